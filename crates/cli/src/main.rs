@@ -1,0 +1,3 @@
+//! The narthex binary: configuration, wiring, subcommands.
+
+fn main() {}

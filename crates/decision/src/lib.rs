@@ -1,0 +1,1 @@
+//! Request, principal and routes to a decision with its reason.

@@ -1,0 +1,1 @@
+//! The doors: proxy, forward-auth, admin API, key fetching, telemetry.

@@ -1,0 +1,1 @@
+//! Verified claims to an identity, through templates.

@@ -1,0 +1,1 @@
+//! The Directory on SQLite.

@@ -1,0 +1,1 @@
+//! IML, the template language: text to a compiled program to a value.

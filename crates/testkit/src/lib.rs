@@ -1,0 +1,1 @@
+//! For tests only: keys, tokens, a misbehaving identity provider, upstreams.
