@@ -2,10 +2,9 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use narthex_directory::NewId;
-use ulid::Ulid;
 
 /// Milliseconds since the epoch, from the system or, in tests, from a hand.
 #[derive(Clone)]
@@ -77,24 +76,59 @@ pub fn random_bytes<const N: usize>() -> Result<[u8; N], NoEntropy> {
     Ok(bytes)
 }
 
-/// Makes new ULIDs for one moment.
+/// Randomness for new ids.
+///
+/// INVARIANT: made by [`NewIds::new`], which fails where the operating system gives no randomness; the rest of a batch
+/// comes from a 128-bit counter that starts at a random place, so ids of one batch never repeat.
 #[derive(Debug)]
 pub struct NewIds {
-    now_ms: u64,
+    next: u128,
 }
 
 impl NewIds {
-    /// Ids whose time part is `now_ms`.
-    pub fn at(now_ms: i64) -> Self {
-        Self { now_ms: u64::try_from(now_ms).unwrap_or(0) }
-    }
-
-    /// A new lower-case ULID as text.
+    /// Ids for one piece of work.
     ///
     /// # Errors
     ///
     /// [`NoEntropy`], as [`random_bytes`].
-    pub fn text(&self) -> Result<String, NoEntropy> {
-        Ok(Ulid::from_parts(self.now_ms, u128::from_le_bytes(random_bytes()?)).to_string().to_ascii_lowercase())
+    pub fn new() -> Result<Self, NoEntropy> {
+        Ok(Self { next: u128::from_le_bytes(random_bytes()?) })
+    }
+}
+
+impl NewId for NewIds {
+    fn random_bits(&mut self) -> u128 {
+        // An odd step far larger than one: two batches would have to begin on the same 80 bits to meet.
+        self.next = self.next.wrapping_add(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        self.next
+    }
+}
+
+/// Numbers requests: a random beginning for the process, then a count. Unique among nodes and restarts, not secret.
+#[derive(Debug)]
+pub struct RequestIds {
+    process: String,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    /// A new beginning.
+    ///
+    /// # Errors
+    ///
+    /// [`NoEntropy`], as [`random_bytes`].
+    pub fn new() -> Result<Self, NoEntropy> {
+        use std::fmt::Write as _;
+        let mut process = String::with_capacity(10);
+        for byte in random_bytes::<5>()? {
+            // Writing to a string cannot fail.
+            let _ = write!(process, "{byte:02x}");
+        }
+        Ok(Self { process, next: AtomicU64::new(1) })
+    }
+
+    /// The next number, such as `a1b2c3d4e5-2f`.
+    pub fn next(&self) -> String {
+        format!("{}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
     }
 }
