@@ -1,3 +1,5 @@
 //! The narthex binary: configuration, wiring, subcommands.
 
+mod config;
+
 fn main() {}
