@@ -25,7 +25,7 @@ impl FromToml for String {
     fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
         let text = walk.text(value, "text")?;
         if text.is_empty() {
-            let message = format!("`{}` is empty; leave the key out if there is nothing to say", walk.key());
+            let message = format!("`{}` is empty", walk.key());
             walk.wrong_value(walk.span(value), message);
             return None;
         }

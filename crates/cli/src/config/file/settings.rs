@@ -54,11 +54,11 @@ section! {
         /// The largest token; at most `"16KiB"`.
         token_size: Defaulted<Size> = "\"16KiB\"";
         /// The most permission tags in one token. A token with more is refused with `tags.malformed`.
-        tags: Defaulted<Count<1, 10_000>> = "1000";
+        tags: Defaulted<Count<1, 10_000>> = "2000";
         /// The work one template may do, in evaluation steps.
-        template_fuel: Defaulted<Count<100, 10_000_000>> = "10000";
-        /// The largest value one template may build.
-        template_size: Defaulted<Size> = "\"64KiB\"";
+        template_fuel: Defaulted<Count<100, 10_000_000>> = "200000";
+        /// What one template may build, on the way included; at most `"16MiB"`.
+        template_size: Defaulted<Size> = "\"4MiB\"";
         /// The largest key set.
         key_set_size: Defaulted<Size> = "\"512KB\"";
         /// The most keys in one key set.
