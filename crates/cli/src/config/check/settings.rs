@@ -53,14 +53,11 @@ impl Check<'_> {
             (None, Some(url)) => match url.get_ref().split_once(':') {
                 Some(("sqlite", path)) if !path.trim_start_matches('/').is_empty() => sqlite_path(path).into(),
                 Some(("postgres" | "postgresql", _)) => {
-                    // SECURITY: such a URL usually carries a password.
-                    self.problems.mask(url.span());
                     let problem = Problem::error(url.span(), "PostgreSQL stores are not supported by this version");
                     self.problems.push(problem.help("write `url = \"sqlite:narthex.db\"`, or leave `[store]` out"));
                     return StoreLocation::Sqlite(STORE_DEFAULT.into());
                 }
                 _ => {
-                    self.problems.mask(url.span());
                     let problem = Problem::error(url.span(), "`url` is not the URL of a store");
                     self.problems.push(problem.help("write `sqlite:` and the path of a file, such as `\"sqlite:narthex.db\"`"));
                     return StoreLocation::Sqlite(STORE_DEFAULT.into());

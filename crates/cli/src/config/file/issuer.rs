@@ -139,9 +139,9 @@ section! {
     OrganizationMappingSection {
         /// The id that the issuer knows the organization by. A token for which this gives nothing names no organization.
         external_id: Optional<TemplateText>, eg "\"{{payload.organizationId}}\"";
-        /// Its name.
+        /// The organization's name for people.
         name: Optional<TemplateText>, eg "\"{{payload.orgName}}\"";
-        /// Its time zone.
+        /// The organization's time zone.
         timezone: Optional<TemplateText>, eg "\"{{payload.tz}}\"";
         /// The role the user has in it: `admin` (by default), `member` or `executor`.
         role: Optional<TemplateText>, eg "\"{{if(payload.owner; 'admin'; 'member')}}\"";
@@ -153,7 +153,7 @@ section! {
     TeamMappingSection {
         /// The id that the issuer knows the team by. A token for which this gives nothing names no team.
         external_id: Optional<TemplateText>, eg "\"{{payload.teamId}}\"";
-        /// Its name.
+        /// The team's name for people.
         name: Optional<TemplateText>, eg "\"{{payload.teamName}}\"";
         /// The role the user has in it: `admin` (by default) or `member`.
         role: Optional<TemplateText>, eg "\"member\"";

@@ -100,7 +100,7 @@ section! {
 section! {
     /// What is written to standard error. Tokens, claim values and secrets never are.
     LogSection {
-        /// How much.
+        /// How much is logged.
         level: Defaulted<LogLevel> = "\"info\"";
         /// In which form: `json` for machines, `text` for people.
         format: Defaulted<LogFormat> = "\"json\"";
