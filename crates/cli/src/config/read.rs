@@ -288,7 +288,18 @@ impl<T: FromToml> Field for Optional<T> {
 #[derive(Clone, Debug)]
 pub(crate) struct Defaulted<T> {
     value: Spanned<T>,
-    written: bool,
+    origin: Origin,
+}
+
+/// Where the value of a key with a default comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// The file.
+    Written,
+    /// The default, since the file says nothing.
+    Silence,
+    /// The default, in place of something that could not be read.
+    Bad,
 }
 
 impl<T> Defaulted<T> {
@@ -304,7 +315,12 @@ impl<T> Defaulted<T> {
 
     /// Whether the file says it, be it well or badly.
     pub(crate) fn is_written(&self) -> bool {
-        self.written
+        self.origin != Origin::Silence
+    }
+
+    /// Whether the default stands in for something that could not be read, so that nothing should be concluded from it.
+    pub(crate) fn is_bad(&self) -> bool {
+        self.origin == Origin::Bad
     }
 }
 
@@ -317,12 +333,12 @@ impl<T: FromToml> Field for Defaulted<T> {
 
     fn read(table: &DeTable<'_>, name: &str, default: Option<&'static str>, header: &Span, walk: &mut Walk) -> Option<Self> {
         let found = Optional::find(table, name, walk);
-        let written = found.span().is_some();
-        let value = match found {
-            Optional::Good(value) => Some(value),
-            Optional::Absent | Optional::Bad(_) => walk.default_value(name, default.unwrap_or("{}"), header),
+        let (origin, value) = match found {
+            Optional::Good(value) => (Origin::Written, Some(value)),
+            Optional::Absent => (Origin::Silence, walk.default_value(name, default.unwrap_or("{}"), header)),
+            Optional::Bad(_) => (Origin::Bad, walk.default_value(name, default.unwrap_or("{}"), header)),
         };
-        value.map(|value| Self { value, written })
+        value.map(|value| Self { value, origin })
     }
 }
 

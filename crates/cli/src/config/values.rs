@@ -337,18 +337,19 @@ impl<T: FromToml> FromToml for Vec<Spanned<T>> {
             walk.wrong_type(value, &wanted);
             return None;
         };
-        Some(read_each(array.iter(), walk))
+        read_each(array.iter(), walk)
     }
 }
 
-fn read_each<'v, T: FromToml>(values: impl Iterator<Item = &'v Spanned<DeValue<'v>>>, walk: &mut Walk) -> List<T> {
-    // Bad items are left out: their problems are reported, and the good ones can still be checked.
-    values
-        .filter_map(|item| {
+/// Reads every item, so that all their problems are reported, and gives the list if there were none.
+fn read_each<'v, T: FromToml>(values: impl Iterator<Item = &'v Spanned<DeValue<'v>>>, walk: &mut Walk) -> Option<List<T>> {
+    let read: Vec<Option<Spanned<T>>> = values
+        .map(|item| {
             let span = walk.span(item);
             T::from_toml(item, walk).map(|read| Spanned::new(span, read))
         })
-        .collect()
+        .collect();
+    read.into_iter().collect()
 }
 
 /// One value, or a list of them.
@@ -370,7 +371,7 @@ impl<T: FromToml> FromToml for OneOrMany<T> {
             walk.wrong_value(walk.span(value), message);
             return None;
         }
-        Some(Self(read_each(array.iter(), walk)))
+        read_each(array.iter(), walk).map(Self)
     }
 }
 
