@@ -1,1 +1,2 @@
 //! The doors: proxy, forward-auth, admin API, key fetching, telemetry.
+pub mod keys;
