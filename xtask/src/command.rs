@@ -90,19 +90,12 @@ mod tests {
     #[test]
     fn a_failing_program_is_an_error_that_names_it() {
         let error = run(&mut program("false", &["--x"])).unwrap_err();
-        assert!(
-            error.to_string().starts_with("`false --x` failed"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("`false --x` failed"), "{error}");
     }
 
     #[test]
     fn a_missing_program_is_an_error_that_names_it() {
         let error = run(&mut program("no-such-program", &[])).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .contains("`no-such-program` could not be started")
-        );
+        assert!(error.to_string().contains("`no-such-program` could not be started"));
     }
 }

@@ -71,10 +71,7 @@ fn debian_packages() -> Result<()> {
         println!("setup: `{}` is missing ({})", tool.package, tool.purpose);
     }
     let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
-    let by_hand = format!(
-        "apt-get install -y --no-install-recommends {}",
-        packages.join(" ")
-    );
+    let by_hand = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
     if !succeeds(&mut program("apt-get", &["--version"])) {
         bail!(
             "this machine has no `apt-get`: install what Debian calls {} and run this again",
@@ -82,9 +79,7 @@ fn debian_packages() -> Result<()> {
         );
     }
     if output(&mut program("id", &["-u"]))? != "0" {
-        bail!(
-            "some packages are missing and only root may install them; run `sudo {by_hand}` and then this again"
-        );
+        bail!("some packages are missing and only root may install them; run `sudo {by_hand}` and then this again");
     }
     let quiet = QuietServices::begin()?;
     run_with_retries(|| apt(&["update"]))?;
@@ -110,15 +105,12 @@ fn present(tool: &Tool) -> bool {
         return false;
     };
     // Debian keeps nginx and haproxy where only root's PATH looks.
-    succeeds(&mut program(name, arguments))
-        || succeeds(&mut program(&format!("/usr/sbin/{name}"), arguments))
+    succeeds(&mut program(name, arguments)) || succeeds(&mut program(&format!("/usr/sbin/{name}"), arguments))
 }
 
 fn apt(arguments: &[&str]) -> Command {
     let mut command = program("apt-get", &["-o", "Acquire::Retries=3", "-q"]);
-    command
-        .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive");
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
     command
 }
 
@@ -134,8 +126,7 @@ impl QuietServices {
         if path.exists() {
             return Ok(Self { policy: None });
         }
-        fs::write(&path, "#!/bin/sh\nexit 101\n")
-            .with_context(|| format!("writing {}", path.display()))?;
+        fs::write(&path, "#!/bin/sh\nexit 101\n").with_context(|| format!("writing {}", path.display()))?;
         let this = Self {
             policy: Some(path.clone()),
         };
@@ -163,10 +154,7 @@ fn node_packages() -> Result<()> {
         return Ok(());
     }
     run_with_retries(|| {
-        let mut command = program(
-            "npm",
-            &["ci", "--no-audit", "--no-fund", "--ignore-scripts"],
-        );
+        let mut command = program("npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"]);
         command.current_dir(&folder);
         command
     })?;
@@ -184,13 +172,9 @@ fn python_packages() -> Result<()> {
         return Ok(());
     }
     if environment.exists() {
-        fs::remove_dir_all(&environment)
-            .with_context(|| format!("removing {}", environment.display()))?;
+        fs::remove_dir_all(&environment).with_context(|| format!("removing {}", environment.display()))?;
     }
-    command::run(&mut program(
-        "python3",
-        &["-m", "venv", &environment.to_string_lossy()],
-    ))?;
+    command::run(&mut program("python3", &["-m", "venv", &environment.to_string_lossy()]))?;
     let pip = environment.join("bin/pip").to_string_lossy().into_owned();
     run_with_retries(|| {
         program(

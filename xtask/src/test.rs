@@ -72,10 +72,7 @@ fn lints() -> Result<()> {
 
 fn tests() -> Result<()> {
     if succeeds(&mut program("cargo", &["nextest", "--version"])) {
-        return command::run(&mut program(
-            "cargo",
-            &["nextest", "run", "--workspace", "--locked"],
-        ));
+        return command::run(&mut program("cargo", &["nextest", "run", "--workspace", "--locked"]));
     }
     println!("\ncargo-nextest is not installed: `cargo test` runs the same tests, more slowly");
     command::run(&mut program(
@@ -100,17 +97,11 @@ fn units() -> Result<()> {
 }
 
 fn doctests() -> Result<()> {
-    command::run(&mut program(
-        "cargo",
-        &["test", "--workspace", "--locked", "--doc"],
-    ))
+    command::run(&mut program("cargo", &["test", "--workspace", "--locked", "--doc"]))
 }
 
 fn documents() -> Result<()> {
-    command::run(
-        program("cargo", &["doc", "--workspace", "--locked", "--no-deps"])
-            .env("RUSTDOCFLAGS", "-D warnings"),
-    )
+    command::run(program("cargo", &["doc", "--workspace", "--locked", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 #[expect(
