@@ -12,6 +12,8 @@ mod caller;
 mod clock;
 mod credentials;
 mod event;
+mod explain;
+mod facts;
 mod forward_auth;
 mod gateway;
 mod identity;
@@ -29,6 +31,7 @@ pub use assertion::{AssertionError, AssertionSettings};
 pub use clock::{Clock, NewIds, NoEntropy, random_bytes};
 pub use credentials::TokenPlaces;
 pub use event::Event;
+pub use explain::{ExplainedRequest, Explanation, explain, parse_request};
 pub use gateway::{Gateway, GatewaySettings, StartError};
 pub use inbound::TrustedProxies;
 pub use keys::{

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use narthex_decision::{Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Permit, Reason, RequestPath, Requirement, decide};
 use narthex_directory::{IssuerName, OrganizationName, Principal, SyncError, sync};
-use narthex_mapping::{Identity, RequestFacts};
+use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, VerifiedClaims, VerifyError};
 
 use crate::account::Account;
@@ -19,6 +19,7 @@ use crate::clock::NewIds;
 use crate::credentials::{self, Place, Presented};
 use crate::gateway::Gateway;
 use crate::event::Event;
+use crate::facts::HeldFacts;
 use crate::identity;
 use crate::inbound::Inbound;
 use crate::respond::Refusal;
@@ -114,8 +115,8 @@ pub async fn caller(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>,
 /// Token, claims, identity, principal.
 async fn authenticate(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>, token: &str, now_ms: i64) -> Result<Arc<Caller>, Refusal> {
     let (issuer, key_epoch, claims) = verify(runtime, token, now_ms).await.map_err(|error| Refusal::coded(error.reason(), &error))?;
-    let facts = RequestFacts { headers: inbound.headers, query: inbound.query };
-    let identity = issuer.mapping.map(&claims, &facts, now_ms).map_err(|error| Refusal::coded(error.reason(), &error))?;
+    let facts = HeldFacts::new(&issuer.mapping, inbound.headers, inbound.query);
+    let identity = issuer.mapping.map(&claims, &facts.facts(), now_ms).map_err(|error| Refusal::coded(error.reason(), &error))?;
     let account = account(gateway, runtime.generation, &issuer, identity, (token, now_ms)).await?;
     let caller = Arc::new(Caller::new(issuer, account, &claims, (runtime.generation, key_epoch), now_ms));
     gateway.callers.remember(token, &caller);
