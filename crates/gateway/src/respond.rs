@@ -29,6 +29,12 @@ impl Refusal {
     pub fn because(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: Some(detail.into()) }
     }
+
+    /// A refusal by one of the pure crates, which know reasons by their codes and say themselves what is particular.
+    /// A code that is not in the table would be a fault of ours; it is answered as undecidable, never as allowed.
+    pub fn coded(code: &str, error: &dyn std::fmt::Display) -> Self {
+        Self::because(Reason::from_code(code).unwrap_or(Reason::StoreUnavailable), error.to_string())
+    }
 }
 
 /// The status a reason is answered with (`product.md` section 8): 401 for the token, 403 for the person or the route,
