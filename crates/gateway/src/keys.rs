@@ -15,4 +15,4 @@ pub use error::{DiscoveryProblem, FetchError};
 pub use fetch::{Access, FetchLimits, ProxyUrl, ProxyUrlProblem};
 pub use guard::{AddressKind, Guard, KeyUrl, Loopback, Refused, UrlProblem};
 pub use resolve::{Names, SystemNames};
-pub use source::{KeySource, SourceKind, SourceProblem};
+pub use source::{KeySource, SourceKind, SourceProblem, fetch_once};

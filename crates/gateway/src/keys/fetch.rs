@@ -20,7 +20,7 @@ use super::guard::{Guard, KeyUrl, Refused};
 use super::resolve::{GuardedNames, Names, Unresolved};
 
 /// How an issuer's key server is reached, beyond its URL.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
     /// PEM certificates that take the place of the system's trust store, for this issuer alone.
     /// Nothing else is trusted then, so a public authority cannot vouch for a private host.
@@ -83,9 +83,10 @@ impl Default for FetchLimits {
 #[derive(Debug, Clone)]
 pub(super) struct Fetched {
     pub(super) body: Bytes,
-    /// How long the answer may be kept by its `Cache-Control`, in seconds; absent when it says
-    /// nothing about it.
-    pub(super) max_age_seconds: Option<u64>,
+    /// `Cache-Control`, its lines joined, for the state machine to read.
+    pub(super) cache_control: Option<String>,
+    /// `Age`, likewise.
+    pub(super) age: Option<String>,
 }
 
 /// Fetches for one issuer.
@@ -161,6 +162,9 @@ impl Fetcher {
     }
 
     async fn read(&self, url: &KeyUrl, mut answer: Response) -> Result<Fetched, FetchError> {
+        if let Some(target) = unfollowed(url, &answer) {
+            return Err(FetchError::Redirect { host: url.host(), target });
+        }
         if answer.status() != StatusCode::OK {
             return Err(FetchError::Status { host: url.host(), status: answer.status().as_u16() });
         }
@@ -172,7 +176,8 @@ impl Fetcher {
         if answer.content_length().is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
             return Err(too_large());
         }
-        let max_age_seconds = max_age_seconds(answer.headers());
+        let cache_control = joined(answer.headers(), &header::CACHE_CONTROL);
+        let age = joined(answer.headers(), &header::AGE);
         let mut body = BytesMut::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| explain(url, &error))? {
             if body.len().saturating_add(chunk.len()) > limit {
@@ -180,7 +185,7 @@ impl Fetcher {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Fetched { body: body.freeze(), max_age_seconds })
+        Ok(Fetched { body: body.freeze(), cache_control, age })
     }
 }
 
@@ -197,6 +202,15 @@ fn same_origin_only(asked: KeyUrl) -> Policy {
             attempt.error(Elsewhere(target))
         }
     })
+}
+
+/// Where a redirect leads that the client would not even consider, such as a `file:` URL.
+fn unfollowed(url: &KeyUrl, answer: &Response) -> Option<String> {
+    if !answer.status().is_redirection() {
+        return None;
+    }
+    let target = url.url().join(answer.headers().get(header::LOCATION)?.to_str().ok()?);
+    Some(target.map_or_else(|_| "something that is no URL".to_owned(), |target| quoted(&place(&target))))
 }
 
 /// Where a refused redirect wanted to go; carried through the client's error chain.
@@ -245,9 +259,12 @@ fn explain(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
 /// What TLS has against the server, when that is what an error is about.
 fn certificate_problem(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     use rustls::{CertificateError, Error};
-    // The TLS error sits inside an I/O error, whose `source` passes over it.
-    let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    let tls = inner.and_then(|inner| inner.downcast_ref::<Error>()).or_else(|| error.downcast_ref::<Error>())?;
+    // The TLS error sits inside I/O errors, whose `source` passes over what they hold.
+    let mut error = error;
+    while let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        error = inner;
+    }
+    let tls = error.downcast_ref::<Error>()?;
     let Error::InvalidCertificate(problem) = tls else {
         return None;
     };
@@ -291,6 +308,12 @@ async fn bearer(path: &Path) -> Result<HeaderValue, FetchError> {
     Ok(value)
 }
 
+/// A header as one text, as RFC 9110 5.3 lets its lines be joined.
+fn joined(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+    let lines: Vec<&str> = headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
+    (!lines.is_empty()).then(|| lines.join(","))
+}
+
 /// Reads a small file whole.
 pub(super) async fn read_file(what: &'static str, path: &Path, limit_bytes: usize) -> Result<Vec<u8>, FetchError> {
     use tokio::io::AsyncReadExt as _;
@@ -305,31 +328,6 @@ pub(super) async fn read_file(what: &'static str, path: &Path, limit_bytes: usiz
     Ok(bytes)
 }
 
-/// How long an answer is fresh by its own word, less the time it already spent in caches.
-// SPEC: RFC 9111 4.2 and 5.2.2; we are a private cache, so `s-maxage` is not for us.
-pub(super) fn max_age_seconds(headers: &HeaderMap) -> Option<u64> {
-    let mut max_age: Option<u64> = None;
-    for value in headers.get_all(header::CACHE_CONTROL) {
-        for directive in value.to_str().ok()?.split(',') {
-            let (name, argument) = directive.split_once('=').unwrap_or((directive, ""));
-            match name.trim().to_ascii_lowercase().as_str() {
-                "no-store" | "no-cache" => return Some(0),
-                "max-age" => {
-                    // SPEC: RFC 9111 4.2.1: of several, the least; 1.2.2: too large is a very long time.
-                    let digits = argument.trim().trim_matches('"');
-                    if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-                        let age = digits.parse().unwrap_or(u64::MAX);
-                        max_age = Some(max_age.map_or(age, |known| known.min(age)));
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-    let spent = headers.get(header::AGE).and_then(|age| age.to_str().ok()?.trim().parse::<u64>().ok()).unwrap_or(0);
-    max_age.map(|age| age.saturating_sub(spent))
-}
-
 /// Redirects that are followed at most, within one origin.
 const REDIRECTS: usize = 3;
 /// A bundle of authorities; the system's own is about 200 KB.
@@ -340,37 +338,6 @@ const TOKEN_BYTES: usize = 16 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for (name, value) in pairs {
-            headers.append(*name, HeaderValue::from_static(value));
-        }
-        headers
-    }
-
-    #[test]
-    fn freshness_is_read_from_cache_control_and_age() {
-        for (pairs, expected) in [
-            (&[][..], None),
-            (&[("cache-control", "max-age=300")], Some(300)),
-            (&[("cache-control", "public, Max-Age = 300 , must-revalidate")], Some(300)),
-            (&[("cache-control", "max-age=\"60\"")], Some(60)),
-            (&[("cache-control", "max-age=300"), ("age", "100")], Some(200)),
-            (&[("cache-control", "max-age=300"), ("age", "1000")], Some(0)),
-            (&[("cache-control", "max-age=300"), ("age", "soon")], Some(300)),
-            (&[("cache-control", "max-age=300"), ("cache-control", "max-age=60")], Some(60)),
-            (&[("cache-control", "s-maxage=10")], None),
-            (&[("cache-control", "no-store, max-age=300")], Some(0)),
-            (&[("cache-control", "max-age=300, no-cache")], Some(0)),
-            (&[("cache-control", "max-age=99999999999999999999999")], Some(u64::MAX)),
-            (&[("cache-control", "max-age=-1")], None),
-            (&[("cache-control", "max-age=")], None),
-            (&[("expires", "0")], None),
-        ] {
-            assert_eq!(max_age_seconds(&headers(pairs)), expected, "{pairs:?}");
-        }
-    }
 
     #[test]
     fn a_proxy_is_http_and_keeps_its_password_to_itself() {

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use narthex_token::KeySet;
+use narthex_token::{KeySet, KeySetLimits, KeySnapshot};
 use serde::{Deserialize, Serialize};
 
 use super::error::{DiscoveryProblem, FetchError};
@@ -20,7 +19,7 @@ pub struct KeySource(Kind);
 enum Kind {
     Remote { url: KeyUrl, discovery: Option<String>, access: Arc<Access>, guard: Arc<Guard> },
     File(PathBuf),
-    Fixed(Arc<KeySet>),
+    Fixed(KeySnapshot),
 }
 
 /// The four ways to come by keys, as told to operators.
@@ -85,8 +84,21 @@ impl KeySource {
     }
 
     /// Keys that only a reload of the configuration changes.
-    pub fn fixed(keys: Arc<KeySet>) -> Self {
-        Self(Kind::Fixed(keys))
+    pub fn fixed(keys: KeySet) -> Self {
+        Self(Kind::Fixed(KeySnapshot::fixed(keys)))
+    }
+
+    /// Whether two sources ask the same place in the same way, so that a reload may keep what was
+    /// learnt from one for the other. Fixed keys are never the same: they are read anew.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (
+                Kind::Remote { url, discovery, access, .. },
+                Kind::Remote { url: other_url, discovery: other_discovery, access: other_access, .. },
+            ) => url == other_url && discovery == other_discovery && access == other_access,
+            (Kind::File(path), Kind::File(other_path)) => path == other_path,
+            _ => false,
+        }
     }
 
     /// Which way this is.
@@ -114,11 +126,25 @@ impl KeySource {
         guard.check_url(&url)?;
         Ok(Self(Kind::Remote { url, discovery, access: Arc::new(access), guard: Arc::new(guard) }))
     }
+}
 
-    pub(super) fn fixed_keys(&self) -> Option<&Arc<KeySet>> {
-        match &self.0 {
-            Kind::Fixed(keys) => Some(keys),
-            Kind::Remote { .. } | Kind::File(_) => None,
+/// Reads a key source once, outside any schedule: for the command line and for `doctor`.
+///
+/// `names` resolves host names; `now_ms` is in milliseconds since the epoch.
+///
+/// # Errors
+///
+/// [`FetchError`] says what to put right.
+pub async fn fetch_once(
+    source: &KeySource,
+    names: &Arc<dyn Names>,
+    limits: FetchLimits,
+    now_ms: i64,
+) -> Result<Arc<KeySet>, FetchError> {
+    match Reader::new(source, names, limits) {
+        Ok(reader) => Ok(Arc::new(reader.parse(&reader.read(now_ms).await?.body)?)),
+        Err(fixed) => {
+            fixed.keys(now_ms).cloned().map_err(|error| FetchError::Setup { cause: error.to_string() })
         }
     }
 }
@@ -145,10 +171,10 @@ struct Located {
 }
 
 impl Reader {
-    /// A reader, or `None` for keys that are never read again.
-    pub(super) fn new(source: &KeySource, names: &Arc<dyn Names>, limits: FetchLimits) -> Option<Self> {
+    /// A reader, or the keys themselves when they are never read again.
+    pub(super) fn new(source: &KeySource, names: &Arc<dyn Names>, limits: FetchLimits) -> Result<Self, KeySnapshot> {
         let from = match &source.0 {
-            Kind::Fixed(_) => return None,
+            Kind::Fixed(keys) => return Err(keys.clone()),
             Kind::File(path) => From::File(path.clone()),
             Kind::Remote { url, discovery, access, guard } => {
                 let fetcher = Fetcher {
@@ -164,7 +190,7 @@ impl Reader {
                 }
             }
         };
-        Some(Self { limits, from })
+        Ok(Self { limits, from })
     }
 
     /// The bytes of a key set, within the time limit.
@@ -175,8 +201,15 @@ impl Reader {
         })
     }
 
+    /// A key set from what [`Reader::read`] gave.
+    pub(super) fn parse(&self, body: &[u8]) -> Result<KeySet, FetchError> {
+        let limits = KeySetLimits { bytes_max: self.limits.body_bytes, ..KeySetLimits::default() };
+        KeySet::from_jwks(body, &limits)
+            .map_err(|problem| FetchError::KeySet { source_of_keys: self.place(), problem })
+    }
+
     /// The host or file the keys are read from, for messages.
-    pub(super) fn place(&self) -> String {
+    fn place(&self) -> String {
         match &self.from {
             From::Url { url, .. } => quoted(&url.host()),
             From::Discovery { document, .. } => quoted(&document.host()),
@@ -189,7 +222,7 @@ impl Reader {
             From::Url { fetcher, url } => fetcher.fetch(url).await,
             From::File(path) => {
                 let body = read_file("key set", path, self.limits.body_bytes).await?;
-                Ok(Fetched { body: body.into(), max_age_seconds: None })
+                Ok(Fetched { body: body.into(), cache_control: None, age: None })
             }
             From::Discovery { fetcher, document, issuer, located } => {
                 if let Some(url) = remembered(located, now_ms) {
@@ -235,9 +268,7 @@ async fn locate(fetcher: &Fetcher, document: &KeyUrl, issuer: &str, now_ms: i64)
         return Err(unusable(DiscoveryProblem::OtherIssuer { configured: issuer.to_owned(), found }));
     }
     let url = KeyUrl::parse(&found.jwks_uri).map_err(|problem| unusable(problem.into()))?;
-    let age = answer.max_age_seconds.map_or(DOCUMENT_AGE, Duration::from_secs).clamp(DOCUMENT_AGE_MIN, DOCUMENT_AGE_MAX);
-    let until_ms = now_ms.saturating_add(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
-    Ok(Located { url, until_ms })
+    Ok(Located { url, until_ms: now_ms.saturating_add(DOCUMENT_MS) })
 }
 
 /// What is wrong with a document, without repeating any of it.
@@ -258,10 +289,8 @@ fn forget(located: &Mutex<Option<Located>>) {
     remember(located, None);
 }
 
-/// How long a discovery document is taken at its word when it does not say.
-const DOCUMENT_AGE: Duration = Duration::from_hours(1);
-const DOCUMENT_AGE_MIN: Duration = Duration::from_mins(5);
-const DOCUMENT_AGE_MAX: Duration = Duration::from_hours(24);
+/// How long a discovery document is taken at its word; one that leads nowhere is dropped at once.
+const DOCUMENT_MS: i64 = 60 * 60 * 1000;
 /// The most characters of somebody else's text that are repeated in a message.
 const SHOWN_CHARS: usize = 200;
 
