@@ -18,7 +18,8 @@ use crate::caller::Caller;
 use crate::clock::NewIds;
 use crate::credentials::{self, Place, Presented};
 use crate::gateway::Gateway;
-use crate::{event, identity};
+use crate::event::Event;
+use crate::identity;
 use crate::inbound::Inbound;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, Runtime};
@@ -144,17 +145,16 @@ async fn verify(runtime: &Runtime, token: &str, now_ms: i64) -> Result<(Arc<Issu
 async fn account(gateway: &Gateway, generation: u64, issuer: &IssuerRuntime, identity: Identity, (token, now_ms): (&str, i64)) -> Result<Arc<Account>, Refusal> {
     let mut desired = identity.into_desired();
     let touch_every_ms = issuer.policy.touch_interval_ms();
-    if let Some(unchanged) = gateway.accounts.unchanged(&desired, generation, &gateway.versions, touch_every_ms, now_ms) {
-        gateway.touches.note(&unchanged, &desired, now_ms);
-        return Ok(unchanged.account);
+    if let Some(unchanged) = gateway.accounts.unchanged(&desired, generation, &*gateway.directory, touch_every_ms, now_ms) {
+        return Ok(unchanged);
     }
     desired.token.sha256_prefix = Some(Fingerprint::of(token).to_string());
     let mut ids = NewIds::new().map_err(|_| Refusal::new(Reason::StoreUnavailable))?;
-    let newest = gateway.accounts.newest_issued_at_ms(&desired);
-    let synced = sync(&*gateway.directory, &desired, newest, &issuer.policy, now_ms, &mut ids).await.map_err(|error| refuse_sync(&error))?;
-    event::synced(issuer, &synced.plan);
+    gateway.accounts.hand_over(&desired, &*gateway.directory);
+    let synced = sync(&*gateway.directory, &desired, &issuer.policy, now_ms, &mut ids).await.map_err(|error| refuse_sync(&error))?;
+    Event::Synced { issuer: issuer.name.as_str(), plan: &synced.plan }.tell(&gateway.metrics);
     let account = Arc::new(Account::new(synced.principal));
-    gateway.accounts.remember(desired, &account, generation, now_ms);
+    gateway.accounts.remember(desired, &synced.plan.touch, &account, generation);
     Ok(account)
 }
 
@@ -196,7 +196,7 @@ async fn organization(gateway: &Gateway, principal: &Principal, matched: &Match<
     let Ok(name) = OrganizationName::new(name) else {
         return Ok(OrganizationFacts::Unknown);
     };
-    let found = gateway.directory.organization_named(&name).await.map_err(|error| refuse_sync(&SyncError::Store(error)))?;
+    let found = gateway.directory.organization_named(name).await.map_err(|error| refuse_sync(&SyncError::Store(error)))?;
     Ok(found.map_or(OrganizationFacts::Unknown, |organization| OrganizationFacts::Known(organization.status)))
 }
 
