@@ -21,9 +21,20 @@ mod values;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use narthex_decision::Routes;
+use narthex_directory::{
+    ExternalId, IssuerName, Logo, MembershipRule, OrganizationDetails, OrganizationName, OrganizationStatus, OrganizationTags, Realm,
+    SyncPolicy,
+};
+use narthex_gateway::credentials::TokenPlaces;
+use narthex_gateway::keys::KeySource;
+use narthex_gateway::proxy::Upstream;
+use narthex_mapping::IssuerMapping;
+use narthex_token::{Issuers, TrustedIssuer};
 
 use check::Check;
 pub(crate) use describe::{default_file, schema};
@@ -43,6 +54,16 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     /// Where the directory is kept.
     pub(crate) store: StoreLocation,
+    /// The issuers, in the order of the file.
+    pub(crate) issuers: Vec<Issuer>,
+    /// The same issuers as the verifier looks them up.
+    pub(crate) trusted: Issuers,
+    /// The organizations that are declared, in the order of the file.
+    pub(crate) organizations: Vec<DeclaredOrganization>,
+    /// The routes.
+    pub(crate) routes: Routes,
+    /// What belongs to each route, by the route's number.
+    pub(crate) route_settings: Vec<RouteSettings>,
     /// The cache of decisions.
     pub(crate) cache: Cache,
     /// What is accepted at the most.
@@ -73,6 +94,63 @@ pub(crate) struct Listen {
 pub(crate) enum StoreLocation {
     /// In this SQLite file.
     Sqlite(PathBuf),
+}
+
+/// An issuer.
+#[derive(Debug)]
+pub(crate) struct Issuer {
+    /// Its name here.
+    pub(crate) name: IssuerName,
+    /// Where its external ids are unique and its tags count.
+    pub(crate) realm: Realm,
+    /// What its tokens must be like.
+    pub(crate) trusted: Arc<TrustedIssuer>,
+    /// Where its keys come from.
+    pub(crate) keys: KeySource,
+    /// How long known keys serve on while it cannot be reached.
+    pub(crate) stale_max: Duration,
+    /// What its claims become.
+    pub(crate) mapping: IssuerMapping,
+    /// How far its tokens reach into the directory.
+    pub(crate) policy: SyncPolicy,
+    /// Where its tokens may come in besides `Authorization`.
+    pub(crate) places: TokenPlaces,
+}
+
+/// An organization that is declared.
+#[derive(Debug)]
+pub(crate) struct DeclaredOrganization {
+    /// Its name in paths.
+    pub(crate) name: OrganizationName,
+    /// Its name for people.
+    pub(crate) label: String,
+    /// Its realm.
+    pub(crate) realm: Realm,
+    /// What issuers call it.
+    pub(crate) external_id: Option<ExternalId>,
+    /// Contact, site, time zone.
+    pub(crate) details: OrganizationDetails,
+    /// The tags that give roles in it.
+    pub(crate) tags: OrganizationTags,
+    /// Where roles in it may come from.
+    pub(crate) membership: MembershipRule,
+    /// Whether it can be reached.
+    pub(crate) status: OrganizationStatus,
+    /// Its picture.
+    pub(crate) logo: Option<Logo>,
+}
+
+/// What belongs to a route besides what it requires.
+#[derive(Debug)]
+pub(crate) struct RouteSettings {
+    /// Where requests go; `None` for routes that only forward-auth asks about.
+    pub(crate) upstream: Option<Upstream>,
+    /// Where tokens may come in besides `Authorization`.
+    pub(crate) places: TokenPlaces,
+    /// How long a stream may be silent.
+    pub(crate) idle_timeout: Duration,
+    /// The largest request body.
+    pub(crate) body_bytes: u64,
 }
 
 /// The cache of decisions.
@@ -194,10 +272,9 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Reading> {
 /// Reads and checks the text of a file called `name`.
 pub(crate) fn read_text(name: &str, source: String, surroundings: &Surroundings) -> Reading {
     let (file, walk) = file::read(&source);
-    let mut check = Check { source: &source, surroundings, problems: walk.problems, watched: Vec::new() };
-    let config = file.and_then(|file| check.config(&file));
-    let problems = check.problems;
-    // INVARIANT: a configuration with an error never leaves here.
-    let config = config.filter(|_| problems.errors() == 0);
+    let (config, problems) = match file {
+        Some(file) => Check::run(&source, &file, surroundings, walk.problems),
+        None => (None, walk.problems),
+    };
     Reading { name: name.to_owned(), source, problems, config }
 }

@@ -1,48 +1,106 @@
 //! From [`ConfigFile`] to [`Config`]: resolves defaults, reads the files and variables that are named, compiles what can be
 //! compiled, and holds each key against the others. Never stops early: whatever can still be checked is checked.
 
+mod issuer;
+mod keys;
+mod mapping;
+mod organization;
+mod route;
 mod settings;
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+
+use narthex_token::Issuers;
 
 use super::file::ConfigFile;
 use super::problem::{Problem, Problems, Span};
 use super::read::Defaulted;
 use super::surroundings::Surroundings;
-use super::{Config, Log};
+use super::{Config, Limits, Log};
 
 /// The state of one check.
 pub(super) struct Check<'c> {
     /// The text of the file.
-    pub(super) source: &'c str,
+    source: &'c str,
     /// Where other files and variables come from.
-    pub(super) surroundings: &'c Surroundings,
+    surroundings: &'c Surroundings,
     /// What was found so far.
-    pub(super) problems: Problems,
+    problems: Problems,
     /// The files that were read, to be watched.
-    pub(super) watched: Vec<PathBuf>,
+    watched: Vec<PathBuf>,
+    /// The limits of the file, which other sections build on.
+    limits: Limits,
+}
+
+impl<'c> Check<'c> {
+    /// Checks a file that could be read, and adds to what was found while reading it.
+    pub(super) fn run(
+        source: &'c str,
+        file: &ConfigFile,
+        surroundings: &'c Surroundings,
+        problems: Problems,
+    ) -> (Option<Config>, Problems) {
+        let mut problems = problems;
+        let limits = settings::limits(file.limits.value(), &mut problems);
+        Self { source, surroundings, problems, watched: Vec::new(), limits }.config(file)
+    }
 }
 
 impl Check<'_> {
     /// The whole of the file. `None` only where a problem has been added.
-    pub(super) fn config(&mut self, file: &ConfigFile) -> Option<Config> {
+    fn config(mut self, file: &ConfigFile) -> (Option<Config>, Problems) {
         let listen = self.listen(file.listen.value());
         let store = self.store(file.store.value());
         let cache = self.cache(file.cache.value());
-        let limits = self.limits(file.limits.value());
         let assertion = self.assertion(file.assertion.value());
         let log = file.log.value();
-        Some(Config {
+        let log = Log { level: *log.level.value(), format: *log.format.value() };
+        let issuers = self.issuers(file.issuer.value());
+        let realms = realms(file);
+        let (organizations, tags) = self.organizations(file.organization.value(), &realms);
+        self.shared_tags(file.issuer.value(), &tags);
+        let routes = self.routes(file.route.value());
+        self.unreachable_routes(file.route.value(), listen.trusted_proxies.len());
+        self.emptiness(file);
+        let trusted = Issuers::new(issuers.iter().map(|issuer| Arc::clone(&issuer.trusted)).collect());
+        if let (Err(errors), 0) = (&trusted, self.problems.errors()) {
+            for error in errors {
+                self.error(file.issuer.span(), error.to_string());
+            }
+        }
+        let limits = self.limits.clone();
+        let watched = std::mem::take(&mut self.watched);
+        let config = trusted.ok().zip(routes).map(|(trusted, (routes, route_settings))| Config {
             listen,
             store,
+            issuers,
+            trusted,
+            organizations,
+            routes,
+            route_settings,
             cache,
             limits,
             assertion,
-            log: Log { level: *log.level.value(), format: *log.format.value() },
-            watched: std::mem::take(&mut self.watched),
-        })
+            log,
+            watched,
+        });
+        // INVARIANT: a configuration with an error never leaves here.
+        let config = config.filter(|_| self.problems.errors() == 0);
+        (config, self.problems)
+    }
+
+    /// Says what an empty file means.
+    fn emptiness(&mut self, file: &ConfigFile) {
+        if !file.issuer.is_written() {
+            let problem = Problem::warning(0..0, "there is no `[[issuer]]`, so every token is refused");
+            self.problems.push(problem.help("`narthex config default` prints a file to start from"));
+        }
+        if !file.route.is_written() {
+            self.problems.push(Problem::warning(0..0, "there is no `[[route]]`, so every request is denied"));
+        }
     }
 
     /// Adds an error.
@@ -50,15 +108,6 @@ impl Check<'_> {
         self.problems.push(Problem::error(span, message));
     }
 
-    /// A duration, refused outside of `allowed`.
-    pub(super) fn within(&mut self, key: &str, written: &Defaulted<Duration>, allowed: RangeInclusive<Duration>) -> Duration {
-        let value = *written.value();
-        if !allowed.contains(&value) {
-            let message = format!("`{key}` must be between {} and {}", spoken(*allowed.start()), spoken(*allowed.end()));
-            self.error(written.span(), message);
-        }
-        value
-    }
 
     /// A file that the configuration names.
     pub(super) fn read(&mut self, key: &str, written: &Path, span: &Span, most: u64) -> Option<Vec<u8>> {
@@ -74,6 +123,29 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// The realms that the issuers of the file belong to, each once.
+fn realms(file: &ConfigFile) -> Vec<String> {
+    let mut realms: Vec<String> = Vec::new();
+    for section in file.issuer.value().iter().map(toml::Spanned::get_ref) {
+        if let Some(realm) = section.realm.value().or(section.name.value())
+            && !realms.contains(realm)
+        {
+            realms.push(realm.clone());
+        }
+    }
+    realms
+}
+
+/// A duration, refused outside of `allowed`.
+fn within(problems: &mut Problems, key: &str, written: &Defaulted<Duration>, allowed: &RangeInclusive<Duration>) -> Duration {
+    let value = *written.value();
+    if !allowed.contains(&value) {
+        let message = format!("`{key}` must be between {} and {}", spoken(*allowed.start()), spoken(*allowed.end()));
+        problems.push(Problem::error(written.span(), message));
+    }
+    value
 }
 
 /// A duration in the largest unit that fits, as the file would say it.

@@ -272,6 +272,20 @@ impl FromToml for WebUrl {
     }
 }
 
+/// A URL whose rules depend on what it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UrlText(pub(crate) String);
+
+impl FromToml for UrlText {
+    fn kind() -> Kind {
+        Kind::Text { what: "URL", pattern: Some("^[a-z0-9]+://") }
+    }
+
+    fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
+        String::from_toml(value, walk).map(Self)
+    }
+}
+
 impl FromToml for PathBuf {
     fn kind() -> Kind {
         Kind::Text { what: "path", pattern: None }

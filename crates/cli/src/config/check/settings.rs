@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::Check;
+use super::{Check, within};
 use crate::config::file::{AssertionSection, CacheSection, LimitsSection, ListenSection, StoreSection};
-use crate::config::problem::Problem;
+use crate::config::problem::{Problem, Problems};
 use crate::config::read::Defaulted;
 use crate::config::values::Size;
 use crate::config::{Assertion, Cache, Limits, Listen, StoreLocation};
@@ -39,7 +39,7 @@ impl Check<'_> {
             public,
             admin,
             trusted_proxies: written.trusted_proxies.value().iter().map(|network| *network.get_ref()).collect(),
-            shutdown_grace: self.within("shutdown_grace", &written.shutdown_grace, Duration::ZERO..=HOUR),
+            shutdown_grace: within(&mut self.problems, "shutdown_grace", &written.shutdown_grace, &(Duration::ZERO..=HOUR)),
         }
     }
 
@@ -72,48 +72,50 @@ impl Check<'_> {
         Cache {
             decisions: written.decisions.value().0,
             // SECURITY: the cap of product section 5, rule 5; a longer life would outlive what was promised about revocation.
-            lifetime: self.within("lifetime", &written.lifetime, Duration::ZERO..=MINUTE),
-        }
-    }
-
-    pub(super) fn limits(&mut self, written: &LimitsSection) -> Limits {
-        Limits {
-            token_bytes: self.at_most("token_size", &written.token_size, TOKEN_SIZE_MOST),
-            tags: written.tags.value().0,
-            template_fuel: written.template_fuel.value().0,
-            template_bytes: self.at_most("template_size", &written.template_size, Size(16 << 20)),
-            key_set_bytes: self.at_most("key_set_size", &written.key_set_size, KEY_SET_SIZE_MOST),
-            keys: written.keys.value().0,
-            header_bytes: self.at_most("header_size", &written.header_size, Size(1 << 20)),
-            header_timeout: self.within("header_timeout", &written.header_timeout, SECOND..=HOUR),
-            body_bytes: written.body_size.value().0,
-            concurrent_requests: written.concurrent_requests.value().0,
-            rate: *written.rate.value(),
-            connect_timeout: self.within("connect_timeout", &written.connect_timeout, Duration::from_millis(1)..=HOUR),
-            upstream_timeout: self.within("upstream_timeout", &written.upstream_timeout, Duration::from_millis(1)..=DAY),
-            idle_timeout: self.within("idle_timeout", &written.idle_timeout, Duration::from_millis(1)..=DAY),
-            fetch_timeout: self.within("fetch_timeout", &written.fetch_timeout, Duration::from_millis(1)..=MINUTE),
+            lifetime: within(&mut self.problems, "lifetime", &written.lifetime, &(Duration::ZERO..=MINUTE)),
         }
     }
 
     pub(super) fn assertion(&mut self, written: &AssertionSection) -> Assertion {
         Assertion {
             issuer: written.issuer.value().clone(),
-            lifetime: self.within("lifetime", &written.lifetime, Duration::from_secs(30)..=HOUR),
-            rotation: self.within("rotation", &written.rotation, HOUR..=366 * DAY),
+            lifetime: within(&mut self.problems, "lifetime", &written.lifetime, &(Duration::from_secs(30)..=HOUR)),
+            rotation: within(&mut self.problems, "rotation", &written.rotation, &(HOUR..=366 * DAY)),
         }
-    }
-
-    fn at_most(&mut self, key: &str, written: &Defaulted<Size>, most: Size) -> u64 {
-        let size = *written.value();
-        if size > most {
-            self.error(written.span(), format!("`{key}` must be at most {} bytes ({} KiB)", most.0, most.0 / 1024));
-        }
-        size.0
     }
 }
 
 /// `sqlite:a.db` and `sqlite://a.db` are relative, `sqlite:/a.db` and `sqlite:///a.db` are absolute.
 fn sqlite_path(rest: &str) -> &Path {
     Path::new(rest.strip_prefix("//").unwrap_or(rest))
+}
+
+/// `[limits]`.
+pub(super) fn limits(written: &LimitsSection, problems: &mut Problems) -> Limits {
+        Limits {
+            token_bytes: at_most(problems, "token_size", &written.token_size, TOKEN_SIZE_MOST),
+            tags: written.tags.value().0,
+            template_fuel: written.template_fuel.value().0,
+            template_bytes: at_most(problems, "template_size", &written.template_size, Size(16 << 20)),
+            key_set_bytes: at_most(problems, "key_set_size", &written.key_set_size, KEY_SET_SIZE_MOST),
+            keys: written.keys.value().0,
+            header_bytes: at_most(problems, "header_size", &written.header_size, Size(1 << 20)),
+            header_timeout: within(problems, "header_timeout", &written.header_timeout, &(SECOND..=HOUR)),
+            body_bytes: written.body_size.value().0,
+            concurrent_requests: written.concurrent_requests.value().0,
+            rate: *written.rate.value(),
+            connect_timeout: within(problems, "connect_timeout", &written.connect_timeout, &(Duration::from_millis(1)..=HOUR)),
+            upstream_timeout: within(problems, "upstream_timeout", &written.upstream_timeout, &(Duration::from_millis(1)..=DAY)),
+            idle_timeout: within(problems, "idle_timeout", &written.idle_timeout, &(Duration::from_millis(1)..=DAY)),
+            fetch_timeout: within(problems, "fetch_timeout", &written.fetch_timeout, &(Duration::from_millis(1)..=MINUTE)),
+        }
+    }
+
+fn at_most(problems: &mut Problems, key: &str, written: &Defaulted<Size>, most: Size) -> u64 {
+    let size = *written.value();
+    if size > most {
+        let message = format!("`{key}` must be at most {} bytes ({} KiB)", most.0, most.0 / 1024);
+        problems.push(Problem::error(written.span(), message));
+    }
+    size.0
 }

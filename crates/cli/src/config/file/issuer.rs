@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::organization::TagText;
 use crate::config::read::{Defaulted, Optional, Required, section};
-use crate::config::values::{ClaimValue, List, Named, OneOrMany, TemplateText, WebUrl, choice};
+use crate::config::values::{ClaimValue, List, Named, OneOrMany, TemplateText, UrlText, WebUrl, choice};
 
 section! {
     /// An identity provider whose tokens are trusted.
@@ -27,7 +27,7 @@ section! {
         enabled: Defaulted<bool> = "true";
 
         /// Key source: the URL of its JWK set. https, or http on loopback.
-        jwks_url: Optional<WebUrl>, eg "\"https://id.example.com/keys\"";
+        jwks_url: Optional<UrlText>, eg "\"https://id.example.com/keys\"";
         /// Key source: find the JWK set through the OpenID configuration under `issuer`.
         discovery: Defaulted<bool> = "false", eg "true";
         /// Key source: a file with its JWK set, read again when it changes.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::read::{Defaulted, Optional, Required, section};
-use crate::config::values::{List, OneOrMany, Size, WebUrl};
+use crate::config::values::{List, OneOrMany, Size, UrlText};
 
 section! {
     /// What may be reached, by whom, and where it goes.
@@ -29,9 +29,9 @@ section! {
         /// token. `organization:ROLE`: who has at least this role (`executor`, `member`, `admin`) in the organization named by the
         /// path. `platform:ROLE`: who has at least this role (`user`, `viewer`, `admin`) on the platform.
         require: Required<OneOrMany<String>>, eg "\"organization:member\"";
-        /// Where requests that may pass are sent: scheme, host and port. The path stays as it is. Without it, the route answers
-        /// only at the forward-auth doors.
-        upstream: Optional<WebUrl>, eg "\"http://127.0.0.1:9000\"";
+        /// Where requests that may pass are sent: scheme, host and port. The path stays as it is. `h2c://` speaks HTTP/2 without
+        /// TLS, as gRPC servers want. Without it, the route answers only at the forward-auth doors.
+        upstream: Optional<UrlText>, eg "\"http://127.0.0.1:9000\"";
         /// Send the inbound token on to the upstream. By default it is taken out: the upstream has no use for it that the assertion
         /// does not serve better.
         forward_token: Defaulted<bool> = "false", eg "true";
