@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use narthex_decision::Match;
-use narthex_directory::{Desired, Principal, TokenFingerprint, Versions};
+use narthex_directory::{Desired, Directory, Principal, TokenFingerprint, Touch};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -59,8 +59,25 @@ struct Agreed {
     desired: Desired,
     account: Arc<Account>,
     generation: u64,
+    /// What a use of the token asserts; its times are replaced by those of the use that is written down.
+    touch: Touch,
     newest_issued_at_ms: AtomicI64,
     touched_at_ms: AtomicI64,
+}
+
+impl Agreed {
+    /// The use of a token at `at_ms`, to be written down.
+    fn touch_at(&self, at_ms: i64) -> Touch {
+        let newest = self.newest_issued_at_ms.load(Ordering::Relaxed);
+        let lease_ms = self.touch.lapses_at_ms.map(|lapses| lapses - self.touch.at_ms);
+        Touch {
+            at_ms,
+            issued_at_ms: (newest != i64::MIN).then_some(newest),
+            lapses_at_ms: lease_ms.map(|lease| at_ms.saturating_add(lease)),
+            due: true,
+            ..self.touch.clone()
+        }
+    }
 }
 
 /// What an account costs beside what its identity says, in bytes: user, grants, headers, assertion, bookkeeping.
@@ -90,24 +107,6 @@ impl std::fmt::Debug for Accounts {
     }
 }
 
-/// What to do with a token whose identity is the one already agreed on.
-#[derive(Debug)]
-pub struct Unchanged {
-    /// The account.
-    pub account: Arc<Account>,
-    /// Whether it is time to write down that the user was seen.
-    pub touch: Touch,
-}
-
-/// Whether a user's use is due to be written down (at most once an hour).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Touch {
-    /// It is.
-    Due,
-    /// It was written not long ago.
-    NotDue,
-}
-
 impl Accounts {
     /// A cache of at most so many bytes.
     pub fn new(bytes_max: u64) -> Self {
@@ -115,44 +114,59 @@ impl Accounts {
         Self { by_user: Cache::with_weighter(entries, bytes_max, Weight) }
     }
 
-    /// The account of a user about whom a token says exactly what was last agreed.
-    pub fn unchanged(&self, desired: &Desired, generation: u64, versions: &Versions, touch_every_ms: i64, now_ms: i64) -> Option<Unchanged> {
+    /// The account of a user about whom a token says exactly what was last agreed. That the user was seen is passed
+    /// to the directory when it is due.
+    pub fn unchanged(&self, desired: &Desired, generation: u64, directory: &dyn Directory, touch_every_ms: i64, now_ms: i64) -> Option<Arc<Account>> {
         let agreed = self.by_user.get(&*user_key(desired))?;
+        let principal = &agreed.account.principal;
         let stands = agreed.generation == generation
-            && versions.is_current(agreed.account.principal.stamp())
-            && agreed.account.principal.valid_until_ms().is_none_or(|end| now_ms < end)
+            && directory.versions().is_current(principal.stamp())
+            && principal.valid_until_ms().is_none_or(|end| now_ms < end)
             && says_the_same(&agreed.desired, desired);
-        if !stands {
+        if !stands || is_refused(principal, desired) {
             return None;
         }
         if let Some(issued_at_ms) = desired.issued_at_ms {
             agreed.newest_issued_at_ms.fetch_max(issued_at_ms, Ordering::Relaxed);
         }
         let touched_at_ms = agreed.touched_at_ms.load(Ordering::Relaxed);
-        let due = now_ms.saturating_sub(touched_at_ms) >= touch_every_ms
-            && agreed.touched_at_ms.compare_exchange(touched_at_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok();
-        Some(Unchanged { account: Arc::clone(&agreed.account), touch: if due { Touch::Due } else { Touch::NotDue } })
+        let due = now_ms.saturating_sub(touched_at_ms) >= touch_every_ms;
+        if due && agreed.touched_at_ms.compare_exchange(touched_at_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            directory.touch(&agreed.touch_at(now_ms));
+        }
+        Some(Arc::clone(&agreed.account))
     }
 
-    /// The newest `iat` this node has seen for the user a token speaks for, written down or not.
-    pub fn newest_issued_at_ms(&self, desired: &Desired) -> Option<i64> {
-        let newest = self.by_user.get(&*user_key(desired))?.newest_issued_at_ms.load(Ordering::Relaxed);
-        (newest != i64::MIN).then_some(newest)
+    /// Before a user's token is planned: the newest `iat` seen here is handed to the directory, so that an older token
+    /// cannot undo what a newer one confirmed without a write.
+    pub fn hand_over(&self, desired: &Desired, directory: &dyn Directory) {
+        if let Some(agreed) = self.by_user.get(&*user_key(desired)) {
+            directory.touch(&agreed.touch_at(agreed.touched_at_ms.load(Ordering::Relaxed)));
+        }
     }
 
     /// Keeps what was agreed.
-    pub fn remember(&self, desired: Desired, account: &Arc<Account>, generation: u64, now_ms: i64) {
-        let newest = self.newest_issued_at_ms(&desired).max(desired.issued_at_ms);
+    pub fn remember(&self, desired: Desired, touch: &Touch, account: &Arc<Account>, generation: u64) {
         let key = user_key(&desired);
+        let newest = self.by_user.get(&*key).map_or(i64::MIN, |earlier| earlier.newest_issued_at_ms.load(Ordering::Relaxed));
         let agreed = Agreed {
             account: Arc::clone(account),
             generation,
-            newest_issued_at_ms: AtomicI64::new(newest.unwrap_or(i64::MIN)),
-            touched_at_ms: AtomicI64::new(now_ms),
+            newest_issued_at_ms: AtomicI64::new(newest.max(desired.issued_at_ms.unwrap_or(i64::MIN))),
+            touched_at_ms: AtomicI64::new(touch.at_ms),
+            touch: touch.clone(),
             desired: Desired { token: TokenFingerprint::default(), ..desired },
         };
         self.by_user.insert(key, Arc::new(agreed));
     }
+}
+
+/// Whether the user signed out everywhere after the token was issued.
+///
+/// SECURITY: a revocation moves the user's version, so a principal that stands has seen it; but the token at hand may
+/// be older than the one the account was agreed on with.
+fn is_refused(principal: &Principal, desired: &Desired) -> bool {
+    principal.user().tokens_not_before_ms.is_some_and(|not_before| desired.issued_at_ms.is_none_or(|issued| issued < not_before))
 }
 
 /// Whether two tokens ask for the same, whichever tokens they are and whenever they were issued.

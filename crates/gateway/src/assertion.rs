@@ -11,7 +11,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use narthex_directory::{AssertionKeyRecord, Directory, StoreError};
+use narthex_directory::{Actor, AssertionKey, By, Directory, SecretBytes, StoreError};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -72,8 +72,8 @@ struct Key {
 }
 
 impl Key {
-    fn parse(record: &AssertionKeyRecord) -> Result<Self, AssertionError> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &record.pkcs8)
+    fn parse(record: &AssertionKey) -> Result<Self, AssertionError> {
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &record.private.0)
             .map_err(|_| AssertionError::Damaged { kid: record.kid.clone() })?;
         Ok(Self { kid: record.kid.clone(), created_at_ms: record.created_at_ms, pair })
     }
@@ -159,17 +159,11 @@ impl AssertionSigner {
     /// [`AssertionError`]; the keys in use stay as they are then.
     pub async fn rotate(&self, directory: &dyn Directory, now_ms: i64) -> Result<(), AssertionError> {
         let mut records = directory.assertion_keys().await?;
-        if is_due(records.iter().map(|record| record.created_at_ms).max(), self.settings.rotation_ms, now_ms) {
-            let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| AssertionError::Generate)?;
-            let pkcs8 = pair.to_pkcs8v1().map_err(|_| AssertionError::Generate)?;
-            let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, pair.public_key().as_ref());
-            let kid = URL_SAFE_NO_PAD.encode(digest.as_ref().get(..12).unwrap_or_default());
-            directory.add_assertion_key(AssertionKeyRecord { kid, pkcs8: pkcs8.as_ref().to_vec(), created_at_ms: now_ms }).await?;
-            records = directory.assertion_keys().await?;
-        }
-        for kid in superseded(&records, now_ms) {
-            directory.remove_assertion_key(&kid).await?;
-            records.retain(|record| record.kid != kid);
+        let newest = records.iter().map(|record| record.created_at_ms).max();
+        if is_due(newest, self.settings.rotation_ms, now_ms) {
+            let key = new_key(self.settings.rotation_ms, now_ms)?;
+            let by = By { actor: Actor::System, at_ms: now_ms };
+            records = directory.rotate_assertion_key(key, newest.unwrap_or(i64::MIN), by).await?;
         }
         records.sort_by(|one, other| (one.created_at_ms, &one.kid).cmp(&(other.created_at_ms, &other.kid)));
         let keys = records.iter().map(|record| Key::parse(record).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
@@ -235,28 +229,27 @@ fn signing_index(created_at_ms: &[i64], now_ms: i64) -> Option<usize> {
     seasoned.or(if created_at_ms.is_empty() { None } else { Some(0) })
 }
 
-/// The keys that no longer need to be published: a newer one has been signing for longer than anything they signed
-/// can be asked about.
-fn superseded(records: &[AssertionKeyRecord], now_ms: i64) -> Vec<String> {
-    records
-        .iter()
-        .filter(|record| {
-            records.iter().any(|other| {
-                (other.created_at_ms, &other.kid) > (record.created_at_ms, &record.kid)
-                    && other.created_at_ms.saturating_add(PUBLISH_AHEAD_MS + PUBLISH_AFTER_MS) <= now_ms
-            })
-        })
-        .map(|record| record.kid.clone())
-        .collect()
+/// A new key pair with its times: published at once, signing from a day later until a day after its successor is made.
+fn new_key(rotation_ms: i64, now_ms: i64) -> Result<AssertionKey, AssertionError> {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| AssertionError::Generate)?;
+    let pkcs8 = pair.to_pkcs8v1().map_err(|_| AssertionError::Generate)?.as_ref().to_vec();
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, pair.public_key().as_ref());
+    let kid = URL_SAFE_NO_PAD.encode(digest.as_ref().get(..12).unwrap_or_default());
+    let signs_until_ms = now_ms.saturating_add(rotation_ms).saturating_add(PUBLISH_AHEAD_MS);
+    let key = Key { kid: kid.clone(), created_at_ms: now_ms, pair };
+    Ok(AssertionKey {
+        public_jwk: key.jwk().to_string(),
+        kid,
+        private: SecretBytes(pkcs8),
+        created_at_ms: now_ms,
+        signs_until_ms,
+        published_until_ms: signs_until_ms.saturating_add(PUBLISH_AFTER_MS),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn record(kid: &str, created_at_ms: i64) -> AssertionKeyRecord {
-        AssertionKeyRecord { kid: kid.to_owned(), pkcs8: Vec::new(), created_at_ms }
-    }
 
     /// A key is published before it signs and after it last signed, and one always signs.
     #[test]
@@ -270,9 +263,8 @@ mod tests {
         assert_eq!(signing_index(&created, 0), Some(0), "the first key signs at once");
         assert_eq!(signing_index(&created, rotation), Some(0), "the new key is only published");
         assert_eq!(signing_index(&created, rotation + PUBLISH_AHEAD_MS), Some(1));
-        let records = [record("old", 0), record("new", rotation)];
-        let taken_over = rotation + PUBLISH_AHEAD_MS;
-        assert!(superseded(&records, taken_over + PUBLISH_AFTER_MS - 1).is_empty());
-        assert_eq!(superseded(&records, taken_over + PUBLISH_AFTER_MS), ["old"]);
+        let key = new_key(rotation, 0).unwrap();
+        assert_eq!(key.signs_until_ms, rotation + PUBLISH_AHEAD_MS, "until its successor has been seen");
+        assert!(key.published_until_ms >= key.signs_until_ms + PUBLISH_AFTER_MS);
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use narthex_decision::{Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Permit, Reason, RequestPath, Requirement, decide};
 use narthex_directory::{IssuerName, OrganizationName, Principal, SyncError, sync};
-use narthex_mapping::{Identity, RequestFacts};
+use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, VerifiedClaims, VerifyError};
 
 use crate::account::Account;
@@ -18,7 +18,9 @@ use crate::caller::Caller;
 use crate::clock::NewIds;
 use crate::credentials::{self, Place, Presented};
 use crate::gateway::Gateway;
-use crate::{event, identity};
+use crate::event::Event;
+use crate::facts::HeldFacts;
+use crate::identity;
 use crate::inbound::Inbound;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, Runtime};
@@ -113,8 +115,8 @@ pub async fn caller(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>,
 /// Token, claims, identity, principal.
 async fn authenticate(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>, token: &str, now_ms: i64) -> Result<Arc<Caller>, Refusal> {
     let (issuer, key_epoch, claims) = verify(runtime, token, now_ms).await.map_err(|error| Refusal::coded(error.reason(), &error))?;
-    let facts = RequestFacts { headers: inbound.headers, query: inbound.query };
-    let identity = issuer.mapping.map(&claims, &facts, now_ms).map_err(|error| Refusal::coded(error.reason(), &error))?;
+    let facts = HeldFacts::new(&issuer.mapping, inbound.headers, inbound.query);
+    let identity = issuer.mapping.map(&claims, &facts.facts(), now_ms).map_err(|error| Refusal::coded(error.reason(), &error))?;
     let account = account(gateway, runtime.generation, &issuer, identity, (token, now_ms)).await?;
     let caller = Arc::new(Caller::new(issuer, account, &claims, (runtime.generation, key_epoch), now_ms));
     gateway.callers.remember(token, &caller);
@@ -144,17 +146,16 @@ async fn verify(runtime: &Runtime, token: &str, now_ms: i64) -> Result<(Arc<Issu
 async fn account(gateway: &Gateway, generation: u64, issuer: &IssuerRuntime, identity: Identity, (token, now_ms): (&str, i64)) -> Result<Arc<Account>, Refusal> {
     let mut desired = identity.into_desired();
     let touch_every_ms = issuer.policy.touch_interval_ms();
-    if let Some(unchanged) = gateway.accounts.unchanged(&desired, generation, &gateway.versions, touch_every_ms, now_ms) {
-        gateway.touches.note(&unchanged, &desired, now_ms);
-        return Ok(unchanged.account);
+    if let Some(unchanged) = gateway.accounts.unchanged(&desired, generation, &*gateway.directory, touch_every_ms, now_ms) {
+        return Ok(unchanged);
     }
     desired.token.sha256_prefix = Some(Fingerprint::of(token).to_string());
     let mut ids = NewIds::new().map_err(|_| Refusal::new(Reason::StoreUnavailable))?;
-    let newest = gateway.accounts.newest_issued_at_ms(&desired);
-    let synced = sync(&*gateway.directory, &desired, newest, &issuer.policy, now_ms, &mut ids).await.map_err(|error| refuse_sync(&error))?;
-    event::synced(issuer, &synced.plan);
+    gateway.accounts.hand_over(&desired, &*gateway.directory);
+    let synced = sync(&*gateway.directory, &desired, &issuer.policy, now_ms, &mut ids).await.map_err(|error| refuse_sync(&error))?;
+    Event::Synced { issuer: issuer.name.as_str(), plan: &synced.plan }.tell(&gateway.metrics);
     let account = Arc::new(Account::new(synced.principal));
-    gateway.accounts.remember(desired, &account, generation, now_ms);
+    gateway.accounts.remember(desired, &synced.plan.touch, &account, generation);
     Ok(account)
 }
 
@@ -196,7 +197,7 @@ async fn organization(gateway: &Gateway, principal: &Principal, matched: &Match<
     let Ok(name) = OrganizationName::new(name) else {
         return Ok(OrganizationFacts::Unknown);
     };
-    let found = gateway.directory.organization_named(&name).await.map_err(|error| refuse_sync(&SyncError::Store(error)))?;
+    let found = gateway.directory.organization_named(name).await.map_err(|error| refuse_sync(&SyncError::Store(error)))?;
     Ok(found.map_or(OrganizationFacts::Unknown, |organization| OrganizationFacts::Known(organization.status)))
 }
 

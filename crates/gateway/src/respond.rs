@@ -81,15 +81,27 @@ pub struct Problem {
 /// The answer to a refused request.
 pub fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes>> {
     let status = status(refusal.reason);
+    let advice = refusal.reason.advice();
+    let detail = refusal.detail.as_ref().map_or_else(|| advice.to_owned(), |detail| format!("{advice} ({detail})"));
+    let mut response = problem(status, refusal.reason.code(), detail, request_id);
+    let headers = response.headers_mut();
+    if let Some(challenge) = challenge(refusal.reason, status) {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+    }
+    response
+}
+
+/// An answer with a problem document (RFC 9457).
+pub fn problem(status: StatusCode, reason: &'static str, detail: String, request_id: &str) -> Response<Full<Bytes>> {
     let problem = Problem {
-        kind: format!("urn:narthex:reason:{}", refusal.reason.code()),
+        kind: format!("urn:narthex:reason:{reason}"),
         title: status.canonical_reason().unwrap_or("Error").to_owned(),
         status: status.as_u16(),
-        detail: refusal.detail.as_ref().map_or_else(
-            || refusal.reason.advice().to_owned(),
-            |detail| format!("{} ({detail})", refusal.reason.advice()),
-        ),
-        reason: refusal.reason.code().to_owned(),
+        detail,
+        reason: reason.to_owned(),
         request_id: request_id.to_owned(),
     };
     let mut response = Response::new(Full::new(Bytes::from(serde_json::to_vec(&problem).unwrap_or_default())));
@@ -97,15 +109,9 @@ pub fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes>> {
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("x-narthex-reason", HeaderValue::from_static(refusal.reason.code()));
+    headers.insert("x-narthex-reason", HeaderValue::from_static(reason));
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert("x-narthex-request-id", id);
-    }
-    if let Some(challenge) = challenge(refusal.reason, status) {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    }
-    if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
     }
     response
 }

@@ -11,7 +11,7 @@ use crate::functions::{self, Arity};
 use crate::lexer::{self, Piece};
 use crate::names::Names;
 use crate::parser;
-use crate::pattern::{self, Pattern};
+use crate::pattern::{self, Author, Pattern};
 use crate::program::{self, Node, NodeKind, Part, Program};
 use crate::suggest;
 use crate::value::Value;
@@ -252,7 +252,7 @@ impl Compiler<'_> {
         let NodeKind::Constant(Value::Text(text)) = &search.kind else {
             return None;
         };
-        match pattern::parse(text)? {
+        match pattern::parse(text, Author::Template)? {
             Ok(pattern) => Some(Box::new(pattern)),
             Err(reason) => {
                 self.problem(ProblemKind::Pattern { reason }, search.span.clone());

@@ -11,7 +11,14 @@ use crate::program::Node;
 use crate::value::{Object, Value};
 use crate::view::{Items, MEMBER_BYTES, Ref, Val, View};
 
+mod array;
+mod binary;
+mod collect;
+mod escape;
 mod general;
+mod json;
+mod math;
+mod text;
 
 /// What a function is about; the reference page has one part for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +97,43 @@ pub(crate) fn signature(name: &str, parameters: &[&'static str]) -> String {
     format!("{name}({})", parameters.join("; "))
 }
 
-static TABLES: &[&[Function]] = &[general::TABLE];
+static TABLES: &[&[Function]] = &[
+    general::TABLE,
+    text::TABLE,
+    escape::TABLE,
+    array::TABLE,
+    collect::TABLE,
+    math::TABLE,
+    binary::TABLE,
+    json::TABLE,
+];
+
+/// A row of a table.
+const fn row(
+    group: Group,
+    name: &'static str,
+    parameters: &'static [&'static str],
+    summary: &'static str,
+    examples: &'static [Example],
+    action: Action,
+) -> Function {
+    Function {
+        name,
+        group,
+        parameters,
+        summary,
+        examples,
+        action,
+    }
+}
+
+const fn example(template: &'static str, context: &'static str, result: &'static str) -> Example {
+    Example {
+        template,
+        context,
+        result,
+    }
+}
 
 /// How many arguments a function takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -288,15 +331,16 @@ impl<'a> Run<'a> {
     }
 
     /// A list of texts of the function's own making.
-    pub(crate) fn texts<T: Into<String> + AsRef<str>>(
+    pub(crate) fn texts<T: Into<String>>(
         &mut self,
         texts: impl Iterator<Item = T>,
     ) -> Result<Val<'a>, Fault> {
         let mut list = Vec::new();
         for text in texts {
+            let text = text.into();
             self.meter.burn(1)?;
-            self.meter.make(size_of::<Value>() + text.as_ref().len())?;
-            list.push(Value::Text(text.into()));
+            self.meter.make(size_of::<Value>() + text.len())?;
+            list.push(Value::Text(text));
         }
         Ok(Val::Own(Value::Array(list)))
     }

@@ -79,6 +79,10 @@ impl Meter {
         }
     }
 
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// How many bytes may still be made.
     pub(crate) fn room(&self) -> usize {
         self.bytes

@@ -119,22 +119,34 @@ pub(crate) fn of_text(text: &str) -> f64 {
     }
 }
 
-/// The number with exactly `decimals` digits after the point; halves go away from zero, as JavaScript's `toFixed` does.
-pub(crate) fn fixed(number: f64, decimals: usize) -> String {
-    // A double that is not exactly a half differs from it within 17 significant digits; 25 more than wanted are enough
-    // to tell, and the cut never sees Rust's half-to-even rounding.
-    let long = format!("{:.*}", decimals + 25, number.abs());
-    let (whole, fraction) = long.split_once('.').unwrap_or((long.as_str(), ""));
-    let (kept, rest) = fraction
-        .split_at_checked(decimals)
-        .unwrap_or((fraction, ""));
-    let mut digits: Vec<u8> = whole.bytes().chain(kept.bytes()).collect();
+/// The number as people read it, with `decimals` digits: its shortest decimal form, rounded half away from zero, so
+/// that 1.005 with two decimals is 1.01.
+pub(crate) fn shown(number: f64, decimals: usize) -> String {
+    if !number.is_finite() {
+        return number_text(number);
+    }
+    let short = format!("{number}");
+    let (whole, fraction) = short.split_once('.').unwrap_or((short.as_str(), ""));
+    let Some((kept, rest)) = fraction.split_at_checked(decimals) else {
+        let zeros = "0".repeat(decimals - fraction.len());
+        return if decimals == 0 {
+            short
+        } else {
+            format!("{whole}.{fraction}{zeros}")
+        };
+    };
+    let negative = whole.starts_with('-');
+    let mut digits: Vec<u8> = whole
+        .bytes()
+        .filter(u8::is_ascii_digit)
+        .chain(kept.bytes())
+        .collect();
     if rest.as_bytes().first().is_some_and(|digit| *digit >= b'5') {
         increment(&mut digits);
     }
     let point = digits.len() - kept.len();
     let mut text = String::with_capacity(digits.len() + 2);
-    if number < 0.0 && digits.iter().any(|digit| *digit != b'0') {
+    if negative && digits.iter().any(|digit| *digit != b'0') {
         text.push('-');
     }
     for (at, digit) in digits.iter().enumerate() {
@@ -204,13 +216,20 @@ mod tests {
     }
 
     #[test]
-    fn fixed_rounds_halves_away_from_zero() {
-        assert_eq!(fixed(2.5, 0), "3");
-        assert_eq!(fixed(-2.5, 0), "-3");
-        assert_eq!(fixed(0.5, 0), "1");
-        assert_eq!(fixed(1.005, 2), "1.00");
-        assert_eq!(fixed(9.999, 2), "10.00");
-        assert_eq!(fixed(-0.001, 2), "0.00");
-        assert_eq!(fixed(1e21, 2), "1000000000000000000000.00");
+    fn shown_numbers_round_halves_away_from_zero() {
+        for (number, decimals, text) in [
+            (2.5, 0, "3"),
+            (-2.5, 0, "-3"),
+            (0.5, 0, "1"),
+            (1.005, 2, "1.01"),
+            (9.999, 2, "10.00"),
+            (-0.001, 2, "0.00"),
+            (3.0, 0, "3"),
+            (3.0, 2, "3.00"),
+            (3.1, 2, "3.10"),
+            (1e21, 1, "1000000000000000000000.0"),
+        ] {
+            assert_eq!(shown(number, decimals), text);
+        }
     }
 }

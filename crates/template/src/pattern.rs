@@ -12,7 +12,7 @@ pub(crate) struct Pattern {
 }
 
 /// Reads `/…/flags`. `None` if the text is no regular expression but plain text to search for.
-pub(crate) fn parse(text: &str) -> Option<Result<Pattern, String>> {
+pub(crate) fn parse(text: &str, author: Author) -> Option<Result<Pattern, String>> {
     let (source, flags) = text.strip_prefix('/')?.rsplit_once('/')?;
     if source.is_empty()
         || !flags
@@ -21,10 +21,19 @@ pub(crate) fn parse(text: &str) -> Option<Result<Pattern, String>> {
     {
         return None;
     }
-    Some(compile(source, flags))
+    Some(compile(source, flags, author))
 }
 
-fn compile(source: &str, flags: &str) -> Result<Pattern, String> {
+/// Who wrote a pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Author {
+    /// It stands in the template.
+    Template,
+    /// It came out of the scope, perhaps out of a claim.
+    Scope,
+}
+
+fn compile(source: &str, flags: &str, author: Author) -> Result<Pattern, String> {
     if flags.contains('y') {
         return Err("the flag `y` of a regular expression is not supported".to_owned());
     }
@@ -33,8 +42,11 @@ fn compile(source: &str, flags: &str) -> Result<Pattern, String> {
         .case_insensitive(flags.contains('i'))
         .multi_line(flags.contains('m'))
         .dot_matches_new_line(flags.contains('s'))
-        .size_limit(1 << 20)
-        .dfa_size_limit(1 << 20)
+        // SECURITY: searching costs at most the product of this size and the length of the text.
+        .size_limit(match author {
+            Author::Template => 512 * 1024,
+            Author::Scope => 32 * 1024,
+        })
         .nest_limit(50)
         .build()
         .map_err(|error| explain(&error))?;
@@ -261,10 +273,13 @@ mod tests {
             "/a{1000}{1000}{1000}/",
             "/a/y",
         ] {
-            assert!(parse(pattern).unwrap().is_err(), "{pattern}");
+            assert!(
+                parse(pattern, Author::Template).unwrap().is_err(),
+                "{pattern}"
+            );
         }
         for plain in ["/", "//", "/a", "a/g", "/a/x", ""] {
-            assert!(parse(plain).is_none(), "{plain}");
+            assert!(parse(plain, Author::Template).is_none(), "{plain}");
         }
     }
 }

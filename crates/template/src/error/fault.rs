@@ -31,9 +31,7 @@ pub enum Fault {
         given: &'static str,
     },
     /// Bytes that are not UTF-8 where text is needed.
-    #[error(
-        "binary that is not UTF-8 cannot become text; use base64(), or toString() with an encoding"
-    )]
+    #[error("binary that is not UTF-8 cannot become text; use base64()")]
     NotText,
     /// A regular expression that cannot be used.
     #[error("{reason}")]

@@ -1,6 +1,6 @@
 //! Choosing between values and reaching into them.
 
-use super::{Action, Args, Example, Function, Group};
+use super::{Action, Args, Function, Group, example, row};
 use crate::error::Fault;
 use crate::eval::{Outcome, Run};
 use crate::program::Node;
@@ -8,123 +8,87 @@ use crate::value::{Object, Value};
 use crate::view::{Fields, Val, View};
 
 pub(super) static TABLE: &[Function] = &[
-    Function {
-        name: "if",
-        group: Group::General,
-        parameters: &["condition", "then", "[else]"],
-        summary: "the second argument if the first is true, else the third; only the one that is needed is evaluated",
-        examples: &[
-            Example {
-                template: "{{if(a > 1; \"many\"; \"one\")}}",
-                context: r#"{"a":2}"#,
-                result: "\"many\"",
-            },
-            Example {
-                template: "{{if(a; 1)}}",
-                context: r#"{"a":""}"#,
-                result: "undefined",
-            },
+    row(
+        Group::General,
+        "if",
+        &["condition", "then", "[else]"],
+        "the second argument if the first is true, else the third; only the one that is needed is evaluated",
+        &[
+            example("{{if(a > 1; \"many\"; \"one\")}}", r#"{"a":2}"#, "\"many\""),
+            example("{{if(a; 1)}}", r#"{"a":""}"#, "undefined"),
         ],
-        action: Action::Lazy(if_),
-    },
-    Function {
-        name: "ifempty",
-        group: Group::General,
-        parameters: &["value", "otherwise"],
-        summary: "the first argument, or the second if the first is undefined, null or empty text",
-        examples: &[
-            Example {
-                template: "{{ifempty(a; \"none\")}}",
-                context: r#"{"a":""}"#,
-                result: "\"none\"",
-            },
-            Example {
-                template: "{{ifempty(a; 5)}}",
-                context: r#"{"a":0}"#,
-                result: "0",
-            },
+        Action::Lazy(if_),
+    ),
+    row(
+        Group::General,
+        "ifempty",
+        &["value", "otherwise"],
+        "the first argument, or the second if the first is undefined, null or empty text",
+        &[
+            example("{{ifempty(a; \"none\")}}", r#"{"a":""}"#, "\"none\""),
+            example("{{ifempty(a; 5)}}", r#"{"a":0}"#, "0"),
         ],
-        action: Action::Lazy(ifempty),
-    },
-    Function {
-        name: "switch",
-        group: Group::General,
-        parameters: &["value", "case", "result", "[more…]"],
-        summary: "the result that follows the first case equal to the value; a last argument without a pair is the else",
-        examples: &[
-            Example {
-                template: "{{switch(\"B\"; \"A\"; 1; \"B\"; 2)}}",
-                context: "{}",
-                result: "2",
-            },
-            Example {
-                template: "{{switch(\"X\"; \"A\"; 1; 9)}}",
-                context: "{}",
-                result: "9",
-            },
+        Action::Lazy(ifempty),
+    ),
+    row(
+        Group::General,
+        "switch",
+        &["value", "case", "result", "[more…]"],
+        "the result that follows the first case equal to the value; a last argument without a pair is the else",
+        &[
+            example("{{switch(\"B\"; \"A\"; 1; \"B\"; 2)}}", "{}", "2"),
+            example("{{switch(\"X\"; \"A\"; 1; 9)}}", "{}", "9"),
         ],
-        action: Action::Lazy(switch),
-    },
-    Function {
-        name: "get",
-        group: Group::General,
-        parameters: &["value", "path"],
-        summary: "the value at a path that is known only at run time: a name, dotted names, or a 1-based position",
-        examples: &[
-            Example {
-                template: "{{get(a; \"https://example.com/roles\")}}",
-                context: r#"{"a":{"https://example.com/roles":["x"]}}"#,
-                result: r#"["x"]"#,
-            },
-            Example {
-                template: "{{get(a; \"b.2\")}}",
-                context: r#"{"a":{"b":[10,20]}}"#,
-                result: "20",
-            },
-            Example {
-                template: "{{get(a; -1)}}",
-                context: r#"{"a":[10,20]}"#,
-                result: "20",
-            },
+        Action::Lazy(switch),
+    ),
+    row(
+        Group::General,
+        "get",
+        &["value", "path"],
+        "the value at a path that is known only at run time: a name, dotted names, or a 1-based position",
+        &[
+            example(
+                "{{get(a; \"https://example.com/roles\")}}",
+                r#"{"a":{"https://example.com/roles":["x"]}}"#,
+                r#"["x"]"#,
+            ),
+            example("{{get(a; \"b.2\")}}", r#"{"a":{"b":[10,20]}}"#, "20"),
+            example("{{get(a; -1)}}", r#"{"a":[10,20]}"#, "20"),
         ],
-        action: Action::Eager(get),
-    },
-    Function {
-        name: "omit",
-        group: Group::General,
-        parameters: &["collection", "name…"],
-        summary: "the collection without the named members",
-        examples: &[Example {
-            template: "{{omit(u; \"password\")}}",
-            context: r#"{"u":{"name":"n","password":"p"}}"#,
-            result: r#"{"name":"n"}"#,
-        }],
-        action: Action::Eager(omit),
-    },
-    Function {
-        name: "pick",
-        group: Group::General,
-        parameters: &["collection", "name…"],
-        summary: "the collection with only the named members, in the order named",
-        examples: &[Example {
-            template: "{{pick(u; \"email\"; \"name\")}}",
-            context: r#"{"u":{"name":"n","password":"p","email":"e"}}"#,
-            result: r#"{"email":"e","name":"n"}"#,
-        }],
-        action: Action::Eager(pick),
-    },
-    Function {
-        name: "equal",
-        group: Group::General,
-        parameters: &["a", "b"],
-        summary: "whether two values are of the same kind and have the same content",
-        examples: &[Example {
-            template: "{{equal(a; 1)}}",
-            context: r#"{"a":"1"}"#,
-            result: "false",
-        }],
-        action: Action::Eager(equal),
-    },
+        Action::Eager(get),
+    ),
+    row(
+        Group::General,
+        "omit",
+        &["collection", "name…"],
+        "the collection without the named members",
+        &[example(
+            "{{omit(u; \"password\")}}",
+            r#"{"u":{"name":"n","password":"p"}}"#,
+            r#"{"name":"n"}"#,
+        )],
+        Action::Eager(omit),
+    ),
+    row(
+        Group::General,
+        "pick",
+        &["collection", "name…"],
+        "the collection with only the named members, in the order named",
+        &[example(
+            "{{pick(u; \"email\"; \"name\")}}",
+            r#"{"u":{"name":"n","password":"p","email":"e"}}"#,
+            r#"{"email":"e","name":"n"}"#,
+        )],
+        Action::Eager(pick),
+    ),
+    row(
+        Group::General,
+        "equal",
+        &["a", "b"],
+        "whether two values are of the same kind and have the same content",
+        &[example("{{equal(a; 1)}}", r#"{"a":"1"}"#, "false")],
+        Action::Eager(equal),
+    ),
 ];
 
 fn if_<'a>(run: &mut Run<'a>, arguments: &'a [Node]) -> Outcome<'a> {
