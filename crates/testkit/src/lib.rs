@@ -17,6 +17,7 @@ pub mod keys;
 pub mod narthex;
 pub mod process;
 pub mod proxy;
+pub mod proxy_cases;
 pub mod raw;
 pub mod server;
 pub mod token;
