@@ -1,8 +1,8 @@
 -- Asks Narthex whether a request may pass:   http-request lua.narthex ADDRESS:PORT
 --
 -- What is sent: the request's headers (the token is in one of them) without its body, and the request itself in
--- X-Original-Method and X-Original-URI (path and query, byte for byte) and Host. What the client sent under those names
--- is replaced. What comes back: 200 with X-Narthex-Decision: allow and the identity headers for the application, or an
+-- X-Forwarded-Method, X-Forwarded-Uri (path and query, byte for byte), X-Forwarded-Host and X-Forwarded-Proto. What the
+-- client sent under those names is replaced. What comes back: 200 with X-Narthex-Decision: allow and the identity headers for the application, or an
 -- answer that is passed on to the client as it is. Anything else refuses the request.
 
 local IDENTITY = "x-narthex-"
@@ -29,8 +29,11 @@ local function question(txn)
             headers[name] = list
         end
     end
-    headers["x-original-method"] = { txn.f:method() }
-    headers["x-original-uri"] = { txn.f:pathq() }
+    local host = headers["host"]
+    headers["x-forwarded-method"] = { txn.f:method() }
+    headers["x-forwarded-uri"] = { txn.f:pathq() }
+    headers["x-forwarded-host"] = { host and host[1] or "" }
+    headers["x-forwarded-proto"] = { txn.f:ssl_fc() == 1 and "https" or "http" }
     return headers
 end
 
@@ -59,7 +62,8 @@ core.register_action("narthex", { "http-req" }, function(txn, address)
         refuse(txn, 503)
     elseif answer.status == 200 and decision and decision[0] == "allow" then
         for name, values in pairs(headers) do
-            if string.sub(name, 1, #IDENTITY) == IDENTITY then
+            -- An empty value says that there is none: the client's own is already gone.
+            if string.sub(name, 1, #IDENTITY) == IDENTITY and values[0] ~= "" then
                 txn.http:req_set_header(name, values[0])
             end
         end

@@ -114,6 +114,11 @@ impl<'c> Case<'c> {
                 "`{name}` is {got:?} instead of `{value}`"
             );
         }
+        let email = seen.header("x-narthex-email").unwrap_or_default();
+        ensure!(
+            email.is_empty(),
+            "there is no e-mail, and yet `x-narthex-email` is `{email}`"
+        );
         ensure!(seen.header("x-narthex-user").is_some(), "no `x-narthex-user`");
         ensure!(seen.header("authorization").is_none(), "the token reached the upstream");
         ensure!(

@@ -47,19 +47,15 @@ fn imitation() -> (Server, Arc<Mutex<Vec<Question>>>) {
 
 fn judge(question: &Question) -> Response<Body> {
     let prefix = match question.path.as_str() {
-        "/.narthex/auth/nginx" | "/.narthex/auth/haproxy" => "x-original",
-        "/.narthex/auth/caddy" => "x-forwarded",
+        "/.narthex/auth/nginx" => "x-original",
+        "/.narthex/auth/caddy" | "/.narthex/auth/haproxy" => "x-forwarded",
         _ => return refusal(500, "no.such.door", ""),
     };
     let method = header(&question.headers, &format!("{prefix}-method"));
     let uri = header(&question.headers, &format!("{prefix}-uri"));
     let token = header(&question.headers, "authorization");
     // nginx knows only 401 and 403; the true status is in a header.
-    let unmatched = if prefix == "x-original" && question.path.ends_with("nginx") {
-        403
-    } else {
-        404
-    };
+    let unmatched = if prefix == "x-original" { 403 } else { 404 };
     match token.strip_prefix("Bearer ") {
         None if uri == "/public" || method == "OPTIONS" => allowance(),
         None => refusal(401, "token.missing", "401"),
@@ -76,6 +72,7 @@ fn allowance() -> Response<Body> {
         .header("x-narthex-external-id", "alice")
         .header("x-narthex-username", "alice")
         .header("x-narthex-platform-role", "user")
+        .header("x-narthex-email", "")
         .header("x-narthex-organization", "acme")
         .header("x-narthex-organization-role", "member")
         .body(full(""))
@@ -111,7 +108,12 @@ async fn check(kind: Kind) {
         assert!(question.path.starts_with("/.narthex/auth/"));
         let length = header(&question.headers, "content-length");
         assert!(length.is_empty() || length == "0", "{question:?}");
-        assert_eq!(header(&question.headers, "host"), proxy.address(), "{question:?}");
+        let host = if kind == Kind::Nginx {
+            "host"
+        } else {
+            "x-forwarded-host"
+        };
+        assert_eq!(header(&question.headers, host), proxy.address(), "{question:?}");
     }
 
     // Nobody to ask: nobody passes.
