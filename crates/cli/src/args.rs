@@ -1,0 +1,180 @@
+//! The command line, as clap sees it.
+//!
+//! Every listing and answer can also be had as JSON. Exit codes: 0 for yes, 1 for no or failed, 2 for a command line or
+//! configuration that cannot be used, 3 for a template that gives nothing.
+
+mod directory;
+mod token;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use directory::{GrantCommand, KeyCommand, OrganizationCommand, TeamCommand, UserCommand};
+pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
+
+/// Turns the JWT that a request carries into users, organizations, teams, roles and a decision.
+#[derive(Debug, Parser)]
+#[command(name = "narthex", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// A whole playground on loopback: issuer, organizations, upstream, tokens and ready curl lines.
+    Demo(DemoArgs),
+    /// Run the gateway.
+    Serve(ServeArgs),
+    /// Show what a token, and optionally a request, would lead to, step by step. Nothing is written.
+    Explain(ExplainArgs),
+    /// Verify, sign and decode tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Try templates.
+    #[command(subcommand)]
+    Template(TemplateCommand),
+    /// Check and describe configuration files.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Organizations and the tags that give roles in them.
+    #[command(subcommand)]
+    Organization(OrganizationCommand),
+    /// Users.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Teams.
+    #[command(subcommand)]
+    Team(TeamCommand),
+    /// Grants: who has which role on what, since when and why.
+    #[command(subcommand)]
+    Grant(GrantCommand),
+    /// API keys for the admin API.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Look for what is wrong with an installation: configuration, key sets, store.
+    Doctor(DoctorArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigPath {
+    /// The configuration file.
+    #[arg(
+        long = "config",
+        short = 'c',
+        value_name = "FILE",
+        env = "NARTHEX_CONFIG",
+        default_value = "narthex.toml"
+    )]
+    pub(crate) path: PathBuf,
+}
+
+/// In which form to answer.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Output {
+    /// Answer in JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `narthex demo`
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// The public port on 127.0.0.1; the admin port is the next one, then the issuer and the upstream.
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// Keep the directory in this file instead of a temporary one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+}
+
+/// `narthex serve`
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigPath,
+}
+
+/// `narthex explain`
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The token, or `-` to read it from standard input.
+    pub(crate) token: String,
+    /// The request that carries it: a method and a path.
+    #[arg(long, value_name = "METHOD PATH")]
+    pub(crate) request: Option<String>,
+    /// The host of the request.
+    #[arg(long, requires = "request")]
+    pub(crate) host: Option<String>,
+    /// A header of the request, for templates that read `headers`.
+    #[arg(long, value_name = "NAME: VALUE", requires = "request")]
+    pub(crate) header: Vec<String>,
+    /// Explain as if it were this time, in milliseconds since 1970.
+    #[arg(long, value_name = "UNIX_MS")]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) config: ConfigPath,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// `narthex template …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum TemplateCommand {
+    /// Print what a template gives, as JSON. Exit code 3 and no output if it gives nothing (undefined).
+    Eval(EvalArgs),
+}
+
+/// `narthex template eval`
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// The template, or `-` to read it from standard input.
+    pub(crate) template: String,
+    /// A JSON object whose members are the names that the template may use.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) context: Option<PathBuf>,
+    /// What `now` and `timestamp` are, in milliseconds since 1970. By default the clock.
+    #[arg(long, value_name = "UNIX_MS", allow_negative_numbers = true)]
+    pub(crate) at: Option<i64>,
+    /// The time zone of dates: a name of the tz database.
+    #[arg(long, value_name = "TZ", default_value = "UTC")]
+    pub(crate) timezone: String,
+    /// The template is a JSON document whose strings are templates.
+    #[arg(long)]
+    pub(crate) document: bool,
+}
+
+/// `narthex config …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say everything that is wrong with a configuration file.
+    Check {
+        #[command(flatten)]
+        config: ConfigPath,
+        /// The configuration file, if `--config` is too long.
+        #[arg(value_name = "FILE", conflicts_with = "path")]
+        file: Option<PathBuf>,
+    },
+    /// Print a configuration file with every key, its default and what it does.
+    Default,
+    /// Print a JSON schema of the configuration file.
+    Schema,
+}
+
+/// `narthex doctor`
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigPath,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}

@@ -1,0 +1,53 @@
+//! What each subcommand does.
+
+mod completions;
+mod config;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::args::Command;
+
+/// How a command ended, apart from failing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Done, or: yes.
+    Yes,
+    /// Refused, or: no.
+    No,
+    /// The configuration cannot be used.
+    Unusable,
+}
+
+impl From<Answer> for ExitCode {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Yes => Self::SUCCESS,
+            Answer::No => Self::from(1),
+            Answer::Unusable => Self::from(2),
+        }
+    }
+}
+
+/// Runs a subcommand.
+pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
+    match command {
+        Command::Config(command) => config::run(command),
+        Command::Completions { shell } => completions::run(shell),
+        _ => anyhow::bail!("this command is not wired yet"),
+    }
+}
+
+/// Writes an answer to standard output. A reader that has seen enough (`| head`) is not an error.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Writes what went wrong to standard error.
+pub(crate) fn complain(error: &anyhow::Error) {
+    // Nobody is left to tell if this fails.
+    let _ = writeln!(io::stderr().lock(), "narthex: {error:#}");
+}

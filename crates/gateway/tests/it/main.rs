@@ -1,0 +1,3 @@
+//! One binary for everything that is tested from outside the crate.
+
+mod keys;

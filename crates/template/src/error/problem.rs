@@ -1,0 +1,119 @@
+//! The kinds of compile-time problems.
+
+use thiserror::Error;
+
+/// What is wrong with a template.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ProblemKind {
+    /// Longer than [`Limits::source_bytes`](crate::Limits::source_bytes).
+    #[error("the template has {bytes} bytes, more than the {limit} allowed")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// Nested deeper than [`Limits::depth`](crate::Limits::depth).
+    #[error("nested more than {limit} levels deep")]
+    TooDeep {
+        /// The limit.
+        limit: usize,
+    },
+    /// A `{{` without its `}}`.
+    #[error("this `{{{{` has no `}}}}`")]
+    UnclosedHole,
+    /// Nothing between `{{` and `}}`.
+    #[error("nothing between the braces")]
+    EmptyHole,
+    /// A text literal without its closing quote.
+    #[error("this text has no closing {quote}")]
+    UnclosedText {
+        /// The quote that opened it.
+        quote: char,
+    },
+    /// A back-quoted name without its closing back-quote, or an empty one.
+    #[error("this name has no closing back-quote")]
+    UnclosedName,
+    /// A back-quoted name with nothing in it.
+    #[error("a back-quoted name cannot be empty")]
+    EmptyName,
+    /// A character that means nothing here.
+    #[error("`{found}` means nothing here")]
+    UnexpectedCharacter {
+        /// The character.
+        found: char,
+    },
+    /// Something other than what must follow.
+    #[error("expected {expected}, found {found}")]
+    Unexpected {
+        /// What may stand here.
+        expected: &'static str,
+        /// What stands here.
+        found: String,
+    },
+    /// A bare name that is no root, keyword or function.
+    #[error("unknown name `{name}`")]
+    UnknownName {
+        /// The name.
+        name: String,
+        /// What to write instead.
+        help: String,
+    },
+    /// A call of a function that does not exist.
+    #[error("function `{name}` not found")]
+    UnknownFunction {
+        /// The name.
+        name: String,
+        /// What to write instead.
+        help: String,
+    },
+    /// A call with too few or too many arguments.
+    #[error("`{function}` takes {expected}, not {given}")]
+    ArgumentCount {
+        /// The function.
+        function: String,
+        /// How many it takes, in words.
+        expected: String,
+        /// How many there are.
+        given: usize,
+        /// How the function is written.
+        signature: String,
+    },
+    /// A regular expression that cannot be used.
+    #[error("{reason}")]
+    Pattern {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl ProblemKind {
+    /// What to do about it, if there is something to say.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::UnclosedHole => {
+                Some("to write braces as text, put them into a text: {{\"{{\"}}".to_owned())
+            }
+            Self::UnclosedText { quote } => {
+                Some(format!("a {quote} inside a text is written twice; a backslash is an ordinary character"))
+            }
+            Self::UnexpectedCharacter { found: '\\' } => Some(
+                "the backslashes before braces in copied documentation are not part of the template: remove them"
+                    .to_owned(),
+            ),
+            Self::UnexpectedCharacter { found: '{' } => {
+                Some("there are no collections inside a template; write one in the document around it".to_owned())
+            }
+            Self::UnexpectedCharacter { found: '?' } => Some("use if(condition; then; else)".to_owned()),
+            Self::UnexpectedCharacter { found } if *found == '\u{201c}' || *found == '\u{201d}' || *found == '\u{2019}' => {
+                Some("use straight quotes, \" or '".to_owned())
+            }
+            Self::UnknownName { help, .. } | Self::UnknownFunction { help, .. } => {
+                (!help.is_empty()).then(|| help.clone())
+            }
+            Self::ArgumentCount { signature, .. } => Some(signature.clone()),
+            _ => None,
+        }
+    }
+}

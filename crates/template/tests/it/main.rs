@@ -1,0 +1,4 @@
+//! The template language from outside.
+
+mod cases;
+mod examples;
