@@ -19,6 +19,8 @@
 mod audit;
 mod change;
 mod command;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod desired;
 mod directory;
 mod error;

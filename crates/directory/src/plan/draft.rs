@@ -322,6 +322,7 @@ impl<'a> Draft<'a> {
             policy: (touch.tags.is_some() || self.desired.organization.is_some()).then_some(self.snapshot.policy),
         };
         let near_misses = self.near_misses();
+        let changes = std::mem::take(&mut self.changes);
         SyncPlan {
             expects,
             touch,
@@ -330,8 +331,8 @@ impl<'a> Draft<'a> {
             stale_token: false,
             observed: false,
             notes: std::mem::take(&mut self.notes),
-            changes: std::mem::take(&mut self.changes),
-            after: Some(self.standing()),
+            after: Some(self.standing(&changes)),
+            changes,
         }
     }
 
@@ -357,7 +358,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn standing(mut self) -> Standing {
+    fn standing(mut self, changes: &[Change]) -> Standing {
         let stamp = Stamp {
             policy: self.snapshot.policy,
             stripe: Stripe::of(self.user.id),
@@ -365,11 +366,11 @@ impl<'a> Draft<'a> {
         };
         let mut stamp = self.snapshot.standing.as_ref().map_or(stamp, |standing| standing.stamp);
         stamp.policy = self.snapshot.policy;
-        if !self.changes.is_empty() {
+        if !changes.is_empty() {
             self.user.last_seen_at_ms = Some(self.now_ms);
         }
         if let Some(before) = &self.snapshot.standing
-            && Moves::of(&self.changes).users.contains(&self.user.id)
+            && Moves::of(changes).users.contains(&self.user.id)
         {
             self.user.version = before.user.version + 1;
         }
