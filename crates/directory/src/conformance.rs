@@ -113,6 +113,7 @@ macro_rules! conformance_suite {
                 api_keys_are_found_by_hash_and_revoked,
                 assertion_keys_rotate_once,
                 key_sets_are_kept_per_issuer,
+                documents_are_saved_listed_and_deleted,
                 events_tell_every_change_in_order,
                 events_are_filtered_and_paged_both_ways,
                 the_store_is_healthy,
