@@ -35,8 +35,10 @@ pub use explain::{ExplainedRequest, Explanation, explain, parse_request};
 pub use gateway::{Gateway, GatewaySettings, StartError};
 pub use inbound::TrustedProxies;
 pub use keys::{
-    Access, AddressKind, DiscoveryProblem, FetchError, FetchLimits, Guard, KeySource, KeyUrl, Loopback, Names, ProxyUrl,
-    ProxyUrlProblem, Refused, SourceKind, SourceProblem, SystemNames, UrlProblem,
+    Access, AddressKind, DiscoveryProblem, ErrorLine, FetchError, FetchEvent, FetchLimits, FetchObserver, Guard,
+    IssuerHealth, IssuerKeys, KeyEdges, KeyLine, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl,
+    Loopback, Moment, Names, ProxyUrl, ProxyUrlProblem, Refreshed, Refused, RefusedLine, SourceKind, SourceProblem,
+    StoredKeySet, SystemNames, UrlProblem, fetch_once,
 };
 pub use metrics::Metrics;
 pub use proxy::{ForwardToken, Upstream, UpstreamProtocol};
