@@ -26,7 +26,7 @@ fn name() -> String {
 #[test]
 fn one_issuer_never_mixes_secrets_and_public_keys() {
     let mixed = problems(|policy| {
-        policy.algorithms = vec![Algorithm::Rs256, Algorithm::Hs256, Algorithm::Hs512]
+        policy.algorithms = vec![Algorithm::Rs256, Algorithm::Hs256, Algorithm::Hs512];
     });
     let mismatch = |algorithm, source_kind| PolicyError::AlgorithmMismatch {
         name: name(),

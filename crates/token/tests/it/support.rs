@@ -194,7 +194,7 @@ pub(crate) fn check_among(
     );
     match (&answer, &inspection.claims) {
         (Ok(verified), InspectedClaims::Verified(explained)) => {
-            assert_eq!(verified, explained.as_ref())
+            assert_eq!(verified, explained.as_ref());
         }
         (Err(_), InspectedClaims::Verified(_)) | (Ok(_), _) => {
             panic!("explain must agree with the verifier")

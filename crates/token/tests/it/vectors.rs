@@ -1,4 +1,4 @@
-//! Tokens made by PyJWT, `jose` and `jsonwebtoken` verify, whatever way they name their key.
+//! Tokens made by `PyJWT`, `jose` and `jsonwebtoken` verify, whatever way they name their key.
 
 use narthex_token::{Algorithm, KeySet, VerifiedClaims, VerifyError};
 use serde_json::Value;
