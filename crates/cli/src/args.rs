@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use directory::{GrantCommand, KeyCommand, OrganizationCommand, TeamCommand, UserCommand};
-pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
+pub(crate) use token::TokenCommand;
 
 /// Turns the JWT that a request carries into users, organizations, teams, roles and a decision.
 #[derive(Debug, Parser)]

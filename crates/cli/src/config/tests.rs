@@ -1,8 +1,8 @@
 //! The reader on whole files, and the generated documents.
 //!
-//! Cases are files: each `tests/config/bad/NAME.toml` has its report beside it in `NAME.txt`, each `tests/config/good/NAME.toml`
-//! must be usable, with its warnings (if any) in `NAME.txt`. `UPDATE=1 cargo nextest run -p narthex-cli` rewrites the reports and
-//! the documents under `docs/reference/`.
+//! Cases are files: each `tests/config/bad/NAME.toml` has its report beside it in `NAME.txt`, each
+//! `tests/config/good/NAME.toml` must be usable, with its warnings (if any) in `NAME.txt`. `UPDATE=1 cargo nextest run
+//! -p narthex-cli` rewrites the reports and the documents under `docs/reference/`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -194,7 +194,8 @@ fn the_schema_is_up_to_date() {
     );
 }
 
-/// As it stands it changes nothing, and every line in it can be taken out of its comment: each key is known, each value reads.
+/// As it stands it changes nothing, and every line in it can be taken out of its comment: each key is known, each value
+/// reads.
 #[test]
 fn the_default_file_reads_with_and_without_its_comments() {
     let commented = describe::default_file();
@@ -243,7 +244,8 @@ fn every_key_is_documented() {
     }
 }
 
-/// The schema says the same of every key: a description, and `additionalProperties: false` on every table with known keys.
+/// The schema says the same of every key: a description, and `additionalProperties: false` on every table with known
+/// keys.
 #[test]
 fn the_schema_describes_every_key_and_allows_no_other() {
     fn walk(schema: &Value, place: &str, seen: &mut usize) {
