@@ -304,3 +304,75 @@ fn every_default_reads() {
     let reading = read_toml("");
     assert!(reading.is_usable(), "{}", reading.report(Paint::Plain));
 }
+
+/// What binds a token to its issuer and to us cannot be left out, in the reader and in the schema.
+#[test]
+fn sec_config_required() {
+    let complete = [
+        "name = \"corp\"",
+        "issuer = \"https://id.example.com\"",
+        "jwks_url = \"https://id.example.com/keys\"",
+        "audiences = [\"my-app\"]",
+    ];
+    assert!(read_toml(&format!("[[issuer]]\n{}\n", complete.join("\n"))).is_usable());
+    for (left_out, line) in complete.iter().enumerate() {
+        let rest: Vec<&str> = complete
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| *index != left_out)
+            .map(|(_, line)| *line)
+            .collect();
+        assert!(
+            !read_toml(&format!("[[issuer]]\n{}\n", rest.join("\n"))).is_usable(),
+            "usable without {line}"
+        );
+    }
+    for empty in ["audiences = []", "audiences = [\"\"]", "issuer = \"\""] {
+        let key = empty.split(' ').next().unwrap();
+        let lines: Vec<&str> = complete
+            .iter()
+            .map(|line| {
+                if line.starts_with(&format!("{key} ")) {
+                    empty
+                } else {
+                    line
+                }
+            })
+            .collect();
+        assert!(
+            !read_toml(&format!("[[issuer]]\n{}\n", lines.join("\n"))).is_usable(),
+            "usable with {empty}"
+        );
+    }
+}
+
+/// Neither the report nor the compiled value shows a secret, however it is printed.
+#[test]
+fn sec_config_prints_no_secret() {
+    let reading = read_case(&crate_file("tests/config/good/full.toml"));
+    let printed = format!("{reading:?} {reading:#?}");
+    assert!(
+        !printed.contains("forty-two") && !printed.contains("another shared secret"),
+        "{printed}"
+    );
+    // "forty" as a list of bytes.
+    assert!(!printed.contains("102, 111, 114, 116, 121"), "{printed}");
+}
+
+/// Secrets are read from the places that are named, and nowhere else: a key that would hold one does not exist.
+#[test]
+fn sec_secrets_are_never_values() {
+    for key in [
+        "secret",
+        "shared_secret",
+        "client_secret",
+        "password",
+        "bearer_token",
+        "private_key",
+    ] {
+        let report = report_on(&format!("[[issuer]]\n{key} = \"hunter2\"\n"));
+        assert!(report.contains(&format!("unknown key `{key}`")), "{report}");
+        assert!(report.contains("secrets are never written in this file"), "{report}");
+        assert!(!report.contains("hunter2"), "{report}");
+    }
+}
