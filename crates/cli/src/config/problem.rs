@@ -1,7 +1,8 @@
 //! What is wrong with a configuration file: where, what, and what to do about it.
 //!
-//! A [`Problem`] points into the file by byte span. [`Problems`] collects them in any order and prints them in the order of the
-//! file, each with file name, line, column and a caret. Text that may hold a secret is masked before anything is printed.
+//! A [`Problem`] points into the file by byte span. [`Problems`] collects them in any order and prints them in the
+//! order of the file, each with file name, line, column and a caret. Text that may hold a secret is masked before
+//! anything is printed.
 
 use std::ops::Range;
 
@@ -40,7 +41,8 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// Something that makes the file unusable. `message` is lower case, without a full stop, with the user's words in backticks.
+    /// Something that makes the file unusable. `message` is lower case, without a full stop, with the user's words in
+    /// backticks.
     pub(crate) fn error(span: Span, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
@@ -153,6 +155,7 @@ impl Problems {
     }
 
     /// Whether there is no problem at all, not even a warning.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -236,8 +239,8 @@ impl Problems {
     }
 }
 
-/// What looks like a secret in the raw text: user and password of a URL, and the value of a key that is named like one. Found
-/// without parsing, since the line may be one that does not parse.
+/// What looks like a secret in the raw text: user and password of a URL, and the value of a key that is named like one.
+/// Found without parsing, since the line may be one that does not parse.
 fn typed_secrets(source: &str) -> Vec<Span> {
     let mut found = Vec::new();
     let mut start = 0;
