@@ -68,7 +68,13 @@ pub(crate) enum Command {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConfigPath {
     /// The configuration file.
-    #[arg(long = "config", short = 'c', value_name = "FILE", env = "NARTHEX_CONFIG", default_value = "narthex.toml")]
+    #[arg(
+        long = "config",
+        short = 'c',
+        value_name = "FILE",
+        env = "NARTHEX_CONFIG",
+        default_value = "narthex.toml"
+    )]
     pub(crate) path: PathBuf,
 }
 

@@ -27,12 +27,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use narthex_decision::Routes;
 use narthex_directory::{
-    ExternalId, IssuerName, Logo, MembershipRule, OrganizationDetails, OrganizationName, OrganizationStatus, OrganizationTags, Realm,
-    SyncPolicy,
+    ExternalId, IssuerName, Logo, MembershipRule, OrganizationDetails, OrganizationName, OrganizationStatus,
+    OrganizationTags, Realm, SyncPolicy,
 };
-use narthex_gateway::credentials::TokenPlaces;
-use narthex_gateway::keys::KeySource;
-use narthex_gateway::proxy::Upstream;
+use narthex_gateway::KeySource;
+use narthex_gateway::TokenPlaces;
+use narthex_gateway::Upstream;
 use narthex_mapping::IssuerMapping;
 use narthex_token::{Issuers, TrustedIssuer};
 
@@ -64,7 +64,7 @@ pub(crate) struct Config {
     pub(crate) routes: Routes,
     /// What belongs to each route, by the route's number.
     pub(crate) route_settings: Vec<RouteSettings>,
-    /// The cache of decisions.
+    /// What the caches may take.
     pub(crate) cache: Cache,
     /// What is accepted at the most.
     pub(crate) limits: Limits,
@@ -153,13 +153,13 @@ pub(crate) struct RouteSettings {
     pub(crate) body_bytes: u64,
 }
 
-/// The cache of decisions.
-#[derive(Clone, Debug)]
+/// What the caches may take.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Cache {
-    /// How many are kept; 0 for none.
-    pub(crate) decisions: u64,
-    /// How long one is kept at the most.
-    pub(crate) lifetime: Duration,
+    /// Verified tokens, in bytes.
+    pub(crate) token_bytes: u64,
+    /// The directory's answers about users, in bytes.
+    pub(crate) account_bytes: u64,
 }
 
 /// What is accepted at the most.
@@ -183,8 +183,8 @@ pub(crate) struct Limits {
     pub(crate) header_timeout: Duration,
     /// The largest request body.
     pub(crate) body_bytes: u64,
-    /// The most requests in progress.
-    pub(crate) concurrent_requests: u64,
+    /// The most connections.
+    pub(crate) connections: u64,
     /// The most requests from one client address.
     pub(crate) rate: Rate,
     /// How long a connection to an upstream may take.
@@ -254,7 +254,10 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Reading> {
     let surroundings = Surroundings::of_process(path);
     let here = path.file_name().map_or(path, Path::new);
     let bytes = surroundings.read(here, FILE_BYTES_MOST).map_err(|cause| {
-        anyhow::anyhow!("cannot read the configuration `{}`: {cause}; `narthex config default` prints one to start from", path.display())
+        anyhow::anyhow!(
+            "cannot read the configuration `{}`: {cause}; `narthex config default` prints one to start from",
+            path.display()
+        )
     })?;
     let name = path.display().to_string();
     Ok(match String::from_utf8(bytes) {
@@ -264,7 +267,12 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Reading> {
             let source = String::from_utf8_lossy(error.as_bytes()).into_owned();
             let mut problems = Problems::default();
             problems.push(Problem::syntax(valid..valid + 1, "the file is not UTF-8 from here on"));
-            Reading { name, source, problems, config: None }
+            Reading {
+                name,
+                source,
+                problems,
+                config: None,
+            }
         }
     })
 }
@@ -276,5 +284,10 @@ pub(crate) fn read_text(name: &str, source: String, surroundings: &Surroundings)
         Some(file) => Check::run(&source, &file, surroundings, walk.problems),
         None => (None, walk.problems),
     };
-    Reading { name: name.to_owned(), source, problems, config }
+    Reading {
+        name: name.to_owned(),
+        source,
+        problems,
+        config,
+    }
 }

@@ -31,12 +31,16 @@ pub use assertion::{AssertionError, AssertionSettings};
 pub use clock::{Clock, NewIds, NoEntropy, random_bytes};
 pub use credentials::TokenPlaces;
 pub use event::Event;
-pub use explain::{ExplainedRequest, Explanation, explain, parse_request};
+pub use explain::{
+    AnswerRow, ChangeRow, ExplainedRequest, Explanation, FieldRow, IdentityRow, KeyRow, MembershipRow, NearMissRow, RequestRow, StepRow,
+    TagRow, explain, parse_request,
+};
 pub use gateway::{Gateway, GatewaySettings, StartError};
 pub use inbound::TrustedProxies;
 pub use keys::{
-    Access, AddressKind, DiscoveryProblem, FetchError, FetchLimits, Guard, KeySource, KeyUrl, Loopback, Names, ProxyUrl,
-    ProxyUrlProblem, Refused, SourceKind, SourceProblem, SystemNames, UrlProblem,
+    Access, AddressKind, DiscoveryProblem, FetchError, FetchEvent, FetchLimits, FetchObserver, Guard, IssuerHealth, IssuerKeys,
+    KeyEdges, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl, Loopback, Names, ProxyUrl, ProxyUrlProblem, Refreshed,
+    Refused, SourceKind, SourceProblem, StoredKeySet, SystemNames, UrlProblem,
 };
 pub use metrics::Metrics;
 pub use proxy::{ForwardToken, Upstream, UpstreamProtocol};

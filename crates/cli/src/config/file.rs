@@ -9,8 +9,8 @@ mod route;
 mod settings;
 
 pub(crate) use issuer::{
-    IssuerSection, KeySetAlgorithm, MappingSection, Mode, OnEmpty, OnInvalid, OnMissing, OrganizationMappingSection, Provision,
-    TagsSection, TeamMappingSection, UserMappingSection,
+    IssuerSection, KeySetAlgorithm, MappingSection, Mode, OnEmpty, OnInvalid, OnMissing, OrganizationMappingSection,
+    Provision, TagsSection, TeamMappingSection, UserMappingSection,
 };
 pub(crate) use organization::{Membership, OrganizationSection, OrganizationStatus, TagText};
 pub(crate) use route::RouteSection;
@@ -43,7 +43,8 @@ section! {
         ///
         /// Of several routes that match a path, the most specific one is taken: literal text before `{name}` before `{*name}`.
         route: Defaulted<List<RouteSection>> = "[]";
-        /// The cache of decisions. It never outlives a token, a key, or a change to the directory or to this file.
+        /// What is remembered between requests. It never outlives a token, a key, or a change to the directory or to this
+        /// file.
         cache: Defaulted<CacheSection> = "{}";
         /// Everything has a limit. The defaults fit most installations.
         limits: Defaulted<LimitsSection> = "{}";

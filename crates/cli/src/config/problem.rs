@@ -114,11 +114,7 @@ impl Problem {
                 .label(self.label.as_deref()),
         );
         if let Some((span, label)) = &self.context {
-            snippet = snippet.annotation(
-                AnnotationKind::Context
-                    .span(clamp(span, source))
-                    .label(label.as_str()),
-            );
+            snippet = snippet.annotation(AnnotationKind::Context.span(clamp(span, source)).label(label.as_str()));
         }
         let mut group = level.primary_title(self.message.as_str()).element(snippet);
         for help in &self.help {
@@ -255,7 +251,9 @@ fn typed_secrets(source: &str) -> Vec<Span> {
         while let Some(at) = line.get(from..).and_then(|rest| rest.find("://")) {
             from += at + 3;
             let rest = line.get(from..).unwrap_or_default();
-            let end = rest.find(|next: char| next.is_whitespace() || "/\"'".contains(next)).unwrap_or(rest.len());
+            let end = rest
+                .find(|next: char| next.is_whitespace() || "/\"'".contains(next))
+                .unwrap_or(rest.len());
             if let Some(credentials) = rest.get(..end).and_then(|authority| authority.rfind('@')) {
                 found.push(start + from..start + from + credentials);
             }
@@ -325,7 +323,10 @@ mod tests {
             let mut problems = Problems::default();
             problems.push(Problem::syntax(0..1, "no"));
             let report = problems.render("x.toml", line, Paint::Plain);
-            assert!(!report.contains("cret'") && !report.contains("s3") && !report.contains("cret@"), "{report}");
+            assert!(
+                !report.contains("cret'") && !report.contains("s3") && !report.contains("cret@"),
+                "{report}"
+            );
         }
         let kept = "secret_file = \"/run/corp\"\nforward_token = true\nurl = \"https://a/b@c\"\n";
         assert_eq!(Problems::default().masked_source(kept), kept);

@@ -158,7 +158,8 @@ impl Walk {
             if looks_secret(name) && value.get_ref().is_str() {
                 // SECURITY: somebody typed a secret into the file; the report must not carry it on.
                 self.problems.mask(value.span());
-                problem = problem.help("secrets are never written in this file; name a file or a variable that holds it");
+                problem =
+                    problem.help("secrets are never written in this file; name a file or a variable that holds it");
             }
             let suggestion = did_you_mean(name, known.iter().map(|known| known.name));
             let suggestion = suggestion.unwrap_or_else(|| format!("the keys here are {}", listed(known)));
@@ -185,7 +186,13 @@ pub(crate) trait Field: Sized {
     fn kind() -> Kind;
 
     /// Reads it from the section that starts at `header`. `None` only for a built-in default that does not read.
-    fn read(table: &DeTable<'_>, name: &str, default: Option<&'static str>, header: &Span, walk: &mut Walk) -> Option<Self>;
+    fn read(
+        table: &DeTable<'_>,
+        name: &str,
+        default: Option<&'static str>,
+        header: &Span,
+        walk: &mut Walk,
+    ) -> Option<Self>;
 }
 
 /// A key that may be left out, with nothing in its place: what the file says about it.
@@ -331,11 +338,20 @@ impl<T: FromToml> Field for Defaulted<T> {
         T::kind()
     }
 
-    fn read(table: &DeTable<'_>, name: &str, default: Option<&'static str>, header: &Span, walk: &mut Walk) -> Option<Self> {
+    fn read(
+        table: &DeTable<'_>,
+        name: &str,
+        default: Option<&'static str>,
+        header: &Span,
+        walk: &mut Walk,
+    ) -> Option<Self> {
         let found = Optional::find(table, name, walk);
         let (origin, value) = match found {
             Optional::Good(value) => (Origin::Written, Some(value)),
-            Optional::Absent => (Origin::Silence, walk.default_value(name, default.unwrap_or("{}"), header)),
+            Optional::Absent => (
+                Origin::Silence,
+                walk.default_value(name, default.unwrap_or("{}"), header),
+            ),
             Optional::Bad(_) => (Origin::Bad, walk.default_value(name, default.unwrap_or("{}"), header)),
         };
         value.map(|value| Self { value, origin })
@@ -430,7 +446,10 @@ macro_rules! section {
 pub(crate) use section;
 
 fn listed(keys: &[Key]) -> String {
-    keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ")
+    keys.iter()
+        .map(|key| format!("`{}`", key.name))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn article(value: &DeValue<'_>) -> &'static str {

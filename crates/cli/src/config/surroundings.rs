@@ -24,7 +24,10 @@ impl Surroundings {
     /// Files under `directory`, and the variables that `variable` knows.
     #[cfg(test)]
     pub(crate) fn fixed(directory: &Path, variable: fn(&str) -> Option<OsString>) -> Self {
-        Self { directory: directory.to_path_buf(), variable }
+        Self {
+            directory: directory.to_path_buf(),
+            variable,
+        }
     }
 
     /// A path of the file as the process must open it.

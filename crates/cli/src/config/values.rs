@@ -10,16 +10,19 @@ use toml::Spanned;
 use toml::de::DeValue;
 use url::Url;
 
+use super::problem::{Problem, Span};
 use super::read::{FromToml, Kind, Walk};
 use super::suggest::did_you_mean;
-use super::problem::{Problem, Span};
 
 /// A list of values, each with its place.
 pub(crate) type List<T> = Vec<Spanned<T>>;
 
 impl FromToml for String {
     fn kind() -> Kind {
-        Kind::Text { what: "text", pattern: None }
+        Kind::Text {
+            what: "text",
+            pattern: None,
+        }
     }
 
     fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
@@ -53,7 +56,10 @@ pub(crate) struct Count<const LEAST: u64, const MOST: u64>(pub(crate) u64);
 
 impl<const LEAST: u64, const MOST: u64> FromToml for Count<LEAST, MOST> {
     fn kind() -> Kind {
-        Kind::Integer { least: LEAST, most: MOST }
+        Kind::Integer {
+            least: LEAST,
+            most: MOST,
+        }
     }
 
     fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
@@ -73,7 +79,13 @@ impl<const LEAST: u64, const MOST: u64> FromToml for Count<LEAST, MOST> {
 }
 
 /// `60s`, `10m`: a whole number and a unit, as factor in milliseconds.
-const DURATION_UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const DURATION_UNITS: [(&str, u64); 5] = [
+    ("ms", 1),
+    ("s", 1_000),
+    ("m", 60_000),
+    ("h", 3_600_000),
+    ("d", 86_400_000),
+];
 
 /// `16KiB`, `1MB`: a whole number and a unit, as factor in bytes.
 const SIZE_UNITS: [(&str, u64); 7] = [
@@ -103,7 +115,10 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
 
 impl FromToml for Duration {
     fn kind() -> Kind {
-        Kind::Text { what: "duration", pattern: Some("^[0-9]+(ms|s|m|h|d)$") }
+        Kind::Text {
+            what: "duration",
+            pattern: Some("^[0-9]+(ms|s|m|h|d)$"),
+        }
     }
 
     fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
@@ -112,7 +127,9 @@ impl FromToml for Duration {
         if read.is_none() {
             let message = format!("`{}` is not a duration", walk.key());
             let problem = Problem::error(walk.span(value), message);
-            walk.problems.push(problem.help("write a whole number and `ms`, `s`, `m`, `h` or `d`, such as `\"60s\"` or `\"10m\"`"));
+            walk.problems.push(
+                problem.help("write a whole number and `ms`, `s`, `m`, `h` or `d`, such as `\"60s\"` or `\"10m\"`"),
+            );
         }
         read
     }
@@ -124,7 +141,10 @@ pub(crate) struct Size(pub(crate) u64);
 
 impl FromToml for Size {
     fn kind() -> Kind {
-        Kind::Text { what: "size", pattern: Some("^[0-9]+(B|KB|KiB|MB|MiB|GB|GiB)$") }
+        Kind::Text {
+            what: "size",
+            pattern: Some("^[0-9]+(B|KB|KiB|MB|MiB|GB|GiB)$"),
+        }
     }
 
     fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
@@ -132,7 +152,9 @@ impl FromToml for Size {
         let read = measure(text, &SIZE_UNITS).filter(|bytes| *bytes > 0);
         if read.is_none() {
             let problem = Problem::error(walk.span(value), format!("`{}` is not a size", walk.key()));
-            walk.problems.push(problem.help("write a whole number above 0 and `B`, `KB`, `KiB`, `MB`, `MiB`, `GB` or `GiB`, such as `\"16KiB\"`"));
+            walk.problems.push(problem.help(
+                "write a whole number above 0 and `B`, `KB`, `KiB`, `MB`, `MiB`, `GB` or `GiB`, such as `\"16KiB\"`",
+            ));
         }
         read.map(Self)
     }
@@ -154,7 +176,10 @@ pub(crate) enum Rate {
 
 impl FromToml for Rate {
     fn kind() -> Kind {
-        Kind::Text { what: "rate", pattern: Some("^(off|[1-9][0-9]*/(s|m|h))$") }
+        Kind::Text {
+            what: "rate",
+            pattern: Some("^(off|[1-9][0-9]*/(s|m|h))$"),
+        }
     }
 
     fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
@@ -162,7 +187,9 @@ impl FromToml for Rate {
         let read = parse_rate(text);
         if read.is_none() {
             let problem = Problem::error(walk.span(value), format!("`{}` is not a rate", walk.key()));
-            walk.problems.push(problem.help("write a whole number above 0 and `/s`, `/m` or `/h`, such as `\"100/s\"`, or `\"off\"`"));
+            walk.problems.push(
+                problem.help("write a whole number above 0 and `/s`, `/m` or `/h`, such as `\"100/s\"`, or `\"off\"`"),
+            );
         }
         read
     }
@@ -185,7 +212,10 @@ fn parse_rate(text: &str) -> Option<Rate> {
 
 impl FromToml for SocketAddr {
     fn kind() -> Kind {
-        Kind::Text { what: "address and port", pattern: None }
+        Kind::Text {
+            what: "address and port",
+            pattern: None,
+        }
     }
 
     fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
@@ -193,7 +223,8 @@ impl FromToml for SocketAddr {
         let read = text.parse();
         if read.is_err() {
             let problem = Problem::error(walk.span(value), format!("`{}` is not an address and port", walk.key()));
-            let help = "write an IP address and a port, such as `\"127.0.0.1:8080\"`, `\"0.0.0.0:8080\"` or `\"[::]:8080\"`";
+            let help =
+                "write an IP address and a port, such as `\"127.0.0.1:8080\"`, `\"0.0.0.0:8080\"` or `\"[::]:8080\"`";
             walk.problems.push(problem.help(help));
         }
         read.ok()
@@ -202,7 +233,10 @@ impl FromToml for SocketAddr {
 
 impl FromToml for IpNet {
     fn kind() -> Kind {
-        Kind::Text { what: "network", pattern: None }
+        Kind::Text {
+            what: "network",
+            pattern: None,
+        }
     }
 
     fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
@@ -215,7 +249,9 @@ impl FromToml for IpNet {
         match read {
             None => {
                 let problem = Problem::error(span, format!("`{text}` is not a network"));
-                walk.problems.push(problem.help("write an address, such as `\"10.0.0.7\"`, or a network, such as `\"10.0.0.0/8\"`"));
+                walk.problems.push(
+                    problem.help("write an address, such as `\"10.0.0.7\"`, or a network, such as `\"10.0.0.0/8\"`"),
+                );
                 None
             }
             // `10.1.2.3/8` says two things; whoever wrote it meant one of them.
@@ -239,7 +275,10 @@ pub(crate) struct WebUrl(pub(crate) Url);
 
 impl FromToml for WebUrl {
     fn kind() -> Kind {
-        Kind::Text { what: "URL", pattern: Some("^https?://") }
+        Kind::Text {
+            what: "URL",
+            pattern: Some("^https?://"),
+        }
     }
 
     fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
@@ -250,7 +289,8 @@ impl FromToml for WebUrl {
             Err(cause) => {
                 let message = format!("`{}` is not a URL: {cause}", walk.key());
                 let problem = Problem::error(span, message);
-                walk.problems.push(problem.help("write the whole of it, such as `\"https://id.example.com\"`"));
+                walk.problems
+                    .push(problem.help("write the whole of it, such as `\"https://id.example.com\"`"));
                 return None;
             }
         };
@@ -260,7 +300,11 @@ impl FromToml for WebUrl {
             return None;
         }
         if !matches!(url.scheme(), "http" | "https") {
-            let message = format!("`{}` must begin with `http://` or `https://`, not `{}:`", walk.key(), url.scheme());
+            let message = format!(
+                "`{}` must begin with `http://` or `https://`, not `{}:`",
+                walk.key(),
+                url.scheme()
+            );
             walk.wrong_value(span, message);
             return None;
         }
@@ -278,7 +322,10 @@ pub(crate) struct UrlText(pub(crate) String);
 
 impl FromToml for UrlText {
     fn kind() -> Kind {
-        Kind::Text { what: "URL", pattern: Some("^[a-z0-9]+://") }
+        Kind::Text {
+            what: "URL",
+            pattern: Some("^[a-z0-9]+://"),
+        }
     }
 
     fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
@@ -288,7 +335,10 @@ impl FromToml for UrlText {
 
 impl FromToml for PathBuf {
     fn kind() -> Kind {
-        Kind::Text { what: "path", pattern: None }
+        Kind::Text {
+            what: "path",
+            pattern: None,
+        }
     }
 
     fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
@@ -302,7 +352,10 @@ pub(crate) struct TemplateText(pub(crate) String);
 
 impl FromToml for TemplateText {
     fn kind() -> Kind {
-        Kind::Text { what: "template", pattern: None }
+        Kind::Text {
+            what: "template",
+            pattern: None,
+        }
     }
 
     fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
@@ -317,9 +370,15 @@ pub(crate) struct ClaimValue(pub(crate) Json);
 impl FromToml for ClaimValue {
     fn kind() -> Kind {
         Kind::Either(vec![
-            Kind::Text { what: "text", pattern: None },
+            Kind::Text {
+                what: "text",
+                pattern: None,
+            },
             Kind::Boolean,
-            Kind::Integer { least: 0, most: (1 << 53) - 1 },
+            Kind::Integer {
+                least: 0,
+                most: (1 << 53) - 1,
+            },
         ])
     }
 
@@ -327,7 +386,9 @@ impl FromToml for ClaimValue {
         let json = match value.get_ref() {
             DeValue::String(text) => Some(Json::from(text.as_ref())),
             DeValue::Boolean(flag) => Some(Json::from(*flag)),
-            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok().map(Json::from),
+            DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+                .ok()
+                .map(Json::from),
             _ => None,
         };
         if json.is_none() {
@@ -356,7 +417,10 @@ impl<T: FromToml> FromToml for Vec<Spanned<T>> {
 }
 
 /// Reads every item, so that all their problems are reported, and gives the list if there were none.
-fn read_each<'v, T: FromToml>(values: impl Iterator<Item = &'v Spanned<DeValue<'v>>>, walk: &mut Walk) -> Option<List<T>> {
+fn read_each<'v, T: FromToml>(
+    values: impl Iterator<Item = &'v Spanned<DeValue<'v>>>,
+    walk: &mut Walk,
+) -> Option<List<T>> {
     let read: Vec<Option<Spanned<T>>> = values
         .map(|item| {
             let span = walk.span(item);
@@ -381,7 +445,10 @@ impl<T: FromToml> FromToml for OneOrMany<T> {
             return T::from_toml(value, walk).map(|read| Self(vec![Spanned::new(span, read)]));
         };
         if array.is_empty() {
-            let message = format!("`{}` is an empty list; leave the key out if there is nothing to say", walk.key());
+            let message = format!(
+                "`{}` is an empty list; leave the key out if there is nothing to say",
+                walk.key()
+            );
             walk.wrong_value(walk.span(value), message);
             return None;
         }
@@ -462,7 +529,10 @@ pub(crate) fn word<'v>(value: &'v Spanned<DeValue<'_>>, words: &[&str], walk: &m
     if words.contains(&text) {
         return Some(text);
     }
-    let problem = Problem::error(walk.span(value), format!("`{}` must be {wanted}, not `{text}`", walk.key()));
+    let problem = Problem::error(
+        walk.span(value),
+        format!("`{}` must be {wanted}, not `{text}`", walk.key()),
+    );
     let problem = problem.maybe_help(did_you_mean(text, words.iter().copied()));
     walk.problems.push(problem);
     None
@@ -480,7 +550,10 @@ pub(crate) fn place_in_literal(literal: &str, place: &Span, offset: usize) -> us
     let mut rest = literal.strip_prefix(delimiter).unwrap_or_default();
     if delimiter.len() == 3 {
         // A line break right after the opening quotes is not part of the value.
-        rest = rest.strip_prefix("\r\n").or_else(|| rest.strip_prefix('\n')).unwrap_or(rest);
+        rest = rest
+            .strip_prefix("\r\n")
+            .or_else(|| rest.strip_prefix('\n'))
+            .unwrap_or(rest);
     }
     let mut value_bytes = 0;
     while value_bytes < offset {
@@ -515,7 +588,9 @@ fn next_piece(rest: &str, escapes: bool) -> (usize, usize) {
 }
 
 fn escaped(rest: &str, digits: usize) -> (usize, usize) {
-    let code = rest.get(2..2 + digits).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+    let code = rest
+        .get(2..2 + digits)
+        .and_then(|hex| u32::from_str_radix(hex, 16).ok());
     let width = code.and_then(char::from_u32).map_or(1, char::len_utf8);
     (2 + digits, width)
 }
@@ -531,7 +606,19 @@ mod tests {
         assert_eq!(parse_duration("24h"), Some(Duration::from_secs(86_400)));
         assert_eq!(parse_duration("7d"), Some(Duration::from_secs(604_800)));
         assert_eq!(parse_duration("250ms"), Some(Duration::from_millis(250)));
-        for bad in ["", "60", "s", "-1s", "1.5s", "60 s", "1h30m", "60S", "99999999999999999999s", "18446744073709551615d", "40000d"] {
+        for bad in [
+            "",
+            "60",
+            "s",
+            "-1s",
+            "1.5s",
+            "60 s",
+            "1h30m",
+            "60S",
+            "99999999999999999999s",
+            "18446744073709551615d",
+            "40000d",
+        ] {
             assert_eq!(parse_duration(bad), None, "{bad}");
         }
     }
@@ -548,7 +635,13 @@ mod tests {
     #[test]
     fn rates_have_a_count_and_a_unit() {
         assert_eq!(parse_rate("off"), Some(Rate::Off));
-        assert_eq!(parse_rate("100/s"), Some(Rate::Limit { count: 100, per: Duration::from_secs(1) }));
+        assert_eq!(
+            parse_rate("100/s"),
+            Some(Rate::Limit {
+                count: 100,
+                per: Duration::from_secs(1)
+            })
+        );
         for bad in ["0/s", "100", "100/d", "/s", "-1/s"] {
             assert_eq!(parse_rate(bad), None, "{bad}");
         }

@@ -32,7 +32,11 @@ fn settings(text: &mut String, table: &Table<'_>) {
         text.push('\n');
         comment(text, key.doc);
         note(text, key);
-        let value = key.example.filter(|_| key.presence != Presence::Defaulted).or(key.default).or(key.example);
+        let value = key
+            .example
+            .filter(|_| key.presence != Presence::Defaulted)
+            .or(key.default)
+            .or(key.example);
         text.push_str(&format!("#{} = {}\n", key.name, value.unwrap_or("\"\"")));
     }
 }

@@ -22,7 +22,14 @@ pub(crate) fn page(sample: &str) -> String {
             }
             Some(key) => {
                 text.push_str(&format!("\n## `{}`\n\n", table.header()));
-                prose(&mut text, if table.outline.doc.len() > key.doc.len() { table.outline.doc } else { key.doc });
+                prose(
+                    &mut text,
+                    if table.outline.doc.len() > key.doc.len() {
+                        table.outline.doc
+                    } else {
+                        key.doc
+                    },
+                );
                 for key in table.values() {
                     entry(&mut text, key);
                 }

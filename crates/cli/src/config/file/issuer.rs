@@ -64,7 +64,7 @@ section! {
         required_claims: Defaulted<Named<OneOrMany<ClaimValue>>> = "{}", eg "{ email_verified = true, hd = [\"example.com\", \"example.org\"] }";
         /// Values of the header's `typ` to accept besides none at all, `JWT` and `at+jwt`.
         token_types: Defaulted<List<String>> = "[]", eg "[\"logout+jwt\"]";
-        /// How far its clock may be off, at most `"10m"`.
+        /// How far its clock may be off, at most a day. More than a minute or two means that a clock is wrong.
         leeway: Defaulted<Duration> = "\"60s\"";
         /// Refuse tokens whose `iat` is longer ago than this, whatever their `exp`. Tokens without `iat` are refused then, too.
         max_token_age: Optional<Duration>, eg "\"24h\"";

@@ -76,7 +76,10 @@ pub(crate) enum TagText {
 
 impl FromToml for TagText {
     fn kind() -> Kind {
-        let text = Kind::Text { what: "text", pattern: None };
+        let text = Kind::Text {
+            what: "text",
+            pattern: None,
+        };
         Kind::Either(vec![Kind::List(Box::new(text.clone())), text])
     }
 

@@ -39,12 +39,12 @@ section! {
 }
 
 section! {
-    /// The cache of decisions.
+    /// The caches that let a token that was seen before pass without being verified again.
     CacheSection {
-        /// How many decisions are kept. 0 turns the cache off.
-        decisions: Defaulted<Count<0, 10_000_000>> = "100000";
-        /// How long a decision is kept at the most; at most 60 s, and never past the token's `exp`.
-        lifetime: Defaulted<Duration> = "\"60s\"";
+        /// What verified tokens may take in memory. They are compared whole, and kept for at most 60 s.
+        tokens: Defaulted<Size> = "\"32MiB\"";
+        /// What the directory's answers about users may take in memory.
+        accounts: Defaulted<Size> = "\"64MiB\"";
     }
 }
 
@@ -69,8 +69,8 @@ section! {
         header_timeout: Defaulted<Duration> = "\"10s\"";
         /// The largest request body that is passed to an upstream. Bodies are streamed, never held.
         body_size: Defaulted<Size> = "\"64MiB\"";
-        /// The most requests in progress at once; others wait for none and get 503.
-        concurrent_requests: Defaulted<Count<1, 1_000_000>> = "10000";
+        /// The most connections at once; more wait.
+        connections: Defaulted<Count<1, 1_000_000>> = "10000";
         /// The most requests from one client address. `"off"` by default: behind one address there may be one person or a whole
         /// company, and only the operator knows.
         rate: Defaulted<Rate> = "\"off\"", eg "\"100/s\"";
@@ -132,4 +132,3 @@ choice! {
         Text = "text",
     }
 }
-
