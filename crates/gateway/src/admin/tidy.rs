@@ -29,3 +29,29 @@ pub(crate) type Rule = fn(&'static str, &str) -> Result<Option<String>, ApiError
 pub(crate) fn given(field: &'static str, value: Option<String>, rule: Rule) -> Result<Option<String>, ApiError> {
     value.map_or(Ok(None), |value| rule(field, &value))
 }
+
+/// A name of the tz database.
+pub(crate) fn timezone(field: &'static str, value: &str) -> Result<Option<String>, ApiError> {
+    let Some(name) = text(field, value)? else { return Ok(None) };
+    let known = jiff::tz::TimeZone::get(&name).ok().and_then(|zone| zone.iana_name().map(str::to_owned));
+    known.map(Some).ok_or_else(|| ApiError::invalid(field, "it is no name of the tz database, such as `Europe/Prague`"))
+}
+
+/// A country of ISO 3166-1.
+pub(crate) fn country(field: &'static str, value: &str) -> Result<Option<String>, ApiError> {
+    text(field, value)
+}
+
+/// A language tag of BCP 47.
+pub(crate) fn language(field: &'static str, value: &str) -> Result<Option<String>, ApiError> {
+    text(field, value)
+}
+
+/// The address of a site.
+///
+/// SECURITY: the console shows it as a link; `javascript:` and the like must not get there.
+pub(crate) fn website(field: &'static str, value: &str) -> Result<Option<String>, ApiError> {
+    let Some(address) = text(field, value)? else { return Ok(None) };
+    let is_site = url::Url::parse(&address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if is_site { Ok(Some(address)) } else { Err(ApiError::invalid(field, "it must be an `https://` or `http://` address")) }
+}
