@@ -72,8 +72,8 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     let server = ServerSettings {
         head_bytes: usize::try_from(config.limits.header_bytes).unwrap_or(usize::MAX),
         head_timeout: config.limits.header_timeout,
+        connections: usize::try_from(config.limits.connections).unwrap_or(usize::MAX),
         grace: config.listen.shutdown_grace,
-        ..ServerSettings::default()
     };
     Ok(Running { gateway, edges, public, admin, server, watched: config.watched })
 }

@@ -82,7 +82,7 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
 impl Surroundings for Gateway {
     async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal> {
         let runtime = self.runtime.load_full();
-        let inbound = Inbound { method: &Method::GET, path: b"/", query: None, host: None, headers, door: Door::Me };
+        let inbound = Inbound { method: &Method::GET, path: b"/", query: None, host: None, headers, door: Door::Me, route: None };
         let caller = pipeline::caller(self, &runtime, &inbound, (token, &Place::Authorization), self.clock.now_ms()).await?;
         Ok(Arc::clone(&caller.account.principal))
     }
@@ -122,7 +122,7 @@ impl Surroundings for Gateway {
             methods: route.spec.methods.iter().map(ToString::to_string).collect(),
             hosts: route.spec.hosts.clone(),
             require: route.spec.require.iter().map(Requirement::to_string).collect(),
-            upstream: runtime.upstream(route.index).map(|upstream| upstream.audience.clone()),
+            upstream: runtime.upstream(route.index).map(|(upstream, _)| upstream.audience.clone()),
         });
         bodies.collect()
     }
