@@ -15,16 +15,14 @@ pub(crate) enum Answer {
     Yes,
     /// Refused, or: no.
     No,
-    /// The configuration cannot be used.
-    Unusable,
 }
 
 impl From<Answer> for ExitCode {
     fn from(answer: Answer) -> Self {
         match answer {
             Answer::Yes => Self::SUCCESS,
+            // 2 is clap's: a command line that cannot be understood.
             Answer::No => Self::from(1),
-            Answer::Unusable => Self::from(2),
         }
     }
 }

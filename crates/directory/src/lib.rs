@@ -69,7 +69,7 @@ pub use plan::{Expects, Note, SyncPlan, Touch, plan};
 pub use principal::{Membership, Principal, TeamMembership};
 pub use role::{OrganizationRole, PlatformRole, Scope, ScopedRole, TeamRole};
 pub use snapshot::{Detail, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
-pub use sync::{Synced, load, sync};
+pub use sync::{Synced, load, rehearse, sync};
 pub use tag::{TAG_LENGTH_MAX, TAGS_PER_LIST_MAX, TAGS_PER_TOKEN_MAX, Tag, TagList, fold};
 pub use team::Team;
 pub use touches::{Noted, Touches};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::desired::{Desired, SyncPolicy};
+use crate::desired::{Desired, SyncMode, SyncPolicy};
 use crate::directory::Directory;
 use crate::error::{Refusal, StoreError, SyncError};
 use crate::id::{NewId, UserId};
@@ -66,6 +66,23 @@ pub async fn sync(
         }
     }
     Err(SyncError::Contended)
+}
+
+/// What [`sync`] would do and whom it would give, with nothing written: explain. Also shows the tags that nearly match, and
+/// plans as if the issuer's mode were `enforce`, so that an observed issuer can be looked at too.
+pub async fn rehearse(
+    directory: &dyn Directory,
+    desired: &Desired,
+    policy: &SyncPolicy,
+    now_ms: i64,
+    ids: &mut dyn NewId,
+) -> Result<Synced, SyncError> {
+    let snapshot = directory.snapshot(desired, Detail::Explain).await.map_err(SyncError::Store)?;
+    let enforced = SyncPolicy { mode: SyncMode::Enforce, ..policy.clone() };
+    let mut plan = plan(desired, &snapshot, &enforced, now_ms, ids)?;
+    plan.observed = policy.mode == SyncMode::Observe;
+    let standing = plan.after().cloned().ok_or(Refusal::NotProvisioned)?;
+    Ok(Synced { principal: Arc::new(Principal::of(standing, now_ms)), plan: Arc::new(plan) })
 }
 
 /// The principal of a user who is known by id: a session, an administrator's look at somebody.

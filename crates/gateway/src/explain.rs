@@ -9,7 +9,7 @@ use http::{HeaderMap, Method};
 use narthex_decision::{Decision, OrganizationFacts, Reason, RequestPath, Requirement, decide};
 use narthex_directory::{CountingIds, Desired, Directory, OrganizationName, Principal, Synced, SyncError, rehearse};
 use narthex_mapping::{Preview, TokenFacts};
-use narthex_token::{InspectedClaims, Inspection, TrustedIssuer, VerifyError, inspect};
+use narthex_token::{InspectedClaims, Inspection, TrustedIssuer, inspect};
 use serde::Serialize;
 
 use crate::facts::HeldFacts;

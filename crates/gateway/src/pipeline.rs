@@ -67,7 +67,7 @@ pub struct Who {
 /// # Errors
 ///
 /// A [`Refusal`] with the reason; nothing passes then.
-pub async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, Refusal> {
+pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, Refusal> {
     let path = RequestPath::parse(inbound.path).map_err(|problem| Refusal::because(Reason::RequestPath, problem.to_string()))?;
     let preflight_for = inbound.preflight_for();
     let matched = runtime.routes.find(inbound.method, inbound.host, path, preflight_for.as_ref()).ok_or(Refusal::new(Reason::RouteUnmatched))?;
@@ -99,13 +99,13 @@ fn token<'r>(runtime: &Runtime, inbound: &Inbound<'r>, matched: &Match<'_>) -> R
 }
 
 /// Who the token speaks for: the cached answer, or the whole way.
-pub async fn caller(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>, (token, place): (&str, &Place), now_ms: i64) -> Result<Arc<Caller>, Refusal> {
+pub(crate) async fn caller(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>, (token, place): (&str, &Place), now_ms: i64) -> Result<Arc<Caller>, Refusal> {
     let caller = match gateway.callers.fresh(token, runtime.generation, &gateway.versions, now_ms) {
         Some(caller) => caller,
         None => authenticate(gateway, runtime, inbound, token, now_ms).await?,
     };
     // SECURITY: a place that only one issuer's tokens may come in is no place for another's.
-    if caller.issuer.accepts(place) {
+    if caller.accepts(place) {
         Ok(caller)
     } else {
         Err(Refusal::because(Reason::TokenMissing, "this issuer's tokens are not accepted in that place"))

@@ -39,10 +39,7 @@ pub enum RequestPart {
 
 impl IssuerMapping {
     /// Compiles a mapping, or says everything that is wrong with it.
-    pub fn compile(
-        source: &MappingSource,
-        settings: &MappingSettings,
-    ) -> Result<Self, Vec<MappingProblem>> {
+    pub fn compile(source: &MappingSource, settings: &MappingSettings) -> Result<Self, Vec<MappingProblem>> {
         compile::compile(source, settings)
     }
 

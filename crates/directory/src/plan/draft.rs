@@ -464,7 +464,7 @@ fn new_user(desired: &Desired, id: UserId, now_ms: i64) -> User {
             .map(|(name, value): (&String, &Value)| (name.clone(), value.clone()))
             .collect(),
         tokens_not_before_ms: None,
-        last_seen_at_ms: None,
+        last_seen_at_ms: Some(now_ms),
         created_at_ms: now_ms,
         updated_at_ms: now_ms,
         version: 1,
