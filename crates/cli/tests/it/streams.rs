@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use narthex_testkit::{
     Client,
+    foreign::web_socket_echo,
     websocket::{BINARY, CLOSE, TEXT, WebSocket},
 };
 use tokio::{
@@ -92,6 +93,14 @@ async fn a_web_socket_goes_through_with_its_identity() {
     assert_eq!(seen.header("x-narthex-external-id").as_deref(), Some("alice"));
     assert_ne!(seen.header("x-narthex-user").as_deref(), Some("spoofed"));
     assert_eq!(seen.header("authorization"), None);
+}
+
+/// The same with a client of others: npm `ws`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_web_socket_client_of_others_gets_its_echo() {
+    let world = World::start().await;
+    let url = format!("ws://{}{GUARDED}", world.narthex.address());
+    web_socket_echo(&url, &member("alice").sign()).unwrap();
 }
 
 #[tokio::test]
