@@ -48,7 +48,8 @@ fn keys(issuer: &Issuer, limits: &Limits, previous: Option<&Runtime>, edges: &Ke
     }
     let stale_ms_max = i64::try_from(issuer.stale_max.as_millis()).unwrap_or(i64::MAX);
     let mut settings = KeySettings { cache: CacheSettings { stale_ms_max, ..CacheSettings::default() }, ..KeySettings::default() };
-    settings.fetch.total_timeout = limits.fetch_timeout;
+    settings.fetch.total = limits.fetch_timeout;
+    settings.fetch.body_bytes = usize::try_from(limits.key_set_bytes).unwrap_or(usize::MAX);
     let keys = IssuerKeys::new(issuer.name.as_str(), issuer.keys.clone(), edges.clone(), settings);
     keys.keep_fresh();
     keys
@@ -63,8 +64,7 @@ pub(crate) async fn declare(config: &mut Config, directory: &dyn Directory, cloc
     let by = By { actor: Actor::Configuration, at_ms: clock.now_ms() };
     let mut ids = NewIds::new()?;
     let declared = std::mem::take(&mut config.organizations);
-    let new = declared.iter().map(|organization| NewOrganization { id: OrganizationId::new(by.at_ms, &mut ids), ..new_organization(organization) });
-    let new: Vec<NewOrganization> = new.collect();
+    let new: Vec<NewOrganization> = declared.iter().map(|organization| new(organization, OrganizationId::new(by.at_ms, &mut ids))).collect();
     directory.declare_organizations(new, by.clone()).await?;
     for organization in declared {
         let Some(logo) = organization.logo else { continue };
@@ -73,4 +73,18 @@ pub(crate) async fn declare(config: &mut Config, directory: &dyn Directory, cloc
         }
     }
     Ok(())
+}
+
+fn new(declared: &DeclaredOrganization, id: OrganizationId) -> NewOrganization {
+    NewOrganization {
+        id,
+        name: declared.name.clone(),
+        label: declared.label.clone(),
+        realm: declared.realm.clone(),
+        external_id: declared.external_id.clone(),
+        details: declared.details.clone(),
+        tags: declared.tags.clone(),
+        membership: declared.membership,
+        status: declared.status,
+    }
 }

@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::args::ServeArgs;
 use crate::assemble;
 use crate::config::{self, Config, LogFormat, Paint, Reading, StoreLocation};
 
@@ -28,6 +29,16 @@ pub(crate) enum Logging {
     Configured,
     /// Warnings and worse: for the demo, whose output is for reading.
     Quiet,
+}
+
+/// `narthex serve`.
+///
+/// # Errors
+///
+/// What stopped the start.
+pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let path = args.config.path;
+    start(config::read(&path)?, Logging::Configured).await?.until_stopped(Some(path)).await
 }
 
 /// A gateway with everything it needs, not yet serving.

@@ -83,7 +83,8 @@ pub struct IssuerBody {
     pub algorithms: Vec<String>,
     /// The audiences its tokens may be for.
     pub audiences: Vec<String>,
-    /// Where its keys come from: `jwks_url`, `discovery`, `jwks_file`, `public_key_file` or `secret`.
+    /// Where its keys come from: `jwks_url`, `discovery`, `jwks_file`, or `fixed` for
+    /// shared secrets.
     pub key_source: String,
     /// The address of its keys, where there is one.
     pub key_location: Option<String>,
