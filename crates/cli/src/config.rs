@@ -1,11 +1,12 @@
 //! The configuration reader.
 //!
-//! In comes one TOML file, and whatever files and environment variables it names; out comes a [`Config`] that holds compiled
-//! values and nothing left to parse, or every problem at once, each with its place. Two types, two steps: [`file`] is the file as
-//! it is written, [`check`] makes it into the value. Knows nothing of sockets, stores or requests: it says what was asked for.
+//! In comes one TOML file, and whatever files and environment variables it names; out comes a [`Config`] that holds
+//! compiled values and nothing left to parse, or every problem at once, each with its place. Two types, two steps:
+//! [`file`] is the file as it is written, [`check`] makes it into the value. Knows nothing of sockets, stores or
+//! requests: it says what was asked for.
 //!
-//! Invariants: no secret is ever in the file, in a problem or in a `Debug` output; every key is described once, and the reference
-//! page, the default file and the schema are generated from that ([`describe`]); unknown keys are errors.
+//! Invariants: no secret is ever in the file, in a problem or in a `Debug` output; every key is described once, and the
+//! reference page, the default file and the schema are generated from that ([`describe`]); unknown keys are errors.
 
 mod check;
 mod describe;
@@ -27,12 +28,12 @@ use std::time::Duration;
 use ipnet::IpNet;
 use narthex_decision::Routes;
 use narthex_directory::{
-    ExternalId, IssuerName, Logo, MembershipRule, OrganizationDetails, OrganizationName, OrganizationStatus, OrganizationTags, Realm,
-    SyncPolicy,
+    ExternalId, IssuerName, Logo, MembershipRule, OrganizationDetails, OrganizationName, OrganizationStatus,
+    OrganizationTags, Realm, SyncPolicy,
 };
-use narthex_gateway::credentials::TokenPlaces;
-use narthex_gateway::keys::KeySource;
-use narthex_gateway::proxy::Upstream;
+use narthex_gateway::KeySource;
+use narthex_gateway::TokenPlaces;
+use narthex_gateway::Upstream;
 use narthex_mapping::IssuerMapping;
 use narthex_token::{Issuers, TrustedIssuer};
 
@@ -64,7 +65,7 @@ pub(crate) struct Config {
     pub(crate) routes: Routes,
     /// What belongs to each route, by the route's number.
     pub(crate) route_settings: Vec<RouteSettings>,
-    /// The cache of decisions.
+    /// What the caches may take.
     pub(crate) cache: Cache,
     /// What is accepted at the most.
     pub(crate) limits: Limits,
@@ -72,7 +73,8 @@ pub(crate) struct Config {
     pub(crate) assertion: Assertion,
     /// What is logged.
     pub(crate) log: Log,
-    /// The files that were read besides the configuration file: when one changes, the configuration is to be read again.
+    /// The files that were read besides the configuration file: when one changes, the configuration is to be read
+    /// again.
     pub(crate) watched: Vec<PathBuf>,
 }
 
@@ -92,7 +94,7 @@ pub(crate) struct Listen {
 /// Where the directory is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StoreLocation {
-    /// In this SQLite file.
+    /// In this file, by `SQLite`.
     Sqlite(PathBuf),
 }
 
@@ -153,13 +155,13 @@ pub(crate) struct RouteSettings {
     pub(crate) body_bytes: u64,
 }
 
-/// The cache of decisions.
-#[derive(Clone, Debug)]
+/// What the caches may take.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Cache {
-    /// How many are kept; 0 for none.
-    pub(crate) decisions: u64,
-    /// How long one is kept at the most.
-    pub(crate) lifetime: Duration,
+    /// Verified tokens, in bytes.
+    pub(crate) token_bytes: u64,
+    /// The directory's answers about users, in bytes.
+    pub(crate) account_bytes: u64,
 }
 
 /// What is accepted at the most.
@@ -183,8 +185,8 @@ pub(crate) struct Limits {
     pub(crate) header_timeout: Duration,
     /// The largest request body.
     pub(crate) body_bytes: u64,
-    /// The most requests in progress.
-    pub(crate) concurrent_requests: u64,
+    /// The most connections.
+    pub(crate) connections: u64,
     /// The most requests from one client address.
     pub(crate) rate: Rate,
     /// How long a connection to an upstream may take.
@@ -243,7 +245,8 @@ impl Reading {
         self.config.is_some()
     }
 
-    /// Whether there is anything to report at all.
+    /// Whether there is nothing to report at all.
+    #[cfg(test)]
     pub(crate) fn is_clean(&self) -> bool {
         self.problems.is_empty()
     }
@@ -254,7 +257,10 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Reading> {
     let surroundings = Surroundings::of_process(path);
     let here = path.file_name().map_or(path, Path::new);
     let bytes = surroundings.read(here, FILE_BYTES_MOST).map_err(|cause| {
-        anyhow::anyhow!("cannot read the configuration `{}`: {cause}; `narthex config default` prints one to start from", path.display())
+        anyhow::anyhow!(
+            "cannot read the configuration `{}`: {cause}; `narthex config default` prints one to start from",
+            path.display()
+        )
     })?;
     let name = path.display().to_string();
     Ok(match String::from_utf8(bytes) {
@@ -264,7 +270,12 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Reading> {
             let source = String::from_utf8_lossy(error.as_bytes()).into_owned();
             let mut problems = Problems::default();
             problems.push(Problem::syntax(valid..valid + 1, "the file is not UTF-8 from here on"));
-            Reading { name, source, problems, config: None }
+            Reading {
+                name,
+                source,
+                problems,
+                config: None,
+            }
         }
     })
 }
@@ -276,5 +287,10 @@ pub(crate) fn read_text(name: &str, source: String, surroundings: &Surroundings)
         Some(file) => Check::run(&source, &file, surroundings, walk.problems),
         None => (None, walk.problems),
     };
-    Reading { name: name.to_owned(), source, problems, config }
+    Reading {
+        name: name.to_owned(),
+        source,
+        problems,
+        config,
+    }
 }

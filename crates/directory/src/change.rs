@@ -86,10 +86,10 @@ impl Moves {
                     moves.users.insert(after.id);
                 }
                 Change::CreateOrganization(organization) => {
-                    moves.policy |= organization.origin != Origin::Claim
+                    moves.policy |= organization.origin != Origin::Claim;
                 }
                 Change::UpdateOrganization { before, after } => {
-                    moves.policy |= decides_differently(before, after)
+                    moves.policy |= decides_differently(before, after);
                 }
                 Change::CreateTeam(_) => {}
                 Change::UpdateTeam { .. } => moves.policy = true,
@@ -152,7 +152,7 @@ impl Change {
         let mut event = AuditEvent::new(self.action(), actor.clone(), at_ms);
         match self {
             Self::CreateUser(user) | Self::UpdateUser { after: user, .. } => {
-                event.user = Some(user.id)
+                event.user = Some(user.id);
             }
             Self::CreateOrganization(organization)
             | Self::UpdateOrganization {

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use crate::grant::TokenFingerprint;
-use crate::name::{ExternalId, IssuerName, Realm, Username};
+use crate::name::{ExternalId, IssuerName, OrganizationName, Realm, Username};
 use crate::role::{OrganizationRole, TeamRole, word};
 use crate::tag::TagList;
 use crate::user::Profile;
@@ -56,6 +56,20 @@ pub struct DesiredOrganization {
     pub timezone: Option<String>,
     /// The user's role in it.
     pub role: OrganizationRole,
+}
+
+impl DesiredOrganization {
+    /// The label of a new organization.
+    pub(crate) fn new_label(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.external_id.as_str())
+    }
+
+    /// The name in paths that a new organization gets if nobody has it: after its label, else after its external
+    /// id. `None` if neither has a letter or a digit that a path could show.
+    pub fn suggested_name(&self) -> Option<OrganizationName> {
+        OrganizationName::suggested_by(self.new_label())
+            .or_else(|| OrganizationName::suggested_by(self.external_id.as_str()))
+    }
 }
 
 /// The team a token links its user to.

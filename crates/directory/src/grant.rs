@@ -118,6 +118,12 @@ impl Grant {
             && self.lapses_at_ms.is_none_or(|lapses| lapses > at_ms)
     }
 
+    /// Whether it counts now: neither closed nor lapsed. Its beginning is not asked, for the clocks of two nodes
+    /// may differ a little.
+    pub fn counts_at(&self, now_ms: i64) -> bool {
+        self.revoked_at_ms.is_none() && !self.lapsed_at(now_ms)
+    }
+
     /// Whether it has lapsed by then without having been closed.
     pub fn lapsed_at(&self, at_ms: i64) -> bool {
         self.revoked_at_ms.is_none() && self.lapses_at_ms.is_some_and(|lapses| lapses <= at_ms)

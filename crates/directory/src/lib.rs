@@ -24,15 +24,20 @@ mod directory;
 mod error;
 mod grant;
 mod id;
+mod memo;
+pub mod memory;
 mod name;
 mod organization;
 mod page;
 mod plan;
 mod principal;
 mod role;
+pub mod rules;
 mod snapshot;
+mod sync;
 mod tag;
 mod team;
+mod touches;
 mod user;
 mod versions;
 
@@ -51,6 +56,7 @@ pub use directory::{Answer, Carrier, Directory, Flush};
 pub use error::{NameError, Refusal, StoreError, SyncError};
 pub use grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
 pub use id::{ApiKeyId, CountingIds, GrantId, NewId, OrganizationId, TeamId, UserId};
+pub use memo::SyncMemo;
 pub use name::{
     ExternalId, IssuerName, NAME_LENGTH_MAX, OrganizationName, Realm, SLUG_LENGTH_MAX, Username,
 };
@@ -59,11 +65,13 @@ pub use organization::{
     OrganizationTags, Origin,
 };
 pub use page::{Cursor, Listing, PAGE_LIMIT_MAX, Page};
-pub use plan::{Expects, Note, SyncPlan, Touch};
+pub use plan::{Expects, Note, SyncPlan, Touch, plan};
 pub use principal::{Membership, Principal, TeamMembership};
 pub use role::{OrganizationRole, PlatformRole, Scope, ScopedRole, TeamRole};
 pub use snapshot::{Detail, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
+pub use sync::{Synced, load, rehearse, sync};
 pub use tag::{TAG_LENGTH_MAX, TAGS_PER_LIST_MAX, TAGS_PER_TOKEN_MAX, Tag, TagList, fold};
 pub use team::Team;
+pub use touches::{Noted, Touches};
 pub use user::{Profile, User, UserStatus};
 pub use versions::{STRIPES, Stamp, Stripe, Versions};

@@ -114,6 +114,11 @@ impl OrganizationName {
         Self::new(slug.trim_end_matches(['-', '.', '_'])).ok()
     }
 
+    /// A name out of an id's text, which is a slug by itself.
+    pub(crate) fn of_id(id: &str) -> Self {
+        Self(id.into())
+    }
+
     /// This slug made different by an ending, cut so that both fit.
     pub fn with_ending(&self, ending: &str) -> Result<Self, NameError> {
         let kept: String = self

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::error::StoreError;
+
 /// The most items in one page.
 pub const PAGE_LIMIT_MAX: usize = 200;
 const PAGE_LIMIT_DEFAULT: usize = 50;
@@ -21,6 +23,24 @@ impl Cursor {
     /// Its text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The text of a cursor made of two keys. For stores.
+    pub fn of_pair(first: &str, second: &str) -> String {
+        format!("{}:{first}{second}", first.len())
+    }
+
+    /// The two keys of such a cursor. For stores.
+    pub fn pair(&self) -> Result<(String, String), StoreError> {
+        let wrong =
+            StoreError::Refused("the cursor was not made by this list; begin again without one");
+        let parts = self
+            .0
+            .split_once(':')
+            .and_then(|(length, keys)| keys.split_at_checked(length.parse().ok()?));
+        parts
+            .map(|(first, second)| (first.to_owned(), second.to_owned()))
+            .ok_or(wrong)
     }
 }
 

@@ -1,12 +1,77 @@
 //! Sync as a plan: what a token asks for, against what the directory holds, gives a list of named changes.
+//!
+//! The order is user, organization, team, links (`draft`), then tags (`roles`). All roles that the token gives are
+//! gathered first and compared with what is held once, so that two rules never undo one another.
+
+mod draft;
+mod roles;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
+use crate::audit::Actor;
 use crate::change::Change;
+use crate::desired::{Desired, DesiredTags, SyncMode, SyncPolicy};
+use crate::error::Refusal;
 use crate::grant::TokenFingerprint;
-use crate::id::{GrantId, UserId};
+use crate::id::{GrantId, NewId, UserId};
 use crate::name::{IssuerName, Realm};
-use crate::snapshot::{NearMiss, Standing, TagMatch};
+use crate::snapshot::{NearMiss, Snapshot, Standing, TagMatch};
+use crate::tag::TAGS_PER_TOKEN_MAX;
+use crate::user::{User, UserStatus};
+
+use self::draft::Draft;
+
+/// Plans what the directory has to change for it to agree with a token. Pure: the same arguments give the same
+/// plan, and a plan made after its own changes is empty.
+pub fn plan(
+    desired: &Desired,
+    snapshot: &Snapshot,
+    policy: &SyncPolicy,
+    now_ms: i64,
+    ids: &mut dyn NewId,
+) -> Result<SyncPlan, Refusal> {
+    if let DesiredTags::Exactly(tags) = &desired.tags
+        && tags.len() > TAGS_PER_TOKEN_MAX
+    {
+        return Err(Refusal::TooManyTags {
+            found: tags.len(),
+            limit: TAGS_PER_TOKEN_MAX,
+        });
+    }
+    if let Some(standing) = &snapshot.standing {
+        admit(&standing.user, desired.issued_at_ms)?;
+    }
+    let mut draft = Draft::new(desired, snapshot, policy, now_ms, ids);
+    let stale = snapshot.standing.is_some()
+        && matches!((desired.issued_at_ms, snapshot.last_issued_at_ms), (Some(this), Some(last)) if this < last);
+    if stale {
+        return Ok(draft.stale());
+    }
+    draft.user()?;
+    draft.organization();
+    draft.team()?;
+    draft.roles();
+    let mut plan = draft.finish();
+    if policy.mode == SyncMode::Observe {
+        plan.observe(snapshot);
+    }
+    Ok(plan)
+}
+
+/// SECURITY: status and revocation are checked before anything else, whatever else the token says, and nothing a
+/// token says changes either.
+pub(crate) fn admit(user: &User, issued_at_ms: Option<i64>) -> Result<(), Refusal> {
+    if user.status == UserStatus::Disabled {
+        return Err(Refusal::Disabled);
+    }
+    match (user.tokens_not_before_ms, issued_at_ms) {
+        (None, _) => Ok(()),
+        (Some(not_before), Some(issued)) if issued >= not_before => Ok(()),
+        (Some(_), _) => Err(Refusal::TokenRevoked),
+    }
+}
 
 /// What sync will do, and why. Made by [`plan`], carried out by [`crate::Directory::apply`].
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +106,20 @@ impl SyncPlan {
     /// mode is `observe`.
     pub const fn after(&self) -> Option<&Standing> {
         self.after.as_ref()
+    }
+
+    /// Who makes these changes, for the audit trail.
+    pub fn actor(&self) -> Actor {
+        Actor::Token {
+            issuer: self.touch.issuer.clone(),
+            token: self.touch.token.clone(),
+        }
+    }
+
+    /// Keeps the report and lets the user stand as now.
+    fn observe(&mut self, snapshot: &Snapshot) {
+        self.observed = true;
+        self.after.clone_from(&snapshot.standing);
     }
 }
 

@@ -73,7 +73,7 @@ impl Principal {
         } = standing;
         let grants: Vec<Grant> = grants
             .into_iter()
-            .filter(|grant| grant.held_at(now_ms))
+            .filter(|grant| grant.counts_at(now_ms))
             .collect();
         let platform_role = platform_role(&grants);
         let mut memberships: Vec<Membership> = organizations

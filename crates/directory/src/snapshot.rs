@@ -102,6 +102,8 @@ pub struct NearMiss {
 /// What the directory holds about one [`crate::Desired`], read at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
+    /// How much this shows.
+    pub detail: Detail,
     /// The policy number this was read at.
     pub policy: u64,
     /// The user with the desired external id.
@@ -126,6 +128,7 @@ impl Snapshot {
     /// What an empty directory shows: the start of a test, and of explain without a store.
     pub const fn empty() -> Self {
         Self {
+            detail: Detail::Explain,
             policy: 0,
             standing: None,
             username_owner: None,

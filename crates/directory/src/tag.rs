@@ -132,9 +132,10 @@ impl fmt::Display for TagList {
             if index > 0 {
                 f.write_str(", ")?;
             }
-            match tag.contains([',', '"']) {
-                true => write!(f, "\"{}\"", tag.replace('"', "\"\""))?,
-                false => f.write_str(tag)?,
+            if tag.contains([',', '"']) {
+                write!(f, "\"{}\"", tag.replace('"', "\"\""))?
+            } else {
+                f.write_str(tag)?
             }
         }
         Ok(())
@@ -180,15 +181,12 @@ fn entry(text: &str) -> Result<(String, Option<&str>), &'static str> {
             .split_once('"')
             .ok_or("its double quote is never closed")?;
         entry.push_str(inside);
-        match after.strip_prefix('"') {
-            Some(after) => {
-                entry.push('"');
-                rest = after;
-            }
-            None => {
-                rest = after.trim_start();
-                break;
-            }
+        if let Some(after) = after.strip_prefix('"') {
+            entry.push('"');
+            rest = after;
+        } else {
+            rest = after.trim_start();
+            break;
         }
     }
     match rest.strip_prefix(',') {

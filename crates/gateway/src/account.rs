@@ -29,8 +29,8 @@ struct RouteKey {
 
 impl Account {
     /// A principal about which nothing has been decided yet.
-    pub fn new(principal: Principal) -> Self {
-        Self { principal: Arc::new(principal), allowed: RwLock::default() }
+    pub fn new(principal: Arc<Principal>) -> Self {
+        Self { principal, allowed: RwLock::default() }
     }
 
     /// The kept decision for a route, if its assertion is fresh and does not outlive the token (`ends_by_ms`).

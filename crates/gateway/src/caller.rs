@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use narthex_directory::Versions;
-use narthex_token::VerifiedClaims;
+use narthex_token::{KeySnapshot, VerifiedClaims};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -36,9 +36,10 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// A caller that may be kept while everything it rests on stays. `key_epoch` was read before the key was used.
-    pub fn new(issuer: Arc<IssuerRuntime>, account: Arc<Account>, claims: &VerifiedClaims, (generation, key_epoch): (u64, u64), now_ms: i64) -> Self {
-        let ends = [Some(now_ms.saturating_add(KEPT_MS_MAX)), claims.expires_at_ms(), issuer.keys.usable_until_ms(), account.principal.valid_until_ms()];
+    /// A caller that may be kept while everything it rests on stays. `keys` are the ones the token was verified with.
+    pub fn new(issuer: Arc<IssuerRuntime>, account: Arc<Account>, claims: &VerifiedClaims, (generation, keys): (u64, &KeySnapshot), now_ms: i64) -> Self {
+        let key_epoch = keys.epoch();
+        let ends = [Some(now_ms.saturating_add(KEPT_MS_MAX)), claims.expires_at_ms(), Some(keys.usable_until_ms()), account.principal.valid_until_ms()];
         let kept_until_ms = ends.into_iter().flatten().min().unwrap_or(now_ms);
         Self { issuer, account, expires_at_ms: claims.expires_at_ms(), kept_until_ms, key_epoch, generation }
     }

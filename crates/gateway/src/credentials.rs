@@ -15,6 +15,23 @@ pub struct TokenPlaces {
     pub query_parameters: Vec<String>,
 }
 
+impl TokenPlaces {
+    /// Adds another's places to these.
+    pub fn add(&mut self, other: &Self) {
+        add_missing(&mut self.headers, &other.headers);
+        add_missing(&mut self.cookies, &other.cookies);
+        add_missing(&mut self.query_parameters, &other.query_parameters);
+    }
+}
+
+fn add_missing<T: Clone + PartialEq>(to: &mut Vec<T>, from: &[T]) {
+    for item in from {
+        if !to.contains(item) {
+            to.push(item.clone());
+        }
+    }
+}
+
 /// Where a token was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -30,7 +47,7 @@ pub enum Place {
 
 /// What a request carries: nothing, one token, or something that is refused. Only "nothing" may pass as nobody.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Presented<'r> {
+pub(crate) enum Presented<'r> {
     /// No token in any of the places.
     Nothing,
     /// Exactly one token.
@@ -44,7 +61,7 @@ pub enum Presented<'r> {
 }
 
 /// Looks for the token of a request.
-pub fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places: &TokenPlaces) -> Presented<'r> {
+pub(crate) fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places: &TokenPlaces) -> Presented<'r> {
     let mut found = Presented::Nothing;
     let mut take = |token: Result<&'r str, ()>, place: Place| {
         found = match (&found, token) {
@@ -115,7 +132,7 @@ fn parameters(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// Takes the token out of a request's headers before it is passed on.
-pub fn remove(headers: &mut HeaderMap, place: &Place) {
+pub(crate) fn remove(headers: &mut HeaderMap, place: &Place) {
     match place {
         Place::Authorization => {
             headers.remove(header::AUTHORIZATION);
@@ -137,7 +154,7 @@ pub fn remove(headers: &mut HeaderMap, place: &Place) {
 }
 
 /// A query without the parameters of this (encoded) name; everything else byte for byte as it was.
-pub fn query_without(query: &str, removed: &str) -> String {
+pub(crate) fn query_without(query: &str, removed: &str) -> String {
     query.split('&').filter(|pair| pair.split_once('=').map_or(*pair, |(name, _)| name) != removed).collect::<Vec<_>>().join("&")
 }
 

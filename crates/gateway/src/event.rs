@@ -102,7 +102,7 @@ fn shown(path: &[u8]) -> String {
 }
 
 /// Names for the doors and reasons that metrics are kept under.
-pub const fn outcome_word(reason: Option<Reason>) -> &'static str {
+pub(crate) const fn outcome_word(reason: Option<Reason>) -> &'static str {
     match reason {
         None => "allow",
         Some(Reason::KeysUnavailable | Reason::StoreUnavailable) => "error",

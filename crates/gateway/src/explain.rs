@@ -9,7 +9,7 @@ use http::{HeaderMap, Method};
 use narthex_decision::{Decision, OrganizationFacts, Reason, RequestPath, Requirement, decide};
 use narthex_directory::{CountingIds, Desired, Directory, OrganizationName, Principal, Synced, SyncError, rehearse};
 use narthex_mapping::{Preview, TokenFacts};
-use narthex_token::{InspectedClaims, Inspection, TrustedIssuer, VerifyError, inspect};
+use narthex_token::{InspectedClaims, Inspection, TrustedIssuer, inspect};
 use serde::Serialize;
 
 use crate::facts::HeldFacts;
@@ -75,7 +75,7 @@ pub async fn explain(runtime: &Runtime, directory: &dyn Directory, token: &str, 
     let route_refusal = request.and_then(|request| route_refusal(runtime, request));
     refusals.extend(route_refusal);
 
-    let keys = |trusted: &TrustedIssuer| runtime.issuer(trusted)?.keys.current().keys(now_ms).cloned();
+    let keys = |trusted: &TrustedIssuer| runtime.issuer(trusted)?.keys.current(now_ms);
     let inspection = inspect(token, &runtime.issuers, keys, &runtime.token_limits, now_ms);
     tell_token(&mut told, &inspection);
     refusals.extend(inspection.error().map(|error| coded(error.reason(), error)));

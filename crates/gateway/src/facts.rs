@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 
 /// Headers and query of a request as templates see them; nothing where the mapping reads neither.
 #[derive(Debug)]
-pub struct HeldFacts {
+pub(crate) struct HeldFacts {
     headers: Option<Map<String, Value>>,
     query: Option<Map<String, Value>>,
 }
 
 impl HeldFacts {
     /// The parts of a request that a mapping reads.
-    pub fn new(mapping: &IssuerMapping, headers: &HeaderMap, query: Option<&str>) -> Self {
+    pub(crate) fn new(mapping: &IssuerMapping, headers: &HeaderMap, query: Option<&str>) -> Self {
         Self {
             headers: mapping.reads(RequestPart::Headers).then(|| header_values(headers)),
             query: mapping.reads(RequestPart::Query).then(|| query_values(query.unwrap_or_default())),
@@ -22,7 +22,7 @@ impl HeldFacts {
     }
 
     /// Borrowed, as the mapping takes them.
-    pub const fn facts(&self) -> RequestFacts<'_> {
+    pub(crate) const fn facts(&self) -> RequestFacts<'_> {
         RequestFacts { headers: self.headers.as_ref(), query: self.query.as_ref(), body: None }
     }
 }

@@ -13,7 +13,7 @@ use crate::pipeline::Passed;
 use crate::respond::{self, Refusal};
 
 /// How one proxy describes the original request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Profile {
     method: HeaderName,
     uri: HeaderName,
@@ -36,7 +36,7 @@ const fn profile(door: Door) -> Profile {
 }
 
 /// The door that a path under `/.narthex/auth/` names.
-pub fn door(path: &str) -> Option<Door> {
+pub(crate) fn door(path: &str) -> Option<Door> {
     match path.strip_prefix("/.narthex/auth/")? {
         "nginx" => Some(Door::Nginx),
         "traefik" => Some(Door::Traefik),
@@ -48,7 +48,7 @@ pub fn door(path: &str) -> Option<Door> {
 
 /// The original request, as its proxy describes it.
 #[derive(Debug)]
-pub struct Original<'r> {
+pub(crate) struct Original<'r> {
     method: Method,
     path: &'r [u8],
     query: Option<&'r str>,
@@ -61,7 +61,7 @@ impl<'r> Original<'r> {
     /// # Errors
     ///
     /// `request.path` when the description is missing, doubled or unreadable.
-    pub fn read(headers: &'r HeaderMap, door: Door) -> Result<Self, Refusal> {
+    pub(crate) fn read(headers: &'r HeaderMap, door: Door) -> Result<Self, Refusal> {
         let profile = profile(door);
         let unreadable = |name: &HeaderName, what: &str| Refusal::because(Reason::RequestPath, format!("the proxy's header `{name}` {what}"));
         let uri = single(headers, &profile.uri).map_err(|()| unreadable(&profile.uri, "is doubled"))?;
@@ -77,7 +77,7 @@ impl<'r> Original<'r> {
     }
 
     /// The original request, to be decided.
-    pub fn inbound<'i>(&'i self, headers: &'i HeaderMap, door: Door) -> Inbound<'i> {
+    pub(crate) fn inbound<'i>(&'i self, headers: &'i HeaderMap, door: Door) -> Inbound<'i> {
         Inbound { method: &self.method, path: self.path, query: self.query, host: self.host, headers, door }
     }
 }
@@ -95,7 +95,7 @@ fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Result<Option<&'r He
 
 /// The answer to a request that may pass: 200 and every identity header, those without a value too, because a proxy
 /// that copies headers must overwrite whatever the client sent.
-pub fn allow(passed: &Passed, owned: &[HeaderName]) -> Response<Full<Bytes>> {
+pub(crate) fn allow(passed: &Passed, owned: &[HeaderName]) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     let headers = response.headers_mut();
     headers.clone_from(passed.allowed.patch.headers());
@@ -111,7 +111,7 @@ pub fn allow(passed: &Passed, owned: &[HeaderName]) -> Response<Full<Bytes>> {
 }
 
 /// The answer to a request that may not pass, in the statuses its proxy understands.
-pub fn refuse(refusal: &Refusal, request_id: &str, door: Door) -> Response<Full<Bytes>> {
+pub(crate) fn refuse(refusal: &Refusal, request_id: &str, door: Door) -> Response<Full<Bytes>> {
     let mut response = respond::refuse(refusal, request_id);
     let status = response.status();
     response.headers_mut().insert("x-narthex-status", HeaderValue::from(status.as_u16()));

@@ -14,7 +14,7 @@ use crate::runtime::Runtime;
 const RENEW_AT_SHARE: i64 = 5;
 
 /// Everything a decision leads to: the identity headers with a signed assertion inside.
-pub fn allowed(gateway: &Gateway, runtime: &Runtime, caller: &Caller, matched: &Match<'_>, permit: Permit, now_ms: i64) -> Allowed {
+pub(crate) fn allowed(gateway: &Gateway, runtime: &Runtime, caller: &Caller, matched: &Match<'_>, permit: Permit, now_ms: i64) -> Allowed {
     let principal = &caller.account.principal;
     let user = principal.user().id.to_string();
     let organization = permit.organization.as_ref().map(|membership| (membership.name.as_str(), membership.role.as_str()));
@@ -33,7 +33,7 @@ pub fn allowed(gateway: &Gateway, runtime: &Runtime, caller: &Caller, matched: &
 }
 
 /// The identity headers of a principal on a route.
-pub fn headers(principal: &Principal, organization: Option<(&str, &str)>, assertion: Option<&str>) -> HeaderPatch {
+pub(crate) fn headers(principal: &Principal, organization: Option<(&str, &str)>, assertion: Option<&str>) -> HeaderPatch {
     let user = principal.user();
     let mut headers = IdentityHeaders::new()
         .with("user", &user.id.to_string())
@@ -60,7 +60,7 @@ fn context_text(value: &Value) -> String {
 }
 
 /// The headers every allowed answer of a forward-auth door carries, with or without a value.
-pub const OWNED: [&str; 9] = [
+pub(crate) const OWNED: [&str; 9] = [
     "x-narthex-user",
     "x-narthex-external-id",
     "x-narthex-username",
@@ -73,7 +73,7 @@ pub const OWNED: [&str; 9] = [
 ];
 
 /// What an assertion says of a principal.
-pub fn claims<'a>(principal: &'a Principal, user_id: &'a str, organization: Option<(&'a str, &'a str)>, audience: &'a str) -> Claims<'a> {
+pub(crate) fn claims<'a>(principal: &'a Principal, user_id: &'a str, organization: Option<(&'a str, &'a str)>, audience: &'a str) -> Claims<'a> {
     let user = principal.user();
     Claims {
         sub: user_id,

@@ -7,6 +7,8 @@
 //! HTTP statuses, and the only one that reads the clock and the random source.
 
 mod account;
+pub mod admin;
+mod admin_port;
 mod assertion;
 mod caller;
 mod clock;
@@ -18,6 +20,7 @@ mod forward_auth;
 mod gateway;
 mod identity;
 mod inbound;
+mod kept_keys;
 mod keys;
 mod me;
 mod metrics;
@@ -27,18 +30,22 @@ mod respond;
 mod runtime;
 mod server;
 
+pub use admin_port::{router as admin_router, serve_admin};
 pub use assertion::{AssertionError, AssertionSettings};
 pub use clock::{Clock, NewIds, NoEntropy, random_bytes};
 pub use credentials::TokenPlaces;
 pub use event::Event;
-pub use explain::{ExplainedRequest, Explanation, explain, parse_request};
+pub use explain::{
+    AnswerRow, ChangeRow, ExplainedRequest, Explanation, FieldRow, IdentityRow, KeyRow, MembershipRow, NearMissRow, RequestRow, StepRow,
+    TagRow, explain, parse_request,
+};
 pub use gateway::{Gateway, GatewaySettings, StartError};
 pub use inbound::TrustedProxies;
+pub use kept_keys::KeptKeys;
 pub use keys::{
-    Access, AddressKind, DiscoveryProblem, ErrorLine, FetchError, FetchEvent, FetchLimits, FetchObserver, Guard,
-    IssuerHealth, IssuerKeys, KeyEdges, KeyLine, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl,
-    Loopback, Moment, Names, ProxyUrl, ProxyUrlProblem, Refreshed, Refused, RefusedLine, SourceKind, SourceProblem,
-    StoredKeySet, SystemNames, UrlProblem, fetch_once,
+    Access, AddressKind, DiscoveryProblem, ErrorLine, FetchError, FetchEvent, FetchLimits, FetchObserver, Guard, IssuerHealth, IssuerKeys,
+    KeyEdges, KeyLine, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl, Loopback, Moment, Names, ProxyUrl, ProxyUrlProblem, Refreshed,
+    Refused, RefusedLine, SourceKind, SourceProblem, StoredKeySet, SystemNames, UrlProblem, fetch_once,
 };
 pub use metrics::Metrics;
 pub use proxy::{ForwardToken, Upstream, UpstreamProtocol};

@@ -16,7 +16,7 @@ use crate::respond::{self, Refusal};
 use crate::runtime::Runtime;
 
 /// Answers the bearer of a token about themselves.
-pub async fn answer(gateway: &Gateway, runtime: &Runtime, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+pub(crate) async fn answer(gateway: &Gateway, runtime: &Runtime, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     match principal(gateway, runtime, request).await {
         Ok(value) => {
             let mut response = Response::new(Full::from(value.to_string()));

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use narthex_decision::{Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Permit, Reason, RequestPath, Requirement, decide};
 use narthex_directory::{IssuerName, OrganizationName, Principal, SyncError, sync};
 use narthex_mapping::Identity;
-use narthex_token::{Fingerprint, VerifiedClaims, VerifyError};
+use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
 
 use crate::account::Account;
 use crate::caller::Caller;
@@ -67,7 +67,7 @@ pub struct Who {
 /// # Errors
 ///
 /// A [`Refusal`] with the reason; nothing passes then.
-pub async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, Refusal> {
+pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, Refusal> {
     let path = RequestPath::parse(inbound.path).map_err(|problem| Refusal::because(Reason::RequestPath, problem.to_string()))?;
     let preflight_for = inbound.preflight_for();
     let matched = runtime.routes.find(inbound.method, inbound.host, path, preflight_for.as_ref()).ok_or(Refusal::new(Reason::RouteUnmatched))?;
@@ -99,13 +99,13 @@ fn token<'r>(runtime: &Runtime, inbound: &Inbound<'r>, matched: &Match<'_>) -> R
 }
 
 /// Who the token speaks for: the cached answer, or the whole way.
-pub async fn caller(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>, (token, place): (&str, &Place), now_ms: i64) -> Result<Arc<Caller>, Refusal> {
+pub(crate) async fn caller(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>, (token, place): (&str, &Place), now_ms: i64) -> Result<Arc<Caller>, Refusal> {
     let caller = match gateway.callers.fresh(token, runtime.generation, &gateway.versions, now_ms) {
         Some(caller) => caller,
         None => authenticate(gateway, runtime, inbound, token, now_ms).await?,
     };
     // SECURITY: a place that only one issuer's tokens may come in is no place for another's.
-    if caller.issuer.accepts(place) {
+    if caller.accepts(place) {
         Ok(caller)
     } else {
         Err(Refusal::because(Reason::TokenMissing, "this issuer's tokens are not accepted in that place"))
@@ -114,32 +114,30 @@ pub async fn caller(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>,
 
 /// Token, claims, identity, principal.
 async fn authenticate(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>, token: &str, now_ms: i64) -> Result<Arc<Caller>, Refusal> {
-    let (issuer, key_epoch, claims) = verify(runtime, token, now_ms).await.map_err(|error| Refusal::coded(error.reason(), &error))?;
+    let (issuer, claims, keys) = verify(runtime, token, now_ms).await.map_err(|error| Refusal::coded(error.reason(), &error))?;
     let facts = HeldFacts::new(&issuer.mapping, inbound.headers, inbound.query);
     let identity = issuer.mapping.map(&claims, &facts.facts(), now_ms).map_err(|error| Refusal::coded(error.reason(), &error))?;
     let account = account(gateway, runtime.generation, &issuer, identity, (token, now_ms)).await?;
-    let caller = Arc::new(Caller::new(issuer, account, &claims, (runtime.generation, key_epoch), now_ms));
+    let caller = Arc::new(Caller::new(issuer, account, &claims, (runtime.generation, &keys), now_ms));
     gateway.callers.remember(token, &caller);
     Ok(caller)
 }
 
-/// The claims of a good token. A key that is not known, or a signature that does not fit, is asked about once more
-/// after the issuer's keys have been fetched, where the key cache allows it.
-async fn verify(runtime: &Runtime, token: &str, now_ms: i64) -> Result<(Arc<IssuerRuntime>, u64, VerifiedClaims), VerifyError> {
+/// The claims of a good token, and the keys they were verified with. Where the right key was not there, the issuer is
+/// asked for newer ones and the token is verified once more, if the key cache allows it.
+async fn verify(runtime: &Runtime, token: &str, now_ms: i64) -> Result<(Arc<IssuerRuntime>, VerifiedClaims, Arc<KeySnapshot>), VerifyError> {
     let parsed = narthex_token::parse(token, &runtime.token_limits)?;
     let trusted = runtime.issuers.select(&parsed)?;
     let issuer = runtime.issuer(trusted)?;
-    // Read before the keys are: if a key leaves in between, the answer dies early rather than late.
-    let epoch = issuer.keys.epoch();
-    match parsed.verify(trusted, &issuer.keys.current(now_ms)?, now_ms) {
-        Err(miss) if miss.is_key_miss() => {
-            issuer.keys.after_miss(miss, now_ms).await?;
-            let epoch = issuer.keys.epoch();
-            let parsed = narthex_token::parse(token, &runtime.token_limits)?;
-            Ok((Arc::clone(issuer), epoch, parsed.verify(trusted, &issuer.keys.current(now_ms)?, now_ms)?))
-        }
-        verified => Ok((Arc::clone(issuer), epoch, verified?)),
-    }
+    let mut first = Some(parsed);
+    let (claims, keys) = issuer
+        .keys
+        .verify_with(now_ms, |keys| match first.take() {
+            Some(parsed) => parsed.verify(trusted, keys, now_ms),
+            None => narthex_token::parse(token, &runtime.token_limits)?.verify(trusted, keys, now_ms),
+        })
+        .await?;
+    Ok((Arc::clone(issuer), claims, keys))
 }
 
 /// Who the directory agrees this is. A fresh token that says the same as the last one costs no look into the store.
@@ -154,7 +152,7 @@ async fn account(gateway: &Gateway, generation: u64, issuer: &IssuerRuntime, ide
     gateway.accounts.hand_over(&desired, &*gateway.directory);
     let synced = sync(&*gateway.directory, &desired, &issuer.policy, now_ms, &mut ids).await.map_err(|error| refuse_sync(&error))?;
     Event::Synced { issuer: issuer.name.as_str(), plan: &synced.plan }.tell(&gateway.metrics);
-    let account = Arc::new(Account::new(synced.principal));
+    let account = Arc::new(Account::new(Arc::clone(&synced.principal)));
     gateway.accounts.remember(desired, &synced.plan.touch, &account, generation);
     Ok(account)
 }

@@ -20,7 +20,7 @@ use crate::inbound::{Origin, Trust};
 use crate::pipeline::Passed;
 
 /// The body of every answer on the public port: made here, or streamed from an upstream.
-pub type Body = Either<Full<Bytes>, Incoming>;
+pub(crate) type Body = Either<Full<Bytes>, Incoming>;
 
 /// Where a route's requests go.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,7 +39,7 @@ impl Refusal {
 
 /// The status a reason is answered with (`product.md` section 8): 401 for the token, 403 for the person or the route,
 /// 400 for the request, 404 for an unknown route, 503 when nothing could be decided.
-pub const fn status(reason: Reason) -> StatusCode {
+pub(crate) const fn status(reason: Reason) -> StatusCode {
     use Reason as R;
     match reason {
         R::TokenMultiple | R::RequestPath => StatusCode::BAD_REQUEST,
@@ -62,7 +62,7 @@ pub const fn status(reason: Reason) -> StatusCode {
 
 /// A problem document (RFC 9457).
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// A link to the reason's description; relative to the documentation.
     #[serde(rename = "type")]
     pub kind: String,
@@ -79,7 +79,7 @@ pub struct Problem {
 }
 
 /// The answer to a refused request.
-pub fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes>> {
+pub(crate) fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes>> {
     let status = status(refusal.reason);
     let advice = refusal.reason.advice();
     let detail = refusal.detail.as_ref().map_or_else(|| advice.to_owned(), |detail| format!("{advice} ({detail})"));
@@ -95,7 +95,7 @@ pub fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes>> {
 }
 
 /// An answer with a problem document (RFC 9457).
-pub fn problem(status: StatusCode, reason: &'static str, detail: String, request_id: &str) -> Response<Full<Bytes>> {
+pub(crate) fn problem(status: StatusCode, reason: &'static str, detail: String, request_id: &str) -> Response<Full<Bytes>> {
     let problem = Problem {
         kind: format!("urn:narthex:reason:{reason}"),
         title: status.canonical_reason().unwrap_or("Error").to_owned(),

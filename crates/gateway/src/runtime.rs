@@ -48,7 +48,7 @@ pub struct IssuerRuntime {
     /// What its tokens must be like.
     pub trusted: Arc<TrustedIssuer>,
     /// Its keys, kept current.
-    pub keys: Arc<IssuerKeys>,
+    pub keys: IssuerKeys,
     /// How its claims become an identity.
     pub mapping: IssuerMapping,
     /// How far its tokens reach into the directory.

@@ -1,7 +1,11 @@
 //! Instants: zones, ISO 8601 text, and what else may be read as a date.
 
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use std::sync::LazyLock;
+
+use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, Zoned};
+use regex::{Captures, Regex};
 
 use crate::number;
 use crate::view::View;
@@ -21,8 +25,24 @@ impl Zone {
         TimeZone::get(name).ok().map(Self)
     }
 
-    pub(crate) fn inner(&self) -> &TimeZone {
-        &self.0
+    /// What clocks in the zone show at an instant.
+    pub(crate) fn at(&self, ms: i64) -> Option<Zoned> {
+        Some(
+            Timestamp::from_millisecond(ms)
+                .ok()?
+                .to_zoned(self.0.clone()),
+        )
+    }
+
+    /// The instant at which clocks in the zone show a time; in a gap, the one as far behind the gap.
+    pub(crate) fn instant(&self, shown: DateTime) -> Option<i64> {
+        Some(
+            shown
+                .to_zoned(self.0.clone())
+                .ok()?
+                .timestamp()
+                .as_millisecond(),
+        )
     }
 }
 
@@ -30,16 +50,13 @@ impl Zone {
 pub(crate) fn iso_text(ms: i64) -> String {
     match Timestamp::from_millisecond(ms) {
         Ok(instant) => {
-            let at = instant.to_zoned(TimeZone::UTC).datetime();
+            let at = Offset::UTC.to_datetime(instant);
             format!(
-                "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+                "{:04}-{:02}-{:02}T{}Z",
                 at.year(),
                 at.month(),
                 at.day(),
-                at.hour(),
-                at.minute(),
-                at.second(),
-                at.millisecond()
+                at.strftime("%H:%M:%S.%3f")
             )
         }
         Err(_) => "Invalid date".to_owned(),
@@ -59,9 +76,116 @@ pub(crate) fn of_view(view: View<'_>, zone: &Zone) -> Option<i64> {
         .map(Timestamp::as_millisecond)
 }
 
+/// Year first with `-` or `/`, month first with `/`, day first with `.`; then perhaps a time, perhaps with AM or PM;
+/// then perhaps a zone.
+static FORMS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let year_first = r"(?<y1>[0-9]{4})[-/](?<m1>[0-9]{1,2})[-/](?<d1>[0-9]{1,2})";
+    let month_first = r"(?<m2>[0-9]{1,2})/(?<d2>[0-9]{1,2})/(?<y2>[0-9]{4})";
+    let day_first = r"(?<d3>[0-9]{1,2})\.(?<m3>[0-9]{1,2})\.(?<y3>[0-9]{4})";
+    let time = r"(?<h>[0-9]{1,2}):(?<min>[0-9]{2})(?::(?<s>[0-9]{2})(?:[.,](?<f>[0-9]{1,9}))?)?\s*(?<half>[AaPp][Mm])?";
+    let zone = r"(?<utc>[Zz]|GMT|UTC)?\s*(?<sign>[+-])(?<oh>[0-9]{2}):?(?<om>[0-9]{2})?|(?<plain>[Zz]|GMT|UTC)";
+    Regex::new(&format!(
+        r"^\s*(?:{year_first}|{month_first}|{day_first})(?:[Tt\s]\s*{time})?\s*(?:{zone})?\s*$"
+    ))
+    .ok()
+});
+
 fn of_text(text: &str, zone: &Zone) -> Option<i64> {
-    let _ = zone;
-    text.parse::<Timestamp>()
-        .ok()
-        .map(Timestamp::as_millisecond)
+    // No date is longer; the engine is linear, but there is no need to read a megabyte.
+    let captures = FORMS.as_ref()?.captures(text.get(..text.len().min(64))?)?;
+    if text.len() > 64 {
+        return None;
+    }
+    let date = |names: [&str; 3]| {
+        Some(names.map(|name| digits(&captures, name))).filter(|[year, ..]| year.is_some())
+    };
+    let [year, month, day] = date(["y1", "m1", "d1"])
+        .or_else(|| date(["y2", "m2", "d2"]))
+        .or_else(|| date(["y3", "m3", "d3"]))?;
+    let hour = match (
+        digits(&captures, "h").unwrap_or(0),
+        captures.name("half").map(|half| half.as_str()),
+    ) {
+        (hour, None) => hour,
+        (hour @ 1..=12, Some(half)) => {
+            hour % 12 + if half.starts_with(['p', 'P']) { 12 } else { 0 }
+        }
+        _ => return None,
+    };
+    let second = digits(&captures, "s").unwrap_or(0);
+    let nanosecond = captures
+        .name("f")
+        .and_then(|fraction| format!("{:0<9}", fraction.as_str()).parse().ok());
+    let narrow = |number: i64| i8::try_from(number).ok();
+    let shown = DateTime::new(
+        i16::try_from(year?).ok()?,
+        narrow(month?)?,
+        narrow(day?)?,
+        narrow(hour)?,
+        narrow(digits(&captures, "min").unwrap_or(0))?,
+        narrow(second)?,
+        nanosecond.unwrap_or(0),
+    )
+    .ok()?;
+    if let Some(sign) = captures.name("sign") {
+        let seconds = digits(&captures, "oh")? * 3600 + digits(&captures, "om").unwrap_or(0) * 60;
+        let seconds = if sign.as_str() == "-" {
+            -seconds
+        } else {
+            seconds
+        };
+        let offset = Offset::from_seconds(i32::try_from(seconds).ok()?).ok()?;
+        return Some(offset.to_timestamp(shown).ok()?.as_millisecond());
+    }
+    if captures.name("plain").is_some() {
+        return Zone::utc().instant(shown);
+    }
+    zone.instant(shown)
+}
+
+fn digits(captures: &Captures<'_>, name: &str) -> Option<i64> {
+    captures.name(name)?.as_str().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_usual_forms_of_dates() {
+        let zone = Zone::named("Europe/Prague").unwrap();
+        for (text, iso) in [
+            ("2016-06-20T17:26:44.356Z", "2016-06-20T17:26:44.356Z"),
+            ("2016-06-20 19:26:44 GMT+02:00", "2016-06-20T17:26:44.000Z"),
+            ("2016-06-20 19:26+0200", "2016-06-20T17:26:00.000Z"),
+            ("2016-06-20 17:26:44", "2016-06-20T15:26:44.000Z"),
+            ("2016-06-20", "2016-06-19T22:00:00.000Z"),
+            ("2016/06/20 5:26 PM", "2016-06-20T15:26:00.000Z"),
+            ("06/20/2016 12:26 am UTC", "2016-06-20T00:26:00.000Z"),
+            ("20.6.2016 17:26", "2016-06-20T15:26:00.000Z"),
+        ] {
+            assert_eq!(
+                of_text(text, &zone).map(iso_text).as_deref(),
+                Some(iso),
+                "{text}"
+            );
+        }
+        for text in [
+            "",
+            "today",
+            "2016-13-01",
+            "2016-02-30",
+            "2016-06-20 25:00",
+            "13:00",
+            "2016-06-20 13:00 pm x",
+        ] {
+            assert_eq!(of_text(text, &zone), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn instants_outside_of_the_calendar_have_a_text_too() {
+        assert_eq!(iso_text(i64::MAX), "Invalid date");
+        assert_eq!(iso_text(-1), "1969-12-31T23:59:59.999Z");
+    }
 }

@@ -14,6 +14,7 @@ use crate::view::{Items, MEMBER_BYTES, Ref, Val, View};
 mod array;
 mod binary;
 mod collect;
+mod date;
 mod escape;
 mod general;
 mod json;
@@ -105,6 +106,7 @@ static TABLES: &[&[Function]] = &[
     collect::TABLE,
     math::TABLE,
     binary::TABLE,
+    date::TABLE,
     json::TABLE,
 ];
 

@@ -25,6 +25,7 @@ mod functions;
 mod json_text;
 mod lexer;
 mod limits;
+mod moment;
 mod names;
 mod number;
 mod operate;

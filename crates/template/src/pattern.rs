@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     fn replaced(pattern: &str, text: &str, replacement: &str) -> String {
-        parse(pattern)
+        parse(pattern, Author::Template)
             .unwrap()
             .unwrap()
             .replace(text, replacement, 10_000)

@@ -17,7 +17,9 @@ pub mod keys;
 pub mod narthex;
 pub mod process;
 pub mod proxy;
+pub mod proxy_cases;
 pub mod raw;
+pub mod scenario;
 pub mod server;
 pub mod token;
 pub mod upstream;
@@ -28,6 +30,7 @@ pub use self::{
     idp::{Behaviour, IdentityProvider},
     keys::TestKey,
     narthex::Narthex,
+    scenario::Scenario,
     token::{TestIssuer, TokenBuilder},
     upstream::{Recorded, Upstream},
 };

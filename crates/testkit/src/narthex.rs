@@ -239,7 +239,7 @@ fn serve(binary: &Path, folder: &Path, environment: &[(String, String)]) -> Resu
 /// The API key that `narthex key create` prints.
 fn make_key(binary: &Path, folder: &Path, environment: &[(String, String)]) -> Result<String> {
     let output = Command::new(binary)
-        .args(["key", "create", "--role", "admin", "--json", "--config"])
+        .args(["key", "create", "tests", "--role", "admin", "--json", "--config"])
         .arg(config_file(folder))
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .output()

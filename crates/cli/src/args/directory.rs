@@ -261,6 +261,7 @@ pub(crate) enum KeyCommand {
     /// Make one and print it, this once.
     Create {
         /// What it is for.
+        #[arg(default_value = "made on the host")]
         name: String,
         /// What it may do.
         #[arg(long, value_parser = ["admin", "viewer"], default_value = "admin")]

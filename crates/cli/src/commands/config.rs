@@ -17,7 +17,11 @@ pub(super) fn run(command: ConfigCommand) -> anyhow::Result<Answer> {
 
 fn check(path: &std::path::Path) -> anyhow::Result<Answer> {
     let reading = config::read(path)?;
-    let paint = if io::stderr().is_terminal() { Paint::Terminal } else { Paint::Plain };
+    let paint = if io::stderr().is_terminal() {
+        Paint::Terminal
+    } else {
+        Paint::Plain
+    };
     // Nobody is left to tell if this fails.
     let _ = io::stderr().lock().write_all(reading.report(paint).as_bytes());
     Ok(if reading.is_usable() { Answer::Yes } else { Answer::No })

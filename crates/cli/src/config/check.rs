@@ -1,5 +1,5 @@
-//! From [`ConfigFile`] to [`Config`]: resolves defaults, reads the files and variables that are named, compiles what can be
-//! compiled, and holds each key against the others. Never stops early: whatever can still be checked is checked.
+//! From [`ConfigFile`] to [`Config`]: resolves defaults, reads the files and variables that are named, compiles what
+//! can be compiled, and holds each key against the others. Never stops early: whatever can still be checked is checked.
 
 mod issuer;
 mod keys;
@@ -19,7 +19,7 @@ use super::file::ConfigFile;
 use super::problem::{Problem, Problems, Span};
 use super::read::Defaulted;
 use super::surroundings::Surroundings;
-use super::{Config, Limits, Log};
+use super::{Cache, Config, Limits, Log};
 
 /// The state of one check.
 pub(super) struct Check<'c> {
@@ -45,7 +45,14 @@ impl<'c> Check<'c> {
     ) -> (Option<Config>, Problems) {
         let mut problems = problems;
         let limits = settings::limits(file.limits.value(), &mut problems);
-        Self { source, surroundings, problems, watched: Vec::new(), limits }.config(file)
+        Self {
+            source,
+            surroundings,
+            problems,
+            watched: Vec::new(),
+            limits,
+        }
+        .config(file)
     }
 }
 
@@ -54,10 +61,17 @@ impl Check<'_> {
     fn config(mut self, file: &ConfigFile) -> (Option<Config>, Problems) {
         let listen = self.listen(file.listen.value());
         let store = self.store(file.store.value());
-        let cache = self.cache(file.cache.value());
+        let cache = file.cache.value();
+        let cache = Cache {
+            token_bytes: cache.tokens.value().0,
+            account_bytes: cache.accounts.value().0,
+        };
         let assertion = self.assertion(file.assertion.value());
         let log = file.log.value();
-        let log = Log { level: *log.level.value(), format: *log.format.value() };
+        let log = Log {
+            level: *log.level.value(),
+            format: *log.format.value(),
+        };
         let issuers = self.issuers(file.issuer.value());
         let realms = realms(file);
         let (organizations, tags) = self.organizations(file.organization.value(), &realms);
@@ -73,20 +87,23 @@ impl Check<'_> {
         }
         let limits = self.limits.clone();
         let watched = std::mem::take(&mut self.watched);
-        let config = trusted.ok().zip(routes).map(|(trusted, (routes, route_settings))| Config {
-            listen,
-            store,
-            issuers,
-            trusted,
-            organizations,
-            routes,
-            route_settings,
-            cache,
-            limits,
-            assertion,
-            log,
-            watched,
-        });
+        let config = trusted
+            .ok()
+            .zip(routes)
+            .map(|(trusted, (routes, route_settings))| Config {
+                listen,
+                store,
+                issuers,
+                trusted,
+                organizations,
+                routes,
+                route_settings,
+                cache,
+                limits,
+                assertion,
+                log,
+                watched,
+            });
         // INVARIANT: a configuration with an error never leaves here.
         let config = config.filter(|_| self.problems.errors() == 0);
         (config, self.problems)
@@ -94,12 +111,19 @@ impl Check<'_> {
 
     /// Says what an empty file means.
     fn emptiness(&mut self, file: &ConfigFile) {
+        if self.problems.errors() > 0 {
+            return;
+        }
         if !file.issuer.is_written() {
             let problem = Problem::warning(0..0, "there is no `[[issuer]]`, so every token is refused");
-            self.problems.push(problem.help("`narthex config default` prints a file to start from"));
+            self.problems
+                .push(problem.help("`narthex config default` prints a file to start from"));
         }
         if !file.route.is_written() {
-            self.problems.push(Problem::warning(0..0, "there is no `[[route]]`, so every request is denied"));
+            self.problems.push(Problem::warning(
+                0..0,
+                "there is no `[[route]]`, so every request is denied",
+            ));
         }
     }
 
@@ -107,7 +131,6 @@ impl Check<'_> {
     pub(super) fn error(&mut self, span: Span, message: impl Into<String>) {
         self.problems.push(Problem::error(span, message));
     }
-
 
     /// A file that the configuration names.
     pub(super) fn read(&mut self, key: &str, written: &Path, span: &Span, most: u64) -> Option<Vec<u8>> {
@@ -118,7 +141,8 @@ impl Check<'_> {
                 let path = self.surroundings.path(written);
                 let message = format!("`{key}` cannot be read: {cause}");
                 let problem = Problem::error(span.clone(), message);
-                self.problems.push(problem.help(format!("looked for `{}`", path.display())));
+                self.problems
+                    .push(problem.help(format!("looked for `{}`", path.display())));
                 None
             }
         }
@@ -139,10 +163,19 @@ fn realms(file: &ConfigFile) -> Vec<String> {
 }
 
 /// A duration, refused outside of `allowed`.
-fn within(problems: &mut Problems, key: &str, written: &Defaulted<Duration>, allowed: &RangeInclusive<Duration>) -> Duration {
+fn within(
+    problems: &mut Problems,
+    key: &str,
+    written: &Defaulted<Duration>,
+    allowed: &RangeInclusive<Duration>,
+) -> Duration {
     let value = *written.value();
     if !allowed.contains(&value) {
-        let message = format!("`{key}` must be between {} and {}", spoken(*allowed.start()), spoken(*allowed.end()));
+        let message = format!(
+            "`{key}` must be between {} and {}",
+            spoken(*allowed.start()),
+            spoken(*allowed.end())
+        );
         problems.push(Problem::error(written.span(), message));
     }
     value
@@ -156,7 +189,7 @@ fn spoken(duration: Duration) -> String {
     }
     let (unit, factor) = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)]
         .into_iter()
-        .find(|(_, factor)| millis % factor == 0)
+        .find(|(_, factor)| millis.is_multiple_of(*factor))
         .unwrap_or(("ms", 1));
     format!("`\"{}{unit}\"`", millis / factor)
 }

@@ -1,4 +1,5 @@
-//! The documents: reference page, default file and JSON schema, all from the one description of every key in [`super::file`].
+//! The documents: reference page, default file and JSON schema, all from the one description of every key in
+//! [`super::file`].
 
 mod default_file;
 #[cfg(test)]
@@ -17,7 +18,10 @@ use super::read::{FromToml, Key, Kind, Outline};
 pub(crate) fn outline() -> Outline {
     match ConfigFile::kind() {
         Kind::Section(outline) => outline,
-        _ => Outline { doc: &[], keys: Vec::new() },
+        _ => Outline {
+            doc: &[],
+            keys: Vec::new(),
+        },
     }
 }
 
@@ -36,7 +40,11 @@ pub(crate) struct Table<'o> {
 impl Table<'_> {
     /// `[listen]` or `[[issuer]]`.
     pub(crate) fn header(&self) -> String {
-        if self.repeated { format!("[[{}]]", self.path) } else { format!("[{}]", self.path) }
+        if self.repeated {
+            format!("[[{}]]", self.path)
+        } else {
+            format!("[{}]", self.path)
+        }
     }
 
     /// The keys that are not tables themselves.
@@ -47,7 +55,12 @@ impl Table<'_> {
 
 /// Every table of the file, in the order of the documents, the file itself first.
 pub(crate) fn tables(outline: &Outline) -> Vec<Table<'_>> {
-    let mut found = vec![Table { path: String::new(), repeated: false, key: None, outline }];
+    let mut found = vec![Table {
+        path: String::new(),
+        repeated: false,
+        key: None,
+        outline,
+    }];
     collect(outline, "", &mut found);
     found
 }
@@ -55,8 +68,17 @@ pub(crate) fn tables(outline: &Outline) -> Vec<Table<'_>> {
 fn collect<'o>(outline: &'o Outline, path: &str, found: &mut Vec<Table<'o>>) {
     for key in &outline.keys {
         if let Some((inner, repeated)) = section_in(&key.kind) {
-            let path = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
-            found.push(Table { path: path.clone(), repeated, key: Some(key), outline: inner });
+            let path = if path.is_empty() {
+                key.name.to_owned()
+            } else {
+                format!("{path}.{}", key.name)
+            };
+            found.push(Table {
+                path: path.clone(),
+                repeated,
+                key: Some(key),
+                outline: inner,
+            });
             collect(inner, &path, found);
         }
     }
@@ -73,7 +95,8 @@ fn section_in(kind: &Kind) -> Option<(&Outline, bool)> {
     }
 }
 
-/// Doc comments as text: paragraphs on one line each, code blocks line by line. An empty line is between two paragraphs.
+/// Doc comments as text: paragraphs on one line each, code blocks line by line. An empty line is between two
+/// paragraphs.
 pub(crate) fn paragraphs(doc: &[&str]) -> Vec<String> {
     let mut paragraphs: Vec<String> = Vec::new();
     let mut open = false;
@@ -101,29 +124,6 @@ pub(crate) fn paragraphs(doc: &[&str]) -> Vec<String> {
     paragraphs
 }
 
-/// A kind in the words of the documents.
-pub(crate) fn words(kind: &Kind) -> String {
-    match kind {
-        Kind::Boolean => "`true` or `false`".to_owned(),
-        Kind::Integer { least, most } => format!("whole number, {least} to {most}"),
-        Kind::Text { what, .. } => (*what).to_owned(),
-        Kind::Choice(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", "),
-        Kind::List(item) => format!("list of {}", plural(item)),
-        Kind::OneOrMany(item) => format!("{}, or a list of {}", words(item), plural(item)),
-        Kind::Either(kinds) => kinds.iter().map(words).collect::<Vec<_>>().join(", or "),
-        Kind::Map(item) => format!("table of {}", plural(item)),
-        Kind::Section(_) => "table".to_owned(),
-    }
-}
-
-fn plural(kind: &Kind) -> String {
-    match kind {
-        Kind::Text { what: "text", .. } => "texts".to_owned(),
-        Kind::Text { what, .. } => format!("{what}s"),
-        other => words(other),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +131,9 @@ mod tests {
     #[test]
     fn doc_comments_become_paragraphs() {
         let doc = [" One", " two.", "", " Three.", " ```toml", " [a]", " b = 1", " ```"];
-        assert_eq!(paragraphs(&doc), ["One two.", "", "Three.", "```toml", "[a]", "b = 1", "```"]);
+        assert_eq!(
+            paragraphs(&doc),
+            ["One two.", "", "Three.", "```toml", "[a]", "b = 1", "```"]
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! What is wrong with a configuration file: where, what, and what to do about it.
 //!
-//! A [`Problem`] points into the file by byte span. [`Problems`] collects them in any order and prints them in the order of the
-//! file, each with file name, line, column and a caret. Text that may hold a secret is masked before anything is printed.
+//! A [`Problem`] points into the file by byte span. [`Problems`] collects them in any order and prints them in the
+//! order of the file, each with file name, line, column and a caret. Text that may hold a secret is masked before
+//! anything is printed.
 
 use std::ops::Range;
 
@@ -40,7 +41,8 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// Something that makes the file unusable. `message` is lower case, without a full stop, with the user's words in backticks.
+    /// Something that makes the file unusable. `message` is lower case, without a full stop, with the user's words in
+    /// backticks.
     pub(crate) fn error(span: Span, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
@@ -114,11 +116,7 @@ impl Problem {
                 .label(self.label.as_deref()),
         );
         if let Some((span, label)) = &self.context {
-            snippet = snippet.annotation(
-                AnnotationKind::Context
-                    .span(clamp(span, source))
-                    .label(label.as_str()),
-            );
+            snippet = snippet.annotation(AnnotationKind::Context.span(clamp(span, source)).label(label.as_str()));
         }
         let mut group = level.primary_title(self.message.as_str()).element(snippet);
         for help in &self.help {
@@ -157,6 +155,7 @@ impl Problems {
     }
 
     /// Whether there is no problem at all, not even a warning.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -240,8 +239,8 @@ impl Problems {
     }
 }
 
-/// What looks like a secret in the raw text: user and password of a URL, and the value of a key that is named like one. Found
-/// without parsing, since the line may be one that does not parse.
+/// What looks like a secret in the raw text: user and password of a URL, and the value of a key that is named like one.
+/// Found without parsing, since the line may be one that does not parse.
 fn typed_secrets(source: &str) -> Vec<Span> {
     let mut found = Vec::new();
     let mut start = 0;
@@ -255,7 +254,9 @@ fn typed_secrets(source: &str) -> Vec<Span> {
         while let Some(at) = line.get(from..).and_then(|rest| rest.find("://")) {
             from += at + 3;
             let rest = line.get(from..).unwrap_or_default();
-            let end = rest.find(|next: char| next.is_whitespace() || "/\"'".contains(next)).unwrap_or(rest.len());
+            let end = rest
+                .find(|next: char| next.is_whitespace() || "/\"'".contains(next))
+                .unwrap_or(rest.len());
             if let Some(credentials) = rest.get(..end).and_then(|authority| authority.rfind('@')) {
                 found.push(start + from..start + from + credentials);
             }
@@ -325,7 +326,10 @@ mod tests {
             let mut problems = Problems::default();
             problems.push(Problem::syntax(0..1, "no"));
             let report = problems.render("x.toml", line, Paint::Plain);
-            assert!(!report.contains("cret'") && !report.contains("s3") && !report.contains("cret@"), "{report}");
+            assert!(
+                !report.contains("cret'") && !report.contains("s3") && !report.contains("cret@"),
+                "{report}"
+            );
         }
         let kept = "secret_file = \"/run/corp\"\nforward_token = true\nurl = \"https://a/b@c\"\n";
         assert_eq!(Problems::default().masked_source(kept), kept);

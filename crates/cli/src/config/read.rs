@@ -1,8 +1,8 @@
 //! The walk over the TOML tree.
 //!
-//! A section of the file is a struct made by [`section!`]: its fields, their types, their defaults and their doc comments are said
-//! once, and from them come the reader, the list of known keys, the reference page, the default file and the JSON schema.
-//! Unlike a derived deserializer, the walk never stops at the first problem.
+//! A section of the file is a struct made by [`section!`]: its fields, their types, their defaults and their doc
+//! comments are said once, and from them come the reader, the list of known keys, the reference page, the default file
+//! and the JSON schema. Unlike a derived deserializer, the walk never stops at the first problem.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -86,7 +86,8 @@ pub(crate) struct Walk {
     /// What was found so far.
     pub(crate) problems: Problems,
     keys: Vec<String>,
-    /// Set while a built-in default is read: its values lie nowhere in the file, so they are said to lie at their section.
+    /// Set while a built-in default is read: its values lie nowhere in the file, so they are said to lie at their
+    /// section.
     stand_in: Option<Span>,
 }
 
@@ -158,13 +159,20 @@ impl Walk {
             if looks_secret(name) && value.get_ref().is_str() {
                 // SECURITY: somebody typed a secret into the file; the report must not carry it on.
                 self.problems.mask(value.span());
-                problem = problem.help("secrets are never written in this file; name a file or a variable that holds it");
+                problem =
+                    problem.help("secrets are never written in this file; name a file or a variable that holds it");
             }
             let suggestion = did_you_mean(name, known.iter().map(|known| known.name));
             let suggestion = suggestion.unwrap_or_else(|| format!("the keys here are {}", listed(known)));
             self.problems.push(problem.help(suggestion));
         }
     }
+}
+
+/// A struct made by [`section!`].
+pub(crate) trait Section {
+    /// Where it begins in the file.
+    fn header(&self) -> Span;
 }
 
 /// A value that can be read from TOML.
@@ -185,7 +193,13 @@ pub(crate) trait Field: Sized {
     fn kind() -> Kind;
 
     /// Reads it from the section that starts at `header`. `None` only for a built-in default that does not read.
-    fn read(table: &DeTable<'_>, name: &str, default: Option<&'static str>, header: &Span, walk: &mut Walk) -> Option<Self>;
+    fn read(
+        table: &DeTable<'_>,
+        name: &str,
+        default: Option<&'static str>,
+        header: &Span,
+        walk: &mut Walk,
+    ) -> Option<Self>;
 }
 
 /// A key that may be left out, with nothing in its place: what the file says about it.
@@ -331,11 +345,20 @@ impl<T: FromToml> Field for Defaulted<T> {
         T::kind()
     }
 
-    fn read(table: &DeTable<'_>, name: &str, default: Option<&'static str>, header: &Span, walk: &mut Walk) -> Option<Self> {
+    fn read(
+        table: &DeTable<'_>,
+        name: &str,
+        default: Option<&'static str>,
+        header: &Span,
+        walk: &mut Walk,
+    ) -> Option<Self> {
         let found = Optional::find(table, name, walk);
         let (origin, value) = match found {
             Optional::Good(value) => (Origin::Written, Some(value)),
-            Optional::Absent => (Origin::Silence, walk.default_value(name, default.unwrap_or("{}"), header)),
+            Optional::Absent => (
+                Origin::Silence,
+                walk.default_value(name, default.unwrap_or("{}"), header),
+            ),
             Optional::Bad(_) => (Origin::Bad, walk.default_value(name, default.unwrap_or("{}"), header)),
         };
         value.map(|value| Self { value, origin })
@@ -363,8 +386,13 @@ macro_rules! section {
                 $(#[doc = $key_doc])+
                 pub(crate) $key: $field,
             )+
-            /// Where the section begins in the file.
-            pub(crate) header: $crate::config::problem::Span,
+            header: $crate::config::problem::Span,
+        }
+
+        impl $crate::config::read::Section for $section {
+            fn header(&self) -> $crate::config::problem::Span {
+                self.header.clone()
+            }
         }
 
         impl $section {
@@ -430,7 +458,10 @@ macro_rules! section {
 pub(crate) use section;
 
 fn listed(keys: &[Key]) -> String {
-    keys.iter().map(|key| format!("`{}`", key.name)).collect::<Vec<_>>().join(", ")
+    keys.iter()
+        .map(|key| format!("`{}`", key.name))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn article(value: &DeValue<'_>) -> &'static str {

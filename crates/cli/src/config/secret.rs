@@ -51,7 +51,15 @@ mod tests {
 
     #[test]
     fn one_line_break_at_the_end_is_not_part_of_the_secret() {
-        for (bytes, kept) in [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a", "a"), (" a ", " a "), ("a\r", "a\r"), ("\n", "")] {
+        for (bytes, kept) in [
+            ("a\n", "a"),
+            ("a\r\n", "a"),
+            ("a\n\n", "a\n"),
+            ("a", "a"),
+            (" a ", " a "),
+            ("a\r", "a\r"),
+            ("\n", ""),
+        ] {
             assert_eq!(Secret::new(bytes.into()).expose(), kept.as_bytes(), "{bytes:?}");
         }
     }

@@ -1,4 +1,5 @@
-//! What the reader may look at besides the file itself: other files, and environment variables. The one place that does.
+//! What the reader may look at besides the file itself: other files, and environment variables. The one place that
+//! does.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -24,7 +25,10 @@ impl Surroundings {
     /// Files under `directory`, and the variables that `variable` knows.
     #[cfg(test)]
     pub(crate) fn fixed(directory: &Path, variable: fn(&str) -> Option<OsString>) -> Self {
-        Self { directory: directory.to_path_buf(), variable }
+        Self {
+            directory: directory.to_path_buf(),
+            variable,
+        }
     }
 
     /// A path of the file as the process must open it.

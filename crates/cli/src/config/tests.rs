@@ -1,8 +1,8 @@
 //! The reader on whole files, and the generated documents.
 //!
-//! Cases are files: each `tests/config/bad/NAME.toml` has its report beside it in `NAME.txt`, each `tests/config/good/NAME.toml`
-//! must be usable, with its warnings (if any) in `NAME.txt`. `UPDATE=1 cargo nextest run -p narthex-cli` rewrites the reports and
-//! the documents under `docs/reference/`.
+//! Cases are files: each `tests/config/bad/NAME.toml` has its report beside it in `NAME.txt`, each
+//! `tests/config/good/NAME.toml` must be usable, with its warnings (if any) in `NAME.txt`. `UPDATE=1 cargo nextest run
+//! -p narthex-cli` rewrites the reports and the documents under `docs/reference/`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -29,6 +29,12 @@ fn variables(name: &str) -> Option<OsString> {
     Some(value.into())
 }
 
+/// The report on a case, the same wherever the repository lies.
+fn report_of(reading: &Reading, path: &Path) -> String {
+    let folder = format!("{}/", path.parent().unwrap().display());
+    reading.report(Paint::Plain).replace(&folder, "")
+}
+
 fn read_case(path: &Path) -> Reading {
     let surroundings = Surroundings::fixed(path.parent().unwrap(), variables);
     let name = path.file_name().unwrap().to_string_lossy();
@@ -36,7 +42,11 @@ fn read_case(path: &Path) -> Reading {
 }
 
 fn read_toml(source: &str) -> Reading {
-    read_text("narthex.toml", source.to_owned(), &Surroundings::fixed(&crate_file("tests/config"), variables))
+    read_text(
+        "narthex.toml",
+        source.to_owned(),
+        &Surroundings::fixed(&crate_file("tests/config"), variables),
+    )
 }
 
 fn report_on(source: &str) -> String {
@@ -62,19 +72,33 @@ fn golden(path: &Path, text: &str) {
         fs::write(path, text).unwrap();
     }
     let kept = fs::read_to_string(path).unwrap_or_default();
-    assert!(kept == text, "{} is out of date; run with UPDATE=1 and review the change\n\n{text}", path.display());
+    assert!(
+        kept == text,
+        "{} is out of date; run with UPDATE=1 and review the change\n\n{text}",
+        path.display()
+    );
 }
 
 #[test]
 fn good_files_are_usable() {
     for path in cases("good") {
         let reading = read_case(&path);
-        assert!(reading.is_usable(), "{}:\n{}", path.display(), reading.report(Paint::Plain));
+        assert!(
+            reading.is_usable(),
+            "{}:\n{}",
+            path.display(),
+            reading.report(Paint::Plain)
+        );
         let kept = path.with_extension("txt");
         if reading.is_clean() {
-            assert!(!kept.exists(), "{} has no warnings any more; remove {}", path.display(), kept.display());
+            assert!(
+                !kept.exists(),
+                "{} has no warnings any more; remove {}",
+                path.display(),
+                kept.display()
+            );
         } else {
-            golden(&kept, &reading.report(Paint::Plain));
+            golden(&kept, &report_of(&reading, &path));
         }
     }
 }
@@ -83,7 +107,7 @@ fn good_files_are_usable() {
 fn bad_files_are_reported_in_full() {
     for path in cases("bad") {
         let reading = read_case(&path);
-        let report = reading.report(Paint::Plain);
+        let report = report_of(&reading, &path);
         assert!(!reading.is_usable(), "{} is usable", path.display());
         // SECURITY: no report ever shows a secret.
         for secret in ["hunter2", "forty-two", "s3cret"] {
@@ -91,6 +115,51 @@ fn bad_files_are_reported_in_full() {
         }
         golden(&path.with_extension("txt"), &report);
     }
+}
+
+/// The scenarios are played against the whole binary; here, quickly: each begins with a configuration that can be used.
+#[test]
+fn configurations_of_scenarios_are_usable() {
+    let mut seen = 0;
+    for entry in fs::read_dir(crate_file("tests/scenarios")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let scenario: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in scenario
+            .get("file")
+            .and_then(toml::Value::as_table)
+            .into_iter()
+            .flatten()
+        {
+            fs::write(folder.path().join(name), text.as_str().unwrap()).unwrap();
+        }
+        let source = with_addresses(&toml::to_string(&scenario["config"]).unwrap());
+        let reading = read_text(
+            "narthex.toml",
+            source.clone(),
+            &Surroundings::fixed(folder.path(), variables),
+        );
+        assert!(
+            reading.is_usable(),
+            "{}:\n{}",
+            path.display(),
+            reading.report(Paint::Plain)
+        );
+        seen += 1;
+    }
+    assert!(seen > 10);
+}
+
+/// `${…}` stands for the address of a server that the runner starts.
+fn with_addresses(source: &str) -> String {
+    let mut parts = source.split("${");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        text + "http://127.0.0.1:9" + part.split_once('}').map_or("", |(_, rest)| rest)
+    })
 }
 
 #[test]
@@ -103,27 +172,44 @@ fn ten_lines_are_enough() {
 #[test]
 fn the_reference_page_is_up_to_date() {
     let sample = fs::read_to_string(crate_file("tests/config/good/sample.toml")).unwrap();
-    golden(&crate_file("../../docs/reference/configuration.md"), &describe::page(&sample));
+    golden(
+        &crate_file("../../docs/reference/configuration.md"),
+        &describe::page(&sample),
+    );
 }
 
 #[test]
 fn the_default_file_is_up_to_date() {
-    golden(&crate_file("../../docs/reference/narthex.default.toml"), &describe::default_file());
+    golden(
+        &crate_file("../../docs/reference/narthex.default.toml"),
+        &describe::default_file(),
+    );
 }
 
 #[test]
 fn the_schema_is_up_to_date() {
-    golden(&crate_file("../../docs/reference/config.schema.json"), &describe::schema());
+    golden(
+        &crate_file("../../docs/reference/config.schema.json"),
+        &describe::schema(),
+    );
 }
 
-/// As it stands it changes nothing, and every line in it can be taken out of its comment: each key is known, each value reads.
+/// As it stands it changes nothing, and every line in it can be taken out of its comment: each key is known, each value
+/// reads.
 #[test]
 fn the_default_file_reads_with_and_without_its_comments() {
     let commented = describe::default_file();
     assert!(read_toml(&commented).is_usable());
-    let settings: String = commented.lines().filter_map(|line| uncommented(line).map(|line| format!("{line}\n"))).collect();
+    let settings: String = commented
+        .lines()
+        .filter_map(|line| uncommented(line).map(|line| format!("{line}\n")))
+        .collect();
     let (file, walk) = super::file::read(&settings);
-    assert!(file.is_some() && walk.problems.is_empty(), "{}\n{settings}", walk.problems.render("default", &settings, Paint::Plain));
+    assert!(
+        file.is_some() && walk.problems.is_empty(),
+        "{}\n{settings}",
+        walk.problems.render("default", &settings, Paint::Plain)
+    );
 }
 
 fn uncommented(line: &str) -> Option<&str> {
@@ -148,14 +234,18 @@ fn every_key_is_documented() {
                 Presence::Required | Presence::Optional => {
                     assert!(key.default.is_none(), "`{place}` has a default that is never used");
                     let is_table = matches!(key.kind, Kind::Section(_));
-                    assert!(is_table || key.example.is_some(), "`{place}` has neither default nor example");
+                    assert!(
+                        is_table || key.example.is_some(),
+                        "`{place}` has neither default nor example"
+                    );
                 }
             }
         }
     }
 }
 
-/// The schema says the same of every key: a description, and `additionalProperties: false` on every table with known keys.
+/// The schema says the same of every key: a description, and `additionalProperties: false` on every table with known
+/// keys.
 #[test]
 fn the_schema_describes_every_key_and_allows_no_other() {
     fn walk(schema: &Value, place: &str, seen: &mut usize) {
@@ -163,7 +253,10 @@ fn the_schema_describes_every_key_and_allows_no_other() {
             assert_eq!(schema["additionalProperties"], Value::Bool(false), "{place}");
             for (name, property) in properties {
                 let place = format!("{place}.{name}");
-                assert!(property["description"].as_str().is_some_and(|text| !text.is_empty()), "{place}");
+                assert!(
+                    property["description"].as_str().is_some_and(|text| !text.is_empty()),
+                    "{place}"
+                );
                 *seen += 1;
                 walk(property, &place, seen);
             }
@@ -176,7 +269,10 @@ fn the_schema_describes_every_key_and_allows_no_other() {
     let mut seen = 0;
     walk(&schema, "", &mut seen);
     let outline = describe::outline();
-    let keys: usize = describe::tables(&outline).iter().map(|table| table.outline.keys.len()).sum();
+    let keys: usize = describe::tables(&outline)
+        .iter()
+        .map(|table| table.outline.keys.len())
+        .sum();
     assert_eq!(seen, keys);
 }
 
@@ -194,7 +290,10 @@ fn unknown_keys_are_errors_everywhere() {
         let known = table.outline.keys.first().unwrap().name;
         let typed = format!("{known}x");
         let report = report_on(&format!("{header}{typed} = 1\n"));
-        assert!(report.contains(&format!("error: unknown key `{typed}`")), "{header}\n{report}");
+        assert!(
+            report.contains(&format!("error: unknown key `{typed}`")),
+            "{header}\n{report}"
+        );
         assert!(report.contains("did you mean"), "{header}\n{report}");
     }
 }
@@ -204,4 +303,76 @@ fn unknown_keys_are_errors_everywhere() {
 fn every_default_reads() {
     let reading = read_toml("");
     assert!(reading.is_usable(), "{}", reading.report(Paint::Plain));
+}
+
+/// What binds a token to its issuer and to us cannot be left out, in the reader and in the schema.
+#[test]
+fn sec_config_required() {
+    let complete = [
+        "name = \"corp\"",
+        "issuer = \"https://id.example.com\"",
+        "jwks_url = \"https://id.example.com/keys\"",
+        "audiences = [\"my-app\"]",
+    ];
+    assert!(read_toml(&format!("[[issuer]]\n{}\n", complete.join("\n"))).is_usable());
+    for (left_out, line) in complete.iter().enumerate() {
+        let rest: Vec<&str> = complete
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| *index != left_out)
+            .map(|(_, line)| *line)
+            .collect();
+        assert!(
+            !read_toml(&format!("[[issuer]]\n{}\n", rest.join("\n"))).is_usable(),
+            "usable without {line}"
+        );
+    }
+    for empty in ["audiences = []", "audiences = [\"\"]", "issuer = \"\""] {
+        let key = empty.split(' ').next().unwrap();
+        let lines: Vec<&str> = complete
+            .iter()
+            .map(|line| {
+                if line.starts_with(&format!("{key} ")) {
+                    empty
+                } else {
+                    line
+                }
+            })
+            .collect();
+        assert!(
+            !read_toml(&format!("[[issuer]]\n{}\n", lines.join("\n"))).is_usable(),
+            "usable with {empty}"
+        );
+    }
+}
+
+/// Neither the report nor the compiled value shows a secret, however it is printed.
+#[test]
+fn sec_config_prints_no_secret() {
+    let reading = read_case(&crate_file("tests/config/good/full.toml"));
+    let printed = format!("{reading:?} {reading:#?}");
+    assert!(
+        !printed.contains("forty-two") && !printed.contains("another shared secret"),
+        "{printed}"
+    );
+    // "forty" as a list of bytes.
+    assert!(!printed.contains("102, 111, 114, 116, 121"), "{printed}");
+}
+
+/// Secrets are read from the places that are named, and nowhere else: a key that would hold one does not exist.
+#[test]
+fn sec_secrets_are_never_values() {
+    for key in [
+        "secret",
+        "shared_secret",
+        "client_secret",
+        "password",
+        "bearer_token",
+        "private_key",
+    ] {
+        let report = report_on(&format!("[[issuer]]\n{key} = \"hunter2\"\n"));
+        assert!(report.contains(&format!("unknown key `{key}`")), "{report}");
+        assert!(report.contains("secrets are never written in this file"), "{report}");
+        assert!(!report.contains("hunter2"), "{report}");
+    }
 }

@@ -114,7 +114,7 @@ pub struct TagRow {
 }
 
 /// What each tag of a token met.
-pub fn tags(desired: &Desired, plan: &SyncPlan, policy: &SyncPolicy) -> Vec<TagRow> {
+pub(super) fn tags(desired: &Desired, plan: &SyncPlan, policy: &SyncPolicy) -> Vec<TagRow> {
     let DesiredTags::Exactly(tags) = &desired.tags else { return Vec::new() };
     tags.iter()
         .map(|tag| {
@@ -171,7 +171,7 @@ impl From<&Change> for ChangeRow {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        let fields = change.diff().iter().map(|diff| FieldRow {
+        let fields = change.diff().into_iter().map(|diff| FieldRow {
             name: diff.field.to_owned(),
             from: (!diff.from.is_null()).then(|| shown(&diff.from)),
             to: shown(&diff.to),
@@ -279,7 +279,7 @@ impl RequestRow {
 }
 
 /// The headers of a patch, for showing.
-pub fn headers(patch: &HeaderPatch) -> Vec<FieldRow> {
+pub(super) fn headers(patch: &HeaderPatch) -> Vec<FieldRow> {
     let shown = patch.headers().iter().map(|(name, value)| FieldRow { name: name.to_string(), from: None, to: String::from_utf8_lossy(value.as_bytes()).into_owned() });
     shown.collect()
 }

@@ -42,6 +42,18 @@ pub enum SourceKind {
     Fixed,
 }
 
+impl SourceKind {
+    /// The word for it, as in the configuration where there is one.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::JwksUrl => "jwks_url",
+            Self::Discovery => "discovery",
+            Self::JwksFile => "jwks_file",
+            Self::Fixed => "fixed",
+        }
+    }
+}
+
 /// Why a key source cannot be configured this way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -1,15 +1,15 @@
 //! Key sources: exactly one for each issuer, with what goes with it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use narthex_gateway::keys::{Access, KeySource, ProxyUrl};
+use narthex_gateway::{Access, KeySource, ProxyUrl};
 use narthex_token::{Algorithm, KeySet, KeySetError, KeySetLimits, KeySource as KeyKind, SecretLength};
 use toml::Spanned;
 
 use super::Check;
 use crate::config::file::IssuerSection;
 use crate::config::problem::{Problem, Span};
+use crate::config::read::Section;
 use crate::config::secret::Secret;
 use crate::config::values::List;
 
@@ -74,15 +74,20 @@ impl Check<'_> {
         let mut written = Source::written(section);
         written.sort_by_key(|(_, span)| span.start);
         let Some(((source, first), others)) = written.split_first() else {
-            let problem = Problem::error(section.header.clone(), "this issuer has no keys to verify with");
+            let problem = Problem::error(section.header(), "this issuer has no keys to verify with");
             let help = "give it one of `jwks_url`, `discovery = true`, `jwks_file`, `secret_file` or `secret_env`";
             self.problems.push(problem.label("no key source").help(help));
             return None;
         };
         for (other, span) in others {
-            let message = format!("`{}` and `{}` both say where the keys come from", source.key(), other.key());
+            let message = format!(
+                "`{}` and `{}` both say where the keys come from",
+                source.key(),
+                other.key()
+            );
             let problem = Problem::error(span.clone(), message).context(first.clone(), format!("`{}`", source.key()));
-            self.problems.push(problem.help("keep one of them; two issuers may share an audience, but never a key source"));
+            self.problems
+                .push(problem.help("keep one of them; two issuers may share an audience, but never a key source"));
         }
         if !others.is_empty() {
             return None;
@@ -93,43 +98,77 @@ impl Check<'_> {
 
     /// Refuses keys that do nothing with this source: whoever wrote them believes that they do.
     fn companions(&mut self, section: &IssuerSection, source: Source) {
-        let private_hosts = section.allow_private_hosts.is_written().then(|| section.allow_private_hosts.span());
+        let private_hosts = section
+            .allow_private_hosts
+            .is_written()
+            .then(|| section.allow_private_hosts.span());
         let stale = section.stale_max.is_written().then(|| section.stale_max.span());
-        let short = section.danger_short_secret.is_written().then(|| section.danger_short_secret.span());
+        let short = section
+            .danger_short_secret
+            .is_written()
+            .then(|| section.danger_short_secret.span());
         let fetched = source.is_fetched();
         for (key, span, fits, with) in [
             ("ca_file", section.ca_file.span(), fetched, "`jwks_url` or `discovery`"),
             ("proxy", section.proxy.span(), fetched, "`jwks_url` or `discovery`"),
-            ("bearer_token_file", section.bearer_token_file.span(), fetched, "`jwks_url` or `discovery`"),
-            ("allow_private_hosts", private_hosts, fetched, "`jwks_url` or `discovery`"),
+            (
+                "bearer_token_file",
+                section.bearer_token_file.span(),
+                fetched,
+                "`jwks_url` or `discovery`",
+            ),
+            (
+                "allow_private_hosts",
+                private_hosts,
+                fetched,
+                "`jwks_url` or `discovery`",
+            ),
             ("stale_max", stale, source.kind() == KeyKind::KeySet, "a key set"),
-            ("danger_short_secret", short, source.kind() == KeyKind::SharedSecret, "`secret_file` or `secret_env`"),
+            (
+                "danger_short_secret",
+                short,
+                source.kind() == KeyKind::SharedSecret,
+                "`secret_file` or `secret_env`",
+            ),
         ] {
             if let (Some(span), false) = (span, fits) {
-                self.error(span, format!("`{key}` does nothing with `{}`; it goes with {with}", source.key()));
+                self.error(
+                    span,
+                    format!("`{key}` does nothing with `{}`; it goes with {with}", source.key()),
+                );
             }
         }
     }
 
     /// The keys of an issuer, or where they are to be had.
-    pub(super) fn keys(&mut self, section: &IssuerSection, source: &Source, algorithms: &[Algorithm]) -> Option<KeySource> {
+    pub(super) fn keys(
+        &mut self,
+        section: &IssuerSection,
+        source: Source,
+        algorithms: &[Algorithm],
+    ) -> Option<KeySource> {
         match source {
             Source::JwksUrl => {
                 let url = section.jwks_url.spanned()?;
-                let access = self.access(section)?;
-                KeySource::url(&url.get_ref().0, access)
+                let access = self.access(section);
+                let usable = access.is_some();
+                KeySource::url(&url.get_ref().0, access.unwrap_or_default())
                     .map_err(|cause| self.error(url.span(), format!("`jwks_url`: {cause}")))
                     .ok()
+                    .filter(|_| usable)
             }
             Source::Discovery => {
                 let issuer = section.issuer.spanned()?;
-                let access = self.access(section)?;
-                KeySource::discovery(issuer.get_ref(), access)
+                let access = self.access(section);
+                let usable = access.is_some();
+                KeySource::discovery(issuer.get_ref(), access.unwrap_or_default())
                     .map_err(|cause| {
                         let problem = Problem::error(issuer.span(), format!("`issuer` cannot be discovered: {cause}"));
-                        self.problems.push(problem.context(section.discovery.span(), "because of this"));
+                        self.problems
+                            .push(problem.context(section.discovery.span(), "because of this"));
                     })
                     .ok()
+                    .filter(|_| usable)
             }
             Source::JwksFile => self.key_file(section.jwks_file.spanned()?),
             Source::SecretFile => {
@@ -152,7 +191,9 @@ impl Check<'_> {
         }
         if let Some(file) = section.bearer_token_file.spanned() {
             // Read again at every fetch; here only so that a mistake is found now.
-            usable &= self.read("bearer_token_file", file.get_ref(), &file.span(), SECRET_BYTES_MOST).is_some();
+            usable &= self
+                .read("bearer_token_file", file.get_ref(), &file.span(), SECRET_BYTES_MOST)
+                .is_some();
         }
         let proxy = match section.proxy.spanned() {
             None => None,
@@ -168,8 +209,16 @@ impl Check<'_> {
         usable.then(|| Access {
             ca_file: section.ca_file.value().map(|path| self.surroundings.path(path)),
             proxy,
-            bearer_token_file: section.bearer_token_file.value().map(|path| self.surroundings.path(path)),
-            allow_private_hosts: section.allow_private_hosts.value().iter().map(|host| host.get_ref().clone()).collect(),
+            bearer_token_file: section
+                .bearer_token_file
+                .value()
+                .map(|path| self.surroundings.path(path)),
+            allow_private_hosts: section
+                .allow_private_hosts
+                .value()
+                .iter()
+                .map(|host| host.get_ref().clone())
+                .collect(),
         })
     }
 
@@ -179,7 +228,10 @@ impl Check<'_> {
         };
         let holds_one = String::from_utf8_lossy(&bytes).contains("-----BEGIN CERTIFICATE-----");
         if !holds_one {
-            self.error(file.span(), "`ca_file` holds no PEM certificate (`-----BEGIN CERTIFICATE-----`)");
+            self.error(
+                file.span(),
+                "`ca_file` holds no PEM certificate (`-----BEGIN CERTIFICATE-----`)",
+            );
         }
         holds_one
     }
@@ -192,8 +244,14 @@ impl Check<'_> {
             .map_err(|cause| self.error(file.span(), format!("`jwks_file`: {cause}")))
             .ok()?;
         for refused in set.refused() {
-            let which = refused.kid.as_ref().map_or_else(|| format!("key {}", refused.position + 1), |kid| format!("key `{kid}`"));
-            self.problems.push(Problem::warning(file.span(), format!("{which} of the key set is not used: it {}", refused.why)));
+            let which = refused
+                .kid
+                .as_ref()
+                .map_or_else(|| format!("key {}", refused.position + 1), |kid| format!("key `{kid}`"));
+            self.problems.push(Problem::warning(
+                file.span(),
+                format!("{which} of the key set is not used: {}", refused.why),
+            ));
         }
         if set.usable_count() == 0 {
             self.error(file.span(), "`jwks_file` holds no key that can be used");
@@ -207,7 +265,8 @@ impl Check<'_> {
         for file in files {
             if self.surroundings.is_world_readable(file.get_ref()) {
                 let problem = Problem::warning(file.span(), "everybody on this machine can read this secret");
-                self.problems.push(problem.help("take the permission away, such as with `chmod o-r`"));
+                self.problems
+                    .push(problem.help("take the permission away, such as with `chmod o-r`"));
             }
             let bytes = self.read("secret_file", file.get_ref(), &file.span(), SECRET_BYTES_MOST);
             secrets.push(bytes.map(Secret::new));
@@ -220,21 +279,37 @@ impl Check<'_> {
         for name in names {
             let value = self.surroundings.variable(name.get_ref());
             if value.is_none() {
-                self.error(name.span(), format!("the environment variable `{}` is not set", name.get_ref()));
+                self.error(
+                    name.span(),
+                    format!("the environment variable `{}` is not set", name.get_ref()),
+                );
             }
             secrets.push(value.map(|value| Secret::new(value.into_encoded_bytes())));
         }
         secrets.into_iter().collect()
     }
 
-    fn shared_secret(&mut self, section: &IssuerSection, algorithms: &[Algorithm], secrets: &[Secret], places: &[Span]) -> Option<KeySource> {
+    fn shared_secret(
+        &mut self,
+        section: &IssuerSection,
+        algorithms: &[Algorithm],
+        secrets: &[Secret],
+        places: &[Span],
+    ) -> Option<KeySource> {
         // A wrong algorithm is said elsewhere, and would only be said again in other words.
-        let hashes: Vec<Algorithm> =
-            algorithms.iter().copied().filter(|algorithm| algorithm.family() == narthex_token::Family::Hmac).collect();
-        let length = if *section.danger_short_secret.value() { SecretLength::DangerShort } else { SecretLength::Standard };
+        let hashes: Vec<Algorithm> = algorithms
+            .iter()
+            .copied()
+            .filter(|algorithm| algorithm.family() == narthex_token::Family::Hmac)
+            .collect();
+        let length = if *section.danger_short_secret.value() {
+            SecretLength::DangerShort
+        } else {
+            SecretLength::Standard
+        };
         let bytes: Vec<&[u8]> = secrets.iter().map(Secret::expose).collect();
         match KeySet::from_secrets(&bytes, &hashes, length) {
-            Ok(set) => Some(KeySource::fixed(Arc::new(set))),
+            Ok(set) => Some(KeySource::fixed(set)),
             Err(cause) => {
                 let position = match &cause {
                     KeySetError::SecretEmpty { position }
@@ -242,8 +317,11 @@ impl Check<'_> {
                     | KeySetError::SecretIsKey { position, .. } => position.checked_sub(1),
                     _ => None,
                 };
-                let place = position.and_then(|position| places.get(position)).or(places.first()).cloned();
-                self.error(place.unwrap_or_else(|| section.header.clone()), cause.to_string());
+                let place = position
+                    .and_then(|position| places.get(position))
+                    .or(places.first())
+                    .cloned();
+                self.error(place.unwrap_or_else(|| section.header()), cause.to_string());
                 None
             }
         }

@@ -1,13 +1,15 @@
 //! `[[organization]]`: made into what the directory declares.
 
 use narthex_directory::{
-    ExternalId, Logo, MembershipRule, OrganizationDetails, OrganizationName, OrganizationStatus, OrganizationTags, Realm, TagList,
+    ExternalId, Logo, MembershipRule, OrganizationDetails, OrganizationName, OrganizationStatus, OrganizationTags,
+    Realm, TagList,
 };
 
 use super::Check;
 use crate::config::DeclaredOrganization;
 use crate::config::file::{self, OrganizationSection};
 use crate::config::problem::{Problem, Span};
+use crate::config::read::Section;
 use crate::config::values::List;
 
 /// The largest logo.
@@ -25,7 +27,10 @@ impl Check<'_> {
         written: &List<OrganizationSection>,
         realms: &[String],
     ) -> (Vec<DeclaredOrganization>, Vec<ListedTags>) {
-        self.twice("organizations", written.iter().filter_map(|section| section.get_ref().name.spanned()));
+        self.twice(
+            "organizations",
+            written.iter().filter_map(|section| section.get_ref().name.spanned()),
+        );
         let mut listed = Vec::new();
         let declared = written
             .iter()
@@ -34,9 +39,16 @@ impl Check<'_> {
         (declared, listed)
     }
 
-    fn organization(&mut self, section: &OrganizationSection, realms: &[String], listed: &mut Vec<ListedTags>) -> Option<DeclaredOrganization> {
+    fn organization(
+        &mut self,
+        section: &OrganizationSection,
+        realms: &[String],
+        listed: &mut Vec<ListedTags>,
+    ) -> Option<DeclaredOrganization> {
         let name = section.name.spanned().and_then(|written| {
-            OrganizationName::new(written.get_ref().as_str()).map_err(|cause| self.error(written.span(), cause.to_string())).ok()
+            OrganizationName::new(written.get_ref().as_str())
+                .map_err(|cause| self.error(written.span(), cause.to_string()))
+                .ok()
         });
         let realm = self.realm_of(section, realms);
         let external_id = match section.external_id.spanned() {
@@ -52,24 +64,32 @@ impl Check<'_> {
             ("contact_email", &section.contact_email),
         ] {
             if let Some(text) = written.spanned().filter(|text| !is_profile_text(text.get_ref())) {
-                let rule = format!("`{key}` must be at most {TEXT_LENGTH_MOST} characters long, without control characters");
+                let rule =
+                    format!("`{key}` must be at most {TEXT_LENGTH_MOST} characters long, without control characters");
                 self.error(text.span(), rule);
             }
         }
-        if let Some(zone) = section.timezone.spanned().filter(|zone| jiff::tz::TimeZone::get(zone.get_ref()).is_err()) {
+        if let Some(zone) = section
+            .timezone
+            .spanned()
+            .filter(|zone| jiff::tz::TimeZone::get(zone.get_ref()).is_err())
+        {
             let problem = Problem::error(zone.span(), format!("`{}` is not a time zone", zone.get_ref()));
-            self.problems.push(problem.help("use a name of the tz database, such as `Europe/Prague`"));
+            self.problems
+                .push(problem.help("use a name of the tz database, such as `Europe/Prague`"));
         }
         let tags = self.organization_tags(section, listed);
         let logo = match section.logo_file.spanned() {
             None => Some(None),
-            Some(file) => self.read("logo_file", file.get_ref(), &file.span(), LOGO_BYTES_MOST).and_then(|bytes| {
-                let logo = Logo::new(bytes);
-                if logo.is_none() {
-                    self.error(file.span(), "`logo_file` must be a PNG or JPEG of at most 1 MB");
-                }
-                logo.map(Some)
-            }),
+            Some(file) => self
+                .read("logo_file", file.get_ref(), &file.span(), LOGO_BYTES_MOST)
+                .and_then(|bytes| {
+                    let logo = Logo::new(bytes);
+                    if logo.is_none() {
+                        self.error(file.span(), "`logo_file` must be a PNG or JPEG of at most 1 MB");
+                    }
+                    logo.map(Some)
+                }),
         };
         let name = name?;
         Some(DeclaredOrganization {
@@ -107,20 +127,31 @@ impl Check<'_> {
         match realms {
             [only] => Realm::new(only.as_str()).ok(),
             [] => {
-                let problem = Problem::error(section.header.clone(), "there is no issuer, so there is no realm that this organization could be in");
+                let problem = Problem::error(
+                    section.header(),
+                    "there is no issuer, so there is no realm that this organization could be in",
+                );
                 self.problems.push(problem.help("name one with `realm`"));
                 None
             }
             several => {
                 let listed: Vec<String> = several.iter().map(|realm| format!("`{realm}`")).collect();
-                let problem = Problem::error(section.header.clone(), "there is more than one realm that this organization could be in");
-                self.problems.push(problem.help(format!("name one with `realm`: {}", listed.join(", "))));
+                let problem = Problem::error(
+                    section.header(),
+                    "there is more than one realm that this organization could be in",
+                );
+                self.problems
+                    .push(problem.help(format!("name one with `realm`: {}", listed.join(", "))));
                 None
             }
         }
     }
 
-    fn organization_tags(&mut self, section: &OrganizationSection, listed: &mut Vec<ListedTags>) -> Option<OrganizationTags> {
+    fn organization_tags(
+        &mut self,
+        section: &OrganizationSection,
+        listed: &mut Vec<ListedTags>,
+    ) -> Option<OrganizationTags> {
         let [admin, member, executor] = [
             ("external_admin_groups", &section.external_admin_groups),
             ("external_member_groups", &section.external_member_groups),
@@ -133,7 +164,11 @@ impl Check<'_> {
             }
             list
         });
-        Some(OrganizationTags { admin: admin?, member: member?, executor: executor? })
+        Some(OrganizationTags {
+            admin: admin?,
+            member: member?,
+            executor: executor?,
+        })
     }
 }
 

@@ -2,14 +2,14 @@
 
 use http::{HeaderName, Method, Uri};
 use narthex_decision::{Requirement, RouteProblem, RouteSpec, Routes, parse_requirement};
-use narthex_gateway::credentials::TokenPlaces;
-use narthex_gateway::proxy::{ForwardToken, Upstream, UpstreamProtocol};
+use narthex_gateway::TokenPlaces;
+use narthex_gateway::{ForwardToken, Upstream, UpstreamProtocol};
 use toml::Spanned;
 
 use super::Check;
 use crate::config::file::RouteSection;
 use crate::config::problem::Problem;
-use crate::config::read::Optional;
+use crate::config::read::{Optional, Section};
 use crate::config::suggest::{did_you_mean, nearest};
 use crate::config::values::{List, UrlText};
 use crate::config::{Limits, RouteSettings};
@@ -27,19 +27,31 @@ const REQUIREMENTS: [&str; 8] = [
 ];
 
 /// The methods of RFC 9110 and RFC 5789; others are taken as they are.
-const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
+const METHODS: [&str; 9] = [
+    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
+];
 
 impl Check<'_> {
     /// The routes with their settings, in the order of the file; `None` if any has a problem.
     pub(super) fn routes(&mut self, written: &List<RouteSection>) -> Option<(Routes, Vec<RouteSettings>)> {
         let specs: Vec<Option<RouteSpec>> = written.iter().map(|section| self.route(section.get_ref())).collect();
-        let settings: Vec<Option<RouteSettings>> = written.iter().map(|section| self.route_settings(section.get_ref())).collect();
+        let settings: Vec<Option<RouteSettings>> = written
+            .iter()
+            .map(|section| self.route_settings(section.get_ref()))
+            .collect();
         // Routes with problems of their own are left out; the others can still be held against each other.
-        let (numbers, specs): (Vec<usize>, Vec<RouteSpec>) =
-            specs.into_iter().enumerate().filter_map(|(number, spec)| spec.map(|spec| (number, spec))).unzip();
+        let (numbers, specs): (Vec<usize>, Vec<RouteSpec>) = specs
+            .into_iter()
+            .enumerate()
+            .filter_map(|(number, spec)| spec.map(|spec| (number, spec)))
+            .unzip();
         let whole = specs.len() == written.len();
         match Routes::compile(specs) {
-            Ok(routes) => settings.into_iter().collect::<Option<_>>().filter(|_| whole).map(|settings| (routes, settings)),
+            Ok(routes) => settings
+                .into_iter()
+                .collect::<Option<_>>()
+                .filter(|_| whole)
+                .map(|settings| (routes, settings)),
             Err(problems) => {
                 for problem in problems {
                     self.route_problem(&problem, written, &numbers);
@@ -50,11 +62,20 @@ impl Check<'_> {
     }
 
     fn route(&mut self, section: &RouteSection) -> Option<RouteSpec> {
-        let require = section.require.value().and_then(|written| self.requirements(&written.0));
+        let require = section
+            .require
+            .value()
+            .and_then(|written| self.requirements(&written.0));
         let methods = self.methods(section);
         let hosts = self.hosts(section);
         Some(RouteSpec {
-            paths: section.path.value()?.0.iter().map(|path| path.get_ref().clone()).collect(),
+            paths: section
+                .path
+                .value()?
+                .0
+                .iter()
+                .map(|path| path.get_ref().clone())
+                .collect(),
             methods: methods?,
             hosts: hosts?,
             require: require?,
@@ -67,7 +88,8 @@ impl Check<'_> {
             let requirement = parse_requirement(text.get_ref());
             if let Err(cause) = &requirement {
                 let help = did_you_mean(text.get_ref(), REQUIREMENTS);
-                self.problems.push(Problem::error(text.span(), cause.to_string()).maybe_help(help));
+                self.problems
+                    .push(Problem::error(text.span(), cause.to_string()).maybe_help(help));
             }
             read.push(requirement.ok());
         }
@@ -75,7 +97,10 @@ impl Check<'_> {
         if let (Some(all), Some(open)) = (&read, written.iter().find(|text| text.get_ref() == "public"))
             && all.len() > 1
         {
-            self.error(open.span(), "`public` lets everybody pass, so the other requirements do nothing");
+            self.error(
+                open.span(),
+                "`public` lets everybody pass, so the other requirements do nothing",
+            );
         }
         read
     }
@@ -92,7 +117,8 @@ impl Check<'_> {
             let slip = nearest(&upper, METHODS).filter(|meant| *meant != text.get_ref().as_str());
             if method.is_none() || slip.is_some() {
                 let problem = Problem::error(text.span(), format!("`{}` is not a method", text.get_ref()));
-                self.problems.push(problem.maybe_help(slip.map(|meant| format!("did you mean `{meant}`?"))));
+                self.problems
+                    .push(problem.maybe_help(slip.map(|meant| format!("did you mean `{meant}`?"))));
                 read.push(None);
             } else {
                 read.push(method);
@@ -108,11 +134,15 @@ impl Check<'_> {
         let mut read = Vec::new();
         for text in &written.0 {
             let host = text.get_ref().to_ascii_lowercase();
-            let is_host = host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._[:]".contains(&byte));
+            let is_host = host
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-._[:]".contains(&byte));
             let has_port = host.rsplit_once(':').is_some_and(|(name, _)| !name.contains(':'));
             if !is_host || has_port {
                 let problem = Problem::error(text.span(), format!("`{}` is not the name of a host", text.get_ref()));
-                self.problems.push(problem.help("write it without scheme, port, path or wildcard, such as `\"api.example.com\"`"));
+                self.problems.push(
+                    problem.help("write it without scheme, port, path or wildcard, such as `\"api.example.com\"`"),
+                );
                 read.push(None);
             } else {
                 read.push(Some(host));
@@ -122,11 +152,18 @@ impl Check<'_> {
     }
 
     fn route_problem(&mut self, problem: &RouteProblem, written: &List<RouteSection>, numbers: &[usize]) {
-        let section_at = |compiled: usize| numbers.get(compiled).and_then(|number| written.get(*number)).map(Spanned::get_ref);
+        let section_at = |compiled: usize| {
+            numbers
+                .get(compiled)
+                .and_then(|number| written.get(*number))
+                .map(Spanned::get_ref)
+        };
         let section = problem.route().and_then(section_at);
         let place = |section: &RouteSection, path: &str| {
             let paths = section.path.value().map(|paths| &paths.0);
-            paths.and_then(|paths| paths.iter().find(|written| written.get_ref() == path)).map(Spanned::span)
+            paths
+                .and_then(|paths| paths.iter().find(|written| written.get_ref() == path))
+                .map(Spanned::span)
         };
         let path = match problem {
             RouteProblem::Pattern { path, .. }
@@ -136,13 +173,19 @@ impl Check<'_> {
             _ => None,
         };
         let span = section.and_then(|section| path.and_then(|path| place(section, path)));
-        let span = span.or_else(|| section.map(|section| section.header.clone())).unwrap_or_default();
-        let mut report = Problem::error(span.clone(), problem.to_string());
+        let span = span.or_else(|| section.map(Section::header)).unwrap_or_default();
+        // The crate counts routes; people look at places.
+        let message = match problem {
+            RouteProblem::Duplicate { path, .. } => format!("two routes serve `{path}` for the same methods and hosts"),
+            other => other.to_string(),
+        };
+        let mut report = Problem::error(span.clone(), message);
         let first = match problem {
             RouteProblem::Conflict { other, .. } => written.iter().find_map(|section| place(section.get_ref(), other)),
-            RouteProblem::Duplicate { path, other, .. } => {
-                other.checked_sub(1).and_then(section_at).and_then(|section| place(section, path))
-            }
+            RouteProblem::Duplicate { path, other, .. } => other
+                .checked_sub(1)
+                .and_then(section_at)
+                .and_then(|section| place(section, path)),
             _ => None,
         };
         if let Some(first) = first.filter(|first| *first != span) {
@@ -183,7 +226,9 @@ impl Check<'_> {
         let text = url.get_ref().0.as_str();
         let refuse = |check: &mut Self, why: &str| {
             let problem = Problem::error(url.span(), format!("`upstream` {why}"));
-            check.problems.push(problem.help("write scheme, host and port, such as `\"http://127.0.0.1:9000\"`"));
+            check
+                .problems
+                .push(problem.help("write scheme, host and port, such as `\"http://127.0.0.1:9000\"`"));
         };
         let Ok(uri) = text.parse::<Uri>() else {
             refuse(self, "is not a URL");
@@ -206,16 +251,31 @@ impl Check<'_> {
             return None;
         }
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            refuse(self, "must not have a path or query: what is matched is what is forwarded");
+            refuse(
+                self,
+                "must not have a path or query: what is matched is what is forwarded",
+            );
             return None;
         }
         Some(Upstream {
             scheme,
             authority: authority.clone(),
-            protocol: if uri.scheme_str() == Some("h2c") { UpstreamProtocol::Http2 } else { UpstreamProtocol::Negotiated },
+            protocol: if uri.scheme_str() == Some("h2c") {
+                UpstreamProtocol::Http2
+            } else {
+                UpstreamProtocol::Negotiated
+            },
             audience: text.trim_end_matches('/').to_owned(),
-            timeout: section.upstream_timeout.value().copied().unwrap_or(limits.upstream_timeout),
-            forward_token: if *section.forward_token.value() { ForwardToken::Yes } else { ForwardToken::No },
+            timeout: section
+                .upstream_timeout
+                .value()
+                .copied()
+                .unwrap_or(limits.upstream_timeout),
+            forward_token: if *section.forward_token.value() {
+                ForwardToken::Yes
+            } else {
+                ForwardToken::No
+            },
         })
     }
 
@@ -240,7 +300,10 @@ impl Check<'_> {
         if let Some(written) = cookie.spanned() {
             // SPEC: RFC 6265 4.1.1: a cookie's name is a token, as a header's is.
             if written.get_ref().parse::<HeaderName>().is_err() {
-                self.error(written.span(), format!("`{}` cannot be the name of a cookie", written.get_ref()));
+                self.error(
+                    written.span(),
+                    format!("`{}` cannot be the name of a cookie", written.get_ref()),
+                );
                 usable = false;
             }
             places.cookies.push(written.get_ref().clone());
@@ -254,9 +317,18 @@ impl Check<'_> {
         if trusted_proxies > 0 {
             return;
         }
-        if let Some(section) = written.iter().map(Spanned::get_ref).find(|section| section.upstream.span().is_none()) {
-            let problem = Problem::warning(section.header.clone(), "this route has no `upstream`, and there are no `listen.trusted_proxies`");
-            self.problems.push(problem.help("without an upstream it answers only at the forward-auth doors, which only trusted proxies may use"));
+        if let Some(section) = written
+            .iter()
+            .map(Spanned::get_ref)
+            .find(|section| section.upstream.span().is_none())
+        {
+            let problem = Problem::warning(
+                section.header(),
+                "this route has no `upstream`, and there are no `listen.trusted_proxies`",
+            );
+            self.problems.push(problem.help(
+                "without an upstream it answers only at the forward-auth doors, which only trusted proxies may use",
+            ));
         }
     }
 }

@@ -9,13 +9,20 @@ use crate::config::read::{Key, Kind, Outline, Presence};
 /// The schema, as pretty JSON with a line break at the end.
 pub(crate) fn schema() -> String {
     let mut root = section(&outline());
-    root.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
+    root.insert(
+        "$schema".to_owned(),
+        json!("https://json-schema.org/draft/2020-12/schema"),
+    );
     root.insert("title".to_owned(), json!("Narthex configuration"));
     format!("{:#}\n", Value::Object(root))
 }
 
 fn section(outline: &Outline) -> Map<String, Value> {
-    let properties: Map<String, Value> = outline.keys.iter().map(|key| (key.name.to_owned(), Value::Object(property(key)))).collect();
+    let properties: Map<String, Value> = outline
+        .keys
+        .iter()
+        .map(|key| (key.name.to_owned(), Value::Object(property(key))))
+        .collect();
     let required: Vec<&str> = outline
         .keys
         .iter()
@@ -49,8 +56,12 @@ fn of_kind(kind: &Kind) -> Map<String, Value> {
     let schema = match kind {
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Integer { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
-        Kind::Text { pattern: None, .. } => json!({ "type": "string" }),
-        Kind::Text { pattern: Some(pattern), .. } => json!({ "type": "string", "pattern": pattern }),
+        Kind::Text { what: "text", .. } => json!({ "type": "string" }),
+        Kind::Text { what, pattern: None } => json!({ "type": "string", "title": what }),
+        Kind::Text {
+            what,
+            pattern: Some(pattern),
+        } => json!({ "type": "string", "title": what, "pattern": pattern }),
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::List(item) => json!({ "type": "array", "items": of_kind(item) }),
         Kind::OneOrMany(item) => {
@@ -77,11 +88,17 @@ fn json_of_toml(text: &str) -> Option<Value> {
 fn json_of(value: &DeValue<'_>) -> Option<Value> {
     match value {
         DeValue::String(text) => Some(json!(text)),
-        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix()).ok().map(Value::from),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .ok()
+            .map(Value::from),
         DeValue::Float(float) => float.as_str().parse::<f64>().ok().map(Value::from),
         DeValue::Boolean(flag) => Some(json!(flag)),
         DeValue::Datetime(datetime) => Some(json!(datetime.to_string())),
-        DeValue::Array(items) => items.iter().map(|item| json_of(item.get_ref())).collect::<Option<Vec<_>>>().map(Value::from),
+        DeValue::Array(items) => items
+            .iter()
+            .map(|item| json_of(item.get_ref()))
+            .collect::<Option<Vec<_>>>()
+            .map(Value::from),
         DeValue::Table(table) => table
             .iter()
             .map(|(key, item)| Some((key.get_ref().to_string(), json_of(item.get_ref())?)))
