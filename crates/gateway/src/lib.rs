@@ -7,6 +7,7 @@
 //! HTTP statuses, and the only one that reads the clock and the random source.
 
 mod account;
+pub mod admin;
 mod assertion;
 mod caller;
 mod clock;
@@ -38,11 +39,13 @@ pub use explain::{
 pub use gateway::{Gateway, GatewaySettings, StartError};
 pub use inbound::TrustedProxies;
 pub use keys::{
-    Access, AddressKind, DiscoveryProblem, FetchError, FetchEvent, FetchLimits, FetchObserver, Guard, IssuerHealth, IssuerKeys,
-    KeyEdges, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl, Loopback, Names, ProxyUrl, ProxyUrlProblem, Refreshed,
-    Refused, SourceKind, SourceProblem, StoredKeySet, SystemNames, UrlProblem,
+    Access, AddressKind, DiscoveryProblem, ErrorLine, FetchError, FetchEvent, FetchLimits, FetchObserver, Guard,
+    IssuerHealth, IssuerKeys, KeyEdges, KeyLine, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl,
+    Loopback, Moment, Names, ProxyUrl, ProxyUrlProblem, Refreshed, Refused, RefusedLine, SourceKind, SourceProblem,
+    StoredKeySet, SystemNames, UrlProblem, fetch_once,
 };
 pub use metrics::Metrics;
 pub use proxy::{ForwardToken, Upstream, UpstreamProtocol};
+pub use respond::Refusal;
 pub use runtime::{IssuerRuntime, Runtime};
 pub use server::{ServerSettings, serve};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use narthex_gateway::keys::{Access, FetchError, FetchLimits, KeySource, Names, SystemNames, fetch_once};
+use narthex_gateway::{Access, FetchError, FetchLimits, KeySource, Names, SystemNames, fetch_once};
 use narthex_token::KeySet;
 
 /// A moment in 2026, in milliseconds.
@@ -16,7 +16,11 @@ pub(crate) const NOW_MS: i64 = 1_790_000_000_000;
 
 /// Limits that let a hanging server be tested in a fraction of a second.
 pub(crate) fn short() -> FetchLimits {
-    FetchLimits { total: Duration::from_millis(400), connect: Duration::from_millis(200), ..FetchLimits::default() }
+    FetchLimits {
+        total: Duration::from_millis(400),
+        connect: Duration::from_millis(200),
+        ..FetchLimits::default()
+    }
 }
 
 /// A resolver that gives one answer after another and stays with the last.
@@ -29,7 +33,10 @@ pub(crate) struct Script {
 impl Script {
     pub(crate) fn new(answers: &[&[&str]]) -> Arc<Self> {
         let parse = |answer: &&[&str]| answer.iter().map(|address| address.parse().unwrap()).collect();
-        Arc::new(Self { answers: Mutex::new(answers.iter().map(parse).collect()), lookups: AtomicUsize::new(0) })
+        Arc::new(Self {
+            answers: Mutex::new(answers.iter().map(parse).collect()),
+            lookups: AtomicUsize::new(0),
+        })
     }
 
     pub(crate) fn lookups(&self) -> usize {
@@ -42,7 +49,11 @@ impl Names for Script {
     async fn lookup(&self, _host: &str) -> io::Result<Vec<IpAddr>> {
         self.lookups.fetch_add(1, Ordering::SeqCst);
         let mut answers = self.answers.lock().unwrap();
-        let answer = if answers.len() > 1 { answers.pop_front() } else { answers.front().cloned() };
+        let answer = if answers.len() > 1 {
+            answers.pop_front()
+        } else {
+            answers.front().cloned()
+        };
         answer.ok_or_else(|| io::Error::other("no such name"))
     }
 }
@@ -59,5 +70,8 @@ pub(crate) async fn fetch(url: &str, access: Access, names: Arc<dyn Names>) -> R
 
 /// The host of these tests, allowed to be on this machine.
 pub(crate) fn private() -> Access {
-    Access { allow_private_hosts: vec!["idp.test".to_owned()], ..Access::default() }
+    Access {
+        allow_private_hosts: vec!["idp.test".to_owned()],
+        ..Access::default()
+    }
 }
