@@ -11,7 +11,6 @@ use axum::routing::get;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use narthex_decision::{Reason, Requirement};
 use narthex_directory::{Principal, Realm};
-use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::admin::{
@@ -19,7 +18,7 @@ use crate::admin::{
 };
 use crate::clock::NoEntropy;
 use crate::credentials::Place;
-use crate::explain::{ExplainedRequest, explain, parse_request};
+use crate::explain::{ExplainedRequest, Explanation, explain, parse_request};
 use crate::gateway::Gateway;
 use crate::inbound::{Door, Inbound};
 use crate::keys::Refreshed;
@@ -127,12 +126,11 @@ impl Surroundings for Gateway {
         bodies.collect()
     }
 
-    async fn explain(&self, request: ExplainRequest) -> Result<Value, Refusal> {
+    async fn explain(&self, request: ExplainRequest) -> Result<Explanation, Refusal> {
         let runtime = self.runtime.load_full();
         let now_ms = request.at.map_or_else(|| self.clock.now_ms(), |at| at.0);
         let explained = request.request.map(explained_request).transpose()?;
-        let told = explain(&runtime, &*self.directory, request.token.trim(), explained.as_ref(), now_ms).await;
-        serde_json::to_value(told).map_err(|_| Refusal::new(Reason::StoreUnavailable))
+        Ok(explain(&runtime, &*self.directory, request.token.trim(), explained.as_ref(), now_ms).await)
     }
 }
 
