@@ -61,7 +61,11 @@ fn direct(bencher: Bencher<'_, '_>) {
     let payload = payload();
     let names: Vec<_> = MAPPING
         .iter()
-        .map(|source| &source["{{payload.".len()..source.len() - 2])
+        .map(|source| {
+            source
+                .trim_start_matches("{{payload.")
+                .trim_end_matches("}}")
+        })
         .collect();
     bencher.bench_local(|| {
         for name in &names {

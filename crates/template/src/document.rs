@@ -107,6 +107,11 @@ impl Document {
     pub fn references(&self, root: &str) -> bool {
         self.root.references(root)
     }
+
+    /// Whether no string of the document has a hole: it is its own value, whatever the scope.
+    pub fn is_literal(&self) -> bool {
+        self.root.is_literal()
+    }
 }
 
 struct Compiler<'n> {
@@ -230,6 +235,17 @@ impl Part {
                 }
                 Ok(Value::Object(members))
             }
+        }
+    }
+
+    fn is_literal(&self) -> bool {
+        match self {
+            Self::Constant(_) => true,
+            Self::Template(_) => false,
+            Self::Array(parts) => parts.iter().all(Self::is_literal),
+            Self::Object(parts) => parts
+                .iter()
+                .all(|(key, part)| matches!(key, Key::Name(_)) && part.is_literal()),
         }
     }
 

@@ -50,10 +50,14 @@ impl<'a> Run<'a> {
     pub(crate) fn program(&mut self, program: &'a Program) -> Result<Value, Failure> {
         let parts = match program {
             Program::Hole(node) => {
-                let value = self.node(node)?;
-                return value
-                    .into_value(&mut self.meter)
-                    .map_err(|fault| node.fail(fault));
+                // A path is what nearly every template of a mapping is; this way it is never more than a borrow.
+                let value = match &node.kind {
+                    NodeKind::Path { root, case, steps } => {
+                        self.path(root, *case, steps)?.copy(&mut self.meter)
+                    }
+                    _ => self.node(node)?.into_value(&mut self.meter),
+                };
+                return value.map_err(|fault| node.fail(fault));
             }
             Program::Mixed(parts) => parts,
         };
@@ -88,15 +92,7 @@ impl<'a> Run<'a> {
                 .word(*word)
                 .map(Val::Own)
                 .map_err(|fault| node.fail(fault)),
-            NodeKind::Path { root, case, steps } => {
-                let mut at = self.scope.root(root);
-                if *case == Case::Folded
-                    && let View::Object(fields) = at.view()
-                {
-                    at = Ref::Folded(fields);
-                }
-                self.walk(Val::Ref(at), steps, node)
-            }
+            NodeKind::Path { root, case, steps } => self.path(root, *case, steps).map(Val::Ref),
             NodeKind::Steps { base, steps } => {
                 let base = self.node(base)?;
                 self.walk(base, steps, node)
@@ -146,15 +142,30 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Walks from a root. Nothing is copied on the way.
+    fn path(&mut self, root: &str, case: Case, steps: &'a [Step]) -> Result<Ref<'a>, Failure> {
+        let mut at = self.scope.root(root);
+        if case == Case::Folded
+            && let View::Object(fields) = at.view()
+        {
+            at = Ref::Folded(fields);
+        }
+        for step in steps {
+            at = match step {
+                Step::Name(name) => at.field(name),
+                Step::At(position) => at.item(*position),
+                Step::Index(index) => at.at(self.node(index)?.view()),
+            };
+        }
+        Ok(at)
+    }
+
+    /// Walks from a value made on the way.
     fn walk(&mut self, base: Val<'a>, steps: &'a [Step], node: &'a Node) -> Outcome<'a> {
         let mut at = base;
         for step in steps {
             let next = match step {
-                Step::Name(name) => match &at {
-                    // The common case, without the detour.
-                    Val::Ref(borrowed) => Ok(Val::Ref(borrowed.field(name))),
-                    Val::Own(_) => at.part(&mut self.meter, |value| value.field(name)),
-                },
+                Step::Name(name) => at.part(&mut self.meter, |value| value.field(name)),
                 Step::At(position) => at.part(&mut self.meter, |value| value.item(*position)),
                 Step::Index(index) => {
                     let key = self.node(index)?;

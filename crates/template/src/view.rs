@@ -173,6 +173,10 @@ impl<'a> Ref<'a> {
         }
         let mut at = self;
         for name in path.split('.') {
+            // SECURITY: path and value may both come from a claim; a path that leads nowhere must not be walked on.
+            if matches!(at, Ref::Undefined) {
+                break;
+            }
             at = at.at(View::Text(name));
         }
         at
