@@ -1,3 +1,42 @@
-//! The project's own chores.
+//! The project's own chores, so that no other task runner has to be installed.
+//!
+//! `cargo xtask test` is the one command that runs every test there is; `.ci/run` calls nothing else.
 
-fn main() {}
+mod command;
+mod setup;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask CHORE
+
+  test            install what the tests need, then formatting, lints, every test and the documents
+  test --quick    formatting, lints and unit tests only: no installation, no processes, no network
+  setup           only install what the tests need (Debian packages, npm packages, Python packages)
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        ["test"] => test::run(test::Extent::Everything),
+        ["test", "--quick"] => test::run(test::Extent::Quick),
+        ["setup"] => setup::run(),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

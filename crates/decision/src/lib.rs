@@ -1,1 +1,30 @@
 //! Request, principal and routes to a decision with its reason.
+//!
+//! **In:** a request's method, host and path; a [`narthex_directory::Principal`] or nobody; the compiled [`Routes`].
+//! **Out:** a [`Decision`]: either a [`Permit`] that says which rule let the request pass and on whose grant, or a
+//! [`Denial`] with one of the stable [`Reason`]s. "No" is a value here, never an error.
+//!
+//! This crate knows nothing about tokens, HTTP status codes, sockets, clocks or databases. Which status a reason gets
+//! is decided in one place, in the gateway.
+//!
+//! **Invariants**
+//!
+//! * A path is matched byte for byte as it will be forwarded; a path that two programs could read differently is
+//!   refused before it is matched ([`RequestPath`]).
+//! * No route, no entry: what no route names is denied.
+//! * A [`HeaderPatch`] cannot be applied without first removing every header Narthex owns, in every spelling.
+//! * [`decide`] is total: every combination of requirement and role is in `tests/matrix.txt`.
+
+mod access;
+mod decide;
+mod headers;
+mod path;
+mod reason;
+mod route;
+
+pub use access::{Action, Actor, ActorScope};
+pub use decide::{Decision, Denial, OrganizationFacts, Permit, decide};
+pub use headers::{HeaderPatch, IdentityHeaders, encode_value, is_forwarding_header, is_identity_header};
+pub use path::{PathProblem, RequestPath};
+pub use reason::Reason;
+pub use route::{Match, Preflight, Requirement, Route, RouteProblem, RouteSpec, Routes, parse_requirement};

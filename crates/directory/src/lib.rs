@@ -1,1 +1,76 @@
-//! Users, organizations, teams and grants; the sync planner; the Directory trait and its memory store.
+//! Users, organizations, teams and grants; what a token makes of them; and the contract of a store.
+//!
+//! **In** comes a [`Desired`]: what one token says about its user, as plain data. **Out** goes a [`Principal`]:
+//! who the directory agrees this is, with effective roles. Between them lies a pure function, `plan`, from the
+//! desired state and a [`Snapshot`] to a [`SyncPlan`], and a store that carries the plan out in one transaction.
+//!
+//! This crate knows nothing of tokens, signatures, templates, HTTP or SQL. It has no clock and no randomness:
+//! times are `i64` milliseconds passed in, ids come from a [`NewId`] that is lent to it. The [`Directory`] trait
+//! declares async methods for stores to implement; declaring is not doing.
+//!
+//! Invariants:
+//! * Nothing is ever linked by e-mail. A user is found by realm and external id, or not at all.
+//! * Grants are never deleted, only closed.
+//! * Sync never touches a manual grant, but for the empty list of tags.
+//! * A token reaches no organization outside its issuer's realm.
+//! * Only [`sync`] and [`load`] make a [`Principal`], and never of a disabled user.
+//! * Identifiers compare byte for byte, in every store.
+
+mod audit;
+mod change;
+mod command;
+#[cfg(feature = "conformance")]
+pub mod conformance;
+mod desired;
+mod directory;
+mod error;
+mod grant;
+mod id;
+mod memo;
+pub mod memory;
+mod name;
+mod organization;
+mod page;
+mod plan;
+mod principal;
+mod role;
+pub mod rules;
+mod snapshot;
+mod sync;
+mod tag;
+mod team;
+mod touches;
+mod user;
+mod versions;
+
+pub use audit::{Actor, AuditEvent, By, EventFilter, EventOrder, RecordedEvent};
+pub use change::{Change, FieldDiff, Moves};
+pub use command::{
+    ApiKey, AssertionKey, Edit, GrantFilter, GrantsWhen, Member, NewGrant, NewOrganization, NewTeam, NewUser,
+    OrganizationEdit, OrganizationFilter, SavedKeySet, SecretBytes, SecretHash, SeenTag, TeamEdit, TeamFilter,
+    UserEdit, UserEntry, UserFilter,
+};
+pub use desired::{
+    Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, Provision, SyncMode, SyncPolicy,
+};
+pub use directory::{Answer, Carrier, Directory, Flush};
+pub use error::{NameError, Refusal, StoreError, SyncError};
+pub use grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
+pub use id::{ApiKeyId, CountingIds, GrantId, NewId, OrganizationId, TeamId, UserId};
+pub use memo::SyncMemo;
+pub use name::{ExternalId, IssuerName, NAME_LENGTH_MAX, OrganizationName, Realm, SLUG_LENGTH_MAX, Username};
+pub use organization::{
+    LOGO_BYTES_MAX, Logo, MembershipRule, Organization, OrganizationDetails, OrganizationStatus, OrganizationTags,
+    Origin,
+};
+pub use page::{Cursor, Listing, PAGE_LIMIT_MAX, Page};
+pub use plan::{Expects, Note, SyncPlan, Touch, plan};
+pub use principal::{Membership, Principal, TeamMembership};
+pub use role::{OrganizationRole, PlatformRole, Scope, ScopedRole, TeamRole};
+pub use snapshot::{Detail, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
+pub use sync::{Synced, load, rehearse, sync};
+pub use tag::{TAG_LENGTH_MAX, TAGS_PER_LIST_MAX, TAGS_PER_TOKEN_MAX, Tag, TagList, fold};
+pub use team::Team;
+pub use touches::{Noted, Touches};
+pub use user::{Profile, User, UserStatus};
+pub use versions::{STRIPES, Stamp, Stripe, Versions};

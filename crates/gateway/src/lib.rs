@@ -1,1 +1,58 @@
-//! The doors: proxy, forward-auth, admin API, key fetching, telemetry.
+//! The doors: everything that speaks to a network.
+//!
+//! **In:** requests on the public port, questions of other proxies, the admin API. **Out:** requests to upstreams with
+//! a signed identity, answers, metrics. In between every door calls the one straight line in `pipeline`.
+//!
+//! This crate knows nothing of SQL: it is given a [`narthex_directory::Directory`]. It is the only place that knows
+//! HTTP statuses, and the only one that reads the clock and the random source.
+
+mod account;
+pub mod admin;
+mod admin_port;
+mod assertion;
+mod caller;
+mod clock;
+mod credentials;
+mod event;
+mod explain;
+mod facts;
+mod forward_auth;
+mod gateway;
+mod identity;
+mod inbound;
+mod kept_keys;
+mod keys;
+mod me;
+mod metrics;
+mod pipeline;
+mod proxy;
+mod rate;
+mod respond;
+mod runtime;
+mod server;
+mod stream;
+
+pub use admin_port::{router as admin_router, serve_admin};
+pub use assertion::{AssertionError, AssertionSettings};
+pub use clock::{Clock, NewIds, NoEntropy, random_bytes};
+pub use credentials::TokenPlaces;
+pub use event::Event;
+pub use explain::{
+    AnswerRow, ChangeRow, ExplainedRequest, Explanation, FieldRow, IdentityRow, KeyRow, MembershipRow, NearMissRow, RequestRow, StepRow,
+    TagRow, explain, parse_request,
+};
+pub use gateway::{Gateway, GatewaySettings, StartError};
+pub use inbound::TrustedProxies;
+pub use kept_keys::KeptKeys;
+pub use keys::{
+    Access, AddressKind, DiscoveryProblem, ErrorLine, FetchError, FetchEvent, FetchLimits, FetchObserver, Guard, IssuerHealth, IssuerKeys,
+    KeyEdges, KeyLine, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl, Loopback, Moment, Names, ProxyUrl, ProxyUrlProblem, Refreshed,
+    Refused, RefusedLine, SourceKind, SourceProblem, StoredKeySet, SystemNames, UrlProblem, fetch_once,
+};
+pub use metrics::Metrics;
+pub use proxy::{ForwardToken, Upstream, UpstreamProtocol};
+pub use rate::{RateLimit, RateLimiter};
+pub use respond::Refusal;
+pub use runtime::{IssuerRuntime, RouteRuntime, Runtime};
+pub use server::{ServerSettings, serve};
+pub use stream::StreamLimits;

@@ -1,0 +1,250 @@
+//! The command line, as clap sees it.
+//!
+//! Every listing and answer can also be had as JSON. Exit codes: 0 for yes, 1 for no or failed, 2 for a command line that
+//! cannot be understood, 3 for a template that gives nothing.
+
+mod directory;
+mod token;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use directory::{GrantCommand, KeyCommand, OrganizationCommand, TeamCommand, UserCommand};
+pub(crate) use token::TokenCommand;
+
+/// Turns the JWT that a request carries into users, organizations, teams, roles and a decision.
+#[derive(Debug, Parser)]
+#[command(name = "narthex", version, propagate_version = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// A whole playground on loopback: issuer, organizations, upstream, tokens and ready curl lines.
+    Demo(DemoArgs),
+    /// Run the gateway.
+    Serve(ServeArgs),
+    /// Show what a token, and optionally a request, would lead to, step by step. Nothing is written.
+    Explain(ExplainArgs),
+    /// Verify, sign and decode tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Try templates.
+    #[command(subcommand)]
+    Template(TemplateCommand),
+    /// Check and describe configuration files.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Organizations and the tags that give roles in them.
+    #[command(subcommand)]
+    Organization(OrganizationCommand),
+    /// Users.
+    #[command(subcommand)]
+    User(UserCommand),
+    /// Teams.
+    #[command(subcommand)]
+    Team(TeamCommand),
+    /// Grants: who has which role on what, since when and why.
+    #[command(subcommand)]
+    Grant(GrantCommand),
+    /// API keys for the admin API.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Look for what is wrong with an installation: configuration, key sets, store.
+    Doctor(DoctorArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConfigPath {
+    /// The configuration file.
+    #[arg(
+        long = "config",
+        short = 'c',
+        value_name = "FILE",
+        env = "NARTHEX_CONFIG",
+        default_value = "narthex.toml"
+    )]
+    pub(crate) path: PathBuf,
+}
+
+/// In which form to answer.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Output {
+    /// Answer in JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `narthex demo`
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// The public port on 127.0.0.1; the admin port is the next one, then the issuer and the upstream.
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// Keep the directory in this file instead of a temporary one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) store: Option<PathBuf>,
+}
+
+/// `narthex serve`
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigPath,
+}
+
+/// `narthex explain`
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The token, or `-` to read it from standard input.
+    pub(crate) token: String,
+    /// The request that carries it: a method and a path.
+    #[arg(long, value_name = "METHOD PATH")]
+    pub(crate) request: Option<String>,
+    /// The host of the request.
+    #[arg(long, requires = "request")]
+    pub(crate) host: Option<String>,
+    /// A header of the request, for templates that read `headers`.
+    #[arg(long, value_name = "NAME: VALUE", requires = "request")]
+    pub(crate) header: Vec<String>,
+    /// Explain as if it were this time, in milliseconds since 1970.
+    #[arg(long, value_name = "UNIX_MS")]
+    pub(crate) at: Option<i64>,
+    #[command(flatten)]
+    pub(crate) config: ConfigPath,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// `narthex template …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum TemplateCommand {
+    /// Print what a template gives, as JSON. Exit code 3 and no output if it gives nothing (undefined).
+    Eval(EvalArgs),
+}
+
+/// `narthex template eval`
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// The template, or `-` to read it from standard input.
+    pub(crate) template: String,
+    /// A JSON object whose members are the names that the template may use.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) context: Option<PathBuf>,
+    /// What `now` and `timestamp` are, in milliseconds since 1970. By default the clock.
+    #[arg(long, value_name = "UNIX_MS", allow_negative_numbers = true)]
+    pub(crate) at: Option<i64>,
+    /// The time zone of dates: a name of the tz database.
+    #[arg(long, value_name = "TZ", default_value = "UTC")]
+    pub(crate) timezone: String,
+    /// The template is a JSON document whose strings are templates.
+    #[arg(long)]
+    pub(crate) document: bool,
+}
+
+/// `narthex config …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say everything that is wrong with a configuration file.
+    Check {
+        #[command(flatten)]
+        config: ConfigPath,
+        /// The configuration file, if `--config` is too long.
+        #[arg(value_name = "FILE", conflicts_with = "path")]
+        file: Option<PathBuf>,
+    },
+    /// Print a configuration file with every key, its default and what it does.
+    Default,
+    /// Print a JSON schema of the configuration file.
+    Schema,
+}
+
+/// `narthex doctor`
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) config: ConfigPath,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+    use std::path::Path;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_listing_and_answer_can_be_json() {
+        fn walk(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            let answers = [
+                "list", "show", "create", "members", "verify", "decode", "explain", "doctor",
+            ];
+            if answers.contains(&command.get_name()) {
+                assert!(
+                    command
+                        .get_arguments()
+                        .any(|argument| argument.get_long() == Some("json")),
+                    "{path}"
+                );
+            }
+            command.get_subcommands().for_each(|inner| walk(inner, &path));
+        }
+        walk(&Cli::command(), "");
+    }
+
+    /// `docs/reference/commands.md` is what `--help` says. `UPDATE=1 cargo nextest run` rewrites it.
+    #[test]
+    fn the_command_reference_is_up_to_date() {
+        fn walk(command: &mut clap::Command, path: &str, page: &mut String) {
+            let path = format!("{path}{}", command.get_name());
+            let help = command
+                .clone()
+                .bin_name(&path)
+                .term_width(100)
+                .render_long_help()
+                .to_string();
+            let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+            let _ = write!(page, "\n## `{path}`\n\n```text\n{}\n```\n", help.join("\n").trim_end());
+            for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
+                walk(inner, &format!("{path} "), page);
+            }
+        }
+        let mut page = "# Commands\n\n<!-- Generated from crates/cli/src/args.rs. \
+             UPDATE=1 cargo nextest run -p narthex-cli rewrites it. -->\n\n\
+             Exit codes: 0 done, or yes; 1 failed, or refused; 2 a command line that cannot be understood; 3 a template \
+             that gives nothing.\n"
+            .to_owned();
+        walk(&mut Cli::command().term_width(100), "", &mut page);
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/commands.md");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&kept, &page).unwrap();
+        }
+        let current = std::fs::read_to_string(&kept).unwrap_or_default();
+        assert!(
+            current == page,
+            "{} is out of date; run with UPDATE=1 and review the change",
+            kept.display()
+        );
+    }
+}

@@ -1,0 +1,282 @@
+//! The commands on what the directory holds. They work on the store that the configuration names, on the same machine.
+
+use clap::{ArgGroup, Args, Subcommand};
+
+use super::{ConfigPath, Output};
+
+/// Which store, and in which form to answer.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Common {
+    #[command(flatten)]
+    pub(crate) config: ConfigPath,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// Which part of a list.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Page {
+    /// How many at the most.
+    #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) limit: u32,
+    /// Where the last part of the list ended.
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+}
+
+/// `narthex organization …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum OrganizationCommand {
+    /// List organizations.
+    List {
+        /// Only of this realm.
+        #[arg(long)]
+        realm: Option<String>,
+        #[command(flatten)]
+        page: Page,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Show one, with its tags.
+    Show {
+        /// Its name or id.
+        organization: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Make one.
+    Create {
+        /// Its name in paths.
+        name: String,
+        /// Its realm. Needed only where there is more than one.
+        #[arg(long)]
+        realm: Option<String>,
+        #[command(flatten)]
+        fields: OrganizationFields,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Change one. What is not given stays.
+    Update {
+        /// Its name or id.
+        organization: String,
+        /// Whether it can be reached.
+        #[arg(long, value_parser = ["active", "suspended"])]
+        status: Option<String>,
+        #[command(flatten)]
+        fields: OrganizationFields,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// List its members with their effective roles and where they come from.
+    Members {
+        /// Its name or id.
+        organization: String,
+        #[command(flatten)]
+        page: Page,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// What can be said about an organization.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct OrganizationFields {
+    /// Its name for people.
+    #[arg(long)]
+    pub(crate) label: Option<String>,
+    /// The id that issuers know it by.
+    #[arg(long)]
+    pub(crate) external_id: Option<String>,
+    /// Tags that make a user an admin of it, with commas between.
+    #[arg(long, value_name = "TAGS")]
+    pub(crate) admin_groups: Option<String>,
+    /// Tags that make a user a member of it, with commas between.
+    #[arg(long, value_name = "TAGS")]
+    pub(crate) member_groups: Option<String>,
+    /// Tags that let a user call what it offers, with commas between.
+    #[arg(long, value_name = "TAGS")]
+    pub(crate) executor_groups: Option<String>,
+    /// Whether roles may also be given by hand.
+    #[arg(long, value_parser = ["mixed", "external_only"])]
+    pub(crate) membership: Option<String>,
+}
+
+/// `narthex user …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// List users.
+    List {
+        /// Only of this realm.
+        #[arg(long)]
+        realm: Option<String>,
+        /// Only with this external id.
+        #[arg(long)]
+        external_id: Option<String>,
+        /// Only with this username.
+        #[arg(long)]
+        username: Option<String>,
+        /// Only with this e-mail address.
+        #[arg(long)]
+        email: Option<String>,
+        #[command(flatten)]
+        page: Page,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Show one, with effective roles.
+    Show {
+        /// The user's id.
+        user: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Refuse everything the user sends, until enabled again.
+    Disable {
+        /// The user's id.
+        user: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Undo `disable`.
+    Enable {
+        /// The user's id.
+        user: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Refuse every token issued until now: sign out everywhere.
+    RevokeTokens {
+        /// The user's id.
+        user: String,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// `narthex team …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum TeamCommand {
+    /// List the teams of an organization.
+    List {
+        /// The organization's name or id.
+        organization: String,
+        #[command(flatten)]
+        page: Page,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Show one.
+    Show {
+        /// The team's id.
+        team: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Make one in an organization.
+    Create {
+        /// The organization's name or id.
+        organization: String,
+        /// The team's name.
+        name: String,
+        /// The id that issuers know it by.
+        #[arg(long)]
+        external_id: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// List its members.
+    Members {
+        /// The team's id.
+        team: String,
+        #[command(flatten)]
+        page: Page,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// `narthex grant …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum GrantCommand {
+    /// List a user's grants: what, since when, from where.
+    List {
+        /// The user's id.
+        user: String,
+        /// As they were at this time, such as `2026-03-01T12:00:00Z`.
+        #[arg(long, value_name = "TIME")]
+        as_of: Option<String>,
+        /// Closed ones too.
+        #[arg(long, conflicts_with = "as_of")]
+        all: bool,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Give a role by hand.
+    Create {
+        /// The user's id.
+        user: String,
+        #[command(flatten)]
+        scope: GrantScope,
+        /// The role there.
+        #[arg(long)]
+        role: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Take a role away that was given by hand.
+    Revoke {
+        /// The user's id.
+        user: String,
+        #[command(flatten)]
+        scope: GrantScope,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// What a grant is on.
+#[derive(Debug, Clone, Args)]
+#[command(group = ArgGroup::new("scope").required(true).args(["platform", "organization", "team"]))]
+pub(crate) struct GrantScope {
+    /// On the platform.
+    #[arg(long)]
+    pub(crate) platform: bool,
+    /// On this organization: its name or id.
+    #[arg(long, value_name = "ORGANIZATION")]
+    pub(crate) organization: Option<String>,
+    /// On this team: its id.
+    #[arg(long, value_name = "TEAM")]
+    pub(crate) team: Option<String>,
+}
+
+/// `narthex key …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// List API keys. What they were made of is not kept.
+    List {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Make one and print it, this once.
+    Create {
+        /// What it is for.
+        #[arg(default_value = "made on the host")]
+        name: String,
+        /// What it may do.
+        #[arg(long, value_parser = ["admin", "viewer"], default_value = "admin")]
+        role: String,
+        /// Only for this organization: its name or id.
+        #[arg(long)]
+        organization: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Refuse one from now on.
+    Revoke {
+        /// The key's id.
+        key: String,
+        #[command(flatten)]
+        common: Common,
+    },
+}

@@ -1,0 +1,60 @@
+//! What each subcommand does.
+
+mod completions;
+mod config;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use crate::args::Command;
+use crate::{demo, serve};
+
+/// How a command ended, apart from failing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Done, or: yes.
+    Yes,
+    /// Refused, or: no.
+    No,
+}
+
+impl From<Answer> for ExitCode {
+    fn from(answer: Answer) -> Self {
+        match answer {
+            Answer::Yes => Self::SUCCESS,
+            // 2 is clap's: a command line that cannot be understood.
+            Answer::No => Self::from(1),
+        }
+    }
+}
+
+/// Runs a subcommand.
+pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
+    match command {
+        Command::Config(command) => config::run(command),
+        Command::Completions { shell } => completions::run(shell),
+        Command::Serve(args) => in_runtime(serve::run(args)),
+        Command::Demo(args) => in_runtime(demo::run(args)),
+        _ => anyhow::bail!("this command is not wired yet"),
+    }
+}
+
+/// Runs something that waits for sockets, on as many threads as there are cores.
+fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<Answer> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)?;
+    Ok(Answer::Yes)
+}
+
+/// Writes an answer to standard output. A reader that has seen enough (`| head`) is not an error.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Writes what went wrong to standard error.
+pub(crate) fn complain(error: &anyhow::Error) {
+    // Nobody is left to tell if this fails.
+    let _ = writeln!(io::stderr().lock(), "narthex: {error:#}");
+}

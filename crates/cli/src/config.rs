@@ -1,0 +1,296 @@
+//! The configuration reader.
+//!
+//! In comes one TOML file, and whatever files and environment variables it names; out comes a [`Config`] that holds
+//! compiled values and nothing left to parse, or every problem at once, each with its place. Two types, two steps:
+//! [`file`] is the file as it is written, [`check`] makes it into the value. Knows nothing of sockets, stores or
+//! requests: it says what was asked for.
+//!
+//! Invariants: no secret is ever in the file, in a problem or in a `Debug` output; every key is described once, and the
+//! reference page, the default file and the schema are generated from that ([`describe`]); unknown keys are errors.
+
+mod check;
+mod describe;
+mod file;
+mod problem;
+mod read;
+mod secret;
+mod suggest;
+mod surroundings;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use narthex_decision::Routes;
+use narthex_directory::{
+    ExternalId, IssuerName, Logo, MembershipRule, OrganizationDetails, OrganizationName, OrganizationStatus,
+    OrganizationTags, Realm, SyncPolicy,
+};
+use narthex_gateway::KeySource;
+use narthex_gateway::TokenPlaces;
+use narthex_gateway::Upstream;
+use narthex_mapping::IssuerMapping;
+use narthex_token::{Issuers, TrustedIssuer};
+
+use check::Check;
+pub(crate) use describe::{default_file, schema};
+pub(crate) use file::{LogFormat, LogLevel};
+use problem::Problem;
+pub(crate) use problem::{Paint, Problems};
+pub(crate) use surroundings::Surroundings;
+pub(crate) use values::{Rate, parse_duration};
+
+/// The largest configuration file that is read.
+const FILE_BYTES_MOST: u64 = 16 * 1024 * 1024;
+
+/// The configuration, checked and compiled. Only [`read`] and [`read_text`] make one.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Where requests come in.
+    pub(crate) listen: Listen,
+    /// Where the directory is kept.
+    pub(crate) store: StoreLocation,
+    /// The issuers, in the order of the file.
+    pub(crate) issuers: Vec<Issuer>,
+    /// The same issuers as the verifier looks them up.
+    pub(crate) trusted: Issuers,
+    /// The organizations that are declared, in the order of the file.
+    pub(crate) organizations: Vec<DeclaredOrganization>,
+    /// The routes.
+    pub(crate) routes: Routes,
+    /// What belongs to each route, by the route's number.
+    pub(crate) route_settings: Vec<RouteSettings>,
+    /// What the caches may take.
+    pub(crate) cache: Cache,
+    /// What is accepted at the most.
+    pub(crate) limits: Limits,
+    /// The signed statement for upstreams.
+    pub(crate) assertion: Assertion,
+    /// What is logged.
+    pub(crate) log: Log,
+    /// The files that were read besides the configuration file: when one changes, the configuration is to be read
+    /// again.
+    pub(crate) watched: Vec<PathBuf>,
+}
+
+/// Where requests come in.
+#[derive(Clone, Debug)]
+pub(crate) struct Listen {
+    /// The public port.
+    pub(crate) public: SocketAddr,
+    /// The admin port.
+    pub(crate) admin: SocketAddr,
+    /// Whose forwarded headers are believed.
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// How long running requests may take to finish at shutdown.
+    pub(crate) shutdown_grace: Duration,
+}
+
+/// Where the directory is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StoreLocation {
+    /// In this file, by `SQLite`.
+    Sqlite(PathBuf),
+}
+
+/// An issuer.
+#[derive(Debug)]
+pub(crate) struct Issuer {
+    /// Its name here.
+    pub(crate) name: IssuerName,
+    /// Where its external ids are unique and its tags count.
+    pub(crate) realm: Realm,
+    /// What its tokens must be like.
+    pub(crate) trusted: Arc<TrustedIssuer>,
+    /// Where its keys come from.
+    pub(crate) keys: KeySource,
+    /// How long known keys serve on while it cannot be reached.
+    pub(crate) stale_max: Duration,
+    /// What its claims become.
+    pub(crate) mapping: IssuerMapping,
+    /// How far its tokens reach into the directory.
+    pub(crate) policy: SyncPolicy,
+    /// Where its tokens may come in besides `Authorization`.
+    pub(crate) places: TokenPlaces,
+}
+
+/// An organization that is declared.
+#[derive(Debug)]
+pub(crate) struct DeclaredOrganization {
+    /// Its name in paths.
+    pub(crate) name: OrganizationName,
+    /// Its name for people.
+    pub(crate) label: String,
+    /// Its realm.
+    pub(crate) realm: Realm,
+    /// What issuers call it.
+    pub(crate) external_id: Option<ExternalId>,
+    /// Contact, site, time zone.
+    pub(crate) details: OrganizationDetails,
+    /// The tags that give roles in it.
+    pub(crate) tags: OrganizationTags,
+    /// Where roles in it may come from.
+    pub(crate) membership: MembershipRule,
+    /// Whether it can be reached.
+    pub(crate) status: OrganizationStatus,
+    /// Its picture.
+    pub(crate) logo: Option<Logo>,
+}
+
+/// What belongs to a route besides what it requires.
+#[derive(Debug)]
+pub(crate) struct RouteSettings {
+    /// Where requests go; `None` for routes that only forward-auth asks about.
+    pub(crate) upstream: Option<Upstream>,
+    /// Where tokens may come in besides `Authorization`.
+    pub(crate) places: TokenPlaces,
+    /// How long a stream may be silent.
+    pub(crate) idle_timeout: Duration,
+    /// The largest request body.
+    pub(crate) body_bytes: u64,
+}
+
+/// What the caches may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cache {
+    /// Verified tokens, in bytes.
+    pub(crate) token_bytes: u64,
+    /// The directory's answers about users, in bytes.
+    pub(crate) account_bytes: u64,
+}
+
+/// What is accepted at the most.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    /// The largest token.
+    pub(crate) token_bytes: u64,
+    /// The most permission tags in one token.
+    pub(crate) tags: u64,
+    /// The steps one template may take.
+    pub(crate) template_fuel: u64,
+    /// What one template may make.
+    pub(crate) template_bytes: u64,
+    /// The largest key set.
+    pub(crate) key_set_bytes: u64,
+    /// The most keys in one set.
+    pub(crate) keys: u64,
+    /// The largest request head.
+    pub(crate) header_bytes: u64,
+    /// How long a request head may take to arrive.
+    pub(crate) header_timeout: Duration,
+    /// The largest request body.
+    pub(crate) body_bytes: u64,
+    /// The most connections.
+    pub(crate) connections: u64,
+    /// The most requests from one client address.
+    pub(crate) rate: Rate,
+    /// How long a connection to an upstream may take.
+    pub(crate) connect_timeout: Duration,
+    /// How long an upstream may take to begin its answer.
+    pub(crate) upstream_timeout: Duration,
+    /// How long a stream may be silent.
+    pub(crate) idle_timeout: Duration,
+    /// How long fetching a key set may take.
+    pub(crate) fetch_timeout: Duration,
+}
+
+/// The signed statement for upstreams.
+#[derive(Clone, Debug)]
+pub(crate) struct Assertion {
+    /// Its `iss`.
+    pub(crate) issuer: String,
+    /// How long one is good for.
+    pub(crate) lifetime: Duration,
+    /// How often a new key is made.
+    pub(crate) rotation: Duration,
+}
+
+/// What is logged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Log {
+    /// How much.
+    pub(crate) level: LogLevel,
+    /// In which form.
+    pub(crate) format: LogFormat,
+}
+
+/// A configuration file after reading: its text, what is wrong with it, and the configuration if it can be used.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    name: String,
+    source: String,
+    problems: Problems,
+    config: Option<Config>,
+}
+
+impl Reading {
+    /// The configuration, or the report of everything that is wrong.
+    pub(crate) fn into_config(self, paint: Paint) -> Result<Config, String> {
+        let report = self.report(paint);
+        self.config.ok_or(report)
+    }
+
+    /// Everything that is wrong, errors and warnings, with places and a count.
+    pub(crate) fn report(&self, paint: Paint) -> String {
+        self.problems.render(&self.name, &self.source, paint)
+    }
+
+    /// Whether the configuration can be used.
+    pub(crate) fn is_usable(&self) -> bool {
+        self.config.is_some()
+    }
+
+    /// Whether there is nothing to report at all.
+    #[cfg(test)]
+    pub(crate) fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+/// Reads and checks the file at `path`. An `Err` means that there is no text to speak of.
+pub(crate) fn read(path: &Path) -> anyhow::Result<Reading> {
+    let surroundings = Surroundings::of_process(path);
+    let here = path.file_name().map_or(path, Path::new);
+    let bytes = surroundings.read(here, FILE_BYTES_MOST).map_err(|cause| {
+        anyhow::anyhow!(
+            "cannot read the configuration `{}`: {cause}; `narthex config default` prints one to start from",
+            path.display()
+        )
+    })?;
+    let name = path.display().to_string();
+    Ok(match String::from_utf8(bytes) {
+        Ok(source) => read_text(&name, source, &surroundings),
+        Err(error) => {
+            let valid = error.utf8_error().valid_up_to();
+            let source = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let mut problems = Problems::default();
+            problems.push(Problem::syntax(valid..valid + 1, "the file is not UTF-8 from here on"));
+            Reading {
+                name,
+                source,
+                problems,
+                config: None,
+            }
+        }
+    })
+}
+
+/// Reads and checks the text of a file called `name`.
+pub(crate) fn read_text(name: &str, source: String, surroundings: &Surroundings) -> Reading {
+    let (file, walk) = file::read(&source);
+    let (config, problems) = match file {
+        Some(file) => Check::run(&source, &file, surroundings, walk.problems),
+        None => (None, walk.problems),
+    };
+    Reading {
+        name: name.to_owned(),
+        source,
+        problems,
+        config,
+    }
+}

@@ -1,0 +1,52 @@
+//! `[[route]]`: what may be reached, by whom, and where it goes.
+
+use std::time::Duration;
+
+use crate::config::read::{Defaulted, Optional, Required, section};
+use crate::config::values::{List, OneOrMany, Size, UrlText};
+
+section! {
+    /// What may be reached, by whom, and where it goes.
+    ///
+    /// ```toml
+    /// [[route]]
+    /// path = "/v1/algo/{organization}/{algorithm}/{*version}"
+    /// methods = ["POST"]
+    /// require = "organization:member"
+    /// upstream = "http://127.0.0.1:9000"
+    /// ```
+    RouteSection {
+        /// The path, or a list of paths. `{name}` is one segment, `{*name}` at the end is the rest. `{organization}` is
+        /// the name of the organization that the request is about.
+        path: Required<OneOrMany<String>>, eg "\"/v1/algo/{organization}/{algorithm}/{*version}\"";
+        /// The methods it is for. By default all.
+        methods: Optional<List<String>>, eg "[\"GET\", \"POST\"]";
+        /// The host names it is for. By default all.
+        hosts: Optional<OneOrMany<String>>, eg "\"api.example.com\"";
+        /// Who may pass; of a list, one is enough.
+        ///
+        /// `public`: everybody; a token is not needed, but a bad one is still refused. `authenticated`: every user with
+        /// a good token. `organization:ROLE`: who has at least this role (`executor`, `member`, `admin`) in the
+        /// organization named by the path. `platform:ROLE`: who has at least this role (`user`, `viewer`, `admin`) on
+        /// the platform.
+        require: Required<OneOrMany<String>>, eg "\"organization:member\"";
+        /// Where requests that may pass are sent: scheme, host and port. The path stays as it is. `h2c://` speaks
+        /// HTTP/2 without TLS, as gRPC servers want. Without it, the route answers only at the forward-auth doors.
+        upstream: Optional<UrlText>, eg "\"http://127.0.0.1:9000\"";
+        /// Send the inbound token on to the upstream. By default it is taken out: the upstream has no use for it that
+        /// the assertion does not serve better.
+        forward_token: Defaulted<bool> = "false", eg "true";
+        /// Take the token from this header too, besides `Authorization: Bearer`.
+        token_header: Optional<String>, eg "\"X-Api-Token\"";
+        /// Take the token from this cookie too.
+        token_cookie: Optional<String>, eg "\"id_token\"";
+        /// Take the token from this query parameter too. Addresses end up in logs and histories: prefer anything else.
+        token_query: Optional<String>, eg "\"jwt\"";
+        /// How long the upstream may take to begin its answer. By default `limits.upstream_timeout`.
+        upstream_timeout: Optional<Duration>, eg "\"60s\"";
+        /// How long a stream may be silent. By default `limits.idle_timeout`.
+        idle_timeout: Optional<Duration>, eg "\"5m\"";
+        /// The largest request body. By default `limits.body_size`.
+        body_size: Optional<Size>, eg "\"64MiB\"";
+    }
+}

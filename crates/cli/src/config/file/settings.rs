@@ -1,0 +1,137 @@
+//! The sections that hold settings of the process: `[listen]`, `[store]`, `[cache]`, `[limits]`, `[assertion]`,
+//! `[log]`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::config::read::{Defaulted, Optional, section};
+use crate::config::values::{Count, List, Rate, Size, choice};
+
+section! {
+    /// Where requests come in.
+    ListenSection {
+        /// The public port: the proxy door, forward-auth, `/.narthex/me`, `/.well-known/jwks.json`.
+        ///
+        /// Loopback by default, so that nothing is exposed before somebody decides to.
+        public: Defaulted<SocketAddr> = "\"127.0.0.1:8080\"";
+        /// The admin port: the admin API, health and metrics. Keep it off the internet.
+        admin: Defaulted<SocketAddr> = "\"127.0.0.1:8081\"";
+        /// Networks of the reverse proxies in front of Narthex. Only they are believed when they say, in forwarded
+        /// headers, what the original request was, and only they may use the forward-auth doors.
+        ///
+        /// Empty by default: a forwarded header from anybody else is a forgery.
+        trusted_proxies: Defaulted<List<IpNet>> = "[]", eg "[\"127.0.0.1\", \"10.0.0.0/8\"]";
+        /// How long running requests may take to finish after Narthex was told to stop.
+        shutdown_grace: Defaulted<Duration> = "\"10s\"";
+    }
+}
+
+section! {
+    /// Where the directory is kept: users, organizations, teams and grants.
+    StoreSection {
+        /// The file of the database. It is made if it is missing.
+        path: Optional<PathBuf>, eg "\"narthex.db\"";
+        /// The same as a URL, `sqlite:` and a path. With neither `path` nor `url`, the file is `narthex.db` beside this
+        /// file.
+        url: Optional<String>, eg "\"sqlite:/var/lib/narthex/narthex.db\"";
+    }
+}
+
+section! {
+    /// The caches that let a token that was seen before pass without being verified again.
+    CacheSection {
+        /// What verified tokens may take in memory. They are compared whole, and kept for at most 60 s.
+        tokens: Defaulted<Size> = "\"32MiB\"";
+        /// What the directory's answers about users may take in memory.
+        accounts: Defaulted<Size> = "\"64MiB\"";
+    }
+}
+
+section! {
+    /// Limits on what is accepted from tokens, requests, key sets and upstreams.
+    LimitsSection {
+        /// The largest token; at most `"16KiB"`.
+        token_size: Defaulted<Size> = "\"16KiB\"";
+        /// The most permission tags in one token. A token with more is refused with `tags.malformed`.
+        tags: Defaulted<Count<1, 10_000>> = "2000";
+        /// The work one template may do, in evaluation steps.
+        template_fuel: Defaulted<Count<100, 10_000_000>> = "200000";
+        /// What one template may build, on the way included; at most `"16MiB"`.
+        template_size: Defaulted<Size> = "\"4MiB\"";
+        /// The largest key set.
+        key_set_size: Defaulted<Size> = "\"512KB\"";
+        /// The most keys in one key set.
+        keys: Defaulted<Count<1, 1_000>> = "100";
+        /// The largest request head: request line and all headers.
+        header_size: Defaulted<Size> = "\"64KiB\"";
+        /// How long a client may take to send the request head.
+        header_timeout: Defaulted<Duration> = "\"10s\"";
+        /// The largest request body that is passed to an upstream. Bodies are streamed, never held.
+        body_size: Defaulted<Size> = "\"64MiB\"";
+        /// The most connections at once; more wait.
+        connections: Defaulted<Count<1, 1_000_000>> = "10000";
+        /// The most requests from one client address. `"off"` by default: behind one address there may be one person or
+        /// a whole company, and only the operator knows.
+        rate: Defaulted<Rate> = "\"off\"", eg "\"100/s\"";
+        /// How long a connection to an upstream may take to be made.
+        connect_timeout: Defaulted<Duration> = "\"5s\"";
+        /// How long an upstream may take to begin its answer. A route may say otherwise.
+        upstream_timeout: Defaulted<Duration> = "\"60s\"";
+        /// How long a stream (a body, server-sent events, a WebSocket) may be silent. A route may say otherwise.
+        idle_timeout: Defaulted<Duration> = "\"5m\"";
+        /// How long fetching a key set may take in all.
+        fetch_timeout: Defaulted<Duration> = "\"5s\"";
+    }
+}
+
+section! {
+    /// The signed statement of who the user is that goes to upstreams.
+    AssertionSection {
+        /// The `iss` of assertions.
+        issuer: Defaulted<String> = "\"narthex\"", eg "\"https://app.example.com\"";
+        /// How long one assertion is good for, from `"30s"` to `"1h"`. Short, because it cannot be taken back.
+        lifetime: Defaulted<Duration> = "\"5m\"";
+        /// How often a new signing key is made, from `"1h"`. The old key stays published for as long as what it signed
+        /// is good.
+        rotation: Defaulted<Duration> = "\"30d\"";
+    }
+}
+
+section! {
+    /// What is written to standard error. Tokens, claim values and secrets never are.
+    LogSection {
+        /// How much is logged.
+        level: Defaulted<LogLevel> = "\"info\"";
+        /// In which form: `json` for machines, `text` for people.
+        format: Defaulted<LogFormat> = "\"json\"";
+    }
+}
+
+choice! {
+    /// How much is logged.
+    LogLevel {
+        /// What failed.
+        Error = "error",
+        /// What may need attention.
+        Warn = "warn",
+        /// What happened.
+        Info = "info",
+        /// And why.
+        Debug = "debug",
+        /// And every step.
+        Trace = "trace",
+    }
+}
+
+choice! {
+    /// In which form logs are written.
+    LogFormat {
+        /// One JSON object a line.
+        Json = "json",
+        /// One sentence a line.
+        Text = "text",
+    }
+}

@@ -1,0 +1,198 @@
+//! Headers that a client must not be able to bring along, take away or make count.
+
+use narthex_testkit::{Recorded, client::Call};
+
+use crate::world::{GUARDED, World, member};
+
+async fn passed(world: &World, call: Call) -> Recorded {
+    world.upstream.forget();
+    let answer = world.send(call).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    world.upstream.last().unwrap()
+}
+
+/// Whatever the spelling, and however often: only what Narthex says reaches the upstream.
+#[tokio::test]
+async fn sec_header_alias() {
+    let world = World::start().await;
+    let token = member("alice").sign();
+    for name in [
+        "x-narthex-user",
+        "X-NARTHEX-USER",
+        "x_narthex_user",
+        "X.Narthex.User",
+        "x-narthex_user",
+        "x_narthex-context.a",
+        "x-narthex-platform-role",
+        "x-narthex-anything-at-all",
+        "x-narthex-decision",
+        "x-narthex-assertion",
+    ] {
+        let call = world
+            .call("POST", GUARDED)
+            .bearer(&token)
+            .header(name, "spoofed")
+            .header(name, "spoofed");
+        let seen = passed(&world, call).await;
+        for (reached, value) in &seen.headers {
+            assert!(
+                !String::from_utf8_lossy(value.as_bytes()).contains("spoofed"),
+                "`{name}` reached as `{reached}`"
+            );
+        }
+        assert_eq!(seen.header("x-narthex-external-id").as_deref(), Some("alice"));
+        assert_eq!(seen.headers.get_all("x-narthex-user").iter().count(), 1);
+    }
+}
+
+/// A header that has no value this time is not left as the client sent it.
+#[tokio::test]
+async fn sec_header_absent() {
+    let world = World::start().await;
+    let call = world.call("POST", GUARDED).bearer(&member("alice").sign());
+    let seen = passed(&world, call.header("x-narthex-email", "root@example.com")).await;
+    assert_eq!(seen.header("x-narthex-email").unwrap_or_default(), "");
+}
+
+/// `Connection` names headers of one hop; it cannot make the identity disappear.
+#[tokio::test]
+async fn sec_connection_hop() {
+    let world = World::start().await;
+    let token = member("alice").sign();
+    for list in [
+        "x-narthex-user",
+        "close, X-Narthex-User, x-narthex-organization-role",
+        "x-narthex-decision, keep-alive",
+    ] {
+        let seen = passed(
+            &world,
+            world.call("POST", GUARDED).bearer(&token).header("connection", list),
+        )
+        .await;
+        for name in [
+            "x-narthex-user",
+            "x-narthex-organization-role",
+            "x-narthex-decision",
+            "x-narthex-assertion",
+        ] {
+            assert!(seen.header(name).is_some(), "`Connection: {list}` took `{name}` away");
+        }
+    }
+    // And what it names of the client's own is dropped.
+    let call = world
+        .call("POST", GUARDED)
+        .bearer(&token)
+        .header("connection", "x-mine")
+        .header("x-mine", "1");
+    assert_eq!(passed(&world, call).await.header("x-mine"), None);
+}
+
+/// The inbound token stays in the hall.
+#[tokio::test]
+async fn sec_token_strip() {
+    let world = World::start().await;
+    let token = member("alice").sign();
+    let seen = passed(&world, world.call("POST", GUARDED).bearer(&token)).await;
+    let signature = token.rsplit('.').next().unwrap();
+    for (name, value) in &seen.headers {
+        assert!(
+            !String::from_utf8_lossy(value.as_bytes()).contains(signature),
+            "the token reached as `{name}`"
+        );
+    }
+    assert!(!world.narthex.logs().contains(signature), "the token is in the log");
+}
+
+/// A public route gets no identity from the client either.
+#[tokio::test]
+async fn sec_public_route() {
+    let world = World::start().await;
+    let call = world
+        .call("GET", "/public/page")
+        .header("x-narthex-user", "spoofed")
+        .header("X_Narthex_Username", "spoofed");
+    let seen = passed(&world, call).await;
+    for value in seen.headers.values() {
+        assert_ne!(value, "spoofed");
+    }
+}
+
+/// No decision depends on who the client says it is.
+#[tokio::test]
+async fn sec_ua_bypass() {
+    let world = World::start().await;
+    for agent in [
+        "kube-probe/1.30",
+        "GoogleHC/1.0",
+        "ELB-HealthChecker/2.0",
+        "Mozilla/5.0",
+        "",
+    ] {
+        let answer = world
+            .send(world.call("POST", GUARDED).header("user-agent", agent))
+            .await;
+        assert_eq!(answer.status, 401, "{agent}");
+    }
+}
+
+/// Two tokens are refused even where the keys cannot be fetched, and the process goes on.
+#[tokio::test]
+async fn sec_two_tokens() {
+    let world = World::start().await;
+    let token = member("alice").sign();
+    world.idp.down();
+    for other in [token.clone(), member("alice").kid("unknown").sign()] {
+        let call = world.call("POST", GUARDED).bearer(&token).bearer(&other);
+        let answer = world.send(call).await;
+        assert_eq!(
+            (answer.status, answer.reason().as_deref()),
+            (400, Some("token.multiple"))
+        );
+    }
+    assert_eq!(world.send(world.call("GET", "/public/page")).await.status, 200);
+}
+
+/// What a client says of the original request counts at no door but the forward-auth ones.
+#[tokio::test]
+async fn sec_xff_at_the_proxy_door() {
+    let world = World::start().await;
+    for (name, value) in [
+        ("x-forwarded-uri", "/public/page"),
+        ("x-original-uri", "/public/page"),
+        ("x-original-url", "/public/page"),
+        ("x-rewrite-url", "/public/page"),
+        ("x-http-method-override", "OPTIONS"),
+        ("x-forwarded-method", "OPTIONS"),
+    ] {
+        let answer = world.send(world.call("POST", GUARDED).header(name, value)).await;
+        assert_eq!(answer.status, 401, "{name}");
+    }
+}
+
+/// Who is no trusted proxy is not answered at a forward-auth door, however good the token.
+#[tokio::test]
+async fn sec_xff_untrusted() {
+    let world = World::with_config(|idp, upstream| {
+        crate::world::config(idp, upstream).replace("trusted_proxies = [\"127.0.0.1\"]", "trusted_proxies = []")
+    })
+    .await;
+    let token = member("alice").sign();
+    for door in ["nginx", "traefik", "caddy", "haproxy"] {
+        let call = world
+            .call("GET", &format!("/.narthex/auth/{door}"))
+            .bearer(&token)
+            .header("x-original-method", "GET")
+            .header("x-original-uri", "/public/page")
+            .header("x-forwarded-method", "GET")
+            .header("x-forwarded-uri", "/public/page")
+            .header("x-forwarded-host", "app.test");
+        let answer = world.send(call).await;
+        assert_eq!(answer.status, 403, "{door}: {}", answer.text());
+        assert_eq!(
+            answer.header("x-narthex-reason"),
+            Some("request.proxy_untrusted"),
+            "{door}"
+        );
+        assert_eq!(answer.header("x-narthex-user").unwrap_or_default(), "", "{door}");
+    }
+}

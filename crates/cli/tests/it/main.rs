@@ -1,0 +1,19 @@
+//! The binary as its users meet it: started with a configuration file, in front of an upstream, with an identity
+//! provider of its own. What can be said in a file is a scenario (`tests/scenarios`); here is what needs code.
+
+#[cfg(test)]
+mod durability;
+#[cfg(test)]
+mod headers;
+#[cfg(test)]
+mod key_flood;
+#[cfg(test)]
+mod proxies;
+#[cfg(test)]
+mod raw_requests;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod world;

@@ -1,0 +1,209 @@
+//! Requests that no client library would send.
+
+use std::time::Duration;
+
+use narthex_testkit::{client::Call, raw};
+
+use crate::world::{GUARDED, World, member};
+
+async fn exchange(world: &World, request: &str) -> String {
+    let answer = raw::exchange(&world.narthex.address(), request.as_bytes(), Duration::from_millis(700))
+        .await
+        .unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// How many answers came back on the connection.
+fn answers(text: &str) -> usize {
+    text.matches("HTTP/1.1 ").count() + text.matches("HTTP/1.0 ").count()
+}
+
+/// What a client sends that hopes to be cut in two.
+fn smugglers(token: &str) -> [(&'static str, String); 12] {
+    let hidden = "GET /whoami HTTP/1.1\r\nhost: a\r\nx-smuggled: yes\r\n\r\n";
+    let head = format!("POST {GUARDED} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\n");
+    let length = hidden.len();
+    [
+        (
+            "CL.TE",
+            format!(
+                "{head}content-length: {}\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{hidden}",
+                length + 5
+            ),
+        ),
+        (
+            "TE.CL",
+            format!("{head}transfer-encoding: chunked\r\ncontent-length: 4\r\n\r\n{length:x}\r\n{hidden}\r\n0\r\n\r\n"),
+        ),
+        (
+            "TE.TE",
+            format!("{head}transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n\r\n0\r\n\r\n{hidden}"),
+        ),
+        (
+            "TE obfuscated",
+            format!("{head}transfer-encoding: xchunked\r\ncontent-length: {length}\r\n\r\n{hidden}"),
+        ),
+        (
+            "TE with a tab",
+            format!("{head}transfer-encoding:\tchunked\r\ncontent-length: {length}\r\n\r\n{hidden}"),
+        ),
+        (
+            "two lengths",
+            format!("{head}content-length: 0\r\ncontent-length: {length}\r\n\r\n{hidden}"),
+        ),
+        (
+            "a list of lengths",
+            format!("{head}content-length: 0, {length}\r\n\r\n{hidden}"),
+        ),
+        (
+            "a signed length",
+            format!("{head}content-length: +{length}\r\n\r\n{hidden}"),
+        ),
+        (
+            "HTTP/1.0 with TE",
+            format!("{head}transfer-encoding: chunked\r\n\r\n0\r\n\r\n{hidden}").replace("HTTP/1.1", "HTTP/1.0"),
+        ),
+        (
+            "bare CR in a value",
+            format!("{head}x-a: b\rx-smuggled: yes\r\ncontent-length: 0\r\n\r\n"),
+        ),
+        (
+            "a space before the colon",
+            format!("{head}transfer-encoding : chunked\r\ncontent-length: {length}\r\n\r\n{hidden}"),
+        ),
+        (
+            "a folded line",
+            format!("{head}x-a: b\r\n x-smuggled: yes\r\ncontent-length: 0\r\n\r\n"),
+        ),
+    ]
+}
+
+/// A request that two programs would cut in different places is refused, or cut the same way for both: what is hidden
+/// in its body never becomes a request of its own at the upstream.
+#[tokio::test]
+async fn sec_smuggling() {
+    let world = World::start().await;
+    let token = member("alice").sign();
+    for (name, request) in smugglers(&token) {
+        world.upstream.forget();
+        let answer = exchange(&world, &request).await;
+        let smuggled = world.upstream.seen().into_iter().find(|request| {
+            request.header("x-smuggled").is_some_and(|value| value == "yes")
+                && request.header("x-narthex-user").is_some()
+        });
+        assert!(smuggled.is_none(), "{name}: {smuggled:?}\n{answer}");
+        let reached = world.upstream.seen().len();
+        assert!(
+            reached <= 1,
+            "{name}: {reached} requests reached the upstream\n{answer}"
+        );
+        assert!(answers(&answer) <= 2, "{name}: {answer}");
+    }
+    // And it goes on serving.
+    assert_eq!(world.send(world.call("POST", GUARDED).bearer(&token)).await.status, 200);
+}
+
+/// Only a 101 opens a tunnel: a request that asks for an upgrade and gets another answer stays one request.
+#[tokio::test]
+async fn sec_upgrade_without_101() {
+    let world = World::start().await;
+    let token = member("alice").sign();
+    let request = format!(
+        "GET /whoami HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n\
+         GET /whoami HTTP/1.1\r\nhost: a\r\nx-smuggled: yes\r\n\r\n"
+    );
+    let answer = exchange(&world, &request).await;
+    assert!(!answer.contains(" 101 "), "{answer}");
+    // The second one has no token.
+    let smuggled = world
+        .upstream
+        .seen()
+        .into_iter()
+        .any(|request| request.header("x-smuggled").is_some());
+    assert!(!smuggled, "{answer}");
+}
+
+/// Whatever cannot be read as a path is refused, at each door.
+#[tokio::test]
+async fn sec_path_reject() {
+    let world = World::start().await;
+    let token = member("alice").sign();
+    for path in [
+        "/public/../v1/algo/acme/echo/1.0",
+        "/public/./x",
+        "/public//x",
+        "/public/%2e%2e/x",
+        "/public/%2E/x",
+        "/public/a%2fb",
+        "/public/a%5cb",
+        "/public/a\\b",
+        "/public/a;b",
+        "/public/a%00b",
+        "/public/%ff",
+        "/public/%252e%252e/x",
+        "/public/a%23b",
+    ] {
+        world.upstream.forget();
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n");
+        let answer = exchange(&world, &request).await;
+        let status = raw::status(answer.as_bytes());
+        assert!(matches!(status, Some(400 | 404)), "{path}: {answer}");
+        assert!(world.upstream.seen().is_empty(), "{path}");
+        let question = Call::get(&format!("{}/.narthex/auth/nginx", world.narthex.url()))
+            .header("x-original-method", "GET")
+            .header("x-original-uri", path);
+        assert_eq!(world.send(question).await.status, 403, "{path}");
+    }
+}
+
+/// Whatever cannot be read at all is refused and never allowed.
+#[tokio::test]
+async fn sec_malformed_uri() {
+    let world = World::start().await;
+    for line in [
+        "GET http:///x HTTP/1.1",
+        "GET  HTTP/1.1",
+        "GET /\u{1} HTTP/1.1",
+        "GET * HTTP/1.1",
+        "GET public/x HTTP/1.1",
+        "\u{0}\u{0}",
+    ] {
+        let answer = exchange(&world, &format!("{line}\r\nhost: a\r\nconnection: close\r\n\r\n")).await;
+        let status = raw::status(answer.as_bytes());
+        assert!(status.is_none_or(|status| status >= 400), "{line}: {answer}");
+    }
+    assert!(world.upstream.seen().is_empty());
+}
+
+/// Two descriptions of the original request are none.
+#[tokio::test]
+async fn sec_multi_value() {
+    let world = World::start().await;
+    let token = member("alice").sign();
+    for (door, prefix) in [
+        ("nginx", "x-original"),
+        ("traefik", "x-forwarded"),
+        ("caddy", "x-forwarded"),
+        ("haproxy", "x-forwarded"),
+    ] {
+        for doubled in ["uri", "method"] {
+            let call = world
+                .call("GET", &format!("/.narthex/auth/{door}"))
+                .bearer(&token)
+                .header(&format!("{prefix}-method"), "GET")
+                .header(&format!("{prefix}-uri"), "/public/page")
+                .header(
+                    &format!("{prefix}-{doubled}"),
+                    if doubled == "uri" { "/whoami" } else { "POST" },
+                );
+            let answer = world.send(call).await;
+            assert!(answer.status >= 400, "{door} {doubled}");
+            assert_eq!(
+                answer.header("x-narthex-reason"),
+                Some("request.path"),
+                "{door} {doubled}"
+            );
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Who may do what through the admin API and the console.
+
+use narthex_directory::{OrganizationId, OrganizationRole, PlatformRole};
+
+/// Something that can be done through the admin API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// List and read users and their grants.
+    ReadUsers,
+    /// Change a user, sign a user out everywhere.
+    WriteUsers,
+    /// Read an organization.
+    ReadOrganization,
+    /// Change what belongs to the organization itself: label, contact, site, logo, tag lists.
+    WriteOrganization,
+    /// Change what decides who it is: name, realm, external id, membership rule, status.
+    RuleOrganization,
+    /// Make an organization.
+    CreateOrganization,
+    /// Read an organization's members and teams.
+    ReadMembers,
+    /// Give and take manual grants, make and change teams.
+    WriteMembers,
+    /// Read issuers and the health of their keys.
+    ReadIssuers,
+    /// Have an issuer's keys fetched now.
+    RefreshIssuers,
+    /// Read the routes.
+    ReadRoutes,
+    /// Explain a token.
+    Explain,
+    /// Read audit events.
+    ReadAudit,
+    /// Read the list of API keys (never the keys themselves).
+    ReadApiKeys,
+    /// Make and revoke API keys.
+    WriteApiKeys,
+    /// Read which tags were seen and who lists them.
+    ReadTags,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 16] = [
+        Self::ReadUsers,
+        Self::WriteUsers,
+        Self::ReadOrganization,
+        Self::WriteOrganization,
+        Self::RuleOrganization,
+        Self::CreateOrganization,
+        Self::ReadMembers,
+        Self::WriteMembers,
+        Self::ReadIssuers,
+        Self::RefreshIssuers,
+        Self::ReadRoutes,
+        Self::Explain,
+        Self::ReadAudit,
+        Self::ReadApiKeys,
+        Self::WriteApiKeys,
+        Self::ReadTags,
+    ];
+
+    /// Whether the action changes nothing. Explaining writes nothing by construction.
+    const fn is_reading(self) -> bool {
+        matches!(
+            self,
+            Self::ReadUsers
+                | Self::ReadOrganization
+                | Self::ReadMembers
+                | Self::ReadIssuers
+                | Self::ReadRoutes
+                | Self::Explain
+                | Self::ReadAudit
+                | Self::ReadApiKeys
+                | Self::ReadTags
+        )
+    }
+
+    /// Whether an admin of an organization may do it there.
+    const fn is_for_organization_admins(self) -> bool {
+        matches!(
+            self,
+            Self::ReadOrganization | Self::WriteOrganization | Self::ReadMembers | Self::WriteMembers
+        )
+    }
+}
+
+/// What somebody may reach through the admin API: everything, or one organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActorScope {
+    /// The whole installation, with this role.
+    Platform(PlatformRole),
+    /// One organization, with this role there.
+    Organization(OrganizationId, OrganizationRole),
+}
+
+/// Somebody at the admin API: an API key, or a person with a token. A person may have several scopes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// Every scope the actor has.
+    pub scopes: Vec<ActorScope>,
+}
+
+impl Actor {
+    /// Whether the actor may do this; `organization` is the one the action is about, if it is about one.
+    pub fn may(&self, action: Action, organization: Option<OrganizationId>) -> bool {
+        self.scopes.iter().any(|scope| match scope {
+            ActorScope::Platform(PlatformRole::Admin) => true,
+            ActorScope::Platform(PlatformRole::Viewer) => action.is_reading(),
+            ActorScope::Platform(PlatformRole::User) => false,
+            // SECURITY: an action that is about no organization is never an organization admin's.
+            ActorScope::Organization(own, OrganizationRole::Admin) => {
+                action.is_for_organization_admins() && organization == Some(*own)
+            }
+            ActorScope::Organization(..) => false,
+        })
+    }
+}

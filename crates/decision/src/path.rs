@@ -1,0 +1,227 @@
+//! The path of a request, refused where two programs could read it differently.
+
+use thiserror::Error;
+
+/// A request path that reads the same to every program: what is matched is byte for byte what is forwarded.
+///
+/// SECURITY: most bypasses of gateways come from a path that the gateway reads in one way and the application in
+/// another (`/public/../admin`, `/a%2fb`, `/a;x`). Such a path is refused, never rewritten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestPath<'p>(&'p str);
+
+/// Why a path was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PathProblem {
+    /// It does not begin with a slash.
+    #[error("the path does not begin with `/`")]
+    NotAbsolute,
+    /// It is longer than [`RequestPath::LENGTH_MAX`] bytes.
+    #[error("the path is longer than 8192 bytes")]
+    TooLong,
+    /// It has a segment `.` or `..`.
+    #[error("the path has a dot segment")]
+    DotSegment,
+    /// It has `//`.
+    #[error("the path has an empty segment (`//`)")]
+    EmptySegment,
+    /// It has a `;`, which some servers take for the start of parameters.
+    #[error("the path has a `;`")]
+    Semicolon,
+    /// It has a backslash, which some servers take for a slash.
+    #[error("the path has a backslash")]
+    Backslash,
+    /// It has a `#` or a `?`, raw or encoded.
+    #[error("the path has a fragment or query mark inside")]
+    Delimiter,
+    /// It has an encoded slash, backslash, dot, semicolon or percent sign that would change its meaning when decoded.
+    #[error("the path has an encoded character that changes its meaning when decoded")]
+    EncodedDelimiter,
+    /// It has a control character, raw or encoded.
+    #[error("the path has a control character")]
+    Control,
+    /// A `%` is not followed by two hexadecimal digits.
+    #[error("the path has a broken percent-encoding")]
+    BrokenEncoding,
+    /// It is not UTF-8, raw or after decoding.
+    #[error("the path is not UTF-8")]
+    NotUtf8,
+}
+
+impl<'p> RequestPath<'p> {
+    /// The longest path that is looked at, in bytes.
+    pub const LENGTH_MAX: usize = 8192;
+
+    /// Takes the raw path of a request, without its query.
+    ///
+    /// # Errors
+    ///
+    /// A [`PathProblem`] for anything that two programs could read differently; the answer is then 400.
+    pub fn parse(raw: &'p [u8]) -> Result<Self, PathProblem> {
+        if raw.len() > Self::LENGTH_MAX {
+            return Err(PathProblem::TooLong);
+        }
+        let text = std::str::from_utf8(raw).map_err(|_| PathProblem::NotUtf8)?;
+        let Some(rest) = text.strip_prefix('/') else {
+            return Err(PathProblem::NotAbsolute);
+        };
+        refuse_characters(raw)?;
+        let mut segments = rest.split('/').peekable();
+        while let Some(segment) = segments.next() {
+            if segment.is_empty() && segments.peek().is_some() {
+                return Err(PathProblem::EmptySegment);
+            }
+            if segment == "." || segment == ".." {
+                return Err(PathProblem::DotSegment);
+            }
+        }
+        Ok(Self(text))
+    }
+
+    /// The path as it was received.
+    pub const fn as_str(self) -> &'p str {
+        self.0
+    }
+}
+
+/// One pass over the bytes: raw characters and percent-encodings that are not plain.
+fn refuse_characters(raw: &[u8]) -> Result<(), PathProblem> {
+    let mut decoded_non_ascii = false;
+    let mut bytes = raw.iter();
+    while let Some(&byte) = bytes.next() {
+        match byte {
+            b';' => return Err(PathProblem::Semicolon),
+            b'\\' => return Err(PathProblem::Backslash),
+            b'#' | b'?' => return Err(PathProblem::Delimiter),
+            0..=0x20 | 0x7f => return Err(PathProblem::Control),
+            b'%' => {
+                let (Some(high), Some(low)) = (bytes.next().and_then(hex), bytes.next().and_then(hex)) else {
+                    return Err(PathProblem::BrokenEncoding);
+                };
+                match high << 4 | low {
+                    // SECURITY: decoded once by the application, any of these would move a boundary.
+                    b'/' | b'\\' | b'.' | b';' | b'?' => return Err(PathProblem::EncodedDelimiter),
+                    b'#' => return Err(PathProblem::Delimiter),
+                    // SECURITY: `%25` is a percent sign that a second decoding would act on.
+                    b'%' => return Err(PathProblem::EncodedDelimiter),
+                    0..=0x1f | 0x7f => return Err(PathProblem::Control),
+                    0x80.. => decoded_non_ascii = true,
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+    }
+    if decoded_non_ascii && std::str::from_utf8(&percent_encoding::percent_decode(raw).collect::<Vec<_>>()).is_err() {
+        return Err(PathProblem::NotUtf8);
+    }
+    Ok(())
+}
+
+const fn hex(digit: &u8) -> Option<u8> {
+    match *digit {
+        b'0'..=b'9' => Some(*digit - b'0'),
+        b'a'..=b'f' => Some(*digit - b'a' + 10),
+        b'A'..=b'F' => Some(*digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn plain_paths_pass_unchanged() {
+        for path in [
+            "/",
+            "/v1/algo/acme/echo/1.0",
+            "/a/",
+            "/a.b/..c/d..",
+            "/caf%C3%A9",
+            "/café",
+            "/a:b@c!$&'()*+,=~",
+            "/a%20b",
+            "/...",
+        ] {
+            assert_eq!(
+                RequestPath::parse(path.as_bytes()).map(RequestPath::as_str),
+                Ok(path),
+                "{path}"
+            );
+        }
+    }
+
+    /// Each of these has led some gateway to match one path and forward another.
+    #[test]
+    fn sec_path_reject() {
+        let table: &[(&[u8], PathProblem)] = &[
+            (b"", PathProblem::NotAbsolute),
+            (b"v1", PathProblem::NotAbsolute),
+            (b"http://x/v1", PathProblem::NotAbsolute),
+            (b"*", PathProblem::NotAbsolute),
+            (b"/..", PathProblem::DotSegment),
+            (b"/.", PathProblem::DotSegment),
+            (b"/public/../admin", PathProblem::DotSegment),
+            (b"/public/./admin", PathProblem::DotSegment),
+            (b"/public/..", PathProblem::DotSegment),
+            (b"//admin", PathProblem::EmptySegment),
+            (b"/a//b", PathProblem::EmptySegment),
+            (b"/a//", PathProblem::EmptySegment),
+            (b"/a;b", PathProblem::Semicolon),
+            (b"/a/..;/b", PathProblem::Semicolon),
+            (b"/a\\b", PathProblem::Backslash),
+            (b"/a#b", PathProblem::Delimiter),
+            (b"/a?b", PathProblem::Delimiter),
+            (b"/a%23b", PathProblem::Delimiter),
+            (b"/a%3Fb", PathProblem::EncodedDelimiter),
+            (b"/%2e%2e/admin", PathProblem::EncodedDelimiter),
+            (b"/%2E./admin", PathProblem::EncodedDelimiter),
+            (b"/a%2fb", PathProblem::EncodedDelimiter),
+            (b"/a%2Fb", PathProblem::EncodedDelimiter),
+            (b"/a%5cb", PathProblem::EncodedDelimiter),
+            (b"/a%3bb", PathProblem::EncodedDelimiter),
+            (b"/a%252e%252e/b", PathProblem::EncodedDelimiter),
+            (b"/a%252fb", PathProblem::EncodedDelimiter),
+            (b"/a%25", PathProblem::EncodedDelimiter),
+            (b"/a%00", PathProblem::Control),
+            (b"/a\0", PathProblem::Control),
+            (b"/a b", PathProblem::Control),
+            (b"/a\tb", PathProblem::Control),
+            (b"/a%0d%0ab", PathProblem::Control),
+            (b"/a\x7f", PathProblem::Control),
+            (b"/a%", PathProblem::BrokenEncoding),
+            (b"/a%2", PathProblem::BrokenEncoding),
+            (b"/a%zz", PathProblem::BrokenEncoding),
+            (b"/a%u002e", PathProblem::BrokenEncoding),
+            (b"/a\xff", PathProblem::NotUtf8),
+            (b"/a%ff", PathProblem::NotUtf8),
+            // An overlong encoding of `.` and of `/`.
+            (b"/a%c0%ae%c0%ae/b", PathProblem::NotUtf8),
+            (b"/a%c0%afb", PathProblem::NotUtf8),
+        ];
+        for (path, problem) in table {
+            assert_eq!(
+                RequestPath::parse(path),
+                Err(*problem),
+                "{}",
+                String::from_utf8_lossy(path)
+            );
+        }
+        assert_eq!(RequestPath::parse(&[b'/'; 8193]), Err(PathProblem::TooLong));
+    }
+
+    proptest! {
+        /// However often an accepted path is percent-decoded, it keeps its segments.
+        #[test]
+        fn decoding_an_accepted_path_moves_no_boundary(raw in "/[a-z.%0-9A-F/;\\\\#?]{0,24}") {
+            if let Ok(path) = RequestPath::parse(raw.as_bytes()) {
+                let once = percent_encoding::percent_decode_str(path.as_str()).decode_utf8().unwrap().into_owned();
+                prop_assert_eq!(once.matches('/').count(), raw.matches('/').count());
+                prop_assert!(!once.split('/').any(|s| s == "." || s == ".."));
+                prop_assert!(!once.contains('%'));
+            }
+        }
+    }
+}

@@ -1,0 +1,519 @@
+//! Routes: a path pattern, the methods and hosts it is for, and what it requires.
+
+use std::fmt;
+
+use http::Method;
+use matchit::{InsertError, Router};
+use narthex_directory::{OrganizationRole, PlatformRole};
+use thiserror::Error;
+
+use crate::RequestPath;
+
+/// The parameter of a path pattern that holds an organization's name.
+const ORGANIZATION: &str = "organization";
+
+/// What a route asks of the person. A route with several is satisfied by any one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Requirement {
+    /// Nothing: a token is optional, but a bad one is still refused.
+    Public,
+    /// Somebody the directory knows.
+    Authenticated,
+    /// At least this role in the organization the path names.
+    Organization(OrganizationRole),
+    /// At least this role on the platform.
+    Platform(PlatformRole),
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Public => f.write_str("public"),
+            Self::Authenticated => f.write_str("authenticated"),
+            Self::Organization(role) => write!(f, "organization:{role}"),
+            Self::Platform(role) => write!(f, "platform:{role}"),
+        }
+    }
+}
+
+/// Reads a requirement as written in the configuration.
+///
+/// # Errors
+///
+/// A sentence that lists what may be written.
+pub fn parse_requirement(text: &str) -> Result<Requirement, RouteProblem> {
+    let unknown = || RouteProblem::Requirement { text: text.to_owned() };
+    match text.split_once(':') {
+        None if text == "public" => Ok(Requirement::Public),
+        None if text == "authenticated" => Ok(Requirement::Authenticated),
+        Some(("organization", role)) => role.parse().map(Requirement::Organization).map_err(|_| unknown()),
+        Some(("platform", role)) => role.parse().map(Requirement::Platform).map_err(|_| unknown()),
+        _ => Err(unknown()),
+    }
+}
+
+/// A route as configured.
+#[derive(Debug, Clone)]
+pub struct RouteSpec {
+    /// Path patterns: `{name}` is one segment, a final `{*name}` is the rest. `{organization}` is the name of an
+    /// organization.
+    pub paths: Vec<String>,
+    /// Methods it is for; empty means every method. `GET` includes `HEAD` (RFC 9110 section 9.3.2).
+    pub methods: Vec<Method>,
+    /// Hosts it is for, lower case and without a port; empty means every host.
+    pub hosts: Vec<String>,
+    /// Any one of these lets a request pass. Never empty.
+    pub require: Vec<Requirement>,
+}
+
+/// A compiled route.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Where it stands in the configuration, from 0. The gateway keeps upstreams under the same number.
+    pub index: usize,
+    /// As configured.
+    pub spec: RouteSpec,
+}
+
+impl Route {
+    /// Whether a request without a token may pass.
+    pub fn is_public(&self) -> bool {
+        self.spec.require.contains(&Requirement::Public)
+    }
+
+    /// Whether any requirement speaks of the organization in the path.
+    pub fn names_organization(&self) -> bool {
+        self.spec
+            .require
+            .iter()
+            .any(|requirement| matches!(requirement, Requirement::Organization(_)))
+    }
+
+    fn serves(&self, method: &Method, host: Option<&str>) -> bool {
+        let method_fits = self.spec.methods.is_empty()
+            || self
+                .spec
+                .methods
+                .iter()
+                .any(|allowed| allowed == method || (allowed == Method::GET && method == Method::HEAD));
+        let host_fits = self.spec.hosts.is_empty()
+            || host.is_some_and(|host| {
+                self.spec
+                    .hosts
+                    .iter()
+                    .any(|allowed| allowed.eq_ignore_ascii_case(without_port(host)))
+            });
+        method_fits && host_fits
+    }
+}
+
+/// `example.com:8443` and `[::1]:80` without the port.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>
+        {
+            name
+        }
+        _ => host,
+    }
+}
+
+/// The route a request falls under.
+#[derive(Debug, Clone, Copy)]
+pub struct Match<'r> {
+    /// The route.
+    pub route: &'r Route,
+    /// The organization's name as the path has it, where the pattern has `{organization}`.
+    pub organization: Option<&'r str>,
+    /// Whether this is a CORS preflight for the route rather than a request to it.
+    pub preflight: Preflight,
+}
+
+/// Whether a request is a CORS preflight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preflight {
+    /// An `OPTIONS` request with both `Origin` and `Access-Control-Request-Method`: it passes without a token, because
+    /// browsers send it without one.
+    Yes,
+    /// Anything else.
+    No,
+}
+
+/// Why a set of routes cannot be used. `route` numbers count from 0 in the order of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RouteProblem {
+    /// Not a requirement.
+    #[error(
+        "`{text}` is not a requirement; write `public`, `authenticated`, `organization:ROLE` (executor, member, admin) or `platform:ROLE` (user, viewer, admin)"
+    )]
+    Requirement {
+        /// What was written.
+        text: String,
+    },
+    /// A route without a requirement.
+    #[error("a route must say what it requires; for one that is open to everybody write `require = \"public\"`")]
+    NoRequirement {
+        /// Which route.
+        route: usize,
+    },
+    /// A route without a path.
+    #[error("a route needs at least one path")]
+    NoPath {
+        /// Which route.
+        route: usize,
+    },
+    /// `organization:ROLE` on a path without `{{organization}}`.
+    #[error("`{path}` has no `{{organization}}`, so `organization:ROLE` cannot be decided there")]
+    NoOrganization {
+        /// Which route.
+        route: usize,
+        /// The path pattern.
+        path: String,
+    },
+    /// A pattern that cannot be compiled.
+    #[error("`{path}` is not a path pattern: {why}")]
+    Pattern {
+        /// Which route.
+        route: usize,
+        /// The path pattern.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Two patterns that could both match one path and are not ordered.
+    #[error(
+        "`{path}` conflicts with `{other}`: both match the same paths under different parameter names; use the same names"
+    )]
+    Conflict {
+        /// Which route.
+        route: usize,
+        /// The path pattern.
+        path: String,
+        /// The earlier pattern.
+        other: String,
+    },
+    /// Two routes for the same path, method and host.
+    #[error("`{path}` is already served by route {other} for the same methods and hosts")]
+    Duplicate {
+        /// Which route.
+        route: usize,
+        /// The path pattern.
+        path: String,
+        /// The earlier route, counted from 1 as people do.
+        other: usize,
+    },
+}
+
+impl RouteProblem {
+    /// The route that has the problem, counted from 0; `None` for a requirement read on its own.
+    pub const fn route(&self) -> Option<usize> {
+        match self {
+            Self::Requirement { .. } => None,
+            Self::NoRequirement { route }
+            | Self::NoPath { route }
+            | Self::NoOrganization { route, .. }
+            | Self::Pattern { route, .. }
+            | Self::Conflict { route, .. }
+            | Self::Duplicate { route, .. } => Some(*route),
+        }
+    }
+}
+
+/// Compiled routes. The most specific path pattern decides; where several routes share a pattern, methods and hosts
+/// tell them apart.
+#[derive(Debug, Clone, Default)]
+pub struct Routes {
+    routes: Vec<Route>,
+    by_path: Router<Vec<usize>>,
+}
+
+impl Routes {
+    /// Compiles routes in the order of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// Every [`RouteProblem`] at once.
+    pub fn compile(specs: Vec<RouteSpec>) -> Result<Self, Vec<RouteProblem>> {
+        let mut problems = Vec::new();
+        let mut patterns: Vec<(String, Vec<usize>)> = Vec::new();
+        let routes: Vec<Route> = specs
+            .into_iter()
+            .enumerate()
+            .map(|(index, spec)| Route { index, spec })
+            .collect();
+        for route in &routes {
+            problems.extend(problems_of(route));
+            for path in &route.spec.paths {
+                match patterns.iter_mut().find(|(pattern, _)| pattern == path) {
+                    Some((_, members)) => {
+                        if let Some(other) = members
+                            .iter()
+                            .filter_map(|member| routes.get(*member))
+                            .find(|other| overlap(other, route))
+                        {
+                            problems.push(RouteProblem::Duplicate {
+                                route: route.index,
+                                path: path.clone(),
+                                other: other.index + 1,
+                            });
+                        }
+                        members.push(route.index);
+                    }
+                    None => patterns.push((path.clone(), vec![route.index])),
+                }
+            }
+        }
+        let mut by_path = Router::new();
+        for (path, mut members) in patterns {
+            // A route for one host or method comes before a route for all of them.
+            members.sort_by_key(|member| {
+                routes
+                    .get(*member)
+                    .map(|route| (route.spec.hosts.is_empty(), route.spec.methods.is_empty()))
+            });
+            let route = members.first().copied().unwrap_or_default();
+            if let Err(error) = by_path.insert(path.clone(), members) {
+                problems.push(match error {
+                    InsertError::Conflict { with } => RouteProblem::Conflict {
+                        route,
+                        path,
+                        other: with,
+                    },
+                    other => RouteProblem::Pattern {
+                        route,
+                        path,
+                        why: other.to_string(),
+                    },
+                });
+            }
+        }
+        if problems.is_empty() {
+            Ok(Self { routes, by_path })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The routes in the order of the configuration.
+    pub fn iter(&self) -> impl Iterator<Item = &Route> {
+        self.routes.iter()
+    }
+
+    /// The route a request falls under, if any: no route means no entry.
+    ///
+    /// `preflight_for` is the value of `Access-Control-Request-Method`, given only when the request also has `Origin`.
+    pub fn find<'r>(
+        &'r self,
+        method: &Method,
+        host: Option<&str>,
+        path: RequestPath<'r>,
+        preflight_for: Option<&Method>,
+    ) -> Option<Match<'r>> {
+        let found = self.by_path.at(path.as_str()).ok()?;
+        let (method, preflight) = match preflight_for {
+            Some(asked) if method == Method::OPTIONS => (asked, Preflight::Yes),
+            _ => (method, Preflight::No),
+        };
+        let route = found
+            .value
+            .iter()
+            .filter_map(|index| self.routes.get(*index))
+            .find(|route| route.serves(method, host))?;
+        Some(Match {
+            route,
+            organization: found.params.get(ORGANIZATION),
+            preflight,
+        })
+    }
+}
+
+fn problems_of(route: &Route) -> Vec<RouteProblem> {
+    let mut problems = Vec::new();
+    if route.spec.require.is_empty() {
+        problems.push(RouteProblem::NoRequirement { route: route.index });
+    }
+    if route.spec.paths.is_empty() {
+        problems.push(RouteProblem::NoPath { route: route.index });
+    }
+    for path in &route.spec.paths {
+        if !path.starts_with('/') {
+            let why = "it must begin with `/`".to_owned();
+            problems.push(RouteProblem::Pattern {
+                route: route.index,
+                path: path.clone(),
+                why,
+            });
+        }
+        // SECURITY: `{*organization}` would take several segments for a name.
+        if path.contains("{*organization}") {
+            let why = "`{organization}` is one segment; it cannot be the rest of a path".to_owned();
+            problems.push(RouteProblem::Pattern {
+                route: route.index,
+                path: path.clone(),
+                why,
+            });
+        } else if route.names_organization() && !path.contains("{organization}") {
+            problems.push(RouteProblem::NoOrganization {
+                route: route.index,
+                path: path.clone(),
+            });
+        }
+    }
+    problems
+}
+
+fn overlap(one: &Route, other: &Route) -> bool {
+    same_or_shared(&one.spec.methods, &other.spec.methods) && same_or_shared(&one.spec.hosts, &other.spec.hosts)
+}
+
+/// Whether two lists, of which an empty one means "every", claim the same thing with the same precision.
+fn same_or_shared<T: PartialEq>(one: &[T], other: &[T]) -> bool {
+    (one.is_empty() && other.is_empty()) || one.iter().any(|item| other.contains(item))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(path: &str, methods: &[Method], require: &[&str]) -> RouteSpec {
+        RouteSpec {
+            paths: vec![path.to_owned()],
+            methods: methods.to_vec(),
+            hosts: Vec::new(),
+            require: require.iter().map(|text| parse_requirement(text).unwrap()).collect(),
+        }
+    }
+
+    fn found<'r>(routes: &'r Routes, method: &Method, path: &'r str) -> Option<Match<'r>> {
+        routes.find(
+            method,
+            Some("example.com"),
+            RequestPath::parse(path.as_bytes()).unwrap(),
+            None,
+        )
+    }
+
+    #[test]
+    fn the_most_specific_pattern_decides_and_the_organization_is_read_from_it() {
+        let routes = Routes::compile(vec![
+            route("/{*rest}", &[], &["public"]),
+            route(
+                "/v1/algo/{organization}/{algorithm}/{*version}",
+                &[Method::POST],
+                &["organization:member"],
+            ),
+        ])
+        .unwrap();
+        let hit = found(&routes, &Method::POST, "/v1/algo/acme/echo/1.0").unwrap();
+        assert_eq!((hit.route.index, hit.organization), (1, Some("acme")));
+        assert_eq!(found(&routes, &Method::GET, "/other").unwrap().route.index, 0);
+        // SECURITY: a path that a strict route names never falls through to a laxer one because of its method.
+        assert!(found(&routes, &Method::GET, "/v1/algo/acme/echo/1.0").is_none());
+    }
+
+    #[test]
+    fn get_includes_head_and_nothing_else() {
+        let routes = Routes::compile(vec![route("/a", &[Method::GET], &["authenticated"])]).unwrap();
+        assert!(found(&routes, &Method::HEAD, "/a").is_some());
+        for method in [Method::POST, Method::OPTIONS, Method::DELETE] {
+            assert!(found(&routes, &method, "/a").is_none(), "{method}");
+        }
+    }
+
+    #[test]
+    fn a_trailing_slash_is_another_path() {
+        let routes = Routes::compile(vec![route("/a", &[], &["public"])]).unwrap();
+        assert!(found(&routes, &Method::GET, "/a/").is_none());
+        assert!(found(&routes, &Method::GET, "/A").is_none());
+    }
+
+    #[test]
+    fn a_preflight_asks_for_the_route_of_the_method_it_announces() {
+        let routes = Routes::compile(vec![route("/a", &[Method::PUT], &["authenticated"])]).unwrap();
+        let path = RequestPath::parse(b"/a").unwrap();
+        let hit = routes.find(&Method::OPTIONS, None, path, Some(&Method::PUT)).unwrap();
+        assert_eq!(hit.preflight, Preflight::Yes);
+        assert!(
+            routes
+                .find(&Method::OPTIONS, None, path, Some(&Method::DELETE))
+                .is_none()
+        );
+        assert!(routes.find(&Method::OPTIONS, None, path, None).is_none());
+        assert_eq!(
+            routes
+                .find(&Method::PUT, None, path, Some(&Method::PUT))
+                .unwrap()
+                .preflight,
+            Preflight::No
+        );
+    }
+
+    #[test]
+    fn hosts_tell_routes_apart() {
+        let mut inner = route("/a", &[], &["authenticated"]);
+        inner.hosts = vec!["inner.example".to_owned()];
+        let routes = Routes::compile(vec![inner, route("/b", &[], &["public"])]).unwrap();
+        let at = |host| {
+            routes
+                .find(&Method::GET, host, RequestPath::parse(b"/a").unwrap(), None)
+                .is_some()
+        };
+        assert!(at(Some("inner.example")) && at(Some("INNER.example:8443")));
+        assert!(!at(Some("outer.example")) && !at(None) && !at(Some("inner.example.evil")));
+    }
+
+    #[test]
+    fn all_problems_are_reported_at_once() {
+        let problems = Routes::compile(vec![
+            route("/a/{x}", &[], &["public"]),
+            route("/a/{y}", &[], &["public"]),
+            route("b", &[], &["public"]),
+            route("/c", &[], &["organization:member"]),
+            route("/d", &[Method::GET], &["public"]),
+            route("/d", &[Method::GET, Method::POST], &["public"]),
+            RouteSpec {
+                paths: vec![],
+                methods: vec![],
+                hosts: vec![],
+                require: vec![],
+            },
+            route("/e/{*organization}", &[], &["organization:admin"]),
+        ])
+        .unwrap_err();
+        insta::assert_snapshot!(
+            problems
+                .iter()
+                .map(|problem| format!("{:?}: {problem}\n", problem.route()))
+                .collect::<String>()
+        );
+    }
+
+    #[test]
+    fn requirements_read_and_print_alike() {
+        for text in [
+            "public",
+            "authenticated",
+            "organization:executor",
+            "organization:member",
+            "organization:admin",
+            "platform:user",
+            "platform:viewer",
+            "platform:admin",
+        ] {
+            assert_eq!(parse_requirement(text).unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "Public",
+            "organization",
+            "organization:",
+            "organization:owner",
+            "platform:root",
+            "member",
+        ] {
+            assert!(parse_requirement(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Who did what, written in the same transaction as the change itself. Events are numbered in the order in which
+//! they were committed, so a reader that remembers a number (a webhook's outbox) misses none.
+
+use serde_json::{Map, Value};
+
+use crate::grant::TokenFingerprint;
+use crate::id::{ApiKeyId, OrganizationId, TeamId, UserId};
+use crate::name::IssuerName;
+
+/// Who did it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// A token, through sync.
+    Token {
+        /// Whose.
+        issuer: IssuerName,
+        /// Which.
+        token: TokenFingerprint,
+    },
+    /// A user with a session or a token of their own, through the API or the console.
+    User(UserId),
+    /// A program with an API key.
+    ApiKey(ApiKeyId),
+    /// Somebody at the command line.
+    CommandLine,
+    /// The configuration file.
+    Configuration,
+    /// Narthex itself, on a timer.
+    System,
+}
+
+impl Actor {
+    /// The word for what kind of actor it is.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Token { .. } => "token",
+            Self::User(_) => "user",
+            Self::ApiKey(_) => "api_key",
+            Self::CommandLine => "command_line",
+            Self::Configuration => "configuration",
+            Self::System => "system",
+        }
+    }
+
+    /// Which one of its kind: the issuer's name, or an id.
+    pub fn name(&self) -> Option<String> {
+        match self {
+            Self::Token { issuer, .. } => Some(issuer.to_string()),
+            Self::User(id) => Some(id.to_string()),
+            Self::ApiKey(id) => Some(id.to_string()),
+            Self::CommandLine | Self::Configuration | Self::System => None,
+        }
+    }
+
+    /// Reads an actor back from its parts.
+    pub fn from_parts(kind: &str, name: Option<&str>, token: TokenFingerprint) -> Option<Self> {
+        Some(match (kind, name) {
+            ("token", Some(issuer)) => Self::Token {
+                issuer: IssuerName::new(issuer).ok()?,
+                token,
+            },
+            ("user", Some(id)) => Self::User(id.parse().ok()?),
+            ("api_key", Some(id)) => Self::ApiKey(id.parse().ok()?),
+            ("command_line", None) => Self::CommandLine,
+            ("configuration", None) => Self::Configuration,
+            ("system", None) => Self::System,
+            _ => return None,
+        })
+    }
+}
+
+/// Who does something, and when: what every command is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct By {
+    /// Who.
+    pub actor: Actor,
+    /// When, in milliseconds.
+    pub at_ms: i64,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditEvent {
+    /// When.
+    pub at_ms: i64,
+    /// Who did it.
+    pub actor: Actor,
+    /// What: `user.created`, `grant.closed`, …
+    pub action: String,
+    /// To which user.
+    pub user: Option<UserId>,
+    /// To, or in, which organization.
+    pub organization: Option<OrganizationId>,
+    /// To, or in, which team.
+    pub team: Option<TeamId>,
+    /// What more there is to say.
+    pub detail: Map<String, Value>,
+}
+
+impl AuditEvent {
+    /// An event about nobody yet.
+    pub fn new(action: &str, actor: Actor, at_ms: i64) -> Self {
+        Self {
+            at_ms,
+            actor,
+            action: action.to_owned(),
+            user: None,
+            organization: None,
+            team: None,
+            detail: Map::new(),
+        }
+    }
+}
+
+/// An event with its number.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordedEvent {
+    /// Its place in the order of commits.
+    pub sequence: u64,
+    /// The event.
+    pub event: AuditEvent,
+}
+
+/// Which events to list.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventFilter {
+    /// About this user.
+    pub user: Option<UserId>,
+    /// In this organization.
+    pub organization: Option<OrganizationId>,
+    /// With this action.
+    pub action: Option<String>,
+    /// At or after this time, in milliseconds.
+    pub from_ms: Option<i64>,
+    /// Before this time, in milliseconds.
+    pub until_ms: Option<i64>,
+    /// Which end to begin at.
+    pub order: EventOrder,
+}
+
+/// Which end of the audit trail to begin at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EventOrder {
+    /// For people.
+    #[default]
+    NewestFirst,
+    /// For replay.
+    OldestFirst,
+}
+
+impl EventFilter {
+    /// Whether an event is asked for.
+    pub fn admits(&self, event: &AuditEvent) -> bool {
+        self.user.is_none_or(|user| event.user == Some(user))
+            && self
+                .organization
+                .is_none_or(|organization| event.organization == Some(organization))
+            && self.action.as_ref().is_none_or(|action| event.action == *action)
+            && self.from_ms.is_none_or(|from| event.at_ms >= from)
+            && self.until_ms.is_none_or(|until| event.at_ms < until)
+    }
+}

@@ -1,0 +1,165 @@
+//! What a token asks for, once mapped; and what its issuer is allowed to have.
+//!
+//! [`Desired`] is plain data: tools and dry runs build it freely. Only `mapping` turns verified claims into one.
+
+use serde_json::{Map, Value};
+
+use crate::grant::TokenFingerprint;
+use crate::name::{ExternalId, IssuerName, OrganizationName, Realm, Username};
+use crate::role::{OrganizationRole, TeamRole, word};
+use crate::tag::TagList;
+use crate::user::Profile;
+
+/// Everything a token says about its user, after mapping.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Desired {
+    /// The issuer's realm.
+    pub realm: Realm,
+    /// The issuer's configured name.
+    pub issuer: IssuerName,
+    /// Who.
+    pub user: DesiredUser,
+    /// The organization the claims name (S1).
+    pub organization: Option<DesiredOrganization>,
+    /// The team the claims name (S1). Without an organization it means nothing and is left alone.
+    pub team: Option<DesiredTeam>,
+    /// Custom contexts (S1). A property that is null or missing keeps its stored value.
+    pub context: Map<String, Value>,
+    /// The permission tags (S3).
+    pub tags: DesiredTags,
+    /// The token's `iat`, in milliseconds.
+    pub issued_at_ms: Option<i64>,
+    /// Which token. Read only by a plan that opens grants, so an edge may fill it in as late as just before
+    /// [`crate::sync`].
+    pub token: TokenFingerprint,
+}
+
+/// The user a token speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredUser {
+    /// Which user of the realm.
+    pub external_id: ExternalId,
+    /// Its username.
+    pub username: Username,
+    /// The mapped profile. `None` in a field means "not given": the stored value stays.
+    pub profile: Profile,
+}
+
+/// The organization a token links its user to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredOrganization {
+    /// Which organization of the realm.
+    pub external_id: ExternalId,
+    /// Its label; `None` keeps the stored one, and a new organization takes its external id.
+    pub name: Option<String>,
+    /// Its time zone.
+    pub timezone: Option<String>,
+    /// The user's role in it.
+    pub role: OrganizationRole,
+}
+
+impl DesiredOrganization {
+    /// The label of a new organization.
+    pub(crate) fn new_label(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.external_id.as_str())
+    }
+
+    /// The name in paths that a new organization gets if nobody has it: after its label, else after its external
+    /// id. `None` if neither has a letter or a digit that a path could show.
+    pub fn suggested_name(&self) -> Option<OrganizationName> {
+        OrganizationName::suggested_by(self.new_label())
+            .or_else(|| OrganizationName::suggested_by(self.external_id.as_str()))
+    }
+}
+
+/// The team a token links its user to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DesiredTeam {
+    /// Which team of the realm.
+    pub external_id: ExternalId,
+    /// Its name; `None` keeps the stored one, and a new team takes its external id.
+    pub name: Option<String>,
+    /// The user's role in it.
+    pub role: TeamRole,
+}
+
+/// What the tags claim says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum DesiredTags {
+    /// The issuer has no tags claim configured: nothing about tags happens.
+    #[default]
+    NotConfigured,
+    /// The claim is missing and the issuer says `on_missing = "keep"`: what was granted stays.
+    Keep,
+    /// Exactly these. The empty list removes all permissions (S3).
+    Exactly(Vec<String>),
+}
+
+word!(
+    /// What an issuer's tokens may bring into being.
+    Provision, "provision", {
+        /// Users, organizations, teams and the links between them.
+        Create = "create",
+        /// Nothing new: what exists already is updated and linked.
+        LinkOnly = "link_only",
+        /// Claims create, update and link nothing; tags still count for users who exist.
+        Off = "off",
+    }
+);
+
+word!(
+    /// What an empty list of tags takes away.
+    OnEmpty, "on_empty", {
+        /// Every open grant of the user in the realm, from whatever source, and the platform role (S3).
+        RevokeAll = "revoke_all",
+        /// What tokens gave; manual grants stay.
+        RevokeSynced = "revoke_synced",
+    }
+);
+
+word!(
+    /// Whether plans are carried out.
+    SyncMode, "mode", {
+        /// They are.
+        Enforce = "enforce",
+        /// They are reported and nothing is written.
+        Observe = "observe",
+    }
+);
+
+/// How far an issuer's tokens reach into the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncPolicy {
+    /// What its tokens may bring into being.
+    pub provision: Provision,
+    /// Tags that make platform admins.
+    pub platform_admin_tags: TagList,
+    /// What `[]` takes away.
+    pub on_empty: OnEmpty,
+    /// A synced grant lapses when it has not been asserted for this long. At least a minute.
+    pub lease_ms: Option<i64>,
+    /// Whether plans are carried out.
+    pub mode: SyncMode,
+}
+
+/// The safe choice everywhere: the specification's defaults.
+impl Default for SyncPolicy {
+    fn default() -> Self {
+        Self {
+            provision: Provision::Create,
+            platform_admin_tags: TagList::default(),
+            on_empty: OnEmpty::RevokeAll,
+            lease_ms: None,
+            mode: SyncMode::Enforce,
+        }
+    }
+}
+
+impl SyncPolicy {
+    /// How long what a token asserts may go unwritten, in milliseconds: an hour, or a quarter of a shorter lease.
+    pub fn touch_interval_ms(&self) -> i64 {
+        self.lease_ms.map_or(HOUR_MS, |lease| HOUR_MS.min(lease / 4))
+    }
+}
+
+const HOUR_MS: i64 = 3_600_000;

@@ -1,0 +1,192 @@
+//! What a store can do: use cases, not tables. [`crate::memory::MemoryDirectory`] is the specification,
+//! [`crate::conformance`] its proof, and every store passes the same suite.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::audit::{AuditEvent, By, EventFilter, RecordedEvent};
+use crate::command::{
+    ApiKey, AssertionKey, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit,
+    OrganizationFilter, SavedKeySet, SecretHash, SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
+};
+use crate::desired::Desired;
+use crate::error::StoreError;
+use crate::grant::Grant;
+use crate::id::{ApiKeyId, OrganizationId, TeamId, UserId};
+use crate::name::{OrganizationName, Realm};
+use crate::organization::{Logo, Organization};
+use crate::page::{Listing, Page};
+use crate::plan::{SyncPlan, Touch};
+use crate::role::Scope;
+use crate::snapshot::{Detail, Snapshot, Standing};
+use crate::team::Team;
+use crate::versions::{Stamp, Versions};
+
+/// What a store answers.
+pub type Answer<T> = Result<T, StoreError>;
+
+/// Users, organizations, teams and grants, kept somewhere.
+///
+/// Rules for every method: it is one transaction; what it acknowledges is durable; the audit events of a change
+/// are in the same transaction; the numbers of [`Directory::versions`] move before a change is acknowledged; text
+/// compares byte for byte; lists end their order in the id.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// Everything that planning this needs, read at one moment.
+    async fn snapshot(&self, desired: &Desired, detail: Detail) -> Answer<Snapshot>;
+
+    /// Makes the changes of a plan, or none of them: [`StoreError::Conflict`] if what it expects no longer holds.
+    /// Gives the versions after it.
+    async fn apply(&self, plan: Arc<SyncPlan>) -> Answer<Stamp>;
+
+    /// Notes that a token was used. Does not wait and does not write; see [`Directory::flush`].
+    fn touch(&self, touch: &Touch);
+
+    /// Writes what was noted by [`Directory::touch`] and is due. The edge calls it every minute or so and, with
+    /// [`Flush::All`], before it goes. Gives how many users were written.
+    async fn flush(&self, flush: Flush) -> Answer<usize>;
+
+    /// A user with everything held, read at one moment.
+    async fn standing(&self, user: UserId) -> Answer<Option<Standing>>;
+
+    /// One user.
+    async fn user(&self, user: UserId) -> Answer<Option<UserEntry>>;
+
+    /// Users, by id.
+    async fn users(&self, filter: UserFilter, page: Page) -> Answer<Listing<UserEntry>>;
+
+    /// Makes a user by hand. Nothing is ever merged with it but by its realm and external id.
+    async fn create_user(&self, new: NewUser, by: By) -> Answer<User>;
+
+    /// Changes a user that is at `version` (any, if `None`).
+    async fn update_user(&self, user: UserId, version: Option<u64>, edit: UserEdit, by: By) -> Answer<User>;
+
+    /// Signs a user out everywhere: refuses tokens issued before `by.at_ms`.
+    async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User>;
+
+    /// Grants, by id.
+    async fn grants(&self, filter: GrantFilter, page: Page) -> Answer<Listing<Grant>>;
+
+    /// Gives a role by hand. The same role again changes nothing.
+    async fn grant_role(&self, new: NewGrant, by: By) -> Answer<Grant>;
+
+    /// Closes the manual grant of a user on a scope, if there is one.
+    async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Option<Grant>>;
+
+    /// Closes up to `limit` grants that have lapsed by `by.at_ms`, at the moment they lapsed. Gives how many.
+    async fn close_lapsed(&self, limit: usize, by: By) -> Answer<usize>;
+
+    /// One organization.
+    async fn organization(&self, organization: OrganizationId) -> Answer<Option<Organization>>;
+
+    /// The organization of this name.
+    async fn organization_named(&self, name: OrganizationName) -> Answer<Option<Organization>>;
+
+    /// Organizations, by id.
+    async fn organizations(&self, filter: OrganizationFilter, page: Page) -> Answer<Listing<Organization>>;
+
+    /// Makes an organization by hand.
+    async fn create_organization(&self, new: NewOrganization, by: By) -> Answer<Organization>;
+
+    /// Changes an organization that is at `version` (any, if `None`).
+    async fn update_organization(
+        &self,
+        organization: OrganizationId,
+        version: Option<u64>,
+        edit: OrganizationEdit,
+        by: By,
+    ) -> Answer<Organization>;
+
+    /// Makes the organizations that the configuration declares so, by name: new ones are made, existing ones
+    /// take the declared values and become read-only elsewhere, and those no longer declared are suspended and
+    /// become editable. Gives how many were changed.
+    async fn declare_organizations(&self, declared: Vec<NewOrganization>, by: By) -> Answer<usize>;
+
+    /// An organization's logo.
+    async fn logo(&self, organization: OrganizationId) -> Answer<Option<Logo>>;
+
+    /// Sets or removes an organization's logo.
+    async fn set_logo(&self, organization: OrganizationId, logo: Option<Logo>, by: By) -> Answer<Organization>;
+
+    /// Who holds a role in an organization or team (or on the platform) at `now_ms`, by user id.
+    async fn members(&self, scope: Scope, now_ms: i64, page: Page) -> Answer<Listing<Member>>;
+
+    /// Users of a realm whose last token carried one of these tags, by id: for previewing a change of tags.
+    async fn carriers(&self, realm: Realm, tags: Vec<String>, page: Page) -> Answer<Listing<Carrier>>;
+
+    /// One team.
+    async fn team(&self, team: TeamId) -> Answer<Option<Team>>;
+
+    /// Teams, by id.
+    async fn teams(&self, filter: TeamFilter, page: Page) -> Answer<Listing<Team>>;
+
+    /// Makes a team by hand.
+    async fn create_team(&self, new: NewTeam, by: By) -> Answer<Team>;
+
+    /// Changes a team that is at `version` (any, if `None`).
+    async fn update_team(&self, team: TeamId, version: Option<u64>, edit: TeamEdit, by: By) -> Answer<Team>;
+
+    /// Keeps a new API key.
+    async fn create_api_key(&self, key: ApiKey, by: By) -> Answer<()>;
+
+    /// The API key with this hash, revoked and expired ones included: see [`ApiKey::works_at`].
+    async fn api_key(&self, hash: SecretHash) -> Answer<Option<ApiKey>>;
+
+    /// API keys, by id.
+    async fn api_keys(&self, page: Page) -> Answer<Listing<ApiKey>>;
+
+    /// Makes an API key stop working. `false` if there is none that works.
+    async fn revoke_api_key(&self, key: ApiKeyId, by: By) -> Answer<bool>;
+
+    /// The keys that sign assertions, the newest first.
+    async fn assertion_keys(&self) -> Answer<Vec<AssertionKey>>;
+
+    /// Keeps a new assertion key, unless one made after `newer_than_ms` is there already: of several nodes that
+    /// rotate at once, one does. Drops keys whose publication ended. Gives all keys, the newest first.
+    async fn rotate_assertion_key(&self, key: AssertionKey, newer_than_ms: i64, by: By) -> Answer<Vec<AssertionKey>>;
+
+    /// The last good key set of every issuer.
+    async fn key_sets(&self) -> Answer<Vec<SavedKeySet>>;
+
+    /// Keeps an issuer's last good key set.
+    async fn save_key_set(&self, set: SavedKeySet) -> Answer<()>;
+
+    /// Audit events, in the order asked for.
+    async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>>;
+
+    /// Records something that happened outside the directory.
+    async fn record(&self, event: AuditEvent) -> Answer<()>;
+
+    /// Tags that tokens carried, by realm and tag.
+    async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>>;
+
+    /// The numbers that move when a cached answer may have become wrong.
+    fn versions(&self) -> &Arc<Versions>;
+
+    /// Learns what other processes have changed. The edge calls it every second where the store is shared.
+    async fn poll_versions(&self) -> Answer<()>;
+
+    /// Whether the store can read and write now.
+    async fn health(&self) -> Answer<()>;
+}
+
+/// A user whose last token carried some of the tags asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Carrier {
+    /// Who.
+    pub user: User,
+    /// All tags of the last token of each issuer, merged, each once, sorted.
+    pub tags: Vec<String>,
+}
+
+/// How much of what was noted to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flush {
+    /// What is due.
+    Due,
+    /// Everything, for the process ends.
+    All,
+}
+
+use crate::user::User;

@@ -1,0 +1,187 @@
+//! What can go wrong here. A [`Refusal`] is an answer (the person may not), a [`StoreError`] means that no answer
+//! could be given or that a command cannot be carried out.
+
+use crate::id::{OrganizationId, TeamId};
+use crate::name::OrganizationName;
+
+/// Text that breaks the rule of what it is meant to be. Never carries the text itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// A name that breaks its rule.
+    #[error("`{what}` is not usable: {rule}")]
+    Rule {
+        /// Which kind of name.
+        what: &'static str,
+        /// The broken rule, as the end of a sentence.
+        rule: &'static str,
+    },
+    /// Not one of the known words.
+    #[error("not a known {what}; use one of {}", known.join(", "))]
+    Word {
+        /// Which kind of word.
+        what: &'static str,
+        /// The words there are.
+        known: &'static [&'static str],
+    },
+    /// Not the text of an id.
+    #[error("not a {what} id; ids are 26 lower-case letters and digits")]
+    Id {
+        /// The id of what.
+        what: &'static str,
+    },
+    /// A list of tags that breaks a rule.
+    #[error("tag {position} of the list is not usable: {rule}")]
+    Tag {
+        /// Which entry, counted from one.
+        position: usize,
+        /// The broken rule, as the end of a sentence.
+        rule: &'static str,
+    },
+    /// Too many tags.
+    #[error("the list holds {found} tags; the most is {limit}")]
+    TooManyTags {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+}
+
+/// Why the directory does not accept this identity. A value, not a failure: answered 401 or 403 by its reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Somebody else in the realm has this username.
+    #[error("another user of the realm already has this username; change one of the two, nothing is merged")]
+    UsernameConflict,
+    /// The team that the claims name belongs to another organization.
+    #[error("the team `{team}` belongs to another organization; a team is never moved by a token")]
+    TeamConflict {
+        /// Which team.
+        team: TeamId,
+    },
+    /// The user does not exist and this issuer may not create users.
+    #[error("no such user, and this issuer does not create users; create the user or set `provision`")]
+    NotProvisioned,
+    /// The user is disabled.
+    #[error("the user is disabled; an administrator can enable the user again")]
+    Disabled,
+    /// The token was issued before the user's tokens were revoked, or does not say when it was issued.
+    #[error("tokens issued before the user was signed out everywhere are refused; sign in again")]
+    TokenRevoked,
+    /// More tags than a token may carry.
+    #[error("the token carries {found} permission tags; the most is {limit}")]
+    TooManyTags {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+}
+
+impl Refusal {
+    /// The stable code (product section 8).
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::UsernameConflict => "identity.username_conflict",
+            Self::TeamConflict { .. } => "identity.team_conflict",
+            Self::NotProvisioned => "identity.not_provisioned",
+            Self::Disabled => "identity.disabled",
+            Self::TokenRevoked => "token.revoked",
+            Self::TooManyTags { .. } => "tags.malformed",
+        }
+    }
+}
+
+/// What a store refuses or fails to do.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// What the plan was made from has changed: read again and plan again.
+    #[error("the directory changed while the plan was made")]
+    Conflict,
+    /// The record is not at the version the caller saw.
+    #[error("the {what} has changed since it was read (version {found}, not {expected}); read it again")]
+    VersionMismatch {
+        /// Which kind of record.
+        what: &'static str,
+        /// The version the caller saw.
+        expected: u64,
+        /// The version it has.
+        found: u64,
+    },
+    /// Something unique is taken.
+    #[error("another {what} already has this `{field}`")]
+    AlreadyExists {
+        /// Which kind of record.
+        what: &'static str,
+        /// Which of its fields.
+        field: &'static str,
+    },
+    /// There is no such record.
+    #[error("no such {what}")]
+    NotFound {
+        /// Which kind of record.
+        what: &'static str,
+    },
+    /// The organization is declared in the configuration file.
+    #[error("organization `{name}` is declared in the configuration; change it there")]
+    DeclaredInConfiguration {
+        /// Which organization.
+        name: OrganizationName,
+    },
+    /// The organization takes no manual grants.
+    #[error("organization `{organization}` is external_only and takes no manual grants; use its tags")]
+    ExternalOnly {
+        /// Which organization.
+        organization: OrganizationId,
+    },
+    /// A value of a command breaks its rule.
+    #[error("{0}")]
+    Invalid(#[from] NameError),
+    /// A command that contradicts itself or the record, in words.
+    #[error("{0}")]
+    Refused(&'static str),
+    /// The store cannot answer now.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// The database was written by a newer version of this program.
+    #[error("the database has schema version {found}, this program knows {known}; run the newer program")]
+    SchemaNewer {
+        /// The version of the database.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
+    /// A row that this program cannot read.
+    #[error("the database holds a {what} that cannot be read: {why}")]
+    Corrupt {
+        /// Which kind of record.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call may succeed later without anybody changing anything (answered 503).
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Conflict | Self::Unavailable(_))
+    }
+}
+
+/// Why [`crate::sync`] or [`crate::load`] gave no principal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyncError {
+    /// The directory says no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The store failed.
+    #[error(transparent)]
+    Store(StoreError),
+    /// The directory kept changing: three plans lost their snapshot. Answered 503.
+    #[error("the directory kept changing; try again")]
+    Contended,
+}

@@ -1,0 +1,343 @@
+//! Snapshots and listings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::state::State;
+use crate::audit::{EventFilter, EventOrder, RecordedEvent};
+use crate::change::Change;
+use crate::command::NewOrganization;
+use crate::command::{
+    ApiKey, GrantFilter, GrantsWhen, Member, OrganizationFilter, SeenTag, TeamFilter, UserEntry, UserFilter,
+};
+use crate::desired::{Desired, DesiredTags};
+use crate::directory::{Answer, Carrier};
+use crate::grant::Grant;
+use crate::id::UserId;
+use crate::name::Realm;
+use crate::organization::Organization;
+use crate::organization::Origin;
+use crate::page::{Cursor, Listing, Page};
+use crate::principal::platform_role;
+use crate::role::Scope;
+use crate::rules;
+use crate::rules::highest_role;
+use crate::snapshot::{Detail, NearMiss, OrganizationBrief, Snapshot, TagMatch};
+use crate::tag::fold;
+use crate::team::Team;
+use crate::user::User;
+use crate::versions::Versions;
+
+impl State {
+    /// What makes the declared organizations so.
+    pub(super) fn declared(&self, declared: Vec<NewOrganization>, at_ms: i64) -> Answer<Vec<Change>> {
+        let mut changes = Vec::new();
+        let mut names = std::collections::HashSet::new();
+        for new in declared {
+            names.insert(new.name.clone());
+            let before = self
+                .organization_by_name
+                .get(&new.name)
+                .and_then(|id| self.organizations.get(id));
+            if let Some(before) = before {
+                changes.extend(rules::declare(before, new, self.manual_grants(before.id), at_ms)?);
+            } else {
+                let organization = rules::new_organization(new, Origin::Config, at_ms)?;
+                changes.push(Change::CreateOrganization(Box::new(organization)));
+            }
+        }
+        let kept = self.organizations.values();
+        for before in kept.filter(|kept| kept.origin == Origin::Config && !names.contains(&kept.name)) {
+            changes.extend(rules::undeclare(before, at_ms));
+        }
+        Ok(changes)
+    }
+
+    pub(super) fn snapshot(&self, desired: &Desired, detail: Detail, versions: &Versions) -> Snapshot {
+        let realm = &desired.realm;
+        let user = self
+            .user_by_external
+            .get(&(realm.clone(), desired.user.external_id.clone()))
+            .copied();
+        let wanted = desired.organization.as_ref();
+        let organization = wanted.and_then(|wanted| {
+            let id = self
+                .organization_by_external
+                .get(&(realm.clone(), wanted.external_id.clone()))?;
+            self.organizations.get(id).cloned()
+        });
+        let name = wanted
+            .filter(|_| organization.is_none())
+            .and_then(super::super::desired::DesiredOrganization::suggested_name);
+        let team = desired.team.as_ref().and_then(|wanted| {
+            let id = self
+                .team_by_external
+                .get(&(realm.clone(), wanted.external_id.clone()))?;
+            self.teams.get(id).cloned()
+        });
+        let tags: BTreeSet<&str> = match &desired.tags {
+            DesiredTags::Exactly(tags) => tags.iter().map(String::as_str).filter(|tag| !tag.is_empty()).collect(),
+            DesiredTags::NotConfigured | DesiredTags::Keep => BTreeSet::new(),
+        };
+        let issuer = user.and_then(|user| self.issuers.get(&(user, desired.issuer.clone())));
+        Snapshot {
+            detail,
+            policy: versions.policy(),
+            standing: user.and_then(|user| self.standing(user, versions)),
+            username_owner: self
+                .user_by_name
+                .get(&(realm.clone(), desired.user.username.clone()))
+                .copied(),
+            last_issued_at_ms: issuer.and_then(|issuer| issuer.last_issued_at_ms),
+            organization,
+            organization_name_taken: name.is_some_and(|name| self.organization_by_name.contains_key(&name)),
+            team,
+            tag_matches: tags.iter().flat_map(|tag| self.matches(realm, tag)).collect(),
+            near_misses: match detail {
+                Detail::Sync => Vec::new(),
+                Detail::Explain => tags.iter().flat_map(|tag| self.near_misses(realm, tag)).collect(),
+            },
+        }
+    }
+
+    fn matches(&self, realm: &Realm, tag: &str) -> Vec<TagMatch> {
+        let listing = self.organizations_by_tag.get(&(realm.clone(), tag.to_owned()));
+        let listing = listing
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.organizations.get(id));
+        listing
+            .filter_map(|found| {
+                let role = found.tags.role_of(tag)?;
+                Some(TagMatch {
+                    tag: tag.to_owned(),
+                    organization: found.into(),
+                    role,
+                })
+            })
+            .collect()
+    }
+
+    fn near_misses(&self, realm: &Realm, tag: &str) -> Vec<NearMiss> {
+        let folded = fold(tag);
+        let mut misses = Vec::new();
+        for organization in self
+            .organizations
+            .values()
+            .filter(|organization| organization.realm == *realm)
+        {
+            let mut listed: Vec<&str> = organization
+                .tags
+                .roles()
+                .iter()
+                .map(|(listed, _)| listed.as_str())
+                .collect();
+            listed.sort_unstable();
+            let near = listed
+                .into_iter()
+                .filter(|listed| *listed != tag && fold(listed) == folded);
+            misses.extend(near.map(|listed| NearMiss {
+                tag: tag.to_owned(),
+                listed: listed.to_owned(),
+                organization: Some(OrganizationBrief::from(organization)),
+            }));
+        }
+        misses
+    }
+
+    pub(super) fn entry(&self, user: &User) -> UserEntry {
+        let grants: Vec<Grant> = self.open_grants(user.id).cloned().collect();
+        UserEntry {
+            user: user.clone(),
+            platform_role: platform_role(&grants),
+        }
+    }
+
+    pub(super) fn users(&self, filter: &UserFilter, page: &Page) -> Listing<UserEntry> {
+        let after = |user: &User| user.id.to_string();
+        let found = self
+            .users
+            .values()
+            .filter(|user| is_after(page, &after(user)) && admits_user(filter, user));
+        let items = found.take(page.limit() + 1).map(|user| self.entry(user)).collect();
+        Listing::cut(items, page, |entry: &UserEntry| after(&entry.user))
+    }
+
+    pub(super) fn grants(&self, filter: &GrantFilter, page: &Page) -> Listing<Grant> {
+        let after = |grant: &Grant| grant.id.to_string();
+        let admits = |grant: &Grant| {
+            filter.user.is_none_or(|user| grant.user == user)
+                && filter.scope.is_none_or(|scope| grant.scope() == scope)
+                && match filter.when {
+                    GrantsWhen::Open => grant.revoked_at_ms.is_none(),
+                    GrantsWhen::AsOf(at_ms) => grant.held_at(at_ms),
+                    GrantsWhen::Ever => true,
+                }
+        };
+        let found = self
+            .grants
+            .values()
+            .filter(|grant| is_after(page, &after(grant)) && admits(grant));
+        Listing::cut(found.take(page.limit() + 1).cloned().collect(), page, after)
+    }
+
+    pub(super) fn organizations(&self, filter: &OrganizationFilter, page: &Page) -> Listing<Organization> {
+        let after = |organization: &Organization| organization.id.to_string();
+        let admits = |organization: &Organization| {
+            filter.realm.as_ref().is_none_or(|realm| organization.realm == *realm)
+                && filter.external_id.as_ref().is_none_or(|wanted| {
+                    organization
+                        .external_id
+                        .as_ref()
+                        .is_some_and(|id| id.as_str() == wanted)
+                })
+                && filter
+                    .tag
+                    .as_ref()
+                    .is_none_or(|tag| organization.tags.role_of(tag).is_some())
+                && filter
+                    .q
+                    .as_ref()
+                    .is_none_or(|q| holds(q, [Some(organization.name.as_str()), Some(organization.label.as_str())]))
+        };
+        let found = self
+            .organizations
+            .values()
+            .filter(|found| is_after(page, &after(found)) && admits(found));
+        Listing::cut(found.take(page.limit() + 1).cloned().collect(), page, after)
+    }
+
+    pub(super) fn members(&self, scope: Scope, now_ms: i64, page: &Page) -> Listing<Member> {
+        let mut members: BTreeMap<UserId, Vec<Grant>> = BTreeMap::new();
+        for grant in self.open_on(scope).filter(|grant| grant.counts_at(now_ms)) {
+            if is_after(page, &grant.user.to_string()) {
+                members.entry(grant.user).or_default().push(grant.clone());
+            }
+        }
+        let items = members.into_iter().take(page.limit() + 1).filter_map(|(user, grants)| {
+            let user = self.users.get(&user)?.clone();
+            Some(Member {
+                user,
+                role: highest_role(&grants)?,
+                grants,
+            })
+        });
+        Listing::cut(items.collect(), page, |member: &Member| member.user.id.to_string())
+    }
+
+    pub(super) fn carriers(&self, realm: &Realm, tags: &[String], page: &Page) -> Listing<Carrier> {
+        let mut carriers: BTreeMap<UserId, BTreeSet<&String>> = BTreeMap::new();
+        for ((user, _), state) in &self.issuers {
+            let carried = state.tags.iter().flatten().filter(|tag| !tag.is_empty());
+            carriers.entry(*user).or_default().extend(carried);
+        }
+        let found = carriers.into_iter().filter_map(|(user, carried)| {
+            let user = self.users.get(&user).filter(|user| user.realm == *realm)?;
+            let wanted = is_after(page, &user.id.to_string()) && tags.iter().any(|tag| carried.contains(tag));
+            wanted.then(|| Carrier {
+                user: user.clone(),
+                tags: carried.into_iter().cloned().collect(),
+            })
+        });
+        Listing::cut(found.take(page.limit() + 1).collect(), page, |carrier: &Carrier| {
+            carrier.user.id.to_string()
+        })
+    }
+
+    pub(super) fn teams(&self, filter: &TeamFilter, page: &Page) -> Listing<Team> {
+        let after = |team: &Team| team.id.to_string();
+        let admits = |team: &Team| {
+            filter.realm.as_ref().is_none_or(|realm| team.realm == *realm)
+                && filter
+                    .organization
+                    .is_none_or(|organization| team.organization == Some(organization))
+                && filter
+                    .external_id
+                    .as_ref()
+                    .is_none_or(|wanted| team.external_id.as_ref().is_some_and(|id| id.as_str() == wanted))
+        };
+        let found = self
+            .teams
+            .values()
+            .filter(|team| is_after(page, &after(team)) && admits(team));
+        Listing::cut(found.take(page.limit() + 1).cloned().collect(), page, after)
+    }
+
+    pub(super) fn api_keys(&self, page: &Page) -> Listing<ApiKey> {
+        let after = |key: &ApiKey| key.id.to_string();
+        let found = self.api_keys.values().filter(|key| is_after(page, &after(key)));
+        Listing::cut(found.take(page.limit() + 1).cloned().collect(), page, after)
+    }
+
+    pub(super) fn events(&self, filter: &EventFilter, page: &Page) -> Listing<RecordedEvent> {
+        let cursor = page.cursor().map(|cursor| cursor.as_str().parse::<u64>().unwrap_or(0));
+        let wanted = |recorded: &&RecordedEvent| {
+            filter.admits(&recorded.event)
+                && cursor.is_none_or(|cursor| match filter.order {
+                    EventOrder::NewestFirst => recorded.sequence < cursor,
+                    EventOrder::OldestFirst => recorded.sequence > cursor,
+                })
+        };
+        let limit = page.limit() + 1;
+        let items = match filter.order {
+            EventOrder::NewestFirst => self.events.iter().rev().filter(wanted).take(limit).cloned().collect(),
+            EventOrder::OldestFirst => self.events.iter().filter(wanted).take(limit).cloned().collect(),
+        };
+        Listing::cut(items, page, |recorded: &RecordedEvent| recorded.sequence.to_string())
+    }
+
+    pub(super) fn seen_tags(&self, realm: Option<&Realm>, page: &Page) -> Answer<Listing<SeenTag>> {
+        let after = page.cursor().map(Cursor::pair).transpose()?;
+        let found = self.seen_tags.values().filter(|seen| {
+            realm.is_none_or(|realm| seen.realm == *realm)
+                && after
+                    .as_ref()
+                    .is_none_or(|(realm, tag)| (seen.realm.as_str(), &seen.tag) > (realm.as_str(), tag))
+        });
+        let items = found.take(page.limit() + 1).cloned().collect();
+        Ok(Listing::cut(items, page, |seen: &SeenTag| {
+            Cursor::of_pair(seen.realm.as_str(), &seen.tag)
+        }))
+    }
+}
+
+fn is_after(page: &Page, key: &str) -> bool {
+    page.cursor().is_none_or(|cursor| key > cursor.as_str())
+}
+
+fn admits_user(filter: &UserFilter, user: &User) -> bool {
+    let profile = &user.profile;
+    filter.realm.as_ref().is_none_or(|realm| user.realm == *realm)
+        && filter
+            .external_id
+            .as_ref()
+            .is_none_or(|id| user.external_id.as_str() == id)
+        && filter
+            .username
+            .as_ref()
+            .is_none_or(|name| user.username.as_str() == name)
+        && filter
+            .email
+            .as_ref()
+            .is_none_or(|email| profile.email.as_ref() == Some(email))
+        && filter.q.as_ref().is_none_or(|q| {
+            let (username, external_id) = (user.username.as_str(), user.external_id.as_str());
+            holds(
+                q,
+                [
+                    Some(username),
+                    Some(external_id),
+                    profile.email.as_deref(),
+                    profile.name.as_deref(),
+                ],
+            )
+        })
+}
+
+/// Whether one of the texts holds another, ASCII letters in any case: what every database can do alike.
+fn holds<const N: usize>(q: &str, texts: [Option<&str>; N]) -> bool {
+    let q = q.to_ascii_lowercase();
+    texts
+        .into_iter()
+        .flatten()
+        .any(|text| text.to_ascii_lowercase().contains(&q))
+}

@@ -1,0 +1,217 @@
+//! Text that is more than text. Each constructor says what it takes; nothing here trims, folds or repairs, so
+//! what a database compares is byte for byte what the token or the person said.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::error::NameError;
+
+/// The longest external id, username or realm, in characters.
+pub const NAME_LENGTH_MAX: usize = 256;
+/// The longest organization name (slug), in characters.
+pub const SLUG_LENGTH_MAX: usize = 64;
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $check:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes the text exactly as it is, or says which rule it breaks.
+            pub fn new(text: impl Into<Arc<str>>) -> Result<Self, NameError> {
+                let text = text.into();
+                match $check(&text) {
+                    Ok(()) => Ok(Self(text)),
+                    Err(rule) => Err(NameError::Rule { what: $what, rule }),
+                }
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({:?})", stringify!($name), &*self.0)
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = NameError;
+
+            fn try_from(text: &str) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+    };
+}
+
+name!(
+    /// The boundary inside which external ids are unique and tags count.
+    Realm,
+    "realm",
+    exact
+);
+name!(
+    /// A trusted issuer's configured name (not its `iss`).
+    IssuerName,
+    "issuer",
+    exact
+);
+name!(
+    /// What the outside calls a user, an organization or a team. Taken exactly: blanks at an end are refused,
+    /// never trimmed; case is kept and counts.
+    ExternalId,
+    "external_id",
+    exact
+);
+name!(
+    /// A user's name to sign in by; unique in the realm, compared exactly.
+    Username,
+    "username",
+    exact
+);
+name!(
+    /// An organization's name in paths: lower-case letters, digits, `-`, `_` and `.`, beginning with a letter or
+    /// a digit, at most 64 characters.
+    OrganizationName,
+    "organization name",
+    slug
+);
+
+impl OrganizationName {
+    /// The slug that a display name suggests: `Acme, Inc.` gives `acme-inc`. Letters outside ASCII have no
+    /// agreed spelling and become separators; a name of nothing else gives `None`.
+    pub fn suggested_by(label: &str) -> Option<Self> {
+        let mut slug = String::new();
+        for character in label.chars().flat_map(char::to_lowercase) {
+            let kept = character.is_ascii_alphanumeric() || matches!(character, '_' | '.');
+            match kept {
+                true if slug.is_empty() && !character.is_ascii_alphanumeric() => {}
+                true => slug.push(character),
+                false if slug.is_empty() || slug.ends_with('-') => {}
+                false => slug.push('-'),
+            }
+            if slug.len() == SUGGESTED_LENGTH_MAX {
+                break;
+            }
+        }
+        Self::new(slug.trim_end_matches(['-', '.', '_'])).ok()
+    }
+
+    /// A name out of an id's text, which is a slug by itself.
+    pub(crate) fn of_id(id: &str) -> Self {
+        Self(id.into())
+    }
+
+    /// This slug made different by an ending, cut so that both fit.
+    pub fn with_ending(&self, ending: &str) -> Result<Self, NameError> {
+        let kept: String = self
+            .0
+            .chars()
+            .take(SLUG_LENGTH_MAX.saturating_sub(ending.len() + 1))
+            .collect();
+        Self::new(format!("{kept}-{ending}"))
+    }
+}
+
+/// Leaves room for an ending that tells two suggestions apart.
+const SUGGESTED_LENGTH_MAX: usize = 48;
+
+// SECURITY: an id that is trimmed or folded here but not at the identity provider is a second spelling of
+// somebody else. Refuse instead.
+fn exact(text: &str) -> Result<(), &'static str> {
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    if text.chars().count() > NAME_LENGTH_MAX {
+        return Err("it is longer than 256 characters");
+    }
+    if text.chars().any(char::is_control) {
+        return Err("it holds a control character");
+    }
+    if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
+        return Err("it begins or ends with a blank");
+    }
+    Ok(())
+}
+
+fn slug(text: &str) -> Result<(), &'static str> {
+    if !text.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit()) {
+        return Err("it must begin with a lower-case letter or a digit");
+    }
+    if text.len() > SLUG_LENGTH_MAX {
+        return Err("it is longer than 64 characters");
+    }
+    if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte))
+    {
+        return Err("it may hold lower-case letters, digits, `-`, `_` and `.` only");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_external_ids_exactly() {
+        for text in [
+            "a",
+            "Ünïcode 名",
+            "a b",
+            "O'Brien\\",
+            "a@evil@corp.com",
+            &"x".repeat(256),
+        ] {
+            assert_eq!(ExternalId::new(text).unwrap().as_str(), text);
+        }
+        for text in ["", " a", "a ", "a\u{a0}", "a\nb", "a\0", &"x".repeat(257)] {
+            assert!(ExternalId::new(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn keeps_case_apart() {
+        assert_ne!(Username::new("Ada").unwrap(), Username::new("ada").unwrap());
+    }
+
+    #[test]
+    fn takes_slugs_that_are_safe_in_a_path() {
+        for text in ["acme", "4you", "a.b-c_d", &"x".repeat(64)] {
+            assert!(OrganizationName::new(text).is_ok(), "{text}");
+        }
+        for text in ["", ".", "..", "-a", "Acme", "a/b", "a b", "é", "a%2f", &"x".repeat(65)] {
+            assert!(OrganizationName::new(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn suggests_a_slug_from_a_label() {
+        let suggested = |label: &str| OrganizationName::suggested_by(label).map(|name| name.to_string());
+        assert_eq!(suggested("Acme, Inc."), Some("acme-inc".into()));
+        assert_eq!(suggested("  ..ACME  "), Some("acme".into()));
+        assert_eq!(suggested("Société Générale"), Some("soci-t-g-n-rale".into()));
+        assert_eq!(suggested("名前"), None);
+        assert_eq!(suggested(&"x".repeat(100)), Some("x".repeat(48)));
+        let full = OrganizationName::new("x".repeat(64)).unwrap();
+        assert_eq!(full.with_ending("abc").unwrap().as_str().len(), 64);
+    }
+}

@@ -1,0 +1,194 @@
+//! Sync as a plan: what a token asks for, against what the directory holds, gives a list of named changes.
+//!
+//! The order is user, organization, team, links (`draft`), then tags (`roles`). All roles that the token gives are
+//! gathered first and compared with what is held once, so that two rules never undo one another.
+
+mod draft;
+mod roles;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use crate::audit::Actor;
+use crate::change::Change;
+use crate::desired::{Desired, DesiredTags, SyncMode, SyncPolicy};
+use crate::error::Refusal;
+use crate::grant::TokenFingerprint;
+use crate::id::{GrantId, NewId, UserId};
+use crate::name::{IssuerName, Realm};
+use crate::snapshot::{NearMiss, Snapshot, Standing, TagMatch};
+use crate::tag::TAGS_PER_TOKEN_MAX;
+use crate::user::{User, UserStatus};
+
+use self::draft::Draft;
+
+/// Plans what the directory has to change for it to agree with a token. Pure: the same arguments give the same
+/// plan, and a plan made after its own changes is empty.
+pub fn plan(
+    desired: &Desired,
+    snapshot: &Snapshot,
+    policy: &SyncPolicy,
+    now_ms: i64,
+    ids: &mut dyn NewId,
+) -> Result<SyncPlan, Refusal> {
+    if let DesiredTags::Exactly(tags) = &desired.tags
+        && tags.len() > TAGS_PER_TOKEN_MAX
+    {
+        return Err(Refusal::TooManyTags {
+            found: tags.len(),
+            limit: TAGS_PER_TOKEN_MAX,
+        });
+    }
+    if let Some(standing) = &snapshot.standing {
+        admit(&standing.user, desired.issued_at_ms)?;
+    }
+    let mut draft = Draft::new(desired, snapshot, policy, now_ms, ids);
+    let stale = snapshot.standing.is_some()
+        && matches!((desired.issued_at_ms, snapshot.last_issued_at_ms), (Some(this), Some(last)) if this < last);
+    if stale {
+        return Ok(draft.stale());
+    }
+    draft.user()?;
+    draft.organization();
+    draft.team()?;
+    draft.roles();
+    let mut plan = draft.finish();
+    if policy.mode == SyncMode::Observe {
+        plan.observe(snapshot);
+    }
+    Ok(plan)
+}
+
+/// SECURITY: status and revocation are checked before anything else, whatever else the token says, and nothing a
+/// token says changes either.
+pub(crate) fn admit(user: &User, issued_at_ms: Option<i64>) -> Result<(), Refusal> {
+    if user.status == UserStatus::Disabled {
+        return Err(Refusal::Disabled);
+    }
+    match (user.tokens_not_before_ms, issued_at_ms) {
+        (None, _) => Ok(()),
+        (Some(not_before), Some(issued)) if issued >= not_before => Ok(()),
+        (Some(_), _) => Err(Refusal::TokenRevoked),
+    }
+}
+
+/// What sync will do, and why. Made by [`plan`], carried out by [`crate::Directory::apply`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct SyncPlan {
+    /// The changes, in the order in which they are made: user, organization, team, links, tags.
+    pub changes: Vec<Change>,
+    /// What must still be so when they are made.
+    pub expects: Expects,
+    /// What the token asserts again, to be noted now and then whether anything changes or not.
+    pub touch: Touch,
+    /// Which tags of the token met which organizations.
+    pub tag_matches: Vec<TagMatch>,
+    /// Which tags would have, if case and blanks did not count (explain only).
+    pub near_misses: Vec<NearMiss>,
+    /// What was left undone, and why.
+    pub notes: Vec<Note>,
+    /// The token is older than the newest one this issuer synced for this user: it identifies, and changes nothing.
+    pub stale_token: bool,
+    /// The issuer's mode is `observe`: the changes are not made.
+    pub observed: bool,
+    /// The user as it will stand once the changes are made; without a user (observed), nobody.
+    pub(crate) after: Option<Standing>,
+}
+
+impl SyncPlan {
+    /// Whether there is nothing to write.
+    pub const fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// The user as it will stand once the changes are made; `None` where that user would only be created and the
+    /// mode is `observe`.
+    pub const fn after(&self) -> Option<&Standing> {
+        self.after.as_ref()
+    }
+
+    /// Who makes these changes, for the audit trail.
+    pub fn actor(&self) -> Actor {
+        Actor::Token {
+            issuer: self.touch.issuer.clone(),
+            token: self.touch.token.clone(),
+        }
+    }
+
+    /// Keeps the report and lets the user stand as now.
+    fn observe(&mut self, snapshot: &Snapshot) {
+        self.observed = true;
+        self.after.clone_from(&snapshot.standing);
+    }
+}
+
+/// What must still be so when a plan is applied; otherwise the store answers [`crate::StoreError::Conflict`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expects {
+    /// The user's version, or `None`: there is no such user yet.
+    pub user_version: Option<u64>,
+    /// The policy number, where the plan rests on what organizations say.
+    pub policy: Option<u64>,
+}
+
+/// A token was used. What it asserts is written at most once an hour, in batches, off the request; the newest
+/// `iat` is remembered at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touch {
+    /// Whose token.
+    pub user: UserId,
+    /// The user's realm.
+    pub realm: Realm,
+    /// Which issuer's.
+    pub issuer: IssuerName,
+    /// When it was used, in milliseconds.
+    pub at_ms: i64,
+    /// Its `iat`, in milliseconds.
+    pub issued_at_ms: Option<i64>,
+    /// The open grants that it asserts again.
+    pub asserted: Vec<GrantId>,
+    /// Until when those hold without being asserted again.
+    pub lapses_at_ms: Option<i64>,
+    /// The tags that it carries; `None` where they are not configured or missing.
+    pub tags: Option<Vec<String>>,
+    /// The token itself.
+    pub token: TokenFingerprint,
+    /// Whether what is stored is old enough to be written again.
+    pub due: bool,
+}
+
+/// Something a plan leaves undone, for explain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Note {
+    /// The claims name an organization that does not exist, and this issuer creates none.
+    OrganizationNotProvisioned,
+    /// The claims name a team that does not exist, and this issuer creates none.
+    TeamNotProvisioned,
+    /// The claims name a team without an organization.
+    TeamWithoutOrganization,
+    /// `provision = "off"`: what the claims say about the profile, organization and team is not used.
+    ProvisionOff,
+    /// The organization is declared in the configuration: its label and time zone stay as declared.
+    OrganizationDeclared,
+    /// The empty list of tags removes all permissions, the links in the same token included.
+    EmptyTagsRemoveAll,
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OrganizationNotProvisioned => {
+                "the organization in the claims does not exist and this issuer does not create organizations"
+            }
+            Self::TeamNotProvisioned => "the team in the claims does not exist and this issuer does not create teams",
+            Self::TeamWithoutOrganization => "the claims name a team but no organization, so the team is left alone",
+            Self::ProvisionOff => "provision is off: claims about profile, organization and team are not used",
+            Self::OrganizationDeclared => {
+                "the organization is declared in the configuration and keeps what it says there"
+            }
+            Self::EmptyTagsRemoveAll => "the empty list of tags removes all permissions of the user in the realm",
+        })
+    }
+}

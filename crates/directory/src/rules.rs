@@ -1,0 +1,380 @@
+//! What commands mean: from a record and a wish to changes. Pure, so that every store decides alike. For stores;
+//! everybody else goes through [`crate::Directory`].
+
+use crate::audit::{AuditEvent, By};
+use crate::change::Change;
+use crate::command::{ApiKey, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit, TeamEdit, UserEdit};
+use crate::error::{NameError, StoreError};
+use crate::grant::{Grant, GrantSource, TokenFingerprint};
+use crate::name::NAME_LENGTH_MAX;
+use crate::organization::{MembershipRule, Organization, OrganizationStatus, Origin};
+use crate::role::{Scope, ScopedRole};
+use crate::team::Team;
+use crate::user::{Profile, User, UserStatus};
+
+/// A user made by hand.
+pub fn new_user(new: NewUser, at_ms: i64) -> Result<User, StoreError> {
+    check_profile(&new.profile)?;
+    Ok(User {
+        id: new.id,
+        realm: new.realm,
+        external_id: new.external_id,
+        username: new.username,
+        profile: new.profile,
+        status: UserStatus::Active,
+        context: serde_json::Map::new(),
+        tokens_not_before_ms: None,
+        last_seen_at_ms: None,
+        created_at_ms: at_ms,
+        updated_at_ms: at_ms,
+        version: 1,
+    })
+}
+
+/// A user edited; `None` if nothing differs.
+pub fn edit_user(
+    before: &User,
+    version: Option<u64>,
+    edit: UserEdit,
+    at_ms: i64,
+) -> Result<Option<Change>, StoreError> {
+    check_version("user", version, before.version)?;
+    let mut after = before.clone();
+    if let Some(username) = edit.username {
+        after.username = username;
+    }
+    if let Some(status) = edit.status {
+        after.status = status;
+    }
+    let edits = [
+        edit.email,
+        edit.name,
+        edit.country,
+        edit.timezone,
+        edit.locale,
+        edit.language,
+    ];
+    for (field, edit) in after.profile.fields_mut().into_iter().zip(edits) {
+        edit.apply(field);
+    }
+    check_profile(&after.profile)?;
+    Ok(updated_user(before, after, at_ms))
+}
+
+/// A user signed out everywhere. The moment never moves back.
+pub fn revoke_tokens(before: &User, at_ms: i64) -> Option<Change> {
+    let mut after = before.clone();
+    after.tokens_not_before_ms = before.tokens_not_before_ms.max(Some(at_ms));
+    updated_user(before, after, at_ms)
+}
+
+fn updated_user(before: &User, mut after: User, at_ms: i64) -> Option<Change> {
+    if after == *before {
+        return None;
+    }
+    after.version += 1;
+    after.updated_at_ms = at_ms;
+    Some(Change::UpdateUser {
+        before: Box::new(before.clone()),
+        after: Box::new(after),
+    })
+}
+
+/// An organization made by hand or declared.
+pub fn new_organization(new: NewOrganization, origin: Origin, at_ms: i64) -> Result<Organization, StoreError> {
+    check_text("label", &new.label)?;
+    Ok(Organization {
+        id: new.id,
+        name: new.name,
+        label: new.label,
+        realm: new.realm,
+        external_id: new.external_id,
+        details: new.details,
+        tags: new.tags,
+        membership: new.membership,
+        status: new.status,
+        origin,
+        has_logo: false,
+        created_at_ms: at_ms,
+        updated_at_ms: at_ms,
+        version: 1,
+    })
+}
+
+/// An organization edited, if anything differs. `manual` are the open manual grants on it and on its teams:
+/// an organization that becomes `external_only` closes them, so that none is ever open on such a one.
+pub fn edit_organization(
+    before: &Organization,
+    version: Option<u64>,
+    edit: OrganizationEdit,
+    manual: Vec<Grant>,
+    at_ms: i64,
+) -> Result<Vec<Change>, StoreError> {
+    check_version("organization", version, before.version)?;
+    let mut after = before.clone();
+    if let Some(name) = edit.name {
+        after.name = name;
+    }
+    if let Some(label) = edit.label {
+        check_text("label", &label)?;
+        after.label = label;
+    }
+    edit.external_id.apply(&mut after.external_id);
+    edit.contact_name.apply(&mut after.details.contact_name);
+    edit.contact_email.apply(&mut after.details.contact_email);
+    edit.website.apply(&mut after.details.website);
+    edit.timezone.apply(&mut after.details.timezone);
+    if let Some(tags) = edit.tags {
+        after.tags = tags;
+    }
+    if let Some(membership) = edit.membership {
+        after.membership = membership;
+    }
+    if let Some(status) = edit.status {
+        after.status = status;
+    }
+    if after != *before && before.origin == Origin::Config {
+        return Err(StoreError::DeclaredInConfiguration {
+            name: before.name.clone(),
+        });
+    }
+    Ok(updated_organization(before, after, manual, at_ms))
+}
+
+/// An existing organization takes the values that the configuration declares. `manual` as for
+/// [`edit_organization`].
+pub fn declare(
+    before: &Organization,
+    declared: NewOrganization,
+    manual: Vec<Grant>,
+    at_ms: i64,
+) -> Result<Vec<Change>, StoreError> {
+    check_text("label", &declared.label)?;
+    if before.realm != declared.realm {
+        return Err(StoreError::Refused(
+            "an organization of this name exists in another realm; declare another name",
+        ));
+    }
+    let after = Organization {
+        label: declared.label,
+        external_id: declared.external_id.or_else(|| before.external_id.clone()),
+        details: declared.details,
+        tags: declared.tags,
+        membership: declared.membership,
+        status: declared.status,
+        origin: Origin::Config,
+        ..before.clone()
+    };
+    Ok(updated_organization(before, after, manual, at_ms))
+}
+
+/// An organization is no longer declared. It is not deleted, for its grants are history; it is suspended, for
+/// whoever took it out of the configuration wants it gone.
+pub fn undeclare(before: &Organization, at_ms: i64) -> Vec<Change> {
+    let after = Organization {
+        origin: Origin::Api,
+        status: OrganizationStatus::Suspended,
+        ..before.clone()
+    };
+    updated_organization(before, after, Vec::new(), at_ms)
+}
+
+/// An organization that has a logo now, or none.
+pub fn set_logo(before: &Organization, has_logo: bool, at_ms: i64) -> Vec<Change> {
+    let mut after = Organization {
+        has_logo,
+        updated_at_ms: at_ms,
+        ..before.clone()
+    };
+    after.version += 1;
+    vec![Change::UpdateOrganization {
+        before: Box::new(before.clone()),
+        after: Box::new(after),
+    }]
+}
+
+fn updated_organization(before: &Organization, mut after: Organization, manual: Vec<Grant>, at_ms: i64) -> Vec<Change> {
+    if after == *before {
+        return Vec::new();
+    }
+    after.version += 1;
+    after.updated_at_ms = at_ms;
+    let closes = before.membership != MembershipRule::ExternalOnly && after.membership == MembershipRule::ExternalOnly;
+    let mut changes = vec![Change::UpdateOrganization {
+        before: Box::new(before.clone()),
+        after: Box::new(after),
+    }];
+    if closes {
+        let why = "the organization became external_only";
+        changes.extend(
+            manual
+                .into_iter()
+                .map(|grant| close(grant, at_ms, Some(why.to_owned()))),
+        );
+    }
+    changes
+}
+
+/// A team made by hand. `organization` is the one it is to be in.
+pub fn new_team(new: NewTeam, organization: Option<&Organization>, at_ms: i64) -> Result<Team, StoreError> {
+    check_text("name", &new.name)?;
+    check_home(&new.realm, organization)?;
+    Ok(Team {
+        id: new.id,
+        realm: new.realm,
+        organization: new.organization,
+        external_id: new.external_id,
+        name: new.name,
+        created_at_ms: at_ms,
+        updated_at_ms: at_ms,
+        version: 1,
+    })
+}
+
+/// A team edited, if anything differs. `organization` is the one it is to be in, if that is edited; `manual` are
+/// then its open manual grants, which an `external_only` organization does not take.
+pub fn edit_team(
+    before: &Team,
+    version: Option<u64>,
+    edit: TeamEdit,
+    organization: Option<&Organization>,
+    manual: Vec<Grant>,
+    at_ms: i64,
+) -> Result<Vec<Change>, StoreError> {
+    check_version("team", version, before.version)?;
+    let mut after = before.clone();
+    if let Some(name) = edit.name {
+        check_text("name", &name)?;
+        after.name = name;
+    }
+    check_home(&before.realm, organization)?;
+    edit.organization.apply(&mut after.organization);
+    edit.external_id.apply(&mut after.external_id);
+    if after == *before {
+        return Ok(Vec::new());
+    }
+    after.version += 1;
+    after.updated_at_ms = at_ms;
+    let mut changes = vec![Change::UpdateTeam {
+        before: Box::new(before.clone()),
+        after: Box::new(after),
+    }];
+    if organization.is_some_and(|organization| organization.membership == MembershipRule::ExternalOnly) {
+        let why = "the team came into an organization that is external_only";
+        changes.extend(
+            manual
+                .into_iter()
+                .map(|grant| close(grant, at_ms, Some(why.to_owned()))),
+        );
+    }
+    Ok(changes)
+}
+
+/// A role given by hand: nothing if the same is open already. `open` is the open manual grant of the user on the
+/// scope, `organization` the one that the scope is or lies in.
+pub fn give(
+    new: NewGrant,
+    open: Option<Grant>,
+    organization: Option<&Organization>,
+    at_ms: i64,
+) -> Result<(Grant, Vec<Change>), StoreError> {
+    if let Some(organization) = organization
+        && organization.membership == MembershipRule::ExternalOnly
+    {
+        return Err(StoreError::ExternalOnly {
+            organization: organization.id,
+        });
+    }
+    if let Some(open) = open.as_ref().filter(|open| open.role == new.role) {
+        return Ok((open.clone(), Vec::new()));
+    }
+    let grant = Grant {
+        id: new.id,
+        user: new.user,
+        role: new.role,
+        source: GrantSource::Manual,
+        token: TokenFingerprint::default(),
+        granted_at_ms: at_ms,
+        asserted_at_ms: at_ms,
+        lapses_at_ms: None,
+        revoked_at_ms: None,
+        why: new.why,
+        revoked_why: None,
+    };
+    let mut changes = Vec::new();
+    changes.extend(open.map(|open| close(open, at_ms, Some("the role changed".to_owned()))));
+    changes.push(Change::OpenGrant(Box::new(grant.clone())));
+    Ok((grant, changes))
+}
+
+/// A grant closed.
+pub fn close(mut grant: Grant, at_ms: i64, why: Option<String>) -> Change {
+    grant.revoked_at_ms = Some(at_ms);
+    grant.revoked_why = why;
+    Change::CloseGrant(Box::new(grant))
+}
+
+/// A lapsed grant closed, at the moment it lapsed.
+pub fn close_lapsed(grant: Grant) -> Change {
+    let at_ms = grant.lapses_at_ms.unwrap_or(grant.asserted_at_ms);
+    close(grant, at_ms, Some("it was not asserted within its lease".to_owned()))
+}
+
+/// The event of an API key made or revoked.
+pub fn api_key_event(action: &str, key: &ApiKey, by: &By) -> AuditEvent {
+    let mut event = AuditEvent::new(action, by.actor.clone(), by.at_ms);
+    if let Scope::Organization(organization) = key.role.scope() {
+        event.organization = Some(organization);
+    }
+    event.detail.insert("api_key".to_owned(), key.id.to_string().into());
+    event.detail.insert("name".to_owned(), key.name.as_str().into());
+    event.detail.insert("role".to_owned(), key.role.role_str().into());
+    event
+}
+
+/// The event of a new assertion key.
+pub fn assertion_key_event(kid: &str, by: &By) -> AuditEvent {
+    let mut event = AuditEvent::new("assertion_key.created", by.actor.clone(), by.at_ms);
+    event.detail.insert("kid".to_owned(), kid.into());
+    event
+}
+
+/// The highest of a user's open grants on one scope.
+pub fn highest_role(grants: &[Grant]) -> Option<ScopedRole> {
+    grants.iter().map(|grant| grant.role).max()
+}
+
+fn check_version(what: &'static str, expected: Option<u64>, found: u64) -> Result<(), StoreError> {
+    match expected {
+        Some(expected) if expected != found => Err(StoreError::VersionMismatch { what, expected, found }),
+        _ => Ok(()),
+    }
+}
+
+fn check_home(realm: &crate::name::Realm, organization: Option<&Organization>) -> Result<(), StoreError> {
+    match organization {
+        Some(organization) if organization.realm != *realm => {
+            Err(StoreError::Refused("a team and its organization belong to one realm"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_profile(profile: &Profile) -> Result<(), StoreError> {
+    for (name, value) in Profile::FIELDS.into_iter().zip(profile.fields()) {
+        if let Some(value) = value {
+            check_text(name, value)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_text(what: &'static str, text: &str) -> Result<(), StoreError> {
+    let rule = match text {
+        _ if text.trim().is_empty() => "it is empty",
+        _ if text.chars().count() > NAME_LENGTH_MAX => "it is longer than 256 characters",
+        _ if text.chars().any(char::is_control) => "it holds a control character",
+        _ => return Ok(()),
+    };
+    Err(NameError::Rule { what, rule }.into())
+}

@@ -1,0 +1,139 @@
+//! What the planner is shown: everything about one user that a token can touch, read at one moment.
+
+use crate::grant::Grant;
+use crate::id::{OrganizationId, UserId};
+use crate::name::{OrganizationName, Realm};
+use crate::organization::{Organization, OrganizationStatus};
+use crate::role::{OrganizationRole, Scope};
+use crate::team::Team;
+use crate::user::User;
+use crate::versions::Stamp;
+
+/// How much of the directory a snapshot shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What planning needs.
+    Sync,
+    /// That, and the tags that nearly match (explain).
+    Explain,
+}
+
+/// What an organization is, as far as its people's roles go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrganizationBrief {
+    /// Its id.
+    pub id: OrganizationId,
+    /// Its name in paths.
+    pub name: OrganizationName,
+    /// Its realm.
+    pub realm: Realm,
+    /// Whether it is open.
+    pub status: OrganizationStatus,
+}
+
+impl From<&Organization> for OrganizationBrief {
+    fn from(organization: &Organization) -> Self {
+        Self {
+            id: organization.id,
+            name: organization.name.clone(),
+            realm: organization.realm.clone(),
+            status: organization.status,
+        }
+    }
+}
+
+/// A user with everything held: the open grants, lapsed ones included, in the order of their ids, and the
+/// organizations and teams that these are on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// The user.
+    pub user: User,
+    /// The open grants.
+    pub grants: Vec<Grant>,
+    /// The organizations that the grants are on.
+    pub organizations: Vec<OrganizationBrief>,
+    /// The teams that the grants are on.
+    pub teams: Vec<Team>,
+    /// The versions this was read at.
+    pub stamp: Stamp,
+}
+
+impl Standing {
+    /// The realm that a scope of one of the grants belongs to: the user's own for the platform.
+    pub(crate) fn realm_of(&self, scope: Scope) -> Option<&Realm> {
+        match scope {
+            Scope::Platform => Some(&self.user.realm),
+            Scope::Organization(id) => self
+                .organizations
+                .iter()
+                .find(|held| held.id == id)
+                .map(|held| &held.realm),
+            Scope::Team(id) => self.teams.iter().find(|team| team.id == id).map(|team| &team.realm),
+        }
+    }
+}
+
+/// A tag of the token that an organization lists, with the highest role it lists it for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagMatch {
+    /// The tag.
+    pub tag: String,
+    /// Which organization.
+    pub organization: OrganizationBrief,
+    /// The role it gives.
+    pub role: OrganizationRole,
+}
+
+/// A tag of the token that would match if case and blanks did not count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NearMiss {
+    /// The tag in the token.
+    pub tag: String,
+    /// The tag that somebody listed.
+    pub listed: String,
+    /// Who listed it; `None` for the issuer's `platform_admin` list.
+    pub organization: Option<OrganizationBrief>,
+}
+
+/// What the directory holds about one [`crate::Desired`], read at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// How much this shows.
+    pub detail: Detail,
+    /// The policy number this was read at.
+    pub policy: u64,
+    /// The user with the desired external id.
+    pub standing: Option<Standing>,
+    /// Who in the realm has the desired username.
+    pub username_owner: Option<UserId>,
+    /// The newest `iat` of this issuer's tokens for this user.
+    pub last_issued_at_ms: Option<i64>,
+    /// The organization of the realm with the desired external id.
+    pub organization: Option<Organization>,
+    /// Whether the name suggested for a new organization is taken.
+    pub organization_name_taken: bool,
+    /// The team of the realm with the desired external id.
+    pub team: Option<Team>,
+    /// The organizations of the realm that list a tag of the token, in the order of tag and organization.
+    pub tag_matches: Vec<TagMatch>,
+    /// For [`Detail::Explain`]: the ones that nearly do.
+    pub near_misses: Vec<NearMiss>,
+}
+
+impl Snapshot {
+    /// What an empty directory shows: the start of a test, and of explain without a store.
+    pub const fn empty() -> Self {
+        Self {
+            detail: Detail::Explain,
+            policy: 0,
+            standing: None,
+            username_owner: None,
+            last_issued_at_ms: None,
+            organization: None,
+            organization_name_taken: false,
+            team: None,
+            tag_matches: Vec::new(),
+            near_misses: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Gather, decide, apply: the only ways to a [`Principal`].
+
+use std::sync::Arc;
+
+use crate::desired::{Desired, SyncMode, SyncPolicy};
+use crate::directory::Directory;
+use crate::error::{Refusal, StoreError, SyncError};
+use crate::id::{NewId, UserId};
+use crate::plan::{SyncPlan, plan};
+use crate::principal::Principal;
+use crate::snapshot::Detail;
+use crate::user::UserStatus;
+
+/// How often a plan that lost its snapshot is planned anew.
+const ATTEMPTS: usize = 4;
+
+/// A principal, and what was done to get it.
+#[derive(Debug, Clone)]
+pub struct Synced {
+    /// Who the directory agrees this is.
+    pub principal: Arc<Principal>,
+    /// The plan that was carried out (or, observed, only made).
+    pub plan: Arc<SyncPlan>,
+}
+
+/// Brings the directory in step with a token, and gives the principal as it stands then. A plan that lost its
+/// snapshot is planned again, three times at the most.
+pub async fn sync(
+    directory: &dyn Directory,
+    desired: &Desired,
+    policy: &SyncPolicy,
+    now_ms: i64,
+    ids: &mut dyn NewId,
+) -> Result<Synced, SyncError> {
+    for _ in 0..ATTEMPTS {
+        let snapshot = directory
+            .snapshot(desired, Detail::Sync)
+            .await
+            .map_err(SyncError::Store)?;
+        let plan = Arc::new(plan(desired, &snapshot, policy, now_ms, ids)?);
+        // Where the user would only have been created, an observed token has nobody to speak for.
+        let mut standing = plan.after().cloned().ok_or(Refusal::NotProvisioned)?;
+        if plan.observed {
+            return Ok(Synced {
+                principal: Arc::new(Principal::of(standing, now_ms)),
+                plan,
+            });
+        }
+        if plan.is_empty() {
+            directory.touch(&plan.touch);
+            return Ok(Synced {
+                principal: Arc::new(Principal::of(standing, now_ms)),
+                plan,
+            });
+        }
+        match directory.apply(Arc::clone(&plan)).await {
+            Ok(stamp) => {
+                standing.stamp.user = stamp.user;
+                return Ok(Synced {
+                    principal: Arc::new(Principal::of(standing, now_ms)),
+                    plan,
+                });
+            }
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(SyncError::Store(error)),
+        }
+    }
+    Err(SyncError::Contended)
+}
+
+/// What [`sync`] would do and whom it would give, with nothing written: explain. Also shows the tags that nearly match, and
+/// plans as if the issuer's mode were `enforce`, so that an observed issuer can be looked at too.
+pub async fn rehearse(
+    directory: &dyn Directory,
+    desired: &Desired,
+    policy: &SyncPolicy,
+    now_ms: i64,
+    ids: &mut dyn NewId,
+) -> Result<Synced, SyncError> {
+    let snapshot = directory
+        .snapshot(desired, Detail::Explain)
+        .await
+        .map_err(SyncError::Store)?;
+    let enforced = SyncPolicy {
+        mode: SyncMode::Enforce,
+        ..policy.clone()
+    };
+    let mut plan = plan(desired, &snapshot, &enforced, now_ms, ids)?;
+    plan.observed = policy.mode == SyncMode::Observe;
+    let standing = plan.after().cloned().ok_or(Refusal::NotProvisioned)?;
+    Ok(Synced {
+        principal: Arc::new(Principal::of(standing, now_ms)),
+        plan: Arc::new(plan),
+    })
+}
+
+/// The principal of a user who is known by id: a session, an administrator's look at somebody.
+pub async fn load(directory: &dyn Directory, user: UserId, now_ms: i64) -> Result<Arc<Principal>, SyncError> {
+    let standing = directory.standing(user).await.map_err(SyncError::Store)?;
+    let standing = standing.ok_or(Refusal::NotProvisioned)?;
+    // SECURITY: a disabled user has no principal, by whichever door.
+    if standing.user.status == UserStatus::Disabled {
+        return Err(Refusal::Disabled.into());
+    }
+    Ok(Arc::new(Principal::of(standing, now_ms)))
+}

@@ -1,0 +1,229 @@
+//! What tokens asserted since it was last written: a buffer that every store keeps beside its tables.
+//!
+//! The newest `iat` per user and issuer counts at once, because an old token must not undo a newer one, even one
+//! that changed nothing and so was never written. What a crash loses is that memory of at most an hour, of tokens
+//! that changed nothing; the next use of the newer token puts things right.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::command::SeenTag;
+use crate::directory::Flush;
+use crate::id::UserId;
+use crate::name::{IssuerName, Realm};
+use crate::plan::Touch;
+
+/// Beyond this many users, the newest `iat`s are written before they are due: some ten megabytes.
+const REMEMBERED_MAX: usize = 50_000;
+/// Beyond this many tags between two writes, further ones are not noted as seen.
+const TAGS_MAX: usize = 20_000;
+
+type Key = (UserId, IssuerName);
+
+/// The buffer.
+#[derive(Debug, Default)]
+pub struct Touches {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    newest: HashMap<Key, i64>,
+    due: HashMap<Key, Touch>,
+    tags: HashMap<(Realm, String), SeenTag>,
+    /// What is being written: still counted until [`Touches::settle`].
+    in_flight: HashMap<Key, i64>,
+}
+
+/// What to write now.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Noted {
+    /// Uses that are due, one per user and issuer.
+    pub due: Vec<Touch>,
+    /// The newest `iat`, in milliseconds, of users whose use is not due.
+    pub newest: Vec<(UserId, IssuerName, i64)>,
+    /// Tags that were seen.
+    pub tags: Vec<SeenTag>,
+}
+
+impl Noted {
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.due.is_empty() && self.newest.is_empty() && self.tags.is_empty()
+    }
+}
+
+impl Touches {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a use.
+    pub fn note(&self, touch: &Touch) {
+        let mut inner = self.lock();
+        let key = (touch.user, touch.issuer.clone());
+        if let Some(issued) = touch.issued_at_ms {
+            let newest = inner.newest.entry(key.clone()).or_insert(issued);
+            *newest = issued.max(*newest);
+        }
+        if touch.due {
+            inner.note_tags(touch);
+            // The tags of the newest token are the ones to keep.
+            let older = inner
+                .due
+                .get(&key)
+                .is_some_and(|noted| noted.issued_at_ms > touch.issued_at_ms);
+            // One that finds no room here is due again at its next use.
+            let room = inner.due.len() < REMEMBERED_MAX || inner.due.contains_key(&key);
+            if !older && room {
+                inner.due.insert(key, touch.clone());
+            }
+        }
+    }
+
+    /// Notes the tags of a token whose plan is written as a whole.
+    pub fn note_tags(&self, touch: &Touch) {
+        self.lock().note_tags(touch);
+    }
+
+    /// The newest `iat` noted for a user and issuer, in milliseconds.
+    pub fn newest_issued_at_ms(&self, user: UserId, issuer: &IssuerName) -> Option<i64> {
+        let inner = self.lock();
+        let key = (user, issuer.clone());
+        inner.newest.get(&key).copied().max(inner.in_flight.get(&key).copied())
+    }
+
+    /// Takes what is to be written. It goes on counting until [`Touches::settle`].
+    pub fn take(&self, flush: Flush) -> Noted {
+        let mut inner = self.lock();
+        let all = flush == Flush::All || inner.newest.len() > REMEMBERED_MAX;
+        let mut due: Vec<Touch> = inner.due.drain().map(|(_, touch)| touch).collect();
+        due.sort_by(|a, b| (a.user, &a.issuer).cmp(&(b.user, &b.issuer)));
+        let mut newest = Vec::new();
+        for touch in &mut due {
+            let key = (touch.user, touch.issuer.clone());
+            if let Some(issued) = inner.newest.remove(&key) {
+                touch.issued_at_ms = touch.issued_at_ms.max(Some(issued));
+                inner.in_flight.insert(key, issued);
+            }
+        }
+        if all {
+            let rest = std::mem::take(&mut inner.newest);
+            newest.extend(
+                rest.iter()
+                    .map(|((user, issuer), issued)| (*user, issuer.clone(), *issued)),
+            );
+            newest.sort();
+            inner.in_flight.extend(rest);
+        }
+        let mut tags: Vec<SeenTag> = inner.tags.drain().map(|(_, seen)| seen).collect();
+        tags.sort_by(|a, b| (&a.realm, &a.tag).cmp(&(&b.realm, &b.tag)));
+        Noted { due, newest, tags }
+    }
+
+    /// Says that what was taken is written; `Err` gives back what could not be.
+    pub fn settle(&self, written: Result<(), Noted>) {
+        let mut inner = self.lock();
+        let in_flight = std::mem::take(&mut inner.in_flight);
+        if let Err(noted) = written {
+            for (key, issued) in in_flight {
+                let newest = inner.newest.entry(key).or_insert(issued);
+                *newest = issued.max(*newest);
+            }
+            for touch in noted.due {
+                inner.due.entry((touch.user, touch.issuer.clone())).or_insert(touch);
+            }
+            for seen in noted.tags {
+                inner.tags.entry((seen.realm.clone(), seen.tag.clone())).or_insert(seen);
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn note_tags(&mut self, touch: &Touch) {
+        for tag in touch.tags.iter().flatten().filter(|tag| !tag.is_empty()) {
+            if self.tags.len() >= TAGS_MAX {
+                return;
+            }
+            let seen = self
+                .tags
+                .entry((touch.realm.clone(), tag.clone()))
+                .or_insert_with(|| SeenTag {
+                    realm: touch.realm.clone(),
+                    tag: tag.clone(),
+                    first_seen_at_ms: touch.at_ms,
+                    last_seen_at_ms: touch.at_ms,
+                });
+            seen.last_seen_at_ms = seen.last_seen_at_ms.max(touch.at_ms);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grant::TokenFingerprint;
+    use crate::id::CountingIds;
+
+    fn touch(issued_at_ms: i64, due: bool) -> Touch {
+        Touch {
+            user: UserId::new(0, &mut CountingIds(0)),
+            realm: Realm::new("r").unwrap(),
+            issuer: IssuerName::new("i").unwrap(),
+            at_ms: 1_000,
+            issued_at_ms: Some(issued_at_ms),
+            asserted: Vec::new(),
+            lapses_at_ms: None,
+            tags: Some(vec!["a".into(), String::new()]),
+            token: TokenFingerprint::default(),
+            due,
+        }
+    }
+
+    #[test]
+    fn the_newest_iat_counts_from_the_note_to_the_write_and_through_it() {
+        let touches = Touches::default();
+        let (user, issuer) = (touch(0, false).user, touch(0, false).issuer);
+        touches.note(&touch(20, false));
+        touches.note(&touch(10, false));
+        assert_eq!(touches.newest_issued_at_ms(user, &issuer), Some(20));
+        assert!(touches.take(Flush::Due).is_empty(), "nothing is due");
+        let noted = touches.take(Flush::All);
+        assert_eq!(noted.newest, [(user, issuer.clone(), 20)]);
+        assert_eq!(
+            touches.newest_issued_at_ms(user, &issuer),
+            Some(20),
+            "while it is being written"
+        );
+        touches.settle(Ok(()));
+        assert_eq!(
+            touches.newest_issued_at_ms(user, &issuer),
+            None,
+            "the store knows it now"
+        );
+    }
+
+    #[test]
+    fn one_use_per_user_and_issuer_is_written_with_the_newest_tags() {
+        let touches = Touches::default();
+        touches.note(&touch(20, true));
+        touches.note(&Touch {
+            tags: Some(vec!["old".into()]),
+            ..touch(10, true)
+        });
+        let noted = touches.take(Flush::Due);
+        assert_eq!(noted.due, [touch(20, true)]);
+        let tags: Vec<&str> = noted.tags.iter().map(|seen| seen.tag.as_str()).collect();
+        assert_eq!(tags, ["a", "old"]);
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_kept() {
+        let touches = Touches::default();
+        touches.note(&touch(20, true));
+        let noted = touches.take(Flush::Due);
+        touches.settle(Err(noted.clone()));
+        assert_eq!(touches.take(Flush::Due), noted);
+    }
+}

@@ -1,0 +1,104 @@
+//! A person or machine that a realm knows.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+use crate::id::UserId;
+use crate::name::{ExternalId, Realm, Username};
+use crate::role::word;
+
+word!(
+    /// Whether a user may come in at all.
+    UserStatus, "user status", {
+        /// As usual.
+        Active = "active",
+        /// Refused whatever the token says. Provisioning never re-enables.
+        Disabled = "disabled",
+    }
+);
+
+/// The profile that tokens and administrators write. Data, never a key: nothing is ever linked by e-mail.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Profile {
+    /// E-mail address as given.
+    pub email: Option<String>,
+    /// Display name.
+    pub name: Option<String>,
+    /// ISO 3166-1 alpha-3, upper case.
+    pub country: Option<String>,
+    /// A tz database name.
+    pub timezone: Option<String>,
+    /// BCP 47.
+    pub locale: Option<String>,
+    /// BCP 47.
+    pub language: Option<String>,
+}
+
+impl Profile {
+    /// The names of the fields, in the order of [`Profile::fields`].
+    pub const FIELDS: [&'static str; 6] = ["email", "name", "country", "timezone", "locale", "language"];
+
+    /// The values, in the order of [`Profile::FIELDS`].
+    pub fn fields(&self) -> [&Option<String>; 6] {
+        [
+            &self.email,
+            &self.name,
+            &self.country,
+            &self.timezone,
+            &self.locale,
+            &self.language,
+        ]
+    }
+
+    pub(crate) fn fields_mut(&mut self) -> [&mut Option<String>; 6] {
+        [
+            &mut self.email,
+            &mut self.name,
+            &mut self.country,
+            &mut self.timezone,
+            &mut self.locale,
+            &mut self.language,
+        ]
+    }
+}
+
+/// Only which fields are set: profiles are personal, logs are not.
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let set = Self::FIELDS
+            .iter()
+            .zip(self.fields())
+            .filter(|(_, value)| value.is_some());
+        f.debug_set().entries(set.map(|(name, _)| name)).finish()
+    }
+}
+
+/// A user.
+#[derive(Debug, Clone, PartialEq)]
+pub struct User {
+    /// Its id.
+    pub id: UserId,
+    /// Where its external id and username are unique.
+    pub realm: Realm,
+    /// What the identity provider calls it; unique in the realm.
+    pub external_id: ExternalId,
+    /// What people call it; unique in the realm, compared exactly.
+    pub username: Username,
+    /// E-mail, name and the like.
+    pub profile: Profile,
+    /// Whether it may come in.
+    pub status: UserStatus,
+    /// Custom contexts from the token (S1), kept with the user.
+    pub context: Map<String, Value>,
+    /// Tokens issued before this time, in milliseconds, are refused ("sign out everywhere").
+    pub tokens_not_before_ms: Option<i64>,
+    /// When a token was last used, to the hour.
+    pub last_seen_at_ms: Option<i64>,
+    /// When the record was made.
+    pub created_at_ms: i64,
+    /// When the record was last changed.
+    pub updated_at_ms: i64,
+    /// Counts every change of the user, its grants included; starts at 1.
+    pub version: u64,
+}

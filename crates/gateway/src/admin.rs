@@ -1,0 +1,217 @@
+//! The admin API: the directory and the state of the gateway, for people and programs that look after it.
+//!
+//! **In:** requests under `/api/v1` with an API key or an administrator's token. **Out:** snake_case JSON, and problem
+//! documents (RFC 9457) for everything that is not done. The tree is the URL space: `users/list.rs` is `GET /users`.
+//! An endpoint's file has the shape of what it takes, its description for OpenAPI, and the handler; its tests are in
+//! `tests/it/admin/` under the same name.
+//!
+//! Invariants:
+//! * A handler reaches the directory only through a permit, which is given for a named action
+//!   ([`narthex_decision::Action`]).
+//! * Nothing here reads a secret back: API keys are shown when they are made, and never again.
+//! * Errors never quote the store; its words go to the log.
+//! * There are no cookies and no CORS headers: a page of another origin has no way in.
+//!
+//! Conventions: lists are `{"items":[…],"next_cursor":null}`; times are RFC 3339 in UTC with milliseconds; unknown
+//! members and parameters are errors; `PATCH` is a merge patch (RFC 7396: absent stays, `null` empties). `If-Match` is
+//! optional: with it a change is made only to the version that was read (412 otherwise), without it the last one wins.
+//! `Idempotency-Key` on creates is remembered for a day.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{self as axum_extract, DefaultBodyLimit, Request};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::get;
+use http::{HeaderValue, header};
+use narthex_directory::Directory;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::clock::{Clock, NoEntropy, RequestIds};
+
+mod access;
+mod answer;
+mod api_key;
+mod api_keys;
+mod audit_events;
+mod edit;
+mod error;
+mod explain;
+mod extract;
+mod issuers;
+mod once;
+mod organizations;
+mod problems;
+mod routes;
+mod surroundings;
+mod tags;
+mod teams;
+mod tidy;
+mod time;
+mod users;
+mod words;
+
+pub use answer::List;
+pub use api_key::FreshApiKey;
+pub use api_keys::{ApiKeyBody, FreshApiKeyBody};
+pub use audit_events::{ActorBody, EventBody};
+pub use edit::Patch;
+pub use error::{ApiError, KeyFault};
+pub use organizations::{MemberBody, MemberUser, OrganizationBody};
+pub use surroundings::{
+    ExplainRequest, IssuerBody, KeyBody, KeyErrorBody, KeyHealthBody, KeySummary, RefreshRefusal, RefusedKeyBody,
+    RequestToExplain, RouteBody, Surroundings,
+};
+pub use tags::{ListedTag, TagBody};
+pub use teams::TeamBody;
+pub use time::Time;
+pub use users::{GrantBody, ScopeBody, TokenBody, UserBody};
+pub use words::{EventOrder, Membership, OrganizationRole, OrganizationStatus, Origin, PlatformRole, Source, TeamRole, UserStatus};
+
+/// What the admin API works with.
+pub struct AdminState {
+    directory: Arc<dyn Directory>,
+    surroundings: Arc<dyn Surroundings>,
+    clock: Clock,
+    request_ids: RequestIds,
+    attempts: once::Attempts,
+}
+
+impl std::fmt::Debug for AdminState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AdminState").field("clock", &self.clock).finish_non_exhaustive()
+    }
+}
+
+impl AdminState {
+    /// The API over this directory.
+    ///
+    /// # Errors
+    ///
+    /// [`NoEntropy`] when the operating system has no random bytes to give.
+    pub fn new(
+        directory: Arc<dyn Directory>,
+        surroundings: Arc<dyn Surroundings>,
+        clock: Clock,
+    ) -> Result<Arc<Self>, NoEntropy> {
+        let (request_ids, attempts) = (RequestIds::new()?, once::Attempts::default());
+        Ok(Arc::new(Self { directory, surroundings, clock, request_ids, attempts }))
+    }
+}
+
+/// Everything under `/api/v1`, and `/openapi.json`. The rest of the admin port's paths are free.
+pub fn router(state: Arc<AdminState>) -> Router {
+    let (api, _) = operations().split_for_parts();
+    let api = api
+        .fallback(async || ApiError::NoSuchPath)
+        .method_not_allowed_fallback(async || ApiError::Method)
+        .layer(DefaultBodyLimit::max(extract::BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), finish))
+        .with_state(state);
+    let document = openapi();
+    let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    Router::new().nest(BASE, api).route("/openapi.json", get(async move || (json, document)))
+}
+
+/// The OpenAPI document, as it is served and as it is kept in `docs/reference/openapi.json`.
+pub fn openapi() -> String {
+    let (_, api) = OpenApiRouter::with_openapi(Description::openapi()).nest(BASE, operations()).split_for_parts();
+    // Every key in it is text, and it holds numbers of ours only: this does not fail.
+    let mut text = api.to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// What handlers are given.
+type State = Arc<AdminState>;
+
+const BASE: &str = "/api/v1";
+
+fn operations() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .merge(users::operations())
+        .merge(organizations::operations())
+        .merge(teams::operations())
+        .merge(issuers::operations())
+        .merge(routes::operations())
+        .merge(explain::operations())
+        .merge(audit_events::operations())
+        .merge(tags::operations())
+        .merge(api_keys::operations())
+}
+
+/// The outermost layer: numbers the request, writes what went wrong as a problem document, and sets the headers that
+/// every answer has.
+async fn finish(axum_extract::State(state): axum_extract::State<State>, request: Request, next: Next) -> Response {
+    let request_id = state.request_ids.next();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut response = next.run(request).await;
+    let status = response.status();
+    let error = response.extensions_mut().remove::<ApiError>();
+    if let Some(error) = error.or_else(|| is_failure(status).then(|| ApiError::of_status(status))) {
+        let allow = response.headers_mut().remove(header::ALLOW);
+        if let Some(private) = error.private() {
+            tracing::error!(event = "admin_failed", request_id, error = private, "the admin API could not answer");
+        }
+        response = error.answer(&request_id);
+        response.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
+    }
+    let status = response.status().as_u16();
+    tracing::debug!(event = "admin", request_id, %method, path, status);
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(id) = HeaderValue::from_str(&request_id) {
+        headers.insert("x-narthex-request-id", id);
+    }
+    response
+}
+
+fn is_failure(status: http::StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+/// The part of the OpenAPI document that belongs to no operation.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Narthex admin API",
+        description = "Users, organizations, teams and grants; issuers and their keys; explain.\n\n\
+            Lists are `{\"items\":[…],\"next_cursor\":null}`: send `next_cursor` as `cursor` to read on. \
+            Times are RFC 3339 in UTC with milliseconds. Members and parameters that are not known are errors. \
+            `PATCH` is a merge patch (RFC 7396): what is absent stays, `null` empties.\n\n\
+            `If-Match` is optional on changes: with the `ETag` of what was read, the change is made only if nobody else \
+            has changed it since (412 otherwise); without it, the last change wins. \
+            `Idempotency-Key` on creates is remembered for 24 hours on the node that was asked: the same request again \
+            gets the same answer, another one under the same key 422.\n\n\
+            Errors are problem documents (RFC 9457) with a stable `reason`.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
+    ),
+    components(schemas(crate::respond::Problem)),
+    modifiers(&Bearer),
+    security(("bearer" = [])),
+    tags(
+        (name = "users", description = "People and machines, and what they may."),
+        (name = "organizations", description = "Organizations, their tags and their members."),
+        (name = "teams", description = "Teams and their members."),
+        (name = "issuers", description = "Trusted issuers and the health of their keys."),
+        (name = "diagnosis", description = "Routes, explain, tags, the audit trail."),
+        (name = "api keys", description = "Keys for this API."),
+    )
+)]
+struct Description;
+
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key (`nx_…`), or a token of a platform admin or viewer or of an organization's admin."))
+            .build();
+        openapi.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}

@@ -1,0 +1,258 @@
+//! Who calls, and what they may do.
+//!
+//! A handler gets an [`Admin`], which proves that somebody known calls and gives nothing else. The directory and the
+//! rest are behind [`Admin::permit`], which asks for the [`Action`]: a handler that forgets to ask has nothing to work
+//! with.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use http::HeaderMap;
+use http::request::Parts;
+use narthex_decision::{Action, Actor as Reach, ActorScope, Reason};
+use narthex_directory::{
+    Actor, By, CountingIds, Directory, Organization, OrganizationId, OrganizationRole, OrganizationStatus, PlatformRole,
+    Principal, Realm, Scope, ScopedRole, Team, TeamId,
+};
+use serde::Serialize;
+
+use super::AdminState;
+use super::answer::{Created, Kept};
+use super::api_key;
+use super::error::{ApiError, KeyFault};
+use super::extract::IdempotencyKey;
+use super::once::{Attempt, Begun};
+use super::surroundings::Surroundings;
+use crate::clock::NewIds;
+use crate::credentials::{self, Presented, TokenPlaces};
+use crate::respond::Refusal;
+
+/// Somebody known, calling.
+pub(crate) struct Admin {
+    state: Arc<AdminState>,
+    actor: Actor,
+    reach: Reach,
+    path: String,
+}
+
+impl FromRequestParts<Arc<AdminState>> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<AdminState>) -> Result<Self, ApiError> {
+        let (actor, reach) = authenticate(state, &parts.headers).await?;
+        Ok(Self { state: Arc::clone(state), actor, reach, path: parts.uri.path().to_owned() })
+    }
+}
+
+/// SECURITY: what says of itself that it is an API key is never tried as anything else, and a refused one is refused:
+/// only a request that presents nothing is asked to present something.
+async fn authenticate(state: &AdminState, headers: &HeaderMap) -> Result<(Actor, Reach), ApiError> {
+    let bearer = match credentials::present(headers, None, &TokenPlaces::default()) {
+        Presented::One(bearer, _) => bearer,
+        Presented::Nothing => return Err(Refusal::new(Reason::TokenMissing).into()),
+        Presented::Several => return Err(Refusal::new(Reason::TokenMultiple).into()),
+        Presented::Unreadable => return Err(Refusal::new(Reason::TokenMalformed).into()),
+    };
+    if api_key::is_api_key(bearer) {
+        return of_api_key(state, bearer).await;
+    }
+    let principal = state.surroundings.authenticate(bearer, headers).await?;
+    Ok((Actor::User(principal.user().id), reach(&principal)))
+}
+
+async fn of_api_key(state: &AdminState, bearer: &str) -> Result<(Actor, Reach), ApiError> {
+    let key = state.directory.api_key(api_key::hash(bearer)).await?.ok_or(ApiError::Key(KeyFault::Unknown))?;
+    if key.revoked_at_ms.is_some() {
+        return Err(ApiError::Key(KeyFault::Revoked));
+    }
+    if !key.works_at(state.clock.now_ms()) {
+        return Err(ApiError::Key(KeyFault::Expired));
+    }
+    let scope = match key.role {
+        ScopedRole::Platform(role) => Some(ActorScope::Platform(role)),
+        ScopedRole::Organization(id, role) => {
+            let found = state.directory.organization(id).await?;
+            if found.is_none_or(|organization| organization.status == OrganizationStatus::Suspended) {
+                return Err(Refusal::new(Reason::OrganizationSuspended).into());
+            }
+            Some(ActorScope::Organization(id, role))
+        }
+        ScopedRole::Team(..) => None,
+    };
+    Ok((Actor::ApiKey(key.id), Reach { scopes: scope.into_iter().collect() }))
+}
+
+/// What a person's roles reach. A suspended organization's admins reach nothing by it.
+fn reach(principal: &Principal) -> Reach {
+    let open = principal.memberships().iter().filter(|held| held.status == OrganizationStatus::Active);
+    let organizations = open.map(|held| ActorScope::Organization(held.organization, held.role));
+    let platform = std::iter::once(ActorScope::Platform(principal.platform_role()));
+    Reach { scopes: platform.chain(organizations).collect() }
+}
+
+impl Admin {
+    /// The right to do this; `organization` is the one it is about, if it is about one.
+    pub(crate) fn permit(&self, action: Action, organization: Option<OrganizationId>) -> Result<Permit<'_>, ApiError> {
+        if self.reach.may(action, organization) {
+            return Ok(Permit { admin: self });
+        }
+        let reason = if organization.is_some() { Reason::OrganizationRole } else { Reason::PlatformRole };
+        Err(ApiError::Forbidden { reason, needs: who_may(action) })
+    }
+
+    /// The organization of this name or id, and the right to do this there. Text that is an id is never a name.
+    ///
+    /// SECURITY: whoever reaches one organization only cannot tell another one from none.
+    pub(crate) async fn organization(&self, action: Action, text: &str) -> Result<(Permit<'_>, Organization), ApiError> {
+        let directory = &self.state.directory;
+        let found = match (text.parse(), text.try_into()) {
+            (Ok(id), _) => directory.organization(id).await?,
+            (Err(_), Ok(name)) => directory.organization_named(name).await?,
+            (Err(_), Err(_)) => None,
+        };
+        match found {
+            Some(organization) => Ok((self.permit(action, Some(organization.id))?, organization)),
+            None => Err(self.unknown(action, "organization")),
+        }
+    }
+
+    /// The team with this id, and the right to do this in its organization.
+    ///
+    /// SECURITY: as [`Admin::organization`].
+    pub(crate) async fn team(&self, action: Action, text: &str) -> Result<(Permit<'_>, Team), ApiError> {
+        let id = text.parse::<TeamId>().ok();
+        let found = match id {
+            Some(id) => self.state.directory.team(id).await?,
+            None => None,
+        };
+        match found {
+            Some(team) if self.reach.may(action, team.organization) => Ok((Permit { admin: self }, team)),
+            Some(_) => Err(ApiError::Forbidden { reason: Reason::OrganizationRole, needs: who_may(action) }),
+            None => Err(self.unknown(action, "team")),
+        }
+    }
+
+    fn unknown(&self, action: Action, what: &'static str) -> ApiError {
+        if self.reach.may(action, None) {
+            ApiError::Unknown { what }
+        } else {
+            ApiError::Forbidden { reason: Reason::OrganizationRole, needs: who_may(action) }
+        }
+    }
+
+    /// The organizations where the caller may do this, for a caller who may not do it everywhere.
+    pub(crate) fn own_organizations(&self, action: Action) -> Vec<OrganizationId> {
+        let own = self.reach.scopes.iter().filter_map(|scope| match scope {
+            ActorScope::Organization(id, _) => Some(*id),
+            ActorScope::Platform(_) => None,
+        });
+        own.filter(|id| self.reach.may(action, Some(*id))).collect()
+    }
+}
+
+/// Everybody who may do this, as the subject of a sentence. Worked out from the table itself.
+fn who_may(action: Action) -> &'static str {
+    let organization = OrganizationId::new(0, &mut CountingIds(0));
+    let may = |scope| Reach { scopes: vec![scope] }.may(action, Some(organization));
+    let viewers = may(ActorScope::Platform(PlatformRole::Viewer));
+    let own = may(ActorScope::Organization(organization, OrganizationRole::Admin));
+    match (viewers, own) {
+        (true, true) => "platform admins and viewers and the organization's own admins",
+        (true, false) => "platform admins and viewers",
+        (false, true) => "platform admins and the organization's own admins",
+        (false, false) => "platform admins",
+    }
+}
+
+/// The right to do what was asked for. Only [`Admin`] gives it.
+#[derive(Clone, Copy)]
+pub(crate) struct Permit<'a> {
+    admin: &'a Admin,
+}
+
+impl<'a> Permit<'a> {
+    /// The directory.
+    pub(crate) fn directory(self) -> &'a dyn Directory {
+        &*self.admin.state.directory
+    }
+
+    /// The rest of the gateway.
+    pub(crate) fn surroundings(self) -> &'a dyn Surroundings {
+        &*self.admin.state.surroundings
+    }
+
+    /// Now, in milliseconds.
+    pub(crate) fn now_ms(self) -> i64 {
+        self.admin.state.clock.now_ms()
+    }
+
+    /// Who does it, and when.
+    pub(crate) fn by(self) -> By {
+        By { actor: self.admin.actor.clone(), at_ms: self.now_ms() }
+    }
+
+    /// A source of new ids.
+    pub(crate) fn ids(self) -> Result<NewIds, ApiError> {
+        Ok(NewIds::new()?)
+    }
+
+    /// The realm that was named, or the only one there is.
+    pub(crate) fn realm(self, named: Option<String>) -> Result<Realm, ApiError> {
+        if let Some(named) = named {
+            return Realm::new(named).map_err(ApiError::name("realm"));
+        }
+        let mut realms = self.surroundings().realms();
+        match (realms.pop(), realms.len()) {
+            (Some(realm), 0) => Ok(realm),
+            (Some(_), _) => Err(ApiError::invalid("realm", "there is more than one realm; say which")),
+            (None, _) => Err(ApiError::invalid("realm", "no issuer is configured, so there is no realm yet; name one")),
+        }
+    }
+
+    /// What these scopes are called. The platform has no name.
+    pub(crate) async fn scope_names(self, scopes: impl Iterator<Item = Scope>) -> Result<HashMap<Scope, String>, ApiError> {
+        let mut names = HashMap::new();
+        for scope in scopes.collect::<HashSet<_>>() {
+            let name = match scope {
+                Scope::Platform => None,
+                Scope::Organization(id) => self.directory().organization(id).await?.map(|found| found.name.to_string()),
+                Scope::Team(id) => self.directory().team(id).await?.map(|found| found.name),
+            };
+            names.extend(name.map(|name| (scope, name)));
+        }
+        Ok(names)
+    }
+
+    /// Carries out a create, or answers it again if the caller has made this attempt before.
+    pub(crate) async fn once<T: Serialize>(
+        self,
+        key: IdempotencyKey,
+        digest: [u8; 32],
+        create: impl Future<Output = Result<Created<T>, ApiError>>,
+    ) -> Result<Kept, ApiError> {
+        self.once_showing(key, digest, async { create.await.map(|created| (created.kept(), created.kept())) }).await
+    }
+
+    /// As [`Permit::once`], for a create whose first answer (the one before the other) shows more than is remembered.
+    pub(crate) async fn once_showing(
+        self,
+        IdempotencyKey(key): IdempotencyKey,
+        digest: [u8; 32],
+        create: impl Future<Output = Result<(Kept, Kept), ApiError>>,
+    ) -> Result<Kept, ApiError> {
+        let Some(key) = key else {
+            return create.await.map(|(shown, _)| shown);
+        };
+        let actor = format!("{} {}", self.admin.actor.kind(), self.admin.actor.name().unwrap_or_default());
+        let attempt = Attempt { actor, path: self.admin.path.clone(), key };
+        match self.admin.state.attempts.begin(attempt, digest, self.now_ms())? {
+            Begun::Again(answer) => Ok(answer),
+            Begun::First(ticket) => {
+                let (shown, remembered) = create.await?;
+                ticket.answered(remembered);
+                Ok(shown)
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What a call that did what was asked is answered with.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use narthex_directory::{Listing, Page};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::extract::etag;
+
+/// A part of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct List<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// What to send as `cursor` to read on; `null` at the end.
+    #[schema(required)]
+    pub next_cursor: Option<String>,
+}
+
+impl<T> List<T> {
+    /// A page of the directory, item by item in the API's shape.
+    pub fn of<U>(listing: Listing<U>, shape: impl FnMut(U) -> T) -> Self {
+        Self {
+            items: listing.items.into_iter().map(shape).collect(),
+            next_cursor: listing.next_cursor.map(|cursor| cursor.to_string()),
+        }
+    }
+
+    /// A page of a list that is at hand whole, in the order of its keys.
+    pub(crate) fn cut(mut all: Vec<T>, page: &Page, key: impl Fn(&T) -> String) -> Self {
+        all.sort_by_cached_key(&key);
+        if let Some(after) = page.cursor() {
+            all.retain(|item| key(item).as_str() > after.as_str());
+        }
+        Self::of(Listing::cut(all, page, key), |item| item)
+    }
+}
+
+impl<T: Serialize> IntoResponse for List<T> {
+    fn into_response(self) -> Response {
+        Json(self).into_response()
+    }
+}
+
+/// One record, with its version as `ETag`.
+pub(crate) struct Found<T> {
+    /// The version.
+    pub(crate) version: u64,
+    /// The record.
+    pub(crate) body: T,
+}
+
+impl<T: Serialize> IntoResponse for Found<T> {
+    fn into_response(self) -> Response {
+        let mut response = Json(self.body).into_response();
+        tag(&mut response, self.version);
+        response
+    }
+}
+
+/// A record that has just been made: 201, with where it is.
+pub(crate) struct Created<T> {
+    /// Its path.
+    pub(crate) location: String,
+    /// Its version, if it has one.
+    pub(crate) version: Option<u64>,
+    /// The record.
+    pub(crate) body: T,
+}
+
+impl<T: Serialize> Created<T> {
+    /// The answer's parts, as they can be kept and given again.
+    pub(crate) fn kept(&self) -> Kept {
+        Kept {
+            location: self.location.clone(),
+            version: self.version,
+            // Shapes of ours have text keys and finite numbers only: this does not fail.
+            body: serde_json::to_vec(&self.body).unwrap_or_default().into(),
+        }
+    }
+}
+
+/// A [`Created`] as bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    location: String,
+    version: Option<u64>,
+    body: bytes::Bytes,
+}
+
+impl Kept {
+    /// What it costs to keep, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.location.len() + self.body.len()
+    }
+}
+
+impl IntoResponse for Kept {
+    fn into_response(self) -> Response {
+        let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+        let mut response = (StatusCode::CREATED, json, self.body).into_response();
+        if let Ok(location) = HeaderValue::from_str(&self.location) {
+            response.headers_mut().insert(header::LOCATION, location);
+        }
+        if let Some(version) = self.version {
+            tag(&mut response, version);
+        }
+        response
+    }
+}
+
+fn tag(response: &mut Response, version: u64) {
+    if let Ok(tag) = HeaderValue::from_str(&etag(version)) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use narthex_directory::Cursor;
+
+    #[test]
+    fn a_list_at_hand_is_cut_like_any_other() {
+        let all = || ["c", "a", "b"].map(str::to_owned).to_vec();
+        let first = List::cut(all(), &Page::first(2), Clone::clone);
+        assert_eq!((first.items, first.next_cursor.clone()), (vec!["a".to_owned(), "b".to_owned()], Some("b".to_owned())));
+        let rest = List::cut(all(), &Page::after(Cursor::new("b"), 2), Clone::clone);
+        assert_eq!((rest.items, rest.next_cursor), (vec!["c".to_owned()], None));
+    }
+}

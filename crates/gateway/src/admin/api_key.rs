@@ -1,0 +1,91 @@
+//! API keys: `nx_` and 32 random bytes in base64url. Only the SHA-256 is kept.
+
+use std::fmt;
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use narthex_directory::SecretHash;
+use zeroize::Zeroizing;
+
+use crate::clock::{NoEntropy, random_bytes};
+
+/// What every key begins with, so that one is known for what it is wherever it turns up.
+const PREFIX: &str = "nx_";
+
+/// A key that has just been made. Shown once; printing it with `{:?}` says nothing.
+pub struct FreshApiKey(Zeroizing<String>);
+
+impl FreshApiKey {
+    /// A new key.
+    ///
+    /// # Errors
+    ///
+    /// [`NoEntropy`] when the operating system has no random bytes to give.
+    pub fn new() -> Result<Self, NoEntropy> {
+        let secret = Zeroizing::new(random_bytes::<32>()?);
+        Ok(Self(Zeroizing::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(*secret)))))
+    }
+
+    /// The key, to be shown to whoever asked for it and to be kept nowhere.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
+    /// What is kept.
+    pub fn hash(&self) -> SecretHash {
+        hash(self.text())
+    }
+}
+
+impl fmt::Debug for FreshApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FreshApiKey(***)")
+    }
+}
+
+/// Whether a bearer token says of itself that it is an API key.
+pub(crate) fn is_api_key(bearer: &str) -> bool {
+    bearer.starts_with(PREFIX)
+}
+
+/// What is kept of a key.
+///
+/// A key is 256 random bits: there is nothing to guess, so a fast hash is the right one, and finding a record by it
+/// tells an attacker who can time the look-up nothing about any other key.
+pub(crate) fn hash(key: &str) -> SecretHash {
+    SecretHash(sha256(key.as_bytes()))
+}
+
+/// SHA-256.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    for (to, from) in hash.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()) {
+        *to = *from;
+    }
+    hash
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_43_characters_after_its_prefix_and_never_the_same() {
+        let (one, other) = (FreshApiKey::new().unwrap(), FreshApiKey::new().unwrap());
+        assert_eq!(one.text().len(), PREFIX.len() + 43);
+        assert!(is_api_key(one.text()));
+        assert_ne!(one.text(), other.text());
+        assert_ne!(one.hash(), other.hash());
+        assert_eq!(one.hash(), hash(one.text()));
+        assert_eq!(format!("{one:?} {:?}", one.hash()), "FreshApiKey(***) SecretHash(***)");
+    }
+
+    #[test]
+    fn the_hash_is_sha_256() {
+        // SPEC: FIPS 180-2, appendix B.1
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        let hex: String = sha256(b"abc").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(hex, expected);
+    }
+}

@@ -1,0 +1,59 @@
+//! JSON merge patch (RFC 7396) for one member: absent leaves, `null` empties, a value sets.
+
+use serde::{Deserialize, Deserializer};
+
+/// What a change says about one member.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Patch<T> {
+    /// Nothing: it stays.
+    #[default]
+    Keep,
+    /// `null`: it becomes empty.
+    Clear,
+    /// A value.
+    Set(T),
+}
+
+impl<T> Patch<T> {
+    /// Whether the change says anything about it.
+    pub const fn is_given(&self) -> bool {
+        !matches!(self, Self::Keep)
+    }
+
+    /// The directory's word for it, with the value taken through a check.
+    pub(crate) fn checked<U, E>(self, check: impl FnOnce(T) -> Result<Option<U>, E>) -> Result<narthex_directory::Edit<U>, E> {
+        Ok(match self {
+            Self::Keep => narthex_directory::Edit::Keep,
+            Self::Clear => narthex_directory::Edit::Clear,
+            Self::Set(value) => check(value)?.map_or(narthex_directory::Edit::Clear, narthex_directory::Edit::Set),
+        })
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Option::deserialize(deserializer)?.map_or(Self::Clear, Self::Set))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Body {
+        #[serde(default)]
+        name: Patch<String>,
+    }
+
+    #[test]
+    fn absent_null_and_a_value_are_three_things() {
+        for (json, expected) in [
+            ("{}", Patch::Keep),
+            (r#"{"name":null}"#, Patch::Clear),
+            (r#"{"name":"x"}"#, Patch::Set("x".to_owned())),
+        ] {
+            assert_eq!(serde_json::from_str::<Body>(json).unwrap().name, expected);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! What the API answers when it does not do what was asked, and the single match from there to status and reason.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use narthex_decision::Reason;
+use narthex_directory::{NameError, StoreError};
+
+use crate::clock::NoEntropy;
+use crate::respond::{self, Problem, Refusal};
+
+/// Why a call of the admin API was not carried out. The texts are for the caller; what only the log may know is in
+/// [`ApiError::private`].
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApiError {
+    /// The token is missing or refused.
+    #[error("{}", .0.reason.advice())]
+    Token(Refusal),
+    /// The API key is none, or no longer one.
+    #[error("the API key {0}; make one with `narthex key create`")]
+    Key(KeyFault),
+    /// The caller may not do this.
+    #[error("only {needs} may do this")]
+    Forbidden {
+        /// The reason that says on what a role is missing.
+        reason: Reason,
+        /// Who may.
+        needs: &'static str,
+    },
+    /// There is no such path.
+    #[error("there is nothing at this path; `/openapi.json` lists what there is")]
+    NoSuchPath,
+    /// There is a resource here, but not with this method.
+    #[error("this path does not take this method; the header `Allow` lists those it takes")]
+    Method,
+    /// There is no such record, or none that the caller may know of.
+    #[error("no such {what}")]
+    Unknown {
+        /// Which kind of record.
+        what: &'static str,
+    },
+    /// The body is of a kind that is not taken here.
+    #[error("send the body as `{expected}` (header `Content-Type`)")]
+    MediaType {
+        /// What is taken.
+        expected: &'static str,
+    },
+    /// The body is too large.
+    #[error("the body is larger than is taken here")]
+    TooLarge,
+    /// The request cannot be read.
+    #[error("{detail}")]
+    Malformed {
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// A value breaks its rule.
+    #[error("`{field}`: {detail}")]
+    Invalid {
+        /// Which member of the body or parameter of the query.
+        field: &'static str,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// The record is not at the version that `If-Match` names.
+    #[error("the record has changed since it was read, or `If-Match` is not its `ETag`; read it again")]
+    Changed,
+    /// The `Idempotency-Key` was used for another request.
+    #[error("this `Idempotency-Key` was used for another request; use a new one")]
+    KeyReused,
+    /// The first request with this `Idempotency-Key` has not been answered yet.
+    #[error("the first request with this `Idempotency-Key` is still under way; try again")]
+    KeyInUse,
+    /// Asked too often.
+    #[error("{what}; try again later")]
+    TooOften {
+        /// What.
+        what: &'static str,
+    },
+    /// What is asked for does not go with what is there.
+    #[error("{0}")]
+    Conflict(&'static str),
+    /// The directory refused or failed.
+    #[error("{}", store_text(.0))]
+    Store(#[from] StoreError),
+    /// A fault of ours; the text is for the log.
+    #[error("something went wrong here; the log has more under this `request_id`")]
+    Internal(String),
+}
+
+/// What is wrong with an API key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum KeyFault {
+    /// Nobody made it.
+    #[error("is not known here")]
+    Unknown,
+    /// It was revoked.
+    #[error("has been revoked")]
+    Revoked,
+    /// Its time is over.
+    #[error("has expired")]
+    Expired,
+}
+
+/// How long a caller should wait when the store did not answer, in seconds.
+const RETRY_AFTER_SECONDS: u32 = 2;
+
+// SECURITY: a store's own words (paths, statements, addresses) are for the log.
+fn store_text(error: &StoreError) -> String {
+    match error {
+        StoreError::Conflict | StoreError::Unavailable(_) => "the directory cannot answer now; try again".to_owned(),
+        StoreError::SchemaNewer { .. } | StoreError::Corrupt { .. } => internal_text(),
+        StoreError::VersionMismatch { what, .. } => format!("the {what} has changed since it was read; read it again"),
+        told => told.to_string(),
+    }
+}
+
+fn internal_text() -> String {
+    ApiError::Internal(String::new()).to_string()
+}
+
+impl ApiError {
+    /// A value that breaks its rule.
+    pub(crate) fn invalid(field: &'static str, detail: impl ToString) -> Self {
+        Self::Invalid { field, detail: detail.to_string() }
+    }
+
+    /// For `map_err`: a text of this field that breaks the rule of names.
+    pub(crate) fn name(field: &'static str) -> impl FnOnce(NameError) -> Self {
+        move |error| match error {
+            NameError::Rule { rule, .. } => Self::invalid(field, rule),
+            other => Self::invalid(field, other),
+        }
+    }
+
+    /// The status and the stable code. The one place that knows both.
+    pub fn code(&self) -> (StatusCode, &'static str) {
+        use StatusCode as S;
+        match self {
+            Self::Token(refusal) => (respond::status(refusal.reason), refusal.reason.code()),
+            Self::Key(KeyFault::Unknown) => (S::UNAUTHORIZED, "api_key.unknown"),
+            Self::Key(KeyFault::Revoked) => (S::UNAUTHORIZED, "api_key.revoked"),
+            Self::Key(KeyFault::Expired) => (S::UNAUTHORIZED, "api_key.expired"),
+            Self::Forbidden { reason, .. } => (S::FORBIDDEN, reason.code()),
+            Self::NoSuchPath => (S::NOT_FOUND, "request.path_unknown"),
+            Self::Method => (S::METHOD_NOT_ALLOWED, "request.method"),
+            Self::Unknown { .. } => (S::NOT_FOUND, "resource.unknown"),
+            Self::MediaType { .. } => (S::UNSUPPORTED_MEDIA_TYPE, "request.media_type"),
+            Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "request.too_large"),
+            Self::Malformed { .. } => (S::BAD_REQUEST, "request.malformed"),
+            Self::Invalid { .. } => (S::UNPROCESSABLE_ENTITY, "resource.invalid"),
+            Self::Changed => (S::PRECONDITION_FAILED, "resource.changed"),
+            Self::KeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency.key_reused"),
+            Self::KeyInUse => (S::CONFLICT, "idempotency.in_progress"),
+            Self::TooOften { .. } => (S::TOO_MANY_REQUESTS, Reason::RateLimited.code()),
+            Self::Conflict(_) => (S::CONFLICT, "resource.conflict"),
+            Self::Store(error) => store_code(error),
+            Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal"),
+        }
+    }
+
+    /// What the log says of it beside the public text; `None` where there is nothing more to say.
+    pub fn private(&self) -> Option<String> {
+        match self {
+            Self::Internal(text) => Some(text.clone()),
+            Self::Store(error) if store_code(error).0.is_server_error() => Some(error.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The answer, under the number that the log knows the request by.
+    pub(crate) fn answer(&self, request_id: &str) -> Response {
+        if let Self::Token(refusal) = self {
+            return respond::refuse(refusal, request_id).map(Body::new);
+        }
+        let (status, reason) = self.code();
+        let problem = Problem {
+            kind: format!("urn:narthex:reason:{reason}"),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: self.to_string(),
+            reason: reason.to_owned(),
+            request_id: request_id.to_owned(),
+        };
+        let mut response = Response::new(Body::from(serde_json::to_vec(&problem).unwrap_or_default()));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        // SPEC: RFC 6750 3
+        let challenge = match status {
+            StatusCode::UNAUTHORIZED => Some("Bearer error=\"invalid_token\""),
+            StatusCode::FORBIDDEN => Some("Bearer error=\"insufficient_scope\""),
+            _ => None,
+        };
+        if let Some(challenge) = challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        response
+    }
+
+    /// What an answer that axum made itself means.
+    pub(crate) fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::NoSuchPath,
+            StatusCode::METHOD_NOT_ALLOWED => Self::Method,
+            StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
+            other if other.is_client_error() => Self::Malformed { detail: "the request cannot be read".to_owned() },
+            other => Self::Internal(format!("the router answered {other}")),
+        }
+    }
+}
+
+fn store_code(error: &StoreError) -> (StatusCode, &'static str) {
+    use StatusCode as S;
+    match error {
+        StoreError::Conflict | StoreError::Unavailable(_) => {
+            (S::SERVICE_UNAVAILABLE, Reason::StoreUnavailable.code())
+        }
+        StoreError::VersionMismatch { .. } => (S::PRECONDITION_FAILED, "resource.changed"),
+        StoreError::AlreadyExists { .. } => (S::CONFLICT, "resource.exists"),
+        StoreError::NotFound { .. } => (S::NOT_FOUND, "resource.unknown"),
+        StoreError::DeclaredInConfiguration { .. } => (S::CONFLICT, "resource.declared"),
+        StoreError::ExternalOnly { .. } => (S::CONFLICT, "organization.external_only"),
+        StoreError::Invalid(_) | StoreError::Refused(_) => (S::UNPROCESSABLE_ENTITY, "resource.invalid"),
+        // Newer schema, unreadable rows, and whatever is added later: faults of ours.
+        _ => (S::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+impl From<NoEntropy> for ApiError {
+    fn from(error: NoEntropy) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Token(refusal)
+    }
+}
+
+/// An error leaves a handler inside an empty response; the outermost layer, which knows the request's number, writes it.
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.code().0.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_fails_is_not_quoted() {
+        for error in [
+            StoreError::Unavailable("/var/lib/secret.db: disk I/O error".to_owned()),
+            StoreError::Corrupt { what: "user", why: "secret.db row 7".to_owned() },
+        ] {
+            let error = ApiError::from(error);
+            assert!(!error.to_string().contains("secret.db"), "{error}");
+            assert!(error.private().unwrap().contains("secret.db"));
+            assert!(error.code().0.is_server_error());
+        }
+    }
+
+    #[test]
+    fn what_a_person_can_mend_is_said() {
+        let name = narthex_directory::OrganizationName::new("acme").unwrap();
+        let error = ApiError::from(StoreError::DeclaredInConfiguration { name });
+        assert_eq!(error.code(), (StatusCode::CONFLICT, "resource.declared"));
+        assert!(error.to_string().contains("configuration"));
+        assert_eq!(error.private(), None);
+    }
+}

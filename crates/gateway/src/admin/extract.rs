@@ -1,0 +1,176 @@
+//! What a request says, read strictly: unknown members and parameters are errors that name them.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use http::request::Parts;
+use http::{HeaderMap, header};
+use narthex_directory::{Cursor, PAGE_LIMIT_MAX, Page};
+use serde::de::DeserializeOwned;
+
+use super::error::ApiError;
+
+/// The largest JSON body, in bytes.
+pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// A JSON body, and the hash of its bytes.
+pub(crate) struct Body<T> {
+    /// What it says.
+    pub(crate) value: T,
+    /// SHA-256 of the bytes, to tell one request from another.
+    pub(crate) digest: [u8; 32],
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            return Err(ApiError::MediaType { expected: "application/json" });
+        }
+        let bytes = bytes(request, state).await?;
+        let Json(value) = Json::<T>::from_bytes(&bytes)
+            .map_err(|rejection| ApiError::Malformed { detail: told("the body", &rejection.body_text()) })?;
+        Ok(Self { value, digest: super::api_key::sha256(&bytes) })
+    }
+}
+
+/// The bytes of a body, as long as they are not too many.
+pub(crate) async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, state).await.map_err(|rejection| ApiError::of_status(rejection.status()))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    ["application/json", "application/merge-patch+json"].iter().any(|known| essence.eq_ignore_ascii_case(known))
+}
+
+/// axum's words without their beginning, which says what our own begin with.
+fn told(what: &str, text: &str) -> String {
+    let why = text.split_once(": ").map_or(text, |(_, why)| why);
+    format!("{what} cannot be used: {why}")
+}
+
+/// The query.
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let Query(value) = Query::<T>::try_from_uri(&parts.uri)
+            .map_err(|rejection| ApiError::Malformed { detail: told("the query", &rejection.body_text()) })?;
+        Ok(Self(value))
+    }
+}
+
+/// The page that `cursor` and `limit` ask for.
+pub(crate) fn page(cursor: Option<String>, limit: Option<usize>) -> Result<Page, ApiError> {
+    let limit = match limit {
+        Some(limit) if (1..=PAGE_LIMIT_MAX).contains(&limit) => limit,
+        Some(_) => {
+            let detail = format!("the query cannot be used: `limit` is between 1 and {PAGE_LIMIT_MAX}");
+            return Err(ApiError::Malformed { detail });
+        }
+        None => Page::default().limit(),
+    };
+    Ok(match cursor {
+        Some(cursor) => Page::after(Cursor::new(cursor), limit),
+        None => Page::first(limit),
+    })
+}
+
+/// `If-Match`: which version of the record the caller has seen. Optional: without it the last write wins.
+pub(crate) struct IfMatch(Option<Vec<String>>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let mut tags: Option<Vec<String>> = None;
+        for value in parts.headers.get_all(header::IF_MATCH) {
+            let text = value.to_str().map_err(|_| if_match_malformed())?;
+            // An `ETag` of ours holds no comma.
+            tags.get_or_insert_default().extend(text.split(',').map(|tag| tag.trim().to_owned()));
+        }
+        Ok(Self(tags))
+    }
+}
+
+fn if_match_malformed() -> ApiError {
+    ApiError::Malformed { detail: "`If-Match` cannot be read; send the `ETag` of the last answer".to_owned() }
+}
+
+impl IfMatch {
+    /// The version the record must still have when it is written; `None` if any will do.
+    ///
+    /// SPEC: RFC 9110 13.1.1: strong comparison, `*` matches whatever is there.
+    pub(crate) fn expect(&self, found: u64) -> Result<Option<u64>, ApiError> {
+        match &self.0 {
+            None => Ok(None),
+            Some(tags) if tags.iter().any(|tag| tag == "*") => Ok(None),
+            Some(tags) if tags.contains(&etag(found)) => Ok(Some(found)),
+            Some(_) => Err(ApiError::Changed),
+        }
+    }
+}
+
+/// The `ETag` of a version.
+pub(crate) fn etag(version: u64) -> String {
+    format!("\"{version}\"")
+}
+
+/// `Idempotency-Key`: the caller's name for one attempt to create something.
+pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
+
+/// The longest key, in characters.
+const IDEMPOTENCY_KEY_LENGTH_MAX: usize = 255;
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let mut values = parts.headers.get_all("idempotency-key").iter();
+        let (first, second) = (values.next(), values.next());
+        let key = match (first, second) {
+            (None, _) => return Ok(Self(None)),
+            (Some(value), None) => value.to_str().ok().filter(|key| is_usable(key)),
+            (Some(_), Some(_)) => None,
+        };
+        let key = key.ok_or_else(|| ApiError::Malformed {
+            detail: "`Idempotency-Key` must be one header of 1 to 255 printable ASCII characters".to_owned(),
+        })?;
+        Ok(Self(Some(key.to_owned())))
+    }
+}
+
+fn is_usable(key: &str) -> bool {
+    (1..=IDEMPOTENCY_KEY_LENGTH_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn if_match_compares_strongly() {
+        let of = |tags: &[&str]| IfMatch(Some(tags.iter().map(ToString::to_string).collect()));
+        assert_eq!(IfMatch(None).expect(3).unwrap(), None);
+        assert_eq!(of(&["*"]).expect(3).unwrap(), None);
+        assert_eq!(of(&["\"2\"", "\"3\""]).expect(3).unwrap(), Some(3));
+        for other in ["\"2\"", "W/\"3\"", "3", ""] {
+            assert!(matches!(of(&[other]).expect(3), Err(ApiError::Changed)), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_page_has_at_most_two_hundred_items() {
+        assert_eq!(page(None, None).unwrap().limit(), 50);
+        assert_eq!(page(None, Some(200)).unwrap().limit(), 200);
+        assert!(page(None, Some(201)).is_err());
+        assert!(page(None, Some(0)).is_err());
+    }
+}

@@ -1,0 +1,37 @@
+//! `DELETE /api/v1/organizations/{organization}/members/{user_id}`
+
+use axum::extract::Path;
+use http::StatusCode;
+use narthex_decision::Action;
+use narthex_directory::Scope;
+
+use super::GrantScope;
+use crate::admin::access::Admin;
+use crate::admin::error::ApiError;
+use crate::admin::extract::Asked;
+use crate::admin::problems::RemoveProblems;
+use crate::admin::users::Why;
+
+/// Takes a role in an organization away that was given by hand
+///
+/// What tokens give stays: it goes away with the tag or the claim.
+#[utoipa::path(
+    delete, path = "/organizations/{organization}/members/{user_id}", tag = "organizations",
+    operation_id = "revoke_organization_role",
+    params(
+        ("organization" = String, Path, description = "The organization's id or name."),
+        ("user_id" = String, Path, description = "The user's id."),
+        Why,
+    ),
+    responses((status = 204, description = "It is gone."), RemoveProblems),
+)]
+pub(crate) async fn delete(
+    admin: Admin,
+    Path((organization, user)): Path<(String, String)>,
+    Asked(query): Asked<Why>,
+) -> Result<StatusCode, ApiError> {
+    let (permit, organization) = admin.organization(Action::WriteMembers, &organization).await?;
+    let on = GrantScope { scope: Scope::Organization(organization.id), name: organization.name.as_str() };
+    on.revoke(permit, &user, query.why).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

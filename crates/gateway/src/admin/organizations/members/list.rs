@@ -1,0 +1,46 @@
+//! `GET /api/v1/organizations/{organization}/members`
+
+use axum::extract::Path;
+use narthex_decision::Action;
+use narthex_directory::Scope;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::admin::access::Admin;
+use crate::admin::answer::List;
+use crate::admin::error::ApiError;
+use crate::admin::extract::{Asked, page};
+use crate::admin::organizations::MemberBody;
+use crate::admin::problems::OneProblems;
+
+/// Which part of the list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// Where to read on.
+    cursor: Option<String>,
+    /// How many at the most, 1 to 200.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// Lists an organization's members
+///
+/// By user id; each with the effective role and the grants that give it.
+#[utoipa::path(
+    get, path = "/organizations/{organization}/members", tag = "organizations",
+    operation_id = "list_organization_members",
+    params(("organization" = String, Path, description = "The organization's id or name."), Query),
+    responses((status = 200, description = "A page of members.", body = List<MemberBody>), OneProblems),
+)]
+pub(crate) async fn list(
+    admin: Admin,
+    Path(organization): Path<String>,
+    Asked(query): Asked<Query>,
+) -> Result<List<MemberBody>, ApiError> {
+    let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
+    let (scope, page) = (Scope::Organization(organization.id), page(query.cursor, query.limit)?);
+    let members = permit.directory().members(scope, permit.now_ms(), page).await?;
+    Ok(List::of(members, |member| MemberBody::new(member, organization.name.as_str())))
+}

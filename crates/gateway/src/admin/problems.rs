@@ -1,0 +1,61 @@
+//! The problem documents that operations can answer, for OpenAPI. What each means is in the document itself.
+
+use std::collections::BTreeMap;
+
+use utoipa::IntoResponses;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+
+/// What any call can be answered.
+const ANY: [u16; 5] = [400, 401, 403, 500, 503];
+
+macro_rules! problems {
+    ($($(#[$doc:meta])* $name:ident = [$($status:literal),* $(,)?];)+) => {
+        $(
+            $(#[$doc])*
+            pub(crate) struct $name;
+
+            impl IntoResponses for $name {
+                fn responses() -> BTreeMap<String, RefOr<Response>> {
+                    ANY.into_iter().chain([$($status),*]).map(problem).collect()
+                }
+            }
+        )+
+    };
+}
+
+problems! {
+    /// Of a list.
+    ListProblems = [];
+    /// Of one record that is read, or of something done to it that cannot be wrong in itself.
+    OneProblems = [404];
+    /// Of a body that is judged and changes nothing.
+    BodyProblems = [404, 413, 415, 422];
+    /// Of making a record.
+    CreateProblems = [404, 409, 413, 415, 422];
+    /// Of changing a record.
+    ChangeProblems = [404, 409, 412, 413, 415, 422];
+    /// Of taking something away.
+    RemoveProblems = [404, 409, 412];
+    /// Of asking an issuer for its keys.
+    RefreshProblems = [404, 409, 429];
+}
+
+fn problem(status: u16) -> (String, RefOr<Response>) {
+    let description = match status {
+        400 => "The request cannot be read: the detail names the member or parameter.",
+        401 => "No API key or token, or one that is refused.",
+        403 => "The caller may not do this.",
+        404 => "No such record.",
+        409 => "It does not go with what is there: a name that is taken, an organization that the configuration declares.",
+        412 => "The record has changed since it was read.",
+        413 => "The body is too large.",
+        415 => "The body is of another media type.",
+        422 => "A value breaks its rule: the detail names it.",
+        429 => "Asked too often.",
+        503 => "The directory cannot answer now.",
+        _ => "A fault of ours; the log has more under the `request_id`.",
+    };
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let response = ResponseBuilder::new().description(description).content("application/problem+json", content);
+    (status.to_string(), RefOr::T(response.build()))
+}

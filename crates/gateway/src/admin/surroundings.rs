@@ -1,0 +1,263 @@
+//! What the admin API needs of the rest of the gateway: who a token speaks for, the issuers and their keys, the routes,
+//! and explain.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::HeaderMap;
+use narthex_directory::{Principal, Realm};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::time::Time;
+use crate::explain::Explanation;
+use crate::keys::{IssuerHealth, Moment};
+use crate::respond::Refusal;
+
+/// The rest of the gateway.
+#[async_trait]
+pub trait Surroundings: Send + Sync {
+    /// Who this token speaks for: through the same verifier and directory as at every door.
+    ///
+    /// # Errors
+    ///
+    /// The reason it is refused.
+    async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal>;
+
+    /// The realms of the configured issuers, each once.
+    fn realms(&self) -> Vec<Realm>;
+
+    /// The configured issuers.
+    fn issuers(&self) -> Vec<IssuerBody>;
+
+    /// The keys of the issuer of this name.
+    fn keys(&self, issuer: &str) -> Option<KeyHealthBody>;
+
+    /// Fetches the issuer's keys now. A fetch that fails is no error here: the health says so.
+    ///
+    /// # Errors
+    ///
+    /// Why nothing was fetched.
+    async fn refresh(&self, issuer: &str) -> Result<KeyHealthBody, RefreshRefusal>;
+
+    /// The routes, in the order of the configuration.
+    fn routes(&self) -> Vec<RouteBody>;
+
+    /// Everything that a token, and optionally a request with it, leads to. Nothing is written.
+    ///
+    /// SECURITY: the answer must not hold the token's signature.
+    ///
+    /// # Errors
+    ///
+    /// When the directory could not be read.
+    async fn explain(&self, request: ExplainRequest) -> Result<Explanation, Refusal>;
+}
+
+/// Why an issuer's keys were not fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshRefusal {
+    /// There is no issuer of this name.
+    UnknownIssuer,
+    /// Its keys come from the configuration, not from an address.
+    NothingToFetch,
+    /// They were fetched a moment ago.
+    TooSoon,
+}
+
+/// A trusted issuer, as configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct IssuerBody {
+    /// Its configured name.
+    #[schema(example = "corporate")]
+    pub name: String,
+    /// What its tokens say in `iss`; `null` for the shared-secret issuer of tokens without.
+    pub issuer: Option<String>,
+    /// What they may also say.
+    pub aliases: Vec<String>,
+    /// Where its external ids are unique and its tags count.
+    pub realm: String,
+    /// Whether its tokens are accepted at all.
+    pub enabled: bool,
+    /// The algorithms its tokens may be signed with.
+    pub algorithms: Vec<String>,
+    /// The audiences its tokens may be for.
+    pub audiences: Vec<String>,
+    /// Where its keys come from: `jwks_url`, `discovery`, `jwks_file`, `public_key_file` or `secret`.
+    pub key_source: String,
+    /// The address of its keys, where there is one.
+    pub key_location: Option<String>,
+    /// `create`, `link_only` or `off`.
+    pub provision: String,
+    /// `enforce` or `observe`.
+    pub mode: String,
+    /// How its keys are.
+    pub key_health: KeySummary,
+}
+
+/// How an issuer's keys are, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct KeySummary {
+    /// Whether tokens can be verified now.
+    pub serving: bool,
+    /// How many keys can be used.
+    pub usable_keys: usize,
+    /// When the set was fetched.
+    pub fetched_at: Option<Time>,
+    /// How long ago that was, in seconds.
+    pub age_seconds: Option<i64>,
+    /// When it is fetched next.
+    pub next_refresh_at: Option<Time>,
+    /// Fetches that failed since the last that succeeded.
+    pub failures_in_a_row: u32,
+    /// The last failure, kept after later successes.
+    pub last_error: Option<KeyErrorBody>,
+}
+
+/// A fetch that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct KeyErrorBody {
+    /// When.
+    pub at: Time,
+    /// Why.
+    pub why: String,
+}
+
+/// The keys of an issuer, and how they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct KeyHealthBody {
+    /// In short.
+    #[serde(flatten)]
+    pub summary: KeySummary,
+    /// The keys of the set, and the last that left it. Shared secrets are not listed.
+    pub keys: Vec<KeyBody>,
+    /// Keys of the set that are not used.
+    pub refused: Vec<RefusedKeyBody>,
+    /// Until when the set is fresh.
+    pub fresh_until: Option<Time>,
+    /// Until when it may serve if the issuer cannot be reached.
+    pub usable_until: Option<Time>,
+    /// Whether a fetch is under way.
+    pub fetching: bool,
+    /// How many key ids are remembered as unknown.
+    pub unknown_keys: usize,
+}
+
+/// One public key through time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct KeyBody {
+    /// Its `kid`.
+    pub kid: Option<String>,
+    /// Its type and size, such as `RSA 2048`.
+    #[schema(example = "RSA 2048")]
+    pub kind: String,
+    /// What it may verify.
+    pub algorithms: Vec<String>,
+    /// When a fetch first brought it.
+    #[schema(required)]
+    pub first_seen_at: Option<Time>,
+    /// When a fetch last brought it.
+    #[schema(required)]
+    pub last_seen_at: Option<Time>,
+    /// Whether it is in the set now.
+    pub present: bool,
+}
+
+/// A key that is not used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RefusedKeyBody {
+    /// Where it stands in the set, from 0.
+    pub position: usize,
+    /// Its `kid`, if it has one.
+    pub kid: Option<String>,
+    /// Why it is not used.
+    pub why: String,
+}
+
+/// A route, as configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RouteBody {
+    /// Where it stands in the configuration, from 0.
+    pub index: usize,
+    /// Path patterns.
+    #[schema(example = json!(["/v1/algo/{organization}/{algorithm}/{*version}"]))]
+    pub paths: Vec<String>,
+    /// Methods it is for; empty for all.
+    pub methods: Vec<String>,
+    /// Hosts it is for; empty for all.
+    pub hosts: Vec<String>,
+    /// Any one of these lets a request pass.
+    #[schema(example = json!(["organization:member"]))]
+    pub require: Vec<String>,
+    /// Where its requests go; `null` for routes that only forward-auth asks about.
+    pub upstream: Option<String>,
+}
+
+/// A token to explain.
+#[derive(Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainRequest {
+    /// The token, expired or not, without `Bearer`.
+    pub token: String,
+    /// The request that carries it.
+    pub request: Option<RequestToExplain>,
+    /// Explain as if it were this time.
+    pub at: Option<Time>,
+}
+
+/// SECURITY: not the token.
+impl std::fmt::Debug for ExplainRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExplainRequest").field("request", &self.request).field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+/// A request to explain a token with.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestToExplain {
+    /// Its method.
+    #[schema(example = "POST")]
+    pub method: String,
+    /// Its path, with its query if it has one.
+    #[schema(example = "/v1/algo/acme/echo/1.0")]
+    pub path: String,
+    /// Its host.
+    pub host: Option<String>,
+    /// Its other headers, for templates that read `headers`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+}
+
+impl From<IssuerHealth> for KeyHealthBody {
+    fn from(health: IssuerHealth) -> Self {
+        let time = |moment: Moment| Time(moment.0);
+        let keys = health.keys.into_iter().map(|key| KeyBody {
+            kid: key.kid,
+            kind: key.kind,
+            algorithms: key.algorithms,
+            first_seen_at: key.first_seen_at.map(time),
+            last_seen_at: key.last_seen_at.map(time),
+            present: key.present,
+        });
+        let refused =
+            health.refused.into_iter().map(|key| RefusedKeyBody { position: key.position, kid: key.kid, why: key.why });
+        Self {
+            summary: KeySummary {
+                serving: health.serving,
+                usable_keys: health.usable_count,
+                fetched_at: health.fetched_at.map(time),
+                age_seconds: health.age_seconds,
+                next_refresh_at: health.next_refresh_at.map(time),
+                failures_in_a_row: health.failures_in_a_row,
+                last_error: health.last_error.map(|error| KeyErrorBody { at: time(error.at), why: error.message }),
+            },
+            keys: keys.collect(),
+            refused: refused.collect(),
+            fresh_until: health.fresh_until.map(time),
+            usable_until: health.usable_until.map(time),
+            fetching: health.fetching,
+            unknown_keys: health.unknown_keys,
+        }
+    }
+}

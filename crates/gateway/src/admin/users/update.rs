@@ -1,0 +1,81 @@
+//! `PATCH /api/v1/users/{id}`
+
+use axum::extract::Path;
+use narthex_decision::Action;
+use narthex_directory::{UserEdit, Username};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{Admin, ApiError, Edit, Patch, UserBody, UserStatus, find, shown, tidy};
+use crate::admin::answer::Found;
+use crate::admin::extract::{Body, IfMatch};
+use crate::admin::problems::ChangeProblems;
+
+/// What to change of a user. What the next token maps is overwritten by it again.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserChange {
+    /// Another username.
+    username: Option<String>,
+    /// Enable or disable. Provisioning never enables again.
+    status: Option<UserStatus>,
+    /// E-mail address.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    email: Patch<String>,
+    /// Display name.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    name: Patch<String>,
+    /// ISO 3166-1, two or three letters.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    country: Patch<String>,
+    /// A tz database name.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    timezone: Patch<String>,
+    /// BCP 47.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    locale: Patch<String>,
+    /// BCP 47.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    language: Patch<String>,
+}
+
+/// Changes a user
+#[utoipa::path(
+    patch, path = "/users/{id}", tag = "users", operation_id = "update_user", request_body = UserChange,
+    params(
+        ("id" = String, Path, description = "The user's id."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must still have."),
+    ),
+    responses((status = 200, description = "The user now.", body = UserBody, headers(("etag"))), ChangeProblems),
+)]
+pub(crate) async fn update(
+    admin: Admin,
+    Path(id): Path<String>,
+    if_match: IfMatch,
+    Body { value: change, .. }: Body<UserChange>,
+) -> Result<Found<UserBody>, ApiError> {
+    let permit = admin.permit(Action::WriteUsers, None)?;
+    let user = find(permit, &id).await?.user;
+    let profile = |field, patch: Patch<String>, rule: tidy::Rule| -> Result<Edit<String>, ApiError> {
+        patch.checked(|text| rule(field, &text))
+    };
+    let username = change.username.map(|name| Username::new(name).map_err(ApiError::name("username")));
+    let edit = UserEdit {
+        username: username.transpose()?,
+        status: change.status.map(Into::into),
+        email: profile("email", change.email, tidy::text)?,
+        name: profile("name", change.name, tidy::text)?,
+        country: profile("country", change.country, tidy::country)?,
+        timezone: profile("timezone", change.timezone, tidy::timezone)?,
+        locale: profile("locale", change.locale, tidy::language)?,
+        language: profile("language", change.language, tidy::language)?,
+    };
+    permit.directory().update_user(user.id, if_match.expect(user.version)?, edit, permit.by()).await?;
+    shown(permit, user.id).await
+}

@@ -1,0 +1,338 @@
+//! The signed assertion: what an application can check instead of trusting headers.
+//!
+//! A JWT of at most 2 KB, ES256, five minutes, signed once per cached decision. Keys are made here, kept by the
+//! directory so that all nodes sign with the same ones, and rotated so that every key is published well before it
+//! signs and long after it last did.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use narthex_directory::{Actor, AssertionKey, By, Directory, SecretBytes, StoreError};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use thiserror::Error;
+
+/// The largest assertion, in bytes of the compact token. What does not fit loses its context.
+const COMPACT_BYTES_MAX: usize = 2048;
+
+/// How assertions are made.
+#[derive(Debug, Clone)]
+pub struct AssertionSettings {
+    /// The `iss` of every assertion.
+    pub issuer: String,
+    /// How long an assertion holds, in seconds.
+    pub lifetime_seconds: i64,
+    /// How long a key signs before the next one takes over, in milliseconds.
+    pub rotation_ms: i64,
+}
+
+impl Default for AssertionSettings {
+    fn default() -> Self {
+        Self {
+            issuer: "narthex".to_owned(),
+            lifetime_seconds: 300,
+            rotation_ms: 30 * DAY_MS,
+        }
+    }
+}
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// A new key is published this long before it signs, so that applications that cache the key set have it by then.
+const PUBLISH_AHEAD_MS: i64 = DAY_MS;
+
+/// A key that no longer signs stays published this long.
+///
+/// SECURITY: longer than any assertion lives plus any sane key-set cache; shorter only means refused assertions, never
+/// accepted ones.
+const PUBLISH_AFTER_MS: i64 = 2 * DAY_MS;
+
+/// Why an assertion key could not be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AssertionError {
+    /// The directory could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A stored key is damaged.
+    #[error("assertion key `{kid}` in the store is damaged; remove it and restart")]
+    Damaged {
+        /// The key's id.
+        kid: String,
+    },
+    /// A key could not be made.
+    #[error("an assertion key could not be made")]
+    Generate,
+}
+
+struct Key {
+    kid: String,
+    created_at_ms: i64,
+    pair: EcdsaKeyPair,
+}
+
+impl Key {
+    fn parse(record: &AssertionKey) -> Result<Self, AssertionError> {
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &record.private.0).map_err(|_| {
+            AssertionError::Damaged {
+                kid: record.kid.clone(),
+            }
+        })?;
+        Ok(Self {
+            kid: record.kid.clone(),
+            created_at_ms: record.created_at_ms,
+            pair,
+        })
+    }
+
+    /// RFC 7517 and RFC 7518 section 6.2.1. The public point is `04 || x || y`.
+    fn jwk(&self) -> Value {
+        let point = self.pair.public_key().as_ref();
+        let (x, y) = point
+            .get(1..)
+            .unwrap_or_default()
+            .split_at_checked(32)
+            .unwrap_or_default();
+        json!({
+            "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.kid,
+            "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
+        })
+    }
+}
+
+/// Signs assertions and publishes the keys to check them with.
+pub struct AssertionSigner {
+    settings: AssertionSettings,
+    /// Oldest first.
+    keys: ArcSwap<Vec<Arc<Key>>>,
+    random: SystemRandom,
+}
+
+impl std::fmt::Debug for AssertionSigner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AssertionSigner")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What an assertion says.
+#[derive(Debug, Serialize)]
+pub struct Claims<'a> {
+    /// The user's id.
+    pub sub: &'a str,
+    /// Whom it is for: the route's upstream.
+    pub aud: &'a str,
+    /// The user's id at the identity provider.
+    pub external_id: &'a str,
+    /// The user's name here.
+    pub username: &'a str,
+    /// The user's e-mail address, if known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<&'a str>,
+    /// The effective platform role.
+    pub platform_role: &'a str,
+    /// The matched organization's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization: Option<&'a str>,
+    /// The effective role there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organization_role: Option<&'a str>,
+    /// The mapped context.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub context: &'a Map<String, Value>,
+}
+
+/// A signed assertion and the second it ends.
+#[derive(Debug, Clone)]
+pub struct Assertion {
+    /// The compact JWS.
+    pub compact: String,
+    /// `exp`, in milliseconds since the epoch.
+    pub expires_at_ms: i64,
+}
+
+impl AssertionSigner {
+    /// Loads the keys of the directory and makes the first if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`AssertionError`].
+    pub async fn open(
+        settings: AssertionSettings,
+        directory: &dyn Directory,
+        now_ms: i64,
+    ) -> Result<Self, AssertionError> {
+        let signer = Self {
+            settings,
+            keys: ArcSwap::default(),
+            random: SystemRandom::new(),
+        };
+        signer.rotate(directory, now_ms).await?;
+        Ok(signer)
+    }
+
+    /// Reads the keys anew, makes the next one when it is due, and removes those nobody needs any more. Called at
+    /// start and from time to time; several nodes may do it at once.
+    ///
+    /// # Errors
+    ///
+    /// [`AssertionError`]; the keys in use stay as they are then.
+    pub async fn rotate(&self, directory: &dyn Directory, now_ms: i64) -> Result<(), AssertionError> {
+        let mut records = directory.assertion_keys().await?;
+        let newest = records.iter().map(|record| record.created_at_ms).max();
+        if is_due(newest, self.settings.rotation_ms, now_ms) {
+            let key = new_key(self.settings.rotation_ms, now_ms)?;
+            let by = By {
+                actor: Actor::System,
+                at_ms: now_ms,
+            };
+            records = directory
+                .rotate_assertion_key(key, newest.unwrap_or(i64::MIN), by)
+                .await?;
+        }
+        records.sort_by(|one, other| (one.created_at_ms, &one.kid).cmp(&(other.created_at_ms, &other.kid)));
+        let keys = records
+            .iter()
+            .map(|record| Key::parse(record).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.keys.store(Arc::new(keys));
+        Ok(())
+    }
+
+    /// Signs what is known of a user for one route. `None` only if there is no key, which [`AssertionSigner::open`]
+    /// rules out.
+    pub fn sign(&self, claims: &Claims<'_>, now_ms: i64, ends_by_ms: Option<i64>) -> Option<Assertion> {
+        let keys = self.keys.load();
+        let created: Vec<i64> = keys.iter().map(|key| key.created_at_ms).collect();
+        let key = keys.get(signing_index(&created, now_ms)?)?;
+        let issued_at = now_ms.div_euclid(1000);
+        let longest = issued_at + self.settings.lifetime_seconds;
+        // An assertion does not outlive the token it stands for.
+        let expires_at = ends_by_ms.map_or(longest, |end| longest.min(end.div_euclid(1000)));
+        let compact = self.compact(key, claims, issued_at, expires_at)?;
+        let compact = if compact.len() > COMPACT_BYTES_MAX {
+            let empty = Map::new();
+            self.compact(
+                key,
+                &Claims {
+                    context: &empty,
+                    ..*claims
+                },
+                issued_at,
+                expires_at,
+            )?
+        } else {
+            compact
+        };
+        Some(Assertion {
+            compact,
+            expires_at_ms: expires_at * 1000,
+        })
+    }
+
+    /// The public keys (RFC 7517), newest first.
+    pub fn key_set(&self) -> Value {
+        json!({ "keys": self.keys.load().iter().rev().map(|key| key.jwk()).collect::<Vec<_>>() })
+    }
+
+    fn compact(&self, key: &Key, claims: &Claims<'_>, issued_at: i64, expires_at: i64) -> Option<String> {
+        #[derive(Serialize)]
+        struct Payload<'a> {
+            iss: &'a str,
+            iat: i64,
+            exp: i64,
+            #[serde(flatten)]
+            claims: &'a Claims<'a>,
+        }
+        let header = json!({ "alg": "ES256", "typ": "JWT", "kid": key.kid });
+        let payload = serde_json::to_vec(&Payload {
+            iss: &self.settings.issuer,
+            iat: issued_at,
+            exp: expires_at,
+            claims,
+        })
+        .ok()?;
+        let mut compact = URL_SAFE_NO_PAD.encode(header.to_string());
+        compact.push('.');
+        URL_SAFE_NO_PAD.encode_string(payload, &mut compact);
+        let signature = key.pair.sign(&self.random, compact.as_bytes()).ok()?;
+        compact.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature, &mut compact);
+        Some(compact)
+    }
+}
+
+/// Whether the next key has to be made: there is none, or the newest has signed (or waited) for a whole rotation.
+fn is_due(newest_created_at_ms: Option<i64>, rotation_ms: i64, now_ms: i64) -> bool {
+    newest_created_at_ms.is_none_or(|created| now_ms >= created.saturating_add(rotation_ms))
+}
+
+/// Which key signs, of creation times oldest first: the newest that has been published long enough; if none has, the
+/// oldest, which the others have had most time to see.
+fn signing_index(created_at_ms: &[i64], now_ms: i64) -> Option<usize> {
+    let seasoned = created_at_ms
+        .iter()
+        .rposition(|created| created.saturating_add(PUBLISH_AHEAD_MS) <= now_ms);
+    seasoned.or(if created_at_ms.is_empty() { None } else { Some(0) })
+}
+
+/// A new key pair with its times: published at once, signing from a day later until a day after its successor is made.
+fn new_key(rotation_ms: i64, now_ms: i64) -> Result<AssertionKey, AssertionError> {
+    let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| AssertionError::Generate)?;
+    let pkcs8 = pair
+        .to_pkcs8v1()
+        .map_err(|_| AssertionError::Generate)?
+        .as_ref()
+        .to_vec();
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, pair.public_key().as_ref());
+    let kid = URL_SAFE_NO_PAD.encode(digest.as_ref().get(..12).unwrap_or_default());
+    let signs_until_ms = now_ms.saturating_add(rotation_ms).saturating_add(PUBLISH_AHEAD_MS);
+    let key = Key {
+        kid: kid.clone(),
+        created_at_ms: now_ms,
+        pair,
+    };
+    Ok(AssertionKey {
+        public_jwk: key.jwk().to_string(),
+        kid,
+        private: SecretBytes(pkcs8),
+        created_at_ms: now_ms,
+        signs_until_ms,
+        published_until_ms: signs_until_ms.saturating_add(PUBLISH_AFTER_MS),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A key is published before it signs and after it last signed, and one always signs.
+    #[test]
+    fn keys_overlap() {
+        let rotation = 30 * DAY_MS;
+        assert!(is_due(None, rotation, 0));
+        assert!(!is_due(Some(0), rotation, rotation - 1));
+        assert!(is_due(Some(0), rotation, rotation));
+        let created = [0, rotation];
+        assert_eq!(signing_index(&[], 5), None);
+        assert_eq!(signing_index(&created, 0), Some(0), "the first key signs at once");
+        assert_eq!(
+            signing_index(&created, rotation),
+            Some(0),
+            "the new key is only published"
+        );
+        assert_eq!(signing_index(&created, rotation + PUBLISH_AHEAD_MS), Some(1));
+        let key = new_key(rotation, 0).unwrap();
+        assert_eq!(
+            key.signs_until_ms,
+            rotation + PUBLISH_AHEAD_MS,
+            "until its successor has been seen"
+        );
+        assert!(key.published_until_ms >= key.signs_until_ms + PUBLISH_AFTER_MS);
+    }
+}

@@ -1,0 +1,142 @@
+//! The one place that reads the clock and the random source; everything else is told.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use narthex_directory::NewId;
+
+/// Milliseconds since the epoch, from the system or, in tests, from a hand.
+#[derive(Clone)]
+pub struct Clock(Source);
+
+#[derive(Clone)]
+enum Source {
+    System,
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// The system's clock.
+    pub const fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands still until [`Clock::advance`] moves it.
+    pub fn manual(now_ms: i64) -> Self {
+        Self(Source::Manual(Arc::new(AtomicI64::new(now_ms))))
+    }
+
+    /// Now, in milliseconds since 1970-01-01T00:00:00Z.
+    pub fn now_ms(&self) -> i64 {
+        match &self.0 {
+            Source::System => system_now_ms(),
+            Source::Manual(now) => now.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Moves a manual clock; the system's clock takes no orders.
+    pub fn advance(&self, milliseconds: i64) {
+        if let Source::Manual(now) = &self.0 {
+            now.fetch_add(milliseconds, Ordering::SeqCst);
+        }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Source::System => "Clock::system",
+            Source::Manual(_) => "Clock::manual",
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one reader of the system's clock")]
+fn system_now_ms() -> i64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The operating system's random source could not be read.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
+#[error("the operating system gives no random bytes")]
+pub struct NoEntropy;
+
+/// Random bytes from the operating system.
+///
+/// # Errors
+///
+/// [`NoEntropy`] when the operating system has none to give; nothing secret may be made then.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one reader of the system's random source"
+)]
+pub fn random_bytes<const N: usize>() -> Result<[u8; N], NoEntropy> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| NoEntropy)?;
+    Ok(bytes)
+}
+
+/// Randomness for new ids.
+///
+/// INVARIANT: made by [`NewIds::new`], which fails where the operating system gives no randomness; the rest of a batch
+/// comes from a 128-bit counter that starts at a random place, so ids of one batch never repeat.
+#[derive(Debug)]
+pub struct NewIds {
+    next: u128,
+}
+
+impl NewIds {
+    /// Ids for one piece of work.
+    ///
+    /// # Errors
+    ///
+    /// [`NoEntropy`], as [`random_bytes`].
+    pub fn new() -> Result<Self, NoEntropy> {
+        Ok(Self {
+            next: u128::from_le_bytes(random_bytes()?),
+        })
+    }
+}
+
+impl NewId for NewIds {
+    fn random_bits(&mut self) -> u128 {
+        // An odd step far larger than one: two batches would have to begin on the same 80 bits to meet.
+        self.next = self.next.wrapping_add(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+        self.next
+    }
+}
+
+/// Numbers requests: a random beginning for the process, then a count. Unique among nodes and restarts, not secret.
+#[derive(Debug)]
+pub struct RequestIds {
+    process: String,
+    next: AtomicU64,
+}
+
+impl RequestIds {
+    /// A new beginning.
+    ///
+    /// # Errors
+    ///
+    /// [`NoEntropy`], as [`random_bytes`].
+    pub fn new() -> Result<Self, NoEntropy> {
+        use std::fmt::Write as _;
+        let mut process = String::with_capacity(10);
+        for byte in random_bytes::<5>()? {
+            // Writing to a string cannot fail.
+            let _ = write!(process, "{byte:02x}");
+        }
+        Ok(Self {
+            process,
+            next: AtomicU64::new(1),
+        })
+    }
+
+    /// The next number, such as `a1b2c3d4e5-2f`.
+    pub fn next(&self) -> String {
+        format!("{}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+    }
+}

@@ -1,0 +1,298 @@
+//! Finding the one token a request carries, and taking it out of what is passed on.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use percent_encoding::percent_decode_str;
+
+/// Where tokens are looked for. `Authorization: Bearer` is always looked at; anything else only where the
+/// configuration says so.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenPlaces {
+    /// Other headers that carry a token as their whole value, or after `Bearer `.
+    pub headers: Vec<HeaderName>,
+    /// Cookies that carry a token as their value.
+    pub cookies: Vec<String>,
+    /// Query parameters that carry a token.
+    pub query_parameters: Vec<String>,
+}
+
+impl TokenPlaces {
+    /// Adds another's places to these.
+    pub fn add(&mut self, other: &Self) {
+        add_missing(&mut self.headers, &other.headers);
+        add_missing(&mut self.cookies, &other.cookies);
+        add_missing(&mut self.query_parameters, &other.query_parameters);
+    }
+
+    /// Whether a token may come in that place.
+    pub fn contains(&self, place: &Place) -> bool {
+        match place {
+            Place::Authorization => true,
+            Place::Header(name) => self.headers.contains(name),
+            Place::Cookie(name) => self.cookies.contains(name),
+            Place::QueryParameter(name) => self.query_parameters.contains(name),
+        }
+    }
+}
+
+fn add_missing<T: Clone + PartialEq>(to: &mut Vec<T>, from: &[T]) {
+    for item in from {
+        if !to.contains(item) {
+            to.push(item.clone());
+        }
+    }
+}
+
+/// Where a token was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// `Authorization: Bearer`.
+    Authorization,
+    /// Another header.
+    Header(HeaderName),
+    /// A cookie.
+    Cookie(String),
+    /// A query parameter.
+    QueryParameter(String),
+}
+
+/// What a request carries: nothing, one token, or something that is refused. Only "nothing" may pass as nobody.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Presented<'r> {
+    /// No token in any of the places.
+    Nothing,
+    /// Exactly one token.
+    One(&'r str, Place),
+    /// More than one, even if they are equal.
+    ///
+    /// SECURITY: which of two tokens counts is a guess, and two programs guess differently.
+    Several,
+    /// The header is there and cannot be read as `Bearer` and a token.
+    Unreadable,
+}
+
+/// Looks for the token of a request.
+pub(crate) fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places: &TokenPlaces) -> Presented<'r> {
+    let mut found = Presented::Nothing;
+    let mut take = |token: Result<&'r str, ()>, place: Place| {
+        found = match (&found, token) {
+            (Presented::Nothing, Ok(token)) => Presented::One(token, place),
+            (Presented::Nothing, Err(())) => Presented::Unreadable,
+            _ => Presented::Several,
+        };
+    };
+    for value in headers.get_all(header::AUTHORIZATION) {
+        if let Some(token) = bearer(value) {
+            take(token, Place::Authorization);
+        }
+    }
+    for name in &places.headers {
+        for value in headers.get_all(name) {
+            take(
+                bearer(value).unwrap_or_else(|| value.to_str().map(str::trim).map_err(|_| ())),
+                Place::Header(name.clone()),
+            );
+        }
+    }
+    if !places.cookies.is_empty() {
+        for (name, value) in cookies(headers) {
+            if places.cookies.iter().any(|cookie| cookie == name) {
+                take(Ok(value), Place::Cookie(name.to_owned()));
+            }
+        }
+    }
+    if !places.query_parameters.is_empty() {
+        for (name, value) in parameters(query) {
+            if places
+                .query_parameters
+                .iter()
+                .any(|parameter| parameter == &*percent_decode_str(name).decode_utf8_lossy())
+            {
+                take(Ok(value), Place::QueryParameter(name.to_owned()));
+            }
+        }
+    }
+    found
+}
+
+/// The token of an `Authorization` value with the scheme `Bearer` in any case (RFC 9110 section 11.1), `None` for
+/// another scheme, an error for something that cannot be a token.
+fn bearer(value: &HeaderValue) -> Option<Result<&str, ()>> {
+    let bytes = value.as_bytes();
+    let scheme = bytes.get(..6)?;
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return None;
+    }
+    let Some(b' ') = bytes.get(6) else {
+        return if bytes.len() == 6 { Some(Err(())) } else { None };
+    };
+    let Ok(text) = value.to_str() else {
+        return Some(Err(()));
+    };
+    let token = text.get(7..).unwrap_or_default().trim_matches(' ');
+    Some(if token.is_empty() || token.contains([' ', ',', '\t']) {
+        Err(())
+    } else {
+        Ok(token)
+    })
+}
+
+/// The name and value pairs of all `Cookie` headers (RFC 6265 section 4.2).
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .map(|(name, value)| (name.trim(), value.trim().trim_matches('"')))
+}
+
+/// The name and value pairs of a query, still encoded.
+fn parameters(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
+    query
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+/// Takes the token out of a request's headers before it is passed on.
+pub(crate) fn remove(headers: &mut HeaderMap, place: &Place) {
+    match place {
+        Place::Authorization => {
+            headers.remove(header::AUTHORIZATION);
+        }
+        Place::Header(name) => {
+            headers.remove(name);
+        }
+        Place::Cookie(removed) => {
+            let kept: Vec<String> = cookies(headers)
+                .filter(|(name, _)| name != removed)
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            headers.remove(header::COOKIE);
+            if let Ok(value) = HeaderValue::try_from(kept.join("; "))
+                && !kept.is_empty()
+            {
+                headers.insert(header::COOKIE, value);
+            }
+        }
+        Place::QueryParameter(_) => {}
+    }
+}
+
+/// A query without the parameters of this (encoded) name; everything else byte for byte as it was.
+pub(crate) fn query_without(query: &str, removed: &str) -> String {
+    query
+        .split('&')
+        .filter(|pair| pair.split_once('=').map_or(*pair, |(name, _)| name) != removed)
+        .collect::<Vec<_>>()
+        .join("&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
+    }
+
+    fn places() -> TokenPlaces {
+        TokenPlaces {
+            headers: vec![HeaderName::from_static("x-token")],
+            cookies: vec!["session".to_owned()],
+            query_parameters: vec!["access_token".to_owned()],
+        }
+    }
+
+    #[test]
+    fn the_scheme_is_case_insensitive_and_other_schemes_are_no_token() {
+        for value in ["Bearer abc", "bearer abc", "BEARER  abc ", "bEaReR abc"] {
+            let headers = headers(&[("authorization", value)]);
+            assert_eq!(
+                present(&headers, None, &TokenPlaces::default()),
+                Presented::One("abc", Place::Authorization),
+                "{value}"
+            );
+        }
+        for value in ["Basic YTpi", "Bearerabc", "Negotiate x", ""] {
+            assert_eq!(
+                present(&headers(&[("authorization", value)]), None, &TokenPlaces::default()),
+                Presented::Nothing,
+                "{value}"
+            );
+        }
+        for value in ["Bearer", "Bearer ", "Bearer a b", "Bearer a, Bearer b"] {
+            assert_eq!(
+                present(&headers(&[("authorization", value)]), None, &TokenPlaces::default()),
+                Presented::Unreadable,
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn other_places_count_only_where_configured() {
+        let all = headers(&[("x-token", "one"), ("cookie", "a=b; session=two")]);
+        assert_eq!(
+            present(&all, Some("access_token=three"), &TokenPlaces::default()),
+            Presented::Nothing
+        );
+        let header = headers(&[("x-token", "Bearer one")]);
+        assert_eq!(
+            present(&header, None, &places()),
+            Presented::One("one", Place::Header(HeaderName::from_static("x-token")))
+        );
+        let cookie = headers(&[("cookie", "a=b; session=two; c=d")]);
+        assert_eq!(
+            present(&cookie, None, &places()),
+            Presented::One("two", Place::Cookie("session".to_owned()))
+        );
+        assert_eq!(
+            present(&HeaderMap::new(), Some("x=1&access_token=three"), &places()),
+            Presented::One("three", Place::QueryParameter("access_token".to_owned()))
+        );
+    }
+
+    /// Two tokens in any two places, or twice in one, are refused, whatever they are.
+    #[test]
+    fn sec_two_tokens() {
+        let twice = headers(&[("authorization", "Bearer a"), ("authorization", "Bearer a")]);
+        assert_eq!(present(&twice, None, &TokenPlaces::default()), Presented::Several);
+        let header = headers(&[("authorization", "Bearer a")]);
+        assert_eq!(present(&header, Some("access_token=b"), &places()), Presented::Several);
+        assert_eq!(
+            present(&header, Some("access%5Ftoken=b"), &places()),
+            Presented::Several
+        );
+        let broken_and_good = headers(&[("authorization", "Bearer"), ("authorization", "Bearer a")]);
+        assert_eq!(present(&broken_and_good, None, &places()), Presented::Several);
+        let cookies = headers(&[("cookie", "session=a"), ("cookie", "session=b")]);
+        assert_eq!(present(&cookies, None, &places()), Presented::Several);
+        assert_eq!(
+            present(&HeaderMap::new(), Some("access_token=a&access_token=a"), &places()),
+            Presented::Several
+        );
+    }
+
+    /// The token does not travel on; everything beside it does.
+    #[test]
+    fn sec_token_strip() {
+        let mut cookie = headers(&[("cookie", "a=b; session=two; c=d")]);
+        remove(&mut cookie, &Place::Cookie("session".to_owned()));
+        assert_eq!(cookie.get("cookie").unwrap(), "a=b; c=d");
+        let mut only = headers(&[("cookie", "session=two")]);
+        remove(&mut only, &Place::Cookie("session".to_owned()));
+        assert!(only.is_empty());
+        assert_eq!(
+            query_without("a=1&access_token=x&b=%20&access_token=y", "access_token"),
+            "a=1&b=%20"
+        );
+        let mut bearer = headers(&[("authorization", "Bearer a"), ("accept", "x")]);
+        remove(&mut bearer, &Place::Authorization);
+        assert_eq!(bearer.len(), 1);
+    }
+}

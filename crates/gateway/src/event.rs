@@ -1,0 +1,138 @@
+//! Everything worth telling, as one enum: the log and the metrics both read it, and tests can too.
+
+use std::time::Duration;
+
+use narthex_decision::Reason;
+use narthex_directory::SyncPlan;
+
+use crate::inbound::Inbound;
+use crate::metrics::Metrics;
+use crate::pipeline::Passed;
+use crate::respond::Refusal;
+
+/// Something worth telling. Never holds a token, a secret or a claim's value.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'e> {
+    /// A request was decided.
+    Decided {
+        /// The request.
+        inbound: &'e Inbound<'e>,
+        /// Its number.
+        request_id: &'e str,
+        /// What was decided.
+        outcome: Result<&'e Passed, &'e Refusal>,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A token changed the directory, or would have (`mode = "observe"`).
+    Synced {
+        /// The issuer's configured name.
+        issuer: &'e str,
+        /// What changed.
+        plan: &'e SyncPlan,
+    },
+    /// An upstream gave no usable answer.
+    UpstreamFailed {
+        /// The request's number.
+        request_id: &'e str,
+        /// What happened.
+        error: &'e crate::proxy::ForwardError,
+    },
+    /// A new configuration is in use.
+    Reloaded {
+        /// Its number.
+        generation: u64,
+    },
+    /// A new configuration was refused; the old one stays.
+    ReloadRefused {
+        /// What is wrong with it.
+        problems: &'e str,
+    },
+    /// Something in the background did not work and will be tried again.
+    BackgroundFailed {
+        /// What was being done.
+        task: &'static str,
+        /// What happened.
+        error: &'e str,
+    },
+}
+
+impl Event<'_> {
+    /// Writes the event to the log and counts it.
+    pub fn tell(&self, metrics: &Metrics) {
+        match *self {
+            Event::Decided {
+                inbound,
+                request_id,
+                outcome,
+                took,
+            } => decided(metrics, inbound, request_id, outcome, took),
+            Event::Synced { issuer, plan } => {
+                metrics.synced(issuer, plan.changes.len());
+                if !plan.changes.is_empty() {
+                    tracing::info!(
+                        event = "synced",
+                        issuer,
+                        changes = plan.changes.len(),
+                        "a token changed the directory"
+                    );
+                }
+            }
+            Event::UpstreamFailed { request_id, error } => {
+                metrics.upstream_failed();
+                tracing::warn!(event = "upstream_failed", request_id, %error, "an upstream gave no answer");
+            }
+            Event::Reloaded { generation } => {
+                tracing::info!(event = "reloaded", generation, "a new configuration is in use")
+            }
+            Event::ReloadRefused { problems } => tracing::error!(
+                event = "reload_refused",
+                problems,
+                "the new configuration is refused; the old one stays"
+            ),
+            Event::BackgroundFailed { task, error } => {
+                tracing::warn!(event = "background_failed", task, %error, "it will be tried again")
+            }
+        }
+    }
+}
+
+fn decided(
+    metrics: &Metrics,
+    inbound: &Inbound<'_>,
+    request_id: &str,
+    outcome: Result<&Passed, &Refusal>,
+    took: Duration,
+) {
+    metrics.decided(inbound.door, outcome.err().map(|refusal| refusal.reason), took);
+    let door = inbound.door.as_str();
+    match outcome {
+        Ok(passed) => tracing::debug!(
+            event = "allowed", door, request_id, method = %inbound.method, path = %shown(inbound.path),
+            user = passed.allowed.caller.as_ref().map(|who| who.user.as_str()),
+            issuer = passed.allowed.caller.as_ref().map(|who| who.issuer.as_str()),
+            rule = %passed.allowed.permit.rule, took_us = took.as_micros(),
+        ),
+        Err(refusal) => tracing::info!(
+            event = "denied", door, request_id, method = %inbound.method, path = %shown(inbound.path),
+            reason = refusal.reason.code(), detail = refusal.detail.as_deref(), took_us = took.as_micros(),
+        ),
+    }
+}
+
+/// A path as a log shows it: bounded, without control characters.
+fn shown(path: &[u8]) -> String {
+    String::from_utf8_lossy(path.get(..path.len().min(200)).unwrap_or_default())
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// Names for the doors and reasons that metrics are kept under.
+pub(crate) const fn outcome_word(reason: Option<Reason>) -> &'static str {
+    match reason {
+        None => "allow",
+        Some(Reason::KeysUnavailable | Reason::StoreUnavailable) => "error",
+        Some(_) => "deny",
+    }
+}

@@ -1,0 +1,285 @@
+//! Explain: the same steps as the pipeline, every one of them shown, nothing written.
+//!
+//! A token that is refused early is still walked to the end as far as that is possible, because "it has expired, and even
+//! a fresh one would lack the role" is what a tired administrator needs to read once, not in two rounds.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Method};
+use narthex_decision::{Decision, OrganizationFacts, Reason, RequestPath, Requirement, decide};
+use narthex_directory::{CountingIds, Desired, Directory, OrganizationName, Principal, SyncError, Synced, rehearse};
+use narthex_mapping::{Preview, TokenFacts};
+use narthex_token::{InspectedClaims, Inspection, TrustedIssuer, inspect};
+use serde::Serialize;
+
+use crate::facts::HeldFacts;
+use crate::identity;
+use crate::respond;
+use crate::runtime::{IssuerRuntime, Runtime};
+
+mod rows;
+
+pub use rows::{
+    AnswerRow, ChangeRow, FieldRow, IdentityRow, KeyRow, MembershipRow, NearMissRow, RequestRow, StepRow, TagRow,
+};
+
+/// The request a token is explained with.
+#[derive(Debug, Clone)]
+pub struct ExplainedRequest {
+    /// Its method.
+    pub method: Method,
+    /// Its path, without a query.
+    pub path: String,
+    /// Its query, if any.
+    pub query: Option<String>,
+    /// The host it goes to.
+    pub host: Option<String>,
+    /// Its headers, for mappings that read them.
+    pub headers: HeaderMap,
+}
+
+/// Everything there is to say about a token, and a request if one was given. Shows claim values: for whoever may see the
+/// token. Nothing of the signature or of any secret is in it.
+#[derive(Debug, Clone, Default, Serialize, utoipa::ToSchema)]
+pub struct Explanation {
+    /// What the caller would be answered.
+    pub answer: AnswerRow,
+    /// The issuer's configured name, if one was found.
+    pub issuer: Option<String>,
+    /// Which key verified the signature, and how it was found.
+    pub key: Option<KeyRow>,
+    /// Every rule of verification, in order.
+    pub token: Vec<StepRow>,
+    /// What each template gave.
+    pub identity: Vec<IdentityRow>,
+    /// Which tag met what.
+    pub tags: Vec<TagRow>,
+    /// Which tags would have met something if case and blanks did not count.
+    pub near_misses: Vec<NearMissRow>,
+    /// What the directory would change.
+    pub changes: Vec<ChangeRow>,
+    /// What it would leave undone, and why.
+    pub notes: Vec<String>,
+    /// The platform role afterwards.
+    pub platform_role: Option<String>,
+    /// The organizations afterwards.
+    pub organizations: Vec<MembershipRow>,
+    /// How the request would be decided.
+    pub request: Option<RequestRow>,
+    /// The identity headers the application would see; the assertion is left out.
+    pub headers: Vec<FieldRow>,
+}
+
+/// Explains a token, and a request if there is one. Writes nothing.
+pub async fn explain(
+    runtime: &Runtime,
+    directory: &dyn Directory,
+    token: &str,
+    request: Option<&ExplainedRequest>,
+    now_ms: i64,
+) -> Explanation {
+    let mut told = Explanation::default();
+    let mut refusals: Vec<(Reason, String)> = Vec::new();
+    let route_refusal = request.and_then(|request| route_refusal(runtime, request));
+    refusals.extend(route_refusal);
+
+    let keys = |trusted: &TrustedIssuer| runtime.issuer(trusted)?.keys.current(now_ms);
+    let inspection = inspect(token, &runtime.issuers, keys, &runtime.token_limits, now_ms);
+    tell_token(&mut told, &inspection);
+    refusals.extend(inspection.error().map(|error| coded(error.reason(), error)));
+
+    let issuer = inspection.issuer.as_ref().and_then(|name| runtime.by_name.get(name));
+    let preview = issuer.and_then(|issuer| preview(issuer, &inspection, request, now_ms));
+    if let Some(preview) = &preview {
+        told.identity = preview.rows.iter().map(IdentityRow::from).collect();
+        refusals.extend(preview.errors.iter().map(|error| coded(error.reason(), error)));
+    }
+    let principal = match (issuer, preview.and_then(|preview| preview.desired)) {
+        (Some(issuer), Some(desired)) => {
+            directory_part(&mut told, &mut refusals, directory, issuer, &desired, now_ms).await
+        }
+        _ => None,
+    };
+    if let (Some(request), Some(principal)) = (request, &principal) {
+        refusals.extend(request_part(&mut told, runtime, directory, request, principal).await);
+    } else if let Some(request) = request {
+        told.request = Some(RequestRow::undecided(runtime, request));
+    }
+    told.answer = answer(&refusals);
+    told
+}
+
+fn coded(code: &str, error: &dyn std::fmt::Display) -> (Reason, String) {
+    (
+        Reason::from_code(code).unwrap_or(Reason::StoreUnavailable),
+        error.to_string(),
+    )
+}
+
+fn route_refusal(runtime: &Runtime, request: &ExplainedRequest) -> Option<(Reason, String)> {
+    match RequestPath::parse(request.path.as_bytes()) {
+        Err(problem) => Some((Reason::RequestPath, problem.to_string())),
+        Ok(path) => runtime
+            .routes
+            .find(&request.method, request.host.as_deref(), path, None)
+            .is_none()
+            .then(|| {
+                (
+                    Reason::RouteUnmatched,
+                    format!("no route serves {} {}", request.method, request.path),
+                )
+            }),
+    }
+}
+
+fn tell_token(told: &mut Explanation, inspection: &Inspection) {
+    told.issuer.clone_from(&inspection.issuer);
+    told.key = inspection.key.as_ref().map(KeyRow::from);
+    told.token = inspection.steps.iter().map(StepRow::from).collect();
+}
+
+fn preview(
+    issuer: &IssuerRuntime,
+    inspection: &Inspection,
+    request: Option<&ExplainedRequest>,
+    now_ms: i64,
+) -> Option<Preview> {
+    let empty = HeaderMap::new();
+    let headers = request.map_or(&empty, |request| &request.headers);
+    let query = request.and_then(|request| request.query.as_deref());
+    let held = HeldFacts::new(&issuer.mapping, headers, query);
+    let facts = match &inspection.claims {
+        InspectedClaims::Verified(claims) => TokenFacts::from(&**claims),
+        InspectedClaims::Refused(claims) | InspectedClaims::Unproved(claims) => TokenFacts::from(claims),
+        InspectedClaims::Unreadable => return None,
+    };
+    Some(issuer.mapping.preview(facts, &held.facts(), now_ms))
+}
+
+/// The plan as a diff, and who the directory would agree this is.
+async fn directory_part(
+    told: &mut Explanation,
+    refusals: &mut Vec<(Reason, String)>,
+    directory: &dyn Directory,
+    issuer: &IssuerRuntime,
+    desired: &Desired,
+    now_ms: i64,
+) -> Option<Arc<Principal>> {
+    match rehearse(directory, desired, &issuer.policy, now_ms, &mut CountingIds(0)).await {
+        Ok(Synced { principal, plan }) => {
+            told.changes = plan.changes.iter().map(ChangeRow::from).collect();
+            told.notes = plan.notes.iter().map(ToString::to_string).collect();
+            if plan.stale_token {
+                told.notes
+                    .push("a newer token of this user was seen already, so this one changes nothing".to_owned());
+            }
+            if plan.observed {
+                told.notes
+                    .push("the issuer is in observe mode: nothing of this is written".to_owned());
+            }
+            told.tags = rows::tags(desired, &plan, &issuer.policy);
+            told.near_misses = plan.near_misses.iter().map(NearMissRow::from).collect();
+            told.platform_role = Some(principal.platform_role().to_string());
+            told.organizations = principal.memberships().iter().map(MembershipRow::from).collect();
+            Some(principal)
+        }
+        Err(SyncError::Refused(refusal)) => {
+            refusals.push(coded(refusal.reason(), &refusal));
+            None
+        }
+        Err(error) => {
+            refusals.push((Reason::StoreUnavailable, error.to_string()));
+            None
+        }
+    }
+}
+
+async fn request_part(
+    told: &mut Explanation,
+    runtime: &Runtime,
+    directory: &dyn Directory,
+    request: &ExplainedRequest,
+    principal: &Principal,
+) -> Option<(Reason, String)> {
+    let Some(matched) = RequestPath::parse(request.path.as_bytes()).ok().and_then(|path| {
+        runtime
+            .routes
+            .find(&request.method, request.host.as_deref(), path, None)
+    }) else {
+        told.request = Some(RequestRow::undecided(runtime, request));
+        return None;
+    };
+    let organization = match matched.organization.map(OrganizationName::new) {
+        None => OrganizationFacts::NotNamed,
+        Some(Err(_)) => OrganizationFacts::Unknown,
+        Some(Ok(name)) => match directory.organization_named(name).await {
+            Ok(found) => found.map_or(OrganizationFacts::Unknown, |organization| {
+                OrganizationFacts::Known(organization.status)
+            }),
+            Err(error) => return Some((Reason::StoreUnavailable, error.to_string())),
+        },
+    };
+    let decision = decide(&matched, Some(principal), &organization);
+    told.request = Some(RequestRow::decided(request, &matched, &decision));
+    match decision {
+        Decision::Allow(permit) => {
+            let membership = permit
+                .organization
+                .as_ref()
+                .map(|membership| (membership.name.as_str(), membership.role.as_str()));
+            told.headers = rows::headers(&identity::headers(principal, membership, None));
+            None
+        }
+        Decision::Deny(denial) => {
+            let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
+            Some((denial.reason, format!("needs {}", required.join(" or "))))
+        }
+    }
+}
+
+/// The first refusal is the answer, in the order of the pipeline.
+fn answer(refusals: &[(Reason, String)]) -> AnswerRow {
+    let Some((reason, detail)) = refusals.first() else {
+        return AnswerRow {
+            status: 200,
+            reason: None,
+            message: "the request may pass".to_owned(),
+            also: Vec::new(),
+        };
+    };
+    AnswerRow {
+        status: respond::status(*reason).as_u16(),
+        reason: Some(reason.code().to_owned()),
+        message: format!("{} ({detail})", reason.advice()),
+        also: refusals
+            .iter()
+            .skip(1)
+            .map(|(reason, detail)| format!("{}: {detail}", reason.code()))
+            .collect(),
+    }
+}
+
+/// Reads `POST /v1/algo/acme/echo/1.0?x=1` as a request.
+///
+/// # Errors
+///
+/// What is missing, as a sentence.
+pub fn parse_request(text: &str, host: Option<String>, headers: HeaderMap) -> Result<ExplainedRequest, String> {
+    let (method, target) = text
+        .trim()
+        .split_once(' ')
+        .ok_or("write a request as a method and a path, such as `POST /v1/algo/acme/echo/1.0`")?;
+    let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
+        .map_err(|_| format!("`{method}` is not a method"))?;
+    let (path, query) = match target.trim().split_once('?') {
+        Some((path, query)) => (path, Some(query.to_owned())),
+        None => (target.trim(), None),
+    };
+    Ok(ExplainedRequest {
+        method,
+        path: path.to_owned(),
+        query,
+        host,
+        headers,
+    })
+}

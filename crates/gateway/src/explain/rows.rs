@@ -1,0 +1,341 @@
+//! The lines of an explanation, as they are serialized.
+
+use narthex_decision::{Decision, HeaderPatch, Match, Requirement};
+use narthex_directory::{
+    Change, Desired, DesiredTags, GrantSource, Membership, NearMiss, ScopedRole, SyncPlan, SyncPolicy,
+};
+use narthex_mapping::{Gave, PreviewRow};
+use narthex_token::{KeyMatch, Outcome, Step};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::ExplainedRequest;
+use crate::runtime::Runtime;
+
+/// What the caller would be answered.
+#[derive(Debug, Clone, Default, Serialize, ToSchema)]
+pub struct AnswerRow {
+    /// The HTTP status; 200 stands for whatever the application answers.
+    pub status: u16,
+    /// The stable code, if the request may not pass.
+    pub reason: Option<String>,
+    /// A sentence that says what happened and what to do.
+    pub message: String,
+    /// What else is wrong and would be the answer next.
+    pub also: Vec<String>,
+}
+
+/// Which key verified the signature.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct KeyRow {
+    /// Its id, if it has one.
+    pub kid: Option<String>,
+    /// The rule that found it: `kid`, `x5t#S256`, `x5t`, `only_key` or `secret`.
+    pub matched_by: String,
+}
+
+impl From<&KeyMatch> for KeyRow {
+    fn from(key: &KeyMatch) -> Self {
+        Self {
+            kid: key.kid().map(str::to_owned),
+            matched_by: key.matched_by().to_string(),
+        }
+    }
+}
+
+/// One rule of verification.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct StepRow {
+    /// The rule.
+    pub rule: String,
+    /// `passed`, `failed` or `not_tried`.
+    pub outcome: &'static str,
+    /// What the configuration wants.
+    pub expected: String,
+    /// What the token has.
+    pub found: String,
+    /// What was concluded, or why it failed.
+    pub detail: String,
+    /// The stable code of a failure.
+    pub reason: Option<&'static str>,
+}
+
+impl From<&Step> for StepRow {
+    fn from(step: &Step) -> Self {
+        let (outcome, detail, reason) = match &step.outcome {
+            Outcome::Passed(concluded) => ("passed", concluded.clone(), None),
+            Outcome::Failed(error) => ("failed", error.to_string(), Some(error.reason())),
+            Outcome::NotTried => ("not_tried", "an earlier rule failed".to_owned(), None),
+        };
+        Self {
+            rule: step.rule.to_string(),
+            outcome,
+            expected: step.expected.clone(),
+            found: step.found.clone(),
+            detail,
+            reason,
+        }
+    }
+}
+
+/// What one template gave.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct IdentityRow {
+    /// What it is for.
+    pub field: String,
+    /// The template, or the name of the tags claim.
+    pub template: String,
+    /// What it gave; missing if it gave nothing.
+    #[schema(value_type = Option<Object>)]
+    pub gave: Option<Value>,
+    /// `taken`, `not_given`, `skipped` or `refused`.
+    pub outcome: &'static str,
+    /// The value as it is kept.
+    #[schema(value_type = Option<Object>)]
+    pub value: Option<Value>,
+    /// What was wrong.
+    pub problem: Option<String>,
+}
+
+impl From<&PreviewRow> for IdentityRow {
+    fn from(row: &PreviewRow) -> Self {
+        use narthex_mapping::Outcome as O;
+        let (gave, failure) = match &row.gave {
+            Gave::Value(value) => (Some(value.clone()), None),
+            Gave::Undefined => (None, None),
+            Gave::Failed(rendered) => (None, Some(rendered.clone())),
+        };
+        let (outcome, value, problem) = match &row.outcome {
+            O::Taken(value) => ("taken", Some(value.clone()), None),
+            O::NotGiven => ("not_given", None, None),
+            O::Skipped(breach) => ("skipped", None, Some(breach.clone())),
+            O::Refused { message, .. } => ("refused", None, Some(message.clone())),
+        };
+        Self {
+            field: row.field.to_string(),
+            template: row.source.clone(),
+            gave,
+            outcome,
+            value,
+            problem: failure.or(problem),
+        }
+    }
+}
+
+/// One tag of the token, and what it met.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct TagRow {
+    /// The tag.
+    pub tag: String,
+    /// What it gives: `platform admin`, `member of acme`, …; empty if it met nothing.
+    pub gives: Vec<String>,
+}
+
+/// What each tag of a token met.
+pub(super) fn tags(desired: &Desired, plan: &SyncPlan, policy: &SyncPolicy) -> Vec<TagRow> {
+    let DesiredTags::Exactly(tags) = &desired.tags else {
+        return Vec::new();
+    };
+    tags.iter()
+        .map(|tag| {
+            let platform = policy
+                .platform_admin_tags
+                .contains(tag)
+                .then(|| "platform admin".to_owned());
+            let organizations = plan
+                .tag_matches
+                .iter()
+                .filter(|met| met.tag == *tag)
+                .map(|met| format!("{} of {}", met.role, met.organization.name));
+            TagRow {
+                tag: tag.clone(),
+                gives: platform.into_iter().chain(organizations).collect(),
+            }
+        })
+        .collect()
+}
+
+/// A tag that nearly met something.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct NearMissRow {
+    /// The tag in the token.
+    pub tag: String,
+    /// The tag as somebody listed it.
+    pub listed: String,
+    /// Who listed it; missing for the issuer's `platform_admin` list.
+    pub organization: Option<String>,
+}
+
+impl From<&NearMiss> for NearMissRow {
+    fn from(miss: &NearMiss) -> Self {
+        Self {
+            tag: miss.tag.clone(),
+            listed: miss.listed.clone(),
+            organization: miss
+                .organization
+                .as_ref()
+                .map(|organization| organization.name.to_string()),
+        }
+    }
+}
+
+/// One change of the directory.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ChangeRow {
+    /// The action's code, as in the audit trail: `user.created`, `grant.opened`, …
+    pub action: &'static str,
+    /// What changes, in words.
+    pub summary: String,
+    /// The fields that differ.
+    pub fields: Vec<FieldRow>,
+}
+
+/// A name and a value.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldRow {
+    /// Its name.
+    pub name: String,
+    /// Its value before, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Its value.
+    pub to: String,
+}
+
+impl From<&Change> for ChangeRow {
+    fn from(change: &Change) -> Self {
+        let shown = |value: &Value| match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        let fields = change.diff().into_iter().map(|diff| FieldRow {
+            name: diff.field.to_owned(),
+            from: (!diff.from.is_null()).then(|| shown(&diff.from)),
+            to: shown(&diff.to),
+        });
+        Self {
+            action: change.action(),
+            summary: summary(change),
+            fields: fields.collect(),
+        }
+    }
+}
+
+fn summary(change: &Change) -> String {
+    match change {
+        Change::CreateUser(user) => format!("create user `{}`", user.username),
+        Change::UpdateUser { after, .. } => format!("update user `{}`", after.username),
+        Change::CreateOrganization(organization) => format!("create organization `{}`", organization.name),
+        Change::UpdateOrganization { after, .. } => format!("update organization `{}`", after.name),
+        Change::CreateTeam(team) => format!("create team `{}`", team.name),
+        Change::UpdateTeam { after, .. } => format!("update team `{}`", after.name),
+        Change::OpenGrant(grant) => format!("grant {}, {}", role(grant.role), source(&grant.source)),
+        Change::CloseGrant(grant) => format!("close {}, {}", role(grant.role), source(&grant.source)),
+    }
+}
+
+fn role(role: ScopedRole) -> String {
+    match role {
+        ScopedRole::Platform(role) => format!("platform role {role}"),
+        ScopedRole::Organization(organization, role) => format!("role {role} in organization {organization}"),
+        ScopedRole::Team(team, role) => format!("role {role} in team {team}"),
+    }
+}
+
+fn source(source: &GrantSource) -> String {
+    match source {
+        GrantSource::Manual => "given by hand".to_owned(),
+        GrantSource::Claim { .. } => "because the claims name it".to_owned(),
+        GrantSource::Tag { tag, .. } => format!("because of tag `{tag}`"),
+    }
+}
+
+/// A role in an organization.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct MembershipRow {
+    /// The organization's name.
+    pub name: String,
+    /// The effective role.
+    pub role: String,
+    /// Whether the organization is open.
+    pub status: String,
+}
+
+impl From<&Membership> for MembershipRow {
+    fn from(membership: &Membership) -> Self {
+        Self {
+            name: membership.name.to_string(),
+            role: membership.role.to_string(),
+            status: membership.status.to_string(),
+        }
+    }
+}
+
+/// How a request would be decided.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct RequestRow {
+    /// The method.
+    pub method: String,
+    /// The path.
+    pub path: String,
+    /// The path patterns of the route it falls under.
+    pub route: Option<Vec<String>>,
+    /// The organization the path names.
+    pub organization: Option<String>,
+    /// What the route requires; any one of these.
+    pub requires: Vec<String>,
+    /// `allow`, `deny`, or `undecided` if an earlier step left nobody to decide about.
+    pub decision: &'static str,
+    /// The requirement that was satisfied.
+    pub satisfied: Option<String>,
+}
+
+impl RequestRow {
+    pub(super) fn decided(request: &ExplainedRequest, matched: &Match<'_>, decision: &Decision) -> Self {
+        let (word, satisfied) = match decision {
+            Decision::Allow(permit) => ("allow", Some(permit.rule.to_string())),
+            Decision::Deny(_) => ("deny", None),
+        };
+        Self {
+            method: request.method.to_string(),
+            path: request.path.clone(),
+            route: Some(matched.route.spec.paths.clone()),
+            organization: matched.organization.map(str::to_owned),
+            requires: matched.route.spec.require.iter().map(Requirement::to_string).collect(),
+            decision: word,
+            satisfied,
+        }
+    }
+
+    pub(super) fn undecided(runtime: &Runtime, request: &ExplainedRequest) -> Self {
+        let matched = narthex_decision::RequestPath::parse(request.path.as_bytes())
+            .ok()
+            .and_then(|path| {
+                runtime
+                    .routes
+                    .find(&request.method, request.host.as_deref(), path, None)
+            });
+        Self {
+            method: request.method.to_string(),
+            path: request.path.clone(),
+            organization: matched.and_then(|matched| matched.organization.map(str::to_owned)),
+            requires: matched.map_or_else(Vec::new, |matched| {
+                matched.route.spec.require.iter().map(Requirement::to_string).collect()
+            }),
+            route: matched.map(|matched| matched.route.spec.paths.clone()),
+            decision: if matched.is_some() { "undecided" } else { "deny" },
+            satisfied: None,
+        }
+    }
+}
+
+/// The headers of a patch, for showing.
+pub(super) fn headers(patch: &HeaderPatch) -> Vec<FieldRow> {
+    let shown = patch.headers().iter().map(|(name, value)| FieldRow {
+        name: name.to_string(),
+        from: None,
+        to: String::from_utf8_lossy(value.as_bytes()).into_owned(),
+    });
+    shown.collect()
+}

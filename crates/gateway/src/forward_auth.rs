@@ -1,0 +1,226 @@
+//! The forward-auth door: another proxy asks whether a request may pass.
+//!
+//! Each proxy has its own address, because each describes the original request in its own headers and understands its
+//! own statuses. Only addresses of `listen.trusted_proxies` are answered.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http_body_util::Full;
+use narthex_decision::Reason;
+
+use crate::inbound::{Door, Inbound};
+use crate::pipeline::Passed;
+use crate::respond::{self, Refusal};
+
+/// How one proxy describes the original request.
+#[derive(Debug, Clone)]
+struct Profile {
+    method: HeaderName,
+    uri: HeaderName,
+    host: HeaderName,
+}
+
+const fn profile(door: Door) -> Profile {
+    match door {
+        Door::Nginx => Profile {
+            method: HeaderName::from_static("x-original-method"),
+            uri: HeaderName::from_static("x-original-uri"),
+            host: header::HOST,
+        },
+        _ => Profile {
+            method: HeaderName::from_static("x-forwarded-method"),
+            uri: HeaderName::from_static("x-forwarded-uri"),
+            host: HeaderName::from_static("x-forwarded-host"),
+        },
+    }
+}
+
+/// The door that a path under `/.narthex/auth/` names.
+pub(crate) fn door(path: &str) -> Option<Door> {
+    match path.strip_prefix("/.narthex/auth/")? {
+        "nginx" => Some(Door::Nginx),
+        "traefik" => Some(Door::Traefik),
+        "caddy" => Some(Door::Caddy),
+        "haproxy" => Some(Door::Haproxy),
+        _ => None,
+    }
+}
+
+/// The original request, as its proxy describes it.
+#[derive(Debug)]
+pub(crate) struct Original<'r> {
+    method: Method,
+    path: &'r [u8],
+    query: Option<&'r str>,
+    host: Option<&'r str>,
+}
+
+impl<'r> Original<'r> {
+    /// Reads the headers of one proxy, and only those.
+    ///
+    /// # Errors
+    ///
+    /// `request.path` when the description is missing, doubled or unreadable.
+    pub(crate) fn read(headers: &'r HeaderMap, door: Door) -> Result<Self, Refusal> {
+        let profile = profile(door);
+        let unreadable = |name: &HeaderName, what: &str| {
+            Refusal::because(Reason::RequestPath, format!("the proxy's header `{name}` {what}"))
+        };
+        let uri = single(headers, &profile.uri).map_err(|()| unreadable(&profile.uri, "is doubled"))?;
+        let uri = uri.ok_or_else(|| unreadable(&profile.uri, "is missing"))?.as_bytes();
+        let method = single(headers, &profile.method).map_err(|()| unreadable(&profile.method, "is doubled"))?;
+        let method = method.ok_or_else(|| unreadable(&profile.method, "is missing"))?;
+        let method =
+            Method::from_bytes(method.as_bytes()).map_err(|_| unreadable(&profile.method, "is not a method"))?;
+        let host = single(headers, &profile.host).map_err(|()| unreadable(&profile.host, "is doubled"))?;
+        let mut parts = uri.splitn(2, |byte| *byte == b'?');
+        let path = parts.next().unwrap_or_default();
+        let query = parts
+            .next()
+            .map(std::str::from_utf8)
+            .transpose()
+            .map_err(|_| unreadable(&profile.uri, "is not UTF-8"))?;
+        Ok(Self {
+            method,
+            path,
+            query,
+            host: host.and_then(|host| host.to_str().ok()),
+        })
+    }
+
+    /// The original request, to be decided.
+    pub(crate) fn inbound<'i>(&'i self, headers: &'i HeaderMap, door: Door) -> Inbound<'i> {
+        Inbound {
+            method: &self.method,
+            path: self.path,
+            query: self.query,
+            host: self.host,
+            headers,
+            door,
+            route: None,
+        }
+    }
+}
+
+/// The one value of a header.
+///
+/// SECURITY: of two values one program reads the first and the next one the last.
+fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Result<Option<&'r HeaderValue>, ()> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (_, Some(_)) => Err(()),
+        (value, None) => Ok(value),
+    }
+}
+
+/// The answer to a request that may pass: 200 and every identity header, those without a value too, because a proxy
+/// that copies headers must overwrite whatever the client sent.
+pub(crate) fn allow(passed: &Passed, owned: &[HeaderName]) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    let headers = response.headers_mut();
+    headers.clone_from(passed.allowed.patch.headers());
+    for name in owned {
+        if !headers.contains_key(name) {
+            headers.insert(name, HeaderValue::from_static(""));
+        }
+    }
+    if let Ok(id) = HeaderValue::from_str(&passed.request_id) {
+        headers.insert("x-narthex-request-id", id);
+    }
+    response
+}
+
+/// The answer to a request that may not pass, in the statuses its proxy understands.
+pub(crate) fn refuse(refusal: &Refusal, request_id: &str, door: Door) -> Response<Full<Bytes>> {
+    let mut response = respond::refuse(refusal, request_id);
+    let status = response.status();
+    response
+        .headers_mut()
+        .insert("x-narthex-status", HeaderValue::from(status.as_u16()));
+    response
+        .headers_mut()
+        .insert("x-narthex-decision", HeaderValue::from_static("deny"));
+    // nginx knows 2xx, 401 and 403; anything else becomes 500 there and hides the reason.
+    if door == Door::Nginx && status != StatusCode::UNAUTHORIZED {
+        *response.status_mut() = StatusCode::FORBIDDEN;
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn each_proxy_is_read_by_its_own_headers_only() {
+        let both = headers(&[
+            ("x-original-method", "POST"),
+            ("x-original-uri", "/nginx?a=1"),
+            ("host", "nginx.example"),
+            ("x-forwarded-method", "GET"),
+            ("x-forwarded-uri", "/forwarded"),
+            ("x-forwarded-host", "forwarded.example"),
+        ]);
+        let nginx = Original::read(&both, Door::Nginx).unwrap();
+        assert_eq!(
+            (nginx.method, nginx.path, nginx.query, nginx.host),
+            (Method::POST, &b"/nginx"[..], Some("a=1"), Some("nginx.example"))
+        );
+        for door in [Door::Traefik, Door::Caddy, Door::Haproxy] {
+            let other = Original::read(&both, door).unwrap();
+            assert_eq!(
+                (other.method, other.path, other.query, other.host),
+                (Method::GET, &b"/forwarded"[..], None, Some("forwarded.example"))
+            );
+        }
+        assert!(Original::read(&headers(&[("x-forwarded-uri", "/a")]), Door::Nginx).is_err());
+    }
+
+    /// Of two values, which one counts is a guess; so neither does.
+    #[test]
+    fn sec_multi_value() {
+        for name in ["x-forwarded-uri", "x-forwarded-method", "x-forwarded-host"] {
+            let mut doubled = headers(&[
+                ("x-forwarded-method", "GET"),
+                ("x-forwarded-uri", "/a"),
+                ("x-forwarded-host", "h"),
+            ]);
+            doubled.append(name, HeaderValue::from_static("/b"));
+            assert_eq!(
+                Original::read(&doubled, Door::Caddy).unwrap_err().reason,
+                Reason::RequestPath,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn nginx_gets_statuses_it_understands_and_the_true_one_beside_them() {
+        for (reason, true_status, nginx) in [
+            (Reason::TokenExpired, 401, 401),
+            (Reason::OrganizationRole, 403, 403),
+            (Reason::KeysUnavailable, 503, 403),
+            (Reason::RouteUnmatched, 404, 403),
+            (Reason::RequestPath, 400, 403),
+        ] {
+            let response = refuse(&Refusal::new(reason), "r", Door::Nginx);
+            assert_eq!(response.status().as_u16(), nginx, "{reason}");
+            assert_eq!(
+                response.headers().get("x-narthex-status").unwrap(),
+                &true_status.to_string()
+            );
+            assert_eq!(
+                refuse(&Refusal::new(reason), "r", Door::Traefik).status().as_u16(),
+                true_status
+            );
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What every door shares.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use narthex_directory::{Directory, Flush, Versions};
+use thiserror::Error;
+
+use crate::account::Accounts;
+use crate::assertion::{AssertionError, AssertionSettings, AssertionSigner};
+use crate::caller::Callers;
+use crate::clock::{Clock, NoEntropy, RequestIds};
+use crate::event::Event;
+use crate::metrics::Metrics;
+use crate::proxy::Forwarder;
+use crate::runtime::Runtime;
+
+/// Sizes and times that hold for the life of the process.
+#[derive(Debug, Clone)]
+pub struct GatewaySettings {
+    /// How assertions are made.
+    pub assertion: AssertionSettings,
+    /// The most bytes that cached tokens may take.
+    pub token_cache_bytes: u64,
+    /// The most bytes that cached accounts may take.
+    pub account_cache_bytes: u64,
+    /// How long to wait for a connection to an upstream.
+    pub upstream_connect_timeout: Duration,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        Self {
+            assertion: AssertionSettings::default(),
+            token_cache_bytes: 32 * 1024 * 1024,
+            account_cache_bytes: 64 * 1024 * 1024,
+            upstream_connect_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why the gateway cannot start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The assertion keys.
+    #[error("while preparing the assertion keys: {0}")]
+    Assertion(#[from] AssertionError),
+    /// The random source.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// The system's certificate authorities.
+    #[error("while reading the system's certificate authorities: {0}")]
+    Authorities(#[from] std::io::Error),
+}
+
+/// What every door shares: the configuration in use, the directory, the caches, the keys that sign.
+pub struct Gateway {
+    /// The clock.
+    pub clock: Clock,
+    /// The configuration in use; a reload swaps it whole.
+    pub runtime: ArcSwap<Runtime>,
+    /// The directory.
+    pub directory: Arc<dyn Directory>,
+    /// The numbers that move when a cached answer may have become wrong.
+    pub versions: Arc<Versions>,
+    /// Cached answers by token.
+    pub callers: Callers,
+    /// Cached answers by identity.
+    pub accounts: Accounts,
+    /// Signs assertions.
+    pub assertions: AssertionSigner,
+    /// Connections to upstreams.
+    pub forwarder: Forwarder,
+    /// Numbers requests.
+    pub request_ids: RequestIds,
+    /// Counters and durations.
+    pub metrics: Metrics,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway")
+            .field("callers", &self.callers)
+            .field("accounts", &self.accounts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Gateway {
+    /// A gateway over a directory, with its first configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub async fn new(
+        settings: GatewaySettings,
+        clock: Clock,
+        directory: Arc<dyn Directory>,
+        runtime: Runtime,
+    ) -> Result<Arc<Self>, StartError> {
+        let assertions = AssertionSigner::open(settings.assertion, &*directory, clock.now_ms()).await?;
+        Ok(Arc::new(Self {
+            versions: Arc::clone(directory.versions()),
+            runtime: ArcSwap::from_pointee(runtime),
+            callers: Callers::new(settings.token_cache_bytes),
+            accounts: Accounts::new(settings.account_cache_bytes),
+            assertions,
+            forwarder: Forwarder::new(settings.upstream_connect_timeout)?,
+            request_ids: RequestIds::new()?,
+            metrics: Metrics::new(),
+            clock,
+            directory,
+        }))
+    }
+
+    /// Takes a new configuration into use. Requests under way finish with the one they began with; cached answers die
+    /// with the old one.
+    pub fn reload(&self, runtime: Runtime) {
+        let generation = runtime.generation;
+        self.runtime.store(Arc::new(runtime));
+        Event::Reloaded { generation }.tell(&self.metrics);
+    }
+
+    /// What has to be done from time to time, until the task is dropped.
+    pub async fn run_background(self: Arc<Self>) {
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        let mut ticks: u64 = 0;
+        loop {
+            second.tick().await;
+            ticks += 1;
+            self.each_second().await;
+            if ticks.is_multiple_of(30) {
+                self.each_half_minute().await;
+            }
+        }
+    }
+
+    async fn each_second(&self) {
+        // Another process (the command line on this host, another node) may have changed the directory.
+        if let Err(error) = self.directory.poll_versions().await {
+            self.failed("looking for changes made elsewhere", &error);
+        }
+    }
+
+    async fn each_half_minute(&self) {
+        let at_ms = self.clock.now_ms();
+        let by = narthex_directory::By {
+            actor: narthex_directory::Actor::System,
+            at_ms,
+        };
+        if let Err(error) = self.directory.flush(Flush::Due).await {
+            self.failed("writing down who was seen", &error);
+        }
+        if let Err(error) = self.directory.close_lapsed(LAPSED_PER_ROUND, by).await {
+            self.failed("closing lapsed grants", &error);
+        }
+        if let Err(error) = self.assertions.rotate(&*self.directory, at_ms).await {
+            self.failed("rotating the assertion keys", &error);
+        }
+        self.metrics.upkeep();
+    }
+
+    fn failed(&self, task: &'static str, error: &dyn std::fmt::Display) {
+        Event::BackgroundFailed {
+            task,
+            error: &error.to_string(),
+        }
+        .tell(&self.metrics);
+    }
+}
+
+/// How many lapsed grants are closed at a time, so that a great many do not hold up the writer.
+const LAPSED_PER_ROUND: usize = 1_000;

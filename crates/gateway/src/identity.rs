@@ -1,0 +1,115 @@
+//! What an application is told about who is calling.
+
+use narthex_decision::{HeaderPatch, IdentityHeaders, Match, Permit};
+use narthex_directory::Principal;
+use serde_json::Value;
+
+use crate::assertion::Claims;
+use crate::caller::Caller;
+use crate::gateway::Gateway;
+use crate::pipeline::{Allowed, Who};
+use crate::runtime::Runtime;
+
+/// A cached assertion is replaced when less than this share of its life is left.
+const RENEW_AT_SHARE: i64 = 5;
+
+/// Everything a decision leads to: the identity headers with a signed assertion inside.
+pub(crate) fn allowed(
+    gateway: &Gateway,
+    runtime: &Runtime,
+    caller: &Caller,
+    matched: &Match<'_>,
+    permit: Permit,
+    now_ms: i64,
+) -> Allowed {
+    let principal = &caller.account.principal;
+    let user = principal.user().id.to_string();
+    let organization = permit
+        .organization
+        .as_ref()
+        .map(|membership| (membership.name.as_str(), membership.role.as_str()));
+    let claims = claims(principal, &user, organization, runtime.audience(matched.route.index));
+    let assertion = gateway.assertions.sign(&claims, now_ms, caller.expires_at_ms);
+    let patch = headers(
+        principal,
+        organization,
+        assertion.as_ref().map(|assertion| assertion.compact.as_str()),
+    );
+    let ends_ms = assertion.map_or(now_ms, |assertion| assertion.expires_at_ms);
+    Allowed {
+        route: matched.route.index,
+        permit,
+        caller: Some(Who {
+            user,
+            issuer: caller.issuer.name.clone(),
+        }),
+        patch,
+        assertion_ends_ms: ends_ms,
+        fresh_until_ms: ends_ms - (ends_ms - now_ms) / RENEW_AT_SHARE,
+    }
+}
+
+/// The identity headers of a principal on a route.
+pub(crate) fn headers(
+    principal: &Principal,
+    organization: Option<(&str, &str)>,
+    assertion: Option<&str>,
+) -> HeaderPatch {
+    let user = principal.user();
+    let mut headers = IdentityHeaders::new()
+        .with("user", &user.id.to_string())
+        .with("external-id", user.external_id.as_str())
+        .with("username", user.username.as_str())
+        .with("email", user.profile.email.as_deref().unwrap_or_default())
+        .with("platform-role", principal.platform_role().as_str());
+    if let Some((name, role)) = organization {
+        headers = headers.with("organization", name).with("organization-role", role);
+    }
+    for (property, value) in principal.context() {
+        headers = headers.with_context(property, &context_text(value));
+    }
+    headers.with("assertion", assertion.unwrap_or_default()).into_patch()
+}
+
+/// Text as it is, anything else as JSON.
+fn context_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}
+
+/// The headers every allowed answer of a forward-auth door carries, with or without a value.
+pub(crate) const OWNED: [&str; 9] = [
+    "x-narthex-user",
+    "x-narthex-external-id",
+    "x-narthex-username",
+    "x-narthex-email",
+    "x-narthex-platform-role",
+    "x-narthex-organization",
+    "x-narthex-organization-role",
+    "x-narthex-assertion",
+    "x-narthex-decision",
+];
+
+/// What an assertion says of a principal.
+pub(crate) fn claims<'a>(
+    principal: &'a Principal,
+    user_id: &'a str,
+    organization: Option<(&'a str, &'a str)>,
+    audience: &'a str,
+) -> Claims<'a> {
+    let user = principal.user();
+    Claims {
+        sub: user_id,
+        aud: audience,
+        external_id: user.external_id.as_str(),
+        username: user.username.as_str(),
+        email: user.profile.email.as_deref(),
+        platform_role: principal.platform_role().as_str(),
+        organization: organization.map(|(name, _)| name),
+        organization_role: organization.map(|(_, role)| role),
+        context: principal.context(),
+    }
+}

@@ -1,0 +1,25 @@
+//! The keys of issuers: where they come from, how they are fetched, and when.
+//!
+//! A request asks [`IssuerKeys::current`] and never waits. Only a token whose key is not there, or
+//! whose signature does not fit, waits for a fetch, and then only when the state machine in
+//! `narthex-token` says that a fetch may help. Everything else happens in the background, one task
+//! per issuer, so that one issuer's failure never touches another's, nor start-up.
+
+mod error;
+mod fetch;
+mod flight;
+mod guard;
+mod health;
+mod issuer;
+mod resolve;
+mod source;
+mod store;
+
+pub use error::{DiscoveryProblem, FetchError};
+pub use fetch::{Access, FetchLimits, ProxyUrl, ProxyUrlProblem};
+pub use guard::{AddressKind, Guard, KeyUrl, Loopback, Refused, UrlProblem};
+pub use health::{ErrorLine, IssuerHealth, KeyLine, Moment, RefusedLine};
+pub use issuer::{FetchEvent, FetchObserver, IssuerKeys, KeyEdges, KeySettings, Refreshed};
+pub use resolve::{Names, SystemNames};
+pub use source::{KeySource, SourceKind, SourceProblem, fetch_once};
+pub use store::{KeySetStore, KeySetStoreError, StoredKeySet};

@@ -1,0 +1,423 @@
+//! One GET, bounded in every direction.
+//!
+//! The HTTP client is made for one fetch and dropped after it. Fetches are minutes apart, so a pool
+//! would only hold memory and stale connections; and a CA bundle, a bearer token or the system's
+//! own trust store that changed on disk is picked up by the next fetch without a restart.
+
+use std::error::Error as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, Proxy, Response};
+use url::Origin;
+
+use super::error::FetchError;
+use super::guard::{Guard, KeyUrl, Refused};
+use super::resolve::{GuardedNames, Names, Unresolved};
+
+/// How an issuer's key server is reached, beyond its URL.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Access {
+    /// PEM certificates that take the place of the system's trust store, for this issuer alone.
+    /// Nothing else is trusted then, so a public authority cannot vouch for a private host.
+    pub ca_file: Option<PathBuf>,
+    /// An HTTP proxy that every request of this issuer goes through, unless the key source is on
+    /// loopback. The proxy resolves the names, so it and not [`Guard`] decides which addresses a
+    /// *name* may have; literal addresses are still judged here.
+    pub proxy: Option<ProxyUrl>,
+    /// A file with a bearer token, read at every fetch and sent to the configured origin only.
+    pub bearer_token_file: Option<PathBuf>,
+    /// Hosts that may be at private addresses, by name.
+    pub allow_private_hosts: Vec<String>,
+}
+
+/// The URL of an HTTP proxy.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ProxyUrl(url::Url);
+
+/// Why a text is no [`ProxyUrl`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a proxy is written as `http://host:port` or `https://host:port`")]
+pub struct ProxyUrlProblem;
+
+impl ProxyUrl {
+    /// Reads and checks the URL of a proxy.
+    pub fn parse(text: &str) -> Result<Self, ProxyUrlProblem> {
+        let url = url::Url::parse(text).map_err(|_| ProxyUrlProblem)?;
+        if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
+            return Err(ProxyUrlProblem);
+        }
+        Ok(Self(url))
+    }
+}
+
+impl std::fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // A proxy's URL may carry a password.
+        write!(f, "ProxyUrl({})", self.0.host_str().unwrap_or_default())
+    }
+}
+
+/// The bounds of one fetch.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchLimits {
+    /// From the first byte of the question to the last of the answer, discovery included.
+    pub total: Duration,
+    /// For the connection and its TLS handshake.
+    pub connect: Duration,
+    /// The most bytes of a body that are read.
+    pub body_bytes: usize,
+}
+
+impl Default for FetchLimits {
+    fn default() -> Self {
+        Self {
+            total: Duration::from_secs(5),
+            connect: Duration::from_secs(3),
+            body_bytes: 512 * 1024,
+        }
+    }
+}
+
+/// What a key server answered.
+#[derive(Debug, Clone)]
+pub(super) struct Fetched {
+    pub(super) body: Bytes,
+    /// `Cache-Control`, its lines joined, for the state machine to read.
+    pub(super) cache_control: Option<String>,
+    /// `Age`, likewise.
+    pub(super) age: Option<String>,
+}
+
+/// Fetches for one issuer.
+#[derive(Debug, Clone)]
+pub(super) struct Fetcher {
+    pub(super) access: Arc<Access>,
+    pub(super) guard: Arc<Guard>,
+    pub(super) names: Arc<dyn Names>,
+    pub(super) limits: FetchLimits,
+    /// The origin of the configured URL: the only one that sees the bearer token.
+    pub(super) origin: Origin,
+}
+
+impl Fetcher {
+    /// Asks `url` once.
+    pub(super) async fn fetch(&self, url: &KeyUrl) -> Result<Fetched, FetchError> {
+        self.guard.check_url(url)?;
+        let headers = self.headers(url).await?;
+        let client = self.client(url).await?;
+        let answer = client.get(url.url().clone()).headers(headers).send().await;
+        let answer = answer.map_err(|error| explain(url, &error))?;
+        self.read(url, answer).await
+    }
+
+    async fn headers(&self, url: &KeyUrl) -> Result<HeaderMap, FetchError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::ACCEPT,
+            HeaderValue::from_static("application/jwk-set+json, application/json;q=0.9"),
+        );
+        // SECURITY: a discovery document may point to another host; the token stays with ours.
+        if let Some(path) = &self.access.bearer_token_file
+            && url.origin() == self.origin
+        {
+            headers.insert(header::AUTHORIZATION, bearer(path).await?);
+        }
+        Ok(headers)
+    }
+
+    async fn client(&self, url: &KeyUrl) -> Result<Client, FetchError> {
+        let proxy = self.access.proxy.as_ref().filter(|_| !url.is_loopback());
+        let names = GuardedNames {
+            names: Arc::clone(&self.names),
+            guard: Arc::clone(&self.guard),
+            proxy_host: proxy.and_then(|proxy| proxy.0.host_str()).map(str::to_owned),
+        };
+        let mut builder = Client::builder()
+            .user_agent(concat!("narthex/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Arc::new(names))
+            .redirect(same_origin_only(url.clone()))
+            .connect_timeout(self.limits.connect)
+            .referer(false)
+            .http1_only()
+            .pool_max_idle_per_host(0)
+            // SECURITY: a proxy of the environment would resolve names for us, unjudged.
+            .no_proxy();
+        if let Some(proxy) = proxy {
+            builder = builder.proxy(Proxy::all(proxy.0.clone()).map_err(|error| setup(&error))?);
+        }
+        if let Some(path) = &self.access.ca_file {
+            let pem = read_file("ca_file", path, CA_BYTES).await?;
+            let certificates = Certificate::from_pem_bundle(&pem).map_err(|_| FetchError::File {
+                what: "ca_file",
+                path: path.clone(),
+                cause: "it is not a bundle of PEM certificates".to_owned(),
+            })?;
+            if certificates.is_empty() {
+                let cause = "it holds no PEM certificate".to_owned();
+                return Err(FetchError::File {
+                    what: "ca_file",
+                    path: path.clone(),
+                    cause,
+                });
+            }
+            builder = builder.tls_certs_only(certificates);
+        }
+        // Reading the system's trust store takes milliseconds of file access.
+        let built = tokio::task::spawn_blocking(move || builder.build()).await;
+        built.map_err(|error| setup(&error))?.map_err(|error| setup(&error))
+    }
+
+    async fn read(&self, url: &KeyUrl, mut answer: Response) -> Result<Fetched, FetchError> {
+        if let Some(target) = unfollowed(url, &answer) {
+            return Err(FetchError::Redirect {
+                host: url.host(),
+                target,
+            });
+        }
+        if answer.status() != StatusCode::OK {
+            return Err(FetchError::Status {
+                host: url.host(),
+                status: answer.status().as_u16(),
+            });
+        }
+        if answer
+            .headers()
+            .get(header::CONTENT_ENCODING)
+            .is_some_and(|encoding| encoding != "identity")
+        {
+            return Err(FetchError::Compressed { host: url.host() });
+        }
+        let limit = self.limits.body_bytes;
+        let too_large = || FetchError::TooLarge {
+            source_of_keys: quoted(&url.host()),
+            limit_bytes: limit,
+        };
+        if answer
+            .content_length()
+            .is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit))
+        {
+            return Err(too_large());
+        }
+        let cache_control = joined(answer.headers(), &header::CACHE_CONTROL);
+        let age = joined(answer.headers(), &header::AGE);
+        let mut body = BytesMut::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| explain(url, &error))? {
+            if body.len().saturating_add(chunk.len()) > limit {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Fetched {
+            body: body.freeze(),
+            cache_control,
+            age,
+        })
+    }
+}
+
+/// A redirect within scheme, host and port is followed, three at most; any other is an error.
+fn same_origin_only(asked: KeyUrl) -> Policy {
+    Policy::custom(move |attempt| {
+        let target = attempt.url();
+        // SECURITY: the guard has judged this origin and no other.
+        let same = target.origin() == asked.origin() && KeyUrl::check(target.clone()).is_ok();
+        if same && attempt.previous().len() <= REDIRECTS {
+            attempt.follow()
+        } else {
+            let target = if same {
+                "one place after another".to_owned()
+            } else {
+                quoted(&place(target))
+            };
+            attempt.error(Elsewhere(target))
+        }
+    })
+}
+
+/// Where a redirect leads that the client would not even consider, such as a `file:` URL.
+fn unfollowed(url: &KeyUrl, answer: &Response) -> Option<String> {
+    if !answer.status().is_redirection() {
+        return None;
+    }
+    let target = url.url().join(answer.headers().get(header::LOCATION)?.to_str().ok()?);
+    Some(target.map_or_else(
+        |_| "something that is no URL".to_owned(),
+        |target| quoted(&place(&target)),
+    ))
+}
+
+/// Where a refused redirect wanted to go; carried through the client's error chain.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Elsewhere(String);
+
+/// Scheme, host and port only: a path or a query may hold something that should not be in a log.
+fn place(url: &url::Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
+}
+
+/// Finds the reason in the client's chain of errors.
+fn explain(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
+    let host = url.host();
+    let mut source = error.source();
+    let mut last = None;
+    while let Some(cause) = source {
+        if let Some(refused) = cause.downcast_ref::<Refused>() {
+            return FetchError::Refused(refused.clone());
+        }
+        if let Some(Unresolved(cause)) = cause.downcast_ref() {
+            return FetchError::Unresolved {
+                host,
+                cause: cause.clone(),
+            };
+        }
+        if let Some(Elsewhere(target)) = cause.downcast_ref() {
+            return FetchError::Redirect {
+                host,
+                target: target.clone(),
+            };
+        }
+        if let Some(problem) = certificate_problem(cause) {
+            return FetchError::Certificate { host, cause: problem };
+        }
+        last = Some(cause.to_string());
+        source = cause.source();
+    }
+    let cause = last.unwrap_or_else(|| "no reason given".to_owned());
+    if error.is_builder() {
+        FetchError::Setup { cause }
+    } else if error.is_connect() {
+        let cause = if error.is_timeout() {
+            "it took too long to connect".to_owned()
+        } else {
+            cause
+        };
+        FetchError::Connection { host, cause }
+    } else {
+        FetchError::Interrupted { host, cause }
+    }
+}
+
+/// What TLS has against the server, when that is what an error is about.
+fn certificate_problem(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    use rustls::{CertificateError, Error};
+    // The TLS error sits inside I/O errors, whose `source` passes over what they hold.
+    let mut error = error;
+    while let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        error = inner;
+    }
+    let tls = error.downcast_ref::<Error>()?;
+    let Error::InvalidCertificate(problem) = tls else {
+        return None;
+    };
+    Some(match problem {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".to_owned(),
+        CertificateError::Revoked => "it has been revoked".to_owned(),
+        CertificateError::UnknownIssuer => "no trusted authority signed it".to_owned(),
+        CertificateError::BadSignature => "it is not signed by the authority it names".to_owned(),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it was issued for another name".to_owned()
+        }
+        other => other.to_string(),
+    })
+}
+
+/// The outermost text of the client's errors says little; the innermost says what happened.
+fn setup(error: &(dyn std::error::Error + 'static)) -> FetchError {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    FetchError::Setup {
+        cause: innermost.to_string(),
+    }
+}
+
+pub(super) fn quoted(host: &str) -> String {
+    format!("`{host}`")
+}
+
+/// A bearer token from its file, fit for a header and marked so that nothing prints it.
+async fn bearer(path: &Path) -> Result<HeaderValue, FetchError> {
+    let bytes = read_file("bearer_token_file", path, TOKEN_BYTES).await?;
+    let problem = |cause: &str| FetchError::File {
+        what: "bearer_token_file",
+        path: path.to_owned(),
+        cause: cause.to_owned(),
+    };
+    let token = std::str::from_utf8(&bytes)
+        .map_err(|_| problem("it is not text"))?
+        .trim();
+    if token.is_empty() {
+        return Err(problem("it is empty"));
+    }
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(problem("it holds more than one token, or characters that no token has"));
+    }
+    let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| problem("it is not a token"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A header as one text, as RFC 9110 5.3 lets its lines be joined.
+fn joined(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
+    let lines: Vec<&str> = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .collect();
+    (!lines.is_empty()).then(|| lines.join(","))
+}
+
+/// Reads a small file whole.
+pub(super) async fn read_file(what: &'static str, path: &Path, limit_bytes: usize) -> Result<Vec<u8>, FetchError> {
+    use tokio::io::AsyncReadExt as _;
+    let problem = |cause: String| FetchError::File {
+        what,
+        path: path.to_owned(),
+        cause,
+    };
+    let file = tokio::fs::File::open(path)
+        .await
+        .map_err(|error| problem(error.to_string()))?;
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(limit_bytes).unwrap_or(u64::MAX).saturating_add(1);
+    file.take(limit)
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(|error| problem(error.to_string()))?;
+    if bytes.len() > limit_bytes {
+        return Err(problem(format!(
+            "it is larger than {limit_bytes} bytes, the most that is read"
+        )));
+    }
+    Ok(bytes)
+}
+
+/// Redirects that are followed at most, within one origin.
+const REDIRECTS: usize = 3;
+/// A bundle of authorities; the system's own is about 200 KB.
+const CA_BYTES: usize = 1024 * 1024;
+/// A bearer token; the tokens we accept ourselves are bounded by the same figure.
+const TOKEN_BYTES: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_http_and_keeps_its_password_to_itself() {
+        let proxy = ProxyUrl::parse("http://user:hunter2@proxy.internal:3128").unwrap();
+        assert_eq!(format!("{proxy:?}"), "ProxyUrl(proxy.internal)");
+        for text in ["socks5://proxy:1080", "proxy:3128", "", "file:///x"] {
+            ProxyUrl::parse(text).unwrap_err();
+        }
+    }
+}

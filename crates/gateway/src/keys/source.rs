@@ -1,0 +1,447 @@
+//! Where an issuer's keys come from, checked when the configuration is.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use narthex_token::{KeySet, KeySetLimits, KeySnapshot};
+use serde::{Deserialize, Serialize};
+
+use super::error::{DiscoveryProblem, FetchError};
+use super::fetch::{Access, FetchLimits, Fetched, Fetcher, quoted, read_file};
+use super::guard::{Guard, KeyUrl, Loopback, Refused, UrlProblem};
+use super::resolve::Names;
+
+/// Where the keys of one issuer come from.
+#[derive(Debug, Clone)]
+pub struct KeySource(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Remote {
+        url: KeyUrl,
+        discovery: Option<String>,
+        access: Arc<Access>,
+        guard: Arc<Guard>,
+    },
+    File(PathBuf),
+    Fixed(KeySnapshot),
+}
+
+/// The four ways to come by keys, as told to operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum SourceKind {
+    /// `jwks_url`.
+    JwksUrl,
+    /// `discovery = true`.
+    Discovery,
+    /// `jwks_file`.
+    JwksFile,
+    /// Shared secrets or public keys of the configuration, which only a reload changes.
+    Fixed,
+}
+
+impl SourceKind {
+    /// The word for it, as in the configuration where there is one.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::JwksUrl => "jwks_url",
+            Self::Discovery => "discovery",
+            Self::JwksFile => "jwks_file",
+            Self::Fixed => "fixed",
+        }
+    }
+}
+
+/// Why a key source cannot be configured this way.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceProblem {
+    /// The URL breaks a rule.
+    #[error(transparent)]
+    Url(#[from] UrlProblem),
+    /// The URL's host is written as an address that must not be reached.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// `discovery` needs an issuer that is a URL without a query.
+    #[error("an issuer with a query cannot be discovered (OpenID Connect Discovery 2); set `jwks_url` instead")]
+    IssuerQuery,
+}
+
+impl KeySource {
+    /// Keys at a URL.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceProblem`] when the URL is not one that keys may be asked from.
+    pub fn url(url: &str, access: Access) -> Result<Self, SourceProblem> {
+        Self::remote(KeyUrl::parse(url)?, None, access)
+    }
+
+    /// Keys found through the `OpenID` configuration under the issuer.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceProblem`] when the issuer is not a URL that may be asked.
+    // SPEC: OpenID Connect Discovery 1.0, 4.1: a terminating slash is removed first.
+    pub fn discovery(issuer: &str, access: Access) -> Result<Self, SourceProblem> {
+        if issuer.contains('?') {
+            return Err(SourceProblem::IssuerQuery);
+        }
+        KeyUrl::parse(issuer)?;
+        let under = issuer.strip_suffix('/').unwrap_or(issuer);
+        let url = KeyUrl::parse(&format!("{under}/.well-known/openid-configuration"))?;
+        Self::remote(url, Some(issuer.to_owned()), access)
+    }
+
+    /// Keys in a file on this machine, read again on the schedule of a URL.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self(Kind::File(path.into()))
+    }
+
+    /// Keys that only a reload of the configuration changes.
+    pub fn fixed(keys: KeySet) -> Self {
+        Self(Kind::Fixed(KeySnapshot::fixed(keys)))
+    }
+
+    /// Whether two sources ask the same place in the same way, so that a reload may keep what was
+    /// learnt from one for the other. Fixed keys are never the same: they are read anew.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (
+                Kind::Remote {
+                    url, discovery, access, ..
+                },
+                Kind::Remote {
+                    url: other_url,
+                    discovery: other_discovery,
+                    access: other_access,
+                    ..
+                },
+            ) => url == other_url && discovery == other_discovery && access == other_access,
+            (Kind::File(path), Kind::File(other_path)) => path == other_path,
+            _ => false,
+        }
+    }
+
+    /// Which way this is.
+    pub const fn kind(&self) -> SourceKind {
+        match &self.0 {
+            Kind::Remote { discovery: None, .. } => SourceKind::JwksUrl,
+            Kind::Remote { discovery: Some(_), .. } => SourceKind::Discovery,
+            Kind::File(_) => SourceKind::JwksFile,
+            Kind::Fixed(_) => SourceKind::Fixed,
+        }
+    }
+
+    /// The URL or path that is configured, for people; `None` for fixed keys.
+    pub fn location(&self) -> Option<String> {
+        match &self.0 {
+            Kind::Remote { url, .. } => Some(url.to_string()),
+            Kind::File(path) => Some(path.display().to_string()),
+            Kind::Fixed(_) => None,
+        }
+    }
+
+    fn remote(url: KeyUrl, discovery: Option<String>, access: Access) -> Result<Self, SourceProblem> {
+        let loopback = if url.is_loopback() {
+            Loopback::Permitted
+        } else {
+            Loopback::Refused
+        };
+        let guard = Guard::new(access.allow_private_hosts.iter().map(String::as_str), loopback);
+        guard.check_url(&url)?;
+        Ok(Self(Kind::Remote {
+            url,
+            discovery,
+            access: Arc::new(access),
+            guard: Arc::new(guard),
+        }))
+    }
+}
+
+/// Reads a key source once, outside any schedule: for the command line and for `doctor`.
+///
+/// `names` resolves host names; `now_ms` is in milliseconds since the epoch.
+///
+/// # Errors
+///
+/// [`FetchError`] says what to put right.
+pub async fn fetch_once(
+    source: &KeySource,
+    names: &Arc<dyn Names>,
+    limits: FetchLimits,
+    now_ms: i64,
+) -> Result<Arc<KeySet>, FetchError> {
+    match Reader::new(source, names, limits) {
+        Ok(reader) => Ok(Arc::new(reader.parse(&reader.read(now_ms).await?.body)?)),
+        Err(fixed) => fixed.keys(now_ms).cloned().map_err(|error| FetchError::Setup {
+            cause: error.to_string(),
+        }),
+    }
+}
+
+/// Reads one issuer's key source.
+#[derive(Debug)]
+pub(super) struct Reader {
+    limits: FetchLimits,
+    from: From,
+}
+
+#[derive(Debug)]
+enum From {
+    Url {
+        fetcher: Fetcher,
+        url: KeyUrl,
+    },
+    Discovery {
+        fetcher: Fetcher,
+        document: KeyUrl,
+        issuer: String,
+        located: Mutex<Option<Located>>,
+    },
+    File(PathBuf),
+}
+
+/// A `jwks_uri`, and until when the document that named it is taken at its word.
+#[derive(Debug, Clone)]
+struct Located {
+    url: KeyUrl,
+    until_ms: i64,
+}
+
+impl Reader {
+    /// A reader, or the keys themselves when they are never read again.
+    pub(super) fn new(source: &KeySource, names: &Arc<dyn Names>, limits: FetchLimits) -> Result<Self, KeySnapshot> {
+        let from = match &source.0 {
+            Kind::Fixed(keys) => return Err(keys.clone()),
+            Kind::File(path) => From::File(path.clone()),
+            Kind::Remote {
+                url,
+                discovery,
+                access,
+                guard,
+            } => {
+                let fetcher = Fetcher {
+                    access: Arc::clone(access),
+                    guard: Arc::clone(guard),
+                    names: Arc::clone(names),
+                    limits,
+                    origin: url.origin(),
+                };
+                match discovery.clone() {
+                    None => From::Url {
+                        fetcher,
+                        url: url.clone(),
+                    },
+                    Some(issuer) => From::Discovery {
+                        fetcher,
+                        document: url.clone(),
+                        issuer,
+                        located: Mutex::new(None),
+                    },
+                }
+            }
+        };
+        Ok(Self { limits, from })
+    }
+
+    /// The bytes of a key set, within the time limit.
+    pub(super) async fn read(&self, now_ms: i64) -> Result<Fetched, FetchError> {
+        tokio::time::timeout(self.limits.total, self.read_unbounded(now_ms))
+            .await
+            .unwrap_or_else(|_| {
+                let limit_ms = u64::try_from(self.limits.total.as_millis()).unwrap_or(u64::MAX);
+                Err(FetchError::TimedOut {
+                    source_of_keys: self.place(),
+                    limit_ms,
+                })
+            })
+    }
+
+    /// A key set from what [`Reader::read`] gave.
+    pub(super) fn parse(&self, body: &[u8]) -> Result<KeySet, FetchError> {
+        let limits = KeySetLimits {
+            bytes_max: self.limits.body_bytes,
+            ..KeySetLimits::default()
+        };
+        KeySet::from_jwks(body, &limits).map_err(|problem| FetchError::KeySet {
+            source_of_keys: self.place(),
+            problem,
+        })
+    }
+
+    /// The host or file the keys are read from, for messages.
+    fn place(&self) -> String {
+        match &self.from {
+            From::Url { url, .. } => quoted(&url.host()),
+            From::Discovery { document, .. } => quoted(&document.host()),
+            From::File(path) => quoted(&path.display().to_string()),
+        }
+    }
+
+    async fn read_unbounded(&self, now_ms: i64) -> Result<Fetched, FetchError> {
+        match &self.from {
+            From::Url { fetcher, url } => fetcher.fetch(url).await,
+            From::File(path) => {
+                let body = read_file("key set", path, self.limits.body_bytes).await?;
+                Ok(Fetched {
+                    body: body.into(),
+                    cache_control: None,
+                    age: None,
+                })
+            }
+            From::Discovery {
+                fetcher,
+                document,
+                issuer,
+                located,
+            } => {
+                if let Some(url) = remembered(located, now_ms) {
+                    match fetcher.fetch(&url).await {
+                        // The keys have moved: ask where to.
+                        Err(FetchError::Status { status: 404 | 410, .. }) => forget(located),
+                        Err(error) => {
+                            forget(located);
+                            return Err(error);
+                        }
+                        fetched => return fetched,
+                    }
+                }
+                let found = locate(fetcher, document, issuer, now_ms).await?;
+                let url = found.url.clone();
+                remember(located, Some(found));
+                let fetched = fetcher.fetch(&url).await;
+                if fetched.is_err() {
+                    forget(located);
+                }
+                fetched
+            }
+        }
+    }
+}
+
+/// What is read of an `OpenID` configuration.
+#[derive(Deserialize)]
+struct Document {
+    issuer: String,
+    jwks_uri: String,
+}
+
+async fn locate(fetcher: &Fetcher, document: &KeyUrl, issuer: &str, now_ms: i64) -> Result<Located, FetchError> {
+    let answer = fetcher.fetch(document).await?;
+    let unusable = |problem| FetchError::Discovery {
+        host: document.host(),
+        problem,
+    };
+    let found: Document =
+        serde_json::from_slice(&answer.body).map_err(|error| unusable(DiscoveryProblem::Malformed(shape(&error))))?;
+    // SECURITY: a document that speaks for another issuer must not hand us its keys.
+    // SPEC: OpenID Connect Discovery 1.0, 4.3.
+    if found.issuer != issuer {
+        let found = found
+            .issuer
+            .chars()
+            .filter(|shown| !shown.is_control())
+            .take(SHOWN_CHARS)
+            .collect();
+        return Err(unusable(DiscoveryProblem::OtherIssuer {
+            configured: issuer.to_owned(),
+            found,
+        }));
+    }
+    let url = KeyUrl::parse(&found.jwks_uri).map_err(|problem| unusable(problem.into()))?;
+    Ok(Located {
+        url,
+        until_ms: now_ms.saturating_add(DOCUMENT_MS),
+    })
+}
+
+/// What is wrong with a document, without repeating any of it.
+fn shape(error: &serde_json::Error) -> String {
+    format!("line {}, column {}", error.line(), error.column())
+}
+
+fn remembered(located: &Mutex<Option<Located>>, now_ms: i64) -> Option<KeyUrl> {
+    let located = located.lock().unwrap_or_else(PoisonError::into_inner);
+    located
+        .as_ref()
+        .filter(|located| now_ms < located.until_ms)
+        .map(|located| located.url.clone())
+}
+
+fn remember(located: &Mutex<Option<Located>>, found: Option<Located>) {
+    *located.lock().unwrap_or_else(PoisonError::into_inner) = found;
+}
+
+fn forget(located: &Mutex<Option<Located>>) {
+    remember(located, None);
+}
+
+/// How long a discovery document is taken at its word; one that leads nowhere is dropped at once.
+const DOCUMENT_MS: i64 = 60 * 60 * 1000;
+/// The most characters of somebody else's text that are repeated in a message.
+const SHOWN_CHARS: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_document_is_under_the_issuer() {
+        for (issuer, expected) in [
+            (
+                "https://idp.example",
+                "https://idp.example/.well-known/openid-configuration",
+            ),
+            (
+                "https://idp.example/",
+                "https://idp.example/.well-known/openid-configuration",
+            ),
+            (
+                "https://idp.example/realms/a/",
+                "https://idp.example/realms/a/.well-known/openid-configuration",
+            ),
+            (
+                "http://127.0.0.1:9/a",
+                "http://127.0.0.1:9/a/.well-known/openid-configuration",
+            ),
+        ] {
+            let source = KeySource::discovery(issuer, Access::default()).unwrap();
+            assert_eq!(source.location().as_deref(), Some(expected));
+            assert_eq!(source.kind(), SourceKind::Discovery);
+        }
+    }
+
+    #[test]
+    fn refuses_at_configuration_time_what_could_never_be_asked() {
+        let refused = |result: Result<KeySource, SourceProblem>| result.map(|_| ()).unwrap_err();
+        let none = Access::default;
+        assert!(matches!(
+            refused(KeySource::url("file:///etc/passwd", none())),
+            SourceProblem::Url(_)
+        ));
+        assert!(matches!(
+            refused(KeySource::url("https://10.0.0.1/jwks", none())),
+            SourceProblem::Refused(_)
+        ));
+        assert!(matches!(
+            refused(KeySource::url("https://169.254.169.254/latest", none())),
+            SourceProblem::Refused(_)
+        ));
+        assert!(matches!(
+            refused(KeySource::discovery("https://idp.example/?a=b", none())),
+            SourceProblem::IssuerQuery
+        ));
+        assert!(matches!(
+            refused(KeySource::discovery("accounts.google.com", none())),
+            SourceProblem::Url(_)
+        ));
+        let allowed = Access {
+            allow_private_hosts: vec!["10.0.0.1".to_owned()],
+            ..Access::default()
+        };
+        KeySource::url("https://10.0.0.1/jwks", allowed).unwrap();
+    }
+}

@@ -1,0 +1,102 @@
+//! `GET /.narthex/me`: who am I here, which roles do I have, and why.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use narthex_decision::Reason;
+use narthex_directory::{Grant, Principal};
+use serde_json::{Value, json};
+
+use crate::credentials::{self, Presented};
+use crate::gateway::Gateway;
+use crate::inbound::{Door, Inbound};
+use crate::pipeline;
+use crate::respond::{self, Refusal};
+use crate::runtime::Runtime;
+
+/// Answers the bearer of a token about themselves.
+pub(crate) async fn answer(gateway: &Gateway, runtime: &Runtime, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    match principal(gateway, runtime, request).await {
+        Ok(value) => {
+            let mut response = Response::new(Full::from(value.to_string()));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+        Err(refusal) => respond::refuse(&refusal, &gateway.request_ids.next()),
+    }
+}
+
+async fn principal(gateway: &Gateway, runtime: &Runtime, request: &Request<Incoming>) -> Result<Value, Refusal> {
+    if request.method() != Method::GET {
+        return Err(Refusal::new(Reason::RouteUnmatched));
+    }
+    let inbound = Inbound {
+        method: request.method(),
+        path: request.uri().path().as_bytes(),
+        query: request.uri().query(),
+        host: None,
+        headers: request.headers(),
+        door: Door::Me,
+        route: None,
+    };
+    let (token, place) = match credentials::present(inbound.headers, inbound.query, &runtime.places) {
+        Presented::One(token, place) => (token, place),
+        Presented::Nothing => return Err(Refusal::new(Reason::TokenMissing)),
+        Presented::Several => return Err(Refusal::new(Reason::TokenMultiple)),
+        Presented::Unreadable => return Err(Refusal::new(Reason::TokenMalformed)),
+    };
+    let caller = pipeline::caller(gateway, runtime, &inbound, (token, &place), gateway.clock.now_ms()).await?;
+    Ok(describe(&caller.account.principal))
+}
+
+fn describe(principal: &Principal) -> Value {
+    let user = principal.user();
+    let why = |ids: &[narthex_directory::GrantId]| -> Vec<Value> {
+        principal
+            .grants()
+            .iter()
+            .filter(|grant| ids.contains(&grant.id))
+            .map(reason)
+            .collect()
+    };
+    json!({
+        "user": {
+            "id": user.id.to_string(),
+            "realm": user.realm.as_str(),
+            "external_id": user.external_id.as_str(),
+            "username": user.username.as_str(),
+            "email": user.profile.email,
+            "name": user.profile.name,
+            "country": user.profile.country,
+            "timezone": user.profile.timezone,
+            "locale": user.profile.locale,
+            "language": user.profile.language,
+        },
+        "platform_role": principal.platform_role().as_str(),
+        "organizations": principal.memberships().iter().map(|membership| json!({
+            "id": membership.organization.to_string(),
+            "name": membership.name.as_str(),
+            "role": membership.role.as_str(),
+            "status": membership.status.as_str(),
+            "because": why(&membership.grants),
+        })).collect::<Vec<_>>(),
+        "teams": principal.teams().iter().map(|team| json!({
+            "id": team.team.to_string(),
+            "name": team.name,
+            "role": team.role.as_str(),
+            "because": why(&team.grants),
+        })).collect::<Vec<_>>(),
+        "context": principal.context(),
+    })
+}
+
+/// Where a grant comes from, for the person who has it.
+fn reason(grant: &Grant) -> Value {
+    json!({ "source": grant.source.kind().as_str(), "issuer": grant.source.issuer().map(ToString::to_string), "tag": grant.source.tag() })
+}

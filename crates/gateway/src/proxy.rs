@@ -1,0 +1,384 @@
+//! The proxy door: what may pass is streamed to its upstream, both ways.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
+use http_body_util::{Either, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::upgrade::OnUpgrade;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use narthex_decision::is_forwarding_header;
+use thiserror::Error;
+
+use crate::credentials::{self, Place};
+use crate::inbound::{Origin, Trust};
+use crate::pipeline::Passed;
+use crate::stream::{Limited, StreamError, StreamLimits, tunnel};
+
+/// The body of every answer on the public port: made here, or streamed from an upstream.
+pub(crate) type Body = Either<Full<Bytes>, Limited<Incoming>>;
+
+/// Where a route's requests go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// Host and port.
+    pub authority: Authority,
+    /// Whether HTTP/2 is spoken without negotiation (`h2c://` in the configuration), as gRPC servers want.
+    pub protocol: UpstreamProtocol,
+    /// The upstream as configured: the `aud` of assertions.
+    pub audience: String,
+    /// How long to wait for the head of the answer.
+    pub timeout: Duration,
+    /// Whether the inbound token travels on.
+    pub forward_token: ForwardToken,
+}
+
+/// How an upstream is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1, or what TLS negotiates.
+    Negotiated,
+    /// HTTP/2 from the first byte.
+    Http2,
+}
+
+/// Whether the inbound token travels on to the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardToken {
+    /// It does (`forward_token = true`).
+    Yes,
+    /// It is removed.
+    No,
+}
+
+/// Why an upstream gave no answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ForwardError {
+    /// No connection, or it broke before the answer began.
+    #[error("the upstream `{upstream}` cannot be reached: {cause}")]
+    Unreachable {
+        /// The upstream as configured.
+        upstream: String,
+        /// What happened.
+        cause: String,
+    },
+    /// No answer in time.
+    #[error("the upstream `{upstream}` did not answer within {seconds} s")]
+    Timeout {
+        /// The upstream as configured.
+        upstream: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// The request's body is longer than the route allows.
+    #[error("the request's body is longer than {0} bytes")]
+    TooLong(u64),
+    /// The upstream's answer or the request cannot be passed on.
+    #[error("the request cannot be passed on: {0}")]
+    Unforwardable(&'static str),
+}
+
+type Pool = Client<HttpsConnector<HttpConnector>, Limited<Incoming>>;
+
+/// Connections to upstreams.
+#[derive(Debug, Clone)]
+pub struct Forwarder {
+    negotiated: Pool,
+    http2: Pool,
+}
+
+impl Forwarder {
+    /// A pool that trusts the system's certificate authorities.
+    ///
+    /// # Errors
+    ///
+    /// When the system's certificate authorities cannot be read.
+    pub fn new(connect_timeout: Duration) -> std::io::Result<Self> {
+        let mut connector = HttpConnector::new();
+        connector.enforce_http(false);
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(connect_timeout));
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_native_roots()?
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(connector);
+        let builder = || {
+            let mut builder = Client::builder(TokioExecutor::new());
+            builder
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(Duration::from_secs(30))
+                .pool_max_idle_per_host(256);
+            builder
+        };
+        Ok(Self {
+            negotiated: builder().build(https.clone()),
+            http2: builder().http2_only(true).build(https),
+        })
+    }
+
+    /// Passes an allowed request on and streams the answer back.
+    ///
+    /// # Errors
+    ///
+    /// [`ForwardError`]; the client gets 502 or 504.
+    pub async fn forward(
+        &self,
+        mut request: Request<Incoming>,
+        origin: &Origin,
+        passed: &Passed,
+        (upstream, limits): (&Upstream, StreamLimits),
+    ) -> Result<Response<Body>, ForwardError> {
+        let asked = upgrade_asked(&request)?;
+        if request.body().size_hint().lower() > limits.body_bytes {
+            return Err(ForwardError::TooLong(limits.body_bytes));
+        }
+        let client_side = asked.as_ref().map(|_| hyper::upgrade::on(&mut request));
+        rewrite(&mut request, origin, passed, upstream)?;
+        if let Some(protocol) = &asked {
+            request
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            request.headers_mut().insert(header::UPGRADE, protocol.clone());
+        }
+        let pool = match upstream.protocol {
+            UpstreamProtocol::Negotiated => &self.negotiated,
+            UpstreamProtocol::Http2 => &self.http2,
+        };
+        let request = request.map(|body| Limited::request(body, limits));
+        let answer = tokio::time::timeout(upstream.timeout, pool.request(request))
+            .await
+            .map_err(|_| ForwardError::Timeout {
+                upstream: upstream.audience.clone(),
+                seconds: upstream.timeout.as_secs(),
+            })?
+            .map_err(|error| failed(&error, upstream))?;
+        respond(answer, client_side, limits)
+    }
+}
+
+/// The answer as the client gets it: hop-by-hop headers and identity headers removed, an upgrade tunnelled.
+fn respond(
+    mut answer: Response<Incoming>,
+    client_side: Option<OnUpgrade>,
+    limits: StreamLimits,
+) -> Result<Response<Body>, ForwardError> {
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // SECURITY: only 101 opens a tunnel, and only where the client asked for one.
+        let Some(client_side) = client_side else {
+            return Err(ForwardError::Unforwardable(
+                "the upstream switched protocols without being asked",
+            ));
+        };
+        let upstream_side = hyper::upgrade::on(&mut answer);
+        tokio::spawn(tunnel(client_side, upstream_side, limits.idle));
+        let (parts, _) = answer.into_parts();
+        return Ok(Response::from_parts(parts, Either::Left(Full::default())));
+    }
+    remove_hop_by_hop(answer.headers_mut());
+    Ok(answer.map(|body| Either::Right(Limited::answer(body, limits))))
+}
+
+/// The protocol a request asks to switch to, if it does so in the one way that is passed on.
+fn upgrade_asked(request: &Request<Incoming>) -> Result<Option<HeaderValue>, ForwardError> {
+    let headers = request.headers();
+    let names_upgrade = connection_tokens(headers).any(|token| token.eq_ignore_ascii_case("upgrade"));
+    let Some(protocol) = headers.get(header::UPGRADE).filter(|_| names_upgrade) else {
+        return Ok(None);
+    };
+    // SECURITY: an upgrade in HTTP/1.0, or one with a body, is how requests are smuggled past proxies.
+    if request.version() != Version::HTTP_11
+        || headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+    {
+        return Err(ForwardError::Unforwardable(
+            "an upgrade must be an HTTP/1.1 request without a body",
+        ));
+    }
+    Ok(Some(protocol.clone()))
+}
+
+/// Turns the inbound request into the outbound one. The path is not touched: what was matched is what is sent.
+fn rewrite(
+    request: &mut Request<Incoming>,
+    origin: &Origin,
+    passed: &Passed,
+    upstream: &Upstream,
+) -> Result<(), ForwardError> {
+    let target = target(request.uri(), passed.place.as_ref(), upstream)?;
+    let headers = request.headers_mut();
+    remove_hop_by_hop(headers);
+    if let (Some(place), ForwardToken::No) = (&passed.place, upstream.forward_token) {
+        credentials::remove(headers, place);
+    }
+    set_forwarding(headers, origin);
+    passed.allowed.patch.apply(headers);
+    insert(
+        headers,
+        HeaderName::from_static("x-narthex-request-id"),
+        &passed.request_id,
+    );
+    if let Some(host) = &origin.host {
+        insert(headers, header::HOST, host);
+    }
+    *request.version_mut() = match upstream.protocol {
+        UpstreamProtocol::Negotiated => Version::HTTP_11,
+        UpstreamProtocol::Http2 => Version::HTTP_2,
+    };
+    *request.uri_mut() = target;
+    Ok(())
+}
+
+fn target(inbound: &Uri, place: Option<&Place>, upstream: &Upstream) -> Result<Uri, ForwardError> {
+    let unforwardable = |_| ForwardError::Unforwardable("its target is not a URI");
+    let path_and_query = match (place, upstream.forward_token, inbound.query()) {
+        (Some(Place::QueryParameter(name)), ForwardToken::No, Some(query)) => {
+            let kept = credentials::query_without(query, name);
+            let text = if kept.is_empty() {
+                inbound.path().to_owned()
+            } else {
+                format!("{}?{kept}", inbound.path())
+            };
+            PathAndQuery::try_from(text).map_err(|_| ForwardError::Unforwardable("its query is not a URI query"))?
+        }
+        _ => inbound
+            .path_and_query()
+            .cloned()
+            .unwrap_or_else(|| PathAndQuery::from_static("/")),
+    };
+    Uri::builder()
+        .scheme(upstream.scheme.clone())
+        .authority(upstream.authority.clone())
+        .path_and_query(path_and_query)
+        .build()
+        .map_err(unforwardable)
+}
+
+/// `X-Forwarded-For`, `-Proto` and `-Host` say what Narthex saw; what came in is believed only from a trusted proxy.
+fn set_forwarding(headers: &mut HeaderMap, origin: &Origin) {
+    const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+    const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+    const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+    if origin.trust == Trust::Untrusted {
+        // SECURITY: applications decide by these headers (addresses, schemes, original paths).
+        while let Some(name) = headers.keys().find(|name| is_forwarding_header(name.as_str())).cloned() {
+            headers.remove(name);
+        }
+    }
+    let peer = origin.peer.ip().to_canonical().to_string();
+    let chain = match headers.get(FOR).and_then(|earlier| earlier.to_str().ok()) {
+        Some(earlier) if !earlier.is_empty() => format!("{earlier}, {peer}"),
+        _ => peer,
+    };
+    insert(headers, FOR, &chain);
+    if !headers.contains_key(PROTO) {
+        headers.insert(PROTO, HeaderValue::from_static("http"));
+    }
+    if let (Some(host), false) = (&origin.host, headers.contains_key(HOST)) {
+        insert(headers, HOST, host);
+    }
+}
+
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn connection_tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+}
+
+/// Removes what belongs to one connection only (RFC 9110 section 7.6.1).
+///
+/// SECURITY: this runs before the identity headers are set, so a client's `Connection: X-Narthex-User` cannot take
+/// them away again.
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    const NAMES: [HeaderName; 8] = [
+        header::CONNECTION,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+        header::PROXY_AUTHENTICATE,
+        header::PROXY_AUTHORIZATION,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+    ];
+    let named: Vec<HeaderName> = connection_tokens(headers)
+        .filter_map(|token| HeaderName::try_from(token).ok())
+        .collect();
+    for name in named {
+        // What a body or a host needs is not the client's to remove.
+        if name != header::CONTENT_LENGTH && name != header::HOST && name != header::TE {
+            headers.remove(name);
+        }
+    }
+    for name in NAMES {
+        headers.remove(name);
+    }
+    // `TE: trailers` is what gRPC sends; any other transfer coding belongs to the connection.
+    if headers.get(header::TE).is_some_and(|value| value != "trailers") {
+        headers.remove(header::TE);
+    }
+}
+
+/// What a failed request means: a body that was cut off here is the client's fault, anything else the upstream's.
+fn failed(error: &(dyn std::error::Error + 'static), upstream: &Upstream) -> ForwardError {
+    let mut cause = error;
+    loop {
+        if let Some(StreamError::TooLong(bytes)) = cause.downcast_ref() {
+            return ForwardError::TooLong(*bytes);
+        }
+        match cause.source() {
+            Some(source) => cause = source,
+            None => {
+                return ForwardError::Unreachable {
+                    upstream: upstream.audience.clone(),
+                    cause: cause.to_string(),
+                };
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A client cannot name our headers, or anything a body needs, in `Connection`.
+    #[test]
+    fn sec_connection_hop() {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::CONNECTION,
+            HeaderValue::from_static("close, X-Narthex-User, content-length, x-mine, host"),
+        );
+        headers.insert("x-narthex-user", HeaderValue::from_static("forged"));
+        headers.insert("x-mine", HeaderValue::from_static("1"));
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("3"));
+        headers.insert(header::HOST, HeaderValue::from_static("a"));
+        headers.insert("keep-alive", HeaderValue::from_static("1"));
+        headers.insert(header::TE, HeaderValue::from_static("gzip"));
+        remove_hop_by_hop(&mut headers);
+        let left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["content-length", "host"]);
+        narthex_decision::IdentityHeaders::new()
+            .with("user", "real")
+            .into_patch()
+            .apply(&mut headers);
+        assert_eq!(headers.get("x-narthex-user").unwrap(), "real");
+    }
+}

@@ -1,0 +1,142 @@
+//! A mapping ready to run: every template compiled, every default in place, every constant checked.
+
+use std::sync::Arc;
+
+use narthex_directory::{IssuerName, OrganizationRole, Realm, TeamRole};
+use narthex_template::Template;
+
+use crate::compile;
+use crate::error::MappingProblem;
+use crate::field::Field;
+use crate::source::{MappingLimits, MappingSettings, MappingSource, OnInvalid};
+use crate::tags::TagsMapping;
+
+/// An issuer's mapping, compiled. Made once when the configuration loads, then shared.
+#[derive(Debug)]
+pub struct IssuerMapping {
+    pub(crate) realm: Realm,
+    pub(crate) issuer: IssuerName,
+    pub(crate) on_invalid: OnInvalid,
+    pub(crate) limits: MappingLimits,
+    pub(crate) user: UserMapping,
+    pub(crate) organization: Option<OrganizationMapping>,
+    pub(crate) team: Option<TeamMapping>,
+    pub(crate) context: Box<[PropertyMapping]>,
+    pub(crate) tags: Option<TagsMapping>,
+    pub(crate) reads: Reads,
+}
+
+/// A part of the request that carries a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestPart {
+    /// Its headers.
+    Headers,
+    /// Its query parameters.
+    Query,
+    /// Its body, at the login endpoint.
+    Body,
+}
+
+impl IssuerMapping {
+    /// Compiles a mapping, or says everything that is wrong with it.
+    pub fn compile(source: &MappingSource, settings: &MappingSettings) -> Result<Self, Vec<MappingProblem>> {
+        compile::compile(source, settings)
+    }
+
+    /// Whether the identity depends on the token alone. Only then may it be kept by token: a mapping that reads the
+    /// clock or the request gives other identities for the same token.
+    pub fn token_only(&self) -> bool {
+        self.reads == Reads::default()
+    }
+
+    /// Whether a template reads that part of the request, so that the edge need not prepare what nobody looks at.
+    pub fn reads(&self, part: RequestPart) -> bool {
+        self.reads.parts.contains(&part)
+    }
+
+    /// The names of the mapped context properties.
+    pub fn context_properties(&self) -> impl Iterator<Item = &str> {
+        self.context.iter().map(|property| &*property.name)
+    }
+
+    /// Whether a template may read the clock.
+    pub fn reads_clock(&self) -> bool {
+        self.reads.clock
+    }
+}
+
+/// What the templates of a mapping read besides the token.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Reads {
+    pub(crate) parts: Vec<RequestPart>,
+    pub(crate) clock: bool,
+}
+
+/// One field and its template.
+#[derive(Debug)]
+pub(crate) struct FieldMapping {
+    pub(crate) field: Field,
+    pub(crate) template: Template,
+    pub(crate) origin: Origin,
+}
+
+/// Where a template comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The configuration.
+    Configured,
+    /// The default of the field.
+    Default,
+}
+
+#[derive(Debug)]
+pub(crate) struct UserMapping {
+    pub(crate) ids: Ids,
+    pub(crate) email: Option<FieldMapping>,
+    pub(crate) name: Option<FieldMapping>,
+    pub(crate) country: Option<FieldMapping>,
+    pub(crate) timezone: Option<FieldMapping>,
+    pub(crate) locale: Option<FieldMapping>,
+    pub(crate) language: Option<FieldMapping>,
+}
+
+/// How a user is told from others.
+#[derive(Debug)]
+pub(crate) enum Ids {
+    /// One text is both external id and username.
+    One(FieldMapping),
+    /// A text for each.
+    Two {
+        external_id: FieldMapping,
+        username: FieldMapping,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct OrganizationMapping {
+    pub(crate) external_id: FieldMapping,
+    pub(crate) name: Option<FieldMapping>,
+    pub(crate) timezone: Option<FieldMapping>,
+    pub(crate) role: RoleMapping<OrganizationRole>,
+}
+
+#[derive(Debug)]
+pub(crate) struct TeamMapping {
+    pub(crate) external_id: FieldMapping,
+    pub(crate) name: Option<FieldMapping>,
+    pub(crate) role: RoleMapping<TeamRole>,
+}
+
+#[derive(Debug)]
+pub(crate) enum RoleMapping<R> {
+    /// The same for every token.
+    Constant(R),
+    /// What a template says.
+    Mapped(FieldMapping),
+}
+
+#[derive(Debug)]
+pub(crate) struct PropertyMapping {
+    pub(crate) name: Arc<str>,
+    pub(crate) mapping: FieldMapping,
+}

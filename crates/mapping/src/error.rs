@@ -1,0 +1,306 @@
+//! What can be wrong with a mapping, and what can be wrong with a token that goes through one.
+//!
+//! Claim *names* may appear in these messages, claim values never: they are read by whoever sent the token.
+
+use narthex_template::{CompileError, EvalError};
+
+use crate::field::Field;
+
+/// Why a token has no identity. Its [`MapError::reason`] is stable.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum MapError {
+    /// A mapped value breaks its rule.
+    #[error("the mapped value for `{field}` cannot be used: {breach}")]
+    Invalid {
+        /// Which value.
+        field: Field,
+        /// Which rule, and how.
+        breach: Breach,
+    },
+    /// A value that must be there is not.
+    #[error("the mapping for `{field}` gives nothing and must give something; {present}")]
+    Nothing {
+        /// Which value.
+        field: Field,
+        /// The claims that are there.
+        present: ClaimNames,
+    },
+    /// The tags claim is missing or null, and the issuer says that this is a mistake.
+    #[error(
+        "the token has no `{claim}` claim, which holds its permission tags; {present}. Add it to the token, or set \
+         `on_missing`"
+    )]
+    TagsMissing {
+        /// The tags claim.
+        claim: String,
+        /// The claims that are there.
+        present: ClaimNames,
+    },
+    /// The tags claim is not one text or a list of texts.
+    #[error("the permission tags in `{claim}` cannot be used: {fault}")]
+    TagsMalformed {
+        /// The tags claim.
+        claim: String,
+        /// What is wrong with it.
+        fault: TagsFault,
+    },
+    /// The identity provider left the tags out because there are too many of them.
+    #[error(
+        "the identity provider left `{claim}` out of the token because the user has too many; assign fewer groups to \
+         the application there, or use application roles"
+    )]
+    TagsOverage {
+        /// The tags claim.
+        claim: String,
+    },
+}
+
+impl MapError {
+    /// The stable code (product section 8).
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Invalid { .. } | Self::Nothing { .. } => "mapping.invalid",
+            Self::TagsMissing { .. } => "tags.missing",
+            Self::TagsMalformed { .. } => "tags.malformed",
+            Self::TagsOverage { .. } => "tags.overage",
+        }
+    }
+
+    /// What it is about.
+    pub const fn field(&self) -> &Field {
+        match self {
+            Self::Invalid { field, .. } | Self::Nothing { field, .. } => field,
+            Self::TagsMissing { .. } | Self::TagsMalformed { .. } | Self::TagsOverage { .. } => &Field::Tags,
+        }
+    }
+}
+
+/// Which rule a value breaks. Never carries the value.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Breach {
+    /// Something other than text where only text will do.
+    #[error("it must be text, not {kind}{}", text_hint(kind))]
+    NotText {
+        /// What it is: `number`, `list`, ...
+        kind: &'static str,
+    },
+    /// An external id or a username that breaks the rule of both. They are taken exactly.
+    #[error("{rule}; ids and usernames are taken exactly as they are, never trimmed or repaired")]
+    Id {
+        /// The broken rule.
+        rule: &'static str,
+    },
+    /// Longer than profile text may be.
+    #[error("it is longer than {limit} characters")]
+    TooLong {
+        /// The limit, in characters.
+        limit: usize,
+    },
+    /// A control character in profile text.
+    #[error("it holds a control character")]
+    Control,
+    /// Not a country.
+    #[error("it is not a country code of ISO 3166-1 (two or three letters)")]
+    Country,
+    /// Not a time zone.
+    #[error("it is not a name of the tz database, such as `Europe/Prague`")]
+    Zone,
+    /// Not a language tag.
+    #[error("it is not a language tag of BCP 47, such as `en-US`")]
+    LanguageTag,
+    /// Not a role.
+    #[error("it is not a role; use one of {}", known.join(", "))]
+    Role {
+        /// The roles there are.
+        known: &'static [&'static str],
+    },
+    /// A team without an organization.
+    #[error("the token names a team but no organization, and a team needs one")]
+    TeamWithoutOrganization,
+    /// A context that is too large.
+    #[error("with it the context has more than {limit} bytes of JSON")]
+    ContextTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The template could not be evaluated.
+    #[error("its template failed: {0}")]
+    Template(Box<EvalError>),
+}
+
+fn text_hint(kind: &str) -> &'static str {
+    match kind {
+        "number" => "; write `toString(…)` around it in the template",
+        "list" => "; choose one item, as in `{{payload.list[1]}}`",
+        _ => "",
+    }
+}
+
+/// What is wrong with a tags claim. Never carries a tag.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum TagsFault {
+    /// Neither text nor a list.
+    #[error("it must be one text or a list of texts, not {kind}")]
+    Kind {
+        /// What it is: `number`, `collection`, ...
+        kind: &'static str,
+    },
+    /// An item of the list that is not text.
+    #[error("item {position} of the list must be text, not {kind}")]
+    Item {
+        /// Which item, counted from one.
+        position: usize,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// Too many tags.
+    #[error("there are {found} tags; the most is {limit}")]
+    TooMany {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A tag that is too long.
+    #[error("tag {position} is longer than {limit} characters")]
+    TooLong {
+        /// Which tag, counted from one.
+        position: usize,
+        /// The limit, in characters.
+        limit: usize,
+    },
+    /// The template could not be evaluated.
+    #[error("its template failed: {0}")]
+    Template(Box<EvalError>),
+}
+
+/// The names of the claims that a token carries, as much of them as fits in a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimNames {
+    shown: Vec<String>,
+    more: usize,
+}
+
+impl ClaimNames {
+    /// The names of these claims.
+    pub(crate) fn of(claims: &serde_json::Map<String, serde_json::Value>) -> Self {
+        let shown: Vec<String> = claims.keys().take(NAMES_MAX).map(|name| shorten(name)).collect();
+        Self {
+            more: claims.len() - shown.len(),
+            shown,
+        }
+    }
+
+    /// The names, at most 32, each at most 64 characters long and without control characters.
+    pub fn shown(&self) -> &[String] {
+        &self.shown
+    }
+}
+
+impl std::fmt::Display for ClaimNames {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.shown.is_empty() {
+            return f.write_str("the token carries no claims");
+        }
+        f.write_str("the token carries ")?;
+        for (at, name) in self.shown.iter().enumerate() {
+            let separator = if at == 0 { "" } else { ", " };
+            write!(f, "{separator}`{name}`")?;
+        }
+        if self.more > 0 {
+            write!(f, " and {} more", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+// SECURITY: names are chosen by the identity provider and end up in logs and terminals.
+fn shorten(name: &str) -> String {
+    name.chars()
+        .take(NAME_CHARACTERS_MAX)
+        .map(|c| if c.is_control() || c == '`' { '\u{fffd}' } else { c })
+        .collect()
+}
+
+const NAMES_MAX: usize = 32;
+const NAME_CHARACTERS_MAX: usize = 64;
+
+/// One thing wrong with a mapping as configured.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("`{field}`: {kind}")]
+pub struct MappingProblem {
+    /// Where.
+    pub field: Field,
+    /// What.
+    pub kind: MappingProblemKind,
+}
+
+/// What is wrong with a mapping as configured.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum MappingProblemKind {
+    /// The template does not compile. Its problems carry byte spans into the source.
+    #[error("{0}")]
+    Template(CompileError),
+    /// Nothing is written.
+    #[error("it is empty; leave it out, or write a template such as `{{{{payload.sub}}}}`")]
+    Empty,
+    /// A path without braces.
+    #[error("it has no `{{{{…}}}}`, so it is this very text for every token; write `{{{{{written}}}}}`")]
+    NoBraces {
+        /// What is written.
+        written: String,
+    },
+    /// Half a pair of braces.
+    #[error(
+        "it has `{{{{` or `}}}}` but no whole `{{{{…}}}}`, so it is this very text for every token; add what is missing"
+    )]
+    HalfBraces,
+    /// The same user for every token.
+    #[error(
+        "it is the same text for every token, which would make all users one; name a claim, as in `{{{{payload.sub}}}}`"
+    )]
+    OneForAll,
+    /// A constant that breaks the rule of its field.
+    #[error("this text cannot be used: {0}")]
+    Constant(Breach),
+    /// Randomness in a mapping.
+    #[error("`{word}` is random, and one token must always give one identity")]
+    Random {
+        /// The word.
+        word: &'static str,
+    },
+    /// A detail of an organization or a team that no token ever names.
+    #[error("it does nothing without `{needed}`; add that, or leave this out")]
+    Needs {
+        /// What is missing.
+        needed: Field,
+    },
+    /// A property that cannot be sent as a header.
+    #[error(
+        "`{name}` cannot be the name of a property: use 1 to 64 letters, digits, `-` and `_` (it is sent in a header)"
+    )]
+    PropertyName {
+        /// The name.
+        name: String,
+    },
+    /// Two properties that are one header.
+    #[error("`{name}` and `{other}` are the same header; rename one")]
+    PropertyTwice {
+        /// The name.
+        name: String,
+        /// The earlier one.
+        other: String,
+    },
+    /// Too many properties.
+    #[error("it has {found} properties; the most is {limit}")]
+    TooManyProperties {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+}

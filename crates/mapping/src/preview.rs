@@ -1,0 +1,163 @@
+//! A walk through a mapping, written down.
+
+use narthex_directory::Desired;
+use narthex_template::{EvalError, Value};
+use serde_json::Value as Json;
+
+use crate::compiled::{FieldMapping, Origin};
+use crate::error::{Breach, MapError};
+use crate::field::Field;
+use crate::identity::Skipped;
+use crate::run::Witness;
+use crate::tags::{Held, TagsMapping};
+
+/// What a mapping makes of some claims, for people who ask why. Shows claim values: for whoever may see the token.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    /// What each template gave, in the order of the mapping. Templates that were not needed are not here.
+    pub rows: Vec<PreviewRow>,
+    /// What the directory would be asked for; `None` if the token is refused.
+    pub desired: Option<Desired>,
+    /// Every refusal. The first is the one that [`IssuerMapping::map`](crate::IssuerMapping::map) answers with.
+    pub errors: Vec<MapError>,
+    /// The values that were left out.
+    pub skipped: Vec<Skipped>,
+}
+
+/// One template, or the tags claim.
+#[derive(Debug, Clone)]
+pub struct PreviewRow {
+    /// What it is for.
+    pub field: Field,
+    /// The template's text; for tags the name of the claim or the template.
+    pub source: String,
+    /// Where the template comes from.
+    pub origin: Origin,
+    /// What it gave.
+    pub gave: Gave,
+    /// What became of that.
+    pub outcome: Outcome,
+}
+
+/// What a template gave.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Gave {
+    /// A value.
+    Value(Json),
+    /// No value: no such claim, for instance.
+    Undefined,
+    /// It failed; the text shows the template with a caret under the place.
+    Failed(String),
+}
+
+/// What became of a value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It is kept, in this form.
+    Taken(Json),
+    /// Nothing was given: what is stored stays.
+    NotGiven,
+    /// It broke its rule and is left out.
+    Skipped(String),
+    /// It broke its rule and refuses the token.
+    Refused {
+        /// The stable code.
+        reason: &'static str,
+        /// Which rule.
+        message: String,
+    },
+}
+
+/// Writes a walk down.
+#[derive(Debug, Default)]
+pub(crate) struct Notebook {
+    rows: Vec<PreviewRow>,
+    errors: Vec<MapError>,
+}
+
+impl Notebook {
+    pub(crate) fn close(mut self, desired: Result<Option<Desired>, MapError>, skipped: Vec<Skipped>) -> Preview {
+        let desired = match desired {
+            Ok(desired) => desired.filter(|_| self.errors.is_empty()),
+            Err(error) => {
+                self.errors.push(error);
+                None
+            }
+        };
+        Preview {
+            rows: self.rows,
+            desired,
+            errors: self.errors,
+            skipped,
+        }
+    }
+
+    fn row(&mut self, field: Field, source: &str, origin: Origin, gave: Gave) {
+        self.rows.push(PreviewRow {
+            field,
+            source: source.to_owned(),
+            origin,
+            gave,
+            outcome: Outcome::NotGiven,
+        });
+    }
+
+    /// The outcome of the last template.
+    fn outcome(&mut self, outcome: Outcome) {
+        if let Some(row) = self.rows.last_mut() {
+            row.outcome = outcome;
+        }
+    }
+}
+
+impl Witness for Notebook {
+    fn evaluated(&mut self, mapping: &FieldMapping, value: &Result<Value, EvalError>) {
+        let gave = match value {
+            Ok(value) => gave(value.to_json()),
+            Err(error) => Gave::Failed(error.render()),
+        };
+        self.row(mapping.field.clone(), mapping.template.source(), mapping.origin, gave);
+    }
+
+    fn held(&mut self, tags: &TagsMapping, held: &Held<'_>) {
+        let gave = match held {
+            Held::Claim(claim) => gave(claim.cloned()),
+            Held::Made(value) => gave(value.to_json()),
+        };
+        self.row(Field::Tags, tags.claim.written(), Origin::Configured, gave);
+    }
+
+    fn taken(&mut self, stored: impl FnOnce() -> Option<Json>) {
+        self.outcome(stored().map_or(Outcome::NotGiven, Outcome::Taken));
+    }
+
+    fn skipped(&mut self, breach: &Breach) {
+        self.outcome(Outcome::Skipped(breach.to_string()));
+    }
+
+    fn refused(&mut self, error: MapError) -> Result<(), MapError> {
+        // A tags template that failed gave nothing to write down before.
+        if let MapError::TagsMalformed {
+            fault: crate::TagsFault::Template(failure),
+            ..
+        } = &error
+        {
+            self.row(
+                Field::Tags,
+                failure.source_text(),
+                Origin::Configured,
+                Gave::Failed(failure.render()),
+            );
+        }
+        self.outcome(Outcome::Refused {
+            reason: error.reason(),
+            message: error.to_string(),
+        });
+        self.errors.push(error);
+        Ok(())
+    }
+}
+
+fn gave(json: Option<Json>) -> Gave {
+    json.map_or(Gave::Undefined, Gave::Value)
+}

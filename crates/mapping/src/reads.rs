@@ -1,0 +1,112 @@
+//! What a template reads, seen from its text.
+//!
+//! The compiled template knows its roots; these functions answer two questions it does not: whether it might look at
+//! the clock, and which claims it names. Both err on the safe side, see each.
+
+/// Whether the template could give another value at another time. Text that looks like it counts, so the answer is
+/// "no" only if it is certainly no.
+// SECURITY: identities of templates that read the clock must not be kept by token.
+pub(crate) fn may_read_clock(source: &str) -> bool {
+    source.contains("{{") && CLOCK_WORDS.iter().any(|word| mentions(source, word))
+}
+
+/// Whether `word` stands in the text as a word of its own.
+pub(crate) fn mentions(text: &str, word: &str) -> bool {
+    !word.is_empty()
+        && text.match_indices(word).any(|(at, _)| {
+            let before = text.get(..at).and_then(|before| before.chars().next_back());
+            let after = text.get(at + word.len()..).and_then(|after| after.chars().next());
+            !before.is_some_and(is_word) && !after.is_some_and(is_word)
+        })
+}
+
+/// The paths under `payload` that the template spells out: `{{payload.a.b + payload.c}}` gives `[a, b]` and `[c]`. A
+/// path ends where an index begins.
+pub(crate) fn claim_paths(source: &str) -> Vec<Vec<String>> {
+    let mut paths = Vec::new();
+    for (at, root) in source.match_indices("payload") {
+        let before = source.get(..at).and_then(|before| before.chars().next_back());
+        if before.is_some_and(|before| is_word(before) || before == '.') {
+            continue;
+        }
+        let mut rest = source.get(at + root.len()..).unwrap_or_default();
+        let mut path = Vec::new();
+        while let Some((name, after)) = rest.strip_prefix('.').and_then(segment) {
+            path.push(name.to_owned());
+            rest = after;
+        }
+        if !path.is_empty() && !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    paths
+}
+
+/// One name of a path, bare or in back-quotes, and what follows it.
+fn segment(text: &str) -> Option<(&str, &str)> {
+    if let Some(quoted) = text.strip_prefix('`') {
+        return quoted.split_once('`');
+    }
+    let end = text.find(|character| !is_word(character)).unwrap_or(text.len());
+    text.split_at_checked(end).filter(|(name, _)| !name.is_empty())
+}
+
+fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+/// The keywords of the clock, and the functions that fall back on it: a date without a year gets this one.
+const CLOCK_WORDS: &[&str] = &["now", "timestamp", "parseDate"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_claim_paths() {
+        assert_eq!(claim_paths("{{payload.groups}}"), [["groups"]]);
+        assert_eq!(
+            claim_paths("{{payload.realm_access.roles}}"),
+            [["realm_access", "roles"]]
+        );
+        assert_eq!(claim_paths("{{payload.`cognito:groups`[1].x}}"), [["cognito:groups"]]);
+        assert_eq!(
+            claim_paths("{{merge(payload.a; payload.b; payload.a)}}"),
+            [["a"], ["b"]]
+        );
+        for none in [
+            "payload",
+            "{{payload}}",
+            "{{my.payload.x}}",
+            "{{xpayload.y}}",
+            "{{payload. x}}",
+            "{{payload.`x}}",
+        ] {
+            assert!(claim_paths(none).is_empty(), "{none}");
+        }
+    }
+
+    #[test]
+    fn words_have_ends() {
+        assert!(mentions("{{payload.groups}}", "groups"));
+        assert!(!mentions("{{payload.subgroups}}", "groups"));
+        assert!(!mentions("{{payload.groups_2}}", "groups"));
+        assert!(mentions("groups", "groups"));
+        assert!(!mentions("anything", ""));
+    }
+
+    #[test]
+    fn suspects_the_clock() {
+        for suspect in [
+            "{{now}}",
+            "{{ timestamp }}",
+            "{{formatDate(now; 'X')}}",
+            "{{payload.timestamp}}",
+        ] {
+            assert!(may_read_clock(suspect), "{suspect}");
+        }
+        for not in ["{{payload.known}}", "now", "{{payload.sub}}"] {
+            assert!(!may_read_clock(not), "{not}");
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! One token through one mapping. `map` and `preview` are this same walk; they differ in who watches it.
+
+use std::sync::Arc;
+
+use narthex_directory::{
+    Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, ExternalId, OrganizationRole, Profile,
+    TeamRole, TokenFingerprint, Username,
+};
+use narthex_template::{EvalError, Scope, Value};
+use serde_json::{Map, Value as Json};
+
+use crate::compiled::{FieldMapping, Ids, IssuerMapping, OrganizationMapping, RoleMapping, TeamMapping, UserMapping};
+use crate::error::{Breach, ClaimNames, MapError};
+use crate::facts::{RequestFacts, TokenFacts};
+use crate::field::Field;
+use crate::identity::Skipped;
+use crate::rules::{self, Room, Verdict};
+use crate::source::OnInvalid;
+use crate::tags::{Held, TagsMapping};
+
+/// Who watches a walk.
+pub(crate) trait Witness {
+    /// Keeps what a template gave, if it wants to.
+    fn evaluated(&mut self, mapping: &FieldMapping, value: &Result<Value, EvalError>);
+    /// Keeps what the tags claim held, if it wants to.
+    fn held(&mut self, tags: &TagsMapping, held: &Held<'_>);
+    /// A value was taken, or nothing was given.
+    fn taken(&mut self, stored: impl FnOnce() -> Option<Json>);
+    /// A value broke its rule and is left out.
+    fn skipped(&mut self, breach: &Breach);
+    /// The token is refused. An error ends the walk; otherwise it goes on, to show the rest.
+    fn refused(&mut self, error: MapError) -> Result<(), MapError>;
+}
+
+/// Sees nothing, and ends at the first refusal.
+pub(crate) struct Nobody;
+
+impl Witness for Nobody {
+    #[inline]
+    fn evaluated(&mut self, _: &FieldMapping, _: &Result<Value, EvalError>) {}
+    #[inline]
+    fn held(&mut self, _: &TagsMapping, _: &Held<'_>) {}
+    #[inline]
+    fn taken(&mut self, _: impl FnOnce() -> Option<Json>) {}
+    #[inline]
+    fn skipped(&mut self, _: &Breach) {}
+    #[inline]
+    fn refused(&mut self, error: MapError) -> Result<(), MapError> {
+        Err(error)
+    }
+}
+
+/// Whether the user can be told without a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    Needed,
+    Droppable,
+}
+
+pub(crate) struct Run<'a, W> {
+    mapping: &'a IssuerMapping,
+    token: TokenFacts<'a>,
+    scope: Scope<'a>,
+    pub(crate) witness: W,
+    pub(crate) skipped: Vec<Skipped>,
+}
+
+impl<'a, W: Witness> Run<'a, W> {
+    pub(crate) fn new(
+        mapping: &'a IssuerMapping,
+        token: TokenFacts<'a>,
+        request: &RequestFacts<'a>,
+        now_ms: i64,
+        witness: W,
+    ) -> Self {
+        let mut scope = Scope::new(now_ms)
+            .with_map("payload", token.claims)
+            .with_map("header", token.header);
+        if let Some(headers) = request.headers {
+            scope = scope.with_map("headers", headers);
+        }
+        if let Some(query) = request.query {
+            scope = scope.with_map("query", query);
+        }
+        if let Some(body) = request.body {
+            scope = scope.with_json("body", body);
+        }
+        Self {
+            mapping,
+            token,
+            scope,
+            witness,
+            skipped: Vec::new(),
+        }
+    }
+
+    /// Everything. `None` only if the witness went on after a refusal.
+    pub(crate) fn desired(&mut self) -> Result<Option<Desired>, MapError> {
+        let mapping = self.mapping;
+        let user = self.user(&mapping.user)?;
+        let organization = match &mapping.organization {
+            Some(organization) => self.organization(organization)?,
+            None => None,
+        };
+        let team = match &mapping.team {
+            Some(team) => self.team(team, organization.is_some())?,
+            None => None,
+        };
+        let context = self.context()?;
+        let tags = self.tags()?;
+        Ok(user.zip(tags).map(|(user, tags)| Desired {
+            realm: mapping.realm.clone(),
+            issuer: mapping.issuer.clone(),
+            user,
+            organization,
+            team,
+            context,
+            tags,
+            issued_at_ms: self.token.issued_at_ms,
+            token: TokenFingerprint {
+                jti: self.token.claims.get("jti").and_then(Json::as_str).map(str::to_owned),
+                sha256_prefix: None,
+            },
+        }))
+    }
+
+    fn user(&mut self, user: &UserMapping) -> Result<Option<DesiredUser>, MapError> {
+        let ids = match &user.ids {
+            Ids::One(one) => self.id(one)?.map(|id| (Arc::clone(&id), id)),
+            Ids::Two { external_id, username } => {
+                let external_id = self.id(external_id)?;
+                let username = self.id(username)?;
+                external_id.zip(username)
+            }
+        };
+        let profile = Profile {
+            email: self.droppable(user.email.as_ref(), rules::text)?,
+            name: self.droppable(user.name.as_ref(), rules::text)?,
+            country: self.droppable(user.country.as_ref(), rules::country)?,
+            timezone: self.droppable(user.timezone.as_ref(), rules::zone)?,
+            locale: self.droppable(user.locale.as_ref(), rules::language)?,
+            language: self.droppable(user.language.as_ref(), rules::language)?,
+        };
+        // INVARIANT: both have passed the rule of ids, which is that of both types.
+        Ok(ids.and_then(|(external_id, username)| {
+            Some(DesiredUser {
+                external_id: ExternalId::new(external_id).ok()?,
+                username: Username::new(username).ok()?,
+                profile,
+            })
+        }))
+    }
+
+    fn organization(&mut self, organization: &OrganizationMapping) -> Result<Option<DesiredOrganization>, MapError> {
+        let Some(external_id) = self.field(&organization.external_id, Weight::Needed, rules::id)? else {
+            return Ok(None);
+        };
+        let name = self.droppable(organization.name.as_ref(), rules::text)?;
+        let timezone = self.droppable(organization.timezone.as_ref(), rules::zone)?;
+        let role = self.role(&organization.role, OrganizationRole::Admin, rules::organization_role)?;
+        Ok(ExternalId::new(external_id)
+            .ok()
+            .map(|external_id| DesiredOrganization {
+                external_id,
+                name,
+                timezone,
+                role,
+            }))
+    }
+
+    fn team(&mut self, team: &TeamMapping, has_organization: bool) -> Result<Option<DesiredTeam>, MapError> {
+        let Some(external_id) = self.field(&team.external_id, Weight::Needed, rules::id)? else {
+            return Ok(None);
+        };
+        if !has_organization {
+            // Not a broken id, so it may be left out: the user can be told without the team.
+            self.broken(
+                &team.external_id.field,
+                Weight::Droppable,
+                Breach::TeamWithoutOrganization,
+            )?;
+            return Ok(None);
+        }
+        let name = self.droppable(team.name.as_ref(), rules::text)?;
+        let role = self.role(&team.role, TeamRole::Admin, rules::team_role)?;
+        Ok(ExternalId::new(external_id).ok().map(|external_id| DesiredTeam {
+            external_id,
+            name,
+            role,
+        }))
+    }
+
+    fn context(&mut self) -> Result<Map<String, Json>, MapError> {
+        let mapping = self.mapping;
+        let mut context = Map::new();
+        let mut room = Room::new(mapping.limits.context_bytes);
+        for property in &mapping.context {
+            let rule = |value| rules::property(value, &property.name, &mut room);
+            if let Some(json) = self.field(&property.mapping, Weight::Droppable, rule)? {
+                context.insert(property.name.to_string(), json);
+            }
+        }
+        Ok(context)
+    }
+
+    fn tags(&mut self) -> Result<Option<DesiredTags>, MapError> {
+        let Some(tags) = &self.mapping.tags else {
+            return Ok(Some(DesiredTags::NotConfigured));
+        };
+        let desired = tags.hold(self.token.claims, &self.scope).and_then(|held| {
+            self.witness.held(tags, &held);
+            tags.desired(held, self.token.claims, &self.mapping.limits)
+        });
+        match desired {
+            Ok(desired) => {
+                self.witness.taken(|| match &desired {
+                    DesiredTags::Exactly(tags) => Some(tags.as_slice().into()),
+                    DesiredTags::Keep | DesiredTags::NotConfigured => None,
+                });
+                Ok(Some(desired))
+            }
+            Err(error) => self.witness.refused(error).map(|()| None),
+        }
+    }
+
+    /// An id that must be there.
+    fn id(&mut self, mapping: &FieldMapping) -> Result<Option<Arc<str>>, MapError> {
+        let value = self.evaluate(mapping);
+        match value.and_then(rules::id) {
+            Ok(Some(id)) => {
+                self.witness.taken(|| id.stored());
+                Ok(Some(id))
+            }
+            Ok(None) => {
+                let present = ClaimNames::of(self.token.claims);
+                let error = MapError::Nothing {
+                    field: mapping.field.clone(),
+                    present,
+                };
+                self.witness.refused(error).map(|()| None)
+            }
+            Err(breach) => self.broken(&mapping.field, Weight::Needed, breach).map(|()| None),
+        }
+    }
+
+    fn role<R: Stored + Copy>(
+        &mut self,
+        mapping: &RoleMapping<R>,
+        default: R,
+        rule: impl FnOnce(Value) -> Verdict<R>,
+    ) -> Result<R, MapError> {
+        match mapping {
+            RoleMapping::Constant(constant) => Ok(*constant),
+            RoleMapping::Mapped(mapping) => Ok(self.field(mapping, Weight::Needed, rule)?.unwrap_or(default)),
+        }
+    }
+
+    fn droppable<T: Stored>(
+        &mut self,
+        mapping: Option<&FieldMapping>,
+        rule: impl FnOnce(Value) -> Verdict<T>,
+    ) -> Result<Option<T>, MapError> {
+        mapping.map_or(Ok(None), |mapping| self.field(mapping, Weight::Droppable, rule))
+    }
+
+    fn field<T: Stored>(
+        &mut self,
+        mapping: &FieldMapping,
+        weight: Weight,
+        rule: impl FnOnce(Value) -> Verdict<T>,
+    ) -> Result<Option<T>, MapError> {
+        match self.evaluate(mapping).and_then(rule) {
+            Ok(taken) => {
+                self.witness.taken(|| taken.as_ref().and_then(Stored::stored));
+                Ok(taken)
+            }
+            Err(breach) => self.broken(&mapping.field, weight, breach).map(|()| None),
+        }
+    }
+
+    fn evaluate(&mut self, mapping: &FieldMapping) -> Result<Value, Breach> {
+        let value = mapping.template.evaluate(&self.scope);
+        self.witness.evaluated(mapping, &value);
+        value.map_err(|error| Breach::Template(Box::new(error)))
+    }
+
+    #[cold]
+    fn broken(&mut self, field: &Field, weight: Weight, breach: Breach) -> Result<(), MapError> {
+        if weight == Weight::Droppable && self.mapping.on_invalid == OnInvalid::Skip {
+            self.witness.skipped(&breach);
+            self.skipped.push(Skipped {
+                field: field.clone(),
+                breach,
+            });
+            return Ok(());
+        }
+        self.witness.refused(MapError::Invalid {
+            field: field.clone(),
+            breach,
+        })
+    }
+}
+
+/// A value as it will be stored, for showing.
+trait Stored {
+    fn stored(&self) -> Option<Json>;
+}
+
+impl Stored for String {
+    fn stored(&self) -> Option<Json> {
+        Some(Json::from(self.as_str()))
+    }
+}
+
+impl Stored for Arc<str> {
+    fn stored(&self) -> Option<Json> {
+        Some(Json::from(&**self))
+    }
+}
+
+impl Stored for Json {
+    fn stored(&self) -> Option<Json> {
+        Some(self.clone())
+    }
+}
+
+impl Stored for OrganizationRole {
+    fn stored(&self) -> Option<Json> {
+        Some(Json::from(self.as_str()))
+    }
+}
+
+impl Stored for TeamRole {
+    fn stored(&self) -> Option<Json> {
+        Some(Json::from(self.as_str()))
+    }
+}

@@ -1,0 +1,160 @@
+//! A mapping as configured: plain text, nothing compiled. The configuration reader fills this in field by field.
+
+use narthex_directory::{IssuerName, Realm};
+
+/// What an issuer's claims become, as written. Every text is a template; what is `None` has the default of its field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MappingSource {
+    /// Who the user is.
+    pub user: UserSource,
+    /// The organization the token names.
+    pub organization: OrganizationSource,
+    /// The team the token names.
+    pub team: TeamSource,
+    /// Custom contexts (S1): property and template, in the order written.
+    pub context: Vec<(String, String)>,
+    /// Permission tags (S3). Without it tags are not looked at.
+    pub tags: Option<TagsSource>,
+}
+
+/// Templates for the user.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserSource {
+    /// By default what `username` gives if that is configured, else `{{payload.sub}}`.
+    pub external_id: Option<String>,
+    /// By default the external id. Configured, it must give something: it never falls back to `sub`.
+    pub username: Option<String>,
+    /// The e-mail address, as text.
+    pub email: Option<String>,
+    /// The name to show.
+    pub name: Option<String>,
+    /// ISO 3166-1, two or three letters.
+    pub country: Option<String>,
+    /// A name of the tz database.
+    pub timezone: Option<String>,
+    /// BCP 47, also with underscores.
+    pub locale: Option<String>,
+    /// BCP 47, also with underscores.
+    pub language: Option<String>,
+}
+
+/// Templates for the organization.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OrganizationSource {
+    /// A token for which this gives nothing names no organization. By default no token does.
+    pub external_id: Option<String>,
+    /// Its label.
+    pub name: Option<String>,
+    /// A name of the tz database.
+    pub timezone: Option<String>,
+    /// `admin` by default (S1).
+    pub role: Option<String>,
+}
+
+/// Templates for the team.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TeamSource {
+    /// A token for which this gives nothing names no team. By default no token does.
+    pub external_id: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// `admin` by default (S1).
+    pub role: Option<String>,
+}
+
+/// Where the permission tags are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TagsSource {
+    /// Text without `{{` is the name of a claim at the top of the payload, exactly as it stands there, dots, colons and
+    /// slashes included. Text with `{{` is a template.
+    pub claim: String,
+    /// What a token without the claim means.
+    pub on_missing: OnMissing,
+}
+
+/// What a token without the tags claim means. A claim that is `null` is missing too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnMissing {
+    /// A mistake (S3): `tags.missing`.
+    #[default]
+    Error,
+    /// Nothing has changed.
+    Keep,
+    /// The empty list.
+    Empty,
+}
+
+/// What a mapped value that breaks its rule does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnInvalid {
+    /// It refuses the token.
+    #[default]
+    Refuse,
+    /// It is left out, if the user can be told without it: ids, usernames and roles always refuse.
+    Skip,
+}
+
+/// Whether the request that brings a token may have a body that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Body {
+    /// There is never one: a template that names `body` is a mistake.
+    #[default]
+    Never,
+    /// There is one at the login endpoint; elsewhere `body` is undefined.
+    AtLogin,
+}
+
+/// What surrounds a mapping: whose it is, and what it may cost.
+#[derive(Debug, Clone)]
+pub struct MappingSettings {
+    /// The issuer's realm.
+    pub realm: Realm,
+    /// The issuer's configured name.
+    pub issuer: IssuerName,
+    /// What a value that breaks its rule does.
+    pub on_invalid: OnInvalid,
+    /// Whether templates may name `body`.
+    pub body: Body,
+    /// What one token may ask for.
+    pub limits: MappingLimits,
+    /// What one template may cost.
+    pub template_limits: narthex_template::Limits,
+}
+
+impl MappingSettings {
+    /// The defaults, for an issuer of a realm.
+    pub fn new(realm: Realm, issuer: IssuerName) -> Self {
+        Self {
+            realm,
+            issuer,
+            on_invalid: OnInvalid::default(),
+            body: Body::default(),
+            limits: MappingLimits::default(),
+            template_limits: narthex_template::Limits::default(),
+        }
+    }
+}
+
+/// What one token may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MappingLimits {
+    /// The most tags.
+    pub tags: usize,
+    /// The longest tag, in characters.
+    pub tag_characters: usize,
+    /// The most context properties a mapping may have.
+    pub context_properties: usize,
+    /// The largest context, in bytes of its JSON.
+    pub context_bytes: usize,
+}
+
+impl Default for MappingLimits {
+    fn default() -> Self {
+        Self {
+            tags: 1_000,
+            tag_characters: 1_024,
+            context_properties: 32,
+            context_bytes: 4_096,
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! A server on loopback that a test can take down and bring up again on the same port.
+
+use std::{
+    fmt,
+    future::Future,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    pin::Pin,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use tokio::{runtime::Runtime, sync::watch};
+
+/// The body of an answer.
+pub type Body = UnsyncBoxBody<Bytes, anyhow::Error>;
+
+/// What a handler gives back. An error closes the connection without an answer.
+pub type Outcome = Pin<Box<dyn Future<Output = Result<Response<Body>>> + Send>>;
+
+type Handler = Arc<dyn Fn(Request<Incoming>) -> Outcome + Send + Sync>;
+
+/// A body of these bytes.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// The runtime of every server of this crate. They do not share the test's own: a test may block its thread.
+#[expect(clippy::expect_used, reason = "without a runtime there is no test")]
+pub(crate) fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("testkit")
+            .enable_all()
+            .build()
+            .expect("a runtime can be started")
+    })
+}
+
+/// A server speaking HTTP/1.1 and HTTP/2 (without TLS) on a free port of 127.0.0.1, until it is dropped.
+pub struct Server {
+    address: SocketAddr,
+    handler: Handler,
+    connections: Arc<AtomicUsize>,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    stop: watch::Sender<bool>,
+    stopped: mpsc::Receiver<()>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Starts answering with `handler`.
+    pub fn start(handler: impl Fn(Request<Incoming>) -> Outcome + Send + Sync + 'static) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?;
+        let this = Self {
+            address: listener.local_addr()?,
+            handler: Arc::new(handler),
+            connections: Arc::default(),
+            running: Mutex::new(None),
+        };
+        this.listen(listener)?;
+        Ok(this)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// `http://127.0.0.1:PORT`
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// How many connections have been accepted so far.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Closes the port and every open connection: from now on, connections are refused.
+    pub fn down(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(running) = running {
+            let _ = running.stop.send(true);
+            // The port is free when the sender is gone.
+            let _ = running.stopped.recv_timeout(Duration::from_secs(5));
+        }
+    }
+
+    /// Opens the same port again.
+    pub fn up(&self) -> Result<()> {
+        let mut attempts = 0;
+        loop {
+            match TcpListener::bind(self.address) {
+                Ok(listener) => return self.listen(listener),
+                Err(error) if attempts > 50 => {
+                    return Err(error).context("the port could not be opened again");
+                }
+                Err(_) => {
+                    attempts += 1;
+                    thread::sleep(Duration::from_millis(20));
+                }
+            }
+        }
+    }
+
+    fn listen(&self, listener: TcpListener) -> Result<()> {
+        listener.set_nonblocking(true)?;
+        let (stop, stopping) = watch::channel(false);
+        let (stopped_sender, stopped) = mpsc::channel();
+        let handler = Arc::clone(&self.handler);
+        let connections = Arc::clone(&self.connections);
+        let _entered = runtime().enter();
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        runtime().spawn(async move {
+            accept(listener, handler, connections, stopping).await;
+            drop(stopped_sender);
+        });
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { stop, stopped });
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.down();
+    }
+}
+
+async fn accept(
+    listener: tokio::net::TcpListener,
+    handler: Handler,
+    connections: Arc<AtomicUsize>,
+    mut stopping: watch::Receiver<bool>,
+) {
+    loop {
+        let stream = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(_) => continue,
+            },
+            _ = stopping.changed() => return,
+        };
+        connections.fetch_add(1, Ordering::SeqCst);
+        let handler = Arc::clone(&handler);
+        let mut stopping = stopping.clone();
+        tokio::spawn(async move {
+            let _ = stream.set_nodelay(true);
+            let builder = auto::Builder::new(TokioExecutor::new());
+            let serve = builder
+                .serve_connection_with_upgrades(TokioIo::new(stream), service_fn(move |request| handler(request)));
+            tokio::select! {
+                _ = serve => {}
+                _ = stopping.changed() => {}
+            }
+        });
+    }
+}

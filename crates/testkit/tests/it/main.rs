@@ -1,0 +1,4 @@
+//! The test kit against the programs of others.
+
+#[cfg(test)]
+mod proxies;

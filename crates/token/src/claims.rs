@@ -1,0 +1,160 @@
+//! What a token says, once proved and once not: two types that cannot be taken for one another.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+/// Header and claims of a token that passed every rule. Only [`crate::ParsedToken::verify`] makes one.
+#[derive(Clone, PartialEq)]
+pub struct VerifiedClaims {
+    pub(crate) header: Map<String, Value>,
+    pub(crate) claims: Map<String, Value>,
+    pub(crate) issuer: Arc<str>,
+    pub(crate) key: KeyMatch,
+    pub(crate) times: Times,
+}
+
+/// The three registered times, in milliseconds since the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_field_names, reason = "units stand last in names")]
+pub(crate) struct Times {
+    pub(crate) expires_at_ms: Option<i64>,
+    pub(crate) not_before_ms: Option<i64>,
+    pub(crate) issued_at_ms: Option<i64>,
+}
+
+impl VerifiedClaims {
+    /// The protected header.
+    pub const fn header(&self) -> &Map<String, Value> {
+        &self.header
+    }
+
+    /// The payload.
+    pub const fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+
+    /// The configured name of the issuer, not the `iss` claim.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Which key verified the signature, and how it was found.
+    pub const fn key(&self) -> &KeyMatch {
+        &self.key
+    }
+
+    /// `exp` in milliseconds; `None` only where the issuer allows tokens without it. The issuer's leeway is not added.
+    pub const fn expires_at_ms(&self) -> Option<i64> {
+        self.times.expires_at_ms
+    }
+
+    /// `nbf` in milliseconds.
+    pub const fn not_before_ms(&self) -> Option<i64> {
+        self.times.not_before_ms
+    }
+
+    /// `iat` in milliseconds.
+    pub const fn issued_at_ms(&self) -> Option<i64> {
+        self.times.issued_at_ms
+    }
+
+    /// The `jti` claim, if it is text.
+    pub fn token_id(&self) -> Option<&str> {
+        self.claims.get("jti").and_then(Value::as_str)
+    }
+}
+
+impl fmt::Debug for VerifiedClaims {
+    /// Without claim values.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedClaims")
+            .field("issuer", &self.issuer)
+            .field("key", &self.key)
+            .field("times", &self.times)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Header and claims of a token about which nothing is proved. Fit for showing to its bearer, and for nothing else.
+#[derive(Clone, PartialEq)]
+pub struct UnverifiedClaims {
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+}
+
+impl UnverifiedClaims {
+    pub(crate) const fn new(header: Map<String, Value>, claims: Map<String, Value>) -> Self {
+        Self { header, claims }
+    }
+
+    /// The header as presented.
+    pub const fn header(&self) -> &Map<String, Value> {
+        &self.header
+    }
+
+    /// The payload as presented.
+    pub const fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+}
+
+impl fmt::Debug for UnverifiedClaims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnverifiedClaims").finish_non_exhaustive()
+    }
+}
+
+/// The key that verified a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyMatch {
+    pub(crate) kid: Option<Arc<str>>,
+    pub(crate) matched_by: MatchedBy,
+}
+
+impl KeyMatch {
+    /// The key's own `kid`, if it has one.
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// The rule that found the key.
+    pub const fn matched_by(&self) -> MatchedBy {
+        self.matched_by
+    }
+}
+
+/// How a key was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MatchedBy {
+    /// By `kid`.
+    Kid,
+    /// By the SHA-256 thumbprint of its certificate.
+    X5tS256,
+    /// By the SHA-1 thumbprint of its certificate.
+    X5t,
+    /// The token names no key and the set has one that fits.
+    OnlyKey,
+    /// The issuer has a shared secret.
+    Secret,
+}
+
+impl MatchedBy {
+    /// The word for it in answers: `kid`, `x5t#S256`, `x5t`, `only_key` or `secret`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kid => "kid",
+            Self::X5tS256 => "x5t#S256",
+            Self::X5t => "x5t",
+            Self::OnlyKey => "only_key",
+            Self::Secret => "secret",
+        }
+    }
+}
+
+impl fmt::Display for MatchedBy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

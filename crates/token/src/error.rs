@@ -1,0 +1,450 @@
+//! Everything that can be refused, and the stable reason of each refusal.
+//!
+//! Messages say what to do. They may name claims, header members and what the configuration expects; they repeat header
+//! text only bounded and sanitized, and never a claim value, a token or a secret.
+
+use std::fmt;
+
+use crate::algorithm::Algorithm;
+use crate::keys::KeyHint;
+
+/// Why a token was refused, or why it could not be decided.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The token or its header is longer than the limit.
+    #[error("the {part} is longer than {limit_bytes} bytes; ask the issuer for fewer claims")]
+    TooLarge {
+        /// `token` or `header`.
+        part: &'static str,
+        /// The limit that was passed.
+        limit_bytes: usize,
+    },
+    /// The token is not a compact JWS with a JSON object in it.
+    #[error("the token is malformed: {0}")]
+    Malformed(#[from] MalformedToken),
+    /// `alg` is missing, unknown, or not in the issuer's list.
+    #[error("{}", algorithm_message(presented.as_deref(), allowed))]
+    Algorithm {
+        /// The sanitized `alg`; `None` when there is none or it is not text.
+        presented: Option<String>,
+        /// What the issuer may use; empty when no issuer was found.
+        allowed: Vec<Algorithm>,
+    },
+    /// The header asks for something that is not supported.
+    #[error("header member `{member}` {problem}")]
+    Header {
+        /// The header member.
+        member: &'static str,
+        /// What is wrong with it, as the end of the sentence.
+        problem: String,
+    },
+    /// No trusted issuer has the token's `iss`, or the token has none and no issuer takes such tokens.
+    #[error("{}", if *missing { "the token carries no `iss` and no issuer accepts tokens without it" } else {
+        "no trusted issuer has the token's `iss`; it must equal `issuer` or one of `aliases` character for character" })]
+    IssuerUnknown {
+        /// The token carries no `iss` at all.
+        missing: bool,
+    },
+    /// The issuer is configured and switched off.
+    #[error("issuer `{issuer}` is disabled")]
+    IssuerDisabled {
+        /// The issuer's configured name.
+        issuer: String,
+    },
+    /// No key of the issuer counts for this token.
+    #[error("no key for this token: {hint} {}", match usable { 0 => "fits no key of the issuer", _ => "fits more than one key; let the issuer set `kid`" })]
+    KeyUnknown {
+        /// How the token named its key.
+        hint: KeyHint,
+        /// How many keys would fit; 0, or more than one for a token that names none.
+        usable: usize,
+    },
+    /// The signature is not made by the key.
+    #[error("the signature does not fit the token and the issuer's key")]
+    Signature {
+        /// How the token named its key.
+        hint: KeyHint,
+    },
+    /// `exp` has been reached.
+    #[error("the token has expired; sign in again (or compare the clocks)")]
+    Expired,
+    /// `nbf` lies in the future.
+    #[error("the token is not valid yet; compare the clocks of issuer and server")]
+    NotYetValid,
+    /// `iat` lies in the future.
+    #[error("the token was issued in the future; compare the clocks of issuer and server")]
+    IssuedInFuture,
+    /// The token is older than the issuer's `max_token_age`.
+    #[error("the token is older than {max_token_age_seconds} seconds; sign in again")]
+    TooOld {
+        /// The configured age.
+        max_token_age_seconds: u64,
+    },
+    /// The token is meant for somebody else.
+    #[error(
+        "the token is for another audience: {} must name one of {}",
+        quoted(claims, " or "),
+        quoted(expected, ", ")
+    )]
+    Audience {
+        /// The claims that may name the audience.
+        claims: Vec<String>,
+        /// The configured audiences.
+        expected: Vec<String>,
+    },
+    /// A claim that must be there is not.
+    #[error("claim `{claim}` is missing{}", if present_names.is_empty() { String::new() } else { format!("; the token carries {}", quoted(present_names, ", ")) })]
+    ClaimMissing {
+        /// The claim.
+        claim: String,
+        /// The names of the claims that are there: at most 20, sanitized.
+        present_names: Vec<String>,
+    },
+    /// A claim has the wrong type, is out of range, or is not one of the required values.
+    #[error("claim `{claim}` must be {expected}")]
+    ClaimInvalid {
+        /// The claim.
+        claim: String,
+        /// What it must be, as the end of the sentence.
+        expected: String,
+    },
+    /// The issuer's keys are not there, so nothing can be said about the token.
+    #[error("the keys of the issuer cannot be reached; try again in {retry_after_seconds} s")]
+    KeysUnavailable {
+        /// When asking again may help.
+        retry_after_seconds: u32,
+    },
+}
+
+impl VerifyError {
+    /// The stable reason code.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "token.too_large",
+            Self::Malformed(_) => "token.malformed",
+            Self::Algorithm { .. } => "token.algorithm",
+            Self::Header { .. } => "token.header",
+            Self::IssuerUnknown { .. } => "token.issuer_unknown",
+            Self::IssuerDisabled { .. } => "token.issuer_disabled",
+            Self::KeyUnknown { .. } => "token.key_unknown",
+            Self::Signature { .. } => "token.signature",
+            Self::Expired => "token.expired",
+            Self::NotYetValid => "token.not_yet_valid",
+            Self::IssuedInFuture => "token.issued_in_future",
+            Self::TooOld { .. } => "token.too_old",
+            Self::Audience { .. } => "token.audience",
+            Self::ClaimMissing { .. } => "token.claim_missing",
+            Self::ClaimInvalid { .. } => "token.claim_invalid",
+            Self::KeysUnavailable { .. } => "keys.unavailable",
+        }
+    }
+
+    /// Whether a newer key set could change the answer, so that [`crate::KeyCache::missed`] is worth asking.
+    pub const fn is_key_miss(&self) -> bool {
+        matches!(self, Self::KeyUnknown { .. } | Self::Signature { .. })
+    }
+}
+
+fn algorithm_message(presented: Option<&str>, allowed: &[Algorithm]) -> String {
+    let what = match presented {
+        Some(name) => format!("algorithm `{name}` is not allowed"),
+        None => "the header must name the algorithm as text in `alg`".to_owned(),
+    };
+    if allowed.is_empty() {
+        what
+    } else {
+        format!("{what}; this issuer signs with {}", quoted(allowed, ", "))
+    }
+}
+
+/// `` `a`, `b` ``
+pub(crate) fn quoted<T: fmt::Display>(items: &[T], separator: &str) -> String {
+    items
+        .iter()
+        .map(|item| format!("`{item}`"))
+        .collect::<Vec<_>>()
+        .join(separator)
+}
+
+/// What keeps text from being a compact JWS.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MalformedToken {
+    /// Not three segments separated by full stops.
+    #[error("a signed token has three parts separated by full stops, this has {parts}")]
+    Parts {
+        /// How many there are, counted up to 6.
+        parts: usize,
+    },
+    /// Five segments: an encrypted token.
+    #[error("it is encrypted (JWE); only signed tokens are accepted")]
+    Encrypted,
+    /// A segment is not unpadded, canonical base64url.
+    #[error("the {part} is not unpadded, canonical base64url")]
+    Base64 {
+        /// `header`, `payload` or `signature`.
+        part: &'static str,
+    },
+    /// A segment is not JSON in UTF-8.
+    #[error("the {part} is not JSON in UTF-8")]
+    Json {
+        /// `header` or `payload`.
+        part: &'static str,
+    },
+    /// A segment is JSON, but not an object.
+    #[error("the {part} is not a JSON object")]
+    NotAnObject {
+        /// `header` or `payload`.
+        part: &'static str,
+    },
+    /// An object names a member twice.
+    #[error("the {part} names member `{name}` twice")]
+    Duplicate {
+        /// `header` or `payload`.
+        part: &'static str,
+        /// The sanitized name.
+        name: String,
+    },
+    /// Nested deeper than the limit.
+    #[error("the {part} is nested deeper than {limit} levels")]
+    TooDeep {
+        /// `header` or `payload`.
+        part: &'static str,
+        /// The limit that was passed.
+        limit: usize,
+    },
+}
+
+/// Why bytes are not a key set, or a secret or key was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeySetError {
+    /// The document is longer than the limit.
+    #[error("the key set is longer than {limit_bytes} bytes")]
+    TooLarge {
+        /// The limit.
+        limit_bytes: usize,
+    },
+    /// The document is not a JSON object with an array `keys`.
+    #[error("this is no JSON Web Key Set: {problem}")]
+    NotAKeySet {
+        /// What is wrong, as the end of the sentence.
+        problem: String,
+    },
+    /// More keys than the limit.
+    #[error("the key set holds {count} keys, more than {limit}")]
+    TooManyKeys {
+        /// How many there are.
+        count: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// No secret, or more than two.
+    #[error("one or two shared secrets are needed, not {count}")]
+    SecretCount {
+        /// How many were given.
+        count: usize,
+    },
+    /// A secret is empty.
+    #[error("secret {position} is empty")]
+    SecretEmpty {
+        /// Which, counted from 1.
+        position: usize,
+    },
+    /// A secret is shorter than the hash.
+    #[error(
+        "secret {position} has {length_bytes} bytes, {algorithm} needs at least {needed_bytes} (RFC 7518 3.2); make a longer one, or set `danger_short_secret`"
+    )]
+    SecretTooShort {
+        /// Which, counted from 1.
+        position: usize,
+        /// Its length.
+        length_bytes: usize,
+        /// The least length.
+        needed_bytes: usize,
+        /// The algorithm that asks for most.
+        algorithm: Algorithm,
+    },
+    /// A secret is a key or a certificate that others may know.
+    #[error(
+        "secret {position} looks like {what}; a public key is no secret, configure it as `jwks_file` and an RS, PS, ES or EdDSA algorithm"
+    )]
+    SecretIsKey {
+        /// Which, counted from 1.
+        position: usize,
+        /// What it looks like.
+        what: &'static str,
+    },
+    /// A secret was asked to take part in an algorithm that takes none.
+    #[error("{algorithm} does not use a shared secret")]
+    NotASecretAlgorithm {
+        /// The algorithm.
+        algorithm: Algorithm,
+    },
+    /// The text is not a public key or certificate that can be used.
+    #[error("this is no usable public key: {problem}")]
+    PublicKey {
+        /// What is wrong, as the end of the sentence.
+        problem: String,
+    },
+}
+
+/// What is wrong with the configuration of an issuer. All of them are reported at once.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyError {
+    /// The name is empty.
+    #[error("an issuer needs a `name`")]
+    NameMissing,
+    /// A key-set issuer without `issuer`.
+    #[error(
+        "issuer `{name}` has a key set, so `issuer` is required: without it any token signed by these keys would do"
+    )]
+    IssuerMissing {
+        /// The issuer's name.
+        name: String,
+    },
+    /// A key-set issuer without `audiences`.
+    #[error(
+        "issuer `{name}` has a key set, so at least one of `audiences` is required: without it tokens meant for others would do"
+    )]
+    AudienceMissing {
+        /// The issuer's name.
+        name: String,
+    },
+    /// `aliases` without `issuer`.
+    #[error("issuer `{name}` has `aliases` but no `issuer`")]
+    AliasesWithoutIssuer {
+        /// The issuer's name.
+        name: String,
+    },
+    /// An entry of a list is empty, or stands there twice.
+    #[error("issuer `{name}`: `{field}` holds an empty or repeated entry")]
+    BadEntry {
+        /// The issuer's name.
+        name: String,
+        /// The field.
+        field: &'static str,
+    },
+    /// No algorithm.
+    #[error("issuer `{name}`: `algorithms` is empty")]
+    NoAlgorithms {
+        /// The issuer's name.
+        name: String,
+    },
+    /// An algorithm that does not fit the key source.
+    #[error(
+        "issuer `{name}`: {algorithm} does not fit {source_kind}; one issuer never mixes shared secrets and public keys"
+    )]
+    AlgorithmMismatch {
+        /// The issuer's name.
+        name: String,
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// `a key set` or `a shared secret`.
+        source_kind: &'static str,
+    },
+    /// Audiences without a claim to look them up in.
+    #[error("issuer `{name}`: `audience_claims` is empty")]
+    NoAudienceClaims {
+        /// The issuer's name.
+        name: String,
+    },
+    /// `danger_tokens_without_exp` on a key set.
+    #[error("issuer `{name}`: `danger_tokens_without_exp` is for shared secrets only")]
+    ExpiryRequired {
+        /// The issuer's name.
+        name: String,
+    },
+    /// A duration beyond what makes sense.
+    #[error("issuer `{name}`: `{field}` is {seconds} s, at most {seconds_max} s are allowed")]
+    OutOfRange {
+        /// The issuer's name.
+        name: String,
+        /// The field.
+        field: &'static str,
+        /// What was given.
+        seconds: u64,
+        /// The limit.
+        seconds_max: u64,
+    },
+    /// A required claim with no value to compare with, or without a name.
+    #[error("issuer `{name}`: required claim `{claim}` lists no value")]
+    RequiredClaimEmpty {
+        /// The issuer's name.
+        name: String,
+        /// The claim.
+        claim: String,
+    },
+    /// Two issuers share a name.
+    #[error("two issuers are called `{name}`")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// Two issuers share an `iss`.
+    #[error("issuers `{first}` and `{second}` both claim the `iss` `{issuer}`")]
+    IssuerTaken {
+        /// The issuer that was first.
+        first: String,
+        /// The issuer that came later.
+        second: String,
+        /// The shared text.
+        issuer: String,
+    },
+    /// Two issuers take tokens without `iss`.
+    #[error(
+        "issuers `{first}` and `{second}` both have no `issuer`; only one shared-secret issuer may take tokens without `iss`"
+    )]
+    WithoutIssuerTaken {
+        /// The issuer that was first.
+        first: String,
+        /// The issuer that came later.
+        second: String,
+    },
+    /// An issuer made by [`crate::danger`] among those that guard a door.
+    #[error("issuer `{name}` leaves issuer or audience unchecked and cannot guard a door")]
+    Unbound {
+        /// The issuer's name.
+        name: String,
+    },
+}
+
+/// Why a token could not be signed, or a key cannot sign.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// The algorithm cannot be used for signing here.
+    #[error("cannot sign with {algorithm}; use HS256, HS384, HS512, RS256 or ES256")]
+    Unsupported {
+        /// The algorithm.
+        algorithm: Algorithm,
+    },
+    /// A shared secret is needed and none was given.
+    #[error("the secret is empty")]
+    SecretEmpty,
+    /// The algorithm and the kind of key do not go together.
+    #[error("{algorithm} cannot sign with {found}")]
+    KeyMismatch {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// What the key is.
+        found: &'static str,
+    },
+    /// The text holds no private key.
+    #[error("this is no private key: {problem}")]
+    NotAPrivateKey {
+        /// What is wrong, as the end of the sentence.
+        problem: &'static str,
+    },
+    /// An RSA key of less than 2048 bits.
+    #[error("the RSA key has {bits} bits, at least 2048 are needed")]
+    RsaTooSmall {
+        /// Its size.
+        bits: usize,
+    },
+    /// The cryptographic library refused.
+    #[error("the key cannot sign")]
+    Refused,
+}

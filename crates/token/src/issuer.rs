@@ -1,0 +1,266 @@
+//! Who is trusted, on what terms, and which of them a token belongs to.
+
+mod problems;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::algorithm::{Algorithm, AlgorithmSet};
+use crate::error::{PolicyError, VerifyError};
+use crate::parse::ParsedToken;
+use crate::verify;
+
+/// The leeway of a new policy. Whoever remembers used token ids must remember them this much past `exp`.
+const LEEWAY_SECONDS_DEFAULT: u64 = 60;
+
+/// Where an issuer's keys come from, as far as the rules care.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum KeySource {
+    /// Public keys: a JWKS, or one public key.
+    KeySet,
+    /// One or two shared secrets.
+    SharedSecret,
+}
+
+/// Whether tokens of an issuer are taken at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum IssuerStatus {
+    /// They are.
+    Enabled,
+    /// They are refused with `token.issuer_disabled`.
+    Disabled,
+}
+
+/// Whether a token must carry `exp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Expiry {
+    /// It must.
+    Required,
+    /// It may lack it: `danger_tokens_without_exp`, for shared secrets only. An `exp` that is there still counts.
+    DangerOptional,
+}
+
+/// A claim that must have one of some values.
+///
+/// Looked up among the claims, and, where no claim has that name, among the header members, which the signature covers as
+/// well: AWS load balancers put `signer` there (RFC 7519 5.3).
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequiredClaim {
+    /// The claim's name.
+    pub claim: String,
+    /// The values it may have, compared exactly and with their type. Empty: any value but `null`.
+    pub one_of: Vec<Value>,
+}
+
+/// The terms on which an issuer is trusted, as configured. [`TrustedIssuer::new`] checks them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IssuerPolicy {
+    /// The configured name, unique among issuers.
+    pub name: String,
+    /// The exact `iss`. `None` only for a shared-secret issuer whose tokens carry none.
+    pub issuer: Option<String>,
+    /// Other texts that stand for the same issuer.
+    pub aliases: Vec<String>,
+    /// What it may sign with.
+    pub algorithms: Vec<Algorithm>,
+    /// Whom its tokens must be meant for: one of these.
+    pub audiences: Vec<String>,
+    /// The claims that may name the audience; all of them, so `aud` must be listed where it counts.
+    pub audience_claims: Vec<String>,
+    /// Claims with fixed values.
+    pub required_claims: Vec<RequiredClaim>,
+    /// Values of `typ` beside `JWT` and `at+jwt`; any case.
+    pub token_types: Vec<String>,
+    /// How far clocks may differ.
+    pub leeway_seconds: u64,
+    /// How old a token may be by its `iat`, which is then required.
+    pub max_token_age_seconds: Option<u64>,
+    /// Whether `exp` is required.
+    pub expiry: Expiry,
+    /// Whether tokens are taken.
+    pub status: IssuerStatus,
+    /// Where the keys come from.
+    pub key_source: KeySource,
+}
+
+impl IssuerPolicy {
+    /// The defaults for an issuer with public keys: RS256 only, `aud`, 60 s leeway. Needs audiences to be valid.
+    pub fn key_set(name: impl Into<String>, issuer: impl Into<String>) -> Self {
+        Self::new(name.into(), Some(issuer.into()), KeySource::KeySet, Algorithm::Rs256)
+    }
+
+    /// The defaults for an issuer with a shared secret: HS256 only, 60 s leeway.
+    pub fn shared_secret(name: impl Into<String>, issuer: Option<String>) -> Self {
+        Self::new(name.into(), issuer, KeySource::SharedSecret, Algorithm::Hs256)
+    }
+
+    fn new(name: String, issuer: Option<String>, key_source: KeySource, algorithm: Algorithm) -> Self {
+        Self {
+            name,
+            issuer,
+            aliases: Vec::new(),
+            algorithms: vec![algorithm],
+            audiences: Vec::new(),
+            audience_claims: vec!["aud".to_owned()],
+            required_claims: Vec::new(),
+            token_types: Vec::new(),
+            leeway_seconds: LEEWAY_SECONDS_DEFAULT,
+            max_token_age_seconds: None,
+            expiry: Expiry::Required,
+            status: IssuerStatus::Enabled,
+            key_source,
+        }
+    }
+}
+
+/// What a token must bind itself to. Doors bind both; only [`crate::danger`] makes anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Binding {
+    Full,
+    /// `iss` is checked only where the policy names one, the audience likewise.
+    DangerWhereNamed,
+}
+
+/// An issuer whose terms passed every check.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrustedIssuer {
+    pub(crate) policy: IssuerPolicy,
+    pub(crate) name: Arc<str>,
+    pub(crate) algorithms: AlgorithmSet,
+    pub(crate) leeway_ms: i64,
+    pub(crate) binding: Binding,
+}
+
+impl TrustedIssuer {
+    /// Checks the terms and reports everything that is wrong with them.
+    pub fn new(policy: IssuerPolicy) -> Result<Self, Vec<PolicyError>> {
+        Self::bound(policy, Binding::Full)
+    }
+
+    pub(crate) fn bound(policy: IssuerPolicy, binding: Binding) -> Result<Self, Vec<PolicyError>> {
+        let mut problems = problems::of(&policy);
+        if binding == Binding::Full {
+            problems.extend(problems::of_binding(&policy));
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            name: Arc::from(policy.name.as_str()),
+            algorithms: policy.algorithms.iter().copied().collect(),
+            // INVARIANT: bounded by the check above.
+            leeway_ms: i64::try_from(policy.leeway_seconds).unwrap_or(0).saturating_mul(1000),
+            binding,
+            policy,
+        })
+    }
+
+    /// The configured name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The terms.
+    pub const fn policy(&self) -> &IssuerPolicy {
+        &self.policy
+    }
+
+    /// The `iss` texts it answers to.
+    pub(crate) fn issuer_texts(&self) -> impl Iterator<Item = &str> {
+        self.policy
+            .issuer
+            .iter()
+            .chain(&self.policy.aliases)
+            .map(String::as_str)
+    }
+}
+
+/// All trusted issuers, found by `iss`.
+#[derive(Debug, Clone, Default)]
+pub struct Issuers {
+    by_text: HashMap<String, Arc<TrustedIssuer>>,
+    without_text: Option<Arc<TrustedIssuer>>,
+    all: Vec<Arc<TrustedIssuer>>,
+}
+
+impl Issuers {
+    /// Gathers the issuers and reports every clash between them. Disabled ones belong in here too.
+    pub fn new(issuers: Vec<Arc<TrustedIssuer>>) -> Result<Self, Vec<PolicyError>> {
+        let mut problems = Vec::new();
+        let mut gathered = Self::default();
+        for issuer in issuers {
+            gathered.add(issuer, &mut problems);
+        }
+        if problems.is_empty() {
+            Ok(gathered)
+        } else {
+            Err(problems)
+        }
+    }
+
+    fn add(&mut self, issuer: Arc<TrustedIssuer>, problems: &mut Vec<PolicyError>) {
+        let name = || issuer.name().to_owned();
+        if issuer.binding != Binding::Full {
+            problems.push(PolicyError::Unbound { name: name() });
+        }
+        if self.all.iter().any(|other| other.name() == issuer.name()) {
+            problems.push(PolicyError::NameTaken { name: name() });
+        }
+        if issuer.policy.issuer.is_none() {
+            if let Some(first) = &self.without_text {
+                problems.push(PolicyError::WithoutIssuerTaken {
+                    first: first.name().to_owned(),
+                    second: name(),
+                });
+            }
+            self.without_text = Some(Arc::clone(&issuer));
+        }
+        for text in issuer.issuer_texts() {
+            if let Some(first) = self.by_text.insert(text.to_owned(), Arc::clone(&issuer)) {
+                let first = first.name().to_owned();
+                problems.push(PolicyError::IssuerTaken {
+                    first,
+                    second: name(),
+                    issuer: text.to_owned(),
+                });
+            }
+        }
+        self.all.push(issuer);
+    }
+
+    /// The issuers in the order they were given.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<TrustedIssuer>> {
+        self.all.iter()
+    }
+
+    /// The issuer a token belongs to, with the rules that come before that choice: algorithm, header, then `iss`.
+    ///
+    /// The token is still unproved: the answer says whose keys to hold against it.
+    pub fn select(&self, token: &ParsedToken<'_>) -> Result<&Arc<TrustedIssuer>, VerifyError> {
+        let found = self.find(token);
+        let issuer = found.as_ref().ok().copied().map(Arc::as_ref);
+        verify::check_algorithm(token, issuer)?;
+        verify::check_header(token, issuer)?;
+        let issuer = found?;
+        verify::check_status(issuer)?;
+        Ok(issuer)
+    }
+
+    /// By exact comparison of `iss`.
+    ///
+    /// SPEC: RFC 7519 4.1.1: case-sensitive; RFC 8725 3.8.
+    pub(crate) fn find(&self, token: &ParsedToken<'_>) -> Result<&Arc<TrustedIssuer>, VerifyError> {
+        match verify::issuer_claim(token)? {
+            Some(text) => self
+                .by_text
+                .get(text)
+                .ok_or(VerifyError::IssuerUnknown { missing: false }),
+            None => self
+                .without_text
+                .as_ref()
+                .ok_or(VerifyError::IssuerUnknown { missing: true }),
+        }
+    }
+}

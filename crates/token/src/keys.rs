@@ -1,0 +1,403 @@
+//! The keys of one issuer, parsed once, and the rule that finds the one for a token.
+
+mod jwk;
+mod material;
+mod secret;
+mod thumbprint;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::algorithm::{Algorithm, AlgorithmSet, Family};
+use crate::claims::{KeyMatch, MatchedBy};
+use crate::codec::{hex_encode, sanitize};
+use crate::error::KeySetError;
+use crate::pem;
+
+pub use material::KeyKind;
+pub use secret::SecretLength;
+pub(crate) use secret::hmac_algorithm;
+
+use material::Material;
+use secret::Secret;
+use thumbprint::{Thumbprints, sha1_of, sha256_of};
+
+/// How many keys of one name are tried, at most. More than one is already an odd set.
+const CANDIDATES_MAX: usize = 4;
+
+/// What a fetched key set may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeySetLimits {
+    /// Longest document.
+    pub bytes_max: usize,
+    /// Most keys in it, usable or not.
+    pub keys_max: usize,
+}
+
+impl Default for KeySetLimits {
+    fn default() -> Self {
+        Self {
+            bytes_max: 512 * 1024,
+            keys_max: 100,
+        }
+    }
+}
+
+/// The keys of one issuer: public keys, or one or two shared secrets, never both.
+#[derive(Default)]
+pub struct KeySet {
+    keys: Vec<Key>,
+    secrets: Vec<Secret>,
+    refused: Vec<RefusedKey>,
+}
+
+/// A public key that may verify signatures.
+struct Key {
+    kid: Option<Arc<str>>,
+    /// INVARIANT: never empty, and only what the key's own type can do.
+    algorithms: AlgorithmSet,
+    thumbprints: Thumbprints,
+    material: Material,
+}
+
+/// A key of a set that is not used, and why. One bad key never spoils the set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedKey {
+    /// Where it stands in the set, from 0.
+    pub position: usize,
+    /// Its `kid`, sanitized, if it has one.
+    pub kid: Option<String>,
+    /// Why it is not used, as a sentence without its subject.
+    pub why: String,
+}
+
+/// What can be told about a key that is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyReport {
+    /// SHA-256 over everything that makes the key what it is, as hexadecimal digits. Another `kid`, use or modulus is another key.
+    pub identity: String,
+    /// Its `kid`.
+    pub kid: Option<String>,
+    /// Its type and size.
+    pub kind: KeyKind,
+    /// What it may verify.
+    pub algorithms: Vec<Algorithm>,
+}
+
+impl KeySet {
+    /// Reads a JSON Web Key Set (RFC 7517). Keys that cannot be used are listed in [`KeySet::refused`].
+    pub fn from_jwks(document: &[u8], limits: &KeySetLimits) -> Result<Self, KeySetError> {
+        if document.len() > limits.bytes_max {
+            return Err(KeySetError::TooLarge {
+                limit_bytes: limits.bytes_max,
+            });
+        }
+        let not_a_set = |problem: &str| KeySetError::NotAKeySet {
+            problem: problem.to_owned(),
+        };
+        let document: Value = serde_json::from_slice(document).map_err(|_| not_a_set("it is not JSON in UTF-8"))?;
+        let entries = match document.get("keys") {
+            Some(Value::Array(entries)) => entries,
+            Some(_) => return Err(not_a_set("`keys` is not an array")),
+            None => return Err(not_a_set("it is not an object with an array `keys`")),
+        };
+        if entries.len() > limits.keys_max {
+            return Err(KeySetError::TooManyKeys {
+                count: entries.len(),
+                limit: limits.keys_max,
+            });
+        }
+        let mut set = Self::default();
+        for (position, entry) in entries.iter().enumerate() {
+            match jwk::read(entry) {
+                Ok(key) => set.keys.push(key),
+                Err(why) => {
+                    let kid = entry.get("kid").and_then(Value::as_str).map(sanitize);
+                    set.refused.push(RefusedKey { position, kid, why });
+                }
+            }
+        }
+        Ok(set)
+    }
+
+    /// One or two shared secrets (two while a secret is being replaced), each at least as long as the longest hash of
+    /// `algorithms` unless `length` says otherwise. Secrets that look like a public key are refused.
+    pub fn from_secrets(
+        secrets: &[&[u8]],
+        algorithms: &[Algorithm],
+        length: SecretLength,
+    ) -> Result<Self, KeySetError> {
+        if !(1..=2).contains(&secrets.len()) {
+            return Err(KeySetError::SecretCount { count: secrets.len() });
+        }
+        let secrets = secrets
+            .iter()
+            .zip(1..)
+            .map(|(bytes, position)| Secret::new(bytes, position, algorithms, length))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            secrets,
+            ..Self::default()
+        })
+    }
+
+    /// One public key: PEM `PUBLIC KEY`, `RSA PUBLIC KEY` or `CERTIFICATE`.
+    pub fn from_public_key_pem(text: &str) -> Result<Self, KeySetError> {
+        let refuse = |problem: &str| KeySetError::PublicKey {
+            problem: problem.to_owned(),
+        };
+        let block = pem::first_block(text).ok_or_else(|| refuse("no PEM block in it can be read"))?;
+        let numbers = match block.label {
+            "PUBLIC KEY" => crate::der::public_key_info(&block.der),
+            "RSA PUBLIC KEY" => crate::der::rsa_public_key(&block.der),
+            "CERTIFICATE" => crate::der::certificate(&block.der),
+            label if label.ends_with("PRIVATE KEY") => {
+                return Err(refuse("it is a private key; give its public half"));
+            }
+            _ => {
+                return Err(refuse(
+                    "its PEM label is neither `PUBLIC KEY`, `RSA PUBLIC KEY` nor `CERTIFICATE`",
+                ));
+            }
+        };
+        let numbers =
+            numbers.ok_or_else(|| refuse("its type is not RSA, a NIST curve or Ed25519, or its DER is damaged"))?;
+        let thumbprints = match block.label {
+            "CERTIFICATE" => Thumbprints::of_certificate(&block.der),
+            _ => Thumbprints::default(),
+        };
+        let material = Material::from_numbers(numbers, None).map_err(|problem| KeySetError::PublicKey { problem })?;
+        let algorithms = material.kind().algorithms();
+        Ok(Self {
+            keys: vec![Key {
+                kid: None,
+                algorithms,
+                thumbprints,
+                material,
+            }],
+            ..Self::default()
+        })
+    }
+
+    /// How many keys or secrets can be used.
+    pub const fn usable_count(&self) -> usize {
+        self.keys.len() + self.secrets.len()
+    }
+
+    /// The keys that are used. Secrets are not listed.
+    pub fn keys(&self) -> impl Iterator<Item = KeyReport> {
+        self.keys.iter().map(Key::report)
+    }
+
+    /// The keys that are not used, and why.
+    pub fn refused(&self) -> &[RefusedKey] {
+        &self.refused
+    }
+
+    /// The identities of everything usable, so that it can be told which keys left.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = [u8; 32]> {
+        let secrets = self.secrets.iter().map(Secret::identity);
+        self.keys.iter().map(Key::identity).chain(secrets)
+    }
+
+    /// Whether the set has a key of this name, whatever it may be used for.
+    pub(crate) fn names(&self, hint: &KeyHint) -> bool {
+        let hint = hint.as_ref();
+        Algorithm::ALL
+            .into_iter()
+            .any(|algorithm| self.choose(&hint, algorithm).is_ok())
+    }
+
+    /// The keys that count for this token. Which rule applies is said by `hint`, which keys fit by their own type.
+    ///
+    /// SECURITY: with a `kid` in the header only `kid` decides; a thumbprint beside it is not a second chance.
+    pub(crate) fn choose(&self, hint: &HintRef<'_>, algorithm: Algorithm) -> Result<Chosen<'_>, usize> {
+        if algorithm.family() == Family::Hmac {
+            return if self.secrets.is_empty() {
+                Err(0)
+            } else {
+                Ok(Chosen::Secrets(&self.secrets))
+            };
+        }
+        match *hint {
+            HintRef::Kid(kid) => self
+                .collect(MatchedBy::Kid, algorithm, |key| key.kid.as_deref() == Some(kid))
+                .ok_or(0),
+            HintRef::Thumbprint { sha256, sha1 } => {
+                let by_sha256 = sha256.and_then(sha256_of).and_then(|wanted| {
+                    self.collect(MatchedBy::X5tS256, algorithm, |key| key.thumbprints.has_sha256(&wanted))
+                });
+                let by_sha1 = || {
+                    sha1.and_then(sha1_of).and_then(|wanted| {
+                        self.collect(MatchedBy::X5t, algorithm, |key| key.thumbprints.has_sha1(&wanted))
+                    })
+                };
+                by_sha256.or_else(by_sha1).ok_or(0)
+            }
+            HintRef::None => {
+                let usable = self
+                    .keys
+                    .iter()
+                    .filter(|key| key.algorithms.contains(algorithm))
+                    .count();
+                match usable {
+                    1 => self.collect(MatchedBy::OnlyKey, algorithm, |_| true).ok_or(0),
+                    _ => Err(usable),
+                }
+            }
+        }
+    }
+
+    fn collect(&self, matched_by: MatchedBy, algorithm: Algorithm, named: impl Fn(&Key) -> bool) -> Option<Chosen<'_>> {
+        let mut fitting = self
+            .keys
+            .iter()
+            .filter(|key| key.algorithms.contains(algorithm) && named(key));
+        let first = fitting.next()?;
+        let mut others = [None; CANDIDATES_MAX - 1];
+        for (slot, key) in others.iter_mut().zip(fitting) {
+            *slot = Some(key);
+        }
+        Some(Chosen::Public {
+            matched_by,
+            candidates: Candidates { first, others },
+        })
+    }
+}
+
+impl fmt::Debug for KeySet {
+    /// Names and kinds; never a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeySet")
+            .field("keys", &self.keys().collect::<Vec<_>>())
+            .field("secrets", &self.secrets.len())
+            .field("refused", &self.refused)
+            .finish()
+    }
+}
+
+impl Key {
+    fn identity(&self) -> [u8; 32] {
+        self.material.identity(self.kid.as_deref(), self.algorithms)
+    }
+
+    fn report(&self) -> KeyReport {
+        KeyReport {
+            identity: hex_encode(&self.identity()),
+            kid: self.kid.as_deref().map(str::to_owned),
+            kind: self.material.kind(),
+            algorithms: self.algorithms.iter().collect(),
+        }
+    }
+}
+
+/// The keys that count for one token: usually one.
+pub(crate) enum Chosen<'k> {
+    Public {
+        matched_by: MatchedBy,
+        candidates: Candidates<'k>,
+    },
+    Secrets(&'k [Secret]),
+}
+
+/// One key, and up to three more of the same name.
+pub(crate) struct Candidates<'k> {
+    first: &'k Key,
+    others: [Option<&'k Key>; CANDIDATES_MAX - 1],
+}
+
+impl Chosen<'_> {
+    /// The key that made this signature, if one of them did.
+    pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Option<KeyMatch> {
+        match self {
+            Self::Public { matched_by, candidates } => std::iter::once(candidates.first)
+                .chain(candidates.others.iter().copied().flatten())
+                .find(|key| key.material.verifies(algorithm, message, signature))
+                .map(|key| KeyMatch {
+                    kid: key.kid.clone(),
+                    matched_by: *matched_by,
+                }),
+            Self::Secrets(secrets) => secrets
+                .iter()
+                .any(|secret| secret.verifies(algorithm, message, signature))
+                .then_some(KeyMatch {
+                    kid: None,
+                    matched_by: MatchedBy::Secret,
+                }),
+        }
+    }
+
+    /// How the keys were found.
+    pub(crate) const fn matched_by(&self) -> MatchedBy {
+        match self {
+            Self::Public { matched_by, .. } => *matched_by,
+            Self::Secrets(_) => MatchedBy::Secret,
+        }
+    }
+}
+
+/// How a token names its key, borrowed from its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HintRef<'h> {
+    Kid(&'h str),
+    Thumbprint {
+        sha256: Option<&'h str>,
+        sha1: Option<&'h str>,
+    },
+    None,
+}
+
+impl HintRef<'_> {
+    pub(crate) fn to_owned(self) -> KeyHint {
+        match self {
+            Self::Kid(kid) => KeyHint::Kid(kid.to_owned()),
+            Self::Thumbprint { sha256, sha1 } => KeyHint::Thumbprint {
+                sha256: sha256.map(str::to_owned),
+                sha1: sha1.map(str::to_owned),
+            },
+            Self::None => KeyHint::None,
+        }
+    }
+}
+
+/// How a token named its key. A [`crate::KeyCache`] is asked with it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KeyHint {
+    /// By `kid`.
+    Kid(String),
+    /// By the thumbprint of its certificate, as presented.
+    Thumbprint {
+        /// `x5t#S256`.
+        sha256: Option<String>,
+        /// `x5t`.
+        sha1: Option<String>,
+    },
+    /// Not at all.
+    None,
+}
+
+impl KeyHint {
+    fn as_ref(&self) -> HintRef<'_> {
+        match self {
+            Self::Kid(kid) => HintRef::Kid(kid),
+            Self::Thumbprint { sha256, sha1 } => HintRef::Thumbprint {
+                sha256: sha256.as_deref(),
+                sha1: sha1.as_deref(),
+            },
+            Self::None => HintRef::None,
+        }
+    }
+}
+
+impl fmt::Display for KeyHint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kid(kid) => write!(f, "its `kid` `{}`", sanitize(kid)),
+            Self::Thumbprint { sha256: Some(text), .. } => write!(f, "its `x5t#S256` `{}`", sanitize(text)),
+            Self::Thumbprint { sha1: Some(text), .. } => write!(f, "its `x5t` `{}`", sanitize(text)),
+            Self::Thumbprint { .. } | Self::None => f.write_str("it names no key and"),
+        }
+    }
+}

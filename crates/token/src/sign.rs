@@ -1,0 +1,234 @@
+//! Making compact tokens: `jwt(…)` in templates, `narthex token sign`, and Narthex's own assertions.
+//!
+//! A key is parsed once into a [`SigningKey`]; parsing an RSA key for each token doubles its price. The bytes of header
+//! and payload are the caller's, so that a token can be byte-identical to another library's.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use serde_json::{Map, Value};
+
+use crate::algorithm::{Algorithm, Family};
+use crate::codec::{base64url_append, base64url_encode};
+use crate::der::{self, PublicNumbers};
+use crate::error::SignError;
+use crate::keys::hmac_algorithm;
+use crate::pem;
+
+const RSA_BITS_MIN: usize = 2048;
+
+/// A key ready to sign, bound to one algorithm.
+pub struct SigningKey {
+    algorithm: Algorithm,
+    inner: Inner,
+}
+
+enum Inner {
+    Hmac(Box<hmac::Key>),
+    Rsa(Box<RsaKeyPair>),
+    Ec(EcdsaKeyPair),
+}
+
+impl SigningKey {
+    /// A shared secret for HS256, HS384 or HS512, of any length but none: its owner on the other side chose it.
+    pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, SignError> {
+        let Some(hash) = hmac_algorithm(algorithm) else {
+            return Err(match algorithm.family() {
+                Family::Hmac => SignError::Unsupported { algorithm },
+                _ => SignError::KeyMismatch {
+                    algorithm,
+                    found: "a shared secret",
+                },
+            });
+        };
+        if secret.is_empty() {
+            return Err(SignError::SecretEmpty);
+        }
+        Ok(Self {
+            algorithm,
+            inner: Inner::Hmac(Box::new(hmac::Key::new(hash, secret))),
+        })
+    }
+
+    /// A private key in PEM: `RSA PRIVATE KEY` (PKCS#1), `EC PRIVATE KEY` (SEC 1) or `PRIVATE KEY` (PKCS#8).
+    pub fn from_pem(algorithm: Algorithm, text: &str) -> Result<Self, SignError> {
+        let refuse = |problem| Err(SignError::NotAPrivateKey { problem });
+        let Some(block) = pem::first_block(text) else {
+            return refuse(match (pem::has_armour(text), text.contains("Proc-Type:")) {
+                (true, true) => "it is encrypted",
+                (true, false) => "its PEM armour is damaged; are the line ends still there?",
+                (false, _) => "no PEM block in it",
+            });
+        };
+        match block.label {
+            "PRIVATE KEY" => Self::from_pkcs8_der(algorithm, &block.der),
+            "RSA PRIVATE KEY" => Self::from_rsa(algorithm, &block.der, RsaKeyPair::from_der),
+            "EC PRIVATE KEY" => {
+                require(algorithm, Algorithm::Es256, "an EC key")?;
+                EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &block.der)
+                    .map(|pair| Self {
+                        algorithm,
+                        inner: Inner::Ec(pair),
+                    })
+                    .map_err(|_| SignError::NotAPrivateKey {
+                        problem: "it is not a P-256 key",
+                    })
+            }
+            "ENCRYPTED PRIVATE KEY" => refuse("it is encrypted"),
+            "PUBLIC KEY" | "RSA PUBLIC KEY" | "CERTIFICATE" => refuse("it is public; signing needs the private key"),
+            _ => refuse("its PEM label is none of a private key"),
+        }
+    }
+
+    /// A private key in PKCS#8 DER.
+    pub fn from_pkcs8_der(algorithm: Algorithm, pkcs8: &[u8]) -> Result<Self, SignError> {
+        match algorithm {
+            Algorithm::Rs256 => Self::from_rsa(algorithm, pkcs8, RsaKeyPair::from_pkcs8),
+            Algorithm::Es256 => match EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8) {
+                Ok(pair) => Ok(Self {
+                    algorithm,
+                    inner: Inner::Ec(pair),
+                }),
+                Err(_) if RsaKeyPair::from_pkcs8(pkcs8).is_ok() => Err(SignError::KeyMismatch {
+                    algorithm,
+                    found: "an RSA key",
+                }),
+                Err(_) => Err(SignError::NotAPrivateKey {
+                    problem: "it is not a P-256 key",
+                }),
+            },
+            _ if algorithm.family() == Family::Hmac => Err(SignError::KeyMismatch {
+                algorithm,
+                found: "a private key",
+            }),
+            _ => Err(SignError::Unsupported { algorithm }),
+        }
+    }
+
+    fn from_rsa<E>(
+        algorithm: Algorithm,
+        der: &[u8],
+        read: impl Fn(&[u8]) -> Result<RsaKeyPair, E>,
+    ) -> Result<Self, SignError> {
+        require(algorithm, Algorithm::Rs256, "an RSA key")?;
+        match (read(der), der::private_rsa_bits(der)) {
+            (Ok(pair), _) => Ok(Self {
+                algorithm,
+                inner: Inner::Rsa(Box::new(pair)),
+            }),
+            (Err(_), Some(bits)) if bits < RSA_BITS_MIN => Err(SignError::RsaTooSmall { bits }),
+            (Err(_), Some(_)) => Err(SignError::NotAPrivateKey {
+                problem: "its numbers do not fit together",
+            }),
+            (Err(_), None) => Err(SignError::KeyMismatch {
+                algorithm,
+                found: "a key that is not RSA",
+            }),
+        }
+    }
+
+    /// The algorithm it signs with; the header of a token must name it.
+    pub const fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The public half as a JSON Web Key without `kid`, or `None` for a shared secret.
+    pub fn public_jwk(&self) -> Option<Map<String, Value>> {
+        let mut jwk = self.thumbprint_members()?;
+        jwk.insert("alg".to_owned(), self.algorithm.name().into());
+        jwk.insert("use".to_owned(), "sig".into());
+        Some(jwk)
+    }
+
+    /// The thumbprint of RFC 7638, fit as a `kid`, or `None` for a shared secret.
+    pub fn thumbprint(&self) -> Option<String> {
+        let canonical = Value::Object(self.thumbprint_members()?).to_string();
+        Some(base64url_encode(digest(&SHA256, canonical.as_bytes()).as_ref()))
+    }
+
+    /// The required members, in lexicographic order (RFC 7638 3.2).
+    fn thumbprint_members(&self) -> Option<Map<String, Value>> {
+        let members = match &self.inner {
+            Inner::Hmac(_) => return None,
+            Inner::Rsa(pair) => match der::any_public_key(pair.public_key().as_ref())? {
+                PublicNumbers::Rsa { modulus, exponent } => vec![
+                    ("e", base64url_encode(exponent)),
+                    ("kty", "RSA".to_owned()),
+                    ("n", base64url_encode(modulus)),
+                ],
+                _ => return None,
+            },
+            Inner::Ec(pair) => {
+                // 0x04, x, y of 32 bytes each.
+                let (x, y) = pair.public_key().as_ref().get(1..)?.split_at_checked(32)?;
+                vec![
+                    ("crv", "P-256".to_owned()),
+                    ("kty", "EC".to_owned()),
+                    ("x", base64url_encode(x)),
+                    ("y", base64url_encode(y)),
+                ]
+            }
+        };
+        Some(
+            members
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.into()))
+                .collect(),
+        )
+    }
+
+    /// The signature over some bytes. RS256 and the HMACs always give the same one, ES256 never does: its randomness is
+    /// the cryptographic library's own.
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
+        match &self.inner {
+            Inner::Hmac(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
+            Inner::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+                    .map_err(|_| SignError::Refused)?;
+                Ok(signature)
+            }
+            Inner::Ec(pair) => pair
+                .sign(&SystemRandom::new(), message)
+                .map(|signature| signature.as_ref().to_vec())
+                .map_err(|_| SignError::Refused),
+        }
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    /// The algorithm only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `base64url(header) . base64url(payload) . base64url(signature)` (RFC 7515 3.1).
+///
+/// `header` and `payload` are used byte for byte; `header` must be JSON whose `alg` is the key's algorithm.
+pub fn sign_compact(header: &[u8], payload: &[u8], key: &SigningKey) -> Result<String, SignError> {
+    // Four characters for three bytes, two full stops, and the longest signature there is.
+    let mut token = String::with_capacity((header.len() + payload.len()).div_ceil(3) * 4 + 4 + 1366);
+    base64url_append(header, &mut token);
+    token.push('.');
+    base64url_append(payload, &mut token);
+    let signature = key.sign(token.as_bytes())?;
+    token.push('.');
+    base64url_append(&signature, &mut token);
+    Ok(token)
+}
+
+fn require(algorithm: Algorithm, needed: Algorithm, found: &'static str) -> Result<(), SignError> {
+    if algorithm == needed {
+        Ok(())
+    } else if algorithm.family() == needed.family() {
+        Err(SignError::Unsupported { algorithm })
+    } else {
+        Err(SignError::KeyMismatch { algorithm, found })
+    }
+}

@@ -1,0 +1,356 @@
+//! The verifier: steps three to ten, in order, the first failure being the reason.
+//!
+//! Each rule is one function that [`crate::inspect()`] calls as well.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::algorithm::Algorithm;
+use crate::claims::{KeyMatch, Times, VerifiedClaims};
+use crate::codec::sanitize;
+use crate::error::{VerifyError, quoted};
+use crate::issuer::{Binding, Expiry, IssuerStatus, RequiredClaim, TrustedIssuer};
+use crate::keys::{Chosen, HintRef, KeySet};
+use crate::parse::ParsedToken;
+
+/// The last second of the year 9999 (RFC 3339). Beyond it lies nothing but milliseconds taken for seconds.
+const SECONDS_MAX: i64 = 253_402_300_799;
+/// The first second of the year 1.
+const SECONDS_MIN: i64 = -62_135_596_800;
+/// How many claim names a message lists.
+const NAMES_SHOWN_MAX: usize = 20;
+
+impl ParsedToken<'_> {
+    /// Proves the token against one issuer and its keys at one moment, `now_ms` milliseconds since the epoch.
+    ///
+    /// The issuer is checked again here, so a token that was not [selected](crate::Issuers::select) for it is refused:
+    /// a key that happens to be found never binds a token to the wrong issuer.
+    pub fn verify(self, issuer: &TrustedIssuer, keys: &KeySet, now_ms: i64) -> Result<VerifiedClaims, VerifyError> {
+        let algorithm = check_algorithm(&self, Some(issuer))?;
+        let hint = check_header(&self, Some(issuer))?;
+        check_issuer(&self, issuer)?;
+        check_status(issuer)?;
+        let chosen = choose_key(&hint, keys, algorithm)?;
+        let key = check_signature(&self, &hint, &chosen, algorithm)?;
+        let times = check_times(&self.claims, issuer, now_ms)?;
+        check_audience(&self.claims, issuer)?;
+        for required in &issuer.policy.required_claims {
+            check_required_claim(&self, required)?;
+        }
+        Ok(VerifiedClaims {
+            header: self.header,
+            claims: self.claims,
+            issuer: Arc::clone(&issuer.name),
+            key,
+            times,
+        })
+    }
+}
+
+/// Rule 3. With no issuer found, an algorithm that exists at all.
+///
+/// SECURITY: comes before any key is looked at; the list is the issuer's, never the token's.
+/// SPEC: RFC 8725 3.1.
+pub(crate) fn check_algorithm(
+    token: &ParsedToken<'_>,
+    issuer: Option<&TrustedIssuer>,
+) -> Result<Algorithm, VerifyError> {
+    token
+        .algorithm
+        .filter(|algorithm| issuer.is_none_or(|issuer| issuer.algorithms.contains(*algorithm)))
+        .ok_or_else(|| VerifyError::Algorithm {
+            presented: token.header.get("alg").and_then(Value::as_str).map(sanitize),
+            allowed: issuer
+                .map(|issuer| issuer.policy.algorithms.clone())
+                .unwrap_or_default(),
+        })
+}
+
+/// Rule 4: nothing in the header that changes what the token means. Gives the name of the key, which is read on the way.
+///
+/// One pass over the members, which are few: looking each name up costs more.
+///
+/// SPEC: RFC 7515 4.1.9 and 4.1.11, RFC 7797 section 6, RFC 8725 3.11.
+pub(crate) fn check_header<'t>(
+    token: &'t ParsedToken<'_>,
+    issuer: Option<&TrustedIssuer>,
+) -> Result<HintRef<'t>, VerifyError> {
+    let refuse = |member: &'static str, problem: String| Err(VerifyError::Header { member, problem });
+    let (mut kid, mut sha256, mut sha1) = (None, None, None);
+    for (member, value) in &token.header {
+        match (member.as_str(), value) {
+            // SECURITY: no extension is understood, so every critical one is refused, whatever its shape.
+            ("crit", _) => return refuse("crit", "names extensions that are not supported".to_owned()),
+            ("b64", Value::Bool(true)) => {}
+            ("b64", _) => {
+                return refuse(
+                    "b64",
+                    "asks for an unencoded payload, which is not supported".to_owned(),
+                );
+            }
+            ("typ", Value::String(found)) if is_accepted_type(found, issuer) => {}
+            ("typ", Value::String(found)) => {
+                let found = sanitize(found);
+                return refuse(
+                    "typ",
+                    format!("is `{found}`, which is not accepted; list it in `token_types` if it should be"),
+                );
+            }
+            ("kid", Value::String(text)) => kid = Some(text.as_str()),
+            ("x5t#S256", Value::String(text)) => sha256 = Some(text.as_str()),
+            ("x5t", Value::String(text)) => sha1 = Some(text.as_str()),
+            // A member of the wrong type is a refusal, never "absent".
+            ("typ", _) => return refuse("typ", "must be text".to_owned()),
+            ("kid", _) => return refuse("kid", "must be text".to_owned()),
+            ("x5t#S256", _) => return refuse("x5t#S256", "must be text".to_owned()),
+            ("x5t", _) => return refuse("x5t", "must be text".to_owned()),
+            // SECURITY: `jwk`, `jku`, `x5u` and `x5c` are among the members nobody looks at.
+            _ => {}
+        }
+    }
+    Ok(match (kid, sha256, sha1) {
+        (Some(kid), _, _) => HintRef::Kid(kid),
+        (None, None, None) => HintRef::None,
+        (None, sha256, sha1) => HintRef::Thumbprint { sha256, sha1 },
+    })
+}
+
+fn is_accepted_type(found: &str, issuer: Option<&TrustedIssuer>) -> bool {
+    let configured = issuer
+        .map(|issuer| issuer.policy.token_types.as_slice())
+        .unwrap_or_default();
+    ["JWT", "at+jwt"]
+        .into_iter()
+        .chain(configured.iter().map(String::as_str))
+        .any(|accepted| accepted.eq_ignore_ascii_case(found))
+}
+
+/// The `iss` claim, which must be text if it is there.
+pub(crate) fn issuer_claim<'c>(token: &'c ParsedToken<'_>) -> Result<Option<&'c str>, VerifyError> {
+    match token.claims.get("iss") {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(invalid("iss", "text")),
+    }
+}
+
+/// Rule 5, seen from the issuer.
+pub(crate) fn check_issuer(token: &ParsedToken<'_>, issuer: &TrustedIssuer) -> Result<(), VerifyError> {
+    let presented = issuer_claim(token)?;
+    if issuer.binding == Binding::DangerWhereNamed && issuer.policy.issuer.is_none() {
+        return Ok(());
+    }
+    let agrees = match presented {
+        Some(text) => issuer.issuer_texts().any(|own| own == text),
+        None => issuer.policy.issuer.is_none(),
+    };
+    if agrees {
+        Ok(())
+    } else {
+        Err(VerifyError::IssuerUnknown {
+            missing: presented.is_none(),
+        })
+    }
+}
+
+/// A disabled issuer's tokens are refused before any key is looked at.
+pub(crate) fn check_status(issuer: &TrustedIssuer) -> Result<(), VerifyError> {
+    match issuer.policy.status {
+        IssuerStatus::Enabled => Ok(()),
+        IssuerStatus::Disabled => Err(VerifyError::IssuerDisabled {
+            issuer: issuer.name().to_owned(),
+        }),
+    }
+}
+
+/// Rule 6.
+pub(crate) fn choose_key<'k>(
+    hint: &HintRef<'_>,
+    keys: &'k KeySet,
+    algorithm: Algorithm,
+) -> Result<Chosen<'k>, VerifyError> {
+    keys.choose(hint, algorithm).map_err(|usable| VerifyError::KeyUnknown {
+        hint: (*hint).to_owned(),
+        usable,
+    })
+}
+
+/// Rule 7.
+pub(crate) fn check_signature(
+    token: &ParsedToken<'_>,
+    hint: &HintRef<'_>,
+    chosen: &Chosen<'_>,
+    algorithm: Algorithm,
+) -> Result<KeyMatch, VerifyError> {
+    chosen
+        .verify(algorithm, token.signing_input.as_bytes(), &token.signature)
+        .ok_or_else(|| VerifyError::Signature {
+            hint: (*hint).to_owned(),
+        })
+}
+
+/// Rule 8. The order is `exp`, `nbf`, `iat`, age.
+fn check_times(claims: &Map<String, Value>, issuer: &TrustedIssuer, now_ms: i64) -> Result<Times, VerifyError> {
+    let expires_at_ms = check_expiry(claims, issuer, now_ms)?;
+    let not_before_ms = check_not_before(claims, issuer, now_ms)?;
+    let issued_at_ms = check_issued_at(claims, issuer, now_ms)?;
+    check_age(claims, issuer, now_ms)?;
+    Ok(Times {
+        expires_at_ms,
+        not_before_ms,
+        issued_at_ms,
+    })
+}
+
+/// `exp`: required, and refused from the very moment on.
+///
+/// SPEC: RFC 7519 4.1.4 ("on or after").
+pub(crate) fn check_expiry(
+    claims: &Map<String, Value>,
+    issuer: &TrustedIssuer,
+    now_ms: i64,
+) -> Result<Option<i64>, VerifyError> {
+    match (time(claims, "exp")?, issuer.policy.expiry) {
+        (Some(expires_at), _) if now_ms >= expires_at.saturating_add(issuer.leeway_ms) => Err(VerifyError::Expired),
+        (None, Expiry::Required) => Err(missing(claims, "exp")),
+        (expires_at, _) => Ok(expires_at),
+    }
+}
+
+/// `nbf`. SPEC: RFC 7519 4.1.5.
+pub(crate) fn check_not_before(
+    claims: &Map<String, Value>,
+    issuer: &TrustedIssuer,
+    now_ms: i64,
+) -> Result<Option<i64>, VerifyError> {
+    match time(claims, "nbf")? {
+        Some(not_before) if not_before > now_ms.saturating_add(issuer.leeway_ms) => Err(VerifyError::NotYetValid),
+        not_before => Ok(not_before),
+    }
+}
+
+/// `iat`. SPEC: RFC 7519 4.1.6.
+pub(crate) fn check_issued_at(
+    claims: &Map<String, Value>,
+    issuer: &TrustedIssuer,
+    now_ms: i64,
+) -> Result<Option<i64>, VerifyError> {
+    match time(claims, "iat")? {
+        Some(issued_at) if issued_at > now_ms.saturating_add(issuer.leeway_ms) => Err(VerifyError::IssuedInFuture),
+        issued_at => Ok(issued_at),
+    }
+}
+
+/// The optional `max_token_age`, for which `iat` is then required.
+pub(crate) fn check_age(claims: &Map<String, Value>, issuer: &TrustedIssuer, now_ms: i64) -> Result<(), VerifyError> {
+    let Some(max_token_age_seconds) = issuer.policy.max_token_age_seconds else {
+        return Ok(());
+    };
+    let issued_at = time(claims, "iat")?.ok_or_else(|| missing(claims, "iat"))?;
+    let age_ms_max = i64::try_from(max_token_age_seconds)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1000);
+    if now_ms.saturating_sub(issued_at) > age_ms_max.saturating_add(issuer.leeway_ms) {
+        return Err(VerifyError::TooOld { max_token_age_seconds });
+    }
+    Ok(())
+}
+
+/// A `NumericDate` in milliseconds, rounded down.
+///
+/// SECURITY: anything but a number in range is a refusal. A verifier that takes text for "absent" never expires it
+/// (CVE-2026-25537).
+fn time(claims: &Map<String, Value>, claim: &'static str) -> Result<Option<i64>, VerifyError> {
+    let Some(value) = claims.get(claim) else {
+        return Ok(None);
+    };
+    let milliseconds = match value {
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(seconds), _) if (SECONDS_MIN..=SECONDS_MAX).contains(&seconds) => Some(seconds.saturating_mul(1000)),
+            (None, Some(seconds)) => fractional(seconds),
+            _ => None,
+        },
+        _ => None,
+    };
+    match milliseconds {
+        Some(milliseconds) => Ok(Some(milliseconds)),
+        None => Err(invalid(
+            claim,
+            "a number of seconds since 1970 (not milliseconds) before the year 10000",
+        )),
+    }
+}
+
+/// Seconds with a fraction, in milliseconds. NaN and the infinities are in no range.
+fn fractional(seconds: f64) -> Option<i64> {
+    #[expect(clippy::cast_precision_loss, reason = "both bounds are far below 2^53")]
+    let range = SECONDS_MIN as f64..=SECONDS_MAX as f64;
+    #[expect(clippy::cast_possible_truncation, reason = "the range check keeps it within 2.6e14")]
+    range.contains(&seconds).then(|| (seconds * 1000.0).floor() as i64)
+}
+
+/// Rule 9.
+///
+/// SPEC: RFC 7519 4.1.3; compared as text, whole, case-sensitively.
+pub(crate) fn check_audience(claims: &Map<String, Value>, issuer: &TrustedIssuer) -> Result<(), VerifyError> {
+    let expected = &issuer.policy.audiences;
+    let mut shared = false;
+    for claim in &issuer.policy.audience_claims {
+        let found = match claims.get(claim) {
+            None => continue,
+            Some(Value::String(text)) => expected.contains(text),
+            Some(Value::Array(items)) if items.iter().all(Value::is_string) => items
+                .iter()
+                .filter_map(Value::as_str)
+                .any(|item| expected.iter().any(|own| own == item)),
+            Some(_) => return Err(invalid(claim, "text or an array of text")),
+        };
+        shared |= found;
+    }
+    // A key-set issuer always has audiences; only a shared-secret issuer (or a tool) may have none to compare with.
+    if shared || expected.is_empty() {
+        Ok(())
+    } else {
+        Err(VerifyError::Audience {
+            claims: issuer.policy.audience_claims.clone(),
+            expected: expected.clone(),
+        })
+    }
+}
+
+/// Rule 10, for one claim.
+pub(crate) fn check_required_claim(token: &ParsedToken<'_>, required: &RequiredClaim) -> Result<(), VerifyError> {
+    let found = token
+        .claims
+        .get(&required.claim)
+        .or_else(|| token.header.get(&required.claim));
+    match found {
+        None | Some(Value::Null) => Err(missing(&token.claims, &required.claim)),
+        Some(_) if required.one_of.is_empty() => Ok(()),
+        Some(value) if required.one_of.contains(value) => Ok(()),
+        Some(_) => Err(invalid(&required.claim, &one_of(&required.one_of))),
+    }
+}
+
+fn one_of(values: &[Value]) -> String {
+    match values {
+        [value] => format!("`{value}`"),
+        _ => format!("one of {}", quoted(values, ", ")),
+    }
+}
+
+fn invalid(claim: &str, expected: &str) -> VerifyError {
+    VerifyError::ClaimInvalid {
+        claim: claim.to_owned(),
+        expected: expected.to_owned(),
+    }
+}
+
+fn missing(claims: &Map<String, Value>, claim: &str) -> VerifyError {
+    let present_names = claims.keys().take(NAMES_SHOWN_MAX).map(|name| sanitize(name)).collect();
+    VerifyError::ClaimMissing {
+        claim: claim.to_owned(),
+        present_names,
+    }
+}

@@ -1,0 +1,75 @@
+-- Asks Narthex whether a request may pass:   http-request lua.narthex ADDRESS:PORT
+--
+-- What is sent: the request's headers (the token is in one of them) without its body, and the request itself in
+-- X-Forwarded-Method, X-Forwarded-Uri (path and query, byte for byte), X-Forwarded-Host and X-Forwarded-Proto. What the
+-- client sent under those names is replaced. What comes back: 200 with X-Narthex-Decision: allow and the identity headers for the application, or an
+-- answer that is passed on to the client as it is. Anything else refuses the request.
+
+local IDENTITY = "x-narthex-"
+-- Belong to one connection, or describe a body that the question does not have.
+local NOT_ASKED = {
+    ["connection"] = true, ["keep-alive"] = true, ["proxy-connection"] = true, ["te"] = true, ["trailer"] = true,
+    ["transfer-encoding"] = true, ["content-length"] = true, ["upgrade"] = true, ["expect"] = true,
+}
+-- Of a refusal, what the client gets to see.
+local ANSWERED = {
+    ["content-type"] = true, ["cache-control"] = true, ["www-authenticate"] = true, ["retry-after"] = true,
+    ["x-narthex-reason"] = true, ["x-narthex-request-id"] = true,
+}
+
+local function question(txn)
+    local headers = {}
+    for name, values in pairs(txn.http:req_get_headers()) do
+        if not NOT_ASKED[name] then
+            local list = {}
+            -- HAProxy counts the values of one name from 0.
+            for index = 0, #values do
+                list[index + 1] = values[index]
+            end
+            headers[name] = list
+        end
+    end
+    local host = headers["host"]
+    headers["x-forwarded-method"] = { txn.f:method() }
+    headers["x-forwarded-uri"] = { txn.f:pathq() }
+    headers["x-forwarded-host"] = { host and host[1] or "" }
+    headers["x-forwarded-proto"] = { txn.f:ssl_fc() == 1 and "https" or "http" }
+    return headers
+end
+
+local function refuse(txn, status, headers, body)
+    local reply = txn:reply({ status = status })
+    for name, values in pairs(headers or {}) do
+        if ANSWERED[name] then
+            for index = 0, #values do
+                reply:add_header(name, values[index])
+            end
+        end
+    end
+    reply:set_body(body or "")
+    txn:done(reply)
+end
+
+core.register_action("narthex", { "http-req" }, function(txn, address)
+    local answer = core.httpclient():get({
+        url = "http://" .. address .. "/.narthex/auth/haproxy",
+        headers = question(txn),
+        timeout = 10000,
+    })
+    local headers = answer and answer.headers or {}
+    local decision = headers["x-narthex-decision"]
+    if not answer or answer.status == nil or answer.status == 0 then
+        refuse(txn, 503)
+    elseif answer.status == 200 and decision and decision[0] == "allow" then
+        for name, values in pairs(headers) do
+            -- An empty value says that there is none: the client's own is already gone.
+            if string.sub(name, 1, #IDENTITY) == IDENTITY and values[0] ~= "" then
+                txn.http:req_set_header(name, values[0])
+            end
+        end
+    elseif answer.status >= 400 then
+        refuse(txn, answer.status, headers, answer.body)
+    else
+        refuse(txn, 503)
+    end
+end, 1)

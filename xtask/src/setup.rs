@@ -1,0 +1,231 @@
+//! `cargo xtask setup`: puts in place what the tests run against, and only what is missing.
+//!
+//! Three sources: Debian packages (the proxies in front of Narthex, Node.js, Python), npm packages and Python
+//! packages (the token libraries of others). Nothing is skipped: what cannot be installed is a failure that
+//! says what to do.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::{self, output, program, root, run_with_retries, succeeds};
+
+/// A program the tests start, how to see that it is there, and the Debian package that brings it.
+struct Tool {
+    probe: &'static [&'static str],
+    package: &'static str,
+    purpose: &'static str,
+}
+
+const TOOLS: &[Tool] = &[
+    Tool {
+        probe: &["nginx", "-v"],
+        package: "nginx-light",
+        purpose: "nginx in front of Narthex",
+    },
+    Tool {
+        probe: &["haproxy", "-v"],
+        package: "haproxy",
+        purpose: "HAProxy in front of Narthex",
+    },
+    Tool {
+        probe: &["caddy", "version"],
+        package: "caddy",
+        purpose: "Caddy in front of Narthex",
+    },
+    Tool {
+        probe: &["node", "--version"],
+        package: "nodejs",
+        purpose: "tokens made by `jose` and `jsonwebtoken`",
+    },
+    Tool {
+        probe: &["npm", "--version"],
+        package: "npm",
+        purpose: "installing those",
+    },
+    Tool {
+        probe: &["python3", "-c", "import ensurepip, venv"],
+        package: "python3-venv",
+        purpose: "tokens made by PyJWT",
+    },
+];
+
+/// Installs everything that is missing.
+pub(crate) fn run() -> Result<()> {
+    debian_packages()?;
+    node_packages()?;
+    python_packages()
+}
+
+fn debian_packages() -> Result<()> {
+    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !present(tool)).collect();
+    if missing.is_empty() {
+        println!("setup: the Debian packages are there");
+        return Ok(());
+    }
+    for tool in &missing {
+        println!("setup: `{}` is missing ({})", tool.package, tool.purpose);
+    }
+    let packages: Vec<&str> = missing.iter().map(|tool| tool.package).collect();
+    let by_hand = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
+    if !succeeds(&mut program("apt-get", &["--version"])) {
+        bail!(
+            "this machine has no `apt-get`: install what Debian calls {} and run this again",
+            packages.join(", ")
+        );
+    }
+    if output(&mut program("id", &["-u"]))? != "0" {
+        bail!("some packages are missing and only root may install them; run `sudo {by_hand}` and then this again");
+    }
+    let quiet = QuietServices::begin()?;
+    run_with_retries(|| apt(&["update"]))?;
+    run_with_retries(|| {
+        let mut arguments = vec!["install", "-y", "--no-install-recommends"];
+        arguments.extend(&packages);
+        apt(&arguments)
+    })
+    .with_context(|| format!("the packages could not be installed; try `{by_hand}` by hand"))?;
+    drop(quiet);
+    match missing.iter().find(|tool| !present(tool)) {
+        None => Ok(()),
+        Some(tool) => bail!(
+            "`{}` is installed, but `{}` still does not work",
+            tool.package,
+            tool.probe.join(" ")
+        ),
+    }
+}
+
+fn present(tool: &Tool) -> bool {
+    let Some((name, arguments)) = tool.probe.split_first() else {
+        return false;
+    };
+    // Debian keeps nginx and haproxy where only root's PATH looks.
+    succeeds(&mut program(name, arguments)) || succeeds(&mut program(&format!("/usr/sbin/{name}"), arguments))
+}
+
+fn apt(arguments: &[&str]) -> Command {
+    let mut command = program("apt-get", &["-o", "Acquire::Retries=3", "-q"]);
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+/// While this lives, Debian's packages install without starting the servers they bring: the tests start their
+/// own, and a port 80 that is taken would make the installation fail.
+struct QuietServices {
+    policy: Option<PathBuf>,
+}
+
+impl QuietServices {
+    fn begin() -> Result<Self> {
+        let path = PathBuf::from("/usr/sbin/policy-rc.d");
+        if path.exists() {
+            return Ok(Self { policy: None });
+        }
+        fs::write(&path, "#!/bin/sh\nexit 101\n").with_context(|| format!("writing {}", path.display()))?;
+        let this = Self {
+            policy: Some(path.clone()),
+        };
+        command::run(&mut program("chmod", &["755", &path.to_string_lossy()]))?;
+        Ok(this)
+    }
+}
+
+impl Drop for QuietServices {
+    fn drop(&mut self) {
+        if let Some(path) = &self.policy
+            && let Err(error) = fs::remove_file(path)
+        {
+            eprintln!("xtask: {} is left behind: {error}", path.display());
+        }
+    }
+}
+
+fn node_packages() -> Result<()> {
+    let folder = root().join("e2e/node");
+    let lock = folder.join("package-lock.json");
+    let stamp = folder.join("node_modules/.installed-from");
+    if same_text(&lock, &stamp) {
+        println!("setup: the npm packages are there");
+        return Ok(());
+    }
+    run_with_retries(|| {
+        let mut command = program("npm", &["ci", "--no-audit", "--no-fund", "--ignore-scripts"]);
+        command.current_dir(&folder);
+        command
+    })?;
+    fs::copy(&lock, &stamp).with_context(|| format!("writing {}", stamp.display()))?;
+    Ok(())
+}
+
+fn python_packages() -> Result<()> {
+    let folder = root().join("e2e/python");
+    let requirements = folder.join("requirements.txt");
+    let environment = folder.join(".venv");
+    let stamp = environment.join(".installed-from");
+    if same_text(&requirements, &stamp) {
+        println!("setup: the Python packages are there");
+        return Ok(());
+    }
+    if environment.exists() {
+        fs::remove_dir_all(&environment).with_context(|| format!("removing {}", environment.display()))?;
+    }
+    command::run(&mut program("python3", &["-m", "venv", &environment.to_string_lossy()]))?;
+    let pip = environment.join("bin/pip").to_string_lossy().into_owned();
+    run_with_retries(|| {
+        program(
+            &pip,
+            &[
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--requirement",
+                &requirements.to_string_lossy(),
+            ],
+        )
+    })?;
+    fs::copy(&requirements, &stamp).with_context(|| format!("writing {}", stamp.display()))?;
+    Ok(())
+}
+
+/// Whether both files exist and say the same: what is installed is what is asked for.
+fn same_text(wanted: &Path, installed: &Path) -> bool {
+    match (fs::read(wanted), fs::read(installed)) {
+        (Ok(wanted), Ok(installed)) => wanted == installed,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stamp_counts_only_while_the_lock_file_says_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = folder.path().join("lock");
+        let stamp = folder.path().join("stamp");
+        assert!(!same_text(&lock, &stamp));
+        fs::write(&lock, "1").unwrap();
+        assert!(!same_text(&lock, &stamp));
+        fs::copy(&lock, &stamp).unwrap();
+        assert!(same_text(&lock, &stamp));
+        fs::write(&lock, "2").unwrap();
+        assert!(!same_text(&lock, &stamp));
+    }
+
+    #[test]
+    fn a_tool_that_is_not_there_is_seen_to_be_missing() {
+        let tool = |probe| Tool {
+            probe,
+            package: "p",
+            purpose: "u",
+        };
+        assert!(present(&tool(&["true"])));
+        assert!(!present(&tool(&["no-such-program", "-v"])));
+    }
+}
