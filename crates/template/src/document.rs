@@ -95,9 +95,10 @@ impl Document {
         self.root.evaluate(&mut run).map_err(|mut failure| {
             failure.steps.reverse();
             DocumentEvalError {
-                pointer: failure.steps.iter().fold(String::new(), |pointer, step| {
-                    pointer + "/" + &escaped(step)
-                }),
+                pointer: failure
+                    .steps
+                    .iter()
+                    .fold(String::new(), |pointer, step| pointer + "/" + &escaped(step)),
                 error: failure.error,
             }
         })
@@ -215,10 +216,10 @@ impl Part {
                 run.meter
                     .make(parts.len().saturating_mul(size_of::<Value>()))
                     .map_err(Failed::fault)?;
-                let items = parts.iter().enumerate().map(|(at, part)| {
-                    part.evaluate(run)
-                        .map_err(|failed| failed.under(at.to_string()))
-                });
+                let items = parts
+                    .iter()
+                    .enumerate()
+                    .map(|(at, part)| part.evaluate(run).map_err(|failed| failed.under(at.to_string())));
                 items.collect::<Result<_, _>>().map(Value::Array)
             }
             Self::Object(parts) => {
@@ -227,9 +228,7 @@ impl Part {
                     .map_err(Failed::fault)?;
                 let mut members = Object::with_capacity(parts.len());
                 for (key, part) in parts {
-                    let value = part
-                        .evaluate(run)
-                        .map_err(|failed| failed.under(key.shown()))?;
+                    let value = part.evaluate(run).map_err(|failed| failed.under(key.shown()))?;
                     key.put(value, &mut members, run)
                         .map_err(|failed| failed.under(key.shown()))?;
                 }
@@ -255,8 +254,7 @@ impl Part {
             Self::Template(template) => template.references(root),
             Self::Array(parts) => parts.iter().any(|part| part.references(root)),
             Self::Object(parts) => parts.iter().any(|(key, part)| {
-                part.references(root)
-                    || matches!(key, Key::Template(template) if template.references(root))
+                part.references(root) || matches!(key, Key::Template(template) if template.references(root))
             }),
         }
     }
@@ -272,12 +270,7 @@ impl Key {
     }
 
     /// Puts a member's value where its key says.
-    fn put<'a>(
-        &'a self,
-        value: Value,
-        members: &mut Object,
-        run: &mut Run<'a>,
-    ) -> Result<(), Failed> {
+    fn put<'a>(&'a self, value: Value, members: &mut Object, run: &mut Run<'a>) -> Result<(), Failed> {
         let name = match self {
             Self::Spread => {
                 return match value {
@@ -289,17 +282,13 @@ impl Key {
                         Ok(())
                     }
                     Value::Undefined | Value::Null => Ok(()),
-                    other => Err(Failed::fault(Fault::Spread {
-                        given: other.kind(),
-                    })),
+                    other => Err(Failed::fault(Fault::Spread { given: other.kind() })),
                 };
             }
             Self::Name(name) => name.clone(),
             Self::Template(template) => {
                 let name = template.evaluate_in(run).map_err(Failed::of)?;
-                let name = name
-                    .to_text()
-                    .ok_or_else(|| Failed::fault(Fault::NotText))?;
+                let name = name.to_text().ok_or_else(|| Failed::fault(Fault::NotText))?;
                 name.into_owned()
             }
         };

@@ -52,9 +52,7 @@ impl<'a> Run<'a> {
             Program::Hole(node) => {
                 // A path is what nearly every template of a mapping is; this way it is never more than a borrow.
                 let value = match &node.kind {
-                    NodeKind::Path { root, case, steps } => {
-                        self.path(root, *case, steps)?.copy(&mut self.meter)
-                    }
+                    NodeKind::Path { root, case, steps } => self.path(root, *case, steps)?.copy(&mut self.meter),
                     _ => self.node(node)?.into_value(&mut self.meter),
                 };
                 return value.map_err(|fault| node.fail(fault));
@@ -73,9 +71,7 @@ impl<'a> Run<'a> {
                 Part::Hole(node) => {
                     let value = self.node(node)?;
                     let piece = self.text(value.view()).map_err(|fault| node.fail(fault))?;
-                    self.meter
-                        .make(piece.len())
-                        .map_err(|fault| node.fail(fault))?;
+                    self.meter.make(piece.len()).map_err(|fault| node.fail(fault))?;
                     text.push_str(&piece);
                 }
             }
@@ -88,10 +84,7 @@ impl<'a> Run<'a> {
         self.meter.burn(1).map_err(|fault| node.fail(fault))?;
         match &node.kind {
             NodeKind::Constant(value) => Ok(Val::Ref(Ref::Value(value))),
-            NodeKind::Word(word) => self
-                .word(*word)
-                .map(Val::Own)
-                .map_err(|fault| node.fail(fault)),
+            NodeKind::Word(word) => self.word(*word).map(Val::Own).map_err(|fault| node.fail(fault)),
             NodeKind::Path { root, case, steps } => self.path(root, *case, steps).map(Val::Ref),
             NodeKind::Steps { base, steps } => {
                 let base = self.node(base)?;
@@ -118,10 +111,7 @@ impl<'a> Run<'a> {
                 };
                 result.map_err(|fault| locate(fault, node, arguments))
             }
-            NodeKind::Host {
-                function,
-                arguments,
-            } => {
+            NodeKind::Host { function, arguments } => {
                 let mut values = Vec::with_capacity(arguments.len());
                 for argument in arguments {
                     let value = self.node(argument)?;
@@ -201,15 +191,11 @@ impl<'a> Run<'a> {
     fn word(&mut self, word: Word) -> Result<Value, Fault> {
         Ok(match word {
             Word::Now => Value::Date(self.scope.now_ms()),
-            Word::Timestamp => Value::Number(number::to_double(i128::from(
-                self.scope.now_ms().div_euclid(1000),
-            ))),
+            Word::Timestamp => Value::Number(number::to_double(i128::from(self.scope.now_ms().div_euclid(1000)))),
             Word::Random => Value::Number(self.random("random")?),
             Word::Uuid => {
                 let mut bytes = [0; 16];
-                self.scope
-                    .random()
-                    .ok_or(Fault::NoRandom { name: "uuid" })?(&mut bytes);
+                self.scope.random().ok_or(Fault::NoRandom { name: "uuid" })?(&mut bytes);
                 Value::Text(uuid_text(bytes))
             }
         })
@@ -237,10 +223,7 @@ fn locate(fault: Fault, node: &Node, arguments: &[Node]) -> Failure {
         Fault::Argument { position, .. } | Fault::Unreadable { position, .. } => *position,
         _ => 0,
     };
-    let place = position
-        .checked_sub(1)
-        .and_then(|at| arguments.get(at))
-        .unwrap_or(node);
+    let place = position.checked_sub(1).and_then(|at| arguments.get(at)).unwrap_or(node);
     place.fail(fault)
 }
 
@@ -267,9 +250,6 @@ mod tests {
     #[test]
     fn uuids_are_marked_as_version_4() {
         assert_eq!(uuid_text([0; 16]), "00000000-0000-4000-8000-000000000000");
-        assert_eq!(
-            uuid_text([0xff; 16]),
-            "ffffffff-ffff-4fff-bfff-ffffffffffff"
-        );
+        assert_eq!(uuid_text([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
     }
 }

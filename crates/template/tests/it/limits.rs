@@ -19,10 +19,7 @@ fn fuel_runs_out() {
         ..Limits::default()
     };
     let sum = format!("{{{{{}1}}}}", "1 + ".repeat(20));
-    assert_eq!(
-        fault(&sum, limits, &json!({})),
-        Fault::OutOfFuel { fuel: 10 }
-    );
+    assert_eq!(fault(&sum, limits, &json!({})), Fault::OutOfFuel { fuel: 10 });
 }
 
 #[test]
@@ -56,14 +53,8 @@ fn results_cannot_grow_without_end() {
     let sources = [
         format!("{{{{{doubled}}}}}"),
         "{{replace(payload.t; \"/a/g\"; payload.t)}}".to_owned(),
-        format!(
-            "{{{{replace(payload.t; \"/a/g\"; \"{}\")}}}}",
-            "$`$'".repeat(1000)
-        ),
-        format!(
-            "{{{{replace(payload.t; \"a\"; \"{}\")}}}}",
-            "$'".repeat(4000)
-        ),
+        format!("{{{{replace(payload.t; \"/a/g\"; \"{}\")}}}}", "$`$'".repeat(1000)),
+        format!("{{{{replace(payload.t; \"a\"; \"{}\")}}}}", "$'".repeat(4000)),
         format!(
             "{{{{formatNumber(1e300; 2; \".\"; payload.t)}}}}{}",
             "{{payload.t}}".repeat(300)
@@ -90,13 +81,7 @@ fn nesting_is_refused_before_the_stack_ends() {
         depth: usize::MAX,
         ..Limits::default()
     });
-    for (open, close) in [
-        ("(", ")"),
-        ("!", ""),
-        ("-", ""),
-        ("lower(", ")"),
-        ("payload[", "]"),
-    ] {
+    for (open, close) in [("(", ")"), ("!", ""), ("-", ""), ("lower(", ")"), ("payload[", "]")] {
         let source = format!("{{{{{}1{}}}}}", open.repeat(5_000), close.repeat(5_000));
         let error = Template::compile(&source, &names).unwrap_err();
         assert!(
@@ -136,13 +121,7 @@ fn sources_have_a_longest_length() {
         ..Limits::default()
     });
     let error = Template::compile("12345678901", &names).unwrap_err();
-    assert_eq!(
-        error.problems()[0].kind,
-        ProblemKind::TooLong {
-            bytes: 11,
-            limit: 10
-        }
-    );
+    assert_eq!(error.problems()[0].kind, ProblemKind::TooLong { bytes: 11, limit: 10 });
     assert!(Template::compile("1234567890", &names).is_ok());
 }
 
