@@ -236,4 +236,4 @@ impl Compiler<'_> {
 }
 
 /// Deeper nesting than this is refused whatever the limits say: the stack is not configurable.
-const DEPTH_MAX: usize = 128;
+pub(crate) const DEPTH_MAX: usize = 128;

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
-use crate::error::{CompileError, EvalError, Fault};
+use crate::compile;
+use crate::error::{CompileError, EvalError, Fault, Problem, ProblemKind};
 use crate::eval::Run;
 use crate::limits::Limits;
 use crate::names::Names;
@@ -33,10 +34,17 @@ enum Part {
     Object(Vec<(Key, Part)>),
 }
 
-#[derive(Debug, Clone)]
+impl Default for Part {
+    fn default() -> Self {
+        Self::Constant(Value::Undefined)
+    }
+}
+
+#[derive(Debug, Clone, Default)]
 enum Key {
     Name(String),
     Template(Template),
+    #[default]
     Spread,
 }
 
@@ -57,11 +65,13 @@ pub struct DocumentEvalError {
 }
 
 impl Document {
-    /// Compiles every string of a JSON value. Reports the problems of all of them.
+    /// Compiles every string of a JSON value, which may be as deep as [`Limits::depth`]. Reports the problems of all of
+    /// them.
     pub fn compile(json: &Json, names: &Names) -> Result<Self, DocumentError> {
         let mut compiler = Compiler {
             names,
             pointer: String::new(),
+            depth: 0,
             templates: Vec::new(),
         };
         let root = compiler.part(json);
@@ -118,6 +128,7 @@ impl Document {
 struct Compiler<'n> {
     names: &'n Names,
     pointer: String,
+    depth: usize,
     templates: Vec<(String, CompileError)>,
 }
 
@@ -164,11 +175,24 @@ impl Compiler<'_> {
         }
     }
 
-    fn within<T>(&mut self, step: &str, inner: impl FnOnce(&mut Self) -> T) -> T {
+    /// Compiles what is one level deeper. Deeper than the limit, nothing is compiled: one problem tells it.
+    fn within<T: Default>(&mut self, step: &str, inner: impl FnOnce(&mut Self) -> T) -> T {
+        let limit = self.names.limits().depth.min(compile::DEPTH_MAX);
+        if self.depth >= limit {
+            let problem = Problem {
+                kind: ProblemKind::TooDeep { limit },
+                span: 0..0,
+            };
+            self.templates
+                .push((self.pointer.clone(), CompileError::new("", vec![problem])));
+            return T::default();
+        }
+        self.depth += 1;
         let length = self.pointer.len();
         self.pointer.push('/');
         self.pointer.push_str(&escaped(step));
         let result = inner(self);
+        self.depth -= 1;
         self.pointer.truncate(length);
         result
     }

@@ -4,6 +4,7 @@
 //! declares a root whose names are looked up without regard to case. Files named `err_*` have no third part: their
 //! whole rendered error is a snapshot.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -109,4 +110,19 @@ fn every_case_gives_what_it_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_snapshot_has_its_case() {
+    let names = |folder: &str, prefix: &str, suffix: &str| -> BTreeSet<String> {
+        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter_map(|name| Some(name.strip_prefix(prefix)?.strip_suffix(suffix)?.to_owned()))
+            .collect()
+    };
+    assert_eq!(
+        names("tests/it/snapshots", "it__cases__err_", ".snap"),
+        names("tests/cases", "err_", ".txt")
+    );
 }

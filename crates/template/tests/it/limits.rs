@@ -1,9 +1,9 @@
 //! A template cannot take the machine with it.
 
 use narthex_template::{Document, Fault, Limits, Names, ProblemKind, Scope, Template};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-fn fault(source: &str, limits: Limits, payload: &serde_json::Value) -> Fault {
+fn fault(source: &str, limits: Limits, payload: &Json) -> Fault {
     let template = Template::compile(source, &Names::new(["payload"]).with_limits(limits)).unwrap();
     template
         .evaluate(&Scope::new(0).with_json("payload", payload))
@@ -138,4 +138,30 @@ fn a_document_shares_one_allowance() {
     let error = large.evaluate(&Scope::new(0)).unwrap_err();
     assert_eq!(*error.error.fault(), Fault::OutOfFuel { fuel: 150 });
     assert!(error.pointer.starts_with('/'));
+}
+
+#[test]
+fn documents_have_a_greatest_depth() {
+    let nested = |levels| {
+        (0..levels).fold(json!("{{1}}"), |inner, level| match level % 2 {
+            0 => Json::Array(vec![inner]),
+            _ => Json::Object([("a".to_owned(), inner)].into_iter().collect()),
+        })
+    };
+    let names = Names::default().with_limits(Limits {
+        depth: 10,
+        ..Limits::default()
+    });
+    assert!(Document::compile(&nested(10), &names).is_ok());
+    let error = Document::compile(&nested(11), &names).unwrap_err();
+    assert_eq!(error.templates.len(), 1);
+    assert_eq!(
+        error.templates[0].1.problems()[0].kind,
+        ProblemKind::TooDeep { limit: 10 }
+    );
+    let boundless = Names::default().with_limits(Limits {
+        depth: usize::MAX,
+        ..Limits::default()
+    });
+    assert!(Document::compile(&nested(2_000), &boundless).is_err());
 }
