@@ -320,7 +320,7 @@ impl IssuerKeys {
                 }) => return next_ms,
                 Some(Tick { fetch: Some(id), .. }) => {
                     flight::begin(&self.0, id);
-                    flight::ended(fetched, id, fetched.settings.wait).await;
+                    flight::ended(fetched, id, fetched.settings.fetch.total.saturating_add(GRACE)).await;
                 }
             }
         }
@@ -449,3 +449,5 @@ fn jittered(percent: u8, issuer: &str) -> u8 {
 /// How often a token is verified at most. Three covers the longest way there is: without its key,
 /// with the set of a fetch that was already under way, with the set fetched for it.
 const ROUNDS: u32 = 4;
+/// What parsing a set and a busy machine may add to the time of a fetch.
+const GRACE: Duration = Duration::from_secs(5);
