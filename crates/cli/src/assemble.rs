@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use narthex_directory::{Actor, By, Directory, NewOrganization, OrganizationId};
-use narthex_gateway::{Clock, IssuerKeys, IssuerRuntime, KeyEdges, KeySettings, NewIds, Runtime, TokenPlaces, TrustedProxies};
+use narthex_gateway::{Clock, IssuerKeys, IssuerRuntime, KeyEdges, KeySettings, NewIds, RateLimiter, RouteRuntime, Runtime, StreamLimits, TokenPlaces, TrustedProxies};
 use narthex_token::{CacheSettings, Limits as TokenLimits};
 
-use crate::config::{Config, DeclaredOrganization, Issuer, Limits};
+use crate::config::{Config, DeclaredOrganization, Issuer, Limits, RouteSettings};
 
 /// The runtime of a configuration. Keys of issuers whose key source has not changed are taken over from `previous`, so
 /// that a reload asks nobody for what is known.
@@ -28,12 +28,18 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         issuers: config.trusted.clone(),
         by_name,
         routes: config.routes.clone(),
-        upstreams: settings.into_iter().map(|settings| settings.upstream).collect(),
+        route_settings: settings.into_iter().map(route).collect(),
+        rate: config.limits.rate.limit().map(RateLimiter::new),
         places,
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
         token_limits: TokenLimits { token_bytes_max: usize::try_from(config.limits.token_bytes).unwrap_or(usize::MAX), ..TokenLimits::default() },
         owned_headers: Runtime::owned_headers(context.iter().map(String::as_str)),
     }
+}
+
+fn route(settings: RouteSettings) -> RouteRuntime {
+    let limits = StreamLimits { idle: settings.idle_timeout, body_bytes: settings.body_bytes };
+    RouteRuntime { upstream: settings.upstream, places: settings.places, limits }
 }
 
 fn running(issuer: Issuer, keys: IssuerKeys) -> IssuerRuntime {

@@ -14,10 +14,11 @@ use narthex_store::{Options, SqliteDirectory};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::args::ServeArgs;
 use crate::assemble;
-use crate::config::{self, Config, LogFormat, Paint, Reading, StoreLocation};
+use crate::config::{self, Config, LogFormat, LogLevel, Paint, Reading, StoreLocation};
 
 /// How often files are looked at for changes.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -71,8 +72,8 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     let server = ServerSettings {
         head_bytes: usize::try_from(config.limits.header_bytes).unwrap_or(usize::MAX),
         head_timeout: config.limits.header_timeout,
+        connections: usize::try_from(config.limits.connections).unwrap_or(usize::MAX),
         grace: config.listen.shutdown_grace,
-        ..ServerSettings::default()
     };
     Ok(Running { gateway, edges, public, admin, server, watched: config.watched })
 }
@@ -102,21 +103,32 @@ fn settings(config: &Config) -> GatewaySettings {
             rotation_ms: milliseconds(config.assertion.rotation),
         },
         upstream_connect_timeout: config.limits.connect_timeout,
-        ..GatewaySettings::default()
+        token_cache_bytes: config.cache.token_bytes,
+        account_cache_bytes: config.cache.account_bytes,
     }
 }
 
 fn log(config: &Config, logging: Logging) {
-    let level = match logging {
-        Logging::Configured => config.log.level.as_filter(),
-        Logging::Quiet => tracing::Level::WARN.into(),
+    let most = match logging {
+        Logging::Configured => level(config.log.level),
+        Logging::Quiet => LevelFilter::WARN,
     };
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    let builder = tracing_subscriber::fmt().with_max_level(most).with_writer(std::io::stderr).with_target(false);
     // A second start in one process (a test) keeps the first one's log.
     let _ = match config.log.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => builder.try_init(),
     };
+}
+
+const fn level(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
 }
 
 impl Running {
@@ -196,11 +208,9 @@ impl Reload {
             tokio::select! {
                 _ = hangup.recv() => {}
                 _ = look.tick() => {
-                    let now = self.stamps();
-                    if now == seen {
+                    if self.stamps() == seen {
                         continue;
                     }
-                    seen = now;
                 }
             }
             if let Err(problems) = self.reload().await {

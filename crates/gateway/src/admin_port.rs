@@ -11,7 +11,6 @@ use axum::routing::get;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use narthex_decision::{Reason, Requirement};
 use narthex_directory::{Principal, Realm};
-use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::admin::{
@@ -19,7 +18,7 @@ use crate::admin::{
 };
 use crate::clock::NoEntropy;
 use crate::credentials::Place;
-use crate::explain::{ExplainedRequest, explain, parse_request};
+use crate::explain::{ExplainedRequest, Explanation, explain, parse_request};
 use crate::gateway::Gateway;
 use crate::inbound::{Door, Inbound};
 use crate::keys::Refreshed;
@@ -82,7 +81,7 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
 impl Surroundings for Gateway {
     async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal> {
         let runtime = self.runtime.load_full();
-        let inbound = Inbound { method: &Method::GET, path: b"/", query: None, host: None, headers, door: Door::Me };
+        let inbound = Inbound { method: &Method::GET, path: b"/", query: None, host: None, headers, door: Door::Me, route: None };
         let caller = pipeline::caller(self, &runtime, &inbound, (token, &Place::Authorization), self.clock.now_ms()).await?;
         Ok(Arc::clone(&caller.account.principal))
     }
@@ -122,17 +121,16 @@ impl Surroundings for Gateway {
             methods: route.spec.methods.iter().map(ToString::to_string).collect(),
             hosts: route.spec.hosts.clone(),
             require: route.spec.require.iter().map(Requirement::to_string).collect(),
-            upstream: runtime.upstream(route.index).map(|upstream| upstream.audience.clone()),
+            upstream: runtime.upstream(route.index).map(|(upstream, _)| upstream.audience.clone()),
         });
         bodies.collect()
     }
 
-    async fn explain(&self, request: ExplainRequest) -> Result<Value, Refusal> {
+    async fn explain(&self, request: ExplainRequest) -> Result<Explanation, Refusal> {
         let runtime = self.runtime.load_full();
         let now_ms = request.at.map_or_else(|| self.clock.now_ms(), |at| at.0);
         let explained = request.request.map(explained_request).transpose()?;
-        let told = explain(&runtime, &*self.directory, request.token.trim(), explained.as_ref(), now_ms).await;
-        serde_json::to_value(told).map_err(|_| Refusal::new(Reason::StoreUnavailable))
+        Ok(explain(&runtime, &*self.directory, request.token.trim(), explained.as_ref(), now_ms).await)
     }
 }
 

@@ -12,7 +12,6 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::account::Account;
-use crate::credentials::Place;
 use crate::runtime::IssuerRuntime;
 
 /// The longest an answer is kept, in milliseconds.
@@ -50,17 +49,6 @@ impl Caller {
             && self.generation == generation
             && self.key_epoch == self.issuer.keys.epoch()
             && versions.is_current(self.account.principal.stamp())
-    }
-
-    /// Whether this issuer's tokens may come in that place.
-    pub fn accepts(&self, place: &Place) -> bool {
-        let places = &self.issuer.places;
-        match place {
-            Place::Authorization => true,
-            Place::Header(name) => places.headers.contains(name),
-            Place::Cookie(name) => places.cookies.contains(name),
-            Place::QueryParameter(name) => places.query_parameters.contains(name),
-        }
     }
 }
 

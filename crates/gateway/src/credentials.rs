@@ -22,6 +22,16 @@ impl TokenPlaces {
         add_missing(&mut self.cookies, &other.cookies);
         add_missing(&mut self.query_parameters, &other.query_parameters);
     }
+
+    /// Whether a token may come in that place.
+    pub fn contains(&self, place: &Place) -> bool {
+        match place {
+            Place::Authorization => true,
+            Place::Header(name) => self.headers.contains(name),
+            Place::Cookie(name) => self.cookies.contains(name),
+            Place::QueryParameter(name) => self.query_parameters.contains(name),
+        }
+    }
 }
 
 fn add_missing<T: Clone + PartialEq>(to: &mut Vec<T>, from: &[T]) {

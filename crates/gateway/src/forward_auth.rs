@@ -78,7 +78,7 @@ impl<'r> Original<'r> {
 
     /// The original request, to be decided.
     pub(crate) fn inbound<'i>(&'i self, headers: &'i HeaderMap, door: Door) -> Inbound<'i> {
-        Inbound { method: &self.method, path: self.path, query: self.query, host: self.host, headers, door }
+        Inbound { method: &self.method, path: self.path, query: self.query, host: self.host, headers, door, route: None }
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Inbound<'r> {
     pub headers: &'r HeaderMap,
     /// Through which door it came.
     pub door: Door,
+    /// The route it falls under, once that is known.
+    pub route: Option<usize>,
 }
 
 impl Inbound<'_> {

@@ -39,6 +39,7 @@ async fn principal(gateway: &Gateway, runtime: &Runtime, request: &Request<Incom
         host: None,
         headers: request.headers(),
         door: Door::Me,
+        route: None,
     };
     let (token, place) = match credentials::present(inbound.headers, inbound.query, &runtime.places) {
         Presented::One(token, place) => (token, place),

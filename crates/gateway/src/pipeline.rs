@@ -75,6 +75,7 @@ pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<
         return Ok(anonymous(gateway, &matched));
     };
     let now_ms = gateway.clock.now_ms();
+    let inbound = &Inbound { route: Some(matched.route.index), ..*inbound };
     let caller = caller(gateway, runtime, inbound, (token, &place), now_ms).await?;
     let allowed = match caller.account.allowed(&matched, caller.expires_at_ms, now_ms) {
         Some(allowed) => allowed,
@@ -88,7 +89,7 @@ fn token<'r>(runtime: &Runtime, inbound: &Inbound<'r>, matched: &Match<'_>) -> R
     if matched.preflight == narthex_decision::Preflight::Yes {
         return Ok(None);
     }
-    match credentials::present(inbound.headers, inbound.query, &runtime.places) {
+    match credentials::present(inbound.headers, inbound.query, &runtime.places_on(matched.route.index)) {
         Presented::One(token, place) => Ok(Some((token, place))),
         // SECURITY: only "nothing presented" passes as nobody; a bad token never falls back to it.
         Presented::Nothing if matched.route.is_public() => Ok(None),
@@ -105,11 +106,8 @@ pub(crate) async fn caller(gateway: &Gateway, runtime: &Runtime, inbound: &Inbou
         None => authenticate(gateway, runtime, inbound, token, now_ms).await?,
     };
     // SECURITY: a place that only one issuer's tokens may come in is no place for another's.
-    if caller.accepts(place) {
-        Ok(caller)
-    } else {
-        Err(Refusal::because(Reason::TokenMissing, "this issuer's tokens are not accepted in that place"))
-    }
+    let accepted = caller.issuer.places.contains(place) || inbound.route.is_some_and(|route| runtime.route_accepts(route, place));
+    if accepted { Ok(caller) } else { Err(Refusal::because(Reason::TokenMissing, "this issuer's tokens are not accepted in that place")) }
 }
 
 /// Token, claims, identity, principal.

@@ -6,21 +6,22 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use narthex_decision::is_forwarding_header;
 use thiserror::Error;
 
 use crate::credentials::{self, Place};
 use crate::inbound::{Origin, Trust};
 use crate::pipeline::Passed;
+use crate::stream::{Limited, StreamError, StreamLimits, tunnel};
 
 /// The body of every answer on the public port: made here, or streamed from an upstream.
-pub(crate) type Body = Either<Full<Bytes>, Incoming>;
+pub(crate) type Body = Either<Full<Bytes>, Limited<Incoming>>;
 
 /// Where a route's requests go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,12 +78,15 @@ pub enum ForwardError {
         /// The limit.
         seconds: u64,
     },
+    /// The request's body is longer than the route allows.
+    #[error("the request's body is longer than {0} bytes")]
+    TooLong(u64),
     /// The upstream's answer or the request cannot be passed on.
     #[error("the request cannot be passed on: {0}")]
     Unforwardable(&'static str),
 }
 
-type Pool = Client<HttpsConnector<HttpConnector>, Incoming>;
+type Pool = Client<HttpsConnector<HttpConnector>, Limited<Incoming>>;
 
 /// Connections to upstreams.
 #[derive(Debug, Clone)]
@@ -116,8 +120,11 @@ impl Forwarder {
     /// # Errors
     ///
     /// [`ForwardError`]; the client gets 502 or 504.
-    pub async fn forward(&self, mut request: Request<Incoming>, origin: &Origin, passed: &Passed, upstream: &Upstream) -> Result<Response<Body>, ForwardError> {
+    pub async fn forward(&self, mut request: Request<Incoming>, origin: &Origin, passed: &Passed, (upstream, limits): (&Upstream, StreamLimits)) -> Result<Response<Body>, ForwardError> {
         let asked = upgrade_asked(&request)?;
+        if request.body().size_hint().lower() > limits.body_bytes {
+            return Err(ForwardError::TooLong(limits.body_bytes));
+        }
         let client_side = asked.as_ref().map(|_| hyper::upgrade::on(&mut request));
         rewrite(&mut request, origin, passed, upstream)?;
         if let Some(protocol) = &asked {
@@ -128,35 +135,29 @@ impl Forwarder {
             UpstreamProtocol::Negotiated => &self.negotiated,
             UpstreamProtocol::Http2 => &self.http2,
         };
+        let request = request.map(|body| Limited::request(body, limits));
         let answer = tokio::time::timeout(upstream.timeout, pool.request(request))
             .await
             .map_err(|_| ForwardError::Timeout { upstream: upstream.audience.clone(), seconds: upstream.timeout.as_secs() })?
-            .map_err(|error| ForwardError::Unreachable { upstream: upstream.audience.clone(), cause: root_cause(&error) })?;
-        respond(answer, client_side)
+            .map_err(|error| failed(&error, upstream))?;
+        respond(answer, client_side, limits)
     }
 }
 
 /// The answer as the client gets it: hop-by-hop headers and identity headers removed, an upgrade tunnelled.
-fn respond(mut answer: Response<Incoming>, client_side: Option<OnUpgrade>) -> Result<Response<Body>, ForwardError> {
+fn respond(mut answer: Response<Incoming>, client_side: Option<OnUpgrade>, limits: StreamLimits) -> Result<Response<Body>, ForwardError> {
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // SECURITY: only 101 opens a tunnel, and only where the client asked for one.
         let Some(client_side) = client_side else {
             return Err(ForwardError::Unforwardable("the upstream switched protocols without being asked"));
         };
         let upstream_side = hyper::upgrade::on(&mut answer);
-        tokio::spawn(tunnel(client_side, upstream_side));
+        tokio::spawn(tunnel(client_side, upstream_side, limits.idle));
         let (parts, _) = answer.into_parts();
         return Ok(Response::from_parts(parts, Either::Left(Full::default())));
     }
     remove_hop_by_hop(answer.headers_mut());
-    Ok(answer.map(Either::Right))
-}
-
-async fn tunnel(client_side: OnUpgrade, upstream_side: OnUpgrade) {
-    if let (Ok(client), Ok(upstream)) = tokio::join!(client_side, upstream_side) {
-        // A tunnel that breaks is closed on both sides; there is nobody left to tell.
-        let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
-    }
+    Ok(answer.map(|body| Either::Right(Limited::answer(body, limits))))
 }
 
 /// The protocol a request asks to switch to, if it does so in the one way that is passed on.
@@ -274,12 +275,18 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-fn root_cause(error: &dyn std::error::Error) -> String {
+/// What a failed request means: a body that was cut off here is the client's fault, anything else the upstream's.
+fn failed(error: &(dyn std::error::Error + 'static), upstream: &Upstream) -> ForwardError {
     let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
+    loop {
+        if let Some(StreamError::TooLong(bytes)) = cause.downcast_ref() {
+            return ForwardError::TooLong(*bytes);
+        }
+        match cause.source() {
+            Some(source) => cause = source,
+            None => return ForwardError::Unreachable { upstream: upstream.audience.clone(), cause: cause.to_string() },
+        }
     }
-    cause.to_string()
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use crate::inbound::{Door, Inbound, Origin, Trust};
 use crate::pipeline::{self, Passed};
 use crate::proxy::{Body, ForwardError};
 use crate::respond::{self, Refusal};
+use crate::rate::client_address;
 use crate::runtime::Runtime;
 use crate::me;
 
@@ -105,16 +106,25 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (tokio::net:
 async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, peer: SocketAddr) -> Result<Response<Body>, Infallible> {
     let runtime = gateway.runtime.load_full();
     let path = request.uri().path();
-    Ok(if let Some(door) = forward_auth::door(path) {
+    Ok(if exceeds_rate(&gateway, &runtime, &request, peer) {
+        refused(&gateway, &Refusal::new(Reason::RateLimited)).map(Either::Left)
+    } else if let Some(door) = forward_auth::door(path) {
         forward_auth(&gateway, &runtime, &request, peer, door).await.map(Either::Left)
     } else if path == "/.narthex/me" {
         me::answer(&gateway, &runtime, &request).await.map(Either::Left)
     } else if path == "/.well-known/jwks.json" {
         key_set(&gateway, request.method()).map(Either::Left)
     } else if path.starts_with("/.narthex/") {
-        refused(&gateway, Refusal::new(Reason::RouteUnmatched)).map(Either::Left)
+        refused(&gateway, &Refusal::new(Reason::RouteUnmatched)).map(Either::Left)
     } else {
         proxy(&gateway, &runtime, request, peer).await
+    })
+}
+
+fn exceeds_rate(gateway: &Gateway, runtime: &Runtime, request: &Request<Incoming>, peer: SocketAddr) -> bool {
+    runtime.rate.as_ref().is_some_and(|rate| {
+        let client = client_address(peer.ip(), request.headers(), &runtime.trusted_proxies);
+        !rate.admits(client, gateway.clock.now_ms())
     })
 }
 
@@ -142,6 +152,7 @@ async fn proxy(gateway: &Gateway, runtime: &Runtime, request: Request<Incoming>,
         host: origin.host.as_deref(),
         headers: request.headers(),
         door: Door::Proxy,
+        route: None,
     };
     let passed = match decide(gateway, runtime, &inbound).await {
         Ok(passed) => passed,
@@ -185,7 +196,7 @@ fn host(request: &Request<Incoming>) -> Option<&str> {
 
 fn key_set(gateway: &Gateway, method: &Method) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
-        return refused(gateway, Refusal::new(Reason::RouteUnmatched));
+        return refused(gateway, &Refusal::new(Reason::RouteUnmatched));
     }
     let mut response = Response::new(Full::from(gateway.assertions.key_set().to_string()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));
@@ -193,14 +204,15 @@ fn key_set(gateway: &Gateway, method: &Method) -> Response<Full<Bytes>> {
     response
 }
 
-fn refused(gateway: &Gateway, refusal: Refusal) -> Response<Full<Bytes>> {
-    respond::refuse(&refusal, &gateway.request_ids.next())
+fn refused(gateway: &Gateway, refusal: &Refusal) -> Response<Full<Bytes>> {
+    respond::refuse(refusal, &gateway.request_ids.next())
 }
 
 fn bad_gateway(error: &ForwardError, request_id: &str) -> Response<Full<Bytes>> {
     let (status, reason, detail) = match error {
         ForwardError::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "upstream.timeout", "The application did not answer in time; try again."),
         ForwardError::Unforwardable(_) => (StatusCode::BAD_REQUEST, "request.unforwardable", "The request cannot be passed on in this form."),
+        ForwardError::TooLong(_) => (StatusCode::PAYLOAD_TOO_LARGE, "request.too_large", "The request's body is larger than is accepted here."),
         ForwardError::Unreachable { .. } => (StatusCode::BAD_GATEWAY, "upstream.unreachable", "The application cannot be reached; try again shortly."),
     };
     let mut response = respond::problem(status, reason, detail.to_owned(), request_id);

@@ -225,7 +225,12 @@ impl Compiler {
     fn tags(&mut self, source: &TagsSource) -> Option<TagsMapping> {
         let text = &source.claim;
         let claim = if text.contains("{{") && text.contains("}}") {
-            TagsClaim::of_template(self.template(&Field::Tags, text)?)
+            let template = self.template(&Field::Tags, text)?;
+            if template.is_literal() {
+                self.problem(Field::Tags, MappingProblemKind::HalfBraces);
+                return None;
+            }
+            TagsClaim::of_template(template)
         } else if let Some(forgotten) = self.forgotten_braces(text) {
             self.problem(Field::Tags, forgotten);
             return None;
