@@ -426,3 +426,36 @@ async fn a_fetch_that_breaks_off_counts_as_failed() {
         "the fetch was broken off"
     );
 }
+
+#[tokio::test]
+async fn a_reload_goes_on_with_keys_that_are_kept_in_the_same_way() {
+    let url = |url: &str, access: Access| KeySource::url(url, access).unwrap();
+    let plain = || url("https://idp.test/jwks", Access::default());
+    let keys = |source: KeySource| {
+        IssuerKeys::new(
+            "corporate",
+            source,
+            KeyEdges::new(Clock::manual(NOW_MS)),
+            KeySettings::default(),
+        )
+    };
+    let kept = keys(plain());
+    let same = KeySettings::default();
+    assert!(kept.keeps(&plain(), &same));
+    assert!(!kept.keeps(&url("https://idp.test/other", Access::default()), &same));
+    assert!(!kept.keeps(
+        &KeySource::discovery("https://idp.test/jwks", Access::default()).unwrap(),
+        &same
+    ));
+    let authority = Access {
+        ca_file: Some("ca.pem".into()),
+        ..Access::default()
+    };
+    assert!(!kept.keeps(&url("https://idp.test/jwks", authority), &same));
+    let mut shorter = KeySettings::default();
+    shorter.cache.stale_ms_max = 0;
+    assert!(!kept.keeps(&plain(), &shorter));
+    let fixed =
+        || KeySource::fixed(KeySet::from_jwks(b"{\"keys\":[]}", &narthex_token::KeySetLimits::default()).unwrap());
+    assert!(!keys(fixed()).keeps(&fixed(), &same));
+}
