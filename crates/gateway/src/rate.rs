@@ -30,14 +30,19 @@ pub struct RateLimiter {
 
 impl std::fmt::Debug for RateLimiter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RateLimiter").field("limit", &self.limit).finish_non_exhaustive()
+        f.debug_struct("RateLimiter")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
     }
 }
 
 impl RateLimiter {
     /// A limiter that has heard of nobody.
     pub fn new(limit: RateLimit) -> Self {
-        Self { limit, paid_until: Cache::new(ADDRESSES_MAX) }
+        Self {
+            limit,
+            paid_until: Cache::new(ADDRESSES_MAX),
+        }
     }
 
     /// Whether one more request of this address is within the rate; it is counted if so.
@@ -45,8 +50,9 @@ impl RateLimiter {
         let cost_us = i64::from(self.limit.period_ms) * 1000 / i64::from(self.limit.requests.max(1));
         let burst_us = i64::from(self.limit.period_ms) * 1000;
         let now_us = now_ms.saturating_mul(1000);
-        let made: Result<Arc<AtomicI64>, std::convert::Infallible> =
-            self.paid_until.get_or_insert_with(&counted_as(address), || Ok(Arc::new(AtomicI64::new(now_us))));
+        let made: Result<Arc<AtomicI64>, std::convert::Infallible> = self
+            .paid_until
+            .get_or_insert_with(&counted_as(address), || Ok(Arc::new(AtomicI64::new(now_us))));
         let Ok(paid_until) = made;
         let spent = paid_until.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid_us| {
             let next = paid_us.max(now_us).saturating_add(cost_us);
@@ -72,7 +78,10 @@ pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &Truste
     if proxies.trust(peer) == Trust::Untrusted {
         return peer;
     }
-    let chain = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let chain = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok());
     let mut addresses: Vec<&str> = chain.flat_map(|line| line.split(',')).map(str::trim).collect();
     let mut client = peer;
     while let Some(Ok(address)) = addresses.pop().map(str::parse::<IpAddr>) {
@@ -91,18 +100,30 @@ mod tests {
 
     #[test]
     fn a_burst_is_admitted_and_then_the_rate() {
-        let limiter = RateLimiter::new(RateLimit { requests: 3, period_ms: 3000 });
+        let limiter = RateLimiter::new(RateLimit {
+            requests: 3,
+            period_ms: 3000,
+        });
         let address: IpAddr = "192.0.2.1".parse().unwrap();
         let at = |now_ms| limiter.admits(address, now_ms);
         assert_eq!([at(0), at(0), at(0), at(0)], [true, true, true, false]);
         assert_eq!([at(999), at(1000), at(1001)], [false, true, false]);
-        assert!(limiter.admits("192.0.2.2".parse().unwrap(), 1001), "each address has its own");
-        assert_eq!([at(60_000), at(60_000), at(60_000), at(60_000)], [true, true, true, false]);
+        assert!(
+            limiter.admits("192.0.2.2".parse().unwrap(), 1001),
+            "each address has its own"
+        );
+        assert_eq!(
+            [at(60_000), at(60_000), at(60_000), at(60_000)],
+            [true, true, true, false]
+        );
     }
 
     #[test]
     fn addresses_of_one_ipv6_network_count_as_one() {
-        let limiter = RateLimiter::new(RateLimit { requests: 1, period_ms: 1000 });
+        let limiter = RateLimiter::new(RateLimit {
+            requests: 1,
+            period_ms: 1000,
+        });
         assert!(limiter.admits("2001:db8::1".parse().unwrap(), 0));
         assert!(!limiter.admits("2001:db8::2".parse().unwrap(), 0));
         assert!(limiter.admits("2001:db8:0:1::1".parse().unwrap(), 0));
@@ -113,10 +134,16 @@ mod tests {
     fn sec_xff_untrusted() {
         let proxies = TrustedProxies(vec!["10.0.0.0/8".parse().unwrap()]);
         let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-for", HeaderValue::from_static("198.51.100.7, 203.0.113.9, 10.0.0.2"));
+        headers.insert(
+            "x-forwarded-for",
+            HeaderValue::from_static("198.51.100.7, 203.0.113.9, 10.0.0.2"),
+        );
         let of = |peer: &str| client_address(peer.parse().unwrap(), &headers, &proxies).to_string();
         assert_eq!(of("192.0.2.1"), "192.0.2.1");
         assert_eq!(of("10.0.0.1"), "203.0.113.9");
-        assert_eq!(client_address("10.0.0.1".parse().unwrap(), &HeaderMap::new(), &proxies).to_string(), "10.0.0.1");
+        assert_eq!(
+            client_address("10.0.0.1".parse().unwrap(), &HeaderMap::new(), &proxies).to_string(),
+            "10.0.0.1"
+        );
     }
 }

@@ -80,12 +80,15 @@ impl Runtime {
     ///
     /// [`VerifyError::IssuerUnknown`] if it were not there, which building a runtime rules out.
     pub fn issuer(&self, trusted: &TrustedIssuer) -> Result<&Arc<IssuerRuntime>, VerifyError> {
-        self.by_name.get(trusted.name()).ok_or(VerifyError::IssuerUnknown { missing: false })
+        self.by_name
+            .get(trusted.name())
+            .ok_or(VerifyError::IssuerUnknown { missing: false })
     }
 
     /// The `aud` of assertions on a route: its upstream as configured.
     pub fn audience(&self, route: usize) -> &str {
-        self.upstream(route).map_or("", |(upstream, _)| upstream.audience.as_str())
+        self.upstream(route)
+            .map_or("", |(upstream, _)| upstream.audience.as_str())
     }
 
     /// Where a route's requests go, and the limits of their streams.
@@ -108,12 +111,20 @@ impl Runtime {
 
     /// Whether tokens may come in that place on a route, whoever issued them.
     pub fn route_accepts(&self, route: usize, place: &Place) -> bool {
-        self.route_settings.get(route).is_some_and(|settings| settings.places.contains(place))
+        self.route_settings
+            .get(route)
+            .is_some_and(|settings| settings.places.contains(place))
     }
 
     /// The headers a forward-auth answer always carries: the fixed ones and one for each mapped context property.
     pub fn owned_headers<'a>(context: impl IntoIterator<Item = &'a str>) -> Vec<HeaderName> {
-        let context = context.into_iter().filter_map(|property| HeaderName::try_from(format!("x-narthex-context-{property}")).ok());
-        identity::OWNED.into_iter().map(HeaderName::from_static).chain(context).collect()
+        let context = context
+            .into_iter()
+            .filter_map(|property| HeaderName::try_from(format!("x-narthex-context-{property}")).ok());
+        identity::OWNED
+            .into_iter()
+            .map(HeaderName::from_static)
+            .chain(context)
+            .collect()
     }
 }

@@ -52,12 +52,24 @@ pub struct Limited<B> {
 impl<B> Limited<B> {
     /// A request body: bounded in length and in silence.
     pub const fn request(body: B, limits: StreamLimits) -> Self {
-        Self { body, left: limits.body_bytes, bytes_max: limits.body_bytes, idle: limits.idle, alarm: None }
+        Self {
+            body,
+            left: limits.body_bytes,
+            bytes_max: limits.body_bytes,
+            idle: limits.idle,
+            alarm: None,
+        }
     }
 
     /// An answer's body: bounded in silence only.
     pub const fn answer(body: B, limits: StreamLimits) -> Self {
-        Self { body, left: u64::MAX, bytes_max: u64::MAX, idle: limits.idle, alarm: None }
+        Self {
+            body,
+            left: u64::MAX,
+            bytes_max: u64::MAX,
+            idle: limits.idle,
+            alarm: None,
+        }
     }
 }
 
@@ -65,7 +77,10 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Limited<B> {
     type Data = Bytes;
     type Error = StreamError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         let this = &mut *self;
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
             let idle = this.idle;
@@ -76,7 +91,9 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Limited<B> {
         if let Some(alarm) = &mut this.alarm {
             alarm.as_mut().reset(Instant::now() + this.idle);
         }
-        let Some(frame) = frame.transpose()? else { return Poll::Ready(None) };
+        let Some(frame) = frame.transpose()? else {
+            return Poll::Ready(None);
+        };
         let length = frame.data_ref().map_or(0, |data| data.len() as u64);
         match this.left.checked_sub(length) {
             Some(left) => this.left = left,
@@ -96,10 +113,21 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Limited<B> {
 
 /// Joins two upgraded connections until one ends or both are silent for too long.
 pub(crate) async fn tunnel(client_side: OnUpgrade, upstream_side: OnUpgrade, idle: Duration) {
-    let (Ok(client), Ok(upstream)) = tokio::join!(client_side, upstream_side) else { return };
-    let heard = Arc::new(Heard { started: Instant::now(), last_ms: AtomicU64::new(0) });
-    let mut client = Watched { stream: TokioIo::new(client), heard: Arc::clone(&heard) };
-    let mut upstream = Watched { stream: TokioIo::new(upstream), heard: Arc::clone(&heard) };
+    let (Ok(client), Ok(upstream)) = tokio::join!(client_side, upstream_side) else {
+        return;
+    };
+    let heard = Arc::new(Heard {
+        started: Instant::now(),
+        last_ms: AtomicU64::new(0),
+    });
+    let mut client = Watched {
+        stream: TokioIo::new(client),
+        heard: Arc::clone(&heard),
+    };
+    let mut upstream = Watched {
+        stream: TokioIo::new(upstream),
+        heard: Arc::clone(&heard),
+    };
     tokio::select! {
         // A tunnel that breaks is closed on both sides; there is nobody left to tell.
         _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
@@ -137,7 +165,11 @@ struct Watched<S> {
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         if polled.is_ready() {
             self.heard.now();
