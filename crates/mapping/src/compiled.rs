@@ -54,6 +54,11 @@ impl IssuerMapping {
         self.reads.parts.contains(&part)
     }
 
+    /// The names of the mapped context properties.
+    pub fn context_properties(&self) -> impl Iterator<Item = &str> {
+        self.context.iter().map(|property| &*property.name)
+    }
+
     /// Whether a template may read the clock.
     pub fn reads_clock(&self) -> bool {
         self.reads.clock

@@ -23,6 +23,8 @@ mod read;
 mod revoke_tokens;
 mod update;
 
+pub(super) use platform_role::Why;
+
 pub(super) fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default()
         .routes(routes!(list::list, create::create))

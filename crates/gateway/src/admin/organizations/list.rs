@@ -81,6 +81,15 @@ async fn own(admin: &Admin) -> Result<Vec<Organization>, ApiError> {
 }
 
 fn chosen(mut all: Vec<Organization>, filter: &OrganizationFilter, page: &Page) -> List<OrganizationBody> {
-    all.retain(|organization| filter.admits(organization));
+    all.retain(|organization| admits(filter, organization));
     List::cut(all.into_iter().map(OrganizationBody::from).collect(), page, |body| body.id.clone())
+}
+
+fn admits(filter: &OrganizationFilter, organization: &Organization) -> bool {
+    let holds = |text: &str, q: &str| text.to_ascii_lowercase().contains(&q.to_ascii_lowercase());
+    let external_id = organization.external_id.as_ref().map(narthex_directory::ExternalId::as_str);
+    filter.realm.as_ref().is_none_or(|realm| organization.realm == *realm)
+        && filter.external_id.as_deref().is_none_or(|wanted| external_id == Some(wanted))
+        && filter.tag.as_deref().is_none_or(|tag| organization.tags.role_of(tag).is_some())
+        && filter.q.as_deref().is_none_or(|q| holds(organization.name.as_str(), q) || holds(&organization.label, q))
 }
