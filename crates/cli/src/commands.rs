@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::args::Command;
+use crate::{demo, serve};
 
 /// How a command ended, apart from failing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,16 +16,14 @@ pub(crate) enum Answer {
     Yes,
     /// Refused, or: no.
     No,
-    /// The configuration cannot be used.
-    Unusable,
 }
 
 impl From<Answer> for ExitCode {
     fn from(answer: Answer) -> Self {
         match answer {
             Answer::Yes => Self::SUCCESS,
+            // 2 is clap's: a command line that cannot be understood.
             Answer::No => Self::from(1),
-            Answer::Unusable => Self::from(2),
         }
     }
 }
@@ -34,8 +33,16 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
     match command {
         Command::Config(command) => config::run(command),
         Command::Completions { shell } => completions::run(shell),
+        Command::Serve(args) => in_runtime(serve::run(args)),
+        Command::Demo(args) => in_runtime(demo::run(args)),
         _ => anyhow::bail!("this command is not wired yet"),
     }
+}
+
+/// Runs something that waits for sockets, on as many threads as there are cores.
+fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<Answer> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)?;
+    Ok(Answer::Yes)
 }
 
 /// Writes an answer to standard output. A reader that has seen enough (`| head`) is not an error.

@@ -1,8 +1,11 @@
 //! The narthex binary: configuration, wiring, subcommands.
 
 mod args;
+mod assemble;
 mod commands;
 mod config;
+mod demo;
+mod serve;
 
 use std::process::ExitCode;
 

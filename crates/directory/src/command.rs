@@ -6,9 +6,7 @@ use std::fmt;
 use crate::grant::Grant;
 use crate::id::{ApiKeyId, GrantId, OrganizationId, TeamId, UserId};
 use crate::name::{ExternalId, IssuerName, OrganizationName, Realm, Username};
-use crate::organization::{
-    MembershipRule, OrganizationDetails, OrganizationStatus, OrganizationTags,
-};
+use crate::organization::{MembershipRule, OrganizationDetails, OrganizationStatus, OrganizationTags};
 use crate::role::{PlatformRole, Scope, ScopedRole};
 use crate::user::{Profile, User, UserStatus};
 

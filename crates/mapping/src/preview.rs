@@ -76,11 +76,7 @@ pub(crate) struct Notebook {
 }
 
 impl Notebook {
-    pub(crate) fn close(
-        mut self,
-        desired: Result<Option<Desired>, MapError>,
-        skipped: Vec<Skipped>,
-    ) -> Preview {
+    pub(crate) fn close(mut self, desired: Result<Option<Desired>, MapError>, skipped: Vec<Skipped>) -> Preview {
         let desired = match desired {
             Ok(desired) => desired.filter(|_| self.errors.is_empty()),
             Err(error) => {
@@ -120,12 +116,7 @@ impl Witness for Notebook {
             Ok(value) => gave(value.to_json()),
             Err(error) => Gave::Failed(error.render()),
         };
-        self.row(
-            mapping.field.clone(),
-            mapping.template.source(),
-            mapping.origin,
-            gave,
-        );
+        self.row(mapping.field.clone(), mapping.template.source(), mapping.origin, gave);
     }
 
     fn held(&mut self, tags: &TagsMapping, held: &Held<'_>) {

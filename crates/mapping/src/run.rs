@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use narthex_directory::{
-    Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, ExternalId,
-    OrganizationRole, Profile, TeamRole, TokenFingerprint, Username,
+    Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, ExternalId, OrganizationRole, Profile,
+    TeamRole, TokenFingerprint, Username,
 };
 use narthex_template::{EvalError, Scope, Value};
 use serde_json::{Map, Value as Json};
 
-use crate::compiled::{
-    FieldMapping, Ids, IssuerMapping, OrganizationMapping, RoleMapping, TeamMapping, UserMapping,
-};
+use crate::compiled::{FieldMapping, Ids, IssuerMapping, OrganizationMapping, RoleMapping, TeamMapping, UserMapping};
 use crate::error::{Breach, ClaimNames, MapError};
 use crate::facts::{RequestFacts, TokenFacts};
 use crate::field::Field;
@@ -120,12 +118,7 @@ impl<'a, W: Witness> Run<'a, W> {
             tags,
             issued_at_ms: self.token.issued_at_ms,
             token: TokenFingerprint {
-                jti: self
-                    .token
-                    .claims
-                    .get("jti")
-                    .and_then(Json::as_str)
-                    .map(str::to_owned),
+                jti: self.token.claims.get("jti").and_then(Json::as_str).map(str::to_owned),
                 sha256_prefix: None,
             },
         }))
@@ -134,10 +127,7 @@ impl<'a, W: Witness> Run<'a, W> {
     fn user(&mut self, user: &UserMapping) -> Result<Option<DesiredUser>, MapError> {
         let ids = match &user.ids {
             Ids::One(one) => self.id(one)?.map(|id| (Arc::clone(&id), id)),
-            Ids::Two {
-                external_id,
-                username,
-            } => {
+            Ids::Two { external_id, username } => {
                 let external_id = self.id(external_id)?;
                 let username = self.id(username)?;
                 external_id.zip(username)
@@ -161,21 +151,13 @@ impl<'a, W: Witness> Run<'a, W> {
         }))
     }
 
-    fn organization(
-        &mut self,
-        organization: &OrganizationMapping,
-    ) -> Result<Option<DesiredOrganization>, MapError> {
-        let Some(external_id) = self.field(&organization.external_id, Weight::Needed, rules::id)?
-        else {
+    fn organization(&mut self, organization: &OrganizationMapping) -> Result<Option<DesiredOrganization>, MapError> {
+        let Some(external_id) = self.field(&organization.external_id, Weight::Needed, rules::id)? else {
             return Ok(None);
         };
         let name = self.droppable(organization.name.as_ref(), rules::text)?;
         let timezone = self.droppable(organization.timezone.as_ref(), rules::zone)?;
-        let role = self.role(
-            &organization.role,
-            OrganizationRole::Admin,
-            rules::organization_role,
-        )?;
+        let role = self.role(&organization.role, OrganizationRole::Admin, rules::organization_role)?;
         Ok(ExternalId::new(external_id)
             .ok()
             .map(|external_id| DesiredOrganization {
@@ -186,11 +168,7 @@ impl<'a, W: Witness> Run<'a, W> {
             }))
     }
 
-    fn team(
-        &mut self,
-        team: &TeamMapping,
-        has_organization: bool,
-    ) -> Result<Option<DesiredTeam>, MapError> {
+    fn team(&mut self, team: &TeamMapping, has_organization: bool) -> Result<Option<DesiredTeam>, MapError> {
         let Some(external_id) = self.field(&team.external_id, Weight::Needed, rules::id)? else {
             return Ok(None);
         };
@@ -205,13 +183,11 @@ impl<'a, W: Witness> Run<'a, W> {
         }
         let name = self.droppable(team.name.as_ref(), rules::text)?;
         let role = self.role(&team.role, TeamRole::Admin, rules::team_role)?;
-        Ok(ExternalId::new(external_id)
-            .ok()
-            .map(|external_id| DesiredTeam {
-                external_id,
-                name,
-                role,
-            }))
+        Ok(ExternalId::new(external_id).ok().map(|external_id| DesiredTeam {
+            external_id,
+            name,
+            role,
+        }))
     }
 
     fn context(&mut self) -> Result<Map<String, Json>, MapError> {
@@ -263,9 +239,7 @@ impl<'a, W: Witness> Run<'a, W> {
                 };
                 self.witness.refused(error).map(|()| None)
             }
-            Err(breach) => self
-                .broken(&mapping.field, Weight::Needed, breach)
-                .map(|()| None),
+            Err(breach) => self.broken(&mapping.field, Weight::Needed, breach).map(|()| None),
         }
     }
 
@@ -277,9 +251,7 @@ impl<'a, W: Witness> Run<'a, W> {
     ) -> Result<R, MapError> {
         match mapping {
             RoleMapping::Constant(constant) => Ok(*constant),
-            RoleMapping::Mapped(mapping) => Ok(self
-                .field(mapping, Weight::Needed, rule)?
-                .unwrap_or(default)),
+            RoleMapping::Mapped(mapping) => Ok(self.field(mapping, Weight::Needed, rule)?.unwrap_or(default)),
         }
     }
 
@@ -288,9 +260,7 @@ impl<'a, W: Witness> Run<'a, W> {
         mapping: Option<&FieldMapping>,
         rule: impl FnOnce(Value) -> Verdict<T>,
     ) -> Result<Option<T>, MapError> {
-        mapping.map_or(Ok(None), |mapping| {
-            self.field(mapping, Weight::Droppable, rule)
-        })
+        mapping.map_or(Ok(None), |mapping| self.field(mapping, Weight::Droppable, rule))
     }
 
     fn field<T: Stored>(
@@ -301,8 +271,7 @@ impl<'a, W: Witness> Run<'a, W> {
     ) -> Result<Option<T>, MapError> {
         match self.evaluate(mapping).and_then(rule) {
             Ok(taken) => {
-                self.witness
-                    .taken(|| taken.as_ref().and_then(Stored::stored));
+                self.witness.taken(|| taken.as_ref().and_then(Stored::stored));
                 Ok(taken)
             }
             Err(breach) => self.broken(&mapping.field, weight, breach).map(|()| None),

@@ -109,6 +109,9 @@ impl Compiler<'_> {
                     .collect(),
             },
             ExprKind::Steps { base, steps } => {
+                if let ExprKind::Literal(_) = base.kind {
+                    self.problem(ProblemKind::PathOfLiteral, span.clone());
+                }
                 let base = self.node(*base);
                 let steps: Vec<program::Step> =
                     steps.into_iter().map(|step| self.step(step)).collect();

@@ -180,26 +180,26 @@ struct Failed {
 }
 
 impl Failed {
-    fn under(mut self: Box<Self>, step: impl Into<String>) -> Box<Self> {
+    fn under(mut self, step: impl Into<String>) -> Self {
         self.steps.push(step.into());
         self
     }
 
-    fn of(error: EvalError) -> Box<Self> {
-        Box::new(Self {
+    fn of(error: EvalError) -> Self {
+        Self {
             steps: Vec::new(),
             error,
-        })
+        }
     }
 
     /// A fault of the document itself, about no template in particular.
-    fn fault(fault: Fault) -> Box<Self> {
+    fn fault(fault: Fault) -> Self {
         Self::of(EvalError::new(&"".into(), fault, 0..0))
     }
 }
 
 impl Part {
-    fn evaluate<'a>(&'a self, run: &mut Run<'a>) -> Result<Value, Box<Failed>> {
+    fn evaluate<'a>(&'a self, run: &mut Run<'a>) -> Result<Value, Failed> {
         run.meter.burn(1).map_err(Failed::fault)?;
         match self {
             Self::Constant(value) => crate::view::Ref::Value(value)
@@ -261,7 +261,7 @@ impl Key {
         value: Value,
         members: &mut Object,
         run: &mut Run<'a>,
-    ) -> Result<(), Box<Failed>> {
+    ) -> Result<(), Failed> {
         let name = match self {
             Self::Spread => {
                 return match value {

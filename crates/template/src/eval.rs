@@ -20,21 +20,21 @@ pub(crate) struct Run<'a> {
     pub(crate) meter: Meter,
 }
 
-/// A fault and its place. Boxed: results are passed up through every node.
+/// A fault and its place.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) fault: Fault,
     pub(crate) span: Range<usize>,
 }
 
-pub(crate) type Outcome<'a> = Result<Val<'a>, Box<Failure>>;
+pub(crate) type Outcome<'a> = Result<Val<'a>, Failure>;
 
 impl Node {
-    pub(crate) fn fail(&self, fault: Fault) -> Box<Failure> {
-        Box::new(Failure {
+    pub(crate) fn fail(&self, fault: Fault) -> Failure {
+        Failure {
             fault,
             span: self.span.clone(),
-        })
+        }
     }
 }
 
@@ -47,7 +47,7 @@ impl<'a> Run<'a> {
     }
 
     /// Evaluates a program to a value of its own.
-    pub(crate) fn program(&mut self, program: &'a Program) -> Result<Value, Box<Failure>> {
+    pub(crate) fn program(&mut self, program: &'a Program) -> Result<Value, Failure> {
         let parts = match program {
             Program::Hole(node) => {
                 let value = self.node(node)?;
@@ -63,7 +63,7 @@ impl<'a> Run<'a> {
                 Part::Text(literal) => {
                     self.meter
                         .make(literal.len())
-                        .map_err(|fault| Box::new(Failure { fault, span: 0..0 }))?;
+                        .map_err(|fault| Failure { fault, span: 0..0 })?;
                     text.push_str(literal);
                 }
                 Part::Hole(node) => {
@@ -221,7 +221,7 @@ impl<'a> Run<'a> {
 }
 
 /// A fault of a call: at the argument it is about, if it is about one.
-fn locate(fault: Fault, node: &Node, arguments: &[Node]) -> Box<Failure> {
+fn locate(fault: Fault, node: &Node, arguments: &[Node]) -> Failure {
     let position = match &fault {
         Fault::Argument { position, .. } | Fault::Unreadable { position, .. } => *position,
         _ => 0,

@@ -20,10 +20,9 @@ pub(crate) fn write(value: Ref<'_>) -> Option<String> {
 
 fn write_value(value: Ref<'_>, text: &mut String) {
     match value.view() {
-        View::Undefined | View::Null => text.push_str("null"),
         View::Bool(value) => text.push_str(if value { "true" } else { "false" }),
         View::Number(value) if value.is_finite() => text.push_str(&number::number_text(value)),
-        View::Number(_) => text.push_str("null"),
+        View::Undefined | View::Null | View::Number(_) => text.push_str("null"),
         View::BigInteger(value) => {
             let _ = write!(text, "{value}");
         }

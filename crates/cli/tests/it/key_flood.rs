@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use narthex_testkit::{Behaviour, client::Call};
 
-use crate::world::World;
+use crate::world::{World, member};
 
 /// One forced fetch in thirty seconds, however many unknown kids there are and whatever the provider answers; tokens
 /// of known keys are served all the while.
@@ -19,12 +19,12 @@ async fn sec_jwks_flood() {
     ] {
         let world = World::start().await;
         let url = format!("{}/whoami", world.narthex.url());
-        let known = |index: usize| world.member(&format!("user-{index}")).sign();
+        let known = |index: usize| member(&format!("user-{index}")).sign();
         assert_eq!(world.send(Call::get(&url).bearer(&known(0))).await.status, 200);
         world.idp.behave(behaviour.clone());
         let before = world.idp.key_set_requests();
         for index in 0..500 {
-            let token = world.member("x").kid(&format!("random-{index}")).sign();
+            let token = member("x").kid(&format!("random-{index}")).sign();
             let answer = world.send(Call::get(&url).bearer(&token)).await;
             assert_eq!(answer.status, 401, "{behaviour:?}: {}", answer.text());
             assert_eq!(answer.reason().as_deref(), Some("token.key_unknown"));

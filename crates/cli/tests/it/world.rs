@@ -72,14 +72,6 @@ impl World {
         }
     }
 
-    /// A token of a member of `acme`.
-    pub(crate) fn member(&self, subject: &str) -> TokenBuilder {
-        TestIssuer::new("https://idp.test")
-            .token()
-            .subject(subject)
-            .tags(["staff"])
-    }
-
     pub(crate) fn call(&self, method: &str, path: &str) -> Call {
         Call::new(method, &format!("{}{path}", self.narthex.url()))
     }
@@ -87,4 +79,12 @@ impl World {
     pub(crate) async fn send(&self, call: Call) -> Answer {
         self.client.send(call).await.unwrap()
     }
+}
+
+/// A token of a member of `acme`.
+pub(crate) fn member(subject: &str) -> TokenBuilder {
+    TestIssuer::new("https://idp.test")
+        .token()
+        .subject(subject)
+        .tags(["staff"])
 }

@@ -329,9 +329,14 @@ fn certificate_problem(error: &(dyn std::error::Error + 'static)) -> Option<Stri
     })
 }
 
-fn setup(error: &dyn std::error::Error) -> FetchError {
+/// The outermost text of the client's errors says little; the innermost says what happened.
+fn setup(error: &(dyn std::error::Error + 'static)) -> FetchError {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
     FetchError::Setup {
-        cause: error.to_string(),
+        cause: innermost.to_string(),
     }
 }
 

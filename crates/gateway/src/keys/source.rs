@@ -42,6 +42,18 @@ pub enum SourceKind {
     Fixed,
 }
 
+impl SourceKind {
+    /// The word for it, as in the configuration where there is one.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::JwksUrl => "jwks_url",
+            Self::Discovery => "discovery",
+            Self::JwksFile => "jwks_file",
+            Self::Fixed => "fixed",
+        }
+    }
+}
+
 /// Why a key source cannot be configured this way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -328,7 +340,12 @@ async fn locate(fetcher: &Fetcher, document: &KeyUrl, issuer: &str, now_ms: i64)
     // SECURITY: a document that speaks for another issuer must not hand us its keys.
     // SPEC: OpenID Connect Discovery 1.0, 4.3.
     if found.issuer != issuer {
-        let found = found.issuer.chars().take(SHOWN_CHARS).collect();
+        let found = found
+            .issuer
+            .chars()
+            .filter(|shown| !shown.is_control())
+            .take(SHOWN_CHARS)
+            .collect();
         return Err(unusable(DiscoveryProblem::OtherIssuer {
             configured: issuer.to_owned(),
             found,

@@ -141,8 +141,8 @@ fn strip_html<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fau
         let end =
             if tag.starts_with("<!--") {
                 tag.find("-->").map(|end| end + 3)
-            } else if tag.bytes().nth(1).is_some_and(|next| {
-                next.is_ascii_alphabetic() || matches!(next, b'/' | b'!' | b'?')
+            } else if tag.as_bytes().get(1).is_some_and(|next| {
+                next.is_ascii_alphabetic() || matches!(*next, b'/' | b'!' | b'?')
             }) {
                 tag.find('>').map(|end| end + 1)
             } else {

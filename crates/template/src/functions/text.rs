@@ -316,7 +316,7 @@ fn replace<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault>
         dynamic = Some(parsed.map_err(|reason| Fault::Pattern { reason })?);
     }
     let replaced = if let Some(pattern) = args.pattern.or(dynamic.as_ref()) {
-        run.meter.burn(text.len() / 8)?;
+        run.meter.burn(text.len() / 2)?;
         pattern.replace(&text, &replacement, room)
     } else {
         replace_first(&text, &search, &replacement, room)
@@ -349,7 +349,7 @@ static EMOJI: LazyLock<Option<Regex>> = LazyLock::new(|| {
 fn replace_emoji<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault> {
     let text = args.text(0, run)?;
     let replacement = args.text_or(1, "", run)?;
-    run.meter.burn(text.len() / 8)?;
+    run.meter.burn(text.len() / 2)?;
     let Some(emoji) = EMOJI.as_ref() else {
         return Ok(Val::UNDEFINED);
     };

@@ -75,9 +75,8 @@ fn locate(token: &str, text: &str) -> Option<(usize, usize)> {
     match token {
         "YYYY" | "GGGG" | "gggg" => digits(4),
         "Y" => signed(digits(6)),
-        "DDD" | "DDDD" | "DDDo" => digits(3),
+        "DDD" | "DDDD" | "DDDo" | "S" | "SS" | "SSS" => digits(3),
         "Q" | "Qo" | "d" | "e" | "do" => digits(1),
-        "S" | "SS" | "SSS" => digits(3),
         "X" => signed(digits(18)).map(|(start, end)| {
             let fraction = text
                 .get(end..)

@@ -1,0 +1,504 @@
+//! `SQLite`: one file, one writer, a few readers.
+
+mod beside;
+mod change;
+mod error;
+mod list;
+mod open;
+mod readers;
+mod rows;
+mod snapshot;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use narthex_directory::{
+    Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, Change, Desired, Detail, Directory, Edit,
+    EventFilter, Flush, Grant, GrantFilter, Listing, Logo, Member, NewGrant, NewOrganization, NewTeam, NewUser,
+    Organization, OrganizationEdit, OrganizationFilter, OrganizationId, OrganizationName, Origin, Page, Realm,
+    RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag, Snapshot, Stamp, Standing, StoreError, Stripe, SyncPlan,
+    Team, TeamEdit, TeamFilter, TeamId, Touch, Touches, User, UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
+};
+
+use self::error::Outcome;
+use self::list::Key;
+pub use self::open::{Options, PendingMigration};
+use self::readers::Readers;
+use self::writer::{Tx, Writer};
+
+/// A directory in a `SQLite` database.
+///
+/// Dropping it writes what waits, carries the log over into the database and closes the file. It does not flush
+/// what was only noted: see [`Directory::flush`].
+#[derive(Debug)]
+pub struct SqliteDirectory {
+    // The readers close before the writer, which as the last one carries the log over.
+    readers: Readers,
+    writer: Writer,
+    versions: Arc<Versions>,
+    touches: Arc<Touches>,
+}
+
+impl SqliteDirectory {
+    /// Opens a database, making or migrating it where needed. Blocks for that long.
+    pub fn open(options: &Options) -> Result<Self, StoreError> {
+        let connection = open::open_writer(options)?;
+        let versions = Arc::new(Versions::default());
+        raise(&versions, &beside::counters(&connection)?);
+        let readers = (0..options.readers.max(1))
+            .map(|_| open::open_reader(options))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            readers: Readers::start(readers)?,
+            writer: Writer::start(connection, Arc::clone(&versions))?,
+            versions,
+            touches: Arc::new(Touches::default()),
+        })
+    }
+
+    /// The migrations that opening would run on the database at this path.
+    pub fn pending(path: &Path) -> Result<Vec<PendingMigration>, StoreError> {
+        open::pending(path)
+    }
+
+    /// Reads, changes and writes one record's worth in a transaction.
+    async fn edit<T: Send + 'static>(
+        &self,
+        by: By,
+        edit: impl FnOnce(&mut Tx<'_>) -> Outcome<(T, Vec<Change>)> + Send + 'static,
+    ) -> Answer<T> {
+        let work = move |tx: &mut Tx<'_>| {
+            let (value, changes) = edit(tx)?;
+            change::write(tx, &changes, &by)?;
+            Ok(value)
+        };
+        self.writer.write(work).await
+    }
+}
+
+fn raise(versions: &Versions, counters: &[(i64, u64)]) {
+    for (id, number) in counters {
+        match u16::try_from(*id - 1).ok().and_then(Stripe::from_number) {
+            Some(stripe) => versions.raise_stripe(stripe, *number),
+            None => versions.raise_policy(*number),
+        }
+    }
+}
+
+fn missing(what: &'static str) -> StoreError {
+    StoreError::NotFound { what }
+}
+
+fn user_in(tx: &Tx<'_>, id: UserId) -> Outcome<User> {
+    Ok(list::user(tx, &id.to_string())?.ok_or(missing("user"))?.user)
+}
+
+fn organization_in(tx: &Tx<'_>, id: OrganizationId) -> Outcome<Organization> {
+    Ok(list::organization(tx, Key::Id, &id.to_string())?.ok_or(missing("organization"))?)
+}
+
+/// The organization that a scope is, or lies in.
+fn home(tx: &Tx<'_>, scope: Scope) -> Outcome<Option<Organization>> {
+    let organization = match scope {
+        Scope::Platform => None,
+        Scope::Organization(id) => Some(id),
+        Scope::Team(id) => list::team(tx, &id.to_string())?.ok_or(missing("team"))?.organization,
+    };
+    organization.map(|id| organization_in(tx, id)).transpose()
+}
+
+/// The record after the one change of it, or as it was.
+fn after<T: Clone>(before: &T, changes: &[Change], of: impl Fn(&Change) -> Option<&T>) -> T {
+    changes.iter().find_map(of).unwrap_or(before).clone()
+}
+
+fn updated_user(change: &Change) -> Option<&User> {
+    if let Change::UpdateUser { after, .. } = change {
+        Some(after)
+    } else {
+        None
+    }
+}
+
+fn updated_organization(change: &Change) -> Option<&Organization> {
+    if let Change::UpdateOrganization { after, .. } = change {
+        Some(after)
+    } else {
+        None
+    }
+}
+
+fn updated_team(change: &Change) -> Option<&Team> {
+    if let Change::UpdateTeam { after, .. } = change {
+        Some(after)
+    } else {
+        None
+    }
+}
+
+/// Makes the changes of a plan, if what it expects still holds.
+fn apply(tx: &mut Tx<'_>, plan: &SyncPlan, touches: &Touches) -> Outcome<Stamp> {
+    let touch = &plan.touch;
+    let policy = change::counter(tx, 0)?;
+    // A plan that creates its user finds out by the unique index whether that is still right.
+    let known = plan.expects.user_version.is_none() || change::version_of(tx, touch.user)? == plan.expects.user_version;
+    let newest = touches.newest_issued_at_ms(touch.user, &touch.issuer);
+    let holds = known
+        && plan.expects.policy.is_none_or(|expected| expected == policy)
+        // An unchanged, newer token of this user may have been used since the snapshot.
+        && touch.issued_at_ms.is_none_or(|issued| newest.is_none_or(|newest| newest <= issued));
+    if !holds {
+        return Err(StoreError::Conflict.into());
+    }
+    let by = By {
+        actor: plan.actor(),
+        at_ms: touch.at_ms,
+    };
+    change::write(tx, &plan.changes, &by).map_err(|fault| match StoreError::from(fault) {
+        StoreError::AlreadyExists { .. } | StoreError::NotFound { .. } => StoreError::Conflict,
+        error => error,
+    })?;
+    if plan.expects.user_version.is_some() {
+        change::see(tx, touch)?;
+    }
+    change::note(tx, touch)?;
+    let stripe = Stripe::of(touch.user);
+    Ok(Stamp {
+        policy,
+        stripe,
+        user: change::counter(tx, i64::from(stripe.number()) + 1)?,
+    })
+}
+
+#[async_trait]
+impl Directory for SqliteDirectory {
+    async fn snapshot(&self, desired: &Desired, detail: Detail) -> Answer<Snapshot> {
+        let asked = desired.clone();
+        let mut snapshot = self
+            .readers
+            .read(move |connection| snapshot::snapshot(connection, &asked, detail))
+            .await?;
+        if let Some(standing) = &snapshot.standing {
+            let noted = self.touches.newest_issued_at_ms(standing.user.id, &desired.issuer);
+            snapshot.last_issued_at_ms = snapshot.last_issued_at_ms.max(noted);
+        }
+        Ok(snapshot)
+    }
+
+    async fn apply(&self, plan: Arc<SyncPlan>) -> Answer<Stamp> {
+        let touches = Arc::clone(&self.touches);
+        let noted = Arc::clone(&plan);
+        let stamp = self.writer.write(move |tx| apply(tx, &plan, &touches)).await?;
+        self.touches.note_tags(&noted.touch);
+        Ok(stamp)
+    }
+
+    fn touch(&self, touch: &Touch) {
+        self.touches.note(touch);
+    }
+
+    async fn flush(&self, flush: Flush) -> Answer<usize> {
+        let touches = Arc::clone(&self.touches);
+        // Taken on the writing thread, so that two flushes never overlap.
+        let written = self.writer.write(move |tx| {
+            let noted = touches.take(flush);
+            let written = beside::write_noted(tx, &noted);
+            let count = noted.due.len() + noted.newest.len();
+            touches.settle(if written.is_ok() { Ok(()) } else { Err(noted) });
+            written.map(|()| count)
+        });
+        written.await
+    }
+
+    async fn standing(&self, user: UserId) -> Answer<Option<Standing>> {
+        self.readers
+            .read(move |connection| snapshot::standing(connection, user))
+            .await
+    }
+
+    async fn user(&self, user: UserId) -> Answer<Option<UserEntry>> {
+        self.readers
+            .read(move |connection| list::user(connection, &user.to_string()))
+            .await
+    }
+
+    async fn users(&self, filter: UserFilter, page: Page) -> Answer<Listing<UserEntry>> {
+        self.readers
+            .read(move |connection| list::users(connection, &filter, &page))
+            .await
+    }
+
+    async fn create_user(&self, new: NewUser, by: By) -> Answer<User> {
+        let user = rules::new_user(new, by.at_ms)?;
+        self.edit(by, |_| Ok((user.clone(), vec![Change::CreateUser(Box::new(user))])))
+            .await
+    }
+
+    async fn update_user(&self, user: UserId, version: Option<u64>, edit: UserEdit, by: By) -> Answer<User> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let before = user_in(tx, user)?;
+            let changes = Vec::from_iter(rules::edit_user(&before, version, edit, at_ms)?);
+            Ok((after(&before, &changes, updated_user), changes))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let before = user_in(tx, user)?;
+            let changes = Vec::from_iter(rules::revoke_tokens(&before, at_ms));
+            Ok((after(&before, &changes, updated_user), changes))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn grants(&self, filter: GrantFilter, page: Page) -> Answer<Listing<Grant>> {
+        self.readers
+            .read(move |connection| list::grants(connection, &filter, &page))
+            .await
+    }
+
+    async fn grant_role(&self, new: NewGrant, by: By) -> Answer<Grant> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let scope = new.role.scope();
+            let home = home(tx, scope)?;
+            let open = list::manual_grant(tx, &new.user.to_string(), scope)?;
+            Ok(rules::give(new, open, home.as_ref(), at_ms)?)
+        };
+        self.edit(by, work).await
+    }
+
+    async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Option<Grant>> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let Some(grant) = list::manual_grant(tx, &user.to_string(), scope)? else {
+                return Ok((None, Vec::new()));
+            };
+            let closed = Grant {
+                revoked_at_ms: Some(at_ms),
+                revoked_why: why.clone(),
+                ..grant.clone()
+            };
+            Ok((Some(closed), vec![rules::close(grant, at_ms, why)]))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn close_lapsed(&self, limit: usize, by: By) -> Answer<usize> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let lapsed = list::lapsed(tx, at_ms, limit)?;
+            let changes: Vec<Change> = lapsed.into_iter().map(rules::close_lapsed).collect();
+            Ok((changes.len(), changes))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn organization(&self, organization: OrganizationId) -> Answer<Option<Organization>> {
+        self.readers
+            .read(move |connection| list::organization(connection, Key::Id, &organization.to_string()))
+            .await
+    }
+
+    async fn organization_named(&self, name: OrganizationName) -> Answer<Option<Organization>> {
+        self.readers
+            .read(move |connection| list::organization(connection, Key::Name, name.as_str()))
+            .await
+    }
+
+    async fn organizations(&self, filter: OrganizationFilter, page: Page) -> Answer<Listing<Organization>> {
+        self.readers
+            .read(move |connection| list::organizations(connection, &filter, &page))
+            .await
+    }
+
+    async fn create_organization(&self, new: NewOrganization, by: By) -> Answer<Organization> {
+        let organization = rules::new_organization(new, Origin::Api, by.at_ms)?;
+        let change = Change::CreateOrganization(Box::new(organization.clone()));
+        self.edit(by, |_| Ok((organization, vec![change]))).await
+    }
+
+    async fn update_organization(
+        &self,
+        organization: OrganizationId,
+        version: Option<u64>,
+        edit: OrganizationEdit,
+        by: By,
+    ) -> Answer<Organization> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let before = organization_in(tx, organization)?;
+            let manual = list::manual_grants(tx, &organization.to_string())?;
+            let changes = rules::edit_organization(&before, version, edit, manual, at_ms)?;
+            Ok((after(&before, &changes, updated_organization), changes))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn declare_organizations(&self, declared: Vec<NewOrganization>, by: By) -> Answer<usize> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let changes = beside::declare(tx, declared, at_ms)?;
+            Ok((changes.len(), changes))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn logo(&self, organization: OrganizationId) -> Answer<Option<Logo>> {
+        self.readers
+            .read(move |connection| beside::logo(connection, organization))
+            .await
+    }
+
+    async fn set_logo(&self, organization: OrganizationId, logo: Option<Logo>, by: By) -> Answer<Organization> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let before = organization_in(tx, organization)?;
+            change::keep_logo(tx, organization, logo.as_ref().map(Logo::bytes))?;
+            let changes = rules::set_logo(&before, logo.is_some(), at_ms);
+            Ok((after(&before, &changes, updated_organization), changes))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn members(&self, scope: Scope, now_ms: i64, page: Page) -> Answer<Listing<Member>> {
+        self.readers
+            .read(move |connection| list::members(connection, scope, now_ms, &page))
+            .await
+    }
+
+    async fn carriers(&self, realm: Realm, tags: Vec<String>, page: Page) -> Answer<Listing<Carrier>> {
+        self.readers
+            .read(move |connection| list::carriers(connection, realm.as_str(), &tags, &page))
+            .await
+    }
+
+    async fn team(&self, team: TeamId) -> Answer<Option<Team>> {
+        self.readers
+            .read(move |connection| list::team(connection, &team.to_string()))
+            .await
+    }
+
+    async fn teams(&self, filter: TeamFilter, page: Page) -> Answer<Listing<Team>> {
+        self.readers
+            .read(move |connection| list::teams(connection, &filter, &page))
+            .await
+    }
+
+    async fn create_team(&self, new: NewTeam, by: By) -> Answer<Team> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let home = new.organization.map(|id| organization_in(tx, id)).transpose()?;
+            let team = rules::new_team(new, home.as_ref(), at_ms)?;
+            Ok((team.clone(), vec![Change::CreateTeam(Box::new(team))]))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn update_team(&self, team: TeamId, version: Option<u64>, edit: TeamEdit, by: By) -> Answer<Team> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let before = list::team(tx, &team.to_string())?.ok_or(missing("team"))?;
+            let home = match &edit.organization {
+                Edit::Set(id) => Some(organization_in(tx, *id)?),
+                Edit::Keep | Edit::Clear => None,
+            };
+            let manual = match &home {
+                Some(_) => list::manual_team_grants(tx, &team.to_string())?,
+                None => Vec::new(),
+            };
+            let changes = rules::edit_team(&before, version, edit, home.as_ref(), manual, at_ms)?;
+            Ok((after(&before, &changes, updated_team), changes))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn create_api_key(&self, key: ApiKey, by: By) -> Answer<()> {
+        let work = move |tx: &mut Tx<'_>| {
+            home(tx, key.role.scope())?;
+            beside::create_api_key(tx, &key)?;
+            change::record(tx, &rules::api_key_event("api_key.created", &key, &by))
+        };
+        self.writer.write(work).await
+    }
+
+    async fn api_key(&self, hash: SecretHash) -> Answer<Option<ApiKey>> {
+        self.readers
+            .read(move |connection| beside::api_key(connection, hash))
+            .await
+    }
+
+    async fn api_keys(&self, page: Page) -> Answer<Listing<ApiKey>> {
+        self.readers
+            .read(move |connection| list::api_keys(connection, &page))
+            .await
+    }
+
+    async fn revoke_api_key(&self, key: ApiKeyId, by: By) -> Answer<bool> {
+        let work = move |tx: &mut Tx<'_>| {
+            let Some(key) = beside::revoke_api_key(tx, key, by.at_ms)? else {
+                return Ok(false);
+            };
+            change::record(tx, &rules::api_key_event("api_key.revoked", &key, &by))?;
+            tx.move_policy()?;
+            Ok(true)
+        };
+        self.writer.write(work).await
+    }
+
+    async fn assertion_keys(&self) -> Answer<Vec<AssertionKey>> {
+        self.readers.read(beside::assertion_keys).await
+    }
+
+    async fn rotate_assertion_key(&self, key: AssertionKey, newer_than_ms: i64, by: By) -> Answer<Vec<AssertionKey>> {
+        self.writer
+            .write(move |tx| beside::rotate_assertion_key(tx, &key, newer_than_ms, &by))
+            .await
+    }
+
+    async fn key_sets(&self) -> Answer<Vec<SavedKeySet>> {
+        self.readers.read(beside::key_sets).await
+    }
+
+    async fn save_key_set(&self, set: SavedKeySet) -> Answer<()> {
+        self.writer.write(move |tx| beside::save_key_set(tx, &set)).await
+    }
+
+    async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>> {
+        self.readers
+            .read(move |connection| list::events(connection, &filter, &page))
+            .await
+    }
+
+    async fn record(&self, event: AuditEvent) -> Answer<()> {
+        self.writer.write(move |tx| change::record(tx, &event)).await
+    }
+
+    async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
+        let after = list::seen_tags_cursor(&page)?;
+        let read = move |connection: &rusqlite::Connection| {
+            list::seen_tags(connection, realm.as_ref().map(Realm::as_str), after.as_ref(), &page)
+        };
+        self.readers.read(read).await
+    }
+
+    fn versions(&self) -> &Arc<Versions> {
+        &self.versions
+    }
+
+    async fn poll_versions(&self) -> Answer<()> {
+        let counters = self.readers.read(beside::counters).await?;
+        raise(&self.versions, &counters);
+        Ok(())
+    }
+
+    async fn health(&self) -> Answer<()> {
+        self.readers.read(|connection| change::counter(connection, 0)).await?;
+        self.writer.write(|tx| change::counter(tx, 0)).await.map(drop)
+    }
+}

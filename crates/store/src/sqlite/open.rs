@@ -1,0 +1,177 @@
+//! Opening a database: pragmas, migrations, and the refusal of what a newer program wrote.
+
+use std::path::{Path, PathBuf};
+
+use narthex_directory::StoreError;
+use rusqlite::{Connection, OpenFlags};
+
+use super::error::unavailable;
+
+mod embedded {
+    refinery::embed_migrations!("migrations/sqlite");
+}
+
+/// How a database is opened. The defaults keep within some 50 MB of page cache.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The file; its `-wal` and `-shm` lie beside it.
+    pub path: PathBuf,
+    /// How many threads read.
+    pub readers: usize,
+    /// The writer's page cache, in KiB.
+    pub writer_cache_kib: u32,
+    /// Each reader's page cache, in KiB.
+    pub reader_cache_kib: u32,
+    /// After how many pages the log is carried over into the database. More is faster under load; fewer makes the
+    /// start after a crash quicker.
+    pub checkpoint_pages: u32,
+}
+
+impl Options {
+    /// The defaults, for a file.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self {
+            path: path.into(),
+            readers: 2,
+            writer_cache_kib: 32 * 1_024,
+            reader_cache_kib: 8 * 1_024,
+            checkpoint_pages: 8_000,
+        }
+    }
+}
+
+/// A migration that a database does not have yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingMigration {
+    /// Its number.
+    pub version: i64,
+    /// Its name.
+    pub name: String,
+    /// What it runs.
+    pub sql: String,
+}
+
+/// Other processes (the command line beside the server) may hold the write lock for a moment.
+const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+const STATEMENTS: usize = 128;
+
+/// The connection that writes, on a database with the newest schema.
+pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
+    let mut connection = Connection::open(&options.path).map_err(|error| cannot_open(&options.path, &error))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
+    // No mmap: its pages would count as the process's memory, and a failing disk would kill it by a signal.
+    let pragmas = format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+         PRAGMA cache_size = -{}; PRAGMA wal_autocheckpoint = {}; PRAGMA journal_size_limit = 67108864; \
+         PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",
+        options.writer_cache_kib, options.checkpoint_pages
+    );
+    connection
+        .execute_batch(&pragmas)
+        .map_err(|error| cannot_open(&options.path, &error))?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// A connection that reads.
+pub(super) fn open_reader(options: &Options) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(&options.path, flags).map_err(|error| cannot_open(&options.path, &error))?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
+    let pragmas = format!(
+        "PRAGMA cache_size = -{}; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",
+        options.reader_cache_kib
+    );
+    connection.execute_batch(&pragmas).map_err(unavailable)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+/// The migrations that the database at this path lacks; all of them where there is no such file.
+pub(super) fn pending(path: &Path) -> Result<Vec<PendingMigration>, StoreError> {
+    let applied = if path.exists() {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .map_err(|error| cannot_open(path, &error))?;
+        connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
+        check_age(&connection)?
+    } else {
+        0
+    };
+    let all = embedded::migrations::runner();
+    let pending = all
+        .get_migrations()
+        .iter()
+        .filter(|migration| i64::from(migration.version()) > applied);
+    let mut pending: Vec<PendingMigration> = pending
+        .map(|migration| PendingMigration {
+            version: migration.version().into(),
+            name: migration.name().to_owned(),
+            sql: migration.sql().unwrap_or_default().to_owned(),
+        })
+        .collect();
+    pending.sort_by_key(|migration| migration.version);
+    Ok(pending)
+}
+
+fn known_version() -> i64 {
+    let all = embedded::migrations::runner();
+    all.get_migrations()
+        .iter()
+        .map(|migration| i64::from(migration.version()))
+        .max()
+        .unwrap_or(0)
+}
+
+/// The schema's version; refuses one that is newer than this program.
+fn check_age(connection: &Connection) -> Result<i64, StoreError> {
+    let has_history: bool = connection
+        .query_row(
+            "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'refinery_schema_history'",
+            [],
+            |row| row.get(0),
+        )
+        .map_err(unavailable)?;
+    if !has_history {
+        return Ok(0);
+    }
+    let found: i64 = connection
+        .query_row(
+            "SELECT coalesce(max(version), 0) FROM refinery_schema_history",
+            [],
+            |row| row.get(0),
+        )
+        .map_err(unavailable)?;
+    let known = known_version();
+    if found > known {
+        Err(StoreError::SchemaNewer { found, known })
+    } else {
+        Ok(found)
+    }
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let found = check_age(connection)?;
+    if found == known_version() {
+        return Ok(());
+    }
+    let done = embedded::migrations::runner()
+        .set_abort_divergent(true)
+        .set_abort_missing(true)
+        .run(connection);
+    match done {
+        Ok(_) => Ok(()),
+        // Another process may have been a moment earlier with the same migrations.
+        Err(error) => match check_age(connection)? {
+            now if now == known_version() => Ok(()),
+            _ => Err(unavailable(format!(
+                "the schema could not be brought up to date: {error}"
+            ))),
+        },
+    }
+}
+
+fn cannot_open(path: &Path, error: &rusqlite::Error) -> StoreError {
+    unavailable(format!("cannot open `{}`: {error}", path.display()))
+}

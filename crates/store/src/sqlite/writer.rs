@@ -1,0 +1,223 @@
+//! The one thread that writes. It takes whatever waits, makes each piece of work in a savepoint of its own, commits
+//! once, raises the version numbers, and then answers everybody.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use narthex_directory::{StoreError, Stripe, Versions};
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::error::{Fault, Outcome, unavailable};
+
+/// How many pieces of work may wait before the next one waits to wait.
+const QUEUE: usize = 4_096;
+/// How many pieces of work share a commit at the most: an answer should not wait for thousands of others.
+const GROUP: usize = 256;
+
+/// What a piece of work works on: the connection, inside the transaction, and the numbers that it moves.
+#[derive(Debug)]
+pub(super) struct Tx<'c> {
+    connection: &'c Connection,
+    moved: Vec<Move>,
+}
+
+/// A number that moved, and what it is now.
+#[derive(Debug, Clone, Copy)]
+enum Move {
+    Policy(u64),
+    Stripe(Stripe, u64),
+}
+
+impl std::ops::Deref for Tx<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
+    }
+}
+
+impl Tx<'_> {
+    pub(super) fn move_policy(&mut self) -> Outcome<()> {
+        let number = self.count(0)?;
+        self.moved.push(Move::Policy(number));
+        Ok(())
+    }
+
+    /// Gives the stripe's number after the move.
+    pub(super) fn move_stripe(&mut self, stripe: Stripe) -> Outcome<u64> {
+        let number = self.count(i64::from(stripe.number()) + 1)?;
+        self.moved.push(Move::Stripe(stripe, number));
+        Ok(number)
+    }
+
+    fn count(&self, id: i64) -> Outcome<u64> {
+        let mut statement = self.connection.prepare_cached(
+            "INSERT INTO change_counters (id, version) VALUES (?1, 1) \
+             ON CONFLICT (id) DO UPDATE SET version = version + 1 RETURNING version",
+        )?;
+        Ok(statement
+            .query_row([id], |row| row.get::<_, i64>(0))
+            .map(i64::unsigned_abs)?)
+    }
+}
+
+/// Something to do in a transaction, and somebody who waits for it.
+trait Work: Send {
+    /// Does it; whether to keep it.
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool;
+    /// Answers, once the transaction is over.
+    fn answer(self: Box<Self>, committed: Result<(), &StoreError>);
+}
+
+struct Piece<T, F> {
+    work: Option<F>,
+    done: Option<Outcome<T>>,
+    waiting: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T: Send, F: FnOnce(&mut Tx<'_>) -> Outcome<T> + Send> Work for Piece<T, F> {
+    fn run(&mut self, tx: &mut Tx<'_>) -> bool {
+        self.done = self.work.take().map(|work| work(tx));
+        matches!(self.done, Some(Ok(_)))
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), &StoreError>) {
+        let answer = match (self.done, committed) {
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (Some(Ok(_)) | None, Err(error)) => Err(error.clone()),
+            (Some(Err(fault)), _) => Err(fault.into()),
+            (None, Ok(())) => Err(unavailable("the work was not begun")),
+        };
+        // Whoever waited may have gone away; the work is done all the same.
+        let _ = self.waiting.send(answer);
+    }
+}
+
+/// The way to the writing thread.
+#[derive(Debug)]
+pub(super) struct Writer {
+    queue: Option<mpsc::Sender<Box<dyn Work>>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl std::fmt::Debug for dyn Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Work")
+    }
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection, versions: Arc<Versions>) -> Result<Self, StoreError> {
+        let (queue, waiting) = mpsc::channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("narthex-writer".to_owned())
+            .spawn(move || serve(connection, &versions, waiting))
+            .map_err(unavailable)?;
+        Ok(Self {
+            queue: Some(queue),
+            thread: Some(thread),
+        })
+    }
+
+    /// Does a piece of work in a transaction; answers when it is durable.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (waiting, answer) = oneshot::channel();
+        let piece = Box::new(Piece {
+            work: Some(work),
+            done: None,
+            waiting,
+        });
+        let stopped = || unavailable("the writer has stopped");
+        self.queue
+            .as_ref()
+            .ok_or_else(stopped)?
+            .send(piece)
+            .await
+            .map_err(|_| stopped())?;
+        answer.await.map_err(|_| stopped())?
+    }
+}
+
+/// What waits is still written.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the writer had panicked");
+        }
+    }
+}
+
+fn serve(connection: Connection, versions: &Versions, mut waiting: mpsc::Receiver<Box<dyn Work>>) {
+    let mut group = Vec::with_capacity(GROUP);
+    while let Some(first) = waiting.blocking_recv() {
+        group.push(first);
+        let mut moved = Vec::new();
+        let committed = commit(&connection, &mut group, &mut waiting, &mut moved);
+        if committed.is_ok() {
+            // INVARIANT: after the commit, before any answer.
+            for number in moved {
+                match number {
+                    Move::Policy(number) => versions.raise_policy(number),
+                    Move::Stripe(stripe, number) => versions.raise_stripe(stripe, number),
+                }
+            }
+        }
+        for work in group.drain(..) {
+            work.answer(committed.as_ref().copied());
+        }
+    }
+    // The next start finds nothing to recover.
+    let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
+}
+
+/// One transaction for everything that waits, and for what arrives while it is being made.
+fn commit(
+    connection: &Connection,
+    group: &mut Vec<Box<dyn Work>>,
+    waiting: &mut mpsc::Receiver<Box<dyn Work>>,
+    moved: &mut Vec<Move>,
+) -> Result<(), StoreError> {
+    let run = |statement: &str| connection.prepare_cached(statement)?.execute([]);
+    let mut all = || -> Result<(), rusqlite::Error> {
+        run("BEGIN IMMEDIATE")?;
+        let mut next = 0;
+        loop {
+            while let Some(work) = group.get_mut(next) {
+                run("SAVEPOINT piece")?;
+                let mut tx = Tx {
+                    connection,
+                    moved: Vec::new(),
+                };
+                if work.run(&mut tx) {
+                    moved.append(&mut tx.moved);
+                } else {
+                    run("ROLLBACK TO piece")?;
+                }
+                run("RELEASE piece")?;
+                next += 1;
+            }
+            if group.len() >= GROUP {
+                break;
+            }
+            match waiting.try_recv() {
+                Ok(work) => group.push(work),
+                Err(_) => break,
+            }
+        }
+        run("COMMIT").map(drop)
+    };
+    all().map_err(|error| {
+        if !connection.is_autocommit() {
+            let _ = connection.execute_batch("ROLLBACK");
+        }
+        tracing::error!(%error, "a group of changes could not be written");
+        StoreError::from(Fault::from(error))
+    })
+}
