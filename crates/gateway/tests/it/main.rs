@@ -4,6 +4,7 @@
 
 mod admin;
 mod keys;
+mod reasons;
 
 /// Compares with a file that is kept for review; `UPDATE=1` rewrites it.
 #[track_caller]
