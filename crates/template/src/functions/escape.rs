@@ -13,7 +13,7 @@ pub(super) static TABLE: &[Function] = &[
         Group::Text,
         "encodeURL",
         &["text"],
-        "the text for one part of a URL: everything but letters, digits and -_.!~*'() percent-encoded",
+        "the text for one part of a URL: everything but letters, digits and `-_.!~*'()` percent-encoded",
         &[example("{{encodeURL(\"a b/ě\")}}", "{}", "\"a%20b%2F%C4%9B\"")],
         Action::Eager(|args, run| {
             let text = utf8_percent_encode(&args.text(0, run)?, COMPONENT).to_string();
@@ -36,7 +36,7 @@ pub(super) static TABLE: &[Function] = &[
         Group::Text,
         "escapeHTML",
         &["text"],
-        "the text for HTML: & < > \" ' as entities",
+        "the text for HTML: `& < > \" '` as entities",
         &[example(
             "{{escapeHTML(\"<b>Hello</b>\")}}",
             "{}",
