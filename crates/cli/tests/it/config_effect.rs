@@ -21,12 +21,6 @@ const EFFECTS: &[Effect] = &[
         without: 200,
     },
     Effect {
-        line: "aliases = [\"https://alias.test\"]",
-        token: |token| token.issuer("https://alias.test"),
-        with: 200,
-        without: 401,
-    },
-    Effect {
         line: "leeway = \"5m\"",
         token: |token| token.expires_in(-120),
         with: 200,
@@ -100,65 +94,80 @@ const EFFECTS: &[Effect] = &[
     },
 ];
 
-fn config(idp: &IdentityProvider, upstream: &Upstream, line: &str) -> String {
+/// One issuer: its name is also in its `iss`.
+fn issuer(name: &str, idp: &IdentityProvider, line: &str) -> String {
     format!(
-        "[[issuer]]\nname = \"corp\"\nissuer = \"https://idp.test\"\njwks_url = \"{}\"\naudiences = [\"narthex\"]\n{line}\n\
-         [[route]]\npath = \"/whoami\"\nrequire = \"authenticated\"\nupstream = \"{}\"\n",
+        "[[issuer]]\nname = \"{name}\"\nissuer = \"https://{name}.test\"\njwks_url = \"{}\"\naudiences = [\"narthex\"]\n{line}\n\n",
         idp.jwks_url(),
+    )
+}
+
+fn route(upstream: &Upstream) -> String {
+    format!(
+        "[[route]]\npath = \"/whoami\"\nrequire = \"authenticated\"\nupstream = \"{}\"\n",
         upstream.url()
     )
 }
 
-/// Sends the effect's token: the status.
-async fn status(world: &World, effect: &Effect) -> u16 {
-    let token = (effect.token)(TestIssuer::new("https://idp.test").token().tags([])).sign();
+/// Sends a token in the way the option is about: the answer's status.
+async fn status(world: &World, line: &str, token: &str) -> u16 {
     let call = world.call("GET", "/whoami");
-    let call = if effect.line.starts_with("token_header") {
-        call.header("x-token", &token)
+    let call = if line.starts_with("token_header") {
+        call.header("x-token", token)
     } else {
-        call.bearer(&token)
+        call.bearer(token)
     };
     world.send(call).await.status
 }
 
-/// `on_invalid` only matters where there is a mapping.
+/// Each option has an issuer with it and one without it; beside that they are the same.
 #[tokio::test]
-async fn sec_config_effect_of_on_invalid() {
-    let mapping = "mapping = { user = { country = \"{{payload.country}}\" } }";
-    let token = TestIssuer::new("https://idp.test")
-        .token()
-        .claim("country", "Absurdistan")
-        .sign();
-    for (line, expected) in [
-        ("on_invalid = \"skip\"", 200),
-        ("on_invalid = \"refuse\"", 401),
-        ("", 401),
-    ] {
-        let world = World::with_config(|idp, upstream| config(idp, upstream, &format!("{line}\n{mapping}"))).await;
-        assert_eq!(
-            world.send(world.call("GET", "/whoami").bearer(&token)).await.status,
-            expected,
-            "{line}"
-        );
+async fn sec_config_effect() {
+    let world = World::with_config(|idp, upstream| {
+        idp.rotate(&[TestKey::Rsa1, TestKey::P256]);
+        let mut text = issuer("corp", idp, "");
+        for (index, effect) in EFFECTS.iter().enumerate() {
+            text += &issuer(&format!("with-{index}"), idp, effect.line);
+            text += &issuer(&format!("without-{index}"), idp, "");
+        }
+        text + &route(upstream)
+    })
+    .await;
+    for (index, effect) in EFFECTS.iter().enumerate() {
+        for (name, expected) in [("with", effect.with), ("without", effect.without)] {
+            let builder = TestIssuer::new(&format!("https://{name}-{index}.test"))
+                .token()
+                .tags([]);
+            let token = (effect.token)(builder).sign();
+            let status = status(&world, effect.line, &token).await;
+            assert_eq!(status, expected, "{name} `{}`\n{}", effect.line, world.narthex.logs());
+        }
     }
 }
 
+/// Options that only matter beside another one, or for an `iss` of their own.
 #[tokio::test]
-async fn sec_config_effect() {
-    for effect in EFFECTS {
-        for (line, expected) in [(effect.line, effect.with), ("", effect.without)] {
-            let world = World::with_config(|idp, upstream| {
-                idp.rotate(&[TestKey::Rsa1, TestKey::P256]);
-                config(idp, upstream, line)
-            })
-            .await;
-            assert_eq!(
-                status(&world, effect).await,
-                expected,
-                "`{}` with `{line}`\n{}",
-                effect.line,
-                world.narthex.logs()
-            );
-        }
+async fn sec_config_effect_of_combined_options() {
+    let mapping = "mapping = { user = { country = \"{{payload.country}}\" } }";
+    let world = World::with_config(|idp, upstream| {
+        issuer("corp", idp, "aliases = [\"https://alias.test\"]")
+            + &issuer("skips", idp, &format!("on_invalid = \"skip\"\n{mapping}"))
+            + &issuer("refuses", idp, &format!("on_invalid = \"refuse\"\n{mapping}"))
+            + &issuer("says-nothing", idp, mapping)
+            + &route(upstream)
+    })
+    .await;
+    for (issuer, expected) in [
+        ("alias", 200),
+        ("no-alias", 401),
+        ("skips", 200),
+        ("refuses", 401),
+        ("says-nothing", 401),
+    ] {
+        let token = TestIssuer::new(&format!("https://{issuer}.test"))
+            .token()
+            .claim("country", "Absurdistan")
+            .sign();
+        assert_eq!(status(&world, "", &token).await, expected, "{issuer}");
     }
 }

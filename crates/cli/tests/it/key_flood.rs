@@ -28,7 +28,7 @@ async fn sec_jwks_flood() {
         world.idp.behave(behaviour.clone());
         let before = world.idp.key_set_requests();
         // More than are remembered, once.
-        let flood = if behaviour == Behaviour::Good { 1_500 } else { 120 };
+        let flood = if behaviour == Behaviour::Good { 1_100 } else { 60 };
         for index in 0..flood {
             let token = member("x").kid(&format!("random-{index}")).sign();
             let answer = world.send(Call::get(&url).bearer(&token)).await;
@@ -43,7 +43,7 @@ async fn sec_jwks_flood() {
                 "{behaviour:?}: {}",
                 answer.text()
             );
-            if index % 50 == 0 {
+            if index % 20 == 0 {
                 let answer = world.send(Call::get(&url).bearer(&known(index))).await;
                 assert_eq!(answer.status, 200, "{behaviour:?}: {}", answer.text());
             }

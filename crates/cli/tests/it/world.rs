@@ -62,7 +62,7 @@ impl World {
             .config(&config(&idp, &upstream))
             .unwrap();
         let narthex = builder.start().await.unwrap();
-        let acme = json!({ "name": "acme", "external_member_groups": ["staff"], "external_admin_groups": ["owners"] });
+        let acme = json!({ "name": "acme", "realm": "corp", "external_member_groups": ["staff"], "external_admin_groups": ["owners"] });
         narthex.api().done("POST", "/organizations", Some(&acme)).await.unwrap();
         Self {
             idp,
