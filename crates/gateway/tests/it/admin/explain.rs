@@ -19,7 +19,9 @@ async fn hands_the_token_and_the_request_to_explain() {
 #[tokio::test]
 async fn a_token_is_never_printed() {
     let api = Fixture::new().await;
-    api.call("POST", "/explain", Some(json!({"token": "a.secret.c"}))).await.expect(200);
+    api.call("POST", "/explain", Some(json!({"token": "a.secret.c"})))
+        .await
+        .expect(200);
     let asked = api.surroundings.explained.lock().unwrap().pop().unwrap();
     assert!(!format!("{asked:?}").contains("secret"));
 }

@@ -68,7 +68,14 @@ impl Fixture {
         );
         let router = router(state.unwrap());
         let ids = Mutex::new(CountingIds(1_000_000));
-        let mut fixture = Self { directory, surroundings, clock, router, admin: String::new(), ids };
+        let mut fixture = Self {
+            directory,
+            surroundings,
+            clock,
+            router,
+            admin: String::new(),
+            ids,
+        };
         let role = narthex_directory::ScopedRole::Platform(narthex_directory::PlatformRole::Admin);
         fixture.admin = fixture.key(role).await;
         fixture
@@ -93,7 +100,10 @@ impl Fixture {
 
     /// Somebody at the command line, now.
     pub(crate) fn by(&self) -> narthex_directory::By {
-        narthex_directory::By { actor: narthex_directory::Actor::CommandLine, at_ms: self.clock.now_ms() }
+        narthex_directory::By {
+            actor: narthex_directory::Actor::CommandLine,
+            at_ms: self.clock.now_ms(),
+        }
     }
 
     /// Uses a token of the issuer `idp` in the realm `main` with these tags; the token's text is the external id.
@@ -114,24 +124,41 @@ impl Fixture {
             context: serde_json::Map::new(),
             tags: DesiredTags::Exactly(tags.iter().map(ToString::to_string).collect()),
             issued_at_ms: Some(self.clock.now_ms()),
-            token: TokenFingerprint { jti: Some("jti-1".to_owned()), sha256_prefix: Some("00ff".repeat(8)) },
+            token: TokenFingerprint {
+                jti: Some("jti-1".to_owned()),
+                sha256_prefix: Some("00ff".repeat(8)),
+            },
         };
-        let policy =
-            SyncPolicy { platform_admin_tags: TagList::parse("platform-admins").unwrap(), ..SyncPolicy::default() };
+        let policy = SyncPolicy {
+            platform_admin_tags: TagList::parse("platform-admins").unwrap(),
+            ..SyncPolicy::default()
+        };
         let mut ids = *self.ids.lock().unwrap();
-        let synced = sync(&*self.directory, &desired, &policy, self.clock.now_ms(), &mut ids).await.unwrap();
+        let synced = sync(&*self.directory, &desired, &policy, self.clock.now_ms(), &mut ids)
+            .await
+            .unwrap();
         *self.ids.lock().unwrap() = ids;
         let principals = &self.surroundings.principals;
-        principals.lock().unwrap().insert(external_id.to_owned(), Arc::clone(&synced.principal));
+        principals
+            .lock()
+            .unwrap()
+            .insert(external_id.to_owned(), Arc::clone(&synced.principal));
         synced.principal
     }
 
     /// Sends any request.
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
-        let response: Response<Body> = TowerToHyperService::new(self.router.clone()).call(request).await.unwrap();
+        let response: Response<Body> = TowerToHyperService::new(self.router.clone())
+            .call(request)
+            .await
+            .unwrap();
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes().to_vec();
-        Reply { status: parts.status, headers: parts.headers, bytes }
+        Reply {
+            status: parts.status,
+            headers: parts.headers,
+            bytes,
+        }
     }
 
     /// Calls an operation under `/api/v1` with the platform admin's key and these headers.
@@ -163,7 +190,8 @@ impl Fixture {
 
     /// Calls an operation with another key or token.
     pub(crate) async fn call_as(&self, bearer: &str, method: &str, path: &str, body: Option<Value>) -> Reply {
-        self.call_with(method, path, body, &[("authorization", &format!("Bearer {bearer}"))]).await
+        self.call_with(method, path, body, &[("authorization", &format!("Bearer {bearer}"))])
+            .await
     }
 
     /// Reads something that must be there.
@@ -198,7 +226,11 @@ impl Reply {
     #[track_caller]
     pub(crate) fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.text());
-        if self.bytes.is_empty() { Value::Null } else { self.json() }
+        if self.bytes.is_empty() {
+            Value::Null
+        } else {
+            self.json()
+        }
     }
 
     /// The detail of the problem document, which must have this status and reason.
@@ -219,11 +251,19 @@ impl Reply {
 impl Surroundings for Scenery {
     async fn authenticate(&self, token: &str, _: &HeaderMap) -> Result<Arc<Principal>, Refusal> {
         let principals = self.principals.lock().unwrap();
-        principals.get(token).cloned().ok_or(Refusal::new(Reason::TokenSignature))
+        principals
+            .get(token)
+            .cloned()
+            .ok_or(Refusal::new(Reason::TokenSignature))
     }
 
     fn realms(&self) -> Vec<Realm> {
-        self.realms.lock().unwrap().iter().map(|realm| Realm::new(*realm).unwrap()).collect()
+        self.realms
+            .lock()
+            .unwrap()
+            .iter()
+            .map(|realm| Realm::new(*realm).unwrap())
+            .collect()
     }
 
     fn issuers(&self) -> Vec<IssuerBody> {
@@ -298,7 +338,11 @@ fn health() -> KeyHealthBody {
             last_error: None,
         },
         keys: vec![key],
-        refused: vec![RefusedKeyBody { position: 1, kid: None, why: "its modulus is too small".to_owned() }],
+        refused: vec![RefusedKeyBody {
+            position: 1,
+            kid: None,
+            why: "its modulus is too small".to_owned(),
+        }],
         fresh_until: Some(Time(NOW_MS + 600_000)),
         usable_until: Some(Time(NOW_MS + 4_200_000)),
         fetching: false,

@@ -22,21 +22,35 @@ async fn the_same_create_again_is_answered_again_and_not_done_again() {
             assert!(!first.header(header).is_empty());
         }
     }
-    assert_eq!(api.get("/organizations/acme/teams").await["items"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        api.get("/organizations/acme/teams").await["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
 }
 
 #[tokio::test]
 async fn another_request_under_the_same_key_is_refused() {
     let api = Fixture::new().await;
-    api.call_with("POST", "/users", Some(json!({"external_id": "a"})), &[KEY]).await.expect(201);
-    let other = api.call_with("POST", "/users", Some(json!({"external_id": "b"})), &[KEY]).await;
+    api.call_with("POST", "/users", Some(json!({"external_id": "a"})), &[KEY])
+        .await
+        .expect(201);
+    let other = api
+        .call_with("POST", "/users", Some(json!({"external_id": "b"})), &[KEY])
+        .await;
     other.problem(422, "idempotency.key_reused");
     // Another actor's key, and the key elsewhere, are other keys.
-    api.call_with("POST", "/organizations", Some(json!({"name": "acme"})), &[KEY]).await.expect(201);
+    api.call_with("POST", "/organizations", Some(json!({"name": "acme"})), &[KEY])
+        .await
+        .expect(201);
     let made = api.post("/api-keys", json!({"name": "x", "role": "admin"})).await;
     let bearer = format!("Bearer {}", made["key"].as_str().unwrap());
     let headers = [KEY, ("authorization", bearer.as_str())];
-    api.call_with("POST", "/users", Some(json!({"external_id": "b"})), &headers).await.expect(201);
+    api.call_with("POST", "/users", Some(json!({"external_id": "b"})), &headers)
+        .await
+        .expect(201);
 }
 
 #[tokio::test]
@@ -44,7 +58,9 @@ async fn a_create_that_failed_may_be_tried_again() {
     let api = Fixture::new().await;
     api.surroundings.realms.lock().unwrap().clear();
     let body = json!({"external_id": "a"});
-    api.call_with("POST", "/users", Some(body.clone()), &[KEY]).await.problem(422, "resource.invalid");
+    api.call_with("POST", "/users", Some(body.clone()), &[KEY])
+        .await
+        .problem(422, "resource.invalid");
     api.surroundings.realms.lock().unwrap().push("main");
     api.call_with("POST", "/users", Some(body), &[KEY]).await.expect(201);
 }
@@ -53,9 +69,13 @@ async fn a_create_that_failed_may_be_tried_again() {
 async fn it_is_forgotten_after_a_day() {
     let api = Fixture::new().await;
     let body = json!({"external_id": "a"});
-    api.call_with("POST", "/users", Some(body.clone()), &[KEY]).await.expect(201);
+    api.call_with("POST", "/users", Some(body.clone()), &[KEY])
+        .await
+        .expect(201);
     api.clock.advance(24 * 3_600_000 + 1);
-    api.call_with("POST", "/users", Some(body), &[KEY]).await.problem(409, "resource.exists");
+    api.call_with("POST", "/users", Some(body), &[KEY])
+        .await
+        .problem(409, "resource.exists");
 }
 
 /// A key that was shown once is not kept to be shown again.
@@ -63,7 +83,10 @@ async fn it_is_forgotten_after_a_day() {
 async fn an_api_key_is_not_shown_twice() {
     let api = Fixture::new().await;
     let body = json!({"name": "x", "role": "viewer"});
-    let first = api.call_with("POST", "/api-keys", Some(body.clone()), &[KEY]).await.expect(201);
+    let first = api
+        .call_with("POST", "/api-keys", Some(body.clone()), &[KEY])
+        .await
+        .expect(201);
     let again = api.call_with("POST", "/api-keys", Some(body), &[KEY]).await.expect(201);
     assert!(first["key"].is_string());
     assert_eq!([&again["key"], &again["id"]], [&json!(null), &first["id"]]);
@@ -73,7 +96,14 @@ async fn an_api_key_is_not_shown_twice() {
 async fn a_key_that_cannot_be_one_is_refused() {
     let api = Fixture::new().await;
     for key in ["", &"x".repeat(256), "ü"] {
-        let reply = api.call_with("POST", "/users", Some(json!({"external_id": "a"})), &[("idempotency-key", key)]).await;
+        let reply = api
+            .call_with(
+                "POST",
+                "/users",
+                Some(json!({"external_id": "a"})),
+                &[("idempotency-key", key)],
+            )
+            .await;
         reply.problem(400, "request.malformed");
     }
 }

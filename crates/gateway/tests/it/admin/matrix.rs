@@ -17,7 +17,7 @@ const ACTORS: [&str; 9] = [
     "token: platform admin",
     "token: admin of acme",
     "token: member of acme",
-    "token: known to nobody",
+    "token: without any role",
 ];
 
 /// A directory with one of everything, and the bearer of each actor.
@@ -35,16 +35,34 @@ async fn world() -> World {
     let body = json!({"name": "acme", "external_admin_groups": "boss", "external_member_groups": "staff"});
     let acme = id(&api.post("/organizations", body).await);
     let umbrella = id(&api.post("/organizations", json!({"name": "umbrella"})).await);
-    let team = id(&api.post("/organizations/acme/teams", json!({"name": "Night shift"})).await);
+    let team = id(&api
+        .post("/organizations/acme/teams", json!({"name": "Night shift"}))
+        .await);
     let user = api.sign_in("subject", &["staff"]).await.user().id.to_string();
     for (path, role) in [("/organizations/acme", "member"), (&format!("/teams/{team}"), "member")] {
-        api.call("PUT", &format!("{path}/members/{user}"), Some(json!({"role": role}))).await.expect(200);
+        api.call("PUT", &format!("{path}/members/{user}"), Some(json!({"role": role})))
+            .await
+            .expect(200);
     }
-    api.call("PUT", &format!("/users/{user}/platform-role"), Some(json!({"role": "viewer"}))).await.expect(200);
+    api.call(
+        "PUT",
+        &format!("/users/{user}/platform-role"),
+        Some(json!({"role": "viewer"})),
+    )
+    .await
+    .expect(200);
     let logo = narthex_directory::Logo::new(vec![0xff, 0xd8, 0xff]).unwrap();
-    api.directory.set_logo(acme.parse().unwrap(), Some(logo), api.by()).await.unwrap();
+    api.directory
+        .set_logo(acme.parse().unwrap(), Some(logo), api.by())
+        .await
+        .unwrap();
     let key = id(&api.post("/api-keys", json!({"name": "x", "role": "viewer"})).await);
-    for (name, tag) in [("root", "platform-admins"), ("chief", "boss"), ("worker", "staff"), ("stranger", "none")] {
+    for (name, tag) in [
+        ("root", "platform-admins"),
+        ("chief", "boss"),
+        ("worker", "staff"),
+        ("stranger", "none"),
+    ] {
         api.sign_in(name, &[tag]).await;
     }
     let of_organization = |id: &str| ScopedRole::Organization(id.parse().unwrap(), OrganizationRole::Admin);
@@ -59,7 +77,14 @@ async fn world() -> World {
         Some("worker".to_owned()),
         Some("stranger".to_owned()),
     ];
-    World { api, bearers, acme, team, user, key }
+    World {
+        api,
+        bearers,
+        acme,
+        team,
+        user,
+        key,
+    }
 }
 
 fn id(made: &Value) -> String {
@@ -86,12 +111,36 @@ fn body(operation: &str) -> Option<Value> {
 
 /// Rows beside the operations: what an organization's admin may do to the organization depends on the member.
 const MEMBERS: [(&str, &str, &str); 6] = [
-    ("update_organization: name", "PATCH /organizations/{organization}", r#"{"name":"x"}"#),
-    ("update_organization: external_id", "PATCH /organizations/{organization}", r#"{"external_id":"x"}"#),
-    ("update_organization: membership", "PATCH /organizations/{organization}", r#"{"membership":"mixed"}"#),
-    ("update_organization: status", "PATCH /organizations/{organization}", r#"{"status":"active"}"#),
-    ("update_team: organization", "PATCH /teams/{team}", r#"{"organization":"umbrella"}"#),
-    ("update_team: external_id", "PATCH /teams/{team}", r#"{"external_id":"x"}"#),
+    (
+        "update_organization: name",
+        "PATCH /organizations/{organization}",
+        r#"{"name":"x"}"#,
+    ),
+    (
+        "update_organization: external_id",
+        "PATCH /organizations/{organization}",
+        r#"{"external_id":"x"}"#,
+    ),
+    (
+        "update_organization: membership",
+        "PATCH /organizations/{organization}",
+        r#"{"membership":"mixed"}"#,
+    ),
+    (
+        "update_organization: status",
+        "PATCH /organizations/{organization}",
+        r#"{"status":"active"}"#,
+    ),
+    (
+        "update_team: organization",
+        "PATCH /teams/{team}",
+        r#"{"organization":"umbrella"}"#,
+    ),
+    (
+        "update_team: external_id",
+        "PATCH /teams/{team}",
+        r#"{"external_id":"x"}"#,
+    ),
 ];
 
 /// One call in a world of its own: `yes`, `no` (403) or `who?` (401).
@@ -106,7 +155,12 @@ async fn cell(actor: usize, method: &str, path: &str, body: Option<Value>) -> &'
         .replace("{name}", "idp");
     let reply = match &world.bearers[actor] {
         Some(bearer) => world.api.call_as(bearer, method, &path, body).await,
-        None => world.api.call_with(method, &path, body, &[("authorization", "None")]).await,
+        None => {
+            world
+                .api
+                .call_with(method, &path, body, &[("authorization", "None")])
+                .await
+        }
     };
     match reply.status.as_u16() {
         200..=299 => "yes",
@@ -127,17 +181,28 @@ async fn every_operation_by_every_kind_of_actor_is_in_the_matrix() {
         for (method, operation) in item.as_object().unwrap() {
             let name = operation["operationId"].as_str().unwrap().to_owned();
             let takes_json = !operation["requestBody"]["content"]["application/json"].is_null();
-            assert_eq!(takes_json, body(&name).is_some(), "`{name}` takes a body and this test sends none, or the reverse");
+            assert_eq!(
+                takes_json,
+                body(&name).is_some(),
+                "`{name}` takes a body and this test sends none, or the reverse"
+            );
             let body = body(&name);
             rows.push((name, method.to_uppercase(), path.clone(), body));
         }
     }
     for (name, operation, body) in MEMBERS {
         let (method, path) = operation.split_once(' ').unwrap();
-        rows.push((name.to_owned(), method.to_owned(), path.to_owned(), serde_json::from_str(body).unwrap()));
+        rows.push((
+            name.to_owned(),
+            method.to_owned(),
+            path.to_owned(),
+            serde_json::from_str(body).unwrap(),
+        ));
     }
     rows.sort_by(|a, b| a.0.cmp(&b.0));
-    let mut table = String::from("Who may do what through the admin API. `no` is 403, `who?` is 401.\n`acme` is the organization the operation is about.\n\n");
+    let mut table = String::from(
+        "Who may do what through the admin API. `no` is 403, `who?` is 401.\n`acme` is the organization the operation is about.\n\n",
+    );
     for (index, actor) in ACTORS.iter().enumerate() {
         writeln!(table, "  {index} = {actor}").unwrap();
     }

@@ -21,7 +21,9 @@ fn reference() -> PathBuf {
 #[tokio::test]
 async fn it_is_served_to_anybody() {
     let api = Fixture::new().await;
-    let reply = api.send(Request::get("/openapi.json").body(Body::empty()).unwrap()).await;
+    let reply = api
+        .send(Request::get("/openapi.json").body(Body::empty()).unwrap())
+        .await;
     assert_eq!(reply.header("content-type"), "application/json");
     assert_eq!(reply.expect(200)["openapi"], "3.1.0");
 }
@@ -36,7 +38,10 @@ fn it_holds_together() {
             assert!(operation["summary"].is_string(), "{method} {path} has no summary");
             for status in ["401", "403", "500", "503"] {
                 let problem = &operation["responses"][status]["content"]["application/problem+json"];
-                assert_eq!(problem["schema"]["$ref"], "#/components/schemas/Problem", "{method} {path} {status}");
+                assert_eq!(
+                    problem["schema"]["$ref"], "#/components/schemas/Problem",
+                    "{method} {path} {status}"
+                );
             }
             ids.push(operation["operationId"].as_str().unwrap().to_owned());
         }

@@ -1,6 +1,8 @@
 //! `sec_console_secrets`: no API reads a secret back.
 
-use narthex_directory::{ApiKey, ApiKeyId, AssertionKey, CountingIds, Directory, PlatformRole, ScopedRole, SecretBytes, SecretHash};
+use narthex_directory::{
+    ApiKey, ApiKeyId, AssertionKey, CountingIds, Directory, PlatformRole, ScopedRole, SecretBytes, SecretHash,
+};
 use serde_json::{Value, json};
 
 use super::Fixture;
@@ -29,9 +31,18 @@ async fn sec_console_secrets() {
         signs_until_ms: NOW_MS + 1,
         published_until_ms: NOW_MS + 2,
     };
-    api.directory.rotate_assertion_key(assertion, 0, api.by()).await.unwrap();
-    api.post("/organizations", json!({"name": "acme", "external_member_groups": "staff"})).await;
-    let team = api.post("/organizations/acme/teams", json!({"name": "Night shift"})).await;
+    api.directory
+        .rotate_assertion_key(assertion, 0, api.by())
+        .await
+        .unwrap();
+    api.post(
+        "/organizations",
+        json!({"name": "acme", "external_member_groups": "staff"}),
+    )
+    .await;
+    let team = api
+        .post("/organizations/acme/teams", json!({"name": "Night shift"}))
+        .await;
     let user = api.sign_in("ada", &["staff"]).await.user().id.to_string();
     let fresh = api.post("/api-keys", json!({"name": "fresh", "role": "admin"})).await;
 

@@ -1,5 +1,6 @@
 //! `/tags`
 
+use narthex_directory::{Directory, Flush};
 use serde_json::json;
 
 use crate::admin::Fixture;
@@ -9,8 +10,14 @@ async fn a_seen_tag_shows_who_lists_it_for_which_role() {
     let api = Fixture::new().await;
     let body = json!({"name": "acme", "external_admin_groups": "staff", "external_member_groups": "staff"});
     let acme = api.post("/organizations", body).await;
-    api.post("/organizations", json!({"name": "other", "realm": "two", "external_member_groups": "staff"})).await;
+    api.post(
+        "/organizations",
+        json!({"name": "other", "realm": "two", "external_member_groups": "staff"}),
+    )
+    .await;
     api.sign_in("ada", &["staff", "Staff"]).await;
+    // What tokens carried is written down off the request.
+    api.directory.flush(Flush::All).await.unwrap();
     let page = api.get("/tags?realm=main").await;
     let row = |tag: &str, organizations: serde_json::Value| {
         json!({

@@ -30,8 +30,13 @@ async fn takes_tags_as_an_array_or_as_text_and_answers_arrays() {
 #[tokio::test]
 async fn the_label_defaults_to_the_name_which_is_unique() {
     let api = Fixture::new().await;
-    assert_eq!(api.post("/organizations", json!({"name": "acme"})).await["label"], "acme");
-    api.call("POST", "/organizations", Some(json!({"name": "acme"}))).await.problem(409, "resource.exists");
+    assert_eq!(
+        api.post("/organizations", json!({"name": "acme"})).await["label"],
+        "acme"
+    );
+    api.call("POST", "/organizations", Some(json!({"name": "acme"})))
+        .await
+        .problem(409, "resource.exists");
 }
 
 #[tokio::test]
@@ -44,13 +49,28 @@ async fn says_which_value_breaks_which_rule() {
         (json!({"name": "acme", "website": "javascript:alert(1)"}), "website"),
         (json!({"name": "acme", "website": "acme.example"}), "website"),
         (json!({"name": "acme", "timezone": "CET+1"}), "timezone"),
-        (json!({"name": "acme", "external_admin_groups": "\"open"}), "external_admin_groups"),
-        (json!({"name": "acme", "external_member_groups": ["x".repeat(513)]}), "external_member_groups"),
+        (
+            json!({"name": "acme", "external_admin_groups": "\"open"}),
+            "external_admin_groups",
+        ),
+        (
+            json!({"name": "acme", "external_member_groups": ["x".repeat(513)]}),
+            "external_member_groups",
+        ),
     ] {
-        let detail = api.call("POST", "/organizations", Some(body)).await.problem(422, "resource.invalid");
+        let detail = api
+            .call("POST", "/organizations", Some(body))
+            .await
+            .problem(422, "resource.invalid");
         assert!(detail.starts_with(&format!("`{field}`: ")), "{detail}");
     }
     let wrong = json!({"name": "acme", "external_admin_groups": 5});
-    let detail = api.call("POST", "/organizations", Some(wrong)).await.problem(400, "request.malformed");
-    assert!(detail.contains("external_admin_groups") && detail.contains("commas"), "{detail}");
+    let detail = api
+        .call("POST", "/organizations", Some(wrong))
+        .await
+        .problem(400, "request.malformed");
+    assert!(
+        detail.contains("external_admin_groups") && detail.contains("commas"),
+        "{detail}"
+    );
 }

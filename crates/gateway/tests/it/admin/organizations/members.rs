@@ -30,12 +30,25 @@ async fn a_role_by_hand_stands_beside_what_tokens_give_and_the_highest_counts() 
     let api = Fixture::new().await;
     let ada = acme(&api).await;
     let path = format!("/organizations/acme/members/{ada}");
-    let member = api.call("PUT", &path, Some(json!({"role": "admin", "why": "holiday cover"}))).await.expect(200);
+    let member = api
+        .call("PUT", &path, Some(json!({"role": "admin", "why": "holiday cover"})))
+        .await
+        .expect(200);
     assert_eq!(member["role"], "admin");
-    let sources: Vec<&Value> = member["grants"].as_array().unwrap().iter().map(|grant| &grant["source"]).collect();
+    let sources: Vec<&Value> = member["grants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|grant| &grant["source"])
+        .collect();
     assert_eq!(sources, ["tag", "manual"]);
     // Lower by hand than by tag changes nothing about who counts.
-    assert_eq!(api.call("PUT", &path, Some(json!({"role": "executor"}))).await.expect(200)["role"], "member");
+    assert_eq!(
+        api.call("PUT", &path, Some(json!({"role": "executor"})))
+            .await
+            .expect(200)["role"],
+        "member"
+    );
     api.call("DELETE", &path, None).await.expect(204);
     assert_eq!(api.get(&path).await["role"], "member");
     // What a tag gives is not taken away by hand.
@@ -48,21 +61,38 @@ async fn somebody_who_is_no_member_is_unknown_here() {
     let api = Fixture::new().await;
     acme(&api).await;
     let bob = api.sign_in("bob", &[]).await.user().id;
-    api.call("GET", &format!("/organizations/acme/members/{bob}"), None).await.problem(404, "resource.unknown");
+    api.call("GET", &format!("/organizations/acme/members/{bob}"), None)
+        .await
+        .problem(404, "resource.unknown");
     for id in ["01hf7yat000000000000000019", "bob"] {
         let path = format!("/organizations/acme/members/{id}");
-        api.call("PUT", &path, Some(json!({"role": "member"}))).await.problem(404, "resource.unknown");
+        api.call("PUT", &path, Some(json!({"role": "member"})))
+            .await
+            .problem(404, "resource.unknown");
         api.call("DELETE", &path, None).await.problem(404, "resource.unknown");
     }
-    let wrong = api.call("PUT", &format!("/organizations/acme/members/{bob}"), Some(json!({"role": "owner"}))).await;
+    let wrong = api
+        .call(
+            "PUT",
+            &format!("/organizations/acme/members/{bob}"),
+            Some(json!({"role": "owner"})),
+        )
+        .await;
     assert!(wrong.problem(400, "request.malformed").contains("role"));
 }
 
 #[tokio::test]
 async fn an_external_only_organization_takes_no_role_by_hand() {
     let api = Fixture::new().await;
-    api.post("/organizations", json!({"name": "acme", "membership": "external_only"})).await;
+    api.post("/organizations", json!({"name": "acme", "membership": "external_only"}))
+        .await;
     let bob = api.sign_in("bob", &[]).await.user().id;
-    let reply = api.call("PUT", &format!("/organizations/acme/members/{bob}"), Some(json!({"role": "member"}))).await;
+    let reply = api
+        .call(
+            "PUT",
+            &format!("/organizations/acme/members/{bob}"),
+            Some(json!({"role": "member"})),
+        )
+        .await;
     reply.problem(409, "organization.external_only");
 }

@@ -7,8 +7,14 @@ async fn is_found_by_id_and_by_name() {
     let api = Fixture::new().await;
     let made = api.post("/organizations", json!({"name": "acme"})).await;
     assert_eq!(api.get("/organizations/acme").await, made);
-    assert_eq!(api.get(&format!("/organizations/{}", made["id"].as_str().unwrap())).await, made);
-    api.call("GET", "/organizations/Acme", None).await.problem(404, "resource.unknown");
+    assert_eq!(
+        api.get(&format!("/organizations/{}", made["id"].as_str().unwrap()))
+            .await,
+        made
+    );
+    api.call("GET", "/organizations/Acme", None)
+        .await
+        .problem(404, "resource.unknown");
 }
 
 /// Nobody can hide an organization behind another one that is named after its id.

@@ -15,7 +15,13 @@ async fn changes_what_is_given_and_only_that() {
     assert_eq!(now["external_admin_groups"], json!(["boss"]));
     assert_eq!(now["external_member_groups"], json!(["staff", "temps"]));
     assert_eq!([&now["website"], &now["label"]], [&json!(null), &json!("Acme")]);
-    let emptied = api.call("PATCH", "/organizations/acme", Some(json!({"external_admin_groups": null}))).await;
+    let emptied = api
+        .call(
+            "PATCH",
+            "/organizations/acme",
+            Some(json!({"external_admin_groups": null})),
+        )
+        .await;
     assert_eq!(emptied.expect(200)["external_admin_groups"], json!([]));
 }
 
@@ -24,10 +30,16 @@ async fn if_match_is_honoured_and_the_realm_is_fixed() {
     let api = Fixture::new().await;
     api.post("/organizations", json!({"name": "acme"})).await;
     let change = Some(json!({"label": "x"}));
-    api.call_with("PATCH", "/organizations/acme", change.clone(), &[("if-match", "\"1\"")]).await.expect(200);
-    let late = api.call_with("PATCH", "/organizations/acme", change, &[("if-match", "\"1\"")]).await;
+    api.call_with("PATCH", "/organizations/acme", change.clone(), &[("if-match", "\"1\"")])
+        .await
+        .expect(200);
+    let late = api
+        .call_with("PATCH", "/organizations/acme", change, &[("if-match", "\"1\"")])
+        .await;
     late.problem(412, "resource.changed");
-    let realm = api.call("PATCH", "/organizations/acme", Some(json!({"realm": "two"}))).await;
+    let realm = api
+        .call("PATCH", "/organizations/acme", Some(json!({"realm": "two"})))
+        .await;
     assert!(realm.problem(400, "request.malformed").contains("realm"));
 }
 
@@ -48,9 +60,14 @@ async fn what_the_configuration_declares_is_changed_there() {
         membership: found.membership,
         status: found.status,
     };
-    api.directory.declare_organizations(vec![declared], api.by()).await.unwrap();
+    api.directory
+        .declare_organizations(vec![declared], api.by())
+        .await
+        .unwrap();
     assert_eq!(api.get("/organizations/acme").await["origin"], "config");
-    let reply = api.call("PATCH", "/organizations/acme", Some(json!({"label": "x"}))).await;
+    let reply = api
+        .call("PATCH", "/organizations/acme", Some(json!({"label": "x"})))
+        .await;
     assert!(reply.problem(409, "resource.declared").contains("configuration"));
 }
 
@@ -61,8 +78,14 @@ async fn an_organizations_admin_changes_what_is_its_own() {
     let made = api.post("/organizations", json!({"name": "acme"})).await;
     let id = made["id"].as_str().unwrap().parse().unwrap();
     let key = api.key(ScopedRole::Organization(id, OrganizationRole::Admin)).await;
-    for change in [json!({"label": "x"}), json!({"external_admin_groups": "boss"}), json!({"contact_name": "Grace"})] {
-        api.call_as(&key, "PATCH", "/organizations/acme", Some(change)).await.expect(200);
+    for change in [
+        json!({"label": "x"}),
+        json!({"external_admin_groups": "boss"}),
+        json!({"contact_name": "Grace"}),
+    ] {
+        api.call_as(&key, "PATCH", "/organizations/acme", Some(change))
+            .await
+            .expect(200);
     }
     for change in [
         json!({"name": "other"}),
@@ -73,7 +96,10 @@ async fn an_organizations_admin_changes_what_is_its_own() {
         json!({"label": "y", "status": "active"}),
     ] {
         let reply = api.call_as(&key, "PATCH", "/organizations/acme", Some(change)).await;
-        assert_eq!(reply.problem(403, "organization.role"), "only platform admins may do this");
+        assert_eq!(
+            reply.problem(403, "organization.role"),
+            "only platform admins may do this"
+        );
     }
     assert_eq!(api.get("/organizations/acme").await["label"], "x");
 }
@@ -81,11 +107,22 @@ async fn an_organizations_admin_changes_what_is_its_own() {
 #[tokio::test]
 async fn a_suspended_organizations_admin_reaches_nothing() {
     let api = Fixture::new().await;
-    let made = api.post("/organizations", json!({"name": "acme", "external_admin_groups": "boss"})).await;
+    let made = api
+        .post(
+            "/organizations",
+            json!({"name": "acme", "external_admin_groups": "boss"}),
+        )
+        .await;
     let id = made["id"].as_str().unwrap().parse().unwrap();
     let key = api.key(ScopedRole::Organization(id, OrganizationRole::Admin)).await;
-    api.call("PATCH", "/organizations/acme", Some(json!({"status": "suspended"}))).await.expect(200);
+    api.call("PATCH", "/organizations/acme", Some(json!({"status": "suspended"})))
+        .await
+        .expect(200);
     api.sign_in("ada", &["boss"]).await;
-    api.call_as(&key, "GET", "/organizations/acme", None).await.problem(403, "organization.suspended");
-    api.call_as("ada", "GET", "/organizations/acme", None).await.problem(403, "organization.role");
+    api.call_as(&key, "GET", "/organizations/acme", None)
+        .await
+        .problem(403, "organization.suspended");
+    api.call_as("ada", "GET", "/organizations/acme", None)
+        .await
+        .problem(403, "organization.role");
 }

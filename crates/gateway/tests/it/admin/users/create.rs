@@ -28,9 +28,13 @@ async fn makes_a_user_with_exactly_the_fields_of_the_specification() {
 async fn the_username_defaults_to_the_external_id_and_both_are_unique_in_the_realm() {
     let api = Fixture::new().await;
     assert_eq!(api.post("/users", json!({"external_id": "a"})).await["username"], "a");
-    let again = api.call("POST", "/users", Some(json!({"external_id": "a", "username": "b"}))).await;
+    let again = api
+        .call("POST", "/users", Some(json!({"external_id": "a", "username": "b"})))
+        .await;
     assert!(again.problem(409, "resource.exists").contains("external_id"));
-    let same_name = api.call("POST", "/users", Some(json!({"external_id": "b", "username": "a"}))).await;
+    let same_name = api
+        .call("POST", "/users", Some(json!({"external_id": "b", "username": "a"})))
+        .await;
     assert!(same_name.problem(409, "resource.exists").contains("username"));
     api.post("/users", json!({"external_id": "a", "realm": "other"})).await;
 }
@@ -48,7 +52,10 @@ async fn says_which_value_breaks_which_rule() {
         (json!({"external_id": "a", "locale": "!"}), "locale"),
         (json!({"external_id": "a", "name": "x".repeat(257)}), "name"),
     ] {
-        let detail = api.call("POST", "/users", Some(body)).await.problem(422, "resource.invalid");
+        let detail = api
+            .call("POST", "/users", Some(body))
+            .await
+            .problem(422, "resource.invalid");
         assert!(detail.starts_with(&format!("`{field}`: ")), "{detail}");
     }
 }
@@ -58,7 +65,12 @@ async fn a_realm_must_be_named_where_there_is_more_than_one_or_none() {
     let api = Fixture::new().await;
     api.surroundings.realms.lock().unwrap().push("second");
     let create = || api.call("POST", "/users", Some(json!({"external_id": "a"})));
-    assert!(create().await.problem(422, "resource.invalid").contains("more than one realm"));
+    assert!(
+        create()
+            .await
+            .problem(422, "resource.invalid")
+            .contains("more than one realm")
+    );
     api.surroundings.realms.lock().unwrap().clear();
     assert!(create().await.problem(422, "resource.invalid").contains("no issuer"));
 }

@@ -4,7 +4,14 @@ use crate::admin::Fixture;
 
 fn roles(page: &Value) -> Vec<(&str, &str)> {
     let items = page["items"].as_array().unwrap().iter();
-    items.map(|grant| (grant["scope"]["name"].as_str().unwrap_or("-"), grant["role"].as_str().unwrap())).collect()
+    items
+        .map(|grant| {
+            (
+                grant["scope"]["name"].as_str().unwrap_or("-"),
+                grant["role"].as_str().unwrap(),
+            )
+        })
+        .collect()
 }
 
 #[tokio::test]
@@ -37,7 +44,11 @@ async fn says_who_had_which_role_when_and_which_token_gave_it() {
         ("2023-11-14T23:13:20%2B00:30", vec![("acme", "member")]),
         ("2023-11-14T23:13:20Z", vec![("acme", "admin")]),
     ] {
-        assert_eq!(roles(&api.get(&format!("{path}?as_of={as_of}")).await), expected, "{as_of}");
+        assert_eq!(
+            roles(&api.get(&format!("{path}?as_of={as_of}")).await),
+            expected,
+            "{as_of}"
+        );
     }
 }
 
@@ -46,8 +57,15 @@ async fn a_time_that_is_none_is_named() {
     let api = Fixture::new().await;
     let id = api.sign_in("ada", &[]).await.user().id;
     let path = format!("/users/{id}/grants");
-    for query in ["as_of=yesterday", "as_of=2023-11-14", "as_of=2023-11-14T22:13:20Z&all=true"] {
-        let detail = api.call("GET", &format!("{path}?{query}"), None).await.problem(400, "request.malformed");
+    for query in [
+        "as_of=yesterday",
+        "as_of=2023-11-14",
+        "as_of=2023-11-14T22:13:20Z&all=true",
+    ] {
+        let detail = api
+            .call("GET", &format!("{path}?{query}"), None)
+            .await
+            .problem(400, "request.malformed");
         assert!(detail.contains("as_of"), "{detail}");
     }
 }
