@@ -107,12 +107,11 @@ impl Actor {
         self.scopes.iter().any(|scope| match scope {
             ActorScope::Platform(PlatformRole::Admin) => true,
             ActorScope::Platform(PlatformRole::Viewer) => action.is_reading(),
-            ActorScope::Platform(PlatformRole::User) => false,
             // SECURITY: an action that is about no organization is never an organization admin's.
             ActorScope::Organization(own, OrganizationRole::Admin) => {
                 action.is_for_organization_admins() && organization == Some(*own)
             }
-            ActorScope::Organization(..) => false,
+            ActorScope::Platform(PlatformRole::User) | ActorScope::Organization(..) => false,
         })
     }
 }

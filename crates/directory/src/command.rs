@@ -11,7 +11,7 @@ use crate::role::{PlatformRole, Scope, ScopedRole};
 use crate::user::{Profile, User, UserStatus};
 
 /// What to do with a field that may be empty.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Edit<T> {
     /// Leave it.
     #[default]

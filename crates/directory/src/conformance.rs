@@ -22,6 +22,7 @@ pub mod keeping;
 pub mod links;
 pub mod records;
 pub mod tags;
+pub mod walk;
 pub mod world;
 
 /// Makes one test per case. `$open` is the path of an async function without arguments that gives a new, empty

@@ -83,7 +83,7 @@ impl Event<'_> {
                 tracing::warn!(event = "upstream_failed", request_id, %error, "an upstream gave no answer");
             }
             Event::Reloaded { generation } => {
-                tracing::info!(event = "reloaded", generation, "a new configuration is in use")
+                tracing::info!(event = "reloaded", generation, "a new configuration is in use");
             }
             Event::ReloadRefused { problems } => tracing::error!(
                 event = "reload_refused",
@@ -91,7 +91,7 @@ impl Event<'_> {
                 "the new configuration is refused; the old one stays"
             ),
             Event::BackgroundFailed { task, error } => {
-                tracing::warn!(event = "background_failed", task, %error, "it will be tried again")
+                tracing::warn!(event = "background_failed", task, %error, "it will be tried again");
             }
         }
     }

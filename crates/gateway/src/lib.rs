@@ -52,7 +52,7 @@ pub use keys::{
 pub use metrics::Metrics;
 pub use proxy::{ForwardToken, Upstream, UpstreamProtocol};
 pub use rate::{RateLimit, RateLimiter};
-pub use respond::Refusal;
+pub use respond::{Refusal, status as status_of};
 pub use runtime::{IssuerRuntime, RouteRuntime, Runtime};
 pub use server::{ServerSettings, serve};
 pub use stream::StreamLimits;

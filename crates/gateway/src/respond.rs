@@ -45,7 +45,7 @@ impl Refusal {
 
 /// The status a reason is answered with (`product.md` section 8): 401 for the token, 403 for the person or the route,
 /// 400 for the request, 404 for an unknown route, 503 when nothing could be decided.
-pub(crate) const fn status(reason: Reason) -> StatusCode {
+pub const fn status(reason: Reason) -> StatusCode {
     use Reason as R;
     match reason {
         R::TokenMultiple | R::RequestPath => StatusCode::BAD_REQUEST,

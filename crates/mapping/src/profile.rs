@@ -33,13 +33,13 @@ mod tests {
 
     #[test]
     fn people_write_what_tokens_may_say() {
-        assert_eq!(text("  Ada "), Ok(Some("Ada".to_owned())));
-        assert_eq!(text(" "), Ok(None));
-        assert_eq!(country("cz"), Ok(Some("CZE".to_owned())));
-        assert_eq!(timezone("europe/prague"), Ok(Some("Europe/Prague".to_owned())));
-        assert_eq!(language("cs_cz"), Ok(Some("cs-CZ".to_owned())));
-        assert_eq!(country("Bohemia"), Err(Breach::Country));
-        assert_eq!(timezone("Mars/Olympus"), Err(Breach::Zone));
-        assert_eq!(language("not a language"), Err(Breach::LanguageTag));
+        assert_eq!(text("  Ada ").unwrap().as_deref(), Some("Ada"));
+        assert_eq!(text(" ").unwrap(), None);
+        assert_eq!(country("cz").unwrap().as_deref(), Some("CZE"));
+        assert_eq!(timezone("europe/prague").unwrap().as_deref(), Some("Europe/Prague"));
+        assert_eq!(language("cs_cz").unwrap().as_deref(), Some("cs-CZ"));
+        assert!(matches!(country("Bohemia"), Err(Breach::Country)));
+        assert!(matches!(timezone("Mars/Olympus"), Err(Breach::Zone)));
+        assert!(matches!(language("not a language"), Err(Breach::LanguageTag)));
     }
 }

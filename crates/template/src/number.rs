@@ -17,12 +17,7 @@ pub fn number_text(number: f64) -> String {
         return "NaN".to_owned();
     }
     if number.is_infinite() {
-        return if number > 0.0 {
-            "Infinity"
-        } else {
-            "-Infinity"
-        }
-        .to_owned();
+        return if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
     }
     if number == 0.0 {
         return "0".to_owned();
@@ -136,11 +131,7 @@ pub(crate) fn shown(number: f64, decimals: usize) -> String {
         };
     };
     let negative = whole.starts_with('-');
-    let mut digits: Vec<u8> = whole
-        .bytes()
-        .filter(u8::is_ascii_digit)
-        .chain(kept.bytes())
-        .collect();
+    let mut digits: Vec<u8> = whole.bytes().filter(u8::is_ascii_digit).chain(kept.bytes()).collect();
     if rest.as_bytes().first().is_some_and(|digit| *digit >= b'5') {
         increment(&mut digits);
     }

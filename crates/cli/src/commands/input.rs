@@ -31,7 +31,8 @@ pub(crate) fn argument_or_stdin(argument: String) -> anyhow::Result<String> {
         return Err(misused(format!("standard input holds more than {BYTES_MOST} bytes")));
     }
     // What is not UTF-8 is no token, template or JSON, and fails as such, with the place.
-    let mut text = String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    let mut text =
+        String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
     if text.ends_with('\n') {
         text.pop();
         if text.ends_with('\r') {
@@ -43,10 +44,18 @@ pub(crate) fn argument_or_stdin(argument: String) -> anyhow::Result<String> {
 
 /// The bytes of a file that an option names.
 pub(crate) fn file(option: &str, path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-    let refuse = |cause: String| misused(format!("the file of `{option}`, `{}`, cannot be read: {cause}", path.display()));
+    let refuse = |cause: String| {
+        misused(format!(
+            "the file of `{option}`, `{}`, cannot be read: {cause}",
+            path.display()
+        ))
+    };
     let opened = std::fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
     let mut bytes = Zeroizing::new(Vec::new());
-    opened.take(BYTES_MOST + 1).read_to_end(&mut bytes).map_err(|error| refuse(error.to_string()))?;
+    opened
+        .take(BYTES_MOST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| refuse(error.to_string()))?;
     if bytes.len() as u64 > BYTES_MOST {
         return Err(refuse(format!("it is larger than {BYTES_MOST} bytes")));
     }

@@ -30,7 +30,11 @@ pub(crate) enum Tone {
 impl Screen {
     /// What standard output is.
     pub(crate) fn of_stdout() -> Self {
-        if std::io::stdout().is_terminal() { Self::Colours } else { Self::Plain }
+        if std::io::stdout().is_terminal() {
+            Self::Colours
+        } else {
+            Self::Plain
+        }
     }
 
     /// Text in its colour.

@@ -2,6 +2,8 @@
 //! provider of its own. What can be said in a file is a scenario (`tests/scenarios`); here is what needs code.
 
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
 mod caches;
 #[cfg(test)]
 mod config_effect;

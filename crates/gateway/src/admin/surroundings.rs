@@ -208,7 +208,10 @@ pub struct ExplainRequest {
 /// SECURITY: not the token.
 impl std::fmt::Debug for ExplainRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ExplainRequest").field("request", &self.request).field("at", &self.at).finish_non_exhaustive()
+        f.debug_struct("ExplainRequest")
+            .field("request", &self.request)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -240,8 +243,11 @@ impl From<IssuerHealth> for KeyHealthBody {
             last_seen_at: key.last_seen_at.map(time),
             present: key.present,
         });
-        let refused =
-            health.refused.into_iter().map(|key| RefusedKeyBody { position: key.position, kid: key.kid, why: key.why });
+        let refused = health.refused.into_iter().map(|key| RefusedKeyBody {
+            position: key.position,
+            kid: key.kid,
+            why: key.why,
+        });
         Self {
             summary: KeySummary {
                 serving: health.serving,
@@ -250,7 +256,10 @@ impl From<IssuerHealth> for KeyHealthBody {
                 age_seconds: health.age_seconds,
                 next_refresh_at: health.next_refresh_at.map(time),
                 failures_in_a_row: health.failures_in_a_row,
-                last_error: health.last_error.map(|error| KeyErrorBody { at: time(error.at), why: error.message }),
+                last_error: health.last_error.map(|error| KeyErrorBody {
+                    at: time(error.at),
+                    why: error.message,
+                }),
             },
             keys: keys.collect(),
             refused: refused.collect(),

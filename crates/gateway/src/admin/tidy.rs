@@ -45,7 +45,16 @@ fn breach(field: &'static str) -> impl FnOnce(Breach) -> ApiError {
 ///
 /// SECURITY: the console shows it as a link; `javascript:` and the like must not get there.
 pub(crate) fn website(field: &'static str, value: &str) -> Result<Option<String>, ApiError> {
-    let Some(address) = text(field, value)? else { return Ok(None) };
+    let Some(address) = text(field, value)? else {
+        return Ok(None);
+    };
     let is_site = url::Url::parse(&address).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    if is_site { Ok(Some(address)) } else { Err(ApiError::invalid(field, "it must be an `https://` or `http://` address")) }
+    if is_site {
+        Ok(Some(address))
+    } else {
+        Err(ApiError::invalid(
+            field,
+            "it must be an `https://` or `http://` address",
+        ))
+    }
 }

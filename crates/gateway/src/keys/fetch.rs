@@ -63,7 +63,7 @@ impl std::fmt::Debug for ProxyUrl {
 }
 
 /// The bounds of one fetch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchLimits {
     /// From the first byte of the question to the last of the answer, discovery included.
     pub total: Duration,

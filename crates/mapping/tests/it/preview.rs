@@ -1,6 +1,6 @@
 //! What explain is told.
 
-use narthex_mapping::{Field, Gave, MappingSource, OnMissing, Origin, Outcome, TagsSource, TokenFacts};
+use narthex_mapping::{Field, Gave, MappingSource, OnMissing, Origin, Outcome, RequestFacts, TagsSource, TokenFacts};
 use serde_json::{Map, Value, json};
 
 use crate::support::{NOW_MS, compiled};
@@ -29,7 +29,7 @@ fn shows_every_step_and_goes_on_after_a_refusal() {
     let claims = object(json!({"sub": 7, "name": "Ann", "country": "cz", "groups": ["a"]}));
     let header = Map::new();
     let mapping = compiled(&source());
-    let preview = mapping.preview(TokenFacts::new(&header, &claims), &Default::default(), NOW_MS);
+    let preview = mapping.preview(TokenFacts::new(&header, &claims), &RequestFacts::default(), NOW_MS);
     assert_eq!(preview.desired, None);
     let errors: Vec<_> = preview.errors.iter().map(|error| error.field().to_string()).collect();
     assert_eq!(errors, ["user.external_id", "user.locale"]);
@@ -77,7 +77,7 @@ fn gives_what_would_be_desired() {
     let mut source = source();
     source.user.locale = None;
     let mapping = compiled(&source);
-    let preview = mapping.preview(TokenFacts::new(&header, &claims), &Default::default(), NOW_MS);
+    let preview = mapping.preview(TokenFacts::new(&header, &claims), &RequestFacts::default(), NOW_MS);
     assert!(preview.errors.is_empty());
     assert_eq!(preview.desired.unwrap().issued_at_ms, Some(1_500));
     let tags = preview.rows.last().unwrap();
@@ -92,13 +92,16 @@ fn gives_what_would_be_desired() {
 fn shows_a_tags_template_that_fails() {
     let claims = object(json!({"sub": "ann", "groups": "{"}));
     let header = Map::new();
-    let mut source = MappingSource::default();
-    source.tags = Some(TagsSource {
+    let tags = TagsSource {
         claim: "{{parseJSON(payload.groups)}}".into(),
         on_missing: OnMissing::Empty,
-    });
+    };
+    let source = MappingSource {
+        tags: Some(tags),
+        ..MappingSource::default()
+    };
     let mapping = compiled(&source);
-    let preview = mapping.preview(TokenFacts::new(&header, &claims), &Default::default(), NOW_MS);
+    let preview = mapping.preview(TokenFacts::new(&header, &claims), &RequestFacts::default(), NOW_MS);
     assert_eq!(preview.rows.len(), 2);
     assert_eq!(preview.rows[0].outcome, Outcome::Taken(json!("ann")));
     assert!(matches!(preview.rows[1].gave, Gave::Failed(_)));
@@ -109,4 +112,35 @@ fn shows_a_tags_template_that_fails() {
             ..
         }
     ));
+}
+
+/// Roles that no template gives are shown too, with where they come from; a broken organization is not blamed on the
+/// team as well.
+#[test]
+fn shows_roles_by_default_and_each_mistake_once() {
+    let mut source = MappingSource::default();
+    source.organization.external_id = Some("{{payload.org}}".into());
+    source.team.external_id = Some("{{payload.team}}".into());
+    source.team.role = Some("member".into());
+    let mapping = compiled(&source);
+    let header = Map::new();
+    let claims = object(json!({"sub": "ann", "org": "o", "team": "t"}));
+    let preview = mapping.preview(TokenFacts::new(&header, &claims), &RequestFacts::default(), NOW_MS);
+    let roles: Vec<_> = preview
+        .rows
+        .iter()
+        .filter(|row| matches!(row.field, Field::OrganizationRole | Field::TeamRole))
+        .map(|row| (row.source.as_str(), row.origin, &row.outcome))
+        .collect();
+    assert_eq!(
+        roles,
+        [
+            ("admin", Origin::Default, &Outcome::Taken(json!("admin"))),
+            ("member", Origin::Configured, &Outcome::Taken(json!("member"))),
+        ]
+    );
+    let claims = object(json!({"sub": "ann", "org": 7, "team": "t"}));
+    let preview = mapping.preview(TokenFacts::new(&header, &claims), &RequestFacts::default(), NOW_MS);
+    assert_eq!(preview.errors.len(), 1);
+    assert_eq!(preview.desired, None);
 }

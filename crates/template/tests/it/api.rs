@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use narthex_template::{
-    Document, Fault, HostError, HostFacts, HostFunction, Names, Object, ProblemKind, Scope,
-    Template, Value, Zone,
+    Document, Fault, HostError, HostFacts, HostFunction, Names, Object, ProblemKind, Scope, Template, Value, Zone,
 };
 use serde_json::json;
 
@@ -22,10 +21,7 @@ impl HostFunction for Echo {
     }
 
     fn call(&self, arguments: &[Value], facts: &HostFacts) -> Result<Value, HostError> {
-        if arguments
-            .iter()
-            .any(|argument| argument.as_text() == Some(""))
-        {
+        if arguments.iter().any(|argument| argument.as_text() == Some("")) {
             return Err(HostError("secretOrPrivateKey must have a value".to_owned()));
         }
         let shown: Vec<_> = arguments
@@ -56,45 +52,21 @@ fn a_host_function_is_compiled_and_called() {
     );
     assert_eq!(error.span(), 2..20);
 
-    let error =
-        Template::compile("{{ecko(1, 2)}} {{echo(1)}} {{echo(1,2,3,4)}}", &names).unwrap_err();
-    let kinds: Vec<_> = error
-        .problems()
-        .iter()
-        .map(|problem| problem.kind.clone())
-        .collect();
-    assert!(
-        matches!(&kinds[0], ProblemKind::UnknownFunction { help, .. } if help == "did you mean `echo`?")
-    );
-    assert!(
-        matches!(&kinds[1], ProblemKind::ArgumentCount { expected, .. } if expected == "2 or 3 arguments")
-    );
-    assert!(matches!(
-        &kinds[2],
-        ProblemKind::ArgumentCount { given: 4, .. }
-    ));
+    let error = Template::compile("{{ecko(1, 2)}} {{echo(1)}} {{echo(1,2,3,4)}}", &names).unwrap_err();
+    let kinds: Vec<_> = error.problems().iter().map(|problem| problem.kind.clone()).collect();
+    assert!(matches!(&kinds[0], ProblemKind::UnknownFunction { help, .. } if help == "did you mean `echo`?"));
+    assert!(matches!(&kinds[1], ProblemKind::ArgumentCount { expected, .. } if expected == "2 or 3 arguments"));
+    assert!(matches!(&kinds[2], ProblemKind::ArgumentCount { given: 4, .. }));
 }
 
 #[test]
 fn the_roots_of_a_template_are_known() {
     let names = Names::new(["payload", "body", "query"]);
-    let template = Template::compile(
-        "{{if(payload.a; query[body.n]; payload.b)}}{{body.x}}",
-        &names,
-    )
-    .unwrap();
-    assert_eq!(
-        template.roots().collect::<Vec<_>>(),
-        ["body", "payload", "query"]
-    );
+    let template = Template::compile("{{if(payload.a; query[body.n]; payload.b)}}{{body.x}}", &names).unwrap();
+    assert_eq!(template.roots().collect::<Vec<_>>(), ["body", "payload", "query"]);
     assert!(template.references("body"));
-    let document =
-        Document::compile(&json!({"a": ["{{payload.x}}"], "{{query.k}}": 1}), &names).unwrap();
-    assert!(
-        document.references("payload")
-            && document.references("query")
-            && !document.references("body")
-    );
+    let document = Document::compile(&json!({"a": ["{{payload.x}}"], "{{query.k}}": 1}), &names).unwrap();
+    assert!(document.references("payload") && document.references("query") && !document.references("body"));
 }
 
 #[test]
@@ -124,16 +96,8 @@ fn randomness_comes_from_the_caller() {
     let names = Names::default();
     let ones = |bytes: &mut [u8]| bytes.fill(0xff);
     let scope = Scope::new(0).with_random(&ones);
-    let value = |source: &str| {
-        Template::compile(source, &names)
-            .unwrap()
-            .evaluate(&scope)
-            .unwrap()
-    };
-    assert_eq!(
-        value("{{uuid}}"),
-        Value::from("ffffffff-ffff-4fff-bfff-ffffffffffff")
-    );
+    let value = |source: &str| Template::compile(source, &names).unwrap().evaluate(&scope).unwrap();
+    assert_eq!(value("{{uuid}}"), Value::from("ffffffff-ffff-4fff-bfff-ffffffffffff"));
     assert_eq!(value("{{random}}"), Value::Number(1.0 - f64::EPSILON / 2.0));
     assert_eq!(value("{{random < 1}}"), Value::Bool(true));
     let none = Template::compile("{{random}}", &names)
@@ -150,24 +114,11 @@ fn values_of_earlier_templates_are_roots() {
     temp.insert("bytes".to_owned(), Value::Binary(b"abc".to_vec()));
     let names = Names::new(["temp", "data"]);
     let date = Value::Date(0);
-    let scope = Scope::new(0)
-        .with_object("temp", &temp)
-        .with_value("data", &date);
-    let value = |source: &str| {
-        Template::compile(source, &names)
-            .unwrap()
-            .evaluate(&scope)
-            .unwrap()
-    };
+    let scope = Scope::new(0).with_object("temp", &temp).with_value("data", &date);
+    let value = |source: &str| Template::compile(source, &names).unwrap().evaluate(&scope).unwrap();
     assert_eq!(value("{{temp.at}}"), Value::Date(1_700_000_000_123));
-    assert_eq!(
-        value("{{temp.at - data}}"),
-        Value::Number(1_700_000_000_123.0)
-    );
-    assert_eq!(
-        value("{{base64(temp.bytes)}} {{temp.bytes}}"),
-        Value::from("YWJj abc")
-    );
+    assert_eq!(value("{{temp.at - data}}"), Value::Number(1_700_000_000_123.0));
+    assert_eq!(value("{{base64(temp.bytes)}} {{temp.bytes}}"), Value::from("YWJj abc"));
     assert_eq!(value("{{temp.bytes}}").to_json(), Some(json!("YWJj")));
 }
 

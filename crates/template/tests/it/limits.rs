@@ -1,9 +1,9 @@
 //! A template cannot take the machine with it.
 
 use narthex_template::{Document, Fault, Limits, Names, ProblemKind, Scope, Template};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-fn fault(source: &str, limits: Limits, payload: &serde_json::Value) -> Fault {
+fn fault(source: &str, limits: Limits, payload: &Json) -> Fault {
     let template = Template::compile(source, &Names::new(["payload"]).with_limits(limits)).unwrap();
     template
         .evaluate(&Scope::new(0).with_json("payload", payload))
@@ -19,10 +19,7 @@ fn fuel_runs_out() {
         ..Limits::default()
     };
     let sum = format!("{{{{{}1}}}}", "1 + ".repeat(20));
-    assert_eq!(
-        fault(&sum, limits, &json!({})),
-        Fault::OutOfFuel { fuel: 10 }
-    );
+    assert_eq!(fault(&sum, limits, &json!({})), Fault::OutOfFuel { fuel: 10 });
 }
 
 #[test]
@@ -56,14 +53,8 @@ fn results_cannot_grow_without_end() {
     let sources = [
         format!("{{{{{doubled}}}}}"),
         "{{replace(payload.t; \"/a/g\"; payload.t)}}".to_owned(),
-        format!(
-            "{{{{replace(payload.t; \"/a/g\"; \"{}\")}}}}",
-            "$`$'".repeat(1000)
-        ),
-        format!(
-            "{{{{replace(payload.t; \"a\"; \"{}\")}}}}",
-            "$'".repeat(4000)
-        ),
+        format!("{{{{replace(payload.t; \"/a/g\"; \"{}\")}}}}", "$`$'".repeat(1000)),
+        format!("{{{{replace(payload.t; \"a\"; \"{}\")}}}}", "$'".repeat(4000)),
         format!(
             "{{{{formatNumber(1e300; 2; \".\"; payload.t)}}}}{}",
             "{{payload.t}}".repeat(300)
@@ -90,13 +81,7 @@ fn nesting_is_refused_before_the_stack_ends() {
         depth: usize::MAX,
         ..Limits::default()
     });
-    for (open, close) in [
-        ("(", ")"),
-        ("!", ""),
-        ("-", ""),
-        ("lower(", ")"),
-        ("payload[", "]"),
-    ] {
+    for (open, close) in [("(", ")"), ("!", ""), ("-", ""), ("lower(", ")"), ("payload[", "]")] {
         let source = format!("{{{{{}1{}}}}}", open.repeat(5_000), close.repeat(5_000));
         let error = Template::compile(&source, &names).unwrap_err();
         assert!(
@@ -136,13 +121,7 @@ fn sources_have_a_longest_length() {
         ..Limits::default()
     });
     let error = Template::compile("12345678901", &names).unwrap_err();
-    assert_eq!(
-        error.problems()[0].kind,
-        ProblemKind::TooLong {
-            bytes: 11,
-            limit: 10
-        }
-    );
+    assert_eq!(error.problems()[0].kind, ProblemKind::TooLong { bytes: 11, limit: 10 });
     assert!(Template::compile("1234567890", &names).is_ok());
 }
 
@@ -159,4 +138,30 @@ fn a_document_shares_one_allowance() {
     let error = large.evaluate(&Scope::new(0)).unwrap_err();
     assert_eq!(*error.error.fault(), Fault::OutOfFuel { fuel: 150 });
     assert!(error.pointer.starts_with('/'));
+}
+
+#[test]
+fn documents_have_a_greatest_depth() {
+    let nested = |levels| {
+        (0..levels).fold(json!("{{1}}"), |inner, level| match level % 2 {
+            0 => Json::Array(vec![inner]),
+            _ => Json::Object([("a".to_owned(), inner)].into_iter().collect()),
+        })
+    };
+    let names = Names::default().with_limits(Limits {
+        depth: 10,
+        ..Limits::default()
+    });
+    assert!(Document::compile(&nested(10), &names).is_ok());
+    let error = Document::compile(&nested(11), &names).unwrap_err();
+    assert_eq!(error.templates.len(), 1);
+    assert_eq!(
+        error.templates[0].1.problems()[0].kind,
+        ProblemKind::TooDeep { limit: 10 }
+    );
+    let boundless = Names::default().with_limits(Limits {
+        depth: usize::MAX,
+        ..Limits::default()
+    });
+    assert!(Document::compile(&nested(2_000), &boundless).is_err());
 }

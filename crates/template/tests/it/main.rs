@@ -6,3 +6,5 @@ mod cases;
 mod examples;
 mod limits;
 mod properties;
+mod reference;
+mod vectors;

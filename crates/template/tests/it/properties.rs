@@ -101,9 +101,7 @@ fn call() -> impl Strategy<Value = String> {
         "true",
         "1e15",
     ]);
-    let names: Vec<_> = narthex_template::functions()
-        .map(|function| function.name)
-        .collect();
+    let names: Vec<_> = narthex_template::functions().map(|function| function.name).collect();
     (
         proptest::sample::select(names),
         proptest::collection::vec(argument, 0..5),
@@ -125,8 +123,7 @@ fn json() -> impl Strategy<Value = Json> {
     leaf.prop_recursive(4, 32, 5, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..5).prop_map(Json::from),
-            proptest::collection::vec(("\\PC{0,6}", inner), 0..5)
-                .prop_map(|members| members.into_iter().collect()),
+            proptest::collection::vec(("\\PC{0,6}", inner), 0..5).prop_map(|members| members.into_iter().collect()),
         ]
     })
 }

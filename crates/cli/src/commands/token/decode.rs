@@ -6,41 +6,63 @@ use narthex_gateway::Clock;
 use narthex_token::{Limits, UnverifiedClaims, parse};
 use serde_json::{Map, Value, json};
 
-use super::super::input::argument_or_stdin;
-use super::super::screen::{Screen, Tone, moment, relative, shown_lines};
-use super::super::{Answer, print};
 use crate::args::DecodeArgs;
+use crate::commands::input::argument_or_stdin;
+use crate::commands::screen::{Screen, Tone, moment, relative, shown_lines};
+use crate::commands::{Answer, print};
 
 /// Prints it.
 pub(super) fn run(args: DecodeArgs) -> anyhow::Result<Answer> {
     let token = argument_or_stdin(args.token)?;
     // For showing, a token may be larger than any door takes.
-    let limits = Limits { token_bytes_max: 1 << 20, header_bytes_max: 1 << 18, depth_max: 64 };
+    let limits = Limits {
+        token_bytes_max: 1 << 20,
+        header_bytes_max: 1 << 18,
+        depth_max: 64,
+    };
     let parsed = match parse(&token, &limits) {
         Ok(parsed) => parsed.into_unverified(),
         Err(error) if args.output.json => {
-            print(&format!("{}\n", json!({ "reason": error.reason(), "message": error.to_string() })))?;
+            print(&format!(
+                "{}\n",
+                json!({ "reason": error.reason(), "message": error.to_string() })
+            ))?;
             return Ok(Answer::No);
         }
         Err(error) => anyhow::bail!("{}: {error}", error.reason()),
     };
-    print(&if args.output.json { json_of(&parsed) } else { text_of(&parsed, Clock::system().now_ms(), Screen::of_stdout()) })?;
+    print(&if args.output.json {
+        json_of(&parsed)
+    } else {
+        text_of(&parsed, Clock::system().now_ms(), Screen::of_stdout())
+    })?;
     Ok(Answer::Yes)
 }
 
 fn json_of(token: &UnverifiedClaims) -> String {
-    format!("{}\n", json!({ "verified": false, "header": token.header(), "claims": token.claims() }))
+    format!(
+        "{}\n",
+        json!({ "verified": false, "header": token.header(), "claims": token.claims() })
+    )
 }
 
 fn text_of(token: &UnverifiedClaims, now_ms: i64, screen: Screen) -> String {
     let mut text = format!(
         "{}\n",
-        screen.paint(Tone::Odd, "NOT VERIFIED: anybody may have written this. `narthex token verify` says whether it holds.")
+        screen.paint(
+            Tone::Odd,
+            "NOT VERIFIED: anybody may have written this. `narthex token verify` says whether it holds."
+        )
     );
     for (title, members) in [("header", token.header()), ("claims", token.claims())] {
         let body = serde_json::to_string_pretty(members).unwrap_or_default();
         // Writing to a string cannot fail.
-        let _ = write!(text, "\n{}\n{}\n", screen.paint(Tone::Strong, title), shown_lines(&body));
+        let _ = write!(
+            text,
+            "\n{}\n{}\n",
+            screen.paint(Tone::Strong, title),
+            shown_lines(&body)
+        );
     }
     let times = times(token.claims(), now_ms);
     if !times.is_empty() {
@@ -52,11 +74,22 @@ fn text_of(token: &UnverifiedClaims, now_ms: i64, screen: Screen) -> String {
 /// The claims that are times, as people read them.
 fn times(claims: &Map<String, Value>, now_ms: i64) -> String {
     let mut text = String::new();
-    for (name, meaning) in [("iat", "issued"), ("nbf", "valid from"), ("exp", "expires"), ("auth_time", "signed in")] {
+    for (name, meaning) in [
+        ("iat", "issued"),
+        ("nbf", "valid from"),
+        ("exp", "expires"),
+        ("auth_time", "signed in"),
+    ] {
         let Some(value) = claims.get(name) else { continue };
-        #[expect(clippy::cast_possible_truncation, reason = "a float beyond i64 saturates, and no calendar has it anyway")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a float beyond i64 saturates, and no calendar has it anyway"
+        )]
         let at_ms = value.as_f64().map(|seconds| (seconds * 1000.0).floor() as i64);
-        let said = at_ms.map_or_else(|| "not a number, so a verifier refuses it".to_owned(), |at_ms| format!("{} ({})", moment(at_ms), relative(at_ms, now_ms)));
+        let said = at_ms.map_or_else(
+            || "not a number, so a verifier refuses it".to_owned(),
+            |at_ms| format!("{} ({})", moment(at_ms), relative(at_ms, now_ms)),
+        );
         let _ = writeln!(text, "{name:<9}  {meaning:<10}  {said}");
     }
     text

@@ -12,7 +12,7 @@ use narthex_testkit::{Behaviour, IdentityProvider, TestKey};
 use narthex_token::{KeySet, VerifyError};
 use serde_json::json;
 
-use super::world::{Memory, NOW_MS, Subject, builder, short, token};
+use super::world::{Memory, NOW_MS, Subject, builder, impatient, token};
 
 fn idp(keys: &[TestKey]) -> (IdentityProvider, Subject) {
     let idp = IdentityProvider::start(keys).unwrap();
@@ -100,7 +100,9 @@ async fn an_outage_is_bridged_for_an_hour_and_then_503() {
         Behaviour::Closing,
         Behaviour::Hanging,
     ] {
-        let (idp, subject) = idp(&[TestKey::Rsa1]);
+        let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
+        let source = KeySource::url(&idp.jwks_url(), Access::default()).unwrap();
+        let subject = Subject::with(source, None, impatient());
         subject.keys.refresh_if_due().await;
         let epoch = subject.keys.epoch();
         idp.behave(outage.clone());
@@ -189,13 +191,7 @@ async fn the_last_good_set_survives_a_restart() {
     let store = Arc::new(Memory::default());
     let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
     let source = KeySource::url(&idp.jwks_url(), Access::default()).unwrap();
-    let start = |source: &KeySource| {
-        let settings = KeySettings {
-            fetch: short(),
-            ..KeySettings::default()
-        };
-        Subject::with(source.clone(), Some(store.clone()), settings)
-    };
+    let start = |source: &KeySource| Subject::with(source.clone(), Some(store.clone()), KeySettings::default());
     let before = start(&source);
     assert_eq!(before.ask(&token(TestKey::Rsa1)).await, "ok");
     for _ in 0..200 {
@@ -429,4 +425,37 @@ async fn a_fetch_that_breaks_off_counts_as_failed() {
         keys.health(NOW_MS).last_error.unwrap().message,
         "the fetch was broken off"
     );
+}
+
+#[tokio::test]
+async fn a_reload_goes_on_with_keys_that_are_kept_in_the_same_way() {
+    let url = |url: &str, access: Access| KeySource::url(url, access).unwrap();
+    let plain = || url("https://idp.test/jwks", Access::default());
+    let keys = |source: KeySource| {
+        IssuerKeys::new(
+            "corporate",
+            source,
+            KeyEdges::new(Clock::manual(NOW_MS)),
+            KeySettings::default(),
+        )
+    };
+    let kept = keys(plain());
+    let same = KeySettings::default();
+    assert!(kept.keeps(&plain(), &same));
+    assert!(!kept.keeps(&url("https://idp.test/other", Access::default()), &same));
+    assert!(!kept.keeps(
+        &KeySource::discovery("https://idp.test/jwks", Access::default()).unwrap(),
+        &same
+    ));
+    let authority = Access {
+        ca_file: Some("ca.pem".into()),
+        ..Access::default()
+    };
+    assert!(!kept.keeps(&url("https://idp.test/jwks", authority), &same));
+    let mut shorter = KeySettings::default();
+    shorter.cache.stale_ms_max = 0;
+    assert!(!kept.keeps(&plain(), &shorter));
+    let fixed =
+        || KeySource::fixed(KeySet::from_jwks(b"{\"keys\":[]}", &narthex_token::KeySetLimits::default()).unwrap());
+    assert!(!keys(fixed()).keeps(&fixed(), &same));
 }

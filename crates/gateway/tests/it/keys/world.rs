@@ -16,12 +16,16 @@ use narthex_token::{IssuerPolicy, KeySet, Limits, TrustedIssuer, VerifyError};
 /// A moment in 2026, in milliseconds.
 pub(crate) const NOW_MS: i64 = 1_790_000_000_000;
 
-/// Limits that let a hanging server be tested in a fraction of a second.
-pub(crate) fn short() -> FetchLimits {
-    FetchLimits {
-        total: Duration::from_millis(400),
-        connect: Duration::from_millis(200),
+/// Limits that let a hanging server be tested in a second. Everything else has the product's own time.
+pub(crate) fn impatient() -> KeySettings {
+    let fetch = FetchLimits {
+        total: Duration::from_secs(1),
+        connect: Duration::from_millis(500),
         ..FetchLimits::default()
+    };
+    KeySettings {
+        fetch,
+        ..KeySettings::default()
     }
 }
 
@@ -67,7 +71,13 @@ pub(crate) fn system() -> Arc<dyn Names> {
 
 /// One fetch of a URL.
 pub(crate) async fn fetch(url: &str, access: Access, names: Arc<dyn Names>) -> Result<Arc<KeySet>, FetchError> {
-    fetch_once(&KeySource::url(url, access).unwrap(), &names, short(), NOW_MS).await
+    fetch_once(
+        &KeySource::url(url, access).unwrap(),
+        &names,
+        FetchLimits::default(),
+        NOW_MS,
+    )
+    .await
 }
 
 /// The host of these tests, allowed to be on this machine.
@@ -104,14 +114,7 @@ pub(crate) struct Subject {
 
 impl Subject {
     pub(crate) fn new(source: KeySource) -> Self {
-        Self::with(
-            source,
-            None,
-            KeySettings {
-                fetch: short(),
-                ..KeySettings::default()
-            },
-        )
+        Self::with(source, None, KeySettings::default())
     }
 
     pub(crate) fn with(source: KeySource, store: Option<Arc<dyn KeySetStore>>, settings: KeySettings) -> Self {
