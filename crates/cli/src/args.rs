@@ -1,7 +1,7 @@
 //! The command line, as clap sees it.
 //!
-//! Every listing and answer can also be had as JSON. Exit codes: 0 for yes, 1 for no or failed, 2 for a command line or
-//! configuration that cannot be used, 3 for a template that gives nothing.
+//! Every listing and answer can also be had as JSON. Exit codes: 0 for yes, 1 for no or failed, 2 for a command line that
+//! cannot be understood, 3 for a template that gives nothing.
 
 mod directory;
 mod token;
@@ -136,10 +136,11 @@ pub(crate) enum TemplateCommand {
 
 /// `narthex template eval`
 #[derive(Debug, Args)]
+#[command(after_help = EVAL_EXAMPLES)]
 pub(crate) struct EvalArgs {
     /// The template, or `-` to read it from standard input.
     pub(crate) template: String,
-    /// A JSON object whose members are the names that the template may use.
+    /// A JSON object whose members are the names that the template may use. By default there are none.
     #[arg(long, value_name = "FILE")]
     pub(crate) context: Option<PathBuf>,
     /// What `now` and `timestamp` are, in milliseconds since 1970. By default the clock.
@@ -177,4 +178,83 @@ pub(crate) struct DoctorArgs {
     pub(crate) config: ConfigPath,
     #[command(flatten)]
     pub(crate) output: Output,
+}
+
+const EVAL_EXAMPLES: &str = "\
+Examples:
+  echo '{\"payload\":{\"sub\":\"ann\"}}' > context.json
+  narthex template eval 'user {{payload.sub}}' --context context.json
+  narthex template eval --document '{\"iat\":\"{{timestamp}}\"}' --at 1700000000000
+
+Dates are printed as ISO 8601 text, bytes as base64, NaN as null. Exit codes: 0 a value, 1 an error, 2 the command
+line or the context is to blame, 3 nothing (undefined).";
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+    use std::path::Path;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_listing_and_answer_can_be_json() {
+        fn walk(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            let answers = [
+                "list", "show", "create", "members", "verify", "decode", "explain", "doctor",
+            ];
+            if answers.contains(&command.get_name()) {
+                assert!(
+                    command
+                        .get_arguments()
+                        .any(|argument| argument.get_long() == Some("json")),
+                    "{path}"
+                );
+            }
+            command.get_subcommands().for_each(|inner| walk(inner, &path));
+        }
+        walk(&Cli::command(), "");
+    }
+
+    /// `docs/reference/commands.md` is what `--help` says. `UPDATE=1 cargo nextest run` rewrites it.
+    #[test]
+    fn the_command_reference_is_up_to_date() {
+        fn walk(command: &mut clap::Command, path: &str, page: &mut String) {
+            let path = format!("{path}{}", command.get_name());
+            let help = command
+                .clone()
+                .bin_name(&path)
+                .term_width(100)
+                .render_long_help()
+                .to_string();
+            let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+            let _ = write!(page, "\n## `{path}`\n\n```text\n{}\n```\n", help.join("\n").trim_end());
+            for inner in command.get_subcommands_mut().filter(|inner| inner.get_name() != "help") {
+                walk(inner, &format!("{path} "), page);
+            }
+        }
+        let mut page = "# Commands\n\n<!-- Generated from crates/cli/src/args.rs. \
+             UPDATE=1 cargo nextest run -p narthex-cli rewrites it. -->\n\n\
+             Exit codes: 0 done, or yes; 1 failed, or refused; 2 a command line that cannot be understood; 3 a template \
+             that gives nothing.\n"
+            .to_owned();
+        walk(&mut Cli::command().term_width(100), "", &mut page);
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/commands.md");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&kept, &page).unwrap();
+        }
+        let current = std::fs::read_to_string(&kept).unwrap_or_default();
+        assert!(
+            current == page,
+            "{} is out of date; run with UPDATE=1 and review the change",
+            kept.display()
+        );
+    }
 }

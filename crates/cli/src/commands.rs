@@ -2,11 +2,16 @@
 
 mod completions;
 mod config;
+mod input;
+mod screen;
+mod template;
+mod token;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::args::Command;
+use crate::{demo, serve};
 
 /// How a command ended, apart from failing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +20,21 @@ pub(crate) enum Answer {
     Yes,
     /// Refused, or: no.
     No,
-    /// The configuration cannot be used.
-    Unusable,
+    /// The command line asks for something that makes no sense.
+    Misused,
+    /// A template gave nothing.
+    Nothing,
+}
+
+impl Answer {
+    /// The answer that an error amounts to.
+    pub(crate) fn of_error(error: &anyhow::Error) -> Self {
+        if error.is::<input::Misused>() {
+            Self::Misused
+        } else {
+            Self::No
+        }
+    }
 }
 
 impl From<Answer> for ExitCode {
@@ -24,7 +42,9 @@ impl From<Answer> for ExitCode {
         match answer {
             Answer::Yes => Self::SUCCESS,
             Answer::No => Self::from(1),
-            Answer::Unusable => Self::from(2),
+            // As clap's own: a command line that cannot be understood.
+            Answer::Misused => Self::from(2),
+            Answer::Nothing => Self::from(3),
         }
     }
 }
@@ -33,9 +53,22 @@ impl From<Answer> for ExitCode {
 pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
     match command {
         Command::Config(command) => config::run(command),
+        Command::Token(command) => token::run(command),
+        Command::Template(command) => template::run(command),
         Command::Completions { shell } => completions::run(shell),
+        Command::Serve(args) => in_runtime(serve::run(args)),
+        Command::Demo(args) => in_runtime(demo::run(args)),
         _ => anyhow::bail!("this command is not wired yet"),
     }
+}
+
+/// Runs something that waits for sockets, on as many threads as there are cores.
+fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<Answer> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)?;
+    Ok(Answer::Yes)
 }
 
 /// Writes an answer to standard output. A reader that has seen enough (`| head`) is not an error.
@@ -44,6 +77,12 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Writes a report to standard error.
+pub(crate) fn tell(report: &str) {
+    // Nobody is left to tell if this fails.
+    let _ = writeln!(io::stderr().lock(), "{}", report.trim_end());
 }
 
 /// Writes what went wrong to standard error.

@@ -1,11 +1,12 @@
 //! The configuration reader.
 //!
-//! In comes one TOML file, and whatever files and environment variables it names; out comes a [`Config`] that holds compiled
-//! values and nothing left to parse, or every problem at once, each with its place. Two types, two steps: [`file`] is the file as
-//! it is written, [`check`] makes it into the value. Knows nothing of sockets, stores or requests: it says what was asked for.
+//! In comes one TOML file, and whatever files and environment variables it names; out comes a [`Config`] that holds
+//! compiled values and nothing left to parse, or every problem at once, each with its place. Two types, two steps:
+//! [`file`] is the file as it is written, [`check`] makes it into the value. Knows nothing of sockets, stores or
+//! requests: it says what was asked for.
 //!
-//! Invariants: no secret is ever in the file, in a problem or in a `Debug` output; every key is described once, and the reference
-//! page, the default file and the schema are generated from that ([`describe`]); unknown keys are errors.
+//! Invariants: no secret is ever in the file, in a problem or in a `Debug` output; every key is described once, and the
+//! reference page, the default file and the schema are generated from that ([`describe`]); unknown keys are errors.
 
 mod check;
 mod describe;
@@ -72,7 +73,8 @@ pub(crate) struct Config {
     pub(crate) assertion: Assertion,
     /// What is logged.
     pub(crate) log: Log,
-    /// The files that were read besides the configuration file: when one changes, the configuration is to be read again.
+    /// The files that were read besides the configuration file: when one changes, the configuration is to be read
+    /// again.
     pub(crate) watched: Vec<PathBuf>,
 }
 
@@ -92,7 +94,7 @@ pub(crate) struct Listen {
 /// Where the directory is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum StoreLocation {
-    /// In this SQLite file.
+    /// In this file, by `SQLite`.
     Sqlite(PathBuf),
 }
 
@@ -243,7 +245,8 @@ impl Reading {
         self.config.is_some()
     }
 
-    /// Whether there is anything to report at all.
+    /// Whether there is nothing to report at all.
+    #[cfg(test)]
     pub(crate) fn is_clean(&self) -> bool {
         self.problems.is_empty()
     }

@@ -1,8 +1,11 @@
 //! The narthex binary: configuration, wiring, subcommands.
 
 mod args;
+mod assemble;
 mod commands;
 mod config;
+mod demo;
+mod serve;
 
 use std::process::ExitCode;
 
@@ -15,7 +18,7 @@ fn main() -> ExitCode {
         Ok(answer) => answer.into(),
         Err(error) => {
             commands::complain(&error);
-            commands::Answer::No.into()
+            commands::Answer::of_error(&error).into()
         }
     }
 }

@@ -7,6 +7,8 @@
 //! HTTP statuses, and the only one that reads the clock and the random source.
 
 mod account;
+pub mod admin;
+mod admin_port;
 mod assertion;
 mod caller;
 mod clock;
@@ -18,15 +20,19 @@ mod forward_auth;
 mod gateway;
 mod identity;
 mod inbound;
+mod kept_keys;
 mod keys;
 mod me;
 mod metrics;
 mod pipeline;
 mod proxy;
+mod rate;
 mod respond;
 mod runtime;
 mod server;
+mod stream;
 
+pub use admin_port::{router as admin_router, serve_admin};
 pub use assertion::{AssertionError, AssertionSettings};
 pub use clock::{Clock, NewIds, NoEntropy, random_bytes};
 pub use credentials::TokenPlaces;
@@ -37,12 +43,16 @@ pub use explain::{
 };
 pub use gateway::{Gateway, GatewaySettings, StartError};
 pub use inbound::TrustedProxies;
+pub use kept_keys::KeptKeys;
 pub use keys::{
-    Access, AddressKind, DiscoveryProblem, FetchError, FetchEvent, FetchLimits, FetchObserver, Guard, IssuerHealth, IssuerKeys,
-    KeyEdges, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl, Loopback, Names, ProxyUrl, ProxyUrlProblem, Refreshed,
-    Refused, SourceKind, SourceProblem, StoredKeySet, SystemNames, UrlProblem,
+    Access, AddressKind, DiscoveryProblem, ErrorLine, FetchError, FetchEvent, FetchLimits, FetchObserver, Guard, IssuerHealth, IssuerKeys,
+    KeyEdges, KeyLine, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl, Loopback, Moment, Names, ProxyUrl, ProxyUrlProblem, Refreshed,
+    Refused, RefusedLine, SourceKind, SourceProblem, StoredKeySet, SystemNames, UrlProblem, fetch_once,
 };
 pub use metrics::Metrics;
 pub use proxy::{ForwardToken, Upstream, UpstreamProtocol};
-pub use runtime::{IssuerRuntime, Runtime};
+pub use rate::{RateLimit, RateLimiter};
+pub use respond::{Refusal, status as status_of};
+pub use runtime::{IssuerRuntime, RouteRuntime, Runtime};
 pub use server::{ServerSettings, serve};
+pub use stream::StreamLimits;

@@ -4,16 +4,15 @@ use narthex_directory::{OrganizationRole, TeamRole};
 use narthex_template::{Fault, Names, Scope, Template, Value};
 
 use crate::compiled::{
-    FieldMapping, Ids, IssuerMapping, OrganizationMapping, Origin, PropertyMapping, Reads,
-    RequestPart, RoleMapping, TeamMapping, UserMapping,
+    Constant, FieldMapping, Ids, IssuerMapping, OrganizationMapping, Origin, PropertyMapping, Reads, RequestPart,
+    RoleMapping, TeamMapping, UserMapping,
 };
 use crate::error::{MappingProblem, MappingProblemKind};
 use crate::field::Field;
 use crate::reads;
 use crate::rules::{self, Room, Verdict};
 use crate::source::{
-    Body, MappingLimits, MappingSettings, MappingSource, OrganizationSource, TagsSource,
-    TeamSource, UserSource,
+    Body, MappingLimits, MappingSettings, MappingSource, OrganizationSource, TagsSource, TeamSource, UserSource,
 };
 use crate::tags::{TagsClaim, TagsMapping};
 
@@ -31,9 +30,7 @@ pub(crate) fn compile(
     let team = compiler.team(&source.team, source.organization.external_id.is_some());
     let context = compiler.context(&source.context, settings.limits);
     let tags = source.tags.as_ref().and_then(|tags| compiler.tags(tags));
-    let Compiler {
-        reads, problems, ..
-    } = compiler;
+    let Compiler { reads, problems, .. } = compiler;
     if source.user.timezone.is_some() || source.organization.timezone.is_some() {
         rules::zones_ready();
     }
@@ -86,18 +83,10 @@ impl Compiler {
             .map(|text| self.id(Field::UserUsername, text));
         let email = self.optional(Field::UserEmail, source.email.as_deref(), rules::text);
         let name = self.optional(Field::UserName, source.name.as_deref(), rules::text);
-        let country = self.optional(
-            Field::UserCountry,
-            source.country.as_deref(),
-            rules::country,
-        );
+        let country = self.optional(Field::UserCountry, source.country.as_deref(), rules::country);
         let timezone = self.optional(Field::UserTimezone, source.timezone.as_deref(), rules::zone);
         let locale = self.optional(Field::UserLocale, source.locale.as_deref(), rules::language);
-        let language = self.optional(
-            Field::UserLanguage,
-            source.language.as_deref(),
-            rules::language,
-        );
+        let language = self.optional(Field::UserLanguage, source.language.as_deref(), rules::language);
         let ids = match (external_id, username) {
             (Some(external_id), Some(username)) => Ids::Two {
                 external_id: external_id?,
@@ -122,17 +111,9 @@ impl Compiler {
     }
 
     fn organization(&mut self, source: &OrganizationSource) -> Option<OrganizationMapping> {
-        let external_id = self.optional(
-            Field::OrganizationExternalId,
-            source.external_id.as_deref(),
-            rules::id,
-        );
+        let external_id = self.optional(Field::OrganizationExternalId, source.external_id.as_deref(), rules::id);
         let name = self.optional(Field::OrganizationName, source.name.as_deref(), rules::text);
-        let timezone = self.optional(
-            Field::OrganizationTimezone,
-            source.timezone.as_deref(),
-            rules::zone,
-        );
+        let timezone = self.optional(Field::OrganizationTimezone, source.timezone.as_deref(), rules::zone);
         let role = self.role(
             Field::OrganizationRole,
             source.role.as_deref(),
@@ -165,11 +146,7 @@ impl Compiler {
     }
 
     fn team(&mut self, source: &TeamSource, has_organization: bool) -> Option<TeamMapping> {
-        let external_id = self.optional(
-            Field::TeamExternalId,
-            source.external_id.as_deref(),
-            rules::id,
-        );
+        let external_id = self.optional(Field::TeamExternalId, source.external_id.as_deref(), rules::id);
         let name = self.optional(Field::TeamName, source.name.as_deref(), rules::text);
         let role = self.role(
             Field::TeamRole,
@@ -178,16 +155,8 @@ impl Compiler {
             rules::team_role,
         );
         if source.external_id.is_none() {
-            self.needs(
-                Field::TeamName,
-                source.name.as_ref(),
-                &Field::TeamExternalId,
-            );
-            self.needs(
-                Field::TeamRole,
-                source.role.as_ref(),
-                &Field::TeamExternalId,
-            );
+            self.needs(Field::TeamName, source.name.as_ref(), &Field::TeamExternalId);
+            self.needs(Field::TeamRole, source.role.as_ref(), &Field::TeamExternalId);
         } else if !has_organization {
             self.needs(
                 Field::TeamExternalId,
@@ -204,20 +173,11 @@ impl Compiler {
 
     fn needs(&mut self, field: Field, written: Option<&String>, needed: &Field) {
         if written.is_some() {
-            self.problem(
-                field,
-                MappingProblemKind::Needs {
-                    needed: needed.clone(),
-                },
-            );
+            self.problem(field, MappingProblemKind::Needs { needed: needed.clone() });
         }
     }
 
-    fn context(
-        &mut self,
-        source: &[(String, String)],
-        limits: MappingLimits,
-    ) -> Box<[PropertyMapping]> {
+    fn context(&mut self, source: &[(String, String)], limits: MappingLimits) -> Box<[PropertyMapping]> {
         let MappingLimits {
             context_properties: limit,
             context_bytes: bytes,
@@ -237,10 +197,7 @@ impl Compiler {
         for (name, text) in source {
             let field = Field::Property(name.as_str().into());
             if !is_property_name(name) {
-                self.problem(
-                    field,
-                    MappingProblemKind::PropertyName { name: name.clone() },
-                );
+                self.problem(field, MappingProblemKind::PropertyName { name: name.clone() });
                 continue;
             }
             // SECURITY: servers differ on whether `_` in a header name is `-`; one of two such properties would
@@ -254,9 +211,8 @@ impl Compiler {
                 self.problem(field.clone(), kind);
             }
             headers.push((header, name));
-            if let Some(mapping) = self.field(field, text, |value| {
-                rules::property(value, name, &mut Room::new(bytes))
-            }) {
+            if let Some(mapping) = self.field(field, text, |value| rules::property(value, name, &mut Room::new(bytes)))
+            {
                 properties.push(PropertyMapping {
                     name: name.as_str().into(),
                     mapping,
@@ -267,22 +223,22 @@ impl Compiler {
     }
 
     fn tags(&mut self, source: &TagsSource) -> Option<TagsMapping> {
-        let claim = if source.claim.contains("{{") {
-            let template = self.template(&Field::Tags, &source.claim)?;
+        let text = &source.claim;
+        let claim = if text.contains("{{") && text.contains("}}") {
+            let template = self.template(&Field::Tags, text)?;
+            if template.is_literal() {
+                self.problem(Field::Tags, MappingProblemKind::HalfBraces);
+                return None;
+            }
             TagsClaim::of_template(template)
-        } else if source.claim.trim().is_empty() {
+        } else if let Some(forgotten) = self.forgotten_braces(text) {
+            self.problem(Field::Tags, forgotten);
+            return None;
+        } else if text.trim().is_empty() {
             self.problem(Field::Tags, MappingProblemKind::Empty);
             return None;
-        } else if source.claim.starts_with("payload.") {
-            self.problem(
-                Field::Tags,
-                MappingProblemKind::NoBraces {
-                    written: source.claim.clone(),
-                },
-            );
-            return None;
         } else {
-            TagsClaim::Name(source.claim.clone())
+            TagsClaim::Name(text.clone())
         };
         Some(TagsMapping {
             claim,
@@ -309,11 +265,18 @@ impl Compiler {
         rule: impl Fn(Value) -> Verdict<R>,
     ) -> Option<RoleMapping<R>> {
         let Some(text) = text else {
-            return Some(RoleMapping::Constant(default));
+            return Some(RoleMapping::Constant(Constant {
+                field,
+                value: default,
+                origin: Origin::Default,
+            }));
         };
         let mapping = self.field(field, text, &rule)?;
         match constant(&mapping.template).map(rule) {
-            Some(Ok(Some(constant))) => Some(RoleMapping::Constant(constant)),
+            Some(Ok(Some(value))) => {
+                let FieldMapping { field, origin, .. } = mapping;
+                Some(RoleMapping::Constant(Constant { field, value, origin }))
+            }
             _ => Some(RoleMapping::Mapped(mapping)),
         }
     }
@@ -327,27 +290,19 @@ impl Compiler {
         self.field(field, text?, rule)
     }
 
-    fn field<T>(
-        &mut self,
-        field: Field,
-        text: &str,
-        rule: impl Fn(Value) -> Verdict<T>,
-    ) -> Option<FieldMapping> {
+    fn field<T>(&mut self, field: Field, text: &str, rule: impl Fn(Value) -> Verdict<T>) -> Option<FieldMapping> {
         let template = self.template(&field, text)?;
         if let Some(value) = constant(&template) {
-            let first = text.split('.').next().unwrap_or_default();
-            let kind = if text.contains('.') && self.names.roots().any(|root| root == first) {
-                MappingProblemKind::NoBraces {
-                    written: text.to_owned(),
+            let kind = match (self.forgotten_braces(text), rule(value)) {
+                (Some(forgotten), _) => forgotten,
+                (None, Err(breach)) => MappingProblemKind::Constant(breach),
+                (None, Ok(_)) => {
+                    return Some(FieldMapping {
+                        field,
+                        template,
+                        origin: Origin::Configured,
+                    });
                 }
-            } else if let Err(breach) = rule(value) {
-                MappingProblemKind::Constant(breach)
-            } else {
-                return Some(FieldMapping {
-                    field,
-                    template,
-                    origin: Origin::Configured,
-                });
             };
             self.problem(field, kind);
             return None;
@@ -357,6 +312,20 @@ impl Compiler {
             template,
             origin: Origin::Configured,
         })
+    }
+
+    /// What is wrong with a text without holes that was meant to have one.
+    fn forgotten_braces(&self, text: &str) -> Option<MappingProblemKind> {
+        if text.contains("{{") || text.contains("}}") {
+            return Some(MappingProblemKind::HalfBraces);
+        }
+        let (first, _) = text.split_once('.')?;
+        self.names
+            .roots()
+            .any(|root| root == first)
+            .then(|| MappingProblemKind::NoBraces {
+                written: text.to_owned(),
+            })
     }
 
     fn template(&mut self, field: &Field, text: &str) -> Option<Template> {

@@ -39,10 +39,7 @@ pub enum RequestPart {
 
 impl IssuerMapping {
     /// Compiles a mapping, or says everything that is wrong with it.
-    pub fn compile(
-        source: &MappingSource,
-        settings: &MappingSettings,
-    ) -> Result<Self, Vec<MappingProblem>> {
+    pub fn compile(source: &MappingSource, settings: &MappingSettings) -> Result<Self, Vec<MappingProblem>> {
         compile::compile(source, settings)
     }
 
@@ -55,6 +52,11 @@ impl IssuerMapping {
     /// Whether a template reads that part of the request, so that the edge need not prepare what nobody looks at.
     pub fn reads(&self, part: RequestPart) -> bool {
         self.reads.parts.contains(&part)
+    }
+
+    /// The names of the mapped context properties.
+    pub fn context_properties(&self) -> impl Iterator<Item = &str> {
+        self.context.iter().map(|property| &*property.name)
     }
 
     /// Whether a template may read the clock.
@@ -128,9 +130,16 @@ pub(crate) struct TeamMapping {
 #[derive(Debug)]
 pub(crate) enum RoleMapping<R> {
     /// The same for every token.
-    Constant(R),
+    Constant(Constant<R>),
     /// What a template says.
     Mapped(FieldMapping),
+}
+
+#[derive(Debug)]
+pub(crate) struct Constant<R> {
+    pub(crate) field: Field,
+    pub(crate) value: R,
+    pub(crate) origin: Origin,
 }
 
 #[derive(Debug)]

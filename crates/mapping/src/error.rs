@@ -71,9 +71,7 @@ impl MapError {
     pub const fn field(&self) -> &Field {
         match self {
             Self::Invalid { field, .. } | Self::Nothing { field, .. } => field,
-            Self::TagsMissing { .. } | Self::TagsMalformed { .. } | Self::TagsOverage { .. } => {
-                &Field::Tags
-            }
+            Self::TagsMissing { .. } | Self::TagsMalformed { .. } | Self::TagsOverage { .. } => &Field::Tags,
         }
     }
 }
@@ -189,11 +187,7 @@ pub struct ClaimNames {
 impl ClaimNames {
     /// The names of these claims.
     pub(crate) fn of(claims: &serde_json::Map<String, serde_json::Value>) -> Self {
-        let shown: Vec<String> = claims
-            .keys()
-            .take(NAMES_MAX)
-            .map(|name| shorten(name))
-            .collect();
+        let shown: Vec<String> = claims.keys().take(NAMES_MAX).map(|name| shorten(name)).collect();
         Self {
             more: claims.len() - shown.len(),
             shown,
@@ -227,13 +221,7 @@ impl std::fmt::Display for ClaimNames {
 fn shorten(name: &str) -> String {
     name.chars()
         .take(NAME_CHARACTERS_MAX)
-        .map(|c| {
-            if c.is_control() || c == '`' {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
+        .map(|c| if c.is_control() || c == '`' { '\u{fffd}' } else { c })
         .collect()
 }
 
@@ -261,13 +249,16 @@ pub enum MappingProblemKind {
     #[error("it is empty; leave it out, or write a template such as `{{{{payload.sub}}}}`")]
     Empty,
     /// A path without braces.
-    #[error(
-        "it has no `{{{{…}}}}`, so it is this very text for every token; write `{{{{{written}}}}}`"
-    )]
+    #[error("it has no `{{{{…}}}}`, so it is this very text for every token; write `{{{{{written}}}}}`")]
     NoBraces {
         /// What is written.
         written: String,
     },
+    /// Half a pair of braces.
+    #[error(
+        "it has `{{{{` or `}}}}` but no whole `{{{{…}}}}`, so it is this very text for every token; add what is missing"
+    )]
+    HalfBraces,
     /// The same user for every token.
     #[error(
         "it is the same text for every token, which would make all users one; name a claim, as in `{{{{payload.sub}}}}`"

@@ -31,6 +31,7 @@ mod field;
 mod identity;
 mod map;
 mod preview;
+pub mod profile;
 mod reads;
 mod rules;
 mod run;
@@ -44,6 +45,6 @@ pub use field::Field;
 pub use identity::{Identity, Skipped};
 pub use preview::{Gave, Outcome, Preview, PreviewRow};
 pub use source::{
-    Body, MappingLimits, MappingSettings, MappingSource, OnInvalid, OnMissing, OrganizationSource,
-    TagsSource, TeamSource, UserSource,
+    Body, MappingLimits, MappingSettings, MappingSource, OnInvalid, OnMissing, OrganizationSource, TagsSource,
+    TeamSource, UserSource,
 };

@@ -13,12 +13,7 @@ impl IssuerMapping {
     /// Who a verified token says this is. `now_ms` is what templates see as `now`.
     ///
     /// The first rule that is broken refuses the token, in the order user, organization, team, context, tags.
-    pub fn map(
-        &self,
-        claims: &VerifiedClaims,
-        request: &RequestFacts<'_>,
-        now_ms: i64,
-    ) -> Result<Identity, MapError> {
+    pub fn map(&self, claims: &VerifiedClaims, request: &RequestFacts<'_>, now_ms: i64) -> Result<Identity, MapError> {
         let mut run = Run::new(self, claims.into(), request, now_ms, Nobody);
         let desired = run.desired()?;
         let skipped = run.skipped;
@@ -33,12 +28,7 @@ impl IssuerMapping {
 
     /// What [`IssuerMapping::map`] would do with these claims, step by step and to the end, also past a refusal. The
     /// claims need not be verified, and what comes out is no [`Identity`].
-    pub fn preview<'a>(
-        &'a self,
-        token: impl Into<TokenFacts<'a>>,
-        request: &RequestFacts<'a>,
-        now_ms: i64,
-    ) -> Preview {
+    pub fn preview<'a>(&'a self, token: impl Into<TokenFacts<'a>>, request: &RequestFacts<'a>, now_ms: i64) -> Preview {
         let mut run = Run::new(self, token.into(), request, now_ms, Notebook::default());
         let desired = run.desired();
         let (notebook, skipped) = (run.witness, run.skipped);

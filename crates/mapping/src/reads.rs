@@ -15,9 +15,7 @@ pub(crate) fn mentions(text: &str, word: &str) -> bool {
     !word.is_empty()
         && text.match_indices(word).any(|(at, _)| {
             let before = text.get(..at).and_then(|before| before.chars().next_back());
-            let after = text
-                .get(at + word.len()..)
-                .and_then(|after| after.chars().next());
+            let after = text.get(at + word.len()..).and_then(|after| after.chars().next());
             !before.is_some_and(is_word) && !after.is_some_and(is_word)
         })
 }
@@ -27,9 +25,7 @@ pub(crate) fn mentions(text: &str, word: &str) -> bool {
 pub(crate) fn claim_paths(source: &str) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     for (at, root) in source.match_indices("payload") {
-        let before = source
-            .get(..at)
-            .and_then(|before| before.chars().next_back());
+        let before = source.get(..at).and_then(|before| before.chars().next_back());
         if before.is_some_and(|before| is_word(before) || before == '.') {
             continue;
         }
@@ -51,11 +47,8 @@ fn segment(text: &str) -> Option<(&str, &str)> {
     if let Some(quoted) = text.strip_prefix('`') {
         return quoted.split_once('`');
     }
-    let end = text
-        .find(|character| !is_word(character))
-        .unwrap_or(text.len());
-    text.split_at_checked(end)
-        .filter(|(name, _)| !name.is_empty())
+    let end = text.find(|character| !is_word(character)).unwrap_or(text.len());
+    text.split_at_checked(end).filter(|(name, _)| !name.is_empty())
 }
 
 fn is_word(character: char) -> bool {
@@ -76,10 +69,7 @@ mod tests {
             claim_paths("{{payload.realm_access.roles}}"),
             [["realm_access", "roles"]]
         );
-        assert_eq!(
-            claim_paths("{{payload.`cognito:groups`[1].x}}"),
-            [["cognito:groups"]]
-        );
+        assert_eq!(claim_paths("{{payload.`cognito:groups`[1].x}}"), [["cognito:groups"]]);
         assert_eq!(
             claim_paths("{{merge(payload.a; payload.b; payload.a)}}"),
             [["a"], ["b"]]

@@ -74,11 +74,7 @@ pub(crate) fn text(value: Value) -> Verdict<String> {
 /// A country of ISO 3166-1: alpha-3 in upper case is kept.
 pub(crate) fn country(value: Value) -> Verdict<String> {
     text(value)?
-        .map(|text| {
-            country::alpha_3(&text)
-                .map(str::to_owned)
-                .ok_or(Breach::Country)
-        })
+        .map(|text| country::alpha_3(&text).map(str::to_owned).ok_or(Breach::Country))
         .transpose()
 }
 
@@ -135,20 +131,11 @@ mod tests {
         assert_eq!(ORGANIZATION_ROLES.len(), OrganizationRole::ALL.len());
         assert_eq!(TEAM_ROLES.len(), TeamRole::ALL.len());
         for role in ORGANIZATION_ROLES {
-            assert_eq!(
-                organization_role(Value::from(*role))
-                    .unwrap()
-                    .unwrap()
-                    .as_str(),
-                *role
-            );
+            assert_eq!(organization_role(Value::from(*role)).unwrap().unwrap().as_str(), *role);
         }
         for wrong in ["Admin", "admin ", "owner"] {
             assert!(
-                matches!(
-                    organization_role(Value::from(wrong)),
-                    Err(Breach::Role { .. })
-                ),
+                matches!(organization_role(Value::from(wrong)), Err(Breach::Role { .. })),
                 "{wrong}"
             );
         }
@@ -160,10 +147,7 @@ mod tests {
             assert_eq!(&*id(Value::from(good)).unwrap().unwrap(), good);
         }
         for bad in ["", " a", "a\u{a0}", "a\u{0}b", "\u{85}", &"x".repeat(257)] {
-            assert!(
-                matches!(id(Value::from(bad)), Err(Breach::Id { .. })),
-                "{bad:?}"
-            );
+            assert!(matches!(id(Value::from(bad)), Err(Breach::Id { .. })), "{bad:?}");
         }
         assert!(matches!(id(Value::Undefined), Ok(None)));
         assert!(matches!(id(Value::Null), Ok(None)));
@@ -179,10 +163,7 @@ mod tests {
         assert_eq!(kept(" \t").unwrap(), None);
         assert_eq!(kept("").unwrap(), None);
         assert_eq!(kept(&"é".repeat(256)).unwrap().unwrap(), "é".repeat(256));
-        assert!(matches!(
-            kept(&"é".repeat(257)),
-            Err(Breach::TooLong { limit: 256 })
-        ));
+        assert!(matches!(kept(&"é".repeat(257)), Err(Breach::TooLong { limit: 256 })));
         assert!(matches!(kept("a\u{7f}b"), Err(Breach::Control)));
         assert!(matches!(kept("a\nb"), Err(Breach::Control)));
         for other in [

@@ -73,11 +73,7 @@ pub(crate) enum Held<'a> {
 
 impl TagsMapping {
     /// Reads the claim as it stands in the token.
-    pub(crate) fn hold<'a>(
-        &self,
-        claims: &'a Map<String, Json>,
-        scope: &Scope<'_>,
-    ) -> Result<Held<'a>, MapError> {
+    pub(crate) fn hold<'a>(&self, claims: &'a Map<String, Json>, scope: &Scope<'_>) -> Result<Held<'a>, MapError> {
         match &self.claim {
             TagsClaim::Name(name) => Ok(Held::Claim(claims.get(name))),
             TagsClaim::Template { template, .. } => match template.evaluate(scope) {
@@ -102,12 +98,11 @@ impl TagsMapping {
             });
         }
         let tags = match held {
-            Held::Claim(None | Some(Json::Null)) | Held::Made(Value::Undefined | Value::Null) => {
-                None
-            }
+            Held::Claim(None | Some(Json::Null)) | Held::Made(Value::Undefined | Value::Null) => None,
             Held::Claim(Some(json)) => Some(self.of_json(json, limits)?),
-            Held::Made(value) => Some(self.of_value(value, limits)?)
-                .filter(|tags| !self.is_made_of_nothing(tags, claims)),
+            Held::Made(value) => {
+                Some(self.of_value(value, limits)?).filter(|tags| !self.is_made_of_nothing(tags, claims))
+            }
         };
         match (tags, self.on_missing) {
             (Some(tags), _) => Ok(DesiredTags::Exactly(tags)),
@@ -125,10 +120,7 @@ impl TagsMapping {
     fn is_left_out(&self, claims: &Map<String, Json>, held: &Held<'_>) -> bool {
         let distributed = claims.get("_claim_names").is_some_and(|names| match names {
             Json::Object(names) => names.keys().any(|name| self.claim.names(name)),
-            Json::Array(names) => names
-                .iter()
-                .filter_map(Json::as_str)
-                .any(|name| self.claim.names(name)),
+            Json::Array(names) => names.iter().filter_map(Json::as_str).any(|name| self.claim.names(name)),
             Json::String(name) => self.claim.names(name),
             _ => false,
         });
@@ -160,16 +152,12 @@ impl TagsMapping {
         match json {
             Json::String(tag) => self.checked(1, std::iter::once(Ok(tag.clone())), limits),
             Json::Array(items) => {
-                let tags = items.iter().map(|item| {
-                    item.as_str()
-                        .map(str::to_owned)
-                        .ok_or_else(|| kind_of(item))
-                });
+                let tags = items
+                    .iter()
+                    .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| kind_of(item)));
                 self.checked(items.len(), tags, limits)
             }
-            other => Err(self.malformed(TagsFault::Kind {
-                kind: kind_of(other),
-            })),
+            other => Err(self.malformed(TagsFault::Kind { kind: kind_of(other) })),
         }
     }
 

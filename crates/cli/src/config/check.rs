@@ -1,5 +1,5 @@
-//! From [`ConfigFile`] to [`Config`]: resolves defaults, reads the files and variables that are named, compiles what can be
-//! compiled, and holds each key against the others. Never stops early: whatever can still be checked is checked.
+//! From [`ConfigFile`] to [`Config`]: resolves defaults, reads the files and variables that are named, compiles what
+//! can be compiled, and holds each key against the others. Never stops early: whatever can still be checked is checked.
 
 mod issuer;
 mod keys;
@@ -189,7 +189,7 @@ fn spoken(duration: Duration) -> String {
     }
     let (unit, factor) = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)]
         .into_iter()
-        .find(|(_, factor)| millis % factor == 0)
+        .find(|(_, factor)| millis.is_multiple_of(*factor))
         .unwrap_or(("ms", 1));
     format!("`\"{}{unit}\"`", millis / factor)
 }

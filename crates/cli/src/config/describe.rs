@@ -1,4 +1,5 @@
-//! The documents: reference page, default file and JSON schema, all from the one description of every key in [`super::file`].
+//! The documents: reference page, default file and JSON schema, all from the one description of every key in
+//! [`super::file`].
 
 mod default_file;
 #[cfg(test)]
@@ -94,7 +95,8 @@ fn section_in(kind: &Kind) -> Option<(&Outline, bool)> {
     }
 }
 
-/// Doc comments as text: paragraphs on one line each, code blocks line by line. An empty line is between two paragraphs.
+/// Doc comments as text: paragraphs on one line each, code blocks line by line. An empty line is between two
+/// paragraphs.
 pub(crate) fn paragraphs(doc: &[&str]) -> Vec<String> {
     let mut paragraphs: Vec<String> = Vec::new();
     let mut open = false;
@@ -120,33 +122,6 @@ pub(crate) fn paragraphs(doc: &[&str]) -> Vec<String> {
         }
     }
     paragraphs
-}
-
-/// A kind in the words of the documents.
-pub(crate) fn words(kind: &Kind) -> String {
-    match kind {
-        Kind::Boolean => "`true` or `false`".to_owned(),
-        Kind::Integer { least, most } => format!("whole number, {least} to {most}"),
-        Kind::Text { what, .. } => (*what).to_owned(),
-        Kind::Choice(words) => words
-            .iter()
-            .map(|word| format!("`\"{word}\"`"))
-            .collect::<Vec<_>>()
-            .join(", "),
-        Kind::List(item) => format!("list of {}", plural(item)),
-        Kind::OneOrMany(item) => format!("{}, or a list of {}", words(item), plural(item)),
-        Kind::Either(kinds) => kinds.iter().map(words).collect::<Vec<_>>().join(", or "),
-        Kind::Map(item) => format!("table of {}", plural(item)),
-        Kind::Section(_) => "table".to_owned(),
-    }
-}
-
-fn plural(kind: &Kind) -> String {
-    match kind {
-        Kind::Text { what: "text", .. } => "texts".to_owned(),
-        Kind::Text { what, .. } => format!("{what}s"),
-        other => words(other),
-    }
 }
 
 #[cfg(test)]

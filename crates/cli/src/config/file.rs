@@ -1,7 +1,7 @@
 //! The configuration file as it is written: one struct per section, one field per key.
 //!
-//! What is said here once (type, default, doc comment, example) is the reader, the reference page, the default file and the JSON
-//! schema. Nothing here is checked against anything else in the file; see `check`.
+//! What is said here once (type, default, doc comment, example) is the reader, the reference page, the default file and
+//! the JSON schema. Nothing here is checked against anything else in the file; see `check`.
 
 mod issuer;
 mod organization;
@@ -9,8 +9,7 @@ mod route;
 mod settings;
 
 pub(crate) use issuer::{
-    IssuerSection, KeySetAlgorithm, MappingSection, Mode, OnEmpty, OnInvalid, OnMissing, OrganizationMappingSection,
-    Provision, TagsSection, TeamMappingSection, UserMappingSection,
+    IssuerSection, KeySetAlgorithm, MappingSection, Mode, OnEmpty, OnInvalid, OnMissing, Provision, TagsSection,
 };
 pub(crate) use organization::{Membership, OrganizationSection, OrganizationStatus, TagText};
 pub(crate) use route::RouteSection;
@@ -18,18 +17,20 @@ pub(crate) use settings::{
     AssertionSection, CacheSection, LimitsSection, ListenSection, LogFormat, LogLevel, LogSection, StoreSection,
 };
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::problem::Problem;
 use super::read::{Defaulted, Walk, section};
 use super::values::List;
 
 section! {
-    /// Narthex reads one TOML file. Unknown keys are errors, and all problems are reported at once: `narthex config check`.
+    /// Narthex reads one TOML file. Unknown keys are errors, and all problems are reported at once: `narthex config
+    /// check`.
     ///
-    /// Durations are written as a whole number and a unit: `"250ms"`, `"60s"`, `"10m"`, `"24h"`, `"30d"`. Sizes likewise: `"900B"`,
-    /// `"16KiB"`, `"512KB"`, `"1MiB"`. Relative paths are taken from the directory of the file. Secrets are never written here: keys
-    /// that end in `_file` name a file, keys that end in `_env` name an environment variable.
+    /// Durations are written as a whole number and a unit: `"250ms"`, `"60s"`, `"10m"`, `"24h"`, `"30d"`. Sizes
+    /// likewise: `"900B"`, `"16KiB"`, `"512KB"`, `"1MiB"`. Relative paths are taken from the directory of the file.
+    /// Secrets are never written here: keys that end in `_file` name a file, keys that end in `_env` name an
+    /// environment variable.
     ConfigFile {
         /// Where requests come in.
         listen: Defaulted<ListenSection> = "{}";
@@ -41,15 +42,16 @@ section! {
         organization: Defaulted<List<OrganizationSection>> = "[]";
         /// What may be reached, by whom, and where it goes. A request that matches no route is denied.
         ///
-        /// Of several routes that match a path, the most specific one is taken: literal text before `{name}` before `{*name}`.
+        /// Of several routes that match a path, the most specific one is taken: literal text before `{name}` before
+        /// `{*name}`.
         route: Defaulted<List<RouteSection>> = "[]";
-        /// What is remembered between requests. It never outlives a token, a key, or a change to the directory or to this
-        /// file.
+        /// What is remembered between requests. It never outlives a token, a key, or a change to the directory or to
+        /// this file.
         cache: Defaulted<CacheSection> = "{}";
         /// Everything has a limit. The defaults fit most installations.
         limits: Defaulted<LimitsSection> = "{}";
-        /// The signed statement of who the user is that goes to upstreams as `X-Narthex-Assertion`. Its keys are published at
-        /// `/.well-known/jwks.json`.
+        /// The signed statement of who the user is that goes to upstreams as `X-Narthex-Assertion`. Its keys are
+        /// published at `/.well-known/jwks.json`.
         assertion: Defaulted<AssertionSection> = "{}";
         /// What is written to standard error.
         log: Defaulted<LogSection> = "{}";

@@ -1,8 +1,10 @@
 //! What is wrong with a configuration file: where, what, and what to do about it.
 //!
-//! A [`Problem`] points into the file by byte span. [`Problems`] collects them in any order and prints them in the order of the
-//! file, each with file name, line, column and a caret. Text that may hold a secret is masked before anything is printed.
+//! A [`Problem`] points into the file by byte span. [`Problems`] collects them in any order and prints them in the
+//! order of the file, each with file name, line, column and a caret. Text that may hold a secret is masked before
+//! anything is printed.
 
+use std::io::IsTerminal as _;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -40,7 +42,8 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// Something that makes the file unusable. `message` is lower case, without a full stop, with the user's words in backticks.
+    /// Something that makes the file unusable. `message` is lower case, without a full stop, with the user's words in
+    /// backticks.
     pub(crate) fn error(span: Span, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
@@ -133,6 +136,13 @@ pub(crate) enum Paint {
     Terminal,
 }
 
+impl Paint {
+    /// What suits standard error: colours on a terminal only.
+    pub(crate) fn of_stderr() -> Self {
+        if std::io::stderr().is_terminal() { Self::Terminal } else { Self::Plain }
+    }
+}
+
 /// Everything that is wrong with one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Problems {
@@ -153,6 +163,7 @@ impl Problems {
     }
 
     /// Whether there is no problem at all, not even a warning.
+    #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -236,8 +247,8 @@ impl Problems {
     }
 }
 
-/// What looks like a secret in the raw text: user and password of a URL, and the value of a key that is named like one. Found
-/// without parsing, since the line may be one that does not parse.
+/// What looks like a secret in the raw text: user and password of a URL, and the value of a key that is named like one.
+/// Found without parsing, since the line may be one that does not parse.
 fn typed_secrets(source: &str) -> Vec<Span> {
     let mut found = Vec::new();
     let mut start = 0;

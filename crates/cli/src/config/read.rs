@@ -1,8 +1,8 @@
 //! The walk over the TOML tree.
 //!
-//! A section of the file is a struct made by [`section!`]: its fields, their types, their defaults and their doc comments are said
-//! once, and from them come the reader, the list of known keys, the reference page, the default file and the JSON schema.
-//! Unlike a derived deserializer, the walk never stops at the first problem.
+//! A section of the file is a struct made by [`section!`]: its fields, their types, their defaults and their doc
+//! comments are said once, and from them come the reader, the list of known keys, the reference page, the default file
+//! and the JSON schema. Unlike a derived deserializer, the walk never stops at the first problem.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -86,7 +86,8 @@ pub(crate) struct Walk {
     /// What was found so far.
     pub(crate) problems: Problems,
     keys: Vec<String>,
-    /// Set while a built-in default is read: its values lie nowhere in the file, so they are said to lie at their section.
+    /// Set while a built-in default is read: its values lie nowhere in the file, so they are said to lie at their
+    /// section.
     stand_in: Option<Span>,
 }
 
@@ -166,6 +167,12 @@ impl Walk {
             self.problems.push(problem.help(suggestion));
         }
     }
+}
+
+/// A struct made by [`section!`].
+pub(crate) trait Section {
+    /// Where it begins in the file.
+    fn header(&self) -> Span;
 }
 
 /// A value that can be read from TOML.
@@ -379,8 +386,13 @@ macro_rules! section {
                 $(#[doc = $key_doc])+
                 pub(crate) $key: $field,
             )+
-            /// Where the section begins in the file.
-            pub(crate) header: $crate::config::problem::Span,
+            header: $crate::config::problem::Span,
+        }
+
+        impl $crate::config::read::Section for $section {
+            fn header(&self) -> $crate::config::problem::Span {
+                self.header.clone()
+            }
         }
 
         impl $section {

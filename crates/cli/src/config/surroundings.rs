@@ -1,4 +1,5 @@
-//! What the reader may look at besides the file itself: other files, and environment variables. The one place that does.
+//! What the reader may look at besides the file itself: other files, and environment variables. The one place that
+//! does.
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -1,8 +1,8 @@
 //! The reader on whole files, and the generated documents.
 //!
-//! Cases are files: each `tests/config/bad/NAME.toml` has its report beside it in `NAME.txt`, each `tests/config/good/NAME.toml`
-//! must be usable, with its warnings (if any) in `NAME.txt`. `UPDATE=1 cargo nextest run -p narthex-cli` rewrites the reports and
-//! the documents under `docs/reference/`.
+//! Cases are files: each `tests/config/bad/NAME.toml` has its report beside it in `NAME.txt`, each
+//! `tests/config/good/NAME.toml` must be usable, with its warnings (if any) in `NAME.txt`. `UPDATE=1 cargo nextest run
+//! -p narthex-cli` rewrites the reports and the documents under `docs/reference/`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -194,7 +194,8 @@ fn the_schema_is_up_to_date() {
     );
 }
 
-/// As it stands it changes nothing, and every line in it can be taken out of its comment: each key is known, each value reads.
+/// As it stands it changes nothing, and every line in it can be taken out of its comment: each key is known, each value
+/// reads.
 #[test]
 fn the_default_file_reads_with_and_without_its_comments() {
     let commented = describe::default_file();
@@ -243,7 +244,8 @@ fn every_key_is_documented() {
     }
 }
 
-/// The schema says the same of every key: a description, and `additionalProperties: false` on every table with known keys.
+/// The schema says the same of every key: a description, and `additionalProperties: false` on every table with known
+/// keys.
 #[test]
 fn the_schema_describes_every_key_and_allows_no_other() {
     fn walk(schema: &Value, place: &str, seen: &mut usize) {
@@ -301,4 +303,76 @@ fn unknown_keys_are_errors_everywhere() {
 fn every_default_reads() {
     let reading = read_toml("");
     assert!(reading.is_usable(), "{}", reading.report(Paint::Plain));
+}
+
+/// What binds a token to its issuer and to us cannot be left out, in the reader and in the schema.
+#[test]
+fn sec_config_required() {
+    let complete = [
+        "name = \"corp\"",
+        "issuer = \"https://id.example.com\"",
+        "jwks_url = \"https://id.example.com/keys\"",
+        "audiences = [\"my-app\"]",
+    ];
+    assert!(read_toml(&format!("[[issuer]]\n{}\n", complete.join("\n"))).is_usable());
+    for (left_out, line) in complete.iter().enumerate() {
+        let rest: Vec<&str> = complete
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| *index != left_out)
+            .map(|(_, line)| *line)
+            .collect();
+        assert!(
+            !read_toml(&format!("[[issuer]]\n{}\n", rest.join("\n"))).is_usable(),
+            "usable without {line}"
+        );
+    }
+    for empty in ["audiences = []", "audiences = [\"\"]", "issuer = \"\""] {
+        let key = empty.split(' ').next().unwrap();
+        let lines: Vec<&str> = complete
+            .iter()
+            .map(|line| {
+                if line.starts_with(&format!("{key} ")) {
+                    empty
+                } else {
+                    line
+                }
+            })
+            .collect();
+        assert!(
+            !read_toml(&format!("[[issuer]]\n{}\n", lines.join("\n"))).is_usable(),
+            "usable with {empty}"
+        );
+    }
+}
+
+/// Neither the report nor the compiled value shows a secret, however it is printed.
+#[test]
+fn sec_config_prints_no_secret() {
+    let reading = read_case(&crate_file("tests/config/good/full.toml"));
+    let printed = format!("{reading:?} {reading:#?}");
+    assert!(
+        !printed.contains("forty-two") && !printed.contains("another shared secret"),
+        "{printed}"
+    );
+    // "forty" as a list of bytes.
+    assert!(!printed.contains("102, 111, 114, 116, 121"), "{printed}");
+}
+
+/// Secrets are read from the places that are named, and nowhere else: a key that would hold one does not exist.
+#[test]
+fn sec_secrets_are_never_values() {
+    for key in [
+        "secret",
+        "shared_secret",
+        "client_secret",
+        "password",
+        "bearer_token",
+        "private_key",
+    ] {
+        let report = report_on(&format!("[[issuer]]\n{key} = \"hunter2\"\n"));
+        assert!(report.contains(&format!("unknown key `{key}`")), "{report}");
+        assert!(report.contains("secrets are never written in this file"), "{report}");
+        assert!(!report.contains("hunter2"), "{report}");
+    }
 }

@@ -1,8 +1,10 @@
 //! The values that keys hold: how each is written, read and described.
 
+mod literal;
+mod measure;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use ipnet::IpNet;
 use serde_json::Value as Json;
@@ -10,9 +12,11 @@ use toml::Spanned;
 use toml::de::DeValue;
 use url::Url;
 
-use super::problem::{Problem, Span};
+use super::problem::Problem;
 use super::read::{FromToml, Kind, Walk};
 use super::suggest::did_you_mean;
+pub(crate) use literal::place_in_literal;
+pub(crate) use measure::{Rate, Size, parse_duration};
 
 /// A list of values, each with its place.
 pub(crate) type List<T> = Vec<Spanned<T>>;
@@ -76,138 +80,6 @@ impl<const LEAST: u64, const MOST: u64> FromToml for Count<LEAST, MOST> {
         }
         read.map(Self)
     }
-}
-
-/// `60s`, `10m`: a whole number and a unit, as factor in milliseconds.
-const DURATION_UNITS: [(&str, u64); 5] = [
-    ("ms", 1),
-    ("s", 1_000),
-    ("m", 60_000),
-    ("h", 3_600_000),
-    ("d", 86_400_000),
-];
-
-/// `16KiB`, `1MB`: a whole number and a unit, as factor in bytes.
-const SIZE_UNITS: [(&str, u64); 7] = [
-    ("B", 1),
-    ("KB", 1_000),
-    ("KiB", 1_024),
-    ("MB", 1_000_000),
-    ("MiB", 1_048_576),
-    ("GB", 1_000_000_000),
-    ("GiB", 1_073_741_824),
-];
-
-/// Reads a whole number followed by one of `units`.
-fn measure(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at_checked(digits)?;
-    let factor = units.iter().find(|(name, _)| *name == unit)?.1;
-    number.parse::<u64>().ok()?.checked_mul(factor)
-}
-
-/// A duration as the command line and the file both write it.
-pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
-    // A millisecond count that fits i64 can be added to any time without overflow checks going wild.
-    let millis = measure(text, &DURATION_UNITS).filter(|millis| *millis <= 100 * 366 * 86_400_000)?;
-    Some(Duration::from_millis(millis))
-}
-
-impl FromToml for Duration {
-    fn kind() -> Kind {
-        Kind::Text {
-            what: "duration",
-            pattern: Some("^[0-9]+(ms|s|m|h|d)$"),
-        }
-    }
-
-    fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
-        let text = walk.text(value, "a duration such as `\"60s\"`")?;
-        let read = parse_duration(text);
-        if read.is_none() {
-            let message = format!("`{}` is not a duration", walk.key());
-            let problem = Problem::error(walk.span(value), message);
-            walk.problems.push(
-                problem.help("write a whole number and `ms`, `s`, `m`, `h` or `d`, such as `\"60s\"` or `\"10m\"`"),
-            );
-        }
-        read
-    }
-}
-
-/// A number of bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Size(pub(crate) u64);
-
-impl FromToml for Size {
-    fn kind() -> Kind {
-        Kind::Text {
-            what: "size",
-            pattern: Some("^[0-9]+(B|KB|KiB|MB|MiB|GB|GiB)$"),
-        }
-    }
-
-    fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
-        let text = walk.text(value, "a size such as `\"16KiB\"`")?;
-        let read = measure(text, &SIZE_UNITS).filter(|bytes| *bytes > 0);
-        if read.is_none() {
-            let problem = Problem::error(walk.span(value), format!("`{}` is not a size", walk.key()));
-            walk.problems.push(problem.help(
-                "write a whole number above 0 and `B`, `KB`, `KiB`, `MB`, `MiB`, `GB` or `GiB`, such as `\"16KiB\"`",
-            ));
-        }
-        read.map(Self)
-    }
-}
-
-/// How many, how often: `100/s`, `600/m`, or `off`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rate {
-    /// No limit.
-    Off,
-    /// At most `count` in each `per`.
-    Limit {
-        /// How many.
-        count: u32,
-        /// In how long.
-        per: Duration,
-    },
-}
-
-impl FromToml for Rate {
-    fn kind() -> Kind {
-        Kind::Text {
-            what: "rate",
-            pattern: Some("^(off|[1-9][0-9]*/(s|m|h))$"),
-        }
-    }
-
-    fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
-        let text = walk.text(value, "a rate such as `\"100/s\"`, or `\"off\"`")?;
-        let read = parse_rate(text);
-        if read.is_none() {
-            let problem = Problem::error(walk.span(value), format!("`{}` is not a rate", walk.key()));
-            walk.problems.push(
-                problem.help("write a whole number above 0 and `/s`, `/m` or `/h`, such as `\"100/s\"`, or `\"off\"`"),
-            );
-        }
-        read
-    }
-}
-
-fn parse_rate(text: &str) -> Option<Rate> {
-    if text == "off" {
-        return Some(Rate::Off);
-    }
-    let (count, unit) = text.split_once('/')?;
-    let per = match unit {
-        "s" => Duration::from_secs(1),
-        "m" => Duration::from_mins(1),
-        "h" => Duration::from_hours(1),
-        _ => return None,
-    };
-    let count = count.parse::<u32>().ok().filter(|count| *count > 0)?;
-    Some(Rate::Limit { count, per })
 }
 
 impl FromToml for SocketAddr {
@@ -536,137 +408,4 @@ pub(crate) fn word<'v>(value: &'v Spanned<DeValue<'_>>, words: &[&str], walk: &m
     let problem = problem.maybe_help(did_you_mean(text, words.iter().copied()));
     walk.problems.push(problem);
     None
-}
-
-/// Where byte `offset` of a TOML string's value lies in the file, given the string's literal (quotes and all) and its place.
-pub(crate) fn place_in_literal(literal: &str, place: &Span, offset: usize) -> usize {
-    let (delimiter, escapes) = match literal {
-        text if text.starts_with("\"\"\"") => ("\"\"\"", true),
-        text if text.starts_with("'''") => ("'''", false),
-        text if text.starts_with('"') => ("\"", true),
-        text if text.starts_with('\'') => ("'", false),
-        _ => return place.start,
-    };
-    let mut rest = literal.strip_prefix(delimiter).unwrap_or_default();
-    if delimiter.len() == 3 {
-        // A line break right after the opening quotes is not part of the value.
-        rest = rest
-            .strip_prefix("\r\n")
-            .or_else(|| rest.strip_prefix('\n'))
-            .unwrap_or(rest);
-    }
-    let mut value_bytes = 0;
-    while value_bytes < offset {
-        let (raw, decoded) = next_piece(rest, escapes);
-        if raw == 0 {
-            break;
-        }
-        value_bytes += decoded;
-        rest = rest.get(raw..).unwrap_or_default();
-    }
-    let consumed = literal.len() - rest.len();
-    (place.start + consumed).min(place.end)
-}
-
-/// The bytes that the next character takes in the literal and in the value.
-fn next_piece(rest: &str, escapes: bool) -> (usize, usize) {
-    let mut characters = rest.chars();
-    match (characters.next(), escapes) {
-        (None, _) => (0, 0),
-        (Some('\\'), true) => match characters.next() {
-            Some('x') => escaped(rest, 2),
-            Some('u') => escaped(rest, 4),
-            Some('U') => escaped(rest, 8),
-            Some('\n' | '\r' | ' ' | '\t') => {
-                let after = rest.get(1..).unwrap_or_default();
-                (1 + after.len() - after.trim_start().len(), 0)
-            }
-            _ => (2, 1),
-        },
-        (Some(character), _) => (character.len_utf8(), character.len_utf8()),
-    }
-}
-
-fn escaped(rest: &str, digits: usize) -> (usize, usize) {
-    let code = rest
-        .get(2..2 + digits)
-        .and_then(|hex| u32::from_str_radix(hex, 16).ok());
-    let width = code.and_then(char::from_u32).map_or(1, char::len_utf8);
-    (2 + digits, width)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_a_number_and_a_unit() {
-        assert_eq!(parse_duration("60s"), Some(Duration::from_secs(60)));
-        assert_eq!(parse_duration("10m"), Some(Duration::from_secs(600)));
-        assert_eq!(parse_duration("24h"), Some(Duration::from_secs(86_400)));
-        assert_eq!(parse_duration("7d"), Some(Duration::from_secs(604_800)));
-        assert_eq!(parse_duration("250ms"), Some(Duration::from_millis(250)));
-        for bad in [
-            "",
-            "60",
-            "s",
-            "-1s",
-            "1.5s",
-            "60 s",
-            "1h30m",
-            "60S",
-            "99999999999999999999s",
-            "18446744073709551615d",
-            "40000d",
-        ] {
-            assert_eq!(parse_duration(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn sizes_are_decimal_or_binary() {
-        assert_eq!(measure("16KiB", &SIZE_UNITS), Some(16_384));
-        assert_eq!(measure("512KB", &SIZE_UNITS), Some(512_000));
-        assert_eq!(measure("1GiB", &SIZE_UNITS), Some(1 << 30));
-        assert_eq!(measure("16kib", &SIZE_UNITS), None);
-        assert_eq!(measure("16", &SIZE_UNITS), None);
-    }
-
-    #[test]
-    fn rates_have_a_count_and_a_unit() {
-        assert_eq!(parse_rate("off"), Some(Rate::Off));
-        assert_eq!(
-            parse_rate("100/s"),
-            Some(Rate::Limit {
-                count: 100,
-                per: Duration::from_secs(1)
-            })
-        );
-        for bad in ["0/s", "100", "100/d", "/s", "-1/s"] {
-            assert_eq!(parse_rate(bad), None, "{bad}");
-        }
-    }
-
-    /// Every byte of the value is found where it stands in the literal, whatever the quotes and escapes.
-    #[test]
-    fn places_in_literals_follow_quotes_and_escapes() {
-        let literals = [
-            r#""plain X""#,
-            r"'plain X'",
-            r#""tab\t quote\" \\ X""#,
-            r#""\u00e9\U0001F600\x41\e X""#,
-            "\"\"\"\nfirst\n  \\\n   second \"X\"\"\"",
-            "'''\r\nfirst\nX'''",
-            "\"ünï X\"",
-        ];
-        for literal in literals {
-            let source = format!("key = {literal}\n");
-            let table = toml::de::DeTable::parse(&source).unwrap();
-            let value = table.get_ref().get("key").unwrap();
-            let text = value.get_ref().as_str().unwrap();
-            let offset = text.find('X').unwrap();
-            let place = place_in_literal(&source[value.span()], &value.span(), offset);
-            assert_eq!(&source[place..=place], "X", "{literal}");
-        }
-    }
 }

@@ -8,10 +8,11 @@ use async_trait::async_trait;
 use http::HeaderMap;
 use narthex_directory::{Principal, Realm};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::time::Time;
+use crate::explain::Explanation;
+use crate::keys::{IssuerHealth, Moment};
 use crate::respond::Refusal;
 
 /// The rest of the gateway.
@@ -50,7 +51,7 @@ pub trait Surroundings: Send + Sync {
     /// # Errors
     ///
     /// When the directory could not be read.
-    async fn explain(&self, request: ExplainRequest) -> Result<Value, Refusal>;
+    async fn explain(&self, request: ExplainRequest) -> Result<Explanation, Refusal>;
 }
 
 /// Why an issuer's keys were not fetched.
@@ -153,9 +154,11 @@ pub struct KeyBody {
     /// What it may verify.
     pub algorithms: Vec<String>,
     /// When a fetch first brought it.
-    pub first_seen_at: Time,
+    #[schema(required)]
+    pub first_seen_at: Option<Time>,
     /// When a fetch last brought it.
-    pub last_seen_at: Time,
+    #[schema(required)]
+    pub last_seen_at: Option<Time>,
     /// Whether it is in the set now.
     pub present: bool,
 }
@@ -205,7 +208,10 @@ pub struct ExplainRequest {
 /// SECURITY: not the token.
 impl std::fmt::Debug for ExplainRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ExplainRequest").field("request", &self.request).field("at", &self.at).finish_non_exhaustive()
+        f.debug_struct("ExplainRequest")
+            .field("request", &self.request)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -226,16 +232,16 @@ pub struct RequestToExplain {
     pub headers: BTreeMap<String, String>,
 }
 
-impl From<narthex_token::KeyHealth> for KeyHealthBody {
-    fn from(health: narthex_token::KeyHealth) -> Self {
-        let summary = KeySummary::from(&health);
-        let keys = health.keys.into_iter().map(|record| KeyBody {
-            kid: record.key.kid,
-            kind: record.key.kind.to_string(),
-            algorithms: record.key.algorithms.iter().map(ToString::to_string).collect(),
-            first_seen_at: Time(record.first_seen_ms),
-            last_seen_at: Time(record.last_seen_ms),
-            present: record.present,
+impl From<IssuerHealth> for KeyHealthBody {
+    fn from(health: IssuerHealth) -> Self {
+        let time = |moment: Moment| Time(moment.0);
+        let keys = health.keys.into_iter().map(|key| KeyBody {
+            kid: key.kid,
+            kind: key.kind,
+            algorithms: key.algorithms,
+            first_seen_at: key.first_seen_at.map(time),
+            last_seen_at: key.last_seen_at.map(time),
+            present: key.present,
         });
         let refused = health.refused.into_iter().map(|key| RefusedKeyBody {
             position: key.position,
@@ -243,27 +249,24 @@ impl From<narthex_token::KeyHealth> for KeyHealthBody {
             why: key.why,
         });
         Self {
-            summary,
+            summary: KeySummary {
+                serving: health.serving,
+                usable_keys: health.usable_count,
+                fetched_at: health.fetched_at.map(time),
+                age_seconds: health.age_seconds,
+                next_refresh_at: health.next_refresh_at.map(time),
+                failures_in_a_row: health.failures_in_a_row,
+                last_error: health.last_error.map(|error| KeyErrorBody {
+                    at: time(error.at),
+                    why: error.message,
+                }),
+            },
             keys: keys.collect(),
             refused: refused.collect(),
-            fresh_until: health.fresh_until_ms.map(Time),
-            usable_until: health.usable_until_ms.map(Time),
+            fresh_until: health.fresh_until.map(time),
+            usable_until: health.usable_until.map(time),
             fetching: health.fetching,
             unknown_keys: health.unknown_keys,
-        }
-    }
-}
-
-impl From<&narthex_token::KeyHealth> for KeySummary {
-    fn from(health: &narthex_token::KeyHealth) -> Self {
-        Self {
-            serving: health.serving,
-            usable_keys: health.keys.iter().filter(|record| record.present).count(),
-            fetched_at: health.fetched_at_ms.map(Time),
-            age_seconds: health.age_ms.map(|age| age / 1_000),
-            next_refresh_at: Some(Time(health.next_refresh_ms)),
-            failures_in_a_row: health.failures_in_a_row,
-            last_error: health.last_error.as_ref().map(|error| KeyErrorBody { at: Time(error.at_ms), why: error.why.clone() }),
         }
     }
 }

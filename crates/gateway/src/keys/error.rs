@@ -31,7 +31,9 @@ pub enum FetchError {
         cause: String,
     },
     /// The server's certificate was refused.
-    #[error("the certificate of `{host}` is refused: {cause}; if a private authority signed it, name that authority in `ca_file`")]
+    #[error(
+        "the certificate of `{host}` is refused: {cause}; if a private authority signed it, name that authority in `ca_file`"
+    )]
     Certificate {
         /// The host of the URL.
         host: String,
@@ -39,7 +41,9 @@ pub enum FetchError {
         cause: String,
     },
     /// The fetch as a whole took too long.
-    #[error("no complete answer from {source_of_keys} within {limit_ms} ms; it is slow or something in between drops the connection")]
+    #[error(
+        "no complete answer from {source_of_keys} within {limit_ms} ms; it is slow or something in between drops the connection"
+    )]
     TimedOut {
         /// Where the keys were asked for.
         source_of_keys: String,

@@ -63,7 +63,7 @@ impl std::fmt::Debug for ProxyUrl {
 }
 
 /// The bounds of one fetch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchLimits {
     /// From the first byte of the question to the last of the answer, discovery included.
     pub total: Duration,
@@ -71,11 +71,18 @@ pub struct FetchLimits {
     pub connect: Duration,
     /// The most bytes of a body that are read.
     pub body_bytes: usize,
+    /// The most keys of a set that are looked at.
+    pub keys: usize,
 }
 
 impl Default for FetchLimits {
     fn default() -> Self {
-        Self { total: Duration::from_secs(5), connect: Duration::from_secs(3), body_bytes: 512 * 1024 }
+        Self {
+            total: Duration::from_secs(5),
+            connect: Duration::from_secs(3),
+            body_bytes: 512 * 1024,
+            keys: 100,
+        }
     }
 }
 
@@ -113,7 +120,10 @@ impl Fetcher {
 
     async fn headers(&self, url: &KeyUrl) -> Result<HeaderMap, FetchError> {
         let mut headers = HeaderMap::new();
-        headers.insert(header::ACCEPT, HeaderValue::from_static("application/jwk-set+json, application/json;q=0.9"));
+        headers.insert(
+            header::ACCEPT,
+            HeaderValue::from_static("application/jwk-set+json, application/json;q=0.9"),
+        );
         // SECURITY: a discovery document may point to another host; the token stays with ours.
         if let Some(path) = &self.access.bearer_token_file
             && url.origin() == self.origin
@@ -152,7 +162,11 @@ impl Fetcher {
             })?;
             if certificates.is_empty() {
                 let cause = "it holds no PEM certificate".to_owned();
-                return Err(FetchError::File { what: "ca_file", path: path.clone(), cause });
+                return Err(FetchError::File {
+                    what: "ca_file",
+                    path: path.clone(),
+                    cause,
+                });
             }
             builder = builder.tls_certs_only(certificates);
         }
@@ -163,17 +177,33 @@ impl Fetcher {
 
     async fn read(&self, url: &KeyUrl, mut answer: Response) -> Result<Fetched, FetchError> {
         if let Some(target) = unfollowed(url, &answer) {
-            return Err(FetchError::Redirect { host: url.host(), target });
+            return Err(FetchError::Redirect {
+                host: url.host(),
+                target,
+            });
         }
         if answer.status() != StatusCode::OK {
-            return Err(FetchError::Status { host: url.host(), status: answer.status().as_u16() });
+            return Err(FetchError::Status {
+                host: url.host(),
+                status: answer.status().as_u16(),
+            });
         }
-        if answer.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        if answer
+            .headers()
+            .get(header::CONTENT_ENCODING)
+            .is_some_and(|encoding| encoding != "identity")
+        {
             return Err(FetchError::Compressed { host: url.host() });
         }
         let limit = self.limits.body_bytes;
-        let too_large = || FetchError::TooLarge { source_of_keys: quoted(&url.host()), limit_bytes: limit };
-        if answer.content_length().is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit)) {
+        let too_large = || FetchError::TooLarge {
+            source_of_keys: quoted(&url.host()),
+            limit_bytes: limit,
+        };
+        if answer
+            .content_length()
+            .is_some_and(|length| usize::try_from(length).map_or(true, |length| length > limit))
+        {
             return Err(too_large());
         }
         let cache_control = joined(answer.headers(), &header::CACHE_CONTROL);
@@ -185,7 +215,11 @@ impl Fetcher {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Fetched { body: body.freeze(), cache_control, age })
+        Ok(Fetched {
+            body: body.freeze(),
+            cache_control,
+            age,
+        })
     }
 }
 
@@ -198,7 +232,11 @@ fn same_origin_only(asked: KeyUrl) -> Policy {
         if same && attempt.previous().len() <= REDIRECTS {
             attempt.follow()
         } else {
-            let target = if same { "one place after another".to_owned() } else { quoted(&place(target)) };
+            let target = if same {
+                "one place after another".to_owned()
+            } else {
+                quoted(&place(target))
+            };
             attempt.error(Elsewhere(target))
         }
     })
@@ -210,7 +248,10 @@ fn unfollowed(url: &KeyUrl, answer: &Response) -> Option<String> {
         return None;
     }
     let target = url.url().join(answer.headers().get(header::LOCATION)?.to_str().ok()?);
-    Some(target.map_or_else(|_| "something that is no URL".to_owned(), |target| quoted(&place(&target))))
+    Some(target.map_or_else(
+        |_| "something that is no URL".to_owned(),
+        |target| quoted(&place(&target)),
+    ))
 }
 
 /// Where a refused redirect wanted to go; carried through the client's error chain.
@@ -234,10 +275,16 @@ fn explain(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
             return FetchError::Refused(refused.clone());
         }
         if let Some(Unresolved(cause)) = cause.downcast_ref() {
-            return FetchError::Unresolved { host, cause: cause.clone() };
+            return FetchError::Unresolved {
+                host,
+                cause: cause.clone(),
+            };
         }
         if let Some(Elsewhere(target)) = cause.downcast_ref() {
-            return FetchError::Redirect { host, target: target.clone() };
+            return FetchError::Redirect {
+                host,
+                target: target.clone(),
+            };
         }
         if let Some(problem) = certificate_problem(cause) {
             return FetchError::Certificate { host, cause: problem };
@@ -249,7 +296,11 @@ fn explain(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
     if error.is_builder() {
         FetchError::Setup { cause }
     } else if error.is_connect() {
-        let cause = if error.is_timeout() { "it took too long to connect".to_owned() } else { cause };
+        let cause = if error.is_timeout() {
+            "it took too long to connect".to_owned()
+        } else {
+            cause
+        };
         FetchError::Connection { host, cause }
     } else {
         FetchError::Interrupted { host, cause }
@@ -273,6 +324,7 @@ fn certificate_problem(error: &(dyn std::error::Error + 'static)) -> Option<Stri
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".to_owned(),
         CertificateError::Revoked => "it has been revoked".to_owned(),
         CertificateError::UnknownIssuer => "no trusted authority signed it".to_owned(),
+        CertificateError::BadSignature => "it is not signed by the authority it names".to_owned(),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "it was issued for another name".to_owned()
         }
@@ -280,8 +332,15 @@ fn certificate_problem(error: &(dyn std::error::Error + 'static)) -> Option<Stri
     })
 }
 
-fn setup(error: &dyn std::error::Error) -> FetchError {
-    FetchError::Setup { cause: error.to_string() }
+/// The outermost text of the client's errors says little; the innermost says what happened.
+fn setup(error: &(dyn std::error::Error + 'static)) -> FetchError {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    FetchError::Setup {
+        cause: innermost.to_string(),
+    }
 }
 
 pub(super) fn quoted(host: &str) -> String {
@@ -296,7 +355,9 @@ async fn bearer(path: &Path) -> Result<HeaderValue, FetchError> {
         path: path.to_owned(),
         cause: cause.to_owned(),
     };
-    let token = std::str::from_utf8(&bytes).map_err(|_| problem("it is not text"))?.trim();
+    let token = std::str::from_utf8(&bytes)
+        .map_err(|_| problem("it is not text"))?
+        .trim();
     if token.is_empty() {
         return Err(problem("it is empty"));
     }
@@ -310,20 +371,35 @@ async fn bearer(path: &Path) -> Result<HeaderValue, FetchError> {
 
 /// A header as one text, as RFC 9110 5.3 lets its lines be joined.
 fn joined(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
-    let lines: Vec<&str> = headers.get_all(name).iter().filter_map(|line| line.to_str().ok()).collect();
+    let lines: Vec<&str> = headers
+        .get_all(name)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .collect();
     (!lines.is_empty()).then(|| lines.join(","))
 }
 
 /// Reads a small file whole.
 pub(super) async fn read_file(what: &'static str, path: &Path, limit_bytes: usize) -> Result<Vec<u8>, FetchError> {
     use tokio::io::AsyncReadExt as _;
-    let problem = |cause: String| FetchError::File { what, path: path.to_owned(), cause };
-    let file = tokio::fs::File::open(path).await.map_err(|error| problem(error.to_string()))?;
+    let problem = |cause: String| FetchError::File {
+        what,
+        path: path.to_owned(),
+        cause,
+    };
+    let file = tokio::fs::File::open(path)
+        .await
+        .map_err(|error| problem(error.to_string()))?;
     let mut bytes = Vec::new();
     let limit = u64::try_from(limit_bytes).unwrap_or(u64::MAX).saturating_add(1);
-    file.take(limit).read_to_end(&mut bytes).await.map_err(|error| problem(error.to_string()))?;
+    file.take(limit)
+        .read_to_end(&mut bytes)
+        .await
+        .map_err(|error| problem(error.to_string()))?;
     if bytes.len() > limit_bytes {
-        return Err(problem(format!("it is larger than {limit_bytes} bytes, the most that is read")));
+        return Err(problem(format!(
+            "it is larger than {limit_bytes} bytes, the most that is read"
+        )));
     }
     Ok(bytes)
 }

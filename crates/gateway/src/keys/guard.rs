@@ -60,7 +60,9 @@ impl KeyUrl {
     pub(super) fn check(url: Url) -> Result<Self, UrlProblem> {
         // SECURITY: CVE-2026-48522 was a key client that opened `file:` and `data:` URLs.
         if !matches!(url.scheme(), "https" | "http") {
-            return Err(UrlProblem::Scheme { scheme: url.scheme().to_owned() });
+            return Err(UrlProblem::Scheme {
+                scheme: url.scheme().to_owned(),
+            });
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(UrlProblem::UserInformation);
@@ -100,7 +102,8 @@ impl KeyUrl {
 
     /// Whether the host is `localhost`, 127.0.0.0/8 or `::1`, as written.
     pub fn is_loopback(&self) -> bool {
-        self.literal_address().map_or_else(|| self.host() == LOCALHOST, |address| address.is_loopback())
+        self.literal_address()
+            .map_or_else(|| self.host() == LOCALHOST, |address| address.is_loopback())
     }
 
     /// Scheme, host and port.
@@ -241,7 +244,10 @@ impl Guard {
     /// to case. `loopback` says whether the configured URL itself is on this machine.
     pub fn new<'a>(allow_private_hosts: impl IntoIterator<Item = &'a str>, loopback: Loopback) -> Self {
         let allow_private_hosts = allow_private_hosts.into_iter().map(plain_host).collect();
-        Self { allow_private_hosts, loopback }
+        Self {
+            allow_private_hosts,
+            loopback,
+        }
     }
 
     /// Judges a URL whose host is written as an address; names are judged when they are resolved.
@@ -260,8 +266,14 @@ impl Guard {
         let host = plain_name(host);
         // SECURITY: a name other than `localhost` that points at this machine is rebinding, even
         // for an issuer whose configured URL is on loopback.
-        let loopback = if host == LOCALHOST { self.loopback } else { Loopback::Refused };
-        addresses.iter().try_for_each(|address| self.check_address(&host, *address, loopback))
+        let loopback = if host == LOCALHOST {
+            self.loopback
+        } else {
+            Loopback::Refused
+        };
+        addresses
+            .iter()
+            .try_for_each(|address| self.check_address(&host, *address, loopback))
     }
 
     fn check_address(&self, host: &str, address: IpAddr, loopback: Loopback) -> Result<(), Refused> {
@@ -274,7 +286,15 @@ impl Guard {
                 self.allow_private_hosts.contains(host)
             }
         };
-        if permitted { Ok(()) } else { Err(Refused { host: host.to_owned(), address, kind }) }
+        if permitted {
+            Ok(())
+        } else {
+            Err(Refused {
+                host: host.to_owned(),
+                address,
+                kind,
+            })
+        }
     }
 }
 
@@ -295,8 +315,12 @@ fn plain_name(name: &str) -> String {
 /// `fd00::1`.
 fn plain_host(written: &str) -> String {
     let written = written.trim();
-    let bare = written.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')).unwrap_or(written);
-    bare.parse::<IpAddr>().map_or_else(|_| plain_name(bare), |address| address.to_string())
+    let bare = written
+        .strip_prefix('[')
+        .and_then(|inner| inner.strip_suffix(']'))
+        .unwrap_or(written);
+    bare.parse::<IpAddr>()
+        .map_or_else(|_| plain_name(bare), |address| address.to_string())
 }
 
 const fn advice(kind: AddressKind) -> &'static str {
@@ -316,15 +340,26 @@ mod tests {
 
     #[test]
     fn knows_every_private_form_of_an_address() {
+        let public = "1.1.1.1 8.8.8.8 172.15.0.1 172.32.0.1 100.63.0.1 100.128.0.1 2606:4700::1111 ::ffff:1.1.1.1 \
+            64:ff9b::101:101 2002:101:101::";
+        let loopback = "127.0.0.1 127.255.255.254 ::1 ::ffff:127.0.0.1 ::127.0.0.1 64:ff9b::127.0.0.1 2002:7f00:1:: \
+            ::ffff:0:127.0.0.1";
+        let private = "10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 fc00::1 fd12:3456::1 fec0::1 ::ffff:10.0.0.1 \
+            ::10.1.2.3 64:ff9b::192.168.0.1 64:ff9b:1::1 2002:c0a8:1::1";
+        let shared = "100.64.0.1 100.127.255.255 ::ffff:100.100.100.200";
+        let link_local = "169.254.169.254 fe80::1 febf::1 ::ffff:169.254.169.254 64:ff9b::169.254.169.254";
+        let special = "0.0.0.0 0.1.2.3 224.0.0.1 239.255.255.250 240.0.0.1 255.255.255.255 192.0.2.1 198.18.0.1 \
+            198.51.100.1 203.0.113.1 192.0.0.8 :: ff02::1 2001:db8::1 2001::1 100::1 ::ffff:0.0.0.0 \
+            ::ffff:255.255.255.255 ::2:0:0:1 4000::1";
         for (expected, addresses) in [
-            (AddressKind::Public, &["1.1.1.1", "8.8.8.8", "172.15.0.1", "172.32.0.1", "100.63.0.1", "100.128.0.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101", "2002:101:101::"][..]),
-            (AddressKind::Loopback, &["127.0.0.1", "127.255.255.254", "::1", "::ffff:127.0.0.1", "::127.0.0.1", "64:ff9b::127.0.0.1", "2002:7f00:1::", "::ffff:0:127.0.0.1"]),
-            (AddressKind::Private, &["10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.1.1", "fc00::1", "fd12:3456::1", "fec0::1", "::ffff:10.0.0.1", "::10.1.2.3", "64:ff9b::192.168.0.1", "64:ff9b:1::1", "2002:c0a8:1::1"]),
-            (AddressKind::SharedProvider, &["100.64.0.1", "100.127.255.255", "::ffff:100.100.100.200"]),
-            (AddressKind::LinkLocal, &["169.254.169.254", "fe80::1", "febf::1", "::ffff:169.254.169.254", "64:ff9b::169.254.169.254"]),
-            (AddressKind::Special, &["0.0.0.0", "0.1.2.3", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255", "192.0.2.1", "198.18.0.1", "198.51.100.1", "203.0.113.1", "192.0.0.8", "::", "ff02::1", "2001:db8::1", "2001::1", "100::1", "::ffff:0.0.0.0", "::ffff:255.255.255.255", "::2:0:0:1"]),
+            (AddressKind::Public, public),
+            (AddressKind::Loopback, loopback),
+            (AddressKind::Private, private),
+            (AddressKind::SharedProvider, shared),
+            (AddressKind::LinkLocal, link_local),
+            (AddressKind::Special, special),
         ] {
-            for address in addresses {
+            for address in addresses.split_whitespace() {
                 assert_eq!(kind(address), expected, "{address}");
             }
         }
@@ -332,7 +367,9 @@ mod tests {
 
     #[test]
     fn sec_jwks_scheme_refuses_everything_but_https_and_http_on_loopback() {
-        let scheme = |name: &str| UrlProblem::Scheme { scheme: name.to_owned() };
+        let scheme = |name: &str| UrlProblem::Scheme {
+            scheme: name.to_owned(),
+        };
         for (text, problem) in [
             ("file:///etc/passwd", scheme("file")),
             ("FILE:///etc/passwd", scheme("file")),
@@ -345,10 +382,30 @@ mod tests {
             ("https://user@idp.example/jwks", UrlProblem::UserInformation),
             ("https://:pw@idp.example/jwks", UrlProblem::UserInformation),
             ("http://127.0.0.1@idp.example/jwks", UrlProblem::UserInformation),
-            ("http://idp.example/jwks", UrlProblem::PlainHttp { host: "idp.example".to_owned() }),
-            ("http://10.0.0.1/jwks", UrlProblem::PlainHttp { host: "10.0.0.1".to_owned() }),
-            ("http://localhost.idp.example/jwks", UrlProblem::PlainHttp { host: "localhost.idp.example".to_owned() }),
-            ("http://[::ffff:127.0.0.1]/jwks", UrlProblem::PlainHttp { host: "::ffff:127.0.0.1".to_owned() }),
+            (
+                "http://idp.example/jwks",
+                UrlProblem::PlainHttp {
+                    host: "idp.example".to_owned(),
+                },
+            ),
+            (
+                "http://10.0.0.1/jwks",
+                UrlProblem::PlainHttp {
+                    host: "10.0.0.1".to_owned(),
+                },
+            ),
+            (
+                "http://localhost.idp.example/jwks",
+                UrlProblem::PlainHttp {
+                    host: "localhost.idp.example".to_owned(),
+                },
+            ),
+            (
+                "http://[::ffff:127.0.0.1]/jwks",
+                UrlProblem::PlainHttp {
+                    host: "::ffff:127.0.0.1".to_owned(),
+                },
+            ),
             ("https://idp.example/jwks#keys", UrlProblem::Fragment),
             ("idp.example/jwks", UrlProblem::NotAUrl),
             ("/jwks", UrlProblem::NotAUrl),
@@ -357,14 +414,25 @@ mod tests {
         ] {
             assert_eq!(KeyUrl::parse(text).unwrap_err(), problem, "{text}");
         }
-        for text in ["https://idp.example/jwks?a=b", "http://127.0.0.1:9000/jwks", "http://localhost/jwks", "http://LOCALHOST./jwks", "http://[::1]:9/jwks"] {
+        for text in [
+            "https://idp.example/jwks?a=b",
+            "http://127.0.0.1:9000/jwks",
+            "http://localhost/jwks",
+            "http://LOCALHOST./jwks",
+            "http://[::1]:9/jwks",
+        ] {
             KeyUrl::parse(text).unwrap();
         }
     }
 
     #[test]
     fn addresses_in_disguise_are_still_addresses() {
-        for text in ["https://2130706433/", "https://0x7f.1/", "https://0177.0.0.1/", "https://127.1/"] {
+        for text in [
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://0177.0.0.1/",
+            "https://127.1/",
+        ] {
             let url = KeyUrl::parse(text).unwrap();
             assert_eq!(url.literal_address(), Some("127.0.0.1".parse().unwrap()), "{text}");
             Guard::new([], Loopback::Refused).check_url(&url).unwrap_err();
@@ -381,9 +449,15 @@ mod tests {
         assert!(!at("keycloak.internal", "ff02::1"));
         assert!(!at("other.internal", "10.1.2.3"));
         assert!(!at("evil-keycloak.internal", "10.1.2.3"));
-        guard.check_url(&KeyUrl::parse("https://[fd00::1]/jwks").unwrap()).unwrap();
-        guard.check_url(&KeyUrl::parse("https://10.0.0.5/jwks").unwrap()).unwrap();
-        guard.check_url(&KeyUrl::parse("https://10.0.0.6/jwks").unwrap()).unwrap_err();
+        guard
+            .check_url(&KeyUrl::parse("https://[fd00::1]/jwks").unwrap())
+            .unwrap();
+        guard
+            .check_url(&KeyUrl::parse("https://10.0.0.5/jwks").unwrap())
+            .unwrap();
+        guard
+            .check_url(&KeyUrl::parse("https://10.0.0.6/jwks").unwrap())
+            .unwrap_err();
     }
 
     #[test]
@@ -405,8 +479,12 @@ mod tests {
         permitted.check_url(&local).unwrap();
         permitted.check_url(&localhost).unwrap();
         // Another name that resolves to this machine is not what the operator wrote.
-        permitted.check_resolved("idp.example", &[IpAddr::V4(Ipv4Addr::LOCALHOST)]).unwrap_err();
-        permitted.check_url(&KeyUrl::parse("https://[::ffff:127.0.0.1]/").unwrap()).unwrap_err();
+        permitted
+            .check_resolved("idp.example", &[IpAddr::V4(Ipv4Addr::LOCALHOST)])
+            .unwrap_err();
+        permitted
+            .check_url(&KeyUrl::parse("https://[::ffff:127.0.0.1]/").unwrap())
+            .unwrap_err();
         let refused = Guard::new([], Loopback::Refused);
         refused.check_url(&local).unwrap_err();
         refused.check_url(&localhost).unwrap_err();

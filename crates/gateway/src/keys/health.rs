@@ -1,12 +1,25 @@
 //! What the console, the API and `doctor` show of an issuer's keys.
 
-use narthex_token::{KeyHealth, KeyRecord};
+use narthex_token::{KeyHealth, KeyRecord, KeyReport, KeySnapshot, RefusedKey};
 use serde::{Serialize, Serializer};
 
 use super::source::{KeySource, SourceKind};
 
-/// The state of one issuer's keys. Times are milliseconds since the epoch here and RFC 3339 in
-/// JSON.
+/// A moment in milliseconds since the epoch; RFC 3339 in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(pub i64);
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // A moment that no calendar has is null.
+        jiff::Timestamp::from_millisecond(self.0)
+            .ok()
+            .map(|moment| moment.to_string())
+            .serialize(serializer)
+    }
+}
+
+/// The state of one issuer's keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct IssuerHealth {
@@ -25,19 +38,15 @@ pub struct IssuerHealth {
     /// Keys of the set that are not used.
     pub refused: Vec<RefusedLine>,
     /// When the set was fetched.
-    #[serde(serialize_with = "optional_time")]
-    pub fetched_at: Option<i64>,
+    pub fetched_at: Option<Moment>,
     /// How old the set is, in seconds.
     pub age_seconds: Option<i64>,
     /// Until when it is fresh.
-    #[serde(serialize_with = "optional_time")]
-    pub fresh_until: Option<i64>,
+    pub fresh_until: Option<Moment>,
     /// Until when it serves on if the issuer cannot be reached.
-    #[serde(serialize_with = "optional_time")]
-    pub usable_until: Option<i64>,
+    pub usable_until: Option<Moment>,
     /// When it is fetched next; absent for fixed keys.
-    #[serde(serialize_with = "optional_time")]
-    pub next_refresh_at: Option<i64>,
+    pub next_refresh_at: Option<Moment>,
     /// Whether a fetch is under way.
     pub fetching: bool,
     /// Fetches that failed since the last good one.
@@ -65,11 +74,9 @@ pub struct KeyLine {
     /// Whether it is in the set now.
     pub present: bool,
     /// When a fetch first brought it.
-    #[serde(serialize_with = "optional_time")]
-    pub first_seen_at: Option<i64>,
+    pub first_seen_at: Option<Moment>,
     /// When a fetch last brought it.
-    #[serde(serialize_with = "optional_time")]
-    pub last_seen_at: Option<i64>,
+    pub last_seen_at: Option<Moment>,
 }
 
 /// One key that is not used.
@@ -89,8 +96,99 @@ pub struct RefusedLine {
 #[non_exhaustive]
 pub struct ErrorLine {
     /// When.
-    #[serde(serialize_with = "time")]
-    pub at: i64,
+    pub at: Moment,
     /// What failed and what to do.
     pub message: String,
+}
+
+impl IssuerHealth {
+    pub(super) fn of_fetched(issuer: &str, source: &KeySource, health: KeyHealth, usable_count: usize) -> Self {
+        let refused = health.refused.into_iter();
+        Self {
+            issuer: issuer.to_owned(),
+            source: source.kind(),
+            location: source.location(),
+            serving: health.serving,
+            keys: health.keys.into_iter().map(KeyLine::of_record).collect(),
+            usable_count,
+            refused: refused.map(RefusedLine::from).collect(),
+            fetched_at: health.fetched_at_ms.map(Moment),
+            age_seconds: health.age_ms.map(|age_ms| age_ms / 1000),
+            fresh_until: health.fresh_until_ms.map(Moment),
+            usable_until: health.usable_until_ms.map(Moment),
+            next_refresh_at: Some(Moment(health.next_refresh_ms)),
+            fetching: health.fetching,
+            failures_in_a_row: health.failures_in_a_row,
+            last_error: health.last_error.map(|error| ErrorLine {
+                at: Moment(error.at_ms),
+                message: error.why,
+            }),
+            unknown_keys: health.unknown_keys,
+            epoch: health.epoch,
+        }
+    }
+
+    pub(super) fn of_fixed(issuer: &str, source: &KeySource, snapshot: &KeySnapshot, now_ms: i64) -> Self {
+        let keys = snapshot.keys(now_ms).ok();
+        Self {
+            issuer: issuer.to_owned(),
+            source: source.kind(),
+            location: source.location(),
+            serving: keys.is_some(),
+            keys: keys
+                .iter()
+                .flat_map(|keys| keys.keys())
+                .map(|key| KeyLine::of_key(key, None))
+                .collect(),
+            usable_count: keys.map_or(0, |keys| keys.usable_count()),
+            refused: keys
+                .iter()
+                .flat_map(|keys| keys.refused())
+                .cloned()
+                .map(RefusedLine::from)
+                .collect(),
+            fetched_at: None,
+            age_seconds: None,
+            fresh_until: None,
+            usable_until: None,
+            next_refresh_at: None,
+            fetching: false,
+            failures_in_a_row: 0,
+            last_error: None,
+            unknown_keys: 0,
+            epoch: snapshot.epoch(),
+        }
+    }
+}
+
+impl KeyLine {
+    fn of_record(record: KeyRecord) -> Self {
+        let seen = (record.first_seen_ms, record.last_seen_ms);
+        Self {
+            present: record.present,
+            ..Self::of_key(record.key, Some(seen))
+        }
+    }
+
+    fn of_key(key: KeyReport, seen_ms: Option<(i64, i64)>) -> Self {
+        Self {
+            kid: key.kid,
+            identity: key.identity,
+            kind: key.kind.to_string(),
+            algorithms: key.algorithms.iter().map(ToString::to_string).collect(),
+            present: true,
+            first_seen_at: seen_ms.map(|(first_ms, _)| Moment(first_ms)),
+            last_seen_at: seen_ms.map(|(_, last_ms)| Moment(last_ms)),
+        }
+    }
+}
+
+impl From<RefusedKey> for RefusedLine {
+    fn from(key: RefusedKey) -> Self {
+        Self {
+            position: key.position,
+            kid: key.kid,
+            why: key.why,
+        }
+    }
 }

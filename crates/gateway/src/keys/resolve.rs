@@ -24,7 +24,10 @@ pub struct SystemNames;
 #[async_trait]
 impl Names for SystemNames {
     async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>> {
-        Ok(tokio::net::lookup_host((host, 0)).await?.map(|address| address.ip()).collect())
+        Ok(tokio::net::lookup_host((host, 0))
+            .await?
+            .map(|address| address.ip())
+            .collect())
     }
 }
 
@@ -63,12 +66,18 @@ impl GuardedNames {
         let addresses = if plain.eq_ignore_ascii_case(LOCALHOST) {
             vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
         } else {
-            self.names.lookup(host).await.map_err(|error| Unresolved(error.to_string()))?
+            self.names
+                .lookup(host)
+                .await
+                .map_err(|error| Unresolved(error.to_string()))?
         };
         if addresses.is_empty() {
             return Err(Unresolved("the name has no addresses".to_owned()).into());
         }
-        let is_proxy = self.proxy_host.as_deref().is_some_and(|proxy| proxy.eq_ignore_ascii_case(host));
+        let is_proxy = self
+            .proxy_host
+            .as_deref()
+            .is_some_and(|proxy| proxy.eq_ignore_ascii_case(host));
         if !is_proxy {
             self.guard.check_resolved(host, &addresses)?;
         }

@@ -17,7 +17,12 @@ pub struct KeySource(Kind);
 
 #[derive(Debug, Clone)]
 enum Kind {
-    Remote { url: KeyUrl, discovery: Option<String>, access: Arc<Access>, guard: Arc<Guard> },
+    Remote {
+        url: KeyUrl,
+        discovery: Option<String>,
+        access: Arc<Access>,
+        guard: Arc<Guard>,
+    },
     File(PathBuf),
     Fixed(KeySnapshot),
 }
@@ -35,6 +40,18 @@ pub enum SourceKind {
     JwksFile,
     /// Shared secrets or public keys of the configuration, which only a reload changes.
     Fixed,
+}
+
+impl SourceKind {
+    /// The word for it, as in the configuration where there is one.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::JwksUrl => "jwks_url",
+            Self::Discovery => "discovery",
+            Self::JwksFile => "jwks_file",
+            Self::Fixed => "fixed",
+        }
+    }
 }
 
 /// Why a key source cannot be configured this way.
@@ -93,8 +110,15 @@ impl KeySource {
     pub fn is_same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (
-                Kind::Remote { url, discovery, access, .. },
-                Kind::Remote { url: other_url, discovery: other_discovery, access: other_access, .. },
+                Kind::Remote {
+                    url, discovery, access, ..
+                },
+                Kind::Remote {
+                    url: other_url,
+                    discovery: other_discovery,
+                    access: other_access,
+                    ..
+                },
             ) => url == other_url && discovery == other_discovery && access == other_access,
             (Kind::File(path), Kind::File(other_path)) => path == other_path,
             _ => false,
@@ -121,10 +145,19 @@ impl KeySource {
     }
 
     fn remote(url: KeyUrl, discovery: Option<String>, access: Access) -> Result<Self, SourceProblem> {
-        let loopback = if url.is_loopback() { Loopback::Permitted } else { Loopback::Refused };
+        let loopback = if url.is_loopback() {
+            Loopback::Permitted
+        } else {
+            Loopback::Refused
+        };
         let guard = Guard::new(access.allow_private_hosts.iter().map(String::as_str), loopback);
         guard.check_url(&url)?;
-        Ok(Self(Kind::Remote { url, discovery, access: Arc::new(access), guard: Arc::new(guard) }))
+        Ok(Self(Kind::Remote {
+            url,
+            discovery,
+            access: Arc::new(access),
+            guard: Arc::new(guard),
+        }))
     }
 }
 
@@ -143,9 +176,9 @@ pub async fn fetch_once(
 ) -> Result<Arc<KeySet>, FetchError> {
     match Reader::new(source, names, limits) {
         Ok(reader) => Ok(Arc::new(reader.parse(&reader.read(now_ms).await?.body)?)),
-        Err(fixed) => {
-            fixed.keys(now_ms).cloned().map_err(|error| FetchError::Setup { cause: error.to_string() })
-        }
+        Err(fixed) => fixed.keys(now_ms).cloned().map_err(|error| FetchError::Setup {
+            cause: error.to_string(),
+        }),
     }
 }
 
@@ -158,8 +191,16 @@ pub(super) struct Reader {
 
 #[derive(Debug)]
 enum From {
-    Url { fetcher: Fetcher, url: KeyUrl },
-    Discovery { fetcher: Fetcher, document: KeyUrl, issuer: String, located: Mutex<Option<Located>> },
+    Url {
+        fetcher: Fetcher,
+        url: KeyUrl,
+    },
+    Discovery {
+        fetcher: Fetcher,
+        document: KeyUrl,
+        issuer: String,
+        located: Mutex<Option<Located>>,
+    },
     File(PathBuf),
 }
 
@@ -176,7 +217,12 @@ impl Reader {
         let from = match &source.0 {
             Kind::Fixed(keys) => return Err(keys.clone()),
             Kind::File(path) => From::File(path.clone()),
-            Kind::Remote { url, discovery, access, guard } => {
+            Kind::Remote {
+                url,
+                discovery,
+                access,
+                guard,
+            } => {
                 let fetcher = Fetcher {
                     access: Arc::clone(access),
                     guard: Arc::clone(guard),
@@ -185,8 +231,16 @@ impl Reader {
                     origin: url.origin(),
                 };
                 match discovery.clone() {
-                    None => From::Url { fetcher, url: url.clone() },
-                    Some(issuer) => From::Discovery { fetcher, document: url.clone(), issuer, located: Mutex::new(None) },
+                    None => From::Url {
+                        fetcher,
+                        url: url.clone(),
+                    },
+                    Some(issuer) => From::Discovery {
+                        fetcher,
+                        document: url.clone(),
+                        issuer,
+                        located: Mutex::new(None),
+                    },
                 }
             }
         };
@@ -195,17 +249,27 @@ impl Reader {
 
     /// The bytes of a key set, within the time limit.
     pub(super) async fn read(&self, now_ms: i64) -> Result<Fetched, FetchError> {
-        tokio::time::timeout(self.limits.total, self.read_unbounded(now_ms)).await.unwrap_or_else(|_| {
-            let limit_ms = u64::try_from(self.limits.total.as_millis()).unwrap_or(u64::MAX);
-            Err(FetchError::TimedOut { source_of_keys: self.place(), limit_ms })
-        })
+        tokio::time::timeout(self.limits.total, self.read_unbounded(now_ms))
+            .await
+            .unwrap_or_else(|_| {
+                let limit_ms = u64::try_from(self.limits.total.as_millis()).unwrap_or(u64::MAX);
+                Err(FetchError::TimedOut {
+                    source_of_keys: self.place(),
+                    limit_ms,
+                })
+            })
     }
 
     /// A key set from what [`Reader::read`] gave.
     pub(super) fn parse(&self, body: &[u8]) -> Result<KeySet, FetchError> {
-        let limits = KeySetLimits { bytes_max: self.limits.body_bytes, ..KeySetLimits::default() };
-        KeySet::from_jwks(body, &limits)
-            .map_err(|problem| FetchError::KeySet { source_of_keys: self.place(), problem })
+        let limits = KeySetLimits {
+            bytes_max: self.limits.body_bytes,
+            keys_max: self.limits.keys,
+        };
+        KeySet::from_jwks(body, &limits).map_err(|problem| FetchError::KeySet {
+            source_of_keys: self.place(),
+            problem,
+        })
     }
 
     /// The host or file the keys are read from, for messages.
@@ -222,9 +286,18 @@ impl Reader {
             From::Url { fetcher, url } => fetcher.fetch(url).await,
             From::File(path) => {
                 let body = read_file("key set", path, self.limits.body_bytes).await?;
-                Ok(Fetched { body: body.into(), cache_control: None, age: None })
+                Ok(Fetched {
+                    body: body.into(),
+                    cache_control: None,
+                    age: None,
+                })
             }
-            From::Discovery { fetcher, document, issuer, located } => {
+            From::Discovery {
+                fetcher,
+                document,
+                issuer,
+                located,
+            } => {
                 if let Some(url) = remembered(located, now_ms) {
                     match fetcher.fetch(&url).await {
                         // The keys have moved: ask where to.
@@ -258,17 +331,31 @@ struct Document {
 
 async fn locate(fetcher: &Fetcher, document: &KeyUrl, issuer: &str, now_ms: i64) -> Result<Located, FetchError> {
     let answer = fetcher.fetch(document).await?;
-    let unusable = |problem| FetchError::Discovery { host: document.host(), problem };
-    let found: Document = serde_json::from_slice(&answer.body)
-        .map_err(|error| unusable(DiscoveryProblem::Malformed(shape(&error))))?;
+    let unusable = |problem| FetchError::Discovery {
+        host: document.host(),
+        problem,
+    };
+    let found: Document =
+        serde_json::from_slice(&answer.body).map_err(|error| unusable(DiscoveryProblem::Malformed(shape(&error))))?;
     // SECURITY: a document that speaks for another issuer must not hand us its keys.
     // SPEC: OpenID Connect Discovery 1.0, 4.3.
     if found.issuer != issuer {
-        let found = found.issuer.chars().take(SHOWN_CHARS).collect();
-        return Err(unusable(DiscoveryProblem::OtherIssuer { configured: issuer.to_owned(), found }));
+        let found = found
+            .issuer
+            .chars()
+            .filter(|shown| !shown.is_control())
+            .take(SHOWN_CHARS)
+            .collect();
+        return Err(unusable(DiscoveryProblem::OtherIssuer {
+            configured: issuer.to_owned(),
+            found,
+        }));
     }
     let url = KeyUrl::parse(&found.jwks_uri).map_err(|problem| unusable(problem.into()))?;
-    Ok(Located { url, until_ms: now_ms.saturating_add(DOCUMENT_MS) })
+    Ok(Located {
+        url,
+        until_ms: now_ms.saturating_add(DOCUMENT_MS),
+    })
 }
 
 /// What is wrong with a document, without repeating any of it.
@@ -278,7 +365,10 @@ fn shape(error: &serde_json::Error) -> String {
 
 fn remembered(located: &Mutex<Option<Located>>, now_ms: i64) -> Option<KeyUrl> {
     let located = located.lock().unwrap_or_else(PoisonError::into_inner);
-    located.as_ref().filter(|located| now_ms < located.until_ms).map(|located| located.url.clone())
+    located
+        .as_ref()
+        .filter(|located| now_ms < located.until_ms)
+        .map(|located| located.url.clone())
 }
 
 fn remember(located: &Mutex<Option<Located>>, found: Option<Located>) {
@@ -301,10 +391,22 @@ mod tests {
     #[test]
     fn the_document_is_under_the_issuer() {
         for (issuer, expected) in [
-            ("https://idp.example", "https://idp.example/.well-known/openid-configuration"),
-            ("https://idp.example/", "https://idp.example/.well-known/openid-configuration"),
-            ("https://idp.example/realms/a/", "https://idp.example/realms/a/.well-known/openid-configuration"),
-            ("http://127.0.0.1:9/a", "http://127.0.0.1:9/a/.well-known/openid-configuration"),
+            (
+                "https://idp.example",
+                "https://idp.example/.well-known/openid-configuration",
+            ),
+            (
+                "https://idp.example/",
+                "https://idp.example/.well-known/openid-configuration",
+            ),
+            (
+                "https://idp.example/realms/a/",
+                "https://idp.example/realms/a/.well-known/openid-configuration",
+            ),
+            (
+                "http://127.0.0.1:9/a",
+                "http://127.0.0.1:9/a/.well-known/openid-configuration",
+            ),
         ] {
             let source = KeySource::discovery(issuer, Access::default()).unwrap();
             assert_eq!(source.location().as_deref(), Some(expected));
@@ -316,12 +418,30 @@ mod tests {
     fn refuses_at_configuration_time_what_could_never_be_asked() {
         let refused = |result: Result<KeySource, SourceProblem>| result.map(|_| ()).unwrap_err();
         let none = Access::default;
-        assert!(matches!(refused(KeySource::url("file:///etc/passwd", none())), SourceProblem::Url(_)));
-        assert!(matches!(refused(KeySource::url("https://10.0.0.1/jwks", none())), SourceProblem::Refused(_)));
-        assert!(matches!(refused(KeySource::url("https://169.254.169.254/latest", none())), SourceProblem::Refused(_)));
-        assert!(matches!(refused(KeySource::discovery("https://idp.example/?a=b", none())), SourceProblem::IssuerQuery));
-        assert!(matches!(refused(KeySource::discovery("accounts.google.com", none())), SourceProblem::Url(_)));
-        let allowed = Access { allow_private_hosts: vec!["10.0.0.1".to_owned()], ..Access::default() };
+        assert!(matches!(
+            refused(KeySource::url("file:///etc/passwd", none())),
+            SourceProblem::Url(_)
+        ));
+        assert!(matches!(
+            refused(KeySource::url("https://10.0.0.1/jwks", none())),
+            SourceProblem::Refused(_)
+        ));
+        assert!(matches!(
+            refused(KeySource::url("https://169.254.169.254/latest", none())),
+            SourceProblem::Refused(_)
+        ));
+        assert!(matches!(
+            refused(KeySource::discovery("https://idp.example/?a=b", none())),
+            SourceProblem::IssuerQuery
+        ));
+        assert!(matches!(
+            refused(KeySource::discovery("accounts.google.com", none())),
+            SourceProblem::Url(_)
+        ));
+        let allowed = Access {
+            allow_private_hosts: vec!["10.0.0.1".to_owned()],
+            ..Access::default()
+        };
         KeySource::url("https://10.0.0.1/jwks", allowed).unwrap();
     }
 }

@@ -12,18 +12,11 @@ pub(super) fn canonical(text: &str) -> Option<String> {
 
 // SPEC: RFC 5646 2.1, Language-Tag
 fn is_well_formed(tag: &str) -> bool {
-    if IRREGULAR
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(tag))
-    {
+    if IRREGULAR.iter().any(|known| known.eq_ignore_ascii_case(tag)) {
         return true;
     }
     let mut subtags = tag.split('-').peekable();
-    if !subtags
-        .peek()
-        .is_some_and(|first| first.eq_ignore_ascii_case("x"))
-        && !takes_language(&mut subtags)
-    {
+    if !subtags.peek().is_some_and(|first| first.eq_ignore_ascii_case("x")) && !takes_language(&mut subtags) {
         return false;
     }
     takes_private_use(&mut subtags) && subtags.next().is_none()
@@ -43,23 +36,14 @@ fn takes_language(subtags: &mut Peekable<Split<'_, char>>) -> bool {
     subtags.next_if(|subtag| is_alpha(subtag, 2, 2) || is_digits(subtag, 3));
     let mut variants: Vec<&str> = Vec::new();
     while let Some(variant) = subtags.next_if(|subtag| is_variant(subtag)) {
-        if variants
-            .iter()
-            .any(|earlier| earlier.eq_ignore_ascii_case(variant))
-        {
+        if variants.iter().any(|earlier| earlier.eq_ignore_ascii_case(variant)) {
             return false;
         }
         variants.push(variant);
     }
     let mut singletons: Vec<&str> = Vec::new();
-    while let Some(singleton) =
-        subtags.next_if(|subtag| is_alphanumeric(subtag, 1, 1) && !is_x(subtag))
-    {
-        if singletons
-            .iter()
-            .any(|earlier| earlier.eq_ignore_ascii_case(singleton))
-            || !takes(subtags, 2)
-        {
+    while let Some(singleton) = subtags.next_if(|subtag| is_alphanumeric(subtag, 1, 1) && !is_x(subtag)) {
+        if singletons.iter().any(|earlier| earlier.eq_ignore_ascii_case(singleton)) || !takes(subtags, 2) {
             return false;
         }
         singletons.push(singleton);
@@ -112,8 +96,7 @@ fn is_x(subtag: &str) -> bool {
 }
 
 fn is_alpha(subtag: &str, shortest: usize, longest: usize) -> bool {
-    (shortest..=longest).contains(&subtag.len())
-        && subtag.bytes().all(|byte| byte.is_ascii_alphabetic())
+    (shortest..=longest).contains(&subtag.len()) && subtag.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 fn is_digits(subtag: &str, length: usize) -> bool {
@@ -121,8 +104,7 @@ fn is_digits(subtag: &str, length: usize) -> bool {
 }
 
 fn is_alphanumeric(subtag: &str, shortest: usize, longest: usize) -> bool {
-    (shortest..=longest).contains(&subtag.len())
-        && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    (shortest..=longest).contains(&subtag.len()) && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 fn is_variant(subtag: &str) -> bool {

@@ -74,12 +74,7 @@ mod tests {
         assert_eq!(kept(Value::Bool(false)), Some(json!(false)));
         assert_eq!(kept(Value::Number(0.0)), Some(json!(0)));
         assert_eq!(kept(Value::Array(vec![])), Some(json!([])));
-        for nothing in [
-            Value::Undefined,
-            Value::Null,
-            Value::from(""),
-            Value::Number(f64::NAN),
-        ] {
+        for nothing in [Value::Undefined, Value::Null, Value::from(""), Value::Number(f64::NAN)] {
             assert_eq!(kept(nothing), None);
         }
     }
@@ -91,10 +86,7 @@ mod tests {
         assert!(property(Value::from("aaaa"), "p", &mut room).is_ok());
         assert!(property(Value::Null, "nothing", &mut room).is_ok());
         let heavier = property(Value::from(10.0), "q", &mut room);
-        assert!(matches!(
-            heavier,
-            Err(Breach::ContextTooLarge { limit: 19 })
-        ));
+        assert!(matches!(heavier, Err(Breach::ContextTooLarge { limit: 19 })));
         assert!(property(Value::from(1.0), "q", &mut room).is_ok());
         assert!(property(Value::from(1.0), "", &mut room).is_err());
     }

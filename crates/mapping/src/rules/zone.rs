@@ -8,9 +8,7 @@ use jiff::tz::TimeZoneDatabase;
 /// The name as the tz database spells it, found without regard to ASCII case.
 pub(super) fn find(name: &str) -> Option<&'static str> {
     let names = &*NAMES;
-    let at = names
-        .binary_search_by(|candidate| folded_order(candidate, name))
-        .ok()?;
+    let at = names.binary_search_by(|candidate| folded_order(candidate, name)).ok()?;
     names.get(at).map(|name| &**name)
 }
 
@@ -47,10 +45,7 @@ mod tests {
         for (given, kept) in [
             ("Europe/Prague", "Europe/Prague"),
             ("europe/prague", "Europe/Prague"),
-            (
-                "AMERICA/ARGENTINA/BUENOS_AIRES",
-                "America/Argentina/Buenos_Aires",
-            ),
+            ("AMERICA/ARGENTINA/BUENOS_AIRES", "America/Argentina/Buenos_Aires"),
             ("utc", "UTC"),
             ("Etc/GMT+5", "Etc/GMT+5"),
             // Links keep their own name.

@@ -13,6 +13,7 @@ use super::keys::Source;
 use crate::config::Issuer;
 use crate::config::file::{self, IssuerSection, TagText};
 use crate::config::problem::{Problem, Span};
+use crate::config::read::Section;
 use crate::config::suggest::did_you_mean;
 use crate::config::values::List;
 
@@ -36,13 +37,13 @@ impl Check<'_> {
     fn issuer(&mut self, section: &IssuerSection) -> Option<Issuer> {
         let source = self.key_source(section);
         let name = section.name.spanned().and_then(|name| self.issuer_name(name));
-        let algorithms = self.algorithms(section, source.as_ref());
-        let trusted = match (&source, &algorithms) {
+        let algorithms = algorithms(section, source);
+        let trusted = match (source, &algorithms) {
             (Some(source), Some(algorithms)) => self.trusted(section, source, algorithms.clone()),
             _ => None,
         };
         let keys = match (source, algorithms) {
-            (Some(source), Some(algorithms)) => self.keys(section, &source, &algorithms),
+            (Some(source), Some(algorithms)) => self.keys(section, source, &algorithms),
             _ => None,
         };
         let policy = self.sync_policy(section);
@@ -51,7 +52,8 @@ impl Check<'_> {
             Some(written) => self.realm(written),
             None => name.as_ref().and_then(|name| Realm::new(name.as_str()).ok()),
         };
-        // The mapping is checked even where the issuer has no usable name, so that its problems come out in the same run.
+        // The mapping is checked even where the issuer has no usable name, so that its problems come out in the same
+        // run.
         let stand_in = || (IssuerName::new("issuer").ok(), Realm::new("realm").ok());
         let mapping = match (name.clone(), realm.clone()) {
             (Some(name), Some(realm)) => self.mapping(section, name, realm),
@@ -94,24 +96,10 @@ impl Check<'_> {
             .ok()
     }
 
-    fn algorithms(&mut self, section: &IssuerSection, source: Option<&Source>) -> Option<Vec<Algorithm>> {
-        if let Some(written) = section.algorithms.value() {
-            return Some(written.iter().map(|algorithm| algorithm.get_ref().into()).collect());
-        }
-        // Something that could not be read says nothing about what was meant.
-        if section.algorithms.span().is_some() {
-            return None;
-        }
-        source.map(|source| match source.kind() {
-            KeyKind::KeySet => vec![Algorithm::Rs256],
-            KeyKind::SharedSecret => vec![Algorithm::Hs256],
-        })
-    }
-
     fn trusted(
         &mut self,
         section: &IssuerSection,
-        source: &Source,
+        source: Source,
         algorithms: Vec<Algorithm>,
     ) -> Option<TrustedIssuer> {
         let texts = |list: &List<String>| list.iter().map(|text| text.get_ref().clone()).collect::<Vec<_>>();
@@ -258,7 +246,7 @@ impl Check<'_> {
             {
                 if let Some(first) = &nameless {
                     let problem = Problem::error(
-                        section.header.clone(),
+                        section.header(),
                         "two issuers have no `issuer`, so tokens without `iss` could be of either",
                     );
                     self.problems.push(
@@ -267,7 +255,7 @@ impl Check<'_> {
                             .help("give at least one of them an `issuer`"),
                     );
                 } else {
-                    nameless = Some(section.header.clone());
+                    nameless = Some(section.header());
                 }
             }
         }
@@ -308,9 +296,23 @@ impl Check<'_> {
     }
 }
 
+/// The algorithms that are written, or the default of the key source.
+fn algorithms(section: &IssuerSection, source: Option<Source>) -> Option<Vec<Algorithm>> {
+    match (section.algorithms.value(), source) {
+        (Some(written), _) => Some(written.iter().map(|algorithm| algorithm.get_ref().into()).collect()),
+        // Something that could not be read says nothing about what was meant.
+        (None, _) if section.algorithms.span().is_some() => None,
+        (None, Some(source)) => Some(match source.kind() {
+            KeyKind::KeySet => vec![Algorithm::Rs256],
+            KeyKind::SharedSecret => vec![Algorithm::Hs256],
+        }),
+        (None, None) => None,
+    }
+}
+
 /// Where in the file a policy error is, or `None` where it only follows from something already reported.
 fn place_of(error: &PolicyError, section: &IssuerSection) -> Option<Span> {
-    let header = || section.header.clone();
+    let header = || section.header();
     match error {
         PolicyError::NameMissing => None,
         PolicyError::IssuerMissing { .. } | PolicyError::AliasesWithoutIssuer { .. } => {

@@ -9,6 +9,7 @@ use toml::Spanned;
 use super::Check;
 use crate::config::file::IssuerSection;
 use crate::config::problem::{Problem, Span};
+use crate::config::read::Section;
 use crate::config::secret::Secret;
 use crate::config::values::List;
 
@@ -73,7 +74,7 @@ impl Check<'_> {
         let mut written = Source::written(section);
         written.sort_by_key(|(_, span)| span.start);
         let Some(((source, first), others)) = written.split_first() else {
-            let problem = Problem::error(section.header.clone(), "this issuer has no keys to verify with");
+            let problem = Problem::error(section.header(), "this issuer has no keys to verify with");
             let help = "give it one of `jwks_url`, `discovery = true`, `jwks_file`, `secret_file` or `secret_env`";
             self.problems.push(problem.label("no key source").help(help));
             return None;
@@ -143,7 +144,7 @@ impl Check<'_> {
     pub(super) fn keys(
         &mut self,
         section: &IssuerSection,
-        source: &Source,
+        source: Source,
         algorithms: &[Algorithm],
     ) -> Option<KeySource> {
         match source {
@@ -320,7 +321,7 @@ impl Check<'_> {
                     .and_then(|position| places.get(position))
                     .or(places.first())
                     .cloned();
-                self.error(place.unwrap_or_else(|| section.header.clone()), cause.to_string());
+                self.error(place.unwrap_or_else(|| section.header()), cause.to_string());
                 None
             }
         }

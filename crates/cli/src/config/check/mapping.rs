@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::Check;
 use crate::config::file::{self, IssuerSection, MappingSection, TagsSection};
 use crate::config::problem::{Problem, Span};
-use crate::config::read::Optional;
+use crate::config::read::{Optional, Section};
 use crate::config::values::{TemplateText, place_in_literal};
 
 impl Check<'_> {
@@ -62,8 +62,8 @@ impl Check<'_> {
         }
     }
 
-    /// Refuses `{{` without any `}}`. To the template language that is plain text; in a mapping it is a slip that would give
-    /// everybody the same value.
+    /// Refuses `{{` without any `}}`. To the template language that is plain text; in a mapping it is a slip that would
+    /// give everybody the same value.
     fn unfinished_holes(&mut self, section: &IssuerSection) {
         let mapping = section.mapping.value();
         let (user, organization, team) = (mapping.user.value(), mapping.organization.value(), mapping.team.value());
@@ -235,7 +235,7 @@ fn place_of(field: &Field, section: &IssuerSection) -> Place {
         }
     };
     Place {
-        span: literal.clone().unwrap_or_else(|| section.header.clone()),
+        span: literal.clone().unwrap_or_else(|| section.header()),
         literal,
     }
 }

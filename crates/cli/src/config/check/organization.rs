@@ -9,6 +9,7 @@ use super::Check;
 use crate::config::DeclaredOrganization;
 use crate::config::file::{self, OrganizationSection};
 use crate::config::problem::{Problem, Span};
+use crate::config::read::Section;
 use crate::config::values::List;
 
 /// The largest logo.
@@ -127,7 +128,7 @@ impl Check<'_> {
             [only] => Realm::new(only.as_str()).ok(),
             [] => {
                 let problem = Problem::error(
-                    section.header.clone(),
+                    section.header(),
                     "there is no issuer, so there is no realm that this organization could be in",
                 );
                 self.problems.push(problem.help("name one with `realm`"));
@@ -136,7 +137,7 @@ impl Check<'_> {
             several => {
                 let listed: Vec<String> = several.iter().map(|realm| format!("`{realm}`")).collect();
                 let problem = Problem::error(
-                    section.header.clone(),
+                    section.header(),
                     "there is more than one realm that this organization could be in",
                 );
                 self.problems

@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::Check;
 use crate::config::file::RouteSection;
 use crate::config::problem::Problem;
-use crate::config::read::Optional;
+use crate::config::read::{Optional, Section};
 use crate::config::suggest::{did_you_mean, nearest};
 use crate::config::values::{List, UrlText};
 use crate::config::{Limits, RouteSettings};
@@ -173,9 +173,7 @@ impl Check<'_> {
             _ => None,
         };
         let span = section.and_then(|section| path.and_then(|path| place(section, path)));
-        let span = span
-            .or_else(|| section.map(|section| section.header.clone()))
-            .unwrap_or_default();
+        let span = span.or_else(|| section.map(Section::header)).unwrap_or_default();
         // The crate counts routes; people look at places.
         let message = match problem {
             RouteProblem::Duplicate { path, .. } => format!("two routes serve `{path}` for the same methods and hosts"),
@@ -325,7 +323,7 @@ impl Check<'_> {
             .find(|section| section.upstream.span().is_none())
         {
             let problem = Problem::warning(
-                section.header.clone(),
+                section.header(),
                 "this route has no `upstream`, and there are no `listen.trusted_proxies`",
             );
             self.problems.push(problem.help(

@@ -1,5 +1,8 @@
 //! The commented default file: every key with its default, or an example where there is none.
 
+// Writing to a `String` cannot fail.
+use std::fmt::Write;
+
 use super::{Table, outline, paragraphs, tables};
 use crate::config::read::{Key, Presence};
 
@@ -37,23 +40,26 @@ fn settings(text: &mut String, table: &Table<'_>) {
             .filter(|_| key.presence != Presence::Defaulted)
             .or(key.default)
             .or(key.example);
-        text.push_str(&format!("#{} = {}\n", key.name, value.unwrap_or("\"\"")));
+        let _ = writeln!(text, "#{} = {}", key.name, value.unwrap_or("\"\""));
     }
 }
 
 fn note(text: &mut String, key: &Key) {
-    match (key.presence, key.example) {
-        (Presence::Required, _) => text.push_str("# Required.\n"),
-        (Presence::Optional, _) => text.push_str("# Not set by default.\n"),
-        (Presence::Defaulted, Some(example)) => text.push_str(&format!("# For example: {example}\n")),
-        (Presence::Defaulted, None) => {}
-    }
+    let note = match (key.presence, key.example) {
+        (Presence::Required, _) => "# Required.".to_owned(),
+        (Presence::Optional, _) => "# Not set by default.".to_owned(),
+        (Presence::Defaulted, Some(example)) => format!("# For example: {example}"),
+        (Presence::Defaulted, None) => return,
+    };
+    text.push_str(&note);
+    text.push('\n');
 }
 
 fn comment(text: &mut String, doc: &[&str]) {
     for paragraph in paragraphs(doc) {
         for line in wrap(&paragraph) {
-            text.push_str(format!("# {line}").trim_end());
+            let line = format!("# {line}");
+            text.push_str(line.trim_end());
             text.push('\n');
         }
     }

@@ -1,7 +1,10 @@
 //! The reference page, `docs/reference/configuration.md`.
 
-use super::{outline, paragraphs, tables, words};
-use crate::config::read::{Key, Presence};
+// Writing to a `String` cannot fail.
+use std::fmt::Write;
+
+use super::{outline, paragraphs, tables};
+use crate::config::read::{Key, Kind, Presence};
 
 /// The page. `sample` is the smallest file that runs.
 pub(crate) fn page(sample: &str) -> String {
@@ -14,14 +17,15 @@ pub(crate) fn page(sample: &str) -> String {
         match table.key {
             None => {
                 prose(&mut text, table.outline.doc);
-                text.push_str(&format!(
+                let _ = write!(
+                    text,
                     "\nThis much is enough to run:\n\n```toml\n{sample}```\n\n\
                      `narthex config default` prints a file with every key and its default, `narthex config schema` a JSON schema for \
                      editors, and `narthex config check` says everything that is wrong with a file.\n"
-                ));
+                );
             }
             Some(key) => {
-                text.push_str(&format!("\n## `{}`\n\n", table.header()));
+                let _ = write!(text, "\n## `{}`\n\n", table.header());
                 prose(
                     &mut text,
                     if table.outline.doc.len() > key.doc.len() {
@@ -40,16 +44,16 @@ pub(crate) fn page(sample: &str) -> String {
 }
 
 fn entry(text: &mut String, key: &Key) {
-    text.push_str(&format!("\n### `{}`\n\n", key.name));
+    let _ = write!(text, "\n### `{}`\n\n", key.name);
     let state = match (key.presence, key.default) {
         (Presence::Required, _) => "required".to_owned(),
         (Presence::Defaulted, Some(default)) => format!("default `{default}`"),
         (Presence::Defaulted | Presence::Optional, _) => "optional".to_owned(),
     };
-    text.push_str(&format!("*{}; {state}*\n\n", words(&key.kind)));
+    let _ = write!(text, "*{}; {state}*\n\n", words(&key.kind));
     prose(text, key.doc);
     if let Some(example) = key.example {
-        text.push_str(&format!("\n```toml\n{} = {example}\n```\n", key.name));
+        let _ = write!(text, "\n```toml\n{} = {example}\n```\n", key.name);
     }
 }
 
@@ -57,5 +61,32 @@ fn prose(text: &mut String, doc: &[&str]) {
     for paragraph in paragraphs(doc) {
         text.push_str(&paragraph);
         text.push('\n');
+    }
+}
+
+/// A kind in the words of the documents.
+fn words(kind: &Kind) -> String {
+    match kind {
+        Kind::Boolean => "`true` or `false`".to_owned(),
+        Kind::Integer { least, most } => format!("whole number, {least} to {most}"),
+        Kind::Text { what, .. } => (*what).to_owned(),
+        Kind::Choice(words) => words
+            .iter()
+            .map(|word| format!("`\"{word}\"`"))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Kind::List(item) => format!("list of {}", plural(item)),
+        Kind::OneOrMany(item) => format!("{}, or a list of {}", words(item), plural(item)),
+        Kind::Either(kinds) => kinds.iter().map(words).collect::<Vec<_>>().join(", or "),
+        Kind::Map(item) => format!("table of {}", plural(item)),
+        Kind::Section(_) => "table".to_owned(),
+    }
+}
+
+fn plural(kind: &Kind) -> String {
+    match kind {
+        Kind::Text { what: "text", .. } => "texts".to_owned(),
+        Kind::Text { what, .. } => format!("{what}s"),
+        other => words(other),
     }
 }

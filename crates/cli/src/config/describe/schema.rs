@@ -56,10 +56,12 @@ fn of_kind(kind: &Kind) -> Map<String, Value> {
     let schema = match kind {
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Integer { least, most } => json!({ "type": "integer", "minimum": least, "maximum": most }),
-        Kind::Text { pattern: None, .. } => json!({ "type": "string" }),
+        Kind::Text { what: "text", .. } => json!({ "type": "string" }),
+        Kind::Text { what, pattern: None } => json!({ "type": "string", "title": what }),
         Kind::Text {
-            pattern: Some(pattern), ..
-        } => json!({ "type": "string", "pattern": pattern }),
+            what,
+            pattern: Some(pattern),
+        } => json!({ "type": "string", "title": what, "pattern": pattern }),
         Kind::Choice(words) => json!({ "enum": words }),
         Kind::List(item) => json!({ "type": "array", "items": of_kind(item) }),
         Kind::OneOrMany(item) => {

@@ -10,35 +10,36 @@ use crate::config::values::{ClaimValue, List, Named, OneOrMany, TemplateText, Ur
 section! {
     /// An identity provider whose tokens are trusted.
     ///
-    /// It has exactly one key source: `jwks_url`, `discovery = true` or `jwks_file` for a key set (public keys), or `secret_file` or
-    /// `secret_env` for a shared secret.
+    /// It has exactly one key source: `jwks_url`, `discovery = true` or `jwks_file` for a key set (public keys), or
+    /// `secret_file` or `secret_env` for a shared secret.
     IssuerSection {
-        /// What this issuer is called here: in the console, in logs, in reasons. Lower-case letters, digits, `-`, `_` and `.`.
+        /// What this issuer is called here: in the console, in logs, in reasons. Lower-case letters, digits, `-`, `_`
+        /// and `.`.
         name: Required<String>, eg "\"corp\"";
-        /// The `iss` of its tokens, compared exactly: no trailing slash is added or taken away. Required for key sets. One
-        /// shared-secret issuer may leave it out; it gets the tokens without `iss`.
+        /// The `iss` of its tokens, compared exactly: no trailing slash is added or taken away. Required for key sets.
+        /// One shared-secret issuer may leave it out; it gets the tokens without `iss`.
         issuer: Optional<String>, eg "\"https://id.example.com\"";
         /// Other `iss` values that mean this issuer, each compared exactly.
         aliases: Defaulted<List<String>> = "[]", eg "[\"https://id.example.com/\"]";
-        /// The realm its users, organizations and teams belong to: the boundary inside which external ids are unique and tags
-        /// count. Issuers that name the same realm share it. By default a realm named after the issuer.
+        /// The realm its users, organizations and teams belong to: the boundary inside which external ids are unique
+        /// and tags count. Issuers that name the same realm share it. By default a realm named after the issuer.
         realm: Optional<String>, eg "\"corp\"";
         /// `false` refuses its tokens with `token.issuer_disabled`.
         enabled: Defaulted<bool> = "true";
 
         /// Key source: the URL of its JWK set. https, or http on loopback.
         jwks_url: Optional<UrlText>, eg "\"https://id.example.com/keys\"";
-        /// Key source: find the JWK set through the OpenID configuration under `issuer`.
+        /// Key source: find the JWK set through `/.well-known/openid-configuration` under `issuer`.
         discovery: Defaulted<bool> = "false", eg "true";
         /// Key source: a file with its JWK set, read again when it changes.
         jwks_file: Optional<PathBuf>, eg "\"corp-jwks.json\"";
-        /// Key source: a file that holds the shared secret, or two files while it is being changed. Every byte counts, except one
-        /// line break at the end.
+        /// Key source: a file that holds the shared secret, or two files while it is being changed. Every byte counts,
+        /// except one line break at the end.
         secret_file: Optional<OneOrMany<PathBuf>>, eg "\"corp-secret\"";
         /// Key source: an environment variable that holds the shared secret, or two while it is being changed.
         secret_env: Optional<OneOrMany<String>>, eg "\"CORP_JWT_SECRET\"";
-        /// Accept a shared secret that is shorter than the hash of its algorithm (RFC 7518, 3.2). Short secrets can be guessed from
-        /// one token.
+        /// Accept a shared secret that is shorter than the hash of its algorithm (RFC 7518, 3.2). Short secrets can be
+        /// guessed from one token.
         danger_short_secret: Defaulted<bool> = "false", eg "true";
         /// A PEM file of the certificate authorities to trust when fetching keys, instead of the well-known ones.
         ca_file: Optional<PathBuf>, eg "\"corp-ca.pem\"";
@@ -46,29 +47,32 @@ section! {
         proxy: Optional<WebUrl>, eg "\"http://proxy.internal:3128\"";
         /// A file with a bearer token to send when fetching keys, such as a Kubernetes service account's.
         bearer_token_file: Optional<PathBuf>, eg "\"/var/run/secrets/kubernetes.io/serviceaccount/token\"";
-        /// Names of hosts from which keys may be fetched although they have a private address. Others are refused, so that nobody
-        /// can make Narthex call into your network.
+        /// Names of hosts from which keys may be fetched although they have a private address. Others are refused, so
+        /// that nobody can make Narthex call into your network.
         allow_private_hosts: Defaulted<List<String>> = "[]", eg "[\"keycloak.internal\"]";
         /// How long known keys serve on while the issuer cannot be reached. Then its tokens get 503.
         stale_max: Defaulted<Duration> = "\"1h\"";
 
-        /// The algorithms its tokens may use. By default `["RS256"]` for a key set and `["HS256"]` for a shared secret. A key set
-        /// takes no HS algorithm and a shared secret takes no other.
+        /// The algorithms its tokens may use. By default `["RS256"]` for a key set and `["HS256"]` for a shared secret.
+        /// A key set takes no HS algorithm and a shared secret takes no other.
         algorithms: Optional<List<KeySetAlgorithm>>, eg "[\"RS256\", \"ES256\"]";
-        /// Who the token must be meant for: its `aud` must name at least one of these. Required for key sets, because one key set
-        /// signs for many applications.
+        /// Who the token must be meant for: its `aud` must name at least one of these. Required for key sets, because
+        /// one key set signs for many applications.
         audiences: Defaulted<List<String>> = "[]", eg "[\"my-app\"]";
         /// The claims that may name the audience. Amazon Cognito's access tokens have it in `client_id`.
         audience_claims: Defaulted<List<String>> = "[\"aud\"]", eg "[\"aud\", \"client_id\"]";
-        /// Claims that must have a value, or one of a list of values. Text, whole numbers, `true` and `false`, compared exactly.
+        /// Claims that must have a value, or one of a list of values. Text, whole numbers, `true` and `false`, compared
+        /// exactly.
         required_claims: Defaulted<Named<OneOrMany<ClaimValue>>> = "{}", eg "{ email_verified = true, hd = [\"example.com\", \"example.org\"] }";
         /// Values of the header's `typ` to accept besides none at all, `JWT` and `at+jwt`.
         token_types: Defaulted<List<String>> = "[]", eg "[\"logout+jwt\"]";
         /// How far its clock may be off, at most a day. More than a minute or two means that a clock is wrong.
         leeway: Defaulted<Duration> = "\"60s\"";
-        /// Refuse tokens whose `iat` is longer ago than this, whatever their `exp`. Tokens without `iat` are refused then, too.
+        /// Refuse tokens whose `iat` is longer ago than this, whatever their `exp`. Tokens without `iat` are refused
+        /// then, too.
         max_token_age: Optional<Duration>, eg "\"24h\"";
-        /// Accept tokens that never expire. Only for a shared secret. A token that leaks is good until the secret is changed.
+        /// Accept tokens that never expire. Only for a shared secret. A token that leaks is good until the secret is
+        /// changed.
         danger_tokens_without_exp: Defaulted<bool> = "false", eg "true";
 
         /// Take the token from this header too, besides `Authorization: Bearer`. With or without the word `Bearer`.
@@ -78,12 +82,13 @@ section! {
         /// Take the token from this query parameter too. Addresses end up in logs and histories: prefer anything else.
         token_query: Optional<String>, eg "\"jwt\"";
 
-        /// What may be made for a user who is not in the directory: everything that is missing (`create`), links between what is
-        /// there (`link_only`), or nothing (`off`).
+        /// What may be made for a user who is not in the directory: everything that is missing (`create`), links
+        /// between what is there (`link_only`), or nothing (`off`).
         provision: Defaulted<Provision> = "\"create\"";
         /// `observe` plans and reports what each token would change, and writes nothing.
         mode: Defaulted<Mode> = "\"enforce\"";
-        /// What a mapped value that breaks its rule does: `refuse` the token with `mapping.invalid`, or `skip` the value.
+        /// What a mapped value that breaks its rule does: `refuse` the token with `mapping.invalid`, or `skip` the
+        /// value.
         on_invalid: Defaulted<OnInvalid> = "\"refuse\"";
         /// What the claims become.
         mapping: Defaulted<MappingSection> = "{}";
@@ -93,19 +98,21 @@ section! {
 }
 
 section! {
-    /// What the claims become. Every value is a template: text with `{{…}}` holes. The names in a hole are `payload` (the claims),
-    /// `header` (the token's), `headers` and `query` (of the request), `body` (at the login endpoint), `now` and `timestamp`.
+    /// What the claims become. Every value is a template: text with `{{…}}` holes. The names in a hole are `payload`
+    /// (the claims), `header` (the token's), `headers` and `query` (of the request), `body` (at the login endpoint),
+    /// `now` and `timestamp`.
     ///
     /// A template that gives nothing (no such claim, `null`, empty text) leaves what is stored as it is.
     MappingSection {
         /// Who the user is.
         user: Defaulted<UserMappingSection> = "{}";
-        /// The organization that the token names, if it does: it is made if it is missing, and the user is linked to it.
+        /// The organization that the token names, if it does: it is made if it is missing, and the user is linked to
+        /// it.
         organization: Defaulted<OrganizationMappingSection> = "{}";
         /// The team that the token names, if it does. It needs an organization.
         team: Defaulted<TeamMappingSection> = "{}";
-        /// Anything else the application wants to know: name and template. Sent on as `X-Narthex-Context-NAME` and in the
-        /// assertion.
+        /// Anything else the application wants to know: name and template. Sent on as `X-Narthex-Context-NAME` and in
+        /// the assertion.
         context: Defaulted<Named<TemplateText>> = "{}", eg "{ teamdomain = \"{{payload.customBaseDomain}}\" }";
     }
 }
@@ -113,11 +120,11 @@ section! {
 section! {
     /// Who the user is.
     UserMappingSection {
-        /// The id that the issuer knows the user by, taken exactly: text, never trimmed, never case-folded. By default what
-        /// `username` gives, if that is configured, else `{{payload.sub}}`.
+        /// The id that the issuer knows the user by, taken exactly: text, never trimmed, never case-folded. By default
+        /// what `username` gives, if that is configured, else `{{payload.sub}}`.
         external_id: Optional<TemplateText>, eg "\"{{payload.userId}}\"";
-        /// The user's name to sign in with, unique in the realm, taken exactly. By default the external id. If it is configured and
-        /// gives nothing, the token is refused.
+        /// The user's name to sign in with, unique in the realm, taken exactly. By default the external id. If it is
+        /// configured and gives nothing, the token is refused.
         username: Optional<TemplateText>, eg "\"{{payload.preferred_username}}\"";
         /// The e-mail address. It is never used to find a user.
         email: Optional<TemplateText>, eg "\"{{payload.email}}\"";
@@ -137,7 +144,8 @@ section! {
 section! {
     /// The organization that the token names.
     OrganizationMappingSection {
-        /// The id that the issuer knows the organization by. A token for which this gives nothing names no organization.
+        /// The id that the issuer knows the organization by. A token for which this gives nothing names no
+        /// organization.
         external_id: Optional<TemplateText>, eg "\"{{payload.organizationId}}\"";
         /// The organization's name for people.
         name: Optional<TemplateText>, eg "\"{{payload.orgName}}\"";
@@ -161,22 +169,24 @@ section! {
 }
 
 section! {
-    /// Permission tags: texts in a claim that make the user an admin, a member or an executor of every organization of the realm
-    /// that lists them. Tags compare exactly, case and all.
+    /// Permission tags: texts in a claim that make the user an admin, a member or an executor of every organization of
+    /// the realm that lists them. Tags compare exactly, case and all.
     TagsSection {
         /// The claim that holds the tags: its name, or a template.
         ///
-        /// Text without `{{` is the name of a claim at the top of the payload, exactly as it stands there, dots, colons and slashes
-        /// included: `"groups"`, `"cognito:groups"`, `"https://example.com/roles"`. Text with `{{` is a template, for anything
-        /// deeper or computed: `"{{payload.realm_access.roles}}"`, `"{{split(payload.scope; ' ')}}"`. The claim is one text (one
-        /// tag) or a list of texts.
+        /// Text without `{{` is the name of a claim at the top of the payload, exactly as it stands there, dots, colons
+        /// and slashes included: `"groups"`, `"cognito:groups"`, `"https://example.com/roles"`. Text with `{{` is a
+        /// template, for anything deeper or computed: `"{{payload.realm_access.roles}}"`, `"{{split(payload.scope; '
+        /// ')}}"`. The claim is one text (one tag) or a list of texts.
         claim: Required<String>, eg "\"groups\"";
-        /// Tags that make the user an admin of the whole platform, for as long as the token has one. A list, or text with commas.
+        /// Tags that make the user an admin of the whole platform, for as long as the token has one. A list, or text
+        /// with commas.
         platform_admin: Defaulted<TagText> = "[]", eg "[\"platform-admins\"]";
-        /// A token without the claim: refuse it (`error`), leave the user's roles (`keep`), or take it as the empty list (`empty`).
+        /// A token without the claim: refuse it (`error`), leave the user's roles (`keep`), or take it as the empty
+        /// list (`empty`).
         on_missing: Defaulted<OnMissing> = "\"error\"";
-        /// A token with the empty list: take away every role in the realm (`revoke_all`), or only those that came from a claim or a
-        /// tag (`revoke_synced`).
+        /// A token with the empty list: take away every role in the realm (`revoke_all`), or only those that came from
+        /// a claim or a tag (`revoke_synced`).
         on_empty: Defaulted<OnEmpty> = "\"revoke_all\"";
         /// A role that came from a tag lapses when no token has confirmed it for this long. Off by default.
         lease: Optional<Duration>, eg "\"7d\"";

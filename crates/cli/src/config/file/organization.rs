@@ -11,8 +11,8 @@ use crate::config::values::{List, WebUrl, choice};
 section! {
     /// An organization declared here; through the API and the console it is read-only.
     ///
-    /// Lists of tags are lists of texts, or one text with commas between the tags: `"writers, editors"`. A tag with a comma in it
-    /// goes in double quotes: `'"CN=Writers,OU=Press", editors'`.
+    /// Lists of tags are lists of texts, or one text with commas between the tags: `"writers, editors"`. A tag with a
+    /// comma in it goes in double quotes: `'"CN=Writers,OU=Press", editors'`.
     OrganizationSection {
         /// Its name in paths and commands: lower-case letters, digits and `-`.
         name: Required<String>, eg "\"acme\"";

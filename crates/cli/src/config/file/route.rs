@@ -16,8 +16,8 @@ section! {
     /// upstream = "http://127.0.0.1:9000"
     /// ```
     RouteSection {
-        /// The path, or a list of paths. `{name}` is one segment, `{*name}` at the end is the rest. `{organization}` is the name of
-        /// the organization that the request is about.
+        /// The path, or a list of paths. `{name}` is one segment, `{*name}` at the end is the rest. `{organization}` is
+        /// the name of the organization that the request is about.
         path: Required<OneOrMany<String>>, eg "\"/v1/algo/{organization}/{algorithm}/{*version}\"";
         /// The methods it is for. By default all.
         methods: Optional<List<String>>, eg "[\"GET\", \"POST\"]";
@@ -25,15 +25,16 @@ section! {
         hosts: Optional<OneOrMany<String>>, eg "\"api.example.com\"";
         /// Who may pass; of a list, one is enough.
         ///
-        /// `public`: everybody; a token is not needed, but a bad one is still refused. `authenticated`: every user with a good
-        /// token. `organization:ROLE`: who has at least this role (`executor`, `member`, `admin`) in the organization named by the
-        /// path. `platform:ROLE`: who has at least this role (`user`, `viewer`, `admin`) on the platform.
+        /// `public`: everybody; a token is not needed, but a bad one is still refused. `authenticated`: every user with
+        /// a good token. `organization:ROLE`: who has at least this role (`executor`, `member`, `admin`) in the
+        /// organization named by the path. `platform:ROLE`: who has at least this role (`user`, `viewer`, `admin`) on
+        /// the platform.
         require: Required<OneOrMany<String>>, eg "\"organization:member\"";
-        /// Where requests that may pass are sent: scheme, host and port. The path stays as it is. `h2c://` speaks HTTP/2 without
-        /// TLS, as gRPC servers want. Without it, the route answers only at the forward-auth doors.
+        /// Where requests that may pass are sent: scheme, host and port. The path stays as it is. `h2c://` speaks
+        /// HTTP/2 without TLS, as gRPC servers want. Without it, the route answers only at the forward-auth doors.
         upstream: Optional<UrlText>, eg "\"http://127.0.0.1:9000\"";
-        /// Send the inbound token on to the upstream. By default it is taken out: the upstream has no use for it that the assertion
-        /// does not serve better.
+        /// Send the inbound token on to the upstream. By default it is taken out: the upstream has no use for it that
+        /// the assertion does not serve better.
         forward_token: Defaulted<bool> = "false", eg "true";
         /// Take the token from this header too, besides `Authorization: Bearer`.
         token_header: Optional<String>, eg "\"X-Api-Token\"";

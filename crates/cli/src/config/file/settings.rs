@@ -1,4 +1,5 @@
-//! The sections that hold settings of the process: `[listen]`, `[store]`, `[cache]`, `[limits]`, `[assertion]`, `[log]`.
+//! The sections that hold settings of the process: `[listen]`, `[store]`, `[cache]`, `[limits]`, `[assertion]`,
+//! `[log]`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,8 +19,8 @@ section! {
         public: Defaulted<SocketAddr> = "\"127.0.0.1:8080\"";
         /// The admin port: the admin API, health and metrics. Keep it off the internet.
         admin: Defaulted<SocketAddr> = "\"127.0.0.1:8081\"";
-        /// Networks of the reverse proxies in front of Narthex. Only they are believed when they say, in forwarded headers, what the
-        /// original request was, and only they may use the forward-auth doors.
+        /// Networks of the reverse proxies in front of Narthex. Only they are believed when they say, in forwarded
+        /// headers, what the original request was, and only they may use the forward-auth doors.
         ///
         /// Empty by default: a forwarded header from anybody else is a forgery.
         trusted_proxies: Defaulted<List<IpNet>> = "[]", eg "[\"127.0.0.1\", \"10.0.0.0/8\"]";
@@ -31,9 +32,10 @@ section! {
 section! {
     /// Where the directory is kept: users, organizations, teams and grants.
     StoreSection {
-        /// The SQLite file. It is made if it is missing.
+        /// The file of the database. It is made if it is missing.
         path: Optional<PathBuf>, eg "\"narthex.db\"";
-        /// The same as a URL, `sqlite:` and a path. With neither `path` nor `url`, the file is `narthex.db` beside this file.
+        /// The same as a URL, `sqlite:` and a path. With neither `path` nor `url`, the file is `narthex.db` beside this
+        /// file.
         url: Optional<String>, eg "\"sqlite:/var/lib/narthex/narthex.db\"";
     }
 }
@@ -71,8 +73,8 @@ section! {
         body_size: Defaulted<Size> = "\"64MiB\"";
         /// The most connections at once; more wait.
         connections: Defaulted<Count<1, 1_000_000>> = "10000";
-        /// The most requests from one client address. `"off"` by default: behind one address there may be one person or a whole
-        /// company, and only the operator knows.
+        /// The most requests from one client address. `"off"` by default: behind one address there may be one person or
+        /// a whole company, and only the operator knows.
         rate: Defaulted<Rate> = "\"off\"", eg "\"100/s\"";
         /// How long a connection to an upstream may take to be made.
         connect_timeout: Defaulted<Duration> = "\"5s\"";
@@ -92,7 +94,8 @@ section! {
         issuer: Defaulted<String> = "\"narthex\"", eg "\"https://app.example.com\"";
         /// How long one assertion is good for, from `"30s"` to `"1h"`. Short, because it cannot be taken back.
         lifetime: Defaulted<Duration> = "\"5m\"";
-        /// How often a new signing key is made, from `"1h"`. The old key stays published for as long as what it signed is good.
+        /// How often a new signing key is made, from `"1h"`. The old key stays published for as long as what it signed
+        /// is good.
         rotation: Defaulted<Duration> = "\"30d\"";
     }
 }

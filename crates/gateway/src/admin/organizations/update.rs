@@ -15,35 +15,43 @@ use crate::admin::extract::{Body, IfMatch};
 use crate::admin::problems::ChangeProblems;
 
 /// What to change of an organization. Its realm stays what it is.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct OrganizationChange {
     /// Another name in paths. Platform admins only.
     name: Option<String>,
     /// Another label.
     label: Option<String>,
     /// What the identity provider calls it. Platform admins only.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     external_id: Patch<String>,
     /// Who answers for it.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     contact_name: Patch<String>,
     /// How to reach them.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     contact_email: Patch<String>,
     /// Its site.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     website: Patch<String>,
     /// A tz database name.
+    #[serde(default)]
     #[schema(value_type = Option<String>)]
     timezone: Patch<String>,
     /// The whole list of tags that make admins; `null` empties it.
+    #[serde(default)]
     #[schema(value_type = Option<Tags>)]
     external_admin_groups: Patch<Tags>,
     /// The whole list of tags that make members; `null` empties it.
+    #[serde(default)]
     #[schema(value_type = Option<Tags>)]
     external_member_groups: Patch<Tags>,
     /// The whole list of tags that make executors; `null` empties it.
+    #[serde(default)]
     #[schema(value_type = Option<Tags>)]
     external_executor_groups: Patch<Tags>,
     /// Who may say who belongs to it. `external_only` closes the grants given by hand. Platform admins only.
@@ -86,8 +94,13 @@ pub(crate) async fn update(
     }
     let expected = if_match.expect(organization.version)?;
     let (tags, read_at) = tags(&change, &organization)?;
-    let edit = OrganizationEdit { tags, ..checked(change)? };
-    let updated = permit.directory().update_organization(organization.id, expected.or(read_at), edit, permit.by());
+    let edit = OrganizationEdit {
+        tags,
+        ..checked(change)?
+    };
+    let updated = permit
+        .directory()
+        .update_organization(organization.id, expected.or(read_at), edit, permit.by());
     Ok(updated.await?.into())
 }
 
@@ -97,7 +110,11 @@ fn tags(
     change: &OrganizationChange,
     organization: &Organization,
 ) -> Result<(Option<OrganizationTags>, Option<u64>), ApiError> {
-    let lists = [&change.external_admin_groups, &change.external_member_groups, &change.external_executor_groups];
+    let lists = [
+        &change.external_admin_groups,
+        &change.external_member_groups,
+        &change.external_executor_groups,
+    ];
     if !lists.into_iter().any(Patch::is_given) {
         return Ok((None, None));
     }
@@ -126,7 +143,9 @@ fn checked(change: OrganizationChange) -> Result<OrganizationEdit, ApiError> {
     let detail = |field, patch: Patch<String>, rule: tidy::Rule| -> Result<Edit<String>, ApiError> {
         patch.checked(|text| rule(field, &text))
     };
-    let name = change.name.map(|name| OrganizationName::new(name).map_err(ApiError::name("name")));
+    let name = change
+        .name
+        .map(|name| OrganizationName::new(name).map_err(ApiError::name("name")));
     Ok(OrganizationEdit {
         name: name.transpose()?,
         label: change.label.map(|text| label(&text)).transpose()?,

@@ -4,14 +4,16 @@ use std::fs;
 use std::time::Duration;
 
 use http::Response;
-use narthex_gateway::keys::{Access, FetchError, KeySource, ProxyUrl, fetch_once};
+use narthex_gateway::{Access, FetchError, FetchLimits, KeySource, ProxyUrl, fetch_once};
 use narthex_testkit::server::{Server, full};
 use narthex_testkit::{Behaviour, IdentityProvider, TestKey};
 
-use super::world::{NOW_MS, Script, fetch, private, short, system};
+use super::world::{NOW_MS, Script, fetch, impatient, private, system};
 
 async fn ask(url: &str) -> Result<usize, FetchError> {
-    fetch(url, Access::default(), system()).await.map(|keys| keys.usable_count())
+    fetch(url, Access::default(), system())
+        .await
+        .map(|keys| keys.usable_count())
 }
 
 /// A server that answers every path the same way.
@@ -35,8 +37,6 @@ async fn a_good_set_is_read() {
 async fn every_misbehaviour_is_told_apart() {
     let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
     for (behaviour, kind) in [
-        (Behaviour::Hanging, "timed_out"),
-        (Behaviour::Slow(Duration::from_secs(30)), "timed_out"),
         (Behaviour::Closing, "interrupted"),
         (Behaviour::Garbage, "key_set"),
         (Behaviour::WrongShape, "key_set"),
@@ -57,9 +57,29 @@ async fn every_misbehaviour_is_told_apart() {
     idp.down();
     let error = ask(&idp.jwks_url()).await.unwrap_err();
     assert_eq!(error.kind(), "connection");
-    assert!(error.to_string().starts_with("no connection to `127.0.0.1`: "), "{error}");
+    assert!(
+        error.to_string().starts_with("no connection to `127.0.0.1`: "),
+        "{error}"
+    );
     idp.up().unwrap();
     ask(&idp.jwks_url()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_slow_server_is_not_waited_for() {
+    let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
+    for behaviour in [Behaviour::Hanging, Behaviour::Slow(Duration::from_secs(30))] {
+        idp.behave(behaviour.clone());
+        for source in [
+            KeySource::url(&idp.jwks_url(), Access::default()),
+            KeySource::discovery(&idp.url(), Access::default()),
+        ] {
+            let error = fetch_once(&source.unwrap(), &system(), impatient().fetch, NOW_MS)
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind(), "timed_out", "{behaviour:?}: {error}");
+        }
+    }
 }
 
 /// A body that never says how long it is, and never ends, is cut off at the limit.
@@ -69,7 +89,7 @@ async fn an_endless_body_is_cut_off() {
     use hyper::body::Frame;
     let server = always(|| {
         let chunk = bytes::Bytes::from(vec![b' '; 16 * 1024]);
-        let endless = futures_util::stream::repeat_with(move || Ok::<_, anyhow::Error>(Frame::data(chunk.clone())));
+        let endless = futures_util::stream::repeat_with(move || Ok(Frame::data(chunk.clone())));
         Response::new(StreamBody::new(endless).boxed_unsync())
     });
     let error = ask(&server.url()).await.unwrap_err();
@@ -78,7 +98,12 @@ async fn an_endless_body_is_cut_off() {
 
 #[tokio::test]
 async fn a_compressed_body_is_refused() {
-    let server = always(|| Response::builder().header("content-encoding", "gzip").body(full(&b"\x1f\x8b\x08"[..])).unwrap());
+    let server = always(|| {
+        Response::builder()
+            .header("content-encoding", "gzip")
+            .body(full(&b"\x1f\x8b\x08"[..]))
+            .unwrap()
+    });
     assert_eq!(ask(&server.url()).await.unwrap_err().kind(), "compressed");
 }
 
@@ -101,7 +126,11 @@ async fn redirects_stay_within_the_origin() {
                 "/metadata" => "http://169.254.169.254/latest/meta-data".to_owned(),
                 _ => return Ok(Response::new(full("{\"keys\":[]}"))),
             };
-            Ok(Response::builder().status(302).header("location", to).body(full("")).unwrap())
+            Ok(Response::builder()
+                .status(302)
+                .header("location", to)
+                .body(full(""))
+                .unwrap())
         })
     })
     .unwrap();
@@ -117,16 +146,31 @@ async fn redirects_stay_within_the_origin() {
 
 #[tokio::test]
 async fn sec_jwks_scheme() {
-    for url in ["file:///etc/passwd", "data:application/json,{}", "gopher://h/", "ftp://h/jwks", "http://idp.test/", "https://a:b@idp.test/"] {
+    for url in [
+        "file:///etc/passwd",
+        "data:application/json,{}",
+        "gopher://h/",
+        "ftp://h/jwks",
+        "http://idp.test/",
+        "https://a:b@idp.test/",
+    ] {
         KeySource::url(url, private()).unwrap_err();
         KeySource::discovery(url, private()).unwrap_err();
     }
     // And when a fetch meets them: in a discovery document.
     let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
     let source = KeySource::discovery(&idp.url(), Access::default()).unwrap();
-    for uri in ["file:///etc/passwd", "data:application/json,{}", "gopher://h/", "http://idp.test/", "https://a:b@idp.test/"] {
+    for uri in [
+        "file:///etc/passwd",
+        "data:application/json,{}",
+        "gopher://h/",
+        "http://idp.test/",
+        "https://a:b@idp.test/",
+    ] {
         idp.announce(Some(&idp.url()), Some(uri));
-        let error = fetch_once(&source, &system(), short(), NOW_MS).await.unwrap_err();
+        let error = fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), "discovery", "{uri}: {error}");
     }
 }
@@ -137,18 +181,47 @@ async fn sec_jwks_ssrf() {
     let port = victim.url().rsplit(':').next().unwrap().to_owned();
     let url = format!("https://rebound.test:{port}/jwks.json");
     for address in [
-        "127.0.0.1", "127.9.9.9", "0.0.0.0", "10.0.0.1", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1",
-        "224.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "fd00::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1",
-        "::ffff:169.254.169.254", "::127.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::1",
+        "127.0.0.1",
+        "127.9.9.9",
+        "0.0.0.0",
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.0.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::",
+        "::1",
+        "fe80::1",
+        "fd00::1",
+        "fc00::1",
+        "ff02::1",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "::127.0.0.1",
+        "64:ff9b::7f00:1",
+        "64:ff9b::a9fe:a9fe",
+        "2002:7f00:1::1",
     ] {
         // By name, alone and hidden behind a public address; and by literal, at configuration time.
         for answers in [&[address][..], &["3fff:f000::1", address]] {
-            let error = fetch(&url, Access::default(), Script::new(&[answers])).await.unwrap_err();
+            let error = fetch(&url, Access::default(), Script::new(&[answers]))
+                .await
+                .unwrap_err();
             assert_eq!(error.kind(), "refused", "{address}: {error}");
         }
-        let literal = if address.contains(':') { format!("https://[{address}]/") } else { format!("https://{address}/") };
+        let literal = if address.contains(':') {
+            format!("https://[{address}]/")
+        } else {
+            format!("https://{address}/")
+        };
         let source = KeySource::url(&literal, Access::default());
-        assert_eq!(source.is_ok(), ["127.0.0.1", "127.9.9.9", "::1"].contains(&address), "{address}");
+        assert_eq!(
+            source.is_ok(),
+            ["127.0.0.1", "127.9.9.9", "::1"].contains(&address),
+            "{address}"
+        );
     }
     assert_eq!(victim.key_set_requests(), 0);
 }
@@ -173,10 +246,18 @@ async fn sec_jwks_ssrf_rebinding() {
 async fn sec_jwks_ssrf_by_discovery() {
     let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
     let source = KeySource::discovery(&idp.url(), Access::default()).unwrap();
-    fetch_once(&source, &system(), short(), NOW_MS).await.unwrap();
-    for uri in ["https://10.0.0.1/jwks", "https://169.254.169.254/jwks", "https://[fd00::1]/jwks"] {
+    fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
+        .await
+        .unwrap();
+    for uri in [
+        "https://10.0.0.1/jwks",
+        "https://169.254.169.254/jwks",
+        "https://[fd00::1]/jwks",
+    ] {
         idp.announce(Some(&idp.url()), Some(uri));
-        let error = fetch_once(&source, &system(), short(), NOW_MS).await.unwrap_err();
+        let error = fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), "refused", "{uri}: {error}");
     }
 }
@@ -188,12 +269,16 @@ async fn a_document_of_another_issuer_is_refused() {
     let source = KeySource::discovery(&idp.url(), Access::default()).unwrap();
     for issuer in [format!("{}/", idp.url()), "https://evil.test".to_owned(), String::new()] {
         idp.announce(Some(&issuer), None);
-        let error = fetch_once(&source, &system(), short(), NOW_MS).await.unwrap_err();
+        let error = fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), "discovery", "{error}");
         assert!(error.to_string().contains("must be equal to the letter"), "{error}");
     }
     idp.behave(Behaviour::Garbage);
-    let error = fetch_once(&source, &system(), short(), NOW_MS).await.unwrap_err();
+    let error = fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), "discovery", "{error}");
 }
 
@@ -203,9 +288,12 @@ async fn a_bearer_token_is_read_at_every_fetch_and_stays_with_its_origin() {
     let path = folder.path().join("token");
     let other = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
     let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
-    let access = Access { bearer_token_file: Some(path.clone()), ..Access::default() };
+    let access = Access {
+        bearer_token_file: Some(path.clone()),
+        ..Access::default()
+    };
     let source = KeySource::discovery(&idp.url(), access).unwrap();
-    let once = async || fetch_once(&source, &system(), short(), NOW_MS).await;
+    let once = async || fetch_once(&source, &system(), FetchLimits::default(), NOW_MS).await;
 
     fs::write(&path, "first\n").unwrap();
     once().await.unwrap();
@@ -216,11 +304,22 @@ async fn a_bearer_token_is_read_at_every_fetch_and_stays_with_its_origin() {
     assert_eq!(idp.authorizations(), [token("first"), token("first"), token("second")]);
     assert_eq!(other.authorizations(), [None]);
 
-    for (content, cause) in [("", "empty"), ("two tokens", "more than one"), ("a\r\nX-Evil: 1", "more than one"), ("\u{e9}", "characters")] {
+    for (content, cause) in [
+        ("", "empty"),
+        ("two tokens", "more than one"),
+        ("a\r\nX-Evil: 1", "more than one"),
+        ("\u{e9}", "characters"),
+    ] {
         fs::write(&path, content).unwrap();
         let error = once().await.unwrap_err().to_string();
-        assert!(error.contains("`bearer_token_file`") || error.contains("bearer_token_file"), "{error}");
-        assert!(error.contains(cause) && !error.contains("Evil") && !error.contains("two tokens"), "{error}");
+        assert!(
+            error.contains("`bearer_token_file`") || error.contains("bearer_token_file"),
+            "{error}"
+        );
+        assert!(
+            error.contains(cause) && !error.contains("Evil") && !error.contains("two tokens"),
+            "{error}"
+        );
     }
     fs::remove_file(&path).unwrap();
     assert_eq!(once().await.unwrap_err().kind(), "file");
@@ -237,9 +336,14 @@ async fn a_proxy_carries_the_requests() {
         })
     })
     .unwrap();
-    let access = Access { proxy: Some(ProxyUrl::parse(&proxy.url()).unwrap()), ..Access::default() };
+    let access = Access {
+        proxy: Some(ProxyUrl::parse(&proxy.url()).unwrap()),
+        ..Access::default()
+    };
     let names = Script::new(&[]);
-    let error = fetch("https://idp.test/jwks", access.clone(), names.clone()).await.unwrap_err();
+    let error = fetch("https://idp.test/jwks", access.clone(), names.clone())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), "connection", "{error}");
     assert_eq!((proxy.connections(), names.lookups()), (1, 0));
 
@@ -253,17 +357,39 @@ async fn a_file_is_read_and_bounded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("jwks.json");
     let source = KeySource::file(&path);
-    assert_eq!(fetch_once(&source, &system(), short(), NOW_MS).await.unwrap_err().kind(), "file");
+    assert_eq!(
+        fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
+            .await
+            .unwrap_err()
+            .kind(),
+        "file"
+    );
     fs::write(&path, narthex_testkit::keys::key_set(&[TestKey::Rsa1]).to_string()).unwrap();
-    assert_eq!(fetch_once(&source, &system(), short(), NOW_MS).await.unwrap().usable_count(), 1);
+    assert_eq!(
+        fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
+            .await
+            .unwrap()
+            .usable_count(),
+        1
+    );
     fs::write(&path, vec![b' '; 512 * 1024 + 1]).unwrap();
-    assert_eq!(fetch_once(&source, &system(), short(), NOW_MS).await.unwrap_err().kind(), "file");
+    assert_eq!(
+        fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
+            .await
+            .unwrap_err()
+            .kind(),
+        "file"
+    );
 }
 
 #[tokio::test]
 async fn an_unknown_name_is_told_as_such() {
-    let error = fetch("https://idp.test/", private(), Script::new(&[])).await.unwrap_err();
+    let error = fetch("https://idp.test/", private(), Script::new(&[]))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), "unresolved", "{error}");
-    let error = fetch("https://idp.test/", private(), Script::new(&[&[]])).await.unwrap_err();
+    let error = fetch("https://idp.test/", private(), Script::new(&[&[]]))
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), "unresolved", "{error}");
 }

@@ -8,9 +8,9 @@ use http::Response;
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use narthex_gateway::keys::{Access, FetchError};
+use narthex_gateway::{Access, FetchError};
 use narthex_testkit::{TestKey, keys::key_set};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -25,8 +25,9 @@ struct Authority {
 }
 
 impl Authority {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let mut params = CertificateParams::new([]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -39,7 +40,10 @@ impl Authority {
     }
 
     fn access(&self) -> Access {
-        Access { ca_file: Some(self.file()), ..private() }
+        Access {
+            ca_file: Some(self.file()),
+            ..private()
+        }
     }
 
     /// A server with a certificate signed here; its URL names `idp.test`.
@@ -68,25 +72,31 @@ async fn serve(certificate: CertificateDer<'static>, key: &KeyPair) -> String {
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let Ok(stream) = acceptor.accept(stream).await else { continue };
+            let Ok(stream) = acceptor.accept(stream).await else {
+                continue;
+            };
             let body = key_set(&[TestKey::Rsa1]).to_string();
             let service = service_fn(move |_| {
                 let body = Full::new(bytes::Bytes::from(body.clone()));
                 async move { Ok::<_, std::convert::Infallible>(Response::new(body)) }
             });
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         }
     });
     format!("https://idp.test:{port}/jwks.json")
 }
 
 async fn ask(url: &str, access: Access) -> Result<usize, FetchError> {
-    fetch(url, access, Script::new(&[&["127.0.0.1"]])).await.map(|keys| keys.usable_count())
+    fetch(url, access, Script::new(&[&["127.0.0.1"]]))
+        .await
+        .map(|keys| keys.usable_count())
 }
 
 #[tokio::test]
 async fn sec_jwks_tls() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     let good = authority.server(named("idp.test")).await;
     assert_eq!(ask(&good, authority.access()).await.unwrap(), 1);
 
@@ -94,8 +104,14 @@ async fn sec_jwks_tls() {
     let error = ask(&good, private()).await.unwrap_err();
     assert_eq!(error.kind(), "certificate", "{error}");
     // Another issuer's authority does not count either.
-    let error = ask(&good, Authority::new().access()).await.unwrap_err();
+    let error = ask(&good, Authority::new("theirs").access()).await.unwrap_err();
     assert!(error.to_string().contains("no trusted authority signed it"), "{error}");
+    // Nor one that only calls itself by the right name.
+    let error = ask(&good, Authority::new("ours").access()).await.unwrap_err();
+    assert!(
+        error.to_string().contains("not signed by the authority it names"),
+        "{error}"
+    );
     // And the first issuer is none the worse for it.
     assert_eq!(ask(&good, authority.access()).await.unwrap(), 1);
 
@@ -106,26 +122,36 @@ async fn sec_jwks_tls() {
     let mut params = named("idp.test");
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(2021, 1, 1);
-    let error = ask(&authority.server(params).await, authority.access()).await.unwrap_err();
+    let error = ask(&authority.server(params).await, authority.access())
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("it has expired"), "{error}");
 
     let mut params = named("idp.test");
     params.not_before = date_time_ymd(4000, 1, 1);
     params.not_after = date_time_ymd(4001, 1, 1);
-    let error = ask(&authority.server(params).await, authority.access()).await.unwrap_err();
+    let error = ask(&authority.server(params).await, authority.access())
+        .await
+        .unwrap_err();
     assert!(error.to_string().contains("not valid yet"), "{error}");
 
     let key = KeyPair::generate().unwrap();
     let self_signed = named("idp.test").self_signed(&key).unwrap();
-    let error = ask(&serve(self_signed.der().clone(), &key).await, authority.access()).await.unwrap_err();
+    let error = ask(&serve(self_signed.der().clone(), &key).await, authority.access())
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), "certificate", "{error}");
 }
 
 #[tokio::test]
 async fn a_ca_file_that_is_none_is_told_as_such() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     let url = authority.server(named("idp.test")).await;
-    for content in ["", "no PEM at all", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+    for content in [
+        "",
+        "no PEM at all",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
         fs::write(authority.file(), content).unwrap();
         let error = ask(&url, authority.access()).await.unwrap_err();
         assert!(matches!(error.kind(), "file" | "setup"), "{content:?}: {error}");

@@ -1,0 +1,305 @@
+//! `narthex serve`: the configuration, the store and the doors, wired together and kept running.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context as _;
+use narthex_directory::{Actor, ApiKey, ApiKeyId, By, Directory, Flush, PlatformRole, ScopedRole};
+use narthex_gateway::admin::FreshApiKey;
+use narthex_gateway::{
+    AssertionSettings, Clock, Event, FetchObserver, Gateway, GatewaySettings, KeptKeys, KeyEdges, Metrics, NewIds, ServerSettings, serve,
+    serve_admin,
+};
+use narthex_store::{Options, SqliteDirectory};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::args::ServeArgs;
+use crate::assemble;
+use crate::config::{self, Config, LogFormat, LogLevel, Paint, Reading, StoreLocation};
+
+/// How often files are looked at for changes.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+/// How much is said on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Logging {
+    /// What `[log]` says.
+    Configured,
+    /// Warnings and worse: for the demo, whose output is for reading.
+    Quiet,
+}
+
+/// `narthex serve`.
+///
+/// # Errors
+///
+/// What stopped the start.
+pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
+    let path = args.config.path;
+    start(config::read(&path)?, Logging::Configured)
+        .await?
+        .until_stopped(Some(path))
+        .await
+}
+
+/// A gateway with everything it needs, not yet serving.
+#[derive(Debug)]
+pub(crate) struct Running {
+    gateway: Arc<Gateway>,
+    edges: KeyEdges,
+    public: TcpListener,
+    admin: TcpListener,
+    server: ServerSettings,
+    watched: Vec<PathBuf>,
+}
+
+/// Opens the store, takes the configuration into use and binds both ports.
+///
+/// # Errors
+///
+/// Everything that is wrong with the configuration, or what stopped the start.
+pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<Running> {
+    let mut config = usable(reading)?;
+    log(&config, logging);
+    let clock = Clock::system();
+    let directory = open(&config.store)?;
+    let metrics = Arc::new(Metrics::new());
+    let edges = KeyEdges {
+        store: Some(Arc::new(KeptKeys(Arc::clone(&directory)))),
+        observer: Some(Arc::clone(&metrics) as Arc<dyn FetchObserver>),
+        ..KeyEdges::new(clock.clone())
+    };
+    assemble::declare(&mut config, &*directory, &clock)
+        .await
+        .context("while declaring the organizations of the configuration")?;
+    let runtime = assemble::runtime(&mut config, None, &edges, 1);
+    let gateway = Gateway::new(settings(&config), clock, directory, runtime, metrics).await?;
+    let public = TcpListener::bind(config.listen.public)
+        .await
+        .with_context(|| format!("cannot listen on {} (`listen.public`)", config.listen.public))?;
+    let admin = TcpListener::bind(config.listen.admin)
+        .await
+        .with_context(|| format!("cannot listen on {} (`listen.admin`)", config.listen.admin))?;
+    let server = ServerSettings {
+        head_bytes: usize::try_from(config.limits.header_bytes).unwrap_or(usize::MAX),
+        head_timeout: config.limits.header_timeout,
+        connections: usize::try_from(config.limits.connections).unwrap_or(usize::MAX),
+        grace: config.listen.shutdown_grace,
+    };
+    Ok(Running {
+        gateway,
+        edges,
+        public,
+        admin,
+        server,
+        watched: config.watched,
+    })
+}
+
+/// The configuration, or everything that is wrong with it.
+fn usable(reading: Reading) -> anyhow::Result<Config> {
+    reading
+        .into_config(Paint::of_stderr())
+        .map_err(|report| anyhow::anyhow!("the configuration cannot be used\n\n{report}"))
+}
+
+/// Opens the store that the configuration names.
+///
+/// # Errors
+///
+/// What the store says, with its place.
+pub(crate) fn open(location: &StoreLocation) -> anyhow::Result<Arc<dyn Directory>> {
+    let StoreLocation::Sqlite(path) = location;
+    let directory = SqliteDirectory::open(&Options::new(path))
+        .with_context(|| format!("while opening the store `{}`", path.display()))?;
+    Ok(Arc::new(directory))
+}
+
+fn settings(config: &Config) -> GatewaySettings {
+    let milliseconds = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    GatewaySettings {
+        assertion: AssertionSettings {
+            issuer: config.assertion.issuer.clone(),
+            lifetime_seconds: milliseconds(config.assertion.lifetime) / 1000,
+            rotation_ms: milliseconds(config.assertion.rotation),
+        },
+        upstream_connect_timeout: config.limits.connect_timeout,
+        token_cache_bytes: config.cache.token_bytes,
+        account_cache_bytes: config.cache.account_bytes,
+    }
+}
+
+fn log(config: &Config, logging: Logging) {
+    let most = match logging {
+        Logging::Configured => level(config.log.level),
+        Logging::Quiet => LevelFilter::WARN,
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(most)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    // A second start in one process (a test) keeps the first one's log.
+    let _ = match config.log.format {
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => builder.try_init(),
+    };
+}
+
+const fn level(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
+impl Running {
+    /// A new API key with the role of a platform admin.
+    pub(crate) async fn make_api_key(&self, name: &str) -> anyhow::Result<String> {
+        let fresh = FreshApiKey::new()?;
+        let at_ms = self.gateway.clock.now_ms();
+        let key = ApiKey {
+            id: ApiKeyId::new(at_ms, &mut NewIds::new()?),
+            name: name.to_owned(),
+            hash: fresh.hash(),
+            role: ScopedRole::Platform(PlatformRole::Admin),
+            created_at_ms: at_ms,
+            expires_at_ms: None,
+            revoked_at_ms: None,
+        };
+        self.gateway
+            .directory
+            .create_api_key(
+                key,
+                By {
+                    actor: Actor::CommandLine,
+                    at_ms,
+                },
+            )
+            .await?;
+        Ok(fresh.text().to_owned())
+    }
+
+    /// Serves until the process is told to stop. A configuration file is watched and read again when it, or a file that
+    /// it names, changes, and on `SIGHUP`.
+    pub(crate) async fn until_stopped(self, configuration: Option<PathBuf>) -> anyhow::Result<()> {
+        let (stop, stopped) = watch::channel(false);
+        let told = move || {
+            let mut stopped = stopped.clone();
+            async move {
+                // A sender that is gone has nothing left to serve for.
+                let _ = stopped.wait_for(|stop| *stop).await;
+            }
+        };
+        let Self {
+            gateway,
+            edges,
+            public,
+            admin,
+            server,
+            watched,
+        } = self;
+        tracing::info!(event = "started", public = %public.local_addr()?, admin = %admin.local_addr()?, "narthex is ready");
+        let background = tokio::spawn(Arc::clone(&gateway).run_background());
+        let reload = configuration.map(|path| {
+            tokio::spawn(
+                Reload {
+                    path,
+                    watched,
+                    gateway: Arc::clone(&gateway),
+                    edges,
+                }
+                .run(),
+            )
+        });
+        let admin = tokio::spawn(serve_admin(Arc::clone(&gateway), admin, told()));
+        let public = tokio::spawn(serve(Arc::clone(&gateway), public, server, told()));
+        wait_for_signal().await?;
+        tracing::info!(event = "stopping", "finishing open requests");
+        // Nobody is left listening if this fails.
+        let _ = stop.send(true);
+        public.await?;
+        background.abort();
+        if let Some(reload) = reload {
+            reload.abort();
+        }
+        // Nothing that was promised may be lost: what waits to be written is written now.
+        gateway.directory.flush(Flush::All).await?;
+        admin.abort();
+        Ok(())
+    }
+}
+
+async fn wait_for_signal() -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Reads the configuration again when told to.
+struct Reload {
+    path: PathBuf,
+    watched: Vec<PathBuf>,
+    gateway: Arc<Gateway>,
+    edges: KeyEdges,
+}
+
+impl Reload {
+    async fn run(mut self) -> anyhow::Result<()> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut look = tokio::time::interval(WATCH_EVERY);
+        let mut seen = self.stamps();
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => {}
+                _ = look.tick() => {
+                    if self.stamps() == seen {
+                        continue;
+                    }
+                }
+            }
+            if let Err(problems) = self.reload().await {
+                Event::ReloadRefused {
+                    problems: &format!("{problems:#}"),
+                }
+                .tell(&self.gateway.metrics);
+            }
+            seen = self.stamps();
+        }
+    }
+
+    /// Takes the file into use, or leaves everything as it is and says why.
+    async fn reload(&mut self) -> anyhow::Result<()> {
+        let mut config = config::read(&self.path)?
+            .into_config(Paint::Plain)
+            .map_err(anyhow::Error::msg)?;
+        assemble::declare(&mut config, &*self.gateway.directory, &self.gateway.clock).await?;
+        let previous = self.gateway.runtime.load_full();
+        let runtime = assemble::runtime(&mut config, Some(&previous), &self.edges, previous.generation + 1);
+        self.gateway.reload(runtime);
+        self.watched = config.watched;
+        Ok(())
+    }
+
+    /// What changes when a file does: its time and its length.
+    fn stamps(&self) -> Vec<Option<(SystemTime, u64)>> {
+        std::iter::once(self.path.as_path())
+            .chain(self.watched.iter().map(PathBuf::as_path))
+            .map(stamp)
+            .collect()
+    }
+}
+
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}

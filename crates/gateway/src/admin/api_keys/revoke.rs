@@ -1,0 +1,29 @@
+//! `DELETE /api/v1/api-keys/{id}`
+
+use axum::extract::Path;
+use http::StatusCode;
+use narthex_decision::Action;
+
+use crate::admin::access::Admin;
+use crate::admin::error::ApiError;
+use crate::admin::problems::OneProblems;
+
+/// Revokes an API key
+///
+/// It is refused from now on; its record stays.
+#[utoipa::path(
+    delete, path = "/api-keys/{id}", tag = "api keys", operation_id = "revoke_api_key",
+    params(("id" = String, Path, description = "The key's id.")),
+    responses((status = 204, description = "It is revoked."), OneProblems),
+)]
+pub(crate) async fn revoke(admin: Admin, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+    let permit = admin.permit(Action::WriteApiKeys, None)?;
+    let unknown = ApiError::Unknown {
+        what: "API key that works",
+    };
+    let Ok(id) = id.parse() else { return Err(unknown) };
+    match permit.directory().revoke_api_key(id, permit.by()).await? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(unknown),
+    }
+}

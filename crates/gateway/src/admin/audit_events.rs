@@ -1,0 +1,81 @@
+//! `/audit-events`: who did what.
+
+use narthex_directory::{Actor, RecordedEvent, TokenFingerprint};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::State;
+use super::time::Time;
+use super::users::TokenBody;
+
+mod list;
+
+pub(super) fn operations() -> OpenApiRouter<State> {
+    OpenApiRouter::default().routes(routes!(list::list))
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct EventBody {
+    /// Its place in the order of commits.
+    pub sequence: u64,
+    /// When.
+    pub at: Time,
+    /// Who did it.
+    pub actor: ActorBody,
+    /// What.
+    #[schema(example = "grant.closed")]
+    pub action: String,
+    /// To which user.
+    #[schema(required)]
+    pub user_id: Option<String>,
+    /// To, or in, which organization.
+    #[schema(required)]
+    pub organization_id: Option<String>,
+    /// To, or in, which team.
+    #[schema(required)]
+    pub team_id: Option<String>,
+    /// What more there is to say.
+    pub detail: Map<String, Value>,
+}
+
+/// Who did something.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ActorBody {
+    /// `token`, `user`, `api_key`, `command_line`, `configuration` or `system`.
+    #[schema(example = "api_key")]
+    pub kind: &'static str,
+    /// Which: the issuer's name, or an id.
+    #[schema(required)]
+    pub name: Option<String>,
+    /// Which token, if it was one.
+    #[schema(required)]
+    pub token: Option<TokenBody>,
+}
+
+impl From<RecordedEvent> for EventBody {
+    fn from(RecordedEvent { sequence, event }: RecordedEvent) -> Self {
+        let (kind, name) = (event.actor.kind(), event.actor.name());
+        let token = match event.actor {
+            Actor::Token { token, .. } => token,
+            _ => TokenFingerprint::default(),
+        };
+        Self {
+            sequence,
+            at: Time(event.at_ms),
+            actor: ActorBody {
+                kind,
+                name,
+                token: TokenBody::of(token),
+            },
+            action: event.action,
+            user_id: event.user.map(|id| id.to_string()),
+            organization_id: event.organization.map(|id| id.to_string()),
+            team_id: event.team.map(|id| id.to_string()),
+            detail: event.detail,
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! `POST /api/v1/explain`
+
+use axum::Json;
+use narthex_decision::Action;
+
+use crate::admin::access::Admin;
+use crate::admin::error::ApiError;
+use crate::admin::extract::Body;
+use crate::admin::problems::BodyProblems;
+use crate::admin::surroundings::ExplainRequest;
+use crate::explain::Explanation;
+
+/// Explains a token
+///
+/// Each step with its rule, input and result, which key and why, what each template gave, which tag met which
+/// organization, what would change in the directory, and the answer. An expired or otherwise refused token is explained
+/// too. Nothing is written.
+#[utoipa::path(
+    post, path = "/explain", tag = "diagnosis", operation_id = "explain", request_body = ExplainRequest,
+    responses((status = 200, description = "The explanation.", body = Explanation), BodyProblems),
+)]
+pub(crate) async fn explain(
+    admin: Admin,
+    Body { value: request, .. }: Body<ExplainRequest>,
+) -> Result<Json<Explanation>, ApiError> {
+    let permit = admin.permit(Action::Explain, None)?;
+    Ok(Json(permit.surroundings().explain(request).await?))
+}

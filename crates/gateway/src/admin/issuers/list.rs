@@ -1,0 +1,39 @@
+//! `GET /api/v1/issuers`
+
+use narthex_decision::Action;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::admin::access::Admin;
+use crate::admin::answer::List;
+use crate::admin::error::ApiError;
+use crate::admin::extract::{Asked, page};
+use crate::admin::problems::ListProblems;
+use crate::admin::surroundings::IssuerBody;
+
+/// Which part of the list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// Where to read on.
+    cursor: Option<String>,
+    /// How many at the most, 1 to 200.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// Lists issuers
+///
+/// By name.
+#[utoipa::path(
+    get, path = "/issuers", tag = "issuers", operation_id = "list_issuers", params(Query),
+    responses((status = 200, description = "A page of issuers.", body = List<IssuerBody>), ListProblems),
+)]
+pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<IssuerBody>, ApiError> {
+    let permit = admin.permit(Action::ReadIssuers, None)?;
+    let page = page(query.cursor, query.limit)?;
+    Ok(List::cut(permit.surroundings().issuers(), &page, |issuer| {
+        issuer.name.clone()
+    }))
+}

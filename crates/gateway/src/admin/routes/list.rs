@@ -1,0 +1,40 @@
+//! `GET /api/v1/routes`
+
+use narthex_decision::Action;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::admin::access::Admin;
+use crate::admin::answer::List;
+use crate::admin::error::ApiError;
+use crate::admin::extract::{Asked, page};
+use crate::admin::problems::ListProblems;
+use crate::admin::surroundings::RouteBody;
+
+/// Which part of the list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// Where to read on.
+    cursor: Option<String>,
+    /// How many at the most, 1 to 200.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// Lists routes
+///
+/// In the order of the configuration.
+#[utoipa::path(
+    get, path = "/routes", tag = "diagnosis", operation_id = "list_routes", params(Query),
+    responses((status = 200, description = "A page of routes.", body = List<RouteBody>), ListProblems),
+)]
+pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<RouteBody>, ApiError> {
+    let permit = admin.permit(Action::ReadRoutes, None)?;
+    let page = page(query.cursor, query.limit)?;
+    // Numbers of equal length order as they count.
+    Ok(List::cut(permit.surroundings().routes(), &page, |route| {
+        format!("{:08}", route.index)
+    }))
+}

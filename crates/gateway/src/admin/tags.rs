@@ -1,0 +1,42 @@
+//! `/tags`: which permission tags tokens carry, and which organizations list them.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::State;
+use super::time::Time;
+use super::words::OrganizationRole;
+
+mod list;
+
+pub(super) fn operations() -> OpenApiRouter<State> {
+    OpenApiRouter::default().routes(routes!(list::list))
+}
+
+/// A tag that tokens carried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TagBody {
+    /// Whose tokens.
+    pub realm: String,
+    /// The tag.
+    pub tag: String,
+    /// When a token first carried it.
+    pub first_seen_at: Time,
+    /// When a token last carried it, to the hour.
+    pub last_seen_at: Time,
+    /// The organizations that list it, at most 200.
+    pub organizations: Vec<ListedTag>,
+}
+
+/// An organization that lists a tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ListedTag {
+    /// The organization's id.
+    pub organization_id: String,
+    /// Its name in paths.
+    pub name: String,
+    /// The role that the tag gives there.
+    pub role: OrganizationRole,
+}

@@ -1,0 +1,76 @@
+//! `/teams`: people inside an organization.
+
+use narthex_directory::Team;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answer::Found;
+use super::error::ApiError;
+use super::time::Time;
+use super::{State, tidy};
+
+mod list;
+mod members;
+mod read;
+mod update;
+
+pub(super) fn operations() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(routes!(list::list))
+        .routes(routes!(read::read, update::update))
+        .routes(routes!(members::list::list))
+        .routes(routes!(members::read::read, members::put::put, members::delete::delete))
+}
+
+/// A team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TeamBody {
+    /// Its id.
+    #[schema(example = "01hf7yat000000000000000019")]
+    pub id: String,
+    /// Where its external id is unique.
+    pub realm: String,
+    /// The organization it is in, if it is in one yet.
+    #[schema(required)]
+    pub organization_id: Option<String>,
+    /// What the identity provider calls it.
+    #[schema(required)]
+    pub external_id: Option<String>,
+    /// Its name for people.
+    #[schema(example = "Night shift")]
+    pub name: String,
+    /// When the record was made.
+    pub created_at: Time,
+    /// When the record was last changed.
+    pub updated_at: Time,
+}
+
+impl From<Team> for TeamBody {
+    fn from(team: Team) -> Self {
+        Self {
+            id: team.id.to_string(),
+            realm: team.realm.to_string(),
+            organization_id: team.organization.map(|id| id.to_string()),
+            external_id: team.external_id.map(|id| id.to_string()),
+            name: team.name,
+            created_at: Time(team.created_at_ms),
+            updated_at: Time(team.updated_at_ms),
+        }
+    }
+}
+
+impl From<Team> for Found<TeamBody> {
+    fn from(team: Team) -> Self {
+        Self {
+            version: team.version,
+            body: team.into(),
+        }
+    }
+}
+
+/// A team's name: never empty.
+pub(super) fn team_name(text: &str) -> Result<String, ApiError> {
+    tidy::text("name", text)?.ok_or_else(|| ApiError::invalid("name", "it is empty"))
+}

@@ -1,0 +1,40 @@
+//! `DELETE /api/v1/teams/{team}/members/{user_id}`
+
+use axum::extract::Path;
+use http::StatusCode;
+use narthex_decision::Action;
+use narthex_directory::Scope;
+
+use crate::admin::access::Admin;
+use crate::admin::error::ApiError;
+use crate::admin::extract::Asked;
+use crate::admin::organizations::GrantScope;
+use crate::admin::problems::RemoveProblems;
+use crate::admin::users::Why;
+
+/// Takes a role in a team away that was given by hand
+///
+/// What tokens give stays: it goes away with the tag or the claim.
+#[utoipa::path(
+    delete, path = "/teams/{team}/members/{user_id}", tag = "teams",
+    operation_id = "revoke_team_role",
+    params(
+        ("team" = String, Path, description = "The team's id."),
+        ("user_id" = String, Path, description = "The user's id."),
+        Why,
+    ),
+    responses((status = 204, description = "It is gone."), RemoveProblems),
+)]
+pub(crate) async fn delete(
+    admin: Admin,
+    Path((team, user)): Path<(String, String)>,
+    Asked(query): Asked<Why>,
+) -> Result<StatusCode, ApiError> {
+    let (permit, team) = admin.team(Action::WriteMembers, &team).await?;
+    let on = GrantScope {
+        scope: Scope::Team(team.id),
+        name: &team.name,
+    };
+    on.revoke(permit, &user, query.why).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

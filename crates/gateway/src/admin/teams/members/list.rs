@@ -1,0 +1,46 @@
+//! `GET /api/v1/teams/{team}/members`
+
+use axum::extract::Path;
+use narthex_decision::Action;
+use narthex_directory::Scope;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::admin::access::Admin;
+use crate::admin::answer::List;
+use crate::admin::error::ApiError;
+use crate::admin::extract::{Asked, page};
+use crate::admin::organizations::MemberBody;
+use crate::admin::problems::OneProblems;
+
+/// Which part of the list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// Where to read on.
+    cursor: Option<String>,
+    /// How many at the most, 1 to 200.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// Lists a team's members
+///
+/// By user id; each with the effective role and the grants that give it.
+#[utoipa::path(
+    get, path = "/teams/{team}/members", tag = "teams",
+    operation_id = "list_team_members",
+    params(("team" = String, Path, description = "The team's id."), Query),
+    responses((status = 200, description = "A page of members.", body = List<MemberBody>), OneProblems),
+)]
+pub(crate) async fn list(
+    admin: Admin,
+    Path(team): Path<String>,
+    Asked(query): Asked<Query>,
+) -> Result<List<MemberBody>, ApiError> {
+    let (permit, team) = admin.team(Action::ReadMembers, &team).await?;
+    let (scope, page) = (Scope::Team(team.id), page(query.cursor, query.limit)?);
+    let members = permit.directory().members(scope, permit.now_ms(), page).await?;
+    Ok(List::of(members, |member| MemberBody::new(member, &team.name)))
+}

@@ -1,0 +1,222 @@
+//! The admin port: the admin API, health, metrics, and what the API needs of the rest of the gateway.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use narthex_decision::{Reason, Requirement};
+use narthex_directory::{Principal, Realm};
+use tokio::net::TcpListener;
+
+use crate::admin::{
+    self, AdminState, ExplainRequest, IssuerBody, KeyHealthBody, RefreshRefusal, RouteBody, Surroundings,
+};
+use crate::clock::NoEntropy;
+use crate::credentials::Place;
+use crate::explain::{ExplainedRequest, Explanation, explain, parse_request};
+use crate::gateway::Gateway;
+use crate::inbound::{Door, Inbound};
+use crate::keys::Refreshed;
+use crate::pipeline;
+use crate::respond::Refusal;
+use crate::runtime::IssuerRuntime;
+
+/// Serves the admin port until `stop` is done.
+///
+/// # Errors
+///
+/// When the listener fails, or there is no randomness for request ids.
+pub async fn serve_admin(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let router = router(&gateway).map_err(std::io::Error::other)?;
+    axum::serve(listener, router).with_graceful_shutdown(stop).await
+}
+
+/// Everything on the admin port.
+///
+/// # Errors
+///
+/// [`NoEntropy`].
+pub fn router(gateway: &Arc<Gateway>) -> Result<Router, NoEntropy> {
+    let surroundings: Arc<dyn Surroundings> = Arc::clone(gateway) as Arc<dyn Surroundings>;
+    let state = AdminState::new(Arc::clone(&gateway.directory), surroundings, gateway.clock.clone())?;
+    let health = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(Arc::clone(gateway));
+    Ok(admin::router(state).merge(health))
+}
+
+/// Ready means that requests can be decided: the directory answers. An issuer that cannot be reached is no reason to
+/// take the whole gateway out of service.
+async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
+    match gateway.directory.health().await {
+        Ok(()) => "ready\n".into_response(),
+        Err(error) => {
+            tracing::warn!(%error, "the directory is not ready");
+            (StatusCode::SERVICE_UNAVAILABLE, "the directory cannot be reached\n").into_response()
+        }
+    }
+}
+
+async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
+    let now_ms = gateway.clock.now_ms();
+    for issuer in gateway.runtime.load().by_name.values() {
+        let health = issuer.keys.health(now_ms);
+        let usable = u32::try_from(health.usable_count).unwrap_or(u32::MAX);
+        gateway
+            .metrics
+            .gauge("narthex_keys_usable", issuer.name.as_str(), f64::from(usable));
+        if let Some(age) = health.age_seconds.and_then(|age| u32::try_from(age).ok()) {
+            gateway
+                .metrics
+                .gauge("narthex_key_set_age_seconds", issuer.name.as_str(), f64::from(age));
+        }
+    }
+    (
+        [(http::header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        gateway.metrics.render(),
+    )
+        .into_response()
+}
+
+#[async_trait]
+impl Surroundings for Gateway {
+    async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal> {
+        let runtime = self.runtime.load_full();
+        let inbound = Inbound {
+            method: &Method::GET,
+            path: b"/",
+            query: None,
+            host: None,
+            headers,
+            door: Door::Me,
+            route: None,
+        };
+        let caller = pipeline::caller(
+            self,
+            &runtime,
+            &inbound,
+            (token, &Place::Authorization),
+            self.clock.now_ms(),
+        )
+        .await?;
+        Ok(Arc::clone(&caller.account.principal))
+    }
+
+    fn realms(&self) -> Vec<Realm> {
+        let mut realms: Vec<Realm> = self
+            .runtime
+            .load()
+            .by_name
+            .values()
+            .map(|issuer| issuer.realm.clone())
+            .collect();
+        realms.sort();
+        realms.dedup();
+        realms
+    }
+
+    fn issuers(&self) -> Vec<IssuerBody> {
+        let runtime = self.runtime.load();
+        let bodies = runtime
+            .issuers
+            .iter()
+            .filter_map(|trusted| runtime.by_name.get(trusted.name()));
+        bodies.map(|issuer| issuer_body(issuer, self.clock.now_ms())).collect()
+    }
+
+    fn keys(&self, issuer: &str) -> Option<KeyHealthBody> {
+        let runtime = self.runtime.load();
+        runtime
+            .by_name
+            .get(issuer)
+            .map(|issuer| key_health(issuer, self.clock.now_ms()))
+    }
+
+    async fn refresh(&self, issuer: &str) -> Result<KeyHealthBody, RefreshRefusal> {
+        let issuer = self
+            .runtime
+            .load()
+            .by_name
+            .get(issuer)
+            .cloned()
+            .ok_or(RefreshRefusal::UnknownIssuer)?;
+        match issuer.keys.refresh().await {
+            Refreshed::Fixed => Err(RefreshRefusal::NothingToFetch),
+            Refreshed::TooSoon { .. } => Err(RefreshRefusal::TooSoon),
+            Refreshed::Read | Refreshed::Failed { .. } => Ok(key_health(&issuer, self.clock.now_ms())),
+        }
+    }
+
+    fn routes(&self) -> Vec<RouteBody> {
+        let runtime = self.runtime.load();
+        let bodies = runtime.routes.iter().map(|route| RouteBody {
+            index: route.index,
+            paths: route.spec.paths.clone(),
+            methods: route.spec.methods.iter().map(ToString::to_string).collect(),
+            hosts: route.spec.hosts.clone(),
+            require: route.spec.require.iter().map(Requirement::to_string).collect(),
+            upstream: runtime
+                .upstream(route.index)
+                .map(|(upstream, _)| upstream.audience.clone()),
+        });
+        bodies.collect()
+    }
+
+    async fn explain(&self, request: ExplainRequest) -> Result<Explanation, Refusal> {
+        let runtime = self.runtime.load_full();
+        let now_ms = request.at.map_or_else(|| self.clock.now_ms(), |at| at.0);
+        let explained = request.request.map(explained_request).transpose()?;
+        Ok(explain(
+            &runtime,
+            &*self.directory,
+            request.token.trim(),
+            explained.as_ref(),
+            now_ms,
+        )
+        .await)
+    }
+}
+
+fn explained_request(request: admin::RequestToExplain) -> Result<ExplainedRequest, Refusal> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &request.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.append(name, value);
+        }
+    }
+    parse_request(&format!("{} {}", request.method, request.path), request.host, headers)
+        .map_err(|problem| Refusal::because(Reason::RequestPath, problem))
+}
+
+fn issuer_body(issuer: &IssuerRuntime, now_ms: i64) -> IssuerBody {
+    let policy = issuer.trusted.policy();
+    IssuerBody {
+        name: issuer.name.to_string(),
+        issuer: policy.issuer.clone(),
+        aliases: policy.aliases.clone(),
+        realm: issuer.realm.to_string(),
+        enabled: policy.status == narthex_token::IssuerStatus::Enabled,
+        algorithms: policy.algorithms.iter().map(ToString::to_string).collect(),
+        audiences: policy.audiences.clone(),
+        key_source: issuer.keys.source().kind().as_str().to_owned(),
+        key_location: issuer.keys.source().location(),
+        provision: issuer.policy.provision.to_string(),
+        mode: issuer.policy.mode.to_string(),
+        key_health: key_health(issuer, now_ms).summary,
+    }
+}
+
+fn key_health(issuer: &IssuerRuntime, now_ms: i64) -> KeyHealthBody {
+    issuer.keys.health(now_ms).into()
+}

@@ -1,0 +1,54 @@
+//! Last good key sets are kept by the directory.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use narthex_directory::{Directory, IssuerName, SavedKeySet};
+
+use crate::keys::{KeySetStore, KeySetStoreError, StoredKeySet};
+
+/// Keeps key sets in a directory, so that a restart does not need the issuers.
+#[derive(Clone)]
+pub struct KeptKeys(pub Arc<dyn Directory>);
+
+impl fmt::Debug for KeptKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeptKeys")
+    }
+}
+
+#[async_trait]
+impl KeySetStore for KeptKeys {
+    async fn load(&self, issuer: &str) -> Result<Option<StoredKeySet>, KeySetStoreError> {
+        let sets = self
+            .0
+            .key_sets()
+            .await
+            .map_err(|error| KeySetStoreError(error.to_string()))?;
+        Ok(sets
+            .into_iter()
+            .find(|set| set.issuer.as_str() == issuer)
+            .map(|set| StoredKeySet {
+                source: set.source,
+                body: set.body,
+                fetched_at_ms: set.fetched_at_ms,
+                // Its freshness is not kept: a set from before a restart is fetched anew at once, and serves until then.
+                fresh_until_ms: set.fetched_at_ms,
+            }))
+    }
+
+    async fn save(&self, issuer: &str, set: StoredKeySet) -> Result<(), KeySetStoreError> {
+        let issuer = IssuerName::new(issuer).map_err(|error| KeySetStoreError(error.to_string()))?;
+        let set = SavedKeySet {
+            issuer,
+            source: set.source,
+            body: set.body,
+            fetched_at_ms: set.fetched_at_ms,
+        };
+        self.0
+            .save_key_set(set)
+            .await
+            .map_err(|error| KeySetStoreError(error.to_string()))
+    }
+}

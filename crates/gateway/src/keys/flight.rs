@@ -1,0 +1,187 @@
+//! A fetch under way, and the task that begins them in time.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use narthex_token::{FetchId, FetchOutcome, KeySet};
+use tokio::time::Instant;
+
+use super::error::FetchError;
+use super::fetch::Fetched;
+use super::issuer::{FetchEvent, FetchedKeys, Inner, IssuerKeys};
+use super::store::StoredKeySet;
+
+/// Begins a fetch in a task of its own: it goes on when the request that wanted it goes away.
+///
+/// The state machine hands out one id at a time, so there is never more than one.
+pub(super) fn begin(inner: &Arc<Inner>, id: FetchId) {
+    let unreported = Unreported {
+        inner: Arc::clone(inner),
+        id,
+        reported: false,
+    };
+    tokio::spawn(fly(unreported));
+}
+
+/// Waits until a fetch has ended, for `limit` at most. Says whether it has.
+pub(super) async fn ended(fetched: &FetchedKeys, id: FetchId, limit: Duration) -> bool {
+    let mut ended = fetched.ended.subscribe();
+    let waited = tokio::time::timeout(limit, ended.wait_for(|last| *last >= Some(id))).await;
+    waited.is_ok()
+}
+
+/// A fetch that still has to be reported; one that is dropped before counts as failed, or the state
+/// machine would wait for it.
+struct Unreported {
+    inner: Arc<Inner>,
+    id: FetchId,
+    reported: bool,
+}
+
+impl Drop for Unreported {
+    fn drop(&mut self) {
+        if !self.reported {
+            let why = "the fetch was broken off".to_owned();
+            self.inner.landed(self.id, FetchOutcome::Failed { why });
+        }
+    }
+}
+
+async fn fly(mut unreported: Unreported) {
+    let inner = Arc::clone(&unreported.inner);
+    let Some(fetched) = &inner.fetched else {
+        return;
+    };
+    let begun = Instant::now();
+    let read = fetched.reader.read(inner.edges.clock.now_ms()).await;
+    let parsed = read.and_then(|answer| fetched.reader.parse(&answer.body).map(|keys| (keys, answer)));
+    let duration = begun.elapsed();
+    tell(&inner, &parsed, duration);
+    let (outcome, kind, body) = match parsed {
+        Ok((
+            keys,
+            Fetched {
+                body,
+                cache_control,
+                age,
+            },
+        )) => (
+            FetchOutcome::Keys {
+                keys,
+                cache_control,
+                age,
+            },
+            "ok",
+            Some(body),
+        ),
+        Err(error) => (FetchOutcome::Failed { why: error.to_string() }, error.kind(), None),
+    };
+    let landed = inner.landed(unreported.id, outcome);
+    unreported.reported = true;
+    let snapshot = inner.published.load_full();
+    let usable_count = snapshot
+        .keys(inner.edges.clock.now_ms())
+        .map_or(0, |keys| keys.usable_count());
+    if let Some(observer) = &inner.edges.observer {
+        let event = FetchEvent {
+            issuer: &inner.issuer,
+            outcome: kind,
+            duration,
+            usable_count,
+        };
+        observer.fetched(&event);
+    }
+    let Some(landed) = landed else {
+        return;
+    };
+    if !(landed.arrived.is_empty() && landed.left.is_empty()) {
+        let (arrived, left) = (landed.arrived.len(), landed.left.len());
+        tracing::info!(
+            issuer = inner.issuer,
+            arrived,
+            left,
+            usable = usable_count,
+            "the issuer's keys have changed"
+        );
+    }
+    if let (Some(times), Some(body), Some(source)) = (landed.last_good, body, inner.source.location()) {
+        let set = StoredKeySet {
+            source,
+            body: body.to_vec(),
+            fetched_at_ms: times.fetched_at_ms,
+            fresh_until_ms: times.fresh_until_ms,
+        };
+        save(&inner, set).await;
+    }
+}
+
+/// One event for each fetch. Never a body, a header or a token.
+fn tell(inner: &Inner, parsed: &Result<(KeySet, Fetched), FetchError>, duration: Duration) {
+    let issuer = inner.issuer.as_str();
+    let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    match parsed {
+        Ok((keys, _)) => {
+            for refused in keys.refused() {
+                let kid = refused.kid.as_deref().unwrap_or("none");
+                tracing::debug!(
+                    issuer,
+                    kid,
+                    position = refused.position,
+                    why = refused.why,
+                    "a key is not used"
+                );
+            }
+            tracing::debug!(
+                issuer,
+                outcome = "ok",
+                duration_ms,
+                usable = keys.usable_count(),
+                "keys fetched"
+            );
+        }
+        Err(error) => tracing::warn!(issuer, outcome = error.kind(), duration_ms, %error, "keys could not be fetched"),
+    }
+}
+
+async fn save(inner: &Inner, set: StoredKeySet) {
+    let Some(store) = &inner.edges.store else {
+        return;
+    };
+    let issuer = inner.issuer.as_str();
+    match tokio::time::timeout(SAVE_LIMIT, store.save(issuer, set)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(issuer, %error, "the last good key set could not be saved"),
+        Err(_) => tracing::warn!(issuer, "the last good key set could not be saved in time"),
+    }
+}
+
+/// Fetches in time until nobody holds the keys any more.
+pub(super) async fn keep_fresh(inner: Weak<Inner>) {
+    loop {
+        let (wait, mut ended) = {
+            let Some(inner) = inner.upgrade() else {
+                return;
+            };
+            let keys = IssuerKeys(inner);
+            let next_ms = keys.refresh_if_due().await;
+            let Some(fetched) = &keys.0.fetched else {
+                return;
+            };
+            let mut ended = fetched.ended.subscribe();
+            ended.mark_unchanged();
+            (pause(next_ms.saturating_sub(keys.0.edges.clock.now_ms())), ended)
+        };
+        // A fetch that a token forced may bring a shorter lifetime than the one slept for.
+        let _ = tokio::time::timeout(wait, ended.changed()).await;
+    }
+}
+
+/// How long to sleep: short enough to notice that the clock was set or the machine was suspended,
+/// long enough that a fetch which is already under way is not asked about in a tight loop.
+fn pause(milliseconds: i64) -> Duration {
+    Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)).clamp(PAUSE_MIN, PAUSE_MAX)
+}
+
+const SAVE_LIMIT: Duration = Duration::from_secs(10);
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(30);

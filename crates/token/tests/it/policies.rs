@@ -1,0 +1,274 @@
+//! Terms of trust: what cannot be configured, and which issuer a token belongs to.
+
+use std::sync::Arc;
+
+use narthex_token::{
+    Algorithm, IssuerPolicy, IssuerStatus, Issuers, Limits, PolicyError, RequiredClaim, TrustedIssuer, danger, parse,
+};
+use serde_json::{Value, json};
+
+use crate::support::{
+    ISSUER, NOW_MS, check_among, claims, claims_with, hs256, jwk, jwks, key_set_policy, mint, reason, rs256,
+    rs256_header, rsa_key, secret_policy, secret_set, set_of,
+};
+
+fn problems(change: impl FnOnce(&mut IssuerPolicy)) -> Vec<PolicyError> {
+    let mut policy = key_set_policy();
+    change(&mut policy);
+    TrustedIssuer::new(policy).unwrap_err()
+}
+
+fn name() -> String {
+    "corp".to_owned()
+}
+
+#[test]
+fn one_issuer_never_mixes_secrets_and_public_keys() {
+    let mixed = problems(|policy| {
+        policy.algorithms = vec![Algorithm::Rs256, Algorithm::Hs256, Algorithm::Hs512];
+    });
+    let mismatch = |algorithm, source_kind| PolicyError::AlgorithmMismatch {
+        name: name(),
+        algorithm,
+        source_kind,
+    };
+    assert_eq!(
+        mixed,
+        [
+            mismatch(Algorithm::Hs256, "a key set"),
+            mismatch(Algorithm::Hs512, "a key set")
+        ]
+    );
+    let mut policy = secret_policy();
+    policy.algorithms = vec![Algorithm::Rs256];
+    assert_eq!(
+        TrustedIssuer::new(policy).unwrap_err(),
+        [mismatch(Algorithm::Rs256, "a shared secret")]
+    );
+}
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let found = problems(|policy| {
+        policy.algorithms.clear();
+        policy.audiences = vec!["a".to_owned(), "a".to_owned()];
+        policy.audience_claims.clear();
+        policy.token_types = vec![String::new()];
+        policy.aliases = vec![ISSUER.to_owned()];
+        policy.leeway_seconds = 100_000;
+        policy.max_token_age_seconds = Some(u64::MAX);
+        policy.required_claims = vec![RequiredClaim {
+            claim: String::new(),
+            one_of: Vec::new(),
+        }];
+    });
+    let bad = |field| PolicyError::BadEntry { name: name(), field };
+    let range = |field, seconds, seconds_max| PolicyError::OutOfRange {
+        name: name(),
+        field,
+        seconds,
+        seconds_max,
+    };
+    assert_eq!(
+        found,
+        [
+            bad("issuer"),
+            bad("audiences"),
+            bad("token_types"),
+            PolicyError::NoAlgorithms { name: name() },
+            PolicyError::NoAudienceClaims { name: name() },
+            range("leeway", 100_000, 86_400),
+            range("max_token_age", u64::MAX, 3_162_240_000),
+            PolicyError::RequiredClaimEmpty {
+                name: name(),
+                claim: String::new()
+            },
+        ]
+    );
+}
+
+fn trusted(policy: IssuerPolicy) -> Arc<TrustedIssuer> {
+    Arc::new(TrustedIssuer::new(policy).unwrap())
+}
+
+#[test]
+fn issuers_do_not_clash() {
+    let mut second = key_set_policy();
+    second.name = "second".to_owned();
+    second.issuer = Some("https://second.example".to_owned());
+    second.aliases = vec![ISSUER.to_owned()];
+    let error = Issuers::new(vec![trusted(key_set_policy()), trusted(second)]).unwrap_err();
+    let expected = PolicyError::IssuerTaken {
+        first: name(),
+        second: "second".to_owned(),
+        issuer: ISSUER.to_owned(),
+    };
+    assert_eq!(error, [expected]);
+
+    let without = |name: &str| trusted(IssuerPolicy::shared_secret(name, None));
+    let error = Issuers::new(vec![without("a"), without("b"), without("a")]).unwrap_err();
+    let clash = |first: &str, second: &str| PolicyError::WithoutIssuerTaken {
+        first: first.to_owned(),
+        second: second.to_owned(),
+    };
+    assert_eq!(
+        error,
+        [
+            clash("a", "b"),
+            PolicyError::NameTaken { name: "a".to_owned() },
+            clash("b", "a")
+        ]
+    );
+}
+
+#[test]
+fn tokens_without_iss_belong_to_the_one_issuer_without() {
+    let anonymous = Issuers::new(vec![
+        trusted(key_set_policy()),
+        trusted(IssuerPolicy::shared_secret("legacy", None)),
+    ])
+    .unwrap();
+    let keys = Arc::new(secret_set());
+    let token = hs256(&claims_with(&json!({ "iss": null })));
+    let verified = check_among(&token, &anonymous, &keys, NOW_MS).unwrap();
+    assert_eq!(verified.issuer(), "legacy");
+    // A token that names an issuer is never his.
+    for iss in [json!("legacy"), json!(""), json!("https://unknown.example")] {
+        let token = hs256(&claims_with(&json!({ "iss": iss })));
+        assert_eq!(
+            reason(&check_among(&token, &anonymous, &keys, NOW_MS)),
+            "token.issuer_unknown",
+            "{iss}"
+        );
+    }
+    // The header of a token without `iss` still does not choose the key: RS256 is not in his list.
+    let token = rs256(&claims_with(&json!({ "iss": null })));
+    assert_eq!(
+        reason(&check_among(&token, &anonymous, &Arc::new(jwks()), NOW_MS)),
+        "token.algorithm"
+    );
+    let nobody = Issuers::new(vec![trusted(key_set_policy())]).unwrap();
+    let token = hs256(&claims_with(&json!({ "iss": null })));
+    assert_eq!(
+        reason(&check_among(&token, &nobody, &keys, NOW_MS)),
+        "token.issuer_unknown"
+    );
+}
+
+#[test]
+fn a_disabled_issuer_is_refused_before_its_keys_are_asked() {
+    let mut policy = key_set_policy();
+    policy.status = IssuerStatus::Disabled;
+    let issuer = trusted(policy);
+    let issuers = Issuers::new(vec![Arc::clone(&issuer)]).unwrap();
+    let token = rs256(&claims());
+    assert_eq!(
+        reason(&check_among(&token, &issuers, &Arc::new(jwks()), NOW_MS)),
+        "token.issuer_disabled"
+    );
+    let parsed = parse(&token, &Limits::default()).unwrap();
+    assert_eq!(
+        reason(&parsed.verify(&issuer, &set_of(&[]), NOW_MS)),
+        "token.issuer_disabled"
+    );
+}
+
+#[test]
+fn the_first_failure_is_the_reason() {
+    let issuers = Issuers::new(vec![trusted(key_set_policy())]).unwrap();
+    let keys = Arc::new(set_of(&[jwk("rsa")]));
+    let answer = |token: &str| reason(&check_among(token, &issuers, &keys, NOW_MS));
+    // Everything is wrong; mended one by one, in the order of the rules.
+    let mut header = json!({ "alg": "HS256", "kid": "nobody", "crit": ["x"], "typ": "evil" });
+    let mut payload = claims_with(&json!({ "iss": "nobody", "aud": "nobody", "exp": 1 }));
+    let sign = |header: &Value, payload: &Value| mint(header, payload, &rsa_key());
+    assert_eq!(
+        answer(&sign(&header, &payload)),
+        "token.header",
+        "HS256 exists, and no issuer is found to forbid it"
+    );
+    payload["iss"] = ISSUER.into();
+    assert_eq!(answer(&sign(&header, &payload)), "token.algorithm");
+    header["alg"] = "RS256".into();
+    assert_eq!(answer(&sign(&header, &payload)), "token.header");
+    header.as_object_mut().unwrap().shift_remove("crit");
+    assert_eq!(answer(&sign(&header, &payload)), "token.header", "typ");
+    header["typ"] = "jwt".into();
+    assert_eq!(answer(&sign(&header, &payload)), "token.key_unknown");
+    header["kid"] = "rsa".into();
+    let good = sign(&header, &payload);
+    assert_eq!(
+        answer(&sign(&json!({ "alg": "RS256", "kid": "rsa" }), &payload)),
+        "token.expired"
+    );
+    let forged = format!(
+        "{}.{}",
+        good.rsplit_once('.').unwrap().0,
+        rs256(&claims()).rsplit_once('.').unwrap().1
+    );
+    assert_eq!(answer(&forged), "token.signature");
+    payload["exp"] = claims()["exp"].clone();
+    assert_eq!(answer(&sign(&header, &payload)), "token.audience");
+    payload["aud"] = claims()["aud"].clone();
+    assert_eq!(answer(&sign(&header, &payload)), "ok");
+}
+
+#[test]
+fn types_of_token_are_a_list() {
+    let mut policy = key_set_policy();
+    policy.token_types = vec!["application/at+jwt".to_owned()];
+    let issuers = Issuers::new(vec![trusted(policy)]).unwrap();
+    let keys = Arc::new(jwks());
+    for (typ, expected) in [
+        (Value::Null, "ok"),
+        (json!("JWT"), "ok"),
+        (json!("jwt"), "ok"),
+        (json!("AT+jwt"), "ok"),
+        (json!("Application/AT+JWT"), "ok"),
+        (json!("application/jwt"), "token.header"),
+        (json!("dpop+jwt"), "token.header"),
+        (json!("logout+jwt"), "token.header"),
+        (json!(""), "token.header"),
+        (json!(["JWT"]), "token.header"),
+    ] {
+        let mut header = json!({ "alg": "RS256", "kid": "rsa" });
+        if !typ.is_null() {
+            header["typ"] = typ.clone();
+        }
+        assert_eq!(
+            reason(&check_among(&rs256_header(&header), &issuers, &keys, NOW_MS)),
+            expected,
+            "{typ}"
+        );
+    }
+}
+
+#[test]
+fn a_tool_may_leave_issuer_and_audience_open() {
+    let mut policy = IssuerPolicy::key_set("tool", ISSUER);
+    policy.issuer = None;
+    let open = danger::loosely_bound_issuer(policy.clone()).unwrap();
+    let verify = |issuer: &TrustedIssuer, claims: &Value| {
+        let token = rs256(claims);
+        reason(
+            &parse(&token, &Limits::default())
+                .unwrap()
+                .verify(issuer, &jwks(), NOW_MS),
+        )
+    };
+    assert_eq!(
+        verify(&open, &claims_with(&json!({ "iss": "anybody", "aud": null }))),
+        "ok"
+    );
+    assert_eq!(verify(&open, &claims_with(&json!({ "iss": null }))), "ok");
+    assert_eq!(verify(&open, &claims_with(&json!({ "iss": 5 }))), "token.claim_invalid");
+    // What is named is checked.
+    policy.issuer = Some(ISSUER.to_owned());
+    policy.audiences = vec!["me".to_owned()];
+    let named = danger::loosely_bound_issuer(policy).unwrap();
+    assert_eq!(
+        verify(&named, &claims_with(&json!({ "iss": "anybody" }))),
+        "token.issuer_unknown"
+    );
+    assert_eq!(verify(&named, &claims()), "token.audience");
+}
