@@ -50,15 +50,14 @@ impl Query {
     }
 
     pub(super) fn list<T>(
-        mut self,
+        self,
         connection: &Connection,
         order: &str,
         page: &Page,
         read: impl Fn(&Row<'_>) -> Outcome<T>,
     ) -> Outcome<Vec<T>> {
-        self.sql
-            .push_str(&format!(" ORDER BY {order} LIMIT {}", page.limit() + 1));
-        collect(connection, &self.sql, rusqlite::params_from_iter(self.values), read)
+        let sql = format!("{} ORDER BY {order} LIMIT {}", self.sql, page.limit() + 1);
+        collect(connection, &sql, rusqlite::params_from_iter(self.values), read)
     }
 }
 
