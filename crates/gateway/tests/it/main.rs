@@ -15,5 +15,9 @@ fn golden(path: &std::path::Path, found: &str) {
         return;
     }
     let kept = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(kept == found, "`{}` is not what the code says; `UPDATE=1` rewrites it", path.display());
+    assert!(
+        kept == found,
+        "`{}` is not what the code says; `UPDATE=1` rewrites it",
+        path.display()
+    );
 }
