@@ -232,6 +232,7 @@ impl<'a> Permit<'a> {
     }
 
     /// A source of new ids.
+    #[expect(clippy::unused_self, reason = "ids are made for whoever holds a permit")]
     pub(crate) fn ids(self) -> Result<NewIds, ApiError> {
         Ok(NewIds::new()?)
     }
