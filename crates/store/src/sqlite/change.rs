@@ -399,7 +399,7 @@ pub(super) fn note_issuer(
 }
 
 /// Versions count up from one and never come near the end of either type.
-fn integer(version: u64) -> i64 {
+pub(super) fn integer(version: u64) -> i64 {
     i64::try_from(version).unwrap_or(i64::MAX)
 }
 
