@@ -77,22 +77,18 @@ fn running(issuer: Issuer, keys: IssuerKeys) -> IssuerRuntime {
 }
 
 fn keys(issuer: &Issuer, limits: &Limits, previous: Option<&Runtime>, edges: &KeyEdges) -> IssuerKeys {
-    let kept = previous
-        .and_then(|runtime| runtime.by_name.get(issuer.name.as_str()))
-        .filter(|earlier| earlier.keys.source().is_same(&issuer.keys));
-    if let Some(earlier) = kept {
-        return earlier.keys.clone();
-    }
     let stale_ms_max = i64::try_from(issuer.stale_max.as_millis()).unwrap_or(i64::MAX);
     let mut settings = KeySettings {
-        cache: CacheSettings {
-            stale_ms_max,
-            ..CacheSettings::default()
-        },
+        cache: CacheSettings { stale_ms_max, ..CacheSettings::default() },
         ..KeySettings::default()
     };
     settings.fetch.total = limits.fetch_timeout;
+    settings.fetch.keys = usize::try_from(limits.keys).unwrap_or(usize::MAX);
     settings.fetch.body_bytes = usize::try_from(limits.key_set_bytes).unwrap_or(usize::MAX);
+    let earlier = previous.and_then(|runtime| runtime.by_name.get(issuer.name.as_str()));
+    if let Some(earlier) = earlier.filter(|earlier| earlier.keys.keeps(&issuer.keys, &settings)) {
+        return earlier.keys.clone();
+    }
     let keys = IssuerKeys::new(issuer.name.as_str(), issuer.keys.clone(), edges.clone(), settings);
     keys.keep_fresh();
     keys

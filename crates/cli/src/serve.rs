@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use narthex_directory::{Actor, ApiKey, ApiKeyId, By, Directory, Flush, PlatformRole, ScopedRole};
 use narthex_gateway::admin::FreshApiKey;
 use narthex_gateway::{
-    AssertionSettings, Clock, Event, Gateway, GatewaySettings, KeptKeys, KeyEdges, NewIds, ServerSettings, serve,
+    AssertionSettings, Clock, Event, FetchObserver, Gateway, GatewaySettings, KeptKeys, KeyEdges, Metrics, NewIds, ServerSettings, serve,
     serve_admin,
 };
 use narthex_store::{Options, SqliteDirectory};
@@ -67,15 +67,17 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     log(&config, logging);
     let clock = Clock::system();
     let directory = open(&config.store)?;
+    let metrics = Arc::new(Metrics::new());
     let edges = KeyEdges {
         store: Some(Arc::new(KeptKeys(Arc::clone(&directory)))),
+        observer: Some(Arc::clone(&metrics) as Arc<dyn FetchObserver>),
         ..KeyEdges::new(clock.clone())
     };
     assemble::declare(&mut config, &*directory, &clock)
         .await
         .context("while declaring the organizations of the configuration")?;
     let runtime = assemble::runtime(&mut config, None, &edges, 1);
-    let gateway = Gateway::new(settings(&config), clock, directory, runtime).await?;
+    let gateway = Gateway::new(settings(&config), clock, directory, runtime, metrics).await?;
     let public = TcpListener::bind(config.listen.public)
         .await
         .with_context(|| format!("cannot listen on {} (`listen.public`)", config.listen.public))?;

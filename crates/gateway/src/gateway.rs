@@ -76,7 +76,7 @@ pub struct Gateway {
     /// Numbers requests.
     pub request_ids: RequestIds,
     /// Counters and durations.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -99,6 +99,7 @@ impl Gateway {
         clock: Clock,
         directory: Arc<dyn Directory>,
         runtime: Runtime,
+        metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, StartError> {
         let assertions = AssertionSigner::open(settings.assertion, &*directory, clock.now_ms()).await?;
         Ok(Arc::new(Self {
@@ -109,7 +110,7 @@ impl Gateway {
             assertions,
             forwarder: Forwarder::new(settings.upstream_connect_timeout)?,
             request_ids: RequestIds::new()?,
-            metrics: Metrics::new(),
+            metrics,
             clock,
             directory,
         }))

@@ -8,6 +8,7 @@ use narthex_decision::Reason;
 
 use crate::event::outcome_word;
 use crate::inbound::Door;
+use crate::keys::{FetchEvent, FetchObserver};
 
 static METADATA: Metadata<'static> = Metadata::new("narthex", Level::INFO, Some("narthex"));
 
@@ -125,6 +126,18 @@ impl Metrics {
     /// Folds recorded durations together; called from time to time so that they do not pile up between scrapes.
     pub fn upkeep(&self) {
         self.handle.run_upkeep();
+    }
+}
+
+impl FetchObserver for Metrics {
+    fn fetched(&self, fetch: &FetchEvent<'_>) {
+        let labels = vec![
+            Label::new("issuer", fetch.issuer.to_owned()),
+            Label::new("outcome", fetch.outcome),
+        ];
+        self.recorder
+            .register_counter(&Key::from_parts("narthex_key_fetches_total", labels), &METADATA)
+            .increment(1);
     }
 }
 

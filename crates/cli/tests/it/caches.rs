@@ -15,7 +15,7 @@ async fn sec_cache_key() {
     claims.shift_insert(0, "aaa".to_owned(), "a".repeat(400).into());
     let token = |subject: &str| member("x").payload(claims.clone()).subject(subject).sign();
     let (alice, bob) = (token("alice"), token("bob"));
-    assert_eq!(alice[..400], bob[..400]);
+    assert_eq!(alice.as_bytes()[..400], bob.as_bytes()[..400]);
     for (token, name) in [(&alice, "alice"), (&bob, "bob"), (&alice, "alice")] {
         assert_eq!(world.send(world.call("POST", GUARDED).bearer(token)).await.status, 200);
         assert_eq!(
@@ -34,7 +34,7 @@ async fn sec_cache_key() {
     for forged in [
         format!("{signed}.{other}"),
         format!("{signed}."),
-        format!("{signed}.{}", &signature[..signature.len() - 4]),
+        format!("{signed}.{}", signature.split_at(signature.len() - 4).0),
     ] {
         let answer = world.send(world.call("POST", GUARDED).bearer(&forged)).await;
         assert_eq!(answer.status, 401, "{}", answer.text());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use narthex_testkit::{Behaviour, client::Call};
+use narthex_testkit::{Behaviour, TestKey, client::Call};
 
 use crate::world::{World, member};
 
@@ -51,4 +51,33 @@ async fn sec_jwks_flood() {
         let fetches = world.idp.key_set_requests() - before;
         assert_eq!(fetches, 1, "{behaviour:?}");
     }
+}
+
+/// A provider that is slow is asked once, however many wait; and who waits is served when it answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_provider_is_asked_once_for_all_who_wait() {
+    let world = World::start().await;
+    let url = format!("{}/whoami", world.narthex.url());
+    assert_eq!(
+        world.send(Call::get(&url).bearer(&member("first").sign())).await.status,
+        200
+    );
+    world.idp.rotate(&[TestKey::Rsa1, TestKey::Rsa2]);
+    world.idp.behave(Behaviour::Slow(Duration::from_secs(2)));
+    let before = world.idp.key_set_requests();
+    let mut waiting = tokio::task::JoinSet::new();
+    for index in 0..50 {
+        let client = world.client.clone();
+        let call = Call::get(&url).bearer(&member(&format!("user-{index}")).key(TestKey::Rsa2).sign());
+        waiting.spawn(async move { client.send(call).await });
+    }
+    // Whose key is known does not wait.
+    let known = Call::get(&url).bearer(&member("second").sign());
+    let answer = tokio::time::timeout(Duration::from_millis(1800), world.client.send(known)).await;
+    assert_eq!(answer.expect("served while the provider is slow").unwrap().status, 200);
+    while let Some(answer) = waiting.join_next().await {
+        let answer = answer.unwrap().unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+    assert_eq!(world.idp.key_set_requests() - before, 1);
 }

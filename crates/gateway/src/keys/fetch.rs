@@ -71,6 +71,8 @@ pub struct FetchLimits {
     pub connect: Duration,
     /// The most bytes of a body that are read.
     pub body_bytes: usize,
+    /// The most keys of a set that are looked at.
+    pub keys: usize,
 }
 
 impl Default for FetchLimits {
@@ -79,6 +81,7 @@ impl Default for FetchLimits {
             total: Duration::from_secs(5),
             connect: Duration::from_secs(3),
             body_bytes: 512 * 1024,
+            keys: 100,
         }
     }
 }

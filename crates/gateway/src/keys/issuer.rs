@@ -401,7 +401,7 @@ impl IssuerKeys {
         };
         let limits = KeySetLimits {
             bytes_max: fetched.settings.fetch.body_bytes,
-            ..KeySetLimits::default()
+            keys_max: fetched.settings.fetch.keys,
         };
         let Ok(keys) = KeySet::from_jwks(&stored.body, &limits) else {
             return tracing::warn!(issuer, "the last good key set in the store is no key set");

@@ -264,7 +264,7 @@ impl Reader {
     pub(super) fn parse(&self, body: &[u8]) -> Result<KeySet, FetchError> {
         let limits = KeySetLimits {
             bytes_max: self.limits.body_bytes,
-            ..KeySetLimits::default()
+            keys_max: self.limits.keys,
         };
         KeySet::from_jwks(body, &limits).map_err(|problem| FetchError::KeySet {
             source_of_keys: self.place(),
