@@ -122,8 +122,7 @@ fn internal_text() -> String {
 
 impl ApiError {
     /// A value that breaks its rule.
-    #[expect(clippy::needless_pass_by_value, reason = "callers hand over the error they have just got")]
-    pub(crate) fn invalid(field: &'static str, detail: impl ToString) -> Self {
+    pub(crate) fn invalid(field: &'static str, detail: impl std::fmt::Display) -> Self {
         Self::Invalid {
             field,
             detail: detail.to_string(),
