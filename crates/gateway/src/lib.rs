@@ -26,9 +26,11 @@ mod me;
 mod metrics;
 mod pipeline;
 mod proxy;
+mod rate;
 mod respond;
 mod runtime;
 mod server;
+mod stream;
 
 pub use admin_port::{router as admin_router, serve_admin};
 pub use assertion::{AssertionError, AssertionSettings};
@@ -49,5 +51,8 @@ pub use keys::{
 };
 pub use metrics::Metrics;
 pub use proxy::{ForwardToken, Upstream, UpstreamProtocol};
-pub use runtime::{IssuerRuntime, Runtime};
+pub use rate::{RateLimit, RateLimiter};
+pub use respond::{Refusal, status as status_of};
+pub use runtime::{IssuerRuntime, RouteRuntime, Runtime};
 pub use server::{ServerSettings, serve};
+pub use stream::StreamLimits;

@@ -4,8 +4,8 @@ use narthex_directory::{OrganizationRole, TeamRole};
 use narthex_template::{Fault, Names, Scope, Template, Value};
 
 use crate::compiled::{
-    FieldMapping, Ids, IssuerMapping, OrganizationMapping, Origin, PropertyMapping, Reads, RequestPart, RoleMapping,
-    TeamMapping, UserMapping,
+    Constant, FieldMapping, Ids, IssuerMapping, OrganizationMapping, Origin, PropertyMapping, Reads, RequestPart,
+    RoleMapping, TeamMapping, UserMapping,
 };
 use crate::error::{MappingProblem, MappingProblemKind};
 use crate::field::Field;
@@ -225,7 +225,12 @@ impl Compiler {
     fn tags(&mut self, source: &TagsSource) -> Option<TagsMapping> {
         let text = &source.claim;
         let claim = if text.contains("{{") && text.contains("}}") {
-            TagsClaim::of_template(self.template(&Field::Tags, text)?)
+            let template = self.template(&Field::Tags, text)?;
+            if template.is_literal() {
+                self.problem(Field::Tags, MappingProblemKind::HalfBraces);
+                return None;
+            }
+            TagsClaim::of_template(template)
         } else if let Some(forgotten) = self.forgotten_braces(text) {
             self.problem(Field::Tags, forgotten);
             return None;
@@ -260,11 +265,18 @@ impl Compiler {
         rule: impl Fn(Value) -> Verdict<R>,
     ) -> Option<RoleMapping<R>> {
         let Some(text) = text else {
-            return Some(RoleMapping::Constant(default));
+            return Some(RoleMapping::Constant(Constant {
+                field,
+                value: default,
+                origin: Origin::Default,
+            }));
         };
         let mapping = self.field(field, text, &rule)?;
         match constant(&mapping.template).map(rule) {
-            Some(Ok(Some(constant))) => Some(RoleMapping::Constant(constant)),
+            Some(Ok(Some(value))) => {
+                let FieldMapping { field, origin, .. } = mapping;
+                Some(RoleMapping::Constant(Constant { field, value, origin }))
+            }
             _ => Some(RoleMapping::Mapped(mapping)),
         }
     }

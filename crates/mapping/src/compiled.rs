@@ -130,9 +130,16 @@ pub(crate) struct TeamMapping {
 #[derive(Debug)]
 pub(crate) enum RoleMapping<R> {
     /// The same for every token.
-    Constant(R),
+    Constant(Constant<R>),
     /// What a template says.
     Mapped(FieldMapping),
+}
+
+#[derive(Debug)]
+pub(crate) struct Constant<R> {
+    pub(crate) field: Field,
+    pub(crate) value: R,
+    pub(crate) origin: Origin,
 }
 
 #[derive(Debug)]

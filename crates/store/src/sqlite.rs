@@ -1,4 +1,4 @@
-//! SQLite: one file, one writer, a few readers.
+//! `SQLite`: one file, one writer, a few readers.
 
 mod beside;
 mod change;
@@ -15,13 +15,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, Change, Desired, Detail,
-    Directory, Edit, EventFilter, Flush, Grant, GrantFilter, Listing, Logo, Member, NewGrant,
-    NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter,
-    OrganizationId, OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope,
-    SecretHash, SeenTag, Snapshot, Stamp, Standing, StoreError, Stripe, SyncPlan, Team, TeamEdit,
-    TeamFilter, TeamId, Touch, Touches, User, UserEdit, UserEntry, UserFilter, UserId, Versions,
-    rules,
+    Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, Change, Desired, Detail, Directory, Edit,
+    EventFilter, Flush, Grant, GrantFilter, Listing, Logo, Member, NewGrant, NewOrganization, NewTeam, NewUser,
+    Organization, OrganizationEdit, OrganizationFilter, OrganizationId, OrganizationName, Origin, Page, Realm,
+    RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag, Snapshot, Stamp, Standing, StoreError, Stripe, SyncPlan,
+    Team, TeamEdit, TeamFilter, TeamId, Touch, Touches, User, UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
 };
 
 use self::error::Outcome;
@@ -30,7 +28,7 @@ pub use self::open::{Options, PendingMigration};
 use self::readers::Readers;
 use self::writer::{Tx, Writer};
 
-/// A directory in a SQLite database.
+/// A directory in a `SQLite` database.
 ///
 /// Dropping it writes what waits, carries the log over into the database and closes the file. It does not flush
 /// what was only noted: see [`Directory::flush`].
@@ -94,9 +92,7 @@ fn missing(what: &'static str) -> StoreError {
 }
 
 fn user_in(tx: &Tx<'_>, id: UserId) -> Outcome<User> {
-    Ok(list::user(tx, &id.to_string())?
-        .ok_or(missing("user"))?
-        .user)
+    Ok(list::user(tx, &id.to_string())?.ok_or(missing("user"))?.user)
 }
 
 fn organization_in(tx: &Tx<'_>, id: OrganizationId) -> Outcome<Organization> {
@@ -108,11 +104,7 @@ fn home(tx: &Tx<'_>, scope: Scope) -> Outcome<Option<Organization>> {
     let organization = match scope {
         Scope::Platform => None,
         Scope::Organization(id) => Some(id),
-        Scope::Team(id) => {
-            list::team(tx, &id.to_string())?
-                .ok_or(missing("team"))?
-                .organization
-        }
+        Scope::Team(id) => list::team(tx, &id.to_string())?.ok_or(missing("team"))?.organization,
     };
     organization.map(|id| organization_in(tx, id)).transpose()
 }
@@ -151,8 +143,7 @@ fn apply(tx: &mut Tx<'_>, plan: &SyncPlan, touches: &Touches) -> Outcome<Stamp> 
     let touch = &plan.touch;
     let policy = change::counter(tx, 0)?;
     // A plan that creates its user finds out by the unique index whether that is still right.
-    let known = plan.expects.user_version.is_none()
-        || change::version_of(tx, touch.user)? == plan.expects.user_version;
+    let known = plan.expects.user_version.is_none() || change::version_of(tx, touch.user)? == plan.expects.user_version;
     let newest = touches.newest_issued_at_ms(touch.user, &touch.issuer);
     let holds = known
         && plan.expects.policy.is_none_or(|expected| expected == policy)
@@ -190,9 +181,7 @@ impl Directory for SqliteDirectory {
             .read(move |connection| snapshot::snapshot(connection, &asked, detail))
             .await?;
         if let Some(standing) = &snapshot.standing {
-            let noted = self
-                .touches
-                .newest_issued_at_ms(standing.user.id, &desired.issuer);
+            let noted = self.touches.newest_issued_at_ms(standing.user.id, &desired.issuer);
             snapshot.last_issued_at_ms = snapshot.last_issued_at_ms.max(noted);
         }
         Ok(snapshot)
@@ -201,10 +190,7 @@ impl Directory for SqliteDirectory {
     async fn apply(&self, plan: Arc<SyncPlan>) -> Answer<Stamp> {
         let touches = Arc::clone(&self.touches);
         let noted = Arc::clone(&plan);
-        let stamp = self
-            .writer
-            .write(move |tx| apply(tx, &plan, &touches))
-            .await?;
+        let stamp = self.writer.write(move |tx| apply(tx, &plan, &touches)).await?;
         self.touches.note_tags(&noted.touch);
         Ok(stamp)
     }
@@ -246,19 +232,11 @@ impl Directory for SqliteDirectory {
 
     async fn create_user(&self, new: NewUser, by: By) -> Answer<User> {
         let user = rules::new_user(new, by.at_ms)?;
-        self.edit(by, |_| {
-            Ok((user.clone(), vec![Change::CreateUser(Box::new(user))]))
-        })
-        .await
+        self.edit(by, |_| Ok((user.clone(), vec![Change::CreateUser(Box::new(user))])))
+            .await
     }
 
-    async fn update_user(
-        &self,
-        user: UserId,
-        version: Option<u64>,
-        edit: UserEdit,
-        by: By,
-    ) -> Answer<User> {
+    async fn update_user(&self, user: UserId, version: Option<u64>, edit: UserEdit, by: By) -> Answer<User> {
         let at_ms = by.at_ms;
         let work = move |tx: &mut Tx<'_>| {
             let before = user_in(tx, user)?;
@@ -295,13 +273,7 @@ impl Directory for SqliteDirectory {
         self.edit(by, work).await
     }
 
-    async fn revoke_role(
-        &self,
-        user: UserId,
-        scope: Scope,
-        why: Option<String>,
-        by: By,
-    ) -> Answer<Option<Grant>> {
+    async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Option<Grant>> {
         let at_ms = by.at_ms;
         let work = move |tx: &mut Tx<'_>| {
             let Some(grant) = list::manual_grant(tx, &user.to_string(), scope)? else {
@@ -329,9 +301,7 @@ impl Directory for SqliteDirectory {
 
     async fn organization(&self, organization: OrganizationId) -> Answer<Option<Organization>> {
         self.readers
-            .read(move |connection| {
-                list::organization(connection, Key::Id, &organization.to_string())
-            })
+            .read(move |connection| list::organization(connection, Key::Id, &organization.to_string()))
             .await
     }
 
@@ -341,11 +311,7 @@ impl Directory for SqliteDirectory {
             .await
     }
 
-    async fn organizations(
-        &self,
-        filter: OrganizationFilter,
-        page: Page,
-    ) -> Answer<Listing<Organization>> {
+    async fn organizations(&self, filter: OrganizationFilter, page: Page) -> Answer<Listing<Organization>> {
         self.readers
             .read(move |connection| list::organizations(connection, &filter, &page))
             .await
@@ -389,12 +355,7 @@ impl Directory for SqliteDirectory {
             .await
     }
 
-    async fn set_logo(
-        &self,
-        organization: OrganizationId,
-        logo: Option<Logo>,
-        by: By,
-    ) -> Answer<Organization> {
+    async fn set_logo(&self, organization: OrganizationId, logo: Option<Logo>, by: By) -> Answer<Organization> {
         let at_ms = by.at_ms;
         let work = move |tx: &mut Tx<'_>| {
             let before = organization_in(tx, organization)?;
@@ -411,12 +372,7 @@ impl Directory for SqliteDirectory {
             .await
     }
 
-    async fn carriers(
-        &self,
-        realm: Realm,
-        tags: Vec<String>,
-        page: Page,
-    ) -> Answer<Listing<Carrier>> {
+    async fn carriers(&self, realm: Realm, tags: Vec<String>, page: Page) -> Answer<Listing<Carrier>> {
         self.readers
             .read(move |connection| list::carriers(connection, realm.as_str(), &tags, &page))
             .await
@@ -437,23 +393,14 @@ impl Directory for SqliteDirectory {
     async fn create_team(&self, new: NewTeam, by: By) -> Answer<Team> {
         let at_ms = by.at_ms;
         let work = move |tx: &mut Tx<'_>| {
-            let home = new
-                .organization
-                .map(|id| organization_in(tx, id))
-                .transpose()?;
+            let home = new.organization.map(|id| organization_in(tx, id)).transpose()?;
             let team = rules::new_team(new, home.as_ref(), at_ms)?;
             Ok((team.clone(), vec![Change::CreateTeam(Box::new(team))]))
         };
         self.edit(by, work).await
     }
 
-    async fn update_team(
-        &self,
-        team: TeamId,
-        version: Option<u64>,
-        edit: TeamEdit,
-        by: By,
-    ) -> Answer<Team> {
+    async fn update_team(&self, team: TeamId, version: Option<u64>, edit: TeamEdit, by: By) -> Answer<Team> {
         let at_ms = by.at_ms;
         let work = move |tx: &mut Tx<'_>| {
             let before = list::team(tx, &team.to_string())?.ok_or(missing("team"))?;
@@ -508,12 +455,7 @@ impl Directory for SqliteDirectory {
         self.readers.read(beside::assertion_keys).await
     }
 
-    async fn rotate_assertion_key(
-        &self,
-        key: AssertionKey,
-        newer_than_ms: i64,
-        by: By,
-    ) -> Answer<Vec<AssertionKey>> {
+    async fn rotate_assertion_key(&self, key: AssertionKey, newer_than_ms: i64, by: By) -> Answer<Vec<AssertionKey>> {
         self.writer
             .write(move |tx| beside::rotate_assertion_key(tx, &key, newer_than_ms, &by))
             .await
@@ -524,9 +466,7 @@ impl Directory for SqliteDirectory {
     }
 
     async fn save_key_set(&self, set: SavedKeySet) -> Answer<()> {
-        self.writer
-            .write(move |tx| beside::save_key_set(tx, &set))
-            .await
+        self.writer.write(move |tx| beside::save_key_set(tx, &set)).await
     }
 
     async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>> {
@@ -536,20 +476,13 @@ impl Directory for SqliteDirectory {
     }
 
     async fn record(&self, event: AuditEvent) -> Answer<()> {
-        self.writer
-            .write(move |tx| change::record(tx, &event))
-            .await
+        self.writer.write(move |tx| change::record(tx, &event)).await
     }
 
     async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
         let after = list::seen_tags_cursor(&page)?;
         let read = move |connection: &rusqlite::Connection| {
-            list::seen_tags(
-                connection,
-                realm.as_ref().map(Realm::as_str),
-                after.as_ref(),
-                &page,
-            )
+            list::seen_tags(connection, realm.as_ref().map(Realm::as_str), after.as_ref(), &page)
         };
         self.readers.read(read).await
     }
@@ -565,12 +498,7 @@ impl Directory for SqliteDirectory {
     }
 
     async fn health(&self) -> Answer<()> {
-        self.readers
-            .read(|connection| change::counter(connection, 0))
-            .await?;
-        self.writer
-            .write(|tx| change::counter(tx, 0))
-            .await
-            .map(drop)
+        self.readers.read(|connection| change::counter(connection, 0)).await?;
+        self.writer.write(|tx| change::counter(tx, 0)).await.map(drop)
     }
 }

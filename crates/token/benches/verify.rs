@@ -3,7 +3,7 @@
 //! `cargo bench -p narthex-token` prints divan's table, then the ratio of the two, measured in alternating rounds so that
 //! a busy machine disturbs both alike.
 
-#![expect(clippy::unwrap_used, reason = "a bench may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench may fail loudly")]
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -13,8 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use narthex_token::sign::{SigningKey, sign_compact};
 use narthex_token::{
-    Algorithm, IssuerPolicy, Issuers, KeySet, KeySetLimits, Limits, TrustedIssuer, VerifiedClaims,
-    parse,
+    Algorithm, IssuerPolicy, Issuers, KeySet, KeySetLimits, Limits, TrustedIssuer, VerifiedClaims, parse,
 };
 use serde_json::{Value, json};
 
@@ -36,15 +35,10 @@ struct Scene {
 
 impl Scene {
     fn new() -> Self {
-        let stored: Value =
-            serde_json::from_str(include_str!("../tests/vectors/test-keys.json")).unwrap();
+        let stored: Value = serde_json::from_str(include_str!("../tests/vectors/test-keys.json")).unwrap();
         let key = SigningKey::from_pem(Algorithm::Rs256, stored["rsa"].as_str().unwrap()).unwrap();
         let public = key.public_jwk().unwrap();
-        let decode = |member: &str| {
-            URL_SAFE_NO_PAD
-                .decode(public[member].as_str().unwrap())
-                .unwrap()
-        };
+        let decode = |member: &str| URL_SAFE_NO_PAD.decode(public[member].as_str().unwrap()).unwrap();
         let (n, e) = (decode("n"), decode("e"));
         let raw = RsaPublicKeyComponents { n: &n, e: &e }
             .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
@@ -55,21 +49,14 @@ impl Scene {
             .iter()
             .map(|token| {
                 let (message, signature) = token.rsplit_once('.').unwrap();
-                (
-                    message.to_owned(),
-                    URL_SAFE_NO_PAD.decode(signature).unwrap(),
-                )
+                (message.to_owned(), URL_SAFE_NO_PAD.decode(signature).unwrap())
             })
             .collect();
         let mut policy = IssuerPolicy::key_set("bench", "https://login.example.com/tenant");
         policy.audiences = vec!["https://api.example.com/gateway".to_owned()];
         let issuers = Issuers::new(vec![Arc::new(TrustedIssuer::new(policy).unwrap())]).unwrap();
         let keys = Arc::new(
-            KeySet::from_jwks(
-                include_bytes!("../tests/vectors/jwks.json"),
-                &KeySetLimits::default(),
-            )
-            .unwrap(),
+            KeySet::from_jwks(include_bytes!("../tests/vectors/jwks.json"), &KeySetLimits::default()).unwrap(),
         );
         Self {
             tokens,
@@ -85,9 +72,7 @@ impl Scene {
     fn verify(&self, i: usize) -> VerifiedClaims {
         let token = parse(&self.tokens[i % TOKENS], &self.limits).unwrap();
         let issuer = self.issuers.select(&token).unwrap();
-        token
-            .verify(issuer, &self.keys, NOW_SECONDS * 1000)
-            .unwrap()
+        token.verify(issuer, &self.keys, NOW_SECONDS * 1000).unwrap()
     }
 
     /// The signature alone.
@@ -143,21 +128,15 @@ fn parse_only(bencher: divan::Bencher<'_, '_>) {
     let mut i = 0;
     bencher.bench_local(|| {
         i += 1;
-        parse(&scene.tokens[i % TOKENS], &scene.limits)
-            .map(drop)
-            .unwrap();
+        parse(&scene.tokens[i % TOKENS], &scene.limits).map(drop).unwrap();
     });
 }
 
 #[divan::bench]
 fn mint_hs512(bencher: divan::Bencher<'_, '_>) {
     let key = SigningKey::from_secret(Algorithm::Hs512, &[7; 64]).unwrap();
-    let payload =
-        json!({ "iss": "narthex", "iat": NOW_SECONDS, "exp": NOW_SECONDS + 60, "sub": "worker" })
-            .to_string();
-    bencher.bench_local(|| {
-        sign_compact(br#"{"alg":"HS512","typ":"JWT"}"#, payload.as_bytes(), &key).unwrap()
-    });
+    let payload = json!({ "iss": "narthex", "iat": NOW_SECONDS, "exp": NOW_SECONDS + 60, "sub": "worker" }).to_string();
+    bencher.bench_local(|| sign_compact(br#"{"alg":"HS512","typ":"JWT"}"#, payload.as_bytes(), &key).unwrap());
 }
 
 #[expect(clippy::disallowed_methods, reason = "a bench measures time")]
@@ -192,11 +171,7 @@ fn main() {
     #[expect(clippy::cast_precision_loss, reason = "a small constant")]
     let each = |values: Vec<f64>| median(values) * 1e6 / TOKENS as f64;
     let ratio = median(ratios);
-    println!(
-        "raw signature {:.2} us, verify {:.2} us",
-        each(raw),
-        each(whole)
-    );
+    println!("raw signature {:.2} us, verify {:.2} us", each(raw), each(whole));
     println!(
         "P1 verify / raw = {ratio:.3} (bar {BAR}, aim 1.12): {}",
         if ratio <= BAR { "met" } else { "MISSED" }

@@ -87,18 +87,14 @@ impl Algorithm {
 
     /// The algorithm with exactly this name; names compare case-sensitively (RFC 7515 4.1.1).
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|algorithm| algorithm.name() == name)
+        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
     /// The kind of key this algorithm needs.
     pub const fn family(self) -> Family {
         match self {
             Self::Hs256 | Self::Hs384 | Self::Hs512 => Family::Hmac,
-            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => {
-                Family::Rsa
-            }
+            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => Family::Rsa,
             Self::Es256 | Self::Es384 | Self::Es512 => Family::Ec,
             Self::EdDsa => Family::Ed25519,
         }

@@ -6,10 +6,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PublicNumbers<'d> {
     /// Modulus and exponent, big-endian, without leading zeros.
-    Rsa {
-        modulus: &'d [u8],
-        exponent: &'d [u8],
-    },
+    Rsa { modulus: &'d [u8], exponent: &'d [u8] },
     /// A curve's object identifier and an encoded point.
     Ec { curve: &'d [u8], point: &'d [u8] },
     /// 32 bytes.
@@ -137,9 +134,7 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         long @ 0x81..=0x83 => {
             let (digits, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
             (
-                digits
-                    .iter()
-                    .fold(0, |length, digit| length << 8 | usize::from(*digit)),
+                digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)),
                 rest,
             )
         }
@@ -167,11 +162,7 @@ mod tests {
             assert_eq!(any_public_key(&key[..length]), None);
         }
         assert_eq!(rsa_public_key(&[&key[..], &[0]].concat()), None);
-        assert_eq!(
-            element(&[0x30, 0x80, 0, 0], SEQUENCE),
-            None,
-            "indefinite length"
-        );
+        assert_eq!(element(&[0x30, 0x80, 0, 0], SEQUENCE), None, "indefinite length");
         assert_eq!(element(&[0x30, 0x83, 0xff, 0xff, 0xff], SEQUENCE), None);
     }
 }

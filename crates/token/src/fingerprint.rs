@@ -42,9 +42,6 @@ mod tests {
     #[test]
     fn is_the_start_of_the_sha_256() {
         // FIPS 180-2 appendix B.1.
-        assert_eq!(
-            Fingerprint::of("abc").to_string(),
-            "ba7816bf8f01cfea414140de"
-        );
+        assert_eq!(Fingerprint::of("abc").to_string(), "ba7816bf8f01cfea414140de");
     }
 }

@@ -10,7 +10,7 @@ use crate::claims::{KeyMatch, UnverifiedClaims, VerifiedClaims};
 use crate::codec::sanitize;
 use crate::error::{VerifyError, quoted};
 use crate::issuer::{Expiry, Issuers, RequiredClaim, TrustedIssuer};
-use crate::keys::{HintRef, KeySet};
+use crate::keys::{Chosen, HintRef, KeySet};
 use crate::parse::{Limits, ParsedToken, parse};
 use crate::verify;
 
@@ -187,10 +187,10 @@ fn inspect_with<'i>(
     let candidate = find(&token);
     let issuer = candidate.as_ref().ok().copied();
     let algorithm = report.algorithm(&token, issuer);
-    report.header(&token, issuer);
+    let hint = report.header(&token, issuer);
     report.issuer(&token, candidate);
     let held = issuer.map(&keys);
-    let key = report.key_and_signature(&token, held.as_ref(), algorithm);
+    let key = report.key_and_signature(&token, held.as_ref(), algorithm, hint);
     if let Some(issuer) = issuer {
         report.times(&token, issuer, now_ms);
         report.claims(&token, issuer);
@@ -251,11 +251,7 @@ impl Report {
         });
     }
 
-    fn algorithm(
-        &mut self,
-        token: &ParsedToken<'_>,
-        issuer: Option<&TrustedIssuer>,
-    ) -> Option<Algorithm> {
+    fn algorithm(&mut self, token: &ParsedToken<'_>, issuer: Option<&TrustedIssuer>) -> Option<Algorithm> {
         let expected = match issuer {
             Some(issuer) => quoted(&issuer.policy().algorithms, ", "),
             None => "any supported algorithm, as long as no issuer is found".to_owned(),
@@ -270,16 +266,10 @@ impl Report {
         )
     }
 
-    fn header(&mut self, token: &ParsedToken<'_>, issuer: Option<&TrustedIssuer>) {
-        let expected =
-            "no `crit`, no unencoded payload, `typ` absent, `JWT`, `at+jwt` or configured"
-                .to_owned();
+    fn header<'t>(&mut self, token: &'t ParsedToken<'_>, issuer: Option<&TrustedIssuer>) -> Option<HintRef<'t>> {
+        let expected = "no `crit`, no unencoded payload, `typ` absent, `JWT`, `at+jwt` or configured".to_owned();
         let found = quoted(
-            &token
-                .header
-                .keys()
-                .map(|name| sanitize(name))
-                .collect::<Vec<_>>(),
+            &token.header.keys().map(|name| sanitize(name)).collect::<Vec<_>>(),
             ", ",
         );
         self.add(
@@ -287,8 +277,8 @@ impl Report {
             expected,
             found,
             verify::check_header(token, issuer),
-            |()| "nothing unusual".to_owned(),
-        );
+            |_| "nothing unusual".to_owned(),
+        )
     }
 
     fn issuer(&mut self, token: &ParsedToken<'_>, candidate: Result<&TrustedIssuer, VerifyError>) {
@@ -308,28 +298,19 @@ impl Report {
         token: &ParsedToken<'_>,
         keys: Option<&Result<Arc<KeySet>, VerifyError>>,
         algorithm: Option<Algorithm>,
+        hint: Option<HintRef<'_>>,
     ) -> Option<KeyMatch> {
-        let (Some(keys), Some(algorithm)) = (keys, algorithm) else {
+        let (Some(keys), Some(algorithm), Some(hint)) = (keys, algorithm, hint) else {
             self.not_tried(Rule::Key);
             self.not_tried(Rule::Signature);
             return None;
         };
-        let found = match HintRef::from_header(&token.header) {
-            Ok(hint) => hint.to_owned().to_string(),
-            Err(_) => "a name that is not text".to_owned(),
-        };
-        let expected = keys
-            .as_ref()
-            .map(|keys| keys_shown(keys))
-            .unwrap_or_default();
-        let chosen = keys
-            .as_ref()
-            .map_err(Clone::clone)
-            .and_then(|keys| verify::choose_key(token, keys, algorithm));
-        let concluded = |(_, chosen): &(HintRef<'_>, crate::keys::Chosen<'_>)| {
-            format!("matched by {}", chosen.matched_by())
-        };
-        let Some((hint, chosen)) = self.add(Rule::Key, expected, found, chosen, concluded) else {
+        let expected = keys.as_ref().map(|keys| keys_shown(keys)).unwrap_or_default();
+        let keys = keys.as_ref().map_err(Clone::clone);
+        let chosen = keys.and_then(|keys| verify::choose_key(&hint, keys, algorithm));
+        let concluded = |chosen: &Chosen<'_>| format!("matched by {}", chosen.matched_by());
+        let found = hint.to_owned().to_string();
+        let Some(chosen) = self.add(Rule::Key, expected, found, chosen, concluded) else {
             self.not_tried(Rule::Signature);
             return None;
         };
@@ -351,9 +332,7 @@ impl Report {
         let claims = &token.claims;
         let found = |claim: &str| shown(claims.get(claim));
         let leeway = issuer.policy().leeway_seconds;
-        let relative = |time: &Option<i64>| {
-            time.map_or_else(|| "absent".to_owned(), |time| distance(time, now_ms))
-        };
+        let relative = |time: &Option<i64>| time.map_or_else(|| "absent".to_owned(), |time| distance(time, now_ms));
         let exp = match issuer.policy().expiry {
             Expiry::Required => format!("required, in the future, {leeway} s leeway"),
             Expiry::DangerOptional => format!("in the future if present, {leeway} s leeway"),

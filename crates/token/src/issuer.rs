@@ -88,30 +88,15 @@ pub struct IssuerPolicy {
 impl IssuerPolicy {
     /// The defaults for an issuer with public keys: RS256 only, `aud`, 60 s leeway. Needs audiences to be valid.
     pub fn key_set(name: impl Into<String>, issuer: impl Into<String>) -> Self {
-        Self::new(
-            name.into(),
-            Some(issuer.into()),
-            KeySource::KeySet,
-            Algorithm::Rs256,
-        )
+        Self::new(name.into(), Some(issuer.into()), KeySource::KeySet, Algorithm::Rs256)
     }
 
     /// The defaults for an issuer with a shared secret: HS256 only, 60 s leeway.
     pub fn shared_secret(name: impl Into<String>, issuer: Option<String>) -> Self {
-        Self::new(
-            name.into(),
-            issuer,
-            KeySource::SharedSecret,
-            Algorithm::Hs256,
-        )
+        Self::new(name.into(), issuer, KeySource::SharedSecret, Algorithm::Hs256)
     }
 
-    fn new(
-        name: String,
-        issuer: Option<String>,
-        key_source: KeySource,
-        algorithm: Algorithm,
-    ) -> Self {
+    fn new(name: String, issuer: Option<String>, key_source: KeySource, algorithm: Algorithm) -> Self {
         Self {
             name,
             issuer,
@@ -166,9 +151,7 @@ impl TrustedIssuer {
             name: Arc::from(policy.name.as_str()),
             algorithms: policy.algorithms.iter().copied().collect(),
             // INVARIANT: bounded by the check above.
-            leeway_ms: i64::try_from(policy.leeway_seconds)
-                .unwrap_or(0)
-                .saturating_mul(1000),
+            leeway_ms: i64::try_from(policy.leeway_seconds).unwrap_or(0).saturating_mul(1000),
             binding,
             policy,
         })

@@ -25,13 +25,17 @@ pub(crate) enum JsonFault {
 }
 
 /// Parses one JSON object. The object itself is level one.
+///
+/// `members_expected` is only a guess that saves the map from growing.
 pub(crate) fn parse_object(
     bytes: &[u8],
     depth_max: usize,
+    members_expected: usize,
 ) -> Result<Map<String, Value>, JsonFault> {
     let fault = Cell::new(None);
     let level = Level {
         depth_left: depth_max,
+        members_expected,
         fault: &fault,
     };
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
@@ -51,6 +55,7 @@ pub(crate) fn parse_object(
 #[derive(Clone, Copy)]
 struct Level<'f> {
     depth_left: usize,
+    members_expected: usize,
     fault: &'f Cell<Option<JsonFault>>,
 }
 
@@ -62,7 +67,11 @@ impl Level<'_> {
 
     fn below<E: serde::de::Error>(self) -> Result<Self, E> {
         match self.depth_left.checked_sub(1) {
-            Some(depth_left) => Ok(Self { depth_left, ..self }),
+            Some(depth_left) => Ok(Self {
+                depth_left,
+                members_expected: 0,
+                ..self
+            }),
             None => Err(self.refuse(JsonFault::TooDeep)),
         }
     }
@@ -124,7 +133,7 @@ impl<'de> Visitor<'de> for Level<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let below = self.below()?;
-        let mut object = Map::new();
+        let mut object = Map::with_capacity(self.members_expected);
         while let Some(name) = members.next_key::<String>()? {
             let value = members.next_value_seed(below)?;
             match object.entry(name) {
@@ -145,7 +154,7 @@ mod tests {
     use super::*;
 
     fn fault(text: &str) -> JsonFault {
-        parse_object(text.as_bytes(), 32).expect_err(text)
+        parse_object(text.as_bytes(), 32, 0).expect_err(text)
     }
 
     #[test]
@@ -156,20 +165,13 @@ mod tests {
             r#"{"big":18446744073709551615,"small":-9223372036854775808,"huge":1e300}"#,
         ] {
             let expected: Map<String, Value> = serde_json::from_str(text).unwrap();
-            assert_eq!(
-                parse_object(text.as_bytes(), 32).unwrap(),
-                expected,
-                "{text}"
-            );
+            assert_eq!(parse_object(text.as_bytes(), 32, 0).unwrap(), expected, "{text}");
         }
     }
 
     #[test]
     fn refuses_a_second_member_of_one_name_at_every_level() {
-        assert_eq!(
-            fault(r#"{"a":1,"a":1}"#),
-            JsonFault::Duplicate("a".to_owned())
-        );
+        assert_eq!(fault(r#"{"a":1,"a":1}"#), JsonFault::Duplicate("a".to_owned()));
         assert_eq!(
             fault(r#"{"x":[{"a":1,"\u0061":2}]}"#),
             JsonFault::Duplicate("a".to_owned())
@@ -193,23 +195,14 @@ mod tests {
         ] {
             assert_eq!(fault(text), JsonFault::Syntax, "{text}");
         }
-        assert_eq!(
-            parse_object(b"{\"a\":\"\xff\"}", 32),
-            Err(JsonFault::Syntax)
-        );
-        assert_eq!(parse_object(b"\xef\xbb\xbf{}", 32), Err(JsonFault::Syntax));
+        assert_eq!(parse_object(b"{\"a\":\"\xff\"}", 32, 7), Err(JsonFault::Syntax));
+        assert_eq!(parse_object(b"\xef\xbb\xbf{}", 32, 7), Err(JsonFault::Syntax));
     }
 
     #[test]
     fn the_depth_limit_counts_the_object_itself() {
-        let nested = |levels: usize| {
-            format!(
-                "{{\"a\":{}{}}}",
-                "[".repeat(levels - 1),
-                "]".repeat(levels - 1)
-            )
-        };
-        assert!(parse_object(nested(32).as_bytes(), 32).is_ok());
+        let nested = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+        assert!(parse_object(nested(32).as_bytes(), 32, 4).is_ok());
         assert_eq!(fault(&nested(33)), JsonFault::TooDeep);
         // Far beyond what any stack could take, in bounded time.
         assert_eq!(fault(&nested(8_000)), JsonFault::TooDeep);

@@ -283,8 +283,7 @@ impl KeyCache {
     /// Lets time pass: asks for a fetch ahead of the set's end, and lets a set lapse that has been stale for too long.
     pub fn tick(&mut self, now_ms: i64) -> Tick {
         let lapsed = self.settle(now_ms);
-        let fetch =
-            (self.flight.is_none() && now_ms >= self.due_at_ms()).then(|| self.begin(None, now_ms));
+        let fetch = (self.flight.is_none() && now_ms >= self.due_at_ms()).then(|| self.begin(None, now_ms));
         Tick {
             fetch,
             snapshot: lapsed.then(|| self.snapshot()),
@@ -314,10 +313,7 @@ impl KeyCache {
             return Answer::Wait(flight.id);
         }
         if self.is_cooling_down(now_ms) {
-            return Answer::Refuse(
-                self.undecidable(error, now_ms)
-                    .unwrap_or_else(|| error.clone()),
-            );
+            return Answer::Refuse(self.undecidable(error, now_ms).unwrap_or_else(|| error.clone()));
         }
         self.claimed_at_ms = Some(now_ms);
         Answer::Fetch(self.begin(wanted, now_ms))
@@ -335,8 +331,7 @@ impl KeyCache {
                 cache_control,
                 age,
             } => {
-                let lifetime_ms =
-                    lifetime::lifetime_ms(cache_control.as_deref(), age.as_deref(), &self.settings);
+                let lifetime_ms = lifetime::lifetime_ms(cache_control.as_deref(), age.as_deref(), &self.settings);
                 self.replace(keys, lifetime_ms, flight.wanted, now_ms)
             }
             FetchOutcome::Failed { why } => {
@@ -352,9 +347,7 @@ impl KeyCache {
         KeyHealth {
             serving: held.is_some_and(|held| now_ms < held.usable_until_ms),
             keys: self.history.records(),
-            refused: held
-                .map(|held| held.keys.refused().to_vec())
-                .unwrap_or_default(),
+            refused: held.map(|held| held.keys.refused().to_vec()).unwrap_or_default(),
             fetched_at_ms: held.map(|held| held.times.fetched_at_ms),
             age_ms: held.map(|held| now_ms.saturating_sub(held.times.fetched_at_ms)),
             fresh_until_ms: held.map(|held| held.times.fresh_until_ms),
@@ -369,13 +362,7 @@ impl KeyCache {
     }
 
     /// Replaces the set. It is whole: it was parsed before it came here.
-    fn replace(
-        &mut self,
-        keys: KeySet,
-        lifetime_ms: i64,
-        wanted: Option<KeyHint>,
-        now_ms: i64,
-    ) -> Fetched {
+    fn replace(&mut self, keys: KeySet, lifetime_ms: i64, wanted: Option<KeyHint>, now_ms: i64) -> Fetched {
         let (arrived, left) = self.history.note(&keys, now_ms);
         if !left.is_empty() {
             // SECURITY: decisions that rest on a key that left must not outlive it.
@@ -386,8 +373,7 @@ impl KeyCache {
             self.generation += 1;
         }
         if let Some(wanted) = wanted.filter(|wanted| !keys.names(wanted)) {
-            self.unknown
-                .remember(&wanted, now_ms, self.settings.unknown_ms);
+            self.unknown.remember(&wanted, now_ms, self.settings.unknown_ms);
         }
         let times = LastGood {
             fetched_at_ms: now_ms,
@@ -398,9 +384,7 @@ impl KeyCache {
             keys: Arc::new(keys),
             times,
             refresh_at_ms: now_ms.saturating_add(ahead_ms),
-            usable_until_ms: times
-                .fresh_until_ms
-                .saturating_add(self.settings.stale_ms_max),
+            usable_until_ms: times.fresh_until_ms.saturating_add(self.settings.stale_ms_max),
             lapsed: false,
         });
         self.contact = Contact::Made;
@@ -489,9 +473,7 @@ impl KeyCache {
 
     fn next_ms(&self) -> i64 {
         let fetch = match &self.flight {
-            Some(flight) => flight
-                .begun_at_ms
-                .saturating_add(self.settings.fetch_ms_max),
+            Some(flight) => flight.begun_at_ms.saturating_add(self.settings.fetch_ms_max),
             None => self.due_at_ms(),
         };
         match self.held.as_ref().filter(|held| !held.lapsed) {

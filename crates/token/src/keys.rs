@@ -8,12 +8,12 @@ mod thumbprint;
 use std::fmt;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::algorithm::{Algorithm, AlgorithmSet, Family};
 use crate::claims::{KeyMatch, MatchedBy};
 use crate::codec::{hex_encode, sanitize};
-use crate::error::{KeySetError, VerifyError};
+use crate::error::KeySetError;
 use crate::pem;
 
 pub use material::KeyKind;
@@ -97,8 +97,7 @@ impl KeySet {
         let not_a_set = |problem: &str| KeySetError::NotAKeySet {
             problem: problem.to_owned(),
         };
-        let document: Value =
-            serde_json::from_slice(document).map_err(|_| not_a_set("it is not JSON in UTF-8"))?;
+        let document: Value = serde_json::from_slice(document).map_err(|_| not_a_set("it is not JSON in UTF-8"))?;
         let entries = match document.get("keys") {
             Some(Value::Array(entries)) => entries,
             Some(_) => return Err(not_a_set("`keys` is not an array")),
@@ -131,9 +130,7 @@ impl KeySet {
         length: SecretLength,
     ) -> Result<Self, KeySetError> {
         if !(1..=2).contains(&secrets.len()) {
-            return Err(KeySetError::SecretCount {
-                count: secrets.len(),
-            });
+            return Err(KeySetError::SecretCount { count: secrets.len() });
         }
         let secrets = secrets
             .iter()
@@ -151,8 +148,7 @@ impl KeySet {
         let refuse = |problem: &str| KeySetError::PublicKey {
             problem: problem.to_owned(),
         };
-        let block =
-            pem::first_block(text).ok_or_else(|| refuse("no PEM block in it can be read"))?;
+        let block = pem::first_block(text).ok_or_else(|| refuse("no PEM block in it can be read"))?;
         let numbers = match block.label {
             "PUBLIC KEY" => crate::der::public_key_info(&block.der),
             "RSA PUBLIC KEY" => crate::der::rsa_public_key(&block.der),
@@ -166,15 +162,13 @@ impl KeySet {
                 ));
             }
         };
-        let numbers = numbers.ok_or_else(|| {
-            refuse("its type is not RSA, a NIST curve or Ed25519, or its DER is damaged")
-        })?;
+        let numbers =
+            numbers.ok_or_else(|| refuse("its type is not RSA, a NIST curve or Ed25519, or its DER is damaged"))?;
         let thumbprints = match block.label {
             "CERTIFICATE" => Thumbprints::of_certificate(&block.der),
             _ => Thumbprints::default(),
         };
-        let material = Material::from_numbers(numbers, None)
-            .map_err(|problem| KeySetError::PublicKey { problem })?;
+        let material = Material::from_numbers(numbers, None).map_err(|problem| KeySetError::PublicKey { problem })?;
         let algorithms = material.kind().algorithms();
         Ok(Self {
             keys: vec![Key {
@@ -219,11 +213,7 @@ impl KeySet {
     /// The keys that count for this token. Which rule applies is said by `hint`, which keys fit by their own type.
     ///
     /// SECURITY: with a `kid` in the header only `kid` decides; a thumbprint beside it is not a second chance.
-    pub(crate) fn choose(
-        &self,
-        hint: &HintRef<'_>,
-        algorithm: Algorithm,
-    ) -> Result<Chosen<'_>, usize> {
+    pub(crate) fn choose(&self, hint: &HintRef<'_>, algorithm: Algorithm) -> Result<Chosen<'_>, usize> {
         if algorithm.family() == Family::Hmac {
             return if self.secrets.is_empty() {
                 Err(0)
@@ -233,21 +223,15 @@ impl KeySet {
         }
         match *hint {
             HintRef::Kid(kid) => self
-                .collect(MatchedBy::Kid, algorithm, |key| {
-                    key.kid.as_deref() == Some(kid)
-                })
+                .collect(MatchedBy::Kid, algorithm, |key| key.kid.as_deref() == Some(kid))
                 .ok_or(0),
             HintRef::Thumbprint { sha256, sha1 } => {
                 let by_sha256 = sha256.and_then(sha256_of).and_then(|wanted| {
-                    self.collect(MatchedBy::X5tS256, algorithm, |key| {
-                        key.thumbprints.has_sha256(&wanted)
-                    })
+                    self.collect(MatchedBy::X5tS256, algorithm, |key| key.thumbprints.has_sha256(&wanted))
                 });
                 let by_sha1 = || {
                     sha1.and_then(sha1_of).and_then(|wanted| {
-                        self.collect(MatchedBy::X5t, algorithm, |key| {
-                            key.thumbprints.has_sha1(&wanted)
-                        })
+                        self.collect(MatchedBy::X5t, algorithm, |key| key.thumbprints.has_sha1(&wanted))
                     })
                 };
                 by_sha256.or_else(by_sha1).ok_or(0)
@@ -259,21 +243,14 @@ impl KeySet {
                     .filter(|key| key.algorithms.contains(algorithm))
                     .count();
                 match usable {
-                    1 => self
-                        .collect(MatchedBy::OnlyKey, algorithm, |_| true)
-                        .ok_or(0),
+                    1 => self.collect(MatchedBy::OnlyKey, algorithm, |_| true).ok_or(0),
                     _ => Err(usable),
                 }
             }
         }
     }
 
-    fn collect(
-        &self,
-        matched_by: MatchedBy,
-        algorithm: Algorithm,
-        named: impl Fn(&Key) -> bool,
-    ) -> Option<Chosen<'_>> {
+    fn collect(&self, matched_by: MatchedBy, algorithm: Algorithm, named: impl Fn(&Key) -> bool) -> Option<Chosen<'_>> {
         let mut fitting = self
             .keys
             .iter()
@@ -333,17 +310,9 @@ pub(crate) struct Candidates<'k> {
 
 impl Chosen<'_> {
     /// The key that made this signature, if one of them did.
-    pub(crate) fn verify(
-        &self,
-        algorithm: Algorithm,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Option<KeyMatch> {
+    pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Option<KeyMatch> {
         match self {
-            Self::Public {
-                matched_by,
-                candidates,
-            } => std::iter::once(candidates.first)
+            Self::Public { matched_by, candidates } => std::iter::once(candidates.first)
                 .chain(candidates.others.iter().copied().flatten())
                 .find(|key| key.material.verifies(algorithm, message, signature))
                 .map(|key| KeyMatch {
@@ -380,21 +349,7 @@ pub(crate) enum HintRef<'h> {
     None,
 }
 
-impl<'h> HintRef<'h> {
-    /// Reads the hint. Members of the wrong type are a refusal, never "absent".
-    pub(crate) fn from_header(header: &'h Map<String, Value>) -> Result<Self, VerifyError> {
-        if let Some(kid) = text_member(header, "kid")? {
-            return Ok(Self::Kid(kid));
-        }
-        match (
-            text_member(header, "x5t#S256")?,
-            text_member(header, "x5t")?,
-        ) {
-            (None, None) => Ok(Self::None),
-            (sha256, sha1) => Ok(Self::Thumbprint { sha256, sha1 }),
-        }
-    }
-
+impl HintRef<'_> {
     pub(crate) fn to_owned(self) -> KeyHint {
         match self {
             Self::Kid(kid) => KeyHint::Kid(kid.to_owned()),
@@ -404,20 +359,6 @@ impl<'h> HintRef<'h> {
             },
             Self::None => KeyHint::None,
         }
-    }
-}
-
-fn text_member<'h>(
-    header: &'h Map<String, Value>,
-    member: &'static str,
-) -> Result<Option<&'h str>, VerifyError> {
-    match header.get(member) {
-        None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(VerifyError::Header {
-            member,
-            problem: "must be text".to_owned(),
-        }),
     }
 }
 
@@ -454,12 +395,8 @@ impl fmt::Display for KeyHint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kid(kid) => write!(f, "its `kid` `{}`", sanitize(kid)),
-            Self::Thumbprint {
-                sha256: Some(text), ..
-            } => write!(f, "its `x5t#S256` `{}`", sanitize(text)),
-            Self::Thumbprint {
-                sha1: Some(text), ..
-            } => write!(f, "its `x5t` `{}`", sanitize(text)),
+            Self::Thumbprint { sha256: Some(text), .. } => write!(f, "its `x5t#S256` `{}`", sanitize(text)),
+            Self::Thumbprint { sha1: Some(text), .. } => write!(f, "its `x5t` `{}`", sanitize(text)),
             Self::Thumbprint { .. } | Self::None => f.write_str("it names no key and"),
         }
     }

@@ -59,14 +59,10 @@ pub fn parse<'t>(compact: &'t str, limits: &Limits) -> Result<ParsedToken<'t>, V
             limit_bytes: limits.header_bytes_max,
         });
     }
-    let header = object("header", header, limits.depth_max)?;
-    let claims = object("payload", payload, limits.depth_max)?;
-    let signature =
-        base64url_decode(signature).ok_or(MalformedToken::Base64 { part: "signature" })?;
-    let algorithm = header
-        .get("alg")
-        .and_then(Value::as_str)
-        .and_then(Algorithm::from_name);
+    let header = object("header", header, limits.depth_max, HEADER_MEMBERS)?;
+    let claims = object("payload", payload, limits.depth_max, PAYLOAD_MEMBERS)?;
+    let signature = base64url_decode(signature).ok_or(MalformedToken::Base64 { part: "signature" })?;
+    let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::from_name);
     Ok(ParsedToken {
         signing_input,
         signature,
@@ -97,9 +93,7 @@ impl fmt::Debug for ParsedToken<'_> {
 /// Signing input, header, payload, signature.
 fn split(compact: &str) -> Result<(&str, &str, &str, &str), MalformedToken> {
     let parts = || compact.split('.').take(6).count();
-    let (signing_input, signature) = compact
-        .rsplit_once('.')
-        .ok_or(MalformedToken::Parts { parts: 1 })?;
+    let (signing_input, signature) = compact.rsplit_once('.').ok_or(MalformedToken::Parts { parts: 1 })?;
     let (header, payload) = signing_input
         .split_once('.')
         .ok_or_else(|| MalformedToken::Parts { parts: parts() })?;
@@ -116,15 +110,17 @@ fn object(
     part: &'static str,
     segment: &str,
     depth_max: usize,
+    members_expected: usize,
 ) -> Result<Map<String, Value>, MalformedToken> {
     let bytes = base64url_decode(segment).ok_or(MalformedToken::Base64 { part })?;
-    parse_object(&bytes, depth_max).map_err(|fault| match fault {
+    parse_object(&bytes, depth_max, members_expected).map_err(|fault| match fault {
         JsonFault::Syntax => MalformedToken::Json { part },
         JsonFault::NotAnObject => MalformedToken::NotAnObject { part },
         JsonFault::Duplicate(name) => MalformedToken::Duplicate { part, name },
-        JsonFault::TooDeep => MalformedToken::TooDeep {
-            part,
-            limit: depth_max,
-        },
+        JsonFault::TooDeep => MalformedToken::TooDeep { part, limit: depth_max },
     })
 }
+
+/// How many members to make room for; more are no problem.
+const HEADER_MEMBERS: usize = 3;
+const PAYLOAD_MEMBERS: usize = 12;

@@ -46,10 +46,8 @@ mod tests {
 
     #[test]
     fn reads_the_first_block_and_only_a_whole_one() {
-        let block = first_block(
-            "hello\r\n-----BEGIN PUBLIC KEY-----\r\nAQ\r\n\r\nID \r\n-----END PUBLIC KEY-----",
-        )
-        .unwrap();
+        let block =
+            first_block("hello\r\n-----BEGIN PUBLIC KEY-----\r\nAQ\r\n\r\nID \r\n-----END PUBLIC KEY-----").unwrap();
         assert_eq!(
             (block.label, block.der.as_slice()),
             ("PUBLIC KEY", [1, 2, 3].as_slice())

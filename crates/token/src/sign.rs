@@ -8,9 +8,7 @@ use std::fmt;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
-};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use serde_json::{Map, Value};
 
 use crate::algorithm::{Algorithm, Family};
@@ -80,9 +78,7 @@ impl SigningKey {
                     })
             }
             "ENCRYPTED PRIVATE KEY" => refuse("it is encrypted"),
-            "PUBLIC KEY" | "RSA PUBLIC KEY" | "CERTIFICATE" => {
-                refuse("it is public; signing needs the private key")
-            }
+            "PUBLIC KEY" | "RSA PUBLIC KEY" | "CERTIFICATE" => refuse("it is public; signing needs the private key"),
             _ => refuse("its PEM label is none of a private key"),
         }
     }
@@ -91,23 +87,19 @@ impl SigningKey {
     pub fn from_pkcs8_der(algorithm: Algorithm, pkcs8: &[u8]) -> Result<Self, SignError> {
         match algorithm {
             Algorithm::Rs256 => Self::from_rsa(algorithm, pkcs8, RsaKeyPair::from_pkcs8),
-            Algorithm::Es256 => {
-                match EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8) {
-                    Ok(pair) => Ok(Self {
-                        algorithm,
-                        inner: Inner::Ec(pair),
-                    }),
-                    Err(_) if RsaKeyPair::from_pkcs8(pkcs8).is_ok() => {
-                        Err(SignError::KeyMismatch {
-                            algorithm,
-                            found: "an RSA key",
-                        })
-                    }
-                    Err(_) => Err(SignError::NotAPrivateKey {
-                        problem: "it is not a P-256 key",
-                    }),
-                }
-            }
+            Algorithm::Es256 => match EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8) {
+                Ok(pair) => Ok(Self {
+                    algorithm,
+                    inner: Inner::Ec(pair),
+                }),
+                Err(_) if RsaKeyPair::from_pkcs8(pkcs8).is_ok() => Err(SignError::KeyMismatch {
+                    algorithm,
+                    found: "an RSA key",
+                }),
+                Err(_) => Err(SignError::NotAPrivateKey {
+                    problem: "it is not a P-256 key",
+                }),
+            },
             _ if algorithm.family() == Family::Hmac => Err(SignError::KeyMismatch {
                 algorithm,
                 found: "a private key",
@@ -154,9 +146,7 @@ impl SigningKey {
     /// The thumbprint of RFC 7638, fit as a `kid`, or `None` for a shared secret.
     pub fn thumbprint(&self) -> Option<String> {
         let canonical = Value::Object(self.thumbprint_members()?).to_string();
-        Some(base64url_encode(
-            digest(&SHA256, canonical.as_bytes()).as_ref(),
-        ))
+        Some(base64url_encode(digest(&SHA256, canonical.as_bytes()).as_ref()))
     }
 
     /// The required members, in lexicographic order (RFC 7638 3.2).
@@ -197,13 +187,8 @@ impl SigningKey {
             Inner::Hmac(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
             Inner::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(
-                    &RSA_PKCS1_SHA256,
-                    &SystemRandom::new(),
-                    message,
-                    &mut signature,
-                )
-                .map_err(|_| SignError::Refused)?;
+                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+                    .map_err(|_| SignError::Refused)?;
                 Ok(signature)
             }
             Inner::Ec(pair) => pair
@@ -228,8 +213,7 @@ impl fmt::Debug for SigningKey {
 /// `header` and `payload` are used byte for byte; `header` must be JSON whose `alg` is the key's algorithm.
 pub fn sign_compact(header: &[u8], payload: &[u8], key: &SigningKey) -> Result<String, SignError> {
     // Four characters for three bytes, two full stops, and the longest signature there is.
-    let mut token =
-        String::with_capacity((header.len() + payload.len()).div_ceil(3) * 4 + 4 + 1366);
+    let mut token = String::with_capacity((header.len() + payload.len()).div_ceil(3) * 4 + 4 + 1366);
     base64url_append(header, &mut token);
     token.push('.');
     base64url_append(payload, &mut token);

@@ -24,7 +24,10 @@ impl FreshApiKey {
     /// [`NoEntropy`] when the operating system has no random bytes to give.
     pub fn new() -> Result<Self, NoEntropy> {
         let secret = Zeroizing::new(random_bytes::<32>()?);
-        Ok(Self(Zeroizing::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(*secret)))))
+        Ok(Self(Zeroizing::new(format!(
+            "{PREFIX}{}",
+            URL_SAFE_NO_PAD.encode(*secret)
+        ))))
     }
 
     /// The key, to be shown to whoever asked for it and to be kept nowhere.

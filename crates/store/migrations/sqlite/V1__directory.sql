@@ -178,4 +178,4 @@ CREATE TABLE change_counters (
     id INTEGER NOT NULL PRIMARY KEY,
     version INTEGER NOT NULL
 ) STRICT;
-INSERT INTO change_counters (id, version) VALUES (0, 1);
+INSERT INTO change_counters (id, version) VALUES (0, 0);

@@ -57,8 +57,7 @@ const STATEMENTS: usize = 128;
 
 /// The connection that writes, on a database with the newest schema.
 pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
-    let mut connection =
-        Connection::open(&options.path).map_err(|error| cannot_open(&options.path, &error))?;
+    let mut connection = Connection::open(&options.path).map_err(|error| cannot_open(&options.path, &error))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
     // No mmap: its pages would count as the process's memory, and a failing disk would kill it by a signal.
     let pragmas = format!(
@@ -78,8 +77,8 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
 /// A connection that reads.
 pub(super) fn open_reader(options: &Options) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(&options.path, flags)
-        .map_err(|error| cannot_open(&options.path, &error))?;
+    let connection =
+        Connection::open_with_flags(&options.path, flags).map_err(|error| cannot_open(&options.path, &error))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
     let pragmas = format!(
         "PRAGMA cache_size = -{}; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",

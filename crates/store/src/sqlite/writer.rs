@@ -108,10 +108,7 @@ impl std::fmt::Debug for dyn Work {
 }
 
 impl Writer {
-    pub(super) fn start(
-        connection: Connection,
-        versions: Arc<Versions>,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, versions: Arc<Versions>) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("narthex-writer".to_owned())

@@ -46,10 +46,7 @@ pub(super) fn of(policy: &IssuerPolicy) -> Vec<PolicyError> {
     for required in &policy.required_claims {
         if required.claim.is_empty() || required.one_of.iter().any(Value::is_null) {
             let claim = required.claim.clone();
-            problems.push(PolicyError::RequiredClaimEmpty {
-                name: name(),
-                claim,
-            });
+            problems.push(PolicyError::RequiredClaimEmpty { name: name(), claim });
         }
     }
     problems

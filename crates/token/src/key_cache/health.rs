@@ -72,10 +72,7 @@ pub(super) struct History {
 impl History {
     /// Compares a new set with the last one. Gives the identities of the keys that arrived and of those that left.
     pub(super) fn note(&mut self, keys: &KeySet, now_ms: i64) -> (Vec<String>, Vec<String>) {
-        let present: HashSet<String> = keys
-            .identities()
-            .map(|identity| hex_encode(&identity))
-            .collect();
+        let present: HashSet<String> = keys.identities().map(|identity| hex_encode(&identity)).collect();
         let mut left = Vec::new();
         for record in &mut self.records {
             if record.present && !present.contains(&record.key.identity) {

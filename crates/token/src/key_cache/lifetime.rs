@@ -3,11 +3,7 @@
 use super::CacheSettings;
 
 /// `max-age` less `Age`, clamped; the default if the answer does not say. `no-store` and `no-cache` give the least.
-pub(super) fn lifetime_ms(
-    cache_control: Option<&str>,
-    age: Option<&str>,
-    settings: &CacheSettings,
-) -> i64 {
+pub(super) fn lifetime_ms(cache_control: Option<&str>, age: Option<&str>, settings: &CacheSettings) -> i64 {
     let clamp = |ms: i64| {
         ms.clamp(
             settings.lifetime_ms_min,
@@ -52,11 +48,7 @@ mod tests {
             (Some(""), None, 600),
             (Some("public"), None, 600),
             (Some("max-age=3600"), None, 3600),
-            (
-                Some("public, MAX-AGE = \"3600\" , must-revalidate"),
-                None,
-                3600,
-            ),
+            (Some("public, MAX-AGE = \"3600\" , must-revalidate"), None, 3600),
             (Some("max-age=3600"), Some("600"), 3000),
             (Some("max-age=3600"), Some("9999999"), 30),
             (Some("max-age=1"), None, 30),
@@ -69,11 +61,7 @@ mod tests {
         ];
         for (cache_control, age, expected_seconds) in table {
             let lifetime = lifetime_ms(cache_control, age, &CacheSettings::default());
-            assert_eq!(
-                lifetime,
-                expected_seconds * 1000,
-                "{cache_control:?} {age:?}"
-            );
+            assert_eq!(lifetime, expected_seconds * 1000, "{cache_control:?} {age:?}");
         }
     }
 }

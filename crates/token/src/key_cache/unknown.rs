@@ -24,21 +24,13 @@ impl UnknownKeys {
     }
 
     pub(super) fn contains(&self, hint: &KeyHint, now_ms: i64) -> bool {
-        !self.until_ms.is_empty()
-            && self
-                .until_ms
-                .get(&digest_of(hint))
-                .is_some_and(|until| now_ms < *until)
+        !self.until_ms.is_empty() && self.until_ms.get(&digest_of(hint)).is_some_and(|until| now_ms < *until)
     }
 
     /// Remembers a key for a while. When there is no room, the oldest is forgotten.
     pub(super) fn remember(&mut self, hint: &KeyHint, now_ms: i64, for_ms: i64) {
         let digest = digest_of(hint);
-        if self
-            .until_ms
-            .insert(digest, now_ms.saturating_add(for_ms))
-            .is_none()
-        {
+        if self.until_ms.insert(digest, now_ms.saturating_add(for_ms)).is_none() {
             self.order.push_back(digest);
         }
         while self.order.len() > self.count_max {
@@ -49,10 +41,7 @@ impl UnknownKeys {
     }
 
     pub(super) fn count(&self, now_ms: i64) -> usize {
-        self.until_ms
-            .values()
-            .filter(|until| now_ms < **until)
-            .count()
+        self.until_ms.values().filter(|until| now_ms < **until).count()
     }
 }
 

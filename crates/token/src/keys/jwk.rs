@@ -20,36 +20,23 @@ pub(super) fn read(entry: &Value) -> Result<Key, String> {
     meant_for_verification(jwk)?;
     let own_algorithm = own_algorithm(jwk)?;
     // SECURITY: whoever can read the set can read this, and sign. Such a key proves nothing.
-    if ["d", "p", "q"]
-        .into_iter()
-        .any(|member| jwk.contains_key(member))
-    {
-        return Err(
-            "it carries its private part; anybody who fetched the set can sign with it".to_owned(),
-        );
+    if ["d", "p", "q"].into_iter().any(|member| jwk.contains_key(member)) {
+        return Err("it carries its private part; anybody who fetched the set can sign with it".to_owned());
     }
     let material = match text(jwk, "kty")? {
         Some("RSA") => rsa(jwk, own_algorithm),
         Some("EC") => ec(jwk, own_algorithm),
         Some("OKP") => okp(jwk, own_algorithm),
         // SECURITY: a secret that is published is none. Shared secrets come from a file or the environment.
-        Some("oct") => {
-            Err("it is a shared secret (`oct`), which has no place in a key set".to_owned())
-        }
-        Some(other) => Err(format!(
-            "its type `{}` is not RSA, EC or OKP",
-            sanitize(other)
-        )),
+        Some("oct") => Err("it is a shared secret (`oct`), which has no place in a key set".to_owned()),
+        Some(other) => Err(format!("its type `{}` is not RSA, EC or OKP", sanitize(other))),
         None => Err("it has no `kty`".to_owned()),
     }?;
     let algorithms = match own_algorithm {
         None => material.kind().algorithms(),
         Some(own) if material.kind().algorithms().contains(own) => AlgorithmSet::from_iter([own]),
         Some(own) => {
-            return Err(format!(
-                "its `alg` {own} does not fit its type, {}",
-                material.kind()
-            ));
+            return Err(format!("its `alg` {own} does not fit its type, {}", material.kind()));
         }
     };
     Ok(Key {
@@ -68,11 +55,7 @@ fn meant_for_verification(jwk: &Map<String, Value>) -> Result<(), String> {
     }
     match jwk.get("key_ops") {
         None => Ok(()),
-        Some(Value::Array(operations))
-            if operations.iter().any(|operation| operation == "verify") =>
-        {
-            Ok(())
-        }
+        Some(Value::Array(operations)) if operations.iter().any(|operation| operation == "verify") => Ok(()),
         Some(Value::Array(_)) => Err("its `key_ops` do not include `verify`".to_owned()),
         Some(_) => Err("its `key_ops` is not an array".to_owned()),
     }
@@ -124,13 +107,7 @@ fn ec(jwk: &Map<String, Value>, own: Option<Algorithm>) -> Result<Material, Stri
         return Err(format!("its coordinates do not have {length} bytes"));
     }
     let point = [&[0x04], x.as_slice(), y.as_slice()].concat();
-    Material::from_numbers(
-        PublicNumbers::Ec {
-            curve,
-            point: &point,
-        },
-        own,
-    )
+    Material::from_numbers(PublicNumbers::Ec { curve, point: &point }, own)
 }
 
 fn okp(jwk: &Map<String, Value>, own: Option<Algorithm>) -> Result<Material, String> {
@@ -149,9 +126,7 @@ fn thumbprints(jwk: &Map<String, Value>) -> Thumbprints {
         .and_then(|chain| chain.first())
         .and_then(Value::as_str)
         .and_then(base64_standard_decode);
-    let mut thumbprints = certificate.map_or_else(Thumbprints::default, |der| {
-        Thumbprints::of_certificate(&der)
-    });
+    let mut thumbprints = certificate.map_or_else(Thumbprints::default, |der| Thumbprints::of_certificate(&der));
     if let Some(own) = jwk.get("x5t#S256").and_then(Value::as_str) {
         thumbprints.add_sha256(own);
     }

@@ -4,10 +4,9 @@ use std::fmt;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519,
-    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384,
-    RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
-    RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
 };
 
 use crate::algorithm::{Algorithm, AlgorithmSet};
@@ -81,10 +80,7 @@ pub(crate) struct Material {
 impl Material {
     /// Checks the numbers and parses them, for the one algorithm the key is bound to, or for all its type can do.
     /// The error is the reason as a sentence without its subject.
-    pub(crate) fn from_numbers(
-        numbers: PublicNumbers<'_>,
-        only: Option<Algorithm>,
-    ) -> Result<Self, String> {
+    pub(crate) fn from_numbers(numbers: PublicNumbers<'_>, only: Option<Algorithm>) -> Result<Self, String> {
         let kind = kind_of(numbers)?;
         let parsed = kind
             .algorithms()
@@ -130,15 +126,9 @@ impl Material {
 fn kind_of(numbers: PublicNumbers<'_>) -> Result<KeyKind, String> {
     match numbers {
         PublicNumbers::Rsa { modulus, exponent } => rsa_kind(modulus, exponent),
-        PublicNumbers::Ec {
-            curve: OID_P256, ..
-        } => Ok(KeyKind::P256),
-        PublicNumbers::Ec {
-            curve: OID_P384, ..
-        } => Ok(KeyKind::P384),
-        PublicNumbers::Ec {
-            curve: OID_P521, ..
-        } => Ok(KeyKind::P521),
+        PublicNumbers::Ec { curve: OID_P256, .. } => Ok(KeyKind::P256),
+        PublicNumbers::Ec { curve: OID_P384, .. } => Ok(KeyKind::P384),
+        PublicNumbers::Ec { curve: OID_P521, .. } => Ok(KeyKind::P521),
         PublicNumbers::Ec { .. } => Err("its curve is none of P-256, P-384 and P-521".to_owned()),
         PublicNumbers::Ed25519(bytes) if bytes.len() == 32 => Ok(KeyKind::Ed25519),
         PublicNumbers::Ed25519(_) => Err("an Ed25519 key has 32 bytes".to_owned()),
@@ -178,9 +168,7 @@ fn parse(numbers: PublicNumbers<'_>, algorithm: Algorithm) -> Option<ParsedPubli
                 Algorithm::Es512 => &ECDSA_P521_SHA512_FIXED,
                 _ => return None,
             };
-            ParsedPublicKey::new(algorithm, point)
-                .ok()
-                .filter(|_| uncompressed)
+            ParsedPublicKey::new(algorithm, point).ok().filter(|_| uncompressed)
         }
         PublicNumbers::Ed25519(bytes) => ParsedPublicKey::new(&ED25519, bytes).ok(),
     }

@@ -16,11 +16,7 @@ pub(crate) struct Thumbprints {
 impl Thumbprints {
     /// Both thumbprints of a certificate's DER.
     pub(crate) fn of_certificate(der: &[u8]) -> Self {
-        let sha256 = digest(&SHA256, der)
-            .as_ref()
-            .try_into()
-            .into_iter()
-            .collect();
+        let sha256 = digest(&SHA256, der).as_ref().try_into().into_iter().collect();
         let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, der)
             .as_ref()
             .try_into()

@@ -7,18 +7,16 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use narthex_token::{
-    Algorithm, Answer, CacheSettings, Expiry, FetchOutcome, IssuerPolicy, Issuers, KeyCache,
-    KeyHint, KeySet, KeySetError, Limits, PolicyError, RequiredClaim, SecretLength, TrustedIssuer,
-    VerifyError, parse,
+    Algorithm, Answer, CacheSettings, Expiry, FetchOutcome, IssuerPolicy, Issuers, KeyCache, KeyHint, KeySet,
+    KeySetError, Limits, PolicyError, RequiredClaim, SecretLength, TrustedIssuer, VerifyError, parse,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::{
-    AUDIENCE, CERTIFICATE, EXPIRES_AT, ISSUED_AT, ISSUER, NOW_MS, RSA_PKCS1, RSA_SPKI, b64, check,
-    check_among, claims, claims_with, ec_key, hmac_forged, hs256, jwk, jwks, jwks_json,
-    key_set_policy, mint, mint_text, reason, rs256, rs256_header, rsa_key, secret, secret_policy,
-    secret_set, set_of, usual,
+    AUDIENCE, CERTIFICATE, EXPIRES_AT, ISSUED_AT, ISSUER, NOW_MS, RSA_PKCS1, RSA_SPKI, b64, check, check_among, claims,
+    claims_with, ec_key, hmac_forged, hs256, jwk, jwks, jwks_json, key_set_policy, mint, mint_text, reason, rs256,
+    rs256_header, rsa_key, secret, secret_policy, secret_set, set_of, usual,
 };
 
 /// Everything an issuer with public keys can be made to accept.
@@ -48,10 +46,7 @@ fn sec_alg_none() {
         json!({}),
     ] {
         for signature in ["", signature.as_str()] {
-            let token = format!(
-                "{}.{payload}.{signature}",
-                b64(header.to_string().as_bytes())
-            );
+            let token = format!("{}.{payload}.{signature}", b64(header.to_string().as_bytes()));
             let mut everything = key_set_policy();
             everything.algorithms = every_public_algorithm();
             for (policy, keys) in [
@@ -91,11 +86,7 @@ fn public_key_texts() -> Vec<Vec<u8>> {
         texts.push(der(pem));
     }
     texts.push(jwk("rsa").to_string().into_bytes());
-    texts.push(
-        serde_json::to_string_pretty(&jwk("p256"))
-            .unwrap()
-            .into_bytes(),
-    );
+    texts.push(serde_json::to_string_pretty(&jwk("p256")).unwrap().into_bytes());
     texts.push(jwks_json().to_string().into_bytes());
     texts
 }
@@ -110,24 +101,15 @@ fn sec_alg_confusion() {
                 let mut everything = key_set_policy();
                 everything.algorithms = every_public_algorithm();
                 assert_eq!(reason(&usual(&token)), "token.algorithm");
-                assert_eq!(
-                    reason(&check(&token, everything, jwks(), NOW_MS)),
-                    "token.algorithm"
-                );
+                assert_eq!(reason(&check(&token, everything, jwks(), NOW_MS)), "token.algorithm");
                 // A shared-secret issuer holds another secret.
                 let mut hmac = secret_policy();
                 hmac.algorithms = vec![Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512];
-                assert_eq!(
-                    reason(&check(&token, hmac, secret_set(), NOW_MS)),
-                    "token.signature"
-                );
+                assert_eq!(reason(&check(&token, hmac, secret_set(), NOW_MS)), "token.signature");
                 // Even if the two are mixed up behind the configuration's back, no public key takes part in an HMAC.
                 let mut hmac = secret_policy();
                 hmac.algorithms = vec![Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512];
-                assert_eq!(
-                    reason(&check(&token, hmac, jwks(), NOW_MS)),
-                    "token.key_unknown"
-                );
+                assert_eq!(reason(&check(&token, hmac, jwks(), NOW_MS)), "token.key_unknown");
             }
         }
     }
@@ -137,8 +119,7 @@ fn sec_alg_confusion() {
 #[test]
 fn a_public_key_is_no_secret() {
     for text in public_key_texts() {
-        let error = KeySet::from_secrets(&[&text], &[Algorithm::Hs256], SecretLength::DangerShort)
-            .unwrap_err();
+        let error = KeySet::from_secrets(&[&text], &[Algorithm::Hs256], SecretLength::DangerShort).unwrap_err();
         assert!(
             matches!(error, KeySetError::SecretIsKey { position: 1, .. }),
             "{}",
@@ -150,9 +131,7 @@ fn a_public_key_is_no_secret() {
         &[0x30; 40],
         &[0xff; 64],
     ] {
-        assert!(
-            KeySet::from_secrets(&[secret], &[Algorithm::Hs256], SecretLength::Standard).is_ok()
-        );
+        assert!(KeySet::from_secrets(&[secret], &[Algorithm::Hs256], SecretLength::Standard).is_ok());
     }
 }
 
@@ -243,33 +222,18 @@ fn sec_key_type_match() {
     let set = set_of(&keys.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>());
     assert_eq!(set.usable_count(), 0);
     for (refused, (_, why)) in set.refused().iter().zip(&keys) {
-        assert!(
-            refused.why.contains(why),
-            "{} should say {why}",
-            refused.why
-        );
+        assert!(refused.why.contains(why), "{} should say {why}", refused.why);
     }
     // A sound key of one family never serves the other, whatever the token says.
     let mut policy = key_set_policy();
     policy.algorithms = every_public_algorithm();
-    let as_ec = mint(
-        &json!({ "alg": "ES256", "kid": "rsa" }),
-        &claims(),
-        &rsa_key(),
-    );
+    let as_ec = mint(&json!({ "alg": "ES256", "kid": "rsa" }), &claims(), &rsa_key());
     assert_eq!(
         reason(&check(&as_ec, policy.clone(), jwks(), NOW_MS)),
         "token.key_unknown"
     );
-    let as_rsa = mint(
-        &json!({ "alg": "RS256", "kid": "p256" }),
-        &claims(),
-        &ec_key(),
-    );
-    assert_eq!(
-        reason(&check(&as_rsa, policy, jwks(), NOW_MS)),
-        "token.key_unknown"
-    );
+    let as_rsa = mint(&json!({ "alg": "RS256", "kid": "p256" }), &claims(), &ec_key());
+    assert_eq!(reason(&check(&as_rsa, policy, jwks(), NOW_MS)), "token.key_unknown");
 }
 
 /// CVE-2026-32597: critical extensions nobody understands, and unencoded payloads (RFC 7797).
@@ -316,12 +280,7 @@ fn keys_in_the_header_are_not_looked_at() {
             .extend(extra.as_object().unwrap().clone());
         // Signed by the key in its own header, which the issuer does not have.
         let token = rs256_header(&header);
-        let answer = check(
-            &token,
-            key_set_policy(),
-            set_of(&[jwk("rsa_other")]),
-            NOW_MS,
-        );
+        let answer = check(&token, key_set_policy(), set_of(&[jwk("rsa_other")]), NOW_MS);
         assert_eq!(reason(&answer), "token.signature", "{extra}");
         // The same header over a key the issuer has.
         header["kid"] = "rsa".into();
@@ -406,8 +365,7 @@ fn sec_exp_required() {
         ("null", "token.claim_invalid"),
     ] {
         let claims = text(exp).replace(",\"exp\":absent", "");
-        let key =
-            narthex_token::sign::SigningKey::from_secret(Algorithm::Hs256, &secret()).unwrap();
+        let key = narthex_token::sign::SigningKey::from_secret(Algorithm::Hs256, &secret()).unwrap();
         let token = mint_text(r#"{"alg":"HS256"}"#, &claims, &key);
         assert_eq!(
             reason(&check(&token, policy.clone(), secret_set(), NOW_MS)),
@@ -430,21 +388,13 @@ fn sec_time_types() {
             json!(1e20),
         ] {
             let token = rs256(&claims_with(&json!({ claim: value })));
-            assert_eq!(
-                reason(&usual(&token)),
-                "token.claim_invalid",
-                "{claim} {value}"
-            );
+            assert_eq!(reason(&usual(&token)), "token.claim_invalid", "{claim} {value}");
         }
         let text = claims_with(&json!({ claim: "placeholder" }))
             .to_string()
             .replace("\"placeholder\"", "null");
         let token = mint_text(r#"{"alg":"RS256","kid":"rsa"}"#, &text, &rsa_key());
-        assert_eq!(
-            reason(&usual(&token)),
-            "token.claim_invalid",
-            "{claim} null"
-        );
+        assert_eq!(reason(&usual(&token)), "token.claim_invalid", "{claim} null");
     }
 }
 
@@ -455,9 +405,7 @@ fn sec_size() {
     assert_eq!(reason(&usual(&padded(11_000))), "ok");
     assert_eq!(reason(&usual(&padded(13_000))), "token.too_large");
     assert_eq!(reason(&usual(&"A".repeat(1_000_000))), "token.too_large");
-    let header = |bytes: usize| {
-        rs256_header(&json!({ "alg": "RS256", "kid": "rsa", "pad": "x".repeat(bytes) }))
-    };
+    let header = |bytes: usize| rs256_header(&json!({ "alg": "RS256", "kid": "rsa", "pad": "x".repeat(bytes) }));
     assert_eq!(reason(&usual(&header(4_000))), "ok");
     assert_eq!(reason(&usual(&header(5_000))), "token.too_large");
 
@@ -498,19 +446,11 @@ fn sec_size_of_json() {
             r#"{"alg":"RS256","kid":"rsa"}"#,
             format!(r#"{{"sub":"a",{}"#, &claims().to_string()[1..]),
         ),
-        (
-            r#"{"alg":"RS256","alg":"none","kid":"rsa"}"#,
-            claims().to_string(),
-        ),
-        (
-            r#"{"alg":"RS256","kid":"rsa","\u006bid":"rsa"}"#,
-            claims().to_string(),
-        ),
+        (r#"{"alg":"RS256","alg":"none","kid":"rsa"}"#, claims().to_string()),
+        (r#"{"alg":"RS256","kid":"rsa","\u006bid":"rsa"}"#, claims().to_string()),
         (
             r#"{"alg":"RS256","kid":"rsa"}"#,
-            claims()
-                .to_string()
-                .replace('{', r#"{"x":[{"y":1,"y":1}],"#),
+            claims().to_string().replace('{', r#"{"x":[{"y":1,"y":1}],"#),
         ),
     ];
     for (header, payload) in twice {
@@ -560,18 +500,9 @@ fn sec_iss_exact() {
         String::new(),
         format!("{ISSUER},https://alias.example"),
     ] {
-        assert_eq!(
-            reason(&answer(json!(iss))),
-            "token.issuer_unknown",
-            "{iss:?}"
-        );
+        assert_eq!(reason(&answer(json!(iss))), "token.issuer_unknown", "{iss:?}");
     }
-    for iss in [
-        json!([ISSUER]),
-        json!({ "iss": ISSUER }),
-        json!(1),
-        json!(true),
-    ] {
+    for iss in [json!([ISSUER]), json!({ "iss": ISSUER }), json!(1), json!(true)] {
         assert_eq!(reason(&answer(iss.clone())), "token.claim_invalid", "{iss}");
     }
     assert_eq!(reason(&answer(Value::Null)), "token.issuer_unknown");
@@ -605,18 +536,10 @@ fn sec_aud_matrix() {
     ];
     for (aud, expected) in &table {
         let token = rs256(&claims_with(&json!({ "aud": aud })));
-        for audiences in [
-            vec![AUDIENCE],
-            vec!["first", AUDIENCE],
-            vec![AUDIENCE, "last"],
-        ] {
+        for audiences in [vec![AUDIENCE], vec!["first", AUDIENCE], vec![AUDIENCE, "last"]] {
             let mut policy = key_set_policy();
             policy.audiences = audiences.into_iter().map(str::to_owned).collect();
-            assert_eq!(
-                reason(&check(&token, policy, jwks(), NOW_MS)),
-                *expected,
-                "{aud}"
-            );
+            assert_eq!(reason(&check(&token, policy, jwks(), NOW_MS)), *expected, "{aud}");
         }
     }
     // `null` is a value of the wrong type, not an absent one.
@@ -647,11 +570,7 @@ fn sec_aud_matrix() {
 fn sec_truncated() {
     for token in [
         rs256(&claims()),
-        mint(
-            &json!({ "alg": "ES256", "kid": "p256" }),
-            &claims(),
-            &ec_key(),
-        ),
+        mint(&json!({ "alg": "ES256", "kid": "p256" }), &claims(), &ec_key()),
     ] {
         let mut policy = key_set_policy();
         policy.algorithms.push(Algorithm::Es256);
@@ -729,12 +648,7 @@ fn sec_issuer_binding() {
     let parsed = parse(&token, &Limits::default()).unwrap();
     assert_eq!(issuers.select(&parsed).unwrap().name(), "other");
     // Signed by a key of `corp`, which `other` does not have.
-    let answer = check_among(
-        &token,
-        &issuers,
-        &Arc::new(set_of(&[jwk("rsa_other")])),
-        NOW_MS,
-    );
+    let answer = check_among(&token, &issuers, &Arc::new(set_of(&[jwk("rsa_other")])), NOW_MS);
     assert_eq!(reason(&answer), "token.key_unknown");
     // Even a caller who takes the wrong issuer, and finds the key there, is refused.
     let answer = parsed.verify(&corp, &jwks(), NOW_MS);
@@ -757,12 +671,7 @@ fn sec_issuer_binding() {
             header["signer"] = signer.clone();
         }
         assert_eq!(
-            reason(&check(
-                &rs256_header(&header),
-                policy.clone(),
-                jwks(),
-                NOW_MS
-            )),
+            reason(&check(&rs256_header(&header), policy.clone(), jwks(), NOW_MS)),
             expected,
             "{signer}"
         );
@@ -795,10 +704,7 @@ fn sec_jwks_partial() {
     assert_eq!(set.refused().len(), 14);
     assert!(set.refused().iter().all(|refused| !refused.why.is_empty()));
     assert_eq!(set.refused()[10].kid.as_deref(), Some("post?quantum"));
-    assert_eq!(
-        reason(&check(&rs256(&claims()), key_set_policy(), set, NOW_MS)),
-        "ok"
-    );
+    assert_eq!(reason(&check(&rs256(&claims()), key_set_policy(), set, NOW_MS)), "ok");
 }
 
 /// CVE-2026-39999, CVE-2026-49230: an issuer without `iss` or audience cannot be configured.
@@ -818,8 +724,7 @@ fn sec_config_required() {
         ]
     );
     // The loose kind, for a tool, does not get behind a door.
-    let loose =
-        narthex_token::danger::loosely_bound_issuer(IssuerPolicy::key_set("tool", ISSUER)).unwrap();
+    let loose = narthex_token::danger::loosely_bound_issuer(IssuerPolicy::key_set("tool", ISSUER)).unwrap();
     assert_eq!(
         Issuers::new(vec![Arc::new(loose)]).unwrap_err(),
         [PolicyError::Unbound {
@@ -876,14 +781,9 @@ fn sec_jwks_flood() {
                 if first_fetch_works && what != "an empty set" {
                     let keys = Arc::clone(cache.snapshot().keys(now_ms).unwrap());
                     if i % 1000 == 0 {
-                        let issuers = Issuers::new(vec![Arc::new(
-                            TrustedIssuer::new(key_set_policy()).unwrap(),
-                        )])
-                        .unwrap();
-                        assert_eq!(
-                            reason(&check_among(&rs256(&claims()), &issuers, &keys, NOW_MS)),
-                            "ok"
-                        );
+                        let issuers =
+                            Issuers::new(vec![Arc::new(TrustedIssuer::new(key_set_policy()).unwrap())]).unwrap();
+                        assert_eq!(reason(&check_among(&rs256(&claims()), &issuers, &keys, NOW_MS)), "ok");
                     }
                 }
             }
@@ -921,21 +821,14 @@ fn the_moment_of_expiry_is_already_too_late() {
 /// The reference to a certificate is only a name: a SHA-1 collision would still need the key.
 #[test]
 fn a_thumbprint_is_only_a_name() {
-    let der = STANDARD
-        .decode(jwk("rsa")["x5c"][0].as_str().unwrap())
-        .unwrap();
+    let der = STANDARD.decode(jwk("rsa")["x5c"][0].as_str().unwrap()).unwrap();
     let x5t = b64(digest(&SHA1_FOR_LEGACY_USE_ONLY, &der).as_ref());
     let token = rs256_header(&json!({ "alg": "RS256", "x5t": x5t }));
     assert_eq!(reason(&usual(&token)), "ok");
     let mut impostor = jwk("rsa_other");
     impostor["x5t"] = x5t.clone().into();
     assert_eq!(
-        reason(&check(
-            &token,
-            key_set_policy(),
-            set_of(&[impostor]),
-            NOW_MS
-        )),
+        reason(&check(&token, key_set_policy(), set_of(&[impostor]), NOW_MS)),
         "token.signature"
     );
     // With a `kid`, only the `kid` decides.

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use narthex_token::{
-    Answer, CacheSettings, FetchId, FetchOutcome, Fetched, KeyCache, KeyHint, KeySnapshot,
-    LastGood, VerifyError,
+    Answer, CacheSettings, FetchId, FetchOutcome, Fetched, KeyCache, KeyHint, KeySnapshot, LastGood, VerifyError,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -45,21 +44,10 @@ impl Issuer {
     }
 
     fn brings(&mut self, id: FetchId, kids: &[&str], now: i64) -> Fetched {
-        self.brings_keys(
-            id,
-            &kids.iter().map(|kid| jwk(kid)).collect::<Vec<_>>(),
-            None,
-            now,
-        )
+        self.brings_keys(id, &kids.iter().map(|kid| jwk(kid)).collect::<Vec<_>>(), None, now)
     }
 
-    fn brings_keys(
-        &mut self,
-        id: FetchId,
-        keys: &[Value],
-        cache_control: Option<&str>,
-        now: i64,
-    ) -> Fetched {
+    fn brings_keys(&mut self, id: FetchId, keys: &[Value], cache_control: Option<&str>, now: i64) -> Fetched {
         let cache_control = cache_control.map(str::to_owned);
         let outcome = FetchOutcome::Keys {
             keys: set_of(keys),
@@ -153,9 +141,7 @@ fn known_keys_serve_on_while_the_issuer_is_away_then_nobody_can_tell() {
     // Every failure is followed by a try, one cooldown later.
     let mut now = 480;
     while now < 600 + 3600 - 30 {
-        let id = issuer
-            .tick(now)
-            .unwrap_or_else(|| panic!("no fetch at {now}"));
+        let id = issuer.tick(now).unwrap_or_else(|| panic!("no fetch at {now}"));
         issuer.fails(id, now);
         assert!(issuer.serves(now), "{now}");
         assert_eq!(issuer.tick(now + 29), None);
@@ -167,11 +153,7 @@ fn known_keys_serve_on_while_the_issuer_is_away_then_nobody_can_tell() {
     // The snapshot itself knows its end, even if no timer runs.
     assert!(!issuer.serves(4200));
     let id = issuer.tick(4200).unwrap();
-    assert_ne!(
-        issuer.published.epoch(),
-        epoch,
-        "cached decisions end with the keys"
-    );
+    assert_ne!(issuer.published.epoch(), epoch, "cached decisions end with the keys");
     assert_eq!(
         issuer.published.keys(4_200_000).unwrap_err().reason(),
         "keys.unavailable"
@@ -233,10 +215,7 @@ fn a_key_that_was_not_looked_for_is_not_remembered() {
     let mut issuer = Issuer::with(&["rsa"]);
     let id = issuer.fetches(&unknown("attack"), 100);
     issuer.brings(id, &["rsa"], 100);
-    assert_eq!(
-        issuer.refuses(&unknown("rotated"), 110),
-        "token.key_unknown"
-    );
+    assert_eq!(issuer.refuses(&unknown("rotated"), 110), "token.key_unknown");
     let id = issuer.fetches(&unknown("rotated"), 130);
     // A failed fetch proves nothing either.
     issuer.fails(id, 131);
@@ -311,11 +290,7 @@ fn an_issuer_that_reuses_a_kid_gets_one_retry() {
     reused["kid"] = "rsa".into();
     let fetched = issuer.brings_keys(id, &[reused], None, 11);
     assert_eq!((fetched.arrived.len(), fetched.left.len()), (1, 1));
-    assert_ne!(
-        issuer.published.epoch(),
-        epoch,
-        "the old key's decisions die"
-    );
+    assert_ne!(issuer.published.epoch(), epoch, "the old key's decisions die");
     // The same cooldown as for unknown keys.
     assert_eq!(issuer.refuses(&bad_signature(), 12), "token.signature");
     assert_eq!(issuer.refuses(&unknown("a"), 39), "token.key_unknown");
@@ -333,10 +308,7 @@ fn the_epoch_moves_whenever_a_key_leaves_and_only_then() {
         issuer.brings_keys(id, keys, None, now);
         issuer.published.epoch() != before
     };
-    assert!(
-        !next(&mut issuer, &[jwk("p256"), jwk("rsa")]),
-        "order does not matter"
-    );
+    assert!(!next(&mut issuer, &[jwk("p256"), jwk("rsa")]), "order does not matter");
     assert!(
         !next(&mut issuer, &[jwk("rsa"), jwk("p256"), jwk("p384")]),
         "a key came"
@@ -344,10 +316,7 @@ fn the_epoch_moves_whenever_a_key_leaves_and_only_then() {
     assert!(next(&mut issuer, &[jwk("rsa"), jwk("p256")]), "a key left");
     let mut encryption = jwk("p256");
     encryption["use"] = "enc".into();
-    assert!(
-        next(&mut issuer, &[jwk("rsa"), encryption]),
-        "a key changed its use"
-    );
+    assert!(next(&mut issuer, &[jwk("rsa"), encryption]), "a key changed its use");
     let mut renamed = jwk("rsa");
     renamed["kid"] = "renamed".into();
     assert!(next(&mut issuer, &[renamed]), "a key changed its name");
@@ -414,9 +383,7 @@ fn the_last_good_set_survives_a_restart() {
 
     let restored = |stored: LastGood, now: i64| {
         let mut issuer = Issuer::new();
-        let taken = issuer
-            .cache
-            .restore(set_of(&[jwk("rsa")]), stored, now * 1000);
+        let taken = issuer.cache.restore(set_of(&[jwk("rsa")]), stored, now * 1000);
         issuer.published = issuer.cache.snapshot();
         (issuer, taken)
     };
@@ -444,10 +411,7 @@ fn the_last_good_set_survives_a_restart() {
         2000,
     );
     assert!(taken, "a time from the future is now");
-    assert_eq!(
-        issuer.published.usable_until_ms(),
-        (2000 + 86_400 + 3600) * 1000
-    );
+    assert_eq!(issuer.published.usable_until_ms(), (2000 + 86_400 + 3600) * 1000);
     let mut late = Issuer::with(&["p256"]);
     assert!(
         !late.cache.restore(set_of(&[jwk("rsa")]), stored, 1_700_000),
@@ -485,10 +449,7 @@ fn health_remembers_keys_through_time() {
             )
         })
         .collect();
-    assert_eq!(
-        seen,
-        [(Some("rsa"), 0, 480_000, true), (Some("p256"), 0, 0, false)]
-    );
+    assert_eq!(seen, [(Some("rsa"), 0, 480_000, true), (Some("p256"), 0, 0, false)]);
     assert_eq!(health.refused[0].kid.as_deref(), Some("rsa_1024"));
     assert_eq!(health.epoch, 1);
 }

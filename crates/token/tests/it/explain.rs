@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use narthex_token::{
-    InspectedClaims, Inspection, Issuers, KeySet, Limits, Outcome, RequiredClaim, TrustedIssuer,
-    VerifyError, inspect,
+    InspectedClaims, Inspection, Issuers, KeySet, Limits, Outcome, RequiredClaim, TrustedIssuer, VerifyError, inspect,
 };
 use serde_json::json;
 
@@ -19,13 +18,7 @@ fn explain(token: &str, keys: Result<KeySet, VerifyError>) -> Inspection {
     }];
     let issuers = Issuers::new(vec![Arc::new(TrustedIssuer::new(policy).unwrap())]).unwrap();
     let keys = keys.map(Arc::new);
-    inspect(
-        token,
-        &issuers,
-        |_| keys.clone(),
-        &Limits::default(),
-        NOW_MS,
-    )
+    inspect(token, &issuers, |_| keys.clone(), &Limits::default(), NOW_MS)
 }
 
 /// One line per rule: the rule, and `ok`, the reason, or `-`.
@@ -57,11 +50,7 @@ fn expect(inspection: &Inspection, expected: [&str; 12]) {
         "audience",
         "required_claim `hd`",
     ];
-    let expected: Vec<(String, &str)> = rules
-        .iter()
-        .map(|rule| (*rule).to_owned())
-        .zip(expected)
-        .collect();
+    let expected: Vec<(String, &str)> = rules.iter().map(|rule| (*rule).to_owned()).zip(expected).collect();
     assert_eq!(outcomes(inspection), expected);
 }
 
@@ -79,17 +68,12 @@ fn a_good_token_passes_every_rule() {
         "`rsa` (RSA 2048), `rsa_other` (RSA 3072), `p256` (EC P-256), `p384` (EC P-384), `p521` (EC P-521), `ed25519` (Ed25519)"
     );
     assert_eq!(key.outcome, Outcome::Passed("matched by kid".to_owned()));
-    assert_eq!(
-        inspection.steps[6].outcome,
-        Outcome::Passed("in 3500 s".to_owned())
-    );
+    assert_eq!(inspection.steps[6].outcome, Outcome::Passed("in 3500 s".to_owned()));
 }
 
 #[test]
 fn it_goes_on_after_failed_claims() {
-    let token = rs256(&claims_with(
-        &json!({ "exp": 5, "nbf": "x", "aud": "other" }),
-    ));
+    let token = rs256(&claims_with(&json!({ "exp": 5, "nbf": "x", "aud": "other" })));
     let inspection = explain(&token, Ok(jwks()));
     expect(
         &inspection,
@@ -119,10 +103,7 @@ fn it_goes_on_after_failed_claims() {
 #[test]
 fn it_says_what_could_not_be_tried() {
     let good = rs256(&claims());
-    let unknown = explain(
-        &rs256_header(&json!({ "alg": "RS256", "kid": "nobody" })),
-        Ok(jwks()),
-    );
+    let unknown = explain(&rs256_header(&json!({ "alg": "RS256", "kid": "nobody" })), Ok(jwks()));
     expect(
         &unknown,
         [
@@ -142,12 +123,7 @@ fn it_says_what_could_not_be_tried() {
     );
     assert!(matches!(unknown.claims, InspectedClaims::Unproved(_)));
 
-    let unreachable = explain(
-        &good,
-        Err(VerifyError::KeysUnavailable {
-            retry_after_seconds: 7,
-        }),
-    );
+    let unreachable = explain(&good, Err(VerifyError::KeysUnavailable { retry_after_seconds: 7 }));
     assert_eq!(unreachable.error().unwrap().reason(), "keys.unavailable");
     assert!(matches!(unreachable.claims, InspectedClaims::Unproved(_)));
 
@@ -161,10 +137,7 @@ fn it_says_what_could_not_be_tried() {
     assert_eq!(forged.error().unwrap().reason(), "token.signature");
     assert!(matches!(forged.claims, InspectedClaims::Unproved(_)));
 
-    let stranger = explain(
-        &rs256(&claims_with(&json!({ "iss": "nobody" }))),
-        Ok(jwks()),
-    );
+    let stranger = explain(&rs256(&claims_with(&json!({ "iss": "nobody" }))), Ok(jwks()));
     let expected = [
         ("form", "ok"),
         ("algorithm", "ok"),
@@ -179,9 +152,6 @@ fn it_says_what_could_not_be_tried() {
     );
 
     let unreadable = explain("nonsense", Ok(jwks()));
-    assert_eq!(
-        outcomes(&unreadable),
-        [("form".to_owned(), "token.malformed")]
-    );
+    assert_eq!(outcomes(&unreadable), [("form".to_owned(), "token.malformed")]);
     assert!(matches!(unreadable.claims, InspectedClaims::Unreadable));
 }

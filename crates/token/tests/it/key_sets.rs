@@ -4,8 +4,7 @@ use narthex_token::{Algorithm, KeyKind, KeySet, KeySetError, KeySetLimits, Secre
 use serde_json::{Value, json};
 
 use crate::support::{
-    CERTIFICATE, NOW_MS, b64, check, claims, jwk, jwks, key_set_policy, reason, rs256, set_of,
-    stored,
+    CERTIFICATE, NOW_MS, b64, check, claims, jwk, jwks, key_set_policy, reason, rs256, set_of, stored,
 };
 
 #[test]
@@ -35,20 +34,12 @@ fn sets_are_bounded() {
     let limits = KeySetLimits::default();
     let hundred = json!({ "keys": vec![jwk("p256"); 100] }).to_string();
     assert_eq!(
-        KeySet::from_jwks(hundred.as_bytes(), &limits)
-            .unwrap()
-            .usable_count(),
+        KeySet::from_jwks(hundred.as_bytes(), &limits).unwrap().usable_count(),
         100
     );
     let too_many = json!({ "keys": vec![json!({}); 101] }).to_string();
     let error = KeySet::from_jwks(too_many.as_bytes(), &limits).unwrap_err();
-    assert_eq!(
-        error,
-        KeySetError::TooManyKeys {
-            count: 101,
-            limit: 100
-        }
-    );
+    assert_eq!(error, KeySetError::TooManyKeys { count: 101, limit: 100 });
     let padded = |bytes: usize| format!("{{\"keys\":[]}}{}", " ".repeat(bytes - 11));
     assert!(KeySet::from_jwks(padded(512 * 1024).as_bytes(), &limits).is_ok());
     let error = KeySet::from_jwks(padded(512 * 1024 + 1).as_bytes(), &limits).unwrap_err();
@@ -92,11 +83,7 @@ fn identity_is_numbers_name_and_use() {
         set_of(&[key]).keys().next().unwrap().identity
     };
     let plain = identity(&|_| ());
-    assert_eq!(
-        plain,
-        identity(&|key| key["use"] = "sig".into()),
-        "says nothing new"
-    );
+    assert_eq!(plain, identity(&|key| key["use"] = "sig".into()), "says nothing new");
     assert_eq!(
         plain,
         identity(&|key| {
@@ -123,12 +110,7 @@ fn a_sign_byte_in_the_modulus_does_no_harm() {
         .unwrap();
     key["n"] = b64(&[&[0], n.as_slice()].concat()).into();
     assert_eq!(
-        reason(&check(
-            &rs256(&claims()),
-            key_set_policy(),
-            set_of(&[key]),
-            NOW_MS
-        )),
+        reason(&check(&rs256(&claims()), key_set_policy(), set_of(&[key]), NOW_MS)),
         "ok"
     );
 }
@@ -138,15 +120,8 @@ fn secrets_are_as_long_as_the_hash() {
     let with = |length: usize, algorithms: &[Algorithm], rule| {
         KeySet::from_secrets(&[&vec![b'k'; length]], algorithms, rule).map(|set| set.usable_count())
     };
-    for (algorithm, needed_bytes) in [
-        (Algorithm::Hs256, 32),
-        (Algorithm::Hs384, 48),
-        (Algorithm::Hs512, 64),
-    ] {
-        assert_eq!(
-            with(needed_bytes, &[algorithm], SecretLength::Standard),
-            Ok(1)
-        );
+    for (algorithm, needed_bytes) in [(Algorithm::Hs256, 32), (Algorithm::Hs384, 48), (Algorithm::Hs512, 64)] {
+        assert_eq!(with(needed_bytes, &[algorithm], SecretLength::Standard), Ok(1));
         assert_eq!(
             with(needed_bytes - 1, &[algorithm], SecretLength::Standard),
             Err(KeySetError::SecretTooShort {
@@ -159,14 +134,7 @@ fn secrets_are_as_long_as_the_hash() {
         assert_eq!(with(1, &[algorithm], SecretLength::DangerShort), Ok(1));
     }
     // The longest hash of the list counts.
-    assert!(
-        with(
-            32,
-            &[Algorithm::Hs256, Algorithm::Hs512],
-            SecretLength::Standard
-        )
-        .is_err()
-    );
+    assert!(with(32, &[Algorithm::Hs256, Algorithm::Hs512], SecretLength::Standard).is_err());
     assert_eq!(
         with(0, &[Algorithm::Hs256], SecretLength::DangerShort),
         Err(KeySetError::SecretEmpty { position: 1 })
@@ -180,14 +148,8 @@ fn secrets_are_as_long_as_the_hash() {
     );
     let long = [b'k'; 64];
     for secrets in [&[][..], &[&long[..]; 3][..]] {
-        let error =
-            KeySet::from_secrets(secrets, &[Algorithm::Hs256], SecretLength::Standard).unwrap_err();
-        assert_eq!(
-            error,
-            KeySetError::SecretCount {
-                count: secrets.len()
-            }
-        );
+        let error = KeySet::from_secrets(secrets, &[Algorithm::Hs256], SecretLength::Standard).unwrap_err();
+        assert_eq!(error, KeySetError::SecretCount { count: secrets.len() });
     }
 }
 
@@ -209,20 +171,12 @@ fn a_single_key_says_why_it_cannot_be_used() {
         let error = KeySet::from_public_key_pem(&text).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}, not {expected}");
     }
-    assert_eq!(
-        KeySet::from_public_key_pem(CERTIFICATE)
-            .unwrap()
-            .usable_count(),
-        1
-    );
+    assert_eq!(KeySet::from_public_key_pem(CERTIFICATE).unwrap().usable_count(), 1);
 }
 
 #[test]
 fn a_key_set_does_not_print_its_secrets() {
     let secret = b"n33dle n33dle n33dle n33dle n33dle";
     let set = KeySet::from_secrets(&[secret], &[Algorithm::Hs256], SecretLength::Standard).unwrap();
-    assert_eq!(
-        format!("{set:?}"),
-        "KeySet { keys: [], secrets: 1, refused: [] }"
-    );
+    assert_eq!(format!("{set:?}"), "KeySet { keys: [], secrets: 1, refused: [] }");
 }

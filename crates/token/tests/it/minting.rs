@@ -7,8 +7,8 @@ use narthex_token::{Algorithm, SignError};
 use serde_json::{Value, json};
 
 use crate::support::{
-    CERTIFICATE, NOW_MS, RSA_SPKI, check, claims, ec_key, jwk, key_set_policy, mint, reason,
-    rsa_key, secret, set_of, stored,
+    CERTIFICATE, NOW_MS, RSA_SPKI, check, claims, ec_key, jwk, key_set_policy, mint, reason, rsa_key, secret, set_of,
+    stored,
 };
 
 fn foreign_tokens() -> Vec<(Algorithm, String)> {
@@ -49,10 +49,7 @@ fn deterministic_tokens_are_byte_identical_to_foreign_ones() {
             .map(|part| URL_SAFE_NO_PAD.decode(part).unwrap())
             .collect();
         for key in keys {
-            assert_eq!(
-                sign_compact(&segments[0], &segments[1], &key).unwrap(),
-                token
-            );
+            assert_eq!(sign_compact(&segments[0], &segments[1], &key).unwrap(), token);
             compared += 1;
         }
     }
@@ -64,29 +61,20 @@ fn es256_tokens_verify_with_the_published_half() {
     for name in ["p256", "p256_sec1"] {
         let key = SigningKey::from_pem(Algorithm::Es256, &stored(name)).unwrap();
         let mut public = Value::Object(key.public_jwk().unwrap());
-        assert_eq!(
-            (&public["x"], &public["y"]),
-            (&jwk("p256")["x"], &jwk("p256")["y"])
-        );
+        assert_eq!((&public["x"], &public["y"]), (&jwk("p256")["x"], &jwk("p256")["y"]));
         let kid = key.thumbprint().unwrap();
         public["kid"] = kid.clone().into();
         let token = mint(&json!({ "alg": "ES256", "kid": kid }), &claims(), &key);
         let mut policy = key_set_policy();
         policy.algorithms = vec![Algorithm::Es256];
-        assert_eq!(
-            reason(&check(&token, policy, set_of(&[public]), NOW_MS)),
-            "ok"
-        );
+        assert_eq!(reason(&check(&token, policy, set_of(&[public]), NOW_MS)), "ok");
     }
 }
 
 #[test]
 fn rsa_keys_publish_their_numbers() {
     let public = rsa_key().public_jwk().unwrap();
-    assert_eq!(
-        (&public["n"], &public["e"]),
-        (&jwk("rsa")["n"], &jwk("rsa")["e"])
-    );
+    assert_eq!((&public["n"], &public["e"]), (&jwk("rsa")["n"], &jwk("rsa")["e"]));
     assert_eq!(public["alg"], "RS256");
     assert!(
         SigningKey::from_secret(Algorithm::Hs256, b"x")
@@ -101,19 +89,16 @@ fn thumbprints_are_those_of_rfc_7638() {
     // The members in lexicographic order and nothing else, hashed; computed here from the published half.
     use aws_lc_rs::digest::{SHA256, digest};
     let own = jwk("p256");
-    let text = format!(
-        r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#,
-        own["x"], own["y"]
-    );
+    let text = format!(r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#, own["x"], own["y"]);
     let expected = URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()).as_ref());
     assert_eq!(ec_key().thumbprint().unwrap(), expected);
 }
 
 #[test]
 fn a_key_that_cannot_sign_says_why() {
-    let encrypted =
-        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAQID\n-----END ENCRYPTED PRIVATE KEY-----";
-    let old_encrypted = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAQID\n-----END RSA PRIVATE KEY-----";
+    let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAQID\n-----END ENCRYPTED PRIVATE KEY-----";
+    let old_encrypted =
+        "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nAQID\n-----END RSA PRIVATE KEY-----";
     let glued = stored("rsa").replace('\n', "\\n");
     let cases: [(Algorithm, &str, &str); 13] = [
         (Algorithm::Rs256, "", "no PEM block"),
@@ -127,11 +112,7 @@ fn a_key_that_cannot_sign_says_why() {
         (Algorithm::Rs256, &stored("p256"), "not RSA"),
         (Algorithm::Es256, &stored("rsa"), "an RSA key"),
         (Algorithm::Es256, &stored("p384"), "not a P-256 key"),
-        (
-            Algorithm::Hs256,
-            &stored("rsa"),
-            "HS256 cannot sign with a private key",
-        ),
+        (Algorithm::Hs256, &stored("rsa"), "HS256 cannot sign with a private key"),
         (Algorithm::Ps256, &stored("rsa"), "cannot sign with PS256"),
     ];
     for (algorithm, pem, expected) in cases {

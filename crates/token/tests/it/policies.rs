@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use narthex_token::{
-    Algorithm, IssuerPolicy, IssuerStatus, Issuers, Limits, PolicyError, RequiredClaim,
-    TrustedIssuer, danger, parse,
+    Algorithm, IssuerPolicy, IssuerStatus, Issuers, Limits, PolicyError, RequiredClaim, TrustedIssuer, danger, parse,
 };
 use serde_json::{Value, json};
 
 use crate::support::{
-    ISSUER, NOW_MS, check_among, claims, claims_with, hs256, jwk, jwks, key_set_policy, mint,
-    reason, rs256, rs256_header, rsa_key, secret_policy, secret_set, set_of,
+    ISSUER, NOW_MS, check_among, claims, claims_with, hs256, jwk, jwks, key_set_policy, mint, reason, rs256,
+    rs256_header, rsa_key, secret_policy, secret_set, set_of,
 };
 
 fn problems(change: impl FnOnce(&mut IssuerPolicy)) -> Vec<PolicyError> {
@@ -63,10 +62,7 @@ fn every_problem_is_reported_at_once() {
             one_of: Vec::new(),
         }];
     });
-    let bad = |field| PolicyError::BadEntry {
-        name: name(),
-        field,
-    };
+    let bad = |field| PolicyError::BadEntry { name: name(), field };
     let range = |field, seconds, seconds_max| PolicyError::OutOfRange {
         name: name(),
         field,
@@ -119,9 +115,7 @@ fn issuers_do_not_clash() {
         error,
         [
             clash("a", "b"),
-            PolicyError::NameTaken {
-                name: "a".to_owned()
-            },
+            PolicyError::NameTaken { name: "a".to_owned() },
             clash("b", "a")
         ]
     );
@@ -242,12 +236,7 @@ fn types_of_token_are_a_list() {
             header["typ"] = typ.clone();
         }
         assert_eq!(
-            reason(&check_among(
-                &rs256_header(&header),
-                &issuers,
-                &keys,
-                NOW_MS
-            )),
+            reason(&check_among(&rs256_header(&header), &issuers, &keys, NOW_MS)),
             expected,
             "{typ}"
         );
@@ -268,17 +257,11 @@ fn a_tool_may_leave_issuer_and_audience_open() {
         )
     };
     assert_eq!(
-        verify(
-            &open,
-            &claims_with(&json!({ "iss": "anybody", "aud": null }))
-        ),
+        verify(&open, &claims_with(&json!({ "iss": "anybody", "aud": null }))),
         "ok"
     );
     assert_eq!(verify(&open, &claims_with(&json!({ "iss": null }))), "ok");
-    assert_eq!(
-        verify(&open, &claims_with(&json!({ "iss": 5 }))),
-        "token.claim_invalid"
-    );
+    assert_eq!(verify(&open, &claims_with(&json!({ "iss": 5 }))), "token.claim_invalid");
     // What is named is checked.
     policy.issuer = Some(ISSUER.to_owned());
     policy.audiences = vec!["me".to_owned()];

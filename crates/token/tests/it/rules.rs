@@ -4,16 +4,13 @@ use narthex_token::{Algorithm, IssuerPolicy, RequiredClaim, VerifyError};
 use serde_json::{Value, json};
 
 use crate::support::{
-    AUDIENCE, EXPIRES_AT, ISSUED_AT, NOW_MS, check, claims, claims_with, jwk, jwks, key_set_policy,
-    mint, reason, rs256, rs256_header, rsa_key, secret_set, set_of, usual,
+    AUDIENCE, EXPIRES_AT, ISSUED_AT, NOW_MS, check, claims, claims_with, jwk, jwks, key_set_policy, mint, reason,
+    rs256, rs256_header, rsa_key, secret_set, set_of, usual,
 };
 
 #[test]
 fn verified_claims_carry_what_was_proved() {
-    let verified = usual(&rs256(&claims_with(
-        &json!({ "nbf": 1_700_000_000.25, "jti": "id" }),
-    )))
-    .unwrap();
+    let verified = usual(&rs256(&claims_with(&json!({ "nbf": 1_700_000_000.25, "jti": "id" })))).unwrap();
     assert_eq!(verified.issuer(), "corp");
     assert_eq!(verified.header()["typ"], "JWT");
     assert_eq!(verified.claims()["sub"], "somebody");
@@ -37,17 +34,11 @@ fn the_order_of_members_is_kept() {
 #[test]
 fn the_future_is_refused_beyond_the_leeway() {
     let now = NOW_MS / 1000;
-    for (claim, refusal) in [
-        ("nbf", "token.not_yet_valid"),
-        ("iat", "token.issued_in_future"),
-    ] {
+    for (claim, refusal) in [("nbf", "token.not_yet_valid"), ("iat", "token.issued_in_future")] {
         for (seconds, expected) in [
             (json!(now), "ok"),
             (json!(now + 60), "ok"),
-            (
-                json!(f64::from(i32::try_from(now).unwrap()) + 60.5),
-                refusal,
-            ),
+            (json!(f64::from(i32::try_from(now).unwrap()) + 60.5), refusal),
             (json!(now + 61), refusal),
             (json!(-1_000_000), "ok"),
         ] {
@@ -72,10 +63,7 @@ fn a_token_may_be_too_old_before_it_expires() {
     assert_eq!(at(0, &claims()), "ok");
     assert_eq!(at(360, &claims()), "ok");
     assert_eq!(at(361, &claims()), "token.too_old");
-    assert_eq!(
-        at(0, &claims_with(&json!({ "iat": null }))),
-        "token.claim_missing"
-    );
+    assert_eq!(at(0, &claims_with(&json!({ "iat": null }))), "token.claim_missing");
 }
 
 #[test]
@@ -86,20 +74,12 @@ fn audience_claims_are_the_ones_that_are_listed() {
         (json!({ "aud": null, "client_id": AUDIENCE }), "ok"),
         (json!({ "aud": "other", "client_id": AUDIENCE }), "ok"),
         (json!({}), "ok"),
-        (
-            json!({ "aud": null, "client_id": "other" }),
-            "token.audience",
-        ),
+        (json!({ "aud": null, "client_id": "other" }), "token.audience"),
         (json!({ "aud": null }), "token.audience"),
         (json!({ "client_id": 5 }), "token.claim_invalid"),
     ] {
         assert_eq!(
-            reason(&check(
-                &rs256(&claims_with(&changes)),
-                policy.clone(),
-                jwks(),
-                NOW_MS
-            )),
+            reason(&check(&rs256(&claims_with(&changes)), policy.clone(), jwks(), NOW_MS)),
             expected,
             "{changes}"
         );
@@ -150,12 +130,7 @@ fn required_claims_have_one_of_their_values() {
         ),
     ] {
         assert_eq!(
-            reason(&check(
-                &rs256(&claims_with(&changes)),
-                policy.clone(),
-                jwks(),
-                NOW_MS
-            )),
+            reason(&check(&rs256(&claims_with(&changes)), policy.clone(), jwks(), NOW_MS)),
             expected,
             "{changes}"
         );
@@ -186,10 +161,7 @@ fn several_keys_of_one_name_are_told_apart() {
     // Tried, but not without end.
     let mut keys = vec![named("rsa_other"); 4];
     keys.push(named("rsa"));
-    assert_eq!(
-        reason(&check(&token, policy, set_of(&keys), NOW_MS)),
-        "token.signature"
-    );
+    assert_eq!(reason(&check(&token, policy, set_of(&keys), NOW_MS)), "token.signature");
 }
 
 #[test]
@@ -217,9 +189,7 @@ fn shared_secrets_need_no_name_and_can_be_rotated() {
     use narthex_token::{KeySet, SecretLength};
     let old = [1_u8; 32];
     let new = [2_u8; 32];
-    let set = |secrets: &[&[u8]]| {
-        KeySet::from_secrets(secrets, &[Algorithm::Hs256], SecretLength::Standard).unwrap()
-    };
+    let set = |secrets: &[&[u8]]| KeySet::from_secrets(secrets, &[Algorithm::Hs256], SecretLength::Standard).unwrap();
     let key = narthex_token::sign::SigningKey::from_secret(Algorithm::Hs256, &old).unwrap();
     let policy = IssuerPolicy::shared_secret("corp", claims()["iss"].as_str().map(str::to_owned));
     for header in [
@@ -241,8 +211,7 @@ fn shared_secrets_need_no_name_and_can_be_rotated() {
 #[test]
 fn messages_say_what_to_do() {
     let text = |answer: Result<_, VerifyError>| answer.err().unwrap().to_string();
-    let shown =
-        |token: &str, policy: IssuerPolicy| text(check(token, policy, jwks(), NOW_MS).map(drop));
+    let shown = |token: &str, policy: IssuerPolicy| text(check(token, policy, jwks(), NOW_MS).map(drop));
     let mut choosy = key_set_policy();
     choosy.required_claims = vec![RequiredClaim {
         claim: "hd".to_owned(),
@@ -275,24 +244,15 @@ fn messages_say_what_to_do() {
             "no key for this token: it names no key and fits more than one key; let the issuer set `kid`",
         ),
         (
-            shown(
-                &rs256(&claims_with(&json!({ "aud": "x" }))),
-                key_set_policy(),
-            ),
+            shown(&rs256(&claims_with(&json!({ "aud": "x" }))), key_set_policy()),
             "the token is for another audience: `aud` must name one of `https://api.example`",
         ),
         (
-            shown(
-                &rs256(&claims_with(&json!({ "exp": null }))),
-                key_set_policy(),
-            ),
+            shown(&rs256(&claims_with(&json!({ "exp": null }))), key_set_policy()),
             "claim `exp` is missing; the token carries `iss`, `aud`, `sub`, `iat`",
         ),
         (
-            shown(
-                &rs256(&claims_with(&json!({ "exp": "1" }))),
-                key_set_policy(),
-            ),
+            shown(&rs256(&claims_with(&json!({ "exp": "1" }))), key_set_policy()),
             "claim `exp` must be a number of seconds since 1970 (not milliseconds) before the year 10000",
         ),
         (

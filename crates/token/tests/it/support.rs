@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use narthex_token::sign::{SigningKey, sign_compact};
 use narthex_token::{
-    Algorithm, InspectedClaims, IssuerPolicy, Issuers, KeySet, KeySetLimits, Limits, SecretLength,
-    TrustedIssuer, VerifiedClaims, VerifyError, inspect, parse,
+    Algorithm, InspectedClaims, IssuerPolicy, Issuers, KeySet, KeySetLimits, Limits, SecretLength, TrustedIssuer,
+    VerifiedClaims, VerifyError, inspect, parse,
 };
 use serde_json::{Value, json};
 
@@ -126,12 +126,7 @@ pub(crate) fn hs256(claims: &Value) -> String {
 }
 
 /// A token whose HMAC is made with any bytes, as an attacker would.
-pub(crate) fn hmac_forged(
-    algorithm: &str,
-    header: &Value,
-    claims: &Value,
-    secret: &[u8],
-) -> String {
+pub(crate) fn hmac_forged(algorithm: &str, header: &Value, claims: &Value, secret: &[u8]) -> String {
     let hash = match algorithm {
         "HS384" => hmac::HMAC_SHA384,
         "HS512" => hmac::HMAC_SHA512,

@@ -4,8 +4,7 @@ use narthex_token::{Algorithm, KeySet, VerifiedClaims, VerifyError};
 use serde_json::Value;
 
 use crate::support::{
-    CERTIFICATE, NOW_MS, RSA_PKCS1, RSA_SPKI, check, jwk, jwks, key_set_policy, secret_policy,
-    secret_set, set_of,
+    CERTIFICATE, NOW_MS, RSA_PKCS1, RSA_SPKI, check, jwk, jwks, key_set_policy, secret_policy, secret_set, set_of,
 };
 
 struct Vector {
@@ -27,12 +26,7 @@ fn vectors() -> (Value, Vec<Vector>) {
         for vector in file["vectors"].as_array().unwrap() {
             let text = |member: &str| vector[member].as_str().unwrap().to_owned();
             all.push(Vector {
-                case: format!(
-                    "{} {} {}",
-                    file["generator"],
-                    text("case"),
-                    text("algorithm")
-                ),
+                case: format!("{} {} {}", file["generator"], text("case"), text("algorithm")),
                 algorithm: text("algorithm").parse().unwrap(),
                 key: text("key"),
                 token: text("token"),
@@ -65,35 +59,19 @@ fn keys_for(vector: &Vector) -> KeySet {
 fn every_foreign_token_verifies() {
     let (claims, vectors) = vectors();
     for vector in &vectors {
-        let verified = verify(vector, keys_for(vector))
-            .unwrap_or_else(|error| panic!("{}: {error}", vector.case));
-        assert_eq!(
-            Value::Object(verified.claims().clone()),
-            claims,
-            "{}",
-            vector.case
-        );
+        let verified = verify(vector, keys_for(vector)).unwrap_or_else(|error| panic!("{}: {error}", vector.case));
+        assert_eq!(Value::Object(verified.claims().clone()), claims, "{}", vector.case);
         let expected = match () {
             () if vector.key == "secret" => "secret",
-            () if vector.case.contains("x5t#S256") || vector.case.contains("both thumbprints") => {
-                "x5t#S256"
-            }
+            () if vector.case.contains("x5t#S256") || vector.case.contains("both thumbprints") => "x5t#S256",
             () if vector.case.contains("x5t") => "x5t",
             () if vector.case.contains("no_kid") => "only_key",
             () => "kid",
         };
-        assert_eq!(
-            verified.key().matched_by().name(),
-            expected,
-            "{}",
-            vector.case
-        );
+        assert_eq!(verified.key().matched_by().name(), expected, "{}", vector.case);
     }
     for algorithm in Algorithm::ALL {
-        let count = vectors
-            .iter()
-            .filter(|vector| vector.algorithm == algorithm)
-            .count();
+        let count = vectors.iter().filter(|vector| vector.algorithm == algorithm).count();
         assert!(count >= 5, "{algorithm} has {count} vectors");
     }
 }
@@ -122,10 +100,7 @@ fn a_single_public_key_verifies_in_every_wrapping() {
             assert_eq!(verified.key().matched_by().name(), "only_key");
         }
     }
-    let by_thumbprint: Vec<&Vector> = vectors
-        .iter()
-        .filter(|vector| vector.case.contains("x5t"))
-        .collect();
+    let by_thumbprint: Vec<&Vector> = vectors.iter().filter(|vector| vector.case.contains("x5t")).collect();
     assert!(by_thumbprint.len() >= 12);
     for vector in by_thumbprint {
         assert!(
@@ -157,12 +132,7 @@ fn thumbprints_match_the_keys_own_member_in_any_spelling() {
             key[member] = own[member].clone();
             for (vector, _) in &spellings {
                 let verified = verify(vector, set_of(&[jwk("rsa_other"), key.clone()])).unwrap();
-                assert_eq!(
-                    verified.key().matched_by().name(),
-                    member,
-                    "{}",
-                    vector.case
-                );
+                assert_eq!(verified.key().matched_by().name(), member, "{}", vector.case);
             }
         }
     }

@@ -70,9 +70,10 @@ async fn role(admin: &Admin, role: KeyRole, organization: Option<&str>) -> Resul
             let (_, organization) = admin.organization(Action::WriteApiKeys, text).await?;
             Ok(ScopedRole::Organization(organization.id, OrganizationRole::Admin))
         }
-        (KeyRole::Viewer, Some(_)) => {
-            Err(ApiError::invalid("role", "a key for one organization has the role `admin` there"))
-        }
+        (KeyRole::Viewer, Some(_)) => Err(ApiError::invalid(
+            "role",
+            "a key for one organization has the role `admin` there",
+        )),
     }
 }
 
@@ -102,7 +103,10 @@ async fn make(
     let answer = |key| Created {
         location: location.clone(),
         version: None,
-        body: FreshApiKeyBody { about: about.clone(), key },
+        body: FreshApiKeyBody {
+            about: about.clone(),
+            key,
+        },
     };
     // SECURITY: what is remembered for `Idempotency-Key` holds no key.
     Ok((answer(Some(fresh.text().to_owned())).kept(), answer(None).kept()))

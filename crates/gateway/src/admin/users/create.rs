@@ -68,8 +68,15 @@ pub(crate) async fn create(admin: Admin, key: IdempotencyKey, body: Body<NewUser
             };
             let user = permit.directory().create_user(new, permit.by()).await?;
             let (location, version) = (format!("/api/v1/users/{}", user.id), user.version);
-            let body = UserBody::from(UserEntry { user, platform_role: PlatformRole::User });
-            Ok(Created { location, version: Some(version), body })
+            let body = UserBody::from(UserEntry {
+                user,
+                platform_role: PlatformRole::User,
+            });
+            Ok(Created {
+                location,
+                version: Some(version),
+                body,
+            })
         })
         .await
 }

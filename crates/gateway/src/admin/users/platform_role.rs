@@ -46,7 +46,10 @@ pub(crate) async fn grant(
 ) -> Result<axum::Json<GrantBody>, ApiError> {
     let permit = admin.permit(Action::WriteUsers, None)?;
     if body.role == PlatformRole::User {
-        return Err(ApiError::invalid("role", "everybody is a `user`; take the role away with `DELETE` instead"));
+        return Err(ApiError::invalid(
+            "role",
+            "everybody is a `user`; take the role away with `DELETE` instead",
+        ));
     }
     let new = NewGrant {
         id: GrantId::new(permit.now_ms(), &mut permit.ids()?),
@@ -73,6 +76,11 @@ pub(crate) async fn revoke(
 ) -> Result<StatusCode, ApiError> {
     let permit = admin.permit(Action::WriteUsers, None)?;
     let id = find(permit, &id).await?.user.id;
-    let closed = permit.directory().revoke_role(id, Scope::Platform, tidy::why(query.why)?, permit.by()).await?;
-    closed.map(|_| StatusCode::NO_CONTENT).ok_or(ApiError::Unknown { what: "role that was given by hand" })
+    let closed = permit
+        .directory()
+        .revoke_role(id, Scope::Platform, tidy::why(query.why)?, permit.by())
+        .await?;
+    closed.map(|_| StatusCode::NO_CONTENT).ok_or(ApiError::Unknown {
+        what: "role that was given by hand",
+    })
 }

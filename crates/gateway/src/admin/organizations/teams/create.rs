@@ -48,7 +48,9 @@ pub(crate) async fn create(
     }
     permit
         .once(key, digest, async {
-            let external_id = body.external_id.map(|id| ExternalId::new(id).map_err(ApiError::name("external_id")));
+            let external_id = body
+                .external_id
+                .map(|id| ExternalId::new(id).map_err(ApiError::name("external_id")));
             let new = NewTeam {
                 id: TeamId::new(permit.now_ms(), &mut permit.ids()?),
                 realm: organization.realm,
@@ -58,7 +60,11 @@ pub(crate) async fn create(
             };
             let team = permit.directory().create_team(new, permit.by()).await?;
             let location = format!("/api/v1/teams/{}", team.id);
-            Ok(Created { location, version: Some(team.version), body: TeamBody::from(team) })
+            Ok(Created {
+                location,
+                version: Some(team.version),
+                body: TeamBody::from(team),
+            })
         })
         .await
 }

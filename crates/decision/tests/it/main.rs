@@ -1,0 +1,3 @@
+//! Integration tests of the decision.
+
+mod matrix;

@@ -1,0 +1,15 @@
+//! The memory directory, which is the specification, passes the suite.
+
+mod concurrency;
+mod properties;
+
+use std::sync::Arc;
+
+use narthex_directory::Directory;
+use narthex_directory::memory::MemoryDirectory;
+
+async fn open() -> (Arc<dyn Directory>, ()) {
+    (Arc::new(MemoryDirectory::default()), ())
+}
+
+narthex_directory::conformance_suite!(crate::open);
