@@ -3,6 +3,7 @@
 mod completions;
 mod config;
 mod input;
+mod resources;
 mod screen;
 mod template;
 mod token;
@@ -58,6 +59,11 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
         Command::Completions { shell } => completions::run(shell),
         Command::Serve(args) => in_runtime(serve::run(args)),
         Command::Demo(args) => in_runtime(demo::run(args)),
+        command @ (Command::Organization(_)
+        | Command::User(_)
+        | Command::Team(_)
+        | Command::Grant(_)
+        | Command::Key(_)) => resources::run(command),
         _ => anyhow::bail!("this command is not wired yet"),
     }
 }

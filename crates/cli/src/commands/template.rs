@@ -1,9 +1,11 @@
 //! `narthex template eval`: a template, a context, a value.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use narthex_gateway::{Clock, random_bytes};
+use narthex_mint::Jwt;
 use narthex_template::{Document, Names, Scope, Template, Value, Zone};
 use serde_json::{Map, Value as Json};
 
@@ -67,11 +69,12 @@ fn told(value: Result<Value, String>) -> Option<Value> {
 /// the case.
 fn names(context: &Map<String, Json>) -> Names {
     let plain = Names::new(context.keys().filter(|name| *name != HEADERS));
-    if context.contains_key(HEADERS) {
+    let all = if context.contains_key(HEADERS) {
         plain.with_folded_root(HEADERS)
     } else {
         plain
-    }
+    };
+    all.with_function(Arc::new(Jwt))
 }
 
 fn context(path: &Path) -> anyhow::Result<Map<String, Json>> {

@@ -1,6 +1,7 @@
 //! `narthex token …`
 
 mod decode;
+mod sign;
 mod verify;
 
 use super::Answer;
@@ -10,7 +11,7 @@ use crate::args::TokenCommand;
 pub(super) fn run(command: TokenCommand) -> anyhow::Result<Answer> {
     match command {
         TokenCommand::Verify(args) => verify::run(args),
-        TokenCommand::Sign(_) => anyhow::bail!("this command is not wired yet"),
+        TokenCommand::Sign(args) => sign::run(args),
         TokenCommand::Decode(args) => decode::run(args),
     }
 }

@@ -10,7 +10,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    missing_docs,
+    clippy::indexing_slicing,
     reason = "a program for developers"
 )]
 
