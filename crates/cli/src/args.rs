@@ -10,8 +10,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use directory::{GrantCommand, KeyCommand, OrganizationCommand, TeamCommand, UserCommand};
-pub(crate) use token::TokenCommand;
+pub(crate) use directory::{
+    Common, GrantCommand, GrantScope, KeyCommand, ListPage, OrganizationCommand, OrganizationFields, TeamCommand, UserCommand,
+};
+pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
 
 /// Turns the JWT that a request carries into users, organizations, teams, roles and a decision.
 #[derive(Debug, Parser)]
@@ -136,10 +138,11 @@ pub(crate) enum TemplateCommand {
 
 /// `narthex template eval`
 #[derive(Debug, Args)]
+#[command(after_help = EVAL_EXAMPLES)]
 pub(crate) struct EvalArgs {
     /// The template, or `-` to read it from standard input.
     pub(crate) template: String,
-    /// A JSON object whose members are the names that the template may use.
+    /// A JSON object whose members are the names that the template may use. By default there are none.
     #[arg(long, value_name = "FILE")]
     pub(crate) context: Option<PathBuf>,
     /// What `now` and `timestamp` are, in milliseconds since 1970. By default the clock.
@@ -178,6 +181,15 @@ pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) output: Output,
 }
+
+const EVAL_EXAMPLES: &str = "\
+Examples:
+  echo '{\"payload\":{\"sub\":\"ann\"}}' > context.json
+  narthex template eval 'user {{payload.sub}}' --context context.json
+  narthex template eval --document '{\"iat\":\"{{timestamp}}\"}' --at 1700000000000
+
+Dates are printed as ISO 8601 text, bytes as base64, NaN as null. Exit codes: 0 a value, 1 an error, 2 the command
+line or the context is to blame, 3 nothing (undefined).";
 
 #[cfg(test)]
 mod tests {

@@ -4,10 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use narthex_directory::{Actor, By, Directory, NewOrganization, OrganizationId};
-use narthex_gateway::{Clock, IssuerKeys, IssuerRuntime, KeyEdges, KeySettings, NewIds, Runtime, TokenPlaces, TrustedProxies};
+use narthex_gateway::{
+    Clock, IssuerKeys, IssuerRuntime, KeyEdges, KeySettings, NewIds, RateLimiter, RouteRuntime, Runtime, StreamLimits,
+    TokenPlaces, TrustedProxies,
+};
 use narthex_token::{CacheSettings, Limits as TokenLimits};
 
-use crate::config::{Config, DeclaredOrganization, Issuer, Limits};
+use crate::config::{Config, DeclaredOrganization, Issuer, Limits, RouteSettings};
 
 /// The runtime of a configuration. Keys of issuers whose key source has not changed are taken over from `previous`, so
 /// that a reload asks nobody for what is known.
@@ -28,28 +31,67 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         issuers: config.trusted.clone(),
         by_name,
         routes: config.routes.clone(),
-        upstreams: settings.into_iter().map(|settings| settings.upstream).collect(),
+        route_settings: settings.into_iter().map(route).collect(),
+        rate: config.limits.rate.limit().map(RateLimiter::new),
         places,
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
-        token_limits: TokenLimits { token_bytes_max: usize::try_from(config.limits.token_bytes).unwrap_or(usize::MAX), ..TokenLimits::default() },
+        token_limits: TokenLimits {
+            token_bytes_max: usize::try_from(config.limits.token_bytes).unwrap_or(usize::MAX),
+            ..TokenLimits::default()
+        },
         owned_headers: Runtime::owned_headers(context.iter().map(String::as_str)),
     }
 }
 
+fn route(settings: RouteSettings) -> RouteRuntime {
+    let limits = StreamLimits {
+        idle: settings.idle_timeout,
+        body_bytes: settings.body_bytes,
+    };
+    RouteRuntime {
+        upstream: settings.upstream,
+        places: settings.places,
+        limits,
+    }
+}
+
 fn running(issuer: Issuer, keys: IssuerKeys) -> IssuerRuntime {
-    let Issuer { name, realm, trusted, mapping, policy, places, .. } = issuer;
-    IssuerRuntime { name, realm, trusted, keys, mapping, policy, places }
+    let Issuer {
+        name,
+        realm,
+        trusted,
+        mapping,
+        policy,
+        places,
+        ..
+    } = issuer;
+    IssuerRuntime {
+        name,
+        realm,
+        trusted,
+        keys,
+        mapping,
+        policy,
+        places,
+    }
 }
 
 fn keys(issuer: &Issuer, limits: &Limits, previous: Option<&Runtime>, edges: &KeyEdges) -> IssuerKeys {
-    let kept = previous.and_then(|runtime| runtime.by_name.get(issuer.name.as_str())).filter(|earlier| earlier.keys.source().is_same(&issuer.keys));
-    if let Some(earlier) = kept {
+    let stale_ms_max = i64::try_from(issuer.stale_max.as_millis()).unwrap_or(i64::MAX);
+    let mut settings = KeySettings {
+        cache: CacheSettings {
+            stale_ms_max,
+            ..CacheSettings::default()
+        },
+        ..KeySettings::default()
+    };
+    settings.fetch.total = limits.fetch_timeout;
+    settings.fetch.keys = usize::try_from(limits.keys).unwrap_or(usize::MAX);
+    settings.fetch.body_bytes = usize::try_from(limits.key_set_bytes).unwrap_or(usize::MAX);
+    let earlier = previous.and_then(|runtime| runtime.by_name.get(issuer.name.as_str()));
+    if let Some(earlier) = earlier.filter(|earlier| earlier.keys.keeps(&issuer.keys, &settings)) {
         return earlier.keys.clone();
     }
-    let stale_ms_max = i64::try_from(issuer.stale_max.as_millis()).unwrap_or(i64::MAX);
-    let mut settings = KeySettings { cache: CacheSettings { stale_ms_max, ..CacheSettings::default() }, ..KeySettings::default() };
-    settings.fetch.total = limits.fetch_timeout;
-    settings.fetch.body_bytes = usize::try_from(limits.key_set_bytes).unwrap_or(usize::MAX);
     let keys = IssuerKeys::new(issuer.name.as_str(), issuer.keys.clone(), edges.clone(), settings);
     keys.keep_fresh();
     keys
@@ -61,10 +103,16 @@ fn keys(issuer: &Issuer, limits: &Limits, previous: Option<&Runtime>, edges: &Ke
 ///
 /// What the store says, with the organization's name.
 pub(crate) async fn declare(config: &mut Config, directory: &dyn Directory, clock: &Clock) -> anyhow::Result<()> {
-    let by = By { actor: Actor::Configuration, at_ms: clock.now_ms() };
+    let by = By {
+        actor: Actor::Configuration,
+        at_ms: clock.now_ms(),
+    };
     let mut ids = NewIds::new()?;
     let declared = std::mem::take(&mut config.organizations);
-    let new: Vec<NewOrganization> = declared.iter().map(|organization| new(organization, OrganizationId::new(by.at_ms, &mut ids))).collect();
+    let new: Vec<NewOrganization> = declared
+        .iter()
+        .map(|organization| new(organization, OrganizationId::new(by.at_ms, &mut ids)))
+        .collect();
     directory.declare_organizations(new, by.clone()).await?;
     for organization in declared {
         let Some(logo) = organization.logo else { continue };

@@ -2,6 +2,11 @@
 
 mod completions;
 mod config;
+mod input;
+mod resources;
+mod screen;
+mod template;
+mod token;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -16,14 +21,31 @@ pub(crate) enum Answer {
     Yes,
     /// Refused, or: no.
     No,
+    /// The command line asks for something that makes no sense.
+    Misused,
+    /// A template gave nothing.
+    Nothing,
+}
+
+impl Answer {
+    /// The answer that an error amounts to.
+    pub(crate) fn of_error(error: &anyhow::Error) -> Self {
+        if error.is::<input::Misused>() {
+            Self::Misused
+        } else {
+            Self::No
+        }
+    }
 }
 
 impl From<Answer> for ExitCode {
     fn from(answer: Answer) -> Self {
         match answer {
             Answer::Yes => Self::SUCCESS,
-            // 2 is clap's: a command line that cannot be understood.
             Answer::No => Self::from(1),
+            // As clap's own: a command line that cannot be understood.
+            Answer::Misused => Self::from(2),
+            Answer::Nothing => Self::from(3),
         }
     }
 }
@@ -32,16 +54,26 @@ impl From<Answer> for ExitCode {
 pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
     match command {
         Command::Config(command) => config::run(command),
+        Command::Token(command) => token::run(command),
+        Command::Template(command) => template::run(command),
         Command::Completions { shell } => completions::run(shell),
         Command::Serve(args) => in_runtime(serve::run(args)),
         Command::Demo(args) => in_runtime(demo::run(args)),
+        command @ (Command::Organization(_)
+        | Command::User(_)
+        | Command::Team(_)
+        | Command::Grant(_)
+        | Command::Key(_)) => resources::run(command),
         _ => anyhow::bail!("this command is not wired yet"),
     }
 }
 
 /// Runs something that waits for sockets, on as many threads as there are cores.
 fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<Answer> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)?;
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)?;
     Ok(Answer::Yes)
 }
 
@@ -51,6 +83,12 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Writes a report to standard error.
+pub(crate) fn tell(report: &str) {
+    // Nobody is left to tell if this fails.
+    let _ = writeln!(io::stderr().lock(), "{}", report.trim_end());
 }
 
 /// Writes what went wrong to standard error.

@@ -32,8 +32,17 @@ struct Ports {
 
 impl Ports {
     fn from(public: u16) -> anyhow::Result<Self> {
-        let at = |offset: u16| public.checked_add(offset).context("the port is too high; the demo needs four in a row");
-        Ok(Self { public, admin: at(1)?, issuer: at(2)?, upstream: at(3)? })
+        let at = |offset: u16| {
+            public
+                .checked_add(offset)
+                .context("the port is too high; the demo needs four in a row")
+        };
+        Ok(Self {
+            public,
+            admin: at(1)?,
+            issuer: at(2)?,
+            upstream: at(3)?,
+        })
     }
 }
 
@@ -41,16 +50,28 @@ impl Ports {
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let ports = Ports::from(args.port)?;
     // Removed with everything in it when the demo ends.
-    let folder = tempfile::Builder::new().prefix("narthex-demo-").tempdir().context("no temporary folder for the demo")?;
+    let folder = tempfile::Builder::new()
+        .prefix("narthex-demo-")
+        .tempdir()
+        .context("no temporary folder for the demo")?;
     let store = args.store.unwrap_or_else(|| folder.path().join("demo.db"));
     let issuer_url = format!("http://127.0.0.1:{}", ports.issuer);
     let issuer = Arc::new(Issuer::new(issuer_url.clone(), AUDIENCE)?);
-    start(ports.issuer, Arc::clone(&issuer).router(), "the demo's identity provider").await?;
+    start(
+        ports.issuer,
+        Arc::clone(&issuer).router(),
+        "the demo's identity provider",
+    )
+    .await?;
     start(ports.upstream, upstream::router(), "the demo's application").await?;
     let text = configuration(ports, &issuer_url, &store);
     let path = folder.path().join("narthex.toml");
     std::fs::write(&path, &text).context("while writing the demo's configuration")?;
-    let running = serve::start(config::read_text("narthex.toml", text, &Surroundings::of_process(&path)), serve::Logging::Quiet).await?;
+    let running = serve::start(
+        config::read_text("narthex.toml", text, &Surroundings::of_process(&path)),
+        serve::Logging::Quiet,
+    )
+    .await?;
     let key = running.make_api_key("demo").await?;
     print(&welcome(ports, &issuer, &key, &path)?)?;
     running.until_stopped(None).await
@@ -58,14 +79,21 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
 
 async fn start(port: u16, router: Router, what: &'static str) -> anyhow::Result<()> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let listener = TcpListener::bind(address).await.with_context(|| format!("{what} cannot listen on {address}; choose other ports with `--port`"))?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("{what} cannot listen on {address}; choose other ports with `--port`"))?;
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(())
 }
 
 /// A configuration that a real one could begin from.
 fn configuration(ports: Ports, issuer_url: &str, store: &std::path::Path) -> String {
-    let Ports { public, admin, upstream, .. } = ports;
+    let Ports {
+        public,
+        admin,
+        upstream,
+        ..
+    } = ports;
     let store = store.display();
     format!(
         r#"# The demo's configuration. Start a real one from it, or from `narthex config default`.
@@ -124,7 +152,7 @@ upstream = "http://127.0.0.1:{upstream}"
     )
 }
 
-fn welcome(ports: Ports, issuer: &Issuer, key: &str, configuration: &PathBuf) -> anyhow::Result<String> {
+fn welcome(ports: Ports, issuer: &Issuer, key: &str, configuration: &std::path::Path) -> anyhow::Result<String> {
     let now_seconds = Clock::system().now_ms().div_euclid(1000);
     let admin = issuer.token("alice", "alice@example.com", &["superAdmin"], now_seconds)?;
     let member = issuer.token("bob", "bob@example.com", &["memberTag1"], now_seconds)?;

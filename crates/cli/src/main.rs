@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Ok(answer) => answer.into(),
         Err(error) => {
             commands::complain(&error);
-            commands::Answer::No.into()
+            commands::Answer::of_error(&error).into()
         }
     }
 }

@@ -8,16 +8,18 @@ use anyhow::Context as _;
 use narthex_directory::{Actor, ApiKey, ApiKeyId, By, Directory, Flush, PlatformRole, ScopedRole};
 use narthex_gateway::admin::FreshApiKey;
 use narthex_gateway::{
-    AssertionSettings, Clock, Event, Gateway, GatewaySettings, KeptKeys, KeyEdges, NewIds, ServerSettings, serve, serve_admin,
+    AssertionSettings, Clock, Event, FetchObserver, Gateway, GatewaySettings, KeptKeys, KeyEdges, Metrics, NewIds,
+    ServerSettings, serve, serve_admin,
 };
 use narthex_store::{Options, SqliteDirectory};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::args::ServeArgs;
 use crate::assemble;
-use crate::config::{self, Config, LogFormat, Paint, Reading, StoreLocation};
+use crate::config::{self, Config, LogFormat, LogLevel, Paint, Reading, StoreLocation};
 
 /// How often files are looked at for changes.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -38,7 +40,10 @@ pub(crate) enum Logging {
 /// What stopped the start.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let path = args.config.path;
-    start(config::read(&path)?, Logging::Configured).await?.until_stopped(Some(path)).await
+    start(config::read(&path)?, Logging::Configured)
+        .await?
+        .until_stopped(Some(path))
+        .await
 }
 
 /// A gateway with everything it needs, not yet serving.
@@ -62,24 +67,44 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     log(&config, logging);
     let clock = Clock::system();
     let directory = open(&config.store)?;
-    let edges = KeyEdges { store: Some(Arc::new(KeptKeys(Arc::clone(&directory)))), ..KeyEdges::new(clock.clone()) };
-    assemble::declare(&mut config, &*directory, &clock).await.context("while declaring the organizations of the configuration")?;
+    let metrics = Arc::new(Metrics::new());
+    let edges = KeyEdges {
+        store: Some(Arc::new(KeptKeys(Arc::clone(&directory)))),
+        observer: Some(Arc::clone(&metrics) as Arc<dyn FetchObserver>),
+        ..KeyEdges::new(clock.clone())
+    };
+    assemble::declare(&mut config, &*directory, &clock)
+        .await
+        .context("while declaring the organizations of the configuration")?;
     let runtime = assemble::runtime(&mut config, None, &edges, 1);
-    let gateway = Gateway::new(settings(&config), clock, directory, runtime).await?;
-    let public = TcpListener::bind(config.listen.public).await.with_context(|| format!("cannot listen on {} (`listen.public`)", config.listen.public))?;
-    let admin = TcpListener::bind(config.listen.admin).await.with_context(|| format!("cannot listen on {} (`listen.admin`)", config.listen.admin))?;
+    let gateway = Gateway::new(settings(&config), clock, directory, runtime, metrics).await?;
+    let public = TcpListener::bind(config.listen.public)
+        .await
+        .with_context(|| format!("cannot listen on {} (`listen.public`)", config.listen.public))?;
+    let admin = TcpListener::bind(config.listen.admin)
+        .await
+        .with_context(|| format!("cannot listen on {} (`listen.admin`)", config.listen.admin))?;
     let server = ServerSettings {
         head_bytes: usize::try_from(config.limits.header_bytes).unwrap_or(usize::MAX),
         head_timeout: config.limits.header_timeout,
+        connections: usize::try_from(config.limits.connections).unwrap_or(usize::MAX),
         grace: config.listen.shutdown_grace,
-        ..ServerSettings::default()
     };
-    Ok(Running { gateway, edges, public, admin, server, watched: config.watched })
+    Ok(Running {
+        gateway,
+        edges,
+        public,
+        admin,
+        server,
+        watched: config.watched,
+    })
 }
 
 /// The configuration, or everything that is wrong with it.
 fn usable(reading: Reading) -> anyhow::Result<Config> {
-    reading.into_config(Paint::of_stderr()).map_err(|report| anyhow::anyhow!("the configuration cannot be used\n\n{report}"))
+    reading
+        .into_config(Paint::of_stderr())
+        .map_err(|report| anyhow::anyhow!("the configuration cannot be used\n\n{report}"))
 }
 
 /// Opens the store that the configuration names.
@@ -89,7 +114,8 @@ fn usable(reading: Reading) -> anyhow::Result<Config> {
 /// What the store says, with its place.
 pub(crate) fn open(location: &StoreLocation) -> anyhow::Result<Arc<dyn Directory>> {
     let StoreLocation::Sqlite(path) = location;
-    let directory = SqliteDirectory::open(&Options::new(path)).with_context(|| format!("while opening the store `{}`", path.display()))?;
+    let directory = SqliteDirectory::open(&Options::new(path))
+        .with_context(|| format!("while opening the store `{}`", path.display()))?;
     Ok(Arc::new(directory))
 }
 
@@ -102,21 +128,35 @@ fn settings(config: &Config) -> GatewaySettings {
             rotation_ms: milliseconds(config.assertion.rotation),
         },
         upstream_connect_timeout: config.limits.connect_timeout,
-        ..GatewaySettings::default()
+        token_cache_bytes: config.cache.token_bytes,
+        account_cache_bytes: config.cache.account_bytes,
     }
 }
 
 fn log(config: &Config, logging: Logging) {
-    let level = match logging {
-        Logging::Configured => config.log.level.as_filter(),
-        Logging::Quiet => tracing::Level::WARN.into(),
+    let most = match logging {
+        Logging::Configured => level(config.log.level),
+        Logging::Quiet => LevelFilter::WARN,
     };
-    let builder = tracing_subscriber::fmt().with_max_level(level).with_writer(std::io::stderr).with_target(false);
+    let builder = tracing_subscriber::fmt()
+        .with_max_level(most)
+        .with_writer(std::io::stderr)
+        .with_target(false);
     // A second start in one process (a test) keeps the first one's log.
     let _ = match config.log.format {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
         LogFormat::Text => builder.try_init(),
     };
+}
+
+const fn level(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
 }
 
 impl Running {
@@ -133,7 +173,16 @@ impl Running {
             expires_at_ms: None,
             revoked_at_ms: None,
         };
-        self.gateway.directory.create_api_key(key, By { actor: Actor::CommandLine, at_ms }).await?;
+        self.gateway
+            .directory
+            .create_api_key(
+                key,
+                By {
+                    actor: Actor::CommandLine,
+                    at_ms,
+                },
+            )
+            .await?;
         Ok(fresh.text().to_owned())
     }
 
@@ -148,10 +197,27 @@ impl Running {
                 let _ = stopped.wait_for(|stop| *stop).await;
             }
         };
-        let Self { gateway, edges, public, admin, server, watched } = self;
+        let Self {
+            gateway,
+            edges,
+            public,
+            admin,
+            server,
+            watched,
+        } = self;
         tracing::info!(event = "started", public = %public.local_addr()?, admin = %admin.local_addr()?, "narthex is ready");
         let background = tokio::spawn(Arc::clone(&gateway).run_background());
-        let reload = configuration.map(|path| tokio::spawn(Reload { path, watched, gateway: Arc::clone(&gateway), edges }.run()));
+        let reload = configuration.map(|path| {
+            tokio::spawn(
+                Reload {
+                    path,
+                    watched,
+                    gateway: Arc::clone(&gateway),
+                    edges,
+                }
+                .run(),
+            )
+        });
         let admin = tokio::spawn(serve_admin(Arc::clone(&gateway), admin, told()));
         let public = tokio::spawn(serve(Arc::clone(&gateway), public, server, told()));
         wait_for_signal().await?;
@@ -196,15 +262,16 @@ impl Reload {
             tokio::select! {
                 _ = hangup.recv() => {}
                 _ = look.tick() => {
-                    let now = self.stamps();
-                    if now == seen {
+                    if self.stamps() == seen {
                         continue;
                     }
-                    seen = now;
                 }
             }
             if let Err(problems) = self.reload().await {
-                Event::ReloadRefused { problems: &format!("{problems:#}") }.tell(&self.gateway.metrics);
+                Event::ReloadRefused {
+                    problems: &format!("{problems:#}"),
+                }
+                .tell(&self.gateway.metrics);
             }
             seen = self.stamps();
         }
@@ -212,7 +279,9 @@ impl Reload {
 
     /// Takes the file into use, or leaves everything as it is and says why.
     async fn reload(&mut self) -> anyhow::Result<()> {
-        let mut config = config::read(&self.path)?.into_config(Paint::Plain).map_err(anyhow::Error::msg)?;
+        let mut config = config::read(&self.path)?
+            .into_config(Paint::Plain)
+            .map_err(anyhow::Error::msg)?;
         assemble::declare(&mut config, &*self.gateway.directory, &self.gateway.clock).await?;
         let previous = self.gateway.runtime.load_full();
         let runtime = assemble::runtime(&mut config, Some(&previous), &self.edges, previous.generation + 1);
@@ -223,7 +292,10 @@ impl Reload {
 
     /// What changes when a file does: its time and its length.
     fn stamps(&self) -> Vec<Option<(SystemTime, u64)>> {
-        std::iter::once(self.path.as_path()).chain(self.watched.iter().map(PathBuf::as_path)).map(stamp).collect()
+        std::iter::once(self.path.as_path())
+            .chain(self.watched.iter().map(PathBuf::as_path))
+            .map(stamp)
+            .collect()
     }
 }
 

@@ -78,7 +78,10 @@ impl Action {
 
     /// Whether an admin of an organization may do it there.
     const fn is_for_organization_admins(self) -> bool {
-        matches!(self, Self::ReadOrganization | Self::WriteOrganization | Self::ReadMembers | Self::WriteMembers)
+        matches!(
+            self,
+            Self::ReadOrganization | Self::WriteOrganization | Self::ReadMembers | Self::WriteMembers
+        )
     }
 }
 
@@ -104,10 +107,11 @@ impl Actor {
         self.scopes.iter().any(|scope| match scope {
             ActorScope::Platform(PlatformRole::Admin) => true,
             ActorScope::Platform(PlatformRole::Viewer) => action.is_reading(),
-            ActorScope::Platform(PlatformRole::User) => false,
             // SECURITY: an action that is about no organization is never an organization admin's.
-            ActorScope::Organization(own, OrganizationRole::Admin) => action.is_for_organization_admins() && organization == Some(*own),
-            ActorScope::Organization(..) => false,
+            ActorScope::Organization(own, OrganizationRole::Admin) => {
+                action.is_for_organization_admins() && organization == Some(*own)
+            }
+            ActorScope::Platform(PlatformRole::User) | ActorScope::Organization(..) => false,
         })
     }
 }

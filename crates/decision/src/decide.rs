@@ -2,8 +2,8 @@
 
 use narthex_directory::{GrantId, Membership, OrganizationBrief, OrganizationStatus, PlatformRole, Principal, Scope};
 
-use crate::route::{Match, Preflight, Requirement};
 use crate::Reason;
+use crate::route::{Match, Preflight, Requirement};
 
 /// Whether a request may pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,14 +55,22 @@ impl From<&OrganizationBrief> for OrganizationFacts {
 /// whose token was bad never gets here.
 pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: &OrganizationFacts) -> Decision {
     if matched.preflight == Preflight::Yes {
-        return Decision::Allow(Permit { rule: Requirement::Public, organization: None, grants: Vec::new() });
+        return Decision::Allow(Permit {
+            rule: Requirement::Public,
+            organization: None,
+            grants: Vec::new(),
+        });
     }
     let required = &matched.route.spec.require;
     let membership = principal.and_then(|principal| principal.membership(matched.organization?));
     let open = membership.filter(|membership| membership.status == OrganizationStatus::Active);
     for rule in required {
         if let Some(grants) = satisfied(*rule, principal, open) {
-            return Decision::Allow(Permit { rule: *rule, organization: open.cloned(), grants });
+            return Decision::Allow(Permit {
+                rule: *rule,
+                organization: open.cloned(),
+                grants,
+            });
         }
     }
     let reason = match principal {
@@ -70,15 +78,22 @@ pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: 
         Some(_) if matched.route.names_organization() => organization_reason(membership, organization),
         Some(_) => Reason::PlatformRole,
     };
-    Decision::Deny(Denial { reason, required: required.clone() })
+    Decision::Deny(Denial {
+        reason,
+        required: required.clone(),
+    })
 }
 
 /// The grants by which a requirement holds, or `None` if it does not.
 fn satisfied(rule: Requirement, principal: Option<&Principal>, open: Option<&Membership>) -> Option<Vec<GrantId>> {
     match (rule, principal) {
         (Requirement::Public, _) | (Requirement::Authenticated, Some(_)) => Some(Vec::new()),
-        (Requirement::Organization(role), Some(_)) => open.filter(|membership| membership.role >= role).map(|membership| membership.grants.clone()),
-        (Requirement::Platform(role), Some(principal)) => (principal.platform_role() >= role).then(|| platform_grants(principal)),
+        (Requirement::Organization(role), Some(_)) => open
+            .filter(|membership| membership.role >= role)
+            .map(|membership| membership.grants.clone()),
+        (Requirement::Platform(role), Some(principal)) => {
+            (principal.platform_role() >= role).then(|| platform_grants(principal))
+        }
         (_, None) => None,
     }
 }
@@ -87,12 +102,19 @@ fn platform_grants(principal: &Principal) -> Vec<GrantId> {
     if principal.platform_role() == PlatformRole::User {
         return Vec::new();
     }
-    principal.grants().iter().filter(|grant| grant.scope() == Scope::Platform).map(|grant| grant.id).collect()
+    principal
+        .grants()
+        .iter()
+        .filter(|grant| grant.scope() == Scope::Platform)
+        .map(|grant| grant.id)
+        .collect()
 }
 
 fn organization_reason(membership: Option<&Membership>, organization: &OrganizationFacts) -> Reason {
     match (membership.map(|membership| membership.status), organization) {
-        (Some(OrganizationStatus::Suspended), _) | (None, OrganizationFacts::Known(OrganizationStatus::Suspended)) => Reason::OrganizationSuspended,
+        (Some(OrganizationStatus::Suspended), _) | (None, OrganizationFacts::Known(OrganizationStatus::Suspended)) => {
+            Reason::OrganizationSuspended
+        }
         (None, OrganizationFacts::Unknown) => Reason::OrganizationUnknown,
         _ => Reason::OrganizationRole,
     }

@@ -52,8 +52,12 @@ pub fn is_identity_header(name: &str) -> bool {
 /// Whether a header tells a server where a request "really" came from or went to: believed only from trusted proxies,
 /// and otherwise removed before a request is passed on.
 pub fn is_forwarding_header(name: &str) -> bool {
-    ["x-forwarded-", "x-original-", "x-envoy-"].iter().any(|prefix| spelled_like(name, prefix))
-        || ["forwarded", "x-rewrite-url", "x-real-ip"].iter().any(|whole| name.len() == whole.len() && spelled_like(name, whole))
+    ["x-forwarded-", "x-original-", "x-envoy-"]
+        .iter()
+        .any(|prefix| spelled_like(name, prefix))
+        || ["forwarded", "x-rewrite-url", "x-real-ip"]
+            .iter()
+            .any(|whole| name.len() == whole.len() && spelled_like(name, whole))
 }
 
 /// Whether `name` begins with `prefix` when case is ignored and `_` and `.` count as `-`.
@@ -75,14 +79,20 @@ impl IdentityHeaders {
     /// Nothing but `X-Narthex-Decision: allow`, which an allowed request always carries.
     pub fn new() -> Self {
         let mut set = HeaderMap::with_capacity(16);
-        set.insert(HeaderName::from_static("x-narthex-decision"), HeaderValue::from_static("allow"));
+        set.insert(
+            HeaderName::from_static("x-narthex-decision"),
+            HeaderValue::from_static("allow"),
+        );
         Self { set }
     }
 
     /// Sets `X-Narthex-NAME`. An empty value sets nothing: "not given" and "empty" are the same to an application.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
-        debug_assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "header names here are lower case");
+        debug_assert!(
+            name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'),
+            "header names here are lower case"
+        );
         self.insert(name, value);
         self
     }
@@ -123,19 +133,36 @@ mod tests {
     /// Every spelling that some server folds into ours.
     #[test]
     fn sec_header_alias() {
-        for name in ["x-narthex-user", "X-Narthex-User", "x_narthex_user", "X.Narthex.User", "x-narthex_user", "X_NARTHEX-CONTEXT.a", "x-narthex-", "x-narthex-anything"] {
+        for name in [
+            "x-narthex-user",
+            "X-Narthex-User",
+            "x_narthex_user",
+            "X.Narthex.User",
+            "x-narthex_user",
+            "X_NARTHEX-CONTEXT.a",
+            "x-narthex-",
+            "x-narthex-anything",
+        ] {
             assert!(is_identity_header(name), "{name}");
         }
         for name in ["x-narthe", "x-narthexuser", "authorization", "my-x-narthex-user"] {
             assert!(!is_identity_header(name), "{name}");
         }
         let mut headers = HeaderMap::new();
-        for name in ["x-narthex-user", "x_narthex_user", "x.narthex.role", "x-narthex-unknown"] {
+        for name in [
+            "x-narthex-user",
+            "x_narthex_user",
+            "x.narthex.role",
+            "x-narthex-unknown",
+        ] {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static("root"));
             headers.append(HeaderName::from_static(name), HeaderValue::from_static("root2"));
         }
         headers.insert("x-other", HeaderValue::from_static("kept"));
-        IdentityHeaders::new().with("user", "01abc").into_patch().apply(&mut headers);
+        IdentityHeaders::new()
+            .with("user", "01abc")
+            .into_patch()
+            .apply(&mut headers);
         assert_eq!(headers.get_all("x-narthex-user").iter().collect::<Vec<_>>(), ["01abc"]);
         assert_eq!(headers.len(), 3, "{headers:?}");
         assert!(headers.contains_key("x-other"));
@@ -146,13 +173,25 @@ mod tests {
     fn sec_header_absent() {
         let mut headers = HeaderMap::new();
         headers.insert("x-narthex-email", HeaderValue::from_static("root@example.com"));
-        IdentityHeaders::new().with("email", "").into_patch().apply(&mut headers);
+        IdentityHeaders::new()
+            .with("email", "")
+            .into_patch()
+            .apply(&mut headers);
         assert!(!headers.contains_key("x-narthex-email"));
     }
 
     #[test]
     fn forwarding_headers_are_known_in_every_spelling() {
-        for name in ["x-forwarded-for", "X_Forwarded_Uri", "x-original-url", "x-rewrite-url", "X-Envoy-Original-Path", "forwarded", "x.forwarded.proto", "x-real-ip"] {
+        for name in [
+            "x-forwarded-for",
+            "X_Forwarded_Uri",
+            "x-original-url",
+            "x-rewrite-url",
+            "X-Envoy-Original-Path",
+            "forwarded",
+            "x.forwarded.proto",
+            "x-real-ip",
+        ] {
             assert!(is_forwarding_header(name), "{name}");
         }
         for name in ["forwarded-by", "x-rewrite-urls", "host"] {

@@ -95,15 +95,16 @@ fn refuse_characters(raw: &[u8]) -> Result<(), PathProblem> {
             b'#' | b'?' => return Err(PathProblem::Delimiter),
             0..=0x20 | 0x7f => return Err(PathProblem::Control),
             b'%' => {
-                let (Some(high), Some(low)) = (bytes.next().and_then(hex), bytes.next().and_then(hex)) else {
+                let (Some(high), Some(low)) =
+                    (bytes.next().copied().and_then(hex), bytes.next().copied().and_then(hex))
+                else {
                     return Err(PathProblem::BrokenEncoding);
                 };
                 match high << 4 | low {
-                    // SECURITY: decoded once by the application, any of these would move a boundary.
-                    b'/' | b'\\' | b'.' | b';' | b'?' => return Err(PathProblem::EncodedDelimiter),
+                    // SECURITY: decoded once by the application, any of these would move a boundary; and `%25` is a
+                    // percent sign that a second decoding would act on.
+                    b'/' | b'\\' | b'.' | b';' | b'?' | b'%' => return Err(PathProblem::EncodedDelimiter),
                     b'#' => return Err(PathProblem::Delimiter),
-                    // SECURITY: `%25` is a percent sign that a second decoding would act on.
-                    b'%' => return Err(PathProblem::EncodedDelimiter),
                     0..=0x1f | 0x7f => return Err(PathProblem::Control),
                     0x80.. => decoded_non_ascii = true,
                     _ => {}
@@ -118,11 +119,11 @@ fn refuse_characters(raw: &[u8]) -> Result<(), PathProblem> {
     Ok(())
 }
 
-const fn hex(digit: &u8) -> Option<u8> {
-    match *digit {
-        b'0'..=b'9' => Some(*digit - b'0'),
-        b'a'..=b'f' => Some(*digit - b'a' + 10),
-        b'A'..=b'F' => Some(*digit - b'A' + 10),
+const fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
         _ => None,
     }
 }
@@ -134,8 +135,22 @@ mod tests {
 
     #[test]
     fn plain_paths_pass_unchanged() {
-        for path in ["/", "/v1/algo/acme/echo/1.0", "/a/", "/a.b/..c/d..", "/caf%C3%A9", "/café", "/a:b@c!$&'()*+,=~", "/a%20b", "/..."] {
-            assert_eq!(RequestPath::parse(path.as_bytes()).map(RequestPath::as_str), Ok(path), "{path}");
+        for path in [
+            "/",
+            "/v1/algo/acme/echo/1.0",
+            "/a/",
+            "/a.b/..c/d..",
+            "/caf%C3%A9",
+            "/café",
+            "/a:b@c!$&'()*+,=~",
+            "/a%20b",
+            "/...",
+        ] {
+            assert_eq!(
+                RequestPath::parse(path.as_bytes()).map(RequestPath::as_str),
+                Ok(path),
+                "{path}"
+            );
         }
     }
 
@@ -188,7 +203,12 @@ mod tests {
             (b"/a%c0%afb", PathProblem::NotUtf8),
         ];
         for (path, problem) in table {
-            assert_eq!(RequestPath::parse(path), Err(*problem), "{}", String::from_utf8_lossy(path));
+            assert_eq!(
+                RequestPath::parse(path),
+                Err(*problem),
+                "{}",
+                String::from_utf8_lossy(path)
+            );
         }
         assert_eq!(RequestPath::parse(&[b'/'; 8193]), Err(PathProblem::TooLong));
     }

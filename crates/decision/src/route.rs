@@ -83,14 +83,26 @@ impl Route {
 
     /// Whether any requirement speaks of the organization in the path.
     pub fn names_organization(&self) -> bool {
-        self.spec.require.iter().any(|requirement| matches!(requirement, Requirement::Organization(_)))
+        self.spec
+            .require
+            .iter()
+            .any(|requirement| matches!(requirement, Requirement::Organization(_)))
     }
 
     fn serves(&self, method: &Method, host: Option<&str>) -> bool {
         let method_fits = self.spec.methods.is_empty()
-            || self.spec.methods.iter().any(|allowed| allowed == method || (allowed == Method::GET && method == Method::HEAD));
+            || self
+                .spec
+                .methods
+                .iter()
+                .any(|allowed| allowed == method || (allowed == Method::GET && method == Method::HEAD));
         let host_fits = self.spec.hosts.is_empty()
-            || host.is_some_and(|host| self.spec.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(without_port(host))));
+            || host.is_some_and(|host| {
+                self.spec
+                    .hosts
+                    .iter()
+                    .any(|allowed| allowed.eq_ignore_ascii_case(without_port(host)))
+            });
         method_fits && host_fits
     }
 }
@@ -98,7 +110,11 @@ impl Route {
 /// `example.com:8443` and `[::1]:80` without the port.
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) => name,
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>
+        {
+            name
+        }
         _ => host,
     }
 }
@@ -129,7 +145,9 @@ pub enum Preflight {
 #[non_exhaustive]
 pub enum RouteProblem {
     /// Not a requirement.
-    #[error("`{text}` is not a requirement; write `public`, `authenticated`, `organization:ROLE` (executor, member, admin) or `platform:ROLE` (user, viewer, admin)")]
+    #[error(
+        "`{text}` is not a requirement; write `public`, `authenticated`, `organization:ROLE` (executor, member, admin) or `platform:ROLE` (user, viewer, admin)"
+    )]
     Requirement {
         /// What was written.
         text: String,
@@ -165,7 +183,9 @@ pub enum RouteProblem {
         why: String,
     },
     /// Two patterns that could both match one path and are not ordered.
-    #[error("`{path}` conflicts with `{other}`: both match the same paths under different parameter names; use the same names")]
+    #[error(
+        "`{path}` conflicts with `{other}`: both match the same paths under different parameter names; use the same names"
+    )]
     Conflict {
         /// Which route.
         route: usize,
@@ -218,14 +238,26 @@ impl Routes {
     pub fn compile(specs: Vec<RouteSpec>) -> Result<Self, Vec<RouteProblem>> {
         let mut problems = Vec::new();
         let mut patterns: Vec<(String, Vec<usize>)> = Vec::new();
-        let routes: Vec<Route> = specs.into_iter().enumerate().map(|(index, spec)| Route { index, spec }).collect();
+        let routes: Vec<Route> = specs
+            .into_iter()
+            .enumerate()
+            .map(|(index, spec)| Route { index, spec })
+            .collect();
         for route in &routes {
             problems.extend(problems_of(route));
             for path in &route.spec.paths {
                 match patterns.iter_mut().find(|(pattern, _)| pattern == path) {
                     Some((_, members)) => {
-                        if let Some(other) = members.iter().filter_map(|member| routes.get(*member)).find(|other| overlap(other, route)) {
-                            problems.push(RouteProblem::Duplicate { route: route.index, path: path.clone(), other: other.index + 1 });
+                        if let Some(other) = members
+                            .iter()
+                            .filter_map(|member| routes.get(*member))
+                            .find(|other| overlap(other, route))
+                        {
+                            problems.push(RouteProblem::Duplicate {
+                                route: route.index,
+                                path: path.clone(),
+                                other: other.index + 1,
+                            });
                         }
                         members.push(route.index);
                     }
@@ -237,17 +269,31 @@ impl Routes {
         for (path, mut members) in patterns {
             // A route for one host or method comes before a route for all of them.
             members.sort_by_key(|member| {
-                routes.get(*member).map(|route| (route.spec.hosts.is_empty(), route.spec.methods.is_empty()))
+                routes
+                    .get(*member)
+                    .map(|route| (route.spec.hosts.is_empty(), route.spec.methods.is_empty()))
             });
             let route = members.first().copied().unwrap_or_default();
             if let Err(error) = by_path.insert(path.clone(), members) {
                 problems.push(match error {
-                    InsertError::Conflict { with } => RouteProblem::Conflict { route, path, other: with },
-                    other => RouteProblem::Pattern { route, path, why: other.to_string() },
+                    InsertError::Conflict { with } => RouteProblem::Conflict {
+                        route,
+                        path,
+                        other: with,
+                    },
+                    other => RouteProblem::Pattern {
+                        route,
+                        path,
+                        why: other.to_string(),
+                    },
                 });
             }
         }
-        if problems.is_empty() { Ok(Self { routes, by_path }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Self { routes, by_path })
+        } else {
+            Err(problems)
+        }
     }
 
     /// The routes in the order of the configuration.
@@ -258,14 +304,28 @@ impl Routes {
     /// The route a request falls under, if any: no route means no entry.
     ///
     /// `preflight_for` is the value of `Access-Control-Request-Method`, given only when the request also has `Origin`.
-    pub fn find<'r>(&'r self, method: &Method, host: Option<&str>, path: RequestPath<'r>, preflight_for: Option<&Method>) -> Option<Match<'r>> {
+    pub fn find<'r>(
+        &'r self,
+        method: &Method,
+        host: Option<&str>,
+        path: RequestPath<'r>,
+        preflight_for: Option<&Method>,
+    ) -> Option<Match<'r>> {
         let found = self.by_path.at(path.as_str()).ok()?;
         let (method, preflight) = match preflight_for {
             Some(asked) if method == Method::OPTIONS => (asked, Preflight::Yes),
             _ => (method, Preflight::No),
         };
-        let route = found.value.iter().filter_map(|index| self.routes.get(*index)).find(|route| route.serves(method, host))?;
-        Some(Match { route, organization: found.params.get(ORGANIZATION), preflight })
+        let route = found
+            .value
+            .iter()
+            .filter_map(|index| self.routes.get(*index))
+            .find(|route| route.serves(method, host))?;
+        Some(Match {
+            route,
+            organization: found.params.get(ORGANIZATION),
+            preflight,
+        })
     }
 }
 
@@ -280,22 +340,32 @@ fn problems_of(route: &Route) -> Vec<RouteProblem> {
     for path in &route.spec.paths {
         if !path.starts_with('/') {
             let why = "it must begin with `/`".to_owned();
-            problems.push(RouteProblem::Pattern { route: route.index, path: path.clone(), why });
+            problems.push(RouteProblem::Pattern {
+                route: route.index,
+                path: path.clone(),
+                why,
+            });
         }
         // SECURITY: `{*organization}` would take several segments for a name.
         if path.contains("{*organization}") {
             let why = "`{organization}` is one segment; it cannot be the rest of a path".to_owned();
-            problems.push(RouteProblem::Pattern { route: route.index, path: path.clone(), why });
+            problems.push(RouteProblem::Pattern {
+                route: route.index,
+                path: path.clone(),
+                why,
+            });
         } else if route.names_organization() && !path.contains("{organization}") {
-            problems.push(RouteProblem::NoOrganization { route: route.index, path: path.clone() });
+            problems.push(RouteProblem::NoOrganization {
+                route: route.index,
+                path: path.clone(),
+            });
         }
     }
     problems
 }
 
 fn overlap(one: &Route, other: &Route) -> bool {
-    same_or_shared(&one.spec.methods, &other.spec.methods)
-        && same_or_shared(&one.spec.hosts, &other.spec.hosts)
+    same_or_shared(&one.spec.methods, &other.spec.methods) && same_or_shared(&one.spec.hosts, &other.spec.hosts)
 }
 
 /// Whether two lists, of which an empty one means "every", claim the same thing with the same precision.
@@ -317,14 +387,23 @@ mod tests {
     }
 
     fn found<'r>(routes: &'r Routes, method: &Method, path: &'r str) -> Option<Match<'r>> {
-        routes.find(method, Some("example.com"), RequestPath::parse(path.as_bytes()).unwrap(), None)
+        routes.find(
+            method,
+            Some("example.com"),
+            RequestPath::parse(path.as_bytes()).unwrap(),
+            None,
+        )
     }
 
     #[test]
     fn the_most_specific_pattern_decides_and_the_organization_is_read_from_it() {
         let routes = Routes::compile(vec![
             route("/{*rest}", &[], &["public"]),
-            route("/v1/algo/{organization}/{algorithm}/{*version}", &[Method::POST], &["organization:member"]),
+            route(
+                "/v1/algo/{organization}/{algorithm}/{*version}",
+                &[Method::POST],
+                &["organization:member"],
+            ),
         ])
         .unwrap();
         let hit = found(&routes, &Method::POST, "/v1/algo/acme/echo/1.0").unwrap();
@@ -356,9 +435,19 @@ mod tests {
         let path = RequestPath::parse(b"/a").unwrap();
         let hit = routes.find(&Method::OPTIONS, None, path, Some(&Method::PUT)).unwrap();
         assert_eq!(hit.preflight, Preflight::Yes);
-        assert!(routes.find(&Method::OPTIONS, None, path, Some(&Method::DELETE)).is_none());
+        assert!(
+            routes
+                .find(&Method::OPTIONS, None, path, Some(&Method::DELETE))
+                .is_none()
+        );
         assert!(routes.find(&Method::OPTIONS, None, path, None).is_none());
-        assert_eq!(routes.find(&Method::PUT, None, path, Some(&Method::PUT)).unwrap().preflight, Preflight::No);
+        assert_eq!(
+            routes
+                .find(&Method::PUT, None, path, Some(&Method::PUT))
+                .unwrap()
+                .preflight,
+            Preflight::No
+        );
     }
 
     #[test]
@@ -366,7 +455,11 @@ mod tests {
         let mut inner = route("/a", &[], &["authenticated"]);
         inner.hosts = vec!["inner.example".to_owned()];
         let routes = Routes::compile(vec![inner, route("/b", &[], &["public"])]).unwrap();
-        let at = |host| routes.find(&Method::GET, host, RequestPath::parse(b"/a").unwrap(), None).is_some();
+        let at = |host| {
+            routes
+                .find(&Method::GET, host, RequestPath::parse(b"/a").unwrap(), None)
+                .is_some()
+        };
         assert!(at(Some("inner.example")) && at(Some("INNER.example:8443")));
         assert!(!at(Some("outer.example")) && !at(None) && !at(Some("inner.example.evil")));
     }
@@ -380,19 +473,46 @@ mod tests {
             route("/c", &[], &["organization:member"]),
             route("/d", &[Method::GET], &["public"]),
             route("/d", &[Method::GET, Method::POST], &["public"]),
-            RouteSpec { paths: vec![], methods: vec![], hosts: vec![], require: vec![] },
+            RouteSpec {
+                paths: vec![],
+                methods: vec![],
+                hosts: vec![],
+                require: vec![],
+            },
             route("/e/{*organization}", &[], &["organization:admin"]),
         ])
         .unwrap_err();
-        insta::assert_snapshot!(problems.iter().map(|problem| format!("{:?}: {problem}\n", problem.route())).collect::<String>());
+        insta::assert_snapshot!(
+            problems
+                .iter()
+                .map(|problem| format!("{:?}: {problem}\n", problem.route()))
+                .collect::<String>()
+        );
     }
 
     #[test]
     fn requirements_read_and_print_alike() {
-        for text in ["public", "authenticated", "organization:executor", "organization:member", "organization:admin", "platform:user", "platform:viewer", "platform:admin"] {
+        for text in [
+            "public",
+            "authenticated",
+            "organization:executor",
+            "organization:member",
+            "organization:admin",
+            "platform:user",
+            "platform:viewer",
+            "platform:admin",
+        ] {
             assert_eq!(parse_requirement(text).unwrap().to_string(), text);
         }
-        for text in ["", "Public", "organization", "organization:", "organization:owner", "platform:root", "member"] {
+        for text in [
+            "",
+            "Public",
+            "organization",
+            "organization:",
+            "organization:owner",
+            "platform:root",
+            "member",
+        ] {
             assert!(parse_requirement(text).is_err(), "{text}");
         }
     }

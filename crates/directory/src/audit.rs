@@ -155,10 +155,7 @@ impl EventFilter {
             && self
                 .organization
                 .is_none_or(|organization| event.organization == Some(organization))
-            && self
-                .action
-                .as_ref()
-                .is_none_or(|action| event.action == *action)
+            && self.action.as_ref().is_none_or(|action| event.action == *action)
             && self.from_ms.is_none_or(|from| event.at_ms >= from)
             && self.until_ms.is_none_or(|until| event.at_ms < until)
     }

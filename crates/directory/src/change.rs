@@ -132,17 +132,13 @@ impl Change {
     pub fn diff(&self) -> Vec<FieldDiff> {
         match self {
             Self::CreateUser(user) => differences(&[], &user_fields(user)),
-            Self::UpdateUser { before, after } => {
-                differences(&user_fields(before), &user_fields(after))
-            }
+            Self::UpdateUser { before, after } => differences(&user_fields(before), &user_fields(after)),
             Self::CreateOrganization(after) => differences(&[], &organization_fields(after)),
             Self::UpdateOrganization { before, after } => {
                 differences(&organization_fields(before), &organization_fields(after))
             }
             Self::CreateTeam(after) => differences(&[], &team_fields(after)),
-            Self::UpdateTeam { before, after } => {
-                differences(&team_fields(before), &team_fields(after))
-            }
+            Self::UpdateTeam { before, after } => differences(&team_fields(before), &team_fields(after)),
             Self::OpenGrant(_) | Self::CloseGrant(_) => Vec::new(),
         }
     }
@@ -156,8 +152,7 @@ impl Change {
             }
             Self::CreateOrganization(organization)
             | Self::UpdateOrganization {
-                after: organization,
-                ..
+                after: organization, ..
             } => {
                 event.organization = Some(organization.id);
             }
@@ -181,10 +176,7 @@ impl Change {
             .into_iter()
             .map(|diff| match diff.from {
                 Value::Null => (diff.field.to_owned(), json!({ "to": diff.to })),
-                from => (
-                    diff.field.to_owned(),
-                    json!({ "from": from, "to": diff.to }),
-                ),
+                from => (diff.field.to_owned(), json!({ "from": from, "to": diff.to })),
             })
             .collect();
         event
@@ -213,10 +205,7 @@ fn grant_detail(grant: &Grant) -> Map<String, Value> {
 type Fields = Vec<(&'static str, Value)>;
 
 /// Fields of `after` whose value differs from the one in `before` (null where there is none).
-fn differences(
-    before: &[(&'static str, Value)],
-    after: &[(&'static str, Value)],
-) -> Vec<FieldDiff> {
+fn differences(before: &[(&'static str, Value)], after: &[(&'static str, Value)]) -> Vec<FieldDiff> {
     let was = |field: &str| {
         before
             .iter()
@@ -240,10 +229,7 @@ fn user_fields(user: &User) -> Fields {
         ("external_id", user.external_id.as_str().into()),
         ("username", user.username.as_str().into()),
     ];
-    for (name, value) in crate::user::Profile::FIELDS
-        .into_iter()
-        .zip(user.profile.fields())
-    {
+    for (name, value) in crate::user::Profile::FIELDS.into_iter().zip(user.profile.fields()) {
         fields.push((name, value.as_deref().map_or(Value::Null, Value::from)));
     }
     fields.push(("status", user.status.as_str().into()));
@@ -306,15 +292,12 @@ fn team_fields(team: &Team) -> Fields {
         ("realm", team.realm.as_str().into()),
         (
             "external_id",
-            team.external_id
-                .as_ref()
-                .map_or(Value::Null, |id| id.as_str().into()),
+            team.external_id.as_ref().map_or(Value::Null, |id| id.as_str().into()),
         ),
         ("name", team.name.as_str().into()),
         (
             "organization",
-            team.organization
-                .map_or(Value::Null, |id| id.to_string().into()),
+            team.organization.map_or(Value::Null, |id| id.to_string().into()),
         ),
     ]
 }

@@ -6,14 +6,12 @@ use std::fmt;
 use crate::grant::Grant;
 use crate::id::{ApiKeyId, GrantId, OrganizationId, TeamId, UserId};
 use crate::name::{ExternalId, IssuerName, OrganizationName, Realm, Username};
-use crate::organization::{
-    MembershipRule, OrganizationDetails, OrganizationStatus, OrganizationTags,
-};
+use crate::organization::{MembershipRule, OrganizationDetails, OrganizationStatus, OrganizationTags};
 use crate::role::{PlatformRole, Scope, ScopedRole};
 use crate::user::{Profile, User, UserStatus};
 
 /// What to do with a field that may be empty.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Edit<T> {
     /// Leave it.
     #[default]

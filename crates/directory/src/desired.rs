@@ -158,8 +158,7 @@ impl Default for SyncPolicy {
 impl SyncPolicy {
     /// How long what a token asserts may go unwritten, in milliseconds: an hour, or a quarter of a shorter lease.
     pub fn touch_interval_ms(&self) -> i64 {
-        self.lease_ms
-            .map_or(HOUR_MS, |lease| HOUR_MS.min(lease / 4))
+        self.lease_ms.map_or(HOUR_MS, |lease| HOUR_MS.min(lease / 4))
     }
 }
 

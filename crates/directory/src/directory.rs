@@ -7,11 +7,11 @@ use async_trait::async_trait;
 
 use crate::audit::{AuditEvent, By, EventFilter, RecordedEvent};
 use crate::command::{
-    ApiKey, AssertionKey, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser,
-    OrganizationEdit, OrganizationFilter, SavedKeySet, SecretHash, SeenTag, TeamEdit, TeamFilter,
-    UserEdit, UserEntry, UserFilter,
+    ApiKey, AssertionKey, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit,
+    OrganizationFilter, SavedKeySet, SecretHash, SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
 };
 use crate::desired::Desired;
+use crate::document::{Document, DocumentAt, DocumentKind, NewDocument};
 use crate::error::StoreError;
 use crate::grant::Grant;
 use crate::id::{ApiKeyId, OrganizationId, TeamId, UserId};
@@ -61,13 +61,7 @@ pub trait Directory: Send + Sync {
     async fn create_user(&self, new: NewUser, by: By) -> Answer<User>;
 
     /// Changes a user that is at `version` (any, if `None`).
-    async fn update_user(
-        &self,
-        user: UserId,
-        version: Option<u64>,
-        edit: UserEdit,
-        by: By,
-    ) -> Answer<User>;
+    async fn update_user(&self, user: UserId, version: Option<u64>, edit: UserEdit, by: By) -> Answer<User>;
 
     /// Signs a user out everywhere: refuses tokens issued before `by.at_ms`.
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User>;
@@ -79,13 +73,7 @@ pub trait Directory: Send + Sync {
     async fn grant_role(&self, new: NewGrant, by: By) -> Answer<Grant>;
 
     /// Closes the manual grant of a user on a scope, if there is one.
-    async fn revoke_role(
-        &self,
-        user: UserId,
-        scope: Scope,
-        why: Option<String>,
-        by: By,
-    ) -> Answer<Option<Grant>>;
+    async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Option<Grant>>;
 
     /// Closes up to `limit` grants that have lapsed by `by.at_ms`, at the moment they lapsed. Gives how many.
     async fn close_lapsed(&self, limit: usize, by: By) -> Answer<usize>;
@@ -97,11 +85,7 @@ pub trait Directory: Send + Sync {
     async fn organization_named(&self, name: OrganizationName) -> Answer<Option<Organization>>;
 
     /// Organizations, by id.
-    async fn organizations(
-        &self,
-        filter: OrganizationFilter,
-        page: Page,
-    ) -> Answer<Listing<Organization>>;
+    async fn organizations(&self, filter: OrganizationFilter, page: Page) -> Answer<Listing<Organization>>;
 
     /// Makes an organization by hand.
     async fn create_organization(&self, new: NewOrganization, by: By) -> Answer<Organization>;
@@ -124,23 +108,13 @@ pub trait Directory: Send + Sync {
     async fn logo(&self, organization: OrganizationId) -> Answer<Option<Logo>>;
 
     /// Sets or removes an organization's logo.
-    async fn set_logo(
-        &self,
-        organization: OrganizationId,
-        logo: Option<Logo>,
-        by: By,
-    ) -> Answer<Organization>;
+    async fn set_logo(&self, organization: OrganizationId, logo: Option<Logo>, by: By) -> Answer<Organization>;
 
     /// Who holds a role in an organization or team (or on the platform) at `now_ms`, by user id.
     async fn members(&self, scope: Scope, now_ms: i64, page: Page) -> Answer<Listing<Member>>;
 
     /// Users of a realm whose last token carried one of these tags, by id: for previewing a change of tags.
-    async fn carriers(
-        &self,
-        realm: Realm,
-        tags: Vec<String>,
-        page: Page,
-    ) -> Answer<Listing<Carrier>>;
+    async fn carriers(&self, realm: Realm, tags: Vec<String>, page: Page) -> Answer<Listing<Carrier>>;
 
     /// One team.
     async fn team(&self, team: TeamId) -> Answer<Option<Team>>;
@@ -152,13 +126,7 @@ pub trait Directory: Send + Sync {
     async fn create_team(&self, new: NewTeam, by: By) -> Answer<Team>;
 
     /// Changes a team that is at `version` (any, if `None`).
-    async fn update_team(
-        &self,
-        team: TeamId,
-        version: Option<u64>,
-        edit: TeamEdit,
-        by: By,
-    ) -> Answer<Team>;
+    async fn update_team(&self, team: TeamId, version: Option<u64>, edit: TeamEdit, by: By) -> Answer<Team>;
 
     /// Keeps a new API key.
     async fn create_api_key(&self, key: ApiKey, by: By) -> Answer<()>;
@@ -177,18 +145,30 @@ pub trait Directory: Send + Sync {
 
     /// Keeps a new assertion key, unless one made after `newer_than_ms` is there already: of several nodes that
     /// rotate at once, one does. Drops keys whose publication ended. Gives all keys, the newest first.
-    async fn rotate_assertion_key(
-        &self,
-        key: AssertionKey,
-        newer_than_ms: i64,
-        by: By,
-    ) -> Answer<Vec<AssertionKey>>;
+    async fn rotate_assertion_key(&self, key: AssertionKey, newer_than_ms: i64, by: By) -> Answer<Vec<AssertionKey>>;
 
     /// The last good key set of every issuer.
     async fn key_sets(&self) -> Answer<Vec<SavedKeySet>>;
 
     /// Keeps an issuer's last good key set.
     async fn save_key_set(&self, set: SavedKeySet) -> Answer<()>;
+
+    /// One document.
+    async fn document(&self, kind: DocumentKind, name: String) -> Answer<Option<Document>>;
+
+    /// Documents of a kind (of one organization, if given), by name.
+    async fn documents(
+        &self,
+        kind: DocumentKind,
+        organization: Option<OrganizationId>,
+        page: Page,
+    ) -> Answer<Listing<Document>>;
+
+    /// Makes or changes a document.
+    async fn save_document(&self, new: NewDocument, at: DocumentAt, by: By) -> Answer<Document>;
+
+    /// Deletes a document. `false` if there is none.
+    async fn delete_document(&self, kind: DocumentKind, name: String, at: DocumentAt, by: By) -> Answer<bool>;
 
     /// Audit events, in the order asked for.
     async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>>;

@@ -53,9 +53,7 @@ pub enum NameError {
 #[non_exhaustive]
 pub enum Refusal {
     /// Somebody else in the realm has this username.
-    #[error(
-        "another user of the realm already has this username; change one of the two, nothing is merged"
-    )]
+    #[error("another user of the realm already has this username; change one of the two, nothing is merged")]
     UsernameConflict,
     /// The team that the claims name belongs to another organization.
     #[error("the team `{team}` belongs to another organization; a team is never moved by a token")]
@@ -64,9 +62,7 @@ pub enum Refusal {
         team: TeamId,
     },
     /// The user does not exist and this issuer may not create users.
-    #[error(
-        "no such user, and this issuer does not create users; create the user or set `provision`"
-    )]
+    #[error("no such user, and this issuer does not create users; create the user or set `provision`")]
     NotProvisioned,
     /// The user is disabled.
     #[error("the user is disabled; an administrator can enable the user again")]
@@ -106,9 +102,7 @@ pub enum StoreError {
     #[error("the directory changed while the plan was made")]
     Conflict,
     /// The record is not at the version the caller saw.
-    #[error(
-        "the {what} has changed since it was read (version {found}, not {expected}); read it again"
-    )]
+    #[error("the {what} has changed since it was read (version {found}, not {expected}); read it again")]
     VersionMismatch {
         /// Which kind of record.
         what: &'static str,
@@ -138,9 +132,7 @@ pub enum StoreError {
         name: OrganizationName,
     },
     /// The organization takes no manual grants.
-    #[error(
-        "organization `{organization}` is external_only and takes no manual grants; use its tags"
-    )]
+    #[error("organization `{organization}` is external_only and takes no manual grants; use its tags")]
     ExternalOnly {
         /// Which organization.
         organization: OrganizationId,
@@ -155,9 +147,7 @@ pub enum StoreError {
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
     /// The database was written by a newer version of this program.
-    #[error(
-        "the database has schema version {found}, this program knows {known}; run the newer program"
-    )]
+    #[error("the database has schema version {found}, this program knows {known}; run the newer program")]
     SchemaNewer {
         /// The version of the database.
         found: i64,

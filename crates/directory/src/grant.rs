@@ -152,15 +152,9 @@ mod tests {
             why: None,
             revoked_why: None,
         };
-        assert_eq!(
-            [99, 100, 500].map(|at| grant.held_at(at)),
-            [false, true, true]
-        );
+        assert_eq!([99, 100, 500].map(|at| grant.held_at(at)), [false, true, true]);
         grant.revoked_at_ms = Some(200);
-        assert_eq!(
-            [100, 199, 200].map(|at| grant.held_at(at)),
-            [true, true, false]
-        );
+        assert_eq!([100, 199, 200].map(|at| grant.held_at(at)), [true, true, false]);
         grant.revoked_at_ms = None;
         grant.lapses_at_ms = Some(150);
         assert_eq!(

@@ -19,8 +19,11 @@
 mod audit;
 mod change;
 mod command;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod desired;
 mod directory;
+pub mod document;
 mod error;
 mod grant;
 mod id;
@@ -44,25 +47,23 @@ mod versions;
 pub use audit::{Actor, AuditEvent, By, EventFilter, EventOrder, RecordedEvent};
 pub use change::{Change, FieldDiff, Moves};
 pub use command::{
-    ApiKey, AssertionKey, Edit, GrantFilter, GrantsWhen, Member, NewGrant, NewOrganization,
-    NewTeam, NewUser, OrganizationEdit, OrganizationFilter, SavedKeySet, SecretBytes, SecretHash,
-    SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
+    ApiKey, AssertionKey, Edit, GrantFilter, GrantsWhen, Member, NewGrant, NewOrganization, NewTeam, NewUser,
+    OrganizationEdit, OrganizationFilter, SavedKeySet, SecretBytes, SecretHash, SeenTag, TeamEdit, TeamFilter,
+    UserEdit, UserEntry, UserFilter,
 };
 pub use desired::{
-    Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, Provision,
-    SyncMode, SyncPolicy,
+    Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, Provision, SyncMode, SyncPolicy,
 };
 pub use directory::{Answer, Carrier, Directory, Flush};
+pub use document::{Document, DocumentAt, DocumentKind, NewDocument};
 pub use error::{NameError, Refusal, StoreError, SyncError};
 pub use grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
 pub use id::{ApiKeyId, CountingIds, GrantId, NewId, OrganizationId, TeamId, UserId};
 pub use memo::SyncMemo;
-pub use name::{
-    ExternalId, IssuerName, NAME_LENGTH_MAX, OrganizationName, Realm, SLUG_LENGTH_MAX, Username,
-};
+pub use name::{ExternalId, IssuerName, NAME_LENGTH_MAX, OrganizationName, Realm, SLUG_LENGTH_MAX, Username};
 pub use organization::{
-    LOGO_BYTES_MAX, Logo, MembershipRule, Organization, OrganizationDetails, OrganizationStatus,
-    OrganizationTags, Origin,
+    LOGO_BYTES_MAX, Logo, MembershipRule, Organization, OrganizationDetails, OrganizationStatus, OrganizationTags,
+    Origin,
 };
 pub use page::{Cursor, Listing, PAGE_LIMIT_MAX, Page};
 pub use plan::{Expects, Note, SyncPlan, Touch, plan};

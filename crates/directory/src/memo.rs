@@ -51,28 +51,15 @@ impl SyncMemo {
     /// is noted. `None` means: ask [`crate::sync`].
     ///
     /// The edge drops its memos when the issuer's policy changes: what they were computed with is not asked here.
-    pub fn recall(
-        &self,
-        directory: &dyn Directory,
-        desired: &Desired,
-        now_ms: i64,
-    ) -> Option<Arc<Principal>> {
+    pub fn recall(&self, directory: &dyn Directory, desired: &Desired, now_ms: i64) -> Option<Arc<Principal>> {
         // SECURITY: first of all, nobody's rights have changed: status, revocation, roles, organizations.
         if !directory.versions().is_current(self.principal.stamp()) {
             return None;
         }
-        if self
-            .principal
-            .valid_until_ms()
-            .is_some_and(|until| until <= now_ms)
-            || !self.says_the_same(desired)
-        {
+        if self.principal.valid_until_ms().is_some_and(|until| until <= now_ms) || !self.says_the_same(desired) {
             return None;
         }
-        match (
-            self.principal.user().tokens_not_before_ms,
-            desired.issued_at_ms,
-        ) {
+        match (self.principal.user().tokens_not_before_ms, desired.issued_at_ms) {
             (None, _) => {}
             (Some(not_before), Some(issued)) if issued >= not_before => {}
             (Some(_), _) => return None,

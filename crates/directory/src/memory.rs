@@ -11,12 +11,12 @@ use self::state::State;
 use crate::audit::{AuditEvent, By, EventFilter, RecordedEvent};
 use crate::change::Change;
 use crate::command::{
-    ApiKey, AssertionKey, Edit, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser,
-    OrganizationEdit, OrganizationFilter, SavedKeySet, SecretHash, SeenTag, TeamEdit, TeamFilter,
-    UserEdit, UserEntry, UserFilter,
+    ApiKey, AssertionKey, Edit, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit,
+    OrganizationFilter, SavedKeySet, SecretHash, SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
 };
 use crate::desired::Desired;
 use crate::directory::{Answer, Carrier, Directory, Flush};
+use crate::document::{self, Document, DocumentAt, DocumentKind, NewDocument};
 use crate::error::StoreError;
 use crate::grant::{Grant, GrantSource};
 use crate::id::{ApiKeyId, OrganizationId, TeamId, UserId};
@@ -60,9 +60,7 @@ impl Directory for MemoryDirectory {
     async fn snapshot(&self, desired: &Desired, detail: Detail) -> Answer<Snapshot> {
         let mut snapshot = self.lock().snapshot(desired, detail, &self.versions);
         if let Some(standing) = &snapshot.standing {
-            let noted = self
-                .touches
-                .newest_issued_at_ms(standing.user.id, &desired.issuer);
+            let noted = self.touches.newest_issued_at_ms(standing.user.id, &desired.issuer);
             snapshot.last_issued_at_ms = snapshot.last_issued_at_ms.max(noted);
         }
         Ok(snapshot)
@@ -87,9 +85,7 @@ impl Directory for MemoryDirectory {
         };
         self.carry_out(&mut state, &plan.changes, &by)
             .map_err(|error| match error {
-                StoreError::AlreadyExists { .. } | StoreError::NotFound { .. } => {
-                    StoreError::Conflict
-                }
+                StoreError::AlreadyExists { .. } | StoreError::NotFound { .. } => StoreError::Conflict,
                 error => error,
             })?;
         state.note(touch);
@@ -139,21 +135,11 @@ impl Directory for MemoryDirectory {
 
     async fn create_user(&self, new: NewUser, by: By) -> Answer<User> {
         let user = rules::new_user(new, by.at_ms)?;
-        self.carry_out(
-            &mut self.lock(),
-            &[Change::CreateUser(Box::new(user.clone()))],
-            &by,
-        )?;
+        self.carry_out(&mut self.lock(), &[Change::CreateUser(Box::new(user.clone()))], &by)?;
         Ok(user)
     }
 
-    async fn update_user(
-        &self,
-        user: UserId,
-        version: Option<u64>,
-        edit: UserEdit,
-        by: By,
-    ) -> Answer<User> {
+    async fn update_user(&self, user: UserId, version: Option<u64>, edit: UserEdit, by: By) -> Answer<User> {
         let mut state = self.lock();
         let before = state.users.get(&user).ok_or(missing("user"))?;
         let change = rules::edit_user(before, version, edit, by.at_ms)?;
@@ -184,13 +170,7 @@ impl Directory for MemoryDirectory {
         Ok(grant)
     }
 
-    async fn revoke_role(
-        &self,
-        user: UserId,
-        scope: Scope,
-        why: Option<String>,
-        by: By,
-    ) -> Answer<Option<Grant>> {
+    async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Option<Grant>> {
         let mut state = self.lock();
         let open = state
             .open_grants(user)
@@ -205,15 +185,8 @@ impl Directory for MemoryDirectory {
 
     async fn close_lapsed(&self, limit: usize, by: By) -> Answer<usize> {
         let mut state = self.lock();
-        let lapsed = state
-            .grants
-            .values()
-            .filter(|grant| grant.lapsed_at(by.at_ms));
-        let changes: Vec<Change> = lapsed
-            .take(limit)
-            .cloned()
-            .map(rules::close_lapsed)
-            .collect();
+        let lapsed = state.grants.values().filter(|grant| grant.lapsed_at(by.at_ms));
+        let changes: Vec<Change> = lapsed.take(limit).cloned().map(rules::close_lapsed).collect();
         self.carry_out(&mut state, &changes, &by)?;
         Ok(changes.len())
     }
@@ -228,11 +201,7 @@ impl Directory for MemoryDirectory {
         Ok(id.and_then(|id| state.organizations.get(id)).cloned())
     }
 
-    async fn organizations(
-        &self,
-        filter: OrganizationFilter,
-        page: Page,
-    ) -> Answer<Listing<Organization>> {
+    async fn organizations(&self, filter: OrganizationFilter, page: Page) -> Answer<Listing<Organization>> {
         Ok(self.lock().organizations(&filter, &page))
     }
 
@@ -251,10 +220,7 @@ impl Directory for MemoryDirectory {
         by: By,
     ) -> Answer<Organization> {
         let mut state = self.lock();
-        let before = state
-            .organizations
-            .get(&organization)
-            .ok_or(missing("organization"))?;
+        let before = state.organizations.get(&organization).ok_or(missing("organization"))?;
         let manual = state.manual_grants(organization);
         let changes = rules::edit_organization(before, version, edit, manual, by.at_ms)?;
         self.carry_out(&mut state, &changes, &by)?;
@@ -276,17 +242,9 @@ impl Directory for MemoryDirectory {
         Ok(self.lock().logos.get(&organization).cloned())
     }
 
-    async fn set_logo(
-        &self,
-        organization: OrganizationId,
-        logo: Option<Logo>,
-        by: By,
-    ) -> Answer<Organization> {
+    async fn set_logo(&self, organization: OrganizationId, logo: Option<Logo>, by: By) -> Answer<Organization> {
         let mut state = self.lock();
-        let before = state
-            .organizations
-            .get(&organization)
-            .ok_or(missing("organization"))?;
+        let before = state.organizations.get(&organization).ok_or(missing("organization"))?;
         let changes = rules::set_logo(before, logo.is_some(), by.at_ms);
         self.carry_out(&mut state, &changes, &by)?;
         match logo {
@@ -304,12 +262,7 @@ impl Directory for MemoryDirectory {
         Ok(self.lock().members(scope, now_ms, &page))
     }
 
-    async fn carriers(
-        &self,
-        realm: Realm,
-        tags: Vec<String>,
-        page: Page,
-    ) -> Answer<Listing<Carrier>> {
+    async fn carriers(&self, realm: Realm, tags: Vec<String>, page: Page) -> Answer<Listing<Carrier>> {
         Ok(self.lock().carriers(&realm, &tags, &page))
     }
 
@@ -328,21 +281,11 @@ impl Directory for MemoryDirectory {
             .map(|id| state.organizations.get(&id).ok_or(missing("organization")))
             .transpose()?;
         let team = rules::new_team(new, home, by.at_ms)?;
-        self.carry_out(
-            &mut state,
-            &[Change::CreateTeam(Box::new(team.clone()))],
-            &by,
-        )?;
+        self.carry_out(&mut state, &[Change::CreateTeam(Box::new(team.clone()))], &by)?;
         Ok(team)
     }
 
-    async fn update_team(
-        &self,
-        team: TeamId,
-        version: Option<u64>,
-        edit: TeamEdit,
-        by: By,
-    ) -> Answer<Team> {
+    async fn update_team(&self, team: TeamId, version: Option<u64>, edit: TeamEdit, by: By) -> Answer<Team> {
         let mut state = self.lock();
         let before = state.teams.get(&team).ok_or(missing("team"))?;
         let home = match &edit.organization {
@@ -381,12 +324,7 @@ impl Directory for MemoryDirectory {
     }
 
     async fn api_key(&self, hash: SecretHash) -> Answer<Option<ApiKey>> {
-        Ok(self
-            .lock()
-            .api_keys
-            .values()
-            .find(|key| key.hash == hash)
-            .cloned())
+        Ok(self.lock().api_keys.values().find(|key| key.hash == hash).cloned())
     }
 
     async fn api_keys(&self, page: Page) -> Answer<Listing<ApiKey>> {
@@ -395,11 +333,7 @@ impl Directory for MemoryDirectory {
 
     async fn revoke_api_key(&self, key: ApiKeyId, by: By) -> Answer<bool> {
         let mut state = self.lock();
-        let Some(kept) = state
-            .api_keys
-            .get_mut(&key)
-            .filter(|key| key.revoked_at_ms.is_none())
-        else {
+        let Some(kept) = state.api_keys.get_mut(&key).filter(|key| key.revoked_at_ms.is_none()) else {
             return Ok(false);
         };
         kept.revoked_at_ms = Some(by.at_ms);
@@ -413,12 +347,7 @@ impl Directory for MemoryDirectory {
         Ok(self.lock().assertion_keys.clone())
     }
 
-    async fn rotate_assertion_key(
-        &self,
-        key: AssertionKey,
-        newer_than_ms: i64,
-        by: By,
-    ) -> Answer<Vec<AssertionKey>> {
+    async fn rotate_assertion_key(&self, key: AssertionKey, newer_than_ms: i64, by: By) -> Answer<Vec<AssertionKey>> {
         let mut state = self.lock();
         if state
             .assertion_keys
@@ -437,9 +366,7 @@ impl Directory for MemoryDirectory {
                 .assertion_keys
                 .sort_by(|a, b| (b.created_at_ms, &b.kid).cmp(&(a.created_at_ms, &a.kid)));
         }
-        state
-            .assertion_keys
-            .retain(|key| key.published_until_ms > by.at_ms);
+        state.assertion_keys.retain(|key| key.published_until_ms > by.at_ms);
         Ok(state.assertion_keys.clone())
     }
 
@@ -450,6 +377,53 @@ impl Directory for MemoryDirectory {
     async fn save_key_set(&self, set: SavedKeySet) -> Answer<()> {
         self.lock().key_sets.insert(set.issuer.clone(), set);
         Ok(())
+    }
+
+    async fn document(&self, kind: DocumentKind, name: String) -> Answer<Option<Document>> {
+        Ok(self.lock().documents.get(&(kind, name)).cloned())
+    }
+
+    async fn documents(
+        &self,
+        kind: DocumentKind,
+        organization: Option<OrganizationId>,
+        page: Page,
+    ) -> Answer<Listing<Document>> {
+        Ok(self.lock().documents(kind, organization, &page))
+    }
+
+    async fn save_document(&self, new: NewDocument, at: DocumentAt, by: By) -> Answer<Document> {
+        let mut state = self.lock();
+        if new
+            .organization
+            .is_some_and(|id| !state.organizations.contains_key(&id))
+        {
+            return Err(missing("organization"));
+        }
+        let key = (new.kind, new.name.clone());
+        let before = state.documents.get(&key);
+        let done = if before.is_some() { "updated" } else { "created" };
+        let saved = new.over(before, at, by.at_ms)?;
+        state.record(document::event(&saved, done, &by));
+        state.documents.insert(key, saved.clone());
+        if saved.kind.decides() {
+            self.versions.raise_policy(self.versions.policy() + 1);
+        }
+        Ok(saved)
+    }
+
+    async fn delete_document(&self, kind: DocumentKind, name: String, at: DocumentAt, by: By) -> Answer<bool> {
+        let mut state = self.lock();
+        let key = (kind, name);
+        document::check(kind, state.documents.get(&key), at)?;
+        let Some(gone) = state.documents.remove(&key) else {
+            return Ok(false);
+        };
+        state.record(document::event(&gone, "deleted", &by));
+        if kind.decides() {
+            self.versions.raise_policy(self.versions.policy() + 1);
+        }
+        Ok(true)
     }
 
     async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>> {

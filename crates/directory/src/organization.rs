@@ -179,12 +179,7 @@ mod tests {
             .collect();
         assert_eq!(
             roles,
-            [
-                ("a", "admin"),
-                ("b", "admin"),
-                ("c", "member"),
-                ("d", "executor")
-            ]
+            [("a", "admin"), ("b", "admin"), ("c", "member"), ("d", "executor")]
         );
     }
 

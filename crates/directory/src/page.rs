@@ -32,8 +32,7 @@ impl Cursor {
 
     /// The two keys of such a cursor. For stores.
     pub fn pair(&self) -> Result<(String, String), StoreError> {
-        let wrong =
-            StoreError::Refused("the cursor was not made by this list; begin again without one");
+        let wrong = StoreError::Refused("the cursor was not made by this list; begin again without one");
         let parts = self
             .0
             .split_once(':')

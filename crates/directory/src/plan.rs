@@ -185,7 +185,9 @@ impl fmt::Display for Note {
             Self::TeamNotProvisioned => "the team in the claims does not exist and this issuer does not create teams",
             Self::TeamWithoutOrganization => "the claims name a team but no organization, so the team is left alone",
             Self::ProvisionOff => "provision is off: claims about profile, organization and team are not used",
-            Self::OrganizationDeclared => "the organization is declared in the configuration and keeps what it says there",
+            Self::OrganizationDeclared => {
+                "the organization is declared in the configuration and keeps what it says there"
+            }
             Self::EmptyTagsRemoveAll => "the empty list of tags removes all permissions of the user in the realm",
         })
     }

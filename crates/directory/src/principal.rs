@@ -71,10 +71,7 @@ impl Principal {
             teams,
             stamp,
         } = standing;
-        let grants: Vec<Grant> = grants
-            .into_iter()
-            .filter(|grant| grant.counts_at(now_ms))
-            .collect();
+        let grants: Vec<Grant> = grants.into_iter().filter(|grant| grant.counts_at(now_ms)).collect();
         let platform_role = platform_role(&grants);
         let mut memberships: Vec<Membership> = organizations
             .into_iter()
@@ -84,8 +81,7 @@ impl Principal {
                     _ => None,
                 });
                 let (role, grants) = highest(roles)?;
-                let (organization, name, realm, status) =
-                    (held.id, held.name, held.realm, held.status);
+                let (organization, name, realm, status) = (held.id, held.name, held.realm, held.status);
                 Some(Membership {
                     organization,
                     name,
@@ -105,8 +101,7 @@ impl Principal {
                     _ => None,
                 });
                 let (role, grants) = highest(roles)?;
-                let (team, external_id, name, organization) =
-                    (held.id, held.external_id, held.name, held.organization);
+                let (team, external_id, name, organization) = (held.id, held.external_id, held.name, held.organization);
                 Some(TeamMembership {
                     team,
                     external_id,

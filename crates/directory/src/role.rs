@@ -146,9 +146,7 @@ mod tests {
 
     #[test]
     fn higher_roles_compare_higher() {
-        assert!(
-            PlatformRole::Admin > PlatformRole::Viewer && PlatformRole::Viewer > PlatformRole::User
-        );
+        assert!(PlatformRole::Admin > PlatformRole::Viewer && PlatformRole::Viewer > PlatformRole::User);
         assert!(OrganizationRole::Admin > OrganizationRole::Member);
         assert!(OrganizationRole::Member > OrganizationRole::Executor);
         assert!(TeamRole::Admin > TeamRole::Member);

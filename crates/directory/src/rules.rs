@@ -3,9 +3,7 @@
 
 use crate::audit::{AuditEvent, By};
 use crate::change::Change;
-use crate::command::{
-    ApiKey, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit, TeamEdit, UserEdit,
-};
+use crate::command::{ApiKey, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit, TeamEdit, UserEdit};
 use crate::error::{NameError, StoreError};
 use crate::grant::{Grant, GrantSource, TokenFingerprint};
 use crate::name::NAME_LENGTH_MAX;
@@ -83,11 +81,7 @@ fn updated_user(before: &User, mut after: User, at_ms: i64) -> Option<Change> {
 }
 
 /// An organization made by hand or declared.
-pub fn new_organization(
-    new: NewOrganization,
-    origin: Origin,
-    at_ms: i64,
-) -> Result<Organization, StoreError> {
+pub fn new_organization(new: NewOrganization, origin: Origin, at_ms: i64) -> Result<Organization, StoreError> {
     check_text("label", &new.label)?;
     Ok(Organization {
         id: new.id,
@@ -199,19 +193,13 @@ pub fn set_logo(before: &Organization, has_logo: bool, at_ms: i64) -> Vec<Change
     }]
 }
 
-fn updated_organization(
-    before: &Organization,
-    mut after: Organization,
-    manual: Vec<Grant>,
-    at_ms: i64,
-) -> Vec<Change> {
+fn updated_organization(before: &Organization, mut after: Organization, manual: Vec<Grant>, at_ms: i64) -> Vec<Change> {
     if after == *before {
         return Vec::new();
     }
     after.version += 1;
     after.updated_at_ms = at_ms;
-    let closes = before.membership != MembershipRule::ExternalOnly
-        && after.membership == MembershipRule::ExternalOnly;
+    let closes = before.membership != MembershipRule::ExternalOnly && after.membership == MembershipRule::ExternalOnly;
     let mut changes = vec![Change::UpdateOrganization {
         before: Box::new(before.clone()),
         after: Box::new(after),
@@ -228,11 +216,7 @@ fn updated_organization(
 }
 
 /// A team made by hand. `organization` is the one it is to be in.
-pub fn new_team(
-    new: NewTeam,
-    organization: Option<&Organization>,
-    at_ms: i64,
-) -> Result<Team, StoreError> {
+pub fn new_team(new: NewTeam, organization: Option<&Organization>, at_ms: i64) -> Result<Team, StoreError> {
     check_text("name", &new.name)?;
     check_home(&new.realm, organization)?;
     Ok(Team {
@@ -275,9 +259,7 @@ pub fn edit_team(
         before: Box::new(before.clone()),
         after: Box::new(after),
     }];
-    if organization
-        .is_some_and(|organization| organization.membership == MembershipRule::ExternalOnly)
-    {
+    if organization.is_some_and(|organization| organization.membership == MembershipRule::ExternalOnly) {
         let why = "the team came into an organization that is external_only";
         changes.extend(
             manual
@@ -335,11 +317,7 @@ pub fn close(mut grant: Grant, at_ms: i64, why: Option<String>) -> Change {
 /// A lapsed grant closed, at the moment it lapsed.
 pub fn close_lapsed(grant: Grant) -> Change {
     let at_ms = grant.lapses_at_ms.unwrap_or(grant.asserted_at_ms);
-    close(
-        grant,
-        at_ms,
-        Some("it was not asserted within its lease".to_owned()),
-    )
+    close(grant, at_ms, Some("it was not asserted within its lease".to_owned()))
 }
 
 /// The event of an API key made or revoked.
@@ -348,15 +326,9 @@ pub fn api_key_event(action: &str, key: &ApiKey, by: &By) -> AuditEvent {
     if let Scope::Organization(organization) = key.role.scope() {
         event.organization = Some(organization);
     }
-    event
-        .detail
-        .insert("api_key".to_owned(), key.id.to_string().into());
-    event
-        .detail
-        .insert("name".to_owned(), key.name.as_str().into());
-    event
-        .detail
-        .insert("role".to_owned(), key.role.role_str().into());
+    event.detail.insert("api_key".to_owned(), key.id.to_string().into());
+    event.detail.insert("name".to_owned(), key.name.as_str().into());
+    event.detail.insert("role".to_owned(), key.role.role_str().into());
     event
 }
 
@@ -374,23 +346,16 @@ pub fn highest_role(grants: &[Grant]) -> Option<ScopedRole> {
 
 fn check_version(what: &'static str, expected: Option<u64>, found: u64) -> Result<(), StoreError> {
     match expected {
-        Some(expected) if expected != found => Err(StoreError::VersionMismatch {
-            what,
-            expected,
-            found,
-        }),
+        Some(expected) if expected != found => Err(StoreError::VersionMismatch { what, expected, found }),
         _ => Ok(()),
     }
 }
 
-fn check_home(
-    realm: &crate::name::Realm,
-    organization: Option<&Organization>,
-) -> Result<(), StoreError> {
+fn check_home(realm: &crate::name::Realm, organization: Option<&Organization>) -> Result<(), StoreError> {
     match organization {
-        Some(organization) if organization.realm != *realm => Err(StoreError::Refused(
-            "a team and its organization belong to one realm",
-        )),
+        Some(organization) if organization.realm != *realm => {
+            Err(StoreError::Refused("a team and its organization belong to one realm"))
+        }
         _ => Ok(()),
     }
 }

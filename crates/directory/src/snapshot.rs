@@ -68,11 +68,7 @@ impl Standing {
                 .iter()
                 .find(|held| held.id == id)
                 .map(|held| &held.realm),
-            Scope::Team(id) => self
-                .teams
-                .iter()
-                .find(|team| team.id == id)
-                .map(|team| &team.realm),
+            Scope::Team(id) => self.teams.iter().find(|team| team.id == id).map(|team| &team.realm),
         }
     }
 }

@@ -77,20 +77,25 @@ pub async fn rehearse(
     now_ms: i64,
     ids: &mut dyn NewId,
 ) -> Result<Synced, SyncError> {
-    let snapshot = directory.snapshot(desired, Detail::Explain).await.map_err(SyncError::Store)?;
-    let enforced = SyncPolicy { mode: SyncMode::Enforce, ..policy.clone() };
+    let snapshot = directory
+        .snapshot(desired, Detail::Explain)
+        .await
+        .map_err(SyncError::Store)?;
+    let enforced = SyncPolicy {
+        mode: SyncMode::Enforce,
+        ..policy.clone()
+    };
     let mut plan = plan(desired, &snapshot, &enforced, now_ms, ids)?;
     plan.observed = policy.mode == SyncMode::Observe;
     let standing = plan.after().cloned().ok_or(Refusal::NotProvisioned)?;
-    Ok(Synced { principal: Arc::new(Principal::of(standing, now_ms)), plan: Arc::new(plan) })
+    Ok(Synced {
+        principal: Arc::new(Principal::of(standing, now_ms)),
+        plan: Arc::new(plan),
+    })
 }
 
 /// The principal of a user who is known by id: a session, an administrator's look at somebody.
-pub async fn load(
-    directory: &dyn Directory,
-    user: UserId,
-    now_ms: i64,
-) -> Result<Arc<Principal>, SyncError> {
+pub async fn load(directory: &dyn Directory, user: UserId, now_ms: i64) -> Result<Arc<Principal>, SyncError> {
     let standing = directory.standing(user).await.map_err(SyncError::Store)?;
     let standing = standing.ok_or(Refusal::NotProvisioned)?;
     // SECURITY: a disabled user has no principal, by whichever door.

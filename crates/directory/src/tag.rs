@@ -76,9 +76,7 @@ impl TagList {
 
     /// Takes entries that are apart already (a JSON array): blanks around each are dropped, empty ones skipped,
     /// duplicates count once. Commas and quotes are part of the tag here.
-    pub fn from_entries(
-        entries: impl IntoIterator<Item = impl AsRef<str>>,
-    ) -> Result<Self, NameError> {
+    pub fn from_entries(entries: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, NameError> {
         let mut tags: Vec<Tag> = Vec::new();
         let mut seen = std::collections::HashSet::new();
         for (index, entry) in entries.into_iter().enumerate() {
@@ -133,9 +131,9 @@ impl fmt::Display for TagList {
                 f.write_str(", ")?;
             }
             if tag.contains([',', '"']) {
-                write!(f, "\"{}\"", tag.replace('"', "\"\""))?
+                write!(f, "\"{}\"", tag.replace('"', "\"\""))?;
             } else {
-                f.write_str(tag)?
+                f.write_str(tag)?;
             }
         }
         Ok(())
@@ -177,9 +175,7 @@ fn entry(text: &str) -> Result<(String, Option<&str>), &'static str> {
     let mut entry = String::new();
     let mut rest = quoted;
     loop {
-        let (inside, after) = rest
-            .split_once('"')
-            .ok_or("its double quote is never closed")?;
+        let (inside, after) = rest.split_once('"').ok_or("its double quote is never closed")?;
         entry.push_str(inside);
         if let Some(after) = after.strip_prefix('"') {
             entry.push('"');
@@ -202,11 +198,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn parsed(text: &str) -> Vec<String> {
-        TagList::parse(text)
-            .unwrap()
-            .texts()
-            .map(str::to_owned)
-            .collect()
+        TagList::parse(text).unwrap().texts().map(str::to_owned).collect()
     }
 
     #[test]
@@ -215,11 +207,7 @@ mod tests {
         assert_eq!(parsed(" a b ,\tc\n"), ["a b", "c"]);
         assert_eq!(parsed(""), Vec::<String>::new());
         assert_eq!(parsed(",, a ,,"), ["a"]);
-        assert_eq!(
-            parsed("a,A,a"),
-            ["a", "A"],
-            "case counts, duplicates do not"
-        );
+        assert_eq!(parsed("a,A,a"), ["a", "A"], "case counts, duplicates do not");
     }
 
     #[test]
@@ -237,9 +225,7 @@ mod tests {
     #[test]
     fn says_which_entry_is_wrong() {
         for (text, position) in [(r#"a,"b"#, 2), (r#""a" b"#, 1), ("a,b\u{7}c", 2)] {
-            assert!(
-                matches!(TagList::parse(text), Err(NameError::Tag { position: found, .. }) if found == position)
-            );
+            assert!(matches!(TagList::parse(text), Err(NameError::Tag { position: found, .. }) if found == position));
         }
         assert!(TagList::parse(&"x".repeat(513)).is_err());
         let many = (0..1_001).map(|index| index.to_string());

@@ -90,11 +90,7 @@ impl Touches {
     pub fn newest_issued_at_ms(&self, user: UserId, issuer: &IssuerName) -> Option<i64> {
         let inner = self.lock();
         let key = (user, issuer.clone());
-        inner
-            .newest
-            .get(&key)
-            .copied()
-            .max(inner.in_flight.get(&key).copied())
+        inner.newest.get(&key).copied().max(inner.in_flight.get(&key).copied())
     }
 
     /// Takes what is to be written. It goes on counting until [`Touches::settle`].
@@ -135,16 +131,10 @@ impl Touches {
                 *newest = issued.max(*newest);
             }
             for touch in noted.due {
-                inner
-                    .due
-                    .entry((touch.user, touch.issuer.clone()))
-                    .or_insert(touch);
+                inner.due.entry((touch.user, touch.issuer.clone())).or_insert(touch);
             }
             for seen in noted.tags {
-                inner
-                    .tags
-                    .entry((seen.realm.clone(), seen.tag.clone()))
-                    .or_insert(seen);
+                inner.tags.entry((seen.realm.clone(), seen.tag.clone())).or_insert(seen);
             }
         }
     }

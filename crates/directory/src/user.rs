@@ -37,8 +37,7 @@ pub struct Profile {
 
 impl Profile {
     /// The names of the fields, in the order of [`Profile::fields`].
-    pub const FIELDS: [&'static str; 6] =
-        ["email", "name", "country", "timezone", "locale", "language"];
+    pub const FIELDS: [&'static str; 6] = ["email", "name", "country", "timezone", "locale", "language"];
 
     /// The values, in the order of [`Profile::FIELDS`].
     pub fn fields(&self) -> [&Option<String>; 6] {

@@ -1,7 +1,7 @@
 //! A principal together with the answers already worked out for it: shared by all tokens that say the same.
 
-use std::sync::{Arc, PoisonError, RwLock};
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use narthex_decision::Match;
 use narthex_directory::{Desired, Directory, Principal, TokenFingerprint, Touch};
@@ -30,20 +30,28 @@ struct RouteKey {
 impl Account {
     /// A principal about which nothing has been decided yet.
     pub fn new(principal: Arc<Principal>) -> Self {
-        Self { principal, allowed: RwLock::default() }
+        Self {
+            principal,
+            allowed: RwLock::default(),
+        }
     }
 
     /// The kept decision for a route, if its assertion is fresh and does not outlive the token (`ends_by_ms`).
     pub fn allowed(&self, matched: &Match<'_>, ends_by_ms: Option<i64>, now_ms: i64) -> Option<Arc<Allowed>> {
         let kept = self.allowed.read().unwrap_or_else(PoisonError::into_inner);
-        let (_, allowed) = kept.iter().find(|(key, _)| key.route == matched.route.index && key.organization.as_deref() == matched.organization)?;
+        let (_, allowed) = kept
+            .iter()
+            .find(|(key, _)| key.route == matched.route.index && key.organization.as_deref() == matched.organization)?;
         let fits = now_ms < allowed.fresh_until_ms && ends_by_ms.is_none_or(|end| allowed.assertion_ends_ms <= end);
         fits.then(|| Arc::clone(allowed))
     }
 
     /// Keeps the decision for a route.
     pub fn remember(&self, matched: &Match<'_>, allowed: &Arc<Allowed>) {
-        let key = RouteKey { route: matched.route.index, organization: matched.organization.map(Box::from) };
+        let key = RouteKey {
+            route: matched.route.index,
+            organization: matched.organization.map(Box::from),
+        };
         let mut kept = self.allowed.write().unwrap_or_else(PoisonError::into_inner);
         kept.retain(|(earlier, _)| *earlier != key);
         if kept.len() >= ROUTES_MAX {
@@ -103,7 +111,9 @@ pub struct Accounts {
 
 impl std::fmt::Debug for Accounts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Accounts").field("len", &self.by_user.len()).finish_non_exhaustive()
+        f.debug_struct("Accounts")
+            .field("len", &self.by_user.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -111,12 +121,21 @@ impl Accounts {
     /// A cache of at most so many bytes.
     pub fn new(bytes_max: u64) -> Self {
         let entries = usize::try_from(bytes_max / ENTRY_BYTES).unwrap_or(usize::MAX).max(16);
-        Self { by_user: Cache::with_weighter(entries, bytes_max, Weight) }
+        Self {
+            by_user: Cache::with_weighter(entries, bytes_max, Weight),
+        }
     }
 
     /// The account of a user about whom a token says exactly what was last agreed. That the user was seen is passed
     /// to the directory when it is due.
-    pub fn unchanged(&self, desired: &Desired, generation: u64, directory: &dyn Directory, touch_every_ms: i64, now_ms: i64) -> Option<Arc<Account>> {
+    pub fn unchanged(
+        &self,
+        desired: &Desired,
+        generation: u64,
+        directory: &dyn Directory,
+        touch_every_ms: i64,
+        now_ms: i64,
+    ) -> Option<Arc<Account>> {
         let agreed = self.by_user.get(&*user_key(desired))?;
         let principal = &agreed.account.principal;
         let stands = agreed.generation == generation
@@ -131,7 +150,12 @@ impl Accounts {
         }
         let touched_at_ms = agreed.touched_at_ms.load(Ordering::Relaxed);
         let due = now_ms.saturating_sub(touched_at_ms) >= touch_every_ms;
-        if due && agreed.touched_at_ms.compare_exchange(touched_at_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if due
+            && agreed
+                .touched_at_ms
+                .compare_exchange(touched_at_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        {
             directory.touch(&agreed.touch_at(now_ms));
         }
         Some(Arc::clone(&agreed.account))
@@ -148,14 +172,20 @@ impl Accounts {
     /// Keeps what was agreed.
     pub fn remember(&self, desired: Desired, touch: &Touch, account: &Arc<Account>, generation: u64) {
         let key = user_key(&desired);
-        let newest = self.by_user.get(&*key).map_or(i64::MIN, |earlier| earlier.newest_issued_at_ms.load(Ordering::Relaxed));
+        let newest = self
+            .by_user
+            .get(&*key)
+            .map_or(i64::MIN, |earlier| earlier.newest_issued_at_ms.load(Ordering::Relaxed));
         let agreed = Agreed {
             account: Arc::clone(account),
             generation,
             newest_issued_at_ms: AtomicI64::new(newest.max(desired.issued_at_ms.unwrap_or(i64::MIN))),
             touched_at_ms: AtomicI64::new(touch.at_ms),
             touch: touch.clone(),
-            desired: Desired { token: TokenFingerprint::default(), ..desired },
+            desired: Desired {
+                token: TokenFingerprint::default(),
+                ..desired
+            },
         };
         self.by_user.insert(key, Arc::new(agreed));
     }
@@ -166,7 +196,10 @@ impl Accounts {
 /// SECURITY: a revocation moves the user's version, so a principal that stands has seen it; but the token at hand may
 /// be older than the one the account was agreed on with.
 fn is_refused(principal: &Principal, desired: &Desired) -> bool {
-    principal.user().tokens_not_before_ms.is_some_and(|not_before| desired.issued_at_ms.is_none_or(|issued| issued < not_before))
+    principal
+        .user()
+        .tokens_not_before_ms
+        .is_some_and(|not_before| desired.issued_at_ms.is_none_or(|issued| issued < not_before))
 }
 
 /// Whether two tokens ask for the same, whichever tokens they are and whenever they were issued.

@@ -11,7 +11,6 @@ use axum::routing::get;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use narthex_decision::{Reason, Requirement};
 use narthex_directory::{Principal, Realm};
-use serde_json::Value;
 use tokio::net::TcpListener;
 
 use crate::admin::{
@@ -19,7 +18,7 @@ use crate::admin::{
 };
 use crate::clock::NoEntropy;
 use crate::credentials::Place;
-use crate::explain::{ExplainedRequest, explain, parse_request};
+use crate::explain::{ExplainedRequest, Explanation, explain, parse_request};
 use crate::gateway::Gateway;
 use crate::inbound::{Door, Inbound};
 use crate::keys::Refreshed;
@@ -32,7 +31,11 @@ use crate::runtime::IssuerRuntime;
 /// # Errors
 ///
 /// When the listener fails, or there is no randomness for request ids.
-pub async fn serve_admin(gateway: Arc<Gateway>, listener: TcpListener, stop: impl Future<Output = ()> + Send + 'static) -> std::io::Result<()> {
+pub async fn serve_admin(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
     let router = router(&gateway).map_err(std::io::Error::other)?;
     axum::serve(listener, router).with_graceful_shutdown(stop).await
 }
@@ -70,25 +73,54 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
     for issuer in gateway.runtime.load().by_name.values() {
         let health = issuer.keys.health(now_ms);
         let usable = u32::try_from(health.usable_count).unwrap_or(u32::MAX);
-        gateway.metrics.gauge("narthex_keys_usable", issuer.name.as_str(), f64::from(usable));
+        gateway
+            .metrics
+            .gauge("narthex_keys_usable", issuer.name.as_str(), f64::from(usable));
         if let Some(age) = health.age_seconds.and_then(|age| u32::try_from(age).ok()) {
-            gateway.metrics.gauge("narthex_key_set_age_seconds", issuer.name.as_str(), f64::from(age));
+            gateway
+                .metrics
+                .gauge("narthex_key_set_age_seconds", issuer.name.as_str(), f64::from(age));
         }
     }
-    ([(http::header::CONTENT_TYPE, "text/plain; version=0.0.4")], gateway.metrics.render()).into_response()
+    (
+        [(http::header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        gateway.metrics.render(),
+    )
+        .into_response()
 }
 
 #[async_trait]
 impl Surroundings for Gateway {
     async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal> {
         let runtime = self.runtime.load_full();
-        let inbound = Inbound { method: &Method::GET, path: b"/", query: None, host: None, headers, door: Door::Me };
-        let caller = pipeline::caller(self, &runtime, &inbound, (token, &Place::Authorization), self.clock.now_ms()).await?;
+        let inbound = Inbound {
+            method: &Method::GET,
+            path: b"/",
+            query: None,
+            host: None,
+            headers,
+            door: Door::Me,
+            route: None,
+        };
+        let caller = pipeline::caller(
+            self,
+            &runtime,
+            &inbound,
+            (token, &Place::Authorization),
+            self.clock.now_ms(),
+        )
+        .await?;
         Ok(Arc::clone(&caller.account.principal))
     }
 
     fn realms(&self) -> Vec<Realm> {
-        let mut realms: Vec<Realm> = self.runtime.load().by_name.values().map(|issuer| issuer.realm.clone()).collect();
+        let mut realms: Vec<Realm> = self
+            .runtime
+            .load()
+            .by_name
+            .values()
+            .map(|issuer| issuer.realm.clone())
+            .collect();
         realms.sort();
         realms.dedup();
         realms
@@ -96,17 +128,29 @@ impl Surroundings for Gateway {
 
     fn issuers(&self) -> Vec<IssuerBody> {
         let runtime = self.runtime.load();
-        let bodies = runtime.issuers.iter().filter_map(|trusted| runtime.by_name.get(trusted.name()));
+        let bodies = runtime
+            .issuers
+            .iter()
+            .filter_map(|trusted| runtime.by_name.get(trusted.name()));
         bodies.map(|issuer| issuer_body(issuer, self.clock.now_ms())).collect()
     }
 
     fn keys(&self, issuer: &str) -> Option<KeyHealthBody> {
         let runtime = self.runtime.load();
-        runtime.by_name.get(issuer).map(|issuer| key_health(issuer, self.clock.now_ms()))
+        runtime
+            .by_name
+            .get(issuer)
+            .map(|issuer| key_health(issuer, self.clock.now_ms()))
     }
 
     async fn refresh(&self, issuer: &str) -> Result<KeyHealthBody, RefreshRefusal> {
-        let issuer = self.runtime.load().by_name.get(issuer).cloned().ok_or(RefreshRefusal::UnknownIssuer)?;
+        let issuer = self
+            .runtime
+            .load()
+            .by_name
+            .get(issuer)
+            .cloned()
+            .ok_or(RefreshRefusal::UnknownIssuer)?;
         match issuer.keys.refresh().await {
             Refreshed::Fixed => Err(RefreshRefusal::NothingToFetch),
             Refreshed::TooSoon { .. } => Err(RefreshRefusal::TooSoon),
@@ -122,17 +166,25 @@ impl Surroundings for Gateway {
             methods: route.spec.methods.iter().map(ToString::to_string).collect(),
             hosts: route.spec.hosts.clone(),
             require: route.spec.require.iter().map(Requirement::to_string).collect(),
-            upstream: runtime.upstream(route.index).map(|upstream| upstream.audience.clone()),
+            upstream: runtime
+                .upstream(route.index)
+                .map(|(upstream, _)| upstream.audience.clone()),
         });
         bodies.collect()
     }
 
-    async fn explain(&self, request: ExplainRequest) -> Result<Value, Refusal> {
+    async fn explain(&self, request: ExplainRequest) -> Result<Explanation, Refusal> {
         let runtime = self.runtime.load_full();
         let now_ms = request.at.map_or_else(|| self.clock.now_ms(), |at| at.0);
         let explained = request.request.map(explained_request).transpose()?;
-        let told = explain(&runtime, &*self.directory, request.token.trim(), explained.as_ref(), now_ms).await;
-        serde_json::to_value(told).map_err(|_| Refusal::new(Reason::StoreUnavailable))
+        Ok(explain(
+            &runtime,
+            &*self.directory,
+            request.token.trim(),
+            explained.as_ref(),
+            now_ms,
+        )
+        .await)
     }
 }
 
@@ -143,7 +195,8 @@ fn explained_request(request: admin::RequestToExplain) -> Result<ExplainedReques
             headers.append(name, value);
         }
     }
-    parse_request(&format!("{} {}", request.method, request.path), request.host, headers).map_err(|problem| Refusal::because(Reason::RequestPath, problem))
+    parse_request(&format!("{} {}", request.method, request.path), request.host, headers)
+        .map_err(|problem| Refusal::because(Reason::RequestPath, problem))
 }
 
 fn issuer_body(issuer: &IssuerRuntime, now_ms: i64) -> IssuerBody {

@@ -32,7 +32,11 @@ pub struct AssertionSettings {
 
 impl Default for AssertionSettings {
     fn default() -> Self {
-        Self { issuer: "narthex".to_owned(), lifetime_seconds: 300, rotation_ms: 30 * DAY_MS }
+        Self {
+            issuer: "narthex".to_owned(),
+            lifetime_seconds: 300,
+            rotation_ms: 30 * DAY_MS,
+        }
     }
 }
 
@@ -73,15 +77,26 @@ struct Key {
 
 impl Key {
     fn parse(record: &AssertionKey) -> Result<Self, AssertionError> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &record.private.0)
-            .map_err(|_| AssertionError::Damaged { kid: record.kid.clone() })?;
-        Ok(Self { kid: record.kid.clone(), created_at_ms: record.created_at_ms, pair })
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &record.private.0).map_err(|_| {
+            AssertionError::Damaged {
+                kid: record.kid.clone(),
+            }
+        })?;
+        Ok(Self {
+            kid: record.kid.clone(),
+            created_at_ms: record.created_at_ms,
+            pair,
+        })
     }
 
     /// RFC 7517 and RFC 7518 section 6.2.1. The public point is `04 || x || y`.
     fn jwk(&self) -> Value {
         let point = self.pair.public_key().as_ref();
-        let (x, y) = point.get(1..).unwrap_or_default().split_at_checked(32).unwrap_or_default();
+        let (x, y) = point
+            .get(1..)
+            .unwrap_or_default()
+            .split_at_checked(32)
+            .unwrap_or_default();
         json!({
             "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.kid,
             "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
@@ -99,7 +114,9 @@ pub struct AssertionSigner {
 
 impl std::fmt::Debug for AssertionSigner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AssertionSigner").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("AssertionSigner")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }
 
@@ -145,8 +162,16 @@ impl AssertionSigner {
     /// # Errors
     ///
     /// [`AssertionError`].
-    pub async fn open(settings: AssertionSettings, directory: &dyn Directory, now_ms: i64) -> Result<Self, AssertionError> {
-        let signer = Self { settings, keys: ArcSwap::default(), random: SystemRandom::new() };
+    pub async fn open(
+        settings: AssertionSettings,
+        directory: &dyn Directory,
+        now_ms: i64,
+    ) -> Result<Self, AssertionError> {
+        let signer = Self {
+            settings,
+            keys: ArcSwap::default(),
+            random: SystemRandom::new(),
+        };
         signer.rotate(directory, now_ms).await?;
         Ok(signer)
     }
@@ -162,11 +187,19 @@ impl AssertionSigner {
         let newest = records.iter().map(|record| record.created_at_ms).max();
         if is_due(newest, self.settings.rotation_ms, now_ms) {
             let key = new_key(self.settings.rotation_ms, now_ms)?;
-            let by = By { actor: Actor::System, at_ms: now_ms };
-            records = directory.rotate_assertion_key(key, newest.unwrap_or(i64::MIN), by).await?;
+            let by = By {
+                actor: Actor::System,
+                at_ms: now_ms,
+            };
+            records = directory
+                .rotate_assertion_key(key, newest.unwrap_or(i64::MIN), by)
+                .await?;
         }
         records.sort_by(|one, other| (one.created_at_ms, &one.kid).cmp(&(other.created_at_ms, &other.kid)));
-        let keys = records.iter().map(|record| Key::parse(record).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+        let keys = records
+            .iter()
+            .map(|record| Key::parse(record).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()?;
         self.keys.store(Arc::new(keys));
         Ok(())
     }
@@ -184,11 +217,22 @@ impl AssertionSigner {
         let compact = self.compact(key, claims, issued_at, expires_at)?;
         let compact = if compact.len() > COMPACT_BYTES_MAX {
             let empty = Map::new();
-            self.compact(key, &Claims { context: &empty, ..*claims }, issued_at, expires_at)?
+            self.compact(
+                key,
+                &Claims {
+                    context: &empty,
+                    ..*claims
+                },
+                issued_at,
+                expires_at,
+            )?
         } else {
             compact
         };
-        Some(Assertion { compact, expires_at_ms: expires_at * 1000 })
+        Some(Assertion {
+            compact,
+            expires_at_ms: expires_at * 1000,
+        })
     }
 
     /// The public keys (RFC 7517), newest first.
@@ -206,7 +250,13 @@ impl AssertionSigner {
             claims: &'a Claims<'a>,
         }
         let header = json!({ "alg": "ES256", "typ": "JWT", "kid": key.kid });
-        let payload = serde_json::to_vec(&Payload { iss: &self.settings.issuer, iat: issued_at, exp: expires_at, claims }).ok()?;
+        let payload = serde_json::to_vec(&Payload {
+            iss: &self.settings.issuer,
+            iat: issued_at,
+            exp: expires_at,
+            claims,
+        })
+        .ok()?;
         let mut compact = URL_SAFE_NO_PAD.encode(header.to_string());
         compact.push('.');
         URL_SAFE_NO_PAD.encode_string(payload, &mut compact);
@@ -225,18 +275,28 @@ fn is_due(newest_created_at_ms: Option<i64>, rotation_ms: i64, now_ms: i64) -> b
 /// Which key signs, of creation times oldest first: the newest that has been published long enough; if none has, the
 /// oldest, which the others have had most time to see.
 fn signing_index(created_at_ms: &[i64], now_ms: i64) -> Option<usize> {
-    let seasoned = created_at_ms.iter().rposition(|created| created.saturating_add(PUBLISH_AHEAD_MS) <= now_ms);
+    let seasoned = created_at_ms
+        .iter()
+        .rposition(|created| created.saturating_add(PUBLISH_AHEAD_MS) <= now_ms);
     seasoned.or(if created_at_ms.is_empty() { None } else { Some(0) })
 }
 
 /// A new key pair with its times: published at once, signing from a day later until a day after its successor is made.
 fn new_key(rotation_ms: i64, now_ms: i64) -> Result<AssertionKey, AssertionError> {
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| AssertionError::Generate)?;
-    let pkcs8 = pair.to_pkcs8v1().map_err(|_| AssertionError::Generate)?.as_ref().to_vec();
+    let pkcs8 = pair
+        .to_pkcs8v1()
+        .map_err(|_| AssertionError::Generate)?
+        .as_ref()
+        .to_vec();
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, pair.public_key().as_ref());
     let kid = URL_SAFE_NO_PAD.encode(digest.as_ref().get(..12).unwrap_or_default());
     let signs_until_ms = now_ms.saturating_add(rotation_ms).saturating_add(PUBLISH_AHEAD_MS);
-    let key = Key { kid: kid.clone(), created_at_ms: now_ms, pair };
+    let key = Key {
+        kid: kid.clone(),
+        created_at_ms: now_ms,
+        pair,
+    };
     Ok(AssertionKey {
         public_jwk: key.jwk().to_string(),
         kid,
@@ -261,10 +321,18 @@ mod tests {
         let created = [0, rotation];
         assert_eq!(signing_index(&[], 5), None);
         assert_eq!(signing_index(&created, 0), Some(0), "the first key signs at once");
-        assert_eq!(signing_index(&created, rotation), Some(0), "the new key is only published");
+        assert_eq!(
+            signing_index(&created, rotation),
+            Some(0),
+            "the new key is only published"
+        );
         assert_eq!(signing_index(&created, rotation + PUBLISH_AHEAD_MS), Some(1));
         let key = new_key(rotation, 0).unwrap();
-        assert_eq!(key.signs_until_ms, rotation + PUBLISH_AHEAD_MS, "until its successor has been seen");
+        assert_eq!(
+            key.signs_until_ms,
+            rotation + PUBLISH_AHEAD_MS,
+            "until its successor has been seen"
+        );
         assert!(key.published_until_ms >= key.signs_until_ms + PUBLISH_AFTER_MS);
     }
 }

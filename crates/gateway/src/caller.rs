@@ -12,7 +12,6 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::account::Account;
-use crate::credentials::Place;
 use crate::runtime::IssuerRuntime;
 
 /// The longest an answer is kept, in milliseconds.
@@ -37,11 +36,29 @@ pub struct Caller {
 
 impl Caller {
     /// A caller that may be kept while everything it rests on stays. `keys` are the ones the token was verified with.
-    pub fn new(issuer: Arc<IssuerRuntime>, account: Arc<Account>, claims: &VerifiedClaims, (generation, keys): (u64, &KeySnapshot), now_ms: i64) -> Self {
+    pub fn new(
+        issuer: Arc<IssuerRuntime>,
+        account: Arc<Account>,
+        claims: &VerifiedClaims,
+        (generation, keys): (u64, &KeySnapshot),
+        now_ms: i64,
+    ) -> Self {
         let key_epoch = keys.epoch();
-        let ends = [Some(now_ms.saturating_add(KEPT_MS_MAX)), claims.expires_at_ms(), Some(keys.usable_until_ms()), account.principal.valid_until_ms()];
+        let ends = [
+            Some(now_ms.saturating_add(KEPT_MS_MAX)),
+            claims.expires_at_ms(),
+            Some(keys.usable_until_ms()),
+            account.principal.valid_until_ms(),
+        ];
         let kept_until_ms = ends.into_iter().flatten().min().unwrap_or(now_ms);
-        Self { issuer, account, expires_at_ms: claims.expires_at_ms(), kept_until_ms, key_epoch, generation }
+        Self {
+            issuer,
+            account,
+            expires_at_ms: claims.expires_at_ms(),
+            kept_until_ms,
+            key_epoch,
+            generation,
+        }
     }
 
     /// Whether the answer still stands.
@@ -50,17 +67,6 @@ impl Caller {
             && self.generation == generation
             && self.key_epoch == self.issuer.keys.epoch()
             && versions.is_current(self.account.principal.stamp())
-    }
-
-    /// Whether this issuer's tokens may come in that place.
-    pub fn accepts(&self, place: &Place) -> bool {
-        let places = &self.issuer.places;
-        match place {
-            Place::Authorization => true,
-            Place::Header(name) => places.headers.contains(name),
-            Place::Cookie(name) => places.cookies.contains(name),
-            Place::QueryParameter(name) => places.query_parameters.contains(name),
-        }
     }
 }
 
@@ -80,15 +86,21 @@ pub struct Callers {
 
 impl std::fmt::Debug for Callers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Callers").field("len", &self.by_token.len()).finish_non_exhaustive()
+        f.debug_struct("Callers")
+            .field("len", &self.by_token.len())
+            .finish_non_exhaustive()
     }
 }
 
 impl Callers {
     /// A cache of at most so many bytes.
     pub fn new(bytes_max: u64) -> Self {
-        let entries = usize::try_from(bytes_max / (ENTRY_BYTES + 1024)).unwrap_or(usize::MAX).max(16);
-        Self { by_token: Cache::with_weighter(entries, bytes_max, Weight) }
+        let entries = usize::try_from(bytes_max / (ENTRY_BYTES + 1024))
+            .unwrap_or(usize::MAX)
+            .max(16);
+        Self {
+            by_token: Cache::with_weighter(entries, bytes_max, Weight),
+        }
     }
 
     /// The kept caller of exactly this token, while it stands.

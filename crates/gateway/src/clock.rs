@@ -69,7 +69,10 @@ pub struct NoEntropy;
 /// # Errors
 ///
 /// [`NoEntropy`] when the operating system has none to give; nothing secret may be made then.
-#[expect(clippy::disallowed_methods, reason = "this is the one reader of the system's random source")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one reader of the system's random source"
+)]
 pub fn random_bytes<const N: usize>() -> Result<[u8; N], NoEntropy> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|_| NoEntropy)?;
@@ -92,7 +95,9 @@ impl NewIds {
     ///
     /// [`NoEntropy`], as [`random_bytes`].
     pub fn new() -> Result<Self, NoEntropy> {
-        Ok(Self { next: u128::from_le_bytes(random_bytes()?) })
+        Ok(Self {
+            next: u128::from_le_bytes(random_bytes()?),
+        })
     }
 }
 
@@ -124,7 +129,10 @@ impl RequestIds {
             // Writing to a string cannot fail.
             let _ = write!(process, "{byte:02x}");
         }
-        Ok(Self { process, next: AtomicU64::new(1) })
+        Ok(Self {
+            process,
+            next: AtomicU64::new(1),
+        })
     }
 
     /// The next number, such as `a1b2c3d4e5-2f`.

@@ -22,6 +22,16 @@ impl TokenPlaces {
         add_missing(&mut self.cookies, &other.cookies);
         add_missing(&mut self.query_parameters, &other.query_parameters);
     }
+
+    /// Whether a token may come in that place.
+    pub fn contains(&self, place: &Place) -> bool {
+        match place {
+            Place::Authorization => true,
+            Place::Header(name) => self.headers.contains(name),
+            Place::Cookie(name) => self.cookies.contains(name),
+            Place::QueryParameter(name) => self.query_parameters.contains(name),
+        }
+    }
 }
 
 fn add_missing<T: Clone + PartialEq>(to: &mut Vec<T>, from: &[T]) {
@@ -77,7 +87,10 @@ pub(crate) fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places
     }
     for name in &places.headers {
         for value in headers.get_all(name) {
-            take(bearer(value).unwrap_or_else(|| value.to_str().map(str::trim).map_err(|_| ())), Place::Header(name.clone()));
+            take(
+                bearer(value).unwrap_or_else(|| value.to_str().map(str::trim).map_err(|_| ())),
+                Place::Header(name.clone()),
+            );
         }
     }
     if !places.cookies.is_empty() {
@@ -89,7 +102,11 @@ pub(crate) fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places
     }
     if !places.query_parameters.is_empty() {
         for (name, value) in parameters(query) {
-            if places.query_parameters.iter().any(|parameter| parameter == &*percent_decode_str(name).decode_utf8_lossy()) {
+            if places
+                .query_parameters
+                .iter()
+                .any(|parameter| parameter == &*percent_decode_str(name).decode_utf8_lossy())
+            {
                 take(Ok(value), Place::QueryParameter(name.to_owned()));
             }
         }
@@ -112,7 +129,11 @@ fn bearer(value: &HeaderValue) -> Option<Result<&str, ()>> {
         return Some(Err(()));
     };
     let token = text.get(7..).unwrap_or_default().trim_matches(' ');
-    Some(if token.is_empty() || token.contains([' ', ',', '\t']) { Err(()) } else { Ok(token) })
+    Some(if token.is_empty() || token.contains([' ', ',', '\t']) {
+        Err(())
+    } else {
+        Ok(token)
+    })
 }
 
 /// The name and value pairs of all `Cookie` headers (RFC 6265 section 4.2).
@@ -128,7 +149,10 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
 
 /// The name and value pairs of a query, still encoded.
 fn parameters(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
-    query.into_iter().flat_map(|query| query.split('&')).map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    query
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
 /// Takes the token out of a request's headers before it is passed on.
@@ -141,7 +165,10 @@ pub(crate) fn remove(headers: &mut HeaderMap, place: &Place) {
             headers.remove(name);
         }
         Place::Cookie(removed) => {
-            let kept: Vec<String> = cookies(headers).filter(|(name, _)| name != removed).map(|(name, value)| format!("{name}={value}")).collect();
+            let kept: Vec<String> = cookies(headers)
+                .filter(|(name, _)| name != removed)
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
             headers.remove(header::COOKIE);
             if let Ok(value) = HeaderValue::try_from(kept.join("; "))
                 && !kept.is_empty()
@@ -155,7 +182,11 @@ pub(crate) fn remove(headers: &mut HeaderMap, place: &Place) {
 
 /// A query without the parameters of this (encoded) name; everything else byte for byte as it was.
 pub(crate) fn query_without(query: &str, removed: &str) -> String {
-    query.split('&').filter(|pair| pair.split_once('=').map_or(*pair, |(name, _)| name) != removed).collect::<Vec<_>>().join("&")
+    query
+        .split('&')
+        .filter(|pair| pair.split_once('=').map_or(*pair, |(name, _)| name) != removed)
+        .collect::<Vec<_>>()
+        .join("&")
 }
 
 #[cfg(test)]
@@ -163,7 +194,10 @@ mod tests {
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect()
     }
 
     fn places() -> TokenPlaces {
@@ -178,24 +212,45 @@ mod tests {
     fn the_scheme_is_case_insensitive_and_other_schemes_are_no_token() {
         for value in ["Bearer abc", "bearer abc", "BEARER  abc ", "bEaReR abc"] {
             let headers = headers(&[("authorization", value)]);
-            assert_eq!(present(&headers, None, &TokenPlaces::default()), Presented::One("abc", Place::Authorization), "{value}");
+            assert_eq!(
+                present(&headers, None, &TokenPlaces::default()),
+                Presented::One("abc", Place::Authorization),
+                "{value}"
+            );
         }
         for value in ["Basic YTpi", "Bearerabc", "Negotiate x", ""] {
-            assert_eq!(present(&headers(&[("authorization", value)]), None, &TokenPlaces::default()), Presented::Nothing, "{value}");
+            assert_eq!(
+                present(&headers(&[("authorization", value)]), None, &TokenPlaces::default()),
+                Presented::Nothing,
+                "{value}"
+            );
         }
         for value in ["Bearer", "Bearer ", "Bearer a b", "Bearer a, Bearer b"] {
-            assert_eq!(present(&headers(&[("authorization", value)]), None, &TokenPlaces::default()), Presented::Unreadable, "{value}");
+            assert_eq!(
+                present(&headers(&[("authorization", value)]), None, &TokenPlaces::default()),
+                Presented::Unreadable,
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn other_places_count_only_where_configured() {
         let all = headers(&[("x-token", "one"), ("cookie", "a=b; session=two")]);
-        assert_eq!(present(&all, Some("access_token=three"), &TokenPlaces::default()), Presented::Nothing);
+        assert_eq!(
+            present(&all, Some("access_token=three"), &TokenPlaces::default()),
+            Presented::Nothing
+        );
         let header = headers(&[("x-token", "Bearer one")]);
-        assert_eq!(present(&header, None, &places()), Presented::One("one", Place::Header(HeaderName::from_static("x-token"))));
+        assert_eq!(
+            present(&header, None, &places()),
+            Presented::One("one", Place::Header(HeaderName::from_static("x-token")))
+        );
         let cookie = headers(&[("cookie", "a=b; session=two; c=d")]);
-        assert_eq!(present(&cookie, None, &places()), Presented::One("two", Place::Cookie("session".to_owned())));
+        assert_eq!(
+            present(&cookie, None, &places()),
+            Presented::One("two", Place::Cookie("session".to_owned()))
+        );
         assert_eq!(
             present(&HeaderMap::new(), Some("x=1&access_token=three"), &places()),
             Presented::One("three", Place::QueryParameter("access_token".to_owned()))
@@ -209,12 +264,18 @@ mod tests {
         assert_eq!(present(&twice, None, &TokenPlaces::default()), Presented::Several);
         let header = headers(&[("authorization", "Bearer a")]);
         assert_eq!(present(&header, Some("access_token=b"), &places()), Presented::Several);
-        assert_eq!(present(&header, Some("access%5Ftoken=b"), &places()), Presented::Several);
+        assert_eq!(
+            present(&header, Some("access%5Ftoken=b"), &places()),
+            Presented::Several
+        );
         let broken_and_good = headers(&[("authorization", "Bearer"), ("authorization", "Bearer a")]);
         assert_eq!(present(&broken_and_good, None, &places()), Presented::Several);
         let cookies = headers(&[("cookie", "session=a"), ("cookie", "session=b")]);
         assert_eq!(present(&cookies, None, &places()), Presented::Several);
-        assert_eq!(present(&HeaderMap::new(), Some("access_token=a&access_token=a"), &places()), Presented::Several);
+        assert_eq!(
+            present(&HeaderMap::new(), Some("access_token=a&access_token=a"), &places()),
+            Presented::Several
+        );
     }
 
     /// The token does not travel on; everything beside it does.
@@ -226,7 +287,10 @@ mod tests {
         let mut only = headers(&[("cookie", "session=two")]);
         remove(&mut only, &Place::Cookie("session".to_owned()));
         assert!(only.is_empty());
-        assert_eq!(query_without("a=1&access_token=x&b=%20&access_token=y", "access_token"), "a=1&b=%20");
+        assert_eq!(
+            query_without("a=1&access_token=x&b=%20&access_token=y", "access_token"),
+            "a=1&b=%20"
+        );
         let mut bearer = headers(&[("authorization", "Bearer a"), ("accept", "x")]);
         remove(&mut bearer, &Place::Authorization);
         assert_eq!(bearer.len(), 1);

@@ -61,25 +61,49 @@ impl Event<'_> {
     /// Writes the event to the log and counts it.
     pub fn tell(&self, metrics: &Metrics) {
         match *self {
-            Event::Decided { inbound, request_id, outcome, took } => decided(metrics, inbound, request_id, outcome, took),
+            Event::Decided {
+                inbound,
+                request_id,
+                outcome,
+                took,
+            } => decided(metrics, inbound, request_id, outcome, took),
             Event::Synced { issuer, plan } => {
                 metrics.synced(issuer, plan.changes.len());
                 if !plan.changes.is_empty() {
-                    tracing::info!(event = "synced", issuer, changes = plan.changes.len(), "a token changed the directory");
+                    tracing::info!(
+                        event = "synced",
+                        issuer,
+                        changes = plan.changes.len(),
+                        "a token changed the directory"
+                    );
                 }
             }
             Event::UpstreamFailed { request_id, error } => {
                 metrics.upstream_failed();
                 tracing::warn!(event = "upstream_failed", request_id, %error, "an upstream gave no answer");
             }
-            Event::Reloaded { generation } => tracing::info!(event = "reloaded", generation, "a new configuration is in use"),
-            Event::ReloadRefused { problems } => tracing::error!(event = "reload_refused", problems, "the new configuration is refused; the old one stays"),
-            Event::BackgroundFailed { task, error } => tracing::warn!(event = "background_failed", task, %error, "it will be tried again"),
+            Event::Reloaded { generation } => {
+                tracing::info!(event = "reloaded", generation, "a new configuration is in use");
+            }
+            Event::ReloadRefused { problems } => tracing::error!(
+                event = "reload_refused",
+                problems,
+                "the new configuration is refused; the old one stays"
+            ),
+            Event::BackgroundFailed { task, error } => {
+                tracing::warn!(event = "background_failed", task, %error, "it will be tried again");
+            }
         }
     }
 }
 
-fn decided(metrics: &Metrics, inbound: &Inbound<'_>, request_id: &str, outcome: Result<&Passed, &Refusal>, took: Duration) {
+fn decided(
+    metrics: &Metrics,
+    inbound: &Inbound<'_>,
+    request_id: &str,
+    outcome: Result<&Passed, &Refusal>,
+    took: Duration,
+) {
     metrics.decided(inbound.door, outcome.err().map(|refusal| refusal.reason), took);
     let door = inbound.door.as_str();
     match outcome {
@@ -98,7 +122,10 @@ fn decided(metrics: &Metrics, inbound: &Inbound<'_>, request_id: &str, outcome: 
 
 /// A path as a log shows it: bounded, without control characters.
 fn shown(path: &[u8]) -> String {
-    String::from_utf8_lossy(path.get(..path.len().min(200)).unwrap_or_default()).chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    String::from_utf8_lossy(path.get(..path.len().min(200)).unwrap_or_default())
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// Names for the doors and reasons that metrics are kept under.

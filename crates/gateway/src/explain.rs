@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method};
 use narthex_decision::{Decision, OrganizationFacts, Reason, RequestPath, Requirement, decide};
-use narthex_directory::{CountingIds, Desired, Directory, OrganizationName, Principal, Synced, SyncError, rehearse};
+use narthex_directory::{CountingIds, Desired, Directory, OrganizationName, Principal, SyncError, Synced, rehearse};
 use narthex_mapping::{Preview, TokenFacts};
 use narthex_token::{InspectedClaims, Inspection, TrustedIssuer, inspect};
 use serde::Serialize;
@@ -19,7 +19,9 @@ use crate::runtime::{IssuerRuntime, Runtime};
 
 mod rows;
 
-pub use rows::{AnswerRow, ChangeRow, FieldRow, IdentityRow, KeyRow, MembershipRow, NearMissRow, RequestRow, StepRow, TagRow};
+pub use rows::{
+    AnswerRow, ChangeRow, FieldRow, IdentityRow, KeyRow, MembershipRow, NearMissRow, RequestRow, StepRow, TagRow,
+};
 
 /// The request a token is explained with.
 #[derive(Debug, Clone)]
@@ -69,7 +71,13 @@ pub struct Explanation {
 }
 
 /// Explains a token, and a request if there is one. Writes nothing.
-pub async fn explain(runtime: &Runtime, directory: &dyn Directory, token: &str, request: Option<&ExplainedRequest>, now_ms: i64) -> Explanation {
+pub async fn explain(
+    runtime: &Runtime,
+    directory: &dyn Directory,
+    token: &str,
+    request: Option<&ExplainedRequest>,
+    now_ms: i64,
+) -> Explanation {
     let mut told = Explanation::default();
     let mut refusals: Vec<(Reason, String)> = Vec::new();
     let route_refusal = request.and_then(|request| route_refusal(runtime, request));
@@ -87,7 +95,9 @@ pub async fn explain(runtime: &Runtime, directory: &dyn Directory, token: &str, 
         refusals.extend(preview.errors.iter().map(|error| coded(error.reason(), error)));
     }
     let principal = match (issuer, preview.and_then(|preview| preview.desired)) {
-        (Some(issuer), Some(desired)) => directory_part(&mut told, &mut refusals, directory, issuer, &desired, now_ms).await,
+        (Some(issuer), Some(desired)) => {
+            directory_part(&mut told, &mut refusals, directory, issuer, &desired, now_ms).await
+        }
         _ => None,
     };
     if let (Some(request), Some(principal)) = (request, &principal) {
@@ -100,7 +110,10 @@ pub async fn explain(runtime: &Runtime, directory: &dyn Directory, token: &str, 
 }
 
 fn coded(code: &str, error: &dyn std::fmt::Display) -> (Reason, String) {
-    (Reason::from_code(code).unwrap_or(Reason::StoreUnavailable), error.to_string())
+    (
+        Reason::from_code(code).unwrap_or(Reason::StoreUnavailable),
+        error.to_string(),
+    )
 }
 
 fn route_refusal(runtime: &Runtime, request: &ExplainedRequest) -> Option<(Reason, String)> {
@@ -110,7 +123,12 @@ fn route_refusal(runtime: &Runtime, request: &ExplainedRequest) -> Option<(Reaso
             .routes
             .find(&request.method, request.host.as_deref(), path, None)
             .is_none()
-            .then(|| (Reason::RouteUnmatched, format!("no route serves {} {}", request.method, request.path))),
+            .then(|| {
+                (
+                    Reason::RouteUnmatched,
+                    format!("no route serves {} {}", request.method, request.path),
+                )
+            }),
     }
 }
 
@@ -120,7 +138,12 @@ fn tell_token(told: &mut Explanation, inspection: &Inspection) {
     told.token = inspection.steps.iter().map(StepRow::from).collect();
 }
 
-fn preview(issuer: &IssuerRuntime, inspection: &Inspection, request: Option<&ExplainedRequest>, now_ms: i64) -> Option<Preview> {
+fn preview(
+    issuer: &IssuerRuntime,
+    inspection: &Inspection,
+    request: Option<&ExplainedRequest>,
+    now_ms: i64,
+) -> Option<Preview> {
     let empty = HeaderMap::new();
     let headers = request.map_or(&empty, |request| &request.headers);
     let query = request.and_then(|request| request.query.as_deref());
@@ -147,10 +170,12 @@ async fn directory_part(
             told.changes = plan.changes.iter().map(ChangeRow::from).collect();
             told.notes = plan.notes.iter().map(ToString::to_string).collect();
             if plan.stale_token {
-                told.notes.push("a newer token of this user was seen already, so this one changes nothing".to_owned());
+                told.notes
+                    .push("a newer token of this user was seen already, so this one changes nothing".to_owned());
             }
             if plan.observed {
-                told.notes.push("the issuer is in observe mode: nothing of this is written".to_owned());
+                told.notes
+                    .push("the issuer is in observe mode: nothing of this is written".to_owned());
             }
             told.tags = rows::tags(desired, &plan, &issuer.policy);
             told.near_misses = plan.near_misses.iter().map(NearMissRow::from).collect();
@@ -176,10 +201,11 @@ async fn request_part(
     request: &ExplainedRequest,
     principal: &Principal,
 ) -> Option<(Reason, String)> {
-    let Some(matched) = RequestPath::parse(request.path.as_bytes())
-        .ok()
-        .and_then(|path| runtime.routes.find(&request.method, request.host.as_deref(), path, None))
-    else {
+    let Some(matched) = RequestPath::parse(request.path.as_bytes()).ok().and_then(|path| {
+        runtime
+            .routes
+            .find(&request.method, request.host.as_deref(), path, None)
+    }) else {
         told.request = Some(RequestRow::undecided(runtime, request));
         return None;
     };
@@ -187,7 +213,9 @@ async fn request_part(
         None => OrganizationFacts::NotNamed,
         Some(Err(_)) => OrganizationFacts::Unknown,
         Some(Ok(name)) => match directory.organization_named(name).await {
-            Ok(found) => found.map_or(OrganizationFacts::Unknown, |organization| OrganizationFacts::Known(organization.status)),
+            Ok(found) => found.map_or(OrganizationFacts::Unknown, |organization| {
+                OrganizationFacts::Known(organization.status)
+            }),
             Err(error) => return Some((Reason::StoreUnavailable, error.to_string())),
         },
     };
@@ -195,7 +223,10 @@ async fn request_part(
     told.request = Some(RequestRow::decided(request, &matched, &decision));
     match decision {
         Decision::Allow(permit) => {
-            let membership = permit.organization.as_ref().map(|membership| (membership.name.as_str(), membership.role.as_str()));
+            let membership = permit
+                .organization
+                .as_ref()
+                .map(|membership| (membership.name.as_str(), membership.role.as_str()));
             told.headers = rows::headers(&identity::headers(principal, membership, None));
             None
         }
@@ -209,13 +240,22 @@ async fn request_part(
 /// The first refusal is the answer, in the order of the pipeline.
 fn answer(refusals: &[(Reason, String)]) -> AnswerRow {
     let Some((reason, detail)) = refusals.first() else {
-        return AnswerRow { status: 200, reason: None, message: "the request may pass".to_owned(), also: Vec::new() };
+        return AnswerRow {
+            status: 200,
+            reason: None,
+            message: "the request may pass".to_owned(),
+            also: Vec::new(),
+        };
     };
     AnswerRow {
         status: respond::status(*reason).as_u16(),
         reason: Some(reason.code().to_owned()),
         message: format!("{} ({detail})", reason.advice()),
-        also: refusals.iter().skip(1).map(|(reason, detail)| format!("{}: {detail}", reason.code())).collect(),
+        also: refusals
+            .iter()
+            .skip(1)
+            .map(|(reason, detail)| format!("{}: {detail}", reason.code()))
+            .collect(),
     }
 }
 
@@ -225,11 +265,21 @@ fn answer(refusals: &[(Reason, String)]) -> AnswerRow {
 ///
 /// What is missing, as a sentence.
 pub fn parse_request(text: &str, host: Option<String>, headers: HeaderMap) -> Result<ExplainedRequest, String> {
-    let (method, target) = text.trim().split_once(' ').ok_or("write a request as a method and a path, such as `POST /v1/algo/acme/echo/1.0`")?;
-    let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).map_err(|_| format!("`{method}` is not a method"))?;
+    let (method, target) = text
+        .trim()
+        .split_once(' ')
+        .ok_or("write a request as a method and a path, such as `POST /v1/algo/acme/echo/1.0`")?;
+    let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
+        .map_err(|_| format!("`{method}` is not a method"))?;
     let (path, query) = match target.trim().split_once('?') {
         Some((path, query)) => (path, Some(query.to_owned())),
         None => (target.trim(), None),
     };
-    Ok(ExplainedRequest { method, path: path.to_owned(), query, host, headers })
+    Ok(ExplainedRequest {
+        method,
+        path: path.to_owned(),
+        query,
+        host,
+        headers,
+    })
 }

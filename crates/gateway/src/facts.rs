@@ -17,13 +17,19 @@ impl HeldFacts {
     pub(crate) fn new(mapping: &IssuerMapping, headers: &HeaderMap, query: Option<&str>) -> Self {
         Self {
             headers: mapping.reads(RequestPart::Headers).then(|| header_values(headers)),
-            query: mapping.reads(RequestPart::Query).then(|| query_values(query.unwrap_or_default())),
+            query: mapping
+                .reads(RequestPart::Query)
+                .then(|| query_values(query.unwrap_or_default())),
         }
     }
 
     /// Borrowed, as the mapping takes them.
     pub(crate) const fn facts(&self) -> RequestFacts<'_> {
-        RequestFacts { headers: self.headers.as_ref(), query: self.query.as_ref(), body: None }
+        RequestFacts {
+            headers: self.headers.as_ref(),
+            query: self.query.as_ref(),
+            body: None,
+        }
     }
 }
 
@@ -31,8 +37,15 @@ impl HeldFacts {
 /// out, and so is the credential itself.
 fn header_values(headers: &HeaderMap) -> Map<String, Value> {
     let mut values = Map::new();
-    for name in headers.keys().filter(|name| *name != http::header::AUTHORIZATION && *name != http::header::COOKIE) {
-        let texts: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    for name in headers
+        .keys()
+        .filter(|name| *name != http::header::AUTHORIZATION && *name != http::header::COOKIE)
+    {
+        let texts: Vec<&str> = headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .collect();
         values.insert(name.as_str().to_owned(), Value::String(texts.join(", ")));
     }
     values
@@ -43,8 +56,14 @@ fn query_values(query: &str) -> Map<String, Value> {
     let mut values = Map::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let decode = |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
-        values.entry(decode(name)).or_insert_with(|| Value::String(decode(value)));
+        let decode = |text: &str| {
+            percent_decode_str(&text.replace('+', " "))
+                .decode_utf8_lossy()
+                .into_owned()
+        };
+        values
+            .entry(decode(name))
+            .or_insert_with(|| Value::String(decode(value)));
     }
     values
 }
@@ -56,7 +75,10 @@ mod tests {
     #[test]
     fn queries_are_decoded_and_the_first_of_a_name_counts() {
         let values = query_values("a=1+2&b=%C3%A9&a=3&c&=x&&%zz=1");
-        assert_eq!(Value::Object(values), serde_json::json!({ "a": "1 2", "b": "é", "c": "", "": "x", "%zz": "1" }));
+        assert_eq!(
+            Value::Object(values),
+            serde_json::json!({ "a": "1 2", "b": "é", "c": "", "": "x", "%zz": "1" })
+        );
     }
 
     #[test]
@@ -66,6 +88,9 @@ mod tests {
         headers.insert("cookie", http::HeaderValue::from_static("t=x"));
         headers.append("x-a", http::HeaderValue::from_static("1"));
         headers.append("x-a", http::HeaderValue::from_static("2"));
-        assert_eq!(Value::Object(header_values(&headers)), serde_json::json!({ "x-a": "1, 2" }));
+        assert_eq!(
+            Value::Object(header_values(&headers)),
+            serde_json::json!({ "x-a": "1, 2" })
+        );
     }
 }

@@ -63,22 +63,42 @@ impl<'r> Original<'r> {
     /// `request.path` when the description is missing, doubled or unreadable.
     pub(crate) fn read(headers: &'r HeaderMap, door: Door) -> Result<Self, Refusal> {
         let profile = profile(door);
-        let unreadable = |name: &HeaderName, what: &str| Refusal::because(Reason::RequestPath, format!("the proxy's header `{name}` {what}"));
+        let unreadable = |name: &HeaderName, what: &str| {
+            Refusal::because(Reason::RequestPath, format!("the proxy's header `{name}` {what}"))
+        };
         let uri = single(headers, &profile.uri).map_err(|()| unreadable(&profile.uri, "is doubled"))?;
         let uri = uri.ok_or_else(|| unreadable(&profile.uri, "is missing"))?.as_bytes();
         let method = single(headers, &profile.method).map_err(|()| unreadable(&profile.method, "is doubled"))?;
         let method = method.ok_or_else(|| unreadable(&profile.method, "is missing"))?;
-        let method = Method::from_bytes(method.as_bytes()).map_err(|_| unreadable(&profile.method, "is not a method"))?;
+        let method =
+            Method::from_bytes(method.as_bytes()).map_err(|_| unreadable(&profile.method, "is not a method"))?;
         let host = single(headers, &profile.host).map_err(|()| unreadable(&profile.host, "is doubled"))?;
         let mut parts = uri.splitn(2, |byte| *byte == b'?');
         let path = parts.next().unwrap_or_default();
-        let query = parts.next().map(std::str::from_utf8).transpose().map_err(|_| unreadable(&profile.uri, "is not UTF-8"))?;
-        Ok(Self { method, path, query, host: host.and_then(|host| host.to_str().ok()) })
+        let query = parts
+            .next()
+            .map(std::str::from_utf8)
+            .transpose()
+            .map_err(|_| unreadable(&profile.uri, "is not UTF-8"))?;
+        Ok(Self {
+            method,
+            path,
+            query,
+            host: host.and_then(|host| host.to_str().ok()),
+        })
     }
 
     /// The original request, to be decided.
     pub(crate) fn inbound<'i>(&'i self, headers: &'i HeaderMap, door: Door) -> Inbound<'i> {
-        Inbound { method: &self.method, path: self.path, query: self.query, host: self.host, headers, door }
+        Inbound {
+            method: &self.method,
+            path: self.path,
+            query: self.query,
+            host: self.host,
+            headers,
+            door,
+            route: None,
+        }
     }
 }
 
@@ -114,8 +134,12 @@ pub(crate) fn allow(passed: &Passed, owned: &[HeaderName]) -> Response<Full<Byte
 pub(crate) fn refuse(refusal: &Refusal, request_id: &str, door: Door) -> Response<Full<Bytes>> {
     let mut response = respond::refuse(refusal, request_id);
     let status = response.status();
-    response.headers_mut().insert("x-narthex-status", HeaderValue::from(status.as_u16()));
-    response.headers_mut().insert("x-narthex-decision", HeaderValue::from_static("deny"));
+    response
+        .headers_mut()
+        .insert("x-narthex-status", HeaderValue::from(status.as_u16()));
+    response
+        .headers_mut()
+        .insert("x-narthex-decision", HeaderValue::from_static("deny"));
     // nginx knows 2xx, 401 and 403; anything else becomes 500 there and hides the reason.
     if door == Door::Nginx && status != StatusCode::UNAUTHORIZED {
         *response.status_mut() = StatusCode::FORBIDDEN;
@@ -146,10 +170,16 @@ mod tests {
             ("x-forwarded-host", "forwarded.example"),
         ]);
         let nginx = Original::read(&both, Door::Nginx).unwrap();
-        assert_eq!((nginx.method, nginx.path, nginx.query, nginx.host), (Method::POST, &b"/nginx"[..], Some("a=1"), Some("nginx.example")));
+        assert_eq!(
+            (nginx.method, nginx.path, nginx.query, nginx.host),
+            (Method::POST, &b"/nginx"[..], Some("a=1"), Some("nginx.example"))
+        );
         for door in [Door::Traefik, Door::Caddy, Door::Haproxy] {
             let other = Original::read(&both, door).unwrap();
-            assert_eq!((other.method, other.path, other.query, other.host), (Method::GET, &b"/forwarded"[..], None, Some("forwarded.example")));
+            assert_eq!(
+                (other.method, other.path, other.query, other.host),
+                (Method::GET, &b"/forwarded"[..], None, Some("forwarded.example"))
+            );
         }
         assert!(Original::read(&headers(&[("x-forwarded-uri", "/a")]), Door::Nginx).is_err());
     }
@@ -158,9 +188,17 @@ mod tests {
     #[test]
     fn sec_multi_value() {
         for name in ["x-forwarded-uri", "x-forwarded-method", "x-forwarded-host"] {
-            let mut doubled = headers(&[("x-forwarded-method", "GET"), ("x-forwarded-uri", "/a"), ("x-forwarded-host", "h")]);
+            let mut doubled = headers(&[
+                ("x-forwarded-method", "GET"),
+                ("x-forwarded-uri", "/a"),
+                ("x-forwarded-host", "h"),
+            ]);
             doubled.append(name, HeaderValue::from_static("/b"));
-            assert_eq!(Original::read(&doubled, Door::Caddy).unwrap_err().reason, Reason::RequestPath, "{name}");
+            assert_eq!(
+                Original::read(&doubled, Door::Caddy).unwrap_err().reason,
+                Reason::RequestPath,
+                "{name}"
+            );
         }
     }
 
@@ -175,8 +213,14 @@ mod tests {
         ] {
             let response = refuse(&Refusal::new(reason), "r", Door::Nginx);
             assert_eq!(response.status().as_u16(), nginx, "{reason}");
-            assert_eq!(response.headers().get("x-narthex-status").unwrap(), &true_status.to_string());
-            assert_eq!(refuse(&Refusal::new(reason), "r", Door::Traefik).status().as_u16(), true_status);
+            assert_eq!(
+                response.headers().get("x-narthex-status").unwrap(),
+                &true_status.to_string()
+            );
+            assert_eq!(
+                refuse(&Refusal::new(reason), "r", Door::Traefik).status().as_u16(),
+                true_status
+            );
         }
     }
 }

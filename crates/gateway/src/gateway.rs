@@ -76,12 +76,15 @@ pub struct Gateway {
     /// Numbers requests.
     pub request_ids: RequestIds,
     /// Counters and durations.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
 }
 
 impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Gateway").field("callers", &self.callers).field("accounts", &self.accounts).finish_non_exhaustive()
+        f.debug_struct("Gateway")
+            .field("callers", &self.callers)
+            .field("accounts", &self.accounts)
+            .finish_non_exhaustive()
     }
 }
 
@@ -91,7 +94,13 @@ impl Gateway {
     /// # Errors
     ///
     /// [`StartError`].
-    pub async fn new(settings: GatewaySettings, clock: Clock, directory: Arc<dyn Directory>, runtime: Runtime) -> Result<Arc<Self>, StartError> {
+    pub async fn new(
+        settings: GatewaySettings,
+        clock: Clock,
+        directory: Arc<dyn Directory>,
+        runtime: Runtime,
+        metrics: Arc<Metrics>,
+    ) -> Result<Arc<Self>, StartError> {
         let assertions = AssertionSigner::open(settings.assertion, &*directory, clock.now_ms()).await?;
         Ok(Arc::new(Self {
             versions: Arc::clone(directory.versions()),
@@ -101,7 +110,7 @@ impl Gateway {
             assertions,
             forwarder: Forwarder::new(settings.upstream_connect_timeout)?,
             request_ids: RequestIds::new()?,
-            metrics: Metrics::new(),
+            metrics,
             clock,
             directory,
         }))
@@ -138,7 +147,10 @@ impl Gateway {
 
     async fn each_half_minute(&self) {
         let at_ms = self.clock.now_ms();
-        let by = narthex_directory::By { actor: narthex_directory::Actor::System, at_ms };
+        let by = narthex_directory::By {
+            actor: narthex_directory::Actor::System,
+            at_ms,
+        };
         if let Err(error) = self.directory.flush(Flush::Due).await {
             self.failed("writing down who was seen", &error);
         }
@@ -152,7 +164,11 @@ impl Gateway {
     }
 
     fn failed(&self, task: &'static str, error: &dyn std::fmt::Display) {
-        Event::BackgroundFailed { task, error: &error.to_string() }.tell(&self.metrics);
+        Event::BackgroundFailed {
+            task,
+            error: &error.to_string(),
+        }
+        .tell(&self.metrics);
     }
 }
 

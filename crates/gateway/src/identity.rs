@@ -14,18 +14,35 @@ use crate::runtime::Runtime;
 const RENEW_AT_SHARE: i64 = 5;
 
 /// Everything a decision leads to: the identity headers with a signed assertion inside.
-pub(crate) fn allowed(gateway: &Gateway, runtime: &Runtime, caller: &Caller, matched: &Match<'_>, permit: Permit, now_ms: i64) -> Allowed {
+pub(crate) fn allowed(
+    gateway: &Gateway,
+    runtime: &Runtime,
+    caller: &Caller,
+    matched: &Match<'_>,
+    permit: Permit,
+    now_ms: i64,
+) -> Allowed {
     let principal = &caller.account.principal;
     let user = principal.user().id.to_string();
-    let organization = permit.organization.as_ref().map(|membership| (membership.name.as_str(), membership.role.as_str()));
+    let organization = permit
+        .organization
+        .as_ref()
+        .map(|membership| (membership.name.as_str(), membership.role.as_str()));
     let claims = claims(principal, &user, organization, runtime.audience(matched.route.index));
     let assertion = gateway.assertions.sign(&claims, now_ms, caller.expires_at_ms);
-    let patch = headers(principal, organization, assertion.as_ref().map(|assertion| assertion.compact.as_str()));
+    let patch = headers(
+        principal,
+        organization,
+        assertion.as_ref().map(|assertion| assertion.compact.as_str()),
+    );
     let ends_ms = assertion.map_or(now_ms, |assertion| assertion.expires_at_ms);
     Allowed {
         route: matched.route.index,
         permit,
-        caller: Some(Who { user, issuer: caller.issuer.name.clone() }),
+        caller: Some(Who {
+            user,
+            issuer: caller.issuer.name.clone(),
+        }),
         patch,
         assertion_ends_ms: ends_ms,
         fresh_until_ms: ends_ms - (ends_ms - now_ms) / RENEW_AT_SHARE,
@@ -33,7 +50,11 @@ pub(crate) fn allowed(gateway: &Gateway, runtime: &Runtime, caller: &Caller, mat
 }
 
 /// The identity headers of a principal on a route.
-pub(crate) fn headers(principal: &Principal, organization: Option<(&str, &str)>, assertion: Option<&str>) -> HeaderPatch {
+pub(crate) fn headers(
+    principal: &Principal,
+    organization: Option<(&str, &str)>,
+    assertion: Option<&str>,
+) -> HeaderPatch {
     let user = principal.user();
     let mut headers = IdentityHeaders::new()
         .with("user", &user.id.to_string())
@@ -73,7 +94,12 @@ pub(crate) const OWNED: [&str; 9] = [
 ];
 
 /// What an assertion says of a principal.
-pub(crate) fn claims<'a>(principal: &'a Principal, user_id: &'a str, organization: Option<(&'a str, &'a str)>, audience: &'a str) -> Claims<'a> {
+pub(crate) fn claims<'a>(
+    principal: &'a Principal,
+    user_id: &'a str,
+    organization: Option<(&'a str, &'a str)>,
+    audience: &'a str,
+) -> Claims<'a> {
     let user = principal.user();
     Claims {
         sub: user_id,

@@ -20,6 +20,8 @@ pub struct Inbound<'r> {
     pub headers: &'r HeaderMap,
     /// Through which door it came.
     pub door: Door,
+    /// The route it falls under, once that is known.
+    pub route: Option<usize>,
 }
 
 impl Inbound<'_> {
@@ -52,7 +54,14 @@ pub enum Door {
 
 impl Door {
     /// Every door.
-    pub const ALL: [Self; 6] = [Self::Proxy, Self::Nginx, Self::Traefik, Self::Caddy, Self::Haproxy, Self::Me];
+    pub const ALL: [Self; 6] = [
+        Self::Proxy,
+        Self::Nginx,
+        Self::Traefik,
+        Self::Caddy,
+        Self::Haproxy,
+        Self::Me,
+    ];
 
     /// The word in logs and metrics.
     pub const fn as_str(self) -> &'static str {
@@ -95,7 +104,11 @@ impl TrustedProxies {
     /// Whether an address is one of them. IPv4 addresses that arrive in IPv6 form are read as IPv4.
     pub fn trust(&self, address: IpAddr) -> Trust {
         let address = address.to_canonical();
-        if self.0.iter().any(|network| network.contains(&address)) { Trust::Trusted } else { Trust::Untrusted }
+        if self.0.iter().any(|network| network.contains(&address)) {
+            Trust::Trusted
+        } else {
+            Trust::Untrusted
+        }
     }
 }
 

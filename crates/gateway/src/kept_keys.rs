@@ -21,19 +21,34 @@ impl fmt::Debug for KeptKeys {
 #[async_trait]
 impl KeySetStore for KeptKeys {
     async fn load(&self, issuer: &str) -> Result<Option<StoredKeySet>, KeySetStoreError> {
-        let sets = self.0.key_sets().await.map_err(|error| KeySetStoreError(error.to_string()))?;
-        Ok(sets.into_iter().find(|set| set.issuer.as_str() == issuer).map(|set| StoredKeySet {
-            source: set.source,
-            body: set.body,
-            fetched_at_ms: set.fetched_at_ms,
-            // Its freshness is not kept: a set from before a restart is fetched anew at once, and serves until then.
-            fresh_until_ms: set.fetched_at_ms,
-        }))
+        let sets = self
+            .0
+            .key_sets()
+            .await
+            .map_err(|error| KeySetStoreError(error.to_string()))?;
+        Ok(sets
+            .into_iter()
+            .find(|set| set.issuer.as_str() == issuer)
+            .map(|set| StoredKeySet {
+                source: set.source,
+                body: set.body,
+                fetched_at_ms: set.fetched_at_ms,
+                // Its freshness is not kept: a set from before a restart is fetched anew at once, and serves until then.
+                fresh_until_ms: set.fetched_at_ms,
+            }))
     }
 
     async fn save(&self, issuer: &str, set: StoredKeySet) -> Result<(), KeySetStoreError> {
         let issuer = IssuerName::new(issuer).map_err(|error| KeySetStoreError(error.to_string()))?;
-        let set = SavedKeySet { issuer, source: set.source, body: set.body, fetched_at_ms: set.fetched_at_ms };
-        self.0.save_key_set(set).await.map_err(|error| KeySetStoreError(error.to_string()))
+        let set = SavedKeySet {
+            issuer,
+            source: set.source,
+            body: set.body,
+            fetched_at_ms: set.fetched_at_ms,
+        };
+        self.0
+            .save_key_set(set)
+            .await
+            .map_err(|error| KeySetStoreError(error.to_string()))
     }
 }

@@ -26,9 +26,11 @@ mod me;
 mod metrics;
 mod pipeline;
 mod proxy;
+mod rate;
 mod respond;
 mod runtime;
 mod server;
+mod stream;
 
 pub use admin_port::{router as admin_router, serve_admin};
 pub use assertion::{AssertionError, AssertionSettings};
@@ -36,18 +38,22 @@ pub use clock::{Clock, NewIds, NoEntropy, random_bytes};
 pub use credentials::TokenPlaces;
 pub use event::Event;
 pub use explain::{
-    AnswerRow, ChangeRow, ExplainedRequest, Explanation, FieldRow, IdentityRow, KeyRow, MembershipRow, NearMissRow, RequestRow, StepRow,
-    TagRow, explain, parse_request,
+    AnswerRow, ChangeRow, ExplainedRequest, Explanation, FieldRow, IdentityRow, KeyRow, MembershipRow, NearMissRow,
+    RequestRow, StepRow, TagRow, explain, parse_request,
 };
 pub use gateway::{Gateway, GatewaySettings, StartError};
 pub use inbound::TrustedProxies;
 pub use kept_keys::KeptKeys;
 pub use keys::{
-    Access, AddressKind, DiscoveryProblem, ErrorLine, FetchError, FetchEvent, FetchLimits, FetchObserver, Guard, IssuerHealth, IssuerKeys,
-    KeyEdges, KeyLine, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl, Loopback, Moment, Names, ProxyUrl, ProxyUrlProblem, Refreshed,
-    Refused, RefusedLine, SourceKind, SourceProblem, StoredKeySet, SystemNames, UrlProblem, fetch_once,
+    Access, AddressKind, DiscoveryProblem, ErrorLine, FetchError, FetchEvent, FetchLimits, FetchObserver, Guard,
+    IssuerHealth, IssuerKeys, KeyEdges, KeyLine, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl,
+    Loopback, Moment, Names, ProxyUrl, ProxyUrlProblem, Refreshed, Refused, RefusedLine, SourceKind, SourceProblem,
+    StoredKeySet, SystemNames, UrlProblem, fetch_once,
 };
 pub use metrics::Metrics;
 pub use proxy::{ForwardToken, Upstream, UpstreamProtocol};
-pub use runtime::{IssuerRuntime, Runtime};
+pub use rate::{RateLimit, RateLimiter};
+pub use respond::{Refusal, status as status_of};
+pub use runtime::{IssuerRuntime, RouteRuntime, Runtime};
 pub use server::{ServerSettings, serve};
+pub use stream::StreamLimits;

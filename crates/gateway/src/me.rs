@@ -20,8 +20,12 @@ pub(crate) async fn answer(gateway: &Gateway, runtime: &Runtime, request: &Reque
     match principal(gateway, runtime, request).await {
         Ok(value) => {
             let mut response = Response::new(Full::from(value.to_string()));
-            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+                .headers_mut()
+                .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }
         Err(refusal) => respond::refuse(&refusal, &gateway.request_ids.next()),
@@ -39,6 +43,7 @@ async fn principal(gateway: &Gateway, runtime: &Runtime, request: &Request<Incom
         host: None,
         headers: request.headers(),
         door: Door::Me,
+        route: None,
     };
     let (token, place) = match credentials::present(inbound.headers, inbound.query, &runtime.places) {
         Presented::One(token, place) => (token, place),
@@ -53,7 +58,12 @@ async fn principal(gateway: &Gateway, runtime: &Runtime, request: &Request<Incom
 fn describe(principal: &Principal) -> Value {
     let user = principal.user();
     let why = |ids: &[narthex_directory::GrantId]| -> Vec<Value> {
-        principal.grants().iter().filter(|grant| ids.contains(&grant.id)).map(reason).collect()
+        principal
+            .grants()
+            .iter()
+            .filter(|grant| ids.contains(&grant.id))
+            .map(reason)
+            .collect()
     };
     json!({
         "user": {

@@ -2,17 +2,20 @@
 
 use std::time::Duration;
 
-use metrics::{Counter, Histogram, Label, Key, Level, Metadata, Recorder};
+use metrics::{Counter, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use narthex_decision::Reason;
 
 use crate::event::outcome_word;
 use crate::inbound::Door;
+use crate::keys::{FetchEvent, FetchObserver};
 
 static METADATA: Metadata<'static> = Metadata::new("narthex", Level::INFO, Some("narthex"));
 
 /// Buckets of decision times, in seconds: from a cached answer to a slow identity provider.
-const SECONDS: [f64; 12] = [0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.001, 0.005, 0.025, 0.1, 1.0, 5.0];
+const SECONDS: [f64; 12] = [
+    0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.001, 0.005, 0.025, 0.1, 1.0, 5.0,
+];
 
 /// The process's metrics.
 pub struct Metrics {
@@ -42,19 +45,46 @@ impl Metrics {
             // The buckets are not empty, which is the only way this fails.
             .unwrap_or_else(|_| PrometheusBuilder::new())
             .build_recorder();
-        recorder.describe_counter("narthex_decisions_total".into(), None, "Requests decided, by door, outcome and reason.".into());
-        recorder.describe_histogram("narthex_decision_seconds".into(), None, "Time to a decision, by door.".into());
-        recorder.describe_counter("narthex_syncs_total".into(), None, "Tokens looked up in the directory, by issuer and whether they changed it.".into());
-        recorder.describe_counter("narthex_upstream_failures_total".into(), None, "Requests whose upstream gave no answer.".into());
-        let doors = Door::ALL.iter().map(|door| DoorMetrics::register(&recorder, *door)).collect();
-        let upstream_failures = recorder.register_counter(&Key::from_static_name("narthex_upstream_failures_total"), &METADATA);
+        recorder.describe_counter(
+            "narthex_decisions_total".into(),
+            None,
+            "Requests decided, by door, outcome and reason.".into(),
+        );
+        recorder.describe_histogram(
+            "narthex_decision_seconds".into(),
+            None,
+            "Time to a decision, by door.".into(),
+        );
+        recorder.describe_counter(
+            "narthex_syncs_total".into(),
+            None,
+            "Tokens looked up in the directory, by issuer and whether they changed it.".into(),
+        );
+        recorder.describe_counter(
+            "narthex_upstream_failures_total".into(),
+            None,
+            "Requests whose upstream gave no answer.".into(),
+        );
+        let doors = Door::ALL
+            .iter()
+            .map(|door| DoorMetrics::register(&recorder, *door))
+            .collect();
+        let upstream_failures =
+            recorder.register_counter(&Key::from_static_name("narthex_upstream_failures_total"), &METADATA);
         let handle = recorder.handle();
-        Self { recorder, handle, doors, upstream_failures }
+        Self {
+            recorder,
+            handle,
+            doors,
+            upstream_failures,
+        }
     }
 
     /// Counts a decision.
     pub fn decided(&self, door: Door, reason: Option<Reason>, took: Duration) {
-        let Some(metrics) = self.doors.get(door as usize) else { return };
+        let Some(metrics) = self.doors.get(door as usize) else {
+            return;
+        };
         metrics.seconds.record(took.as_secs_f64());
         match reason {
             None => metrics.allowed.increment(1),
@@ -70,7 +100,9 @@ impl Metrics {
     pub fn synced(&self, issuer: &str, changes: usize) {
         let result = if changes == 0 { "unchanged" } else { "changed" };
         let labels = vec![Label::new("issuer", issuer.to_owned()), Label::new("result", result)];
-        self.recorder.register_counter(&Key::from_parts("narthex_syncs_total", labels), &METADATA).increment(1);
+        self.recorder
+            .register_counter(&Key::from_parts("narthex_syncs_total", labels), &METADATA)
+            .increment(1);
     }
 
     /// Counts an upstream that gave no answer.
@@ -81,7 +113,9 @@ impl Metrics {
     /// Sets a gauge, such as the age of an issuer's keys.
     pub fn gauge(&self, name: &'static str, issuer: &str, value: f64) {
         let labels = vec![Label::new("issuer", issuer.to_owned())];
-        self.recorder.register_gauge(&Key::from_parts(name, labels), &METADATA).set(value);
+        self.recorder
+            .register_gauge(&Key::from_parts(name, labels), &METADATA)
+            .set(value);
     }
 
     /// Everything in Prometheus' text format.
@@ -92,6 +126,18 @@ impl Metrics {
     /// Folds recorded durations together; called from time to time so that they do not pile up between scrapes.
     pub fn upkeep(&self) {
         self.handle.run_upkeep();
+    }
+}
+
+impl FetchObserver for Metrics {
+    fn fetched(&self, fetch: &FetchEvent<'_>) {
+        let labels = vec![
+            Label::new("issuer", fetch.issuer.to_owned()),
+            Label::new("outcome", fetch.outcome),
+        ];
+        self.recorder
+            .register_counter(&Key::from_parts("narthex_key_fetches_total", labels), &METADATA)
+            .increment(1);
     }
 }
 

@@ -8,7 +8,9 @@
 
 use std::sync::Arc;
 
-use narthex_decision::{Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Permit, Reason, RequestPath, Requirement, decide};
+use narthex_decision::{
+    Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Permit, Reason, RequestPath, Requirement, decide,
+};
 use narthex_directory::{IssuerName, OrganizationName, Principal, SyncError, sync};
 use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
@@ -17,9 +19,9 @@ use crate::account::Account;
 use crate::caller::Caller;
 use crate::clock::NewIds;
 use crate::credentials::{self, Place, Presented};
-use crate::gateway::Gateway;
 use crate::event::Event;
 use crate::facts::HeldFacts;
+use crate::gateway::Gateway;
 use crate::identity;
 use crate::inbound::Inbound;
 use crate::respond::Refusal;
@@ -68,64 +70,118 @@ pub struct Who {
 ///
 /// A [`Refusal`] with the reason; nothing passes then.
 pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, Refusal> {
-    let path = RequestPath::parse(inbound.path).map_err(|problem| Refusal::because(Reason::RequestPath, problem.to_string()))?;
+    let path = RequestPath::parse(inbound.path)
+        .map_err(|problem| Refusal::because(Reason::RequestPath, problem.to_string()))?;
     let preflight_for = inbound.preflight_for();
-    let matched = runtime.routes.find(inbound.method, inbound.host, path, preflight_for.as_ref()).ok_or(Refusal::new(Reason::RouteUnmatched))?;
+    let matched = runtime
+        .routes
+        .find(inbound.method, inbound.host, path, preflight_for.as_ref())
+        .ok_or(Refusal::new(Reason::RouteUnmatched))?;
     let Some((token, place)) = token(runtime, inbound, &matched)? else {
         return Ok(anonymous(gateway, &matched));
     };
     let now_ms = gateway.clock.now_ms();
+    let inbound = &Inbound {
+        route: Some(matched.route.index),
+        ..*inbound
+    };
     let caller = caller(gateway, runtime, inbound, (token, &place), now_ms).await?;
     let allowed = match caller.account.allowed(&matched, caller.expires_at_ms, now_ms) {
         Some(allowed) => allowed,
         None => allow(gateway, runtime, &caller, &matched, now_ms).await?,
     };
-    Ok(Passed { allowed, place: Some(place), request_id: gateway.request_ids.next() })
+    Ok(Passed {
+        allowed,
+        place: Some(place),
+        request_id: gateway.request_ids.next(),
+    })
 }
 
 /// The one token of the request; `None` where there is none and the route does not ask for one.
-fn token<'r>(runtime: &Runtime, inbound: &Inbound<'r>, matched: &Match<'_>) -> Result<Option<(&'r str, Place)>, Refusal> {
+fn token<'r>(
+    runtime: &Runtime,
+    inbound: &Inbound<'r>,
+    matched: &Match<'_>,
+) -> Result<Option<(&'r str, Place)>, Refusal> {
     if matched.preflight == narthex_decision::Preflight::Yes {
         return Ok(None);
     }
-    match credentials::present(inbound.headers, inbound.query, &runtime.places) {
+    match credentials::present(inbound.headers, inbound.query, &runtime.places_on(matched.route.index)) {
         Presented::One(token, place) => Ok(Some((token, place))),
         // SECURITY: only "nothing presented" passes as nobody; a bad token never falls back to it.
         Presented::Nothing if matched.route.is_public() => Ok(None),
         Presented::Nothing => Err(Refusal::new(Reason::TokenMissing)),
         Presented::Several => Err(Refusal::new(Reason::TokenMultiple)),
-        Presented::Unreadable => Err(Refusal::because(Reason::TokenMalformed, "the header is not `Bearer` and one token")),
+        Presented::Unreadable => Err(Refusal::because(
+            Reason::TokenMalformed,
+            "the header is not `Bearer` and one token",
+        )),
     }
 }
 
 /// Who the token speaks for: the cached answer, or the whole way.
-pub(crate) async fn caller(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>, (token, place): (&str, &Place), now_ms: i64) -> Result<Arc<Caller>, Refusal> {
-    let caller = match gateway.callers.fresh(token, runtime.generation, &gateway.versions, now_ms) {
+pub(crate) async fn caller(
+    gateway: &Gateway,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    (token, place): (&str, &Place),
+    now_ms: i64,
+) -> Result<Arc<Caller>, Refusal> {
+    let caller = match gateway
+        .callers
+        .fresh(token, runtime.generation, &gateway.versions, now_ms)
+    {
         Some(caller) => caller,
         None => authenticate(gateway, runtime, inbound, token, now_ms).await?,
     };
     // SECURITY: a place that only one issuer's tokens may come in is no place for another's.
-    if caller.accepts(place) {
+    let accepted =
+        caller.issuer.places.contains(place) || inbound.route.is_some_and(|route| runtime.route_accepts(route, place));
+    if accepted {
         Ok(caller)
     } else {
-        Err(Refusal::because(Reason::TokenMissing, "this issuer's tokens are not accepted in that place"))
+        Err(Refusal::because(
+            Reason::TokenMissing,
+            "this issuer's tokens are not accepted in that place",
+        ))
     }
 }
 
 /// Token, claims, identity, principal.
-async fn authenticate(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>, token: &str, now_ms: i64) -> Result<Arc<Caller>, Refusal> {
-    let (issuer, claims, keys) = verify(runtime, token, now_ms).await.map_err(|error| Refusal::coded(error.reason(), &error))?;
+async fn authenticate(
+    gateway: &Gateway,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    token: &str,
+    now_ms: i64,
+) -> Result<Arc<Caller>, Refusal> {
+    let (issuer, claims, keys) = verify(runtime, token, now_ms)
+        .await
+        .map_err(|error| Refusal::coded(error.reason(), &error))?;
     let facts = HeldFacts::new(&issuer.mapping, inbound.headers, inbound.query);
-    let identity = issuer.mapping.map(&claims, &facts.facts(), now_ms).map_err(|error| Refusal::coded(error.reason(), &error))?;
+    let identity = issuer
+        .mapping
+        .map(&claims, &facts.facts(), now_ms)
+        .map_err(|error| Refusal::coded(error.reason(), &error))?;
     let account = account(gateway, runtime.generation, &issuer, identity, (token, now_ms)).await?;
-    let caller = Arc::new(Caller::new(issuer, account, &claims, (runtime.generation, &keys), now_ms));
+    let caller = Arc::new(Caller::new(
+        issuer,
+        account,
+        &claims,
+        (runtime.generation, &keys),
+        now_ms,
+    ));
     gateway.callers.remember(token, &caller);
     Ok(caller)
 }
 
 /// The claims of a good token, and the keys they were verified with. Where the right key was not there, the issuer is
 /// asked for newer ones and the token is verified once more, if the key cache allows it.
-async fn verify(runtime: &Runtime, token: &str, now_ms: i64) -> Result<(Arc<IssuerRuntime>, VerifiedClaims, Arc<KeySnapshot>), VerifyError> {
+async fn verify(
+    runtime: &Runtime,
+    token: &str,
+    now_ms: i64,
+) -> Result<(Arc<IssuerRuntime>, VerifiedClaims, Arc<KeySnapshot>), VerifyError> {
     let parsed = narthex_token::parse(token, &runtime.token_limits)?;
     let trusted = runtime.issuers.select(&parsed)?;
     let issuer = runtime.issuer(trusted)?;
@@ -141,19 +197,37 @@ async fn verify(runtime: &Runtime, token: &str, now_ms: i64) -> Result<(Arc<Issu
 }
 
 /// Who the directory agrees this is. A fresh token that says the same as the last one costs no look into the store.
-async fn account(gateway: &Gateway, generation: u64, issuer: &IssuerRuntime, identity: Identity, (token, now_ms): (&str, i64)) -> Result<Arc<Account>, Refusal> {
+async fn account(
+    gateway: &Gateway,
+    generation: u64,
+    issuer: &IssuerRuntime,
+    identity: Identity,
+    (token, now_ms): (&str, i64),
+) -> Result<Arc<Account>, Refusal> {
     let mut desired = identity.into_desired();
     let touch_every_ms = issuer.policy.touch_interval_ms();
-    if let Some(unchanged) = gateway.accounts.unchanged(&desired, generation, &*gateway.directory, touch_every_ms, now_ms) {
+    if let Some(unchanged) =
+        gateway
+            .accounts
+            .unchanged(&desired, generation, &*gateway.directory, touch_every_ms, now_ms)
+    {
         return Ok(unchanged);
     }
     desired.token.sha256_prefix = Some(Fingerprint::of(token).to_string());
     let mut ids = NewIds::new().map_err(|_| Refusal::new(Reason::StoreUnavailable))?;
     gateway.accounts.hand_over(&desired, &*gateway.directory);
-    let synced = sync(&*gateway.directory, &desired, &issuer.policy, now_ms, &mut ids).await.map_err(|error| refuse_sync(&error))?;
-    Event::Synced { issuer: issuer.name.as_str(), plan: &synced.plan }.tell(&gateway.metrics);
+    let synced = sync(&*gateway.directory, &desired, &issuer.policy, now_ms, &mut ids)
+        .await
+        .map_err(|error| refuse_sync(&error))?;
+    Event::Synced {
+        issuer: issuer.name.as_str(),
+        plan: &synced.plan,
+    }
+    .tell(&gateway.metrics);
     let account = Arc::new(Account::new(Arc::clone(&synced.principal)));
-    gateway.accounts.remember(desired, &synced.plan.touch, &account, generation);
+    gateway
+        .accounts
+        .remember(desired, &synced.plan.touch, &account, generation);
     Ok(account)
 }
 
@@ -169,7 +243,13 @@ fn refuse_sync(error: &SyncError) -> Refusal {
 }
 
 /// Decides, and builds what the upstream will see.
-async fn allow(gateway: &Gateway, runtime: &Runtime, caller: &Caller, matched: &Match<'_>, now_ms: i64) -> Result<Arc<Allowed>, Refusal> {
+async fn allow(
+    gateway: &Gateway,
+    runtime: &Runtime,
+    caller: &Caller,
+    matched: &Match<'_>,
+    now_ms: i64,
+) -> Result<Arc<Allowed>, Refusal> {
     let organization = organization(gateway, &caller.account.principal, matched).await?;
     match decide(matched, Some(&caller.account.principal), &organization) {
         Decision::Allow(permit) => {
@@ -179,13 +259,20 @@ async fn allow(gateway: &Gateway, runtime: &Runtime, caller: &Caller, matched: &
         }
         Decision::Deny(denial) => {
             let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
-            Err(Refusal::because(denial.reason, format!("needs {}", required.join(" or "))))
+            Err(Refusal::because(
+                denial.reason,
+                format!("needs {}", required.join(" or ")),
+            ))
         }
     }
 }
 
 /// The state of the organization the path names. Members carry it with them; only for strangers is the store asked.
-async fn organization(gateway: &Gateway, principal: &Principal, matched: &Match<'_>) -> Result<OrganizationFacts, Refusal> {
+async fn organization(
+    gateway: &Gateway,
+    principal: &Principal,
+    matched: &Match<'_>,
+) -> Result<OrganizationFacts, Refusal> {
     let Some(name) = matched.organization.filter(|_| matched.route.names_organization()) else {
         return Ok(OrganizationFacts::NotNamed);
     };
@@ -195,13 +282,34 @@ async fn organization(gateway: &Gateway, principal: &Principal, matched: &Match<
     let Ok(name) = OrganizationName::new(name) else {
         return Ok(OrganizationFacts::Unknown);
     };
-    let found = gateway.directory.organization_named(name).await.map_err(|error| refuse_sync(&SyncError::Store(error)))?;
-    Ok(found.map_or(OrganizationFacts::Unknown, |organization| OrganizationFacts::Known(organization.status)))
+    let found = gateway
+        .directory
+        .organization_named(name)
+        .await
+        .map_err(|error| refuse_sync(&SyncError::Store(error)))?;
+    Ok(found.map_or(OrganizationFacts::Unknown, |organization| {
+        OrganizationFacts::Known(organization.status)
+    }))
 }
 
 /// Somebody without a token on a route that asks for none.
 fn anonymous(gateway: &Gateway, matched: &Match<'_>) -> Passed {
-    let permit = Permit { rule: Requirement::Public, organization: None, grants: Vec::new() };
-    let allowed = Allowed { route: matched.route.index, permit, caller: None, patch: IdentityHeaders::new().into_patch(), fresh_until_ms: i64::MAX, assertion_ends_ms: i64::MAX };
-    Passed { allowed: Arc::new(allowed), place: None, request_id: gateway.request_ids.next() }
+    let permit = Permit {
+        rule: Requirement::Public,
+        organization: None,
+        grants: Vec::new(),
+    };
+    let allowed = Allowed {
+        route: matched.route.index,
+        permit,
+        caller: None,
+        patch: IdentityHeaders::new().into_patch(),
+        fresh_until_ms: i64::MAX,
+        assertion_ends_ms: i64::MAX,
+    };
+    Passed {
+        allowed: Arc::new(allowed),
+        place: None,
+        request_id: gateway.request_ids.next(),
+    }
 }

@@ -6,21 +6,22 @@ use bytes::Bytes;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{Either, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use narthex_decision::is_forwarding_header;
 use thiserror::Error;
 
 use crate::credentials::{self, Place};
 use crate::inbound::{Origin, Trust};
 use crate::pipeline::Passed;
+use crate::stream::{Limited, StreamError, StreamLimits, tunnel};
 
 /// The body of every answer on the public port: made here, or streamed from an upstream.
-pub(crate) type Body = Either<Full<Bytes>, Incoming>;
+pub(crate) type Body = Either<Full<Bytes>, Limited<Incoming>>;
 
 /// Where a route's requests go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,12 +78,15 @@ pub enum ForwardError {
         /// The limit.
         seconds: u64,
     },
+    /// The request's body is longer than the route allows.
+    #[error("the request's body is longer than {0} bytes")]
+    TooLong(u64),
     /// The upstream's answer or the request cannot be passed on.
     #[error("the request cannot be passed on: {0}")]
     Unforwardable(&'static str),
 }
 
-type Pool = Client<HttpsConnector<HttpConnector>, Incoming>;
+type Pool = Client<HttpsConnector<HttpConnector>, Limited<Incoming>>;
 
 /// Connections to upstreams.
 #[derive(Debug, Clone)]
@@ -102,13 +106,23 @@ impl Forwarder {
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(connect_timeout));
-        let https = hyper_rustls::HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_all_versions().wrap_connector(connector);
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_native_roots()?
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(connector);
         let builder = || {
             let mut builder = Client::builder(TokioExecutor::new());
-            builder.pool_timer(TokioTimer::new()).pool_idle_timeout(Duration::from_secs(30)).pool_max_idle_per_host(256);
+            builder
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(Duration::from_secs(30))
+                .pool_max_idle_per_host(256);
             builder
         };
-        Ok(Self { negotiated: builder().build(https.clone()), http2: builder().http2_only(true).build(https) })
+        Ok(Self {
+            negotiated: builder().build(https.clone()),
+            http2: builder().http2_only(true).build(https),
+        })
     }
 
     /// Passes an allowed request on and streams the answer back.
@@ -116,47 +130,61 @@ impl Forwarder {
     /// # Errors
     ///
     /// [`ForwardError`]; the client gets 502 or 504.
-    pub async fn forward(&self, mut request: Request<Incoming>, origin: &Origin, passed: &Passed, upstream: &Upstream) -> Result<Response<Body>, ForwardError> {
+    pub async fn forward(
+        &self,
+        mut request: Request<Incoming>,
+        origin: &Origin,
+        passed: &Passed,
+        (upstream, limits): (&Upstream, StreamLimits),
+    ) -> Result<Response<Body>, ForwardError> {
         let asked = upgrade_asked(&request)?;
+        if request.body().size_hint().lower() > limits.body_bytes {
+            return Err(ForwardError::TooLong(limits.body_bytes));
+        }
         let client_side = asked.as_ref().map(|_| hyper::upgrade::on(&mut request));
         rewrite(&mut request, origin, passed, upstream)?;
         if let Some(protocol) = &asked {
-            request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            request
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             request.headers_mut().insert(header::UPGRADE, protocol.clone());
         }
         let pool = match upstream.protocol {
             UpstreamProtocol::Negotiated => &self.negotiated,
             UpstreamProtocol::Http2 => &self.http2,
         };
+        let request = request.map(|body| Limited::request(body, limits));
         let answer = tokio::time::timeout(upstream.timeout, pool.request(request))
             .await
-            .map_err(|_| ForwardError::Timeout { upstream: upstream.audience.clone(), seconds: upstream.timeout.as_secs() })?
-            .map_err(|error| ForwardError::Unreachable { upstream: upstream.audience.clone(), cause: root_cause(&error) })?;
-        respond(answer, client_side)
+            .map_err(|_| ForwardError::Timeout {
+                upstream: upstream.audience.clone(),
+                seconds: upstream.timeout.as_secs(),
+            })?
+            .map_err(|error| failed(&error, upstream))?;
+        respond(answer, client_side, limits)
     }
 }
 
 /// The answer as the client gets it: hop-by-hop headers and identity headers removed, an upgrade tunnelled.
-fn respond(mut answer: Response<Incoming>, client_side: Option<OnUpgrade>) -> Result<Response<Body>, ForwardError> {
+fn respond(
+    mut answer: Response<Incoming>,
+    client_side: Option<OnUpgrade>,
+    limits: StreamLimits,
+) -> Result<Response<Body>, ForwardError> {
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // SECURITY: only 101 opens a tunnel, and only where the client asked for one.
         let Some(client_side) = client_side else {
-            return Err(ForwardError::Unforwardable("the upstream switched protocols without being asked"));
+            return Err(ForwardError::Unforwardable(
+                "the upstream switched protocols without being asked",
+            ));
         };
         let upstream_side = hyper::upgrade::on(&mut answer);
-        tokio::spawn(tunnel(client_side, upstream_side));
+        tokio::spawn(tunnel(client_side, upstream_side, limits.idle));
         let (parts, _) = answer.into_parts();
         return Ok(Response::from_parts(parts, Either::Left(Full::default())));
     }
     remove_hop_by_hop(answer.headers_mut());
-    Ok(answer.map(Either::Right))
-}
-
-async fn tunnel(client_side: OnUpgrade, upstream_side: OnUpgrade) {
-    if let (Ok(client), Ok(upstream)) = tokio::join!(client_side, upstream_side) {
-        // A tunnel that breaks is closed on both sides; there is nobody left to tell.
-        let _ = tokio::io::copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(upstream)).await;
-    }
+    Ok(answer.map(|body| Either::Right(Limited::answer(body, limits))))
 }
 
 /// The protocol a request asks to switch to, if it does so in the one way that is passed on.
@@ -167,14 +195,24 @@ fn upgrade_asked(request: &Request<Incoming>) -> Result<Option<HeaderValue>, For
         return Ok(None);
     };
     // SECURITY: an upgrade in HTTP/1.0, or one with a body, is how requests are smuggled past proxies.
-    if request.version() != Version::HTTP_11 || headers.contains_key(header::TRANSFER_ENCODING) || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0") {
-        return Err(ForwardError::Unforwardable("an upgrade must be an HTTP/1.1 request without a body"));
+    if request.version() != Version::HTTP_11
+        || headers.contains_key(header::TRANSFER_ENCODING)
+        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
+    {
+        return Err(ForwardError::Unforwardable(
+            "an upgrade must be an HTTP/1.1 request without a body",
+        ));
     }
     Ok(Some(protocol.clone()))
 }
 
 /// Turns the inbound request into the outbound one. The path is not touched: what was matched is what is sent.
-fn rewrite(request: &mut Request<Incoming>, origin: &Origin, passed: &Passed, upstream: &Upstream) -> Result<(), ForwardError> {
+fn rewrite(
+    request: &mut Request<Incoming>,
+    origin: &Origin,
+    passed: &Passed,
+    upstream: &Upstream,
+) -> Result<(), ForwardError> {
     let target = target(request.uri(), passed.place.as_ref(), upstream)?;
     let headers = request.headers_mut();
     remove_hop_by_hop(headers);
@@ -183,7 +221,11 @@ fn rewrite(request: &mut Request<Incoming>, origin: &Origin, passed: &Passed, up
     }
     set_forwarding(headers, origin);
     passed.allowed.patch.apply(headers);
-    insert(headers, HeaderName::from_static("x-narthex-request-id"), &passed.request_id);
+    insert(
+        headers,
+        HeaderName::from_static("x-narthex-request-id"),
+        &passed.request_id,
+    );
     if let Some(host) = &origin.host {
         insert(headers, header::HOST, host);
     }
@@ -200,12 +242,24 @@ fn target(inbound: &Uri, place: Option<&Place>, upstream: &Upstream) -> Result<U
     let path_and_query = match (place, upstream.forward_token, inbound.query()) {
         (Some(Place::QueryParameter(name)), ForwardToken::No, Some(query)) => {
             let kept = credentials::query_without(query, name);
-            let text = if kept.is_empty() { inbound.path().to_owned() } else { format!("{}?{kept}", inbound.path()) };
+            let text = if kept.is_empty() {
+                inbound.path().to_owned()
+            } else {
+                format!("{}?{kept}", inbound.path())
+            };
             PathAndQuery::try_from(text).map_err(|_| ForwardError::Unforwardable("its query is not a URI query"))?
         }
-        _ => inbound.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/")),
+        _ => inbound
+            .path_and_query()
+            .cloned()
+            .unwrap_or_else(|| PathAndQuery::from_static("/")),
     };
-    Uri::builder().scheme(upstream.scheme.clone()).authority(upstream.authority.clone()).path_and_query(path_and_query).build().map_err(unforwardable)
+    Uri::builder()
+        .scheme(upstream.scheme.clone())
+        .authority(upstream.authority.clone())
+        .path_and_query(path_and_query)
+        .build()
+        .map_err(unforwardable)
 }
 
 /// `X-Forwarded-For`, `-Proto` and `-Host` say what Narthex saw; what came in is believed only from a trusted proxy.
@@ -240,7 +294,12 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 fn connection_tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim)
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
 }
 
 /// Removes what belongs to one connection only (RFC 9110 section 7.6.1).
@@ -258,7 +317,9 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
         header::TRANSFER_ENCODING,
         header::UPGRADE,
     ];
-    let named: Vec<HeaderName> = connection_tokens(headers).filter_map(|token| HeaderName::try_from(token).ok()).collect();
+    let named: Vec<HeaderName> = connection_tokens(headers)
+        .filter_map(|token| HeaderName::try_from(token).ok())
+        .collect();
     for name in named {
         // What a body or a host needs is not the client's to remove.
         if name != header::CONTENT_LENGTH && name != header::HOST && name != header::TE {
@@ -274,12 +335,23 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-fn root_cause(error: &dyn std::error::Error) -> String {
+/// What a failed request means: a body that was cut off here is the client's fault, anything else the upstream's.
+fn failed(error: &(dyn std::error::Error + 'static), upstream: &Upstream) -> ForwardError {
     let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
+    loop {
+        if let Some(StreamError::TooLong(bytes)) = cause.downcast_ref() {
+            return ForwardError::TooLong(*bytes);
+        }
+        match cause.source() {
+            Some(source) => cause = source,
+            None => {
+                return ForwardError::Unreachable {
+                    upstream: upstream.audience.clone(),
+                    cause: cause.to_string(),
+                };
+            }
+        }
     }
-    cause.to_string()
 }
 
 #[cfg(test)]
@@ -290,7 +362,10 @@ mod tests {
     #[test]
     fn sec_connection_hop() {
         let mut headers = HeaderMap::new();
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close, X-Narthex-User, content-length, x-mine, host"));
+        headers.insert(
+            header::CONNECTION,
+            HeaderValue::from_static("close, X-Narthex-User, content-length, x-mine, host"),
+        );
         headers.insert("x-narthex-user", HeaderValue::from_static("forged"));
         headers.insert("x-mine", HeaderValue::from_static("1"));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("3"));
@@ -298,9 +373,13 @@ mod tests {
         headers.insert("keep-alive", HeaderValue::from_static("1"));
         headers.insert(header::TE, HeaderValue::from_static("gzip"));
         remove_hop_by_hop(&mut headers);
-        let left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
         assert_eq!(left, ["content-length", "host"]);
-        narthex_decision::IdentityHeaders::new().with("user", "real").into_patch().apply(&mut headers);
+        narthex_decision::IdentityHeaders::new()
+            .with("user", "real")
+            .into_patch()
+            .apply(&mut headers);
         assert_eq!(headers.get("x-narthex-user").unwrap(), "real");
     }
 }

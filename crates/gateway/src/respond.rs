@@ -27,19 +27,25 @@ impl Refusal {
 
     /// A refusal that says what is particular to this case.
     pub fn because(reason: Reason, detail: impl Into<String>) -> Self {
-        Self { reason, detail: Some(detail.into()) }
+        Self {
+            reason,
+            detail: Some(detail.into()),
+        }
     }
 
     /// A refusal by one of the pure crates, which know reasons by their codes and say themselves what is particular.
     /// A code that is not in the table would be a fault of ours; it is answered as undecidable, never as allowed.
     pub fn coded(code: &str, error: &dyn std::fmt::Display) -> Self {
-        Self::because(Reason::from_code(code).unwrap_or(Reason::StoreUnavailable), error.to_string())
+        Self::because(
+            Reason::from_code(code).unwrap_or(Reason::StoreUnavailable),
+            error.to_string(),
+        )
     }
 }
 
 /// The status a reason is answered with (`product.md` section 8): 401 for the token, 403 for the person or the route,
 /// 400 for the request, 404 for an unknown route, 503 when nothing could be decided.
-pub(crate) const fn status(reason: Reason) -> StatusCode {
+pub const fn status(reason: Reason) -> StatusCode {
     use Reason as R;
     match reason {
         R::TokenMultiple | R::RequestPath => StatusCode::BAD_REQUEST,
@@ -82,7 +88,10 @@ pub(crate) struct Problem {
 pub(crate) fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes>> {
     let status = status(refusal.reason);
     let advice = refusal.reason.advice();
-    let detail = refusal.detail.as_ref().map_or_else(|| advice.to_owned(), |detail| format!("{advice} ({detail})"));
+    let detail = refusal
+        .detail
+        .as_ref()
+        .map_or_else(|| advice.to_owned(), |detail| format!("{advice} ({detail})"));
     let mut response = problem(status, refusal.reason.code(), detail, request_id);
     let headers = response.headers_mut();
     if let Some(challenge) = challenge(refusal.reason, status) {
@@ -95,7 +104,12 @@ pub(crate) fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes
 }
 
 /// An answer with a problem document (RFC 9457).
-pub(crate) fn problem(status: StatusCode, reason: &'static str, detail: String, request_id: &str) -> Response<Full<Bytes>> {
+pub(crate) fn problem(
+    status: StatusCode,
+    reason: &'static str,
+    detail: String,
+    request_id: &str,
+) -> Response<Full<Bytes>> {
     let problem = Problem {
         kind: format!("urn:narthex:reason:{reason}"),
         title: status.canonical_reason().unwrap_or("Error").to_owned(),
@@ -107,7 +121,10 @@ pub(crate) fn problem(status: StatusCode, reason: &'static str, detail: String, 
     let mut response = Response::new(Full::new(Bytes::from(serde_json::to_vec(&problem).unwrap_or_default())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/problem+json"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("x-narthex-reason", HeaderValue::from_static(reason));
     if let Ok(id) = HeaderValue::from_str(request_id) {

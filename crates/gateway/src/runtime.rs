@@ -1,5 +1,6 @@
 //! The configuration as it is used: compiled, immutable, swapped whole.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -9,11 +10,13 @@ use narthex_directory::{IssuerName, Realm, SyncPolicy};
 use narthex_mapping::IssuerMapping;
 use narthex_token::{Issuers, Limits, TrustedIssuer, VerifyError};
 
-use crate::credentials::TokenPlaces;
+use crate::credentials::{Place, TokenPlaces};
 use crate::identity;
 use crate::inbound::TrustedProxies;
 use crate::keys::IssuerKeys;
 use crate::proxy::Upstream;
+use crate::rate::RateLimiter;
+use crate::stream::StreamLimits;
 
 /// Everything a request is decided by that comes from the configuration. Nothing in it is parsed during a request.
 #[derive(Debug)]
@@ -26,16 +29,29 @@ pub struct Runtime {
     pub by_name: HashMap<String, Arc<IssuerRuntime>>,
     /// The routes.
     pub routes: Routes,
-    /// Where each route's requests go, by the route's number; `None` for routes that only forward-auth asks about.
-    pub upstreams: Vec<Option<Upstream>>,
-    /// Where tokens are looked for: what any issuer allows.
+    /// What belongs to each route, by its number.
+    pub route_settings: Vec<RouteRuntime>,
+    /// Where tokens are looked for on every route: what any issuer allows.
     pub places: TokenPlaces,
+    /// How many requests one client address may send, if that is limited.
+    pub rate: Option<RateLimiter>,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
     /// Limits of a token.
     pub token_limits: Limits,
     /// The headers a forward-auth answer always carries.
     pub owned_headers: Vec<HeaderName>,
+}
+
+/// What belongs to a route beside what it requires.
+#[derive(Debug, Clone)]
+pub struct RouteRuntime {
+    /// Where its requests go; `None` for routes that only forward-auth asks about.
+    pub upstream: Option<Upstream>,
+    /// Where tokens may come in on it, beside `Authorization`, whoever issued them.
+    pub places: TokenPlaces,
+    /// Limits of its streams.
+    pub limits: StreamLimits,
 }
 
 /// An issuer as it is used.
@@ -64,22 +80,51 @@ impl Runtime {
     ///
     /// [`VerifyError::IssuerUnknown`] if it were not there, which building a runtime rules out.
     pub fn issuer(&self, trusted: &TrustedIssuer) -> Result<&Arc<IssuerRuntime>, VerifyError> {
-        self.by_name.get(trusted.name()).ok_or(VerifyError::IssuerUnknown { missing: false })
+        self.by_name
+            .get(trusted.name())
+            .ok_or(VerifyError::IssuerUnknown { missing: false })
     }
 
     /// The `aud` of assertions on a route: its upstream as configured.
     pub fn audience(&self, route: usize) -> &str {
-        self.upstream(route).map_or("", |upstream| upstream.audience.as_str())
+        self.upstream(route)
+            .map_or("", |(upstream, _)| upstream.audience.as_str())
     }
 
-    /// Where a route's requests go.
-    pub fn upstream(&self, route: usize) -> Option<&Upstream> {
-        self.upstreams.get(route)?.as_ref()
+    /// Where a route's requests go, and the limits of their streams.
+    pub fn upstream(&self, route: usize) -> Option<(&Upstream, StreamLimits)> {
+        let settings = self.route_settings.get(route)?;
+        Some((settings.upstream.as_ref()?, settings.limits))
+    }
+
+    /// Where tokens are looked for on a route.
+    pub fn places_on(&self, route: usize) -> Cow<'_, TokenPlaces> {
+        match self.route_settings.get(route) {
+            Some(settings) if settings.places != TokenPlaces::default() => {
+                let mut places = settings.places.clone();
+                places.add(&self.places);
+                Cow::Owned(places)
+            }
+            _ => Cow::Borrowed(&self.places),
+        }
+    }
+
+    /// Whether tokens may come in that place on a route, whoever issued them.
+    pub fn route_accepts(&self, route: usize, place: &Place) -> bool {
+        self.route_settings
+            .get(route)
+            .is_some_and(|settings| settings.places.contains(place))
     }
 
     /// The headers a forward-auth answer always carries: the fixed ones and one for each mapped context property.
     pub fn owned_headers<'a>(context: impl IntoIterator<Item = &'a str>) -> Vec<HeaderName> {
-        let context = context.into_iter().filter_map(|property| HeaderName::try_from(format!("x-narthex-context-{property}")).ok());
-        identity::OWNED.into_iter().map(HeaderName::from_static).chain(context).collect()
+        let context = context
+            .into_iter()
+            .filter_map(|property| HeaderName::try_from(format!("x-narthex-context-{property}")).ok());
+        identity::OWNED
+            .into_iter()
+            .map(HeaderName::from_static)
+            .chain(context)
+            .collect()
     }
 }

@@ -23,11 +23,12 @@ use crate::event::Event;
 use crate::forward_auth::{self, Original};
 use crate::gateway::Gateway;
 use crate::inbound::{Door, Inbound, Origin, Trust};
+use crate::me;
 use crate::pipeline::{self, Passed};
 use crate::proxy::{Body, ForwardError};
+use crate::rate::client_address;
 use crate::respond::{self, Refusal};
 use crate::runtime::Runtime;
-use crate::me;
 
 /// How connections on the public port are kept.
 #[derive(Debug, Clone)]
@@ -44,12 +45,22 @@ pub struct ServerSettings {
 
 impl Default for ServerSettings {
     fn default() -> Self {
-        Self { head_bytes: 64 * 1024, head_timeout: Duration::from_secs(10), connections: 10_000, grace: Duration::from_secs(20) }
+        Self {
+            head_bytes: 64 * 1024,
+            head_timeout: Duration::from_secs(10),
+            connections: 10_000,
+            grace: Duration::from_secs(20),
+        }
     }
 }
 
 /// Serves the public port until `stop` is done, then lets open requests finish.
-pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, settings: ServerSettings, stop: impl Future<Output = ()>) {
+pub async fn serve(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    settings: ServerSettings,
+    stop: impl Future<Output = ()>,
+) {
     let mut stop = pin!(stop);
     let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(settings.connections));
@@ -63,7 +74,11 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, settings: Serve
         let _ = stream.set_nodelay(true);
         let gateway = Arc::clone(&gateway);
         let service = service_fn(move |request| answer(Arc::clone(&gateway), request, peer));
-        let served = graceful.watch(builder.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned());
+        let served = graceful.watch(
+            builder
+                .serve_connection_with_upgrades(TokioIo::new(stream), service)
+                .into_owned(),
+        );
         tokio::spawn(async move {
             // A connection that breaks off is the client's business.
             let _ = served.await;
@@ -76,7 +91,12 @@ pub async fn serve(gateway: Arc<Gateway>, listener: TcpListener, settings: Serve
 
 fn connection(settings: &ServerSettings) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(settings.head_timeout).max_buf_size(settings.head_bytes.max(8192)).half_close(false);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.head_timeout)
+        .max_buf_size(settings.head_bytes.max(8192))
+        .half_close(false);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -86,7 +106,14 @@ fn connection(settings: &ServerSettings) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (tokio::net::TcpStream, SocketAddr, Option<tokio::sync::OwnedSemaphorePermit>) {
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (
+    tokio::net::TcpStream,
+    SocketAddr,
+    Option<tokio::sync::OwnedSemaphorePermit>,
+) {
     // The semaphore is never closed, so a place is always had in the end.
     let place = Arc::clone(places).acquire_owned().await.ok();
     loop {
@@ -102,26 +129,51 @@ async fn accept(listener: &TcpListener, places: &Arc<Semaphore>) -> (tokio::net:
 }
 
 /// One request on the public port.
-async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>, peer: SocketAddr) -> Result<Response<Body>, Infallible> {
+async fn answer(
+    gateway: Arc<Gateway>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Result<Response<Body>, Infallible> {
     let runtime = gateway.runtime.load_full();
     let path = request.uri().path();
-    Ok(if let Some(door) = forward_auth::door(path) {
-        forward_auth(&gateway, &runtime, &request, peer, door).await.map(Either::Left)
+    Ok(if exceeds_rate(&gateway, &runtime, &request, peer) {
+        refused(&gateway, &Refusal::new(Reason::RateLimited)).map(Either::Left)
+    } else if let Some(door) = forward_auth::door(path) {
+        forward_auth(&gateway, &runtime, &request, peer, door)
+            .await
+            .map(Either::Left)
     } else if path == "/.narthex/me" {
         me::answer(&gateway, &runtime, &request).await.map(Either::Left)
     } else if path == "/.well-known/jwks.json" {
         key_set(&gateway, request.method()).map(Either::Left)
     } else if path.starts_with("/.narthex/") {
-        refused(&gateway, Refusal::new(Reason::RouteUnmatched)).map(Either::Left)
+        refused(&gateway, &Refusal::new(Reason::RouteUnmatched)).map(Either::Left)
     } else {
         proxy(&gateway, &runtime, request, peer).await
     })
 }
 
-async fn forward_auth(gateway: &Gateway, runtime: &Runtime, request: &Request<Incoming>, peer: SocketAddr, door: Door) -> Response<Full<Bytes>> {
+fn exceeds_rate(gateway: &Gateway, runtime: &Runtime, request: &Request<Incoming>, peer: SocketAddr) -> bool {
+    runtime.rate.as_ref().is_some_and(|rate| {
+        let client = client_address(peer.ip(), request.headers(), &runtime.trusted_proxies);
+        !rate.admits(client, gateway.clock.now_ms())
+    })
+}
+
+async fn forward_auth(
+    gateway: &Gateway,
+    runtime: &Runtime,
+    request: &Request<Incoming>,
+    peer: SocketAddr,
+    door: Door,
+) -> Response<Full<Bytes>> {
     // SECURITY: first of all, because everything below believes what the headers say of the original request.
     if runtime.trusted_proxies.trust(peer.ip()) == Trust::Untrusted {
-        return forward_auth::refuse(&Refusal::new(Reason::RequestProxyUntrusted), &gateway.request_ids.next(), door);
+        return forward_auth::refuse(
+            &Refusal::new(Reason::RequestProxyUntrusted),
+            &gateway.request_ids.next(),
+            door,
+        );
     }
     let original = match Original::read(request.headers(), door) {
         Ok(original) => original,
@@ -134,7 +186,11 @@ async fn forward_auth(gateway: &Gateway, runtime: &Runtime, request: &Request<In
 }
 
 async fn proxy(gateway: &Gateway, runtime: &Runtime, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
-    let origin = Origin { peer, trust: runtime.trusted_proxies.trust(peer.ip()), host: host(&request).map(str::to_owned) };
+    let origin = Origin {
+        peer,
+        trust: runtime.trusted_proxies.trust(peer.ip()),
+        host: host(&request).map(str::to_owned),
+    };
     let inbound = Inbound {
         method: request.method(),
         path: request.uri().path().as_bytes(),
@@ -142,13 +198,17 @@ async fn proxy(gateway: &Gateway, runtime: &Runtime, request: Request<Incoming>,
         host: origin.host.as_deref(),
         headers: request.headers(),
         door: Door::Proxy,
+        route: None,
     };
     let passed = match decide(gateway, runtime, &inbound).await {
         Ok(passed) => passed,
         Err((refusal, request_id)) => return respond::refuse(&refusal, &request_id).map(Either::Left),
     };
     let Some(upstream) = runtime.upstream(passed.allowed.route) else {
-        let refusal = Refusal::because(Reason::RouteUnmatched, "the route has no upstream: it is for forward-auth only");
+        let refusal = Refusal::because(
+            Reason::RouteUnmatched,
+            "the route has no upstream: it is for forward-auth only",
+        );
         return respond::refuse(&refusal, &passed.request_id).map(Either::Left);
     };
     match gateway.forwarder.forward(request, &origin, &passed, upstream).await {
@@ -157,7 +217,11 @@ async fn proxy(gateway: &Gateway, runtime: &Runtime, request: Request<Incoming>,
             answer
         }
         Err(error) => {
-            Event::UpstreamFailed { request_id: &passed.request_id, error: &error }.tell(&gateway.metrics);
+            Event::UpstreamFailed {
+                request_id: &passed.request_id,
+                error: &error,
+            }
+            .tell(&gateway.metrics);
             bad_gateway(&error, &passed.request_id).map(Either::Left)
         }
     }
@@ -166,12 +230,20 @@ async fn proxy(gateway: &Gateway, runtime: &Runtime, request: Request<Incoming>,
 /// Decides and tells.
 async fn decide(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, (Refusal, String)> {
     let started = Instant::now();
-    let outcome = pipeline::run(gateway, runtime, inbound).await.map_err(|refusal| (refusal, gateway.request_ids.next()));
+    let outcome = pipeline::run(gateway, runtime, inbound)
+        .await
+        .map_err(|refusal| (refusal, gateway.request_ids.next()));
     let (told, request_id) = match &outcome {
         Ok(passed) => (Ok(passed), passed.request_id.as_str()),
         Err((refusal, request_id)) => (Err(refusal), request_id.as_str()),
     };
-    Event::Decided { inbound, request_id, outcome: told, took: started.elapsed() }.tell(&gateway.metrics);
+    Event::Decided {
+        inbound,
+        request_id,
+        outcome: told,
+        took: started.elapsed(),
+    }
+    .tell(&gateway.metrics);
     outcome
 }
 
@@ -185,27 +257,51 @@ fn host(request: &Request<Incoming>) -> Option<&str> {
 
 fn key_set(gateway: &Gateway, method: &Method) -> Response<Full<Bytes>> {
     if method != Method::GET && method != Method::HEAD {
-        return refused(gateway, Refusal::new(Reason::RouteUnmatched));
+        return refused(gateway, &Refusal::new(Reason::RouteUnmatched));
     }
     let mut response = Response::new(Full::from(gateway.assertions.key_set().to_string()));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/jwk-set+json"),
+    );
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
     response
 }
 
-fn refused(gateway: &Gateway, refusal: Refusal) -> Response<Full<Bytes>> {
-    respond::refuse(&refusal, &gateway.request_ids.next())
+fn refused(gateway: &Gateway, refusal: &Refusal) -> Response<Full<Bytes>> {
+    respond::refuse(refusal, &gateway.request_ids.next())
 }
 
 fn bad_gateway(error: &ForwardError, request_id: &str) -> Response<Full<Bytes>> {
     let (status, reason, detail) = match error {
-        ForwardError::Timeout { .. } => (StatusCode::GATEWAY_TIMEOUT, "upstream.timeout", "The application did not answer in time; try again."),
-        ForwardError::Unforwardable(_) => (StatusCode::BAD_REQUEST, "request.unforwardable", "The request cannot be passed on in this form."),
-        ForwardError::Unreachable { .. } => (StatusCode::BAD_GATEWAY, "upstream.unreachable", "The application cannot be reached; try again shortly."),
+        ForwardError::Timeout { .. } => (
+            StatusCode::GATEWAY_TIMEOUT,
+            "upstream.timeout",
+            "The application did not answer in time; try again.",
+        ),
+        ForwardError::Unforwardable(_) => (
+            StatusCode::BAD_REQUEST,
+            "request.unforwardable",
+            "The request cannot be passed on in this form.",
+        ),
+        ForwardError::TooLong(_) => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "request.too_large",
+            "The request's body is larger than is accepted here.",
+        ),
+        ForwardError::Unreachable { .. } => (
+            StatusCode::BAD_GATEWAY,
+            "upstream.unreachable",
+            "The application cannot be reached; try again shortly.",
+        ),
     };
     let mut response = respond::problem(status, reason, detail.to_owned(), request_id);
     if status == StatusCode::BAD_GATEWAY {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        response
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
     }
     response
 }

@@ -4,8 +4,8 @@ use narthex_directory::{OrganizationRole, TeamRole};
 use narthex_template::{Fault, Names, Scope, Template, Value};
 
 use crate::compiled::{
-    FieldMapping, Ids, IssuerMapping, OrganizationMapping, Origin, PropertyMapping, Reads, RequestPart, RoleMapping,
-    TeamMapping, UserMapping,
+    Constant, FieldMapping, Ids, IssuerMapping, OrganizationMapping, Origin, PropertyMapping, Reads, RequestPart,
+    RoleMapping, TeamMapping, UserMapping,
 };
 use crate::error::{MappingProblem, MappingProblemKind};
 use crate::field::Field;
@@ -111,7 +111,11 @@ impl Compiler {
     }
 
     fn organization(&mut self, source: &OrganizationSource) -> Option<OrganizationMapping> {
-        let external_id = self.optional(Field::OrganizationExternalId, source.external_id.as_deref(), rules::id);
+        let external_id = self.optional(
+            Field::OrganizationExternalId,
+            source.external_id.as_deref(),
+            rules::external_id,
+        );
         let name = self.optional(Field::OrganizationName, source.name.as_deref(), rules::text);
         let timezone = self.optional(Field::OrganizationTimezone, source.timezone.as_deref(), rules::zone);
         let role = self.role(
@@ -146,7 +150,7 @@ impl Compiler {
     }
 
     fn team(&mut self, source: &TeamSource, has_organization: bool) -> Option<TeamMapping> {
-        let external_id = self.optional(Field::TeamExternalId, source.external_id.as_deref(), rules::id);
+        let external_id = self.optional(Field::TeamExternalId, source.external_id.as_deref(), rules::external_id);
         let name = self.optional(Field::TeamName, source.name.as_deref(), rules::text);
         let role = self.role(
             Field::TeamRole,
@@ -225,7 +229,12 @@ impl Compiler {
     fn tags(&mut self, source: &TagsSource) -> Option<TagsMapping> {
         let text = &source.claim;
         let claim = if text.contains("{{") && text.contains("}}") {
-            TagsClaim::of_template(self.template(&Field::Tags, text)?)
+            let template = self.template(&Field::Tags, text)?;
+            if template.is_literal() {
+                self.problem(Field::Tags, MappingProblemKind::HalfBraces);
+                return None;
+            }
+            TagsClaim::of_template(template)
         } else if let Some(forgotten) = self.forgotten_braces(text) {
             self.problem(Field::Tags, forgotten);
             return None;
@@ -243,7 +252,7 @@ impl Compiler {
 
     /// A text that tells one user from another.
     fn id(&mut self, field: Field, text: &str) -> Option<FieldMapping> {
-        let mapping = self.field(field.clone(), text, rules::id)?;
+        let mapping = self.field(field.clone(), text, rules::external_id)?;
         // SECURITY: one forgotten pair of braces would make everybody the same user.
         if mapping.template.roots().next().is_none() {
             self.problem(field, MappingProblemKind::OneForAll);
@@ -260,11 +269,18 @@ impl Compiler {
         rule: impl Fn(Value) -> Verdict<R>,
     ) -> Option<RoleMapping<R>> {
         let Some(text) = text else {
-            return Some(RoleMapping::Constant(default));
+            return Some(RoleMapping::Constant(Constant {
+                field,
+                value: default,
+                origin: Origin::Default,
+            }));
         };
         let mapping = self.field(field, text, &rule)?;
         match constant(&mapping.template).map(rule) {
-            Some(Ok(Some(constant))) => Some(RoleMapping::Constant(constant)),
+            Some(Ok(Some(value))) => {
+                let FieldMapping { field, origin, .. } = mapping;
+                Some(RoleMapping::Constant(Constant { field, value, origin }))
+            }
             _ => Some(RoleMapping::Mapped(mapping)),
         }
     }

@@ -54,6 +54,11 @@ impl IssuerMapping {
         self.reads.parts.contains(&part)
     }
 
+    /// The names of the mapped context properties.
+    pub fn context_properties(&self) -> impl Iterator<Item = &str> {
+        self.context.iter().map(|property| &*property.name)
+    }
+
     /// Whether a template may read the clock.
     pub fn reads_clock(&self) -> bool {
         self.reads.clock
@@ -125,9 +130,16 @@ pub(crate) struct TeamMapping {
 #[derive(Debug)]
 pub(crate) enum RoleMapping<R> {
     /// The same for every token.
-    Constant(R),
+    Constant(Constant<R>),
     /// What a template says.
     Mapped(FieldMapping),
+}
+
+#[derive(Debug)]
+pub(crate) struct Constant<R> {
+    pub(crate) field: Field,
+    pub(crate) value: R,
+    pub(crate) origin: Origin,
 }
 
 #[derive(Debug)]

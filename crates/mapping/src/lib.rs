@@ -31,6 +31,7 @@ mod field;
 mod identity;
 mod map;
 mod preview;
+pub mod profile;
 mod reads;
 mod rules;
 mod run;

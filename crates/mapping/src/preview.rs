@@ -4,17 +4,18 @@ use narthex_directory::Desired;
 use narthex_template::{EvalError, Value};
 use serde_json::Value as Json;
 
-use crate::compiled::{FieldMapping, Origin};
+use crate::compiled::{Constant, FieldMapping, Origin};
 use crate::error::{Breach, MapError};
 use crate::field::Field;
 use crate::identity::Skipped;
-use crate::run::Witness;
+use crate::run::{Stored, Witness};
 use crate::tags::{Held, TagsMapping};
 
 /// What a mapping makes of some claims, for people who ask why. Shows claim values: for whoever may see the token.
 #[derive(Debug, Clone)]
 pub struct Preview {
-    /// What each template gave, in the order of the mapping. Templates that were not needed are not here.
+    /// What each template gave, in the order of the mapping, roles by default included. Templates that were not needed
+    /// are not here.
     pub rows: Vec<PreviewRow>,
     /// What the directory would be asked for; `None` if the token is refused.
     pub desired: Option<Desired>,
@@ -117,6 +118,18 @@ impl Witness for Notebook {
             Err(error) => Gave::Failed(error.render()),
         };
         self.row(mapping.field.clone(), mapping.template.source(), mapping.origin, gave);
+    }
+
+    fn constant<R: Stored>(&mut self, constant: &Constant<R>) {
+        let json = constant.value.stored().unwrap_or_default();
+        let written = json.as_str().unwrap_or_default().to_owned();
+        self.row(
+            constant.field.clone(),
+            &written,
+            constant.origin,
+            Gave::Value(json.clone()),
+        );
+        self.outcome(Outcome::Taken(json));
     }
 
     fn held(&mut self, tags: &TagsMapping, held: &Held<'_>) {

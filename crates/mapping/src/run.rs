@@ -1,7 +1,5 @@
 //! One token through one mapping. `map` and `preview` are this same walk; they differ in who watches it.
 
-use std::sync::Arc;
-
 use narthex_directory::{
     Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, ExternalId, OrganizationRole, Profile,
     TeamRole, TokenFingerprint, Username,
@@ -9,7 +7,9 @@ use narthex_directory::{
 use narthex_template::{EvalError, Scope, Value};
 use serde_json::{Map, Value as Json};
 
-use crate::compiled::{FieldMapping, Ids, IssuerMapping, OrganizationMapping, RoleMapping, TeamMapping, UserMapping};
+use crate::compiled::{
+    Constant, FieldMapping, Ids, IssuerMapping, OrganizationMapping, RoleMapping, TeamMapping, UserMapping,
+};
 use crate::error::{Breach, ClaimNames, MapError};
 use crate::facts::{RequestFacts, TokenFacts};
 use crate::field::Field;
@@ -22,6 +22,8 @@ use crate::tags::{Held, TagsMapping};
 pub(crate) trait Witness {
     /// Keeps what a template gave, if it wants to.
     fn evaluated(&mut self, mapping: &FieldMapping, value: &Result<Value, EvalError>);
+    /// Keeps a value that is the same for every token, if it wants to.
+    fn constant<R: Stored>(&mut self, constant: &Constant<R>);
     /// Keeps what the tags claim held, if it wants to.
     fn held(&mut self, tags: &TagsMapping, held: &Held<'_>);
     /// A value was taken, or nothing was given.
@@ -38,6 +40,8 @@ pub(crate) struct Nobody;
 impl Witness for Nobody {
     #[inline]
     fn evaluated(&mut self, _: &FieldMapping, _: &Result<Value, EvalError>) {}
+    #[inline]
+    fn constant<R: Stored>(&mut self, _: &Constant<R>) {}
     #[inline]
     fn held(&mut self, _: &TagsMapping, _: &Held<'_>) {}
     #[inline]
@@ -63,6 +67,7 @@ pub(crate) struct Run<'a, W> {
     scope: Scope<'a>,
     pub(crate) witness: W,
     pub(crate) skipped: Vec<Skipped>,
+    refusals: usize,
 }
 
 impl<'a, W: Witness> Run<'a, W> {
@@ -91,6 +96,7 @@ impl<'a, W: Witness> Run<'a, W> {
             scope,
             witness,
             skipped: Vec::new(),
+            refusals: 0,
         }
     }
 
@@ -98,12 +104,15 @@ impl<'a, W: Witness> Run<'a, W> {
     pub(crate) fn desired(&mut self) -> Result<Option<Desired>, MapError> {
         let mapping = self.mapping;
         let user = self.user(&mapping.user)?;
+        let refusals = self.refusals;
         let organization = match &mapping.organization {
             Some(organization) => self.organization(organization)?,
             None => None,
         };
+        // An organization that was refused is not one that is missing.
+        let names_organization = organization.is_some() || self.refusals > refusals;
         let team = match &mapping.team {
-            Some(team) => self.team(team, organization.is_some())?,
+            Some(team) => self.team(team, names_organization)?,
             None => None,
         };
         let context = self.context()?;
@@ -126,10 +135,14 @@ impl<'a, W: Witness> Run<'a, W> {
 
     fn user(&mut self, user: &UserMapping) -> Result<Option<DesiredUser>, MapError> {
         let ids = match &user.ids {
-            Ids::One(one) => self.id(one)?.map(|id| (Arc::clone(&id), id)),
+            Ids::One(one) => self.needed(one, rules::external_id)?.and_then(|external_id| {
+                // INVARIANT: external ids and usernames have one rule.
+                let username = Username::new(external_id.as_str()).ok()?;
+                Some((external_id, username))
+            }),
             Ids::Two { external_id, username } => {
-                let external_id = self.id(external_id)?;
-                let username = self.id(username)?;
+                let external_id = self.needed(external_id, rules::external_id)?;
+                let username = self.needed(username, rules::username)?;
                 external_id.zip(username)
             }
         };
@@ -141,38 +154,33 @@ impl<'a, W: Witness> Run<'a, W> {
             locale: self.droppable(user.locale.as_ref(), rules::language)?,
             language: self.droppable(user.language.as_ref(), rules::language)?,
         };
-        // INVARIANT: both have passed the rule of ids, which is that of both types.
-        Ok(ids.and_then(|(external_id, username)| {
-            Some(DesiredUser {
-                external_id: ExternalId::new(external_id).ok()?,
-                username: Username::new(username).ok()?,
-                profile,
-            })
+        Ok(ids.map(|(external_id, username)| DesiredUser {
+            external_id,
+            username,
+            profile,
         }))
     }
 
     fn organization(&mut self, organization: &OrganizationMapping) -> Result<Option<DesiredOrganization>, MapError> {
-        let Some(external_id) = self.field(&organization.external_id, Weight::Needed, rules::id)? else {
+        let Some(external_id) = self.field(&organization.external_id, Weight::Needed, rules::external_id)? else {
             return Ok(None);
         };
         let name = self.droppable(organization.name.as_ref(), rules::text)?;
         let timezone = self.droppable(organization.timezone.as_ref(), rules::zone)?;
-        let role = self.role(&organization.role, OrganizationRole::Admin, rules::organization_role)?;
-        Ok(ExternalId::new(external_id)
-            .ok()
-            .map(|external_id| DesiredOrganization {
-                external_id,
-                name,
-                timezone,
-                role,
-            }))
+        let role = self.role(&organization.role, rules::organization_role)?;
+        Ok(role.map(|role| DesiredOrganization {
+            external_id,
+            name,
+            timezone,
+            role,
+        }))
     }
 
-    fn team(&mut self, team: &TeamMapping, has_organization: bool) -> Result<Option<DesiredTeam>, MapError> {
-        let Some(external_id) = self.field(&team.external_id, Weight::Needed, rules::id)? else {
+    fn team(&mut self, team: &TeamMapping, names_organization: bool) -> Result<Option<DesiredTeam>, MapError> {
+        let Some(external_id) = self.field(&team.external_id, Weight::Needed, rules::external_id)? else {
             return Ok(None);
         };
-        if !has_organization {
+        if !names_organization {
             // Not a broken id, so it may be left out: the user can be told without the team.
             self.broken(
                 &team.external_id.field,
@@ -182,8 +190,8 @@ impl<'a, W: Witness> Run<'a, W> {
             return Ok(None);
         }
         let name = self.droppable(team.name.as_ref(), rules::text)?;
-        let role = self.role(&team.role, TeamRole::Admin, rules::team_role)?;
-        Ok(ExternalId::new(external_id).ok().map(|external_id| DesiredTeam {
+        let role = self.role(&team.role, rules::team_role)?;
+        Ok(role.map(|role| DesiredTeam {
             external_id,
             name,
             role,
@@ -219,17 +227,37 @@ impl<'a, W: Witness> Run<'a, W> {
                 });
                 Ok(Some(desired))
             }
-            Err(error) => self.witness.refused(error).map(|()| None),
+            Err(error) => self.refuse(error).map(|()| None),
         }
     }
 
-    /// An id that must be there.
-    fn id(&mut self, mapping: &FieldMapping) -> Result<Option<Arc<str>>, MapError> {
-        let value = self.evaluate(mapping);
-        match value.and_then(rules::id) {
-            Ok(Some(id)) => {
-                self.witness.taken(|| id.stored());
-                Ok(Some(id))
+    /// A role. One that is mapped must be given.
+    // SECURITY: the default is the highest role there is. It is for issuers that map no role (S1), never for tokens
+    // that lack the claim.
+    fn role<R: Stored + Copy>(
+        &mut self,
+        mapping: &RoleMapping<R>,
+        rule: impl FnOnce(Value) -> Verdict<R>,
+    ) -> Result<Option<R>, MapError> {
+        match mapping {
+            RoleMapping::Constant(constant) => {
+                self.witness.constant(constant);
+                Ok(Some(constant.value))
+            }
+            RoleMapping::Mapped(mapping) => self.needed(mapping, rule),
+        }
+    }
+
+    /// A value that must be there. `None` only if the witness went on after a refusal.
+    fn needed<T: Stored>(
+        &mut self,
+        mapping: &FieldMapping,
+        rule: impl FnOnce(Value) -> Verdict<T>,
+    ) -> Result<Option<T>, MapError> {
+        match self.evaluate(mapping).and_then(rule) {
+            Ok(Some(taken)) => {
+                self.witness.taken(|| taken.stored());
+                Ok(Some(taken))
             }
             Ok(None) => {
                 let present = ClaimNames::of(self.token.claims);
@@ -237,21 +265,9 @@ impl<'a, W: Witness> Run<'a, W> {
                     field: mapping.field.clone(),
                     present,
                 };
-                self.witness.refused(error).map(|()| None)
+                self.refuse(error).map(|()| None)
             }
             Err(breach) => self.broken(&mapping.field, Weight::Needed, breach).map(|()| None),
-        }
-    }
-
-    fn role<R: Stored + Copy>(
-        &mut self,
-        mapping: &RoleMapping<R>,
-        default: R,
-        rule: impl FnOnce(Value) -> Verdict<R>,
-    ) -> Result<R, MapError> {
-        match mapping {
-            RoleMapping::Constant(constant) => Ok(*constant),
-            RoleMapping::Mapped(mapping) => Ok(self.field(mapping, Weight::Needed, rule)?.unwrap_or(default)),
         }
     }
 
@@ -284,6 +300,11 @@ impl<'a, W: Witness> Run<'a, W> {
         value.map_err(|error| Breach::Template(Box::new(error)))
     }
 
+    fn refuse(&mut self, error: MapError) -> Result<(), MapError> {
+        self.refusals += 1;
+        self.witness.refused(error)
+    }
+
     #[cold]
     fn broken(&mut self, field: &Field, weight: Weight, breach: Breach) -> Result<(), MapError> {
         if weight == Weight::Droppable && self.mapping.on_invalid == OnInvalid::Skip {
@@ -294,7 +315,7 @@ impl<'a, W: Witness> Run<'a, W> {
             });
             return Ok(());
         }
-        self.witness.refused(MapError::Invalid {
+        self.refuse(MapError::Invalid {
             field: field.clone(),
             breach,
         })
@@ -302,7 +323,8 @@ impl<'a, W: Witness> Run<'a, W> {
 }
 
 /// A value as it will be stored, for showing.
-trait Stored {
+pub(crate) trait Stored {
+    /// The value as JSON.
     fn stored(&self) -> Option<Json>;
 }
 
@@ -312,9 +334,15 @@ impl Stored for String {
     }
 }
 
-impl Stored for Arc<str> {
+impl Stored for ExternalId {
     fn stored(&self) -> Option<Json> {
-        Some(Json::from(&**self))
+        Some(Json::from(self.as_str()))
+    }
+}
+
+impl Stored for Username {
+    fn stored(&self) -> Option<Json> {
+        Some(Json::from(self.as_str()))
     }
 }
 

@@ -47,7 +47,7 @@ pub struct OrganizationSource {
     pub name: Option<String>,
     /// A name of the tz database.
     pub timezone: Option<String>,
-    /// `admin` by default (S1).
+    /// `admin` by default (S1). Configured, it must give something: a token without the claim is refused, not made admin.
     pub role: Option<String>,
 }
 
@@ -58,7 +58,7 @@ pub struct TeamSource {
     pub external_id: Option<String>,
     /// Its name.
     pub name: Option<String>,
-    /// `admin` by default (S1).
+    /// `admin` by default (S1). Configured, it must give something: a token without the claim is refused, not made admin.
     pub role: Option<String>,
 }
 

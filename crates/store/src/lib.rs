@@ -1,4 +1,4 @@
-//! The [`Directory`](narthex_directory::Directory) on SQLite.
+//! The [`Directory`](narthex_directory::Directory) on `SQLite`.
 //!
 //! **In** come the directory's use cases, **out** go rows. This crate decides nothing: plans and commands are
 //! turned into changes by `narthex-directory`, and what is here writes and reads them. It knows nothing of tokens,

@@ -1,13 +1,15 @@
-//! SQLite: one file, one writer, a few readers.
+//! `SQLite`: one file, one writer, a few readers.
 
 mod beside;
 mod change;
+mod documents;
 mod error;
 mod list;
 mod open;
 mod readers;
 mod rows;
 mod snapshot;
+mod work;
 mod writer;
 
 use std::path::Path;
@@ -15,22 +17,24 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, Change, Desired, Detail,
-    Directory, Edit, EventFilter, Flush, Grant, GrantFilter, Listing, Logo, Member, NewGrant,
-    NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter,
-    OrganizationId, OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope,
-    SecretHash, SeenTag, Snapshot, Stamp, Standing, StoreError, Stripe, SyncPlan, Team, TeamEdit,
-    TeamFilter, TeamId, Touch, Touches, User, UserEdit, UserEntry, UserFilter, UserId, Versions,
-    rules,
+    Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, Change, Desired, Detail, Directory, Document,
+    DocumentAt, DocumentKind, Edit, EventFilter, Flush, Grant, GrantFilter, Listing, Logo, Member, NewDocument,
+    NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter, OrganizationId,
+    OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag, Snapshot, Stamp,
+    Standing, StoreError, Stripe, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, Touches, User, UserEdit,
+    UserEntry, UserFilter, UserId, Versions, rules,
 };
 
 use self::error::Outcome;
 use self::list::Key;
 pub use self::open::{Options, PendingMigration};
 use self::readers::Readers;
+use self::work::{
+    after, apply, home, missing, organization_in, updated_organization, updated_team, updated_user, user_in,
+};
 use self::writer::{Tx, Writer};
 
-/// A directory in a SQLite database.
+/// A directory in a `SQLite` database.
 ///
 /// Dropping it writes what waits, carries the log over into the database and closes the file. It does not flush
 /// what was only noted: see [`Directory::flush`].
@@ -41,6 +45,7 @@ pub struct SqliteDirectory {
     writer: Writer,
     versions: Arc<Versions>,
     touches: Arc<Touches>,
+    flushing: tokio::sync::Mutex<()>,
 }
 
 impl SqliteDirectory {
@@ -57,6 +62,7 @@ impl SqliteDirectory {
             writer: Writer::start(connection, Arc::clone(&versions))?,
             versions,
             touches: Arc::new(Touches::default()),
+            flushing: tokio::sync::Mutex::default(),
         })
     }
 
@@ -89,98 +95,6 @@ fn raise(versions: &Versions, counters: &[(i64, u64)]) {
     }
 }
 
-fn missing(what: &'static str) -> StoreError {
-    StoreError::NotFound { what }
-}
-
-fn user_in(tx: &Tx<'_>, id: UserId) -> Outcome<User> {
-    Ok(list::user(tx, &id.to_string())?
-        .ok_or(missing("user"))?
-        .user)
-}
-
-fn organization_in(tx: &Tx<'_>, id: OrganizationId) -> Outcome<Organization> {
-    Ok(list::organization(tx, Key::Id, &id.to_string())?.ok_or(missing("organization"))?)
-}
-
-/// The organization that a scope is, or lies in.
-fn home(tx: &Tx<'_>, scope: Scope) -> Outcome<Option<Organization>> {
-    let organization = match scope {
-        Scope::Platform => None,
-        Scope::Organization(id) => Some(id),
-        Scope::Team(id) => {
-            list::team(tx, &id.to_string())?
-                .ok_or(missing("team"))?
-                .organization
-        }
-    };
-    organization.map(|id| organization_in(tx, id)).transpose()
-}
-
-/// The record after the one change of it, or as it was.
-fn after<T: Clone>(before: &T, changes: &[Change], of: impl Fn(&Change) -> Option<&T>) -> T {
-    changes.iter().find_map(of).unwrap_or(before).clone()
-}
-
-fn updated_user(change: &Change) -> Option<&User> {
-    if let Change::UpdateUser { after, .. } = change {
-        Some(after)
-    } else {
-        None
-    }
-}
-
-fn updated_organization(change: &Change) -> Option<&Organization> {
-    if let Change::UpdateOrganization { after, .. } = change {
-        Some(after)
-    } else {
-        None
-    }
-}
-
-fn updated_team(change: &Change) -> Option<&Team> {
-    if let Change::UpdateTeam { after, .. } = change {
-        Some(after)
-    } else {
-        None
-    }
-}
-
-/// Makes the changes of a plan, if what it expects still holds.
-fn apply(tx: &mut Tx<'_>, plan: &SyncPlan, touches: &Touches) -> Outcome<Stamp> {
-    let touch = &plan.touch;
-    let policy = change::counter(tx, 0)?;
-    // A plan that creates its user finds out by the unique index whether that is still right.
-    let known = plan.expects.user_version.is_none()
-        || change::version_of(tx, touch.user)? == plan.expects.user_version;
-    let newest = touches.newest_issued_at_ms(touch.user, &touch.issuer);
-    let holds = known
-        && plan.expects.policy.is_none_or(|expected| expected == policy)
-        // An unchanged, newer token of this user may have been used since the snapshot.
-        && touch.issued_at_ms.is_none_or(|issued| newest.is_none_or(|newest| newest <= issued));
-    if !holds {
-        return Err(StoreError::Conflict.into());
-    }
-    let by = By {
-        actor: plan.actor(),
-        at_ms: touch.at_ms,
-    };
-    change::write(tx, &plan.changes, &by).map_err(|fault| match StoreError::from(fault) {
-        StoreError::AlreadyExists { .. } | StoreError::NotFound { .. } => StoreError::Conflict,
-        error => error,
-    })?;
-    if plan.expects.user_version.is_some() {
-        change::see(tx, touch)?;
-    }
-    change::note(tx, touch)?;
-    let stripe = Stripe::of(touch.user);
-    Ok(Stamp {
-        policy,
-        stripe,
-        user: change::counter(tx, i64::from(stripe.number()) + 1)?,
-    })
-}
-
 #[async_trait]
 impl Directory for SqliteDirectory {
     async fn snapshot(&self, desired: &Desired, detail: Detail) -> Answer<Snapshot> {
@@ -190,9 +104,7 @@ impl Directory for SqliteDirectory {
             .read(move |connection| snapshot::snapshot(connection, &asked, detail))
             .await?;
         if let Some(standing) = &snapshot.standing {
-            let noted = self
-                .touches
-                .newest_issued_at_ms(standing.user.id, &desired.issuer);
+            let noted = self.touches.newest_issued_at_ms(standing.user.id, &desired.issuer);
             snapshot.last_issued_at_ms = snapshot.last_issued_at_ms.max(noted);
         }
         Ok(snapshot)
@@ -201,10 +113,7 @@ impl Directory for SqliteDirectory {
     async fn apply(&self, plan: Arc<SyncPlan>) -> Answer<Stamp> {
         let touches = Arc::clone(&self.touches);
         let noted = Arc::clone(&plan);
-        let stamp = self
-            .writer
-            .write(move |tx| apply(tx, &plan, &touches))
-            .await?;
+        let stamp = self.writer.write(move |tx| apply(tx, &plan, &touches)).await?;
         self.touches.note_tags(&noted.touch);
         Ok(stamp)
     }
@@ -214,16 +123,17 @@ impl Directory for SqliteDirectory {
     }
 
     async fn flush(&self, flush: Flush) -> Answer<usize> {
-        let touches = Arc::clone(&self.touches);
-        // Taken on the writing thread, so that two flushes never overlap.
-        let written = self.writer.write(move |tx| {
-            let noted = touches.take(flush);
-            let written = beside::write_noted(tx, &noted);
-            let count = noted.due.len() + noted.newest.len();
-            touches.settle(if written.is_ok() { Ok(()) } else { Err(noted) });
-            written.map(|()| count)
+        // One at a time: what is taken goes on counting until it is known to be written.
+        let _alone = self.flushing.lock().await;
+        let noted = Arc::new(self.touches.take(flush));
+        let write = Arc::clone(&noted);
+        let written = self.writer.write(move |tx| beside::write_noted(tx, &write)).await;
+        self.touches.settle(if written.is_ok() {
+            Ok(())
+        } else {
+            Err(noted.as_ref().clone())
         });
-        written.await
+        written.map(|()| noted.due.len() + noted.newest.len())
     }
 
     async fn standing(&self, user: UserId) -> Answer<Option<Standing>> {
@@ -246,19 +156,11 @@ impl Directory for SqliteDirectory {
 
     async fn create_user(&self, new: NewUser, by: By) -> Answer<User> {
         let user = rules::new_user(new, by.at_ms)?;
-        self.edit(by, |_| {
-            Ok((user.clone(), vec![Change::CreateUser(Box::new(user))]))
-        })
-        .await
+        self.edit(by, |_| Ok((user.clone(), vec![Change::CreateUser(Box::new(user))])))
+            .await
     }
 
-    async fn update_user(
-        &self,
-        user: UserId,
-        version: Option<u64>,
-        edit: UserEdit,
-        by: By,
-    ) -> Answer<User> {
+    async fn update_user(&self, user: UserId, version: Option<u64>, edit: UserEdit, by: By) -> Answer<User> {
         let at_ms = by.at_ms;
         let work = move |tx: &mut Tx<'_>| {
             let before = user_in(tx, user)?;
@@ -295,13 +197,7 @@ impl Directory for SqliteDirectory {
         self.edit(by, work).await
     }
 
-    async fn revoke_role(
-        &self,
-        user: UserId,
-        scope: Scope,
-        why: Option<String>,
-        by: By,
-    ) -> Answer<Option<Grant>> {
+    async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Option<Grant>> {
         let at_ms = by.at_ms;
         let work = move |tx: &mut Tx<'_>| {
             let Some(grant) = list::manual_grant(tx, &user.to_string(), scope)? else {
@@ -329,9 +225,7 @@ impl Directory for SqliteDirectory {
 
     async fn organization(&self, organization: OrganizationId) -> Answer<Option<Organization>> {
         self.readers
-            .read(move |connection| {
-                list::organization(connection, Key::Id, &organization.to_string())
-            })
+            .read(move |connection| list::organization(connection, Key::Id, &organization.to_string()))
             .await
     }
 
@@ -341,11 +235,7 @@ impl Directory for SqliteDirectory {
             .await
     }
 
-    async fn organizations(
-        &self,
-        filter: OrganizationFilter,
-        page: Page,
-    ) -> Answer<Listing<Organization>> {
+    async fn organizations(&self, filter: OrganizationFilter, page: Page) -> Answer<Listing<Organization>> {
         self.readers
             .read(move |connection| list::organizations(connection, &filter, &page))
             .await
@@ -389,12 +279,7 @@ impl Directory for SqliteDirectory {
             .await
     }
 
-    async fn set_logo(
-        &self,
-        organization: OrganizationId,
-        logo: Option<Logo>,
-        by: By,
-    ) -> Answer<Organization> {
+    async fn set_logo(&self, organization: OrganizationId, logo: Option<Logo>, by: By) -> Answer<Organization> {
         let at_ms = by.at_ms;
         let work = move |tx: &mut Tx<'_>| {
             let before = organization_in(tx, organization)?;
@@ -411,12 +296,7 @@ impl Directory for SqliteDirectory {
             .await
     }
 
-    async fn carriers(
-        &self,
-        realm: Realm,
-        tags: Vec<String>,
-        page: Page,
-    ) -> Answer<Listing<Carrier>> {
+    async fn carriers(&self, realm: Realm, tags: Vec<String>, page: Page) -> Answer<Listing<Carrier>> {
         self.readers
             .read(move |connection| list::carriers(connection, realm.as_str(), &tags, &page))
             .await
@@ -437,23 +317,14 @@ impl Directory for SqliteDirectory {
     async fn create_team(&self, new: NewTeam, by: By) -> Answer<Team> {
         let at_ms = by.at_ms;
         let work = move |tx: &mut Tx<'_>| {
-            let home = new
-                .organization
-                .map(|id| organization_in(tx, id))
-                .transpose()?;
+            let home = new.organization.map(|id| organization_in(tx, id)).transpose()?;
             let team = rules::new_team(new, home.as_ref(), at_ms)?;
             Ok((team.clone(), vec![Change::CreateTeam(Box::new(team))]))
         };
         self.edit(by, work).await
     }
 
-    async fn update_team(
-        &self,
-        team: TeamId,
-        version: Option<u64>,
-        edit: TeamEdit,
-        by: By,
-    ) -> Answer<Team> {
+    async fn update_team(&self, team: TeamId, version: Option<u64>, edit: TeamEdit, by: By) -> Answer<Team> {
         let at_ms = by.at_ms;
         let work = move |tx: &mut Tx<'_>| {
             let before = list::team(tx, &team.to_string())?.ok_or(missing("team"))?;
@@ -508,12 +379,7 @@ impl Directory for SqliteDirectory {
         self.readers.read(beside::assertion_keys).await
     }
 
-    async fn rotate_assertion_key(
-        &self,
-        key: AssertionKey,
-        newer_than_ms: i64,
-        by: By,
-    ) -> Answer<Vec<AssertionKey>> {
+    async fn rotate_assertion_key(&self, key: AssertionKey, newer_than_ms: i64, by: By) -> Answer<Vec<AssertionKey>> {
         self.writer
             .write(move |tx| beside::rotate_assertion_key(tx, &key, newer_than_ms, &by))
             .await
@@ -524,8 +390,33 @@ impl Directory for SqliteDirectory {
     }
 
     async fn save_key_set(&self, set: SavedKeySet) -> Answer<()> {
+        self.writer.write(move |tx| beside::save_key_set(tx, &set)).await
+    }
+
+    async fn document(&self, kind: DocumentKind, name: String) -> Answer<Option<Document>> {
+        self.readers
+            .read(move |connection| documents::find(connection, kind, &name))
+            .await
+    }
+
+    async fn documents(
+        &self,
+        kind: DocumentKind,
+        organization: Option<OrganizationId>,
+        page: Page,
+    ) -> Answer<Listing<Document>> {
+        self.readers
+            .read(move |connection| documents::list(connection, kind, organization, &page))
+            .await
+    }
+
+    async fn save_document(&self, new: NewDocument, at: DocumentAt, by: By) -> Answer<Document> {
+        self.writer.write(move |tx| documents::save(tx, new, at, &by)).await
+    }
+
+    async fn delete_document(&self, kind: DocumentKind, name: String, at: DocumentAt, by: By) -> Answer<bool> {
         self.writer
-            .write(move |tx| beside::save_key_set(tx, &set))
+            .write(move |tx| documents::delete(tx, kind, &name, at, &by))
             .await
     }
 
@@ -536,20 +427,13 @@ impl Directory for SqliteDirectory {
     }
 
     async fn record(&self, event: AuditEvent) -> Answer<()> {
-        self.writer
-            .write(move |tx| change::record(tx, &event))
-            .await
+        self.writer.write(move |tx| change::record(tx, &event)).await
     }
 
     async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
         let after = list::seen_tags_cursor(&page)?;
         let read = move |connection: &rusqlite::Connection| {
-            list::seen_tags(
-                connection,
-                realm.as_ref().map(Realm::as_str),
-                after.as_ref(),
-                &page,
-            )
+            list::seen_tags(connection, realm.as_ref().map(Realm::as_str), after.as_ref(), &page)
         };
         self.readers.read(read).await
     }
@@ -565,12 +449,7 @@ impl Directory for SqliteDirectory {
     }
 
     async fn health(&self) -> Answer<()> {
-        self.readers
-            .read(|connection| change::counter(connection, 0))
-            .await?;
-        self.writer
-            .write(|tx| change::counter(tx, 0))
-            .await
-            .map(drop)
+        self.readers.read(|connection| change::counter(connection, 0)).await?;
+        self.writer.write(|tx| change::counter(tx, 0)).await.map(drop)
     }
 }

@@ -43,12 +43,10 @@ pub(crate) fn compile(source: &str, names: &Names) -> Result<Compiled, CompileEr
     for piece in lexer::lex(source, &mut compiler.problems) {
         match piece {
             Piece::Text(text) => parts.push(Part::Text(text)),
-            Piece::Hole(hole) if hole.sound => {
-                match parser::parse(&hole, source, limits.depth.min(DEPTH_MAX)) {
-                    Ok(expr) => parts.push(Part::Hole(compiler.node(expr))),
-                    Err(problem) => compiler.problems.push(problem),
-                }
-            }
+            Piece::Hole(hole) if hole.sound => match parser::parse(&hole, source, limits.depth.min(DEPTH_MAX)) {
+                Ok(expr) => parts.push(Part::Hole(compiler.node(expr))),
+                Err(problem) => compiler.problems.push(problem),
+            },
             Piece::Hole(_) => {}
         }
     }
@@ -93,9 +91,7 @@ impl Compiler<'_> {
             ExprKind::Quoted(name) => self.root(&name, &span),
             ExprKind::Not(inner) => NodeKind::Not(Box::new(self.node(*inner))),
             ExprKind::Negate(inner) => match self.node(*inner).kind {
-                NodeKind::Constant(Value::Number(number)) => {
-                    NodeKind::Constant(Value::Number(-number))
-                }
+                NodeKind::Constant(Value::Number(number)) => NodeKind::Constant(Value::Number(-number)),
                 kind => NodeKind::Negate(Box::new(Node {
                     kind,
                     span: span.clone(),
@@ -109,9 +105,11 @@ impl Compiler<'_> {
                     .collect(),
             },
             ExprKind::Steps { base, steps } => {
+                if let ExprKind::Literal(_) = base.kind {
+                    self.problem(ProblemKind::PathOfLiteral, span.clone());
+                }
                 let base = self.node(*base);
-                let steps: Vec<program::Step> =
-                    steps.into_iter().map(|step| self.step(step)).collect();
+                let steps: Vec<program::Step> = steps.into_iter().map(|step| self.step(step)).collect();
                 match base.kind {
                     NodeKind::Path {
                         root,
@@ -123,10 +121,7 @@ impl Compiler<'_> {
                         steps: steps.into(),
                     },
                     kind => NodeKind::Steps {
-                        base: Box::new(Node {
-                            kind,
-                            span: base.span,
-                        }),
+                        base: Box::new(Node { kind, span: base.span }),
                         steps: steps.into(),
                     },
                 }
@@ -147,10 +142,8 @@ impl Compiler<'_> {
             Step::Index(expr) => {
                 let node = self.node(expr);
                 match &node.kind {
-                    NodeKind::Constant(Value::Number(number)) => {
-                        crate::number::as_safe_integer(*number)
-                            .map_or_else(|| program::Step::Index(node), program::Step::At)
-                    }
+                    NodeKind::Constant(Value::Number(number)) => crate::number::as_safe_integer(*number)
+                        .map_or_else(|| program::Step::Index(node), program::Step::At),
                     _ => program::Step::Index(node),
                 }
             }
@@ -186,24 +179,12 @@ impl Compiler<'_> {
         NodeKind::Constant(Value::Undefined)
     }
 
-    fn call(
-        &mut self,
-        name: &str,
-        name_span: Range<usize>,
-        arguments: Vec<Expr>,
-        span: &Range<usize>,
-    ) -> NodeKind {
-        let arguments: Box<[Node]> = arguments
-            .into_iter()
-            .map(|argument| self.node(argument))
-            .collect();
+    fn call(&mut self, name: &str, name_span: Range<usize>, arguments: Vec<Expr>, span: &Range<usize>) -> NodeKind {
+        let arguments: Box<[Node]> = arguments.into_iter().map(|argument| self.node(argument)).collect();
         if let Some(function) = self.names.function(name) {
             let function = std::sync::Arc::clone(function);
             self.check_count(name, function.parameters(), arguments.len(), span);
-            return NodeKind::Host {
-                function,
-                arguments,
-            };
+            return NodeKind::Host { function, arguments };
         }
         let Some(function) = functions::find(name) else {
             let help = suggest::for_function(name, self.names);
@@ -217,9 +198,7 @@ impl Compiler<'_> {
             return NodeKind::Constant(Value::Undefined);
         };
         self.check_count(name, function.parameters, arguments.len(), span);
-        let pattern = (function.name == "replace")
-            .then(|| self.pattern(&arguments))
-            .flatten();
+        let pattern = (function.name == "replace").then(|| self.pattern(&arguments)).flatten();
         NodeKind::Call {
             function,
             arguments,
@@ -227,13 +206,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn check_count(
-        &mut self,
-        name: &str,
-        parameters: &[&'static str],
-        given: usize,
-        span: &Range<usize>,
-    ) {
+    fn check_count(&mut self, name: &str, parameters: &[&'static str], given: usize, span: &Range<usize>) {
         let arity = Arity::of(parameters);
         if !arity.takes(given) {
             let kind = ProblemKind::ArgumentCount {
@@ -263,4 +236,4 @@ impl Compiler<'_> {
 }
 
 /// Deeper nesting than this is refused whatever the limits say: the stack is not configurable.
-const DEPTH_MAX: usize = 128;
+pub(crate) const DEPTH_MAX: usize = 128;

@@ -27,22 +27,12 @@ impl Zone {
 
     /// What clocks in the zone show at an instant.
     pub(crate) fn at(&self, ms: i64) -> Option<Zoned> {
-        Some(
-            Timestamp::from_millisecond(ms)
-                .ok()?
-                .to_zoned(self.0.clone()),
-        )
+        Some(Timestamp::from_millisecond(ms).ok()?.to_zoned(self.0.clone()))
     }
 
     /// The instant at which clocks in the zone show a time; in a gap, the one as far behind the gap.
     pub(crate) fn instant(&self, shown: DateTime) -> Option<i64> {
-        Some(
-            shown
-                .to_zoned(self.0.clone())
-                .ok()?
-                .timestamp()
-                .as_millisecond(),
-        )
+        Some(shown.to_zoned(self.0.clone()).ok()?.timestamp().as_millisecond())
     }
 }
 
@@ -71,9 +61,7 @@ pub(crate) fn of_view(view: View<'_>, zone: &Zone) -> Option<i64> {
         View::Text(text) => return of_text(text, zone),
         _ => return None,
     };
-    Timestamp::from_millisecond(ms)
-        .ok()
-        .map(Timestamp::as_millisecond)
+    Timestamp::from_millisecond(ms).ok().map(Timestamp::as_millisecond)
 }
 
 /// Year first with `-` or `/`, month first with `/`, day first with `.`; then perhaps a time, perhaps with AM or PM;
@@ -96,9 +84,7 @@ fn of_text(text: &str, zone: &Zone) -> Option<i64> {
     if text.len() > 64 {
         return None;
     }
-    let date = |names: [&str; 3]| {
-        Some(names.map(|name| digits(&captures, name))).filter(|[year, ..]| year.is_some())
-    };
+    let date = |names: [&str; 3]| Some(names.map(|name| digits(&captures, name))).filter(|[year, ..]| year.is_some());
     let [year, month, day] = date(["y1", "m1", "d1"])
         .or_else(|| date(["y2", "m2", "d2"]))
         .or_else(|| date(["y3", "m3", "d3"]))?;
@@ -107,9 +93,7 @@ fn of_text(text: &str, zone: &Zone) -> Option<i64> {
         captures.name("half").map(|half| half.as_str()),
     ) {
         (hour, None) => hour,
-        (hour @ 1..=12, Some(half)) => {
-            hour % 12 + if half.starts_with(['p', 'P']) { 12 } else { 0 }
-        }
+        (hour @ 1..=12, Some(half)) => hour % 12 + if half.starts_with(['p', 'P']) { 12 } else { 0 },
         _ => return None,
     };
     let second = digits(&captures, "s").unwrap_or(0);
@@ -129,11 +113,7 @@ fn of_text(text: &str, zone: &Zone) -> Option<i64> {
     .ok()?;
     if let Some(sign) = captures.name("sign") {
         let seconds = digits(&captures, "oh")? * 3600 + digits(&captures, "om").unwrap_or(0) * 60;
-        let seconds = if sign.as_str() == "-" {
-            -seconds
-        } else {
-            seconds
-        };
+        let seconds = if sign.as_str() == "-" { -seconds } else { seconds };
         let offset = Offset::from_seconds(i32::try_from(seconds).ok()?).ok()?;
         return Some(offset.to_timestamp(shown).ok()?.as_millisecond());
     }
@@ -164,11 +144,7 @@ mod tests {
             ("06/20/2016 12:26 am UTC", "2016-06-20T00:26:00.000Z"),
             ("20.6.2016 17:26", "2016-06-20T15:26:00.000Z"),
         ] {
-            assert_eq!(
-                of_text(text, &zone).map(iso_text).as_deref(),
-                Some(iso),
-                "{text}"
-            );
+            assert_eq!(of_text(text, &zone).map(iso_text).as_deref(), Some(iso), "{text}");
         }
         for text in [
             "",

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
-use crate::error::{CompileError, EvalError, Fault};
+use crate::compile;
+use crate::error::{CompileError, EvalError, Fault, Problem, ProblemKind};
 use crate::eval::Run;
 use crate::limits::Limits;
 use crate::names::Names;
@@ -33,10 +34,17 @@ enum Part {
     Object(Vec<(Key, Part)>),
 }
 
-#[derive(Debug, Clone)]
+impl Default for Part {
+    fn default() -> Self {
+        Self::Constant(Value::Undefined)
+    }
+}
+
+#[derive(Debug, Clone, Default)]
 enum Key {
     Name(String),
     Template(Template),
+    #[default]
     Spread,
 }
 
@@ -57,11 +65,13 @@ pub struct DocumentEvalError {
 }
 
 impl Document {
-    /// Compiles every string of a JSON value. Reports the problems of all of them.
+    /// Compiles every string of a JSON value, which may be as deep as [`Limits::depth`]. Reports the problems of all of
+    /// them.
     pub fn compile(json: &Json, names: &Names) -> Result<Self, DocumentError> {
         let mut compiler = Compiler {
             names,
             pointer: String::new(),
+            depth: 0,
             templates: Vec::new(),
         };
         let root = compiler.part(json);
@@ -95,9 +105,10 @@ impl Document {
         self.root.evaluate(&mut run).map_err(|mut failure| {
             failure.steps.reverse();
             DocumentEvalError {
-                pointer: failure.steps.iter().fold(String::new(), |pointer, step| {
-                    pointer + "/" + &escaped(step)
-                }),
+                pointer: failure
+                    .steps
+                    .iter()
+                    .fold(String::new(), |pointer, step| pointer + "/" + &escaped(step)),
                 error: failure.error,
             }
         })
@@ -107,11 +118,17 @@ impl Document {
     pub fn references(&self, root: &str) -> bool {
         self.root.references(root)
     }
+
+    /// Whether no string of the document has a hole: it is its own value, whatever the scope.
+    pub fn is_literal(&self) -> bool {
+        self.root.is_literal()
+    }
 }
 
 struct Compiler<'n> {
     names: &'n Names,
     pointer: String,
+    depth: usize,
     templates: Vec<(String, CompileError)>,
 }
 
@@ -158,11 +175,24 @@ impl Compiler<'_> {
         }
     }
 
-    fn within<T>(&mut self, step: &str, inner: impl FnOnce(&mut Self) -> T) -> T {
+    /// Compiles what is one level deeper. Deeper than the limit, nothing is compiled: one problem tells it.
+    fn within<T: Default>(&mut self, step: &str, inner: impl FnOnce(&mut Self) -> T) -> T {
+        let limit = self.names.limits().depth.min(compile::DEPTH_MAX);
+        if self.depth >= limit {
+            let problem = Problem {
+                kind: ProblemKind::TooDeep { limit },
+                span: 0..0,
+            };
+            self.templates
+                .push((self.pointer.clone(), CompileError::new("", vec![problem])));
+            return T::default();
+        }
+        self.depth += 1;
         let length = self.pointer.len();
         self.pointer.push('/');
         self.pointer.push_str(&escaped(step));
         let result = inner(self);
+        self.depth -= 1;
         self.pointer.truncate(length);
         result
     }
@@ -180,26 +210,26 @@ struct Failed {
 }
 
 impl Failed {
-    fn under(mut self: Box<Self>, step: impl Into<String>) -> Box<Self> {
+    fn under(mut self, step: impl Into<String>) -> Self {
         self.steps.push(step.into());
         self
     }
 
-    fn of(error: EvalError) -> Box<Self> {
-        Box::new(Self {
+    fn of(error: EvalError) -> Self {
+        Self {
             steps: Vec::new(),
             error,
-        })
+        }
     }
 
     /// A fault of the document itself, about no template in particular.
-    fn fault(fault: Fault) -> Box<Self> {
+    fn fault(fault: Fault) -> Self {
         Self::of(EvalError::new(&"".into(), fault, 0..0))
     }
 }
 
 impl Part {
-    fn evaluate<'a>(&'a self, run: &mut Run<'a>) -> Result<Value, Box<Failed>> {
+    fn evaluate<'a>(&'a self, run: &mut Run<'a>) -> Result<Value, Failed> {
         run.meter.burn(1).map_err(Failed::fault)?;
         match self {
             Self::Constant(value) => crate::view::Ref::Value(value)
@@ -210,10 +240,10 @@ impl Part {
                 run.meter
                     .make(parts.len().saturating_mul(size_of::<Value>()))
                     .map_err(Failed::fault)?;
-                let items = parts.iter().enumerate().map(|(at, part)| {
-                    part.evaluate(run)
-                        .map_err(|failed| failed.under(at.to_string()))
-                });
+                let items = parts
+                    .iter()
+                    .enumerate()
+                    .map(|(at, part)| part.evaluate(run).map_err(|failed| failed.under(at.to_string())));
                 items.collect::<Result<_, _>>().map(Value::Array)
             }
             Self::Object(parts) => {
@@ -222,14 +252,23 @@ impl Part {
                     .map_err(Failed::fault)?;
                 let mut members = Object::with_capacity(parts.len());
                 for (key, part) in parts {
-                    let value = part
-                        .evaluate(run)
-                        .map_err(|failed| failed.under(key.shown()))?;
+                    let value = part.evaluate(run).map_err(|failed| failed.under(key.shown()))?;
                     key.put(value, &mut members, run)
                         .map_err(|failed| failed.under(key.shown()))?;
                 }
                 Ok(Value::Object(members))
             }
+        }
+    }
+
+    fn is_literal(&self) -> bool {
+        match self {
+            Self::Constant(_) => true,
+            Self::Template(_) => false,
+            Self::Array(parts) => parts.iter().all(Self::is_literal),
+            Self::Object(parts) => parts
+                .iter()
+                .all(|(key, part)| matches!(key, Key::Name(_)) && part.is_literal()),
         }
     }
 
@@ -239,8 +278,7 @@ impl Part {
             Self::Template(template) => template.references(root),
             Self::Array(parts) => parts.iter().any(|part| part.references(root)),
             Self::Object(parts) => parts.iter().any(|(key, part)| {
-                part.references(root)
-                    || matches!(key, Key::Template(template) if template.references(root))
+                part.references(root) || matches!(key, Key::Template(template) if template.references(root))
             }),
         }
     }
@@ -256,12 +294,7 @@ impl Key {
     }
 
     /// Puts a member's value where its key says.
-    fn put<'a>(
-        &'a self,
-        value: Value,
-        members: &mut Object,
-        run: &mut Run<'a>,
-    ) -> Result<(), Box<Failed>> {
+    fn put<'a>(&'a self, value: Value, members: &mut Object, run: &mut Run<'a>) -> Result<(), Failed> {
         let name = match self {
             Self::Spread => {
                 return match value {
@@ -273,17 +306,13 @@ impl Key {
                         Ok(())
                     }
                     Value::Undefined | Value::Null => Ok(()),
-                    other => Err(Failed::fault(Fault::Spread {
-                        given: other.kind(),
-                    })),
+                    other => Err(Failed::fault(Fault::Spread { given: other.kind() })),
                 };
             }
             Self::Name(name) => name.clone(),
             Self::Template(template) => {
                 let name = template.evaluate_in(run).map_err(Failed::of)?;
-                let name = name
-                    .to_text()
-                    .ok_or_else(|| Failed::fault(Fault::NotText))?;
+                let name = name.to_text().ok_or_else(|| Failed::fault(Fault::NotText))?;
                 name.into_owned()
             }
         };

@@ -20,21 +20,21 @@ pub(crate) struct Run<'a> {
     pub(crate) meter: Meter,
 }
 
-/// A fault and its place. Boxed: results are passed up through every node.
+/// A fault and its place.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) fault: Fault,
     pub(crate) span: Range<usize>,
 }
 
-pub(crate) type Outcome<'a> = Result<Val<'a>, Box<Failure>>;
+pub(crate) type Outcome<'a> = Result<Val<'a>, Failure>;
 
 impl Node {
-    pub(crate) fn fail(&self, fault: Fault) -> Box<Failure> {
-        Box::new(Failure {
+    pub(crate) fn fail(&self, fault: Fault) -> Failure {
+        Failure {
             fault,
             span: self.span.clone(),
-        })
+        }
     }
 }
 
@@ -47,13 +47,15 @@ impl<'a> Run<'a> {
     }
 
     /// Evaluates a program to a value of its own.
-    pub(crate) fn program(&mut self, program: &'a Program) -> Result<Value, Box<Failure>> {
+    pub(crate) fn program(&mut self, program: &'a Program) -> Result<Value, Failure> {
         let parts = match program {
             Program::Hole(node) => {
-                let value = self.node(node)?;
-                return value
-                    .into_value(&mut self.meter)
-                    .map_err(|fault| node.fail(fault));
+                // A path is what nearly every template of a mapping is; this way it is never more than a borrow.
+                let value = match &node.kind {
+                    NodeKind::Path { root, case, steps } => self.path(root, *case, steps)?.copy(&mut self.meter),
+                    _ => self.node(node)?.into_value(&mut self.meter),
+                };
+                return value.map_err(|fault| node.fail(fault));
             }
             Program::Mixed(parts) => parts,
         };
@@ -63,15 +65,13 @@ impl<'a> Run<'a> {
                 Part::Text(literal) => {
                     self.meter
                         .make(literal.len())
-                        .map_err(|fault| Box::new(Failure { fault, span: 0..0 }))?;
+                        .map_err(|fault| Failure { fault, span: 0..0 })?;
                     text.push_str(literal);
                 }
                 Part::Hole(node) => {
                     let value = self.node(node)?;
                     let piece = self.text(value.view()).map_err(|fault| node.fail(fault))?;
-                    self.meter
-                        .make(piece.len())
-                        .map_err(|fault| node.fail(fault))?;
+                    self.meter.make(piece.len()).map_err(|fault| node.fail(fault))?;
                     text.push_str(&piece);
                 }
             }
@@ -84,19 +84,8 @@ impl<'a> Run<'a> {
         self.meter.burn(1).map_err(|fault| node.fail(fault))?;
         match &node.kind {
             NodeKind::Constant(value) => Ok(Val::Ref(Ref::Value(value))),
-            NodeKind::Word(word) => self
-                .word(*word)
-                .map(Val::Own)
-                .map_err(|fault| node.fail(fault)),
-            NodeKind::Path { root, case, steps } => {
-                let mut at = self.scope.root(root);
-                if *case == Case::Folded
-                    && let View::Object(fields) = at.view()
-                {
-                    at = Ref::Folded(fields);
-                }
-                self.walk(Val::Ref(at), steps, node)
-            }
+            NodeKind::Word(word) => self.word(*word).map(Val::Own).map_err(|fault| node.fail(fault)),
+            NodeKind::Path { root, case, steps } => self.path(root, *case, steps).map(Val::Ref),
             NodeKind::Steps { base, steps } => {
                 let base = self.node(base)?;
                 self.walk(base, steps, node)
@@ -122,10 +111,7 @@ impl<'a> Run<'a> {
                 };
                 result.map_err(|fault| locate(fault, node, arguments))
             }
-            NodeKind::Host {
-                function,
-                arguments,
-            } => {
+            NodeKind::Host { function, arguments } => {
                 let mut values = Vec::with_capacity(arguments.len());
                 for argument in arguments {
                     let value = self.node(argument)?;
@@ -146,15 +132,30 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Walks from a root. Nothing is copied on the way.
+    fn path(&mut self, root: &str, case: Case, steps: &'a [Step]) -> Result<Ref<'a>, Failure> {
+        let mut at = self.scope.root(root);
+        if case == Case::Folded
+            && let View::Object(fields) = at.view()
+        {
+            at = Ref::Folded(fields);
+        }
+        for step in steps {
+            at = match step {
+                Step::Name(name) => at.field(name),
+                Step::At(position) => at.item(*position),
+                Step::Index(index) => at.at(self.node(index)?.view()),
+            };
+        }
+        Ok(at)
+    }
+
+    /// Walks from a value made on the way.
     fn walk(&mut self, base: Val<'a>, steps: &'a [Step], node: &'a Node) -> Outcome<'a> {
         let mut at = base;
         for step in steps {
             let next = match step {
-                Step::Name(name) => match &at {
-                    // The common case, without the detour.
-                    Val::Ref(borrowed) => Ok(Val::Ref(borrowed.field(name))),
-                    Val::Own(_) => at.part(&mut self.meter, |value| value.field(name)),
-                },
+                Step::Name(name) => at.part(&mut self.meter, |value| value.field(name)),
                 Step::At(position) => at.part(&mut self.meter, |value| value.item(*position)),
                 Step::Index(index) => {
                     let key = self.node(index)?;
@@ -190,15 +191,11 @@ impl<'a> Run<'a> {
     fn word(&mut self, word: Word) -> Result<Value, Fault> {
         Ok(match word {
             Word::Now => Value::Date(self.scope.now_ms()),
-            Word::Timestamp => Value::Number(number::to_double(i128::from(
-                self.scope.now_ms().div_euclid(1000),
-            ))),
+            Word::Timestamp => Value::Number(number::to_double(i128::from(self.scope.now_ms().div_euclid(1000)))),
             Word::Random => Value::Number(self.random("random")?),
             Word::Uuid => {
                 let mut bytes = [0; 16];
-                self.scope
-                    .random()
-                    .ok_or(Fault::NoRandom { name: "uuid" })?(&mut bytes);
+                self.scope.random().ok_or(Fault::NoRandom { name: "uuid" })?(&mut bytes);
                 Value::Text(uuid_text(bytes))
             }
         })
@@ -221,15 +218,12 @@ impl<'a> Run<'a> {
 }
 
 /// A fault of a call: at the argument it is about, if it is about one.
-fn locate(fault: Fault, node: &Node, arguments: &[Node]) -> Box<Failure> {
+fn locate(fault: Fault, node: &Node, arguments: &[Node]) -> Failure {
     let position = match &fault {
         Fault::Argument { position, .. } | Fault::Unreadable { position, .. } => *position,
         _ => 0,
     };
-    let place = position
-        .checked_sub(1)
-        .and_then(|at| arguments.get(at))
-        .unwrap_or(node);
+    let place = position.checked_sub(1).and_then(|at| arguments.get(at)).unwrap_or(node);
     place.fail(fault)
 }
 
@@ -256,9 +250,6 @@ mod tests {
     #[test]
     fn uuids_are_marked_as_version_4() {
         assert_eq!(uuid_text([0; 16]), "00000000-0000-4000-8000-000000000000");
-        assert_eq!(
-            uuid_text([0xff; 16]),
-            "ffffffff-ffff-4fff-bfff-ffffffffffff"
-        );
+        assert_eq!(uuid_text([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
     }
 }

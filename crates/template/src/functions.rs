@@ -147,10 +147,7 @@ pub(crate) struct Arity {
 impl Arity {
     /// Counts parameters: `[name]` may be left out, `name…` may be repeated.
     pub(crate) fn of(parameters: &[&'static str]) -> Self {
-        let least = parameters
-            .iter()
-            .filter(|name| !name.starts_with('['))
-            .count();
+        let least = parameters.iter().filter(|name| !name.starts_with('[')).count();
         let open = parameters.iter().any(|name| name.contains('…'));
         Self {
             least,
@@ -187,11 +184,7 @@ pub(crate) struct Args<'a> {
 }
 
 impl<'a> Args<'a> {
-    pub(crate) fn new(
-        function: &'static str,
-        values: Vec<Val<'a>>,
-        pattern: Option<&'a Pattern>,
-    ) -> Self {
+    pub(crate) fn new(function: &'static str, values: Vec<Val<'a>>, pattern: Option<&'a Pattern>) -> Self {
         Self {
             function,
             values,
@@ -223,9 +216,9 @@ impl<'a> Args<'a> {
 
     /// Takes the argument out.
     pub(crate) fn take(&mut self, index: usize) -> Val<'a> {
-        self.values.get_mut(index).map_or(Val::UNDEFINED, |value| {
-            std::mem::replace(value, Val::UNDEFINED)
-        })
+        self.values
+            .get_mut(index)
+            .map_or(Val::UNDEFINED, |value| std::mem::replace(value, Val::UNDEFINED))
     }
 
     /// The arguments from a 0-based index on.
@@ -259,8 +252,7 @@ impl<'a> Args<'a> {
 
     /// The argument as a whole number; a fraction is cut off.
     pub(crate) fn whole(&self, index: usize) -> Result<i64, Fault> {
-        number::as_safe_integer(self.number(index)?.trunc())
-            .ok_or_else(|| self.wrong(index, "a whole number"))
+        number::as_safe_integer(self.number(index)?.trunc()).ok_or_else(|| self.wrong(index, "a whole number"))
     }
 
     /// The argument as a whole number, or a default if it was left out.
@@ -304,9 +296,7 @@ impl<'a> Args<'a> {
 pub(crate) fn numeric(view: View<'_>) -> Option<f64> {
     match view {
         View::Number(_) | View::BigInteger(_) | View::Date(_) => Some(view.to_number()),
-        View::Text(text) if !text.trim().is_empty() => {
-            Some(number::of_text(text)).filter(|number| !number.is_nan())
-        }
+        View::Text(text) if !text.trim().is_empty() => Some(number::of_text(text)).filter(|number| !number.is_nan()),
         _ => None,
     }
 }
@@ -319,10 +309,7 @@ impl<'a> Run<'a> {
     }
 
     /// A list of copies.
-    pub(crate) fn list<'v>(
-        &mut self,
-        items: impl Iterator<Item = Ref<'v>>,
-    ) -> Result<Val<'a>, Fault> {
+    pub(crate) fn list<'v>(&mut self, items: impl Iterator<Item = Ref<'v>>) -> Result<Val<'a>, Fault> {
         let mut list = Vec::new();
         for item in items {
             self.meter.burn(1)?;
@@ -333,10 +320,7 @@ impl<'a> Run<'a> {
     }
 
     /// A list of texts of the function's own making.
-    pub(crate) fn texts<T: Into<String>>(
-        &mut self,
-        texts: impl Iterator<Item = T>,
-    ) -> Result<Val<'a>, Fault> {
+    pub(crate) fn texts<T: Into<String>>(&mut self, texts: impl Iterator<Item = T>) -> Result<Val<'a>, Fault> {
         let mut list = Vec::new();
         for text in texts {
             let text = text.into();
@@ -348,12 +332,7 @@ impl<'a> Run<'a> {
     }
 
     /// Adds a member to a collection.
-    pub(crate) fn insert(
-        &mut self,
-        members: &mut Object,
-        name: &str,
-        value: Ref<'_>,
-    ) -> Result<(), Fault> {
+    pub(crate) fn insert(&mut self, members: &mut Object, name: &str, value: Ref<'_>) -> Result<(), Fault> {
         self.meter.burn(1)?;
         self.meter.make(MEMBER_BYTES + name.len())?;
         members.insert(name.to_owned(), value.copy(&mut self.meter)?);
@@ -370,11 +349,7 @@ mod tests {
         let mut names = std::collections::BTreeSet::new();
         for function in all() {
             assert!(names.insert(function.name), "{} twice", function.name);
-            assert!(
-                !function.examples.is_empty(),
-                "{} has no example",
-                function.name
-            );
+            assert!(!function.examples.is_empty(), "{} has no example", function.name);
             assert!(!function.summary.ends_with('.'), "{}", function.name);
         }
     }
@@ -388,17 +363,8 @@ mod tests {
                 most: Some(2)
             }
         );
-        assert_eq!(
-            Arity::of(&["a", "b…"]),
-            Arity {
-                least: 2,
-                most: None
-            }
-        );
+        assert_eq!(Arity::of(&["a", "b…"]), Arity { least: 2, most: None });
         assert_eq!(Arity::of(&["a", "[b…]"]).to_string(), "at least 1 argument");
-        assert_eq!(
-            Arity::of(&["a", "[b]", "[c]"]).to_string(),
-            "1 to 3 arguments"
-        );
+        assert_eq!(Arity::of(&["a", "[b]", "[c]"]).to_string(), "1 to 3 arguments");
     }
 }

@@ -20,19 +20,15 @@ pub(crate) fn write(value: Ref<'_>) -> Option<String> {
 
 fn write_value(value: Ref<'_>, text: &mut String) {
     match value.view() {
-        View::Undefined | View::Null => text.push_str("null"),
         View::Bool(value) => text.push_str(if value { "true" } else { "false" }),
         View::Number(value) if value.is_finite() => text.push_str(&number::number_text(value)),
-        View::Number(_) => text.push_str("null"),
+        View::Undefined | View::Null | View::Number(_) => text.push_str("null"),
         View::BigInteger(value) => {
             let _ = write!(text, "{value}");
         }
         View::Text(value) => write_text(value, text),
         View::Date(ms) => write_text(&dates::iso_text(ms), text),
-        View::Binary(bytes) => write_text(
-            &base64::engine::general_purpose::STANDARD.encode(bytes),
-            text,
-        ),
+        View::Binary(bytes) => write_text(&base64::engine::general_purpose::STANDARD.encode(bytes), text),
         View::Array(items) => {
             text.push('[');
             for (at, item) in items.iter().enumerate() {
@@ -54,16 +50,10 @@ fn write_object(fields: Fields<'_>, text: &mut String) {
         .filter_map(|(name, value)| Some((array_index(name)?, name, value)))
         .collect();
     numbered.sort_by_key(|(index, _, _)| *index);
-    let named = fields
-        .iter()
-        .filter(|(name, _)| array_index(name).is_none());
+    let named = fields.iter().filter(|(name, _)| array_index(name).is_none());
     text.push('{');
     let mut first = true;
-    for (name, value) in numbered
-        .into_iter()
-        .map(|(_, name, value)| (name, value))
-        .chain(named)
-    {
+    for (name, value) in numbered.into_iter().map(|(_, name, value)| (name, value)).chain(named) {
         if matches!(value.view(), View::Undefined) {
             continue;
         }
@@ -80,11 +70,7 @@ fn write_object(fields: Fields<'_>, text: &mut String) {
 
 /// The name as an array index (ECMA-262 6.1.7): canonical decimal, below 2^32 - 1.
 fn array_index(name: &str) -> Option<u32> {
-    let plain = name == "0"
-        || name
-            .bytes()
-            .next()
-            .is_some_and(|digit| matches!(digit, b'1'..=b'9'));
+    let plain = name == "0" || name.bytes().next().is_some_and(|digit| matches!(digit, b'1'..=b'9'));
     if !plain || !name.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
     }
@@ -123,10 +109,8 @@ mod tests {
 
     #[test]
     fn writes_what_json_stringify_writes() {
-        let json: serde_json::Value = serde_json::from_str(
-            r#"{"b":1,"2":true,"10":null,"01":"x","1":1e21,"a":"\u0007\"\\/\n\u2028é"}"#,
-        )
-        .unwrap();
+        let json: serde_json::Value =
+            serde_json::from_str(r#"{"b":1,"2":true,"10":null,"01":"x","1":1e21,"a":"\u0007\"\\/\n\u2028é"}"#).unwrap();
         assert_eq!(
             write(Ref::Json(&json)).unwrap(),
             "{\"1\":1e+21,\"2\":true,\"10\":null,\"b\":1,\"01\":\"x\",\"a\":\"\\u0007\\\"\\\\/\\n\u{2028}é\"}"

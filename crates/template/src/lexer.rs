@@ -214,12 +214,7 @@ impl<'s> Lexer<'s, '_> {
 
     fn number(&mut self) -> Value {
         let rest = self.rest();
-        let digits = |from: usize| {
-            rest.bytes()
-                .skip(from)
-                .take_while(u8::is_ascii_digit)
-                .count()
-        };
+        let digits = |from: usize| rest.bytes().skip(from).take_while(u8::is_ascii_digit).count();
         let byte = |at: usize| rest.as_bytes().get(at).copied().unwrap_or(0);
         let mut length = digits(0);
         let mut integer = true;
@@ -290,9 +285,7 @@ mod tests {
         let mut pieces = lex(source, &mut problems);
         assert!(problems.is_empty(), "{problems:?}");
         match pieces.pop() {
-            Some(Piece::Hole(hole)) if pieces.is_empty() => {
-                hole.tokens.into_iter().map(|token| token.token).collect()
-            }
+            Some(Piece::Hole(hole)) if pieces.is_empty() => hole.tokens.into_iter().map(|token| token.token).collect(),
             other => panic!("{other:?}"),
         }
     }

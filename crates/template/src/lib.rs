@@ -14,6 +14,19 @@
 //! * An evaluation ends: there are no loops and no recursion, and every step is paid for with fuel ([`Limits`]).
 //! * Messages never contain values from the scope.
 //! * Evaluating the same template in the same scope gives the same value.
+//!
+//! The language is Make's. Where its documents are silent, this crate takes the safe side and says so:
+//!
+//! * What is missing stays missing. A function that makes a list of a list (or of a text) gives undefined for undefined
+//!   and null for null, never an empty list: an absent tags claim must not turn into "no tags".
+//! * Integers of the input that no double holds stay exact ([`Value::BigInteger`]): two ids never become one.
+//! * An HMAC key that is given but empty is an error, and not a plain hash.
+//! * A `{{` without its `}}` is text only where the source has no `}}` at all; otherwise it is an error.
+//! * Regular expressions run in linear time; look-around and back-references are errors that say so.
+//! * A date beside `+` counts as its milliseconds, as it does beside the other arithmetic operators.
+//! * Numbers are doubles, and their text is JavaScript's. NaN and the infinities are null in JSON.
+//! * `&` and `|` give an operand, as in JavaScript, and look at the right side only if the left one does not decide.
+//! * Lists and collections are equal if their contents are; nothing is ever converted to compare.
 
 mod ast;
 mod compile;

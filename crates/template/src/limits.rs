@@ -53,9 +53,7 @@ impl Meter {
                 self.fuel = left;
                 Ok(())
             }
-            None => Err(Fault::OutOfFuel {
-                fuel: self.limits.fuel,
-            }),
+            None => Err(Fault::OutOfFuel { fuel: self.limits.fuel }),
         }
     }
 

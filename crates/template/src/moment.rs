@@ -12,10 +12,9 @@ pub(crate) enum Piece<'f> {
 
 /// Every token but the fractions of the second, longer ones before those they begin with.
 const TOKENS: [&str; 49] = [
-    "YYYY", "YY", "Y", "Qo", "Q", "MMMM", "MMM", "MM", "Mo", "M", "DDDD", "DDDo", "DDD", "DD",
-    "Do", "D", "dddd", "ddd", "dd", "do", "d", "e", "E", "ww", "wo", "w", "WW", "Wo", "W", "gggg",
-    "gg", "GGGG", "GG", "HH", "H", "hh", "h", "kk", "k", "A", "a", "mm", "m", "ss", "s", "ZZ", "Z",
-    "X", "x",
+    "YYYY", "YY", "Y", "Qo", "Q", "MMMM", "MMM", "MM", "Mo", "M", "DDDD", "DDDo", "DDD", "DD", "Do", "D", "dddd",
+    "ddd", "dd", "do", "d", "e", "E", "ww", "wo", "w", "WW", "Wo", "W", "gggg", "gg", "GGGG", "GG", "HH", "H", "hh",
+    "h", "kk", "k", "A", "a", "mm", "m", "ss", "s", "ZZ", "Z", "X", "x",
 ];
 
 /// Cuts a format into tokens and literals. What stands in brackets is literal; so is any other letter.
@@ -37,19 +36,12 @@ fn piece(rest: &str, first: char) -> (Piece<'_>, usize) {
     {
         return (Piece::Literal(rest.get(1..end).unwrap_or("")), end + 1);
     }
-    let fraction = rest
-        .bytes()
-        .take(9)
-        .take_while(|byte| *byte == b'S')
-        .count();
+    let fraction = rest.bytes().take(9).take_while(|byte| *byte == b'S').count();
     if fraction > 0 {
         return (Piece::Token(rest.get(..fraction).unwrap_or("")), fraction);
     }
     match TOKENS.iter().find(|token| rest.starts_with(**token)) {
-        Some(token) => (
-            Piece::Token(rest.get(..token.len()).unwrap_or("")),
-            token.len(),
-        ),
+        Some(token) => (Piece::Token(rest.get(..token.len()).unwrap_or("")), token.len()),
         None => (
             Piece::Literal(rest.get(..first.len_utf8()).unwrap_or("")),
             first.len_utf8(),
@@ -85,10 +77,9 @@ pub(crate) const WEEKDAYS: [&str; 7] = [
 
 /// The 0-based position of a name, whole or by its first three letters, in any case.
 pub(crate) fn named(names: &[&str], text: &str) -> Option<usize> {
-    names.iter().position(|name| {
-        name.eq_ignore_ascii_case(text)
-            || name.get(..3).is_some_and(|s| s.eq_ignore_ascii_case(text))
-    })
+    names
+        .iter()
+        .position(|name| name.eq_ignore_ascii_case(text) || name.get(..3).is_some_and(|s| s.eq_ignore_ascii_case(text)))
 }
 
 #[cfg(test)]

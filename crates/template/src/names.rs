@@ -90,22 +90,15 @@ impl Names {
 
     /// Whether the root is declared, and if so, whether its members are looked up without regard to case.
     pub(crate) fn root(&self, name: &str) -> Option<Case> {
-        self.roots
-            .iter()
-            .find(|root| root.name == name)
-            .map(|root| {
-                if root.folded {
-                    Case::Folded
-                } else {
-                    Case::Exact
-                }
-            })
+        self.roots.iter().find(|root| root.name == name).map(
+            |root| {
+                if root.folded { Case::Folded } else { Case::Exact }
+            },
+        )
     }
 
     pub(crate) fn function(&self, name: &str) -> Option<&Arc<dyn HostFunction>> {
-        self.functions
-            .iter()
-            .find(|function| function.name() == name)
+        self.functions.iter().find(|function| function.name() == name)
     }
 
     pub(crate) fn functions(&self) -> impl Iterator<Item = &Arc<dyn HostFunction>> {

@@ -17,12 +17,7 @@ pub fn number_text(number: f64) -> String {
         return "NaN".to_owned();
     }
     if number.is_infinite() {
-        return if number > 0.0 {
-            "Infinity"
-        } else {
-            "-Infinity"
-        }
-        .to_owned();
+        return if number > 0.0 { "Infinity" } else { "-Infinity" }.to_owned();
     }
     if number == 0.0 {
         return "0".to_owned();
@@ -136,11 +131,7 @@ pub(crate) fn shown(number: f64, decimals: usize) -> String {
         };
     };
     let negative = whole.starts_with('-');
-    let mut digits: Vec<u8> = whole
-        .bytes()
-        .filter(u8::is_ascii_digit)
-        .chain(kept.bytes())
-        .collect();
+    let mut digits: Vec<u8> = whole.bytes().filter(u8::is_ascii_digit).chain(kept.bytes()).collect();
     if rest.as_bytes().first().is_some_and(|digit| *digit >= b'5') {
         increment(&mut digits);
     }
@@ -207,9 +198,14 @@ mod tests {
 
     #[test]
     fn reads_only_decimal_text() {
-        assert_eq!(of_text(" 12.5 "), 12.5);
-        assert_eq!(of_text(""), 0.0);
-        assert_eq!(of_text("1e3"), 1000.0);
+        for (text, shown) in [
+            (" 12.5 ", "12.5"),
+            ("", "0"),
+            ("1e3", "1000"),
+            ("-Infinity", "-Infinity"),
+        ] {
+            assert_eq!(number_text(of_text(text)), shown);
+        }
         for text in ["inf", "nan", "infinity", "12px", "0x10", "1_000", "--1"] {
             assert!(of_text(text).is_nan(), "{text}");
         }

@@ -9,12 +9,7 @@ use crate::view::{Val, View};
 
 impl<'a> Run<'a> {
     /// Applies an operator to two values. `&` and `|` are not here: they need only one side at times.
-    pub(crate) fn operate(
-        &mut self,
-        operator: Operator,
-        left: &Val<'a>,
-        right: &Val<'a>,
-    ) -> Result<Value, Fault> {
+    pub(crate) fn operate(&mut self, operator: Operator, left: &Val<'a>, right: &Val<'a>) -> Result<Value, Fault> {
         let (a, b) = (left.view(), right.view());
         let number = |number: f64| Ok(Value::Number(number));
         match operator {
@@ -40,12 +35,8 @@ impl<'a> Run<'a> {
 
     /// Text if either side is text (or a list or collection, which have no sum), else the sum.
     fn add(&mut self, a: View<'_>, b: View<'_>) -> Result<Value, Fault> {
-        let textual = |view: View<'_>| {
-            matches!(
-                view,
-                View::Text(_) | View::Array(_) | View::Object(_) | View::Binary(_)
-            )
-        };
+        let textual =
+            |view: View<'_>| matches!(view, View::Text(_) | View::Array(_) | View::Object(_) | View::Binary(_));
         if !textual(a) && !textual(b) {
             return Ok(Value::Number(a.to_number() + b.to_number()));
         }
@@ -71,13 +62,11 @@ impl<'a> Run<'a> {
             }
             _ => a.to_number().partial_cmp(&b.to_number()),
         };
-        Ok(Value::Bool(ordering.is_some_and(
-            |ordering| match operator {
-                Operator::Less => ordering.is_lt(),
-                Operator::LessEqual => ordering.is_le(),
-                Operator::Greater => ordering.is_gt(),
-                _ => ordering.is_ge(),
-            },
-        )))
+        Ok(Value::Bool(ordering.is_some_and(|ordering| match operator {
+            Operator::Less => ordering.is_lt(),
+            Operator::LessEqual => ordering.is_le(),
+            Operator::Greater => ordering.is_gt(),
+            _ => ordering.is_ge(),
+        })))
     }
 }

@@ -101,10 +101,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn deeper<T>(
-        &mut self,
-        inner: impl FnOnce(&mut Self) -> Result<T, Problem>,
-    ) -> Result<T, Problem> {
+    fn deeper<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T, Problem>) -> Result<T, Problem> {
         let Some(room) = self.room.checked_sub(1) else {
             return Err(Problem {
                 kind: ProblemKind::TooDeep { limit: self.depth },
@@ -179,8 +176,7 @@ impl<'t> Parser<'t> {
         loop {
             if self.accept(Symbol::Dot) {
                 let Some(Token::Name(name) | Token::Quoted(name)) = self.peek() else {
-                    return Err(self
-                        .unexpected("a property name (in back-quotes if it is not a plain word)"));
+                    return Err(self.unexpected("a property name (in back-quotes if it is not a plain word)"));
                 };
                 steps.push(Step::Name(name.clone()));
                 self.at += 1;
@@ -276,18 +272,13 @@ fn join(left: Expr, operator: Operator, right: Expr) -> Expr {
     let span = left.span.start..right.span.end;
     let kind = match left.kind {
         ExprKind::Chain { first, mut rest }
-            if rest
-                .first()
-                .is_some_and(|(other, _)| other.level() == operator.level()) =>
+            if rest.first().is_some_and(|(other, _)| other.level() == operator.level()) =>
         {
             rest.push((operator, right));
             ExprKind::Chain { first, rest }
         }
         kind => {
-            let first = Box::new(Expr {
-                kind,
-                span: left.span,
-            });
+            let first = Box::new(Expr { kind, span: left.span });
             ExprKind::Chain {
                 first,
                 rest: vec![(operator, right)],

@@ -4,6 +4,9 @@ use std::borrow::Cow;
 
 use regex::{Captures, Regex, RegexBuilder};
 
+use crate::error::Fault;
+use crate::limits::Meter;
+
 /// A compiled `/…/flags`.
 #[derive(Debug)]
 pub(crate) struct Pattern {
@@ -129,10 +132,7 @@ fn escape(escaped: char, class: bool) -> Result<Cow<'static, str>, String> {
         ('<', _) => "<",
         ('>', _) => ">",
         ('1'..='9' | 'k', false) => {
-            return Err(
-                "back-references are not supported in regular expressions: they can take forever"
-                    .to_owned(),
-            );
+            return Err("back-references are not supported in regular expressions: they can take forever".to_owned());
         }
         (other, _) => return Ok(Cow::Owned(format!("\\{other}"))),
     }))
@@ -141,54 +141,55 @@ fn escape(escaped: char, class: bool) -> Result<Cow<'static, str>, String> {
 fn refuse_group(rest: &str) -> Result<(), String> {
     for look in ["(?=", "(?!", "(?<=", "(?<!"] {
         if rest.starts_with(look) {
-            return Err(
-                "look-ahead and look-behind are not supported in regular expressions: \
+            return Err("look-ahead and look-behind are not supported in regular expressions: \
                         they can take forever"
-                    .to_owned(),
-            );
+                .to_owned());
         }
     }
     if rest.starts_with("(?<") || rest.starts_with("(?P") {
-        return Err(
-            "named groups are not supported in regular expressions: use $1, $2, …".to_owned(),
-        );
+        return Err("named groups are not supported in regular expressions: use $1, $2, …".to_owned());
     }
     Ok(())
 }
 
 impl Pattern {
-    /// Replaces the first match, or every match with the flag `g`. `None` if the result would be longer than `room`.
-    pub(crate) fn replace(&self, text: &str, replacement: &str, room: usize) -> Option<String> {
+    /// Replaces the first match, or every match with the flag `g`.
+    pub(crate) fn replace(&self, text: &str, replacement: &str, meter: &mut Meter) -> Result<String, Fault> {
+        let room = meter.room();
+        let bytes = meter.limits().made_bytes;
         let mut out = String::new();
-        let mut end = 0;
-        let limit = if self.global { usize::MAX } else { 1 };
-        for captures in self.regex.captures_iter(text).take(limit) {
-            let Some(whole) = captures.get(0) else {
-                continue;
-            };
+        let (mut from, mut end) = (0, 0);
+        while let Some(captures) = self.regex.captures_at(text, from) {
+            // SECURITY: each search is linear, but a match may be followed by a search through all of the rest.
+            meter.burn(1 + (text.len() - from) / 256)?;
+            let Some(whole) = captures.get(0) else { break };
             out.push_str(text.get(end..whole.start()).unwrap_or(""));
-            expand(replacement, text, &captures, room, &mut out)?;
+            expand(replacement, text, &captures, room, &mut out).ok_or(Fault::TooLarge { bytes })?;
             end = whole.end();
+            // After an empty match the search goes on one character behind it.
+            let next = text.get(end..).and_then(|rest| rest.chars().next());
+            from = match next {
+                Some(next) if whole.is_empty() => end + next.len_utf8(),
+                None if whole.is_empty() => break,
+                _ => end,
+            };
+            if !self.global {
+                break;
+            }
         }
         out.push_str(text.get(end..).unwrap_or(""));
-        (out.len() <= room).then_some(out)
+        if out.len() > room {
+            return Err(Fault::TooLarge { bytes });
+        }
+        Ok(out)
     }
 }
 
-fn expand(
-    replacement: &str,
-    text: &str,
-    captures: &Captures<'_>,
-    room: usize,
-    out: &mut String,
-) -> Option<()> {
-    let (start, end) = captures
-        .get(0)
-        .map_or((0, 0), |whole| (whole.start(), whole.end()));
+fn expand(replacement: &str, text: &str, captures: &Captures<'_>, room: usize, out: &mut String) -> Option<()> {
+    let (start, end) = captures.get(0).map_or((0, 0), |whole| (whole.start(), whole.end()));
     let group = |digits: &str| {
         let number: usize = digits.parse().ok()?;
-        (number > 0 && number < captures.len())
-            .then(|| captures.get(number).map_or("", |group| group.as_str()))
+        (number > 0 && number < captures.len()).then(|| captures.get(number).map_or("", |group| group.as_str()))
     };
     substitute(replacement, text, start..end, group, room, out)
 }
@@ -238,12 +239,13 @@ pub(crate) fn substitute<'t>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Limits;
 
     fn replaced(pattern: &str, text: &str, replacement: &str) -> String {
         parse(pattern, Author::Template)
             .unwrap()
             .unwrap()
-            .replace(text, replacement, 10_000)
+            .replace(text, replacement, &mut Meter::new(Limits::default()))
             .unwrap()
     }
 
@@ -253,10 +255,7 @@ mod tests {
         assert_eq!(replaced(r"/[[a]/g", "[ab", "#"), "##b");
         assert_eq!(replaced(r"/[^]/", "\nx", "#"), "#x");
         assert_eq!(replaced(r"/./g", "a\nb", "#"), "#\n#");
-        assert_eq!(
-            replaced(r"/(a)(b)/", "xaby", "$2$1$3$$$&$`$'"),
-            "xba$3$abxyy"
-        );
+        assert_eq!(replaced(r"/(a)(b)/", "xaby", "$2$1$3$$$&$`$'"), "xba$3$abxyy");
         assert_eq!(replaced(r"/[\w&&~]/g", "a&~ ", "#"), "### ");
         assert_eq!(replaced(r"/^b/m", "a\nb", "#"), "a\n#");
         assert_eq!(replaced(r"/A/i", "xa", "#"), "x#");
@@ -273,10 +272,7 @@ mod tests {
             "/a{1000}{1000}{1000}/",
             "/a/y",
         ] {
-            assert!(
-                parse(pattern, Author::Template).unwrap().is_err(),
-                "{pattern}"
-            );
+            assert!(parse(pattern, Author::Template).unwrap().is_err(), "{pattern}");
         }
         for plain in ["/", "//", "/a", "a/g", "/a/x", ""] {
             assert!(parse(plain, Author::Template).is_none(), "{plain}");

@@ -112,10 +112,7 @@ impl<'a> Scope<'a> {
 impl fmt::Debug for Scope<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope")
-            .field(
-                "roots",
-                &self.roots.iter().map(|(name, _)| name).collect::<Vec<_>>(),
-            )
+            .field("roots", &self.roots.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("now_ms", &self.now_ms)
             .field("zone", &self.zone)
             .finish_non_exhaustive()

@@ -9,9 +9,7 @@ pub(crate) fn for_name(name: &str, names: &Names) -> String {
     if functions::find(name).is_some() || names.function(name).is_some() {
         return format!("`{name}` is a function: call it with `{name}(…)`");
     }
-    let candidates = names
-        .roots()
-        .chain(KEYWORDS.iter().map(|keyword| keyword.name));
+    let candidates = names.roots().chain(KEYWORDS.iter().map(|keyword| keyword.name));
     if let Some(near) = nearest(name, candidates) {
         return format!("did you mean `{near}`?");
     }
@@ -19,10 +17,7 @@ pub(crate) fn for_name(name: &str, names: &Names) -> String {
     if roots.is_empty() {
         "there are no names here; text stands in quotes".to_owned()
     } else {
-        format!(
-            "the names here are {}; text stands in quotes",
-            roots.join(", ")
-        )
+        format!("the names here are {}; text stands in quotes", roots.join(", "))
     }
 }
 
@@ -47,12 +42,7 @@ fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Option<
     }
     let folded = name.to_lowercase();
     candidates
-        .map(|candidate| {
-            (
-                strsim::osa_distance(&folded, &candidate.to_lowercase()),
-                candidate,
-            )
-        })
+        .map(|candidate| (strsim::osa_distance(&folded, &candidate.to_lowercase()), candidate))
         .filter(|(distance, candidate)| *distance <= candidate.len().max(name.len()) / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)

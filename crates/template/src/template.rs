@@ -36,9 +36,7 @@ impl Template {
             roots: compiled.roots,
             limits: names.limits(),
         };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Evaluates the template. If its source is exactly one hole, the value keeps its type; otherwise it is text.

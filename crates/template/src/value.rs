@@ -53,10 +53,7 @@ impl Value {
             Self::Number(value) => number_json(*value),
             Self::BigInteger(value) => big_integer_json(*value),
             Self::Text(text) => Json::String(text.clone()),
-            Self::Array(items) => items
-                .iter()
-                .map(|item| item.to_json().unwrap_or(Json::Null))
-                .collect(),
+            Self::Array(items) => items.iter().map(|item| item.to_json().unwrap_or(Json::Null)).collect(),
             Self::Object(members) => Json::Object(
                 members
                     .iter()
@@ -64,9 +61,7 @@ impl Value {
                     .collect(),
             ),
             Self::Date(ms) => Json::String(dates::iso_text(*ms)),
-            Self::Binary(bytes) => {
-                Json::String(base64::engine::general_purpose::STANDARD.encode(bytes))
-            }
+            Self::Binary(bytes) => Json::String(base64::engine::general_purpose::STANDARD.encode(bytes)),
         })
     }
 
@@ -239,10 +234,7 @@ mod tests {
         let value = Value::Object(members);
         assert_eq!(value.to_json().unwrap().to_string(), r#"{"b":[null,null]}"#);
         assert_eq!(value.to_json_text().unwrap(), r#"{"b":[null,null]}"#);
-        assert_eq!(
-            value.into_json().unwrap().to_string(),
-            r#"{"b":[null,null]}"#
-        );
+        assert_eq!(value.into_json().unwrap().to_string(), r#"{"b":[null,null]}"#);
         assert!(Value::Undefined.to_json().is_none());
     }
 }

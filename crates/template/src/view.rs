@@ -122,9 +122,7 @@ impl<'a> Ref<'a> {
     #[inline]
     pub(crate) fn field(self, name: &str) -> Ref<'a> {
         match self {
-            Self::Json(Json::Object(map)) | Self::Map(map) => {
-                map.get(name).map_or(Ref::Undefined, Ref::Json)
-            }
+            Self::Json(Json::Object(map)) | Self::Map(map) => map.get(name).map_or(Ref::Undefined, Ref::Json),
             Self::Value(Value::Object(members)) | Self::Object(members) => {
                 members.get(name).map_or(Ref::Undefined, Ref::Value)
             }
@@ -153,9 +151,7 @@ impl<'a> Ref<'a> {
     /// What `[key]` gives: an item for a number or numeric text, a member for text.
     pub(crate) fn at(self, key: View<'_>) -> Ref<'a> {
         match (self.view(), key) {
-            (View::Array(_), key) => {
-                whole(key.to_number()).map_or(Ref::Undefined, |position| self.item(position))
-            }
+            (View::Array(_), key) => whole(key.to_number()).map_or(Ref::Undefined, |position| self.item(position)),
             (View::Object(_), View::Text(name)) => self.field(name),
             (View::Object(_), key @ (View::Number(_) | View::BigInteger(_))) => {
                 key.text().map_or(Ref::Undefined, |name| self.field(&name))
@@ -173,6 +169,10 @@ impl<'a> Ref<'a> {
         }
         let mut at = self;
         for name in path.split('.') {
+            // SECURITY: path and value may both come from a claim; a path that leads nowhere must not be walked on.
+            if matches!(at, Ref::Undefined) {
+                break;
+            }
             at = at.at(View::Text(name));
         }
         at
@@ -198,12 +198,7 @@ impl<'a> Ref<'a> {
             View::Array(items) => {
                 meter.make(items.len().saturating_mul(size_of::<Value>()))?;
                 meter.burn(items.len())?;
-                Value::Array(
-                    items
-                        .iter()
-                        .map(|item| item.copy(meter))
-                        .collect::<Result<_, _>>()?,
-                )
+                Value::Array(items.iter().map(|item| item.copy(meter)).collect::<Result<_, _>>()?)
             }
             View::Object(fields) => {
                 meter.make(fields.len().saturating_mul(MEMBER_BYTES))?;
@@ -245,11 +240,7 @@ impl<'a> View<'a> {
             Self::Bool(value) => value,
             Self::Number(value) => value != 0.0 && !value.is_nan(),
             Self::Text(text) => !text.is_empty(),
-            Self::BigInteger(_)
-            | Self::Array(_)
-            | Self::Object(_)
-            | Self::Date(_)
-            | Self::Binary(_) => true,
+            Self::BigInteger(_) | Self::Array(_) | Self::Object(_) | Self::Date(_) | Self::Binary(_) => true,
         }
     }
 
@@ -258,9 +249,7 @@ impl<'a> View<'a> {
         match self {
             Self::Text(text) => text.len() / 64,
             Self::Binary(bytes) => bytes.len() / 64,
-            Self::Array(items) => {
-                items.len() + items.iter().map(|item| item.view().weight()).sum::<usize>()
-            }
+            Self::Array(items) => items.len() + items.iter().map(|item| item.view().weight()).sum::<usize>(),
             Self::Object(fields) => {
                 fields.len()
                     + fields
@@ -321,16 +310,10 @@ impl<'a> View<'a> {
         match (self, other) {
             (Self::Undefined, View::Undefined) | (Self::Null, View::Null) => true,
             (Self::Bool(a), View::Bool(b)) => a == b,
-            #[expect(
-                clippy::float_cmp,
-                reason = "strict equality of doubles is the operator's meaning"
-            )]
+            #[expect(clippy::float_cmp, reason = "strict equality of doubles is the operator's meaning")]
             (Self::Number(a), View::Number(b)) => a == b,
             (Self::BigInteger(a), View::BigInteger(b)) => a == b,
-            #[expect(
-                clippy::float_cmp,
-                reason = "strict equality of doubles is the operator's meaning"
-            )]
+            #[expect(clippy::float_cmp, reason = "strict equality of doubles is the operator's meaning")]
             (Self::BigInteger(a), View::Number(b)) | (Self::Number(b), View::BigInteger(a)) => {
                 number::to_double(a) == b
             }
@@ -338,17 +321,12 @@ impl<'a> View<'a> {
             (Self::Date(a), View::Date(b)) => a == b,
             (Self::Binary(a), View::Binary(b)) => a == b,
             (Self::Array(a), View::Array(b)) => {
-                a.len() == b.len()
-                    && a.iter()
-                        .zip(b.iter())
-                        .all(|(a, b)| a.view().equals(b.view()))
+                a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.view().equals(b.view()))
             }
             (Self::Object(a), View::Object(b)) => {
                 a.len() == b.len()
-                    && a.iter().all(|(name, value)| {
-                        b.get(name)
-                            .is_some_and(|other| value.view().equals(other.view()))
-                    })
+                    && a.iter()
+                        .all(|(name, value)| b.get(name).is_some_and(|other| value.view().equals(other.view())))
             }
             _ => false,
         }
@@ -439,15 +417,8 @@ impl<'a> Fields<'a> {
 
     pub(crate) fn iter(self) -> Box<dyn Iterator<Item = (&'a str, Ref<'a>)> + 'a> {
         match self {
-            Self::Json(map) => Box::new(
-                map.iter()
-                    .map(|(name, value)| (name.as_str(), Ref::Json(value))),
-            ),
-            Self::Values(members) => Box::new(
-                members
-                    .iter()
-                    .map(|(name, value)| (name.as_str(), Ref::Value(value))),
-            ),
+            Self::Json(map) => Box::new(map.iter().map(|(name, value)| (name.as_str(), Ref::Json(value)))),
+            Self::Values(members) => Box::new(members.iter().map(|(name, value)| (name.as_str(), Ref::Value(value)))),
         }
     }
 

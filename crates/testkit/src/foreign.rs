@@ -1,4 +1,5 @@
-//! Tokens made by the libraries of others: `jose` and `jsonwebtoken` on Node.js, `PyJWT` on Python.
+//! Tokens made by the libraries of others: `jose` and `jsonwebtoken` on Node.js, `PyJWT` on Python; and the WebSocket
+//! client `ws`.
 
 use std::{
     io::Write as _,
@@ -83,12 +84,33 @@ impl Library {
     }
 }
 
+/// Opens a WebSocket at `url` with npm `ws`, and has a text and a large binary message echoed.
+pub fn web_socket_echo(url: &str, token: &str) -> Result<()> {
+    let needs = repository().join("e2e/node/node_modules/ws");
+    if !needs.exists() {
+        bail!("`e2e/node/node_modules/ws` is missing: run `cargo xtask setup`");
+    }
+    let script = repository().join("e2e/node/ws-echo.mjs");
+    crate::process::run("node", &[script.as_os_str(), url.as_ref(), token.as_ref()]).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
     use super::*;
     use crate::{TestIssuer, TestKey};
+
+    #[test]
+    fn the_web_socket_client_gets_its_echo() {
+        let upstream = crate::Upstream::start().unwrap();
+        web_socket_echo(&format!("ws://{}/", upstream.address()), "token").unwrap();
+        assert_eq!(
+            upstream.last().unwrap().header("authorization").as_deref(),
+            Some("Bearer token")
+        );
+        assert!(web_socket_echo("ws://127.0.0.1:1/", "token").is_err());
+    }
 
     /// RS256 is deterministic, so a token of another library and one of ours differ only in the header.
     #[test]

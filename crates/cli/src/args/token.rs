@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
+use narthex_token::Algorithm;
 
 use super::Output;
 use crate::config::parse_duration;
@@ -21,7 +22,7 @@ pub(crate) enum TokenCommand {
 
 /// `narthex token verify`
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("keys").required(true).args(["jwks", "secret_file", "public_key"]))]
+#[command(after_help = VERIFY_EXAMPLES, group = ArgGroup::new("keys").required(true).args(["jwks", "secret_file", "public_key"]))]
 pub(crate) struct VerifyArgs {
     /// The token, or `-` to read it from standard input.
     pub(crate) token: String,
@@ -34,17 +35,18 @@ pub(crate) struct VerifyArgs {
     /// A PEM file that holds the public key.
     #[arg(long, value_name = "FILE")]
     pub(crate) public_key: Option<PathBuf>,
-    /// An algorithm to accept. By default RS256, or HS256 with a secret.
-    #[arg(long = "algorithm", value_name = "ALGORITHM")]
-    pub(crate) algorithms: Vec<String>,
+    /// An algorithm to accept; may be repeated. By default RS256 for a key set, HS256 for a secret, and what its type
+    /// usually signs with for a public key.
+    #[arg(long = "algorithm", value_name = "ALGORITHM", value_delimiter = ',')]
+    pub(crate) algorithms: Vec<Algorithm>,
     /// The `iss` it must have. By default any.
     #[arg(long, value_name = "ISSUER")]
     pub(crate) issuer: Option<String>,
-    /// An audience, one of which it must be for. By default any.
+    /// An audience, one of which it must be for; may be repeated. By default any.
     #[arg(long = "audience", value_name = "AUDIENCE")]
     pub(crate) audiences: Vec<String>,
-    /// How far the issuer's clock may be off.
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = duration)]
+    /// How far the issuer's clock may be off, in whole seconds.
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = leeway)]
     pub(crate) leeway: Duration,
     /// Verify as if it were this time, in seconds since 1970. By default the clock.
     #[arg(long, value_name = "UNIX_SECONDS", allow_negative_numbers = true)]
@@ -58,9 +60,10 @@ pub(crate) struct VerifyArgs {
 
 /// `narthex token sign`
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("signing").required(true).args(["secret_file", "key"]))]
+#[command(after_help = SIGN_EXAMPLES, group = ArgGroup::new("signing").required(true).args(["secret_file", "key"]))]
 pub(crate) struct SignArgs {
-    /// The payload as JSON, or `-` to read it from standard input.
+    /// The payload as JSON (an object, as a rule), or `-` to read it from standard input.
+    #[arg(allow_negative_numbers = true)]
     pub(crate) payload: String,
     /// A file that holds the shared secret.
     #[arg(long, value_name = "FILE")]
@@ -81,6 +84,7 @@ pub(crate) struct SignArgs {
 
 /// `narthex token decode`
 #[derive(Debug, Args)]
+#[command(after_help = DECODE_EXAMPLES)]
 pub(crate) struct DecodeArgs {
     /// The token, or `-` to read it from standard input.
     pub(crate) token: String,
@@ -88,6 +92,32 @@ pub(crate) struct DecodeArgs {
     pub(crate) output: Output,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).ok_or_else(|| "write a whole number and `ms`, `s`, `m`, `h` or `d`, such as `60s`".to_owned())
+/// A duration of whole seconds; a bare number counts them.
+fn leeway(text: &str) -> Result<Duration, String> {
+    let bare = text.parse().ok().map(Duration::from_secs);
+    let duration = bare
+        .or_else(|| parse_duration(text))
+        .filter(|duration| duration.subsec_nanos() == 0);
+    duration.ok_or_else(|| "write whole seconds with a unit, such as `60s` or `5m`".to_owned())
 }
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  narthex token verify eyJ… --jwks https://idp.example/jwks.json --issuer https://idp.example --audience narthex
+  pbpaste | narthex token verify - --secret-file secret.txt --require none --json
+
+What is not named is not compared: without --issuer any `iss` will do, without --audience any `aud`.
+Exit codes: 0 valid, 1 refused, 2 the command line, a file or a key is to blame.";
+
+const SIGN_EXAMPLES: &str = "\
+Examples:
+  narthex token sign '{\"sub\":\"ann\"}' --secret-file secret.txt --options '{\"expiresIn\":\"1h\"}'
+  narthex token sign '{\"sub\":\"ann\"}' --key private.pem --algorithm RS256 --options '{\"keyid\":\"k1\"}'
+
+Tokens are byte for byte those of npm jsonwebtoken 9, and so are the error messages.";
+
+const DECODE_EXAMPLES: &str = "\
+Example:
+  narthex token decode eyJ…
+
+Nothing is checked but the form. `narthex token verify` proves a token.";

@@ -1,6 +1,6 @@
 //! `narthex config check|default|schema`
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
 use super::{Answer, print};
 use crate::args::ConfigCommand;
@@ -17,11 +17,7 @@ pub(super) fn run(command: ConfigCommand) -> anyhow::Result<Answer> {
 
 fn check(path: &std::path::Path) -> anyhow::Result<Answer> {
     let reading = config::read(path)?;
-    let paint = if io::stderr().is_terminal() {
-        Paint::Terminal
-    } else {
-        Paint::Plain
-    };
+    let paint = Paint::of_stderr();
     // Nobody is left to tell if this fails.
     let _ = io::stderr().lock().write_all(reading.report(paint).as_bytes());
     Ok(if reading.is_usable() { Answer::Yes } else { Answer::No })

@@ -4,6 +4,7 @@
 //! order of the file, each with file name, line, column and a caret. Text that may hold a secret is masked before
 //! anything is printed.
 
+use std::io::IsTerminal as _;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -133,6 +134,17 @@ pub(crate) enum Paint {
     Plain,
     /// ANSI colours: a terminal.
     Terminal,
+}
+
+impl Paint {
+    /// What suits standard error: colours on a terminal only.
+    pub(crate) fn of_stderr() -> Self {
+        if std::io::stderr().is_terminal() {
+            Self::Terminal
+        } else {
+            Self::Plain
+        }
+    }
 }
 
 /// Everything that is wrong with one file.

@@ -31,7 +31,9 @@ pub(super) struct Issuer {
 impl Issuer {
     /// A provider with a fresh RSA key.
     pub(super) fn new(url: String, audience: &'static str) -> anyhow::Result<Self> {
-        let pair = KeyPair::generate(KeySize::Rsa2048).ok().context("an RSA key could not be made")?;
+        let pair = KeyPair::generate(KeySize::Rsa2048)
+            .ok()
+            .context("an RSA key could not be made")?;
         let der = pair.as_der().ok().context("the RSA key could not be encoded")?;
         let key = SigningKey::from_pkcs8_der(Algorithm::Rs256, der.as_ref())?;
         let kid = key.thumbprint().context("the RSA key has no thumbprint")?;
@@ -39,17 +41,33 @@ impl Issuer {
         jwk.insert("kid".to_owned(), json!(kid));
         jwk.insert("use".to_owned(), json!("sig"));
         jwk.insert("alg".to_owned(), json!("RS256"));
-        Ok(Self { url, audience, key, kid, jwk: Value::Object(jwk) })
+        Ok(Self {
+            url,
+            audience,
+            key,
+            kid,
+            jwk: Value::Object(jwk),
+        })
     }
 
     /// A token for somebody, with the tags they have.
-    pub(super) fn token(&self, subject: &str, email: &str, groups: &[&str], now_seconds: i64) -> anyhow::Result<String> {
+    pub(super) fn token(
+        &self,
+        subject: &str,
+        email: &str,
+        groups: &[&str],
+        now_seconds: i64,
+    ) -> anyhow::Result<String> {
         let header = json!({ "alg": "RS256", "typ": "JWT", "kid": self.kid });
         let payload = json!({
             "iss": self.url, "aud": self.audience, "sub": subject, "email": email, "groups": groups,
             "iat": now_seconds, "exp": now_seconds + TOKEN_SECONDS,
         });
-        Ok(sign_compact(header.to_string().as_bytes(), payload.to_string().as_bytes(), &self.key)?)
+        Ok(sign_compact(
+            header.to_string().as_bytes(),
+            payload.to_string().as_bytes(),
+            &self.key,
+        )?)
     }
 
     /// Discovery, key set, and `GET /token?sub=…&groups=a,b` for trying things out.
@@ -81,5 +99,8 @@ async fn mint(State(issuer): State<Arc<Issuer>>, Query(wanted): Query<Wanted>) -
     let groups: Vec<&str> = wanted.groups.split(',').filter(|group| !group.is_empty()).collect();
     let email = format!("{}@example.com", wanted.sub);
     let now_seconds = narthex_gateway::Clock::system().now_ms().div_euclid(1000);
-    issuer.token(&wanted.sub, &email, &groups, now_seconds).map(|token| token + "\n").map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
+    issuer
+        .token(&wanted.sub, &email, &groups, now_seconds)
+        .map(|token| token + "\n")
+        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
 }

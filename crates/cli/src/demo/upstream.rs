@@ -19,7 +19,11 @@ async fn run(Path((organization, algorithm)): Path<(String, String)>, headers: H
     Json(result(&organization, &algorithm, "latest", &headers, &body))
 }
 
-async fn run_version(Path((organization, algorithm, version)): Path<(String, String, String)>, headers: HeaderMap, body: String) -> Json<Value> {
+async fn run_version(
+    Path((organization, algorithm, version)): Path<(String, String, String)>,
+    headers: HeaderMap,
+    body: String,
+) -> Json<Value> {
     Json(result(&organization, &algorithm, &version, &headers, &body))
 }
 
@@ -39,9 +43,19 @@ fn result(organization: &str, algorithm: &str, version: &str, headers: &HeaderMa
 
 /// What the gateway said about the caller, without the signature.
 fn caller(headers: &HeaderMap) -> Map<String, Value> {
-    let ours = headers.iter().filter_map(|(name, value)| Some((name.as_str().strip_prefix("x-narthex-")?, value.to_str().ok()?)));
+    let ours = headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.as_str().strip_prefix("x-narthex-")?, value.to_str().ok()?)));
     ours.map(|(name, value)| {
-        let shown = if name == "assertion" { format!("{}… (a signed JWT, {} bytes)", value.chars().take(20).collect::<String>(), value.len()) } else { value.to_owned() };
+        let shown = if name == "assertion" {
+            format!(
+                "{}… (a signed JWT, {} bytes)",
+                value.chars().take(20).collect::<String>(),
+                value.len()
+            )
+        } else {
+            value.to_owned()
+        };
         (name.to_owned(), Value::String(shown))
     })
     .collect()

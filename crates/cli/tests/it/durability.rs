@@ -7,7 +7,7 @@ use std::sync::{
 
 use narthex_testkit::{Client, client::Call};
 
-use crate::world::{GUARDED, World};
+use crate::world::{GUARDED, World, member};
 
 /// `kill -9` in the middle of a burst of first-time users: whoever was answered is there afterwards, with the role.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -19,7 +19,7 @@ async fn a_kill_during_a_burst_loses_no_user_who_was_answered() {
     for _ in 0..16 {
         let (answered, next) = (Arc::clone(&answered), Arc::clone(&next));
         let url = format!("{}{GUARDED}", world.narthex.url());
-        let token = world.member("x");
+        let token = member("x");
         workers.spawn(async move {
             let client = Client::new();
             loop {

@@ -2,7 +2,7 @@
 
 use narthex_testkit::{Recorded, client::Call};
 
-use crate::world::{GUARDED, World};
+use crate::world::{GUARDED, World, member};
 
 async fn passed(world: &World, call: Call) -> Recorded {
     world.upstream.forget();
@@ -15,7 +15,7 @@ async fn passed(world: &World, call: Call) -> Recorded {
 #[tokio::test]
 async fn sec_header_alias() {
     let world = World::start().await;
-    let token = world.member("alice").sign();
+    let token = member("alice").sign();
     for name in [
         "x-narthex-user",
         "X-NARTHEX-USER",
@@ -49,7 +49,7 @@ async fn sec_header_alias() {
 #[tokio::test]
 async fn sec_header_absent() {
     let world = World::start().await;
-    let call = world.call("POST", GUARDED).bearer(&world.member("alice").sign());
+    let call = world.call("POST", GUARDED).bearer(&member("alice").sign());
     let seen = passed(&world, call.header("x-narthex-email", "root@example.com")).await;
     assert_eq!(seen.header("x-narthex-email").unwrap_or_default(), "");
 }
@@ -58,7 +58,7 @@ async fn sec_header_absent() {
 #[tokio::test]
 async fn sec_connection_hop() {
     let world = World::start().await;
-    let token = world.member("alice").sign();
+    let token = member("alice").sign();
     for list in [
         "x-narthex-user",
         "close, X-Narthex-User, x-narthex-organization-role",
@@ -91,7 +91,7 @@ async fn sec_connection_hop() {
 #[tokio::test]
 async fn sec_token_strip() {
     let world = World::start().await;
-    let token = world.member("alice").sign();
+    let token = member("alice").sign();
     let seen = passed(&world, world.call("POST", GUARDED).bearer(&token)).await;
     let signature = token.rsplit('.').next().unwrap();
     for (name, value) in &seen.headers {
@@ -139,9 +139,9 @@ async fn sec_ua_bypass() {
 #[tokio::test]
 async fn sec_two_tokens() {
     let world = World::start().await;
-    let token = world.member("alice").sign();
+    let token = member("alice").sign();
     world.idp.down();
-    for other in [token.clone(), world.member("alice").kid("unknown").sign()] {
+    for other in [token.clone(), member("alice").kid("unknown").sign()] {
         let call = world.call("POST", GUARDED).bearer(&token).bearer(&other);
         let answer = world.send(call).await;
         assert_eq!(
@@ -176,7 +176,7 @@ async fn sec_xff_untrusted() {
         crate::world::config(idp, upstream).replace("trusted_proxies = [\"127.0.0.1\"]", "trusted_proxies = []")
     })
     .await;
-    let token = world.member("alice").sign();
+    let token = member("alice").sign();
     for door in ["nginx", "traefik", "caddy", "haproxy"] {
         let call = world
             .call("GET", &format!("/.narthex/auth/{door}"))

@@ -2,6 +2,12 @@
 //! provider of its own. What can be said in a file is a scenario (`tests/scenarios`); here is what needs code.
 
 #[cfg(test)]
+mod architecture;
+#[cfg(test)]
+mod caches;
+#[cfg(test)]
+mod config_effect;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod headers;
@@ -11,6 +17,8 @@ mod key_flood;
 mod proxies;
 #[cfg(test)]
 mod raw_requests;
+#[cfg(test)]
+mod refused;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]

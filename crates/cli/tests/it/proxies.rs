@@ -7,13 +7,13 @@ use narthex_testkit::{
     proxy_cases::{Case, Tokens},
 };
 
-use crate::world::{GUARDED, World};
+use crate::world::{GUARDED, World, member};
 
 async fn check(kind: Kind) {
     let world = World::start().await;
     let proxy = kind.start(&world.narthex.address(), &world.upstream.address()).unwrap();
     let tokens = Tokens {
-        good: world.member("alice").sign(),
+        good: member("alice").sign(),
         poor: TestIssuer::new("https://idp.test")
             .token()
             .subject("bob")
@@ -53,7 +53,7 @@ async fn traefik() {
             .header("x-forwarded-uri", uri)
             .header("x-forwarded-for", "192.0.2.7")
     };
-    let token = world.member("alice").sign();
+    let token = member("alice").sign();
     let allowed = world.send(ask("POST", GUARDED).bearer(&token)).await;
     assert_eq!(allowed.status, 200, "{}", allowed.text());
     assert_eq!(allowed.header("x-narthex-decision"), Some("allow"));

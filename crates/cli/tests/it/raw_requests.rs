@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use narthex_testkit::{client::Call, raw};
 
-use crate::world::{GUARDED, World};
+use crate::world::{GUARDED, World, member};
 
 async fn exchange(world: &World, request: &str) -> String {
     let answer = raw::exchange(&world.narthex.address(), request.as_bytes(), Duration::from_millis(700))
@@ -18,16 +18,12 @@ fn answers(text: &str) -> usize {
     text.matches("HTTP/1.1 ").count() + text.matches("HTTP/1.0 ").count()
 }
 
-/// A request that two programs would cut in different places is refused, or cut the same way for both: what is hidden
-/// in its body never becomes a request of its own at the upstream.
-#[tokio::test]
-async fn sec_smuggling() {
-    let world = World::start().await;
-    let token = world.member("alice").sign();
+/// What a client sends that hopes to be cut in two.
+fn smugglers(token: &str) -> [(&'static str, String); 12] {
     let hidden = "GET /whoami HTTP/1.1\r\nhost: a\r\nx-smuggled: yes\r\n\r\n";
     let head = format!("POST {GUARDED} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\n");
     let length = hidden.len();
-    let cases = [
+    [
         (
             "CL.TE",
             format!(
@@ -79,8 +75,16 @@ async fn sec_smuggling() {
             "a folded line",
             format!("{head}x-a: b\r\n x-smuggled: yes\r\ncontent-length: 0\r\n\r\n"),
         ),
-    ];
-    for (name, request) in cases {
+    ]
+}
+
+/// A request that two programs would cut in different places is refused, or cut the same way for both: what is hidden
+/// in its body never becomes a request of its own at the upstream.
+#[tokio::test]
+async fn sec_smuggling() {
+    let world = World::start().await;
+    let token = member("alice").sign();
+    for (name, request) in smugglers(&token) {
         world.upstream.forget();
         let answer = exchange(&world, &request).await;
         let smuggled = world.upstream.seen().into_iter().find(|request| {
@@ -103,7 +107,7 @@ async fn sec_smuggling() {
 #[tokio::test]
 async fn sec_upgrade_without_101() {
     let world = World::start().await;
-    let token = world.member("alice").sign();
+    let token = member("alice").sign();
     let request = format!(
         "GET /whoami HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n\
          GET /whoami HTTP/1.1\r\nhost: a\r\nx-smuggled: yes\r\n\r\n"
@@ -123,7 +127,7 @@ async fn sec_upgrade_without_101() {
 #[tokio::test]
 async fn sec_path_reject() {
     let world = World::start().await;
-    let token = world.member("alice").sign();
+    let token = member("alice").sign();
     for path in [
         "/public/../v1/algo/acme/echo/1.0",
         "/public/./x",
@@ -176,7 +180,7 @@ async fn sec_malformed_uri() {
 #[tokio::test]
 async fn sec_multi_value() {
     let world = World::start().await;
-    let token = world.member("alice").sign();
+    let token = member("alice").sign();
     for (door, prefix) in [
         ("nginx", "x-original"),
         ("traefik", "x-forwarded"),

@@ -15,20 +15,17 @@ async fn answers_with(world: &World, path: &str, status: u16) -> bool {
     false
 }
 
-fn with_route(world: &World, path: &str) -> String {
-    let mut text = config(&world.idp, &world.upstream);
-    text.push_str(&format!(
-        "\n[[route]]\npath = \"{path}\"\nrequire = \"public\"\nupstream = \"{}\"\n",
-        world.upstream.url()
-    ));
-    text
+/// One more route, for the end of a configuration.
+fn route(world: &World, path: &str) -> String {
+    let upstream = world.upstream.url();
+    format!("\n[[route]]\npath = \"{path}\"\nrequire = \"public\"\nupstream = \"{upstream}\"\n")
 }
 
 #[tokio::test]
 async fn a_hangup_signal_reads_it_again() {
     let mut world = World::start().await;
     assert_eq!(world.send(world.call("GET", "/new")).await.status, 404);
-    let text = with_route(&world, "/new");
+    let text = config(&world.idp, &world.upstream) + &route(&world, "/new");
     world.narthex.reload(&text).unwrap();
     assert!(answers_with(&world, "/new", 200).await, "{}", world.narthex.logs());
 }
@@ -57,10 +54,7 @@ async fn a_changed_file_is_noticed_without_a_signal() {
     let world = World::start().await;
     let file = world.narthex.config_file();
     let mut text = fs::read_to_string(&file).unwrap();
-    text.push_str(&format!(
-        "\n[[route]]\npath = \"/new\"\nrequire = \"public\"\nupstream = \"{}\"\n",
-        world.upstream.url()
-    ));
+    text.push_str(&route(&world, "/new"));
     fs::write(&file, text).unwrap();
     assert!(answers_with(&world, "/new", 200).await, "{}", world.narthex.logs());
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use narthex_testkit::{
     Client,
+    foreign::web_socket_echo,
     websocket::{BINARY, CLOSE, TEXT, WebSocket},
 };
 use tokio::{
@@ -12,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::world::{GUARDED, World};
+use crate::world::{GUARDED, World, member};
 
 /// Reads until `text` has come, for two seconds at the most.
 async fn read_until(stream: &mut TcpStream, seen: &mut String, text: &str) {
@@ -24,16 +25,15 @@ async fn read_until(stream: &mut TcpStream, seen: &mut String, text: &str) {
             seen.push_str(&String::from_utf8_lossy(&buffer[..length]));
         }
     };
-    if timeout(Duration::from_secs(2), read).await.is_err() {
-        panic!("`{text}` did not come: {seen}");
-    }
+    let came = timeout(Duration::from_secs(2), read).await.is_ok();
+    assert!(came, "`{text}` did not come: {seen}");
 }
 
 /// Both ways at the same time: each part of the body comes back before the next one is sent.
 #[tokio::test]
 async fn bodies_are_streamed_both_ways() {
     let world = World::start().await;
-    let token = world.member("alice").sign();
+    let token = member("alice").sign();
     let mut stream = TcpStream::connect(world.narthex.address()).await.unwrap();
     let head = format!(
         "POST {GUARDED} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\nx-upstream: mirror\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -55,7 +55,7 @@ async fn bodies_are_streamed_both_ways() {
 #[tokio::test]
 async fn server_sent_events_arrive_one_by_one() {
     let world = World::start().await;
-    let token = world.member("alice").sign();
+    let token = member("alice").sign();
     let mut stream = TcpStream::connect(world.narthex.address()).await.unwrap();
     let head =
         format!("GET {GUARDED} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\nx-upstream: sse=50\r\n\r\n");
@@ -73,7 +73,7 @@ async fn server_sent_events_arrive_one_by_one() {
 #[tokio::test]
 async fn a_web_socket_goes_through_with_its_identity() {
     let world = World::start().await;
-    let bearer = format!("Bearer {}", world.member("alice").sign());
+    let bearer = format!("Bearer {}", member("alice").sign());
     let address = world.narthex.address();
     let refused = WebSocket::open(&address, GUARDED, &[]).await.unwrap_err();
     assert!(refused.to_string().contains("401"), "{refused}");
@@ -95,11 +95,19 @@ async fn a_web_socket_goes_through_with_its_identity() {
     assert_eq!(seen.header("authorization"), None);
 }
 
+/// The same with a client of others: npm `ws`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_web_socket_client_of_others_gets_its_echo() {
+    let world = World::start().await;
+    let url = format!("ws://{}{GUARDED}", world.narthex.address());
+    web_socket_echo(&url, &member("alice").sign()).unwrap();
+}
+
 #[tokio::test]
 async fn http_2_clients_are_served() {
     let world = World::start().await;
     let client = Client::http2();
-    let token = world.member("alice").sign();
+    let token = member("alice").sign();
     let answer = client
         .send(world.call("POST", GUARDED).bearer(&token).body("over h2"))
         .await
@@ -114,7 +122,7 @@ async fn http_2_clients_are_served() {
 #[tokio::test]
 async fn large_bodies_pass_and_statuses_stay() {
     let world = World::start().await;
-    let token = world.member("alice").sign();
+    let token = member("alice").sign();
     let body = vec![b'b'; 5_000_000];
     let answer = world
         .send(world.call("PUT", GUARDED).bearer(&token).body(body.clone()))
@@ -139,7 +147,7 @@ async fn large_bodies_pass_and_statuses_stay() {
 #[tokio::test]
 async fn an_upstream_that_is_down_is_a_bad_gateway() {
     let world = World::start().await;
-    let token = world.member("alice").sign();
+    let token = member("alice").sign();
     world.upstream.down();
     let answer = world.send(world.call("POST", GUARDED).bearer(&token)).await;
     assert!(matches!(answer.status, 502 | 503), "{}", answer.status);

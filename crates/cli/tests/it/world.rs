@@ -62,7 +62,7 @@ impl World {
             .config(&config(&idp, &upstream))
             .unwrap();
         let narthex = builder.start().await.unwrap();
-        let acme = json!({ "name": "acme", "external_member_groups": ["staff"], "external_admin_groups": ["owners"] });
+        let acme = json!({ "name": "acme", "realm": "corp", "external_member_groups": ["staff"], "external_admin_groups": ["owners"] });
         narthex.api().done("POST", "/organizations", Some(&acme)).await.unwrap();
         Self {
             idp,
@@ -72,14 +72,6 @@ impl World {
         }
     }
 
-    /// A token of a member of `acme`.
-    pub(crate) fn member(&self, subject: &str) -> TokenBuilder {
-        TestIssuer::new("https://idp.test")
-            .token()
-            .subject(subject)
-            .tags(["staff"])
-    }
-
     pub(crate) fn call(&self, method: &str, path: &str) -> Call {
         Call::new(method, &format!("{}{path}", self.narthex.url()))
     }
@@ -87,4 +79,12 @@ impl World {
     pub(crate) async fn send(&self, call: Call) -> Answer {
         self.client.send(call).await.unwrap()
     }
+}
+
+/// A token of a member of `acme`.
+pub(crate) fn member(subject: &str) -> TokenBuilder {
+    TestIssuer::new("https://idp.test")
+        .token()
+        .subject(subject)
+        .tags(["staff"])
 }

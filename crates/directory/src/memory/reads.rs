@@ -7,13 +7,13 @@ use crate::audit::{EventFilter, EventOrder, RecordedEvent};
 use crate::change::Change;
 use crate::command::NewOrganization;
 use crate::command::{
-    ApiKey, GrantFilter, GrantsWhen, Member, OrganizationFilter, SeenTag, TeamFilter, UserEntry,
-    UserFilter,
+    ApiKey, GrantFilter, GrantsWhen, Member, OrganizationFilter, SeenTag, TeamFilter, UserEntry, UserFilter,
 };
 use crate::desired::{Desired, DesiredTags};
 use crate::directory::{Answer, Carrier};
+use crate::document::{Document, DocumentKind};
 use crate::grant::Grant;
-use crate::id::UserId;
+use crate::id::{OrganizationId, UserId};
 use crate::name::Realm;
 use crate::organization::Organization;
 use crate::organization::Origin;
@@ -30,11 +30,7 @@ use crate::versions::Versions;
 
 impl State {
     /// What makes the declared organizations so.
-    pub(super) fn declared(
-        &self,
-        declared: Vec<NewOrganization>,
-        at_ms: i64,
-    ) -> Answer<Vec<Change>> {
+    pub(super) fn declared(&self, declared: Vec<NewOrganization>, at_ms: i64) -> Answer<Vec<Change>> {
         let mut changes = Vec::new();
         let mut names = std::collections::HashSet::new();
         for new in declared {
@@ -44,32 +40,20 @@ impl State {
                 .get(&new.name)
                 .and_then(|id| self.organizations.get(id));
             if let Some(before) = before {
-                changes.extend(rules::declare(
-                    before,
-                    new,
-                    self.manual_grants(before.id),
-                    at_ms,
-                )?);
+                changes.extend(rules::declare(before, new, self.manual_grants(before.id), at_ms)?);
             } else {
                 let organization = rules::new_organization(new, Origin::Config, at_ms)?;
                 changes.push(Change::CreateOrganization(Box::new(organization)));
             }
         }
         let kept = self.organizations.values();
-        for before in
-            kept.filter(|kept| kept.origin == Origin::Config && !names.contains(&kept.name))
-        {
+        for before in kept.filter(|kept| kept.origin == Origin::Config && !names.contains(&kept.name)) {
             changes.extend(rules::undeclare(before, at_ms));
         }
         Ok(changes)
     }
 
-    pub(super) fn snapshot(
-        &self,
-        desired: &Desired,
-        detail: Detail,
-        versions: &Versions,
-    ) -> Snapshot {
+    pub(super) fn snapshot(&self, desired: &Desired, detail: Detail, versions: &Versions) -> Snapshot {
         let realm = &desired.realm;
         let user = self
             .user_by_external
@@ -92,11 +76,7 @@ impl State {
             self.teams.get(id).cloned()
         });
         let tags: BTreeSet<&str> = match &desired.tags {
-            DesiredTags::Exactly(tags) => tags
-                .iter()
-                .map(String::as_str)
-                .filter(|tag| !tag.is_empty())
-                .collect(),
+            DesiredTags::Exactly(tags) => tags.iter().map(String::as_str).filter(|tag| !tag.is_empty()).collect(),
             DesiredTags::NotConfigured | DesiredTags::Keep => BTreeSet::new(),
         };
         let issuer = user.and_then(|user| self.issuers.get(&(user, desired.issuer.clone())));
@@ -110,27 +90,18 @@ impl State {
                 .copied(),
             last_issued_at_ms: issuer.and_then(|issuer| issuer.last_issued_at_ms),
             organization,
-            organization_name_taken: name
-                .is_some_and(|name| self.organization_by_name.contains_key(&name)),
+            organization_name_taken: name.is_some_and(|name| self.organization_by_name.contains_key(&name)),
             team,
-            tag_matches: tags
-                .iter()
-                .flat_map(|tag| self.matches(realm, tag))
-                .collect(),
+            tag_matches: tags.iter().flat_map(|tag| self.matches(realm, tag)).collect(),
             near_misses: match detail {
                 Detail::Sync => Vec::new(),
-                Detail::Explain => tags
-                    .iter()
-                    .flat_map(|tag| self.near_misses(realm, tag))
-                    .collect(),
+                Detail::Explain => tags.iter().flat_map(|tag| self.near_misses(realm, tag)).collect(),
             },
         }
     }
 
     fn matches(&self, realm: &Realm, tag: &str) -> Vec<TagMatch> {
-        let listing = self
-            .organizations_by_tag
-            .get(&(realm.clone(), tag.to_owned()));
+        let listing = self.organizations_by_tag.get(&(realm.clone(), tag.to_owned()));
         let listing = listing
             .into_iter()
             .flatten()
@@ -188,10 +159,7 @@ impl State {
             .users
             .values()
             .filter(|user| is_after(page, &after(user)) && admits_user(filter, user));
-        let items = found
-            .take(page.limit() + 1)
-            .map(|user| self.entry(user))
-            .collect();
+        let items = found.take(page.limit() + 1).map(|user| self.entry(user)).collect();
         Listing::cut(items, page, |entry: &UserEntry| after(&entry.user))
     }
 
@@ -213,17 +181,10 @@ impl State {
         Listing::cut(found.take(page.limit() + 1).cloned().collect(), page, after)
     }
 
-    pub(super) fn organizations(
-        &self,
-        filter: &OrganizationFilter,
-        page: &Page,
-    ) -> Listing<Organization> {
+    pub(super) fn organizations(&self, filter: &OrganizationFilter, page: &Page) -> Listing<Organization> {
         let after = |organization: &Organization| organization.id.to_string();
         let admits = |organization: &Organization| {
-            filter
-                .realm
-                .as_ref()
-                .is_none_or(|realm| organization.realm == *realm)
+            filter.realm.as_ref().is_none_or(|realm| organization.realm == *realm)
                 && filter.external_id.as_ref().is_none_or(|wanted| {
                     organization
                         .external_id
@@ -234,15 +195,10 @@ impl State {
                     .tag
                     .as_ref()
                     .is_none_or(|tag| organization.tags.role_of(tag).is_some())
-                && filter.q.as_ref().is_none_or(|q| {
-                    holds(
-                        q,
-                        [
-                            Some(organization.name.as_str()),
-                            Some(organization.label.as_str()),
-                        ],
-                    )
-                })
+                && filter
+                    .q
+                    .as_ref()
+                    .is_none_or(|q| holds(q, [Some(organization.name.as_str()), Some(organization.label.as_str())]))
         };
         let found = self
             .organizations
@@ -258,20 +214,15 @@ impl State {
                 members.entry(grant.user).or_default().push(grant.clone());
             }
         }
-        let items = members
-            .into_iter()
-            .take(page.limit() + 1)
-            .filter_map(|(user, grants)| {
-                let user = self.users.get(&user)?.clone();
-                Some(Member {
-                    user,
-                    role: highest_role(&grants)?,
-                    grants,
-                })
-            });
-        Listing::cut(items.collect(), page, |member: &Member| {
-            member.user.id.to_string()
-        })
+        let items = members.into_iter().take(page.limit() + 1).filter_map(|(user, grants)| {
+            let user = self.users.get(&user)?.clone();
+            Some(Member {
+                user,
+                role: highest_role(&grants)?,
+                grants,
+            })
+        });
+        Listing::cut(items.collect(), page, |member: &Member| member.user.id.to_string())
     }
 
     pub(super) fn carriers(&self, realm: &Realm, tags: &[String], page: &Page) -> Listing<Carrier> {
@@ -282,35 +233,28 @@ impl State {
         }
         let found = carriers.into_iter().filter_map(|(user, carried)| {
             let user = self.users.get(&user).filter(|user| user.realm == *realm)?;
-            let wanted = is_after(page, &user.id.to_string())
-                && tags.iter().any(|tag| carried.contains(tag));
+            let wanted = is_after(page, &user.id.to_string()) && tags.iter().any(|tag| carried.contains(tag));
             wanted.then(|| Carrier {
                 user: user.clone(),
                 tags: carried.into_iter().cloned().collect(),
             })
         });
-        Listing::cut(
-            found.take(page.limit() + 1).collect(),
-            page,
-            |carrier: &Carrier| carrier.user.id.to_string(),
-        )
+        Listing::cut(found.take(page.limit() + 1).collect(), page, |carrier: &Carrier| {
+            carrier.user.id.to_string()
+        })
     }
 
     pub(super) fn teams(&self, filter: &TeamFilter, page: &Page) -> Listing<Team> {
         let after = |team: &Team| team.id.to_string();
         let admits = |team: &Team| {
-            filter
-                .realm
-                .as_ref()
-                .is_none_or(|realm| team.realm == *realm)
+            filter.realm.as_ref().is_none_or(|realm| team.realm == *realm)
                 && filter
                     .organization
                     .is_none_or(|organization| team.organization == Some(organization))
-                && filter.external_id.as_ref().is_none_or(|wanted| {
-                    team.external_id
-                        .as_ref()
-                        .is_some_and(|id| id.as_str() == wanted)
-                })
+                && filter
+                    .external_id
+                    .as_ref()
+                    .is_none_or(|wanted| team.external_id.as_ref().is_some_and(|id| id.as_str() == wanted))
         };
         let found = self
             .teams
@@ -321,17 +265,27 @@ impl State {
 
     pub(super) fn api_keys(&self, page: &Page) -> Listing<ApiKey> {
         let after = |key: &ApiKey| key.id.to_string();
-        let found = self
-            .api_keys
-            .values()
-            .filter(|key| is_after(page, &after(key)));
+        let found = self.api_keys.values().filter(|key| is_after(page, &after(key)));
         Listing::cut(found.take(page.limit() + 1).cloned().collect(), page, after)
     }
 
+    pub(super) fn documents(
+        &self,
+        kind: DocumentKind,
+        organization: Option<OrganizationId>,
+        page: &Page,
+    ) -> Listing<Document> {
+        let found = self.documents.values().filter(|document| {
+            document.kind == kind
+                && organization.is_none_or(|of| document.organization == Some(of))
+                && is_after(page, &document.name)
+        });
+        let items = found.take(page.limit() + 1).cloned().collect();
+        Listing::cut(items, page, |document: &Document| document.name.clone())
+    }
+
     pub(super) fn events(&self, filter: &EventFilter, page: &Page) -> Listing<RecordedEvent> {
-        let cursor = page
-            .cursor()
-            .map(|cursor| cursor.as_str().parse::<u64>().unwrap_or(0));
+        let cursor = page.cursor().map(|cursor| cursor.as_str().parse::<u64>().unwrap_or(0));
         let wanted = |recorded: &&RecordedEvent| {
             filter.admits(&recorded.event)
                 && cursor.is_none_or(|cursor| match filter.order {
@@ -341,34 +295,19 @@ impl State {
         };
         let limit = page.limit() + 1;
         let items = match filter.order {
-            EventOrder::NewestFirst => self
-                .events
-                .iter()
-                .rev()
-                .filter(wanted)
-                .take(limit)
-                .cloned()
-                .collect(),
-            EventOrder::OldestFirst => self
-                .events
-                .iter()
-                .filter(wanted)
-                .take(limit)
-                .cloned()
-                .collect(),
+            EventOrder::NewestFirst => self.events.iter().rev().filter(wanted).take(limit).cloned().collect(),
+            EventOrder::OldestFirst => self.events.iter().filter(wanted).take(limit).cloned().collect(),
         };
-        Listing::cut(items, page, |recorded: &RecordedEvent| {
-            recorded.sequence.to_string()
-        })
+        Listing::cut(items, page, |recorded: &RecordedEvent| recorded.sequence.to_string())
     }
 
     pub(super) fn seen_tags(&self, realm: Option<&Realm>, page: &Page) -> Answer<Listing<SeenTag>> {
         let after = page.cursor().map(Cursor::pair).transpose()?;
         let found = self.seen_tags.values().filter(|seen| {
             realm.is_none_or(|realm| seen.realm == *realm)
-                && after.as_ref().is_none_or(|(realm, tag)| {
-                    (seen.realm.as_str(), &seen.tag) > (realm.as_str(), tag)
-                })
+                && after
+                    .as_ref()
+                    .is_none_or(|(realm, tag)| (seen.realm.as_str(), &seen.tag) > (realm.as_str(), tag))
         });
         let items = found.take(page.limit() + 1).cloned().collect();
         Ok(Listing::cut(items, page, |seen: &SeenTag| {
@@ -383,10 +322,7 @@ fn is_after(page: &Page, key: &str) -> bool {
 
 fn admits_user(filter: &UserFilter, user: &User) -> bool {
     let profile = &user.profile;
-    filter
-        .realm
-        .as_ref()
-        .is_none_or(|realm| user.realm == *realm)
+    filter.realm.as_ref().is_none_or(|realm| user.realm == *realm)
         && filter
             .external_id
             .as_ref()

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::audit::{AuditEvent, By, RecordedEvent};
 use crate::change::{Change, Moves};
 use crate::command::{ApiKey, AssertionKey, SavedKeySet, SeenTag};
+use crate::document::{Document, DocumentKind};
 use crate::error::StoreError;
 use crate::grant::{Grant, GrantSource, SourceKind};
 use crate::id::{ApiKeyId, GrantId, OrganizationId, TeamId, UserId};
@@ -44,17 +45,12 @@ pub(super) struct State {
     pub(super) assertion_keys: Vec<AssertionKey>,
     pub(super) key_sets: BTreeMap<IssuerName, SavedKeySet>,
     pub(super) events: Vec<RecordedEvent>,
+    pub(super) documents: BTreeMap<(DocumentKind, String), Document>,
     pub(super) seen_tags: BTreeMap<(Realm, String), SeenTag>,
 }
 
 /// At most one grant is open for each of these.
-type OpenKey<'a> = (
-    UserId,
-    Scope,
-    SourceKind,
-    Option<&'a IssuerName>,
-    Option<&'a str>,
-);
+type OpenKey<'a> = (UserId, Scope, SourceKind, Option<&'a IssuerName>, Option<&'a str>);
 
 fn open_key(grant: &Grant) -> OpenKey<'_> {
     (
@@ -68,12 +64,7 @@ fn open_key(grant: &Grant) -> OpenKey<'_> {
 
 impl State {
     /// Makes all changes, with their events, or none. Moves the versions.
-    pub(super) fn write(
-        &mut self,
-        changes: &[Change],
-        by: &By,
-        versions: &Versions,
-    ) -> Result<(), StoreError> {
+    pub(super) fn write(&mut self, changes: &[Change], by: &By, versions: &Versions) -> Result<(), StoreError> {
         for (done, change) in changes.iter().enumerate() {
             if let Err(error) = self.make(change) {
                 for change in changes.iter().take(done).rev() {
@@ -87,9 +78,9 @@ impl State {
         }
         let moves = Moves::of(changes);
         for user in &moves.users {
-            let edited = changes.iter().any(
-                |change| matches!(change, Change::UpdateUser { after, .. } if after.id == *user),
-            );
+            let edited = changes
+                .iter()
+                .any(|change| matches!(change, Change::UpdateUser { after, .. } if after.id == *user));
             if let Some(user) = self.users.get_mut(user).filter(|_| !edited) {
                 user.version += 1;
             }
@@ -112,9 +103,7 @@ impl State {
             Change::CreateUser(user) => self.put_user(None, user),
             Change::UpdateUser { before, after } => self.put_user(Some(before), after),
             Change::CreateOrganization(organization) => self.put_organization(None, organization),
-            Change::UpdateOrganization { before, after } => {
-                self.put_organization(Some(before), after)
-            }
+            Change::UpdateOrganization { before, after } => self.put_organization(Some(before), after),
             Change::CreateTeam(team) => self.put_team(None, team),
             Change::UpdateTeam { before, after } => self.put_team(Some(before), after),
             Change::OpenGrant(grant) => self.open(grant),
@@ -158,12 +147,7 @@ impl State {
             self.users.get(&after.id).map(|user| user.version),
         )?;
         let key = (after.realm.clone(), after.external_id.clone());
-        taken(
-            self.user_by_external.get(&key),
-            after.id,
-            "user",
-            "external_id",
-        )?;
+        taken(self.user_by_external.get(&key), after.id, "user", "external_id")?;
         let key = (after.realm.clone(), after.username.clone());
         taken(self.user_by_name.get(&key), after.id, "user", "username")?;
         if let Some(before) = before {
@@ -184,16 +168,11 @@ impl State {
     fn drop_user(&mut self, user: &User) {
         self.user_by_external
             .remove(&(user.realm.clone(), user.external_id.clone()));
-        self.user_by_name
-            .remove(&(user.realm.clone(), user.username.clone()));
+        self.user_by_name.remove(&(user.realm.clone(), user.username.clone()));
         self.users.remove(&user.id);
     }
 
-    fn put_organization(
-        &mut self,
-        before: Option<&Organization>,
-        after: &Organization,
-    ) -> Result<(), StoreError> {
+    fn put_organization(&mut self, before: Option<&Organization>, after: &Organization) -> Result<(), StoreError> {
         let found = self
             .organizations
             .get(&after.id)
@@ -223,8 +202,7 @@ impl State {
 
     fn index_organization(&mut self, organization: &Organization) {
         let id = organization.id;
-        self.organization_by_name
-            .insert(organization.name.clone(), id);
+        self.organization_by_name.insert(organization.name.clone(), id);
         if let Some(external_id) = &organization.external_id {
             self.organization_by_external
                 .insert((organization.realm.clone(), external_id.clone()), id);
@@ -262,18 +240,11 @@ impl State {
             .organization
             .is_some_and(|organization| !self.organizations.contains_key(&organization))
         {
-            return Err(StoreError::NotFound {
-                what: "organization",
-            });
+            return Err(StoreError::NotFound { what: "organization" });
         }
         if let Some(external_id) = &after.external_id {
             let key = (after.realm.clone(), external_id.clone());
-            taken(
-                self.team_by_external.get(&key),
-                after.id,
-                "team",
-                "external_id",
-            )?;
+            taken(self.team_by_external.get(&key), after.id, "team", "external_id")?;
         }
         if let Some(before) = before {
             self.drop_team(before);
@@ -292,8 +263,7 @@ impl State {
 
     fn drop_team(&mut self, team: &Team) {
         if let Some(external_id) = &team.external_id {
-            self.team_by_external
-                .remove(&(team.realm.clone(), external_id.clone()));
+            self.team_by_external.remove(&(team.realm.clone(), external_id.clone()));
         }
         self.teams.remove(&team.id);
     }
@@ -336,10 +306,7 @@ impl State {
     }
 
     fn index_grant(&mut self, grant: Grant) {
-        self.open_by_user
-            .entry(grant.user)
-            .or_default()
-            .insert(grant.id);
+        self.open_by_user.entry(grant.user).or_default().insert(grant.id);
         self.open_by_scope
             .entry(grant.scope())
             .or_default()
@@ -359,17 +326,13 @@ impl State {
     /// A user's open grants, by id.
     pub(super) fn open_grants(&self, user: UserId) -> impl Iterator<Item = &Grant> {
         let open = self.open_by_user.get(&user);
-        open.into_iter()
-            .flatten()
-            .filter_map(|id| self.grants.get(id))
+        open.into_iter().flatten().filter_map(|id| self.grants.get(id))
     }
 
     /// The open grants on a scope, by user and id.
     pub(super) fn open_on(&self, scope: Scope) -> impl Iterator<Item = &Grant> {
         let open = self.open_by_scope.get(&scope);
-        open.into_iter()
-            .flatten()
-            .filter_map(|(_, id)| self.grants.get(id))
+        open.into_iter().flatten().filter_map(|(_, id)| self.grants.get(id))
     }
 
     /// The open manual grants on an organization and on its teams.
@@ -378,8 +341,7 @@ impl State {
             .teams
             .values()
             .filter(|team| team.organization == Some(organization));
-        let scopes = std::iter::once(Scope::Organization(organization))
-            .chain(teams.map(|team| Scope::Team(team.id)));
+        let scopes = std::iter::once(Scope::Organization(organization)).chain(teams.map(|team| Scope::Team(team.id)));
         let mut manual: Vec<Grant> = scopes
             .flat_map(|scope| self.open_on(scope))
             .filter(|grant| grant.source == GrantSource::Manual)
@@ -401,9 +363,7 @@ impl State {
                     .organization
             }
         };
-        let missing = StoreError::NotFound {
-            what: "organization",
-        };
+        let missing = StoreError::NotFound { what: "organization" };
         organization
             .map(|id| self.organizations.get(&id).ok_or(missing))
             .transpose()
@@ -444,18 +404,9 @@ impl State {
         if let Some(user) = self.users.get_mut(&touch.user) {
             user.last_seen_at_ms = user.last_seen_at_ms.max(Some(touch.at_ms));
         }
-        self.note_issuer(
-            touch.user,
-            &touch.issuer,
-            touch.issued_at_ms,
-            touch.tags.as_ref(),
-        );
+        self.note_issuer(touch.user, &touch.issuer, touch.issued_at_ms, touch.tags.as_ref());
         for id in &touch.asserted {
-            if let Some(grant) = self
-                .grants
-                .get_mut(id)
-                .filter(|grant| grant.revoked_at_ms.is_none())
-            {
+            if let Some(grant) = self.grants.get_mut(id).filter(|grant| grant.revoked_at_ms.is_none()) {
                 grant.asserted_at_ms = grant.asserted_at_ms.max(touch.at_ms);
                 grant.lapses_at_ms = touch.lapses_at_ms;
             }

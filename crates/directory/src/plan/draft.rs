@@ -56,10 +56,7 @@ impl<'a> Draft<'a> {
     ) -> Self {
         let (user, grants) = match &snapshot.standing {
             Some(standing) => (standing.user.clone(), standing.grants.clone()),
-            None => (
-                new_user(desired, UserId::new(now_ms, ids), now_ms),
-                Vec::new(),
-            ),
+            None => (new_user(desired, UserId::new(now_ms, ids), now_ms), Vec::new()),
         };
         Self {
             desired,
@@ -103,8 +100,7 @@ impl<'a> Draft<'a> {
             if self.snapshot.username_owner.is_some() {
                 return Err(Refusal::UsernameConflict);
             }
-            self.changes
-                .push(Change::CreateUser(Box::new(self.user.clone())));
+            self.changes.push(Change::CreateUser(Box::new(self.user.clone())));
             return Ok(());
         };
         if !self.claims_count() {
@@ -114,21 +110,11 @@ impl<'a> Draft<'a> {
         let before = &standing.user;
         let mut after = before.clone();
         after.username = self.desired.user.username.clone();
-        if after.username != before.username
-            && self
-                .snapshot
-                .username_owner
-                .is_some_and(|owner| owner != before.id)
-        {
+        if after.username != before.username && self.snapshot.username_owner.is_some_and(|owner| owner != before.id) {
             return Err(Refusal::UsernameConflict);
         }
         overlay(&mut after.profile, &self.desired.user.profile);
-        for (name, value) in self
-            .desired
-            .context
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-        {
+        for (name, value) in self.desired.context.iter().filter(|(_, value)| !value.is_null()) {
             after.context.insert(name.clone(), value.clone());
         }
         if after != *before {
@@ -144,12 +130,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn organization(&mut self) {
-        let Some(wanted) = self
-            .desired
-            .organization
-            .as_ref()
-            .filter(|_| self.claims_count())
-        else {
+        let Some(wanted) = self.desired.organization.as_ref().filter(|_| self.claims_count()) else {
             return;
         };
         match &self.snapshot.organization {
@@ -160,8 +141,7 @@ impl<'a> Draft<'a> {
             None if self.may_create() => {
                 let organization = self.new_organization(wanted);
                 self.organization = Some((&organization).into());
-                self.changes
-                    .push(Change::CreateOrganization(Box::new(organization)));
+                self.changes.push(Change::CreateOrganization(Box::new(organization)));
             }
             None => self.notes.push(Note::OrganizationNotProvisioned),
         }
@@ -219,11 +199,7 @@ impl<'a> Draft<'a> {
         let Some(wanted) = self.desired.team.as_ref().filter(|_| self.claims_count()) else {
             return Ok(());
         };
-        let Some(organization) = self
-            .organization
-            .as_ref()
-            .map(|organization| organization.id)
-        else {
+        let Some(organization) = self.organization.as_ref().map(|organization| organization.id) else {
             if self.desired.organization.is_none() {
                 self.notes.push(Note::TeamWithoutOrganization);
             }
@@ -236,10 +212,7 @@ impl<'a> Draft<'a> {
                     realm: self.desired.realm.clone(),
                     organization: Some(organization),
                     external_id: Some(wanted.external_id.clone()),
-                    name: wanted
-                        .name
-                        .clone()
-                        .unwrap_or_else(|| wanted.external_id.to_string()),
+                    name: wanted.name.clone().unwrap_or_else(|| wanted.external_id.to_string()),
                     created_at_ms: self.now_ms,
                     updated_at_ms: self.now_ms,
                     version: 1,
@@ -296,9 +269,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn lapses_at_ms(&self) -> Option<i64> {
-        self.policy
-            .lease_ms
-            .map(|lease| self.now_ms.saturating_add(lease))
+        self.policy.lease_ms.map(|lease| self.now_ms.saturating_add(lease))
     }
 
     pub(super) fn open(&mut self, wanted: Wanted) {
@@ -315,8 +286,7 @@ impl<'a> Draft<'a> {
             why: None,
             revoked_why: None,
         };
-        self.changes
-            .push(Change::OpenGrant(Box::new(grant.clone())));
+        self.changes.push(Change::OpenGrant(Box::new(grant.clone())));
         self.grants.push(grant);
     }
 
@@ -348,15 +318,11 @@ impl<'a> Draft<'a> {
             tags,
         };
         let expects = Expects {
-            user_version: self
-                .snapshot
-                .standing
-                .as_ref()
-                .map(|standing| standing.user.version),
-            policy: (touch.tags.is_some() || self.desired.organization.is_some())
-                .then_some(self.snapshot.policy),
+            user_version: self.snapshot.standing.as_ref().map(|standing| standing.user.version),
+            policy: (touch.tags.is_some() || self.desired.organization.is_some()).then_some(self.snapshot.policy),
         };
         let near_misses = self.near_misses();
+        let changes = std::mem::take(&mut self.changes);
         SyncPlan {
             expects,
             touch,
@@ -365,8 +331,8 @@ impl<'a> Draft<'a> {
             stale_token: false,
             observed: false,
             notes: std::mem::take(&mut self.notes),
-            changes: std::mem::take(&mut self.changes),
-            after: Some(self.standing()),
+            after: Some(self.standing(&changes)),
+            changes,
         }
     }
 
@@ -384,11 +350,7 @@ impl<'a> Draft<'a> {
     /// together with the changes, or later (see [`Touch`]).
     fn assert_again(&mut self) {
         let lapses_at_ms = self.lapses_at_ms();
-        for grant in self
-            .grants
-            .iter_mut()
-            .filter(|grant| self.asserted.contains(&grant.id))
-        {
+        for grant in self.grants.iter_mut().filter(|grant| self.asserted.contains(&grant.id)) {
             grant.lapses_at_ms = lapses_at_ms;
             if !self.changes.is_empty() {
                 grant.asserted_at_ms = self.now_ms;
@@ -396,48 +358,35 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn standing(mut self) -> Standing {
+    fn standing(mut self, changes: &[Change]) -> Standing {
         let stamp = Stamp {
             policy: self.snapshot.policy,
             stripe: Stripe::of(self.user.id),
             user: 0,
         };
-        let mut stamp = self
-            .snapshot
-            .standing
-            .as_ref()
-            .map_or(stamp, |standing| standing.stamp);
+        let mut stamp = self.snapshot.standing.as_ref().map_or(stamp, |standing| standing.stamp);
         stamp.policy = self.snapshot.policy;
-        if !self.changes.is_empty() {
+        if !changes.is_empty() {
             self.user.last_seen_at_ms = Some(self.now_ms);
         }
         if let Some(before) = &self.snapshot.standing
-            && Moves::of(&self.changes).users.contains(&self.user.id)
+            && Moves::of(changes).users.contains(&self.user.id)
         {
             self.user.version = before.user.version + 1;
         }
         self.grants.sort_by_key(|grant| grant.id);
         let held = self.snapshot.standing.as_ref();
-        let mut organizations: Vec<OrganizationBrief> = held
-            .map(|standing| standing.organizations.clone())
-            .unwrap_or_default();
+        let mut organizations: Vec<OrganizationBrief> =
+            held.map(|standing| standing.organizations.clone()).unwrap_or_default();
         organizations.extend(self.organization);
-        organizations.extend(
-            self.snapshot
-                .tag_matches
-                .iter()
-                .map(|found| found.organization.clone()),
-        );
+        organizations.extend(self.snapshot.tag_matches.iter().map(|found| found.organization.clone()));
         organizations.sort_by_key(|organization| organization.id);
         organizations.dedup_by_key(|organization| organization.id);
         let scopes: HashSet<Scope> = self.grants.iter().map(Grant::scope).collect();
         organizations.retain(|organization| scopes.contains(&Scope::Organization(organization.id)));
         // The team of the claims comes first: it is the newer record of the two.
         let mut teams: Vec<Team> = self.team.into_iter().collect();
-        teams.extend(
-            held.map(|standing| standing.teams.clone())
-                .unwrap_or_default(),
-        );
+        teams.extend(held.map(|standing| standing.teams.clone()).unwrap_or_default());
         teams.sort_by_key(|team| team.id);
         teams.dedup_by_key(|team| team.id);
         teams.retain(|team| scopes.contains(&Scope::Team(team.id)));

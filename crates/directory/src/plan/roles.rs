@@ -27,15 +27,10 @@ enum Verdict {
 impl Draft<'_> {
     pub(super) fn roles(&mut self) {
         let tags: HashSet<&str> = match &self.desired.tags {
-            DesiredTags::Exactly(tags) => tags
-                .iter()
-                .map(String::as_str)
-                .filter(|tag| !tag.is_empty())
-                .collect(),
+            DesiredTags::Exactly(tags) => tags.iter().map(String::as_str).filter(|tag| !tag.is_empty()).collect(),
             DesiredTags::NotConfigured | DesiredTags::Keep => HashSet::new(),
         };
-        let removes_all =
-            matches!(&self.desired.tags, DesiredTags::Exactly(tags) if tags.is_empty());
+        let removes_all = matches!(&self.desired.tags, DesiredTags::Exactly(tags) if tags.is_empty());
         let mut wanted = Vec::new();
         if removes_all {
             // Removal is the last word of the same token (S3), so its links are not made first and closed after.
@@ -73,11 +68,7 @@ impl Draft<'_> {
             }
         }
         self.grants = kept;
-        let held: HashSet<_> = self
-            .grants
-            .iter()
-            .map(|grant| (grant.role, &grant.source))
-            .collect();
+        let held: HashSet<_> = self.grants.iter().map(|grant| (grant.role, &grant.source)).collect();
         wanted.retain(|role| !held.contains(&(role.role, &role.source)));
         // Links before tags, and an end before the beginning that takes its place.
         for of_tags in [false, true] {
@@ -88,10 +79,7 @@ impl Draft<'_> {
             {
                 self.close(grant, at_ms, why);
             }
-            for role in wanted
-                .extract_if(.., |role| is_now(&role.source))
-                .collect::<Vec<_>>()
-            {
+            for role in wanted.extract_if(.., |role| is_now(&role.source)).collect::<Vec<_>>() {
                 self.open(role);
             }
         }
@@ -103,11 +91,7 @@ impl Draft<'_> {
             issuer: self.desired.issuer.clone(),
             tag: tag.to_owned(),
         };
-        let platform = self
-            .policy
-            .platform_admin_tags
-            .texts()
-            .filter(|tag| tags.contains(tag));
+        let platform = self.policy.platform_admin_tags.texts().filter(|tag| tags.contains(tag));
         let mut wanted: Vec<Wanted> = platform
             .map(|tag| Wanted {
                 role: ScopedRole::Platform(PlatformRole::Admin),
@@ -125,24 +109,18 @@ impl Draft<'_> {
                 *role = (*role).max(found.role);
             }
         }
-        wanted.extend(
-            highest
-                .into_iter()
-                .map(|((tag, organization), role)| Wanted {
-                    role: ScopedRole::Organization(organization, role),
-                    source: source(tag),
-                }),
-        );
+        wanted.extend(highest.into_iter().map(|((tag, organization), role)| Wanted {
+            role: ScopedRole::Organization(organization, role),
+            source: source(tag),
+        }));
         wanted
     }
 
     /// The empty list: everything in the realm goes, or everything that tokens gave.
     fn removed(&self, grant: &Grant) -> Verdict {
         let standing = self.snapshot.standing.as_ref();
-        let here = standing.and_then(|standing| standing.realm_of(grant.scope()))
-            == Some(&self.desired.realm);
-        let spared =
-            self.policy.on_empty == OnEmpty::RevokeSynced && grant.source == GrantSource::Manual;
+        let here = standing.and_then(|standing| standing.realm_of(grant.scope())) == Some(&self.desired.realm);
+        let spared = self.policy.on_empty == OnEmpty::RevokeSynced && grant.source == GrantSource::Manual;
         if here && !spared {
             Verdict::Close(self.now_ms, "the token's list of tags is empty")
         } else {
@@ -177,13 +155,8 @@ impl Draft<'_> {
     /// Tags that nearly match, for explain: those of organizations come with the snapshot.
     pub(super) fn near_misses(&self) -> Vec<NearMiss> {
         let mut misses = self.snapshot.near_misses.clone();
-        if let (Detail::Explain, DesiredTags::Exactly(tags)) =
-            (self.snapshot.detail, &self.desired.tags)
-        {
-            for tag in tags
-                .iter()
-                .filter(|tag| !self.policy.platform_admin_tags.contains(tag))
-            {
+        if let (Detail::Explain, DesiredTags::Exactly(tags)) = (self.snapshot.detail, &self.desired.tags) {
+            for tag in tags.iter().filter(|tag| !self.policy.platform_admin_tags.contains(tag)) {
                 let folded = fold(tag);
                 let listed = self
                     .policy

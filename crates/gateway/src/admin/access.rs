@@ -12,8 +12,8 @@ use http::HeaderMap;
 use http::request::Parts;
 use narthex_decision::{Action, Actor as Reach, ActorScope, Reason};
 use narthex_directory::{
-    Actor, By, CountingIds, Directory, Organization, OrganizationId, OrganizationRole, OrganizationStatus, PlatformRole,
-    Principal, Realm, Scope, ScopedRole, Team, TeamId,
+    Actor, By, CountingIds, Directory, Organization, OrganizationId, OrganizationRole, OrganizationStatus,
+    PlatformRole, Principal, Realm, Scope, ScopedRole, Team, TeamId,
 };
 use serde::Serialize;
 
@@ -24,7 +24,6 @@ use super::error::{ApiError, KeyFault};
 use super::extract::IdempotencyKey;
 use super::once::{Attempt, Begun};
 use super::surroundings::Surroundings;
-use crate::clock::NewIds;
 use crate::credentials::{self, Presented, TokenPlaces};
 use crate::respond::Refusal;
 
@@ -41,7 +40,12 @@ impl FromRequestParts<Arc<AdminState>> for Admin {
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<AdminState>) -> Result<Self, ApiError> {
         let (actor, reach) = authenticate(state, &parts.headers).await?;
-        Ok(Self { state: Arc::clone(state), actor, reach, path: parts.uri.path().to_owned() })
+        Ok(Self {
+            state: Arc::clone(state),
+            actor,
+            reach,
+            path: parts.uri.path().to_owned(),
+        })
     }
 }
 
@@ -62,7 +66,11 @@ async fn authenticate(state: &AdminState, headers: &HeaderMap) -> Result<(Actor,
 }
 
 async fn of_api_key(state: &AdminState, bearer: &str) -> Result<(Actor, Reach), ApiError> {
-    let key = state.directory.api_key(api_key::hash(bearer)).await?.ok_or(ApiError::Key(KeyFault::Unknown))?;
+    let key = state
+        .directory
+        .api_key(api_key::hash(bearer))
+        .await?
+        .ok_or(ApiError::Key(KeyFault::Unknown))?;
     if key.revoked_at_ms.is_some() {
         return Err(ApiError::Key(KeyFault::Revoked));
     }
@@ -80,15 +88,25 @@ async fn of_api_key(state: &AdminState, bearer: &str) -> Result<(Actor, Reach), 
         }
         ScopedRole::Team(..) => None,
     };
-    Ok((Actor::ApiKey(key.id), Reach { scopes: scope.into_iter().collect() }))
+    Ok((
+        Actor::ApiKey(key.id),
+        Reach {
+            scopes: scope.into_iter().collect(),
+        },
+    ))
 }
 
 /// What a person's roles reach. A suspended organization's admins reach nothing by it.
 fn reach(principal: &Principal) -> Reach {
-    let open = principal.memberships().iter().filter(|held| held.status == OrganizationStatus::Active);
+    let open = principal
+        .memberships()
+        .iter()
+        .filter(|held| held.status == OrganizationStatus::Active);
     let organizations = open.map(|held| ActorScope::Organization(held.organization, held.role));
     let platform = std::iter::once(ActorScope::Platform(principal.platform_role()));
-    Reach { scopes: platform.chain(organizations).collect() }
+    Reach {
+        scopes: platform.chain(organizations).collect(),
+    }
 }
 
 impl Admin {
@@ -97,14 +115,25 @@ impl Admin {
         if self.reach.may(action, organization) {
             return Ok(Permit { admin: self });
         }
-        let reason = if organization.is_some() { Reason::OrganizationRole } else { Reason::PlatformRole };
-        Err(ApiError::Forbidden { reason, needs: who_may(action) })
+        let reason = if organization.is_some() {
+            Reason::OrganizationRole
+        } else {
+            Reason::PlatformRole
+        };
+        Err(ApiError::Forbidden {
+            reason,
+            needs: who_may(action),
+        })
     }
 
     /// The organization of this name or id, and the right to do this there. Text that is an id is never a name.
     ///
     /// SECURITY: whoever reaches one organization only cannot tell another one from none.
-    pub(crate) async fn organization(&self, action: Action, text: &str) -> Result<(Permit<'_>, Organization), ApiError> {
+    pub(crate) async fn organization(
+        &self,
+        action: Action,
+        text: &str,
+    ) -> Result<(Permit<'_>, Organization), ApiError> {
         let directory = &self.state.directory;
         let found = match (text.parse(), text.try_into()) {
             (Ok(id), _) => directory.organization(id).await?,
@@ -128,7 +157,10 @@ impl Admin {
         };
         match found {
             Some(team) if self.reach.may(action, team.organization) => Ok((Permit { admin: self }, team)),
-            Some(_) => Err(ApiError::Forbidden { reason: Reason::OrganizationRole, needs: who_may(action) }),
+            Some(_) => Err(ApiError::Forbidden {
+                reason: Reason::OrganizationRole,
+                needs: who_may(action),
+            }),
             None => Err(self.unknown(action, "team")),
         }
     }
@@ -137,7 +169,10 @@ impl Admin {
         if self.reach.may(action, None) {
             ApiError::Unknown { what }
         } else {
-            ApiError::Forbidden { reason: Reason::OrganizationRole, needs: who_may(action) }
+            ApiError::Forbidden {
+                reason: Reason::OrganizationRole,
+                needs: who_may(action),
+            }
         }
     }
 
@@ -189,12 +224,10 @@ impl<'a> Permit<'a> {
 
     /// Who does it, and when.
     pub(crate) fn by(self) -> By {
-        By { actor: self.admin.actor.clone(), at_ms: self.now_ms() }
-    }
-
-    /// A source of new ids.
-    pub(crate) fn ids(self) -> Result<NewIds, ApiError> {
-        Ok(NewIds::new()?)
+        By {
+            actor: self.admin.actor.clone(),
+            at_ms: self.now_ms(),
+        }
     }
 
     /// The realm that was named, or the only one there is.
@@ -206,17 +239,27 @@ impl<'a> Permit<'a> {
         match (realms.pop(), realms.len()) {
             (Some(realm), 0) => Ok(realm),
             (Some(_), _) => Err(ApiError::invalid("realm", "there is more than one realm; say which")),
-            (None, _) => Err(ApiError::invalid("realm", "no issuer is configured, so there is no realm yet; name one")),
+            (None, _) => Err(ApiError::invalid(
+                "realm",
+                "no issuer is configured, so there is no realm yet; name one",
+            )),
         }
     }
 
     /// What these scopes are called. The platform has no name.
-    pub(crate) async fn scope_names(self, scopes: impl Iterator<Item = Scope>) -> Result<HashMap<Scope, String>, ApiError> {
+    pub(crate) async fn scope_names(
+        self,
+        scopes: impl Iterator<Item = Scope>,
+    ) -> Result<HashMap<Scope, String>, ApiError> {
         let mut names = HashMap::new();
         for scope in scopes.collect::<HashSet<_>>() {
             let name = match scope {
                 Scope::Platform => None,
-                Scope::Organization(id) => self.directory().organization(id).await?.map(|found| found.name.to_string()),
+                Scope::Organization(id) => self
+                    .directory()
+                    .organization(id)
+                    .await?
+                    .map(|found| found.name.to_string()),
                 Scope::Team(id) => self.directory().team(id).await?.map(|found| found.name),
             };
             names.extend(name.map(|name| (scope, name)));
@@ -231,7 +274,10 @@ impl<'a> Permit<'a> {
         digest: [u8; 32],
         create: impl Future<Output = Result<Created<T>, ApiError>>,
     ) -> Result<Kept, ApiError> {
-        self.once_showing(key, digest, async { create.await.map(|created| (created.kept(), created.kept())) }).await
+        self.once_showing(key, digest, async {
+            create.await.map(|created| (created.kept(), created.kept()))
+        })
+        .await
     }
 
     /// As [`Permit::once`], for a create whose first answer (the one before the other) shows more than is remembered.
@@ -244,8 +290,16 @@ impl<'a> Permit<'a> {
         let Some(key) = key else {
             return create.await.map(|(shown, _)| shown);
         };
-        let actor = format!("{} {}", self.admin.actor.kind(), self.admin.actor.name().unwrap_or_default());
-        let attempt = Attempt { actor, path: self.admin.path.clone(), key };
+        let actor = format!(
+            "{} {}",
+            self.admin.actor.kind(),
+            self.admin.actor.name().unwrap_or_default()
+        );
+        let attempt = Attempt {
+            actor,
+            path: self.admin.path.clone(),
+            key,
+        };
         match self.admin.state.attempts.begin(attempt, digest, self.now_ms())? {
             Begun::Again(answer) => Ok(answer),
             Begun::First(ticket) => {

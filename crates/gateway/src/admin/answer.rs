@@ -126,7 +126,10 @@ mod tests {
     fn a_list_at_hand_is_cut_like_any_other() {
         let all = || ["c", "a", "b"].map(str::to_owned).to_vec();
         let first = List::cut(all(), &Page::first(2), Clone::clone);
-        assert_eq!((first.items, first.next_cursor.clone()), (vec!["a".to_owned(), "b".to_owned()], Some("b".to_owned())));
+        assert_eq!(
+            (first.items, first.next_cursor.clone()),
+            (vec!["a".to_owned(), "b".to_owned()], Some("b".to_owned()))
+        );
         let rest = List::cut(all(), &Page::after(Cursor::new("b"), 2), Clone::clone);
         assert_eq!((rest.items, rest.next_cursor), (vec!["c".to_owned()], None));
     }

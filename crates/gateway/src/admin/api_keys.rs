@@ -14,7 +14,9 @@ mod list;
 mod revoke;
 
 pub(super) fn operations() -> OpenApiRouter<State> {
-    OpenApiRouter::default().routes(routes!(list::list, create::create)).routes(routes!(revoke::revoke))
+    OpenApiRouter::default()
+        .routes(routes!(list::list, create::create))
+        .routes(routes!(revoke::revoke))
 }
 
 /// An API key: what it may do, not what it is.
@@ -72,6 +74,8 @@ pub struct FreshApiKeyBody {
 /// SECURITY: not the key.
 impl std::fmt::Debug for FreshApiKeyBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FreshApiKeyBody").field("about", &self.about).finish_non_exhaustive()
+        f.debug_struct("FreshApiKeyBody")
+            .field("about", &self.about)
+            .finish_non_exhaustive()
     }
 }

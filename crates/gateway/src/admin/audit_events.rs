@@ -66,7 +66,11 @@ impl From<RecordedEvent> for EventBody {
         Self {
             sequence,
             at: Time(event.at_ms),
-            actor: ActorBody { kind, name, token: TokenBody::of(token) },
+            actor: ActorBody {
+                kind,
+                name,
+                token: TokenBody::of(token),
+            },
             action: event.action,
             user_id: event.user.map(|id| id.to_string()),
             organization_id: event.organization.map(|id| id.to_string()),

@@ -21,7 +21,10 @@ impl<T> Patch<T> {
     }
 
     /// The directory's word for it, with the value taken through a check.
-    pub(crate) fn checked<U, E>(self, check: impl FnOnce(T) -> Result<Option<U>, E>) -> Result<narthex_directory::Edit<U>, E> {
+    pub(crate) fn checked<U, E>(
+        self,
+        check: impl FnOnce(T) -> Result<Option<U>, E>,
+    ) -> Result<narthex_directory::Edit<U>, E> {
         Ok(match self {
             Self::Keep => narthex_directory::Edit::Keep,
             Self::Clear => narthex_directory::Edit::Clear,

@@ -122,8 +122,11 @@ fn internal_text() -> String {
 
 impl ApiError {
     /// A value that breaks its rule.
-    pub(crate) fn invalid(field: &'static str, detail: impl ToString) -> Self {
-        Self::Invalid { field, detail: detail.to_string() }
+    pub(crate) fn invalid(field: &'static str, detail: impl std::fmt::Display) -> Self {
+        Self::Invalid {
+            field,
+            detail: detail.to_string(),
+        }
     }
 
     /// For `map_err`: a text of this field that breaks the rule of names.
@@ -186,7 +189,10 @@ impl ApiError {
         let mut response = Response::new(Body::from(serde_json::to_vec(&problem).unwrap_or_default()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         // SPEC: RFC 6750 3
         let challenge = match status {
             StatusCode::UNAUTHORIZED => Some("Bearer error=\"invalid_token\""),
@@ -208,7 +214,9 @@ impl ApiError {
             StatusCode::NOT_FOUND => Self::NoSuchPath,
             StatusCode::METHOD_NOT_ALLOWED => Self::Method,
             StatusCode::PAYLOAD_TOO_LARGE => Self::TooLarge,
-            other if other.is_client_error() => Self::Malformed { detail: "the request cannot be read".to_owned() },
+            other if other.is_client_error() => Self::Malformed {
+                detail: "the request cannot be read".to_owned(),
+            },
             other => Self::Internal(format!("the router answered {other}")),
         }
     }
@@ -217,9 +225,7 @@ impl ApiError {
 fn store_code(error: &StoreError) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
-        StoreError::Conflict | StoreError::Unavailable(_) => {
-            (S::SERVICE_UNAVAILABLE, Reason::StoreUnavailable.code())
-        }
+        StoreError::Conflict | StoreError::Unavailable(_) => (S::SERVICE_UNAVAILABLE, Reason::StoreUnavailable.code()),
         StoreError::VersionMismatch { .. } => (S::PRECONDITION_FAILED, "resource.changed"),
         StoreError::AlreadyExists { .. } => (S::CONFLICT, "resource.exists"),
         StoreError::NotFound { .. } => (S::NOT_FOUND, "resource.unknown"),
@@ -260,7 +266,10 @@ mod tests {
     fn a_store_that_fails_is_not_quoted() {
         for error in [
             StoreError::Unavailable("/var/lib/secret.db: disk I/O error".to_owned()),
-            StoreError::Corrupt { what: "user", why: "secret.db row 7".to_owned() },
+            StoreError::Corrupt {
+                what: "user",
+                why: "secret.db row 7".to_owned(),
+            },
         ] {
             let error = ApiError::from(error);
             assert!(!error.to_string().contains("secret.db"), "{error}");

@@ -26,18 +26,32 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         if !is_json(request.headers()) {
-            return Err(ApiError::MediaType { expected: "application/json" });
+            return Err(ApiError::MediaType {
+                expected: "application/json",
+            });
         }
         let bytes = bytes(request, state).await?;
-        let Json(value) = Json::<T>::from_bytes(&bytes)
-            .map_err(|rejection| ApiError::Malformed { detail: told("the body", &rejection.body_text()) })?;
-        Ok(Self { value, digest: super::api_key::sha256(&bytes) })
+        // A structure could also be read from an array, member after member; nobody means that.
+        if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+            return Err(ApiError::Malformed {
+                detail: "the body cannot be used: it must be a JSON object".to_owned(),
+            });
+        }
+        let Json(value) = Json::<T>::from_bytes(&bytes).map_err(|rejection| ApiError::Malformed {
+            detail: told("the body", &rejection.body_text()),
+        })?;
+        Ok(Self {
+            value,
+            digest: super::api_key::sha256(&bytes),
+        })
     }
 }
 
 /// The bytes of a body, as long as they are not too many.
 pub(crate) async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
-    Bytes::from_request(request, state).await.map_err(|rejection| ApiError::of_status(rejection.status()))
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection| ApiError::of_status(rejection.status()))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -45,7 +59,9 @@ fn is_json(headers: &HeaderMap) -> bool {
         return false;
     };
     let essence = value.split(';').next().unwrap_or_default().trim();
-    ["application/json", "application/merge-patch+json"].iter().any(|known| essence.eq_ignore_ascii_case(known))
+    ["application/json", "application/merge-patch+json"]
+        .iter()
+        .any(|known| essence.eq_ignore_ascii_case(known))
 }
 
 /// axum's words without their beginning, which says what our own begin with.
@@ -61,8 +77,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let Query(value) = Query::<T>::try_from_uri(&parts.uri)
-            .map_err(|rejection| ApiError::Malformed { detail: told("the query", &rejection.body_text()) })?;
+        let Query(value) = Query::<T>::try_from_uri(&parts.uri).map_err(|rejection| ApiError::Malformed {
+            detail: told("the query", &rejection.body_text()),
+        })?;
         Ok(Self(value))
     }
 }
@@ -94,14 +111,17 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
         for value in parts.headers.get_all(header::IF_MATCH) {
             let text = value.to_str().map_err(|_| if_match_malformed())?;
             // An `ETag` of ours holds no comma.
-            tags.get_or_insert_default().extend(text.split(',').map(|tag| tag.trim().to_owned()));
+            tags.get_or_insert_default()
+                .extend(text.split(',').map(|tag| tag.trim().to_owned()));
         }
         Ok(Self(tags))
     }
 }
 
 fn if_match_malformed() -> ApiError {
-    ApiError::Malformed { detail: "`If-Match` cannot be read; send the `ETag` of the last answer".to_owned() }
+    ApiError::Malformed {
+        detail: "`If-Match` cannot be read; send the `ETag` of the last answer".to_owned(),
+    }
 }
 
 impl IfMatch {
@@ -148,7 +168,8 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
 }
 
 fn is_usable(key: &str) -> bool {
-    (1..=IDEMPOTENCY_KEY_LENGTH_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+    (1..=IDEMPOTENCY_KEY_LENGTH_MAX).contains(&key.len())
+        && key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }
 
 #[cfg(test)]

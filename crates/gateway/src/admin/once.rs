@@ -81,9 +81,21 @@ impl Attempts {
         let number = entries.next;
         entries.next += 1;
         entries.by_age.insert(number, attempt.clone());
-        entries.by_attempt.insert(attempt.clone(), Entry { number, digest, begun_at_ms: now_ms, answer: None });
+        entries.by_attempt.insert(
+            attempt.clone(),
+            Entry {
+                number,
+                digest,
+                begun_at_ms: now_ms,
+                answer: None,
+            },
+        );
         entries.keep_within_bounds();
-        Ok(Begun::First(Ticket { attempts: self, attempt, number }))
+        Ok(Begun::First(Ticket {
+            attempts: self,
+            attempt,
+            number,
+        }))
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -96,7 +108,11 @@ impl Ticket<'_> {
     pub(crate) fn answered(self, answer: Kept) {
         let mut entries = self.attempts.entries();
         let weight = answer.weight();
-        if let Some(entry) = entries.by_attempt.get_mut(&self.attempt).filter(|entry| entry.number == self.number) {
+        if let Some(entry) = entries
+            .by_attempt
+            .get_mut(&self.attempt)
+            .filter(|entry| entry.number == self.number)
+        {
             entry.answer = Some(answer);
             entries.bytes += weight;
         }
@@ -119,7 +135,10 @@ impl Drop for Ticket<'_> {
 
 impl Entries {
     fn forget(&mut self, number: u64) {
-        let entry = self.by_age.remove(&number).and_then(|attempt| self.by_attempt.remove(&attempt));
+        let entry = self
+            .by_age
+            .remove(&number)
+            .and_then(|attempt| self.by_attempt.remove(&attempt));
         if let Some(answer) = entry.and_then(|entry| entry.answer) {
             self.bytes = self.bytes.saturating_sub(answer.weight());
         }
@@ -150,11 +169,20 @@ mod tests {
     use crate::admin::answer::Created;
 
     fn attempt(key: &str) -> Attempt {
-        Attempt { actor: "a".to_owned(), path: "/users".to_owned(), key: key.to_owned() }
+        Attempt {
+            actor: "a".to_owned(),
+            path: "/users".to_owned(),
+            key: key.to_owned(),
+        }
     }
 
     fn answer(text: &str) -> Kept {
-        Created { location: "/x".to_owned(), version: None, body: text }.kept()
+        Created {
+            location: "/x".to_owned(),
+            version: None,
+            body: text,
+        }
+        .kept()
     }
 
     fn done(attempts: &Attempts, key: &str, now_ms: i64) {
@@ -169,9 +197,18 @@ mod tests {
         let attempts = Attempts::default();
         done(&attempts, "k", 0);
         assert!(matches!(attempts.begin(attempt("k"), [0; 32], 1), Ok(Begun::Again(_))));
-        assert!(matches!(attempts.begin(attempt("k"), [1; 32], 1), Err(ApiError::KeyReused)));
-        assert!(matches!(attempts.begin(attempt("other"), [1; 32], 1), Ok(Begun::First(_))));
-        let other_actor = Attempt { actor: "b".to_owned(), ..attempt("k") };
+        assert!(matches!(
+            attempts.begin(attempt("k"), [1; 32], 1),
+            Err(ApiError::KeyReused)
+        ));
+        assert!(matches!(
+            attempts.begin(attempt("other"), [1; 32], 1),
+            Ok(Begun::First(_))
+        ));
+        let other_actor = Attempt {
+            actor: "b".to_owned(),
+            ..attempt("k")
+        };
         assert!(matches!(attempts.begin(other_actor, [1; 32], 1), Ok(Begun::First(_))));
     }
 
@@ -179,7 +216,10 @@ mod tests {
     fn two_at_once_are_one_and_a_failure_is_forgotten() {
         let attempts = Attempts::default();
         let first = attempts.begin(attempt("k"), [0; 32], 0).unwrap();
-        assert!(matches!(attempts.begin(attempt("k"), [0; 32], 0), Err(ApiError::KeyInUse)));
+        assert!(matches!(
+            attempts.begin(attempt("k"), [0; 32], 0),
+            Err(ApiError::KeyInUse)
+        ));
         drop(first);
         assert!(matches!(attempts.begin(attempt("k"), [0; 32], 0), Ok(Begun::First(_))));
     }
@@ -188,7 +228,10 @@ mod tests {
     fn is_bounded_in_time_number_and_size() {
         let attempts = Attempts::default();
         done(&attempts, "k", 0);
-        assert!(matches!(attempts.begin(attempt("k"), [0; 32], KEPT_MS), Ok(Begun::Again(_))));
+        assert!(matches!(
+            attempts.begin(attempt("k"), [0; 32], KEPT_MS),
+            Ok(Begun::Again(_))
+        ));
         done(&attempts, "k", KEPT_MS + 1);
         for index in 0..KEPT_MAX {
             done(&attempts, &index.to_string(), KEPT_MS + 1);
@@ -196,7 +239,10 @@ mod tests {
         assert_eq!(attempts.entries().by_attempt.len(), KEPT_MAX);
         done(&attempts, "k", KEPT_MS + 1);
         for key in 0..4 {
-            match attempts.begin(attempt(&format!("large {key}")), [0; 32], KEPT_MS + 1).unwrap() {
+            match attempts
+                .begin(attempt(&format!("large {key}")), [0; 32], KEPT_MS + 1)
+                .unwrap()
+            {
                 Begun::First(ticket) => ticket.answered(answer(&"x".repeat(KEPT_BYTES_MAX / 3))),
                 Begun::Again(_) => panic!("it was done before"),
             }

@@ -117,7 +117,10 @@ impl From<Organization> for OrganizationBody {
 
 impl From<Organization> for Found<OrganizationBody> {
     fn from(organization: Organization) -> Self {
-        Self { version: organization.version, body: organization.into() }
+        Self {
+            version: organization.version,
+            body: organization.into(),
+        }
     }
 }
 
@@ -177,7 +180,10 @@ impl MemberBody {
 
 /// A list of tags, as it is sent.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
-#[serde(untagged, expecting = "a list of tags is an array of texts, or one text with commas between the tags")]
+#[serde(
+    untagged,
+    expecting = "a list of tags is an array of texts, or one text with commas between the tags"
+)]
 pub(crate) enum Tags {
     /// One by one.
     List(Vec<String>),

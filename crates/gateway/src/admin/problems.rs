@@ -46,7 +46,9 @@ fn problem(status: u16) -> (String, RefOr<Response>) {
         401 => "No API key or token, or one that is refused.",
         403 => "The caller may not do this.",
         404 => "No such record.",
-        409 => "It does not go with what is there: a name that is taken, an organization that the configuration declares.",
+        409 => {
+            "It does not go with what is there: a name that is taken, an organization that the configuration declares."
+        }
         412 => "The record has changed since it was read.",
         413 => "The body is too large.",
         415 => "The body is of another media type.",
@@ -55,7 +57,11 @@ fn problem(status: u16) -> (String, RefOr<Response>) {
         503 => "The directory cannot answer now.",
         _ => "A fault of ours; the log has more under the `request_id`.",
     };
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    let response = ResponseBuilder::new().description(description).content("application/problem+json", content);
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
+    let response = ResponseBuilder::new()
+        .description(description)
+        .content("application/problem+json", content);
     (status.to_string(), RefOr::T(response.build()))
 }

@@ -8,10 +8,10 @@ use async_trait::async_trait;
 use http::HeaderMap;
 use narthex_directory::{Principal, Realm};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::time::Time;
+use crate::explain::Explanation;
 use crate::keys::{IssuerHealth, Moment};
 use crate::respond::Refusal;
 
@@ -51,7 +51,7 @@ pub trait Surroundings: Send + Sync {
     /// # Errors
     ///
     /// When the directory could not be read.
-    async fn explain(&self, request: ExplainRequest) -> Result<Value, Refusal>;
+    async fn explain(&self, request: ExplainRequest) -> Result<Explanation, Refusal>;
 }
 
 /// Why an issuer's keys were not fetched.
@@ -83,8 +83,7 @@ pub struct IssuerBody {
     pub algorithms: Vec<String>,
     /// The audiences its tokens may be for.
     pub audiences: Vec<String>,
-    /// Where its keys come from: `jwks_url`, `discovery`, `jwks_file`, or `fixed` for
-    /// shared secrets.
+    /// Where its keys come from: `jwks_url`, `discovery`, `jwks_file`, `public_key_file` or `secret`.
     pub key_source: String,
     /// The address of its keys, where there is one.
     pub key_location: Option<String>,
@@ -155,8 +154,10 @@ pub struct KeyBody {
     /// What it may verify.
     pub algorithms: Vec<String>,
     /// When a fetch first brought it.
+    #[schema(required)]
     pub first_seen_at: Option<Time>,
     /// When a fetch last brought it.
+    #[schema(required)]
     pub last_seen_at: Option<Time>,
     /// Whether it is in the set now.
     pub present: bool,
@@ -207,7 +208,10 @@ pub struct ExplainRequest {
 /// SECURITY: not the token.
 impl std::fmt::Debug for ExplainRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ExplainRequest").field("request", &self.request).field("at", &self.at).finish_non_exhaustive()
+        f.debug_struct("ExplainRequest")
+            .field("request", &self.request)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -231,15 +235,6 @@ pub struct RequestToExplain {
 impl From<IssuerHealth> for KeyHealthBody {
     fn from(health: IssuerHealth) -> Self {
         let time = |moment: Moment| Time(moment.0);
-        let summary = KeySummary {
-            serving: health.serving,
-            usable_keys: health.usable_count,
-            fetched_at: health.fetched_at.map(time),
-            age_seconds: health.age_seconds,
-            next_refresh_at: health.next_refresh_at.map(time),
-            failures_in_a_row: health.failures_in_a_row,
-            last_error: health.last_error.map(|error| KeyErrorBody { at: time(error.at), why: error.message }),
-        };
         let keys = health.keys.into_iter().map(|key| KeyBody {
             kid: key.kid,
             kind: key.kind,
@@ -248,9 +243,24 @@ impl From<IssuerHealth> for KeyHealthBody {
             last_seen_at: key.last_seen_at.map(time),
             present: key.present,
         });
-        let refused = health.refused.into_iter().map(|key| RefusedKeyBody { position: key.position, kid: key.kid, why: key.why });
+        let refused = health.refused.into_iter().map(|key| RefusedKeyBody {
+            position: key.position,
+            kid: key.kid,
+            why: key.why,
+        });
         Self {
-            summary,
+            summary: KeySummary {
+                serving: health.serving,
+                usable_keys: health.usable_count,
+                fetched_at: health.fetched_at.map(time),
+                age_seconds: health.age_seconds,
+                next_refresh_at: health.next_refresh_at.map(time),
+                failures_in_a_row: health.failures_in_a_row,
+                last_error: health.last_error.map(|error| KeyErrorBody {
+                    at: time(error.at),
+                    why: error.message,
+                }),
+            },
             keys: keys.collect(),
             refused: refused.collect(),
             fresh_until: health.fresh_until.map(time),

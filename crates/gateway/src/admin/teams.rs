@@ -63,7 +63,10 @@ impl From<Team> for TeamBody {
 
 impl From<Team> for Found<TeamBody> {
     fn from(team: Team) -> Self {
-        Self { version: team.version, body: team.into() }
+        Self {
+            version: team.version,
+            body: team.into(),
+        }
     }
 }
 

@@ -21,7 +21,11 @@ impl Time {
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A stored time outside the years -9999 to 9999 would be a fault elsewhere; it is shown as the nearest one.
-        let limit = if self.0 < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        let limit = if self.0 < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        };
         let at = jiff::Timestamp::from_millisecond(self.0).unwrap_or(limit);
         write!(f, "{at:.3}")
     }

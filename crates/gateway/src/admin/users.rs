@@ -192,7 +192,11 @@ impl GrantBody {
         Self {
             id: grant.id.to_string(),
             user_id: grant.user.to_string(),
-            scope: ScopeBody { kind: scope.kind(), id, name },
+            scope: ScopeBody {
+                kind: scope.kind(),
+                id,
+                name,
+            },
             role: grant.role.role_str(),
             source: grant.source.kind().into(),
             issuer: grant.source.issuer().map(ToString::to_string),
@@ -211,12 +215,21 @@ impl GrantBody {
 /// The user with this id.
 async fn find(permit: Permit<'_>, id: &str) -> Result<UserEntry, ApiError> {
     let unknown = ApiError::Unknown { what: "user" };
-    let Ok(id) = id.parse::<UserId>() else { return Err(unknown) };
+    let Ok(id) = id.parse::<UserId>() else {
+        return Err(unknown);
+    };
     permit.directory().user(id).await?.ok_or(unknown)
 }
 
 /// The user as it is now, after something was done to it.
 async fn shown(permit: Permit<'_>, id: UserId) -> Result<Found<UserBody>, ApiError> {
-    let entry = permit.directory().user(id).await?.ok_or(ApiError::Unknown { what: "user" })?;
-    Ok(Found { version: entry.user.version, body: entry.into() })
+    let entry = permit
+        .directory()
+        .user(id)
+        .await?
+        .ok_or(ApiError::Unknown { what: "user" })?;
+    Ok(Found {
+        version: entry.user.version,
+        body: entry.into(),
+    })
 }

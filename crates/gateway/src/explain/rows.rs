@@ -1,7 +1,9 @@
 //! The lines of an explanation, as they are serialized.
 
 use narthex_decision::{Decision, HeaderPatch, Match, Requirement};
-use narthex_directory::{Change, Desired, DesiredTags, GrantSource, Membership, NearMiss, ScopedRole, SyncPlan, SyncPolicy};
+use narthex_directory::{
+    Change, Desired, DesiredTags, GrantSource, Membership, NearMiss, ScopedRole, SyncPlan, SyncPolicy,
+};
 use narthex_mapping::{Gave, PreviewRow};
 use narthex_token::{KeyMatch, Outcome, Step};
 use serde::Serialize;
@@ -35,7 +37,10 @@ pub struct KeyRow {
 
 impl From<&KeyMatch> for KeyRow {
     fn from(key: &KeyMatch) -> Self {
-        Self { kid: key.kid().map(str::to_owned), matched_by: key.matched_by().to_string() }
+        Self {
+            kid: key.kid().map(str::to_owned),
+            matched_by: key.matched_by().to_string(),
+        }
     }
 }
 
@@ -63,7 +68,14 @@ impl From<&Step> for StepRow {
             Outcome::Failed(error) => ("failed", error.to_string(), Some(error.reason())),
             Outcome::NotTried => ("not_tried", "an earlier rule failed".to_owned(), None),
         };
-        Self { rule: step.rule.to_string(), outcome, expected: step.expected.clone(), found: step.found.clone(), detail, reason }
+        Self {
+            rule: step.rule.to_string(),
+            outcome,
+            expected: step.expected.clone(),
+            found: step.found.clone(),
+            detail,
+            reason,
+        }
     }
 }
 
@@ -100,7 +112,14 @@ impl From<&PreviewRow> for IdentityRow {
             O::Skipped(breach) => ("skipped", None, Some(breach.clone())),
             O::Refused { message, .. } => ("refused", None, Some(message.clone())),
         };
-        Self { field: row.field.to_string(), template: row.source.clone(), gave, outcome, value, problem: failure.or(problem) }
+        Self {
+            field: row.field.to_string(),
+            template: row.source.clone(),
+            gave,
+            outcome,
+            value,
+            problem: failure.or(problem),
+        }
     }
 }
 
@@ -115,12 +134,24 @@ pub struct TagRow {
 
 /// What each tag of a token met.
 pub(super) fn tags(desired: &Desired, plan: &SyncPlan, policy: &SyncPolicy) -> Vec<TagRow> {
-    let DesiredTags::Exactly(tags) = &desired.tags else { return Vec::new() };
+    let DesiredTags::Exactly(tags) = &desired.tags else {
+        return Vec::new();
+    };
     tags.iter()
         .map(|tag| {
-            let platform = policy.platform_admin_tags.contains(tag).then(|| "platform admin".to_owned());
-            let organizations = plan.tag_matches.iter().filter(|met| met.tag == *tag).map(|met| format!("{} of {}", met.role, met.organization.name));
-            TagRow { tag: tag.clone(), gives: platform.into_iter().chain(organizations).collect() }
+            let platform = policy
+                .platform_admin_tags
+                .contains(tag)
+                .then(|| "platform admin".to_owned());
+            let organizations = plan
+                .tag_matches
+                .iter()
+                .filter(|met| met.tag == *tag)
+                .map(|met| format!("{} of {}", met.role, met.organization.name));
+            TagRow {
+                tag: tag.clone(),
+                gives: platform.into_iter().chain(organizations).collect(),
+            }
         })
         .collect()
 }
@@ -138,7 +169,14 @@ pub struct NearMissRow {
 
 impl From<&NearMiss> for NearMissRow {
     fn from(miss: &NearMiss) -> Self {
-        Self { tag: miss.tag.clone(), listed: miss.listed.clone(), organization: miss.organization.as_ref().map(|organization| organization.name.to_string()) }
+        Self {
+            tag: miss.tag.clone(),
+            listed: miss.listed.clone(),
+            organization: miss
+                .organization
+                .as_ref()
+                .map(|organization| organization.name.to_string()),
+        }
     }
 }
 
@@ -176,7 +214,11 @@ impl From<&Change> for ChangeRow {
             from: (!diff.from.is_null()).then(|| shown(&diff.from)),
             to: shown(&diff.to),
         });
-        Self { action: change.action(), summary: summary(change), fields: fields.collect() }
+        Self {
+            action: change.action(),
+            summary: summary(change),
+            fields: fields.collect(),
+        }
     }
 }
 
@@ -222,7 +264,11 @@ pub struct MembershipRow {
 
 impl From<&Membership> for MembershipRow {
     fn from(membership: &Membership) -> Self {
-        Self { name: membership.name.to_string(), role: membership.role.to_string(), status: membership.status.to_string() }
+        Self {
+            name: membership.name.to_string(),
+            role: membership.role.to_string(),
+            status: membership.status.to_string(),
+        }
     }
 }
 
@@ -265,12 +311,18 @@ impl RequestRow {
     pub(super) fn undecided(runtime: &Runtime, request: &ExplainedRequest) -> Self {
         let matched = narthex_decision::RequestPath::parse(request.path.as_bytes())
             .ok()
-            .and_then(|path| runtime.routes.find(&request.method, request.host.as_deref(), path, None));
+            .and_then(|path| {
+                runtime
+                    .routes
+                    .find(&request.method, request.host.as_deref(), path, None)
+            });
         Self {
             method: request.method.to_string(),
             path: request.path.clone(),
             organization: matched.and_then(|matched| matched.organization.map(str::to_owned)),
-            requires: matched.map_or_else(Vec::new, |matched| matched.route.spec.require.iter().map(Requirement::to_string).collect()),
+            requires: matched.map_or_else(Vec::new, |matched| {
+                matched.route.spec.require.iter().map(Requirement::to_string).collect()
+            }),
             route: matched.map(|matched| matched.route.spec.paths.clone()),
             decision: if matched.is_some() { "undecided" } else { "deny" },
             satisfied: None,
@@ -280,6 +332,10 @@ impl RequestRow {
 
 /// The headers of a patch, for showing.
 pub(super) fn headers(patch: &HeaderPatch) -> Vec<FieldRow> {
-    let shown = patch.headers().iter().map(|(name, value)| FieldRow { name: name.to_string(), from: None, to: String::from_utf8_lossy(value.as_bytes()).into_owned() });
+    let shown = patch.headers().iter().map(|(name, value)| FieldRow {
+        name: name.to_string(),
+        from: None,
+        to: String::from_utf8_lossy(value.as_bytes()).into_owned(),
+    });
     shown.collect()
 }

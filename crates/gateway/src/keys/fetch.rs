@@ -63,7 +63,7 @@ impl std::fmt::Debug for ProxyUrl {
 }
 
 /// The bounds of one fetch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchLimits {
     /// From the first byte of the question to the last of the answer, discovery included.
     pub total: Duration,
@@ -71,6 +71,8 @@ pub struct FetchLimits {
     pub connect: Duration,
     /// The most bytes of a body that are read.
     pub body_bytes: usize,
+    /// The most keys of a set that are looked at.
+    pub keys: usize,
 }
 
 impl Default for FetchLimits {
@@ -79,6 +81,7 @@ impl Default for FetchLimits {
             total: Duration::from_secs(5),
             connect: Duration::from_secs(3),
             body_bytes: 512 * 1024,
+            keys: 100,
         }
     }
 }
@@ -329,9 +332,14 @@ fn certificate_problem(error: &(dyn std::error::Error + 'static)) -> Option<Stri
     })
 }
 
-fn setup(error: &dyn std::error::Error) -> FetchError {
+/// The outermost text of the client's errors says little; the innermost says what happened.
+fn setup(error: &(dyn std::error::Error + 'static)) -> FetchError {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
     FetchError::Setup {
-        cause: error.to_string(),
+        cause: innermost.to_string(),
     }
 }
 

@@ -56,7 +56,6 @@ async fn fly(mut unreported: Unreported) {
     let read = fetched.reader.read(inner.edges.clock.now_ms()).await;
     let parsed = read.and_then(|answer| fetched.reader.parse(&answer.body).map(|keys| (keys, answer)));
     let duration = begun.elapsed();
-    let usable_count = parsed.as_ref().map_or(0, |(keys, _)| keys.usable_count());
     tell(&inner, &parsed, duration);
     let (outcome, kind, body) = match parsed {
         Ok((
@@ -79,6 +78,10 @@ async fn fly(mut unreported: Unreported) {
     };
     let landed = inner.landed(unreported.id, outcome);
     unreported.reported = true;
+    let snapshot = inner.published.load_full();
+    let usable_count = snapshot
+        .keys(inner.edges.clock.now_ms())
+        .map_or(0, |keys| keys.usable_count());
     if let Some(observer) = &inner.edges.observer {
         let event = FetchEvent {
             issuer: &inner.issuer,

@@ -22,7 +22,7 @@ use super::store::KeySetStore;
 use crate::Clock;
 
 /// How the keys of an issuer are kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeySettings {
     /// The numbers of the state machine. `refresh_ahead_percent` is moved by up to five either way
     /// for each issuer, so that nodes and issuers do not all fetch at once.
@@ -165,13 +165,12 @@ impl fmt::Debug for IssuerKeys {
 
 impl IssuerKeys {
     /// The keys of `issuer`, its configured name. Asks nobody yet: see [`IssuerKeys::keep_fresh`].
-    pub fn new(issuer: impl Into<String>, source: KeySource, edges: KeyEdges, mut settings: KeySettings) -> Self {
+    pub fn new(issuer: impl Into<String>, source: KeySource, edges: KeyEdges, settings: KeySettings) -> Self {
         let issuer = issuer.into();
-        settings.cache.refresh_ahead_percent = jittered(settings.cache.refresh_ahead_percent, &issuer);
         let (published, fetched) = match Reader::new(&source, &edges.names, settings.fetch) {
             Err(fixed) => (fixed, None),
             Ok(reader) => {
-                let cache = KeyCache::new(settings.cache.clone());
+                let cache = KeyCache::new(spread(&settings, &issuer));
                 let published = cache.snapshot();
                 let fetched = FetchedKeys {
                     reader,
@@ -196,6 +195,16 @@ impl IssuerKeys {
     /// The issuer's configured name.
     pub fn issuer(&self) -> &str {
         &self.0.issuer
+    }
+
+    /// Whether a reload may go on with these keys: the source and the settings are the same. Fixed keys are never kept.
+    pub fn keeps(&self, source: &KeySource, settings: &KeySettings) -> bool {
+        self.0.source.is_same(source)
+            && self
+                .0
+                .fetched
+                .as_ref()
+                .is_some_and(|fetched| fetched.settings == *settings)
     }
 
     /// Where the keys come from.
@@ -320,7 +329,7 @@ impl IssuerKeys {
                 }) => return next_ms,
                 Some(Tick { fetch: Some(id), .. }) => {
                     flight::begin(&self.0, id);
-                    flight::ended(fetched, id, fetched.settings.wait).await;
+                    flight::ended(fetched, id, fetched.settings.fetch.total.saturating_add(GRACE)).await;
                 }
             }
         }
@@ -392,7 +401,7 @@ impl IssuerKeys {
         };
         let limits = KeySetLimits {
             bytes_max: fetched.settings.fetch.body_bytes,
-            ..KeySetLimits::default()
+            keys_max: fetched.settings.fetch.keys,
         };
         let Ok(keys) = KeySet::from_jwks(&stored.body, &limits) else {
             return tracing::warn!(issuer, "the last good key set in the store is no key set");
@@ -440,12 +449,25 @@ fn may_be_mended(error: &VerifyError) -> bool {
     error.is_key_miss() || matches!(error, VerifyError::KeysUnavailable { .. })
 }
 
-/// A little earlier or later for each issuer of each process.
-fn jittered(percent: u8, issuer: &str) -> u8 {
-    let spread = u8::try_from(RandomState::new().hash_one(issuer) % 11).unwrap_or(5);
-    percent.saturating_add(spread).saturating_sub(5).clamp(1, 100)
+/// The numbers of the state machine for one issuer: its refresh a little earlier or later than others', and no fetch
+/// given up that may still be running.
+fn spread(settings: &KeySettings, issuer: &str) -> CacheSettings {
+    let by = u8::try_from(RandomState::new().hash_one(issuer) % 11).unwrap_or(5);
+    let percent = settings
+        .cache
+        .refresh_ahead_percent
+        .saturating_add(by)
+        .saturating_sub(5);
+    let fetch_ms = i64::try_from(settings.fetch.total.saturating_add(GRACE).as_millis()).unwrap_or(i64::MAX);
+    CacheSettings {
+        refresh_ahead_percent: percent.clamp(1, 100),
+        fetch_ms_max: settings.cache.fetch_ms_max.max(fetch_ms),
+        ..settings.cache.clone()
+    }
 }
 
 /// How often a token is verified at most. Three covers the longest way there is: without its key,
 /// with the set of a fetch that was already under way, with the set fetched for it.
 const ROUNDS: u32 = 4;
+/// What parsing a set and a busy machine may add to the time of a fetch.
+const GRACE: Duration = Duration::from_secs(5);

@@ -264,7 +264,7 @@ impl Reader {
     pub(super) fn parse(&self, body: &[u8]) -> Result<KeySet, FetchError> {
         let limits = KeySetLimits {
             bytes_max: self.limits.body_bytes,
-            ..KeySetLimits::default()
+            keys_max: self.limits.keys,
         };
         KeySet::from_jwks(body, &limits).map_err(|problem| FetchError::KeySet {
             source_of_keys: self.place(),
@@ -340,7 +340,12 @@ async fn locate(fetcher: &Fetcher, document: &KeyUrl, issuer: &str, now_ms: i64)
     // SECURITY: a document that speaks for another issuer must not hand us its keys.
     // SPEC: OpenID Connect Discovery 1.0, 4.3.
     if found.issuer != issuer {
-        let found = found.issuer.chars().take(SHOWN_CHARS).collect();
+        let found = found
+            .issuer
+            .chars()
+            .filter(|shown| !shown.is_control())
+            .take(SHOWN_CHARS)
+            .collect();
         return Err(unusable(DiscoveryProblem::OtherIssuer {
             configured: issuer.to_owned(),
             found,

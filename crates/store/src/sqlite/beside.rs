@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use narthex_directory::{
-    ApiKey, ApiKeyId, AssertionKey, By, Change, Logo, NewOrganization, Noted, OrganizationId,
-    Origin, SavedKeySet, SecretHash, StoreError, rules,
+    ApiKey, ApiKeyId, AssertionKey, By, Change, Logo, NewOrganization, Noted, OrganizationId, Origin, SavedKeySet,
+    SecretHash, StoreError, rules,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -17,9 +17,7 @@ use super::writer::Tx;
 /// All numbers that other processes may have moved.
 pub(super) fn counters(connection: &Connection) -> Outcome<Vec<(i64, u64)>> {
     let mut statement = connection.prepare_cached("SELECT id, version FROM change_counters")?;
-    let counters = statement.query_map([], |row| {
-        Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
-    })?;
+    let counters = statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs())))?;
     Ok(counters.collect::<Result<_, _>>()?)
 }
 
@@ -48,11 +46,7 @@ pub(super) fn write_noted(tx: &Tx<'_>, noted: &Noted) -> Outcome<()> {
 }
 
 /// What makes the declared organizations so.
-pub(super) fn declare(
-    tx: &Tx<'_>,
-    declared: Vec<NewOrganization>,
-    at_ms: i64,
-) -> Outcome<Vec<Change>> {
+pub(super) fn declare(tx: &Tx<'_>, declared: Vec<NewOrganization>, at_ms: i64) -> Outcome<Vec<Change>> {
     let mut changes = Vec::new();
     let mut names = HashSet::new();
     for new in declared {
@@ -75,8 +69,7 @@ pub(super) fn declare(
 }
 
 pub(super) fn logo(connection: &Connection, organization: OrganizationId) -> Outcome<Option<Logo>> {
-    let mut statement = connection
-        .prepare_cached("SELECT bytes FROM organization_logos WHERE organization_id = ?1")?;
+    let mut statement = connection.prepare_cached("SELECT bytes FROM organization_logos WHERE organization_id = ?1")?;
     let bytes: Option<Vec<u8>> = statement
         .query_row([organization.to_string()], |row| row.get(0))
         .optional()?;
@@ -114,23 +107,19 @@ pub(super) fn create_api_key(tx: &Tx<'_>, key: &ApiKey) -> Outcome<()> {
 }
 
 pub(super) fn api_key(connection: &Connection, hash: SecretHash) -> Outcome<Option<ApiKey>> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT {API_KEY} FROM api_keys k WHERE k.hash = ?1"
-    ))?;
+    let mut statement = connection.prepare_cached(&format!("SELECT {API_KEY} FROM api_keys k WHERE k.hash = ?1"))?;
     let mut found = statement.query([&hash.0[..]])?;
     found.next()?.map(rows::api_key).transpose()
 }
 
 /// Gives the key as it is now, if it was still open.
 pub(super) fn revoke_api_key(tx: &Tx<'_>, key: ApiKeyId, at_ms: i64) -> Outcome<Option<ApiKey>> {
-    let mut statement = tx.prepare_cached(
-        "UPDATE api_keys SET revoked_at_ms = ?2 WHERE id = ?1 AND revoked_at_ms IS NULL",
-    )?;
+    let mut statement =
+        tx.prepare_cached("UPDATE api_keys SET revoked_at_ms = ?2 WHERE id = ?1 AND revoked_at_ms IS NULL")?;
     if statement.execute(params![key.to_string(), at_ms])? == 0 {
         return Ok(None);
     }
-    let mut statement =
-        tx.prepare_cached(&format!("SELECT {API_KEY} FROM api_keys k WHERE k.id = ?1"))?;
+    let mut statement = tx.prepare_cached(&format!("SELECT {API_KEY} FROM api_keys k WHERE k.id = ?1"))?;
     let mut found = statement.query([key.to_string()])?;
     found.next()?.map(rows::api_key).transpose()
 }
@@ -186,9 +175,8 @@ pub(super) fn rotate_assertion_key(
 }
 
 pub(super) fn key_sets(connection: &Connection) -> Outcome<Vec<SavedKeySet>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT issuer, source, body, fetched_at_ms FROM key_sets ORDER BY issuer",
-    )?;
+    let mut statement =
+        connection.prepare_cached("SELECT issuer, source, body, fetched_at_ms FROM key_sets ORDER BY issuer")?;
     let mut found = statement.query([])?;
     let mut sets = Vec::new();
     while let Some(row) = found.next()? {
@@ -209,11 +197,6 @@ pub(super) fn save_key_set(tx: &Tx<'_>, set: &SavedKeySet) -> Outcome<()> {
          ON CONFLICT (issuer) DO UPDATE SET source = excluded.source, body = excluded.body, \
          fetched_at_ms = excluded.fetched_at_ms",
     )?;
-    statement.execute(params![
-        set.issuer.as_str(),
-        set.source,
-        set.body,
-        set.fetched_at_ms
-    ])?;
+    statement.execute(params![set.issuer.as_str(), set.source, set.body, set.fetched_at_ms])?;
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! Writing: the eight changes, their audit events, and the numbers that move.
 
 use narthex_directory::{
-    Actor, AuditEvent, By, Change, Grant, Moves, Organization, OrganizationId, StoreError, Stripe,
-    Team, Touch, User, UserId, fold,
+    Actor, AuditEvent, By, Change, Grant, Moves, Organization, OrganizationId, StoreError, Stripe, Team, Touch, User,
+    UserId, fold,
 };
 use rusqlite::{OptionalExtension, params};
 
@@ -22,8 +22,7 @@ pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change], by: &By) -> Outcome<()>
     for user in &moves.users {
         let edited = |change: &Change| matches!(change, Change::UpdateUser { after, .. } if after.id == *user);
         if !changes.iter().any(edited) {
-            let mut statement =
-                tx.prepare_cached("UPDATE users SET version = version + 1 WHERE id = ?1")?;
+            let mut statement = tx.prepare_cached("UPDATE users SET version = version + 1 WHERE id = ?1")?;
             statement.execute([user.to_string()])?;
         }
         tx.move_stripe(Stripe::of(*user))?;
@@ -53,44 +52,35 @@ fn make(tx: &Tx<'_>, change: &Change) -> Outcome<()> {
 
 /// Which constraint a change breaks. Asked for afterwards, in one order, so that every store gives the same answer.
 fn broken(tx: &Tx<'_>, change: &Change) -> Outcome<StoreError> {
-    let taken = |sql: &str, values: [&str; 3]| -> Outcome<bool> {
-        Ok(tx.prepare_cached(sql)?.exists(values)?)
-    };
+    let taken = |sql: &str, values: [&str; 3]| -> Outcome<bool> { Ok(tx.prepare_cached(sql)?.exists(values)?) };
     let exists = |what, field| Ok(StoreError::AlreadyExists { what, field });
     match change {
         Change::CreateUser(user) | Change::UpdateUser { after: user, .. } => {
             let sql = "SELECT 1 FROM users WHERE realm = ?1 AND external_id = ?2 AND id <> ?3";
-            match taken(
+            if taken(
                 sql,
-                [
-                    user.realm.as_str(),
-                    user.external_id.as_str(),
-                    &user.id.to_string(),
-                ],
+                [user.realm.as_str(), user.external_id.as_str(), &user.id.to_string()],
             )? {
-                true => exists("user", "external_id"),
-                false => exists("user", "username"),
+                exists("user", "external_id")
+            } else {
+                exists("user", "username")
             }
         }
         Change::CreateOrganization(after) | Change::UpdateOrganization { after, .. } => {
-            let mut statement =
-                tx.prepare_cached("SELECT 1 FROM organizations WHERE name = ?1 AND id <> ?2")?;
-            match statement.exists([after.name.as_str(), &after.id.to_string()])? {
-                true => exists("organization", "name"),
-                false => exists("organization", "external_id"),
+            let mut statement = tx.prepare_cached("SELECT 1 FROM organizations WHERE name = ?1 AND id <> ?2")?;
+            if statement.exists([after.name.as_str(), &after.id.to_string()])? {
+                exists("organization", "name")
+            } else {
+                exists("organization", "external_id")
             }
         }
         Change::CreateTeam(team) | Change::UpdateTeam { after: team, .. } => {
             let external_id = team.external_id.as_ref().map_or("", |id| id.as_str());
             let sql = "SELECT 1 FROM teams WHERE realm = ?1 AND external_id = ?2 AND id <> ?3";
-            match taken(
-                sql,
-                [team.realm.as_str(), external_id, &team.id.to_string()],
-            )? {
-                true => exists("team", "external_id"),
-                false => Ok(StoreError::NotFound {
-                    what: "organization",
-                }),
+            if taken(sql, [team.realm.as_str(), external_id, &team.id.to_string()])? {
+                exists("team", "external_id")
+            } else {
+                Ok(StoreError::NotFound { what: "organization" })
             }
         }
         Change::OpenGrant(grant) => {
@@ -191,7 +181,10 @@ fn create_organization(tx: &Tx<'_>, organization: &Organization) -> Outcome<()> 
         organization.name.as_str(),
         organization.label,
         organization.realm.as_str(),
-        organization.external_id.as_ref().map(|id| id.as_str()),
+        organization
+            .external_id
+            .as_ref()
+            .map(narthex_directory::ExternalId::as_str),
         organization.details.contact_name,
         organization.details.contact_email,
         organization.details.website,
@@ -222,7 +215,7 @@ fn update_organization(tx: &Tx<'_>, before: &Organization, after: &Organization)
         integer(before.version),
         after.name.as_str(),
         after.label,
-        after.external_id.as_ref().map(|id| id.as_str()),
+        after.external_id.as_ref().map(narthex_directory::ExternalId::as_str),
         after.details.contact_name,
         after.details.contact_email,
         after.details.website,
@@ -238,8 +231,7 @@ fn update_organization(tx: &Tx<'_>, before: &Organization, after: &Organization)
     ])?;
     one(rows)?;
     if after.tags != before.tags {
-        let mut statement =
-            tx.prepare_cached("DELETE FROM organization_tags WHERE organization_id = ?1")?;
+        let mut statement = tx.prepare_cached("DELETE FROM organization_tags WHERE organization_id = ?1")?;
         statement.execute([after.id.to_string()])?;
         index_tags(tx, after)?;
     }
@@ -252,13 +244,7 @@ fn index_tags(tx: &Tx<'_>, organization: &Organization) -> Outcome<()> {
     )?;
     for (tag, role) in organization.tags.roles() {
         let (realm, id) = (organization.realm.as_str(), organization.id.to_string());
-        statement.execute(params![
-            realm,
-            tag.as_str(),
-            id,
-            role.as_str(),
-            fold(tag.as_str())
-        ])?;
+        statement.execute(params![realm, tag.as_str(), id, role.as_str(), fold(tag.as_str())])?;
     }
     Ok(())
 }
@@ -272,7 +258,7 @@ fn create_team(tx: &Tx<'_>, team: &Team) -> Outcome<()> {
         team.id.to_string(),
         team.realm.as_str(),
         team.organization.map(|id| id.to_string()),
-        team.external_id.as_ref().map(|id| id.as_str()),
+        team.external_id.as_ref().map(narthex_directory::ExternalId::as_str),
         team.name,
         team.created_at_ms,
         team.updated_at_ms,
@@ -290,7 +276,7 @@ fn update_team(tx: &Tx<'_>, before: &Team, after: &Team) -> Outcome<()> {
         after.id.to_string(),
         integer(before.version),
         after.organization.map(|id| id.to_string()),
-        after.external_id.as_ref().map(|id| id.as_str()),
+        after.external_id.as_ref().map(narthex_directory::ExternalId::as_str),
         after.name,
         after.updated_at_ms,
     ])?;
@@ -329,11 +315,7 @@ fn close_grant(tx: &Tx<'_>, grant: &Grant) -> Outcome<()> {
     let mut statement = tx.prepare_cached(
         "UPDATE grants SET revoked_at_ms = ?2, revoked_why = ?3 WHERE id = ?1 AND revoked_at_ms IS NULL",
     )?;
-    one(statement.execute(params![
-        grant.id.to_string(),
-        grant.revoked_at_ms,
-        grant.revoked_why
-    ])?)
+    one(statement.execute(params![grant.id.to_string(), grant.revoked_at_ms, grant.revoked_why])?)
 }
 
 /// A record that is not at the version the change was made from is somebody else's by now.
@@ -372,9 +354,8 @@ pub(super) fn record(tx: &Tx<'_>, event: &AuditEvent) -> Outcome<()> {
 
 /// Writes when a user was last seen.
 pub(super) fn see(tx: &Tx<'_>, touch: &Touch) -> Outcome<()> {
-    let mut statement = tx.prepare_cached(
-        "UPDATE users SET last_seen_at_ms = max(coalesce(last_seen_at_ms, ?2), ?2) WHERE id = ?1",
-    )?;
+    let mut statement =
+        tx.prepare_cached("UPDATE users SET last_seen_at_ms = max(coalesce(last_seen_at_ms, ?2), ?2) WHERE id = ?1")?;
     statement.execute(params![touch.user.to_string(), touch.at_ms])?;
     Ok(())
 }
@@ -418,7 +399,7 @@ pub(super) fn note_issuer(
 }
 
 /// Versions count up from one and never come near the end of either type.
-fn integer(version: u64) -> i64 {
+pub(super) fn integer(version: u64) -> i64 {
     i64::try_from(version).unwrap_or(i64::MAX)
 }
 
@@ -426,26 +407,19 @@ fn integer(version: u64) -> i64 {
 pub(super) fn version_of(tx: &Tx<'_>, user: UserId) -> Outcome<Option<u64>> {
     let mut statement = tx.prepare_cached("SELECT version FROM users WHERE id = ?1")?;
     Ok(statement
-        .query_row([user.to_string()], |row| {
-            row.get::<_, i64>(0).map(i64::unsigned_abs)
-        })
+        .query_row([user.to_string()], |row| row.get::<_, i64>(0).map(i64::unsigned_abs))
         .optional()?)
 }
 
 /// A counter's number.
 pub(super) fn counter(connection: &rusqlite::Connection, id: i64) -> Outcome<u64> {
-    let mut statement =
-        connection.prepare_cached("SELECT version FROM change_counters WHERE id = ?1")?;
+    let mut statement = connection.prepare_cached("SELECT version FROM change_counters WHERE id = ?1")?;
     let number: Option<i64> = statement.query_row([id], |row| row.get(0)).optional()?;
     Ok(number.map_or(0, i64::unsigned_abs))
 }
 
 /// Sets or removes a logo's bytes.
-pub(super) fn keep_logo(
-    tx: &Tx<'_>,
-    organization: OrganizationId,
-    bytes: Option<&[u8]>,
-) -> Outcome<()> {
+pub(super) fn keep_logo(tx: &Tx<'_>, organization: OrganizationId, bytes: Option<&[u8]>) -> Outcome<()> {
     let id = organization.to_string();
     match bytes {
         Some(bytes) => tx

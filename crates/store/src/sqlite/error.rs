@@ -1,4 +1,4 @@
-//! From SQLite's errors to the directory's.
+//! From `SQLite`'s errors to the directory's.
 
 use std::fmt::Display;
 
@@ -12,7 +12,7 @@ pub(super) enum Fault {
     Store(StoreError),
     /// A constraint does not hold: who writes finds out which.
     Constraint,
-    /// SQLite failed.
+    /// `SQLite` failed.
     Sqlite(rusqlite::Error),
 }
 
@@ -43,7 +43,7 @@ impl From<Fault> for StoreError {
     }
 }
 
-/// SQLite's messages name files, tables and columns, never values.
+/// `SQLite`'s messages name files, tables and columns, never values.
 pub(super) fn unavailable(error: impl Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }

@@ -1,28 +1,28 @@
 //! Listings: filters as optional parameters, order and cursor by the last key.
 
 use narthex_directory::{
-    Answer, ApiKey, Carrier, Cursor, EventFilter, EventOrder, Grant, GrantFilter, GrantsWhen,
-    Listing, Member, Organization, OrganizationFilter, Page, PlatformRole, RecordedEvent, Scope,
-    SeenTag, Team, TeamFilter, User, UserEntry, UserFilter, rules,
+    Answer, ApiKey, Carrier, Cursor, EventFilter, EventOrder, Grant, GrantFilter, GrantsWhen, Listing, Member,
+    Organization, OrganizationFilter, Page, PlatformRole, RecordedEvent, Scope, SeenTag, Team, TeamFilter, User,
+    UserEntry, UserFilter, rules,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, ToSql, params};
 
 use super::error::{Outcome, corrupt};
 use super::rows::{
-    self, API_KEY, Columns, EVENT, GRANT, ORGANIZATION, TEAM, USER, USER_COLUMNS, scope_columns,
-    texts_from_json, texts_to_json,
+    self, API_KEY, Columns, EVENT, GRANT, ORGANIZATION, TEAM, USER, USER_COLUMNS, scope_columns, texts_from_json,
+    texts_to_json,
 };
 
 /// A query put together from the conditions that are asked for. Only text of this file becomes SQL; values are
 /// always parameters.
-struct Query {
+pub(super) struct Query {
     sql: String,
     values: Vec<Value>,
 }
 
 impl Query {
-    fn new(select: &str) -> Self {
+    pub(super) fn new(select: &str) -> Self {
         Self {
             sql: format!("{select} WHERE true"),
             values: Vec::new(),
@@ -30,7 +30,7 @@ impl Query {
     }
 
     /// A condition on one value, which it names `?`.
-    fn and(&mut self, condition: &str, value: Option<impl Into<Value>>) {
+    pub(super) fn and(&mut self, condition: &str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
             self.values.push(value.into());
             self.push(&condition.replace('?', &format!("?{}", self.values.len())));
@@ -42,28 +42,22 @@ impl Query {
         self.sql.push_str(condition);
     }
 
-    fn after(&mut self, column: &str, page: &Page) {
+    pub(super) fn after(&mut self, column: &str, page: &Page) {
         self.and(
             &format!("{column} > ?"),
             page.cursor().map(|cursor| cursor.as_str().to_owned()),
         );
     }
 
-    fn list<T>(
-        mut self,
+    pub(super) fn list<T>(
+        self,
         connection: &Connection,
         order: &str,
         page: &Page,
         read: impl Fn(&Row<'_>) -> Outcome<T>,
     ) -> Outcome<Vec<T>> {
-        self.sql
-            .push_str(&format!(" ORDER BY {order} LIMIT {}", page.limit() + 1));
-        collect(
-            connection,
-            &self.sql,
-            rusqlite::params_from_iter(self.values),
-            read,
-        )
+        let sql = format!("{} ORDER BY {order} LIMIT {}", self.sql, page.limit() + 1);
+        collect(connection, &sql, rusqlite::params_from_iter(self.values), read)
     }
 }
 
@@ -117,26 +111,17 @@ pub(super) fn user(connection: &Connection, id: &str) -> Outcome<Option<UserEntr
     Ok(collect(connection, &sql, [id], entry)?.pop())
 }
 
-pub(super) fn users(
-    connection: &Connection,
-    filter: &UserFilter,
-    page: &Page,
-) -> Outcome<Listing<UserEntry>> {
+pub(super) fn users(connection: &Connection, filter: &UserFilter, page: &Page) -> Outcome<Listing<UserEntry>> {
     let mut query = Query::new(&format!("SELECT {USER}, {PLATFORM_ROLE} FROM users u"));
     query.and("u.realm = ?", text(filter.realm.as_ref()));
     query.and("u.external_id = ?", filter.external_id.clone());
     query.and("u.username = ?", filter.username.clone());
     query.and("u.email = ?", filter.email.clone());
     let q = filter.q.as_ref().map(|q| q.to_ascii_lowercase());
-    query.and(
-        &holds(&["u.username", "u.external_id", "u.email", "u.name"]),
-        q,
-    );
+    query.and(&holds(&["u.username", "u.external_id", "u.email", "u.name"]), q);
     query.after("u.id", page);
     let items = query.list(connection, "u.id", page, entry)?;
-    Ok(Listing::cut(items, page, |entry: &UserEntry| {
-        entry.user.id.to_string()
-    }))
+    Ok(Listing::cut(items, page, |entry: &UserEntry| entry.user.id.to_string()))
 }
 
 pub(super) fn organizations(
@@ -147,8 +132,7 @@ pub(super) fn organizations(
     let mut query = Query::new(&format!("SELECT {ORGANIZATION} FROM organizations o"));
     query.and("o.realm = ?", text(filter.realm.as_ref()));
     query.and("o.external_id = ?", filter.external_id.clone());
-    let listing =
-        "EXISTS (SELECT 1 FROM organization_tags x WHERE x.organization_id = o.id AND x.tag = ?)";
+    let listing = "EXISTS (SELECT 1 FROM organization_tags x WHERE x.organization_id = o.id AND x.tag = ?)";
     query.and(listing, filter.tag.clone());
     query.and(
         &holds(&["o.name", "o.label"]),
@@ -163,18 +147,12 @@ pub(super) fn organizations(
 
 /// The organizations that the configuration declares.
 pub(super) fn declared(connection: &Connection) -> Outcome<Vec<Organization>> {
-    let sql = format!(
-        "SELECT {ORGANIZATION} FROM organizations o WHERE o.origin = 'config' ORDER BY o.id"
-    );
+    let sql = format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.origin = 'config' ORDER BY o.id");
     collect(connection, &sql, [], rows::organization)
 }
 
 /// One organization by its id or its name.
-pub(super) fn organization(
-    connection: &Connection,
-    column: Key,
-    value: &str,
-) -> Outcome<Option<Organization>> {
+pub(super) fn organization(connection: &Connection, column: Key, value: &str) -> Outcome<Option<Organization>> {
     let sql = match column {
         Key::Id => format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.id = ?1"),
         Key::Name => format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.name = ?1"),
@@ -196,17 +174,10 @@ pub(super) fn team(connection: &Connection, id: &str) -> Outcome<Option<Team>> {
         .flatten())
 }
 
-pub(super) fn teams(
-    connection: &Connection,
-    filter: &TeamFilter,
-    page: &Page,
-) -> Outcome<Listing<Team>> {
+pub(super) fn teams(connection: &Connection, filter: &TeamFilter, page: &Page) -> Outcome<Listing<Team>> {
     let mut query = Query::new(&format!("SELECT {TEAM} FROM teams t"));
     query.and("t.realm = ?", text(filter.realm.as_ref()));
-    query.and(
-        "t.organization_id = ?",
-        filter.organization.map(|id| id.to_string()),
-    );
+    query.and("t.organization_id = ?", filter.organization.map(|id| id.to_string()));
     query.and("t.external_id = ?", filter.external_id.clone());
     query.after("t.id", page);
     let items = query.list(connection, "t.id", page, |row| rows::team(row, 0))?;
@@ -217,11 +188,7 @@ pub(super) fn teams(
     ))
 }
 
-pub(super) fn grants(
-    connection: &Connection,
-    filter: &GrantFilter,
-    page: &Page,
-) -> Outcome<Listing<Grant>> {
+pub(super) fn grants(connection: &Connection, filter: &GrantFilter, page: &Page) -> Outcome<Listing<Grant>> {
     let mut query = Query::new(&format!("SELECT {GRANT} FROM grants g"));
     query.and("g.user_id = ?", filter.user.map(|id| id.to_string()));
     match filter.scope {
@@ -234,30 +201,18 @@ pub(super) fn grants(
         GrantsWhen::Open => query.push("g.revoked_at_ms IS NULL"),
         GrantsWhen::AsOf(at_ms) => {
             query.and("g.granted_at_ms <= ?", Some(at_ms));
-            query.and(
-                "(g.revoked_at_ms IS NULL OR g.revoked_at_ms > ?)",
-                Some(at_ms),
-            );
-            query.and(
-                "(g.lapses_at_ms IS NULL OR g.lapses_at_ms > ?)",
-                Some(at_ms),
-            );
+            query.and("(g.revoked_at_ms IS NULL OR g.revoked_at_ms > ?)", Some(at_ms));
+            query.and("(g.lapses_at_ms IS NULL OR g.lapses_at_ms > ?)", Some(at_ms));
         }
         GrantsWhen::Ever => {}
     }
     query.after("g.id", page);
     let items = query.list(connection, "g.id", page, |row| rows::grant(row, 0))?;
-    Ok(Listing::cut(items, page, |grant: &Grant| {
-        grant.id.to_string()
-    }))
+    Ok(Listing::cut(items, page, |grant: &Grant| grant.id.to_string()))
 }
 
 /// A user's open manual grant on a scope.
-pub(super) fn manual_grant(
-    connection: &Connection,
-    user: &str,
-    scope: Scope,
-) -> Outcome<Option<Grant>> {
+pub(super) fn manual_grant(connection: &Connection, user: &str, scope: Scope) -> Outcome<Option<Grant>> {
     let (organization, team) = scope_columns(scope);
     let sql = format!(
         "SELECT {GRANT} FROM grants g WHERE g.user_id = ?1 AND g.source = 'manual' AND g.revoked_at_ms IS NULL \
@@ -300,12 +255,7 @@ pub(super) fn lapsed(connection: &Connection, now_ms: i64, limit: usize) -> Outc
     )
 }
 
-pub(super) fn members(
-    connection: &Connection,
-    scope: Scope,
-    now_ms: i64,
-    page: &Page,
-) -> Outcome<Listing<Member>> {
+pub(super) fn members(connection: &Connection, scope: Scope, now_ms: i64, page: &Page) -> Outcome<Listing<Member>> {
     let on = match scope {
         Scope::Platform => "g.organization_id IS NULL AND g.team_id IS NULL AND ?1 IS NULL",
         Scope::Organization(_) => "g.organization_id = ?1",
@@ -322,9 +272,7 @@ pub(super) fn members(
     let limit = i64::try_from(page.limit() + 1).unwrap_or(i64::MAX);
     let values: [&dyn ToSql; 4] = [&scope_id, &now_ms, &after, &limit];
     let users = collect(connection, &sql, values, rows::user)?;
-    let sql = format!(
-        "SELECT {GRANT} FROM grants g WHERE {on} AND {counts} AND g.user_id = ?3 ORDER BY g.id"
-    );
+    let sql = format!("SELECT {GRANT} FROM grants g WHERE {on} AND {counts} AND g.user_id = ?3 ORDER BY g.id");
     let mut members = Vec::with_capacity(users.len());
     for user in users {
         let values = params![scope_id, now_ms, user.id.to_string()];
@@ -352,12 +300,7 @@ pub(super) fn carriers(
     let wanted = texts_to_json(tags.iter().map(String::as_str));
     let after = page.cursor().map_or("", Cursor::as_str);
     let limit = i64::try_from(page.limit() + 1).unwrap_or(i64::MAX);
-    let users: Vec<User> = collect(
-        connection,
-        &sql,
-        params![realm, after, wanted, limit],
-        rows::user,
-    )?;
+    let users: Vec<User> = collect(connection, &sql, params![realm, after, wanted, limit], rows::user)?;
     let mut carriers = Vec::with_capacity(users.len());
     for user in users {
         let sql = "SELECT i.tags FROM user_issuers i WHERE i.user_id = ?1 AND i.tags IS NOT NULL ORDER BY i.issuer";
@@ -365,11 +308,7 @@ pub(super) fn carriers(
             let json = Columns::of(row, "list of tags").text()?;
             texts_from_json(json).ok_or_else(|| corrupt("list of tags", "it is not JSON"))
         })?;
-        let mut tags: Vec<String> = lists
-            .into_iter()
-            .flatten()
-            .filter(|tag| !tag.is_empty())
-            .collect();
+        let mut tags: Vec<String> = lists.into_iter().flatten().filter(|tag| !tag.is_empty()).collect();
         tags.sort_unstable();
         tags.dedup();
         carriers.push(Carrier { user, tags });
@@ -386,23 +325,14 @@ pub(super) fn api_keys(connection: &Connection, page: &Page) -> Outcome<Listing<
     Ok(Listing::cut(items, page, |key: &ApiKey| key.id.to_string()))
 }
 
-pub(super) fn events(
-    connection: &Connection,
-    filter: &EventFilter,
-    page: &Page,
-) -> Outcome<Listing<RecordedEvent>> {
+pub(super) fn events(connection: &Connection, filter: &EventFilter, page: &Page) -> Outcome<Listing<RecordedEvent>> {
     let mut query = Query::new(&format!("SELECT {EVENT} FROM audit_events e"));
     query.and("e.user_id = ?", filter.user.map(|id| id.to_string()));
-    query.and(
-        "e.organization_id = ?",
-        filter.organization.map(|id| id.to_string()),
-    );
+    query.and("e.organization_id = ?", filter.organization.map(|id| id.to_string()));
     query.and("e.action = ?", filter.action.clone());
     query.and("e.at_ms >= ?", filter.from_ms);
     query.and("e.at_ms < ?", filter.until_ms);
-    let cursor = page
-        .cursor()
-        .map(|cursor| cursor.as_str().parse::<i64>().unwrap_or(0));
+    let cursor = page.cursor().map(|cursor| cursor.as_str().parse::<i64>().unwrap_or(0));
     let order = match filter.order {
         EventOrder::NewestFirst => {
             query.and("e.sequence < ?", cursor);
@@ -429,20 +359,15 @@ pub(super) fn seen_tags(
                WHERE (?1 IS NULL OR s.realm = ?1) AND (s.realm, s.tag) > (?2, ?3) ORDER BY s.realm, s.tag LIMIT ?4";
     let (after_realm, after_tag) = after.map_or(("", ""), |(realm, tag)| (realm, tag));
     let limit = i64::try_from(page.limit() + 1).unwrap_or(i64::MAX);
-    let items = collect(
-        connection,
-        sql,
-        params![realm, after_realm, after_tag, limit],
-        |row| {
-            let mut columns = Columns::of(row, "seen tag");
-            Ok(SeenTag {
-                realm: columns.name()?,
-                tag: columns.text()?.to_owned(),
-                first_seen_at_ms: columns.integer()?,
-                last_seen_at_ms: columns.integer()?,
-            })
-        },
-    )?;
+    let items = collect(connection, sql, params![realm, after_realm, after_tag, limit], |row| {
+        let mut columns = Columns::of(row, "seen tag");
+        Ok(SeenTag {
+            realm: columns.name()?,
+            tag: columns.text()?.to_owned(),
+            first_seen_at_ms: columns.integer()?,
+            last_seen_at_ms: columns.integer()?,
+        })
+    })?;
     Ok(Listing::cut(items, page, |seen: &SeenTag| {
         Cursor::of_pair(seen.realm.as_str(), &seen.tag)
     }))

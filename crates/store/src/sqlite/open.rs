@@ -57,8 +57,8 @@ const STATEMENTS: usize = 128;
 
 /// The connection that writes, on a database with the newest schema.
 pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
-    let mut connection =
-        Connection::open(&options.path).map_err(|error| cannot_open(&options.path, &error))?;
+    keep_private(&options.path);
+    let mut connection = Connection::open(&options.path).map_err(|error| cannot_open(&options.path, &error))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
     // No mmap: its pages would count as the process's memory, and a failing disk would kill it by a signal.
     let pragmas = format!(
@@ -75,11 +75,27 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// SECURITY: the file holds the private keys of assertions and the hashes of API keys. A new one is made for its
+/// owner alone (the log takes over the file's permissions); an old one is left as its owner set it.
+#[cfg(unix)]
+fn keep_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt;
+    // Where this fails the opening right after says why.
+    let _ = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+}
+
+#[cfg(not(unix))]
+fn keep_private(_path: &Path) {}
+
 /// A connection that reads.
 pub(super) fn open_reader(options: &Options) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(&options.path, flags)
-        .map_err(|error| cannot_open(&options.path, &error))?;
+    let connection =
+        Connection::open_with_flags(&options.path, flags).map_err(|error| cannot_open(&options.path, &error))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
     let pragmas = format!(
         "PRAGMA cache_size = -{}; PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",

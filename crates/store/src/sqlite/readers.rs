@@ -42,10 +42,7 @@ impl Shared {
             if queue.closed {
                 return None;
             }
-            queue = self
-                .arrived
-                .wait(queue)
-                .unwrap_or_else(PoisonError::into_inner);
+            queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -77,9 +74,7 @@ impl Readers {
                     }
                 })
         });
-        let threads = threads
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(unavailable)?;
+        let threads = threads.collect::<Result<Vec<_>, _>>().map_err(unavailable)?;
         Ok(Self { shared, threads })
     }
 
@@ -102,16 +97,11 @@ impl Readers {
             queue.waiting.push_back(job);
         }
         self.shared.arrived.notify_one();
-        answer
-            .await
-            .map_err(|_| unavailable("a reader has stopped"))?
+        answer.await.map_err(|_| unavailable("a reader has stopped"))?
     }
 }
 
-fn at_one_moment<T>(
-    connection: &Connection,
-    read: impl FnOnce(&Connection) -> Outcome<T>,
-) -> Result<T, StoreError> {
+fn at_one_moment<T>(connection: &Connection, read: impl FnOnce(&Connection) -> Outcome<T>) -> Result<T, StoreError> {
     let run = |statement: &str| -> Outcome<()> {
         connection.prepare_cached(statement)?.execute([])?;
         Ok(())

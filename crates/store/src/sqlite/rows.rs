@@ -3,10 +3,10 @@
 use std::str::FromStr;
 
 use narthex_directory::{
-    Actor, ApiKey, AssertionKey, AuditEvent, ExternalId, Grant, GrantSource, IssuerName,
-    Organization, OrganizationBrief, OrganizationDetails, OrganizationId, OrganizationName,
-    OrganizationTags, Profile, Realm, RecordedEvent, Scope, ScopedRole, SecretBytes, SecretHash,
-    SourceKind, TagList, Team, TeamId, TokenFingerprint, User, UserId, Username,
+    Actor, ApiKey, AssertionKey, AuditEvent, ExternalId, Grant, GrantSource, IssuerName, Organization,
+    OrganizationBrief, OrganizationDetails, OrganizationId, OrganizationName, OrganizationTags, Profile, Realm,
+    RecordedEvent, Scope, ScopedRole, SecretBytes, SecretHash, SourceKind, TagList, Team, TeamId, TokenFingerprint,
+    User, UserId, Username,
 };
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
@@ -27,11 +27,7 @@ impl<'a> Columns<'a> {
     }
 
     pub(super) fn from(row: &'a Row<'a>, first: usize, what: &'static str) -> Self {
-        Self {
-            row,
-            next: first,
-            what,
-        }
+        Self { row, next: first, what }
     }
 
     fn value(&mut self) -> Outcome<ValueRef<'a>> {
@@ -42,15 +38,12 @@ impl<'a> Columns<'a> {
 
     pub(super) fn maybe_text(&mut self) -> Outcome<Option<&'a str>> {
         let value = self.value()?;
-        value
-            .as_str_or_null()
-            .map_err(|error| corrupt(self.what, error))
+        value.as_str_or_null().map_err(|error| corrupt(self.what, error))
     }
 
     pub(super) fn text(&mut self) -> Outcome<&'a str> {
         let what = self.what;
-        self.maybe_text()?
-            .ok_or_else(|| corrupt(what, "a text is missing"))
+        self.maybe_text()?.ok_or_else(|| corrupt(what, "a text is missing"))
     }
 
     pub(super) fn maybe_string(&mut self) -> Outcome<Option<String>> {
@@ -69,9 +62,7 @@ impl<'a> Columns<'a> {
             .transpose()
     }
 
-    pub(super) fn name<T: for<'t> TryFrom<&'t str, Error = narthex_directory::NameError>>(
-        &mut self,
-    ) -> Outcome<T> {
+    pub(super) fn name<T: for<'t> TryFrom<&'t str, Error = narthex_directory::NameError>>(&mut self) -> Outcome<T> {
         let what = self.what;
         T::try_from(self.text()?).map_err(|error| corrupt(what, error))
     }
@@ -88,9 +79,7 @@ impl<'a> Columns<'a> {
 
     pub(super) fn maybe_integer(&mut self) -> Outcome<Option<i64>> {
         let value = self.value()?;
-        value
-            .as_i64_or_null()
-            .map_err(|error| corrupt(self.what, error))
+        value.as_i64_or_null().map_err(|error| corrupt(self.what, error))
     }
 
     pub(super) fn integer(&mut self) -> Outcome<i64> {
@@ -104,6 +93,11 @@ impl<'a> Columns<'a> {
         u64::try_from(self.integer()?).map_err(|error| corrupt(what, error))
     }
 
+    pub(super) fn maybe_bytes(&mut self) -> Outcome<Option<&'a [u8]>> {
+        let value = self.value()?;
+        value.as_blob_or_null().map_err(|error| corrupt(self.what, error))
+    }
+
     pub(super) fn bytes(&mut self) -> Outcome<&'a [u8]> {
         let value = self.value()?;
         value.as_blob().map_err(|error| corrupt(self.what, error))
@@ -111,8 +105,7 @@ impl<'a> Columns<'a> {
 
     fn tags(&mut self) -> Outcome<TagList> {
         let what = self.what;
-        let entries = texts_from_json(self.text()?)
-            .ok_or_else(|| corrupt(what, "a list of tags is not JSON"))?;
+        let entries = texts_from_json(self.text()?).ok_or_else(|| corrupt(what, "a list of tags is not JSON"))?;
         TagList::from_entries(entries).map_err(|error| corrupt(what, error))
     }
 }
@@ -164,8 +157,7 @@ pub(super) fn user(row: &Row<'_>) -> Outcome<User> {
             language: columns.maybe_string()?,
         },
         status: columns.parse()?,
-        context: object_from_json(columns.text()?)
-            .ok_or_else(|| corrupt("user", "its context is not JSON"))?,
+        context: object_from_json(columns.text()?).ok_or_else(|| corrupt("user", "its context is not JSON"))?,
         tokens_not_before_ms: columns.maybe_integer()?,
         last_seen_at_ms: columns.maybe_integer()?,
         created_at_ms: columns.integer()?,
@@ -223,7 +215,8 @@ pub(super) fn brief(row: &Row<'_>, first: usize) -> Outcome<Option<OrganizationB
     }))
 }
 
-pub(super) const TEAM: &str = "t.id, t.realm, t.organization_id, t.external_id, t.name, t.created_at_ms, t.updated_at_ms, t.version";
+pub(super) const TEAM: &str =
+    "t.id, t.realm, t.organization_id, t.external_id, t.name, t.created_at_ms, t.updated_at_ms, t.version";
 
 /// The team at these columns, if there is one (an outer join).
 pub(super) fn team(row: &Row<'_>, first: usize) -> Outcome<Option<Team>> {
@@ -313,8 +306,7 @@ pub(super) fn event(row: &Row<'_>) -> Outcome<RecordedEvent> {
     let (sequence, at_ms) = (columns.number()?, columns.integer()?);
     let (kind, name) = (columns.text()?, columns.maybe_text()?);
     let token = fingerprint(&mut columns)?;
-    let actor = Actor::from_parts(kind, name, token)
-        .ok_or_else(|| corrupt("audit event", "its actor is unknown"))?;
+    let actor = Actor::from_parts(kind, name, token).ok_or_else(|| corrupt("audit event", "its actor is unknown"))?;
     let event = AuditEvent {
         at_ms,
         actor,
@@ -322,25 +314,20 @@ pub(super) fn event(row: &Row<'_>) -> Outcome<RecordedEvent> {
         user: columns.maybe_parse()?,
         organization: columns.maybe_parse()?,
         team: columns.maybe_parse()?,
-        detail: object_from_json(columns.text()?)
-            .ok_or_else(|| corrupt("audit event", "its detail is not JSON"))?,
+        detail: object_from_json(columns.text()?).ok_or_else(|| corrupt("audit event", "its detail is not JSON"))?,
     };
     Ok(RecordedEvent { sequence, event })
 }
 
-pub(super) const API_KEY: &str = "k.id, k.name, k.hash, k.organization_id, k.team_id, k.role, k.created_at_ms, k.expires_at_ms, k.revoked_at_ms";
+pub(super) const API_KEY: &str =
+    "k.id, k.name, k.hash, k.organization_id, k.team_id, k.role, k.created_at_ms, k.expires_at_ms, k.revoked_at_ms";
 
 pub(super) fn api_key(row: &Row<'_>) -> Outcome<ApiKey> {
     let mut columns = Columns::of(row, "api key");
     Ok(ApiKey {
         id: columns.parse()?,
         name: columns.text()?.to_owned(),
-        hash: SecretHash(
-            columns
-                .bytes()?
-                .try_into()
-                .map_err(|error| corrupt("api key", error))?,
-        ),
+        hash: SecretHash(columns.bytes()?.try_into().map_err(|error| corrupt("api key", error))?),
         role: scoped_role(&mut columns)?,
         created_at_ms: columns.integer()?,
         expires_at_ms: columns.maybe_integer()?,

@@ -3,23 +3,17 @@
 use std::collections::BTreeSet;
 
 use narthex_directory::{
-    Desired, DesiredTags, Detail, Grant, NearMiss, OrganizationBrief, Snapshot, Stamp, Standing,
-    Stripe, TagMatch, Team, User, UserId, fold,
+    Desired, DesiredTags, Detail, Grant, NearMiss, OrganizationBrief, Snapshot, Stamp, Standing, Stripe, TagMatch,
+    Team, User, UserId, fold,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::counter;
 use super::error::{Outcome, corrupt};
-use super::rows::{
-    self, BRIEF, Columns, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, USER, USER_COLUMNS,
-};
+use super::rows::{self, BRIEF, Columns, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, USER, USER_COLUMNS};
 
 /// Reads what planning needs. What [`narthex_directory::Touches`] remembers is laid over it by the caller.
-pub(super) fn snapshot(
-    connection: &Connection,
-    desired: &Desired,
-    detail: Detail,
-) -> Outcome<Snapshot> {
+pub(super) fn snapshot(connection: &Connection, desired: &Desired, detail: Detail) -> Outcome<Snapshot> {
     let policy = counter(connection, 0)?;
     let mut snapshot = Snapshot {
         detail,
@@ -41,8 +35,7 @@ pub(super) fn snapshot(
         let mut found = statement.query([desired.realm.as_str(), wanted.external_id.as_str()])?;
         snapshot.organization = found.next()?.map(rows::organization).transpose()?;
         if let (None, Some(name)) = (&snapshot.organization, wanted.suggested_name()) {
-            let mut statement =
-                connection.prepare_cached("SELECT 1 FROM organizations WHERE name = ?1")?;
+            let mut statement = connection.prepare_cached("SELECT 1 FROM organizations WHERE name = ?1")?;
             snapshot.organization_name_taken = statement.exists([name.as_str()])?;
         }
     }
@@ -50,18 +43,10 @@ pub(super) fn snapshot(
         let sql = format!("SELECT {TEAM} FROM teams t WHERE t.realm = ?1 AND t.external_id = ?2");
         let mut statement = connection.prepare_cached(&sql)?;
         let mut found = statement.query([desired.realm.as_str(), wanted.external_id.as_str()])?;
-        snapshot.team = found
-            .next()?
-            .map(|row| rows::team(row, 0))
-            .transpose()?
-            .flatten();
+        snapshot.team = found.next()?.map(|row| rows::team(row, 0)).transpose()?.flatten();
     }
     if let DesiredTags::Exactly(tags) = &desired.tags {
-        let tags: BTreeSet<&str> = tags
-            .iter()
-            .map(String::as_str)
-            .filter(|tag| !tag.is_empty())
-            .collect();
+        let tags: BTreeSet<&str> = tags.iter().map(String::as_str).filter(|tag| !tag.is_empty()).collect();
         snapshot.tag_matches = tag_matches(connection, desired.realm.as_str(), &tags)?;
         if detail == Detail::Explain {
             snapshot.near_misses = near_misses(connection, desired.realm.as_str(), &tags)?;
@@ -73,12 +58,10 @@ pub(super) fn snapshot(
 /// A user with everything held.
 pub(super) fn standing(connection: &Connection, user: UserId) -> Outcome<Option<Standing>> {
     let policy = counter(connection, 0)?;
-    let mut statement =
-        connection.prepare_cached(&format!("SELECT {USER} FROM users u WHERE u.id = ?1"))?;
+    let mut statement = connection.prepare_cached(&format!("SELECT {USER} FROM users u WHERE u.id = ?1"))?;
     let mut found = statement.query([user.to_string()])?;
     let user = found.next()?.map(rows::user).transpose()?;
-    user.map(|user| standing_of(connection, user, policy))
-        .transpose()
+    user.map(|user| standing_of(connection, user, policy)).transpose()
 }
 
 fn find_user(connection: &Connection, desired: &Desired) -> Outcome<Option<(User, Option<i64>)>> {
@@ -103,8 +86,7 @@ fn find_user(connection: &Connection, desired: &Desired) -> Outcome<Option<(User
 }
 
 fn username_owner(connection: &Connection, desired: &Desired) -> Outcome<Option<UserId>> {
-    let mut statement =
-        connection.prepare_cached("SELECT id FROM users WHERE realm = ?1 AND username = ?2")?;
+    let mut statement = connection.prepare_cached("SELECT id FROM users WHERE realm = ?1 AND username = ?2")?;
     let keys = [desired.realm.as_str(), desired.user.username.as_str()];
     let owner: Option<String> = statement.query_row(keys, |row| row.get(0)).optional()?;
     owner
@@ -125,11 +107,8 @@ fn standing_of(connection: &Connection, user: User, policy: u64) -> Outcome<Stan
          WHERE g.user_id = ?1 AND g.revoked_at_ms IS NULL"
     ))?;
     let mut found = statement.query([user.id.to_string()])?;
-    let (mut grants, mut organizations, mut teams): (
-        Vec<Grant>,
-        Vec<OrganizationBrief>,
-        Vec<Team>,
-    ) = Default::default();
+    let (mut grants, mut organizations, mut teams): (Vec<Grant>, Vec<OrganizationBrief>, Vec<Team>) =
+        Default::default();
     while let Some(row) = found.next()? {
         grants.push(rows::grant(row, 0)?);
         organizations.extend(rows::brief(row, GRANT_COLUMNS)?);
@@ -150,11 +129,7 @@ fn standing_of(connection: &Connection, user: User, policy: u64) -> Outcome<Stan
 }
 
 /// One look into the index per tag of the token, however many organizations there are.
-fn tag_matches(
-    connection: &Connection,
-    realm: &str,
-    tags: &BTreeSet<&str>,
-) -> Outcome<Vec<TagMatch>> {
+fn tag_matches(connection: &Connection, realm: &str, tags: &BTreeSet<&str>) -> Outcome<Vec<TagMatch>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT x.role, {BRIEF} FROM organization_tags x JOIN organizations o ON o.id = x.organization_id \
          WHERE x.realm = ?1 AND x.tag = ?2 ORDER BY x.organization_id"
@@ -176,11 +151,7 @@ fn tag_matches(
     Ok(matches)
 }
 
-fn near_misses(
-    connection: &Connection,
-    realm: &str,
-    tags: &BTreeSet<&str>,
-) -> Outcome<Vec<NearMiss>> {
+fn near_misses(connection: &Connection, realm: &str, tags: &BTreeSet<&str>) -> Outcome<Vec<NearMiss>> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT x.tag, {BRIEF} FROM organization_tags x JOIN organizations o ON o.id = x.organization_id \
          WHERE x.realm = ?1 AND x.folded = ?2 AND x.tag <> ?3 ORDER BY x.organization_id, x.tag"

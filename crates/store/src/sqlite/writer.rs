@@ -108,14 +108,11 @@ impl std::fmt::Debug for dyn Work {
 }
 
 impl Writer {
-    pub(super) fn start(
-        connection: Connection,
-        versions: Arc<Versions>,
-    ) -> Result<Self, StoreError> {
+    pub(super) fn start(connection: Connection, versions: Arc<Versions>) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("narthex-writer".to_owned())
-            .spawn(move || serve(connection, &versions, waiting))
+            .spawn(move || serve(&connection, &versions, waiting))
             .map_err(unavailable)?;
         Ok(Self {
             queue: Some(queue),
@@ -157,12 +154,12 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: Connection, versions: &Versions, mut waiting: mpsc::Receiver<Box<dyn Work>>) {
+fn serve(connection: &Connection, versions: &Versions, mut waiting: mpsc::Receiver<Box<dyn Work>>) {
     let mut group = Vec::with_capacity(GROUP);
     while let Some(first) = waiting.blocking_recv() {
         group.push(first);
         let mut moved = Vec::new();
-        let committed = commit(&connection, &mut group, &mut waiting, &mut moved);
+        let committed = commit(connection, &mut group, &mut waiting, &mut moved);
         if committed.is_ok() {
             // INVARIANT: after the commit, before any answer.
             for number in moved {

@@ -80,6 +80,9 @@ pub enum ProblemKind {
         /// How the function is written.
         signature: String,
     },
+    /// A path that begins with a literal: `1.email`.
+    #[error("a path cannot begin with a number or a text")]
+    PathOfLiteral,
     /// A regular expression that cannot be used.
     #[error("{reason}")]
     Pattern {
@@ -103,7 +106,8 @@ impl ProblemKind {
                     .to_owned(),
             ),
             Self::UnexpectedCharacter { found: '{' } => {
-                Some("there are no collections inside a template; write one in the document around it".to_owned())
+                Some("a hole holds no other hole and no collection: reach a computed name with get(…), and write a collection in \
+                 the document around the template".to_owned())
             }
             Self::UnexpectedCharacter { found: '?' } => Some("use if(condition; then; else)".to_owned()),
             Self::UnexpectedCharacter { found } if *found == '\u{201c}' || *found == '\u{201d}' || *found == '\u{2019}' => {
@@ -112,6 +116,7 @@ impl ProblemKind {
             Self::UnknownName { help, .. } | Self::UnknownFunction { help, .. } => {
                 (!help.is_empty()).then(|| help.clone())
             }
+            Self::PathOfLiteral => Some("there are no numbered modules here; a path begins with a name".to_owned()),
             Self::ArgumentCount { signature, .. } => Some(signature.clone()),
             _ => None,
         }

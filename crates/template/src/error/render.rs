@@ -27,10 +27,14 @@ pub(super) fn fault(source: &str, fault: &Fault, span: Range<usize>) -> String {
 }
 
 fn report(source: &str, message: &str, span: Range<usize>, help: Option<&str>) -> String {
-    let span = within(source, span);
-    let error = Level::ERROR
-        .primary_title(message)
-        .element(Snippet::source(source).annotation(AnnotationKind::Primary.span(span)));
+    let title = Level::ERROR.primary_title(message);
+    // A problem of the whole has no source to show.
+    let error = if source.is_empty() {
+        Group::with_title(title)
+    } else {
+        let mark = AnnotationKind::Primary.span(within(source, span));
+        title.element(Snippet::source(source).annotation(mark))
+    };
     let mut groups = vec![error];
     if let Some(help) = help {
         groups.push(Group::with_title(Level::HELP.secondary_title(help)));

@@ -36,16 +36,8 @@ pub(super) static TABLE: &[Function] = &[
         &["list…"],
         "one list of all the items of lists; undefined if none of them exists",
         &[
-            example(
-                "{{merge(a; b)}}",
-                r#"{"a":["x"],"b":["y","x"]}"#,
-                r#"["x","y","x"]"#,
-            ),
-            example(
-                "{{merge(a; none)}}",
-                r#"{"a":["x"],"none":null}"#,
-                r#"["x"]"#,
-            ),
+            example("{{merge(a; b)}}", r#"{"a":["x"],"b":["y","x"]}"#, r#"["x","y","x"]"#),
+            example("{{merge(a; none)}}", r#"{"a":["x"],"none":null}"#, r#"["x"]"#),
         ],
         Action::Eager(|args, run| {
             if args.from(0).all(|list| list.view().is_nothing()) {
@@ -90,9 +82,7 @@ pub(super) static TABLE: &[Function] = &[
         &["list"],
         "the items from last to first",
         &[example("{{reverse(l)}}", r#"{"l":[1,2,3]}"#, "[3,2,1]")],
-        Action::Eager(|args, run| {
-            transform(args, run, |args, run| run.list(args.items(0).iter().rev()))
-        }),
+        Action::Eager(|args, run| transform(args, run, |args, run| run.list(args.items(0).iter().rev()))),
     ),
     row(
         Group::Array,
@@ -110,11 +100,7 @@ pub(super) static TABLE: &[Function] = &[
          key, if one is given",
         &[
             example("{{sort(l)}}", r#"{"l":["b","C","a"]}"#, r#"["C","a","b"]"#),
-            example(
-                "{{sort(l; \"desc ci\")}}",
-                r#"{"l":["b","C","a"]}"#,
-                r#"["C","b","a"]"#,
-            ),
+            example("{{sort(l; \"desc ci\")}}", r#"{"l":["b","C","a"]}"#, r#"["C","b","a"]"#),
             example(
                 "{{sort(c; \"name\")}}",
                 r#"{"c":[{"name":"b"},{"name":"a"}]}"#,
@@ -133,11 +119,7 @@ pub(super) static TABLE: &[Function] = &[
         "deduplicate",
         &["list"],
         "the list without repeated items",
-        &[example(
-            "{{deduplicate(l)}}",
-            r#"{"l":["a","b","a"]}"#,
-            r#"["a","b"]"#,
-        )],
+        &[example("{{deduplicate(l)}}", r#"{"l":["a","b","a"]}"#, r#"["a","b"]"#)],
         Action::Eager(|args, run| transform(args, run, distinct)),
     ),
     row(
@@ -168,11 +150,7 @@ pub(super) static TABLE: &[Function] = &[
         "arrayDiff",
         &["list", "other"],
         "the items of the first list that are not in the second",
-        &[example(
-            "{{arrayDiff(a; b)}}",
-            r#"{"a":[1,2,3],"b":[2]}"#,
-            "[1,3]",
-        )],
+        &[example("{{arrayDiff(a; b)}}", r#"{"a":[1,2,3],"b":[2]}"#, "[1,3]")],
         Action::Eager(|args, run| transform(args, run, |args, run| common(args, run, false))),
     ),
     row(
@@ -195,11 +173,7 @@ pub(super) fn transform<'a>(
     run: &mut Run<'a>,
     list: impl FnOnce(&mut Args<'a>, &mut Run<'a>) -> Result<Val<'a>, Fault>,
 ) -> Result<Val<'a>, Fault> {
-    if args.has(0) {
-        list(args, run)
-    } else {
-        Ok(args.take(0))
-    }
+    if args.has(0) { list(args, run) } else { Ok(args.take(0)) }
 }
 
 fn item<'a>(args: &mut Args<'a>, run: &mut Run<'a>, position: i64) -> Result<Val<'a>, Fault> {
@@ -248,12 +222,8 @@ fn shuffle<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault>
     let mut items: Vec<Ref<'_>> = args.items(0).iter().collect();
     for last in (1..items.len()).rev() {
         run.meter.burn(1)?;
-        let chosen =
-            number::as_safe_integer((run.random("shuffle")? * number::of_length(last + 1)).floor());
-        items.swap(
-            last,
-            usize::try_from(chosen.unwrap_or(0)).unwrap_or(0).min(last),
-        );
+        let chosen = number::as_safe_integer((run.random("shuffle")? * number::of_length(last + 1)).floor());
+        items.swap(last, usize::try_from(chosen.unwrap_or(0)).unwrap_or(0).min(last));
     }
     run.list(items.into_iter())
 }
@@ -272,19 +242,12 @@ fn sort<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault> {
     let mut keyed = Vec::with_capacity(items.len());
     for item in items.iter() {
         run.meter.burn(1)?;
-        let value = if key.is_empty() {
-            item
-        } else {
-            item.dotted(&key)
-        };
+        let value = if key.is_empty() { item } else { item.dotted(&key) };
         run.meter.make(value.view().weight())?;
         keyed.push((SortKey::of(value.view(), fold), item));
     }
-    run.meter.burn(
-        keyed
-            .len()
-            .saturating_mul(keyed.len().max(1).ilog2() as usize),
-    )?;
+    run.meter
+        .burn(keyed.len().saturating_mul(keyed.len().max(1).ilog2() as usize))?;
     keyed.sort_by(|(a, _), (b, _)| a.order(b, descending));
     run.list(keyed.into_iter().map(|(_, item)| item))
 }
@@ -302,9 +265,7 @@ impl SortKey {
     fn of(view: View<'_>, fold: bool) -> Self {
         match view {
             View::Undefined | View::Null => Self::Nothing,
-            View::Number(_) | View::BigInteger(_) | View::Bool(_) | View::Date(_) => {
-                Self::Number(view.to_number())
-            }
+            View::Number(_) | View::BigInteger(_) | View::Bool(_) | View::Date(_) => Self::Number(view.to_number()),
             View::Text(text) if fold => Self::Text(text.to_lowercase().encode_utf16().collect()),
             View::Text(text) => Self::Text(text.encode_utf16().collect()),
             View::Array(_) | View::Object(_) | View::Binary(_) => Self::Other,
@@ -327,22 +288,14 @@ impl SortKey {
             (Self::Nothing, _) | (_, Self::Nothing) => return self.rank().cmp(&other.rank()),
             _ => self.rank().cmp(&other.rank()),
         };
-        if descending {
-            ordering.reverse()
-        } else {
-            ordering
-        }
+        if descending { ordering.reverse() } else { ordering }
     }
 }
 
 /// A value as a key of a set. Values that are equal have the same key.
 fn identity(value: Ref<'_>) -> String {
     let view = value.view();
-    format!(
-        "{}:{}",
-        view.kind(),
-        json_text::write(value).unwrap_or_default()
-    )
+    format!("{}:{}", view.kind(), json_text::write(value).unwrap_or_default())
 }
 
 fn distinct<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault> {
@@ -350,11 +303,7 @@ fn distinct<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault
     let mut seen = HashSet::new();
     let mut kept = Vec::new();
     for item in args.items(0).iter() {
-        let value = if key.is_empty() {
-            item
-        } else {
-            item.dotted(&key)
-        };
+        let value = if key.is_empty() { item } else { item.dotted(&key) };
         run.meter.burn(1 + value.view().weight())?;
         if seen.insert(identity(value)) {
             kept.push(item);
@@ -364,8 +313,7 @@ fn distinct<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault
 }
 
 fn common<'a>(args: &mut Args<'a>, run: &mut Run<'a>, wanted: bool) -> Result<Val<'a>, Fault> {
-    run.meter
-        .burn(args.view(0).weight() + args.view(1).weight())?;
+    run.meter.burn(args.view(0).weight() + args.view(1).weight())?;
     let other: HashSet<String> = args.items(1).iter().map(identity).collect();
     run.list(
         args.items(0)
@@ -401,10 +349,7 @@ mod tests {
 
     #[test]
     fn nothing_sorts_last_either_way() {
-        let (number, nothing) = (
-            SortKey::of(View::Number(1.0), false),
-            SortKey::of(View::Null, false),
-        );
+        let (number, nothing) = (SortKey::of(View::Number(1.0), false), SortKey::of(View::Null, false));
         assert_eq!(number.order(&nothing, false), Ordering::Less);
         assert_eq!(number.order(&nothing, true), Ordering::Less);
         assert_ne!(

@@ -31,11 +31,7 @@ pub(super) static TABLE: &[Function] = &[
         &["value", "[encoding]"],
         "the bytes of a text: its UTF-8 form, or what it says in hex or base64",
         &[
-            example(
-                "{{toString(toBinary(\"TWFrZQ==\"; \"base64\"))}}",
-                "{}",
-                "\"Make\"",
-            ),
+            example("{{toString(toBinary(\"TWFrZQ==\"; \"base64\"))}}", "{}", "\"Make\""),
             example("{{length(toBinary(\"é\"))}}", "{}", "2"),
         ],
         Action::Eager(to_binary),
@@ -137,12 +133,7 @@ fn to_binary<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Faul
 }
 
 /// The bytes that the argument's text says in hex or base64 (also its URL-safe form; white space does not count).
-fn decode(
-    args: &Args<'_>,
-    index: usize,
-    encoding: &str,
-    run: &mut Run<'_>,
-) -> Result<Vec<u8>, Fault> {
+fn decode(args: &Args<'_>, index: usize, encoding: &str, run: &mut Run<'_>) -> Result<Vec<u8>, Fault> {
     let text = args.text(index, run)?;
     run.meter.make(text.len())?;
     let decoded = if encoding == "hex" {

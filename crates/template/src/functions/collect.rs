@@ -13,11 +13,7 @@ pub(super) static TABLE: &[Function] = &[
         "join",
         &["list", "[separator]"],
         "the items as one text with a separator between them, a comma if none is given",
-        &[example(
-            "{{join(l; \", \")}}",
-            r#"{"l":["a",1,null]}"#,
-            "\"a, 1, \"",
-        )],
+        &[example("{{join(l; \", \")}}", r#"{"l":["a",1,null]}"#, "\"a, 1, \"")],
         Action::Eager(join),
     ),
     row(
@@ -45,11 +41,7 @@ pub(super) static TABLE: &[Function] = &[
         "keys",
         &["value"],
         "the names of a collection's members, or the 0-based positions of a list's items, as texts",
-        &[example(
-            "{{keys(c)}}",
-            r#"{"c":{"b":1,"a":2}}"#,
-            r#"["b","a"]"#,
-        )],
+        &[example("{{keys(c)}}", r#"{"c":{"b":1,"a":2}}"#, r#"["b","a"]"#)],
         Action::Eager(|args, run| transform(args, run, keys)),
     ),
     row(
@@ -131,11 +123,7 @@ fn wanted(args: &Args<'_>, run: &mut Run<'_>) -> Result<Vec<String>, Fault> {
             wanted.push(run.text(item.view())?.into_owned());
         }
     } else {
-        wanted.extend(
-            args.text(3, run)?
-                .split(',')
-                .map(|one| one.trim().to_owned()),
-        );
+        wanted.extend(args.text(3, run)?.split(',').map(|one| one.trim().to_owned()));
     }
     run.meter.burn(wanted.len())?;
     Ok(wanted)

@@ -68,11 +68,7 @@ pub(super) static TABLE: &[Function] = &[
         "addMinutes",
         ADD_PARAMETERS,
         "the date so many minutes later, earlier if negative",
-        &[example(
-            "{{addMinutes(now; 15)}}",
-            "{}",
-            "\"2023-11-14T22:28:20.123Z\"",
-        )],
+        &[example("{{addMinutes(now; 15)}}", "{}", "\"2023-11-14T22:28:20.123Z\"")],
         Action::Eager(|args, run| add_ms(args, run, 60_000.0)),
     ),
     row(
@@ -135,10 +131,7 @@ pub(super) static TABLE: &[Function] = &[
         )],
         Action::Eager(|args, run| {
             set(args, run, None, |at, n| {
-                at.with()
-                    .second(0)
-                    .build()?
-                    .checked_add(Span::new().try_seconds(n)?)
+                at.with().second(0).build()?.checked_add(Span::new().try_seconds(n)?)
             })
         }),
     ),
@@ -154,10 +147,7 @@ pub(super) static TABLE: &[Function] = &[
         )],
         Action::Eager(|args, run| {
             set(args, run, None, |at, n| {
-                at.with()
-                    .minute(0)
-                    .build()?
-                    .checked_add(Span::new().try_minutes(n)?)
+                at.with().minute(0).build()?.checked_add(Span::new().try_minutes(n)?)
             })
         }),
     ),
@@ -173,10 +163,7 @@ pub(super) static TABLE: &[Function] = &[
         )],
         Action::Eager(|args, run| {
             set(args, run, None, |at, n| {
-                at.with()
-                    .hour(0)
-                    .build()?
-                    .checked_add(Span::new().try_hours(n)?)
+                at.with().hour(0).build()?.checked_add(Span::new().try_hours(n)?)
             })
         }),
     ),
@@ -315,8 +302,7 @@ fn parse_date<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fau
     let (text, format) = (args.text(0, run)?, args.text(1, run)?);
     let zone = args.zone(2, run)?;
     // Every token may search the whole text.
-    run.meter
-        .burn(format.len().saturating_mul(text.len()) / 16)?;
+    run.meter.burn(format.len().saturating_mul(text.len()) / 16)?;
     match moment::parse::parse(&text, &format, &zone, run.scope.now_ms()) {
         Some(ms) => Ok(Val::Own(Value::Date(ms))),
         None => Err(args.unreadable(0, "a date in this format")),
@@ -357,8 +343,7 @@ fn set<'a>(
     let ms = args.date(0, run)?;
     let name = match (names, args.view(1)) {
         (Some(names), View::Text(text)) if numeric(args.view(1)).is_none() => {
-            let position = moment::named(names, text.trim())
-                .ok_or_else(|| args.unreadable(1, "an English name"))?;
+            let position = moment::named(names, text.trim()).ok_or_else(|| args.unreadable(1, "an English name"))?;
             i64::try_from(position).ok().map(|position| position + 1)
         }
         _ => None,
@@ -368,8 +353,6 @@ fn set<'a>(
         None => args.whole(1)?,
     };
     let zone = run.scope.zone();
-    let changed = zone
-        .at(ms)
-        .and_then(|at| change(at.datetime(), number).ok());
+    let changed = zone.at(ms).and_then(|at| change(at.datetime(), number).ok());
     date(changed.and_then(|shown| zone.instant(shown)), args)
 }

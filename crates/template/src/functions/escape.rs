@@ -13,12 +13,8 @@ pub(super) static TABLE: &[Function] = &[
         Group::Text,
         "encodeURL",
         &["text"],
-        "the text for one part of a URL: everything but letters, digits and -_.!~*'() percent-encoded",
-        &[example(
-            "{{encodeURL(\"a b/ě\")}}",
-            "{}",
-            "\"a%20b%2F%C4%9B\"",
-        )],
+        "the text for one part of a URL: everything but letters, digits and `-_.!~*'()` percent-encoded",
+        &[example("{{encodeURL(\"a b/ě\")}}", "{}", "\"a%20b%2F%C4%9B\"")],
         Action::Eager(|args, run| {
             let text = utf8_percent_encode(&args.text(0, run)?, COMPONENT).to_string();
             run.made(text)
@@ -40,7 +36,7 @@ pub(super) static TABLE: &[Function] = &[
         Group::Text,
         "escapeHTML",
         &["text"],
-        "the text for HTML: & < > \" ' as entities",
+        "the text for HTML: `& < > \" '` as entities",
         &[example(
             "{{escapeHTML(\"<b>Hello</b>\")}}",
             "{}",
@@ -64,11 +60,7 @@ pub(super) static TABLE: &[Function] = &[
         "escapeMarkdown",
         &["text"],
         "the text for Markdown: signs that mean something there as numeric entities",
-        &[example(
-            "{{escapeMarkdown(\"# Header\")}}",
-            "{}",
-            "\"&#35; Header\"",
-        )],
+        &[example("{{escapeMarkdown(\"# Header\")}}", "{}", "\"&#35; Header\"")],
         Action::Eager(escape_markdown),
     ),
     row(
@@ -138,17 +130,18 @@ fn strip_html<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fau
     while let Some(at) = rest.find('<') {
         let (before, tag) = rest.split_at_checked(at).unwrap_or((rest, ""));
         out.push_str(before);
-        let end =
-            if tag.starts_with("<!--") {
-                tag.find("-->").map(|end| end + 3)
-            } else if tag.bytes().nth(1).is_some_and(|next| {
-                next.is_ascii_alphabetic() || matches!(next, b'/' | b'!' | b'?')
-            }) {
-                tag.find('>').map(|end| end + 1)
-            } else {
-                out.push('<');
-                Some(1)
-            };
+        let end = if tag.starts_with("<!--") {
+            tag.find("-->").map(|end| end + 3)
+        } else if tag
+            .as_bytes()
+            .get(1)
+            .is_some_and(|next| next.is_ascii_alphabetic() || matches!(*next, b'/' | b'!' | b'?'))
+        {
+            tag.find('>').map(|end| end + 1)
+        } else {
+            out.push('<');
+            Some(1)
+        };
         // A tag that never ends takes the rest of the text along, as in a browser.
         rest = end.and_then(|end| tag.get(end..)).unwrap_or("");
     }

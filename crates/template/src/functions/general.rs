@@ -98,8 +98,7 @@ fn if_<'a>(run: &mut Run<'a>, arguments: &'a [Node]) -> Outcome<'a> {
     if run.node(condition)?.view().is_truthy() {
         run.node(then)
     } else {
-        rest.first()
-            .map_or(Ok(Val::UNDEFINED), |otherwise| run.node(otherwise))
+        rest.first().map_or(Ok(Val::UNDEFINED), |otherwise| run.node(otherwise))
     }
 }
 

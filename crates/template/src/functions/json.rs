@@ -31,11 +31,7 @@ pub(super) static TABLE: &[Function] = &[
         "parseJSON",
         &["text"],
         "the value that a JSON text shows",
-        &[example(
-            "{{parseJSON(s)}}",
-            r#"{"s":"{\"a\":[1]}"}"#,
-            r#"{"a":[1]}"#,
-        )],
+        &[example("{{parseJSON(s)}}", r#"{"s":"{\"a\":[1]}"}"#, r#"{"a":[1]}"#)],
         Action::Eager(parse_json),
     ),
     row(
@@ -45,11 +41,7 @@ pub(super) static TABLE: &[Function] = &[
         "the media type that a file name's extension stands for",
         &[
             example("{{mime(\"picture.png\")}}", "{}", "\"image/png\""),
-            example(
-                "{{mime(\"x.unknown\")}}",
-                "{}",
-                "\"application/octet-stream\"",
-            ),
+            example("{{mime(\"x.unknown\")}}", "{}", "\"application/octet-stream\""),
         ],
         Action::Eager(|args, run| {
             let name = args.text(0, run)?.to_lowercase();
@@ -67,8 +59,7 @@ fn parse_json<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fau
     // A value takes some times the room of its text: `[0,0,0]`.
     run.meter.make(text.len().saturating_mul(8))?;
     run.meter.burn(text.len() / 8)?;
-    let parsed: serde_json::Value =
-        serde_json::from_str(&text).map_err(|_| args.unreadable(0, "JSON"))?;
+    let parsed: serde_json::Value = serde_json::from_str(&text).map_err(|_| args.unreadable(0, "JSON"))?;
     Ok(Val::Own(Value::from(parsed)))
 }
 

@@ -43,11 +43,7 @@ pub(super) static TABLE: &[Function] = &[
         Action::Eager(|args, _| {
             let number = args.number(0)?;
             let floor = number.floor();
-            Ok(Val::from(if number - floor >= 0.5 {
-                floor + 1.0
-            } else {
-                floor
-            }))
+            Ok(Val::from(if number - floor >= 0.5 { floor + 1.0 } else { floor }))
         }),
     ),
     row(
@@ -70,11 +66,7 @@ pub(super) static TABLE: &[Function] = &[
             example("{{min(3; 1; 2)}}", "{}", "1"),
             example("{{min(l)}}", r#"{"l":[]}"#, "undefined"),
         ],
-        Action::Eager(|args, run| {
-            aggregate(args, run, |numbers| {
-                numbers.iter().copied().reduce(f64::min)
-            })
-        }),
+        Action::Eager(|args, run| aggregate(args, run, |numbers| numbers.iter().copied().reduce(f64::min))),
     ),
     row(
         Group::Math,
@@ -82,11 +74,7 @@ pub(super) static TABLE: &[Function] = &[
         &["value…"],
         "the largest of numbers, or of the numbers of a list; undefined if there are none",
         &[example("{{max(l)}}", r#"{"l":[1,3,2]}"#, "3")],
-        Action::Eager(|args, run| {
-            aggregate(args, run, |numbers| {
-                numbers.iter().copied().reduce(f64::max)
-            })
-        }),
+        Action::Eager(|args, run| aggregate(args, run, |numbers| numbers.iter().copied().reduce(f64::max))),
     ),
     row(
         Group::Math,
@@ -120,11 +108,7 @@ pub(super) static TABLE: &[Function] = &[
         "stdevP",
         &["value…"],
         "the standard deviation of numbers that are the whole population",
-        &[example(
-            "{{stdevP(1; 2; 3; 4; 5)}}",
-            "{}",
-            "1.4142135623730951",
-        )],
+        &[example("{{stdevP(1; 2; 3; 4; 5)}}", "{}", "1.4142135623730951")],
         Action::Eager(|args, run| aggregate(args, run, |numbers| deviation(numbers, 0))),
     ),
     row(
@@ -132,11 +116,7 @@ pub(super) static TABLE: &[Function] = &[
         "stdevS",
         &["value…"],
         "the standard deviation of numbers that are a sample",
-        &[example(
-            "{{stdevS(2; 4; 4; 4; 5; 5; 7; 9)}}",
-            "{}",
-            "2.138089935299395",
-        )],
+        &[example("{{stdevS(2; 4; 4; 4; 5; 5; 7; 9)}}", "{}", "2.138089935299395")],
         Action::Eager(|args, run| aggregate(args, run, |numbers| deviation(numbers, 1))),
     ),
     row(
@@ -154,12 +134,7 @@ pub(super) static TABLE: &[Function] = &[
     row(
         Group::Math,
         "formatNumber",
-        &[
-            "number",
-            "decimals",
-            "[decimalSeparator]",
-            "[thousandsSeparator]",
-        ],
+        &["number", "decimals", "[decimalSeparator]", "[thousandsSeparator]"],
         "the number as text with so many decimals; the separators are `,` and `.` if none are given",
         &[
             example(
@@ -167,11 +142,7 @@ pub(super) static TABLE: &[Function] = &[
                 "{}",
                 "\"123.456.789,000\"",
             ),
-            example(
-                "{{formatNumber(-1234.565; 2; \".\"; \"\")}}",
-                "{}",
-                "\"-1234.57\"",
-            ),
+            example("{{formatNumber(-1234.565; 2; \".\"; \"\")}}", "{}", "\"-1234.57\""),
         ],
         Action::Eager(format_number),
     ),
@@ -190,9 +161,7 @@ fn trunc<'a>(args: &mut Args<'a>, _run: &mut Run<'a>) -> Result<Val<'a>, Fault> 
     let text = format!("{number}");
     let kept = match text.split_once('.') {
         Some((whole, fraction)) => {
-            let decimals = usize::try_from(decimals)
-                .unwrap_or(usize::MAX)
-                .min(fraction.len());
+            let decimals = usize::try_from(decimals).unwrap_or(usize::MAX).min(fraction.len());
             format!("{whole}.{}", fraction.get(..decimals).unwrap_or(fraction))
         }
         None => text,
@@ -238,10 +207,7 @@ fn median(numbers: &mut [f64]) -> Option<f64> {
 fn deviation(numbers: &mut [f64], less: usize) -> Option<f64> {
     let count = numbers.len().checked_sub(less).filter(|count| *count > 0)?;
     let mean = mean(numbers)?;
-    let squares: f64 = numbers
-        .iter()
-        .map(|number| (number - mean) * (number - mean))
-        .sum();
+    let squares: f64 = numbers.iter().map(|number| (number - mean) * (number - mean)).sum();
     Some((squares / number::of_length(count)).sqrt())
 }
 
@@ -267,9 +233,7 @@ fn parse_number<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, F
 
 fn format_number<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault> {
     let number = args.number(0)?;
-    let decimals = usize::try_from(args.whole(1)?)
-        .ok()
-        .filter(|decimals| *decimals <= 100);
+    let decimals = usize::try_from(args.whole(1)?).ok().filter(|decimals| *decimals <= 100);
     let decimals = decimals.ok_or_else(|| args.wrong(1, "a number from 0 to 100"))?;
     let (point, thousands) = (args.text_or(2, ",", run)?, args.text_or(3, ".", run)?);
     let rounded = number::shown(number, decimals);
@@ -278,8 +242,7 @@ fn format_number<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, 
         .map_or(("", rounded.as_str()), |rest| ("-", rest));
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
     let mut text = sign.to_owned();
-    run.meter
-        .make(whole.len().saturating_mul(thousands.len()))?;
+    run.meter.make(whole.len().saturating_mul(thousands.len()))?;
     for (at, digit) in whole.chars().enumerate() {
         if at > 0 && (whole.len() - at).is_multiple_of(3) {
             text.push_str(&thousands);

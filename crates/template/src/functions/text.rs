@@ -59,11 +59,7 @@ pub(super) static TABLE: &[Function] = &[
         Action::Eager(|args, run| {
             let text = args.text(0, run)?;
             let mut chars = text.chars();
-            let first: String = chars
-                .next()
-                .into_iter()
-                .flat_map(char::to_uppercase)
-                .collect();
+            let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
             let text = first + chars.as_str();
             run.made(text)
         }),
@@ -73,11 +69,7 @@ pub(super) static TABLE: &[Function] = &[
         "startcase",
         &["text"],
         "the text with every word capitalized and the rest in lower case",
-        &[example(
-            "{{startcase(\"hello WORLD\")}}",
-            "{}",
-            "\"Hello World\"",
-        )],
+        &[example("{{startcase(\"hello WORLD\")}}", "{}", "\"Hello World\"")],
         Action::Eager(startcase),
     ),
     row(
@@ -137,11 +129,7 @@ pub(super) static TABLE: &[Function] = &[
         "the text with the first occurrence of a text, or what a /regular expression/ with the flags g, i, m, s matches, \
          replaced; `$&` is the match, `$1` a group",
         &[
-            example(
-                "{{replace(\"Hello World\"; \"Hello\"; \"Hi\")}}",
-                "{}",
-                "\"Hi World\"",
-            ),
+            example("{{replace(\"Hello World\"; \"Hello\"; \"Hi\")}}", "{}", "\"Hi World\""),
             example("{{replace(\"a-b-c\"; \"/-/g\"; \"+\")}}", "{}", "\"a+b+c\""),
             example(
                 "{{replace(\"CORP\\ann\"; \"/^(\\w+)\\\\(.*)$/\"; \"$2@$1\")}}",
@@ -258,8 +246,7 @@ fn index_of<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault
         let (text, search) = (args.text(0, run)?, args.text(1, run)?);
         let from = byte_at(&text, start);
         let rest = text.get(from..).unwrap_or("");
-        rest.find(&*search)
-            .map(|at| units(text.get(..from + at).unwrap_or("")))
+        rest.find(&*search).map(|at| units(text.get(..from + at).unwrap_or("")))
     };
     Ok(Val::from(position.map_or(-1.0, number::of_length)))
 }
@@ -281,10 +268,7 @@ fn substring<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Faul
     let clamp = |position: i64| usize::try_from(position).unwrap_or(0);
     let (start, end) = (clamp(args.whole(1)?), clamp(args.whole_or(2, i64::MAX)?));
     // JavaScript's substring swaps positions that are the wrong way around.
-    let (from, to) = (
-        byte_at(&text, start.min(end)),
-        byte_at(&text, start.max(end)),
-    );
+    let (from, to) = (byte_at(&text, start.min(end)), byte_at(&text, start.max(end)));
     let part = text.get(from..to).unwrap_or("").to_owned();
     run.made(part)
 }
@@ -304,10 +288,6 @@ fn split<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault> {
 
 fn replace<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault> {
     let (text, search, replacement) = (args.text(0, run)?, args.text(1, run)?, args.text(2, run)?);
-    let room = run.meter.room();
-    let too_large = |run: &Run<'_>| Fault::TooLarge {
-        bytes: run.meter.limits().made_bytes,
-    };
     let mut dynamic = None;
     if args.pattern.is_none()
         && let Some(parsed) = pattern::parse(&search, Author::Scope)
@@ -317,11 +297,13 @@ fn replace<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault>
     }
     let replaced = if let Some(pattern) = args.pattern.or(dynamic.as_ref()) {
         run.meter.burn(text.len() / 8)?;
-        pattern.replace(&text, &replacement, room)
+        pattern.replace(&text, &replacement, &mut run.meter)?
     } else {
-        replace_first(&text, &search, &replacement, room)
+        let limits = run.meter.limits();
+        replace_first(&text, &search, &replacement, run.meter.room()).ok_or(Fault::TooLarge {
+            bytes: limits.made_bytes,
+        })?
     };
-    let replaced = replaced.ok_or_else(|| too_large(run))?;
     run.made(replaced)
 }
 
@@ -341,15 +323,14 @@ fn replace_first(text: &str, search: &str, replacement: &str, room: usize) -> Op
 
 /// An emoji: a flag, or a picture with its variation, skin tone and joined pictures.
 static EMOJI: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    let picture =
-        r"(?:\p{Emoji_Presentation}|\p{Extended_Pictographic}\x{FE0F})\x{FE0F}?\p{Emoji_Modifier}?";
+    let picture = r"(?:\p{Emoji_Presentation}|\p{Extended_Pictographic}\x{FE0F})\x{FE0F}?\p{Emoji_Modifier}?";
     Regex::new(&format!(r"\p{{Regional_Indicator}}{{2}}|[0-9#*]\x{{FE0F}}?\x{{20E3}}|{picture}(?:\x{{200D}}\p{{Extended_Pictographic}}\x{{FE0F}}?\p{{Emoji_Modifier}}?)*")).ok()
 });
 
 fn replace_emoji<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault> {
     let text = args.text(0, run)?;
     let replacement = args.text_or(1, "", run)?;
-    run.meter.burn(text.len() / 8)?;
+    run.meter.burn(text.len() / 2)?;
     let Some(emoji) = EMOJI.as_ref() else {
         return Ok(Val::UNDEFINED);
     };

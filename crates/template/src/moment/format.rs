@@ -33,10 +33,7 @@ fn write_token(at: &Zoned, token: &str, text: &mut String) {
         "YYYY" | "Y" => (i64::from(at.year()), 4),
         "YY" => (i64::from(at.year().rem_euclid(100)), 2),
         "GGGG" => (i64::from(at.date().iso_week_date().year()), 4),
-        "GG" => (
-            i64::from(at.date().iso_week_date().year().rem_euclid(100)),
-            2,
-        ),
+        "GG" => (i64::from(at.date().iso_week_date().year().rem_euclid(100)), 2),
         "gggg" => (week(at).0, 4),
         "gg" => (week(at).0.rem_euclid(100), 2),
         "Q" | "Qo" => (quarter, 1),
@@ -98,12 +95,7 @@ fn write_offset(at: &Zoned, separator: &str, text: &mut String) {
     let minutes = at.offset().seconds() / 60;
     let sign = if minutes < 0 { '-' } else { '+' };
     let minutes = minutes.abs();
-    let _ = write!(
-        text,
-        "{sign}{:02}{separator}{:02}",
-        minutes / 60,
-        minutes % 60
-    );
+    let _ = write!(text, "{sign}{:02}{separator}{:02}", minutes / 60, minutes % 60);
 }
 
 /// The first digits of the fraction of the second. A date has milliseconds; the digits behind them are zeros.
@@ -142,14 +134,8 @@ mod tests {
     // Values of moment 2.30 with the locale en.
     #[test]
     fn writes_what_moment_writes() {
-        assert_eq!(
-            written(2016, 1, 1, "Do DDDo Qo wo Wo do"),
-            "1st 1st 1st 1st 53rd 5th"
-        );
-        assert_eq!(
-            written(2016, 1, 1, "gggg ww GGGG WW GG gg"),
-            "2016 01 2015 53 15 16"
-        );
+        assert_eq!(written(2016, 1, 1, "Do DDDo Qo wo Wo do"), "1st 1st 1st 1st 53rd 5th");
+        assert_eq!(written(2016, 1, 1, "gggg ww GGGG WW GG gg"), "2016 01 2015 53 15 16");
         assert_eq!(written(2015, 12, 31, "gggg ww GGGG WW"), "2016 01 2015 53");
         assert_eq!(
             written(2012, 2, 12, "MMM MMMM dd ddd dddd E e d"),

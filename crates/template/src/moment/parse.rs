@@ -21,6 +21,8 @@ struct Found {
     week: Option<i64>,
     /// 1 is Monday, 7 is Sunday.
     weekday: Option<i64>,
+    /// The same, of an ISO week.
+    iso_weekday: Option<i64>,
     hour: Option<i64>,
     minute: Option<i64>,
     second: Option<i64>,
@@ -75,19 +77,11 @@ fn locate(token: &str, text: &str) -> Option<(usize, usize)> {
     match token {
         "YYYY" | "GGGG" | "gggg" => digits(4),
         "Y" => signed(digits(6)),
-        "DDD" | "DDDD" | "DDDo" => digits(3),
+        "DDD" | "DDDD" | "DDDo" | "S" | "SS" | "SSS" => digits(3),
         "Q" | "Qo" | "d" | "e" | "do" => digits(1),
-        "S" | "SS" | "SSS" => digits(3),
         "X" => signed(digits(18)).map(|(start, end)| {
-            let fraction = text
-                .get(end..)
-                .and_then(|rest| rest.strip_prefix('.'))
-                .unwrap_or("");
-            let count = fraction
-                .bytes()
-                .take(3)
-                .take_while(u8::is_ascii_digit)
-                .count();
+            let fraction = text.get(end..).and_then(|rest| rest.strip_prefix('.')).unwrap_or("");
+            let count = fraction.bytes().take(3).take_while(u8::is_ascii_digit).count();
             (start, if count > 0 { end + 1 + count } else { end })
         }),
         "x" => signed(digits(18)),
@@ -109,12 +103,7 @@ fn word(text: &str, names: &[&str]) -> Option<(usize, usize)> {
                 .is_some_and(|word| word.eq_ignore_ascii_case(name))
         };
         let whole = names.iter().copied().find(|name| begins(name));
-        let found = whole.or_else(|| {
-            names
-                .iter()
-                .filter_map(|name| name.get(..3))
-                .find(|name| begins(name))
-        })?;
+        let found = whole.or_else(|| names.iter().filter_map(|name| name.get(..3)).find(|name| begins(name)))?;
         Some((start, start + found.len()))
     })
 }
@@ -135,11 +124,7 @@ fn offset(text: &str) -> Option<(usize, usize)> {
     text.char_indices().find_map(|(start, c)| match c {
         'Z' | 'z' => Some((start, start + 1)),
         '+' | '-' => {
-            let digit = |at: usize| {
-                text.as_bytes()
-                    .get(start + at)
-                    .is_some_and(u8::is_ascii_digit)
-            };
+            let digit = |at: usize| text.as_bytes().get(start + at).is_some_and(u8::is_ascii_digit);
             let colon = usize::from(text.as_bytes().get(start + 3) == Some(&b':'));
             let fits = digit(1) && digit(2) && digit(3 + colon) && digit(4 + colon);
             fits.then_some((start, start + 5 + colon))
@@ -170,10 +155,9 @@ impl Found {
                 self.weekday = Some(if sunday_first == 0 { 7 } else { sunday_first });
             }
             "d" | "e" | "do" => self.weekday = Some(if number()? == 0 { 7 } else { number()? }),
-            "E" => self.weekday = Some(number()?),
+            "E" => self.iso_weekday = Some(number()?),
             "W" | "WW" | "Wo" => self.week = Some(number()?),
-            "H" | "HH" => self.hour = Some(number()?),
-            "h" | "hh" => self.hour = Some(number().filter(|hour| *hour <= 12)?),
+            "H" | "HH" | "h" | "hh" => self.hour = Some(number()?),
             "k" | "kk" => self.hour = Some(number()? % 24),
             "m" | "mm" => self.minute = Some(number()?),
             "s" | "ss" => self.second = Some(number()?),
@@ -183,13 +167,7 @@ impl Found {
                 let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
                 let ms: i64 = format!("{fraction:0<3}").parse().ok()?;
                 let ms = if text.starts_with('-') { -ms } else { ms };
-                self.instant_ms = Some(
-                    seconds
-                        .parse::<i64>()
-                        .ok()?
-                        .checked_mul(1000)?
-                        .checked_add(ms)?,
-                );
+                self.instant_ms = Some(seconds.parse::<i64>().ok()?.checked_mul(1000)?.checked_add(ms)?);
             }
             "x" => self.instant_ms = Some(number()?),
             token if token.starts_with('S') => {
@@ -253,29 +231,23 @@ impl Found {
                 .ok()
                 .filter(|_| (1..=i64::from(last)).contains(&day));
         }
-        let weekday = match self.weekday {
-            Some(number) => Some(Weekday::from_monday_one_offset(narrow(number)?).ok()?),
-            None => None,
+        let named = |number: Option<i64>| match number {
+            Some(number) => narrow(number)
+                .and_then(|number| Weekday::from_monday_one_offset(number).ok())
+                .map(Some),
+            None => Some(None),
         };
+        let weekday = named(self.weekday)?;
         if self.month.is_none() && self.day.is_none() {
-            if self.week_year.is_some() || self.week.is_some() {
+            if self.week_year.or(self.week).or(self.iso_weekday).is_some() {
                 let current = today.iso_week_date();
-                let year = i16::try_from(
-                    self.week_year
-                        .or(self.year)
-                        .unwrap_or(i64::from(current.year())),
-                )
-                .ok()?;
+                let year = i16::try_from(self.week_year.or(self.year).unwrap_or(i64::from(current.year()))).ok()?;
                 let week = narrow(self.week.unwrap_or(1))?;
-                return Some(
-                    ISOWeekDate::new(year, week, weekday.unwrap_or(Weekday::Monday))
-                        .ok()?
-                        .date(),
-                );
+                let day = named(self.iso_weekday)?.unwrap_or(Weekday::Monday);
+                return Some(ISOWeekDate::new(year, week, day).ok()?.date());
             }
             if let Some(weekday) = weekday {
-                let ahead =
-                    weekday.to_sunday_zero_offset() - today.weekday().to_sunday_zero_offset();
+                let ahead = weekday.to_sunday_zero_offset() - today.weekday().to_sunday_zero_offset();
                 return today.checked_add(i64::from(ahead).days()).ok();
             }
         }
@@ -292,9 +264,7 @@ impl Found {
         };
         let date = Date::new(year, month, day).ok()?;
         // A weekday beside a date must be the date's.
-        weekday
-            .is_none_or(|weekday| date.weekday() == weekday)
-            .then_some(date)
+        weekday.is_none_or(|weekday| date.weekday() == weekday).then_some(date)
     }
 }
 
@@ -321,22 +291,10 @@ mod tests {
     #[test]
     fn reads_what_moment_reads() {
         for (text, format, iso) in [
-            (
-                "2016-12-28 16:03",
-                "YYYY-MM-DD HH:mm",
-                "2016-12-28T16:03:00.000Z",
-            ),
-            (
-                "2016-12-28 04:03 pm",
-                "YYYY-MM-DD hh:mm a",
-                "2016-12-28T16:03:00.000Z",
-            ),
+            ("2016-12-28 16:03", "YYYY-MM-DD HH:mm", "2016-12-28T16:03:00.000Z"),
+            ("2016-12-28 04:03 pm", "YYYY-MM-DD hh:mm a", "2016-12-28T16:03:00.000Z"),
             ("12 AM 1.2.16", "h A D.M.YY", "2016-02-01T00:00:00.000Z"),
-            (
-                "28th December 2016",
-                "Do MMMM YYYY",
-                "2016-12-28T00:00:00.000Z",
-            ),
+            ("28th December 2016", "Do MMMM YYYY", "2016-12-28T00:00:00.000Z"),
             ("28 dec 69", "DD MMM YY", "1969-12-28T00:00:00.000Z"),
             ("2016-366", "YYYY-DDDD", "2016-12-31T00:00:00.000Z"),
             ("2016-W52-3", "GGGG-[W]WW-E", "2016-12-28T00:00:00.000Z"),
@@ -346,21 +304,13 @@ mod tests {
             ("05-28", "MM-DD", "2023-05-28T00:00:00.000Z"),
             ("2016", "YYYY", "2016-01-01T00:00:00.000Z"),
             ("Friday", "dddd", "2023-11-17T00:00:00.000Z"),
-            (
-                "Wed 2016-12-28",
-                "ddd YYYY-MM-DD",
-                "2016-12-28T00:00:00.000Z",
-            ),
+            ("Wed 2016-12-28", "ddd YYYY-MM-DD", "2016-12-28T00:00:00.000Z"),
             (
                 "2016-12-28T16:03:06+0130",
                 "YYYY-MM-DDTHH:mm:ssZ",
                 "2016-12-28T14:33:06.000Z",
             ),
-            (
-                "2016-12-28 24:00",
-                "YYYY-MM-DD HH:mm",
-                "2016-12-29T00:00:00.000Z",
-            ),
+            ("2016-12-28 24:00", "YYYY-MM-DD HH:mm", "2016-12-29T00:00:00.000Z"),
             ("1482940986.5", "X", "2016-12-28T16:03:06.500Z"),
             ("-1.5", "X", "1969-12-31T23:59:58.500Z"),
             ("1482940986123", "x", "2016-12-28T16:03:06.123Z"),

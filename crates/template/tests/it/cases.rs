@@ -4,6 +4,7 @@
 //! declares a root whose names are looked up without regard to case. Files named `err_*` have no third part: their
 //! whole rendered error is a snapshot.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -30,12 +31,9 @@ impl Case {
         let template = parts
             .next()
             .unwrap_or_else(|| panic!("{} has no template", path.display()));
-        let json: String = first
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .collect();
-        let context: Map<String, Json> = serde_json::from_str(&json)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let json: String = first.lines().filter(|line| !line.starts_with('#')).collect();
+        let context: Map<String, Json> =
+            serde_json::from_str(&json).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let mut names = Names::new(context.keys().cloned());
         let mut case_zone = Zone::utc();
         let mut document = false;
@@ -44,8 +42,7 @@ impl Case {
                 ("zone", name) => case_zone = Zone::named(name).unwrap(),
                 ("document", _) => document = true,
                 ("folded", name) => {
-                    names = Names::new(context.keys().filter(|root| *root != name).cloned())
-                        .with_folded_root(name);
+                    names = Names::new(context.keys().filter(|root| *root != name).cloned()).with_folded_root(name);
                 }
                 _ => {}
             }
@@ -76,13 +73,10 @@ impl Case {
             let document = Document::compile(&json, &self.names).map_err(|error| error.render())?;
             document.evaluate(&scope).map_err(|error| error.render())?
         } else {
-            let template =
-                Template::compile(&self.template, &self.names).map_err(|error| error.render())?;
+            let template = Template::compile(&self.template, &self.names).map_err(|error| error.render())?;
             template.evaluate(&scope).map_err(|error| error.render())?
         };
-        Ok(value
-            .to_json()
-            .map_or("undefined".to_owned(), |json| json.to_string()))
+        Ok(value.to_json().map_or("undefined".to_owned(), |json| json.to_string()))
     }
 }
 
@@ -106,12 +100,9 @@ fn every_case_gives_what_it_says() {
             }
             continue;
         }
-        let expected = case
-            .expected
-            .unwrap_or_else(|| panic!("{name} has no result"));
+        let expected = case.expected.unwrap_or_else(|| panic!("{name} has no result"));
         // Parsed and written again: spacing does not count, the order of keys does.
-        let expected =
-            serde_json::from_str::<Json>(&expected).map_or(expected, |json| json.to_string());
+        let expected = serde_json::from_str::<Json>(&expected).map_or(expected, |json| json.to_string());
         match result {
             Ok(value) if value == expected => {}
             Ok(value) => wrong.push(format!("{name} gave {value}, not {expected}")),
@@ -119,4 +110,19 @@ fn every_case_gives_what_it_says() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_snapshot_has_its_case() {
+    let names = |folder: &str, prefix: &str, suffix: &str| -> BTreeSet<String> {
+        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter_map(|name| Some(name.strip_prefix(prefix)?.strip_suffix(suffix)?.to_owned()))
+            .collect()
+    };
+    assert_eq!(
+        names("tests/it/snapshots", "it__cases__err_", ".snap"),
+        names("tests/cases", "err_", ".txt")
+    );
 }

@@ -14,9 +14,7 @@ fn every_example_of_every_function_gives_what_it_says() {
             let context: Map<String, Json> = serde_json::from_str(example.context).unwrap();
             let names = Names::new(context.keys().cloned());
             let zeros = |bytes: &mut [u8]| bytes.fill(0);
-            let scope = Scope::new(NOW_MS)
-                .with_members(&context)
-                .with_random(&zeros);
+            let scope = Scope::new(NOW_MS).with_members(&context).with_random(&zeros);
             let result = match Template::compile(example.template, &names) {
                 Ok(template) => match template.evaluate(&scope) {
                     Ok(value) => value.to_json_text().unwrap_or("undefined".to_owned()),

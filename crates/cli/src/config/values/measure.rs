@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use narthex_gateway::RateLimit;
+
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -102,6 +104,17 @@ pub(crate) enum Rate {
         /// In how long.
         per: Duration,
     },
+}
+
+impl Rate {
+    /// The rate as the gateway takes it; `None` for `"off"`.
+    pub(crate) fn limit(self) -> Option<RateLimit> {
+        let Self::Limit { count, per } = self else { return None };
+        Some(RateLimit {
+            requests: count,
+            period_ms: u32::try_from(per.as_millis()).unwrap_or(u32::MAX),
+        })
+    }
 }
 
 impl FromToml for Rate {

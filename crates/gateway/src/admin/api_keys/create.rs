@@ -14,6 +14,7 @@ use crate::admin::extract::{Body, IdempotencyKey};
 use crate::admin::problems::CreateProblems;
 use crate::admin::tidy;
 use crate::admin::time::Time;
+use crate::clock::NewIds;
 
 /// An API key to make.
 #[derive(Deserialize, ToSchema)]
@@ -70,9 +71,10 @@ async fn role(admin: &Admin, role: KeyRole, organization: Option<&str>) -> Resul
             let (_, organization) = admin.organization(Action::WriteApiKeys, text).await?;
             Ok(ScopedRole::Organization(organization.id, OrganizationRole::Admin))
         }
-        (KeyRole::Viewer, Some(_)) => {
-            Err(ApiError::invalid("role", "a key for one organization has the role `admin` there"))
-        }
+        (KeyRole::Viewer, Some(_)) => Err(ApiError::invalid(
+            "role",
+            "a key for one organization has the role `admin` there",
+        )),
     }
 }
 
@@ -88,7 +90,7 @@ async fn make(
         return Err(ApiError::invalid("expires_at", "it has passed already"));
     }
     let record = ApiKey {
-        id: ApiKeyId::new(now_ms, &mut permit.ids()?),
+        id: ApiKeyId::new(now_ms, &mut NewIds::new()?),
         name,
         hash: fresh.hash(),
         role,
@@ -102,7 +104,10 @@ async fn make(
     let answer = |key| Created {
         location: location.clone(),
         version: None,
-        body: FreshApiKeyBody { about: about.clone(), key },
+        body: FreshApiKeyBody {
+            about: about.clone(),
+            key,
+        },
     };
     // SECURITY: what is remembered for `Idempotency-Key` holds no key.
     Ok((answer(Some(fresh.text().to_owned())).kept(), answer(None).kept()))

@@ -18,10 +18,13 @@ use crate::admin::problems::OneProblems;
 )]
 pub(crate) async fn revoke(admin: Admin, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
     let permit = admin.permit(Action::WriteApiKeys, None)?;
-    let unknown = ApiError::Unknown { what: "API key that works" };
+    let unknown = ApiError::Unknown {
+        what: "API key that works",
+    };
     let Ok(id) = id.parse() else { return Err(unknown) };
-    match permit.directory().revoke_api_key(id, permit.by()).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(unknown),
+    if permit.directory().revoke_api_key(id, permit.by()).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(unknown)
     }
 }

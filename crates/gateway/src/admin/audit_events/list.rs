@@ -31,6 +31,7 @@ pub(crate) struct Query {
     /// Before this time.
     until: Option<Time>,
     /// Which end to begin at; by default the newest.
+    #[param(inline)]
     order: Option<EventOrder>,
     /// Where to read on.
     cursor: Option<String>,
@@ -49,13 +50,22 @@ pub(crate) struct Query {
 pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<EventBody>, ApiError> {
     let permit = admin.permit(Action::ReadAudit, None)?;
     let filter = EventFilter {
-        user: query.user.map(|id| id.parse().map_err(ApiError::name("user"))).transpose()?,
-        organization: query.organization.map(|id| id.parse().map_err(ApiError::name("organization"))).transpose()?,
+        user: query
+            .user
+            .map(|id| id.parse().map_err(ApiError::name("user")))
+            .transpose()?,
+        organization: query
+            .organization
+            .map(|id| id.parse().map_err(ApiError::name("organization")))
+            .transpose()?,
         action: query.action,
         from_ms: query.from.map(|Time(at_ms)| at_ms),
         until_ms: query.until.map(|Time(at_ms)| at_ms),
         order: query.order.unwrap_or(EventOrder::NewestFirst).into(),
     };
-    let events = permit.directory().events(filter, page(query.cursor, query.limit)?).await?;
+    let events = permit
+        .directory()
+        .events(filter, page(query.cursor, query.limit)?)
+        .await?;
     Ok(List::of(events, EventBody::from))
 }

@@ -2,13 +2,13 @@
 
 use axum::Json;
 use narthex_decision::Action;
-use serde_json::Value;
 
 use crate::admin::access::Admin;
 use crate::admin::error::ApiError;
 use crate::admin::extract::Body;
 use crate::admin::problems::BodyProblems;
 use crate::admin::surroundings::ExplainRequest;
+use crate::explain::Explanation;
 
 /// Explains a token
 ///
@@ -17,12 +17,12 @@ use crate::admin::surroundings::ExplainRequest;
 /// too. Nothing is written.
 #[utoipa::path(
     post, path = "/explain", tag = "diagnosis", operation_id = "explain", request_body = ExplainRequest,
-    responses((status = 200, description = "The explanation.", body = Value), BodyProblems),
+    responses((status = 200, description = "The explanation.", body = Explanation), BodyProblems),
 )]
 pub(crate) async fn explain(
     admin: Admin,
     Body { value: request, .. }: Body<ExplainRequest>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Explanation>, ApiError> {
     let permit = admin.permit(Action::Explain, None)?;
     Ok(Json(permit.surroundings().explain(request).await?))
 }

@@ -19,5 +19,9 @@ use crate::admin::surroundings::KeyHealthBody;
 )]
 pub(crate) async fn keys(admin: Admin, Path(name): Path<String>) -> Result<Json<KeyHealthBody>, ApiError> {
     let permit = admin.permit(Action::ReadIssuers, None)?;
-    permit.surroundings().keys(&name).map(Json).ok_or(ApiError::Unknown { what: "issuer" })
+    permit
+        .surroundings()
+        .keys(&name)
+        .map(Json)
+        .ok_or(ApiError::Unknown { what: "issuer" })
 }

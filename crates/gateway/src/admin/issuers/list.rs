@@ -33,5 +33,7 @@ pub(crate) struct Query {
 pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<IssuerBody>, ApiError> {
     let permit = admin.permit(Action::ReadIssuers, None)?;
     let page = page(query.cursor, query.limit)?;
-    Ok(List::cut(permit.surroundings().issuers(), &page, |issuer| issuer.name.clone()))
+    Ok(List::cut(permit.surroundings().issuers(), &page, |issuer| {
+        issuer.name.clone()
+    }))
 }

@@ -17,6 +17,10 @@ use crate::admin::surroundings::IssuerBody;
 )]
 pub(crate) async fn read(admin: Admin, Path(name): Path<String>) -> Result<Json<IssuerBody>, ApiError> {
     let permit = admin.permit(Action::ReadIssuers, None)?;
-    let found = permit.surroundings().issuers().into_iter().find(|issuer| issuer.name == name);
+    let found = permit
+        .surroundings()
+        .issuers()
+        .into_iter()
+        .find(|issuer| issuer.name == name);
     found.map(Json).ok_or(ApiError::Unknown { what: "issuer" })
 }

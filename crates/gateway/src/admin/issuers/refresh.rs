@@ -19,11 +19,18 @@ use crate::admin::surroundings::{KeyHealthBody, RefreshRefusal};
 )]
 pub(crate) async fn refresh(admin: Admin, Path(name): Path<String>) -> Result<Json<KeyHealthBody>, ApiError> {
     let permit = admin.permit(Action::RefreshIssuers, None)?;
-    permit.surroundings().refresh(&name).await.map(Json).map_err(|refusal| match refusal {
-        RefreshRefusal::UnknownIssuer => ApiError::Unknown { what: "issuer" },
-        RefreshRefusal::NothingToFetch => {
-            ApiError::Conflict("this issuer's keys come from the configuration, there is nothing to fetch")
-        }
-        RefreshRefusal::TooSoon => ApiError::TooOften { what: "the keys were fetched a moment ago" },
-    })
+    permit
+        .surroundings()
+        .refresh(&name)
+        .await
+        .map(Json)
+        .map_err(|refusal| match refusal {
+            RefreshRefusal::UnknownIssuer => ApiError::Unknown { what: "issuer" },
+            RefreshRefusal::NothingToFetch => {
+                ApiError::Conflict("this issuer's keys come from the configuration, there is nothing to fetch")
+            }
+            RefreshRefusal::TooSoon => ApiError::TooOften {
+                what: "the keys were fetched a moment ago",
+            },
+        })
 }

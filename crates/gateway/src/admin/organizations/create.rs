@@ -15,6 +15,7 @@ use super::{
 use crate::admin::answer::{Created, Kept};
 use crate::admin::extract::{Body, IdempotencyKey};
 use crate::admin::problems::CreateProblems;
+use crate::clock::NewIds;
 
 /// An organization to make.
 #[derive(Deserialize, ToSchema)]
@@ -71,16 +72,22 @@ pub(crate) async fn create(
             let new = checked(permit, body)?;
             let organization = permit.directory().create_organization(new, permit.by()).await?;
             let location = format!("/api/v1/organizations/{}", organization.id);
-            Ok(Created { location, version: Some(organization.version), body: OrganizationBody::from(organization) })
+            Ok(Created {
+                location,
+                version: Some(organization.version),
+                body: OrganizationBody::from(organization),
+            })
         })
         .await
 }
 
 fn checked(permit: Permit<'_>, body: NewOrganizationBody) -> Result<NewOrganization, ApiError> {
     let list = |field, tags: Option<Tags>| tags.map_or_else(|| Ok(TagList::default()), |tags| tags.read(field));
-    let external_id = body.external_id.map(|id| ExternalId::new(id).map_err(ApiError::name("external_id")));
+    let external_id = body
+        .external_id
+        .map(|id| ExternalId::new(id).map_err(ApiError::name("external_id")));
     Ok(NewOrganization {
-        id: OrganizationId::new(permit.now_ms(), &mut permit.ids()?),
+        id: OrganizationId::new(permit.now_ms(), &mut NewIds::new()?),
         label: label(body.label.as_deref().unwrap_or(&body.name))?,
         name: OrganizationName::new(body.name).map_err(ApiError::name("name"))?,
         realm: permit.realm(body.realm)?,

@@ -42,16 +42,20 @@ pub(crate) struct Query {
 pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<OrganizationBody>, ApiError> {
     let page = page(query.cursor, query.limit)?;
     let filter = OrganizationFilter {
-        realm: query.realm.map(|realm| Realm::new(realm).map_err(ApiError::name("realm"))).transpose()?,
+        realm: query
+            .realm
+            .map(|realm| Realm::new(realm).map_err(ApiError::name("realm")))
+            .transpose()?,
         external_id: query.external_id,
         tag: query.tag,
         q: query.q,
     };
     let name = query.name;
     match (admin.permit(Action::ReadOrganization, None), name) {
-        (Ok(permit), None) => {
-            Ok(List::of(permit.directory().organizations(filter, page).await?, OrganizationBody::from))
-        }
+        (Ok(permit), None) => Ok(List::of(
+            permit.directory().organizations(filter, page).await?,
+            OrganizationBody::from,
+        )),
         (Ok(permit), Some(name)) => {
             let found = match OrganizationName::new(name) {
                 Ok(name) => permit.directory().organization_named(name).await?,
@@ -82,14 +86,28 @@ async fn own(admin: &Admin) -> Result<Vec<Organization>, ApiError> {
 
 fn chosen(mut all: Vec<Organization>, filter: &OrganizationFilter, page: &Page) -> List<OrganizationBody> {
     all.retain(|organization| admits(filter, organization));
-    List::cut(all.into_iter().map(OrganizationBody::from).collect(), page, |body| body.id.clone())
+    List::cut(all.into_iter().map(OrganizationBody::from).collect(), page, |body| {
+        body.id.clone()
+    })
 }
 
 fn admits(filter: &OrganizationFilter, organization: &Organization) -> bool {
     let holds = |text: &str, q: &str| text.to_ascii_lowercase().contains(&q.to_ascii_lowercase());
-    let external_id = organization.external_id.as_ref().map(narthex_directory::ExternalId::as_str);
+    let external_id = organization
+        .external_id
+        .as_ref()
+        .map(narthex_directory::ExternalId::as_str);
     filter.realm.as_ref().is_none_or(|realm| organization.realm == *realm)
-        && filter.external_id.as_deref().is_none_or(|wanted| external_id == Some(wanted))
-        && filter.tag.as_deref().is_none_or(|tag| organization.tags.role_of(tag).is_some())
-        && filter.q.as_deref().is_none_or(|q| holds(organization.name.as_str(), q) || holds(&organization.label, q))
+        && filter
+            .external_id
+            .as_deref()
+            .is_none_or(|wanted| external_id == Some(wanted))
+        && filter
+            .tag
+            .as_deref()
+            .is_none_or(|tag| organization.tags.role_of(tag).is_some())
+        && filter
+            .q
+            .as_deref()
+            .is_none_or(|q| holds(organization.name.as_str(), q) || holds(&organization.label, q))
 }

@@ -32,7 +32,11 @@ pub(super) fn operations() -> OpenApiRouter<State> {
 )]
 pub(crate) async fn read(admin: Admin, Path(organization): Path<String>) -> Result<Response, ApiError> {
     let (permit, organization) = admin.organization(Action::ReadOrganization, &organization).await?;
-    let logo = permit.directory().logo(organization.id).await?.ok_or(ApiError::Unknown { what: "logo" })?;
+    let logo = permit
+        .directory()
+        .logo(organization.id)
+        .await?
+        .ok_or(ApiError::Unknown { what: "logo" })?;
     // SECURITY: whatever the bytes are, a browser shows them as a picture or not at all, and runs nothing in them.
     let headers: [(HeaderName, &'static str); 3] = [
         (header::CONTENT_TYPE, logo.media_type()),
@@ -62,14 +66,23 @@ pub(crate) async fn put(
 ) -> Result<Found<OrganizationBody>, ApiError> {
     let (permit, organization) = admin.organization(Action::WriteOrganization, &organization).await?;
     if_match.expect(organization.version)?;
-    let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let media_type = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     if !media_type.is_some_and(|media_type| ["image/png", "image/jpeg"].contains(&media_type)) {
-        return Err(ApiError::MediaType { expected: "image/png` or `image/jpeg" });
+        return Err(ApiError::MediaType {
+            expected: "image/png` or `image/jpeg",
+        });
     }
     let bytes = extract::bytes(request, &()).await?;
     let logo = Logo::new(bytes.to_vec())
         .ok_or_else(|| ApiError::invalid("logo", "it must be a PNG or a JPEG of at most 1 MB"))?;
-    Ok(permit.directory().set_logo(organization.id, Some(logo), permit.by()).await?.into())
+    Ok(permit
+        .directory()
+        .set_logo(organization.id, Some(logo), permit.by())
+        .await?
+        .into())
 }
 
 /// Removes an organization's logo

@@ -2,9 +2,7 @@
 
 use axum::extract::Path;
 use narthex_decision::Action;
-use narthex_directory::{
-    Carrier, Listing, Organization, OrganizationTags, Scope, ScopedRole, SourceKind, Standing,
-};
+use narthex_directory::{Carrier, Listing, Organization, OrganizationTags, Scope, ScopedRole, SourceKind, Standing};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -17,6 +15,7 @@ use crate::admin::words::OrganizationRole;
 /// A change of an organization's lists of tags, as it would be sent to be saved.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
 pub(crate) struct TagChange {
     /// The whole list of tags that make admins; `null` empties it.
     #[serde(default)]
@@ -80,20 +79,35 @@ pub(crate) async fn preview(
     Body { value: change, .. }: Body<TagChange>,
 ) -> Result<List<PreviewBody>, ApiError> {
     let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
-    let lists = [&change.external_admin_groups, &change.external_member_groups, &change.external_executor_groups];
+    let lists = [
+        &change.external_admin_groups,
+        &change.external_member_groups,
+        &change.external_executor_groups,
+    ];
     let then = update::after(lists, &organization.tags)?;
     let touched = touched(&organization.tags, &then);
     let page = page(query.cursor, query.limit)?;
     if touched.is_empty() {
-        return Ok(List { items: Vec::new(), next_cursor: None });
+        return Ok(List {
+            items: Vec::new(),
+            next_cursor: None,
+        });
     }
-    let Listing { items: carriers, next_cursor } =
-        permit.directory().carriers(organization.realm.clone(), touched.clone(), page).await?;
+    let Listing {
+        items: carriers,
+        next_cursor,
+    } = permit
+        .directory()
+        .carriers(organization.realm.clone(), touched.clone(), page)
+        .await?;
     let mut items = Vec::new();
     for carrier in carriers {
         items.extend(difference(permit, &organization, &then, &touched, carrier).await?);
     }
-    Ok(List { items, next_cursor: next_cursor.map(|cursor| cursor.to_string()) })
+    Ok(List {
+        items,
+        next_cursor: next_cursor.map(|cursor| cursor.to_string()),
+    })
 }
 
 /// The tags that give another role then than now.
@@ -118,7 +132,9 @@ async fn difference(
     touched: &[String],
     carrier: Carrier,
 ) -> Result<Option<PreviewBody>, ApiError> {
-    let Some(standing) = permit.directory().standing(carrier.user.id).await? else { return Ok(None) };
+    let Some(standing) = permit.directory().standing(carrier.user.id).await? else {
+        return Ok(None);
+    };
     let now_ms = permit.now_ms();
     let before = held(&standing, organization, now_ms, |_| true);
     let untagged = held(&standing, organization, now_ms, |source| source != SourceKind::Tag);
@@ -146,7 +162,10 @@ fn held(
     now_ms: i64,
     counts: impl Fn(SourceKind) -> bool,
 ) -> Option<narthex_directory::OrganizationRole> {
-    let here = standing.grants.iter().filter(|grant| grant.scope() == Scope::Organization(organization.id));
+    let here = standing
+        .grants
+        .iter()
+        .filter(|grant| grant.scope() == Scope::Organization(organization.id));
     let counted = here.filter(|grant| grant.held_at(now_ms) && counts(grant.source.kind()));
     let roles = counted.filter_map(|grant| match grant.role {
         ScopedRole::Organization(_, role) => Some(role),

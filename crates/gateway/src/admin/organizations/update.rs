@@ -94,8 +94,13 @@ pub(crate) async fn update(
     }
     let expected = if_match.expect(organization.version)?;
     let (tags, read_at) = tags(&change, &organization)?;
-    let edit = OrganizationEdit { tags, ..checked(change)? };
-    let updated = permit.directory().update_organization(organization.id, expected.or(read_at), edit, permit.by());
+    let edit = OrganizationEdit {
+        tags,
+        ..checked(change)?
+    };
+    let updated = permit
+        .directory()
+        .update_organization(organization.id, expected.or(read_at), edit, permit.by());
     Ok(updated.await?.into())
 }
 
@@ -105,7 +110,11 @@ fn tags(
     change: &OrganizationChange,
     organization: &Organization,
 ) -> Result<(Option<OrganizationTags>, Option<u64>), ApiError> {
-    let lists = [&change.external_admin_groups, &change.external_member_groups, &change.external_executor_groups];
+    let lists = [
+        &change.external_admin_groups,
+        &change.external_member_groups,
+        &change.external_executor_groups,
+    ];
     if !lists.into_iter().any(Patch::is_given) {
         return Ok((None, None));
     }
@@ -134,7 +143,9 @@ fn checked(change: OrganizationChange) -> Result<OrganizationEdit, ApiError> {
     let detail = |field, patch: Patch<String>, rule: tidy::Rule| -> Result<Edit<String>, ApiError> {
         patch.checked(|text| rule(field, &text))
     };
-    let name = change.name.map(|name| OrganizationName::new(name).map_err(ApiError::name("name")));
+    let name = change
+        .name
+        .map(|name| OrganizationName::new(name).map_err(ApiError::name("name")));
     Ok(OrganizationEdit {
         name: name.transpose()?,
         label: change.label.map(|text| label(&text)).transpose()?,

@@ -34,5 +34,7 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
     let permit = admin.permit(Action::ReadRoutes, None)?;
     let page = page(query.cursor, query.limit)?;
     // Numbers of equal length order as they count.
-    Ok(List::cut(permit.surroundings().routes(), &page, |route| format!("{:08}", route.index)))
+    Ok(List::cut(permit.surroundings().routes(), &page, |route| {
+        format!("{:08}", route.index)
+    }))
 }

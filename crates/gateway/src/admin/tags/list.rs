@@ -36,14 +36,25 @@ pub(crate) struct Query {
 )]
 pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<TagBody>, ApiError> {
     let permit = admin.permit(Action::ReadTags, None)?;
-    let realm = query.realm.map(|realm| Realm::new(realm).map_err(ApiError::name("realm"))).transpose()?;
-    let Listing { items: seen, next_cursor } =
-        permit.directory().seen_tags(realm, page(query.cursor, query.limit)?).await?;
+    let realm = query
+        .realm
+        .map(|realm| Realm::new(realm).map_err(ApiError::name("realm")))
+        .transpose()?;
+    let Listing {
+        items: seen,
+        next_cursor,
+    } = permit
+        .directory()
+        .seen_tags(realm, page(query.cursor, query.limit)?)
+        .await?;
     let mut items = Vec::with_capacity(seen.len());
     for tag in seen {
         items.push(listed(permit, tag).await?);
     }
-    Ok(List { items, next_cursor: next_cursor.map(|cursor| cursor.to_string()) })
+    Ok(List {
+        items,
+        next_cursor: next_cursor.map(|cursor| cursor.to_string()),
+    })
 }
 
 async fn listed(permit: Permit<'_>, seen: SeenTag) -> Result<TagBody, ApiError> {
@@ -52,10 +63,17 @@ async fn listed(permit: Permit<'_>, seen: SeenTag) -> Result<TagBody, ApiError> 
         tag: Some(seen.tag.clone()),
         ..OrganizationFilter::default()
     };
-    let found = permit.directory().organizations(filter, Page::first(PAGE_LIMIT_MAX)).await?;
+    let found = permit
+        .directory()
+        .organizations(filter, Page::first(PAGE_LIMIT_MAX))
+        .await?;
     let organizations = found.items.into_iter().filter_map(|organization| {
         let role = organization.tags.role_of(&seen.tag)?.into();
-        Some(ListedTag { organization_id: organization.id.to_string(), name: organization.name.to_string(), role })
+        Some(ListedTag {
+            organization_id: organization.id.to_string(),
+            name: organization.name.to_string(),
+            role,
+        })
     });
     Ok(TagBody {
         organizations: organizations.collect(),

@@ -36,8 +36,17 @@ pub(crate) struct Query {
 )]
 pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<TeamBody>, ApiError> {
     let permit = admin.permit(Action::ReadMembers, None)?;
-    let realm = query.realm.map(|realm| Realm::new(realm).map_err(ApiError::name("realm")));
-    let filter = TeamFilter { realm: realm.transpose()?, organization: None, external_id: query.external_id };
-    let teams = permit.directory().teams(filter, page(query.cursor, query.limit)?).await?;
+    let realm = query
+        .realm
+        .map(|realm| Realm::new(realm).map_err(ApiError::name("realm")));
+    let filter = TeamFilter {
+        realm: realm.transpose()?,
+        organization: None,
+        external_id: query.external_id,
+    };
+    let teams = permit
+        .directory()
+        .teams(filter, page(query.cursor, query.limit)?)
+        .await?;
     Ok(List::of(teams, TeamBody::from))
 }

@@ -62,5 +62,9 @@ pub(crate) async fn update(
             .checked(|id| ExternalId::new(id).map(Some).map_err(ApiError::name("external_id")))?,
     };
     let expected = if_match.expect(team.version)?;
-    Ok(permit.directory().update_team(team.id, expected, edit, permit.by()).await?.into())
+    Ok(permit
+        .directory()
+        .update_team(team.id, expected, edit, permit.by())
+        .await?
+        .into())
 }

@@ -51,9 +51,18 @@ pub(crate) async fn grants(
         (None, false) => GrantsWhen::AsOf(permit.now_ms()),
     };
     let user = find(permit, &id).await?.user.id;
-    let filter = GrantFilter { user: Some(user), scope: None, when };
-    let grants = permit.directory().grants(filter, page(query.cursor, query.limit)?).await?;
-    let names = permit.scope_names(grants.items.iter().map(narthex_directory::Grant::scope)).await?;
+    let filter = GrantFilter {
+        user: Some(user),
+        scope: None,
+        when,
+    };
+    let grants = permit
+        .directory()
+        .grants(filter, page(query.cursor, query.limit)?)
+        .await?;
+    let names = permit
+        .scope_names(grants.items.iter().map(narthex_directory::Grant::scope))
+        .await?;
     Ok(List::of(grants, |grant| {
         let name = names.get(&grant.scope()).cloned();
         GrantBody::new(grant, name)

@@ -42,12 +42,18 @@ pub(crate) struct Query {
 pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<UserBody>, ApiError> {
     let permit = admin.permit(Action::ReadUsers, None)?;
     let filter = UserFilter {
-        realm: query.realm.map(|realm| Realm::new(realm).map_err(ApiError::name("realm"))).transpose()?,
+        realm: query
+            .realm
+            .map(|realm| Realm::new(realm).map_err(ApiError::name("realm")))
+            .transpose()?,
         external_id: query.external_id,
         username: query.username,
         email: query.email,
         q: query.q,
     };
-    let users = permit.directory().users(filter, page(query.cursor, query.limit)?).await?;
+    let users = permit
+        .directory()
+        .users(filter, page(query.cursor, query.limit)?)
+        .await?;
     Ok(List::of(users, UserBody::from))
 }

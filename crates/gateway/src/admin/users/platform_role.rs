@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::{Admin, ApiError, GrantBody, PlatformRole, find, tidy};
 use crate::admin::extract::{Asked, Body};
 use crate::admin::problems::{ChangeProblems, RemoveProblems};
+use crate::clock::NewIds;
 
 /// A platform role to give by hand.
 #[derive(Deserialize, ToSchema)]
@@ -46,10 +47,13 @@ pub(crate) async fn grant(
 ) -> Result<axum::Json<GrantBody>, ApiError> {
     let permit = admin.permit(Action::WriteUsers, None)?;
     if body.role == PlatformRole::User {
-        return Err(ApiError::invalid("role", "everybody is a `user`; take the role away with `DELETE` instead"));
+        return Err(ApiError::invalid(
+            "role",
+            "everybody is a `user`; take the role away with `DELETE` instead",
+        ));
     }
     let new = NewGrant {
-        id: GrantId::new(permit.now_ms(), &mut permit.ids()?),
+        id: GrantId::new(permit.now_ms(), &mut NewIds::new()?),
         user: find(permit, &id).await?.user.id,
         role: ScopedRole::Platform(body.role.into()),
         why: tidy::why(body.why)?,
@@ -73,6 +77,11 @@ pub(crate) async fn revoke(
 ) -> Result<StatusCode, ApiError> {
     let permit = admin.permit(Action::WriteUsers, None)?;
     let id = find(permit, &id).await?.user.id;
-    let closed = permit.directory().revoke_role(id, Scope::Platform, tidy::why(query.why)?, permit.by()).await?;
-    closed.map(|_| StatusCode::NO_CONTENT).ok_or(ApiError::Unknown { what: "role that was given by hand" })
+    let closed = permit
+        .directory()
+        .revoke_role(id, Scope::Platform, tidy::why(query.why)?, permit.by())
+        .await?;
+    closed.map(|_| StatusCode::NO_CONTENT).ok_or(ApiError::Unknown {
+        what: "role that was given by hand",
+    })
 }

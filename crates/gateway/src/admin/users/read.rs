@@ -16,5 +16,8 @@ use crate::admin::problems::OneProblems;
 pub(crate) async fn read(admin: Admin, Path(id): Path<String>) -> Result<Found<UserBody>, ApiError> {
     let permit = admin.permit(Action::ReadUsers, None)?;
     let entry = find(permit, &id).await?;
-    Ok(Found { version: entry.user.version, body: entry.into() })
+    Ok(Found {
+        version: entry.user.version,
+        body: entry.into(),
+    })
 }

@@ -65,7 +65,9 @@ pub(crate) async fn update(
     let profile = |field, patch: Patch<String>, rule: tidy::Rule| -> Result<Edit<String>, ApiError> {
         patch.checked(|text| rule(field, &text))
     };
-    let username = change.username.map(|name| Username::new(name).map_err(ApiError::name("username")));
+    let username = change
+        .username
+        .map(|name| Username::new(name).map_err(ApiError::name("username")));
     let edit = UserEdit {
         username: username.transpose()?,
         status: change.status.map(Into::into),
@@ -76,6 +78,9 @@ pub(crate) async fn update(
         locale: profile("locale", change.locale, tidy::language)?,
         language: profile("language", change.language, tidy::language)?,
     };
-    permit.directory().update_user(user.id, if_match.expect(user.version)?, edit, permit.by()).await?;
+    permit
+        .directory()
+        .update_user(user.id, if_match.expect(user.version)?, edit, permit.by())
+        .await?;
     shown(permit, user.id).await
 }

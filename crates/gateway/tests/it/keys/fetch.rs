@@ -4,11 +4,11 @@ use std::fs;
 use std::time::Duration;
 
 use http::Response;
-use narthex_gateway::{Access, FetchError, KeySource, ProxyUrl, fetch_once};
+use narthex_gateway::{Access, FetchError, FetchLimits, KeySource, ProxyUrl, fetch_once};
 use narthex_testkit::server::{Server, full};
 use narthex_testkit::{Behaviour, IdentityProvider, TestKey};
 
-use super::world::{NOW_MS, Script, fetch, private, short, system};
+use super::world::{NOW_MS, Script, fetch, impatient, private, system};
 
 async fn ask(url: &str) -> Result<usize, FetchError> {
     fetch(url, Access::default(), system())
@@ -37,8 +37,6 @@ async fn a_good_set_is_read() {
 async fn every_misbehaviour_is_told_apart() {
     let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
     for (behaviour, kind) in [
-        (Behaviour::Hanging, "timed_out"),
-        (Behaviour::Slow(Duration::from_secs(30)), "timed_out"),
         (Behaviour::Closing, "interrupted"),
         (Behaviour::Garbage, "key_set"),
         (Behaviour::WrongShape, "key_set"),
@@ -67,6 +65,23 @@ async fn every_misbehaviour_is_told_apart() {
     ask(&idp.jwks_url()).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_slow_server_is_not_waited_for() {
+    let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
+    for behaviour in [Behaviour::Hanging, Behaviour::Slow(Duration::from_secs(30))] {
+        idp.behave(behaviour.clone());
+        for source in [
+            KeySource::url(&idp.jwks_url(), Access::default()),
+            KeySource::discovery(&idp.url(), Access::default()),
+        ] {
+            let error = fetch_once(&source.unwrap(), &system(), impatient().fetch, NOW_MS)
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind(), "timed_out", "{behaviour:?}: {error}");
+        }
+    }
+}
+
 /// A body that never says how long it is, and never ends, is cut off at the limit.
 #[tokio::test]
 async fn an_endless_body_is_cut_off() {
@@ -74,7 +89,7 @@ async fn an_endless_body_is_cut_off() {
     use hyper::body::Frame;
     let server = always(|| {
         let chunk = bytes::Bytes::from(vec![b' '; 16 * 1024]);
-        let endless = futures_util::stream::repeat_with(move || Ok::<_, anyhow::Error>(Frame::data(chunk.clone())));
+        let endless = futures_util::stream::repeat_with(move || Ok(Frame::data(chunk.clone())));
         Response::new(StreamBody::new(endless).boxed_unsync())
     });
     let error = ask(&server.url()).await.unwrap_err();
@@ -153,7 +168,9 @@ async fn sec_jwks_scheme() {
         "https://a:b@idp.test/",
     ] {
         idp.announce(Some(&idp.url()), Some(uri));
-        let error = fetch_once(&source, &system(), short(), NOW_MS).await.unwrap_err();
+        let error = fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), "discovery", "{uri}: {error}");
     }
 }
@@ -229,14 +246,18 @@ async fn sec_jwks_ssrf_rebinding() {
 async fn sec_jwks_ssrf_by_discovery() {
     let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
     let source = KeySource::discovery(&idp.url(), Access::default()).unwrap();
-    fetch_once(&source, &system(), short(), NOW_MS).await.unwrap();
+    fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
+        .await
+        .unwrap();
     for uri in [
         "https://10.0.0.1/jwks",
         "https://169.254.169.254/jwks",
         "https://[fd00::1]/jwks",
     ] {
         idp.announce(Some(&idp.url()), Some(uri));
-        let error = fetch_once(&source, &system(), short(), NOW_MS).await.unwrap_err();
+        let error = fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), "refused", "{uri}: {error}");
     }
 }
@@ -248,12 +269,16 @@ async fn a_document_of_another_issuer_is_refused() {
     let source = KeySource::discovery(&idp.url(), Access::default()).unwrap();
     for issuer in [format!("{}/", idp.url()), "https://evil.test".to_owned(), String::new()] {
         idp.announce(Some(&issuer), None);
-        let error = fetch_once(&source, &system(), short(), NOW_MS).await.unwrap_err();
+        let error = fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), "discovery", "{error}");
         assert!(error.to_string().contains("must be equal to the letter"), "{error}");
     }
     idp.behave(Behaviour::Garbage);
-    let error = fetch_once(&source, &system(), short(), NOW_MS).await.unwrap_err();
+    let error = fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
+        .await
+        .unwrap_err();
     assert_eq!(error.kind(), "discovery", "{error}");
 }
 
@@ -268,7 +293,7 @@ async fn a_bearer_token_is_read_at_every_fetch_and_stays_with_its_origin() {
         ..Access::default()
     };
     let source = KeySource::discovery(&idp.url(), access).unwrap();
-    let once = async || fetch_once(&source, &system(), short(), NOW_MS).await;
+    let once = async || fetch_once(&source, &system(), FetchLimits::default(), NOW_MS).await;
 
     fs::write(&path, "first\n").unwrap();
     once().await.unwrap();
@@ -333,7 +358,7 @@ async fn a_file_is_read_and_bounded() {
     let path = folder.path().join("jwks.json");
     let source = KeySource::file(&path);
     assert_eq!(
-        fetch_once(&source, &system(), short(), NOW_MS)
+        fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
             .await
             .unwrap_err()
             .kind(),
@@ -341,7 +366,7 @@ async fn a_file_is_read_and_bounded() {
     );
     fs::write(&path, narthex_testkit::keys::key_set(&[TestKey::Rsa1]).to_string()).unwrap();
     assert_eq!(
-        fetch_once(&source, &system(), short(), NOW_MS)
+        fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
             .await
             .unwrap()
             .usable_count(),
@@ -349,7 +374,7 @@ async fn a_file_is_read_and_bounded() {
     );
     fs::write(&path, vec![b' '; 512 * 1024 + 1]).unwrap();
     assert_eq!(
-        fetch_once(&source, &system(), short(), NOW_MS)
+        fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
             .await
             .unwrap_err()
             .kind(),

@@ -31,7 +31,10 @@ pub(crate) async fn delete(
     Asked(query): Asked<Why>,
 ) -> Result<StatusCode, ApiError> {
     let (permit, organization) = admin.organization(Action::WriteMembers, &organization).await?;
-    let on = GrantScope { scope: Scope::Organization(organization.id), name: organization.name.as_str() };
+    let on = GrantScope {
+        scope: Scope::Organization(organization.id),
+        name: organization.name.as_str(),
+    };
     on.revoke(permit, &user, query.why).await?;
     Ok(StatusCode::NO_CONTENT)
 }

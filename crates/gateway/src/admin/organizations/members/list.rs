@@ -42,5 +42,7 @@ pub(crate) async fn list(
     let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
     let (scope, page) = (Scope::Organization(organization.id), page(query.cursor, query.limit)?);
     let members = permit.directory().members(scope, permit.now_ms(), page).await?;
-    Ok(List::of(members, |member| MemberBody::new(member, organization.name.as_str())))
+    Ok(List::of(members, |member| {
+        MemberBody::new(member, organization.name.as_str())
+    }))
 }

@@ -44,7 +44,10 @@ pub(crate) async fn put(
     Body { value: body, .. }: Body<OrganizationMemberBody>,
 ) -> Result<Json<MemberBody>, ApiError> {
     let (permit, organization) = admin.organization(Action::WriteMembers, &organization).await?;
-    let on = GrantScope { scope: Scope::Organization(organization.id), name: organization.name.as_str() };
+    let on = GrantScope {
+        scope: Scope::Organization(organization.id),
+        name: organization.name.as_str(),
+    };
     let role = ScopedRole::Organization(organization.id, body.role.into());
     on.grant(permit, &user, role, body.why).await.map(Json)
 }

@@ -26,6 +26,9 @@ pub(crate) async fn read(
     Path((organization, user)): Path<(String, String)>,
 ) -> Result<Json<MemberBody>, ApiError> {
     let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
-    let on = GrantScope { scope: Scope::Organization(organization.id), name: organization.name.as_str() };
+    let on = GrantScope {
+        scope: Scope::Organization(organization.id),
+        name: organization.name.as_str(),
+    };
     member(permit, &on, &user).await.map(Json)
 }

@@ -12,6 +12,7 @@ use crate::admin::error::ApiError;
 use crate::admin::extract::{Body, IdempotencyKey};
 use crate::admin::problems::CreateProblems;
 use crate::admin::teams::{TeamBody, team_name};
+use crate::clock::NewIds;
 
 /// A team to make.
 #[derive(Deserialize, ToSchema)]
@@ -48,9 +49,11 @@ pub(crate) async fn create(
     }
     permit
         .once(key, digest, async {
-            let external_id = body.external_id.map(|id| ExternalId::new(id).map_err(ApiError::name("external_id")));
+            let external_id = body
+                .external_id
+                .map(|id| ExternalId::new(id).map_err(ApiError::name("external_id")));
             let new = NewTeam {
-                id: TeamId::new(permit.now_ms(), &mut permit.ids()?),
+                id: TeamId::new(permit.now_ms(), &mut NewIds::new()?),
                 realm: organization.realm,
                 organization: Some(organization.id),
                 external_id: external_id.transpose()?,
@@ -58,7 +61,11 @@ pub(crate) async fn create(
             };
             let team = permit.directory().create_team(new, permit.by()).await?;
             let location = format!("/api/v1/teams/{}", team.id);
-            Ok(Created { location, version: Some(team.version), body: TeamBody::from(team) })
+            Ok(Created {
+                location,
+                version: Some(team.version),
+                body: TeamBody::from(team),
+            })
         })
         .await
 }

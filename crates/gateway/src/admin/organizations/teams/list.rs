@@ -39,7 +39,14 @@ pub(crate) async fn list(
     Asked(query): Asked<Query>,
 ) -> Result<List<TeamBody>, ApiError> {
     let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
-    let filter = TeamFilter { realm: None, organization: Some(organization.id), external_id: query.external_id };
-    let teams = permit.directory().teams(filter, page(query.cursor, query.limit)?).await?;
+    let filter = TeamFilter {
+        realm: None,
+        organization: Some(organization.id),
+        external_id: query.external_id,
+    };
+    let teams = permit
+        .directory()
+        .teams(filter, page(query.cursor, query.limit)?)
+        .await?;
     Ok(List::of(teams, TeamBody::from))
 }

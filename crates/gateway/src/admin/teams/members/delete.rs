@@ -31,7 +31,10 @@ pub(crate) async fn delete(
     Asked(query): Asked<Why>,
 ) -> Result<StatusCode, ApiError> {
     let (permit, team) = admin.team(Action::WriteMembers, &team).await?;
-    let on = GrantScope { scope: Scope::Team(team.id), name: &team.name };
+    let on = GrantScope {
+        scope: Scope::Team(team.id),
+        name: &team.name,
+    };
     on.revoke(permit, &user, query.why).await?;
     Ok(StatusCode::NO_CONTENT)
 }

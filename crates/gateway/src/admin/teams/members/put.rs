@@ -43,7 +43,10 @@ pub(crate) async fn put(
     Body { value: body, .. }: Body<TeamMemberBody>,
 ) -> Result<Json<MemberBody>, ApiError> {
     let (permit, team) = admin.team(Action::WriteMembers, &team).await?;
-    let on = GrantScope { scope: Scope::Team(team.id), name: &team.name };
+    let on = GrantScope {
+        scope: Scope::Team(team.id),
+        name: &team.name,
+    };
     let role = ScopedRole::Team(team.id, body.role.into());
     on.grant(permit, &user, role, body.why).await.map(Json)
 }

@@ -25,6 +25,9 @@ pub(crate) async fn read(
     Path((team, user)): Path<(String, String)>,
 ) -> Result<Json<MemberBody>, ApiError> {
     let (permit, team) = admin.team(Action::ReadMembers, &team).await?;
-    let on = GrantScope { scope: Scope::Team(team.id), name: &team.name };
+    let on = GrantScope {
+        scope: Scope::Team(team.id),
+        name: &team.name,
+    };
     member(permit, &on, &user).await.map(Json)
 }

@@ -1,0 +1,78 @@
+//! What a command reads: arguments, standard input, files.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+/// The most that is read from standard input or a file of the command line.
+const BYTES_MOST: u64 = 16 * 1024 * 1024;
+
+/// A command line that clap understood and that makes no sense all the same. Ends with exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Misused(pub(crate) String);
+
+/// An error that ends with exit code 2.
+pub(crate) fn misused(message: impl Into<String>) -> anyhow::Error {
+    Misused(message.into()).into()
+}
+
+/// The argument itself, or standard input for `-`, without the one line break that ends a line there.
+pub(crate) fn argument_or_stdin(argument: String) -> anyhow::Result<String> {
+    if argument != "-" {
+        return Ok(argument);
+    }
+    let mut bytes = Vec::new();
+    let stdin = std::io::stdin().lock();
+    let read = stdin.take(BYTES_MOST + 1).read_to_end(&mut bytes);
+    read.map_err(|error| misused(format!("standard input cannot be read: {error}")))?;
+    if bytes.len() as u64 > BYTES_MOST {
+        return Err(misused(format!("standard input holds more than {BYTES_MOST} bytes")));
+    }
+    // What is not UTF-8 is no token, template or JSON, and fails as such, with the place.
+    let mut text =
+        String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    if text.ends_with('\n') {
+        text.pop();
+        if text.ends_with('\r') {
+            text.pop();
+        }
+    }
+    Ok(text)
+}
+
+/// The bytes of a file that an option names.
+pub(crate) fn file(option: &str, path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    let refuse = |cause: String| {
+        misused(format!(
+            "the file of `{option}`, `{}`, cannot be read: {cause}",
+            path.display()
+        ))
+    };
+    let opened = std::fs::File::open(path).map_err(|error| refuse(error.to_string()))?;
+    let mut bytes = Zeroizing::new(Vec::new());
+    opened
+        .take(BYTES_MOST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| refuse(error.to_string()))?;
+    if bytes.len() as u64 > BYTES_MOST {
+        return Err(refuse(format!("it is larger than {BYTES_MOST} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// The secret in a file: its bytes without the one line break that editors put at the end. A PEM block keeps it: other
+/// programs use such a file whole.
+pub(crate) fn secret_file(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = file("--secret-file", path)?;
+    if !bytes.windows(ARMOUR.len()).any(|window| window == ARMOUR) && bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    Ok(bytes)
+}
+
+const ARMOUR: &[u8] = b"-----BEGIN ";

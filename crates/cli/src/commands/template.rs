@@ -1,0 +1,102 @@
+//! `narthex template eval`: a template, a context, a value.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use narthex_gateway::{Clock, random_bytes};
+use narthex_mint::Jwt;
+use narthex_template::{Document, Names, Scope, Template, Value, Zone};
+use serde_json::{Map, Value as Json};
+
+use super::input::{argument_or_stdin, file, misused};
+use super::{Answer, print};
+use crate::args::TemplateCommand;
+
+/// Runs it.
+pub(super) fn run(command: TemplateCommand) -> anyhow::Result<Answer> {
+    let TemplateCommand::Eval(args) = command;
+    let context = args.context.as_deref().map(context).transpose()?.unwrap_or_default();
+    let zone = Zone::named(&args.timezone).ok_or_else(|| {
+        misused(format!(
+            "`{}` is no time zone of the tz database; write one such as `Europe/Prague`",
+            args.timezone
+        ))
+    })?;
+    // Randomness must not fail half-way: whether the system has any is asked before.
+    random_bytes::<1>()?;
+    let scope = Scope::new(args.at.unwrap_or_else(|| Clock::system().now_ms()))
+        .with_members(&context)
+        .with_zone(zone)
+        .with_random(&fill);
+    let source = argument_or_stdin(args.template)?;
+    let value = if args.document {
+        document(&source, &names(&context), &scope)?
+    } else {
+        template(&source, &names(&context), &scope)?
+    };
+    match value.map(|value| value.to_json_text()) {
+        None => Ok(Answer::No),
+        Some(None) => Ok(Answer::Nothing),
+        Some(Some(json)) => print(&format!("{json}\n")).map(|()| Answer::Yes),
+    }
+}
+
+/// The value; `None` where something was wrong, which has then been said.
+fn template(source: &str, names: &Names, scope: &Scope<'_>) -> anyhow::Result<Option<Value>> {
+    let value = match Template::compile(source, names) {
+        Ok(template) => template.evaluate(scope).map_err(|error| error.render()),
+        Err(error) => Err(error.render()),
+    };
+    Ok(told(value))
+}
+
+/// The same, of a JSON document whose strings are templates.
+fn document(source: &str, names: &Names, scope: &Scope<'_>) -> anyhow::Result<Option<Value>> {
+    let json: Json = serde_json::from_str(source).context("the document is not JSON")?;
+    let value = match Document::compile(&json, names) {
+        Ok(document) => document.evaluate(scope).map_err(|error| error.render()),
+        Err(error) => Err(error.render()),
+    };
+    Ok(told(value))
+}
+
+fn told(value: Result<Value, String>) -> Option<Value> {
+    value.map_err(|report| super::tell(&report)).ok()
+}
+
+/// The names a template may use: what the context holds, to the letter. `headers` is looked up as headers are, whatever
+/// the case.
+fn names(context: &Map<String, Json>) -> Names {
+    let plain = Names::new(context.keys().filter(|name| *name != HEADERS));
+    let all = if context.contains_key(HEADERS) {
+        plain.with_folded_root(HEADERS)
+    } else {
+        plain
+    };
+    all.with_function(Arc::new(Jwt))
+}
+
+fn context(path: &Path) -> anyhow::Result<Map<String, Json>> {
+    let bytes = file("--context", path)?;
+    let refuse = |problem: String| misused(format!("the context `{}` {problem}", path.display()));
+    match serde_json::from_slice(&bytes) {
+        Ok(Json::Object(members)) => Ok(members),
+        Ok(_) => Err(refuse(
+            "is not a JSON object; its members are the names that a template may use".to_owned(),
+        )),
+        Err(error) => Err(refuse(format!("is not JSON: {error}"))),
+    }
+}
+
+/// Fills a buffer from the operating system.
+fn fill(buffer: &mut [u8]) {
+    for chunk in buffer.chunks_mut(CHUNK) {
+        // INVARIANT: asked for once before, so it is there; a system that takes it back leaves zeros in a sketch.
+        let bytes = random_bytes::<CHUNK>().unwrap_or_default();
+        chunk.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+    }
+}
+
+const CHUNK: usize = 32;
+const HEADERS: &str = "headers";

@@ -1,0 +1,323 @@
+//! The structure, enforced: which crate may use which, what the pure crates stay free of, that the documents' paths
+//! exist, and that nothing banned is in the tree.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+const PREFIX: &str = "narthex-";
+
+/// The arrows that are allowed, beside `testkit` in tests.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("token", &[]),
+    ("template", &[]),
+    ("directory", &[]),
+    ("mapping", &["token", "template", "directory"]),
+    ("decision", &["directory", "template"]),
+    ("store", &["directory"]),
+    ("gateway", &["token", "template", "directory", "mapping", "decision"]),
+    ("testkit", &[]),
+    (
+        "cli",
+        &[
+            "token",
+            "template",
+            "directory",
+            "mapping",
+            "decision",
+            "store",
+            "gateway",
+        ],
+    ),
+];
+
+const PURE: &[&str] = &["token", "template", "directory", "mapping", "decision"];
+
+/// What does I/O, keeps time or makes randomness.
+const IMPURE: &[&str] = &[
+    "tokio",
+    "hyper",
+    "reqwest",
+    "axum",
+    "rusqlite",
+    "tokio-postgres",
+    "sqlx",
+    "mio",
+    "socket2",
+    "rand",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
+}
+
+fn metadata() -> Value {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--locked"])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn array<'v>(value: &'v Value, member: &str) -> &'v [Value] {
+    value[member]
+        .as_array()
+        .unwrap_or_else(|| panic!("`{member}` is a list"))
+}
+
+fn text<'v>(value: &'v Value, member: &str) -> &'v str {
+    value[member].as_str().unwrap_or_else(|| panic!("`{member}` is text"))
+}
+
+/// The normal dependencies of every package, by package id.
+fn normal_dependencies(metadata: &Value) -> HashMap<&str, Vec<&str>> {
+    let nodes = array(&metadata["resolve"], "nodes").iter();
+    nodes
+        .map(|node| {
+            let is_normal =
+                |dependency: &&Value| array(dependency, "dep_kinds").iter().any(|kind| kind["kind"].is_null());
+            let normal = array(node, "deps")
+                .iter()
+                .filter(is_normal)
+                .map(|dependency| text(dependency, "pkg"));
+            (text(node, "id"), normal.collect())
+        })
+        .collect()
+}
+
+fn names(metadata: &Value) -> HashMap<&str, &str> {
+    array(metadata, "packages")
+        .iter()
+        .map(|package| (text(package, "id"), text(package, "name")))
+        .collect()
+}
+
+#[test]
+fn arrows_between_crates_point_down() {
+    let metadata = metadata();
+    let allowed: BTreeMap<&str, BTreeSet<&str>> = ARROWS
+        .iter()
+        .map(|(from, to)| (*from, to.iter().copied().collect()))
+        .collect();
+    let (names, dependencies) = (names(&metadata), normal_dependencies(&metadata));
+    let mut seen = BTreeSet::new();
+    for (id, name) in &names {
+        let Some(crate_name) = name.strip_prefix(PREFIX) else {
+            continue;
+        };
+        seen.insert(crate_name);
+        let allowed = allowed
+            .get(crate_name)
+            .unwrap_or_else(|| panic!("`{name}` is not in the table of arrows; add it with thought"));
+        let ours = dependencies[id]
+            .iter()
+            .filter_map(|dependency| names[dependency].strip_prefix(PREFIX));
+        for dependency in ours {
+            assert!(
+                allowed.contains(dependency),
+                "`{crate_name}` must not depend on `{dependency}`"
+            );
+        }
+    }
+    assert_eq!(
+        seen,
+        allowed.keys().copied().collect(),
+        "the table of arrows names crates that do not exist"
+    );
+}
+
+#[test]
+fn pure_crates_stay_free_of_input_and_output() {
+    let metadata = metadata();
+    let (names, dependencies) = (names(&metadata), normal_dependencies(&metadata));
+    for pure in PURE {
+        let (start, _) = names
+            .iter()
+            .find(|(_, name)| **name == format!("{PREFIX}{pure}"))
+            .expect("the crate exists");
+        let mut left = vec![*start];
+        let mut seen = BTreeSet::new();
+        while let Some(id) = left.pop() {
+            if seen.insert(id) {
+                assert!(
+                    !IMPURE.contains(&names[id]),
+                    "`{pure}` is pure and must not bring in `{}`",
+                    names[id]
+                );
+                left.extend(&dependencies[id]);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_crate_takes_the_workspace_lints() {
+    for folder in ["crates", "xtask"] {
+        let root = root().join(folder);
+        let manifests: Vec<PathBuf> = match folder {
+            "crates" => std::fs::read_dir(&root)
+                .unwrap()
+                .map(|entry| entry.unwrap().path().join("Cargo.toml"))
+                .collect(),
+            _ => vec![root.join("Cargo.toml")],
+        };
+        for manifest in manifests {
+            let text = std::fs::read_to_string(&manifest).unwrap();
+            assert!(
+                text.contains("[lints]\nworkspace = true"),
+                "{} does not take the workspace's lints",
+                manifest.display()
+            );
+        }
+    }
+}
+
+/// What `deny.toml` bans, checked here too so that it holds without cargo-deny.
+#[test]
+fn nothing_banned_is_in_the_tree() {
+    let deny: toml::Table = std::fs::read_to_string(root().join("deny.toml"))
+        .unwrap()
+        .parse()
+        .unwrap();
+    let metadata = metadata();
+    let banned = deny["bans"]["deny"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|ban| ban["crate"].as_str().unwrap());
+    let banned: Vec<&str> = banned.filter(|ban| !ban.contains('@')).collect();
+    assert!(banned.contains(&"openssl"));
+    let allowed: Vec<&str> = deny["licenses"]["allow"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|licence| licence.as_str().unwrap())
+        .collect();
+    for package in array(&metadata, "packages") {
+        let name = text(package, "name");
+        assert!(!banned.contains(&name), "`{name}` is banned by deny.toml");
+        let licence = package["license"].as_str().unwrap_or_default();
+        assert!(
+            is_allowed(licence, &allowed),
+            "`{name}` has the licence `{licence}`, which deny.toml does not allow"
+        );
+    }
+}
+
+/// Whether one alternative of a licence expression consists of allowed licences only.
+fn is_allowed(expression: &str, allowed: &[&str]) -> bool {
+    let flat = expression.replace(['(', ')'], " ").replace('/', " OR ");
+    flat.split(" OR ").any(|alternative| {
+        alternative
+            .split(" AND ")
+            .all(|licence| allowed.contains(&licence.trim()))
+    })
+}
+
+#[test]
+fn the_paths_in_the_documents_exist() {
+    let root = root();
+    for document in ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "SECURITY.md"] {
+        let text = std::fs::read_to_string(root.join(document)).unwrap();
+        let quoted = text
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|quote| quote.starts_with("crates/") || quote.starts_with("docs/") || quote.starts_with("e2e"));
+        let linked = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next())
+            .filter(|link| !link.contains("://"));
+        for path in quoted.chain(linked) {
+            assert!(
+                root.join(path).exists(),
+                "{document} names `{path}`, which does not exist"
+            );
+        }
+    }
+    let architecture = std::fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    for entry in std::fs::read_dir(root.join("crates")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(
+            architecture.contains(&format!("`crates/{name}`")),
+            "ARCHITECTURE.md does not name crates/{name}"
+        );
+    }
+}
+
+#[test]
+fn the_links_between_documents_lead_somewhere() {
+    let mut left = vec![root().join("docs")];
+    let mut documents = 0;
+    while let Some(folder) = left.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                left.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                documents += 1;
+                let text = std::fs::read_to_string(&path).unwrap();
+                let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+                for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+                    let target = link.split('#').next().unwrap();
+                    assert!(
+                        folder.join(target).exists(),
+                        "{} links to `{link}`, which does not exist",
+                        path.display()
+                    );
+                }
+            }
+        }
+    }
+    assert!(documents > 5);
+}
+
+/// The `sec_…` names that the page of attacks promises are tests or scenarios.
+#[test]
+fn every_promised_attack_has_its_test() {
+    let root = root();
+    let page = std::fs::read_to_string(root.join("docs/explanation/attacks.md")).unwrap();
+    let mut known = BTreeSet::new();
+    collect(&root.join("crates"), &mut known);
+    let promised = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|quote| quote.starts_with("sec_") && !quote.contains('…'));
+    for name in promised.filter(|name| name.len() > 4) {
+        let name = name.trim();
+        assert!(
+            name == "sec_" || known.contains(name),
+            "docs/explanation/attacks.md promises `{name}`, and there is no such test"
+        );
+    }
+}
+
+fn collect(folder: &Path, known: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            if name != "target" {
+                collect(&path, known);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let functions = text
+                .split("fn sec_")
+                .skip(1)
+                .filter_map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next());
+            known.extend(functions.map(|rest| format!("sec_{rest}")));
+        } else if name.starts_with("sec_") {
+            known.insert(name);
+        }
+    }
+}

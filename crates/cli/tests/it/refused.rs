@@ -1,0 +1,180 @@
+//! What must be refused wherever it is tried: at each door, at `/.narthex/me`, at the admin API.
+
+use std::time::Duration;
+
+use narthex_testkit::{Answer, TestKey, client::Call, raw};
+
+use crate::world::{GUARDED, World, config, member};
+
+/// The same question at each door: the proxy's, and the four of forward-auth.
+async fn at_each_door(world: &World, token: &str, method: &str, path: &str) -> Vec<(&'static str, Answer)> {
+    let mut answers = vec![("proxy", world.send(world.call(method, path).bearer(token)).await)];
+    for (door, prefix) in [
+        ("nginx", "x-original"),
+        ("traefik", "x-forwarded"),
+        ("caddy", "x-forwarded"),
+        ("haproxy", "x-forwarded"),
+    ] {
+        let call = world
+            .call("GET", &format!("/.narthex/auth/{door}"))
+            .bearer(token)
+            .header(&format!("{prefix}-method"), method)
+            .header(&format!("{prefix}-uri"), path)
+            .header("x-forwarded-host", "app.test");
+        answers.push((door, world.send(call).await));
+    }
+    answers
+}
+
+/// A good token passes at each door, with the same identity.
+#[tokio::test]
+async fn the_doors_agree() {
+    let world = World::start().await;
+    for (door, answer) in at_each_door(&world, &member("alice").sign(), "POST", GUARDED).await {
+        assert_eq!(answer.status, 200, "{door}: {}", answer.text());
+        if door != "proxy" {
+            assert_eq!(answer.header("x-narthex-external-id"), Some("alice"), "{door}");
+            assert_eq!(answer.header("x-narthex-organization-role"), Some("member"), "{door}");
+            assert!(answer.header("x-narthex-assertion").is_some(), "{door}");
+        }
+    }
+}
+
+/// An issuer that is switched off is refused everywhere, and explain says why.
+#[tokio::test]
+async fn sec_disabled_issuer() {
+    let world = World::with_config(|idp, upstream| {
+        config(idp, upstream).replace("name = \"corp\"", "name = \"corp\"\nenabled = false")
+    })
+    .await;
+    let token = member("alice").sign();
+    for (door, answer) in at_each_door(&world, &token, "POST", GUARDED).await {
+        assert_eq!(answer.status, 401, "{door}");
+        assert_eq!(
+            answer.header("x-narthex-reason"),
+            Some("token.issuer_disabled"),
+            "{door}"
+        );
+    }
+    assert_eq!(
+        world
+            .send(world.call("GET", "/.narthex/me").bearer(&token))
+            .await
+            .status,
+        401
+    );
+    let body = serde_json::json!({ "token": token });
+    let explained = world.narthex.api().done("POST", "/explain", Some(&body)).await.unwrap();
+    assert!(explained.to_string().contains("token.issuer_disabled"), "{explained}");
+    assert!(world.narthex.api().list("/users").await.unwrap().is_empty());
+}
+
+/// Claims are believed nowhere before the signature is: forged admins are nobody at every door and every address.
+#[tokio::test]
+async fn sec_anon_claims() {
+    let world = World::start().await;
+    let root = || member("mallory").tags(["root", "owners", "staff"]);
+    let forged = [
+        root().forged_with(TestKey::Rsa2).sign(),
+        root().unsigned(),
+        root().secret(*b"01234567890123456789012345678901").sign(),
+    ];
+    for token in &forged {
+        for path in [GUARDED, "/whoami", "/public/page"] {
+            for (door, answer) in at_each_door(&world, token, "POST", path).await {
+                assert_eq!(answer.status, 401, "{door} {path}: {}", answer.text());
+                assert_eq!(answer.header("x-narthex-user").unwrap_or_default(), "", "{door} {path}");
+            }
+        }
+        assert_eq!(
+            world.send(world.call("GET", "/.narthex/me").bearer(token)).await.status,
+            401
+        );
+        for (method, path) in [
+            ("GET", "/users"),
+            ("GET", "/organizations"),
+            ("POST", "/organizations"),
+            ("GET", "/api-keys"),
+        ] {
+            let call = Call::new(method, &format!("{}/api/v1{path}", world.narthex.admin_url())).bearer(token);
+            assert_eq!(world.send(call).await.status, 401, "{method} {path}");
+        }
+    }
+    assert!(world.upstream.seen().is_empty());
+    assert!(world.narthex.api().list("/users").await.unwrap().is_empty());
+}
+
+/// Bytes that are no UTF-8, in the path and in headers: refused or passed on as they are, and the process goes on.
+#[tokio::test]
+async fn sec_nonutf8() {
+    let world = World::start().await;
+    let token = member("alice").sign();
+    let mut cases: Vec<(&str, Vec<u8>)> = Vec::new();
+    cases.push((
+        "path",
+        [
+            b"GET /public/\xff\xfe HTTP/1.1\r\nhost: a\r\n".as_slice(),
+            b"connection: close\r\n\r\n",
+        ]
+        .concat(),
+    ));
+    for header in [
+        "authorization: Bearer \u{0}",
+        "x-original-uri: ",
+        "x-forwarded-uri: ",
+        "cookie: ",
+        "host: ",
+    ] {
+        for door in [
+            "/whoami",
+            "/.narthex/auth/nginx",
+            "/.narthex/auth/traefik",
+            "/.narthex/me",
+        ] {
+            let mut bytes =
+                format!("GET {door} HTTP/1.1\r\nx-original-method: GET\r\nx-forwarded-method: GET\r\n{header}")
+                    .into_bytes();
+            bytes.extend(b"\xff\xfe\x80\r\nconnection: close\r\n\r\n");
+            cases.push((header, bytes));
+        }
+    }
+    for (name, request) in cases {
+        let answer = raw::exchange(&world.narthex.address(), &request, Duration::from_millis(500))
+            .await
+            .unwrap();
+        let status = raw::status(&answer);
+        assert!(
+            status.is_none_or(|status| (400..500).contains(&status)),
+            "{name}: {}",
+            String::from_utf8_lossy(&answer)
+        );
+    }
+    assert!(world.upstream.seen().is_empty());
+    assert_eq!(world.send(world.call("POST", GUARDED).bearer(&token)).await.status, 200);
+}
+
+/// Nothing that is answered to a caller or logged repeats a token, a secret or a claim's value.
+#[tokio::test]
+async fn sec_answers_and_logs_hold_no_claim_values() {
+    let world = World::start().await;
+    let marked = || member("marked-subject").claim("email", "marked@example.com");
+    let tokens = [
+        marked().expired().sign(),
+        marked().audience("marked-audience").sign(),
+        marked().issuer("https://marked.test").sign(),
+        marked().tags(["marked-tag"]).sign(),
+        marked().claim("groups", 7).sign(),
+        marked().claim("exp", "marked-exp").sign(),
+        marked().forged_with(TestKey::Rsa2).sign(),
+    ];
+    for token in tokens {
+        for (door, answer) in at_each_door(&world, &token, "POST", GUARDED).await {
+            assert!(answer.status >= 400, "{door}");
+            let whole = format!("{:?} {}", answer.headers, answer.text());
+            assert!(!whole.contains("marked"), "{door}: {whole}");
+            let signature = token.rsplit('.').next().unwrap();
+            assert!(!world.narthex.logs().contains(signature), "{door}");
+        }
+    }
+    assert!(!world.narthex.logs().contains("marked"), "{}", world.narthex.logs());
+}

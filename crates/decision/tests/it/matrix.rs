@@ -1,0 +1,230 @@
+//! Every requirement against every kind of person, and every action of the admin API against every kind of actor, as
+//! text files. A change of permissions is a diff of `matrix.txt` and `actions.txt`.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use http::Method;
+use narthex_decision::{
+    Action, Actor, ActorScope, Decision, OrganizationFacts, RequestPath, Requirement, RouteSpec, Routes, decide,
+    parse_requirement,
+};
+use narthex_directory::memory::MemoryDirectory;
+use narthex_directory::{
+    Actor as By_, By, CountingIds, Directory, ExternalId, GrantId, MembershipRule, NewGrant, NewOrganization, NewUser,
+    OrganizationDetails, OrganizationId, OrganizationName, OrganizationRole, OrganizationStatus, OrganizationTags,
+    PlatformRole, Principal, Profile, Realm, ScopedRole, UserId, Username, load,
+};
+
+const NOW_MS: i64 = 1_700_000_000_000;
+const UNKNOWN: &str = "unknown organization";
+
+/// A directory with two organizations, and somebody with each combination of roles in the first.
+struct World {
+    directory: MemoryDirectory,
+    ids: CountingIds,
+    open: OrganizationId,
+    suspended: OrganizationId,
+}
+
+fn by() -> By {
+    By {
+        actor: By_::CommandLine,
+        at_ms: NOW_MS,
+    }
+}
+
+impl World {
+    async fn new() -> Self {
+        let directory = MemoryDirectory::default();
+        let mut ids = CountingIds(0);
+        let mut made = Vec::new();
+        for (name, status) in [
+            ("open", OrganizationStatus::Active),
+            ("suspended", OrganizationStatus::Suspended),
+        ] {
+            let new = NewOrganization {
+                id: OrganizationId::new(NOW_MS, &mut ids),
+                name: OrganizationName::new(name).unwrap(),
+                label: name.to_owned(),
+                realm: Realm::new("r").unwrap(),
+                external_id: None,
+                details: OrganizationDetails::default(),
+                tags: OrganizationTags::default(),
+                membership: MembershipRule::Mixed,
+                status,
+            };
+            made.push(directory.create_organization(new, by()).await.unwrap().id);
+        }
+        Self {
+            directory,
+            ids,
+            open: made[0],
+            suspended: made[1],
+        }
+    }
+
+    async fn person(
+        &mut self,
+        name: &str,
+        platform: Option<PlatformRole>,
+        organization: Option<OrganizationRole>,
+    ) -> Arc<Principal> {
+        let id = UserId::new(NOW_MS, &mut self.ids);
+        let new = NewUser {
+            id,
+            realm: Realm::new("r").unwrap(),
+            external_id: ExternalId::new(name).unwrap(),
+            username: Username::new(name).unwrap(),
+            profile: Profile::default(),
+        };
+        self.directory.create_user(new, by()).await.unwrap();
+        let mut roles: Vec<ScopedRole> = platform.map(ScopedRole::Platform).into_iter().collect();
+        if let Some(role) = organization {
+            roles.extend([
+                ScopedRole::Organization(self.open, role),
+                ScopedRole::Organization(self.suspended, role),
+            ]);
+        }
+        for role in roles {
+            let grant = NewGrant {
+                id: GrantId::new(NOW_MS, &mut self.ids),
+                user: id,
+                role,
+                why: None,
+            };
+            self.directory.grant_role(grant, by()).await.unwrap();
+        }
+        load(&self.directory, id, NOW_MS + 1).await.unwrap()
+    }
+}
+
+fn routes(require: &[&str]) -> Routes {
+    let require: Vec<Requirement> = require.iter().map(|text| parse_requirement(text).unwrap()).collect();
+    Routes::compile(vec![RouteSpec {
+        paths: vec!["/{organization}".to_owned()],
+        methods: vec![],
+        hosts: vec![],
+        require,
+    }])
+    .unwrap()
+}
+
+fn cell(routes: &Routes, person: Option<&Principal>, name: &str) -> String {
+    let path = format!("/{name}");
+    let matched = routes
+        .find(&Method::GET, None, RequestPath::parse(path.as_bytes()).unwrap(), None)
+        .unwrap();
+    let facts = match name {
+        "open" => OrganizationFacts::Known(OrganizationStatus::Active),
+        "suspended" => OrganizationFacts::Known(OrganizationStatus::Suspended),
+        _ => OrganizationFacts::Unknown,
+    };
+    match decide(&matched, person, &facts) {
+        Decision::Allow(_) => "allow".to_owned(),
+        Decision::Deny(denial) => denial.reason.code().to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn every_role_against_every_requirement() {
+    let mut world = World::new().await;
+    let mut people = vec![("nobody (no token)".to_owned(), None)];
+    for platform in [None, Some(PlatformRole::Viewer), Some(PlatformRole::Admin)] {
+        for organization in [
+            None,
+            Some(OrganizationRole::Executor),
+            Some(OrganizationRole::Member),
+            Some(OrganizationRole::Admin),
+        ] {
+            let name = format!(
+                "platform {}, organization {}",
+                platform.map_or("user", PlatformRole::as_str),
+                organization.map_or("-", OrganizationRole::as_str)
+            );
+            let person = world.person(&name, platform, organization).await;
+            people.push((name, Some(person)));
+        }
+    }
+    let requirements: &[&[&str]] = &[
+        &["public"],
+        &["authenticated"],
+        &["organization:executor"],
+        &["organization:member"],
+        &["organization:admin"],
+        &["platform:user"],
+        &["platform:viewer"],
+        &["platform:admin"],
+        &["organization:admin", "platform:admin"],
+    ];
+    let mut table = String::new();
+    for require in requirements {
+        writeln!(table, "\nrequire {}", require.join(" or ")).unwrap();
+        writeln!(
+            table,
+            "  {:<42} {:<20} {:<24} {}",
+            "", "open", "suspended", UNKNOWN
+        )
+        .unwrap();
+        let routes = routes(require);
+        for (name, person) in &people {
+            let at = |organization| cell(&routes, person.as_deref(), organization);
+            writeln!(
+                table,
+                "  {name:<42} {:<20} {:<24} {}",
+                at("open"),
+                at("suspended"),
+                at("unknown")
+            )
+            .unwrap();
+        }
+    }
+    insta::with_settings!({ snapshot_path => "..", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("matrix", table);
+    });
+}
+
+#[test]
+fn every_action_against_every_actor() {
+    let mut ids = CountingIds(0);
+    let (own, other) = (OrganizationId::new(0, &mut ids), OrganizationId::new(0, &mut ids));
+    let actors = [
+        ("platform admin", ActorScope::Platform(PlatformRole::Admin)),
+        ("platform viewer", ActorScope::Platform(PlatformRole::Viewer)),
+        ("platform user", ActorScope::Platform(PlatformRole::User)),
+        (
+            "organization admin",
+            ActorScope::Organization(own, OrganizationRole::Admin),
+        ),
+        (
+            "organization member",
+            ActorScope::Organization(own, OrganizationRole::Member),
+        ),
+        (
+            "organization executor",
+            ActorScope::Organization(own, OrganizationRole::Executor),
+        ),
+    ];
+    let mut table = format!(
+        "{:<24} {:<22} {:<16} {:<20} {}\n",
+        "", "", "own organization", "other organization", "no organization"
+    );
+    for action in Action::ALL {
+        for (name, scope) in actors {
+            let actor = Actor { scopes: vec![scope] };
+            let tick = |organization| if actor.may(action, organization) { "yes" } else { "-" };
+            writeln!(
+                table,
+                "{:<24} {name:<22} {:<16} {:<20} {}",
+                format!("{action:?}"),
+                tick(Some(own)),
+                tick(Some(other)),
+                tick(None)
+            )
+            .unwrap();
+        }
+    }
+    insta::with_settings!({ snapshot_path => "..", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!("actions", table);
+    });
+}

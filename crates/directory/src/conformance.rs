@@ -1,0 +1,138 @@
+//! One suite that every store has to pass. The list of cases is written once, in [`conformance_suite`](crate::conformance_suite), which makes
+//! one named test of each:
+//!
+//! ```ignore
+//! fn open() -> (Arc<dyn Directory>, impl Drop) { … }
+//! narthex_directory::conformance_suite!(crate::open);
+//! ```
+//!
+//! Each case gets a new, empty directory. The memory directory is the specification; where another store differs,
+//! the other store is wrong.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::too_many_lines,
+    clippy::default_trait_access,
+    clippy::assigning_clones,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "these are tests that another crate's test binary runs; their names say what they prove"
+)]
+
+pub mod access;
+pub mod keeping;
+pub mod links;
+pub mod records;
+pub mod tags;
+pub mod walk;
+pub mod world;
+
+/// Makes one test per case. `$open` is the path of a function without arguments that gives a new, empty
+/// directory as an `Arc<dyn Directory>`, and something to keep while it is used.
+#[macro_export]
+macro_rules! conformance_suite {
+    ($open:path) => {
+        $crate::conformance_suite! { @each $open;
+            links {
+                first_use_makes_user_organization_team_and_links,
+                the_same_token_again_writes_nothing,
+                what_sync_gives_is_what_load_gives,
+                mapped_fields_that_differ_are_updated_and_the_others_stay,
+                a_user_without_an_organization_is_fine,
+                claim_links_only_add,
+                a_claimed_role_follows_the_newest_token,
+                a_team_is_linked_but_never_moved,
+                a_team_without_an_organization_is_left_alone,
+                an_organization_never_takes_a_name_that_is_taken,
+                identifiers_compare_case_sensitively,
+                long_and_unusual_text_survives,
+                link_only_creates_nothing,
+                provision_off_takes_tags_only,
+                observe_writes_nothing,
+                an_old_token_never_undoes_a_newer_one,
+                an_old_token_never_undoes_one_that_changed_nothing,
+                each_issuer_has_its_own_order_of_tokens,
+                a_plan_that_lost_its_snapshot_is_a_conflict,
+                a_plan_rests_on_the_policy_it_saw,
+                a_plan_that_fails_half_way_leaves_nothing,
+                a_declared_organization_keeps_its_label,
+            }
+            tags {
+                a_tag_grants_and_its_absence_closes,
+                two_lists_give_the_higher_role,
+                each_tag_has_a_grant_of_its_own,
+                a_role_that_changes_closes_and_opens,
+                an_organization_that_drops_the_tag_loses_the_member,
+                the_platform_role_comes_and_goes_with_its_tag,
+                tags_compare_exactly_and_near_misses_are_pointed_out,
+                empty_texts_and_duplicates_count_for_nothing,
+                tags_count_in_their_realm_only,
+                one_issuer_leaves_the_grants_of_another,
+                the_empty_list_removes_everything_in_the_realm,
+                the_empty_list_may_spare_manual_grants,
+                a_missing_claim_keeps_what_was_granted,
+                manual_grants_survive_every_other_list,
+                synced_grants_lapse_without_assertion,
+                lapsed_grants_are_closed_when_they_lapsed,
+                too_many_tags_are_refused,
+                a_suspended_organization_keeps_its_members,
+            }
+            access {
+                sec_disabled_user,
+                sec_disabled_org,
+                sec_prehijack,
+                sec_email_takeover,
+                sec_email_parse,
+                a_taken_username_is_a_conflict,
+                signing_out_everywhere_refuses_older_tokens,
+                manual_grants_need_an_organization_that_takes_them,
+                a_manual_role_is_replaced_and_revoked,
+                becoming_external_only_closes_manual_grants,
+                history_tells_who_had_which_role_when,
+                versions_move_when_an_answer_may_change,
+                first_uses_move_nothing,
+                a_memo_recalls_until_something_moves,
+                a_memo_follows_the_order_of_tokens,
+                a_memo_looks_again_after_an_hour,
+            }
+            records {
+                users_are_made_found_and_edited,
+                users_are_listed_in_pages,
+                unique_things_are_taken_once,
+                a_stale_version_is_refused,
+                organizations_are_made_found_and_edited,
+                declared_organizations_are_read_only_elsewhere,
+                declaring_twice_changes_nothing,
+                members_are_listed_with_their_highest_role,
+                teams_are_made_listed_and_moved_by_hand,
+                missing_records_are_not_found,
+                text_breaks_rules_before_it_is_kept,
+                logos_are_kept_and_removed,
+            }
+            keeping {
+                uses_are_written_when_flushed,
+                tags_seen_and_carried_are_known,
+                api_keys_are_found_by_hash_and_revoked,
+                assertion_keys_rotate_once,
+                key_sets_are_kept_per_issuer,
+                documents_are_saved_listed_and_deleted,
+                events_tell_every_change_in_order,
+                events_are_filtered_and_paged_both_ways,
+                the_store_is_healthy,
+            }
+        }
+    };
+    (@each $open:path; $($module:ident { $($case:ident),* $(,)? })*) => {
+        $(mod $module {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    let (directory, _kept) = $open();
+                    $crate::conformance::$module::$case(&*directory).await;
+                }
+            )*
+        })*
+    };
+}

@@ -1,0 +1,193 @@
+//! Streams with limits: how much may pass, and how long nothing may.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// Limits of the streams of one route.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamLimits {
+    /// How long a stream may be silent.
+    pub idle: Duration,
+    /// The most bytes of a request body.
+    pub body_bytes: u64,
+}
+
+/// Why a stream was cut off.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// It was longer than its limit.
+    #[error("the body is longer than {0} bytes")]
+    TooLong(u64),
+    /// Nothing came for too long.
+    #[error("nothing was sent for {} s", .0.as_secs())]
+    Idle(Duration),
+    /// The connection failed.
+    #[error(transparent)]
+    Connection(#[from] hyper::Error),
+}
+
+/// A body that ends with an error when it is too long or silent for too long.
+#[derive(Debug)]
+pub struct Limited<B> {
+    body: B,
+    left: u64,
+    bytes_max: u64,
+    idle: Duration,
+    /// Made when something has to be waited for, which small bodies never do.
+    alarm: Option<Pin<Box<Sleep>>>,
+}
+
+impl<B> Limited<B> {
+    /// A request body: bounded in length and in silence.
+    pub const fn request(body: B, limits: StreamLimits) -> Self {
+        Self {
+            body,
+            left: limits.body_bytes,
+            bytes_max: limits.body_bytes,
+            idle: limits.idle,
+            alarm: None,
+        }
+    }
+
+    /// An answer's body: bounded in silence only.
+    pub const fn answer(body: B, limits: StreamLimits) -> Self {
+        Self {
+            body,
+            left: u64::MAX,
+            bytes_max: u64::MAX,
+            idle: limits.idle,
+            alarm: None,
+        }
+    }
+}
+
+impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Limited<B> {
+    type Data = Bytes;
+    type Error = StreamError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        let this = &mut *self;
+        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
+            let idle = this.idle;
+            let alarm = this.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+            ready!(alarm.as_mut().poll(context));
+            return Poll::Ready(Some(Err(StreamError::Idle(idle))));
+        };
+        if let Some(alarm) = &mut this.alarm {
+            alarm.as_mut().reset(Instant::now() + this.idle);
+        }
+        let Some(frame) = frame.transpose()? else {
+            return Poll::Ready(None);
+        };
+        let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+        match this.left.checked_sub(length) {
+            Some(left) => this.left = left,
+            None => return Poll::Ready(Some(Err(StreamError::TooLong(this.bytes_max)))),
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Joins two upgraded connections until one ends or both are silent for too long.
+pub(crate) async fn tunnel(client_side: OnUpgrade, upstream_side: OnUpgrade, idle: Duration) {
+    let (Ok(client), Ok(upstream)) = tokio::join!(client_side, upstream_side) else {
+        return;
+    };
+    let heard = Arc::new(Heard {
+        started: Instant::now(),
+        last_ms: AtomicU64::new(0),
+    });
+    let mut client = Watched {
+        stream: TokioIo::new(client),
+        heard: Arc::clone(&heard),
+    };
+    let mut upstream = Watched {
+        stream: TokioIo::new(upstream),
+        heard: Arc::clone(&heard),
+    };
+    tokio::select! {
+        // A tunnel that breaks is closed on both sides; there is nobody left to tell.
+        _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
+        () = heard.silence(idle) => {}
+    }
+}
+
+/// When something was last heard on either side of a tunnel.
+#[derive(Debug)]
+struct Heard {
+    started: Instant,
+    last_ms: AtomicU64,
+}
+
+impl Heard {
+    fn now(&self) {
+        let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_ms.store(elapsed, Ordering::Relaxed);
+    }
+
+    async fn silence(&self, idle: Duration) {
+        loop {
+            let end = self.started + Duration::from_millis(self.last_ms.load(Ordering::Relaxed)) + idle;
+            if Instant::now() >= end {
+                return;
+            }
+            tokio::time::sleep_until(end).await;
+        }
+    }
+}
+
+struct Watched<S> {
+    stream: S,
+    heard: Arc<Heard>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if polled.is_ready() {
+            self.heard.now();
+        }
+        polled
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

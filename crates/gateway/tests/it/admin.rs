@@ -1,0 +1,19 @@
+//! The admin API: straight into the router, on the memory store. The tree mirrors the URLs.
+
+
+mod api_keys;
+mod audit_events;
+mod errors;
+mod explain;
+mod fixture;
+mod idempotency;
+mod issuers;
+mod matrix;
+mod openapi;
+mod organizations;
+mod secrets;
+mod tags;
+mod teams;
+mod users;
+
+pub(crate) use fixture::{Fixture, Reply};

@@ -1,0 +1,9 @@
+//! `/organizations`
+
+mod create;
+mod list;
+mod logo;
+mod members;
+mod preview;
+mod read;
+mod update;

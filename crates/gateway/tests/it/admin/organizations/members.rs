@@ -1,0 +1,98 @@
+use serde_json::{Value, json};
+
+use crate::admin::Fixture;
+
+async fn acme(api: &Fixture) -> String {
+    let body = json!({"name": "acme", "external_admin_groups": "boss", "external_member_groups": "staff"});
+    api.post("/organizations", body).await;
+    api.sign_in("ada", &["staff"]).await.user().id.to_string()
+}
+
+#[tokio::test]
+async fn each_member_has_an_effective_role_and_the_grants_that_give_it() {
+    let api = Fixture::new().await;
+    let ada = acme(&api).await;
+    api.sign_in("bob", &["unlisted"]).await;
+    let page = api.get("/organizations/acme/members").await;
+    let member = &page["items"][0];
+    assert_eq!(page["items"].as_array().unwrap().len(), 1);
+    assert_eq!(member["user_id"], ada);
+    assert_eq!(
+        member["user"],
+        json!({"realm": "main", "external_id": "ada", "username": "ada", "email": "ada@example.com", "name": null, "status": "active"})
+    );
+    assert_eq!([&member["role"], &member["grants"][0]["tag"]], ["member", "staff"]);
+    assert_eq!(api.get(&format!("/organizations/acme/members/{ada}")).await, *member);
+}
+
+#[tokio::test]
+async fn a_role_by_hand_stands_beside_what_tokens_give_and_the_highest_counts() {
+    let api = Fixture::new().await;
+    let ada = acme(&api).await;
+    let path = format!("/organizations/acme/members/{ada}");
+    let member = api
+        .call("PUT", &path, Some(json!({"role": "admin", "why": "holiday cover"})))
+        .await
+        .expect(200);
+    assert_eq!(member["role"], "admin");
+    let sources: Vec<&Value> = member["grants"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|grant| &grant["source"])
+        .collect();
+    assert_eq!(sources, ["tag", "manual"]);
+    // Lower by hand than by tag changes nothing about who counts.
+    assert_eq!(
+        api.call("PUT", &path, Some(json!({"role": "executor"})))
+            .await
+            .expect(200)["role"],
+        "member"
+    );
+    api.call("DELETE", &path, None).await.expect(204);
+    assert_eq!(api.get(&path).await["role"], "member");
+    // What a tag gives is not taken away by hand.
+    let detail = api.call("DELETE", &path, None).await.problem(404, "resource.unknown");
+    assert!(detail.contains("given by hand"), "{detail}");
+}
+
+#[tokio::test]
+async fn somebody_who_is_no_member_is_unknown_here() {
+    let api = Fixture::new().await;
+    acme(&api).await;
+    let bob = api.sign_in("bob", &[]).await.user().id;
+    api.call("GET", &format!("/organizations/acme/members/{bob}"), None)
+        .await
+        .problem(404, "resource.unknown");
+    for id in ["01hf7yat000000000000000019", "bob"] {
+        let path = format!("/organizations/acme/members/{id}");
+        api.call("PUT", &path, Some(json!({"role": "member"})))
+            .await
+            .problem(404, "resource.unknown");
+        api.call("DELETE", &path, None).await.problem(404, "resource.unknown");
+    }
+    let wrong = api
+        .call(
+            "PUT",
+            &format!("/organizations/acme/members/{bob}"),
+            Some(json!({"role": "owner"})),
+        )
+        .await;
+    assert!(wrong.problem(400, "request.malformed").contains("role"));
+}
+
+#[tokio::test]
+async fn an_external_only_organization_takes_no_role_by_hand() {
+    let api = Fixture::new().await;
+    api.post("/organizations", json!({"name": "acme", "membership": "external_only"}))
+        .await;
+    let bob = api.sign_in("bob", &[]).await.user().id;
+    let reply = api
+        .call(
+            "PUT",
+            &format!("/organizations/acme/members/{bob}"),
+            Some(json!({"role": "member"})),
+        )
+        .await;
+    reply.problem(409, "organization.external_only");
+}

@@ -1,0 +1,77 @@
+//! Text to bytes by the names that node's `Buffer` knows.
+
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
+/// The bytes of a text; `None` for an encoding that node does not know.
+pub(crate) fn encode(text: &str, encoding: &str) -> Option<Vec<u8>> {
+    Some(match encoding.to_ascii_lowercase().as_str() {
+        "utf8" | "utf-8" => text.as_bytes().to_vec(),
+        "latin1" | "binary" | "ascii" => latin1(text),
+        "ucs2" | "ucs-2" | "utf16le" | "utf-16le" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+        "hex" => hex(text),
+        "base64" | "base64url" => base64_of(text),
+        _ => return None,
+    })
+}
+
+/// Each UTF-16 unit cut to its low byte.
+pub(crate) fn latin1(text: &str) -> Vec<u8> {
+    text.encode_utf16().map(|unit| unit.to_le_bytes()[0]).collect()
+}
+
+/// Pairs of digits up to the first that is none.
+fn hex(text: &str) -> Vec<u8> {
+    let digits: Vec<char> = text.chars().collect();
+    let pairs = digits.chunks_exact(2).map_while(|pair| match pair {
+        [high, low] => u8::try_from(high.to_digit(16)? << 4 | low.to_digit(16)?).ok(),
+        _ => None,
+    });
+    pairs.collect()
+}
+
+/// Either alphabet, characters of neither skipped, an end without padding accepted, nothing after padding.
+fn base64_of(text: &str) -> Vec<u8> {
+    let standard = text.chars().take_while(|c| *c != '=').filter_map(|c| match c {
+        '-' => Some('+'),
+        '_' => Some('/'),
+        'A'..='Z' | 'a'..='z' | '0'..='9' | '+' | '/' => Some(c),
+        _ => None,
+    });
+    let mut standard: String = standard.collect();
+    if standard.len() % 4 == 1 {
+        // Six bits make no byte.
+        standard.pop();
+    }
+    LENIENT.decode(standard).unwrap_or_default()
+}
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encodings_are_those_of_node() {
+        for (text, encoding, bytes) in [
+            ("ř", "UTF8", &[0xc5, 0x99][..]),
+            ("éř", "latin1", &[0xe9, 0x59]),
+            ("é", "ucs2", &[0xe9, 0]),
+            ("00ffZZ11", "hex", &[0, 255]),
+            ("0", "hex", &[]),
+            ("aGVs bG8=", "base64", b"hello"),
+            ("_-8", "base64", &[0xff, 0xef]),
+            ("aGVsb", "base64url", b"hel"),
+        ] {
+            assert_eq!(encode(text, encoding).as_deref(), Some(bytes), "{text} {encoding}");
+        }
+        assert_eq!(encode("a", "utf7"), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! The options of `sign`: reading them, and the checks they must pass.
+
+use narthex_template::{Object, Value};
+
+use crate::error::MintError;
+
+/// The options as given. What is no collection has no members, and fails when it is checked.
+#[derive(Clone, Copy)]
+pub(crate) struct Options<'o>(Option<&'o Value>);
+
+impl<'o> Options<'o> {
+    /// Whatever JavaScript takes for false counts as no options.
+    pub(crate) fn new(options: &'o Value) -> Self {
+        Self(options.is_truthy().then_some(options))
+    }
+
+    /// An option; undefined if it is not there.
+    pub(crate) fn member(self, name: &str) -> &'o Value {
+        match self.0 {
+            Some(Value::Object(members)) => members.get(name).unwrap_or(&Value::Undefined),
+            _ => &Value::Undefined,
+        }
+    }
+
+    /// Whether an option is there.
+    pub(crate) fn has(self, name: &str) -> bool {
+        !matches!(self.member(name), Value::Undefined)
+    }
+
+    /// Whether an option is there and JavaScript takes it for true.
+    pub(crate) fn is_on(self, name: &str) -> bool {
+        self.member(name).is_truthy()
+    }
+
+    /// Checks every option in the order of the object; the first problem is the error.
+    pub(crate) fn check(self) -> Result<(), MintError> {
+        match self.0 {
+            None => Ok(()),
+            Some(Value::Object(members)) => in_order(members)
+                .into_iter()
+                .try_for_each(|(name, value)| check(name, value)),
+            Some(_) => Err(MintError::NotAnObject { what: "options" }),
+        }
+    }
+}
+
+/// The members as JavaScript enumerates them: integer-like names first, in ascending order.
+fn in_order(members: &Object) -> Vec<(&str, &Value)> {
+    let mut ordered: Vec<(&str, &Value)> = members.iter().map(|(name, value)| (name.as_str(), value)).collect();
+    let index = |name: &str| {
+        name.parse::<u32>()
+            .ok()
+            .filter(|index| *index != u32::MAX && index.to_string() == name)
+    };
+    ordered.sort_by_key(|(name, _)| index(name).map_or((1, 0), |index| (0, index)));
+    ordered
+}
+
+fn check(name: &str, value: &Value) -> Result<(), MintError> {
+    let Some((option, is_valid, problem)) = RULES.iter().find(|(option, ..)| *option == name) else {
+        return Err(MintError::UnknownOption {
+            option: name.to_owned(),
+        });
+    };
+    if is_valid(value) {
+        Ok(())
+    } else {
+        Err(MintError::BadOption { option, problem })
+    }
+}
+
+type Rule = (&'static str, fn(&Value) -> bool, &'static str);
+
+const RULES: [Rule; 14] = [
+    ("expiresIn", is_timespan, TIMESPAN),
+    ("notBefore", is_timespan, TIMESPAN),
+    (
+        "audience",
+        |value| matches!(value, Value::Text(_) | Value::Array(_)),
+        "must be a string or array",
+    ),
+    (
+        "algorithm",
+        |value| value.as_text().is_some_and(|name| ALGORITHMS.contains(&name)),
+        "must be a valid string enum value",
+    ),
+    ("header", |value| matches!(value, Value::Object(_)), "must be an object"),
+    ("encoding", is_text, TEXT),
+    ("issuer", is_text, TEXT),
+    ("subject", is_text, TEXT),
+    ("jwtid", is_text, TEXT),
+    ("noTimestamp", is_bool, BOOL),
+    ("keyid", is_text, TEXT),
+    ("mutatePayload", is_bool, BOOL),
+    ("allowInsecureKeySizes", is_bool, BOOL),
+    ("allowInvalidAsymmetricKeyTypes", is_bool, BOOL),
+];
+
+fn is_timespan(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.is_finite() && number.fract() == 0.0,
+        Value::BigInteger(_) => true,
+        Value::Text(text) => !text.is_empty(),
+        _ => false,
+    }
+}
+
+fn is_text(value: &Value) -> bool {
+    matches!(value, Value::Text(_))
+}
+
+fn is_bool(value: &Value) -> bool {
+    matches!(value, Value::Bool(_))
+}
+
+const TIMESPAN: &str = "should be a number of seconds or string representing a timespan";
+const TEXT: &str = "must be a string";
+const BOOL: &str = "must be a boolean";
+
+/// The algorithms that the library knows, in its order. Fewer are minted here.
+const ALGORITHMS: [&str; 13] = [
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "HS256", "HS384", "HS512", "none",
+];
+
+/// Whether an algorithm exists for the library.
+pub(crate) fn exists(algorithm: &str) -> bool {
+    ALGORITHMS.contains(&algorithm)
+}

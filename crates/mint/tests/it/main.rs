@@ -1,0 +1,8 @@
+//! Tokens and error texts held against those of npm `jsonwebtoken`.
+
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod language;
+#[cfg(test)]
+mod vectors;

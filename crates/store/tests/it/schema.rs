@@ -1,0 +1,128 @@
+//! Opening: migrations, newer schemas, files that are something else.
+
+use narthex_directory::conformance::world::World;
+use narthex_directory::{Directory, StoreError};
+use narthex_store::{Options, SqliteDirectory};
+use rusqlite::Connection;
+
+use crate::open_at;
+
+#[tokio::test]
+async fn what_was_written_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("narthex.db");
+    let directory = open_at(&path);
+    let ada = World::new(&directory).user("ada").await;
+    drop(directory);
+    assert!(
+        !folder.path().join("narthex.db-wal").exists(),
+        "the log was carried over"
+    );
+    assert_eq!(open_at(&path).user(ada.id).await.unwrap().unwrap().user, ada);
+}
+
+#[test]
+fn pending_migrations_are_told_and_then_none_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("narthex.db");
+    let pending = SqliteDirectory::pending(&path).unwrap();
+    assert_eq!((pending[0].version, pending[0].name.as_str()), (1, "directory"));
+    assert!(pending[0].sql.contains("CREATE TABLE users"));
+    assert!(!path.exists(), "asking makes nothing");
+    drop(open_at(&path));
+    assert!(SqliteDirectory::pending(&path).unwrap().is_empty());
+}
+
+#[test]
+fn a_newer_schema_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("narthex.db");
+    drop(open_at(&path));
+    let connection = Connection::open(&path).unwrap();
+    connection
+        .execute(
+            "INSERT INTO refinery_schema_history VALUES (999, 'future', '2100-01-01T00:00:00Z', '0')",
+            [],
+        )
+        .unwrap();
+    let known = 1;
+    let refused = SqliteDirectory::open(&Options::new(&path)).unwrap_err();
+    assert_eq!(refused, StoreError::SchemaNewer { found: 999, known });
+    assert_eq!(
+        SqliteDirectory::pending(&path),
+        Err(StoreError::SchemaNewer { found: 999, known })
+    );
+}
+
+#[test]
+fn what_is_no_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    std::fs::write(&path, "nothing of the kind".repeat(500)).unwrap();
+    let refused = SqliteDirectory::open(&Options::new(&path)).unwrap_err();
+    assert!(
+        matches!(&refused, StoreError::Unavailable(why) if why.contains("notes.txt")),
+        "{refused}"
+    );
+    assert!(
+        std::fs::read_to_string(&path)
+            .unwrap()
+            .starts_with("nothing of the kind")
+    );
+    let nowhere = SqliteDirectory::open(&Options::new(folder.path().join("no/such/folder.db")));
+    assert!(nowhere.is_err());
+}
+
+#[test]
+fn two_programs_may_start_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("narthex.db");
+    let starts: Vec<_> = (0..4)
+        .map(|_| {
+            let path = path.clone();
+            std::thread::spawn(move || SqliteDirectory::open(&Options::new(path)).map(drop))
+        })
+        .collect();
+    for start in starts {
+        assert_eq!(start.join().unwrap(), Ok(()));
+    }
+}
+
+/// The tables are STRICT, keys are enforced, and the log is flushed at every commit.
+#[test]
+fn the_file_is_set_up_as_promised() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("narthex.db");
+    let _open = open_at(&path);
+    let connection = Connection::open(&path).unwrap();
+    let mode: String = connection
+        .query_row("PRAGMA journal_mode", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(mode, "wal");
+    let loose: i64 = connection
+        .query_row(
+            "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND strict = 0 \
+             AND name NOT LIKE 'sqlite%' AND name NOT LIKE 'refinery%'",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    assert_eq!(loose, 0);
+}
+
+/// Private keys lie in it.
+#[cfg(unix)]
+#[test]
+fn a_new_file_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("narthex.db");
+    let _open = open_at(&path);
+    for name in ["narthex.db", "narthex.db-wal", "narthex.db-shm"] {
+        let mode = std::fs::metadata(folder.path().join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
