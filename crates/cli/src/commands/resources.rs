@@ -159,11 +159,10 @@ impl Desk {
             print(&json(list)?)?;
             return Ok(Answer::Yes);
         }
-        let mut text = table(&list.items).to_string();
+        print(&table(&list.items).to_string())?;
         if let Some(cursor) = &list.next_cursor {
-            text.push_str(&format!("\nThere is more: add `--cursor {cursor}`.\n"));
+            print(&format!("\nThere is more: add `--cursor {cursor}`.\n"))?;
         }
-        print(&text)?;
         Ok(Answer::Yes)
     }
 }

@@ -20,7 +20,7 @@ pub(super) async fn run(command: OrganizationCommand) -> anyhow::Result<Answer> 
         OrganizationCommand::Show { organization, common } => {
             let desk = Desk::open(&common)?;
             let found = desk.organization(&organization).await?;
-            show(&desk, found.into())
+            show(&desk, &found.into())
         }
         OrganizationCommand::Create {
             name,
@@ -68,8 +68,8 @@ async fn list(realm: Option<String>, page: ListPage, common: &Common) -> anyhow:
     })
 }
 
-fn show(desk: &Desk, organization: OrganizationBody) -> anyhow::Result<Answer> {
-    desk.answer(&organization, || {
+fn show(desk: &Desk, organization: &OrganizationBody) -> anyhow::Result<Answer> {
+    desk.answer(organization, || {
         let list = |tags: &[String]| {
             let list = TagList::from_entries(tags)
                 .map(|list| list.to_string())
@@ -124,7 +124,7 @@ async fn create(
         status: OrganizationStatus::Active,
     };
     let made = desk.directory.create_organization(new, desk.by()).await?;
-    show(&desk, made.into())
+    show(&desk, &made.into())
 }
 
 async fn update(
@@ -162,7 +162,7 @@ async fn update(
         .directory
         .update_organization(found.id, read_at, edit, desk.by())
         .await?;
-    show(&desk, updated.into())
+    show(&desk, &updated.into())
 }
 
 async fn members(organization: &str, page: ListPage, common: &Common) -> anyhow::Result<Answer> {

@@ -35,7 +35,7 @@ impl Table {
 
     /// The table with one more row.
     pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.to_vec());
+        self.rows.push(cells.into());
     }
 
     /// The table with rows for these items.
