@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use directory::{
-    Common, GrantCommand, GrantScope, KeyCommand, ListPage, OrganizationCommand, OrganizationFields, TeamCommand, UserCommand,
+    Common, GrantCommand, GrantScope, KeyCommand, ListPage, OrganizationCommand, OrganizationFields, TeamCommand,
+    UserCommand,
 };
 pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
 
