@@ -106,6 +106,7 @@ pub(crate) struct ServeArgs {
 
 /// `narthex explain`
 #[derive(Debug, Args)]
+#[command(after_help = EXPLAIN_EXAMPLES)]
 pub(crate) struct ExplainArgs {
     /// The token, or `-` to read it from standard input.
     pub(crate) token: String,
@@ -179,6 +180,13 @@ pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) output: Output,
 }
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  narthex explain eyJ… --request 'POST /v1/algo/acme/echo/1.0'
+  pbpaste | narthex explain - --config /etc/narthex/narthex.toml --json
+
+Works beside a running server, and before the first start. Nothing is written; the token's issuer is asked for its keys.";
 
 const EVAL_EXAMPLES: &str = "\
 Examples:

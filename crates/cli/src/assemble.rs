@@ -79,7 +79,10 @@ fn running(issuer: Issuer, keys: IssuerKeys) -> IssuerRuntime {
 fn keys(issuer: &Issuer, limits: &Limits, previous: Option<&Runtime>, edges: &KeyEdges) -> IssuerKeys {
     let stale_ms_max = i64::try_from(issuer.stale_max.as_millis()).unwrap_or(i64::MAX);
     let mut settings = KeySettings {
-        cache: CacheSettings { stale_ms_max, ..CacheSettings::default() },
+        cache: CacheSettings {
+            stale_ms_max,
+            ..CacheSettings::default()
+        },
         ..KeySettings::default()
     };
     settings.fetch.total = limits.fetch_timeout;
