@@ -208,7 +208,7 @@ pub struct FieldRow {
 impl ChangeRow {
     pub(super) fn new(change: &Change, places: &Places) -> Self {
         let shown = |value: &Value| match value {
-            Value::String(text) => text.clone(),
+            Value::String(text) => places.0.get(text).unwrap_or(text).clone(),
             other => other.to_string(),
         };
         let fields = change.diff().into_iter().map(|diff| FieldRow {

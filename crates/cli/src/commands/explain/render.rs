@@ -1,6 +1,7 @@
 //! An explanation for somebody who is tired: the answer and what to do first, then each step with a mark.
 
-use narthex_gateway::{ChangeRow, Explanation, IdentityRow, NearMissRow, RequestRow, StepRow};
+use narthex_decision::Reason;
+use narthex_gateway::{ChangeRow, Explanation, FieldRow, IdentityRow, NearMissRow, RequestRow, StepRow};
 use narthex_token::{Limits, parse};
 use serde_json::{Map, Value};
 
@@ -64,23 +65,34 @@ impl Page {
 
     fn answer(&mut self, told: &Explanation) {
         let answer = &told.answer;
-        match &answer.reason {
-            None => {
-                let line = format!("✓ 200 {}", if told.request.is_some() { "the request may pass" } else { "the token is accepted" });
-                let line = self.screen.paint(Tone::Good, line);
-                self.line(&line);
-            }
-            Some(reason) => {
-                let line = self.screen.paint(Tone::Bad, format!("✗ {} {reason}", answer.status));
-                self.line(&line);
-                self.line(&format!("  {}", shown(&answer.message)));
-            }
+        let Some(reason) = &answer.reason else {
+            let passes = if told.request.is_some() { "the request may pass" } else { "the token is accepted" };
+            let line = self.screen.paint(Tone::Good, format!("✓ 200 {passes}"));
+            return self.line(&line);
+        };
+        let line = self.screen.paint(Tone::Bad, format!("✗ {} {reason}", answer.status));
+        self.line(&line);
+        let advice = Reason::from_code(reason).map_or("", Reason::advice);
+        self.line(&format!("  {advice}"));
+        let detail = answer.message.strip_prefix(advice).unwrap_or(&answer.message).trim();
+        let detail = detail.strip_prefix('(').and_then(|detail| detail.strip_suffix(')')).unwrap_or(detail);
+        let moment = match reason.as_str() {
+            "token.expired" => self.time("exp", "it expires", "it expired"),
+            "token.not_yet_valid" => self.time("nbf", "it becomes valid", "it became valid"),
+            "token.issued_in_future" | "token.too_old" => self.time("iat", "it was issued", "it was issued"),
+            _ => None,
+        };
+        self.line("");
+        self.line(&format!("  why:   {}", moment.unwrap_or_else(|| shown(detail))));
+        if reason == "organization.role" || reason == "platform.role" {
+            told.near_misses.iter().filter(|miss| concerns(miss, told)).for_each(|miss| self.line(&format!("  look:  {}", near_miss(miss))));
         }
-        let mut also = answer.also.iter();
-        if let Some(first) = also.next() {
-            self.line("");
-            self.line(&format!("  And then:  {}", shown(first)));
-            also.for_each(|next| self.line(&format!("             {}", shown(next))));
+        for next in &answer.also {
+            self.line(&format!("  then:  {}", shown(next)));
+        }
+        let would_pass = told.request.as_ref().is_some_and(|request| request.decision == "allow");
+        if answer.also.is_empty() && would_pass {
+            self.line("  else:  nothing; a token like this one without that fault would pass");
         }
     }
 
@@ -94,13 +106,13 @@ impl Page {
                 "failed" => Mark::No,
                 _ => Mark::Beside,
             };
-            let (said, aside) = self.step(step);
+            let (said, aside) = self.step(step, told);
             self.row(mark, &label(&step.rule), width, &said, &aside);
         }
     }
 
     /// What is said of a rule: short where it holds, wanted and found where it does not.
-    fn step(&self, step: &StepRow) -> (String, String) {
+    fn step(&self, step: &StepRow, told: &Explanation) -> (String, String) {
         let time = match step.rule.as_str() {
             "expiry" => self.time("exp", "expires", "expired"),
             "not_before" => self.time("nbf", "valid", "valid"),
@@ -111,7 +123,7 @@ impl Page {
             ("not_tried", _) => ("not tried".to_owned(), "an earlier rule failed".to_owned()),
             ("passed", Some(time)) => (time, String::new()),
             ("failed", Some(time)) => (time, format!("wanted: {}", shown(&step.expected))),
-            ("passed", None) => (shown(&step.detail), String::new()),
+            ("passed", None) => (passed(step, told), String::new()),
             _ => (shown(&step.detail), format!("found: {}; wanted: {}", shown(&step.found), shown(&step.expected))),
         }
     }
@@ -136,11 +148,11 @@ impl Page {
             let warning = self.screen.paint(Tone::Odd, "! no signature was proved: anybody may have written these claims");
             self.line(&format!("  {warning}"));
         }
-        let width = widest(rows.iter().map(|row| label(&row.field)));
+        let width = widest(rows.iter().map(|row| field_label(&row.field)));
         let said: Vec<(Mark, String)> = rows.iter().map(given).collect();
         let said_width = widest(said.iter().filter(|(mark, _)| !matches!(mark, Mark::No)).map(|(_, said)| said.clone())).min(SAID_WIDTH_MOST);
         for (row, (mark, said)) in rows.iter().zip(said) {
-            self.row(mark, &label(&row.field), width, &format!("{said:<said_width$}"), &shown(&row.template));
+            self.row(mark, &field_label(&row.field), width, &format!("{said:<said_width$}"), &shown(&row.template));
         }
     }
 
@@ -190,7 +202,8 @@ impl Page {
         };
         let line = self.screen.paint(tone, format!("{sign} {}", shown(&change.summary)));
         self.line(&format!("  {line}"));
-        let fields: Vec<_> = change.fields.iter().filter(|field| !BESIDE.contains(&field.name.as_str())).collect();
+        let telling = |field: &&FieldRow| !BESIDE.contains(&field.name.as_str()) && !USUAL.contains(&(field.name.as_str(), field.to.as_str()));
+        let fields: Vec<_> = change.fields.iter().filter(telling).collect();
         let width = widest(fields.iter().map(|field| label(&field.name)));
         for field in fields {
             let from = field.from.as_ref().map(|from| format!("{} → ", shown(from))).unwrap_or_default();
@@ -208,8 +221,8 @@ impl Page {
         let needs = request.requires.join(" or ");
         let whose = request.organization.as_ref().map(|name| format!("in organization {}", shown(name))).unwrap_or_default();
         match (request.decision, &request.satisfied) {
-            ("allow", Some(rule)) => self.row(Mark::Yes, "needs", 5, &needs, &format!("{whose}  satisfied by {rule}")),
-            ("allow", None) => self.row(Mark::Yes, "needs", 5, &needs, &whose),
+            ("allow", Some(rule)) if *rule != needs => self.row(Mark::Yes, "needs", 5, &needs, &format!("{whose}  satisfied by {rule}")),
+            ("allow", _) => self.row(Mark::Yes, "needs", 5, &needs, &whose),
             ("deny", _) => self.row(Mark::No, "needs", 5, &needs, &format!("{whose}  not satisfied")),
             _ => self.row(Mark::Beside, "needs", 5, &needs, &format!("{whose}  not decided: there is nobody to decide about")),
         }
@@ -221,6 +234,32 @@ impl Page {
         for header in &told.headers {
             self.line(&format!("    {:<width$}  {}", header.name, shown(&header.to)));
         }
+    }
+}
+
+/// What a rule that holds has found.
+fn passed(step: &StepRow, told: &Explanation) -> String {
+    let detail = shown(&step.detail);
+    match step.rule.as_str() {
+        "issuer" if step.found != "absent" => format!("`iss` is {}", shown(&step.found)),
+        "issuer" => "no `iss`, so it belongs to the issuer that takes such tokens".to_owned(),
+        "key" => match told.key.as_ref().map(|key| (&key.kid, key.matched_by.as_str())) {
+            Some((Some(kid), _)) => format!("`{}`, {detail}", shown(kid)),
+            Some((None, "secret")) => "the shared secret".to_owned(),
+            _ => detail,
+        },
+        "audience" if step.expected.starts_with("no audience") => "none is configured, so none is compared".to_owned(),
+        "audience" => format!("{detail}: {}", shown(&step.found)),
+        _ => detail,
+    }
+}
+
+/// Whether a near miss may be why the request was refused.
+fn concerns(miss: &NearMissRow, told: &Explanation) -> bool {
+    let asked = told.request.as_ref().and_then(|request| request.organization.as_ref());
+    match (&miss.organization, asked) {
+        (Some(lister), Some(asked)) => lister == asked,
+        _ => true,
     }
 }
 
@@ -256,11 +295,18 @@ fn label(name: &str) -> String {
     label
 }
 
+/// The same without `user`, whom an identity is about.
+fn field_label(field: &str) -> String {
+    label(field.strip_prefix("user.").unwrap_or(field))
+}
+
 fn widest(texts: impl Iterator<Item = String>) -> usize {
     texts.map(|text| text.chars().count()).max().unwrap_or(0)
 }
 
 /// Fields of a record that say nothing about what was asked.
-const BESIDE: [&str; 6] = ["id", "created_at", "updated_at", "version", "granted_at", "asserted_at"];
+const BESIDE: [&str; 8] = ["id", "realm", "origin", "created_at", "updated_at", "version", "granted_at", "asserted_at"];
+/// Values that everything new has.
+const USUAL: [(&str, &str); 3] = [("status", "active"), ("membership", "mixed"), ("logo", "false")];
 /// How wide the column of values gets before the template is pushed to the right.
 const SAID_WIDTH_MOST: usize = 40;
