@@ -174,6 +174,7 @@ pub(crate) enum ConfigCommand {
 
 /// `narthex doctor`
 #[derive(Debug, Args)]
+#[command(after_help = DOCTOR_EXAMPLES)]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) config: ConfigPath,
@@ -187,6 +188,12 @@ Examples:
   pbpaste | narthex explain - --config /etc/narthex/narthex.toml --json
 
 Works beside a running server, and before the first start. Nothing is written; the token's issuer is asked for its keys.";
+
+const DOCTOR_EXAMPLES: &str = "\
+Example:
+  narthex doctor --config /etc/narthex/narthex.toml
+
+Changes nothing, and works beside a running server. Exit codes: 0 nothing is wrong, 1 something is.";
 
 const EVAL_EXAMPLES: &str = "\
 Examples:

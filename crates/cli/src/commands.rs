@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod doctor;
 mod explain;
 mod input;
 mod screen;
@@ -54,6 +55,7 @@ impl From<Answer> for ExitCode {
 pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
     match command {
         Command::Config(command) => config::run(command),
+        Command::Doctor(args) => in_runtime(doctor::run(args)),
         Command::Explain(args) => in_runtime(explain::run(args)),
         Command::Token(command) => token::run(command),
         Command::Template(command) => template::run(command),

@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use narthex_directory::Directory;
 use narthex_directory::memory::MemoryDirectory;
 use narthex_gateway::{
-    Clock, ExplainedRequest, KeptKeys, KeyEdges, KeySetStore, KeySetStoreError, Refreshed, Runtime, StoredKeySet, explain,
-    parse_request,
+    Clock, ExplainedRequest, KeptKeys, KeyEdges, KeySetStore, KeySetStoreError, Refreshed, Runtime, StoredKeySet,
+    explain, parse_request,
 };
 use narthex_store::SqliteDirectory;
 use narthex_token::{Limits, parse};
@@ -34,7 +34,10 @@ pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<Answer> {
     let clock = args.at.map_or_else(Clock::system, Clock::manual);
     let directory = directory(&mut config, &clock).await?;
     let kept = ReadOnly(KeptKeys(Arc::clone(&directory)));
-    let edges = KeyEdges { store: Some(Arc::new(kept)), ..KeyEdges::new(clock.clone()) };
+    let edges = KeyEdges {
+        store: Some(Arc::new(kept)),
+        ..KeyEdges::new(clock.clone())
+    };
     let runtime = assemble::runtime(&mut config, None, &edges, 1);
     let fetched = have_keys(&runtime, token).await;
     let now_ms = clock.now_ms();
@@ -55,12 +58,18 @@ fn request(args: &ExplainArgs) -> anyhow::Result<Option<ExplainedRequest>> {
     let mut headers = HeaderMap::new();
     for header in &args.header {
         let read = header.split_once(':').and_then(|(name, value)| {
-            Some((HeaderName::try_from(name.trim()).ok()?, HeaderValue::try_from(value.trim()).ok()?))
+            Some((
+                HeaderName::try_from(name.trim()).ok()?,
+                HeaderValue::try_from(value.trim()).ok()?,
+            ))
         });
         let (name, value) = read.ok_or_else(|| misused("write a header as `--header 'Name: value'`"))?;
         headers.append(name, value);
     }
-    let request = args.request.as_ref().map(|text| parse_request(text, args.host.clone(), headers));
+    let request = args
+        .request
+        .as_ref()
+        .map(|text| parse_request(text, args.host.clone(), headers));
     request.transpose().map_err(misused)
 }
 
@@ -72,7 +81,8 @@ async fn directory(config: &mut Config, clock: &Clock) -> anyhow::Result<Arc<dyn
         assemble::declare(config, &memory, clock).await?;
         return Ok(Arc::new(memory));
     }
-    let pending = SqliteDirectory::pending(path).with_context(|| format!("while looking at the store `{}`", path.display()))?;
+    let pending =
+        SqliteDirectory::pending(path).with_context(|| format!("while looking at the store `{}`", path.display()))?;
     if !pending.is_empty() {
         anyhow::bail!(
             "the store `{}` was written by an older version and explaining writes nothing; start `narthex serve` once, which brings it up to date",
@@ -85,7 +95,15 @@ async fn directory(config: &mut Config, clock: &Clock) -> anyhow::Result<Arc<dyn
 /// Has the keys of the token's issuer read: those of the store first, then one fetch, which is waited for. Says what went
 /// wrong with it.
 async fn have_keys(runtime: &Runtime, token: &str) -> Option<String> {
-    let parsed = parse(token, &Limits { token_bytes_max: token.len(), ..runtime.token_limits }).ok()?.into_unverified();
+    let parsed = parse(
+        token,
+        &Limits {
+            token_bytes_max: token.len(),
+            ..runtime.token_limits
+        },
+    )
+    .ok()?
+    .into_unverified();
     let presented = parsed.claims().get("iss").and_then(Value::as_str);
     let issuer = runtime.by_name.values().find(|issuer| {
         let policy = issuer.trusted.policy();
@@ -94,7 +112,10 @@ async fn have_keys(runtime: &Runtime, token: &str) -> Option<String> {
     })?;
     issuer.keys.restore().await;
     match issuer.keys.refresh().await {
-        Refreshed::Failed { why } => Some(format!("the keys of issuer `{}` could not be read just now: {why}", issuer.name)),
+        Refreshed::Failed { why } => Some(format!(
+            "the keys of issuer `{}` could not be read just now: {why}",
+            issuer.name
+        )),
         _ => None,
     }
 }

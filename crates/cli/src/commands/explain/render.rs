@@ -9,9 +9,19 @@ use crate::commands::screen::{Screen, Tone, moment, relative, shown, span};
 
 /// The whole explanation.
 pub(super) fn text(told: &Explanation, token: &str, now_ms: i64, screen: Screen) -> String {
-    let limits = Limits { token_bytes_max: token.len(), ..Limits::default() };
-    let claims = parse(token, &limits).map(|parsed| parsed.into_unverified().claims().clone()).unwrap_or_default();
-    let mut page = Page { text: String::new(), screen, now_ms, claims };
+    let limits = Limits {
+        token_bytes_max: token.len(),
+        ..Limits::default()
+    };
+    let claims = parse(token, &limits)
+        .map(|parsed| parsed.into_unverified().claims().clone())
+        .unwrap_or_default();
+    let mut page = Page {
+        text: String::new(),
+        screen,
+        now_ms,
+        claims,
+    };
     page.answer(told);
     page.token(told);
     page.identity(told);
@@ -47,7 +57,11 @@ impl Page {
 
     fn heading(&mut self, title: &str, aside: &str) {
         let title = self.screen.paint(Tone::Strong, title);
-        let aside = if aside.is_empty() { String::new() } else { format!("  {}", self.screen.paint(Tone::Faint, aside)) };
+        let aside = if aside.is_empty() {
+            String::new()
+        } else {
+            format!("  {}", self.screen.paint(Tone::Faint, aside))
+        };
         self.line("");
         self.line(&format!("{title}{aside}"));
     }
@@ -59,14 +73,22 @@ impl Page {
             Mark::No => self.screen.paint(Tone::Bad, "✗"),
             Mark::Beside => self.screen.paint(Tone::Faint, "–"),
         };
-        let aside = if aside.is_empty() { String::new() } else { format!("  {}", self.screen.paint(Tone::Faint, aside)) };
+        let aside = if aside.is_empty() {
+            String::new()
+        } else {
+            format!("  {}", self.screen.paint(Tone::Faint, aside))
+        };
         self.line(&format!("  {sign} {name:<width$}  {said}{aside}"));
     }
 
     fn answer(&mut self, told: &Explanation) {
         let answer = &told.answer;
         let Some(reason) = &answer.reason else {
-            let passes = if told.request.is_some() { "the request may pass" } else { "the token is accepted" };
+            let passes = if told.request.is_some() {
+                "the request may pass"
+            } else {
+                "the token is accepted"
+            };
             let line = self.screen.paint(Tone::Good, format!("✓ 200 {passes}"));
             return self.line(&line);
         };
@@ -75,7 +97,10 @@ impl Page {
         let advice = Reason::from_code(reason).map_or("", Reason::advice);
         self.line(&format!("  {advice}"));
         let detail = answer.message.strip_prefix(advice).unwrap_or(&answer.message).trim();
-        let detail = detail.strip_prefix('(').and_then(|detail| detail.strip_suffix(')')).unwrap_or(detail);
+        let detail = detail
+            .strip_prefix('(')
+            .and_then(|detail| detail.strip_suffix(')'))
+            .unwrap_or(detail);
         let moment = match reason.as_str() {
             "token.expired" => self.time("exp", "it expires", "it expired"),
             "token.not_yet_valid" => self.time("nbf", "it becomes valid", "it became valid"),
@@ -85,7 +110,10 @@ impl Page {
         self.line("");
         self.line(&format!("  why:   {}", moment.unwrap_or_else(|| shown(detail))));
         if reason == "organization.role" || reason == "platform.role" {
-            told.near_misses.iter().filter(|miss| concerns(miss, told)).for_each(|miss| self.line(&format!("  look:  {}", near_miss(miss))));
+            told.near_misses
+                .iter()
+                .filter(|miss| concerns(miss, told))
+                .for_each(|miss| self.line(&format!("  look:  {}", near_miss(miss))));
         }
         for next in &answer.also {
             self.line(&format!("  then:  {}", shown(next)));
@@ -97,7 +125,10 @@ impl Page {
     }
 
     fn token(&mut self, told: &Explanation) {
-        let issuer = told.issuer.as_ref().map_or_else(|| "no issuer was found".to_owned(), |issuer| format!("issuer `{issuer}`"));
+        let issuer = told.issuer.as_ref().map_or_else(
+            || "no issuer was found".to_owned(),
+            |issuer| format!("issuer `{issuer}`"),
+        );
         self.heading("Token", &issuer);
         let width = widest(told.token.iter().map(|step| label(&step.rule)));
         for step in &told.token {
@@ -124,17 +155,27 @@ impl Page {
             ("passed", Some(time)) => (time, String::new()),
             ("failed", Some(time)) => (time, format!("wanted: {}", shown(&step.expected))),
             ("passed", None) => (passed(step, told), String::new()),
-            _ => (shown(&step.detail), format!("found: {}; wanted: {}", shown(&step.found), shown(&step.expected))),
+            _ => (
+                shown(&step.detail),
+                format!("found: {}; wanted: {}", shown(&step.found), shown(&step.expected)),
+            ),
         }
     }
 
     /// A claim that is a time, against now.
     fn time(&self, claim: &str, ahead: &str, behind: &str) -> Option<String> {
         let seconds = self.claims.get(claim)?.as_f64()?;
-        #[expect(clippy::cast_possible_truncation, reason = "a float beyond i64 saturates, and no calendar has it anyway")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a float beyond i64 saturates, and no calendar has it anyway"
+        )]
         let at_ms = (seconds * 1000.0).floor() as i64;
         let verb = if at_ms > self.now_ms { ahead } else { behind };
-        let far = if span(at_ms.saturating_sub(self.now_ms)).is_none() { "just now".to_owned() } else { relative(at_ms, self.now_ms) };
+        let far = if span(at_ms.saturating_sub(self.now_ms)).is_none() {
+            "just now".to_owned()
+        } else {
+            relative(at_ms, self.now_ms)
+        };
         Some(format!("{verb} {far}, {}", moment(at_ms)))
     }
 
@@ -145,14 +186,28 @@ impl Page {
         }
         self.heading("Identity", "what the mapping makes of the claims");
         if told.key.is_none() {
-            let warning = self.screen.paint(Tone::Odd, "! no signature was proved: anybody may have written these claims");
+            let warning = self.screen.paint(
+                Tone::Odd,
+                "! no signature was proved: anybody may have written these claims",
+            );
             self.line(&format!("  {warning}"));
         }
         let width = widest(rows.iter().map(|row| field_label(&row.field)));
         let said: Vec<(Mark, String)> = rows.iter().map(given).collect();
-        let said_width = widest(said.iter().filter(|(mark, _)| !matches!(mark, Mark::No)).map(|(_, said)| said.clone())).min(SAID_WIDTH_MOST);
+        let said_width = widest(
+            said.iter()
+                .filter(|(mark, _)| !matches!(mark, Mark::No))
+                .map(|(_, said)| said.clone()),
+        )
+        .min(SAID_WIDTH_MOST);
         for (row, (mark, said)) in rows.iter().zip(said) {
-            self.row(mark, &field_label(&row.field), width, &format!("{said:<said_width$}"), &shown(&row.template));
+            self.row(
+                mark,
+                &field_label(&row.field),
+                width,
+                &format!("{said:<said_width$}"),
+                &shown(&row.template),
+            );
         }
     }
 
@@ -163,7 +218,11 @@ impl Page {
         self.heading("Tags", "which tag met what");
         let width = widest(told.tags.iter().map(|row| shown(&row.tag)));
         for row in &told.tags {
-            let (mark, gives) = if row.gives.is_empty() { (Mark::Beside, "nothing lists it".to_owned()) } else { (Mark::Yes, row.gives.join(", ")) };
+            let (mark, gives) = if row.gives.is_empty() {
+                (Mark::Beside, "nothing lists it".to_owned())
+            } else {
+                (Mark::Yes, row.gives.join(", "))
+            };
             self.row(mark, &shown(&row.tag), width, &shown(&gives), "");
         }
         for miss in &told.near_misses {
@@ -173,7 +232,9 @@ impl Page {
     }
 
     fn directory(&mut self, told: &Explanation) {
-        let Some(platform_role) = &told.platform_role else { return };
+        let Some(platform_role) = &told.platform_role else {
+            return;
+        };
         self.heading("Directory", "nothing was written");
         if told.changes.is_empty() {
             self.line("    nothing would change");
@@ -187,7 +248,11 @@ impl Page {
         }
         let mut roles = vec![format!("platform role {platform_role}")];
         roles.extend(told.organizations.iter().map(|row| {
-            let open = if row.status == "active" { String::new() } else { format!(" ({})", row.status) };
+            let open = if row.status == "active" {
+                String::new()
+            } else {
+                format!(" ({})", row.status)
+            };
             format!("{} of {}{open}", row.role, shown(&row.name))
         }));
         self.line(&format!("  = {}", roles.join(", ")));
@@ -202,12 +267,22 @@ impl Page {
         };
         let line = self.screen.paint(tone, format!("{sign} {}", shown(&change.summary)));
         self.line(&format!("  {line}"));
-        let telling = |field: &&FieldRow| !BESIDE.contains(&field.name.as_str()) && !USUAL.contains(&(field.name.as_str(), field.to.as_str()));
+        let telling = |field: &&FieldRow| {
+            !BESIDE.contains(&field.name.as_str()) && !USUAL.contains(&(field.name.as_str(), field.to.as_str()))
+        };
         let fields: Vec<_> = change.fields.iter().filter(telling).collect();
         let width = widest(fields.iter().map(|field| label(&field.name)));
         for field in fields {
-            let from = field.from.as_ref().map(|from| format!("{} → ", shown(from))).unwrap_or_default();
-            self.line(&format!("      {:<width$}  {from}{}", label(&field.name), shown(&field.to)));
+            let from = field
+                .from
+                .as_ref()
+                .map(|from| format!("{} → ", shown(from)))
+                .unwrap_or_default();
+            self.line(&format!(
+                "      {:<width$}  {from}{}",
+                label(&field.name),
+                shown(&field.to)
+            ));
         }
     }
 
@@ -219,12 +294,24 @@ impl Page {
         };
         self.row(Mark::Yes, "route", 5, &route.join(", "), "");
         let needs = request.requires.join(" or ");
-        let whose = request.organization.as_ref().map(|name| format!("in organization {}", shown(name))).unwrap_or_default();
+        let whose = request
+            .organization
+            .as_ref()
+            .map(|name| format!("in organization {}", shown(name)))
+            .unwrap_or_default();
         match (request.decision, &request.satisfied) {
-            ("allow", Some(rule)) if *rule != needs => self.row(Mark::Yes, "needs", 5, &needs, &format!("{whose}  satisfied by {rule}")),
+            ("allow", Some(rule)) if *rule != needs => {
+                self.row(Mark::Yes, "needs", 5, &needs, &format!("{whose}  satisfied by {rule}"))
+            }
             ("allow", _) => self.row(Mark::Yes, "needs", 5, &needs, &whose),
             ("deny", _) => self.row(Mark::No, "needs", 5, &needs, &format!("{whose}  not satisfied")),
-            _ => self.row(Mark::Beside, "needs", 5, &needs, &format!("{whose}  not decided: there is nobody to decide about")),
+            _ => self.row(
+                Mark::Beside,
+                "needs",
+                5,
+                &needs,
+                &format!("{whose}  not decided: there is nobody to decide about"),
+            ),
         }
         if told.headers.is_empty() {
             return;
@@ -281,7 +368,10 @@ fn given(row: &IdentityRow) -> (Mark, String) {
 
 /// A near miss as a sentence that can be acted on.
 fn near_miss(miss: &NearMissRow) -> String {
-    let lister = miss.organization.as_ref().map_or_else(|| "the issuer's `platform_admin`".to_owned(), |name| format!("organization {}", shown(name)));
+    let lister = miss.organization.as_ref().map_or_else(
+        || "the issuer's `platform_admin`".to_owned(),
+        |name| format!("organization {}", shown(name)),
+    );
     let (tag, listed) = (shown(&miss.tag), shown(&miss.listed));
     format!("the token has `{tag}`, {lister} lists `{listed}`: tags compare exactly, case and all")
 }
@@ -305,7 +395,16 @@ fn widest(texts: impl Iterator<Item = String>) -> usize {
 }
 
 /// Fields of a record that say nothing about what was asked.
-const BESIDE: [&str; 8] = ["id", "realm", "origin", "created_at", "updated_at", "version", "granted_at", "asserted_at"];
+const BESIDE: [&str; 8] = [
+    "id",
+    "realm",
+    "origin",
+    "created_at",
+    "updated_at",
+    "version",
+    "granted_at",
+    "asserted_at",
+];
 /// Values that everything new has.
 const USUAL: [(&str, &str); 3] = [("status", "active"), ("membership", "mixed"), ("logo", "false")];
 /// How wide the column of values gets before the template is pushed to the right.
