@@ -79,7 +79,7 @@ impl SqliteDirectory {
     ) -> Answer<T> {
         let work = move |tx: &mut Tx<'_>| {
             let (value, changes) = edit(tx)?;
-            change::write(tx, &changes, &by)?;
+            change::write(tx, &changes, &change::Written::of(&changes, &by))?;
             Ok(value)
         };
         self.writer.write(work).await
@@ -113,7 +113,18 @@ impl Directory for SqliteDirectory {
     async fn apply(&self, plan: Arc<SyncPlan>) -> Answer<Stamp> {
         let touches = Arc::clone(&self.touches);
         let noted = Arc::clone(&plan);
-        let stamp = self.writer.write(move |tx| apply(tx, &plan, &touches)).await?;
+        // What can be worked out beforehand is not worked out by the one thread that writes.
+        let written = change::Written::of(
+            &plan.changes,
+            &By {
+                actor: plan.actor(),
+                at_ms: plan.touch.at_ms,
+            },
+        );
+        let stamp = self
+            .writer
+            .write(move |tx| apply(tx, &plan, &written, &touches))
+            .await?;
         self.touches.note_tags(&noted.touch);
         Ok(stamp)
     }
@@ -346,7 +357,7 @@ impl Directory for SqliteDirectory {
         let work = move |tx: &mut Tx<'_>| {
             home(tx, key.role.scope())?;
             beside::create_api_key(tx, &key)?;
-            change::record(tx, &rules::api_key_event("api_key.created", &key, &by))
+            change::record(tx, rules::api_key_event("api_key.created", &key, &by))
         };
         self.writer.write(work).await
     }
@@ -368,7 +379,7 @@ impl Directory for SqliteDirectory {
             let Some(key) = beside::revoke_api_key(tx, key, by.at_ms)? else {
                 return Ok(false);
             };
-            change::record(tx, &rules::api_key_event("api_key.revoked", &key, &by))?;
+            change::record(tx, rules::api_key_event("api_key.revoked", &key, &by))?;
             tx.move_policy()?;
             Ok(true)
         };
@@ -427,7 +438,7 @@ impl Directory for SqliteDirectory {
     }
 
     async fn record(&self, event: AuditEvent) -> Answer<()> {
-        self.writer.write(move |tx| change::record(tx, &event)).await
+        self.writer.write(move |tx| change::record(tx, event)).await
     }
 
     async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {

@@ -74,7 +74,7 @@ pub(super) fn save(tx: &mut Tx<'_>, new: NewDocument, at: DocumentAt, by: &By) -
         integer(saved.version),
     ])?;
     drop(statement);
-    record(tx, &document::event(&saved, done, by))?;
+    record(tx, document::event(&saved, done, by))?;
     if saved.kind.decides() {
         tx.move_policy()?;
     }
@@ -89,7 +89,7 @@ pub(super) fn delete(tx: &mut Tx<'_>, kind: DocumentKind, name: &str, at: Docume
     };
     tx.prepare_cached("DELETE FROM documents WHERE kind = ?1 AND name = ?2")?
         .execute([kind.as_str(), name])?;
-    record(tx, &document::event(&before, "deleted", by))?;
+    record(tx, document::event(&before, "deleted", by))?;
     if kind.decides() {
         tx.move_policy()?;
     }

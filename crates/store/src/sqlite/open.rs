@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use narthex_directory::StoreError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::unavailable;
@@ -70,9 +71,19 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
     connection
         .execute_batch(&pragmas)
         .map_err(|error| cannot_open(&options.path, &error))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    prepare_once(&connection)?;
     migrate(&mut connection)?;
     Ok(connection)
+}
+
+/// Statements are prepared once per connection. Without the planner's stability guarantee, a statement on a table
+/// with a partial index is planned anew whenever a parameter is bound to it, which costs more than running it.
+fn prepare_once(connection: &Connection) -> Result<(), StoreError> {
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(unavailable)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
 }
 
 /// SECURITY: the file holds the private keys of assertions and the hashes of API keys. A new one is made for its
@@ -102,7 +113,7 @@ pub(super) fn open_reader(options: &Options) -> Result<Connection, StoreError> {
         options.reader_cache_kib
     );
     connection.execute_batch(&pragmas).map_err(unavailable)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    prepare_once(&connection)?;
     Ok(connection)
 }
 

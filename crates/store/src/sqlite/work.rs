@@ -1,10 +1,10 @@
 //! Pieces of work: reading the records that a command is about, inside its transaction.
 
 use narthex_directory::{
-    By, Change, Organization, OrganizationId, Scope, Stamp, StoreError, Stripe, SyncPlan, Team, Touches, User, UserId,
+    Change, Organization, OrganizationId, Scope, Stamp, StoreError, Stripe, SyncPlan, Team, Touches, User, UserId,
 };
 
-use super::change;
+use super::change::{self, Written};
 use super::error::Outcome;
 use super::list::{self, Key};
 use super::writer::Tx;
@@ -61,7 +61,7 @@ pub(super) fn updated_team(change: &Change) -> Option<&Team> {
 }
 
 /// Makes the changes of a plan, if what it expects still holds.
-pub(super) fn apply(tx: &mut Tx<'_>, plan: &SyncPlan, touches: &Touches) -> Outcome<Stamp> {
+pub(super) fn apply(tx: &mut Tx<'_>, plan: &SyncPlan, written: &Written, touches: &Touches) -> Outcome<Stamp> {
     let touch = &plan.touch;
     let policy = change::counter(tx, 0)?;
     // A plan that creates its user finds out by the unique index whether that is still right.
@@ -74,11 +74,7 @@ pub(super) fn apply(tx: &mut Tx<'_>, plan: &SyncPlan, touches: &Touches) -> Outc
     if !holds {
         return Err(StoreError::Conflict.into());
     }
-    let by = By {
-        actor: plan.actor(),
-        at_ms: touch.at_ms,
-    };
-    change::write(tx, &plan.changes, &by).map_err(|fault| match StoreError::from(fault) {
+    change::write(tx, &plan.changes, written).map_err(|fault| match StoreError::from(fault) {
         StoreError::AlreadyExists { .. } | StoreError::NotFound { .. } => StoreError::Conflict,
         error => error,
     })?;
