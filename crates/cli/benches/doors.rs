@@ -6,7 +6,12 @@
 //! Every server is a process of its own; its CPU time is read from `/proc/PID/stat` around a fixed number of requests over
 //! kept-alive connections. Rounds alternate, medians are compared, and only ratios are printed as results.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::expect_used, reason = "a bench may fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a bench may fail loudly"
+)]
 
 use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader};
@@ -60,24 +65,35 @@ async fn peer(key: Option<ParsedPublicKey>) -> Result<()> {
                 let key = Arc::clone(&key);
                 async move { Ok::<_, Infallible>(answer(&request, key.as_ref().as_ref())) }
             });
-            let _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service).await;
+            let _ = auto::Builder::new(TokioExecutor::new())
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
         });
     }
 }
 
 fn answer(request: &Request<Incoming>, key: Option<&ParsedPublicKey>) -> Response<Full<Bytes>> {
     let user = key.map(|key| {
-        let token = request.headers()["authorization"].to_str().unwrap().strip_prefix("Bearer ").unwrap();
+        let token = request.headers()["authorization"]
+            .to_str()
+            .unwrap()
+            .strip_prefix("Bearer ")
+            .unwrap();
         let (signed, signature) = token.rsplit_once('.').unwrap();
-        key.verify_sig(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap()).unwrap();
+        key.verify_sig(signed.as_bytes(), &URL_SAFE_NO_PAD.decode(signature).unwrap())
+            .unwrap();
         let (_, payload) = signed.split_once('.').unwrap();
         let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap();
         claims["sub"].as_str().unwrap().to_owned()
     });
     let mut response = Response::new(Full::default());
-    let user = user.map_or(HeaderValue::from_static("somebody"), |user| HeaderValue::try_from(user).unwrap());
+    let user = user.map_or(HeaderValue::from_static("somebody"), |user| {
+        HeaderValue::try_from(user).unwrap()
+    });
     response.headers_mut().insert("x-user", user);
-    response.headers_mut().insert("x-decision", HeaderValue::from_static("allow"));
+    response
+        .headers_mut()
+        .insert("x-decision", HeaderValue::from_static("allow"));
     response
 }
 
@@ -85,7 +101,10 @@ fn verifier() -> Result<ParsedPublicKey> {
     let jwk = TestKey::Rsa1.jwk();
     let part = |name: &str| URL_SAFE_NO_PAD.decode(jwk[name].as_str().unwrap()).unwrap();
     let (n, e) = (part("n"), part("e"));
-    RsaPublicKeyComponents { n: &n, e: &e }.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256).ok().context("a parsed key")
+    RsaPublicKeyComponents { n: &n, e: &e }
+        .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
+        .ok()
+        .context("a parsed key")
 }
 
 /// A server process and how to ask it.
@@ -107,10 +126,18 @@ impl Drop for Killed {
 
 impl Server {
     fn start_peer(name: &'static str, argument: &str) -> Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?).arg(argument).stdout(Stdio::piped()).spawn()?;
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg(argument)
+            .stdout(Stdio::piped())
+            .spawn()?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("its output")?).read_line(&mut line)?;
-        Ok(Self { name, process: child.id(), address: line.trim().parse()?, _child: Some(Killed(child)) })
+        Ok(Self {
+            name,
+            process: child.id(),
+            address: line.trim().parse()?,
+            _child: Some(Killed(child)),
+        })
     }
 
     /// CPU time of the process so far, in microseconds.
@@ -135,7 +162,12 @@ impl Server {
 async fn load(address: SocketAddr, requests: &[Vec<u8>], count: usize) -> Result<()> {
     let mut workers = tokio::task::JoinSet::new();
     for worker in 0..CONNECTIONS {
-        let mine: Vec<Vec<u8>> = requests.iter().skip(worker % requests.len()).step_by(CONNECTIONS).cloned().collect();
+        let mine: Vec<Vec<u8>> = requests
+            .iter()
+            .skip(worker % requests.len())
+            .step_by(CONNECTIONS)
+            .cloned()
+            .collect();
         let rounds = count / CONNECTIONS;
         workers.spawn(async move {
             let mut stream = TcpStream::connect(address).await?;
@@ -172,10 +204,22 @@ fn request(token: &str) -> Vec<u8> {
 
 /// Tokens of about 900 bytes with ten groups, as identity providers make them.
 fn tokens(issuer: &TestIssuer, jti: &str) -> Vec<Vec<u8>> {
-    let groups: Vec<String> = (0..9).map(|group| format!("department-{group}-readers")).chain(["acme-staff".to_owned()]).collect();
+    let groups: Vec<String> = (0..9)
+        .map(|group| format!("department-{group}-readers"))
+        .chain(["acme-staff".to_owned()])
+        .collect();
     let make = |user: usize| {
-        let token = issuer.token().subject(&format!("user-{user:06}")).tags(groups.iter().map(String::as_str));
-        request(&token.claim("email", format!("user-{user:06}@example.com")).claim("jti", format!("{jti}-{user}")).claim("name", "Some Body").sign())
+        let token = issuer
+            .token()
+            .subject(&format!("user-{user:06}"))
+            .tags(groups.iter().map(String::as_str));
+        request(
+            &token
+                .claim("email", format!("user-{user:06}@example.com"))
+                .claim("jti", format!("{jti}-{user}"))
+                .claim("name", "Some Body")
+                .sign(),
+        )
     };
     (0..TOKENS).map(make).collect()
 }
@@ -197,8 +241,16 @@ async fn compare() -> Result<()> {
          [[route]]\npath = \"/orgs/{{organization}}/{{*rest}}\"\nrequire = \"organization:member\"\n",
         provider.url()
     );
-    let narthex = Narthex::builder(env!("CARGO_BIN_EXE_narthex")).config(&config)?.start().await?;
-    let ours = Server { name: "narthex", process: narthex.process_id(), address: narthex.address().parse()?, _child: None };
+    let narthex = Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
+        .config(&config)?
+        .start()
+        .await?;
+    let ours = Server {
+        name: "narthex",
+        process: narthex.process_id(),
+        address: narthex.address().parse()?,
+        _child: None,
+    };
     let bare = Server::start_peer("bare hyper, 200 and two headers", "--serve-bare")?;
     let verify = Server::start_peer("hyper that verifies and reads the claims", "--serve-verify")?;
 
@@ -220,8 +272,20 @@ async fn compare() -> Result<()> {
     println!("server CPU per request, {CONNECTIONS} connections, medians of {ROUNDS} alternating rounds");
     println!("  {:<44} {base:6.1} us", bare.name);
     println!("  {:<44} {check:6.1} us", verify.name);
-    println!("  {:<44} {one:6.1} us   {:.2} x bare     (P2: at most 1.30)", format!("{}, one token seen before", ours.name), one / base);
-    println!("  {:<44} {many:6.1} us   {:.2} x bare     (P2: at most 1.30)", format!("{TOKENS} tokens seen before"), many / base);
-    println!("  {:<44} {fresh:6.1} us   {:.2} x verify   (P3: at most 1.15)", "a new token of a known user", fresh / check);
+    println!(
+        "  {:<44} {one:6.1} us   {:.2} x bare     (P2: at most 1.30)",
+        format!("{}, one token seen before", ours.name),
+        one / base
+    );
+    println!(
+        "  {:<44} {many:6.1} us   {:.2} x bare     (P2: at most 1.30)",
+        format!("{TOKENS} tokens seen before"),
+        many / base
+    );
+    println!(
+        "  {:<44} {fresh:6.1} us   {:.2} x verify   (P3: at most 1.15)",
+        "a new token of a known user",
+        fresh / check
+    );
     Ok(())
 }

@@ -10,7 +10,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use directory::{GrantCommand, KeyCommand, OrganizationCommand, TeamCommand, UserCommand};
+pub(crate) use directory::{
+    Common, GrantCommand, GrantScope, KeyCommand, ListPage, OrganizationCommand, OrganizationFields, TeamCommand,
+    UserCommand,
+};
 pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
 
 /// Turns the JWT that a request carries into users, organizations, teams, roles and a decision.

@@ -5,6 +5,7 @@ mod config;
 mod doctor;
 mod explain;
 mod input;
+mod resources;
 mod screen;
 mod template;
 mod token;
@@ -62,7 +63,11 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
         Command::Completions { shell } => completions::run(shell),
         Command::Serve(args) => in_runtime(async { serve::run(args).await.map(|()| Answer::Yes) }),
         Command::Demo(args) => in_runtime(async { demo::run(args).await.map(|()| Answer::Yes) }),
-        _ => anyhow::bail!("this command is not wired yet"),
+        command @ (Command::Organization(_)
+        | Command::User(_)
+        | Command::Team(_)
+        | Command::Grant(_)
+        | Command::Key(_)) => resources::run(command),
     }
 }
 

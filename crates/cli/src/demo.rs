@@ -152,7 +152,7 @@ upstream = "http://127.0.0.1:{upstream}"
     )
 }
 
-fn welcome(ports: Ports, issuer: &Issuer, key: &str, configuration: &PathBuf) -> anyhow::Result<String> {
+fn welcome(ports: Ports, issuer: &Issuer, key: &str, configuration: &std::path::Path) -> anyhow::Result<String> {
     let now_seconds = Clock::system().now_ms().div_euclid(1000);
     let admin = issuer.token("alice", "alice@example.com", &["superAdmin"], now_seconds)?;
     let member = issuer.token("bob", "bob@example.com", &["memberTag1"], now_seconds)?;

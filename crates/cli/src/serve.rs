@@ -8,8 +8,8 @@ use anyhow::Context as _;
 use narthex_directory::{Actor, ApiKey, ApiKeyId, By, Directory, Flush, PlatformRole, ScopedRole};
 use narthex_gateway::admin::FreshApiKey;
 use narthex_gateway::{
-    AssertionSettings, Clock, Event, FetchObserver, Gateway, GatewaySettings, KeptKeys, KeyEdges, Metrics, NewIds, ServerSettings, serve,
-    serve_admin,
+    AssertionSettings, Clock, Event, FetchObserver, Gateway, GatewaySettings, KeptKeys, KeyEdges, Metrics, NewIds,
+    ServerSettings, serve, serve_admin,
 };
 use narthex_store::{Options, SqliteDirectory};
 use tokio::net::TcpListener;

@@ -95,7 +95,9 @@ fn refuse_characters(raw: &[u8]) -> Result<(), PathProblem> {
             b'#' | b'?' => return Err(PathProblem::Delimiter),
             0..=0x20 | 0x7f => return Err(PathProblem::Control),
             b'%' => {
-                let (Some(high), Some(low)) = (bytes.next().copied().and_then(hex), bytes.next().copied().and_then(hex)) else {
+                let (Some(high), Some(low)) =
+                    (bytes.next().copied().and_then(hex), bytes.next().copied().and_then(hex))
+                else {
                     return Err(PathProblem::BrokenEncoding);
                 };
                 match high << 4 | low {

@@ -2,7 +2,7 @@
 //! one named test of each:
 //!
 //! ```ignore
-//! async fn open() -> (Arc<dyn Directory>, impl Drop) { … }
+//! fn open() -> (Arc<dyn Directory>, impl Drop) { … }
 //! narthex_directory::conformance_suite!(crate::open);
 //! ```
 //!
@@ -12,6 +12,10 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::missing_panics_doc,
+    clippy::too_many_lines,
+    clippy::default_trait_access,
+    clippy::assigning_clones,
     clippy::indexing_slicing,
     missing_docs,
     reason = "these are tests that another crate's test binary runs; their names say what they prove"
@@ -25,7 +29,7 @@ pub mod tags;
 pub mod walk;
 pub mod world;
 
-/// Makes one test per case. `$open` is the path of an async function without arguments that gives a new, empty
+/// Makes one test per case. `$open` is the path of a function without arguments that gives a new, empty
 /// directory as an `Arc<dyn Directory>`, and something to keep while it is used.
 #[macro_export]
 macro_rules! conformance_suite {
@@ -113,6 +117,7 @@ macro_rules! conformance_suite {
                 api_keys_are_found_by_hash_and_revoked,
                 assertion_keys_rotate_once,
                 key_sets_are_kept_per_issuer,
+                documents_are_saved_listed_and_deleted,
                 events_tell_every_change_in_order,
                 events_are_filtered_and_paged_both_ways,
                 the_store_is_healthy,
@@ -124,7 +129,7 @@ macro_rules! conformance_suite {
             $(
                 #[tokio::test]
                 async fn $case() {
-                    let (directory, _kept) = $open().await;
+                    let (directory, _kept) = $open();
                     $crate::conformance::$module::$case(&*directory).await;
                 }
             )*

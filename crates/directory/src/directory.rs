@@ -11,6 +11,7 @@ use crate::command::{
     OrganizationFilter, SavedKeySet, SecretHash, SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
 };
 use crate::desired::Desired;
+use crate::document::{Document, DocumentAt, DocumentKind, NewDocument};
 use crate::error::StoreError;
 use crate::grant::Grant;
 use crate::id::{ApiKeyId, OrganizationId, TeamId, UserId};
@@ -151,6 +152,23 @@ pub trait Directory: Send + Sync {
 
     /// Keeps an issuer's last good key set.
     async fn save_key_set(&self, set: SavedKeySet) -> Answer<()>;
+
+    /// One document.
+    async fn document(&self, kind: DocumentKind, name: String) -> Answer<Option<Document>>;
+
+    /// Documents of a kind (of one organization, if given), by name.
+    async fn documents(
+        &self,
+        kind: DocumentKind,
+        organization: Option<OrganizationId>,
+        page: Page,
+    ) -> Answer<Listing<Document>>;
+
+    /// Makes or changes a document.
+    async fn save_document(&self, new: NewDocument, at: DocumentAt, by: By) -> Answer<Document>;
+
+    /// Deletes a document. `false` if there is none.
+    async fn delete_document(&self, kind: DocumentKind, name: String, at: DocumentAt, by: By) -> Answer<bool>;
 
     /// Audit events, in the order asked for.
     async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>>;

@@ -23,6 +23,7 @@ mod command;
 pub mod conformance;
 mod desired;
 mod directory;
+pub mod document;
 mod error;
 mod grant;
 mod id;
@@ -54,6 +55,7 @@ pub use desired::{
     Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, Provision, SyncMode, SyncPolicy,
 };
 pub use directory::{Answer, Carrier, Directory, Flush};
+pub use document::{Document, DocumentAt, DocumentKind, NewDocument};
 pub use error::{NameError, Refusal, StoreError, SyncError};
 pub use grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
 pub use id::{ApiKeyId, CountingIds, GrantId, NewId, OrganizationId, TeamId, UserId};

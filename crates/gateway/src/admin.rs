@@ -1,6 +1,6 @@
 //! The admin API: the directory and the state of the gateway, for people and programs that look after it.
 //!
-//! **In:** requests under `/api/v1` with an API key or an administrator's token. **Out:** snake_case JSON, and problem
+//! **In:** requests under `/api/v1` with an API key or an administrator's token. **Out:** JSON, and problem
 //! documents (RFC 9457) for everything that is not done. The tree is the URL space: `users/list.rs` is `GET /users`.
 //! An endpoint's file has the shape of what it takes, its description for OpenAPI, and the handler; its tests are in
 //! `tests/it/admin/` under the same name.

@@ -111,7 +111,11 @@ impl Compiler {
     }
 
     fn organization(&mut self, source: &OrganizationSource) -> Option<OrganizationMapping> {
-        let external_id = self.optional(Field::OrganizationExternalId, source.external_id.as_deref(), rules::id);
+        let external_id = self.optional(
+            Field::OrganizationExternalId,
+            source.external_id.as_deref(),
+            rules::external_id,
+        );
         let name = self.optional(Field::OrganizationName, source.name.as_deref(), rules::text);
         let timezone = self.optional(Field::OrganizationTimezone, source.timezone.as_deref(), rules::zone);
         let role = self.role(
@@ -146,7 +150,7 @@ impl Compiler {
     }
 
     fn team(&mut self, source: &TeamSource, has_organization: bool) -> Option<TeamMapping> {
-        let external_id = self.optional(Field::TeamExternalId, source.external_id.as_deref(), rules::id);
+        let external_id = self.optional(Field::TeamExternalId, source.external_id.as_deref(), rules::external_id);
         let name = self.optional(Field::TeamName, source.name.as_deref(), rules::text);
         let role = self.role(
             Field::TeamRole,
@@ -248,7 +252,7 @@ impl Compiler {
 
     /// A text that tells one user from another.
     fn id(&mut self, field: Field, text: &str) -> Option<FieldMapping> {
-        let mapping = self.field(field.clone(), text, rules::id)?;
+        let mapping = self.field(field.clone(), text, rules::external_id)?;
         // SECURITY: one forgotten pair of braces would make everybody the same user.
         if mapping.template.roots().next().is_none() {
             self.problem(field, MappingProblemKind::OneForAll);

@@ -1,11 +1,9 @@
 //! The rule of each kind of value: what it takes, and what is kept.
 //!
-//! Undefined, null and empty text mean "not given" and are `Ok(None)` in every rule but [`id`], where empty text is a
+//! Undefined, null and empty text mean "not given" and are `Ok(None)` in every rule but that of ids, where empty text is a
 //! broken value: somebody who maps an id to nothing at all has lost it on the way.
 
-use std::sync::Arc;
-
-use narthex_directory::{ExternalId, NameError, OrganizationRole, TeamRole};
+use narthex_directory::{ExternalId, NameError, OrganizationRole, TeamRole, Username};
 use narthex_template::Value;
 
 use crate::error::Breach;
@@ -24,17 +22,27 @@ pub(crate) const TEXT_CHARACTERS_MAX: usize = 256;
 /// What a rule says: a value to keep, nothing, or which rule is broken.
 pub(crate) type Verdict<T> = Result<Option<T>, Breach>;
 
-/// An external id or a username: text, taken exactly.
+/// An external id.
+pub(crate) fn external_id(value: Value) -> Verdict<ExternalId> {
+    exact(value, ExternalId::new)
+}
+
+/// A username.
+pub(crate) fn username(value: Value) -> Verdict<Username> {
+    exact(value, Username::new)
+}
+
+/// Text that tells one from another, taken exactly.
 // SECURITY: nothing is trimmed, folded or converted here. A number is refused rather than written out, because two
 // spellings of one number, or a large number rounded on the way, would be one user or another.
-pub(crate) fn id(value: Value) -> Verdict<Arc<str>> {
-    let text: Arc<str> = match value {
-        Value::Text(text) => text.into(),
+fn exact<T>(value: Value, make: impl FnOnce(String) -> Result<T, NameError>) -> Verdict<T> {
+    let text = match value {
+        Value::Text(text) => text,
         Value::Undefined | Value::Null => return Ok(None),
         other => return Err(not_text(&other)),
     };
-    match ExternalId::new(Arc::clone(&text)) {
-        Ok(_) => Ok(Some(text)),
+    match make(text) {
+        Ok(made) => Ok(Some(made)),
         Err(NameError::Rule { rule, .. }) => Err(Breach::Id { rule }),
         Err(_) => Err(Breach::Id {
             rule: "it cannot be an id",
@@ -55,13 +63,13 @@ pub(crate) fn text(value: Value) -> Verdict<String> {
     if trimmed.is_empty() {
         return Ok(None);
     }
-    // Bytes first: no text of at most 256 bytes has more characters.
+    // Most text is short and plain, which its bytes show at once.
     if trimmed.len() > TEXT_CHARACTERS_MAX && trimmed.chars().count() > TEXT_CHARACTERS_MAX {
         return Err(Breach::TooLong {
             limit: TEXT_CHARACTERS_MAX,
         });
     }
-    if trimmed.chars().any(char::is_control) {
+    if !trimmed.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && trimmed.chars().any(char::is_control) {
         return Err(Breach::Control);
     }
     Ok(Some(if trimmed.len() == text.len() {
@@ -144,16 +152,20 @@ mod tests {
     #[test]
     fn ids_are_taken_exactly_or_not_at_all() {
         for good in ["a", "a b", "Ünï", "{{payload.sub}}", "1"] {
-            assert_eq!(&*id(Value::from(good)).unwrap().unwrap(), good);
+            assert_eq!(external_id(Value::from(good)).unwrap().unwrap().as_str(), good);
+            assert_eq!(username(Value::from(good)).unwrap().unwrap().as_str(), good);
         }
         for bad in ["", " a", "a\u{a0}", "a\u{0}b", "\u{85}", &"x".repeat(257)] {
-            assert!(matches!(id(Value::from(bad)), Err(Breach::Id { .. })), "{bad:?}");
+            assert!(
+                matches!(external_id(Value::from(bad)), Err(Breach::Id { .. })),
+                "{bad:?}"
+            );
         }
-        assert!(matches!(id(Value::Undefined), Ok(None)));
-        assert!(matches!(id(Value::Null), Ok(None)));
-        let number = id(Value::Number(7.0)).unwrap_err();
+        assert!(matches!(external_id(Value::Undefined), Ok(None)));
+        assert!(matches!(external_id(Value::Null), Ok(None)));
+        let number = external_id(Value::Number(7.0)).unwrap_err();
         assert!(number.to_string().contains("toString"), "{number}");
-        assert!(id(Value::Bool(true)).is_err());
+        assert!(external_id(Value::Bool(true)).is_err());
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! One token through one mapping. `map` and `preview` are this same walk; they differ in who watches it.
 
-use std::sync::Arc;
-
 use narthex_directory::{
     Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, ExternalId, OrganizationRole, Profile,
     TeamRole, TokenFingerprint, Username,
@@ -137,10 +135,14 @@ impl<'a, W: Witness> Run<'a, W> {
 
     fn user(&mut self, user: &UserMapping) -> Result<Option<DesiredUser>, MapError> {
         let ids = match &user.ids {
-            Ids::One(one) => self.id(one)?.map(|id| (Arc::clone(&id), id)),
+            Ids::One(one) => self.needed(one, rules::external_id)?.and_then(|external_id| {
+                // INVARIANT: external ids and usernames have one rule.
+                let username = Username::new(external_id.as_str()).ok()?;
+                Some((external_id, username))
+            }),
             Ids::Two { external_id, username } => {
-                let external_id = self.id(external_id)?;
-                let username = self.id(username)?;
+                let external_id = self.needed(external_id, rules::external_id)?;
+                let username = self.needed(username, rules::username)?;
                 external_id.zip(username)
             }
         };
@@ -152,37 +154,30 @@ impl<'a, W: Witness> Run<'a, W> {
             locale: self.droppable(user.locale.as_ref(), rules::language)?,
             language: self.droppable(user.language.as_ref(), rules::language)?,
         };
-        // INVARIANT: both have passed the rule of ids, which is that of both types.
-        Ok(ids.and_then(|(external_id, username)| {
-            Some(DesiredUser {
-                external_id: ExternalId::new(external_id).ok()?,
-                username: Username::new(username).ok()?,
-                profile,
-            })
+        Ok(ids.map(|(external_id, username)| DesiredUser {
+            external_id,
+            username,
+            profile,
         }))
     }
 
     fn organization(&mut self, organization: &OrganizationMapping) -> Result<Option<DesiredOrganization>, MapError> {
-        let Some(external_id) = self.field(&organization.external_id, Weight::Needed, rules::id)? else {
+        let Some(external_id) = self.field(&organization.external_id, Weight::Needed, rules::external_id)? else {
             return Ok(None);
         };
         let name = self.droppable(organization.name.as_ref(), rules::text)?;
         let timezone = self.droppable(organization.timezone.as_ref(), rules::zone)?;
         let role = self.role(&organization.role, rules::organization_role)?;
-        // INVARIANT: the id has passed the rule of ids; a role is missing only where a witness goes on.
-        Ok(role.and_then(|role| {
-            let external_id = ExternalId::new(external_id).ok()?;
-            Some(DesiredOrganization {
-                external_id,
-                name,
-                timezone,
-                role,
-            })
+        Ok(role.map(|role| DesiredOrganization {
+            external_id,
+            name,
+            timezone,
+            role,
         }))
     }
 
     fn team(&mut self, team: &TeamMapping, names_organization: bool) -> Result<Option<DesiredTeam>, MapError> {
-        let Some(external_id) = self.field(&team.external_id, Weight::Needed, rules::id)? else {
+        let Some(external_id) = self.field(&team.external_id, Weight::Needed, rules::external_id)? else {
             return Ok(None);
         };
         if !names_organization {
@@ -196,13 +191,10 @@ impl<'a, W: Witness> Run<'a, W> {
         }
         let name = self.droppable(team.name.as_ref(), rules::text)?;
         let role = self.role(&team.role, rules::team_role)?;
-        Ok(role.and_then(|role| {
-            let external_id = ExternalId::new(external_id).ok()?;
-            Some(DesiredTeam {
-                external_id,
-                name,
-                role,
-            })
+        Ok(role.map(|role| DesiredTeam {
+            external_id,
+            name,
+            role,
         }))
     }
 
@@ -237,11 +229,6 @@ impl<'a, W: Witness> Run<'a, W> {
             }
             Err(error) => self.refuse(error).map(|()| None),
         }
-    }
-
-    /// An id that must be there.
-    fn id(&mut self, mapping: &FieldMapping) -> Result<Option<Arc<str>>, MapError> {
-        self.needed(mapping, rules::id)
     }
 
     /// A role. One that is mapped must be given.
@@ -347,9 +334,15 @@ impl Stored for String {
     }
 }
 
-impl Stored for Arc<str> {
+impl Stored for ExternalId {
     fn stored(&self) -> Option<Json> {
-        Some(Json::from(&**self))
+        Some(Json::from(self.as_str()))
+    }
+}
+
+impl Stored for Username {
+    fn stored(&self) -> Option<Json> {
+        Some(Json::from(self.as_str()))
     }
 }
 

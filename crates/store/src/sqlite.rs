@@ -2,12 +2,14 @@
 
 mod beside;
 mod change;
+mod documents;
 mod error;
 mod list;
 mod open;
 mod readers;
 mod rows;
 mod snapshot;
+mod work;
 mod writer;
 
 use std::path::Path;
@@ -15,17 +17,21 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, Change, Desired, Detail, Directory, Edit,
-    EventFilter, Flush, Grant, GrantFilter, Listing, Logo, Member, NewGrant, NewOrganization, NewTeam, NewUser,
-    Organization, OrganizationEdit, OrganizationFilter, OrganizationId, OrganizationName, Origin, Page, Realm,
-    RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag, Snapshot, Stamp, Standing, StoreError, Stripe, SyncPlan,
-    Team, TeamEdit, TeamFilter, TeamId, Touch, Touches, User, UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
+    Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, Change, Desired, Detail, Directory, Document,
+    DocumentAt, DocumentKind, Edit, EventFilter, Flush, Grant, GrantFilter, Listing, Logo, Member, NewDocument,
+    NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter, OrganizationId,
+    OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag, Snapshot, Stamp,
+    Standing, StoreError, Stripe, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, Touches, User, UserEdit,
+    UserEntry, UserFilter, UserId, Versions, rules,
 };
 
 use self::error::Outcome;
 use self::list::Key;
 pub use self::open::{Options, PendingMigration};
 use self::readers::Readers;
+use self::work::{
+    after, apply, home, missing, organization_in, updated_organization, updated_team, updated_user, user_in,
+};
 use self::writer::{Tx, Writer};
 
 /// A directory in a `SQLite` database.
@@ -39,6 +45,7 @@ pub struct SqliteDirectory {
     writer: Writer,
     versions: Arc<Versions>,
     touches: Arc<Touches>,
+    flushing: tokio::sync::Mutex<()>,
 }
 
 impl SqliteDirectory {
@@ -55,6 +62,7 @@ impl SqliteDirectory {
             writer: Writer::start(connection, Arc::clone(&versions))?,
             versions,
             touches: Arc::new(Touches::default()),
+            flushing: tokio::sync::Mutex::default(),
         })
     }
 
@@ -71,7 +79,7 @@ impl SqliteDirectory {
     ) -> Answer<T> {
         let work = move |tx: &mut Tx<'_>| {
             let (value, changes) = edit(tx)?;
-            change::write(tx, &changes, &by)?;
+            change::write(tx, &changes, &change::Written::of(&changes, &by))?;
             Ok(value)
         };
         self.writer.write(work).await
@@ -85,91 +93,6 @@ fn raise(versions: &Versions, counters: &[(i64, u64)]) {
             None => versions.raise_policy(*number),
         }
     }
-}
-
-fn missing(what: &'static str) -> StoreError {
-    StoreError::NotFound { what }
-}
-
-fn user_in(tx: &Tx<'_>, id: UserId) -> Outcome<User> {
-    Ok(list::user(tx, &id.to_string())?.ok_or(missing("user"))?.user)
-}
-
-fn organization_in(tx: &Tx<'_>, id: OrganizationId) -> Outcome<Organization> {
-    Ok(list::organization(tx, Key::Id, &id.to_string())?.ok_or(missing("organization"))?)
-}
-
-/// The organization that a scope is, or lies in.
-fn home(tx: &Tx<'_>, scope: Scope) -> Outcome<Option<Organization>> {
-    let organization = match scope {
-        Scope::Platform => None,
-        Scope::Organization(id) => Some(id),
-        Scope::Team(id) => list::team(tx, &id.to_string())?.ok_or(missing("team"))?.organization,
-    };
-    organization.map(|id| organization_in(tx, id)).transpose()
-}
-
-/// The record after the one change of it, or as it was.
-fn after<T: Clone>(before: &T, changes: &[Change], of: impl Fn(&Change) -> Option<&T>) -> T {
-    changes.iter().find_map(of).unwrap_or(before).clone()
-}
-
-fn updated_user(change: &Change) -> Option<&User> {
-    if let Change::UpdateUser { after, .. } = change {
-        Some(after)
-    } else {
-        None
-    }
-}
-
-fn updated_organization(change: &Change) -> Option<&Organization> {
-    if let Change::UpdateOrganization { after, .. } = change {
-        Some(after)
-    } else {
-        None
-    }
-}
-
-fn updated_team(change: &Change) -> Option<&Team> {
-    if let Change::UpdateTeam { after, .. } = change {
-        Some(after)
-    } else {
-        None
-    }
-}
-
-/// Makes the changes of a plan, if what it expects still holds.
-fn apply(tx: &mut Tx<'_>, plan: &SyncPlan, touches: &Touches) -> Outcome<Stamp> {
-    let touch = &plan.touch;
-    let policy = change::counter(tx, 0)?;
-    // A plan that creates its user finds out by the unique index whether that is still right.
-    let known = plan.expects.user_version.is_none() || change::version_of(tx, touch.user)? == plan.expects.user_version;
-    let newest = touches.newest_issued_at_ms(touch.user, &touch.issuer);
-    let holds = known
-        && plan.expects.policy.is_none_or(|expected| expected == policy)
-        // An unchanged, newer token of this user may have been used since the snapshot.
-        && touch.issued_at_ms.is_none_or(|issued| newest.is_none_or(|newest| newest <= issued));
-    if !holds {
-        return Err(StoreError::Conflict.into());
-    }
-    let by = By {
-        actor: plan.actor(),
-        at_ms: touch.at_ms,
-    };
-    change::write(tx, &plan.changes, &by).map_err(|fault| match StoreError::from(fault) {
-        StoreError::AlreadyExists { .. } | StoreError::NotFound { .. } => StoreError::Conflict,
-        error => error,
-    })?;
-    if plan.expects.user_version.is_some() {
-        change::see(tx, touch)?;
-    }
-    change::note(tx, touch)?;
-    let stripe = Stripe::of(touch.user);
-    Ok(Stamp {
-        policy,
-        stripe,
-        user: change::counter(tx, i64::from(stripe.number()) + 1)?,
-    })
 }
 
 #[async_trait]
@@ -190,7 +113,18 @@ impl Directory for SqliteDirectory {
     async fn apply(&self, plan: Arc<SyncPlan>) -> Answer<Stamp> {
         let touches = Arc::clone(&self.touches);
         let noted = Arc::clone(&plan);
-        let stamp = self.writer.write(move |tx| apply(tx, &plan, &touches)).await?;
+        // What can be worked out beforehand is not worked out by the one thread that writes.
+        let written = change::Written::of(
+            &plan.changes,
+            &By {
+                actor: plan.actor(),
+                at_ms: plan.touch.at_ms,
+            },
+        );
+        let stamp = self
+            .writer
+            .write(move |tx| apply(tx, &plan, &written, &touches))
+            .await?;
         self.touches.note_tags(&noted.touch);
         Ok(stamp)
     }
@@ -200,16 +134,17 @@ impl Directory for SqliteDirectory {
     }
 
     async fn flush(&self, flush: Flush) -> Answer<usize> {
-        let touches = Arc::clone(&self.touches);
-        // Taken on the writing thread, so that two flushes never overlap.
-        let written = self.writer.write(move |tx| {
-            let noted = touches.take(flush);
-            let written = beside::write_noted(tx, &noted);
-            let count = noted.due.len() + noted.newest.len();
-            touches.settle(if written.is_ok() { Ok(()) } else { Err(noted) });
-            written.map(|()| count)
+        // One at a time: what is taken goes on counting until it is known to be written.
+        let _alone = self.flushing.lock().await;
+        let noted = Arc::new(self.touches.take(flush));
+        let write = Arc::clone(&noted);
+        let written = self.writer.write(move |tx| beside::write_noted(tx, &write)).await;
+        self.touches.settle(if written.is_ok() {
+            Ok(())
+        } else {
+            Err(noted.as_ref().clone())
         });
-        written.await
+        written.map(|()| noted.due.len() + noted.newest.len())
     }
 
     async fn standing(&self, user: UserId) -> Answer<Option<Standing>> {
@@ -422,7 +357,7 @@ impl Directory for SqliteDirectory {
         let work = move |tx: &mut Tx<'_>| {
             home(tx, key.role.scope())?;
             beside::create_api_key(tx, &key)?;
-            change::record(tx, &rules::api_key_event("api_key.created", &key, &by))
+            change::record(tx, rules::api_key_event("api_key.created", &key, &by))
         };
         self.writer.write(work).await
     }
@@ -444,7 +379,7 @@ impl Directory for SqliteDirectory {
             let Some(key) = beside::revoke_api_key(tx, key, by.at_ms)? else {
                 return Ok(false);
             };
-            change::record(tx, &rules::api_key_event("api_key.revoked", &key, &by))?;
+            change::record(tx, rules::api_key_event("api_key.revoked", &key, &by))?;
             tx.move_policy()?;
             Ok(true)
         };
@@ -469,6 +404,33 @@ impl Directory for SqliteDirectory {
         self.writer.write(move |tx| beside::save_key_set(tx, &set)).await
     }
 
+    async fn document(&self, kind: DocumentKind, name: String) -> Answer<Option<Document>> {
+        self.readers
+            .read(move |connection| documents::find(connection, kind, &name))
+            .await
+    }
+
+    async fn documents(
+        &self,
+        kind: DocumentKind,
+        organization: Option<OrganizationId>,
+        page: Page,
+    ) -> Answer<Listing<Document>> {
+        self.readers
+            .read(move |connection| documents::list(connection, kind, organization, &page))
+            .await
+    }
+
+    async fn save_document(&self, new: NewDocument, at: DocumentAt, by: By) -> Answer<Document> {
+        self.writer.write(move |tx| documents::save(tx, new, at, &by)).await
+    }
+
+    async fn delete_document(&self, kind: DocumentKind, name: String, at: DocumentAt, by: By) -> Answer<bool> {
+        self.writer
+            .write(move |tx| documents::delete(tx, kind, &name, at, &by))
+            .await
+    }
+
     async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>> {
         self.readers
             .read(move |connection| list::events(connection, &filter, &page))
@@ -476,7 +438,7 @@ impl Directory for SqliteDirectory {
     }
 
     async fn record(&self, event: AuditEvent) -> Answer<()> {
-        self.writer.write(move |tx| change::record(tx, &event)).await
+        self.writer.write(move |tx| change::record(tx, event)).await
     }
 
     async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {

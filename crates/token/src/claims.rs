@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::header::Header;
+
 /// Header and claims of a token that passed every rule. Only [`crate::ParsedToken::verify`] makes one.
 #[derive(Clone, PartialEq)]
 pub struct VerifiedClaims {
-    pub(crate) header: Map<String, Value>,
+    pub(crate) header: Header,
     pub(crate) claims: Map<String, Value>,
     pub(crate) issuer: Arc<str>,
     pub(crate) key: KeyMatch,
@@ -25,9 +27,9 @@ pub(crate) struct Times {
 }
 
 impl VerifiedClaims {
-    /// The protected header.
-    pub const fn header(&self) -> &Map<String, Value> {
-        &self.header
+    /// The protected header. The map is built when it is first asked for, so ask only if it is needed.
+    pub fn header(&self) -> &Map<String, Value> {
+        self.header.members()
     }
 
     /// The payload.
@@ -80,18 +82,18 @@ impl fmt::Debug for VerifiedClaims {
 /// Header and claims of a token about which nothing is proved. Fit for showing to its bearer, and for nothing else.
 #[derive(Clone, PartialEq)]
 pub struct UnverifiedClaims {
-    header: Map<String, Value>,
+    header: Header,
     claims: Map<String, Value>,
 }
 
 impl UnverifiedClaims {
-    pub(crate) const fn new(header: Map<String, Value>, claims: Map<String, Value>) -> Self {
+    pub(crate) const fn new(header: Header, claims: Map<String, Value>) -> Self {
         Self { header, claims }
     }
 
     /// The header as presented.
-    pub const fn header(&self) -> &Map<String, Value> {
-        &self.header
+    pub fn header(&self) -> &Map<String, Value> {
+        self.header.members()
     }
 
     /// The payload as presented.

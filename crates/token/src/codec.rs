@@ -1,9 +1,10 @@
 //! Base64url as JOSE wants it, hex, and text that is safe to show.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
-use base64::alphabet;
 use base64::engine::general_purpose::{NO_PAD, STANDARD, URL_SAFE_NO_PAD};
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::engine::{DecodePaddingMode, GeneralPurposeConfig, Simd};
 
 /// Longest piece of foreign text that an error repeats.
 const SHOWN_CHARS_MAX: usize = 64;
@@ -12,7 +13,9 @@ const STRICT_CONFIG: GeneralPurposeConfig = NO_PAD
     .with_decode_padding_mode(DecodePaddingMode::RequireNone)
     .with_decode_allow_trailing_bits(false);
 
-const STRICT: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, STRICT_CONFIG);
+/// The vector engine: decoding is an eighth of what a token costs beside its signature. It leaves every block it does not
+/// like, and the end, to the scalar engine; a property test holds the two to the same answers.
+static STRICT: LazyLock<Simd> = LazyLock::new(|| Simd::url_safe(STRICT_CONFIG));
 
 /// Decodes unpadded base64url, and only the one canonical spelling of the bytes.
 ///
@@ -91,6 +94,9 @@ pub(crate) fn sanitize(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::GeneralPurpose;
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -100,6 +106,29 @@ mod tests {
             assert_eq!(base64url_decode(other), None, "{other:?}");
         }
         assert_eq!(base64url_decode("").as_deref(), Some(b"".as_slice()));
+    }
+
+    proptest! {
+        #[test]
+        fn the_vector_engine_agrees_with_the_scalar_one(
+            text in "[A-Za-z0-9_-]{0,300}",
+            damage in proptest::option::of((any::<proptest::sample::Index>(), "[=+/. \\n~é]")),
+        ) {
+            let scalar = GeneralPurpose::new(&base64::alphabet::URL_SAFE, STRICT_CONFIG);
+            let text = match damage {
+                Some((position, damage)) if !text.is_empty() => {
+                    let position = position.index(text.len());
+                    [text.get(..position).unwrap(), &damage, text.get(position + 1..).unwrap()].concat()
+                }
+                _ => text,
+            };
+            prop_assert_eq!(base64url_decode(&text), scalar.decode(&text).ok());
+        }
+
+        #[test]
+        fn what_is_encoded_is_decoded(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            prop_assert_eq!(base64url_decode(&base64url_encode(&bytes)), Some(bytes));
+        }
     }
 
     #[test]

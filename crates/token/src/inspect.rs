@@ -260,7 +260,7 @@ impl Report {
         self.add(
             Rule::Algorithm,
             expected,
-            shown(token.header.get("alg")),
+            shown(token.header.members().get("alg")),
             result,
             ToString::to_string,
         )
@@ -269,7 +269,12 @@ impl Report {
     fn header<'t>(&mut self, token: &'t ParsedToken<'_>, issuer: Option<&TrustedIssuer>) -> Option<HintRef<'t>> {
         let expected = "no `crit`, no unencoded payload, `typ` absent, `JWT`, `at+jwt` or configured".to_owned();
         let found = quoted(
-            &token.header.keys().map(|name| sanitize(name)).collect::<Vec<_>>(),
+            &token
+                .header
+                .members()
+                .keys()
+                .map(|name| sanitize(name))
+                .collect::<Vec<_>>(),
             ", ",
         );
         self.add(
@@ -402,7 +407,7 @@ impl Report {
             token
                 .claims
                 .get(&required.claim)
-                .or_else(|| token.header.get(&required.claim)),
+                .or_else(|| token.header.members().get(&required.claim)),
         );
         let result = verify::check_required_claim(token, required);
         self.add(

@@ -30,6 +30,7 @@ pub mod danger;
 mod der;
 mod error;
 mod fingerprint;
+mod header;
 mod inspect;
 mod issuer;
 mod json;

@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::algorithm::Algorithm;
 use crate::claims::UnverifiedClaims;
 use crate::codec::base64url_decode;
 use crate::error::{MalformedToken, VerifyError};
+use crate::header::Header;
 use crate::json::{JsonFault, parse_object};
 
 /// What a token may cost before its signature is checked.
@@ -36,8 +36,7 @@ impl Default for Limits {
 pub struct ParsedToken<'t> {
     pub(crate) signing_input: &'t str,
     pub(crate) signature: Vec<u8>,
-    pub(crate) algorithm: Option<Algorithm>,
-    pub(crate) header: Map<String, Value>,
+    pub(crate) header: Header,
     pub(crate) claims: Map<String, Value>,
 }
 
@@ -59,14 +58,26 @@ pub fn parse<'t>(compact: &'t str, limits: &Limits) -> Result<ParsedToken<'t>, V
             limit_bytes: limits.header_bytes_max,
         });
     }
-    let header = object("header", header, limits.depth_max, HEADER_MEMBERS)?;
-    let claims = object("payload", payload, limits.depth_max, PAYLOAD_MEMBERS)?;
-    let signature = base64url_decode(signature).ok_or(MalformedToken::Base64 { part: "signature" })?;
-    let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::from_name);
+    read(signing_input, header, payload, signature, limits)
+        .map_err(|fault| count_parts(compact).unwrap_or(fault).into())
+}
+
+fn read<'t>(
+    signing_input: &'t str,
+    header: &str,
+    payload: &str,
+    signature: &str,
+    limits: &Limits,
+) -> Result<ParsedToken<'t>, MalformedToken> {
+    let header = decode("header", header)?;
+    let header = Header::parse(header, limits.depth_max).map_err(|fault| malformed("header", fault, limits))?;
+    let claims = decode("payload", payload)?;
+    let claims = parse_object(&claims, limits.depth_max, PAYLOAD_MEMBERS)
+        .map_err(|fault| malformed("payload", fault, limits))?;
+    let signature = decode("signature", signature)?;
     Ok(ParsedToken {
         signing_input,
         signature,
-        algorithm,
         header,
         claims,
     })
@@ -90,37 +101,38 @@ impl fmt::Debug for ParsedToken<'_> {
     }
 }
 
-/// Signing input, header, payload, signature.
+/// Signing input, header, payload, signature. With too many parts the payload holds a full stop, which no base64 has.
 fn split(compact: &str) -> Result<(&str, &str, &str, &str), MalformedToken> {
-    let parts = || compact.split('.').take(6).count();
-    let (signing_input, signature) = compact.rsplit_once('.').ok_or(MalformedToken::Parts { parts: 1 })?;
-    let (header, payload) = signing_input
-        .split_once('.')
-        .ok_or_else(|| MalformedToken::Parts { parts: parts() })?;
-    if payload.contains('.') {
-        return Err(match parts() {
-            5 => MalformedToken::Encrypted,
-            parts => MalformedToken::Parts { parts },
-        });
-    }
+    let parts = || count_parts(compact).unwrap_or(MalformedToken::Parts { parts: 3 });
+    let (signing_input, signature) = compact.rsplit_once('.').ok_or_else(parts)?;
+    let (header, payload) = signing_input.split_once('.').ok_or_else(parts)?;
     Ok((signing_input, header, payload, signature))
 }
 
-fn object(
-    part: &'static str,
-    segment: &str,
-    depth_max: usize,
-    members_expected: usize,
-) -> Result<Map<String, Value>, MalformedToken> {
-    let bytes = base64url_decode(segment).ok_or(MalformedToken::Base64 { part })?;
-    parse_object(&bytes, depth_max, members_expected).map_err(|fault| match fault {
+/// What is wrong with the number of parts, if anything. Counted only when something is wrong.
+fn count_parts(compact: &str) -> Option<MalformedToken> {
+    match compact.split('.').take(6).count() {
+        3 => None,
+        5 => Some(MalformedToken::Encrypted),
+        parts => Some(MalformedToken::Parts { parts }),
+    }
+}
+
+fn decode(part: &'static str, segment: &str) -> Result<Vec<u8>, MalformedToken> {
+    base64url_decode(segment).ok_or(MalformedToken::Base64 { part })
+}
+
+fn malformed(part: &'static str, fault: JsonFault, limits: &Limits) -> MalformedToken {
+    match fault {
         JsonFault::Syntax => MalformedToken::Json { part },
         JsonFault::NotAnObject => MalformedToken::NotAnObject { part },
         JsonFault::Duplicate(name) => MalformedToken::Duplicate { part, name },
-        JsonFault::TooDeep => MalformedToken::TooDeep { part, limit: depth_max },
-    })
+        JsonFault::TooDeep => MalformedToken::TooDeep {
+            part,
+            limit: limits.depth_max,
+        },
+    }
 }
 
-/// How many members to make room for; more are no problem.
-const HEADER_MEMBERS: usize = 3;
-const PAYLOAD_MEMBERS: usize = 12;
+/// How many claims to make room for; more are no problem. So many fit into one kibibyte, up to which allocators are fast.
+const PAYLOAD_MEMBERS: usize = 9;

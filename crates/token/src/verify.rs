@@ -10,6 +10,7 @@ use crate::algorithm::Algorithm;
 use crate::claims::{KeyMatch, Times, VerifiedClaims};
 use crate::codec::sanitize;
 use crate::error::{VerifyError, quoted};
+use crate::header::TextMember;
 use crate::issuer::{Binding, Expiry, IssuerStatus, RequiredClaim, TrustedIssuer};
 use crate::keys::{Chosen, HintRef, KeySet};
 use crate::parse::ParsedToken;
@@ -57,10 +58,12 @@ pub(crate) fn check_algorithm(
     issuer: Option<&TrustedIssuer>,
 ) -> Result<Algorithm, VerifyError> {
     token
+        .header
+        .facts()
         .algorithm
         .filter(|algorithm| issuer.is_none_or(|issuer| issuer.algorithms.contains(*algorithm)))
         .ok_or_else(|| VerifyError::Algorithm {
-            presented: token.header.get("alg").and_then(Value::as_str).map(sanitize),
+            presented: token.header.members().get("alg").and_then(Value::as_str).map(sanitize),
             allowed: issuer
                 .map(|issuer| issuer.policy.algorithms.clone())
                 .unwrap_or_default(),
@@ -69,46 +72,32 @@ pub(crate) fn check_algorithm(
 
 /// Rule 4: nothing in the header that changes what the token means. Gives the name of the key, which is read on the way.
 ///
-/// One pass over the members, which are few: looking each name up costs more.
-///
 /// SPEC: RFC 7515 4.1.9 and 4.1.11, RFC 7797 section 6, RFC 8725 3.11.
 pub(crate) fn check_header<'t>(
     token: &'t ParsedToken<'_>,
     issuer: Option<&TrustedIssuer>,
 ) -> Result<HintRef<'t>, VerifyError> {
-    let refuse = |member: &'static str, problem: String| Err(VerifyError::Header { member, problem });
-    let (mut kid, mut sha256, mut sha1) = (None, None, None);
-    for (member, value) in &token.header {
-        match (member.as_str(), value) {
-            // SECURITY: no extension is understood, so every critical one is refused, whatever its shape.
-            ("crit", _) => return refuse("crit", "names extensions that are not supported".to_owned()),
-            ("b64", Value::Bool(true)) => {}
-            ("b64", _) => {
-                return refuse(
-                    "b64",
-                    "asks for an unencoded payload, which is not supported".to_owned(),
-                );
-            }
-            ("typ", Value::String(found)) if is_accepted_type(found, issuer) => {}
-            ("typ", Value::String(found)) => {
-                let found = sanitize(found);
-                return refuse(
-                    "typ",
-                    format!("is `{found}`, which is not accepted; list it in `token_types` if it should be"),
-                );
-            }
-            ("kid", Value::String(text)) => kid = Some(text.as_str()),
-            ("x5t#S256", Value::String(text)) => sha256 = Some(text.as_str()),
-            ("x5t", Value::String(text)) => sha1 = Some(text.as_str()),
-            // A member of the wrong type is a refusal, never "absent".
-            ("typ", _) => return refuse("typ", "must be text".to_owned()),
-            ("kid", _) => return refuse("kid", "must be text".to_owned()),
-            ("x5t#S256", _) => return refuse("x5t#S256", "must be text".to_owned()),
-            ("x5t", _) => return refuse("x5t", "must be text".to_owned()),
-            // SECURITY: `jwk`, `jku`, `x5u` and `x5c` are among the members nobody looks at.
-            _ => {}
-        }
+    let facts = token.header.facts();
+    // SECURITY: no extension is understood, so every critical one is refused, whatever its shape.
+    if facts.critical {
+        return Err(bad_header("crit", "names extensions that are not supported"));
     }
+    if facts.unencoded {
+        return Err(bad_header(
+            "b64",
+            "asks for an unencoded payload, which is not supported",
+        ));
+    }
+    if let Some(found) = text(&facts.typ, "typ")?
+        && !is_accepted_type(found, issuer)
+    {
+        let found = sanitize(found);
+        let problem = format!("is `{found}`, which is not accepted; list it in `token_types` if it should be");
+        return Err(bad_header("typ", &problem));
+    }
+    let kid = text(&facts.kid, "kid")?;
+    let sha256 = text(&facts.x5t_s256, "x5t#S256")?;
+    let sha1 = text(&facts.x5t, "x5t")?;
     Ok(match (kid, sha256, sha1) {
         (Some(kid), _, _) => HintRef::Kid(kid),
         (None, None, None) => HintRef::None,
@@ -116,14 +105,27 @@ pub(crate) fn check_header<'t>(
     })
 }
 
+fn text<'h>(member: &'h TextMember, name: &'static str) -> Result<Option<&'h str>, VerifyError> {
+    match member {
+        TextMember::Absent => Ok(None),
+        TextMember::Text(text) => Ok(Some(text)),
+        TextMember::NotText => Err(bad_header(name, "must be text")),
+    }
+}
+
+fn bad_header(member: &'static str, problem: &str) -> VerifyError {
+    VerifyError::Header {
+        member,
+        problem: problem.to_owned(),
+    }
+}
+
+/// Beside the usual types, those the issuer lists.
 fn is_accepted_type(found: &str, issuer: Option<&TrustedIssuer>) -> bool {
     let configured = issuer
         .map(|issuer| issuer.policy.token_types.as_slice())
         .unwrap_or_default();
-    ["JWT", "at+jwt"]
-        .into_iter()
-        .chain(configured.iter().map(String::as_str))
-        .any(|accepted| accepted.eq_ignore_ascii_case(found))
+    configured.iter().any(|accepted| accepted.eq_ignore_ascii_case(found))
 }
 
 /// The `iss` claim, which must be text if it is there.
@@ -324,7 +326,7 @@ pub(crate) fn check_required_claim(token: &ParsedToken<'_>, required: &RequiredC
     let found = token
         .claims
         .get(&required.claim)
-        .or_else(|| token.header.get(&required.claim));
+        .or_else(|| token.header.members().get(&required.claim));
     match found {
         None | Some(Value::Null) => Err(missing(&token.claims, &required.claim)),
         Some(_) if required.one_of.is_empty() => Ok(()),

@@ -15,7 +15,7 @@ pub(crate) struct Common {
 
 /// Which part of a list.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Page {
+pub(crate) struct ListPage {
     /// How many at the most.
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
@@ -33,7 +33,7 @@ pub(crate) enum OrganizationCommand {
         #[arg(long)]
         realm: Option<String>,
         #[command(flatten)]
-        page: Page,
+        page: ListPage,
         #[command(flatten)]
         common: Common,
     },
@@ -73,7 +73,7 @@ pub(crate) enum OrganizationCommand {
         /// Its name or id.
         organization: String,
         #[command(flatten)]
-        page: Page,
+        page: ListPage,
         #[command(flatten)]
         common: Common,
     },
@@ -120,7 +120,7 @@ pub(crate) enum UserCommand {
         #[arg(long)]
         email: Option<String>,
         #[command(flatten)]
-        page: Page,
+        page: ListPage,
         #[command(flatten)]
         common: Common,
     },
@@ -128,6 +128,25 @@ pub(crate) enum UserCommand {
     Show {
         /// The user's id.
         user: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Make one by hand, before a token does. It is found by realm and external id, and by nothing else.
+    Create {
+        /// What the identity provider calls it, taken exactly.
+        external_id: String,
+        /// Its realm. Needed only where there is more than one.
+        #[arg(long)]
+        realm: Option<String>,
+        /// Its username; by default the external id.
+        #[arg(long)]
+        username: Option<String>,
+        /// Its e-mail address.
+        #[arg(long)]
+        email: Option<String>,
+        /// Its name for people.
+        #[arg(long)]
+        name: Option<String>,
         #[command(flatten)]
         common: Common,
     },
@@ -162,7 +181,7 @@ pub(crate) enum TeamCommand {
         /// The organization's name or id.
         organization: String,
         #[command(flatten)]
-        page: Page,
+        page: ListPage,
         #[command(flatten)]
         common: Common,
     },
@@ -190,7 +209,7 @@ pub(crate) enum TeamCommand {
         /// The team's id.
         team: String,
         #[command(flatten)]
-        page: Page,
+        page: ListPage,
         #[command(flatten)]
         common: Common,
     },
@@ -210,6 +229,8 @@ pub(crate) enum GrantCommand {
         #[arg(long, conflicts_with = "as_of")]
         all: bool,
         #[command(flatten)]
+        page: ListPage,
+        #[command(flatten)]
         common: Common,
     },
     /// Give a role by hand.
@@ -221,6 +242,9 @@ pub(crate) enum GrantCommand {
         /// The role there.
         #[arg(long)]
         role: String,
+        /// Why, for the record.
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
         #[command(flatten)]
         common: Common,
     },
@@ -230,6 +254,9 @@ pub(crate) enum GrantCommand {
         user: String,
         #[command(flatten)]
         scope: GrantScope,
+        /// Why, for the record.
+        #[arg(long, value_name = "TEXT")]
+        why: Option<String>,
         #[command(flatten)]
         common: Common,
     },
@@ -255,6 +282,8 @@ pub(crate) struct GrantScope {
 pub(crate) enum KeyCommand {
     /// List API keys. What they were made of is not kept.
     List {
+        #[command(flatten)]
+        page: ListPage,
         #[command(flatten)]
         common: Common,
     },

@@ -139,7 +139,11 @@ pub(crate) enum Paint {
 impl Paint {
     /// What suits standard error: colours on a terminal only.
     pub(crate) fn of_stderr() -> Self {
-        if std::io::stderr().is_terminal() { Self::Terminal } else { Self::Plain }
+        if std::io::stderr().is_terminal() {
+            Self::Terminal
+        } else {
+            Self::Plain
+        }
     }
 }
 

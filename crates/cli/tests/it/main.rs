@@ -32,6 +32,8 @@ mod refused;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod resources;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod world;

@@ -1,3 +1,4 @@
 //! Integration tests of the decision.
 
+#[cfg(test)]
 mod matrix;

@@ -17,6 +17,7 @@ use narthex_directory::{
 };
 
 const NOW_MS: i64 = 1_700_000_000_000;
+const UNKNOWN: &str = "unknown organization";
 
 /// A directory with two organizations, and somebody with each combination of roles in the first.
 struct World {
@@ -162,7 +163,7 @@ async fn every_role_against_every_requirement() {
         writeln!(
             table,
             "  {:<42} {:<20} {:<24} {}",
-            "", "open", "suspended", "unknown organization"
+            "", "open", "suspended", UNKNOWN
         )
         .unwrap();
         let routes = routes(require);

@@ -2,8 +2,9 @@
 
 use super::world::{HOUR_MS, World, realm};
 use crate::{
-    Actor, ApiKey, ApiKeyId, AssertionKey, AuditEvent, Directory, EventFilter, EventOrder, Flush, IssuerName,
-    OrganizationRole, Page, PlatformRole, SavedKeySet, ScopedRole, SecretBytes, SecretHash, StoreError,
+    Actor, ApiKey, ApiKeyId, AssertionKey, AuditEvent, Directory, DocumentAt, DocumentKind, EventFilter, EventOrder,
+    Flush, IssuerName, NewDocument, OrganizationRole, Page, PlatformRole, SavedKeySet, ScopedRole, SecretBytes,
+    SecretHash, StoreError,
 };
 
 pub async fn uses_are_written_when_flushed(directory: &dyn Directory) {
@@ -218,6 +219,109 @@ pub async fn key_sets_are_kept_per_issuer(directory: &dyn Directory) {
         directory.key_sets().await,
         Ok(vec![set("a", &[0xff, 0]), set("b", b"new")])
     );
+}
+
+pub async fn documents_are_saved_listed_and_deleted(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let tools = world.organization("tools", "", "").await.id;
+    let new = |kind, name: &str, organization, body: i64| NewDocument {
+        kind,
+        name: name.to_owned(),
+        organization,
+        body: [("n".to_owned(), body.into())].into_iter().collect(),
+        secret: Some(SecretBytes(vec![0, 255])),
+    };
+    let connection = new(DocumentKind::Connection, "crm", Some(tools), 1);
+    let policy = directory.versions().policy();
+    let made = directory
+        .save_document(connection.clone(), DocumentAt::Absent, world.by())
+        .await
+        .unwrap();
+    assert_eq!(
+        (made.version, made.created_at_ms, &made.body),
+        (1, world.now_ms, &connection.body)
+    );
+    let again = directory
+        .save_document(connection.clone(), DocumentAt::Absent, world.by())
+        .await;
+    assert_eq!(
+        again,
+        Err(StoreError::AlreadyExists {
+            what: "connection",
+            field: "name"
+        })
+    );
+    assert_eq!(directory.versions().policy(), policy, "connections decide nothing");
+    world.later(10);
+    let edited = new(DocumentKind::Connection, "crm", Some(tools), 2);
+    let lost = directory
+        .save_document(edited.clone(), DocumentAt::Version(7), world.by())
+        .await;
+    assert_eq!(
+        lost,
+        Err(StoreError::VersionMismatch {
+            what: "connection",
+            expected: 7,
+            found: 1
+        })
+    );
+    let edited = directory
+        .save_document(edited, DocumentAt::Version(1), world.by())
+        .await
+        .unwrap();
+    assert_eq!((edited.version, edited.created_at_ms), (2, made.created_at_ms));
+    assert_eq!(
+        directory.document(DocumentKind::Connection, "crm".into()).await,
+        Ok(Some(edited.clone()))
+    );
+    assert_eq!(
+        directory.document(DocumentKind::Connection, "CRM".into()).await,
+        Ok(None)
+    );
+    for name in ["b", "a", "crm"] {
+        directory
+            .save_document(new(DocumentKind::Issuer, name, None, 0), DocumentAt::Any, world.by())
+            .await
+            .unwrap();
+    }
+    assert!(directory.versions().policy() > policy, "issuers do");
+    let first = directory
+        .documents(DocumentKind::Issuer, None, Page::first(2))
+        .await
+        .unwrap();
+    let rest = Page::after(first.next_cursor.unwrap(), 2);
+    let rest = directory.documents(DocumentKind::Issuer, None, rest).await.unwrap();
+    let names: Vec<&str> = first
+        .items
+        .iter()
+        .chain(&rest.items)
+        .map(|document| document.name.as_str())
+        .collect();
+    assert_eq!(names, ["a", "b", "crm"]);
+    let of_tools = directory
+        .documents(DocumentKind::Connection, Some(tools), Page::default())
+        .await
+        .unwrap();
+    assert_eq!(of_tools.items, [edited]);
+    let gone = |at| directory.delete_document(DocumentKind::Connection, "crm".into(), at, world.by());
+    let lost = gone(DocumentAt::Version(1)).await;
+    assert_eq!(
+        lost,
+        Err(StoreError::VersionMismatch {
+            what: "connection",
+            expected: 1,
+            found: 2
+        })
+    );
+    assert_eq!(gone(DocumentAt::Version(2)).await, Ok(true));
+    assert_eq!(gone(DocumentAt::Any).await, Ok(false));
+    let nowhere = crate::OrganizationId::new(0, &mut world.ids);
+    let missing = new(DocumentKind::Connection, "x", Some(nowhere), 0);
+    let missing = directory.save_document(missing, DocumentAt::Any, world.by()).await;
+    assert_eq!(missing, Err(StoreError::NotFound { what: "organization" }));
+    let actions = events(directory, EventFilter::default()).await;
+    assert_eq!(actions[..2], ["connection.deleted", "issuer.created"]);
+    assert_eq!(actions.last().map(String::as_str), Some("organization.created"));
 }
 
 pub async fn events_tell_every_change_in_order(directory: &dyn Directory) {

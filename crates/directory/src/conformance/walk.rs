@@ -19,7 +19,7 @@ impl Dice {
         Self(seed)
     }
 
-    /// A number below `sides`. (SplitMix64.)
+    /// A number below `sides`. (`SplitMix64`.)
     pub fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;

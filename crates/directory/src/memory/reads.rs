@@ -11,8 +11,9 @@ use crate::command::{
 };
 use crate::desired::{Desired, DesiredTags};
 use crate::directory::{Answer, Carrier};
+use crate::document::{Document, DocumentKind};
 use crate::grant::Grant;
-use crate::id::UserId;
+use crate::id::{OrganizationId, UserId};
 use crate::name::Realm;
 use crate::organization::Organization;
 use crate::organization::Origin;
@@ -266,6 +267,21 @@ impl State {
         let after = |key: &ApiKey| key.id.to_string();
         let found = self.api_keys.values().filter(|key| is_after(page, &after(key)));
         Listing::cut(found.take(page.limit() + 1).cloned().collect(), page, after)
+    }
+
+    pub(super) fn documents(
+        &self,
+        kind: DocumentKind,
+        organization: Option<OrganizationId>,
+        page: &Page,
+    ) -> Listing<Document> {
+        let found = self.documents.values().filter(|document| {
+            document.kind == kind
+                && organization.is_none_or(|of| document.organization == Some(of))
+                && is_after(page, &document.name)
+        });
+        let items = found.take(page.limit() + 1).cloned().collect();
+        Listing::cut(items, page, |document: &Document| document.name.clone())
     }
 
     pub(super) fn events(&self, filter: &EventFilter, page: &Page) -> Listing<RecordedEvent> {

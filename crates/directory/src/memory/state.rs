@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::audit::{AuditEvent, By, RecordedEvent};
 use crate::change::{Change, Moves};
 use crate::command::{ApiKey, AssertionKey, SavedKeySet, SeenTag};
+use crate::document::{Document, DocumentKind};
 use crate::error::StoreError;
 use crate::grant::{Grant, GrantSource, SourceKind};
 use crate::id::{ApiKeyId, GrantId, OrganizationId, TeamId, UserId};
@@ -44,6 +45,7 @@ pub(super) struct State {
     pub(super) assertion_keys: Vec<AssertionKey>,
     pub(super) key_sets: BTreeMap<IssuerName, SavedKeySet>,
     pub(super) events: Vec<RecordedEvent>,
+    pub(super) documents: BTreeMap<(DocumentKind, String), Document>,
     pub(super) seen_tags: BTreeMap<(Realm, String), SeenTag>,
 }
 

@@ -1,5 +1,7 @@
 //! The memory directory, which is the specification, passes the suite.
 
+#![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
+
 mod concurrency;
 mod properties;
 
@@ -8,7 +10,7 @@ use std::sync::Arc;
 use narthex_directory::Directory;
 use narthex_directory::memory::MemoryDirectory;
 
-async fn open() -> (Arc<dyn Directory>, ()) {
+fn open() -> (Arc<dyn Directory>, ()) {
     (Arc::new(MemoryDirectory::default()), ())
 }
 

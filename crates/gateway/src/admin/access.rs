@@ -24,7 +24,6 @@ use super::error::{ApiError, KeyFault};
 use super::extract::IdempotencyKey;
 use super::once::{Attempt, Begun};
 use super::surroundings::Surroundings;
-use crate::clock::NewIds;
 use crate::credentials::{self, Presented, TokenPlaces};
 use crate::respond::Refusal;
 
@@ -229,11 +228,6 @@ impl<'a> Permit<'a> {
             actor: self.admin.actor.clone(),
             at_ms: self.now_ms(),
         }
-    }
-
-    /// A source of new ids.
-    pub(crate) fn ids(self) -> Result<NewIds, ApiError> {
-        Ok(NewIds::new()?)
     }
 
     /// The realm that was named, or the only one there is.

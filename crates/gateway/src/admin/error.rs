@@ -122,7 +122,7 @@ fn internal_text() -> String {
 
 impl ApiError {
     /// A value that breaks its rule.
-    pub(crate) fn invalid(field: &'static str, detail: impl ToString) -> Self {
+    pub(crate) fn invalid(field: &'static str, detail: impl std::fmt::Display) -> Self {
         Self::Invalid {
             field,
             detail: detail.to_string(),

@@ -1,12 +1,14 @@
 //! One binary for everything that is tested from outside the crate.
 
-#![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
-
+#[cfg(test)]
 mod admin;
+#[cfg(test)]
 mod keys;
+#[cfg(test)]
 mod reasons;
 
 /// Compares with a file that is kept for review; `UPDATE=1` rewrites it.
+#[cfg(test)]
 #[track_caller]
 fn golden(path: &std::path::Path, found: &str) {
     if std::env::var_os("UPDATE").is_some() {
@@ -15,5 +17,9 @@ fn golden(path: &std::path::Path, found: &str) {
         return;
     }
     let kept = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(kept == found, "`{}` is not what the code says; `UPDATE=1` rewrites it", path.display());
+    assert!(
+        kept == found,
+        "`{}` is not what the code says; `UPDATE=1` rewrites it",
+        path.display()
+    );
 }

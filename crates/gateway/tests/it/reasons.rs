@@ -14,12 +14,20 @@ fn the_page_of_reasons_is_current() {
     );
     for reason in Reason::ALL {
         let (code, meaning, advice) = (reason.code(), reason.meaning().trim(), reason.advice());
-        writeln!(page, "| `{code}` | {} | {meaning} | {advice} |", status_of(*reason).as_u16()).unwrap();
+        writeln!(
+            page,
+            "| `{code}` | {} | {meaning} | {advice} |",
+            status_of(*reason).as_u16()
+        )
+        .unwrap();
     }
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/reference/reasons.md");
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(path, &page).unwrap();
     }
     let kept = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(kept == page, "docs/reference/reasons.md is out of date; run with UPDATE=1 and look at the diff");
+    assert!(
+        kept == page,
+        "docs/reference/reasons.md is out of date; run with UPDATE=1 and look at the diff"
+    );
 }

@@ -165,6 +165,19 @@ CREATE TABLE key_sets (
     fetched_at_ms INTEGER NOT NULL
 ) STRICT;
 
+-- What the edges keep: issuers made at run time, connections, webhooks.
+CREATE TABLE documents (
+    kind TEXT NOT NULL CHECK (kind IN ('issuer', 'connection', 'webhook')),
+    name TEXT NOT NULL,
+    organization_id TEXT REFERENCES organizations (id),
+    body TEXT NOT NULL,
+    secret BLOB,
+    created_at_ms INTEGER NOT NULL,
+    updated_at_ms INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (kind, name)
+) STRICT;
+
 CREATE TABLE seen_tags (
     realm TEXT NOT NULL,
     tag TEXT NOT NULL,

@@ -158,7 +158,7 @@ pub(super) fn rotate_assertion_key(
             key.published_until_ms,
         ]);
         match made.map_err(Fault::from) {
-            Ok(_) => record(tx, &rules::assertion_key_event(&key.kid, by))?,
+            Ok(_) => record(tx, rules::assertion_key_event(&key.kid, by))?,
             Err(Fault::Constraint) => {
                 return Err(StoreError::AlreadyExists {
                     what: "assertion key",

@@ -10,16 +10,33 @@ use super::error::{Fault, Outcome};
 use super::rows::{object_to_json, scope_columns, texts_to_json};
 use super::writer::Tx;
 
-/// Makes changes with their events, and moves the numbers.
-pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change], by: &By) -> Outcome<()> {
+/// What follows from changes: their events as rows, and the numbers that move.
+pub(super) struct Written {
+    events: Vec<EventRow>,
+    moves: Moves,
+}
+
+impl Written {
+    pub(super) fn of(changes: &[Change], by: &By) -> Self {
+        let events = changes
+            .iter()
+            .map(|change| EventRow::of(change.event(&by.actor, by.at_ms)));
+        Self {
+            events: events.collect(),
+            moves: Moves::of(changes),
+        }
+    }
+}
+
+/// Makes changes, writes their events, and moves the numbers.
+pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change], written: &Written) -> Outcome<()> {
     for change in changes {
         make(tx, change)?;
     }
-    for change in changes {
-        record(tx, &change.event(&by.actor, by.at_ms))?;
+    for event in &written.events {
+        event.write(tx)?;
     }
-    let moves = Moves::of(changes);
-    for user in &moves.users {
+    for user in &written.moves.users {
         let edited = |change: &Change| matches!(change, Change::UpdateUser { after, .. } if after.id == *user);
         if !changes.iter().any(edited) {
             let mut statement = tx.prepare_cached("UPDATE users SET version = version + 1 WHERE id = ?1")?;
@@ -27,7 +44,7 @@ pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change], by: &By) -> Outcome<()>
         }
         tx.move_stripe(Stripe::of(*user))?;
     }
-    if moves.policy {
+    if written.moves.policy {
         tx.move_policy()?;
     }
     Ok(())
@@ -328,28 +345,50 @@ fn one(rows: usize) -> Outcome<()> {
 }
 
 /// Writes an audit event.
-pub(super) fn record(tx: &Tx<'_>, event: &AuditEvent) -> Outcome<()> {
-    let mut statement = tx.prepare_cached(
-        "INSERT INTO audit_events (at_ms, actor_kind, actor_name, token_jti, token_sha256, action, user_id, \
-         organization_id, team_id, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    )?;
-    let (jti, sha256) = match &event.actor {
-        Actor::Token { token, .. } => (token.jti.as_deref(), token.sha256_prefix.as_deref()),
-        _ => (None, None),
-    };
-    statement.execute(params![
-        event.at_ms,
-        event.actor.kind(),
-        event.actor.name(),
-        jti,
-        sha256,
-        event.action,
-        event.user.map(|id| id.to_string()),
-        event.organization.map(|id| id.to_string()),
-        event.team.map(|id| id.to_string()),
-        object_to_json(&event.detail),
-    ])?;
-    Ok(())
+pub(super) fn record(tx: &Tx<'_>, event: AuditEvent) -> Outcome<()> {
+    EventRow::of(event).write(tx)
+}
+
+/// An audit event as it is written.
+struct EventRow {
+    event: AuditEvent,
+    actor_name: Option<String>,
+    detail: String,
+}
+
+impl EventRow {
+    fn of(event: AuditEvent) -> Self {
+        Self {
+            actor_name: event.actor.name(),
+            detail: object_to_json(&event.detail),
+            event,
+        }
+    }
+
+    fn write(&self, tx: &Tx<'_>) -> Outcome<()> {
+        let mut statement = tx.prepare_cached(
+            "INSERT INTO audit_events (at_ms, actor_kind, actor_name, token_jti, token_sha256, action, user_id, \
+             organization_id, team_id, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )?;
+        let event = &self.event;
+        let (jti, sha256) = match &event.actor {
+            Actor::Token { token, .. } => (token.jti.as_deref(), token.sha256_prefix.as_deref()),
+            _ => (None, None),
+        };
+        statement.execute(params![
+            event.at_ms,
+            event.actor.kind(),
+            self.actor_name,
+            jti,
+            sha256,
+            event.action,
+            event.user.map(|id| id.to_string()),
+            event.organization.map(|id| id.to_string()),
+            event.team.map(|id| id.to_string()),
+            self.detail,
+        ])?;
+        Ok(())
+    }
 }
 
 /// Writes when a user was last seen.
@@ -399,7 +438,7 @@ pub(super) fn note_issuer(
 }
 
 /// Versions count up from one and never come near the end of either type.
-fn integer(version: u64) -> i64 {
+pub(super) fn integer(version: u64) -> i64 {
     i64::try_from(version).unwrap_or(i64::MAX)
 }
 

@@ -16,13 +16,13 @@ use super::rows::{
 
 /// A query put together from the conditions that are asked for. Only text of this file becomes SQL; values are
 /// always parameters.
-struct Query {
+pub(super) struct Query {
     sql: String,
     values: Vec<Value>,
 }
 
 impl Query {
-    fn new(select: &str) -> Self {
+    pub(super) fn new(select: &str) -> Self {
         Self {
             sql: format!("{select} WHERE true"),
             values: Vec::new(),
@@ -30,7 +30,7 @@ impl Query {
     }
 
     /// A condition on one value, which it names `?`.
-    fn and(&mut self, condition: &str, value: Option<impl Into<Value>>) {
+    pub(super) fn and(&mut self, condition: &str, value: Option<impl Into<Value>>) {
         if let Some(value) = value {
             self.values.push(value.into());
             self.push(&condition.replace('?', &format!("?{}", self.values.len())));
@@ -42,23 +42,22 @@ impl Query {
         self.sql.push_str(condition);
     }
 
-    fn after(&mut self, column: &str, page: &Page) {
+    pub(super) fn after(&mut self, column: &str, page: &Page) {
         self.and(
             &format!("{column} > ?"),
             page.cursor().map(|cursor| cursor.as_str().to_owned()),
         );
     }
 
-    fn list<T>(
-        mut self,
+    pub(super) fn list<T>(
+        self,
         connection: &Connection,
         order: &str,
         page: &Page,
         read: impl Fn(&Row<'_>) -> Outcome<T>,
     ) -> Outcome<Vec<T>> {
-        self.sql
-            .push_str(&format!(" ORDER BY {order} LIMIT {}", page.limit() + 1));
-        collect(connection, &self.sql, rusqlite::params_from_iter(self.values), read)
+        let sql = format!("{} ORDER BY {order} LIMIT {}", self.sql, page.limit() + 1);
+        collect(connection, &sql, rusqlite::params_from_iter(self.values), read)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use narthex_directory::StoreError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::unavailable;
@@ -57,6 +58,7 @@ const STATEMENTS: usize = 128;
 
 /// The connection that writes, on a database with the newest schema.
 pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
+    keep_private(&options.path);
     let mut connection = Connection::open(&options.path).map_err(|error| cannot_open(&options.path, &error))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
     // No mmap: its pages would count as the process's memory, and a failing disk would kill it by a signal.
@@ -69,10 +71,36 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
     connection
         .execute_batch(&pragmas)
         .map_err(|error| cannot_open(&options.path, &error))?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    prepare_once(&connection)?;
     migrate(&mut connection)?;
     Ok(connection)
 }
+
+/// Statements are prepared once per connection. Without the planner's stability guarantee, a statement on a table
+/// with a partial index is planned anew whenever a parameter is bound to it, which costs more than running it.
+fn prepare_once(connection: &Connection) -> Result<(), StoreError> {
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map_err(unavailable)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+/// SECURITY: the file holds the private keys of assertions and the hashes of API keys. A new one is made for its
+/// owner alone (the log takes over the file's permissions); an old one is left as its owner set it.
+#[cfg(unix)]
+fn keep_private(path: &Path) {
+    use std::os::unix::fs::OpenOptionsExt;
+    // Where this fails the opening right after says why.
+    let _ = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+}
+
+#[cfg(not(unix))]
+fn keep_private(_path: &Path) {}
 
 /// A connection that reads.
 pub(super) fn open_reader(options: &Options) -> Result<Connection, StoreError> {
@@ -85,7 +113,7 @@ pub(super) fn open_reader(options: &Options) -> Result<Connection, StoreError> {
         options.reader_cache_kib
     );
     connection.execute_batch(&pragmas).map_err(unavailable)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    prepare_once(&connection)?;
     Ok(connection)
 }
 

@@ -1,6 +1,7 @@
 //! A few threads that read, each with a connection of its own, from one queue.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -70,7 +71,11 @@ impl Readers {
                 .name("narthex-reader".to_owned())
                 .spawn(move || {
                     while let Some(read) = shared.next() {
-                        read(&connection);
+                        // A read that panicked answers nobody, and the thread goes on.
+                        let panicked = catch_unwind(AssertUnwindSafe(|| read(&connection))).is_err();
+                        if panicked && !connection.is_autocommit() {
+                            let _ = connection.execute_batch("ROLLBACK");
+                        }
                     }
                 })
         });

@@ -1,6 +1,7 @@
 //! The one thread that writes. It takes whatever waits, makes each piece of work in a savepoint of its own, commits
 //! once, raises the version numbers, and then answers everybody.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -78,7 +79,12 @@ struct Piece<T, F> {
 
 impl<T: Send, F: FnOnce(&mut Tx<'_>) -> Outcome<T> + Send> Work for Piece<T, F> {
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        self.done = self.work.take().map(|work| work(tx));
+        // A piece that panics is undone like one that fails, and the thread goes on.
+        let panicked = || Err(unavailable("the work panicked").into());
+        self.done = self
+            .work
+            .take()
+            .map(|work| catch_unwind(AssertUnwindSafe(|| work(tx))).unwrap_or_else(|_| panicked()));
         matches!(self.done, Some(Ok(_)))
     }
 
@@ -112,7 +118,7 @@ impl Writer {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("narthex-writer".to_owned())
-            .spawn(move || serve(connection, &versions, waiting))
+            .spawn(move || serve(&connection, &versions, waiting))
             .map_err(unavailable)?;
         Ok(Self {
             queue: Some(queue),
@@ -154,12 +160,12 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: Connection, versions: &Versions, mut waiting: mpsc::Receiver<Box<dyn Work>>) {
+fn serve(connection: &Connection, versions: &Versions, mut waiting: mpsc::Receiver<Box<dyn Work>>) {
     let mut group = Vec::with_capacity(GROUP);
     while let Some(first) = waiting.blocking_recv() {
         group.push(first);
         let mut moved = Vec::new();
-        let committed = commit(&connection, &mut group, &mut waiting, &mut moved);
+        let committed = commit(connection, &mut group, &mut waiting, &mut moved);
         if committed.is_ok() {
             // INVARIANT: after the commit, before any answer.
             for number in moved {
@@ -220,4 +226,53 @@ fn commit(
         tracing::error!(%error, "a group of changes could not be written");
         StoreError::from(Fault::from(error))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writer() -> Writer {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch("CREATE TABLE kept (value INTEGER NOT NULL CHECK (value > 0))")
+            .unwrap();
+        Writer::start(connection, Arc::new(Versions::default())).unwrap()
+    }
+
+    async fn kept(writer: &Writer) -> i64 {
+        let count = |tx: &mut Tx<'_>| Ok(tx.query_row("SELECT count(*) FROM kept", [], |row| row.get(0))?);
+        writer.write(count).await.unwrap()
+    }
+
+    fn insert(tx: &Tx<'_>, value: i64) -> Outcome<()> {
+        tx.execute("INSERT INTO kept VALUES (?1)", [value])?;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn a_piece_that_fails_or_panics_leaves_nothing_and_the_thread_goes_on() {
+        let writer = writer();
+        let failed = writer.write(|tx| insert(tx, 1).and_then(|()| insert(tx, 0))).await;
+        assert_eq!(failed, Err(StoreError::Conflict));
+        let panicked = writer.write(|tx| -> Outcome<()> {
+            insert(tx, 2)?;
+            panic!("on purpose");
+        });
+        assert!(matches!(panicked.await, Err(StoreError::Unavailable(_))));
+        assert_eq!(kept(&writer).await, 0);
+        writer.write(|tx| insert(tx, 3)).await.unwrap();
+        assert_eq!(kept(&writer).await, 1);
+    }
+
+    #[tokio::test]
+    async fn work_goes_on_when_nobody_waits_for_it_any_more() {
+        let writer = writer();
+        for value in 1..=10 {
+            // Polled once, it is in the queue; then whoever asked goes away.
+            let work = writer.write(move |tx| insert(tx, value));
+            let _ = tokio::time::timeout(std::time::Duration::ZERO, work).await;
+        }
+        assert_eq!(kept(&writer).await, 10);
+    }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use narthex_directory::conformance::world::{START_MS, World};
 use narthex_directory::{
-    Actor, By, CountingIds, Desired, Directory, GrantFilter, OrganizationFilter, OrganizationId, Page, PlatformRole,
-    ScopedRole, SyncError, SyncPolicy, Synced, UserFilter, load, sync,
+    Actor, By, CountingIds, Desired, Directory, EventFilter, GrantFilter, OrganizationFilter, OrganizationId, Page,
+    PlatformRole, ScopedRole, SyncError, SyncPolicy, Synced, UserFilter, load, sync,
 };
 
 use crate::{open, open_at};
@@ -35,7 +35,7 @@ async fn at_once(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_hundred_first_uses_of_one_user_make_one_user() {
-    let (directory, _folder) = open().await;
+    let (directory, _folder) = open();
     let token = World::new(&*directory).linked("ada", "acme", "ops");
     let done = at_once(&directory, vec![token; 200]).await;
     let users: HashSet<_> = done
@@ -63,7 +63,7 @@ async fn two_hundred_first_uses_of_one_user_make_one_user() {
     );
     assert_eq!(
         directory
-            .events(Default::default(), Page::default())
+            .events(EventFilter::default(), Page::default())
             .await
             .unwrap()
             .items
@@ -74,7 +74,7 @@ async fn two_hundred_first_uses_of_one_user_make_one_user() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_hundred_first_users_of_one_organization_make_one_organization() {
-    let (directory, _folder) = open().await;
+    let (directory, _folder) = open();
     let world = World::new(&*directory);
     let tokens: Vec<Desired> = (0..200)
         .map(|index| world.linked(&format!("user-{index}"), "acme", "ops"))
@@ -105,7 +105,7 @@ async fn two_hundred_first_users_of_one_organization_make_one_organization() {
 /// Pieces of one commit that fail leave the others whole.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_piece_that_fails_spoils_no_other() {
-    let (directory, _folder) = open().await;
+    let (directory, _folder) = open();
     let mut world = World::new(&*directory);
     let user = world.user("ada").await.id;
     let by = By {
@@ -171,7 +171,7 @@ async fn another_process_moves_the_versions_by_polling() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn everybody_sees_what_was_acknowledged() {
-    let (directory, _folder) = open().await;
+    let (directory, _folder) = open();
     let tasks: Vec<_> = (0..16_u64)
         .map(|task| {
             let directory = Arc::clone(&directory);

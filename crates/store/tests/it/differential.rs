@@ -12,7 +12,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let memory = MemoryDirectory::default();
-            let (sqlite, _folder) = crate::open().await;
+            let (sqlite, _folder) = crate::open();
             let (mut one, mut two) = (Walk::new(&memory, seed), Walk::new(&*sqlite, seed));
             for step in 0..steps {
                 let (said, says) = (one.step().await, two.step().await);

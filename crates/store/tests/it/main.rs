@@ -1,5 +1,7 @@
 //! SQLite passes the directory's suite, each case on a new file (so that the log and the locks are real).
 
+#![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
+
 mod concurrency;
 mod crash;
 mod differential;
@@ -14,7 +16,7 @@ fn open_at(path: &std::path::Path) -> SqliteDirectory {
     SqliteDirectory::open(&Options::new(path)).unwrap()
 }
 
-async fn open() -> (Arc<dyn Directory>, tempfile::TempDir) {
+fn open() -> (Arc<dyn Directory>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let directory = open_at(&folder.path().join("narthex.db"));
     (Arc::new(directory), folder)

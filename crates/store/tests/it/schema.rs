@@ -109,3 +109,20 @@ fn the_file_is_set_up_as_promised() {
         .unwrap();
     assert_eq!(loose, 0);
 }
+
+/// Private keys lie in it.
+#[cfg(unix)]
+#[test]
+fn a_new_file_is_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("narthex.db");
+    let _open = open_at(&path);
+    for name in ["narthex.db", "narthex.db-wal", "narthex.db-shm"] {
+        let mode = std::fs::metadata(folder.path().join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}

@@ -14,6 +14,7 @@ use crate::admin::extract::{Body, IdempotencyKey};
 use crate::admin::problems::CreateProblems;
 use crate::admin::tidy;
 use crate::admin::time::Time;
+use crate::clock::NewIds;
 
 /// An API key to make.
 #[derive(Deserialize, ToSchema)]
@@ -89,7 +90,7 @@ async fn make(
         return Err(ApiError::invalid("expires_at", "it has passed already"));
     }
     let record = ApiKey {
-        id: ApiKeyId::new(now_ms, &mut permit.ids()?),
+        id: ApiKeyId::new(now_ms, &mut NewIds::new()?),
         name,
         hash: fresh.hash(),
         role,

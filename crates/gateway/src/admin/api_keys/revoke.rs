@@ -22,8 +22,9 @@ pub(crate) async fn revoke(admin: Admin, Path(id): Path<String>) -> Result<Statu
         what: "API key that works",
     };
     let Ok(id) = id.parse() else { return Err(unknown) };
-    match permit.directory().revoke_api_key(id, permit.by()).await? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(unknown),
+    if permit.directory().revoke_api_key(id, permit.by()).await? {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(unknown)
     }
 }

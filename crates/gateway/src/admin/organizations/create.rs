@@ -15,6 +15,7 @@ use super::{
 use crate::admin::answer::{Created, Kept};
 use crate::admin::extract::{Body, IdempotencyKey};
 use crate::admin::problems::CreateProblems;
+use crate::clock::NewIds;
 
 /// An organization to make.
 #[derive(Deserialize, ToSchema)]
@@ -86,7 +87,7 @@ fn checked(permit: Permit<'_>, body: NewOrganizationBody) -> Result<NewOrganizat
         .external_id
         .map(|id| ExternalId::new(id).map_err(ApiError::name("external_id")));
     Ok(NewOrganization {
-        id: OrganizationId::new(permit.now_ms(), &mut permit.ids()?),
+        id: OrganizationId::new(permit.now_ms(), &mut NewIds::new()?),
         label: label(body.label.as_deref().unwrap_or(&body.name))?,
         name: OrganizationName::new(body.name).map_err(ApiError::name("name"))?,
         realm: permit.realm(body.realm)?,

@@ -3,6 +3,7 @@
 use narthex_directory::{GrantId, Member, NewGrant, Scope, ScopedRole, UserId};
 
 use super::{ApiError, MemberBody, Permit, tidy};
+use crate::clock::NewIds;
 
 pub(super) mod delete;
 pub(super) mod list;
@@ -53,7 +54,7 @@ impl GrantScope<'_> {
         role: ScopedRole,
         why: Option<String>,
     ) -> Result<MemberBody, ApiError> {
-        let id = GrantId::new(permit.now_ms(), &mut permit.ids()?);
+        let id = GrantId::new(permit.now_ms(), &mut NewIds::new()?);
         let new = NewGrant {
             id,
             user: user_id(user)?,

@@ -15,6 +15,7 @@ use crate::admin::words::OrganizationRole;
 /// A change of an organization's lists of tags, as it would be sent to be saved.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
 pub(crate) struct TagChange {
     /// The whole list of tags that make admins; `null` empties it.
     #[serde(default)]

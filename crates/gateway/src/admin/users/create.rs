@@ -9,6 +9,7 @@ use super::{Admin, ApiError, UserBody, tidy};
 use crate::admin::answer::{Created, Kept};
 use crate::admin::extract::{Body, IdempotencyKey};
 use crate::admin::problems::CreateProblems;
+use crate::clock::NewIds;
 
 /// A user to make by hand.
 #[derive(Deserialize, ToSchema)]
@@ -53,7 +54,7 @@ pub(crate) async fn create(admin: Admin, key: IdempotencyKey, body: Body<NewUser
         .once(key, digest, async {
             let username = body.username.unwrap_or_else(|| body.external_id.clone());
             let new = NewUser {
-                id: UserId::new(permit.now_ms(), &mut permit.ids()?),
+                id: UserId::new(permit.now_ms(), &mut NewIds::new()?),
                 realm: permit.realm(body.realm)?,
                 external_id: ExternalId::new(body.external_id).map_err(ApiError::name("external_id"))?,
                 username: Username::new(username).map_err(ApiError::name("username"))?,

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::{Admin, ApiError, GrantBody, PlatformRole, find, tidy};
 use crate::admin::extract::{Asked, Body};
 use crate::admin::problems::{ChangeProblems, RemoveProblems};
+use crate::clock::NewIds;
 
 /// A platform role to give by hand.
 #[derive(Deserialize, ToSchema)]
@@ -52,7 +53,7 @@ pub(crate) async fn grant(
         ));
     }
     let new = NewGrant {
-        id: GrantId::new(permit.now_ms(), &mut permit.ids()?),
+        id: GrantId::new(permit.now_ms(), &mut NewIds::new()?),
         user: find(permit, &id).await?.user.id,
         role: ScopedRole::Platform(body.role.into()),
         why: tidy::why(body.why)?,

@@ -95,13 +95,11 @@ fn id(made: &Value) -> String {
 fn body(operation: &str) -> Option<Value> {
     Some(match operation {
         "create_user" => json!({"external_id": "new"}),
-        "update_user" => json!({"name": "x"}),
+        "update_user" | "create_team" | "update_team" => json!({"name": "x"}),
         "grant_platform_role" => json!({"role": "viewer"}),
         "create_organization" => json!({"name": "new"}),
         "update_organization" => json!({"label": "x"}),
         "grant_organization_role" | "grant_team_role" => json!({"role": "admin"}),
-        "create_team" => json!({"name": "x"}),
-        "update_team" => json!({"name": "x"}),
         "preview_organization_tags" => json!({"external_member_groups": "x"}),
         "explain" => json!({"token": "x"}),
         "create_api_key" => json!({"name": "x", "role": "admin"}),

@@ -12,6 +12,7 @@ use crate::admin::error::ApiError;
 use crate::admin::extract::{Body, IdempotencyKey};
 use crate::admin::problems::CreateProblems;
 use crate::admin::teams::{TeamBody, team_name};
+use crate::clock::NewIds;
 
 /// A team to make.
 #[derive(Deserialize, ToSchema)]
@@ -52,7 +53,7 @@ pub(crate) async fn create(
                 .external_id
                 .map(|id| ExternalId::new(id).map_err(ApiError::name("external_id")));
             let new = NewTeam {
-                id: TeamId::new(permit.now_ms(), &mut permit.ids()?),
+                id: TeamId::new(permit.now_ms(), &mut NewIds::new()?),
                 realm: organization.realm,
                 organization: Some(organization.id),
                 external_id: external_id.transpose()?,

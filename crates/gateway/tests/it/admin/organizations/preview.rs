@@ -45,7 +45,7 @@ async fn says_who_would_gain_and_lose_what_and_writes_nothing() {
             json!(["staff", "temps"]),
         ],
     ];
-    assert_eq!(rows, expected.each_ref().map(|row| row.each_ref()));
+    assert_eq!(rows, expected.each_ref().map(<[Value; 4]>::each_ref));
     assert_eq!(api.get("/organizations/acme").await, before);
 }
 

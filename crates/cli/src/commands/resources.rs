@@ -1,0 +1,211 @@
+//! `narthex organization|user|team|grant|key …`: the directory, worked on where it is kept.
+//!
+//! These commands open the store that the configuration names, beside a server that may be running on it: SQLite lets
+//! several processes in, and the server looks every second for what others have changed. JSON is what the admin API
+//! answers, so that a script can move from one to the other.
+
+mod grant;
+mod key;
+mod organization;
+mod table;
+mod team;
+mod user;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use narthex_directory::{
+    Actor, Answer as StoreAnswer, By, Cursor, Directory, Grant, GrantSource, Listing, Organization, PAGE_LIMIT_MAX,
+    Page, Realm, Scope, Team, TeamId, UserEntry, UserId,
+};
+use narthex_gateway::Clock;
+use narthex_gateway::admin::List;
+use serde::Serialize;
+
+use self::table::Table;
+use super::input::misused;
+use super::{Answer, print};
+use crate::args::{Command, Common, ListPage};
+use crate::config::{self, Paint};
+use crate::serve;
+
+/// Runs one of them.
+pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
+    // One short piece of work needs no pool of threads.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match command {
+            Command::Organization(command) => organization::run(command).await,
+            Command::User(command) => user::run(command).await,
+            Command::Team(command) => team::run(command).await,
+            Command::Grant(command) => grant::run(command).await,
+            Command::Key(command) => key::run(command).await,
+            _ => anyhow::bail!("this is no command on the directory"),
+        }
+    })
+}
+
+/// The store, open, and what a command needs beside it.
+struct Desk {
+    directory: Arc<dyn Directory>,
+    realms: Vec<Realm>,
+    clock: Clock,
+    json: bool,
+}
+
+impl Desk {
+    /// Opens the store that the configuration names.
+    fn open(common: &Common) -> anyhow::Result<Self> {
+        let reading = config::read(&common.config.path)?;
+        let refused = |report| anyhow::anyhow!("the configuration cannot be used\n\n{report}");
+        let config = reading.into_config(Paint::of_stderr()).map_err(refused)?;
+        let mut realms: Vec<Realm> = config.issuers.iter().map(|issuer| issuer.realm.clone()).collect();
+        realms.sort();
+        realms.dedup();
+        let directory = serve::open(&config.store)?;
+        Ok(Self {
+            directory,
+            realms,
+            clock: Clock::system(),
+            json: common.output.json,
+        })
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// Somebody at the command line, now.
+    fn by(&self) -> By {
+        By {
+            actor: Actor::CommandLine,
+            at_ms: self.now_ms(),
+        }
+    }
+
+    /// The realm that was named, or the only one there is.
+    fn realm(&self, named: Option<String>) -> anyhow::Result<Realm> {
+        match (named, self.realms.as_slice()) {
+            (Some(named), _) => Ok(Realm::new(named)?),
+            (None, [only]) => Ok(only.clone()),
+            (None, []) => Err(misused(
+                "the configuration has no issuer and so no realm yet; name one with `--realm`",
+            )),
+            (None, several) => {
+                let names: Vec<&str> = several.iter().map(Realm::as_str).collect();
+                Err(misused(format!(
+                    "name the realm with `--realm`; there are {}",
+                    names.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// The organization of this id or name. Text that is an id is never a name.
+    async fn organization(&self, text: &str) -> anyhow::Result<Organization> {
+        let found = match (text.parse(), text.try_into()) {
+            (Ok(id), _) => self.directory.organization(id).await?,
+            (Err(_), Ok(name)) => self.directory.organization_named(name).await?,
+            (Err(_), Err(_)) => None,
+        };
+        found.with_context(|| format!("there is no organization `{text}`; `narthex organization list` shows them"))
+    }
+
+    /// The user with this id.
+    async fn user(&self, text: &str) -> anyhow::Result<UserEntry> {
+        let found = match text.parse::<UserId>() {
+            Ok(id) => self.directory.user(id).await?,
+            Err(_) => None,
+        };
+        found.with_context(|| {
+            format!("there is no user with the id `{text}`; find it with `narthex user list --username …`")
+        })
+    }
+
+    /// The team with this id.
+    async fn team(&self, text: &str) -> anyhow::Result<Team> {
+        let found = match text.parse::<TeamId>() {
+            Ok(id) => self.directory.team(id).await?,
+            Err(_) => None,
+        };
+        found.with_context(|| {
+            format!("there is no team with the id `{text}`; `narthex team list ORGANIZATION` shows them")
+        })
+    }
+
+    /// What a scope is called.
+    async fn scope_name(&self, scope: Scope) -> anyhow::Result<Option<String>> {
+        Ok(match scope {
+            Scope::Platform => None,
+            Scope::Organization(id) => self
+                .directory
+                .organization(id)
+                .await?
+                .map(|found| found.name.to_string()),
+            Scope::Team(id) => self.directory.team(id).await?.map(|found| found.name),
+        })
+    }
+
+    /// Answers with one thing: as JSON, or as people read it.
+    fn answer<T: Serialize>(&self, body: &T, text: impl FnOnce() -> String) -> anyhow::Result<Answer> {
+        let text = if self.json { json(body)? } else { text() };
+        print(&text)?;
+        Ok(Answer::Yes)
+    }
+
+    /// Answers with a list: as JSON, or as a table.
+    fn list<T: Serialize>(&self, list: &List<T>, table: impl FnOnce(&[T]) -> Table) -> anyhow::Result<Answer> {
+        if self.json {
+            print(&json(list)?)?;
+            return Ok(Answer::Yes);
+        }
+        print(&table(&list.items).to_string())?;
+        if let Some(cursor) = &list.next_cursor {
+            print(&format!("\nThere is more: add `--cursor {cursor}`.\n"))?;
+        }
+        Ok(Answer::Yes)
+    }
+}
+
+fn json<T: Serialize>(body: &T) -> anyhow::Result<String> {
+    let mut text = serde_json::to_string_pretty(body)?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// As many items as were asked for, however many pages of the store that takes.
+async fn gather<T, F>(asked: ListPage, mut read: impl FnMut(Page) -> F) -> anyhow::Result<Listing<T>>
+where
+    F: Future<Output = StoreAnswer<Listing<T>>>,
+{
+    let most = usize::try_from(asked.limit)?;
+    let mut all = Listing {
+        items: Vec::new(),
+        next_cursor: asked.cursor.map(Cursor::new),
+    };
+    loop {
+        let limit = (most - all.items.len()).min(PAGE_LIMIT_MAX);
+        let page = match all.next_cursor.take() {
+            Some(cursor) => Page::after(cursor, limit),
+            None => Page::first(limit),
+        };
+        let part = read(page).await?;
+        all.items.extend(part.items);
+        all.next_cursor = part.next_cursor;
+        if all.next_cursor.is_none() || all.items.len() >= most {
+            return Ok(all);
+        }
+    }
+}
+
+/// Where a grant comes from, in words.
+fn origin(grant: &Grant) -> String {
+    match &grant.source {
+        GrantSource::Manual => grant
+            .why
+            .as_ref()
+            .map_or("by hand".to_owned(), |why| format!("by hand: {why}")),
+        GrantSource::Claim { issuer } => format!("claim of {issuer}"),
+        GrantSource::Tag { issuer, tag } => format!("tag \"{tag}\" of {issuer}"),
+    }
+}

@@ -1,0 +1,143 @@
+//! `narthex grant …`
+
+use anyhow::Context as _;
+use narthex_directory::{Grant, GrantFilter, GrantId, GrantsWhen, NewGrant, PlatformRole, Scope, ScopedRole};
+use narthex_gateway::NewIds;
+use narthex_gateway::admin::{GrantBody, List, Time};
+use narthex_mapping::profile;
+
+use super::table::Table;
+use super::{Answer, Desk, gather, misused, origin};
+use crate::args::{Common, GrantCommand, GrantScope, ListPage};
+use crate::commands::screen::moment;
+
+/// Runs it.
+pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
+    match command {
+        GrantCommand::List {
+            user,
+            as_of,
+            all,
+            page,
+            common,
+        } => {
+            let when = match (as_of, all) {
+                (Some(text), _) => Some(GrantsWhen::AsOf(moment_of(&text)?)),
+                (None, true) => Some(GrantsWhen::Ever),
+                (None, false) => None,
+            };
+            list(&user, when, page, &common).await
+        }
+        GrantCommand::Create {
+            user,
+            scope,
+            role,
+            why,
+            common,
+        } => {
+            let why = reason(why)?;
+            let desk = Desk::open(&common)?;
+            let role = ScopedRole::parse(scope_of(&desk, &scope).await?, &role)?;
+            if role == ScopedRole::Platform(PlatformRole::User) {
+                return Err(misused(
+                    "everybody is a `user`; take a platform role away with `narthex grant revoke`",
+                ));
+            }
+            let user = desk.user(&user).await?.user.id;
+            let new = NewGrant {
+                id: GrantId::new(desk.now_ms(), &mut NewIds::new()?),
+                user,
+                role,
+                why,
+            };
+            let grant = desk.directory.grant_role(new, desk.by()).await?;
+            show(&desk, grant).await
+        }
+        GrantCommand::Revoke {
+            user,
+            scope,
+            why,
+            common,
+        } => {
+            let why = reason(why)?;
+            let desk = Desk::open(&common)?;
+            let scope = scope_of(&desk, &scope).await?;
+            let user = desk.user(&user).await?.user.id;
+            let closed = desk.directory.revoke_role(user, scope, why, desk.by()).await?;
+            let closed = closed.context(
+                "the user has no role there that was given by hand; what tokens give goes away with their tags",
+            )?;
+            show(&desk, closed).await
+        }
+    }
+}
+
+async fn list(user: &str, when: Option<GrantsWhen>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
+    let desk = Desk::open(common)?;
+    let user = Some(desk.user(user).await?.user.id);
+    let filter = GrantFilter {
+        user,
+        scope: None,
+        when: when.unwrap_or(GrantsWhen::AsOf(desk.now_ms())),
+    };
+    let found = gather(page, |page| desk.directory.grants(filter, page)).await?;
+    let mut table = Table::new(["ROLE", "ON", "FROM", "SINCE", "UNTIL", "TOKEN"], "No grants.");
+    let mut list = List {
+        items: Vec::new(),
+        next_cursor: found.next_cursor.map(|cursor| cursor.to_string()),
+    };
+    for grant in found.items {
+        let name = desk.scope_name(grant.scope()).await?;
+        table.row(cells(&grant, name.as_deref()));
+        list.items.push(GrantBody::new(grant, name));
+    }
+    desk.list(&list, |_| table)
+}
+
+async fn show(desk: &Desk, grant: Grant) -> anyhow::Result<Answer> {
+    let name = desk.scope_name(grant.scope()).await?;
+    let mut table = Table::new(["ROLE", "ON", "FROM", "SINCE", "UNTIL", "TOKEN"], "");
+    table.row(cells(&grant, name.as_deref()));
+    desk.answer(&GrantBody::new(grant, name), || table.to_string())
+}
+
+fn cells(grant: &Grant, name: Option<&str>) -> [String; 6] {
+    let kind = grant.scope().kind();
+    let until = grant.revoked_at_ms.or(grant.lapses_at_ms);
+    [
+        grant.role.role_str().to_owned(),
+        name.map_or(kind.to_owned(), |name| format!("{kind} {name}")),
+        origin(grant),
+        moment(grant.granted_at_ms),
+        until.map_or_else(|| "-".to_owned(), moment),
+        grant
+            .token
+            .jti
+            .clone()
+            .or_else(|| grant.token.sha256_prefix.clone())
+            .unwrap_or_else(|| "-".to_owned()),
+    ]
+}
+
+async fn scope_of(desk: &Desk, scope: &GrantScope) -> anyhow::Result<Scope> {
+    match (&scope.organization, &scope.team) {
+        (Some(organization), _) => Ok(Scope::Organization(desk.organization(organization).await?.id)),
+        (None, Some(team)) => Ok(Scope::Team(desk.team(team).await?.id)),
+        // clap lets exactly one of the three pass.
+        (None, None) => Ok(Scope::Platform),
+    }
+}
+
+fn moment_of(text: &str) -> anyhow::Result<i64> {
+    let refused = || {
+        misused(format!(
+            "`--as-of`: `{text}` is no time; write it as `2026-03-01T12:00:00Z`"
+        ))
+    };
+    Time::parse(text).map(|at| at.0).ok_or_else(refused)
+}
+
+fn reason(why: Option<String>) -> anyhow::Result<Option<String>> {
+    let kept = why.map(|why| profile::text(&why)).transpose();
+    Ok(kept.map_err(|error| misused(format!("`--why`: {error}")))?.flatten())
+}

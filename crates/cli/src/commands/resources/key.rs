@@ -1,0 +1,116 @@
+//! `narthex key …`
+
+use narthex_directory::{ApiKey, ApiKeyId, OrganizationRole, PlatformRole, ScopedRole};
+use narthex_gateway::NewIds;
+use narthex_gateway::admin::{ApiKeyBody, FreshApiKey, FreshApiKeyBody, List};
+use narthex_mapping::profile;
+
+use super::table::Table;
+use super::{Answer, Desk, gather, json, misused};
+use crate::args::{Common, KeyCommand, ListPage};
+use crate::commands::screen::moment;
+use crate::commands::{print, tell};
+
+/// Runs it.
+pub(super) async fn run(command: KeyCommand) -> anyhow::Result<Answer> {
+    match command {
+        KeyCommand::List { page, common } => list(page, &common).await,
+        KeyCommand::Create {
+            name,
+            role,
+            organization,
+            common,
+        } => create(&name, &role, organization.as_deref(), &common).await,
+        KeyCommand::Revoke { key, common } => {
+            let desk = Desk::open(&common)?;
+            let revoked = match key.parse::<ApiKeyId>() {
+                Ok(id) => desk.directory.revoke_api_key(id, desk.by()).await?,
+                Err(_) => false,
+            };
+            anyhow::ensure!(
+                revoked,
+                "there is no API key with the id `{key}` that works; `narthex key list` shows them"
+            );
+            desk.answer(&serde_json::json!({ "id": key, "revoked": true }), || {
+                format!("API key {key} is revoked.\n")
+            })
+        }
+    }
+}
+
+async fn list(page: ListPage, common: &Common) -> anyhow::Result<Answer> {
+    let desk = Desk::open(common)?;
+    let found = gather(page, |page| desk.directory.api_keys(page)).await?;
+    let now_ms = desk.now_ms();
+    let states: Vec<String> = found.items.iter().map(|key| state(key, now_ms)).collect();
+    desk.list(&List::of(found, ApiKeyBody::from), |keys| {
+        let mut table = Table::new(
+            ["NAME", "ROLE", "ORGANIZATION", "MADE", "STATE", "ID"],
+            "There are no API keys.",
+        );
+        for (key, state) in keys.iter().zip(states) {
+            let organization = key.organization_id.clone().unwrap_or_else(|| "-".to_owned());
+            let made = moment(key.created_at.0);
+            table.row([
+                key.name.clone(),
+                key.role.to_owned(),
+                organization,
+                made,
+                state,
+                key.id.clone(),
+            ]);
+        }
+        table
+    })
+}
+
+fn state(key: &ApiKey, now_ms: i64) -> String {
+    match (key.revoked_at_ms, key.expires_at_ms) {
+        (Some(at_ms), _) => format!("revoked {}", moment(at_ms)),
+        (None, Some(at_ms)) if at_ms <= now_ms => format!("expired {}", moment(at_ms)),
+        (None, Some(at_ms)) => format!("works until {}", moment(at_ms)),
+        (None, None) => "works".to_owned(),
+    }
+}
+
+/// SECURITY: the key goes to standard output and nowhere else: not into a log, not into the store.
+async fn create(name: &str, role: &str, organization: Option<&str>, common: &Common) -> anyhow::Result<Answer> {
+    let kept = profile::text(name).map_err(|error| misused(format!("the name: {error}")))?;
+    let name = kept.ok_or_else(|| misused("the name is empty; say what the key is for"))?;
+    let desk = Desk::open(common)?;
+    let role = match (role, organization) {
+        ("viewer", None) => ScopedRole::Platform(PlatformRole::Viewer),
+        (_, None) => ScopedRole::Platform(PlatformRole::Admin),
+        ("viewer", Some(_)) => {
+            return Err(misused(
+                "a key for one organization has the role `admin` there; leave `--role` out",
+            ));
+        }
+        (_, Some(text)) => ScopedRole::Organization(desk.organization(text).await?.id, OrganizationRole::Admin),
+    };
+    let (fresh, now_ms) = (FreshApiKey::new()?, desk.now_ms());
+    let key = ApiKey {
+        id: ApiKeyId::new(now_ms, &mut NewIds::new()?),
+        name,
+        hash: fresh.hash(),
+        role,
+        created_at_ms: now_ms,
+        expires_at_ms: None,
+        revoked_at_ms: None,
+    };
+    desk.directory.create_api_key(key.clone(), desk.by()).await?;
+    let about = ApiKeyBody::from(key);
+    if desk.json {
+        print(&json(&FreshApiKeyBody {
+            about,
+            key: Some(fresh.text().to_owned()),
+        })?)?;
+    } else {
+        tell(&format!(
+            "API key \"{}\" ({}), {}. It is shown this once:",
+            about.name, about.id, about.role
+        ));
+        print(&format!("{}\n", fresh.text()))?;
+    }
+    Ok(Answer::Yes)
+}

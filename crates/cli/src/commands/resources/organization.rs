@@ -1,0 +1,241 @@
+//! `narthex organization …`
+
+use narthex_directory::{
+    Edit, ExternalId, MembershipRule, NewOrganization, OrganizationDetails, OrganizationEdit, OrganizationFilter,
+    OrganizationId, OrganizationName, OrganizationStatus, OrganizationTags, Realm, Scope, TagList,
+};
+use narthex_gateway::NewIds;
+use narthex_gateway::admin::{List, MemberBody, OrganizationBody};
+use narthex_mapping::profile;
+
+use super::table::Table;
+use super::{Answer, Desk, gather, misused, origin};
+use crate::args::{Common, ListPage, OrganizationCommand, OrganizationFields};
+use crate::commands::screen::moment;
+
+/// Runs it.
+pub(super) async fn run(command: OrganizationCommand) -> anyhow::Result<Answer> {
+    match command {
+        OrganizationCommand::List { realm, page, common } => list(realm, page, &common).await,
+        OrganizationCommand::Show { organization, common } => {
+            let desk = Desk::open(&common)?;
+            let found = desk.organization(&organization).await?;
+            show(&desk, &found.into())
+        }
+        OrganizationCommand::Create {
+            name,
+            realm,
+            fields,
+            common,
+        } => create(name, realm, fields, &common).await,
+        OrganizationCommand::Update {
+            organization,
+            status,
+            fields,
+            common,
+        } => update(&organization, status.as_deref(), fields, &common).await,
+        OrganizationCommand::Members {
+            organization,
+            page,
+            common,
+        } => members(&organization, page, &common).await,
+    }
+}
+
+async fn list(realm: Option<String>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
+    let desk = Desk::open(common)?;
+    let filter = OrganizationFilter {
+        realm: realm.map(Realm::new).transpose()?,
+        ..OrganizationFilter::default()
+    };
+    let found = gather(page, |page| desk.directory.organizations(filter.clone(), page)).await?;
+    desk.list(&List::of(found, OrganizationBody::from), |organizations| {
+        Table::new(
+            ["NAME", "LABEL", "REALM", "STATUS", "MADE BY", "ID"],
+            "There are no organizations.",
+        )
+        .rows(organizations, |organization| {
+            let origin = word(&organization.origin);
+            [
+                organization.name.clone(),
+                organization.label.clone(),
+                organization.realm.clone(),
+                word(&organization.status),
+                origin,
+                organization.id.clone(),
+            ]
+        })
+    })
+}
+
+fn show(desk: &Desk, organization: &OrganizationBody) -> anyhow::Result<Answer> {
+    desk.answer(organization, || {
+        let list = |tags: &[String]| {
+            let list = TagList::from_entries(tags)
+                .map(|list| list.to_string())
+                .unwrap_or_default();
+            Some(list).filter(|list| !list.is_empty()).or(Some("-".to_owned()))
+        };
+        let facts = [
+            ("name", Some(organization.name.clone())),
+            ("id", Some(organization.id.clone())),
+            ("label", Some(organization.label.clone())),
+            ("realm", Some(organization.realm.clone())),
+            ("external id", organization.external_id.clone()),
+            ("status", Some(word(&organization.status))),
+            ("membership", Some(word(&organization.membership))),
+            ("made by", Some(word(&organization.origin))),
+            ("admin groups", list(&organization.external_admin_groups)),
+            ("member groups", list(&organization.external_member_groups)),
+            ("executor groups", list(&organization.external_executor_groups)),
+            ("contact", organization.contact_name.clone()),
+            ("contact e-mail", organization.contact_email.clone()),
+            ("website", organization.website.clone()),
+            ("time zone", organization.timezone.clone()),
+            ("made", Some(moment(organization.created_at.0))),
+            ("changed", Some(moment(organization.updated_at.0))),
+        ];
+        Table::facts(facts).to_string()
+    })
+}
+
+async fn create(
+    name: String,
+    realm: Option<String>,
+    fields: OrganizationFields,
+    common: &Common,
+) -> anyhow::Result<Answer> {
+    let name = OrganizationName::new(name)?;
+    let fields = Fields::read(fields)?;
+    let desk = Desk::open(common)?;
+    let new = NewOrganization {
+        id: OrganizationId::new(desk.now_ms(), &mut NewIds::new()?),
+        label: fields.label.unwrap_or_else(|| name.to_string()),
+        name,
+        realm: desk.realm(realm)?,
+        external_id: fields.external_id,
+        details: OrganizationDetails::default(),
+        tags: OrganizationTags {
+            admin: fields.admin.unwrap_or_default(),
+            member: fields.member.unwrap_or_default(),
+            executor: fields.executor.unwrap_or_default(),
+        },
+        membership: fields.membership.unwrap_or(MembershipRule::Mixed),
+        status: OrganizationStatus::Active,
+    };
+    let made = desk.directory.create_organization(new, desk.by()).await?;
+    show(&desk, &made.into())
+}
+
+async fn update(
+    organization: &str,
+    status: Option<&str>,
+    fields: OrganizationFields,
+    common: &Common,
+) -> anyhow::Result<Answer> {
+    let fields = Fields::read(fields)?;
+    let status: Option<OrganizationStatus> = status.map(str::parse).transpose()?;
+    let desk = Desk::open(common)?;
+    let found = desk.organization(organization).await?;
+    let lists = [&fields.admin, &fields.member, &fields.executor];
+    // The lists are written together: the two that stay must still be what they were.
+    let read_at = lists.iter().any(|list| list.is_some()).then_some(found.version);
+    let tags = read_at.map(|_| OrganizationTags {
+        admin: fields.admin.unwrap_or(found.tags.admin),
+        member: fields.member.unwrap_or(found.tags.member),
+        executor: fields.executor.unwrap_or(found.tags.executor),
+    });
+    let edit = OrganizationEdit {
+        label: fields.label,
+        external_id: fields.external_id.map_or(Edit::Keep, Edit::Set),
+        tags,
+        membership: fields.membership,
+        status,
+        ..OrganizationEdit::default()
+    };
+    if edit == OrganizationEdit::default() {
+        return Err(misused(
+            "nothing to change is given; `narthex organization update --help` lists what can be",
+        ));
+    }
+    let updated = desk
+        .directory
+        .update_organization(found.id, read_at, edit, desk.by())
+        .await?;
+    show(&desk, &updated.into())
+}
+
+async fn members(organization: &str, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
+    let desk = Desk::open(common)?;
+    let organization = desk.organization(organization).await?;
+    list_members(
+        &desk,
+        Scope::Organization(organization.id),
+        organization.name.as_str(),
+        page,
+    )
+    .await
+}
+
+/// Who belongs to an organization or a team, with the role and where it comes from.
+pub(super) async fn list_members(desk: &Desk, scope: Scope, name: &str, page: ListPage) -> anyhow::Result<Answer> {
+    let now_ms = desk.now_ms();
+    let found = gather(page, |page| desk.directory.members(scope, now_ms, page)).await?;
+    let origins: Vec<String> = found
+        .items
+        .iter()
+        .map(|member| member.grants.iter().map(origin).collect::<Vec<_>>().join("; "))
+        .collect();
+    desk.list(&List::of(found, |member| MemberBody::new(member, name)), |members| {
+        let mut table = Table::new(["USERNAME", "ROLE", "FROM", "USER ID"], "Nobody belongs to it.");
+        for (member, from) in members.iter().zip(origins) {
+            table.row([
+                member.user.username.clone(),
+                member.role.to_owned(),
+                from,
+                member.user_id.clone(),
+            ]);
+        }
+        table
+    })
+}
+
+/// What is said about an organization, read.
+struct Fields {
+    label: Option<String>,
+    external_id: Option<ExternalId>,
+    admin: Option<TagList>,
+    member: Option<TagList>,
+    executor: Option<TagList>,
+    membership: Option<MembershipRule>,
+}
+
+impl Fields {
+    fn read(fields: OrganizationFields) -> anyhow::Result<Self> {
+        let list = |option: &str, text: Option<String>| {
+            let read = text.as_deref().map(TagList::parse).transpose();
+            read.map_err(|error| misused(format!("`{option}`: {error}")))
+        };
+        let label = fields.label.map(|text| profile::text(&text)).transpose();
+        let label = label.map_err(|error| misused(format!("`--label`: {error}")))?;
+        if label == Some(None) {
+            return Err(misused("`--label` is empty"));
+        }
+        Ok(Self {
+            label: label.flatten(),
+            external_id: fields.external_id.map(ExternalId::new).transpose()?,
+            admin: list("--admin-groups", fields.admin_groups)?,
+            member: list("--member-groups", fields.member_groups)?,
+            executor: list("--executor-groups", fields.executor_groups)?,
+            membership: fields.membership.as_deref().map(str::parse).transpose()?,
+        })
+    }
+}
+
+/// A word of the API as text.
+pub(super) fn word(word: &impl serde::Serialize) -> String {
+    match serde_json::to_value(word) {
+        Ok(serde_json::Value::String(text)) => text,
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,177 @@
+//! `narthex user …`
+
+use narthex_directory::{
+    ExternalId, NewUser, Profile, Realm, Standing, UserEdit, UserEntry, UserFilter, UserId, UserStatus, Username,
+};
+use narthex_gateway::NewIds;
+use narthex_gateway::admin::{GrantBody, List, UserBody};
+use narthex_mapping::profile;
+use serde::Serialize;
+
+use super::organization::word;
+use super::table::Table;
+use super::{Answer, Desk, gather, misused, origin};
+use crate::args::{Common, ListPage, UserCommand};
+use crate::commands::screen::moment;
+
+/// Runs it.
+pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
+    match command {
+        UserCommand::List {
+            realm,
+            external_id,
+            username,
+            email,
+            page,
+            common,
+        } => {
+            let realm = realm.map(Realm::new).transpose()?;
+            list(
+                UserFilter {
+                    realm,
+                    external_id,
+                    username,
+                    email,
+                    q: None,
+                },
+                page,
+                &common,
+            )
+            .await
+        }
+        UserCommand::Show { user, common } => {
+            let desk = Desk::open(&common)?;
+            let id = desk.user(&user).await?.user.id;
+            show(&desk, id).await
+        }
+        UserCommand::Create {
+            external_id,
+            realm,
+            username,
+            email,
+            name,
+            common,
+        } => {
+            let username = username.unwrap_or_else(|| external_id.clone());
+            let text = |option: &str, text: Option<String>| -> anyhow::Result<Option<String>> {
+                let kept = text.map(|text| profile::text(&text)).transpose();
+                Ok(kept.map_err(|error| misused(format!("`{option}`: {error}")))?.flatten())
+            };
+            let desk = Desk::open(&common)?;
+            let new = NewUser {
+                id: UserId::new(desk.now_ms(), &mut NewIds::new()?),
+                realm: desk.realm(realm)?,
+                external_id: ExternalId::new(external_id)?,
+                username: Username::new(username)?,
+                profile: Profile {
+                    email: text("--email", email)?,
+                    name: text("--name", name)?,
+                    ..Profile::default()
+                },
+            };
+            let user = desk.directory.create_user(new, desk.by()).await?;
+            show(&desk, user.id).await
+        }
+        UserCommand::Disable { user, common } => set_status(&user, UserStatus::Disabled, &common).await,
+        UserCommand::Enable { user, common } => set_status(&user, UserStatus::Active, &common).await,
+        UserCommand::RevokeTokens { user, common } => {
+            let desk = Desk::open(&common)?;
+            let id = desk.user(&user).await?.user.id;
+            desk.directory.revoke_tokens(id, desk.by()).await?;
+            show(&desk, id).await
+        }
+    }
+}
+
+async fn list(filter: UserFilter, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
+    let desk = Desk::open(common)?;
+    let found = gather(page, |page| desk.directory.users(filter.clone(), page)).await?;
+    desk.list(&List::of(found, UserBody::from), |users| {
+        let headings = [
+            "USERNAME",
+            "EXTERNAL ID",
+            "REALM",
+            "PLATFORM",
+            "STATUS",
+            "LAST SEEN",
+            "ID",
+        ];
+        Table::new(headings, "There are no such users.").rows(users, |user| {
+            [
+                user.username.clone(),
+                user.external_id.clone(),
+                user.realm.clone(),
+                word(&user.platform_role),
+                word(&user.status),
+                user.last_seen_at.map_or("never".to_owned(), |at| moment(at.0)),
+                user.id.clone(),
+            ]
+        })
+    })
+}
+
+async fn set_status(user: &str, status: UserStatus, common: &Common) -> anyhow::Result<Answer> {
+    let desk = Desk::open(common)?;
+    let id = desk.user(user).await?.user.id;
+    let edit = UserEdit {
+        status: Some(status),
+        ..UserEdit::default()
+    };
+    desk.directory.update_user(id, None, edit, desk.by()).await?;
+    show(&desk, id).await
+}
+
+/// A user, with what is held now.
+#[derive(Serialize)]
+struct UserShown {
+    #[serde(flatten)]
+    user: UserBody,
+    grants: Vec<GrantBody>,
+}
+
+async fn show(desk: &Desk, id: UserId) -> anyhow::Result<Answer> {
+    let UserEntry { user, platform_role } = desk.user(&id.to_string()).await?;
+    let mut held = desk
+        .directory
+        .standing(id)
+        .await?
+        .map(|Standing { grants, .. }| grants)
+        .unwrap_or_default();
+    let now_ms = desk.now_ms();
+    held.retain(|grant| grant.held_at(now_ms));
+    let mut roles = Table::new(["ROLE", "ON", "FROM"], "No roles.");
+    let mut grants = Vec::new();
+    for grant in held {
+        let name = desk.scope_name(grant.scope()).await?;
+        let on = name.as_ref().map_or(grant.scope().kind().to_owned(), |name| {
+            format!("{} {name}", grant.scope().kind())
+        });
+        roles.row([grant.role.role_str().to_owned(), on, origin(&grant)]);
+        grants.push(GrantBody::new(grant, name));
+    }
+    let shown = UserShown {
+        user: UserBody::from(UserEntry { user, platform_role }),
+        grants,
+    };
+    desk.answer(&shown, || format!("{}\n{roles}", facts(&shown.user)))
+}
+
+fn facts(user: &UserBody) -> Table {
+    Table::facts([
+        ("username", Some(user.username.clone())),
+        ("id", Some(user.id.clone())),
+        ("external id", Some(user.external_id.clone())),
+        ("realm", Some(user.realm.clone())),
+        ("status", Some(word(&user.status))),
+        ("platform role", Some(word(&user.platform_role))),
+        ("name", user.name.clone()),
+        ("e-mail", user.email.clone()),
+        ("country", user.country.clone()),
+        ("time zone", user.timezone.clone()),
+        ("locale", user.locale.clone()),
+        ("language", user.language.clone()),
+        ("last seen", user.last_seen_at.map(|at| moment(at.0))),
+        ("tokens refused before", user.tokens_not_before.map(|at| moment(at.0))),
+        ("made", Some(moment(user.created_at.0))),
+    ])
+}

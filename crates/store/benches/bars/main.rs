@@ -1,0 +1,47 @@
+//! The store's bars (product section 12), each as a ratio measured in one run:
+//!
+//! * P4: first use (user, two memberships, audit, durable) with 32 clients, against a raw grouped insert of the
+//!   same rows.
+//! * P6: sync of a changed tag with 100,000 organizations against 10.
+//! * P10, P9: opening a database with many users, and the memory it takes.
+//!
+//! `cargo bench -p narthex-store -- [p4|p6|p10]`
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a program for developers"
+)]
+
+mod p10;
+mod p4;
+mod p6;
+
+fn main() {
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    let runs = |name: &str| wanted.is_empty() || wanted.iter().any(|wanted| wanted == name);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    if runs("p4") {
+        runtime.block_on(p4::run());
+    }
+    if runs("p6") {
+        runtime.block_on(p6::run());
+    }
+    if runs("p10") {
+        runtime.block_on(p10::run());
+    }
+}
+
+/// The median.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}

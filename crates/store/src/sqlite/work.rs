@@ -1,0 +1,91 @@
+//! Pieces of work: reading the records that a command is about, inside its transaction.
+
+use narthex_directory::{
+    Change, Organization, OrganizationId, Scope, Stamp, StoreError, Stripe, SyncPlan, Team, Touches, User, UserId,
+};
+
+use super::change::{self, Written};
+use super::error::Outcome;
+use super::list::{self, Key};
+use super::writer::Tx;
+
+pub(super) fn missing(what: &'static str) -> StoreError {
+    StoreError::NotFound { what }
+}
+
+pub(super) fn user_in(tx: &Tx<'_>, id: UserId) -> Outcome<User> {
+    Ok(list::user(tx, &id.to_string())?.ok_or(missing("user"))?.user)
+}
+
+pub(super) fn organization_in(tx: &Tx<'_>, id: OrganizationId) -> Outcome<Organization> {
+    Ok(list::organization(tx, Key::Id, &id.to_string())?.ok_or(missing("organization"))?)
+}
+
+/// The organization that a scope is, or lies in.
+pub(super) fn home(tx: &Tx<'_>, scope: Scope) -> Outcome<Option<Organization>> {
+    let organization = match scope {
+        Scope::Platform => None,
+        Scope::Organization(id) => Some(id),
+        Scope::Team(id) => list::team(tx, &id.to_string())?.ok_or(missing("team"))?.organization,
+    };
+    organization.map(|id| organization_in(tx, id)).transpose()
+}
+
+/// The record after the one change of it, or as it was.
+pub(super) fn after<T: Clone>(before: &T, changes: &[Change], of: impl Fn(&Change) -> Option<&T>) -> T {
+    changes.iter().find_map(of).unwrap_or(before).clone()
+}
+
+pub(super) fn updated_user(change: &Change) -> Option<&User> {
+    if let Change::UpdateUser { after, .. } = change {
+        Some(after)
+    } else {
+        None
+    }
+}
+
+pub(super) fn updated_organization(change: &Change) -> Option<&Organization> {
+    if let Change::UpdateOrganization { after, .. } = change {
+        Some(after)
+    } else {
+        None
+    }
+}
+
+pub(super) fn updated_team(change: &Change) -> Option<&Team> {
+    if let Change::UpdateTeam { after, .. } = change {
+        Some(after)
+    } else {
+        None
+    }
+}
+
+/// Makes the changes of a plan, if what it expects still holds.
+pub(super) fn apply(tx: &mut Tx<'_>, plan: &SyncPlan, written: &Written, touches: &Touches) -> Outcome<Stamp> {
+    let touch = &plan.touch;
+    let policy = change::counter(tx, 0)?;
+    // A plan that creates its user finds out by the unique index whether that is still right.
+    let known = plan.expects.user_version.is_none() || change::version_of(tx, touch.user)? == plan.expects.user_version;
+    let newest = touches.newest_issued_at_ms(touch.user, &touch.issuer);
+    let holds = known
+        && plan.expects.policy.is_none_or(|expected| expected == policy)
+        // An unchanged, newer token of this user may have been used since the snapshot.
+        && touch.issued_at_ms.is_none_or(|issued| newest.is_none_or(|newest| newest <= issued));
+    if !holds {
+        return Err(StoreError::Conflict.into());
+    }
+    change::write(tx, &plan.changes, written).map_err(|fault| match StoreError::from(fault) {
+        StoreError::AlreadyExists { .. } | StoreError::NotFound { .. } => StoreError::Conflict,
+        error => error,
+    })?;
+    if plan.expects.user_version.is_some() {
+        change::see(tx, touch)?;
+    }
+    change::note(tx, touch)?;
+    let stripe = Stripe::of(touch.user);
+    Ok(Stamp {
+        policy,
+        stripe,
+        user: change::counter(tx, i64::from(stripe.number()) + 1)?,
+    })
+}
