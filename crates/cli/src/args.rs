@@ -11,7 +11,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use directory::{
-    Common, GrantCommand, GrantScope, KeyCommand, ListPage, OrganizationCommand, OrganizationFields, TeamCommand, UserCommand,
+    Common, GrantCommand, GrantScope, KeyCommand, ListPage, OrganizationCommand, OrganizationFields, TeamCommand,
+    UserCommand,
 };
 pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
 
@@ -108,6 +109,7 @@ pub(crate) struct ServeArgs {
 
 /// `narthex explain`
 #[derive(Debug, Args)]
+#[command(after_help = EXPLAIN_EXAMPLES)]
 pub(crate) struct ExplainArgs {
     /// The token, or `-` to read it from standard input.
     pub(crate) token: String,
@@ -175,12 +177,26 @@ pub(crate) enum ConfigCommand {
 
 /// `narthex doctor`
 #[derive(Debug, Args)]
+#[command(after_help = DOCTOR_EXAMPLES)]
 pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) config: ConfigPath,
     #[command(flatten)]
     pub(crate) output: Output,
 }
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  narthex explain eyJ… --request 'POST /v1/algo/acme/echo/1.0'
+  pbpaste | narthex explain - --config /etc/narthex/narthex.toml --json
+
+Works beside a running server, and before the first start. Nothing is written; the token's issuer is asked for its keys.";
+
+const DOCTOR_EXAMPLES: &str = "\
+Example:
+  narthex doctor --config /etc/narthex/narthex.toml
+
+Changes nothing, and works beside a running server. Exit codes: 0 nothing is wrong, 1 something is.";
 
 const EVAL_EXAMPLES: &str = "\
 Examples:

@@ -2,6 +2,8 @@
 
 mod completions;
 mod config;
+mod doctor;
+mod explain;
 mod input;
 mod resources;
 mod screen;
@@ -54,27 +56,27 @@ impl From<Answer> for ExitCode {
 pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
     match command {
         Command::Config(command) => config::run(command),
+        Command::Doctor(args) => in_runtime(doctor::run(args)),
+        Command::Explain(args) => in_runtime(explain::run(args)),
         Command::Token(command) => token::run(command),
         Command::Template(command) => template::run(command),
         Command::Completions { shell } => completions::run(shell),
-        Command::Serve(args) => in_runtime(serve::run(args)),
-        Command::Demo(args) => in_runtime(demo::run(args)),
+        Command::Serve(args) => in_runtime(async { serve::run(args).await.map(|()| Answer::Yes) }),
+        Command::Demo(args) => in_runtime(async { demo::run(args).await.map(|()| Answer::Yes) }),
         command @ (Command::Organization(_)
         | Command::User(_)
         | Command::Team(_)
         | Command::Grant(_)
         | Command::Key(_)) => resources::run(command),
-        _ => anyhow::bail!("this command is not wired yet"),
     }
 }
 
 /// Runs something that waits for sockets, on as many threads as there are cores.
-fn in_runtime(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<Answer> {
+fn in_runtime(work: impl Future<Output = anyhow::Result<Answer>>) -> anyhow::Result<Answer> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?
-        .block_on(work)?;
-    Ok(Answer::Yes)
+        .block_on(work)
 }
 
 /// Writes an answer to standard output. A reader that has seen enough (`| head`) is not an error.

@@ -240,6 +240,11 @@ impl Reading {
         self.problems.render(&self.name, &self.source, paint)
     }
 
+    /// How many things the operator should know although the file can be used.
+    pub(crate) fn warnings(&self) -> usize {
+        self.problems.warnings()
+    }
+
     /// Whether the configuration can be used.
     pub(crate) fn is_usable(&self) -> bool {
         self.config.is_some()

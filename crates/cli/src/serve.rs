@@ -101,7 +101,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
 }
 
 /// The configuration, or everything that is wrong with it.
-fn usable(reading: Reading) -> anyhow::Result<Config> {
+pub(crate) fn usable(reading: Reading) -> anyhow::Result<Config> {
     reading
         .into_config(Paint::of_stderr())
         .map_err(|report| anyhow::anyhow!("the configuration cannot be used\n\n{report}"))

@@ -65,7 +65,7 @@ pub use surroundings::{
     ExplainRequest, IssuerBody, KeyBody, KeyErrorBody, KeyHealthBody, KeySummary, RefreshRefusal, RefusedKeyBody,
     RequestToExplain, RouteBody, Surroundings,
 };
-pub use tags::{ListedTag, TagBody};
+pub use tags::{ListedTag, NearMissBody, TagBody};
 pub use teams::TeamBody;
 pub use time::Time;
 pub use users::{GrantBody, ScopeBody, TokenBody, UserBody};

@@ -167,7 +167,8 @@ async fn directory_part(
 ) -> Option<Arc<Principal>> {
     match rehearse(directory, desired, &issuer.policy, now_ms, &mut CountingIds(0)).await {
         Ok(Synced { principal, plan }) => {
-            told.changes = plan.changes.iter().map(ChangeRow::from).collect();
+            let places = rows::Places::of(&plan, &principal);
+            told.changes = plan.changes.iter().map(|change| ChangeRow::new(change, &places)).collect();
             told.notes = plan.notes.iter().map(ToString::to_string).collect();
             if plan.stale_token {
                 told.notes

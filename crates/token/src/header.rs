@@ -9,7 +9,10 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value};
 
 use crate::algorithm::Algorithm;
-use crate::json::{JsonFault, parse_object, walk_object};
+use crate::json::{JsonFault, Member, parse_object, walk_object};
+
+/// Values of `typ` that every issuer may use, in any case.
+const USUAL_TYPES: [&str; 2] = ["JWT", "at+jwt"];
 
 /// How many members the rules know.
 const KNOWN_MEMBERS: usize = 7;
@@ -25,10 +28,10 @@ pub(crate) enum TextMember {
 }
 
 impl TextMember {
-    fn of(value: Value) -> Self {
+    fn of(value: Member<'_>) -> Self {
         match value {
-            Value::String(text) => Self::Text(text),
-            _ => Self::NotText,
+            Member::Text(text) => Self::Text(text.into_owned()),
+            Member::Other(_) => Self::NotText,
         }
     }
 }
@@ -52,6 +55,7 @@ pub(crate) struct Facts {
     pub(crate) critical: bool,
     /// Whether `b64` is there and not `true`.
     pub(crate) unencoded: bool,
+    /// `typ`, if it is not one of the [`USUAL_TYPES`].
     pub(crate) typ: TextMember,
     pub(crate) kid: TextMember,
     pub(crate) x5t_s256: TextMember,
@@ -94,10 +98,12 @@ impl Header {
 
 impl Facts {
     /// Takes note of a member the rules look at, and says which it is.
-    fn take(&mut self, name: &str, value: Value) -> Option<usize> {
+    fn take(&mut self, name: &str, value: Member<'_>) -> Option<usize> {
         Some(match name {
             "alg" => {
-                self.algorithm = value.as_str().and_then(Algorithm::from_name);
+                if let Member::Text(name) = &value {
+                    self.algorithm = Algorithm::from_name(name);
+                }
                 0
             }
             "kid" => {
@@ -105,7 +111,9 @@ impl Facts {
                 1
             }
             "typ" => {
-                self.typ = TextMember::of(value);
+                if !is_usual_type(&value) {
+                    self.typ = TextMember::of(value);
+                }
                 2
             }
             "x5t" => {
@@ -121,11 +129,18 @@ impl Facts {
                 5
             }
             "b64" => {
-                self.unencoded = value != true;
+                self.unencoded = !matches!(value, Member::Other(Value::Bool(true)));
                 6
             }
             _ => return None,
         })
+    }
+}
+
+fn is_usual_type(value: &Member<'_>) -> bool {
+    match value {
+        Member::Text(text) => USUAL_TYPES.iter().any(|usual| usual.eq_ignore_ascii_case(text)),
+        Member::Other(_) => false,
     }
 }
 
@@ -157,7 +172,7 @@ mod tests {
             algorithm: Some(Algorithm::Rs256),
             critical: false,
             unencoded: false,
-            typ: TextMember::Text("JWT".to_owned()),
+            typ: TextMember::Absent,
             kid: TextMember::NotText,
             x5t_s256: TextMember::NotText,
             x5t: TextMember::Text("a".to_owned()),

@@ -44,7 +44,7 @@ pub(crate) fn parse_object(
     let fault = Cell::new(None);
     let level = Level {
         depth_left: depth_max,
-        members_expected,
+        expected: Expected::Members(members_expected),
         fault: &fault,
     };
     match parse_all(bytes, level, &fault)? {
@@ -58,12 +58,12 @@ pub(crate) fn parse_object(
 pub(crate) fn walk_object(
     bytes: &[u8],
     depth_max: usize,
-    take: impl FnMut(&str, Value) -> Result<(), JsonFault>,
+    take: impl FnMut(&str, Member<'_>) -> Result<(), JsonFault>,
 ) -> Result<(), JsonFault> {
     let fault = Cell::new(None);
     let level = Level {
         depth_left: depth_max,
-        members_expected: 0,
+        expected: Expected::Nothing,
         fault: &fault,
     };
     parse_all(bytes, Walk { level, take }, &fault)
@@ -97,7 +97,7 @@ struct Walk<'f, T> {
     take: T,
 }
 
-impl<'de, T: FnMut(&str, Value) -> Result<(), JsonFault>> DeserializeSeed<'de> for Walk<'_, T> {
+impl<'de, T: FnMut(&str, Member<'_>) -> Result<(), JsonFault>> DeserializeSeed<'de> for Walk<'_, T> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -105,7 +105,7 @@ impl<'de, T: FnMut(&str, Value) -> Result<(), JsonFault>> DeserializeSeed<'de> f
     }
 }
 
-impl<'de, T: FnMut(&str, Value) -> Result<(), JsonFault>> Visitor<'de> for Walk<'_, T> {
+impl<'de, T: FnMut(&str, Member<'_>) -> Result<(), JsonFault>> Visitor<'de> for Walk<'_, T> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -115,7 +115,7 @@ impl<'de, T: FnMut(&str, Value) -> Result<(), JsonFault>> Visitor<'de> for Walk<
     fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
         let below = self.level.below()?;
         while let Some(Name(name)) = members.next_key()? {
-            let value = members.next_value_seed(below)?;
+            let value = members.next_value_seed(Loose(below))?;
             (self.take)(&name, value).map_err(|fault| self.level.refuse(fault))?;
         }
         Ok(())
@@ -126,11 +126,90 @@ impl<'de, T: FnMut(&str, Value) -> Result<(), JsonFault>> Visitor<'de> for Walk<
 #[derive(Deserialize)]
 struct Name<'n>(#[serde(borrow)] Cow<'n, str>);
 
+/// The value of a member: text is borrowed unless it is written with escapes.
+#[derive(Debug)]
+pub(crate) enum Member<'v> {
+    Text(Cow<'v, str>),
+    Other(Value),
+}
+
+/// A [`Level`] that leaves text where it is.
+struct Loose<'f>(Level<'f>);
+
+impl<'de> DeserializeSeed<'de> for Loose<'_> {
+    type Value = Member<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Member<'de>, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Loose<'_> {
+    type Value = Member<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Member<'de>, E> {
+        Ok(Member::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Member<'de>, E> {
+        Ok(Member::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Member<'de>, E> {
+        self.0.visit_bool(value).map(Member::Other)
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Member<'de>, E> {
+        self.0.visit_i64(value).map(Member::Other)
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Member<'de>, E> {
+        self.0.visit_u64(value).map(Member::Other)
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Member<'de>, E> {
+        self.0.visit_f64(value).map(Member::Other)
+    }
+
+    fn visit_unit<E: serde::de::Error>(self) -> Result<Member<'de>, E> {
+        self.0.visit_unit().map(Member::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Member<'de>, A::Error> {
+        self.0.visit_seq(items).map(Member::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<Member<'de>, A::Error> {
+        self.0.visit_map(members).map(Member::Other)
+    }
+}
+
+/// What a value may make room for, before it knows.
+///
+/// SECURITY: only the outermost object and the arrays right in it get room in advance, or a few thousand tiny arrays would
+/// ask for megabytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    /// The outermost object, of about so many members.
+    Members(usize),
+    /// A member of it; a list of groups, perhaps.
+    Items,
+    /// Anything deeper.
+    Nothing,
+}
+
+/// About so many groups a person is in; as many items fit into one kibibyte.
+const ITEMS_EXPECTED: usize = 12;
+
 /// A value at some depth: how many levels may still open below, and where to say what went wrong.
 #[derive(Clone, Copy)]
 struct Level<'f> {
     depth_left: usize,
-    members_expected: usize,
+    expected: Expected,
     fault: &'f Cell<Option<JsonFault>>,
 }
 
@@ -142,11 +221,17 @@ impl Level<'_> {
 
     fn below<E: serde::de::Error>(self) -> Result<Self, E> {
         match self.depth_left.checked_sub(1) {
-            Some(depth_left) => Ok(Self {
-                depth_left,
-                members_expected: 0,
-                ..self
-            }),
+            Some(depth_left) => {
+                let expected = match self.expected {
+                    Expected::Members(_) => Expected::Items,
+                    Expected::Items | Expected::Nothing => Expected::Nothing,
+                };
+                Ok(Self {
+                    depth_left,
+                    expected,
+                    ..self
+                })
+            }
             None => Err(self.refuse(JsonFault::TooDeep)),
         }
     }
@@ -201,6 +286,9 @@ impl<'de> Visitor<'de> for Level<'_> {
         let below = self.below()?;
         let mut array = Vec::new();
         while let Some(item) = items.next_element_seed(below)? {
+            if array.is_empty() && self.expected == Expected::Items {
+                array.reserve_exact(ITEMS_EXPECTED);
+            }
             array.push(item);
         }
         Ok(Value::Array(array))
@@ -208,7 +296,10 @@ impl<'de> Visitor<'de> for Level<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let below = self.below()?;
-        let mut object = Map::with_capacity(self.members_expected);
+        let mut object = match self.expected {
+            Expected::Members(count) => Map::with_capacity(count),
+            Expected::Items | Expected::Nothing => Map::new(),
+        };
         while let Some(name) = members.next_key::<String>()? {
             let value = members.next_value_seed(below)?;
             match object.entry(name) {

@@ -120,14 +120,12 @@ fn bad_header(member: &'static str, problem: &str) -> VerifyError {
     }
 }
 
+/// Beside the usual types, those the issuer lists.
 fn is_accepted_type(found: &str, issuer: Option<&TrustedIssuer>) -> bool {
     let configured = issuer
         .map(|issuer| issuer.policy.token_types.as_slice())
         .unwrap_or_default();
-    ["JWT", "at+jwt"]
-        .into_iter()
-        .chain(configured.iter().map(String::as_str))
-        .any(|accepted| accepted.eq_ignore_ascii_case(found))
+    configured.iter().any(|accepted| accepted.eq_ignore_ascii_case(found))
 }
 
 /// The `iss` claim, which must be text if it is there.

@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use narthex_directory::{
-    Actor, Answer as StoreAnswer, By, Cursor, Directory, Grant, GrantSource, Listing, Organization, PAGE_LIMIT_MAX, Page,
-    Realm, Scope, Team, TeamId, UserEntry, UserId,
+    Actor, Answer as StoreAnswer, By, Cursor, Directory, Grant, GrantSource, Listing, Organization, PAGE_LIMIT_MAX,
+    Page, Realm, Scope, Team, TeamId, UserEntry, UserId,
 };
 use narthex_gateway::Clock;
 use narthex_gateway::admin::List;
@@ -63,7 +63,12 @@ impl Desk {
         realms.sort();
         realms.dedup();
         let directory = serve::open(&config.store)?;
-        Ok(Self { directory, realms, clock: Clock::system(), json: common.output.json })
+        Ok(Self {
+            directory,
+            realms,
+            clock: Clock::system(),
+            json: common.output.json,
+        })
     }
 
     fn now_ms(&self) -> i64 {
@@ -72,7 +77,10 @@ impl Desk {
 
     /// Somebody at the command line, now.
     fn by(&self) -> By {
-        By { actor: Actor::CommandLine, at_ms: self.now_ms() }
+        By {
+            actor: Actor::CommandLine,
+            at_ms: self.now_ms(),
+        }
     }
 
     /// The realm that was named, or the only one there is.
@@ -80,10 +88,15 @@ impl Desk {
         match (named, self.realms.as_slice()) {
             (Some(named), _) => Ok(Realm::new(named)?),
             (None, [only]) => Ok(only.clone()),
-            (None, []) => Err(misused("the configuration has no issuer and so no realm yet; name one with `--realm`")),
+            (None, []) => Err(misused(
+                "the configuration has no issuer and so no realm yet; name one with `--realm`",
+            )),
             (None, several) => {
                 let names: Vec<&str> = several.iter().map(Realm::as_str).collect();
-                Err(misused(format!("name the realm with `--realm`; there are {}", names.join(", "))))
+                Err(misused(format!(
+                    "name the realm with `--realm`; there are {}",
+                    names.join(", ")
+                )))
             }
         }
     }
@@ -104,7 +117,9 @@ impl Desk {
             Ok(id) => self.directory.user(id).await?,
             Err(_) => None,
         };
-        found.with_context(|| format!("there is no user with the id `{text}`; find it with `narthex user list --username …`"))
+        found.with_context(|| {
+            format!("there is no user with the id `{text}`; find it with `narthex user list --username …`")
+        })
     }
 
     /// The team with this id.
@@ -113,14 +128,20 @@ impl Desk {
             Ok(id) => self.directory.team(id).await?,
             Err(_) => None,
         };
-        found.with_context(|| format!("there is no team with the id `{text}`; `narthex team list ORGANIZATION` shows them"))
+        found.with_context(|| {
+            format!("there is no team with the id `{text}`; `narthex team list ORGANIZATION` shows them")
+        })
     }
 
     /// What a scope is called.
     async fn scope_name(&self, scope: Scope) -> anyhow::Result<Option<String>> {
         Ok(match scope {
             Scope::Platform => None,
-            Scope::Organization(id) => self.directory.organization(id).await?.map(|found| found.name.to_string()),
+            Scope::Organization(id) => self
+                .directory
+                .organization(id)
+                .await?
+                .map(|found| found.name.to_string()),
             Scope::Team(id) => self.directory.team(id).await?.map(|found| found.name),
         })
     }
@@ -138,11 +159,10 @@ impl Desk {
             print(&json(list)?)?;
             return Ok(Answer::Yes);
         }
-        let mut text = table(&list.items).to_string();
+        print(&table(&list.items).to_string())?;
         if let Some(cursor) = &list.next_cursor {
-            text.push_str(&format!("\nThere is more: add `--cursor {cursor}`.\n"));
+            print(&format!("\nThere is more: add `--cursor {cursor}`.\n"))?;
         }
-        print(&text)?;
         Ok(Answer::Yes)
     }
 }
@@ -159,7 +179,10 @@ where
     F: Future<Output = StoreAnswer<Listing<T>>>,
 {
     let most = usize::try_from(asked.limit)?;
-    let mut all = Listing { items: Vec::new(), next_cursor: asked.cursor.map(Cursor::new) };
+    let mut all = Listing {
+        items: Vec::new(),
+        next_cursor: asked.cursor.map(Cursor::new),
+    };
     loop {
         let limit = (most - all.items.len()).min(PAGE_LIMIT_MAX);
         let page = match all.next_cursor.take() {
@@ -178,7 +201,10 @@ where
 /// Where a grant comes from, in words.
 fn origin(grant: &Grant) -> String {
     match &grant.source {
-        GrantSource::Manual => grant.why.as_ref().map_or("by hand".to_owned(), |why| format!("by hand: {why}")),
+        GrantSource::Manual => grant
+            .why
+            .as_ref()
+            .map_or("by hand".to_owned(), |why| format!("by hand: {why}")),
         GrantSource::Claim { issuer } => format!("claim of {issuer}"),
         GrantSource::Tag { issuer, tag } => format!("tag \"{tag}\" of {issuer}"),
     }

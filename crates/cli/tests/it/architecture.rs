@@ -16,6 +16,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("directory", &[]),
     ("mapping", &["token", "template", "directory"]),
     ("decision", &["directory", "template"]),
+    ("mint", &["token", "template"]),
+    ("mint", &["token", "template"]),
     ("store", &["directory"]),
     ("gateway", &["token", "template", "directory", "mapping", "decision"]),
     ("testkit", &[]),
@@ -27,13 +29,14 @@ const ARROWS: &[(&str, &[&str])] = &[
             "directory",
             "mapping",
             "decision",
+            "mint",
             "store",
             "gateway",
         ],
     ),
 ];
 
-const PURE: &[&str] = &["token", "template", "directory", "mapping", "decision"];
+const PURE: &[&str] = &["token", "template", "directory", "mapping", "decision", "mint"];
 
 /// What does I/O, keeps time or makes randomness.
 const IMPURE: &[&str] = &[

@@ -1,8 +1,10 @@
 //! The lines of an explanation, as they are serialized.
 
+use std::collections::HashMap;
+
 use narthex_decision::{Decision, HeaderPatch, Match, Requirement};
 use narthex_directory::{
-    Change, Desired, DesiredTags, GrantSource, Membership, NearMiss, ScopedRole, SyncPlan, SyncPolicy,
+    Change, Desired, DesiredTags, GrantSource, Membership, NearMiss, Principal, ScopedRole, SyncPlan, SyncPolicy,
 };
 use narthex_mapping::{Gave, PreviewRow};
 use narthex_token::{KeyMatch, Outcome, Step};
@@ -203,10 +205,10 @@ pub struct FieldRow {
     pub to: String,
 }
 
-impl From<&Change> for ChangeRow {
-    fn from(change: &Change) -> Self {
+impl ChangeRow {
+    pub(super) fn new(change: &Change, places: &Places) -> Self {
         let shown = |value: &Value| match value {
-            Value::String(text) => text.clone(),
+            Value::String(text) => places.0.get(text).unwrap_or(text).clone(),
             other => other.to_string(),
         };
         let fields = change.diff().into_iter().map(|diff| FieldRow {
@@ -216,30 +218,55 @@ impl From<&Change> for ChangeRow {
         });
         Self {
             action: change.action(),
-            summary: summary(change),
+            summary: places.summary(change),
             fields: fields.collect(),
         }
     }
 }
 
-fn summary(change: &Change) -> String {
-    match change {
-        Change::CreateUser(user) => format!("create user `{}`", user.username),
-        Change::UpdateUser { after, .. } => format!("update user `{}`", after.username),
-        Change::CreateOrganization(organization) => format!("create organization `{}`", organization.name),
-        Change::UpdateOrganization { after, .. } => format!("update organization `{}`", after.name),
-        Change::CreateTeam(team) => format!("create team `{}`", team.name),
-        Change::UpdateTeam { after, .. } => format!("update team `{}`", after.name),
-        Change::OpenGrant(grant) => format!("grant {}, {}", role(grant.role), source(&grant.source)),
-        Change::CloseGrant(grant) => format!("close {}, {}", role(grant.role), source(&grant.source)),
-    }
-}
+/// The names of the organizations and teams that changes are about, by id: people know them by name.
+pub(super) struct Places(HashMap<String, String>);
 
-fn role(role: ScopedRole) -> String {
-    match role {
-        ScopedRole::Platform(role) => format!("platform role {role}"),
-        ScopedRole::Organization(organization, role) => format!("role {role} in organization {organization}"),
-        ScopedRole::Team(team, role) => format!("role {role} in team {team}"),
+impl Places {
+    /// What the plan makes or meets, and what the principal is in.
+    pub(super) fn of(plan: &SyncPlan, principal: &Principal) -> Self {
+        let made = plan.changes.iter().filter_map(|change| match change {
+            Change::CreateOrganization(made) => Some((made.id.to_string(), made.name.to_string())),
+            Change::CreateTeam(made) => Some((made.id.to_string(), made.name.clone())),
+            _ => None,
+        });
+        let met = plan.tag_matches.iter().map(|met| &met.organization);
+        let met = met.map(|organization| (organization.id.to_string(), organization.name.to_string()));
+        let organizations = principal.memberships().iter();
+        let organizations = organizations.map(|of| (of.organization.to_string(), of.name.to_string()));
+        let teams = principal.teams().iter().map(|of| (of.team.to_string(), of.name.clone()));
+        Self(made.chain(met).chain(organizations).chain(teams).collect())
+    }
+
+    fn name(&self, id: &impl ToString) -> String {
+        let id = id.to_string();
+        self.0.get(&id).map_or(id, |name| format!("`{name}`"))
+    }
+
+    fn summary(&self, change: &Change) -> String {
+        match change {
+            Change::CreateUser(user) => format!("create user `{}`", user.username),
+            Change::UpdateUser { after, .. } => format!("update user `{}`", after.username),
+            Change::CreateOrganization(organization) => format!("create organization `{}`", organization.name),
+            Change::UpdateOrganization { after, .. } => format!("update organization `{}`", after.name),
+            Change::CreateTeam(team) => format!("create team `{}`", team.name),
+            Change::UpdateTeam { after, .. } => format!("update team `{}`", after.name),
+            Change::OpenGrant(grant) => format!("grant {}, {}", self.role(grant.role), source(&grant.source)),
+            Change::CloseGrant(grant) => format!("close {}, {}", self.role(grant.role), source(&grant.source)),
+        }
+    }
+
+    fn role(&self, role: ScopedRole) -> String {
+        match role {
+            ScopedRole::Platform(role) => format!("platform role {role}"),
+            ScopedRole::Organization(organization, role) => format!("role {role} in organization {}", self.name(&organization)),
+            ScopedRole::Team(team, role) => format!("role {role} in team {}", self.name(&team)),
+        }
     }
 }
 

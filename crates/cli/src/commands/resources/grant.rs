@@ -14,7 +14,13 @@ use crate::commands::screen::moment;
 /// Runs it.
 pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
     match command {
-        GrantCommand::List { user, as_of, all, page, common } => {
+        GrantCommand::List {
+            user,
+            as_of,
+            all,
+            page,
+            common,
+        } => {
             let when = match (as_of, all) {
                 (Some(text), _) => Some(GrantsWhen::AsOf(moment_of(&text)?)),
                 (None, true) => Some(GrantsWhen::Ever),
@@ -22,19 +28,37 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
             };
             list(&user, when, page, &common).await
         }
-        GrantCommand::Create { user, scope, role, why, common } => {
+        GrantCommand::Create {
+            user,
+            scope,
+            role,
+            why,
+            common,
+        } => {
             let why = reason(why)?;
             let desk = Desk::open(&common)?;
             let role = ScopedRole::parse(scope_of(&desk, &scope).await?, &role)?;
             if role == ScopedRole::Platform(PlatformRole::User) {
-                return Err(misused("everybody is a `user`; take a platform role away with `narthex grant revoke`"));
+                return Err(misused(
+                    "everybody is a `user`; take a platform role away with `narthex grant revoke`",
+                ));
             }
             let user = desk.user(&user).await?.user.id;
-            let new = NewGrant { id: GrantId::new(desk.now_ms(), &mut NewIds::new()?), user, role, why };
+            let new = NewGrant {
+                id: GrantId::new(desk.now_ms(), &mut NewIds::new()?),
+                user,
+                role,
+                why,
+            };
             let grant = desk.directory.grant_role(new, desk.by()).await?;
             show(&desk, grant).await
         }
-        GrantCommand::Revoke { user, scope, why, common } => {
+        GrantCommand::Revoke {
+            user,
+            scope,
+            why,
+            common,
+        } => {
             let why = reason(why)?;
             let desk = Desk::open(&common)?;
             let scope = scope_of(&desk, &scope).await?;
@@ -51,10 +75,17 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
 async fn list(user: &str, when: Option<GrantsWhen>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
     let desk = Desk::open(common)?;
     let user = Some(desk.user(user).await?.user.id);
-    let filter = GrantFilter { user, scope: None, when: when.unwrap_or(GrantsWhen::AsOf(desk.now_ms())) };
+    let filter = GrantFilter {
+        user,
+        scope: None,
+        when: when.unwrap_or(GrantsWhen::AsOf(desk.now_ms())),
+    };
     let found = gather(page, |page| desk.directory.grants(filter, page)).await?;
     let mut table = Table::new(["ROLE", "ON", "FROM", "SINCE", "UNTIL", "TOKEN"], "No grants.");
-    let mut list = List { items: Vec::new(), next_cursor: found.next_cursor.map(|cursor| cursor.to_string()) };
+    let mut list = List {
+        items: Vec::new(),
+        next_cursor: found.next_cursor.map(|cursor| cursor.to_string()),
+    };
     for grant in found.items {
         let name = desk.scope_name(grant.scope()).await?;
         table.row(cells(&grant, name.as_deref()));
@@ -79,7 +110,12 @@ fn cells(grant: &Grant, name: Option<&str>) -> [String; 6] {
         origin(grant),
         moment(grant.granted_at_ms),
         until.map_or_else(|| "-".to_owned(), moment),
-        grant.token.jti.clone().or_else(|| grant.token.sha256_prefix.clone()).unwrap_or_else(|| "-".to_owned()),
+        grant
+            .token
+            .jti
+            .clone()
+            .or_else(|| grant.token.sha256_prefix.clone())
+            .unwrap_or_else(|| "-".to_owned()),
     ]
 }
 
@@ -93,7 +129,11 @@ async fn scope_of(desk: &Desk, scope: &GrantScope) -> anyhow::Result<Scope> {
 }
 
 fn moment_of(text: &str) -> anyhow::Result<i64> {
-    let refused = || misused(format!("`--as-of`: `{text}` is no time; write it as `2026-03-01T12:00:00Z`"));
+    let refused = || {
+        misused(format!(
+            "`--as-of`: `{text}` is no time; write it as `2026-03-01T12:00:00Z`"
+        ))
+    };
     Time::parse(text).map(|at| at.0).ok_or_else(refused)
 }
 

@@ -15,17 +15,25 @@ use crate::commands::{print, tell};
 pub(super) async fn run(command: KeyCommand) -> anyhow::Result<Answer> {
     match command {
         KeyCommand::List { page, common } => list(page, &common).await,
-        KeyCommand::Create { name, role, organization, common } => {
-            create(&name, &role, organization.as_deref(), &common).await
-        }
+        KeyCommand::Create {
+            name,
+            role,
+            organization,
+            common,
+        } => create(&name, &role, organization.as_deref(), &common).await,
         KeyCommand::Revoke { key, common } => {
             let desk = Desk::open(&common)?;
             let revoked = match key.parse::<ApiKeyId>() {
                 Ok(id) => desk.directory.revoke_api_key(id, desk.by()).await?,
                 Err(_) => false,
             };
-            anyhow::ensure!(revoked, "there is no API key with the id `{key}` that works; `narthex key list` shows them");
-            desk.answer(&serde_json::json!({ "id": key, "revoked": true }), || format!("API key {key} is revoked.\n"))
+            anyhow::ensure!(
+                revoked,
+                "there is no API key with the id `{key}` that works; `narthex key list` shows them"
+            );
+            desk.answer(&serde_json::json!({ "id": key, "revoked": true }), || {
+                format!("API key {key} is revoked.\n")
+            })
         }
     }
 }
@@ -36,11 +44,21 @@ async fn list(page: ListPage, common: &Common) -> anyhow::Result<Answer> {
     let now_ms = desk.now_ms();
     let states: Vec<String> = found.items.iter().map(|key| state(key, now_ms)).collect();
     desk.list(&List::of(found, ApiKeyBody::from), |keys| {
-        let mut table = Table::new(["NAME", "ROLE", "ORGANIZATION", "MADE", "STATE", "ID"], "There are no API keys.");
+        let mut table = Table::new(
+            ["NAME", "ROLE", "ORGANIZATION", "MADE", "STATE", "ID"],
+            "There are no API keys.",
+        );
         for (key, state) in keys.iter().zip(states) {
             let organization = key.organization_id.clone().unwrap_or_else(|| "-".to_owned());
             let made = moment(key.created_at.0);
-            table.row([key.name.clone(), key.role.to_owned(), organization, made, state, key.id.clone()]);
+            table.row([
+                key.name.clone(),
+                key.role.to_owned(),
+                organization,
+                made,
+                state,
+                key.id.clone(),
+            ]);
         }
         table
     })
@@ -64,7 +82,9 @@ async fn create(name: &str, role: &str, organization: Option<&str>, common: &Com
         ("viewer", None) => ScopedRole::Platform(PlatformRole::Viewer),
         (_, None) => ScopedRole::Platform(PlatformRole::Admin),
         ("viewer", Some(_)) => {
-            return Err(misused("a key for one organization has the role `admin` there; leave `--role` out"));
+            return Err(misused(
+                "a key for one organization has the role `admin` there; leave `--role` out",
+            ));
         }
         (_, Some(text)) => ScopedRole::Organization(desk.organization(text).await?.id, OrganizationRole::Admin),
     };
@@ -81,9 +101,15 @@ async fn create(name: &str, role: &str, organization: Option<&str>, common: &Com
     desk.directory.create_api_key(key.clone(), desk.by()).await?;
     let about = ApiKeyBody::from(key);
     if desk.json {
-        print(&json(&FreshApiKeyBody { about, key: Some(fresh.text().to_owned()) })?)?;
+        print(&json(&FreshApiKeyBody {
+            about,
+            key: Some(fresh.text().to_owned()),
+        })?)?;
     } else {
-        tell(&format!("API key \"{}\" ({}), {}. It is shown this once:", about.name, about.id, about.role));
+        tell(&format!(
+            "API key \"{}\" ({}), {}. It is shown this once:",
+            about.name, about.id, about.role
+        ));
         print(&format!("{}\n", fresh.text()))?;
     }
     Ok(Answer::Yes)

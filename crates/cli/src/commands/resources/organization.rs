@@ -20,42 +20,60 @@ pub(super) async fn run(command: OrganizationCommand) -> anyhow::Result<Answer> 
         OrganizationCommand::Show { organization, common } => {
             let desk = Desk::open(&common)?;
             let found = desk.organization(&organization).await?;
-            show(&desk, found.into())
+            show(&desk, &found.into())
         }
-        OrganizationCommand::Create { name, realm, fields, common } => create(name, realm, fields, &common).await,
-        OrganizationCommand::Update { organization, status, fields, common } => {
-            update(&organization, status.as_deref(), fields, &common).await
-        }
-        OrganizationCommand::Members { organization, page, common } => members(&organization, page, &common).await,
+        OrganizationCommand::Create {
+            name,
+            realm,
+            fields,
+            common,
+        } => create(name, realm, fields, &common).await,
+        OrganizationCommand::Update {
+            organization,
+            status,
+            fields,
+            common,
+        } => update(&organization, status.as_deref(), fields, &common).await,
+        OrganizationCommand::Members {
+            organization,
+            page,
+            common,
+        } => members(&organization, page, &common).await,
     }
 }
 
 async fn list(realm: Option<String>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
     let desk = Desk::open(common)?;
-    let filter = OrganizationFilter { realm: realm.map(Realm::new).transpose()?, ..OrganizationFilter::default() };
+    let filter = OrganizationFilter {
+        realm: realm.map(Realm::new).transpose()?,
+        ..OrganizationFilter::default()
+    };
     let found = gather(page, |page| desk.directory.organizations(filter.clone(), page)).await?;
     desk.list(&List::of(found, OrganizationBody::from), |organizations| {
-        Table::new(["NAME", "LABEL", "REALM", "STATUS", "MADE BY", "ID"], "There are no organizations.").rows(
-            organizations,
-            |organization| {
-                let origin = word(&organization.origin);
-                [
-                    organization.name.clone(),
-                    organization.label.clone(),
-                    organization.realm.clone(),
-                    word(&organization.status),
-                    origin,
-                    organization.id.clone(),
-                ]
-            },
+        Table::new(
+            ["NAME", "LABEL", "REALM", "STATUS", "MADE BY", "ID"],
+            "There are no organizations.",
         )
+        .rows(organizations, |organization| {
+            let origin = word(&organization.origin);
+            [
+                organization.name.clone(),
+                organization.label.clone(),
+                organization.realm.clone(),
+                word(&organization.status),
+                origin,
+                organization.id.clone(),
+            ]
+        })
     })
 }
 
-fn show(desk: &Desk, organization: OrganizationBody) -> anyhow::Result<Answer> {
-    desk.answer(&organization, || {
+fn show(desk: &Desk, organization: &OrganizationBody) -> anyhow::Result<Answer> {
+    desk.answer(organization, || {
         let list = |tags: &[String]| {
-            let list = TagList::from_entries(tags).map(|list| list.to_string()).unwrap_or_default();
+            let list = TagList::from_entries(tags)
+                .map(|list| list.to_string())
+                .unwrap_or_default();
             Some(list).filter(|list| !list.is_empty()).or(Some("-".to_owned()))
         };
         let facts = [
@@ -106,7 +124,7 @@ async fn create(
         status: OrganizationStatus::Active,
     };
     let made = desk.directory.create_organization(new, desk.by()).await?;
-    show(&desk, made.into())
+    show(&desk, &made.into())
 }
 
 async fn update(
@@ -136,16 +154,27 @@ async fn update(
         ..OrganizationEdit::default()
     };
     if edit == OrganizationEdit::default() {
-        return Err(misused("nothing to change is given; `narthex organization update --help` lists what can be"));
+        return Err(misused(
+            "nothing to change is given; `narthex organization update --help` lists what can be",
+        ));
     }
-    let updated = desk.directory.update_organization(found.id, read_at, edit, desk.by()).await?;
-    show(&desk, updated.into())
+    let updated = desk
+        .directory
+        .update_organization(found.id, read_at, edit, desk.by())
+        .await?;
+    show(&desk, &updated.into())
 }
 
 async fn members(organization: &str, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
     let desk = Desk::open(common)?;
     let organization = desk.organization(organization).await?;
-    list_members(&desk, Scope::Organization(organization.id), organization.name.as_str(), page).await
+    list_members(
+        &desk,
+        Scope::Organization(organization.id),
+        organization.name.as_str(),
+        page,
+    )
+    .await
 }
 
 /// Who belongs to an organization or a team, with the role and where it comes from.
@@ -160,7 +189,12 @@ pub(super) async fn list_members(desk: &Desk, scope: Scope, name: &str, page: Li
     desk.list(&List::of(found, |member| MemberBody::new(member, name)), |members| {
         let mut table = Table::new(["USERNAME", "ROLE", "FROM", "USER ID"], "Nobody belongs to it.");
         for (member, from) in members.iter().zip(origins) {
-            table.row([member.user.username.clone(), member.role.to_owned(), from, member.user_id.clone()]);
+            table.row([
+                member.user.username.clone(),
+                member.role.to_owned(),
+                from,
+                member.user_id.clone(),
+            ]);
         }
         table
     })

@@ -14,14 +14,25 @@ use crate::commands::screen::moment;
 /// Runs it.
 pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
     match command {
-        TeamCommand::List { organization, page, common } => {
+        TeamCommand::List {
+            organization,
+            page,
+            common,
+        } => {
             let desk = Desk::open(&common)?;
             let organization = Some(desk.organization(&organization).await?.id);
-            let filter = TeamFilter { organization, ..TeamFilter::default() };
+            let filter = TeamFilter {
+                organization,
+                ..TeamFilter::default()
+            };
             let found = gather(page, |page| desk.directory.teams(filter.clone(), page)).await?;
             desk.list(&List::of(found, TeamBody::from), |teams| {
                 Table::new(["NAME", "EXTERNAL ID", "ID"], "It has no teams.").rows(teams, |team| {
-                    [team.name.clone(), team.external_id.clone().unwrap_or_default(), team.id.clone()]
+                    [
+                        team.name.clone(),
+                        team.external_id.clone().unwrap_or_default(),
+                        team.id.clone(),
+                    ]
                 })
             })
         }
@@ -30,7 +41,12 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
             let found = desk.team(&team).await?;
             show(&desk, found.into()).await
         }
-        TeamCommand::Create { organization, name, external_id, common } => {
+        TeamCommand::Create {
+            organization,
+            name,
+            external_id,
+            common,
+        } => {
             let kept = profile::text(&name).map_err(|error| misused(format!("the name: {error}")))?;
             let name = kept.ok_or_else(|| misused("the name is empty"))?;
             let desk = Desk::open(&common)?;

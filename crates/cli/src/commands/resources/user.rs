@@ -17,16 +17,41 @@ use crate::commands::screen::moment;
 /// Runs it.
 pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
     match command {
-        UserCommand::List { realm, external_id, username, email, page, common } => {
+        UserCommand::List {
+            realm,
+            external_id,
+            username,
+            email,
+            page,
+            common,
+        } => {
             let realm = realm.map(Realm::new).transpose()?;
-            list(UserFilter { realm, external_id, username, email, q: None }, page, &common).await
+            list(
+                UserFilter {
+                    realm,
+                    external_id,
+                    username,
+                    email,
+                    q: None,
+                },
+                page,
+                &common,
+            )
+            .await
         }
         UserCommand::Show { user, common } => {
             let desk = Desk::open(&common)?;
             let id = desk.user(&user).await?.user.id;
             show(&desk, id).await
         }
-        UserCommand::Create { external_id, realm, username, email, name, common } => {
+        UserCommand::Create {
+            external_id,
+            realm,
+            username,
+            email,
+            name,
+            common,
+        } => {
             let username = username.unwrap_or_else(|| external_id.clone());
             let text = |option: &str, text: Option<String>| -> anyhow::Result<Option<String>> {
                 let kept = text.map(|text| profile::text(&text)).transpose();
@@ -38,7 +63,11 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
                 realm: desk.realm(realm)?,
                 external_id: ExternalId::new(external_id)?,
                 username: Username::new(username)?,
-                profile: Profile { email: text("--email", email)?, name: text("--name", name)?, ..Profile::default() },
+                profile: Profile {
+                    email: text("--email", email)?,
+                    name: text("--name", name)?,
+                    ..Profile::default()
+                },
             };
             let user = desk.directory.create_user(new, desk.by()).await?;
             show(&desk, user.id).await
@@ -58,7 +87,15 @@ async fn list(filter: UserFilter, page: ListPage, common: &Common) -> anyhow::Re
     let desk = Desk::open(common)?;
     let found = gather(page, |page| desk.directory.users(filter.clone(), page)).await?;
     desk.list(&List::of(found, UserBody::from), |users| {
-        let headings = ["USERNAME", "EXTERNAL ID", "REALM", "PLATFORM", "STATUS", "LAST SEEN", "ID"];
+        let headings = [
+            "USERNAME",
+            "EXTERNAL ID",
+            "REALM",
+            "PLATFORM",
+            "STATUS",
+            "LAST SEEN",
+            "ID",
+        ];
         Table::new(headings, "There are no such users.").rows(users, |user| {
             [
                 user.username.clone(),
@@ -76,7 +113,10 @@ async fn list(filter: UserFilter, page: ListPage, common: &Common) -> anyhow::Re
 async fn set_status(user: &str, status: UserStatus, common: &Common) -> anyhow::Result<Answer> {
     let desk = Desk::open(common)?;
     let id = desk.user(user).await?.user.id;
-    let edit = UserEdit { status: Some(status), ..UserEdit::default() };
+    let edit = UserEdit {
+        status: Some(status),
+        ..UserEdit::default()
+    };
     desk.directory.update_user(id, None, edit, desk.by()).await?;
     show(&desk, id).await
 }
@@ -91,18 +131,28 @@ struct UserShown {
 
 async fn show(desk: &Desk, id: UserId) -> anyhow::Result<Answer> {
     let UserEntry { user, platform_role } = desk.user(&id.to_string()).await?;
-    let mut held = desk.directory.standing(id).await?.map(|Standing { grants, .. }| grants).unwrap_or_default();
+    let mut held = desk
+        .directory
+        .standing(id)
+        .await?
+        .map(|Standing { grants, .. }| grants)
+        .unwrap_or_default();
     let now_ms = desk.now_ms();
     held.retain(|grant| grant.held_at(now_ms));
     let mut roles = Table::new(["ROLE", "ON", "FROM"], "No roles.");
     let mut grants = Vec::new();
     for grant in held {
         let name = desk.scope_name(grant.scope()).await?;
-        let on = name.as_ref().map_or(grant.scope().kind().to_owned(), |name| format!("{} {name}", grant.scope().kind()));
+        let on = name.as_ref().map_or(grant.scope().kind().to_owned(), |name| {
+            format!("{} {name}", grant.scope().kind())
+        });
         roles.row([grant.role.role_str().to_owned(), on, origin(&grant)]);
         grants.push(GrantBody::new(grant, name));
     }
-    let shown = UserShown { user: UserBody::from(UserEntry { user, platform_role }), grants };
+    let shown = UserShown {
+        user: UserBody::from(UserEntry { user, platform_role }),
+        grants,
+    };
     desk.answer(&shown, || format!("{}\n{roles}", facts(&shown.user)))
 }
 

@@ -32,7 +32,6 @@ impl Check<'_> {
         settings.template_limits.made_bytes = usize::try_from(self.limits.template_bytes).unwrap_or(usize::MAX);
         let source = source_of(section);
         let compiled = IssuerMapping::compile(&source, &settings);
-        self.unfinished_holes(section);
         if let Some(tags) = section.tags.value() {
             self.claim_name(tags);
         }
@@ -59,46 +58,6 @@ impl Check<'_> {
                 }
             }
             kind => self.error(place.span, format!("`{}`: {kind}", problem.field)),
-        }
-    }
-
-    /// Refuses `{{` without any `}}`. To the template language that is plain text; in a mapping it is a slip that would
-    /// give everybody the same value.
-    fn unfinished_holes(&mut self, section: &IssuerSection) {
-        let mapping = section.mapping.value();
-        let (user, organization, team) = (mapping.user.value(), mapping.organization.value(), mapping.team.value());
-        let fields = [
-            &user.external_id,
-            &user.username,
-            &user.email,
-            &user.name,
-            &user.country,
-            &user.timezone,
-            &user.locale,
-            &user.language,
-            &organization.external_id,
-            &organization.name,
-            &organization.timezone,
-            &organization.role,
-            &team.external_id,
-            &team.name,
-            &team.role,
-        ];
-        let claim = section.tags.value().and_then(|tags| tags.claim.spanned());
-        let texts: Vec<(Span, &str)> = fields
-            .into_iter()
-            .filter_map(Optional::spanned)
-            .chain(mapping.context.value().0.iter().map(|(_, template)| template))
-            .map(|template| (template.span(), template.get_ref().0.as_str()))
-            .chain(claim.map(|claim| (claim.span(), claim.get_ref().as_str())))
-            .collect();
-        for (literal, text) in texts {
-            if let Some(at) = text.find("{{")
-                && !text.contains("}}")
-            {
-                let span = self.inside(&literal, &(at..at + 2));
-                self.error(span, "this `{{` has no `}}`");
-            }
         }
     }
 

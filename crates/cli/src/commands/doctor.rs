@@ -1,0 +1,170 @@
+//! `narthex doctor`: everything that can be wrong with an installation, looked at once, each with what to do.
+
+mod issuers;
+mod ports;
+mod store;
+
+use narthex_gateway::Clock;
+use serde::Serialize;
+
+use super::screen::{Screen, Tone, shown};
+use super::{Answer, print, tell};
+use crate::args::DoctorArgs;
+use crate::config::{self, Paint};
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Finding {
+    /// `configuration`, `issuer`, `store`, `port` or `assertion`.
+    area: &'static str,
+    /// What was looked at.
+    name: String,
+    state: State,
+    /// What was found, and what to do about it.
+    message: String,
+}
+
+/// How it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum State {
+    /// As it should be.
+    Good,
+    /// Not there, and nothing wrong with that.
+    Absent,
+    /// It works; somebody should look at it.
+    Warning,
+    /// It does not work.
+    Problem,
+}
+
+impl Finding {
+    pub(super) fn new(area: &'static str, name: impl Into<String>, state: State, message: impl Into<String>) -> Self {
+        Self {
+            area,
+            name: name.into(),
+            state,
+            message: message.into(),
+        }
+    }
+}
+
+/// Looks at everything, and prints what was found.
+pub(super) async fn run(args: DoctorArgs) -> anyhow::Result<Answer> {
+    let path = args.config.path;
+    let name = path.display().to_string();
+    let reading = config::read(&path)?;
+    let mut findings = Vec::new();
+    let report = reading.report(Paint::of_stderr());
+    let warnings = reading.warnings();
+    let usable = reading.is_usable();
+    match reading.into_config(Paint::Plain) {
+        Err(_) => {
+            let message = "it cannot be used, so nothing else was looked at; `narthex config check` says what is wrong";
+            findings.push(Finding::new("configuration", &name, State::Problem, message));
+        }
+        Ok(config) => {
+            let about = format!(
+                "{}, {}, {}",
+                count(config.issuers.len(), "issuer"),
+                count(config.organizations.len(), "declared organization"),
+                count(config.route_settings.len(), "route")
+            );
+            let (state, about) = match warnings {
+                0 => (State::Good, about),
+                _ => (
+                    State::Warning,
+                    format!("{about}; {}: see `narthex config check`", count(warnings, "warning")),
+                ),
+            };
+            findings.push(Finding::new("configuration", &name, state, about));
+            let now_ms = Clock::system().now_ms();
+            let seen = store::look(&config.store, now_ms).await;
+            findings.extend(issuers::look(&config.issuers, &config.limits, &seen.key_sets, now_ms).await);
+            findings.extend(seen.findings);
+            findings.extend(ports::look(&config.listen).await);
+        }
+    }
+    if args.output.json {
+        print(&format!(
+            "{}\n",
+            serde_json::json!({
+                "healthy": worst(&findings) != State::Problem,
+                "findings": findings,
+            })
+        ))?;
+    } else {
+        if warnings > 0 || !usable {
+            tell(&report);
+        }
+        print(&text(&findings, Screen::of_stdout()))?;
+    }
+    Ok(if worst(&findings) == State::Problem {
+        Answer::No
+    } else {
+        Answer::Yes
+    })
+}
+
+fn worst(findings: &[Finding]) -> State {
+    if findings.iter().any(|finding| finding.state == State::Problem) {
+        State::Problem
+    } else if findings.iter().any(|finding| finding.state == State::Warning) {
+        State::Warning
+    } else {
+        State::Good
+    }
+}
+
+fn text(findings: &[Finding], screen: Screen) -> String {
+    let mut text = String::new();
+    let mut area = "";
+    for finding in findings {
+        if finding.area != area {
+            area = finding.area;
+            let title = match area {
+                "issuer" => "Issuers",
+                "store" => "Store",
+                "port" => "Ports",
+                "assertion" => "Assertion keys",
+                _ => "Configuration",
+            };
+            text.push_str(if text.is_empty() { "" } else { "\n" });
+            text.push_str(&format!("{}\n", screen.paint(Tone::Strong, title)));
+        }
+        let width = findings
+            .iter()
+            .filter(|other| other.area == area)
+            .map(|other| other.name.chars().count())
+            .max()
+            .unwrap_or(0);
+        let mark = match finding.state {
+            State::Good => screen.paint(Tone::Good, "✓"),
+            State::Absent => screen.paint(Tone::Faint, "–"),
+            State::Warning => screen.paint(Tone::Odd, "!"),
+            State::Problem => screen.paint(Tone::Bad, "✗"),
+        };
+        text.push_str(&format!(
+            "  {mark} {:<width$}  {}\n",
+            shown(&finding.name),
+            finding.message
+        ));
+    }
+    let of = |state| findings.iter().filter(|finding| finding.state == state).count();
+    let summary = match (of(State::Problem), of(State::Warning)) {
+        (0, 0) => screen.paint(Tone::Good, "nothing is wrong"),
+        (0, warnings) => screen.paint(Tone::Odd, count(warnings, "warning")),
+        (problems, 0) => screen.paint(Tone::Bad, count(problems, "problem")),
+        (problems, warnings) => screen.paint(
+            Tone::Bad,
+            format!("{}, {}", count(problems, "problem"), count(warnings, "warning")),
+        ),
+    };
+    text.push_str(&format!("\n{summary}\n"));
+    text
+}
+
+/// `1 issuer`, `2 issuers`.
+pub(super) fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}

@@ -1,0 +1,77 @@
+//! The two ports: free to take, or taken by a narthex that is well.
+
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use super::{Finding, State};
+use crate::config::Listen;
+
+/// Tries to take both, and asks whoever has them.
+pub(super) async fn look(listen: &Listen) -> Vec<Finding> {
+    let ports = [
+        ("public", listen.public, "/.well-known/jwks.json", "\"keys\""),
+        ("admin", listen.admin, "/healthz", "ok"),
+    ];
+    let mut findings = Vec::new();
+    for (name, address, path, sign) in ports {
+        let (state, message) = port(name, address, path, sign).await;
+        findings.push(Finding::new("port", format!("{name} {address}"), state, message));
+    }
+    findings
+}
+
+async fn port(name: &str, address: SocketAddr, path: &str, sign: &str) -> (State, String) {
+    let error = match TcpListener::bind(address).await {
+        Ok(_) => return (State::Good, "free".to_owned()),
+        Err(error) => error,
+    };
+    match error.kind() {
+        ErrorKind::AddrInUse => match timeout(WAIT, ask(address, path)).await {
+            Ok(Ok(answer)) if answer.starts_with("HTTP/1.1 200") && answer.contains(sign) => {
+                (State::Good, "in use by a narthex that answers".to_owned())
+            }
+            _ => (
+                State::Problem,
+                format!(
+                    "in use by something that does not answer as narthex does; stop it, or set another `listen.{name}`"
+                ),
+            ),
+        },
+        ErrorKind::PermissionDenied => (
+            State::Problem,
+            format!("this user may not listen there; set a `listen.{name}` above 1023, or grant CAP_NET_BIND_SERVICE"),
+        ),
+        ErrorKind::AddrNotAvailable => (
+            State::Problem,
+            format!("this machine has no such address; correct `listen.{name}`"),
+        ),
+        _ => (
+            State::Problem,
+            format!("cannot be listened on: {error}; correct `listen.{name}`"),
+        ),
+    }
+}
+
+/// One request and the beginning of its answer.
+async fn ask(address: SocketAddr, path: &str) -> std::io::Result<String> {
+    // What listens everywhere is asked on loopback.
+    let host = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    let mut stream = TcpStream::connect((host, address.port())).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_BYTES).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+const WAIT: Duration = Duration::from_secs(3);
+const ANSWER_BYTES: u64 = 64 * 1024;

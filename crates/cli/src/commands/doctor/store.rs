@@ -1,0 +1,148 @@
+//! The store: is it there, can it be opened and written, is its schema current, who may read it, and what lies in it.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+use narthex_directory::{Directory, SavedKeySet};
+use narthex_store::SqliteDirectory;
+
+use super::{Finding, State, count};
+use crate::commands::screen::relative;
+use crate::config::StoreLocation;
+use crate::serve;
+
+/// What was found, and the key sets that are kept.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) findings: Vec<Finding>,
+    pub(super) key_sets: Vec<SavedKeySet>,
+}
+
+/// Looks without changing anything: a store that would have to be made or migrated is left as it is.
+pub(super) async fn look(location: &StoreLocation, now_ms: i64) -> Seen {
+    let StoreLocation::Sqlite(path) = location;
+    let name = path.display().to_string();
+    let mut seen = Seen::default();
+    let mut say = |state, message: String| seen.findings.push(Finding::new(AREA, &name, state, message));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    if let Err(error) = tempfile::tempfile_in(folder) {
+        say(
+            State::Problem,
+            format!(
+                "nothing can be written in `{}`: {error}; the store needs its log beside it",
+                folder.display()
+            ),
+        );
+    }
+    if !path.exists() {
+        say(State::Absent, "not there yet; `narthex serve` makes it".to_owned());
+        return seen;
+    }
+    match SqliteDirectory::pending(path) {
+        Err(error) => {
+            say(State::Problem, error.to_string());
+            return seen;
+        }
+        Ok(pending) if !pending.is_empty() => {
+            say(
+                State::Warning,
+                format!(
+                    "{} to come; `narthex serve` brings the schema up to date: make a copy of the file first",
+                    count(pending.len(), "migration")
+                ),
+            );
+            return seen;
+        }
+        Ok(_) => {}
+    }
+    let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let log = if is_wal(path) {
+        "write-ahead log"
+    } else {
+        "no write-ahead log until the next start"
+    };
+    say(State::Good, format!("the schema is current, {log}, {}", bytes(size)));
+    if others_may_read(path) {
+        say(
+            State::Warning,
+            format!(
+                "everybody on this machine can read it, the keys that sign assertions included; `chmod o-rwx {}`",
+                path.display()
+            ),
+        );
+    }
+    let directory = match serve::open(location) {
+        Ok(directory) => directory,
+        Err(error) => {
+            say(State::Problem, format!("{error:#}"));
+            return seen;
+        }
+    };
+    if let Err(error) = directory.health().await {
+        say(State::Problem, format!("it cannot be used: {error}"));
+        return seen;
+    }
+    let assertion = assertion(&*directory, now_ms).await;
+    seen.findings.push(assertion);
+    seen.key_sets = directory.key_sets().await.unwrap_or_default();
+    seen
+}
+
+/// The keys that sign the statement for upstreams.
+async fn assertion(directory: &dyn Directory, now_ms: i64) -> Finding {
+    let (name, state, message) = match directory.assertion_keys().await {
+        Err(error) => (String::new(), State::Problem, error.to_string()),
+        Ok(keys) => match keys.iter().find(|key| now_ms < key.signs_until_ms) {
+            Some(key) => {
+                let published = keys.iter().filter(|key| now_ms < key.published_until_ms).count();
+                let until = relative(key.signs_until_ms, now_ms);
+                (
+                    key.kid.clone(),
+                    State::Good,
+                    format!(
+                        "signs now, to be replaced {until}; {} published",
+                        count(published, "key")
+                    ),
+                )
+            }
+            None if keys.is_empty() => (
+                "none".to_owned(),
+                State::Absent,
+                "`narthex serve` makes the first one".to_owned(),
+            ),
+            None => (
+                "none".to_owned(),
+                State::Absent,
+                "all have run out; `narthex serve` makes a new one".to_owned(),
+            ),
+        },
+    };
+    Finding::new("assertion", name, state, message)
+}
+
+/// Whether the file says of itself that it is used with a write-ahead log.
+// SPEC: https://www.sqlite.org/fileformat.html, 1.3: bytes 18 and 19 are 2.
+fn is_wal(path: &Path) -> bool {
+    let mut head = [0; 20];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && matches!(head, [.., 2, 2])
+}
+
+#[cfg(unix)]
+fn others_may_read(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+}
+
+fn bytes(size: u64) -> String {
+    match size {
+        0..1_048_576 => format!("{} KiB", size.div_ceil(1024)),
+        _ => format!("{} MiB", size / 1_048_576),
+    }
+}
+
+const AREA: &str = "store";

@@ -1,0 +1,136 @@
+//! `narthex explain`: a token, and perhaps a request, taken through every step with nothing written.
+
+mod render;
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use narthex_directory::Directory;
+use narthex_directory::memory::MemoryDirectory;
+use narthex_gateway::{
+    Clock, ExplainedRequest, KeptKeys, KeyEdges, KeySetStore, KeySetStoreError, Refreshed, Runtime, StoredKeySet,
+    explain, parse_request,
+};
+use narthex_store::SqliteDirectory;
+use narthex_token::{Limits, parse};
+use serde_json::Value;
+
+use super::input::{argument_or_stdin, misused};
+use super::screen::Screen;
+use super::{Answer, print, tell};
+use crate::args::ExplainArgs;
+use crate::config::{Config, StoreLocation};
+use crate::{assemble, serve};
+
+/// Explains, and prints the explanation. That a token is refused is an answer like any other.
+pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<Answer> {
+    let request = request(&args)?;
+    let token = argument_or_stdin(args.token)?;
+    // Pasted from a header: what follows the scheme is the token.
+    let token = token.strip_prefix("Bearer ").unwrap_or(&token).trim();
+    let mut config = serve::usable(crate::config::read(&args.config.path)?)?;
+    let clock = args.at.map_or_else(Clock::system, Clock::manual);
+    let directory = directory(&mut config, &clock).await?;
+    let kept = ReadOnly(KeptKeys(Arc::clone(&directory)));
+    let edges = KeyEdges {
+        store: Some(Arc::new(kept)),
+        ..KeyEdges::new(clock.clone())
+    };
+    let runtime = assemble::runtime(&mut config, None, &edges, 1);
+    let fetched = have_keys(&runtime, token).await;
+    let now_ms = clock.now_ms();
+    let told = explain(&runtime, &*directory, token, request.as_ref(), now_ms).await;
+    if args.output.json {
+        print(&format!("{}\n", serde_json::to_string_pretty(&told)?))?;
+        return Ok(Answer::Yes);
+    }
+    if let Some(problem) = fetched {
+        tell(&format!("narthex: note: {problem}"));
+    }
+    print(&render::text(&told, token, now_ms, Screen::of_stdout()))?;
+    Ok(Answer::Yes)
+}
+
+/// The request of `--request`, `--host` and `--header`.
+fn request(args: &ExplainArgs) -> anyhow::Result<Option<ExplainedRequest>> {
+    let mut headers = HeaderMap::new();
+    for header in &args.header {
+        let read = header.split_once(':').and_then(|(name, value)| {
+            Some((
+                HeaderName::try_from(name.trim()).ok()?,
+                HeaderValue::try_from(value.trim()).ok()?,
+            ))
+        });
+        let (name, value) = read.ok_or_else(|| misused("write a header as `--header 'Name: value'`"))?;
+        headers.append(name, value);
+    }
+    let request = args
+        .request
+        .as_ref()
+        .map(|text| parse_request(text, args.host.clone(), headers));
+    request.transpose().map_err(misused)
+}
+
+/// The directory as it is; where there is none yet, what a first start would make of the configuration.
+async fn directory(config: &mut Config, clock: &Clock) -> anyhow::Result<Arc<dyn Directory>> {
+    let StoreLocation::Sqlite(path) = &config.store;
+    if !path.exists() {
+        let memory = MemoryDirectory::default();
+        assemble::declare(config, &memory, clock).await?;
+        return Ok(Arc::new(memory));
+    }
+    let pending =
+        SqliteDirectory::pending(path).with_context(|| format!("while looking at the store `{}`", path.display()))?;
+    if !pending.is_empty() {
+        anyhow::bail!(
+            "the store `{}` was written by an older version and explaining writes nothing; start `narthex serve` once, which brings it up to date",
+            path.display()
+        );
+    }
+    serve::open(&config.store)
+}
+
+/// Has the keys of the token's issuer read: those of the store first, then one fetch, which is waited for. Says what went
+/// wrong with it.
+async fn have_keys(runtime: &Runtime, token: &str) -> Option<String> {
+    let parsed = parse(
+        token,
+        &Limits {
+            token_bytes_max: token.len(),
+            ..runtime.token_limits
+        },
+    )
+    .ok()?
+    .into_unverified();
+    let presented = parsed.claims().get("iss").and_then(Value::as_str);
+    let issuer = runtime.by_name.values().find(|issuer| {
+        let policy = issuer.trusted.policy();
+        let own = policy.issuer.as_deref();
+        own == presented || presented.is_some_and(|presented| policy.aliases.iter().any(|alias| alias == presented))
+    })?;
+    issuer.keys.restore().await;
+    match issuer.keys.refresh().await {
+        Refreshed::Failed { why } => Some(format!(
+            "the keys of issuer `{}` could not be read just now: {why}",
+            issuer.name
+        )),
+        _ => None,
+    }
+}
+
+/// Kept key sets, to be read and never written.
+#[derive(Debug)]
+struct ReadOnly(KeptKeys);
+
+#[async_trait]
+impl KeySetStore for ReadOnly {
+    async fn load(&self, issuer: &str) -> Result<Option<StoredKeySet>, KeySetStoreError> {
+        self.0.load(issuer).await
+    }
+
+    async fn save(&self, _issuer: &str, _set: StoredKeySet) -> Result<(), KeySetStoreError> {
+        Ok(())
+    }
+}

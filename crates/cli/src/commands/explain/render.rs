@@ -1,0 +1,411 @@
+//! An explanation for somebody who is tired: the answer and what to do first, then each step with a mark.
+
+use narthex_decision::Reason;
+use narthex_gateway::{ChangeRow, Explanation, FieldRow, IdentityRow, NearMissRow, RequestRow, StepRow};
+use narthex_token::{Limits, parse};
+use serde_json::{Map, Value};
+
+use crate::commands::screen::{Screen, Tone, moment, relative, shown, span};
+
+/// The whole explanation.
+pub(super) fn text(told: &Explanation, token: &str, now_ms: i64, screen: Screen) -> String {
+    let limits = Limits {
+        token_bytes_max: token.len(),
+        ..Limits::default()
+    };
+    let claims = parse(token, &limits)
+        .map(|parsed| parsed.into_unverified().claims().clone())
+        .unwrap_or_default();
+    let mut page = Page {
+        text: String::new(),
+        screen,
+        now_ms,
+        claims,
+    };
+    page.answer(told);
+    page.token(told);
+    page.identity(told);
+    page.tags(told);
+    page.directory(told);
+    if let Some(request) = &told.request {
+        page.request(request, told);
+    }
+    page.text
+}
+
+/// How a line ends up.
+#[derive(Clone, Copy)]
+enum Mark {
+    Yes,
+    No,
+    Beside,
+}
+
+struct Page {
+    text: String,
+    screen: Screen,
+    now_ms: i64,
+    /// What the token says of itself, for its times.
+    claims: Map<String, Value>,
+}
+
+impl Page {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    fn heading(&mut self, title: &str, aside: &str) {
+        let title = self.screen.paint(Tone::Strong, title);
+        let aside = if aside.is_empty() {
+            String::new()
+        } else {
+            format!("  {}", self.screen.paint(Tone::Faint, aside))
+        };
+        self.line("");
+        self.line(&format!("{title}{aside}"));
+    }
+
+    /// A mark, a name in a column, what was found, and an aside.
+    fn row(&mut self, mark: Mark, name: &str, width: usize, said: &str, aside: &str) {
+        let sign = match mark {
+            Mark::Yes => self.screen.paint(Tone::Good, "✓"),
+            Mark::No => self.screen.paint(Tone::Bad, "✗"),
+            Mark::Beside => self.screen.paint(Tone::Faint, "–"),
+        };
+        let aside = if aside.is_empty() {
+            String::new()
+        } else {
+            format!("  {}", self.screen.paint(Tone::Faint, aside))
+        };
+        self.line(&format!("  {sign} {name:<width$}  {said}{aside}"));
+    }
+
+    fn answer(&mut self, told: &Explanation) {
+        let answer = &told.answer;
+        let Some(reason) = &answer.reason else {
+            let passes = if told.request.is_some() {
+                "the request may pass"
+            } else {
+                "the token is accepted"
+            };
+            let line = self.screen.paint(Tone::Good, format!("✓ 200 {passes}"));
+            return self.line(&line);
+        };
+        let line = self.screen.paint(Tone::Bad, format!("✗ {} {reason}", answer.status));
+        self.line(&line);
+        let advice = Reason::from_code(reason).map_or("", Reason::advice);
+        self.line(&format!("  {advice}"));
+        let detail = answer.message.strip_prefix(advice).unwrap_or(&answer.message).trim();
+        let detail = detail
+            .strip_prefix('(')
+            .and_then(|detail| detail.strip_suffix(')'))
+            .unwrap_or(detail);
+        let moment = match reason.as_str() {
+            "token.expired" => self.time("exp", "it expires", "it expired"),
+            "token.not_yet_valid" => self.time("nbf", "it becomes valid", "it became valid"),
+            "token.issued_in_future" | "token.too_old" => self.time("iat", "it was issued", "it was issued"),
+            _ => None,
+        };
+        self.line("");
+        self.line(&format!("  why:   {}", moment.unwrap_or_else(|| shown(detail))));
+        if reason == "organization.role" || reason == "platform.role" {
+            told.near_misses
+                .iter()
+                .filter(|miss| concerns(miss, told))
+                .for_each(|miss| self.line(&format!("  look:  {}", near_miss(miss))));
+        }
+        for next in &answer.also {
+            self.line(&format!("  then:  {}", shown(next)));
+        }
+        let would_pass = told.request.as_ref().is_some_and(|request| request.decision == "allow");
+        if answer.also.is_empty() && would_pass && told.key.is_some() {
+            self.line("  else:  nothing; a token like this one without that fault would pass");
+        }
+    }
+
+    fn token(&mut self, told: &Explanation) {
+        let issuer = told.issuer.as_ref().map_or_else(
+            || "no issuer was found".to_owned(),
+            |issuer| format!("issuer `{issuer}`"),
+        );
+        self.heading("Token", &issuer);
+        let width = widest(told.token.iter().map(|step| label(&step.rule)));
+        for step in &told.token {
+            let mark = match step.outcome {
+                "passed" => Mark::Yes,
+                "failed" => Mark::No,
+                _ => Mark::Beside,
+            };
+            let (said, aside) = self.step(step, told);
+            self.row(mark, &label(&step.rule), width, &said, &aside);
+        }
+    }
+
+    /// What is said of a rule: short where it holds, wanted and found where it does not.
+    fn step(&self, step: &StepRow, told: &Explanation) -> (String, String) {
+        let time = match step.rule.as_str() {
+            "expiry" => self.time("exp", "expires", "expired"),
+            "not_before" => self.time("nbf", "valid", "valid"),
+            "issued_at" => self.time("iat", "issued", "issued"),
+            _ => None,
+        };
+        match (step.outcome, time) {
+            ("not_tried", _) => ("not tried".to_owned(), "an earlier rule failed".to_owned()),
+            ("passed", Some(time)) => (time, String::new()),
+            ("failed", Some(time)) => (time, format!("wanted: {}", shown(&step.expected))),
+            ("passed", None) => (passed(step, told), String::new()),
+            _ => (
+                shown(&step.detail),
+                format!("found: {}; wanted: {}", shown(&step.found), shown(&step.expected)),
+            ),
+        }
+    }
+
+    /// A claim that is a time, against now.
+    fn time(&self, claim: &str, ahead: &str, behind: &str) -> Option<String> {
+        let seconds = self.claims.get(claim)?.as_f64()?;
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a float beyond i64 saturates, and no calendar has it anyway"
+        )]
+        let at_ms = (seconds * 1000.0).floor() as i64;
+        let verb = if at_ms > self.now_ms { ahead } else { behind };
+        let far = if span(at_ms.saturating_sub(self.now_ms)).is_none() {
+            "just now".to_owned()
+        } else {
+            relative(at_ms, self.now_ms)
+        };
+        Some(format!("{verb} {far}, {}", moment(at_ms)))
+    }
+
+    fn identity(&mut self, told: &Explanation) {
+        let rows = &told.identity;
+        if rows.is_empty() {
+            return;
+        }
+        self.heading("Identity", "what the mapping makes of the claims");
+        if told.key.is_none() {
+            let warning = self.screen.paint(
+                Tone::Odd,
+                "! no signature was proved: anybody may have written these claims",
+            );
+            self.line(&format!("  {warning}"));
+        }
+        let width = widest(rows.iter().map(|row| field_label(&row.field)));
+        let said: Vec<(Mark, String)> = rows.iter().map(given).collect();
+        let said_width = widest(
+            said.iter()
+                .filter(|(mark, _)| !matches!(mark, Mark::No))
+                .map(|(_, said)| said.clone()),
+        )
+        .min(SAID_WIDTH_MOST);
+        for (row, (mark, said)) in rows.iter().zip(said) {
+            self.row(
+                mark,
+                &field_label(&row.field),
+                width,
+                &format!("{said:<said_width$}"),
+                &shown(&row.template),
+            );
+        }
+    }
+
+    fn tags(&mut self, told: &Explanation) {
+        if told.tags.is_empty() && told.near_misses.is_empty() {
+            return;
+        }
+        self.heading("Tags", "which tag met what");
+        let width = widest(told.tags.iter().map(|row| shown(&row.tag)));
+        for row in &told.tags {
+            let (mark, gives) = if row.gives.is_empty() {
+                (Mark::Beside, "nothing lists it".to_owned())
+            } else {
+                (Mark::Yes, row.gives.join(", "))
+            };
+            self.row(mark, &shown(&row.tag), width, &shown(&gives), "");
+        }
+        for miss in &told.near_misses {
+            let sentence = self.screen.paint(Tone::Odd, near_miss(miss));
+            self.line(&format!("  ! {sentence}"));
+        }
+    }
+
+    fn directory(&mut self, told: &Explanation) {
+        let Some(platform_role) = &told.platform_role else {
+            return;
+        };
+        self.heading("Directory", "nothing was written");
+        if told.changes.is_empty() {
+            self.line("    nothing would change");
+        }
+        for change in &told.changes {
+            self.change(change);
+        }
+        for note in &told.notes {
+            let note = self.screen.paint(Tone::Odd, shown(note));
+            self.line(&format!("  ! {note}"));
+        }
+        let mut roles = vec![format!("platform role {platform_role}")];
+        roles.extend(told.organizations.iter().map(|row| {
+            let open = if row.status == "active" {
+                String::new()
+            } else {
+                format!(" ({})", row.status)
+            };
+            format!("{} of {}{open}", row.role, shown(&row.name))
+        }));
+        self.line(&format!("  = {}", roles.join(", ")));
+    }
+
+    /// One change, as in a diff.
+    fn change(&mut self, change: &ChangeRow) {
+        let (sign, tone) = match change.action.rsplit('.').next() {
+            Some("created" | "opened" | "granted") => ("+", Tone::Good),
+            Some("closed" | "revoked" | "deleted") => ("-", Tone::Bad),
+            _ => ("~", Tone::Odd),
+        };
+        let line = self.screen.paint(tone, format!("{sign} {}", shown(&change.summary)));
+        self.line(&format!("  {line}"));
+        let telling = |field: &&FieldRow| {
+            !BESIDE.contains(&field.name.as_str()) && !USUAL.contains(&(field.name.as_str(), field.to.as_str()))
+        };
+        let fields: Vec<_> = change.fields.iter().filter(telling).collect();
+        let width = widest(fields.iter().map(|field| label(&field.name)));
+        for field in fields {
+            let from = field
+                .from
+                .as_ref()
+                .map(|from| format!("{} → ", shown(from)))
+                .unwrap_or_default();
+            self.line(&format!(
+                "      {:<width$}  {from}{}",
+                label(&field.name),
+                shown(&field.to)
+            ));
+        }
+    }
+
+    fn request(&mut self, request: &RequestRow, told: &Explanation) {
+        self.heading("Request", &shown(&format!("{} {}", request.method, request.path)));
+        let Some(route) = &request.route else {
+            self.row(Mark::No, "route", 5, "none has this path and method", "");
+            return;
+        };
+        self.row(Mark::Yes, "route", 5, &route.join(", "), "");
+        let needs = request.requires.join(" or ");
+        let whose = request
+            .organization
+            .as_ref()
+            .map(|name| format!("in organization {}", shown(name)))
+            .unwrap_or_default();
+        match (request.decision, &request.satisfied) {
+            ("allow", Some(rule)) if *rule != needs => {
+                self.row(Mark::Yes, "needs", 5, &needs, &format!("{whose}  satisfied by {rule}"))
+            }
+            ("allow", _) => self.row(Mark::Yes, "needs", 5, &needs, &whose),
+            ("deny", _) => self.row(Mark::No, "needs", 5, &needs, &format!("{whose}  not satisfied")),
+            _ => self.row(
+                Mark::Beside,
+                "needs",
+                5,
+                &needs,
+                &format!("{whose}  not decided: there is nobody to decide about"),
+            ),
+        }
+        if told.headers.is_empty() {
+            return;
+        }
+        self.heading("Headers", "what the application would see, beside the signed assertion");
+        let width = widest(told.headers.iter().map(|header| header.name.clone()));
+        for header in &told.headers {
+            self.line(&format!("    {:<width$}  {}", header.name, shown(&header.to)));
+        }
+    }
+}
+
+/// What a rule that holds has found.
+fn passed(step: &StepRow, told: &Explanation) -> String {
+    let detail = shown(&step.detail);
+    match step.rule.as_str() {
+        "issuer" if step.found != "absent" => format!("`iss` is {}", shown(&step.found)),
+        "issuer" => "no `iss`, so it belongs to the issuer that takes such tokens".to_owned(),
+        "key" => match told.key.as_ref().map(|key| (&key.kid, key.matched_by.as_str())) {
+            Some((Some(kid), _)) => format!("`{}`, {detail}", shown(kid)),
+            Some((None, "secret")) => "the shared secret".to_owned(),
+            _ => detail,
+        },
+        "audience" if step.expected.starts_with("no audience") => "none is configured, so none is compared".to_owned(),
+        "audience" => format!("{detail}: {}", shown(&step.found)),
+        _ => detail,
+    }
+}
+
+/// Whether a near miss may be why the request was refused.
+fn concerns(miss: &NearMissRow, told: &Explanation) -> bool {
+    let asked = told.request.as_ref().and_then(|request| request.organization.as_ref());
+    match (&miss.organization, asked) {
+        (Some(lister), Some(asked)) => lister == asked,
+        _ => true,
+    }
+}
+
+/// What became of a template's value.
+fn given(row: &IdentityRow) -> (Mark, String) {
+    let value = |value: &Option<Value>| match value {
+        Some(Value::String(text)) => shown(text),
+        Some(other) => shown(&other.to_string()),
+        None => "nothing".to_owned(),
+    };
+    let problem = || shown(row.problem.as_deref().unwrap_or_default());
+    match row.outcome {
+        "taken" => (Mark::Yes, value(&row.value)),
+        "not_given" => (Mark::Beside, "not given".to_owned()),
+        "skipped" => (Mark::Beside, format!("left out: {}", problem())),
+        _ => (Mark::No, format!("{}: {}", value(&row.gave), problem())),
+    }
+}
+
+/// A near miss as a sentence that can be acted on.
+fn near_miss(miss: &NearMissRow) -> String {
+    let lister = miss.organization.as_ref().map_or_else(
+        || "the issuer's `platform_admin`".to_owned(),
+        |name| format!("organization {}", shown(name)),
+    );
+    let (tag, listed) = (shown(&miss.tag), shown(&miss.listed));
+    format!("the token has `{tag}`, {lister} lists `{listed}`: tags compare exactly, case and all")
+}
+
+/// `user.external_id` as `user external id`.
+fn label(name: &str) -> String {
+    let mut label = String::new();
+    for character in shown(name).chars() {
+        label.push(if matches!(character, '_' | '.') { ' ' } else { character });
+    }
+    label
+}
+
+/// The same without `user`, whom an identity is about.
+fn field_label(field: &str) -> String {
+    label(field.strip_prefix("user.").unwrap_or(field))
+}
+
+fn widest(texts: impl Iterator<Item = String>) -> usize {
+    texts.map(|text| text.chars().count()).max().unwrap_or(0)
+}
+
+/// Fields of a record that say nothing about what was asked.
+const BESIDE: [&str; 8] = [
+    "id",
+    "realm",
+    "origin",
+    "created_at",
+    "updated_at",
+    "version",
+    "granted_at",
+    "asserted_at",
+];
+/// Values that everything new has.
+const USUAL: [(&str, &str); 3] = [("status", "active"), ("membership", "mixed"), ("logo", "false")];
+/// How wide the column of values gets before the template is pushed to the right.
+const SAID_WIDTH_MOST: usize = 40;

@@ -1,0 +1,176 @@
+//! The directory, worked on from the command line beside a running server.
+
+use std::{process::Command, time::Duration};
+
+use serde_json::Value;
+
+use crate::world::{GUARDED, World, member};
+
+fn json(world: &World, arguments: &[&str]) -> Value {
+    let mut all = arguments.to_vec();
+    all.push("--json");
+    serde_json::from_str(&world.narthex.command(&all).unwrap()).unwrap()
+}
+
+/// Exit code, standard output, standard error.
+fn fails(world: &World, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_narthex"));
+    let output = command
+        .args(arguments)
+        .arg("--config")
+        .arg(world.narthex.config_file())
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code().unwrap(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+/// The status that a member's token gets, once it is the one expected, or after five seconds.
+async fn settles_at(world: &World, token: &str, status: u16) -> u16 {
+    let mut last = 0;
+    for _ in 0..250 {
+        last = world.send(world.call("POST", GUARDED).bearer(token)).await.status;
+        if last == status {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    last
+}
+
+#[tokio::test]
+async fn a_change_at_the_command_line_reaches_the_running_server() {
+    let world = World::start().await;
+    let token = member("ada").sign();
+    assert_eq!(settles_at(&world, &token, 200).await, 200);
+    let user = world.narthex.api().user("ada").await.unwrap().unwrap();
+    let id = user["id"].as_str().unwrap();
+    let shown = json(&world, &["user", "disable", id]);
+    assert_eq!(shown["status"], "disabled");
+    assert_eq!(settles_at(&world, &token, 403).await, 403);
+    json(&world, &["user", "enable", id]);
+    assert_eq!(settles_at(&world, &token, 200).await, 200);
+    json(&world, &["organization", "update", "acme", "--status", "suspended"]);
+    assert_eq!(settles_at(&world, &token, 403).await, 403);
+}
+
+#[tokio::test]
+async fn json_is_what_the_admin_api_answers() {
+    let world = World::start().await;
+    let token = member("ada").sign();
+    assert_eq!(settles_at(&world, &token, 200).await, 200);
+    let api = world.narthex.api();
+    let user = api.user("ada").await.unwrap().unwrap();
+    let id = user["id"].as_str().unwrap();
+    json(
+        &world,
+        &[
+            "grant",
+            "create",
+            id,
+            "--organization",
+            "acme",
+            "--role",
+            "admin",
+            "--why",
+            "holiday cover",
+        ],
+    );
+    json(&world, &["team", "create", "acme", "Night shift"]);
+    for (arguments, path) in [
+        (&["organization", "list"][..], "/organizations"),
+        (&["organization", "show", "acme"], "/organizations/acme"),
+        (&["organization", "members", "acme"], "/organizations/acme/members"),
+        (&["team", "list", "acme"], "/organizations/acme/teams"),
+        (&["user", "list"], "/users"),
+        (&["grant", "list", id, "--all"], &format!("/users/{id}/grants?all=true")),
+        (&["key", "list"], "/api-keys"),
+    ] {
+        let (at_the_host, over_the_network) = (json(&world, arguments), api.get(path).await.unwrap());
+        assert_eq!(at_the_host, over_the_network, "{path}");
+    }
+    let members = api.get("/organizations/acme/members").await.unwrap();
+    assert_eq!(members["items"][0]["role"], "admin");
+}
+
+#[tokio::test]
+async fn tables_say_who_has_which_role_and_why() {
+    let world = World::start().await;
+    let token = member("ada").sign();
+    assert_eq!(settles_at(&world, &token, 200).await, 200);
+    let table = world.narthex.command(&["organization", "members", "acme"]).unwrap();
+    let mut lines = table.lines();
+    assert!(lines.next().unwrap().starts_with("USERNAME  ROLE    FROM"), "{table}");
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .starts_with("ada       member  tag \"staff\" of corp"),
+        "{table}"
+    );
+    let shown = world.narthex.command(&["organization", "show", "acme"]).unwrap();
+    assert!(shown.contains("member groups    staff\n"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_key_is_printed_alone_works_at_once_and_is_revoked() {
+    let world = World::start().await;
+    let printed = world
+        .narthex
+        .command(&["key", "create", "night job", "--organization", "acme"])
+        .unwrap();
+    let key = printed.trim_end();
+    assert_eq!((key.len(), printed.lines().count()), (46, 1), "{printed}");
+    let api = narthex_testkit::admin::Admin::new(&world.narthex.admin_url(), key);
+    api.get("/organizations/acme").await.unwrap();
+    assert_eq!(api.call("GET", "/users", None).await.unwrap().status, 403);
+    let keys = json(&world, &["key", "list"]);
+    let made = keys["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|item| item["name"] == "night job")
+        .unwrap();
+    world
+        .narthex
+        .command(&["key", "revoke", made["id"].as_str().unwrap()])
+        .unwrap();
+    assert_eq!(api.call("GET", "/organizations/acme", None).await.unwrap().status, 401);
+    assert!(!json(&world, &["key", "list"]).to_string().contains(key));
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_said_and_ends_with_a_code() {
+    let world = World::start().await;
+    for (arguments, code, says) in [
+        (&["organization", "show", "nowhere"][..], 1, "no organization `nowhere`"),
+        (&["user", "show", "ada"], 1, "narthex user list"),
+        (&["organization", "create", "acme"], 1, "already"),
+        (&["organization", "update", "acme"], 2, "nothing to change"),
+        (
+            &["organization", "update", "acme", "--admin-groups", "\"open"],
+            2,
+            "--admin-groups",
+        ),
+        (
+            &["key", "create", "x", "--role", "viewer", "--organization", "acme"],
+            2,
+            "--role",
+        ),
+        (&["key", "revoke", "x"], 1, "no API key"),
+        (
+            &["grant", "list", "x", "--as-of", "yesterday"],
+            2,
+            "2026-03-01T12:00:00Z",
+        ),
+        (&["grant", "create", "x", "--role", "admin"], 2, "--platform"),
+    ] {
+        let (found, stdout, stderr) = fails(&world, arguments);
+        assert_eq!((found, stdout.as_str()), (code, ""), "{arguments:?}: {stderr}");
+        assert!(stderr.contains(says), "{arguments:?}: {stderr}");
+    }
+}
