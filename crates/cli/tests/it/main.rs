@@ -6,6 +6,16 @@ mod architecture;
 #[cfg(test)]
 mod caches;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod commands_doctor;
+#[cfg(test)]
+mod commands_explain;
+#[cfg(test)]
+mod commands_template;
+#[cfg(test)]
+mod commands_token;
+#[cfg(test)]
 mod config_effect;
 #[cfg(test)]
 mod durability;

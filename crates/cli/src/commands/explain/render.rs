@@ -119,7 +119,7 @@ impl Page {
             self.line(&format!("  then:  {}", shown(next)));
         }
         let would_pass = told.request.as_ref().is_some_and(|request| request.decision == "allow");
-        if answer.also.is_empty() && would_pass {
+        if answer.also.is_empty() && would_pass && told.key.is_some() {
             self.line("  else:  nothing; a token like this one without that fault would pass");
         }
     }

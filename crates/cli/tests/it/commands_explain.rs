@@ -1,0 +1,195 @@
+//! `narthex explain`, read as the administrator who asks at the end of a long day.
+
+use narthex_testkit::{TestIssuer, TestKey, keys::key_set};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::commands::{Ended, narthex_in};
+use crate::world::{GUARDED, World, member};
+
+const SECRET: &str = "a shared secret that has at least 32 bytes";
+/// 2023-11-14T22:13:20Z: every token here was issued then.
+const ISSUED: i64 = 1_700_000_000;
+
+/// A configuration that nobody has started yet: S3's issuer with a key set, S1's with a secret.
+fn installation() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
+    write("jwks.json", &key_set(&[TestKey::Rsa1]).to_string());
+    write("secret", SECRET);
+    write(
+        "narthex.toml",
+        r#"
+        [store]
+        url = "sqlite:narthex.db"
+
+        [[issuer]]
+        name = "corp"
+        issuer = "https://idp.test"
+        jwks_file = "jwks.json"
+        audiences = ["narthex"]
+        tags = { claim = "groups", platform_admin = ["root"] }
+
+        [[issuer]]
+        name = "make"
+        secret_file = "secret"
+        danger_tokens_without_exp = true
+
+        [issuer.mapping.user]
+        external_id = "{{payload.userId}}"
+        email = "{{payload.userEmail}}"
+        timezone = "{{payload.tz}}"
+
+        [issuer.mapping.organization]
+        external_id = "{{payload.organizationId}}"
+        name = "{{payload.orgName}}"
+
+        [issuer.mapping.team]
+        external_id = "{{payload.teamId}}"
+
+        [issuer.mapping.context]
+        teamdomain = "{{payload.customBaseDomain}}"
+
+        [[organization]]
+        name = "acme"
+        realm = "corp"
+        external_member_groups = ["MemberTag1"]
+        external_admin_groups = ["owners"]
+
+        [[route]]
+        path = "/v1/algo/{organization}/{algorithm}/{*version}"
+        methods = ["POST"]
+        require = "organization:member"
+        upstream = "http://127.0.0.1:9000"
+
+        [[route]]
+        path = "/app/{*rest}"
+        require = "authenticated"
+        upstream = "http://127.0.0.1:9000"
+        "#,
+    );
+    folder
+}
+
+fn explain(folder: &TempDir, token: &str, at_seconds: i64, arguments: &[&str]) -> Ended {
+    let at = format!("--at={}", at_seconds * 1000);
+    narthex_in(folder.path(), &[&["explain", "-", &at], arguments].concat(), token)
+}
+
+/// Ids begin with the time and end in a count; the time of the run is not part of what is shown.
+fn masked(text: &str) -> String {
+    let mut masked = String::new();
+    for word in text.split_inclusive([' ', '\n']) {
+        let bare = word.trim_end();
+        let is_id = bare.len() == 26
+            && bare
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() && !byte.is_ascii_uppercase());
+        masked.push_str(if is_id { "[id]" } else { bare });
+        masked.push_str(word.strip_prefix(bare).unwrap());
+    }
+    masked
+}
+
+fn corp() -> TestIssuer {
+    TestIssuer::new("https://idp.test")
+}
+
+const CALL: [&str; 2] = ["--request", "POST /v1/algo/acme/echo/1.0"];
+
+#[test]
+fn an_expired_token_is_understood_at_once() {
+    let folder = installation();
+    let token = corp().token_at(ISSUED * 1000).tags(["MemberTag1"]).sign();
+    let ended = explain(&folder, &token, ISSUED + 3600 + 7380, &CALL);
+    assert_eq!(ended.code, 0, "{ended:?}");
+    insta::assert_snapshot!("explain_expired", masked(&ended.stdout));
+    assert!(!folder.path().join("narthex.db").exists(), "nothing is written");
+}
+
+#[test]
+fn a_tag_that_differs_in_case_is_pointed_out() {
+    let folder = installation();
+    let token = corp().token_at(ISSUED * 1000).tags(["memberTag1", "other"]).sign();
+    let ended = explain(&folder, &token, ISSUED + 60, &CALL);
+    insta::assert_snapshot!("explain_near_miss", masked(&ended.stdout));
+}
+
+#[test]
+fn the_payload_of_s1_shows_what_it_makes() {
+    let folder = installation();
+    let claims = json!({
+        "userId": "123456789", "userEmail": "myemail@email.com", "organizationId": "XYZ123", "teamId": "DEF45G",
+        "tz": "Europe/Prague", "customBaseDomain": "organization.integromat.cloud",
+    });
+    let token = corp().secret(SECRET).token_at(ISSUED * 1000).without_header("kid");
+    let token = token.payload(claims.as_object().unwrap().clone()).sign();
+    let ended = explain(&folder, &token, ISSUED, &["--request", "GET /app/home"]);
+    insta::assert_snapshot!("explain_s1", masked(&ended.stdout));
+}
+
+/// A forged token is explained to the end, with a warning where its words are used.
+#[test]
+fn a_forged_token_is_shown_as_such() {
+    let folder = installation();
+    let token = corp()
+        .token_at(ISSUED * 1000)
+        .tags(["owners"])
+        .claim("name", "\u{1b}[31mred")
+        .forged_with(TestKey::Rsa2)
+        .sign();
+    let ended = explain(&folder, &token, ISSUED + 60, &CALL);
+    insta::assert_snapshot!("explain_forged", masked(&ended.stdout));
+    assert!(!ended.stdout.contains('\u{1b}'));
+}
+
+#[test]
+fn the_answer_can_be_json() {
+    let folder = installation();
+    let token = corp().token_at(ISSUED * 1000).tags(["MemberTag1"]).sign();
+    let answer = explain(
+        &folder,
+        &format!("Bearer {token}"),
+        ISSUED + 60,
+        &[&CALL[..], &["--json"]].concat(),
+    )
+    .json();
+    assert_eq!(answer["answer"]["status"], 200);
+    assert_eq!(answer["key"], json!({ "kid": "rsa_1", "matched_by": "kid" }));
+    assert_eq!(
+        answer["organizations"],
+        json!([{ "name": "acme", "role": "member", "status": "active" }])
+    );
+    let refused = explain(&folder, &token, ISSUED + 60, &["--request", "nonsense"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (2, ""), "{refused:?}");
+}
+
+/// Beside a running server, with its store and its issuer's key URL; neither the directory nor the keys are written.
+#[tokio::test]
+async fn it_works_beside_a_running_server() {
+    let world = World::start().await;
+    let config = world.narthex.config_file();
+    let config = config.to_str().unwrap();
+    let token = member("bob").sign();
+    let request = format!("POST {GUARDED}");
+    let arguments = ["explain", &token, "--request", &request, "--config", config, "--json"];
+    let answer = narthex_in(world.narthex.folder(), &arguments, "").json();
+    assert_eq!(answer["answer"]["status"], 200, "{answer}");
+    assert!(
+        answer["changes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|change| change["action"] == "user.created"),
+        "{answer}"
+    );
+    let users = world.narthex.api().done("GET", "/users", None).await.unwrap();
+    assert_eq!(users["items"], json!([]), "nothing is written");
+    assert_eq!(world.send(world.call("POST", GUARDED).bearer(&token)).await.status, 200);
+    let again = narthex_in(world.narthex.folder(), &arguments, "").json();
+    assert_eq!(
+        again["changes"],
+        json!([]),
+        "the directory that is there is the one that is asked"
+    );
+}
