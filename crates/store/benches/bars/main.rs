@@ -7,12 +7,7 @@
 //!
 //! `cargo bench -p narthex-store -- [p4|p6|p10]`
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::indexing_slicing,
-    reason = "a program for developers"
-)]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program for developers")]
 
 mod p10;
 mod p4;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use narthex_directory::conformance::world::{START_MS, World};
 use narthex_directory::{
-    Actor, By, CountingIds, Desired, Directory, EventFilter, GrantFilter, OrganizationEdit, OrganizationFilter,
+    Actor, By, CountingIds, Desired, Detail, Directory, EventFilter, GrantFilter, OrganizationEdit, OrganizationFilter,
     OrganizationId, OrganizationStatus, OrganizationTags, Page, PlatformRole, ScopedRole, SyncError, SyncPolicy,
     Synced, UserFilter, load, sync,
 };
