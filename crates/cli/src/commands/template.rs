@@ -33,7 +33,7 @@ pub(super) fn run(command: TemplateCommand) -> anyhow::Result<Answer> {
     let value = if args.document {
         document(&source, &names(&context), &scope)?
     } else {
-        template(&source, &names(&context), &scope)?
+        template(&source, &names(&context), &scope)
     };
     match value.map(|value| value.to_json_text()) {
         None => Ok(Answer::No),
@@ -43,12 +43,12 @@ pub(super) fn run(command: TemplateCommand) -> anyhow::Result<Answer> {
 }
 
 /// The value; `None` where something was wrong, which has then been said.
-fn template(source: &str, names: &Names, scope: &Scope<'_>) -> anyhow::Result<Option<Value>> {
+fn template(source: &str, names: &Names, scope: &Scope<'_>) -> Option<Value> {
     let value = match Template::compile(source, names) {
         Ok(template) => template.evaluate(scope).map_err(|error| error.render()),
         Err(error) => Err(error.render()),
     };
-    Ok(told(value))
+    told(value)
 }
 
 /// The same, of a JSON document whose strings are templates.

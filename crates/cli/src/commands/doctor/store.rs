@@ -33,7 +33,7 @@ pub(super) async fn look(location: &StoreLocation, now_ms: i64) -> Seen {
         say(
             State::Problem,
             format!(
-                "nothing can be written in `{}`: {error}; the store needs its log beside it",
+                "nothing can be written in `{}`: {error}; the store's log needs it",
                 folder.display()
             ),
         );
