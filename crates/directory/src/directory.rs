@@ -75,7 +75,8 @@ pub trait Directory: Send + Sync {
     /// Closes the manual grant of a user on a scope, if there is one.
     async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Option<Grant>>;
 
-    /// Closes up to `limit` grants that have lapsed by `by.at_ms`, at the moment they lapsed. Gives how many.
+    /// Closes up to `limit` grants that have lapsed by `by.at_ms`, at the moment they lapsed, those that lapsed first
+    /// before others. Gives how many.
     async fn close_lapsed(&self, limit: usize, by: By) -> Answer<usize>;
 
     /// One organization.

@@ -185,8 +185,18 @@ impl Directory for MemoryDirectory {
 
     async fn close_lapsed(&self, limit: usize, by: By) -> Answer<usize> {
         let mut state = self.lock();
-        let lapsed = state.grants.values().filter(|grant| grant.lapsed_at(by.at_ms));
-        let changes: Vec<Change> = lapsed.take(limit).cloned().map(rules::close_lapsed).collect();
+        let mut lapsed: Vec<&Grant> = state
+            .grants
+            .values()
+            .filter(|grant| grant.lapsed_at(by.at_ms))
+            .collect();
+        lapsed.sort_by_key(|grant| (grant.lapses_at_ms, grant.id));
+        let changes: Vec<Change> = lapsed
+            .into_iter()
+            .take(limit)
+            .cloned()
+            .map(rules::close_lapsed)
+            .collect();
         self.carry_out(&mut state, &changes, &by)?;
         Ok(changes.len())
     }

@@ -65,11 +65,13 @@ pub use surroundings::{
     ExplainRequest, IssuerBody, KeyBody, KeyErrorBody, KeyHealthBody, KeySummary, RefreshRefusal, RefusedKeyBody,
     RequestToExplain, RouteBody, Surroundings,
 };
-pub use tags::{ListedTag, TagBody};
+pub use tags::{ListedTag, NearMissBody, TagBody};
 pub use teams::TeamBody;
 pub use time::Time;
 pub use users::{GrantBody, ScopeBody, TokenBody, UserBody};
-pub use words::{EventOrder, Membership, OrganizationRole, OrganizationStatus, Origin, PlatformRole, Source, TeamRole, UserStatus};
+pub use words::{
+    EventOrder, Membership, OrganizationRole, OrganizationStatus, Origin, PlatformRole, Source, TeamRole, UserStatus,
+};
 
 /// What the admin API works with.
 pub struct AdminState {
@@ -82,7 +84,9 @@ pub struct AdminState {
 
 impl std::fmt::Debug for AdminState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AdminState").field("clock", &self.clock).finish_non_exhaustive()
+        f.debug_struct("AdminState")
+            .field("clock", &self.clock)
+            .finish_non_exhaustive()
     }
 }
 
@@ -98,7 +102,13 @@ impl AdminState {
         clock: Clock,
     ) -> Result<Arc<Self>, NoEntropy> {
         let (request_ids, attempts) = (RequestIds::new()?, once::Attempts::default());
-        Ok(Arc::new(Self { directory, surroundings, clock, request_ids, attempts }))
+        Ok(Arc::new(Self {
+            directory,
+            surroundings,
+            clock,
+            request_ids,
+            attempts,
+        }))
     }
 }
 
@@ -113,12 +123,16 @@ pub fn router(state: Arc<AdminState>) -> Router {
         .with_state(state);
     let document = openapi();
     let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    Router::new().nest(BASE, api).route("/openapi.json", get(async move || (json, document)))
+    Router::new()
+        .nest(BASE, api)
+        .route("/openapi.json", get(async move || (json, document)))
 }
 
 /// The OpenAPI document, as it is served and as it is kept in `docs/reference/openapi.json`.
 pub fn openapi() -> String {
-    let (_, api) = OpenApiRouter::with_openapi(Description::openapi()).nest(BASE, operations()).split_for_parts();
+    let (_, api) = OpenApiRouter::with_openapi(Description::openapi())
+        .nest(BASE, operations())
+        .split_for_parts();
     // Every key in it is text, and it holds numbers of ours only: this does not fail.
     let mut text = api.to_pretty_json().unwrap_or_default();
     text.push('\n');
@@ -154,7 +168,12 @@ async fn finish(axum_extract::State(state): axum_extract::State<State>, request:
     if let Some(error) = error.or_else(|| is_failure(status).then(|| ApiError::of_status(status))) {
         let allow = response.headers_mut().remove(header::ALLOW);
         if let Some(private) = error.private() {
-            tracing::error!(event = "admin_failed", request_id, error = private, "the admin API could not answer");
+            tracing::error!(
+                event = "admin_failed",
+                request_id,
+                error = private,
+                "the admin API could not answer"
+            );
         }
         response = error.answer(&request_id);
         response.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
@@ -210,8 +229,13 @@ impl Modify for Bearer {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("An API key (`nx_…`), or a token of a platform admin or viewer or of an organization's admin."))
+            .description(Some(
+                "An API key (`nx_…`), or a token of a platform admin or viewer or of an organization's admin.",
+            ))
             .build();
-        openapi.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        openapi
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
     }
 }

@@ -12,6 +12,31 @@
 //! time is an argument, in milliseconds since the epoch, and the life of a fetched key set is a state machine,
 //! [`KeyCache`], that is asked, answers, and is told what a fetch brought.
 //!
+//! # In a few lines
+//!
+//! ```
+//! use std::sync::Arc;
+//! use narthex_token::{Algorithm, IssuerPolicy, Issuers, KeySet, Limits, SecretLength, TrustedIssuer, parse};
+//! use narthex_token::sign::{SigningKey, sign_compact};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let secret = b"thirty-two bytes, known to two only";
+//! let key = SigningKey::from_secret(Algorithm::Hs256, secret)?;
+//! let token = sign_compact(br#"{"alg":"HS256"}"#, br#"{"iss":"crm","sub":"ada","exp":1700003600}"#, &key)?;
+//!
+//! let policy = IssuerPolicy::shared_secret("crm", Some("crm".to_owned()));
+//! # let joined = |problems: Vec<narthex_token::PolicyError>| format!("{problems:?}");
+//! let issuers = Issuers::new(vec![Arc::new(TrustedIssuer::new(policy).map_err(joined)?)]).map_err(joined)?;
+//! let keys = KeySet::from_secrets(&[secret], &[Algorithm::Hs256], SecretLength::Standard)?;
+//!
+//! let parsed = parse(&token, &Limits::default())?;
+//! let issuer = issuers.select(&parsed)?;
+//! let verified = parsed.verify(issuer, &keys, 1_700_000_000_000)?;
+//! assert_eq!(verified.claims()["sub"], "ada");
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Invariants
 //!
 //! * [`VerifiedClaims`] has no public constructor. Only [`ParsedToken::verify`] makes one, after *every* rule has passed.

@@ -26,8 +26,10 @@ pub struct TagBody {
     pub first_seen_at: Time,
     /// When a token last carried it, to the hour.
     pub last_seen_at: Time,
-    /// The organizations that list it, at most 200.
+    /// The organizations that list it.
     pub organizations: Vec<ListedTag>,
+    /// Organizations that list what would be this tag if case and blanks did not count. They give nobody anything by it.
+    pub near_misses: Vec<NearMissBody>,
 }
 
 /// An organization that lists a tag.
@@ -39,4 +41,15 @@ pub struct ListedTag {
     pub name: String,
     /// The role that the tag gives there.
     pub role: OrganizationRole,
+}
+
+/// An organization that lists nearly the tag.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct NearMissBody {
+    /// The organization's id.
+    pub organization_id: String,
+    /// Its name in paths.
+    pub name: String,
+    /// The tag as it lists it.
+    pub listed: String,
 }

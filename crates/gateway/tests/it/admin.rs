@@ -1,6 +1,5 @@
 //! The admin API: straight into the router, on the memory store. The tree mirrors the URLs.
 
-
 mod api_keys;
 mod audit_events;
 mod errors;

@@ -17,7 +17,7 @@ mod embedded {
 pub struct Options {
     /// The file; its `-wal` and `-shm` lie beside it.
     pub path: PathBuf,
-    /// How many threads read.
+    /// How many threads read: enough that two long searches of administrators leave one for sign-ins.
     pub readers: usize,
     /// The writer's page cache, in KiB.
     pub writer_cache_kib: u32,
@@ -33,7 +33,7 @@ impl Options {
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
-            readers: 2,
+            readers: 3,
             writer_cache_kib: 32 * 1_024,
             reader_cache_kib: 8 * 1_024,
             checkpoint_pages: 8_000,

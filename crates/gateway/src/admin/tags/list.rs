@@ -1,11 +1,14 @@
 //! `GET /api/v1/tags`
 
 use narthex_decision::Action;
-use narthex_directory::{Listing, OrganizationFilter, PAGE_LIMIT_MAX, Page, Realm, SeenTag};
+use narthex_directory::{
+    Desired, DesiredTags, DesiredUser, Detail, ExternalId, IssuerName, Listing, Profile, Realm, SeenTag, Snapshot,
+    TokenFingerprint, Username,
+};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{ListedTag, TagBody};
+use super::{ListedTag, NearMissBody, TagBody};
 use crate::admin::access::{Admin, Permit};
 use crate::admin::answer::List;
 use crate::admin::error::ApiError;
@@ -29,7 +32,7 @@ pub(crate) struct Query {
 
 /// Lists tags
 ///
-/// Those that tokens carried, by realm and tag, with the organizations that list them.
+/// Those that tokens carried, by realm and tag, with the organizations that list them, exactly or nearly.
 #[utoipa::path(
     get, path = "/tags", tag = "diagnosis", operation_id = "list_tags", params(Query),
     responses((status = 200, description = "A page of tags.", body = List<TagBody>), ListProblems),
@@ -48,8 +51,10 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
         .seen_tags(realm, page(query.cursor, query.limit)?)
         .await?;
     let mut items = Vec::with_capacity(seen.len());
-    for tag in seen {
-        items.push(listed(permit, tag).await?);
+    // The list is in the order of realms.
+    for tags in seen.chunk_by(|one, next| one.realm == next.realm) {
+        let snapshot = snapshot(permit, tags).await?;
+        items.extend(tags.iter().map(|tag| listed(&snapshot, tag)));
     }
     Ok(List {
         items,
@@ -57,29 +62,55 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
     })
 }
 
-async fn listed(permit: Permit<'_>, seen: SeenTag) -> Result<TagBody, ApiError> {
-    let filter = OrganizationFilter {
-        realm: Some(seen.realm.clone()),
-        tag: Some(seen.tag.clone()),
-        ..OrganizationFilter::default()
+/// What the directory would make of a token of this realm with these tags: one look for the whole page.
+async fn snapshot(permit: Permit<'_>, tags: &[SeenTag]) -> Result<Snapshot, ApiError> {
+    let Some(SeenTag { realm, .. }) = tags.first() else {
+        return Ok(Snapshot::empty());
     };
-    let found = permit
-        .directory()
-        .organizations(filter, Page::first(PAGE_LIMIT_MAX))
-        .await?;
-    let organizations = found.items.into_iter().filter_map(|organization| {
-        let role = organization.tags.role_of(&seen.tag)?.into();
-        Some(ListedTag {
+    let nobody = |error| ApiError::Internal(format!("the name of nobody is refused: {error}"));
+    let desired = Desired {
+        realm: realm.clone(),
+        issuer: IssuerName::new(NOBODY).map_err(nobody)?,
+        user: DesiredUser {
+            external_id: ExternalId::new(NOBODY).map_err(nobody)?,
+            username: Username::new(NOBODY).map_err(nobody)?,
+            profile: Profile::default(),
+        },
+        organization: None,
+        team: None,
+        context: serde_json::Map::new(),
+        tags: DesiredTags::Exactly(tags.iter().map(|seen| seen.tag.clone()).collect()),
+        issued_at_ms: None,
+        token: TokenFingerprint::default(),
+    };
+    Ok(permit.directory().snapshot(&desired, Detail::Explain).await?)
+}
+
+/// Whose token the question is put for. Whoever is called so is read and not shown.
+const NOBODY: &str = "-";
+
+fn listed(snapshot: &Snapshot, seen: &SeenTag) -> TagBody {
+    let matches = snapshot.tag_matches.iter().filter(|found| found.tag == seen.tag);
+    let organizations = matches.map(|found| ListedTag {
+        organization_id: found.organization.id.to_string(),
+        name: found.organization.name.to_string(),
+        role: found.role.into(),
+    });
+    let misses = snapshot.near_misses.iter().filter(|miss| miss.tag == seen.tag);
+    let near_misses = misses.filter_map(|miss| {
+        let organization = miss.organization.as_ref()?;
+        Some(NearMissBody {
             organization_id: organization.id.to_string(),
             name: organization.name.to_string(),
-            role,
+            listed: miss.listed.clone(),
         })
     });
-    Ok(TagBody {
-        organizations: organizations.collect(),
+    TagBody {
         realm: seen.realm.to_string(),
-        tag: seen.tag,
+        tag: seen.tag.clone(),
         first_seen_at: Time(seen.first_seen_at_ms),
         last_seen_at: Time(seen.last_seen_at_ms),
-    })
+        organizations: organizations.collect(),
+        near_misses: near_misses.collect(),
+    }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::admin::Fixture;
 
 #[tokio::test]
-async fn a_seen_tag_shows_who_lists_it_for_which_role() {
+async fn a_seen_tag_shows_who_lists_it_for_which_role_and_who_nearly_does() {
     let api = Fixture::new().await;
     let body = json!({"name": "acme", "external_admin_groups": "staff", "external_member_groups": "staff"});
     let acme = api.post("/organizations", body).await;
@@ -19,13 +19,16 @@ async fn a_seen_tag_shows_who_lists_it_for_which_role() {
     // What tokens carried is written down off the request.
     api.directory.flush(Flush::All).await.unwrap();
     let page = api.get("/tags?realm=main").await;
-    let row = |tag: &str, organizations: serde_json::Value| {
+    let row = |tag: &str, organizations: serde_json::Value, near_misses: serde_json::Value| {
         json!({
             "realm": "main", "tag": tag, "first_seen_at": "2023-11-14T22:13:20.000Z",
             "last_seen_at": page["items"][0]["last_seen_at"], "organizations": organizations,
+            "near_misses": near_misses,
         })
     };
     let listed = json!([{"organization_id": acme["id"], "name": "acme", "role": "admin"}]);
-    assert_eq!(page["items"], json!([row("Staff", json!([])), row("staff", listed)]));
+    let near = json!([{"organization_id": acme["id"], "name": "acme", "listed": "staff"}]);
+    let rows = [row("Staff", json!([]), near), row("staff", listed, json!([]))];
+    assert_eq!(page["items"], json!(rows));
     assert_eq!(api.get("/tags?realm=two").await["items"], json!([]));
 }
