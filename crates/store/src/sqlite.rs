@@ -9,6 +9,7 @@ mod open;
 mod readers;
 mod rows;
 mod snapshot;
+mod tag_cache;
 mod work;
 mod writer;
 
@@ -29,6 +30,7 @@ use self::error::Outcome;
 use self::list::Key;
 pub use self::open::{Options, PendingMigration};
 use self::readers::Readers;
+use self::tag_cache::TagCache;
 use self::work::{
     after, apply, home, missing, organization_in, updated_organization, updated_team, updated_user, user_in,
 };
@@ -45,6 +47,7 @@ pub struct SqliteDirectory {
     writer: Writer,
     versions: Arc<Versions>,
     touches: Arc<Touches>,
+    tag_cache: Arc<TagCache>,
     flushing: tokio::sync::Mutex<()>,
 }
 
@@ -62,6 +65,7 @@ impl SqliteDirectory {
             writer: Writer::start(connection, Arc::clone(&versions))?,
             versions,
             touches: Arc::new(Touches::default()),
+            tag_cache: Arc::default(),
             flushing: tokio::sync::Mutex::default(),
         })
     }
@@ -98,10 +102,10 @@ fn raise(versions: &Versions, counters: &[(i64, u64)]) {
 #[async_trait]
 impl Directory for SqliteDirectory {
     async fn snapshot(&self, desired: &Desired, detail: Detail) -> Answer<Snapshot> {
-        let asked = desired.clone();
+        let (asked, cache) = (desired.clone(), Arc::clone(&self.tag_cache));
         let mut snapshot = self
             .readers
-            .read(move |connection| snapshot::snapshot(connection, &asked, detail))
+            .read(move |connection| snapshot::snapshot(connection, &cache, &asked, detail))
             .await?;
         if let Some(standing) = &snapshot.standing {
             let noted = self.touches.newest_issued_at_ms(standing.user.id, &desired.issuer);

@@ -11,9 +11,15 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::change::counter;
 use super::error::{Outcome, corrupt};
 use super::rows::{self, BRIEF, Columns, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, USER, USER_COLUMNS};
+use super::tag_cache::{Listing, TagCache};
 
 /// Reads what planning needs. What [`narthex_directory::Touches`] remembers is laid over it by the caller.
-pub(super) fn snapshot(connection: &Connection, desired: &Desired, detail: Detail) -> Outcome<Snapshot> {
+pub(super) fn snapshot(
+    connection: &Connection,
+    cache: &TagCache,
+    desired: &Desired,
+    detail: Detail,
+) -> Outcome<Snapshot> {
     let policy = counter(connection, 0)?;
     let mut snapshot = Snapshot {
         detail,
@@ -47,7 +53,7 @@ pub(super) fn snapshot(connection: &Connection, desired: &Desired, detail: Detai
     }
     if let DesiredTags::Exactly(tags) = &desired.tags {
         let tags: BTreeSet<&str> = tags.iter().map(String::as_str).filter(|tag| !tag.is_empty()).collect();
-        snapshot.tag_matches = tag_matches(connection, desired.realm.as_str(), &tags)?;
+        snapshot.tag_matches = tag_matches(connection, cache, policy, desired.realm.as_str(), &tags)?;
         if detail == Detail::Explain {
             snapshot.near_misses = near_misses(connection, desired.realm.as_str(), &tags)?;
         }
@@ -128,27 +134,46 @@ fn standing_of(connection: &Connection, user: User, policy: u64) -> Outcome<Stan
     })
 }
 
-/// One look into the index per tag of the token, however many organizations there are.
-fn tag_matches(connection: &Connection, realm: &str, tags: &BTreeSet<&str>) -> Outcome<Vec<TagMatch>> {
+/// One look into the index per tag of the token, however many organizations there are; none for a tag that was
+/// looked up since the last change.
+fn tag_matches(
+    connection: &Connection,
+    cache: &TagCache,
+    policy: u64,
+    realm: &str,
+    tags: &BTreeSet<&str>,
+) -> Outcome<Vec<TagMatch>> {
+    let mut matches = Vec::new();
+    for (tag, known) in cache.find(policy, realm, tags.iter().copied()) {
+        let found = if let Some(known) = known {
+            known
+        } else {
+            let read = listing(connection, realm, tag)?;
+            cache.keep(policy, realm, tag, &read);
+            read
+        };
+        matches.extend(found.iter().map(|(organization, role)| TagMatch {
+            tag: tag.to_owned(),
+            organization: organization.clone(),
+            role: *role,
+        }));
+    }
+    Ok(matches)
+}
+
+/// The organizations of a realm that list a tag, by id.
+fn listing(connection: &Connection, realm: &str, tag: &str) -> Outcome<Listing> {
     let mut statement = connection.prepare_cached(&format!(
         "SELECT x.role, {BRIEF} FROM organization_tags x JOIN organizations o ON o.id = x.organization_id \
          WHERE x.realm = ?1 AND x.tag = ?2 ORDER BY x.organization_id"
     ))?;
-    let mut matches = Vec::new();
-    for tag in tags {
-        let mut found = statement.query([realm, tag])?;
-        while let Some(row) = found.next()? {
-            let role = Columns::of(row, "organization tag").parse()?;
-            if let Some(organization) = rows::brief(row, 1)? {
-                matches.push(TagMatch {
-                    tag: (*tag).to_owned(),
-                    organization,
-                    role,
-                });
-            }
-        }
+    let mut found = statement.query([realm, tag])?;
+    let mut listing = Vec::new();
+    while let Some(row) = found.next()? {
+        let role = Columns::of(row, "organization tag").parse()?;
+        listing.extend(rows::brief(row, 1)?.map(|organization| (organization, role)));
     }
-    Ok(matches)
+    Ok(listing.into())
 }
 
 fn near_misses(connection: &Connection, realm: &str, tags: &BTreeSet<&str>) -> Outcome<Vec<NearMiss>> {

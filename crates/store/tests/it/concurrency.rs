@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use narthex_directory::conformance::world::{START_MS, World};
 use narthex_directory::{
-    Actor, By, CountingIds, Desired, Directory, EventFilter, GrantFilter, OrganizationFilter, OrganizationId, Page,
-    PlatformRole, ScopedRole, SyncError, SyncPolicy, Synced, UserFilter, load, sync,
+    Actor, By, CountingIds, Desired, Directory, EventFilter, GrantFilter, OrganizationEdit, OrganizationFilter,
+    OrganizationId, OrganizationStatus, OrganizationTags, Page, PlatformRole, ScopedRole, SyncError, SyncPolicy,
+    Synced, UserFilter, load, sync,
 };
 
 use crate::{open, open_at};
@@ -167,6 +168,40 @@ async fn another_process_moves_the_versions_by_polling() {
     drop(tool);
     let reopened = open_at(&path);
     assert!(reopened.versions().is_current(again.stamp()), "the numbers survive");
+}
+
+/// What is remembered of tags never outlives a change, whoever makes it.
+#[tokio::test]
+async fn tags_changed_by_another_process_count_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("narthex.db");
+    let (server, tool) = (open_at(&path), open_at(&path));
+    let mut world = World::new(&server);
+    let tools = world.organization("tools", "", "staff").await.id;
+    for subject in ["a", "b"] {
+        assert_eq!(world.roles(&world.tagged(subject, &["staff"])).await, ["tools member"]);
+    }
+    let by = By {
+        actor: Actor::CommandLine,
+        at_ms: START_MS,
+    };
+    let edit = OrganizationEdit {
+        tags: Some(OrganizationTags::default()),
+        ..OrganizationEdit::default()
+    };
+    tool.update_organization(tools, None, edit, by.clone()).await.unwrap();
+    assert!(world.roles(&world.tagged("c", &["staff"])).await.is_empty());
+    assert!(world.roles(&world.tagged("a", &["staff"])).await.is_empty());
+    let edit = OrganizationEdit {
+        status: Some(OrganizationStatus::Suspended),
+        ..OrganizationEdit::default()
+    };
+    tool.update_organization(tools, None, edit, by).await.unwrap();
+    let snapshot = server
+        .snapshot(&world.tagged("d", &["staff"]), Detail::Sync)
+        .await
+        .unwrap();
+    assert!(snapshot.tag_matches.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
