@@ -6,12 +6,7 @@
 //! Every server is a process of its own; its CPU time is read from `/proc/PID/stat` around a fixed number of requests over
 //! kept-alive connections. Rounds alternate, medians are compared, and only ratios are printed as results.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::expect_used,
-    reason = "a bench may fail loudly"
-)]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a bench may fail loudly")]
 
 use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader};

@@ -204,8 +204,8 @@ Examples:
   narthex template eval 'user {{payload.sub}}' --context context.json
   narthex template eval --document '{\"iat\":\"{{timestamp}}\"}' --at 1700000000000
 
-Dates are printed as ISO 8601 text, bytes as base64, NaN as null. Exit codes: 0 a value, 1 an error, 2 the command
-line or the context is to blame, 3 nothing (undefined).";
+Dates are printed as ISO 8601 text, bytes as base64, NaN as null. `jwt()` is there too.
+Exit codes: 0 a value, 1 an error, 2 the command line or the context is to blame, 3 nothing (undefined).";
 
 #[cfg(test)]
 mod tests {

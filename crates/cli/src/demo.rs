@@ -5,7 +5,6 @@ mod issuer;
 mod upstream;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;

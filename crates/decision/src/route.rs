@@ -485,8 +485,9 @@ mod tests {
         insta::assert_snapshot!(
             problems
                 .iter()
-                .map(|problem| format!("{:?}: {problem}\n", problem.route()))
-                .collect::<String>()
+                .map(|problem| format!("{:?}: {problem}", problem.route()))
+                .collect::<Vec<_>>()
+                .join("\n")
         );
     }
 

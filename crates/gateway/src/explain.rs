@@ -168,7 +168,11 @@ async fn directory_part(
     match rehearse(directory, desired, &issuer.policy, now_ms, &mut CountingIds(0)).await {
         Ok(Synced { principal, plan }) => {
             let places = rows::Places::of(&plan, &principal);
-            told.changes = plan.changes.iter().map(|change| ChangeRow::new(change, &places)).collect();
+            told.changes = plan
+                .changes
+                .iter()
+                .map(|change| ChangeRow::new(change, &places))
+                .collect();
             told.notes = plan.notes.iter().map(ToString::to_string).collect();
             if plan.stale_token {
                 told.notes

@@ -103,7 +103,7 @@ fn leeway(text: &str) -> Result<Duration, String> {
 
 const VERIFY_EXAMPLES: &str = "\
 Examples:
-  narthex token verify eyJ… --jwks https://idp.example/jwks.json --issuer https://idp.example --audience narthex
+  narthex token verify eyJ… --jwks https://idp.example/jwks.json --audience narthex
   pbpaste | narthex token verify - --secret-file secret.txt --require none --json
 
 What is not named is not compared: without --issuer any `iss` will do, without --audience any `aud`.

@@ -4,10 +4,12 @@ mod issuers;
 mod ports;
 mod store;
 
+use std::fmt::Write as _;
+
 use narthex_gateway::Clock;
 use serde::Serialize;
 
-use super::screen::{Screen, Tone, shown};
+use super::screen::{Screen, Tone, shown, shown_lines};
 use super::{Answer, print, tell};
 use crate::args::DoctorArgs;
 use crate::config::{self, Paint};
@@ -129,26 +131,20 @@ fn text(findings: &[Finding], screen: Screen) -> String {
                 "assertion" => "Assertion keys",
                 _ => "Configuration",
             };
-            text.push_str(if text.is_empty() { "" } else { "\n" });
-            text.push_str(&format!("{}\n", screen.paint(Tone::Strong, title)));
+            let blank = if text.is_empty() { "" } else { "\n" };
+            // Writing to a string cannot fail, here and below.
+            let _ = writeln!(text, "{blank}{}", screen.paint(Tone::Strong, title));
         }
-        let width = findings
-            .iter()
-            .filter(|other| other.area == area)
-            .map(|other| other.name.chars().count())
-            .max()
-            .unwrap_or(0);
+        let beside = findings.iter().filter(|other| other.area == area);
+        let width = beside.map(|other| other.name.chars().count()).max().unwrap_or(0);
         let mark = match finding.state {
             State::Good => screen.paint(Tone::Good, "✓"),
             State::Absent => screen.paint(Tone::Faint, "–"),
             State::Warning => screen.paint(Tone::Odd, "!"),
             State::Problem => screen.paint(Tone::Bad, "✗"),
         };
-        text.push_str(&format!(
-            "  {mark} {:<width$}  {}\n",
-            shown(&finding.name),
-            finding.message
-        ));
+        let (name, message) = (shown(&finding.name), shown_lines(&finding.message));
+        let _ = writeln!(text, "  {mark} {name:<width$}  {message}");
     }
     let of = |state| findings.iter().filter(|finding| finding.state == state).count();
     let summary = match (of(State::Problem), of(State::Warning)) {
@@ -160,7 +156,7 @@ fn text(findings: &[Finding], screen: Screen) -> String {
             format!("{}, {}", count(problems, "problem"), count(warnings, "warning")),
         ),
     };
-    text.push_str(&format!("\n{summary}\n"));
+    let _ = writeln!(text, "\n{summary}");
     text
 }
 

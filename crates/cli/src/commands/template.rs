@@ -30,39 +30,33 @@ pub(super) fn run(command: TemplateCommand) -> anyhow::Result<Answer> {
         .with_zone(zone)
         .with_random(&fill);
     let source = argument_or_stdin(args.template)?;
+    let names = names(&context);
     let value = if args.document {
-        document(&source, &names(&context), &scope)?
+        let json = serde_json::from_str(&source).context("the document is not JSON")?;
+        document(&json, &names, &scope)
     } else {
-        template(&source, &names(&context), &scope)?
+        template(&source, &names, &scope)
     };
     match value.map(|value| value.to_json_text()) {
-        None => Ok(Answer::No),
-        Some(None) => Ok(Answer::Nothing),
-        Some(Some(json)) => print(&format!("{json}\n")).map(|()| Answer::Yes),
+        Err(report) => {
+            super::tell(&report);
+            Ok(Answer::No)
+        }
+        Ok(None) => Ok(Answer::Nothing),
+        Ok(Some(json)) => print(&format!("{json}\n")).map(|()| Answer::Yes),
     }
 }
 
-/// The value; `None` where something was wrong, which has then been said.
-fn template(source: &str, names: &Names, scope: &Scope<'_>) -> anyhow::Result<Option<Value>> {
-    let value = match Template::compile(source, names) {
-        Ok(template) => template.evaluate(scope).map_err(|error| error.render()),
-        Err(error) => Err(error.render()),
-    };
-    Ok(told(value))
+/// The value, or what was wrong with a caret under the place.
+fn template(source: &str, names: &Names, scope: &Scope<'_>) -> Result<Value, String> {
+    let template = Template::compile(source, names).map_err(|error| error.render())?;
+    template.evaluate(scope).map_err(|error| error.render())
 }
 
 /// The same, of a JSON document whose strings are templates.
-fn document(source: &str, names: &Names, scope: &Scope<'_>) -> anyhow::Result<Option<Value>> {
-    let json: Json = serde_json::from_str(source).context("the document is not JSON")?;
-    let value = match Document::compile(&json, names) {
-        Ok(document) => document.evaluate(scope).map_err(|error| error.render()),
-        Err(error) => Err(error.render()),
-    };
-    Ok(told(value))
-}
-
-fn told(value: Result<Value, String>) -> Option<Value> {
-    value.map_err(|report| super::tell(&report)).ok()
+fn document(json: &Json, names: &Names, scope: &Scope<'_>) -> Result<Value, String> {
+    let document = Document::compile(json, names).map_err(|error| error.render())?;
+    document.evaluate(scope).map_err(|error| error.render())
 }
 
 /// The names a template may use: what the context holds, to the letter. `headers` is looked up as headers are, whatever

@@ -52,7 +52,7 @@ fn values_are_printed_as_json() {
         let ended = eval(template, &context, &[]);
         assert_eq!(ended.code, 0, "{template} {ended:?}");
         let matches = if template.contains("jwt") {
-            ended.stdout.starts_with(&printed[..30])
+            ended.stdout.starts_with(printed.get(..30).unwrap())
         } else {
             ended.stdout == format!("{printed}\n")
         };
@@ -117,7 +117,7 @@ fn a_document_drops_undefined_and_spreads() {
     }
     let ended = eval(r#"{"deep":{"a":"{{parametrs.b}}"}}"#, &context, &["--document"]);
     assert!(
-        ended.code == 1 && ended.stderr.contains("/deep/a") && ended.stderr.contains("^"),
+        ended.code == 1 && ended.stderr.contains("/deep/a") && ended.stderr.contains('^'),
         "{ended:?}"
     );
     assert_eq!(eval(r#""{{undefined}}""#, &context, &["--document"]).code, 3);

@@ -388,6 +388,7 @@ async fn a_key_set_is_fetched_from_a_url() {
     let token = issuer().token().sign();
     let answer = files.verify(&token, &["--jwks", &url]).json();
     assert_eq!(answer["key"], json!({ "kid": "rsa_1", "matched_by": "kid" }));
+    provider.publish(json!({ "keys": [TestKey::Rsa1.x5t_jwk()] }));
     let by_x5t = issuer().token().by_x5t().sign();
     assert_eq!(
         files.verify(&by_x5t, &["--jwks", &url]).json()["key"]["matched_by"],

@@ -160,12 +160,7 @@ async fn every_role_against_every_requirement() {
     let mut table = String::new();
     for require in requirements {
         writeln!(table, "\nrequire {}", require.join(" or ")).unwrap();
-        writeln!(
-            table,
-            "  {:<42} {:<20} {:<24} {}",
-            "", "open", "suspended", UNKNOWN
-        )
-        .unwrap();
+        writeln!(table, "  {:<42} {:<20} {:<24} {}", "", "open", "suspended", UNKNOWN).unwrap();
         let routes = routes(require);
         for (name, person) in &people {
             let at = |organization| cell(&routes, person.as_deref(), organization);

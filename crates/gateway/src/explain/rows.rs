@@ -239,7 +239,10 @@ impl Places {
         let met = met.map(|organization| (organization.id.to_string(), organization.name.to_string()));
         let organizations = principal.memberships().iter();
         let organizations = organizations.map(|of| (of.organization.to_string(), of.name.to_string()));
-        let teams = principal.teams().iter().map(|of| (of.team.to_string(), of.name.clone()));
+        let teams = principal
+            .teams()
+            .iter()
+            .map(|of| (of.team.to_string(), of.name.clone()));
         Self(made.chain(met).chain(organizations).chain(teams).collect())
     }
 
@@ -264,7 +267,9 @@ impl Places {
     fn role(&self, role: ScopedRole) -> String {
         match role {
             ScopedRole::Platform(role) => format!("platform role {role}"),
-            ScopedRole::Organization(organization, role) => format!("role {role} in organization {}", self.name(&organization)),
+            ScopedRole::Organization(organization, role) => {
+                format!("role {role} in organization {}", self.name(&organization))
+            }
             ScopedRole::Team(team, role) => format!("role {role} in team {}", self.name(&team)),
         }
     }

@@ -26,9 +26,8 @@ pub(super) async fn look(listen: &Listen) -> Vec<Finding> {
 }
 
 async fn port(name: &str, address: SocketAddr, path: &str, sign: &str) -> (State, String) {
-    let error = match TcpListener::bind(address).await {
-        Ok(_) => return (State::Good, "free".to_owned()),
-        Err(error) => error,
+    let Err(error) = TcpListener::bind(address).await else {
+        return (State::Good, "free".to_owned());
     };
     match error.kind() {
         ErrorKind::AddrInUse => match timeout(WAIT, ask(address, path)).await {

@@ -22,40 +22,51 @@ pub(super) struct Seen {
 /// Looks without changing anything: a store that would have to be made or migrated is left as it is.
 pub(super) async fn look(location: &StoreLocation, now_ms: i64) -> Seen {
     let StoreLocation::Sqlite(path) = location;
-    let name = path.display().to_string();
     let mut seen = Seen::default();
-    let mut say = |state, message: String| seen.findings.push(Finding::new(AREA, &name, state, message));
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    if !file(path, &mut seen.findings) {
+        return seen;
+    }
+    let directory = match serve::open(location) {
+        Ok(directory) => directory,
+        Err(error) => {
+            seen.findings.push(said(path, State::Problem, format!("{error:#}")));
+            return seen;
+        }
+    };
+    if let Err(error) = directory.health().await {
+        let message = format!("it cannot be used: {error}");
+        seen.findings.push(said(path, State::Problem, message));
+        return seen;
+    }
+    seen.findings.push(assertion(&*directory, now_ms).await);
+    seen.key_sets = directory.key_sets().await.unwrap_or_default();
+    seen
+}
+
+/// Looks at the file from outside. Whether opening it would change nothing.
+fn file(path: &Path, findings: &mut Vec<Finding>) -> bool {
+    let mut say = |state, message: String| findings.push(said(path, state, message));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
     if let Err(error) = tempfile::tempfile_in(folder) {
-        say(
-            State::Problem,
-            format!(
-                "nothing can be written in `{}`: {error}; the store needs its log beside it",
-                folder.display()
-            ),
-        );
+        let folder = folder.display();
+        let message = format!("nothing can be written in `{folder}`: {error}; the store needs its log beside it");
+        say(State::Problem, message);
     }
     if !path.exists() {
         say(State::Absent, "not there yet; `narthex serve` makes it".to_owned());
-        return seen;
+        return false;
     }
     match SqliteDirectory::pending(path) {
         Err(error) => {
             say(State::Problem, error.to_string());
-            return seen;
+            return false;
         }
         Ok(pending) if !pending.is_empty() => {
-            say(
-                State::Warning,
-                format!(
-                    "{} to come; `narthex serve` brings the schema up to date: make a copy of the file first",
-                    count(pending.len(), "migration")
-                ),
-            );
-            return seen;
+            let pending = count(pending.len(), "migration");
+            let advice = "`narthex serve` brings the schema up to date: make a copy of the file first";
+            say(State::Warning, format!("{pending} to come; {advice}"));
+            return false;
         }
         Ok(_) => {}
     }
@@ -67,29 +78,14 @@ pub(super) async fn look(location: &StoreLocation, now_ms: i64) -> Seen {
     };
     say(State::Good, format!("the schema is current, {log}, {}", bytes(size)));
     if others_may_read(path) {
-        say(
-            State::Warning,
-            format!(
-                "everybody on this machine can read it, the keys that sign assertions included; `chmod o-rwx {}`",
-                path.display()
-            ),
-        );
+        let whom = "everybody on this machine can read it, the keys that sign assertions included";
+        say(State::Warning, format!("{whom}; `chmod o-rwx {}`", path.display()));
     }
-    let directory = match serve::open(location) {
-        Ok(directory) => directory,
-        Err(error) => {
-            say(State::Problem, format!("{error:#}"));
-            return seen;
-        }
-    };
-    if let Err(error) = directory.health().await {
-        say(State::Problem, format!("it cannot be used: {error}"));
-        return seen;
-    }
-    let assertion = assertion(&*directory, now_ms).await;
-    seen.findings.push(assertion);
-    seen.key_sets = directory.key_sets().await.unwrap_or_default();
-    seen
+    true
+}
+
+fn said(path: &Path, state: State, message: String) -> Finding {
+    Finding::new(AREA, path.display().to_string(), state, message)
 }
 
 /// The keys that sign the statement for upstreams.

@@ -301,7 +301,7 @@ impl Page {
             .unwrap_or_default();
         match (request.decision, &request.satisfied) {
             ("allow", Some(rule)) if *rule != needs => {
-                self.row(Mark::Yes, "needs", 5, &needs, &format!("{whose}  satisfied by {rule}"))
+                self.row(Mark::Yes, "needs", 5, &needs, &format!("{whose}  satisfied by {rule}"));
             }
             ("allow", _) => self.row(Mark::Yes, "needs", 5, &needs, &whose),
             ("deny", _) => self.row(Mark::No, "needs", 5, &needs, &format!("{whose}  not satisfied")),
