@@ -2,10 +2,46 @@
 
 use super::world::{HOUR_MS, World, realm};
 use crate::{
-    Actor, ApiKey, ApiKeyId, AssertionKey, AuditEvent, Directory, DocumentAt, DocumentKind, EventFilter, EventOrder,
-    Flush, IssuerName, NewDocument, OrganizationRole, Page, PlatformRole, SavedKeySet, ScopedRole, SecretBytes,
-    SecretHash, StoreError,
+    Actor, ApiKey, ApiKeyId, AssertionKey, AuditEvent, Directory, DocumentAt, DocumentKind, Edit, EventFilter,
+    EventOrder, Flush, IssuerName, Logo, NewDocument, OrganizationId, OrganizationRole, Page, PlatformRole,
+    SavedKeySet, ScopedRole, SecretBytes, SecretHash, StoreError, UserEdit,
 };
+
+pub async fn text_breaks_rules_before_it_is_kept(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let ada = world.user("ada").await.id;
+    for wrong in ["", "  ", "a\nb", &"x".repeat(257)] {
+        let edit = UserEdit {
+            name: Edit::Set(wrong.to_owned()),
+            ..UserEdit::default()
+        };
+        assert!(matches!(
+            directory.update_user(ada, None, edit, world.by()).await,
+            Err(StoreError::Invalid(_))
+        ));
+        let mut new = world.new_organization("tools", "", "");
+        new.label = wrong.to_owned();
+        assert!(matches!(
+            directory.create_organization(new, world.by()).await,
+            Err(StoreError::Invalid(_))
+        ));
+    }
+}
+
+pub async fn logos_are_kept_and_removed(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let tools = world.organization("tools", "", "").await.id;
+    let logo = Logo::new([&[0xff, 0xd8, 0xff][..], &[0; 5_000]].concat()).unwrap();
+    assert_eq!(directory.logo(tools).await, Ok(None));
+    let kept = directory.set_logo(tools, Some(logo.clone()), world.by()).await.unwrap();
+    assert!(kept.has_logo && kept.version == 2);
+    assert_eq!(directory.logo(tools).await, Ok(Some(logo)));
+    assert!(!directory.set_logo(tools, None, world.by()).await.unwrap().has_logo);
+    assert_eq!(directory.logo(tools).await, Ok(None));
+    let nobody = OrganizationId::new(world.now_ms, &mut world.ids);
+    let missing = directory.set_logo(nobody, None, world.by()).await;
+    assert_eq!(missing, Err(StoreError::NotFound { what: "organization" }));
+}
 
 pub async fn uses_are_written_when_flushed(directory: &dyn Directory) {
     let mut world = World::new(directory);
@@ -315,7 +351,7 @@ pub async fn documents_are_saved_listed_and_deleted(directory: &dyn Directory) {
     );
     assert_eq!(gone(DocumentAt::Version(2)).await, Ok(true));
     assert_eq!(gone(DocumentAt::Any).await, Ok(false));
-    let nowhere = crate::OrganizationId::new(0, &mut world.ids);
+    let nowhere = OrganizationId::new(0, &mut world.ids);
     let missing = new(DocumentKind::Connection, "x", Some(nowhere), 0);
     let missing = directory.save_document(missing, DocumentAt::Any, world.by()).await;
     assert_eq!(missing, Err(StoreError::NotFound { what: "organization" }));

@@ -2,7 +2,7 @@
 
 use super::world::{World, realm, roles};
 use crate::{
-    Cursor, Directory, Edit, ExternalId, Logo, NewTeam, OrganizationEdit, OrganizationFilter, OrganizationId,
+    Cursor, Directory, Edit, ExternalId, NewTeam, OrganizationEdit, OrganizationFilter, OrganizationId,
     OrganizationName, OrganizationRole, OrganizationStatus, Origin, Page, PlatformRole, Profile, Scope, ScopedRole,
     StoreError, TeamEdit, TeamFilter, TeamId, TeamRole, UserEdit, UserFilter, UserId, UserStatus,
 };
@@ -502,40 +502,4 @@ pub async fn missing_records_are_not_found(directory: &dyn Directory) {
         directory.create_team(new, world.by()).await.map(drop),
         missing("organization")
     );
-}
-
-pub async fn text_breaks_rules_before_it_is_kept(directory: &dyn Directory) {
-    let mut world = World::new(directory);
-    let ada = world.user("ada").await.id;
-    for wrong in ["", "  ", "a\nb", &"x".repeat(257)] {
-        let edit = UserEdit {
-            name: Edit::Set(wrong.to_owned()),
-            ..UserEdit::default()
-        };
-        assert!(matches!(
-            directory.update_user(ada, None, edit, world.by()).await,
-            Err(StoreError::Invalid(_))
-        ));
-        let mut new = world.new_organization("tools", "", "");
-        new.label = wrong.to_owned();
-        assert!(matches!(
-            directory.create_organization(new, world.by()).await,
-            Err(StoreError::Invalid(_))
-        ));
-    }
-}
-
-pub async fn logos_are_kept_and_removed(directory: &dyn Directory) {
-    let mut world = World::new(directory);
-    let tools = world.organization("tools", "", "").await.id;
-    let logo = Logo::new([&[0xff, 0xd8, 0xff][..], &[0; 5_000]].concat()).unwrap();
-    assert_eq!(directory.logo(tools).await, Ok(None));
-    let kept = directory.set_logo(tools, Some(logo.clone()), world.by()).await.unwrap();
-    assert!(kept.has_logo && kept.version == 2);
-    assert_eq!(directory.logo(tools).await, Ok(Some(logo)));
-    assert!(!directory.set_logo(tools, None, world.by()).await.unwrap().has_logo);
-    assert_eq!(directory.logo(tools).await, Ok(None));
-    let nobody = OrganizationId::new(world.now_ms, &mut world.ids);
-    let missing = directory.set_logo(nobody, None, world.by()).await;
-    assert_eq!(missing, Err(StoreError::NotFound { what: "organization" }));
 }

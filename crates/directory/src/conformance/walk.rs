@@ -1,6 +1,7 @@
 //! A random walk: whatever is done to a directory in whatever order, its laws hold; and two stores that walk the
 //! same way give the same answers.
 
+use super::dice::Dice;
 use super::world::{HOUR_MS, World, exactly, realm};
 use crate::{
     Desired, DesiredOrganization, DesiredTags, DesiredTeam, Detail, Edit, EventFilter, ExternalId, Flush, Grant,
@@ -9,37 +10,6 @@ use crate::{
     Provision, Scope, ScopedRole, SyncMode, TagList, TeamEdit, TeamFilter, TeamId, TeamRole, UserEdit, UserFilter,
     UserId, UserStatus, Username, load,
 };
-
-/// Numbers that a seed determines.
-#[derive(Debug, Clone, Copy)]
-pub struct Dice(u64);
-
-impl Dice {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// A number below `sides`. (`SplitMix64`.)
-    pub fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % sides
-    }
-
-    fn chance(&mut self, one_in: u64) -> bool {
-        self.roll(one_in) == 0
-    }
-
-    fn pick<T: Copy>(&mut self, of: &[T]) -> T {
-        of[usize::try_from(self.roll(of.len() as u64)).unwrap()]
-    }
-
-    fn some<T: Copy>(&mut self, of: &[T]) -> Vec<T> {
-        of.iter().copied().filter(|_| self.chance(2)).collect()
-    }
-}
 
 const TAGS: [&str; 7] = ["a", "A", "b", "c, d", "e\"", "", "f"];
 const SUBJECTS: [&str; 4] = ["ada", "Ada", "bob", "cy"];
