@@ -165,7 +165,8 @@ impl Accounts {
     /// cannot undo what a newer one confirmed without a write.
     pub fn hand_over(&self, desired: &Desired, directory: &dyn Directory) {
         if let Some(agreed) = self.by_user.get(&*user_key(desired)) {
-            directory.touch(&agreed.touch_at(agreed.touched_at_ms.load(Ordering::Relaxed)));
+            let seen = agreed.touch_at(agreed.touched_at_ms.load(Ordering::Relaxed));
+            directory.touch(&Touch { due: false, ..seen });
         }
     }
 

@@ -225,9 +225,13 @@ async fn account(
     }
     .tell(&gateway.metrics);
     let account = Arc::new(Account::new(Arc::clone(&synced.principal)));
-    gateway
-        .accounts
-        .remember(desired, &synced.plan.touch, &account, generation);
+    // SECURITY: an older token gets what the directory says and is not what was agreed on; were it kept, a newer token
+    // that says the same as it would be taken for unchanged, and what it takes away would stay.
+    if !synced.plan.stale_token && !synced.plan.observed {
+        gateway
+            .accounts
+            .remember(desired, &synced.plan.touch, &account, generation);
+    }
     Ok(account)
 }
 
