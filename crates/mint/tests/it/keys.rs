@@ -44,3 +44,26 @@ fn keys_are_not_printed() {
         "Key(Rsa(2048))"
     );
 }
+
+/// Nothing but text and bytes is a secret: a value of another type is refused, and is never turned into text first.
+#[test]
+fn sec_secret_typed() {
+    let payload = Value::from(json!({ "sub": "ann" }));
+    let options = Value::from(json!({}));
+    let sign = |secret: serde_json::Value| sign(&payload, &Key::from_value(&Value::from(secret)), &options, 0);
+    assert!(sign(json!("a secret")).is_ok());
+    for wrong in [
+        json!(12345),
+        json!(true),
+        json!({ "toString": "x" }),
+        json!(["a"]),
+        json!({}),
+    ] {
+        let error = sign(wrong.clone()).unwrap_err().to_string();
+        assert_eq!(error, "secretOrPrivateKey is not valid key material", "{wrong}");
+    }
+    for missing in [json!(null), json!(""), json!(0), json!(false)] {
+        let error = sign(missing.clone()).unwrap_err().to_string();
+        assert_eq!(error, "secretOrPrivateKey must have a value", "{missing}");
+    }
+}
