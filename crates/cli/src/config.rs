@@ -2,7 +2,7 @@
 //!
 //! In comes one TOML file, and whatever files and environment variables it names; out comes a [`Config`] that holds
 //! compiled values and nothing left to parse, or every problem at once, each with its place. Two types, two steps:
-//! [`file`] is the file as it is written, [`check`] makes it into the value. Knows nothing of sockets, stores or
+//! [`mod@file`] is the file as it is written, [`check`] makes it into the value. Knows nothing of sockets, stores or
 //! requests: it says what was asked for.
 //!
 //! Invariants: no secret is ever in the file, in a problem or in a `Debug` output; every key is described once, and the
@@ -48,7 +48,7 @@ pub(crate) use values::{Rate, parse_duration};
 /// The largest configuration file that is read.
 const FILE_BYTES_MOST: u64 = 16 * 1024 * 1024;
 
-/// The configuration, checked and compiled. Only [`read`] and [`read_text`] make one.
+/// The configuration, checked and compiled. Only [`read()`] and [`read_text`] make one.
 #[derive(Debug)]
 pub(crate) struct Config {
     /// Where requests come in.
