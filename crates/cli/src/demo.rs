@@ -199,7 +199,7 @@ Copy these into another terminal:
 
 5. Why was Carol refused?
 
-  curl -X POST {admin_url}/api/v1/explain -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d "{{\"token\":\"$CAROL\",\"request\":\"POST /v1/algo/acme/hello/0.1.1\"}}"
+  curl -X POST {admin_url}/api/v1/explain -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d "{{\"token\":\"$CAROL\",\"request\":{{\"method\":\"POST\",\"path\":\"/v1/algo/acme/hello/0.1.1\"}}}}"
   narthex explain "$CAROL" --request "POST /v1/algo/acme/hello/0.1.1" --config {configuration}
 
 6. The directory that these tokens made:
