@@ -17,7 +17,6 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mapping", &["token", "template", "directory"]),
     ("decision", &["directory", "template"]),
     ("mint", &["token", "template"]),
-    ("mint", &["token", "template"]),
     ("store", &["directory"]),
     ("gateway", &["token", "template", "directory", "mapping", "decision"]),
     ("testkit", &[]),
