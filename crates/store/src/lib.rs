@@ -14,6 +14,8 @@
 //! * Reads of more than one statement see one moment.
 //! * A database written by a newer program is refused, not guessed at.
 
+mod record;
 mod sqlite;
+mod tag_cache;
 
 pub use sqlite::{Options, PendingMigration, SqliteDirectory};

@@ -9,7 +9,6 @@ mod open;
 mod readers;
 mod rows;
 mod snapshot;
-mod tag_cache;
 mod work;
 mod writer;
 
@@ -22,19 +21,18 @@ use narthex_directory::{
     DocumentAt, DocumentKind, Edit, EventFilter, Flush, Grant, GrantFilter, Listing, Logo, Member, NewDocument,
     NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter, OrganizationId,
     OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag, Snapshot, Stamp,
-    Standing, StoreError, Stripe, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, Touches, User, UserEdit,
-    UserEntry, UserFilter, UserId, Versions, rules,
+    Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, Touches, User, UserEdit, UserEntry,
+    UserFilter, UserId, Versions, rules,
 };
 
 use self::error::Outcome;
 use self::list::Key;
 pub use self::open::{Options, PendingMigration};
 use self::readers::Readers;
-use self::tag_cache::TagCache;
-use self::work::{
-    after, apply, home, missing, organization_in, updated_organization, updated_team, updated_user, user_in,
-};
+use self::work::{apply, home, organization_in, user_in};
 use self::writer::{Tx, Writer};
+use crate::record::{Written, after, missing, raise, updated_organization, updated_team, updated_user};
+use crate::tag_cache::TagCache;
 
 /// A directory in a `SQLite` database.
 ///
@@ -83,19 +81,10 @@ impl SqliteDirectory {
     ) -> Answer<T> {
         let work = move |tx: &mut Tx<'_>| {
             let (value, changes) = edit(tx)?;
-            change::write(tx, &changes, &change::Written::of(&changes, &by))?;
+            change::write(tx, &changes, &Written::of(&changes, &by))?;
             Ok(value)
         };
         self.writer.write(work).await
-    }
-}
-
-fn raise(versions: &Versions, counters: &[(i64, u64)]) {
-    for (id, number) in counters {
-        match u16::try_from(*id - 1).ok().and_then(Stripe::from_number) {
-            Some(stripe) => versions.raise_stripe(stripe, *number),
-            None => versions.raise_policy(*number),
-        }
     }
 }
 
@@ -118,7 +107,7 @@ impl Directory for SqliteDirectory {
         let touches = Arc::clone(&self.touches);
         let noted = Arc::clone(&plan);
         // What can be worked out beforehand is not worked out by the one thread that writes.
-        let written = change::Written::of(
+        let written = Written::of(
             &plan.changes,
             &By {
                 actor: plan.actor(),

@@ -11,8 +11,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::change::{note, note_issuer, record, see};
 use super::error::{Fault, Outcome, corrupt};
 use super::list::{self, Key};
-use super::rows::{self, API_KEY, Columns, scope_columns};
+use super::rows::{self, Columns};
 use super::writer::Tx;
+use crate::record::{API_KEY, scope_columns};
 
 /// All numbers that other processes may have moved.
 pub(super) fn counters(connection: &Connection) -> Outcome<Vec<(i64, u64)>> {

@@ -1,32 +1,13 @@
 //! Writing: the eight changes, their audit events, and the numbers that move.
 
 use narthex_directory::{
-    Actor, AuditEvent, By, Change, Grant, Moves, Organization, OrganizationId, StoreError, Stripe, Team, Touch, User,
-    UserId, fold,
+    AuditEvent, Change, Grant, Organization, OrganizationId, StoreError, Stripe, Team, Touch, User, UserId, fold,
 };
 use rusqlite::{OptionalExtension, params};
 
 use super::error::{Fault, Outcome};
-use super::rows::{object_to_json, scope_columns, texts_to_json};
 use super::writer::Tx;
-
-/// What follows from changes: their events as rows, and the numbers that move.
-pub(super) struct Written {
-    events: Vec<EventRow>,
-    moves: Moves,
-}
-
-impl Written {
-    pub(super) fn of(changes: &[Change], by: &By) -> Self {
-        let events = changes
-            .iter()
-            .map(|change| EventRow::of(change.event(&by.actor, by.at_ms)));
-        Self {
-            events: events.collect(),
-            moves: Moves::of(changes),
-        }
-    }
-}
+use crate::record::{EventRow, Written, integer, object_to_json, scope_columns, texts_to_json};
 
 /// Makes changes, writes their events, and moves the numbers.
 pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change], written: &Written) -> Outcome<()> {
@@ -34,7 +15,7 @@ pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change], written: &Written) -> O
         make(tx, change)?;
     }
     for event in &written.events {
-        event.write(tx)?;
+        write_event(tx, event)?;
     }
     for user in &written.moves.users {
         let edited = |change: &Change| matches!(change, Change::UpdateUser { after, .. } if after.id == *user);
@@ -346,49 +327,29 @@ fn one(rows: usize) -> Outcome<()> {
 
 /// Writes an audit event.
 pub(super) fn record(tx: &Tx<'_>, event: AuditEvent) -> Outcome<()> {
-    EventRow::of(event).write(tx)
+    write_event(tx, &EventRow::of(event))
 }
 
-/// An audit event as it is written.
-struct EventRow {
-    event: AuditEvent,
-    actor_name: Option<String>,
-    detail: String,
-}
-
-impl EventRow {
-    fn of(event: AuditEvent) -> Self {
-        Self {
-            actor_name: event.actor.name(),
-            detail: object_to_json(&event.detail),
-            event,
-        }
-    }
-
-    fn write(&self, tx: &Tx<'_>) -> Outcome<()> {
-        let mut statement = tx.prepare_cached(
-            "INSERT INTO audit_events (at_ms, actor_kind, actor_name, token_jti, token_sha256, action, user_id, \
-             organization_id, team_id, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?;
-        let event = &self.event;
-        let (jti, sha256) = match &event.actor {
-            Actor::Token { token, .. } => (token.jti.as_deref(), token.sha256_prefix.as_deref()),
-            _ => (None, None),
-        };
-        statement.execute(params![
-            event.at_ms,
-            event.actor.kind(),
-            self.actor_name,
-            jti,
-            sha256,
-            event.action,
-            event.user.map(|id| id.to_string()),
-            event.organization.map(|id| id.to_string()),
-            event.team.map(|id| id.to_string()),
-            self.detail,
-        ])?;
-        Ok(())
-    }
+fn write_event(tx: &Tx<'_>, row: &EventRow) -> Outcome<()> {
+    let mut statement = tx.prepare_cached(
+        "INSERT INTO audit_events (at_ms, actor_kind, actor_name, token_jti, token_sha256, action, user_id, \
+         organization_id, team_id, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    )?;
+    let event = &row.event;
+    let (jti, sha256) = row.token();
+    statement.execute(params![
+        event.at_ms,
+        event.actor.kind(),
+        row.actor_name,
+        jti,
+        sha256,
+        event.action,
+        event.user.map(|id| id.to_string()),
+        event.organization.map(|id| id.to_string()),
+        event.team.map(|id| id.to_string()),
+        row.detail,
+    ])?;
+    Ok(())
 }
 
 /// Writes when a user was last seen.
@@ -435,11 +396,6 @@ pub(super) fn note_issuer(
     let tags = tags.map(|tags| texts_to_json(tags.iter().map(String::as_str)));
     statement.execute(params![user.to_string(), issuer, issued_at_ms, tags])?;
     Ok(())
-}
-
-/// Versions count up from one and never come near the end of either type.
-pub(super) fn integer(version: u64) -> i64 {
-    i64::try_from(version).unwrap_or(i64::MAX)
 }
 
 /// A user's version, if there is such a user.

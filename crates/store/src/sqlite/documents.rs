@@ -3,12 +3,13 @@
 use narthex_directory::{By, Document, DocumentAt, DocumentKind, Listing, NewDocument, OrganizationId, Page, document};
 use rusqlite::{Connection, Row, params};
 
-use super::change::{integer, record};
+use super::change::record;
 use super::error::{Outcome, corrupt};
 use super::list::Query;
-use super::rows::{Columns, object_from_json, object_to_json};
+use super::rows::Columns;
 use super::work::organization_in;
 use super::writer::Tx;
+use crate::record::{integer, object_from_json, object_to_json};
 
 const DOCUMENT: &str =
     "d.kind, d.name, d.organization_id, d.body, d.secret, d.created_at_ms, d.updated_at_ms, d.version";

@@ -9,9 +9,9 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, ToSql, params};
 
 use super::error::{Outcome, corrupt};
-use super::rows::{
-    self, API_KEY, Columns, EVENT, GRANT, ORGANIZATION, TEAM, USER, USER_COLUMNS, scope_columns, texts_from_json,
-    texts_to_json,
+use super::rows::{self, Columns};
+use crate::record::{
+    API_KEY, EVENT, GRANT, ORGANIZATION, TEAM, USER, USER_COLUMNS, scope_columns, texts_from_json, texts_to_json,
 };
 
 /// A query put together from the conditions that are asked for. Only text of this file becomes SQL; values are

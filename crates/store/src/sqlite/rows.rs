@@ -10,9 +10,9 @@ use narthex_directory::{
 };
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
-use serde_json::{Map, Value};
 
 use super::error::{Outcome, corrupt};
+use crate::record::{object_from_json, texts_from_json};
 
 /// Reads the columns of a row one after the other.
 pub(super) struct Columns<'a> {
@@ -110,37 +110,6 @@ impl<'a> Columns<'a> {
     }
 }
 
-pub(super) fn texts_to_json<'a>(texts: impl Iterator<Item = &'a str>) -> String {
-    texts.collect::<Value>().to_string()
-}
-
-pub(super) fn texts_from_json(json: &str) -> Option<Vec<String>> {
-    if json == "[]" {
-        return Some(Vec::new());
-    }
-    serde_json::from_str(json).ok()
-}
-
-pub(super) fn object_from_json(json: &str) -> Option<Map<String, Value>> {
-    if json == "{}" {
-        return Some(Map::new());
-    }
-    serde_json::from_str(json).ok()
-}
-
-pub(super) fn object_to_json(object: &Map<String, Value>) -> String {
-    if object.is_empty() {
-        return "{}".to_owned();
-    }
-    // Writing a map of JSON values to text has no way to fail.
-    serde_json::to_string(object).unwrap_or_else(|_| "{}".to_owned())
-}
-
-pub(super) const USER: &str = "u.id, u.realm, u.external_id, u.username, u.email, u.name, u.country, u.timezone, \
-     u.locale, u.language, u.status, u.context, u.tokens_not_before_ms, u.last_seen_at_ms, u.created_at_ms, \
-     u.updated_at_ms, u.version";
-pub(super) const USER_COLUMNS: usize = 17;
-
 pub(super) fn user(row: &Row<'_>) -> Outcome<User> {
     let mut columns = Columns::of(row, "user");
     Ok(User {
@@ -165,10 +134,6 @@ pub(super) fn user(row: &Row<'_>) -> Outcome<User> {
         version: columns.number()?,
     })
 }
-
-pub(super) const ORGANIZATION: &str = "o.id, o.name, o.label, o.realm, o.external_id, o.contact_name, \
-     o.contact_email, o.website, o.timezone, o.admin_tags, o.member_tags, o.executor_tags, o.membership, o.status, \
-     o.origin, o.has_logo, o.created_at_ms, o.updated_at_ms, o.version";
 
 pub(super) fn organization(row: &Row<'_>) -> Outcome<Organization> {
     let mut columns = Columns::of(row, "organization");
@@ -199,8 +164,6 @@ pub(super) fn organization(row: &Row<'_>) -> Outcome<Organization> {
     })
 }
 
-pub(super) const BRIEF: &str = "o.id, o.name, o.realm, o.status";
-
 /// The organization at these columns, if there is one (an outer join).
 pub(super) fn brief(row: &Row<'_>, first: usize) -> Outcome<Option<OrganizationBrief>> {
     let mut columns = Columns::from(row, first, "organization");
@@ -214,9 +177,6 @@ pub(super) fn brief(row: &Row<'_>, first: usize) -> Outcome<Option<OrganizationB
         status: columns.parse()?,
     }))
 }
-
-pub(super) const TEAM: &str =
-    "t.id, t.realm, t.organization_id, t.external_id, t.name, t.created_at_ms, t.updated_at_ms, t.version";
 
 /// The team at these columns, if there is one (an outer join).
 pub(super) fn team(row: &Row<'_>, first: usize) -> Outcome<Option<Team>> {
@@ -235,11 +195,6 @@ pub(super) fn team(row: &Row<'_>, first: usize) -> Outcome<Option<Team>> {
         version: columns.number()?,
     }))
 }
-
-pub(super) const GRANT: &str = "g.id, g.user_id, g.organization_id, g.team_id, g.role, g.source, g.issuer, g.tag, \
-     g.token_jti, g.token_sha256, g.granted_at_ms, g.asserted_at_ms, g.lapses_at_ms, g.revoked_at_ms, g.why, \
-     g.revoked_why";
-pub(super) const GRANT_COLUMNS: usize = 16;
 
 pub(super) fn grant(row: &Row<'_>, first: usize) -> Outcome<Grant> {
     let mut columns = Columns::from(row, first, "grant");
@@ -289,18 +244,6 @@ fn fingerprint(columns: &mut Columns<'_>) -> Outcome<TokenFingerprint> {
     })
 }
 
-/// The two columns of a scope: organization and team.
-pub(super) fn scope_columns(scope: Scope) -> (Option<String>, Option<String>) {
-    match scope {
-        Scope::Platform => (None, None),
-        Scope::Organization(id) => (Some(id.to_string()), None),
-        Scope::Team(id) => (None, Some(id.to_string())),
-    }
-}
-
-pub(super) const EVENT: &str = "e.sequence, e.at_ms, e.actor_kind, e.actor_name, e.token_jti, e.token_sha256, \
-     e.action, e.user_id, e.organization_id, e.team_id, e.detail";
-
 pub(super) fn event(row: &Row<'_>) -> Outcome<RecordedEvent> {
     let mut columns = Columns::of(row, "audit event");
     let (sequence, at_ms) = (columns.number()?, columns.integer()?);
@@ -318,9 +261,6 @@ pub(super) fn event(row: &Row<'_>) -> Outcome<RecordedEvent> {
     };
     Ok(RecordedEvent { sequence, event })
 }
-
-pub(super) const API_KEY: &str =
-    "k.id, k.name, k.hash, k.organization_id, k.team_id, k.role, k.created_at_ms, k.expires_at_ms, k.revoked_at_ms";
 
 pub(super) fn api_key(row: &Row<'_>) -> Outcome<ApiKey> {
     let mut columns = Columns::of(row, "api key");

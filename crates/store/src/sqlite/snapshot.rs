@@ -10,8 +10,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::counter;
 use super::error::{Outcome, corrupt};
-use super::rows::{self, BRIEF, Columns, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, USER, USER_COLUMNS};
-use super::tag_cache::{Listing, TagCache};
+use super::rows::{self, Columns};
+use crate::record::{BRIEF, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, USER, USER_COLUMNS};
+use crate::tag_cache::{Listing, TagCache};
 
 /// Reads what planning needs. What [`narthex_directory::Touches`] remembers is laid over it by the caller.
 pub(super) fn snapshot(

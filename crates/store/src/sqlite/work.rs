@@ -1,17 +1,14 @@
 //! Pieces of work: reading the records that a command is about, inside its transaction.
 
 use narthex_directory::{
-    Change, Organization, OrganizationId, Scope, Stamp, StoreError, Stripe, SyncPlan, Team, Touches, User, UserId,
+    Organization, OrganizationId, Scope, Stamp, StoreError, Stripe, SyncPlan, Touches, User, UserId,
 };
 
-use super::change::{self, Written};
+use super::change;
 use super::error::Outcome;
 use super::list::{self, Key};
 use super::writer::Tx;
-
-pub(super) fn missing(what: &'static str) -> StoreError {
-    StoreError::NotFound { what }
-}
+use crate::record::{Written, missing};
 
 pub(super) fn user_in(tx: &Tx<'_>, id: UserId) -> Outcome<User> {
     Ok(list::user(tx, &id.to_string())?.ok_or(missing("user"))?.user)
@@ -29,35 +26,6 @@ pub(super) fn home(tx: &Tx<'_>, scope: Scope) -> Outcome<Option<Organization>> {
         Scope::Team(id) => list::team(tx, &id.to_string())?.ok_or(missing("team"))?.organization,
     };
     organization.map(|id| organization_in(tx, id)).transpose()
-}
-
-/// The record after the one change of it, or as it was.
-pub(super) fn after<T: Clone>(before: &T, changes: &[Change], of: impl Fn(&Change) -> Option<&T>) -> T {
-    changes.iter().find_map(of).unwrap_or(before).clone()
-}
-
-pub(super) fn updated_user(change: &Change) -> Option<&User> {
-    if let Change::UpdateUser { after, .. } = change {
-        Some(after)
-    } else {
-        None
-    }
-}
-
-pub(super) fn updated_organization(change: &Change) -> Option<&Organization> {
-    if let Change::UpdateOrganization { after, .. } = change {
-        Some(after)
-    } else {
-        None
-    }
-}
-
-pub(super) fn updated_team(change: &Change) -> Option<&Team> {
-    if let Change::UpdateTeam { after, .. } = change {
-        Some(after)
-    } else {
-        None
-    }
 }
 
 /// Makes the changes of a plan, if what it expects still holds.

@@ -11,16 +11,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use narthex_directory::{OrganizationBrief, OrganizationRole};
 
 /// The organizations that list one tag, each with the role.
-pub(super) type Listing = Arc<[(OrganizationBrief, OrganizationRole)]>;
+pub(crate) type Listing = Arc<[(OrganizationBrief, OrganizationRole)]>;
 
 /// Beyond this many tags the cache begins anew.
 const TAGS_MAX: usize = 8_192;
 /// A tag that more organizations list is looked up each time.
 const LISTING_MAX: usize = 16;
 
-/// The cache, shared by the readers.
+/// The cache, shared by whoever reads.
 #[derive(Debug, Default)]
-pub(super) struct TagCache {
+pub(crate) struct TagCache {
     kept: Mutex<Kept>,
 }
 
@@ -37,7 +37,7 @@ impl TagCache {
     }
 
     /// What is known of these tags at this policy number, in their order.
-    pub(super) fn find<'t>(
+    pub(crate) fn find<'t>(
         &self,
         policy: u64,
         realm: &str,
@@ -50,7 +50,7 @@ impl TagCache {
     }
 
     /// Remembers what was read at this policy number.
-    pub(super) fn keep(&self, policy: u64, realm: &str, tag: &str, listing: &Listing) {
+    pub(crate) fn keep(&self, policy: u64, realm: &str, tag: &str, listing: &Listing) {
         let mut kept = self.lock();
         // A reader that began before the last change has nothing to tell.
         if policy < kept.policy || listing.len() > LISTING_MAX {

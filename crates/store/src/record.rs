@@ -1,0 +1,177 @@
+//! What both databases share: records as columns and JSON texts, events as rows, and what follows from changes.
+
+use narthex_directory::{
+    Actor, AuditEvent, By, Change, Moves, Organization, Scope, StoreError, Stripe, Team, User, Versions,
+};
+use serde_json::{Map, Value};
+
+/// A user, as `u`.
+pub(crate) const USER: &str = "u.id, u.realm, u.external_id, u.username, u.email, u.name, u.country, u.timezone, \
+     u.locale, u.language, u.status, u.context, u.tokens_not_before_ms, u.last_seen_at_ms, u.created_at_ms, \
+     u.updated_at_ms, u.version";
+/// How many those are.
+pub(crate) const USER_COLUMNS: usize = 17;
+/// An organization, as `o`.
+pub(crate) const ORGANIZATION: &str = "o.id, o.name, o.label, o.realm, o.external_id, o.contact_name, \
+     o.contact_email, o.website, o.timezone, o.admin_tags, o.member_tags, o.executor_tags, o.membership, o.status, \
+     o.origin, o.has_logo, o.created_at_ms, o.updated_at_ms, o.version";
+/// What an organization is, as far as roles go.
+pub(crate) const BRIEF: &str = "o.id, o.name, o.realm, o.status";
+/// A team, as `t`.
+pub(crate) const TEAM: &str =
+    "t.id, t.realm, t.organization_id, t.external_id, t.name, t.created_at_ms, t.updated_at_ms, t.version";
+/// A grant, as `g`.
+pub(crate) const GRANT: &str = "g.id, g.user_id, g.organization_id, g.team_id, g.role, g.source, g.issuer, g.tag, \
+     g.token_jti, g.token_sha256, g.granted_at_ms, g.asserted_at_ms, g.lapses_at_ms, g.revoked_at_ms, g.why, \
+     g.revoked_why";
+/// How many those are.
+pub(crate) const GRANT_COLUMNS: usize = 16;
+/// An audit event, as `e`.
+pub(crate) const EVENT: &str = "e.sequence, e.at_ms, e.actor_kind, e.actor_name, e.token_jti, e.token_sha256, \
+     e.action, e.user_id, e.organization_id, e.team_id, e.detail";
+/// An API key, as `k`.
+pub(crate) const API_KEY: &str =
+    "k.id, k.name, k.hash, k.organization_id, k.team_id, k.role, k.created_at_ms, k.expires_at_ms, k.revoked_at_ms";
+
+/// What follows from changes: their events as rows, and the numbers that move.
+#[derive(Debug)]
+pub(crate) struct Written {
+    /// Their events.
+    pub(crate) events: Vec<EventRow>,
+    /// The numbers.
+    pub(crate) moves: Moves,
+}
+
+impl Written {
+    /// Works out what follows from changes.
+    pub(crate) fn of(changes: &[Change], by: &By) -> Self {
+        let events = changes
+            .iter()
+            .map(|change| EventRow::of(change.event(&by.actor, by.at_ms)));
+        Self {
+            events: events.collect(),
+            moves: Moves::of(changes),
+        }
+    }
+}
+
+/// An audit event as it is written.
+#[derive(Debug)]
+pub(crate) struct EventRow {
+    /// The event.
+    pub(crate) event: AuditEvent,
+    /// Which one of its kind did it.
+    pub(crate) actor_name: Option<String>,
+    /// Its detail as JSON.
+    pub(crate) detail: String,
+}
+
+impl EventRow {
+    /// The row of an event.
+    pub(crate) fn of(event: AuditEvent) -> Self {
+        Self {
+            actor_name: event.actor.name(),
+            detail: object_to_json(&event.detail),
+            event,
+        }
+    }
+
+    /// The token that did it: `jti` and SHA-256 prefix.
+    pub(crate) fn token(&self) -> (Option<&str>, Option<&str>) {
+        match &self.event.actor {
+            Actor::Token { token, .. } => (token.jti.as_deref(), token.sha256_prefix.as_deref()),
+            _ => (None, None),
+        }
+    }
+}
+
+/// Versions count up from one and never come near the end of either type.
+pub(crate) fn integer(version: u64) -> i64 {
+    i64::try_from(version).unwrap_or(i64::MAX)
+}
+
+/// The two columns of a scope: organization and team.
+pub(crate) fn scope_columns(scope: Scope) -> (Option<String>, Option<String>) {
+    match scope {
+        Scope::Platform => (None, None),
+        Scope::Organization(id) => (Some(id.to_string()), None),
+        Scope::Team(id) => (None, Some(id.to_string())),
+    }
+}
+
+/// Texts as a JSON array.
+pub(crate) fn texts_to_json<'a>(texts: impl Iterator<Item = &'a str>) -> String {
+    texts.collect::<Value>().to_string()
+}
+
+/// Such an array read back.
+pub(crate) fn texts_from_json(json: &str) -> Option<Vec<String>> {
+    if json == "[]" {
+        return Some(Vec::new());
+    }
+    serde_json::from_str(json).ok()
+}
+
+/// A JSON object read back.
+pub(crate) fn object_from_json(json: &str) -> Option<Map<String, Value>> {
+    if json == "{}" {
+        return Some(Map::new());
+    }
+    serde_json::from_str(json).ok()
+}
+
+/// A JSON object as text.
+pub(crate) fn object_to_json(object: &Map<String, Value>) -> String {
+    if object.is_empty() {
+        return "{}".to_owned();
+    }
+    // Writing a map of JSON values to text has no way to fail.
+    serde_json::to_string(object).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// There is no such record.
+pub(crate) fn missing(what: &'static str) -> StoreError {
+    StoreError::NotFound { what }
+}
+
+/// The record after the one change of it, or as it was.
+pub(crate) fn after<T: Clone>(before: &T, changes: &[Change], of: impl Fn(&Change) -> Option<&T>) -> T {
+    changes.iter().find_map(of).unwrap_or(before).clone()
+}
+
+/// The user after an edit.
+pub(crate) fn updated_user(change: &Change) -> Option<&User> {
+    if let Change::UpdateUser { after, .. } = change {
+        Some(after)
+    } else {
+        None
+    }
+}
+
+/// The organization after an edit.
+pub(crate) fn updated_organization(change: &Change) -> Option<&Organization> {
+    if let Change::UpdateOrganization { after, .. } = change {
+        Some(after)
+    } else {
+        None
+    }
+}
+
+/// The team after an edit.
+pub(crate) fn updated_team(change: &Change) -> Option<&Team> {
+    if let Change::UpdateTeam { after, .. } = change {
+        Some(after)
+    } else {
+        None
+    }
+}
+
+/// Raises the numbers that were read from the table: 0 is policy, n + 1 is stripe n.
+pub(crate) fn raise(versions: &Versions, counters: &[(i64, u64)]) {
+    for (id, number) in counters {
+        match u16::try_from(*id - 1).ok().and_then(Stripe::from_number) {
+            Some(stripe) => versions.raise_stripe(stripe, *number),
+            None => versions.raise_policy(*number),
+        }
+    }
+}
