@@ -38,6 +38,11 @@ const TOOLS: &[Tool] = &[
         purpose: "Caddy in front of Narthex",
     },
     Tool {
+        probe: &["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb || initdb --version"],
+        package: "postgresql",
+        purpose: "the directory on PostgreSQL",
+    },
+    Tool {
         probe: &["node", "--version"],
         package: "nodejs",
         purpose: "tokens made by `jose` and `jsonwebtoken`",

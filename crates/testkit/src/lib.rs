@@ -15,6 +15,7 @@ pub mod foreign;
 pub mod idp;
 pub mod keys;
 pub mod narthex;
+pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod proxy_cases;
