@@ -2,7 +2,7 @@
 //! one named test of each:
 //!
 //! ```text
-//! fn open() -> (Arc<dyn Directory>, impl Drop) { … }
+//! async fn open() -> (Arc<dyn Directory>, impl Drop) { … }
 //! narthex_directory::conformance_suite!(crate::open);
 //! ```
 //!
@@ -30,7 +30,7 @@ pub mod tags;
 pub mod walk;
 pub mod world;
 
-/// Makes one test per case. `$open` is the path of a function without arguments that gives a new, empty
+/// Makes one test per case. `$open` is the path of a function without arguments whose future gives a new, empty
 /// directory as an `Arc<dyn Directory>`, and something to keep while it is used.
 #[macro_export]
 macro_rules! conformance_suite {
@@ -130,7 +130,7 @@ macro_rules! conformance_suite {
             $(
                 #[tokio::test]
                 async fn $case() {
-                    let (directory, _kept) = $open();
+                    let (directory, _kept) = $open().await;
                     $crate::conformance::$module::$case(&*directory).await;
                 }
             )*

@@ -1,21 +1,39 @@
-//! The [`Directory`](narthex_directory::Directory) on `SQLite`.
+//! The [`Directory`](narthex_directory::Directory) on `SQLite` and on PostgreSQL.
 //!
 //! **In** come the directory's use cases, **out** go rows. This crate decides nothing: plans and commands are
 //! turned into changes by `narthex-directory`, and what is here writes and reads them. It knows nothing of tokens,
-//! HTTP or configuration files, and needs tokio only for its channels.
+//! HTTP or configuration files.
 //!
-//! One thread writes, several read. The writer takes whatever is waiting, makes each piece of work in a savepoint
-//! of its own, commits once, raises the version numbers, and only then answers: one `fsync` serves everybody who
-//! waited, and a piece that fails spoils no other.
+//! `SQLite`: one thread writes, several read, and tokio is needed only for its channels. The writer takes whatever is
+//! waiting, makes each piece of work in a savepoint of its own, commits once, raises the version numbers, and only
+//! then answers: one `fsync` serves everybody who waited, and a piece that fails spoils no other.
+//!
+//! PostgreSQL: any number of nodes share one database. Their writers take turns, and plans share a turn. Numbers that
+//! move are told to all nodes in the transaction that moves them.
 //!
 //! Invariants:
-//! * What is acknowledged is on the disk: WAL with `synchronous = FULL`.
+//! * What is acknowledged is on the disk: WAL with `synchronous = FULL`; `synchronous_commit` is never off.
 //! * Version numbers move after the commit and before the answer.
 //! * Reads of more than one statement see one moment.
+//! * Audit events are numbered in the order of their commits.
 //! * A database written by a newer program is refused, not guessed at.
+//! * Nothing waits without an end.
 
+mod postgres;
 mod record;
 mod sqlite;
 mod tag_cache;
 
-pub use sqlite::{Options, PendingMigration, SqliteDirectory};
+pub use postgres::{PostgresDirectory, PostgresOptions, PostgresUrlError};
+pub use sqlite::{Options, SqliteDirectory};
+
+/// A migration that a database does not have yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingMigration {
+    /// Its number.
+    pub version: i64,
+    /// Its name.
+    pub name: String,
+    /// What it runs.
+    pub sql: String,
+}

@@ -27,10 +27,11 @@ use narthex_directory::{
 
 use self::error::Outcome;
 use self::list::Key;
-pub use self::open::{Options, PendingMigration};
+pub use self::open::Options;
 use self::readers::Readers;
 use self::work::{apply, home, organization_in, user_in};
 use self::writer::{Tx, Writer};
+use crate::PendingMigration;
 use crate::record::{Written, after, missing, raise, updated_organization, updated_team, updated_user};
 use crate::tag_cache::TagCache;
 

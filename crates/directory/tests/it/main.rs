@@ -10,8 +10,8 @@ use std::sync::Arc;
 use narthex_directory::Directory;
 use narthex_directory::memory::MemoryDirectory;
 
-fn open() -> (Arc<dyn Directory>, ()) {
-    (Arc::new(MemoryDirectory::default()), ())
+fn open() -> std::future::Ready<(Arc<dyn Directory>, ())> {
+    std::future::ready((Arc::new(MemoryDirectory::default()), ()))
 }
 
 narthex_directory::conformance_suite!(crate::open);

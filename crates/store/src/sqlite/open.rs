@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::unavailable;
+use crate::PendingMigration;
 
 mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
@@ -39,17 +40,6 @@ impl Options {
             checkpoint_pages: 8_000,
         }
     }
-}
-
-/// A migration that a database does not have yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingMigration {
-    /// Its number.
-    pub version: i64,
-    /// Its name.
-    pub name: String,
-    /// What it runs.
-    pub sql: String,
 }
 
 /// Other processes (the command line beside the server) may hold the write lock for a moment.

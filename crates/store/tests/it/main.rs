@@ -1,10 +1,18 @@
-//! SQLite passes the directory's suite, each case on a new file (so that the log and the locks are real).
+//! Both databases pass the directory's suite: SQLite with each case on a new file (so that the log and the locks are
+//! real), PostgreSQL with each case on a new database of a real server that the tests start.
 
-#![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests may fail loudly"
+)]
 
 mod concurrency;
 mod crash;
 mod differential;
+mod postgres;
 mod schema;
 
 use std::sync::Arc;
@@ -22,4 +30,8 @@ fn open() -> (Arc<dyn Directory>, tempfile::TempDir) {
     (Arc::new(directory), folder)
 }
 
-narthex_directory::conformance_suite!(crate::open);
+fn open_new() -> std::future::Ready<(Arc<dyn Directory>, tempfile::TempDir)> {
+    std::future::ready(open())
+}
+
+narthex_directory::conformance_suite!(crate::open_new);

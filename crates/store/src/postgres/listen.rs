@@ -1,0 +1,126 @@
+//! Hearing of other nodes' changes: a connection of its own that listens, and a look at all numbers once a second.
+//!
+//! A change is told in the transaction that makes it, so it is heard when it is committed. What is told while nobody
+//! listens is lost; so whoever begins to listen looks first, and the edge looks every second in any case.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use narthex_directory::{STRIPES, StoreError, Versions};
+use tokio::time::{sleep, timeout};
+use tokio_postgres::AsyncMessage;
+
+use super::Shared;
+use super::connect::{Wire, back_off};
+use super::edit::counter;
+use super::error::{Outcome, told, unavailable};
+use super::session::Session;
+use crate::record::raise;
+
+/// All numbers, if their sum is another than at the last look: they only grow.
+const LOOK: &str = "SELECT c.id, c.version FROM change_counters c \
+     WHERE (SELECT sum(a.version)::bigint FROM change_counters a) <> $1";
+
+/// The sum of all numbers at the last look.
+#[derive(Debug, Default)]
+pub(super) struct LastLook(AtomicU64);
+
+/// Looks at the numbers. They are raised to what is there.
+pub(super) async fn look(session: &Session, last: &LastLook, versions: &Versions) -> Outcome<()> {
+    let before = i64::try_from(last.0.load(Ordering::Acquire)).unwrap_or(i64::MAX);
+    let rows = session.rows(LOOK, &[&before]).await?;
+    let counters = rows.iter().map(counter).collect::<Outcome<Vec<_>>>()?;
+    if !counters.is_empty() {
+        raise(versions, &counters);
+        let sum = counters.iter().map(|(_, number)| number).sum();
+        last.0.store(sum, Ordering::Release);
+    }
+    Ok(())
+}
+
+/// Listens until it is aborted.
+pub(super) async fn listen(shared: Arc<Shared>) {
+    let mut failures = 0;
+    loop {
+        match listen_once(&shared, &mut failures).await {
+            Ok(()) => tracing::info!("the database ended the connection that listens for changes"),
+            Err(error) => tracing::info!(%error, "listening for changes is interrupted"),
+        }
+        sleep(back_off(failures)).await;
+        failures = failures.saturating_add(1);
+    }
+}
+
+async fn listen_once(shared: &Shared, failures: &mut u32) -> Result<(), StoreError> {
+    let failed = |error: tokio_postgres::Error| unavailable(told(&error));
+    let connecting = timeout(shared.connector.patience(), shared.connector.connect());
+    let (client, mut wire) = connecting
+        .await
+        .map_err(|_| unavailable("no database host answers"))?
+        .map_err(failed)?;
+    // The wire drives the client, and gives what is heard meanwhile.
+    let asking = client.batch_execute("LISTEN narthex_versions");
+    tokio::pin!(asking);
+    loop {
+        tokio::select! {
+            asked = &mut asking => break asked.map_err(failed)?,
+            heard = next(&mut wire) => match heard {
+                Some(heard) => hear(shared, heard.map_err(failed)?).await?,
+                None => return Ok(()),
+            },
+        }
+    }
+    // From here on nothing is missed, and what was missed before is looked for.
+    look_now(shared).await?;
+    *failures = 0;
+    while let Some(heard) = next(&mut wire).await {
+        hear(shared, heard.map_err(failed)?).await?;
+    }
+    Ok(())
+}
+
+async fn next(wire: &mut Wire) -> Option<Result<AsyncMessage, tokio_postgres::Error>> {
+    poll_fn(|cx| wire.poll_message(cx)).await
+}
+
+async fn look_now(shared: &Shared) -> Result<(), StoreError> {
+    let session = Session::open(shared).await?;
+    look(&session, &shared.last_look, &shared.versions).await?;
+    Ok(())
+}
+
+async fn hear(shared: &Shared, message: AsyncMessage) -> Result<(), StoreError> {
+    if let AsyncMessage::Notification(told) = message {
+        match numbers(told.payload()) {
+            Some(counters) => raise(&shared.versions, &counters),
+            None => look_now(shared).await?,
+        }
+    }
+    Ok(())
+}
+
+/// `0:12 17:3`: counters and what they are now. Anything else says only that there is something to look at.
+fn numbers(payload: &str) -> Option<Vec<(i64, u64)>> {
+    let number = |word: &str| {
+        let (id, number) = word.split_once(':')?;
+        // SECURITY: whoever may connect to the database may tell anything here; a number that is too high costs a
+        // look into the store, and none takes a cached answer for newer than it is.
+        let id: u16 = id.parse().ok().filter(|id| *id <= STRIPES)?;
+        Some((i64::from(id), number.parse().ok()?))
+    };
+    payload.split(' ').map(number).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_and_anything_else_means_look() {
+        assert_eq!(numbers("0:12 17:3"), Some(vec![(0, 12), (17, 3)]));
+        for other in ["*", "", "0", "0:", ":1", "0:x", "0:1  2:3", "0:-1", "-1:1", "4097:1"] {
+            assert_eq!(numbers(other), None, "{other}");
+        }
+    }
+}

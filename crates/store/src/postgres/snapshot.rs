@@ -1,0 +1,355 @@
+//! Reading everything about one user at one moment, in one round trip.
+
+use std::collections::BTreeSet;
+
+use narthex_directory::{
+    Desired, DesiredOrganization, DesiredTags, Detail, NearMiss, OrganizationName, STRIPES, Snapshot, Stamp, Standing,
+    Stripe, TagMatch, UserId, Versions, fold,
+};
+use tokio_postgres::Row;
+
+use super::error::{Outcome, corrupt};
+use super::rows::{self, Columns};
+use super::session::{Session, Value};
+use crate::record::{BRIEF, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, USER, USER_COLUMNS};
+use crate::tag_cache::{Listing, TagCache};
+
+/// How often what is remembered of tags may turn out to be old before all of them are looked up.
+const TRIES: usize = 3;
+
+/// One row for each open grant of the user, or one without; or, without a user, one with the first columns only.
+///
+/// The policy number is read by the same statement as everything else, and so at the same moment.
+fn standing_sql(columns: &str, joins: &str, of: &str) -> String {
+    format!(
+        "SELECT c.version, {columns}, {USER}, {GRANT}, {BRIEF}, {TEAM} FROM change_counters c \
+         LEFT JOIN users u ON {of} {joins} \
+         LEFT JOIN grants g ON g.user_id = u.id AND g.revoked_at_ms IS NULL \
+         LEFT JOIN organizations o ON o.id = g.organization_id LEFT JOIN teams t ON t.id = g.team_id \
+         WHERE c.id = 0 ORDER BY g.id"
+    )
+}
+
+/// How many columns come before the user.
+const BEFORE: usize = 3;
+const GRANT_AT: usize = BEFORE + USER_COLUMNS;
+const BRIEF_AT: usize = GRANT_AT + GRANT_COLUMNS;
+const TEAM_AT: usize = BRIEF_AT + 4;
+
+/// The statements, put together once.
+#[derive(Debug)]
+pub(super) struct Texts {
+    by_external_id: String,
+    by_id: String,
+    organization: String,
+    name: &'static str,
+    team: String,
+    tags: String,
+    near: String,
+}
+
+impl Texts {
+    pub(super) fn new() -> Self {
+        Self {
+            by_external_id: standing_sql(
+                "i.last_issued_at_ms, (SELECT n.id FROM users n WHERE n.realm = $1 AND n.username = $4)",
+                "LEFT JOIN user_issuers i ON i.user_id = u.id AND i.issuer = $3",
+                "u.realm = $1 AND u.external_id = $2",
+            ),
+            by_id: standing_sql("NULL::bigint, NULL::text", "", "u.id = $1"),
+            organization: format!(
+                "SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = $1 AND o.external_id = $2"
+            ),
+            name: "SELECT 1 FROM organizations WHERE name = $1",
+            team: format!("SELECT {TEAM} FROM teams t WHERE t.realm = $1 AND t.external_id = $2"),
+            tags: format!(
+                "SELECT x.tag, x.role, {BRIEF} FROM organization_tags x \
+                 JOIN organizations o ON o.id = x.organization_id \
+                 WHERE x.realm = $1 AND x.tag = ANY($2) ORDER BY x.tag, x.organization_id"
+            ),
+            near: format!(
+                "SELECT n.tag, x.tag, {BRIEF} FROM unnest($2::text[], $3::text[]) WITH ORDINALITY \
+                 AS n (tag, folded, position) \
+                 JOIN organization_tags x ON x.realm = $1 AND x.folded = n.folded AND x.tag <> n.tag COLLATE \"C\" \
+                 JOIN organizations o ON o.id = x.organization_id ORDER BY n.position, x.organization_id, x.tag"
+            ),
+        }
+    }
+}
+
+/// What reading needs beside a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reader<'r> {
+    pub(super) session: &'r Session,
+    pub(super) texts: &'r Texts,
+    pub(super) versions: &'r Versions,
+    pub(super) cache: &'r TagCache,
+}
+
+fn boxed<'a, T>(value: T) -> Value<'a>
+where
+    T: tokio_postgres::types::ToSql + Sync + Send + 'a,
+{
+    Box::new(value)
+}
+
+impl Reader<'_> {
+    /// What planning needs. What [`narthex_directory::Touches`] remembers is laid over it by the caller.
+    pub(super) async fn snapshot(&self, desired: &Desired, detail: Detail) -> Outcome<Snapshot> {
+        for _ in 0..TRIES {
+            if let Some(snapshot) = self.try_snapshot(desired, detail, self.cache).await? {
+                return Ok(snapshot);
+            }
+        }
+        let nothing = TagCache::default();
+        let snapshot = self.try_snapshot(desired, detail, &nothing).await?;
+        snapshot.ok_or_else(|| corrupt("counter", "the policy number is missing"))
+    }
+
+    /// `None` if the tags that were remembered were not those of this moment.
+    async fn try_snapshot(&self, desired: &Desired, detail: Detail, cache: &TagCache) -> Outcome<Option<Snapshot>> {
+        let realm = desired.realm.as_str();
+        let guess = self.versions.policy();
+        let asked = Asked::of(desired, detail, cache, guess);
+        let stripes = Stripes::now(self.versions);
+        let mut answers = self
+            .session
+            .moment(&asked.queries(self.texts, desired))
+            .await?
+            .into_iter();
+        let mut next = |asked: bool| {
+            if asked {
+                answers.next().unwrap_or_default()
+            } else {
+                Vec::new()
+            }
+        };
+        let found = next(true);
+        let head = Head::of(&found)?;
+        self.versions.raise_policy(head.policy);
+        if head.policy != guess && asked.unknown.len() < asked.known.len() {
+            return Ok(None);
+        }
+        let organization = next(desired.organization.is_some());
+        let organization = organization.first().map(rows::organization).transpose()?;
+        let taken = next(asked.suggested.is_some());
+        let team = next(desired.team.is_some());
+        let listings = listings(&next(!asked.unknown.is_empty()), &asked.unknown)?;
+        for (tag, listing) in &listings {
+            cache.keep(head.policy, realm, tag, listing);
+        }
+        let near_misses = next(asked.near);
+        Ok(Some(Snapshot {
+            detail,
+            policy: head.policy,
+            username_owner: head.username_owner,
+            last_issued_at_ms: head.last_issued_at_ms,
+            standing: standing(&found, head.policy, &stripes)?,
+            // Asked for in any case; it counts only where there is no such organization yet.
+            organization_name_taken: !taken.is_empty() && organization.is_none(),
+            organization,
+            team: team.first().map(|row| rows::team(row, 0)).transpose()?.flatten(),
+            tag_matches: asked.matches(listings),
+            near_misses: near_misses.iter().map(near_miss).collect::<Outcome<_>>()?,
+        }))
+    }
+
+    /// A user with everything held.
+    pub(super) async fn standing(&self, user: UserId) -> Outcome<Option<Standing>> {
+        let stamps = Stripes::now(self.versions);
+        let rows = self.session.rows(&self.texts.by_id, &[&user.to_string()]).await?;
+        let head = Head::of(&rows)?;
+        self.versions.raise_policy(head.policy);
+        standing(&rows, head.policy, &stamps)
+    }
+}
+
+/// What a snapshot asks for.
+struct Asked<'d> {
+    /// The tags that could be listed, with what is remembered of each.
+    known: Vec<(&'d str, Option<Listing>)>,
+    /// Those of which nothing is.
+    unknown: Vec<&'d str>,
+    /// The name that a new organization would take.
+    suggested: Option<OrganizationName>,
+    /// Whether the tags that nearly match are asked for.
+    near: bool,
+}
+
+impl<'d> Asked<'d> {
+    fn of(desired: &'d Desired, detail: Detail, cache: &TagCache, policy: u64) -> Self {
+        let tags = listable(&desired.tags);
+        let known = cache.find(policy, desired.realm.as_str(), tags.iter().copied());
+        let unknown = known.iter().filter(|(_, found)| found.is_none());
+        Self {
+            unknown: unknown.map(|(tag, _)| *tag).collect(),
+            near: detail == Detail::Explain && !known.is_empty(),
+            known,
+            suggested: desired
+                .organization
+                .as_ref()
+                .and_then(DesiredOrganization::suggested_name),
+        }
+    }
+
+    fn queries<'q>(&'q self, texts: &'q Texts, desired: &'q Desired) -> Vec<(&'q str, Vec<Value<'q>>)> {
+        let realm = desired.realm.as_str();
+        let user = vec![
+            boxed(realm),
+            boxed(desired.user.external_id.as_str()),
+            boxed(desired.issuer.as_str()),
+            boxed(desired.user.username.as_str()),
+        ];
+        let mut queries: Vec<(&str, Vec<Value<'_>>)> = vec![(&texts.by_external_id, user)];
+        if let Some(wanted) = &desired.organization {
+            queries.push((
+                &texts.organization,
+                vec![boxed(realm), boxed(wanted.external_id.as_str())],
+            ));
+        }
+        if let Some(name) = &self.suggested {
+            queries.push((texts.name, vec![boxed(name.as_str())]));
+        }
+        if let Some(wanted) = &desired.team {
+            queries.push((&texts.team, vec![boxed(realm), boxed(wanted.external_id.as_str())]));
+        }
+        if !self.unknown.is_empty() {
+            queries.push((&texts.tags, vec![boxed(realm), boxed(self.unknown.clone())]));
+        }
+        if self.near {
+            let tags: Vec<&str> = self.known.iter().map(|(tag, _)| *tag).collect();
+            let folded: Vec<String> = tags.iter().map(|tag| fold(tag)).collect();
+            queries.push((&texts.near, vec![boxed(realm), boxed(tags), boxed(folded)]));
+        }
+        queries
+    }
+
+    /// What the tags met: what was remembered, and what was read, which is in the order of [`Self::unknown`].
+    fn matches(self, read: Vec<(&str, Listing)>) -> Vec<TagMatch> {
+        let mut read = read.into_iter().map(|(_, listing)| listing);
+        let mut matches = Vec::new();
+        for (tag, known) in self.known {
+            let listing = known.or_else(|| read.next());
+            let found = listing.iter().flat_map(|listing| listing.iter());
+            matches.extend(found.map(|(organization, role)| TagMatch {
+                tag: tag.to_owned(),
+                organization: organization.clone(),
+                role: *role,
+            }));
+        }
+        matches
+    }
+}
+
+/// The numbers of all stripes: whose user this is about is known only when the data is there.
+///
+/// INVARIANT: they are looked at before the data is, so that a stamp is never newer than what it was read with. They
+/// are this process's numbers: another node's change may not have been heard of yet, and when it is, what was made
+/// under the older number is read again.
+struct Stripes(Vec<u64>);
+
+impl Stripes {
+    fn now(versions: &Versions) -> Self {
+        let stripes = (0..STRIPES).filter_map(Stripe::from_number);
+        Self(stripes.map(|stripe| versions.stripe(stripe)).collect())
+    }
+
+    fn stamp(&self, user: UserId, policy: u64) -> Stamp {
+        let stripe = Stripe::of(user);
+        Stamp {
+            policy,
+            stripe,
+            user: self.0.get(usize::from(stripe.number())).copied().unwrap_or(0),
+        }
+    }
+}
+
+/// What every row of a standing begins with.
+struct Head {
+    policy: u64,
+    last_issued_at_ms: Option<i64>,
+    username_owner: Option<UserId>,
+}
+
+impl Head {
+    fn of(rows: &[Row]) -> Outcome<Self> {
+        let row = rows
+            .first()
+            .ok_or_else(|| corrupt("counter", "the policy number is missing"))?;
+        let mut columns = Columns::of(row, "user");
+        Ok(Self {
+            policy: columns.number()?,
+            last_issued_at_ms: columns.maybe_integer()?,
+            username_owner: columns.maybe_parse()?,
+        })
+    }
+}
+
+fn standing(rows: &[Row], policy: u64, stripes: &Stripes) -> Outcome<Option<Standing>> {
+    let Some(user) = rows
+        .first()
+        .map(|row| rows::maybe_user(row, BEFORE))
+        .transpose()?
+        .flatten()
+    else {
+        return Ok(None);
+    };
+    let (mut grants, mut organizations, mut teams) = (Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        grants.extend(rows::maybe_grant(row, GRANT_AT)?);
+        organizations.extend(rows::brief(row, BRIEF_AT)?);
+        teams.extend(rows::team(row, TEAM_AT)?);
+    }
+    organizations.sort_by_key(|organization| organization.id);
+    organizations.dedup_by_key(|organization| organization.id);
+    teams.sort_by_key(|team| team.id);
+    teams.dedup_by_key(|team| team.id);
+    Ok(Some(Standing {
+        stamp: stripes.stamp(user.id, policy),
+        user,
+        grants,
+        organizations,
+        teams,
+    }))
+}
+
+/// The tags that an organization could list, each once, in order.
+fn listable(tags: &DesiredTags) -> BTreeSet<&str> {
+    match tags {
+        DesiredTags::Exactly(tags) => tags
+            .iter()
+            .map(String::as_str)
+            .filter(|tag| !tag.is_empty() && !tag.contains('\0'))
+            .collect(),
+        DesiredTags::NotConfigured | DesiredTags::Keep => BTreeSet::new(),
+    }
+}
+
+/// The organizations that list each of these tags, by id; the rows and the tags are in the same order.
+fn listings<'t>(rows: &[Row], tags: &[&'t str]) -> Outcome<Vec<(&'t str, Listing)>> {
+    let mut rows = rows.iter().peekable();
+    let mut listings = Vec::with_capacity(tags.len());
+    for tag in tags {
+        let mut listing = Vec::new();
+        while let Some(row) = rows.peek() {
+            let mut columns = Columns::of(row, "organization tag");
+            if columns.text()? != *tag {
+                break;
+            }
+            let role = columns.parse()?;
+            listing.extend(rows::brief(row, 2)?.map(|organization| (organization, role)));
+            rows.next();
+        }
+        listings.push((*tag, Listing::from(listing)));
+    }
+    Ok(listings)
+}
+
+fn near_miss(row: &Row) -> Outcome<NearMiss> {
+    let mut columns = Columns::of(row, "organization tag");
+    Ok(NearMiss {
+        tag: columns.text()?.to_owned(),
+        listed: columns.text()?.to_owned(),
+        organization: rows::brief(row, 2)?,
+    })
+}
