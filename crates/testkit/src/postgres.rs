@@ -28,6 +28,9 @@ const USER: &str = "narthex";
 /// The password that is asked for on the port. The socket asks for none.
 pub const PASSWORD: &str = "a test password: p@ss/word?";
 
+/// Who may connect how, where the port takes TLS only.
+const TLS_ONLY: &str = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+
 /// The server that all tests of a run share.
 #[derive(Debug)]
 pub struct Cluster {
@@ -117,15 +120,7 @@ impl Database {
 
     /// Its URL, through the port of loopback, with a password.
     pub fn tcp_url(&self) -> String {
-        let encoded = PASSWORD
-            .replace(' ', "%20")
-            .replace('@', "%40")
-            .replace('/', "%2F")
-            .replace('?', "%3F");
-        format!(
-            "postgres://{USER}:{encoded}@127.0.0.1:{}/{}",
-            self.place.port, self.name
-        )
+        self.place.tcp_url("127.0.0.1", &self.name)
     }
 
     /// The same without the password.
@@ -164,11 +159,30 @@ pub struct OwnServer {
 impl OwnServer {
     /// Starts one.
     pub fn start() -> Result<Self> {
+        Self::start_with(&[], "")
+    }
+
+    /// Starts one that offers TLS with this certificate and key (PEM), and on its port takes nothing else.
+    pub fn start_with_tls(certificate: &str, key: &str) -> Result<Self> {
+        let files = [
+            ("server.crt", certificate),
+            ("server.key", key),
+            ("pg_hba.conf", TLS_ONLY),
+        ];
+        Self::start_with(&files, "ssl = on\n")
+    }
+
+    /// With files in its data folder, and more settings.
+    fn start_with(files: &[(&str, &str)], settings: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("narthex-postgres-own-").tempdir()?;
         let inner = folder.path().join("server");
         server::let_through(folder.path())?;
         server::make_folder(&inner)?;
         let place = Place::initialize(&inner)?;
+        for (name, content) in files {
+            place.add_file(name, content)?;
+        }
+        place.add_settings(settings)?;
         let mut own = Self {
             place,
             process: None,
@@ -204,11 +218,9 @@ impl OwnServer {
     /// Stops all of it (`STOP`) or lets it go on (`CONT`): a server that takes connections and says nothing.
     pub fn freeze(&self, signal: &str) -> Result<()> {
         let process = self.process.as_ref().context("the server is not running")?;
-        let parent = process.id().to_string();
-        let children = crate::process::run("pgrep", &["-P", &parent]).unwrap_or_default();
-        for id in std::iter::once(parent.as_str()).chain(children.split_whitespace()) {
+        for id in std::iter::once(process.id()).chain(server::children(process.id())) {
             // One that has just ended needs no signal.
-            let _ = crate::process::run("kill", &[&format!("-{signal}"), id]);
+            let _ = crate::process::run("kill", &[format!("-{signal}"), id.to_string()]);
         }
         Ok(())
     }
@@ -227,6 +239,11 @@ impl OwnServer {
     pub fn url(&self, database: &str) -> String {
         self.place.url(database)
     }
+
+    /// The URL of a database, through the port, with another name for 127.0.0.1.
+    pub fn tcp_url(&self, host: &str, database: &str) -> String {
+        self.place.tcp_url(host, database)
+    }
 }
 
 impl Drop for OwnServer {
@@ -241,17 +258,25 @@ impl Drop for OwnServer {
 /// Stops the server and removes its folder once the run is over, or nobody has used it for a minute.
 const WATCH: &str = r#"
 folder=$1 parent=$2 born=$3 idle=0
-while [ "$(sed 's/.*) //' "/proc/$parent/stat" 2>/dev/null | cut -d' ' -f20)" = "$born" ] && [ "$idle" -lt 60 ]; do
-    if flock --nonblock --exclusive "$folder/used" true; then idle=$((idle + 1)); else idle=0; fi
+runs() { [ "$(sed 's/.*) //' "/proc/$parent/stat" 2>/dev/null | cut -d' ' -f20)" = "$born" ]; }
+unused() { flock --nonblock --exclusive "$folder/used" true; }
+while :; do
+    if unused; then idle=$((idle + 1)); else idle=0; fi
+    if ! runs || [ "$idle" -ge 60 ]; then
+        exec 9>"$folder.lock"
+        flock --exclusive 9
+        # Nobody begins to use it from here on; somebody may have a moment ago.
+        if ! runs || unused; then break; fi
+        exec 9>&-
+        idle=0
+    fi
     sleep 1
 done
-exec 9>"$folder.lock"
-flock --exclusive 9
 server=$(head -n 1 "$folder/data/postmaster.pid")
 kill -QUIT "$server"
 while kill -0 "$server" 2>/dev/null; do sleep 0.1; done
 rm -rf "$folder"
-rm -f "$folder.lock"
+if ! runs; then rm -f "$folder.lock"; fi
 "#;
 
 fn watch(folder: &Path, run: &server::Run) -> Result<()> {

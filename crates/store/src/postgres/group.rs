@@ -17,7 +17,7 @@ use super::beside::{asserted, issuer_row};
 use super::edit::{counter, counter_of, tally};
 use super::error::{Fault, Outcome, corrupt, unavailable};
 use super::rows::Columns;
-use super::session::{Command, Then, Tx, borrowed};
+use super::session::{Command, Session, Then, Tx, borrowed};
 use super::write::{self, IssuerRow};
 use crate::record::{EventRow, Written};
 
@@ -225,7 +225,7 @@ async fn try_apply(shared: &Shared, plans: &[&Waiting]) -> Outcome<Vec<Answer>> 
         .iter()
         .map(|waiting| is_newest(shared, &waiting.plan.touch))
         .collect();
-    let mut tx = Tx::begin(shared).await?;
+    let mut tx = Tx::on(Session::open(shared).await?);
     let begun = Begun::begin(&tx, plans, &willing).await?;
     let holds = |(waiting, willing): (&&Waiting, &bool)| *willing && begun.holds(&waiting.plan);
     let applied: Vec<bool> = plans.iter().zip(&willing).map(holds).collect();
@@ -304,7 +304,11 @@ impl Begun {
             tx.rows(write::CREATE_USERS, &borrowed(&values)).await
         };
         let known: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&known];
-        let (found, created) = tokio::try_join!(biased; tx.rows(EXPECTED, &known), created)?;
+        for sql in [EXPECTED, write::CREATE_USERS] {
+            tx.prepared(sql).await?;
+        }
+        // Sent together, in this order: what is prepared is sent when it is first polled.
+        let ((), found, created) = tokio::try_join!(biased; tx.take_turn(), tx.rows(EXPECTED, &known), created)?;
         let mut begun = Self {
             policy: 0,
             versions: HashMap::new(),

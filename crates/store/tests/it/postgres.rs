@@ -3,6 +3,7 @@
 mod concurrency;
 mod outage;
 mod schema;
+mod tls;
 mod versions;
 
 use std::sync::Arc;

@@ -28,6 +28,20 @@ pub(super) fn run() -> Result<Run> {
     Ok(Run { parent, born })
 }
 
+/// The processes that another one has started.
+pub(super) fn children(parent: u32) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = entries.filter_map(|entry| entry.file_name().to_string_lossy().parse().ok());
+    let is_child = |id: &u32| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let of = stat
+            .rsplit_once(") ")
+            .and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
+        of == Some(parent)
+    };
+    ids.filter(is_child).collect()
+}
+
 impl Run {
     pub(super) fn name(&self) -> String {
         format!("{}-{}", self.parent, self.born)
@@ -160,10 +174,23 @@ impl Place {
             "{SETTINGS}\nport = {}\nunix_socket_directories = '{socket}'\n",
             place.port
         );
-        let file = place.data().join("postgresql.conf");
-        let before = fs::read_to_string(&file)?;
-        fs::write(&file, before + &settings)?;
+        place.add_settings(&settings)?;
         Ok(place)
+    }
+
+    pub(super) fn add_settings(&self, settings: &str) -> Result<()> {
+        let file = self.data().join("postgresql.conf");
+        let before = fs::read_to_string(&file)?;
+        Ok(fs::write(&file, before + settings)?)
+    }
+
+    /// A file in the data folder, or another content for one, for its owner alone.
+    pub(super) fn add_file(&self, name: &str, content: &str) -> Result<()> {
+        let file = self.data().join(name);
+        write(&file, content)?;
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600))?;
+        let owner = fs::metadata(self.data())?;
+        Ok(chown(&file, Some(owner.uid()), Some(owner.gid()))?)
     }
 
     pub(super) fn data(&self) -> PathBuf {
@@ -210,6 +237,15 @@ impl Place {
     pub(super) fn url(&self, database: &str) -> String {
         let socket = self.folder.display().to_string().replace('/', "%2F");
         format!("postgres://{USER}@{socket}:{}/{database}", self.port)
+    }
+
+    pub(super) fn tcp_url(&self, host: &str, database: &str) -> String {
+        let password = PASSWORD
+            .replace(' ', "%20")
+            .replace('@', "%40")
+            .replace('/', "%2F")
+            .replace('?', "%3F");
+        format!("postgres://{USER}:{password}@{host}:{}/{database}", self.port)
     }
 
     pub(super) fn sql(&self, sql: &str) -> Result<String> {
