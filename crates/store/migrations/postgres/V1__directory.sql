@@ -1,6 +1,7 @@
 -- The portable subset: ids are lower-case ULIDs in text, times are 64-bit milliseconds passed in, roles and kinds
 -- are text with a CHECK, JSON is text. SQLite's twin of this file differs in STRICT, WITHOUT ROWID, BLOB, and in flags
--- that are 0 or 1. Every text compares byte for byte (COLLATE "C"), whatever the database's own collation is.
+-- that are 0 or 1. Keys that begin with the realm there end with it here: a planner that has no statistics yet takes
+-- any index that begins with a column it is given, and all of a realm is too much to look through. Every text compares byte for byte (COLLATE "C"), whatever the database's own collation is.
 
 CREATE TABLE users (
     id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
@@ -21,8 +22,8 @@ CREATE TABLE users (
     updated_at_ms BIGINT NOT NULL,
     version BIGINT NOT NULL
 );
-CREATE UNIQUE INDEX users_external_id ON users (realm, external_id);
-CREATE UNIQUE INDEX users_username ON users (realm, username);
+CREATE UNIQUE INDEX users_external_id ON users (external_id, realm);
+CREATE UNIQUE INDEX users_username ON users (username, realm);
 CREATE INDEX users_email ON users (email) WHERE email IS NOT NULL;
 
 -- What is known of an issuer's tokens for a user: the newest iat, and the tags of the last token (JSON array).
@@ -56,7 +57,7 @@ CREATE TABLE organizations (
     version BIGINT NOT NULL
 );
 CREATE UNIQUE INDEX organizations_name ON organizations (name);
-CREATE UNIQUE INDEX organizations_external_id ON organizations (realm, external_id) WHERE external_id IS NOT NULL;
+CREATE UNIQUE INDEX organizations_external_id ON organizations (external_id, realm) WHERE external_id IS NOT NULL;
 CREATE INDEX organizations_config ON organizations (id) WHERE origin = 'config';
 
 -- The index from a tag to the organizations that list it, with the highest role they list it for. Written together
@@ -67,9 +68,9 @@ CREATE TABLE organization_tags (
     organization_id TEXT COLLATE "C" NOT NULL REFERENCES organizations (id),
     role TEXT COLLATE "C" NOT NULL CHECK (role IN ('admin', 'member', 'executor')),
     folded TEXT COLLATE "C" NOT NULL,
-    PRIMARY KEY (realm, tag, organization_id)
+    PRIMARY KEY (tag, realm, organization_id)
 );
-CREATE INDEX organization_tags_folded ON organization_tags (realm, folded);
+CREATE INDEX organization_tags_folded ON organization_tags (folded, realm);
 CREATE INDEX organization_tags_organization ON organization_tags (organization_id);
 
 CREATE TABLE organization_logos (
@@ -87,7 +88,7 @@ CREATE TABLE teams (
     updated_at_ms BIGINT NOT NULL,
     version BIGINT NOT NULL
 );
-CREATE UNIQUE INDEX teams_external_id ON teams (realm, external_id) WHERE external_id IS NOT NULL;
+CREATE UNIQUE INDEX teams_external_id ON teams (external_id, realm) WHERE external_id IS NOT NULL;
 CREATE INDEX teams_organization ON teams (organization_id) WHERE organization_id IS NOT NULL;
 
 -- A grant on neither an organization nor a team is on the platform. `issuer` and `tag` are '' where the source has

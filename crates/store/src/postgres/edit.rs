@@ -11,6 +11,9 @@ use super::session::Tx;
 use super::write;
 use crate::record::{EventRow, Written, missing, scope_columns};
 
+/// How many grants one statement closes.
+const CLOSED_AT_ONCE: usize = 500;
+
 impl Tx {
     /// Makes changes, writes their events, and moves the numbers.
     pub(super) async fn write(&mut self, changes: &[Change], by: &By) -> Outcome<()> {
@@ -68,8 +71,11 @@ impl Tx {
                 grants.push(grant);
             }
         }
+        for some in grants.chunks(CLOSED_AT_ONCE) {
+            self.run(write::close_grants(some)).await?;
+        }
         if !grants.is_empty() {
-            return self.run(write::close_grants(&grants)).await;
+            return Ok(());
         }
         for change in run {
             self.make(change).await?;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use narthex_directory::{Change, Grant, Moves, Stamp, StoreError, Stripe, SyncPlan, Touch, User, UserId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::Shared;
@@ -25,6 +25,8 @@ use crate::record::{EventRow, Written};
 const QUEUE: usize = 4_096;
 /// How many plans share a transaction at the most: an answer should not wait for thousands of others.
 const GROUP: usize = 256;
+/// How many groups are under way: while one is written, the next one waits for its turn at the server already.
+const UNDER_WAY: usize = 2;
 /// How long one waits at the most for its turn and its transaction.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -68,7 +70,12 @@ impl Plans {
 
 async fn serve(shared: Arc<Shared>, mut queue: mpsc::Receiver<Waiting>) {
     let mut backlog = VecDeque::new();
+    let under_way = Arc::new(Semaphore::new(UNDER_WAY));
     loop {
+        // It is never closed.
+        let Ok(turn) = Arc::clone(&under_way).acquire_owned().await else {
+            return;
+        };
         if backlog.is_empty() {
             match queue.recv().await {
                 Some(waiting) => backlog.push_back(waiting),
@@ -78,8 +85,11 @@ async fn serve(shared: Arc<Shared>, mut queue: mpsc::Receiver<Waiting>) {
         while let Ok(waiting) = queue.try_recv() {
             backlog.push_back(waiting);
         }
-        let group = Group::gather(&mut backlog);
-        group.apply(&shared, &mut backlog).await;
+        let (group, shared) = (Group::gather(&mut backlog), Arc::clone(&shared));
+        tokio::spawn(async move {
+            group.apply(&shared).await;
+            drop(turn);
+        });
     }
 }
 
@@ -168,8 +178,8 @@ impl Group {
         group
     }
 
-    /// Applies the plans and answers; who has to be tried again goes to the front of the backlog.
-    async fn apply(self, shared: &Shared, backlog: &mut VecDeque<Waiting>) {
+    /// Applies the plans and answers.
+    async fn apply(self, shared: &Shared) {
         let plans: Vec<&Waiting> = self.members.iter().collect();
         let mut answers = match try_apply(shared, &plans).await {
             Ok(answers) => answers,
@@ -188,12 +198,13 @@ impl Group {
             }
         };
         answers.resize_with(self.members.len(), nothing);
-        for (owner, waiting) in self.riders.into_iter().rev() {
-            match answers.get(owner) {
-                // What it was made from has just changed.
-                Some(Ok(_)) => reply(waiting, Err(StoreError::Conflict)),
-                _ => backlog.push_front(waiting),
-            }
+        for (owner, waiting) in self.riders {
+            // What it was made from has just changed, or is about to: it is planned again.
+            let answer = match answers.get(owner) {
+                Some(Err(error)) => error.clone(),
+                _ => StoreError::Conflict,
+            };
+            reply(waiting, Err(answer));
         }
         for (waiting, answer) in self.members.into_iter().zip(answers) {
             reply(waiting, answer);

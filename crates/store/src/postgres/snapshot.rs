@@ -19,14 +19,22 @@ const TRIES: usize = 3;
 
 /// One row for each open grant of the user, or one without; or, without a user, one with the first columns only.
 ///
-/// The policy number is read by the same statement as everything else, and so at the same moment.
+/// The policy number is read by the same statement as everything else, and so at the same moment. Each table is looked
+/// into by its own subquery, which `OFFSET 0` keeps apart: joined freely, a planner that has no statistics yet (a new
+/// database on its first day) reads whole tables, and goes on doing so while they grow.
 fn standing_sql(columns: &str, joins: &str, of: &str) -> String {
+    let looked_up = |table: &str, name: &str, condition: &str| {
+        format!("LEFT JOIN LATERAL (SELECT * FROM {table} x WHERE {condition} OFFSET 0) {name} ON true")
+    };
+    let [users, grants, organizations, teams] = [
+        looked_up("users", "u", of),
+        looked_up("grants", "g", "x.user_id = u.id AND x.revoked_at_ms IS NULL"),
+        looked_up("organizations", "o", "x.id = g.organization_id"),
+        looked_up("teams", "t", "x.id = g.team_id"),
+    ];
     format!(
         "SELECT c.version, {columns}, {USER}, {GRANT}, {BRIEF}, {TEAM} FROM change_counters c \
-         LEFT JOIN users u ON {of} {joins} \
-         LEFT JOIN grants g ON g.user_id = u.id AND g.revoked_at_ms IS NULL \
-         LEFT JOIN organizations o ON o.id = g.organization_id LEFT JOIN teams t ON t.id = g.team_id \
-         WHERE c.id = 0 ORDER BY g.id"
+         {users} {joins} {grants} {organizations} {teams} WHERE c.id = 0 ORDER BY g.id"
     )
 }
 
@@ -53,10 +61,11 @@ impl Texts {
         Self {
             by_external_id: standing_sql(
                 "i.last_issued_at_ms, (SELECT n.id FROM users n WHERE n.realm = $1 AND n.username = $4)",
-                "LEFT JOIN user_issuers i ON i.user_id = u.id AND i.issuer = $3",
-                "u.realm = $1 AND u.external_id = $2",
+                "LEFT JOIN LATERAL (SELECT * FROM user_issuers x WHERE x.user_id = u.id AND x.issuer = $3 OFFSET 0) i \
+                 ON true",
+                "x.realm = $1 AND x.external_id = $2",
             ),
-            by_id: standing_sql("NULL::bigint, NULL::text", "", "u.id = $1"),
+            by_id: standing_sql("NULL::bigint, NULL::text", "", "x.id = $1"),
             organization: format!(
                 "SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = $1 AND o.external_id = $2"
             ),
@@ -70,7 +79,8 @@ impl Texts {
             near: format!(
                 "SELECT n.tag, x.tag, {BRIEF} FROM unnest($2::text[], $3::text[]) WITH ORDINALITY \
                  AS n (tag, folded, position) \
-                 JOIN organization_tags x ON x.realm = $1 AND x.folded = n.folded AND x.tag <> n.tag COLLATE \"C\" \
+                 CROSS JOIN LATERAL (SELECT * FROM organization_tags l WHERE l.realm = $1 AND l.folded = n.folded \
+                 AND l.tag <> n.tag COLLATE \"C\" OFFSET 0) x \
                  JOIN organizations o ON o.id = x.organization_id ORDER BY n.position, x.organization_id, x.tag"
             ),
         }

@@ -1,6 +1,8 @@
 //! Statements that write, each for many records at once: one statement per table, whatever the number of rows.
 //!
-//! Rows travel as one array for each column. Only the texts of this file become SQL.
+//! Rows travel as one array for each column. Only the texts of this file become SQL. An update names its rows twice, by
+//! `= ANY` and by the join, and in no words that a partial index has: so it finds them by their ids whatever is known of
+//! the table.
 
 use std::borrow::Cow;
 
@@ -278,7 +280,7 @@ pub(super) fn close_grants<'a>(grants: &'a [&'a Grant]) -> Command<'a> {
     Command::new(
         "UPDATE grants SET revoked_at_ms = n.at_ms, revoked_why = n.why \
          FROM unnest($1::text[], $2::bigint[], $3::text[]) AS n (id, at_ms, why) \
-         WHERE grants.id = n.id AND grants.revoked_at_ms IS NULL",
+         WHERE grants.id = ANY($1) AND grants.id = n.id AND coalesce(grants.revoked_at_ms, -1) = -1",
         values,
     )
     .exactly(grants.len())
@@ -321,7 +323,7 @@ pub(super) fn see<'a>(touches: &'a [&'a Touch]) -> Command<'a> {
     Command::new(
         "UPDATE users SET last_seen_at_ms = greatest(users.last_seen_at_ms, n.at_ms) \
          FROM (SELECT t.id, max(t.at_ms) AS at_ms FROM unnest($1::text[], $2::bigint[]) AS t (id, at_ms) GROUP BY t.id) \
-         AS n WHERE users.id = n.id",
+         AS n WHERE users.id = ANY($1) AND users.id = n.id",
         values,
     )
 }
@@ -336,7 +338,7 @@ pub(super) fn assert_again(grants: &[(GrantId, i64, Option<i64>)]) -> Command<'s
     Command::new(
         "UPDATE grants SET asserted_at_ms = greatest(grants.asserted_at_ms, n.at_ms), lapses_at_ms = n.lapses_at_ms \
          FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS n (id, at_ms, lapses_at_ms) \
-         WHERE grants.id = n.id AND grants.revoked_at_ms IS NULL",
+         WHERE grants.id = ANY($1) AND grants.id = n.id AND coalesce(grants.revoked_at_ms, -1) = -1",
         values,
     )
 }

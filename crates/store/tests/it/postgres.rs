@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod outage;
+mod plans;
 mod schema;
 mod tls;
 mod versions;

@@ -30,9 +30,10 @@ fn both_databases_have_the_same_migrations() {
 struct Table {
     /// By name: the type, and whether it must be there.
     columns: BTreeMap<String, (String, bool)>,
-    primary_key: Vec<String>,
+    /// In whatever order, which differs where the planners do.
+    primary_key: BTreeSet<String>,
     /// Unique, columns (an expression is `?`), and whether it is partial.
-    indexes: BTreeSet<(bool, Vec<String>, bool)>,
+    indexes: BTreeSet<(bool, BTreeSet<String>, bool)>,
     /// Columns, the table and the columns that they refer to.
     references: BTreeSet<(Vec<String>, String, Vec<String>)>,
     checks: usize,
@@ -70,7 +71,7 @@ fn of_sqlite(path: &Path) -> BTreeMap<String, Table> {
             format!("SELECT name, type, \"notnull\" || '', pk || '' FROM pragma_table_info('{name}') ORDER BY pk");
         for [column, kind, required, key] in rows(&connection, &columns) {
             if key != "0" {
-                table.primary_key.push(column.clone());
+                table.primary_key.insert(column.clone());
             }
             table.columns.insert(column, (kind, required == "1"));
         }
@@ -132,9 +133,11 @@ fn of_postgres(database: &Database) -> BTreeMap<String, Table> {
     ) {
         let table = tables.entry(row[0].clone()).or_default();
         if row[2] == "t" {
-            table.primary_key = words(&row[4]);
+            table.primary_key = words(&row[4]).into_iter().collect();
         } else {
-            table.indexes.insert((row[1] == "t", words(&row[4]), row[3] == "t"));
+            table
+                .indexes
+                .insert((row[1] == "t", words(&row[4]).into_iter().collect(), row[3] == "t"));
         }
     }
     let columns_of = |list: &str, table: &str| {
