@@ -2,15 +2,23 @@
 //!
 //! * P4: first use (user, two memberships, audit, durable) with 32 clients, against a raw grouped insert of the
 //!   same rows.
+//! * P5: the same on PostgreSQL with 32 connections, against 32 connections that insert the same rows through the
+//!   driver alone. Starts a server of its own.
 //! * P6: sync of a changed tag with 100,000 organizations against 10.
 //! * P10, P9: opening a database with many users, and the memory it takes.
 //!
-//! `cargo bench -p narthex-store -- [p4|p6|p10]`
+//! `cargo bench -p narthex-store -- [p4|p5|p6|p10]`
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a program for developers")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a program for developers"
+)]
 
 mod p10;
 mod p4;
+mod p5;
 mod p6;
 
 fn main() {
@@ -26,6 +34,9 @@ fn main() {
         .unwrap();
     if runs("p4") {
         runtime.block_on(p4::run());
+    }
+    if runs("p5") {
+        runtime.block_on(p5::run());
     }
     if runs("p6") {
         runtime.block_on(p6::run());

@@ -13,9 +13,9 @@ use tokio::time::{Duration, Instant};
 
 use crate::median;
 
-const CLIENTS: u64 = 32;
-const ROUNDS: usize = 5;
-const SECONDS: u64 = 2;
+pub(crate) const CLIENTS: u64 = 32;
+pub(crate) const ROUNDS: usize = 5;
+pub(crate) const SECONDS: u64 = 2;
 
 pub(crate) async fn run() {
     let (mut raw, mut ours) = (Vec::new(), Vec::new());
@@ -32,7 +32,7 @@ pub(crate) async fn run() {
     );
 }
 
-fn token(world: &World<'_>, subject: &str) -> Desired {
+pub(crate) fn token(world: &World<'_>, subject: &str) -> Desired {
     let tags = [
         "g1",
         "g2",
@@ -51,7 +51,7 @@ fn token(world: &World<'_>, subject: &str) -> Desired {
     token
 }
 
-fn scrambled(index: u64) -> String {
+pub(crate) fn scrambled(index: u64) -> String {
     let mixed = (index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!("{:016x}-{index}", mixed ^ (mixed >> 29))
 }
@@ -63,11 +63,16 @@ async fn first_uses() -> f64 {
     let mut world = World::new(&*directory);
     world.organization("tools", "", "tools-staff").await;
     world.organization("ops", "", "ops-staff").await;
+    many_first_uses(&directory).await
+}
+
+/// First uses a second, by 32 clients, each of a user who is new.
+pub(crate) async fn many_first_uses(directory: &Arc<dyn Directory>) -> f64 {
     let done = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
-            let (directory, done) = (Arc::clone(&directory), Arc::clone(&done));
+            let (directory, done) = (Arc::clone(directory), Arc::clone(&done));
             tokio::spawn(async move {
                 let mut ids = CountingIds((client + 1) << 40);
                 let world = World::new(&*directory);
@@ -91,20 +96,20 @@ async fn first_uses() -> f64 {
     rate(&done, begun)
 }
 
-fn rate(done: &AtomicU64, begun: Instant) -> f64 {
+pub(crate) fn rate(done: &AtomicU64, begun: Instant) -> f64 {
     f64::from(u32::try_from(done.load(Ordering::Relaxed)).unwrap()) / begun.elapsed().as_secs_f64()
 }
 
 /// The rows of one first use.
-struct Rows {
-    ids: [String; 3],
-    subject: String,
-    email: String,
-    name: String,
-    tags: String,
-    details: [String; 3],
-    at_ms: i64,
-    organizations: [String; 2],
+pub(crate) struct Rows {
+    pub(crate) ids: [String; 3],
+    pub(crate) subject: String,
+    pub(crate) email: String,
+    pub(crate) name: String,
+    pub(crate) tags: String,
+    pub(crate) details: [String; 3],
+    pub(crate) at_ms: i64,
+    pub(crate) organizations: [String; 2],
 }
 
 type Waiting = (Rows, oneshot::Sender<()>);
@@ -151,7 +156,7 @@ async fn raw_inserts() -> f64 {
     rate
 }
 
-fn rows(subject: &str, at_ms: i64, ids: &mut CountingIds, organizations: &[String; 2]) -> Rows {
+pub(crate) fn rows(subject: &str, at_ms: i64, ids: &mut CountingIds, organizations: &[String; 2]) -> Rows {
     let mut id = || narthex_directory::UserId::new(at_ms, ids).to_string();
     let ids = [id(), id(), id()];
     let created = format!(
