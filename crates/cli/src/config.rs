@@ -35,6 +35,7 @@ use narthex_gateway::KeySource;
 use narthex_gateway::TokenPlaces;
 use narthex_gateway::Upstream;
 use narthex_mapping::IssuerMapping;
+use narthex_store::PostgresOptions;
 use narthex_token::{Issuers, TrustedIssuer};
 
 use check::Check;
@@ -96,6 +97,8 @@ pub(crate) struct Listen {
 pub(crate) enum StoreLocation {
     /// In this file, by `SQLite`.
     Sqlite(PathBuf),
+    /// In this PostgreSQL database. Printing it shows no password.
+    Postgres(Box<PostgresOptions>),
 }
 
 /// An issuer.

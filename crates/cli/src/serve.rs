@@ -11,7 +11,7 @@ use narthex_gateway::{
     AssertionSettings, Clock, Event, FetchObserver, Gateway, GatewaySettings, KeptKeys, KeyEdges, Metrics, NewIds,
     ServerSettings, serve, serve_admin,
 };
-use narthex_store::{Options, SqliteDirectory};
+use narthex_store::{Options, PostgresDirectory, SqliteDirectory};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -66,7 +66,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     let mut config = usable(reading)?;
     log(&config, logging);
     let clock = Clock::system();
-    let directory = open(&config.store)?;
+    let directory = open(&config.store).await?;
     let metrics = Arc::new(Metrics::new());
     let edges = KeyEdges {
         store: Some(Arc::new(KeptKeys(Arc::clone(&directory)))),
@@ -112,11 +112,20 @@ pub(crate) fn usable(reading: Reading) -> anyhow::Result<Config> {
 /// # Errors
 ///
 /// What the store says, with its place.
-pub(crate) fn open(location: &StoreLocation) -> anyhow::Result<Arc<dyn Directory>> {
-    let StoreLocation::Sqlite(path) = location;
-    let directory = SqliteDirectory::open(&Options::new(path))
-        .with_context(|| format!("while opening the store `{}`", path.display()))?;
-    Ok(Arc::new(directory))
+pub(crate) async fn open(location: &StoreLocation) -> anyhow::Result<Arc<dyn Directory>> {
+    match location {
+        StoreLocation::Sqlite(path) => {
+            let directory = SqliteDirectory::open(&Options::new(path))
+                .with_context(|| format!("while opening the store `{}`", path.display()))?;
+            Ok(Arc::new(directory))
+        }
+        StoreLocation::Postgres(options) => {
+            let directory = PostgresDirectory::open(options)
+                .await
+                .with_context(|| format!("while opening the store `{options}`"))?;
+            Ok(Arc::new(directory))
+        }
+    }
 }
 
 fn settings(config: &Config) -> GatewaySettings {

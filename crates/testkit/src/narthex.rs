@@ -205,6 +205,13 @@ fn config_file(folder: &Path) -> PathBuf {
 }
 
 fn fill_in(config: &mut Table, public: SocketAddr, admin: SocketAddr) -> Result<()> {
+    // A place that the test names, in whatever way, is kept.
+    let names = |store: &Value| {
+        ["url", "url_file", "url_env"]
+            .iter()
+            .any(|key| store.get(*key).is_some())
+    };
+    let placed = config.get("store").is_some_and(names);
     let mut section = |name: &str, settings: &[(&str, Value)], keep: bool| -> Result<()> {
         let table = config
             .entry(name)
@@ -223,6 +230,9 @@ fn fill_in(config: &mut Table, public: SocketAddr, admin: SocketAddr) -> Result<
         ("admin", Value::from(admin.to_string())),
     ];
     section("listen", &addresses, false)?;
+    if placed {
+        return Ok(());
+    }
     section("store", &[("path", Value::from("narthex.db"))], true)
 }
 

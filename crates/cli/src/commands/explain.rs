@@ -13,7 +13,7 @@ use narthex_gateway::{
     Clock, ExplainedRequest, KeptKeys, KeyEdges, KeySetStore, KeySetStoreError, Refreshed, Runtime, StoredKeySet,
     explain, parse_request,
 };
-use narthex_store::SqliteDirectory;
+use narthex_store::{PendingMigration, PostgresDirectory, SqliteDirectory};
 use narthex_token::{Limits, parse};
 use serde_json::Value;
 
@@ -75,21 +75,33 @@ fn request(args: &ExplainArgs) -> anyhow::Result<Option<ExplainedRequest>> {
 
 /// The directory as it is; where there is none yet, what a first start would make of the configuration.
 async fn directory(config: &mut Config, clock: &Clock) -> anyhow::Result<Arc<dyn Directory>> {
-    let StoreLocation::Sqlite(path) = &config.store;
-    if !path.exists() {
-        let memory = MemoryDirectory::default();
-        assemble::declare(config, &memory, clock).await?;
-        return Ok(Arc::new(memory));
+    let (place, pending) = match &config.store {
+        StoreLocation::Sqlite(path) if !path.exists() => return as_at_first(config, clock).await,
+        StoreLocation::Sqlite(path) => (path.display().to_string(), SqliteDirectory::pending(path)),
+        StoreLocation::Postgres(options) => (options.to_string(), PostgresDirectory::pending(options).await),
+    };
+    let pending = pending.with_context(|| format!("while looking at the store `{place}`"))?;
+    if is_new(&pending) {
+        return as_at_first(config, clock).await;
     }
-    let pending =
-        SqliteDirectory::pending(path).with_context(|| format!("while looking at the store `{}`", path.display()))?;
     if !pending.is_empty() {
         anyhow::bail!(
-            "the store `{}` was written by an older version and explaining writes nothing; start `narthex serve` once, which brings it up to date",
-            path.display()
+            "the store `{place}` was written by an older version and explaining writes nothing; start `narthex serve` once, which brings it up to date"
         );
     }
-    serve::open(&config.store)
+    serve::open(&config.store).await
+}
+
+/// Whether nothing has been made in a database yet.
+fn is_new(pending: &[PendingMigration]) -> bool {
+    pending.first().is_some_and(|first| first.version == 1)
+}
+
+/// The directory that a first start would make of the configuration.
+async fn as_at_first(config: &mut Config, clock: &Clock) -> anyhow::Result<Arc<dyn Directory>> {
+    let memory = MemoryDirectory::default();
+    assemble::declare(config, &memory, clock).await?;
+    Ok(Arc::new(memory))
 }
 
 /// Has the keys of the token's issuer read: those of the store first, then one fetch, which is waited for. Says what went

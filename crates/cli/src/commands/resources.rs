@@ -1,7 +1,7 @@
 //! `narthex organization|user|team|grant|key …`: the directory, worked on where it is kept.
 //!
-//! These commands open the store that the configuration names, beside a server that may be running on it: SQLite lets
-//! several processes in, and the server looks every second for what others have changed. JSON is what the admin API
+//! These commands open the store that the configuration names, beside servers that may be running on it: both databases
+//! let several processes in, and a server looks every second for what others have changed. JSON is what the admin API
 //! answers, so that a script can move from one to the other.
 
 mod grant;
@@ -55,14 +55,14 @@ struct Desk {
 
 impl Desk {
     /// Opens the store that the configuration names.
-    fn open(common: &Common) -> anyhow::Result<Self> {
+    async fn open(common: &Common) -> anyhow::Result<Self> {
         let reading = config::read(&common.config.path)?;
         let refused = |report| anyhow::anyhow!("the configuration cannot be used\n\n{report}");
         let config = reading.into_config(Paint::of_stderr()).map_err(refused)?;
         let mut realms: Vec<Realm> = config.issuers.iter().map(|issuer| issuer.realm.clone()).collect();
         realms.sort();
         realms.dedup();
-        let directory = serve::open(&config.store)?;
+        let directory = serve::open(&config.store).await?;
         Ok(Self {
             directory,
             realms,

@@ -7,6 +7,7 @@ mod mapping;
 mod organization;
 mod route;
 mod settings;
+mod store;
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};

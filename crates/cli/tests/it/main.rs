@@ -24,6 +24,8 @@ mod headers;
 #[cfg(test)]
 mod key_flood;
 #[cfg(test)]
+mod postgres;
+#[cfg(test)]
 mod proxies;
 #[cfg(test)]
 mod raw_requests;

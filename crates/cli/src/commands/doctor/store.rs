@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use narthex_directory::{Directory, SavedKeySet};
-use narthex_store::SqliteDirectory;
+use narthex_store::{PostgresDirectory, PostgresOptions, SqliteDirectory};
 
 use super::{Finding, State, count};
 use crate::commands::screen::relative;
@@ -21,21 +21,24 @@ pub(super) struct Seen {
 
 /// Looks without changing anything: a store that would have to be made or migrated is left as it is.
 pub(super) async fn look(location: &StoreLocation, now_ms: i64) -> Seen {
-    let StoreLocation::Sqlite(path) = location;
     let mut seen = Seen::default();
-    if !file(path, &mut seen.findings) {
+    let (place, current) = match location {
+        StoreLocation::Sqlite(path) => (path.display().to_string(), file(path, &mut seen.findings)),
+        StoreLocation::Postgres(options) => (options.to_string(), database(options, &mut seen.findings).await),
+    };
+    if !current {
         return seen;
     }
-    let directory = match serve::open(location) {
+    let directory = match serve::open(location).await {
         Ok(directory) => directory,
         Err(error) => {
-            seen.findings.push(said(path, State::Problem, format!("{error:#}")));
+            seen.findings.push(said(place, State::Problem, format!("{error:#}")));
             return seen;
         }
     };
     if let Err(error) = directory.health().await {
         let message = format!("it cannot be used: {error}");
-        seen.findings.push(said(path, State::Problem, message));
+        seen.findings.push(said(place, State::Problem, message));
         return seen;
     }
     seen.findings.push(assertion(&*directory, now_ms).await);
@@ -43,9 +46,41 @@ pub(super) async fn look(location: &StoreLocation, now_ms: i64) -> Seen {
     seen
 }
 
+/// Looks at the database. Whether opening it would change nothing.
+async fn database(options: &PostgresOptions, findings: &mut Vec<Finding>) -> bool {
+    let mut say = |state, message: String| findings.push(said(options.to_string(), state, message));
+    match PostgresDirectory::pending(options).await {
+        Err(error) => {
+            say(State::Problem, error.to_string());
+            false
+        }
+        Ok(pending) if pending.first().is_some_and(|first| first.version == 1) => {
+            say(
+                State::Absent,
+                "empty so far; `narthex serve` makes the tables".to_owned(),
+            );
+            false
+        }
+        Ok(pending) if !pending.is_empty() => {
+            let pending = count(pending.len(), "migration");
+            let advice = "`narthex serve` brings the schema up to date: make a backup first";
+            say(State::Warning, format!("{pending} to come; {advice}"));
+            false
+        }
+        Ok(_) => {
+            say(State::Good, "it takes writes, and the schema is current".to_owned());
+            if options.trusts_anybody() {
+                let message = "whoever answers is taken for the database; `sslmode=verify-full` checks its certificate";
+                say(State::Warning, message.to_owned());
+            }
+            true
+        }
+    }
+}
+
 /// Looks at the file from outside. Whether opening it would change nothing.
 fn file(path: &Path, findings: &mut Vec<Finding>) -> bool {
-    let mut say = |state, message: String| findings.push(said(path, state, message));
+    let mut say = |state, message: String| findings.push(said(path.display().to_string(), state, message));
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     if let Err(error) = tempfile::tempfile_in(folder) {
@@ -84,8 +119,8 @@ fn file(path: &Path, findings: &mut Vec<Finding>) -> bool {
     true
 }
 
-fn said(path: &Path, state: State, message: String) -> Finding {
-    Finding::new(AREA, path.display().to_string(), state, message)
+fn said(place: String, state: State, message: String) -> Finding {
+    Finding::new(AREA, place, state, message)
 }
 
 /// The keys that sign the statement for upstreams.

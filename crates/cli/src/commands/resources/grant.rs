@@ -36,7 +36,7 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
             common,
         } => {
             let why = reason(why)?;
-            let desk = Desk::open(&common)?;
+            let desk = Desk::open(&common).await?;
             let role = ScopedRole::parse(scope_of(&desk, &scope).await?, &role)?;
             if role == ScopedRole::Platform(PlatformRole::User) {
                 return Err(misused(
@@ -60,7 +60,7 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
             common,
         } => {
             let why = reason(why)?;
-            let desk = Desk::open(&common)?;
+            let desk = Desk::open(&common).await?;
             let scope = scope_of(&desk, &scope).await?;
             let user = desk.user(&user).await?.user.id;
             let closed = desk.directory.revoke_role(user, scope, why, desk.by()).await?;
@@ -73,7 +73,7 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
 }
 
 async fn list(user: &str, when: Option<GrantsWhen>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common)?;
+    let desk = Desk::open(common).await?;
     let user = Some(desk.user(user).await?.user.id);
     let filter = GrantFilter {
         user,

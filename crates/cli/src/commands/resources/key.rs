@@ -22,7 +22,7 @@ pub(super) async fn run(command: KeyCommand) -> anyhow::Result<Answer> {
             common,
         } => create(&name, &role, organization.as_deref(), &common).await,
         KeyCommand::Revoke { key, common } => {
-            let desk = Desk::open(&common)?;
+            let desk = Desk::open(&common).await?;
             let revoked = match key.parse::<ApiKeyId>() {
                 Ok(id) => desk.directory.revoke_api_key(id, desk.by()).await?,
                 Err(_) => false,
@@ -39,7 +39,7 @@ pub(super) async fn run(command: KeyCommand) -> anyhow::Result<Answer> {
 }
 
 async fn list(page: ListPage, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common)?;
+    let desk = Desk::open(common).await?;
     let found = gather(page, |page| desk.directory.api_keys(page)).await?;
     let now_ms = desk.now_ms();
     let states: Vec<String> = found.items.iter().map(|key| state(key, now_ms)).collect();
@@ -77,7 +77,7 @@ fn state(key: &ApiKey, now_ms: i64) -> String {
 async fn create(name: &str, role: &str, organization: Option<&str>, common: &Common) -> anyhow::Result<Answer> {
     let kept = profile::text(name).map_err(|error| misused(format!("the name: {error}")))?;
     let name = kept.ok_or_else(|| misused("the name is empty; say what the key is for"))?;
-    let desk = Desk::open(common)?;
+    let desk = Desk::open(common).await?;
     let role = match (role, organization) {
         ("viewer", None) => ScopedRole::Platform(PlatformRole::Viewer),
         (_, None) => ScopedRole::Platform(PlatformRole::Admin),

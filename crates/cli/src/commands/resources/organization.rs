@@ -18,7 +18,7 @@ pub(super) async fn run(command: OrganizationCommand) -> anyhow::Result<Answer> 
     match command {
         OrganizationCommand::List { realm, page, common } => list(realm, page, &common).await,
         OrganizationCommand::Show { organization, common } => {
-            let desk = Desk::open(&common)?;
+            let desk = Desk::open(&common).await?;
             let found = desk.organization(&organization).await?;
             show(&desk, &found.into())
         }
@@ -43,7 +43,7 @@ pub(super) async fn run(command: OrganizationCommand) -> anyhow::Result<Answer> 
 }
 
 async fn list(realm: Option<String>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common)?;
+    let desk = Desk::open(common).await?;
     let filter = OrganizationFilter {
         realm: realm.map(Realm::new).transpose()?,
         ..OrganizationFilter::default()
@@ -107,7 +107,7 @@ async fn create(
 ) -> anyhow::Result<Answer> {
     let name = OrganizationName::new(name)?;
     let fields = Fields::read(fields)?;
-    let desk = Desk::open(common)?;
+    let desk = Desk::open(common).await?;
     let new = NewOrganization {
         id: OrganizationId::new(desk.now_ms(), &mut NewIds::new()?),
         label: fields.label.unwrap_or_else(|| name.to_string()),
@@ -135,7 +135,7 @@ async fn update(
 ) -> anyhow::Result<Answer> {
     let fields = Fields::read(fields)?;
     let status: Option<OrganizationStatus> = status.map(str::parse).transpose()?;
-    let desk = Desk::open(common)?;
+    let desk = Desk::open(common).await?;
     let found = desk.organization(organization).await?;
     let lists = [&fields.admin, &fields.member, &fields.executor];
     // The lists are written together: the two that stay must still be what they were.
@@ -166,7 +166,7 @@ async fn update(
 }
 
 async fn members(organization: &str, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common)?;
+    let desk = Desk::open(common).await?;
     let organization = desk.organization(organization).await?;
     list_members(
         &desk,

@@ -19,7 +19,7 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
             page,
             common,
         } => {
-            let desk = Desk::open(&common)?;
+            let desk = Desk::open(&common).await?;
             let organization = Some(desk.organization(&organization).await?.id);
             let filter = TeamFilter {
                 organization,
@@ -37,7 +37,7 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
             })
         }
         TeamCommand::Show { team, common } => {
-            let desk = Desk::open(&common)?;
+            let desk = Desk::open(&common).await?;
             let found = desk.team(&team).await?;
             show(&desk, found.into()).await
         }
@@ -49,7 +49,7 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
         } => {
             let kept = profile::text(&name).map_err(|error| misused(format!("the name: {error}")))?;
             let name = kept.ok_or_else(|| misused("the name is empty"))?;
-            let desk = Desk::open(&common)?;
+            let desk = Desk::open(&common).await?;
             let organization = desk.organization(&organization).await?;
             let new = NewTeam {
                 id: TeamId::new(desk.now_ms(), &mut NewIds::new()?),
@@ -62,7 +62,7 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
             show(&desk, made.into()).await
         }
         TeamCommand::Members { team, page, common } => {
-            let desk = Desk::open(&common)?;
+            let desk = Desk::open(&common).await?;
             let team = desk.team(&team).await?;
             list_members(&desk, Scope::Team(team.id), &team.name, page).await
         }

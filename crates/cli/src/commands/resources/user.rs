@@ -40,7 +40,7 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
             .await
         }
         UserCommand::Show { user, common } => {
-            let desk = Desk::open(&common)?;
+            let desk = Desk::open(&common).await?;
             let id = desk.user(&user).await?.user.id;
             show(&desk, id).await
         }
@@ -57,7 +57,7 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
                 let kept = text.map(|text| profile::text(&text)).transpose();
                 Ok(kept.map_err(|error| misused(format!("`{option}`: {error}")))?.flatten())
             };
-            let desk = Desk::open(&common)?;
+            let desk = Desk::open(&common).await?;
             let new = NewUser {
                 id: UserId::new(desk.now_ms(), &mut NewIds::new()?),
                 realm: desk.realm(realm)?,
@@ -75,7 +75,7 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
         UserCommand::Disable { user, common } => set_status(&user, UserStatus::Disabled, &common).await,
         UserCommand::Enable { user, common } => set_status(&user, UserStatus::Active, &common).await,
         UserCommand::RevokeTokens { user, common } => {
-            let desk = Desk::open(&common)?;
+            let desk = Desk::open(&common).await?;
             let id = desk.user(&user).await?.user.id;
             desk.directory.revoke_tokens(id, desk.by()).await?;
             show(&desk, id).await
@@ -84,7 +84,7 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
 }
 
 async fn list(filter: UserFilter, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common)?;
+    let desk = Desk::open(common).await?;
     let found = gather(page, |page| desk.directory.users(filter.clone(), page)).await?;
     desk.list(&List::of(found, UserBody::from), |users| {
         let headings = [
@@ -111,7 +111,7 @@ async fn list(filter: UserFilter, page: ListPage, common: &Common) -> anyhow::Re
 }
 
 async fn set_status(user: &str, status: UserStatus, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common)?;
+    let desk = Desk::open(common).await?;
     let id = desk.user(user).await?.user.id;
     let edit = UserEdit {
         status: Some(status),

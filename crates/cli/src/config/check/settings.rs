@@ -1,21 +1,18 @@
-//! `[listen]`, `[store]`, `[cache]`, `[limits]`, `[assertion]`, `[log]`.
+//! `[listen]`, `[cache]`, `[limits]`, `[assertion]`, `[log]`.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::{Check, within};
-use crate::config::file::{AssertionSection, LimitsSection, ListenSection, StoreSection};
+use crate::config::file::{AssertionSection, LimitsSection, ListenSection};
 use crate::config::problem::{Problem, Problems};
 use crate::config::read::Defaulted;
 use crate::config::values::Size;
-use crate::config::{Assertion, Limits, Listen, StoreLocation};
+use crate::config::{Assertion, Limits, Listen};
 
 /// The largest token of product section 2, step 1.
 const TOKEN_SIZE_MOST: Size = Size(16 * 1024);
 /// The largest key set.
 const KEY_SET_SIZE_MOST: Size = Size(512 * 1024);
-/// The file that is used if none is named.
-const STORE_DEFAULT: &str = "narthex.db";
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -58,34 +55,6 @@ impl Check<'_> {
         }
     }
 
-    pub(super) fn store(&mut self, written: &StoreSection) -> StoreLocation {
-        if let (Some(path), Some(url)) = (written.path.span(), written.url.span()) {
-            let problem = Problem::error(url, "`path` and `url` both say where the store is");
-            self.problems
-                .push(problem.context(path, "`path`").help("keep one of them"));
-        }
-        let named = match (written.path.value(), written.url.spanned()) {
-            (Some(path), _) => path.clone(),
-            (None, Some(url)) => match url.get_ref().split_once(':') {
-                Some(("sqlite", path)) if !path.trim_start_matches('/').is_empty() => sqlite_path(path).into(),
-                Some(("postgres" | "postgresql", _)) => {
-                    let problem = Problem::error(url.span(), "PostgreSQL stores are not supported by this version");
-                    self.problems
-                        .push(problem.help("write `url = \"sqlite:narthex.db\"`, or leave `[store]` out"));
-                    return StoreLocation::Sqlite(STORE_DEFAULT.into());
-                }
-                _ => {
-                    let problem = Problem::error(url.span(), "`url` is not the URL of a store");
-                    self.problems
-                        .push(problem.help("write `sqlite:` and the path of a file, such as `\"sqlite:narthex.db\"`"));
-                    return StoreLocation::Sqlite(STORE_DEFAULT.into());
-                }
-            },
-            (None, None) => STORE_DEFAULT.into(),
-        };
-        StoreLocation::Sqlite(self.surroundings.path(&named))
-    }
-
     pub(super) fn assertion(&mut self, written: &AssertionSection) -> Assertion {
         Assertion {
             issuer: written.issuer.value().clone(),
@@ -98,11 +67,6 @@ impl Check<'_> {
             rotation: within(&mut self.problems, "rotation", &written.rotation, &(HOUR..=366 * DAY)),
         }
     }
-}
-
-/// `sqlite:a.db` and `sqlite://a.db` are relative, `sqlite:/a.db` and `sqlite:///a.db` are absolute.
-fn sqlite_path(rest: &str) -> &Path {
-    Path::new(rest.strip_prefix("//").unwrap_or(rest))
 }
 
 /// `[limits]`.

@@ -32,11 +32,26 @@ section! {
 section! {
     /// Where the directory is kept: users, organizations, teams and grants.
     StoreSection {
-        /// The file of the database. It is made if it is missing.
+        /// The file of an SQLite database. It is made if it is missing. With none of `path`, `url`, `url_file` and
+        /// `url_env`, it is `narthex.db` beside this file.
         path: Optional<PathBuf>, eg "\"narthex.db\"";
-        /// The same as a URL, `sqlite:` and a path. With neither `path` nor `url`, the file is `narthex.db` beside this
-        /// file.
-        url: Optional<String>, eg "\"sqlite:/var/lib/narthex/narthex.db\"";
+        /// The place as a URL: `sqlite:` and a path, or a PostgreSQL database (15 or newer) that any number of Narthex
+        /// nodes share, `postgres://USER@HOST/DATABASE`.
+        ///
+        /// With several hosts (`HOST:PORT,HOST:PORT`) the one that takes writes is used, and looked for again when it
+        /// is lost. A host that is not this machine is reached by TLS and its certificate checked; `sslrootcert=FILE`
+        /// names the authorities if they are not the system's. `?sslmode=` says otherwise: `disable` for no TLS,
+        /// `prefer` and `require` for TLS with whoever answers, `verify-full` for the default. `connect_timeout`
+        /// (seconds for each host, 3 by default), `options` and the other parameters of `libpq` that concern a
+        /// connection are taken too.
+        url: Optional<String>, eg "\"postgres://narthex@db1.internal,db2.internal/narthex\"";
+        /// A file that holds such a URL, for one with a password.
+        url_file: Optional<PathBuf>, eg "\"store-url\"";
+        /// An environment variable that holds such a URL, for one with a password.
+        url_env: Optional<String>, eg "\"NARTHEX_STORE_URL\"";
+        /// The most connections to PostgreSQL of one node, beside the one that hears of other nodes' changes. Those of
+        /// all nodes together must stay below the server's `max_connections`.
+        connections: Defaulted<Count<2, 1_000>> = "16";
     }
 }
 
