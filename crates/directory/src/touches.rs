@@ -24,6 +24,8 @@ type Key = (UserId, IssuerName);
 #[derive(Debug, Default)]
 pub struct Touches {
     inner: Mutex<Inner>,
+    /// Other processes work on the same store, each with a buffer of its own.
+    shares: bool,
 }
 
 #[derive(Debug, Default)]
@@ -33,6 +35,8 @@ struct Inner {
     tags: HashMap<(Realm, String), SeenTag>,
     /// What is being written: still counted until [`Touches::settle`].
     in_flight: HashMap<Key, i64>,
+    /// Newest `iat`s that the other processes have not been told.
+    untold: HashMap<Key, i64>,
 }
 
 /// What to write now.
@@ -54,6 +58,35 @@ impl Noted {
 }
 
 impl Touches {
+    /// A buffer for a store that other processes work on too. An old token must not undo a newer one that was used
+    /// with one of them: so the newest `iat`s are told, see [`Touches::take_untold`], long before they are due.
+    pub fn shared() -> Self {
+        Self {
+            shares: true,
+            ..Self::default()
+        }
+    }
+
+    /// The newest `iat`s that were noted since the last time, for the store to write where the others look.
+    pub fn take_untold(&self) -> Vec<(UserId, IssuerName, i64)> {
+        let untold = std::mem::take(&mut self.lock().untold);
+        let mut untold: Vec<_> = untold
+            .into_iter()
+            .map(|((user, issuer), issued)| (user, issuer, issued))
+            .collect();
+        untold.sort();
+        untold
+    }
+
+    /// Gives back what could not be written.
+    pub fn give_back_untold(&self, untold: Vec<(UserId, IssuerName, i64)>) {
+        let mut inner = self.lock();
+        for (user, issuer, issued) in untold {
+            let newest = inner.untold.entry((user, issuer)).or_insert(issued);
+            *newest = issued.max(*newest);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -65,6 +98,10 @@ impl Touches {
         if let Some(issued) = touch.issued_at_ms {
             let newest = inner.newest.entry(key.clone()).or_insert(issued);
             *newest = issued.max(*newest);
+            let newest = *newest;
+            if self.shares && inner.untold.len() < REMEMBERED_MAX {
+                inner.untold.insert(key.clone(), newest);
+            }
         }
         if touch.due {
             inner.note_tags(touch);
@@ -202,6 +239,23 @@ mod tests {
             None,
             "the store knows it now"
         );
+    }
+
+    #[test]
+    fn what_others_should_know_is_told_once_and_kept_until_it_is() {
+        let touches = Touches::shared();
+        let (user, issuer) = (touch(0, false).user, touch(0, false).issuer);
+        touches.note(&touch(20, false));
+        touches.note(&touch(10, false));
+        let told = touches.take_untold();
+        assert_eq!(told, [(user, issuer.clone(), 20)]);
+        assert_eq!(touches.take_untold(), []);
+        touches.note(&touch(30, false));
+        touches.give_back_untold(told);
+        assert_eq!(touches.take_untold(), [(user, issuer, 30)]);
+        let alone = Touches::default();
+        alone.note(&touch(20, false));
+        assert_eq!(alone.take_untold(), [], "nobody else is there");
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl PostgresDirectory {
             pool,
             gate: Gate::default(),
             versions: Arc::default(),
-            touches: Touches::default(),
+            touches: Touches::shared(),
             tag_cache: TagCache::default(),
             texts: Texts::new(),
             last_look: LastLook::default(),
@@ -471,9 +471,18 @@ impl Directory for PostgresDirectory {
         &self.shared.versions
     }
 
+    /// Also tells the other nodes the newest `iat`s that were seen here: an old token must not undo a newer one that
+    /// changed nothing and so was not written.
     async fn poll_versions(&self) -> Answer<()> {
         let session = self.session().await?;
-        Ok(listen::look(&session, &self.shared.last_look, &self.shared.versions).await?)
+        listen::look(&session, &self.shared.last_look, &self.shared.versions).await?;
+        drop(session);
+        let untold = self.shared.touches.take_untold();
+        if let Err(fault) = beside::write_newest(&self.shared, &untold).await {
+            self.shared.touches.give_back_untold(untold);
+            return Err(fault.into());
+        }
+        Ok(())
     }
 
     async fn health(&self) -> Answer<()> {

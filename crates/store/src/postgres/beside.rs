@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use narthex_directory::{
-    ApiKey, ApiKeyId, AssertionKey, By, Change, Document, DocumentAt, DocumentKind, Logo, NewDocument, NewOrganization,
-    Noted, OrganizationId, Origin, SavedKeySet, SecretHash, StoreError, Touch, document, rules,
+    ApiKey, ApiKeyId, AssertionKey, By, Change, Document, DocumentAt, DocumentKind, IssuerName, Logo, NewDocument,
+    NewOrganization, Noted, OrganizationId, Origin, SavedKeySet, SecretHash, StoreError, Touch, UserId, document,
+    rules,
 };
 
 use super::Shared;
@@ -31,17 +32,23 @@ pub(super) async fn write_noted(shared: &Shared, noted: &Noted) -> Outcome<()> {
         ];
         write_all(shared, &commands).await?;
     }
-    for newest in noted.newest.chunks(NOTED_AT_ONCE) {
+    write_newest(shared, &noted.newest).await?;
+    for seen in noted.tags.chunks(NOTED_AT_ONCE) {
+        if let Some(command) = write::note_tags(seen) {
+            write_all(shared, &[command]).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the newest `iat`s of issuers' tokens for users.
+pub(super) async fn write_newest(shared: &Shared, newest: &[(UserId, IssuerName, i64)]) -> Outcome<()> {
+    for newest in newest.chunks(NOTED_AT_ONCE) {
         let rows: Vec<IssuerRow<'_>> = newest
             .iter()
             .map(|(user, issuer, issued_at_ms)| (*user, issuer.as_str(), Some(*issued_at_ms), None))
             .collect();
         write_all(shared, &[write::note_issuers(&rows)]).await?;
-    }
-    for seen in noted.tags.chunks(NOTED_AT_ONCE) {
-        if let Some(command) = write::note_tags(seen) {
-            write_all(shared, &[command]).await?;
-        }
     }
     Ok(())
 }

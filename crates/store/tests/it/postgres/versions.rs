@@ -126,3 +126,25 @@ async fn a_change_of_very_many_users_is_heard_of_too() {
     let open = "SELECT count(*) FROM grants WHERE revoked_at_ms IS NULL";
     assert_eq!(database.sql(open).unwrap(), "0");
 }
+
+/// A newer token that changed nothing was seen by one node only; an older one that says otherwise comes to another.
+#[tokio::test]
+async fn sec_an_old_token_never_undoes_a_newer_one_of_another_node() {
+    let database = database().await;
+    let (here, there) = (open_at(&database.url()).await, open_at(&database.url()).await);
+    let mut world = World::new(&here);
+    world.organization("tools", "", "staff").await;
+    world.sync(&world.tagged("ada", &[])).await;
+    world.later(1_000);
+    let older = world.tagged("ada", &["staff"]);
+    world.later(1_000);
+    let newer = world.sync(&world.tagged("ada", &[])).await;
+    assert!(newer.plan.is_empty());
+    // What the edge does every second.
+    here.poll_versions().await.unwrap();
+    let mut beside = World::new(&there);
+    beside.ids = CountingIds(1 << 40);
+    beside.now_ms = world.now_ms;
+    let used = beside.sync(&older).await;
+    assert!(used.plan.stale_token && used.principal.memberships().is_empty());
+}
