@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use narthex_directory::{Change, Grant, Moves, Stamp, StoreError, Stripe, SyncPlan, Touch, User, UserId};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::Shared;
@@ -17,7 +17,7 @@ use super::beside::{asserted, issuer_row};
 use super::edit::{counter, counter_of, tally};
 use super::error::{Fault, Outcome, corrupt, unavailable};
 use super::rows::Columns;
-use super::session::{Command, Session, Then, Tx, borrowed};
+use super::session::{Command, Then, Tx, borrowed};
 use super::write::{self, IssuerRow};
 use crate::record::{EventRow, Written};
 
@@ -25,8 +25,6 @@ use crate::record::{EventRow, Written};
 const QUEUE: usize = 4_096;
 /// How many plans share a transaction at the most: an answer should not wait for thousands of others.
 const GROUP: usize = 256;
-/// How many groups are under way: while one is written, the next one waits for its turn at the server already.
-const UNDER_WAY: usize = 2;
 /// How long one waits at the most for its turn and its transaction.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -68,28 +66,33 @@ impl Plans {
     }
 }
 
+/// While one group is written the next one waits for its turn at the server already; who goes along is seen when the
+/// turn has come.
 async fn serve(shared: Arc<Shared>, mut queue: mpsc::Receiver<Waiting>) {
     let mut backlog = VecDeque::new();
-    let under_way = Arc::new(Semaphore::new(UNDER_WAY));
     loop {
-        // It is never closed.
-        let Ok(turn) = Arc::clone(&under_way).acquire_owned().await else {
-            return;
-        };
         if backlog.is_empty() {
             match queue.recv().await {
                 Some(waiting) => backlog.push_back(waiting),
                 None => return,
             }
         }
+        let turn = Tx::begin(&shared).await;
         while let Ok(waiting) = queue.try_recv() {
             backlog.push_back(waiting);
         }
-        let (group, shared) = (Group::gather(&mut backlog), Arc::clone(&shared));
-        tokio::spawn(async move {
-            group.apply(&shared).await;
-            drop(turn);
-        });
+        match turn {
+            Ok(tx) => {
+                let (group, shared) = (Group::gather(&mut backlog), Arc::clone(&shared));
+                tokio::spawn(async move { group.apply(&shared, tx).await });
+            }
+            Err(fault) => {
+                let error = StoreError::from(fault);
+                for waiting in backlog.drain(..) {
+                    reply(waiting, Err(error.clone()));
+                }
+            }
+        }
     }
 }
 
@@ -179,15 +182,15 @@ impl Group {
     }
 
     /// Applies the plans and answers.
-    async fn apply(self, shared: &Shared) {
+    async fn apply(self, shared: &Shared, tx: Tx) {
         let plans: Vec<&Waiting> = self.members.iter().collect();
-        let mut answers = match try_apply(shared, &plans).await {
+        let mut answers = match try_apply(shared, tx, &plans).await {
             Ok(answers) => answers,
             // Something that one of them does cannot be done: each by itself, to see which.
             Err(Fault::Constraint | Fault::Store(StoreError::Conflict)) if plans.len() > 1 => {
                 let mut answers = Vec::with_capacity(plans.len());
                 for plan in &plans {
-                    let one = try_apply(shared, &[*plan]).await;
+                    let one = try_alone(shared, plan).await;
                     answers.push(one.map_or_else(failed, |mut answers| answers.pop().unwrap_or_else(nothing)));
                 }
                 answers
@@ -225,8 +228,13 @@ fn reply(waiting: Waiting, answer: Answer) {
     let _ = waiting.answer.send(answer);
 }
 
+/// A transaction of its own.
+async fn try_alone(shared: &Shared, plan: &Waiting) -> Outcome<Vec<Answer>> {
+    try_apply(shared, Tx::begin(shared).await?, &[plan]).await
+}
+
 /// One transaction for these plans, which touch no record in common. An answer for each, or a fault of all.
-async fn try_apply(shared: &Shared, plans: &[&Waiting]) -> Outcome<Vec<Answer>> {
+async fn try_apply(shared: &Shared, mut tx: Tx, plans: &[&Waiting]) -> Outcome<Vec<Answer>> {
     // A stamp is never newer than what it is about.
     let numbers: Vec<u64> = plans
         .iter()
@@ -236,7 +244,6 @@ async fn try_apply(shared: &Shared, plans: &[&Waiting]) -> Outcome<Vec<Answer>> 
         .iter()
         .map(|waiting| is_newest(shared, &waiting.plan.touch))
         .collect();
-    let mut tx = Tx::on(Session::open(shared).await?);
     let begun = Begun::begin(&tx, plans, &willing).await?;
     let holds = |(waiting, willing): (&&Waiting, &bool)| *willing && begun.holds(&waiting.plan);
     let applied: Vec<bool> = plans.iter().zip(&willing).map(holds).collect();
@@ -315,11 +322,7 @@ impl Begun {
             tx.rows(write::CREATE_USERS, &borrowed(&values)).await
         };
         let known: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&known];
-        for sql in [EXPECTED, write::CREATE_USERS] {
-            tx.prepared(sql).await?;
-        }
-        // Sent together, in this order: what is prepared is sent when it is first polled.
-        let ((), found, created) = tokio::try_join!(biased; tx.take_turn(), tx.rows(EXPECTED, &known), created)?;
+        let (found, created) = tokio::try_join!(biased; tx.rows(EXPECTED, &known), created)?;
         let mut begun = Self {
             policy: 0,
             versions: HashMap::new(),

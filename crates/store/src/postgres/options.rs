@@ -124,11 +124,12 @@ impl PostgresOptions {
         })
     }
 
-    /// How many connections to open at the most, beside the one that listens: at least two.
+    /// How many connections to open at the most, beside the one that listens: at least three, of which two may be
+    /// writing.
     #[must_use]
     pub fn with_connections(self, connections: usize) -> Self {
         Self {
-            connections: connections.max(2),
+            connections: connections.max(3),
             ..self
         }
     }

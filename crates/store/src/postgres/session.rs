@@ -229,27 +229,17 @@ impl std::ops::Deref for Tx {
 }
 
 impl Tx {
-    /// Begins one: from here on nobody else writes.
+    /// Begins one, and waits until nobody else writes.
     pub(super) async fn begin(shared: &Shared) -> Outcome<Self> {
-        let tx = Self::on(Session::open(shared).await?);
-        tx.take_turn().await?;
-        Ok(tx)
-    }
-
-    /// One that begins with [`Self::take_turn`]. Whatever is sent right after that goes with it.
-    ///
-    /// Open from before the first message: a caller who goes away meanwhile leaves nothing behind.
-    pub(super) const fn on(session: Session) -> Self {
-        Self {
+        let session = Session::open(shared).await?;
+        // Open from before the first message: a caller who goes away meanwhile leaves nothing behind.
+        let tx = Self {
             session,
             moved: Vec::new(),
             open: true,
-        }
-    }
-
-    /// Begins, and waits until nobody else writes.
-    pub(super) async fn take_turn(&self) -> Outcome<()> {
-        self.batch(BEGIN).await
+        };
+        tx.batch(BEGIN).await?;
+        Ok(tx)
     }
 
     /// Makes statements, sent together. With [`Then::Commit`] the commit goes with them, unless a number of changed

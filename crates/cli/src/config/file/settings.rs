@@ -51,7 +51,7 @@ section! {
         url_env: Optional<String>, eg "\"NARTHEX_STORE_URL\"";
         /// The most connections to PostgreSQL of one node, beside the one that hears of other nodes' changes. Those of
         /// all nodes together must stay below the server's `max_connections`.
-        connections: Defaulted<Count<2, 1_000>> = "16";
+        connections: Defaulted<Count<3, 1_000>> = "16";
     }
 }
 

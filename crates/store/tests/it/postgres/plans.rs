@@ -15,8 +15,8 @@ async fn plans_of_an_empty_database_do_for_a_full_one() {
         let off = format!("ALTER TABLE {table} SET (autovacuum_enabled = false)");
         database.sql(&off).unwrap();
     }
-    // Two connections, so that both are sure to have planned while the tables were empty.
-    let options = PostgresOptions::parse(&database.url()).unwrap().with_connections(2);
+    // Few connections, so that all are sure to have planned while the tables were empty.
+    let options = PostgresOptions::parse(&database.url()).unwrap().with_connections(3);
     let directory = PostgresDirectory::open(&options).await.unwrap();
     let mut world = World::new(&directory);
     world.ids = CountingIds(1 << 40);
