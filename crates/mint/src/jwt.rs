@@ -1,13 +1,75 @@
 //! `jwt(payload, secret, [algorithm], [options])` as a function of templates.
 
-use narthex_template::{HostError, HostFacts, HostFunction, Object, Value};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use narthex_template::{HostError, HostFacts, HostFunction, Value};
+use zeroize::Zeroizing;
 
 use crate::key::Key;
-use crate::sign::sign;
+use crate::options::Options;
+use crate::sign::{Algorithms, sign_with};
 
 /// The function `jwt`. The third argument wins over `options.algorithm`; without either it is HS256.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Jwt;
+///
+/// It keeps the last few private keys it signed with, since reading one costs as much as signing with it. They are
+/// dropped, and overwritten, with the function, or at the first call that finds them unused for ten minutes. Shared
+/// secrets are not kept.
+#[derive(Default)]
+pub struct Jwt {
+    keys: Mutex<Vec<Kept>>,
+}
+
+/// A private key and the text it was read from.
+struct Kept {
+    source: Zeroizing<String>,
+    key: Arc<Key>,
+    used_ms: i64,
+}
+
+impl Jwt {
+    /// The function, with no key kept.
+    pub const fn new() -> Self {
+        Self {
+            keys: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The key in a text, read now or before.
+    fn key(&self, secret: &Value, now_ms: i64) -> Arc<Key> {
+        let source = match secret {
+            Value::Text(text) if text.contains("PRIVATE KEY-----") => text,
+            other => return Arc::new(Key::from_value(other)),
+        };
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.retain(|kept| kept.used_ms.abs_diff(now_ms) < UNUSED_MS_MOST);
+        // SECURITY: the whole text is compared, and how long that takes says nothing about where two keys differ.
+        let found = keys
+            .iter()
+            .position(|kept| verify_slices_are_equal(kept.source.as_bytes(), source.as_bytes()).is_ok());
+        let mut kept = match found {
+            Some(at) => keys.remove(at),
+            None => Kept {
+                source: Zeroizing::new(source.clone()),
+                key: Arc::new(Key::from_value(secret)),
+                used_ms: now_ms,
+            },
+        };
+        kept.used_ms = now_ms;
+        let key = Arc::clone(&kept.key);
+        keys.insert(0, kept);
+        keys.truncate(KEYS_MOST);
+        key
+    }
+}
+
+impl fmt::Debug for Jwt {
+    /// Its name only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Jwt")
+    }
+}
 
 impl HostFunction for Jwt {
     fn name(&self) -> &'static str {
@@ -20,23 +82,53 @@ impl HostFunction for Jwt {
 
     fn call(&self, arguments: &[Value], facts: &HostFacts) -> Result<Value, HostError> {
         let argument = |index: usize| arguments.get(index).unwrap_or(&Value::Undefined);
-        let options = with_algorithm(argument(2), argument(3));
-        sign(argument(0), &Key::from_value(argument(1)), &options, facts.now_ms)
+        let key = self.key(argument(1), facts.now_ms);
+        let options = Options::with_algorithm(argument(3), argument(2));
+        sign_with(argument(0), &key, options, Algorithms::OfTemplates, facts.now_ms)
             .map(Value::Text)
             .map_err(|error| HostError(error.to_string()))
     }
 }
 
-/// `{...options, algorithm}`, as far as there is an algorithm.
-fn with_algorithm(algorithm: &Value, options: &Value) -> Value {
-    if !algorithm.is_truthy() {
-        return options.clone();
+/// How many keys are kept: a connection has one or two.
+const KEYS_MOST: usize = 4;
+const UNUSED_MS_MOST: u64 = 10 * 60 * 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pem(name: &str) -> Value {
+        let vectors: serde_json::Value = serde_json::from_str(include_str!("../tests/vectors/jwt_sign.json")).unwrap();
+        Value::from(vectors["keys"][name].as_str().unwrap())
     }
-    let mut members = match options {
-        Value::Object(members) => members.clone(),
-        other if other.is_truthy() => return other.clone(),
-        _ => Object::new(),
-    };
-    members.insert("algorithm".to_owned(), algorithm.clone());
-    Value::Object(members)
+
+    #[test]
+    fn a_private_key_is_read_once_and_not_kept_for_long() {
+        let jwt = Jwt::new();
+        let first = jwt.key(&pem("rsa2048_pkcs8"), 0);
+        assert!(Arc::ptr_eq(&first, &jwt.key(&pem("rsa2048_pkcs8"), 1_000)));
+        assert!(!Arc::ptr_eq(&first, &jwt.key(&pem("rsa2048_pkcs1"), 1_000)));
+        assert_eq!(jwt.keys.lock().unwrap().len(), 2);
+        jwt.key(&pem("ec_p256_pkcs8"), 1_000_000);
+        assert_eq!(jwt.keys.lock().unwrap().len(), 1);
+        assert!(!Arc::ptr_eq(&first, &jwt.key(&pem("rsa2048_pkcs8"), 1_000_000)));
+    }
+
+    #[test]
+    fn few_keys_are_kept_and_no_secrets() {
+        let jwt = Jwt::new();
+        for number in 0..20 {
+            jwt.key(&Value::from(format!("secret {number}")), 0);
+            assert!(jwt.keys.lock().unwrap().is_empty());
+        }
+        for number in 0..20 {
+            let Value::Text(text) = pem("ec_p256_pkcs8") else {
+                panic!()
+            };
+            jwt.key(&Value::from(format!("{number}\n{text}")), 0);
+        }
+        assert_eq!(jwt.keys.lock().unwrap().len(), KEYS_MOST);
+        assert_eq!(format!("{jwt:?}"), "Jwt");
+    }
 }
