@@ -166,6 +166,12 @@ fn claims(random: &mut Random, right: bool) -> Value {
         };
         members.insert(name.to_owned(), value);
     }
+    if random.percent(10) {
+        members.insert(
+            "numbers".to_owned(),
+            Value::Array((0..50).map(|_| number(random)).collect()),
+        );
+    }
     Value::Object(members)
 }
 
@@ -199,7 +205,7 @@ fn number(random: &mut Random) -> Value {
         clippy::cast_possible_wrap,
         reason = "any number will do"
     )]
-    let number = match random.below(9) {
+    let number = match random.below(10) {
         0 => *random.pick(&[
             0.0,
             -0.0,
@@ -217,6 +223,8 @@ fn number(random: &mut Random) -> Value {
         2 => (random.next() as i64 >> random.below(64)) as f64,
         3 => 10_f64.powi(i32::try_from(random.below(60)).unwrap() - 30) * random.below(1000) as f64,
         4 => random.below(100_000) as f64 / 1000.0,
+        // Between two shortest texts there are ties.
+        9 => (random.next() >> (11 + random.below(3))) as f64 / 4.0,
         // Integers that no double holds, and a few that one does.
         5 => return Value::from(json!(random.next() >> random.below(20))),
         6 => return Value::from(json!((random.next() as i64) >> random.below(20))),
