@@ -61,7 +61,7 @@ pub enum ProblemKind {
         help: String,
     },
     /// A call of a function that does not exist.
-    #[error("function `{name}` not found")]
+    #[error("there is no function `{name}`")]
     UnknownFunction {
         /// The name.
         name: String,
