@@ -39,7 +39,11 @@ pub(crate) fn for_function(name: &str, names: &Names) -> String {
 }
 
 /// Functions of other languages, and of other products that speak this one, that have another name here or none.
-const ELSEWHERE: [(&str, &str); 47] = [
+const ELSEWHERE: [(&str, &str); 48] = [
+    (
+        "jwt",
+        "tokens are minted in connections and by `narthex template eval`, not in mappings",
+    ),
     ("lowercase", "did you mean `lower`?"),
     ("toLowerCase", "did you mean `lower`?"),
     ("uppercase", "did you mean `upper`?"),
