@@ -1,14 +1,19 @@
 //! Text to bytes by the names that node's `Buffer` knows.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 /// The bytes of a text; `None` for an encoding that node does not know.
 pub(crate) fn encode(text: String, encoding: &str) -> Option<Vec<u8>> {
+    if encoding == "utf8" {
+        return Some(text.into_bytes());
+    }
     Some(match encoding.to_ascii_lowercase().as_str() {
         "utf8" | "utf-8" => text.into_bytes(),
-        "latin1" | "binary" | "ascii" => latin1(&text),
+        "latin1" | "binary" | "ascii" => latin1(&text).into_owned(),
         "ucs2" | "ucs-2" | "utf16le" | "utf-16le" => text.encode_utf16().flat_map(u16::to_le_bytes).collect(),
         "hex" => hex(&text),
         "base64" | "base64url" => base64_of(&text),
@@ -17,9 +22,9 @@ pub(crate) fn encode(text: String, encoding: &str) -> Option<Vec<u8>> {
 }
 
 /// Each UTF-16 unit cut to its low byte.
-pub(crate) fn latin1(text: &str) -> Vec<u8> {
+pub(crate) fn latin1(text: &str) -> Cow<'_, [u8]> {
     if text.is_ascii() {
-        return text.as_bytes().to_vec();
+        return Cow::Borrowed(text.as_bytes());
     }
     text.encode_utf16().map(|unit| unit.to_le_bytes()[0]).collect()
 }
@@ -37,15 +42,13 @@ fn hex(text: &str) -> Vec<u8> {
 /// Either alphabet, characters of neither skipped, an end without padding accepted, nothing after padding. Characters count
 /// by the low byte of their UTF-16 units, as in node.
 fn base64_of(text: &str) -> Vec<u8> {
-    let standard = latin1(text)
-        .into_iter()
-        .take_while(|c| *c != b'=')
-        .filter_map(|c| match c {
-            b'-' => Some(b'+'),
-            b'_' => Some(b'/'),
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => Some(c),
-            _ => None,
-        });
+    let bytes = latin1(text).into_owned().into_iter();
+    let standard = bytes.take_while(|c| *c != b'=').filter_map(|c| match c {
+        b'-' => Some(b'+'),
+        b'_' => Some(b'/'),
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => Some(c),
+        _ => None,
+    });
     let mut standard: Vec<u8> = standard.collect();
     if standard.len() % 4 == 1 {
         // Six bits make no byte.

@@ -89,12 +89,20 @@ pub(crate) fn to_double(integer: i128) -> f64 {
 }
 
 fn write_number(number: f64, out: &mut String) {
-    if number.is_finite() {
+    if number.fract() == 0.0 && number.abs() < SAFE_INTEGER_END {
+        #[expect(clippy::cast_possible_truncation, reason = "bounded one line above")]
+        let integer = number as i64;
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{integer}");
+    } else if number.is_finite() {
         out.push_str(&number_text(number));
     } else {
         out.push_str("null");
     }
 }
+
+/// 2^53: below it every whole double is an integer of its own.
+const SAFE_INTEGER_END: f64 = 9_007_199_254_740_992.0;
 
 // Rust text holds no lone surrogates, so only quotes, backslashes and control characters are escaped.
 fn write_text(text: &str, out: &mut String) {

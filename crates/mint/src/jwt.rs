@@ -13,15 +13,14 @@ use crate::sign::{Algorithms, sign_with};
 
 /// The function `jwt`. The third argument wins over `options.algorithm`; without either it is HS256.
 ///
-/// It keeps the last few private keys it signed with, since reading one costs as much as signing with it. They are
-/// dropped, and overwritten, with the function, or at the first call that finds them unused for ten minutes. Shared
-/// secrets are not kept.
+/// It keeps the last few keys it signed with ready, since reading a private key costs as much as signing with it. They are
+/// dropped, and overwritten, with the function, or at the first call that finds them unused for ten minutes.
 #[derive(Default)]
 pub struct Jwt {
     keys: Mutex<Vec<Kept>>,
 }
 
-/// A private key and the text it was read from.
+/// A key and the text it was read from.
 struct Kept {
     source: Zeroizing<String>,
     key: Arc<Key>,
@@ -39,28 +38,33 @@ impl Jwt {
     /// The key in a text, read now or before.
     fn key(&self, secret: &Value, now_ms: i64) -> Arc<Key> {
         let source = match secret {
-            Value::Text(text) if text.contains("PRIVATE KEY-----") => text,
+            Value::Text(text) if !text.is_empty() => text,
             other => return Arc::new(Key::from_value(other)),
         };
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         keys.retain(|kept| kept.used_ms.abs_diff(now_ms) < UNUSED_MS_MOST);
         // SECURITY: the whole text is compared, and how long that takes says nothing about where two keys differ.
-        let found = keys
-            .iter()
-            .position(|kept| verify_slices_are_equal(kept.source.as_bytes(), source.as_bytes()).is_ok());
-        let mut kept = match found {
-            Some(at) => keys.remove(at),
-            None => Kept {
-                source: Zeroizing::new(source.clone()),
-                key: Arc::new(Key::from_value(secret)),
-                used_ms: now_ms,
-            },
-        };
-        kept.used_ms = now_ms;
-        let key = Arc::clone(&kept.key);
-        keys.insert(0, kept);
+        let same = |kept: &Kept| verify_slices_are_equal(kept.source.as_bytes(), source.as_bytes()).is_ok();
+        match keys.iter().position(same) {
+            None => keys.insert(
+                0,
+                Kept {
+                    source: Zeroizing::new(source.clone()),
+                    key: Arc::new(Key::from_value(secret)),
+                    used_ms: now_ms,
+                },
+            ),
+            // The last used stands first.
+            Some(at) => keys.get_mut(..=at).unwrap_or_default().rotate_right(1),
+        }
         keys.truncate(KEYS_MOST);
-        key
+        match keys.first_mut() {
+            Some(kept) => {
+                kept.used_ms = now_ms;
+                Arc::clone(&kept.key)
+            }
+            None => Arc::new(Key::from_value(secret)),
+        }
     }
 }
 
@@ -80,8 +84,8 @@ impl HostFunction for Jwt {
         &["payload", "secret", "[algorithm]", "[options]"]
     }
 
-    fn call(&self, arguments: &[Value], facts: &HostFacts) -> Result<Value, HostError> {
-        let argument = |index: usize| arguments.get(index).unwrap_or(&Value::Undefined);
+    fn call(&self, arguments: &[&Value], facts: &HostFacts) -> Result<Value, HostError> {
+        let argument = |index: usize| arguments.get(index).copied().unwrap_or(&Value::Undefined);
         let key = self.key(argument(1), facts.now_ms);
         let options = Options::with_algorithm(argument(3), argument(2));
         sign_with(argument(0), &key, options, Algorithms::OfTemplates, facts.now_ms)
@@ -116,17 +120,23 @@ mod tests {
     }
 
     #[test]
-    fn few_keys_are_kept_and_no_secrets() {
+    fn few_keys_are_kept() {
         let jwt = Jwt::new();
         for number in 0..20 {
-            jwt.key(&Value::from(format!("secret {number}")), 0);
-            assert!(jwt.keys.lock().unwrap().is_empty());
+            let secret = Value::from(format!("secret {number}"));
+            assert!(Arc::ptr_eq(&jwt.key(&secret, 0), &jwt.key(&secret, 0)));
         }
+        assert_eq!(jwt.keys.lock().unwrap().len(), KEYS_MOST);
+        for nothing in [Value::Undefined, Value::from(""), Value::Number(1.0)] {
+            jwt.key(&nothing, 600_000);
+        }
+        jwt.key(&Value::from("another"), 600_000);
+        assert_eq!(jwt.keys.lock().unwrap().len(), 1);
         for number in 0..20 {
             let Value::Text(text) = pem("ec_p256_pkcs8") else {
                 panic!()
             };
-            jwt.key(&Value::from(format!("{number}\n{text}")), 0);
+            jwt.key(&Value::from(format!("{number}\n{text}")), 600_000);
         }
         assert_eq!(jwt.keys.lock().unwrap().len(), KEYS_MOST);
         assert_eq!(format!("{jwt:?}"), "Jwt");
