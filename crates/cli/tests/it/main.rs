@@ -22,6 +22,8 @@ mod durability;
 #[cfg(test)]
 mod headers;
 #[cfg(test)]
+mod how_to;
+#[cfg(test)]
 mod key_flood;
 #[cfg(test)]
 mod proxies;
