@@ -20,7 +20,9 @@ pub(crate) fn of_collection(key: Option<&str>, passphrase: bool) -> &'static str
             "a collection as the secret needs the private key's PEM text as its member `key`, and a `passphrase` if it has one"
         }
         Some(text) => match of_secret(text.as_bytes()) {
-            Some(ENCRYPTED) if passphrase => "the passphrase does not open this private key",
+            Some(ENCRYPTED) if passphrase => {
+                "the passphrase does not open this private key; the key must be encrypted with AES in CBC mode (`openssl pkcs8 -topk8` does)"
+            }
             Some(doubt) => doubt,
             None => "the member `key` is no private key in PEM; a shared secret is given as plain text",
         },

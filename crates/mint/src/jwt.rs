@@ -20,9 +20,10 @@ pub struct Jwt {
     keys: Mutex<Vec<Kept>>,
 }
 
-/// A key and the text it was read from.
+/// A key and what it was read from.
 struct Kept {
     source: Zeroizing<String>,
+    has_passphrase: bool,
     key: Arc<Key>,
     used_ms: i64,
 }
@@ -37,19 +38,32 @@ impl Jwt {
 
     /// The key in a text, read now or before.
     fn key(&self, secret: &Value, now_ms: i64) -> Arc<Key> {
-        let source = match secret {
-            Value::Text(text) if !text.is_empty() => text,
+        let opened;
+        let (source, has_passphrase) = match secret {
+            Value::Text(text) if !text.is_empty() => (text.as_str(), false),
+            Value::Object(members) => match (members.get("key"), members.get("passphrase")) {
+                (Some(Value::Text(key)), Some(Value::Text(passphrase))) => {
+                    // With its length in front, no two pairs make the same text.
+                    opened = Zeroizing::new(format!("{}:{passphrase}{key}", passphrase.len()));
+                    (opened.as_str(), true)
+                }
+                _ => return Arc::new(Key::from_value(secret)),
+            },
             other => return Arc::new(Key::from_value(other)),
         };
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         keys.retain(|kept| kept.used_ms.abs_diff(now_ms) < UNUSED_MS_MOST);
         // SECURITY: the whole text is compared, and how long that takes says nothing about where two keys differ.
-        let same = |kept: &Kept| verify_slices_are_equal(kept.source.as_bytes(), source.as_bytes()).is_ok();
+        let same = |kept: &Kept| {
+            kept.has_passphrase == has_passphrase
+                && verify_slices_are_equal(kept.source.as_bytes(), source.as_bytes()).is_ok()
+        };
         match keys.iter().position(same) {
             None => keys.insert(
                 0,
                 Kept {
-                    source: Zeroizing::new(source.clone()),
+                    source: Zeroizing::new(source.to_owned()),
+                    has_passphrase,
                     key: Arc::new(Key::from_value(secret)),
                     used_ms: now_ms,
                 },
@@ -117,6 +131,25 @@ mod tests {
         jwt.key(&pem("ec_p256_pkcs8"), 1_000_000);
         assert_eq!(jwt.keys.lock().unwrap().len(), 1);
         assert!(!Arc::ptr_eq(&first, &jwt.key(&pem("rsa2048_pkcs8"), 1_000_000)));
+    }
+
+    #[test]
+    fn a_key_under_a_passphrase_is_opened_once_and_only_by_its_passphrase() {
+        let jwt = Jwt::new();
+        let with = |passphrase: &str| {
+            let mut members = narthex_template::Object::new();
+            members.insert("key".to_owned(), pem("rsa2048_pkcs8_enc_aes256cbc"));
+            members.insert("passphrase".to_owned(), Value::from(passphrase));
+            jwt.key(&Value::Object(members), 0)
+        };
+        let open = with("top secret");
+        assert!(Arc::ptr_eq(&open, &with("top secret")));
+        assert_eq!(format!("{open:?} {:?}", with("wrong")), "Key(Rsa(2048)) Key(unusable)");
+        let Value::Text(text) = pem("rsa2048_pkcs8_enc_aes256cbc") else {
+            panic!()
+        };
+        let as_text = jwt.key(&Value::from(format!("10:top secret{text}")), 0);
+        assert_eq!(format!("{as_text:?}"), "Key(secret)");
     }
 
     #[test]

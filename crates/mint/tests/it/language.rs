@@ -167,3 +167,14 @@ fn mint_no_reeval() {
         "{error}"
     );
 }
+
+/// The library fails on some of these names and loses others. Here a claim is a claim, and an unknown option is one.
+#[test]
+fn members_named_like_those_of_the_object_prototype_are_members_like_any_other() {
+    let temp = json!({ "p": { "iat": 1, "constructor": 2, "__proto__": { "exp": "x" } }, "o": { "toString": 1 } });
+    let token = eval("{{jwt(temp.p, 's')}}", &temp).unwrap();
+    let payload = String::from_utf8(base64url(token.split('.').nth(1).unwrap())).unwrap();
+    assert_eq!(payload, r#"{"iat":1,"constructor":2,"__proto__":{"exp":"x"}}"#);
+    let error = eval("{{jwt(temp.p, 's', 'HS256', temp.o)}}", &temp).unwrap_err();
+    assert!(error.contains("\"toString\" is not allowed in \"options\""), "{error}");
+}
