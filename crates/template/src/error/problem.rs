@@ -113,7 +113,10 @@ impl ProblemKind {
             Self::UnexpectedCharacter { found } if *found == '\u{201c}' || *found == '\u{201d}' || *found == '\u{2019}' => {
                 Some("use straight quotes, \" or '".to_owned())
             }
-            Self::UnexpectedCharacter { found: ':' | '#' | '@' | '$' | '~' | '^' } => Some(
+            Self::UnexpectedCharacter { found: '#' } => {
+                Some("there are no blocks here: use if(condition; then; else), and map(list; key) for the items of a list".to_owned())
+            }
+            Self::UnexpectedCharacter { found: ':' | '@' | '$' | '~' | '^' } => Some(
                 "a name with such signs in it goes into back-quotes: payload.`https://example.com/roles`".to_owned(),
             ),
             Self::Unexpected { expected, found } => unexpected(expected, found).map(str::to_owned),
