@@ -29,6 +29,8 @@ pub struct Masked {
     /// The same with [`Masked::MASK`] in place of every hole that reads something hidden. Literal text stays, and so do
     /// undefined, null and empty text: that a secret is missing is what its owner has to see.
     pub shown: Value,
+    /// What the hidden holes gave: what must not turn up elsewhere either.
+    pub hidden: Vec<Value>,
 }
 
 impl Masked {
@@ -40,6 +42,7 @@ impl Masked {
         Self {
             shown: value.clone(),
             value,
+            hidden: Vec::new(),
         }
     }
 }
@@ -95,10 +98,9 @@ impl<'a> Run<'a> {
                 let value = self.node(node)?.into_value(&mut self.meter);
                 let value = value.map_err(|fault| node.fail(fault))?;
                 return Ok(if !is_nothing(&value) && node.is_hidden(hides) {
-                    Masked {
-                        value,
-                        shown: Value::from(Masked::MASK),
-                    }
+                    let shown = Value::from(Masked::MASK);
+                    let hidden = vec![value.clone()];
+                    Masked { value, shown, hidden }
                 } else {
                     Masked::plain(value)
                 });
@@ -106,6 +108,7 @@ impl<'a> Run<'a> {
             Program::Mixed(parts) => parts,
         };
         let (mut value, mut shown) = (String::new(), String::new());
+        let mut hidden = Vec::new();
         for part in parts {
             match part {
                 Part::Text(literal) => {
@@ -121,6 +124,7 @@ impl<'a> Run<'a> {
                     value.push_str(&piece);
                     if !piece.is_empty() && node.is_hidden(hides) {
                         shown.push_str(Masked::MASK);
+                        hidden.push(Value::Text(piece.into_owned()));
                     } else {
                         shown.push_str(&piece);
                     }
@@ -130,6 +134,7 @@ impl<'a> Run<'a> {
         Ok(Masked {
             value: Value::Text(value),
             shown: Value::Text(shown),
+            hidden,
         })
     }
 }

@@ -62,29 +62,33 @@ impl Part {
             Self::Template(template) => template.evaluate_masked_in(run, hides).map_err(Failed::of),
             Self::Array(parts) => {
                 room(&mut run.meter, parts.len(), size_of::<Value>())?;
-                let (mut values, mut shown) = (Vec::new(), Vec::new());
+                let (mut values, mut shown, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
                 for (at, part) in parts.iter().enumerate() {
                     let item = part.masked(run, hides).map_err(|failed| failed.under(at.to_string()))?;
                     values.push(item.value);
                     shown.push(item.shown);
+                    hidden.extend(item.hidden);
                 }
                 Ok(Masked {
                     value: Value::Array(values),
                     shown: Value::Array(shown),
+                    hidden,
                 })
             }
             Self::Object(parts) => {
                 room(&mut run.meter, parts.len(), MEMBER_BYTES)?;
-                let (mut members, mut shown) = (Object::new(), Object::new());
+                let (mut members, mut shown, mut hidden) = (Object::new(), Object::new(), Vec::new());
                 for (key, part) in parts {
                     let under = |failed: Failed| failed.under(key.shown());
-                    let member = part.masked(run, hides).map_err(under)?;
+                    let mut member = part.masked(run, hides).map_err(under)?;
+                    hidden.append(&mut member.hidden);
                     key.put_masked(member, &mut members, &mut shown, run, hides)
                         .map_err(under)?;
                 }
                 Ok(Masked {
                     value: Value::Object(members),
                     shown: Value::Object(shown),
+                    hidden,
                 })
             }
         }

@@ -1,0 +1,7 @@
+//! Connections from outside.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod cases;
+mod properties;
+mod seed;
+mod support;
