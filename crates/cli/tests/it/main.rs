@@ -18,6 +18,8 @@ mod commands_token;
 #[cfg(test)]
 mod config_effect;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod headers;
