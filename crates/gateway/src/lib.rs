@@ -27,6 +27,7 @@ mod metrics;
 mod pipeline;
 mod proxy;
 mod rate;
+mod reach;
 mod respond;
 mod runtime;
 mod server;
@@ -45,14 +46,14 @@ pub use gateway::{Gateway, GatewaySettings, StartError};
 pub use inbound::TrustedProxies;
 pub use kept_keys::KeptKeys;
 pub use keys::{
-    Access, AddressKind, DiscoveryProblem, ErrorLine, FetchError, FetchEvent, FetchLimits, FetchObserver, Guard,
-    IssuerHealth, IssuerKeys, KeyEdges, KeyLine, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl,
-    Loopback, Moment, Names, ProxyUrl, ProxyUrlProblem, Refreshed, Refused, RefusedLine, SourceKind, SourceProblem,
-    StoredKeySet, SystemNames, UrlProblem, fetch_once,
+    Access, DiscoveryProblem, ErrorLine, FetchError, FetchEvent, FetchLimits, FetchObserver, IssuerHealth, IssuerKeys,
+    KeyEdges, KeyLine, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl, Moment, ProxyUrl,
+    ProxyUrlProblem, Refreshed, RefusedLine, SourceKind, SourceProblem, StoredKeySet, UrlProblem, fetch_once,
 };
 pub use metrics::Metrics;
 pub use proxy::{ForwardToken, Upstream, UpstreamProtocol};
 pub use rate::{RateLimit, RateLimiter};
+pub use reach::{AddressKind, Guard, Loopback, Names, Refused, SystemNames};
 pub use respond::{Refusal, status as status_of};
 pub use runtime::{IssuerRuntime, RouteRuntime, Runtime};
 pub use server::{ServerSettings, serve};
