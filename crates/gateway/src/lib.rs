@@ -24,6 +24,7 @@ mod kept_keys;
 mod keys;
 mod me;
 mod metrics;
+pub mod outbound;
 mod pipeline;
 mod proxy;
 mod rate;

@@ -40,7 +40,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
 ];
 
-const PURE: &[&str] = &["token", "template", "directory", "mapping", "decision", "mint", "connection"];
+const PURE: &[&str] = &[
+    "token",
+    "template",
+    "directory",
+    "mapping",
+    "decision",
+    "mint",
+    "connection",
+];
 
 /// What does I/O, keeps time or makes randomness.
 const IMPURE: &[&str] = &[
