@@ -3,5 +3,6 @@
 
 mod cases;
 mod properties;
+mod reference;
 mod seed;
 mod support;
