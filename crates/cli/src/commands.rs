@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod connection;
 mod doctor;
 mod explain;
 mod input;
@@ -55,6 +56,7 @@ impl From<Answer> for ExitCode {
 /// Runs a subcommand.
 pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
     match command {
+        Command::Connection(command) => in_runtime(connection::run(command)),
         Command::Config(command) => config::run(command),
         Command::Doctor(args) => in_runtime(doctor::run(args)),
         Command::Explain(args) => in_runtime(explain::run(args)),

@@ -350,6 +350,11 @@ impl Run {
                 pointer,
                 problem: mask(problem),
             },
+            // `"…" is not a valid algorithm` repeats what may have been a parameter.
+            RunError::Template { pointer, error } => RunError::Template {
+                pointer,
+                error: error.with_host_words(|words| self.secrets.mask(words)),
+            },
             RunError::Response { problem } => RunError::Response { problem: mask(problem) },
             RunError::Judged { kind, message, status } => RunError::Judged {
                 kind,

@@ -8,6 +8,8 @@ mod caches;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod commands_connection;
+#[cfg(test)]
 mod commands_doctor;
 #[cfg(test)]
 mod commands_explain;

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
 
 mod cases;
+mod limits;
 mod properties;
+mod reference;
 mod seed;
 mod support;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::{Response, header};
 use http_body_util::BodyExt as _;
 use narthex_connection::{Connection, Facts, Inputs, Limits, Request, Run, Step};
-use narthex_gateway::outbound::{HostPattern, OutboundError, OutboundLimits, Policy, Sender};
+use narthex_gateway::outbound::{ConnectionError, HostPattern, OutboundError, OutboundLimits, Policy, Sender, drive};
 use narthex_gateway::{Guard, Loopback, Names, SystemNames};
 use narthex_template::Zone;
 use narthex_testkit::server::{Body, Outcome, Server, full};
@@ -294,4 +294,55 @@ async fn an_authority_of_the_document_counts_alone() {
             .await
             .is_err()
     );
+}
+
+/// Handlers of a server have to be able to hold a run across threads.
+fn is_send<T: Send>(value: T) -> T {
+    value
+}
+
+#[tokio::test]
+async fn a_run_is_driven_through_waits_to_its_end() {
+    let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let server = Server::start(move |_| -> Outcome {
+        let count = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        Box::pin(async move {
+            let status = if count < 2 { "busy" } else { "ready" };
+            let body = json!({ "status": status, "id": count }).to_string();
+            Ok(answer(200, &[("content-type", "application/json")], body))
+        })
+    })
+    .unwrap();
+    let document = json!({
+        "url": server.url(),
+        "repeat": { "condition": "{{temp.status != 'ready'}}", "delay": 10, "limit": 5 },
+        "response": { "temp": { "status": "{{body.status}}" }, "uid": "{{body.id}}" },
+    });
+    let connection = Connection::compile(&document.to_string(), &Limits::default()).unwrap();
+    let zone = Zone::utc();
+    let facts = || Facts {
+        now_ms: 0,
+        zone: &zone,
+        random: &|buffer| buffer.fill(7),
+    };
+    let sender = Sender::new(policy(&["127.0.0.1"]));
+    let mut run = Run::new(&connection, Inputs::default());
+    let outcome = is_send(drive(&mut run, &sender, facts)).await.unwrap();
+    assert_eq!(outcome.uid.as_deref(), Some("2"));
+    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), 3);
+
+    // SECURITY: a host name made of a parameter is not told.
+    let document = json!({ "url": "https://{{parameters.tenant}}.test/" });
+    let connection = Connection::compile(&document.to_string(), &Limits::default()).unwrap();
+    let mut inputs = Inputs::default();
+    inputs.parameters.insert("tenant".to_owned(), json!("secret-tenant"));
+    let mut run = Run::new(&connection, inputs);
+    let error = drive(&mut run, &sender, facts).await.unwrap_err();
+    let kind = match &error {
+        ConnectionError::Outbound { kind, .. } => *kind,
+        other => panic!("{other}"),
+    };
+    assert_eq!(kind, "host_not_allowed");
+    assert!(!format!("{error} {error:?}").contains("secret-tenant"), "{error:?}");
 }
