@@ -133,10 +133,11 @@ impl<'a> Run<'a> {
         let facts = HostFacts {
             now_ms: self.scope.now_ms(),
         };
-        function
+        let result = function
             .call(&values, &facts)
-            .map(Val::Own)
-            .map_err(|error| node.fail(Fault::Host { message: error.0 }))
+            .map_err(|error| node.fail(Fault::Host { message: error.0 }))?;
+        self.scope.observe(function.name(), &result);
+        Ok(Val::Own(result))
     }
 
     /// Walks from a root. Nothing is copied on the way.

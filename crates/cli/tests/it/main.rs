@@ -8,6 +8,8 @@ mod caches;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod commands_connection;
+#[cfg(test)]
 mod commands_doctor;
 #[cfg(test)]
 mod commands_explain;
@@ -23,6 +25,8 @@ mod demo;
 mod durability;
 #[cfg(test)]
 mod headers;
+#[cfg(test)]
+mod held_connections;
 #[cfg(test)]
 mod how_to;
 #[cfg(test)]
