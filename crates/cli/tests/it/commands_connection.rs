@@ -317,7 +317,7 @@ fn what_cannot_be_understood_ends_with_two() {
     for part in [
         "unknown key `ulr`",
         "did you mean `url`?",
-        "at `/headers/a`: function `uper` not found",
+        "at `/headers/a`: there is no function `uper`",
         "^^^^",
     ] {
         assert!(ended.stderr.contains(part), "{part}: {ended:?}");
