@@ -38,6 +38,11 @@ const TOOLS: &[Tool] = &[
         purpose: "Caddy in front of Narthex",
     },
     Tool {
+        probe: &["c++", "--version"],
+        package: "g++",
+        purpose: "building libFuzzer",
+    },
+    Tool {
         probe: &["node", "--version"],
         package: "nodejs",
         purpose: "tokens made by `jose` and `jsonwebtoken`",

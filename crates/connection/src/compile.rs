@@ -24,7 +24,7 @@ pub(crate) fn compile(source: &str, limits: &Limits) -> Result<Compiled, Documen
     let Some(root) = jsonc::read(source, limits, &mut problems) else {
         return Err(problems.report(source));
     };
-    let plain = || Names::new(ROOTS).with_function(Arc::new(Jwt));
+    let plain = || Names::new(ROOTS).with_function(Arc::new(Jwt::default()));
     let mut compiler = Compiler {
         source,
         limits,

@@ -68,7 +68,7 @@ fn names(context: &Map<String, Json>) -> Names {
     } else {
         plain
     };
-    all.with_function(Arc::new(Jwt))
+    all.with_function(Arc::new(Jwt::new()))
 }
 
 fn context(path: &Path) -> anyhow::Result<Map<String, Json>> {

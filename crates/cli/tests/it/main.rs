@@ -28,6 +28,8 @@ mod headers;
 #[cfg(test)]
 mod held_connections;
 #[cfg(test)]
+mod how_to;
+#[cfg(test)]
 mod key_flood;
 #[cfg(test)]
 mod proxies;

@@ -123,7 +123,7 @@ impl HostFunction for Double {
         &["text"]
     }
 
-    fn call(&self, arguments: &[Value], _: &HostFacts) -> Result<Value, HostError> {
+    fn call(&self, arguments: &[&Value], _: &HostFacts) -> Result<Value, HostError> {
         let text = arguments.first().unwrap().to_text().unwrap();
         Ok(Value::Text(format!("{text}{text}")))
     }
