@@ -127,10 +127,10 @@ fn bearer(value: &HeaderValue) -> Option<Result<&str, ()>> {
     };
     let token = bytes.get(7..).unwrap_or_default();
     // One pass without a way out in between, so that it is done many bytes at a time: this is on every request.
-    let plain = token.iter().fold(true, |plain, byte| {
-        plain & (0x20..0x7f).contains(byte) & (*byte != b',')
+    let odd = token.iter().fold(0, |odd: u8, byte| {
+        odd | u8::from(!(0x20..0x7f).contains(byte)) | u8::from(*byte == b',')
     });
-    let Some(text) = std::str::from_utf8(token).ok().filter(|_| plain) else {
+    let Some(text) = std::str::from_utf8(token).ok().filter(|_| odd == 0) else {
         return Some(Err(()));
     };
     let token = text.trim_matches(' ');

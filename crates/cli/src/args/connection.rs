@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::Output;
+use super::{Common, Output};
 
 /// `narthex connection …`
 #[derive(Debug, Subcommand)]
@@ -14,6 +14,9 @@ pub(crate) enum ConnectionCommand {
     Run(ConnectionRunArgs),
     /// Print the headers of the first request, tokens and all, for somebody else to send. Nothing is sent.
     Headers(ConnectionHeadersArgs),
+    /// Encrypt the secrets of all connections in the store with the current secret key. Needed once after the key was
+    /// changed, before the previous one is taken away. May be stopped and begun again, beside a running server.
+    Reencrypt(Common),
 }
 
 /// `narthex connection run`

@@ -19,6 +19,7 @@ pub(super) async fn run(command: ConnectionCommand) -> anyhow::Result<Answer> {
         ConnectionCommand::Run(args) if args.dry_run => dry_run(&args),
         ConnectionCommand::Run(args) => send(&args).await,
         ConnectionCommand::Headers(args) => headers(&args),
+        ConnectionCommand::Reencrypt(_) => anyhow::bail!("this is a command on the directory"),
     }
 }
 

@@ -26,6 +26,8 @@ mod durability;
 #[cfg(test)]
 mod headers;
 #[cfg(test)]
+mod held_connections;
+#[cfg(test)]
 mod key_flood;
 #[cfg(test)]
 mod proxies;

@@ -7,6 +7,7 @@ use narthex_decision::Reason;
 use narthex_directory::{NameError, StoreError};
 
 use crate::clock::NoEntropy;
+use crate::connections::HeldError;
 use crate::respond::{self, Problem, Refusal};
 
 /// Why a call of the admin API was not carried out. The texts are for the caller; what only the log may know is in
@@ -81,6 +82,13 @@ pub enum ApiError {
     /// What is asked for does not go with what is there.
     #[error("{0}")]
     Conflict(&'static str),
+    /// A connection's templates did not give a request, or the service did not give an answer that could be read. The text
+    /// holds no secret.
+    #[error("{0}")]
+    Run(String),
+    /// A connection's secrets cannot be kept or read; the text says what to do.
+    #[error("{0}")]
+    Secrets(String),
     /// The directory refused or failed.
     #[error("{}", store_text(.0))]
     Store(#[from] StoreError),
@@ -158,6 +166,8 @@ impl ApiError {
             Self::KeyInUse => (S::CONFLICT, "idempotency.in_progress"),
             Self::TooOften { .. } => (S::TOO_MANY_REQUESTS, Reason::RateLimited.code()),
             Self::Conflict(_) => (S::CONFLICT, "resource.conflict"),
+            Self::Run(_) => (S::UNPROCESSABLE_ENTITY, "connection.failed"),
+            Self::Secrets(_) => (S::CONFLICT, "connection.secrets"),
             Self::Store(error) => store_code(error),
             Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal"),
         }
@@ -234,6 +244,16 @@ fn store_code(error: &StoreError) -> (StatusCode, &'static str) {
         StoreError::Invalid(_) | StoreError::Refused(_) => (S::UNPROCESSABLE_ENTITY, "resource.invalid"),
         // Newer schema, unreadable rows, and whatever is added later: faults of ours.
         _ => (S::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+impl From<HeldError> for ApiError {
+    fn from(error: HeldError) -> Self {
+        match error {
+            HeldError::Store(error) => error.into(),
+            HeldError::NoKey | HeldError::Sealed(_) => Self::Secrets(error.to_string()),
+            other => Self::Internal(other.to_string()),
+        }
     }
 }
 

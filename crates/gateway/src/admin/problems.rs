@@ -36,6 +36,8 @@ problems! {
     ChangeProblems = [404, 409, 412, 413, 415, 422];
     /// Of taking something away.
     RemoveProblems = [404, 409, 412];
+    /// Of using a connection.
+    UseProblems = [404, 409, 422];
     /// Of asking an issuer for its keys.
     RefreshProblems = [404, 409, 429];
 }
