@@ -20,11 +20,13 @@ mod sanitize;
 pub(crate) use request::METHODS;
 
 pub(crate) fn compile(source: &str, limits: &Limits) -> Result<Compiled, DocumentProblems> {
+    // Some editors begin a file with a byte order mark.
+    let source = source.strip_prefix('\u{feff}').unwrap_or(source);
     let mut problems = Problems::default();
     let Some(root) = jsonc::read(source, limits, &mut problems) else {
         return Err(problems.report(source));
     };
-    let plain = || Names::new(ROOTS).with_function(Arc::new(Jwt::new()));
+    let plain = || Names::new(ROOTS).with_function(Arc::new(Jwt::default()));
     let mut compiler = Compiler {
         source,
         limits,

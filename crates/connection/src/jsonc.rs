@@ -126,6 +126,7 @@ pub(crate) fn read(source: &str, limits: &Limits, problems: &mut Problems) -> Op
                 return None;
             };
             let mut reader = Reader {
+                source,
                 problems,
                 pointer: String::new(),
             };
@@ -144,6 +145,7 @@ pub(crate) fn read(source: &str, limits: &Limits, problems: &mut Problems) -> Op
 }
 
 struct Reader<'p> {
+    source: &'p str,
     problems: &'p mut Problems,
     pointer: String,
 }
@@ -164,7 +166,10 @@ impl Reader<'_> {
                     Kind::Null
                 }
             }
-            ast::Value::StringLit(literal) => Kind::Text(literal.value.clone().into_owned()),
+            ast::Value::StringLit(literal) => {
+                self.plain_text(&span);
+                Kind::Text(literal.value.clone().into_owned())
+            }
             ast::Value::Array(list) => {
                 let items = list.elements.iter().enumerate();
                 Kind::List(items.map(|(at, item)| self.under(&at.to_string(), item)).collect())
@@ -179,6 +184,7 @@ impl Reader<'_> {
         for property in &object.properties {
             let range = property.name.range();
             let name_span = range.start..range.end;
+            self.plain_text(&name_span);
             let name = property.name.as_str().to_owned();
             // SECURITY: two readers of one document must not see two documents.
             // `{{...}}` may be used several times: it merges, it does not name a member.
@@ -194,6 +200,21 @@ impl Reader<'_> {
             members.push(Member { name, name_span, value });
         }
         members
+    }
+
+    /// SPEC: RFC 8259 7: control characters in a text are escaped. The parser does not mind.
+    fn plain_text(&mut self, span: &Range<usize>) {
+        let text = self.source.get(span.clone()).unwrap_or_default();
+        if let Some(at) = text.find(|c: char| c < ' ') {
+            let at = span.start + at;
+            let found = Found::new(
+                &self.pointer,
+                at..at + 1,
+                "a text has no line breaks or other control characters",
+            );
+            self.problems
+                .push(found.help(r"write `\n` for a line break, `\t` for a tab"));
+        }
     }
 
     fn under(&mut self, step: &str, value: &ast::Value<'_>) -> Node {

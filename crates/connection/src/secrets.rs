@@ -111,11 +111,8 @@ impl Secrets {
         let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
         self.needles.push(inner.to_owned());
         let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
-        for encoded in [
-            encode::component(secret),
-            percent,
-            url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
-        ] {
+        let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        for encoded in [encode::component(secret), encode::url(secret), percent, form] {
             self.needles.push(encoded.to_lowercase());
             self.needles.push(encoded);
         }
@@ -178,6 +175,7 @@ mod tests {
             STANDARD.encode(format!("us:{secret};x")),
             URL_SAFE_NO_PAD.encode(format!("use:{secret};xy")),
             "p%C3%A4ss%2Fw%22rd%2B1".to_owned(),
+            "https://example.com/p%C3%A4ss/w%22rd+1".to_owned(),
             "p%c3%a4ss%2fw%22rd%2b1".to_owned(),
             Json::from(secret).to_string(),
         ] {

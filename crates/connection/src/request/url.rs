@@ -49,6 +49,7 @@ pub(super) fn url(
     }
     if document.encode_url {
         url = encode::url(&url);
+        shown = encode::url(&shown);
     }
     check(&pointer, &url, &shown, limits)?;
     Ok((url, shown, shown_qs))
