@@ -84,6 +84,7 @@ pub struct AdminState {
     request_ids: RequestIds,
     attempts: once::Attempts,
     compiled: Compiled,
+    turns: connections::Turns,
 }
 
 impl std::fmt::Debug for AdminState {
@@ -113,6 +114,7 @@ impl AdminState {
             request_ids,
             attempts,
             compiled: Compiled::default(),
+            turns: connections::Turns::default(),
         }))
     }
 }

@@ -20,6 +20,9 @@ use crate::clock::fill_random;
 use crate::outbound::Policy;
 use crate::seal::{OpenError, Owner, SealError, SealingKeys};
 
+/// The most that the secrets of one connection may take together, as JSON.
+const SECRET_BYTES_MAX: usize = 256 * 1024;
+
 /// How many compiled documents are kept.
 const COMPILED_MAX: usize = 512;
 
@@ -54,6 +57,9 @@ pub enum HeldError {
     /// Its secrets do not open.
     #[error("its secrets cannot be read: {0}")]
     Sealed(#[from] OpenError),
+    /// There is more of them than is kept.
+    #[error("its parameters, common data and stored data are larger than 256 KiB together, the most that is kept")]
+    TooMuch,
     /// Its secrets cannot be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -176,17 +182,20 @@ impl Held {
         let name = self.id.to_string();
         let opened = keys
             .ok_or(HeldError::NoKey)?
-            .open(sealed, owner(&name, self.organization))?;
+            .open(sealed, owner(&name, self.organization, &self.body.document))?;
         serde_json::from_slice(&opened.plain).map_err(|_| HeldError::Damaged { id: name })
     }
 }
 
-/// What a secret of this connection is sealed to.
-fn owner(name: &str, organization: OrganizationId) -> Owner<'_> {
+/// What the secrets of this connection are sealed to.
+///
+/// SECURITY: the document too. It decides where they go, and lies beside them for whoever may write to the database.
+fn owner<'a>(name: &'a str, organization: OrganizationId, document: &'a str) -> Owner<'a> {
     Owner {
         kind: DocumentKind::Connection.as_str(),
         name,
         organization: Some(organization),
+        governed_by: document,
     }
 }
 
@@ -207,7 +216,10 @@ pub(crate) async fn save(
         let keys = keys.ok_or(HeldError::NoKey)?;
         // Texts as keys and JSON as values: this does not fail.
         let plain = zeroize::Zeroizing::new(serde_json::to_vec(secrets).unwrap_or_default());
-        Some(keys.seal(&plain, owner(&name, organization))?)
+        if plain.len() > SECRET_BYTES_MAX {
+            return Err(HeldError::TooMuch);
+        }
+        Some(keys.seal(&plain, owner(&name, organization, &body.document))?)
     };
     let shown = match serde_json::to_value(body) {
         Ok(Value::Object(members)) => members,
@@ -223,51 +235,98 @@ pub(crate) async fn save(
     Held::of(directory.save_document(new, at, by).await?)
 }
 
-/// Seals every secret again that was sealed with the key before the current one: how many there were. May be stopped
-/// and begun again at any time.
+/// What [`reseal`] did.
+#[derive(Debug, Default)]
+pub struct Resealed {
+    /// How many connections' secrets are sealed with the current key now and were not before.
+    pub sealed_again: usize,
+    /// The connections whose secrets could not be sealed again, and why. Until they are mended or removed, the previous
+    /// key is needed.
+    pub failed: Vec<(String, HeldError)>,
+}
+
+/// Seals every secret again that was sealed with the key before the current one. May be stopped and begun again at any
+/// time. Goes over all connections until a whole pass finds nothing to do: a server that has not taken the new key into
+/// use yet may seal with the old one meanwhile.
 ///
 /// # Errors
 ///
-/// [`HeldError`] of the first connection that cannot be read or written.
-pub async fn reseal(directory: &dyn Directory, keys: &SealingKeys, by: &By) -> Result<usize, HeldError> {
-    let (mut page, mut sealed_again) = (Page::default(), 0);
+/// When the directory cannot be read. What is wrong with a single connection is in [`Resealed::failed`].
+pub async fn reseal(directory: &dyn Directory, keys: &SealingKeys, by: &By) -> Result<Resealed, StoreError> {
+    let mut done = Resealed::default();
+    for _ in 0..PASSES_MAX {
+        let (sealed_again, failed) = reseal_once(directory, keys, by).await?;
+        done.sealed_again += sealed_again;
+        done.failed = failed;
+        if sealed_again == 0 {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+/// How often [`reseal`] goes over all connections.
+const PASSES_MAX: usize = 10;
+
+async fn reseal_once(
+    directory: &dyn Directory,
+    keys: &SealingKeys,
+    by: &By,
+) -> Result<(usize, Vec<(String, HeldError)>), StoreError> {
+    let (mut page, mut sealed_again, mut failed) = (Page::default(), 0, Vec::new());
     loop {
         let listing = directory.documents(DocumentKind::Connection, None, page).await?;
         for document in listing.items {
-            let Some(sealed) = &document.secret else { continue };
-            let Some(organization) = document.organization else {
-                return Err(HeldError::Damaged { id: document.name });
-            };
-            let opened = keys.open(sealed, owner(&document.name, organization))?;
-            if !opened.stale {
-                continue;
-            }
-            let new = NewDocument {
-                kind: document.kind,
-                secret: Some(keys.seal(&opened.plain, owner(&document.name, organization))?),
-                name: document.name.clone(),
-                organization: document.organization,
-                body: document.body.clone(),
-            };
-            match directory
-                .save_document(new, DocumentAt::Version(document.version), by.clone())
-                .await
-            {
-                // Somebody changed or removed it in between, and so sealed it with the current key.
-                Err(StoreError::VersionMismatch { .. } | StoreError::NotFound { .. }) => {}
-                Err(error) => return Err(error.into()),
-                Ok(_) => sealed_again += 1,
+            let id = document.name.clone();
+            match reseal_one(directory, keys, document, by).await {
+                Ok(changed) => sealed_again += usize::from(changed),
+                Err(error) => failed.push((id, error)),
             }
         }
         match listing.next_cursor {
             Some(cursor) => page = Page::after(cursor, Page::default().limit()),
-            None => return Ok(sealed_again),
+            None => return Ok((sealed_again, failed)),
         }
     }
 }
 
+/// Seals the secrets of one connection again if they have to be; whether that was so.
+async fn reseal_one(
+    directory: &dyn Directory,
+    keys: &SealingKeys,
+    document: Document,
+    by: &By,
+) -> Result<bool, HeldError> {
+    if document.secret.is_none() {
+        return Ok(false);
+    }
+    let (shown, name) = (document.body.clone(), document.name.clone());
+    let held = Held::of(document)?;
+    let Some(sealed) = &held.sealed else { return Ok(false) };
+    let owner = owner(&name, held.organization, &held.body.document);
+    let opened = keys.open(sealed, owner)?;
+    if !opened.stale {
+        return Ok(false);
+    }
+    let new = NewDocument {
+        kind: DocumentKind::Connection,
+        secret: Some(keys.seal(&opened.plain, owner)?),
+        name: name.clone(),
+        organization: Some(held.organization),
+        body: shown,
+    };
+    match directory
+        .save_document(new, DocumentAt::Version(held.version), by.clone())
+        .await
+    {
+        // Or somebody changed or removed it in between: the next pass looks at what is there then.
+        Ok(_) | Err(StoreError::VersionMismatch { .. } | StoreError::NotFound { .. }) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Compiled documents, each kept under its connection and version: nothing that was written is parsed at each use.
-pub(crate) struct Compiled(Cache<(ConnectionId, u64), Connection>);
+pub(crate) struct Compiled(Cache<(ConnectionId, u64, usize), Connection>);
 
 impl Default for Compiled {
     fn default() -> Self {
@@ -277,20 +336,30 @@ impl Default for Compiled {
 
 impl Compiled {
     /// The connection's document, ready to run.
-    pub(crate) fn of(&self, held: &Held) -> Result<Connection, DocumentProblems> {
-        let key = (held.id, held.version);
+    pub(crate) fn of(&self, held: &Held, settings: &ConnectionSettings) -> Result<Connection, DocumentProblems> {
+        let response_bytes = settings.outbound.limits.response_bytes;
+        let key = (held.id, held.version, response_bytes);
         if let Some(connection) = self.0.get(&key) {
             return Ok(connection);
         }
-        let connection = compile(&held.body.document)?;
+        let connection = compile(&held.body.document, response_bytes)?;
         self.0.insert(key, connection.clone());
         Ok(connection)
+    }
+
+    /// Forgets a version that is no more, and with it the keys that were kept ready for signing.
+    pub(crate) fn forget(&self, held: &Held) {
+        self.0.retain(|(id, _, _), _| *id != held.id);
     }
 }
 
 /// Compiles a document with the limits that hold for all of them.
-pub(crate) fn compile(document: &str) -> Result<Connection, DocumentProblems> {
-    Connection::compile(document, &Limits::default())
+pub(crate) fn compile(document: &str, response_bytes: usize) -> Result<Connection, DocumentProblems> {
+    let limits = Limits {
+        response_bytes,
+        ..Limits::default()
+    };
+    Connection::compile(document, &limits)
 }
 
 /// What a run reads.

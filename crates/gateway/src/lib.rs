@@ -39,7 +39,7 @@ mod stream;
 pub use admin_port::{router as admin_router, serve_admin};
 pub use assertion::{AssertionError, AssertionSettings};
 pub use clock::{Clock, NewIds, NoEntropy, fill_random, random_bytes};
-pub use connections::{ConnectionSettings, HeldError, reseal};
+pub use connections::{ConnectionSettings, HeldError, Resealed, reseal};
 pub use credentials::TokenPlaces;
 pub use event::Event;
 pub use explain::{

@@ -4,8 +4,8 @@
 //! made by HKDF-SHA256 (RFC 5869) from the operator's key and the salt, so that no nonce can ever meet the same key twice
 //! however many are sealed. The cipher is AES-256-GCM.
 //!
-//! SECURITY: what a secret belongs to is authenticated with it. A sealed secret that somebody with access to the database
-//! moves to another record does not open there.
+//! SECURITY: what a secret belongs to, and what decides where it goes, is authenticated with it. A sealed secret that
+//! somebody with access to the database moves to another record, or gives another document, does not open there.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest;
@@ -54,6 +54,8 @@ pub struct Owner<'a> {
     pub name: &'a str,
     /// Whose the record is.
     pub organization: Option<OrganizationId>,
+    /// What decides where the secret goes: with another one it does not open.
+    pub governed_by: &'a str,
 }
 
 /// A secret, open.
@@ -83,7 +85,7 @@ pub enum OpenError {
     #[error("it was encrypted with another key; give that key as the previous one")]
     OtherKey,
     /// It was altered, or belongs to another record.
-    #[error("it is damaged, or was moved here from another record")]
+    #[error("it is damaged, or does not belong to this record and its document")]
     Damaged,
 }
 
@@ -180,11 +182,13 @@ impl Owner<'_> {
     /// What is authenticated beside the secret: the head of the sealed bytes, and whose it is, unambiguously.
     fn authenticated(&self, head: &[u8]) -> Vec<u8> {
         let organization = self.organization.map(|id| id.to_string()).unwrap_or_default();
+        let governed_by = digest::digest(&digest::SHA256, self.governed_by.as_bytes());
         let mut bytes = head.to_vec();
         for part in [self.kind, self.name, &organization] {
             bytes.extend(part.len().to_be_bytes());
             bytes.extend(part.as_bytes());
         }
+        bytes.extend(governed_by.as_ref());
         bytes
     }
 }
@@ -246,6 +250,7 @@ mod tests {
         kind: "connection",
         name: "a",
         organization: None,
+        governed_by: "document",
     };
 
     #[test]

@@ -20,6 +20,7 @@ use serde::Serialize;
 use super::AdminState;
 use super::answer::{Created, Kept};
 use super::api_key;
+use super::connections::Turns;
 use super::error::{ApiError, KeyFault};
 use super::extract::IdempotencyKey;
 use super::once::{Attempt, Begun};
@@ -269,6 +270,11 @@ impl<'a> Permit<'a> {
     /// The compiled documents of connections.
     pub(crate) fn compiled(self) -> &'a Compiled {
         &self.admin.state.compiled
+    }
+
+    /// The turns that runs of connections take.
+    pub(crate) fn turns(self) -> &'a Turns {
+        &self.admin.state.turns
     }
 
     /// Now, in milliseconds.

@@ -23,8 +23,11 @@ mod delete;
 mod headers;
 mod list;
 mod read;
+mod running;
 mod test;
 mod update;
+
+pub(super) use running::Turns;
 
 pub(super) fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default()
@@ -131,7 +134,7 @@ fn body(held: Held, connection: Option<&Connection>, sight: Sight) -> Connection
 /// A connection as it is answered.
 fn found(permit: Permit<'_>, held: Held, sight: Sight) -> Found<ConnectionBody> {
     // A document that an older version accepted and this one does not is shown all the same, so that it can be mended.
-    let connection = permit.compiled().of(&held).ok();
+    let connection = permit.compiled().of(&held, &permit.surroundings().connections()).ok();
     Found {
         version: held.version,
         body: body(held, connection.as_ref(), sight),
@@ -151,13 +154,15 @@ pub(crate) enum DocumentText {
 
 impl DocumentText {
     /// The text, which must compile.
-    fn checked(self) -> Result<(String, Connection), ApiError> {
+    fn checked(self, permit: Permit<'_>) -> Result<(String, Connection), ApiError> {
         let text = match self {
             Self::Text(text) => text,
             // Written over lines, for whoever reads it next.
             Self::Json(json) => serde_json::to_string_pretty(&json).unwrap_or_default(),
         };
-        let connection = crate::connections::compile(&text).map_err(|problems| refused(&problems))?;
+        let settings = permit.surroundings().connections();
+        let connection = crate::connections::compile(&text, settings.outbound.limits.response_bytes)
+            .map_err(|problems| refused(&problems))?;
         Ok((text, connection))
     }
 }

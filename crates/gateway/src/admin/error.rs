@@ -67,6 +67,14 @@ pub enum ApiError {
     /// The record is not at the version that `If-Match` names.
     #[error("the record has changed since it was read, or `If-Match` is not its `ETag`; read it again")]
     Changed,
+    /// The change needs `If-Match`.
+    #[error("send `If-Match` with the `ETag` of the {what} as you have read it: {why}")]
+    Unconditional {
+        /// What is changed.
+        what: &'static str,
+        /// Why not without.
+        why: &'static str,
+    },
     /// The `Idempotency-Key` was used for another request.
     #[error("this `Idempotency-Key` was used for another request; use a new one")]
     KeyReused,
@@ -162,6 +170,7 @@ impl ApiError {
             Self::Malformed { .. } => (S::BAD_REQUEST, "request.malformed"),
             Self::Invalid { .. } => (S::UNPROCESSABLE_ENTITY, "resource.invalid"),
             Self::Changed => (S::PRECONDITION_FAILED, "resource.changed"),
+            Self::Unconditional { .. } => (S::PRECONDITION_REQUIRED, "resource.unconditional"),
             Self::KeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency.key_reused"),
             Self::KeyInUse => (S::CONFLICT, "idempotency.in_progress"),
             Self::TooOften { .. } => (S::TOO_MANY_REQUESTS, Reason::RateLimited.code()),
@@ -251,7 +260,7 @@ impl From<HeldError> for ApiError {
     fn from(error: HeldError) -> Self {
         match error {
             HeldError::Store(error) => error.into(),
-            HeldError::NoKey | HeldError::Sealed(_) => Self::Secrets(error.to_string()),
+            HeldError::NoKey | HeldError::Sealed(_) | HeldError::TooMuch => Self::Secrets(error.to_string()),
             other => Self::Internal(other.to_string()),
         }
     }

@@ -58,7 +58,7 @@ pub(crate) async fn create(
     let (permit, organization) = admin.organization(Action::WriteConnections, &body.organization).await?;
     permit
         .once(key, digest, async {
-            let (document, _) = body.document.checked()?;
+            let (document, _) = body.document.checked(permit)?;
             let secrets = HeldSecrets {
                 parameters: body.parameters,
                 common: body.common,

@@ -34,5 +34,6 @@ pub(crate) async fn delete(
         .directory()
         .delete_document(DocumentKind::Connection, held.id.to_string(), at, permit.by())
         .await?;
+    permit.compiled().forget(&held);
     Ok(StatusCode::NO_CONTENT)
 }

