@@ -3,6 +3,7 @@
 //! `cargo xtask test` is the one command that runs every test there is; `.ci/run` calls nothing else.
 
 mod command;
+mod fuzz;
 mod setup;
 mod test;
 
@@ -13,6 +14,8 @@ usage: cargo xtask CHORE
 
   test            install what the tests need, then formatting, lints, every test and the documents
   test --quick    formatting, lints and unit tests only: no installation, no processes, no network
+  fuzz [--smoke] [TARGET] [--runs N]
+                  throw a million random inputs at each libFuzzer target, or at one; findings go to target/fuzz
   setup           only install what the tests need (Debian packages, npm packages, Python packages)
 ";
 
@@ -23,6 +26,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(test::Extent::Everything),
         ["test", "--quick"] => test::run(test::Extent::Quick),
         ["setup"] => setup::run(),
+        ["fuzz", rest @ ..] => fuzz::Plan::read(rest).and_then(|plan| fuzz::run(&plan)),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -43,6 +43,11 @@ const TOOLS: &[Tool] = &[
         purpose: "the directory on PostgreSQL",
     },
     Tool {
+        probe: &["c++", "--version"],
+        package: "g++",
+        purpose: "building libFuzzer",
+    },
+    Tool {
         probe: &["node", "--version"],
         package: "nodejs",
         purpose: "tokens made by `jose` and `jsonwebtoken`",

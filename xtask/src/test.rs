@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     command::{self, program, succeeds},
+    fuzz::{self, Plan},
     setup,
 };
 
@@ -46,6 +47,7 @@ pub(crate) fn run(extent: Extent) -> Result<()> {
             ("tests", tests),
             ("doctests", doctests),
             ("documents", documents),
+            ("fuzz", fuzz),
         ]),
         Extent::Quick => run_steps(&[("format", format), ("lints", lints), ("units", units)]),
     }
@@ -102,6 +104,10 @@ fn doctests() -> Result<()> {
 
 fn documents() -> Result<()> {
     command::run(program("cargo", &["doc", "--workspace", "--locked", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn fuzz() -> Result<()> {
+    fuzz::run(&Plan::smoke())
 }
 
 #[expect(

@@ -3,6 +3,7 @@
 //! Every listing and answer can also be had as JSON. Exit codes: 0 for yes, 1 for no or failed, 2 for a command line that
 //! cannot be understood, 3 for a template that gives nothing.
 
+mod connection;
 mod directory;
 mod token;
 
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+pub(crate) use connection::{ConnectionCommand, ConnectionHeadersArgs, ConnectionInputs, ConnectionRunArgs};
 pub(crate) use directory::{
     Common, GrantCommand, GrantScope, KeyCommand, ListPage, OrganizationCommand, OrganizationFields, TeamCommand,
     UserCommand,
@@ -40,6 +42,9 @@ pub(crate) enum Command {
     /// Try templates.
     #[command(subcommand)]
     Template(TemplateCommand),
+    /// Connections: documents that mint a token, call a service and judge its answer.
+    #[command(subcommand)]
+    Connection(ConnectionCommand),
     /// Check and describe configuration files.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -226,7 +231,7 @@ mod tests {
         fn walk(command: &clap::Command, path: &str) {
             let path = format!("{path} {}", command.get_name());
             let answers = [
-                "list", "show", "create", "members", "verify", "decode", "explain", "doctor",
+                "list", "show", "create", "members", "verify", "decode", "explain", "doctor", "run", "headers",
             ];
             if answers.contains(&command.get_name()) {
                 assert!(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use narthex_directory::{Actor, By, Directory, NewOrganization, OrganizationId};
 use narthex_gateway::{
-    Clock, IssuerKeys, IssuerRuntime, KeyEdges, KeySettings, NewIds, RateLimiter, RouteRuntime, Runtime, StreamLimits,
-    TokenPlaces, TrustedProxies,
+    Clock, ConnectionSettings, IssuerKeys, IssuerRuntime, KeyEdges, KeySettings, NewIds, RateLimiter, RouteRuntime,
+    Runtime, StreamLimits, TokenPlaces, TrustedProxies,
 };
 use narthex_token::{CacheSettings, Limits as TokenLimits};
 
@@ -35,6 +35,10 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         rate: config.limits.rate.limit().map(RateLimiter::new),
         places,
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
+        connections: Arc::new(ConnectionSettings {
+            sealing: config.sealing.clone(),
+            outbound: config.connections.clone(),
+        }),
         token_limits: TokenLimits {
             token_bytes_max: usize::try_from(config.limits.token_bytes).unwrap_or(usize::MAX),
             ..TokenLimits::default()

@@ -2,6 +2,7 @@
 
 mod completions;
 mod config;
+mod connection;
 mod doctor;
 mod explain;
 mod input;
@@ -13,7 +14,7 @@ mod token;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::args::Command;
+use crate::args::{Command, ConnectionCommand};
 use crate::{demo, serve};
 
 /// How a command ended, apart from failing.
@@ -55,6 +56,8 @@ impl From<Answer> for ExitCode {
 /// Runs a subcommand.
 pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
     match command {
+        Command::Connection(ConnectionCommand::Reencrypt(_)) => resources::run(command),
+        Command::Connection(command) => in_runtime(connection::run(command)),
         Command::Config(command) => config::run(command),
         Command::Doctor(args) => in_runtime(doctor::run(args)),
         Command::Explain(args) => in_runtime(explain::run(args)),

@@ -31,9 +31,8 @@ use narthex_directory::{
     ExternalId, IssuerName, Logo, MembershipRule, OrganizationDetails, OrganizationName, OrganizationStatus,
     OrganizationTags, Realm, SyncPolicy,
 };
-use narthex_gateway::KeySource;
-use narthex_gateway::TokenPlaces;
-use narthex_gateway::Upstream;
+use narthex_gateway::outbound::Policy;
+use narthex_gateway::{KeySource, SealingKeys, TokenPlaces, Upstream};
 use narthex_mapping::IssuerMapping;
 use narthex_store::PostgresOptions;
 use narthex_token::{Issuers, TrustedIssuer};
@@ -66,6 +65,10 @@ pub(crate) struct Config {
     pub(crate) routes: Routes,
     /// What belongs to each route, by the route's number.
     pub(crate) route_settings: Vec<RouteSettings>,
+    /// What secrets in the store are sealed with.
+    pub(crate) sealing: Option<Arc<SealingKeys>>,
+    /// Where held connections may go.
+    pub(crate) connections: Policy,
     /// What the caches may take.
     pub(crate) cache: Cache,
     /// What is accepted at the most.

@@ -160,6 +160,9 @@ fn welcome(ports: Ports, issuer: &Issuer, key: &str, configuration: &std::path::
     let admin_url = format!("http://127.0.0.1:{}", ports.admin);
     let issuer_url = format!("http://127.0.0.1:{}", ports.issuer);
     let configuration = configuration.display();
+    // Whoever tries the demo from a fresh clone has no `narthex` in the path yet.
+    let narthex = std::env::current_exe().unwrap_or_else(|_| "narthex".into());
+    let narthex = narthex.display();
     Ok(format!(
         r#"
 Narthex demo. Everything listens on 127.0.0.1 only and is gone when you press Ctrl-C. Not for production.
@@ -200,7 +203,7 @@ Copy these into another terminal:
 5. Why was Carol refused?
 
   curl -X POST {admin_url}/api/v1/explain -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d "{{\"token\":\"$CAROL\",\"request\":{{\"method\":\"POST\",\"path\":\"/v1/algo/acme/hello/0.1.1\"}}}}"
-  narthex explain "$CAROL" --request "POST /v1/algo/acme/hello/0.1.1" --config {configuration}
+  {narthex} explain "$CAROL" --request "POST /v1/algo/acme/hello/0.1.1" --config {configuration}
 
 6. The directory that these tokens made:
 

@@ -37,11 +37,19 @@ pub enum Action {
     WriteApiKeys,
     /// Read which tags were seen and who lists them.
     ReadTags,
+    /// List an organization's connections: what they are called and what they need, not what they say.
+    ListConnections,
+    /// Have a connection render its request, or send it.
+    UseConnections,
+    /// Read what a connection's document says. Its secrets are never read.
+    ReadConnections,
+    /// Make, change and remove connections.
+    WriteConnections,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::ReadUsers,
         Self::WriteUsers,
         Self::ReadOrganization,
@@ -58,6 +66,10 @@ impl Action {
         Self::ReadApiKeys,
         Self::WriteApiKeys,
         Self::ReadTags,
+        Self::ListConnections,
+        Self::UseConnections,
+        Self::ReadConnections,
+        Self::WriteConnections,
     ];
 
     /// Whether the action changes nothing. Explaining writes nothing by construction.
@@ -73,15 +85,23 @@ impl Action {
                 | Self::ReadAudit
                 | Self::ReadApiKeys
                 | Self::ReadTags
+                | Self::ListConnections
+                | Self::ReadConnections
         )
     }
 
-    /// Whether an admin of an organization may do it there.
-    const fn is_for_organization_admins(self) -> bool {
-        matches!(
-            self,
-            Self::ReadOrganization | Self::WriteOrganization | Self::ReadMembers | Self::WriteMembers
-        )
+    /// The least role in an organization that may do it there; `None` where no role in one is enough.
+    const fn organization_role(self) -> Option<OrganizationRole> {
+        match self {
+            Self::ReadOrganization
+            | Self::WriteOrganization
+            | Self::ReadMembers
+            | Self::WriteMembers
+            | Self::ReadConnections
+            | Self::WriteConnections => Some(OrganizationRole::Admin),
+            Self::ListConnections | Self::UseConnections => Some(OrganizationRole::Member),
+            _ => None,
+        }
     }
 }
 
@@ -108,10 +128,10 @@ impl Actor {
             ActorScope::Platform(PlatformRole::Admin) => true,
             ActorScope::Platform(PlatformRole::Viewer) => action.is_reading(),
             // SECURITY: an action that is about no organization is never an organization admin's.
-            ActorScope::Organization(own, OrganizationRole::Admin) => {
-                action.is_for_organization_admins() && organization == Some(*own)
+            ActorScope::Organization(own, role) => {
+                action.organization_role().is_some_and(|least| *role >= least) && organization == Some(*own)
             }
-            ActorScope::Platform(PlatformRole::User) | ActorScope::Organization(..) => false,
+            ActorScope::Platform(PlatformRole::User) => false,
         })
     }
 }

@@ -1,5 +1,8 @@
 //! The identity headers Narthex owns: which they are, how they are removed, how they are set.
 
+use std::ops::Range;
+
+use bytes::BytesMut;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -72,52 +75,60 @@ fn spelled_like(name: &str, prefix: &str) -> bool {
 /// Collects the identity headers of one allowed request.
 #[derive(Debug, Clone, Default)]
 pub struct IdentityHeaders {
-    set: HeaderMap,
+    set: Vec<(HeaderName, Range<usize>)>,
+    /// All values, one after the other: a decision that is used again is then in one piece of memory, and has one
+    /// counter of who uses it, not one for each header.
+    values: BytesMut,
 }
 
 impl IdentityHeaders {
     /// Nothing but `X-Narthex-Decision: allow`, which an allowed request always carries.
     pub fn new() -> Self {
-        let mut set = HeaderMap::with_capacity(16);
-        set.insert(
-            HeaderName::from_static("x-narthex-decision"),
-            HeaderValue::from_static("allow"),
-        );
-        Self { set }
+        let mut headers = Self::default();
+        headers.set(HeaderName::from_static("x-narthex-decision"), "allow");
+        headers
     }
 
-    /// Sets `X-Narthex-NAME`. An empty value sets nothing: "not given" and "empty" are the same to an application.
+    /// Sets one of the headers that carry who somebody is. An empty value sets nothing: "not given" and "empty" are the
+    /// same to an application.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
-        debug_assert!(
-            name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'),
-            "header names here are lower case"
-        );
-        self.insert(name, value);
+        debug_assert!(is_identity_header(name), "`{name}` is not one of ours");
+        self.set(HeaderName::from_static(name), value);
         self
     }
 
     /// Sets `X-Narthex-Context-NAME` for a mapped context property.
     #[must_use]
     pub fn with_context(mut self, property: &str, value: &str) -> Self {
-        self.insert(&format!("context-{property}"), value);
+        if let Ok(name) = HeaderName::try_from(format!("{PREFIX}context-{property}")) {
+            self.set(name, value);
+        }
         self
     }
 
     /// The patch that removes all our headers and sets these.
     pub fn into_patch(self) -> HeaderPatch {
-        HeaderPatch { set: self.set }
+        let values = self.values.freeze();
+        let mut set = HeaderMap::with_capacity(self.set.len());
+        for (name, range) in self.set {
+            // What is encoded is printable ASCII, which every header value may be.
+            if let Ok(value) = HeaderValue::from_maybe_shared(values.slice(range)) {
+                set.insert(name, value);
+            }
+        }
+        HeaderPatch { set }
     }
 
-    fn insert(&mut self, name: &str, value: &str) {
+    fn set(&mut self, name: HeaderName, value: &str) {
         if value.is_empty() {
             return;
         }
-        let name = HeaderName::try_from(format!("{PREFIX}{name}"));
-        let value = HeaderValue::try_from(encode_value(value).into_owned());
-        if let (Ok(name), Ok(value)) = (name, value) {
-            self.set.insert(name, value);
+        let start = self.values.len();
+        for part in utf8_percent_encode(value, ENCODED) {
+            self.values.extend_from_slice(part.as_bytes());
         }
+        self.set.push((name, start..self.values.len()));
     }
 }
 
@@ -160,7 +171,7 @@ mod tests {
         }
         headers.insert("x-other", HeaderValue::from_static("kept"));
         IdentityHeaders::new()
-            .with("user", "01abc")
+            .with("x-narthex-user", "01abc")
             .into_patch()
             .apply(&mut headers);
         assert_eq!(headers.get_all("x-narthex-user").iter().collect::<Vec<_>>(), ["01abc"]);
@@ -174,7 +185,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-narthex-email", HeaderValue::from_static("root@example.com"));
         IdentityHeaders::new()
-            .with("email", "")
+            .with("x-narthex-email", "")
             .into_patch()
             .apply(&mut headers);
         assert!(!headers.contains_key("x-narthex-email"));

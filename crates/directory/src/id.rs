@@ -98,6 +98,12 @@ id!(
     "api key"
 );
 
+id!(
+    /// One connection that is held for an organization.
+    ConnectionId,
+    "connection"
+);
+
 const TEXT_LENGTH: usize = ulid::ULID_LEN;
 
 fn text_of(id: Ulid, buffer: &mut [u8; TEXT_LENGTH]) -> &str {

@@ -58,7 +58,7 @@ pub use directory::{Answer, Carrier, Directory, Flush};
 pub use document::{Document, DocumentAt, DocumentKind, NewDocument};
 pub use error::{NameError, Refusal, StoreError, SyncError};
 pub use grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
-pub use id::{ApiKeyId, CountingIds, GrantId, NewId, OrganizationId, TeamId, UserId};
+pub use id::{ApiKeyId, ConnectionId, CountingIds, GrantId, NewId, OrganizationId, TeamId, UserId};
 pub use memo::SyncMemo;
 pub use name::{ExternalId, IssuerName, NAME_LENGTH_MAX, OrganizationName, Realm, SLUG_LENGTH_MAX, Username};
 pub use organization::{

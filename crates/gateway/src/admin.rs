@@ -31,12 +31,14 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::clock::{Clock, NoEntropy, RequestIds};
+use crate::connections::Compiled;
 
 mod access;
 mod answer;
 mod api_key;
 mod api_keys;
 mod audit_events;
+mod connections;
 mod edit;
 mod error;
 mod explain;
@@ -58,6 +60,7 @@ pub use answer::List;
 pub use api_key::FreshApiKey;
 pub use api_keys::{ApiKeyBody, FreshApiKeyBody};
 pub use audit_events::{ActorBody, EventBody};
+pub use connections::{ConnectionBody, NeededBody};
 pub use edit::Patch;
 pub use error::{ApiError, KeyFault};
 pub use organizations::{MemberBody, MemberUser, OrganizationBody};
@@ -80,6 +83,8 @@ pub struct AdminState {
     clock: Clock,
     request_ids: RequestIds,
     attempts: once::Attempts,
+    compiled: Compiled,
+    turns: connections::Turns,
 }
 
 impl std::fmt::Debug for AdminState {
@@ -108,6 +113,8 @@ impl AdminState {
             clock,
             request_ids,
             attempts,
+            compiled: Compiled::default(),
+            turns: connections::Turns::default(),
         }))
     }
 }
@@ -150,6 +157,7 @@ fn operations() -> OpenApiRouter<State> {
         .merge(organizations::operations())
         .merge(teams::operations())
         .merge(issuers::operations())
+        .merge(connections::operations())
         .merge(routes::operations())
         .merge(explain::operations())
         .merge(audit_events::operations())
@@ -217,6 +225,7 @@ fn is_failure(status: http::StatusCode) -> bool {
         (name = "organizations", description = "Organizations, their tags and their members."),
         (name = "teams", description = "Teams and their members."),
         (name = "issuers", description = "Trusted issuers and the health of their keys."),
+        (name = "connections", description = "Requests to other services, made for an organization."),
         (name = "diagnosis", description = "Routes, explain, tags, the audit trail."),
         (name = "api keys", description = "Keys for this API."),
     )

@@ -17,6 +17,7 @@ use crate::admin::{
     self, AdminState, ExplainRequest, IssuerBody, KeyHealthBody, RefreshRefusal, RouteBody, Surroundings,
 };
 use crate::clock::NoEntropy;
+use crate::connections::ConnectionSettings;
 use crate::credentials::Place;
 use crate::explain::{ExplainedRequest, Explanation, explain, parse_request};
 use crate::gateway::Gateway;
@@ -141,6 +142,10 @@ impl Surroundings for Gateway {
             .by_name
             .get(issuer)
             .map(|issuer| key_health(issuer, self.clock.now_ms()))
+    }
+
+    fn connections(&self) -> Arc<ConnectionSettings> {
+        Arc::clone(&self.runtime.load().connections)
     }
 
     async fn refresh(&self, issuer: &str) -> Result<KeyHealthBody, RefreshRefusal> {

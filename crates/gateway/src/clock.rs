@@ -79,6 +79,17 @@ pub fn random_bytes<const N: usize>() -> Result<[u8; N], NoEntropy> {
     Ok(bytes)
 }
 
+/// Fills a buffer with random bytes from the operating system, for templates: `random`, `uuid`, `shuffle`, boundaries.
+///
+/// A system that gives none leaves zeros. Nothing secret is made with this: whoever needs secrets takes
+/// [`random_bytes`], which fails.
+pub fn fill_random(buffer: &mut [u8]) {
+    for chunk in buffer.chunks_mut(32) {
+        let bytes = random_bytes::<32>().unwrap_or_default();
+        chunk.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+    }
+}
+
 /// Randomness for new ids.
 ///
 /// INVARIANT: made by [`NewIds::new`], which fails where the operating system gives no randomness; the rest of a batch

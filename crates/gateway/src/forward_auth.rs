@@ -116,14 +116,18 @@ fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Result<Option<&'r He
 /// The answer to a request that may pass: 200 and every identity header, those without a value too, because a proxy
 /// that copies headers must overwrite whatever the client sent.
 pub(crate) fn allow(passed: &Passed, owned: &[HeaderName]) -> Response<Full<Bytes>> {
+    let answer = passed.allowed.answer.get_or_init(|| {
+        let set = passed.allowed.patch.headers();
+        let blank = owned.iter().filter(|name| !set.contains_key(*name));
+        // One more place than headers: the request's number comes in later.
+        let mut answer = HeaderMap::with_capacity(set.len() + owned.len() + 1);
+        answer.extend(set.clone());
+        answer.extend(blank.map(|name| (name.clone(), HeaderValue::from_static(""))));
+        answer
+    });
     let mut response = Response::new(Full::default());
     let headers = response.headers_mut();
-    headers.clone_from(passed.allowed.patch.headers());
-    for name in owned {
-        if !headers.contains_key(name) {
-            headers.insert(name, HeaderValue::from_static(""));
-        }
-    }
+    headers.clone_from(answer);
     if let Ok(id) = HeaderValue::from_str(&passed.request_id) {
         headers.insert("x-narthex-request-id", id);
     }

@@ -1,5 +1,7 @@
 //! What an application is told about who is calling.
 
+use std::sync::OnceLock;
+
 use narthex_decision::{HeaderPatch, IdentityHeaders, Match, Permit};
 use narthex_directory::Principal;
 use serde_json::Value;
@@ -44,6 +46,7 @@ pub(crate) fn allowed(
             issuer: caller.issuer.name.clone(),
         }),
         patch,
+        answer: OnceLock::new(),
         assertion_ends_ms: ends_ms,
         fresh_until_ms: ends_ms - (ends_ms - now_ms) / RENEW_AT_SHARE,
     }
@@ -57,18 +60,22 @@ pub(crate) fn headers(
 ) -> HeaderPatch {
     let user = principal.user();
     let mut headers = IdentityHeaders::new()
-        .with("user", &user.id.to_string())
-        .with("external-id", user.external_id.as_str())
-        .with("username", user.username.as_str())
-        .with("email", user.profile.email.as_deref().unwrap_or_default())
-        .with("platform-role", principal.platform_role().as_str());
+        .with("x-narthex-user", &user.id.to_string())
+        .with("x-narthex-external-id", user.external_id.as_str())
+        .with("x-narthex-username", user.username.as_str())
+        .with("x-narthex-email", user.profile.email.as_deref().unwrap_or_default())
+        .with("x-narthex-platform-role", principal.platform_role().as_str());
     if let Some((name, role)) = organization {
-        headers = headers.with("organization", name).with("organization-role", role);
+        headers = headers
+            .with("x-narthex-organization", name)
+            .with("x-narthex-organization-role", role);
     }
     for (property, value) in principal.context() {
         headers = headers.with_context(property, &context_text(value));
     }
-    headers.with("assertion", assertion.unwrap_or_default()).into_patch()
+    headers
+        .with("x-narthex-assertion", assertion.unwrap_or_default())
+        .into_patch()
 }
 
 /// Text as it is, anything else as JSON.

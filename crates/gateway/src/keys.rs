@@ -8,18 +8,16 @@
 mod error;
 mod fetch;
 mod flight;
-mod guard;
 mod health;
 mod issuer;
-mod resolve;
+mod key_url;
 mod source;
 mod store;
 
 pub use error::{DiscoveryProblem, FetchError};
 pub use fetch::{Access, FetchLimits, ProxyUrl, ProxyUrlProblem};
-pub use guard::{AddressKind, Guard, KeyUrl, Loopback, Refused, UrlProblem};
 pub use health::{ErrorLine, IssuerHealth, KeyLine, Moment, RefusedLine};
 pub use issuer::{FetchEvent, FetchObserver, IssuerKeys, KeyEdges, KeySettings, Refreshed};
-pub use resolve::{Names, SystemNames};
+pub use key_url::{KeyUrl, UrlProblem};
 pub use source::{KeySource, SourceKind, SourceProblem, fetch_once};
 pub use store::{KeySetStore, KeySetStoreError, StoredKeySet};

@@ -12,6 +12,7 @@ mod admin_port;
 mod assertion;
 mod caller;
 mod clock;
+mod connections;
 mod credentials;
 mod event;
 mod explain;
@@ -24,17 +25,21 @@ mod kept_keys;
 mod keys;
 mod me;
 mod metrics;
+pub mod outbound;
 mod pipeline;
 mod proxy;
 mod rate;
+mod reach;
 mod respond;
 mod runtime;
+mod seal;
 mod server;
 mod stream;
 
 pub use admin_port::{router as admin_router, serve_admin};
 pub use assertion::{AssertionError, AssertionSettings};
-pub use clock::{Clock, NewIds, NoEntropy, random_bytes};
+pub use clock::{Clock, NewIds, NoEntropy, fill_random, random_bytes};
+pub use connections::{ConnectionSettings, HeldError, Resealed, reseal};
 pub use credentials::TokenPlaces;
 pub use event::Event;
 pub use explain::{
@@ -45,15 +50,16 @@ pub use gateway::{Gateway, GatewaySettings, StartError};
 pub use inbound::TrustedProxies;
 pub use kept_keys::KeptKeys;
 pub use keys::{
-    Access, AddressKind, DiscoveryProblem, ErrorLine, FetchError, FetchEvent, FetchLimits, FetchObserver, Guard,
-    IssuerHealth, IssuerKeys, KeyEdges, KeyLine, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl,
-    Loopback, Moment, Names, ProxyUrl, ProxyUrlProblem, Refreshed, Refused, RefusedLine, SourceKind, SourceProblem,
-    StoredKeySet, SystemNames, UrlProblem, fetch_once,
+    Access, DiscoveryProblem, ErrorLine, FetchError, FetchEvent, FetchLimits, FetchObserver, IssuerHealth, IssuerKeys,
+    KeyEdges, KeyLine, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl, Moment, ProxyUrl,
+    ProxyUrlProblem, Refreshed, RefusedLine, SourceKind, SourceProblem, StoredKeySet, UrlProblem, fetch_once,
 };
 pub use metrics::Metrics;
 pub use proxy::{ForwardToken, Upstream, UpstreamProtocol};
 pub use rate::{RateLimit, RateLimiter};
+pub use reach::{AddressKind, Guard, Loopback, Names, Refused, SystemNames};
 pub use respond::{Refusal, status as status_of};
 pub use runtime::{IssuerRuntime, RouteRuntime, Runtime};
+pub use seal::{OpenError, Opened, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};
 pub use server::{ServerSettings, serve};
 pub use stream::StreamLimits;

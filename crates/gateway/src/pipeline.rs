@@ -6,8 +6,9 @@
 //!
 //! No status codes, no logging, no configuration look-ups by name happen here; the doors translate, this decides.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use http::HeaderMap;
 use narthex_decision::{
     Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Permit, Reason, RequestPath, Requirement, decide,
 };
@@ -49,6 +50,8 @@ pub struct Allowed {
     pub caller: Option<Who>,
     /// The identity headers, the signed assertion among them.
     pub patch: HeaderPatch,
+    /// The headers of a forward-auth answer, made when the first proxy asks.
+    pub answer: OnceLock<HeaderMap>,
     /// When the assertion inside has to be signed anew, in milliseconds.
     pub fresh_until_ms: i64,
     /// When the assertion inside ends, in milliseconds: never after the token it stands for.
@@ -308,6 +311,7 @@ fn anonymous(gateway: &Gateway, matched: &Match<'_>) -> Passed {
         permit,
         caller: None,
         patch: IdentityHeaders::new().into_patch(),
+        answer: OnceLock::new(),
         fresh_until_ms: i64::MAX,
         assertion_ends_ms: i64::MAX,
     };

@@ -377,7 +377,7 @@ mod tests {
         left.sort_unstable();
         assert_eq!(left, ["content-length", "host"]);
         narthex_decision::IdentityHeaders::new()
-            .with("user", "real")
+            .with("x-narthex-user", "real")
             .into_patch()
             .apply(&mut headers);
         assert_eq!(headers.get("x-narthex-user").unwrap(), "real");

@@ -10,6 +10,7 @@ use narthex_directory::{IssuerName, Realm, SyncPolicy};
 use narthex_mapping::IssuerMapping;
 use narthex_token::{Issuers, Limits, TrustedIssuer, VerifyError};
 
+use crate::connections::ConnectionSettings;
 use crate::credentials::{Place, TokenPlaces};
 use crate::identity;
 use crate::inbound::TrustedProxies;
@@ -37,6 +38,8 @@ pub struct Runtime {
     pub rate: Option<RateLimiter>,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
+    /// What connections that are held for organizations may use.
+    pub connections: Arc<ConnectionSettings>,
     /// Limits of a token.
     pub token_limits: Limits,
     /// The headers a forward-auth answer always carries.

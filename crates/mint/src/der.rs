@@ -5,12 +5,23 @@
 pub(crate) enum Kind {
     /// RSA, with the size of its modulus in bits.
     Rsa(usize),
-    /// RSA bound to PSS.
-    RsaPss(usize),
+    /// RSA bound to PSS, with the size of its modulus in bits and what its parameters demand, if it has any.
+    RsaPss { bits: usize, demands: Option<PssDemands> },
     /// EC, with the curve as OpenSSL names it.
     Ec(&'static str),
     /// Something else with a name.
     Other(&'static str),
+}
+
+/// What the parameters of an RSA-PSS key demand of a signature (RFC 8017 A.2.3), in bits and bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PssDemands {
+    /// The size of the hash in bits; 0 for one that is not known here.
+    pub(crate) hash_bits: usize,
+    /// The same, of the mask's hash.
+    pub(crate) mask_hash_bits: usize,
+    /// How long the salt must be at least, in bytes.
+    pub(crate) salt_bytes: usize,
 }
 
 /// The kind of a PKCS#8 `PrivateKeyInfo` (RFC 5208).
@@ -23,7 +34,14 @@ pub(crate) fn pkcs8(der: &[u8]) -> Option<Kind> {
     Some(match identifier {
         OID_RSA => pkcs1(wrapped)?,
         OID_RSA_PSS => match pkcs1(wrapped)? {
-            Kind::Rsa(bits) => Kind::RsaPss(bits),
+            Kind::Rsa(bits) => Kind::RsaPss {
+                bits,
+                demands: if parameters.is_empty() {
+                    None
+                } else {
+                    Some(pss_demands(parameters)?)
+                },
+            },
             other => other,
         },
         OID_EC => Kind::Ec(curve(element(parameters, OID)?.0)),
@@ -35,6 +53,55 @@ pub(crate) fn pkcs8(der: &[u8]) -> Option<Kind> {
         OID_DH => Kind::Other("dh"),
         _ => return None,
     })
+}
+
+/// The demands of RSA-PSS parameters.
+fn pss_demands(parameters: &[u8]) -> Option<PssDemands> {
+    let (mut rest, _) = element(parameters, SEQUENCE)?;
+    let mut demands = PssDemands {
+        hash_bits: SHA1_BITS,
+        mask_hash_bits: SHA1_BITS,
+        salt_bytes: 20,
+    };
+    if let Some((hash, after)) = element(rest, 0xa0) {
+        demands.hash_bits = hash_bits(algorithm(hash)?.0);
+        rest = after;
+    }
+    if let Some((mask, after)) = element(rest, 0xa1) {
+        let (_mgf1, inner, _) = algorithm(mask)?;
+        demands.mask_hash_bits = hash_bits(algorithm(inner)?.0);
+        rest = after;
+    }
+    if let Some((salt, _)) = element(rest, 0xa2) {
+        let bytes = element(salt, INTEGER)?.0;
+        demands.salt_bytes = bytes.iter().try_fold(0_usize, |sum, byte| {
+            sum.checked_mul(256)?.checked_add(usize::from(*byte))
+        })?;
+    }
+    Some(demands)
+}
+
+/// The size of a hash in bits; 0 for one that is not known here.
+fn hash_bits(identifier: &[u8]) -> usize {
+    match identifier {
+        [0x2b, 0x0e, 0x03, 0x02, 0x1a] => SHA1_BITS,
+        [0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, last] => match last {
+            1 => 256,
+            2 => 384,
+            3 => 512,
+            4 => 224,
+            _ => 0,
+        },
+        _ => 0,
+    }
+}
+
+/// The key inside a PKCS#8 `PrivateKeyInfo`.
+pub(crate) fn wrapped(der: &[u8]) -> Option<&[u8]> {
+    let (outer, _) = element(der, SEQUENCE)?;
+    let (_version, rest) = element(outer, INTEGER)?;
+    let (_algorithm, rest) = element(rest, SEQUENCE)?;
+    Some(element(rest, OCTET_STRING)?.0)
 }
 
 /// The kind of a PKCS#1 `RSAPrivateKey` (RFC 8017 A.1.2).
@@ -121,6 +188,7 @@ pub(crate) const OCTET_STRING: u8 = 0x04;
 pub(crate) const OID: u8 = 0x06;
 pub(crate) const SEQUENCE: u8 = 0x30;
 const PARAMETERS: u8 = 0xa0;
+const SHA1_BITS: usize = 160;
 const OID_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const OID_RSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
 const OID_EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];

@@ -44,7 +44,7 @@ pub(crate) fn traditional((name, initial): (&str, &str), der: &[u8], passphrase:
         "AES-256-CBC" => &AES_256,
         _ => return None,
     };
-    let initial = crate::encoding::encode(initial, "hex")?;
+    let initial = crate::encoding::encode(initial.to_owned(), "hex")?;
     let salt = initial.get(..8)?;
     let mut key = Zeroizing::new(Vec::new());
     let mut last = Zeroizing::new(Vec::new());

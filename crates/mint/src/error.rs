@@ -126,11 +126,29 @@ pub enum MintError {
         /// The encoding.
         encoding: String,
     },
+    /// The RSA-PSS key demands another hash.
+    #[error(
+        "Invalid key for this operation, its RSA-PSS parameters do not meet the requirements of \"alg\" {algorithm}."
+    )]
+    PssParameters {
+        /// The effective `alg`.
+        algorithm: String,
+    },
+    /// The RSA-PSS key demands a longer salt.
+    #[error(
+        "Invalid key for this operation, its RSA-PSS parameter saltLength does not meet the requirements of \"alg\" {algorithm}."
+    )]
+    PssSalt {
+        /// The effective `alg`.
+        algorithm: String,
+    },
     /// An algorithm that exists and is not minted. The library would; this is our own rule and wording.
-    #[error("\"{algorithm}\" tokens are not minted here; the algorithm must be one of: HS256, HS384, HS512, RS256")]
+    #[error("\"{algorithm}\" tokens are not minted here; the algorithm must be one of: {allowed}")]
     NotMinted {
         /// The effective `alg`.
         algorithm: String,
+        /// What is minted.
+        allowed: &'static str,
     },
     /// The cryptographic library refused the key.
     #[error("the private key cannot sign: {0}")]

@@ -1,13 +1,93 @@
 //! `jwt(payload, secret, [algorithm], [options])` as a function of templates.
 
-use narthex_template::{HostError, HostFacts, HostFunction, Object, Value};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use narthex_template::{HostError, HostFacts, HostFunction, Value};
+use zeroize::Zeroizing;
 
 use crate::key::Key;
-use crate::sign::sign;
+use crate::options::Options;
+use crate::sign::{Algorithms, sign_with};
 
 /// The function `jwt`. The third argument wins over `options.algorithm`; without either it is HS256.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Jwt;
+///
+/// It keeps the last few keys it signed with ready, since reading a private key costs as much as signing with it. They are
+/// dropped, and overwritten, with the function, or at the first call that finds them unused for ten minutes.
+#[derive(Default)]
+pub struct Jwt {
+    keys: Mutex<Vec<Kept>>,
+}
+
+/// A key and what it was read from.
+struct Kept {
+    source: Zeroizing<String>,
+    has_passphrase: bool,
+    key: Arc<Key>,
+    used_ms: i64,
+}
+
+impl Jwt {
+    /// The function, with no key kept.
+    pub const fn new() -> Self {
+        Self {
+            keys: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// The key in a text, read now or before.
+    fn key(&self, secret: &Value, now_ms: i64) -> Arc<Key> {
+        let opened;
+        let (source, has_passphrase) = match secret {
+            Value::Text(text) if !text.is_empty() => (text.as_str(), false),
+            Value::Object(members) => match (members.get("key"), members.get("passphrase")) {
+                (Some(Value::Text(key)), Some(Value::Text(passphrase))) => {
+                    // With its length in front, no two pairs make the same text.
+                    opened = Zeroizing::new(format!("{}:{passphrase}{key}", passphrase.len()));
+                    (opened.as_str(), true)
+                }
+                _ => return Arc::new(Key::from_value(secret)),
+            },
+            other => return Arc::new(Key::from_value(other)),
+        };
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        keys.retain(|kept| kept.used_ms.abs_diff(now_ms) < UNUSED_MS_MOST);
+        // SECURITY: the whole text is compared, and how long that takes says nothing about where two keys differ.
+        let same = |kept: &Kept| {
+            kept.has_passphrase == has_passphrase
+                && verify_slices_are_equal(kept.source.as_bytes(), source.as_bytes()).is_ok()
+        };
+        match keys.iter().position(same) {
+            None => keys.insert(
+                0,
+                Kept {
+                    source: Zeroizing::new(source.to_owned()),
+                    has_passphrase,
+                    key: Arc::new(Key::from_value(secret)),
+                    used_ms: now_ms,
+                },
+            ),
+            // The last used stands first.
+            Some(at) => keys.get_mut(..=at).unwrap_or_default().rotate_right(1),
+        }
+        keys.truncate(KEYS_MOST);
+        match keys.first_mut() {
+            Some(kept) => {
+                kept.used_ms = now_ms;
+                Arc::clone(&kept.key)
+            }
+            None => Arc::new(Key::from_value(secret)),
+        }
+    }
+}
+
+impl fmt::Debug for Jwt {
+    /// Its name only.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Jwt")
+    }
+}
 
 impl HostFunction for Jwt {
     fn name(&self) -> &'static str {
@@ -18,25 +98,80 @@ impl HostFunction for Jwt {
         &["payload", "secret", "[algorithm]", "[options]"]
     }
 
-    fn call(&self, arguments: &[Value], facts: &HostFacts) -> Result<Value, HostError> {
-        let argument = |index: usize| arguments.get(index).unwrap_or(&Value::Undefined);
-        let options = with_algorithm(argument(2), argument(3));
-        sign(argument(0), &Key::from_value(argument(1)), &options, facts.now_ms)
+    fn call(&self, arguments: &[&Value], facts: &HostFacts) -> Result<Value, HostError> {
+        let argument = |index: usize| arguments.get(index).copied().unwrap_or(&Value::Undefined);
+        let key = self.key(argument(1), facts.now_ms);
+        let options = Options::with_algorithm(argument(3), argument(2));
+        sign_with(argument(0), &key, options, Algorithms::OfTemplates, facts.now_ms)
             .map(Value::Text)
             .map_err(|error| HostError(error.to_string()))
     }
 }
 
-/// `{...options, algorithm}`, as far as there is an algorithm.
-fn with_algorithm(algorithm: &Value, options: &Value) -> Value {
-    if !algorithm.is_truthy() {
-        return options.clone();
+/// How many keys are kept: a connection has one or two.
+const KEYS_MOST: usize = 4;
+const UNUSED_MS_MOST: u64 = 10 * 60 * 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pem(name: &str) -> Value {
+        let vectors: serde_json::Value = serde_json::from_str(include_str!("../tests/vectors/jwt_sign.json")).unwrap();
+        Value::from(vectors["keys"][name].as_str().unwrap())
     }
-    let mut members = match options {
-        Value::Object(members) => members.clone(),
-        other if other.is_truthy() => return other.clone(),
-        _ => Object::new(),
-    };
-    members.insert("algorithm".to_owned(), algorithm.clone());
-    Value::Object(members)
+
+    #[test]
+    fn a_private_key_is_read_once_and_not_kept_for_long() {
+        let jwt = Jwt::new();
+        let first = jwt.key(&pem("rsa2048_pkcs8"), 0);
+        assert!(Arc::ptr_eq(&first, &jwt.key(&pem("rsa2048_pkcs8"), 1_000)));
+        assert!(!Arc::ptr_eq(&first, &jwt.key(&pem("rsa2048_pkcs1"), 1_000)));
+        assert_eq!(jwt.keys.lock().unwrap().len(), 2);
+        jwt.key(&pem("ec_p256_pkcs8"), 1_000_000);
+        assert_eq!(jwt.keys.lock().unwrap().len(), 1);
+        assert!(!Arc::ptr_eq(&first, &jwt.key(&pem("rsa2048_pkcs8"), 1_000_000)));
+    }
+
+    #[test]
+    fn a_key_under_a_passphrase_is_opened_once_and_only_by_its_passphrase() {
+        let jwt = Jwt::new();
+        let with = |passphrase: &str| {
+            let mut members = narthex_template::Object::new();
+            members.insert("key".to_owned(), pem("rsa2048_pkcs8_enc_aes256cbc"));
+            members.insert("passphrase".to_owned(), Value::from(passphrase));
+            jwt.key(&Value::Object(members), 0)
+        };
+        let open = with("top secret");
+        assert!(Arc::ptr_eq(&open, &with("top secret")));
+        assert_eq!(format!("{open:?} {:?}", with("wrong")), "Key(Rsa(2048)) Key(unusable)");
+        let Value::Text(text) = pem("rsa2048_pkcs8_enc_aes256cbc") else {
+            panic!()
+        };
+        let as_text = jwt.key(&Value::from(format!("10:top secret{text}")), 0);
+        assert_eq!(format!("{as_text:?}"), "Key(secret)");
+    }
+
+    #[test]
+    fn few_keys_are_kept() {
+        let jwt = Jwt::new();
+        for number in 0..20 {
+            let secret = Value::from(format!("secret {number}"));
+            assert!(Arc::ptr_eq(&jwt.key(&secret, 0), &jwt.key(&secret, 0)));
+        }
+        assert_eq!(jwt.keys.lock().unwrap().len(), KEYS_MOST);
+        for nothing in [Value::Undefined, Value::from(""), Value::Number(1.0)] {
+            jwt.key(&nothing, 600_000);
+        }
+        jwt.key(&Value::from("another"), 600_000);
+        assert_eq!(jwt.keys.lock().unwrap().len(), 1);
+        for number in 0..20 {
+            let Value::Text(text) = pem("ec_p256_pkcs8") else {
+                panic!()
+            };
+            jwt.key(&Value::from(format!("{number}\n{text}")), 600_000);
+        }
+        assert_eq!(jwt.keys.lock().unwrap().len(), KEYS_MOST);
+        assert_eq!(format!("{jwt:?}"), "Jwt");
+    }
 }

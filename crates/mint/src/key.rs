@@ -3,14 +3,14 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use narthex_template::Value;
+use narthex_template::{Object, Value};
 use narthex_token::sign::{SigningKey, sign_compact};
 use narthex_token::{Algorithm, SignError};
 use zeroize::Zeroizing;
 
 use crate::der::{self, Kind};
 use crate::error::MintError;
-use crate::{encrypted, pem, small_rsa};
+use crate::{doubt, encrypted, pem, small_rsa};
 
 /// A secret or private key. Reading one costs more than signing with it, so one is kept where it is used again.
 pub struct Key(pub(crate) Material);
@@ -18,8 +18,8 @@ pub struct Key(pub(crate) Material);
 pub(crate) enum Material {
     /// Nothing was given.
     Missing,
-    /// Something was given that no key can be made of.
-    Unusable,
+    /// Something was given that no key can be made of; with what is probably wrong, if that can be told.
+    Unusable(Option<&'static str>),
     /// A shared secret.
     Secret(Secret),
     /// A private key.
@@ -35,7 +35,7 @@ pub(crate) struct Private {
     pub(crate) kind: Kind,
     label: &'static str,
     der: Zeroizing<Vec<u8>>,
-    ready: OnceLock<Result<SigningKey, SignError>>,
+    ready: Box<[OnceLock<Result<SigningKey, SignError>>; 9]>,
 }
 
 impl Key {
@@ -56,16 +56,41 @@ impl Key {
         match value {
             Value::Text(text) => Self::from_bytes(text.as_bytes()),
             Value::Binary(bytes) => Self::from_bytes(bytes),
-            Value::Object(members) => {
-                let passphrase = members.get("passphrase").and_then(Value::as_text);
-                let private = members
-                    .get("key")
-                    .and_then(Value::as_text)
-                    .and_then(|text| Private::read(text, passphrase));
-                Self(private.map_or(Material::Unusable, Material::Private))
-            }
-            other if other.is_truthy() => Self(Material::Unusable),
+            Value::Object(members) => Self(Self::of_collection(members)),
+            other if other.is_truthy() => Self(Material::Unusable(Some(
+                "a secret is text or bytes, or a collection of `key` and `passphrase`",
+            ))),
             _ => Self(Material::Missing),
+        }
+    }
+
+    fn of_collection(members: &Object) -> Material {
+        let text = |name: &str| match members.get(name) {
+            Some(Value::Text(text)) => Ok(Some(text.as_str())),
+            Some(Value::Binary(bytes)) => std::str::from_utf8(bytes).map(Some).map_err(|_| ()),
+            None | Some(Value::Undefined) => Ok(None),
+            Some(_) => Err(()),
+        };
+        let (Ok(key), Ok(passphrase)) = (text("key"), text("passphrase")) else {
+            return Material::Unusable(Some("`key` and `passphrase` are texts"));
+        };
+        match key.and_then(|key| Private::read(key, passphrase)) {
+            Some(private) => Material::Private(private),
+            None => Material::Unusable(Some(doubt::of_collection(key, passphrase.is_some()))),
+        }
+    }
+
+    /// What is probably wrong with a key that did not work, in one sentence that says what to do: line breaks written as
+    /// `\n`, a public key, an encrypted key without its passphrase, armour that is missing. `None` where nothing is odd.
+    ///
+    /// The library's messages do not tell these apart. This goes beside them where there is room for advice; it repeats
+    /// nothing of the key. A shared secret may well look like one of these, so it is worth saying only after an error.
+    pub fn doubt(&self) -> Option<&'static str> {
+        match &self.0 {
+            Material::Missing => Some("the secret is empty or not there: check the name it is reached by"),
+            Material::Unusable(doubt) => *doubt,
+            Material::Secret(secret) => doubt::of_secret(&secret.bytes),
+            Material::Private(_) => None,
         }
     }
 }
@@ -75,7 +100,7 @@ impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Material::Missing => f.write_str("Key(missing)"),
-            Material::Unusable => f.write_str("Key(unusable)"),
+            Material::Unusable(_) => f.write_str("Key(unusable)"),
             Material::Secret(_) => f.write_str("Key(secret)"),
             Material::Private(private) => write!(f, "Key({:?})", private.kind),
         }
@@ -130,26 +155,50 @@ impl Private {
             kind,
             label,
             der,
-            ready: OnceLock::new(),
+            ready: Box::new([const { OnceLock::new() }; 9]),
         })
     }
 
-    /// Signs with RS256.
-    pub(crate) fn sign(&self, header: &[u8], payload: &[u8]) -> Result<String, MintError> {
-        let key = self
-            .ready
-            .get_or_init(|| SigningKey::from_pem(Algorithm::Rs256, &pem::write(self.label, &self.der)));
-        compact(key, header, payload)
+    /// Signs with an algorithm that goes with the key.
+    pub(crate) fn sign(&self, algorithm: Algorithm, header: &[u8], payload: &[u8]) -> Result<String, MintError> {
+        let read = || match (self.label, self.kind) {
+            ("RSA PRIVATE KEY", _) => SigningKey::from_pkcs1_der(algorithm, &self.der),
+            ("EC PRIVATE KEY", _) => SigningKey::from_sec1_der(algorithm, &self.der),
+            (_, Kind::RsaPss { .. }) => {
+                SigningKey::from_pkcs1_der(algorithm, der::wrapped(&self.der).unwrap_or_default())
+            }
+            _ => SigningKey::from_pkcs8_der(algorithm, &self.der),
+        };
+        match slot(algorithm).and_then(|slot| self.ready.get(slot)) {
+            Some(ready) => compact(ready.get_or_init(read), header, payload),
+            None => compact(&read(), header, payload),
+        }
     }
 
-    /// Signs with RS256 although the key is too small.
-    pub(crate) fn sign_small(&self, header: &[u8], payload: &[u8]) -> Option<String> {
+    /// Signs with an RSA algorithm although the key is too small.
+    pub(crate) fn sign_small(&self, algorithm: Algorithm, header: &[u8], payload: &[u8]) -> Option<String> {
         let mut token = format!("{}.{}", base64url(header), base64url(payload));
-        let signature = small_rsa::sign(&der::rsa_numbers(&self.der)?, token.as_bytes())?;
+        let signature = small_rsa::sign(algorithm, &der::rsa_numbers(&self.der)?, token.as_bytes())?;
         token.push('.');
         token.push_str(&base64url(&signature));
         Some(token)
     }
+}
+
+/// Where the key of an algorithm is kept.
+fn slot(algorithm: Algorithm) -> Option<usize> {
+    const SLOTS: [Algorithm; 9] = [
+        Algorithm::Rs256,
+        Algorithm::Rs384,
+        Algorithm::Rs512,
+        Algorithm::Ps256,
+        Algorithm::Ps384,
+        Algorithm::Ps512,
+        Algorithm::Es256,
+        Algorithm::Es384,
+        Algorithm::Es512,
+    ];
+    SLOTS.iter().position(|one| *one == algorithm)
 }
 
 fn compact(key: &Result<SigningKey, SignError>, header: &[u8], payload: &[u8]) -> Result<String, MintError> {

@@ -3,21 +3,35 @@
 use narthex_template::{Object, Value};
 
 use crate::error::MintError;
+use crate::json::array_index;
 
-/// The options as given. What is no collection has no members, and fails when it is checked.
+/// The options as given, with an algorithm in place of their own. What is no collection has no members, and fails when it
+/// is checked.
 #[derive(Clone, Copy)]
-pub(crate) struct Options<'o>(Option<&'o Value>);
+pub(crate) struct Options<'o> {
+    given: Option<&'o Value>,
+    algorithm: Option<&'o Value>,
+}
 
 impl<'o> Options<'o> {
     /// Whatever JavaScript takes for false counts as no options.
     pub(crate) fn new(options: &'o Value) -> Self {
-        Self(options.is_truthy().then_some(options))
+        Self::with_algorithm(options, &Value::Undefined)
+    }
+
+    /// `{...options, algorithm}`, if there is an algorithm.
+    pub(crate) fn with_algorithm(options: &'o Value, algorithm: &'o Value) -> Self {
+        Self {
+            given: options.is_truthy().then_some(options),
+            algorithm: algorithm.is_truthy().then_some(algorithm),
+        }
     }
 
     /// An option; undefined if it is not there.
     pub(crate) fn member(self, name: &str) -> &'o Value {
-        match self.0 {
-            Some(Value::Object(members)) => members.get(name).unwrap_or(&Value::Undefined),
+        match (self.algorithm, self.given) {
+            (Some(algorithm), _) if name == ALGORITHM => algorithm,
+            (_, Some(Value::Object(members))) => members.get(name).unwrap_or(&Value::Undefined),
             _ => &Value::Undefined,
         }
     }
@@ -34,12 +48,20 @@ impl<'o> Options<'o> {
 
     /// Checks every option in the order of the object; the first problem is the error.
     pub(crate) fn check(self) -> Result<(), MintError> {
-        match self.0 {
-            None => Ok(()),
-            Some(Value::Object(members)) => in_order(members)
-                .into_iter()
-                .try_for_each(|(name, value)| check(name, value)),
-            Some(_) => Err(MintError::NotAnObject { what: "options" }),
+        let has_own = match self.given {
+            None => false,
+            Some(Value::Object(members)) => {
+                for (name, value) in in_order(members) {
+                    let replaced = self.algorithm.filter(|_| name == ALGORITHM);
+                    check(name, replaced.unwrap_or(value))?;
+                }
+                members.contains_key(ALGORITHM)
+            }
+            Some(_) => return Err(MintError::NotAnObject { what: "options" }),
+        };
+        match self.algorithm {
+            Some(algorithm) if !has_own => check(ALGORITHM, algorithm),
+            _ => Ok(()),
         }
     }
 }
@@ -47,12 +69,7 @@ impl<'o> Options<'o> {
 /// The members as JavaScript enumerates them: integer-like names first, in ascending order.
 fn in_order(members: &Object) -> Vec<(&str, &Value)> {
     let mut ordered: Vec<(&str, &Value)> = members.iter().map(|(name, value)| (name.as_str(), value)).collect();
-    let index = |name: &str| {
-        name.parse::<u32>()
-            .ok()
-            .filter(|index| *index != u32::MAX && index.to_string() == name)
-    };
-    ordered.sort_by_key(|(name, _)| index(name).map_or((1, 0), |index| (0, index)));
+    ordered.sort_by_key(|(name, _)| array_index(name).map_or((1, 0), |index| (0, index)));
     ordered
 }
 
@@ -80,7 +97,7 @@ const RULES: [Rule; 14] = [
         "must be a string or array",
     ),
     (
-        "algorithm",
+        ALGORITHM,
         |value| value.as_text().is_some_and(|name| ALGORITHMS.contains(&name)),
         "must be a valid string enum value",
     ),
@@ -113,6 +130,7 @@ fn is_bool(value: &Value) -> bool {
     matches!(value, Value::Bool(_))
 }
 
+const ALGORITHM: &str = "algorithm";
 const TIMESPAN: &str = "should be a number of seconds or string representing a timespan";
 const TEXT: &str = "must be a string";
 const BOOL: &str = "must be a boolean";

@@ -39,14 +39,6 @@ pub(crate) fn private_key(text: &str) -> Option<Block<'_>> {
     }
 }
 
-/// A block of these bytes.
-pub(crate) fn write(label: &str, der: &[u8]) -> Zeroizing<String> {
-    Zeroizing::new(format!(
-        "-----BEGIN {label}-----\n{}\n-----END {label}-----\n",
-        STANDARD.encode(der)
-    ))
-}
-
 fn armoured<'l>(line: &'l str, start: &str) -> Option<&'l str> {
     line.strip_prefix(start)?.strip_suffix("-----")
 }

@@ -1,14 +1,33 @@
 //! The steps of `sign`, in the library's own order: what is wrong first is the error.
 
 use narthex_template::{Object, Value, number_text};
-use narthex_token::Algorithm;
+use narthex_token::{Algorithm, Family};
 
-use crate::der::Kind;
+use crate::der::{Kind, PssDemands};
 use crate::encoding::{encode, latin1};
 use crate::error::MintError;
+use crate::json::{self, Item};
 use crate::key::{Key, Material, Private};
 use crate::options::{self, Options};
 use crate::timespan;
+
+/// Which algorithms may be minted. `none` is in neither.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Algorithms {
+    /// HS256, HS384, HS512 and RS256: what `jwt()` makes.
+    OfTemplates,
+    /// Every one that the library has: HS, RS, PS and ES with 256, 384 and 512 bits.
+    OfLibrary,
+}
+
+impl Algorithms {
+    const fn names(self) -> &'static str {
+        match self {
+            Self::OfTemplates => "HS256, HS384, HS512, RS256",
+            Self::OfLibrary => "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512",
+        }
+    }
+}
 
 /// Makes a token of a payload, as `jsonwebtoken.sign(payload, secretOrPrivateKey, options)` does at `now_ms` milliseconds
 /// since the epoch.
@@ -16,8 +35,23 @@ use crate::timespan;
 /// # Errors
 ///
 /// [`MintError`], the first thing that is wrong.
-pub fn sign(payload: &Value, key: &Key, options: &Value, now_ms: i64) -> Result<String, MintError> {
-    let options = Options::new(options);
+pub fn sign(
+    payload: &Value,
+    key: &Key,
+    options: &Value,
+    algorithms: Algorithms,
+    now_ms: i64,
+) -> Result<String, MintError> {
+    sign_with(payload, key, Options::new(options), algorithms, now_ms)
+}
+
+pub(crate) fn sign_with(
+    payload: &Value,
+    key: &Key,
+    options: Options<'_>,
+    algorithms: Algorithms,
+    now_ms: i64,
+) -> Result<String, MintError> {
     // As JavaScript's `typeof payload === 'object'` has it: null, lists and dates are objects.
     let is_object = matches!(
         payload,
@@ -30,65 +64,106 @@ pub fn sign(payload: &Value, key: &Key, options: &Value, now_ms: i64) -> Result<
     let mut claims = claims(payload, is_object, options)?;
     check_times_are_free(claims.as_ref(), options)?;
     options.check()?;
-    if !options.is_on("allowInvalidAsymmetricKeyTypes") {
+    if !options.is_on("allowInvalidAsymmetricKeyTypes") && !algorithm.is_empty() {
         check_key_type(key, algorithm)?;
     }
     if let Some(claims) = &mut claims {
         set_times(claims, options, now_ms)?;
         set_claims(claims, options)?;
     }
-    let header = Value::Object(header.clone()).to_json_text().unwrap_or_default();
-    let payload = claims.map_or_else(
-        || payload_text(payload),
-        |claims| Value::Object(claims).to_json_text().unwrap_or_default(),
-    );
-    seal(key, algorithm, options, &header, &payload)
+    let mut text = String::with_capacity(64);
+    json::write_object(header.iter().copied(), &mut text);
+    let payload = claims.map_or_else(|| payload_text(payload), |claims| claims.text());
+    let payload = encoded(algorithm, payload, options)?;
+    seal(key, minted(algorithm, algorithms)?, &latin1(&text), &payload)
 }
 
+/// The members of a header, in order.
+type Header<'o> = Vec<(&'o str, Item<'o>)>;
+
 /// `alg`, `typ`, `kid`, then what `options.header` has, which also overrides these three without moving them.
-fn header(options: Options<'_>, is_object: bool) -> Object {
-    let mut header = Object::new();
+fn header(options: Options<'_>, is_object: bool) -> Header<'_> {
     let algorithm = options.member("algorithm");
-    header.insert(
-        "alg".to_owned(),
-        if algorithm.is_truthy() {
-            algorithm.clone()
-        } else {
-            Value::from("HS256")
-        },
-    );
-    header.insert(
-        "typ".to_owned(),
-        if is_object {
-            Value::from("JWT")
-        } else {
-            Value::Undefined
-        },
-    );
-    header.insert("kid".to_owned(), options.member("keyid").clone());
+    let mut header = vec![
+        (
+            "alg",
+            if algorithm.is_truthy() {
+                Item::Value(algorithm)
+            } else {
+                Item::Text("HS256")
+            },
+        ),
+        (
+            "typ",
+            if is_object {
+                Item::Text("JWT")
+            } else {
+                Item::Value(&Value::Undefined)
+            },
+        ),
+        ("kid", Item::Value(options.member("keyid"))),
+    ];
     if let Value::Object(members) = options.member("header") {
         for (name, value) in members {
-            header.insert(name.clone(), value.clone());
+            // The names of a collection are different ones: only the three above can be there already.
+            match header.iter_mut().take(3).find(|(there, _)| there == name) {
+                Some((_, item)) => *item = Item::Value(value),
+                None => header.push((name, Item::Value(value))),
+            }
         }
     }
     header
 }
 
+/// The claims of a payload as they will be written: its own, less `iat` perhaps, and what the options set.
+struct Claims<'p> {
+    own: &'p Object,
+    without_iat: bool,
+    set: Vec<(&'static str, Item<'p>)>,
+}
+
+impl<'p> Claims<'p> {
+    /// The payload's own value of a claim; undefined if there is none.
+    fn own(&self, claim: &str) -> &'p Value {
+        self.own.get(claim).unwrap_or(&Value::Undefined)
+    }
+
+    fn text(&self) -> String {
+        let own = self
+            .own
+            .iter()
+            .filter(|(name, _)| !(self.without_iat && *name == "iat"));
+        let own = own.map(|(name, value)| {
+            let set = self.set.iter().find(|(claim, _)| claim == name);
+            (name.as_str(), set.map_or(Item::Value(value), |(_, item)| *item))
+        });
+        let new = self
+            .set
+            .iter()
+            .filter(|(claim, _)| !self.own.contains_key(*claim))
+            .copied();
+        let mut text = String::with_capacity(256);
+        json::write_object(own.chain(new), &mut text);
+        text
+    }
+}
+
 fn check_key_is_there(key: &Key, options: Options<'_>) -> Result<(), MintError> {
     match key.0 {
         Material::Missing if options.member("algorithm").as_text() != Some("none") => Err(MintError::SecretMissing),
-        Material::Unusable => Err(MintError::NotKeyMaterial),
+        Material::Unusable(_) => Err(MintError::NotKeyMaterial),
         _ => Ok(()),
     }
 }
 
 /// SECURITY: the effective algorithm is the one in the header, whatever `options.algorithm` says: every check below, and
 /// the signature, go by it.
-fn algorithm_of(header: &Object) -> Result<&str, MintError> {
-    match header.get("alg") {
-        Some(Value::Text(algorithm)) => Ok(algorithm),
-        Some(Value::Null) => Err(MintError::AlgorithmNotText { kind: "null" }),
-        None | Some(Value::Undefined) => Err(MintError::AlgorithmNotText { kind: "undefined" }),
+fn algorithm_of<'o>(header: &Header<'o>) -> Result<&'o str, MintError> {
+    match header.first() {
+        Some((_, Item::Text(algorithm))) => Ok(algorithm),
+        Some((_, Item::Value(Value::Text(algorithm)))) => Ok(algorithm),
+        Some((_, Item::Value(Value::Null))) => Err(MintError::AlgorithmNotText { kind: "null" }),
+        None | Some((_, Item::Value(Value::Undefined))) => Err(MintError::AlgorithmNotText { kind: "undefined" }),
         Some(_) => Err(MintError::AlgorithmNotText { kind: "something else" }),
     }
 }
@@ -101,7 +176,7 @@ fn check_key_fits(key: &Key, algorithm: &str, options: Options<'_>) -> Result<()
             Material::Private(_) => Err(MintError::NotSymmetric {
                 algorithm: algorithm_text(),
             }),
-            Material::Missing | Material::Unusable => Err(MintError::SecretMissing),
+            Material::Missing | Material::Unusable(_) => Err(MintError::SecretMissing),
         };
     }
     if !["RS", "PS", "ES"].iter().any(|family| algorithm.starts_with(family)) {
@@ -109,7 +184,7 @@ fn check_key_fits(key: &Key, algorithm: &str, options: Options<'_>) -> Result<()
     }
     match &key.0 {
         Material::Private(Private {
-            kind: Kind::Rsa(bits) | Kind::RsaPss(bits),
+            kind: Kind::Rsa(bits) | Kind::RsaPss { bits, .. },
             ..
         }) if *bits < RSA_BITS_MIN && !algorithm.starts_with("ES") && !options.is_on("allowInsecureKeySizes") => {
             Err(MintError::KeyTooSmall {
@@ -123,8 +198,8 @@ fn check_key_fits(key: &Key, algorithm: &str, options: Options<'_>) -> Result<()
     }
 }
 
-/// A copy of the claims, or nothing for a payload that is text, a number, a truth value or bytes.
-fn claims(payload: &Value, is_object: bool, options: Options<'_>) -> Result<Option<Object>, MintError> {
+/// The claims, or nothing for a payload that is text, a number, a truth value or bytes.
+fn claims<'p>(payload: &'p Value, is_object: bool, options: Options<'_>) -> Result<Option<Claims<'p>>, MintError> {
     if matches!(payload, Value::Undefined) {
         return Err(MintError::PayloadMissing);
     }
@@ -140,7 +215,11 @@ fn claims(payload: &Value, is_object: bool, options: Options<'_>) -> Result<Opti
                 return Err(MintError::ClaimNotANumber { claim });
             }
         }
-        return Ok(Some(members.clone()));
+        return Ok(Some(Claims {
+            own: members,
+            without_iat: false,
+            set: Vec::with_capacity(SET_MOST),
+        }));
     }
     let given: Vec<&str> = FOR_CLAIMS.into_iter().filter(|option| options.has(option)).collect();
     if given.is_empty() {
@@ -158,10 +237,10 @@ fn claims(payload: &Value, is_object: bool, options: Options<'_>) -> Result<Opti
     })
 }
 
-fn check_times_are_free(claims: Option<&Object>, options: Options<'_>) -> Result<(), MintError> {
+fn check_times_are_free(claims: Option<&Claims<'_>>, options: Options<'_>) -> Result<(), MintError> {
     let Some(claims) = claims else { return Ok(()) };
     for (option, claim) in [("expiresIn", "exp"), ("notBefore", "nbf")] {
-        if options.has(option) && claims.contains_key(claim) {
+        if options.has(option) && claims.own.contains_key(claim) {
             return Err(MintError::ClaimTaken {
                 option,
                 claim,
@@ -178,7 +257,7 @@ fn check_key_type(key: &Key, algorithm: &str) -> Result<(), MintError> {
     };
     let (kind, allowed) = match private.kind {
         Kind::Rsa(_) => ("rsa", "RS256, PS256, RS384, PS384, RS512, PS512"),
-        Kind::RsaPss(_) => ("rsa-pss", "PS256, PS384, PS512"),
+        Kind::RsaPss { .. } => ("rsa-pss", "PS256, PS384, PS512"),
         Kind::Ec(_) => ("ec", "ES256, ES384, ES512"),
         Kind::Other(kind) => return Err(MintError::UnknownKeyType { kind }),
     };
@@ -195,22 +274,40 @@ fn check_key_type(key: &Key, algorithm: &str) -> Result<(), MintError> {
             algorithm: algorithm.to_owned(),
             curve,
         }),
+        Kind::RsaPss { demands, .. } => check_pss(demands, algorithm),
         _ => Ok(()),
     }
 }
 
+/// An RSA-PSS key may demand a hash and a salt. One without parameters names no hash, which the library does not take.
+fn check_pss(demands: Option<PssDemands>, algorithm: &str) -> Result<(), MintError> {
+    let bits = match algorithm {
+        "PS256" => 256,
+        "PS384" => 384,
+        _ => 512,
+    };
+    let algorithm = || algorithm.to_owned();
+    match demands {
+        Some(demands) if demands.hash_bits == bits && demands.mask_hash_bits == bits => {
+            if demands.salt_bytes > bits / 8 {
+                Err(MintError::PssSalt { algorithm: algorithm() })
+            } else {
+                Ok(())
+            }
+        }
+        _ => Err(MintError::PssParameters { algorithm: algorithm() }),
+    }
+}
+
 /// `iat`, `nbf`, `exp`, in this order. They count from the payload's own `iat` if that is not 0.
-fn set_times(claims: &mut Object, options: Options<'_>, now_ms: i64) -> Result<(), MintError> {
-    let given = claims
-        .get("iat")
-        .and_then(number)
-        .filter(|iat| *iat != 0.0 && !iat.is_nan());
+fn set_times(claims: &mut Claims<'_>, options: Options<'_>, now_ms: i64) -> Result<(), MintError> {
+    let given = number(claims.own("iat")).filter(|iat| *iat != 0.0 && !iat.is_nan());
     #[expect(clippy::cast_precision_loss, reason = "seconds of any calendar are far below 2^53")]
     let base = given.unwrap_or(now_ms.div_euclid(1000) as f64);
     if options.is_on("noTimestamp") {
-        claims.shift_remove("iat");
+        claims.without_iat = true;
     } else if given.is_none() {
-        claims.insert("iat".to_owned(), Value::Number(base));
+        claims.set.push(("iat", Item::Number(base)));
     }
     for (option, claim) in [("notBefore", "nbf"), ("expiresIn", "exp")] {
         let at = match options.member(option) {
@@ -219,12 +316,12 @@ fn set_times(claims: &mut Object, options: Options<'_>, now_ms: i64) -> Result<(
             other => number(other).map(|seconds| base + seconds),
         };
         let at = at.ok_or(MintError::NotATimespan { option })?;
-        claims.insert(claim.to_owned(), Value::Number(at));
+        claims.set.push((claim, Item::Number(at)));
     }
     Ok(())
 }
 
-fn set_claims(claims: &mut Object, options: Options<'_>) -> Result<(), MintError> {
+fn set_claims<'p>(claims: &mut Claims<'p>, options: Options<'p>) -> Result<(), MintError> {
     for (option, claim) in [
         ("audience", "aud"),
         ("issuer", "iss"),
@@ -234,17 +331,14 @@ fn set_claims(claims: &mut Object, options: Options<'_>) -> Result<(), MintError
         if !options.has(option) {
             continue;
         }
-        if claims
-            .get(claim)
-            .is_some_and(|value| !matches!(value, Value::Undefined))
-        {
+        if !matches!(claims.own(claim), Value::Undefined) {
             return Err(MintError::ClaimTaken {
                 option,
                 claim,
                 times: false,
             });
         }
-        claims.insert(claim.to_owned(), options.member(option).clone());
+        claims.set.push((claim, Item::Value(options.member(option))));
     }
     Ok(())
 }
@@ -254,64 +348,103 @@ fn payload_text(payload: &Value) -> String {
     match payload {
         Value::Text(text) => text.clone(),
         Value::Number(number) => number_text(*number),
+        Value::BigInteger(integer) => number_text(json::to_double(*integer)),
         Value::Binary(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        other => other.to_json_text().unwrap_or_default(),
+        other => {
+            let mut text = String::new();
+            json::write(other, &mut text);
+            text
+        }
     }
 }
 
-fn seal(key: &Key, algorithm: &str, options: Options<'_>, header: &str, payload: &str) -> Result<String, MintError> {
-    let minted = match algorithm {
-        "HS256" => Algorithm::Hs256,
-        "HS384" => Algorithm::Hs384,
-        "HS512" => Algorithm::Hs512,
-        "RS256" => Algorithm::Rs256,
-        // SECURITY: `none`, above all. The rest may be added the day somebody needs it.
-        other if options::exists(other) => {
-            return Err(MintError::NotMinted {
-                algorithm: other.to_owned(),
-            });
-        }
-        other => {
-            return Err(MintError::UnknownAlgorithm {
-                algorithm: other.to_owned(),
-            });
-        }
-    };
+/// The bytes of the payload. That the algorithm exists is asked first, as in the library.
+fn encoded(algorithm: &str, payload: String, options: Options<'_>) -> Result<Vec<u8>, MintError> {
+    if !options::exists(algorithm) {
+        return Err(MintError::UnknownAlgorithm {
+            algorithm: algorithm.to_owned(),
+        });
+    }
     let encoding = options
         .member("encoding")
         .as_text()
         .filter(|encoding| !encoding.is_empty())
         .unwrap_or("utf8");
-    let payload = encode(payload, encoding).ok_or_else(|| MintError::UnknownEncoding {
+    encode(payload, encoding).ok_or_else(|| MintError::UnknownEncoding {
         encoding: encoding.to_owned(),
-    })?;
-    let header = latin1(header);
-    let too_small = || MintError::KeyTooSmall {
-        algorithm: algorithm.to_owned(),
-    };
-    match &key.0 {
-        Material::Secret(secret) => secret.sign(minted, &header, &payload),
-        Material::Private(private) => match private.kind {
-            Kind::Rsa(bits) if bits >= RSA_BITS_MIN => private.sign(&header, &payload),
-            // INVARIANT: `allowInsecureKeySizes` was checked with the key.
-            Kind::Rsa(_) => private.sign_small(&header, &payload).ok_or_else(too_small),
-            // Only `allowInvalidAsymmetricKeyTypes` leads here. The library says the same of the short signature.
-            _ => Err(too_small()),
+    })
+}
+
+/// The algorithm, if it may be minted.
+fn minted(algorithm: &str, algorithms: Algorithms) -> Result<Algorithm, MintError> {
+    let allowed = algorithms.names();
+    // SECURITY: `none` is in neither list, and is no algorithm of the type either.
+    let named = allowed.split(", ").any(|name| name == algorithm);
+    named
+        .then(|| Algorithm::from_name(algorithm))
+        .flatten()
+        .ok_or_else(|| MintError::NotMinted {
+            algorithm: algorithm.to_owned(),
+            allowed,
+        })
+}
+
+fn seal(key: &Key, algorithm: Algorithm, header: &[u8], payload: &[u8]) -> Result<String, MintError> {
+    if let Material::Private(Private {
+        kind: Kind::RsaPss {
+            demands: demands @ Some(_),
+            ..
         },
-        Material::Missing | Material::Unusable => Err(MintError::SecretMissing),
+        ..
+    }) = &key.0
+    {
+        // The key's own demands, which `allowInvalidAsymmetricKeyTypes` does not lift.
+        check_pss(*demands, algorithm.name())?;
+    }
+    let family = algorithm.family();
+    match &key.0 {
+        Material::Secret(secret) if family == Family::Hmac => secret.sign(algorithm, header, payload),
+        Material::Private(private) => match (private.kind, family) {
+            (Kind::Rsa(bits) | Kind::RsaPss { bits, .. }, Family::Rsa) if bits < RSA_BITS_MIN => {
+                // INVARIANT: `allowInsecureKeySizes` was checked with the key.
+                private
+                    .sign_small(algorithm, header, payload)
+                    .ok_or_else(|| too_small(algorithm))
+            }
+            (Kind::Rsa(_), Family::Rsa) => private.sign(algorithm, header, payload),
+            (Kind::Ec(_), Family::Ec) => {
+                // The curve is the algorithm's, whatever `allowInvalidAsymmetricKeyTypes` says.
+                check_key_type(key, algorithm.name())?;
+                private.sign(algorithm, header, payload)
+            }
+            (Kind::RsaPss { .. }, Family::Rsa) if algorithm.name().starts_with("PS") => {
+                private.sign(algorithm, header, payload)
+            }
+            // Only `allowInvalidAsymmetricKeyTypes` leads here. Of the short signatures that come of it the library says
+            // that the key is too small; we say it of all of them.
+            _ => Err(too_small(algorithm)),
+        },
+        _ => Err(MintError::SecretMissing),
+    }
+}
+
+fn too_small(algorithm: Algorithm) -> MintError {
+    MintError::KeyTooSmall {
+        algorithm: algorithm.name().to_owned(),
     }
 }
 
 fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Number(number) => Some(*number),
-        #[expect(clippy::cast_precision_loss, reason = "JavaScript has no other numbers")]
-        Value::BigInteger(integer) => Some(*integer as f64),
+        Value::BigInteger(integer) => Some(json::to_double(*integer)),
         _ => None,
     }
 }
 
 const RSA_BITS_MIN: usize = 2048;
+/// The claims that options set: `iat`, `nbf`, `exp`, `aud`, `iss`, `sub`, `jti`.
+const SET_MOST: usize = 7;
 /// The claims that must be numbers where they are given.
 const TIMES: [&str; 3] = ["iat", "exp", "nbf"];
 /// The options that need a payload of claims, in the order in which the library lists them.

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::ast::{Expr, ExprKind, Step};
+use crate::ast::{Expr, ExprKind, Operator, Step};
 use crate::error::{CompileError, Problem, ProblemKind};
 use crate::functions::{self, Arity};
 use crate::lexer::{self, Piece};
@@ -97,13 +97,7 @@ impl Compiler<'_> {
                     span: span.clone(),
                 })),
             },
-            ExprKind::Chain { first, rest } => NodeKind::Chain {
-                first: Box::new(self.node(*first)),
-                rest: rest
-                    .into_iter()
-                    .map(|(operator, expr)| (operator, self.node(expr)))
-                    .collect(),
-            },
+            ExprKind::Chain { first, rest } => self.chain(*first, rest),
             ExprKind::Steps { base, steps } => {
                 if let ExprKind::Literal(_) = base.kind {
                     self.problem(ProblemKind::PathOfLiteral, span.clone());
@@ -133,6 +127,31 @@ impl Compiler<'_> {
             } => self.call(&name, name_span, arguments, &span),
         };
         Node { kind, span }
+    }
+
+    fn chain(&mut self, first: Expr, rest: Vec<(Operator, Expr)>) -> NodeKind {
+        let mut end = first.span.end;
+        let first = Box::new(self.node(first));
+        let mut nodes = Vec::with_capacity(rest.len());
+        for (operator, expr) in rest {
+            let before = self.problems.len();
+            // `payload.user-id`: no blank on either side.
+            let hyphen = operator == Operator::Subtract && expr.span.start == end + 1;
+            end = expr.span.end;
+            nodes.push((operator, self.node(expr)));
+            if let Some(Problem {
+                kind: ProblemKind::UnknownName { help, .. },
+                ..
+            }) = self.problems.get_mut(before)
+                && hyphen
+            {
+                "a name with a hyphen in it goes into back-quotes: payload.`user-id`".clone_into(help);
+            }
+        }
+        NodeKind::Chain {
+            first,
+            rest: nodes.into(),
+        }
     }
 
     fn step(&mut self, step: Step) -> program::Step {

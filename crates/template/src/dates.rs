@@ -36,22 +36,49 @@ impl Zone {
     }
 }
 
-/// The instant as `YYYY-MM-DDTHH:mm:ss.sssZ`.
+/// The instant as `YYYY-MM-DDTHH:mm:ss.sssZ`; years outside of 0 to 9999 have a sign and six digits, as in JavaScript. What
+/// no date of JavaScript is has no such text.
+// SPEC: ECMA-262 21.4.1.32 and 21.4.4.36. Computed here, since the calendar of the zones ends two hours before the year
+// 9999 does.
 pub(crate) fn iso_text(ms: i64) -> String {
-    match Timestamp::from_millisecond(ms) {
-        Ok(instant) => {
-            let at = Offset::UTC.to_datetime(instant);
-            format!(
-                "{:04}-{:02}-{:02}T{}Z",
-                at.year(),
-                at.month(),
-                at.day(),
-                at.strftime("%H:%M:%S.%3f")
-            )
-        }
-        Err(_) => "Invalid date".to_owned(),
+    if ms.unsigned_abs() > 8_640_000_000_000_000 {
+        return "Invalid date".to_owned();
     }
+    let (year, month, day) = civil(ms.div_euclid(DAY_MS));
+    let of_day = ms.rem_euclid(DAY_MS);
+    let [hour, minute, second] = [3_600_000, 60_000, 1_000].map(|unit| of_day / unit);
+    let year = match year {
+        0..=9999 => format!("{year:04}"),
+        _ => format!("{year:+07}"),
+    };
+    format!(
+        "{year}-{month:02}-{day:02}T{hour:02}:{:02}:{:02}.{:03}Z",
+        minute % 60,
+        second % 60,
+        of_day % 1_000
+    )
 }
+
+/// Year, month and day of a number of days since 1970, in the Gregorian calendar without end. Years are counted from March,
+/// so that the leap day is the last.
+fn civil(days: i64) -> (i64, i64, i64) {
+    const DAYS_BEFORE_1970: i64 = 719_468;
+    const DAYS_OF_400_YEARS: i64 = 146_097;
+    let days = days + DAYS_BEFORE_1970;
+    let (era, of_era) = (days.div_euclid(DAYS_OF_400_YEARS), days.rem_euclid(DAYS_OF_400_YEARS));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / (DAYS_OF_400_YEARS - 1)) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+}
+
+const DAY_MS: i64 = 86_400_000;
 
 /// A value as an instant in milliseconds: a date, a number of milliseconds, or text in one of the usual forms.
 pub(crate) fn of_view(view: View<'_>, zone: &Zone) -> Option<i64> {
@@ -161,7 +188,18 @@ mod tests {
 
     #[test]
     fn instants_outside_of_the_calendar_have_a_text_too() {
-        assert_eq!(iso_text(i64::MAX), "Invalid date");
-        assert_eq!(iso_text(-1), "1969-12-31T23:59:59.999Z");
+        for (ms, iso) in [
+            (i64::MAX, "Invalid date"),
+            (-1, "1969-12-31T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (4_107_542_399_999, "2100-02-28T23:59:59.999Z"),
+            (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+            (253_402_300_800_000, "+010000-01-01T00:00:00.000Z"),
+            (-62_167_219_200_000, "0000-01-01T00:00:00.000Z"),
+            (-62_167_219_200_001, "-000001-12-31T23:59:59.999Z"),
+            (8_640_000_000_000_000, "+275760-09-13T00:00:00.000Z"),
+        ] {
+            assert_eq!(iso_text(ms), iso);
+        }
     }
 }

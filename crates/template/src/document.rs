@@ -14,6 +14,8 @@ use crate::template::Template;
 use crate::value::{Object, Value};
 use crate::view::MEMBER_BYTES;
 
+mod masked;
+
 /// A JSON value whose strings are templates, compiled.
 ///
 /// * A member whose value is undefined is dropped; null is a value.
@@ -102,16 +104,7 @@ impl Document {
     /// ```
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, DocumentEvalError> {
         let mut run = Run::new(scope, self.limits);
-        self.root.evaluate(&mut run).map_err(|mut failure| {
-            failure.steps.reverse();
-            DocumentEvalError {
-                pointer: failure
-                    .steps
-                    .iter()
-                    .fold(String::new(), |pointer, step| pointer + "/" + &escaped(step)),
-                error: failure.error,
-            }
-        })
+        self.root.evaluate(&mut run).map_err(Failed::into_error)
     }
 
     /// Whether a template of the document reads a root.
@@ -213,6 +206,14 @@ impl Failed {
     fn under(mut self, step: impl Into<String>) -> Self {
         self.steps.push(step.into());
         self
+    }
+
+    fn into_error(self) -> DocumentEvalError {
+        let steps = self.steps.iter().rev();
+        DocumentEvalError {
+            pointer: steps.fold(String::new(), |pointer, step| pointer + "/" + &escaped(step)),
+            error: self.error,
+        }
     }
 
     fn of(error: EvalError) -> Self {

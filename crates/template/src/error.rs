@@ -93,6 +93,15 @@ impl EvalError {
         &self.fault
     }
 
+    /// The same error, with the words of a host's function changed: they may repeat what the function was given.
+    #[must_use]
+    pub fn with_host_words(mut self, change: impl FnOnce(&str) -> String) -> Self {
+        if let Fault::Host { message } = &mut self.fault {
+            *message = change(message);
+        }
+        self
+    }
+
     /// Where, in bytes of the source.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()

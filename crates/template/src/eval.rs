@@ -7,7 +7,7 @@ use crate::ast::Operator;
 use crate::error::Fault;
 use crate::functions::{Action, Args};
 use crate::limits::{Limits, Meter};
-use crate::names::{Case, HostFacts};
+use crate::names::{Case, HostFacts, HostFunction};
 use crate::number;
 use crate::program::{Node, NodeKind, Part, Program, Step, Word};
 use crate::scope::Scope;
@@ -111,25 +111,33 @@ impl<'a> Run<'a> {
                 };
                 result.map_err(|fault| locate(fault, node, arguments))
             }
-            NodeKind::Host { function, arguments } => {
-                let mut values = Vec::with_capacity(arguments.len());
-                for argument in arguments {
-                    let value = self.node(argument)?;
-                    values.push(
-                        value
-                            .into_value(&mut self.meter)
-                            .map_err(|fault| argument.fail(fault))?,
-                    );
-                }
-                let facts = HostFacts {
-                    now_ms: self.scope.now_ms(),
-                };
-                function
-                    .call(&values, &facts)
-                    .map(Val::Own)
-                    .map_err(|error| node.fail(Fault::Host { message: error.0 }))
-            }
+            NodeKind::Host { function, arguments } => self.host(node, &**function, arguments),
         }
+    }
+
+    /// Calls a function of the host. What is a value already is lent; anything else is copied, and counted.
+    fn host(&mut self, node: &'a Node, function: &'a dyn HostFunction, arguments: &'a [Node]) -> Outcome<'a> {
+        let mut values = Vec::with_capacity(arguments.len());
+        for argument in arguments {
+            let value = self.node(argument)?;
+            let lent = match value {
+                Val::Ref(Ref::Value(value)) => {
+                    let weight = Ref::Value(value).view().weight();
+                    self.meter.burn(weight).map(|()| Cow::Borrowed(value))
+                }
+                other => other.into_value(&mut self.meter).map(Cow::Owned),
+            };
+            values.push(lent.map_err(|fault| argument.fail(fault))?);
+        }
+        let values: Vec<&Value> = values.iter().map(AsRef::as_ref).collect();
+        let facts = HostFacts {
+            now_ms: self.scope.now_ms(),
+        };
+        let result = function
+            .call(&values, &facts)
+            .map_err(|error| node.fail(Fault::Host { message: error.0 }))?;
+        self.scope.observe(function.name(), &result);
+        Ok(Val::Own(result))
     }
 
     /// Walks from a root. Nothing is copied on the way.

@@ -19,6 +19,7 @@ mod escape;
 mod general;
 mod json;
 mod math;
+mod silent;
 mod text;
 
 /// What a function is about; the reference page has one part for each.
@@ -60,6 +61,13 @@ impl Function {
     /// How it is written: `join(list; separator)`.
     pub fn signature(&self) -> String {
         signature(self.name, self.parameters)
+    }
+
+    /// What this product decided about the function where Make's documents are silent or contradict each other, as the end
+    /// of a sentence.
+    pub fn decided_here(&self) -> Option<&'static str> {
+        let row = silent::SILENT.iter().find(|(name, _)| *name == self.name);
+        row.map(|(_, decision)| *decision)
     }
 }
 
@@ -351,6 +359,9 @@ mod tests {
             assert!(names.insert(function.name), "{} twice", function.name);
             assert!(!function.examples.is_empty(), "{} has no example", function.name);
             assert!(!function.summary.ends_with('.'), "{}", function.name);
+        }
+        for (name, decision) in silent::SILENT {
+            assert!(names.contains(name) && !decision.ends_with('.'), "{name}");
         }
     }
 

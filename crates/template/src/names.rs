@@ -121,8 +121,9 @@ pub trait HostFunction: fmt::Debug + Send + Sync {
     /// The names of its parameters; those in brackets may be left out: `["payload", "secret", "[algorithm]"]`.
     fn parameters(&self) -> &[&'static str];
 
-    /// Calls it with evaluated arguments: at least as many as there are required parameters, at most all.
-    fn call(&self, arguments: &[Value], facts: &HostFacts) -> Result<Value, HostError>;
+    /// Calls it with evaluated arguments: at least as many as there are required parameters, at most all. Values that earlier
+    /// templates gave are lent, not copied.
+    fn call(&self, arguments: &[&Value], facts: &HostFacts) -> Result<Value, HostError>;
 }
 
 /// What a host function may know besides its arguments.

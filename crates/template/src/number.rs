@@ -25,8 +25,7 @@ pub fn number_text(number: f64) -> String {
     if let Some(integer) = as_safe_integer(number) {
         return integer.to_string();
     }
-    // Rust's exponent form has the shortest digits that read back as the same double, as JavaScript demands.
-    let shortest = format!("{number:e}");
+    let shortest = shortest(number);
     let (sign, unsigned) = match shortest.strip_prefix('-') {
         Some(rest) => ("-", rest),
         None => ("", shortest.as_str()),
@@ -35,6 +34,27 @@ pub fn number_text(number: f64) -> String {
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let digits: String = mantissa.chars().filter(|c| *c != '.').collect();
     format!("{sign}{}", layout(&digits, exponent + 1))
+}
+
+/// The fewest digits that read back as the same double, in exponent form; of two such texts of one length the one that is
+/// nearer, and of two that are as near the even one.
+// SPEC: ECMA-262 6.1.6.1.20, step 5 and its second note, which JavaScript engines follow.
+fn shortest(number: f64) -> String {
+    let text = format!("{number:e}");
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let digits = digits
+        - text
+            .split('e')
+            .nth(1)
+            .map_or(0, |exponent| exponent.trim_start_matches('-').len());
+    // Up to fifteen digits, each text is a double of its own. From there on Rust takes the larger of two that are as near.
+    if digits > 15 {
+        let nearest = format!("{number:.*e}", digits - 1);
+        if nearest.parse::<f64>() == Ok(number) {
+            return nearest;
+        }
+    }
+    text
 }
 
 /// Lays out `digits` with the decimal point after the first `point` of them, as ECMA-262 6.1.6.1.20 does.
@@ -167,7 +187,7 @@ mod tests {
 
     #[test]
     fn writes_numbers_as_javascript_does() {
-        let cases: [(f64, &str); 22] = [
+        let cases: [(f64, &str); 26] = [
             (0.0, "0"),
             (-0.0, "0"),
             (1.0, "1"),
@@ -188,6 +208,11 @@ mod tests {
             (9_007_199_254_740_992.0, "9007199254740992"),
             (f64::MAX, "1.7976931348623157e+308"),
             (5e-324, "5e-324"),
+            // As near to ….2 as to ….3.
+            (-8_562_559_344_889_265.0 / 4.0, "-2140639836222316.2"),
+            (8_562_559_344_889_267.0 / 4.0, "2140639836222316.8"),
+            (5.684_341_886_080_802e-14, "5.684341886080802e-14"),
+            (9.5e-7, "9.5e-7"),
             (f64::NAN, "NaN"),
             (f64::NEG_INFINITY, "-Infinity"),
         ];

@@ -76,3 +76,57 @@ pub(crate) enum Step {
     At(i64),
     Index(Node),
 }
+
+impl Program {
+    /// Tells every read of a root, as [`Node::reads`] does.
+    pub(crate) fn reads(&self, tell: &mut dyn FnMut(&str, Option<&str>)) {
+        match self {
+            Self::Hole(node) => node.reads(tell),
+            Self::Mixed(parts) => {
+                for part in parts {
+                    if let Part::Hole(node) = part {
+                        node.reads(tell);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Node {
+    /// Tells every read of a root, and the member it is of if the first step is a name known now. A branch that will not
+    /// be taken counts too.
+    pub(crate) fn reads(&self, tell: &mut dyn FnMut(&str, Option<&str>)) {
+        match &self.kind {
+            NodeKind::Constant(_) | NodeKind::Word(_) => {}
+            NodeKind::Path { root, steps, .. } => {
+                let member = match steps.first() {
+                    Some(Step::Name(name)) => Some(&**name),
+                    _ => None,
+                };
+                tell(root, member);
+                steps_read(steps, tell);
+            }
+            NodeKind::Steps { base, steps } => {
+                base.reads(tell);
+                steps_read(steps, tell);
+            }
+            NodeKind::Not(inner) | NodeKind::Negate(inner) => inner.reads(tell),
+            NodeKind::Chain { first, rest } => {
+                first.reads(tell);
+                rest.iter().for_each(|(_, node)| node.reads(tell));
+            }
+            NodeKind::Call { arguments, .. } | NodeKind::Host { arguments, .. } => {
+                arguments.iter().for_each(|argument| argument.reads(tell));
+            }
+        }
+    }
+}
+
+fn steps_read(steps: &[Step], tell: &mut dyn FnMut(&str, Option<&str>)) {
+    for step in steps {
+        if let Step::Index(node) = step {
+            node.reads(tell);
+        }
+    }
+}

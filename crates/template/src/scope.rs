@@ -11,6 +11,19 @@ use crate::view::Ref;
 /// Fills a buffer with random bytes. The pure crates have no randomness of their own.
 pub type Random = dyn Fn(&mut [u8]) + Send + Sync;
 
+/// A call of a function that the host added, which gave a value.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct HostCall<'c> {
+    /// The function's name.
+    pub function: &'c str,
+    /// What it gave.
+    pub result: &'c Value,
+}
+
+/// Is told of calls of the host's functions, for those who have to account for them.
+pub type Observer<'o> = dyn Fn(&HostCall<'_>) + Send + Sync + 'o;
+
 /// What a template can see. Everything is borrowed: making a scope copies no claims.
 ///
 /// A root that was declared in [`Names`](crate::Names) but is not set here is undefined.
@@ -20,6 +33,7 @@ pub struct Scope<'a> {
     now_ms: i64,
     zone: Zone,
     random: Option<&'a Random>,
+    observer: Option<&'a Observer<'a>>,
 }
 
 impl<'a> Scope<'a> {
@@ -30,6 +44,7 @@ impl<'a> Scope<'a> {
             now_ms,
             zone: Zone::utc(),
             random: None,
+            observer: None,
         }
     }
 
@@ -80,6 +95,13 @@ impl<'a> Scope<'a> {
         self
     }
 
+    /// Has an observer told of every call of a function of the host.
+    #[must_use]
+    pub fn with_observer(mut self, observer: &'a Observer<'a>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
     /// The instant that `now` and `timestamp` show.
     pub fn now_ms(&self) -> i64 {
         self.now_ms
@@ -91,6 +113,12 @@ impl<'a> Scope<'a> {
 
     pub(crate) fn random(&self) -> Option<&'a Random> {
         self.random
+    }
+
+    pub(crate) fn observe(&self, function: &str, result: &Value) {
+        if let Some(observer) = self.observer {
+            observer(&HostCall { function, result });
+        }
     }
 
     /// The root of that name, the last one set.
@@ -115,6 +143,15 @@ impl fmt::Debug for Scope<'_> {
             .field("roots", &self.roots.iter().map(|(name, _)| name).collect::<Vec<_>>())
             .field("now_ms", &self.now_ms)
             .field("zone", &self.zone)
+            .finish_non_exhaustive()
+    }
+}
+
+// A result may be a token: only the function is shown.
+impl fmt::Debug for HostCall<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostCall")
+            .field("function", &self.function)
             .finish_non_exhaustive()
     }
 }

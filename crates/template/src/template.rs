@@ -64,6 +64,18 @@ impl Template {
             .map_err(|failure| EvalError::new(&self.inner.source, failure.fault, failure.span))
     }
 
+    pub(crate) fn program(&self) -> &Program {
+        &self.inner.program
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.inner.limits
+    }
+
+    pub(crate) fn shared_source(&self) -> &Arc<str> {
+        &self.inner.source
+    }
+
     /// The source it was compiled from.
     pub fn source(&self) -> &str {
         &self.inner.source

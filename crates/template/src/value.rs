@@ -6,7 +6,7 @@ use base64::Engine as _;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use crate::dates;
+use crate::dates::{self, Zone};
 use crate::json_text;
 use crate::number;
 use crate::view::{Ref, View};
@@ -101,6 +101,12 @@ impl Value {
             Self::Text(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// The value as an instant, in milliseconds since the Unix epoch: a date, a number of milliseconds, or text in one of
+    /// the usual forms, told in `zone` if it names none.
+    pub fn to_instant_ms(&self, zone: &Zone) -> Option<i64> {
+        dates::of_view(View::from(self), zone)
     }
 
     /// Whether `if` would take the value for true: everything but undefined, null, false, 0, NaN and empty text.

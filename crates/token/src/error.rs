@@ -416,7 +416,7 @@ pub enum PolicyError {
 #[non_exhaustive]
 pub enum SignError {
     /// The algorithm cannot be used for signing here.
-    #[error("cannot sign with {algorithm}; use HS256, HS384, HS512, RS256 or ES256")]
+    #[error("cannot sign with {algorithm}; use HS, RS, PS or ES with 256, 384 or 512")]
     Unsupported {
         /// The algorithm.
         algorithm: Algorithm,

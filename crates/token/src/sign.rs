@@ -8,7 +8,10 @@ use std::fmt;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{
+    self, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING,
+    EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair as _, RsaEncoding, RsaKeyPair,
+};
 use serde_json::{Map, Value};
 
 use crate::algorithm::{Algorithm, Family};
@@ -28,7 +31,7 @@ pub struct SigningKey {
 
 enum Inner {
     Hmac(Box<hmac::Key>),
-    Rsa(Box<RsaKeyPair>),
+    Rsa(Box<RsaKeyPair>, &'static dyn RsaEncoding),
     Ec(EcdsaKeyPair),
 }
 
@@ -65,18 +68,8 @@ impl SigningKey {
         };
         match block.label {
             "PRIVATE KEY" => Self::from_pkcs8_der(algorithm, &block.der),
-            "RSA PRIVATE KEY" => Self::from_rsa(algorithm, &block.der, RsaKeyPair::from_der),
-            "EC PRIVATE KEY" => {
-                require(algorithm, Algorithm::Es256, "an EC key")?;
-                EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, &block.der)
-                    .map(|pair| Self {
-                        algorithm,
-                        inner: Inner::Ec(pair),
-                    })
-                    .map_err(|_| SignError::NotAPrivateKey {
-                        problem: "it is not a P-256 key",
-                    })
-            }
+            "RSA PRIVATE KEY" => Self::from_pkcs1_der(algorithm, &block.der),
+            "EC PRIVATE KEY" => Self::from_sec1_der(algorithm, &block.der),
             "ENCRYPTED PRIVATE KEY" => refuse("it is encrypted"),
             "PUBLIC KEY" | "RSA PUBLIC KEY" | "CERTIFICATE" => refuse("it is public; signing needs the private key"),
             _ => refuse("its PEM label is none of a private key"),
@@ -85,27 +78,25 @@ impl SigningKey {
 
     /// A private key in PKCS#8 DER.
     pub fn from_pkcs8_der(algorithm: Algorithm, pkcs8: &[u8]) -> Result<Self, SignError> {
-        match algorithm {
-            Algorithm::Rs256 => Self::from_rsa(algorithm, pkcs8, RsaKeyPair::from_pkcs8),
-            Algorithm::Es256 => match EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8) {
-                Ok(pair) => Ok(Self {
-                    algorithm,
-                    inner: Inner::Ec(pair),
-                }),
-                Err(_) if RsaKeyPair::from_pkcs8(pkcs8).is_ok() => Err(SignError::KeyMismatch {
-                    algorithm,
-                    found: "an RSA key",
-                }),
-                Err(_) => Err(SignError::NotAPrivateKey {
-                    problem: "it is not a P-256 key",
-                }),
-            },
-            _ if algorithm.family() == Family::Hmac => Err(SignError::KeyMismatch {
+        match algorithm.family() {
+            Family::Rsa => Self::from_rsa(algorithm, pkcs8, RsaKeyPair::from_pkcs8),
+            Family::Ec => Self::from_ec(algorithm, pkcs8, EcdsaKeyPair::from_pkcs8),
+            Family::Hmac => Err(SignError::KeyMismatch {
                 algorithm,
                 found: "a private key",
             }),
-            _ => Err(SignError::Unsupported { algorithm }),
+            Family::Ed25519 => Err(SignError::Unsupported { algorithm }),
         }
+    }
+
+    /// A private RSA key in PKCS#1 DER (RFC 8017 A.1.2).
+    pub fn from_pkcs1_der(algorithm: Algorithm, pkcs1: &[u8]) -> Result<Self, SignError> {
+        Self::from_rsa(algorithm, pkcs1, RsaKeyPair::from_der)
+    }
+
+    /// A private EC key in SEC 1 DER (RFC 5915).
+    pub fn from_sec1_der(algorithm: Algorithm, sec1: &[u8]) -> Result<Self, SignError> {
+        Self::from_ec(algorithm, sec1, EcdsaKeyPair::from_private_key_der)
     }
 
     fn from_rsa<E>(
@@ -113,11 +104,11 @@ impl SigningKey {
         der: &[u8],
         read: impl Fn(&[u8]) -> Result<RsaKeyPair, E>,
     ) -> Result<Self, SignError> {
-        require(algorithm, Algorithm::Rs256, "an RSA key")?;
+        let encoding = rsa_encoding(algorithm).ok_or_else(|| unfit(algorithm, "an RSA key"))?;
         match (read(der), der::private_rsa_bits(der)) {
             (Ok(pair), _) => Ok(Self {
                 algorithm,
-                inner: Inner::Rsa(Box::new(pair)),
+                inner: Inner::Rsa(Box::new(pair), encoding),
             }),
             (Err(_), Some(bits)) if bits < RSA_BITS_MIN => Err(SignError::RsaTooSmall { bits }),
             (Err(_), Some(_)) => Err(SignError::NotAPrivateKey {
@@ -127,6 +118,25 @@ impl SigningKey {
                 algorithm,
                 found: "a key that is not RSA",
             }),
+        }
+    }
+
+    fn from_ec<E>(
+        algorithm: Algorithm,
+        der: &[u8],
+        read: impl Fn(&'static EcdsaSigningAlgorithm, &[u8]) -> Result<EcdsaKeyPair, E>,
+    ) -> Result<Self, SignError> {
+        let (signing, problem) = ec_signing(algorithm).ok_or_else(|| unfit(algorithm, "an EC key"))?;
+        match read(signing, der) {
+            Ok(pair) => Ok(Self {
+                algorithm,
+                inner: Inner::Ec(pair),
+            }),
+            Err(_) if der::private_rsa_bits(der).is_some() => Err(SignError::KeyMismatch {
+                algorithm,
+                found: "an RSA key",
+            }),
+            Err(_) => Err(SignError::NotAPrivateKey { problem }),
         }
     }
 
@@ -153,7 +163,7 @@ impl SigningKey {
     fn thumbprint_members(&self) -> Option<Map<String, Value>> {
         let members = match &self.inner {
             Inner::Hmac(_) => return None,
-            Inner::Rsa(pair) => match der::any_public_key(pair.public_key().as_ref())? {
+            Inner::Rsa(pair, _) => match der::any_public_key(pair.public_key().as_ref())? {
                 PublicNumbers::Rsa { modulus, exponent } => vec![
                     ("e", base64url_encode(exponent)),
                     ("kty", "RSA".to_owned()),
@@ -162,10 +172,16 @@ impl SigningKey {
                 _ => return None,
             },
             Inner::Ec(pair) => {
-                // 0x04, x, y of 32 bytes each.
-                let (x, y) = pair.public_key().as_ref().get(1..)?.split_at_checked(32)?;
+                // 0x04, then x and y, each as long as the curve's field.
+                let point = pair.public_key().as_ref().get(1..)?;
+                let (x, y) = point.split_at_checked(point.len() / 2)?;
+                let curve = match self.algorithm {
+                    Algorithm::Es384 => "P-384",
+                    Algorithm::Es512 => "P-521",
+                    _ => "P-256",
+                };
                 vec![
-                    ("crv", "P-256".to_owned()),
+                    ("crv", curve.to_owned()),
                     ("kty", "EC".to_owned()),
                     ("x", base64url_encode(x)),
                     ("y", base64url_encode(y)),
@@ -180,14 +196,14 @@ impl SigningKey {
         )
     }
 
-    /// The signature over some bytes. RS256 and the HMACs always give the same one, ES256 never does: its randomness is
-    /// the cryptographic library's own.
+    /// The signature over some bytes. RS and HS always give the same one, PS and ES never do: their randomness is the
+    /// cryptographic library's own.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
         match &self.inner {
             Inner::Hmac(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
-            Inner::Rsa(pair) => {
+            Inner::Rsa(pair, encoding) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+                pair.sign(*encoding, &SystemRandom::new(), message, &mut signature)
                     .map_err(|_| SignError::Refused)?;
                 Ok(signature)
             }
@@ -223,12 +239,34 @@ pub fn sign_compact(header: &[u8], payload: &[u8], key: &SigningKey) -> Result<S
     Ok(token)
 }
 
-fn require(algorithm: Algorithm, needed: Algorithm, found: &'static str) -> Result<(), SignError> {
-    if algorithm == needed {
-        Ok(())
-    } else if algorithm.family() == needed.family() {
-        Err(SignError::Unsupported { algorithm })
-    } else {
-        Err(SignError::KeyMismatch { algorithm, found })
+/// How RSA encodes what it signs.
+fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
+    Some(match algorithm {
+        Algorithm::Rs256 => &signature::RSA_PKCS1_SHA256,
+        Algorithm::Rs384 => &signature::RSA_PKCS1_SHA384,
+        Algorithm::Rs512 => &signature::RSA_PKCS1_SHA512,
+        // The salt is as long as the hash (RFC 7518 3.5).
+        Algorithm::Ps256 => &signature::RSA_PSS_SHA256,
+        Algorithm::Ps384 => &signature::RSA_PSS_SHA384,
+        Algorithm::Ps512 => &signature::RSA_PSS_SHA512,
+        _ => return None,
+    })
+}
+
+/// How ECDSA signs, and what is wrong with a key that cannot.
+fn ec_signing(algorithm: Algorithm) -> Option<(&'static EcdsaSigningAlgorithm, &'static str)> {
+    Some(match algorithm {
+        Algorithm::Es256 => (&ECDSA_P256_SHA256_FIXED_SIGNING, "it is not a P-256 key"),
+        Algorithm::Es384 => (&ECDSA_P384_SHA384_FIXED_SIGNING, "it is not a P-384 key"),
+        Algorithm::Es512 => (&ECDSA_P521_SHA512_FIXED_SIGNING, "it is not a P-521 key"),
+        _ => return None,
+    })
+}
+
+/// The error of an algorithm that does not sign with keys of this kind.
+const fn unfit(algorithm: Algorithm, found: &'static str) -> SignError {
+    match algorithm {
+        Algorithm::EdDsa => SignError::Unsupported { algorithm },
+        _ => SignError::KeyMismatch { algorithm, found },
     }
 }

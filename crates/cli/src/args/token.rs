@@ -71,7 +71,7 @@ pub(crate) struct SignArgs {
     /// A PEM file that holds the private key.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
-    /// The algorithm. It wins over `algorithm` among the options. By default HS256.
+    /// The algorithm: HS, RS, PS or ES with 256, 384 or 512. It wins over `algorithm` among the options. By default HS256.
     #[arg(long, value_name = "ALGORITHM")]
     pub(crate) algorithm: Option<String>,
     /// Options of `jsonwebtoken`, as a JSON object.

@@ -65,7 +65,12 @@ pub(crate) fn file(option: &str, path: &Path) -> anyhow::Result<Zeroizing<Vec<u8
 /// The secret in a file: its bytes without the one line break that editors put at the end. A PEM block keeps it: other
 /// programs use such a file whole.
 pub(crate) fn secret_file(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-    let mut bytes = file("--secret-file", path)?;
+    secret_file_of("--secret-file", path)
+}
+
+/// The same for a file that another option names.
+pub(crate) fn secret_file_of(option: &str, path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = file(option, path)?;
     if !bytes.windows(ARMOUR.len()).any(|window| window == ARMOUR) && bytes.last() == Some(&b'\n') {
         bytes.pop();
         if bytes.last() == Some(&b'\r') {

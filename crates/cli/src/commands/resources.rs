@@ -1,9 +1,10 @@
-//! `narthex organization|user|team|grant|key …`: the directory, worked on where it is kept.
+//! `narthex organization|user|team|grant|key …`, `narthex connection reencrypt`: the directory, worked on where it is kept.
 //!
 //! These commands open the store that the configuration names, beside servers that may be running on it: both databases
 //! let several processes in, and a server looks every second for what others have changed. JSON is what the admin API
 //! answers, so that a script can move from one to the other.
 
+mod connection;
 mod grant;
 mod key;
 mod organization;
@@ -18,14 +19,14 @@ use narthex_directory::{
     Actor, Answer as StoreAnswer, By, Cursor, Directory, Grant, GrantSource, Listing, Organization, PAGE_LIMIT_MAX,
     Page, Realm, Scope, Team, TeamId, UserEntry, UserId,
 };
-use narthex_gateway::Clock;
 use narthex_gateway::admin::List;
+use narthex_gateway::{Clock, SealingKeys};
 use serde::Serialize;
 
 use self::table::Table;
 use super::input::misused;
 use super::{Answer, print};
-use crate::args::{Command, Common, ListPage};
+use crate::args::{Command, Common, ConnectionCommand, ListPage};
 use crate::config::{self, Paint};
 use crate::serve;
 
@@ -40,6 +41,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
             Command::Team(command) => team::run(command).await,
             Command::Grant(command) => grant::run(command).await,
             Command::Key(command) => key::run(command).await,
+            Command::Connection(ConnectionCommand::Reencrypt(common)) => connection::reencrypt(&common).await,
             _ => anyhow::bail!("this is no command on the directory"),
         }
     })
@@ -49,6 +51,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
 struct Desk {
     directory: Arc<dyn Directory>,
     realms: Vec<Realm>,
+    sealing: Option<Arc<SealingKeys>>,
     clock: Clock,
     json: bool,
 }
@@ -66,6 +69,7 @@ impl Desk {
         Ok(Self {
             directory,
             realms,
+            sealing: config.sealing,
             clock: Clock::system(),
             json: common.output.json,
         })

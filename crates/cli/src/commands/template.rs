@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use narthex_gateway::{Clock, random_bytes};
+use narthex_gateway::{Clock, fill_random, random_bytes};
 use narthex_mint::Jwt;
 use narthex_template::{Document, Names, Scope, Template, Value, Zone};
 use serde_json::{Map, Value as Json};
@@ -28,7 +28,7 @@ pub(super) fn run(command: TemplateCommand) -> anyhow::Result<Answer> {
     let scope = Scope::new(args.at.unwrap_or_else(|| Clock::system().now_ms()))
         .with_members(&context)
         .with_zone(zone)
-        .with_random(&fill);
+        .with_random(&fill_random);
     let source = argument_or_stdin(args.template)?;
     let names = names(&context);
     let value = if args.document {
@@ -68,7 +68,7 @@ fn names(context: &Map<String, Json>) -> Names {
     } else {
         plain
     };
-    all.with_function(Arc::new(Jwt))
+    all.with_function(Arc::new(Jwt::new()))
 }
 
 fn context(path: &Path) -> anyhow::Result<Map<String, Json>> {
@@ -83,14 +83,4 @@ fn context(path: &Path) -> anyhow::Result<Map<String, Json>> {
     }
 }
 
-/// Fills a buffer from the operating system.
-fn fill(buffer: &mut [u8]) {
-    for chunk in buffer.chunks_mut(CHUNK) {
-        // INVARIANT: asked for once before, so it is there; a system that takes it back leaves zeros in a sketch.
-        let bytes = random_bytes::<CHUNK>().unwrap_or_default();
-        chunk.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
-    }
-}
-
-const CHUNK: usize = 32;
 const HEADERS: &str = "headers";

@@ -1,6 +1,7 @@
 //! From [`ConfigFile`] to [`Config`]: resolves defaults, reads the files and variables that are named, compiles what
 //! can be compiled, and holds each key against the others. Never stops early: whatever can still be checked is checked.
 
+mod connections;
 mod issuer;
 mod keys;
 mod mapping;
@@ -73,6 +74,8 @@ impl Check<'_> {
             level: *log.level.value(),
             format: *log.format.value(),
         };
+        let sealing = self.sealing(file.secrets.value(), &file.secrets.span());
+        let connections = self.connections(file.connections.value());
         let issuers = self.issuers(file.issuer.value());
         let realms = realms(file);
         let (organizations, tags) = self.organizations(file.organization.value(), &realms);
@@ -99,6 +102,8 @@ impl Check<'_> {
                 organizations,
                 routes,
                 route_settings,
+                sealing,
+                connections,
                 cache,
                 limits,
                 assertion,

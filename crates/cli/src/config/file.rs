@@ -14,7 +14,8 @@ pub(crate) use issuer::{
 pub(crate) use organization::{Membership, OrganizationSection, OrganizationStatus, TagText};
 pub(crate) use route::RouteSection;
 pub(crate) use settings::{
-    AssertionSection, CacheSection, LimitsSection, ListenSection, LogFormat, LogLevel, LogSection, StoreSection,
+    AssertionSection, CacheSection, ConnectionsSection, LimitsSection, ListenSection, LogFormat, LogLevel, LogSection,
+    SecretsSection, StoreSection,
 };
 
 use toml::de::DeTable;
@@ -45,6 +46,10 @@ section! {
         /// Of several routes that match a path, the most specific one is taken: literal text before `{name}` before
         /// `{*name}`.
         route: Defaulted<List<RouteSection>> = "[]";
+        /// How secrets in the store are encrypted.
+        secrets: Defaulted<SecretsSection> = "{}";
+        /// The connections that are held for organizations.
+        connections: Defaulted<ConnectionsSection> = "{}";
         /// What is remembered between requests. It never outlives a token, a key, or a change to the directory or to
         /// this file.
         cache: Defaulted<CacheSection> = "{}";

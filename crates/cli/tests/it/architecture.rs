@@ -17,8 +17,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mapping", &["token", "template", "directory"]),
     ("decision", &["directory", "template"]),
     ("mint", &["token", "template"]),
+    ("connection", &["template", "mint"]),
     ("store", &["directory"]),
-    ("gateway", &["token", "template", "directory", "mapping", "decision"]),
+    (
+        "gateway",
+        &["token", "template", "directory", "mapping", "decision", "connection"],
+    ),
     ("testkit", &[]),
     (
         "cli",
@@ -29,13 +33,22 @@ const ARROWS: &[(&str, &[&str])] = &[
             "mapping",
             "decision",
             "mint",
+            "connection",
             "store",
             "gateway",
         ],
     ),
 ];
 
-const PURE: &[&str] = &["token", "template", "directory", "mapping", "decision", "mint"];
+const PURE: &[&str] = &[
+    "token",
+    "template",
+    "directory",
+    "mapping",
+    "decision",
+    "mint",
+    "connection",
+];
 
 /// What does I/O, keeps time or makes randomness.
 const IMPURE: &[&str] = &[

@@ -87,7 +87,7 @@ fn errors_point_at_their_place() {
             &["unknown name `paylod`", "^^^^^^", "did you mean `payload`?"][..],
         ),
         ("{{upper(payload.n}}", &["expected", "^"]),
-        ("{{nothing(1)}}", &["function `nothing` not found", "^^^^^^^"]),
+        ("{{nothing(1)}}", &["there is no function `nothing`", "^^^^^^^"]),
         ("{{parseJSON('{')}}", &["^"]),
     ] {
         let ended = eval(template, &context, &[]);

@@ -525,3 +525,61 @@ fn the_algorithm_of_the_command_line_wins_over_the_option() {
     assert_eq!(sign(&["--options", "{"]).code, 2);
     assert_eq!(narthex(&["token", "sign", "{", "--secret-file", "/dev/null"]).code, 2);
 }
+
+/// Every algorithm of the library but `none`, verified by the library that it is from and by our own verifier.
+#[test]
+fn every_algorithm_of_the_library_signs() {
+    let files = Files::new();
+    let keys = read("test-keys.json");
+    let mut requests = String::new();
+    for (algorithm, name) in [
+        ("RS256", "rsa"),
+        ("RS384", "rsa_pkcs1"),
+        ("RS512", "rsa"),
+        ("PS256", "rsa"),
+        ("PS384", "rsa_pkcs1"),
+        ("PS512", "rsa"),
+        ("ES256", "p256_sec1"),
+        ("ES384", "p384"),
+        ("ES512", "p521"),
+    ] {
+        let pem = keys[name].as_str().unwrap();
+        files.write("private.pem", pem);
+        let arguments = [
+            "token",
+            "sign",
+            r#"{"sub":"ann"}"#,
+            "--key",
+            "private.pem",
+            "--algorithm",
+            algorithm,
+        ];
+        let signed = narthex_in(files.folder.path(), &arguments, "");
+        assert_eq!((signed.code, signed.stderr.as_str()), (0, ""), "{algorithm} {signed:?}");
+        let request = json!({ "verify": signed.stdout.trim(), "algorithm": algorithm, "secret": pem });
+        requests.push_str(&format!("{request}\n"));
+    }
+    let script = narthex_testkit::repository().join("e2e/node/sign-many.mjs");
+    let mut node = std::process::Command::new("node")
+        .arg(script)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("node could not be started: run `cargo xtask setup`");
+    std::io::Write::write_all(&mut node.stdin.take().unwrap(), requests.as_bytes()).unwrap();
+    let answers = String::from_utf8(node.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(answers, "{\"valid\":true}\n".repeat(9));
+    for algorithm in ["none", "EdDSA"] {
+        let arguments = [
+            "token",
+            "sign",
+            "{}",
+            "--secret-file",
+            "secret",
+            "--algorithm",
+            algorithm,
+        ];
+        let refused = narthex_in(files.folder.path(), &arguments, "");
+        assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{refused:?}");
+    }
+}

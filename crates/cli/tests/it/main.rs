@@ -8,6 +8,8 @@ mod caches;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod commands_connection;
+#[cfg(test)]
 mod commands_doctor;
 #[cfg(test)]
 mod commands_explain;
@@ -18,9 +20,15 @@ mod commands_token;
 #[cfg(test)]
 mod config_effect;
 #[cfg(test)]
+mod demo;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod headers;
+#[cfg(test)]
+mod held_connections;
+#[cfg(test)]
+mod how_to;
 #[cfg(test)]
 mod key_flood;
 #[cfg(test)]

@@ -56,11 +56,22 @@ impl World {
 
     /// With another configuration; it still has the issuer `corp`.
     pub(crate) async fn with_config(config: impl Fn(&IdentityProvider, &Upstream) -> String) -> Self {
+        Self::with_files(config, &[]).await
+    }
+
+    /// With another configuration, and files beside it.
+    pub(crate) async fn with_files(
+        config: impl Fn(&IdentityProvider, &Upstream) -> String,
+        files: &[(&str, &str)],
+    ) -> Self {
         let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
         let upstream = Upstream::start().unwrap();
-        let builder = Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
+        let mut builder = Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
             .config(&config(&idp, &upstream))
             .unwrap();
+        for (name, content) in files {
+            builder = builder.file(name, *content);
+        }
         let narthex = builder.start().await.unwrap();
         let acme = json!({ "name": "acme", "realm": "corp", "external_member_groups": ["staff"], "external_admin_groups": ["owners"] });
         narthex.api().done("POST", "/organizations", Some(&acme)).await.unwrap();

@@ -12,18 +12,20 @@ use http::HeaderMap;
 use http::request::Parts;
 use narthex_decision::{Action, Actor as Reach, ActorScope, Reason};
 use narthex_directory::{
-    Actor, By, CountingIds, Directory, Organization, OrganizationId, OrganizationRole, OrganizationStatus,
-    PlatformRole, Principal, Realm, Scope, ScopedRole, Team, TeamId,
+    Actor, By, ConnectionId, CountingIds, Directory, DocumentKind, Organization, OrganizationId, OrganizationRole,
+    OrganizationStatus, PlatformRole, Principal, Realm, Scope, ScopedRole, Team, TeamId,
 };
 use serde::Serialize;
 
 use super::AdminState;
 use super::answer::{Created, Kept};
 use super::api_key;
+use super::connections::Turns;
 use super::error::{ApiError, KeyFault};
 use super::extract::IdempotencyKey;
 use super::once::{Attempt, Begun};
 use super::surroundings::Surroundings;
+use crate::connections::{Compiled, Held};
 use crate::credentials::{self, Presented, TokenPlaces};
 use crate::respond::Refusal;
 
@@ -31,6 +33,7 @@ use crate::respond::Refusal;
 pub(crate) struct Admin {
     state: Arc<AdminState>,
     actor: Actor,
+    principal: Option<Arc<Principal>>,
     reach: Reach,
     path: String,
 }
@@ -39,19 +42,32 @@ impl FromRequestParts<Arc<AdminState>> for Admin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<AdminState>) -> Result<Self, ApiError> {
-        let (actor, reach) = authenticate(state, &parts.headers).await?;
+        let Known {
+            actor,
+            principal,
+            reach,
+        } = authenticate(state, &parts.headers).await?;
         Ok(Self {
             state: Arc::clone(state),
             actor,
+            principal,
             reach,
             path: parts.uri.path().to_owned(),
         })
     }
 }
 
+/// Who was found behind what a request presents.
+struct Known {
+    actor: Actor,
+    /// The person; an API key is none.
+    principal: Option<Arc<Principal>>,
+    reach: Reach,
+}
+
 /// SECURITY: what says of itself that it is an API key is never tried as anything else, and a refused one is refused:
 /// only a request that presents nothing is asked to present something.
-async fn authenticate(state: &AdminState, headers: &HeaderMap) -> Result<(Actor, Reach), ApiError> {
+async fn authenticate(state: &AdminState, headers: &HeaderMap) -> Result<Known, ApiError> {
     let bearer = match credentials::present(headers, None, &TokenPlaces::default()) {
         Presented::One(bearer, _) => bearer,
         Presented::Nothing => return Err(Refusal::new(Reason::TokenMissing).into()),
@@ -62,10 +78,14 @@ async fn authenticate(state: &AdminState, headers: &HeaderMap) -> Result<(Actor,
         return of_api_key(state, bearer).await;
     }
     let principal = state.surroundings.authenticate(bearer, headers).await?;
-    Ok((Actor::User(principal.user().id), reach(&principal)))
+    Ok(Known {
+        actor: Actor::User(principal.user().id),
+        reach: reach(&principal),
+        principal: Some(principal),
+    })
 }
 
-async fn of_api_key(state: &AdminState, bearer: &str) -> Result<(Actor, Reach), ApiError> {
+async fn of_api_key(state: &AdminState, bearer: &str) -> Result<Known, ApiError> {
     let key = state
         .directory
         .api_key(api_key::hash(bearer))
@@ -88,12 +108,13 @@ async fn of_api_key(state: &AdminState, bearer: &str) -> Result<(Actor, Reach), 
         }
         ScopedRole::Team(..) => None,
     };
-    Ok((
-        Actor::ApiKey(key.id),
-        Reach {
+    Ok(Known {
+        actor: Actor::ApiKey(key.id),
+        principal: None,
+        reach: Reach {
             scopes: scope.into_iter().collect(),
         },
-    ))
+    })
 }
 
 /// What a person's roles reach. A suspended organization's admins reach nothing by it.
@@ -165,6 +186,32 @@ impl Admin {
         }
     }
 
+    /// The connection with this id, and the right to do this in its organization.
+    ///
+    /// SECURITY: as [`Admin::organization`].
+    pub(crate) async fn connection(&self, action: Action, text: &str) -> Result<(Permit<'_>, Held), ApiError> {
+        let found = match text.parse::<ConnectionId>() {
+            Ok(id) => {
+                let directory = &self.state.directory;
+                directory.document(DocumentKind::Connection, id.to_string()).await?
+            }
+            Err(_) => None,
+        };
+        match found.map(Held::of).transpose()? {
+            Some(held) if self.reach.may(action, Some(held.organization)) => Ok((Permit { admin: self }, held)),
+            Some(_) => Err(ApiError::Forbidden {
+                reason: Reason::OrganizationRole,
+                needs: who_may(action),
+            }),
+            None => Err(self.unknown(action, "connection")),
+        }
+    }
+
+    /// The person who calls; an API key is none.
+    pub(crate) fn principal(&self) -> Option<&Principal> {
+        self.principal.as_deref()
+    }
+
     fn unknown(&self, action: Action, what: &'static str) -> ApiError {
         if self.reach.may(action, None) {
             ApiError::Unknown { what }
@@ -192,11 +239,14 @@ fn who_may(action: Action) -> &'static str {
     let may = |scope| Reach { scopes: vec![scope] }.may(action, Some(organization));
     let viewers = may(ActorScope::Platform(PlatformRole::Viewer));
     let own = may(ActorScope::Organization(organization, OrganizationRole::Admin));
-    match (viewers, own) {
-        (true, true) => "platform admins and viewers and the organization's own admins",
-        (true, false) => "platform admins and viewers",
-        (false, true) => "platform admins and the organization's own admins",
-        (false, false) => "platform admins",
+    let members = may(ActorScope::Organization(organization, OrganizationRole::Member));
+    match (viewers, own, members) {
+        (true, _, true) => "platform admins and viewers and the organization's own admins and members",
+        (false, _, true) => "platform admins and the organization's own admins and members",
+        (true, true, false) => "platform admins and viewers and the organization's own admins",
+        (true, false, false) => "platform admins and viewers",
+        (false, true, false) => "platform admins and the organization's own admins",
+        (false, false, false) => "platform admins",
     }
 }
 
@@ -215,6 +265,16 @@ impl<'a> Permit<'a> {
     /// The rest of the gateway.
     pub(crate) fn surroundings(self) -> &'a dyn Surroundings {
         &*self.admin.state.surroundings
+    }
+
+    /// The compiled documents of connections.
+    pub(crate) fn compiled(self) -> &'a Compiled {
+        &self.admin.state.compiled
+    }
+
+    /// The turns that runs of connections take.
+    pub(crate) fn turns(self) -> &'a Turns {
+        &self.admin.state.turns
     }
 
     /// Now, in milliseconds.

@@ -7,6 +7,7 @@ use narthex_decision::Reason;
 use narthex_directory::{NameError, StoreError};
 
 use crate::clock::NoEntropy;
+use crate::connections::HeldError;
 use crate::respond::{self, Problem, Refusal};
 
 /// Why a call of the admin API was not carried out. The texts are for the caller; what only the log may know is in
@@ -66,6 +67,14 @@ pub enum ApiError {
     /// The record is not at the version that `If-Match` names.
     #[error("the record has changed since it was read, or `If-Match` is not its `ETag`; read it again")]
     Changed,
+    /// The change needs `If-Match`.
+    #[error("send `If-Match` with the `ETag` of the {what} as you have read it: {why}")]
+    Unconditional {
+        /// What is changed.
+        what: &'static str,
+        /// Why not without.
+        why: &'static str,
+    },
     /// The `Idempotency-Key` was used for another request.
     #[error("this `Idempotency-Key` was used for another request; use a new one")]
     KeyReused,
@@ -81,6 +90,13 @@ pub enum ApiError {
     /// What is asked for does not go with what is there.
     #[error("{0}")]
     Conflict(&'static str),
+    /// A connection's templates did not give a request, or the service did not give an answer that could be read. The text
+    /// holds no secret.
+    #[error("{0}")]
+    Run(String),
+    /// A connection's secrets cannot be kept or read; the text says what to do.
+    #[error("{0}")]
+    Secrets(String),
     /// The directory refused or failed.
     #[error("{}", store_text(.0))]
     Store(#[from] StoreError),
@@ -154,10 +170,13 @@ impl ApiError {
             Self::Malformed { .. } => (S::BAD_REQUEST, "request.malformed"),
             Self::Invalid { .. } => (S::UNPROCESSABLE_ENTITY, "resource.invalid"),
             Self::Changed => (S::PRECONDITION_FAILED, "resource.changed"),
+            Self::Unconditional { .. } => (S::PRECONDITION_REQUIRED, "resource.unconditional"),
             Self::KeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency.key_reused"),
             Self::KeyInUse => (S::CONFLICT, "idempotency.in_progress"),
             Self::TooOften { .. } => (S::TOO_MANY_REQUESTS, Reason::RateLimited.code()),
             Self::Conflict(_) => (S::CONFLICT, "resource.conflict"),
+            Self::Run(_) => (S::UNPROCESSABLE_ENTITY, "connection.failed"),
+            Self::Secrets(_) => (S::CONFLICT, "connection.secrets"),
             Self::Store(error) => store_code(error),
             Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal"),
         }
@@ -234,6 +253,16 @@ fn store_code(error: &StoreError) -> (StatusCode, &'static str) {
         StoreError::Invalid(_) | StoreError::Refused(_) => (S::UNPROCESSABLE_ENTITY, "resource.invalid"),
         // Newer schema, unreadable rows, and whatever is added later: faults of ours.
         _ => (S::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+impl From<HeldError> for ApiError {
+    fn from(error: HeldError) -> Self {
+        match error {
+            HeldError::Store(error) => error.into(),
+            HeldError::NoKey | HeldError::Sealed(_) | HeldError::TooMuch => Self::Secrets(error.to_string()),
+            other => Self::Internal(other.to_string()),
+        }
     }
 }
 

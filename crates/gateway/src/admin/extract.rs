@@ -125,6 +125,11 @@ fn if_match_malformed() -> ApiError {
 }
 
 impl IfMatch {
+    /// Whether the caller says which version it has seen.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// The version the record must still have when it is written; `None` if any will do.
     ///
     /// SPEC: RFC 9110 13.1.1: strong comparison, `*` matches whatever is there.

@@ -36,6 +36,10 @@ problems! {
     ChangeProblems = [404, 409, 412, 413, 415, 422];
     /// Of taking something away.
     RemoveProblems = [404, 409, 412];
+    /// Of changing what keeps secrets.
+    SecretChangeProblems = [404, 409, 412, 413, 415, 422, 428];
+    /// Of using a connection.
+    UseProblems = [404, 409, 422, 429];
     /// Of asking an issuer for its keys.
     RefreshProblems = [404, 409, 429];
 }
@@ -53,7 +57,8 @@ fn problem(status: u16) -> (String, RefOr<Response>) {
         413 => "The body is too large.",
         415 => "The body is of another media type.",
         422 => "A value breaks its rule: the detail names it.",
-        429 => "Asked too often.",
+        428 => "The change needs `If-Match`: the detail says why.",
+        429 => "Asked too often, or too many at once.",
         503 => "The directory cannot answer now.",
         _ => "A fault of ours; the log has more under the `request_id`.",
     };

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::time::Time;
+use crate::connections::ConnectionSettings;
 use crate::explain::Explanation;
 use crate::keys::{IssuerHealth, Moment};
 use crate::respond::Refusal;
@@ -43,6 +44,9 @@ pub trait Surroundings: Send + Sync {
 
     /// The routes, in the order of the configuration.
     fn routes(&self) -> Vec<RouteBody>;
+
+    /// What connections that are held for organizations may use.
+    fn connections(&self) -> Arc<ConnectionSettings>;
 
     /// Everything that a token, and optionally a request with it, leads to. Nothing is written.
     ///

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use narthex_token::KeySetError;
 
-use super::guard::{Refused, UrlProblem};
+use super::key_url::UrlProblem;
+use crate::reach::Refused;
 
 /// Why keys could not be read from their source.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -4,7 +4,6 @@
 //! would only hold memory and stale connections; and a CA bundle, a bearer token or the system's
 //! own trust store that changed on disk is picked up by the next fetch without a restart.
 
-use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +15,8 @@ use reqwest::{Certificate, Client, Proxy, Response};
 use url::Origin;
 
 use super::error::FetchError;
-use super::guard::{Guard, KeyUrl, Refused};
-use super::resolve::{GuardedNames, Names, Unresolved};
+use super::key_url::KeyUrl;
+use crate::reach::{Guard, GuardedNames, Names, Trouble, cause_of};
 
 /// How an issuer's key server is reached, beyond its URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -265,71 +264,23 @@ fn place(url: &url::Url) -> String {
     format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
 }
 
-/// Finds the reason in the client's chain of errors.
+/// Says what went wrong to the operator of a key source.
 fn explain(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
     let host = url.host();
-    let mut source = error.source();
-    let mut last = None;
-    while let Some(cause) = source {
-        if let Some(refused) = cause.downcast_ref::<Refused>() {
-            return FetchError::Refused(refused.clone());
-        }
-        if let Some(Unresolved(cause)) = cause.downcast_ref() {
-            return FetchError::Unresolved {
-                host,
-                cause: cause.clone(),
-            };
-        }
-        if let Some(Elsewhere(target)) = cause.downcast_ref() {
-            return FetchError::Redirect {
-                host,
-                target: target.clone(),
-            };
-        }
-        if let Some(problem) = certificate_problem(cause) {
-            return FetchError::Certificate { host, cause: problem };
-        }
-        last = Some(cause.to_string());
-        source = cause.source();
-    }
-    let cause = last.unwrap_or_else(|| "no reason given".to_owned());
-    if error.is_builder() {
-        FetchError::Setup { cause }
-    } else if error.is_connect() {
-        let cause = if error.is_timeout() {
-            "it took too long to connect".to_owned()
-        } else {
-            cause
+    if let Some(Elsewhere(target)) = cause_of(error) {
+        return FetchError::Redirect {
+            host,
+            target: target.clone(),
         };
-        FetchError::Connection { host, cause }
-    } else {
-        FetchError::Interrupted { host, cause }
     }
-}
-
-/// What TLS has against the server, when that is what an error is about.
-fn certificate_problem(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    use rustls::{CertificateError, Error};
-    // The TLS error sits inside I/O errors, whose `source` passes over what they hold.
-    let mut error = error;
-    while let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-        error = inner;
+    match Trouble::of(error) {
+        Trouble::Refused(refused) => FetchError::Refused(refused),
+        Trouble::Unresolved(cause) => FetchError::Unresolved { host, cause },
+        Trouble::Certificate(cause) => FetchError::Certificate { host, cause },
+        Trouble::Connection(cause) => FetchError::Connection { host, cause },
+        Trouble::Setup(cause) => FetchError::Setup { cause },
+        Trouble::Interrupted(cause) => FetchError::Interrupted { host, cause },
     }
-    let tls = error.downcast_ref::<Error>()?;
-    let Error::InvalidCertificate(problem) = tls else {
-        return None;
-    };
-    Some(match problem {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".to_owned(),
-        CertificateError::Revoked => "it has been revoked".to_owned(),
-        CertificateError::UnknownIssuer => "no trusted authority signed it".to_owned(),
-        CertificateError::BadSignature => "it is not signed by the authority it names".to_owned(),
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "it was issued for another name".to_owned()
-        }
-        other => other.to_string(),
-    })
 }
 
 /// The outermost text of the client's errors says little; the innermost says what happened.

@@ -16,10 +16,10 @@ use tokio::sync::{OnceCell, Semaphore, watch};
 use super::fetch::FetchLimits;
 use super::flight;
 use super::health::IssuerHealth;
-use super::resolve::{Names, SystemNames};
 use super::source::{KeySource, Reader};
 use super::store::KeySetStore;
 use crate::Clock;
+use crate::reach::{Names, SystemNames};
 
 /// How the keys of an issuer are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{DiscoveryProblem, FetchError};
 use super::fetch::{Access, FetchLimits, Fetched, Fetcher, quoted, read_file};
-use super::guard::{Guard, KeyUrl, Loopback, Refused, UrlProblem};
-use super::resolve::Names;
+use super::key_url::{KeyUrl, UrlProblem};
+use crate::reach::{Guard, Loopback, Names, Refused};
 
 /// Where the keys of one issuer come from.
 #[derive(Debug, Clone)]

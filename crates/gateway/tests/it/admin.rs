@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod audit_events;
+mod connections;
 mod errors;
 mod explain;
 mod fixture;

@@ -3,5 +3,5 @@
 mod fetch;
 mod flood;
 mod life;
-mod tls;
-mod world;
+pub(crate) mod tls;
+pub(crate) mod world;

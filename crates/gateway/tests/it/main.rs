@@ -5,6 +5,8 @@ mod admin;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]
+mod outbound;
+#[cfg(test)]
 mod reasons;
 
 /// Compares with a file that is kept for review; `UPDATE=1` rewrites it.

@@ -7,7 +7,7 @@ use narthex_template::{Names, Scope, Template};
 use serde_json::{Value as Json, json};
 
 fn eval(source: &str, temp: &Json) -> Result<String, String> {
-    let names = Names::new(["temp"]).with_function(Arc::new(Jwt));
+    let names = Names::new(["temp"]).with_function(Arc::new(Jwt::new()));
     let template = Template::compile(source, &names).map_err(|error| error.to_string())?;
     let value = template.evaluate(&Scope::new(1_700_000_000_123).with_json("temp", temp));
     value
@@ -90,24 +90,91 @@ fn errors_are_those_of_the_library() {
     }
 }
 
+/// HS256, HS384, HS512 and RS256, and nothing else, wherever the algorithm is named and whatever key there is.
 #[test]
 fn mint_alg_list() {
-    let temp = json!({ "p": {}, "none": { "header": { "alg": "none" } } });
-    for source in [
-        "{{jwt(temp.p, 's', 'none')}}",
-        "{{jwt(temp.p, null, 'none')}}",
-        "{{jwt(temp.p, 's', 'HS256', temp.none)}}",
+    let vectors: Json = serde_json::from_str(include_str!("../vectors/jwt_sign.json")).unwrap();
+    let temp = |algorithm: &str| {
+        json!({
+            "p": {}, "rsa": vectors["keys"]["rsa2048_pkcs8"], "ec": vectors["keys"]["ec_p256_pkcs8"],
+            "option": { "algorithm": algorithm },
+            "header": { "header": { "alg": algorithm }, "allowInvalidAsymmetricKeyTypes": true },
+        })
+    };
+    let mut made = 0;
+    for algorithm in [
+        "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
+        "none", "None", "hs256", "EdDSA", "", "RS1",
     ] {
-        let error = eval(source, &temp).unwrap_err();
-        assert!(error.contains("are not minted here"), "{source}: {error}");
+        for key in ["'s'", "temp.rsa", "temp.ec", "null", "''"] {
+            for source in [
+                format!("{{{{jwt(temp.p, {key}, '{algorithm}')}}}}"),
+                format!("{{{{jwt(temp.p, {key}, undefined, temp.option)}}}}"),
+                format!("{{{{jwt(temp.p, {key}, 'HS256', temp.header)}}}}"),
+                format!("{{{{jwt(temp.p, {key}, 'none', temp.header)}}}}"),
+            ] {
+                let Ok(token) = eval(&source, &temp(algorithm)) else {
+                    continue;
+                };
+                let header = header(&token);
+                let listed = header["alg"].as_str().unwrap();
+                assert!(
+                    ["HS256", "HS384", "HS512", "RS256"].contains(&listed),
+                    "{source}: {header}"
+                );
+                assert!(listed == algorithm || algorithm.is_empty(), "{source}: {header}");
+                assert!(!token.ends_with('.'), "{source}");
+                let key_fits = if listed == "RS256" {
+                    key == "temp.rsa"
+                } else {
+                    key == "'s'"
+                };
+                assert!(key_fits, "{source}: {header}");
+                made += 1;
+            }
+        }
     }
-    assert!(eval("{{jwt(temp.p, 's', 'ES256')}}", &temp).is_err());
+    assert_eq!(
+        made,
+        4 * 4 + 1,
+        "each of the four in each of the four places, and HS256 where the third argument is empty"
+    );
+    for algorithm in ["none", "PS256"] {
+        let error = eval("{{jwt(temp.p, temp.rsa, 'RS256', temp.header)}}", &temp(algorithm)).unwrap_err();
+        assert!(error.contains("are not minted here"), "{error}");
+    }
 }
 
+/// Claim text is data: braces in a payload, a secret, an algorithm or an option are never evaluated.
 #[test]
 fn mint_no_reeval() {
-    let temp = json!({ "p": { "iat": 1, "text": "{{1 + 1}}" } });
+    let temp = json!({ "p": { "iat": 1, "text": "{{1 + 1}}", "{{2}}": ["{{temp.p}}"] }, "s": "{{temp.other}}", "other": "x",
+                       "o": { "issuer": "{{timestamp}}", "header": { "kid": "{{uuid}}" } } });
+    let token = eval("{{jwt(temp.p, temp.s, 'HS256', temp.o)}}", &temp).unwrap();
+    let payload = String::from_utf8(base64url(token.split('.').nth(1).unwrap())).unwrap();
+    assert_eq!(
+        payload,
+        r#"{"iat":1,"text":"{{1 + 1}}","{{2}}":["{{temp.p}}"],"iss":"{{timestamp}}"}"#
+    );
+    assert_eq!(header(&token)["kid"], "{{uuid}}");
+    assert_ne!(
+        token,
+        eval("{{jwt(temp.p, temp.other, 'HS256', temp.o)}}", &temp).unwrap()
+    );
+    let error = eval("{{jwt(temp.p, temp.s, '{{1}}')}}", &temp).unwrap_err();
+    assert!(
+        error.contains("\"algorithm\" must be a valid string enum value"),
+        "{error}"
+    );
+}
+
+/// The library fails on some of these names and loses others. Here a claim is a claim, and an unknown option is one.
+#[test]
+fn members_named_like_those_of_the_object_prototype_are_members_like_any_other() {
+    let temp = json!({ "p": { "iat": 1, "constructor": 2, "__proto__": { "exp": "x" } }, "o": { "toString": 1 } });
     let token = eval("{{jwt(temp.p, 's')}}", &temp).unwrap();
     let payload = String::from_utf8(base64url(token.split('.').nth(1).unwrap())).unwrap();
-    assert_eq!(payload, r#"{"iat":1,"text":"{{1 + 1}}"}"#);
+    assert_eq!(payload, r#"{"iat":1,"constructor":2,"__proto__":{"exp":"x"}}"#);
+    let error = eval("{{jwt(temp.p, 's', 'HS256', temp.o)}}", &temp).unwrap_err();
+    assert!(error.contains("\"toString\" is not allowed in \"options\""), "{error}");
 }

@@ -1,6 +1,8 @@
 //! Tokens and error texts held against those of npm `jsonwebtoken`.
 
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod language;

@@ -74,3 +74,22 @@ pub enum Fault {
         message: String,
     },
 }
+
+impl Fault {
+    /// What to do about it, if there is something to say.
+    pub fn help(&self) -> Option<&'static str> {
+        match self {
+            Self::Argument {
+                given: "undefined" | "null",
+                ..
+            } => Some("the value is not there: give another in its place with ifempty(value; otherwise)"),
+            Self::Unreadable { form, .. } if form == "a date" => {
+                Some("say how the text is written with parseDate(text; format)")
+            }
+            Self::Unreadable { form, .. } if form == "a date in this format" => {
+                Some("a format is made of tokens, such as YYYY-MM-DD HH:mm")
+            }
+            _ => None,
+        }
+    }
+}

@@ -61,7 +61,7 @@ pub enum ProblemKind {
         help: String,
     },
     /// A call of a function that does not exist.
-    #[error("function `{name}` not found")]
+    #[error("there is no function `{name}`")]
     UnknownFunction {
         /// The name.
         name: String,
@@ -113,6 +113,13 @@ impl ProblemKind {
             Self::UnexpectedCharacter { found } if *found == '\u{201c}' || *found == '\u{201d}' || *found == '\u{2019}' => {
                 Some("use straight quotes, \" or '".to_owned())
             }
+            Self::UnexpectedCharacter { found: '#' } => {
+                Some("there are no blocks here: use if(condition; then; else), and map(list; key) for the items of a list".to_owned())
+            }
+            Self::UnexpectedCharacter { found: ':' | '@' | '$' | '~' | '^' } => Some(
+                "a name with such signs in it goes into back-quotes: payload.`https://example.com/roles`".to_owned(),
+            ),
+            Self::Unexpected { expected, found } => unexpected(expected, found).map(str::to_owned),
             Self::UnknownName { help, .. } | Self::UnknownFunction { help, .. } => {
                 (!help.is_empty()).then(|| help.clone())
             }
@@ -120,5 +127,28 @@ impl ProblemKind {
             Self::ArgumentCount { signature, .. } => Some(signature.clone()),
             _ => None,
         }
+    }
+}
+
+/// What to do about something that stands where it cannot.
+fn unexpected(expected: &str, found: &str) -> Option<&'static str> {
+    let first = found.trim_start_matches('`').chars().next()?;
+    if found == "the end" {
+        return None;
+    }
+    if expected.starts_with("a property name") && first.is_ascii_digit() {
+        return Some("positions go into brackets and begin at 1: payload.groups[1]");
+    }
+    if !expected.starts_with("an operator") {
+        return None;
+    }
+    match first {
+        '(' => Some("a function stands in front of its value: upper(payload.name)"),
+        '"' | '\'' => Some("texts are joined with +; a quote inside a text is written twice"),
+        _ if first.is_alphabetic() => Some(
+            "texts are joined with +; a function needs parentheses, upper(payload.name); a name with blanks goes into \
+             back-quotes, payload.`first name`",
+        ),
+        _ => None,
     }
 }

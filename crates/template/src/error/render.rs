@@ -23,7 +23,7 @@ pub(super) fn problems(source: &str, problems: &[Problem]) -> String {
 }
 
 pub(super) fn fault(source: &str, fault: &Fault, span: Range<usize>) -> String {
-    report(source, &fault.to_string(), span, None)
+    report(source, &fault.to_string(), span, fault.help())
 }
 
 fn report(source: &str, message: &str, span: Range<usize>, help: Option<&str>) -> String {

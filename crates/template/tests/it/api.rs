@@ -20,7 +20,7 @@ impl HostFunction for Echo {
         &["payload", "secret", "[algorithm]"]
     }
 
-    fn call(&self, arguments: &[Value], facts: &HostFacts) -> Result<Value, HostError> {
+    fn call(&self, arguments: &[&Value], facts: &HostFacts) -> Result<Value, HostError> {
         if arguments.iter().any(|argument| argument.as_text() == Some("")) {
             return Err(HostError("secretOrPrivateKey must have a value".to_owned()));
         }

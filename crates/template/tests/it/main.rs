@@ -5,6 +5,7 @@ mod api;
 mod cases;
 mod examples;
 mod limits;
+mod masking;
 mod properties;
 mod reference;
 mod vectors;

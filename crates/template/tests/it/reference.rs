@@ -61,6 +61,9 @@ fn part(page: &mut String, title: &str, group: Group) {
         for example in function.examples {
             line(page, example);
         }
+        if let Some(decision) = function.decided_here() {
+            writeln!(page, "\nWhere Make's documents are silent: {decision}.").unwrap();
+        }
     }
 }
 

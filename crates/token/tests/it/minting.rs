@@ -38,7 +38,7 @@ fn deterministic_tokens_are_byte_identical_to_foreign_ones() {
             Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => {
                 vec![SigningKey::from_secret(algorithm, &secret()).unwrap()]
             }
-            Algorithm::Rs256 => vec![
+            Algorithm::Rs256 | Algorithm::Rs384 | Algorithm::Rs512 => vec![
                 SigningKey::from_pem(algorithm, &stored("rsa")).unwrap(),
                 SigningKey::from_pem(algorithm, &stored("rsa_pkcs1")).unwrap(),
             ],
@@ -68,6 +68,32 @@ fn es256_tokens_verify_with_the_published_half() {
         let mut policy = key_set_policy();
         policy.algorithms = vec![Algorithm::Es256];
         assert_eq!(reason(&check(&token, policy, set_of(&[public]), NOW_MS)), "ok");
+    }
+}
+
+/// PS and ES sign anew each time; the one verifier says whether it holds.
+#[test]
+fn every_algorithm_signs_what_the_verifier_takes() {
+    for (algorithm, name) in [
+        (Algorithm::Rs384, "rsa"),
+        (Algorithm::Rs512, "rsa_pkcs1"),
+        (Algorithm::Ps256, "rsa"),
+        (Algorithm::Ps384, "rsa_pkcs1"),
+        (Algorithm::Ps512, "rsa"),
+        (Algorithm::Es384, "p384"),
+        (Algorithm::Es512, "p521"),
+    ] {
+        let key = SigningKey::from_pem(algorithm, &stored(name)).unwrap();
+        let mut public = Value::Object(key.public_jwk().unwrap());
+        public["kid"] = "k".into();
+        let token = mint(&json!({ "alg": algorithm.name(), "kid": "k" }), &claims(), &key);
+        let mut policy = key_set_policy();
+        policy.algorithms = vec![algorithm];
+        assert_eq!(
+            reason(&check(&token, policy, set_of(&[public]), NOW_MS)),
+            "ok",
+            "{algorithm}"
+        );
     }
 }
 
@@ -113,7 +139,7 @@ fn a_key_that_cannot_sign_says_why() {
         (Algorithm::Es256, &stored("rsa"), "an RSA key"),
         (Algorithm::Es256, &stored("p384"), "not a P-256 key"),
         (Algorithm::Hs256, &stored("rsa"), "HS256 cannot sign with a private key"),
-        (Algorithm::Ps256, &stored("rsa"), "cannot sign with PS256"),
+        (Algorithm::EdDsa, &stored("rsa"), "cannot sign with EdDSA"),
     ];
     for (algorithm, pem, expected) in cases {
         let error = SigningKey::from_pem(algorithm, pem).unwrap_err();

@@ -1,7 +1,7 @@
 //! `narthex token sign`: what npm `jsonwebtoken` would make.
 
 use narthex_gateway::Clock;
-use narthex_mint::{Key, sign};
+use narthex_mint::{Algorithms, Key, sign};
 use narthex_template::{Object, Value};
 use serde_json::Value as Json;
 
@@ -19,7 +19,14 @@ pub(super) fn run(args: SignArgs) -> anyhow::Result<Answer> {
     let options = options(args.options.as_deref(), args.algorithm)?;
     let now_ms = args.at.unwrap_or_else(|| Clock::system().now_ms());
     let payload = json("the payload", &argument_or_stdin(args.payload)?)?;
-    match sign(&payload, &Key::from_bytes(&key), &options, now_ms) {
+    let made = sign(
+        &payload,
+        &Key::from_bytes(&key),
+        &options,
+        Algorithms::OfLibrary,
+        now_ms,
+    );
+    match made {
         Ok(token) => print(&format!("{token}\n")).map(|()| Answer::Yes),
         Err(error) => {
             tell(&error.to_string());

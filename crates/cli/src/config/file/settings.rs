@@ -1,5 +1,5 @@
-//! The sections that hold settings of the process: `[listen]`, `[store]`, `[cache]`, `[limits]`, `[assertion]`,
-//! `[log]`.
+//! The sections that hold settings of the process: `[listen]`, `[store]`, `[secrets]`, `[connections]`, `[cache]`,
+//! `[limits]`, `[assertion]`, `[log]`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -52,6 +52,39 @@ section! {
         /// The most connections to PostgreSQL of one node, beside the one that hears of other nodes' changes. Those of
         /// all nodes together must stay below the server's `max_connections`.
         connections: Defaulted<Count<3, 1_000>> = "16";
+    }
+}
+
+section! {
+    /// The key that secrets in the store are encrypted with (AES-256-GCM): the parameters of connections. Without one,
+    /// nothing secret can be kept.
+    ///
+    /// The key is 32 random bytes in base64 or hex, such as `openssl rand -base64 32` makes. Without `key_file` it is
+    /// taken from the environment variable `NARTHEX_SECRET_KEY`, and the previous one from
+    /// `NARTHEX_SECRET_KEY_PREVIOUS`.
+    SecretsSection {
+        /// The file with the key.
+        key_file: Optional<PathBuf>, eg "\"secret.key\"";
+        /// The file with the key before this one, while what it encrypted is still there. `narthex connection reencrypt`
+        /// encrypts everything with the current key; then this can go.
+        previous_key_file: Optional<PathBuf>, eg "\"secret.old.key\"";
+    }
+}
+
+section! {
+    /// Connections that are held for organizations: where they may send requests, and what a request may cost.
+    ConnectionsSection {
+        /// The hosts that connections may send requests to: names, or `*.` and a name for everything below it. Empty by
+        /// default: connections then render requests for workers to send, and send none themselves.
+        allowed_hosts: Defaulted<List<String>> = "[]", eg "[\"api.example.com\", \"*.example.org\"]";
+        /// Those of them that may be at private addresses, by name.
+        allow_private_hosts: Defaulted<List<String>> = "[]", eg "[\"erp.internal\"]";
+        /// How long one request may take in all, from `"1s"` to `"5m"`.
+        timeout: Defaulted<Duration> = "\"30s\"";
+        /// The largest answer that is read, at most `"64MiB"`.
+        response_size: Defaulted<Size> = "\"4MiB\"";
+        /// The most redirects that are followed, one after another.
+        redirects: Defaulted<Count<0, 20>> = "5";
     }
 }
 

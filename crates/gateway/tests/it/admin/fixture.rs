@@ -20,7 +20,7 @@ use narthex_gateway::admin::{
     AdminState, ExplainRequest, FreshApiKey, IssuerBody, KeyBody, KeyHealthBody, KeySummary, RefreshRefusal,
     RefusedKeyBody, RouteBody, Surroundings, Time, router,
 };
-use narthex_gateway::{Clock, Explanation, Refusal};
+use narthex_gateway::{Clock, ConnectionSettings, Explanation, Refusal};
 use serde_json::Value;
 
 /// 2023-11-14T22:13:20Z
@@ -52,6 +52,7 @@ pub(crate) struct Scenery {
     pub(crate) realms: Mutex<Vec<&'static str>>,
     pub(crate) refreshed: Mutex<Vec<String>>,
     pub(crate) explained: Mutex<Vec<ExplainRequest>>,
+    pub(crate) connections: Mutex<Arc<ConnectionSettings>>,
 }
 
 impl Fixture {
@@ -286,6 +287,10 @@ impl Surroundings for Scenery {
 
     fn keys(&self, issuer: &str) -> Option<KeyHealthBody> {
         (issuer == "idp").then(health)
+    }
+
+    fn connections(&self) -> Arc<ConnectionSettings> {
+        Arc::clone(&self.connections.lock().unwrap())
     }
 
     async fn refresh(&self, issuer: &str) -> Result<KeyHealthBody, RefreshRefusal> {

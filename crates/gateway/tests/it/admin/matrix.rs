@@ -28,6 +28,7 @@ struct World {
     team: String,
     user: String,
     key: String,
+    connection: String,
 }
 
 async fn world() -> World {
@@ -57,6 +58,8 @@ async fn world() -> World {
         .await
         .unwrap();
     let key = id(&api.post("/api-keys", json!({"name": "x", "role": "viewer"})).await);
+    let body = json!({"organization": "acme", "name": "x", "document": {"url": "https://api.example.com/"}});
+    let connection = id(&api.post("/connections", body).await);
     for (name, tag) in [
         ("root", "platform-admins"),
         ("chief", "boss"),
@@ -84,6 +87,7 @@ async fn world() -> World {
         team,
         user,
         key,
+        connection,
     }
 }
 
@@ -95,13 +99,16 @@ fn id(made: &Value) -> String {
 fn body(operation: &str) -> Option<Value> {
     Some(match operation {
         "create_user" => json!({"external_id": "new"}),
-        "update_user" | "create_team" | "update_team" => json!({"name": "x"}),
+        "update_user" | "create_team" | "update_team" | "update_connection" => json!({"name": "x"}),
         "grant_platform_role" => json!({"role": "viewer"}),
         "create_organization" => json!({"name": "new"}),
         "update_organization" => json!({"label": "x"}),
         "grant_organization_role" | "grant_team_role" => json!({"role": "admin"}),
         "preview_organization_tags" => json!({"external_member_groups": "x"}),
         "explain" => json!({"token": "x"}),
+        "create_connection" => {
+            json!({"organization": "acme", "name": "x", "document": {"url": "https://api.example.com/"}})
+        }
         "create_api_key" => json!({"name": "x", "role": "admin"}),
         _ => return None,
     })
@@ -151,6 +158,7 @@ async fn cell(kept: &mut Option<World>, actor: usize, method: &str, path: &str, 
         .replace("{organization}", &world.acme)
         .replace("{team}", &world.team)
         .replace("{user_id}", &world.user)
+        .replace("{connection}", &world.connection)
         .replace("/api-keys/{id}", &format!("/api-keys/{}", world.key))
         .replace("{id}", &world.user)
         .replace("{name}", "idp");

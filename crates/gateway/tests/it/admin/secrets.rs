@@ -44,6 +44,7 @@ async fn sec_console_secrets() {
         .post("/organizations/acme/teams", json!({"name": "Night shift"}))
         .await;
     let user = api.sign_in("ada", &["staff"]).await.user().id.to_string();
+    let connection = connection(&api).await;
     let fresh = api.post("/api-keys", json!({"name": "fresh", "role": "admin"})).await;
 
     let secrets = [
@@ -55,6 +56,7 @@ async fn sec_console_secrets() {
         "PRIVATE-KEY-BYTES".to_owned(),
         "UFJJVkFURS1LRVktQllURV".to_owned(),
         "80,82,73,86".to_owned(),
+        "KEPT-".to_owned(),
     ];
     let document: Value = serde_json::from_str(&narthex_gateway::admin::openapi()).unwrap();
     let mut read = 0;
@@ -67,6 +69,7 @@ async fn sec_console_secrets() {
             .replace("{organization}", "acme")
             .replace("{team}", team["id"].as_str().unwrap())
             .replace("{user_id}", &user)
+            .replace("{connection}", &connection)
             .replace("{id}", &user)
             .replace("{name}", "idp");
         let reply = api.call("GET", &path, None).await;
@@ -76,6 +79,17 @@ async fn sec_console_secrets() {
         }
         read += 1;
     }
-    assert!(read >= 18, "only {read} were read");
+    assert!(read >= 20, "only {read} were read");
     assert!(!format!("{:?}", api.directory.api_key(SecretHash(hash)).await).contains("167"));
+}
+
+/// A connection that keeps secrets.
+async fn connection(api: &Fixture) -> String {
+    super::connections::seal_with(api, 1, None);
+    let body = json!({
+        "organization": "acme", "name": "x", "document": {"url": "https://api.example.com/{{parameters.a}}"},
+        "parameters": {"a": "KEPT-PARAMETER"}, "common": {"b": "KEPT-COMMON"},
+    });
+    let made = api.post("/connections", body).await;
+    made["id"].as_str().unwrap().to_owned()
 }

@@ -37,17 +37,17 @@ impl Names for SystemNames {
 /// were judged are the addresses that are used; a name that answers differently a moment later
 /// (DNS rebinding) gains nothing.
 #[derive(Debug, Clone)]
-pub(super) struct GuardedNames {
-    pub(super) names: Arc<dyn Names>,
-    pub(super) guard: Arc<Guard>,
+pub(crate) struct GuardedNames {
+    pub(crate) names: Arc<dyn Names>,
+    pub(crate) guard: Arc<Guard>,
     /// The host of the configured HTTP proxy, which is the operator's own and may be anywhere.
-    pub(super) proxy_host: Option<String>,
+    pub(crate) proxy_host: Option<String>,
 }
 
 /// A name that gave no address; carried through the client's error chain.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct Unresolved(pub(super) String);
+pub(crate) struct Unresolved(pub(crate) String);
 
 impl Resolve for GuardedNames {
     fn resolve(&self, name: Name) -> Resolving {

@@ -1,0 +1,43 @@
+//! The how-to pages whose commands can be run as they stand.
+
+use std::path::Path;
+use std::process::Command;
+
+/// The lines of the fenced blocks of a language, without the page's indentation.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    page.split("```")
+        .skip(1)
+        .step_by(2)
+        .filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'))
+        .map(|block| {
+            let lines = block.lines().map(|line| line.strip_prefix("   ").unwrap_or(line));
+            lines.collect::<Vec<_>>().join("\n").trim_end().to_owned()
+        })
+        .collect()
+}
+
+/// Each command of the page prints what stands below it.
+#[test]
+fn how_to_try_templates() {
+    let page = std::fs::read_to_string(narthex_testkit::repository().join("docs/how-to/try-templates.md")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let [context] = blocks(&page, "json").try_into().unwrap();
+    std::fs::write(folder.path().join("context.json"), context).unwrap();
+    let [console] = blocks(&page, "console").try_into().unwrap();
+    let binary = Path::new(env!("CARGO_BIN_EXE_narthex"));
+    let path = format!("{}:/usr/bin:/bin", binary.parent().unwrap().display());
+    let mut commands = 0;
+    for part in console.split("$ ").skip(1) {
+        let (command, expected) = part.split_once('\n').unwrap_or((part, ""));
+        let output = Command::new("sh")
+            .args(["-c", &format!("exec 2>&1; {command}")])
+            .current_dir(folder.path())
+            .env("PATH", &path)
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(printed.trim_end(), expected.trim_end(), "{command}");
+        commands += 1;
+    }
+    assert!(commands >= 10, "{commands}");
+}

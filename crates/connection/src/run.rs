@@ -1,0 +1,389 @@
+//! A run of a connection, as a state machine: it is asked what to do, and told what came of it.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use narthex_template::{Document, HostCall, Masked, Object, Scope, Value};
+use serde_json::{Map, Value as Json};
+
+use crate::document::{Compiled, Connection, MetadataType, Request as RequestDocument};
+use crate::error::RunError;
+use crate::evaluate::Evaluator;
+use crate::inputs::{Facts, Inputs};
+use crate::judge::{self, Given};
+use crate::minted::{Minted, Mints};
+use crate::request::{self, Request};
+use crate::response::{self, Received, Response};
+use crate::secrets::Secrets;
+use crate::shown::{ShownRequest, ShownResponse};
+
+/// What to do next.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Send this, and tell [`Run::answer`] what came back.
+    Send(Box<Request>),
+    /// Wait, then ask again.
+    Wait {
+        /// How long, in milliseconds.
+        delay_ms: u64,
+    },
+    /// There is nothing more to do.
+    Done(Box<Outcome>),
+}
+
+/// What a run gave. If a document has several requests, what a later one gives wins.
+#[derive(Clone, Default)]
+pub struct Outcome {
+    /// Who the connection is at the other side.
+    pub uid: Option<String>,
+    /// A label for people, and its kind.
+    pub metadata: Option<(MetadataType, String)>,
+    /// What the connection keeps. Secret.
+    pub data: Map<String, Json>,
+    /// When what was obtained ends, in milliseconds since the Unix epoch.
+    pub expires_at_ms: Option<i64>,
+    /// The `default` of a request that was skipped.
+    pub output: Option<Json>,
+}
+
+// SECURITY: what a connection keeps is secret.
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outcome")
+            .field("data", &self.data.keys().collect::<Vec<_>>())
+            .field("expires_at_ms", &self.expires_at_ms)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A run of a connection.
+pub struct Run {
+    compiled: Arc<Compiled>,
+    inputs: Inputs,
+    secrets: Secrets,
+    temp: Object,
+    /// Members of `temp` that were made from something secret.
+    temp_hidden: BTreeSet<String>,
+    at: usize,
+    state: State,
+    repeats: u32,
+    waited_ms: u64,
+    minted: Vec<Minted>,
+    outcome: Outcome,
+    shown_request: Option<ShownRequest>,
+    shown_response: Option<ShownResponse>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// The request has to be evaluated from its `temp` on.
+    Fresh,
+    /// It waits before it is sent again.
+    Waiting(u64),
+    /// It is sent again; its `temp` was evaluated and the response's merged into it.
+    Again,
+    /// It was handed out.
+    Sent,
+    /// An error ended the run.
+    Failed,
+}
+
+impl Run {
+    /// A run at its beginning.
+    pub fn new(connection: &Connection, inputs: Inputs) -> Self {
+        Self {
+            compiled: Arc::clone(connection.compiled()),
+            secrets: Secrets::of(&inputs),
+            inputs,
+            temp: Object::new(),
+            temp_hidden: BTreeSet::new(),
+            at: 0,
+            state: State::Fresh,
+            repeats: 0,
+            waited_ms: 0,
+            minted: Vec::new(),
+            outcome: Outcome::default(),
+            shown_request: None,
+            shown_response: None,
+        }
+    }
+
+    /// What to do next.
+    pub fn next(&mut self, facts: &Facts<'_>) -> Result<Step, RunError> {
+        let result = self.advance(facts);
+        if result.is_err() {
+            self.state = State::Failed;
+        }
+        result
+    }
+
+    /// Takes the answer to the request that was handed out last, and judges it.
+    pub fn answer(&mut self, response: &Response, facts: &Facts<'_>) -> Result<(), RunError> {
+        if self.state != State::Sent {
+            return Err(RunError::NothingSent);
+        }
+        self.state = State::Failed;
+        self.state = self.take(response, facts)?;
+        Ok(())
+    }
+
+    /// What may be shown of the request that was handed out last.
+    pub fn shown_request(&self) -> Option<&ShownRequest> {
+        self.shown_request.as_ref()
+    }
+
+    /// What may be shown of the answer that came last.
+    pub fn shown_response(&self) -> Option<&ShownResponse> {
+        self.shown_response.as_ref()
+    }
+
+    /// The tokens that were minted so far.
+    pub fn minted(&self) -> &[Minted] {
+        &self.minted
+    }
+
+    /// A text of others, such as an error of the network, with the mask in place of every secret of this run.
+    pub fn masked(&self, text: &str) -> String {
+        self.secrets.mask(text)
+    }
+
+    fn advance(&mut self, facts: &Facts<'_>) -> Result<Step, RunError> {
+        match self.state {
+            State::Failed => return Err(RunError::NothingSent),
+            State::Waiting(delay_ms) => {
+                self.state = State::Again;
+                return Ok(Step::Wait { delay_ms });
+            }
+            State::Sent | State::Again | State::Fresh => {}
+        }
+        let compiled = Arc::clone(&self.compiled);
+        while let Some(document) = compiled.requests.get(self.at) {
+            if self.state == State::Fresh && !self.begin(document, facts)? {
+                self.at += 1;
+                continue;
+            }
+            return self.send(document, facts);
+        }
+        Ok(Step::Done(Box::new(self.outcome.clone())))
+    }
+
+    /// `temp` and `condition`; whether the request is made.
+    fn begin(&mut self, document: &RequestDocument, facts: &Facts<'_>) -> Result<bool, RunError> {
+        if let Some(temp) = &document.temp {
+            let pointer = format!("{}/temp", document.pointer);
+            let masked = self.evaluate(facts, None, |evaluator| evaluator.document(&pointer, temp))?;
+            self.merge(temp, masked);
+        }
+        let Some(condition) = &document.condition else {
+            return Ok(true);
+        };
+        if self.evaluate(facts, None, |evaluator| evaluator.test(&condition.test))? {
+            return Ok(true);
+        }
+        if let Some(default) = &condition.default {
+            let pointer = format!("{}/condition/default", document.pointer);
+            let masked = self.evaluate(facts, None, |evaluator| evaluator.document(&pointer, default))?;
+            self.outcome.output = masked.value.into_json();
+        }
+        Ok(false)
+    }
+
+    fn send(&mut self, document: &RequestDocument, facts: &Facts<'_>) -> Result<Step, RunError> {
+        let compiled = Arc::clone(&self.compiled);
+        let built = self.evaluate(facts, None, |evaluator| {
+            request::build(document, evaluator, &compiled.limits, facts.random)
+        })?;
+        let mut request = built.request;
+        request.shown = ShownRequest::of(built.sketch, &compiled, &self.secrets);
+        self.shown_request = Some(request.shown.clone());
+        self.state = State::Sent;
+        Ok(Step::Send(Box::new(request)))
+    }
+
+    /// Reads and judges an answer; the state that follows.
+    fn take(&mut self, response: &Response, facts: &Facts<'_>) -> Result<State, RunError> {
+        let compiled = Arc::clone(&self.compiled);
+        let Some(document) = compiled.requests.get(self.at) else {
+            return Err(RunError::NothingSent);
+        };
+        let of = &document.response;
+        let received = response::read(response, &of.types, &compiled.limits).map_err(|error| self.hushed(error))?;
+        if let Some(temp) = &of.temp {
+            let pointer = format!("{}/response/temp", document.pointer);
+            let masked = self.evaluate(facts, Some(&received), |evaluator| evaluator.document(&pointer, temp))?;
+            self.merge(temp, masked);
+        }
+        self.shown_response = Some(ShownResponse::of(&received, &compiled, &self.secrets));
+        if let Some(state) = self.repeat(document, facts)? {
+            return Ok(state);
+        }
+        let given = self.evaluate(facts, Some(&received), |evaluator| {
+            judge::judge(of, evaluator, received.status)?;
+            judge::give(of, evaluator, &document.pointer, facts.zone)
+        })?;
+        self.keep(given);
+        self.at += 1;
+        self.repeats = 0;
+        Ok(State::Fresh)
+    }
+
+    /// Whether the request is sent again.
+    fn repeat(&mut self, document: &RequestDocument, facts: &Facts<'_>) -> Result<Option<State>, RunError> {
+        let Some(repeat) = &document.repeat else {
+            return Ok(None);
+        };
+        let wanted = self.evaluate(facts, None, |evaluator| evaluator.test(&repeat.test))?;
+        if !wanted || self.repeats >= repeat.limit {
+            return Ok(None);
+        }
+        self.repeats += 1;
+        self.waited_ms = self.waited_ms.saturating_add(repeat.delay_ms);
+        let limit_ms = self.compiled.limits.wait_ms;
+        if self.waited_ms > limit_ms {
+            return Err(RunError::Waits { limit_ms });
+        }
+        Ok(Some(State::Waiting(repeat.delay_ms)))
+    }
+
+    fn keep(&mut self, given: Given) {
+        let Given {
+            uid,
+            metadata,
+            data,
+            expires_at_ms,
+        } = given;
+        self.secrets.add_data(&data);
+        self.inputs.data.extend(data.clone());
+        self.outcome.data.extend(data);
+        self.outcome.uid = uid.or(self.outcome.uid.take());
+        self.outcome.metadata = metadata.or(self.outcome.metadata.take());
+        self.outcome.expires_at_ms = expires_at_ms.or(self.outcome.expires_at_ms);
+    }
+
+    /// Merges a `temp` into what there is, member by member.
+    fn merge(&mut self, document: &Document, masked: Masked) {
+        let mut hidden = BTreeSet::new();
+        let mut hides_all = false;
+        for (name, reads) in document.member_reads() {
+            if reads.iter().any(|read| self.hides(&read.root, read.member.as_deref())) {
+                match name {
+                    Some(name) => drop(hidden.insert(name.to_owned())),
+                    // Which members a spread or a computed name makes is not known, so it is taken to be all.
+                    None => hides_all = true,
+                }
+            }
+        }
+        let Value::Object(members) = masked.value else { return };
+        for (name, value) in members {
+            if hides_all || hidden.contains(&name) {
+                self.secrets.add_made(&value);
+                self.temp_hidden.insert(name.clone());
+            } else {
+                self.temp_hidden.remove(&name);
+            }
+            self.temp.insert(name, value);
+        }
+    }
+
+    fn hides(&self, root: &str, member: Option<&str>) -> bool {
+        match (root, member) {
+            ("temp", Some(member)) => self.temp_hidden.contains(member),
+            ("temp", None) => !self.temp_hidden.is_empty(),
+            _ => self.inputs.hides(root, member),
+        }
+    }
+
+    /// Evaluates with everything that a template may read, and remembers the tokens that were minted on the way.
+    fn evaluate<T>(
+        &mut self,
+        facts: &Facts<'_>,
+        received: Option<&Received>,
+        work: impl FnOnce(&Evaluator<'_>) -> Result<T, RunError>,
+    ) -> Result<T, RunError> {
+        let mints = Mints::default();
+        let hidden = RefCell::new(Vec::new());
+        let result = {
+            let observer = |call: &HostCall<'_>| mints.observe(call);
+            let hides = |root: &str, member: Option<&str>| self.hides(root, member);
+            let mut scope = Scope::new(facts.now_ms)
+                .with_zone(facts.zone.clone())
+                .with_random(facts.random)
+                .with_observer(&observer)
+                .with_map("parameters", &self.inputs.parameters)
+                .with_map("common", &self.inputs.common)
+                .with_map("data", &self.inputs.data)
+                .with_json("environment", &self.inputs.environment)
+                .with_object("temp", &self.temp);
+            if let Some(received) = received {
+                scope = scope
+                    .with_value("body", &received.body)
+                    .with_object("headers", &received.headers)
+                    .with_value("statusCode", &received.status_value);
+            }
+            work(&Evaluator {
+                scope,
+                hides: &hides,
+                hidden: &hidden,
+            })
+        };
+        // Error messages are made of the response and shown; everything else that is made of secrets is one.
+        if received.is_none() {
+            hidden
+                .into_inner()
+                .iter()
+                .for_each(|value| self.secrets.add_made(value));
+        }
+        for (token, minted) in mints.into_tokens() {
+            self.secrets.add_token(&token);
+            self.minted.push(minted);
+        }
+        result.map_err(|error| self.hushed(error))
+    }
+
+    /// An error whose words may be those of a service, or of a template's result, without the secrets of this run.
+    fn hushed(&self, error: RunError) -> RunError {
+        let mask = |text: String| self.secrets.mask(&text);
+        match error {
+            RunError::Request { pointer, problem } => RunError::Request {
+                pointer,
+                problem: mask(problem),
+            },
+            // `"…" is not a valid algorithm` repeats what may have been a parameter.
+            RunError::Template { pointer, error } => RunError::Template {
+                pointer,
+                error: error.with_host_words(|words| self.secrets.mask(words)),
+            },
+            RunError::Response { problem } => RunError::Response { problem: mask(problem) },
+            RunError::Judged { kind, message, status } => RunError::Judged {
+                kind,
+                message: mask(shortened(&message)),
+                status,
+            },
+            other => other,
+        }
+    }
+}
+
+/// A service's message, without control characters that would write over a terminal or a log, and not without end.
+fn shortened(message: &str) -> String {
+    message
+        .chars()
+        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
+        .take(MESSAGE_CHARACTERS)
+        .collect()
+}
+
+/// How long a message of a service may be.
+const MESSAGE_CHARACTERS: usize = 4096;
+
+// SECURITY: where the run stands, and nothing of what it holds.
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run")
+            .field("request", &self.at)
+            .field("state", &self.state)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,9 @@
+//! Connections from outside.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+
+mod cases;
+mod limits;
+mod properties;
+mod reference;
+mod seed;
+mod support;

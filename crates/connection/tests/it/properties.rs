@@ -1,0 +1,187 @@
+//! Laws: no document panics, and no secret is ever shown.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use narthex_connection::{Connection, Inputs, Limits, Response, Run, Step, keys};
+use narthex_template::Zone;
+use proptest::prelude::*;
+use serde_json::{Map, Value as Json, json};
+
+use crate::support::{facts, transcript};
+
+/// Values of every kind, with templates among the texts.
+fn any_value() -> impl Strategy<Value = Json> {
+    let leaf = prop_oneof![
+        Just(Json::Null),
+        any::<bool>().prop_map(Json::from),
+        any::<i64>().prop_map(Json::from),
+        "[ -~]{0,12}".prop_map(Json::from),
+        any_template().prop_map(Json::from),
+    ];
+    leaf.prop_recursive(3, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Json::from),
+            prop::collection::vec((any_name(), inner), 0..4)
+                .prop_map(|members| Json::Object(members.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+fn any_name() -> impl Strategy<Value = String> {
+    let known: Vec<String> = keys()
+        .map(|key| key.path.rsplit('.').next().unwrap().to_owned())
+        .collect();
+    prop_oneof![
+        prop::sample::select(known),
+        "[a-zA-Z{}.*-]{1,8}",
+        Just("{{...}}".to_owned()),
+        Just("404".to_owned()),
+        any_template(),
+    ]
+}
+
+fn any_template() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "{{parameters.secret}}",
+        "{{common.secret}}",
+        "{{data.secret}}",
+        "x {{parameters.secret}} y",
+        "{{parameters}}",
+        "{{temp}}",
+        "{{temp.a}}/{{temp.made}}",
+        "{{get(common; 'secret')}}",
+        "{{base64(parameters.secret + ':')}}",
+        "Basic {{base64('user:' + common.secret)}}",
+        "{{encodeURL(data.secret)}}",
+        "{{createJSON(parameters)}}",
+        "{{toString(toBinary(parameters.secret))}}",
+        "{{upper(parameters.secret)}}",
+        "{{if(parameters.secret; 'yes'; common.secret)}}",
+        "{{jwt(temp; parameters.secret)}}",
+        "{{jwt(parameters; 'other secret')}}",
+        "{{sha256('x'; 'hex'; parameters.secret)}}",
+        "{{split(parameters.secret; 'a')}}",
+        "{{timestamp}}",
+        "https://example.com/{{parameters.secret}}",
+        "{{undefined}}",
+        "{{null}}",
+        "{{parseJSON(parameters.secret)}}",
+    ])
+    .prop_map(str::to_owned)
+}
+
+/// Documents that compile as a rule.
+fn any_document() -> impl Strategy<Value = Json> {
+    let object = || prop::collection::vec(("[a-z]{1,5}|made", any_template()), 0..4);
+    let map = |members: Vec<(String, String)>| -> Json {
+        Json::Object(
+            members
+                .into_iter()
+                .map(|(name, value)| (name, Json::from(value)))
+                .collect(),
+        )
+    };
+    (
+        prop_oneof![
+            Just("https://example.com/x".to_owned()),
+            Just("https://example.com/{{parameters.secret}}?q={{common.secret}}".to_owned()),
+            Just("{{parameters.secret}}".to_owned()),
+            Just("https://{{parameters.secret}}@example.com".to_owned()),
+        ],
+        object(),
+        object(),
+        object(),
+        prop_oneof![any_template().prop_map(Json::from), object().prop_map(map)],
+        prop::sample::select(vec!["json", "urlencoded", "multipart/form-data", "text", "binary"]),
+        any_template(),
+    )
+        .prop_map(move |(url, temp, headers, qs, body, kind, name)| {
+            let mut headers = headers;
+            headers.push(("x-echo".to_owned(), "{{parameters.secret}}".to_owned()));
+            headers.push((name, "a".to_owned()));
+            json!({
+                "url": url, "method": "POST", "temp": map(temp), "headers": map(headers), "qs": map(qs), "body": body, "type": kind,
+                "log": { "sanitize": ["response.body.x"] },
+                "response": { "temp": { "made": "{{body}}" }, "valid": "{{body.ok}}", "error": "{{body}} {{parameters.secret}}" },
+            })
+        })
+}
+
+fn inputs(secrets: &[String; 3]) -> Inputs {
+    let one = |secret: &str| -> Map<String, Json> { json!({ "secret": secret }).as_object().unwrap().clone() };
+    Inputs {
+        parameters: one(&secrets[0]),
+        common: one(&secrets[1]),
+        data: one(&secrets[2]),
+        ..Inputs::default()
+    }
+}
+
+fn is_in(text: &str, secret: &str) -> bool {
+    let forms = [
+        secret.to_owned(),
+        STANDARD.encode(secret).trim_end_matches('=').to_owned(),
+        URL_SAFE_NO_PAD.encode(format!("user:{secret}")),
+    ];
+    forms.iter().any(|form| text.contains(form.as_str()))
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_the_compiler_panic(source in "\\PC{0,200}") {
+        if let Err(problems) = Connection::compile(&source, &Limits::default()) {
+            let _ = problems.render("connection.json");
+        }
+    }
+
+    #[test]
+    fn no_json_makes_the_compiler_or_a_run_panic(document in any_value(), url in any_template()) {
+        let mut document = document;
+        if let Some(members) = document.as_object_mut() {
+            members.insert("url".to_owned(), Json::from(url));
+        }
+        let secrets = ["secret one".to_owned(), "secret two".to_owned(), "secret three".to_owned()];
+        let _ = transcript(&document.to_string(), inputs(&secrets), &[Response::default()]);
+    }
+
+    #[test]
+    fn sec_no_secret_is_ever_shown(
+        document in any_document(),
+        secrets in ["[!-~]{8,24}", "[a-zA-Z0-9+/=_-]{8,40}", "[a-z\u{e0}-\u{ff} \"\\\\%]{8,24}"],
+        status in 200_u16..500,
+    ) {
+        // What the documents themselves say is no secret.
+        prop_assume!(!secrets.iter().any(|secret| document.to_string().contains(secret.trim())));
+        let source = document.to_string();
+        let zone = Zone::utc();
+        let connection = Connection::compile(&source, &Limits::default()).unwrap();
+        let mut run = Run::new(&connection, inputs(&secrets));
+        let mut seen = vec![format!("{connection:?} {:?} {run:?}", inputs(&secrets))];
+        match run.next(&facts(&zone)) {
+            Ok(Step::Send(request)) => {
+                seen.push(format!("{request:?}"));
+                seen.push(request.shown().to_string());
+                seen.extend(request.shown().body.clone());
+                let sent = format!("{} {:?} {}", request.url, request.headers, String::from_utf8_lossy(&request.body));
+                // A service that echoes everything, as it came and in other forms.
+                let echo = format!("{sent} {} {}", secrets.join(" "), STANDARD.encode(format!("user:{}", secrets[1])));
+                let response = Response {
+                    status,
+                    headers: vec![("x".to_owned(), secrets[0].clone())],
+                    body: echo.into_bytes(),
+                };
+                if let Err(error) = run.answer(&response, &facts(&zone)) {
+                    seen.push(format!("{error} {error:?} {}", error.render()));
+                }
+                seen.push(format!("{:?}", run.shown_response()));
+            }
+            Ok(other) => seen.push(format!("{other:?}")),
+            Err(error) => seen.push(format!("{error} {error:?} {}", error.render())),
+        }
+        for text in &seen {
+            for secret in &secrets {
+                prop_assert!(!is_in(text, secret), "{secret} in {text}\n{source}");
+            }
+        }
+    }
+}

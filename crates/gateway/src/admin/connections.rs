@@ -1,0 +1,197 @@
+//! `/connections`: how requests to other services are made for an organization. Its admins write the document and give
+//! the secrets, its members use it, and nobody reads a secret back.
+
+use std::collections::BTreeSet;
+
+use narthex_connection::{Connection, DocumentProblems};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::State;
+use super::access::{Admin, Permit};
+use super::answer::Found;
+use super::error::ApiError;
+use super::tidy;
+use super::time::Time;
+use crate::connections::{Held, HeldMetadata};
+
+mod create;
+mod delete;
+mod headers;
+mod list;
+mod read;
+mod running;
+mod test;
+mod update;
+
+pub(super) use running::Turns;
+
+pub(super) fn operations() -> OpenApiRouter<State> {
+    OpenApiRouter::default()
+        .routes(routes!(list::list, create::create))
+        .routes(routes!(read::read, update::update, delete::delete))
+        .routes(routes!(headers::headers))
+        .routes(routes!(test::test))
+}
+
+/// A connection: what it says, and the names of what it keeps.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct ConnectionBody {
+    /// Its id.
+    #[schema(example = "01hf7yat000000000000000019")]
+    pub id: String,
+    /// Whose it is.
+    pub organization_id: String,
+    /// What people call it.
+    #[schema(example = "billing")]
+    pub name: String,
+    /// Its document, as it was written; `null` for those who may only use it.
+    #[schema(required)]
+    pub document: Option<String>,
+    /// What its templates read, and whether it is there.
+    pub parameters: Vec<NeededBody>,
+    /// The same of what all connections of this kind share, such as a client secret.
+    pub common: Vec<NeededBody>,
+    /// The names of what earlier runs stored.
+    pub data: Vec<String>,
+    /// Who it is at the other side, as the last run learned.
+    #[schema(required)]
+    pub uid: Option<String>,
+    /// A label for people, as the last run learned.
+    #[schema(required)]
+    pub(crate) metadata: Option<HeldMetadata>,
+    /// When what the last run obtained ends.
+    #[schema(required)]
+    pub expires_at: Option<Time>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it was last changed.
+    pub updated_at: Time,
+}
+
+/// Something that a connection needs, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ConnectionNeed)]
+pub struct NeededBody {
+    /// Its name in templates: `parameters.NAME` or `common.NAME`.
+    #[schema(example = "clientSecret")]
+    pub name: String,
+    /// Whether a template reads it.
+    pub needed: bool,
+    /// Whether it is kept. What it is, is never shown.
+    pub given: bool,
+}
+
+/// How much of a connection the caller may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    /// What it is called and needs.
+    Outside,
+    /// And what its document says.
+    Whole,
+}
+
+impl Sight {
+    /// What this caller sees of this organization's connections.
+    fn of(admin: &Admin, held: &Held) -> Self {
+        let whole = admin.permit(narthex_decision::Action::ReadConnections, Some(held.organization));
+        if whole.is_ok() { Self::Whole } else { Self::Outside }
+    }
+}
+
+fn body(held: Held, connection: Option<&Connection>, sight: Sight) -> ConnectionBody {
+    let needed = |names: Vec<&str>, given: &[String]| -> Vec<NeededBody> {
+        let all: BTreeSet<&str> = names.iter().copied().chain(given.iter().map(String::as_str)).collect();
+        let need = |name: &str| NeededBody {
+            name: name.to_owned(),
+            needed: names.contains(&name),
+            given: given.iter().any(|given| given == name),
+        };
+        all.into_iter().map(need).collect()
+    };
+    let kept = &held.body.kept;
+    let parameters = connection.map_or_else(Vec::new, |connection| connection.parameter_names().collect());
+    let common = connection.map_or_else(Vec::new, |connection| connection.common_names().collect());
+    ConnectionBody {
+        id: held.id.to_string(),
+        organization_id: held.organization.to_string(),
+        parameters: needed(parameters, &kept.parameters),
+        common: needed(common, &kept.common),
+        data: kept.data.clone(),
+        name: held.body.name,
+        document: (sight == Sight::Whole).then_some(held.body.document),
+        uid: held.body.uid,
+        metadata: held.body.metadata,
+        expires_at: held.body.expires_at_ms.map(Time),
+        created_at: Time(held.created_at_ms),
+        updated_at: Time(held.updated_at_ms),
+    }
+}
+
+/// A connection as it is answered.
+fn found(permit: Permit<'_>, held: Held, sight: Sight) -> Found<ConnectionBody> {
+    // A document that an older version accepted and this one does not is shown all the same, so that it can be mended.
+    let connection = permit.compiled().of(&held, &permit.surroundings().connections()).ok();
+    Found {
+        version: held.version,
+        body: body(held, connection.as_ref(), sight),
+    }
+}
+
+/// A connection document, as it is sent.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(untagged, expecting = "a document is a JSON object, an array of them, or their text")]
+pub(crate) enum DocumentText {
+    /// Its text, in which comments and trailing commas are allowed.
+    Text(String),
+    /// As JSON: one request, or an array of them.
+    #[schema(value_type = Object)]
+    Json(Value),
+}
+
+impl DocumentText {
+    /// The text, which must compile.
+    fn checked(self, permit: Permit<'_>) -> Result<(String, Connection), ApiError> {
+        let text = match self {
+            Self::Text(text) => text,
+            // Written over lines, for whoever reads it next.
+            Self::Json(json) => serde_json::to_string_pretty(&json).unwrap_or_default(),
+        };
+        let settings = permit.surroundings().connections();
+        let connection = crate::connections::compile(&text, settings.outbound.limits.response_bytes)
+            .map_err(|problems| refused(&problems))?;
+        Ok((text, connection))
+    }
+}
+
+/// Everything that is wrong with a document, in one sentence each.
+fn refused(problems: &DocumentProblems) -> ApiError {
+    let told: Vec<String> = problems
+        .problems()
+        .iter()
+        .map(|problem| match &problem.help {
+            Some(help) => format!("{problem} ({help})"),
+            None => problem.to_string(),
+        })
+        .collect();
+    ApiError::invalid("document", told.join("; "))
+}
+
+/// A name: never empty.
+fn name(text: &str) -> Result<String, ApiError> {
+    tidy::text("name", text)?.ok_or_else(|| ApiError::invalid("name", "it is empty"))
+}
+
+/// What templates read as `environment`: the caller's mapped context (S1's custom contexts), and whose connection it is.
+fn environment(admin: &Admin, organization: &narthex_directory::Organization) -> Value {
+    let context = admin
+        .principal()
+        .map_or_else(Map::new, |principal| principal.context().clone());
+    json!({
+        "context": context,
+        "organization": { "id": organization.id.to_string(), "name": organization.name.as_str() },
+    })
+}

@@ -1,0 +1,415 @@
+//! Connections that are held for organizations: a document that its admins write, secrets that nobody reads back, and
+//! runs for its members.
+//!
+//! **In** comes a record of the directory, **out** a connection that can be run. What it keeps (parameters, common data,
+//! and what earlier runs stored) is sealed ([`crate::seal`]) and open only while a run lasts.
+
+use std::sync::Arc;
+
+use narthex_connection::{Connection, DocumentProblems, Facts, Inputs, Limits, MetadataType, Minted, Outcome};
+use narthex_directory::{
+    AuditEvent, By, ConnectionId, Directory, Document, DocumentAt, DocumentKind, NewDocument, OrganizationId, Page,
+    SecretBytes, StoreError,
+};
+use narthex_template::Zone;
+use quick_cache::sync::Cache;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::clock::fill_random;
+use crate::outbound::Policy;
+use crate::seal::{OpenError, Owner, SealError, SealingKeys};
+
+/// The most that the secrets of one connection may take together, as JSON.
+const SECRET_BYTES_MAX: usize = 256 * 1024;
+
+/// How many compiled documents are kept.
+const COMPILED_MAX: usize = 512;
+
+/// What held connections need of the configuration.
+#[derive(Debug, Clone)]
+pub struct ConnectionSettings {
+    /// What their secrets are sealed with; without it none can be kept.
+    pub sealing: Option<Arc<SealingKeys>>,
+    /// Where their requests may go, and what they may cost.
+    pub outbound: Policy,
+}
+
+impl Default for ConnectionSettings {
+    /// Nothing secret is kept and nothing is sent.
+    fn default() -> Self {
+        Self {
+            sealing: None,
+            outbound: Policy::listed(Vec::new()),
+        }
+    }
+}
+
+/// Why a held connection cannot be used or changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeldError {
+    /// There is no key to seal or open secrets with.
+    #[error(
+        "there is no secret key, so no secrets can be kept; set `NARTHEX_SECRET_KEY` or `[secrets] key_file` for the server"
+    )]
+    NoKey,
+    /// Its secrets do not open.
+    #[error("its secrets cannot be read: {0}")]
+    Sealed(#[from] OpenError),
+    /// There is more of them than is kept.
+    #[error("its parameters, common data and stored data are larger than 256 KiB together, the most that is kept")]
+    TooMuch,
+    /// Its secrets cannot be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The record is not what this version writes.
+    #[error("the record of connection `{id}` cannot be read")]
+    Damaged {
+        /// Which.
+        id: String,
+    },
+    /// The directory refused or failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is shown of a connection.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct HeldBody {
+    /// What people call it.
+    pub(crate) name: String,
+    /// The document's text, as it was written.
+    pub(crate) document: String,
+    /// The names of what its secrets hold, so that this can be told without opening them.
+    pub(crate) kept: KeptNames,
+    /// Who it is at the other side.
+    pub(crate) uid: Option<String>,
+    /// A label for people.
+    pub(crate) metadata: Option<HeldMetadata>,
+    /// When what it obtained ends.
+    pub(crate) expires_at_ms: Option<i64>,
+}
+
+/// The names of what is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeptNames {
+    pub(crate) parameters: Vec<String>,
+    pub(crate) common: Vec<String>,
+    pub(crate) data: Vec<String>,
+}
+
+/// A label of a connection, and what kind of text it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = ConnectionMetadata)]
+pub(crate) struct HeldMetadata {
+    /// `text` or `email`.
+    #[serde(rename = "type")]
+    #[schema(example = "email")]
+    pub(crate) kind: String,
+    /// The label.
+    pub(crate) value: String,
+}
+
+/// What is kept and not shown.
+///
+/// SECURITY: no `Debug`, and no way out but into a run.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct HeldSecrets {
+    pub(crate) parameters: Map<String, Value>,
+    pub(crate) common: Map<String, Value>,
+    pub(crate) data: Map<String, Value>,
+}
+
+/// A connection as it is held.
+#[derive(Debug, Clone)]
+pub(crate) struct Held {
+    pub(crate) id: ConnectionId,
+    pub(crate) organization: OrganizationId,
+    pub(crate) body: HeldBody,
+    sealed: Option<SecretBytes>,
+    pub(crate) created_at_ms: i64,
+    pub(crate) updated_at_ms: i64,
+    pub(crate) version: u64,
+}
+
+impl HeldBody {
+    /// Whether what runs learn is what was known.
+    pub(crate) fn is_as_known(&self, earlier: &Self) -> bool {
+        (&self.uid, &self.metadata, self.expires_at_ms) == (&earlier.uid, &earlier.metadata, earlier.expires_at_ms)
+    }
+}
+
+impl HeldSecrets {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.parameters.is_empty() && self.common.is_empty() && self.data.is_empty()
+    }
+
+    pub(crate) fn names(&self) -> KeptNames {
+        let names = |map: &Map<String, Value>| map.keys().cloned().collect();
+        KeptNames {
+            parameters: names(&self.parameters),
+            common: names(&self.common),
+            data: names(&self.data),
+        }
+    }
+}
+
+impl Held {
+    /// A record of the directory.
+    pub(crate) fn of(document: Document) -> Result<Self, HeldError> {
+        let damaged = |id: &str| HeldError::Damaged { id: id.to_owned() };
+        let (Ok(id), Some(organization)) = (document.name.parse(), document.organization) else {
+            return Err(damaged(&document.name));
+        };
+        let body = serde_json::from_value(Value::Object(document.body)).map_err(|_| damaged(&document.name))?;
+        Ok(Self {
+            id,
+            organization,
+            body,
+            sealed: document.secret,
+            created_at_ms: document.created_at_ms,
+            updated_at_ms: document.updated_at_ms,
+            version: document.version,
+        })
+    }
+
+    /// What it keeps, open.
+    pub(crate) fn secrets(&self, keys: Option<&SealingKeys>) -> Result<HeldSecrets, HeldError> {
+        let Some(sealed) = &self.sealed else {
+            return Ok(HeldSecrets::default());
+        };
+        let name = self.id.to_string();
+        let opened = keys
+            .ok_or(HeldError::NoKey)?
+            .open(sealed, owner(&name, self.organization, &self.body.document))?;
+        serde_json::from_slice(&opened.plain).map_err(|_| HeldError::Damaged { id: name })
+    }
+}
+
+/// What the secrets of this connection are sealed to.
+///
+/// SECURITY: the document too. It decides where they go, and lies beside them for whoever may write to the database.
+fn owner<'a>(name: &'a str, organization: OrganizationId, document: &'a str) -> Owner<'a> {
+    Owner {
+        kind: DocumentKind::Connection.as_str(),
+        name,
+        organization: Some(organization),
+        governed_by: document,
+    }
+}
+
+/// Keeps a connection: what is shown as it is, what is not sealed.
+pub(crate) async fn save(
+    directory: &dyn Directory,
+    keys: Option<&SealingKeys>,
+    (id, organization): (ConnectionId, OrganizationId),
+    (mut body, secrets): (HeldBody, &HeldSecrets),
+    at: DocumentAt,
+    by: By,
+) -> Result<Held, HeldError> {
+    let name = id.to_string();
+    body.kept = secrets.names();
+    let secret = if secrets.is_empty() {
+        None
+    } else {
+        let keys = keys.ok_or(HeldError::NoKey)?;
+        // Texts as keys and JSON as values: this does not fail.
+        let plain = zeroize::Zeroizing::new(serde_json::to_vec(secrets).unwrap_or_default());
+        if plain.len() > SECRET_BYTES_MAX {
+            return Err(HeldError::TooMuch);
+        }
+        Some(keys.seal(&plain, owner(&name, organization, &body.document))?)
+    };
+    let shown = match serde_json::to_value(body) {
+        Ok(Value::Object(members)) => members,
+        _ => Map::new(),
+    };
+    let new = NewDocument {
+        kind: DocumentKind::Connection,
+        name,
+        organization: Some(organization),
+        body: shown,
+        secret,
+    };
+    Held::of(directory.save_document(new, at, by).await?)
+}
+
+/// What [`reseal`] did.
+#[derive(Debug, Default)]
+pub struct Resealed {
+    /// How many connections' secrets are sealed with the current key now and were not before.
+    pub sealed_again: usize,
+    /// The connections whose secrets could not be sealed again, and why. Until they are mended or removed, the previous
+    /// key is needed.
+    pub failed: Vec<(String, HeldError)>,
+}
+
+/// Seals every secret again that was sealed with the key before the current one. May be stopped and begun again at any
+/// time. Goes over all connections until a whole pass finds nothing to do: a server that has not taken the new key into
+/// use yet may seal with the old one meanwhile.
+///
+/// # Errors
+///
+/// When the directory cannot be read. What is wrong with a single connection is in [`Resealed::failed`].
+pub async fn reseal(directory: &dyn Directory, keys: &SealingKeys, by: &By) -> Result<Resealed, StoreError> {
+    let mut done = Resealed::default();
+    for _ in 0..PASSES_MAX {
+        let (sealed_again, failed) = reseal_once(directory, keys, by).await?;
+        done.sealed_again += sealed_again;
+        done.failed = failed;
+        if sealed_again == 0 {
+            break;
+        }
+    }
+    Ok(done)
+}
+
+/// How often [`reseal`] goes over all connections.
+const PASSES_MAX: usize = 10;
+
+async fn reseal_once(
+    directory: &dyn Directory,
+    keys: &SealingKeys,
+    by: &By,
+) -> Result<(usize, Vec<(String, HeldError)>), StoreError> {
+    let (mut page, mut sealed_again, mut failed) = (Page::default(), 0, Vec::new());
+    loop {
+        let listing = directory.documents(DocumentKind::Connection, None, page).await?;
+        for document in listing.items {
+            let id = document.name.clone();
+            match reseal_one(directory, keys, document, by).await {
+                Ok(changed) => sealed_again += usize::from(changed),
+                Err(error) => failed.push((id, error)),
+            }
+        }
+        match listing.next_cursor {
+            Some(cursor) => page = Page::after(cursor, Page::default().limit()),
+            None => return Ok((sealed_again, failed)),
+        }
+    }
+}
+
+/// Seals the secrets of one connection again if they have to be; whether that was so.
+async fn reseal_one(
+    directory: &dyn Directory,
+    keys: &SealingKeys,
+    document: Document,
+    by: &By,
+) -> Result<bool, HeldError> {
+    if document.secret.is_none() {
+        return Ok(false);
+    }
+    let (shown, name) = (document.body.clone(), document.name.clone());
+    let held = Held::of(document)?;
+    let Some(sealed) = &held.sealed else { return Ok(false) };
+    let owner = owner(&name, held.organization, &held.body.document);
+    let opened = keys.open(sealed, owner)?;
+    if !opened.stale {
+        return Ok(false);
+    }
+    let new = NewDocument {
+        kind: DocumentKind::Connection,
+        secret: Some(keys.seal(&opened.plain, owner)?),
+        name: name.clone(),
+        organization: Some(held.organization),
+        body: shown,
+    };
+    match directory
+        .save_document(new, DocumentAt::Version(held.version), by.clone())
+        .await
+    {
+        // Or somebody changed or removed it in between: the next pass looks at what is there then.
+        Ok(_) | Err(StoreError::VersionMismatch { .. } | StoreError::NotFound { .. }) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Compiled documents, each kept under its connection and version: nothing that was written is parsed at each use.
+pub(crate) struct Compiled(Cache<(ConnectionId, u64, usize), Connection>);
+
+impl Default for Compiled {
+    fn default() -> Self {
+        Self(Cache::new(COMPILED_MAX))
+    }
+}
+
+impl Compiled {
+    /// The connection's document, ready to run.
+    pub(crate) fn of(&self, held: &Held, settings: &ConnectionSettings) -> Result<Connection, DocumentProblems> {
+        let response_bytes = settings.outbound.limits.response_bytes;
+        let key = (held.id, held.version, response_bytes);
+        if let Some(connection) = self.0.get(&key) {
+            return Ok(connection);
+        }
+        let connection = compile(&held.body.document, response_bytes)?;
+        self.0.insert(key, connection.clone());
+        Ok(connection)
+    }
+
+    /// Forgets a version that is no more, and with it the keys that were kept ready for signing.
+    pub(crate) fn forget(&self, held: &Held) {
+        self.0.retain(|(id, _, _), _| *id != held.id);
+    }
+}
+
+/// Compiles a document with the limits that hold for all of them.
+pub(crate) fn compile(document: &str, response_bytes: usize) -> Result<Connection, DocumentProblems> {
+    let limits = Limits {
+        response_bytes,
+        ..Limits::default()
+    };
+    Connection::compile(document, &limits)
+}
+
+/// What a run reads.
+pub(crate) fn inputs(secrets: HeldSecrets, environment: Value) -> Inputs {
+    Inputs {
+        parameters: secrets.parameters,
+        common: secrets.common,
+        data: secrets.data,
+        environment,
+        ..Inputs::default()
+    }
+}
+
+/// What a step of a run may know of the world.
+pub(crate) fn facts(now_ms: i64, zone: &Zone) -> Facts<'_> {
+    Facts {
+        now_ms,
+        zone,
+        random: &fill_random,
+    }
+}
+
+/// What a run that came to its end leaves with its connection.
+pub(crate) fn learn(body: &mut HeldBody, secrets: &mut HeldSecrets, outcome: &Outcome) {
+    if outcome.uid.is_some() {
+        body.uid.clone_from(&outcome.uid);
+    }
+    if let Some((kind, value)) = &outcome.metadata {
+        body.metadata = Some(HeldMetadata {
+            kind: MetadataType::name(*kind).to_owned(),
+            value: value.clone(),
+        });
+    }
+    if outcome.expires_at_ms.is_some() {
+        body.expires_at_ms = outcome.expires_at_ms;
+    }
+    secrets.data.extend(outcome.data.clone());
+}
+
+/// The trace of a token that was minted: the names of its claims and a hash, never the token.
+pub(crate) fn minted_event(held: &Held, minted: &Minted, by: &By) -> AuditEvent {
+    let mut event = AuditEvent::new("connection.minted", by.actor.clone(), by.at_ms);
+    event.organization = Some(held.organization);
+    let list = |names: &[String]| Value::from(names.to_vec());
+    event.detail.extend([
+        ("name".to_owned(), held.id.to_string().into()),
+        ("algorithm".to_owned(), minted.algorithm.clone().into()),
+        ("header_names".to_owned(), list(&minted.header_names)),
+        ("claim_names".to_owned(), list(&minted.claim_names)),
+        ("sha256".to_owned(), minted.sha256.clone().into()),
+    ]);
+    event
+}

@@ -1,0 +1,16 @@
+//! Requests of connections: sent, bounded in every direction, to allowed hosts only.
+//!
+//! `narthex-connection` says what is to be sent and judges what comes back; here is the network in between. The sender
+//! takes a [`Policy`]: a server's is a list of hosts and a guard against private addresses, the command line's lets
+//! everything pass, since whoever runs it could as well use curl.
+
+mod drive;
+mod error;
+mod policy;
+mod redirect;
+mod send;
+
+pub use drive::{ConnectionError, drive};
+pub use error::OutboundError;
+pub use policy::{AllowedHosts, HostPattern, HostPatternProblem, OutboundLimits, PlainHttp, Policy};
+pub use send::Sender;

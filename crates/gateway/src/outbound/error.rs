@@ -1,0 +1,150 @@
+//! Why a request was not answered. No message carries a path, a query, a header or a body.
+
+use crate::reach::{Refused, Trouble};
+
+/// Why a request was not answered.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutboundError {
+    /// The host is not on the list.
+    #[error("`{host}` is not among the hosts that connections may reach")]
+    HostNotAllowed {
+        /// The host.
+        host: String,
+    },
+    /// Plain `http` to another machine.
+    #[error("plain `http` is only for this machine, and `{host}` is another; use `https`")]
+    PlainHttp {
+        /// The host.
+        host: String,
+    },
+    /// Neither http nor https.
+    #[error("the scheme `{scheme}` is not supported; requests are sent with `https`")]
+    NotHttp {
+        /// The scheme.
+        scheme: String,
+    },
+    /// The address guard said no.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The host has no address.
+    #[error("`{host}` could not be resolved: {cause}")]
+    Unresolved {
+        /// The host.
+        host: String,
+        /// What the resolver said.
+        cause: String,
+    },
+    /// No connection could be made.
+    #[error("no connection to `{host}`: {cause}")]
+    Connection {
+        /// The host.
+        host: String,
+        /// What the system said.
+        cause: String,
+    },
+    /// The server's certificate was refused.
+    #[error(
+        "the certificate of `{host}` is refused: {cause}; if a private authority signed it, give that authority's certificate in `ca`"
+    )]
+    Certificate {
+        /// The host.
+        host: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// `ca` is no certificate.
+    #[error("`ca` is not a bundle of PEM certificates")]
+    Ca,
+    /// It took too long.
+    #[error("no complete answer from `{host}` within {limit_ms} ms")]
+    TimedOut {
+        /// The host that was asked first.
+        host: String,
+        /// The limit, in milliseconds.
+        limit_ms: u64,
+    },
+    /// More redirects than are followed.
+    #[error("`{host}` redirects more than {limit} times")]
+    TooManyRedirects {
+        /// The host that was asked first.
+        host: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// A redirect that is not followed.
+    #[error("`{host}` redirects to {target}, which is not followed: {cause}")]
+    Redirect {
+        /// The host that redirects.
+        host: String,
+        /// Where to, without path or query.
+        target: String,
+        /// Why not.
+        cause: String,
+    },
+    /// More bytes than are read.
+    #[error("the answer of `{host}` is larger than {limit_bytes} bytes, the most that is read")]
+    TooLarge {
+        /// The host.
+        host: String,
+        /// The limit, in bytes.
+        limit_bytes: usize,
+    },
+    /// A compressed answer that was not asked for, or cannot be read.
+    #[error("the answer of `{host}` is compressed: {cause}")]
+    Compressed {
+        /// The host.
+        host: String,
+        /// What is wrong.
+        cause: String,
+    },
+    /// The answer broke off or was no HTTP.
+    #[error("the answer of `{host}` broke off: {cause}")]
+    Interrupted {
+        /// The host.
+        host: String,
+        /// What happened.
+        cause: String,
+    },
+    /// This side could not even ask.
+    #[error("the request could not be made: {cause}")]
+    Setup {
+        /// What happened.
+        cause: String,
+    },
+}
+
+impl OutboundError {
+    /// A short stable word for metrics and log fields.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::HostNotAllowed { .. } => "host_not_allowed",
+            Self::PlainHttp { .. } => "plain_http",
+            Self::NotHttp { .. } => "not_http",
+            Self::Refused(_) => "refused",
+            Self::Unresolved { .. } => "unresolved",
+            Self::Connection { .. } => "connection",
+            Self::Certificate { .. } => "certificate",
+            Self::Ca => "ca",
+            Self::TimedOut { .. } => "timed_out",
+            Self::TooManyRedirects { .. } => "too_many_redirects",
+            Self::Redirect { .. } => "redirect",
+            Self::TooLarge { .. } => "too_large",
+            Self::Compressed { .. } => "compressed",
+            Self::Interrupted { .. } => "interrupted",
+            Self::Setup { .. } => "setup",
+        }
+    }
+
+    pub(super) fn of(host: &str, error: &reqwest::Error) -> Self {
+        let host = host.to_owned();
+        match Trouble::of(error) {
+            Trouble::Refused(refused) => Self::Refused(refused),
+            Trouble::Unresolved(cause) => Self::Unresolved { host, cause },
+            Trouble::Certificate(cause) => Self::Certificate { host, cause },
+            Trouble::Connection(cause) => Self::Connection { host, cause },
+            Trouble::Interrupted(cause) => Self::Interrupted { host, cause },
+            Trouble::Setup(cause) => Self::Setup { cause },
+        }
+    }
+}

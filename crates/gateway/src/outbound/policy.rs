@@ -1,0 +1,241 @@
+//! Where requests may go, and what they may cost.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use url::{Host, Url};
+
+use super::error::OutboundError;
+use crate::reach::{Guard, LOCALHOST, Loopback, host_name};
+
+/// Where requests may go, and what they may cost.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Which hosts may be asked.
+    pub hosts: AllowedHosts,
+    /// Which addresses may be reached.
+    pub guard: Guard,
+    /// Whether secrets may leave in plain text.
+    pub plain_http: PlainHttp,
+    /// What one request may cost.
+    pub limits: OutboundLimits,
+}
+
+/// Which hosts may be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowedHosts {
+    /// All of them.
+    Any,
+    /// Those that one of the patterns names.
+    Listed(Vec<HostPattern>),
+}
+
+/// Whether `http` may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlainHttp {
+    /// To every host.
+    Permitted,
+    /// To this machine only.
+    LoopbackOnly,
+}
+
+/// What one request may cost, redirects included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OutboundLimits {
+    /// For a connection and its TLS handshake.
+    pub connect: Duration,
+    /// From the first byte of the request to the last of the answer.
+    pub total: Duration,
+    /// The most bytes of a body that are read; of a compressed one, after it was decompressed.
+    pub response_bytes: usize,
+    /// How many redirects are followed.
+    pub redirects: usize,
+}
+
+impl Default for OutboundLimits {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            total: Duration::from_secs(40),
+            response_bytes: 4 * 1024 * 1024,
+            redirects: 10,
+        }
+    }
+}
+
+/// `api.example.com`, or `*.example.com` for every name below.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostPattern {
+    /// In lower case, with a leading dot for "below".
+    name: String,
+}
+
+/// Why a text is no [`HostPattern`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a host is written as a name (`api.example.com`), as `*.example.com` for every name below, or as an address")]
+pub struct HostPatternProblem;
+
+impl FromStr for HostPattern {
+    type Err = HostPatternProblem;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (below, bare) = match text.strip_prefix("*.") {
+            Some(rest) => (".", rest),
+            None => ("", text),
+        };
+        // SECURITY: `*.com` is meant by nobody, and would be most of the internet.
+        if !below.is_empty() && !bare.contains('.') {
+            return Err(HostPatternProblem);
+        }
+        match Host::parse(bare) {
+            Ok(Host::Domain(name)) if !name.contains('*') => Ok(Self {
+                name: format!("{below}{}", name.trim_end_matches('.').to_ascii_lowercase()),
+            }),
+            Ok(Host::Ipv4(address)) if below.is_empty() => Ok(Self {
+                name: address.to_string(),
+            }),
+            Ok(Host::Ipv6(address)) if below.is_empty() => Ok(Self {
+                name: address.to_string(),
+            }),
+            _ => Err(HostPatternProblem),
+        }
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.name.starts_with('.') {
+            f.write_str("*")?;
+        }
+        f.write_str(&self.name)
+    }
+}
+
+impl HostPattern {
+    fn is_match(&self, host: &str) -> bool {
+        if self.name.starts_with('.') {
+            host.len() > self.name.len() && host.ends_with(&self.name)
+        } else {
+            host == self.name
+        }
+    }
+}
+
+impl Policy {
+    /// A server's: these hosts, public addresses, no plain text to other machines.
+    pub fn listed(hosts: Vec<HostPattern>) -> Self {
+        Self {
+            hosts: AllowedHosts::Listed(hosts),
+            guard: Guard::new([], Loopback::Refused),
+            plain_http: PlainHttp::LoopbackOnly,
+            limits: OutboundLimits::default(),
+        }
+    }
+
+    /// Everything: for somebody who could as well use curl.
+    pub fn open() -> Self {
+        Self {
+            hosts: AllowedHosts::Any,
+            guard: Guard::open(),
+            plain_http: PlainHttp::Permitted,
+            limits: OutboundLimits::default(),
+        }
+    }
+
+    /// Judges a URL: the one of a request, and the target of every redirect.
+    pub(super) fn check(&self, url: &Url) -> Result<(), OutboundError> {
+        let host = match url.host() {
+            Some(host) if matches!(url.scheme(), "http" | "https") => host,
+            _ => {
+                return Err(OutboundError::NotHttp {
+                    scheme: url.scheme().to_owned(),
+                });
+            }
+        };
+        let name = host_name(&host);
+        if let AllowedHosts::Listed(patterns) = &self.hosts
+            && !patterns.iter().any(|pattern| pattern.is_match(&name))
+        {
+            return Err(OutboundError::HostNotAllowed { host: name });
+        }
+        let is_loopback = match host {
+            Host::Domain(_) => name == LOCALHOST,
+            Host::Ipv4(address) => address.is_loopback(),
+            Host::Ipv6(address) => address.is_loopback(),
+        };
+        if url.scheme() == "http" && self.plain_http == PlainHttp::LoopbackOnly && !is_loopback {
+            return Err(OutboundError::PlainHttp { host: name });
+        }
+        self.guard.check_host(&host)?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(patterns: &[&str]) -> Policy {
+        Policy::listed(patterns.iter().map(|pattern| pattern.parse().unwrap()).collect())
+    }
+
+    fn allows(policy: &Policy, url: &str) -> bool {
+        policy.check(&Url::parse(url).unwrap()).is_ok()
+    }
+
+    #[test]
+    fn patterns_are_a_name_or_everything_below_one() {
+        let policy = policy(&["API.example.com.", "*.example.org"]);
+        for yes in [
+            "https://api.example.com/x",
+            "https://API.EXAMPLE.com.:8443/",
+            "https://a.example.org",
+            "https://a.b.example.org",
+        ] {
+            assert!(allows(&policy, yes), "{yes}");
+        }
+        for no in [
+            "https://example.com",
+            "https://x.api.example.com",
+            "https://api.example.com.evil.net",
+            "https://example.org",
+            "https://evilexample.org",
+            "https://api.example.com@evil.net/",
+            "http://api.example.com/",
+            "ftp://api.example.com/",
+        ] {
+            assert!(!allows(&policy, no), "{no}");
+        }
+        for wrong in [
+            "",
+            "*",
+            "*.com",
+            "*.",
+            "a b",
+            "https://a",
+            "a.*.com",
+            "**.example.com",
+            "*.10.0.0.1",
+        ] {
+            assert!(wrong.parse::<HostPattern>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn sec_ssrf_a_listed_host_is_still_judged_by_its_address() {
+        let policy = policy(&["127.0.0.1", "10.0.0.1", "[::1]", "localhost", "169.254.169.254"]);
+        for url in [
+            "http://127.0.0.1/",
+            "https://2130706433/",
+            "https://10.0.0.1/",
+            "https://[::1]/",
+            "http://localhost/",
+            "https://169.254.169.254/latest/meta-data",
+        ] {
+            assert!(!allows(&policy, url), "{url}");
+        }
+        assert!(allows(&Policy::open(), "http://127.0.0.1:1/"));
+        assert!(!allows(&Policy::open(), "file:///etc/passwd"));
+    }
+}

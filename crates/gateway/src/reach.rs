@@ -1,0 +1,13 @@
+//! Reaching other servers: which addresses may be reached, and what is said when one cannot be.
+//!
+//! Keys are fetched and connections send their requests through here.
+
+mod guard;
+mod resolve;
+mod trouble;
+
+pub use guard::{AddressKind, Guard, Loopback, Refused};
+pub(crate) use guard::{LOCALHOST, host_name};
+pub(crate) use resolve::GuardedNames;
+pub use resolve::{Names, SystemNames};
+pub(crate) use trouble::{Trouble, cause_of};
