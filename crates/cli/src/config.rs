@@ -55,6 +55,8 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     /// Where the directory is kept.
     pub(crate) store: StoreLocation,
+    /// How long what is known serves on while the store is out of reach.
+    pub(crate) offline_max: Duration,
     /// The issuers, in the order of the file.
     pub(crate) issuers: Vec<Issuer>,
     /// The same issuers as the verifier looks them up.

@@ -137,6 +137,7 @@ fn settings(config: &Config) -> GatewaySettings {
             rotation_ms: milliseconds(config.assertion.rotation),
         },
         upstream_connect_timeout: config.limits.connect_timeout,
+        offline_max: config.offline_max,
         token_cache_bytes: config.cache.token_bytes,
         account_cache_bytes: config.cache.account_bytes,
     }

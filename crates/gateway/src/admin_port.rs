@@ -18,6 +18,7 @@ use crate::admin::{
 };
 use crate::clock::NoEntropy;
 use crate::connections::ConnectionSettings;
+use crate::contact::Reach;
 use crate::credentials::Place;
 use crate::explain::{ExplainedRequest, Explanation, explain, parse_request};
 use crate::gateway::Gateway;
@@ -57,15 +58,19 @@ pub fn router(gateway: &Arc<Gateway>) -> Result<Router, NoEntropy> {
     Ok(admin::router(state).merge(health))
 }
 
-/// Ready means that requests can be decided: the directory answers. An issuer that cannot be reached is no reason to
-/// take the whole gateway out of service.
+/// Ready means that requests can be decided: the directory answers, or what is known here still serves while it does not.
+/// An issuer that cannot be reached is no reason to take the whole gateway out of service.
 async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
-    match gateway.directory.health().await {
-        Ok(()) => "ready\n".into_response(),
-        Err(error) => {
-            tracing::warn!(%error, "the directory is not ready");
-            (StatusCode::SERVICE_UNAVAILABLE, "the directory cannot be reached\n").into_response()
+    let Err(error) = gateway.directory.health().await else {
+        return "ready\n".into_response();
+    };
+    tracing::warn!(%error, "the directory is not ready");
+    match gateway.contact.reach(gateway.clock.now_ms()) {
+        Reach::Offline { left_ms } => {
+            let seconds = left_ms / 1000;
+            format!("ready, without the directory: what is known here serves on for {seconds} s\n").into_response()
         }
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "the directory cannot be reached\n").into_response(),
     }
 }
 

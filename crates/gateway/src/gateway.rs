@@ -11,6 +11,7 @@ use crate::account::Accounts;
 use crate::assertion::{AssertionError, AssertionSettings, AssertionSigner};
 use crate::caller::Callers;
 use crate::clock::{Clock, NoEntropy, RequestIds};
+use crate::contact::Contact;
 use crate::event::Event;
 use crate::metrics::Metrics;
 use crate::proxy::Forwarder;
@@ -27,6 +28,8 @@ pub struct GatewaySettings {
     pub account_cache_bytes: u64,
     /// How long to wait for a connection to an upstream.
     pub upstream_connect_timeout: Duration,
+    /// How long what is known here serves on while the directory is out of reach.
+    pub offline_max: Duration,
 }
 
 impl Default for GatewaySettings {
@@ -36,6 +39,7 @@ impl Default for GatewaySettings {
             token_cache_bytes: 32 * 1024 * 1024,
             account_cache_bytes: 64 * 1024 * 1024,
             upstream_connect_timeout: Duration::from_secs(5),
+            offline_max: Duration::from_mins(5),
         }
     }
 }
@@ -65,6 +69,8 @@ pub struct Gateway {
     pub directory: Arc<dyn Directory>,
     /// The numbers that move when a cached answer may have become wrong.
     pub versions: Arc<Versions>,
+    /// How lately the directory was heard from.
+    pub(crate) contact: Contact,
     /// Cached answers by token.
     pub callers: Callers,
     /// Cached answers by identity.
@@ -105,6 +111,7 @@ impl Gateway {
         Ok(Arc::new(Self {
             versions: Arc::clone(directory.versions()),
             runtime: ArcSwap::from_pointee(runtime),
+            contact: Contact::new(settings.offline_max),
             callers: Callers::new(settings.token_cache_bytes),
             accounts: Accounts::new(settings.account_cache_bytes),
             assertions,
@@ -140,7 +147,7 @@ impl Gateway {
 
     async fn each_second(&self) {
         // Another process (the command line on this host, another node) may have changed the directory.
-        if let Err(error) = self.directory.poll_versions().await {
+        if let Err(error) = self.contact.ask(&*self.directory, &self.clock).await {
             self.failed("looking for changes made elsewhere", &error);
         }
     }

@@ -13,6 +13,7 @@ mod assertion;
 mod caller;
 mod clock;
 mod connections;
+mod contact;
 mod credentials;
 mod event;
 mod explain;

@@ -130,6 +130,7 @@ pub(crate) async fn caller(
     (token, place): (&str, &Place),
     now_ms: i64,
 ) -> Result<Arc<Caller>, Refusal> {
+    gateway.contact.ensure(&*gateway.directory, &gateway.clock).await?;
     let caller = match gateway
         .callers
         .fresh(token, runtime.generation, &gateway.versions, now_ms)

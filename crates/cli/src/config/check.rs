@@ -63,6 +63,12 @@ impl Check<'_> {
     fn config(mut self, file: &ConfigFile) -> (Option<Config>, Problems) {
         let listen = self.listen(file.listen.value());
         let store = self.store(file.store.value());
+        let offline_max = within(
+            &mut self.problems,
+            "offline_max",
+            &file.store.value().offline_max,
+            &(Duration::ZERO..=Duration::from_hours(1)),
+        );
         let cache = file.cache.value();
         let cache = Cache {
             token_bytes: cache.tokens.value().0,
@@ -97,6 +103,7 @@ impl Check<'_> {
             .map(|(trusted, (routes, route_settings))| Config {
                 listen,
                 store,
+                offline_max,
                 issuers,
                 trusted,
                 organizations,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use narthex_testkit::{
     Answer, Client, IdentityProvider, Narthex, TestKey, Upstream,
     client::Call,
-    postgres::{Cluster, Database},
+    postgres::{Cluster, Database, OwnServer},
     process,
 };
 use serde_json::json;
@@ -119,4 +119,91 @@ async fn the_commands_work_on_it_and_show_no_password() {
             "{said}"
         );
     }
+}
+
+/// Without the database known users are answered for a while by what was known of them, and nobody else; then nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_database_what_is_known_serves_on_for_a_while() {
+    let (idp, upstream) = (
+        IdentityProvider::start(&[TestKey::Rsa1]).unwrap(),
+        Upstream::start().unwrap(),
+    );
+    let mut server = OwnServer::start().unwrap();
+    server.create_database("offline").unwrap();
+    let store = "[store]\nurl_file = \"store-url\"\noffline_max = \"8s\"\n";
+    let node = Narthex::builder(BINARY)
+        .config(&(store.to_owned() + &config(&idp, &upstream)))
+        .unwrap()
+        .file("store-url", server.url("offline") + "\n")
+        .start()
+        .await
+        .unwrap();
+    let acme = json!({ "name": "acme", "realm": "corp", "external_member_groups": ["staff"] });
+    node.api().done("POST", "/organizations", Some(&acme)).await.unwrap();
+    let client = Client::new();
+    let send = async |token: &str| {
+        let call = Call::post(&format!("{}{GUARDED}", node.url())).bearer(token);
+        let answer = client.send(call).await.unwrap();
+        (answer.status, answer.reason())
+    };
+    let ready = async || {
+        let answer = client
+            .send(Call::get(&format!("{}/readyz", node.admin_url())))
+            .await
+            .unwrap();
+        (answer.status, answer.text())
+    };
+    let token = member("ada").sign();
+    assert_eq!(send(&token).await.0, 200);
+    assert_eq!(ready().await.0, 200);
+
+    server.kill();
+    let gone = std::time::Instant::now();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(send(&token).await.0, 200, "the token that was seen");
+    assert_eq!(
+        send(&member("ada").sign()).await.0,
+        200,
+        "another token that says the same"
+    );
+    let unavailable = (503, Some("store.unavailable".to_owned()));
+    assert_eq!(send(&member("bob").sign()).await, unavailable, "nobody new");
+    let (status, text) = ready().await;
+    assert!(
+        status == 200 && text.contains("without the directory"),
+        "{status} {text}"
+    );
+
+    tokio::time::sleep(Duration::from_secs(10).saturating_sub(gone.elapsed())).await;
+    assert_eq!(send(&token).await, unavailable);
+    assert_eq!(ready().await.0, 503);
+
+    server.start_again().unwrap();
+    for _ in 0..100 {
+        if send(&token).await.0 == 200 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(send(&token).await.0, 200, "without a restart");
+    assert_eq!(send(&member("bob").sign()).await.0, 200);
+}
+
+/// A node that was stopped while a role was taken away asks before it answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_was_stopped_asks_before_it_answers() {
+    let nodes = Nodes::new();
+    let (one, two) = (nodes.start().await, nodes.start().await);
+    let acme = json!({ "name": "acme", "realm": "corp", "external_member_groups": ["staff"] });
+    let acme = one.api().done("POST", "/organizations", Some(&acme)).await.unwrap();
+    let token = member("ada").sign();
+    assert_eq!(nodes.call(&one, &token).await.status, 200);
+    let signal = |name: &str| process::run("kill", &[format!("-{name}"), one.process_id().to_string()]).unwrap();
+    signal("STOP");
+    let path = format!("/organizations/{}", acme["id"].as_str().unwrap());
+    let edit = json!({ "external_member_groups": [] });
+    two.api().done("PATCH", &path, Some(&edit)).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    signal("CONT");
+    assert_eq!(nodes.call(&one, &token).await.status, 403);
 }

@@ -52,6 +52,10 @@ section! {
         /// The most connections to PostgreSQL of one node, beside the one that hears of other nodes' changes. Those of
         /// all nodes together must stay below the server's `max_connections`.
         connections: Defaulted<Count<3, 1_000>> = "16";
+        /// How long users who are known keep being answered, by what was known of them, while the database cannot be
+        /// reached; then the answer is 503. Nothing is written meanwhile, and what others change is not seen. From `"0s"`
+        /// to `"1h"`.
+        offline_max: Defaulted<Duration> = "\"5m\"";
     }
 }
 

@@ -1,0 +1,188 @@
+//! How lately the directory was heard from: what is known here may have changed elsewhere since.
+//!
+//! The directory is asked every second whether another process has changed anything. While it answers, cached answers are
+//! never older than that. Once it is known to be out of reach, what is known here serves on for `offline_max`; then nothing
+//! can be decided. And a process that has been stopped for a while and goes on asks first: it does not know what it missed.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use narthex_decision::Reason;
+use narthex_directory::Directory;
+use tokio::sync::Mutex;
+
+use crate::clock::Clock;
+use crate::respond::Refusal;
+
+/// How old the last answer may be before the directory is asked again by whoever needs one, in milliseconds. The
+/// background asks every second.
+const HEARD_LATELY_MS: i64 = 3_000;
+/// How long somebody who asks waits.
+const ASK_WAIT: Duration = Duration::from_secs(2);
+/// Nobody asks regularly yet: a gateway without its background task, in tests and tools.
+const NEVER_ASKED: i64 = i64::MAX;
+
+/// How lately the directory was heard from.
+#[derive(Debug)]
+pub(crate) struct Contact {
+    offline_max_ms: i64,
+    heard_at_ms: AtomicI64,
+    missed_at_ms: AtomicI64,
+    asking: Mutex<()>,
+}
+
+/// What can be served now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Everything.
+    Whole,
+    /// What is known here, for this much longer.
+    Offline {
+        /// In milliseconds.
+        left_ms: i64,
+    },
+    /// Nothing.
+    CutOff,
+    /// It is not known: the directory has to be asked.
+    Unknown,
+}
+
+impl Contact {
+    /// Nothing heard yet.
+    pub(crate) fn new(offline_max: Duration) -> Self {
+        Self {
+            offline_max_ms: i64::try_from(offline_max.as_millis()).unwrap_or(i64::MAX),
+            heard_at_ms: AtomicI64::new(NEVER_ASKED),
+            missed_at_ms: AtomicI64::new(i64::MIN),
+            asking: Mutex::default(),
+        }
+    }
+
+    /// Asks the directory what others have changed.
+    pub(crate) async fn ask(
+        &self,
+        directory: &dyn Directory,
+        clock: &Clock,
+    ) -> Result<(), narthex_directory::StoreError> {
+        // The answer tells what was so when the question was put, or later.
+        let asked_at_ms = clock.now_ms();
+        let answer = directory.poll_versions().await;
+        match &answer {
+            Ok(()) => self.heard_at_ms.store(asked_at_ms, Ordering::Relaxed),
+            Err(_) => self.missed(clock.now_ms()),
+        }
+        answer
+    }
+
+    fn missed(&self, at_ms: i64) {
+        // Whoever never heard it yet has nothing that could have become wrong, and begins to count now.
+        let _ = self
+            .heard_at_ms
+            .compare_exchange(NEVER_ASKED, at_ms, Ordering::Relaxed, Ordering::Relaxed);
+        self.missed_at_ms.store(at_ms, Ordering::Relaxed);
+    }
+
+    /// What can be served at a moment.
+    pub(crate) fn reach(&self, now_ms: i64) -> Reach {
+        let heard_at_ms = self.heard_at_ms.load(Ordering::Relaxed);
+        let age_ms = now_ms.saturating_sub(heard_at_ms);
+        if heard_at_ms == NEVER_ASKED || age_ms <= HEARD_LATELY_MS {
+            Reach::Whole
+        } else if age_ms > self.offline_max_ms {
+            Reach::CutOff
+        } else if now_ms.saturating_sub(self.missed_at_ms.load(Ordering::Relaxed)) <= HEARD_LATELY_MS {
+            Reach::Offline {
+                left_ms: self.offline_max_ms.saturating_sub(age_ms),
+            }
+        } else {
+            Reach::Unknown
+        }
+    }
+
+    /// Makes sure that what is known here may be served.
+    ///
+    /// # Errors
+    ///
+    /// `store.unavailable` when the directory has been out of reach for too long.
+    pub(crate) async fn ensure(&self, directory: &dyn Directory, clock: &Clock) -> Result<(), Refusal> {
+        match self.reach(clock.now_ms()) {
+            Reach::Whole | Reach::Offline { .. } => Ok(()),
+            // SECURITY: what others have changed meanwhile (a role that was taken, a user who was disabled) must be known
+            // before a cached answer is given again.
+            Reach::CutOff | Reach::Unknown => self.ask_first(directory, clock).await,
+        }
+    }
+
+    async fn ask_first(&self, directory: &dyn Directory, clock: &Clock) -> Result<(), Refusal> {
+        let turn = self.asking.lock().await;
+        let now_ms = clock.now_ms();
+        let missed_lately = now_ms.saturating_sub(self.missed_at_ms.load(Ordering::Relaxed)) <= HEARD_LATELY_MS;
+        // Others may have asked while this one waited; and a directory that is gone is not asked by every request.
+        if self.reach(now_ms) != Reach::Whole
+            && !missed_lately
+            && tokio::time::timeout(ASK_WAIT, self.ask(directory, clock))
+                .await
+                .is_err()
+        {
+            self.missed(clock.now_ms());
+        }
+        drop(turn);
+        match self.reach(clock.now_ms()) {
+            Reach::Whole | Reach::Offline { .. } => Ok(()),
+            Reach::CutOff | Reach::Unknown => Err(Refusal::new(Reason::StoreUnavailable)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use narthex_directory::memory::MemoryDirectory;
+
+    use super::*;
+
+    const OFFLINE_MAX: Duration = Duration::from_mins(5);
+
+    #[test]
+    fn what_can_be_served_is_a_table() {
+        let contact = Contact::new(OFFLINE_MAX);
+        assert_eq!(contact.reach(1_000_000), Reach::Whole, "nobody asks regularly yet");
+        contact.heard_at_ms.store(0, Ordering::Relaxed);
+        assert_eq!(contact.reach(3_000), Reach::Whole);
+        assert_eq!(contact.reach(3_001), Reach::Unknown, "stopped, or starved: ask first");
+        contact.missed(4_000);
+        assert_eq!(contact.reach(5_000), Reach::Offline { left_ms: 295_000 });
+        assert_eq!(contact.reach(7_001), Reach::Unknown);
+        contact.missed(300_000);
+        assert_eq!(contact.reach(300_000), Reach::Offline { left_ms: 0 });
+        assert_eq!(contact.reach(300_001), Reach::CutOff);
+    }
+
+    /// A node that was stopped does not answer from what it knew before it has asked.
+    #[tokio::test]
+    async fn whoever_was_stopped_asks_first() {
+        let (directory, clock) = (MemoryDirectory::default(), Clock::manual(1_000_000));
+        let contact = Contact::new(OFFLINE_MAX);
+        contact.ask(&directory, &clock).await.unwrap();
+        clock.advance(1_000_000);
+        assert_eq!(contact.reach(clock.now_ms()), Reach::CutOff);
+        contact.ensure(&directory, &clock).await.unwrap();
+        assert_eq!(contact.reach(clock.now_ms()), Reach::Whole);
+    }
+
+    #[tokio::test]
+    async fn after_too_long_nothing_is_decided() {
+        let (directory, clock) = (MemoryDirectory::default(), Clock::manual(1_000_000));
+        let contact = Contact::new(OFFLINE_MAX);
+        contact.ask(&directory, &clock).await.unwrap();
+        clock.advance(299_000);
+        contact.missed(clock.now_ms());
+        contact.ensure(&directory, &clock).await.unwrap();
+        clock.advance(2_000);
+        contact.missed(clock.now_ms());
+        let refusal = contact.ensure(&directory, &clock).await.unwrap_err();
+        assert_eq!(refusal.reason, Reason::StoreUnavailable);
+        // It is back.
+        clock.advance(HEARD_LATELY_MS + 1);
+        contact.ensure(&directory, &clock).await.unwrap();
+    }
+}
