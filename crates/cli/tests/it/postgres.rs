@@ -158,7 +158,7 @@ async fn without_the_database_what_is_known_serves_on_for_a_while() {
     assert_eq!(ready().await.0, 200);
 
     server.kill();
-    let gone = std::time::Instant::now();
+    let gone = tokio::time::Instant::now();
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(send(&token).await.0, 200, "the token that was seen");
     assert_eq!(
