@@ -47,7 +47,7 @@ fn sec_dos_calls_of_a_host_function_cost_fuel_of_their_own() {
     let names = Names::new(["temp"]).with_function(Arc::new(Echo));
     let source = format!(
         "{{{{length(join(add(emptyarray; {}); ''))}}}}",
-        vec!["echo(temp.t; 1)"; 5].join("; ")
+        ["echo(temp.t; 1)"; 5].join("; ")
     );
     let error = Template::compile(&source, &names)
         .unwrap()
