@@ -315,7 +315,7 @@ async fn service(status: u16, body: Value) -> std::net::SocketAddr {
 /// Lets connections reach this machine.
 fn allow_loopback(api: &Fixture) {
     let settings = api.surroundings.connections.lock().unwrap().sealing.clone();
-    let hosts = vec!["127.0.0.1".parse().unwrap()];
+    let hosts = vec!["127.0.0.1:*".parse().unwrap()];
     *api.surroundings.connections.lock().unwrap() = Arc::new(ConnectionSettings {
         sealing: settings,
         outbound: Policy {
@@ -424,7 +424,7 @@ async fn sec_connection_ssrf() {
     // A host that is listed is still judged by its address.
     *api.surroundings.connections.lock().unwrap() = Arc::new(ConnectionSettings {
         sealing: Some(Arc::new(SealingKeys::new(key(1), None))),
-        outbound: Policy::listed(vec!["127.0.0.1".parse().unwrap()]),
+        outbound: Policy::listed(vec!["127.0.0.1:*".parse().unwrap()]),
     });
     let message = refused(api.call("POST", &format!("{path}/test"), None).await.expect(200));
     assert!(message.contains("loopback"), "{message}");
