@@ -25,8 +25,8 @@ pub(super) fn read(text: &str, limits: &Limits) -> Result<Value, String> {
 }
 
 /// SECURITY: the parser compares every attribute of a tag with every other one, and copies the namespaces of an element to
-/// each of its children; neither is bounded by the number of nodes. What is in a comment or a
-/// text may be counted too.
+/// each of its children; neither is bounded by the number of nodes. A `<` cannot stand within an attribute; what is in a
+/// comment may be counted, too.
 fn scan(text: &str, limits: &Limits) -> Result<(), String> {
     if text.matches("xmlns").nth(NAMESPACES_MOST).is_some() {
         return Err(format!("it has `xmlns` more than {NAMESPACES_MOST} times"));
@@ -152,6 +152,8 @@ mod tests {
         };
         assert!(tree(&deep(NAMESPACES_MOST)).is_ok());
         assert_eq!(tree(&deep(65)).unwrap_err(), "it has `xmlns` more than 64 times");
+        // The parser refuses what would make this count begin in the middle of a tag.
+        assert!(tree("<a x='<' y=''/>").unwrap_err().starts_with("it is not XML"));
         // A text may be full of them.
         assert!(tree(&format!("<a>{}</a>", "x='1' ".repeat(1_000))).is_ok());
     }
