@@ -5,6 +5,8 @@ use std::fmt;
 use narthex_template::EvalError;
 use thiserror::Error;
 
+use crate::limits::SecretsTooLarge;
+
 /// What kind of error a service's answer amounts to, in the words of connection documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorType {
@@ -111,6 +113,15 @@ pub enum RunError {
         /// The limit, in milliseconds.
         limit_ms: u64,
     },
+    /// The run would send more requests than it may.
+    #[error("a run sends {limit} requests at the most, repeated ones included; lower `repeat.limit`, or ask for less")]
+    Sends {
+        /// The limit.
+        limit: u32,
+    },
+    /// What the run was given, or what a response's `data` would add to it, is too large to be kept.
+    #[error(transparent)]
+    Secrets(#[from] SecretsTooLarge),
     /// [`Run::answer`](crate::Run::answer) without a request that waits for one.
     #[error("there is no request that waits for an answer")]
     NothingSent,

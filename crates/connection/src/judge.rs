@@ -63,15 +63,20 @@ pub(crate) fn judge(response: &Response, evaluator: &Evaluator<'_>, status: u16)
     })
 }
 
-/// What a good response gives: `uid`, `metadata`, `data`, `expires`.
+/// What a good response gives: `data`, `uid`, `metadata`, `expires`. What came before an error is given all the same.
 pub(crate) fn give(
     response: &Response,
     evaluator: &Evaluator<'_>,
     pointer: &str,
     zone: &Zone,
-) -> Result<Given, RunError> {
+    given: &mut Given,
+) -> Result<(), RunError> {
     let at = |name: &str| format!("{pointer}/response/{name}");
-    let mut given = Given::default();
+    if let Some(data) = &response.data
+        && let Some(Json::Object(members)) = evaluator.document(&at("data"), data)?.value.into_json()
+    {
+        given.data = members;
+    }
     if let Some(uid) = &response.uid {
         let value = evaluator.document(&at("uid"), uid)?.value;
         if matches!(value, Value::Object(_) | Value::Array(_)) {
@@ -86,16 +91,11 @@ pub(crate) fn give(
             .filter(|label| !label.is_empty())
             .map(|label| (metadata.kind, label));
     }
-    if let Some(data) = &response.data
-        && let Some(Json::Object(members)) = evaluator.document(&at("data"), data)?.value.into_json()
-    {
-        given.data = members;
-    }
     if let Some(expires) = &response.expires {
         let value = evaluator.template(&at("expires"), expires)?.value;
         given.expires_at_ms = instant(&at("expires"), &value, zone)?;
     }
-    Ok(given)
+    Ok(())
 }
 
 /// A date, in milliseconds since 1970.

@@ -87,7 +87,7 @@ static KEYS: &[Key] = &[
     taken(
         "qs",
         "flat object of templates",
-        "the query, in place of one in the URL; lists repeat the name",
+        "the query, in place of one in the URL; lists repeat the name; a `#` is an error if `encodeUrl` is false",
     ),
     taken(
         "body",

@@ -63,7 +63,7 @@ pub use document::{Connection, MetadataType};
 pub use error::{ErrorType, RunError};
 pub use inputs::{Facts, Inputs};
 pub use keys::{Key, keys};
-pub use limits::Limits;
+pub use limits::{Limits, SecretsTooLarge};
 pub use minted::Minted;
 pub use problem::{DocumentProblems, Problem};
 pub use request::Request;

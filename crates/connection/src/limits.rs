@@ -1,5 +1,10 @@
 //! What a document, a run and a response may cost.
 
+use serde_json::{Map, Value as Json};
+use thiserror::Error;
+
+use crate::inputs::Inputs;
+
 /// The limits of a connection. The defaults are far above what the documents of real services need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -23,6 +28,12 @@ pub struct Limits {
     pub xml_depth: usize,
     /// The most nodes of an XML response.
     pub xml_nodes: u32,
+    /// The most values of a JSON or form response, and the most attributes of an XML one.
+    pub response_values: usize,
+    /// How many requests one run may send, repeated ones included.
+    pub sends: u32,
+    /// The most bytes of parameters, common data and stored data, all together.
+    pub secret_bytes: usize,
     /// How often one request may be repeated, whatever its document says.
     pub repeats: u32,
     /// How long one run may wait between repeated requests, all waits together, in milliseconds.
@@ -44,9 +55,66 @@ impl Default for Limits {
             response_bytes: 4 * 1024 * 1024,
             xml_depth: 64,
             xml_nodes: 100_000,
+            response_values: 200_000,
+            sends: 100,
+            secret_bytes: 256 * 1024,
             repeats: 100,
             wait_ms: 5 * 60 * 1000,
             shown_bytes: 16 * 1024,
         }
     }
 }
+
+/// Parameters, common data and stored data are too large.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error(
+    "parameters, common data and stored data have {bytes} bytes together, and {limit_bytes} are allowed; keep less in them"
+)]
+pub struct SecretsTooLarge {
+    /// How many bytes they have.
+    pub bytes: usize,
+    /// How many they may have.
+    pub limit_bytes: usize,
+}
+
+impl Limits {
+    /// Whether a run with these inputs may begin. To be asked when they are saved, too.
+    ///
+    /// # Errors
+    ///
+    /// [`SecretsTooLarge`] if parameters, common data and stored data have more bytes than [`Limits::secret_bytes`].
+    pub fn check_secrets(&self, inputs: &Inputs) -> Result<(), SecretsTooLarge> {
+        let bytes = [&inputs.parameters, &inputs.common, &inputs.data]
+            .into_iter()
+            .fold(0, |bytes: usize, members| bytes.saturating_add(members_bytes(members)));
+        if bytes <= self.secret_bytes {
+            return Ok(());
+        }
+        Err(SecretsTooLarge {
+            bytes,
+            limit_bytes: self.secret_bytes,
+        })
+    }
+}
+
+fn members_bytes(members: &Map<String, Json>) -> usize {
+    members.iter().fold(0, |bytes: usize, (name, value)| {
+        bytes.saturating_add(name.len()).saturating_add(value_bytes(value))
+    })
+}
+
+/// What a value takes: its text, and a little for being there.
+fn value_bytes(value: &Json) -> usize {
+    let inside = match value {
+        Json::String(text) => text.len(),
+        Json::Array(items) => items
+            .iter()
+            .fold(0, |bytes: usize, item| bytes.saturating_add(value_bytes(item))),
+        Json::Object(members) => members_bytes(members),
+        Json::Null | Json::Bool(_) | Json::Number(_) => 0,
+    };
+    inside.saturating_add(VALUE_BYTES)
+}
+
+/// What a value counts beside its text.
+const VALUE_BYTES: usize = 8;

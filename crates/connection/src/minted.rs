@@ -8,14 +8,16 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use narthex_template::HostCall;
 use serde_json::{Map, Value as Json};
 
+use crate::secrets::Secrets;
+
 /// A token that `jwt(…)` made during a run, for the audit trail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Minted {
     /// Its `alg`.
     pub algorithm: String,
-    /// The names of its header parameters, in order.
+    /// The names of its header parameters, in order; of many only the first, and how many more there are.
     pub header_names: Vec<String>,
-    /// The names of its claims, in order; none if the payload is no collection.
+    /// The names of its claims, likewise; none if the payload is no collection.
     pub claim_names: Vec<String>,
     /// SHA-256 of the whole token, in hexadecimal, so that a token found elsewhere can be traced to its run.
     pub sha256: String,
@@ -31,13 +33,25 @@ impl Minted {
             serde_json::from_str(&String::from_utf8_lossy(&bytes)).unwrap_or_default()
         };
         let (header, claims) = (members(), members());
-        let names = |map: &Map<String, Json>| map.keys().cloned().collect();
+        let names = |map: &Map<String, Json>| {
+            let more = map.len().saturating_sub(NAMES_MOST);
+            let more = (more > 0).then(|| format!("\u{2026} and {more} more"));
+            map.keys().take(NAMES_MOST).cloned().chain(more).collect()
+        };
         Self {
             algorithm: header.get("alg").and_then(Json::as_str).unwrap_or_default().to_owned(),
             header_names: names(&header),
             claim_names: names(&claims),
             sha256: hex(digest(&SHA256, token.as_bytes()).as_ref()),
         }
+    }
+
+    /// The same without secrets: a name may be made of one.
+    pub(crate) fn hushed(mut self, secrets: &Secrets) -> Self {
+        for name in self.header_names.iter_mut().chain(&mut self.claim_names) {
+            *name = secrets.mask_within(name, NAME_BYTES);
+        }
+        self
     }
 }
 
@@ -58,6 +72,11 @@ impl Mints {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How many names are remembered of a token's header and of its claims, each.
+const NAMES_MOST: usize = 64;
+/// How much of a name.
+const NAME_BYTES: usize = 256;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {

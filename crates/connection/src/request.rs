@@ -101,8 +101,15 @@ pub(crate) fn build(
         let problem = format!("the body has more than {} bytes", limits.request_bytes);
         return Err(RunError::request(at("body"), problem));
     }
-    let own = headers.iter().any(|(name, _)| name == "Content-Type");
-    let content_type = body.content_type.filter(|_| !own);
+    let own = headers.iter_mut().filter(|(name, _)| name == "Content-Type");
+    let mut is_own = false;
+    for (_, value) in own {
+        is_own = true;
+        if let Some(boundary) = &body.boundary {
+            multipart::complete(&at("headers"), value, boundary)?;
+        }
+    }
+    let content_type = body.content_type.filter(|_| !is_own);
     if let Some(content_type) = &content_type {
         headers.push(("Content-Type".to_owned(), content_type.clone()));
     }

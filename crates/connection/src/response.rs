@@ -56,14 +56,22 @@ pub(crate) fn read(response: &Response, types: &[TypeRange], limits: &Limits) ->
         _ => String::new(),
     };
     let is_error = response.status >= 400;
+    let kind = match wanted {
+        ResponseType::Automatic => automatic(&content_type, &response.body),
+        kind => kind,
+    };
+    // SECURITY: a value takes many times the memory of the two bytes it may be written in.
+    if values(kind, &response.body) > limits.response_values {
+        let problem = format!("it has more than {} values", limits.response_values);
+        return Err(RunError::Response { problem });
+    }
     let body = match wanted {
         // What says of itself what it is may be wrong; then it is text, and the document judges it.
         ResponseType::Automatic => {
-            let kind = automatic(&content_type, &response.body);
             parse(kind, response, &content_type, limits).unwrap_or_else(|_| text(&response.body, &content_type))
         }
         // The status of an error says more than that its body is no JSON.
-        kind => match parse(kind, response, &content_type, limits) {
+        _ => match parse(kind, response, &content_type, limits) {
             Err(_) if is_error => text(&response.body, &content_type),
             result => result.map_err(|problem| RunError::Response { problem })?,
         },
@@ -74,6 +82,28 @@ pub(crate) fn read(response: &Response, types: &[TypeRange], limits: &Limits) ->
         headers,
         body,
     })
+}
+
+/// How many values a body has at the most, without reading it.
+fn values(kind: ResponseType, body: &[u8]) -> usize {
+    match kind {
+        ResponseType::UrlEncoded => body.split(|byte| *byte == b'&').count(),
+        ResponseType::Json => {
+            let (mut count, mut is_text, mut is_escaped) = (1, false, false);
+            for byte in body {
+                match byte {
+                    _ if is_escaped => is_escaped = false,
+                    b'\\' if is_text => is_escaped = true,
+                    b'"' => is_text = !is_text,
+                    // An item of a list and a member of an object follow one of these each.
+                    b',' | b'[' | b'{' if !is_text => count += 1,
+                    _ => {}
+                }
+            }
+            count
+        }
+        _ => 0,
+    }
 }
 
 /// Names in lower case. What came several times is a list for `set-cookie`, and joined with commas otherwise.

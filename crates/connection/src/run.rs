@@ -69,6 +69,7 @@ pub struct Run {
     at: usize,
     state: State,
     repeats: u32,
+    sends: u32,
     waited_ms: u64,
     minted: Vec<Minted>,
     outcome: Outcome,
@@ -102,6 +103,7 @@ impl Run {
             at: 0,
             state: State::Fresh,
             repeats: 0,
+            sends: 0,
             waited_ms: 0,
             minted: Vec::new(),
             outcome: Outcome::default(),
@@ -159,6 +161,7 @@ impl Run {
             State::Sent | State::Again | State::Fresh => {}
         }
         let compiled = Arc::clone(&self.compiled);
+        compiled.limits.check_secrets(&self.inputs)?;
         while let Some(document) = compiled.requests.get(self.at) {
             if self.state == State::Fresh && !self.begin(document, facts)? {
                 self.at += 1;
@@ -174,7 +177,7 @@ impl Run {
         if let Some(temp) = &document.temp {
             let pointer = format!("{}/temp", document.pointer);
             let masked = self.evaluate(facts, None, |evaluator| evaluator.document(&pointer, temp))?;
-            self.merge(temp, masked);
+            self.merge(temp, masked, Secrets::add_made);
         }
         let Some(condition) = &document.condition else {
             return Ok(true);
@@ -192,12 +195,17 @@ impl Run {
 
     fn send(&mut self, document: &RequestDocument, facts: &Facts<'_>) -> Result<Step, RunError> {
         let compiled = Arc::clone(&self.compiled);
+        let limit = compiled.limits.sends;
+        if self.sends >= limit {
+            return Err(RunError::Sends { limit });
+        }
         let built = self.evaluate(facts, None, |evaluator| {
             request::build(document, evaluator, &compiled.limits, facts.random)
         })?;
         let mut request = built.request;
         request.shown = ShownRequest::of(built.sketch, &compiled, &self.secrets);
         self.shown_request = Some(request.shown.clone());
+        self.sends += 1;
         self.state = State::Sent;
         Ok(Step::Send(Box::new(request)))
     }
@@ -210,20 +218,32 @@ impl Run {
         };
         let of = &document.response;
         let received = response::read(response, &of.types, &compiled.limits).map_err(|error| self.hushed(error))?;
+        let result = self.weigh(document, &received, facts);
+        // SECURITY: only now is known which of it is kept, and so must not be shown.
+        self.shown_response = Some(ShownResponse::of(&received, &compiled, &self.secrets));
+        result
+    }
+
+    /// Judges what was read; the state that follows.
+    fn weigh(&mut self, document: &RequestDocument, received: &Received, facts: &Facts<'_>) -> Result<State, RunError> {
+        let of = &document.response;
         if let Some(temp) = &of.temp {
             let pointer = format!("{}/response/temp", document.pointer);
-            let masked = self.evaluate(facts, Some(&received), |evaluator| evaluator.document(&pointer, temp))?;
-            self.merge(temp, masked);
+            let masked = self.evaluate(facts, Some(received), |evaluator| evaluator.document(&pointer, temp))?;
+            self.merge(temp, masked, Secrets::add_received);
         }
-        self.shown_response = Some(ShownResponse::of(&received, &compiled, &self.secrets));
         if let Some(state) = self.repeat(document, facts)? {
             return Ok(state);
         }
-        let given = self.evaluate(facts, Some(&received), |evaluator| {
+        let mut given = Given::default();
+        let result = self.evaluate(facts, Some(received), |evaluator| {
             judge::judge(of, evaluator, received.status)?;
-            judge::give(of, evaluator, &document.pointer, facts.zone)
-        })?;
-        self.keep(given);
+            judge::give(of, evaluator, &document.pointer, facts.zone, &mut given)
+        });
+        // SECURITY: a token is one even if what stands after it in the document fails.
+        self.secrets.add_data(&given.data);
+        result.map_err(|error| self.hushed(error))?;
+        self.keep(given)?;
         self.at += 1;
         self.repeats = 0;
         Ok(State::Fresh)
@@ -247,23 +267,24 @@ impl Run {
         Ok(Some(State::Waiting(repeat.delay_ms)))
     }
 
-    fn keep(&mut self, given: Given) {
+    fn keep(&mut self, given: Given) -> Result<(), RunError> {
         let Given {
             uid,
             metadata,
             data,
             expires_at_ms,
         } = given;
-        self.secrets.add_data(&data);
         self.inputs.data.extend(data.clone());
+        self.compiled.limits.check_secrets(&self.inputs)?;
         self.outcome.data.extend(data);
         self.outcome.uid = uid.or(self.outcome.uid.take());
         self.outcome.metadata = metadata.or(self.outcome.metadata.take());
         self.outcome.expires_at_ms = expires_at_ms.or(self.outcome.expires_at_ms);
+        Ok(())
     }
 
-    /// Merges a `temp` into what there is, member by member.
-    fn merge(&mut self, document: &Document, masked: Masked) {
+    /// Merges a `temp` into what there is, member by member. What is hidden of it is added to the secrets.
+    fn merge(&mut self, document: &Document, masked: Masked, add: fn(&mut Secrets, &Value)) {
         let mut hidden = BTreeSet::new();
         let mut hides_all = false;
         for (name, reads) in document.member_reads() {
@@ -278,7 +299,7 @@ impl Run {
         let Value::Object(members) = masked.value else { return };
         for (name, value) in members {
             if hides_all || hidden.contains(&name) {
-                self.secrets.add_made(&value);
+                add(&mut self.secrets, &value);
                 self.temp_hidden.insert(name.clone());
             } else {
                 self.temp_hidden.remove(&name);
@@ -335,16 +356,18 @@ impl Run {
                 .iter()
                 .for_each(|value| self.secrets.add_made(value));
         }
-        for (token, minted) in mints.into_tokens() {
-            self.secrets.add_token(&token);
-            self.minted.push(minted);
+        let tokens = mints.into_tokens();
+        for (token, _) in &tokens {
+            self.secrets.add_token(token);
         }
+        let minted = tokens.into_iter().map(|(_, minted)| minted.hushed(&self.secrets));
+        self.minted.extend(minted);
         result.map_err(|error| self.hushed(error))
     }
 
     /// An error whose words may be those of a service, or of a template's result, without the secrets of this run.
     fn hushed(&self, error: RunError) -> RunError {
-        let mask = |text: String| self.secrets.mask(&text);
+        let mask = |text: String| self.secrets.mask_within(&text, MESSAGE_BYTES);
         match error {
             RunError::Request { pointer, problem } => RunError::Request {
                 pointer,
@@ -358,7 +381,7 @@ impl Run {
             RunError::Response { problem } => RunError::Response { problem: mask(problem) },
             RunError::Judged { kind, message, status } => RunError::Judged {
                 kind,
-                message: mask(shortened(&message)),
+                message: legible(&mask(message)),
                 status,
             },
             other => other,
@@ -366,17 +389,16 @@ impl Run {
     }
 }
 
-/// A service's message, without control characters that would write over a terminal or a log, and not without end.
-fn shortened(message: &str) -> String {
+/// A service's message, without control characters that would write over a terminal or a log.
+fn legible(message: &str) -> String {
     message
         .chars()
         .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
-        .take(MESSAGE_CHARACTERS)
         .collect()
 }
 
-/// How long a message of a service may be.
-const MESSAGE_CHARACTERS: usize = 4096;
+/// How much of a message is told.
+const MESSAGE_BYTES: usize = 4096;
 
 // SECURITY: where the run stands, and nothing of what it holds.
 impl fmt::Debug for Run {

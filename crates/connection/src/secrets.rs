@@ -3,6 +3,9 @@
 //! The first layer knows which hole of a template a secret went through. This one knows nothing but the secrets
 //! themselves, so it also works on what comes back from a service, and on what the first layer overlooked.
 
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use narthex_template::{Masked, Value};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -11,10 +14,15 @@ use serde_json::{Map, Value as Json};
 use crate::encode;
 use crate::inputs::Inputs;
 
-/// Texts that must not be shown, in every form they are likely to take, longest first.
+/// Texts that must not be shown, in every form they are likely to take.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets {
-    needles: Vec<String>,
+    /// In the order of their bytes, so that those that begin alike stand together.
+    needles: BTreeSet<Vec<u8>>,
+    /// All of them together.
+    bytes: usize,
+    /// SECURITY: there were more than can be searched for, so everything is masked.
+    masks_all: bool,
 }
 
 impl Secrets {
@@ -26,68 +34,142 @@ impl Secrets {
                 secrets.add_json(value);
             }
         }
-        secrets.add_members(&inputs.common);
-        secrets.add_members(&inputs.data);
-        secrets.sort();
+        secrets.add_data(&inputs.common);
+        secrets.add_data(&inputs.data);
         secrets
     }
 
-    /// Adds stored data that a response gave.
+    /// Adds stored data.
     pub(crate) fn add_data(&mut self, data: &Map<String, Json>) {
-        self.add_members(data);
-        self.sort();
+        data.values().for_each(|value| self.add_json(value));
     }
 
-    /// Adds the texts of a value that was made from secrets, if they are long enough to be one.
+    /// Adds a value that was read from a response: every text and number of it.
+    pub(crate) fn add_received(&mut self, value: &Value) {
+        self.add_value(value, LEAST);
+    }
+
+    /// Adds a value that was made from secrets. What is not all of it may be the document's own, such as `HS256`, and is
+    /// added if it is long enough to be a secret.
     pub(crate) fn add_made(&mut self, value: &Value) {
-        self.add_value(value);
-        self.sort();
+        match value {
+            Value::Array(_) | Value::Object(_) => self.add_value(value, LEAST_PART),
+            _ => self.add_value(value, LEAST),
+        }
+    }
+
+    fn add_value(&mut self, value: &Value, least: usize) {
+        match value {
+            // A whole file is no text that a service would repeat.
+            Value::Text(text) if text.len() > MADE_BYTES => {}
+            Value::Text(text) => self.add(text, least),
+            Value::Number(_) => {
+                if let Some(text) = value.to_text() {
+                    self.add_forms(&text, least);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| self.add_value(item, least)),
+            Value::Object(members) => members.values().for_each(|value| self.add_value(value, least)),
+            _ => {}
+        }
     }
 
     /// Adds a token.
     pub(crate) fn add_token(&mut self, token: &str) {
         self.add(token, LEAST);
-        self.sort();
     }
 
     /// The text with the mask in place of every secret.
     pub(crate) fn mask(&self, text: &str) -> String {
-        let mut masked = text.to_owned();
+        self.mask_within(text, usize::MAX)
+    }
+
+    /// The same of the first `bytes` bytes of the text, with a sign if there are more. A secret that begins within them is
+    /// found even if it ends after them.
+    pub(crate) fn mask_within(&self, text: &str, bytes: usize) -> String {
+        let mut end = bytes.min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let Some(mut masked) = self.masked(text, end) else {
+            return Masked::MASK.to_owned();
+        };
+        if end < text.len() {
+            masked.push('\u{2026}');
+        }
+        masked
+    }
+
+    /// `None` if the search would take too long.
+    fn masked(&self, text: &str, end: usize) -> Option<String> {
+        if self.masks_all && end > 0 {
+            return None;
+        }
+        let mut work = WORK_MOST;
+        let mut masked = self.round(text, end, &mut work)?;
         // What is left after one secret is taken out may be another one. Each round shortens the text.
         loop {
-            let before = masked.len();
-            for needle in &self.needles {
-                if masked.contains(needle.as_str()) {
-                    masked = masked.replace(needle.as_str(), Masked::MASK);
-                }
+            let next = self.round(&masked, masked.len(), &mut work)?;
+            if next.len() == masked.len() {
+                return Some(masked);
             }
-            if masked.len() == before {
-                return masked;
-            }
+            masked = next;
         }
     }
 
-    fn add_members(&mut self, members: &Map<String, Json>) {
-        members.values().for_each(|value| self.add_json(value));
+    /// Masks every secret that begins before `end`, also where two of them overlap.
+    fn round(&self, text: &str, end: usize, work: &mut usize) -> Option<String> {
+        let mut masked = String::with_capacity(end.min(text.len()));
+        let mut covered = 0;
+        for (at, character) in text.char_indices().take_while(|(at, _)| *at < end) {
+            let rest = text.as_bytes().get(at..).unwrap_or_default();
+            let length = self.longest_at(rest, work)?;
+            if length == 0 {
+                if at >= covered {
+                    masked.push(character);
+                }
+                continue;
+            }
+            if at >= covered {
+                masked.push_str(Masked::MASK);
+            }
+            covered = covered.max(at + length);
+        }
+        Some(masked)
+    }
+
+    /// The length of the longest secret that a text begins with.
+    fn longest_at(&self, text: &[u8], work: &mut usize) -> Option<usize> {
+        *work = work.checked_sub(STEP_WORK)?;
+        let Some(beginning) = text.get(..LEAST) else {
+            return Some(0);
+        };
+        let mut longest = 0;
+        let alike = self
+            .needles
+            .range::<[u8], _>((Bound::Included(beginning), Bound::Unbounded));
+        for needle in alike.take_while(|needle| needle.starts_with(beginning)) {
+            *work = work.checked_sub(STEP_WORK + needle.len())?;
+            if needle.len() > longest && text.starts_with(needle) {
+                longest = needle.len();
+            }
+        }
+        Some(longest)
     }
 
     fn add_json(&mut self, value: &Json) {
         match value {
             Json::String(text) => self.add(text, LEAST),
-            Json::Number(number) => self.add(&number.to_string(), LEAST),
+            Json::Number(number) => {
+                self.add_forms(&number.to_string(), LEAST);
+                // `123456.0` is sent as `123456`.
+                if let Some(text) = Value::from(value).to_text() {
+                    self.add_forms(&text, LEAST);
+                }
+            }
             Json::Array(items) => items.iter().for_each(|item| self.add_json(item)),
-            Json::Object(members) => self.add_members(members),
+            Json::Object(members) => self.add_data(members),
             Json::Null | Json::Bool(_) => {}
-        }
-    }
-
-    fn add_value(&mut self, value: &Value) {
-        match value {
-            // A whole file is no text that a service would repeat.
-            Value::Text(text) if text.len() <= MADE_BYTES => self.add(text, LEAST_MADE),
-            Value::Array(items) => items.iter().for_each(|item| self.add_value(item)),
-            Value::Object(members) => members.values().for_each(|value| self.add_value(value)),
-            _ => {}
         }
     }
 
@@ -97,38 +179,63 @@ impl Secrets {
         // Of a key in PEM, or of anything else that is put together again elsewhere, every line counts.
         if secret.trim().contains('\n') {
             for line in secret.lines() {
-                self.add_forms(line.trim(), LEAST_MADE);
+                self.add_forms(line.trim(), LEAST_PART);
             }
         }
     }
 
     fn add_forms(&mut self, secret: &str, least: usize) {
-        if secret.chars().count() < least || WORDS.contains(&secret) {
+        if secret.chars().count() < least || WORDS.contains(&secret) || self.masks_all {
             return;
         }
-        self.needles.push(secret.to_owned());
+        // What is there has its other forms there, too.
+        if self.needles.contains(secret.as_bytes()) && secret.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return;
+        }
+        self.needle(secret.to_owned());
         let quoted = Json::from(secret).to_string();
         let inner = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
-        self.needles.push(inner.to_owned());
+        self.needle(inner.to_owned());
         let percent = utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string();
         let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
-        for encoded in [encode::component(secret), encode::url(secret), percent, form] {
-            self.needles.push(encoded.to_lowercase());
-            self.needles.push(encoded);
+        let in_url = encode::url(secret);
+        // Our own messages quote what they are about.
+        self.needle(escaped(secret));
+        self.needle(escaped(&in_url));
+        for encoded in [encode::component(secret), in_url, percent, form] {
+            self.needle(encoded.to_lowercase());
+            self.needle(encoded);
         }
         for shift in 0..3 {
-            self.needles.extend(in_base64(&STANDARD_NO_PAD, secret, shift));
-            self.needles.extend(in_base64(&URL_SAFE_NO_PAD, secret, shift));
+            for form in [
+                in_base64(&STANDARD_NO_PAD, secret, shift),
+                in_base64(&URL_SAFE_NO_PAD, secret, shift),
+            ] {
+                self.needle(form.unwrap_or_default());
+            }
         }
     }
 
-    fn sort(&mut self) {
-        self.needles
-            .retain(|needle| needle.chars().count() >= LEAST && needle != Masked::MASK);
-        self.needles
-            .sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        self.needles.dedup();
+    fn needle(&mut self, needle: String) {
+        if needle.chars().count() < LEAST || self.masks_all {
+            return;
+        }
+        let length = needle.len();
+        if self.needles.insert(needle.into_bytes()) {
+            self.bytes = self.bytes.saturating_add(length);
+        }
+        if self.needles.len() > NEEDLES_MOST || self.bytes > NEEDLE_BYTES_MOST {
+            self.masks_all = true;
+            self.needles.clear();
+        }
     }
+}
+
+/// A text as `escape_debug` has it within another one.
+fn escaped(text: &str) -> String {
+    // Only at the very beginning of a text are characters that extend others escaped, too.
+    let escaped = format!("x{text}").escape_debug().to_string();
+    escaped.strip_prefix('x').unwrap_or_default().to_owned()
 }
 
 /// The characters of a secret's base64 that do not depend on what stands around it, if `shift` bytes stand before it in
@@ -145,10 +252,17 @@ fn in_base64<E: base64::Engine>(engine: &E, secret: &str, shift: usize) -> Optio
 
 /// Shorter texts than this would be found everywhere.
 const LEAST: usize = 4;
-/// The same for what was made from secrets: a status, a country.
-const LEAST_MADE: usize = 8;
+/// The same for one line of several, and for a part of what was made.
+const LEAST_PART: usize = 8;
 /// Longer texts than this are not searched for.
 const MADE_BYTES: usize = 64 * 1024;
+/// SECURITY: the service and the document choose how many secrets there are; the most forms of them, all of their bytes,
+/// and the most bytes that are compared in one text. Above any of them the whole text is masked.
+const NEEDLES_MOST: usize = 20_000;
+const NEEDLE_BYTES_MOST: usize = 4 * 1024 * 1024;
+const WORK_MOST: usize = 16 * 1024 * 1024;
+/// What finding a place to compare costs beside the bytes.
+const STEP_WORK: usize = 16;
 /// Texts that stand in every answer, and that nobody takes for a secret.
 const WORDS: [&str; 4] = ["true", "false", "null", "undefined"];
 
@@ -183,6 +297,75 @@ mod tests {
             assert!(masked.contains("***") && !masked.contains("ss"), "{form}: {masked}");
         }
         assert_eq!(found.mask("nothing of it"), "nothing of it");
+    }
+
+    #[test]
+    fn sec_mask_numbers_and_quoted_texts_are_found() {
+        let mut inputs = Inputs::default();
+        for (name, value) in [("a", "123456.0"), ("b", "4711"), ("c", "1e21"), ("d", "\"it's\\n so\"")] {
+            inputs
+                .parameters
+                .insert(name.to_owned(), serde_json::from_str(value).unwrap());
+        }
+        let mut found = Secrets::of(&inputs);
+        for told in [
+            "pin 123456.",
+            "pin 123456.0",
+            "4711",
+            "1e+21",
+            "it's\n so",
+            "it\\'s\\n so",
+        ] {
+            let masked = found.mask(told);
+            assert!(masked.contains("***"), "{told}: {masked}");
+            assert!(!masked.contains("123456") && !masked.contains("so"), "{told}: {masked}");
+        }
+        assert_eq!(found.mask(&"say it's\n so".escape_debug().to_string()), "say ***");
+        found.add_received(&Value::from(serde_json::json!({ "a": [8172, "k3y!"] })));
+        found.add_made(&Value::from("p1n!"));
+        found.add_made(&Value::from(serde_json::json!({ "alg": "HS256" })));
+        assert_eq!(found.mask("8172, k3y!, p1n!, HS256"), "***, ***, ***, HS256");
+    }
+
+    #[test]
+    fn sec_mask_overlaps_and_cuts_leave_nothing() {
+        let mut inputs = Inputs::default();
+        inputs.common.insert("a".to_owned(), Json::from("abcdef"));
+        inputs.common.insert("b".to_owned(), Json::from("defghijk"));
+        let found = Secrets::of(&inputs);
+        assert_eq!(found.mask("xabcdefghijky"), "x***y");
+        assert_eq!(found.mask_within("12345678abcdef90", 10), "12345678***\u{2026}");
+        assert_eq!(found.mask_within("abcdef12345678", 10), "***1234\u{2026}");
+        assert_eq!(found.mask_within("12\u{e9}", 3), "12\u{2026}");
+    }
+
+    #[test]
+    fn sec_mask_dos_costs_are_bounded() {
+        // More texts than are searched for.
+        let mut many = Secrets::default();
+        let texts: Vec<Json> = (0..200_000)
+            .map(|number| Json::from(format!("text {number}")))
+            .collect();
+        many.add_json(&Json::from(texts));
+        assert_eq!(many.mask("anything"), "***");
+        assert_eq!(many.mask(""), "");
+        assert!(many.needles.is_empty());
+        // Texts that take long to be told from one another.
+        let mut alike = Secrets::default();
+        for length in 0..200 {
+            alike.add_forms(&"a".repeat(1_000 + length), LEAST);
+        }
+        assert!(!alike.masks_all);
+        assert_eq!(alike.mask(&format!("{}b", "a".repeat(999)).repeat(4_000)), "***");
+        // Secrets that leave one another, again and again.
+        let mut left = Secrets::default();
+        left.add_forms("XXXX", LEAST);
+        left.add_forms("a***b", LEAST);
+        let nested = format!("{}XXXX{}", "a".repeat(2_000_000), "b".repeat(2_000_000));
+        assert_eq!(left.mask(&nested), "***");
+        // A long text of which little is shown.
+        let shown = alike.mask_within(&"b".repeat(50_000_000), 100);
+        assert_eq!(shown.len(), 103);
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct ShownRequest {
 }
 
 /// A response without its secrets. Headers and body are there only if the document says what to hide in them
-/// (`log.sanitize`): a response is where access tokens come from.
+/// (a path of `log.sanitize` that begins with `response.`): a response is where access tokens come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ShownResponse {
     /// The status.
@@ -83,7 +83,7 @@ impl ShownRequest {
                 .join("\n"),
             BodyType::Text | BodyType::Binary => text_of(Some(body)),
         });
-        let shown = |text: &str| shorten(secrets.mask(text), compiled.limits.shown_bytes);
+        let shown = |text: &str| secrets.mask_within(text, compiled.limits.shown_bytes);
         Self {
             method: text_of(tree.get("method")),
             url: shown(&url),
@@ -102,7 +102,8 @@ impl ShownResponse {
             status: received.status,
             ..Self::default()
         };
-        if compiled.sanitize.is_empty() {
+        // SECURITY: what hides something in a request says nothing about the response.
+        if !compiled.sanitize.iter().any(|path| path.side == Side::Response) {
             return shown;
         }
         let mut tree = json!({
@@ -111,7 +112,7 @@ impl ShownResponse {
             "statuscode": received.status,
         });
         blank_all(&mut tree, compiled, Side::Response);
-        let mask = |text: &str| shorten(secrets.mask(text), compiled.limits.shown_bytes);
+        let mask = |text: &str| secrets.mask_within(text, compiled.limits.shown_bytes);
         shown.headers = flat(tree.get("headers"), str::to_owned)
             .iter()
             .map(|(name, value)| (mask(name), mask(value)))
@@ -144,7 +145,9 @@ fn blank(at: &mut Json, steps: &[String]) {
                 }
             }
         }
-        _ => {}
+        Json::Null => {}
+        // SECURITY: what the path was to hide is in here, in a form that no path leads into.
+        Json::Bool(_) | Json::Number(_) | Json::String(_) => *at = Json::from(Masked::MASK),
     }
 }
 
@@ -197,17 +200,4 @@ fn title_case(name: &str) -> String {
             cased
         })
         .collect()
-}
-
-/// At most so many bytes, and a sign that there is more.
-fn shorten(mut text: String, bytes: usize) -> String {
-    if text.len() > bytes {
-        let mut at = bytes;
-        while !text.is_char_boundary(at) {
-            at -= 1;
-        }
-        text.truncate(at);
-        text.push('…');
-    }
-    text
 }

@@ -103,10 +103,34 @@ fn key_length(cipher: &'static Algorithm) -> usize {
     }
 }
 
-const ROUNDS_MOST: u32 = 10_000_000;
+/// About a second of work; OpenSSL writes 2,048, and OWASP asks for 600,000.
+const ROUNDS_MOST: u32 = 2_000_000;
 const OID_PBES2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0d];
 const OID_PBKDF2: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0c];
 /// Without the last byte, which names the hash.
 const OID_HMAC: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x02];
 /// Without the last byte, which names key size and mode.
 const OID_AES: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// SPEC: RFC 8018 A.2: salt, rounds; the hash is SHA-1 if none is named.
+    fn parameters(rounds: u32) -> Vec<u8> {
+        let mut inner = vec![OCTET_STRING, 4, 1, 2, 3, 4, INTEGER, 4];
+        inner.extend_from_slice(&rounds.to_be_bytes());
+        let mut outer = vec![SEQUENCE, u8::try_from(inner.len()).unwrap()];
+        outer.extend(inner);
+        outer
+    }
+
+    #[test]
+    fn sec_dos_a_key_file_asks_for_few_rounds() {
+        let mut key = [0; 16];
+        assert!(derive(&parameters(2_048), b"p", &mut key).is_some());
+        for rounds in [0, ROUNDS_MOST + 1, 10_000_000, u32::MAX] {
+            assert!(derive(&parameters(rounds), b"p", &mut key).is_none(), "{rounds}");
+        }
+    }
+}

@@ -51,34 +51,45 @@ impl Jwt {
             },
             other => return Arc::new(Key::from_value(other)),
         };
+        if let Some(key) = self.kept(source, has_passphrase, now_ms) {
+            return key;
+        }
+        // SECURITY: deriving a key may take a second, in which others must not have to wait for theirs.
+        let key = Arc::new(Key::from_value(secret));
+        self.keep(Kept {
+            source: Zeroizing::new(source.to_owned()),
+            has_passphrase,
+            key: Arc::clone(&key),
+            used_ms: now_ms,
+        });
+        key
+    }
+
+    /// A key that was read before. It becomes the first.
+    fn kept(&self, source: &str, has_passphrase: bool, now_ms: i64) -> Option<Arc<Key>> {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         keys.retain(|kept| kept.used_ms.abs_diff(now_ms) < UNUSED_MS_MOST);
-        // SECURITY: the whole text is compared, and how long that takes says nothing about where two keys differ.
-        let same = |kept: &Kept| {
-            kept.has_passphrase == has_passphrase
-                && verify_slices_are_equal(kept.source.as_bytes(), source.as_bytes()).is_ok()
-        };
-        match keys.iter().position(same) {
-            None => keys.insert(
-                0,
-                Kept {
-                    source: Zeroizing::new(source.to_owned()),
-                    has_passphrase,
-                    key: Arc::new(Key::from_value(secret)),
-                    used_ms: now_ms,
-                },
-            ),
-            // The last used stands first.
-            Some(at) => keys.get_mut(..=at).unwrap_or_default().rotate_right(1),
-        }
+        let at = keys.iter().position(|kept| kept.is_of(source, has_passphrase))?;
+        keys.get_mut(..=at)?.rotate_right(1);
+        let kept = keys.first_mut()?;
+        kept.used_ms = now_ms;
+        Some(Arc::clone(&kept.key))
+    }
+
+    fn keep(&self, new: Kept) {
+        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have read the same one meanwhile.
+        keys.retain(|kept| !kept.is_of(&new.source, new.has_passphrase));
+        keys.insert(0, new);
         keys.truncate(KEYS_MOST);
-        match keys.first_mut() {
-            Some(kept) => {
-                kept.used_ms = now_ms;
-                Arc::clone(&kept.key)
-            }
-            None => Arc::new(Key::from_value(secret)),
-        }
+    }
+}
+
+impl Kept {
+    /// SECURITY: the whole text is compared, and how long that takes says nothing about where two keys differ.
+    fn is_of(&self, source: &str, has_passphrase: bool) -> bool {
+        self.has_passphrase == has_passphrase
+            && verify_slices_are_equal(self.source.as_bytes(), source.as_bytes()).is_ok()
     }
 }
 
@@ -150,6 +161,48 @@ mod tests {
         };
         let as_text = jwt.key(&Value::from(format!("10:top secret{text}")), 0);
         assert_eq!(format!("{as_text:?}"), "Key(secret)");
+    }
+
+    /// A key file that takes long to open: PBES2 with PBKDF2 and AES-128-CBC.
+    fn slow() -> Value {
+        let tagged = |tag: u8, parts: &[&[u8]]| -> Vec<u8> {
+            let inner = parts.concat();
+            [&[tag, u8::try_from(inner.len()).unwrap()], inner.as_slice()].concat()
+        };
+        let salt = tagged(0x04, &[&[7; 8]]);
+        let rounds = tagged(0x02, &[&2_000_000_u32.to_be_bytes()]);
+        let pbkdf2 = tagged(0x06, &[&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0c]]);
+        let derivation = tagged(0x30, &[&pbkdf2, &tagged(0x30, &[&salt, &rounds])]);
+        let aes = tagged(0x06, &[&[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, 2]]);
+        let cipher = tagged(0x30, &[&aes, &tagged(0x04, &[&[7; 16]])]);
+        let pbes2 = tagged(0x06, &[&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x05, 0x0d]]);
+        let scheme = tagged(0x30, &[&pbes2, &tagged(0x30, &[&derivation, &cipher])]);
+        let der = tagged(0x30, &[&scheme, &tagged(0x04, &[&[7; 16]])]);
+        let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, der);
+        let mut members = narthex_template::Object::new();
+        let pem = format!("-----BEGIN ENCRYPTED PRIVATE KEY-----\n{base64}\n-----END ENCRYPTED PRIVATE KEY-----\n");
+        members.insert("key".to_owned(), Value::from(pem));
+        members.insert("passphrase".to_owned(), Value::from("p"));
+        Value::Object(members)
+    }
+
+    #[test]
+    fn sec_dos_a_slow_key_does_not_hold_up_the_others() {
+        use std::time::{Duration, Instant};
+        let jwt = Jwt::new();
+        let timed = |secret: &Value| {
+            let began = Instant::now();
+            jwt.key(secret, 0);
+            began.elapsed()
+        };
+        let (slow, fast) = std::thread::scope(|scope| {
+            let slow = scope.spawn(|| timed(&slow()));
+            std::thread::sleep(Duration::from_millis(50));
+            let fast = timed(&Value::from("secret"));
+            (slow.join().unwrap(), fast)
+        });
+        assert!(slow > Duration::from_millis(200), "{slow:?}");
+        assert!(fast < slow / 2, "{fast:?} beside {slow:?}");
     }
 
     #[test]

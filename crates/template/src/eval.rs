@@ -130,12 +130,17 @@ impl<'a> Run<'a> {
             values.push(lent.map_err(|fault| argument.fail(fault))?);
         }
         let values: Vec<&Value> = values.iter().map(AsRef::as_ref).collect();
+        // SECURITY: what a host's function does is not counted in steps; a signature is worth thousands of them.
+        self.meter.burn(HOST_CALL_STEPS).map_err(|fault| node.fail(fault))?;
         let facts = HostFacts {
             now_ms: self.scope.now_ms(),
         };
         let result = function
             .call(&values, &facts)
             .map_err(|error| node.fail(Fault::Host { message: error.0 }))?;
+        if let Value::Text(text) = &result {
+            self.meter.make(text.len()).map_err(|fault| node.fail(fault))?;
+        }
         self.scope.observe(function.name(), &result);
         Ok(Val::Own(result))
     }
@@ -224,6 +229,9 @@ impl<'a> Run<'a> {
         view.text().ok_or(Fault::NotText)
     }
 }
+
+/// What a call of a host's function costs beside its arguments, in steps.
+const HOST_CALL_STEPS: usize = 1_000;
 
 /// A fault of a call: at the argument it is about, if it is about one.
 fn locate(fault: Fault, node: &Node, arguments: &[Node]) -> Failure {

@@ -11,7 +11,8 @@ pub struct Limits {
     pub source_bytes: usize,
     /// Deepest nesting of parentheses, calls, indexes and unary operators in the source, and of a document.
     pub depth: usize,
-    /// Steps one evaluation may take: one for each node, and one for each 64 bytes or element touched on the way.
+    /// Steps one evaluation may take: one for each node, and one for each 64 bytes or element touched on the way, and a
+    /// thousand for each call of a host's function, such as `jwt(…)`.
     pub fuel: u64,
     /// Bytes of text, lists and objects one evaluation may make, intermediate results included.
     pub made_bytes: usize,

@@ -18,7 +18,7 @@ fn configured(idp: &IdentityProvider, upstream: &Upstream, secrets: &str) -> Str
         "audiences = [\"narthex\"]\nmapping.context.customBaseDomain = \"{{payload.customBaseDomain}}\"",
     );
     format!(
-        "{usual}\n[secrets]\n{secrets}\n[connections]\nallowed_hosts = [\"127.0.0.1\"]\nallow_private_hosts = [\"127.0.0.1\"]\n"
+        "{usual}\n[secrets]\n{secrets}\n[connections]\nallowed_hosts = [\"127.0.0.1:*\"]\nallow_private_hosts = [\"127.0.0.1\"]\n"
     )
 }
 

@@ -14,6 +14,8 @@ use crate::evaluate::text;
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
     pub(super) content_type: Option<String>,
+    /// What parts the parts of a `multipart/form-data`.
+    pub(super) boundary: Option<String>,
     /// What may be shown of it.
     pub(super) shown: Option<Json>,
 }
@@ -23,6 +25,7 @@ pub(super) fn body(pointer: &str, kind: BodyType, masked: &Masked, random: &Rand
     if matches!(value, Value::Undefined) {
         return Ok(Body::default());
     }
+    let mut parting = None;
     let (bytes, content_type) = match kind {
         BodyType::Json => {
             let text = value.to_json_text().unwrap_or_default();
@@ -40,7 +43,9 @@ pub(super) fn body(pointer: &str, kind: BodyType, masked: &Masked, random: &Rand
             Value::Object(members) => {
                 let boundary = multipart::boundary(random);
                 let content_type = format!("multipart/form-data; boundary={boundary}");
-                (multipart::write(pointer, members, &boundary)?, Some(content_type))
+                let bytes = multipart::write(pointer, members, &boundary)?;
+                parting = Some(boundary);
+                (bytes, Some(content_type))
             }
             other => return Err(wrong(pointer, "multipart/form-data", other)),
         },
@@ -57,6 +62,7 @@ pub(super) fn body(pointer: &str, kind: BodyType, masked: &Masked, random: &Rand
     Ok(Body {
         bytes,
         content_type,
+        boundary: parting,
         shown: Some(shown),
     })
 }

@@ -14,6 +14,27 @@ pub(super) fn boundary(random: &Random) -> String {
     format!("narthex-{:032x}", u128::from_be_bytes(bytes))
 }
 
+/// A `Content-Type` of the document's own, with the boundary that the receiver has to know.
+pub(super) fn complete(pointer: &str, content_type: &mut String, boundary: &str) -> Result<(), RunError> {
+    let mut parts = content_type.split(';').map(str::trim);
+    if !parts
+        .next()
+        .is_some_and(|media| media.to_ascii_lowercase().starts_with("multipart/"))
+    {
+        return Ok(());
+    }
+    if parts.any(|part| part.to_ascii_lowercase().starts_with("boundary")) {
+        let problem =
+            "the boundary is chosen anew for every request; remove `boundary` from `content-type`, or all of it";
+        return Err(RunError::request(pointer, problem));
+    }
+    let bare = content_type.trim_end_matches([' ', '\t', ';']).len();
+    content_type.truncate(bare);
+    content_type.push_str("; boundary=");
+    content_type.push_str(boundary);
+    Ok(())
+}
+
 /// Each member is a part; a list is a part for each item; `{value, options: {filename, contentType}}` is a file.
 pub(super) fn write(pointer: &str, members: &Object, boundary: &str) -> Result<Vec<u8>, RunError> {
     let mut body = Vec::new();
@@ -125,6 +146,23 @@ mod tests {
              --b\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\nContent-Type: text/plain\r\n\r\ntext\r\n\
              --b--\r\n"
         );
+    }
+
+    #[test]
+    fn a_content_type_of_ones_own_gets_the_boundary() {
+        for (own, sent) in [
+            ("multipart/form-data", "multipart/form-data; boundary=b"),
+            (
+                "Multipart/Form-Data; charset=utf-8 ; ",
+                "Multipart/Form-Data; charset=utf-8; boundary=b",
+            ),
+            ("text/plain", "text/plain"),
+        ] {
+            let mut content_type = own.to_owned();
+            complete("/headers", &mut content_type, "b").unwrap();
+            assert_eq!(content_type, sent);
+        }
+        assert!(complete("/headers", &mut "multipart/form-data;Boundary=x".to_owned(), "b").is_err());
     }
 
     #[test]

@@ -40,6 +40,12 @@ pub(super) fn url(
             cut(&mut url, '?');
             cut(&mut shown, '?');
             let query = flat(&qs_pointer, members, reader)?;
+            // SECURITY: what follows it would not be sent, and another request would be made than is written.
+            if query.contains('#') {
+                let problem =
+                    "a `#` in `qs` would end the URL, since `encodeUrl` is false; write encodeURL(…) around the value";
+                return Err(RunError::request(qs_pointer, problem));
+            }
             if !query.is_empty() {
                 url.push('?');
                 url.push_str(&query);

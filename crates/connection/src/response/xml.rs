@@ -9,6 +9,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 use crate::limits::Limits;
 
 pub(super) fn read(text: &str, limits: &Limits) -> Result<Value, String> {
+    scan(text, limits)?;
     // SECURITY: no document type, so no entities, neither of this file nor of others.
     let options = ParsingOptions {
         allow_dtd: false,
@@ -22,6 +23,48 @@ pub(super) fn read(text: &str, limits: &Limits) -> Result<Value, String> {
     members.insert(name(root), Value::Array(vec![value]));
     Ok(Value::Object(members))
 }
+
+/// SECURITY: the parser compares every attribute of a tag with every other one, and copies the namespaces of an element to
+/// each of its children; neither is bounded by the number of nodes. A `<` cannot stand within an attribute; what is in a
+/// comment may be counted, too.
+fn scan(text: &str, limits: &Limits) -> Result<(), String> {
+    if text.matches("xmlns").nth(NAMESPACES_MOST).is_some() {
+        return Err(format!("it has `xmlns` more than {NAMESPACES_MOST} times"));
+    }
+    let mut all = 0;
+    for tag in text.split('<').skip(1) {
+        let attributes = attributes(tag);
+        if attributes > ATTRIBUTES_MOST {
+            return Err(format!("a tag of it has more than {ATTRIBUTES_MOST} attributes"));
+        }
+        all += attributes;
+    }
+    if all > limits.response_values {
+        return Err(format!("it has more than {} attributes", limits.response_values));
+    }
+    Ok(())
+}
+
+/// How many attributes a tag has, which begins after its `<`.
+fn attributes(tag: &str) -> usize {
+    let mut count = 0;
+    let mut quote = None;
+    for byte in tag.bytes() {
+        match (quote, byte) {
+            (Some(open), _) if byte == open => quote = None,
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'=') => count += 1,
+            (None, b'>') => break,
+            _ => {}
+        }
+    }
+    count
+}
+
+/// How often `xmlns` may stand in a text.
+const NAMESPACES_MOST: usize = 64;
+/// How many attributes one tag may have.
+const ATTRIBUTES_MOST: usize = 256;
 
 /// What an element is, `depth` levels at the most.
 fn element(node: Node<'_, '_>, depth: usize) -> Result<Value, String> {
@@ -89,6 +132,30 @@ mod tests {
             .unwrap(),
             json!({ "a": [{ "n:b": ["", "<"], "_attributes": { "x": "1", "y": "2" }, "_value": "t" }] })
         );
+    }
+
+    #[test]
+    fn sec_xml_dos_attributes_and_namespaces_are_bounded() {
+        let attributes = |from: usize, to: usize| -> String {
+            (from..to).fold(String::new(), |text, number| format!("{text} a{number}='>'"))
+        };
+        let many = format!("<a{}/>", attributes(0, ATTRIBUTES_MOST));
+        assert!(tree(&many).is_ok());
+        // 4 MiB in one tag would be a hundred billion comparisons.
+        let more = format!("<a{}/>", " a=''".repeat(800_000));
+        assert_eq!(tree(&more).unwrap_err(), "a tag of it has more than 256 attributes");
+        let spread = format!("<r>{}</r>", "<a a='' b='' c='' d='' e='' f=''/>".repeat(40_000));
+        assert_eq!(tree(&spread).unwrap_err(), "it has more than 200000 attributes");
+        let deep = |count: usize| {
+            let names = (0..count).fold(String::new(), |text, number| format!("{text} xmlns:n{number}='u'"));
+            format!("<a{names}><b/></a>")
+        };
+        assert!(tree(&deep(NAMESPACES_MOST)).is_ok());
+        assert_eq!(tree(&deep(65)).unwrap_err(), "it has `xmlns` more than 64 times");
+        // The parser refuses what would make this count begin in the middle of a tag.
+        assert!(tree("<a x='<' y=''/>").unwrap_err().starts_with("it is not XML"));
+        // A text may be full of them.
+        assert!(tree(&format!("<a>{}</a>", "x='1' ".repeat(1_000))).is_ok());
     }
 
     #[test]

@@ -5,5 +5,6 @@ mod cases;
 mod limits;
 mod properties;
 mod reference;
+mod security;
 mod seed;
 mod support;

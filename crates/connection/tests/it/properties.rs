@@ -1,10 +1,13 @@
 //! Laws: no document panics, and no secret is ever shown.
 
+use std::cell::Cell;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use narthex_connection::{Connection, Inputs, Limits, Response, Run, Step, keys};
 use narthex_template::Zone;
 use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
 use serde_json::{Map, Value as Json, json};
 
 use crate::support::{facts, transcript};
@@ -83,10 +86,11 @@ fn any_document() -> impl Strategy<Value = Json> {
     };
     (
         prop_oneof![
-            Just("https://example.com/x".to_owned()),
-            Just("https://example.com/{{parameters.secret}}?q={{common.secret}}".to_owned()),
-            Just("{{parameters.secret}}".to_owned()),
-            Just("https://{{parameters.secret}}@example.com".to_owned()),
+            4 => Just("https://example.com/x".to_owned()),
+            4 => Just("https://example.com/{{encodeURL(parameters.secret)}}?q={{encodeURL(common.secret)}}".to_owned()),
+            1 => Just("https://example.com/{{parameters.secret}}?q={{common.secret}}".to_owned()),
+            1 => Just("{{parameters.secret}}".to_owned()),
+            1 => Just("https://{{parameters.secret}}@example.com".to_owned()),
         ],
         object(),
         object(),
@@ -94,16 +98,31 @@ fn any_document() -> impl Strategy<Value = Json> {
         prop_oneof![any_template().prop_map(Json::from), object().prop_map(map)],
         prop::sample::select(vec!["json", "urlencoded", "multipart/form-data", "text", "binary"]),
         any_template(),
+        prop::bool::weighted(0.2),
     )
-        .prop_map(move |(url, temp, headers, qs, body, kind, name)| {
+        .prop_map(move |(url, temp, headers, qs, body, kind, name, is_name)| {
             let mut headers = headers;
             headers.push(("x-echo".to_owned(), "{{parameters.secret}}".to_owned()));
-            headers.push((name, "a".to_owned()));
-            json!({
+            if is_name {
+                headers.push((name.clone(), "a".to_owned()));
+            }
+            let first = json!({
                 "url": url, "method": "POST", "temp": map(temp), "headers": map(headers), "qs": map(qs), "body": body, "type": kind,
-                "log": { "sanitize": ["response.body.x"] },
-                "response": { "temp": { "made": "{{body}}" }, "valid": "{{body.ok}}", "error": "{{body}} {{parameters.secret}}" },
-            })
+                "response": {
+                    "temp": { "made": "{{body}}", "token": "{{body.token}}" }, "valid": "{{body.ok}}",
+                    "error": "{{body}} {{parameters.secret}}", "uid": "{{body.id}}",
+                    "metadata": { "type": "text", "value": "{{body.name}}" },
+                    "data": { "kept": "{{body.kept}}", "own": name },
+                },
+            });
+            let second = json!({
+                "url": "https://example.com/me?token={{temp.token}}", "method": "POST",
+                "headers": { "authorization": "Bearer {{data.kept}}" },
+                "body": { "kept": ["{{data.kept}}", { "made": "{{temp.made}}" }], "token": "x {{temp.token}}" },
+                "log": { "sanitize": ["response.body.x", "request.body.x"] },
+                "response": { "error": "{{body}} {{data.kept}}", "temp": { "again": "{{body.again}}" }, "expires": "{{body.echo}}" },
+            });
+            json!([first, second])
         })
 }
 
@@ -126,6 +145,84 @@ fn is_in(text: &str, secret: &str) -> bool {
     forms.iter().any(|form| text.contains(form.as_str()))
 }
 
+/// How often the runs of [`sec_no_secret_is_ever_shown`] came how far.
+#[derive(Default)]
+struct Reached {
+    judged: Cell<u32>,
+    given: Cell<u32>,
+    object_body: Cell<u32>,
+    shown_body: Cell<u32>,
+}
+
+fn count(cell: &Cell<u32>) {
+    cell.set(cell.get() + 1);
+}
+
+/// What is seen of a run, with a service that gives `tokens` and echoes everything, as it came and in other forms.
+fn seen(source: &str, secrets: &[String; 3], tokens: &[String; 2], status: u16, reached: &Reached) -> Vec<String> {
+    let zone = Zone::utc();
+    let connection = Connection::compile(source, &Limits::default()).unwrap();
+    let mut run = Run::new(&connection, inputs(secrets));
+    let mut seen = vec![format!("{connection:?} {:?} {run:?}", inputs(secrets))];
+    for request in 0..2 {
+        let status = if request == 0 { 200 } else { status };
+        match run.next(&facts(&zone)) {
+            Ok(Step::Send(sent)) => {
+                seen.push(format!("{sent:?}"));
+                seen.push(sent.shown().to_string());
+                seen.extend(sent.shown().body.clone());
+                let body = String::from_utf8_lossy(&sent.body);
+                if request == 1
+                    && tokens
+                        .iter()
+                        .all(|token| body.contains(Json::from(token.as_str()).to_string().trim_matches('"')))
+                {
+                    count(&reached.object_body);
+                }
+                let echo = format!(
+                    "{} {:?} {body} {} {}",
+                    sent.url,
+                    sent.headers,
+                    secrets.join(" "),
+                    STANDARD.encode(format!("user:{}", secrets[1]))
+                );
+                let answer = json!({
+                    "ok": true, "id": 7, "name": "label", "token": tokens[0], "kept": tokens[1], "echo": echo, "x": echo,
+                    "again": tokens[1],
+                });
+                let response = Response {
+                    status,
+                    headers: vec![
+                        ("x".to_owned(), secrets[0].clone()),
+                        ("content-type".to_owned(), "application/json".to_owned()),
+                    ],
+                    body: answer.to_string().into_bytes(),
+                };
+                let answered = run.answer(&response, &facts(&zone));
+                seen.extend(run.shown_response().map(|shown| format!("{shown:?}")));
+                if run.shown_response().is_some_and(|shown| shown.body.is_some()) {
+                    count(&reached.shown_body);
+                }
+                seen.push(format!("{:?}", run.minted()));
+                match answered {
+                    Ok(()) => count(&reached.given),
+                    Err(error) => {
+                        count(&reached.judged);
+                        seen.push(format!("{error} {error:?} {}", error.render()));
+                        break;
+                    }
+                }
+            }
+            Ok(other) => seen.push(format!("{other:?}")),
+            Err(error) => {
+                seen.push(format!("{error} {error:?} {}", error.render()));
+                break;
+            }
+        }
+    }
+    seen
+}
+
 proptest! {
     #[test]
     fn no_text_makes_the_compiler_panic(source in "\\PC{0,200}") {
@@ -143,45 +240,43 @@ proptest! {
         let secrets = ["secret one".to_owned(), "secret two".to_owned(), "secret three".to_owned()];
         let _ = transcript(&document.to_string(), inputs(&secrets), &[Response::default()]);
     }
+}
 
-    #[test]
-    fn sec_no_secret_is_ever_shown(
-        document in any_document(),
-        secrets in ["[!-~]{8,24}", "[a-zA-Z0-9+/=_-]{8,40}", "[a-z\u{e0}-\u{ff} \"\\\\%]{8,24}"],
-        status in 200_u16..500,
-    ) {
-        // What the documents themselves say is no secret.
-        prop_assume!(!secrets.iter().any(|secret| document.to_string().contains(secret.trim())));
-        let source = document.to_string();
-        let zone = Zone::utc();
-        let connection = Connection::compile(&source, &Limits::default()).unwrap();
-        let mut run = Run::new(&connection, inputs(&secrets));
-        let mut seen = vec![format!("{connection:?} {:?} {run:?}", inputs(&secrets))];
-        match run.next(&facts(&zone)) {
-            Ok(Step::Send(request)) => {
-                seen.push(format!("{request:?}"));
-                seen.push(request.shown().to_string());
-                seen.extend(request.shown().body.clone());
-                let sent = format!("{} {:?} {}", request.url, request.headers, String::from_utf8_lossy(&request.body));
-                // A service that echoes everything, as it came and in other forms.
-                let echo = format!("{sent} {} {}", secrets.join(" "), STANDARD.encode(format!("user:{}", secrets[1])));
-                let response = Response {
-                    status,
-                    headers: vec![("x".to_owned(), secrets[0].clone())],
-                    body: echo.into_bytes(),
-                };
-                if let Err(error) = run.answer(&response, &facts(&zone)) {
-                    seen.push(format!("{error} {error:?} {}", error.render()));
+#[test]
+fn sec_no_secret_is_ever_shown() {
+    let reached = Reached::default();
+    let mut runner = TestRunner::new(Config::default());
+    let secrets = [
+        "[!-~]{8,24}",
+        "[a-zA-Z0-9+/=_-]{8,40}",
+        "[a-z\u{e0}-\u{ff} \"\\\\%]{8,24}",
+    ];
+    let tokens = ["[a-zA-Z0-9._-]{9,40}", "[ -~]{9,40}"];
+    let law = runner.run(
+        &(any_document(), secrets, tokens, 200_u16..500),
+        |(document, secrets, tokens, status)| {
+            let source = document.to_string();
+            let all = || secrets.iter().chain(&tokens);
+            // What the documents themselves say is no secret.
+            prop_assume!(!all().any(|secret| source.contains(secret.trim())));
+            for text in seen(&source, &secrets, &tokens, status, &reached) {
+                for secret in all() {
+                    prop_assert!(!is_in(&text, secret), "{secret} in {text}\n{source}");
                 }
-                seen.push(format!("{:?}", run.shown_response()));
             }
-            Ok(other) => seen.push(format!("{other:?}")),
-            Err(error) => seen.push(format!("{error} {error:?} {}", error.render())),
-        }
-        for text in &seen {
-            for secret in &secrets {
-                prop_assert!(!is_in(text, secret), "{secret} in {text}\n{source}");
-            }
-        }
+            Ok(())
+        },
+    );
+    if let Err(error) = law {
+        panic!("{error}");
+    }
+    // A law that is never reached holds always.
+    for reached in [
+        &reached.judged,
+        &reached.given,
+        &reached.object_body,
+        &reached.shown_body,
+    ] {
+        assert!(reached.get() > 20, "{}", reached.get());
     }
 }

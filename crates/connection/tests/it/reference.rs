@@ -63,6 +63,18 @@ fn the_reference_page_names_every_error_type_and_limit() {
         ("nodes of an XML answer", usize::try_from(limits.xml_nodes).unwrap()),
         ("repeats of one request", usize::try_from(limits.repeats).unwrap()),
         (
+            "values of an answer in JSON or of a form, attributes of an XML answer",
+            limits.response_values,
+        ),
+        (
+            "requests of one run, repeated ones included",
+            usize::try_from(limits.sends).unwrap(),
+        ),
+        (
+            "bytes of parameters, common data and stored data together",
+            limits.secret_bytes,
+        ),
+        (
             "milliseconds of waiting in one run",
             usize::try_from(limits.wait_ms).unwrap(),
         ),

@@ -67,7 +67,29 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// axum's words without their beginning, which says what our own begin with.
 fn told(what: &str, text: &str) -> String {
     let why = text.split_once(": ").map_or(text, |(_, why)| why);
-    format!("{what} cannot be used: {why}")
+    format!("{what} cannot be used: {}", without_value(why))
+}
+
+/// SECURITY: what stands where something else was expected may be a secret in the wrong place: `invalid type: string "…",
+/// expected a map` keeps its kind, what was expected, and the place.
+fn without_value(why: &str) -> String {
+    let found = ["invalid type: ", "invalid value: ", "unknown variant "]
+        .into_iter()
+        .filter_map(|mark| why.split_once(mark).map(|(before, after)| (before, mark, after)))
+        .min_by_key(|(before, ..)| before.len());
+    let Some((before, mark, after)) = found else {
+        return why.to_owned();
+    };
+    // The value may say anything, and what is expected is our own, so the last one counts.
+    let (value, expected) = after.rsplit_once(", expected ").unwrap_or((after, ""));
+    let kind = value.split(['"', '`']).next().unwrap_or_default();
+    let told = format!("{before}{mark}{kind}");
+    let told = told.trim_end_matches([' ', ':']);
+    if expected.is_empty() {
+        told.to_owned()
+    } else {
+        format!("{told}, expected {expected}")
+    }
 }
 
 /// The query.
@@ -180,6 +202,52 @@ fn is_usable(key: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sec_errors_of_a_body_never_quote_its_values() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        #[expect(dead_code, reason = "it is never read")]
+        struct Asked {
+            parameters: Option<std::collections::BTreeMap<String, String>>,
+            kind: Option<Kind>,
+            count: Option<u8>,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Kind {
+            One,
+        }
+        for (body, said) in [
+            (
+                r#"{"parameters":"hunter2"}"#,
+                "parameters: invalid type: string, expected a map at line 1 column 23",
+            ),
+            (
+                r#"{"parameters":"hunter2, expected `x`, hunter2"}"#,
+                "invalid type: string, expected a map",
+            ),
+            (
+                r#"{"parameters":{"a":271828}}"#,
+                "invalid type: integer, expected a string",
+            ),
+            (
+                r#"{"parameters":{"a":true}}"#,
+                "invalid type: boolean, expected a string",
+            ),
+            (r#"{"count":271828}"#, "invalid value: integer, expected u8"),
+            (r#"{"kind":"hunter2"}"#, "unknown variant, expected `one`"),
+            (r#"{"other":"hunter2"}"#, "unknown field `other`, expected one of"),
+            (r#"{"count":[]}"#, "invalid type: sequence, expected u8"),
+        ] {
+            let rejection = Json::<Asked>::from_bytes(body.as_bytes()).unwrap_err();
+            let told = told("the body", &rejection.body_text());
+            assert!(told.contains(said), "{body}: {told}");
+            for value in ["hunter2", "271828", "true"] {
+                assert!(!told.contains(value), "{body}: {told}");
+            }
+        }
+    }
 
     #[test]
     fn if_match_compares_strongly() {

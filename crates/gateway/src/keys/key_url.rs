@@ -213,7 +213,7 @@ mod tests {
         let guard = Guard::new(["Keycloak.internal.", "[FD00::0001]", "10.0.0.5"], Loopback::Refused);
         let at = |host: &str, address: &str| guard.check_resolved(host, &[address.parse().unwrap()]).is_ok();
         assert!(at("keycloak.INTERNAL", "10.1.2.3"));
-        assert!(at("keycloak.internal.", "127.0.0.1"));
+        assert!(!at("keycloak.internal.", "127.0.0.1"));
         assert!(!at("keycloak.internal", "0.0.0.0"));
         assert!(!at("keycloak.internal", "ff02::1"));
         assert!(!at("other.internal", "10.1.2.3"));

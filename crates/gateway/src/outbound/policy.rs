@@ -64,22 +64,46 @@ impl Default for OutboundLimits {
     }
 }
 
-/// `api.example.com`, or `*.example.com` for every name below.
+/// `api.example.com`, or `*.example.com` for every name below, each with `:8443` for one port or `:*` for all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostPattern {
     /// In lower case, with a leading dot for "below".
     name: String,
+    ports: Ports,
+}
+
+/// Which ports of a host may be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ports {
+    /// 443 for https, 80 for http.
+    OfScheme,
+    /// One.
+    Only(u16),
+    /// All of them.
+    Any,
 }
 
 /// Why a text is no [`HostPattern`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a host is written as a name (`api.example.com`), as `*.example.com` for every name below, or as an address")]
+#[error(
+    "a host is written as a name (`api.example.com`), as `*.example.com` for every name below, or as an address; a port \
+     follows it if it is not that of http or https (`api.example.com:8443`), or `:*` for every port"
+)]
 pub struct HostPatternProblem;
 
 impl FromStr for HostPattern {
     type Err = HostPatternProblem;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (text, ports) = match text.rsplit_once(':') {
+            Some((host, "*")) => (host, Ports::Any),
+            // Else it is one of the colons of an address.
+            Some((host, port)) if !port.ends_with(']') => {
+                let port = port.parse().ok().filter(|port| *port != 0).ok_or(HostPatternProblem)?;
+                (host, Ports::Only(port))
+            }
+            _ => (text, Ports::OfScheme),
+        };
         let (below, bare) = match text.strip_prefix("*.") {
             Some(rest) => (".", rest),
             None => ("", text),
@@ -91,12 +115,15 @@ impl FromStr for HostPattern {
         match Host::parse(bare) {
             Ok(Host::Domain(name)) if !name.contains('*') => Ok(Self {
                 name: format!("{below}{}", name.trim_end_matches('.').to_ascii_lowercase()),
+                ports,
             }),
             Ok(Host::Ipv4(address)) if below.is_empty() => Ok(Self {
                 name: address.to_string(),
+                ports,
             }),
             Ok(Host::Ipv6(address)) if below.is_empty() => Ok(Self {
                 name: address.to_string(),
+                ports,
             }),
             _ => Err(HostPatternProblem),
         }
@@ -108,12 +135,32 @@ impl fmt::Display for HostPattern {
         if self.name.starts_with('.') {
             f.write_str("*")?;
         }
-        f.write_str(&self.name)
+        if self.name.contains(':') {
+            write!(f, "[{}]", self.name)?;
+        } else {
+            f.write_str(&self.name)?;
+        }
+        match self.ports {
+            Ports::OfScheme => Ok(()),
+            Ports::Only(port) => write!(f, ":{port}"),
+            Ports::Any => f.write_str(":*"),
+        }
     }
 }
 
 impl HostPattern {
-    fn is_match(&self, host: &str) -> bool {
+    /// `port` is what a URL says beside its scheme's own.
+    fn is_match(&self, host: &str, port: Option<u16>, of_scheme: Option<u16>) -> bool {
+        // SECURITY: another port of an allowed host is another service, such as this server's own admin API.
+        let is_port = match self.ports {
+            Ports::OfScheme => port.is_none(),
+            Ports::Only(only) => port.or(of_scheme) == Some(only),
+            Ports::Any => true,
+        };
+        is_port && self.is_host(host)
+    }
+
+    fn is_host(&self, host: &str) -> bool {
         if self.name.starts_with('.') {
             host.len() > self.name.len() && host.ends_with(&self.name)
         } else {
@@ -155,9 +202,15 @@ impl Policy {
         };
         let name = host_name(&host);
         if let AllowedHosts::Listed(patterns) = &self.hosts
-            && !patterns.iter().any(|pattern| pattern.is_match(&name))
+            && !patterns
+                .iter()
+                .any(|pattern| pattern.is_match(&name, url.port(), url.port_or_known_default()))
         {
-            return Err(OutboundError::HostNotAllowed { host: name });
+            let host = match url.port() {
+                Some(port) => format!("{name}:{port}"),
+                None => name,
+            };
+            return Err(OutboundError::HostNotAllowed { host });
         }
         let is_loopback = match host {
             Host::Domain(_) => name == LOCALHOST,
@@ -189,7 +242,7 @@ mod tests {
         let policy = policy(&["API.example.com.", "*.example.org"]);
         for yes in [
             "https://api.example.com/x",
-            "https://API.EXAMPLE.com.:8443/",
+            "https://API.EXAMPLE.com.:443/",
             "https://a.example.org",
             "https://a.b.example.org",
         ] {
@@ -204,6 +257,9 @@ mod tests {
             "https://api.example.com@evil.net/",
             "http://api.example.com/",
             "ftp://api.example.com/",
+            "https://api.example.com:8443/",
+            "https://api.example.com:80/",
+            "https://a.example.org:444/",
         ] {
             assert!(!allows(&policy, no), "{no}");
         }
@@ -217,8 +273,53 @@ mod tests {
             "a.*.com",
             "**.example.com",
             "*.10.0.0.1",
+            "a.example:",
+            "a.example:0",
+            "a.example:65536",
+            "a.example:443:443",
+            "::1",
         ] {
             assert!(wrong.parse::<HostPattern>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn patterns_may_name_ports() {
+        for (pattern, yes, no) in [
+            ("a.test:8443", "https://a.test:8443/", "https://a.test/"),
+            ("a.test:443", "https://a.test/", "https://a.test:8443/"),
+            ("*.a.test:8443", "https://b.a.test:8443/", "https://b.a.test/"),
+            ("a.test:*", "https://a.test:1/", "https://b.test:1/"),
+            ("*.a.test:*", "https://b.a.test/", "https://a.test/"),
+        ] {
+            let policy = policy(&[pattern]);
+            assert!(allows(&policy, yes) && !allows(&policy, no), "{pattern}");
+            assert_eq!(pattern.parse::<HostPattern>().unwrap().to_string(), pattern);
+        }
+        for pattern in ["[fd00::1]", "[fd00::1]:8443", "[fd00::1]:*"] {
+            assert_eq!(pattern.parse::<HostPattern>().unwrap().to_string(), pattern);
+        }
+    }
+
+    #[test]
+    fn sec_ssrf_an_allowed_host_is_not_allowed_at_the_admin_port() {
+        // Everything is allowed but the port: a service beside this server, and the server's own ports.
+        let beside = Policy {
+            guard: Guard::new([], Loopback::Permitted),
+            ..policy(&["127.0.0.1:8000", "localhost", "[::1]:8000"])
+        };
+        for yes in ["http://127.0.0.1:8000/", "http://localhost/", "http://[::1]:8000/"] {
+            assert!(allows(&beside, yes), "{yes}");
+        }
+        for no in [
+            "http://127.0.0.1:9090/v1/api-keys",
+            "http://2130706433:9090/",
+            "http://127.0.0.1/",
+            "http://localhost:9090/",
+            "http://[::1]:9090/",
+        ] {
+            let error = beside.check(&Url::parse(no).unwrap()).unwrap_err();
+            assert!(matches!(error, OutboundError::HostNotAllowed { .. }), "{no}: {error}");
         }
     }
 

@@ -93,7 +93,7 @@ impl fmt::Display for AddressKind {
 
 /// An address that must not be reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{host}` is at {address}, a {kind} address{advice}", advice = advice(*.kind))]
+#[error("`{host}` is at {address}, a {kind} address{advice}", advice = advice(host, *.kind))]
 pub struct Refused {
     /// The host as the URL has it.
     pub host: String,
@@ -124,7 +124,7 @@ impl Guard {
     /// A guard that lets the listed hosts be at private addresses.
     ///
     /// `allow_private_hosts` are host names or literal addresses, compared whole and without regard
-    /// to case. `loopback` says whether the configured URL itself is on this machine.
+    /// to case; a name may be at a private address, but on this machine or link-local only an address, or `localhost`. `loopback` says whether the configured URL itself is on this machine.
     pub fn new<'a>(allow_private_hosts: impl IntoIterator<Item = &'a str>, loopback: Loopback) -> Self {
         let allow_private_hosts = allow_private_hosts.into_iter().map(plain_host).collect();
         Self {
@@ -179,8 +179,12 @@ impl Guard {
             AddressKind::Public => true,
             AddressKind::Special => false,
             AddressKind::Loopback if loopback == Loopback::Permitted && address.is_loopback() => true,
-            AddressKind::Loopback | AddressKind::Private | AddressKind::SharedProvider | AddressKind::LinkLocal => {
-                self.allow_private_hosts.contains(host)
+            AddressKind::Private | AddressKind::SharedProvider => self.allow_private_hosts.contains(host),
+            // SECURITY: who answers for a name may move it to this machine or to a cloud's metadata service, so only an
+            // address that was written down is let in there.
+            AddressKind::Loopback | AddressKind::LinkLocal => {
+                let is_written = host.parse::<IpAddr>().is_ok() || (host == LOCALHOST && address.is_loopback());
+                is_written && self.allow_private_hosts.contains(host)
             }
         };
         if permitted {
@@ -229,9 +233,12 @@ fn plain_host(written: &str) -> String {
         .map_or_else(|_| plain_name(bare), |address| address.to_string())
 }
 
-const fn advice(kind: AddressKind) -> &'static str {
+fn advice(host: &str, kind: AddressKind) -> &'static str {
     match kind {
         AddressKind::Special => ", which no server has",
+        AddressKind::Loopback | AddressKind::LinkLocal if host != LOCALHOST && host.parse::<IpAddr>().is_err() => {
+            ", where no name may lead; if that is meant, write the address itself, and name it in `allow_private_hosts`"
+        }
         _ => "; if that is meant, name the host in `allow_private_hosts`",
     }
 }
@@ -269,6 +276,24 @@ mod tests {
                 assert_eq!(kind(address), expected, "{address}");
             }
         }
+    }
+
+    #[test]
+    fn sec_ssrf_a_listed_name_is_not_let_to_this_machine_or_to_metadata() {
+        let listed = ["erp.internal", "localhost", "127.0.0.1", "169.254.169.254"];
+        let guard = Guard::new(listed, Loopback::Refused);
+        let at = |host: &str, address: &str| guard.check_resolved(host, &[address.parse().unwrap()]).is_ok();
+        for private in ["10.0.0.1", "fd00::1", "100.64.0.1"] {
+            assert!(at("erp.internal", private), "{private}");
+        }
+        for elsewhere in ["127.0.0.1", "::1", "::ffff:127.0.0.1", "169.254.169.254", "fe80::1"] {
+            assert!(!at("erp.internal", elsewhere), "{elsewhere}");
+        }
+        assert!(at("localhost", "127.0.0.1") && !at("localhost", "169.254.169.254"));
+        let literal = |text: &str| guard.check_host(&Host::Ipv4(text.parse().unwrap())).is_ok();
+        assert!(literal("127.0.0.1") && literal("169.254.169.254") && !literal("127.0.0.2"));
+        let refused = guard.check_resolved("erp.internal", &["127.0.0.1".parse().unwrap()]);
+        assert!(refused.unwrap_err().to_string().contains("write the address itself"));
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn request(document: &Json) -> Request {
 
 /// A server's policy that lets these tests reach this machine.
 fn policy(hosts: &[&str]) -> Policy {
-    let patterns: Vec<HostPattern> = hosts.iter().map(|host| host.parse().unwrap()).collect();
+    let patterns: Vec<HostPattern> = hosts.iter().map(|host| format!("{host}:*").parse().unwrap()).collect();
     Policy {
         guard: Guard::new(hosts.iter().copied(), Loopback::Permitted),
         limits: OutboundLimits {
@@ -274,26 +274,63 @@ async fn compressed_answers_are_read_if_they_were_asked_for() {
 #[tokio::test]
 async fn an_authority_of_the_document_counts_alone() {
     let authority = Authority::new("ours");
-    let url = authority.server(named("idp.test")).await;
-    let ours = || -> Arc<dyn Names> { Script::new(&[&["127.0.0.1"]]) };
-    let mut policy = policy(&["idp.test"]);
-    policy.guard = Guard::new(["idp.test"], Loopback::Refused);
-    let sender = Sender::with_names(policy, ours());
-    let with = request(&json!({ "url": url, "ca": authority.pem() }));
-    assert_eq!(sender.send(&with).await.unwrap().status, 200);
-    let without = request(&json!({ "url": url }));
-    let error = sender.send(&without).await.unwrap_err();
+    let url = authority.server(named("localhost")).await;
+    let send = async |ca: Option<String>| {
+        let mut document = json!({ "url": url });
+        if let Some(ca) = ca {
+            document["ca"] = json!(ca);
+        }
+        send(&document, policy(&["localhost"])).await
+    };
+    assert_eq!(send(Some(authority.pem())).await.unwrap().status, 200);
+    let error = send(None).await.unwrap_err();
     assert!(matches!(error, OutboundError::Certificate { .. }), "{error}");
-    let other = request(&json!({ "url": url, "ca": Authority::new("theirs").pem() }));
-    let error = sender.send(&other).await.unwrap_err();
+    let error = send(Some(Authority::new("theirs").pem())).await.unwrap_err();
     assert!(matches!(error, OutboundError::Certificate { .. }), "{error}");
     let public = Sender::with_names(Policy::open(), Arc::new(SystemNames));
-    assert!(
-        public
-            .send(&request(&json!({ "url": "https://idp.invalid/" })))
-            .await
-            .is_err()
-    );
+    let error = public
+        .send(&request(&json!({ "url": "https://idp.invalid/" })))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, OutboundError::Unresolved { .. }), "{error:?}");
+}
+
+/// The system's authorities are those of the process, so this asks from another process, to which ours is the system's.
+#[tokio::test]
+async fn sec_tls_an_authority_of_the_document_stands_in_place_of_the_systems() {
+    const URL: &str = "NARTHEX_TEST_URL_OF_A_TRUSTED_SERVER";
+    if let Ok(url) = std::env::var(URL) {
+        let document = |ca: Option<String>| match ca {
+            None => json!({ "url": url }),
+            Some(ca) => json!({ "url": url, "ca": ca }),
+        };
+        let answer = send(&document(None), policy(&["localhost"])).await;
+        assert_eq!(answer.unwrap().status, 200, "the system trusts it");
+        let other = Authority::new("theirs").pem();
+        let error = send(&document(Some(other)), policy(&["localhost"])).await.unwrap_err();
+        assert!(matches!(error, OutboundError::Certificate { .. }), "{error}");
+        return;
+    }
+    let authority = Authority::new("ours");
+    let url = authority.server(named("localhost")).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("system.pem");
+    std::fs::write(&file, authority.pem()).unwrap();
+    let child = move || {
+        std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "outbound::sec_tls_an_authority_of_the_document_stands_in_place_of_the_systems",
+            ])
+            .env(URL, url)
+            .env("SSL_CERT_FILE", &file)
+            .env_remove("SSL_CERT_DIR")
+            .output()
+            .unwrap()
+    };
+    let output = tokio::task::spawn_blocking(child).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
 /// Handlers of a server have to be able to hold a run across threads.

@@ -33,6 +33,30 @@ impl HostFunction for Echo {
 }
 
 #[test]
+fn sec_dos_calls_of_a_host_function_cost_fuel_of_their_own() {
+    let names = Names::new(["temp"]).with_function(Arc::new(Echo));
+    let evaluated = |calls: usize| {
+        let source = "{{echo(1; 2)}}".repeat(calls);
+        Template::compile(&source, &names).unwrap().evaluate(&Scope::new(0))
+    };
+    // Dozens of tokens in one document, but not thousands.
+    assert!(evaluated(100).is_ok());
+    assert!(matches!(evaluated(250).unwrap_err().fault(), Fault::OutOfFuel { .. }));
+    // What they give counts as made.
+    let payload = json!({ "t": "a".repeat(1_000_000) });
+    let names = Names::new(["temp"]).with_function(Arc::new(Echo));
+    let source = format!(
+        "{{{{length(join(add(emptyarray; {}); ''))}}}}",
+        ["echo(temp.t; 1)"; 5].join("; ")
+    );
+    let error = Template::compile(&source, &names)
+        .unwrap()
+        .evaluate(&Scope::new(0).with_json("temp", &payload))
+        .unwrap_err();
+    assert!(matches!(error.fault(), Fault::TooLarge { .. }), "{error}");
+}
+
+#[test]
 fn a_host_function_is_compiled_and_called() {
     let names = Names::new(["temp"]).with_function(Arc::new(Echo));
     let payload = json!({"jwt": {"iat": 1}});

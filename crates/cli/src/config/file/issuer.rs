@@ -48,7 +48,7 @@ section! {
         /// A file with a bearer token to send when fetching keys, such as a Kubernetes service account's.
         bearer_token_file: Optional<PathBuf>, eg "\"/var/run/secrets/kubernetes.io/serviceaccount/token\"";
         /// Names of hosts from which keys may be fetched although they have a private address. Others are refused, so
-        /// that nobody can make Narthex call into your network.
+        /// that nobody can make Narthex call into your network. This machine is reached by its address or as `localhost`.
         allow_private_hosts: Defaulted<List<String>> = "[]", eg "[\"keycloak.internal\"]";
         /// How long known keys serve on while the issuer cannot be reached. Then its tokens get 503.
         stale_max: Defaulted<Duration> = "\"1h\"";

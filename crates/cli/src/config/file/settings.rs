@@ -78,10 +78,12 @@ section! {
 section! {
     /// Connections that are held for organizations: where they may send requests, and what a request may cost.
     ConnectionsSection {
-        /// The hosts that connections may send requests to: names, or `*.` and a name for everything below it. Empty by
+        /// The hosts that connections may send requests to: names, or `*.` and a name for everything below it. A port that
+        /// is not that of http or https is written behind it (`api.example.com:8443`), or `:*` for every port. Empty by
         /// default: connections then render requests for workers to send, and send none themselves.
         allowed_hosts: Defaulted<List<String>> = "[]", eg "[\"api.example.com\", \"*.example.org\"]";
-        /// Those of them that may be at private addresses, by name.
+        /// Those of them that may be at private addresses, by name. This machine and link-local addresses are reached only
+        /// if the address itself, or `localhost`, is listed.
         allow_private_hosts: Defaulted<List<String>> = "[]", eg "[\"erp.internal\"]";
         /// How long one request may take in all, from `"1s"` to `"5m"`.
         timeout: Defaulted<Duration> = "\"30s\"";

@@ -50,7 +50,7 @@ impl Authority {
         }
     }
 
-    /// A server with a certificate signed here; its URL names `idp.test`.
+    /// A server with a certificate signed here; its URL names `localhost`.
     pub(crate) async fn server(&self, params: CertificateParams) -> String {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
@@ -89,7 +89,7 @@ async fn serve(certificate: CertificateDer<'static>, key: &KeyPair) -> String {
                 .await;
         }
     });
-    format!("https://idp.test:{port}/jwks.json")
+    format!("https://localhost:{port}/jwks.json")
 }
 
 async fn ask(url: &str, access: Access) -> Result<usize, FetchError> {
@@ -101,7 +101,7 @@ async fn ask(url: &str, access: Access) -> Result<usize, FetchError> {
 #[tokio::test]
 async fn sec_jwks_tls() {
     let authority = Authority::new("ours");
-    let good = authority.server(named("idp.test")).await;
+    let good = authority.server(named("localhost")).await;
     assert_eq!(ask(&good, authority.access()).await.unwrap(), 1);
 
     // The same server without the authority, as another issuer without `ca_file` would meet it.
@@ -123,7 +123,7 @@ async fn sec_jwks_tls() {
     let error = ask(&other_name, authority.access()).await.unwrap_err();
     assert!(error.to_string().contains("issued for another name"), "{error}");
 
-    let mut params = named("idp.test");
+    let mut params = named("localhost");
     params.not_before = date_time_ymd(2020, 1, 1);
     params.not_after = date_time_ymd(2021, 1, 1);
     let error = ask(&authority.server(params).await, authority.access())
@@ -131,7 +131,7 @@ async fn sec_jwks_tls() {
         .unwrap_err();
     assert!(error.to_string().contains("it has expired"), "{error}");
 
-    let mut params = named("idp.test");
+    let mut params = named("localhost");
     params.not_before = date_time_ymd(4000, 1, 1);
     params.not_after = date_time_ymd(4001, 1, 1);
     let error = ask(&authority.server(params).await, authority.access())
@@ -140,7 +140,7 @@ async fn sec_jwks_tls() {
     assert!(error.to_string().contains("not valid yet"), "{error}");
 
     let key = KeyPair::generate().unwrap();
-    let self_signed = named("idp.test").self_signed(&key).unwrap();
+    let self_signed = named("localhost").self_signed(&key).unwrap();
     let error = ask(&serve(self_signed.der().clone(), &key).await, authority.access())
         .await
         .unwrap_err();
@@ -150,7 +150,7 @@ async fn sec_jwks_tls() {
 #[tokio::test]
 async fn a_ca_file_that_is_none_is_told_as_such() {
     let authority = Authority::new("ours");
-    let url = authority.server(named("idp.test")).await;
+    let url = authority.server(named("localhost")).await;
     for content in [
         "",
         "no PEM at all",
