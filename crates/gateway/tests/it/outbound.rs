@@ -8,7 +8,7 @@ use http::{Response, header};
 use http_body_util::BodyExt as _;
 use narthex_connection::{Connection, Facts, Inputs, Limits, Request, Run, Step};
 use narthex_gateway::outbound::{ConnectionError, HostPattern, OutboundError, OutboundLimits, Policy, Sender, drive};
-use narthex_gateway::{Guard, Loopback, Names, SystemNames};
+use narthex_gateway::{Guard, Loopback, SystemNames};
 use narthex_template::Zone;
 use narthex_testkit::server::{Body, Outcome, Server, full};
 use serde_json::{Value as Json, json};
@@ -299,7 +299,7 @@ async fn an_authority_of_the_document_counts_alone() {
 #[tokio::test]
 async fn sec_tls_an_authority_of_the_document_stands_in_place_of_the_systems() {
     const URL: &str = "NARTHEX_TEST_URL_OF_A_TRUSTED_SERVER";
-    if let Ok(url) = std::env::var(URL) {
+    if let Some(url) = std::env::var_os(URL).and_then(|url| url.into_string().ok()) {
         let document = |ca: Option<String>| match ca {
             None => json!({ "url": url }),
             Some(ca) => json!({ "url": url, "ca": ca }),
