@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use narthex_connection::{Connection, DocumentProblems, Facts, Inputs, Limits, MetadataType, Minted, Outcome};
+use narthex_connection::{
+    Connection, DocumentProblems, Facts, Inputs, Limits, MetadataType, Minted, Outcome, SecretsTooLarge,
+};
 use narthex_directory::{
     AuditEvent, By, ConnectionId, Directory, Document, DocumentAt, DocumentKind, NewDocument, OrganizationId, Page,
     SecretBytes, StoreError,
@@ -19,9 +21,6 @@ use serde_json::{Map, Value};
 use crate::clock::fill_random;
 use crate::outbound::Policy;
 use crate::seal::{OpenError, Owner, SealError, SealingKeys};
-
-/// The most that the secrets of one connection may take together, as JSON.
-const SECRET_BYTES_MAX: usize = 256 * 1024;
 
 /// How many compiled documents are kept.
 const COMPILED_MAX: usize = 512;
@@ -58,8 +57,8 @@ pub enum HeldError {
     #[error("its secrets cannot be read: {0}")]
     Sealed(#[from] OpenError),
     /// There is more of them than is kept.
-    #[error("its parameters, common data and stored data are larger than 256 KiB together, the most that is kept")]
-    TooMuch,
+    #[error(transparent)]
+    TooMuch(#[from] SecretsTooLarge),
     /// Its secrets cannot be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -216,9 +215,7 @@ pub(crate) async fn save(
         let keys = keys.ok_or(HeldError::NoKey)?;
         // Texts as keys and JSON as values: this does not fail.
         let plain = zeroize::Zeroizing::new(serde_json::to_vec(secrets).unwrap_or_default());
-        if plain.len() > SECRET_BYTES_MAX {
-            return Err(HeldError::TooMuch);
-        }
+        Limits::default().check_secrets(&inputs(secrets.clone(), Value::Null))?;
         Some(keys.seal(&plain, owner(&name, organization, &body.document))?)
     };
     let shown = match serde_json::to_value(body) {

@@ -260,7 +260,7 @@ impl From<HeldError> for ApiError {
     fn from(error: HeldError) -> Self {
         match error {
             HeldError::Store(error) => error.into(),
-            HeldError::NoKey | HeldError::Sealed(_) | HeldError::TooMuch => Self::Secrets(error.to_string()),
+            HeldError::NoKey | HeldError::Sealed(_) | HeldError::TooMuch(_) => Self::Secrets(error.to_string()),
             other => Self::Internal(other.to_string()),
         }
     }
