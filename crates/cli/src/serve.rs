@@ -1,5 +1,6 @@
 //! `narthex serve`: the configuration, the store and the doors, wired together and kept running.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -151,6 +152,8 @@ fn log(config: &Config, logging: Logging) {
     let builder = tracing_subscriber::fmt()
         .with_max_level(most)
         .with_writer(std::io::stderr)
+        // Colours are for a screen; in a file or a journal they are noise.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     // A second start in one process (a test) keeps the first one's log.
     let _ = match config.log.format {
