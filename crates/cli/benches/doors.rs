@@ -3,6 +3,9 @@
 //!
 //! `cargo bench -p narthex-cli --bench doors`
 //!
+//! `cargo bench -p narthex-cli --bench doors -- one` (`many`, `new`, `bare`, `verify`) does only that, for as long as a
+//! profiler needs, and says which process to look at.
+//!
 //! Every server is a process of its own; its CPU time is read from `/proc/PID/stat` around a fixed number of requests over
 //! kept-alive connections. Rounds alternate, medians are compared, and only ratios are printed as results.
 
@@ -42,6 +45,7 @@ fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("--serve-bare") => runtime.block_on(peer(None)),
         Some("--serve-verify") => runtime.block_on(peer(Some(verifier()?))),
+        Some(part @ ("one" | "many" | "new" | "bare" | "verify")) => runtime.block_on(only(part)),
         _ => runtime.block_on(compare()),
     }
 }
@@ -224,7 +228,16 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-async fn compare() -> Result<()> {
+/// Narthex in the state that is measured: its organization is there, and a user for each token of the first round.
+struct Ready {
+    _provider: IdentityProvider,
+    _narthex: Narthex,
+    issuer: TestIssuer,
+    ours: Server,
+    first: Vec<Vec<u8>>,
+}
+
+async fn ready() -> Result<Ready> {
     let provider = IdentityProvider::start(&[TestKey::Rsa1])?;
     let issuer = TestIssuer::new(&provider.url());
     let config = format!(
@@ -246,13 +259,52 @@ async fn compare() -> Result<()> {
         address: narthex.address().parse()?,
         _child: None,
     };
-    let bare = Server::start_peer("bare hyper, 200 and two headers", "--serve-bare")?;
-    let verify = Server::start_peer("hyper that verifies and reads the claims", "--serve-verify")?;
-
-    eprintln!("making {} tokens, once per round and before", TOKENS * (ROUNDS + 1));
     let first = tokens(&issuer, "first");
     // First uses: the users are made.
     load(ours.address, &first, TOKENS).await?;
+    Ok(Ready {
+        _provider: provider,
+        _narthex: narthex,
+        issuer,
+        ours,
+        first,
+    })
+}
+
+/// One part of the comparison, many times over.
+async fn only(part: &str) -> Result<()> {
+    let Ready {
+        issuer, ours, first, ..
+    } = &ready().await?;
+    let peer = match part {
+        "bare" => Some(Server::start_peer("bare", "--serve-bare")?),
+        "verify" => Some(Server::start_peer("verify", "--serve-verify")?),
+        _ => None,
+    };
+    println!("process {}", peer.as_ref().unwrap_or(ours).process);
+    for round in 0..3 * ROUNDS {
+        let cost = match (part, &peer) {
+            (_, Some(peer)) => peer.cost(first, 2 * SEEN).await?,
+            ("one", _) => ours.cost(&first[..1], 2 * SEEN).await?,
+            ("many", _) => ours.cost(first, 2 * SEEN).await?,
+            _ => ours.cost(&tokens(issuer, &round.to_string()), TOKENS).await?,
+        };
+        println!("  {cost:.2} us");
+    }
+    Ok(())
+}
+
+async fn compare() -> Result<()> {
+    eprintln!("making {} tokens, once per round and before", TOKENS * (ROUNDS + 1));
+    let Ready {
+        issuer,
+        ours,
+        first,
+        _provider,
+        _narthex,
+    } = ready().await?;
+    let bare = Server::start_peer("bare hyper, 200 and two headers", "--serve-bare")?;
+    let verify = Server::start_peer("hyper that verifies and reads the claims", "--serve-verify")?;
 
     let (mut base, mut one, mut many, mut check, mut fresh) = (vec![], vec![], vec![], vec![], vec![]);
     for round in 0..ROUNDS {
