@@ -231,7 +231,7 @@ impl Running {
                 .run(),
             )
         });
-        let admin = tokio::spawn(serve_admin(Arc::clone(&gateway), admin, told()));
+        let admin = tokio::spawn(serve_admin(Arc::clone(&gateway), admin, server.clone(), told()));
         let public = tokio::spawn(serve(Arc::clone(&gateway), public, server, told()));
         wait_for_signal().await?;
         tracing::info!(event = "stopping", "finishing open requests");

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use hyper_util::service::TowerToHyperService;
 use narthex_decision::{Reason, Requirement};
 use narthex_directory::{Principal, Realm};
 use tokio::net::TcpListener;
@@ -24,6 +25,7 @@ use crate::explain::{ExplainedRequest, Explanation, explain, parse_request};
 use crate::gateway::Gateway;
 use crate::inbound::{Door, Inbound};
 use crate::keys::Refreshed;
+use crate::listen::{self, ServerSettings};
 use crate::pipeline;
 use crate::respond::Refusal;
 use crate::runtime::IssuerRuntime;
@@ -32,14 +34,16 @@ use crate::runtime::IssuerRuntime;
 ///
 /// # Errors
 ///
-/// When the listener fails, or there is no randomness for request ids.
+/// [`NoEntropy`] when there is no randomness for request ids.
 pub async fn serve_admin(
     gateway: Arc<Gateway>,
     listener: TcpListener,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let router = router(&gateway).map_err(std::io::Error::other)?;
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+    settings: ServerSettings,
+    stop: impl Future<Output = ()>,
+) -> Result<(), NoEntropy> {
+    let service = TowerToHyperService::new(router(&gateway)?);
+    listen::serve(listener, settings, stop, |_| service.clone()).await;
+    Ok(())
 }
 
 /// Everything on the admin port.

@@ -21,9 +21,11 @@ mod facts;
 mod forward_auth;
 mod gateway;
 mod identity;
+mod idle;
 mod inbound;
 mod kept_keys;
 mod keys;
+mod listen;
 mod me;
 mod metrics;
 pub mod outbound;
@@ -55,6 +57,7 @@ pub use keys::{
     KeyEdges, KeyLine, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl, Moment, ProxyUrl,
     ProxyUrlProblem, Refreshed, RefusedLine, SourceKind, SourceProblem, StoredKeySet, UrlProblem, fetch_once,
 };
+pub use listen::ServerSettings;
 pub use metrics::Metrics;
 pub use proxy::{ForwardToken, Upstream, UpstreamProtocol};
 pub use rate::{RateLimit, RateLimiter};
@@ -62,5 +65,5 @@ pub use reach::{AddressKind, Guard, Loopback, Names, Refused, SystemNames};
 pub use respond::{Refusal, status as status_of};
 pub use runtime::{IssuerRuntime, RouteRuntime, Runtime};
 pub use seal::{OpenError, Opened, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};
-pub use server::{ServerSettings, serve};
+pub use server::serve;
 pub use stream::StreamLimits;

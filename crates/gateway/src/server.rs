@@ -1,58 +1,29 @@
-//! The public port: which door a request takes, and how connections are kept.
+//! The public port: which door a request takes.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use narthex_decision::Reason;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::event::Event;
 use crate::forward_auth::{self, Original};
 use crate::gateway::Gateway;
 use crate::inbound::{Door, Inbound, Origin, Trust};
+use crate::listen::{self, ServerSettings};
 use crate::me;
 use crate::pipeline::{self, Passed};
 use crate::proxy::{Body, ForwardError};
 use crate::rate::client_address;
 use crate::respond::{self, Refusal};
 use crate::runtime::Runtime;
-
-/// How connections on the public port are kept.
-#[derive(Debug, Clone)]
-pub struct ServerSettings {
-    /// The most bytes of a request's head.
-    pub head_bytes: usize,
-    /// How long a request's head may take to arrive.
-    pub head_timeout: Duration,
-    /// The most connections at a time; more wait.
-    pub connections: usize,
-    /// How long connections may take to finish when the process is told to stop.
-    pub grace: Duration,
-}
-
-impl Default for ServerSettings {
-    fn default() -> Self {
-        Self {
-            head_bytes: 64 * 1024,
-            head_timeout: Duration::from_secs(10),
-            connections: 10_000,
-            grace: Duration::from_secs(20),
-        }
-    }
-}
 
 /// Serves the public port until `stop` is done, then lets open requests finish.
 pub async fn serve(
@@ -61,71 +32,11 @@ pub async fn serve(
     settings: ServerSettings,
     stop: impl Future<Output = ()>,
 ) {
-    let mut stop = pin!(stop);
-    let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(settings.connections));
-    let builder = connection(&settings);
-    loop {
-        let (stream, peer, place) = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
-            () = &mut stop => break,
-        };
-        // Small answers must not wait for a full segment; a socket that refuses this still works.
-        let _ = stream.set_nodelay(true);
+    let service = |peer| {
         let gateway = Arc::clone(&gateway);
-        let service = service_fn(move |request| answer(Arc::clone(&gateway), request, peer));
-        let served = graceful.watch(
-            builder
-                .serve_connection_with_upgrades(TokioIo::new(stream), service)
-                .into_owned(),
-        );
-        tokio::spawn(async move {
-            // A connection that breaks off is the client's business.
-            let _ = served.await;
-            drop(place);
-        });
-    }
-    // What is still open after the grace period is cut off.
-    let _ = tokio::time::timeout(settings.grace, graceful.shutdown()).await;
-}
-
-fn connection(settings: &ServerSettings) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.head_timeout)
-        .max_buf_size(settings.head_bytes.max(8192))
-        .half_close(false);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(settings.head_bytes).unwrap_or(u32::MAX))
-        .max_concurrent_streams(256)
-        .keep_alive_interval(Duration::from_secs(20));
-    builder
-}
-
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (
-    tokio::net::TcpStream,
-    SocketAddr,
-    Option<tokio::sync::OwnedSemaphorePermit>,
-) {
-    // The semaphore is never closed, so a place is always had in the end.
-    let place = Arc::clone(places).acquire_owned().await.ok();
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, place),
-            // Out of file descriptors, or a connection that was gone before it was taken: wait a little, go on.
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
+        service_fn(move |request| answer(Arc::clone(&gateway), request, peer))
+    };
+    listen::serve(listener, settings, stop, service).await;
 }
 
 /// One request on the public port.

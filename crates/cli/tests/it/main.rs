@@ -46,6 +46,8 @@ mod reload;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]
+mod slow_clients;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod world;

@@ -121,11 +121,13 @@ section! {
         keys: Defaulted<Count<1, 1_000>> = "100";
         /// The largest request head: request line and all headers.
         header_size: Defaulted<Size> = "\"64KiB\"";
-        /// How long a client may take to send the request head.
+        /// How long a connection may go without a request that is being answered: how long a client may take to send a
+        /// request's head, and how long a connection that nobody uses is kept. It is closed up to a quarter of this
+        /// later. On both ports.
         header_timeout: Defaulted<Duration> = "\"10s\"";
         /// The largest request body that is passed to an upstream. Bodies are streamed, never held.
         body_size: Defaulted<Size> = "\"64MiB\"";
-        /// The most connections at once; more wait.
+        /// The most connections at once, on each port; more wait.
         connections: Defaulted<Count<1, 1_000_000>> = "10000";
         /// The most requests from one client address. `"off"` by default: behind one address there may be one person or
         /// a whole company, and only the operator knows.

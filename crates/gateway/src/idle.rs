@@ -1,0 +1,288 @@
+//! Connections on which nothing happens are closed.
+//!
+//! A timer for every head of a request costs more than reading the head. So there is one sweep for all connections, and
+//! a request only counts itself: what has not begun a request, is not answering one and has sent nothing for
+//! the time given is closed, and a quarter of that time later at the latest. This covers a head that trickles in, a
+//! kept-alive connection that nobody uses, and one that was opened and says nothing at all.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Buf;
+use http::Version;
+use http_body::{Body, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::AbortHandle;
+
+/// In how many sweeps a connection has to be found without a move.
+const SWEEPS: u32 = 4;
+
+/// What happens on one connection.
+#[derive(Debug, Default)]
+pub(crate) struct Activity {
+    /// Requests that began and whose answers are not finished.
+    open: AtomicU32,
+    /// Moves with everything that counts as use; it wraps around.
+    moves: AtomicU32,
+    /// HTTP/2 is spoken, which has pings of its own to find out whether the other end is there.
+    http2: AtomicBool,
+}
+
+impl Activity {
+    fn moved(&self) {
+        self.moves.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request begins; it is open until what this gives is dropped.
+    pub(crate) fn open(self: &Arc<Self>, version: Version) -> Open {
+        if version == Version::HTTP_2 {
+            self.http2.store(true, Ordering::Relaxed);
+        }
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.moved();
+        Open(Arc::clone(self))
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(crate) struct Open(Arc<Activity>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.moved();
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// All connections of one port.
+#[derive(Debug, Default)]
+pub(crate) struct Connections(Mutex<Vec<Connection>>);
+
+#[derive(Debug)]
+struct Connection {
+    /// Gone when the connection is.
+    activity: Weak<Activity>,
+    task: AbortHandle,
+    /// The moves at the last sweep.
+    moves: u32,
+    /// For how many sweeps there was no move.
+    still: u32,
+}
+
+impl Connections {
+    /// Watches a connection, which the task ends when it is stopped.
+    pub(crate) fn watch(&self, activity: &Arc<Activity>, task: AbortHandle) {
+        let connection = Connection {
+            activity: Arc::downgrade(activity),
+            task,
+            moves: 0,
+            still: 0,
+        };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+
+    /// Closes what has been still for `still_max`, for as long as it is polled.
+    pub(crate) async fn sweep(&self, still_max: Duration) -> std::convert::Infallible {
+        loop {
+            tokio::time::sleep(still_max / SWEEPS).await;
+            self.sweep_once();
+        }
+    }
+
+    fn sweep_once(&self) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain_mut(Connection::stays);
+    }
+}
+
+impl Connection {
+    /// Looks whether there was a move since the last sweep, and ends the connection if there was none for too long.
+    fn stays(&mut self) -> bool {
+        let Some(activity) = self.activity.upgrade() else {
+            return false;
+        };
+        let moves = activity.moves.load(Ordering::Relaxed);
+        let used = activity.open.load(Ordering::Relaxed) > 0 || activity.http2.load(Ordering::Relaxed);
+        if used || moves != self.moves {
+            self.moves = moves;
+            self.still = 0;
+            return true;
+        }
+        self.still += 1;
+        // SECURITY: slow heads must not hold connections, of which there is only so many (Slowloris).
+        if self.still > SWEEPS {
+            self.task.abort();
+        }
+        self.still <= SWEEPS
+    }
+}
+
+/// A connection whose writes count as use: a client that takes an answer slowly is still there.
+#[derive(Debug)]
+pub(crate) struct Counted<S> {
+    stream: S,
+    activity: Arc<Activity>,
+}
+
+impl<S> Counted<S> {
+    pub(crate) const fn new(stream: S, activity: Arc<Activity>) -> Self {
+        Self { stream, activity }
+    }
+
+    fn wrote(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if polled.is_ready() {
+            self.activity.moved();
+        }
+        polled
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.wrote(polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.wrote(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+/// The body of an answer, whose request is open until it has been sent.
+#[derive(Debug)]
+pub(crate) struct Answering<B> {
+    body: B,
+    _open: Open,
+}
+
+impl<B> Answering<B> {
+    pub(crate) const fn new(body: B, open: Open) -> Self {
+        Self { body, _open: open }
+    }
+}
+
+impl<B: Body<Data: Buf> + Unpin> Body for Answering<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection that waits for ever, and whether it still does after some sweeps.
+    struct Waiting {
+        activity: Arc<Activity>,
+        connections: Connections,
+        task: tokio::task::JoinHandle<()>,
+    }
+
+    impl Waiting {
+        fn new() -> Self {
+            let activity = Arc::new(Activity::default());
+            let connections = Connections::default();
+            let task = tokio::spawn(std::future::pending());
+            connections.watch(&activity, task.abort_handle());
+            Self {
+                activity,
+                connections,
+                task,
+            }
+        }
+
+        async fn is_open_after(&self, sweeps: u32) -> bool {
+            for _ in 0..sweeps {
+                self.connections.sweep_once();
+            }
+            tokio::task::yield_now().await;
+            !self.task.is_finished()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_still_for_the_whole_time_is_closed_and_not_before() {
+        let waiting = Waiting::new();
+        assert!(waiting.is_open_after(SWEEPS).await, "the time was not over");
+        assert!(!waiting.is_open_after(1).await);
+        assert!(waiting.connections.0.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_request_being_answered_keeps_its_connection_and_the_time_begins_when_it_ends() {
+        let waiting = Waiting::new();
+        let open = waiting.activity.open(Version::HTTP_11);
+        assert!(waiting.is_open_after(10 * SWEEPS).await);
+        drop(open);
+        // The first sweep sees that it ended.
+        assert!(waiting.is_open_after(1 + SWEEPS).await, "the time was not over");
+        assert!(!waiting.is_open_after(1).await);
+    }
+
+    #[tokio::test]
+    async fn what_is_written_counts_and_http2_is_left_to_its_pings() {
+        let waiting = Waiting::new();
+        for _ in 0..6 {
+            assert!(waiting.is_open_after(SWEEPS).await);
+            waiting.activity.moved();
+        }
+        drop(waiting.activity.open(Version::HTTP_2));
+        assert!(waiting.is_open_after(10 * SWEEPS).await);
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_ended_is_forgotten() {
+        let Waiting {
+            activity, connections, ..
+        } = Waiting::new();
+        drop(activity);
+        connections.sweep_once();
+        assert!(connections.0.lock().unwrap().is_empty());
+    }
+}

@@ -1,0 +1,145 @@
+//! How connections are kept, on both ports: how many there may be, how large and how slow a request's head, and how
+//! they end.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::idle::{Activity, Answering, Connections, Counted};
+
+/// How connections on a port are kept.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// The most bytes of a request's head.
+    pub head_bytes: usize,
+    /// How long a connection may go without a request that is being answered: how long a head may take to arrive, and
+    /// how long an unused connection is kept.
+    pub head_timeout: Duration,
+    /// The most connections at a time; more wait.
+    pub connections: usize,
+    /// How long connections may take to finish when the process is told to stop.
+    pub grace: Duration,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            head_bytes: 64 * 1024,
+            head_timeout: Duration::from_secs(10),
+            connections: 10_000,
+            grace: Duration::from_secs(20),
+        }
+    }
+}
+
+/// Serves a port until `stop` is done, then lets open requests finish. `service` makes what answers the requests of one
+/// connection, from the address of its other end.
+pub(crate) async fn serve<S, B>(
+    listener: TcpListener,
+    settings: ServerSettings,
+    stop: impl Future<Output = ()>,
+    service: impl Fn(SocketAddr) -> S,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+{
+    let mut stop = pin!(stop);
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(settings.connections));
+    let connections = Connections::default();
+    let mut sweep = pin!(connections.sweep(settings.head_timeout));
+    let builder = builder(&settings);
+    loop {
+        let (stream, peer, place) = tokio::select! {
+            accepted = accept(&listener, &places) => accepted,
+            never = &mut sweep => match never {},
+            () = &mut stop => break,
+        };
+        // Small answers must not wait for a full segment; a socket that refuses this still works.
+        let _ = stream.set_nodelay(true);
+        let activity = Arc::new(Activity::default());
+        let stream = TokioIo::new(Counted::new(stream, Arc::clone(&activity)));
+        let served = builder.serve_connection_with_upgrades(stream, counting(service(peer), &activity));
+        let served = graceful.watch(served.into_owned());
+        let task = tokio::spawn(async move {
+            // A connection that breaks off is the client's business.
+            let _ = served.await;
+            drop(place);
+        });
+        connections.watch(&activity, task.abort_handle());
+    }
+    // What is still open after the grace period is cut off.
+    let _ = tokio::time::timeout(settings.grace, graceful.shutdown()).await;
+}
+
+/// A service that counts what it is asked.
+fn counting<S, B>(
+    service: S,
+    activity: &Arc<Activity>,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<Answering<B>>,
+    Error = Infallible,
+    Future = impl Future<Output = Result<Response<Answering<B>>, Infallible>> + Send + use<S, B>,
+> + use<S, B>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+    S::Future: Send + 'static,
+    B: Body + Unpin,
+{
+    let activity = Arc::clone(activity);
+    service_fn(move |request: Request<Incoming>| {
+        let open = activity.open(request.version());
+        let answer = service.call(request);
+        async move { Ok(answer.await?.map(|body| Answering::new(body, open))) }
+    })
+}
+
+fn builder(settings: &ServerSettings) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        // The sweep does it, for all connections at once.
+        .header_read_timeout(None)
+        .max_buf_size(settings.head_bytes.max(8192))
+        .half_close(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(settings.head_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(256)
+        .keep_alive_interval(Duration::from_secs(20));
+    builder
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
+    // The semaphore is never closed, so a place is always had in the end.
+    let place = Arc::clone(places).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, place),
+            // Out of file descriptors, or a connection that was gone before it was taken: wait a little, go on.
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
