@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use narthex_decision::Match;
-use narthex_directory::{Desired, Directory, Principal, TokenFingerprint, Touch};
+use narthex_directory::{Desired, Directory, Principal, Touch};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::pipeline::Allowed;
+use crate::said::Said;
 
 /// Routes whose answers are kept with one principal; on further ones it is decided anew.
 const ROUTES_MAX: usize = 8;
@@ -18,13 +19,7 @@ const ROUTES_MAX: usize = 8;
 pub struct Account {
     /// Who the directory agrees this is.
     pub principal: Arc<Principal>,
-    allowed: RwLock<Vec<(RouteKey, Arc<Allowed>)>>,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-struct RouteKey {
-    route: usize,
-    organization: Option<Box<str>>,
+    allowed: RwLock<Vec<Arc<Allowed>>>,
 }
 
 impl Account {
@@ -39,32 +34,25 @@ impl Account {
     /// The kept decision for a route, if its assertion is fresh and does not outlive the token (`ends_by_ms`).
     pub fn allowed(&self, matched: &Match<'_>, ends_by_ms: Option<i64>, now_ms: i64) -> Option<Arc<Allowed>> {
         let kept = self.allowed.read().unwrap_or_else(PoisonError::into_inner);
-        let (_, allowed) = kept
-            .iter()
-            .find(|(key, _)| key.route == matched.route.index && key.organization.as_deref() == matched.organization)?;
-        let fits = now_ms < allowed.fresh_until_ms && ends_by_ms.is_none_or(|end| allowed.assertion_ends_ms <= end);
-        fits.then(|| Arc::clone(allowed))
+        let allowed = kept.iter().find(|allowed| allowed.answers(matched))?;
+        allowed.serves(ends_by_ms, now_ms).then(|| Arc::clone(allowed))
     }
 
     /// Keeps the decision for a route.
     pub fn remember(&self, matched: &Match<'_>, allowed: &Arc<Allowed>) {
-        let key = RouteKey {
-            route: matched.route.index,
-            organization: matched.organization.map(Box::from),
-        };
         let mut kept = self.allowed.write().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|(earlier, _)| *earlier != key);
+        kept.retain(|earlier| !earlier.answers(matched));
         if kept.len() >= ROUTES_MAX {
             kept.remove(0);
         }
-        kept.push((key, Arc::clone(allowed)));
+        kept.push(Arc::clone(allowed));
     }
 }
 
 /// What was last agreed about a user of an issuer.
 #[derive(Debug)]
 struct Agreed {
-    desired: Desired,
+    said: Said,
     account: Arc<Account>,
     generation: u64,
     /// What a use of the token asserts; its times are replaced by those of the use that is written down.
@@ -94,10 +82,10 @@ const ENTRY_BYTES: u64 = 3_072;
 #[derive(Debug, Clone)]
 struct Weight;
 
-impl Weighter<Box<str>, Arc<Agreed>> for Weight {
-    fn weight(&self, key: &Box<str>, agreed: &Arc<Agreed>) -> u64 {
+impl Weighter<Box<[u8]>, Arc<Agreed>> for Weight {
+    fn weight(&self, key: &Box<[u8]>, agreed: &Arc<Agreed>) -> u64 {
         let grants = agreed.account.principal.grants().len() as u64;
-        ENTRY_BYTES + key.len() as u64 + grants * GRANT_BYTES
+        ENTRY_BYTES + (key.len() + agreed.said.len()) as u64 + grants * GRANT_BYTES
     }
 }
 
@@ -106,7 +94,7 @@ const GRANT_BYTES: u64 = 400;
 
 /// Accounts by issuer and external id, so that a fresh token that says the same as the last one needs no store.
 pub struct Accounts {
-    by_user: Cache<Box<str>, Arc<Agreed>, Weight>,
+    by_user: Cache<Box<[u8]>, Arc<Agreed>, Weight>,
 }
 
 impl std::fmt::Debug for Accounts {
@@ -130,18 +118,18 @@ impl Accounts {
     /// to the directory when it is due.
     pub fn unchanged(
         &self,
-        desired: &Desired,
+        (desired, said): (&Desired, &Said),
         generation: u64,
         directory: &dyn Directory,
         touch_every_ms: i64,
         now_ms: i64,
     ) -> Option<Arc<Account>> {
-        let agreed = self.by_user.get(&*user_key(desired))?;
+        let agreed = self.by_user.get(said.user())?;
         let principal = &agreed.account.principal;
         let stands = agreed.generation == generation
             && directory.versions().is_current(principal.stamp())
             && principal.valid_until_ms().is_none_or(|end| now_ms < end)
-            && says_the_same(&agreed.desired, desired);
+            && agreed.said == *said;
         if !stands || is_refused(principal, desired) {
             return None;
         }
@@ -163,16 +151,16 @@ impl Accounts {
 
     /// Before a user's token is planned: the newest `iat` seen here is handed to the directory, so that an older token
     /// cannot undo what a newer one confirmed without a write.
-    pub fn hand_over(&self, desired: &Desired, directory: &dyn Directory) {
-        if let Some(agreed) = self.by_user.get(&*user_key(desired)) {
+    pub fn hand_over(&self, said: &Said, directory: &dyn Directory) {
+        if let Some(agreed) = self.by_user.get(said.user()) {
             let seen = agreed.touch_at(agreed.touched_at_ms.load(Ordering::Relaxed));
             directory.touch(&Touch { due: false, ..seen });
         }
     }
 
     /// Keeps what was agreed.
-    pub fn remember(&self, desired: Desired, touch: &Touch, account: &Arc<Account>, generation: u64) {
-        let key = user_key(&desired);
+    pub fn remember(&self, (desired, said): (&Desired, Said), touch: &Touch, account: &Arc<Account>, generation: u64) {
+        let key: Box<[u8]> = said.user().into();
         let newest = self
             .by_user
             .get(&*key)
@@ -183,10 +171,7 @@ impl Accounts {
             newest_issued_at_ms: AtomicI64::new(newest.max(desired.issued_at_ms.unwrap_or(i64::MIN))),
             touched_at_ms: AtomicI64::new(touch.at_ms),
             touch: touch.clone(),
-            desired: Desired {
-                token: TokenFingerprint::default(),
-                ..desired
-            },
+            said,
         };
         self.by_user.insert(key, Arc::new(agreed));
     }
@@ -201,20 +186,4 @@ fn is_refused(principal: &Principal, desired: &Desired) -> bool {
         .user()
         .tokens_not_before_ms
         .is_some_and(|not_before| desired.issued_at_ms.is_none_or(|issued| issued < not_before))
-}
-
-/// Whether two tokens ask for the same, whichever tokens they are and whenever they were issued.
-fn says_the_same(agreed: &Desired, desired: &Desired) -> bool {
-    agreed.realm == desired.realm
-        && agreed.issuer == desired.issuer
-        && agreed.user == desired.user
-        && agreed.tags == desired.tags
-        && agreed.organization == desired.organization
-        && agreed.team == desired.team
-        && agreed.context == desired.context
-}
-
-fn user_key(desired: &Desired) -> Box<str> {
-    // An issuer's name has no control characters, so the two parts cannot run into one another.
-    format!("{}\n{}", desired.issuer, desired.user.external_id).into_boxed_str()
 }

@@ -4,21 +4,24 @@
 //! that verified it, never past a change of configuration or of anything in the directory that it rests on, and never
 //! longer than a minute.
 
-use std::sync::Arc;
+use std::hash::{BuildHasher as _, Hash, Hasher};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use narthex_directory::Versions;
+use narthex_decision::Match;
+use narthex_directory::{Stamp, Versions};
 use narthex_token::{KeySnapshot, VerifiedClaims};
-use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use quick_cache::{DefaultHashBuilder, Equivalent, Weighter};
 
 use crate::account::Account;
+use crate::pipeline::Allowed;
 use crate::runtime::IssuerRuntime;
 
 /// The longest an answer is kept, in milliseconds.
 const KEPT_MS_MAX: i64 = 60_000;
 
 /// What an entry costs beside its token, in bytes.
-const ENTRY_BYTES: u64 = 320;
+const ENTRY_BYTES: u64 = 400;
 
 /// Somebody whose token was good.
 #[derive(Debug)]
@@ -32,6 +35,11 @@ pub struct Caller {
     kept_until_ms: i64,
     key_epoch: u64,
     generation: u64,
+    /// The principal's, beside everything else that is looked at: of many tokens, each is far from the processor, and
+    /// every further piece of memory costs more than what is done with it.
+    stamp: Stamp,
+    /// The decision that was made last.
+    latest: RwLock<Option<Arc<Allowed>>>,
 }
 
 impl Caller {
@@ -51,6 +59,7 @@ impl Caller {
             account.principal.valid_until_ms(),
         ];
         let kept_until_ms = ends.into_iter().flatten().min().unwrap_or(now_ms);
+        let stamp = account.principal.stamp();
         Self {
             issuer,
             account,
@@ -58,7 +67,34 @@ impl Caller {
             kept_until_ms,
             key_epoch,
             generation,
+            stamp,
+            latest: RwLock::default(),
         }
+    }
+
+    /// The decision about what was matched, if one was made with this token or another of the account and still serves.
+    pub fn allowed(&self, matched: &Match<'_>, now_ms: i64) -> Option<Arc<Allowed>> {
+        let latest = self.latest.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(latest) = &*latest
+            && latest.answers(matched)
+            && latest.serves(self.expires_at_ms, now_ms)
+        {
+            return Some(Arc::clone(latest));
+        }
+        drop(latest);
+        let allowed = self.account.allowed(matched, self.expires_at_ms, now_ms)?;
+        self.set_latest(&allowed);
+        Some(allowed)
+    }
+
+    /// Keeps the decision about what was matched, for every token of the account.
+    pub fn remember(&self, matched: &Match<'_>, allowed: &Arc<Allowed>) {
+        self.account.remember(matched, allowed);
+        self.set_latest(allowed);
+    }
+
+    fn set_latest(&self, allowed: &Arc<Allowed>) {
+        *self.latest.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(allowed));
     }
 
     /// Whether the answer still stands.
@@ -66,22 +102,56 @@ impl Caller {
         now_ms < self.kept_until_ms
             && self.generation == generation
             && self.key_epoch == self.issuer.keys.epoch()
-            && versions.is_current(self.account.principal.stamp())
+            && versions.is_current(self.stamp)
+    }
+}
+
+/// A presented token with its hash, which is made once for looking and keeping.
+#[derive(Debug)]
+pub struct TokenKey<'t> {
+    hash: u64,
+    token: &'t str,
+}
+
+/// A kept token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct KeptToken {
+    hash: u64,
+    token: Box<str>,
+}
+
+impl Hash for TokenKey<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl Hash for KeptToken {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+impl Equivalent<KeptToken> for TokenKey<'_> {
+    /// SECURITY: the hash only finds; the tokens are compared whole.
+    fn equivalent(&self, kept: &KeptToken) -> bool {
+        self.hash == kept.hash && *self.token == *kept.token
     }
 }
 
 #[derive(Debug, Clone)]
 struct Weight;
 
-impl Weighter<Box<str>, Arc<Caller>> for Weight {
-    fn weight(&self, token: &Box<str>, _: &Arc<Caller>) -> u64 {
-        token.len() as u64 + ENTRY_BYTES
+impl Weighter<KeptToken, Arc<Caller>> for Weight {
+    fn weight(&self, kept: &KeptToken, _: &Arc<Caller>) -> u64 {
+        kept.token.len() as u64 + ENTRY_BYTES
     }
 }
 
 /// Callers by token.
 pub struct Callers {
-    by_token: Cache<Box<str>, Arc<Caller>, Weight>,
+    by_token: Cache<KeptToken, Arc<Caller>, Weight>,
+    hasher: DefaultHashBuilder,
 }
 
 impl std::fmt::Debug for Callers {
@@ -100,11 +170,26 @@ impl Callers {
             .max(16);
         Self {
             by_token: Cache::with_weighter(entries, bytes_max, Weight),
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+
+    /// A token as it is looked for and kept.
+    pub fn key<'t>(&self, token: &'t str) -> TokenKey<'t> {
+        TokenKey {
+            hash: self.hasher.hash_one(token),
+            token,
         }
     }
 
     /// The kept caller of exactly this token, while it stands.
-    pub fn fresh(&self, token: &str, generation: u64, versions: &Versions, now_ms: i64) -> Option<Arc<Caller>> {
+    pub fn fresh(
+        &self,
+        token: &TokenKey<'_>,
+        generation: u64,
+        versions: &Versions,
+        now_ms: i64,
+    ) -> Option<Arc<Caller>> {
         let caller = self.by_token.get(token)?;
         if caller.stands(generation, versions, now_ms) {
             return Some(caller);
@@ -114,9 +199,13 @@ impl Callers {
     }
 
     /// Keeps a caller, if its issuer's mapping depends on the token alone.
-    pub fn remember(&self, token: &str, caller: &Arc<Caller>) {
+    pub fn remember(&self, token: &TokenKey<'_>, caller: &Arc<Caller>) {
         if caller.issuer.mapping.token_only() {
-            self.by_token.insert(Box::from(token), Arc::clone(caller));
+            let kept = KeptToken {
+                hash: token.hash,
+                token: Box::from(token.token),
+            };
+            self.by_token.insert(kept, Arc::clone(caller));
         }
     }
 }

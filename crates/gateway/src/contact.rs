@@ -104,8 +104,8 @@ impl Contact {
     /// # Errors
     ///
     /// `store.unavailable` when the directory has been out of reach for too long.
-    pub(crate) async fn ensure(&self, directory: &dyn Directory, clock: &Clock) -> Result<(), Refusal> {
-        match self.reach(clock.now_ms()) {
+    pub(crate) async fn ensure(&self, directory: &dyn Directory, clock: &Clock, now_ms: i64) -> Result<(), Refusal> {
+        match self.reach(now_ms) {
             Reach::Whole | Reach::Offline { .. } => Ok(()),
             // SECURITY: what others have changed meanwhile (a role that was taken, a user who was disabled) must be known
             // before a cached answer is given again.
@@ -165,7 +165,7 @@ mod tests {
         contact.ask(&directory, &clock).await.unwrap();
         clock.advance(1_000_000);
         assert_eq!(contact.reach(clock.now_ms()), Reach::CutOff);
-        contact.ensure(&directory, &clock).await.unwrap();
+        contact.ensure(&directory, &clock, clock.now_ms()).await.unwrap();
         assert_eq!(contact.reach(clock.now_ms()), Reach::Whole);
     }
 
@@ -176,13 +176,13 @@ mod tests {
         contact.ask(&directory, &clock).await.unwrap();
         clock.advance(299_000);
         contact.missed(clock.now_ms());
-        contact.ensure(&directory, &clock).await.unwrap();
+        contact.ensure(&directory, &clock, clock.now_ms()).await.unwrap();
         clock.advance(2_000);
         contact.missed(clock.now_ms());
-        let refusal = contact.ensure(&directory, &clock).await.unwrap_err();
+        let refusal = contact.ensure(&directory, &clock, clock.now_ms()).await.unwrap_err();
         assert_eq!(refusal.reason, Reason::StoreUnavailable);
         // It is back.
         clock.advance(HEARD_LATELY_MS + 1);
-        contact.ensure(&directory, &clock).await.unwrap();
+        contact.ensure(&directory, &clock, clock.now_ms()).await.unwrap();
     }
 }

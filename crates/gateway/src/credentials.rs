@@ -134,7 +134,10 @@ fn bearer(value: &HeaderValue) -> Option<Result<&str, ()>> {
         return Some(Err(()));
     };
     let token = text.trim_matches(' ');
-    Some(if token.is_empty() || token.as_bytes().contains(&b' ') {
+    let spaces = token
+        .bytes()
+        .fold(0, |spaces: u8, byte| spaces | u8::from(byte == b' '));
+    Some(if token.is_empty() || spaces != 0 {
         Err(())
     } else {
         Ok(token)

@@ -12,6 +12,9 @@ use crate::inbound::{Door, Inbound};
 use crate::pipeline::Passed;
 use crate::respond::{self, Refusal};
 
+/// The number under which the log knows a request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-narthex-request-id");
+
 /// How one proxy describes the original request.
 #[derive(Debug, Clone)]
 struct Profile {
@@ -115,21 +118,21 @@ fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Result<Option<&'r He
 
 /// The answer to a request that may pass: 200 and every identity header, those without a value too, because a proxy
 /// that copies headers must overwrite whatever the client sent.
-pub(crate) fn allow(passed: &Passed, owned: &[HeaderName]) -> Response<Full<Bytes>> {
+pub(crate) fn allow(passed: Passed, owned: &[HeaderName]) -> Response<Full<Bytes>> {
     let answer = passed.allowed.answer.get_or_init(|| {
         let set = passed.allowed.patch.headers();
         let blank = owned.iter().filter(|name| !set.contains_key(*name));
-        // One more place than headers: the request's number comes in later.
-        let mut answer = HeaderMap::with_capacity(set.len() + owned.len() + 1);
-        answer.extend(set.clone());
+        let mut answer = set.clone();
         answer.extend(blank.map(|name| (name.clone(), HeaderValue::from_static(""))));
+        // The request's number has its place already: a copy has none to spare, and would be made again to get one.
+        answer.insert(REQUEST_ID, HeaderValue::from_static(""));
         answer
     });
     let mut response = Response::new(Full::default());
     let headers = response.headers_mut();
     headers.clone_from(answer);
-    if let Ok(id) = HeaderValue::from_str(&passed.request_id) {
-        headers.insert("x-narthex-request-id", id);
+    if let Ok(id) = HeaderValue::try_from(passed.request_id) {
+        headers.insert(REQUEST_ID, id);
     }
     response
 }

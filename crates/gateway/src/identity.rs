@@ -40,6 +40,7 @@ pub(crate) fn allowed(
     let ends_ms = assertion.map_or(now_ms, |assertion| assertion.expires_at_ms);
     Allowed {
         route: matched.route.index,
+        organization: matched.organization.map(Box::from),
         permit,
         caller: Some(Who {
             user,

@@ -35,6 +35,7 @@ mod rate;
 mod reach;
 mod respond;
 mod runtime;
+mod said;
 mod seal;
 mod server;
 mod stream;

@@ -27,6 +27,7 @@ use crate::identity;
 use crate::inbound::Inbound;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, Runtime};
+use crate::said::Said;
 
 /// A request that may pass.
 #[derive(Debug, Clone)]
@@ -44,6 +45,8 @@ pub struct Passed {
 pub struct Allowed {
     /// The route, by its number in the configuration.
     pub route: usize,
+    /// What stood in the path where the route names an organization.
+    pub organization: Option<Box<str>>,
     /// Why it may pass; `None` for somebody without a token on a public route.
     pub permit: Permit,
     /// Who it is.
@@ -56,6 +59,18 @@ pub struct Allowed {
     pub fresh_until_ms: i64,
     /// When the assertion inside ends, in milliseconds: never after the token it stands for.
     pub assertion_ends_ms: i64,
+}
+
+impl Allowed {
+    /// Whether this is the decision about what was matched.
+    pub(crate) fn answers(&self, matched: &Match<'_>) -> bool {
+        self.route == matched.route.index && self.organization.as_deref() == matched.organization
+    }
+
+    /// Whether the assertion inside is fresh and does not outlive the token (`ends_by_ms`).
+    pub(crate) fn serves(&self, ends_by_ms: Option<i64>, now_ms: i64) -> bool {
+        now_ms < self.fresh_until_ms && ends_by_ms.is_none_or(|end| self.assertion_ends_ms <= end)
+    }
 }
 
 /// Who passed, for logs.
@@ -89,7 +104,7 @@ pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<
         ..*inbound
     };
     let caller = caller(gateway, runtime, inbound, (token, &place), now_ms).await?;
-    let allowed = match caller.account.allowed(&matched, caller.expires_at_ms, now_ms) {
+    let allowed = match caller.allowed(&matched, now_ms) {
         Some(allowed) => allowed,
         None => allow(gateway, runtime, &caller, &matched, now_ms).await?,
     };
@@ -130,13 +145,20 @@ pub(crate) async fn caller(
     (token, place): (&str, &Place),
     now_ms: i64,
 ) -> Result<Arc<Caller>, Refusal> {
-    gateway.contact.ensure(&*gateway.directory, &gateway.clock).await?;
-    let caller = match gateway
+    gateway
+        .contact
+        .ensure(&*gateway.directory, &gateway.clock, now_ms)
+        .await?;
+    let presented = gateway.callers.key(token);
+    let kept = gateway
         .callers
-        .fresh(token, runtime.generation, &gateway.versions, now_ms)
-    {
-        Some(caller) => caller,
-        None => authenticate(gateway, runtime, inbound, token, now_ms).await?,
+        .fresh(&presented, runtime.generation, &gateway.versions, now_ms);
+    let caller = if let Some(caller) = kept {
+        caller
+    } else {
+        let caller = Arc::new(authenticate(gateway, runtime, inbound, token, now_ms).await?);
+        gateway.callers.remember(&presented, &caller);
+        caller
     };
     // SECURITY: a place that only one issuer's tokens may come in is no place for another's.
     let accepted =
@@ -158,7 +180,7 @@ async fn authenticate(
     inbound: &Inbound<'_>,
     token: &str,
     now_ms: i64,
-) -> Result<Arc<Caller>, Refusal> {
+) -> Result<Caller, Refusal> {
     let (issuer, claims, keys) = verify(runtime, token, now_ms)
         .await
         .map_err(|error| Refusal::coded(error.reason(), &error))?;
@@ -168,15 +190,13 @@ async fn authenticate(
         .map(&claims, &facts.facts(), now_ms)
         .map_err(|error| Refusal::coded(error.reason(), &error))?;
     let account = account(gateway, runtime.generation, &issuer, identity, (token, now_ms)).await?;
-    let caller = Arc::new(Caller::new(
+    Ok(Caller::new(
         issuer,
         account,
         &claims,
         (runtime.generation, &keys),
         now_ms,
-    ));
-    gateway.callers.remember(token, &caller);
-    Ok(caller)
+    ))
 }
 
 /// The claims of a good token, and the keys they were verified with. Where the right key was not there, the issuer is
@@ -209,17 +229,21 @@ async fn account(
     (token, now_ms): (&str, i64),
 ) -> Result<Arc<Account>, Refusal> {
     let mut desired = identity.into_desired();
+    let said = Said::of(&desired);
     let touch_every_ms = issuer.policy.touch_interval_ms();
-    if let Some(unchanged) =
-        gateway
-            .accounts
-            .unchanged(&desired, generation, &*gateway.directory, touch_every_ms, now_ms)
-    {
+    let unchanged = gateway.accounts.unchanged(
+        (&desired, &said),
+        generation,
+        &*gateway.directory,
+        touch_every_ms,
+        now_ms,
+    );
+    if let Some(unchanged) = unchanged {
         return Ok(unchanged);
     }
     desired.token.sha256_prefix = Some(Fingerprint::of(token).to_string());
     let mut ids = NewIds::new().map_err(|_| Refusal::new(Reason::StoreUnavailable))?;
-    gateway.accounts.hand_over(&desired, &*gateway.directory);
+    gateway.accounts.hand_over(&said, &*gateway.directory);
     let synced = sync(&*gateway.directory, &desired, &issuer.policy, now_ms, &mut ids)
         .await
         .map_err(|error| refuse_sync(&error))?;
@@ -234,7 +258,7 @@ async fn account(
     if !synced.plan.stale_token && !synced.plan.observed {
         gateway
             .accounts
-            .remember(desired, &synced.plan.touch, &account, generation);
+            .remember((&desired, said), &synced.plan.touch, &account, generation);
     }
     Ok(account)
 }
@@ -262,7 +286,7 @@ async fn allow(
     match decide(matched, Some(&caller.account.principal), &organization) {
         Decision::Allow(permit) => {
             let allowed = Arc::new(identity::allowed(gateway, runtime, caller, matched, permit, now_ms));
-            caller.account.remember(matched, &allowed);
+            caller.remember(matched, &allowed);
             Ok(allowed)
         }
         Decision::Deny(denial) => {
@@ -309,6 +333,7 @@ fn anonymous(gateway: &Gateway, matched: &Match<'_>) -> Passed {
     };
     let allowed = Allowed {
         route: matched.route.index,
+        organization: matched.organization.map(Box::from),
         permit,
         caller: None,
         patch: IdentityHeaders::new().into_patch(),

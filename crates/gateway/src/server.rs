@@ -91,7 +91,7 @@ async fn forward_auth(
         Err(refusal) => return forward_auth::refuse(&refusal, &gateway.request_ids.next(), door),
     };
     match decide(gateway, runtime, &original.inbound(request.headers(), door)).await {
-        Ok(passed) => forward_auth::allow(&passed, &runtime.owned_headers),
+        Ok(passed) => forward_auth::allow(passed, &runtime.owned_headers),
         Err((refusal, request_id)) => forward_auth::refuse(&refusal, &request_id, door),
     }
 }
