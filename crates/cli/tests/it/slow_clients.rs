@@ -72,7 +72,10 @@ async fn slow_answers_and_used_connections_stay() {
         let mut buffer = [0; 4096];
         let read = timeout(Duration::from_secs(5), kept.read(&mut buffer)).await;
         let read = read.unwrap().unwrap();
-        assert!(buffer[..read].starts_with(b"HTTP/1.1 200"), "a used connection was closed");
+        assert!(
+            buffer[..read].starts_with(b"HTTP/1.1 200"),
+            "a used connection was closed"
+        );
         sleep(Duration::from_millis(600)).await;
     }
 }
