@@ -23,6 +23,7 @@ mod postgres;
 mod record;
 mod sqlite;
 mod tag_cache;
+pub mod transfer;
 
 pub use postgres::{PostgresDirectory, PostgresOptions, PostgresUrlError};
 pub use sqlite::{Options, SqliteDirectory};

@@ -17,6 +17,7 @@ mod rows;
 mod session;
 mod snapshot;
 mod tls;
+pub(crate) mod transfer;
 mod write;
 
 use std::sync::Arc;
@@ -39,6 +40,7 @@ use self::error::{told, unavailable};
 use self::group::Plans;
 use self::list::Key;
 use self::listen::LastLook;
+pub(crate) use self::migrate::known_version as schema_version;
 pub use self::options::{PostgresOptions, PostgresUrlError};
 use self::session::{Session, Tx};
 use self::snapshot::{Reader, Texts};

@@ -9,6 +9,7 @@ mod open;
 mod readers;
 mod rows;
 mod snapshot;
+pub(crate) mod transfer;
 mod work;
 mod writer;
 
@@ -28,6 +29,7 @@ use narthex_directory::{
 use self::error::Outcome;
 use self::list::Key;
 pub use self::open::Options;
+pub(crate) use self::open::known_version as schema_version;
 use self::readers::Readers;
 use self::work::{apply, home, organization_in, user_in};
 use self::writer::{Tx, Writer};

@@ -34,7 +34,8 @@ fn known() -> Vec<PendingMigration> {
     known
 }
 
-fn known_version() -> i64 {
+/// The newest schema that this program knows.
+pub(crate) fn known_version() -> i64 {
     known().last().map_or(0, |migration| migration.version)
 }
 

@@ -21,11 +21,19 @@ const ANSWER: Duration = Duration::from_secs(6);
 /// How long a free connection is waited for while all are in use.
 const FREE: Duration = Duration::from_secs(3);
 
-/// The one lock that every writer of every node takes first, and keeps until its commit: 'narthex' and a 1.
+macro_rules! turn {
+    () => {
+        "SELECT pg_advisory_xact_lock(7953764261206259713)"
+    };
+}
+
+/// Takes the one lock that every writer of every node takes first, and keeps until its commit: 'narthex' and a 1.
 ///
 /// INVARIANT: audit events are numbered in the order of their commits, so that whoever remembers a number misses
 /// none; and what a writer has checked still holds when it writes.
-const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock(7953764261206259713)";
+pub(super) const TURN: &str = turn!();
+/// Begins a transaction with it.
+const BEGIN: &str = concat!("BEGIN; ", turn!());
 /// How many statements are sent together.
 const TOGETHER: usize = 30;
 

@@ -133,7 +133,8 @@ pub(super) fn pending(path: &Path) -> Result<Vec<PendingMigration>, StoreError> 
     Ok(pending)
 }
 
-fn known_version() -> i64 {
+/// The newest schema that this program knows.
+pub(crate) fn known_version() -> i64 {
     let all = embedded::migrations::runner();
     all.get_migrations()
         .iter()

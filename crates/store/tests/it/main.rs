@@ -14,6 +14,7 @@ mod crash;
 mod differential;
 mod postgres;
 mod schema;
+mod transfer;
 
 use std::sync::Arc;
 

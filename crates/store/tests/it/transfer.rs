@@ -1,0 +1,302 @@
+//! Moving a directory: there and back it is the same, of one moment, and nothing but a whole and true file goes in.
+
+mod faults;
+
+use std::io::Cursor;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use narthex_directory::conformance::walk::Walk;
+use narthex_directory::conformance::world::{HOUR_MS, World, exactly};
+use narthex_directory::{
+    ApiKey, ApiKeyId, AssertionKey, Directory, DocumentAt, DocumentKind, Flush, IssuerName, Logo, NewDocument,
+    OrganizationRole, PlatformRole, SavedKeySet, ScopedRole, SecretBytes, SecretHash, TokenFingerprint, UserFilter,
+};
+use narthex_store::transfer::{Place, Summary, TransferError, export, import};
+use narthex_store::{Options, SqliteDirectory};
+use narthex_testkit::postgres::{Cluster, Database};
+use proptest::prelude::*;
+
+use crate::postgres::{database, open_at as open_postgres, options};
+
+fn sqlite(path: &Path) -> Place {
+    Place::Sqlite(Options::new(path))
+}
+
+fn postgres(database: &Database) -> Place {
+    Place::Postgres(Box::new(options(&database.url())))
+}
+
+fn empty() -> Database {
+    Cluster::shared().unwrap().empty_database().unwrap()
+}
+
+async fn exported(place: Place) -> (Summary, Vec<u8>) {
+    let (summary, file) = export(place, Vec::new(), 7, |_| ControlFlow::Continue(()))
+        .await
+        .unwrap();
+    (summary, file)
+}
+
+async fn imported(place: Place, file: &[u8]) -> Result<Summary, TransferError> {
+    let input = Cursor::new(file.to_vec());
+    let imported = import(place, input, |_| ControlFlow::Continue(())).await;
+    imported.map(|(_, summary)| summary)
+}
+
+/// Everything but the first line, which says where it comes from.
+fn records(file: &[u8]) -> &[u8] {
+    let first = file.iter().position(|byte| *byte == b'\n').unwrap();
+    &file[first + 1..]
+}
+
+/// One of everything, with a history.
+async fn fill(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let acme = world.organization("acme", "owners, \"a, b\"", "staff").await;
+    let png = Logo::new(b"\x89PNG\r\n\x1a\n\0\xff".to_vec()).unwrap();
+    directory.set_logo(acme.id, Some(png), world.by()).await.unwrap();
+    let ada = world.sync(&world.tagged("ada", &["staff", "owners", "other"])).await;
+    world.later(HOUR_MS);
+    world.sync(&world.tagged("ada", &["staff"])).await;
+    let linked = world.sync(&world.linked("bob", "beta", "ops")).await;
+    assert!(linked.principal.memberships().len() == 1);
+    let mut odd = world.token("carl \u{1f9d1} \"q\" \\ é");
+    odd.token = TokenFingerprint {
+        jti: Some("a\0b\u{2028}</script>".into()),
+        sha256_prefix: None,
+    };
+    odd.tags = exactly(&["nul\0tag", "staff", &"long ".repeat(200)]);
+    world.sync(&odd).await;
+    let user = ada.principal.user().id;
+    world.grant(user, ScopedRole::Platform(PlatformRole::Viewer)).await;
+    let role = ScopedRole::Organization(acme.id, OrganizationRole::Executor);
+    world.grant(user, role).await;
+    directory
+        .revoke_role(user, role.scope(), Some("no\nlonger".into()), world.by())
+        .await
+        .unwrap();
+    directory.revoke_tokens(user, world.by()).await.unwrap();
+    let key = ApiKey {
+        id: ApiKeyId::new(world.now_ms, &mut world.ids),
+        name: "ci".into(),
+        hash: SecretHash([0xfe; 32]),
+        role,
+        created_at_ms: world.now_ms,
+        expires_at_ms: Some(i64::MAX),
+        revoked_at_ms: None,
+    };
+    directory.create_api_key(key, world.by()).await.unwrap();
+    let key = AssertionKey {
+        kid: "one".into(),
+        private: SecretBytes(vec![0, 1, 255]),
+        public_jwk: r#"{"kid":"one"}"#.into(),
+        created_at_ms: world.now_ms,
+        signs_until_ms: world.now_ms + HOUR_MS,
+        published_until_ms: world.now_ms + 2 * HOUR_MS,
+    };
+    directory.rotate_assertion_key(key, 0, world.by()).await.unwrap();
+    let set = SavedKeySet {
+        issuer: IssuerName::new("idp").unwrap(),
+        source: "https://idp.example/jwks".into(),
+        body: b"{\"keys\":[]}\xff".to_vec(),
+        fetched_at_ms: world.now_ms,
+    };
+    directory.save_key_set(set).await.unwrap();
+    let body = serde_json::json!({ "z": 1.0, "a": [null, -0.0, 1e300, 12_345_678_901_234_567_u64, "\0"], "": {} });
+    let document = NewDocument {
+        kind: DocumentKind::Connection,
+        name: "hook".into(),
+        organization: Some(acme.id),
+        body: body.as_object().unwrap().clone(),
+        secret: Some(SecretBytes((0..=255).collect())),
+    };
+    directory
+        .save_document(document, DocumentAt::Absent, world.by())
+        .await
+        .unwrap();
+    directory.flush(Flush::All).await.unwrap();
+}
+
+/// From one kind of store to the other and back, by way of each: the same lines, so the same digest.
+async fn goes_round(of_sqlite: bool, first: Place) -> Summary {
+    let folder = tempfile::tempdir().unwrap();
+    let (summary, file) = exported(first).await;
+    let (other, own) = (empty(), folder.path().join("back.db"));
+    let (there, back) = (postgres(&other), sqlite(&own));
+    let (there, back) = if of_sqlite { (there, back) } else { (back, there) };
+    assert_eq!(imported(there.clone(), &file).await.unwrap(), summary);
+    let (again, second) = exported(there).await;
+    assert_eq!(again, summary);
+    assert!(records(&second) == records(&file), "the lines differ");
+    assert_eq!(imported(back.clone(), &second).await.unwrap(), summary);
+    let (last, third) = exported(back).await;
+    assert_eq!(last, summary);
+    assert!(records(&third) == records(&file), "the lines differ");
+    summary
+}
+
+#[tokio::test]
+async fn everything_goes_from_sqlite_to_postgresql_and_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("narthex.db");
+    fill(&crate::open_at(&path)).await;
+    let summary = goes_round(true, sqlite(&path)).await;
+    for (kind, count) in summary.counts.iter() {
+        assert!(count > 0, "the test moves no {kind}");
+    }
+}
+
+#[tokio::test]
+async fn everything_goes_from_postgresql_to_sqlite_and_back() {
+    let database = database().await;
+    fill(&open_postgres(&database.url()).await).await;
+    let summary = goes_round(false, postgres(&database)).await;
+    for (kind, count) in summary.counts.iter() {
+        assert!(count > 0, "the test moves no {kind}");
+    }
+}
+
+/// The directory itself says the same afterwards: history, audit numbers, tags that give roles.
+#[tokio::test]
+async fn what_was_moved_answers_and_goes_on_as_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("narthex.db");
+    let before = crate::open_at(&path);
+    fill(&before).await;
+    let (_, file) = exported(sqlite(&path)).await;
+    let database = database().await;
+    imported(postgres(&database), &file).await.unwrap();
+    let after = open_postgres(&database.url()).await;
+    let (mut old, mut new) = (Walk::new(&before, 1), Walk::new(&after, 1));
+    let portable = |all: Vec<String>| all.join("\n").replace("\\0", "\u{fffd}");
+    assert_eq!(portable(old.everything().await), portable(new.everything().await));
+    for step in 0..60 {
+        // Each database counts its changes by itself.
+        let said = |text: String| text.split(", stamp: ").next().unwrap().to_owned();
+        let (of_old, of_new) = (old.step().await, new.step().await);
+        assert_eq!(said(of_old), said(of_new), "step {step}");
+    }
+    let mut world = World::new(&after);
+    world.later(10 * HOUR_MS);
+    let zoe = world.tagged("zoe", &["owners"]);
+    assert_eq!(world.roles(&zoe).await, ["acme admin"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_walk_goes_round(seed: u64, steps in 1..120_usize) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("narthex.db");
+            let directory = crate::open_at(&path);
+            let mut walk = Walk::new(&directory, seed);
+            for _ in 0..steps {
+                walk.step().await;
+            }
+            directory.flush(Flush::All).await.unwrap();
+            goes_round(true, sqlite(&path)).await;
+        });
+    }
+}
+
+/// While others write, an export is of one moment: what refers to something has it, and it can be imported.
+async fn is_of_one_moment(directory: Arc<dyn Directory>, place: Place) {
+    World::new(&*directory).organization("acme", "owners", "staff").await;
+    let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let writers = (0..4_u64).map(|writer| {
+        let (directory, stop) = (Arc::clone(&directory), Arc::clone(&stop));
+        tokio::spawn(async move {
+            let mut world = World::new(&*directory);
+            world.ids.0 = (writer + 1) << 40;
+            let mut made = 0;
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                let token = world.tagged(&format!("user-{writer}-{made}"), &["staff"]);
+                world.sync(&token).await;
+                made += 1;
+            }
+            made
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    for round in 0..5 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let (summary, file) = exported(place.clone()).await;
+        let count = |kind| summary.counts.iter().find(|(known, _)| *known == kind).unwrap().1;
+        assert!(count("user") > 0 || round == 0);
+        assert_eq!(
+            count("user"),
+            count("grant"),
+            "a user without the grant of the same plan"
+        );
+        assert_eq!(count("user"), count("user_issuer"));
+        let folder = tempfile::tempdir().unwrap();
+        imported(sqlite(&folder.path().join("copy.db")), &file).await.unwrap();
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    for writer in writers {
+        assert!(writer.await.unwrap() > 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_of_sqlite_is_of_one_moment() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("narthex.db");
+    is_of_one_moment(Arc::new(crate::open_at(&path)), sqlite(&path)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_of_postgresql_is_of_one_moment() {
+    let database = database().await;
+    is_of_one_moment(Arc::new(open_postgres(&database.url()).await), postgres(&database)).await;
+}
+
+/// A node that serves on the empty store already hears that everything may have changed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn running_nodes_hear_of_an_import() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("narthex.db");
+    fill(&crate::open_at(&source)).await;
+    let (_, file) = exported(sqlite(&source)).await;
+    let database = database().await;
+    let node = open_postgres(&database.url()).await;
+    let (target, before) = (folder.path().join("target.db"), node.versions().policy());
+    let other = SqliteDirectory::open(&Options::new(&target)).unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    imported(postgres(&database), &file).await.unwrap();
+    imported(sqlite(&target), &file).await.unwrap();
+    for _ in 0..100 {
+        if node.versions().policy() > before {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(node.versions().policy() > before, "by a notification");
+    other.poll_versions().await.unwrap();
+    assert!(other.versions().policy() > 0, "by looking");
+    let page = narthex_directory::Page::first(1);
+    assert_eq!(node.users(UserFilter::default(), page).await.unwrap().items.len(), 1);
+}
+
+/// Whoever watches may end either, and an import that is ended leaves nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_can_be_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("narthex.db");
+    fill(&crate::open_at(&source)).await;
+    let stopped = export(sqlite(&source), Vec::new(), 7, |_| ControlFlow::Break(())).await;
+    assert!(matches!(stopped, Err(TransferError::Stopped)));
+    let (_, file) = exported(sqlite(&source)).await;
+    let (target, database) = (folder.path().join("target.db"), empty());
+    for place in [sqlite(&target), postgres(&database)] {
+        let stopped = import(place.clone(), Cursor::new(file.clone()), |_| ControlFlow::Break(())).await;
+        assert!(matches!(stopped, Err(TransferError::Stopped)));
+        assert_eq!(exported(place).await.0.counts.total(), 0);
+    }
+}
