@@ -6,6 +6,7 @@
 mod connection;
 mod directory;
 mod token;
+mod transfer;
 
 use std::path::PathBuf;
 
@@ -17,6 +18,7 @@ pub(crate) use directory::{
     UserCommand,
 };
 pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
+pub(crate) use transfer::{ExportArgs, ImportArgs};
 
 /// Turns the JWT that a request carries into users, organizations, teams, roles and a decision.
 #[derive(Debug, Parser)]
@@ -63,6 +65,10 @@ pub(crate) enum Command {
     /// API keys for the admin API.
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Write everything the store holds into a file, keys and secrets included.
+    Export(ExportArgs),
+    /// Fill a new, empty store with what an export holds: all of it or nothing.
+    Import(ImportArgs),
     /// Look for what is wrong with an installation: configuration, key sets, store.
     Doctor(DoctorArgs),
     /// Print a completion script for a shell.

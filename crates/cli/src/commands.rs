@@ -10,6 +10,7 @@ mod resources;
 mod screen;
 mod template;
 mod token;
+mod transfer;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -64,6 +65,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
         Command::Token(command) => token::run(command),
         Command::Template(command) => template::run(command),
         Command::Completions { shell } => completions::run(shell),
+        Command::Export(args) => transfer::export(args),
+        Command::Import(args) => transfer::import(args),
         Command::Serve(args) => in_runtime(async { serve::run(args).await.map(|()| Answer::Yes) }),
         Command::Demo(args) => in_runtime(async { demo::run(args).await.map(|()| Answer::Yes) }),
         command @ (Command::Organization(_)

@@ -41,3 +41,42 @@ fn how_to_try_templates() {
     }
     assert!(commands >= 10, "{commands}");
 }
+
+/// The move, as the page has it, with a real database.
+#[test]
+fn how_to_move_to_postgresql() {
+    let page = narthex_testkit::repository().join("docs/how-to/move-to-postgresql.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let database = narthex_testkit::postgres::Cluster::shared().unwrap();
+    let database = database.empty_database().unwrap();
+    let file = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
+    file("narthex.toml", "[store]\npath = \"narthex.db\"\n");
+    file("store-url", &database.tcp_url());
+    let binary = Path::new(env!("CARGO_BIN_EXE_narthex"));
+    let path = format!("{}:/usr/bin:/bin", binary.parent().unwrap().display());
+    let run = |script: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-ec", &format!("exec 2>&1; {script}")]);
+        let output = command.current_dir(folder.path()).env("PATH", &path).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{script}\n{printed}");
+        printed
+    };
+    run("narthex organization create acme --realm corp");
+    let commands = blocks(&page, "sh");
+    assert!(commands.len() >= 4, "{commands:?}");
+    let mut digests = Vec::new();
+    for commands in commands {
+        let printed = run(&commands);
+        digests.extend(
+            printed
+                .lines()
+                .filter(|line| line.starts_with("sha256"))
+                .map(str::to_owned),
+        );
+    }
+    assert_eq!(digests.len(), 2, "{digests:?}");
+    assert_eq!(digests[0], digests[1]);
+    assert!(run("narthex organization list --config new.toml").contains("acme"));
+}

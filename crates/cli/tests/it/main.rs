@@ -50,4 +50,6 @@ mod slow_clients;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod transfer;
+#[cfg(test)]
 mod world;

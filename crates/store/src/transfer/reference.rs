@@ -136,7 +136,7 @@ const INTRODUCTION: &str = r#"# The format of an export
 <!-- Generated from crates/store/src/transfer/reference.rs. UPDATE=1 cargo nextest run -p narthex-store rewrites it. -->
 
 What `narthex export` writes and `narthex import` reads: one JSON object in each line, UTF-8, lines end with a line feed and have
-LINE_BYTES_MAX bytes at the most.
+LINE_BYTES_MAX bytes at the most. How to use it: [Move to PostgreSQL, and back](../how-to/move-to-postgresql.md).
 
 ```text
 {"narthex_export":{"format":1,"schema":1,"program":"0.1.0","store":"sqlite","exported_at_ms":1800000000000}}
