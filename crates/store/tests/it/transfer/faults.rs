@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use aws_lc_rs::digest::{SHA256, digest};
 use narthex_store::transfer::{LINE_BYTES_MAX, TransferError};
 use narthex_testkit::postgres::Database;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{empty, exported, fill, imported, postgres, sqlite};
@@ -401,6 +402,31 @@ async fn sec_a_made_up_file_keeps_the_rules_of_grants_and_keys() {
         ),
     ])
     .await;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, ..ProptestConfig::default() })]
+
+    /// Wherever a bit flips or the file ends, but in its first line, which is not part of the digest.
+    #[test]
+    fn any_damage_is_noticed(place: prop::sample::Index, bit in 0..8_u8, cut: bool) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let lines = lines().await;
+            let (first, mut file) = (lines[0].len(), lines.concat().into_bytes());
+            let damaged = first + place.index(file.len() - first - 1);
+            if cut {
+                file.truncate(damaged);
+            } else {
+                file[damaged] ^= 1 << bit;
+            }
+            let folder = tempfile::tempdir().unwrap();
+            let place = sqlite(&folder.path().join("narthex.db"));
+            let refused = imported(place.clone(), &file).await;
+            assert!(refused.is_err(), "byte {damaged}");
+            assert_eq!(exported(place).await.0.counts.total(), 0);
+        });
+    }
 }
 
 /// What no line shows by itself: the schema's keys, and the rules between records.
