@@ -4,6 +4,7 @@
 
 mod command;
 mod fuzz;
+mod generate;
 mod setup;
 mod test;
 
@@ -16,6 +17,8 @@ usage: cargo xtask CHORE
   test --quick    formatting, lints and unit tests only: no installation, no processes, no network
   fuzz [--smoke] [TARGET] [--runs N]
                   throw a million random inputs at each libFuzzer target, or at one; findings go to target/fuzz
+  generate URL|FILE [--users N] [--organizations N] [--tags N]
+                  fill an empty PostgreSQL database or a new SQLite file with a million users, or with N
   setup           only install what the tests need (Debian packages, npm packages, Python packages)
 ";
 
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
         ["test", "--quick"] => test::run(test::Extent::Quick),
         ["setup"] => setup::run(),
         ["fuzz", rest @ ..] => fuzz::Plan::read(rest).and_then(|plan| fuzz::run(&plan)),
+        ["generate", rest @ ..] => generate::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

@@ -19,6 +19,8 @@
 //! * A database written by a newer program is refused, not guessed at.
 //! * Nothing waits without an end.
 
+#[cfg(feature = "population")]
+pub mod population;
 mod postgres;
 mod record;
 mod sqlite;

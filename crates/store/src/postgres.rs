@@ -8,6 +8,8 @@ mod beside;
 mod connect;
 mod edit;
 mod error;
+#[cfg(feature = "population")]
+mod fill;
 mod group;
 mod list;
 mod listen;
@@ -37,6 +39,8 @@ use tokio::time::timeout;
 
 use self::connect::{Connector, Gate, PoolConnect};
 use self::error::{told, unavailable};
+#[cfg(feature = "population")]
+pub(crate) use self::fill::fill;
 use self::group::Plans;
 use self::list::Key;
 use self::listen::LastLook;

@@ -4,6 +4,8 @@ mod beside;
 mod change;
 mod documents;
 mod error;
+#[cfg(feature = "population")]
+mod fill;
 mod list;
 mod open;
 mod readers;
@@ -27,6 +29,8 @@ use narthex_directory::{
 };
 
 use self::error::Outcome;
+#[cfg(feature = "population")]
+pub(crate) use self::fill::fill;
 use self::list::Key;
 pub use self::open::Options;
 pub(crate) use self::open::known_version as schema_version;

@@ -12,6 +12,7 @@
 mod concurrency;
 mod crash;
 mod differential;
+mod population;
 mod postgres;
 mod schema;
 mod transfer;
