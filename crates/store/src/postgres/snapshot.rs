@@ -71,10 +71,12 @@ impl Texts {
             ),
             name: "SELECT 1 FROM organizations WHERE name = $1",
             team: format!("SELECT {TEAM} FROM teams t WHERE t.realm = $1 AND t.external_id = $2"),
+            // With the policy number of its own moment; one row without a tag if nobody lists any.
             tags: format!(
-                "SELECT x.tag, x.role, {BRIEF} FROM organization_tags x \
-                 JOIN organizations o ON o.id = x.organization_id \
-                 WHERE x.realm = $1 AND x.tag = ANY($2) ORDER BY x.tag, x.organization_id"
+                "SELECT c.version, x.tag, x.role, {BRIEF} FROM change_counters c \
+                 LEFT JOIN LATERAL (SELECT * FROM organization_tags l WHERE l.realm = $1 AND l.tag = ANY($2) OFFSET 0) x \
+                 ON true LEFT JOIN organizations o ON o.id = x.organization_id \
+                 WHERE c.id = 0 ORDER BY x.tag, x.organization_id"
             ),
             near: format!(
                 "SELECT n.tag, x.tag, {BRIEF} FROM unnest($2::text[], $3::text[]) WITH ORDINALITY \
@@ -107,24 +109,30 @@ impl Reader<'_> {
     /// What planning needs. What [`narthex_directory::Touches`] remembers is laid over it by the caller.
     pub(super) async fn snapshot(&self, desired: &Desired, detail: Detail) -> Outcome<Snapshot> {
         for _ in 0..TRIES {
-            if let Some(snapshot) = self.try_snapshot(desired, detail, self.cache).await? {
+            if let Some(snapshot) = self.try_snapshot(desired, detail, self.cache, false).await? {
                 return Ok(snapshot);
             }
         }
         let nothing = TagCache::default();
-        let snapshot = self.try_snapshot(desired, detail, &nothing).await?;
+        let snapshot = self.try_snapshot(desired, detail, &nothing, true).await?;
         snapshot.ok_or_else(|| corrupt("counter", "the policy number is missing"))
     }
 
-    /// `None` if the tags that were remembered were not those of this moment.
-    async fn try_snapshot(&self, desired: &Desired, detail: Detail, cache: &TagCache) -> Outcome<Option<Snapshot>> {
+    /// `None` if the tags that were remembered, or looked up beside the user, were not those of this moment.
+    async fn try_snapshot(
+        &self,
+        desired: &Desired,
+        detail: Detail,
+        cache: &TagCache,
+        one_moment: bool,
+    ) -> Outcome<Option<Snapshot>> {
         let realm = desired.realm.as_str();
         let guess = self.versions.policy();
         let asked = Asked::of(desired, detail, cache, guess);
         let stripes = Stripes::now(self.versions);
         let mut answers = self
             .session
-            .moment(&asked.queries(self.texts, desired))
+            .together(&asked.queries(self.texts, desired), one_moment || !asked.is_plain())
             .await?
             .into_iter();
         let mut next = |asked: bool| {
@@ -144,7 +152,15 @@ impl Reader<'_> {
         let organization = organization.first().map(rows::organization).transpose()?;
         let taken = next(asked.suggested.is_some());
         let team = next(desired.team.is_some());
-        let listings = listings(&next(!asked.unknown.is_empty()), &asked.unknown)?;
+        let tags = next(!asked.unknown.is_empty());
+        // INVARIANT: nothing that a tag meets changes but the policy number changes with it. So what was looked up beside
+        // the user, at the same number, is what a transaction would have shown.
+        if let Some(row) = tags.first()
+            && Columns::of(row, "counter").number()? != head.policy
+        {
+            return Ok(None);
+        }
+        let listings = listings(&tags, &asked.unknown)?;
         for (tag, listing) in &listings {
             cache.keep(head.policy, realm, tag, listing);
         }
@@ -180,6 +196,8 @@ struct Asked<'d> {
     known: Vec<(&'d str, Option<Listing>)>,
     /// Those of which nothing is.
     unknown: Vec<&'d str>,
+    /// Whether an organization or a team is named.
+    named: bool,
     /// The name that a new organization would take.
     suggested: Option<OrganizationName>,
     /// Whether the tags that nearly match are asked for.
@@ -195,11 +213,17 @@ impl<'d> Asked<'d> {
             unknown: unknown.map(|(tag, _)| *tag).collect(),
             near: detail == Detail::Explain && !known.is_empty(),
             known,
+            named: desired.organization.is_some() || desired.team.is_some(),
             suggested: desired
                 .organization
                 .as_ref()
                 .and_then(DesiredOrganization::suggested_name),
         }
+    }
+
+    /// Whether nothing but the user and the tags is asked for, as of most tokens.
+    const fn is_plain(&self) -> bool {
+        self.suggested.is_none() && !self.near && !self.named
     }
 
     fn queries<'q>(&'q self, texts: &'q Texts, desired: &'q Desired) -> Vec<(&'q str, Vec<Value<'q>>)> {
@@ -342,12 +366,12 @@ fn listings<'t>(rows: &[Row], tags: &[&'t str]) -> Outcome<Vec<(&'t str, Listing
     for tag in tags {
         let mut listing = Vec::new();
         while let Some(row) = rows.peek() {
-            let mut columns = Columns::of(row, "organization tag");
-            if columns.text()? != *tag {
+            let mut columns = Columns::from(row, 1, "organization tag");
+            if columns.maybe_text()? != Some(*tag) {
                 break;
             }
             let role = columns.parse()?;
-            listing.extend(rows::brief(row, 2)?.map(|organization| (organization, role)));
+            listing.extend(rows::brief(row, 3)?.map(|organization| (organization, role)));
             rows.next();
         }
         listings.push((*tag, Listing::from(listing)));
