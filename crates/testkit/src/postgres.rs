@@ -31,6 +31,15 @@ pub const PASSWORD: &str = "a test password: p@ss/word?";
 /// Who may connect how, where the port takes TLS only.
 const TLS_ONLY: &str = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
 
+const EXPLAINING: &str = "
+session_preload_libraries = 'auto_explain'
+auto_explain.log_min_duration = 0
+auto_explain.log_nested_statements = on
+auto_explain.log_format = json
+log_line_prefix = 'in %d: '
+autovacuum = off
+";
+
 /// The server that all tests of a run share.
 #[derive(Debug)]
 pub struct Cluster {
@@ -172,6 +181,16 @@ impl OwnServer {
         Self::start_with(&files, "ssl = on\n")
     }
 
+    /// Starts one with more settings, as lines of its configuration.
+    pub fn start_with_settings(settings: &str) -> Result<Self> {
+        Self::start_with(&[], settings)
+    }
+
+    /// Starts one that tells the plan of every statement, of foreign keys' too, and gathers statistics only when asked.
+    pub fn start_explaining() -> Result<Self> {
+        Self::start_with(&[], EXPLAINING)
+    }
+
     /// With files in its data folder, and more settings.
     fn start_with(files: &[(&str, &str)], settings: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("narthex-postgres-own-").tempdir()?;
@@ -223,6 +242,30 @@ impl OwnServer {
             let _ = crate::process::run("kill", &[format!("-{signal}"), id.to_string()]);
         }
         Ok(())
+    }
+
+    /// The processor time that it has used, all its processes together.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        let process = self.process.as_ref().context("the server is not running")?;
+        server::cpu_seconds(process.id())
+    }
+
+    /// The plans of the statements that were made in a database so far, of a server that tells them: each an object with
+    /// `Query Text` and `Plan`.
+    pub fn plans(&self, database: &str) -> Result<Vec<serde_json::Value>> {
+        static MARKS: AtomicU32 = AtomicU32::new(0);
+        let process = self.process.as_ref().context("the server is not running")?;
+        let mark = format!("everything before {}", MARKS.fetch_add(1, Ordering::Relaxed));
+        // What was told before this is there once this is.
+        self.sql(database, &format!("DO $$ BEGIN RAISE LOG '{mark}'; END $$"))?;
+        for _ in 0..500 {
+            let told = process.output();
+            if told.contains(&mark) {
+                return server::plans(&told, database);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        bail!("the server tells no plans");
     }
 
     /// Makes a database.

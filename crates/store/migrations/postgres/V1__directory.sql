@@ -115,11 +115,11 @@ CREATE TABLE grants (
 -- At most one grant is open for a tag on a scope, for an issuer's claim on a scope, by hand on a scope.
 CREATE UNIQUE INDEX grants_open
     ON grants (user_id, coalesce(organization_id, team_id, ''), source, issuer, tag) WHERE revoked_at_ms IS NULL;
-CREATE INDEX grants_user ON grants (user_id);
+CREATE INDEX grants_user ON grants (user_id, revoked_at_ms);
 CREATE INDEX grants_organization ON grants (organization_id, user_id) WHERE organization_id IS NOT NULL;
 CREATE INDEX grants_team ON grants (team_id, user_id) WHERE team_id IS NOT NULL;
 CREATE INDEX grants_platform ON grants (user_id) WHERE organization_id IS NULL AND team_id IS NULL;
-CREATE INDEX grants_lapse ON grants (lapses_at_ms) WHERE revoked_at_ms IS NULL AND lapses_at_ms IS NOT NULL;
+CREATE INDEX grants_lapse ON grants (lapses_at_ms, id) WHERE revoked_at_ms IS NULL AND lapses_at_ms IS NOT NULL;
 
 CREATE TABLE audit_events (
     sequence BIGINT NOT NULL PRIMARY KEY,

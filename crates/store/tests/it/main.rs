@@ -12,6 +12,7 @@
 mod concurrency;
 mod crash;
 mod differential;
+mod every_method;
 mod population;
 mod postgres;
 mod schema;

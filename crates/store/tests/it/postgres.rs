@@ -4,6 +4,7 @@ mod concurrency;
 mod outage;
 mod plans;
 mod schema;
+mod statements;
 mod tls;
 mod versions;
 

@@ -42,6 +42,20 @@ pub(super) fn children(parent: u32) -> Vec<u32> {
     ids.filter(is_child).collect()
 }
 
+/// The processor time of a process and of those that it has started, the ones that have ended aside.
+pub(super) fn cpu_seconds(parent: u32) -> Result<f64> {
+    let mut nanoseconds = 0.0;
+    for id in std::iter::once(parent).chain(children(parent)) {
+        // One that has just ended has no file any more.
+        let Ok(text) = fs::read_to_string(format!("/proc/{id}/schedstat")) else {
+            continue;
+        };
+        let ran = text.split(' ').next().and_then(|field| field.parse::<f64>().ok());
+        nanoseconds += ran.context("/proc is not as on Linux")?;
+    }
+    Ok(nanoseconds / 1e9)
+}
+
 impl Run {
     pub(super) fn name(&self) -> String {
         format!("{}-{}", self.parent, self.born)
@@ -276,6 +290,25 @@ impl Place {
         ];
         Ok(process::run(psql, &arguments)?.trim().to_owned())
     }
+}
+
+/// The plans in what a server told. Each begins with a line that ends so, and goes on with lines that are indented.
+pub(super) fn plans(told: &str, database: &str) -> Result<Vec<serde_json::Value>> {
+    let begins = format!("in {database}: ");
+    let mut plans = Vec::new();
+    let mut lines = told.lines().peekable();
+    while let Some(line) = lines.next() {
+        if !line.starts_with(&begins) || !line.ends_with(" plan:") {
+            continue;
+        }
+        let mut text = String::new();
+        while let Some(line) = lines.next_if(|line| line.starts_with('\t')) {
+            text.push_str(line);
+            text.push('\n');
+        }
+        plans.push(serde_json::from_str(&text).context("a plan is not as expected")?);
+    }
+    Ok(plans)
 }
 
 fn finish(command: &mut Command) -> Result<()> {

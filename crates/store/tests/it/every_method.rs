@@ -1,0 +1,443 @@
+//! Every method of the directory that reads or writes, called in every way that makes another statement of it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use narthex_directory::conformance::world::{HOUR_MS, START_MS, World, realm};
+use narthex_directory::{
+    Actor, ApiKey, ApiKeyId, AssertionKey, AuditEvent, Desired, Detail, Directory, DocumentAt, DocumentKind, Edit,
+    EventFilter, EventOrder, Flush, GrantFilter, GrantsWhen, IssuerName, Logo, NewDocument, NewTeam, Organization,
+    OrganizationEdit, OrganizationFilter, OrganizationRole, OrganizationTags, Page, PlatformRole, SavedKeySet, Scope,
+    ScopedRole, SecretBytes, SecretHash, Team, TeamEdit, TeamFilter, TeamId, TeamRole, User, UserEdit, UserFilter,
+    plan,
+};
+
+/// Calls them, and tells the name of each after it has been called.
+pub(crate) struct Caller<'c> {
+    world: World<'c>,
+    told: &'c mut dyn FnMut(&'static str),
+}
+
+/// The methods of the trait that wait for a store.
+pub(crate) fn names() -> BTreeSet<&'static str> {
+    let text = include_str!("../../../directory/src/directory.rs");
+    let begins = text.lines().filter_map(|line| line.strip_prefix("    async fn "));
+    begins.filter_map(|rest| rest.split('(').next()).collect()
+}
+
+pub(crate) async fn call(directory: &dyn Directory, told: &mut dyn FnMut(&'static str)) {
+    let mut world = World::new(directory);
+    // After everything that a directory was filled with.
+    world.now_ms = START_MS + 1_000 * HOUR_MS;
+    let mut caller = Caller { world, told };
+    caller.syncs().await;
+    let ada = caller.users().await;
+    let tools = caller.organizations().await;
+    let team = caller.teams(&tools).await;
+    caller.grants(&ada, &tools, &team).await;
+    caller.members(&tools, &team).await;
+    caller.documents(&tools).await;
+    caller.keys().await;
+    caller.rest().await;
+}
+
+impl Caller<'_> {
+    fn directory(&self) -> &dyn Directory {
+        self.world.directory
+    }
+
+    fn told(&mut self, name: &'static str) {
+        (self.told)(name);
+    }
+
+    async fn sync(&mut self, desired: &Desired) {
+        for detail in [Detail::Explain, Detail::Sync] {
+            self.directory().snapshot(desired, detail).await.unwrap();
+        }
+        let snapshot = self.directory().snapshot(desired, Detail::Sync).await.unwrap();
+        self.told("snapshot");
+        let now_ms = self.world.now_ms;
+        let planned = plan(desired, &snapshot, &self.world.policy, now_ms, &mut self.world.ids).unwrap();
+        assert!(!planned.is_empty());
+        self.directory().apply(Arc::new(planned)).await.unwrap();
+        self.told("apply");
+        self.world.later(1_000);
+    }
+
+    async fn syncs(&mut self) {
+        self.world.organization("synced", "boss", "staff").await;
+        self.told("create_organization");
+        let mut token = self.world.tagged("sue", &["staff", "x"]);
+        self.sync(&token).await;
+        token = self.world.tagged("sue", &["boss"]);
+        token.user.profile.name = Some("Sue".into());
+        self.sync(&token).await;
+        self.sync(&self.world.linked("tom", "acme", "crew")).await;
+        self.sync(&self.world.linked("tim", "acme", "crew")).await;
+        let mut renamed = self.world.linked("tim", "acme", "crew");
+        renamed.team.as_mut().unwrap().name = Some("Another name".into());
+        renamed.organization.as_mut().unwrap().name = Some("Another name".into());
+        self.sync(&renamed).await;
+        self.sync(&self.world.tagged("tim", &[])).await;
+        self.world.later(2 * HOUR_MS);
+        let again = self.world.tagged("sue", &["boss"]);
+        let mut again = Desired {
+            user: token.user.clone(),
+            ..again
+        };
+        let synced = self.world.sync(&again).await;
+        assert!(synced.plan.is_empty());
+        self.told("snapshot");
+        let sue = synced.principal.user().id;
+        self.directory().poll_versions().await.unwrap();
+        self.told("poll_versions");
+        self.directory().flush(Flush::Due).await.unwrap();
+        again.issued_at_ms = Some(self.world.now_ms + 1);
+        self.world.sync(&again).await;
+        self.directory().flush(Flush::All).await.unwrap();
+        self.told("flush");
+        self.directory().standing(sue).await.unwrap().unwrap();
+        self.told("standing");
+    }
+
+    async fn users(&mut self) -> User {
+        let ada = self.world.user("ada").await;
+        self.told("create_user");
+        self.directory().user(ada.id).await.unwrap().unwrap();
+        self.told("user");
+        let filters = [
+            UserFilter::default(),
+            UserFilter {
+                external_id: Some("ada".into()),
+                ..UserFilter::default()
+            },
+            UserFilter {
+                realm: Some(realm("main")),
+                username: Some("ada".into()),
+                ..UserFilter::default()
+            },
+            UserFilter {
+                email: Some("ada@example.com".into()),
+                ..UserFilter::default()
+            },
+            UserFilter {
+                realm: Some(realm("main")),
+                q: Some("ada".into()),
+                ..UserFilter::default()
+            },
+        ];
+        for filter in filters {
+            let all = self.directory().users(filter.clone(), Page::first(1)).await.unwrap();
+            if let Some(cursor) = all.next_cursor {
+                self.directory().users(filter, Page::after(cursor, 1)).await.unwrap();
+            }
+        }
+        self.told("users");
+        let edit = UserEdit {
+            name: Edit::Set("Ada L.".into()),
+            ..UserEdit::default()
+        };
+        self.directory()
+            .update_user(ada.id, None, edit, self.world.by())
+            .await
+            .unwrap();
+        self.told("update_user");
+        self.directory().revoke_tokens(ada.id, self.world.by()).await.unwrap();
+        self.told("revoke_tokens");
+        ada
+    }
+
+    async fn organizations(&mut self) -> Organization {
+        let tools = self.world.organization("tools", "tool-boss", "tool-staff").await;
+        self.told("create_organization");
+        self.directory().organization(tools.id).await.unwrap().unwrap();
+        self.told("organization");
+        let name = tools.name.clone();
+        self.directory().organization_named(name).await.unwrap().unwrap();
+        self.told("organization_named");
+        let filters = [
+            OrganizationFilter::default(),
+            OrganizationFilter {
+                external_id: Some("acme".into()),
+                ..OrganizationFilter::default()
+            },
+            OrganizationFilter {
+                realm: Some(realm("main")),
+                tag: Some("tool-boss".into()),
+                ..OrganizationFilter::default()
+            },
+            OrganizationFilter {
+                q: Some("tool".into()),
+                ..OrganizationFilter::default()
+            },
+        ];
+        for filter in filters {
+            let all = self
+                .directory()
+                .organizations(filter.clone(), Page::first(1))
+                .await
+                .unwrap();
+            if let Some(cursor) = all.next_cursor {
+                self.directory()
+                    .organizations(filter, Page::after(cursor, 1))
+                    .await
+                    .unwrap();
+            }
+        }
+        self.told("organizations");
+        let edit = OrganizationEdit {
+            tags: Some(OrganizationTags::default()),
+            ..OrganizationEdit::default()
+        };
+        let by = self.world.by();
+        self.directory()
+            .update_organization(tools.id, None, edit, by)
+            .await
+            .unwrap();
+        self.told("update_organization");
+        let declared = self.world.new_organization("declared", "a", "b");
+        let by = self.world.by();
+        self.directory()
+            .declare_organizations(vec![declared], by)
+            .await
+            .unwrap();
+        let by = self.world.by();
+        self.directory().declare_organizations(Vec::new(), by).await.unwrap();
+        self.told("declare_organizations");
+        let logo = Logo::new(b"\x89PNG\r\n\x1a\n and more".to_vec()).unwrap();
+        for logo in [Some(logo), None] {
+            let by = self.world.by();
+            self.directory().set_logo(tools.id, logo, by).await.unwrap();
+        }
+        self.told("set_logo");
+        self.directory().logo(tools.id).await.unwrap();
+        self.told("logo");
+        tools
+    }
+
+    async fn teams(&mut self, tools: &Organization) -> Team {
+        let new = NewTeam {
+            id: TeamId::new(self.world.now_ms, &mut self.world.ids),
+            realm: realm("main"),
+            organization: None,
+            external_id: None,
+            name: "Crew".into(),
+        };
+        let team = self.directory().create_team(new, self.world.by()).await.unwrap();
+        self.told("create_team");
+        self.directory().team(team.id).await.unwrap().unwrap();
+        self.told("team");
+        let edit = TeamEdit {
+            organization: Edit::Set(tools.id),
+            ..TeamEdit::default()
+        };
+        self.directory()
+            .update_team(team.id, None, edit, self.world.by())
+            .await
+            .unwrap();
+        self.told("update_team");
+        let filters = [
+            TeamFilter::default(),
+            TeamFilter {
+                organization: Some(tools.id),
+                ..TeamFilter::default()
+            },
+            TeamFilter {
+                realm: Some(realm("main")),
+                external_id: Some("crew".into()),
+                ..TeamFilter::default()
+            },
+        ];
+        for filter in filters {
+            let all = self.directory().teams(filter.clone(), Page::first(1)).await.unwrap();
+            if let Some(cursor) = all.next_cursor {
+                self.directory().teams(filter, Page::after(cursor, 1)).await.unwrap();
+            }
+        }
+        self.told("teams");
+        team
+    }
+
+    async fn grants(&mut self, ada: &User, tools: &Organization, team: &Team) {
+        let roles = [
+            ScopedRole::Platform(PlatformRole::Viewer),
+            ScopedRole::Organization(tools.id, OrganizationRole::Member),
+            ScopedRole::Team(team.id, TeamRole::Member),
+        ];
+        for role in roles {
+            self.world.grant(ada.id, role).await;
+        }
+        self.told("grant_role");
+        let scopes = roles.map(ScopedRole::scope).into_iter().map(Some).chain([None]);
+        for scope in scopes {
+            for when in [GrantsWhen::Open, GrantsWhen::AsOf(self.world.now_ms), GrantsWhen::Ever] {
+                for user in [Some(ada.id), None] {
+                    let filter = GrantFilter { user, scope, when };
+                    self.directory().grants(filter, Page::first(5)).await.unwrap();
+                }
+            }
+        }
+        self.told("grants");
+        let (directory, by) = (self.directory(), self.world.by());
+        let taken = directory.revoke_role(ada.id, Scope::Platform, None, by).await;
+        assert!(taken.unwrap().is_some());
+        self.told("revoke_role");
+        let lapsing = Desired {
+            tags: narthex_directory::conformance::world::exactly(&["boss"]),
+            ..self.world.token("lea")
+        };
+        self.world.policy.lease_ms = Some(1_000);
+        self.world.sync(&lapsing).await;
+        self.world.policy.lease_ms = None;
+        self.told("apply");
+        self.world.later(HOUR_MS);
+        let closed = self.directory().close_lapsed(10, self.world.by()).await.unwrap();
+        assert_eq!(closed, 1);
+        self.told("close_lapsed");
+    }
+
+    async fn members(&mut self, tools: &Organization, team: &Team) {
+        let now_ms = self.world.now_ms;
+        for scope in [Scope::Platform, Scope::Organization(tools.id), Scope::Team(team.id)] {
+            self.directory().members(scope, now_ms, Page::first(5)).await.unwrap();
+        }
+        self.told("members");
+        let tags = vec!["boss".to_owned(), "staff".to_owned()];
+        let carriers = self.directory().carriers(realm("main"), tags, Page::first(5)).await;
+        assert!(!carriers.unwrap().items.is_empty());
+        self.told("carriers");
+    }
+
+    async fn documents(&mut self, tools: &Organization) {
+        for (kind, organization) in [(DocumentKind::Connection, Some(tools.id)), (DocumentKind::Issuer, None)] {
+            let new = NewDocument {
+                kind,
+                name: "one".into(),
+                organization,
+                body: serde_json::Map::new(),
+                secret: None,
+            };
+            let by = self.world.by();
+            self.directory().save_document(new, DocumentAt::Any, by).await.unwrap();
+            self.told("save_document");
+            self.directory().document(kind, "one".into()).await.unwrap().unwrap();
+            self.told("document");
+            self.directory()
+                .documents(kind, organization, Page::first(5))
+                .await
+                .unwrap();
+            self.told("documents");
+            let by = self.world.by();
+            self.directory()
+                .delete_document(kind, "one".into(), DocumentAt::Any, by)
+                .await
+                .unwrap();
+            self.told("delete_document");
+        }
+    }
+
+    async fn keys(&mut self) {
+        let now_ms = self.world.now_ms;
+        let key = ApiKey {
+            id: ApiKeyId::new(now_ms, &mut self.world.ids),
+            name: "key".into(),
+            hash: SecretHash([7; 32]),
+            role: ScopedRole::Platform(PlatformRole::Viewer),
+            created_at_ms: now_ms,
+            expires_at_ms: None,
+            revoked_at_ms: None,
+        };
+        self.directory()
+            .create_api_key(key.clone(), self.world.by())
+            .await
+            .unwrap();
+        self.told("create_api_key");
+        self.directory().api_key(key.hash).await.unwrap().unwrap();
+        self.told("api_key");
+        self.directory().api_keys(Page::first(5)).await.unwrap();
+        self.told("api_keys");
+        assert!(self.directory().revoke_api_key(key.id, self.world.by()).await.unwrap());
+        self.told("revoke_api_key");
+        let key = AssertionKey {
+            kid: "k1".into(),
+            private: SecretBytes(vec![1]),
+            public_jwk: "{}".into(),
+            created_at_ms: now_ms,
+            signs_until_ms: now_ms + HOUR_MS,
+            published_until_ms: now_ms + 2 * HOUR_MS,
+        };
+        self.directory()
+            .rotate_assertion_key(key, now_ms, self.world.by())
+            .await
+            .unwrap();
+        self.told("rotate_assertion_key");
+        self.directory().assertion_keys().await.unwrap();
+        self.told("assertion_keys");
+        let set = SavedKeySet {
+            issuer: IssuerName::new("idp").unwrap(),
+            source: "https://idp.example.com/keys".into(),
+            body: b"{}".to_vec(),
+            fetched_at_ms: now_ms,
+        };
+        self.directory().save_key_set(set).await.unwrap();
+        self.told("save_key_set");
+        self.directory().key_sets().await.unwrap();
+        self.told("key_sets");
+    }
+
+    async fn rest(&mut self) {
+        let ada = self.world.user("bea").await;
+        let tools = self.world.organization("rest", "", "").await;
+        self.told("create_organization");
+        let all = EventFilter::default;
+        let filters = [
+            all(),
+            EventFilter {
+                order: EventOrder::OldestFirst,
+                ..all()
+            },
+            EventFilter {
+                user: Some(ada.id),
+                ..all()
+            },
+            EventFilter {
+                organization: Some(tools.id),
+                action: Some("organization.created".into()),
+                ..all()
+            },
+            EventFilter {
+                from_ms: Some(self.world.now_ms),
+                until_ms: Some(self.world.now_ms + 1),
+                ..all()
+            },
+        ];
+        for filter in filters {
+            let listed = self.directory().events(filter.clone(), Page::first(1)).await.unwrap();
+            if let Some(cursor) = listed.next_cursor {
+                self.directory().events(filter, Page::after(cursor, 1)).await.unwrap();
+            }
+        }
+        self.told("events");
+        let event = AuditEvent {
+            at_ms: self.world.now_ms,
+            actor: Actor::CommandLine,
+            action: "seen".into(),
+            user: None,
+            organization: None,
+            team: None,
+            detail: serde_json::Map::new(),
+        };
+        self.directory().record(event).await.unwrap();
+        self.told("record");
+        for realm in [None, Some(realm("main"))] {
+            let listed = self.directory().seen_tags(realm.clone(), Page::first(1)).await.unwrap();
+            let next = Page::after(listed.next_cursor.unwrap(), 1);
+            self.directory().seen_tags(realm, next).await.unwrap();
+        }
+        self.told("seen_tags");
+        self.directory().poll_versions().await.unwrap();
+        self.told("poll_versions");
+        self.directory().health().await.unwrap();
+        self.told("health");
+    }
+}
