@@ -132,7 +132,7 @@ pub(super) fn organizations(
     let mut query = Query::new(&format!("SELECT {ORGANIZATION} FROM organizations o"));
     query.and("o.realm = ?", text(filter.realm.as_ref()));
     query.and("o.external_id = ?", filter.external_id.clone());
-    let listing = "EXISTS (SELECT 1 FROM organization_tags x WHERE x.organization_id = o.id AND x.tag = ?)";
+    let listing = "o.id IN (SELECT x.organization_id FROM organization_tags x WHERE x.tag = ?)";
     query.and(listing, filter.tag.clone());
     query.and(
         &holds(&["o.name", "o.label"]),

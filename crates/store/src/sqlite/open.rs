@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use narthex_directory::StoreError;
 use rusqlite::config::DbConfig;
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, OpenFlags};
 
 use super::error::unavailable;
@@ -63,6 +64,7 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
         .map_err(|error| cannot_open(&options.path, &error))?;
     prepare_once(&connection)?;
     migrate(&mut connection)?;
+    tell_statements(&mut connection, &options.path)?;
     Ok(connection)
 }
 
@@ -95,7 +97,7 @@ fn keep_private(_path: &Path) {}
 /// A connection that reads.
 pub(super) fn open_reader(options: &Options) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection =
+    let mut connection =
         Connection::open_with_flags(&options.path, flags).map_err(|error| cannot_open(&options.path, &error))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
     let pragmas = format!(
@@ -104,7 +106,25 @@ pub(super) fn open_reader(options: &Options) -> Result<Connection, StoreError> {
     );
     connection.execute_batch(&pragmas).map_err(unavailable)?;
     prepare_once(&connection)?;
+    tell_statements(&mut connection, &options.path)?;
     Ok(connection)
+}
+
+/// For whoever asks for it in the log by this name (`narthex_store::statements=trace`): every statement as it begins.
+/// SECURITY: as it was prepared, without its values.
+fn tell_statements(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    if !tracing::enabled!(target: "narthex_store::statements", tracing::Level::TRACE) {
+        return Ok(());
+    }
+    let path = path.display().to_string();
+    let tell = move |event: TraceEvent<'_>| {
+        if let TraceEvent::Stmt(_, sql) = event {
+            tracing::trace!(target: "narthex_store::statements", path, "{sql}");
+        }
+    };
+    connection
+        .trace_v2(TraceEventCodes::SQLITE_TRACE_STMT, Some(tell))
+        .map_err(unavailable)
 }
 
 /// The migrations that the database at this path lacks; all of them where there is no such file.

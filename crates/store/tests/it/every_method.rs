@@ -25,6 +25,24 @@ pub(crate) fn names() -> BTreeSet<&'static str> {
     begins.filter_map(|rest| rest.split('(').next()).collect()
 }
 
+/// A statement with the first of many columns only.
+pub(crate) fn shortened(sql: &str) -> String {
+    let simple = |piece: &str| {
+        piece
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "._$?[]:".contains(c))
+    };
+    let mut pieces: Vec<&str> = Vec::new();
+    for piece in sql.split(", ") {
+        match pieces.last() {
+            Some(&"…") if simple(piece) => {}
+            Some(last) if simple(piece) && simple(last) => pieces.push("…"),
+            _ => pieces.push(piece),
+        }
+    }
+    pieces.join(", ")
+}
+
 pub(crate) async fn call(directory: &dyn Directory, told: &mut dyn FnMut(&'static str)) {
     let mut world = World::new(directory);
     // After everything that a directory was filled with.

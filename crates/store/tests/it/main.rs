@@ -16,6 +16,8 @@ mod every_method;
 mod population;
 mod postgres;
 mod schema;
+
+mod sqlite_statements;
 mod transfer;
 
 use std::sync::Arc;

@@ -110,23 +110,9 @@ fn belongs(method: &str, plan: &Value) -> bool {
 
 /// A statement, and its plan without figures.
 fn shown(plan: &Value) -> String {
-    let mut text = shortened(plan["Query Text"].as_str().unwrap()) + "\n";
+    let mut text = every_method::shortened(plan["Query Text"].as_str().unwrap()) + "\n";
     show(&plan["Plan"], 1, &mut text);
     text
-}
-
-/// A statement with the first of many columns only.
-fn shortened(sql: &str) -> String {
-    let simple = |piece: &str| piece.chars().all(|c| c.is_ascii_alphanumeric() || "._$[]:".contains(c));
-    let mut pieces: Vec<&str> = Vec::new();
-    for piece in sql.split(", ") {
-        match pieces.last() {
-            Some(&"…") if simple(piece) => {}
-            Some(last) if simple(piece) && simple(last) => pieces.push("…"),
-            _ => pieces.push(piece),
-        }
-    }
-    pieces.join(", ")
 }
 
 fn show(node: &Value, depth: usize, text: &mut String) {
