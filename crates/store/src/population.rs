@@ -21,7 +21,7 @@ use crate::record::Written;
 use crate::{Options, PostgresOptions};
 
 /// When the first organization is made. Users come one a millisecond from then on.
-pub const BEGIN_MS: i64 = 1_800_000_000_000;
+pub const BEGIN_MS: i64 = 1_700_000_000_000;
 /// How many users or organizations are planned and written at a time.
 const AT_ONCE: u64 = 5_000;
 /// What the tokens carry beside the two tags that somebody may list.

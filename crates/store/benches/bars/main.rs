@@ -5,9 +5,10 @@
 //! * P5: the same on PostgreSQL with 32 connections, against 32 connections that insert the same rows through the
 //!   driver alone. Starts a server of its own.
 //! * P6: sync of a changed tag with 100,000 organizations against 10.
+//! * scale: first use, an unchanged user and changed tags on PostgreSQL with 1,000,000 users against 1,000.
 //! * P10, P9: opening a database with many users, and the memory it takes.
 //!
-//! `cargo bench -p narthex-store -- [p4|p5|p6|p10]`
+//! `cargo bench -p narthex-store -- [p4|p5|p6|p10|scale]`; without a name, all but `scale`
 
 #![expect(
     clippy::unwrap_used,
@@ -20,6 +21,7 @@ mod p10;
 mod p4;
 mod p5;
 mod p6;
+mod scale;
 
 fn main() {
     let wanted: Vec<String> = std::env::args()
@@ -43,6 +45,10 @@ fn main() {
     }
     if runs("p10") {
         runtime.block_on(p10::run());
+    }
+    // Minutes of filling: only when asked for.
+    if wanted.iter().any(|wanted| wanted == "scale") {
+        runtime.block_on(scale::run());
     }
 }
 
