@@ -16,7 +16,6 @@ mod every_method;
 mod population;
 mod postgres;
 mod schema;
-
 mod sqlite_statements;
 mod transfer;
 
