@@ -17,9 +17,13 @@ pub(crate) const ORGANIZATION: &str = "o.id, o.name, o.label, o.realm, o.externa
      o.origin, o.has_logo, o.created_at_ms, o.updated_at_ms, o.version";
 /// What an organization is, as far as roles go.
 pub(crate) const BRIEF: &str = "o.id, o.name, o.realm, o.status";
+/// How many those are.
+pub(crate) const BRIEF_COLUMNS: usize = 4;
 /// A team, as `t`.
 pub(crate) const TEAM: &str =
     "t.id, t.realm, t.organization_id, t.external_id, t.name, t.created_at_ms, t.updated_at_ms, t.version";
+/// How many those are.
+pub(crate) const TEAM_COLUMNS: usize = 8;
 /// A grant, as `g`.
 pub(crate) const GRANT: &str = "g.id, g.user_id, g.organization_id, g.team_id, g.role, g.source, g.issuer, g.tag, \
      g.token_jti, g.token_sha256, g.granted_at_ms, g.asserted_at_ms, g.lapses_at_ms, g.revoked_at_ms, g.why, \

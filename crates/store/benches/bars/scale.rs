@@ -5,6 +5,7 @@
 //! else the machine does meets both alike. The cost is the processor time of this program and of the server together; the
 //! time that passes is printed beside it.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -40,6 +41,12 @@ const ROUNDS: usize = 28;
 const WARM_UP: usize = 3;
 /// How many uses make a round, each of another user: no more than the small database has for each kind.
 const USES: u64 = 480;
+
+/// So many uses come before, in each database: every process of the server then has the pages that it needs in its own
+/// table of pages, as after some minutes of use. Filling those tables is a tenth of all that is done otherwise.
+const WARM_UP_USES: u64 = 100_000;
+/// Connections of the program, as the configuration has it by default.
+const CONNECTIONS: usize = 16;
 
 /// A quarter of the memory that a server of such a directory has (16 GiB), as PostgreSQL's manual recommends, in place of
 /// what does for a test. Both databases are in it before anything is measured, as after some time of use.
@@ -81,7 +88,7 @@ pub(crate) async fn run() {
         let options = PostgresOptions::parse(&server.url(name)).unwrap();
         population.fill_postgres(&options, &mut |_| {}).await.unwrap();
         println!("scale: {name} filled in {:.0} s", begun.elapsed().as_secs_f64());
-        let options = options.with_connections(usize::try_from(CLIENTS).unwrap());
+        let options = options.with_connections(CONNECTIONS);
         server.sql(name, WARM).unwrap();
         places.push(Place {
             population,
@@ -89,6 +96,9 @@ pub(crate) async fn run() {
             made: [0; 3],
             clock: Arc::default(),
         });
+    }
+    for place in &mut places {
+        place.uses(Use::Unchanged, 0..WARM_UP_USES).await;
     }
     server.sql("postgres", "CHECKPOINT").unwrap();
     let mut ratios: [[Vec<f64>; 2]; 3] = Default::default();
@@ -130,11 +140,17 @@ impl Place {
     async fn round(&mut self, what: Use, kind: usize) {
         let begun = self.made[kind];
         self.made[kind] += USES;
+        self.uses(what, begun..begun + USES).await;
+        self.directory.poll_versions().await.unwrap();
+    }
+
+    async fn uses(&self, what: Use, numbers: Range<u64>) {
         let clients = (0..CLIENTS).map(|client| {
             let (directory, clock, population) =
                 (Arc::clone(&self.directory), Arc::clone(&self.clock), self.population);
+            let numbers = numbers.clone();
             tokio::spawn(async move {
-                for number in (begun..begun + USES).filter(|number| number % CLIENTS == client) {
+                for number in numbers.filter(|number| number % CLIENTS == client) {
                     one(&*directory, population, what, number, &clock).await;
                 }
             })
@@ -142,7 +158,6 @@ impl Place {
         for client in clients.collect::<Vec<_>>() {
             client.await.unwrap();
         }
-        self.directory.poll_versions().await.unwrap();
     }
 }
 

@@ -171,13 +171,8 @@ impl Session {
         self.within(client.batch_execute(sql)).await
     }
 
-    /// The rows of several statements, sent together: one round trip. If they have to be of one moment, a transaction is
-    /// put around them, which costs as much as one of them.
-    pub(super) async fn together(
-        &self,
-        queries: &[(&str, Vec<Value<'_>>)],
-        one_moment: bool,
-    ) -> Outcome<Vec<Vec<Row>>> {
+    /// The rows of several statements, all of one moment, sent together: one round trip.
+    pub(super) async fn moment(&self, queries: &[(&str, Vec<Value<'_>>)]) -> Outcome<Vec<Vec<Row>>> {
         let client = self.client()?;
         let mut statements = Vec::with_capacity(queries.len());
         for (sql, _) in queries {
@@ -191,7 +186,7 @@ impl Session {
                 async move { client.query(&statement, &values).await }
             })
             .collect::<Vec<_>>();
-        if queries.len() < 2 || !one_moment {
+        if queries.len() < 2 {
             return self.within(try_join_all(all)).await;
         }
         // INVARIANT: polled in this order the first time, and each sends its message when it is first polled.

@@ -1,28 +1,29 @@
 //! Reading everything about one user at one moment, in one round trip.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use narthex_directory::{
-    Desired, DesiredOrganization, DesiredTags, Detail, NearMiss, OrganizationName, STRIPES, Snapshot, Stamp, Standing,
-    Stripe, TagMatch, UserId, Versions, fold,
+    Desired, DesiredOrganization, DesiredTags, Detail, NearMiss, OrganizationBrief, OrganizationName, STRIPES,
+    Snapshot, Stamp, Standing, Stripe, TagMatch, UserId, Versions, fold,
 };
 use tokio_postgres::Row;
 
 use super::error::{Outcome, corrupt};
 use super::rows::{self, Columns};
 use super::session::{Session, Value};
-use crate::record::{BRIEF, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, USER, USER_COLUMNS};
+use crate::record::{BRIEF, BRIEF_COLUMNS, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, TEAM_COLUMNS, USER, USER_COLUMNS};
 use crate::tag_cache::{Listing, TagCache};
 
 /// How often what is remembered of tags may turn out to be old before all of them are looked up.
 const TRIES: usize = 3;
 
-/// One row for each open grant of the user, or one without; or, without a user, one with the first columns only.
+/// One row for each open grant of the user, or one without; or, without a user, one with the first columns only. After
+/// them come `more`.
 ///
 /// The policy number is read by the same statement as everything else, and so at the same moment. Each table is looked
 /// into by its own subquery, which `OFFSET 0` keeps apart: joined freely, a planner that has no statistics yet (a new
 /// database on its first day) reads whole tables, and goes on doing so while they grow.
-fn standing_sql(columns: &str, joins: &str, of: &str) -> String {
+fn standing_sql(columns: &str, joins: &str, of: &str, more: &str) -> String {
     let looked_up = |table: &str, name: &str, condition: &str| {
         format!("LEFT JOIN LATERAL (SELECT * FROM {table} x WHERE {condition} OFFSET 0) {name} ON true")
     };
@@ -33,8 +34,8 @@ fn standing_sql(columns: &str, joins: &str, of: &str) -> String {
         looked_up("teams", "t", "x.id = g.team_id"),
     ];
     format!(
-        "SELECT c.version, {columns}, {USER}, {GRANT}, {BRIEF}, {TEAM} FROM change_counters c \
-         {users} {joins} {grants} {organizations} {teams} WHERE c.id = 0 ORDER BY g.id"
+        "SELECT c.version, {columns}, {USER}, {GRANT}, {BRIEF}, {TEAM}{more} FROM change_counters c \
+         {users} {joins} {grants} {organizations} {teams} WHERE c.id = 0"
     )
 }
 
@@ -42,12 +43,23 @@ fn standing_sql(columns: &str, joins: &str, of: &str) -> String {
 const BEFORE: usize = 3;
 const GRANT_AT: usize = BEFORE + USER_COLUMNS;
 const BRIEF_AT: usize = GRANT_AT + GRANT_COLUMNS;
-const TEAM_AT: usize = BRIEF_AT + 4;
+const TEAM_AT: usize = BRIEF_AT + BRIEF_COLUMNS;
+const TAG_AT: usize = TEAM_AT + TEAM_COLUMNS;
+
+/// One row for each organization that lists one of `tags`: the organization, the tag and its role.
+fn tags_sql(before: &str, between: &str, tags: &str) -> String {
+    format!(
+        "SELECT {before}{BRIEF}{between}, x.tag, x.role \
+         FROM (SELECT * FROM organization_tags l WHERE l.realm = $1 AND l.tag = ANY({tags}) OFFSET 0) x \
+         JOIN organizations o ON o.id = x.organization_id"
+    )
+}
 
 /// The statements, put together once.
 #[derive(Debug)]
 pub(super) struct Texts {
     by_external_id: String,
+    by_external_id_with_tags: String,
     by_id: String,
     organization: String,
     name: &'static str,
@@ -58,26 +70,32 @@ pub(super) struct Texts {
 
 impl Texts {
     pub(super) fn new() -> Self {
-        Self {
-            by_external_id: standing_sql(
-                "i.last_issued_at_ms, (SELECT n.id FROM users n WHERE n.realm = $1 AND n.username = $4)",
+        let by_external_id = |more| {
+            standing_sql(
+                // Who has the username is looked up only where it is not the user, as it nearly always is.
+                "i.last_issued_at_ms, CASE WHEN u.username = $4 THEN u.id \
+                 ELSE (SELECT n.id FROM users n WHERE n.realm = $1 AND n.username = $4) END",
                 "LEFT JOIN LATERAL (SELECT * FROM user_issuers x WHERE x.user_id = u.id AND x.issuer = $3 OFFSET 0) i \
                  ON true",
                 "x.realm = $1 AND x.external_id = $2",
+                more,
+            )
+        };
+        let (before, between) = ("NULL, ".repeat(BRIEF_AT), ", NULL".repeat(TEAM_COLUMNS));
+        Self {
+            by_external_id: by_external_id(""),
+            by_external_id_with_tags: format!(
+                "{} UNION ALL {}",
+                by_external_id(", NULL, NULL"),
+                tags_sql(&before, &between, "$5")
             ),
-            by_id: standing_sql("NULL::bigint, NULL::text", "", "x.id = $1"),
+            by_id: standing_sql("NULL::bigint, NULL::text", "", "x.id = $1", ""),
             organization: format!(
                 "SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = $1 AND o.external_id = $2"
             ),
             name: "SELECT 1 FROM organizations WHERE name = $1",
             team: format!("SELECT {TEAM} FROM teams t WHERE t.realm = $1 AND t.external_id = $2"),
-            // With the policy number of its own moment; one row without a tag if nobody lists any.
-            tags: format!(
-                "SELECT c.version, x.tag, x.role, {BRIEF} FROM change_counters c \
-                 LEFT JOIN LATERAL (SELECT * FROM organization_tags l WHERE l.realm = $1 AND l.tag = ANY($2) OFFSET 0) x \
-                 ON true LEFT JOIN organizations o ON o.id = x.organization_id \
-                 WHERE c.id = 0 ORDER BY x.tag, x.organization_id"
-            ),
+            tags: tags_sql("", "", "$2"),
             near: format!(
                 "SELECT n.tag, x.tag, {BRIEF} FROM unnest($2::text[], $3::text[]) WITH ORDINALITY \
                  AS n (tag, folded, position) \
@@ -109,30 +127,24 @@ impl Reader<'_> {
     /// What planning needs. What [`narthex_directory::Touches`] remembers is laid over it by the caller.
     pub(super) async fn snapshot(&self, desired: &Desired, detail: Detail) -> Outcome<Snapshot> {
         for _ in 0..TRIES {
-            if let Some(snapshot) = self.try_snapshot(desired, detail, self.cache, false).await? {
+            if let Some(snapshot) = self.try_snapshot(desired, detail, self.cache).await? {
                 return Ok(snapshot);
             }
         }
         let nothing = TagCache::default();
-        let snapshot = self.try_snapshot(desired, detail, &nothing, true).await?;
+        let snapshot = self.try_snapshot(desired, detail, &nothing).await?;
         snapshot.ok_or_else(|| corrupt("counter", "the policy number is missing"))
     }
 
-    /// `None` if the tags that were remembered, or looked up beside the user, were not those of this moment.
-    async fn try_snapshot(
-        &self,
-        desired: &Desired,
-        detail: Detail,
-        cache: &TagCache,
-        one_moment: bool,
-    ) -> Outcome<Option<Snapshot>> {
+    /// `None` if the tags that were remembered were not those of this moment.
+    async fn try_snapshot(&self, desired: &Desired, detail: Detail, cache: &TagCache) -> Outcome<Option<Snapshot>> {
         let realm = desired.realm.as_str();
         let guess = self.versions.policy();
         let asked = Asked::of(desired, detail, cache, guess);
         let stripes = Stripes::now(self.versions);
         let mut answers = self
             .session
-            .together(&asked.queries(self.texts, desired), one_moment || !asked.is_plain())
+            .moment(&asked.queries(self.texts, desired))
             .await?
             .into_iter();
         let mut next = |asked: bool| {
@@ -143,6 +155,7 @@ impl Reader<'_> {
             }
         };
         let found = next(true);
+        let (found, with_tags) = asked.split(&found)?;
         let head = Head::of(&found)?;
         self.versions.raise_policy(head.policy);
         if head.policy != guess && asked.unknown.len() < asked.known.len() {
@@ -152,15 +165,12 @@ impl Reader<'_> {
         let organization = organization.first().map(rows::organization).transpose()?;
         let taken = next(asked.suggested.is_some());
         let team = next(desired.team.is_some());
-        let tags = next(!asked.unknown.is_empty());
-        // INVARIANT: nothing that a tag meets changes but the policy number changes with it. So what was looked up beside
-        // the user, at the same number, is what a transaction would have shown.
-        if let Some(row) = tags.first()
-            && Columns::of(row, "counter").number()? != head.policy
-        {
-            return Ok(None);
-        }
-        let listings = listings(&tags, &asked.unknown)?;
+        let tags = next(!asked.unknown.is_empty() && !asked.is_plain());
+        let listings = if asked.is_plain() {
+            listings(&with_tags, (BRIEF_AT, TAG_AT), &asked.unknown)?
+        } else {
+            listings(&tags.iter().collect::<Vec<_>>(), (0, BRIEF_COLUMNS), &asked.unknown)?
+        };
         for (tag, listing) in &listings {
             cache.keep(head.policy, realm, tag, listing);
         }
@@ -184,6 +194,7 @@ impl Reader<'_> {
     pub(super) async fn standing(&self, user: UserId) -> Outcome<Option<Standing>> {
         let stamps = Stripes::now(self.versions);
         let rows = self.session.rows(&self.texts.by_id, &[&user.to_string()]).await?;
+        let rows: Vec<&Row> = rows.iter().collect();
         let head = Head::of(&rows)?;
         self.versions.raise_policy(head.policy);
         standing(&rows, head.policy, &stamps)
@@ -221,19 +232,37 @@ impl<'d> Asked<'d> {
         }
     }
 
-    /// Whether nothing but the user and the tags is asked for, as of most tokens.
+    /// Whether nothing but the user and the tags is asked for, as of most tokens: one statement then, which costs little
+    /// more than the one without tags, where a second one and the transaction around both cost as much again.
     const fn is_plain(&self) -> bool {
         self.suggested.is_none() && !self.near && !self.named
     }
 
+    /// The rows about the user, and those about tags where one statement asked for both.
+    fn split<'r>(&self, rows: &'r [Row]) -> Outcome<(Vec<&'r Row>, Vec<&'r Row>)> {
+        if self.unknown.is_empty() || !self.is_plain() {
+            return Ok((rows.iter().collect(), Vec::new()));
+        }
+        let (mut found, mut tags) = (Vec::new(), Vec::new());
+        for row in rows {
+            let tag = Columns::from(row, TAG_AT, "organization tag").maybe_text()?;
+            if tag.is_some() { &mut tags } else { &mut found }.push(row);
+        }
+        Ok((found, tags))
+    }
+
     fn queries<'q>(&'q self, texts: &'q Texts, desired: &'q Desired) -> Vec<(&'q str, Vec<Value<'q>>)> {
         let realm = desired.realm.as_str();
-        let user = vec![
+        let mut user: Vec<Value<'_>> = vec![
             boxed(realm),
             boxed(desired.user.external_id.as_str()),
             boxed(desired.issuer.as_str()),
             boxed(desired.user.username.as_str()),
         ];
+        if self.is_plain() && !self.unknown.is_empty() {
+            user.push(boxed(self.unknown.clone()));
+            return vec![(&texts.by_external_id_with_tags, user)];
+        }
         let mut queries: Vec<(&str, Vec<Value<'_>>)> = vec![(&texts.by_external_id, user)];
         if let Some(wanted) = &desired.organization {
             queries.push((
@@ -306,7 +335,7 @@ struct Head {
 }
 
 impl Head {
-    fn of(rows: &[Row]) -> Outcome<Self> {
+    fn of(rows: &[&Row]) -> Outcome<Self> {
         let row = rows
             .first()
             .ok_or_else(|| corrupt("counter", "the policy number is missing"))?;
@@ -319,7 +348,7 @@ impl Head {
     }
 }
 
-fn standing(rows: &[Row], policy: u64, stripes: &Stripes) -> Outcome<Option<Standing>> {
+fn standing(rows: &[&Row], policy: u64, stripes: &Stripes) -> Outcome<Option<Standing>> {
     let Some(user) = rows
         .first()
         .map(|row| rows::maybe_user(row, BEFORE))
@@ -334,6 +363,7 @@ fn standing(rows: &[Row], policy: u64, stripes: &Stripes) -> Outcome<Option<Stan
         organizations.extend(rows::brief(row, BRIEF_AT)?);
         teams.extend(rows::team(row, TEAM_AT)?);
     }
+    grants.sort_by_key(|grant| grant.id);
     organizations.sort_by_key(|organization| organization.id);
     organizations.dedup_by_key(|organization| organization.id);
     teams.sort_by_key(|team| team.id);
@@ -359,24 +389,25 @@ fn listable(tags: &DesiredTags) -> BTreeSet<&str> {
     }
 }
 
-/// The organizations that list each of these tags, by id; the rows and the tags are in the same order.
-fn listings<'t>(rows: &[Row], tags: &[&'t str]) -> Outcome<Vec<(&'t str, Listing)>> {
-    let mut rows = rows.iter().peekable();
-    let mut listings = Vec::with_capacity(tags.len());
-    for tag in tags {
-        let mut listing = Vec::new();
-        while let Some(row) = rows.peek() {
-            let mut columns = Columns::from(row, 1, "organization tag");
-            if columns.maybe_text()? != Some(*tag) {
-                break;
-            }
-            let role = columns.parse()?;
-            listing.extend(rows::brief(row, 3)?.map(|organization| (organization, role)));
-            rows.next();
-        }
-        listings.push((*tag, Listing::from(listing)));
+/// The organizations that list each of these tags, by id.
+fn listings<'t>(
+    rows: &[&Row],
+    (brief_at, tag_at): (usize, usize),
+    tags: &[&'t str],
+) -> Outcome<Vec<(&'t str, Listing)>> {
+    let mut found: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for row in rows {
+        let mut columns = Columns::from(row, tag_at, "organization tag");
+        let (tag, role) = (columns.text()?, columns.parse()?);
+        let organization = rows::brief(row, brief_at)?.map(|organization| (organization, role));
+        found.entry(tag).or_default().extend(organization);
     }
-    Ok(listings)
+    let listing = |tag| {
+        let mut listing = found.remove(tag).unwrap_or_default();
+        listing.sort_by_key(|(organization, _): &(OrganizationBrief, _)| organization.id);
+        (tag, Listing::from(listing))
+    };
+    Ok(tags.iter().copied().map(listing).collect())
 }
 
 fn near_miss(row: &Row) -> Outcome<NearMiss> {
