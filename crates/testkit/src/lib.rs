@@ -20,6 +20,7 @@ pub mod process;
 pub mod proxy;
 pub mod proxy_cases;
 pub mod raw;
+pub mod relay;
 pub mod scenario;
 pub mod server;
 pub mod token;

@@ -105,6 +105,11 @@ impl Narthex {
         self.process.kill();
     }
 
+    /// Sends it a signal by name (`STOP`, `CONT`).
+    pub fn signal(&self, name: &str) -> Result<()> {
+        self.process.signal(name)
+    }
+
     /// Ends it politely and waits for it, ten seconds at the most.
     pub async fn terminate(&mut self) -> Result<()> {
         self.process.signal("TERM")?;

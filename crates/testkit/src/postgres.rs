@@ -9,6 +9,7 @@
 //! why it is no setup script of nextest, which ends without being asked to clean up.
 
 mod server;
+mod standby;
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -193,17 +194,24 @@ impl OwnServer {
 
     /// With files in its data folder, and more settings.
     fn start_with(files: &[(&str, &str)], settings: &str) -> Result<Self> {
+        Self::start_in(|folder| {
+            let place = Place::initialize(folder)?;
+            for (name, content) in files {
+                place.add_file(name, content)?;
+            }
+            place.add_settings(settings)?;
+            Ok(place)
+        })
+    }
+
+    /// In a folder of its own, with the files that `make` puts there.
+    fn start_in(make: impl FnOnce(&Path) -> Result<Place>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("narthex-postgres-own-").tempdir()?;
         let inner = folder.path().join("server");
         server::let_through(folder.path())?;
         server::make_folder(&inner)?;
-        let place = Place::initialize(&inner)?;
-        for (name, content) in files {
-            place.add_file(name, content)?;
-        }
-        place.add_settings(settings)?;
         let mut own = Self {
-            place,
+            place: make(&inner)?,
             process: None,
             _folder: folder,
         };
@@ -266,6 +274,11 @@ impl OwnServer {
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
         bail!("the server tells no plans");
+    }
+
+    /// Its port on 127.0.0.1.
+    pub fn port(&self) -> u16 {
+        self.place.port
     }
 
     /// Makes a database.

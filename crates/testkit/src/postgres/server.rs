@@ -183,13 +183,37 @@ impl Place {
                 "--no-sync",
             ]);
         finish(&mut command)?;
-        let socket = folder.display();
-        let settings = format!(
-            "{SETTINGS}\nport = {}\nunix_socket_directories = '{socket}'\n",
-            place.port
-        );
-        place.add_settings(&settings)?;
+        place.add_settings(SETTINGS)?;
+        place.add_own_settings()?;
         Ok(place)
+    }
+
+    /// Copies a running server's files, for a standby that follows it under this name.
+    pub(super) fn copy(folder: &Path, of: &Self, name: &str) -> Result<Self> {
+        let place = Self {
+            folder: folder.to_owned(),
+            port: process::free_address()?.port(),
+        };
+        let mut command = as_owner(&program("pg_basebackup")?);
+        command
+            .arg("--host")
+            .arg(&of.folder)
+            .args(["--port", &of.port.to_string(), "--username", USER])
+            .arg("--pgdata")
+            .arg(place.data())
+            // The slot keeps what the standby has not read yet, however long it is away.
+            .args(["--write-recovery-conf", "--create-slot", "--slot", name])
+            .args(["--wal-method=stream", "--checkpoint=fast", "--no-sync"]);
+        finish(&mut command)?;
+        place.add_own_settings()?;
+        place.add_settings(&format!("cluster_name = '{name}'\n"))?;
+        Ok(place)
+    }
+
+    /// What is this server's alone. Of a setting that is there twice, the last one counts.
+    fn add_own_settings(&self) -> Result<()> {
+        let (port, socket) = (self.port, self.folder.display());
+        self.add_settings(&format!("port = {port}\nunix_socket_directories = '{socket}'\n"))
     }
 
     pub(super) fn add_settings(&self, settings: &str) -> Result<()> {
