@@ -12,6 +12,7 @@ pub mod admin;
 pub mod client;
 pub mod clock;
 pub mod foreign;
+pub mod history;
 pub mod idp;
 pub mod keys;
 pub mod narthex;
