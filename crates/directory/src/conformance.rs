@@ -53,6 +53,7 @@ macro_rules! conformance_suite {
                 provision_off_takes_tags_only,
                 observe_writes_nothing,
                 an_old_token_never_undoes_a_newer_one,
+                sec_unlisted_tag,
                 an_old_token_never_undoes_one_that_changed_nothing,
                 each_issuer_has_its_own_order_of_tokens,
                 a_plan_that_lost_its_snapshot_is_a_conflict,

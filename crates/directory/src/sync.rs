@@ -1,14 +1,19 @@
 //! Gather, decide, apply: the only ways to a [`Principal`].
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use crate::desired::{Desired, SyncMode, SyncPolicy};
 use crate::directory::Directory;
 use crate::error::{Refusal, StoreError, SyncError};
-use crate::id::{NewId, UserId};
+use crate::grant::GrantSource;
+use crate::id::{NewId, OrganizationId, UserId};
+use crate::organization::Organization;
 use crate::plan::{SyncPlan, plan};
 use crate::principal::Principal;
-use crate::snapshot::Detail;
+use crate::role::ScopedRole;
+use crate::snapshot::{Detail, Standing, TagMatch};
 use crate::user::UserStatus;
 
 /// How often a plan that lost its snapshot is planned anew.
@@ -40,30 +45,17 @@ pub async fn sync(
         let plan = Arc::new(plan(desired, &snapshot, policy, now_ms, ids)?);
         // Where the user would only have been created, an observed token has nobody to speak for.
         let mut standing = plan.after().cloned().ok_or(Refusal::NotProvisioned)?;
-        if plan.observed {
-            return Ok(Synced {
-                principal: Arc::new(Principal::of(standing, now_ms)),
-                plan,
-            });
-        }
-        if plan.is_empty() {
+        if plan.is_empty() && !plan.observed {
             directory.touch(&plan.touch);
-            return Ok(Synced {
-                principal: Arc::new(Principal::of(standing, now_ms)),
-                plan,
-            });
-        }
-        match directory.apply(Arc::clone(&plan)).await {
-            Ok(stamp) => {
-                standing.stamp.user = stamp.user;
-                return Ok(Synced {
-                    principal: Arc::new(Principal::of(standing, now_ms)),
-                    plan,
-                });
+        } else if !plan.observed {
+            match directory.apply(Arc::clone(&plan)).await {
+                Ok(stamp) => standing.stamp.user = stamp.user,
+                Err(StoreError::Conflict) => continue,
+                Err(error) => return Err(SyncError::Store(error)),
             }
-            Err(StoreError::Conflict) => {}
-            Err(error) => return Err(SyncError::Store(error)),
         }
+        let principal = principal(directory, standing, &plan.tag_matches, now_ms).await?;
+        return Ok(Synced { principal, plan });
     }
     Err(SyncError::Contended)
 }
@@ -89,7 +81,7 @@ pub async fn rehearse(
     plan.observed = policy.mode == SyncMode::Observe;
     let standing = plan.after().cloned().ok_or(Refusal::NotProvisioned)?;
     Ok(Synced {
-        principal: Arc::new(Principal::of(standing, now_ms)),
+        principal: principal(directory, standing, &plan.tag_matches, now_ms).await?,
         plan: Arc::new(plan),
     })
 }
@@ -102,5 +94,38 @@ pub async fn load(directory: &dyn Directory, user: UserId, now_ms: i64) -> Resul
     if standing.user.status == UserStatus::Disabled {
         return Err(Refusal::Disabled.into());
     }
+    principal(directory, standing, &[], now_ms).await
+}
+
+/// SECURITY: a tag gives what an organization lists it for now, whichever token brought it. Grants are closed by the next
+/// token that speaks of them; until then others may come that do not: an older one, another issuer's, one without a list
+/// of tags. So what the token at hand does not confirm (`matches`) is looked up.
+async fn principal(
+    directory: &dyn Directory,
+    mut standing: Standing,
+    matches: &[TagMatch],
+    now_ms: i64,
+) -> Result<Arc<Principal>, SyncError> {
+    let mut looked_up: HashMap<OrganizationId, Option<Organization>> = HashMap::new();
+    let mut listed = Vec::with_capacity(standing.grants.len());
+    for mut grant in standing.grants {
+        let (ScopedRole::Organization(id, role), GrantSource::Tag { tag, .. }) = (grant.role, &grant.source) else {
+            listed.push(grant);
+            continue;
+        };
+        let confirms = |found: &TagMatch| found.organization.id == id && found.tag == *tag && found.role >= role;
+        if !matches.iter().any(confirms) {
+            let organization = match looked_up.entry(id) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(directory.organization(id).await.map_err(SyncError::Store)?),
+            };
+            let Some(now) = organization.as_ref().and_then(|found| found.tags.role_of(tag)) else {
+                continue;
+            };
+            grant.role = ScopedRole::Organization(id, role.min(now));
+        }
+        listed.push(grant);
+    }
+    standing.grants = listed;
     Ok(Arc::new(Principal::of(standing, now_ms)))
 }

@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::world::{HOUR_MS, MINUTE_MS, World, actions, realm, roles};
 use crate::{
-    Detail, Directory, ExternalId, Flush, IssuerName, NewTeam, Note, OrganizationFilter, OrganizationName,
-    OrganizationRole, Origin, Page, Provision, Refusal, StoreError, SyncMode, TeamFilter, TeamId, TeamRole, UserFilter,
-    Username, plan,
+    Detail, Directory, ExternalId, Flush, IssuerName, NewTeam, Note, OrganizationEdit, OrganizationFilter,
+    OrganizationName, OrganizationRole, Origin, Page, Provision, Refusal, StoreError, SyncMode, TeamFilter, TeamId,
+    TeamRole, UserFilter, Username, plan,
 };
 
 pub async fn first_use_makes_user_organization_team_and_links(directory: &dyn Directory) {
@@ -370,6 +370,41 @@ pub async fn an_old_token_never_undoes_a_newer_one(directory: &dyn Directory) {
         world.sync(&old).await.plan.stale_token,
         "and the newest known one stays"
     );
+}
+
+/// Whichever token somebody comes with: what no organization lists any more gives nothing.
+pub async fn sec_unlisted_tag(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let tools = world.organization("tools", "boss", "staff").await;
+    world.organization("works", "", "boss").await;
+    let old = world.token("ada");
+    world.later(1_000);
+    let synced = world.sync(&world.tagged("ada", &["boss"])).await;
+    assert_eq!(roles(&synced.principal), ["tools admin", "works member"]);
+    let mut other = world.token("ada");
+    other.issuer = IssuerName::new("other").unwrap();
+    // The lists of `tools`, and what everybody but the newest token gets then.
+    let steps: [(&str, &str, &[&str]); 4] = [
+        ("boss", "staff", &["tools admin", "works member"]),
+        ("chief", "boss", &["tools member", "works member"]),
+        ("chief", "staff", &["works member"]),
+        ("boss", "staff", &["tools admin", "works member"]),
+    ];
+    for (admins, members, expected) in steps {
+        let edit = OrganizationEdit {
+            tags: Some(world.new_organization("unused", admins, members).tags),
+            ..OrganizationEdit::default()
+        };
+        directory
+            .update_organization(tools.id, None, edit, world.by())
+            .await
+            .unwrap();
+        assert!(world.sync(&old).await.plan.stale_token);
+        assert_eq!(world.roles(&old).await, expected, "an older one");
+        assert_eq!(world.roles(&other).await, expected, "another issuer's");
+        let loaded = world.load(synced.principal.user().id).await;
+        assert_eq!(roles(&loaded), expected, "without a token");
+    }
 }
 
 pub async fn an_old_token_never_undoes_one_that_changed_nothing(directory: &dyn Directory) {
