@@ -144,8 +144,17 @@ impl PostgresDirectory {
 
     /// Writes changes and makes them last.
     async fn finish(&self, mut tx: Tx, changes: &[Change], by: &By) -> Answer<()> {
+        if changes.is_empty() {
+            // It is so already, perhaps by another node's doing a moment ago; it is acknowledged like a change made here,
+            // and so honoured here at once like one.
+            self.look(&tx).await?;
+        }
         tx.write(changes, by).await?;
         Ok(tx.commit(&self.shared.versions).await?)
+    }
+
+    async fn look(&self, session: &Session) -> Answer<()> {
+        Ok(listen::look(session, &self.shared.last_look, &self.shared.versions).await?)
     }
 
     fn reader<'r>(&'r self, session: &'r Session) -> Reader<'r> {
@@ -263,6 +272,7 @@ impl Directory for PostgresDirectory {
     async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Option<Grant>> {
         let tx = self.begin().await?;
         let Some(grant) = tx.manual_grant(user, scope).await? else {
+            self.look(&tx).await?;
             return Ok(None);
         };
         let closed = Grant {

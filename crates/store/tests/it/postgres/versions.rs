@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use narthex_directory::conformance::world::{START_MS, World};
-use narthex_directory::{CountingIds, Directory, OrganizationEdit, OrganizationTags, PlatformRole, ScopedRole, load};
+use narthex_directory::{
+    CountingIds, Directory, OrganizationEdit, OrganizationRole, OrganizationTags, PlatformRole, Scope, ScopedRole,
+    UserEdit, UserStatus, load,
+};
 use tokio::time::{sleep, timeout};
 
 use super::{database, open_at};
@@ -147,4 +150,31 @@ async fn sec_an_old_token_never_undoes_a_newer_one_of_another_node() {
     beside.now_ms = world.now_ms;
     let used = beside.sync(&older).await;
     assert!(used.plan.stale_token && used.principal.memberships().is_empty());
+}
+
+/// Somebody repeats at another node what was done at the first one: it is done, and known there when that is said.
+#[tokio::test]
+async fn what_is_so_already_is_known_where_it_is_asked_for_again() {
+    let database = database().await;
+    let (here, there) = (open_at(&database.url()).await, open_at(&database.url()).await);
+    let mut world = World::new(&here);
+    let users = [world.user("ada").await.id, world.user("bob").await.id];
+    let tools = world.organization("tools", "", "").await.id;
+    let scope = Scope::Organization(tools);
+    for user in users {
+        let role = ScopedRole::Organization(tools, OrganizationRole::Member);
+        world.grant(user, role).await;
+        here.poll_versions().await.unwrap();
+        there.revoke_role(user, scope, None, world.by()).await.unwrap();
+        let stripe = narthex_directory::Stripe::of(user);
+        assert_eq!(here.revoke_role(user, scope, None, world.by()).await, Ok(None));
+        assert_eq!(here.versions().stripe(stripe), there.versions().stripe(stripe));
+        let disabled = || UserEdit {
+            status: Some(UserStatus::Disabled),
+            ..UserEdit::default()
+        };
+        there.update_user(user, None, disabled(), world.by()).await.unwrap();
+        here.update_user(user, None, disabled(), world.by()).await.unwrap();
+        assert_eq!(here.versions().stripe(stripe), there.versions().stripe(stripe));
+    }
 }
