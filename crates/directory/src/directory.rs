@@ -183,8 +183,14 @@ pub trait Directory: Send + Sync {
     /// The numbers that move when a cached answer may have become wrong.
     fn versions(&self) -> &Arc<Versions>;
 
-    /// Learns what other processes have changed. The edge calls it every second where the store is shared.
+    /// Learns what other processes have changed. Waits for no writer.
     async fn poll_versions(&self) -> Answer<()>;
+
+    /// Tells other processes the newest `iat`s that were seen here: an old token must not undo a newer one that changed
+    /// nothing and so was not written. The edge calls it every second.
+    async fn tell_newest(&self) -> Answer<()> {
+        Ok(())
+    }
 
     /// Whether the store can read and write now.
     async fn health(&self) -> Answer<()>;

@@ -1,23 +1,32 @@
 //! How lately the directory was heard from: what is known here may have changed elsewhere since.
 //!
-//! The directory is asked every second whether another process has changed anything. While it answers, cached answers are
-//! never older than that. Once it is known to be out of reach, what is known here serves on for `offline_max`; then nothing
-//! can be decided. And a process that has been stopped for a while and goes on asks first: it does not know what it missed.
+//! The directory is asked twice a second whether another process has changed anything. While it answers, what a cached
+//! answer rests on was true within the last second. Once it is known to be out of reach, what is known here serves on for
+//! `offline_max`; then nothing can be decided. And a process that has been stopped or starved for a while and goes on asks
+//! first: it does not know what it missed.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use narthex_decision::Reason;
-use narthex_directory::Directory;
+use narthex_directory::{Directory, StoreError};
 use tokio::sync::Mutex;
+use tokio::time::MissedTickBehavior;
 
 use crate::clock::Clock;
 use crate::respond::Refusal;
 
-/// How old the last answer may be before the directory is asked again by whoever needs one, in milliseconds. The
-/// background asks every second.
-const HEARD_LATELY_MS: i64 = 3_000;
-/// How long somebody who asks waits.
+/// How often the background asks.
+const ASK_EVERY: Duration = Duration::from_millis(500);
+/// How old the last answer may be before the directory is asked again by whoever needs one, in milliseconds.
+///
+/// SECURITY: this is the bound that is promised for changes made elsewhere, and it holds on a machine that is too busy to
+/// keep time: the directory was asked less than this ago, or it is asked now.
+const HEARD_LATELY_MS: i64 = 1_000;
+/// How long the directory counts as out of reach after it gave no answer, in milliseconds: longer than [`ASK_WAIT`], so
+/// that the background renews it before a request has to wait for nothing.
+const MISSED_LATELY_MS: i64 = 3_000;
+/// How long an answer is waited for before the directory counts as out of reach.
 const ASK_WAIT: Duration = Duration::from_secs(2);
 /// Nobody asks regularly yet: a gateway without its background task, in tests and tools.
 const NEVER_ASKED: i64 = i64::MAX;
@@ -58,12 +67,30 @@ impl Contact {
         }
     }
 
+    /// Asks the directory again and again, and says what went wrong. An answer that takes long is not given up: it comes,
+    /// or its connection ends.
+    pub(crate) async fn keep_asking(&self, directory: &dyn Directory, clock: &Clock, failed: impl Fn(&StoreError)) {
+        let mut turns = tokio::time::interval(ASK_EVERY);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            turns.tick().await;
+            let asking = self.ask(directory, clock);
+            tokio::pin!(asking);
+            loop {
+                match tokio::time::timeout(ASK_WAIT, &mut asking).await {
+                    Ok(Ok(())) => break,
+                    Ok(Err(error)) => {
+                        failed(&error);
+                        break;
+                    }
+                    Err(_) => self.missed(clock.now_ms()),
+                }
+            }
+        }
+    }
+
     /// Asks the directory what others have changed.
-    pub(crate) async fn ask(
-        &self,
-        directory: &dyn Directory,
-        clock: &Clock,
-    ) -> Result<(), narthex_directory::StoreError> {
+    async fn ask(&self, directory: &dyn Directory, clock: &Clock) -> Result<(), StoreError> {
         // The answer tells what was so when the question was put, or later.
         let asked_at_ms = clock.now_ms();
         let answer = directory.poll_versions().await;
@@ -86,17 +113,23 @@ impl Contact {
     pub(crate) fn reach(&self, now_ms: i64) -> Reach {
         let heard_at_ms = self.heard_at_ms.load(Ordering::Relaxed);
         let age_ms = now_ms.saturating_sub(heard_at_ms);
-        if heard_at_ms == NEVER_ASKED || age_ms <= HEARD_LATELY_MS {
+        // SECURITY: a time to come means that the clock was set back, and then the age is not known.
+        if heard_at_ms == NEVER_ASKED || age_ms.saturating_abs() <= HEARD_LATELY_MS {
             Reach::Whole
         } else if age_ms > self.offline_max_ms {
             Reach::CutOff
-        } else if now_ms.saturating_sub(self.missed_at_ms.load(Ordering::Relaxed)) <= HEARD_LATELY_MS {
+        } else if self.missed_lately(now_ms) && age_ms > 0 {
             Reach::Offline {
                 left_ms: self.offline_max_ms.saturating_sub(age_ms),
             }
         } else {
             Reach::Unknown
         }
+    }
+
+    fn missed_lately(&self, now_ms: i64) -> bool {
+        let missed_at_ms = self.missed_at_ms.load(Ordering::Relaxed);
+        now_ms.saturating_sub(missed_at_ms).saturating_abs() <= MISSED_LATELY_MS
     }
 
     /// Makes sure that what is known here may be served.
@@ -116,10 +149,9 @@ impl Contact {
     async fn ask_first(&self, directory: &dyn Directory, clock: &Clock) -> Result<(), Refusal> {
         let turn = self.asking.lock().await;
         let now_ms = clock.now_ms();
-        let missed_lately = now_ms.saturating_sub(self.missed_at_ms.load(Ordering::Relaxed)) <= HEARD_LATELY_MS;
         // Others may have asked while this one waited; and a directory that is gone is not asked by every request.
         if self.reach(now_ms) != Reach::Whole
-            && !missed_lately
+            && !self.missed_lately(now_ms)
             && tokio::time::timeout(ASK_WAIT, self.ask(directory, clock))
                 .await
                 .is_err()
@@ -147,9 +179,12 @@ mod tests {
         let contact = Contact::new(OFFLINE_MAX);
         assert_eq!(contact.reach(1_000_000), Reach::Whole, "nobody asks regularly yet");
         contact.heard_at_ms.store(0, Ordering::Relaxed);
-        assert_eq!(contact.reach(3_000), Reach::Whole);
-        assert_eq!(contact.reach(3_001), Reach::Unknown, "stopped, or starved: ask first");
+        assert_eq!(contact.reach(1_000), Reach::Whole);
+        assert_eq!(contact.reach(1_001), Reach::Unknown, "stopped, or starved: ask first");
+        assert_eq!(contact.reach(-1_001), Reach::Unknown, "the clock was set back");
         contact.missed(4_000);
+        assert_eq!(contact.reach(1_000), Reach::Whole);
+        assert_eq!(contact.reach(-1_001), Reach::Unknown);
         assert_eq!(contact.reach(5_000), Reach::Offline { left_ms: 295_000 });
         assert_eq!(contact.reach(7_001), Reach::Unknown);
         contact.missed(300_000);
@@ -182,7 +217,7 @@ mod tests {
         let refusal = contact.ensure(&directory, &clock, clock.now_ms()).await.unwrap_err();
         assert_eq!(refusal.reason, Reason::StoreUnavailable);
         // It is back.
-        clock.advance(HEARD_LATELY_MS + 1);
+        clock.advance(MISSED_LATELY_MS + 1);
         contact.ensure(&directory, &clock, clock.now_ms()).await.unwrap();
     }
 }

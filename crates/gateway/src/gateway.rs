@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use narthex_directory::{Directory, Flush, Versions};
+use narthex_directory::{Directory, Flush, StoreError, Versions};
 use thiserror::Error;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::account::Accounts;
 use crate::assertion::{AssertionError, AssertionSettings, AssertionSigner};
@@ -132,23 +133,34 @@ impl Gateway {
     }
 
     /// What has to be done from time to time, until the task is dropped.
+    ///
+    /// Each by itself: what waits for its turn to write, perhaps behind a node that has stopped, must not keep this one
+    /// from hearing of changes.
     pub async fn run_background(self: Arc<Self>) {
-        let mut second = tokio::time::interval(Duration::from_secs(1));
-        let mut ticks: u64 = 0;
+        tokio::join!(self.hear(), self.tell(), self.keep_house());
+    }
+
+    /// Another process (the command line on this host, another node) may change the directory.
+    async fn hear(&self) {
+        let failed = |error: &StoreError| self.failed("looking for changes made elsewhere", error);
+        self.contact.keep_asking(&*self.directory, &self.clock, failed).await;
+    }
+
+    async fn tell(&self) {
+        let mut second = every(Duration::from_secs(1));
         loop {
             second.tick().await;
-            ticks += 1;
-            self.each_second().await;
-            if ticks.is_multiple_of(30) {
-                self.each_half_minute().await;
+            if let Err(error) = self.directory.tell_newest().await {
+                self.failed("telling which tokens are the newest", &error);
             }
         }
     }
 
-    async fn each_second(&self) {
-        // Another process (the command line on this host, another node) may have changed the directory.
-        if let Err(error) = self.contact.ask(&*self.directory, &self.clock).await {
-            self.failed("looking for changes made elsewhere", &error);
+    async fn keep_house(&self) {
+        let mut half_minute = every(Duration::from_secs(30));
+        loop {
+            half_minute.tick().await;
+            self.each_half_minute().await;
         }
     }
 
@@ -177,6 +189,13 @@ impl Gateway {
         }
         .tell(&self.metrics);
     }
+}
+
+/// Turns of this length, the first one after it.
+fn every(period: Duration) -> Interval {
+    let mut turns = tokio::time::interval_at(Instant::now() + period, period);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    turns
 }
 
 /// How many lapsed grants are closed at a time, so that a great many do not hold up the writer.

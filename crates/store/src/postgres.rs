@@ -487,18 +487,12 @@ impl Directory for PostgresDirectory {
         &self.shared.versions
     }
 
-    /// Also tells the other nodes the newest `iat`s that were seen here: an old token must not undo a newer one that
-    /// changed nothing and so was not written.
     async fn poll_versions(&self) -> Answer<()> {
-        let session = self.session().await?;
-        listen::look(&session, &self.shared.last_look, &self.shared.versions).await?;
-        drop(session);
-        let untold = self.shared.touches.take_untold();
-        if let Err(fault) = beside::write_newest(&self.shared, &untold).await {
-            self.shared.touches.give_back_untold(untold);
-            return Err(fault.into());
-        }
-        Ok(())
+        self.look(&self.session().await?).await
+    }
+
+    async fn tell_newest(&self) -> Answer<()> {
+        Ok(beside::tell_newest(&self.shared).await?)
     }
 
     async fn health(&self) -> Answer<()> {

@@ -42,7 +42,7 @@ pub(super) async fn write_noted(shared: &Shared, noted: &Noted) -> Outcome<()> {
 }
 
 /// Writes the newest `iat`s of issuers' tokens for users.
-pub(super) async fn write_newest(shared: &Shared, newest: &[(UserId, IssuerName, i64)]) -> Outcome<()> {
+async fn write_newest(shared: &Shared, newest: &[(UserId, IssuerName, i64)]) -> Outcome<()> {
     for newest in newest.chunks(NOTED_AT_ONCE) {
         let rows: Vec<IssuerRow<'_>> = newest
             .iter()
@@ -51,6 +51,16 @@ pub(super) async fn write_newest(shared: &Shared, newest: &[(UserId, IssuerName,
         write_all(shared, &[write::note_issuers(&rows)]).await?;
     }
     Ok(())
+}
+
+/// Writes the newest `iat`s that no other node has been told yet.
+pub(super) async fn tell_newest(shared: &Shared) -> Outcome<()> {
+    let untold = shared.touches.take_untold();
+    let written = write_newest(shared, &untold).await;
+    if written.is_err() {
+        shared.touches.give_back_untold(untold);
+    }
+    written
 }
 
 async fn write_all(shared: &Shared, commands: &[Command<'_>]) -> Outcome<()> {
