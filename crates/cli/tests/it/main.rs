@@ -6,6 +6,8 @@ mod architecture;
 #[cfg(test)]
 mod caches;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod commands_connection;
