@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use narthex_testkit::{
-    history::{Bounds, Cut, History, Report, Verdict},
+    history::{Bounds, Cut, History, Report, Verdict, Wrong},
     relay::Link,
 };
 use tokio::time::sleep;
@@ -69,10 +69,23 @@ async fn a_cluster_keeps_what_it_acknowledged_and_honours_nothing_stale() {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cluster.ndjson");
     std::fs::write(&file, history.to_ndjson()).unwrap();
     if !violations.is_empty() {
-        let count = violations.len();
+        let count = |wrong| violations.iter().filter(|violation| violation.wrong == wrong).count();
+        let kinds = [
+            Wrong::Stale,
+            Wrong::Foretold,
+            Wrong::CutOff,
+            Wrong::LostChange,
+            Wrong::LostEvent,
+            Wrong::LostUser,
+        ];
+        let counts: Vec<String> = kinds
+            .into_iter()
+            .map(|wrong| format!("{wrong:?}: {}", count(wrong)))
+            .collect();
         let first: Vec<String> = violations.iter().take(20).map(ToString::to_string).collect();
         panic!(
-            "{count} violations; the history is in {}\n{}",
+            "what cannot have happened ({}); the history is in {}\n{}",
+            counts.join(", "),
             file.display(),
             first.join("\n")
         );

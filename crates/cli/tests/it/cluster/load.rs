@@ -22,6 +22,10 @@ use super::nodes::{Cluster, NODES};
 /// How often each node is called, and how often by somebody new.
 const CALL_EVERY: Duration = Duration::from_millis(25);
 const NEW_EVERY: u64 = 10;
+/// How long a register stays as it is: for longer than a node may be unaware of it, or every answer would be right.
+const CHANGE_EVERY: Duration = Duration::from_millis(2_300);
+/// The same for tags, which make every node ask about everybody again, and so hide what it has not heard of.
+const TAGS_EVERY: Duration = Duration::from_secs(6);
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(29);
 
@@ -127,8 +131,10 @@ impl Load {
         });
         let registers = shared.prepare().await;
         let mut tasks = JoinSet::new();
+        let mut after = Duration::ZERO;
         for (register, every) in registers {
-            tasks.spawn(write(Arc::clone(&shared), register, every));
+            tasks.spawn(write(Arc::clone(&shared), register, after, every));
+            after += CHANGE_EVERY / 8;
         }
         for user in ["revoked-0", "revoked-1"] {
             let id = shared.id_of(user).await;
@@ -220,8 +226,8 @@ impl Shared {
             let hand = format!("hand-{number}");
             let hand = Register::Hand(self.id_of(&hand).await, hand);
             assert!((200..300).contains(&hand.turn(api, true).await.unwrap().status));
-            registers.push((hand, Duration::from_millis(500)));
-            registers.push((Register::Tags(format!("tags-{number}")), Duration::from_millis(1_600)));
+            registers.push((hand, CHANGE_EVERY));
+            registers.push((Register::Tags(format!("tags-{number}")), TAGS_EVERY));
         }
         for number in 0..4 {
             let user = format!("status-{number}");
@@ -315,7 +321,8 @@ impl Register {
 }
 
 /// Turns a register off and on. What is not acknowledged is asked for again, somewhere else.
-async fn write(shared: Arc<Shared>, register: Register, every: Duration) {
+async fn write(shared: Arc<Shared>, register: Register, after: Duration, every: Duration) {
+    sleep(after).await;
     let mut value = true;
     while !shared.over() {
         value = !value;
