@@ -35,10 +35,9 @@ use narthex_directory::{
     UserFilter, UserId, Versions, rules,
 };
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
-use self::connect::{Connector, Gate, PoolConnect};
-use self::error::{told, unavailable};
+use self::connect::{Connector, Gate, PoolConnect, connect};
+use self::error::unavailable;
 #[cfg(feature = "population")]
 pub(crate) use self::fill::fill;
 use self::group::Plans;
@@ -165,19 +164,6 @@ impl PostgresDirectory {
             cache: &self.shared.tag_cache,
         }
     }
-}
-
-/// A connection of its own.
-async fn connect(connector: &Connector) -> Answer<(tokio_postgres::Client, JoinHandle<()>)> {
-    let connected = timeout(connector.patience(), connector.connect()).await;
-    let (client, wire) = connected
-        .map_err(|_| unavailable("no database host answers"))?
-        .map_err(|error| unavailable(told(&error)))?;
-    let driver = tokio::spawn(async move {
-        // Whoever uses the client hears of it.
-        let _ = wire.await;
-    });
-    Ok((client, driver))
 }
 
 #[async_trait]

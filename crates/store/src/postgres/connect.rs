@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use narthex_directory::StoreError;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, Config, Connection, Error, Socket};
 
-use super::error::told;
+use super::error::{told, unavailable};
 use super::options::PostgresOptions;
 use super::tls::{Session, Tls};
 
@@ -90,6 +91,19 @@ impl Connector {
         self.last.store(index, Ordering::Relaxed);
         Ok(connected)
     }
+}
+
+/// A connection of its own.
+pub(super) async fn connect(connector: &Connector) -> Result<(Client, JoinHandle<()>), StoreError> {
+    let connected = timeout(connector.patience(), connector.connect()).await;
+    let (client, wire) = connected
+        .map_err(|_| unavailable("no database host answers"))?
+        .map_err(|error| unavailable(told(&error)))?;
+    let driver = tokio::spawn(async move {
+        // Whoever uses the client hears of it.
+        let _ = wire.await;
+    });
+    Ok((client, driver))
 }
 
 /// How the pool makes its connections.
