@@ -1,0 +1,146 @@
+//! Bars P9 and P10 through the program itself: how much memory it takes idle, and with a million users in SQLite after a
+//! hundred thousand distinct decisions; and how long it takes from its start until it is ready.
+//!
+//! `cargo bench -p narthex-cli --bench memory`
+//!
+//! Memory is what the system counts as resident (`VmRSS` in `/proc/PID/status`). Each decision is made for another user
+//! with a token of its own.
+
+#![expect(clippy::unwrap_used, reason = "a bench may fail loudly")]
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use narthex_directory::DesiredTags;
+use narthex_store::Options;
+use narthex_store::population::Population;
+use narthex_testkit::{IdentityProvider, Narthex, TestIssuer, TestKey};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+const POPULATION: Population = Population {
+    users: 1_000_000,
+    organizations: 100_000,
+    tags: 300_000,
+};
+const DECISIONS: u64 = 100_000;
+const CONNECTIONS: u64 = 32;
+const STARTS: usize = 7;
+
+fn main() -> Result<()> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(measure())
+}
+
+async fn measure() -> Result<()> {
+    let provider = IdentityProvider::start(&[TestKey::P256])?;
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("narthex.db");
+    let config = |store: &str| {
+        format!(
+            "[listen]\ntrusted_proxies = [\"127.0.0.1\"]\n[log]\nlevel = \"warn\"\n{store}\
+             [[issuer]]\nname = \"idp\"\nrealm = \"main\"\nissuer = \"{}\"\ndiscovery = true\naudiences = [\"narthex\"]\n\
+             algorithms = [\"ES256\"]\n[issuer.mapping.user]\nemail = \"{{{{payload.email}}}}\"\n\
+             name = \"{{{{payload.name}}}}\"\n[issuer.tags]\nclaim = \"groups\"\n\
+             [[route]]\npath = \"/{{*rest}}\"\nrequire = \"authenticated\"\n",
+            provider.url()
+        )
+    };
+    let start = async |store: &str| {
+        Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
+            .config(&config(store))?
+            .start()
+            .await
+    };
+    let idle = start("").await?;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    println!("P9 idle: {:.1} MiB resident (bar 20)", resident_mib(&idle)?);
+    drop(idle);
+
+    let mut progress = |_| {};
+    POPULATION.fill_sqlite(&Options::new(&file), &mut progress)?;
+    let mut narthex = start(&format!("[store]\npath = \"{}\"\n", file.display())).await?;
+    let mut waits = Vec::new();
+    for _ in 0..STARTS {
+        narthex.terminate().await?;
+        let begun = Instant::now();
+        narthex.start_again().await?;
+        waits.push(begun.elapsed().as_secs_f64() * 1e3);
+    }
+    waits.sort_by(f64::total_cmp);
+    println!(
+        "P10 start to ready with 1,000,000 users in SQLite: {:.0} ms (bar 150)",
+        waits.get(STARTS / 2).context("a median")?
+    );
+    println!("P9 ready with 1,000,000 users: {:.1} MiB", resident_mib(&narthex)?);
+    decide(&narthex, &TestIssuer::new(&provider.url()).key(TestKey::P256)).await?;
+    println!(
+        "P9 after {DECISIONS} distinct decisions: {:.1} MiB resident (bar 200)",
+        resident_mib(&narthex)?
+    );
+    Ok(())
+}
+
+/// A decision for each of many users, who are spread over all there are.
+async fn decide(narthex: &Narthex, issuer: &TestIssuer) -> Result<()> {
+    let mut workers = tokio::task::JoinSet::new();
+    for worker in 0..CONNECTIONS {
+        let (address, issuer) = (narthex.address(), issuer.clone());
+        workers.spawn(async move {
+            let mut stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            let mut buffer = vec![0; 16 * 1_024];
+            for number in (worker..DECISIONS).step_by(usize::try_from(CONNECTIONS)?) {
+                let token = token(&issuer, number * (POPULATION.users / DECISIONS))?;
+                let request = format!(
+                    "GET /.narthex/auth/nginx HTTP/1.1\r\nhost: app.example.com\r\nx-original-method: GET\r\n\
+                     x-original-uri: /home\r\nauthorization: Bearer {token}\r\n\r\n"
+                );
+                stream.write_all(request.as_bytes()).await?;
+                let mut filled = 0;
+                while !buffer.get(..filled).is_some_and(|head| head.ends_with(b"\r\n\r\n")) {
+                    let read = stream.read(buffer.get_mut(filled..).context("a short answer")?).await?;
+                    ensure!(read > 0, "the server closed the connection");
+                    filled += read;
+                }
+                let head = String::from_utf8_lossy(buffer.get(..filled).unwrap());
+                ensure!(head.starts_with("HTTP/1.1 200"), "{head}");
+            }
+            anyhow::Ok(())
+        });
+    }
+    while let Some(worker) = workers.join_next().await {
+        worker??;
+    }
+    Ok(())
+}
+
+/// The next token of a user who came once: it changes nothing.
+fn token(issuer: &TestIssuer, user: u64) -> Result<String> {
+    let desired = POPULATION.desired(user, 0)?;
+    let DesiredTags::Exactly(tags) = &desired.tags else {
+        anyhow::bail!("the users of a population carry tags");
+    };
+    let profile = desired.user.profile;
+    let token = issuer
+        .token()
+        .subject(desired.user.external_id.as_str())
+        .tags(tags.iter().map(String::as_str))
+        .claim("jti", format!("next-{user}"))
+        .claim("email", profile.email)
+        .claim("name", profile.name);
+    Ok(token.sign())
+}
+
+fn resident_mib(narthex: &Narthex) -> Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", narthex.process_id()))?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kib: f64 = line
+        .and_then(|line| line.split_whitespace().nth(1))
+        .context("/proc is not as on Linux")?
+        .parse()?;
+    Ok(kib / 1_024.0)
+}
