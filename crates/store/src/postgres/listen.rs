@@ -2,12 +2,17 @@
 //!
 //! A change is told in the transaction that makes it, so it is heard when it is committed. What is told while nobody
 //! listens is lost; so whoever begins to listen looks first, and the edge looks every second in any case.
+//!
+//! SECURITY: whoever may connect to the database may tell anything. So a message says only that there is something to look
+//! at; a number that was believed and too high would hide every change that comes after it.
 
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use narthex_directory::{STRIPES, StoreError, Versions};
+use futures_util::FutureExt as _;
+use narthex_directory::{StoreError, Versions};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::AsyncMessage;
 
@@ -21,6 +26,9 @@ use crate::record::raise;
 /// All numbers, if their sum is another than at the last look: they only grow.
 const LOOK: &str = "SELECT c.id, c.version FROM change_counters c \
      WHERE (SELECT sum(a.version)::bigint FROM change_counters a) <> $1";
+
+/// How long to gather what is told before looking: many writers tell much.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// The sum of all numbers at the last look.
 #[derive(Debug, Default)]
@@ -66,7 +74,8 @@ async fn listen_once(shared: &Shared, failures: &mut u32) -> Result<(), StoreErr
         tokio::select! {
             asked = &mut asking => break asked.map_err(failed)?,
             heard = next(&mut wire) => match heard {
-                Some(heard) => hear(shared, heard.map_err(failed)?).await?,
+                // Whatever was told is seen by the look that follows.
+                Some(heard) => drop(heard.map_err(failed)?),
                 None => return Ok(()),
             },
         }
@@ -75,7 +84,13 @@ async fn listen_once(shared: &Shared, failures: &mut u32) -> Result<(), StoreErr
     look_now(shared).await?;
     *failures = 0;
     while let Some(heard) = next(&mut wire).await {
-        hear(shared, heard.map_err(failed)?).await?;
+        heard.map_err(failed)?;
+        // What is told meanwhile is seen by the same look.
+        sleep(GATHER).await;
+        while let Some(Some(heard)) = next(&mut wire).now_or_never() {
+            heard.map_err(failed)?;
+        }
+        look_now(shared).await?;
     }
     Ok(())
 }
@@ -88,39 +103,4 @@ async fn look_now(shared: &Shared) -> Result<(), StoreError> {
     let session = Session::open(shared).await?;
     look(&session, &shared.last_look, &shared.versions).await?;
     Ok(())
-}
-
-async fn hear(shared: &Shared, message: AsyncMessage) -> Result<(), StoreError> {
-    if let AsyncMessage::Notification(told) = message {
-        match numbers(told.payload()) {
-            Some(counters) => raise(&shared.versions, &counters),
-            None => look_now(shared).await?,
-        }
-    }
-    Ok(())
-}
-
-/// `0:12 17:3`: counters and what they are now. Anything else says only that there is something to look at.
-fn numbers(payload: &str) -> Option<Vec<(i64, u64)>> {
-    let number = |word: &str| {
-        let (id, number) = word.split_once(':')?;
-        // SECURITY: whoever may connect to the database may tell anything here; a number that is too high costs a
-        // look into the store, and none takes a cached answer for newer than it is.
-        let id: u16 = id.parse().ok().filter(|id| *id <= STRIPES)?;
-        Some((i64::from(id), number.parse().ok()?))
-    };
-    payload.split(' ').map(number).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_read_and_anything_else_means_look() {
-        assert_eq!(numbers("0:12 17:3"), Some(vec![(0, 12), (17, 3)]));
-        for other in ["*", "", "0", "0:", ":1", "0:x", "0:1  2:3", "0:-1", "-1:1", "4097:1"] {
-            assert_eq!(numbers(other), None, "{other}");
-        }
-    }
 }

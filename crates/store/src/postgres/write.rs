@@ -389,11 +389,8 @@ pub(super) fn note_tags(seen: &[SeenTag]) -> Option<Command<'static>> {
     ))
 }
 
-/// Moves counters and tells every node that listens what they are now; gives them. A message holds 8,000 bytes: of
-/// more it says only that there is something to look at.
+/// Moves counters and tells every node that listens that there is something to look at; gives them as they are now.
 pub(super) const MOVE: &str = "WITH moved AS (INSERT INTO change_counters (id, version) \
      SELECT * FROM unnest($1::bigint[], $2::bigint[]) \
      ON CONFLICT (id) DO UPDATE SET version = change_counters.version + excluded.version RETURNING id, version), \
-     list AS (SELECT string_agg(moved.id || ':' || moved.version, ' ') AS text FROM moved), \
-     told AS (SELECT pg_notify('narthex_versions', CASE WHEN length(list.text) < 7900 THEN list.text ELSE '*' END) \
-     AS done FROM list) SELECT moved.id, moved.version FROM moved, told";
+     told AS (SELECT pg_notify('narthex_versions', '') AS done) SELECT moved.id, moved.version FROM moved, told";

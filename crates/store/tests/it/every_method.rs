@@ -112,6 +112,8 @@ impl Caller<'_> {
         self.directory().flush(Flush::Due).await.unwrap();
         again.issued_at_ms = Some(self.world.now_ms + 1);
         self.world.sync(&again).await;
+        self.directory().tell_newest().await.unwrap();
+        self.told("tell_newest");
         self.directory().flush(Flush::All).await.unwrap();
         self.told("flush");
         self.directory().standing(sue).await.unwrap().unwrap();
