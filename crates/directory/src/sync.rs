@@ -9,11 +9,13 @@ use crate::directory::Directory;
 use crate::error::{Refusal, StoreError, SyncError};
 use crate::grant::GrantSource;
 use crate::id::{NewId, OrganizationId, UserId};
+use crate::name::IssuerName;
 use crate::organization::Organization;
 use crate::plan::{SyncPlan, plan};
 use crate::principal::Principal;
 use crate::role::ScopedRole;
 use crate::snapshot::{Detail, Standing, TagMatch};
+use crate::tag::TagList;
 use crate::user::UserStatus;
 
 /// How often a plan that lost its snapshot is planned anew.
@@ -54,7 +56,8 @@ pub async fn sync(
                 Err(error) => return Err(SyncError::Store(error)),
             }
         }
-        let principal = principal(directory, standing, &plan.tag_matches, now_ms).await?;
+        let shown = Shown::of(desired, policy, &plan);
+        let principal = principal(directory, standing, Some(shown), now_ms).await?;
         return Ok(Synced { principal, plan });
     }
     Err(SyncError::Contended)
@@ -81,12 +84,13 @@ pub async fn rehearse(
     plan.observed = policy.mode == SyncMode::Observe;
     let standing = plan.after().cloned().ok_or(Refusal::NotProvisioned)?;
     Ok(Synced {
-        principal: principal(directory, standing, &plan.tag_matches, now_ms).await?,
+        principal: principal(directory, standing, Some(Shown::of(desired, policy, &plan)), now_ms).await?,
         plan: Arc::new(plan),
     })
 }
 
-/// The principal of a user who is known by id: a session, an administrator's look at somebody.
+/// The principal of a user who is known by id: a session, an administrator's look at somebody. Which tags make platform
+/// admins is an issuer's configuration, which is not known here: such a role counts until a token closes it.
 pub async fn load(directory: &dyn Directory, user: UserId, now_ms: i64) -> Result<Arc<Principal>, SyncError> {
     let standing = directory.standing(user).await.map_err(SyncError::Store)?;
     let standing = standing.ok_or(Refusal::NotProvisioned)?;
@@ -94,27 +98,54 @@ pub async fn load(directory: &dyn Directory, user: UserId, now_ms: i64) -> Resul
     if standing.user.status == UserStatus::Disabled {
         return Err(Refusal::Disabled.into());
     }
-    principal(directory, standing, &[], now_ms).await
+    principal(directory, standing, None, now_ms).await
+}
+
+/// What the token at hand shows of the tags that count now.
+struct Shown<'s> {
+    issuer: &'s IssuerName,
+    /// Its issuer's tags that make platform admins.
+    platform: &'s TagList,
+    /// What its tags meet.
+    matches: &'s [TagMatch],
+}
+
+impl<'s> Shown<'s> {
+    fn of(desired: &'s Desired, policy: &'s SyncPolicy, plan: &'s SyncPlan) -> Self {
+        Self {
+            issuer: &desired.issuer,
+            platform: &policy.platform_admin_tags,
+            matches: &plan.tag_matches,
+        }
+    }
 }
 
 /// SECURITY: a tag gives what an organization lists it for now, whichever token brought it. Grants are closed by the next
 /// token that speaks of them; until then others may come that do not: an older one, another issuer's, one without a list
-/// of tags. So what the token at hand does not confirm (`matches`) is looked up.
+/// of tags. So what the token at hand does not confirm is looked up. Which tags make platform admins is configuration, and
+/// what the token's own issuer no longer lists gives nothing either.
 async fn principal(
     directory: &dyn Directory,
     mut standing: Standing,
-    matches: &[TagMatch],
+    shown: Option<Shown<'_>>,
     now_ms: i64,
 ) -> Result<Arc<Principal>, SyncError> {
     let mut looked_up: HashMap<OrganizationId, Option<Organization>> = HashMap::new();
     let mut listed = Vec::with_capacity(standing.grants.len());
     for mut grant in standing.grants {
-        let (ScopedRole::Organization(id, role), GrantSource::Tag { tag, .. }) = (grant.role, &grant.source) else {
+        let GrantSource::Tag { issuer, tag } = &grant.source else {
             listed.push(grant);
             continue;
         };
+        let ScopedRole::Organization(id, role) = grant.role else {
+            let unlisted = |shown: &Shown<'_>| *shown.issuer == *issuer && !shown.platform.contains(tag);
+            if !shown.as_ref().is_some_and(unlisted) {
+                listed.push(grant);
+            }
+            continue;
+        };
         let confirms = |found: &TagMatch| found.organization.id == id && found.tag == *tag && found.role >= role;
-        if !matches.iter().any(confirms) {
+        if !shown.as_ref().is_some_and(|shown| shown.matches.iter().any(confirms)) {
             let organization = match looked_up.entry(id) {
                 Entry::Occupied(entry) => entry.into_mut(),
                 Entry::Vacant(entry) => entry.insert(directory.organization(id).await.map_err(SyncError::Store)?),

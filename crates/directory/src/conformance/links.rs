@@ -7,8 +7,8 @@ use serde_json::json;
 use super::world::{HOUR_MS, MINUTE_MS, World, actions, realm, roles};
 use crate::{
     Detail, Directory, ExternalId, Flush, IssuerName, NewTeam, Note, OrganizationEdit, OrganizationFilter,
-    OrganizationName, OrganizationRole, Origin, Page, Provision, Refusal, StoreError, SyncMode, TeamFilter, TeamId,
-    TeamRole, UserFilter, Username, plan,
+    OrganizationName, OrganizationRole, Origin, Page, PlatformRole, Provision, Refusal, StoreError, SyncMode, TagList,
+    TeamFilter, TeamId, TeamRole, UserFilter, Username, plan,
 };
 
 pub async fn first_use_makes_user_organization_team_and_links(directory: &dyn Directory) {
@@ -405,6 +405,18 @@ pub async fn sec_unlisted_tag(directory: &dyn Directory) {
         let loaded = world.load(synced.principal.user().id).await;
         assert_eq!(roles(&loaded), expected, "without a token");
     }
+
+    // What makes platform admins is the issuer's configuration.
+    world.policy.platform_admin_tags = TagList::parse("root").unwrap();
+    let old = world.token("eve");
+    world.later(1_000);
+    let synced = world.sync(&world.tagged("eve", &["root"])).await;
+    assert_eq!(synced.principal.platform_role(), PlatformRole::Admin);
+    assert_eq!(world.sync(&old).await.principal.platform_role(), PlatformRole::Admin);
+    world.policy.platform_admin_tags = TagList::parse("ops").unwrap();
+    let stale = world.sync(&old).await;
+    assert!(stale.plan.stale_token);
+    assert_eq!(stale.principal.platform_role(), PlatformRole::User);
 }
 
 pub async fn an_old_token_never_undoes_one_that_changed_nothing(directory: &dyn Directory) {

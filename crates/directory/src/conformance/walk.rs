@@ -142,7 +142,10 @@ impl<'d> Walk<'d> {
                 .unwrap();
             assert_eq!(loaded.memberships(), synced.principal.memberships());
             assert_eq!(loaded.teams(), synced.principal.teams());
-            assert_eq!(loaded.platform_role(), synced.principal.platform_role());
+            // Of a token without a list of tags, the configuration says what an earlier one still gives.
+            if matches!(token.tags, DesiredTags::Exactly(_)) {
+                assert_eq!(loaded.platform_role(), synced.principal.platform_role());
+            }
         }
         let plan = &synced.plan;
         format!(
