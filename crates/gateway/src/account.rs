@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use narthex_decision::Match;
-use narthex_directory::{Desired, Directory, Principal, Touch};
+use narthex_directory::{Desired, Directory, Principal, TokenFingerprint, Touch};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -76,6 +76,24 @@ impl Agreed {
     }
 }
 
+impl Agreed {
+    /// That a token of this time was shown, and nothing more.
+    fn newest(&self, issued_at_ms: Option<i64>, at_ms: i64) -> Touch {
+        Touch {
+            user: self.touch.user,
+            realm: self.touch.realm.clone(),
+            issuer: self.touch.issuer.clone(),
+            at_ms,
+            issued_at_ms,
+            asserted: Vec::new(),
+            lapses_at_ms: None,
+            tags: None,
+            token: TokenFingerprint::default(),
+            due: false,
+        }
+    }
+}
+
 /// What an account costs beside what its identity says, in bytes: user, grants, headers, assertion, bookkeeping.
 const ENTRY_BYTES: u64 = 3_072;
 
@@ -133,9 +151,9 @@ impl Accounts {
         if !stands || is_refused(principal, desired) {
             return None;
         }
-        if let Some(issued_at_ms) = desired.issued_at_ms {
-            agreed.newest_issued_at_ms.fetch_max(issued_at_ms, Ordering::Relaxed);
-        }
+        let is_newest = desired
+            .issued_at_ms
+            .is_some_and(|issued| agreed.newest_issued_at_ms.fetch_max(issued, Ordering::Relaxed) < issued);
         let touched_at_ms = agreed.touched_at_ms.load(Ordering::Relaxed);
         let due = now_ms.saturating_sub(touched_at_ms) >= touch_every_ms;
         if due
@@ -145,6 +163,10 @@ impl Accounts {
                 .is_ok()
         {
             directory.touch(&agreed.touch_at(now_ms));
+        } else if is_newest {
+            // SECURITY: the directory knows which token is the newest although nothing changed: an older one must undo
+            // nothing, at another node either, or when this account is no longer kept.
+            directory.touch(&agreed.newest(desired.issued_at_ms, now_ms));
         }
         Some(Arc::clone(&agreed.account))
     }

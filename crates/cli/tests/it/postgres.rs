@@ -101,6 +101,23 @@ async fn what_one_node_does_the_other_honours_within_a_second() {
     }
 }
 
+/// A token that was never shown and is older than the newest one undoes nothing at another node, although the newest one
+/// changed nothing and so was never written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sec_an_old_token_undoes_nothing_at_another_node() {
+    let nodes = Nodes::new();
+    let (one, two) = (nodes.start().await, nodes.start().await);
+    let acme = json!({ "name": "acme", "realm": "corp", "external_member_groups": ["staff"] });
+    one.api().done("POST", "/organizations", Some(&acme)).await.unwrap();
+    let issued = |seconds_ago: i64, tag: &str| member("ada").tags([tag]).issued_in(-seconds_ago).sign();
+    for seconds_ago in [300, 100] {
+        assert_eq!(nodes.call(&one, &issued(seconds_ago, "other")).await.status, 403);
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(nodes.call(&two, &issued(200, "staff")).await.status, 403);
+    assert_eq!(nodes.call(&two, &issued(50, "staff")).await.status, 200);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_commands_work_on_it_and_show_no_password() {
     let nodes = Nodes::new();
