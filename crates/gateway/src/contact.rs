@@ -93,7 +93,11 @@ impl Contact {
     async fn ask(&self, directory: &dyn Directory, clock: &Clock) -> Result<(), StoreError> {
         // The answer tells what was so when the question was put, or later.
         let asked_at_ms = clock.now_ms();
-        let answer = directory.poll_versions().await;
+        let mut answer = directory.poll_versions().await;
+        if answer.is_err() {
+            // A connection that ended while this process was stopped is found out by using it. The next one may be good.
+            answer = directory.poll_versions().await;
+        }
         match &answer {
             Ok(()) => self.heard_at_ms.store(asked_at_ms, Ordering::Relaxed),
             Err(_) => self.missed(clock.now_ms()),
@@ -146,11 +150,18 @@ impl Contact {
         }
     }
 
+    /// Whether the directory was asked, and answered, after this moment.
+    fn heard_since(&self, moment_ms: i64, now_ms: i64) -> bool {
+        (moment_ms..=now_ms).contains(&self.heard_at_ms.load(Ordering::Relaxed))
+    }
+
     async fn ask_first(&self, directory: &dyn Directory, clock: &Clock) -> Result<(), Refusal> {
+        let arrived_ms = clock.now_ms();
         let turn = self.asking.lock().await;
         let now_ms = clock.now_ms();
         // Others may have asked while this one waited; and a directory that is gone is not asked by every request.
-        if self.reach(now_ms) != Reach::Whole
+        if !self.heard_since(arrived_ms, now_ms)
+            && self.reach(now_ms) != Reach::Whole
             && !self.missed_lately(now_ms)
             && tokio::time::timeout(ASK_WAIT, self.ask(directory, clock))
                 .await
@@ -159,7 +170,12 @@ impl Contact {
             self.missed(clock.now_ms());
         }
         drop(turn);
-        match self.reach(clock.now_ms()) {
+        let now_ms = clock.now_ms();
+        // What was asked after the request came is as new as it has to be, however long the answer took.
+        if self.heard_since(arrived_ms, now_ms) {
+            return Ok(());
+        }
+        match self.reach(now_ms) {
             Reach::Whole | Reach::Offline { .. } => Ok(()),
             Reach::CutOff | Reach::Unknown => Err(Refusal::new(Reason::StoreUnavailable)),
         }
