@@ -2,7 +2,7 @@
 //!
 //! A timer for every head of a request costs more than reading the head. So there is one sweep for all connections, and
 //! a request only counts itself: what has not begun a request, is not answering one and has sent nothing for
-//! the time given is closed, and a quarter of that time later at the latest. This covers a head that trickles in, a
+//! the time given is closed, and a quarter of that time later at the latest. HTTP/2 is left to its pings once a request came. This covers a head that trickles in, a
 //! kept-alive connection that nobody uses, and one that was opened and says nothing at all.
 
 use std::io::{self, IoSlice};
@@ -20,6 +20,8 @@ use tokio::task::AbortHandle;
 
 /// In how many sweeps a connection has to be found without a move.
 const SWEEPS: u32 = 4;
+/// And in how many while the other end takes nothing of what is written: a slow reader's window opens in large steps.
+const SWEEPS_BLOCKED: u32 = 24;
 
 /// What happens on one connection.
 #[derive(Debug, Default)]
@@ -28,6 +30,8 @@ pub(crate) struct Activity {
     open: AtomicU32,
     /// Moves with everything that counts as use; it wraps around.
     moves: AtomicU32,
+    /// A write waits until the other end takes more.
+    blocked: AtomicBool,
     /// HTTP/2 is spoken, which has pings of its own to find out whether the other end is there.
     http2: AtomicBool,
 }
@@ -83,7 +87,12 @@ impl Connections {
             moves: 0,
             still: 0,
         };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // What ended keeps some memory until it is forgotten: not so much of it that the list has to grow.
+        if all.len() == all.capacity() {
+            all.retain(|connection| connection.activity.strong_count() > 0);
+        }
+        all.push(connection);
     }
 
     /// Closes what has been still for `still_max`, for as long as it is polled.
@@ -114,11 +123,13 @@ impl Connection {
             return true;
         }
         self.still += 1;
+        let blocked = activity.blocked.load(Ordering::Relaxed);
+        let stays = self.still <= if blocked { SWEEPS_BLOCKED } else { SWEEPS };
         // SECURITY: slow heads must not hold connections, of which there is only so many (Slowloris).
-        if self.still > SWEEPS {
+        if !stays {
             self.task.abort();
         }
-        self.still <= SWEEPS
+        stays
     }
 }
 
@@ -135,6 +146,7 @@ impl<S> Counted<S> {
     }
 
     fn wrote(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.activity.blocked.store(polled.is_pending(), Ordering::Relaxed);
         if polled.is_ready() {
             self.activity.moved();
         }
@@ -274,6 +286,23 @@ mod tests {
         }
         drop(waiting.activity.open(Version::HTTP_2));
         assert!(waiting.is_open_after(10 * SWEEPS).await);
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_takes_nothing_has_more_time_but_not_for_ever() {
+        let waiting = Waiting::new();
+        waiting.activity.blocked.store(true, Ordering::Relaxed);
+        assert!(waiting.is_open_after(SWEEPS_BLOCKED).await);
+        assert!(!waiting.is_open_after(1).await);
+    }
+
+    #[tokio::test]
+    async fn many_short_connections_do_not_pile_up_between_sweeps() {
+        let connections = Connections::default();
+        for _ in 0..10_000 {
+            connections.watch(&Arc::default(), tokio::spawn(async {}).abort_handle());
+        }
+        assert!(connections.0.lock().unwrap().len() < 16);
     }
 
     #[tokio::test]

@@ -123,7 +123,8 @@ section! {
         header_size: Defaulted<Size> = "\"64KiB\"";
         /// How long a connection may go without a request that is being answered: how long a client may take to send a
         /// request's head, and how long a connection that nobody uses is kept. It is closed up to a quarter of this
-        /// later. On both ports.
+        /// later. On both ports. HTTP/2 has this for its first request only, and afterwards for as long as the client
+        /// answers a ping every 20 s.
         header_timeout: Defaulted<Duration> = "\"10s\"";
         /// The largest request body that is passed to an upstream. Bodies are streamed, never held.
         body_size: Defaulted<Size> = "\"64MiB\"";
