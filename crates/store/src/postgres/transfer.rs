@@ -253,7 +253,8 @@ async fn write_rows(tx: &Transaction<'_>, table: &Table, rows: &[Row], lines: &[
     let statement = within(tx.prepare(&insertion(table))).await?;
     within(tx.batch_execute("SAVEPOINT batch")).await?;
     let Err(first) = execute(tx, &statement, table, rows).await? else {
-        return Ok(());
+        // Each that stays is one more level that later statements look through.
+        return within(tx.batch_execute("RELEASE SAVEPOINT batch")).await;
     };
     within(tx.batch_execute("ROLLBACK TO batch")).await?;
     for (row, line) in rows.iter().zip(lines) {
