@@ -9,7 +9,7 @@ use narthex_directory::{
 
 use super::row::{Cell, Row};
 use super::rules::{event, grant, hash, logo, name, parsed, public_jwk, scope, seen_tag, tags};
-use crate::record::{object_from_json, texts_from_json};
+use crate::record::{object_from_json, texts_from_json, texts_to_json};
 
 /// What a value must keep to, or what is wrong with it.
 pub(crate) type Rule<T> = fn(&T) -> Result<(), String>;
@@ -382,10 +382,14 @@ impl Table {
             return None;
         }
         for (column, cell) in self.columns.iter().zip(&mut row.0).skip(self.key) {
-            if let (Holds::Text(_), Cell::Text(text)) = (column.holds, cell)
-                && text.contains('\0')
-            {
-                *text = text.replace('\0', "\u{fffd}");
+            let Cell::Text(text) = cell else { continue };
+            let portable = match column.holds {
+                Holds::Text(_) => without_nul(text),
+                Holds::Texts(_) => texts_without_nul(text),
+                _ => None,
+            };
+            if let Some(portable) = portable {
+                *text = portable;
             }
         }
         Some(row)
@@ -415,6 +419,10 @@ impl Column {
                 .ok_or_else(|| "it is no JSON object".to_owned()),
             (Cell::Text(text), Holds::Texts(rule)) => {
                 let texts = texts_from_json(text).ok_or_else(|| "it is no list of texts".to_owned())?;
+                // PostgreSQL keeps the list as JSON, but cannot take such a text out of it.
+                if texts.iter().any(|text| text.contains('\0')) {
+                    return Err("a text in it holds the character U+0000".to_owned());
+                }
                 rule.map_or(Ok(()), |rule| rule(&texts))
             }
             (Cell::Integer(number), Holds::Count) if !(1..=COUNT_MAX).contains(number) => {
@@ -425,6 +433,22 @@ impl Column {
             _ => Err("it is of another type".to_owned()),
         }
     }
+}
+
+/// What PostgreSQL keeps of a text that it cannot keep.
+fn without_nul(text: &str) -> Option<String> {
+    text.contains('\0').then(|| text.replace('\0', "\u{fffd}"))
+}
+
+/// The same of the texts in a JSON array. One that cannot be read is left to [`Column::check`].
+fn texts_without_nul(json: &str) -> Option<String> {
+    // JSON has no other way to write it.
+    if !json.contains("\\u0000") {
+        return None;
+    }
+    let texts = texts_from_json(json)?;
+    let texts: Vec<String> = texts.iter().map(|text| text.replace('\0', "\u{fffd}")).collect();
+    Some(texts_to_json(texts.iter().map(String::as_str)))
 }
 
 /// A row by the names of its columns.

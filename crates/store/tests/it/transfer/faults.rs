@@ -353,6 +353,12 @@ async fn sec_a_made_up_file_keeps_the_rules_of_users_and_organizations() {
         ("user", "version", json!(0), "`version`: it is not between 1 and"),
         ("user", "version", json!(i64::MAX), "`version`: it is not between 1 and"),
         ("user", "name", json!("a\0b"), "`name`: it holds the character U+0000"),
+        (
+            "user_issuer",
+            "tags",
+            json!(["staff", "a\0b"]),
+            "`tags`: a text in it holds the character U+0000",
+        ),
         ("organization", "name", json!("../x"), "`name`"),
         (
             "organization",
