@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use narthex_testkit::keys::{TestKey, key_set};
+
 /// The lines of the fenced blocks of a language, without the page's indentation.
 fn blocks(page: &str, language: &str) -> Vec<String> {
     page.split("```")
@@ -51,7 +53,16 @@ fn how_to_move_to_postgresql() {
     let database = narthex_testkit::postgres::Cluster::shared().unwrap();
     let database = database.empty_database().unwrap();
     let file = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
-    file("narthex.toml", "[store]\npath = \"narthex.db\"\n");
+    // Other sections have a `path` too, which stays as it is.
+    let route = "[[route]]\npath = \"/x\"\nrequire = \"authenticated\"\nupstream = \"http://127.0.0.1:9\"\n";
+    let issuer = "[[issuer]]\nname = \"corp\"\nissuer = \"https://idp.test\"\njwks_file = \"jwks.json\"\n\
+                  audiences = [\"narthex\"]\n";
+    let store = "[store]\npath = \"narthex.db\"\n";
+    file(
+        "narthex.toml",
+        &[route, store, issuer, route.replace("/x", "/y").as_str()].concat(),
+    );
+    file("jwks.json", &key_set(&[TestKey::Rsa1]).to_string());
     file("store-url", &database.tcp_url());
     let binary = Path::new(env!("CARGO_BIN_EXE_narthex"));
     let path = format!("{}:/usr/bin:/bin", binary.parent().unwrap().display());
@@ -79,4 +90,9 @@ fn how_to_move_to_postgresql() {
     assert_eq!(digests.len(), 2, "{digests:?}");
     assert_eq!(digests[0], digests[1]);
     assert!(run("narthex organization list --config new.toml").contains("acme"));
+    let changed = run("diff narthex.toml new.toml || true");
+    assert_eq!(
+        changed,
+        "6c6\n< path = \"narthex.db\"\n---\n> url_file = \"store-url\"\n"
+    );
 }
