@@ -26,6 +26,8 @@ use crate::transfer::{Header, Step, Summary, TransferError, Watch, found, same, 
 const STATEMENT: Duration = Duration::from_mins(10);
 /// How many rows are asked for, and written, at once.
 const ROWS: usize = 1_000;
+/// How many rows are asked for at once where one can have a megabyte or more: the answer is in memory as a whole.
+const LARGE_ROWS: usize = 16;
 /// How many bytes of rows are written at once, more or less.
 const BYTES: usize = 2 * 1_048_576;
 /// How many batches wait to be written.
@@ -121,8 +123,13 @@ async fn rows<W: Write>(
     writer: &mut Writer<W>,
     mut tell: impl FnMut(u64) -> Result<(), TransferError>,
 ) -> Result<(), TransferError> {
-    let most = i32::try_from(ROWS).unwrap_or(i32::MAX);
     for (index, table) in TABLES.iter().enumerate() {
+        let large = table
+            .columns
+            .iter()
+            .any(|column| matches!(column.holds, Holds::Bytes(_)));
+        let at_once = if large { LARGE_ROWS } else { ROWS };
+        let most = i32::try_from(at_once).unwrap_or(i32::MAX);
         let portal = within(tx.bind(&table.select(), &[])).await?;
         loop {
             let found = within(tx.query_portal(&portal, most)).await?;
@@ -130,7 +137,7 @@ async fn rows<W: Write>(
                 writer.record(index, read(table, row).map_err(failed)?)?;
             }
             tell(writer.records())?;
-            if found.len() < ROWS {
+            if found.len() < at_once {
                 break;
             }
         }

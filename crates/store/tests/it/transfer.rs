@@ -186,6 +186,28 @@ async fn what_was_moved_answers_and_goes_on_as_before() {
     assert_eq!(world.roles(&zoe).await, ["acme admin"]);
 }
 
+/// PostgreSQL is asked for fewer of them at a time; all of them come nevertheless.
+#[tokio::test]
+async fn many_logos_are_moved() {
+    let database = database().await;
+    let directory = open_postgres(&database.url()).await;
+    let mut world = World::new(&directory);
+    for numbers in [0..32_u64, 32..65] {
+        let all = numbers.end;
+        for number in numbers {
+            let organization = world.organization(&format!("o{number}"), "owners", "staff").await;
+            let png = Logo::new(b"\x89PNG\r\n\x1a\n\0\xff".to_vec()).unwrap();
+            directory
+                .set_logo(organization.id, Some(png), world.by())
+                .await
+                .unwrap();
+        }
+        let summary = goes_round(false, postgres(&database)).await;
+        let logos = summary.counts.iter().find(|(kind, _)| *kind == "organization_logo");
+        assert_eq!(logos, Some(("organization_logo", all)));
+    }
+}
+
 /// A tag with a character that PostgreSQL cannot take out of a list does not keep it from looking into the others.
 #[tokio::test]
 async fn who_carries_a_tag_can_be_asked_after_a_move() {
