@@ -24,8 +24,11 @@ pub(crate) fn export<W: Write>(
     if !options.path.exists() {
         return Err(TransferError::Absent);
     }
-    if !open::pending(&options.path)?.is_empty() {
-        return Err(TransferError::Outdated);
+    match open::pending(&options.path)?.first() {
+        // An empty file, or another program's: nothing was ever kept in it.
+        Some(first) if first.version == 1 => return Err(TransferError::Absent),
+        Some(_) => return Err(TransferError::Outdated),
+        None => {}
     }
     let connection = open::open_reader(options)?;
     // Everything until the end of the transaction is as it was at the first read.

@@ -536,4 +536,12 @@ async fn there_must_be_a_store_to_export() {
         assert!(matches!(absent, Err(TransferError::Absent)));
     }
     assert!(!path.exists(), "asking makes nothing");
+    std::fs::write(&path, b"").unwrap();
+    let other = folder.path().join("other.db");
+    let connection = rusqlite::Connection::open(&other).unwrap();
+    connection.execute_batch("CREATE TABLE songs (name TEXT)").unwrap();
+    for path in [path, other] {
+        let absent = super::export(sqlite(&path), Vec::new(), 7, |_| ControlFlow::Continue(())).await;
+        assert!(matches!(absent, Err(TransferError::Absent)));
+    }
 }
