@@ -46,13 +46,14 @@ pub struct Population {
 pub type Progress<'p> = &'p mut (dyn FnMut(u64) + Send);
 
 impl Population {
-    /// Fills a PostgreSQL database that holds nobody yet, in one transaction, and lets the server look at what it has.
+    /// Fills a PostgreSQL database that holds no user, organization or audit event yet, in one transaction, and lets
+    /// the server look at what it has.
     pub async fn fill_postgres(self, options: &PostgresOptions, progress: Progress<'_>) -> Result<(), StoreError> {
         self.check()?;
         crate::postgres::fill(options, self.batches(), progress).await
     }
 
-    /// Fills an `SQLite` file that holds nobody yet, in one transaction.
+    /// Fills an `SQLite` file that holds no user, organization or audit event yet, in one transaction.
     pub fn fill_sqlite(self, options: &Options, progress: Progress<'_>) -> Result<(), StoreError> {
         self.check()?;
         crate::sqlite::fill(options, self.batches(), progress)

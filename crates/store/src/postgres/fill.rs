@@ -40,11 +40,13 @@ async fn write(
 ) -> Result<(), StoreError> {
     let failed = |error: Error| unavailable(told(&error));
     client.batch_execute(BEGIN).await.map_err(failed)?;
-    let someone = "SELECT EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM organizations)";
+    // The events are counted from one.
+    let someone = "SELECT EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM organizations) \
+         OR EXISTS (SELECT 1 FROM audit_events)";
     let someone = client.query_one(someone, &[]).await.map_err(failed)?;
     if someone.try_get(0).map_err(failed)? {
         return Err(StoreError::Refused(
-            "the database holds users or organizations already; name an empty one",
+            "the database holds users, organizations or audit events already; name an empty one",
         ));
     }
     client.batch_execute(TRUST).await.map_err(failed)?;

@@ -19,13 +19,15 @@ pub(crate) fn fill(
 ) -> Result<(), StoreError> {
     let connection = open_writer(options)?;
     connection.execute_batch(BEGIN).map_err(unavailable)?;
-    let someone = "SELECT EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM organizations)";
+    // The events are counted from one.
+    let someone = "SELECT EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM organizations) \
+         OR EXISTS (SELECT 1 FROM audit_events)";
     if connection
         .query_row(someone, [], |row| row.get(0))
         .map_err(unavailable)?
     {
         return Err(StoreError::Refused(
-            "the file holds users or organizations already; name a new one",
+            "the file holds users, organizations or audit events already; name a new one",
         ));
     }
     let mut done = 0;

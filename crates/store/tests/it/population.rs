@@ -1,6 +1,7 @@
 //! What fills a store in bulk is what the product would have written, row for row.
 
-use narthex_directory::{Directory, Flush, SyncPolicy, sync};
+use narthex_directory::conformance::world::World;
+use narthex_directory::{ApiKey, ApiKeyId, Directory, Flush, PlatformRole, ScopedRole, SecretHash, SyncPolicy, sync};
 use narthex_store::population::Population;
 use narthex_store::{Options, PostgresDirectory, PostgresOptions};
 use narthex_testkit::postgres::{Cluster, Database};
@@ -109,6 +110,35 @@ async fn postgres_is_filled_as_the_product_would_have() {
     goes_on(&PostgresDirectory::open(&options).await.unwrap()).await;
     let again = SOME.fill_postgres(&options, &mut |_| {}).await;
     assert!(again.unwrap_err().to_string().contains("name an empty one"));
+}
+
+/// An API key leaves an event, whose number an event of the population would have too.
+async fn make_a_key(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let key = ApiKey {
+        id: ApiKeyId::new(world.now_ms, &mut world.ids),
+        name: "ci".into(),
+        hash: SecretHash([7; 32]),
+        role: ScopedRole::Platform(PlatformRole::Viewer),
+        created_at_ms: world.now_ms,
+        expires_at_ms: None,
+        revoked_at_ms: None,
+    };
+    directory.create_api_key(key, world.by()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_with_events_alone_is_not_filled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("narthex.db");
+    make_a_key(&open_at(&path)).await;
+    let refused = SOME.fill_sqlite(&Options::new(&path), &mut |_| {}).unwrap_err();
+    assert!(refused.to_string().contains("audit events already"), "{refused}");
+    let database = postgres::database().await;
+    make_a_key(&postgres::open_at(&database.url()).await).await;
+    let options = PostgresOptions::parse(&database.url()).unwrap();
+    let refused = SOME.fill_postgres(&options, &mut |_| {}).await.unwrap_err();
+    assert!(refused.to_string().contains("audit events already"), "{refused}");
 }
 
 fn empty() -> Database {
