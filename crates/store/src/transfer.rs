@@ -106,7 +106,7 @@ pub struct Progress {
     pub bytes: u64,
 }
 
-/// Why nothing was moved.
+/// Why nothing was moved; [`TransferError::Unconfirmed`] is why that is not known.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransferError {
@@ -170,6 +170,15 @@ pub enum TransferError {
         held: String,
         /// The digest of the file.
         promised: String,
+    },
+    /// The commit, with everything written, got no clear answer.
+    #[error(
+        "the store did not confirm the import ({why}), and whether it was written is not known; look with \
+         `narthex doctor` or `narthex export`, or import again, which a store that holds it refuses"
+    )]
+    Unconfirmed {
+        /// What came in place of an answer.
+        why: String,
     },
     /// The file could not be read.
     #[error("the file cannot be read: {0}")]

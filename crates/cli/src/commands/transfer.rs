@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use narthex_gateway::Clock;
 use narthex_store::Options;
-use narthex_store::transfer::{self, Header, Place, Progress, Step, Summary};
+use narthex_store::transfer::{self, Header, Place, Progress, Step, Summary, TransferError};
 use serde_json::{Map, Value, json};
 
 use self::target::Target;
@@ -94,8 +94,12 @@ async fn read(args: ImportArgs) -> anyhow::Result<Answer> {
     let file = args.file.display().to_string();
     let imported = transfer::import(place, input, watch).await;
     bar.finish_and_clear();
+    let result = match &imported {
+        Err(TransferError::Unconfirmed { .. }) => "",
+        _ => "; nothing was written",
+    };
     let (header, summary) =
-        imported.with_context(|| format!("while importing `{file}` into the store `{name}`; nothing was written"))?;
+        imported.with_context(|| format!("while importing `{file}` into the store `{name}`{result}"))?;
     if args.manner.quiet {
         return Ok(Answer::Yes);
     }

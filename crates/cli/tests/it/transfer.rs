@@ -319,6 +319,39 @@ fn what_is_wrong_is_said_with_its_line_and_what_to_do() {
     }
 }
 
+/// A server that is lost while it commits may have committed, and nobody is told that it has not.
+#[test]
+fn a_commit_without_an_answer_is_not_called_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, file) = small(folder.path());
+    let database = Cluster::shared().unwrap().empty_database().unwrap();
+    let config = on(&database, folder.path());
+    succeeds(&["organization", "list", "--config", &config]);
+    let at_commit = |what: &str| {
+        let trigger = format!(
+            "CREATE OR REPLACE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {what}; RETURN NULL; \
+             END $$; DROP TRIGGER IF EXISTS at_commit ON organizations; CREATE CONSTRAINT TRIGGER at_commit AFTER \
+             INSERT ON organizations DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION at_commit()"
+        );
+        database.sql(&trigger).unwrap();
+    };
+    at_commit("PERFORM pg_terminate_backend(pg_backend_pid())");
+    let ended = narthex(&["import", &file, "--config", &config]);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(
+        ended.stderr.contains("whether it was written is not known"),
+        "{ended:?}"
+    );
+    assert!(!ended.stderr.contains("nothing was written"), "{ended:?}");
+    at_commit("RAISE check_violation");
+    let refused = narthex(&["import", &file, "--config", &config]);
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(refused.stderr.contains("nothing was written"), "{refused:?}");
+    assert!(!refused.stderr.contains("is not known"), "{refused:?}");
+    at_commit("NULL");
+    succeeds(&["import", &file, "--config", &config]);
+}
+
 /// A file of many users, which an import takes a while for.
 fn large() -> Vec<u8> {
     let mut lines = String::new();

@@ -83,8 +83,28 @@ pub(crate) async fn import<R: BufRead + Send + 'static>(
     // Nobody else writes meanwhile, so what is empty stays so.
     within(tx.batch_execute(TURN)).await?;
     let summary = fill(&tx, reader, watch).await?;
-    within(tx.commit()).await?;
+    commit(tx).await?;
     Ok(summary)
+}
+
+/// Makes what was written count. Where the server does not say that it does not, it may all the same.
+async fn commit(tx: Transaction<'_>) -> Result<(), TransferError> {
+    let why = match timeout(STATEMENT + Duration::from_secs(10), tx.commit()).await {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(error)) if rolled_back(&error) => return Err(failed(error)),
+        Ok(Err(error)) => told(&error),
+        Err(_) => "PostgreSQL does not answer".to_owned(),
+    };
+    Err(TransferError::Unconfirmed { why })
+}
+
+/// Whether the server says that a rule or another transaction kept it from committing. A server that is shut down, for
+/// one, may have committed already and only wait for its standbys.
+fn rolled_back(error: &Error) -> bool {
+    error.code().is_some_and(|code| {
+        let class = code.code().get(..2);
+        matches!(class, Some("23" | "40")) && *code != SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN
+    })
 }
 
 async fn open(options: &PostgresOptions) -> Result<Client, TransferError> {

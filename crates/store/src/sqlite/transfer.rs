@@ -54,7 +54,13 @@ pub(crate) fn import<R: BufRead>(
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     // Whatever ends this early, a kill too, leaves the database as it was: the transaction is not committed.
     let summary = fill(&connection, reader, watch)?;
-    connection.execute_batch("COMMIT").map_err(failed)?;
+    connection
+        .execute_batch("COMMIT")
+        .map_err(|error| match error.sqlite_error_code() {
+            // The log may have all of it, and only its way to the disk is in doubt.
+            Some(ErrorCode::SystemIoFailure) => TransferError::Unconfirmed { why: error.to_string() },
+            _ => failed(error),
+        })?;
     // As the writer leaves it: a log that is carried over, and statistics.
     let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
     Ok(summary)
