@@ -3,14 +3,13 @@
 use std::{
     fmt,
     future::Future,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     pin::Pin,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
-    thread,
     time::Duration,
 };
 
@@ -23,7 +22,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
-use tokio::{runtime::Runtime, sync::watch};
+use tokio::{net::TcpSocket, runtime::Runtime, sync::watch};
 
 /// The body of an answer.
 pub type Body = UnsyncBoxBody<Bytes, anyhow::Error>;
@@ -58,6 +57,8 @@ pub struct Server {
     handler: Handler,
     connections: Arc<AtomicUsize>,
     running: Mutex<Option<Running>>,
+    /// Keeps the port while nobody listens on it: the system gives a free one to whoever asks next.
+    _held: TcpSocket,
 }
 
 struct Running {
@@ -76,14 +77,15 @@ impl fmt::Debug for Server {
 impl Server {
     /// Starts answering with `handler`.
     pub fn start(handler: impl Fn(Request<Incoming>) -> Outcome + Send + Sync + 'static) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?;
+        let held = bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).context("no free port on loopback")?;
         let this = Self {
-            address: listener.local_addr()?,
+            address: held.local_addr()?,
+            _held: held,
             handler: Arc::new(handler),
             connections: Arc::default(),
             running: Mutex::new(None),
         };
-        this.listen(listener)?;
+        this.up()?;
         Ok(this)
     }
 
@@ -114,29 +116,14 @@ impl Server {
 
     /// Opens the same port again.
     pub fn up(&self) -> Result<()> {
-        let mut attempts = 0;
-        loop {
-            match TcpListener::bind(self.address) {
-                Ok(listener) => return self.listen(listener),
-                Err(error) if attempts > 50 => {
-                    return Err(error).context("the port could not be opened again");
-                }
-                Err(_) => {
-                    attempts += 1;
-                    thread::sleep(Duration::from_millis(20));
-                }
-            }
-        }
-    }
-
-    fn listen(&self, listener: TcpListener) -> Result<()> {
-        listener.set_nonblocking(true)?;
+        let _entered = runtime().enter();
+        let listener = bind(self.address)
+            .and_then(|socket| socket.listen(1_024))
+            .context("the port could not be opened")?;
         let (stop, stopping) = watch::channel(false);
         let (stopped_sender, stopped) = mpsc::channel();
         let handler = Arc::clone(&self.handler);
         let connections = Arc::clone(&self.connections);
-        let _entered = runtime().enter();
-        let listener = tokio::net::TcpListener::from_std(listener)?;
         runtime().spawn(async move {
             accept(listener, handler, connections, stopping).await;
             drop(stopped_sender);
@@ -144,6 +131,14 @@ impl Server {
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { stop, stopped });
         Ok(())
     }
+}
+
+/// A socket on a port that it may share with others of ours, as long as one of them listens at the most.
+fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 impl Drop for Server {
