@@ -6,18 +6,18 @@
 //! Memory is what the system counts as resident (`VmRSS` in `/proc/PID/status`). Each decision is made for another user
 //! with a token of its own.
 
-#![expect(clippy::unwrap_used, reason = "a bench may fail loudly")]
+mod door;
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use narthex_directory::DesiredTags;
 use narthex_store::Options;
 use narthex_store::population::Population;
 use narthex_testkit::{IdentityProvider, Narthex, TestIssuer, TestKey};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
+
+use crate::door::Door;
 
 const POPULATION: Population = Population {
     users: 1_000_000,
@@ -90,24 +90,10 @@ async fn decide(narthex: &Narthex, issuer: &TestIssuer) -> Result<()> {
     for worker in 0..CONNECTIONS {
         let (address, issuer) = (narthex.address(), issuer.clone());
         workers.spawn(async move {
-            let mut stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            let mut buffer = vec![0; 16 * 1_024];
+            let mut door = Door::open(&address).await?;
             for number in (worker..DECISIONS).step_by(usize::try_from(CONNECTIONS)?) {
-                let token = token(&issuer, number * (POPULATION.users / DECISIONS))?;
-                let request = format!(
-                    "GET /.narthex/auth/nginx HTTP/1.1\r\nhost: app.example.com\r\nx-original-method: GET\r\n\
-                     x-original-uri: /home\r\nauthorization: Bearer {token}\r\n\r\n"
-                );
-                stream.write_all(request.as_bytes()).await?;
-                let mut filled = 0;
-                while !buffer.get(..filled).is_some_and(|head| head.ends_with(b"\r\n\r\n")) {
-                    let read = stream.read(buffer.get_mut(filled..).context("a short answer")?).await?;
-                    ensure!(read > 0, "the server closed the connection");
-                    filled += read;
-                }
-                let head = String::from_utf8_lossy(buffer.get(..filled).unwrap());
-                ensure!(head.starts_with("HTTP/1.1 200"), "{head}");
+                door.ask(&token(&issuer, number * (POPULATION.users / DECISIONS))?)
+                    .await?;
             }
             anyhow::Ok(())
         });
