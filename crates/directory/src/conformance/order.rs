@@ -1,0 +1,194 @@
+//! Which token of a user counts, and what a plan rests on.
+
+use std::sync::Arc;
+
+use super::world::{HOUR_MS, World, realm, roles};
+use crate::{
+    Detail, Directory, ExternalId, Flush, IssuerName, NewTeam, OrganizationEdit, OrganizationFilter, Page,
+    PlatformRole, StoreError, TagList, TeamId, UserFilter, plan,
+};
+
+pub async fn an_old_token_never_undoes_a_newer_one(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    world.organization("tools", "boss", "staff").await;
+    let old = world.tagged("ada", &["boss"]);
+    world.sync(&old).await;
+    world.later(1_000);
+    world.sync(&world.tagged("ada", &["staff"])).await;
+    let synced = world.sync(&old).await;
+    assert!(synced.plan.stale_token && synced.plan.is_empty());
+    assert_eq!(
+        roles(&synced.principal),
+        ["tools member"],
+        "it gets what the directory says now"
+    );
+    let mut undated = world.tagged("ada", &["boss"]);
+    undated.issued_at_ms = None;
+    assert_eq!(
+        world.roles(&undated).await,
+        ["tools admin"],
+        "without `iat` no order is known"
+    );
+    assert!(
+        world.sync(&old).await.plan.stale_token,
+        "and the newest known one stays"
+    );
+}
+
+/// Whichever token somebody comes with: what no organization lists any more gives nothing.
+pub async fn sec_unlisted_tag(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let tools = world.organization("tools", "boss", "staff").await;
+    world.organization("works", "", "boss").await;
+    let old = world.token("ada");
+    world.later(1_000);
+    let synced = world.sync(&world.tagged("ada", &["boss"])).await;
+    assert_eq!(roles(&synced.principal), ["tools admin", "works member"]);
+    let mut other = world.token("ada");
+    other.issuer = IssuerName::new("other").unwrap();
+    // The lists of `tools`, and what everybody but the newest token gets then.
+    let steps: [(&str, &str, &[&str]); 4] = [
+        ("boss", "staff", &["tools admin", "works member"]),
+        ("chief", "boss", &["tools member", "works member"]),
+        ("chief", "staff", &["works member"]),
+        ("boss", "staff", &["tools admin", "works member"]),
+    ];
+    for (admins, members, expected) in steps {
+        let edit = OrganizationEdit {
+            tags: Some(world.new_organization("unused", admins, members).tags),
+            ..OrganizationEdit::default()
+        };
+        directory
+            .update_organization(tools.id, None, edit, world.by())
+            .await
+            .unwrap();
+        assert!(world.sync(&old).await.plan.stale_token);
+        assert_eq!(world.roles(&old).await, expected, "an older one");
+        assert_eq!(world.roles(&other).await, expected, "another issuer's");
+        let loaded = world.load(synced.principal.user().id).await;
+        assert_eq!(roles(&loaded), expected, "without a token");
+    }
+
+    // What makes platform admins is the issuer's configuration.
+    world.policy.platform_admin_tags = TagList::parse("root").unwrap();
+    let old = world.token("eve");
+    world.later(1_000);
+    let synced = world.sync(&world.tagged("eve", &["root"])).await;
+    assert_eq!(synced.principal.platform_role(), PlatformRole::Admin);
+    assert_eq!(world.sync(&old).await.principal.platform_role(), PlatformRole::Admin);
+    world.policy.platform_admin_tags = TagList::parse("ops").unwrap();
+    let stale = world.sync(&old).await;
+    assert!(stale.plan.stale_token);
+    assert_eq!(stale.principal.platform_role(), PlatformRole::User);
+}
+
+pub async fn an_old_token_never_undoes_one_that_changed_nothing(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    world.organization("tools", "boss", "staff").await;
+    world.sync(&world.tagged("ada", &["staff"])).await;
+    world.later(1_000);
+    let between = world.tagged("ada", &["boss"]);
+    world.later(1_000);
+    assert!(
+        world.sync(&world.tagged("ada", &["staff"])).await.plan.is_empty(),
+        "so nothing was written"
+    );
+    assert!(world.sync(&between).await.plan.stale_token);
+    directory.flush(Flush::All).await.unwrap();
+    assert!(
+        world.sync(&between).await.plan.stale_token,
+        "nor after the memory was written down"
+    );
+}
+
+pub async fn each_issuer_has_its_own_order_of_tokens(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let mut other = world.token("ada");
+    other.issuer = IssuerName::new("other").unwrap();
+    other.user.profile.name = Some("Ada".into());
+    world.later(HOUR_MS);
+    world.sync(&world.token("ada")).await;
+    let synced = world.sync(&other).await;
+    assert!(!synced.plan.stale_token);
+    assert_eq!(synced.principal.user().profile.name.as_deref(), Some("Ada"));
+}
+
+pub async fn a_plan_that_lost_its_snapshot_is_a_conflict(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let token = world.linked("ada", "acme", "ops");
+    let snapshot = directory.snapshot(&token, Detail::Sync).await.unwrap();
+    let mut make = || Arc::new(plan(&token, &snapshot, &world.policy, world.now_ms, &mut world.ids).unwrap());
+    let (one, two) = (make(), make());
+    directory.apply(one).await.unwrap();
+    assert_eq!(directory.apply(two).await, Err(StoreError::Conflict));
+    let token = world.tagged("ada", &[]);
+    let snapshot = directory.snapshot(&token, Detail::Sync).await.unwrap();
+    let lost = Arc::new(plan(&token, &snapshot, &world.policy, world.now_ms, &mut world.ids).unwrap());
+    let user = snapshot.standing.unwrap().user.id;
+    world
+        .grant(user, crate::ScopedRole::Platform(crate::PlatformRole::Viewer))
+        .await;
+    assert_eq!(
+        directory.apply(lost).await,
+        Err(StoreError::Conflict),
+        "a grant came in between"
+    );
+}
+
+pub async fn a_plan_rests_on_the_policy_it_saw(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let tools = world.organization("tools", "", "staff").await;
+    let token = world.tagged("ada", &["staff"]);
+    let snapshot = directory.snapshot(&token, Detail::Sync).await.unwrap();
+    let lost = Arc::new(plan(&token, &snapshot, &world.policy, world.now_ms, &mut world.ids).unwrap());
+    let edit = crate::OrganizationEdit {
+        tags: Some(Default::default()),
+        ..Default::default()
+    };
+    directory
+        .update_organization(tools.id, None, edit, world.by())
+        .await
+        .unwrap();
+    assert_eq!(directory.apply(lost).await, Err(StoreError::Conflict));
+    assert!(world.sync(&token).await.principal.memberships().is_empty());
+}
+
+pub async fn a_plan_that_fails_half_way_leaves_nothing(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let token = world.linked("ada", "acme", "ops");
+    let snapshot = directory.snapshot(&token, Detail::Sync).await.unwrap();
+    let lost = Arc::new(plan(&token, &snapshot, &world.policy, world.now_ms, &mut world.ids).unwrap());
+    // Between the two somebody else makes the same team: user and organization would still go through.
+    let new = NewTeam {
+        id: TeamId::new(world.now_ms, &mut world.ids),
+        realm: realm("main"),
+        organization: None,
+        external_id: Some(ExternalId::new("ops").unwrap()),
+        name: "Ops".into(),
+    };
+    directory.create_team(new, world.by()).await.unwrap();
+    let events = world.event_count().await;
+    assert_eq!(directory.apply(lost).await, Err(StoreError::Conflict));
+    assert!(
+        directory
+            .users(UserFilter::default(), Page::default())
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
+    assert!(
+        directory
+            .organizations(OrganizationFilter::default(), Page::default())
+            .await
+            .unwrap()
+            .items
+            .is_empty()
+    );
+    assert_eq!(world.event_count().await, events);
+    assert_eq!(
+        world.roles(&token).await,
+        ["the-acme-company admin"],
+        "planned again, it goes through"
+    );
+}
