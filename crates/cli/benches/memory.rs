@@ -11,7 +11,6 @@ mod door;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use narthex_directory::DesiredTags;
 use narthex_store::Options;
 use narthex_store::population::Population;
 use narthex_testkit::{IdentityProvider, Narthex, TestIssuer, TestKey};
@@ -19,11 +18,7 @@ use tokio::time::Instant;
 
 use crate::door::Door;
 
-const POPULATION: Population = Population {
-    users: 1_000_000,
-    organizations: 100_000,
-    tags: 300_000,
-};
+const POPULATION: Population = Population::MILLION;
 const DECISIONS: u64 = 100_000;
 const CONNECTIONS: u64 = 32;
 const STARTS: usize = 7;
@@ -106,19 +101,7 @@ async fn decide(narthex: &Narthex, issuer: &TestIssuer) -> Result<()> {
 
 /// The next token of a user who came once: it changes nothing.
 fn token(issuer: &TestIssuer, user: u64) -> Result<String> {
-    let desired = POPULATION.desired(user, 0)?;
-    let DesiredTags::Exactly(tags) = &desired.tags else {
-        anyhow::bail!("the users of a population carry tags");
-    };
-    let profile = desired.user.profile;
-    let token = issuer
-        .token()
-        .subject(desired.user.external_id.as_str())
-        .tags(tags.iter().map(String::as_str))
-        .claim("jti", format!("next-{user}"))
-        .claim("email", profile.email)
-        .claim("name", profile.name);
-    Ok(token.sign())
+    door::token(issuer, POPULATION.desired(user, 0)?, &format!("next-{user}"))
 }
 
 fn resident_mib(narthex: &Narthex) -> Result<f64> {

@@ -13,7 +13,6 @@ mod door;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use narthex_directory::DesiredTags;
 use narthex_store::PostgresOptions;
 use narthex_store::population::Population;
 use narthex_testkit::postgres::OwnServer;
@@ -21,24 +20,7 @@ use narthex_testkit::{IdentityProvider, Narthex, TestIssuer, TestKey};
 
 use crate::door::Door;
 
-const SIZES: [(&str, Population); 2] = [
-    (
-        "small",
-        Population {
-            users: 1_000,
-            organizations: 100,
-            tags: 300,
-        },
-    ),
-    (
-        "large",
-        Population {
-            users: 1_000_000,
-            organizations: 100_000,
-            tags: 300_000,
-        },
-    ),
-];
+const SIZES: [(&str, Population); 2] = [("small", Population::THOUSAND), ("large", Population::MILLION)];
 const CONNECTIONS: u64 = 32;
 const ROUNDS: usize = 16;
 /// So many rounds do not count.
@@ -205,16 +187,5 @@ fn token(issuer: &TestIssuer, population: Population, what: Use, number: u64) ->
             }
         }
     };
-    let DesiredTags::Exactly(tags) = &desired.tags else {
-        anyhow::bail!("the users of a population carry tags");
-    };
-    let profile = desired.user.profile;
-    let token = issuer
-        .token()
-        .subject(desired.user.external_id.as_str())
-        .tags(tags.iter().map(String::as_str))
-        .claim("jti", format!("{what:?}-{number}"))
-        .claim("email", profile.email)
-        .claim("name", profile.name);
-    Ok(token.sign())
+    door::token(issuer, desired, &format!("{what:?}-{number}"))
 }

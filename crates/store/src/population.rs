@@ -46,6 +46,19 @@ pub struct Population {
 pub type Progress<'p> = &'p mut (dyn FnMut(u64) + Send);
 
 impl Population {
+    /// A million people, as the bars have it.
+    pub const MILLION: Self = Self {
+        users: 1_000_000,
+        organizations: 100_000,
+        tags: 300_000,
+    };
+    /// A thousandth of that.
+    pub const THOUSAND: Self = Self {
+        users: 1_000,
+        organizations: 100,
+        tags: 300,
+    };
+
     /// Fills a PostgreSQL database that holds no user, organization or audit event yet, in one transaction, and lets
     /// the server look at what it has.
     pub async fn fill_postgres(self, options: &PostgresOptions, progress: Progress<'_>) -> Result<(), StoreError> {

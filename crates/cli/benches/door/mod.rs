@@ -1,6 +1,8 @@
-//! One kept-alive connection to the forward-auth door, for the benches.
+//! For the benches: one kept-alive connection to the forward-auth door, and the tokens of a population.
 
 use anyhow::{Context as _, Result, ensure};
+use narthex_directory::{Desired, DesiredTags};
+use narthex_testkit::TestIssuer;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -43,4 +45,20 @@ impl Door {
         ensure!(head.starts_with("HTTP/1.1 200"), "{head}");
         Ok(())
     }
+}
+
+/// A token that says this of its user.
+pub(crate) fn token(issuer: &TestIssuer, desired: Desired, jti: &str) -> Result<String> {
+    let DesiredTags::Exactly(tags) = &desired.tags else {
+        anyhow::bail!("the users of a population carry tags");
+    };
+    let profile = desired.user.profile;
+    let token = issuer
+        .token()
+        .subject(desired.user.external_id.as_str())
+        .tags(tags.iter().map(String::as_str))
+        .claim("jti", jti)
+        .claim("email", profile.email)
+        .claim("name", profile.name);
+    Ok(token.sign())
 }

@@ -18,24 +18,7 @@ use tokio::time::Instant;
 use crate::median;
 use crate::p4::CLIENTS;
 
-const SIZES: [(&str, Population); 2] = [
-    (
-        "small",
-        Population {
-            users: 1_000,
-            organizations: 100,
-            tags: 300,
-        },
-    ),
-    (
-        "large",
-        Population {
-            users: 1_000_000,
-            organizations: 100_000,
-            tags: 300_000,
-        },
-    ),
-];
+const SIZES: [(&str, Population); 2] = [("small", Population::THOUSAND), ("large", Population::MILLION)];
 const ROUNDS: usize = 28;
 /// So many rounds do not count.
 const WARM_UP: usize = 3;

@@ -49,6 +49,27 @@ async fn a_change_is_heard_of_without_asking() {
     until(|| there.versions().policy() > policy).await;
 }
 
+/// Whoever may connect may notify, and a number that is told and too high hides no change.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sec_forged_notification() {
+    let database = database().await;
+    let (here, there) = (open_at(&database.url()).await, open_at(&database.url()).await);
+    sleep(Duration::from_millis(200)).await;
+    let mut world = World::new(&here);
+    let ada = world.sync(&world.token("ada")).await.principal.user().id;
+    let all: Vec<String> = (0..=4_096).map(|id| format!("{id}:9000000000000000000")).collect();
+    for told in all.chunks(200) {
+        database
+            .sql(&format!("NOTIFY narthex_versions, '{}'", told.join(" ")))
+            .unwrap();
+    }
+    sleep(Duration::from_millis(300)).await;
+    let known = load(&there, ada, START_MS).await.unwrap();
+    assert!(there.versions().is_current(known.stamp()));
+    world.grant(ada, ScopedRole::Platform(PlatformRole::Viewer)).await;
+    until(|| !there.versions().is_current(known.stamp())).await;
+}
+
 /// A connection that listens is cut, and something changes while nobody does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_connection_listens_again_and_looks() {
