@@ -1,10 +1,10 @@
 //! Users, organizations and teams by hand, and lists.
 
-use super::world::{World, realm, roles};
+use super::world::{World, realm};
 use crate::{
     Cursor, Directory, Edit, ExternalId, NewTeam, OrganizationEdit, OrganizationFilter, OrganizationId,
-    OrganizationName, OrganizationRole, OrganizationStatus, Origin, Page, PlatformRole, Profile, Scope, ScopedRole,
-    StoreError, TeamEdit, TeamFilter, TeamId, TeamRole, UserEdit, UserFilter, UserId, UserStatus,
+    OrganizationName, OrganizationRole, OrganizationStatus, Page, PlatformRole, Profile, Scope, ScopedRole, StoreError,
+    TeamEdit, TeamFilter, TeamId, TeamRole, UserEdit, UserFilter, UserId, UserStatus,
 };
 
 async fn names(directory: &dyn Directory, filter: UserFilter) -> Vec<String> {
@@ -279,83 +279,6 @@ pub async fn organizations_are_made_found_and_edited(directory: &dyn Directory) 
     assert_eq!((edited.version, edited.updated_at_ms), (2, world.now_ms));
     assert_eq!(directory.organization(tools.id).await.unwrap(), Some(edited));
     assert_eq!(directory.organization_named(tools.name).await, Ok(None));
-}
-
-pub async fn declared_organizations_are_read_only_elsewhere(directory: &dyn Directory) {
-    let mut world = World::new(directory);
-    let tools = world.organization("tools", "", "staff").await;
-    let declared = world.new_organization("tools", "boss", "");
-    assert_eq!(
-        directory
-            .declare_organizations(vec![declared.clone()], world.by())
-            .await,
-        Ok(1)
-    );
-    let kept = directory.organization(tools.id).await.unwrap().unwrap();
-    assert_eq!(
-        (kept.origin, kept.tags.admin.to_string().as_str()),
-        (Origin::Config, "boss"),
-        "taken over, not doubled"
-    );
-    let edit = OrganizationEdit {
-        label: Some("x".into()),
-        ..OrganizationEdit::default()
-    };
-    let refused = directory.update_organization(tools.id, None, edit, world.by()).await;
-    assert_eq!(
-        refused,
-        Err(StoreError::DeclaredInConfiguration {
-            name: kept.name.clone()
-        })
-    );
-    let ada = world.sync(&world.tagged("ada", &["boss"])).await.principal;
-    assert_eq!(roles(&ada), ["tools admin"]);
-    let other = world.new_organization("other", "", "");
-    assert_eq!(directory.declare_organizations(vec![other], world.by()).await, Ok(2));
-    let gone = directory.organization(tools.id).await.unwrap().unwrap();
-    assert_eq!((gone.origin, gone.status), (Origin::Api, OrganizationStatus::Suspended));
-    let mut elsewhere = declared;
-    elsewhere.realm = realm("elsewhere");
-    assert!(matches!(
-        directory.declare_organizations(vec![elsewhere], world.by()).await,
-        Err(StoreError::Refused(_))
-    ));
-}
-
-pub async fn declaring_twice_changes_nothing(directory: &dyn Directory) {
-    let mut world = World::new(directory);
-    let declared = vec![
-        world.new_organization("a", "x", ""),
-        world.new_organization("b", "", "y"),
-    ];
-    assert_eq!(
-        directory.declare_organizations(declared.clone(), world.by()).await,
-        Ok(2)
-    );
-    let policy = directory.versions().policy();
-    let events = world.event_count().await;
-    assert_eq!(directory.declare_organizations(declared, world.by()).await, Ok(0));
-    assert_eq!(
-        (directory.versions().policy(), world.event_count().await),
-        (policy, events)
-    );
-    let twice = vec![world.new_organization("c", "", ""), world.new_organization("c", "", "")];
-    let refused = directory.declare_organizations(twice, world.by()).await;
-    assert_eq!(
-        refused,
-        Err(StoreError::AlreadyExists {
-            what: "organization",
-            field: "name"
-        })
-    );
-    assert_eq!(world.event_count().await, events, "all or nothing");
-    assert!(
-        directory
-            .organization_named(OrganizationName::new("c").unwrap())
-            .await
-            .unwrap()
-            .is_none()
-    );
 }
 
 pub async fn members_are_listed_with_their_highest_role(directory: &dyn Directory) {
