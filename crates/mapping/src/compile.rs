@@ -351,6 +351,7 @@ impl Compiler {
             self.problem(field.clone(), MappingProblemKind::Random { word: name });
             return None;
         }
+        self.reads.header |= template.references("header");
         for (root, part) in PARTS {
             if template.references(root) && !self.reads.parts.contains(part) {
                 self.reads.parts.push(*part);

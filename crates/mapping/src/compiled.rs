@@ -46,7 +46,7 @@ impl IssuerMapping {
     /// Whether the identity depends on the token alone. Only then may it be kept by token: a mapping that reads the
     /// clock or the request gives other identities for the same token.
     pub fn token_only(&self) -> bool {
-        self.reads == Reads::default()
+        self.reads.parts.is_empty() && !self.reads.clock
     }
 
     /// Whether a template reads that part of the request, so that the edge need not prepare what nobody looks at.
@@ -65,11 +65,13 @@ impl IssuerMapping {
     }
 }
 
-/// What the templates of a mapping read besides the token.
+/// What the templates of a mapping read besides the claims.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Reads {
     pub(crate) parts: Vec<RequestPart>,
     pub(crate) clock: bool,
+    /// The token's header: it is taken apart only for who looks at it.
+    pub(crate) header: bool,
 }
 
 /// One field and its template.

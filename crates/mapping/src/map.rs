@@ -1,6 +1,7 @@
 //! The two ways through a mapping: for good, and for show.
 
 use narthex_token::VerifiedClaims;
+use serde_json::Map;
 
 use crate::compiled::IssuerMapping;
 use crate::error::MapError;
@@ -14,7 +15,13 @@ impl IssuerMapping {
     ///
     /// The first rule that is broken refuses the token, in the order user, organization, team, context, tags.
     pub fn map(&self, claims: &VerifiedClaims, request: &RequestFacts<'_>, now_ms: i64) -> Result<Identity, MapError> {
-        let mut run = Run::new(self, claims.into(), request, now_ms, Nobody);
+        let unread = Map::new();
+        let token = TokenFacts {
+            header: if self.reads.header { claims.header() } else { &unread },
+            claims: claims.claims(),
+            issued_at_ms: claims.issued_at_ms(),
+        };
+        let mut run = Run::new(self, token, request, now_ms, Nobody);
         let desired = run.desired()?;
         let skipped = run.skipped;
         // INVARIANT: nobody watched, so the walk ended at its first refusal and came through with a value.
