@@ -15,7 +15,7 @@ use crate::document::{Document, DocumentAt, DocumentKind, NewDocument};
 use crate::error::StoreError;
 use crate::grant::Grant;
 use crate::id::{ApiKeyId, OrganizationId, TeamId, UserId};
-use crate::name::{OrganizationName, Realm};
+use crate::name::{IssuerName, OrganizationName, Realm};
 use crate::organization::{Logo, Organization};
 use crate::page::{Listing, Page};
 use crate::plan::{SyncPlan, Touch};
@@ -43,6 +43,10 @@ pub trait Directory: Send + Sync {
 
     /// Notes that a token was used. Does not wait and does not write; see [`Directory::flush`].
     fn touch(&self, touch: &Touch);
+
+    /// Notes that a token of this time was used, which changed nothing and is not due to be written: an older one must
+    /// undo nothing. At once, and in memory only, as [`Directory::touch`].
+    fn note_newest(&self, user: UserId, issuer: &IssuerName, issued_at_ms: i64);
 
     /// Writes what was noted by [`Directory::touch`] and is due. The edge calls it every minute or so and, with
     /// [`Flush::All`], before it goes. Gives how many users were written.

@@ -20,7 +20,7 @@ use crate::document::{self, Document, DocumentAt, DocumentKind, NewDocument};
 use crate::error::StoreError;
 use crate::grant::{Grant, GrantSource};
 use crate::id::{ApiKeyId, OrganizationId, TeamId, UserId};
-use crate::name::{OrganizationName, Realm};
+use crate::name::{IssuerName, OrganizationName, Realm};
 use crate::organization::{Logo, Organization, Origin};
 use crate::page::{Listing, Page};
 use crate::plan::{SyncPlan, Touch};
@@ -100,6 +100,10 @@ impl Directory for MemoryDirectory {
 
     fn touch(&self, touch: &Touch) {
         self.touches.note(touch);
+    }
+
+    fn note_newest(&self, user: UserId, issuer: &IssuerName, issued_at_ms: i64) {
+        self.touches.note_newest(user, issuer, issued_at_ms);
     }
 
     async fn flush(&self, flush: Flush) -> Answer<usize> {

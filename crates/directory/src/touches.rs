@@ -30,13 +30,59 @@ pub struct Touches {
 
 #[derive(Debug, Default)]
 struct Inner {
-    newest: HashMap<Key, i64>,
+    newest: Newest,
     due: HashMap<Key, Touch>,
     tags: HashMap<(Realm, String), SeenTag>,
     /// What is being written: still counted until [`Touches::settle`].
-    in_flight: HashMap<Key, i64>,
+    in_flight: Newest,
     /// Newest `iat`s that the other processes have not been told.
-    untold: HashMap<Key, i64>,
+    untold: Newest,
+}
+
+/// The newest `iat` of each user and issuer, in milliseconds. By issuer first: nearly every request comes here, and few
+/// issuers are many users'.
+#[derive(Debug, Default)]
+struct Newest {
+    by_issuer: HashMap<IssuerName, HashMap<UserId, i64>>,
+    len: usize,
+}
+
+impl Newest {
+    fn get(&self, user: UserId, issuer: &IssuerName) -> Option<i64> {
+        self.by_issuer.get(issuer)?.get(&user).copied()
+    }
+
+    /// Takes note of a token's time, and says which is the newest.
+    fn raise(&mut self, user: UserId, issuer: &IssuerName, issued_at_ms: i64) -> i64 {
+        if !self.by_issuer.contains_key(issuer) {
+            self.by_issuer.insert(issuer.clone(), HashMap::new());
+        }
+        let Some(users) = self.by_issuer.get_mut(issuer) else {
+            return issued_at_ms;
+        };
+        let before = users.len();
+        let newest = users.entry(user).or_insert(issued_at_ms);
+        *newest = issued_at_ms.max(*newest);
+        let newest = *newest;
+        self.len += users.len() - before;
+        newest
+    }
+
+    fn remove(&mut self, user: UserId, issuer: &IssuerName) -> Option<i64> {
+        let removed = self.by_issuer.get_mut(issuer)?.remove(&user)?;
+        self.len -= 1;
+        Some(removed)
+    }
+
+    /// All of them, in order.
+    fn into_sorted(self) -> Vec<(UserId, IssuerName, i64)> {
+        let mut all = Vec::with_capacity(self.len);
+        for (issuer, users) in self.by_issuer {
+            all.extend(users.into_iter().map(|(user, issued)| (user, issuer.clone(), issued)));
+        }
+        all.sort();
+        all
+    }
 }
 
 /// What to write now.
@@ -70,20 +116,14 @@ impl Touches {
     /// The newest `iat`s that were noted since the last time, for the store to write where the others look.
     pub fn take_untold(&self) -> Vec<(UserId, IssuerName, i64)> {
         let untold = std::mem::take(&mut self.lock().untold);
-        let mut untold: Vec<_> = untold
-            .into_iter()
-            .map(|((user, issuer), issued)| (user, issuer, issued))
-            .collect();
-        untold.sort();
-        untold
+        untold.into_sorted()
     }
 
     /// Gives back what could not be written.
     pub fn give_back_untold(&self, untold: Vec<(UserId, IssuerName, i64)>) {
         let mut inner = self.lock();
         for (user, issuer, issued) in untold {
-            let newest = inner.untold.entry((user, issuer)).or_insert(issued);
-            *newest = issued.max(*newest);
+            inner.untold.raise(user, &issuer, issued);
         }
     }
 
@@ -94,16 +134,11 @@ impl Touches {
     /// Notes a use.
     pub fn note(&self, touch: &Touch) {
         let mut inner = self.lock();
-        let key = (touch.user, touch.issuer.clone());
         if let Some(issued) = touch.issued_at_ms {
-            let newest = inner.newest.entry(key.clone()).or_insert(issued);
-            *newest = issued.max(*newest);
-            let newest = *newest;
-            if self.shares && inner.untold.len() < REMEMBERED_MAX {
-                inner.untold.insert(key.clone(), newest);
-            }
+            inner.note_newest(touch.user, &touch.issuer, issued, self.shares);
         }
         if touch.due {
+            let key = (touch.user, touch.issuer.clone());
             inner.note_tags(touch);
             // The tags of the newest token are the ones to keep.
             let older = inner
@@ -118,6 +153,11 @@ impl Touches {
         }
     }
 
+    /// Notes that a token of this time was used, and nothing more.
+    pub fn note_newest(&self, user: UserId, issuer: &IssuerName, issued_at_ms: i64) {
+        self.lock().note_newest(user, issuer, issued_at_ms, self.shares);
+    }
+
     /// Notes the tags of a token whose plan is written as a whole.
     pub fn note_tags(&self, touch: &Touch) {
         self.lock().note_tags(touch);
@@ -126,32 +166,27 @@ impl Touches {
     /// The newest `iat` noted for a user and issuer, in milliseconds.
     pub fn newest_issued_at_ms(&self, user: UserId, issuer: &IssuerName) -> Option<i64> {
         let inner = self.lock();
-        let key = (user, issuer.clone());
-        inner.newest.get(&key).copied().max(inner.in_flight.get(&key).copied())
+        inner.newest.get(user, issuer).max(inner.in_flight.get(user, issuer))
     }
 
     /// Takes what is to be written. It goes on counting until [`Touches::settle`].
     pub fn take(&self, flush: Flush) -> Noted {
         let mut inner = self.lock();
-        let all = flush == Flush::All || inner.newest.len() > REMEMBERED_MAX;
+        let all = flush == Flush::All || inner.newest.len > REMEMBERED_MAX;
         let mut due: Vec<Touch> = inner.due.drain().map(|(_, touch)| touch).collect();
         due.sort_by(|a, b| (a.user, &a.issuer).cmp(&(b.user, &b.issuer)));
         let mut newest = Vec::new();
         for touch in &mut due {
-            let key = (touch.user, touch.issuer.clone());
-            if let Some(issued) = inner.newest.remove(&key) {
+            if let Some(issued) = inner.newest.remove(touch.user, &touch.issuer) {
                 touch.issued_at_ms = touch.issued_at_ms.max(Some(issued));
-                inner.in_flight.insert(key, issued);
+                inner.in_flight.raise(touch.user, &touch.issuer, issued);
             }
         }
         if all {
-            let rest = std::mem::take(&mut inner.newest);
-            newest.extend(
-                rest.iter()
-                    .map(|((user, issuer), issued)| (*user, issuer.clone(), *issued)),
-            );
-            newest.sort();
-            inner.in_flight.extend(rest);
+            newest = std::mem::take(&mut inner.newest).into_sorted();
+            for (user, issuer, issued) in &newest {
+                inner.in_flight.raise(*user, issuer, *issued);
+            }
         }
         let mut tags: Vec<SeenTag> = inner.tags.drain().map(|(_, seen)| seen).collect();
         tags.sort_by(|a, b| (&a.realm, &a.tag).cmp(&(&b.realm, &b.tag)));
@@ -163,9 +198,8 @@ impl Touches {
         let mut inner = self.lock();
         let in_flight = std::mem::take(&mut inner.in_flight);
         if let Err(noted) = written {
-            for (key, issued) in in_flight {
-                let newest = inner.newest.entry(key).or_insert(issued);
-                *newest = issued.max(*newest);
+            for (user, issuer, issued) in in_flight.into_sorted() {
+                inner.newest.raise(user, &issuer, issued);
             }
             for touch in noted.due {
                 inner.due.entry((touch.user, touch.issuer.clone())).or_insert(touch);
@@ -178,6 +212,13 @@ impl Touches {
 }
 
 impl Inner {
+    fn note_newest(&mut self, user: UserId, issuer: &IssuerName, issued_at_ms: i64, tell: bool) {
+        let newest = self.newest.raise(user, issuer, issued_at_ms);
+        if tell && self.untold.len < REMEMBERED_MAX {
+            self.untold.raise(user, issuer, newest);
+        }
+    }
+
     fn note_tags(&mut self, touch: &Touch) {
         for tag in touch.tags.iter().flatten().filter(|tag| !tag.is_empty()) {
             if self.tags.len() >= TAGS_MAX {

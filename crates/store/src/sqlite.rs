@@ -21,11 +21,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use narthex_directory::{
     Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, Change, Desired, Detail, Directory, Document,
-    DocumentAt, DocumentKind, Edit, EventFilter, Flush, Grant, GrantFilter, Listing, Logo, Member, NewDocument,
-    NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter, OrganizationId,
-    OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag, Snapshot, Stamp,
-    Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, Touches, User, UserEdit, UserEntry,
-    UserFilter, UserId, Versions, rules,
+    DocumentAt, DocumentKind, Edit, EventFilter, Flush, Grant, GrantFilter, IssuerName, Listing, Logo, Member,
+    NewDocument, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter,
+    OrganizationId, OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag,
+    Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, Touches, User,
+    UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
 };
 
 use self::error::Outcome;
@@ -131,6 +131,10 @@ impl Directory for SqliteDirectory {
 
     fn touch(&self, touch: &Touch) {
         self.touches.note(touch);
+    }
+
+    fn note_newest(&self, user: UserId, issuer: &IssuerName, issued_at_ms: i64) {
+        self.touches.note_newest(user, issuer, issued_at_ms);
     }
 
     async fn flush(&self, flush: Flush) -> Answer<usize> {
