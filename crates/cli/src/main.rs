@@ -11,10 +11,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// A decision makes many small pieces and frees them on another thread than the one that made them; the system's
-/// allocator spends a sixth of a decision on that.
+/// A decision makes many small pieces and frees them, on whichever thread goes on with it. jemalloc gives out again what
+/// was freed last, which is still near the processor, and gives back to the system what is not used.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     // A command line that cannot be understood ends here with exit code 2.
