@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use narthex_decision::AnswerHeaders;
 use narthex_directory::{Actor, By, Directory, NewOrganization, OrganizationId};
 use narthex_gateway::{
     Clock, ConnectionSettings, IssuerKeys, IssuerRuntime, KeyEdges, KeySettings, NewIds, RateLimiter, RouteRuntime,
@@ -43,7 +44,7 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
             token_bytes_max: usize::try_from(config.limits.token_bytes).unwrap_or(usize::MAX),
             ..TokenLimits::default()
         },
-        owned_headers: Runtime::owned_headers(context.iter().map(String::as_str)),
+        answer_headers: AnswerHeaders::new(context.iter().map(String::as_str)),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
@@ -13,28 +13,115 @@ const PREFIX: &str = "x-narthex-";
 /// is written as percent-encoded UTF-8.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
+/// The identity headers that are the same for every configuration.
+static NAMES: [HeaderName; 9] = [
+    HeaderName::from_static("x-narthex-decision"),
+    HeaderName::from_static("x-narthex-user"),
+    HeaderName::from_static("x-narthex-external-id"),
+    HeaderName::from_static("x-narthex-username"),
+    HeaderName::from_static("x-narthex-email"),
+    HeaderName::from_static("x-narthex-platform-role"),
+    HeaderName::from_static("x-narthex-organization"),
+    HeaderName::from_static("x-narthex-organization-role"),
+    HeaderName::from_static("x-narthex-assertion"),
+];
+
 /// A change to the headers of a request: everything Narthex owns is removed, then what it means is set.
 ///
 /// SECURITY: there is no way to set without removing first, so no path exists on which a client's own
 /// `X-Narthex-User` survives (the hole Caddy's `copy_headers` had).
 #[derive(Debug, Clone, Default)]
 pub struct HeaderPatch {
-    set: HeaderMap,
+    /// In the order of [`NAMES`]. Values alone, side by side: a decision that is used again is far from the processor,
+    /// and a whole header map is three times as much to fetch.
+    named: [Option<HeaderValue>; NAMES.len()],
+    context: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl HeaderPatch {
     /// Removes every owned header, in every spelling, then sets this patch's.
     pub fn apply(&self, headers: &mut HeaderMap) {
         strip(headers);
-        for (name, value) in &self.set {
+        for (name, value) in self.iter() {
             headers.insert(name, value.clone());
         }
     }
 
     /// What will be set.
-    pub const fn headers(&self) -> &HeaderMap {
-        &self.set
+    pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+        let named = NAMES.iter().zip(&self.named);
+        let named = named.filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        named.chain(self.context.iter().map(|(name, value)| (name, value)))
     }
+}
+
+/// What an allowed answer of a forward-auth door looks like: every identity header, those without a value too, because a
+/// proxy that copies headers must overwrite whatever the client sent.
+#[derive(Debug, Clone)]
+pub struct AnswerHeaders {
+    blank: HeaderMap,
+    /// What belongs where, in the order in which the map visits its values.
+    places: Vec<Place>,
+}
+
+/// What belongs in one place of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The value of this number in [`NAMES`].
+    Named(usize),
+    /// The number of the request.
+    RequestId,
+    /// A context property, which is put in by its name.
+    Context,
+}
+
+/// The number under which the log knows a request.
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-narthex-request-id");
+
+impl AnswerHeaders {
+    /// The headers of a configuration that maps these context properties.
+    pub fn new<'a>(context: impl IntoIterator<Item = &'a str>) -> Self {
+        let context = context.into_iter().filter_map(context_name);
+        let blank: HeaderMap = NAMES
+            .iter()
+            .cloned()
+            .chain([REQUEST_ID])
+            .chain(context)
+            .map(|name| (name, HeaderValue::from_static("")))
+            .collect();
+        let place = |name: &HeaderName| match NAMES.iter().position(|named| named == name) {
+            Some(number) => Place::Named(number),
+            None if *name == REQUEST_ID => Place::RequestId,
+            None => Place::Context,
+        };
+        let places = blank.keys().map(place).collect();
+        Self { blank, places }
+    }
+
+    /// The answer to one request. A copy visits its values in the order of what it is a copy of.
+    pub fn filled(&self, patch: &HeaderPatch, request_id: Option<HeaderValue>) -> HeaderMap {
+        let mut headers = self.blank.clone();
+        let mut request_id = request_id;
+        for (place, blank) in self.places.iter().zip(headers.values_mut()) {
+            let value = match place {
+                Place::Named(number) => patch.named.get(*number).cloned().flatten(),
+                Place::RequestId => request_id.take(),
+                Place::Context => None,
+            };
+            if let Some(value) = value {
+                *blank = value;
+            }
+        }
+        for (name, value) in &patch.context {
+            headers.insert(name, value.clone());
+        }
+        headers
+    }
+}
+
+/// `X-Narthex-Context-NAME` of a mapped context property.
+fn context_name(property: &str) -> Option<HeaderName> {
+    HeaderName::try_from(format!("{PREFIX}context-{property}")).ok()
 }
 
 /// Removes every identity header in every spelling a later program could take for ours.
@@ -75,18 +162,17 @@ fn spelled_like(name: &str, prefix: &str) -> bool {
 /// Collects the identity headers of one allowed request.
 #[derive(Debug, Clone, Default)]
 pub struct IdentityHeaders {
+    patch: HeaderPatch,
     set: Vec<(HeaderName, Range<usize>)>,
     /// All values, one after the other: a decision that is used again is then in one piece of memory, and has one
     /// counter of who uses it, not one for each header.
-    values: BytesMut,
+    values: Vec<u8>,
 }
 
 impl IdentityHeaders {
     /// Nothing but `X-Narthex-Decision: allow`, which an allowed request always carries.
     pub fn new() -> Self {
-        let mut headers = Self::default();
-        headers.set(HeaderName::from_static("x-narthex-decision"), "allow");
-        headers
+        Self::default().with_word("x-narthex-decision", "allow")
     }
 
     /// Sets one of the headers that carry who somebody is. An empty value sets nothing: "not given" and "empty" are the
@@ -98,10 +184,18 @@ impl IdentityHeaders {
         self
     }
 
+    /// Sets one of the headers to one of our own words: visible ASCII.
+    #[must_use]
+    pub fn with_word(mut self, name: &'static str, word: &'static str) -> Self {
+        self.patch
+            .set(HeaderName::from_static(name), HeaderValue::from_static(word));
+        self
+    }
+
     /// Sets `X-Narthex-Context-NAME` for a mapped context property.
     #[must_use]
     pub fn with_context(mut self, property: &str, value: &str) -> Self {
-        if let Ok(name) = HeaderName::try_from(format!("{PREFIX}context-{property}")) {
+        if let Some(name) = context_name(property) {
             self.set(name, value);
         }
         self
@@ -109,15 +203,15 @@ impl IdentityHeaders {
 
     /// The patch that removes all our headers and sets these.
     pub fn into_patch(self) -> HeaderPatch {
-        let values = self.values.freeze();
-        let mut set = HeaderMap::with_capacity(self.set.len());
-        for (name, range) in self.set {
+        let Self { mut patch, set, values } = self;
+        let values = Bytes::from(values.into_boxed_slice());
+        for (name, range) in set {
             // What is encoded is printable ASCII, which every header value may be.
             if let Ok(value) = HeaderValue::from_maybe_shared(values.slice(range)) {
-                set.insert(name, value);
+                patch.set(name, value);
             }
         }
-        HeaderPatch { set }
+        patch
     }
 
     fn set(&mut self, name: HeaderName, value: &str) {
@@ -129,6 +223,20 @@ impl IdentityHeaders {
             self.values.extend_from_slice(part.as_bytes());
         }
         self.set.push((name, start..self.values.len()));
+    }
+}
+
+impl HeaderPatch {
+    /// Sets one header; what was set before under the same name is replaced.
+    fn set(&mut self, name: HeaderName, value: HeaderValue) {
+        let named = NAMES.iter().zip(&mut self.named).find(|(named, _)| **named == name);
+        if let Some((_, place)) = named {
+            *place = Some(value);
+        } else if let Some((_, earlier)) = self.context.iter_mut().find(|(earlier, _)| *earlier == name) {
+            *earlier = value;
+        } else {
+            self.context.push((name, value));
+        }
     }
 }
 
@@ -189,6 +297,52 @@ mod tests {
             .into_patch()
             .apply(&mut headers);
         assert!(!headers.contains_key("x-narthex-email"));
+    }
+
+    /// What a proxy copies from an answer overwrites every header of ours that a client could have sent.
+    #[test]
+    fn sec_an_answer_has_every_header_of_ours_and_blanks_for_those_without_a_value() {
+        let answer = AnswerHeaders::new(["plan", "tier"]);
+        let full = IdentityHeaders::new()
+            .with("x-narthex-user", "01abc")
+            .with("x-narthex-assertion", "a.b.c")
+            .with_word("x-narthex-platform-role", "admin")
+            .with_context("tier", "gold")
+            .into_patch();
+        let shown = |headers: &HeaderMap| -> Vec<String> {
+            let mut lines: Vec<String> = headers
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+                .collect();
+            lines.sort();
+            lines
+        };
+        let expected = |user: &str, role: &str, assertion: &str, tier: &str, id: &str| -> Vec<String> {
+            let mut lines = vec![
+                "x-narthex-decision: allow".to_owned(),
+                format!("x-narthex-user: {user}"),
+                "x-narthex-external-id: ".to_owned(),
+                "x-narthex-username: ".to_owned(),
+                "x-narthex-email: ".to_owned(),
+                format!("x-narthex-platform-role: {role}"),
+                "x-narthex-organization: ".to_owned(),
+                "x-narthex-organization-role: ".to_owned(),
+                format!("x-narthex-assertion: {assertion}"),
+                "x-narthex-context-plan: ".to_owned(),
+                format!("x-narthex-context-tier: {tier}"),
+                format!("x-narthex-request-id: {id}"),
+            ];
+            lines.sort();
+            lines
+        };
+        let id = Some(HeaderValue::from_static("r-1"));
+        assert_eq!(
+            shown(&answer.filled(&full, id)),
+            expected("01abc", "admin", "a.b.c", "gold", "r-1")
+        );
+        // Nothing of one answer is left in the next.
+        let nobody = IdentityHeaders::new().into_patch();
+        assert_eq!(shown(&answer.filled(&nobody, None)), expected("", "", "", "", ""));
     }
 
     #[test]

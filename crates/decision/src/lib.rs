@@ -24,7 +24,9 @@ mod route;
 
 pub use access::{Action, Actor, ActorScope};
 pub use decide::{Decision, Denial, OrganizationFacts, Permit, decide};
-pub use headers::{HeaderPatch, IdentityHeaders, encode_value, is_forwarding_header, is_identity_header};
+pub use headers::{
+    AnswerHeaders, HeaderPatch, IdentityHeaders, encode_value, is_forwarding_header, is_identity_header,
+};
 pub use path::{PathProblem, RequestPath};
 pub use reason::Reason;
 pub use route::{Match, Preflight, Requirement, Route, RouteProblem, RouteSpec, Routes, parse_requirement};

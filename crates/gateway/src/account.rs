@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use narthex_decision::Match;
-use narthex_directory::{Desired, Directory, Principal, TokenFingerprint, Touch};
+use narthex_directory::{Desired, Directory, Principal, Stamp, Touch, UserId};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use crate::clock::NoEntropy;
+use crate::keyed_hash::{Digest, KeyedHash};
 use crate::pipeline::Allowed;
 use crate::said::Said;
 
@@ -19,13 +21,30 @@ const ROUTES_MAX: usize = 8;
 pub struct Account {
     /// Who the directory agrees this is.
     pub principal: Arc<Principal>,
-    allowed: RwLock<Vec<Arc<Allowed>>>,
+    /// The principal's, here again as the next two: of many accounts each is far from the processor, and every further
+    /// piece of memory that is looked at costs more than what is done with it.
+    pub stamp: Stamp,
+    /// Until when the principal's grants hold, in milliseconds.
+    pub valid_until_ms: Option<i64>,
+    /// Tokens issued before this are refused, in milliseconds.
+    tokens_not_before_ms: Option<i64>,
+    allowed: RwLock<Kept>,
+}
+
+/// Decisions of one principal.
+#[derive(Debug, Default)]
+struct Kept {
+    latest: Option<Arc<Allowed>>,
+    earlier: Vec<Arc<Allowed>>,
 }
 
 impl Account {
     /// A principal about which nothing has been decided yet.
     pub fn new(principal: Arc<Principal>) -> Self {
         Self {
+            stamp: principal.stamp(),
+            valid_until_ms: principal.valid_until_ms(),
+            tokens_not_before_ms: principal.user().tokens_not_before_ms,
             principal,
             allowed: RwLock::default(),
         }
@@ -34,29 +53,43 @@ impl Account {
     /// The kept decision for a route, if its assertion is fresh and does not outlive the token (`ends_by_ms`).
     pub fn allowed(&self, matched: &Match<'_>, ends_by_ms: Option<i64>, now_ms: i64) -> Option<Arc<Allowed>> {
         let kept = self.allowed.read().unwrap_or_else(PoisonError::into_inner);
-        let allowed = kept.iter().find(|allowed| allowed.answers(matched))?;
+        let mut all = kept.latest.iter().chain(&kept.earlier);
+        let allowed = all.find(|allowed| allowed.answers(matched))?;
         allowed.serves(ends_by_ms, now_ms).then(|| Arc::clone(allowed))
     }
 
     /// Keeps the decision for a route.
     pub fn remember(&self, matched: &Match<'_>, allowed: &Arc<Allowed>) {
         let mut kept = self.allowed.write().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|earlier| !earlier.answers(matched));
-        if kept.len() >= ROUTES_MAX {
-            kept.remove(0);
+        if let Some(latest) = kept.latest.replace(Arc::clone(allowed)) {
+            kept.earlier.push(latest);
         }
-        kept.push(Arc::clone(allowed));
+        kept.earlier.retain(|earlier| !earlier.answers(matched));
+        if kept.earlier.len() >= ROUTES_MAX {
+            kept.earlier.remove(0);
+        }
+    }
+
+    /// Whether the user signed out everywhere after the token was issued.
+    ///
+    /// SECURITY: a revocation moves the user's version, so a principal that stands has seen it; but the token at hand may
+    /// be older than the one the account was agreed on with.
+    fn refuses(&self, desired: &Desired) -> bool {
+        self.tokens_not_before_ms
+            .is_some_and(|not_before| desired.issued_at_ms.is_none_or(|issued| issued < not_before))
     }
 }
 
 /// What was last agreed about a user of an issuer.
 #[derive(Debug)]
 struct Agreed {
-    said: Said,
+    said: Digest,
+    user: UserId,
     account: Arc<Account>,
     generation: u64,
-    /// What a use of the token asserts; its times are replaced by those of the use that is written down.
-    touch: Touch,
+    /// What a use of the token asserts; its times are replaced by those of the use that is written down. In a place of
+    /// its own, because it is seldom looked at.
+    touch: Box<Touch>,
     newest_issued_at_ms: AtomicI64,
     touched_at_ms: AtomicI64,
 }
@@ -71,48 +104,36 @@ impl Agreed {
             issued_at_ms: (newest != i64::MIN).then_some(newest),
             lapses_at_ms: lease_ms.map(|lease| at_ms.saturating_add(lease)),
             due: true,
-            ..self.touch.clone()
+            ..(*self.touch).clone()
         }
     }
 }
 
-impl Agreed {
-    /// That a token of this time was shown, and nothing more.
-    fn newest(&self, issued_at_ms: Option<i64>, at_ms: i64) -> Touch {
-        Touch {
-            user: self.touch.user,
-            realm: self.touch.realm.clone(),
-            issuer: self.touch.issuer.clone(),
-            at_ms,
-            issued_at_ms,
-            asserted: Vec::new(),
-            lapses_at_ms: None,
-            tags: None,
-            token: TokenFingerprint::default(),
-            due: false,
-        }
-    }
-}
-
-/// What an account costs beside what its identity says, in bytes: user, grants, headers, assertion, bookkeeping.
+/// What an account costs, in bytes: user, headers, assertion, bookkeeping.
 const ENTRY_BYTES: u64 = 3_072;
+/// What each grant adds, in bytes.
+const GRANT_BYTES: u64 = 400;
 
 #[derive(Debug, Clone)]
 struct Weight;
 
-impl Weighter<Box<[u8]>, Arc<Agreed>> for Weight {
-    fn weight(&self, key: &Box<[u8]>, agreed: &Arc<Agreed>) -> u64 {
-        let grants = agreed.account.principal.grants().len() as u64;
-        ENTRY_BYTES + (key.len() + agreed.said.len()) as u64 + grants * GRANT_BYTES
+impl Weighter<Digest, Arc<Agreed>> for Weight {
+    fn weight(&self, _: &Digest, agreed: &Arc<Agreed>) -> u64 {
+        ENTRY_BYTES + agreed.account.principal.grants().len() as u64 * GRANT_BYTES
     }
 }
 
-/// What each grant adds, in bytes.
-const GRANT_BYTES: u64 = 400;
-
 /// Accounts by issuer and external id, so that a fresh token that says the same as the last one needs no store.
 pub struct Accounts {
-    by_user: Cache<Box<[u8]>, Arc<Agreed>, Weight>,
+    hash: KeyedHash,
+    by_user: Cache<Digest, Arc<Agreed>, Weight>,
+}
+
+/// What a token says, as it is looked for and kept; `None` where it could not be hashed, which is never found.
+#[derive(Debug, Clone, Copy)]
+pub struct SaidKey {
+    user: Option<Digest>,
+    all: Option<Digest>,
 }
 
 impl std::fmt::Debug for Accounts {
@@ -125,10 +146,23 @@ impl std::fmt::Debug for Accounts {
 
 impl Accounts {
     /// A cache of at most so many bytes.
-    pub fn new(bytes_max: u64) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// [`NoEntropy`] when there is no randomness for its key.
+    pub fn new(bytes_max: u64) -> Result<Self, NoEntropy> {
         let entries = usize::try_from(bytes_max / ENTRY_BYTES).unwrap_or(usize::MAX).max(16);
-        Self {
+        Ok(Self {
+            hash: KeyedHash::new()?,
             by_user: Cache::with_weighter(entries, bytes_max, Weight),
+        })
+    }
+
+    /// What a token says, as it is looked for and kept.
+    pub fn key(&self, said: &Said) -> SaidKey {
+        SaidKey {
+            user: self.hash.of(said.user()),
+            all: self.hash.of(said.all()),
         }
     }
 
@@ -136,19 +170,19 @@ impl Accounts {
     /// to the directory when it is due.
     pub fn unchanged(
         &self,
-        (desired, said): (&Desired, &Said),
+        (desired, said): (&Desired, SaidKey),
         generation: u64,
         directory: &dyn Directory,
         touch_every_ms: i64,
         now_ms: i64,
     ) -> Option<Arc<Account>> {
-        let agreed = self.by_user.get(said.user())?;
-        let principal = &agreed.account.principal;
-        let stands = agreed.generation == generation
-            && directory.versions().is_current(principal.stamp())
-            && principal.valid_until_ms().is_none_or(|end| now_ms < end)
-            && agreed.said == *said;
-        if !stands || is_refused(principal, desired) {
+        let agreed = self.by_user.get(&said.user?)?;
+        let account = &agreed.account;
+        let stands = said.all == Some(agreed.said)
+            && agreed.generation == generation
+            && directory.versions().is_current(account.stamp)
+            && account.valid_until_ms.is_none_or(|end| now_ms < end);
+        if !stands || account.refuses(desired) {
             return None;
         }
         let is_newest = desired
@@ -163,49 +197,47 @@ impl Accounts {
                 .is_ok()
         {
             directory.touch(&agreed.touch_at(now_ms));
-        } else if is_newest {
+        } else if let Some(issued_at_ms) = desired.issued_at_ms.filter(|_| is_newest) {
             // SECURITY: the directory knows which token is the newest although nothing changed: an older one must undo
             // nothing, at another node either, or when this account is no longer kept.
-            directory.touch(&agreed.newest(desired.issued_at_ms, now_ms));
+            directory.note_newest(agreed.user, &desired.issuer, issued_at_ms);
         }
-        Some(Arc::clone(&agreed.account))
+        Some(Arc::clone(account))
     }
 
     /// Before a user's token is planned: the newest `iat` seen here is handed to the directory, so that an older token
     /// cannot undo what a newer one confirmed without a write.
-    pub fn hand_over(&self, said: &Said, directory: &dyn Directory) {
-        if let Some(agreed) = self.by_user.get(said.user()) {
+    pub fn hand_over(&self, said: SaidKey, directory: &dyn Directory) {
+        if let Some(agreed) = said.user.and_then(|user| self.by_user.get(&user)) {
             let seen = agreed.touch_at(agreed.touched_at_ms.load(Ordering::Relaxed));
             directory.touch(&Touch { due: false, ..seen });
         }
     }
 
     /// Keeps what was agreed.
-    pub fn remember(&self, (desired, said): (&Desired, Said), touch: &Touch, account: &Arc<Account>, generation: u64) {
-        let key: Box<[u8]> = said.user().into();
+    pub fn remember(
+        &self,
+        (desired, said): (&Desired, SaidKey),
+        touch: &Touch,
+        account: &Arc<Account>,
+        generation: u64,
+    ) {
+        let (Some(user), Some(said)) = (said.user, said.all) else {
+            return;
+        };
         let newest = self
             .by_user
-            .get(&*key)
+            .get(&user)
             .map_or(i64::MIN, |earlier| earlier.newest_issued_at_ms.load(Ordering::Relaxed));
         let agreed = Agreed {
+            said,
+            user: touch.user,
             account: Arc::clone(account),
             generation,
             newest_issued_at_ms: AtomicI64::new(newest.max(desired.issued_at_ms.unwrap_or(i64::MIN))),
             touched_at_ms: AtomicI64::new(touch.at_ms),
-            touch: touch.clone(),
-            said,
+            touch: Box::new(touch.clone()),
         };
-        self.by_user.insert(key, Arc::new(agreed));
+        self.by_user.insert(user, Arc::new(agreed));
     }
-}
-
-/// Whether the user signed out everywhere after the token was issued.
-///
-/// SECURITY: a revocation moves the user's version, so a principal that stands has seen it; but the token at hand may
-/// be older than the one the account was agreed on with.
-fn is_refused(principal: &Principal, desired: &Desired) -> bool {
-    principal
-        .user()
-        .tokens_not_before_ms
-        .is_some_and(|not_before| desired.issued_at_ms.is_none_or(|issued| issued < not_before))
 }

@@ -1,27 +1,27 @@
 //! Cached answers, by the whole token.
 //!
-//! SECURITY: an answer is kept under the whole token, compared whole; never past `exp`, never past the life of the key
+//! SECURITY: an answer is kept under a keyed hash of the whole token, so that no token stays in memory; never past `exp`, never past the life of the key
 //! that verified it, never past a change of configuration or of anything in the directory that it rests on, and never
 //! longer than a minute.
 
-use std::hash::{BuildHasher as _, Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use narthex_decision::Match;
 use narthex_directory::{Stamp, Versions};
 use narthex_token::{KeySnapshot, VerifiedClaims};
 use quick_cache::sync::Cache;
-use quick_cache::{DefaultHashBuilder, Equivalent, Weighter};
 
 use crate::account::Account;
+use crate::clock::NoEntropy;
+use crate::keyed_hash::{Digest, KeyedHash};
 use crate::pipeline::Allowed;
 use crate::runtime::IssuerRuntime;
 
 /// The longest an answer is kept, in milliseconds.
 const KEPT_MS_MAX: i64 = 60_000;
 
-/// What an entry costs beside its token, in bytes.
-const ENTRY_BYTES: u64 = 400;
+/// What an entry costs, in bytes: the caller, its place in the cache and what the cache keeps free.
+const ENTRY_BYTES: u64 = 256;
 
 /// Somebody whose token was good.
 #[derive(Debug)]
@@ -56,10 +56,10 @@ impl Caller {
             Some(now_ms.saturating_add(KEPT_MS_MAX)),
             claims.expires_at_ms(),
             Some(keys.usable_until_ms()),
-            account.principal.valid_until_ms(),
+            account.valid_until_ms,
         ];
         let kept_until_ms = ends.into_iter().flatten().min().unwrap_or(now_ms);
-        let stamp = account.principal.stamp();
+        let stamp = account.stamp;
         Self {
             issuer,
             account,
@@ -106,52 +106,14 @@ impl Caller {
     }
 }
 
-/// A presented token with its hash, which is made once for looking and keeping.
-#[derive(Debug)]
-pub struct TokenKey<'t> {
-    hash: u64,
-    token: &'t str,
-}
-
-/// A kept token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct KeptToken {
-    hash: u64,
-    token: Box<str>,
-}
-
-impl Hash for TokenKey<'_> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl Hash for KeptToken {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
-    }
-}
-
-impl Equivalent<KeptToken> for TokenKey<'_> {
-    /// SECURITY: the hash only finds; the tokens are compared whole.
-    fn equivalent(&self, kept: &KeptToken) -> bool {
-        self.hash == kept.hash && *self.token == *kept.token
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Weight;
-
-impl Weighter<KeptToken, Arc<Caller>> for Weight {
-    fn weight(&self, kept: &KeptToken, _: &Arc<Caller>) -> u64 {
-        kept.token.len() as u64 + ENTRY_BYTES
-    }
-}
+/// A presented token as it is looked for and kept: hashed once.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenKey(Option<Digest>);
 
 /// Callers by token.
 pub struct Callers {
-    by_token: Cache<KeptToken, Arc<Caller>, Weight>,
-    hasher: DefaultHashBuilder,
+    hash: KeyedHash,
+    by_token: Cache<Digest, Arc<Caller>>,
 }
 
 impl std::fmt::Debug for Callers {
@@ -164,48 +126,40 @@ impl std::fmt::Debug for Callers {
 
 impl Callers {
     /// A cache of at most so many bytes.
-    pub fn new(bytes_max: u64) -> Self {
-        let entries = usize::try_from(bytes_max / (ENTRY_BYTES + 1024))
-            .unwrap_or(usize::MAX)
-            .max(16);
-        Self {
-            by_token: Cache::with_weighter(entries, bytes_max, Weight),
-            hasher: DefaultHashBuilder::default(),
-        }
+    ///
+    /// # Errors
+    ///
+    /// [`NoEntropy`] when there is no randomness for its key.
+    pub fn new(bytes_max: u64) -> Result<Self, NoEntropy> {
+        let entries = usize::try_from(bytes_max / ENTRY_BYTES).unwrap_or(usize::MAX).max(16);
+        Ok(Self {
+            hash: KeyedHash::new()?,
+            by_token: Cache::new(entries),
+        })
     }
 
     /// A token as it is looked for and kept.
-    pub fn key<'t>(&self, token: &'t str) -> TokenKey<'t> {
-        TokenKey {
-            hash: self.hasher.hash_one(token),
-            token,
-        }
+    pub fn key(&self, token: &str) -> TokenKey {
+        TokenKey(self.hash.of(token.as_bytes()))
     }
 
     /// The kept caller of exactly this token, while it stands.
-    pub fn fresh(
-        &self,
-        token: &TokenKey<'_>,
-        generation: u64,
-        versions: &Versions,
-        now_ms: i64,
-    ) -> Option<Arc<Caller>> {
-        let caller = self.by_token.get(token)?;
+    pub fn fresh(&self, token: TokenKey, generation: u64, versions: &Versions, now_ms: i64) -> Option<Arc<Caller>> {
+        let digest = token.0?;
+        let caller = self.by_token.get(&digest)?;
         if caller.stands(generation, versions, now_ms) {
             return Some(caller);
         }
-        self.by_token.remove(token);
+        self.by_token.remove(&digest);
         None
     }
 
     /// Keeps a caller, if its issuer's mapping depends on the token alone.
-    pub fn remember(&self, token: &TokenKey<'_>, caller: &Arc<Caller>) {
-        if caller.issuer.mapping.token_only() {
-            let kept = KeptToken {
-                hash: token.hash,
-                token: Box::from(token.token),
-            };
-            self.by_token.insert(kept, Arc::clone(caller));
+    pub fn remember(&self, token: TokenKey, caller: &Arc<Caller>) {
+        if let Some(digest) = token.0
+            && caller.issuer.mapping.token_only()
+        {
+            self.by_token.insert(digest, Arc::clone(caller));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The one place that reads the clock and the random source; everything else is told.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -134,7 +134,6 @@ impl RequestIds {
     ///
     /// [`NoEntropy`], as [`random_bytes`].
     pub fn new() -> Result<Self, NoEntropy> {
-        use std::fmt::Write as _;
         let mut process = String::with_capacity(10);
         for byte in random_bytes::<5>()? {
             // Writing to a string cannot fail.
@@ -148,6 +147,12 @@ impl RequestIds {
 
     /// The next number, such as `a1b2c3d4e5-2f`.
     pub fn next(&self) -> String {
-        format!("{}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        // Exactly as long as it is, so that it becomes a header's value without being copied.
+        let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1) as usize;
+        let mut id = String::with_capacity(self.process.len() + 1 + digits);
+        // Writing to a string cannot fail.
+        let _ = write!(id, "{}-{number:x}", self.process);
+        id
     }
 }

@@ -146,7 +146,7 @@ impl Contact {
             Reach::Whole | Reach::Offline { .. } => Ok(()),
             // SECURITY: what others have changed meanwhile (a role that was taken, a user who was disabled) must be known
             // before a cached answer is given again.
-            Reach::CutOff | Reach::Unknown => self.ask_first(directory, clock).await,
+            Reach::CutOff | Reach::Unknown => Box::pin(self.ask_first(directory, clock)).await,
         }
     }
 

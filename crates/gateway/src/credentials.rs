@@ -125,23 +125,23 @@ fn bearer(value: &HeaderValue) -> Option<Result<&str, ()>> {
     let Some(b' ') = bytes.get(6) else {
         return if bytes.len() == 6 { Some(Err(())) } else { None };
     };
-    let token = bytes.get(7..).unwrap_or_default();
+    let token = without_spaces(bytes.get(7..).unwrap_or_default());
     // One pass without a way out in between, so that it is done many bytes at a time: this is on every request.
     let odd = token.iter().fold(0, |odd: u8, byte| {
-        odd | u8::from(!(0x20..0x7f).contains(byte)) | u8::from(*byte == b',')
+        odd | u8::from(!(0x21..0x7f).contains(byte)) | u8::from(*byte == b',')
     });
-    let Some(text) = std::str::from_utf8(token).ok().filter(|_| odd == 0) else {
-        return Some(Err(()));
-    };
-    let token = text.trim_matches(' ');
-    let spaces = token
-        .bytes()
-        .fold(0, |spaces: u8, byte| spaces | u8::from(byte == b' '));
-    Some(if token.is_empty() || spaces != 0 {
-        Err(())
-    } else {
-        Ok(token)
+    Some(match std::str::from_utf8(token) {
+        Ok(token) if odd == 0 && !token.is_empty() => Ok(token),
+        _ => Err(()),
     })
+}
+
+/// The bytes without the spaces before and behind them.
+const fn without_spaces(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] | [rest @ .., b' '] = bytes {
+        bytes = rest;
+    }
+    bytes
 }
 
 /// The name and value pairs of all `Cookie` headers (RFC 6265 section 4.2).

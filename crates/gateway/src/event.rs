@@ -109,7 +109,7 @@ fn decided(
     match outcome {
         Ok(passed) => tracing::debug!(
             event = "allowed", door, request_id, method = %inbound.method, path = %shown(inbound.path),
-            user = passed.allowed.caller.as_ref().map(|who| who.user.as_str()),
+            user = passed.allowed.caller.as_ref().map(|who| tracing::field::display(who.user)),
             issuer = passed.allowed.caller.as_ref().map(|who| who.issuer.as_str()),
             rule = %passed.allowed.permit.rule, took_us = took.as_micros(),
         ),

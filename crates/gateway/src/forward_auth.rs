@@ -6,14 +6,11 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
-use narthex_decision::Reason;
+use narthex_decision::{AnswerHeaders, Reason};
 
 use crate::inbound::{Door, Inbound};
 use crate::pipeline::Passed;
 use crate::respond::{self, Refusal};
-
-/// The number under which the log knows a request.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-narthex-request-id");
 
 /// How one proxy describes the original request.
 #[derive(Debug, Clone)]
@@ -116,24 +113,11 @@ fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Result<Option<&'r He
     }
 }
 
-/// The answer to a request that may pass: 200 and every identity header, those without a value too, because a proxy
-/// that copies headers must overwrite whatever the client sent.
-pub(crate) fn allow(passed: Passed, owned: &[HeaderName]) -> Response<Full<Bytes>> {
-    let answer = passed.allowed.answer.get_or_init(|| {
-        let set = passed.allowed.patch.headers();
-        let blank = owned.iter().filter(|name| !set.contains_key(*name));
-        let mut answer = set.clone();
-        answer.extend(blank.map(|name| (name.clone(), HeaderValue::from_static(""))));
-        // The request's number has its place already: a copy has none to spare, and would be made again to get one.
-        answer.insert(REQUEST_ID, HeaderValue::from_static(""));
-        answer
-    });
+/// The answer to a request that may pass: 200 and every identity header.
+pub(crate) fn allow(passed: Passed, headers: &AnswerHeaders) -> Response<Full<Bytes>> {
+    let request_id = HeaderValue::try_from(passed.request_id).ok();
     let mut response = Response::new(Full::default());
-    let headers = response.headers_mut();
-    headers.clone_from(answer);
-    if let Ok(id) = HeaderValue::try_from(passed.request_id) {
-        headers.insert(REQUEST_ID, id);
-    }
+    *response.headers_mut() = headers.filled(&passed.allowed.patch, request_id);
     response
 }
 

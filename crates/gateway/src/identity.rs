@@ -1,7 +1,5 @@
 //! What an application is told about who is calling.
 
-use std::sync::OnceLock;
-
 use narthex_decision::{HeaderPatch, IdentityHeaders, Match, Permit};
 use narthex_directory::Principal;
 use serde_json::Value;
@@ -9,6 +7,7 @@ use serde_json::Value;
 use crate::assertion::Claims;
 use crate::caller::Caller;
 use crate::gateway::Gateway;
+use crate::label::Label;
 use crate::pipeline::{Allowed, Who};
 use crate::runtime::Runtime;
 
@@ -40,14 +39,13 @@ pub(crate) fn allowed(
     let ends_ms = assertion.map_or(now_ms, |assertion| assertion.expires_at_ms);
     Allowed {
         route: matched.route.index,
-        organization: matched.organization.map(Box::from),
+        organization: matched.organization.map(Label::new),
         permit,
         caller: Some(Who {
-            user,
+            user: principal.user().id,
             issuer: caller.issuer.name.clone(),
         }),
         patch,
-        answer: OnceLock::new(),
         assertion_ends_ms: ends_ms,
         fresh_until_ms: ends_ms - (ends_ms - now_ms) / RENEW_AT_SHARE,
     }
@@ -56,7 +54,7 @@ pub(crate) fn allowed(
 /// The identity headers of a principal on a route.
 pub(crate) fn headers(
     principal: &Principal,
-    organization: Option<(&str, &str)>,
+    organization: Option<(&str, &'static str)>,
     assertion: Option<&str>,
 ) -> HeaderPatch {
     let user = principal.user();
@@ -65,11 +63,11 @@ pub(crate) fn headers(
         .with("x-narthex-external-id", user.external_id.as_str())
         .with("x-narthex-username", user.username.as_str())
         .with("x-narthex-email", user.profile.email.as_deref().unwrap_or_default())
-        .with("x-narthex-platform-role", principal.platform_role().as_str());
+        .with_word("x-narthex-platform-role", principal.platform_role().as_str());
     if let Some((name, role)) = organization {
         headers = headers
             .with("x-narthex-organization", name)
-            .with("x-narthex-organization-role", role);
+            .with_word("x-narthex-organization-role", role);
     }
     for (property, value) in principal.context() {
         headers = headers.with_context(property, &context_text(value));
@@ -87,19 +85,6 @@ fn context_text(value: &Value) -> String {
         other => other.to_string(),
     }
 }
-
-/// The headers every allowed answer of a forward-auth door carries, with or without a value.
-pub(crate) const OWNED: [&str; 9] = [
-    "x-narthex-user",
-    "x-narthex-external-id",
-    "x-narthex-username",
-    "x-narthex-email",
-    "x-narthex-platform-role",
-    "x-narthex-organization",
-    "x-narthex-organization-role",
-    "x-narthex-assertion",
-    "x-narthex-decision",
-];
 
 /// What an assertion says of a principal.
 pub(crate) fn claims<'a>(

@@ -9,10 +9,11 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Buf;
+use futures_util::task::AtomicWaker;
 use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -34,6 +35,10 @@ pub(crate) struct Activity {
     blocked: AtomicBool,
     /// HTTP/2 is spoken, which has pings of its own to find out whether the other end is there.
     http2: AtomicBool,
+    /// The process is stopping: no further request is taken.
+    ending: AtomicBool,
+    /// Whom to wake then.
+    waker: AtomicWaker,
 }
 
 impl Activity {
@@ -49,6 +54,21 @@ impl Activity {
         self.open.fetch_add(1, Ordering::Relaxed);
         self.moved();
         Open(Arc::clone(self))
+    }
+
+    /// Whether the connection should take no further request.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Acquire)
+    }
+
+    /// Whom to wake when that begins.
+    pub(crate) fn wake_at_end(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    fn end(&self) {
+        self.ending.store(true, Ordering::Release);
+        self.waker.wake();
     }
 }
 
@@ -100,6 +120,14 @@ impl Connections {
         loop {
             tokio::time::sleep(still_max / SWEEPS).await;
             self.sweep_once();
+        }
+    }
+
+    /// Tells every connection to take no further request.
+    pub(crate) fn end(&self) {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for activity in all.iter().filter_map(|connection| connection.activity.upgrade()) {
+            activity.end();
         }
     }
 
@@ -175,7 +203,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        // Most answers are one piece, and to send one is cheaper than to gather many of one.
+        let polled = match parts {
+            [one] => Pin::new(&mut self.stream).poll_write(context, one),
+            _ => Pin::new(&mut self.stream).poll_write_vectored(context, parts),
+        };
         self.wrote(polled)
     }
 

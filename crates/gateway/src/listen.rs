@@ -14,10 +14,10 @@ use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::ending::Ending;
 use crate::idle::{Activity, Answering, Connections, Counted};
 
 /// How connections on a port are kept.
@@ -58,7 +58,6 @@ pub(crate) async fn serve<S, B>(
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     let mut stop = pin!(stop);
-    let graceful = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(settings.connections));
     let connections = Connections::default();
     let mut sweep = pin!(connections.sweep(settings.head_timeout));
@@ -74,7 +73,7 @@ pub(crate) async fn serve<S, B>(
         let activity = Arc::new(Activity::default());
         let stream = TokioIo::new(Counted::new(stream, Arc::clone(&activity)));
         let served = builder.serve_connection_with_upgrades(stream, counting(service(peer), &activity));
-        let served = graceful.watch(served.into_owned());
+        let served = Ending::new(served.into_owned(), Arc::clone(&activity));
         let task = tokio::spawn(async move {
             // A connection that breaks off is the client's business.
             let _ = served.await;
@@ -82,8 +81,10 @@ pub(crate) async fn serve<S, B>(
         });
         connections.watch(&activity, task.abort_handle());
     }
-    // What is still open after the grace period is cut off.
-    let _ = tokio::time::timeout(settings.grace, graceful.shutdown()).await;
+    connections.end();
+    // Whoever has all places knows that no connection is left. What is still open after the grace period is cut off.
+    let all = u32::try_from(settings.connections).unwrap_or(u32::MAX);
+    let _ = tokio::time::timeout(settings.grace, places.acquire_many(all)).await;
 }
 
 /// A service that counts what it is asked.

@@ -6,13 +6,12 @@
 //!
 //! No status codes, no logging, no configuration look-ups by name happen here; the doors translate, this decides.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use http::HeaderMap;
 use narthex_decision::{
     Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Permit, Reason, RequestPath, Requirement, decide,
 };
-use narthex_directory::{IssuerName, OrganizationName, Principal, SyncError, sync};
+use narthex_directory::{IssuerName, OrganizationName, Principal, SyncError, UserId, sync};
 use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
 
@@ -25,6 +24,7 @@ use crate::facts::HeldFacts;
 use crate::gateway::Gateway;
 use crate::identity;
 use crate::inbound::Inbound;
+use crate::label::Label;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, Runtime};
 use crate::said::Said;
@@ -46,15 +46,13 @@ pub struct Allowed {
     /// The route, by its number in the configuration.
     pub route: usize,
     /// What stood in the path where the route names an organization.
-    pub organization: Option<Box<str>>,
+    pub organization: Option<Label>,
     /// Why it may pass; `None` for somebody without a token on a public route.
     pub permit: Permit,
     /// Who it is.
     pub caller: Option<Who>,
     /// The identity headers, the signed assertion among them.
     pub patch: HeaderPatch,
-    /// The headers of a forward-auth answer, made when the first proxy asks.
-    pub answer: OnceLock<HeaderMap>,
     /// When the assertion inside has to be signed anew, in milliseconds.
     pub fresh_until_ms: i64,
     /// When the assertion inside ends, in milliseconds: never after the token it stands for.
@@ -64,7 +62,8 @@ pub struct Allowed {
 impl Allowed {
     /// Whether this is the decision about what was matched.
     pub(crate) fn answers(&self, matched: &Match<'_>) -> bool {
-        self.route == matched.route.index && self.organization.as_deref() == matched.organization
+        self.route == matched.route.index
+            && self.organization.as_ref().map(Label::as_bytes) == matched.organization.map(str::as_bytes)
     }
 
     /// Whether the assertion inside is fresh and does not outlive the token (`ends_by_ms`).
@@ -77,7 +76,7 @@ impl Allowed {
 #[derive(Debug, Clone)]
 pub struct Who {
     /// The user's id.
-    pub user: String,
+    pub user: UserId,
     /// The issuer's configured name.
     pub issuer: IssuerName,
 }
@@ -106,7 +105,7 @@ pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<
     let caller = caller(gateway, runtime, inbound, (token, &place), now_ms).await?;
     let allowed = match caller.allowed(&matched, now_ms) {
         Some(allowed) => allowed,
-        None => allow(gateway, runtime, &caller, &matched, now_ms).await?,
+        None => Box::pin(allow(gateway, runtime, &caller, &matched, now_ms)).await?,
     };
     Ok(Passed {
         allowed,
@@ -152,12 +151,12 @@ pub(crate) async fn caller(
     let presented = gateway.callers.key(token);
     let kept = gateway
         .callers
-        .fresh(&presented, runtime.generation, &gateway.versions, now_ms);
+        .fresh(presented, runtime.generation, &gateway.versions, now_ms);
     let caller = if let Some(caller) = kept {
         caller
     } else {
-        let caller = Arc::new(authenticate(gateway, runtime, inbound, token, now_ms).await?);
-        gateway.callers.remember(&presented, &caller);
+        let caller = Arc::new(Box::pin(authenticate(gateway, runtime, inbound, token, now_ms)).await?);
+        gateway.callers.remember(presented, &caller);
         caller
     };
     // SECURITY: a place that only one issuer's tokens may come in is no place for another's.
@@ -229,10 +228,10 @@ async fn account(
     (token, now_ms): (&str, i64),
 ) -> Result<Arc<Account>, Refusal> {
     let mut desired = identity.into_desired();
-    let said = Said::of(&desired);
+    let said = gateway.accounts.key(&Said::of(&desired));
     let touch_every_ms = issuer.policy.touch_interval_ms();
     let unchanged = gateway.accounts.unchanged(
-        (&desired, &said),
+        (&desired, said),
         generation,
         &*gateway.directory,
         touch_every_ms,
@@ -243,7 +242,7 @@ async fn account(
     }
     desired.token.sha256_prefix = Some(Fingerprint::of(token).to_string());
     let mut ids = NewIds::new().map_err(|_| Refusal::new(Reason::StoreUnavailable))?;
-    gateway.accounts.hand_over(&said, &*gateway.directory);
+    gateway.accounts.hand_over(said, &*gateway.directory);
     let synced = sync(&*gateway.directory, &desired, &issuer.policy, now_ms, &mut ids)
         .await
         .map_err(|error| refuse_sync(&error))?;
@@ -333,11 +332,10 @@ fn anonymous(gateway: &Gateway, matched: &Match<'_>) -> Passed {
     };
     let allowed = Allowed {
         route: matched.route.index,
-        organization: matched.organization.map(Box::from),
+        organization: matched.organization.map(Label::new),
         permit,
         caller: None,
         patch: IdentityHeaders::new().into_patch(),
-        answer: OnceLock::new(),
         fresh_until_ms: i64::MAX,
         assertion_ends_ms: i64::MAX,
     };

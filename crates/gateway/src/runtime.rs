@@ -4,15 +4,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use http::HeaderName;
-use narthex_decision::Routes;
+use narthex_decision::{AnswerHeaders, Routes};
 use narthex_directory::{IssuerName, Realm, SyncPolicy};
 use narthex_mapping::IssuerMapping;
 use narthex_token::{Issuers, Limits, TrustedIssuer, VerifyError};
 
 use crate::connections::ConnectionSettings;
 use crate::credentials::{Place, TokenPlaces};
-use crate::identity;
 use crate::inbound::TrustedProxies;
 use crate::keys::IssuerKeys;
 use crate::proxy::Upstream;
@@ -43,7 +41,7 @@ pub struct Runtime {
     /// Limits of a token.
     pub token_limits: Limits,
     /// The headers a forward-auth answer always carries.
-    pub owned_headers: Vec<HeaderName>,
+    pub answer_headers: AnswerHeaders,
 }
 
 /// What belongs to a route beside what it requires.
@@ -117,17 +115,5 @@ impl Runtime {
         self.route_settings
             .get(route)
             .is_some_and(|settings| settings.places.contains(place))
-    }
-
-    /// The headers a forward-auth answer always carries: the fixed ones and one for each mapped context property.
-    pub fn owned_headers<'a>(context: impl IntoIterator<Item = &'a str>) -> Vec<HeaderName> {
-        let context = context
-            .into_iter()
-            .filter_map(|property| HeaderName::try_from(format!("x-narthex-context-{property}")).ok());
-        identity::OWNED
-            .into_iter()
-            .map(HeaderName::from_static)
-            .chain(context)
-            .collect()
     }
 }

@@ -1,7 +1,6 @@
 //! What a token says of its user, as one piece of bytes: equal exactly when two tokens ask the directory for the same.
 //!
-//! What was last agreed with a user is compared with every fresh token. Of a hundred thousand users each is far from the
-//! processor, and one piece is fetched at once where thirty texts are fetched one after the other.
+//! What was last agreed with a user is compared with every fresh token, by a hash of this piece.
 
 use narthex_directory::{
     Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OrganizationRole, Profile, TeamRole,
@@ -10,7 +9,7 @@ use narthex_directory::{
 /// What a token says, whichever token it is and whenever it was issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
-    bytes: Box<[u8]>,
+    bytes: Vec<u8>,
     /// How many of the first bytes say who it is about: issuer and external id.
     user: usize,
 }
@@ -51,10 +50,7 @@ impl Said {
             bytes.text(property);
             bytes.text(&value.to_string());
         }
-        Self {
-            bytes: bytes.0.into_boxed_slice(),
-            user,
-        }
+        Self { bytes: bytes.0, user }
     }
 
     /// Who it is about: the same for all tokens of one issuer about one user.
@@ -62,9 +58,9 @@ impl Said {
         self.bytes.get(..self.user).unwrap_or_default()
     }
 
-    /// How many bytes it takes.
-    pub const fn len(&self) -> usize {
-        self.bytes.len()
+    /// All of it.
+    pub fn all(&self) -> &[u8] {
+        &self.bytes
     }
 }
 

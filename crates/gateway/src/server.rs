@@ -33,7 +33,9 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let service = |peer| {
-        let gateway = Arc::clone(&gateway);
+        // Each connection counts its own requests' use of the gateway: one counter for all would go from processor to
+        // processor with every request.
+        let gateway = Arc::new(Arc::clone(&gateway));
         service_fn(move |request| answer(Arc::clone(&gateway), request, peer))
     };
     listen::serve(listener, settings, stop, service).await;
@@ -41,11 +43,11 @@ pub async fn serve(
 
 /// One request on the public port.
 async fn answer(
-    gateway: Arc<Gateway>,
+    gateway: Arc<Arc<Gateway>>,
     request: Request<Incoming>,
     peer: SocketAddr,
 ) -> Result<Response<Body>, Infallible> {
-    let runtime = gateway.runtime.load_full();
+    let runtime = gateway.runtime.load();
     let path = request.uri().path();
     Ok(if exceeds_rate(&gateway, &runtime, &request, peer) {
         refused(&gateway, &Refusal::new(Reason::RateLimited)).map(Either::Left)
@@ -54,13 +56,16 @@ async fn answer(
             .await
             .map(Either::Left)
     } else if path == "/.narthex/me" {
-        me::answer(&gateway, &runtime, &request).await.map(Either::Left)
+        Box::pin(me::answer(&gateway, &runtime, &request))
+            .await
+            .map(Either::Left)
     } else if path == "/.well-known/jwks.json" {
         key_set(&gateway, request.method()).map(Either::Left)
     } else if path.starts_with("/.narthex/") {
         refused(&gateway, &Refusal::new(Reason::RouteUnmatched)).map(Either::Left)
     } else {
-        proxy(&gateway, &runtime, request, peer).await
+        // In a box of its own: an answer's future is moved about, and a small one costs less.
+        Box::pin(proxy(&gateway, &runtime, request, peer)).await
     })
 }
 
@@ -91,7 +96,7 @@ async fn forward_auth(
         Err(refusal) => return forward_auth::refuse(&refusal, &gateway.request_ids.next(), door),
     };
     match decide(gateway, runtime, &original.inbound(request.headers(), door)).await {
-        Ok(passed) => forward_auth::allow(passed, &runtime.owned_headers),
+        Ok(passed) => forward_auth::allow(passed, &runtime.answer_headers),
         Err((refusal, request_id)) => forward_auth::refuse(&refusal, &request_id, door),
     }
 }

@@ -13,7 +13,7 @@ const LENGTH_BYTES: usize = 12;
 ///
 /// It lets an audit say which token gave a grant. It is made on demand, because hashing costs a seventh of a verification.
 ///
-/// SECURITY: never a cache key. A cached decision is found by the whole token.
+/// SECURITY: never a cache key. A cached decision is found by a keyed hash of the whole token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint([u8; LENGTH_BYTES]);
 

@@ -364,7 +364,7 @@ impl RequestRow {
 
 /// The headers of a patch, for showing.
 pub(super) fn headers(patch: &HeaderPatch) -> Vec<FieldRow> {
-    let shown = patch.headers().iter().map(|(name, value)| FieldRow {
+    let shown = patch.iter().map(|(name, value)| FieldRow {
         name: name.to_string(),
         from: None,
         to: String::from_utf8_lossy(value.as_bytes()).into_owned(),

@@ -97,7 +97,8 @@ section! {
 section! {
     /// The caches that let a token that was seen before pass without being verified again.
     CacheSection {
-        /// What verified tokens may take in memory. They are compared whole, and kept for at most 60 s.
+        /// What is remembered of verified tokens may take in memory, some 256 bytes each: who they speak for, under a keyed hash of
+        /// the whole token, for at most 60 s. The tokens themselves are not kept.
         tokens: Defaulted<Size> = "\"32MiB\"";
         /// What the directory's answers about users may take in memory.
         accounts: Defaulted<Size> = "\"64MiB\"";

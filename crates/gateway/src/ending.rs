@@ -1,0 +1,67 @@
+//! Connections that finish what they are answering and then end, when the process is told to stop.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use hyper_util::server::graceful::GracefulConnection;
+
+use crate::idle::Activity;
+
+/// A connection that ends after the requests under way once its activity says so.
+///
+/// Each connection looks at a flag of its own. What hyper-util offers for this takes one lock, shared by all
+/// connections, whenever one of them moves.
+pub(crate) struct Ending<C> {
+    connection: Pin<Box<C>>,
+    activity: Arc<Activity>,
+    heard: Heard,
+}
+
+/// What a connection knows of its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// Nothing, and it would not be woken.
+    Nothing,
+    /// Nothing, and it will be woken.
+    Listening,
+    /// It is ending.
+    End,
+}
+
+impl<C> Ending<C> {
+    pub(crate) fn new(connection: C, activity: Arc<Activity>) -> Self {
+        Self {
+            connection: Box::pin(connection),
+            activity,
+            heard: Heard::Nothing,
+        }
+    }
+}
+
+impl<C> fmt::Debug for Ending<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ending")
+            .field("heard", &self.heard)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C: GracefulConnection> Future for Ending<C> {
+    type Output = C::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<C::Output> {
+        if self.heard == Heard::Nothing {
+            // Once is enough: a task's waker stays the same. It is set before the flag is looked at, so that an end in
+            // between is not missed.
+            self.activity.wake_at_end(context.waker());
+            self.heard = Heard::Listening;
+        }
+        if self.heard == Heard::Listening && self.activity.is_ending() {
+            self.connection.as_mut().graceful_shutdown();
+            self.heard = Heard::End;
+        }
+        self.connection.as_mut().poll(context)
+    }
+}
