@@ -179,6 +179,8 @@ pub(crate) enum ConfigCommand {
         /// The configuration file, if `--config` is too long.
         #[arg(value_name = "FILE", conflicts_with = "path")]
         file: Option<PathBuf>,
+        #[command(flatten)]
+        output: Output,
     },
     /// Print a configuration file with every key, its default and what it does.
     Default,
@@ -237,7 +239,8 @@ mod tests {
         fn walk(command: &clap::Command, path: &str) {
             let path = format!("{path} {}", command.get_name());
             let answers = [
-                "list", "show", "create", "members", "verify", "decode", "explain", "doctor", "run", "headers",
+                "list", "show", "create", "update", "members", "verify", "decode", "explain", "doctor", "run",
+                "headers", "check",
             ];
             if answers.contains(&command.get_name()) {
                 assert!(

@@ -36,12 +36,13 @@ use narthex_gateway::{KeySource, SealingKeys, TokenPlaces, Upstream};
 use narthex_mapping::IssuerMapping;
 use narthex_store::PostgresOptions;
 use narthex_token::{Issuers, TrustedIssuer};
+use serde::Serialize;
 
 use check::Check;
 pub(crate) use describe::{default_file, schema};
 pub(crate) use file::{LogFormat, LogLevel};
-use problem::Problem;
 pub(crate) use problem::{Paint, Problems};
+use problem::{Problem, ProblemRow};
 pub(crate) use surroundings::Surroundings;
 pub(crate) use values::{Rate, parse_duration};
 
@@ -236,6 +237,13 @@ pub(crate) struct Reading {
     config: Option<Config>,
 }
 
+/// What `config check --json` answers.
+#[derive(Debug, Serialize)]
+pub(crate) struct ReadingRow<'r> {
+    usable: bool,
+    problems: Vec<ProblemRow<'r>>,
+}
+
 impl Reading {
     /// The configuration, or the report of everything that is wrong.
     pub(crate) fn into_config(self, paint: Paint) -> Result<Config, String> {
@@ -246,6 +254,14 @@ impl Reading {
     /// Everything that is wrong, errors and warnings, with places and a count.
     pub(crate) fn report(&self, paint: Paint) -> String {
         self.problems.render(&self.name, &self.source, paint)
+    }
+
+    /// The same for a program to read.
+    pub(crate) fn rows(&self) -> ReadingRow<'_> {
+        ReadingRow {
+            usable: self.is_usable(),
+            problems: self.problems.rows(&self.name, &self.source),
+        }
     }
 
     /// How many things the operator should know although the file can be used.

@@ -1,4 +1,4 @@
-//! Who may do what through the admin API and the console.
+//! Who may do what through the admin API.
 
 use narthex_directory::{OrganizationId, OrganizationRole, PlatformRole};
 

@@ -1,7 +1,8 @@
-//! The stable codes that say why: part of the contract, listed in `product.md` section 8.
+//! The stable codes that say why: part of the contract, listed in `product.md` section 8; and after them those of requests that
+//! may pass and could not be passed on.
 
 /// Why a request was refused, or could not be decided. The text of a code never changes; logs, metrics, problem
-/// documents and the console all use it.
+/// documents and metrics all use it.
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $advice:literal;)+) => {
         /// Why a request was refused, or could not be decided.
@@ -115,6 +116,14 @@ reasons! {
     StoreUnavailable = "store.unavailable", "The directory cannot be reached right now; try again shortly.";
     /// Too many requests.
     RateLimited = "rate.limited", "Too many requests; slow down.";
+    /// The request may pass, and its body is longer than the route takes.
+    RequestTooLarge = "request.too_large", "The request's body is larger than is accepted here.";
+    /// The request may pass, and cannot be passed on as it is.
+    RequestUnforwardable = "request.unforwardable", "The request cannot be passed on in this form.";
+    /// The request may pass, and the application did not begin to answer in time.
+    UpstreamTimeout = "upstream.timeout", "The application did not answer in time; try again.";
+    /// The request may pass, and the application cannot be reached.
+    UpstreamUnreachable = "upstream.unreachable", "The application cannot be reached; try again shortly.";
 }
 
 impl std::fmt::Display for Reason {
@@ -132,6 +141,6 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_code(reason.code()), Some(*reason));
         }
-        assert_eq!(Reason::ALL.len(), 36);
+        assert_eq!(Reason::ALL.len(), 40);
     }
 }

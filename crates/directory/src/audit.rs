@@ -17,7 +17,7 @@ pub enum Actor {
         /// Which.
         token: TokenFingerprint,
     },
-    /// A user with a session or a token of their own, through the API or the console.
+    /// A user with a session or a token of their own, through the API.
     User(UserId),
     /// A program with an API key.
     ApiKey(ApiKeyId),

@@ -28,7 +28,7 @@ word!(
 word!(
     /// Where a record was made, and so where it may be edited.
     Origin, "origin", {
-        /// By a person, through the API, the console or the command line.
+        /// By a person, through the API or the command line.
         Api = "api",
         /// By a token's claims (S1).
         Claim = "claim",

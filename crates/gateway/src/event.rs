@@ -31,7 +31,7 @@ pub enum Event<'e> {
         /// What changed.
         plan: &'e SyncPlan,
     },
-    /// An upstream gave no usable answer.
+    /// A request that may pass could not be passed on, or its upstream gave no usable answer.
     UpstreamFailed {
         /// The request's number.
         request_id: &'e str,
@@ -79,8 +79,9 @@ impl Event<'_> {
                 }
             }
             Event::UpstreamFailed { request_id, error } => {
-                metrics.upstream_failed();
-                tracing::warn!(event = "upstream_failed", request_id, %error, "an upstream gave no answer");
+                let reason = error.reason();
+                metrics.upstream_failed(reason);
+                tracing::warn!(event = "upstream_failed", request_id, reason = reason.code(), %error, "an upstream gave no answer");
             }
             Event::Reloaded { generation } => {
                 tracing::info!(event = "reloaded", generation, "a new configuration is in use");

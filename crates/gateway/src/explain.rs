@@ -1,7 +1,8 @@
 //! Explain: the same steps as the pipeline, every one of them shown, nothing written.
 //!
 //! A token that is refused early is still walked to the end as far as that is possible, because "it has expired, and even
-//! a fresh one would lack the role" is what a tired administrator needs to read once, not in two rounds.
+//! a fresh one would lack the role" is what a tired administrator needs to read once, not in two rounds. It ends at the
+//! claims where the signature is not proved: what they would lead to is nobody's business but a forger's.
 
 use std::sync::Arc;
 
@@ -95,7 +96,7 @@ pub async fn explain(
         refusals.extend(preview.errors.iter().map(|error| coded(error.reason(), error)));
     }
     let principal = match (issuer, preview.and_then(|preview| preview.desired)) {
-        (Some(issuer), Some(desired)) => {
+        (Some(issuer), Some(desired)) if may_be_good(&inspection) => {
             directory_part(&mut told, &mut refusals, directory, issuer, &desired, now_ms).await
         }
         _ => None,
@@ -107,6 +108,20 @@ pub async fn explain(
     }
     told.answer = answer(&refusals);
     told
+}
+
+/// Whether the token may be what its issuer made.
+///
+/// SECURITY: whoever reads an explanation must not take a forger's claims for somebody's roles. A signature that does not
+/// hold, or that no key is there for, proves nothing; where the keys could not be had, the token may still be good.
+fn may_be_good(inspection: &Inspection) -> bool {
+    let unproved = matches!(inspection.claims, InspectedClaims::Unproved(_));
+    let no_keys = || {
+        inspection
+            .error()
+            .is_some_and(|error| error.reason() == Reason::KeysUnavailable.code())
+    };
+    !unproved || no_keys()
 }
 
 fn coded(code: &str, error: &dyn std::fmt::Display) -> (Reason, String) {

@@ -17,12 +17,20 @@ const SECONDS: [f64; 12] = [
     0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.001, 0.005, 0.025, 0.1, 1.0, 5.0,
 ];
 
+/// The reasons of requests that may pass and could not be passed on: no decision has them.
+const AFTER_A_DECISION: [Reason; 4] = [
+    Reason::RequestTooLarge,
+    Reason::RequestUnforwardable,
+    Reason::UpstreamTimeout,
+    Reason::UpstreamUnreachable,
+];
+
 /// The process's metrics.
 pub struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
     doors: Vec<DoorMetrics>,
-    upstream_failures: Counter,
+    upstream_failures: [(Reason, Counter); 4],
 }
 
 struct DoorMetrics {
@@ -63,14 +71,17 @@ impl Metrics {
         recorder.describe_counter(
             "narthex_upstream_failures_total".into(),
             None,
-            "Requests whose upstream gave no answer.".into(),
+            "Requests that may pass and could not be passed on, or whose upstream gave no answer, by reason.".into(),
         );
         let doors = Door::ALL
             .iter()
             .map(|door| DoorMetrics::register(&recorder, *door))
             .collect();
-        let upstream_failures =
-            recorder.register_counter(&Key::from_static_name("narthex_upstream_failures_total"), &METADATA);
+        let upstream_failures = AFTER_A_DECISION.map(|reason| {
+            let labels = vec![Label::new("reason", reason.code())];
+            let key = Key::from_parts("narthex_upstream_failures_total", labels);
+            (reason, recorder.register_counter(&key, &METADATA))
+        });
         let handle = recorder.handle();
         Self {
             recorder,
@@ -105,9 +116,11 @@ impl Metrics {
             .increment(1);
     }
 
-    /// Counts an upstream that gave no answer.
-    pub fn upstream_failed(&self) {
-        self.upstream_failures.increment(1);
+    /// Counts a request that could not be passed on.
+    pub fn upstream_failed(&self, reason: Reason) {
+        if let Some((_, counter)) = self.upstream_failures.iter().find(|(counted, _)| *counted == reason) {
+            counter.increment(1);
+        }
     }
 
     /// Sets a gauge, such as the age of an issuer's keys.
@@ -157,10 +170,18 @@ impl DoorMetrics {
             ];
             recorder.register_counter(&Key::from_parts("narthex_decisions_total", labels), &METADATA)
         };
+        let refused = |reason| {
+            if AFTER_A_DECISION.contains(&reason) {
+                // It keeps its place, because counters are found by the reason's number.
+                Counter::noop()
+            } else {
+                counter(Some(reason))
+            }
+        };
         let seconds = Key::from_parts("narthex_decision_seconds", vec![Label::new("door", door.as_str())]);
         Self {
             allowed: counter(None),
-            refused: Reason::ALL.iter().map(|reason| counter(Some(*reason))).collect(),
+            refused: Reason::ALL.iter().map(|reason| refused(*reason)).collect(),
             seconds: recorder.register_histogram(&seconds, &METADATA),
         }
     }

@@ -12,12 +12,13 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use narthex_decision::is_forwarding_header;
+use narthex_decision::{Reason, is_forwarding_header};
 use thiserror::Error;
 
 use crate::credentials::{self, Place};
 use crate::inbound::{Origin, Trust};
 use crate::pipeline::Passed;
+use crate::respond::Refusal;
 use crate::stream::{Limited, StreamError, StreamLimits, tunnel};
 
 /// The body of every answer on the public port: made here, or streamed from an upstream.
@@ -86,6 +87,27 @@ pub enum ForwardError {
     Unforwardable(&'static str),
 }
 
+impl ForwardError {
+    /// Why the request was not passed on, as a reason.
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Unreachable { .. } => Reason::UpstreamUnreachable,
+            Self::Timeout { .. } => Reason::UpstreamTimeout,
+            Self::TooLong(_) => Reason::RequestTooLarge,
+            Self::Unforwardable(_) => Reason::RequestUnforwardable,
+        }
+    }
+
+    /// What the client is told. Where the upstream is, and what happened on the way to it, is for the log alone.
+    pub(crate) fn refusal(&self) -> Refusal {
+        match self {
+            Self::TooLong(_) => Refusal::because(self.reason(), self.to_string()),
+            Self::Unforwardable(why) => Refusal::because(self.reason(), *why),
+            Self::Unreachable { .. } | Self::Timeout { .. } => Refusal::new(self.reason()),
+        }
+    }
+}
+
 type Pool = Client<HttpsConnector<HttpConnector>, Limited<Incoming>>;
 
 /// Connections to upstreams.
@@ -129,7 +151,7 @@ impl Forwarder {
     ///
     /// # Errors
     ///
-    /// [`ForwardError`]; the client gets 502 or 504.
+    /// [`ForwardError`], which has a reason.
     pub async fn forward(
         &self,
         mut request: Request<Incoming>,

@@ -6,7 +6,7 @@ use http_body_util::Full;
 use narthex_decision::Reason;
 use serde::Serialize;
 
-/// How long a client should wait before it asks again when nothing could be decided, in seconds.
+/// How long a client should wait before it asks again when nothing could be decided or nobody was there, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// A request that does not pass.
@@ -44,11 +44,15 @@ impl Refusal {
 }
 
 /// The status a reason is answered with (`product.md` section 8): 401 for the token, 403 for the person or the route,
-/// 400 for the request, 404 for an unknown route, 503 when nothing could be decided.
+/// 400 for the request, 404 for an unknown route, 503 when nothing could be decided. What was decided and could not be passed
+/// on has the statuses of a gateway.
 pub const fn status(reason: Reason) -> StatusCode {
     use Reason as R;
     match reason {
-        R::TokenMultiple | R::RequestPath => StatusCode::BAD_REQUEST,
+        R::TokenMultiple | R::RequestPath | R::RequestUnforwardable => StatusCode::BAD_REQUEST,
+        R::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        R::UpstreamUnreachable => StatusCode::BAD_GATEWAY,
+        R::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
         R::KeysUnavailable | R::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         R::RouteUnmatched => StatusCode::NOT_FOUND,
         R::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -80,7 +84,7 @@ pub(crate) struct Problem {
     pub detail: String,
     /// The stable code.
     pub reason: String,
-    /// The number under which the log and the console know this request.
+    /// The number under which the log knows this request.
     pub request_id: String,
 }
 
@@ -97,7 +101,10 @@ pub(crate) fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes
     if let Some(challenge) = challenge(refusal.reason, status) {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
+    if matches!(
+        status,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY
+    ) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
     }
     response

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -20,7 +20,7 @@ use crate::inbound::{Door, Inbound, Origin, Trust};
 use crate::listen::{self, ServerSettings};
 use crate::me;
 use crate::pipeline::{self, Passed};
-use crate::proxy::{Body, ForwardError};
+use crate::proxy::Body;
 use crate::rate::client_address;
 use crate::respond::{self, Refusal};
 use crate::runtime::Runtime;
@@ -138,7 +138,7 @@ async fn proxy(gateway: &Gateway, runtime: &Runtime, request: Request<Incoming>,
                 error: &error,
             }
             .tell(&gateway.metrics);
-            bad_gateway(&error, &passed.request_id).map(Either::Left)
+            respond::refuse(&error.refusal(), &passed.request_id).map(Either::Left)
         }
     }
 }
@@ -188,38 +188,6 @@ fn key_set(gateway: &Gateway, method: &Method) -> Response<Full<Bytes>> {
 
 fn refused(gateway: &Gateway, refusal: &Refusal) -> Response<Full<Bytes>> {
     respond::refuse(refusal, &gateway.request_ids.next())
-}
-
-fn bad_gateway(error: &ForwardError, request_id: &str) -> Response<Full<Bytes>> {
-    let (status, reason, detail) = match error {
-        ForwardError::Timeout { .. } => (
-            StatusCode::GATEWAY_TIMEOUT,
-            "upstream.timeout",
-            "The application did not answer in time; try again.",
-        ),
-        ForwardError::Unforwardable(_) => (
-            StatusCode::BAD_REQUEST,
-            "request.unforwardable",
-            "The request cannot be passed on in this form.",
-        ),
-        ForwardError::TooLong(_) => (
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "request.too_large",
-            "The request's body is larger than is accepted here.",
-        ),
-        ForwardError::Unreachable { .. } => (
-            StatusCode::BAD_GATEWAY,
-            "upstream.unreachable",
-            "The application cannot be reached; try again shortly.",
-        ),
-    };
-    let mut response = respond::problem(status, reason, detail.to_owned(), request_id);
-    if status == StatusCode::BAD_GATEWAY {
-        response
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-    }
-    response
 }
 
 fn set_request_id(response: &mut Response<Body>, request_id: &str) {

@@ -1,4 +1,4 @@
-//! A full directory, made in minutes: for tests, for measurements, and for whoever wants to see the console with a million
+//! A full directory, made in minutes: for tests, for measurements, and for whoever wants to see how it is with a million
 //! people in it. Behind the feature `population`; the product does not have it.
 //!
 //! What is written is what the product itself would have written, had an administrator made the organizations and every

@@ -120,6 +120,9 @@ impl<'c> Case<'c> {
             "there is no e-mail, and yet `x-narthex-email` is `{email}`"
         );
         ensure!(seen.header("x-narthex-user").is_some(), "no `x-narthex-user`");
+        // Nobody gives this one; the configurations name it.
+        let context = seen.header("x-narthex-context-teamdomain").unwrap_or_default();
+        ensure!(context.is_empty(), "`x-narthex-context-teamdomain` is `{context}`");
         ensure!(seen.header("authorization").is_none(), "the token reached the upstream");
         ensure!(
             seen.target == GUARDED,

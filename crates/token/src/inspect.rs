@@ -313,7 +313,10 @@ impl Report {
         let expected = keys.as_ref().map(|keys| keys_shown(keys)).unwrap_or_default();
         let keys = keys.as_ref().map_err(Clone::clone);
         let chosen = keys.and_then(|keys| verify::choose_key(&hint, keys, algorithm));
-        let concluded = |chosen: &Chosen<'_>| format!("matched by {}", chosen.matched_by());
+        let concluded = |chosen: &Chosen<'_>| match chosen.kid() {
+            Some(kid) => format!("`{}`, matched by {}", sanitize(kid), chosen.matched_by()),
+            None => format!("matched by {}", chosen.matched_by()),
+        };
         let found = hint.to_owned().to_string();
         let Some(chosen) = self.add(Rule::Key, expected, found, chosen, concluded) else {
             self.not_tried(Rule::Signature);

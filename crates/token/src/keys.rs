@@ -329,6 +329,14 @@ impl Chosen<'_> {
         }
     }
 
+    /// The id of the key that is tried first, if it has one.
+    pub(crate) fn kid(&self) -> Option<&str> {
+        match self {
+            Self::Public { candidates, .. } => candidates.first.kid.as_deref(),
+            Self::Secrets(_) => None,
+        }
+    }
+
     /// How the keys were found.
     pub(crate) const fn matched_by(&self) -> MatchedBy {
         match self {

@@ -126,7 +126,7 @@ pub(crate) enum UserCommand {
     },
     /// Show one, with effective roles.
     Show {
-        /// The user's id.
+        /// The user's id, or the username if only one user has it.
         user: String,
         #[command(flatten)]
         common: Common,
@@ -152,21 +152,21 @@ pub(crate) enum UserCommand {
     },
     /// Refuse everything the user sends, until enabled again.
     Disable {
-        /// The user's id.
+        /// The user's id, or the username if only one user has it.
         user: String,
         #[command(flatten)]
         common: Common,
     },
     /// Undo `disable`.
     Enable {
-        /// The user's id.
+        /// The user's id, or the username if only one user has it.
         user: String,
         #[command(flatten)]
         common: Common,
     },
     /// Refuse every token issued until now: sign out everywhere.
     RevokeTokens {
-        /// The user's id.
+        /// The user's id, or the username if only one user has it.
         user: String,
         #[command(flatten)]
         common: Common,
@@ -176,10 +176,10 @@ pub(crate) enum UserCommand {
 /// `narthex team …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum TeamCommand {
-    /// List the teams of an organization.
+    /// List teams: those of one organization, or all, those in no organization among them.
     List {
         /// The organization's name or id.
-        organization: String,
+        organization: Option<String>,
         #[command(flatten)]
         page: ListPage,
         #[command(flatten)]
@@ -204,6 +204,25 @@ pub(crate) enum TeamCommand {
         #[command(flatten)]
         common: Common,
     },
+    /// Change one. What is not given stays.
+    Update {
+        /// The team's id.
+        team: String,
+        /// Another name.
+        #[arg(long)]
+        name: Option<String>,
+        /// Another organization: its name or id. The team's people come along.
+        #[arg(long)]
+        organization: Option<String>,
+        /// Take it out of its organization.
+        #[arg(long, conflicts_with = "organization")]
+        no_organization: bool,
+        /// The id that issuers know it by.
+        #[arg(long)]
+        external_id: Option<String>,
+        #[command(flatten)]
+        common: Common,
+    },
     /// List its members.
     Members {
         /// The team's id.
@@ -220,7 +239,7 @@ pub(crate) enum TeamCommand {
 pub(crate) enum GrantCommand {
     /// List a user's grants: what, since when, from where.
     List {
-        /// The user's id.
+        /// The user's id, or the username if only one user has it.
         user: String,
         /// As they were at this time, such as `2026-03-01T12:00:00Z`.
         #[arg(long, value_name = "TIME")]
@@ -235,7 +254,7 @@ pub(crate) enum GrantCommand {
     },
     /// Give a role by hand.
     Create {
-        /// The user's id.
+        /// The user's id, or the username if only one user has it.
         user: String,
         #[command(flatten)]
         scope: GrantScope,
@@ -250,7 +269,7 @@ pub(crate) enum GrantCommand {
     },
     /// Take a role away that was given by hand.
     Revoke {
-        /// The user's id.
+        /// The user's id, or the username if only one user has it.
         user: String,
         #[command(flatten)]
         scope: GrantScope,

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use narthex_directory::{
     Actor, Answer as StoreAnswer, By, Cursor, Directory, Grant, GrantSource, Listing, Organization, PAGE_LIMIT_MAX,
-    Page, Realm, Scope, Team, TeamId, UserEntry, UserId,
+    Page, Realm, Scope, Team, TeamId, UserEntry, UserFilter, UserId,
 };
 use narthex_gateway::admin::List;
 use narthex_gateway::{Clock, SealingKeys};
@@ -115,15 +115,36 @@ impl Desk {
         found.with_context(|| format!("there is no organization `{text}`; `narthex organization list` shows them"))
     }
 
-    /// The user with this id.
+    /// The user with this id, or the only one with this username. Text that is an id is never a name.
     async fn user(&self, text: &str) -> anyhow::Result<UserEntry> {
-        let found = match text.parse::<UserId>() {
-            Ok(id) => self.directory.user(id).await?,
-            Err(_) => None,
+        let unknown = || format!("there is no user with the id or username `{text}`; `narthex user list` shows them");
+        let id = match text.parse::<UserId>() {
+            Ok(id) => id,
+            Err(_) => self.user_named(text).await?.with_context(unknown)?,
         };
-        found.with_context(|| {
-            format!("there is no user with the id `{text}`; find it with `narthex user list --username …`")
-        })
+        self.directory.user(id).await?.with_context(unknown)
+    }
+
+    /// A username is one user's in a realm only: where several realms have it, somebody must say who is meant.
+    async fn user_named(&self, username: &str) -> anyhow::Result<Option<UserId>> {
+        let filter = UserFilter {
+            username: Some(username.to_owned()),
+            ..UserFilter::default()
+        };
+        let found = self.directory.users(filter, Page::first(PAGE_LIMIT_MAX)).await?.items;
+        match found.as_slice() {
+            [] => Ok(None),
+            [only] => Ok(Some(only.user.id)),
+            several => {
+                let told = several
+                    .iter()
+                    .map(|found| format!("{} in realm {}", found.user.id, found.user.realm));
+                let told = told.collect::<Vec<_>>().join(", ");
+                Err(misused(format!(
+                    "several users are called `{username}`; name one by its id: {told}"
+                )))
+            }
+        }
     }
 
     /// The team with this id.
@@ -132,9 +153,7 @@ impl Desk {
             Ok(id) => self.directory.team(id).await?,
             Err(_) => None,
         };
-        found.with_context(|| {
-            format!("there is no team with the id `{text}`; `narthex team list ORGANIZATION` shows them")
-        })
+        found.with_context(|| format!("there is no team with the id `{text}`; `narthex team list` shows them"))
     }
 
     /// What a scope is called.

@@ -39,7 +39,7 @@ section! {
         store: Defaulted<StoreSection> = "{}";
         /// The identity providers whose tokens are trusted, one table each. Without any, every token is refused.
         issuer: Defaulted<List<IssuerSection>> = "[]";
-        /// Organizations declared here; through the API and the console they are read-only.
+        /// Organizations declared here; through the API and at the command line they are read-only.
         organization: Defaulted<List<OrganizationSection>> = "[]";
         /// What may be reached, by whom, and where it goes. A request that matches no route is denied.
         ///

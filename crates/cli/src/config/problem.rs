@@ -8,12 +8,14 @@ use std::io::IsTerminal as _;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde::Serialize;
 
 /// Bytes of the configuration file.
 pub(crate) type Span = Range<usize>;
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Severity {
     /// The file cannot be used.
     Error,
@@ -127,6 +129,18 @@ impl Problem {
     }
 }
 
+/// One thing that is wrong, as JSON. What stands in the file there is left out.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProblemRow<'p> {
+    severity: Severity,
+    file: &'p str,
+    line: usize,
+    column: usize,
+    message: &'p str,
+    label: Option<&'p str>,
+    help: &'p [String],
+}
+
 /// Whether the reader of the report sees colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Paint {
@@ -213,16 +227,38 @@ impl Problems {
             Paint::Terminal => Renderer::styled(),
         };
         let source = self.masked_source(source);
-        let mut ordered: Vec<&Problem> = self.list.iter().collect();
-        ordered.sort_by_key(|problem| (problem.span.start, problem.span.end));
         let mut report = String::new();
-        for problem in ordered {
+        for problem in self.ordered() {
             report.push_str(&renderer.render(&[problem.group(file, &source)]));
             report.push_str("\n\n");
         }
         report.push_str(&self.summary(file));
         report.push('\n');
         report
+    }
+
+    /// Every problem in the order of the file, as JSON.
+    pub(crate) fn rows<'p>(&'p self, file: &'p str, source: &str) -> Vec<ProblemRow<'p>> {
+        let row = |problem: &'p Problem| {
+            let before = source.get(..clamp(&problem.span, source).start).unwrap_or_default();
+            let line = before.rsplit('\n').next().unwrap_or_default();
+            ProblemRow {
+                severity: problem.severity,
+                file,
+                line: line_of(&problem.span, source) + 1,
+                column: line.chars().count() + 1,
+                message: &problem.message,
+                label: problem.label.as_deref(),
+                help: &problem.help,
+            }
+        };
+        self.ordered().into_iter().map(row).collect()
+    }
+
+    fn ordered(&self) -> Vec<&Problem> {
+        let mut ordered: Vec<&Problem> = self.list.iter().collect();
+        ordered.sort_by_key(|problem| (problem.span.start, problem.span.end));
+        ordered
     }
 
     fn summary(&self, file: &str) -> String {

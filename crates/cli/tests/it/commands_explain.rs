@@ -128,7 +128,7 @@ fn the_payload_of_s1_shows_what_it_makes() {
     insta::assert_snapshot!("explain_s1", masked(&ended.stdout));
 }
 
-/// A forged token is explained to the end, with a warning where its words are used.
+/// A forged token is read out with a warning, and nothing is said that could be taken for somebody's roles.
 #[test]
 fn a_forged_token_is_shown_as_such() {
     let folder = installation();
@@ -141,6 +141,50 @@ fn a_forged_token_is_shown_as_such() {
     let ended = explain(&folder, &token, ISSUED + 60, &CALL);
     insta::assert_snapshot!("explain_forged", masked(&ended.stdout));
     assert!(!ended.stdout.contains('\u{1b}'));
+    let answer = explain(&folder, &token, ISSUED + 60, &[&CALL[..], &["--json"]].concat()).json();
+    assert_eq!(answer["request"]["decision"], "undecided");
+    for part in ["tags", "changes", "organizations", "headers"] {
+        assert_eq!(answer[part], json!([]), "{part}");
+    }
+}
+
+/// Nor of one that names a key of its own.
+#[test]
+fn a_token_of_an_unknown_key_leads_to_nothing() {
+    let folder = installation();
+    let token = corp().token_at(ISSUED * 1000).tags(["owners"]).kid("mine").sign();
+    let ended = explain(&folder, &token, ISSUED + 60, &CALL);
+    assert!(
+        ended.stdout.starts_with("✗ 401 token.key_unknown\n"),
+        "{}",
+        ended.stdout
+    );
+    assert!(
+        ended.stdout.contains("anybody may have written these claims"),
+        "{}",
+        ended.stdout
+    );
+    for word in ["acme`", "admin", "x-narthex"] {
+        assert!(!ended.stdout.contains(word), "{word}: {}", ended.stdout);
+    }
+}
+
+/// Where the keys cannot be had the token may be good: what it would lead to is shown, and said to be no more than that.
+#[test]
+fn without_keys_a_token_is_explained_as_if_it_were_good() {
+    let folder = installation();
+    let config = std::fs::read_to_string(folder.path().join("narthex.toml")).unwrap();
+    let config = config.replace("jwks_file = \"jwks.json\"", "jwks_url = \"http://127.0.0.1:1/keys\"");
+    std::fs::write(folder.path().join("narthex.toml"), config).unwrap();
+    let token = corp().token_at(ISSUED * 1000).tags(["owners"]).sign();
+    let ended = explain(&folder, &token, ISSUED + 60, &CALL);
+    assert!(ended.stdout.starts_with("✗ 503 keys.unavailable\n"), "{}", ended.stdout);
+    for head in [
+        "\nDirectory  if the token were good; ",
+        "\nHeaders  what the application would see if the token were good, ",
+    ] {
+        assert!(ended.stdout.contains(head), "{head}: {}", ended.stdout);
+    }
 }
 
 #[test]

@@ -1,9 +1,11 @@
-//! The how-to pages whose commands can be run as they stand.
+//! The tutorial and the how-to pages whose commands can be run as they stand.
 
 use std::path::Path;
 use std::process::Command;
 
 use narthex_testkit::keys::{TestKey, key_set};
+use narthex_testkit::process::{Process, free_address};
+use narthex_testkit::{IdentityProvider, TestIssuer, Upstream};
 
 /// The lines of the fenced blocks of a language, without the page's indentation.
 fn blocks(page: &str, language: &str) -> Vec<String> {
@@ -95,4 +97,63 @@ fn how_to_move_to_postgresql() {
         changed,
         "6c6\n< path = \"narthex.db\"\n---\n> url_file = \"store-url\"\n"
     );
+}
+
+/// The tutorial from its second step on, with an identity provider, an application and ports of the test.
+#[test]
+fn tutorial_first_route() {
+    let page = narthex_testkit::repository().join("docs/tutorial/first-route.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
+    let upstream = Upstream::start().unwrap();
+    let (public, admin) = (free_address().unwrap(), free_address().unwrap());
+    let [config] = blocks(&page, "toml").try_into().unwrap();
+    let config = config
+        .replace("https://id.example.com", &idp.url())
+        .replace("http://127.0.0.1:9000", &upstream.url());
+    let listen = format!("[listen]\npublic = \"{public}\"\nadmin = \"{admin}\"\n\n");
+    std::fs::write(folder.path().join("narthex.toml"), listen + &config).unwrap();
+    let token = TestIssuer::new(&idp.url()).audience("my-app").token();
+    let token = token.subject("alice").tags(["acme-staff"]).sign();
+
+    let binary = Path::new(env!("CARGO_BIN_EXE_narthex"));
+    let path = format!("{}:/usr/bin:/bin", binary.parent().unwrap().display());
+    let shell = |script: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-ec", &format!("exec 2>&1; {script}")]);
+        command.current_dir(folder.path()).env("PATH", &path);
+        command
+    };
+    let [install, check, explain, serve, ask, directory] = blocks(&page, "sh").try_into().unwrap();
+    assert!(install.starts_with("cargo install "), "{install}");
+    // What is set in one step is there in the next ones, as in a terminal.
+    let mut terminal = String::new();
+    let mut run = |commands: &str| {
+        let commands = commands
+            .replace("eyJ…", &token)
+            .replace("127.0.0.1:8080", &public.to_string())
+            .replace("127.0.0.1:8081", &admin.to_string());
+        let output = shell(&format!("{terminal}{commands}")).output().unwrap();
+        let printed = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{commands}\n{printed}");
+        for line in commands.lines().filter(|line| line.starts_with("TOKEN=")) {
+            terminal.push_str(line);
+            terminal.push('\n');
+        }
+        printed
+    };
+    run(&check);
+    let explained = run(&explain);
+    assert!(explained.starts_with("✓ 200 the request may pass"), "{explained}");
+    let mut server = Process::start(&mut shell(&format!("exec {serve}"))).unwrap();
+    server.wait_for_port(public).unwrap();
+    server.wait_for_port(admin).unwrap();
+    let answer = run(&ask);
+    assert!(answer.contains("HTTP/1.1 200"), "{answer}\n{}", server.output());
+    let seen = upstream.last().unwrap();
+    assert_eq!(seen.header("x-narthex-organization-role").as_deref(), Some("member"));
+    assert!(seen.header("authorization").is_none() && seen.header("x-narthex-assertion").is_some());
+    let told = run(&directory);
+    assert_eq!(told.matches("alice").count(), 4, "in the table and in JSON: {told}");
 }

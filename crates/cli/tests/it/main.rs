@@ -10,6 +10,8 @@ mod cluster;
 #[cfg(test)]
 mod commands;
 #[cfg(test)]
+mod commands_config;
+#[cfg(test)]
 mod commands_connection;
 #[cfg(test)]
 mod commands_doctor;

@@ -86,6 +86,7 @@ async fn json_is_what_the_admin_api_answers() {
         (&["organization", "show", "acme"], "/organizations/acme"),
         (&["organization", "members", "acme"], "/organizations/acme/members"),
         (&["team", "list", "acme"], "/organizations/acme/teams"),
+        (&["team", "list"], "/teams"),
         (&["user", "list"], "/users"),
         (&["grant", "list", id, "--all"], &format!("/users/{id}/grants?all=true")),
         (&["key", "list"], "/api-keys"),
@@ -95,6 +96,61 @@ async fn json_is_what_the_admin_api_answers() {
     }
     let members = api.get("/organizations/acme/members").await.unwrap();
     assert_eq!(members["items"][0]["role"], "admin");
+}
+
+#[tokio::test]
+async fn a_team_is_changed_and_found_without_an_organization() {
+    let world = World::start().await;
+    let made = json(&world, &["team", "create", "acme", "Night shift"]);
+    let id = made["id"].as_str().unwrap();
+    let changed = json(
+        &world,
+        &["team", "update", id, "--name", "Day shift", "--external-id", "T1"],
+    );
+    assert_eq!(
+        (&changed["name"], &changed["external_id"], &changed["organization_id"]),
+        (&Value::from("Day shift"), &Value::from("T1"), &made["organization_id"])
+    );
+    let table = world.narthex.command(&["team", "list"]).unwrap();
+    assert!(table.contains("Day shift  acme "), "{table}");
+    json(&world, &["team", "update", id, "--no-organization"]);
+    assert_eq!(json(&world, &["team", "list", "acme"])["items"], Value::Array(vec![]));
+    let table = world.narthex.command(&["team", "list"]).unwrap();
+    assert!(table.contains("Day shift  none yet "), "{table}");
+    let back = json(&world, &["team", "update", id, "--organization", "acme"]);
+    assert_eq!(back["organization_id"], made["organization_id"]);
+    assert_eq!(back["name"], "Day shift");
+}
+
+/// A username will do where it says who is meant.
+#[tokio::test]
+async fn a_user_is_named_by_username_where_only_one_has_it() {
+    let world = World::start().await;
+    let made = json(&world, &["user", "create", "bob", "--realm", "corp"]);
+    let id = made["id"].as_str().unwrap();
+    json(
+        &world,
+        &["grant", "create", "bob", "--organization", "acme", "--role", "admin"],
+    );
+    let grants = json(&world, &["grant", "list", "bob"]);
+    assert_eq!(grants["items"][0]["role"], "admin");
+    assert_eq!(grants, json(&world, &["grant", "list", id]));
+    // An external id is no username.
+    json(
+        &world,
+        &["user", "create", "b-2", "--realm", "corp", "--username", "robert"],
+    );
+    assert_eq!(fails(&world, &["grant", "list", "b-2"]).0, 1);
+    let other = json(
+        &world,
+        &["user", "create", "x", "--realm", "other", "--username", "bob"],
+    );
+    let (code, stdout, stderr) = fails(&world, &["user", "disable", "bob"]);
+    assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
+    for id in [id, other["id"].as_str().unwrap()] {
+        assert!(stderr.contains(id), "{stderr}");
+    }
+    assert_eq!(json(&world, &["user", "show", id])["status"], "active");
 }
 
 #[tokio::test]
@@ -151,6 +207,8 @@ async fn what_cannot_be_done_is_said_and_ends_with_a_code() {
         (&["user", "show", "ada"], 1, "narthex user list"),
         (&["organization", "create", "acme"], 1, "already"),
         (&["organization", "update", "acme"], 2, "nothing to change"),
+        (&["team", "update", "x"], 2, "nothing to change"),
+        (&["grant", "list", "bob"], 1, "narthex user list"),
         (
             &["organization", "update", "acme", "--admin-groups", "\"open"],
             2,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use narthex_testkit::{
     Client,
+    client::Call,
     foreign::web_socket_echo,
     websocket::{BINARY, CLOSE, TEXT, WebSocket},
 };
@@ -150,7 +151,60 @@ async fn an_upstream_that_is_down_is_a_bad_gateway() {
     let token = member("alice").sign();
     world.upstream.down();
     let answer = world.send(world.call("POST", GUARDED).bearer(&token)).await;
-    assert!(matches!(answer.status, 502 | 503), "{}", answer.status);
+    assert_eq!(answer.status, 502, "{}", answer.text());
+    assert_eq!(answer.reason().as_deref(), Some("upstream.unreachable"));
+    assert_eq!(answer.header("retry-after"), Some("5"));
+    let address = world.upstream.address();
+    assert!(!answer.text().contains(&address), "{}", answer.text());
     world.upstream.up().unwrap();
     assert_eq!(world.send(world.call("POST", GUARDED).bearer(&token)).await.status, 200);
+}
+
+/// What may pass and cannot be passed on has a reason of its own, in the answer and in the metrics.
+#[tokio::test]
+async fn what_cannot_be_passed_on_has_its_reason() {
+    let world = World::with_config(|idp, upstream| {
+        let limits = "require = \"authenticated\"\n body_size = \"10B\"\n upstream_timeout = \"1s\"";
+        crate::world::config(idp, upstream).replacen("require = \"authenticated\"", limits, 1)
+    })
+    .await;
+    let token = member("alice").sign();
+    let call = || world.call("POST", "/whoami").bearer(&token);
+    let upgrade = call().header("connection", "upgrade").header("upgrade", "websocket");
+    for (call, status, reason, says) in [
+        (
+            call().body("more than ten"),
+            413,
+            "request.too_large",
+            "longer than 10 bytes",
+        ),
+        (
+            call().header("x-upstream", "slow=3000"),
+            504,
+            "upstream.timeout",
+            "in time",
+        ),
+        (upgrade.body("{}"), 400, "request.unforwardable", "without a body"),
+    ] {
+        let answer = world.send(call).await;
+        assert_eq!(
+            (
+                answer.status,
+                answer.reason().as_deref(),
+                answer.header("x-narthex-reason")
+            ),
+            (status, Some(reason), Some(reason)),
+            "{}",
+            answer.text()
+        );
+        assert!(answer.text().contains(says), "{}", answer.text());
+        let metrics = world
+            .send(Call::get(&format!("{}/metrics", world.narthex.admin_url())))
+            .await;
+        let line = format!("narthex_upstream_failures_total{{reason=\"{reason}\"}} 1");
+        assert!(metrics.text().contains(&line), "{line}\n{}", metrics.text());
+        // It was decided: the decision was to let it pass.
+        let decided = format!("outcome=\"deny\",reason=\"{reason}\"");
+        assert!(!metrics.text().contains(&decided), "{decided}");
+    }
 }

@@ -43,7 +43,7 @@ fn breach(field: &'static str) -> impl FnOnce(Breach) -> ApiError {
 
 /// The address of a site.
 ///
-/// SECURITY: the console shows it as a link; `javascript:` and the like must not get there.
+/// SECURITY: a page shows it as a link; `javascript:` and the like must not get there.
 pub(crate) fn website(field: &'static str, value: &str) -> Result<Option<String>, ApiError> {
     let Some(address) = text(field, value)? else {
         return Ok(None);

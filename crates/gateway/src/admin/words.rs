@@ -88,7 +88,7 @@ words! {
 
     /// Where a record was made, and so where it may be edited.
     Origin for narthex_directory::Origin {
-        /// By a person, through the API, the console or the command line.
+        /// By a person, through the API or the command line.
         Api,
         /// By a token's claims.
         Claim,

@@ -1,4 +1,4 @@
-//! What the console, the API and `doctor` show of an issuer's keys.
+//! What the API and `doctor` show of an issuer's keys.
 
 use narthex_token::{KeyHealth, KeyRecord, KeyReport, KeySnapshot, RefusedKey};
 use serde::{Serialize, Serializer};

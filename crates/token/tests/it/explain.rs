@@ -67,7 +67,7 @@ fn a_good_token_passes_every_rule() {
         key.expected,
         "`rsa` (RSA 2048), `rsa_other` (RSA 3072), `p256` (EC P-256), `p384` (EC P-384), `p521` (EC P-521), `ed25519` (Ed25519)"
     );
-    assert_eq!(key.outcome, Outcome::Passed("matched by kid".to_owned()));
+    assert_eq!(key.outcome, Outcome::Passed("`rsa`, matched by kid".to_owned()));
     assert_eq!(inspection.steps[6].outcome, Outcome::Passed("in 3500 s".to_owned()));
 }
 

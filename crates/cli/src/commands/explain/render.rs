@@ -137,13 +137,13 @@ impl Page {
                 "failed" => Mark::No,
                 _ => Mark::Beside,
             };
-            let (said, aside) = self.step(step, told);
+            let (said, aside) = self.step(step);
             self.row(mark, &label(&step.rule), width, &said, &aside);
         }
     }
 
     /// What is said of a rule: short where it holds, wanted and found where it does not.
-    fn step(&self, step: &StepRow, told: &Explanation) -> (String, String) {
+    fn step(&self, step: &StepRow) -> (String, String) {
         let time = match step.rule.as_str() {
             "expiry" => self.time("exp", "expires", "expired"),
             "not_before" => self.time("nbf", "valid", "valid"),
@@ -154,7 +154,7 @@ impl Page {
             ("not_tried", _) => ("not tried".to_owned(), "an earlier rule failed".to_owned()),
             ("passed", Some(time)) => (time, String::new()),
             ("failed", Some(time)) => (time, format!("wanted: {}", shown(&step.expected))),
-            ("passed", None) => (passed(step, told), String::new()),
+            ("passed", None) => (passed(step), String::new()),
             _ => (
                 shown(&step.detail),
                 format!("found: {}; wanted: {}", shown(&step.found), shown(&step.expected)),
@@ -233,9 +233,18 @@ impl Page {
 
     fn directory(&mut self, told: &Explanation) {
         let Some(platform_role) = &told.platform_role else {
+            if told.key.is_none()
+                && !told.identity.is_empty()
+                && first_failure(told) != Some(Reason::KeysUnavailable.code())
+            {
+                self.heading(
+                    "Directory",
+                    "not asked: these claims lead to nothing, since no signature was proved",
+                );
+            }
             return;
         };
-        self.heading("Directory", "nothing was written");
+        self.heading("Directory", &format!("{}nothing was written", if_good(told, "", "; ")));
         if told.changes.is_empty() {
             self.line("    nothing would change");
         }
@@ -299,6 +308,14 @@ impl Page {
             .as_ref()
             .map(|name| format!("in organization {}", shown(name)))
             .unwrap_or_default();
+        let whose = match request.decision {
+            "allow" => [whose, if_good(told, "", "")]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join(", "),
+            _ => whose,
+        };
         match (request.decision, &request.satisfied) {
             ("allow", Some(rule)) if *rule != needs => {
                 self.row(Mark::Yes, "needs", 5, &needs, &format!("{whose}  satisfied by {rule}"));
@@ -316,7 +333,11 @@ impl Page {
         if told.headers.is_empty() {
             return;
         }
-        self.heading("Headers", "what the application would see, beside the signed assertion");
+        let aside = format!(
+            "what the application would see{}, beside the signed assertion",
+            if_good(told, " ", "")
+        );
+        self.heading("Headers", &aside);
         let width = widest(told.headers.iter().map(|header| header.name.clone()));
         for header in &told.headers {
             self.line(&format!("    {:<width$}  {}", header.name, shown(&header.to)));
@@ -324,17 +345,23 @@ impl Page {
     }
 }
 
+/// Why the token is refused, if it is.
+fn first_failure(told: &Explanation) -> Option<&'static str> {
+    told.token.iter().find_map(|step| step.reason)
+}
+
+/// What stands at everything that a refused token does not lead to, so that nobody takes it for what happens.
+fn if_good(told: &Explanation, before: &str, after: &str) -> String {
+    first_failure(told).map_or_else(String::new, |_| format!("{before}if the token were good{after}"))
+}
+
 /// What a rule that holds has found.
-fn passed(step: &StepRow, told: &Explanation) -> String {
+fn passed(step: &StepRow) -> String {
     let detail = shown(&step.detail);
     match step.rule.as_str() {
         "issuer" if step.found != "absent" => format!("`iss` is {}", shown(&step.found)),
         "issuer" => "no `iss`, so it belongs to the issuer that takes such tokens".to_owned(),
-        "key" => match told.key.as_ref().map(|key| (&key.kid, key.matched_by.as_str())) {
-            Some((Some(kid), _)) => format!("`{}`, {detail}", shown(kid)),
-            Some((None, "secret")) => "the shared secret".to_owned(),
-            _ => detail,
-        },
+        "key" if detail == "matched by secret" => "the shared secret".to_owned(),
         "audience" if step.expected.starts_with("no audience") => "none is configured, so none is compared".to_owned(),
         "audience" => format!("{detail}: {}", shown(&step.found)),
         _ => detail,

@@ -1,6 +1,9 @@
 //! `narthex team …`
 
-use narthex_directory::{ExternalId, NewTeam, Scope, TeamFilter, TeamId};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use narthex_directory::{Edit, ExternalId, NewTeam, Scope, TeamEdit, TeamFilter, TeamId};
 use narthex_gateway::NewIds;
 use narthex_gateway::admin::{List, TeamBody};
 use narthex_mapping::profile;
@@ -8,7 +11,7 @@ use narthex_mapping::profile;
 use super::organization::list_members;
 use super::table::Table;
 use super::{Answer, Desk, gather, misused};
-use crate::args::TeamCommand;
+use crate::args::{Common, ListPage, TeamCommand};
 use crate::commands::screen::moment;
 
 /// Runs it.
@@ -18,24 +21,7 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
             organization,
             page,
             common,
-        } => {
-            let desk = Desk::open(&common).await?;
-            let organization = Some(desk.organization(&organization).await?.id);
-            let filter = TeamFilter {
-                organization,
-                ..TeamFilter::default()
-            };
-            let found = gather(page, |page| desk.directory.teams(filter.clone(), page)).await?;
-            desk.list(&List::of(found, TeamBody::from), |teams| {
-                Table::new(["NAME", "EXTERNAL ID", "ID"], "It has no teams.").rows(teams, |team| {
-                    [
-                        team.name.clone(),
-                        team.external_id.clone().unwrap_or_default(),
-                        team.id.clone(),
-                    ]
-                })
-            })
-        }
+        } => list(organization, page, &common).await,
         TeamCommand::Show { team, common } => {
             let desk = Desk::open(&common).await?;
             let found = desk.team(&team).await?;
@@ -47,8 +33,7 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
             external_id,
             common,
         } => {
-            let kept = profile::text(&name).map_err(|error| misused(format!("the name: {error}")))?;
-            let name = kept.ok_or_else(|| misused("the name is empty"))?;
+            let name = name_of(&name)?;
             let desk = Desk::open(&common).await?;
             let organization = desk.organization(&organization).await?;
             let new = NewTeam {
@@ -61,12 +46,79 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
             let made = desk.directory.create_team(new, desk.by()).await?;
             show(&desk, made.into()).await
         }
+        TeamCommand::Update {
+            team,
+            name,
+            organization,
+            no_organization,
+            external_id,
+            common,
+        } => {
+            let name = name.map(|name| name_of(&name)).transpose()?;
+            let external_id = external_id.map(ExternalId::new).transpose()?;
+            if (&name, &organization, no_organization, &external_id) == (&None, &None, false, &None) {
+                return Err(misused(
+                    "nothing to change is given; `narthex team update --help` lists what can be",
+                ));
+            }
+            let desk = Desk::open(&common).await?;
+            let organization = match organization {
+                Some(organization) => Edit::Set(desk.organization(&organization).await?.id),
+                None if no_organization => Edit::Clear,
+                None => Edit::Keep,
+            };
+            let edit = TeamEdit {
+                name,
+                organization,
+                external_id: external_id.map_or(Edit::Keep, Edit::Set),
+            };
+            let team = desk.team(&team).await?.id;
+            let changed = desk.directory.update_team(team, None, edit, desk.by()).await?;
+            show(&desk, changed.into()).await
+        }
         TeamCommand::Members { team, page, common } => {
             let desk = Desk::open(&common).await?;
             let team = desk.team(&team).await?;
             list_members(&desk, Scope::Team(team.id), &team.name, page).await
         }
     }
+}
+
+async fn list(organization: Option<String>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
+    let desk = Desk::open(common).await?;
+    let organization = match organization {
+        Some(organization) => Some(desk.organization(&organization).await?.id),
+        None => None,
+    };
+    let filter = TeamFilter {
+        organization,
+        ..TeamFilter::default()
+    };
+    let found = gather(page, |page| desk.directory.teams(filter.clone(), page)).await?;
+    let mut names = BTreeMap::new();
+    for id in found.items.iter().filter_map(|team| team.organization) {
+        if let Entry::Vacant(unnamed) = names.entry(id.to_string()) {
+            unnamed.insert(desk.scope_name(Scope::Organization(id)).await?.unwrap_or_default());
+        }
+    }
+    desk.list(&List::of(found, TeamBody::from), |teams| {
+        let headings = ["NAME", "ORGANIZATION", "REALM", "EXTERNAL ID", "ID"];
+        Table::new(headings, "There are no such teams.").rows(teams, |team| {
+            let organization = team.organization_id.as_ref().and_then(|id| names.get(id));
+            [
+                team.name.clone(),
+                organization.cloned().unwrap_or_else(|| "none yet".to_owned()),
+                team.realm.clone(),
+                team.external_id.clone().unwrap_or_default(),
+                team.id.clone(),
+            ]
+        })
+    })
+}
+
+fn name_of(text: &str) -> anyhow::Result<String> {
+    let kept = profile::text(text).map_err(|error| misused(format!("the name: {error}")))?;
+    kept.ok_or_else(|| misused("the name is empty"))
 }
 
 async fn show(desk: &Desk, team: TeamBody) -> anyhow::Result<Answer> {

@@ -13,7 +13,7 @@ section! {
     /// It has exactly one key source: `jwks_url`, `discovery = true` or `jwks_file` for a key set (public keys), or
     /// `secret_file` or `secret_env` for a shared secret.
     IssuerSection {
-        /// What this issuer is called here: in the console, in logs, in reasons. Lower-case letters, digits, `-`, `_`
+        /// What this issuer is called here: at the command line, in logs, in reasons. Lower-case letters, digits, `-`, `_`
         /// and `.`.
         name: Required<String>, eg "\"corp\"";
         /// The `iss` of its tokens, compared exactly: no trailing slash is added or taken away. Required for key sets.

@@ -9,7 +9,7 @@ use crate::config::read::{Defaulted, FromToml, Kind, Optional, Required, Walk, s
 use crate::config::values::{List, WebUrl, choice};
 
 section! {
-    /// An organization declared here; through the API and the console it is read-only.
+    /// An organization declared here; through the API and at the command line it is read-only.
     ///
     /// Lists of tags are lists of texts, or one text with commas between the tags: `"writers, editors"`. A tag with a
     /// comma in it goes in double quotes: `'"CN=Writers,OU=Press", editors'`.

@@ -14,7 +14,8 @@ use crate::explain::Explanation;
 ///
 /// Each step with its rule, input and result, which key and why, what each template gave, which tag met which
 /// organization, what would change in the directory, and the answer. An expired or otherwise refused token is explained
-/// too. Nothing is written.
+/// too, as if it were good; `answer` says that it is not. Where no signature is proved, what the claims would lead to is left
+/// out. Nothing is written.
 #[utoipa::path(
     post, path = "/explain", tag = "diagnosis", operation_id = "explain", request_body = ExplainRequest,
     responses((status = 200, description = "The explanation.", body = Explanation), BodyProblems),
