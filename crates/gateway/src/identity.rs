@@ -8,7 +8,7 @@ use crate::assertion::Claims;
 use crate::caller::Caller;
 use crate::gateway::Gateway;
 use crate::label::Label;
-use crate::pipeline::{Allowed, Who};
+use crate::pipeline::{Allowed, Told, Who};
 use crate::runtime::Runtime;
 
 /// A cached assertion is replaced when less than this share of its life is left.
@@ -40,10 +40,12 @@ pub(crate) fn allowed(
     Allowed {
         route: matched.route.index,
         organization: matched.organization.map(Label::new),
-        permit,
-        caller: Some(Who {
-            user: principal.user().id,
-            issuer: caller.issuer.name.clone(),
+        told: Box::new(Told {
+            rule: permit.rule,
+            caller: Some(Who {
+                user: principal.user().id,
+                issuer: caller.issuer.name.clone(),
+            }),
         }),
         patch,
         assertion_ends_ms: ends_ms,

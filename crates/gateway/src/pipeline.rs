@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use narthex_decision::{
-    Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Permit, Reason, RequestPath, Requirement, decide,
+    Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Reason, RequestPath, Requirement, decide,
 };
 use narthex_directory::{IssuerName, OrganizationName, Principal, SyncError, UserId, sync};
 use narthex_mapping::Identity;
@@ -47,10 +47,8 @@ pub struct Allowed {
     pub route: usize,
     /// What stood in the path where the route names an organization.
     pub organization: Option<Label>,
-    /// Why it may pass; `None` for somebody without a token on a public route.
-    pub permit: Permit,
-    /// Who it is.
-    pub caller: Option<Who>,
+    /// What is told of it. In a place of its own, because it is looked at only where logs are that detailed.
+    pub told: Box<Told>,
     /// The identity headers, the signed assertion among them.
     pub patch: HeaderPatch,
     /// When the assertion inside has to be signed anew, in milliseconds.
@@ -70,6 +68,15 @@ impl Allowed {
     pub(crate) fn serves(&self, ends_by_ms: Option<i64>, now_ms: i64) -> bool {
         now_ms < self.fresh_until_ms && ends_by_ms.is_none_or(|end| self.assertion_ends_ms <= end)
     }
+}
+
+/// What a log tells of a permitted request.
+#[derive(Debug)]
+pub struct Told {
+    /// The requirement that was satisfied.
+    pub rule: Requirement,
+    /// Who it is; `None` for somebody without a token on a public route.
+    pub caller: Option<Who>,
 }
 
 /// Who passed, for logs.
@@ -325,16 +332,13 @@ async fn organization(
 
 /// Somebody without a token on a route that asks for none.
 fn anonymous(gateway: &Gateway, matched: &Match<'_>) -> Passed {
-    let permit = Permit {
-        rule: Requirement::Public,
-        organization: None,
-        grants: Vec::new(),
-    };
     let allowed = Allowed {
         route: matched.route.index,
         organization: matched.organization.map(Label::new),
-        permit,
-        caller: None,
+        told: Box::new(Told {
+            rule: Requirement::Public,
+            caller: None,
+        }),
         patch: IdentityHeaders::new().into_patch(),
         fresh_until_ms: i64::MAX,
         assertion_ends_ms: i64::MAX,
