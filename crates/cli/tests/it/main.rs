@@ -26,6 +26,8 @@ mod demo;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod headers;
