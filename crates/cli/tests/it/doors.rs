@@ -451,7 +451,7 @@ async fn sec_the_doors_agree_on_every_request() {
             None => outcomes.values().all(|outcome| outcome == proxy),
         };
         if !agreed || !as_expected(case, &outcomes) {
-            wrong.push(format!("{case:?}\n{outcomes:#?}"));
+            wrong.push(format!("{}:\n{case:?}\n{outcomes:#?}", case.about));
         }
         allowed += usize::from(proxy.reason == "allow");
         reasons.insert(proxy.reason.clone());
