@@ -56,4 +56,6 @@ mod streams;
 #[cfg(test)]
 mod transfer;
 #[cfg(test)]
+mod upstreams;
+#[cfg(test)]
 mod world;

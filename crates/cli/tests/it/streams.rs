@@ -150,7 +150,7 @@ async fn an_upstream_that_is_down_is_a_bad_gateway() {
     let token = member("alice").sign();
     world.upstream.down();
     let answer = world.send(world.call("POST", GUARDED).bearer(&token)).await;
-    assert!(matches!(answer.status, 502 | 503), "{}", answer.status);
+    assert_eq!(answer.status, 502);
     world.upstream.up().unwrap();
     assert_eq!(world.send(world.call("POST", GUARDED).bearer(&token)).await.status, 200);
 }
