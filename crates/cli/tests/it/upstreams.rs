@@ -1,8 +1,12 @@
 //! What the proxy door makes of upstreams that are slow, away or speak HTTP/2, and of requests that are too many or too
 //! large for them.
 
-use std::time::Duration;
+use std::{convert::Infallible, future::ready, time::Duration};
 
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
+use hyper_util::{client::legacy, rt::TokioExecutor};
 use narthex_testkit::{Answer, process::free_address, raw};
 
 use crate::world::{GUARDED, World, config, member};
@@ -132,5 +136,94 @@ async fn too_many_requests_are_refused_at_each_door() {
             assert_eq!(answer.header("x-narthex-decision"), Some("deny"), "{door}");
         }
         assert_eq!(world.send(call(100 + number)).await.status, 200, "{door}");
+    }
+}
+
+type Trailing = UnsyncBoxBody<Bytes, Infallible>;
+
+/// A body with something after it.
+fn trailing(body: &'static str, trailers: &[(&'static str, &'static str)]) -> Trailing {
+    let mut map = HeaderMap::new();
+    for (name, value) in trailers {
+        map.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    Full::new(Bytes::from(body))
+        .with_trailers(ready(Some(Ok(map))))
+        .boxed_unsync()
+}
+
+/// As gRPC does it: HTTP/2 all the way, with trailers both ways.
+#[tokio::test]
+async fn grpc_goes_through_with_its_trailers() {
+    let world =
+        World::with_config(|idp, upstream| config(idp, upstream).replace("upstream = \"http:", "upstream = \"h2c:"))
+            .await;
+    let client: legacy::Client<_, Trailing> = legacy::Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http();
+    let request = Request::post(format!("{}{GUARDED}", world.narthex.url()))
+        .header("authorization", format!("Bearer {}", member("alice").sign()))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("x-upstream", "grpc")
+        .body(trailing("message", &[("x-checksum", "7")]))
+        .unwrap();
+    let answer = client.request(request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "application/grpc");
+    let whole = answer.into_body().collect().await.unwrap();
+    assert_eq!(whole.trailers().unwrap()["grpc-status"], "0");
+    assert_eq!(whole.to_bytes(), "message");
+
+    let seen = world.upstream.last().unwrap();
+    assert_eq!(
+        (seen.version.as_str(), seen.body.as_ref()),
+        ("HTTP/2.0", &b"message"[..])
+    );
+    assert_eq!(seen.header("te").as_deref(), Some("trailers"));
+    assert_eq!(seen.header("x-narthex-external-id").as_deref(), Some("alice"));
+    assert_eq!(seen.header("authorization"), None);
+    assert_eq!(seen.trailers["x-checksum"], "7");
+}
+
+/// What comes after the body cannot say who it is either: there are servers that put it with the headers.
+#[tokio::test]
+async fn sec_identity_in_trailers() {
+    for scheme in ["http", "h2c"] {
+        let world = World::with_config(|idp, upstream| {
+            config(idp, upstream).replace("upstream = \"http:", &format!("upstream = \"{scheme}:"))
+        })
+        .await;
+        let token = member("alice").sign();
+        let forged = [
+            ("x-narthex-user", "forged"),
+            ("x_narthex_platform_role", "forged"),
+            ("x.narthex.assertion", "forged"),
+            ("x-forwarded-for", "forged"),
+        ];
+        let client: legacy::Client<_, Trailing> = legacy::Client::builder(TokioExecutor::new())
+            .http2_only(true)
+            .build_http();
+        let request = Request::post(format!("{}{GUARDED}", world.narthex.url()))
+            .header("authorization", format!("Bearer {token}"))
+            .body(trailing("message", &forged))
+            .unwrap();
+        assert_eq!(client.request(request).await.unwrap().status(), 200);
+        let request = format!(
+            "POST {GUARDED} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\
+             transfer-encoding: chunked\r\ntrailer: x-narthex-user\r\n\r\n7\r\nmessage\r\n0\r\nx-narthex-user: forged\r\n\r\n"
+        );
+        let answer = raw::exchange(&world.narthex.address(), request.as_bytes(), Duration::from_secs(5))
+            .await
+            .unwrap();
+        assert_eq!(raw::status(&answer), Some(200), "{}", String::from_utf8_lossy(&answer));
+        let seen = world.upstream.seen();
+        assert_eq!(seen.len(), 2);
+        for request in seen {
+            assert_eq!(request.body, "message");
+            for (name, value) in request.headers.iter().chain(&request.trailers) {
+                assert_ne!(value, "forged", "{scheme}: `{name}`");
+            }
+        }
     }
 }
