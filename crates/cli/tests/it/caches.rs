@@ -72,7 +72,7 @@ async fn sec_cache_key_of_every_byte() {
         changed[place] = ALPHABET[(at + 1 + place % (ALPHABET.len() - 1)) % ALPHABET.len()];
         let changed = String::from_utf8(changed).unwrap();
         assert_ne!(changed, token);
-        for other in [changed.as_str(), &token[..place]] {
+        for other in [changed.as_str(), token.get(..place).unwrap_or_default()] {
             let answer = ask(other).await;
             assert_eq!(answer.status, 401, "byte {place}: {other}");
         }

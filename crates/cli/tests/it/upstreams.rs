@@ -81,6 +81,29 @@ async fn an_upstream_that_does_not_answer_in_time_is_a_gateway_timeout() {
     }
 }
 
+/// A stream goes on for as long as something comes, and not for longer than the limit without.
+#[tokio::test]
+async fn a_stream_that_says_nothing_is_cut_off() {
+    for (line, section, whole) in [
+        ("", "", true),
+        ("idle_timeout = \"2s\"", "[limits]\nidle_timeout = \"30ms\"", true),
+        ("idle_timeout = \"30ms\"", "", false),
+        ("", "[limits]\nidle_timeout = \"30ms\"", false),
+    ] {
+        let world = world(line, section).await;
+        // A line every 100 ms.
+        let request = "GET /public/page HTTP/1.1\r\nhost: a\r\nx-upstream: stream=4\r\nconnection: close\r\n\r\n";
+        let answer = raw::exchange(&world.narthex.address(), request.as_bytes(), Duration::from_secs(5))
+            .await
+            .unwrap();
+        let text = String::from_utf8_lossy(&answer);
+        assert_eq!(raw::status(&answer), Some(200), "{text}");
+        // An answer that was cut off has no end, so that nobody takes it for whole.
+        assert_eq!(text.ends_with("0\r\n\r\n"), whole, "{line} {section}: {text}");
+        assert_eq!(text.contains("line 3"), whole, "{line} {section}: {text}");
+    }
+}
+
 #[tokio::test]
 async fn an_upstream_that_is_away_or_hangs_up_is_a_bad_gateway() {
     let nobody = free_address().unwrap();
