@@ -173,15 +173,22 @@ pub(crate) fn remove(headers: &mut HeaderMap, place: &Place) {
             headers.remove(name);
         }
         Place::Cookie(removed) => {
-            let kept: Vec<String> = cookies(headers)
-                .filter(|(name, _)| name != removed)
-                .map(|(name, value)| format!("{name}={value}"))
+            // Byte for byte, because the others are the application's: quotes, no value, bytes that are no text.
+            let is_it = |pair: &[u8]| {
+                let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+                name.trim_ascii() == removed.as_bytes()
+            };
+            let kept: Vec<&[u8]> = headers
+                .get_all(header::COOKIE)
+                .iter()
+                .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+                .map(<[u8]>::trim_ascii)
+                .filter(|pair| !is_it(pair))
                 .collect();
+            let kept = HeaderValue::from_bytes(&kept.join(&b"; "[..]));
             headers.remove(header::COOKIE);
-            if let Ok(value) = HeaderValue::try_from(kept.join("; "))
-                && !kept.is_empty()
-            {
-                headers.insert(header::COOKIE, value);
+            if let Some(kept) = kept.ok().filter(|kept| !kept.is_empty()) {
+                headers.insert(header::COOKIE, kept);
             }
         }
         Place::QueryParameter(_) => {}

@@ -49,9 +49,16 @@ async fn answer(
 ) -> Result<Response<Body>, Infallible> {
     let runtime = gateway.runtime.load();
     let path = request.uri().path();
+    let asking = forward_auth::door(path);
     Ok(if exceeds_rate(&gateway, &runtime, &request, peer) {
-        refused(&gateway, &Refusal::new(Reason::RateLimited)).map(Either::Left)
-    } else if let Some(door) = forward_auth::door(path) {
+        let refusal = Refusal::new(Reason::RateLimited);
+        let answer = match asking {
+            // nginx makes an error of its own of a status that it does not know.
+            Some(door) => forward_auth::refuse(&refusal, &gateway.request_ids.next(), door),
+            None => refused(&gateway, &refusal),
+        };
+        answer.map(Either::Left)
+    } else if let Some(door) = asking {
         forward_auth(&gateway, &runtime, &request, peer, door)
             .await
             .map(Either::Left)

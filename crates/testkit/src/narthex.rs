@@ -137,7 +137,10 @@ impl Narthex {
                 config.insert(section.to_owned(), settings.clone());
             }
         }
-        fs::write(self.config_file(), config.to_string())?;
+        // In one go, because the process looks for itself now and then, and half a file can be a configuration, too.
+        let beside = self.folder.path().join("narthex.toml.new");
+        fs::write(&beside, config.to_string())?;
+        fs::rename(&beside, self.config_file())?;
         self.config = config;
         self.process.signal("HUP")
     }

@@ -291,6 +291,28 @@ impl TokenBuilder {
     }
 }
 
+/// The other token that anybody can make of one signed with ES256: of a signature (r, s), (r, n - s) is one too. `None` if
+/// it is no such token.
+pub fn malleated(token: &str) -> Option<String> {
+    /// The order of P-256 (SEC 2, section 2.4.2).
+    const ORDER: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6,
+        0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    let (signed, signature) = token.rsplit_once('.')?;
+    let mut signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    if signature.len() != 2 * ORDER.len() {
+        return None;
+    }
+    let mut borrowed = false;
+    for (byte, of) in signature.iter_mut().rev().zip(ORDER.iter().rev()) {
+        let (less, first) = of.overflowing_sub(*byte);
+        let (less, second) = less.overflowing_sub(u8::from(borrowed));
+        (*byte, borrowed) = (less, first || second);
+    }
+    Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,5 +357,14 @@ mod tests {
             b"{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}",
         );
         assert!(token.ends_with(".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"));
+    }
+
+    #[test]
+    fn a_malleated_token_is_another_and_back_again_the_same() {
+        let token = TestIssuer::new("i").key(TestKey::P256).token().sign();
+        let other = malleated(&token).unwrap();
+        assert_ne!(other, token);
+        assert_eq!(malleated(&other).unwrap(), token);
+        assert_eq!(malleated(&TestIssuer::new("i").token().sign()), None);
     }
 }

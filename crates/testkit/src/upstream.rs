@@ -11,6 +11,7 @@
 //! | `stream=N` | so many lines, 100 ms apart, each sent when it is made |
 //! | `sse=N` | the same as server-sent events |
 //! | `mirror` | the body of the request, sent back while it arrives |
+//! | `grpc` | the body of the request, and after it the trailer `grpc-status: 0` |
 //! | `close` | the connection is closed without an answer |
 //!
 //! `x-upstream-reply: NAME=VALUE` adds a header to the answer. A request to upgrade to a WebSocket is granted;
@@ -53,6 +54,8 @@ pub struct Recorded {
     pub headers: HeaderMap,
     /// The body; empty where it was mirrored or upgraded.
     pub body: Bytes,
+    /// What came after the body.
+    pub trailers: HeaderMap,
 }
 
 impl Recorded {
@@ -151,9 +154,12 @@ async fn answer(seen: Arc<Mutex<Vec<Recorded>>>, mut request: Request<Incoming>)
         version: format!("{:?}", request.version()),
         headers: request.headers().clone(),
         body: Bytes::new(),
+        trailers: HeaderMap::new(),
     };
     if !upgrade && !mirror {
-        recorded.body = request.body_mut().collect().await?.to_bytes();
+        let whole = request.body_mut().collect().await?;
+        recorded.trailers = whole.trailers().cloned().unwrap_or_default();
+        recorded.body = whole.to_bytes();
     }
     seen.lock()
         .unwrap_or_else(PoisonError::into_inner)
@@ -177,6 +183,9 @@ async fn answer(seen: Arc<Mutex<Vec<Recorded>>>, mut request: Request<Incoming>)
             .header(header::CONTENT_TYPE, "text/event-stream")
             .body(lines(number, "data: ", "\n\n"))?,
         "mirror" => Response::new(request.into_body().map_err(Into::into).boxed_unsync()),
+        "grpc" => Response::builder()
+            .header(header::CONTENT_TYPE, "application/grpc")
+            .body(with_trailer(recorded.body.clone()))?,
         "close" => bail!("closed on purpose"),
         _ => Response::builder()
             .header(header::CONTENT_TYPE, "application/json")
@@ -225,6 +234,14 @@ fn lines(count: u64, before: &'static str, after: &'static str) -> Body {
         Some((Ok::<_, Infallible>(Frame::data(line)), index + 1))
     });
     StreamBody::new(frames).map_err(|never| match never {}).boxed_unsync()
+}
+
+fn with_trailer(body: Bytes) -> Body {
+    let trailers = HeaderMap::from_iter([(HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"))]);
+    let frames = [Frame::data(body), Frame::trailers(trailers)].map(Ok::<_, Infallible>);
+    StreamBody::new(stream::iter(frames))
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }
 
 fn web_socket(mut request: Request<Incoming>) -> Result<Response<Body>> {

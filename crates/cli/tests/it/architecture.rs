@@ -202,13 +202,17 @@ fn nothing_banned_is_in_the_tree() {
         .parse()
         .unwrap();
     let metadata = metadata();
-    let banned = deny["bans"]["deny"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|ban| ban["crate"].as_str().unwrap());
-    let banned: Vec<&str> = banned.filter(|ban| !ban.contains('@')).collect();
-    assert!(banned.contains(&"openssl"));
+    let bans = deny["bans"]["deny"].as_array().unwrap();
+    let bans: Vec<&str> = bans.iter().map(|ban| ban["crate"].as_str().unwrap()).collect();
+    assert!(bans.contains(&"openssl"));
+    for lock in ["Cargo.lock", "fuzz/Cargo.lock"] {
+        let lock: toml::Table = std::fs::read_to_string(root().join(lock)).unwrap().parse().unwrap();
+        for package in lock["package"].as_array().unwrap() {
+            let (name, version) = (package["name"].as_str().unwrap(), package["version"].as_str().unwrap());
+            let ban = bans.iter().find(|ban| bans_version(ban, name, version));
+            assert_eq!(ban, None, "{name} {version} is banned by deny.toml");
+        }
+    }
     let allowed: Vec<&str> = deny["licenses"]["allow"]
         .as_array()
         .unwrap()
@@ -217,13 +221,39 @@ fn nothing_banned_is_in_the_tree() {
         .collect();
     for package in array(&metadata, "packages") {
         let name = text(package, "name");
-        assert!(!banned.contains(&name), "`{name}` is banned by deny.toml");
         let licence = package["license"].as_str().unwrap_or_default();
         assert!(
             is_allowed(licence, &allowed),
             "`{name}` has the licence `{licence}`, which deny.toml does not allow"
         );
     }
+}
+
+/// Whether an entry of deny.toml (`NAME`, `NAME@<VERSION`) is about this crate in this version.
+fn bans_version(ban: &str, name: &str, version: &str) -> bool {
+    let Some((banned, range)) = ban.split_once('@') else {
+        return ban == name;
+    };
+    let below = range.strip_prefix('<').filter(|below| !below.starts_with('='));
+    let below = below.unwrap_or_else(|| panic!("teach this test what `{range}` means"));
+    let numbers = |version: &str| -> Vec<u64> {
+        let plain = version.split(['-', '+']).next().unwrap_or_default();
+        plain.split('.').map(|number| number.parse().unwrap()).collect()
+    };
+    banned == name && numbers(version) < numbers(below)
+}
+
+#[test]
+fn a_ban_of_versions_is_about_those_below() {
+    let ban = "jsonwebtoken@<10.3.0";
+    for version in ["9.3.1", "10.2.9", "10.2.10", "0.1.0"] {
+        assert!(bans_version(ban, "jsonwebtoken", version), "{version}");
+    }
+    for version in ["10.3.0", "10.10.0", "11.0.0"] {
+        assert!(!bans_version(ban, "jsonwebtoken", version), "{version}");
+    }
+    assert!(!bans_version(ban, "jsonwebtokens", "1.0.0"));
+    assert!(bans_version("openssl", "openssl", "0.10.0"));
 }
 
 /// Whether one alternative of a licence expression consists of allowed licences only.

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use narthex_testkit::{Client, client::Call};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::world::{GUARDED, World, config, member};
 
@@ -38,6 +41,48 @@ async fn sec_cache_key() {
     ] {
         let answer = world.send(world.call("POST", GUARDED).bearer(&forged)).await;
         assert_eq!(answer.status, 401, "{}", answer.text());
+    }
+}
+
+/// A token of which one byte was changed, at each place, and each beginning of one: none gets the answer that is kept for
+/// the token itself.
+#[tokio::test]
+async fn sec_cache_key_of_every_byte() {
+    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.";
+    let world = World::start().await;
+    let token = member("alice").sign();
+    let ask = |token: &str| {
+        let call = world.call("GET", "/.narthex/auth/traefik").bearer(token);
+        world.send(
+            call.header("x-forwarded-method", "POST")
+                .header("x-forwarded-uri", GUARDED),
+        )
+    };
+    for place in 0..token.len() {
+        if place % 50 == 0 {
+            // It is kept all the while.
+            let answer = ask(&token).await;
+            assert_eq!(
+                (answer.status, answer.header("x-narthex-external-id")),
+                (200, Some("alice"))
+            );
+        }
+        let mut changed = token.clone().into_bytes();
+        let at = ALPHABET.iter().position(|byte| *byte == changed[place]).unwrap();
+        changed[place] = ALPHABET[(at + 1 + place % (ALPHABET.len() - 1)) % ALPHABET.len()];
+        let changed = String::from_utf8(changed).unwrap();
+        assert_ne!(changed, token);
+        for other in [changed.as_str(), token.get(..place).unwrap_or_default()] {
+            let answer = ask(other).await;
+            assert_eq!(answer.status, 401, "byte {place}: {other}");
+        }
+    }
+    for more in ["A", ".", "=", ".A"] {
+        assert_eq!(
+            ask(&format!("{token}{more}")).await.status,
+            401,
+            "with `{more}` behind it"
+        );
     }
 }
 
@@ -95,28 +140,69 @@ async fn sec_cache_exp() {
     );
 }
 
-/// Many users at once: each is itself, every time.
+/// The users whom a forward-auth door names, in order, for requests that are sent one after the other without waiting:
+/// what is to be compared are answers, and a client that takes them apart would take most of the time.
+async fn named(stream: &mut TcpStream, tokens: &[&str]) -> Vec<String> {
+    let mut requests = String::new();
+    for token in tokens {
+        requests += &format!(
+            "GET /.narthex/auth/traefik HTTP/1.1\r\nhost: a\r\nx-forwarded-method: POST\r\nx-forwarded-uri: {GUARDED}\r\n\
+             authorization: Bearer {token}\r\n\r\n"
+        );
+    }
+    stream.write_all(requests.as_bytes()).await.unwrap();
+    let (mut answers, mut ends) = (Vec::new(), 0);
+    while ends < tokens.len() {
+        let before = answers.len();
+        assert!(
+            stream.read_buf(&mut answers).await.unwrap() > 0,
+            "the connection was closed"
+        );
+        // An end may have come in two parts.
+        let new = &answers[before.saturating_sub(3)..];
+        ends += new.windows(4).filter(|bytes| *bytes == b"\r\n\r\n").count();
+    }
+    let answers = String::from_utf8(answers).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200 ").count(), tokens.len(), "{answers}");
+    let names = answers.split("x-narthex-external-id: ").skip(1);
+    names.map(|rest| rest.lines().next().unwrap().to_owned()).collect()
+}
+
+/// A hundred users, a hundred thousand requests, a hundred at a time: each is itself, every time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sec_cache_race() {
+    const USERS: usize = 100;
+    const BATCHES: usize = 100;
+    const BATCH: usize = 10;
     let world = Arc::new(World::start().await);
-    let tokens: Arc<Vec<String>> = Arc::new((0..100).map(|index| member(&format!("user-{index}")).sign()).collect());
+    let tokens: Arc<Vec<String>> = Arc::new(
+        (0..USERS)
+            .map(|index| member(&format!("user-{index}")).sign())
+            .collect(),
+    );
     let mut workers = tokio::task::JoinSet::new();
-    for worker in 0..20_usize {
+    for worker in 0..USERS {
         let (world, tokens) = (Arc::clone(&world), Arc::clone(&tokens));
         workers.spawn(async move {
-            let client = Client::new();
-            for round in 0..100_usize {
-                let index = (worker * 37 + round * 7) % tokens.len();
-                let call = Call::post(&format!("{}{GUARDED}", world.narthex.url())).bearer(&tokens[index]);
-                let answer = client.send(call).await.unwrap();
-                assert_eq!(answer.status, 200, "{}", answer.text());
-                let body = answer.json().unwrap();
-                assert_eq!(body["headers"]["x-narthex-external-id"], format!("user-{index}"));
+            let mut stream = TcpStream::connect(world.narthex.address()).await.unwrap();
+            for batch in 0..BATCHES {
+                // Every worker is every user, each ten times.
+                let users: Vec<usize> = (0..BATCH)
+                    .map(|turn| (worker * 37 + (batch * BATCH + turn) * 7) % USERS)
+                    .collect();
+                let expected: Vec<String> = users.iter().map(|user| format!("user-{user}")).collect();
+                let presented: Vec<&str> = users.iter().map(|user| tokens[*user].as_str()).collect();
+                assert_eq!(named(&mut stream, &presented).await, expected);
+                // One in a hundred goes all the way: what an application reads.
+                if batch % 10 == 0 {
+                    let answer = world.send(world.call("POST", GUARDED).bearer(presented[0])).await;
+                    assert_eq!(answer.json().unwrap()["headers"]["x-narthex-external-id"], expected[0]);
+                }
             }
         });
     }
     while let Some(worker) = workers.join_next().await {
         worker.unwrap();
     }
-    assert_eq!(world.narthex.api().list("/users").await.unwrap().len(), 100);
+    assert_eq!(world.narthex.api().list("/users").await.unwrap().len(), USERS);
 }

@@ -2,7 +2,7 @@
 
 use narthex_testkit::{Recorded, client::Call};
 
-use crate::world::{GUARDED, World, member};
+use crate::world::{GUARDED, World, config, member};
 
 async fn passed(world: &World, call: Call) -> Recorded {
     world.upstream.forget();
@@ -87,18 +87,56 @@ async fn sec_connection_hop() {
     assert_eq!(passed(&world, call).await.header("x-mine"), None);
 }
 
-/// The inbound token stays in the hall.
+/// The inbound token stays in the hall, wherever it was; what is beside it goes on as it is. Where a route says that it
+/// goes on, it does.
 #[tokio::test]
 async fn sec_token_strip() {
-    let world = World::start().await;
+    let world = World::with_config(|idp, upstream| {
+        let places = "name = \"corp\"\ntoken_header = \"x-token\"\ntoken_cookie = \"session\"\ntoken_query = \"jwt\"";
+        let kept = "\n[[route]]\npath = \"/kept\"\nrequire = \"authenticated\"\nforward_token = true\nupstream = ";
+        config(idp, upstream).replace("name = \"corp\"", places) + &format!("{kept}\"{}\"\n", upstream.url())
+    })
+    .await;
     let token = member("alice").sign();
-    let seen = passed(&world, world.call("POST", GUARDED).bearer(&token)).await;
     let signature = token.rsplit('.').next().unwrap();
-    for (name, value) in &seen.headers {
-        assert!(
-            !String::from_utf8_lossy(value.as_bytes()).contains(signature),
-            "the token reached as `{name}`"
-        );
+    let reached = |seen: &Recorded| {
+        let values = seen
+            .headers
+            .values()
+            .map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let values = values.filter(|value| value.contains(signature));
+        values.count() + seen.target.matches(signature).count()
+    };
+    let beside = "a=\"b c\"; flag; =d; e=f=g";
+    let cookie = format!("a=\"b c\"; flag; session={token}; =d; e=f=g");
+    for (query, header, value) in [
+        (String::new(), "authorization", format!("Bearer {token}")),
+        (String::new(), "x-token", token.clone()),
+        (String::new(), "cookie", cookie),
+        (format!("jwt={token}&"), "x-nothing", String::new()),
+    ] {
+        for (path, times) in [(GUARDED, 0), ("/whoami", 0), ("/kept", 1)] {
+            let target = |query: &str| format!("{path}?a=%2F&{query}b=c+d&e");
+            let call = world
+                .call("GET", &target(&query))
+                .header(header, &value)
+                .header("x-beside", "1");
+            let call = if header == "cookie" {
+                call
+            } else {
+                call.header("cookie", beside)
+            };
+            let seen = passed(&world, call).await;
+            assert_eq!(reached(&seen), times, "{path}, in {header}: {seen:?}");
+            assert_eq!(seen.header("x-narthex-external-id").as_deref(), Some("alice"));
+            assert_eq!(seen.header("x-beside").as_deref(), Some("1"));
+            if times == 0 {
+                assert_eq!(seen.header("cookie").as_deref(), Some(beside), "{path}, in {header}");
+                assert_eq!(seen.target, target(""), "in {header}");
+            } else {
+                assert_eq!(seen.target, target(&query), "in {header}");
+            }
+        }
     }
     assert!(!world.narthex.logs().contains(signature), "the token is in the log");
 }
@@ -173,7 +211,7 @@ async fn sec_xff_at_the_proxy_door() {
 #[tokio::test]
 async fn sec_xff_untrusted() {
     let world = World::with_config(|idp, upstream| {
-        crate::world::config(idp, upstream).replace("trusted_proxies = [\"127.0.0.1\"]", "trusted_proxies = []")
+        config(idp, upstream).replace("trusted_proxies = [\"127.0.0.1\"]", "trusted_proxies = []")
     })
     .await;
     let token = member("alice").sign();

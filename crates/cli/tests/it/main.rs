@@ -28,6 +28,8 @@ mod demo;
 #[cfg(test)]
 mod deploy;
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod headers;
@@ -55,5 +57,7 @@ mod slow_clients;
 mod streams;
 #[cfg(test)]
 mod transfer;
+#[cfg(test)]
+mod upstreams;
 #[cfg(test)]
 mod world;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use narthex_testkit::{Answer, TestKey, client::Call, raw};
+use narthex_testkit::{Answer, TestKey, client::Call, raw, token::malleated};
 
 use crate::world::{GUARDED, World, config, member};
 
@@ -102,6 +102,65 @@ async fn sec_anon_claims() {
     }
     assert!(world.upstream.seen().is_empty());
     assert!(world.narthex.api().list("/users").await.unwrap().is_empty());
+}
+
+/// Anybody can make another good token of one that is signed with ECDSA (`malleated`). It is the same statement of the same
+/// issuer, so it gets the same answer: whatever takes a token's power away takes away the other's.
+#[tokio::test]
+async fn sec_revoke_malleated_signature() {
+    let world = World::with_config(|idp, upstream| {
+        idp.rotate(&[TestKey::P256]);
+        config(idp, upstream).replace("name = \"corp\"", "name = \"corp\"\nalgorithms = [\"ES256\"]")
+    })
+    .await;
+    let api = world.narthex.api();
+    for (what, method, path, body, refused) in [
+        ("signed out", "POST", "/revoke-tokens", None, (401, "token.revoked")),
+        (
+            "disabled",
+            "PATCH",
+            "",
+            Some(serde_json::json!({ "status": "disabled" })),
+            (403, "identity.disabled"),
+        ),
+    ] {
+        // One whose other token is known before, and one who keeps it for later.
+        for known in [true, false] {
+            let name = format!("{what}, {known}");
+            let token = member(&name).key(TestKey::P256).issued_in(-30).sign();
+            let other = malleated(&token).unwrap();
+            let presented = if known { vec![&token, &other] } else { vec![&token] };
+            for token in presented {
+                for (door, answer) in at_each_door(&world, token, "POST", GUARDED).await {
+                    assert_eq!(answer.status, 200, "{door}, {name}: {}", answer.text());
+                }
+            }
+            let user = api.user(&name).await.unwrap().unwrap();
+            let path = format!("/users/{}{path}", user["id"].as_str().unwrap());
+            api.done(method, &path, body.as_ref()).await.unwrap();
+            for token in [&other, &token, &other] {
+                for (door, answer) in at_each_door(&world, token, "POST", GUARDED).await {
+                    let found = (answer.status, answer.header("x-narthex-reason").unwrap_or_default());
+                    assert_eq!(found, refused, "{door}, {name}");
+                }
+            }
+        }
+    }
+    // Nor does it bring back what a newer token took away.
+    let token = member("eve").key(TestKey::P256).issued_in(-30).sign();
+    let newer = member("eve").tags(["none"]).key(TestKey::P256).sign();
+    for (token, status) in [
+        (&token, 200),
+        (&newer, 403),
+        (&malleated(&token).unwrap(), 403),
+        (&malleated(&newer).unwrap(), 403),
+    ] {
+        assert_eq!(
+            world.send(world.call("POST", GUARDED).bearer(token)).await.status,
+            status
+        );
+    }
+    assert_eq!(api.list("/users").await.unwrap().len(), 5);
 }
 
 /// Bytes that are no UTF-8, in the path and in headers: refused or passed on as they are, and the process goes on.

@@ -1,8 +1,18 @@
 //! A configuration is read again while the process runs.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
-use crate::world::{World, config};
+use narthex_testkit::{Answer, Client, IdentityProvider, TestIssuer, TestKey, client::Call};
+use tokio::task::JoinSet;
+
+use crate::world::{GUARDED, World, config, member};
 
 /// Waits, for five seconds at the most, until `path` answers with `status`.
 async fn answers_with(world: &World, path: &str, status: u16) -> bool {
@@ -57,4 +67,199 @@ async fn a_changed_file_is_noticed_without_a_signal() {
     text.push_str(&route(&world, "/new"));
     fs::write(&file, text).unwrap();
     assert!(answers_with(&world, "/new", 200).await, "{}", world.narthex.logs());
+}
+
+/// Writes a configuration with a route of its own name, and waits until that is answered: from then on it is in use.
+async fn take_into_use(world: &mut World, text: &str, name: &str) {
+    let text = text.to_owned() + &route(world, name);
+    world.narthex.reload(&text).unwrap();
+    assert!(answers_with(world, name, 200).await, "{}", world.narthex.logs());
+}
+
+/// Asks the proxy door and a forward-auth door: status and reason of each.
+async fn asked(world: &World, token: &str) -> [(u16, String); 2] {
+    let seen = |answer: Answer| {
+        let reason = answer.header("x-narthex-reason").unwrap_or_default().to_owned();
+        (answer.status, reason)
+    };
+    let proxy = world.send(world.call("POST", GUARDED).bearer(token)).await;
+    let call = world.call("GET", "/.narthex/auth/traefik").bearer(token);
+    let call = call
+        .header("x-forwarded-method", "POST")
+        .header("x-forwarded-uri", GUARDED);
+    [seen(proxy), seen(world.send(call).await)]
+}
+
+/// What a reload forbids is refused on the next request, also of a token whose answer is cached.
+#[tokio::test]
+async fn sec_cache_revocation() {
+    let mut world = World::start().await;
+    let other = IdentityProvider::start(&[TestKey::Rsa2]).unwrap();
+    let good = config(&world.idp, &world.upstream);
+    let (key_set, other_key_set) = (world.idp.jwks_url(), other.jwks_url());
+    let token = member("alice").issued_in(-1200).sign();
+    for (number, (from, to, status, reason)) in [
+        (
+            "name = \"corp\"",
+            "name = \"corp\"\nenabled = false",
+            401,
+            "token.issuer_disabled",
+        ),
+        ("organization:member", "organization:admin", 403, "organization.role"),
+        ("organization:member", "platform:viewer", 403, "platform.role"),
+        ("[\"narthex\"]", "[\"another\"]", 401, "token.audience"),
+        (
+            "name = \"corp\"",
+            "name = \"corp\"\nmax_token_age = \"10m\"",
+            401,
+            "token.too_old",
+        ),
+        (
+            "name = \"corp\"",
+            "name = \"corp\"\nrequired_claims = { hd = \"example.com\" }",
+            401,
+            "token.claim_missing",
+        ),
+        (
+            "https://idp.test",
+            "https://elsewhere.test",
+            401,
+            "token.issuer_unknown",
+        ),
+        (key_set.as_str(), other_key_set.as_str(), 401, "token.key_unknown"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        take_into_use(&mut world, &good, &format!("/good-{number}")).await;
+        for _ in 0..2 {
+            for answer in asked(&world, &token).await {
+                assert_eq!(answer, (200, String::new()), "before `{to}`");
+            }
+        }
+        let text = good.replace(from, to);
+        assert_ne!(text, good, "`{from}` is not in the configuration");
+        take_into_use(&mut world, &text, &format!("/tight-{number}")).await;
+        for answer in asked(&world, &token).await {
+            assert_eq!(answer, (status, reason.to_owned()), "after `{to}`");
+        }
+    }
+}
+
+/// A kind of request that goes on while the configuration is read again, and what may be answered to it.
+struct Load {
+    call: Call,
+    may: Vec<(u16, &'static str)>,
+    /// Whose identity the upstream must have got, where it is reached.
+    who: &'static str,
+}
+
+/// What goes on all the time. The routes and the issuer whose name has `flip` in it are changed by every reload; all
+/// the others are the same in each.
+fn load(world: &World) -> Vec<Load> {
+    let flip = TestIssuer::new("https://flip.test").token().subject("flip").sign();
+    let load = |call: Call, may: &[(u16, &'static str)], who| Load {
+        call,
+        may: may.to_vec(),
+        who,
+    };
+    let post = || world.call("POST", GUARDED);
+    let question = |token: &str| {
+        let call = world.call("GET", "/.narthex/auth/traefik").bearer(token);
+        call.header("x-forwarded-method", "POST")
+            .header("x-forwarded-uri", GUARDED)
+    };
+    vec![
+        load(post().bearer(&member("alice").sign()), &[(200, "")], "alice"),
+        load(
+            post().bearer(&member("bob").sign()).header("x-upstream", "slow=150"),
+            &[(200, "")],
+            "bob",
+        ),
+        load(question(&member("carol").sign()), &[(200, "")], ""),
+        load(
+            question(&member("dave").tags(["none"]).sign()),
+            &[(403, "organization.role")],
+            "",
+        ),
+        load(
+            post().bearer(&member("eve").forged_with(TestKey::Rsa2).sign()),
+            &[(401, "token.signature")],
+            "",
+        ),
+        // It asks for keys that are not there: the configuration may change while that is under way.
+        load(
+            post().bearer(&member("eve").kid("unknown").sign()),
+            &[(401, "token.key_unknown")],
+            "",
+        ),
+        load(post(), &[(401, "token.missing")], ""),
+        load(world.call("GET", "/public/page"), &[(200, "")], ""),
+        load(world.call("GET", "/flip"), &[(200, ""), (401, "token.missing")], ""),
+        load(
+            world.call("GET", "/whoami").bearer(&flip),
+            &[(200, ""), (401, "token.issuer_disabled")],
+            "flip",
+        ),
+    ]
+}
+
+/// One of two configurations, by turns.
+fn flipped(world: &World, turn: usize) -> String {
+    let (enabled, require) = if turn.is_multiple_of(2) {
+        (true, "public")
+    } else {
+        (false, "authenticated")
+    };
+    format!(
+        "{}\n[[issuer]]\nname = \"flip\"\nissuer = \"https://flip.test\"\njwks_url = \"{}\"\naudiences = [\"narthex\"]\n\
+         enabled = {enabled}\n[[route]]\npath = \"/flip\"\nrequire = \"{require}\"\nupstream = \"{}\"\n",
+        config(&world.idp, &world.upstream),
+        world.idp.jwks_url(),
+        world.upstream.url(),
+    )
+}
+
+/// CVE-2024-45809 and its kind: requests that run while the configuration changes. Each is answered, and as one of the two
+/// configurations answers it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sec_reload_under_load() {
+    const RELOADS: usize = 100;
+    let mut world = World::start().await;
+    let text = flipped(&world, 0);
+    take_into_use(&mut world, &text, "/ready").await;
+    let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let mut workers = JoinSet::new();
+    for load in load(&world) {
+        let (stop, sent) = (Arc::clone(&stop), Arc::clone(&sent));
+        workers.spawn(async move {
+            let client = Client::new();
+            let mut came = vec![0_usize; load.may.len()];
+            while !stop.load(Ordering::SeqCst) {
+                let answer = client.send(load.call.clone()).await.unwrap();
+                let reason = answer.header("x-narthex-reason").unwrap_or_default().to_owned();
+                let found = (answer.status, reason.as_str());
+                let which = load.may.iter().position(|may| *may == found);
+                came[which.unwrap_or_else(|| panic!("{found:?} instead of {:?}", load.may))] += 1;
+                if answer.status == 200 && !load.who.is_empty() {
+                    assert_eq!(answer.json().unwrap()["headers"]["x-narthex-external-id"], load.who);
+                }
+                sent.fetch_add(1, Ordering::SeqCst);
+            }
+            assert!(
+                came.iter().all(|times| *times > 0),
+                "{:?} came {came:?} times",
+                load.may
+            );
+        });
+    }
+    for turn in 1..=RELOADS {
+        let text = flipped(&world, turn);
+        take_into_use(&mut world, &text, &format!("/turn-{turn}")).await;
+    }
+    stop.store(true, Ordering::SeqCst);
+    while let Some(worker) = workers.join_next().await {
+        worker.unwrap();
+    }
+    assert!(sent.load(Ordering::SeqCst) > 1000, "{sent:?} requests are no load");
 }

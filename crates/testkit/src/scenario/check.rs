@@ -312,6 +312,7 @@ mod tests {
             version: "HTTP/1.1".into(),
             headers: http::HeaderMap::new(),
             body: bytes::Bytes::new(),
+            trailers: http::HeaderMap::new(),
         };
         upstream(&[], &expect).unwrap();
         assert!(upstream(&[seen], &expect).is_err());

@@ -591,7 +591,8 @@ fn sec_truncated() {
     }
 }
 
-/// `OWASP/CheatSheetSeries` 2242: one token, many spellings.
+/// `OWASP/CheatSheetSeries` 2242: one token, many spellings. A second signature is something else: what holds of it, the
+/// binary shows.
 #[test]
 fn sec_revoke_malleable() {
     let token = rs256(&claims());

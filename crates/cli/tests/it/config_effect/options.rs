@@ -1,0 +1,282 @@
+//! Every option of the configuration, from its schema: each has a case here, or a test elsewhere that would fail if it did
+//! nothing, or a reason why no answer depends on it. A new option has to be put somewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use serde_json::Value;
+use toml::Table;
+
+use super::{EFFECTS, LIMIT_EFFECTS, ORGANIZATION_EFFECTS, ROUTE_EFFECTS};
+
+/// Options beside those of the lists, and the test in this module that changes them.
+const HERE: &[(&str, &str)] = &[
+    ("issuer.aliases", "sec_config_effect_of_combined_options"),
+    ("issuer.on_invalid", "sec_config_effect_of_combined_options"),
+    ("issuer.danger_short_secret", "sec_config_effect_of_shared_secrets"),
+    (
+        "issuer.danger_tokens_without_exp",
+        "sec_config_effect_of_shared_secrets",
+    ),
+    ("issuer.secret_file", "sec_config_effect_of_shared_secrets"),
+    ("issuer.stale_max", "sec_config_effect_of_times"),
+    ("issuer.tags.lease", "sec_config_effect_of_times"),
+    ("assertion.issuer", "sec_config_effect_of_times"),
+    ("assertion.lifetime", "sec_config_effect_of_times"),
+    ("route.forward_token", "sec_config_effect_of_routes"),
+    ("issuer.mapping.context", "sec_config_effect_of_limits"),
+    (
+        "issuer.mapping.organization.role",
+        "sec_config_effect_of_mapped_organizations",
+    ),
+    ("issuer.mapping.team.role", "sec_config_effect_of_mapped_organizations"),
+    ("organization.external_id", "sec_config_effect_of_mapped_organizations"),
+];
+
+/// Options that another test is about: its name, or a scenario's. The file it is in speaks of the option.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("listen.trusted_proxies", "sec_xff_untrusted"),
+    (
+        "store.offline_max",
+        "without_the_database_what_is_known_serves_on_for_a_while",
+    ),
+    ("issuer.issuer", "sec_cache_revocation"),
+    ("issuer.audiences", "sec_cache_revocation"),
+    ("issuer.jwks_url", "sec_cache_revocation"),
+    ("issuer.realm", "sec_email_takeover"),
+    ("issuer.discovery", "discovery_is_remembered_until_it_leads_nowhere"),
+    ("issuer.jwks_file", "the_answer_can_be_json"),
+    ("issuer.ca_file", "sec_jwks_tls"),
+    ("issuer.proxy", "a_proxy_carries_the_requests"),
+    (
+        "issuer.bearer_token_file",
+        "a_bearer_token_is_read_at_every_fetch_and_stays_with_its_origin",
+    ),
+    ("issuer.mapping.user.external_id", "s1_creates_updates_and_links"),
+    ("issuer.mapping.user.username", "s3_username_from_the_configured_claim"),
+    ("issuer.mapping.user.email", "s1_creates_updates_and_links"),
+    ("issuer.mapping.user.name", "s1_creates_updates_and_links"),
+    ("issuer.mapping.user.timezone", "s1_creates_updates_and_links"),
+    ("issuer.mapping.user.locale", "s1_creates_updates_and_links"),
+    ("issuer.mapping.user.language", "s1_creates_updates_and_links"),
+    (
+        "issuer.mapping.organization.external_id",
+        "s1_creates_updates_and_links",
+    ),
+    ("issuer.mapping.organization.name", "s1_creates_updates_and_links"),
+    ("issuer.mapping.organization.timezone", "s1_creates_updates_and_links"),
+    ("issuer.mapping.team.external_id", "s1_creates_updates_and_links"),
+    ("issuer.mapping.team.name", "s1_creates_updates_and_links"),
+    ("issuer.tags.platform_admin", "s3_promotes_and_demotes_platform_admins"),
+    ("issuer.tags.on_missing", "s3_missing_tags_can_keep_or_empty"),
+    ("issuer.tags.on_empty", "s3_empty_list_can_leave_manual_grants"),
+    (
+        "organization.membership",
+        "an_external_only_organization_takes_no_role_by_hand",
+    ),
+    ("route.path", "sec_the_doors_agree_on_every_request"),
+    ("route.require", "sec_the_doors_agree_on_every_request"),
+    ("route.upstream", "sec_the_doors_agree_on_every_request"),
+    ("route.body_size", "a_body_larger_than_the_route_takes_is_refused"),
+    (
+        "route.upstream_timeout",
+        "an_upstream_that_does_not_answer_in_time_is_a_gateway_timeout",
+    ),
+    ("limits.body_size", "a_body_larger_than_the_route_takes_is_refused"),
+    (
+        "limits.upstream_timeout",
+        "an_upstream_that_does_not_answer_in_time_is_a_gateway_timeout",
+    ),
+    ("route.idle_timeout", "a_stream_that_says_nothing_is_cut_off"),
+    ("limits.idle_timeout", "a_stream_that_says_nothing_is_cut_off"),
+    ("limits.rate", "too_many_requests_are_refused_at_each_door"),
+    ("limits.header_timeout", "sec_slow_head"),
+    (
+        "connections.allowed_hosts",
+        "a_member_uses_it_and_its_key_is_changed_without_a_pause",
+    ),
+    (
+        "connections.allow_private_hosts",
+        "a_member_uses_it_and_its_key_is_changed_without_a_pause",
+    ),
+    (
+        "secrets.key_file",
+        "a_member_uses_it_and_its_key_is_changed_without_a_pause",
+    ),
+    (
+        "secrets.previous_key_file",
+        "a_member_uses_it_and_its_key_is_changed_without_a_pause",
+    ),
+];
+
+/// Options on which the answer to no request depends, and why.
+const EXEMPT: &[(&str, &str)] = &[
+    ("listen.public", "an address: without it nothing answers"),
+    ("listen.admin", "an address: without it nothing answers"),
+    ("listen.shutdown_grace", "how long the end may take"),
+    ("store.path", "where the directory lies, not what it says"),
+    ("store.url", "where the directory lies, not what it says"),
+    ("store.url_file", "where the directory lies, not what it says"),
+    ("store.url_env", "where the directory lies, not what it says"),
+    ("store.connections", "how many questions wait"),
+    ("issuer.name", "a name for people; what tells issuers apart is `issuer`"),
+    (
+        "issuer.secret_env",
+        "another place for what `secret_file` names; read by the same code, and config/good tries it",
+    ),
+    ("organization.name", "what is named is there: every scenario has one"),
+    ("organization.label", "shown to people only"),
+    ("organization.contact_name", "shown to people only"),
+    ("organization.contact_email", "shown to people only"),
+    ("organization.website", "shown to people only"),
+    ("organization.timezone", "shown to people only"),
+    ("organization.logo_file", "shown to people only"),
+    (
+        "issuer.allow_private_hosts",
+        "names that lead to private addresses, which a test's machine does not have; the gateway's tests have its rules",
+    ),
+    (
+        "connections.timeout",
+        "of connections; the policy has its tests in the gateway",
+    ),
+    (
+        "connections.response_size",
+        "of connections; the policy has its tests in the gateway",
+    ),
+    (
+        "connections.redirects",
+        "of connections; the policy has its tests in the gateway",
+    ),
+    (
+        "cache.tokens",
+        "how much is kept; an answer is the same with and without it",
+    ),
+    (
+        "cache.accounts",
+        "how much is kept; an answer is the same with and without it",
+    ),
+    ("limits.connections", "more wait"),
+    (
+        "limits.connect_timeout",
+        "how long until an upstream that is away counts as such",
+    ),
+    (
+        "limits.fetch_timeout",
+        "how long until an issuer that is away counts as such",
+    ),
+    ("assertion.rotation", "old and new keys are published together"),
+    ("log.level", "what is written"),
+    ("log.format", "what is written"),
+];
+
+/// The options of a schema, each by its place (`issuer.tags.claim`).
+fn options(schema: &Value, place: &str, found: &mut BTreeSet<String>) {
+    for (name, option) in schema["properties"].as_object().unwrap() {
+        let place = if place.is_empty() {
+            name.clone()
+        } else {
+            format!("{place}.{name}")
+        };
+        match [option, &option["items"]]
+            .iter()
+            .find(|inner| inner.get("properties").is_some())
+        {
+            Some(section) => options(section, &place, found),
+            None => assert!(found.insert(place.clone()), "`{place}` is there twice"),
+        }
+    }
+}
+
+/// The options that the lines of the lists set.
+fn set() -> BTreeSet<String> {
+    let lines = (EFFECTS.iter().map(|effect| ("issuer", effect.line)))
+        .chain(ROUTE_EFFECTS.iter().map(|effect| ("route", effect.line)))
+        .chain(ORGANIZATION_EFFECTS.iter().map(|(line, ..)| ("organization", *line)))
+        .chain(LIMIT_EFFECTS.iter().map(|(line, _)| ("limits", *line)));
+    let mut found = BTreeSet::new();
+    for (section, line) in lines {
+        let table: Table = line.parse().unwrap();
+        leaves(&table, section, &mut found);
+    }
+    found
+}
+
+fn leaves(table: &Table, place: &str, found: &mut BTreeSet<String>) {
+    for (name, value) in table {
+        let place = format!("{place}.{name}");
+        match value {
+            // What is in it is named by the user.
+            toml::Value::Table(inner) if place != "issuer.required_claims" => leaves(inner, &place, found),
+            _ => drop(found.insert(place)),
+        }
+    }
+}
+
+/// Names of tests, scenarios and files of tests, each with the text it is in.
+fn tests(folder: &Path, found: &mut BTreeMap<String, String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            tests(&path, found);
+            continue;
+        }
+        // This list speaks of every option.
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if stem == "options"
+            || !path
+                .extension()
+                .is_some_and(|extension| extension == "rs" || extension == "toml")
+        {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        for part in text.split("fn ").skip(1) {
+            let name: String = part
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .collect();
+            found.entry(name).or_default().push_str(&text);
+        }
+        found.entry(stem).or_default().push_str(&text);
+    }
+}
+
+#[test]
+fn sec_config_effect_of_every_option() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let schema = std::fs::read_to_string(root.join("docs/reference/config.schema.json")).unwrap();
+    let mut all = BTreeSet::new();
+    options(&serde_json::from_str(&schema).unwrap(), "", &mut all);
+    let mut known = BTreeMap::new();
+    for folder in [
+        "crates/cli/tests/it",
+        "crates/cli/tests/scenarios",
+        "crates/gateway/tests",
+    ] {
+        tests(&root.join(folder), &mut known);
+    }
+    let mut wrong = Vec::new();
+    let mut placed = set();
+    for (option, test) in HERE.iter().chain(ELSEWHERE) {
+        let key = option.rsplit('.').next().unwrap();
+        match known.get(*test) {
+            None => wrong.push(format!("`{option}`: there is no test `{test}`")),
+            Some(text) if !text.contains(key) => wrong.push(format!("`{option}`: `{test}` does not speak of it")),
+            Some(_) => {}
+        }
+        if !placed.insert((*option).to_owned()) {
+            wrong.push(format!("`{option}` has a case, and need not be listed"));
+        }
+    }
+    for (option, _) in EXEMPT {
+        if !placed.insert((*option).to_owned()) {
+            wrong.push(format!("`{option}` has a test and is exempt"));
+        }
+    }
+    wrong.extend(
+        all.difference(&placed)
+            .map(|option| format!("`{option}` has no case: it may do nothing")),
+    );
+    wrong.extend(placed.difference(&all).map(|option| format!("`{option}` is no option")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
