@@ -20,7 +20,7 @@ pub(crate) fn allowed(
     runtime: &Runtime,
     caller: &Caller,
     matched: &Match<'_>,
-    permit: Permit,
+    permit: &Permit,
     now_ms: i64,
 ) -> Allowed {
     let principal = &caller.account.principal;

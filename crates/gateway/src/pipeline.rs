@@ -291,7 +291,7 @@ async fn allow(
     let organization = organization(gateway, &caller.account.principal, matched).await?;
     match decide(matched, Some(&caller.account.principal), &organization) {
         Decision::Allow(permit) => {
-            let allowed = Arc::new(identity::allowed(gateway, runtime, caller, matched, permit, now_ms));
+            let allowed = Arc::new(identity::allowed(gateway, runtime, caller, matched, &permit, now_ms));
             caller.remember(matched, &allowed);
             Ok(allowed)
         }

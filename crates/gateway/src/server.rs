@@ -33,46 +33,53 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) {
     let service = |peer| {
-        // Each connection counts its own requests' use of the gateway: one counter for all would go from processor to
-        // processor with every request.
-        let gateway = Arc::new(Arc::clone(&gateway));
-        service_fn(move |request| answer(Arc::clone(&gateway), request, peer))
+        let connection = Arc::new(Connection {
+            gateway: Arc::clone(&gateway),
+            peer,
+        });
+        service_fn(move |request| answer(Arc::clone(&connection), request))
     };
     listen::serve(listener, settings, stop, service).await;
 }
 
-/// One request on the public port.
-async fn answer(
-    gateway: Arc<Arc<Gateway>>,
-    request: Request<Incoming>,
+/// What the requests of one connection share. It is theirs to count: if each request counted its use of the gateway itself,
+/// that one counter would go from processor to processor.
+#[derive(Debug)]
+struct Connection {
+    gateway: Arc<Gateway>,
     peer: SocketAddr,
-) -> Result<Response<Body>, Infallible> {
+}
+
+/// One request on the public port.
+async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let Connection { gateway, peer } = &*connection;
+    let peer = *peer;
     let runtime = gateway.runtime.load();
     let path = request.uri().path();
     let asking = forward_auth::door(path);
-    Ok(if exceeds_rate(&gateway, &runtime, &request, peer) {
+    Ok(if exceeds_rate(gateway, &runtime, &request, peer) {
         let refusal = Refusal::new(Reason::RateLimited);
         let answer = match asking {
             // nginx makes an error of its own of a status that it does not know.
             Some(door) => forward_auth::refuse(&refusal, &gateway.request_ids.next(), door),
-            None => refused(&gateway, &refusal),
+            None => refused(gateway, &refusal),
         };
         answer.map(Either::Left)
     } else if let Some(door) = asking {
-        forward_auth(&gateway, &runtime, &request, peer, door)
+        forward_auth(gateway, &runtime, &request, peer, door)
             .await
             .map(Either::Left)
     } else if path == "/.narthex/me" {
-        Box::pin(me::answer(&gateway, &runtime, &request))
+        Box::pin(me::answer(gateway, &runtime, &request))
             .await
             .map(Either::Left)
     } else if path == "/.well-known/jwks.json" {
-        key_set(&gateway, request.method()).map(Either::Left)
+        key_set(gateway, request.method()).map(Either::Left)
     } else if path.starts_with("/.narthex/") {
-        refused(&gateway, &Refusal::new(Reason::RouteUnmatched)).map(Either::Left)
+        refused(gateway, &Refusal::new(Reason::RouteUnmatched)).map(Either::Left)
     } else {
         // In a box of its own: an answer's future is moved about, and a small one costs less.
-        Box::pin(proxy(&gateway, &runtime, request, peer)).await
+        Box::pin(proxy(gateway, &runtime, request, peer)).await
     })
 }
 
