@@ -13,8 +13,10 @@ use crate::id::UserId;
 use crate::name::{IssuerName, Realm};
 use crate::plan::Touch;
 
-/// Beyond this many users, the newest `iat`s are written before they are due: some ten megabytes.
+/// Beyond this many users, the newest `iat`s are written before they are due: some three megabytes.
 const REMEMBERED_MAX: usize = 50_000;
+/// Beyond this many users between two writes, further uses are not noted: some fifteen megabytes.
+const DUE_MAX: usize = 20_000;
 /// Beyond this many tags between two writes, further ones are not noted as seen.
 const TAGS_MAX: usize = 20_000;
 
@@ -146,7 +148,7 @@ impl Touches {
                 .get(&key)
                 .is_some_and(|noted| noted.issued_at_ms > touch.issued_at_ms);
             // One that finds no room here is due again at its next use.
-            let room = inner.due.len() < REMEMBERED_MAX || inner.due.contains_key(&key);
+            let room = inner.due.len() < DUE_MAX || inner.due.contains_key(&key);
             if !older && room {
                 inner.due.insert(key, touch.clone());
             }

@@ -111,8 +111,8 @@ impl Agreed {
 
 /// What an account costs, in bytes: user, headers, assertion, bookkeeping.
 const ENTRY_BYTES: u64 = 3_072;
-/// What each grant adds, in bytes.
-const GRANT_BYTES: u64 = 400;
+/// What each grant adds, in bytes: itself, its share of a membership, and its tag.
+const GRANT_BYTES: u64 = 700;
 
 #[derive(Debug, Clone)]
 struct Weight;

@@ -112,7 +112,7 @@ impl Surroundings for Gateway {
             door: Door::Me,
             route: None,
         };
-        let caller = pipeline::caller(
+        let known = pipeline::who(
             self,
             &runtime,
             &inbound,
@@ -120,7 +120,7 @@ impl Surroundings for Gateway {
             self.clock.now_ms(),
         )
         .await?;
-        Ok(Arc::clone(&caller.account.principal))
+        Ok(Arc::clone(&known.account.principal))
     }
 
     fn realms(&self) -> Vec<Realm> {

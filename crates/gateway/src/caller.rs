@@ -4,7 +4,7 @@
 //! that verified it, never past a change of configuration or of anything in the directory that it rests on, and never
 //! longer than a minute.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use narthex_decision::Match;
 use narthex_directory::{Stamp, Versions};
@@ -20,16 +20,16 @@ use crate::runtime::IssuerRuntime;
 /// The longest an answer is kept, in milliseconds.
 const KEPT_MS_MAX: i64 = 60_000;
 
-/// What an entry costs, in bytes: the caller, its place in the cache and what the cache keeps free.
-const ENTRY_BYTES: u64 = 256;
+/// What an entry costs, in bytes: the caller and its place in the cache, and the decision that was made last.
+const ENTRY_BYTES: u64 = 1_700;
 
-/// Somebody whose token was good.
+/// Somebody whose token was good, as far as it is kept by token.
 #[derive(Debug)]
 pub struct Caller {
     /// Whose token it was.
     pub issuer: Arc<IssuerRuntime>,
-    /// Who the directory agrees it is.
-    pub account: Arc<Account>,
+    /// Gone when the accounts had no more room for it: how much of the directory is kept is for them to say.
+    account: Weak<Account>,
     /// The token's own end (`exp`), in milliseconds.
     pub expires_at_ms: Option<i64>,
     kept_until_ms: i64,
@@ -46,7 +46,7 @@ impl Caller {
     /// A caller that may be kept while everything it rests on stays. `keys` are the ones the token was verified with.
     pub fn new(
         issuer: Arc<IssuerRuntime>,
-        account: Arc<Account>,
+        account: &Arc<Account>,
         claims: &VerifiedClaims,
         (generation, keys): (u64, &KeySnapshot),
         now_ms: i64,
@@ -59,38 +59,23 @@ impl Caller {
             account.valid_until_ms,
         ];
         let kept_until_ms = ends.into_iter().flatten().min().unwrap_or(now_ms);
-        let stamp = account.stamp;
         Self {
             issuer,
-            account,
+            account: Arc::downgrade(account),
             expires_at_ms: claims.expires_at_ms(),
             kept_until_ms,
             key_epoch,
             generation,
-            stamp,
+            stamp: account.stamp,
             latest: RwLock::default(),
         }
     }
 
-    /// The decision about what was matched, if one was made with this token or another of the account and still serves.
-    pub fn allowed(&self, matched: &Match<'_>, now_ms: i64) -> Option<Arc<Allowed>> {
+    /// The decision that was made last, if it is about what was matched and still serves.
+    pub fn latest(&self, matched: &Match<'_>, now_ms: i64) -> Option<Arc<Allowed>> {
         let latest = self.latest.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(latest) = &*latest
-            && latest.answers(matched)
-            && latest.serves(self.expires_at_ms, now_ms)
-        {
-            return Some(Arc::clone(latest));
-        }
-        drop(latest);
-        let allowed = self.account.allowed(matched, self.expires_at_ms, now_ms)?;
-        self.set_latest(&allowed);
-        Some(allowed)
-    }
-
-    /// Keeps the decision about what was matched, for every token of the account.
-    pub fn remember(&self, matched: &Match<'_>, allowed: &Arc<Allowed>) {
-        self.account.remember(matched, allowed);
-        self.set_latest(allowed);
+        let latest = latest.as_ref()?;
+        (latest.answers(matched) && latest.serves(self.expires_at_ms, now_ms)).then(|| Arc::clone(latest))
     }
 
     fn set_latest(&self, allowed: &Arc<Allowed>) {
@@ -103,6 +88,36 @@ impl Caller {
             && self.generation == generation
             && self.key_epoch == self.issuer.keys.epoch()
             && versions.is_current(self.stamp)
+    }
+}
+
+/// Somebody whose token was good, with everything that is known of them.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// What is kept by token.
+    pub(crate) caller: Arc<Caller>,
+    /// Who the directory agrees it is.
+    pub(crate) account: Arc<Account>,
+}
+
+impl Known {
+    /// What is known of a kept caller, if the account is still there.
+    pub(crate) fn of(caller: Arc<Caller>) -> Option<Self> {
+        let account = caller.account.upgrade()?;
+        Some(Self { caller, account })
+    }
+
+    /// The decision about what was matched, if one was made with any token of the account and still serves this one.
+    pub(crate) fn allowed(&self, matched: &Match<'_>, now_ms: i64) -> Option<Arc<Allowed>> {
+        let allowed = self.account.allowed(matched, self.caller.expires_at_ms, now_ms)?;
+        self.caller.set_latest(&allowed);
+        Some(allowed)
+    }
+
+    /// Keeps the decision about what was matched, for every token of the account.
+    pub(crate) fn remember(&self, matched: &Match<'_>, allowed: &Arc<Allowed>) {
+        self.account.remember(matched, allowed);
+        self.caller.set_latest(allowed);
     }
 }
 

@@ -37,7 +37,7 @@ impl Default for GatewaySettings {
     fn default() -> Self {
         Self {
             assertion: AssertionSettings::default(),
-            token_cache_bytes: 32 * 1024 * 1024,
+            token_cache_bytes: 40 * 1024 * 1024,
             account_cache_bytes: 64 * 1024 * 1024,
             upstream_connect_timeout: Duration::from_secs(5),
             offline_max: Duration::from_mins(5),

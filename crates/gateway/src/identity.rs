@@ -5,7 +5,7 @@ use narthex_directory::Principal;
 use serde_json::Value;
 
 use crate::assertion::Claims;
-use crate::caller::Caller;
+use crate::caller::Known;
 use crate::gateway::Gateway;
 use crate::label::Label;
 use crate::pipeline::{Allowed, Told, Who};
@@ -18,12 +18,13 @@ const RENEW_AT_SHARE: i64 = 5;
 pub(crate) fn allowed(
     gateway: &Gateway,
     runtime: &Runtime,
-    caller: &Caller,
+    known: &Known,
     matched: &Match<'_>,
     permit: &Permit,
     now_ms: i64,
 ) -> Allowed {
-    let principal = &caller.account.principal;
+    let Known { caller, account } = known;
+    let principal = &account.principal;
     let user = principal.user().id.to_string();
     let organization = permit
         .organization

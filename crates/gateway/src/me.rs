@@ -51,8 +51,8 @@ async fn principal(gateway: &Gateway, runtime: &Runtime, request: &Request<Incom
         Presented::Several => return Err(Refusal::new(Reason::TokenMultiple)),
         Presented::Unreadable => return Err(Refusal::new(Reason::TokenMalformed)),
     };
-    let caller = pipeline::caller(gateway, runtime, &inbound, (token, &place), gateway.clock.now_ms()).await?;
-    Ok(describe(&caller.account.principal))
+    let known = pipeline::who(gateway, runtime, &inbound, (token, &place), gateway.clock.now_ms()).await?;
+    Ok(describe(&known.account.principal))
 }
 
 fn describe(principal: &Principal) -> Value {

@@ -16,7 +16,7 @@ use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
 
 use crate::account::Account;
-use crate::caller::Caller;
+use crate::caller::{Caller, Known, TokenKey};
 use crate::clock::NewIds;
 use crate::credentials::{self, Place, Presented};
 use crate::event::Event;
@@ -109,16 +109,42 @@ pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<
         route: Some(matched.route.index),
         ..*inbound
     };
-    let caller = caller(gateway, runtime, inbound, (token, &place), now_ms).await?;
-    let allowed = match caller.allowed(&matched, now_ms) {
+    let kept = kept(gateway, runtime, inbound, (token, &place), now_ms).await?;
+    let allowed = match kept.caller().and_then(|caller| caller.latest(&matched, now_ms)) {
         Some(allowed) => allowed,
-        None => Box::pin(allow(gateway, runtime, &caller, &matched, now_ms)).await?,
+        None => {
+            Box::pin(decided(
+                gateway,
+                runtime,
+                inbound,
+                (kept, token, &place),
+                &matched,
+                now_ms,
+            ))
+            .await?
+        }
     };
     Ok(Passed {
         allowed,
         place: Some(place),
         request_id: gateway.request_ids.next(),
     })
+}
+
+/// A decision that is not kept beside the token: the account's, or a new one.
+async fn decided(
+    gateway: &Gateway,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    (kept, token, place): (Kept, &str, &Place),
+    matched: &Match<'_>,
+    now_ms: i64,
+) -> Result<Arc<Allowed>, Refusal> {
+    let known = known(gateway, runtime, inbound, (kept, token, place), now_ms).await?;
+    match known.allowed(matched, now_ms) {
+        Some(allowed) => Ok(allowed),
+        None => allow(gateway, runtime, &known, matched, now_ms).await,
+    }
 }
 
 /// The one token of the request; `None` where there is none and the route does not ask for one.
@@ -143,34 +169,72 @@ fn token<'r>(
     }
 }
 
-/// Who the token speaks for: the cached answer, or the whole way.
-pub(crate) async fn caller(
+/// What is kept of a token, while it stands.
+struct Kept(TokenKey, Option<Arc<Caller>>);
+
+impl Kept {
+    const fn caller(&self) -> Option<&Arc<Caller>> {
+        self.1.as_ref()
+    }
+}
+
+/// Looks what is kept of a token.
+async fn kept(
     gateway: &Gateway,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
     (token, place): (&str, &Place),
     now_ms: i64,
-) -> Result<Arc<Caller>, Refusal> {
+) -> Result<Kept, Refusal> {
     gateway
         .contact
         .ensure(&*gateway.directory, &gateway.clock, now_ms)
         .await?;
-    let presented = gateway.callers.key(token);
-    let kept = gateway
+    let key = gateway.callers.key(token);
+    let caller = gateway
         .callers
-        .fresh(presented, runtime.generation, &gateway.versions, now_ms);
-    let caller = if let Some(caller) = kept {
-        caller
-    } else {
-        let caller = Arc::new(Box::pin(authenticate(gateway, runtime, inbound, token, now_ms)).await?);
-        gateway.callers.remember(presented, &caller);
-        caller
-    };
-    // SECURITY: a place that only one issuer's tokens may come in is no place for another's.
+        .fresh(key, runtime.generation, &gateway.versions, now_ms);
+    if let Some(caller) = &caller {
+        accept(runtime, inbound, caller, place)?;
+    }
+    Ok(Kept(key, caller))
+}
+
+/// Who the token speaks for.
+pub(crate) async fn who(
+    gateway: &Gateway,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    (token, place): (&str, &Place),
+    now_ms: i64,
+) -> Result<Known, Refusal> {
+    let kept = kept(gateway, runtime, inbound, (token, place), now_ms).await?;
+    known(gateway, runtime, inbound, (kept, token, place), now_ms).await
+}
+
+/// Who the token speaks for: what is kept, or the whole way.
+async fn known(
+    gateway: &Gateway,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    (Kept(key, caller), token, place): (Kept, &str, &Place),
+    now_ms: i64,
+) -> Result<Known, Refusal> {
+    if let Some(known) = caller.and_then(Known::of) {
+        return Ok(known);
+    }
+    let known = authenticate(gateway, runtime, inbound, token, now_ms).await?;
+    accept(runtime, inbound, &known.caller, place)?;
+    gateway.callers.remember(key, &known.caller);
+    Ok(known)
+}
+
+/// SECURITY: a place that only one issuer's tokens may come in is no place for another's.
+fn accept(runtime: &Runtime, inbound: &Inbound<'_>, caller: &Caller, place: &Place) -> Result<(), Refusal> {
     let accepted =
         caller.issuer.places.contains(place) || inbound.route.is_some_and(|route| runtime.route_accepts(route, place));
     if accepted {
-        Ok(caller)
+        Ok(())
     } else {
         Err(Refusal::because(
             Reason::TokenMissing,
@@ -186,7 +250,7 @@ async fn authenticate(
     inbound: &Inbound<'_>,
     token: &str,
     now_ms: i64,
-) -> Result<Caller, Refusal> {
+) -> Result<Known, Refusal> {
     let (issuer, claims, keys) = verify(runtime, token, now_ms)
         .await
         .map_err(|error| Refusal::coded(error.reason(), &error))?;
@@ -196,13 +260,14 @@ async fn authenticate(
         .map(&claims, &facts.facts(), now_ms)
         .map_err(|error| Refusal::coded(error.reason(), &error))?;
     let account = account(gateway, runtime.generation, &issuer, identity, (token, now_ms)).await?;
-    Ok(Caller::new(
+    let caller = Arc::new(Caller::new(
         issuer,
-        account,
+        &account,
         &claims,
         (runtime.generation, &keys),
         now_ms,
-    ))
+    ));
+    Ok(Known { caller, account })
 }
 
 /// The claims of a good token, and the keys they were verified with. Where the right key was not there, the issuer is
@@ -284,15 +349,16 @@ fn refuse_sync(error: &SyncError) -> Refusal {
 async fn allow(
     gateway: &Gateway,
     runtime: &Runtime,
-    caller: &Caller,
+    known: &Known,
     matched: &Match<'_>,
     now_ms: i64,
 ) -> Result<Arc<Allowed>, Refusal> {
-    let organization = organization(gateway, &caller.account.principal, matched).await?;
-    match decide(matched, Some(&caller.account.principal), &organization) {
+    let principal = &known.account.principal;
+    let organization = organization(gateway, principal, matched).await?;
+    match decide(matched, Some(principal), &organization) {
         Decision::Allow(permit) => {
-            let allowed = Arc::new(identity::allowed(gateway, runtime, caller, matched, &permit, now_ms));
-            caller.remember(matched, &allowed);
+            let allowed = Arc::new(identity::allowed(gateway, runtime, known, matched, &permit, now_ms));
+            known.remember(matched, &allowed);
             Ok(allowed)
         }
         Decision::Deny(denial) => {

@@ -97,9 +97,9 @@ section! {
 section! {
     /// The caches that let a token that was seen before pass without being verified again.
     CacheSection {
-        /// What is remembered of verified tokens may take in memory, some 256 bytes each: who they speak for, under a keyed hash of
+        /// What is remembered of verified tokens may take in memory, some 1.7 kB each: the answer given last, under a keyed hash of
         /// the whole token, for at most 60 s. The tokens themselves are not kept.
-        tokens: Defaulted<Size> = "\"32MiB\"";
+        tokens: Defaulted<Size> = "\"40MiB\"";
         /// What the directory's answers about users may take in memory.
         accounts: Defaulted<Size> = "\"64MiB\"";
     }
