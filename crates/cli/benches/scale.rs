@@ -16,7 +16,7 @@ use anyhow::{Context as _, Result};
 use narthex_store::PostgresOptions;
 use narthex_store::population::Population;
 use narthex_testkit::postgres::OwnServer;
-use narthex_testkit::{IdentityProvider, Narthex, TestIssuer, TestKey};
+use narthex_testkit::{IdentityProvider, Narthex, TestIssuer, TestKey, setup};
 
 use crate::door::Door;
 
@@ -68,6 +68,7 @@ fn main() -> Result<()> {
 
 async fn measure() -> Result<()> {
     let provider = IdentityProvider::start(&[TestKey::Rsa1])?;
+    setup::install("postgresql")?;
     let server = OwnServer::start_with_settings(SETTINGS)?;
     let mut places = Vec::new();
     for (name, population) in SIZES {

@@ -132,7 +132,7 @@ impl Scene {
             .write_all(request.to_string().as_bytes())
             .unwrap();
         let output = node.wait_with_output().unwrap();
-        assert!(output.status.success(), "run `cargo xtask setup`");
+        assert!(output.status.success(), "npm `jsonwebtoken` failed ({})", output.status);
         String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
     }
 }
@@ -159,6 +159,17 @@ fn jwt_rs256(bencher: divan::Bencher<'_, '_>) {
 fn raw_rs256(bencher: divan::Bencher<'_, '_>) {
     let scene = Scene::new();
     bencher.bench_local(|| scene.raw_rs256());
+}
+
+/// Has Node.js and npm `jsonwebtoken` installed, if they are not there.
+fn install_peer() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["xtask", "setup", "node"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .unwrap();
+    assert!(status.success(), "`cargo xtask setup node` failed ({status})");
 }
 
 /// Microseconds for one of a batch.
@@ -196,6 +207,7 @@ fn compare(name: &str, bar: f64, batch: usize, node: f64, raw: impl Fn() -> Stri
 }
 
 fn main() {
+    install_peer();
     divan::main();
     let scene = Scene::new();
     println!(

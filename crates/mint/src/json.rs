@@ -107,7 +107,12 @@ const SAFE_INTEGER_END: f64 = 9_007_199_254_740_992.0;
 // Rust text holds no lone surrogates, so only quotes, backslashes and control characters are escaped.
 fn write_text(text: &str, out: &mut String) {
     out.push('"');
-    if text.bytes().any(|byte| byte < 0x20 || byte == b'"' || byte == b'\\') {
+    #[expect(
+        clippy::needless_bitwise_bool,
+        reason = "without branches the processor looks at many bytes at a time"
+    )]
+    let escapes = |found, byte| found | (byte < 0x20) | (byte == b'"') | (byte == b'\\');
+    if text.bytes().fold(false, escapes) {
         for c in text.chars() {
             match c {
                 '"' => out.push_str("\\\""),

@@ -71,7 +71,7 @@ pub(crate) fn sign_with(
         set_times(claims, options, now_ms)?;
         set_claims(claims, options)?;
     }
-    let mut text = String::with_capacity(64);
+    let mut text = String::with_capacity(HEADER_USUAL);
     json::write_object(header.iter().copied(), &mut text);
     let payload = claims.map_or_else(|| payload_text(payload), |claims| claims.text());
     let payload = encoded(algorithm, payload, options)?;
@@ -142,7 +142,7 @@ impl<'p> Claims<'p> {
             .iter()
             .filter(|(claim, _)| !self.own.contains_key(*claim))
             .copied();
-        let mut text = String::with_capacity(256);
+        let mut text = String::with_capacity(PAYLOAD_USUAL);
         json::write_object(own.chain(new), &mut text);
         text
     }
@@ -442,6 +442,9 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
+/// Bytes of a header and of a payload that need no second allocation; ten groups fit in.
+const HEADER_USUAL: usize = 128;
+const PAYLOAD_USUAL: usize = 1_024;
 const RSA_BITS_MIN: usize = 2048;
 /// The claims that options set: `iat`, `nbf`, `exp`, `aud`, `iss`, `sub`, `jti`.
 const SET_MOST: usize = 7;

@@ -24,6 +24,7 @@ pub mod raw;
 pub mod relay;
 pub mod scenario;
 pub mod server;
+pub mod setup;
 pub mod token;
 pub mod upstream;
 pub mod websocket;

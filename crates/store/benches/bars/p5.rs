@@ -8,6 +8,7 @@ use narthex_directory::conformance::world::{START_MS, World};
 use narthex_directory::{CountingIds, Directory};
 use narthex_store::{PostgresDirectory, PostgresOptions};
 use narthex_testkit::postgres::OwnServer;
+use narthex_testkit::setup;
 use tokio::time::{Duration, Instant};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Statement};
@@ -16,6 +17,7 @@ use crate::median;
 use crate::p4::{CLIENTS, ROUNDS, Rows, SECONDS, many_first_uses, rate, rows, scrambled};
 
 pub(crate) async fn run() {
+    setup::install("postgresql").unwrap();
     let server = OwnServer::start().unwrap();
     let (mut raw, mut ours) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {

@@ -13,6 +13,7 @@ use narthex_directory::{CountingIds, Directory, SyncPolicy, sync};
 use narthex_store::population::{BEGIN_MS, Population};
 use narthex_store::{PostgresDirectory, PostgresOptions};
 use narthex_testkit::postgres::OwnServer;
+use narthex_testkit::setup;
 use tokio::time::Instant;
 
 use crate::median;
@@ -63,6 +64,7 @@ struct Place {
 }
 
 pub(crate) async fn run() {
+    setup::install("postgresql").unwrap();
     let server = OwnServer::start_with_settings(SETTINGS).unwrap();
     let mut places = Vec::new();
     for (name, population) in SIZES {
