@@ -1,8 +1,8 @@
 //! Cached answers, by the whole token.
 //!
-//! SECURITY: an answer is kept under a keyed hash of the whole token, so that no token stays in memory; never past `exp`, never past the life of the key
-//! that verified it, never past a change of configuration or of anything in the directory that it rests on, and never
-//! longer than a minute.
+//! SECURITY: an answer is kept under a keyed hash of the whole token, so that no token stays in memory; never past `exp`,
+//! never past the life of the key that verified it, never past a change of configuration or of anything in the directory
+//! that it rests on, and never longer than a minute.
 
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 

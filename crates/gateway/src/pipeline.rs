@@ -224,8 +224,8 @@ async fn known(
         return Ok(known);
     }
     let known = authenticate(gateway, runtime, inbound, token, now_ms).await?;
-    accept(runtime, inbound, &known.caller, place)?;
     gateway.callers.remember(key, &known.caller);
+    accept(runtime, inbound, &known.caller, place)?;
     Ok(known)
 }
 
