@@ -12,9 +12,9 @@ pub(crate) type Digest = [u8; 16];
 /// AES-GMAC (NIST SP 800-38D) with a key that is made at the start and leaves the process never.
 ///
 /// SECURITY: for whoever does not know the key, two different pieces of up to 64 KiB have the same digest with a
-/// probability of at most 2^-116, however they were chosen: GHASH is a universal hash. That one nonce is used throughout
+/// probability of at most 2^-115, however they were chosen: GHASH is a universal hash. That one nonce is used throughout
 /// would give the key away to somebody who sees digests; nobody does, they are in no answer, no log and no store.
-/// SHA-256 with a key would do the same for four times the work, on every request.
+/// SHA-256 with a key would do the same for more work, on every request.
 pub(crate) struct KeyedHash(LessSafeKey);
 
 impl fmt::Debug for KeyedHash {

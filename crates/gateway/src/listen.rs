@@ -144,3 +144,74 @@ async fn accept(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http_body_util::Full;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::sync::{Notify, oneshot};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Far less than the grace period, so that what takes this long was not cut off by it.
+    const SOON: Duration = Duration::from_secs(5);
+
+    async fn ask(address: SocketAddr, path: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    }
+
+    /// Everything that comes until the other end closes the connection.
+    async fn rest(mut stream: TcpStream) -> String {
+        let mut text = String::new();
+        timeout(SOON, stream.read_to_string(&mut text)).await.unwrap().unwrap();
+        text
+    }
+
+    #[tokio::test]
+    async fn a_stop_ends_unused_connections_at_once_and_the_others_after_their_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (began, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let service = {
+            let (began, go_on) = (Arc::clone(&began), Arc::clone(&go_on));
+            move |_| {
+                let (began, go_on) = (Arc::clone(&began), Arc::clone(&go_on));
+                service_fn(move |request: Request<Incoming>| {
+                    let (began, go_on) = (Arc::clone(&began), Arc::clone(&go_on));
+                    async move {
+                        if request.uri().path() == "/slow" {
+                            began.notify_one();
+                            go_on.notified().await;
+                        }
+                        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from_static(b"done"))))
+                    }
+                })
+            }
+        };
+        let served = tokio::spawn(async move {
+            let stop = async {
+                let _ = stopped.await;
+            };
+            serve(listener, ServerSettings::default(), stop, service).await;
+        });
+        let mut unused = ask(address, "/fast").await;
+        let mut first = [0; 15];
+        unused.read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200 OK");
+        let slow = ask(address, "/slow").await;
+        began.notified().await;
+
+        stop.send(()).unwrap();
+        assert!(rest(unused).await.ends_with("done"));
+        assert!(!served.is_finished(), "a request is being answered");
+        go_on.notify_one();
+        assert!(rest(slow).await.ends_with("done"));
+        timeout(SOON, served).await.unwrap().unwrap();
+    }
+}
