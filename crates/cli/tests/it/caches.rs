@@ -44,6 +44,27 @@ async fn sec_cache_key() {
     }
 }
 
+/// A token whose account had to make room is answered as before: by what is kept of the token, and for a question of which
+/// nothing is kept by looking again.
+#[tokio::test]
+async fn tokens_outlast_the_accounts_for_which_there_is_no_room() {
+    let world = World::with_config(|idp, upstream| config(idp, upstream) + "\n[cache]\naccounts = \"16KiB\"\n").await;
+    let names: Vec<String> = (0..40).map(|number| format!("user-{number}")).collect();
+    let tokens: Vec<String> = names.iter().map(|name| member(name).sign()).collect();
+    for _ in 0..2 {
+        for (name, token) in names.iter().zip(&tokens) {
+            assert_eq!(world.send(world.call("POST", GUARDED).bearer(token)).await.status, 200);
+            let upstream = world.upstream.last().unwrap();
+            assert_eq!(upstream.header("x-narthex-external-id").as_deref(), Some(name.as_str()));
+        }
+    }
+    for (name, token) in names.iter().zip(&tokens) {
+        let answer = world.send(world.call("GET", "/.narthex/me").bearer(token)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert!(answer.text().contains(&format!("\"{name}\"")), "{}", answer.text());
+    }
+}
+
 /// A token of which one byte was changed, at each place, and each beginning of one: none gets the answer that is kept for
 /// the token itself.
 #[tokio::test]
