@@ -116,7 +116,7 @@ impl Surroundings for Gateway {
             self,
             &runtime,
             &inbound,
-            (token, &Place::Authorization),
+            (token.into(), &Place::Authorization),
             self.clock.now_ms(),
         )
         .await?;

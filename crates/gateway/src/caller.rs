@@ -13,6 +13,7 @@ use quick_cache::sync::Cache;
 
 use crate::account::Account;
 use crate::clock::NoEntropy;
+use crate::credentials::Token;
 use crate::keyed_hash::{Digest, KeyedHash};
 use crate::pipeline::Allowed;
 use crate::runtime::IssuerRuntime;
@@ -154,8 +155,8 @@ impl Callers {
     }
 
     /// A token as it is looked for and kept.
-    pub fn key(&self, token: &str) -> TokenKey {
-        TokenKey(self.hash.of(token.as_bytes()))
+    pub(crate) fn key(&self, token: Token<'_>) -> TokenKey {
+        TokenKey(self.hash.of(token.bytes()))
     }
 
     /// The kept caller of exactly this token, while it stands.

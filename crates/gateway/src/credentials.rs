@@ -55,13 +55,40 @@ pub enum Place {
     QueryParameter(String),
 }
 
+/// What was presented as a token. Its characters are looked at only where it is not known already: what is known is, byte
+/// for byte, what was good before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Token<'r>(&'r [u8]);
+
+impl<'r> From<&'r str> for Token<'r> {
+    fn from(text: &'r str) -> Self {
+        Self(text.as_bytes())
+    }
+}
+
+impl<'r> Token<'r> {
+    /// Its bytes, whatever they are.
+    pub(crate) const fn bytes(self) -> &'r [u8] {
+        self.0
+    }
+
+    /// The token as text, if it is one word: visible ASCII without a comma, behind which another token could stand.
+    pub(crate) fn word(self) -> Option<&'r str> {
+        // One pass without a way out in between, so that it is done many bytes at a time.
+        let odd = self.0.iter().fold(0, |odd: u8, byte| {
+            odd | u8::from(!(0x21..0x7f).contains(byte)) | u8::from(*byte == b',')
+        });
+        std::str::from_utf8(self.0).ok().filter(|_| odd == 0)
+    }
+}
+
 /// What a request carries: nothing, one token, or something that is refused. Only "nothing" may pass as nobody.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Presented<'r> {
     /// No token in any of the places.
     Nothing,
     /// Exactly one token.
-    One(&'r str, Place),
+    One(Token<'r>, Place),
     /// More than one, even if they are equal.
     ///
     /// SECURITY: which of two tokens counts is a guess, and two programs guess differently.
@@ -73,9 +100,9 @@ pub(crate) enum Presented<'r> {
 /// Looks for the token of a request.
 pub(crate) fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places: &TokenPlaces) -> Presented<'r> {
     let mut found = Presented::Nothing;
-    let mut take = |token: Result<&'r str, ()>, place: Place| {
+    let mut take = |token: Result<&'r [u8], ()>, place: Place| {
         found = match (&found, token) {
-            (Presented::Nothing, Ok(token)) => Presented::One(token, place),
+            (Presented::Nothing, Ok(token)) => Presented::One(Token(token), place),
             (Presented::Nothing, Err(())) => Presented::Unreadable,
             _ => Presented::Several,
         };
@@ -88,7 +115,7 @@ pub(crate) fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places
     for name in &places.headers {
         for value in headers.get_all(name) {
             take(
-                bearer(value).unwrap_or_else(|| value.to_str().map(str::trim).map_err(|_| ())),
+                bearer(value).unwrap_or_else(|| Ok(value.as_bytes().trim_ascii())),
                 Place::Header(name.clone()),
             );
         }
@@ -96,7 +123,7 @@ pub(crate) fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places
     if !places.cookies.is_empty() {
         for (name, value) in cookies(headers) {
             if places.cookies.iter().any(|cookie| cookie == name) {
-                take(Ok(value), Place::Cookie(name.to_owned()));
+                take(Ok(value.as_bytes()), Place::Cookie(name.to_owned()));
             }
         }
     }
@@ -107,7 +134,7 @@ pub(crate) fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places
                 .iter()
                 .any(|parameter| parameter == &*percent_decode_str(name).decode_utf8_lossy())
             {
-                take(Ok(value), Place::QueryParameter(name.to_owned()));
+                take(Ok(value.as_bytes()), Place::QueryParameter(name.to_owned()));
             }
         }
     }
@@ -115,8 +142,8 @@ pub(crate) fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places
 }
 
 /// The token of an `Authorization` value with the scheme `Bearer` in any case (RFC 9110 section 11.1), `None` for
-/// another scheme, an error for something that cannot be a token.
-fn bearer(value: &HeaderValue) -> Option<Result<&str, ()>> {
+/// another scheme, an error where nothing stands behind it.
+fn bearer(value: &HeaderValue) -> Option<Result<&[u8], ()>> {
     let bytes = value.as_bytes();
     let scheme = bytes.get(..6)?;
     if !scheme.eq_ignore_ascii_case(b"bearer") {
@@ -126,14 +153,7 @@ fn bearer(value: &HeaderValue) -> Option<Result<&str, ()>> {
         return if bytes.len() == 6 { Some(Err(())) } else { None };
     };
     let token = without_spaces(bytes.get(7..).unwrap_or_default());
-    // One pass without a way out in between, so that it is done many bytes at a time: this is on every request.
-    let odd = token.iter().fold(0, |odd: u8, byte| {
-        odd | u8::from(!(0x21..0x7f).contains(byte)) | u8::from(*byte == b',')
-    });
-    Some(match std::str::from_utf8(token) {
-        Ok(token) if odd == 0 && !token.is_empty() => Ok(token),
-        _ => Err(()),
-    })
+    Some(if token.is_empty() { Err(()) } else { Ok(token) })
 }
 
 /// The bytes without the spaces before and behind them.
@@ -229,7 +249,7 @@ mod tests {
             let headers = headers(&[("authorization", value)]);
             assert_eq!(
                 present(&headers, None, &TokenPlaces::default()),
-                Presented::One("abc", Place::Authorization),
+                Presented::One(Token(b"abc"), Place::Authorization),
                 "{value}"
             );
         }
@@ -240,7 +260,21 @@ mod tests {
                 "{value}"
             );
         }
-        for value in ["Bearer", "Bearer ", "Bearer a b", "Bearer a, Bearer b"] {
+        for value in [
+            "Bearer a b",
+            "Bearer a, Bearer b",
+            "Bearer a,b",
+            "Bearer a\tb",
+            "Bearer \u{e9}",
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert("authorization", HeaderValue::from_bytes(value.as_bytes()).unwrap());
+            let Presented::One(token, _) = present(&headers, None, &TokenPlaces::default()) else {
+                panic!("{value} presents one");
+            };
+            assert_eq!(token.word(), None, "{value}");
+        }
+        for value in ["Bearer", "Bearer "] {
             assert_eq!(
                 present(&headers(&[("authorization", value)]), None, &TokenPlaces::default()),
                 Presented::Unreadable,
@@ -259,16 +293,16 @@ mod tests {
         let header = headers(&[("x-token", "Bearer one")]);
         assert_eq!(
             present(&header, None, &places()),
-            Presented::One("one", Place::Header(HeaderName::from_static("x-token")))
+            Presented::One(Token(b"one"), Place::Header(HeaderName::from_static("x-token")))
         );
         let cookie = headers(&[("cookie", "a=b; session=two; c=d")]);
         assert_eq!(
             present(&cookie, None, &places()),
-            Presented::One("two", Place::Cookie("session".to_owned()))
+            Presented::One(Token(b"two"), Place::Cookie("session".to_owned()))
         );
         assert_eq!(
             present(&HeaderMap::new(), Some("x=1&access_token=three"), &places()),
-            Presented::One("three", Place::QueryParameter("access_token".to_owned()))
+            Presented::One(Token(b"three"), Place::QueryParameter("access_token".to_owned()))
         );
     }
 

@@ -110,9 +110,9 @@ fn decided(
     match outcome {
         Ok(passed) => tracing::debug!(
             event = "allowed", door, request_id, method = %inbound.method, path = %shown(inbound.path),
-            user = passed.allowed.told.caller.as_ref().map(|who| tracing::field::display(who.user)),
-            issuer = passed.allowed.told.caller.as_ref().map(|who| who.issuer.as_str()),
-            rule = %passed.allowed.told.rule, took_us = took.as_micros(),
+            user = passed.allowed.user.map(tracing::field::display),
+            issuer = passed.caller.as_ref().map(|caller| caller.issuer.name.as_str()),
+            rule = %passed.allowed.rule, took_us = took.as_micros(),
         ),
         Err(refusal) => tracing::info!(
             event = "denied", door, request_id, method = %inbound.method, path = %shown(inbound.path),

@@ -8,7 +8,7 @@ use crate::assertion::Claims;
 use crate::caller::Known;
 use crate::gateway::Gateway;
 use crate::label::Label;
-use crate::pipeline::{Allowed, Told, Who};
+use crate::pipeline::Allowed;
 use crate::runtime::Runtime;
 
 /// A cached assertion is replaced when less than this share of its life is left.
@@ -41,13 +41,8 @@ pub(crate) fn allowed(
     Allowed {
         route: matched.route.index,
         organization: matched.organization.map(Label::new),
-        told: Box::new(Told {
-            rule: permit.rule,
-            caller: Some(Who {
-                user: principal.user().id,
-                issuer: caller.issuer.name.clone(),
-            }),
-        }),
+        rule: permit.rule,
+        user: Some(principal.user().id),
         patch,
         assertion_ends_ms: ends_ms,
         fresh_until_ms: ends_ms - (ends_ms - now_ms) / RENEW_AT_SHARE,

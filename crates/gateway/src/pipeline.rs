@@ -11,14 +11,14 @@ use std::sync::Arc;
 use narthex_decision::{
     Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Reason, RequestPath, Requirement, decide,
 };
-use narthex_directory::{IssuerName, OrganizationName, Principal, SyncError, UserId, sync};
+use narthex_directory::{OrganizationName, Principal, SyncError, UserId, sync};
 use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
 
 use crate::account::Account;
 use crate::caller::{Caller, Known, TokenKey};
 use crate::clock::NewIds;
-use crate::credentials::{self, Place, Presented};
+use crate::credentials::{self, Place, Presented, Token};
 use crate::event::Event;
 use crate::facts::HeldFacts;
 use crate::gateway::Gateway;
@@ -34,6 +34,8 @@ use crate::said::Said;
 pub struct Passed {
     /// What was decided; shared by all requests that are the same to the decision.
     pub allowed: Arc<Allowed>,
+    /// Whose token it was; `None` for somebody without one on a public route.
+    pub caller: Option<Arc<Caller>>,
     /// Where the token was, so that it can be taken out.
     pub place: Option<Place>,
     /// The number of this request.
@@ -47,8 +49,10 @@ pub struct Allowed {
     pub route: usize,
     /// What stood in the path where the route names an organization.
     pub organization: Option<Label>,
-    /// What is told of it. In a place of its own, because it is looked at only where logs are that detailed.
-    pub told: Box<Told>,
+    /// The requirement that was satisfied.
+    pub rule: Requirement,
+    /// Who it is; `None` for somebody without a token on a public route.
+    pub user: Option<UserId>,
     /// The identity headers, the signed assertion among them.
     pub patch: HeaderPatch,
     /// When the assertion inside has to be signed anew, in milliseconds.
@@ -68,24 +72,6 @@ impl Allowed {
     pub(crate) fn serves(&self, ends_by_ms: Option<i64>, now_ms: i64) -> bool {
         now_ms < self.fresh_until_ms && ends_by_ms.is_none_or(|end| self.assertion_ends_ms <= end)
     }
-}
-
-/// What a log tells of a permitted request.
-#[derive(Debug)]
-pub struct Told {
-    /// The requirement that was satisfied.
-    pub rule: Requirement,
-    /// Who it is; `None` for somebody without a token on a public route.
-    pub caller: Option<Who>,
-}
-
-/// Who passed, for logs.
-#[derive(Debug, Clone)]
-pub struct Who {
-    /// The user's id.
-    pub user: UserId,
-    /// The issuer's configured name.
-    pub issuer: IssuerName,
 }
 
 /// Decides one request.
@@ -109,23 +95,18 @@ pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<
         route: Some(matched.route.index),
         ..*inbound
     };
-    let kept = kept(gateway, runtime, inbound, (token, &place), now_ms).await?;
-    let allowed = match kept.caller().and_then(|caller| caller.latest(&matched, now_ms)) {
-        Some(allowed) => allowed,
-        None => {
-            Box::pin(decided(
-                gateway,
-                runtime,
-                inbound,
-                (kept, token, &place),
-                &matched,
-                now_ms,
-            ))
-            .await?
+    let Kept(key, caller) = kept(gateway, runtime, inbound, (token, &place), now_ms).await?;
+    let latest = caller.as_ref().and_then(|caller| caller.latest(&matched, now_ms));
+    let (allowed, caller) = match (latest, caller) {
+        (Some(allowed), Some(caller)) => (allowed, caller),
+        (_, caller) => {
+            let presented = (Kept(key, caller), token, &place);
+            Box::pin(decided(gateway, runtime, inbound, presented, &matched, now_ms)).await?
         }
     };
     Ok(Passed {
         allowed,
+        caller: Some(caller),
         place: Some(place),
         request_id: gateway.request_ids.next(),
     })
@@ -136,15 +117,16 @@ async fn decided(
     gateway: &Gateway,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-    (kept, token, place): (Kept, &str, &Place),
+    presented: (Kept, Token<'_>, &Place),
     matched: &Match<'_>,
     now_ms: i64,
-) -> Result<Arc<Allowed>, Refusal> {
-    let known = known(gateway, runtime, inbound, (kept, token, place), now_ms).await?;
-    match known.allowed(matched, now_ms) {
-        Some(allowed) => Ok(allowed),
-        None => allow(gateway, runtime, &known, matched, now_ms).await,
-    }
+) -> Result<(Arc<Allowed>, Arc<Caller>), Refusal> {
+    let known = known(gateway, runtime, inbound, presented, now_ms).await?;
+    let allowed = match known.allowed(matched, now_ms) {
+        Some(allowed) => allowed,
+        None => allow(gateway, runtime, &known, matched, now_ms).await?,
+    };
+    Ok((allowed, known.caller))
 }
 
 /// The one token of the request; `None` where there is none and the route does not ask for one.
@@ -152,7 +134,7 @@ fn token<'r>(
     runtime: &Runtime,
     inbound: &Inbound<'r>,
     matched: &Match<'_>,
-) -> Result<Option<(&'r str, Place)>, Refusal> {
+) -> Result<Option<(Token<'r>, Place)>, Refusal> {
     if matched.preflight == narthex_decision::Preflight::Yes {
         return Ok(None);
     }
@@ -162,28 +144,23 @@ fn token<'r>(
         Presented::Nothing if matched.route.is_public() => Ok(None),
         Presented::Nothing => Err(Refusal::new(Reason::TokenMissing)),
         Presented::Several => Err(Refusal::new(Reason::TokenMultiple)),
-        Presented::Unreadable => Err(Refusal::because(
-            Reason::TokenMalformed,
-            "the header is not `Bearer` and one token",
-        )),
+        Presented::Unreadable => Err(no_token()),
     }
+}
+
+fn no_token() -> Refusal {
+    Refusal::because(Reason::TokenMalformed, "the header is not `Bearer` and one token")
 }
 
 /// What is kept of a token, while it stands.
 struct Kept(TokenKey, Option<Arc<Caller>>);
-
-impl Kept {
-    const fn caller(&self) -> Option<&Arc<Caller>> {
-        self.1.as_ref()
-    }
-}
 
 /// Looks what is kept of a token.
 async fn kept(
     gateway: &Gateway,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-    (token, place): (&str, &Place),
+    (token, place): (Token<'_>, &Place),
     now_ms: i64,
 ) -> Result<Kept, Refusal> {
     gateway
@@ -205,7 +182,7 @@ pub(crate) async fn who(
     gateway: &Gateway,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-    (token, place): (&str, &Place),
+    (token, place): (Token<'_>, &Place),
     now_ms: i64,
 ) -> Result<Known, Refusal> {
     let kept = kept(gateway, runtime, inbound, (token, place), now_ms).await?;
@@ -217,7 +194,7 @@ async fn known(
     gateway: &Gateway,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-    (Kept(key, caller), token, place): (Kept, &str, &Place),
+    (Kept(key, caller), token, place): (Kept, Token<'_>, &Place),
     now_ms: i64,
 ) -> Result<Known, Refusal> {
     if let Some(known) = caller.and_then(Known::of) {
@@ -248,9 +225,10 @@ async fn authenticate(
     gateway: &Gateway,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-    token: &str,
+    token: Token<'_>,
     now_ms: i64,
 ) -> Result<Known, Refusal> {
+    let token = token.word().ok_or_else(no_token)?;
     let (issuer, claims, keys) = verify(runtime, token, now_ms)
         .await
         .map_err(|error| Refusal::coded(error.reason(), &error))?;
@@ -401,16 +379,15 @@ fn anonymous(gateway: &Gateway, matched: &Match<'_>) -> Passed {
     let allowed = Allowed {
         route: matched.route.index,
         organization: matched.organization.map(Label::new),
-        told: Box::new(Told {
-            rule: Requirement::Public,
-            caller: None,
-        }),
+        rule: Requirement::Public,
+        user: None,
         patch: IdentityHeaders::new().into_patch(),
         fresh_until_ms: i64::MAX,
         assertion_ends_ms: i64::MAX,
     };
     Passed {
         allowed: Arc::new(allowed),
+        caller: None,
         place: None,
         request_id: gateway.request_ids.next(),
     }

@@ -69,7 +69,7 @@ struct Known {
 /// only a request that presents nothing is asked to present something.
 async fn authenticate(state: &AdminState, headers: &HeaderMap) -> Result<Known, ApiError> {
     let bearer = match credentials::present(headers, None, &TokenPlaces::default()) {
-        Presented::One(bearer, _) => bearer,
+        Presented::One(bearer, _) => bearer.word().ok_or(Refusal::new(Reason::TokenMalformed))?,
         Presented::Nothing => return Err(Refusal::new(Reason::TokenMissing).into()),
         Presented::Several => return Err(Refusal::new(Reason::TokenMultiple).into()),
         Presented::Unreadable => return Err(Refusal::new(Reason::TokenMalformed).into()),
