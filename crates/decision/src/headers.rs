@@ -82,13 +82,11 @@ impl AnswerHeaders {
     /// The headers of a configuration that maps these context properties.
     pub fn new<'a>(context: impl IntoIterator<Item = &'a str>) -> Self {
         let context = context.into_iter().filter_map(context_name);
-        let blank: HeaderMap = NAMES
-            .iter()
-            .cloned()
-            .chain([REQUEST_ID])
-            .chain(context)
-            .map(|name| (name, HeaderValue::from_static("")))
-            .collect();
+        let mut blank = HeaderMap::new();
+        // A name that comes twice, because two issuers map the same property, is one header all the same.
+        for name in NAMES.iter().cloned().chain([REQUEST_ID]).chain(context) {
+            blank.insert(name, HeaderValue::from_static(""));
+        }
         let place = |name: &HeaderName| match NAMES.iter().position(|named| named == name) {
             Some(number) => Place::Named(number),
             None if *name == REQUEST_ID => Place::RequestId,
@@ -418,5 +416,17 @@ mod tests {
         assert_eq!(encode_value("a\r\nb"), "a%0D%0Ab");
         assert_eq!(encode_value("100%"), "100%25");
         assert_eq!(encode_value("plain, text \"x\""), "plain, text \"x\"");
+    }
+
+    /// Two issuers that map the same property have one header for it.
+    #[test]
+    fn a_property_of_two_issuers_is_one_header() {
+        let answer = AnswerHeaders::new(["plan", "plan", "Plan"]);
+        let patch = IdentityHeaders::new().with_context("plan", "gold").into_patch();
+        for (patch, value) in [(patch, "gold"), (IdentityHeaders::new().into_patch(), "")] {
+            let headers = answer.filled(&patch, None);
+            let values: Vec<_> = headers.get_all("x-narthex-context-plan").iter().collect();
+            assert_eq!(values, [value]);
+        }
     }
 }
