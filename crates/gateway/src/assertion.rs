@@ -16,7 +16,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-/// The largest assertion, in bytes of the compact token. What does not fit loses its context.
+/// The largest assertion, in bytes of the compact token. One that is larger loses its context; if that is not enough, the
+/// e-mail address and the username too, which the directory knows by `sub`.
 const COMPACT_BYTES_MAX: usize = 2048;
 
 /// How assertions are made.
@@ -121,7 +122,7 @@ impl std::fmt::Debug for AssertionSigner {
 }
 
 /// What an assertion says.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Claims<'a> {
     /// The user's id.
     pub sub: &'a str,
@@ -129,8 +130,9 @@ pub struct Claims<'a> {
     pub aud: &'a str,
     /// The user's id at the identity provider.
     pub external_id: &'a str,
-    /// The user's name here.
-    pub username: &'a str,
+    /// The user's name here, if there is room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<&'a str>,
     /// The user's e-mail address, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<&'a str>,
@@ -214,25 +216,30 @@ impl AssertionSigner {
         let longest = issued_at + self.settings.lifetime_seconds;
         // An assertion does not outlive the token it stands for.
         let expires_at = ends_by_ms.map_or(longest, |end| longest.min(end.div_euclid(1000)));
-        let compact = self.compact(key, claims, issued_at, expires_at)?;
-        let compact = if compact.len() > COMPACT_BYTES_MAX {
-            let empty = Map::new();
-            self.compact(
-                key,
-                &Claims {
-                    context: &empty,
-                    ..*claims
-                },
-                issued_at,
-                expires_at,
-            )?
-        } else {
-            compact
-        };
+        let compact = self.within_limit(key, claims, issued_at, expires_at)?;
         Some(Assertion {
             compact,
             expires_at_ms: expires_at * 1000,
         })
+    }
+
+    /// The largest assertion of what is known that is not too large.
+    fn within_limit(&self, key: &Key, claims: &Claims<'_>, issued_at: i64, expires_at: i64) -> Option<String> {
+        let compact = self.compact(key, claims, issued_at, expires_at)?;
+        if compact.len() <= COMPACT_BYTES_MAX {
+            return Some(compact);
+        }
+        let context = &Map::new();
+        let mut less = Claims {
+            context,
+            ..claims.clone()
+        };
+        let compact = self.compact(key, &less, issued_at, expires_at)?;
+        if compact.len() <= COMPACT_BYTES_MAX {
+            return Some(compact);
+        }
+        (less.email, less.username) = (None, None);
+        self.compact(key, &less, issued_at, expires_at)
     }
 
     /// The public keys (RFC 7517), newest first.

@@ -96,7 +96,7 @@ pub(crate) fn claims<'a>(
         sub: user_id,
         aud: audience,
         external_id: user.external_id.as_str(),
-        username: user.username.as_str(),
+        username: Some(user.username.as_str()),
         email: user.profile.email.as_deref(),
         platform_role: principal.platform_role().as_str(),
         organization: organization.map(|(name, _)| name),
