@@ -108,8 +108,8 @@ reasons! {
     PlatformRole = "platform.role", "You do not have the platform role that is needed here.";
     /// No route matches.
     RouteUnmatched = "route.unmatched", "There is nothing here under that path and method.";
-    /// The path could be read in two ways.
-    RequestPath = "request.path", "The path contains something that programs read differently (dot segments, empty segments, encoded slashes and the like); send it in plain form.";
+    /// The path or the host could be read in two ways, or is not there.
+    RequestPath = "request.path", "The request's path or host is missing, or is something that programs read differently (dot segments, empty segments, encoded slashes, two hosts and the like); send it in plain form.";
     /// A forward-auth request came from an address that is not a trusted proxy.
     RequestProxyUntrusted = "request.proxy_untrusted", "This endpoint answers only to the configured proxies (`listen.trusted_proxies`).";
     /// The directory could not be reached, or kept changing underfoot.

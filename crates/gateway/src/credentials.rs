@@ -29,8 +29,14 @@ impl TokenPlaces {
             Place::Authorization => true,
             Place::Header(name) => self.headers.contains(name),
             Place::Cookie(name) => self.cookies.contains(name),
-            Place::QueryParameter(name) => self.query_parameters.contains(name),
+            Place::QueryParameter(name) => self.names_parameter(name),
         }
+    }
+
+    /// Whether a query parameter of this (encoded) name carries a token.
+    fn names_parameter(&self, name: &str) -> bool {
+        let name = percent_decode_str(name).decode_utf8_lossy();
+        self.query_parameters.iter().any(|parameter| *parameter == name)
     }
 }
 
@@ -51,7 +57,7 @@ pub enum Place {
     Header(HeaderName),
     /// A cookie.
     Cookie(String),
-    /// A query parameter.
+    /// A query parameter, by its name as it was written.
     QueryParameter(String),
 }
 
@@ -122,18 +128,14 @@ pub(crate) fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places
     }
     if !places.cookies.is_empty() {
         for (name, value) in cookies(headers) {
-            if places.cookies.iter().any(|cookie| cookie == name) {
-                take(Ok(value.as_bytes()), Place::Cookie(name.to_owned()));
+            if let Some(cookie) = places.cookies.iter().find(|cookie| cookie.as_bytes() == name) {
+                take(Ok(value), Place::Cookie(cookie.clone()));
             }
         }
     }
     if !places.query_parameters.is_empty() {
         for (name, value) in parameters(query) {
-            if places
-                .query_parameters
-                .iter()
-                .any(|parameter| parameter == &*percent_decode_str(name).decode_utf8_lossy())
-            {
+            if places.names_parameter(name) {
                 take(Ok(value.as_bytes()), Place::QueryParameter(name.to_owned()));
             }
         }
@@ -149,9 +151,13 @@ fn bearer(value: &HeaderValue) -> Option<Result<&[u8], ()>> {
     if !scheme.eq_ignore_ascii_case(b"bearer") {
         return None;
     }
-    let Some(b' ') = bytes.get(6) else {
-        return if bytes.len() == 6 { Some(Err(())) } else { None };
-    };
+    match bytes.get(6) {
+        Some(b' ') => {}
+        // Another scheme whose name begins the same.
+        Some(byte) if byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte) => return None,
+        // SECURITY: what some program may read as `Bearer` and a token is not passed on as if it were nothing.
+        _ => return Some(Err(())),
+    }
     let token = without_spaces(bytes.get(7..).unwrap_or_default());
     Some(if token.is_empty() { Err(()) } else { Ok(token) })
 }
@@ -164,15 +170,26 @@ const fn without_spaces(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// The name and value pairs of all `Cookie` headers (RFC 6265 section 4.2).
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    headers
+/// The name and value pairs of all `Cookie` headers (RFC 6265 section 4.2), byte for byte: what an application puts into
+/// its own cookies need be no text.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let pairs = headers
         .get_all(header::COOKIE)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .map(|(name, value)| (name.trim(), value.trim().trim_matches('"')))
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(|pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = pair.split_at_checked(equals)?;
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        Some((name.trim_ascii(), without_quotes(value)))
+    })
+}
+
+const fn without_quotes(mut bytes: &[u8]) -> &[u8] {
+    while let [b'"', rest @ ..] | [rest @ .., b'"'] = bytes {
+        bytes = rest;
+    }
+    bytes
 }
 
 /// The name and value pairs of a query, still encoded.
@@ -213,6 +230,31 @@ pub(crate) fn remove(headers: &mut HeaderMap, place: &Place) {
         }
         Place::QueryParameter(_) => {}
     }
+}
+
+/// Takes tokens out of the query of the `Referer`: a page that was asked for with a token in its address tells that address
+/// with everything it asks for in turn.
+pub(crate) fn remove_from_referer(headers: &mut HeaderMap, places: &TokenPlaces) {
+    let Some(referer) = headers.get(header::REFERER) else {
+        return;
+    };
+    let parts = referer.to_str().ok().and_then(|referer| referer.split_once('?'));
+    let Some((page, query)) = parts else {
+        return;
+    };
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|pair| !places.names_parameter(pair.split_once('=').map_or(*pair, |(name, _)| name)))
+        .collect();
+    let cleaned = if kept.is_empty() {
+        page.to_owned()
+    } else {
+        format!("{page}?{}", kept.join("&"))
+    };
+    match HeaderValue::try_from(cleaned) {
+        Ok(cleaned) => headers.insert(header::REFERER, cleaned),
+        Err(_) => headers.remove(header::REFERER),
+    };
 }
 
 /// A query without the parameters of this (encoded) name; everything else byte for byte as it was.

@@ -24,6 +24,15 @@ pub enum Event<'e> {
         /// How long it took.
         took: Duration,
     },
+    /// A request was refused before there was anything to decide.
+    Refused {
+        /// The request.
+        inbound: &'e Inbound<'e>,
+        /// Its number.
+        request_id: &'e str,
+        /// Why.
+        refusal: &'e Refusal,
+    },
     /// A token changed the directory, or would have (`mode = "observe"`).
     Synced {
         /// The issuer's configured name.
@@ -67,6 +76,14 @@ impl Event<'_> {
                 outcome,
                 took,
             } => decided(metrics, inbound, request_id, outcome, took),
+            Event::Refused {
+                inbound,
+                request_id,
+                refusal,
+            } => {
+                metrics.refused(inbound.door, refusal.reason);
+                denied(inbound, request_id, refusal, Duration::ZERO);
+            }
             Event::Synced { issuer, plan } => {
                 metrics.synced(issuer, plan.changes.len());
                 if !plan.changes.is_empty() {
@@ -106,19 +123,22 @@ fn decided(
     took: Duration,
 ) {
     metrics.decided(inbound.door, outcome.err().map(|refusal| refusal.reason), took);
-    let door = inbound.door.as_str();
     match outcome {
         Ok(passed) => tracing::debug!(
-            event = "allowed", door, request_id, method = %inbound.method, path = %shown(inbound.path),
+            event = "allowed", door = inbound.door.as_str(), request_id, method = %inbound.method, path = %shown(inbound.path),
             user = passed.allowed.user.map(tracing::field::display),
             issuer = passed.caller.as_ref().map(|caller| caller.issuer.name.as_str()),
             rule = %passed.allowed.rule, took_us = took.as_micros(),
         ),
-        Err(refusal) => tracing::info!(
-            event = "denied", door, request_id, method = %inbound.method, path = %shown(inbound.path),
-            reason = refusal.reason.code(), detail = refusal.detail.as_deref(), took_us = took.as_micros(),
-        ),
+        Err(refusal) => denied(inbound, request_id, refusal, took),
     }
+}
+
+fn denied(inbound: &Inbound<'_>, request_id: &str, refusal: &Refusal, took: Duration) {
+    tracing::info!(
+        event = "denied", door = inbound.door.as_str(), request_id, method = %inbound.method, path = %shown(inbound.path),
+        reason = refusal.reason.code(), detail = refusal.detail.as_deref(), took_us = took.as_micros(),
+    );
 }
 
 /// A path as a log shows it: bounded, without control characters.

@@ -7,8 +7,10 @@ use hyper::body::Incoming;
 use narthex_decision::Reason;
 use narthex_directory::{Grant, Principal};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::credentials::{self, Presented};
+use crate::event::Event;
 use crate::gateway::Gateway;
 use crate::inbound::{Door, Inbound};
 use crate::pipeline;
@@ -17,8 +19,19 @@ use crate::runtime::Runtime;
 
 /// Answers the bearer of a token about themselves.
 pub(crate) async fn answer(gateway: &Gateway, runtime: &Runtime, request: &Request<Incoming>) -> Response<Full<Bytes>> {
-    match principal(gateway, runtime, request).await {
+    let started = Instant::now();
+    let inbound = &Inbound {
+        method: request.method(),
+        path: request.uri().path().as_bytes(),
+        query: request.uri().query(),
+        host: None,
+        headers: request.headers(),
+        door: Door::Me,
+        route: None,
+    };
+    match principal(gateway, runtime, inbound).await {
         Ok(value) => {
+            gateway.metrics.decided(Door::Me, None, started.elapsed());
             let mut response = Response::new(Full::from(value.to_string()));
             response
                 .headers_mut()
@@ -28,30 +41,31 @@ pub(crate) async fn answer(gateway: &Gateway, runtime: &Runtime, request: &Reque
                 .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
         }
-        Err(refusal) => respond::refuse(&refusal, &gateway.request_ids.next()),
+        Err(refusal) => {
+            let request_id = gateway.request_ids.next();
+            Event::Decided {
+                inbound,
+                request_id: &request_id,
+                outcome: Err(&refusal),
+                took: started.elapsed(),
+            }
+            .tell(&gateway.metrics);
+            respond::refuse(&refusal, &request_id)
+        }
     }
 }
 
-async fn principal(gateway: &Gateway, runtime: &Runtime, request: &Request<Incoming>) -> Result<Value, Refusal> {
-    if request.method() != Method::GET {
+async fn principal(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Value, Refusal> {
+    if inbound.method != Method::GET {
         return Err(Refusal::new(Reason::RouteUnmatched));
     }
-    let inbound = Inbound {
-        method: request.method(),
-        path: request.uri().path().as_bytes(),
-        query: request.uri().query(),
-        host: None,
-        headers: request.headers(),
-        door: Door::Me,
-        route: None,
-    };
     let (token, place) = match credentials::present(inbound.headers, inbound.query, &runtime.places) {
         Presented::One(token, place) => (token, place),
         Presented::Nothing => return Err(Refusal::new(Reason::TokenMissing)),
         Presented::Several => return Err(Refusal::new(Reason::TokenMultiple)),
         Presented::Unreadable => return Err(Refusal::new(Reason::TokenMalformed)),
     };
-    let known = pipeline::who(gateway, runtime, &inbound, (token, &place), gateway.clock.now_ms()).await?;
+    let known = pipeline::who(gateway, runtime, inbound, (token, &place), gateway.clock.now_ms()).await?;
     Ok(describe(&known.account.principal))
 }
 

@@ -99,11 +99,15 @@ impl Metrics {
         metrics.seconds.record(took.as_secs_f64());
         match reason {
             None => metrics.allowed.increment(1),
-            Some(reason) => {
-                if let Some(counter) = metrics.refused.get(reason as usize) {
-                    counter.increment(1);
-                }
-            }
+            Some(reason) => self.refused(door, reason),
+        }
+    }
+
+    /// Counts a request that was refused before there was anything to decide.
+    pub fn refused(&self, door: Door, reason: Reason) {
+        let metrics = self.doors.get(door as usize);
+        if let Some(counter) = metrics.and_then(|metrics| metrics.refused.get(reason as usize)) {
+            counter.increment(1);
         }
     }
 

@@ -9,7 +9,8 @@
 use std::sync::Arc;
 
 use narthex_decision::{
-    Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Reason, RequestPath, Requirement, decide,
+    Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Preflight, Reason, RequestPath, Requirement,
+    decide,
 };
 use narthex_directory::{OrganizationName, Principal, SyncError, UserId, sync};
 use narthex_mapping::Identity;
@@ -88,8 +89,11 @@ pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<
         .find(inbound.method, inbound.host, path, preflight_for.as_ref())
         .ok_or(Refusal::new(Reason::RouteUnmatched))?;
     let Some((token, place)) = token(runtime, inbound, &matched)? else {
-        return Ok(anonymous(gateway, &matched));
+        return Ok(anonymous(gateway, &matched, None));
     };
+    if matched.preflight == Preflight::Yes {
+        return Ok(anonymous(gateway, &matched, Some(place)));
+    }
     let now_ms = gateway.clock.now_ms();
     let inbound = &Inbound {
         route: Some(matched.route.index),
@@ -135,13 +139,11 @@ fn token<'r>(
     inbound: &Inbound<'r>,
     matched: &Match<'_>,
 ) -> Result<Option<(Token<'r>, Place)>, Refusal> {
-    if matched.preflight == narthex_decision::Preflight::Yes {
-        return Ok(None);
-    }
     match credentials::present(inbound.headers, inbound.query, &runtime.places_on(matched.route.index)) {
         Presented::One(token, place) => Ok(Some((token, place))),
-        // SECURITY: only "nothing presented" passes as nobody; a bad token never falls back to it.
-        Presented::Nothing if matched.route.is_public() => Ok(None),
+        // SECURITY: only "nothing presented" passes as nobody; a bad token never falls back to it. A preflight carries none
+        // (Fetch standard); one that does is not asked whose it is, and loses it.
+        Presented::Nothing if matched.route.is_public() || matched.preflight == Preflight::Yes => Ok(None),
         Presented::Nothing => Err(Refusal::new(Reason::TokenMissing)),
         Presented::Several => Err(Refusal::new(Reason::TokenMultiple)),
         Presented::Unreadable => Err(no_token()),
@@ -374,8 +376,8 @@ async fn organization(
     }))
 }
 
-/// Somebody without a token on a route that asks for none.
-fn anonymous(gateway: &Gateway, matched: &Match<'_>) -> Passed {
+/// Somebody who is not asked for a token. What was presented all the same is at `place`.
+fn anonymous(gateway: &Gateway, matched: &Match<'_>, place: Option<Place>) -> Passed {
     let allowed = Allowed {
         route: matched.route.index,
         organization: matched.organization.map(Label::new),
@@ -388,7 +390,7 @@ fn anonymous(gateway: &Gateway, matched: &Match<'_>) -> Passed {
     Passed {
         allowed: Arc::new(allowed),
         caller: None,
-        place: None,
+        place,
         request_id: gateway.request_ids.next(),
     }
 }

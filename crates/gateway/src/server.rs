@@ -2,10 +2,12 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::str::FromStr as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::uri::Authority;
+use http::{HeaderValue, Method, Request, Response, Version, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -13,6 +15,7 @@ use narthex_decision::Reason;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
+use crate::credentials;
 use crate::event::Event;
 use crate::forward_auth::{self, Original};
 use crate::gateway::Gateway;
@@ -20,7 +23,7 @@ use crate::inbound::{Door, Inbound, Origin, Trust};
 use crate::listen::{self, ServerSettings};
 use crate::me;
 use crate::pipeline::{self, Passed};
-use crate::proxy::Body;
+use crate::proxy::{Body, ForwardToken};
 use crate::rate::client_address;
 use crate::respond::{self, Refusal};
 use crate::runtime::Runtime;
@@ -58,13 +61,8 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
     let path = request.uri().path();
     let asking = forward_auth::door(path);
     Ok(if exceeds_rate(gateway, &runtime, &request, peer) {
-        let refusal = Refusal::new(Reason::RateLimited);
-        let answer = match asking {
-            // nginx makes an error of its own of a status that it does not know.
-            Some(door) => forward_auth::refuse(&refusal, &gateway.request_ids.next(), door),
-            None => refused(gateway, &refusal),
-        };
-        answer.map(Either::Left)
+        let door = asking.unwrap_or(Door::Proxy);
+        refused(gateway, &request, door, &Refusal::new(Reason::RateLimited)).map(Either::Left)
     } else if let Some(door) = asking {
         forward_auth(gateway, &runtime, &request, peer, door)
             .await
@@ -74,9 +72,9 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
             .await
             .map(Either::Left)
     } else if path == "/.well-known/jwks.json" {
-        key_set(gateway, request.method()).map(Either::Left)
+        key_set(gateway, &request).map(Either::Left)
     } else if path.starts_with("/.narthex/") {
-        refused(gateway, &Refusal::new(Reason::RouteUnmatched)).map(Either::Left)
+        refused(gateway, &request, Door::Proxy, &Refusal::new(Reason::RouteUnmatched)).map(Either::Left)
     } else {
         // In a box of its own: an answer's future is moved about, and a small one costs less.
         Box::pin(proxy(gateway, &runtime, request, peer)).await
@@ -99,15 +97,11 @@ async fn forward_auth(
 ) -> Response<Full<Bytes>> {
     // SECURITY: first of all, because everything below believes what the headers say of the original request.
     if runtime.trusted_proxies.trust(peer.ip()) == Trust::Untrusted {
-        return forward_auth::refuse(
-            &Refusal::new(Reason::RequestProxyUntrusted),
-            &gateway.request_ids.next(),
-            door,
-        );
+        return refused(gateway, request, door, &Refusal::new(Reason::RequestProxyUntrusted));
     }
     let original = match Original::read(request.headers(), door) {
         Ok(original) => original,
-        Err(refusal) => return forward_auth::refuse(&refusal, &gateway.request_ids.next(), door),
+        Err(refusal) => return refused(gateway, request, door, &refusal),
     };
     match decide(gateway, runtime, &original.inbound(request.headers(), door)).await {
         Ok(passed) => forward_auth::allow(passed, &runtime.answer_headers),
@@ -115,11 +109,20 @@ async fn forward_auth(
     }
 }
 
-async fn proxy(gateway: &Gateway, runtime: &Runtime, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+async fn proxy(
+    gateway: &Gateway,
+    runtime: &Runtime,
+    mut request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Response<Body> {
+    let host = match host(&request) {
+        Ok(host) => host.map(str::to_owned),
+        Err(refusal) => return refused(gateway, &request, Door::Proxy, &refusal).map(Either::Left),
+    };
     let origin = Origin {
         peer,
         trust: runtime.trusted_proxies.trust(peer.ip()),
-        host: host(&request).map(str::to_owned),
+        host,
     };
     let inbound = Inbound {
         method: request.method(),
@@ -135,12 +138,12 @@ async fn proxy(gateway: &Gateway, runtime: &Runtime, request: Request<Incoming>,
         Err((refusal, request_id)) => return respond::refuse(&refusal, &request_id).map(Either::Left),
     };
     let Some(upstream) = runtime.upstream(passed.allowed.route) else {
-        let refusal = Refusal::because(
-            Reason::RouteUnmatched,
-            "the route has no upstream: it is for forward-auth only",
-        );
-        return respond::refuse(&refusal, &passed.request_id).map(Either::Left);
+        return respond::refuse(&no_upstream(), &passed.request_id).map(Either::Left);
     };
+    if upstream.0.forward_token == ForwardToken::No {
+        let places = runtime.places_on(passed.allowed.route);
+        credentials::remove_from_referer(request.headers_mut(), &places);
+    }
     match gateway.forwarder.forward(request, &origin, &passed, upstream).await {
         Ok(mut answer) => {
             set_request_id(&mut answer, &passed.request_id);
@@ -162,6 +165,10 @@ async fn decide(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> 
     let started = Instant::now();
     let outcome = pipeline::run(gateway, runtime, inbound)
         .await
+        .and_then(|passed| match inbound.door {
+            Door::Proxy if runtime.upstream(passed.allowed.route).is_none() => Err(no_upstream()),
+            _ => Ok(passed),
+        })
         .map_err(|refusal| (refusal, gateway.request_ids.next()));
     let (told, request_id) = match &outcome {
         Ok(passed) => (Ok(passed), passed.request_id.as_str()),
@@ -177,17 +184,46 @@ async fn decide(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> 
     outcome
 }
 
-/// The host a request was sent to: the target's authority in HTTP/2, the `Host` header in HTTP/1.1.
-fn host(request: &Request<Incoming>) -> Option<&str> {
-    match request.uri().authority() {
-        Some(authority) => Some(authority.as_str()),
-        None => request.headers().get(header::HOST)?.to_str().ok(),
+fn no_upstream() -> Refusal {
+    Refusal::because(
+        Reason::RouteUnmatched,
+        "the route has no upstream: it is for forward-auth only",
+    )
+}
+
+/// The host a request was sent to: the target's authority (HTTP/2, or an absolute target), else the `Host` header
+/// (RFC 9112 section 3.2, RFC 9113 section 8.3.1).
+///
+/// SECURITY: of two hosts, or of one that is none, each program makes its own; routes are chosen by it.
+fn host(request: &Request<Incoming>) -> Result<Option<&str>, Refusal> {
+    let refusal = |what: &str| Refusal::because(Reason::RequestPath, what);
+    let mut named = request.headers().get_all(header::HOST).iter();
+    let named = match (named.next(), named.next()) {
+        (_, Some(_)) => return Err(refusal("two `Host` headers")),
+        (Some(named), None) => Some(
+            named
+                .to_str()
+                .ok()
+                .filter(|named| Authority::from_str(named).is_ok_and(|host| !host.as_str().contains('@')))
+                .ok_or_else(|| refusal("the `Host` header is not a host"))?,
+        ),
+        (None, None) => None,
+    };
+    match (request.uri().authority(), named) {
+        (Some(target), Some(named))
+            if request.version() == Version::HTTP_2 && !target.as_str().eq_ignore_ascii_case(named) =>
+        {
+            Err(refusal("the `Host` header is not the `:authority`"))
+        }
+        (Some(target), _) => Ok(Some(target.as_str())),
+        (None, None) if request.version() == Version::HTTP_11 => Err(refusal("the `Host` header is missing")),
+        (None, named) => Ok(named),
     }
 }
 
-fn key_set(gateway: &Gateway, method: &Method) -> Response<Full<Bytes>> {
-    if method != Method::GET && method != Method::HEAD {
-        return refused(gateway, &Refusal::new(Reason::RouteUnmatched));
+fn key_set(gateway: &Gateway, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return refused(gateway, request, Door::Proxy, &Refusal::new(Reason::RouteUnmatched));
     }
     let mut response = Response::new(Full::from(gateway.assertions.key_set().to_string()));
     response.headers_mut().insert(
@@ -200,8 +236,29 @@ fn key_set(gateway: &Gateway, method: &Method) -> Response<Full<Bytes>> {
     response
 }
 
-fn refused(gateway: &Gateway, refusal: &Refusal) -> Response<Full<Bytes>> {
-    respond::refuse(refusal, &gateway.request_ids.next())
+/// Refuses a request before there is anything to decide, and tells.
+fn refused(gateway: &Gateway, request: &Request<Incoming>, door: Door, refusal: &Refusal) -> Response<Full<Bytes>> {
+    let request_id = gateway.request_ids.next();
+    let inbound = &Inbound {
+        method: request.method(),
+        path: request.uri().path().as_bytes(),
+        query: None,
+        host: None,
+        headers: request.headers(),
+        door,
+        route: None,
+    };
+    Event::Refused {
+        inbound,
+        request_id: &request_id,
+        refusal,
+    }
+    .tell(&gateway.metrics);
+    match door {
+        Door::Proxy | Door::Me => respond::refuse(refusal, &request_id),
+        // nginx makes an error of its own of a status that it does not know.
+        Door::Nginx | Door::Traefik | Door::Caddy | Door::Haproxy => forward_auth::refuse(refusal, &request_id, door),
+    }
 }
 
 fn set_request_id(response: &mut Response<Body>, request_id: &str) {

@@ -1,6 +1,8 @@
 //! Headers that a client must not be able to bring along, take away or make count.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use narthex_testkit::{Recorded, client::Call};
+use serde_json::{Value, json};
 
 use crate::world::{GUARDED, World, config, member};
 
@@ -87,26 +89,33 @@ async fn sec_connection_hop() {
     assert_eq!(passed(&world, call).await.header("x-mine"), None);
 }
 
-/// The inbound token stays in the hall, wherever it was; what is beside it goes on as it is. Where a route says that it
-/// goes on, it does.
-#[tokio::test]
-async fn sec_token_strip() {
-    let world = World::with_config(|idp, upstream| {
+/// Tokens may come in a header, a cookie and a query parameter too, and one route passes them on.
+async fn many_places() -> World {
+    World::with_config(|idp, upstream| {
         let places = "name = \"corp\"\ntoken_header = \"x-token\"\ntoken_cookie = \"session\"\ntoken_query = \"jwt\"";
         let kept = "\n[[route]]\npath = \"/kept\"\nrequire = \"authenticated\"\nforward_token = true\nupstream = ";
         config(idp, upstream).replace("name = \"corp\"", places) + &format!("{kept}\"{}\"\n", upstream.url())
     })
-    .await;
+    .await
+}
+
+/// How often the token's signature reached the upstream.
+fn reached(seen: &Recorded, signature: &str) -> usize {
+    let values = seen
+        .headers
+        .values()
+        .map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let values = values.filter(|value| value.contains(signature));
+    values.count() + seen.target.matches(signature).count()
+}
+
+/// The inbound token stays in the hall, wherever it was; what is beside it goes on as it is. Where a route says that it
+/// goes on, it does.
+#[tokio::test]
+async fn sec_token_strip() {
+    let world = many_places().await;
     let token = member("alice").sign();
     let signature = token.rsplit('.').next().unwrap();
-    let reached = |seen: &Recorded| {
-        let values = seen
-            .headers
-            .values()
-            .map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let values = values.filter(|value| value.contains(signature));
-        values.count() + seen.target.matches(signature).count()
-    };
     let beside = "a=\"b c\"; flag; =d; e=f=g";
     let cookie = format!("a=\"b c\"; flag; session={token}; =d; e=f=g");
     for (query, header, value) in [
@@ -114,6 +123,7 @@ async fn sec_token_strip() {
         (String::new(), "x-token", token.clone()),
         (String::new(), "cookie", cookie),
         (format!("jwt={token}&"), "x-nothing", String::new()),
+        (format!("j%77t={token}&"), "x-nothing", String::new()),
     ] {
         for (path, times) in [(GUARDED, 0), ("/whoami", 0), ("/kept", 1)] {
             let target = |query: &str| format!("{path}?a=%2F&{query}b=c+d&e");
@@ -127,7 +137,7 @@ async fn sec_token_strip() {
                 call.header("cookie", beside)
             };
             let seen = passed(&world, call).await;
-            assert_eq!(reached(&seen), times, "{path}, in {header}: {seen:?}");
+            assert_eq!(reached(&seen, signature), times, "{path}, in {header}: {seen:?}");
             assert_eq!(seen.header("x-narthex-external-id").as_deref(), Some("alice"));
             assert_eq!(seen.header("x-beside").as_deref(), Some("1"));
             if times == 0 {
@@ -137,6 +147,49 @@ async fn sec_token_strip() {
                 assert_eq!(seen.target, target(&query), "in {header}");
             }
         }
+    }
+    assert!(!world.narthex.logs().contains(signature), "the token is in the log");
+}
+
+/// Nor does a token go on that is where nobody would look for it.
+#[tokio::test]
+async fn sec_token_strip_from_odd_places() {
+    let world = many_places().await;
+    let token = member("alice").sign();
+    let signature = token.rsplit('.').next().unwrap();
+    // A cookie that is no text hides the token's cookie neither from us nor on the way on.
+    let cookie = format!("session={token}; name=Jos\u{e9}");
+    let seen = passed(&world, world.call("GET", "/whoami").header("cookie", &cookie)).await;
+    assert_eq!(reached(&seen, signature), 0, "{seen:?}");
+    assert_eq!(seen.headers["cookie"].as_bytes(), "name=Jos\u{e9}".as_bytes());
+    // A page whose address had a token in it says so with everything it asks for.
+    let referer = |query: &str| format!("https://app.test/page{query}");
+    for (came, goes) in [
+        (format!("?jwt={token}"), String::new()),
+        (format!("?a=b&j%77t={token}&c"), "?a=b&c".to_owned()),
+        ("?a=b".to_owned(), "?a=b".to_owned()),
+    ] {
+        let call = world.call("GET", "/public/page").header("referer", &referer(&came));
+        let seen = passed(&world, call).await;
+        assert_eq!(seen.header("referer"), Some(referer(&goes)));
+    }
+    // Nobody asks for the token of a preflight; it stays here all the same.
+    let call = world.call("OPTIONS", GUARDED).bearer(&token);
+    let call = call
+        .header("origin", "https://app.test")
+        .header("access-control-request-method", "POST");
+    let seen = passed(&world, call).await;
+    assert_eq!(reached(&seen, signature), 0, "{seen:?}");
+    // What some program may read as a token does not pass as nothing.
+    for odd in [
+        format!("Bearer\t{token}"),
+        format!("Bearer,{token}"),
+        format!("Bearer {token} x"),
+    ] {
+        let answer = world
+            .send(world.call("GET", "/public/page").header("authorization", &odd))
+            .await;
+        assert_eq!(answer.header("x-narthex-reason"), Some("token.malformed"), "{odd}");
     }
     assert!(!world.narthex.logs().contains(signature), "the token is in the log");
 }
@@ -232,5 +285,50 @@ async fn sec_xff_untrusted() {
             "{door}"
         );
         assert_eq!(answer.header("x-narthex-user").unwrap_or_default(), "", "{door}");
+    }
+}
+
+/// Whatever is known of somebody, the assertion is small enough for every server's header limits.
+#[tokio::test]
+async fn the_assertion_stays_within_two_kilobytes() {
+    let world = World::with_config(|idp, upstream| {
+        let mapping = "name = \"corp\"\nmapping = { user = { email = \"{{payload.email}}\" }, context = { plan = \"{{payload.plan}}\" } }";
+        config(idp, upstream).replace("name = \"corp\"", mapping)
+    })
+    .await;
+    let long = |letter: &str, times: usize| letter.repeat(times);
+    for (subject, email, plan, kept) in [
+        (
+            "ada".to_owned(),
+            "ada@a".to_owned(),
+            "gold".to_owned(),
+            [true, true, true],
+        ),
+        (
+            "ada".to_owned(),
+            "ada@a".to_owned(),
+            long("g", 2_000),
+            [false, true, true],
+        ),
+        (
+            long("\u{1f600}", 250),
+            format!("{}@a", long("\u{1f600}", 240)),
+            "gold".to_owned(),
+            [false, false, false],
+        ),
+    ] {
+        let token = member(&subject)
+            .claim("email", json!(email))
+            .claim("plan", json!(plan))
+            .sign();
+        let seen = passed(&world, world.call("POST", GUARDED).bearer(&token)).await;
+        let assertion = seen.header("x-narthex-assertion").unwrap();
+        assert!(assertion.len() <= 2_048, "{} bytes", assertion.len());
+        let payload = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1).unwrap()).unwrap();
+        let payload: Value = serde_json::from_slice(&payload).unwrap();
+        assert_eq!(payload["external_id"], json!(subject));
+        assert_eq!(payload["organization"], json!("acme"));
+        let has = ["context", "email", "username"].map(|claim| payload.get(claim).is_some());
+        assert_eq!(has, kept, "{payload}");
     }
 }

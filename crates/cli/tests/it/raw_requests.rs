@@ -295,3 +295,35 @@ async fn sec_multi_value() {
         }
     }
 }
+
+/// Which host a request is for is said once, and is a host (RFC 9112 section 3.2): routes are chosen by it.
+#[tokio::test]
+async fn sec_host_read_in_two_ways() {
+    let world = World::start().await;
+    for (head, says) in [
+        ("GET /public/x HTTP/1.1\r\nhost: a\r\nhost: b\r\n", "two `Host`"),
+        ("GET /public/x HTTP/1.1\r\nhost: a\r\nhost: a\r\n", "two `Host`"),
+        ("GET /public/x HTTP/1.1\r\n", "missing"),
+        ("GET /public/x HTTP/1.1\r\nhost:\r\n", "not a host"),
+        ("GET /public/x HTTP/1.1\r\nhost: a b/c\r\n", "not a host"),
+        ("GET /public/x HTTP/1.1\r\nhost: a/b\r\n", "not a host"),
+        ("GET /public/x HTTP/1.1\r\nhost: user@a\r\n", "not a host"),
+    ] {
+        let answer = exchange(&world, &format!("{head}connection: close\r\n\r\n")).await;
+        assert_eq!(raw::status(answer.as_bytes()), Some(400), "{head}: {answer}");
+        assert!(
+            answer.contains("request.path") && answer.contains(says),
+            "{head}: {answer}"
+        );
+    }
+    assert!(world.upstream.seen().is_empty());
+    for head in [
+        "GET /public/x HTTP/1.1\r\nhost: a\r\n",
+        "GET /public/x HTTP/1.1\r\nhost: [::1]:8080\r\n",
+        "GET http://a/public/x HTTP/1.1\r\nhost: b\r\n",
+        "GET /public/x HTTP/1.0\r\n",
+    ] {
+        let answer = exchange(&world, &format!("{head}connection: close\r\n\r\n")).await;
+        assert_eq!(raw::status(answer.as_bytes()), Some(200), "{head}: {answer}");
+    }
+}

@@ -237,3 +237,60 @@ async fn sec_answers_and_logs_hold_no_claim_values() {
     }
     assert!(!world.narthex.logs().contains("marked"), "{}", world.narthex.logs());
 }
+
+/// Whatever is refused stands in the log under the number that the caller has, and is counted, at each door.
+#[tokio::test]
+async fn every_refusal_is_told() {
+    let world = World::with_config(|idp, upstream| {
+        let untrusted = config(idp, upstream).replace("127.0.0.1\"]", "192.0.2.1\"]");
+        untrusted + "[[route]]\npath = \"/asked\"\nrequire = \"public\"\n"
+    })
+    .await;
+    let asked = |path: &str| world.call("GET", path);
+    for (call, door, reason) in [
+        (asked("/.narthex/auth/nginx"), "nginx", "request.proxy_untrusted"),
+        (asked("/.narthex/auth/caddy"), "caddy", "request.proxy_untrusted"),
+        (asked("/.narthex/me"), "me", "token.missing"),
+        (asked("/.narthex/me").bearer("x"), "me", "token.malformed"),
+        (asked("/.narthex/nothing"), "proxy", "route.unmatched"),
+        (world.call("POST", "/.well-known/jwks.json"), "proxy", "route.unmatched"),
+        (asked("/asked"), "proxy", "route.unmatched"),
+        (asked("/whoami"), "proxy", "token.missing"),
+    ] {
+        told(&world, call, door, reason).await;
+    }
+    let allowed = r#"narthex_decisions_total{door="proxy",outcome="allow",reason=""}"#;
+    assert_eq!(counted(&world, allowed).await, 0, "nothing was let pass");
+
+    let world = World::with_config(|idp, upstream| config(idp, upstream) + "[limits]\nrate = \"1/h\"\n").await;
+    let call = || world.call("GET", "/public/page");
+    assert_eq!(world.send(call()).await.status, 200);
+    told(&world, call(), "proxy", "rate.limited").await;
+    let question = world.call("GET", "/.narthex/auth/traefik");
+    told(&world, question, "traefik", "rate.limited").await;
+    let unreadable = world
+        .call("GET", "/.narthex/auth/traefik")
+        .header("x-forwarded-for", "192.0.2.7");
+    told(&world, unreadable, "traefik", "request.path").await;
+}
+
+/// One more of its reason is counted, and the log has the answer's number.
+async fn told(world: &World, call: Call, door: &str, reason: &str) {
+    let series = format!("narthex_decisions_total{{door=\"{door}\",outcome=\"deny\",reason=\"{reason}\"}}");
+    let before = counted(world, &series).await;
+    let answer = world.send(call).await;
+    assert_eq!(answer.header("x-narthex-reason"), Some(reason), "{}", answer.text());
+    assert_eq!(counted(world, &series).await, before + 1, "{series}");
+    let number = answer.header("x-narthex-request-id").unwrap();
+    let logs = world.narthex.logs();
+    let line = logs.lines().find(|line| line.contains(number)).unwrap();
+    assert!(line.contains("\"denied\"") && line.contains(reason), "{line}");
+}
+
+async fn counted(world: &World, series: &str) -> u64 {
+    let metrics = format!("{}/metrics", world.narthex.admin_url());
+    let answer = world.send(Call::get(&metrics)).await;
+    let text = answer.text();
+    let value = text.lines().find_map(|line| line.strip_prefix(series)).unwrap();
+    value.trim().parse().unwrap()
+}
