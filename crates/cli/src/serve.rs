@@ -220,16 +220,15 @@ impl Running {
         } = self;
         tracing::info!(event = "started", public = %public.local_addr()?, admin = %admin.local_addr()?, "narthex is ready");
         let background = tokio::spawn(Arc::clone(&gateway).run_background());
+        let hangup = signal(SignalKind::hangup())?;
         let reload = configuration.map(|path| {
-            tokio::spawn(
-                Reload {
-                    path,
-                    watched,
-                    gateway: Arc::clone(&gateway),
-                    edges,
-                }
-                .run(),
-            )
+            let reload = Reload {
+                path,
+                watched,
+                gateway: Arc::clone(&gateway),
+                edges,
+            };
+            tokio::spawn(reload.run(hangup))
         });
         let admin = tokio::spawn(serve_admin(Arc::clone(&gateway), admin, server.clone(), told()));
         let public = tokio::spawn(serve(Arc::clone(&gateway), public, server, told()));

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use narthex_gateway::{Event, Gateway, KeyEdges};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::Signal;
+use tokio::task::JoinSet;
 
 use crate::assemble;
 use crate::config::{self, Paint};
@@ -22,8 +23,7 @@ pub(super) struct Reload {
 }
 
 impl Reload {
-    pub(super) async fn run(mut self) -> anyhow::Result<()> {
-        let mut hangup = signal(SignalKind::hangup())?;
+    pub(super) async fn run(mut self, mut hangup: Signal) {
         let mut look = tokio::time::interval(WATCH_EVERY);
         let mut watch = Watch::new(self.stamps());
         loop {
@@ -37,27 +37,16 @@ impl Reload {
             }
             // Before the files are read: what is written while they are is then found at the next look.
             let (watched, before) = (self.watched.clone(), self.stamps());
-            if let Err(problems) = self.reload().await {
-                Event::ReloadRefused {
+            let again = again(self.path.clone(), Arc::clone(&self.gateway), self.edges.clone());
+            match unharmed(again).await {
+                Ok(watched) => self.watched = watched,
+                Err(problems) => Event::ReloadRefused {
                     problems: &format!("{problems:#}"),
                 }
-                .tell(&self.gateway.metrics);
+                .tell(&self.gateway.metrics),
             }
             watch = Watch::new(if self.watched == watched { before } else { self.stamps() });
         }
-    }
-
-    /// Takes the file into use, or leaves everything as it is and says why.
-    async fn reload(&mut self) -> anyhow::Result<()> {
-        let mut config = config::read(&self.path)?
-            .into_config(Paint::Plain)
-            .map_err(anyhow::Error::msg)?;
-        assemble::declare(&mut config, &*self.gateway.directory, &self.gateway.clock).await?;
-        let previous = self.gateway.runtime.load_full();
-        let runtime = assemble::runtime(&mut config, Some(&previous), &self.edges, previous.generation + 1);
-        self.gateway.reload(runtime);
-        self.watched = config.watched;
-        Ok(())
     }
 
     /// What changes when a file does: its time and its length.
@@ -66,6 +55,35 @@ impl Reload {
             .chain(self.watched.iter().map(PathBuf::as_path))
             .map(stamp)
             .collect()
+    }
+}
+
+/// Takes the file into use, or leaves everything as it is and says why. Gives the files it names.
+async fn again(path: PathBuf, gateway: Arc<Gateway>, edges: KeyEdges) -> anyhow::Result<Vec<PathBuf>> {
+    let mut config = config::read(&path)?
+        .into_config(Paint::Plain)
+        .map_err(anyhow::Error::msg)?;
+    assemble::declare(&mut config, &*gateway.directory, &gateway.clock).await?;
+    let previous = gateway.runtime.load_full();
+    let runtime = assemble::runtime(&mut config, Some(&previous), &edges, previous.generation + 1);
+    gateway.reload(runtime);
+    Ok(config.watched)
+}
+
+/// Does something in a task of its own: if it panics, that is an error here and not the end of whoever waits for it.
+async fn unharmed<T: Send + 'static>(
+    work: impl Future<Output = anyhow::Result<T>> + Send + 'static,
+) -> anyhow::Result<T> {
+    // Dropped with the waiting, and the work with it.
+    let mut alone = JoinSet::new();
+    alone.spawn(work);
+    match alone.join_next().await {
+        Some(Ok(done)) => done,
+        // SECURITY: what a panic says may quote the file, and so is not repeated.
+        Some(Err(_)) | None => Err(anyhow::anyhow!(
+            "reading the configuration broke off, which is a flaw of Narthex; what was written to standard error before \
+             this says where"
+        )),
     }
 }
 
@@ -110,6 +128,16 @@ mod tests {
     /// A file of that length, which also stands for its time.
     fn file(len: u64) -> Stamps {
         vec![Some((SystemTime::UNIX_EPOCH, len))]
+    }
+
+    #[tokio::test]
+    async fn what_breaks_off_is_an_error() {
+        assert_eq!(unharmed(async { Ok(1) }).await.unwrap(), 1);
+        let broken = unharmed(async { Err::<(), _>(anyhow::anyhow!("`listen` is unknown")) }).await;
+        assert_eq!(broken.unwrap_err().to_string(), "`listen` is unknown");
+        let broken = unharmed::<()>(async { panic!("a password") }).await.unwrap_err();
+        let told = broken.to_string();
+        assert!(told.contains("broke off") && !told.contains("password"), "{told}");
     }
 
     #[test]

@@ -25,6 +25,17 @@ async fn answers_with(world: &World, path: &str, status: u16) -> bool {
     false
 }
 
+/// Waits, for five seconds at the most, until `text` is in the log.
+async fn says(world: &World, text: &str) -> bool {
+    for _ in 0..250 {
+        if world.narthex.logs().contains(text) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
 /// One more route, for the end of a configuration.
 fn route(world: &World, path: &str) -> String {
     let upstream = world.upstream.url();
@@ -57,6 +68,19 @@ async fn a_bad_file_changes_nothing_and_says_why() {
     }
     assert!(said, "nothing is said of it: {}", world.narthex.logs());
     assert_eq!(world.send(world.call("GET", "/new")).await.status, 404);
+}
+
+/// A byte that is not UTF-8 is refused as any other mistake, and what is written next is read.
+#[tokio::test]
+async fn a_file_of_another_encoding_changes_nothing_and_the_next_is_read() {
+    let world = World::start().await;
+    let file = world.narthex.config_file();
+    let good = fs::read(&file).unwrap();
+    fs::write(&file, [b"# caf\xe9\n", good.as_slice()].concat()).unwrap();
+    assert!(says(&world, "not UTF-8").await, "{}", world.narthex.logs());
+    let better = [good.as_slice(), route(&world, "/new").as_bytes()].concat();
+    fs::write(&file, better).unwrap();
+    assert!(answers_with(&world, "/new", 200).await, "{}", world.narthex.logs());
 }
 
 #[tokio::test]
