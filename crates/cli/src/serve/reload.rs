@@ -66,6 +66,7 @@ async fn again(path: PathBuf, gateway: Arc<Gateway>, edges: KeyEdges) -> anyhow:
     assemble::declare(&mut config, &*gateway.directory, &gateway.clock).await?;
     let previous = gateway.runtime.load_full();
     let runtime = assemble::runtime(&mut config, Some(&previous), &edges, previous.generation + 1);
+    assemble::read_key_files(&runtime, &gateway.clock).await?;
     gateway.reload(runtime);
     Ok(config.watched)
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use narthex_testkit::{Answer, Client, IdentityProvider, TestIssuer, TestKey, client::Call};
+use narthex_testkit::{Answer, Client, IdentityProvider, TestIssuer, TestKey, client::Call, keys::key_set};
 use tokio::task::JoinSet;
 
 use crate::world::{GUARDED, World, config, member};
@@ -91,6 +91,43 @@ async fn a_changed_file_is_noticed_without_a_signal() {
     text.push_str(&route(&world, "/new"));
     fs::write(&file, text).unwrap();
     assert!(answers_with(&world, "/new", 200).await, "{}", world.narthex.logs());
+}
+
+/// Waits, for five seconds at the most, until `token` is answered with `status` at `GUARDED`.
+async fn token_gives(world: &World, token: &str, status: u16) -> bool {
+    for _ in 0..250 {
+        if world.send(world.call("POST", GUARDED).bearer(token)).await.status == status {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
+/// A key that is taken out of a `jwks_file` is refused as soon as a change is noticed; put back, it is taken again.
+#[tokio::test]
+async fn sec_key_file_rotation() {
+    let both = key_set(&[TestKey::Rsa1, TestKey::Rsa2]).to_string();
+    let one = key_set(&[TestKey::Rsa1]).to_string();
+    let in_a_file = |idp: &IdentityProvider, upstream: &_| {
+        let url = format!("jwks_url = \"{}\"", idp.jwks_url());
+        config(idp, upstream).replace(&url, "jwks_file = \"keys.json\"")
+    };
+    let world = World::with_files(in_a_file, &[("keys.json", &both)]).await;
+    let file = world.narthex.folder().join("keys.json");
+    let (kept, leaves) = (member("alice").sign(), member("bob").key(TestKey::Rsa2).sign());
+    for round in 1..=2 {
+        assert!(token_gives(&world, &leaves, 200).await, "{}", world.narthex.logs());
+        fs::write(&file, &one).unwrap();
+        assert!(token_gives(&world, &leaves, 401).await, "{}", world.narthex.logs());
+        assert!(token_gives(&world, &kept, 200).await);
+        fs::write(&file, &both).unwrap();
+        assert!(
+            token_gives(&world, &leaves, 200).await,
+            "round {round}: {}",
+            world.narthex.logs()
+        );
+    }
 }
 
 /// Writes a configuration with a route of its own name, and waits until that is answered: from then on it is in use.

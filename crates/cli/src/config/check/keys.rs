@@ -257,7 +257,7 @@ impl Check<'_> {
             self.error(file.span(), "`jwks_file` holds no key that can be used");
             return None;
         }
-        Some(KeySource::file(self.surroundings.path(file.get_ref())))
+        Some(KeySource::file_with(self.surroundings.path(file.get_ref()), &bytes))
     }
 
     fn secret_files(&mut self, files: &List<PathBuf>) -> Option<Vec<Secret>> {
