@@ -66,6 +66,7 @@ impl Check<'_> {
             .require
             .value()
             .and_then(|written| self.requirements(&written.0));
+        self.own_paths(section);
         let methods = self.methods(section);
         let hosts = self.hosts(section);
         Some(RouteSpec {
@@ -80,6 +81,25 @@ impl Check<'_> {
             hosts: hosts?,
             require: require?,
         })
+    }
+
+    /// Refuses paths that Narthex answers itself, before it looks at routes.
+    fn own_paths(&mut self, section: &RouteSection) {
+        let forwards = section.upstream.span().is_some();
+        for path in section.path.value().iter().flat_map(|paths| &paths.0) {
+            let text = path.get_ref().as_str();
+            // At the forward-auth doors this one may be the application's.
+            let is_key_set = forwards && text == "/.well-known/jwks.json";
+            if is_key_set || text == "/.narthex" || text.starts_with("/.narthex/") {
+                let problem = Problem::error(path.span(), format!("`{text}` never comes to a route"));
+                let help = if is_key_set {
+                    "Narthex answers it itself, with the keys of its assertions"
+                } else {
+                    "what begins with `/.narthex/` is Narthex's own"
+                };
+                self.problems.push(problem.help(help));
+            }
+        }
     }
 
     fn requirements(&mut self, written: &List<String>) -> Option<Vec<Requirement>> {
@@ -110,7 +130,7 @@ impl Check<'_> {
             return section.methods.span().is_none().then(Vec::new);
         };
         let mut read = Vec::new();
-        for text in written {
+        for text in &written.0 {
             let method = Method::from_bytes(text.get_ref().as_bytes()).ok();
             let upper = text.get_ref().to_uppercase();
             // Methods are compared with case (RFC 9110, 9.1): `post` would match nothing.
