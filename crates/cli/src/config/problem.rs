@@ -174,6 +174,11 @@ impl Problems {
         self.list.push(problem);
     }
 
+    /// Adds one, if there is one.
+    pub(crate) fn extend(&mut self, problem: Option<Problem>) {
+        self.list.extend(problem);
+    }
+
     /// Hides these bytes of the file wherever they would be printed.
     // SECURITY: reports go to terminals and logs; a password typed into the file must not follow.
     pub(crate) fn mask(&mut self, span: Span) {

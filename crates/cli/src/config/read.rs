@@ -86,6 +86,8 @@ pub(crate) struct Walk {
     /// What was found so far.
     pub(crate) problems: Problems,
     keys: Vec<String>,
+    /// Set while an entry of a list is read.
+    entry: bool,
     /// Set while a built-in default is read: its values lie nowhere in the file, so they are said to lie at their
     /// section.
     stand_in: Option<Span>,
@@ -100,6 +102,15 @@ impl Walk {
     /// The key whose value is being read, in the user's words.
     pub(crate) fn key(&self) -> &str {
         self.keys.last().map_or("", String::as_str)
+    }
+
+    /// What is being read, in the user's words.
+    pub(crate) fn subject(&self) -> String {
+        if self.entry {
+            format!("an entry of `{}`", self.key())
+        } else {
+            format!("`{}`", self.key())
+        }
     }
 
     /// Says that a value has the wrong type.
@@ -129,8 +140,18 @@ impl Walk {
     /// Reads a value while naming the key it belongs to.
     pub(crate) fn within<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> T) -> T {
         self.keys.push(key.to_owned());
+        let entry = std::mem::take(&mut self.entry);
         let result = read(self);
+        self.entry = entry;
         self.keys.pop();
+        result
+    }
+
+    /// Reads an entry of a list.
+    pub(crate) fn entry<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outside = std::mem::replace(&mut self.entry, true);
+        let result = read(self);
+        self.entry = outside;
         result
     }
 

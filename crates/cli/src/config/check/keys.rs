@@ -186,6 +186,7 @@ impl Check<'_> {
 
     fn access(&mut self, section: &IssuerSection) -> Option<Access> {
         let mut usable = true;
+        self.private_hosts(section.allow_private_hosts.value());
         if let Some(file) = section.ca_file.spanned() {
             usable &= self.certificates(file);
         }

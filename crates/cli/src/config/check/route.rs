@@ -1,12 +1,15 @@
 //! `[[route]]`: paths and requirements, compiled by the decision crate; upstreams; where tokens are looked for.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use http::{HeaderName, Method, Uri};
 use narthex_decision::{Requirement, RouteProblem, RouteSpec, Routes, parse_requirement};
 use narthex_gateway::TokenPlaces;
 use narthex_gateway::{ForwardToken, Upstream, UpstreamProtocol};
 use toml::Spanned;
 
-use super::Check;
+use super::{Check, within_if_written};
 use crate::config::file::RouteSection;
 use crate::config::problem::Problem;
 use crate::config::read::{Optional, Section};
@@ -25,6 +28,9 @@ const REQUIREMENTS: [&str; 8] = [
     "platform:viewer",
     "platform:admin",
 ];
+
+/// How long an upstream may be silent, at the beginning and later.
+const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
 
 /// The methods of RFC 9110 and RFC 5789; others are taken as they are.
 const METHODS: [&str; 9] = [
@@ -216,6 +222,12 @@ impl Check<'_> {
 
     fn route_settings(&mut self, section: &RouteSection) -> Option<RouteSettings> {
         let limits = self.limits.clone();
+        for (key, written) in [
+            ("upstream_timeout", &section.upstream_timeout),
+            ("idle_timeout", &section.idle_timeout),
+        ] {
+            within_if_written(&mut self.problems, key, written, &TIMEOUTS);
+        }
         let places = self.token_places(&section.token_header, &section.token_cookie, &section.token_query);
         let upstream = match section.upstream.spanned() {
             None => section.upstream.span().is_none().then_some(None),
@@ -268,6 +280,11 @@ impl Check<'_> {
         };
         if authority.as_str().contains('@') {
             refuse(self, "must not carry a user name or password");
+            return None;
+        }
+        let has_port = authority.as_str() != authority.host();
+        if has_port && authority.port_u16().is_none_or(|port| port == 0) {
+            refuse(self, "has no port that anybody could listen on");
             return None;
         }
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
