@@ -2,7 +2,8 @@
 
 mod reload;
 
-use std::io::IsTerminal as _;
+use std::io::{ErrorKind, IsTerminal as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,12 +80,8 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         .context("while declaring the organizations of the configuration")?;
     let runtime = assemble::runtime(&mut config, None, &edges, 1);
     let gateway = Gateway::new(settings(&config), clock, directory, runtime, metrics).await?;
-    let public = TcpListener::bind(config.listen.public)
-        .await
-        .with_context(|| format!("cannot listen on {} (`listen.public`)", config.listen.public))?;
-    let admin = TcpListener::bind(config.listen.admin)
-        .await
-        .with_context(|| format!("cannot listen on {} (`listen.admin`)", config.listen.admin))?;
+    let public = listen("listen.public", config.listen.public).await?;
+    let admin = listen("listen.admin", config.listen.admin).await?;
     let server = ServerSettings {
         head_bytes: usize::try_from(config.limits.header_bytes).unwrap_or(usize::MAX),
         head_timeout: config.limits.header_timeout,
@@ -98,6 +95,22 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         admin,
         server,
         watched: config.watched,
+    })
+}
+
+async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let why = match error.kind() {
+            ErrorKind::AddrInUse => {
+                "the address is in use; end the process that listens there, or choose another port".to_owned()
+            }
+            ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+            ErrorKind::PermissionDenied => {
+                "permission denied; ports below 1024 are for root and whom it lets (`CAP_NET_BIND_SERVICE`)".to_owned()
+            }
+            _ => error.to_string(),
+        };
+        anyhow::anyhow!("cannot listen on {address} (`{key}`): {why}")
     })
 }
 
