@@ -8,6 +8,7 @@
 //! Invariants: no secret is ever in the file, in a problem or in a `Debug` output; every key is described once, and the
 //! reference page, the default file and the schema are generated from that ([`describe`]); unknown keys are errors.
 
+mod at_start;
 mod check;
 mod describe;
 mod file;
@@ -38,6 +39,7 @@ use narthex_store::PostgresOptions;
 use narthex_token::{Issuers, TrustedIssuer};
 use serde::Serialize;
 
+pub(crate) use at_start::AtStart;
 use check::Check;
 pub(crate) use describe::{default_file, schema};
 pub(crate) use file::{LogFormat, LogLevel};

@@ -23,7 +23,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::args::ServeArgs;
 use crate::assemble;
-use crate::config::{self, Config, LogFormat, LogLevel, Paint, Reading, StoreLocation};
+use crate::config::{self, AtStart, Config, LogFormat, LogLevel, Paint, Reading, StoreLocation};
 use reload::Reload;
 
 /// How much is said on standard error.
@@ -57,6 +57,7 @@ pub(crate) struct Running {
     admin: TcpListener,
     server: ServerSettings,
     watched: Vec<PathBuf>,
+    at_start: AtStart,
 }
 
 /// Opens the store, takes the configuration into use and binds both ports.
@@ -94,6 +95,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         public,
         admin,
         server,
+        at_start: AtStart::of(&config),
         watched: config.watched,
     })
 }
@@ -230,6 +232,7 @@ impl Running {
             admin,
             server,
             watched,
+            at_start,
         } = self;
         tracing::info!(event = "started", public = %public.local_addr()?, admin = %admin.local_addr()?, "narthex is ready");
         let background = tokio::spawn(Arc::clone(&gateway).run_background());
@@ -240,6 +243,8 @@ impl Running {
                 watched,
                 gateway: Arc::clone(&gateway),
                 edges,
+                at_start,
+                waiting: Vec::new(),
             };
             tokio::spawn(reload.run(hangup))
         });

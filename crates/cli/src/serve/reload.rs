@@ -9,7 +9,7 @@ use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 
 use crate::assemble;
-use crate::config::{self, Paint};
+use crate::config::{self, AtStart, Config, Paint};
 
 /// How often files are looked at for changes. They are read at the second look that finds them changed.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
@@ -20,6 +20,10 @@ pub(super) struct Reload {
     pub(super) watched: Vec<PathBuf>,
     pub(super) gateway: Arc<Gateway>,
     pub(super) edges: KeyEdges,
+    /// What the process was started with.
+    pub(super) at_start: AtStart,
+    /// What of that waits for a restart, and was said to.
+    pub(super) waiting: Vec<&'static str>,
 }
 
 impl Reload {
@@ -39,7 +43,10 @@ impl Reload {
             let (watched, before) = (self.watched.clone(), self.stamps());
             let again = again(self.path.clone(), Arc::clone(&self.gateway), self.edges.clone());
             match unharmed(again).await {
-                Ok(watched) => self.watched = watched,
+                Ok(config) => {
+                    self.say_what_waits(&AtStart::of(&config));
+                    self.watched = config.watched;
+                }
                 Err(problems) => Event::ReloadRefused {
                     problems: &format!("{problems:#}"),
                 }
@@ -47,6 +54,20 @@ impl Reload {
             }
             watch = Watch::new(if self.watched == watched { before } else { self.stamps() });
         }
+    }
+
+    /// Says once of each setting that has changed and is looked at only at the start that it waits for the next.
+    fn say_what_waits(&mut self, now: &AtStart) {
+        let waiting = self.at_start.changed_in(now);
+        if waiting.iter().any(|key| !self.waiting.contains(key)) {
+            let keys = waiting.join(", ");
+            tracing::warn!(
+                event = "restart_needed",
+                keys,
+                "these settings are as they were until the next start"
+            );
+        }
+        self.waiting = waiting;
     }
 
     /// What changes when a file does: its time and its length.
@@ -58,8 +79,8 @@ impl Reload {
     }
 }
 
-/// Takes the file into use, or leaves everything as it is and says why. Gives the files it names.
-async fn again(path: PathBuf, gateway: Arc<Gateway>, edges: KeyEdges) -> anyhow::Result<Vec<PathBuf>> {
+/// Takes the file into use, or leaves everything as it is and says why.
+async fn again(path: PathBuf, gateway: Arc<Gateway>, edges: KeyEdges) -> anyhow::Result<Config> {
     let mut config = config::read(&path)?
         .into_config(Paint::Plain)
         .map_err(anyhow::Error::msg)?;
@@ -68,7 +89,7 @@ async fn again(path: PathBuf, gateway: Arc<Gateway>, edges: KeyEdges) -> anyhow:
     let runtime = assemble::runtime(&mut config, Some(&previous), &edges, previous.generation + 1);
     assemble::read_key_files(&runtime, &gateway.clock).await?;
     gateway.reload(runtime);
-    Ok(config.watched)
+    Ok(config)
 }
 
 /// Does something in a task of its own: if it panics, that is an error here and not the end of whoever waits for it.

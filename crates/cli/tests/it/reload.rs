@@ -83,6 +83,23 @@ async fn a_file_of_another_encoding_changes_nothing_and_the_next_is_read() {
     assert!(answers_with(&world, "/new", 200).await, "{}", world.narthex.logs());
 }
 
+/// What is looked at only at the start is named, once, when it changes.
+#[tokio::test]
+async fn what_waits_for_a_restart_is_said_once() {
+    let mut world = World::start().await;
+    let text = format!(
+        "cache.tokens = \"1MiB\"\n[log]\nlevel = \"warn\"\n{}",
+        config(&world.idp, &world.upstream)
+    );
+    take_into_use(&mut world, &text, "/one").await;
+    assert!(says(&world, "restart_needed").await, "{}", world.narthex.logs());
+    take_into_use(&mut world, &text, "/two").await;
+    let log = world.narthex.logs();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("restart_needed")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("cache.tokens, log.level"), "{told:?}");
+}
+
 #[tokio::test]
 async fn a_changed_file_is_noticed_without_a_signal() {
     let world = World::start().await;
