@@ -104,7 +104,7 @@ pub(crate) struct Output {
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// The public port on 127.0.0.1; the admin port is the next one, then the issuer and the upstream.
-    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    #[arg(long, value_name = "PORT", default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..=65_532))]
     pub(crate) port: u16,
     /// Keep the directory in this file instead of a temporary one.
     #[arg(long, value_name = "FILE")]
@@ -203,7 +203,9 @@ Examples:
   narthex explain eyJ… --request 'POST /v1/algo/acme/echo/1.0'
   pbpaste | narthex explain - --config /etc/narthex/narthex.toml --json
 
-Works beside a running server, and before the first start. Nothing is written; the token's issuer is asked for its keys.";
+Works beside a running server, and before the first start. Nothing is written; the token's issuer is asked for its keys.
+Exit codes: 0 it is explained, also why a token or a request is refused; 1 it could not be; 2 the command line cannot be \
+understood.";
 
 const DOCTOR_EXAMPLES: &str = "\
 Example:
@@ -274,7 +276,7 @@ mod tests {
         }
         let mut page = "# Commands\n\n<!-- Generated from crates/cli/src/args.rs. \
              UPDATE=1 cargo nextest run -p narthex-cli rewrites it. -->\n\n\
-             Exit codes: 0 done, or yes; 1 failed, or refused; 2 a command line that cannot be understood; 3 a template \
+             Exit codes: 0 done, or yes; 1 failed, or refused (`explain` has done its work when it explains a refusal: 0); 2 a command line that cannot be understood; 3 a template \
              that gives nothing.\n"
             .to_owned();
         walk(&mut Cli::command().term_width(100), "", &mut page);

@@ -7,7 +7,7 @@ use narthex_decision::AnswerHeaders;
 use narthex_directory::{Actor, By, Directory, NewOrganization, OrganizationId};
 use narthex_gateway::{
     Clock, ConnectionSettings, IssuerKeys, IssuerRuntime, KeyEdges, KeySettings, NewIds, RateLimiter, RouteRuntime,
-    Runtime, StreamLimits, TokenPlaces, TrustedProxies,
+    Runtime, SourceKind, StreamLimits, TokenPlaces, TrustedProxies,
 };
 use narthex_token::{CacheSettings, Limits as TokenLimits};
 
@@ -100,6 +100,22 @@ fn keys(issuer: &Issuer, limits: &Limits, previous: Option<&Runtime>, edges: &Ke
     let keys = IssuerKeys::new(issuer.name.as_str(), issuer.keys.clone(), edges.clone(), settings);
     keys.keep_fresh();
     keys
+}
+
+/// Reads the files of keys that have not been read yet, so that what a new configuration says of keys is so from the
+/// first request on.
+///
+/// # Errors
+///
+/// The issuer whose file is not there any more, or cannot be read.
+pub(crate) async fn read_key_files(runtime: &Runtime, clock: &Clock) -> anyhow::Result<()> {
+    for issuer in runtime.by_name.values() {
+        if issuer.keys.source().kind() == SourceKind::JwksFile {
+            let there = issuer.keys.verify_with(clock.now_ms(), |_| Ok(())).await;
+            there.map_err(|_| anyhow::anyhow!("the `jwks_file` of the issuer `{}` cannot be read", issuer.name))?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes the organizations that the configuration declares into the directory.

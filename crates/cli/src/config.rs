@@ -8,6 +8,7 @@
 //! Invariants: no secret is ever in the file, in a problem or in a `Debug` output; every key is described once, and the
 //! reference page, the default file and the schema are generated from that ([`describe`]); unknown keys are errors.
 
+mod at_start;
 mod check;
 mod describe;
 mod file;
@@ -38,6 +39,7 @@ use narthex_store::PostgresOptions;
 use narthex_token::{Issuers, TrustedIssuer};
 use serde::Serialize;
 
+pub(crate) use at_start::AtStart;
 use check::Check;
 pub(crate) use describe::{default_file, schema};
 pub(crate) use file::{LogFormat, LogLevel};
@@ -291,22 +293,35 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Reading> {
             path.display()
         )
     })?;
-    let name = path.display().to_string();
-    Ok(match String::from_utf8(bytes) {
-        Ok(source) => read_text(&name, source, &surroundings),
+    Ok(read_bytes(&path.display().to_string(), bytes, &surroundings))
+}
+
+/// Reads and checks the bytes of a file called `name`.
+fn read_bytes(name: &str, bytes: Vec<u8>, surroundings: &Surroundings) -> Reading {
+    match String::from_utf8(bytes) {
+        Ok(source) => read_text(name, source, surroundings),
         Err(error) => {
-            let valid = error.utf8_error().valid_up_to();
-            let source = String::from_utf8_lossy(error.as_bytes()).into_owned();
+            let bytes = error.as_bytes();
+            let wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+            let start = error.utf8_error().valid_up_to();
+            // What cannot be read is shown as one character of its own, whatever it was.
+            let shown = char::REPLACEMENT_CHARACTER.len_utf8();
             let mut problems = Problems::default();
-            problems.push(Problem::syntax(valid..valid + 1, "the file is not UTF-8 from here on"));
+            problems.push(
+                Problem::syntax(start..start + shown, "the file is not UTF-8 from here on").help(if wide {
+                    "it looks like UTF-16; save it as UTF-8"
+                } else {
+                    "save it as UTF-8; an editor may call what it is now Latin-1 or Windows-1252"
+                }),
+            );
             Reading {
-                name,
-                source,
+                name: name.to_owned(),
+                source: String::from_utf8_lossy(bytes).into_owned(),
                 problems,
                 config: None,
             }
         }
-    })
+    }
 }
 
 /// Reads and checks the text of a file called `name`.

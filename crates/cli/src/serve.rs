@@ -1,15 +1,18 @@
 //! `narthex serve`: the configuration, the store and the doors, wired together and kept running.
 
-use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+mod reload;
+
+use std::io::{ErrorKind, IsTerminal as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use narthex_directory::{Actor, ApiKey, ApiKeyId, By, Directory, Flush, PlatformRole, ScopedRole};
 use narthex_gateway::admin::FreshApiKey;
 use narthex_gateway::{
-    AssertionSettings, Clock, Event, FetchObserver, Gateway, GatewaySettings, KeptKeys, KeyEdges, Metrics, NewIds,
+    AssertionSettings, Clock, FetchObserver, Gateway, GatewaySettings, KeptKeys, KeyEdges, Metrics, NewIds,
     ServerSettings, serve, serve_admin,
 };
 use narthex_store::{Options, PostgresDirectory, SqliteDirectory};
@@ -20,10 +23,8 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::args::ServeArgs;
 use crate::assemble;
-use crate::config::{self, Config, LogFormat, LogLevel, Paint, Reading, StoreLocation};
-
-/// How often files are looked at for changes. They are read at the second look that finds them changed.
-const WATCH_EVERY: Duration = Duration::from_millis(500);
+use crate::config::{self, AtStart, Config, LogFormat, LogLevel, Paint, Reading, StoreLocation};
+use reload::Reload;
 
 /// How much is said on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,7 @@ pub(crate) struct Running {
     admin: TcpListener,
     server: ServerSettings,
     watched: Vec<PathBuf>,
+    at_start: AtStart,
 }
 
 /// Opens the store, takes the configuration into use and binds both ports.
@@ -79,12 +81,8 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         .context("while declaring the organizations of the configuration")?;
     let runtime = assemble::runtime(&mut config, None, &edges, 1);
     let gateway = Gateway::new(settings(&config), clock, directory, runtime, metrics).await?;
-    let public = TcpListener::bind(config.listen.public)
-        .await
-        .with_context(|| format!("cannot listen on {} (`listen.public`)", config.listen.public))?;
-    let admin = TcpListener::bind(config.listen.admin)
-        .await
-        .with_context(|| format!("cannot listen on {} (`listen.admin`)", config.listen.admin))?;
+    let public = listen("listen.public", config.listen.public).await?;
+    let admin = listen("listen.admin", config.listen.admin).await?;
     let server = ServerSettings {
         head_bytes: usize::try_from(config.limits.header_bytes).unwrap_or(usize::MAX),
         head_timeout: config.limits.header_timeout,
@@ -97,7 +95,24 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         public,
         admin,
         server,
+        at_start: AtStart::of(&config),
         watched: config.watched,
+    })
+}
+
+async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let why = match error.kind() {
+            ErrorKind::AddrInUse => {
+                "the address is in use; end the process that listens there, or choose another port".to_owned()
+            }
+            ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+            ErrorKind::PermissionDenied => {
+                "permission denied; ports below 1024 are for root and whom it lets (`CAP_NET_BIND_SERVICE`)".to_owned()
+            }
+            _ => error.to_string(),
+        };
+        anyhow::anyhow!("cannot listen on {address} (`{key}`): {why}")
     })
 }
 
@@ -217,19 +232,21 @@ impl Running {
             admin,
             server,
             watched,
+            at_start,
         } = self;
         tracing::info!(event = "started", public = %public.local_addr()?, admin = %admin.local_addr()?, "narthex is ready");
         let background = tokio::spawn(Arc::clone(&gateway).run_background());
+        let hangup = signal(SignalKind::hangup())?;
         let reload = configuration.map(|path| {
-            tokio::spawn(
-                Reload {
-                    path,
-                    watched,
-                    gateway: Arc::clone(&gateway),
-                    edges,
-                }
-                .run(),
-            )
+            let reload = Reload {
+                path,
+                watched,
+                gateway: Arc::clone(&gateway),
+                edges,
+                at_start,
+                waiting: Vec::new(),
+            };
+            tokio::spawn(reload.run(hangup))
         });
         let admin = tokio::spawn(serve_admin(Arc::clone(&gateway), admin, server.clone(), told()));
         let public = tokio::spawn(serve(Arc::clone(&gateway), public, server, told()));
@@ -256,118 +273,4 @@ async fn wait_for_signal() -> anyhow::Result<()> {
         _ = terminate.recv() => {}
     }
     Ok(())
-}
-
-/// Reads the configuration again when told to.
-struct Reload {
-    path: PathBuf,
-    watched: Vec<PathBuf>,
-    gateway: Arc<Gateway>,
-    edges: KeyEdges,
-}
-
-impl Reload {
-    async fn run(mut self) -> anyhow::Result<()> {
-        let mut hangup = signal(SignalKind::hangup())?;
-        let mut look = tokio::time::interval(WATCH_EVERY);
-        let mut watch = Watch::new(self.stamps());
-        loop {
-            tokio::select! {
-                _ = hangup.recv() => {}
-                _ = look.tick() => {
-                    if !watch.looks_new(self.stamps()) {
-                        continue;
-                    }
-                }
-            }
-            // Before the files are read: what is written while they are is then found at the next look.
-            let (watched, before) = (self.watched.clone(), self.stamps());
-            if let Err(problems) = self.reload().await {
-                Event::ReloadRefused {
-                    problems: &format!("{problems:#}"),
-                }
-                .tell(&self.gateway.metrics);
-            }
-            watch = Watch::new(if self.watched == watched { before } else { self.stamps() });
-        }
-    }
-
-    /// Takes the file into use, or leaves everything as it is and says why.
-    async fn reload(&mut self) -> anyhow::Result<()> {
-        let mut config = config::read(&self.path)?
-            .into_config(Paint::Plain)
-            .map_err(anyhow::Error::msg)?;
-        assemble::declare(&mut config, &*self.gateway.directory, &self.gateway.clock).await?;
-        let previous = self.gateway.runtime.load_full();
-        let runtime = assemble::runtime(&mut config, Some(&previous), &self.edges, previous.generation + 1);
-        self.gateway.reload(runtime);
-        self.watched = config.watched;
-        Ok(())
-    }
-
-    /// What changes when a file does: its time and its length.
-    fn stamps(&self) -> Stamps {
-        std::iter::once(self.path.as_path())
-            .chain(self.watched.iter().map(PathBuf::as_path))
-            .map(stamp)
-            .collect()
-    }
-}
-
-type Stamps = Vec<Option<(SystemTime, u64)>>;
-
-/// Tells when files have changed and are written to the end.
-#[derive(Debug)]
-struct Watch {
-    /// The files as they were when they were last read.
-    read: Stamps,
-    /// The files as they were at the last look.
-    looked: Stamps,
-}
-
-impl Watch {
-    fn new(read: Stamps) -> Self {
-        Self {
-            looked: read.clone(),
-            read,
-        }
-    }
-
-    /// Whether the files are not as they were read, and as they were at the last look.
-    ///
-    /// SECURITY: an editor may empty a file before it writes it, and half a configuration can be a good one.
-    fn looks_new(&mut self, now: Stamps) -> bool {
-        let settled = now == self.looked;
-        self.looked = now;
-        settled && self.looked != self.read
-    }
-}
-
-fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
-    let metadata = std::fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A file of that length, which also stands for its time.
-    fn file(len: u64) -> Stamps {
-        vec![Some((SystemTime::UNIX_EPOCH, len))]
-    }
-
-    #[test]
-    fn a_file_that_is_being_written_is_read_when_it_is_written() {
-        let mut watch = Watch::new(file(100));
-        assert!(!watch.looks_new(file(100)), "nothing has changed");
-        assert!(!watch.looks_new(file(0)), "emptied, to be written");
-        assert!(!watch.looks_new(file(50)), "half of it");
-        assert!(!watch.looks_new(file(120)), "perhaps the whole");
-        assert!(watch.looks_new(file(120)));
-        let mut watch = Watch::new(file(120));
-        assert!(!watch.looks_new(vec![None]), "gone, to be replaced");
-        assert!(!watch.looks_new(file(120)));
-        assert!(!watch.looks_new(file(120)), "it is as it was");
-    }
 }

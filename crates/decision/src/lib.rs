@@ -19,6 +19,7 @@ mod access;
 mod decide;
 mod headers;
 mod path;
+mod pattern;
 mod reason;
 mod route;
 

@@ -7,7 +7,7 @@ use matchit::{InsertError, Router};
 use narthex_directory::{OrganizationRole, PlatformRole};
 use thiserror::Error;
 
-use crate::RequestPath;
+use crate::{RequestPath, pattern};
 
 /// The parameter of a path pattern that holds an organization's name.
 const ORGANIZATION: &str = "organization";
@@ -338,17 +338,7 @@ fn problems_of(route: &Route) -> Vec<RouteProblem> {
         problems.push(RouteProblem::NoPath { route: route.index });
     }
     for path in &route.spec.paths {
-        if !path.starts_with('/') {
-            let why = "it must begin with `/`".to_owned();
-            problems.push(RouteProblem::Pattern {
-                route: route.index,
-                path: path.clone(),
-                why,
-            });
-        }
-        // SECURITY: `{*organization}` would take several segments for a name.
-        if path.contains("{*organization}") {
-            let why = "`{organization}` is one segment; it cannot be the rest of a path".to_owned();
+        if let Some(why) = pattern::problem_of(path) {
             problems.push(RouteProblem::Pattern {
                 route: route.index,
                 path: path.clone(),

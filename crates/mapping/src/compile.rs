@@ -234,6 +234,11 @@ impl Compiler {
                 self.problem(Field::Tags, MappingProblemKind::HalfBraces);
                 return None;
             }
+            // SECURITY: whoever has a token would have the roles.
+            if template.roots().next().is_none() {
+                self.problem(Field::Tags, MappingProblemKind::TagsForAll);
+                return None;
+            }
             TagsClaim::of_template(template)
         } else if let Some(forgotten) = self.forgotten_braces(text) {
             self.problem(Field::Tags, forgotten);

@@ -264,6 +264,11 @@ pub enum MappingProblemKind {
         "it is the same text for every token, which would make all users one; name a claim, as in `{{{{payload.sub}}}}`"
     )]
     OneForAll,
+    /// The same tags for every token.
+    #[error(
+        "it is the same for every token, so everybody would have the same tags; name a claim, as in `{{{{payload.groups}}}}`"
+    )]
+    TagsForAll,
     /// A constant that breaks the rule of its field.
     #[error("this text cannot be used: {0}")]
     Constant(Breach),

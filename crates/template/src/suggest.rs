@@ -13,12 +13,10 @@ pub(crate) fn for_name(name: &str, names: &Names) -> String {
     if let Some(near) = nearest(name, candidates) {
         return format!("did you mean `{near}`?");
     }
-    let roots: Vec<String> = names.roots().map(|root| format!("`{root}`")).collect();
-    if roots.is_empty() {
-        "there are no names here; text stands in quotes".to_owned()
-    } else {
-        format!("the names here are {}; text stands in quotes", roots.join(", "))
-    }
+    // Of the words that are names everywhere, the two that say something of the request.
+    let known = names.roots().chain(["now", "timestamp"]);
+    let known: Vec<String> = known.map(|name| format!("`{name}`")).collect();
+    format!("the names here are {}; text stands in quotes", known.join(", "))
 }
 
 /// What to write instead of an unknown function.

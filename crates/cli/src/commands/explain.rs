@@ -17,7 +17,7 @@ use narthex_store::{PendingMigration, PostgresDirectory, SqliteDirectory};
 use narthex_token::{Limits, parse};
 use serde_json::Value;
 
-use super::input::{argument_or_stdin, misused};
+use super::input::{misused, token_or_stdin};
 use super::screen::Screen;
 use super::{Answer, print, tell};
 use crate::args::ExplainArgs;
@@ -27,9 +27,7 @@ use crate::{assemble, serve};
 /// Explains, and prints the explanation. That a token is refused is an answer like any other.
 pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<Answer> {
     let request = request(&args)?;
-    let token = argument_or_stdin(args.token)?;
-    // Pasted from a header: what follows the scheme is the token.
-    let token = token.strip_prefix("Bearer ").unwrap_or(&token).trim();
+    let token = &token_or_stdin(args.token)?;
     let mut config = serve::usable(crate::config::read(&args.config.path)?)?;
     let clock = args.at.map_or_else(Clock::system, Clock::manual);
     let directory = directory(&mut config, &clock).await?;

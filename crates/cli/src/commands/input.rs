@@ -42,6 +42,18 @@ pub(crate) fn argument_or_stdin(argument: String) -> anyhow::Result<String> {
     Ok(text)
 }
 
+/// A token to be shown: as [`argument_or_stdin`], and where it was pasted from a header, what follows the scheme.
+pub(crate) fn token_or_stdin(argument: String) -> anyhow::Result<String> {
+    let text = argument_or_stdin(argument)?;
+    let text = text.trim();
+    // SPEC: RFC 9110 11.1: the case of a scheme does not count.
+    let token = match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),
+        _ => text,
+    };
+    Ok(token.to_owned())
+}
+
 /// The bytes of a file that an option names.
 pub(crate) fn file(option: &str, path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let refuse = |cause: String| {

@@ -10,17 +10,20 @@ mod route;
 mod settings;
 mod store;
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use narthex_token::Issuers;
+use toml::Spanned;
 
 use super::file::ConfigFile;
 use super::problem::{Problem, Problems, Span};
-use super::read::Defaulted;
+use super::read::{Defaulted, Optional};
 use super::surroundings::Surroundings;
+use super::values::List;
 use super::{Cache, Config, Limits, Log};
 
 /// The state of one check.
@@ -145,6 +148,36 @@ impl Check<'_> {
         self.problems.push(Problem::error(span, message));
     }
 
+    /// Refuses what is no host in a list of hosts that may be at private addresses: it would allow nothing.
+    pub(super) fn private_hosts(&mut self, written: &List<String>) {
+        for host in written {
+            let text = host.get_ref().trim();
+            let bare = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+            let is_address = bare.unwrap_or(text).parse::<IpAddr>().is_ok();
+            let is_name = !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+            if !is_address && !is_name {
+                let problem = Problem::error(host.span(), format!("`{text}` is not the name of a host"));
+                self.problems.push(problem.help(
+                    "write a name or one address, without scheme, port, path or prefix, such as `\"erp.internal\"`",
+                ));
+            }
+        }
+    }
+
+    /// Refuses text that begins or ends with a blank where it is compared exactly: nothing would be equal to it.
+    pub(super) fn untrimmed<'w>(&mut self, subject: &str, written: impl IntoIterator<Item = &'w Spanned<String>>) {
+        for text in written {
+            if text.get_ref().trim() != text.get_ref() {
+                let problem = Problem::error(text.span(), format!("{subject} begins or ends with a blank"));
+                self.problems
+                    .push(problem.help("it is compared exactly with what tokens say, blanks included"));
+            }
+        }
+    }
+
     /// A file that the configuration names.
     pub(super) fn read(&mut self, key: &str, written: &Path, span: &Span, most: u64) -> Option<Vec<u8>> {
         self.watched.push(self.surroundings.path(written));
@@ -183,15 +216,25 @@ fn within(
     allowed: &RangeInclusive<Duration>,
 ) -> Duration {
     let value = *written.value();
-    if !allowed.contains(&value) {
-        let message = format!(
-            "`{key}` must be between {} and {}",
-            spoken(*allowed.start()),
-            spoken(*allowed.end())
-        );
-        problems.push(Problem::error(written.span(), message));
-    }
+    problems.extend(beyond(key, value, written.span(), allowed));
     value
+}
+
+/// A duration that may be left out, refused outside of `allowed`.
+fn within_if_written(
+    problems: &mut Problems,
+    key: &str,
+    written: &Optional<Duration>,
+    allowed: &RangeInclusive<Duration>,
+) {
+    if let Some(value) = written.spanned() {
+        problems.extend(beyond(key, *value.get_ref(), value.span(), allowed));
+    }
+}
+
+fn beyond(key: &str, value: Duration, span: Span, allowed: &RangeInclusive<Duration>) -> Option<Problem> {
+    let (least, most) = (spoken(*allowed.start()), spoken(*allowed.end()));
+    (!allowed.contains(&value)).then(|| Problem::error(span, format!("`{key}` must be between {least} and {most}")))
 }
 
 /// A duration in the largest unit that fits, as the file would say it.

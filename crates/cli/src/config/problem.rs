@@ -174,6 +174,11 @@ impl Problems {
         self.list.push(problem);
     }
 
+    /// Adds one, if there is one.
+    pub(crate) fn extend(&mut self, problem: Option<Problem>) {
+        self.list.extend(problem);
+    }
+
     /// Hides these bytes of the file wherever they would be printed.
     // SECURITY: reports go to terminals and logs; a password typed into the file must not follow.
     pub(crate) fn mask(&mut self, span: Span) {
@@ -329,9 +334,10 @@ fn line_of(span: &Span, source: &str) -> usize {
     source.bytes().take(span.start).filter(|byte| *byte == b'\n').count()
 }
 
+/// A span that can be shown: within the text, and around whole characters. A report must come out whatever is wrong.
 fn clamp(span: &Span, source: &str) -> Span {
-    let end = span.end.min(source.len());
-    span.start.min(end)..end
+    let end = source.ceil_char_boundary(span.end.min(source.len()));
+    source.floor_char_boundary(span.start.min(end))..end
 }
 
 #[cfg(test)]
@@ -381,6 +387,14 @@ mod tests {
         }
         let kept = "secret_file = \"/run/corp\"\nforward_token = true\nurl = \"https://a/b@c\"\n";
         assert_eq!(Problems::default().masked_source(kept), kept);
+    }
+
+    #[test]
+    fn a_span_that_ends_within_a_character_is_shown() {
+        let mut problems = Problems::default();
+        problems.push(Problem::error(1..2, "no"));
+        let report = problems.render("x.toml", "é = 1\n", Paint::Plain);
+        assert!(report.contains("1 | é = 1\n  | ^\n"), "{report}");
     }
 
     #[test]

@@ -4,81 +4,14 @@
 //! comments are said once, and from them come the reader, the list of known keys, the reference page, the default file
 //! and the JSON schema. Unlike a derived deserializer, the walk never stops at the first problem.
 
+mod outline;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Problems, Span};
 use super::suggest::did_you_mean;
-
-/// What a value may look like, for the documents.
-#[derive(Clone, Debug)]
-pub(crate) enum Kind {
-    /// `true` or `false`.
-    Boolean,
-    /// A whole number within bounds.
-    Integer {
-        /// The least that is accepted.
-        least: u64,
-        /// The most that is accepted.
-        most: u64,
-    },
-    /// Text of some form.
-    Text {
-        /// What it is, in a word or two: `duration`, `URL`.
-        what: &'static str,
-        /// A regular expression that every accepted text matches, if one says more than `what`.
-        pattern: Option<&'static str>,
-    },
-    /// One of these words.
-    Choice(Vec<&'static str>),
-    /// Any number of values.
-    List(Box<Kind>),
-    /// One value, or a list of them.
-    OneOrMany(Box<Kind>),
-    /// Either of several kinds.
-    Either(Vec<Kind>),
-    /// A table whose keys the user chooses.
-    Map(Box<Kind>),
-    /// A table with known keys.
-    Section(Outline),
-}
-
-/// A section as the documents see it.
-#[derive(Clone, Debug)]
-pub(crate) struct Outline {
-    /// What the section is about, line by line.
-    pub(crate) doc: &'static [&'static str],
-    /// Its keys, in the order of the documents.
-    pub(crate) keys: Vec<Key>,
-}
-
-/// One key of a section.
-#[derive(Clone, Debug)]
-pub(crate) struct Key {
-    /// As written in the file.
-    pub(crate) name: &'static str,
-    /// What it does, line by line.
-    pub(crate) doc: &'static [&'static str],
-    /// What its value may look like.
-    pub(crate) kind: Kind,
-    /// Whether it must be there.
-    pub(crate) presence: Presence,
-    /// TOML text of the default; empty for keys without one.
-    pub(crate) default: Option<&'static str>,
-    /// TOML text of a sensible value, where the default does not show one.
-    pub(crate) example: Option<&'static str>,
-}
-
-/// Whether a key must be there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Presence {
-    /// The file is refused without it.
-    Required,
-    /// Without it the default holds.
-    Defaulted,
-    /// Without it nothing holds in its place.
-    Optional,
-}
+pub(crate) use outline::{Key, Kind, Outline, Presence};
 
 /// The state of one reading.
 #[derive(Debug, Default)]
@@ -86,6 +19,8 @@ pub(crate) struct Walk {
     /// What was found so far.
     pub(crate) problems: Problems,
     keys: Vec<String>,
+    /// Set while an entry of a list is read.
+    entry: bool,
     /// Set while a built-in default is read: its values lie nowhere in the file, so they are said to lie at their
     /// section.
     stand_in: Option<Span>,
@@ -100,6 +35,15 @@ impl Walk {
     /// The key whose value is being read, in the user's words.
     pub(crate) fn key(&self) -> &str {
         self.keys.last().map_or("", String::as_str)
+    }
+
+    /// What is being read, in the user's words.
+    pub(crate) fn subject(&self) -> String {
+        if self.entry {
+            format!("an entry of `{}`", self.key())
+        } else {
+            format!("`{}`", self.key())
+        }
     }
 
     /// Says that a value has the wrong type.
@@ -129,8 +73,18 @@ impl Walk {
     /// Reads a value while naming the key it belongs to.
     pub(crate) fn within<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> T) -> T {
         self.keys.push(key.to_owned());
+        let entry = std::mem::take(&mut self.entry);
         let result = read(self);
+        self.entry = entry;
         self.keys.pop();
+        result
+    }
+
+    /// Reads an entry of a list.
+    pub(crate) fn entry<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outside = std::mem::replace(&mut self.entry, true);
+        let result = read(self);
+        self.entry = outside;
         result
     }
 

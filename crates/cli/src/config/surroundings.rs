@@ -57,6 +57,11 @@ impl Surroundings {
         }
     }
 
+    /// Whether there is a directory at this path.
+    pub(crate) fn is_directory(&self, written: &Path) -> bool {
+        self.path(written).is_dir()
+    }
+
     /// Whether everybody on the machine may read a file.
     pub(crate) fn is_world_readable(&self, written: &Path) -> bool {
         #[cfg(unix)]

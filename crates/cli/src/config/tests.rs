@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::read::{Kind, Presence};
-use super::{Paint, Reading, Surroundings, describe, read_text};
+use super::{Paint, Reading, Surroundings, describe, read_bytes, read_text};
 
 fn crate_file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -377,6 +377,40 @@ fn unknown_keys_are_errors_everywhere() {
             "{header}\n{report}"
         );
         assert!(report.contains("did you mean"), "{header}\n{report}");
+    }
+}
+
+/// One byte of another encoding is a problem like others: with its place, and without an end to the process.
+#[test]
+fn a_file_of_another_encoding_is_reported() {
+    let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    for (bytes, place, help) in [
+        (
+            b"# caf\xe9\n[listen]\n".to_vec(),
+            "narthex.toml:1:6",
+            "save it as UTF-8;",
+        ),
+        (b"# caf\xe9".to_vec(), "narthex.toml:1:6", "save it as UTF-8;"),
+        (b"a = 1\n# \xe2\x82".to_vec(), "narthex.toml:2:3", "save it as UTF-8;"),
+        (
+            utf_16("\u{feff}[listen]\r\n"),
+            "narthex.toml:1:1",
+            "it looks like UTF-16",
+        ),
+        (utf_16("[listen]\r\n"), "narthex.toml:1:2", ""),
+        (utf_16("# caf\u{e9}\n"), "narthex.toml:1:11", "save it as UTF-8;"),
+    ] {
+        let reading = read_bytes(
+            "narthex.toml",
+            bytes,
+            &Surroundings::fixed(&crate_file("tests"), variables),
+        );
+        let report = reading.report(Paint::Plain);
+        assert!(
+            !reading.is_usable() && report.contains(place) && report.contains(help),
+            "{report}"
+        );
+        assert!(serde_json::to_string(&reading.rows()).unwrap().contains("\"line\":"));
     }
 }
 

@@ -32,7 +32,7 @@ impl FromToml for String {
     fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
         let text = walk.text(value, "text")?;
         if text.is_empty() {
-            let message = format!("`{}` is empty", walk.key());
+            let message = format!("{} is empty", walk.subject());
             walk.wrong_value(walk.span(value), message);
             return None;
         }
@@ -296,7 +296,8 @@ fn read_each<'v, T: FromToml>(
     let read: Vec<Option<Spanned<T>>> = values
         .map(|item| {
             let span = walk.span(item);
-            T::from_toml(item, walk).map(|read| Spanned::new(span, read))
+            let read = walk.entry(|walk| T::from_toml(item, walk));
+            read.map(|read| Spanned::new(span, read))
         })
         .collect();
     read.into_iter().collect()

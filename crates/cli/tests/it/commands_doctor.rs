@@ -97,5 +97,12 @@ async fn a_running_server_is_recognized() {
     assert_eq!(states(&found, "port"), ["good", "good"], "{found}");
     assert_eq!(states(&found, "assertion"), ["good"], "{found}");
     assert!(ended.stdout.contains("in use by a narthex that answers"), "{found}");
+    // A new key is made every 30 days, and published for a day before it signs.
+    assert!(
+        ended
+            .stdout
+            .contains("the next one takes over in 30 d 23 h at the latest"),
+        "{found}"
+    );
     assert_eq!(ended.code, 0, "{ended:?}");
 }

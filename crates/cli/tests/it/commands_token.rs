@@ -435,6 +435,20 @@ fn a_token_comes_from_standard_input_too() {
 }
 
 /// Claims cannot write to the terminal of whoever looks at them.
+/// Pasted from a header, in whatever case the scheme is.
+#[test]
+fn a_header_can_be_decoded() {
+    let token = TestIssuer::new("https://idp.test").token().subject("alice").sign();
+    for pasted in [format!("Bearer {token}"), format!(" bearer  {token}\n")] {
+        let ended = narthex(&["token", "decode", &pasted, "--json"]);
+        assert_eq!(
+            (ended.code, ended.json()["claims"]["sub"].as_str()),
+            (0, Some("alice")),
+            "{ended:?}"
+        );
+    }
+}
+
 #[test]
 fn sec_decoded_claims_cannot_move_the_cursor() {
     let token = with_secret().claim("name", "\u{1b}[2J\u{202e}gone").sign();

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use narthex_testkit::{Answer, Client, IdentityProvider, TestIssuer, TestKey, client::Call};
+use narthex_testkit::{Answer, Client, IdentityProvider, TestIssuer, TestKey, client::Call, keys::key_set};
 use tokio::task::JoinSet;
 
 use crate::world::{GUARDED, World, config, member};
@@ -18,6 +18,17 @@ use crate::world::{GUARDED, World, config, member};
 async fn answers_with(world: &World, path: &str, status: u16) -> bool {
     for _ in 0..250 {
         if world.send(world.call("GET", path)).await.status == status {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
+/// Waits, for five seconds at the most, until `text` is in the log.
+async fn says(world: &World, text: &str) -> bool {
+    for _ in 0..250 {
+        if world.narthex.logs().contains(text) {
             return true;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -59,6 +70,36 @@ async fn a_bad_file_changes_nothing_and_says_why() {
     assert_eq!(world.send(world.call("GET", "/new")).await.status, 404);
 }
 
+/// A byte that is not UTF-8 is refused as any other mistake, and what is written next is read.
+#[tokio::test]
+async fn a_file_of_another_encoding_changes_nothing_and_the_next_is_read() {
+    let world = World::start().await;
+    let file = world.narthex.config_file();
+    let good = fs::read(&file).unwrap();
+    fs::write(&file, [b"# caf\xe9\n", good.as_slice()].concat()).unwrap();
+    assert!(says(&world, "not UTF-8").await, "{}", world.narthex.logs());
+    let better = [good.as_slice(), route(&world, "/new").as_bytes()].concat();
+    fs::write(&file, better).unwrap();
+    assert!(answers_with(&world, "/new", 200).await, "{}", world.narthex.logs());
+}
+
+/// What is looked at only at the start is named, once, when it changes.
+#[tokio::test]
+async fn what_waits_for_a_restart_is_said_once() {
+    let mut world = World::start().await;
+    let text = format!(
+        "cache.tokens = \"1MiB\"\n[log]\nlevel = \"warn\"\n{}",
+        config(&world.idp, &world.upstream)
+    );
+    take_into_use(&mut world, &text, "/one").await;
+    assert!(says(&world, "restart_needed").await, "{}", world.narthex.logs());
+    take_into_use(&mut world, &text, "/two").await;
+    let log = world.narthex.logs();
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("restart_needed")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("cache.tokens, log.level"), "{told:?}");
+}
+
 #[tokio::test]
 async fn a_changed_file_is_noticed_without_a_signal() {
     let world = World::start().await;
@@ -67,6 +108,43 @@ async fn a_changed_file_is_noticed_without_a_signal() {
     text.push_str(&route(&world, "/new"));
     fs::write(&file, text).unwrap();
     assert!(answers_with(&world, "/new", 200).await, "{}", world.narthex.logs());
+}
+
+/// Waits, for five seconds at the most, until `token` is answered with `status` at `GUARDED`.
+async fn token_gives(world: &World, token: &str, status: u16) -> bool {
+    for _ in 0..250 {
+        if world.send(world.call("POST", GUARDED).bearer(token)).await.status == status {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    false
+}
+
+/// A key that is taken out of a `jwks_file` is refused as soon as a change is noticed; put back, it is taken again.
+#[tokio::test]
+async fn sec_key_file_rotation() {
+    let both = key_set(&[TestKey::Rsa1, TestKey::Rsa2]).to_string();
+    let one = key_set(&[TestKey::Rsa1]).to_string();
+    let in_a_file = |idp: &IdentityProvider, upstream: &_| {
+        let url = format!("jwks_url = \"{}\"", idp.jwks_url());
+        config(idp, upstream).replace(&url, "jwks_file = \"keys.json\"")
+    };
+    let world = World::with_files(in_a_file, &[("keys.json", &both)]).await;
+    let file = world.narthex.folder().join("keys.json");
+    let (kept, leaves) = (member("alice").sign(), member("bob").key(TestKey::Rsa2).sign());
+    for round in 1..=2 {
+        assert!(token_gives(&world, &leaves, 200).await, "{}", world.narthex.logs());
+        fs::write(&file, &one).unwrap();
+        assert!(token_gives(&world, &leaves, 401).await, "{}", world.narthex.logs());
+        assert!(token_gives(&world, &kept, 200).await);
+        fs::write(&file, &both).unwrap();
+        assert!(
+            token_gives(&world, &leaves, 200).await,
+            "round {round}: {}",
+            world.narthex.logs()
+        );
+    }
 }
 
 /// Writes a configuration with a route of its own name, and waits until that is answered: from then on it is in use.

@@ -170,6 +170,8 @@ async fn tables_say_who_has_which_role_and_why() {
     );
     let shown = world.narthex.command(&["organization", "show", "acme"]).unwrap();
     assert!(shown.contains("member groups    staff\n"), "{shown}");
+    let made = world.narthex.command(&["organization", "create", "tools"]).unwrap();
+    assert!(made.contains("made by          an administrator\n"), "{made}");
 }
 
 #[tokio::test]

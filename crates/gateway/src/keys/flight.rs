@@ -144,7 +144,7 @@ fn tell(inner: &Inner, parsed: &Result<(KeySet, Fetched), FetchError>, duration:
 }
 
 async fn save(inner: &Inner, set: StoredKeySet) {
-    let Some(store) = &inner.edges.store else {
+    let Some(store) = inner.key_set_store() else {
         return;
     };
     let issuer = inner.issuer.as_str();

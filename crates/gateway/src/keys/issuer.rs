@@ -16,7 +16,7 @@ use tokio::sync::{OnceCell, Semaphore, watch};
 use super::fetch::FetchLimits;
 use super::flight;
 use super::health::IssuerHealth;
-use super::source::{KeySource, Reader};
+use super::source::{KeySource, Reader, SourceKind};
 use super::store::KeySetStore;
 use crate::Clock;
 use crate::reach::{Names, SystemNames};
@@ -197,14 +197,16 @@ impl IssuerKeys {
         &self.0.issuer
     }
 
-    /// Whether a reload may go on with these keys: the source and the settings are the same. Fixed keys are never kept.
+    /// Whether a reload may go on with these keys: the source and the settings are the same. Fixed keys are never kept,
+    /// and those of a file only while it holds what they were read from.
+    // SECURITY: whoever takes a key out of a file has to know from when on it is refused.
     pub fn keeps(&self, source: &KeySource, settings: &KeySettings) -> bool {
         self.0.source.is_same(source)
             && self
                 .0
                 .fetched
                 .as_ref()
-                .is_some_and(|fetched| fetched.settings == *settings)
+                .is_some_and(|fetched| fetched.settings == *settings && fetched.reader.has_read(source))
     }
 
     /// Where the keys come from.
@@ -386,7 +388,7 @@ impl IssuerKeys {
     }
 
     async fn restore_from_store(&self, fetched: &FetchedKeys) {
-        let Some(store) = &self.0.edges.store else {
+        let Some(store) = self.0.key_set_store() else {
             return;
         };
         let issuer = &self.0.issuer;
@@ -421,6 +423,15 @@ impl IssuerKeys {
 }
 
 impl Inner {
+    /// Where the last good set is kept. Not one of a file, which is nearer than any copy of it.
+    // SECURITY: a key that was taken out of the file must not come back from a copy.
+    pub(super) fn key_set_store(&self) -> Option<&dyn KeySetStore> {
+        self.edges
+            .store
+            .as_deref()
+            .filter(|_| self.source.kind() != SourceKind::JwksFile)
+    }
+
     /// Talks to the state machine and publishes what comes of it, in one step, so that an older
     /// snapshot never takes the place of a newer one. `None` for fixed keys.
     pub(super) fn tell<T>(&self, say: impl FnOnce(&mut KeyCache, i64) -> (Option<KeySnapshot>, T)) -> Option<T> {

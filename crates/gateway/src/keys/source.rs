@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aws_lc_rs::digest;
 use narthex_token::{KeySet, KeySetLimits, KeySnapshot};
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,11 @@ enum Kind {
         access: Arc<Access>,
         guard: Arc<Guard>,
     },
-    File(PathBuf),
+    File {
+        path: PathBuf,
+        /// Of what was in it when the configuration was checked.
+        checked: Option<Digested>,
+    },
     Fixed(KeySnapshot),
 }
 
@@ -97,7 +102,18 @@ impl KeySource {
 
     /// Keys in a file on this machine, read again on the schedule of a URL.
     pub fn file(path: impl Into<PathBuf>) -> Self {
-        Self(Kind::File(path.into()))
+        Self(Kind::File {
+            path: path.into(),
+            checked: None,
+        })
+    }
+
+    /// The same of a file that holds `contents` now: a reload keeps keys only if they were read from that.
+    pub fn file_with(path: impl Into<PathBuf>, contents: &[u8]) -> Self {
+        Self(Kind::File {
+            path: path.into(),
+            checked: Some(Digested::of(contents)),
+        })
     }
 
     /// Keys that only a reload of the configuration changes.
@@ -120,7 +136,7 @@ impl KeySource {
                     ..
                 },
             ) => url == other_url && discovery == other_discovery && access == other_access,
-            (Kind::File(path), Kind::File(other_path)) => path == other_path,
+            (Kind::File { path, .. }, Kind::File { path: other_path, .. }) => path == other_path,
             _ => false,
         }
     }
@@ -130,7 +146,7 @@ impl KeySource {
         match &self.0 {
             Kind::Remote { discovery: None, .. } => SourceKind::JwksUrl,
             Kind::Remote { discovery: Some(_), .. } => SourceKind::Discovery,
-            Kind::File(_) => SourceKind::JwksFile,
+            Kind::File { .. } => SourceKind::JwksFile,
             Kind::Fixed(_) => SourceKind::Fixed,
         }
     }
@@ -139,7 +155,7 @@ impl KeySource {
     pub fn location(&self) -> Option<String> {
         match &self.0 {
             Kind::Remote { url, .. } => Some(url.to_string()),
-            Kind::File(path) => Some(path.display().to_string()),
+            Kind::File { path, .. } => Some(path.display().to_string()),
             Kind::Fixed(_) => None,
         }
     }
@@ -201,7 +217,21 @@ enum From {
         issuer: String,
         located: Mutex<Option<Located>>,
     },
-    File(PathBuf),
+    File {
+        path: PathBuf,
+        /// Of what was in it when it was last read.
+        last: Mutex<Option<Digested>>,
+    },
+}
+
+/// The SHA-256 of a file, to tell whether it has changed. A file may hold what nobody should see; this does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Digested(Box<[u8]>);
+
+impl Digested {
+    fn of(contents: &[u8]) -> Self {
+        Self(digest::digest(&digest::SHA256, contents).as_ref().into())
+    }
 }
 
 /// A `jwks_uri`, and until when the document that named it is taken at its word.
@@ -216,7 +246,10 @@ impl Reader {
     pub(super) fn new(source: &KeySource, names: &Arc<dyn Names>, limits: FetchLimits) -> Result<Self, KeySnapshot> {
         let from = match &source.0 {
             Kind::Fixed(keys) => return Err(keys.clone()),
-            Kind::File(path) => From::File(path.clone()),
+            Kind::File { path, .. } => From::File {
+                path: path.clone(),
+                last: Mutex::new(None),
+            },
             Kind::Remote {
                 url,
                 discovery,
@@ -277,15 +310,26 @@ impl Reader {
         match &self.from {
             From::Url { url, .. } => quoted(&url.host()),
             From::Discovery { document, .. } => quoted(&document.host()),
-            From::File(path) => quoted(&path.display().to_string()),
+            From::File { path, .. } => quoted(&path.display().to_string()),
+        }
+    }
+
+    /// Whether what was read last is what `source` was found to hold. Only of a file can that be told.
+    pub(super) fn has_read(&self, source: &KeySource) -> bool {
+        match (&self.from, &source.0) {
+            (From::File { last, .. }, Kind::File { checked, .. }) => {
+                checked.is_some() && *last.lock().unwrap_or_else(PoisonError::into_inner) == *checked
+            }
+            _ => true,
         }
     }
 
     async fn read_unbounded(&self, now_ms: i64) -> Result<Fetched, FetchError> {
         match &self.from {
             From::Url { fetcher, url } => fetcher.fetch(url).await,
-            From::File(path) => {
+            From::File { path, last } => {
                 let body = read_file("key set", path, self.limits.body_bytes).await?;
+                *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Digested::of(&body));
                 Ok(Fetched {
                     body: body.into(),
                     cache_control: None,

@@ -50,8 +50,11 @@ const STATEMENTS: usize = 128;
 /// The connection that writes, on a database with the newest schema.
 pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
     keep_private(&options.path);
-    let mut connection = Connection::open(&options.path).map_err(|error| cannot_open(&options.path, &error))?;
+    let path = &options.path;
+    let mut connection = Connection::open(path).map_err(|error| cannot_open(path, &error))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
+    // Before anything is written, be it only the kind of log.
+    check_age(&connection, path)?;
     // No mmap: its pages would count as the process's memory, and a failing disk would kill it by a signal.
     let pragmas = format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
@@ -63,7 +66,7 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
         .execute_batch(&pragmas)
         .map_err(|error| cannot_open(&options.path, &error))?;
     prepare_once(&connection)?;
-    migrate(&mut connection)?;
+    migrate(&mut connection, path)?;
     tell_statements(&mut connection, &options.path)?;
     Ok(connection)
 }
@@ -133,7 +136,7 @@ pub(super) fn pending(path: &Path) -> Result<Vec<PendingMigration>, StoreError> 
         let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
             .map_err(|error| cannot_open(path, &error))?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
-        check_age(&connection)?
+        check_age(&connection, path)?
     } else {
         0
     };
@@ -163,15 +166,22 @@ pub(crate) fn known_version() -> i64 {
         .unwrap_or(0)
 }
 
-/// The schema's version; refuses one that is newer than this program.
-fn check_age(connection: &Connection) -> Result<i64, StoreError> {
-    let has_history: bool = connection
+/// The schema's version; refuses one that is newer than this program, and a database that is another program's.
+fn check_age(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let (has_history, tables): (bool, i64) = connection
         .query_row(
-            "SELECT count(*) > 0 FROM sqlite_schema WHERE name = 'refinery_schema_history'",
+            "SELECT coalesce(max(name = 'refinery_schema_history'), 0), count(*) FROM sqlite_schema WHERE type = 'table'",
             [],
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )
-        .map_err(unavailable)?;
+        .map_err(|error| cannot_open(path, &error))?;
+    if !has_history && tables > 0 {
+        return Err(unavailable(format!(
+            "`{}` is the SQLite database of another program; name a file of its own for Narthex, which is made if it is \
+             missing",
+            path.display()
+        )));
+    }
     if !has_history {
         return Ok(0);
     }
@@ -190,8 +200,8 @@ fn check_age(connection: &Connection) -> Result<i64, StoreError> {
     }
 }
 
-fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let found = check_age(connection)?;
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let found = check_age(connection, path)?;
     if found == known_version() {
         return Ok(());
     }
@@ -202,7 +212,7 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     match done {
         Ok(_) => Ok(()),
         // Another process may have been a moment earlier with the same migrations.
-        Err(error) => match check_age(connection)? {
+        Err(error) => match check_age(connection, path)? {
             now if now == known_version() => Ok(()),
             _ => Err(unavailable(format!(
                 "the schema could not be brought up to date: {error}"
@@ -212,5 +222,11 @@ fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
 }
 
 fn cannot_open(path: &Path, error: &rusqlite::Error) -> StoreError {
-    unavailable(format!("cannot open `{}`: {error}", path.display()))
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let why = match folder {
+        Some(folder) if !folder.exists() => format!("there is no folder `{}`; make it first", folder.display()),
+        _ if path.is_dir() => "it is a directory; name a file in it".to_owned(),
+        _ => error.to_string(),
+    };
+    unavailable(format!("cannot open `{}`: {why}", path.display()))
 }

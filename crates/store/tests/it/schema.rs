@@ -69,8 +69,42 @@ fn what_is_no_database_is_refused_and_left_alone() {
             .unwrap()
             .starts_with("nothing of the kind")
     );
-    let nowhere = SqliteDirectory::open(&Options::new(folder.path().join("no/such/folder.db")));
-    assert!(nowhere.is_err());
+}
+
+#[test]
+fn a_place_where_no_file_can_be_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, says) in [
+        (folder.path().join("no/such/folder.db"), "no/such`; make it first"),
+        (folder.path().to_path_buf(), "it is a directory"),
+    ] {
+        let refused = SqliteDirectory::open(&Options::new(&path)).unwrap_err();
+        assert!(refused.to_string().contains(says), "{refused}");
+    }
+}
+
+#[test]
+fn another_programs_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.db");
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("CREATE TABLE notes (text TEXT)").unwrap();
+    drop(other);
+    let before = std::fs::read(&path).unwrap();
+    let refused = SqliteDirectory::open(&Options::new(&path)).unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .contains("other.db` is the SQLite database of another program"),
+        "{refused}"
+    );
+    assert_eq!(SqliteDirectory::pending(&path), Err(refused));
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    assert_eq!(
+        std::fs::read_dir(folder.path()).unwrap().count(),
+        1,
+        "nothing lies beside it"
+    );
 }
 
 #[test]

@@ -135,7 +135,7 @@ async fn assertion(directory: &dyn Directory, now_ms: i64) -> Finding {
                     key.kid.clone(),
                     State::Good,
                     format!(
-                        "signs now, to be replaced {until}; {} published",
+                        "signs now, the next one takes over {until} at the latest; {} published",
                         count(published, "key")
                     ),
                 )

@@ -5,7 +5,7 @@ use narthex_directory::{
     OrganizationId, OrganizationName, OrganizationStatus, OrganizationTags, Realm, Scope, TagList,
 };
 use narthex_gateway::NewIds;
-use narthex_gateway::admin::{List, MemberBody, OrganizationBody};
+use narthex_gateway::admin::{List, MemberBody, OrganizationBody, Origin};
 use narthex_mapping::profile;
 
 use super::table::Table;
@@ -84,7 +84,7 @@ fn show(desk: &Desk, organization: &OrganizationBody) -> anyhow::Result<Answer> 
             ("external id", organization.external_id.clone()),
             ("status", Some(word(&organization.status))),
             ("membership", Some(word(&organization.membership))),
-            ("made by", Some(word(&organization.origin))),
+            ("made by", Some(maker(organization.origin).to_owned())),
             ("admin groups", list(&organization.external_admin_groups)),
             ("member groups", list(&organization.external_member_groups)),
             ("executor groups", list(&organization.external_executor_groups)),
@@ -97,6 +97,15 @@ fn show(desk: &Desk, organization: &OrganizationBody) -> anyhow::Result<Answer> 
         ];
         Table::facts(facts).to_string()
     })
+}
+
+/// Who made an organization, in words; the audit trail tells the API and the command line apart.
+const fn maker(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Api => "an administrator",
+        Origin::Claim => "the claims of a token",
+        Origin::Config => "the configuration",
+    }
 }
 
 async fn create(

@@ -7,13 +7,13 @@ use narthex_token::{Limits, UnverifiedClaims, parse};
 use serde_json::{Map, Value, json};
 
 use crate::args::DecodeArgs;
-use crate::commands::input::argument_or_stdin;
+use crate::commands::input::token_or_stdin;
 use crate::commands::screen::{Screen, Tone, moment, relative, shown_lines};
 use crate::commands::{Answer, print};
 
 /// Prints it.
 pub(super) fn run(args: DecodeArgs) -> anyhow::Result<Answer> {
-    let token = argument_or_stdin(args.token)?;
+    let token = token_or_stdin(args.token)?;
     // For showing, a token may be larger than any door takes.
     let limits = Limits {
         token_bytes_max: 1 << 20,

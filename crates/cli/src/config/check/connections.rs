@@ -90,6 +90,7 @@ impl Check<'_> {
                 Err(cause) => self.error(host.span(), format!("`{}` is no host: {cause}", host.get_ref())),
             }
         }
+        self.private_hosts(written.allow_private_hosts.value());
         let private: Vec<&str> = written
             .allow_private_hosts
             .value()

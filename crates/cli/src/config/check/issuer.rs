@@ -1,6 +1,8 @@
 //! `[[issuer]]`: terms, keys, tags and mapping of each, and what no two may share.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use narthex_directory::{IssuerName, OnEmpty, Provision, Realm, SyncMode, SyncPolicy, TagList};
 use narthex_token::{
@@ -8,8 +10,8 @@ use narthex_token::{
 };
 use toml::Spanned;
 
-use super::Check;
 use super::keys::Source;
+use super::{Check, within_if_written};
 use crate::config::Issuer;
 use crate::config::file::{self, IssuerSection, TagText};
 use crate::config::problem::{Problem, Span};
@@ -19,6 +21,8 @@ use crate::config::values::List;
 
 /// The shortest lease that the directory keeps to.
 const LEASE_LEAST_MS: i64 = 60_000;
+/// How old a token may be required to be at the most. With less than a second, none would be young enough.
+const AGES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24 * 3660);
 
 impl Check<'_> {
     /// Every issuer, in the order of the file. Those with problems are left out.
@@ -36,6 +40,10 @@ impl Check<'_> {
 
     fn issuer(&mut self, section: &IssuerSection) -> Option<Issuer> {
         let source = self.key_source(section);
+        self.untrimmed("`issuer`", section.issuer.spanned());
+        self.untrimmed("an entry of `aliases`", section.aliases.value());
+        self.untrimmed("an entry of `audiences`", section.audiences.value());
+        within_if_written(&mut self.problems, "max_token_age", &section.max_token_age, &AGES);
         let name = section.name.spanned().and_then(|name| self.issuer_name(name));
         let algorithms = algorithms(section, source);
         let trusted = match (source, &algorithms) {
@@ -127,7 +135,7 @@ impl Check<'_> {
             required_claims: required.collect(),
             token_types: texts(section.token_types.value()),
             leeway_seconds: section.leeway.value().as_secs(),
-            max_token_age_seconds: section.max_token_age.value().map(std::time::Duration::as_secs),
+            max_token_age_seconds: section.max_token_age.value().map(Duration::as_secs),
             expiry: if *section.danger_tokens_without_exp.value() {
                 Expiry::DangerOptional
             } else {

@@ -186,6 +186,7 @@ impl Check<'_> {
 
     fn access(&mut self, section: &IssuerSection) -> Option<Access> {
         let mut usable = true;
+        self.private_hosts(section.allow_private_hosts.value());
         if let Some(file) = section.ca_file.spanned() {
             usable &= self.certificates(file);
         }
@@ -257,7 +258,7 @@ impl Check<'_> {
             self.error(file.span(), "`jwks_file` holds no key that can be used");
             return None;
         }
-        Some(KeySource::file(self.surroundings.path(file.get_ref())))
+        Some(KeySource::file_with(self.surroundings.path(file.get_ref()), &bytes))
     }
 
     fn secret_files(&mut self, files: &List<PathBuf>) -> Option<Vec<Secret>> {

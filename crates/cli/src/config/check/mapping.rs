@@ -2,8 +2,8 @@
 
 use narthex_directory::{IssuerName, Realm};
 use narthex_mapping::{
-    Body, Field, IssuerMapping, MappingProblem, MappingProblemKind, MappingSettings, MappingSource, OnInvalid,
-    OnMissing, OrganizationSource, TagsSource, TeamSource, UserSource,
+    Field, IssuerMapping, MappingProblem, MappingProblemKind, MappingSettings, MappingSource, OnInvalid, OnMissing,
+    OrganizationSource, TagsSource, TeamSource, UserSource,
 };
 use toml::Spanned;
 
@@ -22,7 +22,6 @@ impl Check<'_> {
         realm: Realm,
     ) -> Option<IssuerMapping> {
         let mut settings = MappingSettings::new(realm, issuer);
-        settings.body = Body::AtLogin;
         settings.on_invalid = match section.on_invalid.value() {
             file::OnInvalid::Refuse => OnInvalid::Refuse,
             file::OnInvalid::Skip => OnInvalid::Skip,

@@ -58,26 +58,7 @@ impl Check<'_> {
                 .ok()
                 .map(Some),
         };
-        for (key, written) in [
-            ("label", &section.label),
-            ("contact_name", &section.contact_name),
-            ("contact_email", &section.contact_email),
-        ] {
-            if let Some(text) = written.spanned().filter(|text| !is_profile_text(text.get_ref())) {
-                let rule =
-                    format!("`{key}` must be at most {TEXT_LENGTH_MOST} characters long, without control characters");
-                self.error(text.span(), rule);
-            }
-        }
-        if let Some(zone) = section
-            .timezone
-            .spanned()
-            .filter(|zone| jiff::tz::TimeZone::get(zone.get_ref()).is_err())
-        {
-            let problem = Problem::error(zone.span(), format!("`{}` is not a time zone", zone.get_ref()));
-            self.problems
-                .push(problem.help("use a name of the tz database, such as `Europe/Prague`"));
-        }
+        self.details(section);
         let tags = self.organization_tags(section, listed);
         let logo = match section.logo_file.spanned() {
             None => Some(None),
@@ -114,6 +95,30 @@ impl Check<'_> {
             },
             logo: logo?,
         })
+    }
+
+    /// What is said about an organization and decides nothing.
+    fn details(&mut self, section: &OrganizationSection) {
+        for (key, written) in [
+            ("label", &section.label),
+            ("contact_name", &section.contact_name),
+            ("contact_email", &section.contact_email),
+        ] {
+            if let Some(text) = written.spanned().filter(|text| !is_profile_text(text.get_ref())) {
+                let rule =
+                    format!("`{key}` must be at most {TEXT_LENGTH_MOST} characters long, without control characters");
+                self.error(text.span(), rule);
+            }
+        }
+        if let Some(zone) = section
+            .timezone
+            .spanned()
+            .filter(|zone| jiff::tz::TimeZone::get(zone.get_ref()).is_err())
+        {
+            let problem = Problem::error(zone.span(), format!("`{}` is not a time zone", zone.get_ref()));
+            self.problems
+                .push(problem.help("use a name of the tz database, such as `Europe/Prague`"));
+        }
     }
 
     fn realm_of(&mut self, section: &OrganizationSection, realms: &[String]) -> Option<Realm> {

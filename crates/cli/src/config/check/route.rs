@@ -1,12 +1,15 @@
 //! `[[route]]`: paths and requirements, compiled by the decision crate; upstreams; where tokens are looked for.
 
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use http::{HeaderName, Method, Uri};
 use narthex_decision::{Requirement, RouteProblem, RouteSpec, Routes, parse_requirement};
 use narthex_gateway::TokenPlaces;
 use narthex_gateway::{ForwardToken, Upstream, UpstreamProtocol};
 use toml::Spanned;
 
-use super::Check;
+use super::{Check, within_if_written};
 use crate::config::file::RouteSection;
 use crate::config::problem::Problem;
 use crate::config::read::{Optional, Section};
@@ -25,6 +28,9 @@ const REQUIREMENTS: [&str; 8] = [
     "platform:viewer",
     "platform:admin",
 ];
+
+/// How long an upstream may be silent, at the beginning and later.
+const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
 
 /// The methods of RFC 9110 and RFC 5789; others are taken as they are.
 const METHODS: [&str; 9] = [
@@ -66,6 +72,7 @@ impl Check<'_> {
             .require
             .value()
             .and_then(|written| self.requirements(&written.0));
+        self.own_paths(section);
         let methods = self.methods(section);
         let hosts = self.hosts(section);
         Some(RouteSpec {
@@ -80,6 +87,25 @@ impl Check<'_> {
             hosts: hosts?,
             require: require?,
         })
+    }
+
+    /// Refuses paths that Narthex answers itself, before it looks at routes.
+    fn own_paths(&mut self, section: &RouteSection) {
+        let forwards = section.upstream.span().is_some();
+        for path in section.path.value().iter().flat_map(|paths| &paths.0) {
+            let text = path.get_ref().as_str();
+            // At the forward-auth doors this one may be the application's.
+            let is_key_set = forwards && text == "/.well-known/jwks.json";
+            if is_key_set || text == "/.narthex" || text.starts_with("/.narthex/") {
+                let problem = Problem::error(path.span(), format!("`{text}` never comes to a route"));
+                let help = if is_key_set {
+                    "Narthex answers it itself, with the keys of its assertions"
+                } else {
+                    "what begins with `/.narthex/` is Narthex's own"
+                };
+                self.problems.push(problem.help(help));
+            }
+        }
     }
 
     fn requirements(&mut self, written: &List<String>) -> Option<Vec<Requirement>> {
@@ -110,7 +136,7 @@ impl Check<'_> {
             return section.methods.span().is_none().then(Vec::new);
         };
         let mut read = Vec::new();
-        for text in written {
+        for text in &written.0 {
             let method = Method::from_bytes(text.get_ref().as_bytes()).ok();
             let upper = text.get_ref().to_uppercase();
             // Methods are compared with case (RFC 9110, 9.1): `post` would match nothing.
@@ -196,6 +222,12 @@ impl Check<'_> {
 
     fn route_settings(&mut self, section: &RouteSection) -> Option<RouteSettings> {
         let limits = self.limits.clone();
+        for (key, written) in [
+            ("upstream_timeout", &section.upstream_timeout),
+            ("idle_timeout", &section.idle_timeout),
+        ] {
+            within_if_written(&mut self.problems, key, written, &TIMEOUTS);
+        }
         let places = self.token_places(&section.token_header, &section.token_cookie, &section.token_query);
         let upstream = match section.upstream.spanned() {
             None => section.upstream.span().is_none().then_some(None),
@@ -248,6 +280,11 @@ impl Check<'_> {
         };
         if authority.as_str().contains('@') {
             refuse(self, "must not carry a user name or password");
+            return None;
+        }
+        let has_port = authority.as_str() != authority.host();
+        if has_port && authority.port_u16().is_none_or(|port| port == 0) {
+            refuse(self, "has no port that anybody could listen on");
             return None;
         }
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {

@@ -52,6 +52,14 @@ impl Check<'_> {
             let problem = Problem::error(section.connections.span(), "`connections` does nothing with SQLite");
             self.problems.push(problem.help("it goes with a `postgres://` URL"));
         }
+        if let Some(StoreLocation::Sqlite(path)) = &location
+            && let Some((_, place)) = named.first()
+            && self.surroundings.is_directory(path)
+        {
+            let problem = Problem::error(place.clone(), "the store is a file, and this is a directory");
+            self.problems
+                .push(problem.help("name a file in it; it is made if it is missing"));
+        }
         // Without a place that can be used there is a problem, or nothing was said.
         location.unwrap_or_else(|| StoreLocation::Sqlite(self.surroundings.path(Path::new(STORE_DEFAULT))))
     }

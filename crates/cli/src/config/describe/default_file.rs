@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::{Table, outline, paragraphs, tables};
+use crate::config::at_start::is_at_start;
 use crate::config::read::{Key, Presence};
 
 /// Columns of the file.
@@ -35,6 +36,9 @@ fn settings(text: &mut String, table: &Table<'_>) {
         text.push('\n');
         comment(text, key.doc);
         note(text, key);
+        if is_at_start(&table.path, key.name) {
+            text.push_str("# A change waits for a restart.\n");
+        }
         let value = key
             .example
             .filter(|_| key.presence != Presence::Defaulted)

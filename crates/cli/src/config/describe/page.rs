@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use super::{outline, paragraphs, tables};
+use crate::config::at_start::is_at_start;
 use crate::config::read::{Key, Kind, Presence};
 
 /// The page. `sample` is the smallest file that runs.
@@ -21,7 +22,9 @@ pub(crate) fn page(sample: &str) -> String {
                     text,
                     "\nThis much is enough to run:\n\n```toml\n{sample}```\n\n\
                      `narthex config default` prints a file with every key and its default, `narthex config schema` a JSON schema for \
-                     editors, and `narthex config check` says everything that is wrong with a file.\n"
+                     editors, and `narthex config check` says everything that is wrong with a file.\n\n\
+                     A running server takes a changed file into use when it is written, or on `SIGHUP`. Where a key says that a change \
+                     waits for a restart, the log says so too.\n"
                 );
             }
             Some(key) => {
@@ -35,7 +38,7 @@ pub(crate) fn page(sample: &str) -> String {
                     },
                 );
                 for key in table.values() {
-                    entry(&mut text, key);
+                    entry(&mut text, &table.path, key);
                 }
             }
         }
@@ -43,14 +46,19 @@ pub(crate) fn page(sample: &str) -> String {
     text
 }
 
-fn entry(text: &mut String, key: &Key) {
+fn entry(text: &mut String, section: &str, key: &Key) {
     let _ = write!(text, "\n### `{}`\n\n", key.name);
     let state = match (key.presence, key.default) {
         (Presence::Required, _) => "required".to_owned(),
         (Presence::Defaulted, Some(default)) => format!("default `{default}`"),
         (Presence::Defaulted | Presence::Optional, _) => "optional".to_owned(),
     };
-    let _ = write!(text, "*{}; {state}*\n\n", words(&key.kind));
+    let when = if is_at_start(section, key.name) {
+        "; a change waits for a restart"
+    } else {
+        ""
+    };
+    let _ = write!(text, "*{}; {state}{when}*\n\n", words(&key.kind));
     prose(text, key.doc);
     if let Some(example) = key.example {
         let _ = write!(text, "\n```toml\n{} = {example}\n```\n", key.name);

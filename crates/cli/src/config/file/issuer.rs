@@ -99,8 +99,8 @@ section! {
 
 section! {
     /// What the claims become. Every value is a template: text with `{{…}}` holes. The names in a hole are `payload`
-    /// (the claims), `header` (the token's), `headers` and `query` (of the request), `body` (at the login endpoint),
-    /// `now` and `timestamp`.
+    /// (the claims), `header` (the token's), `headers` and `query` (of the request), `now` and
+    /// `timestamp`.
     ///
     /// A template that gives nothing (no such claim, `null`, empty text) leaves what is stored as it is.
     MappingSection {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::read::{Defaulted, Optional, Required, section};
-use crate::config::values::{List, OneOrMany, Size, UrlText};
+use crate::config::values::{OneOrMany, Size, UrlText};
 
 section! {
     /// What may be reached, by whom, and where it goes.
@@ -20,7 +20,7 @@ section! {
         /// the name of the organization that the request is about.
         path: Required<OneOrMany<String>>, eg "\"/v1/algo/{organization}/{algorithm}/{*version}\"";
         /// The methods it is for. By default all.
-        methods: Optional<List<String>>, eg "[\"GET\", \"POST\"]";
+        methods: Optional<OneOrMany<String>>, eg "[\"GET\", \"POST\"]";
         /// The host names it is for. By default all.
         hosts: Optional<OneOrMany<String>>, eg "\"api.example.com\"";
         /// Who may pass; of a list, one is enough.

@@ -1,0 +1,178 @@
+//! The configuration is read again while the process runs: when a file changes, and on `SIGHUP`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use narthex_gateway::{Event, Gateway, KeyEdges};
+use tokio::signal::unix::Signal;
+use tokio::task::JoinSet;
+
+use crate::assemble;
+use crate::config::{self, AtStart, Config, Paint};
+
+/// How often files are looked at for changes. They are read at the second look that finds them changed.
+const WATCH_EVERY: Duration = Duration::from_millis(500);
+
+/// Reads the configuration again when told to.
+pub(super) struct Reload {
+    pub(super) path: PathBuf,
+    pub(super) watched: Vec<PathBuf>,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) edges: KeyEdges,
+    /// What the process was started with.
+    pub(super) at_start: AtStart,
+    /// What of that waits for a restart, and was said to.
+    pub(super) waiting: Vec<&'static str>,
+}
+
+impl Reload {
+    pub(super) async fn run(mut self, mut hangup: Signal) {
+        let mut look = tokio::time::interval(WATCH_EVERY);
+        let mut watch = Watch::new(self.stamps());
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => {}
+                _ = look.tick() => {
+                    if !watch.looks_new(self.stamps()) {
+                        continue;
+                    }
+                }
+            }
+            // Before the files are read: what is written while they are is then found at the next look.
+            let (watched, before) = (self.watched.clone(), self.stamps());
+            let again = again(self.path.clone(), Arc::clone(&self.gateway), self.edges.clone());
+            match unharmed(again).await {
+                Ok(config) => {
+                    self.say_what_waits(&AtStart::of(&config));
+                    self.watched = config.watched;
+                }
+                Err(problems) => Event::ReloadRefused {
+                    problems: &format!("{problems:#}"),
+                }
+                .tell(&self.gateway.metrics),
+            }
+            watch = Watch::new(if self.watched == watched { before } else { self.stamps() });
+        }
+    }
+
+    /// Says once of each setting that has changed and is looked at only at the start that it waits for the next.
+    fn say_what_waits(&mut self, now: &AtStart) {
+        let waiting = self.at_start.changed_in(now);
+        if waiting.iter().any(|key| !self.waiting.contains(key)) {
+            let keys = waiting.join(", ");
+            tracing::warn!(
+                event = "restart_needed",
+                keys,
+                "these settings are as they were until the next start"
+            );
+        }
+        self.waiting = waiting;
+    }
+
+    /// What changes when a file does: its time and its length.
+    fn stamps(&self) -> Stamps {
+        std::iter::once(self.path.as_path())
+            .chain(self.watched.iter().map(PathBuf::as_path))
+            .map(stamp)
+            .collect()
+    }
+}
+
+/// Takes the file into use, or leaves everything as it is and says why.
+async fn again(path: PathBuf, gateway: Arc<Gateway>, edges: KeyEdges) -> anyhow::Result<Config> {
+    let mut config = config::read(&path)?
+        .into_config(Paint::Plain)
+        .map_err(anyhow::Error::msg)?;
+    assemble::declare(&mut config, &*gateway.directory, &gateway.clock).await?;
+    let previous = gateway.runtime.load_full();
+    let runtime = assemble::runtime(&mut config, Some(&previous), &edges, previous.generation + 1);
+    assemble::read_key_files(&runtime, &gateway.clock).await?;
+    gateway.reload(runtime);
+    Ok(config)
+}
+
+/// Does something in a task of its own: if it panics, that is an error here and not the end of whoever waits for it.
+async fn unharmed<T: Send + 'static>(
+    work: impl Future<Output = anyhow::Result<T>> + Send + 'static,
+) -> anyhow::Result<T> {
+    // Dropped with the waiting, and the work with it.
+    let mut alone = JoinSet::new();
+    alone.spawn(work);
+    match alone.join_next().await {
+        Some(Ok(done)) => done,
+        // SECURITY: what a panic says may quote the file, and so is not repeated.
+        Some(Err(_)) | None => Err(anyhow::anyhow!(
+            "reading the configuration broke off, which is a flaw of Narthex; what was written to standard error before \
+             this says where"
+        )),
+    }
+}
+
+type Stamps = Vec<Option<(SystemTime, u64)>>;
+
+/// Tells when files have changed and are written to the end.
+#[derive(Debug)]
+struct Watch {
+    /// The files as they were when they were last read.
+    read: Stamps,
+    /// The files as they were at the last look.
+    looked: Stamps,
+}
+
+impl Watch {
+    fn new(read: Stamps) -> Self {
+        Self {
+            looked: read.clone(),
+            read,
+        }
+    }
+
+    /// Whether the files are not as they were read, and as they were at the last look.
+    ///
+    /// SECURITY: an editor may empty a file before it writes it, and half a configuration can be a good one.
+    fn looks_new(&mut self, now: Stamps) -> bool {
+        let settled = now == self.looked;
+        self.looked = now;
+        settled && self.looked != self.read
+    }
+}
+
+fn stamp(path: &Path) -> Option<(SystemTime, u64)> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file of that length, which also stands for its time.
+    fn file(len: u64) -> Stamps {
+        vec![Some((SystemTime::UNIX_EPOCH, len))]
+    }
+
+    #[tokio::test]
+    async fn what_breaks_off_is_an_error() {
+        assert_eq!(unharmed(async { Ok(1) }).await.unwrap(), 1);
+        let broken = unharmed(async { Err::<(), _>(anyhow::anyhow!("`listen` is unknown")) }).await;
+        assert_eq!(broken.unwrap_err().to_string(), "`listen` is unknown");
+        let broken = unharmed::<()>(async { panic!("a password") }).await.unwrap_err();
+        let told = broken.to_string();
+        assert!(told.contains("broke off") && !told.contains("password"), "{told}");
+    }
+
+    #[test]
+    fn a_file_that_is_being_written_is_read_when_it_is_written() {
+        let mut watch = Watch::new(file(100));
+        assert!(!watch.looks_new(file(100)), "nothing has changed");
+        assert!(!watch.looks_new(file(0)), "emptied, to be written");
+        assert!(!watch.looks_new(file(50)), "half of it");
+        assert!(!watch.looks_new(file(120)), "perhaps the whole");
+        assert!(watch.looks_new(file(120)));
+        let mut watch = Watch::new(file(120));
+        assert!(!watch.looks_new(vec![None]), "gone, to be replaced");
+        assert!(!watch.looks_new(file(120)));
+        assert!(!watch.looks_new(file(120)), "it is as it was");
+    }
+}
