@@ -227,6 +227,8 @@ impl RouteProblem {
 pub struct Routes {
     routes: Vec<Route>,
     by_path: Router<Vec<usize>>,
+    /// The same with every percent-encoding of a pattern decoded, where that is another pattern.
+    by_decoded_path: Option<Router<Vec<usize>>>,
 }
 
 impl Routes {
@@ -266,6 +268,8 @@ impl Routes {
             }
         }
         let mut by_path = Router::new();
+        let mut by_decoded_path = Router::new();
+        let any_encoded = patterns.iter().any(|(path, _)| path.contains('%'));
         for (path, mut members) in patterns {
             // A route for one host or method comes before a route for all of them.
             members.sort_by_key(|member| {
@@ -274,7 +278,10 @@ impl Routes {
                     .map(|route| (route.spec.hosts.is_empty(), route.spec.methods.is_empty()))
             });
             let route = members.first().copied().unwrap_or_default();
-            if let Err(error) = by_path.insert(path.clone(), members) {
+            let decoded = decoded_pattern(&path);
+            let inserted = by_path.insert(path.clone(), members.clone());
+            let inserted = inserted.and_then(|()| by_decoded_path.insert(decoded, members));
+            if let Err(error) = inserted {
                 problems.push(match error {
                     InsertError::Conflict { with } => RouteProblem::Conflict {
                         route,
@@ -290,7 +297,11 @@ impl Routes {
             }
         }
         if problems.is_empty() {
-            Ok(Self { routes, by_path })
+            Ok(Self {
+                routes,
+                by_path,
+                by_decoded_path: any_encoded.then_some(by_decoded_path),
+            })
         } else {
             Err(problems)
         }
@@ -311,22 +322,55 @@ impl Routes {
         path: RequestPath<'r>,
         preflight_for: Option<&Method>,
     ) -> Option<Match<'r>> {
-        let found = self.by_path.at(path.as_str()).ok()?;
         let (method, preflight) = match preflight_for {
             Some(asked) if method == Method::OPTIONS => (asked, Preflight::Yes),
             _ => (method, Preflight::No),
         };
-        let route = found
-            .value
-            .iter()
-            .filter_map(|index| self.routes.get(*index))
-            .find(|route| route.serves(method, host))?;
+        let found = self.by_path.at(path.as_str()).ok()?;
+        let route = self.serving(found.value, method, host)?;
+        // SECURITY: an application decodes `/%61dmin` or `/things%3Acancel`. If that is another route's path, this one does
+        // not speak for it.
+        if path.as_str().contains('%') {
+            let decoded = decoded(path.as_str());
+            let meant = self
+                .by_decoded_path
+                .as_ref()
+                .unwrap_or(&self.by_path)
+                .at(&decoded)
+                .ok()?;
+            let meant = self.serving(meant.value, method, host)?;
+            if meant.index != route.index {
+                return None;
+            }
+        }
         Some(Match {
             route,
             organization: found.params.get(ORGANIZATION),
             preflight,
         })
     }
+
+    /// The first of these routes that serves such a request.
+    fn serving(&self, members: &[usize], method: &Method, host: Option<&str>) -> Option<&Route> {
+        let mut members = members.iter().filter_map(|index| self.routes.get(*index));
+        members.find(|route| route.serves(method, host))
+    }
+}
+
+/// A path as an application reads it.
+fn decoded(path: &str) -> String {
+    percent_encoding::percent_decode_str(path)
+        .decode_utf8_lossy()
+        .into_owned()
+}
+
+/// A pattern of such paths. What was an encoded brace does not begin a parameter: doubled, it is a brace.
+fn decoded_pattern(path: &str) -> String {
+    let mut path = path.to_owned();
+    for (encoded, brace) in [("%7B", "{{"), ("%7b", "{{"), ("%7D", "}}"), ("%7d", "}}")] {
+        path = path.replace(encoded, brace);
+    }
+    decoded(&path)
 }
 
 fn problems_of(route: &Route) -> Vec<RouteProblem> {
@@ -401,6 +445,49 @@ mod tests {
         assert_eq!(found(&routes, &Method::GET, "/other").unwrap().route.index, 0);
         // SECURITY: a path that a strict route names never falls through to a laxer one because of its method.
         assert!(found(&routes, &Method::GET, "/v1/algo/acme/echo/1.0").is_none());
+    }
+
+    /// A path that an application reads as another route's is nobody's.
+    #[test]
+    fn sec_path_spelled_otherwise() {
+        let routes = Routes::compile(vec![
+            route("/{*rest}", &[], &["public"]),
+            route("/admin", &[], &["platform:admin"]),
+            route("/admin/{*rest}", &[], &["platform:admin"]),
+            route("/things:cancel", &[], &["platform:admin"]),
+            route("/caf%C3%A9", &[], &["platform:admin"]),
+            route("/users/{id}", &[], &["authenticated"]),
+            route("/%7Bid%7D", &[], &["platform:admin"]),
+        ])
+        .unwrap();
+        for path in [
+            "/%7bid%7d",
+            "/%61dmin",
+            "/admi%6e/x",
+            "/admin%2D",
+            "/things%3Acancel",
+            "/things%3acancel",
+            "/caf%c3%a9",
+            "/c%61f%C3%A9",
+            "/%75sers/ada",
+        ] {
+            let hit = found(&routes, &Method::GET, path);
+            let own = path == "/admin%2D";
+            assert_eq!(hit.map(|hit| hit.route.index), own.then_some(0), "{path}");
+        }
+        for (path, index) in [
+            ("/admin", 1),
+            ("/admin/a%20b", 2),
+            ("/things:cancel", 3),
+            ("/caf%C3%A9", 4),
+            ("/%7Bid%7D", 6),
+            ("/users/a%40b.com", 5),
+            ("/users/caf%c3%a9", 5),
+            ("/other/a%40b", 0),
+        ] {
+            let hit = found(&routes, &Method::GET, path);
+            assert_eq!(hit.map(|hit| hit.route.index), Some(index), "{path}");
+        }
     }
 
     #[test]
