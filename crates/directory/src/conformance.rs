@@ -106,6 +106,7 @@ macro_rules! conformance_suite {
             records {
                 users_are_made_found_and_edited,
                 users_are_listed_in_pages,
+                a_cursor_that_the_list_did_not_give_is_refused,
                 unique_things_are_taken_once,
                 a_stale_version_is_refused,
                 organizations_are_made_found_and_edited,

@@ -245,6 +245,7 @@ fn store_code(error: &StoreError) -> (StatusCode, &'static str) {
     use StatusCode as S;
     match error {
         StoreError::Conflict | StoreError::Unavailable(_) => (S::SERVICE_UNAVAILABLE, Reason::StoreUnavailable.code()),
+        StoreError::Cursor => (S::BAD_REQUEST, "request.malformed"),
         StoreError::VersionMismatch { .. } => (S::PRECONDITION_FAILED, "resource.changed"),
         StoreError::AlreadyExists { .. } => (S::CONFLICT, "resource.exists"),
         StoreError::NotFound { .. } => (S::NOT_FOUND, "resource.unknown"),

@@ -128,6 +128,23 @@ async fn a_request_that_is_refused_for_its_sender_says_nothing_about_its_content
     api.call_as("nx_unknown", "POST", "/users", Some(json!({"colour": 1})))
         .await
         .problem(401, "api_key.unknown");
-    let cursor = api.call("GET", "/tags?cursor=nonsense", None).await;
-    cursor.problem(422, "resource.invalid");
+}
+
+#[tokio::test]
+async fn a_cursor_that_the_list_did_not_give_is_refused() {
+    let api = Fixture::new().await;
+    for list in [
+        "/users",
+        "/organizations",
+        "/connections",
+        "/audit-events",
+        "/api-keys",
+        "/tags",
+    ] {
+        for cursor in ["zzz", ""] {
+            let reply = api.call("GET", &format!("{list}?cursor={cursor}"), None).await;
+            let detail = reply.problem(400, "request.malformed");
+            assert!(detail.contains("cursor"), "{list}: {detail}");
+        }
+    }
 }
