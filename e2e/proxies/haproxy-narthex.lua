@@ -1,9 +1,10 @@
 -- Asks Narthex whether a request may pass:   http-request lua.narthex ADDRESS:PORT
 --
 -- What is sent: the request's headers (the token is in one of them) without its body, and the request itself in
--- X-Forwarded-Method, X-Forwarded-Uri (path and query, byte for byte), X-Forwarded-Host and X-Forwarded-Proto. What the
--- client sent under those names is replaced. What comes back: 200 with X-Narthex-Decision: allow and the identity headers for the application, or an
--- answer that is passed on to the client as it is. Anything else refuses the request.
+-- X-Forwarded-Method, X-Forwarded-Uri (path and query, byte for byte), X-Forwarded-Host, X-Forwarded-Proto and
+-- X-Forwarded-For (the client's address). What the client sent under those names is replaced. What comes back: 200 with
+-- X-Narthex-Decision: allow and the identity headers for the application, or an answer that is passed on to the client as
+-- it is. Anything else refuses the request.
 
 local IDENTITY = "x-narthex-"
 -- Belong to one connection, or describe a body that the question does not have.
@@ -34,6 +35,8 @@ local function question(txn)
     headers["x-forwarded-uri"] = { txn.f:pathq() }
     headers["x-forwarded-host"] = { host and host[1] or "" }
     headers["x-forwarded-proto"] = { txn.f:ssl_fc() == 1 and "https" or "http" }
+    -- SECURITY: limits.rate counts by this address; it is not the client's to say.
+    headers["x-forwarded-for"] = { txn.f:src() }
     return headers
 end
 

@@ -32,7 +32,10 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         issuers: config.trusted.clone(),
         by_name,
         routes: config.routes.clone(),
-        route_settings: settings.into_iter().map(route).collect(),
+        route_settings: settings
+            .into_iter()
+            .map(|settings| route(settings, &config.assertion.issuer))
+            .collect(),
         rate: config.limits.rate.limit().map(RateLimiter::new),
         places,
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
@@ -48,13 +51,17 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
     }
 }
 
-fn route(settings: RouteSettings) -> RouteRuntime {
+fn route(settings: RouteSettings, assertion_issuer: &str) -> RouteRuntime {
     let limits = StreamLimits {
         idle: settings.idle_timeout,
         body_bytes: settings.body_bytes,
     };
+    let upstream_audience = settings.upstream.as_ref().map(|upstream| upstream.audience.clone());
+    let audience = settings.audience.or(upstream_audience);
     RouteRuntime {
         upstream: settings.upstream,
+        // SECURITY: never empty: a library that is told of no audience may take an empty one for it.
+        audience: audience.unwrap_or_else(|| assertion_issuer.to_owned()),
         places: settings.places,
         limits,
     }

@@ -158,6 +158,8 @@ pub(crate) struct DeclaredOrganization {
 pub(crate) struct RouteSettings {
     /// Where requests go; `None` for routes that only forward-auth asks about.
     pub(crate) upstream: Option<Upstream>,
+    /// The `aud` of its assertions, where the route names one.
+    pub(crate) audience: Option<String>,
     /// Where tokens may come in besides `Authorization`.
     pub(crate) places: TokenPlaces,
     /// How long a stream may be silent.

@@ -143,6 +143,9 @@ pub enum StoreError {
     /// A command that contradicts itself or the record, in words.
     #[error("{0}")]
     Refused(&'static str),
+    /// A cursor that the list it was sent to did not give.
+    #[error("the cursor was not given by this list; begin again without one")]
+    Cursor,
     /// The store cannot answer now.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),

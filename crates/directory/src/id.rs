@@ -113,6 +113,11 @@ fn text_of(id: Ulid, buffer: &mut [u8; TEXT_LENGTH]) -> &str {
 }
 
 /// INVARIANT: one id has one text. `Ulid` alone would also read upper case.
+/// Whether text is that of an id, of whichever kind.
+pub(crate) fn is_id(text: &str) -> bool {
+    parse(text).is_some()
+}
+
 fn parse(text: &str) -> Option<Ulid> {
     let id = Ulid::from_string(text).ok()?;
     (text_of(id, &mut [0; TEXT_LENGTH]) == text).then_some(id)

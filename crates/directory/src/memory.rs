@@ -134,6 +134,7 @@ impl Directory for MemoryDirectory {
     }
 
     async fn users(&self, filter: UserFilter, page: Page) -> Answer<Listing<UserEntry>> {
+        page.after_id()?;
         Ok(self.lock().users(&filter, &page))
     }
 
@@ -160,6 +161,7 @@ impl Directory for MemoryDirectory {
     }
 
     async fn grants(&self, filter: GrantFilter, page: Page) -> Answer<Listing<Grant>> {
+        page.after_id()?;
         Ok(self.lock().grants(&filter, &page))
     }
 
@@ -216,6 +218,7 @@ impl Directory for MemoryDirectory {
     }
 
     async fn organizations(&self, filter: OrganizationFilter, page: Page) -> Answer<Listing<Organization>> {
+        page.after_id()?;
         Ok(self.lock().organizations(&filter, &page))
     }
 
@@ -273,10 +276,12 @@ impl Directory for MemoryDirectory {
     }
 
     async fn members(&self, scope: Scope, now_ms: i64, page: Page) -> Answer<Listing<Member>> {
+        page.after_id()?;
         Ok(self.lock().members(scope, now_ms, &page))
     }
 
     async fn carriers(&self, realm: Realm, tags: Vec<String>, page: Page) -> Answer<Listing<Carrier>> {
+        page.after_id()?;
         Ok(self.lock().carriers(&realm, &tags, &page))
     }
 
@@ -285,6 +290,7 @@ impl Directory for MemoryDirectory {
     }
 
     async fn teams(&self, filter: TeamFilter, page: Page) -> Answer<Listing<Team>> {
+        page.after_id()?;
         Ok(self.lock().teams(&filter, &page))
     }
 
@@ -342,6 +348,7 @@ impl Directory for MemoryDirectory {
     }
 
     async fn api_keys(&self, page: Page) -> Answer<Listing<ApiKey>> {
+        page.after_id()?;
         Ok(self.lock().api_keys(&page))
     }
 
@@ -441,7 +448,7 @@ impl Directory for MemoryDirectory {
     }
 
     async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>> {
-        Ok(self.lock().events(&filter, &page))
+        self.lock().events(&filter, &page)
     }
 
     async fn record(&self, event: AuditEvent) -> Answer<()> {

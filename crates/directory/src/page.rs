@@ -4,6 +4,7 @@
 use std::fmt;
 
 use crate::error::StoreError;
+use crate::id::is_id;
 
 /// The most items in one page.
 pub const PAGE_LIMIT_MAX: usize = 200;
@@ -14,8 +15,7 @@ const PAGE_LIMIT_DEFAULT: usize = 50;
 pub struct Cursor(String);
 
 impl Cursor {
-    /// A cursor from the text that a caller was given. Text that no store gave simply finds nothing, or is
-    /// refused by the store.
+    /// A cursor from the text that a caller was given. Text that no list gave is refused by the store.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -28,18 +28,6 @@ impl Cursor {
     /// The text of a cursor made of two keys. For stores.
     pub fn of_pair(first: &str, second: &str) -> String {
         format!("{}:{first}{second}", first.len())
-    }
-
-    /// The two keys of such a cursor. For stores.
-    pub fn pair(&self) -> Result<(String, String), StoreError> {
-        let wrong = StoreError::Refused("the cursor was not made by this list; begin again without one");
-        let parts = self
-            .0
-            .split_once(':')
-            .and_then(|(length, keys)| keys.split_at_checked(length.parse().ok()?));
-        parts
-            .map(|(first, second)| (first.to_owned(), second.to_owned()))
-            .ok_or(wrong)
     }
 }
 
@@ -82,6 +70,44 @@ impl Page {
     /// Where to go on.
     pub const fn cursor(&self) -> Option<&Cursor> {
         self.after.as_ref()
+    }
+
+    /// The id after which a list goes on that is in the order of its ids. For stores.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Cursor`] if the cursor holds no id: such a list did not give it.
+    pub fn after_id(&self) -> Result<Option<&str>, StoreError> {
+        match self.after.as_ref().map(Cursor::as_str) {
+            Some(text) if !is_id(text) => Err(StoreError::Cursor),
+            after => Ok(after),
+        }
+    }
+
+    /// The number after which a list goes on that is in the order of its numbers. For stores.
+    ///
+    /// # Errors
+    ///
+    /// As [`Page::after_id`].
+    pub fn after_number(&self) -> Result<Option<i64>, StoreError> {
+        let read = |cursor: &Cursor| cursor.0.parse().ok().filter(|number| *number >= 0);
+        let after = self.after.as_ref();
+        after.map(|cursor| read(cursor).ok_or(StoreError::Cursor)).transpose()
+    }
+
+    /// The two keys after which a list goes on, where [`Cursor::of_pair`] made its cursors. For stores.
+    ///
+    /// # Errors
+    ///
+    /// As [`Page::after_id`].
+    pub fn after_pair(&self) -> Result<Option<(String, String)>, StoreError> {
+        let read = |cursor: &Cursor| {
+            let (length, keys) = cursor.0.split_once(':')?;
+            let (first, second) = keys.split_at_checked(length.parse().ok()?)?;
+            Some((first.to_owned(), second.to_owned()))
+        };
+        let after = self.after.as_ref();
+        after.map(|cursor| read(cursor).ok_or(StoreError::Cursor)).transpose()
     }
 
     /// How many items at the most.

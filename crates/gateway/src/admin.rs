@@ -17,6 +17,7 @@
 //! optional: with it a change is made only to the version that was read (412 otherwise), without it the last one wins.
 //! `Idempotency-Key` on creates is remembered for a day.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use axum::Router;
@@ -38,6 +39,7 @@ mod answer;
 mod api_key;
 mod api_keys;
 mod audit_events;
+mod code;
 mod connections;
 mod edit;
 mod error;
@@ -60,6 +62,7 @@ pub use answer::List;
 pub use api_key::FreshApiKey;
 pub use api_keys::{ApiKeyBody, FreshApiKeyBody};
 pub use audit_events::{ActorBody, EventBody};
+pub use code::Code;
 pub use connections::{ConnectionBody, NeededBody};
 pub use edit::Patch;
 pub use error::{ApiError, KeyFault};
@@ -119,7 +122,8 @@ impl AdminState {
     }
 }
 
-/// Everything under `/api/v1`, and `/openapi.json`. The rest of the admin port's paths are free.
+/// Everything under `/api/v1`, and `/openapi.json`. The rest of the admin port's paths are free; where nobody takes them,
+/// the answer is a problem document.
 pub fn router(state: Arc<AdminState>) -> Router {
     let (api, _) = operations().split_for_parts();
     let api = api
@@ -127,12 +131,16 @@ pub fn router(state: Arc<AdminState>) -> Router {
         .method_not_allowed_fallback(async || ApiError::Method)
         .layer(DefaultBodyLimit::max(extract::BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(&state), finish))
-        .with_state(state);
+        .with_state(Arc::clone(&state));
+    let elsewhere = Router::new()
+        .fallback(async || ApiError::NoSuchPath)
+        .layer(middleware::from_fn_with_state(state, finish));
     let document = openapi();
     let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     Router::new()
         .nest(BASE, api)
         .route("/openapi.json", get(async move || (json, document)))
+        .fallback_service(elsewhere)
 }
 
 /// The OpenAPI document, as it is served and as it is kept in `docs/reference/openapi.json`.
@@ -218,7 +226,7 @@ fn is_failure(status: http::StatusCode) -> bool {
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
     components(schemas(crate::respond::Problem)),
-    modifiers(&Bearer),
+    modifiers(&Bearer, &Codes),
     security(("bearer" = [])),
     tags(
         (name = "users", description = "People and machines, and what they may."),
@@ -231,6 +239,23 @@ fn is_failure(status: http::StatusCode) -> bool {
     )
 )]
 struct Description;
+
+struct Codes;
+
+impl Modify for Codes {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let text = openapi.info.description.get_or_insert_default();
+        text.push_str(
+            " Beside the reasons for which the doors refuse a request or its token there are these:\n\n\
+             | `reason` | status | means |\n|---|---|---|\n",
+        );
+        for code in Code::ALL {
+            let (status, reason) = code.answer();
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "| `{reason}` | {} | {} |", status.as_u16(), code.meaning());
+        }
+    }
+}
 
 struct Bearer;
 

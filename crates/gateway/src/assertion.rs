@@ -126,7 +126,7 @@ impl std::fmt::Debug for AssertionSigner {
 pub struct Claims<'a> {
     /// The user's id.
     pub sub: &'a str,
-    /// Whom it is for: the route's upstream.
+    /// Whom it is for: the route's audience.
     pub aud: &'a str,
     /// The user's id at the identity provider.
     pub external_id: &'a str,

@@ -92,8 +92,8 @@ pub fn fill_random(buffer: &mut [u8]) {
 
 /// Randomness for new ids.
 ///
-/// INVARIANT: made by [`NewIds::new`], which fails where the operating system gives no randomness; the rest of a batch
-/// comes from a 128-bit counter that starts at a random place, so ids of one batch never repeat.
+/// INVARIANT: made by [`NewIds::new`], which fails where the operating system gives no randomness; the rest of a batch is
+/// counted on from that random beginning, so ids of one batch never repeat.
 #[derive(Debug)]
 pub struct NewIds {
     next: u128,
@@ -114,7 +114,8 @@ impl NewIds {
 
 impl NewId for NewIds {
     fn random_bits(&mut self) -> u128 {
-        // An odd step far larger than one: two batches would have to begin on the same 80 bits to meet.
+        // An id has 80 of these bits. An odd step visits all of them before one comes again. Two batches of the same
+        // millisecond meet if one begins within the other: with a thousand ids in each, once in about 2^69 times.
         self.next = self.next.wrapping_add(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
         self.next
     }

@@ -1,4 +1,5 @@
-//! The single match from reason to answer: status, `WWW-Authenticate`, problem document.
+//! The single match from reason to answer: status, `WWW-Authenticate`, problem document. The admin API has codes of its own
+//! beside the reasons, with their statuses in `admin/code.rs`.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -73,8 +74,9 @@ pub const fn status(reason: Reason) -> StatusCode {
 /// A problem document (RFC 9457).
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub(crate) struct Problem {
-    /// A link to the reason's description; relative to the documentation.
+    /// `urn:narthex:reason:` and the reason: a name, with nothing to fetch behind it.
     #[serde(rename = "type")]
+    #[schema(example = "urn:narthex:reason:resource.unknown")]
     pub kind: String,
     /// The status's standard phrase.
     pub title: String,
@@ -82,10 +84,19 @@ pub(crate) struct Problem {
     pub status: u16,
     /// A sentence that says what happened and what to do.
     pub detail: String,
-    /// The stable code.
+    /// The stable code: one of those listed at the top of this description, or a reason for which a request or its token
+    /// is refused at the doors too.
+    #[schema(example = "resource.unknown")]
     pub reason: String,
     /// The number under which the log knows this request.
     pub request_id: String,
+}
+
+impl Problem {
+    /// The `type` of a reason.
+    pub(crate) fn kind(reason: &str) -> String {
+        format!("urn:narthex:reason:{reason}")
+    }
 }
 
 /// The answer to a refused request.
@@ -118,7 +129,7 @@ pub(crate) fn problem(
     request_id: &str,
 ) -> Response<Full<Bytes>> {
     let problem = Problem {
-        kind: format!("urn:narthex:reason:{reason}"),
+        kind: Problem::kind(reason),
         title: status.canonical_reason().unwrap_or("Error").to_owned(),
         status: status.as_u16(),
         detail,

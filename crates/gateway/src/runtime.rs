@@ -49,6 +49,8 @@ pub struct Runtime {
 pub struct RouteRuntime {
     /// Where its requests go; `None` for routes that only forward-auth asks about.
     pub upstream: Option<Upstream>,
+    /// The `aud` of its assertions.
+    pub audience: String,
     /// Where tokens may come in on it, beside `Authorization`, whoever issued them.
     pub places: TokenPlaces,
     /// Limits of its streams.
@@ -86,10 +88,11 @@ impl Runtime {
             .ok_or(VerifyError::IssuerUnknown { missing: false })
     }
 
-    /// The `aud` of assertions on a route: its upstream as configured.
+    /// The `aud` of assertions on a route.
     pub fn audience(&self, route: usize) -> &str {
-        self.upstream(route)
-            .map_or("", |(upstream, _)| upstream.audience.as_str())
+        self.route_settings
+            .get(route)
+            .map_or("", |settings| settings.audience.as_str())
     }
 
     /// Where a route's requests go, and the limits of their streams.

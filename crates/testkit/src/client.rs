@@ -1,6 +1,6 @@
 //! A small HTTP client: what is sent is what the test wrote, and every status is an answer, not an error.
 
-use std::{fmt, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
@@ -46,6 +46,15 @@ impl Client {
     pub fn new() -> Self {
         Self {
             inner: legacy::Client::builder(TokioExecutor::new()).build_http(),
+        }
+    }
+
+    /// Speaks HTTP/1.1, from this address of this machine.
+    pub fn from_address(address: IpAddr) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_local_address(Some(address));
+        Self {
+            inner: legacy::Client::builder(TokioExecutor::new()).build(connector),
         }
     }
 

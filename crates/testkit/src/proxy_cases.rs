@@ -13,6 +13,26 @@ use crate::{
 /// A path that the good token may and the poor token may not call with POST, PUT, DELETE and GET.
 pub const GUARDED: &str = "/v1/algo/acme/echo/1.0?a=b%20c&d=%2F";
 
+/// Headers that some application believes about a request, in some of their spellings.
+const FORWARDING: [&str; 16] = [
+    "X-Forwarded-For",
+    "X_Forwarded_For",
+    "x-forwarded.for",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Uri",
+    "X-Forwarded-Prefix",
+    "X-Original-URL",
+    "x_original-url",
+    "X-Original-Method",
+    "X-Rewrite-URL",
+    "X.Rewrite_URL",
+    "X-Envoy-Original-Path",
+    "X-Real-IP",
+    "x_real-ip",
+    "Forwarded",
+];
+
 /// The tokens of the cases.
 #[derive(Clone, Debug)]
 pub struct Tokens {
@@ -222,6 +242,28 @@ impl<'c> Case<'c> {
                 .await
                 .context(name)?;
         }
+        Ok(())
+    }
+
+    /// A client cannot tell the application where its request came from, or what it asked for.
+    pub async fn forwarding_headers_are_the_proxys(&self) -> Result<()> {
+        for name in FORWARDING {
+            let call = self.call("POST", GUARDED).bearer(&self.tokens.good);
+            let seen = self.passes(call.header(name, "spoofed").header(name, "again, spoofed"));
+            for (arrived, value) in &seen.await?.headers {
+                let value = String::from_utf8_lossy(value.as_bytes());
+                ensure!(
+                    !value.contains("spoofed"),
+                    "`{name}` reached the upstream as `{arrived}`"
+                );
+            }
+        }
+        let seen = self.passes(self.call("POST", GUARDED).bearer(&self.tokens.good));
+        let address = seen.await?.header("x-forwarded-for");
+        ensure!(
+            address.as_deref() == Some("127.0.0.1"),
+            "`x-forwarded-for` is {address:?}"
+        );
         Ok(())
     }
 

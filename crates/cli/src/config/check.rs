@@ -90,7 +90,7 @@ impl Check<'_> {
         let (organizations, tags) = self.organizations(file.organization.value(), &realms);
         self.shared_tags(file.issuer.value(), &tags);
         let routes = self.routes(file.route.value());
-        self.unreachable_routes(file.route.value(), listen.trusted_proxies.len());
+        self.forward_auth_routes(file.route.value(), listen.trusted_proxies.len(), &assertion.issuer);
         self.emptiness(file);
         let trusted = Issuers::new(issuers.iter().map(|issuer| Arc::clone(&issuer.trusted)).collect());
         if let (Err(errors), 0) = (&trusted, self.problems.errors()) {

@@ -332,3 +332,49 @@ async fn the_assertion_stays_within_two_kilobytes() {
         assert_eq!(has, kept, "{payload}");
     }
 }
+
+/// The assertion that one application is given is none for another one: not behind forward-auth either, where there is no
+/// upstream to tell them apart.
+#[tokio::test]
+async fn sec_assertion_audience() {
+    let world = World::with_config(|idp, upstream| {
+        let route =
+            |path: &str, lines: &str| format!("[[route]]\npath = \"{path}\"\nrequire = \"authenticated\"\n{lines}\n");
+        let to = format!("upstream = \"{}\"", upstream.url());
+        let own = |audience: &str| format!("audience = \"{audience}\"");
+        config(idp, upstream)
+            + &route("/payroll", &own("https://payroll.test"))
+            + &route("/wiki", &own("https://wiki.test"))
+            + &route("/unnamed", "")
+            + &route("/proxied", &to)
+            + &route("/renamed", &format!("{to}\n{}", own("renamed")))
+    })
+    .await;
+    let token = member("alice").sign();
+    let upstream = world.upstream.url();
+    let audience = |assertion: &str| -> String {
+        let claims = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1).unwrap()).unwrap();
+        let claims: Value = serde_json::from_slice(&claims).unwrap();
+        claims["aud"].as_str().unwrap().to_owned()
+    };
+    for (path, expected) in [
+        ("/payroll", "https://payroll.test"),
+        ("/wiki", "https://wiki.test"),
+        ("/unnamed", "narthex"),
+        ("/proxied", upstream.as_str()),
+        ("/renamed", "renamed"),
+    ] {
+        let question = world
+            .call("GET", "/.narthex/auth/caddy")
+            .header("x-forwarded-method", "GET")
+            .header("x-forwarded-uri", path);
+        // The second answer is a cached one.
+        for _ in 0..2 {
+            let answer = world.send(question.clone().bearer(&token)).await;
+            let assertion = answer.header("x-narthex-assertion").unwrap();
+            assert_eq!(audience(assertion), expected, "{path}");
+        }
+    }
+    let proxied = passed(&world, world.call("GET", "/renamed").bearer(&token)).await;
+    assert_eq!(audience(&proxied.header("x-narthex-assertion").unwrap()), "renamed");
+}

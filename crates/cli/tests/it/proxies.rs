@@ -1,13 +1,13 @@
 //! Each proxy of `e2e/proxies/` in front of an application, with the binary answering its questions.
 
 use narthex_testkit::{
-    TestIssuer,
+    Client, TestIssuer,
     client::Call,
     proxy::Kind,
     proxy_cases::{Case, Tokens},
 };
 
-use crate::world::{GUARDED, World, member};
+use crate::world::{GUARDED, World, config, member};
 
 async fn check(kind: Kind) {
     let world = World::start().await;
@@ -38,6 +38,54 @@ async fn haproxy() {
 #[tokio::test]
 async fn caddy() {
     check(Kind::Caddy).await;
+}
+
+/// Each client has its own share of `limits.rate`, whatever it says of addresses, and the application is not told more.
+async fn check_client_address(kind: Kind) {
+    let limited = |idp: &_, upstream: &_| format!("{}\n[limits]\nrate = \"2/h\"\n", config(idp, upstream));
+    let world = World::with_config(limited).await;
+    let proxy = kind.start(&world.narthex.address(), &world.upstream.address()).unwrap();
+    let token = member("alice").sign();
+    let mut statuses = Vec::new();
+    for (client, spoofed) in [
+        ("127.0.0.2", "198.51.100.1"),
+        ("127.0.0.2", "198.51.100.2"),
+        ("127.0.0.2", "198.51.100.3"),
+        ("127.0.0.3", "127.0.0.2"),
+    ] {
+        let call = Call::post(&format!("{}{GUARDED}", proxy.url())).bearer(&token);
+        let call = call
+            .header("x-forwarded-for", spoofed)
+            .header("x-real-ip", spoofed)
+            .header("forwarded", &format!("for={spoofed}"));
+        let answer = Client::from_address(client.parse().unwrap()).send(call).await.unwrap();
+        statuses.push(answer.status);
+    }
+    assert_eq!(statuses, [200, 200, 429, 200], "{}", proxy.output());
+
+    let world = World::start().await;
+    let proxy = kind.start(&world.narthex.address(), &world.upstream.address()).unwrap();
+    let tokens = Tokens {
+        good: token,
+        poor: String::new(),
+    };
+    let case = Case::new(&proxy, &world.upstream, &tokens);
+    case.forwarding_headers_are_the_proxys().await.unwrap();
+}
+
+#[tokio::test]
+async fn sec_client_address_nginx() {
+    check_client_address(Kind::Nginx).await;
+}
+
+#[tokio::test]
+async fn sec_client_address_haproxy() {
+    check_client_address(Kind::Haproxy).await;
+}
+
+#[tokio::test]
+async fn sec_client_address_caddy() {
+    check_client_address(Kind::Caddy).await;
 }
 
 /// Traefik comes from no registry the tests may use: the question is put as its `forwardAuth` puts it.

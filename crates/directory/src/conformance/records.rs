@@ -2,9 +2,9 @@
 
 use super::world::{World, realm};
 use crate::{
-    Cursor, Directory, Edit, ExternalId, NewTeam, OrganizationEdit, OrganizationFilter, OrganizationId,
-    OrganizationName, OrganizationRole, OrganizationStatus, Page, PlatformRole, Profile, Scope, ScopedRole, StoreError,
-    TeamEdit, TeamFilter, TeamId, TeamRole, UserEdit, UserFilter, UserId, UserStatus,
+    Cursor, Directory, Edit, EventFilter, ExternalId, GrantFilter, NewTeam, OrganizationEdit, OrganizationFilter,
+    OrganizationId, OrganizationName, OrganizationRole, OrganizationStatus, Page, PlatformRole, Profile, Scope,
+    ScopedRole, StoreError, TeamEdit, TeamFilter, TeamId, TeamRole, UserEdit, UserFilter, UserId, UserStatus,
 };
 
 async fn names(directory: &dyn Directory, filter: UserFilter) -> Vec<String> {
@@ -100,9 +100,49 @@ pub async fn users_are_listed_in_pages(directory: &dyn Directory) {
             .len(),
         1
     );
-    let beyond = Page::after(Cursor::new("zzz"), 10);
+    let beyond = Page::after(Cursor::new("7zzzzzzzzzzzzzzzzzzzzzzzzz"), 10);
     let listing = directory.users(UserFilter::default(), beyond).await.unwrap();
     assert!(listing.items.is_empty() && listing.next_cursor.is_none());
+}
+
+pub async fn a_cursor_that_the_list_did_not_give_is_refused(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    world.user("ada").await;
+    let now_ms = world.now_ms;
+    let page = |text: &str| Page::after(Cursor::new(text), 10);
+    for text in [
+        "zzz",
+        "",
+        "12",
+        "1:ab",
+        "01HF7YAT000000000000000019",
+        "01hf7yat00000000000000001",
+    ] {
+        let refused = [
+            directory.users(UserFilter::default(), page(text)).await.map(drop),
+            directory
+                .organizations(OrganizationFilter::default(), page(text))
+                .await
+                .map(drop),
+            directory.teams(TeamFilter::default(), page(text)).await.map(drop),
+            directory.grants(GrantFilter::default(), page(text)).await.map(drop),
+            directory.members(Scope::Platform, now_ms, page(text)).await.map(drop),
+            directory
+                .carriers(realm("main"), vec!["staff".into()], page(text))
+                .await
+                .map(drop),
+            directory.api_keys(page(text)).await.map(drop),
+        ];
+        assert_eq!(refused, std::array::from_fn(|_| Err(StoreError::Cursor)), "{text}");
+    }
+    for text in ["zzz", "", "-1", "1.5", "1:ab", "01hf7yat000000000000000019"] {
+        let refused = directory.events(EventFilter::default(), page(text)).await;
+        assert_eq!(refused, Err(StoreError::Cursor), "{text}");
+    }
+    for text in ["zzz", "", "1", "9:ab", "-1:ab"] {
+        let refused = directory.seen_tags(None, page(text)).await;
+        assert_eq!(refused, Err(StoreError::Cursor), "{text}");
+    }
 }
 
 pub async fn unique_things_are_taken_once(directory: &dyn Directory) {
@@ -202,7 +242,57 @@ pub async fn a_stale_version_is_refused(directory: &dyn Directory) {
     assert_eq!(done.map(drop), mismatch("team", 2, 1));
 }
 
-pub async fn organizations_are_made_found_and_edited(directory: &dyn Directory) {
+pub async fn organizations_are_found_by_each_filter(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let mut new = world.new_organization("tools", "a, \"b,c\"", "d");
+    new.external_id = Some(ExternalId::new("t").unwrap());
+    directory.create_organization(new, world.by()).await.unwrap();
+    world.organization("other", "", "D").await;
+    let all = OrganizationFilter::default;
+    for (filter, names) in [
+        (
+            OrganizationFilter {
+                tag: Some("d".into()),
+                ..all()
+            },
+            vec!["tools"],
+        ),
+        (
+            OrganizationFilter {
+                tag: Some("b,c".into()),
+                ..all()
+            },
+            vec!["tools"],
+        ),
+        (
+            OrganizationFilter {
+                q: Some("TOO".into()),
+                ..all()
+            },
+            vec!["tools"],
+        ),
+        (
+            OrganizationFilter {
+                realm: Some(realm("main")),
+                ..all()
+            },
+            vec!["tools", "other"],
+        ),
+        (
+            OrganizationFilter {
+                external_id: Some("t".into()),
+                ..all()
+            },
+            vec!["tools"],
+        ),
+    ] {
+        let found = directory.organizations(filter, Page::default()).await.unwrap().items;
+        let found: Vec<&str> = found.iter().map(|organization| organization.name.as_str()).collect();
+        assert_eq!(found, names);
+    }
+}
+
+pub async fn organizations_are_made_and_edited(directory: &dyn Directory) {
     let mut world = World::new(directory);
     let mut new = world.new_organization("tools", "a, \"b,c\"", "d");
     new.external_id = Some(ExternalId::new("t").unwrap());
@@ -214,55 +304,6 @@ pub async fn organizations_are_made_found_and_edited(directory: &dyn Directory) 
         Some(&tools)
     );
     assert_eq!(tools.tags.admin.texts().collect::<Vec<_>>(), ["a", "b,c"]);
-    let find = async |filter: OrganizationFilter| {
-        let found = directory.organizations(filter, Page::default()).await.unwrap().items;
-        found
-            .into_iter()
-            .map(|organization| organization.name.to_string())
-            .collect::<Vec<_>>()
-    };
-    world.organization("other", "", "D").await;
-    assert_eq!(
-        find(OrganizationFilter {
-            tag: Some("d".into()),
-            ..Default::default()
-        })
-        .await,
-        ["tools"]
-    );
-    assert_eq!(
-        find(OrganizationFilter {
-            tag: Some("b,c".into()),
-            ..Default::default()
-        })
-        .await,
-        ["tools"]
-    );
-    assert_eq!(
-        find(OrganizationFilter {
-            q: Some("TOO".into()),
-            ..Default::default()
-        })
-        .await,
-        ["tools"]
-    );
-    assert_eq!(
-        find(OrganizationFilter {
-            realm: Some(realm("main")),
-            ..Default::default()
-        })
-        .await
-        .len(),
-        2
-    );
-    assert_eq!(
-        find(OrganizationFilter {
-            external_id: Some("t".into()),
-            ..Default::default()
-        })
-        .await,
-        ["tools"]
-    );
     world.later(1_000);
     let edit = OrganizationEdit {
         name: Some(OrganizationName::new("renamed").unwrap()),

@@ -284,8 +284,8 @@ impl State {
         Listing::cut(items, page, |document: &Document| document.name.clone())
     }
 
-    pub(super) fn events(&self, filter: &EventFilter, page: &Page) -> Listing<RecordedEvent> {
-        let cursor = page.cursor().map(|cursor| cursor.as_str().parse::<u64>().unwrap_or(0));
+    pub(super) fn events(&self, filter: &EventFilter, page: &Page) -> Answer<Listing<RecordedEvent>> {
+        let cursor = page.after_number()?.map(i64::unsigned_abs);
         let wanted = |recorded: &&RecordedEvent| {
             filter.admits(&recorded.event)
                 && cursor.is_none_or(|cursor| match filter.order {
@@ -298,11 +298,13 @@ impl State {
             EventOrder::NewestFirst => self.events.iter().rev().filter(wanted).take(limit).cloned().collect(),
             EventOrder::OldestFirst => self.events.iter().filter(wanted).take(limit).cloned().collect(),
         };
-        Listing::cut(items, page, |recorded: &RecordedEvent| recorded.sequence.to_string())
+        Ok(Listing::cut(items, page, |recorded: &RecordedEvent| {
+            recorded.sequence.to_string()
+        }))
     }
 
     pub(super) fn seen_tags(&self, realm: Option<&Realm>, page: &Page) -> Answer<Listing<SeenTag>> {
-        let after = page.cursor().map(Cursor::pair).transpose()?;
+        let after = page.after_pair()?;
         let found = self.seen_tags.values().filter(|seen| {
             realm.is_none_or(|realm| seen.realm == *realm)
                 && after

@@ -290,12 +290,19 @@ impl<'a> Permit<'a> {
         }
     }
 
-    /// The realm that was named, or the only one there is.
+    /// The realm that was named, or the only one there is. One that no issuer has is refused: no token would ever meet what
+    /// is made in it. Before there is an issuer, any will do.
     pub(crate) fn realm(self, named: Option<String>) -> Result<Realm, ApiError> {
-        if let Some(named) = named {
-            return Realm::new(named).map_err(ApiError::name("realm"));
-        }
         let mut realms = self.surroundings().realms();
+        if let Some(named) = named {
+            let realm = Realm::new(named).map_err(ApiError::name("realm"))?;
+            if realms.is_empty() || realms.contains(&realm) {
+                return Ok(realm);
+            }
+            let known: Vec<&str> = realms.iter().map(Realm::as_str).collect();
+            let detail = format!("no issuer has this realm; the realms are {}", known.join(", "));
+            return Err(ApiError::invalid("realm", detail));
+        }
         match (realms.pop(), realms.len()) {
             (Some(realm), 0) => Ok(realm),
             (Some(_), _) => Err(ApiError::invalid("realm", "there is more than one realm; say which")),

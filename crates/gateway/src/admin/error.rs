@@ -1,4 +1,5 @@
-//! What the API answers when it does not do what was asked, and the single match from there to status and reason.
+//! What the API answers when it does not do what was asked. Statuses are elsewhere: a reason's in `respond.rs`, an own
+//! code's in `code.rs`.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -6,6 +7,7 @@ use http::{HeaderValue, StatusCode, header};
 use narthex_decision::Reason;
 use narthex_directory::{NameError, StoreError};
 
+use super::code::Code;
 use crate::clock::NoEntropy;
 use crate::connections::HeldError;
 use crate::respond::{self, Problem, Refusal};
@@ -153,32 +155,31 @@ impl ApiError {
         }
     }
 
-    /// The status and the stable code. The one place that knows both.
+    /// The status and the stable code: a reason's, or one of this API's own.
     pub fn code(&self) -> (StatusCode, &'static str) {
-        use StatusCode as S;
         match self {
-            Self::Token(refusal) => (respond::status(refusal.reason), refusal.reason.code()),
-            Self::Key(KeyFault::Unknown) => (S::UNAUTHORIZED, "api_key.unknown"),
-            Self::Key(KeyFault::Revoked) => (S::UNAUTHORIZED, "api_key.revoked"),
-            Self::Key(KeyFault::Expired) => (S::UNAUTHORIZED, "api_key.expired"),
-            Self::Forbidden { reason, .. } => (S::FORBIDDEN, reason.code()),
-            Self::NoSuchPath => (S::NOT_FOUND, "request.path_unknown"),
-            Self::Method => (S::METHOD_NOT_ALLOWED, "request.method"),
-            Self::Unknown { .. } => (S::NOT_FOUND, "resource.unknown"),
-            Self::MediaType { .. } => (S::UNSUPPORTED_MEDIA_TYPE, "request.media_type"),
-            Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "request.too_large"),
-            Self::Malformed { .. } => (S::BAD_REQUEST, "request.malformed"),
-            Self::Invalid { .. } => (S::UNPROCESSABLE_ENTITY, "resource.invalid"),
-            Self::Changed => (S::PRECONDITION_FAILED, "resource.changed"),
-            Self::Unconditional { .. } => (S::PRECONDITION_REQUIRED, "resource.unconditional"),
-            Self::KeyReused => (S::UNPROCESSABLE_ENTITY, "idempotency.key_reused"),
-            Self::KeyInUse => (S::CONFLICT, "idempotency.in_progress"),
-            Self::TooOften { .. } => (S::TOO_MANY_REQUESTS, Reason::RateLimited.code()),
-            Self::Conflict(_) => (S::CONFLICT, "resource.conflict"),
-            Self::Run(_) => (S::UNPROCESSABLE_ENTITY, "connection.failed"),
-            Self::Secrets(_) => (S::CONFLICT, "connection.secrets"),
+            Self::Token(refusal) => of_reason(refusal.reason),
+            Self::Key(KeyFault::Unknown) => Code::KeyUnknown.answer(),
+            Self::Key(KeyFault::Revoked) => Code::KeyRevoked.answer(),
+            Self::Key(KeyFault::Expired) => Code::KeyExpired.answer(),
+            Self::Forbidden { reason, .. } => of_reason(*reason),
+            Self::NoSuchPath => Code::PathUnknown.answer(),
+            Self::Method => Code::Method.answer(),
+            Self::Unknown { .. } => Code::ResourceUnknown.answer(),
+            Self::MediaType { .. } => Code::MediaType.answer(),
+            Self::TooLarge => of_reason(Reason::RequestTooLarge),
+            Self::Malformed { .. } => Code::Malformed.answer(),
+            Self::Invalid { .. } => Code::ResourceInvalid.answer(),
+            Self::Changed => Code::ResourceChanged.answer(),
+            Self::Unconditional { .. } => Code::ResourceUnconditional.answer(),
+            Self::KeyReused => Code::KeyReused.answer(),
+            Self::KeyInUse => Code::InProgress.answer(),
+            Self::TooOften { .. } => of_reason(Reason::RateLimited),
+            Self::Conflict(_) => Code::ResourceConflict.answer(),
+            Self::Run(_) => Code::ConnectionFailed.answer(),
+            Self::Secrets(_) => Code::ConnectionSecrets.answer(),
             Self::Store(error) => store_code(error),
-            Self::Internal(_) => (S::INTERNAL_SERVER_ERROR, "internal"),
+            Self::Internal(_) => Code::Internal.answer(),
         }
     }
 
@@ -198,7 +199,7 @@ impl ApiError {
         }
         let (status, reason) = self.code();
         let problem = Problem {
-            kind: format!("urn:narthex:reason:{reason}"),
+            kind: Problem::kind(reason),
             title: status.canonical_reason().unwrap_or("Error").to_owned(),
             status: status.as_u16(),
             detail: self.to_string(),
@@ -241,18 +242,22 @@ impl ApiError {
     }
 }
 
+fn of_reason(reason: Reason) -> (StatusCode, &'static str) {
+    (respond::status(reason), reason.code())
+}
+
 fn store_code(error: &StoreError) -> (StatusCode, &'static str) {
-    use StatusCode as S;
     match error {
-        StoreError::Conflict | StoreError::Unavailable(_) => (S::SERVICE_UNAVAILABLE, Reason::StoreUnavailable.code()),
-        StoreError::VersionMismatch { .. } => (S::PRECONDITION_FAILED, "resource.changed"),
-        StoreError::AlreadyExists { .. } => (S::CONFLICT, "resource.exists"),
-        StoreError::NotFound { .. } => (S::NOT_FOUND, "resource.unknown"),
-        StoreError::DeclaredInConfiguration { .. } => (S::CONFLICT, "resource.declared"),
-        StoreError::ExternalOnly { .. } => (S::CONFLICT, "organization.external_only"),
-        StoreError::Invalid(_) | StoreError::Refused(_) => (S::UNPROCESSABLE_ENTITY, "resource.invalid"),
+        StoreError::Conflict | StoreError::Unavailable(_) => of_reason(Reason::StoreUnavailable),
+        StoreError::Cursor => Code::Malformed.answer(),
+        StoreError::VersionMismatch { .. } => Code::ResourceChanged.answer(),
+        StoreError::AlreadyExists { .. } => Code::ResourceExists.answer(),
+        StoreError::NotFound { .. } => Code::ResourceUnknown.answer(),
+        StoreError::DeclaredInConfiguration { .. } => Code::ResourceDeclared.answer(),
+        StoreError::ExternalOnly { .. } => Code::ExternalOnly.answer(),
+        StoreError::Invalid(_) | StoreError::Refused(_) => Code::ResourceInvalid.answer(),
         // Newer schema, unreadable rows, and whatever is added later: faults of ours.
-        _ => (S::INTERNAL_SERVER_ERROR, "internal"),
+        _ => Code::Internal.answer(),
     }
 }
 

@@ -67,7 +67,22 @@ fn is_json(headers: &HeaderMap) -> bool {
 /// axum's words without their beginning, which says what our own begin with.
 fn told(what: &str, text: &str) -> String {
     let why = text.split_once(": ").map_or(text, |(_, why)| why);
-    format!("{what} cannot be used: {}", without_value(why))
+    format!("{what} cannot be used: {}", in_plain_words(&without_value(why)))
+}
+
+/// What the standard library says of a parameter that is no number or truth value, for people who do not know it.
+fn in_plain_words(why: &str) -> String {
+    let Some((parameter, said)) = why.split_once(": ") else {
+        return why.to_owned();
+    };
+    let plain = match said {
+        "invalid digit found in string" | "cannot parse integer from empty string" => "must be a whole number",
+        "number too large to fit in target type" => "is too large a number",
+        "number too small to fit in target type" => "is too small a number",
+        "provided string was not `true` or `false`" => "must be `true` or `false`",
+        _ => return why.to_owned(),
+    };
+    format!("`{parameter}` {plain}")
 }
 
 /// SECURITY: what stands where something else was expected may be a secret in the wrong place: `invalid type: string "…",

@@ -60,11 +60,10 @@ impl Query {
         self.sql.push_str(condition);
     }
 
-    fn after(&mut self, column: &str, page: &Page) {
-        self.text(
-            &format!("{column} > ?"),
-            page.cursor().map(|cursor| cursor.as_str().to_owned()),
-        );
+    /// The condition that begins a page of a list in the order of its ids.
+    fn after(&mut self, column: &str, page: &Page) -> Outcome<()> {
+        self.text(&format!("{column} > ?"), page.after_id()?.map(str::to_owned));
+        Ok(())
     }
 
     /// One more than the page holds, so that its end is known.
@@ -150,7 +149,7 @@ pub(super) async fn users(session: &Session, filter: &UserFilter, page: &Page) -
     query.text("u.email = ?", filter.email.clone());
     let q = filter.q.as_ref().map(|q| q.to_ascii_lowercase());
     query.text(&holds(&["u.username", "u.external_id", "u.email", "u.name"]), q);
-    query.after("u.id", page);
+    query.after("u.id", page)?;
     let items = query.list(session, "u.id", page, entry).await?;
     Ok(Listing::cut(items, page, |entry: &UserEntry| entry.user.id.to_string()))
 }
@@ -169,7 +168,7 @@ pub(super) async fn organizations(
         &holds(&["o.name", "o.label"]),
         filter.q.as_ref().map(|q| q.to_ascii_lowercase()),
     );
-    query.after("o.id", page);
+    query.after("o.id", page)?;
     let items = query.list(session, "o.id", page, rows::organization).await?;
     Ok(Listing::cut(items, page, |organization: &Organization| {
         organization.id.to_string()
@@ -210,7 +209,7 @@ pub(super) async fn teams(session: &Session, filter: &TeamFilter, page: &Page) -
     query.text("t.realm = ?", text(filter.realm.as_ref()));
     query.text("t.organization_id = ?", filter.organization.map(|id| id.to_string()));
     query.text("t.external_id = ?", filter.external_id.clone());
-    query.after("t.id", page);
+    query.after("t.id", page)?;
     let items = query.list(session, "t.id", page, |row| rows::team(row, 0)).await?;
     Ok(Listing::cut(
         items.into_iter().flatten().collect(),
@@ -237,7 +236,7 @@ pub(super) async fn grants(session: &Session, filter: &GrantFilter, page: &Page)
         }
         GrantsWhen::Ever => {}
     }
-    query.after("g.id", page);
+    query.after("g.id", page)?;
     let items = query.list(session, "g.id", page, rows::grant).await?;
     Ok(Listing::cut(items, page, |grant: &Grant| grant.id.to_string()))
 }
@@ -301,7 +300,7 @@ pub(super) async fn members(session: &Session, scope: Scope, now_ms: i64, page: 
     let values: [Value<'_>; 4] = [
         Box::new(organization.or(team)),
         Box::new(now_ms),
-        Box::new(page.cursor().map_or("", Cursor::as_str).replace('\0', "")),
+        Box::new(page.after_id()?.unwrap_or_default().to_owned()),
         Box::new(one_more(page)),
     ];
     let held = collect(session, &sql, &values, |row| {
@@ -343,7 +342,7 @@ pub(super) async fn carriers(
     let wanted: Vec<String> = tags.iter().filter(|tag| !tag.contains('\0')).cloned().collect();
     let values: [Value<'_>; 4] = [
         Box::new(realm.to_owned()),
-        Box::new(page.cursor().map_or("", Cursor::as_str).replace('\0', "")),
+        Box::new(page.after_id()?.unwrap_or_default().to_owned()),
         Box::new(wanted),
         Box::new(one_more(page)),
     ];
@@ -374,7 +373,7 @@ pub(super) async fn carriers(
 
 pub(super) async fn api_keys(session: &Session, page: &Page) -> Outcome<Listing<ApiKey>> {
     let mut query = Query::new(&format!("SELECT {API_KEY} FROM api_keys k"));
-    query.after("k.id", page);
+    query.after("k.id", page)?;
     let items = query.list(session, "k.id", page, rows::api_key).await?;
     Ok(Listing::cut(items, page, |key: &ApiKey| key.id.to_string()))
 }
@@ -388,7 +387,7 @@ pub(super) async fn documents(
     let mut query = Query::new(&format!("SELECT {DOCUMENT} FROM documents d"));
     query.text("d.kind = ?", Some(kind.as_str()));
     query.text("d.organization_id = ?", organization.map(|id| id.to_string()));
-    query.after("d.name", page);
+    query.text("d.name > ?", page.cursor().map(|cursor| cursor.as_str().to_owned()));
     let items = query.list(session, "d.name", page, rows::document).await?;
     Ok(Listing::cut(items, page, |document: &Document| document.name.clone()))
 }
@@ -400,7 +399,7 @@ pub(super) async fn events(session: &Session, filter: &EventFilter, page: &Page)
     query.text("e.action = ?", filter.action.clone());
     query.number("e.at_ms >= ?", filter.from_ms);
     query.number("e.at_ms < ?", filter.until_ms);
-    let cursor = page.cursor().map(|cursor| cursor.as_str().parse::<i64>().unwrap_or(0));
+    let cursor = page.after_number()?;
     let order = match filter.order {
         EventOrder::NewestFirst => {
             query.number("e.sequence < ?", cursor);
@@ -442,5 +441,5 @@ pub(super) async fn seen_tags(
 
 /// The keys after which a list of tags goes on.
 pub(super) fn seen_tags_cursor(page: &Page) -> Answer<Option<(String, String)>> {
-    page.cursor().map(Cursor::pair).transpose()
+    page.after_pair()
 }

@@ -46,7 +46,7 @@ pub(super) fn list(
     let mut query = Query::new(&format!("SELECT {DOCUMENT} FROM documents d"));
     query.and("d.kind = ?", Some(kind.as_str().to_owned()));
     query.and("d.organization_id = ?", organization.map(|id| id.to_string()));
-    query.after("d.name", page);
+    query.and("d.name > ?", page.cursor().map(|cursor| cursor.as_str().to_owned()));
     let items = query.list(connection, "d.name", page, read)?;
     Ok(Listing::cut(items, page, |document: &Document| document.name.clone()))
 }

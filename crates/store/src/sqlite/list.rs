@@ -42,11 +42,10 @@ impl Query {
         self.sql.push_str(condition);
     }
 
-    pub(super) fn after(&mut self, column: &str, page: &Page) {
-        self.and(
-            &format!("{column} > ?"),
-            page.cursor().map(|cursor| cursor.as_str().to_owned()),
-        );
+    /// The condition that begins a page of a list in the order of its ids.
+    fn after(&mut self, column: &str, page: &Page) -> Outcome<()> {
+        self.and(&format!("{column} > ?"), page.after_id()?.map(str::to_owned));
+        Ok(())
     }
 
     pub(super) fn list<T>(
@@ -119,7 +118,7 @@ pub(super) fn users(connection: &Connection, filter: &UserFilter, page: &Page) -
     query.and("u.email = ?", filter.email.clone());
     let q = filter.q.as_ref().map(|q| q.to_ascii_lowercase());
     query.and(&holds(&["u.username", "u.external_id", "u.email", "u.name"]), q);
-    query.after("u.id", page);
+    query.after("u.id", page)?;
     let items = query.list(connection, "u.id", page, entry)?;
     Ok(Listing::cut(items, page, |entry: &UserEntry| entry.user.id.to_string()))
 }
@@ -138,7 +137,7 @@ pub(super) fn organizations(
         &holds(&["o.name", "o.label"]),
         filter.q.as_ref().map(|q| q.to_ascii_lowercase()),
     );
-    query.after("o.id", page);
+    query.after("o.id", page)?;
     let items = query.list(connection, "o.id", page, rows::organization)?;
     Ok(Listing::cut(items, page, |organization: &Organization| {
         organization.id.to_string()
@@ -179,7 +178,7 @@ pub(super) fn teams(connection: &Connection, filter: &TeamFilter, page: &Page) -
     query.and("t.realm = ?", text(filter.realm.as_ref()));
     query.and("t.organization_id = ?", filter.organization.map(|id| id.to_string()));
     query.and("t.external_id = ?", filter.external_id.clone());
-    query.after("t.id", page);
+    query.after("t.id", page)?;
     let items = query.list(connection, "t.id", page, |row| rows::team(row, 0))?;
     Ok(Listing::cut(
         items.into_iter().flatten().collect(),
@@ -206,7 +205,7 @@ pub(super) fn grants(connection: &Connection, filter: &GrantFilter, page: &Page)
         }
         GrantsWhen::Ever => {}
     }
-    query.after("g.id", page);
+    query.after("g.id", page)?;
     let items = query.list(connection, "g.id", page, |row| rows::grant(row, 0))?;
     Ok(Listing::cut(items, page, |grant: &Grant| grant.id.to_string()))
 }
@@ -268,7 +267,7 @@ pub(super) fn members(connection: &Connection, scope: Scope, now_ms: i64, page: 
         "SELECT {USER} FROM users u WHERE u.id IN (SELECT DISTINCT g.user_id FROM grants g WHERE {on} AND {counts} \
          AND g.user_id > ?3 ORDER BY g.user_id LIMIT ?4) ORDER BY u.id"
     );
-    let after = page.cursor().map_or("", Cursor::as_str);
+    let after = page.after_id()?.unwrap_or_default();
     let limit = i64::try_from(page.limit() + 1).unwrap_or(i64::MAX);
     let values: [&dyn ToSql; 4] = [&scope_id, &now_ms, &after, &limit];
     let users = collect(connection, &sql, values, rows::user)?;
@@ -298,7 +297,7 @@ pub(super) fn carriers(
          WHERE i.user_id = u.id AND carried.value <> '') ORDER BY u.id LIMIT ?4"
     );
     let wanted = texts_to_json(tags.iter().map(String::as_str));
-    let after = page.cursor().map_or("", Cursor::as_str);
+    let after = page.after_id()?.unwrap_or_default();
     let limit = i64::try_from(page.limit() + 1).unwrap_or(i64::MAX);
     let users: Vec<User> = collect(connection, &sql, params![realm, after, wanted, limit], rows::user)?;
     let mut carriers = Vec::with_capacity(users.len());
@@ -320,7 +319,7 @@ pub(super) fn carriers(
 
 pub(super) fn api_keys(connection: &Connection, page: &Page) -> Outcome<Listing<ApiKey>> {
     let mut query = Query::new(&format!("SELECT {API_KEY} FROM api_keys k"));
-    query.after("k.id", page);
+    query.after("k.id", page)?;
     let items = query.list(connection, "k.id", page, rows::api_key)?;
     Ok(Listing::cut(items, page, |key: &ApiKey| key.id.to_string()))
 }
@@ -332,7 +331,7 @@ pub(super) fn events(connection: &Connection, filter: &EventFilter, page: &Page)
     query.and("e.action = ?", filter.action.clone());
     query.and("e.at_ms >= ?", filter.from_ms);
     query.and("e.at_ms < ?", filter.until_ms);
-    let cursor = page.cursor().map(|cursor| cursor.as_str().parse::<i64>().unwrap_or(0));
+    let cursor = page.after_number()?;
     let order = match filter.order {
         EventOrder::NewestFirst => {
             query.and("e.sequence < ?", cursor);
@@ -375,5 +374,5 @@ pub(super) fn seen_tags(
 
 /// The keys after which a list of tags goes on.
 pub(super) fn seen_tags_cursor(page: &Page) -> Answer<Option<(String, String)>> {
-    page.cursor().map(Cursor::pair).transpose()
+    page.after_pair()
 }

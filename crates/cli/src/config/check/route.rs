@@ -37,6 +37,10 @@ const METHODS: [&str; 9] = [
     "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
 ];
 
+/// The longest `audience`, in bytes: it is in every assertion, and an assertion has at most 2 KB, half of which an external
+/// id may take.
+const AUDIENCE_BYTES_MAX: usize = 128;
+
 impl Check<'_> {
     /// The routes with their settings, in the order of the file; `None` if any has a problem.
     pub(super) fn routes(&mut self, written: &List<RouteSection>) -> Option<(Routes, Vec<RouteSettings>)> {
@@ -233,6 +237,7 @@ impl Check<'_> {
             None => section.upstream.span().is_none().then_some(None),
             Some(url) => self.upstream(section, url, &limits).map(Some),
         };
+        let audience = self.audience(section);
         if section.upstream.span().is_none() {
             let forwards = section.forward_token.is_written().then(|| section.forward_token.span());
             for (key, span) in [
@@ -248,10 +253,24 @@ impl Check<'_> {
         }
         Some(RouteSettings {
             upstream: upstream?,
+            audience,
             places: places?,
             idle_timeout: section.idle_timeout.value().copied().unwrap_or(limits.idle_timeout),
             body_bytes: section.body_size.value().map_or(limits.body_bytes, |size| size.0),
         })
+    }
+
+    /// The audience of its own that a route has, if it has one.
+    fn audience(&mut self, section: &RouteSection) -> Option<String> {
+        let written = section.audience.spanned()?;
+        let audience = written.get_ref();
+        // SECURITY: a library that is told of no audience may take an empty one for it.
+        if audience.trim().is_empty() || audience.len() > AUDIENCE_BYTES_MAX {
+            let message = format!("`audience` must have 1 to {AUDIENCE_BYTES_MAX} bytes");
+            self.error(written.span(), message);
+            return None;
+        }
+        Some(audience.clone())
     }
 
     fn upstream(&mut self, section: &RouteSection, url: &Spanned<UrlText>, limits: &Limits) -> Option<Upstream> {
@@ -349,16 +368,30 @@ impl Check<'_> {
         usable.then_some(places)
     }
 
-    /// Says so when a route can be reached through no door.
-    pub(super) fn unreachable_routes(&mut self, written: &List<RouteSection>, trusted_proxies: usize) {
-        if trusted_proxies > 0 {
-            return;
-        }
-        if let Some(section) = written
+    /// Says so when a route can be reached through no door, or its assertions are for no application in particular.
+    pub(super) fn forward_auth_routes(
+        &mut self,
+        written: &List<RouteSection>,
+        trusted_proxies: usize,
+        assertion_issuer: &str,
+    ) {
+        let mut without_upstream = written
             .iter()
             .map(Spanned::get_ref)
-            .find(|section| section.upstream.span().is_none())
-        {
+            .filter(|section| section.upstream.span().is_none());
+        if trusted_proxies > 0 {
+            if let Some(section) = without_upstream.find(|section| section.audience.span().is_none()) {
+                let problem = Problem::warning(
+                    section.header(),
+                    format!(
+                        "the `aud` of this route's assertions is `{assertion_issuer}`, as of every route without `upstream` and `audience`"
+                    ),
+                );
+                self.problems.push(
+                    problem.help("set `audience`, or an application takes the assertion that was made for another one"),
+                );
+            }
+        } else if let Some(section) = without_upstream.next() {
             let problem = Problem::warning(
                 section.header(),
                 "this route has no `upstream`, and there are no `listen.trusted_proxies`",

@@ -33,6 +33,10 @@ section! {
         /// Where requests that may pass are sent: scheme, host and port. The path stays as it is. `h2c://` speaks
         /// HTTP/2 without TLS, as gRPC servers want. Without it, the route answers only at the forward-auth doors.
         upstream: Optional<UrlText>, eg "\"http://127.0.0.1:9000\"";
+        /// The `aud` of the signed assertion, by which an application knows that it is meant. By default `upstream` as it
+        /// is written. Without that it is `assertion.issuer`, the same for all such routes: an application behind a
+        /// forward-auth door should have an audience of its own, or it takes assertions that were made for another.
+        audience: Optional<String>, eg "\"https://app.example.com\"";
         /// Send the inbound token on to the upstream. By default it is taken out: the upstream has no use for it that
         /// the assertion does not serve better.
         forward_token: Defaulted<bool> = "false", eg "true";

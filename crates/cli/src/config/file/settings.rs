@@ -133,6 +133,9 @@ section! {
         connections: Defaulted<Count<1, 1_000_000>> = "10000";
         /// The most requests from one client address. `"off"` by default: behind one address there may be one person or
         /// a whole company, and only the operator knows.
+        ///
+        /// What a trusted proxy sends or asks about counts for the last address in `X-Forwarded-For` that is not a trusted
+        /// proxy's: the proxy has to write there whom it saw.
         rate: Defaulted<Rate> = "\"off\"", eg "\"100/s\"";
         /// How long a connection to an upstream may take to be made.
         connect_timeout: Defaulted<Duration> = "\"5s\"";

@@ -77,6 +77,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("route.path", "sec_the_doors_agree_on_every_request"),
     ("route.require", "sec_the_doors_agree_on_every_request"),
     ("route.upstream", "sec_the_doors_agree_on_every_request"),
+    ("route.audience", "sec_assertion_audience"),
     ("route.body_size", "a_body_larger_than_the_route_takes_is_refused"),
     (
         "route.upstream_timeout",

@@ -73,7 +73,7 @@ async fn role(admin: &Admin, role: KeyRole, organization: Option<&str>) -> Resul
         }
         (KeyRole::Viewer, Some(_)) => Err(ApiError::invalid(
             "role",
-            "a key for one organization has the role `admin` there",
+            "there is no role `viewer` in an organization; a key for one has the role `admin` there",
         )),
     }
 }

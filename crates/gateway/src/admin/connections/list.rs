@@ -44,6 +44,8 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
         None => (admin.permit(Action::ListConnections, None)?, None),
     };
     let page = page(query.cursor, query.limit)?;
+    // Connections are called by their ids; documents of other kinds are not.
+    page.after_id()?;
     let documents = permit
         .directory()
         .documents(DocumentKind::Connection, organization, page)

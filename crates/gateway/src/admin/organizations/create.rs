@@ -26,7 +26,7 @@ pub(crate) struct NewOrganizationBody {
     name: String,
     /// Its name for people; by default its name.
     label: Option<String>,
-    /// Its realm. Needed where there is more than one.
+    /// Its realm: one that an issuer has. Needed where there is more than one.
     realm: Option<String>,
     /// What the identity provider calls it, taken exactly.
     external_id: Option<String>,

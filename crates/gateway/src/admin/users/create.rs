@@ -15,7 +15,7 @@ use crate::clock::NewIds;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewUserBody {
-    /// Its realm. Needed where there is more than one.
+    /// Its realm: one that an issuer has. Needed where there is more than one.
     realm: Option<String>,
     /// What the identity provider calls it, taken exactly: the tokens with this id will be this user's.
     #[schema(example = "7f2c9a")]

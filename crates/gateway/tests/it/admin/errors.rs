@@ -48,6 +48,11 @@ async fn unknown_paths_and_methods_are_problems_too() {
         .await
         .problem(404, "request.path_unknown");
     api.call("GET", "", None).await.problem(404, "request.path_unknown");
+    for elsewhere in ["/", "/nope", "/api/v1/", "/api/v2/users"] {
+        let reply = api.send(Request::get(elsewhere).body(Body::empty()).unwrap()).await;
+        assert_eq!(reply.header("content-type"), "application/problem+json", "{elsewhere}");
+        reply.problem(404, "request.path_unknown");
+    }
     let method = api.call("DELETE", "/users", None).await;
     method.problem(405, "request.method");
     let mut allowed: Vec<&str> = method.header("allow").split(',').collect();
@@ -128,6 +133,60 @@ async fn a_request_that_is_refused_for_its_sender_says_nothing_about_its_content
     api.call_as("nx_unknown", "POST", "/users", Some(json!({"colour": 1})))
         .await
         .problem(401, "api_key.unknown");
-    let cursor = api.call("GET", "/tags?cursor=nonsense", None).await;
-    cursor.problem(422, "resource.invalid");
+}
+
+#[tokio::test]
+async fn a_parameter_that_cannot_be_read_is_named_in_plain_words() {
+    let api = Fixture::new().await;
+    for (query, says) in [
+        ("limit=x", "`limit` must be a whole number"),
+        ("limit=", "`limit` must be a whole number"),
+        ("limit=-1", "`limit` must be a whole number"),
+        ("limit=99999999999999999999", "`limit` is too large a number"),
+        ("limit=0", "`limit` is between 1 and 200"),
+        ("colour=red", "unknown field `colour`"),
+    ] {
+        let reply = api.call("GET", &format!("/users?{query}"), None).await;
+        let detail = reply.problem(400, "request.malformed");
+        assert!(detail.contains(says), "{query}: {detail}");
+    }
+}
+
+/// No token would ever meet what is made in a realm that no issuer has.
+#[tokio::test]
+async fn a_realm_that_no_issuer_has_is_refused() {
+    let api = Fixture::new().await;
+    api.add_realm("second");
+    let bodies = [
+        ("/users", json!({"external_id": "a", "realm": "mian"})),
+        ("/organizations", json!({"name": "acme", "realm": "mian"})),
+    ];
+    for (path, body) in &bodies {
+        let reply = api.call("POST", path, Some(body.clone())).await;
+        let detail = reply.problem(422, "resource.invalid");
+        assert!(detail.contains("main, second"), "{path}: {detail}");
+    }
+    api.surroundings.realms.lock().unwrap().clear();
+    for (path, body) in &bodies {
+        api.call("POST", path, Some(body.clone())).await.expect(201);
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_that_the_list_did_not_give_is_refused() {
+    let api = Fixture::new().await;
+    for list in [
+        "/users",
+        "/organizations",
+        "/connections",
+        "/audit-events",
+        "/api-keys",
+        "/tags",
+    ] {
+        for cursor in ["zzz", ""] {
+            let reply = api.call("GET", &format!("{list}?cursor={cursor}"), None).await;
+            let detail = reply.problem(400, "request.malformed");
+            assert!(detail.contains("cursor"), "{list}: {detail}");
+        }
+    }
 }

@@ -200,6 +200,11 @@ impl Fixture {
         self.call("GET", path, None).await.expect(200)
     }
 
+    /// From now on there is an issuer with this realm too.
+    pub(crate) fn add_realm(&self, realm: &'static str) {
+        self.surroundings.realms.lock().unwrap().push(realm);
+    }
+
     /// Makes something that must succeed.
     pub(crate) async fn post(&self, path: &str, body: Value) -> Value {
         self.call("POST", path, Some(body)).await.expect(201)

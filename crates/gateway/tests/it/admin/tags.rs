@@ -10,6 +10,7 @@ async fn a_seen_tag_shows_who_lists_it_for_which_role_and_who_nearly_does() {
     let api = Fixture::new().await;
     let body = json!({"name": "acme", "external_admin_groups": "staff", "external_member_groups": "staff"});
     let acme = api.post("/organizations", body).await;
+    api.add_realm("two");
     api.post(
         "/organizations",
         json!({"name": "other", "realm": "two", "external_member_groups": "staff"}),

@@ -29,6 +29,9 @@ pub(crate) struct OrganizationMemberBody {
 ///
 /// A role that was given by hand before is replaced; what tokens give stays beside it, and the highest counts. An
 /// `external_only` organization takes none (409).
+///
+/// The user may be of another realm: a realm bounds external ids and tags, not what is given by hand. An empty list of tags in
+/// that user's tokens, which takes everything in the user's own realm, leaves such a role.
 #[utoipa::path(
     put, path = "/organizations/{organization}/members/{user_id}", tag = "organizations",
     operation_id = "grant_organization_role", request_body = OrganizationMemberBody,

@@ -19,6 +19,7 @@ async fn finds_by_every_filter() {
         json!({"name": "acme", "external_id": "1", "external_member_groups": "staff"}),
     )
     .await;
+    api.add_realm("two");
     api.post(
         "/organizations",
         json!({"name": "umbrella", "label": "Acme Umbrella", "realm": "two"}),

@@ -36,6 +36,7 @@ async fn the_username_defaults_to_the_external_id_and_both_are_unique_in_the_rea
         .call("POST", "/users", Some(json!({"external_id": "b", "username": "a"})))
         .await;
     assert!(same_name.problem(409, "resource.exists").contains("username"));
+    api.add_realm("other");
     api.post("/users", json!({"external_id": "a", "realm": "other"})).await;
 }
 

@@ -13,6 +13,7 @@ fn names(page: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn finds_by_every_filter_and_compares_exactly() {
     let api = Fixture::new().await;
+    api.add_realm("two");
     for (external_id, email, realm) in [
         ("Ada", "ada@x", "main"),
         ("ada", "ada@x", "main"),
