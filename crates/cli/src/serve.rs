@@ -255,14 +255,15 @@ impl Running {
         // Nobody is left listening if this fails.
         let _ = stop.send(true);
         public.await?;
+        // It was told at the same time, so this is within the same grace.
+        let admin = admin.await?;
         background.abort();
         if let Some(reload) = reload {
             reload.abort();
         }
         // Nothing that was promised may be lost: what waits to be written is written now.
         gateway.directory.flush(Flush::All).await?;
-        admin.abort();
-        Ok(())
+        Ok(admin?)
     }
 }
 

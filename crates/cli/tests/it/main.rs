@@ -54,6 +54,8 @@ mod resources;
 #[cfg(test)]
 mod slow_clients;
 #[cfg(test)]
+mod stop;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod transfer;

@@ -1,0 +1,42 @@
+//! What is under way when Narthex is told to stop.
+
+use std::time::Duration;
+
+use narthex_testkit::raw;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::{sleep, timeout},
+};
+
+use crate::world::World;
+
+/// A change through the admin API that has begun is made, although nothing is left to do on the public port.
+#[tokio::test]
+async fn a_request_on_the_admin_port_is_answered() {
+    let mut world = World::start().await;
+    let key = world.narthex.api().key().to_owned();
+    let body = r#"{"name": "late", "realm": "corp"}"#;
+    let (first, second) = body.split_at(10);
+    let address = world.narthex.admin_url().trim_start_matches("http://").to_owned();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /api/v1/organizations HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {key}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n{first}",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // It has to be read before the process is told.
+    sleep(Duration::from_millis(300)).await;
+    world.narthex.signal("TERM").unwrap();
+    sleep(Duration::from_millis(700)).await;
+    stream.write_all(second.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer);
+    timeout(Duration::from_secs(5), read).await.unwrap().unwrap();
+    assert_eq!(raw::status(&answer), Some(201), "{}", String::from_utf8_lossy(&answer));
+    world.narthex.terminate().await.unwrap();
+    world.narthex.start_again().await.unwrap();
+    let late = world.narthex.api().get("/organizations/late").await.unwrap();
+    assert_eq!(late["name"], "late");
+}
