@@ -1,5 +1,6 @@
 //! The proxy door: what may pass is streamed to its upstream, both ways.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,7 +20,7 @@ use crate::credentials::{self, Place};
 use crate::inbound::{Origin, Trust};
 use crate::pipeline::Passed;
 use crate::respond::Refusal;
-use crate::stream::{Limited, StreamError, StreamLimits, tunnel};
+use crate::stream::{Heard, Limited, StreamError, StreamLimits, tunnel};
 
 /// The body of every answer on the public port: made here, or streamed from an upstream.
 pub(crate) type Body = Either<Full<Bytes>, Limited<Incoming>>;
@@ -35,7 +36,7 @@ pub struct Upstream {
     pub protocol: UpstreamProtocol,
     /// The upstream as configured: the `aud` of assertions.
     pub audience: String,
-    /// How long to wait for the head of the answer.
+    /// How long to wait for the head of the answer, or for more of the request's body to be taken.
     pub timeout: Duration,
     /// Whether the inbound token travels on.
     pub forward_token: ForwardToken,
@@ -175,14 +176,17 @@ impl Forwarder {
             UpstreamProtocol::Negotiated => &self.negotiated,
             UpstreamProtocol::Http2 => &self.http2,
         };
-        let request = request.map(|body| Limited::request(body, limits));
-        let answer = tokio::time::timeout(upstream.timeout, pool.request(request))
-            .await
-            .map_err(|_| ForwardError::Timeout {
+        // The upstream's time begins anew with each part of the body that it takes.
+        let taken = Arc::new(Heard::new());
+        let request = request.map(|body| Limited::request(body, limits, Arc::clone(&taken)));
+        let answer = tokio::select! {
+            biased;
+            answer = pool.request(request) => answer.map_err(|error| failed(&error, upstream))?,
+            () = taken.silence(upstream.timeout) => return Err(ForwardError::Timeout {
                 upstream: upstream.audience.clone(),
                 seconds: upstream.timeout.as_secs(),
-            })?
-            .map_err(|error| failed(&error, upstream))?;
+            }),
+        };
         respond(answer, client_side, limits)
     }
 }
@@ -361,8 +365,10 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
 fn failed(error: &(dyn std::error::Error + 'static), upstream: &Upstream) -> ForwardError {
     let mut cause = error;
     loop {
-        if let Some(StreamError::TooLong(bytes)) = cause.downcast_ref() {
-            return ForwardError::TooLong(*bytes);
+        match cause.downcast_ref() {
+            Some(StreamError::TooLong(bytes)) => return ForwardError::TooLong(*bytes),
+            Some(StreamError::Idle(_)) => return ForwardError::Unforwardable("its body stopped coming"),
+            Some(StreamError::Connection(_)) | None => {}
         }
         match cause.source() {
             Some(source) => cause = source,

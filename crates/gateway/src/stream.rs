@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -49,17 +49,21 @@ pub struct Limited<B> {
     idle: Duration,
     /// Made when something has to be waited for, which small bodies never do.
     alarm: Option<Pin<Box<Sleep>>>,
+    /// Told of a request's body, for whoever waits for the answer to it.
+    taken: Option<Arc<Heard>>,
 }
 
 impl<B> Limited<B> {
-    /// A request body: bounded in length and in silence.
-    pub const fn request(body: B, limits: StreamLimits) -> Self {
+    /// A request body: bounded in length and in silence. `taken` hears of each part of it, and does not count the time
+    /// in which the client sends nothing.
+    pub(crate) const fn request(body: B, limits: StreamLimits, taken: Arc<Heard>) -> Self {
         Self {
             body,
             left: limits.body_bytes,
             bytes_max: limits.body_bytes,
             idle: limits.idle,
             alarm: None,
+            taken: Some(taken),
         }
     }
 
@@ -71,6 +75,7 @@ impl<B> Limited<B> {
             bytes_max: u64::MAX,
             idle: limits.idle,
             alarm: None,
+            taken: None,
         }
     }
 }
@@ -85,11 +90,17 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Limited<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         let this = &mut *self;
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
+            if let Some(taken) = &this.taken {
+                taken.excuse();
+            }
             let idle = this.idle;
             let alarm = this.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
             ready!(alarm.as_mut().poll(context));
             return Poll::Ready(Some(Err(StreamError::Idle(idle))));
         };
+        if let Some(taken) = &this.taken {
+            taken.now();
+        }
         if let Some(alarm) = &mut this.alarm {
             alarm.as_mut().reset(Instant::now() + this.idle);
         }
@@ -135,10 +146,7 @@ pub(crate) async fn tunnel(client_side: OnUpgrade, upstream_side: OnUpgrade, idl
     let (Ok(client), Ok(upstream)) = tokio::join!(client_side, upstream_side) else {
         return;
     };
-    let heard = Arc::new(Heard {
-        started: Instant::now(),
-        last_ms: AtomicU64::new(0),
-    });
+    let heard = Arc::new(Heard::new());
     let mut client = Watched {
         stream: TokioIo::new(client),
         heard: Arc::clone(&heard),
@@ -154,21 +162,44 @@ pub(crate) async fn tunnel(client_side: OnUpgrade, upstream_side: OnUpgrade, idl
     }
 }
 
-/// When something was last heard on either side of a tunnel.
+/// When something was last heard: on either side of a tunnel, or of a body on its way.
 #[derive(Debug)]
-struct Heard {
+pub(crate) struct Heard {
     started: Instant,
     last_ms: AtomicU64,
+    /// Whether the silence is that of another, and does not count.
+    excused: AtomicBool,
 }
 
 impl Heard {
+    pub(crate) fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            last_ms: AtomicU64::new(0),
+            excused: AtomicBool::new(false),
+        }
+    }
+
     fn now(&self) {
         let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_ms.store(elapsed, Ordering::Relaxed);
+        // What is no longer excused was heard just now, for whoever sees the one.
+        self.excused.store(false, Ordering::Release);
     }
 
-    async fn silence(&self, idle: Duration) {
+    /// From here on the silence does not count, until something is heard.
+    fn excuse(&self) {
+        self.excused.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until nothing was heard for so long.
+    pub(crate) async fn silence(&self, idle: Duration) {
         loop {
+            if self.excused.load(Ordering::Acquire) {
+                // What is heard meanwhile is heard later than now, so its time is not over before this is.
+                tokio::time::sleep(idle).await;
+                continue;
+            }
             let end = self.started + Duration::from_millis(self.last_ms.load(Ordering::Relaxed)) + idle;
             if Instant::now() >= end {
                 return;

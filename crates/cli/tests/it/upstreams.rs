@@ -8,6 +8,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request};
 use http_body_util::{BodyExt as _, Full, combinators::UnsyncBoxBody};
 use hyper_util::{client::legacy, rt::TokioExecutor};
 use narthex_testkit::{Answer, process::free_address, raw};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep, timeout},
+};
 
 use crate::world::{GUARDED, World, config, member};
 
@@ -79,6 +84,69 @@ async fn an_upstream_that_does_not_answer_in_time_is_a_gateway_timeout() {
         let answer = world.send(call("stream=15")).await;
         assert_eq!((answer.status, answer.text().lines().count()), (200, 15));
     }
+}
+
+/// The time is for the upstream: what the client needs to send its body is not part of it.
+#[tokio::test]
+async fn a_body_may_take_longer_than_the_upstream() {
+    let world = world("upstream_timeout = \"1s\"", "").await;
+    let upload = async |wish: &str| {
+        let mut stream = TcpStream::connect(world.narthex.address()).await.unwrap();
+        let head = format!(
+            "POST /public/page HTTP/1.1\r\nhost: a\r\nx-upstream: {wish}\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // With pauses, and one longer than the limit.
+        for pause in [400, 400, 1500, 400] {
+            stream.write_all(b"4\r\npart\r\n").await.unwrap();
+            sleep(Duration::from_millis(pause)).await;
+        }
+        stream.write_all(b"0\r\n\r\n").await.unwrap();
+        let sent = Instant::now();
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        timeout(Duration::from_secs(10), read).await.unwrap().unwrap();
+        (raw::status(&answer), sent.elapsed())
+    };
+    assert_eq!(upload("slow=1").await.0, Some(200));
+    assert_eq!(world.upstream.last().unwrap().body, "partpartpartpart");
+    let (status, took) = upload("slow=8000").await;
+    assert_eq!(status, Some(504));
+    let time = Duration::from_millis(900)..Duration::from_millis(2500);
+    assert!(
+        time.contains(&took),
+        "the time began with the end of the body: {took:?}"
+    );
+}
+
+/// An upstream that takes nothing of a body has no more time than one that does not answer.
+#[tokio::test]
+async fn an_upstream_that_takes_no_body_is_a_gateway_timeout() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let deaf = listener.local_addr().unwrap();
+    let world = World::with_config(|idp, upstream| {
+        let line = "upstream_timeout = \"1s\"\nrequire = \"public\"";
+        let route = format!("\n[[route]]\npath = \"/deaf\"\n{line}\nupstream = \"http://{deaf}\"\n");
+        config(idp, upstream) + &route
+    })
+    .await;
+    let body = vec![b'x'; 30_000_000];
+    let sent = world.send(world.call("POST", "/deaf").body(body));
+    let answer = timeout(Duration::from_secs(10), sent).await.expect("it waits for ever");
+    assert_eq!(said(&answer), (504, "upstream.timeout".to_owned()));
+}
+
+/// Nor is it the upstream's fault when a body stops coming.
+#[tokio::test]
+async fn a_body_that_stops_coming_is_the_clients_fault() {
+    let world = world("idle_timeout = \"1s\"", "").await;
+    let request = "POST /public/page HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\npart";
+    let answer = raw::exchange(&world.narthex.address(), request.as_bytes(), Duration::from_secs(4))
+        .await
+        .unwrap();
+    let text = String::from_utf8_lossy(&answer);
+    assert_eq!(raw::status(&answer), Some(400), "{text}");
+    assert!(text.contains("request.unforwardable"), "{text}");
 }
 
 /// A stream goes on for as long as something comes, and not for longer than the limit without.

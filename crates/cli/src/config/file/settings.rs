@@ -139,7 +139,8 @@ section! {
         rate: Defaulted<Rate> = "\"off\"", eg "\"100/s\"";
         /// How long a connection to an upstream may take to be made.
         connect_timeout: Defaulted<Duration> = "\"5s\"";
-        /// How long an upstream may take to begin its answer. A route may say otherwise.
+        /// How long an upstream may take to begin its answer, from when it has the whole request, or to take the next
+        /// part of the request's body. A route may say otherwise.
         upstream_timeout: Defaulted<Duration> = "\"60s\"";
         /// How long a stream (a body, server-sent events, a WebSocket) may be silent. A route may say otherwise.
         idle_timeout: Defaulted<Duration> = "\"5m\"";
