@@ -2,8 +2,9 @@
 //!
 //! A timer for every head of a request costs more than reading the head. So there is one sweep for all connections, and
 //! a request only counts itself: what has not begun a request, is not answering one and has sent nothing for
-//! the time given is closed, and a quarter of that time later at the latest. HTTP/2 is left to its pings once a request came. This covers a head that trickles in, a
-//! kept-alive connection that nobody uses, and one that was opened and says nothing at all.
+//! the time given is closed, and a quarter of that time later at the latest. HTTP/2 is left to its pings once a request
+//! came. This covers a head that trickles in, a kept-alive connection that nobody uses, one that was opened and says
+//! nothing at all, and, with a time of its own, an answer that nobody takes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -22,11 +23,12 @@ use tokio::task::AbortHandle;
 /// In how many sweeps a connection has to be found without a move.
 const SWEEPS: u32 = 4;
 /// And in how many while the other end takes nothing of what is written: a slow reader's window opens in large steps.
+/// An answer that is streamed says itself how long it waits.
 const SWEEPS_BLOCKED: u32 = 24;
 
 /// What happens on one connection.
 #[derive(Debug, Default)]
-pub(crate) struct Activity {
+pub struct Activity {
     /// Requests that began and whose answers are not finished.
     open: AtomicU32,
     /// Moves with everything that counts as use; it wraps around.
@@ -39,9 +41,28 @@ pub(crate) struct Activity {
     ending: AtomicBool,
     /// Whom to wake then.
     waker: AtomicWaker,
+    /// How long the answer under way waits for a reader that takes nothing, in milliseconds, if one has said so.
+    patience_ms: AtomicU32,
 }
 
 impl Activity {
+    /// An answer is about to be streamed, and this is how long it may stand still because its reader takes nothing.
+    pub(crate) fn wait_for_reader(&self, at_most: Duration) {
+        let ms = u32::try_from(at_most.as_millis()).unwrap_or(u32::MAX);
+        self.patience_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// In how many sweeps the answer under way may be found standing still.
+    fn patience(&self, sweep_every: Duration) -> u32 {
+        match self.patience_ms.load(Ordering::Relaxed) {
+            0 => SWEEPS_BLOCKED,
+            ms => {
+                let every = sweep_every.as_millis().max(1);
+                u32::try_from(u128::from(ms).div_ceil(every)).map_or(u32::MAX, |sweeps| sweeps.max(SWEEPS))
+            }
+        }
+    }
+
     fn moved(&self) {
         self.moves.fetch_add(1, Ordering::Relaxed);
     }
@@ -84,8 +105,11 @@ impl Drop for Open {
 }
 
 /// All connections of one port.
-#[derive(Debug, Default)]
-pub(crate) struct Connections(Mutex<Vec<Connection>>);
+#[derive(Debug)]
+pub(crate) struct Connections {
+    all: Mutex<Vec<Connection>>,
+    sweep_every: Duration,
+}
 
 #[derive(Debug)]
 struct Connection {
@@ -99,6 +123,14 @@ struct Connection {
 }
 
 impl Connections {
+    /// None yet, to be closed when they are still for `still_max`.
+    pub(crate) fn new(still_max: Duration) -> Self {
+        Self {
+            all: Mutex::default(),
+            sweep_every: still_max / SWEEPS,
+        }
+    }
+
     /// Watches a connection, which the task ends when it is stopped.
     pub(crate) fn watch(&self, activity: &Arc<Activity>, task: AbortHandle) {
         let connection = Connection {
@@ -107,7 +139,7 @@ impl Connections {
             moves: 0,
             still: 0,
         };
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         // What ended keeps some memory until it is forgotten: not so much of it that the list has to grow.
         if all.len() == all.capacity() {
             all.retain(|connection| connection.activity.strong_count() > 0);
@@ -115,45 +147,52 @@ impl Connections {
         all.push(connection);
     }
 
-    /// Closes what has been still for `still_max`, for as long as it is polled.
-    pub(crate) async fn sweep(&self, still_max: Duration) -> std::convert::Infallible {
+    /// Closes what has been still for too long, for as long as it is polled.
+    pub(crate) async fn sweep(&self) -> std::convert::Infallible {
         loop {
-            tokio::time::sleep(still_max / SWEEPS).await;
+            tokio::time::sleep(self.sweep_every).await;
             self.sweep_once();
         }
     }
 
     /// Tells every connection to take no further request.
     pub(crate) fn end(&self) {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         for activity in all.iter().filter_map(|connection| connection.activity.upgrade()) {
             activity.end();
         }
     }
 
     fn sweep_once(&self) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain_mut(Connection::stays);
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain_mut(|connection| connection.stays(self.sweep_every));
     }
 }
 
 impl Connection {
     /// Looks whether there was a move since the last sweep, and ends the connection if there was none for too long.
-    fn stays(&mut self) -> bool {
+    fn stays(&mut self, sweep_every: Duration) -> bool {
         let Some(activity) = self.activity.upgrade() else {
             return false;
         };
         let moves = activity.moves.load(Ordering::Relaxed);
-        let used = activity.open.load(Ordering::Relaxed) > 0 || activity.http2.load(Ordering::Relaxed);
-        if used || moves != self.moves {
+        let blocked = activity.blocked.load(Ordering::Relaxed);
+        let open = activity.open.load(Ordering::Relaxed) > 0;
+        let used = open || activity.http2.load(Ordering::Relaxed);
+        if (used && !blocked) || moves != self.moves {
             self.moves = moves;
             self.still = 0;
             return true;
         }
         self.still += 1;
-        let blocked = activity.blocked.load(Ordering::Relaxed);
-        let stays = self.still <= if blocked { SWEEPS_BLOCKED } else { SWEEPS };
-        // SECURITY: slow heads must not hold connections, of which there is only so many (Slowloris).
+        let most = match (blocked, open) {
+            (false, _) => SWEEPS,
+            (true, false) => SWEEPS_BLOCKED,
+            (true, true) => activity.patience(sweep_every),
+        };
+        let stays = self.still <= most;
+        // SECURITY: slow heads, and answers that are asked for and not taken, must not hold connections, of which there
+        // is only so many (Slowloris).
         if !stays {
             self.task.abort();
         }
@@ -261,6 +300,8 @@ impl<B: Body<Data: Buf> + Unpin> Body for Answering<B> {
 mod tests {
     use super::*;
 
+    const STILL_MAX: Duration = Duration::from_secs(10);
+
     /// A connection that waits for ever, and whether it still does after some sweeps.
     struct Waiting {
         activity: Arc<Activity>,
@@ -271,7 +312,7 @@ mod tests {
     impl Waiting {
         fn new() -> Self {
             let activity = Arc::new(Activity::default());
-            let connections = Connections::default();
+            let connections = Connections::new(STILL_MAX);
             let task = tokio::spawn(std::future::pending());
             connections.watch(&activity, task.abort_handle());
             Self {
@@ -295,7 +336,7 @@ mod tests {
         let waiting = Waiting::new();
         assert!(waiting.is_open_after(SWEEPS).await, "the time was not over");
         assert!(!waiting.is_open_after(1).await);
-        assert!(waiting.connections.0.lock().unwrap().is_empty());
+        assert!(waiting.connections.all.lock().unwrap().is_empty());
     }
 
     #[tokio::test]
@@ -329,12 +370,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_answer_that_is_not_taken_is_waited_for_as_long_as_it_says() {
+        for (said, sweeps) in [
+            (None, SWEEPS_BLOCKED),
+            (Some(6 * STILL_MAX), 6 * SWEEPS),
+            (Some(STILL_MAX / 100), SWEEPS),
+        ] {
+            let waiting = Waiting::new();
+            let open = waiting.activity.open(Version::HTTP_11);
+            if let Some(said) = said {
+                waiting.activity.wait_for_reader(said);
+            }
+            waiting.activity.blocked.store(true, Ordering::Relaxed);
+            // The first sweep sees that a request began. What is taken now and then is waited for.
+            assert!(waiting.is_open_after(1 + sweeps).await, "{said:?}");
+            waiting.activity.moved();
+            assert!(waiting.is_open_after(1 + sweeps).await, "{said:?}");
+            assert!(!waiting.is_open_after(1).await, "{said:?}");
+            drop(open);
+        }
+    }
+
+    #[tokio::test]
     async fn many_short_connections_do_not_pile_up_between_sweeps() {
-        let connections = Connections::default();
+        let connections = Connections::new(STILL_MAX);
         for _ in 0..10_000 {
             connections.watch(&Arc::default(), tokio::spawn(async {}).abort_handle());
         }
-        assert!(connections.0.lock().unwrap().len() < 16);
+        assert!(connections.all.lock().unwrap().len() < 16);
     }
 
     #[tokio::test]
@@ -344,6 +407,6 @@ mod tests {
         } = Waiting::new();
         drop(activity);
         connections.sweep_once();
-        assert!(connections.0.lock().unwrap().is_empty());
+        assert!(connections.all.lock().unwrap().is_empty());
     }
 }

@@ -46,12 +46,12 @@ impl Default for ServerSettings {
 }
 
 /// Serves a port until `stop` is done, then lets open requests finish. `service` makes what answers the requests of one
-/// connection, from the address of its other end.
+/// connection, from the address of its other end and what is seen of the connection.
 pub(crate) async fn serve<S, B>(
     listener: TcpListener,
     settings: ServerSettings,
     stop: impl Future<Output = ()>,
-    service: impl Fn(SocketAddr) -> S,
+    service: impl Fn(SocketAddr, &Arc<Activity>) -> S,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
@@ -59,8 +59,8 @@ pub(crate) async fn serve<S, B>(
 {
     let mut stop = pin!(stop);
     let places = Arc::new(Semaphore::new(settings.connections));
-    let connections = Connections::default();
-    let mut sweep = pin!(connections.sweep(settings.head_timeout));
+    let connections = Connections::new(settings.head_timeout);
+    let mut sweep = pin!(connections.sweep());
     let builder = builder(&settings);
     loop {
         let (stream, peer, place) = tokio::select! {
@@ -72,7 +72,7 @@ pub(crate) async fn serve<S, B>(
         let _ = stream.set_nodelay(true);
         let activity = Arc::new(Activity::default());
         let stream = TokioIo::new(Counted::new(stream, Arc::clone(&activity)));
-        let served = builder.serve_connection_with_upgrades(stream, counting(service(peer), &activity));
+        let served = builder.serve_connection_with_upgrades(stream, counting(service(peer, &activity), &activity));
         let served = Ending::new(served.into_owned(), Arc::clone(&activity));
         let task = tokio::spawn(async move {
             // A connection that breaks off is the client's business.
@@ -180,7 +180,7 @@ mod tests {
         let (stop, stopped) = oneshot::channel::<()>();
         let service = {
             let (began, go_on) = (Arc::clone(&began), Arc::clone(&go_on));
-            move |_| {
+            move |_, _: &Arc<Activity>| {
                 let (began, go_on) = (Arc::clone(&began), Arc::clone(&go_on));
                 service_fn(move |request: Request<Incoming>| {
                     let (began, go_on) = (Arc::clone(&began), Arc::clone(&go_on));

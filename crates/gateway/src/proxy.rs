@@ -17,6 +17,7 @@ use narthex_decision::{Reason, is_forwarding_header};
 use thiserror::Error;
 
 use crate::credentials::{self, Place};
+use crate::idle::Activity;
 use crate::inbound::{Origin, Trust};
 use crate::pipeline::Passed;
 use crate::respond::Refusal;
@@ -159,6 +160,7 @@ impl Forwarder {
         origin: &Origin,
         passed: &Passed,
         (upstream, limits): (&Upstream, StreamLimits),
+        activity: &Arc<Activity>,
     ) -> Result<Response<Body>, ForwardError> {
         let asked = upgrade_asked(&request)?;
         if request.body().size_hint().lower() > limits.body_bytes {
@@ -187,6 +189,7 @@ impl Forwarder {
                 seconds: upstream.timeout.as_secs(),
             }),
         };
+        activity.wait_for_reader(limits.idle);
         respond(answer, client_side, limits)
     }
 }

@@ -19,6 +19,7 @@ use crate::credentials;
 use crate::event::Event;
 use crate::forward_auth::{self, Original};
 use crate::gateway::Gateway;
+use crate::idle::Activity;
 use crate::inbound::{Door, Inbound, Origin, Trust};
 use crate::listen::{self, ServerSettings};
 use crate::me;
@@ -35,10 +36,11 @@ pub async fn serve(
     settings: ServerSettings,
     stop: impl Future<Output = ()>,
 ) {
-    let service = |peer| {
+    let service = |peer, activity: &Arc<Activity>| {
         let connection = Arc::new(Connection {
             gateway: Arc::clone(&gateway),
             peer,
+            activity: Arc::clone(activity),
         });
         service_fn(move |request| answer(Arc::clone(&connection), request))
     };
@@ -51,11 +53,16 @@ pub async fn serve(
 struct Connection {
     gateway: Arc<Gateway>,
     peer: SocketAddr,
+    activity: Arc<Activity>,
 }
 
 /// One request on the public port.
 async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let Connection { gateway, peer } = &*connection;
+    let Connection {
+        gateway,
+        peer,
+        activity,
+    } = &*connection;
     let peer = *peer;
     let runtime = gateway.runtime.load();
     let path = request.uri().path();
@@ -77,7 +84,7 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
         refused(gateway, &request, Door::Proxy, &Refusal::new(Reason::RouteUnmatched)).map(Either::Left)
     } else {
         // In a box of its own: an answer's future is moved about, and a small one costs less.
-        Box::pin(proxy(gateway, &runtime, request, peer)).await
+        Box::pin(proxy(gateway, &runtime, request, (peer, activity))).await
     })
 }
 
@@ -113,7 +120,7 @@ async fn proxy(
     gateway: &Gateway,
     runtime: &Runtime,
     mut request: Request<Incoming>,
-    peer: SocketAddr,
+    (peer, activity): (SocketAddr, &Arc<Activity>),
 ) -> Response<Body> {
     let host = match host(&request) {
         Ok(host) => host.map(str::to_owned),
@@ -144,7 +151,11 @@ async fn proxy(
         let places = runtime.places_on(passed.allowed.route);
         credentials::remove_from_referer(request.headers_mut(), &places);
     }
-    match gateway.forwarder.forward(request, &origin, &passed, upstream).await {
+    let forwarded = gateway
+        .forwarder
+        .forward(request, &origin, &passed, upstream, activity)
+        .await;
+    match forwarded {
         Ok(mut answer) => {
             set_request_id(&mut answer, &passed.request_id);
             answer

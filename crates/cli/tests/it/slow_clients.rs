@@ -55,6 +55,65 @@ async fn sec_slow_head() {
     }
 }
 
+/// A large answer, and a client that asks for it and has not read more than its first line.
+async fn reader(world: &World) -> TcpStream {
+    let mut stream = TcpStream::connect(world.narthex.address()).await.unwrap();
+    let request = "GET /public/page HTTP/1.1\r\nhost: a\r\nx-upstream: bytes=30000000\r\nconnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut began = [0; 15];
+    stream.read_exact(&mut began).await.unwrap();
+    assert_eq!(&began, b"HTTP/1.1 200 OK");
+    stream
+}
+
+async fn world_of_readers() -> World {
+    World::with_config(|idp, upstream| {
+        let limits = "header_timeout = \"1s\"\nidle_timeout = \"2s\"\nconnections = 2";
+        format!("[limits]\n{limits}\n{}", config(idp, upstream))
+    })
+    .await
+}
+
+/// Who asks for a large answer and takes nothing of it has a place for `limits.idle_timeout` and not for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sec_reader_that_takes_nothing() {
+    let world = world_of_readers().await;
+    let readers = [reader(&world).await, reader(&world).await];
+    let waiting = world.client.send(world.call("GET", "/public/page"));
+    let answer = timeout(Duration::from_secs(15), waiting).await;
+    assert_eq!(answer.expect("the places were kept").unwrap().status, 200);
+    drop(readers);
+}
+
+/// One who takes it slowly gets all of it, however long it takes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_reader_gets_its_whole_answer() {
+    let world = world_of_readers().await;
+    let mut stream = reader(&world).await;
+    let mut taken = 0;
+    let mut buffer = vec![0; 1_500_000];
+    loop {
+        let part = timeout(Duration::from_secs(5), async {
+            let mut part = 0;
+            while part < buffer.len() {
+                match stream.read(&mut buffer[part..]).await.unwrap() {
+                    0 => break,
+                    length => part += length,
+                }
+            }
+            part
+        })
+        .await
+        .unwrap();
+        if part == 0 {
+            break;
+        }
+        taken += part;
+        sleep(Duration::from_millis(300)).await;
+    }
+    assert!(taken > 30_000_000, "cut off after {taken}");
+}
+
 /// None of this takes a connection from somebody who waits for an answer, or who uses it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_answers_and_used_connections_stay() {

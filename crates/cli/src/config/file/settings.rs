@@ -142,7 +142,8 @@ section! {
         /// How long an upstream may take to begin its answer, from when it has the whole request, or to take the next
         /// part of the request's body. A route may say otherwise.
         upstream_timeout: Defaulted<Duration> = "\"60s\"";
-        /// How long a stream (a body, server-sent events, a WebSocket) may be silent. A route may say otherwise.
+        /// How long a stream (a body, server-sent events, a WebSocket) may be silent, and how long a client may take
+        /// nothing of an answer, which is at least `header_timeout`. A route may say otherwise.
         idle_timeout: Defaulted<Duration> = "\"5m\"";
         /// How long fetching a key set may take in all.
         fetch_timeout: Defaulted<Duration> = "\"5s\"";
