@@ -18,6 +18,7 @@ use futures_util::task::AtomicWaker;
 use http::Version;
 use http_body::{Body, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
 
 /// In how many sweeps a connection has to be found without a move.
@@ -43,9 +44,20 @@ pub struct Activity {
     waker: AtomicWaker,
     /// How long the answer under way waits for a reader that takes nothing, in milliseconds, if one has said so.
     patience_ms: AtomicU32,
+    /// The connection's place among those that there may be. It is given back with the last that is left of the
+    /// connection, which may be a tunnel.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Activity {
+    /// Of a connection that has this place.
+    pub(crate) fn at(place: Option<OwnedSemaphorePermit>) -> Self {
+        Self {
+            _place: place,
+            ..Self::default()
+        }
+    }
+
     /// An answer is about to be streamed, and this is how long it may stand still because its reader takes nothing.
     pub(crate) fn wait_for_reader(&self, at_most: Duration) {
         let ms = u32::try_from(at_most.as_millis()).unwrap_or(u32::MAX);

@@ -70,14 +70,13 @@ pub(crate) async fn serve<S, B>(
         };
         // Small answers must not wait for a full segment; a socket that refuses this still works.
         let _ = stream.set_nodelay(true);
-        let activity = Arc::new(Activity::default());
+        let activity = Arc::new(Activity::at(place));
         let stream = TokioIo::new(Counted::new(stream, Arc::clone(&activity)));
         let served = builder.serve_connection_with_upgrades(stream, counting(service(peer, &activity), &activity));
         let served = Ending::new(served.into_owned(), Arc::clone(&activity));
         let task = tokio::spawn(async move {
             // A connection that breaks off is the client's business.
             let _ = served.await;
-            drop(place);
         });
         connections.watch(&activity, task.abort_handle());
     }

@@ -190,7 +190,7 @@ impl Forwarder {
             }),
         };
         activity.wait_for_reader(limits.idle);
-        respond(answer, client_side, limits)
+        respond(answer, client_side, limits, activity)
     }
 }
 
@@ -199,6 +199,7 @@ fn respond(
     mut answer: Response<Incoming>,
     client_side: Option<OnUpgrade>,
     limits: StreamLimits,
+    activity: &Arc<Activity>,
 ) -> Result<Response<Body>, ForwardError> {
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // SECURITY: only 101 opens a tunnel, and only where the client asked for one.
@@ -208,7 +209,13 @@ fn respond(
             ));
         };
         let upstream_side = hyper::upgrade::on(&mut answer);
-        tokio::spawn(tunnel(client_side, upstream_side, limits.idle));
+        // SECURITY: a tunnel is a request under way until it ends. It keeps the connection's place, and the grace when the
+        // process stops.
+        let open = activity.open(Version::HTTP_11);
+        tokio::spawn(async move {
+            tunnel(client_side, upstream_side, limits.idle).await;
+            drop(open);
+        });
         let (parts, _) = answer.into_parts();
         return Ok(Response::from_parts(parts, Either::Left(Full::default())));
     }

@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use narthex_testkit::raw;
+use narthex_testkit::{
+    raw,
+    websocket::{TEXT, WebSocket},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 use crate::world::World;
@@ -39,4 +42,30 @@ async fn a_request_on_the_admin_port_is_answered() {
     world.narthex.start_again().await.unwrap();
     let late = world.narthex.api().get("/organizations/late").await.unwrap();
     assert_eq!(late["name"], "late");
+}
+
+/// A tunnel goes on until its ends have done, or the grace is over.
+#[tokio::test]
+async fn a_web_socket_has_the_grace() {
+    for closes in [true, false] {
+        let mut world = World::with_config(|idp, upstream| {
+            crate::world::config(idp, upstream).replacen("[listen]", "[listen]\nshutdown_grace = \"4s\"", 1)
+        })
+        .await;
+        let mut socket = WebSocket::open(&world.narthex.address(), "/public/socket", &[])
+            .await
+            .unwrap();
+        let told = Instant::now();
+        world.narthex.signal("TERM").unwrap();
+        for _ in 0..4 {
+            sleep(Duration::from_millis(300)).await;
+            socket.send(TEXT, b"still here").await.unwrap();
+            assert_eq!(socket.receive().await.unwrap(), (TEXT, b"still here".to_vec()));
+        }
+        let kept = (!closes).then_some(socket);
+        world.narthex.terminate().await.unwrap();
+        let took = told.elapsed();
+        assert_eq!(took < Duration::from_secs(4), closes, "ended after {took:?}");
+        drop(kept);
+    }
 }

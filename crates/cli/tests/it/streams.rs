@@ -1,6 +1,6 @@
 //! The proxy door passes things on while they come.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use narthex_testkit::{
     Client,
@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::world::{GUARDED, World, member};
+use crate::world::{GUARDED, World, config, member};
 
 /// Reads until `text` has come, for two seconds at the most.
 async fn read_until(stream: &mut TcpStream, seen: &mut String, text: &str) {
@@ -94,6 +94,27 @@ async fn a_web_socket_goes_through_with_its_identity() {
     assert_eq!(seen.header("x-narthex-external-id").as_deref(), Some("alice"));
     assert_ne!(seen.header("x-narthex-user").as_deref(), Some("spoofed"));
     assert_eq!(seen.header("authorization"), None);
+}
+
+/// What became a tunnel is a connection still.
+#[tokio::test]
+async fn sec_upgraded_connections_have_places() {
+    let world =
+        World::with_config(|idp, upstream| format!("[limits]\nconnections = 2\n{}", config(idp, upstream))).await;
+    let address = world.narthex.address();
+    let open = || WebSocket::open(&address, "/public/socket", &[]);
+    let first = open().await.unwrap();
+    let mut second = open().await.unwrap();
+    let mut waiting = pin!(open());
+    let soon = timeout(Duration::from_secs(1), &mut waiting).await;
+    assert!(soon.is_err(), "a third connection where there are two places");
+    drop(first);
+    let third = timeout(Duration::from_secs(5), waiting).await;
+    let mut third = third.expect("the place was kept").unwrap();
+    for socket in [&mut second, &mut third] {
+        socket.send(TEXT, b"hello").await.unwrap();
+        assert_eq!(socket.receive().await.unwrap(), (TEXT, b"hello".to_vec()));
+    }
 }
 
 /// The same with a client of others: npm `ws`.

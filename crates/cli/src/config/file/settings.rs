@@ -24,7 +24,7 @@ section! {
         ///
         /// Empty by default: a forwarded header from anybody else is a forgery.
         trusted_proxies: Defaulted<List<IpNet>> = "[]", eg "[\"127.0.0.1\", \"10.0.0.0/8\"]";
-        /// How long running requests may take to finish after Narthex was told to stop.
+        /// How long running requests, or a WebSocket, may take to finish after Narthex was told to stop, on both ports.
         shutdown_grace: Defaulted<Duration> = "\"10s\"";
     }
 }
@@ -129,7 +129,7 @@ section! {
         header_timeout: Defaulted<Duration> = "\"10s\"";
         /// The largest request body that is passed to an upstream. Bodies are streamed, never held.
         body_size: Defaulted<Size> = "\"64MiB\"";
-        /// The most connections at once, on each port; more wait.
+        /// The most connections at once, on each port, every WebSocket among them; more wait.
         connections: Defaulted<Count<1, 1_000_000>> = "10000";
         /// The most requests from one client address. `"off"` by default: behind one address there may be one person or
         /// a whole company, and only the operator knows.
