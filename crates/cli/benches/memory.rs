@@ -3,14 +3,17 @@
 //!
 //! `cargo bench -p narthex-cli --bench memory`
 //!
-//! Memory is what the system counts as resident (`VmRSS` in `/proc/PID/status`). Each decision is made for another user
-//! with a token of its own.
+//! Memory is what the system counts as resident (`VmRSS` in `/proc/PID/status`). Two thirds of it are the program's own file
+//! as long as it is idle, so that is measured with what is shipped, which is built for it first. Each decision is made for
+//! another user with a token of its own.
 
 mod door;
 
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use narthex_store::Options;
 use narthex_store::population::Population;
 use narthex_testkit::{IdentityProvider, Narthex, TestIssuer, TestKey};
@@ -22,6 +25,8 @@ const POPULATION: Population = Population::MILLION;
 const DECISIONS: u64 = 100_000;
 const CONNECTIONS: u64 = 32;
 const STARTS: usize = 7;
+/// What the other bars are measured with.
+const BENCHED: &str = env!("CARGO_BIN_EXE_narthex");
 
 fn main() -> Result<()> {
     tokio::runtime::Builder::new_multi_thread()
@@ -44,20 +49,17 @@ async fn measure() -> Result<()> {
             provider.url()
         )
     };
-    let start = async |store: &str| {
-        Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
-            .config(&config(store))?
-            .start()
-            .await
-    };
-    let idle = start("").await?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    println!("P9 idle: {:.1} MiB resident (bar 20)", resident_mib(&idle)?);
-    drop(idle);
+    let start = async |binary: &Path, store: &str| Narthex::builder(binary).config(&config(store))?.start().await;
+    let benched = Path::new(BENCHED);
+    for (binary, what) in [(shipped()?.as_path(), "as shipped"), (benched, "with `--release`")] {
+        let idle = start(binary, "").await?;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        println!("P9 idle, {what}: {:.1} MiB resident (bar 20)", resident_mib(&idle)?);
+    }
 
     let mut progress = |_| {};
     POPULATION.fill_sqlite(&Options::new(&file), &mut progress)?;
-    let mut narthex = start(&format!("[store]\npath = \"{}\"\n", file.display())).await?;
+    let mut narthex = start(benched, &format!("[store]\npath = \"{}\"\n", file.display())).await?;
     let mut waits = Vec::new();
     for _ in 0..STARTS {
         narthex.terminate().await?;
@@ -77,6 +79,19 @@ async fn measure() -> Result<()> {
         resident_mib(&narthex)?
     );
     Ok(())
+}
+
+/// Builds what is shipped and says where it is.
+fn shipped() -> Result<PathBuf> {
+    let build = ["build", "--locked", "--profile", "dist", "--package", "narthex-cli"];
+    let built = Command::new(env!("CARGO")).args(build).status()?;
+    ensure!(built.success(), "`cargo {}` failed ({built})", build.join(" "));
+    // The folders of both profiles are beside each other.
+    let targets = Path::new(BENCHED)
+        .ancestors()
+        .nth(2)
+        .context("a binary in a folder of cargo's")?;
+    Ok(targets.join("dist/narthex"))
 }
 
 /// A decision for each of many users, who are spread over all there are.

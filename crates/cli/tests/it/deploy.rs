@@ -175,6 +175,8 @@ fn the_dockerfile_builds_what_this_tree_has_with_its_toolchain() {
         process::run("cp", &arguments).unwrap();
     }
     assert!(!folder.path().join("rust-toolchain.toml").exists());
+    // How the allocator is set up when it is built, as it is everywhere else.
+    assert!(folder.path().join(".cargo/config.toml").exists());
     let manifest = folder.path().join("Cargo.toml");
     let arguments = [
         "metadata",
