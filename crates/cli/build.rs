@@ -4,21 +4,26 @@
 //! but as the compiler leaves it, something of it is in nearly every neighbourhood. Why, and what it gives:
 //! docs/decisions/0007-order-of-code.md. The names are from `cargo xtask order`.
 
-use std::{env, fs, io, path::PathBuf};
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
 
 /// The functions, each with `*` for what differs from build to build.
 const NAMES: &str = "start.txt";
+/// The profile of what is shipped, which names the folder that it is built in: `target/dist/build/narthex-cli-…/out`.
+const SHIPPED: &str = "dist";
 
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed={NAMES}");
-    // A build for debugging is linked often and its code lies otherwise; other systems' linkers know no such script.
-    if !is("PROFILE", "release") || !is("CARGO_CFG_TARGET_OS", "linux") {
-        return Ok(());
-    }
-    let Some(folder) = env::var_os("OUT_DIR") else {
+    let Some(folder) = env::var_os("OUT_DIR").map(PathBuf::from) else {
         return Err(io::Error::other("cargo names no folder for what is built"));
     };
-    let path = PathBuf::from(folder).join("start.ld");
+    // Only what is shipped: other builds are linked often, by whatever linker somebody likes best, and not every linker
+    // knows such a script (`mold` and those of other systems do not).
+    let profile = folder.ancestors().nth(3).and_then(Path::file_name);
+    if profile.is_none_or(|profile| profile != SHIPPED) || !is("CARGO_CFG_TARGET_OS", "linux") {
+        return Ok(());
+    }
+    let path = folder.join("start.ld");
     fs::write(&path, script(&fs::read_to_string(NAMES)?))?;
     println!("cargo::rustc-link-arg-bins=-Wl,--script={}", path.display());
     Ok(())

@@ -225,7 +225,8 @@ impl RouteProblem {
 /// tell them apart.
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
-    routes: Vec<Route>,
+    /// In the order of the configuration.
+    listed: Vec<Route>,
     by_path: Router<Vec<usize>>,
     /// The same with every percent-encoding of a pattern decoded, where that is another pattern.
     by_decoded_path: Option<Router<Vec<usize>>>,
@@ -298,7 +299,7 @@ impl Routes {
         }
         if problems.is_empty() {
             Ok(Self {
-                routes,
+                listed: routes,
                 by_path,
                 by_decoded_path: any_encoded.then_some(by_decoded_path),
             })
@@ -309,7 +310,7 @@ impl Routes {
 
     /// The routes in the order of the configuration.
     pub fn iter(&self) -> impl Iterator<Item = &Route> {
-        self.routes.iter()
+        self.listed.iter()
     }
 
     /// The route a request falls under, if any: no route means no entry.
@@ -352,7 +353,7 @@ impl Routes {
 
     /// The first of these routes that serves such a request.
     fn serving(&self, members: &[usize], method: &Method, host: Option<&str>) -> Option<&Route> {
-        let mut members = members.iter().filter_map(|index| self.routes.get(*index));
+        let mut members = members.iter().filter_map(|index| self.listed.get(*index));
         members.find(|route| route.serves(method, host))
     }
 }

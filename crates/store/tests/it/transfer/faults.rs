@@ -540,8 +540,9 @@ async fn there_must_be_a_store_to_export() {
     let other = folder.path().join("other.db");
     let connection = rusqlite::Connection::open(&other).unwrap();
     connection.execute_batch("CREATE TABLE songs (name TEXT)").unwrap();
-    for path in [path, other] {
-        let absent = super::export(sqlite(&path), Vec::new(), 7, |_| ControlFlow::Continue(())).await;
-        assert!(matches!(absent, Err(TransferError::Absent)));
-    }
+    let absent = super::export(sqlite(&path), Vec::new(), 7, |_| ControlFlow::Continue(())).await;
+    assert!(matches!(absent, Err(TransferError::Absent)));
+    let foreign = super::export(sqlite(&other), Vec::new(), 7, |_| ControlFlow::Continue(())).await;
+    let error = foreign.unwrap_err().to_string();
+    assert!(error.contains("of another program"), "{error}");
 }
