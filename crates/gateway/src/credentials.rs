@@ -235,11 +235,16 @@ pub(crate) fn remove(headers: &mut HeaderMap, place: &Place) {
 /// Takes tokens out of the query of the `Referer`: a page that was asked for with a token in its address tells that address
 /// with everything it asks for in turn.
 pub(crate) fn remove_from_referer(headers: &mut HeaderMap, places: &TokenPlaces) {
-    let Some(referer) = headers.get(header::REFERER) else {
+    let mut named = headers.get_all(header::REFERER).iter();
+    let (Some(referer), false) = (named.next(), places.query_parameters.is_empty()) else {
         return;
     };
-    let parts = referer.to_str().ok().and_then(|referer| referer.split_once('?'));
-    let Some((page, query)) = parts else {
+    let (Ok(referer), None) = (referer.to_str(), named.next()) else {
+        // Two of them, or one that is no address: not to be cleaned with certainty.
+        headers.remove(header::REFERER);
+        return;
+    };
+    let Some((page, query)) = referer.split_once('?') else {
         return;
     };
     let kept: Vec<&str> = query

@@ -173,6 +173,12 @@ async fn sec_token_strip_from_odd_places() {
         let seen = passed(&world, call).await;
         assert_eq!(seen.header("referer"), Some(referer(&goes)));
     }
+    let doubled = world.call("GET", "/public/page").header("referer", &referer(""));
+    let seen = passed(&world, doubled.header("referer", &referer(&format!("?jwt={token}")))).await;
+    assert_eq!(reached(&seen, signature), 0, "{seen:?}");
+    let no_text = referer(&format!("?b=\u{e9}&jwt={token}"));
+    let seen = passed(&world, world.call("GET", "/public/page").header("referer", &no_text)).await;
+    assert_eq!(reached(&seen, signature), 0, "{seen:?}");
     // Nobody asks for the token of a preflight; it stays here all the same.
     let call = world.call("OPTIONS", GUARDED).bearer(&token);
     let call = call
