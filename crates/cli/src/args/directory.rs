@@ -165,6 +165,8 @@ pub(crate) enum UserCommand {
         common: Common,
     },
     /// Refuse every token issued until now: sign out everywhere.
+    ///
+    /// `iat` counts whole seconds, so a token issued later within this second is refused too; a second later all is well.
     RevokeTokens {
         /// The user's id, or the username if only one user has it.
         user: String,

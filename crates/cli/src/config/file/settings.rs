@@ -120,7 +120,7 @@ section! {
         key_set_size: Defaulted<Size> = "\"512KB\"";
         /// The most keys in one key set.
         keys: Defaulted<Count<1, 1_000>> = "100";
-        /// The largest request head: request line and all headers.
+        /// The largest request head: request line and all headers. In HTTP/1.1 more than a hundred headers are refused too (431).
         header_size: Defaulted<Size> = "\"64KiB\"";
         /// How long a connection may go without a request that is being answered: how long a client may take to send a
         /// request's head, and how long a connection that nobody uses is kept. It is closed up to a quarter of this
