@@ -1,7 +1,10 @@
 //! Finding the one token a request carries, and taking it out of what is passed on.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use narthex_decision::Reason;
 use percent_encoding::percent_decode_str;
+
+use crate::respond::Refusal;
 
 /// Where tokens are looked for. `Authorization: Bearer` is always looked at; anything else only where the
 /// configuration says so.
@@ -78,13 +81,20 @@ impl<'r> Token<'r> {
         self.0
     }
 
-    /// The token as text, if it is one word: visible ASCII without a comma, behind which another token could stand.
-    pub(crate) fn word(self) -> Option<&'r str> {
+    /// The token as text.
+    ///
+    /// # Errors
+    ///
+    /// `token.malformed` if it is not one word: visible ASCII without a comma, behind which another token could stand.
+    pub(crate) fn word(self) -> Result<&'r str, Refusal> {
         // One pass without a way out in between, so that it is done many bytes at a time.
         let odd = self.0.iter().fold(0, |odd: u8, byte| {
             odd | u8::from(!(0x21..0x7f).contains(byte)) | u8::from(*byte == b',')
         });
-        std::str::from_utf8(self.0).ok().filter(|_| odd == 0)
+        match std::str::from_utf8(self.0) {
+            Ok(word) if odd == 0 => Ok(word),
+            _ => Err(no_token()),
+        }
     }
 }
 
@@ -101,6 +111,26 @@ pub(crate) enum Presented<'r> {
     Several,
     /// The header is there and cannot be read as `Bearer` and a token.
     Unreadable,
+}
+
+impl<'r> Presented<'r> {
+    /// The one token and its place; `None` where nothing was presented.
+    ///
+    /// # Errors
+    ///
+    /// `token.multiple` and `token.malformed`.
+    pub(crate) fn one(self) -> Result<Option<(Token<'r>, Place)>, Refusal> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::One(token, place) => Ok(Some((token, place))),
+            Self::Several => Err(Refusal::new(Reason::TokenMultiple)),
+            Self::Unreadable => Err(no_token()),
+        }
+    }
+}
+
+fn no_token() -> Refusal {
+    Refusal::because(Reason::TokenMalformed, "the header is not `Bearer` and one token")
 }
 
 /// Looks for the token of a request.
@@ -319,7 +349,7 @@ mod tests {
             let Presented::One(token, _) = present(&headers, None, &TokenPlaces::default()) else {
                 panic!("{value} presents one");
             };
-            assert_eq!(token.word(), None, "{value}");
+            assert!(token.word().is_err(), "{value}");
         }
         for value in ["Bearer", "Bearer "] {
             assert_eq!(

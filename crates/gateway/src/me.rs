@@ -9,7 +9,7 @@ use narthex_directory::{Grant, Principal};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::credentials::{self, Presented};
+use crate::credentials;
 use crate::event::Event;
 use crate::gateway::Gateway;
 use crate::inbound::{Door, Inbound};
@@ -59,12 +59,8 @@ async fn principal(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) 
     if inbound.method != Method::GET {
         return Err(Refusal::new(Reason::RouteUnmatched));
     }
-    let (token, place) = match credentials::present(inbound.headers, inbound.query, &runtime.places) {
-        Presented::One(token, place) => (token, place),
-        Presented::Nothing => return Err(Refusal::new(Reason::TokenMissing)),
-        Presented::Several => return Err(Refusal::new(Reason::TokenMultiple)),
-        Presented::Unreadable => return Err(Refusal::new(Reason::TokenMalformed)),
-    };
+    let presented = credentials::present(inbound.headers, inbound.query, &runtime.places).one()?;
+    let (token, place) = presented.ok_or(Refusal::new(Reason::TokenMissing))?;
     let known = pipeline::who(gateway, runtime, inbound, (token, &place), gateway.clock.now_ms()).await?;
     Ok(describe(&known.account.principal))
 }

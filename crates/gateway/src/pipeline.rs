@@ -19,7 +19,7 @@ use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
 use crate::account::Account;
 use crate::caller::{Caller, Known, TokenKey};
 use crate::clock::NewIds;
-use crate::credentials::{self, Place, Presented, Token};
+use crate::credentials::{self, Place, Token};
 use crate::event::Event;
 use crate::facts::HeldFacts;
 use crate::gateway::Gateway;
@@ -35,7 +35,7 @@ use crate::said::Said;
 pub struct Passed {
     /// What was decided; shared by all requests that are the same to the decision.
     pub allowed: Arc<Allowed>,
-    /// Whose token it was; `None` for somebody without one on a public route.
+    /// Whose token it was; `None` for somebody who was not asked for one: on a public route, or with a preflight.
     pub caller: Option<Arc<Caller>>,
     /// Where the token was, so that it can be taken out.
     pub place: Option<Place>,
@@ -50,9 +50,9 @@ pub struct Allowed {
     pub route: usize,
     /// What stood in the path where the route names an organization.
     pub organization: Option<Label>,
-    /// The requirement that was satisfied.
+    /// The requirement that was satisfied; `public` for a preflight.
     pub rule: Requirement,
-    /// Who it is; `None` for somebody without a token on a public route.
+    /// Who it is; `None` for somebody who was not asked.
     pub user: Option<UserId>,
     /// The identity headers, the signed assertion among them.
     pub patch: HeaderPatch,
@@ -139,19 +139,15 @@ fn token<'r>(
     inbound: &Inbound<'r>,
     matched: &Match<'_>,
 ) -> Result<Option<(Token<'r>, Place)>, Refusal> {
-    match credentials::present(inbound.headers, inbound.query, &runtime.places_on(matched.route.index)) {
-        Presented::One(token, place) => Ok(Some((token, place))),
+    let places = runtime.places_on(matched.route.index);
+    match credentials::present(inbound.headers, inbound.query, &places).one()? {
         // SECURITY: only "nothing presented" passes as nobody; a bad token never falls back to it. A preflight carries none
         // (Fetch standard); one that does is not asked whose it is, and loses it.
-        Presented::Nothing if matched.route.is_public() || matched.preflight == Preflight::Yes => Ok(None),
-        Presented::Nothing => Err(Refusal::new(Reason::TokenMissing)),
-        Presented::Several => Err(Refusal::new(Reason::TokenMultiple)),
-        Presented::Unreadable => Err(no_token()),
+        None if !matched.route.is_public() && matched.preflight == Preflight::No => {
+            Err(Refusal::new(Reason::TokenMissing))
+        }
+        presented => Ok(presented),
     }
-}
-
-fn no_token() -> Refusal {
-    Refusal::because(Reason::TokenMalformed, "the header is not `Bearer` and one token")
 }
 
 /// What is kept of a token, while it stands.
@@ -230,7 +226,7 @@ async fn authenticate(
     token: Token<'_>,
     now_ms: i64,
 ) -> Result<Known, Refusal> {
-    let token = token.word().ok_or_else(no_token)?;
+    let token = token.word()?;
     let (issuer, claims, keys) = verify(runtime, token, now_ms)
         .await
         .map_err(|error| Refusal::coded(error.reason(), &error))?;

@@ -26,7 +26,7 @@ use super::extract::IdempotencyKey;
 use super::once::{Attempt, Begun};
 use super::surroundings::Surroundings;
 use crate::connections::{Compiled, Held};
-use crate::credentials::{self, Presented, TokenPlaces};
+use crate::credentials::{self, TokenPlaces};
 use crate::respond::Refusal;
 
 /// Somebody known, calling.
@@ -68,12 +68,9 @@ struct Known {
 /// SECURITY: what says of itself that it is an API key is never tried as anything else, and a refused one is refused:
 /// only a request that presents nothing is asked to present something.
 async fn authenticate(state: &AdminState, headers: &HeaderMap) -> Result<Known, ApiError> {
-    let bearer = match credentials::present(headers, None, &TokenPlaces::default()) {
-        Presented::One(bearer, _) => bearer.word().ok_or(Refusal::new(Reason::TokenMalformed))?,
-        Presented::Nothing => return Err(Refusal::new(Reason::TokenMissing).into()),
-        Presented::Several => return Err(Refusal::new(Reason::TokenMultiple).into()),
-        Presented::Unreadable => return Err(Refusal::new(Reason::TokenMalformed).into()),
-    };
+    let presented = credentials::present(headers, None, &TokenPlaces::default()).one()?;
+    let (bearer, _) = presented.ok_or(Refusal::new(Reason::TokenMissing))?;
+    let bearer = bearer.word()?;
     if api_key::is_api_key(bearer) {
         return of_api_key(state, bearer).await;
     }
