@@ -254,16 +254,16 @@ impl Running {
         tracing::info!(event = "stopping", "finishing open requests");
         // Nobody is left listening if this fails.
         let _ = stop.send(true);
-        public.await?;
-        // It was told at the same time, so this is within the same grace.
-        let admin = admin.await?;
+        // Both were told at the same time, so this is within one grace.
+        let (public, admin) = (public.await, admin.await);
         background.abort();
         if let Some(reload) = reload {
             reload.abort();
         }
-        // Nothing that was promised may be lost: what waits to be written is written now.
+        // Nothing that was promised may be lost, however the doors ended: what waits to be written is written now.
         gateway.directory.flush(Flush::All).await?;
-        Ok(admin?)
+        public?;
+        Ok(admin??)
     }
 }
 
