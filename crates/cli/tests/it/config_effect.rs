@@ -203,6 +203,11 @@ struct RouteEffect {
     without: u16,
 }
 
+fn preflight(world: &World, path: &str, method: &str) -> Call {
+    let call = world.call("OPTIONS", path).header("origin", "https://app.test");
+    call.header("access-control-request-method", method)
+}
+
 const ROUTE_EFFECTS: &[RouteEffect] = &[
     RouteEffect {
         line: "methods = [\"POST\"]",
@@ -213,19 +218,13 @@ const ROUTE_EFFECTS: &[RouteEffect] = &[
     // A preflight is for a method that the route has.
     RouteEffect {
         line: "methods = [\"POST\"]",
-        request: |world, path, _| {
-            let call = world.call("OPTIONS", path).header("origin", "https://app.test");
-            call.header("access-control-request-method", "DELETE")
-        },
+        request: |world, path, _| preflight(world, path, "DELETE"),
         with: 404,
         without: 200,
     },
     RouteEffect {
         line: "methods = [\"POST\"]",
-        request: |world, path, _| {
-            let call = world.call("OPTIONS", path).header("origin", "https://app.test");
-            call.header("access-control-request-method", "POST")
-        },
+        request: |world, path, _| preflight(world, path, "POST"),
         with: 200,
         without: 200,
     },
