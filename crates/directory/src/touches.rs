@@ -4,7 +4,7 @@
 //! that changed nothing and so was never written. What a crash loses is that memory of at most an hour, of tokens
 //! that changed nothing; the next use of the newer token puts things right.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::command::SeenTag;
@@ -45,7 +45,7 @@ struct Inner {
 /// issuers are many users'.
 #[derive(Debug, Default)]
 struct Newest {
-    by_issuer: HashMap<IssuerName, HashMap<UserId, i64>>,
+    by_issuer: BTreeMap<IssuerName, HashMap<UserId, i64>>,
     len: usize,
 }
 

@@ -135,10 +135,9 @@ impl<'a, W: Witness> Run<'a, W> {
 
     fn user(&mut self, user: &UserMapping) -> Result<Option<DesiredUser>, MapError> {
         let ids = match &user.ids {
-            Ids::One(one) => self.needed(one, rules::external_id)?.and_then(|external_id| {
-                // INVARIANT: external ids and usernames have one rule.
-                let username = Username::new(external_id.as_str()).ok()?;
-                Some((external_id, username))
+            Ids::One(one) => self.needed(one, rules::external_id)?.map(|external_id| {
+                let username = Username::from(&external_id);
+                (external_id, username)
             }),
             Ids::Two { external_id, username } => {
                 let external_id = self.needed(external_id, rules::external_id)?;
