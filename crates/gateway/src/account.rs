@@ -29,6 +29,8 @@ pub struct Account {
     /// Tokens issued before this are refused, in milliseconds.
     tokens_not_before_ms: Option<i64>,
     allowed: RwLock<Kept>,
+    /// `None` for what an older token was answered, which nothing was agreed on with.
+    agreed: Option<Agreed>,
 }
 
 /// Decisions of one principal.
@@ -39,14 +41,19 @@ struct Kept {
 }
 
 impl Account {
-    /// A principal about which nothing has been decided yet.
+    /// A principal about which nothing has been decided yet, nor agreed with the token that asks.
     pub fn new(principal: Arc<Principal>) -> Self {
+        Self::with(principal, None)
+    }
+
+    fn with(principal: Arc<Principal>, agreed: Option<Agreed>) -> Self {
         Self {
             stamp: principal.stamp(),
             valid_until_ms: principal.valid_until_ms(),
             tokens_not_before_ms: principal.user().tokens_not_before_ms,
             principal,
             allowed: RwLock::default(),
+            agreed,
         }
     }
 
@@ -85,7 +92,6 @@ impl Account {
 struct Agreed {
     said: Digest,
     user: UserId,
-    account: Arc<Account>,
     generation: u64,
     /// What a use of the token asserts; its times are replaced by those of the use that is written down. In a place of
     /// its own, because it is seldom looked at.
@@ -117,16 +123,16 @@ const GRANT_BYTES: u64 = 700;
 #[derive(Debug, Clone)]
 struct Weight;
 
-impl Weighter<Digest, Arc<Agreed>> for Weight {
-    fn weight(&self, _: &Digest, agreed: &Arc<Agreed>) -> u64 {
-        ENTRY_BYTES + agreed.account.principal.grants().len() as u64 * GRANT_BYTES
+impl Weighter<Digest, Arc<Account>> for Weight {
+    fn weight(&self, _: &Digest, account: &Arc<Account>) -> u64 {
+        ENTRY_BYTES + account.principal.grants().len() as u64 * GRANT_BYTES
     }
 }
 
 /// Accounts by issuer and external id, so that a fresh token that says the same as the last one needs no store.
 pub struct Accounts {
     hash: KeyedHash,
-    by_user: Cache<Digest, Arc<Agreed>, Weight>,
+    by_user: Cache<Digest, Arc<Account>, Weight>,
 }
 
 /// What a token says, as it is looked for and kept; `None` where it could not be hashed, which is never found.
@@ -176,8 +182,8 @@ impl Accounts {
         touch_every_ms: i64,
         now_ms: i64,
     ) -> Option<Arc<Account>> {
-        let agreed = self.by_user.get(&said.user?)?;
-        let account = &agreed.account;
+        let account = self.by_user.get(&said.user?)?;
+        let agreed = account.agreed.as_ref()?;
         let stands = said.all == Some(agreed.said)
             && agreed.generation == generation
             && directory.versions().is_current(account.stamp)
@@ -202,42 +208,43 @@ impl Accounts {
             // nothing, at another node either, or when this account is no longer kept.
             directory.note_newest(agreed.user, &desired.issuer, issued_at_ms);
         }
-        Some(Arc::clone(account))
+        Some(account)
     }
 
     /// Before a user's token is planned: the newest `iat` seen here is handed to the directory, so that an older token
     /// cannot undo what a newer one confirmed without a write.
     pub fn hand_over(&self, said: SaidKey, directory: &dyn Directory) {
-        if let Some(agreed) = said.user.and_then(|user| self.by_user.get(&user)) {
+        let account = said.user.and_then(|user| self.by_user.get(&user));
+        if let Some(agreed) = account.as_ref().and_then(|account| account.agreed.as_ref()) {
             let seen = agreed.touch_at(agreed.touched_at_ms.load(Ordering::Relaxed));
             directory.touch(&Touch { due: false, ..seen });
         }
     }
 
-    /// Keeps what was agreed.
-    pub fn remember(
+    /// The account that was agreed on, which is kept.
+    pub fn agree(
         &self,
         (desired, said): (&Desired, SaidKey),
-        touch: &Touch,
-        account: &Arc<Account>,
+        (principal, touch): (Arc<Principal>, &Touch),
         generation: u64,
-    ) {
+    ) -> Arc<Account> {
         let (Some(user), Some(said)) = (said.user, said.all) else {
-            return;
+            return Arc::new(Account::new(principal));
         };
-        let newest = self
-            .by_user
-            .get(&user)
-            .map_or(i64::MIN, |earlier| earlier.newest_issued_at_ms.load(Ordering::Relaxed));
+        let earlier = self.by_user.get(&user);
+        let newest = earlier
+            .and_then(|earlier| Some(earlier.agreed.as_ref()?.newest_issued_at_ms.load(Ordering::Relaxed)))
+            .unwrap_or(i64::MIN);
         let agreed = Agreed {
             said,
             user: touch.user,
-            account: Arc::clone(account),
             generation,
             newest_issued_at_ms: AtomicI64::new(newest.max(desired.issued_at_ms.unwrap_or(i64::MIN))),
             touched_at_ms: AtomicI64::new(touch.at_ms),
             touch: Box::new(touch.clone()),
         };
-        self.by_user.insert(user, Arc::new(agreed));
+        let account = Arc::new(Account::with(principal, Some(agreed)));
+        self.by_user.insert(user, Arc::clone(&account));
+        account
     }
 }

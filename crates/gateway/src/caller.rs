@@ -4,7 +4,7 @@
 //! never past the life of the key that verified it, never past a change of configuration or of anything in the directory
 //! that it rests on, and never longer than a minute.
 
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 
 use narthex_decision::Match;
 use narthex_directory::{Stamp, Versions};
@@ -25,7 +25,7 @@ const KEPT_MS_MAX: i64 = 60_000;
 const ENTRY_BYTES: u64 = 1_700;
 
 /// Somebody whose token was good, as far as it is kept by token.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Caller {
     /// Whose token it was.
     pub issuer: Arc<IssuerRuntime>,
@@ -39,8 +39,6 @@ pub struct Caller {
     /// The principal's, beside everything else that is looked at: of many tokens, each is far from the processor, and
     /// every further piece of memory costs more than what is done with it.
     stamp: Stamp,
-    /// The decision that was made last.
-    latest: RwLock<Option<Arc<Allowed>>>,
 }
 
 impl Caller {
@@ -68,19 +66,7 @@ impl Caller {
             key_epoch,
             generation,
             stamp: account.stamp,
-            latest: RwLock::default(),
         }
-    }
-
-    /// The decision that was made last, if it is about what was matched and still serves.
-    pub fn latest(&self, matched: &Match<'_>, now_ms: i64) -> Option<Arc<Allowed>> {
-        let latest = self.latest.read().unwrap_or_else(PoisonError::into_inner);
-        let latest = latest.as_ref()?;
-        (latest.answers(matched) && latest.serves(self.expires_at_ms, now_ms)).then(|| Arc::clone(latest))
-    }
-
-    fn set_latest(&self, allowed: &Arc<Allowed>) {
-        *self.latest.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(allowed));
     }
 
     /// Whether the answer still stands.
@@ -92,33 +78,72 @@ impl Caller {
     }
 }
 
+/// What is kept of a token. Many are used once, so the decision is kept with it from the second use on.
+#[derive(Debug, Clone)]
+pub enum Seen {
+    /// Whose it was.
+    Once(Arc<Caller>),
+    /// Whose it was, and a decision.
+    Again(Arc<Decided>),
+}
+
+impl Seen {
+    /// Whose it was.
+    pub fn caller(&self) -> &Caller {
+        match self {
+            Self::Once(caller) => caller,
+            Self::Again(decided) => decided.caller(),
+        }
+    }
+}
+
+/// A caller with a decision, in one piece of memory.
+#[derive(Debug)]
+pub struct Decided {
+    caller: Caller,
+    allowed: Allowed,
+}
+
+impl Decided {
+    /// Whose token it was.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// What was decided.
+    pub fn allowed(&self) -> &Allowed {
+        &self.allowed
+    }
+
+    /// Whether it is about what was matched and still serves.
+    pub(crate) fn answers(&self, matched: &Match<'_>, now_ms: i64) -> bool {
+        self.allowed.answers(matched) && self.serves(now_ms)
+    }
+
+    fn serves(&self, now_ms: i64) -> bool {
+        self.allowed.serves(self.caller.expires_at_ms, now_ms)
+    }
+}
+
 /// Somebody whose token was good, with everything that is known of them.
 #[derive(Debug)]
 pub(crate) struct Known {
     /// What is kept by token.
-    pub(crate) caller: Arc<Caller>,
+    pub(crate) seen: Seen,
     /// Who the directory agrees it is.
     pub(crate) account: Arc<Account>,
 }
 
 impl Known {
-    /// What is known of a kept caller, if the account is still there.
-    pub(crate) fn of(caller: Arc<Caller>) -> Option<Self> {
-        let account = caller.account.upgrade()?;
-        Some(Self { caller, account })
+    /// What is known of a token that was seen, if the account is still there.
+    pub(crate) fn of(seen: Seen) -> Option<Self> {
+        let account = seen.caller().account.upgrade()?;
+        Some(Self { seen, account })
     }
 
     /// The decision about what was matched, if one was made with any token of the account and still serves this one.
     pub(crate) fn allowed(&self, matched: &Match<'_>, now_ms: i64) -> Option<Arc<Allowed>> {
-        let allowed = self.account.allowed(matched, self.caller.expires_at_ms, now_ms)?;
-        self.caller.set_latest(&allowed);
-        Some(allowed)
-    }
-
-    /// Keeps the decision about what was matched, for every token of the account.
-    pub(crate) fn remember(&self, matched: &Match<'_>, allowed: &Arc<Allowed>) {
-        self.account.remember(matched, allowed);
-        self.caller.set_latest(allowed);
+        self.account.allowed(matched, self.seen.caller().expires_at_ms, now_ms)
     }
 }
 
@@ -129,7 +154,7 @@ pub struct TokenKey(Option<Digest>);
 /// Callers by token.
 pub struct Callers {
     hash: KeyedHash,
-    by_token: Cache<Digest, Arc<Caller>>,
+    by_token: Cache<Digest, Seen>,
 }
 
 impl std::fmt::Debug for Callers {
@@ -159,23 +184,37 @@ impl Callers {
         TokenKey(self.hash.of(token.bytes()))
     }
 
-    /// The kept caller of exactly this token, while it stands.
-    pub fn fresh(&self, token: TokenKey, generation: u64, versions: &Versions, now_ms: i64) -> Option<Arc<Caller>> {
+    /// What is kept of exactly this token, while it stands.
+    pub fn fresh(&self, token: TokenKey, generation: u64, versions: &Versions, now_ms: i64) -> Option<Seen> {
         let digest = token.0?;
-        let caller = self.by_token.get(&digest)?;
-        if caller.stands(generation, versions, now_ms) {
-            return Some(caller);
+        let seen = self.by_token.get(&digest)?;
+        if seen.caller().stands(generation, versions, now_ms) {
+            return Some(seen);
         }
         self.by_token.remove(&digest);
         None
     }
 
-    /// Keeps a caller, if its issuer's mapping depends on the token alone.
+    /// Keeps whose a token is, if its issuer's mapping depends on the token alone.
     pub fn remember(&self, token: TokenKey, caller: &Arc<Caller>) {
         if let Some(digest) = token.0
             && caller.issuer.mapping.token_only()
         {
-            self.by_token.insert(digest, Arc::clone(caller));
+            self.by_token.insert(digest, Seen::Once(Arc::clone(caller)));
         }
+    }
+
+    /// Keeps a decision with a token that was seen before, unless it has one that still serves: a token that is used on
+    /// several routes in turn would only push its own decisions out.
+    pub fn decide(&self, token: TokenKey, seen: &Seen, allowed: &Allowed, now_ms: i64) {
+        let Some(digest) = token.0 else { return };
+        if matches!(seen, Seen::Again(decided) if decided.serves(now_ms)) {
+            return;
+        }
+        let decided = Decided {
+            caller: seen.caller().clone(),
+            allowed: allowed.clone(),
+        };
+        self.by_token.insert(digest, Seen::Again(Arc::new(decided)));
     }
 }

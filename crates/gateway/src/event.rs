@@ -126,9 +126,9 @@ fn decided(
     match outcome {
         Ok(passed) => tracing::debug!(
             event = "allowed", door = inbound.door.as_str(), request_id, method = %inbound.method, path = %shown(inbound.path),
-            user = passed.allowed.user.map(tracing::field::display),
-            issuer = passed.caller.as_ref().map(|caller| caller.issuer.name.as_str()),
-            rule = %passed.allowed.rule, took_us = took.as_micros(),
+            user = passed.answer.allowed().user.map(tracing::field::display),
+            issuer = passed.answer.caller().map(|caller| caller.issuer.name.as_str()),
+            rule = %passed.answer.allowed().rule, took_us = took.as_micros(),
         ),
         Err(refusal) => denied(inbound, request_id, refusal, took),
     }

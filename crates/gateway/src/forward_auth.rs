@@ -117,7 +117,7 @@ fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Result<Option<&'r He
 pub(crate) fn allow(passed: Passed, headers: &AnswerHeaders) -> Response<Full<Bytes>> {
     let request_id = HeaderValue::try_from(passed.request_id).ok();
     let mut response = Response::new(Full::default());
-    *response.headers_mut() = headers.filled(&passed.allowed.patch, request_id);
+    *response.headers_mut() = headers.filled(&passed.answer.allowed().patch, request_id);
     response
 }
 

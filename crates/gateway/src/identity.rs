@@ -23,15 +23,16 @@ pub(crate) fn allowed(
     permit: &Permit,
     now_ms: i64,
 ) -> Allowed {
-    let Known { caller, account } = known;
-    let principal = &account.principal;
+    let principal = &known.account.principal;
     let user = principal.user().id.to_string();
     let organization = permit
         .organization
         .as_ref()
         .map(|membership| (membership.name.as_str(), membership.role.as_str()));
     let claims = claims(principal, &user, organization, runtime.audience(matched.route.index));
-    let assertion = gateway.assertions.sign(&claims, now_ms, caller.expires_at_ms);
+    let assertion = gateway
+        .assertions
+        .sign(&claims, now_ms, known.seen.caller().expires_at_ms);
     let patch = headers(
         principal,
         organization,

@@ -17,7 +17,7 @@ use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
 
 use crate::account::Account;
-use crate::caller::{Caller, Known, TokenKey};
+use crate::caller::{Caller, Decided, Known, Seen, TokenKey};
 use crate::clock::NewIds;
 use crate::credentials::{self, Place, Token};
 use crate::event::Event;
@@ -33,18 +33,46 @@ use crate::said::Said;
 /// A request that may pass.
 #[derive(Debug, Clone)]
 pub struct Passed {
-    /// What was decided; shared by all requests that are the same to the decision.
-    pub allowed: Arc<Allowed>,
-    /// Whose token it was; `None` for somebody who was not asked for one: on a public route, or with a preflight.
-    pub caller: Option<Arc<Caller>>,
+    /// What was decided.
+    pub answer: Answer,
     /// Where the token was, so that it can be taken out.
     pub place: Option<Place>,
     /// The number of this request.
     pub request_id: String,
 }
 
-/// What was decided, ready to be used: kept with the token's cached answer.
-#[derive(Debug)]
+/// What was decided, and where it is kept.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// With the token.
+    Token(Arc<Decided>),
+    /// With the account, for every token that says the same.
+    Account(Arc<Allowed>, Seen),
+    /// Nowhere: somebody who was not asked for a token, on a public route or with a preflight.
+    Anonymous(Arc<Allowed>),
+}
+
+impl Answer {
+    /// What was decided.
+    pub fn allowed(&self) -> &Allowed {
+        match self {
+            Self::Token(decided) => decided.allowed(),
+            Self::Account(allowed, _) | Self::Anonymous(allowed) => allowed,
+        }
+    }
+
+    /// Whose token it was; `None` for somebody who was not asked for one.
+    pub fn caller(&self) -> Option<&Caller> {
+        match self {
+            Self::Token(decided) => Some(decided.caller()),
+            Self::Account(_, seen) => Some(seen.caller()),
+            Self::Anonymous(_) => None,
+        }
+    }
+}
+
+/// What was decided, ready to be used.
+#[derive(Debug, Clone)]
 pub struct Allowed {
     /// The route, by its number in the configuration.
     pub route: usize,
@@ -99,24 +127,32 @@ pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<
         route: Some(matched.route.index),
         ..*inbound
     };
-    let Kept(key, caller) = kept(gateway, runtime, inbound, (token, &place), now_ms).await?;
-    let latest = caller.as_ref().and_then(|caller| caller.latest(&matched, now_ms));
-    let (allowed, caller) = match (latest, caller) {
-        (Some(allowed), Some(caller)) => (allowed, caller),
-        (_, caller) => {
-            let presented = (Kept(key, caller), token, &place);
-            Box::pin(decided(gateway, runtime, inbound, presented, &matched, now_ms)).await?
+    let kept = kept(gateway, runtime, inbound, (token, &place), now_ms).await?;
+    let answer = match kept {
+        Kept(_, Some(Seen::Again(decided))) if decided.answers(&matched, now_ms) => {
+            decided.allowed().patch.fetch();
+            Answer::Token(decided)
+        }
+        kept => {
+            Box::pin(decided(
+                gateway,
+                runtime,
+                inbound,
+                (kept, token, &place),
+                &matched,
+                now_ms,
+            ))
+            .await?
         }
     };
     Ok(Passed {
-        allowed,
-        caller: Some(caller),
+        answer,
         place: Some(place),
         request_id: gateway.request_ids.next(),
     })
 }
 
-/// A decision that is not kept beside the token: the account's, or a new one.
+/// A decision that is not kept with the token: the account's, or a new one.
 async fn decided(
     gateway: &Gateway,
     runtime: &Runtime,
@@ -124,13 +160,18 @@ async fn decided(
     presented: (Kept, Token<'_>, &Place),
     matched: &Match<'_>,
     now_ms: i64,
-) -> Result<(Arc<Allowed>, Arc<Caller>), Refusal> {
+) -> Result<Answer, Refusal> {
+    let Kept(key, ref seen) = presented.0;
+    let seen_before = seen.is_some();
     let known = known(gateway, runtime, inbound, presented, now_ms).await?;
     let allowed = match known.allowed(matched, now_ms) {
         Some(allowed) => allowed,
         None => allow(gateway, runtime, &known, matched, now_ms).await?,
     };
-    Ok((allowed, known.caller))
+    if seen_before {
+        gateway.callers.decide(key, &known.seen, &allowed, now_ms);
+    }
+    Ok(Answer::Account(allowed, known.seen))
 }
 
 /// The one token of the request; `None` where there is none and the route does not ask for one.
@@ -151,7 +192,7 @@ fn token<'r>(
 }
 
 /// What is kept of a token, while it stands.
-struct Kept(TokenKey, Option<Arc<Caller>>);
+struct Kept(TokenKey, Option<Seen>);
 
 /// Looks what is kept of a token.
 async fn kept(
@@ -166,13 +207,13 @@ async fn kept(
         .ensure(&*gateway.directory, &gateway.clock, now_ms)
         .await?;
     let key = gateway.callers.key(token);
-    let caller = gateway
+    let seen = gateway
         .callers
         .fresh(key, runtime.generation, &gateway.versions, now_ms);
-    if let Some(caller) = &caller {
-        accept(runtime, inbound, caller, place)?;
+    if let Some(seen) = &seen {
+        accept(runtime, inbound, seen.caller(), place)?;
     }
-    Ok(Kept(key, caller))
+    Ok(Kept(key, seen))
 }
 
 /// Who the token speaks for.
@@ -192,16 +233,19 @@ async fn known(
     gateway: &Gateway,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-    (Kept(key, caller), token, place): (Kept, Token<'_>, &Place),
+    (Kept(key, seen), token, place): (Kept, Token<'_>, &Place),
     now_ms: i64,
 ) -> Result<Known, Refusal> {
-    if let Some(known) = caller.and_then(Known::of) {
+    if let Some(known) = seen.and_then(Known::of) {
         return Ok(known);
     }
-    let known = authenticate(gateway, runtime, inbound, token, now_ms).await?;
-    gateway.callers.remember(key, &known.caller);
-    accept(runtime, inbound, &known.caller, place)?;
-    Ok(known)
+    let (caller, account) = authenticate(gateway, runtime, inbound, token, now_ms).await?;
+    gateway.callers.remember(key, &caller);
+    accept(runtime, inbound, &caller, place)?;
+    Ok(Known {
+        seen: Seen::Once(caller),
+        account,
+    })
 }
 
 /// SECURITY: a place that only one issuer's tokens may come in is no place for another's.
@@ -225,7 +269,7 @@ async fn authenticate(
     inbound: &Inbound<'_>,
     token: Token<'_>,
     now_ms: i64,
-) -> Result<Known, Refusal> {
+) -> Result<(Arc<Caller>, Arc<Account>), Refusal> {
     let token = token.word()?;
     let (issuer, claims, keys) = verify(runtime, token, now_ms)
         .await
@@ -243,7 +287,7 @@ async fn authenticate(
         (runtime.generation, &keys),
         now_ms,
     ));
-    Ok(Known { caller, account })
+    Ok((caller, account))
 }
 
 /// The claims of a good token, and the keys they were verified with. Where the right key was not there, the issuer is
@@ -299,15 +343,14 @@ async fn account(
         plan: &synced.plan,
     }
     .tell(&gateway.metrics);
-    let account = Arc::new(Account::new(Arc::clone(&synced.principal)));
+    let principal = Arc::clone(&synced.principal);
     // SECURITY: an older token gets what the directory says and is not what was agreed on; were it kept, a newer token
     // that says the same as it would be taken for unchanged, and what it takes away would stay.
-    if !synced.plan.stale_token && !synced.plan.observed {
-        gateway
-            .accounts
-            .remember((&desired, said), &synced.plan.touch, &account, generation);
+    if synced.plan.stale_token || synced.plan.observed {
+        return Ok(Arc::new(Account::new(principal)));
     }
-    Ok(account)
+    let told = (principal, &synced.plan.touch);
+    Ok(gateway.accounts.agree((&desired, said), told, generation))
 }
 
 fn refuse_sync(error: &SyncError) -> Refusal {
@@ -334,7 +377,7 @@ async fn allow(
     match decide(matched, Some(principal), &organization) {
         Decision::Allow(permit) => {
             let allowed = Arc::new(identity::allowed(gateway, runtime, known, matched, &permit, now_ms));
-            known.remember(matched, &allowed);
+            known.account.remember(matched, &allowed);
             Ok(allowed)
         }
         Decision::Deny(denial) => {
@@ -384,8 +427,7 @@ fn anonymous(gateway: &Gateway, matched: &Match<'_>, place: Option<Place>) -> Pa
         assertion_ends_ms: i64::MAX,
     };
     Passed {
-        allowed: Arc::new(allowed),
-        caller: None,
+        answer: Answer::Anonymous(Arc::new(allowed)),
         place,
         request_id: gateway.request_ids.next(),
     }

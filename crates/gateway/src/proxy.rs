@@ -256,7 +256,7 @@ fn rewrite(
         credentials::remove(headers, place);
     }
     set_forwarding(headers, origin);
-    passed.allowed.patch.apply(headers);
+    passed.answer.allowed().patch.apply(headers);
     insert(
         headers,
         HeaderName::from_static("x-narthex-request-id"),

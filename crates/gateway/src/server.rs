@@ -144,11 +144,11 @@ async fn proxy(
         Ok(passed) => passed,
         Err((refusal, request_id)) => return respond::refuse(&refusal, &request_id).map(Either::Left),
     };
-    let Some(upstream) = runtime.upstream(passed.allowed.route) else {
+    let Some(upstream) = runtime.upstream(passed.answer.allowed().route) else {
         return respond::refuse(&no_upstream(), &passed.request_id).map(Either::Left);
     };
     if upstream.0.forward_token == ForwardToken::No {
-        let places = runtime.places_on(passed.allowed.route);
+        let places = runtime.places_on(passed.answer.allowed().route);
         credentials::remove_from_referer(request.headers_mut(), &places);
     }
     let forwarded = gateway
@@ -177,7 +177,7 @@ async fn decide(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> 
     let outcome = pipeline::run(gateway, runtime, inbound)
         .await
         .and_then(|passed| match inbound.door {
-            Door::Proxy if runtime.upstream(passed.allowed.route).is_none() => Err(no_upstream()),
+            Door::Proxy if runtime.upstream(passed.answer.allowed().route).is_none() => Err(no_upstream()),
             _ => Ok(passed),
         })
         .map_err(|refusal| (refusal, gateway.request_ids.next()));
