@@ -26,9 +26,6 @@ static NAMES: [HeaderName; 9] = [
     HeaderName::from_static("x-narthex-assertion"),
 ];
 
-/// What a processor fetches from memory at once, in bytes.
-const CACHE_LINE: usize = 64;
-
 /// A change to the headers of a request: everything Narthex owns is removed, then what it means is set.
 ///
 /// SECURITY: there is no way to set without removing first, so no path exists on which a client's own
@@ -48,17 +45,6 @@ impl HeaderPatch {
         for (name, value) in self.iter() {
             headers.insert(name, value.clone());
         }
-    }
-
-    /// Asks for the memory of all values at once. Of many decisions each is far from the processor, and copying the values
-    /// waits for one piece after the other: each copy counts up who uses it, and nothing behind that is asked for before.
-    pub fn fetch(&self) {
-        let lines = self
-            .named
-            .iter()
-            .flatten()
-            .flat_map(|value| value.as_bytes().iter().step_by(CACHE_LINE));
-        std::hint::black_box(lines.fold(0, |all, byte| all | byte));
     }
 
     /// What will be set.

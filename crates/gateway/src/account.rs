@@ -9,7 +9,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::clock::NoEntropy;
-use crate::keyed_hash::{Digest, KeyedHash};
+use crate::keyed_hash::{Digest, KeyedShortHash};
 use crate::pipeline::Allowed;
 use crate::said::Said;
 
@@ -131,15 +131,15 @@ impl Weighter<Digest, Arc<Account>> for Weight {
 
 /// Accounts by issuer and external id, so that a fresh token that says the same as the last one needs no store.
 pub struct Accounts {
-    hash: KeyedHash,
+    hash: KeyedShortHash,
     by_user: Cache<Digest, Arc<Account>, Weight>,
 }
 
-/// What a token says, as it is looked for and kept; `None` where it could not be hashed, which is never found.
+/// What a token says, as it is looked for and kept.
 #[derive(Debug, Clone, Copy)]
 pub struct SaidKey {
-    user: Option<Digest>,
-    all: Option<Digest>,
+    user: Digest,
+    all: Digest,
 }
 
 impl std::fmt::Debug for Accounts {
@@ -159,7 +159,7 @@ impl Accounts {
     pub fn new(bytes_max: u64) -> Result<Self, NoEntropy> {
         let entries = usize::try_from(bytes_max / ENTRY_BYTES).unwrap_or(usize::MAX).max(16);
         Ok(Self {
-            hash: KeyedHash::new()?,
+            hash: KeyedShortHash::new()?,
             by_user: Cache::with_weighter(entries, bytes_max, Weight),
         })
     }
@@ -182,9 +182,9 @@ impl Accounts {
         touch_every_ms: i64,
         now_ms: i64,
     ) -> Option<Arc<Account>> {
-        let account = self.by_user.get(&said.user?)?;
+        let account = self.by_user.get(&said.user)?;
         let agreed = account.agreed.as_ref()?;
-        let stands = said.all == Some(agreed.said)
+        let stands = said.all == agreed.said
             && agreed.generation == generation
             && directory.versions().is_current(account.stamp)
             && account.valid_until_ms.is_none_or(|end| now_ms < end);
@@ -214,7 +214,7 @@ impl Accounts {
     /// Before a user's token is planned: the newest `iat` seen here is handed to the directory, so that an older token
     /// cannot undo what a newer one confirmed without a write.
     pub fn hand_over(&self, said: SaidKey, directory: &dyn Directory) {
-        let account = said.user.and_then(|user| self.by_user.get(&user));
+        let account = self.by_user.get(&said.user);
         if let Some(agreed) = account.as_ref().and_then(|account| account.agreed.as_ref()) {
             let seen = agreed.touch_at(agreed.touched_at_ms.load(Ordering::Relaxed));
             directory.touch(&Touch { due: false, ..seen });
@@ -228,15 +228,12 @@ impl Accounts {
         (principal, touch): (Arc<Principal>, &Touch),
         generation: u64,
     ) -> Arc<Account> {
-        let (Some(user), Some(said)) = (said.user, said.all) else {
-            return Arc::new(Account::new(principal));
-        };
-        let earlier = self.by_user.get(&user);
+        let earlier = self.by_user.get(&said.user);
         let newest = earlier
             .and_then(|earlier| Some(earlier.agreed.as_ref()?.newest_issued_at_ms.load(Ordering::Relaxed)))
             .unwrap_or(i64::MIN);
         let agreed = Agreed {
-            said,
+            said: said.all,
             user: touch.user,
             generation,
             newest_issued_at_ms: AtomicI64::new(newest.max(desired.issued_at_ms.unwrap_or(i64::MIN))),
@@ -244,7 +241,7 @@ impl Accounts {
             touch: Box::new(touch.clone()),
         };
         let account = Arc::new(Account::with(principal, Some(agreed)));
-        self.by_user.insert(user, Arc::clone(&account));
+        self.by_user.insert(said.user, Arc::clone(&account));
         account
     }
 }

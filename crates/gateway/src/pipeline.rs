@@ -129,10 +129,7 @@ pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<
     };
     let kept = kept(gateway, runtime, inbound, (token, &place), now_ms).await?;
     let answer = match kept {
-        Kept(_, Some(Seen::Again(decided))) if decided.answers(&matched, now_ms) => {
-            decided.allowed().patch.fetch();
-            Answer::Token(decided)
-        }
+        Kept(_, Some(Seen::Again(decided))) if decided.answers(&matched, now_ms) => Answer::Token(decided),
         kept => {
             Box::pin(decided(
                 gateway,
