@@ -7,7 +7,7 @@ use matchit::{InsertError, Router};
 use narthex_directory::{OrganizationRole, PlatformRole};
 use thiserror::Error;
 
-use crate::{RequestPath, pattern};
+use crate::{HostName, RequestHost, RequestPath, pattern};
 
 /// The parameter of a path pattern that holds an organization's name.
 const ORGANIZATION: &str = "organization";
@@ -60,8 +60,8 @@ pub struct RouteSpec {
     pub paths: Vec<String>,
     /// Methods it is for; empty means every method. `GET` includes `HEAD` (RFC 9110 section 9.3.2).
     pub methods: Vec<Method>,
-    /// Hosts it is for, lower case and without a port; empty means every host.
-    pub hosts: Vec<String>,
+    /// Hosts it is for; empty means every host.
+    pub hosts: Vec<HostName>,
     /// Any one of these lets a request pass. Never empty.
     pub require: Vec<Requirement>,
 }
@@ -89,7 +89,7 @@ impl Route {
             .any(|requirement| matches!(requirement, Requirement::Organization(_)))
     }
 
-    fn serves(&self, method: &Method, host: Option<&str>) -> bool {
+    fn serves(&self, method: &Method, host: Option<RequestHost<'_>>) -> bool {
         let method_fits = self.spec.methods.is_empty()
             || self
                 .spec
@@ -97,25 +97,8 @@ impl Route {
                 .iter()
                 .any(|allowed| allowed == method || (allowed == Method::GET && method == Method::HEAD));
         let host_fits = self.spec.hosts.is_empty()
-            || host.is_some_and(|host| {
-                self.spec
-                    .hosts
-                    .iter()
-                    .any(|allowed| allowed.eq_ignore_ascii_case(without_port(host)))
-            });
+            || host.is_some_and(|host| self.spec.hosts.iter().any(|allowed| host.is(allowed)));
         method_fits && host_fits
-    }
-}
-
-/// `example.com:8443` and `[::1]:80` without the port.
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port))
-            if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>
-        {
-            name
-        }
-        _ => host,
     }
 }
 
@@ -319,7 +302,7 @@ impl Routes {
     pub fn find<'r>(
         &'r self,
         method: &Method,
-        host: Option<&str>,
+        host: Option<RequestHost<'_>>,
         path: RequestPath<'r>,
         preflight_for: Option<&Method>,
     ) -> Option<Match<'r>> {
@@ -352,7 +335,7 @@ impl Routes {
     }
 
     /// The first of these routes that serves such a request.
-    fn serving(&self, members: &[usize], method: &Method, host: Option<&str>) -> Option<&Route> {
+    fn serving(&self, members: &[usize], method: &Method, host: Option<RequestHost<'_>>) -> Option<&Route> {
         let mut members = members.iter().filter_map(|index| self.listed.get(*index));
         members.find(|route| route.serves(method, host))
     }
@@ -424,7 +407,7 @@ mod tests {
     fn found<'r>(routes: &'r Routes, method: &Method, path: &'r str) -> Option<Match<'r>> {
         routes.find(
             method,
-            Some("example.com"),
+            RequestHost::parse("example.com").ok(),
             RequestPath::parse(path.as_bytes()).unwrap(),
             None,
         )
@@ -531,9 +514,10 @@ mod tests {
     #[test]
     fn hosts_tell_routes_apart() {
         let mut inner = route("/a", &[], &["authenticated"]);
-        inner.hosts = vec!["inner.example".to_owned()];
+        inner.hosts = vec![HostName::parse("inner.example").unwrap()];
         let routes = Routes::compile(vec![inner, route("/b", &[], &["public"])]).unwrap();
-        let at = |host| {
+        let at = |host: Option<&str>| {
+            let host = host.map(|host| RequestHost::parse(host).unwrap());
             routes
                 .find(&Method::GET, host, RequestPath::parse(b"/a").unwrap(), None)
                 .is_some()

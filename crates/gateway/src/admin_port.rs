@@ -178,7 +178,7 @@ impl Surroundings for Gateway {
             index: route.index,
             paths: route.spec.paths.clone(),
             methods: route.spec.methods.iter().map(ToString::to_string).collect(),
-            hosts: route.spec.hosts.clone(),
+            hosts: route.spec.hosts.iter().map(ToString::to_string).collect(),
             require: route.spec.require.iter().map(Requirement::to_string).collect(),
             upstream: runtime
                 .upstream(route.index)

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, Method};
-use narthex_decision::{Decision, OrganizationFacts, Reason, RequestPath, Requirement, decide};
+use narthex_decision::{Decision, Match, OrganizationFacts, Reason, RequestHost, RequestPath, Requirement, decide};
 use narthex_directory::{CountingIds, Desired, Directory, OrganizationName, Principal, SyncError, Synced, rehearse};
 use narthex_mapping::{Preview, TokenFacts};
 use narthex_token::{InspectedClaims, Inspection, TrustedIssuer, inspect};
@@ -132,19 +132,26 @@ fn coded(code: &str, error: &dyn std::fmt::Display) -> (Reason, String) {
 }
 
 fn route_refusal(runtime: &Runtime, request: &ExplainedRequest) -> Option<(Reason, String)> {
-    match RequestPath::parse(request.path.as_bytes()) {
-        Err(problem) => Some((Reason::RequestPath, problem.to_string())),
-        Ok(path) => runtime
-            .routes
-            .find(&request.method, request.host.as_deref(), path, None)
-            .is_none()
-            .then(|| {
-                (
-                    Reason::RouteUnmatched,
-                    format!("no route serves {} {}", request.method, request.path),
-                )
-            }),
+    let refused = |problem: &dyn std::fmt::Display| Some((Reason::RequestPath, problem.to_string()));
+    if let Err(problem) = RequestPath::parse(request.path.as_bytes()) {
+        return refused(&problem);
     }
+    if let Some(Err(problem)) = request.host.as_deref().map(RequestHost::parse) {
+        return refused(&problem);
+    }
+    matched(runtime, request).is_none().then(|| {
+        (
+            Reason::RouteUnmatched,
+            format!("no route serves {} {}", request.method, request.path),
+        )
+    })
+}
+
+/// The route a request falls under, if it can be read.
+fn matched<'r>(runtime: &'r Runtime, request: &'r ExplainedRequest) -> Option<Match<'r>> {
+    let path = RequestPath::parse(request.path.as_bytes()).ok()?;
+    let host = request.host.as_deref().map(RequestHost::parse).transpose().ok()?;
+    runtime.routes.find(&request.method, host, path, None)
 }
 
 fn tell_token(told: &mut Explanation, inspection: &Inspection) {
@@ -221,11 +228,7 @@ async fn request_part(
     request: &ExplainedRequest,
     principal: &Principal,
 ) -> Option<(Reason, String)> {
-    let Some(matched) = RequestPath::parse(request.path.as_bytes()).ok().and_then(|path| {
-        runtime
-            .routes
-            .find(&request.method, request.host.as_deref(), path, None)
-    }) else {
+    let Some(matched) = matched(runtime, request) else {
         told.request = Some(RequestRow::undecided(runtime, request));
         return None;
     };

@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use narthex_decision::{
-    Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Preflight, Reason, RequestPath, Requirement,
-    decide,
+    Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Preflight, Reason, RequestHost, RequestPath,
+    Requirement, decide,
 };
 use narthex_directory::{OrganizationName, Principal, SyncError, UserId, sync};
 use narthex_mapping::Identity;
@@ -111,10 +111,15 @@ impl Allowed {
 pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, Refusal> {
     let path = RequestPath::parse(inbound.path)
         .map_err(|problem| Refusal::because(Reason::RequestPath, problem.to_string()))?;
+    let host = inbound
+        .host
+        .map(RequestHost::parse)
+        .transpose()
+        .map_err(|problem| Refusal::because(Reason::RequestPath, problem.to_string()))?;
     let preflight_for = inbound.preflight_for();
     let matched = runtime
         .routes
-        .find(inbound.method, inbound.host, path, preflight_for.as_ref())
+        .find(inbound.method, host, path, preflight_for.as_ref())
         .ok_or(Refusal::new(Reason::RouteUnmatched))?;
     let Some((token, place)) = token(runtime, inbound, &matched)? else {
         return Ok(anonymous(gateway, &matched, None));

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use http::{HeaderName, Method, Uri};
-use narthex_decision::{Requirement, RouteProblem, RouteSpec, Routes, parse_requirement};
+use narthex_decision::{HostName, Requirement, RouteProblem, RouteSpec, Routes, parse_requirement};
 use narthex_gateway::TokenPlaces;
 use narthex_gateway::{ForwardToken, Upstream, UpstreamProtocol};
 use toml::Spanned;
@@ -157,26 +157,20 @@ impl Check<'_> {
         read.into_iter().collect()
     }
 
-    fn hosts(&mut self, section: &RouteSection) -> Option<Vec<String>> {
+    fn hosts(&mut self, section: &RouteSection) -> Option<Vec<HostName>> {
         let Some(written) = section.hosts.value() else {
             return section.hosts.span().is_none().then(Vec::new);
         };
         let mut read = Vec::new();
         for text in &written.0 {
-            let host = text.get_ref().to_ascii_lowercase();
-            let is_host = host
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._[:]".contains(&byte));
-            let has_port = host.rsplit_once(':').is_some_and(|(name, _)| !name.contains(':'));
-            if !is_host || has_port {
+            let host = HostName::parse(text.get_ref());
+            if host.is_none() {
                 let problem = Problem::error(text.span(), format!("`{}` is not the name of a host", text.get_ref()));
                 self.problems.push(
                     problem.help("write it without scheme, port, path or wildcard, such as `\"api.example.com\"`"),
                 );
-                read.push(None);
-            } else {
-                read.push(Some(host));
             }
+            read.push(host);
         }
         read.into_iter().collect()
     }
