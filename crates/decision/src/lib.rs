@@ -19,6 +19,7 @@ mod access;
 mod decide;
 mod headers;
 mod host;
+mod overlap;
 mod path;
 mod pattern;
 mod reason;

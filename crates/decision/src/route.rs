@@ -7,6 +7,7 @@ use matchit::{InsertError, Router};
 use narthex_directory::{OrganizationRole, PlatformRole};
 use thiserror::Error;
 
+use crate::overlap::{Overlap, order, overlap, settled};
 use crate::{HostName, RequestHost, RequestPath, pattern};
 
 /// The parameter of a path pattern that holds an organization's name.
@@ -187,6 +188,18 @@ pub enum RouteProblem {
         /// The earlier route, counted from 1 as people do.
         other: usize,
     },
+    /// Two routes of one path of which one is for hosts and the other for methods.
+    #[error(
+        "`{path}` and route {other} serve the same path, one for hosts and one for methods, so requests with both would belong to both"
+    )]
+    Crossing {
+        /// Which route.
+        route: usize,
+        /// The path pattern.
+        path: String,
+        /// The earlier route, counted from 1 as people do.
+        other: usize,
+    },
 }
 
 impl RouteProblem {
@@ -199,13 +212,14 @@ impl RouteProblem {
             | Self::NoOrganization { route, .. }
             | Self::Pattern { route, .. }
             | Self::Conflict { route, .. }
-            | Self::Duplicate { route, .. } => Some(*route),
+            | Self::Duplicate { route, .. }
+            | Self::Crossing { route, .. } => Some(*route),
         }
     }
 }
 
 /// Compiled routes. The most specific path pattern decides; where several routes share a pattern, methods and hosts
-/// tell them apart.
+/// tell them apart, and of two that would do the narrower one serves.
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
     /// In the order of the configuration.
@@ -237,7 +251,7 @@ impl Routes {
                         if let Some(other) = members
                             .iter()
                             .filter_map(|member| routes.get(*member))
-                            .find(|other| overlap(other, route))
+                            .find(|other| overlap(other, route) == Overlap::Same)
                         {
                             problems.push(RouteProblem::Duplicate {
                                 route: route.index,
@@ -251,16 +265,14 @@ impl Routes {
                 }
             }
         }
+        for (path, members) in &patterns {
+            problems.extend(crossing(path, members.iter().filter_map(|member| routes.get(*member))));
+        }
         let mut by_path = Router::new();
         let mut by_decoded_path = Router::new();
         let any_encoded = patterns.iter().any(|(path, _)| path.contains('%'));
         for (path, mut members) in patterns {
-            // A route for one host or method comes before a route for all of them.
-            members.sort_by_key(|member| {
-                routes
-                    .get(*member)
-                    .map(|route| (route.spec.hosts.is_empty(), route.spec.methods.is_empty()))
-            });
+            members.sort_by_key(|member| routes.get(*member).map(order));
             let route = members.first().copied().unwrap_or_default();
             let decoded = decoded_pattern(&path);
             let inserted = by_path.insert(path.clone(), members.clone());
@@ -382,13 +394,22 @@ fn problems_of(route: &Route) -> Vec<RouteProblem> {
     problems
 }
 
-fn overlap(one: &Route, other: &Route) -> bool {
-    same_or_shared(&one.spec.methods, &other.spec.methods) && same_or_shared(&one.spec.hosts, &other.spec.hosts)
-}
-
-/// Whether two lists, of which an empty one means "every", claim the same thing with the same precision.
-fn same_or_shared<T: PartialEq>(one: &[T], other: &[T]) -> bool {
-    (one.is_empty() && other.is_empty()) || one.iter().any(|item| other.contains(item))
+/// Routes of one path that take the same requests, without either being the narrower one.
+///
+/// SECURITY: whichever came first would let pass what the other asks something for.
+fn crossing<'r>(path: &str, members: impl Iterator<Item = &'r Route> + Clone) -> Vec<RouteProblem> {
+    let mut problems = Vec::new();
+    for (position, route) in members.clone().enumerate() {
+        let mut earlier = members.clone().take(position);
+        let other =
+            earlier.find(|other| overlap(other, route) == Overlap::Crossing && !settled(other, route, members.clone()));
+        problems.extend(other.map(|other| RouteProblem::Crossing {
+            route: route.index,
+            path: path.to_owned(),
+            other: other.index + 1,
+        }));
+    }
+    problems
 }
 
 #[cfg(test)]

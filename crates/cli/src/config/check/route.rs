@@ -193,7 +193,8 @@ impl Check<'_> {
             RouteProblem::Pattern { path, .. }
             | RouteProblem::NoOrganization { path, .. }
             | RouteProblem::Conflict { path, .. }
-            | RouteProblem::Duplicate { path, .. } => Some(path),
+            | RouteProblem::Duplicate { path, .. }
+            | RouteProblem::Crossing { path, .. } => Some(path),
             _ => None,
         };
         let span = section.and_then(|section| path.and_then(|path| place(section, path)));
@@ -201,12 +202,21 @@ impl Check<'_> {
         // The crate counts routes; people look at places.
         let message = match problem {
             RouteProblem::Duplicate { path, .. } => format!("two routes serve `{path}` for the same methods and hosts"),
+            RouteProblem::Crossing { path, .. } => {
+                format!(
+                    "two routes serve `{path}`, one for hosts and one for methods, and what fits both belongs to neither"
+                )
+            }
             other => other.to_string(),
         };
         let mut report = Problem::error(span.clone(), message);
+        if matches!(problem, RouteProblem::Crossing { .. }) {
+            report =
+                report.help("write a third route with these `hosts` and these `methods`, or give both routes `hosts`");
+        }
         let first = match problem {
             RouteProblem::Conflict { other, .. } => written.iter().find_map(|section| place(section.get_ref(), other)),
-            RouteProblem::Duplicate { path, other, .. } => other
+            RouteProblem::Duplicate { path, other, .. } | RouteProblem::Crossing { path, other, .. } => other
                 .checked_sub(1)
                 .and_then(section_at)
                 .and_then(|section| place(section, path)),
