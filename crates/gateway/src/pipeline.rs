@@ -401,7 +401,7 @@ async fn organization(
     principal: &Principal,
     matched: &Match<'_>,
 ) -> Result<OrganizationFacts, Refusal> {
-    let Some(name) = matched.organization.filter(|_| matched.route.names_organization()) else {
+    let Some(name) = matched.organization.filter(|_| !matched.route.is_public()) else {
         return Ok(OrganizationFacts::NotNamed);
     };
     if let Some(membership) = principal.membership(name) {
