@@ -305,7 +305,7 @@ fn refusals_name_their_reason() {
         (format!("{}=", token().sign()), "token.malformed"),
         ("a.b".to_owned(), "token.malformed"),
         (String::new(), "token.malformed"),
-        (format!("Bearer {}", token().sign()), "token.malformed"),
+        (format!("Basic {}", token().sign()), "token.malformed"),
         ("x".repeat(17_000), "token.too_large"),
     ] {
         assert_eq!(files.refused(&token, &jwks), (1, reason.to_owned()), "{token}");
