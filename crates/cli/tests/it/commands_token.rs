@@ -312,6 +312,22 @@ fn refusals_name_their_reason() {
     }
 }
 
+/// What was copied from a request carries its scheme; everything else counts, as at a door.
+#[test]
+fn a_token_may_be_pasted_with_its_scheme() {
+    let files = Files::new();
+    let jwks = ["--jwks", "jwks.json"];
+    let token = issuer().token().sign();
+    for pasted in [format!("Bearer {token}"), format!("bearer  {token}")] {
+        let answer = files.verify(&pasted, &jwks);
+        assert_eq!(answer.code, 0, "{answer:?}");
+    }
+    assert_eq!(
+        files.refused(&format!("{token} "), &jwks),
+        (1, "token.malformed".to_owned())
+    );
+}
+
 /// A public key is no secret, and a secret no public key: neither can be talked into it.
 #[test]
 fn sec_alg_confusion_has_no_command_line() {
