@@ -87,15 +87,25 @@ impl<'h> RequestHost<'h> {
         let (name, rest) = text.split_at(text.find(':').unwrap_or(text.len()));
         // One dot at the end is the root of the name system: the same host.
         let name = name.strip_suffix('.').unwrap_or(name);
-        let is_name = name
-            .split('.')
-            .all(|label| !label.is_empty() && label.bytes().all(is_of_a_label));
-        is_name.then_some((Self::Name(name), rest))
+        is_name(name).then_some((Self::Name(name), rest))
     }
 }
 
-fn is_of_a_label(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+/// Whether these are labels with single dots between them.
+fn is_name(text: &str) -> bool {
+    let mut earlier = b'.';
+    for byte in text.bytes() {
+        let fits = match byte {
+            b'.' => earlier != b'.',
+            b'-' | b'_' => true,
+            _ => byte.is_ascii_alphanumeric(),
+        };
+        if !fits {
+            return false;
+        }
+        earlier = byte;
+    }
+    earlier != b'.'
 }
 
 #[cfg(test)]

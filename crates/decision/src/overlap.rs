@@ -30,10 +30,9 @@ enum Stands {
 
 /// How two routes of one path stand to each other.
 pub(crate) fn overlap(one: &Route, other: &Route) -> Overlap {
-    use Stands::{Alike, Apart, Narrower, Wider};
+    use Stands::{Alike, Narrower, Wider};
     let hosts = lists(&one.spec.hosts, &other.spec.hosts);
     match (hosts, methods(&one.spec.methods, &other.spec.methods)) {
-        (Apart, _) | (_, Apart) => Overlap::Ordered,
         (Alike, Alike) => Overlap::Same,
         (Narrower, Wider) | (Wider, Narrower) => Overlap::Crossing,
         _ => Overlap::Ordered,
@@ -42,11 +41,11 @@ pub(crate) fn overlap(one: &Route, other: &Route) -> Overlap {
 
 /// Whether two crossing routes are told apart by others of the same path: each request that both would take has a route
 /// that is narrower than either.
-pub(crate) fn settled<'r>(one: &Route, other: &Route, all: impl Iterator<Item = &'r Route> + Clone) -> bool {
+pub(crate) fn settled(one: &Route, other: &Route, all: &[&Route]) -> bool {
     let hosts = shared(&one.spec.hosts, &other.spec.hosts);
     let methods = shared_methods(&one.spec.methods, &other.spec.methods);
     let served = |host: &HostName, method: &Method| {
-        all.clone()
+        all.iter()
             .any(|route| route.spec.hosts.contains(host) && route.spec.methods.contains(method))
     };
     hosts

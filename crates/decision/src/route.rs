@@ -266,7 +266,8 @@ impl Routes {
             }
         }
         for (path, members) in &patterns {
-            problems.extend(crossing(path, members.iter().filter_map(|member| routes.get(*member))));
+            let members: Vec<&Route> = members.iter().filter_map(|member| routes.get(*member)).collect();
+            problems.extend(crossing(path, &members));
         }
         let mut by_path = Router::new();
         let mut by_decoded_path = Router::new();
@@ -397,12 +398,11 @@ fn problems_of(route: &Route) -> Vec<RouteProblem> {
 /// Routes of one path that take the same requests, without either being the narrower one.
 ///
 /// SECURITY: whichever came first would let pass what the other asks something for.
-fn crossing<'r>(path: &str, members: impl Iterator<Item = &'r Route> + Clone) -> Vec<RouteProblem> {
+fn crossing(path: &str, members: &[&Route]) -> Vec<RouteProblem> {
     let mut problems = Vec::new();
-    for (position, route) in members.clone().enumerate() {
-        let mut earlier = members.clone().take(position);
-        let other =
-            earlier.find(|other| overlap(other, route) == Overlap::Crossing && !settled(other, route, members.clone()));
+    for (position, route) in members.iter().enumerate() {
+        let mut earlier = members.iter().take(position);
+        let other = earlier.find(|other| overlap(other, route) == Overlap::Crossing && !settled(other, route, members));
         problems.extend(other.map(|other| RouteProblem::Crossing {
             route: route.index,
             path: path.to_owned(),

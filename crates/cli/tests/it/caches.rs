@@ -1,9 +1,6 @@
 //! A cached answer is the answer to exactly this token, for exactly this question, for as long as it may be.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use tokio::{
@@ -170,12 +167,7 @@ fn assertion_lasts(world: &World) -> i64 {
     let assertion = world.upstream.last().unwrap().header("x-narthex-assertion").unwrap();
     let claims = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1).unwrap()).unwrap();
     let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
-    claims["exp"].as_i64().unwrap() - unix_seconds()
-}
-
-fn unix_seconds() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    i64::try_from(now.as_secs()).unwrap()
+    claims["exp"].as_i64().unwrap() - narthex_testkit::clock::now_seconds()
 }
 
 /// A decision that was made with a token about to end is not what a fresh token of the same user gets: its assertion would
