@@ -53,6 +53,9 @@ impl From<&OrganizationBrief> for OrganizationFacts {
 
 /// Decides a request that fell under a route. `principal` is `None` for somebody who presented no token; somebody
 /// whose token was bad never gets here.
+///
+/// A suspended organization that the path names is closed, whatever the route requires, but for who may pass by being a
+/// platform admin, and on public routes.
 pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: &OrganizationFacts) -> Decision {
     if matched.preflight == Preflight::Yes {
         return Decision::Allow(Permit {
@@ -64,7 +67,11 @@ pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: 
     let required = &matched.route.spec.require;
     let membership = principal.and_then(|principal| principal.membership(matched.organization?));
     let open = membership.filter(|membership| membership.status == OrganizationStatus::Active);
+    let suspended = is_suspended(membership, organization);
     for rule in required {
+        if suspended && !opens_suspended(*rule, principal) {
+            continue;
+        }
         if let Some(grants) = satisfied(*rule, principal, open) {
             return Decision::Allow(Permit {
                 rule: *rule,
@@ -75,6 +82,7 @@ pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: 
     }
     let reason = match principal {
         None => Reason::TokenMissing,
+        Some(_) if suspended => Reason::OrganizationSuspended,
         Some(_) if matched.route.names_organization() => organization_reason(membership, organization),
         Some(_) => Reason::PlatformRole,
     };
@@ -110,11 +118,27 @@ fn platform_grants(principal: &Principal) -> Vec<GrantId> {
         .collect()
 }
 
+/// Whether the organization that the path names is suspended. Members know it of theirs.
+fn is_suspended(membership: Option<&Membership>, organization: &OrganizationFacts) -> bool {
+    let status = match (membership, organization) {
+        (Some(membership), _) => Some(membership.status),
+        (None, OrganizationFacts::Known(status)) => Some(*status),
+        (None, OrganizationFacts::NotNamed | OrganizationFacts::Unknown) => None,
+    };
+    status == Some(OrganizationStatus::Suspended)
+}
+
+/// Whether a requirement may be satisfied in a suspended organization: somebody has to be able to look after it.
+fn opens_suspended(rule: Requirement, principal: Option<&Principal>) -> bool {
+    match rule {
+        Requirement::Public => true,
+        Requirement::Platform(_) => principal.is_some_and(|principal| principal.platform_role() == PlatformRole::Admin),
+        Requirement::Authenticated | Requirement::Organization(_) => false,
+    }
+}
+
 fn organization_reason(membership: Option<&Membership>, organization: &OrganizationFacts) -> Reason {
-    match (membership.map(|membership| membership.status), organization) {
-        (Some(OrganizationStatus::Suspended), _) | (None, OrganizationFacts::Known(OrganizationStatus::Suspended)) => {
-            Reason::OrganizationSuspended
-        }
+    match (membership, organization) {
         (None, OrganizationFacts::Unknown) => Reason::OrganizationUnknown,
         _ => Reason::OrganizationRole,
     }

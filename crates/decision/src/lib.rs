@@ -10,7 +10,7 @@
 //! **Invariants**
 //!
 //! * A path is matched byte for byte as it will be forwarded; a path that two programs could read differently is
-//!   refused before it is matched ([`RequestPath`]).
+//!   refused before it is matched ([`RequestPath`]). A host is one host however it is spelled ([`RequestHost`]).
 //! * No route, no entry: what no route names is denied.
 //! * A [`HeaderPatch`] cannot be applied without first removing every header Narthex owns, in every spelling.
 //! * [`decide`] is total: every combination of requirement and role is in `tests/matrix.txt`.
@@ -18,6 +18,8 @@
 mod access;
 mod decide;
 mod headers;
+mod host;
+mod overlap;
 mod path;
 mod pattern;
 mod reason;
@@ -28,6 +30,7 @@ pub use decide::{Decision, Denial, OrganizationFacts, Permit, decide};
 pub use headers::{
     AnswerHeaders, HeaderPatch, IdentityHeaders, encode_value, is_forwarding_header, is_identity_header,
 };
+pub use host::{HostName, HostProblem, RequestHost};
 pub use path::{PathProblem, RequestPath};
 pub use reason::Reason;
 pub use route::{Match, Preflight, Requirement, Route, RouteProblem, RouteSpec, Routes, parse_requirement};

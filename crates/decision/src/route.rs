@@ -7,7 +7,8 @@ use matchit::{InsertError, Router};
 use narthex_directory::{OrganizationRole, PlatformRole};
 use thiserror::Error;
 
-use crate::{RequestPath, pattern};
+use crate::overlap::{Overlap, order, overlap, settled};
+use crate::{HostName, RequestHost, RequestPath, pattern};
 
 /// The parameter of a path pattern that holds an organization's name.
 const ORGANIZATION: &str = "organization";
@@ -60,8 +61,8 @@ pub struct RouteSpec {
     pub paths: Vec<String>,
     /// Methods it is for; empty means every method. `GET` includes `HEAD` (RFC 9110 section 9.3.2).
     pub methods: Vec<Method>,
-    /// Hosts it is for, lower case and without a port; empty means every host.
-    pub hosts: Vec<String>,
+    /// Hosts it is for; empty means every host.
+    pub hosts: Vec<HostName>,
     /// Any one of these lets a request pass. Never empty.
     pub require: Vec<Requirement>,
 }
@@ -89,7 +90,7 @@ impl Route {
             .any(|requirement| matches!(requirement, Requirement::Organization(_)))
     }
 
-    fn serves(&self, method: &Method, host: Option<&str>) -> bool {
+    fn serves(&self, method: &Method, host: Option<RequestHost<'_>>) -> bool {
         let method_fits = self.spec.methods.is_empty()
             || self
                 .spec
@@ -97,25 +98,8 @@ impl Route {
                 .iter()
                 .any(|allowed| allowed == method || (allowed == Method::GET && method == Method::HEAD));
         let host_fits = self.spec.hosts.is_empty()
-            || host.is_some_and(|host| {
-                self.spec
-                    .hosts
-                    .iter()
-                    .any(|allowed| allowed.eq_ignore_ascii_case(without_port(host)))
-            });
+            || host.is_some_and(|host| self.spec.hosts.iter().any(|allowed| host.is(allowed)));
         method_fits && host_fits
-    }
-}
-
-/// `example.com:8443` and `[::1]:80` without the port.
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port))
-            if port.bytes().all(|byte| byte.is_ascii_digit()) && (!name.contains(':') || name.ends_with(']')) =>
-        {
-            name
-        }
-        _ => host,
     }
 }
 
@@ -204,6 +188,18 @@ pub enum RouteProblem {
         /// The earlier route, counted from 1 as people do.
         other: usize,
     },
+    /// Two routes of one path of which one is for hosts and the other for methods.
+    #[error(
+        "`{path}` and route {other} serve the same path, one for hosts and one for methods, so requests with both would belong to both"
+    )]
+    Crossing {
+        /// Which route.
+        route: usize,
+        /// The path pattern.
+        path: String,
+        /// The earlier route, counted from 1 as people do.
+        other: usize,
+    },
 }
 
 impl RouteProblem {
@@ -216,13 +212,14 @@ impl RouteProblem {
             | Self::NoOrganization { route, .. }
             | Self::Pattern { route, .. }
             | Self::Conflict { route, .. }
-            | Self::Duplicate { route, .. } => Some(*route),
+            | Self::Duplicate { route, .. }
+            | Self::Crossing { route, .. } => Some(*route),
         }
     }
 }
 
 /// Compiled routes. The most specific path pattern decides; where several routes share a pattern, methods and hosts
-/// tell them apart.
+/// tell them apart, and of two that would do the narrower one serves.
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
     /// In the order of the configuration.
@@ -254,7 +251,7 @@ impl Routes {
                         if let Some(other) = members
                             .iter()
                             .filter_map(|member| routes.get(*member))
-                            .find(|other| overlap(other, route))
+                            .find(|other| overlap(other, route) == Overlap::Same)
                         {
                             problems.push(RouteProblem::Duplicate {
                                 route: route.index,
@@ -268,16 +265,15 @@ impl Routes {
                 }
             }
         }
+        for (path, members) in &patterns {
+            let members: Vec<&Route> = members.iter().filter_map(|member| routes.get(*member)).collect();
+            problems.extend(crossing(path, &members));
+        }
         let mut by_path = Router::new();
         let mut by_decoded_path = Router::new();
         let any_encoded = patterns.iter().any(|(path, _)| path.contains('%'));
         for (path, mut members) in patterns {
-            // A route for one host or method comes before a route for all of them.
-            members.sort_by_key(|member| {
-                routes
-                    .get(*member)
-                    .map(|route| (route.spec.hosts.is_empty(), route.spec.methods.is_empty()))
-            });
+            members.sort_by_key(|member| routes.get(*member).map(order));
             let route = members.first().copied().unwrap_or_default();
             let decoded = decoded_pattern(&path);
             let inserted = by_path.insert(path.clone(), members.clone());
@@ -319,7 +315,7 @@ impl Routes {
     pub fn find<'r>(
         &'r self,
         method: &Method,
-        host: Option<&str>,
+        host: Option<RequestHost<'_>>,
         path: RequestPath<'r>,
         preflight_for: Option<&Method>,
     ) -> Option<Match<'r>> {
@@ -352,7 +348,7 @@ impl Routes {
     }
 
     /// The first of these routes that serves such a request.
-    fn serving(&self, members: &[usize], method: &Method, host: Option<&str>) -> Option<&Route> {
+    fn serving(&self, members: &[usize], method: &Method, host: Option<RequestHost<'_>>) -> Option<&Route> {
         let mut members = members.iter().filter_map(|index| self.listed.get(*index));
         members.find(|route| route.serves(method, host))
     }
@@ -399,13 +395,21 @@ fn problems_of(route: &Route) -> Vec<RouteProblem> {
     problems
 }
 
-fn overlap(one: &Route, other: &Route) -> bool {
-    same_or_shared(&one.spec.methods, &other.spec.methods) && same_or_shared(&one.spec.hosts, &other.spec.hosts)
-}
-
-/// Whether two lists, of which an empty one means "every", claim the same thing with the same precision.
-fn same_or_shared<T: PartialEq>(one: &[T], other: &[T]) -> bool {
-    (one.is_empty() && other.is_empty()) || one.iter().any(|item| other.contains(item))
+/// Routes of one path that take the same requests, without either being the narrower one.
+///
+/// SECURITY: whichever came first would let pass what the other asks something for.
+fn crossing(path: &str, members: &[&Route]) -> Vec<RouteProblem> {
+    let mut problems = Vec::new();
+    for (position, route) in members.iter().enumerate() {
+        let mut earlier = members.iter().take(position);
+        let other = earlier.find(|other| overlap(other, route) == Overlap::Crossing && !settled(other, route, members));
+        problems.extend(other.map(|other| RouteProblem::Crossing {
+            route: route.index,
+            path: path.to_owned(),
+            other: other.index + 1,
+        }));
+    }
+    problems
 }
 
 #[cfg(test)]
@@ -424,7 +428,7 @@ mod tests {
     fn found<'r>(routes: &'r Routes, method: &Method, path: &'r str) -> Option<Match<'r>> {
         routes.find(
             method,
-            Some("example.com"),
+            RequestHost::parse("example.com").ok(),
             RequestPath::parse(path.as_bytes()).unwrap(),
             None,
         )
@@ -531,9 +535,10 @@ mod tests {
     #[test]
     fn hosts_tell_routes_apart() {
         let mut inner = route("/a", &[], &["authenticated"]);
-        inner.hosts = vec!["inner.example".to_owned()];
+        inner.hosts = vec![HostName::parse("inner.example").unwrap()];
         let routes = Routes::compile(vec![inner, route("/b", &[], &["public"])]).unwrap();
-        let at = |host| {
+        let at = |host: Option<&str>| {
+            let host = host.map(|host| RequestHost::parse(host).unwrap());
             routes
                 .find(&Method::GET, host, RequestPath::parse(b"/a").unwrap(), None)
                 .is_some()

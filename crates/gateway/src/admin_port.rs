@@ -21,7 +21,7 @@ use crate::clock::NoEntropy;
 use crate::connections::ConnectionSettings;
 use crate::contact::Reach;
 use crate::credentials::Place;
-use crate::explain::{ExplainedRequest, Explanation, explain, parse_request};
+use crate::explain::{ExplainedRequest, Explanation, explain, pasted_token};
 use crate::gateway::Gateway;
 use crate::inbound::{Door, Inbound};
 use crate::keys::Refreshed;
@@ -178,7 +178,7 @@ impl Surroundings for Gateway {
             index: route.index,
             paths: route.spec.paths.clone(),
             methods: route.spec.methods.iter().map(ToString::to_string).collect(),
-            hosts: route.spec.hosts.clone(),
+            hosts: route.spec.hosts.iter().map(ToString::to_string).collect(),
             require: route.spec.require.iter().map(Requirement::to_string).collect(),
             upstream: runtime
                 .upstream(route.index)
@@ -194,7 +194,7 @@ impl Surroundings for Gateway {
         Ok(explain(
             &runtime,
             &*self.directory,
-            request.token.trim(),
+            pasted_token(&request.token),
             explained.as_ref(),
             now_ms,
         )
@@ -204,13 +204,14 @@ impl Surroundings for Gateway {
 
 fn explained_request(request: admin::RequestToExplain) -> Result<ExplainedRequest, Refusal> {
     let mut headers = HeaderMap::new();
+    let refused = |problem: String| Refusal::because(Reason::RequestPath, problem);
     for (name, value) in &request.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            headers.append(name, value);
-        }
+        let (Ok(key), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
+            return Err(refused(format!("`{name}` is not a header that a request could have")));
+        };
+        headers.append(key, value);
     }
-    parse_request(&format!("{} {}", request.method, request.path), request.host, headers)
-        .map_err(|problem| Refusal::because(Reason::RequestPath, problem))
+    ExplainedRequest::new((&request.method, &request.path), request.host, headers).map_err(refused)
 }
 
 fn issuer_body(issuer: &IssuerRuntime, now_ms: i64) -> IssuerBody {

@@ -206,6 +206,11 @@ impl AssertionSigner {
         Ok(())
     }
 
+    /// How long an assertion lasts whose token lasts longer, in milliseconds.
+    pub const fn lifetime_ms(&self) -> i64 {
+        self.settings.lifetime_seconds.saturating_mul(1000)
+    }
+
     /// Signs what is known of a user for one route. `None` only if there is no key, which [`AssertionSigner::open`]
     /// rules out.
     pub fn sign(&self, claims: &Claims<'_>, now_ms: i64, ends_by_ms: Option<i64>) -> Option<Assertion> {

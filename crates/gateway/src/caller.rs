@@ -21,6 +21,10 @@ use crate::runtime::IssuerRuntime;
 /// The longest an answer is kept, in milliseconds.
 const KEPT_MS_MAX: i64 = 60_000;
 
+/// A token that ends within this time, in milliseconds, has a leeway to go: an assertion that ended with it would have
+/// ended before it is looked at.
+const ABOUT_TO_END_MS: i64 = 5_000;
+
 /// What an entry costs, in bytes: the caller and its place in the cache, and the decision that was made last.
 const ENTRY_BYTES: u64 = 1_700;
 
@@ -32,7 +36,7 @@ pub struct Caller {
     /// Gone when the accounts had no more room for it: how much of the directory is kept is for them to say.
     account: Weak<Account>,
     /// The token's own end (`exp`), in milliseconds.
-    pub expires_at_ms: Option<i64>,
+    expires_at_ms: Option<i64>,
     kept_until_ms: i64,
     key_epoch: u64,
     generation: u64,
@@ -67,6 +71,16 @@ impl Caller {
             generation,
             stamp: account.stamp,
         }
+    }
+
+    /// When an assertion for this token must have ended, in milliseconds: with the token, or, when that is about to end or
+    /// has ended, with the leeway for which it is taken all the same.
+    pub(crate) fn ends_by_ms(&self, now_ms: i64) -> Option<i64> {
+        let end = self.expires_at_ms?;
+        if end.saturating_sub(now_ms) >= ABOUT_TO_END_MS {
+            return Some(end);
+        }
+        Some(end.saturating_add(self.issuer.trusted.leeway_ms()))
     }
 
     /// Whether the answer still stands.
@@ -121,7 +135,7 @@ impl Decided {
     }
 
     fn serves(&self, now_ms: i64) -> bool {
-        self.allowed.serves(self.caller.expires_at_ms, now_ms)
+        self.allowed.serves(self.caller.ends_by_ms(now_ms), now_ms)
     }
 }
 
@@ -143,7 +157,8 @@ impl Known {
 
     /// The decision about what was matched, if one was made with any token of the account and still serves this one.
     pub(crate) fn allowed(&self, matched: &Match<'_>, now_ms: i64) -> Option<Arc<Allowed>> {
-        self.account.allowed(matched, self.seen.caller().expires_at_ms, now_ms)
+        self.account
+            .allowed(matched, self.seen.caller().ends_by_ms(now_ms), now_ms)
     }
 }
 

@@ -4,17 +4,19 @@
 //! a fresh one would lack the role" is what a tired administrator needs to read once, not in two rounds. It ends at the
 //! claims where the signature is not proved: what they would lead to is nobody's business but a forger's.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method};
-use narthex_decision::{Decision, OrganizationFacts, Reason, RequestPath, Requirement, decide};
+use http::{HeaderMap, Method, header};
+use narthex_decision::{Decision, Match, OrganizationFacts, Reason, RequestHost, RequestPath, Requirement, decide};
 use narthex_directory::{CountingIds, Desired, Directory, OrganizationName, Principal, SyncError, Synced, rehearse};
 use narthex_mapping::{Preview, TokenFacts};
-use narthex_token::{InspectedClaims, Inspection, TrustedIssuer, inspect};
+use narthex_token::{InspectedClaims, Inspection, TrustedIssuer, VerifyError, inspect};
 use serde::Serialize;
 
 use crate::facts::HeldFacts;
 use crate::identity;
+use crate::keys::may_be_mended;
 use crate::respond;
 use crate::runtime::{IssuerRuntime, Runtime};
 
@@ -37,6 +39,38 @@ pub struct ExplainedRequest {
     pub host: Option<String>,
     /// Its headers, for mappings that read them.
     pub headers: HeaderMap,
+}
+
+impl ExplainedRequest {
+    /// A request by method and path, with its query if it has one. Its host may be said by a header.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, as a sentence.
+    pub fn new((method, target): (&str, &str), host: Option<String>, headers: HeaderMap) -> Result<Self, String> {
+        let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
+            .map_err(|_| format!("`{method}` is not a method"))?;
+        let (path, query) = match target.trim().split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (target.trim(), None),
+        };
+        let mut named = headers.get_all(header::HOST).iter();
+        let host = match (host, named.next(), named.next()) {
+            (host, None, _) => host,
+            (None, Some(named), None) => {
+                let named = named.to_str().map_err(|_| "the `Host` header is not a host")?;
+                Some(named.to_owned())
+            }
+            _ => return Err("the host is given more than once; a request has one".to_owned()),
+        };
+        Ok(Self {
+            method,
+            path: path.to_owned(),
+            query,
+            host,
+            headers,
+        })
+    }
 }
 
 /// Everything there is to say about a token, and a request if one was given. Shows claim values: for whoever may see the
@@ -84,9 +118,9 @@ pub async fn explain(
     let route_refusal = request.and_then(|request| route_refusal(runtime, request));
     refusals.extend(route_refusal);
 
-    let keys = |trusted: &TrustedIssuer| runtime.issuer(trusted)?.keys.current(now_ms);
-    let inspection = inspect(token, &runtime.issuers, keys, &runtime.token_limits, now_ms);
+    let (inspection, unasked) = inspected(runtime, token, now_ms).await;
     tell_token(&mut told, &inspection);
+    refusals.extend(unasked.map(|error| coded(error.reason(), &error)));
     refusals.extend(inspection.error().map(|error| coded(error.reason(), error)));
 
     let issuer = inspection.issuer.as_ref().and_then(|name| runtime.by_name.get(name));
@@ -108,6 +142,37 @@ pub async fn explain(
     }
     told.answer = answer(&refusals);
     told
+}
+
+/// The token as a door would see it: where its key was not there, the issuer is asked for newer ones, if the key cache
+/// allows it. Gives the door's answer too where the issuer could not be asked.
+async fn inspected(runtime: &Runtime, token: &str, now_ms: i64) -> (Inspection, Option<VerifyError>) {
+    let look = || {
+        let held = RefCell::new(None);
+        let inspection = inspect(
+            token,
+            &runtime.issuers,
+            |trusted: &TrustedIssuer| {
+                let issuer = runtime.issuer(trusted)?;
+                let snapshot = issuer.keys.snapshot();
+                let keys = snapshot.keys(now_ms).cloned();
+                held.replace(Some((Arc::clone(issuer), snapshot)));
+                keys
+            },
+            &runtime.token_limits,
+            now_ms,
+        );
+        (inspection, held.into_inner())
+    };
+    let (inspection, held) = look();
+    let missed = inspection.error().filter(|error| may_be_mended(error)).cloned();
+    let (Some(missed), Some((issuer, seen))) = (missed, held) else {
+        return (inspection, None);
+    };
+    match issuer.keys.after_miss(missed.clone(), &seen).await {
+        Ok(_) => (look().0, None),
+        Err(error) => (inspection, Some(error).filter(|error| *error != missed)),
+    }
 }
 
 /// Whether the token may be what its issuer made.
@@ -132,19 +197,26 @@ fn coded(code: &str, error: &dyn std::fmt::Display) -> (Reason, String) {
 }
 
 fn route_refusal(runtime: &Runtime, request: &ExplainedRequest) -> Option<(Reason, String)> {
-    match RequestPath::parse(request.path.as_bytes()) {
-        Err(problem) => Some((Reason::RequestPath, problem.to_string())),
-        Ok(path) => runtime
-            .routes
-            .find(&request.method, request.host.as_deref(), path, None)
-            .is_none()
-            .then(|| {
-                (
-                    Reason::RouteUnmatched,
-                    format!("no route serves {} {}", request.method, request.path),
-                )
-            }),
+    let refused = |problem: &dyn std::fmt::Display| Some((Reason::RequestPath, problem.to_string()));
+    if let Err(problem) = RequestPath::parse(request.path.as_bytes()) {
+        return refused(&problem);
     }
+    if let Some(Err(problem)) = request.host.as_deref().map(RequestHost::parse) {
+        return refused(&problem);
+    }
+    matched(runtime, request).is_none().then(|| {
+        (
+            Reason::RouteUnmatched,
+            format!("no route serves {} {}", request.method, request.path),
+        )
+    })
+}
+
+/// The route a request falls under, if it can be read.
+fn matched<'r>(runtime: &'r Runtime, request: &'r ExplainedRequest) -> Option<Match<'r>> {
+    let path = RequestPath::parse(request.path.as_bytes()).ok()?;
+    let host = request.host.as_deref().map(RequestHost::parse).transpose().ok()?;
+    runtime.routes.find(&request.method, host, path, None)
 }
 
 fn tell_token(told: &mut Explanation, inspection: &Inspection) {
@@ -221,11 +293,7 @@ async fn request_part(
     request: &ExplainedRequest,
     principal: &Principal,
 ) -> Option<(Reason, String)> {
-    let Some(matched) = RequestPath::parse(request.path.as_bytes()).ok().and_then(|path| {
-        runtime
-            .routes
-            .find(&request.method, request.host.as_deref(), path, None)
-    }) else {
+    let Some(matched) = matched(runtime, request) else {
         told.request = Some(RequestRow::undecided(runtime, request));
         return None;
     };
@@ -289,17 +357,15 @@ pub fn parse_request(text: &str, host: Option<String>, headers: HeaderMap) -> Re
         .trim()
         .split_once(' ')
         .ok_or("write a request as a method and a path, such as `POST /v1/algo/acme/echo/1.0`")?;
-    let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
-        .map_err(|_| format!("`{method}` is not a method"))?;
-    let (path, query) = match target.trim().split_once('?') {
-        Some((path, query)) => (path, Some(query.to_owned())),
-        None => (target.trim(), None),
-    };
-    Ok(ExplainedRequest {
-        method,
-        path: path.to_owned(),
-        query,
-        host,
-        headers,
-    })
+    ExplainedRequest::new((method, target), host, headers)
+}
+
+/// A token without what it was pasted with: blanks, and the scheme of the header it was in.
+pub fn pasted_token(text: &str) -> &str {
+    let text = text.trim();
+    // SPEC: RFC 9110 11.1: the case of a scheme does not count.
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),
+        _ => text,
+    }
 }

@@ -11,9 +11,6 @@ use crate::label::Label;
 use crate::pipeline::Allowed;
 use crate::runtime::Runtime;
 
-/// A cached assertion is replaced when less than this share of its life is left.
-const RENEW_AT_SHARE: i64 = 5;
-
 /// Everything a decision leads to: the identity headers with a signed assertion inside.
 pub(crate) fn allowed(
     gateway: &Gateway,
@@ -32,7 +29,7 @@ pub(crate) fn allowed(
     let claims = claims(principal, &user, organization, runtime.audience(matched.route.index));
     let assertion = gateway
         .assertions
-        .sign(&claims, now_ms, known.seen.caller().expires_at_ms);
+        .sign(&claims, now_ms, known.seen.caller().ends_by_ms(now_ms));
     let patch = headers(
         principal,
         organization,
@@ -46,7 +43,7 @@ pub(crate) fn allowed(
         user: Some(principal.user().id),
         patch,
         assertion_ends_ms: ends_ms,
-        fresh_until_ms: ends_ms - (ends_ms - now_ms) / RENEW_AT_SHARE,
+        assertion_lifetime_ms: gateway.assertions.lifetime_ms(),
     }
 }
 

@@ -17,6 +17,7 @@ mod store;
 pub use error::{DiscoveryProblem, FetchError};
 pub use fetch::{Access, FetchLimits, ProxyUrl, ProxyUrlProblem};
 pub use health::{ErrorLine, IssuerHealth, KeyLine, Moment, RefusedLine};
+pub(crate) use issuer::may_be_mended;
 pub use issuer::{FetchEvent, FetchObserver, IssuerKeys, KeyEdges, KeySettings, Refreshed};
 pub use key_url::{KeyUrl, UrlProblem};
 pub use source::{KeySource, SourceKind, SourceProblem, fetch_once};

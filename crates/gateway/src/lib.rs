@@ -51,7 +51,7 @@ pub use credentials::TokenPlaces;
 pub use event::Event;
 pub use explain::{
     AnswerRow, ChangeRow, ExplainedRequest, Explanation, FieldRow, IdentityRow, KeyRow, MembershipRow, NearMissRow,
-    RequestRow, StepRow, TagRow, explain, parse_request,
+    RequestRow, StepRow, TagRow, explain, parse_request, pasted_token,
 };
 pub use gateway::{Gateway, GatewaySettings, StartError};
 pub use inbound::TrustedProxies;

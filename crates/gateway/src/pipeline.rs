@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use narthex_decision::{
-    Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Preflight, Reason, RequestPath, Requirement,
-    decide,
+    Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Preflight, Reason, RequestHost, RequestPath,
+    Requirement, decide,
 };
 use narthex_directory::{OrganizationName, Principal, SyncError, UserId, sync};
 use narthex_mapping::Identity;
@@ -29,6 +29,9 @@ use crate::label::Label;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, Runtime};
 use crate::said::Said;
+
+/// A kept assertion is replaced when less than this share of what a new one would last is left.
+const RENEW_AT_SHARE: i64 = 5;
 
 /// A request that may pass.
 #[derive(Debug, Clone)]
@@ -84,10 +87,10 @@ pub struct Allowed {
     pub user: Option<UserId>,
     /// The identity headers, the signed assertion among them.
     pub patch: HeaderPatch,
-    /// When the assertion inside has to be signed anew, in milliseconds.
-    pub fresh_until_ms: i64,
-    /// When the assertion inside ends, in milliseconds: never after the token it stands for.
+    /// When the assertion inside ends, in milliseconds: never after the token it stands for is refused.
     pub assertion_ends_ms: i64,
+    /// How long an assertion lasts whose token lasts longer, in milliseconds.
+    pub assertion_lifetime_ms: i64,
 }
 
 impl Allowed {
@@ -97,9 +100,16 @@ impl Allowed {
             && self.organization.as_ref().map(Label::as_bytes) == matched.organization.map(str::as_bytes)
     }
 
-    /// Whether the assertion inside is fresh and does not outlive the token (`ends_by_ms`).
+    /// Whether the assertion inside does not outlive the token (`ends_by_ms`), and has left more than a share of what one
+    /// would have that is signed for it now: another token's may be about to end.
     pub(crate) fn serves(&self, ends_by_ms: Option<i64>, now_ms: i64) -> bool {
-        now_ms < self.fresh_until_ms && ends_by_ms.is_none_or(|end| self.assertion_ends_ms <= end)
+        let left = self.assertion_ends_ms - now_ms;
+        match ends_by_ms {
+            None => left > self.assertion_lifetime_ms / RENEW_AT_SHARE,
+            Some(end) => {
+                self.assertion_ends_ms <= end && left > self.assertion_lifetime_ms.min(end - now_ms) / RENEW_AT_SHARE
+            }
+        }
     }
 }
 
@@ -111,10 +121,15 @@ impl Allowed {
 pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, Refusal> {
     let path = RequestPath::parse(inbound.path)
         .map_err(|problem| Refusal::because(Reason::RequestPath, problem.to_string()))?;
+    let host = inbound
+        .host
+        .map(RequestHost::parse)
+        .transpose()
+        .map_err(|problem| Refusal::because(Reason::RequestPath, problem.to_string()))?;
     let preflight_for = inbound.preflight_for();
     let matched = runtime
         .routes
-        .find(inbound.method, inbound.host, path, preflight_for.as_ref())
+        .find(inbound.method, host, path, preflight_for.as_ref())
         .ok_or(Refusal::new(Reason::RouteUnmatched))?;
     let Some((token, place)) = token(runtime, inbound, &matched)? else {
         return Ok(anonymous(gateway, &matched, None));
@@ -393,7 +408,7 @@ async fn organization(
     principal: &Principal,
     matched: &Match<'_>,
 ) -> Result<OrganizationFacts, Refusal> {
-    let Some(name) = matched.organization.filter(|_| matched.route.names_organization()) else {
+    let Some(name) = matched.organization.filter(|_| !matched.route.is_public()) else {
         return Ok(OrganizationFacts::NotNamed);
     };
     if let Some(membership) = principal.membership(name) {
@@ -420,12 +435,54 @@ fn anonymous(gateway: &Gateway, matched: &Match<'_>, place: Option<Place>) -> Pa
         rule: Requirement::Public,
         user: None,
         patch: IdentityHeaders::new().into_patch(),
-        fresh_until_ms: i64::MAX,
         assertion_ends_ms: i64::MAX,
+        assertion_lifetime_ms: 0,
     };
     Passed {
         answer: Answer::Anonymous(Arc::new(allowed)),
         place,
         request_id: gateway.request_ids.next(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A decision serves another token only while its assertion lasts about as long as one made for that token would.
+    #[test]
+    fn a_kept_assertion_serves_a_token_for_which_a_new_one_would_last_little_longer() {
+        let signed = |ends_ms| Allowed {
+            route: 0,
+            organization: None,
+            rule: Requirement::Public,
+            user: None,
+            patch: IdentityHeaders::new().into_patch(),
+            assertion_ends_ms: ends_ms,
+            assertion_lifetime_ms: 300_000,
+        };
+        for (assertion_ends, token_ends, now, serves) in [
+            // The token that it was signed for, to its end: a new one would end then too.
+            (3_000, Some(3_000), 0, true),
+            (3_000, Some(3_000), 2_900, true),
+            // One that lasts an hour.
+            (3_000, Some(3_600_000), 0, false),
+            (300_000, Some(3_600_000), 239_000, true),
+            (300_000, Some(3_600_000), 241_000, false),
+            (3_000, None, 0, false),
+            (300_000, None, 239_000, true),
+            (300_000, None, 241_000, false),
+            // One that ends sooner.
+            (300_000, Some(299_999), 0, false),
+            // What has ended.
+            (3_000, Some(3_000), 3_000, false),
+            (3_000, Some(63_000), 4_000, false),
+        ] {
+            assert_eq!(
+                signed(assertion_ends).serves(token_ends, now),
+                serves,
+                "assertion {assertion_ends}, token {token_ends:?}, now {now}"
+            );
+        }
     }
 }

@@ -2,11 +2,9 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::str::FromStr as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, Version, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
@@ -215,7 +213,6 @@ fn host(request: &Request<Incoming>) -> Result<Option<&str>, Refusal> {
             named
                 .to_str()
                 .ok()
-                .filter(|named| Authority::from_str(named).is_ok_and(|host| !host.as_str().contains('@')))
                 .ok_or_else(|| refusal("the `Host` header is not a host"))?,
         ),
         (None, None) => None,

@@ -12,11 +12,9 @@ use crate::keys::KeyHint;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// The token or its header is longer than the limit.
-    #[error("the {part} is longer than {limit_bytes} bytes; ask the issuer for fewer claims")]
+    /// The token is longer than the limit.
+    #[error("the token is longer than {limit_bytes} bytes; ask the issuer for fewer claims")]
     TooLarge {
-        /// `token` or `header`.
-        part: &'static str,
         /// The limit that was passed.
         limit_bytes: usize,
     },
@@ -53,12 +51,14 @@ pub enum VerifyError {
         issuer: String,
     },
     /// No key of the issuer counts for this token.
-    #[error("no key for this token: {hint} {}", match usable { 0 => "fits no key of the issuer", _ => "fits more than one key; let the issuer set `kid`" })]
+    #[error("no key for this token: {}", key_message(hint, *usable, why_not.as_deref()))]
     KeyUnknown {
         /// How the token named its key.
         hint: KeyHint,
         /// How many keys would fit; 0, or more than one for a token that names none.
         usable: usize,
+        /// Why a key that the token could mean is in the set and does not count, as a sentence without its subject.
+        why_not: Option<String>,
     },
     /// The signature is not made by the key.
     #[error("the signature does not fit the token and the issuer's key")]
@@ -156,6 +156,23 @@ fn algorithm_message(presented: Option<&str>, allowed: &[Algorithm]) -> String {
     } else {
         format!("{what}; this issuer signs with {}", quoted(allowed, ", "))
     }
+}
+
+fn key_message(hint: &KeyHint, usable: usize, why_not: Option<&str>) -> String {
+    let and = match hint {
+        KeyHint::None
+        | KeyHint::Thumbprint {
+            sha256: None,
+            sha1: None,
+        } => " and",
+        KeyHint::Kid(_) | KeyHint::Thumbprint { .. } => "",
+    };
+    let fits = match usable {
+        0 => "fits no key of the issuer",
+        _ => "fits more than one key; let the issuer set `kid`",
+    };
+    let why = why_not.map(|why| format!("; the set has such a key, but it is not used: {why}"));
+    format!("{hint}{and} {fits}{}", why.unwrap_or_default())
 }
 
 /// `` `a`, `b` ``

@@ -12,7 +12,9 @@ use crate::algorithm::Algorithm;
 use crate::json::{JsonFault, Member, parse_object, walk_object};
 
 /// Values of `typ` that every issuer may use, in any case.
-const USUAL_TYPES: [&str; 2] = ["JWT", "at+jwt"];
+///
+/// SPEC: RFC 9068 section 4: access tokens have the last one, with or without `application/`.
+const USUAL_TYPES: [&str; 3] = ["JWT", "at+jwt", "application/at+jwt"];
 
 /// How many members the rules know.
 const KNOWN_MEMBERS: usize = 7;

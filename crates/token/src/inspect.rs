@@ -317,7 +317,10 @@ impl Report {
             Some(kid) => format!("`{}`, matched by {}", sanitize(kid), chosen.matched_by()),
             None => format!("matched by {}", chosen.matched_by()),
         };
-        let found = hint.to_owned().to_string();
+        let found = match hint {
+            HintRef::None => "no `kid` and no thumbprint".to_owned(),
+            HintRef::Kid(_) | HintRef::Thumbprint { .. } => hint.to_owned().to_string(),
+        };
         let Some(chosen) = self.add(Rule::Key, expected, found, chosen, concluded) else {
             self.not_tried(Rule::Signature);
             return None;
@@ -429,10 +432,10 @@ fn shown(value: Option<&Value>) -> String {
 
 fn distance(time_ms: i64, now_ms: i64) -> String {
     let seconds = time_ms.saturating_sub(now_ms) / 1000;
-    if seconds >= 0 {
-        format!("in {seconds} s")
-    } else {
-        format!("{} s ago", seconds.unsigned_abs())
+    match seconds {
+        0 => "now".to_owned(),
+        1.. => format!("in {seconds} s"),
+        _ => format!("{} s ago", seconds.unsigned_abs()),
     }
 }
 

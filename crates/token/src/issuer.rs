@@ -167,6 +167,11 @@ impl TrustedIssuer {
         &self.policy
     }
 
+    /// How far clocks may differ, in milliseconds.
+    pub const fn leeway_ms(&self) -> i64 {
+        self.leeway_ms
+    }
+
     /// The `iss` texts it answers to.
     pub(crate) fn issuer_texts(&self) -> impl Iterator<Item = &str> {
         self.policy

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::algorithm::{Algorithm, AlgorithmSet, Family};
 use crate::claims::{KeyMatch, MatchedBy};
 use crate::codec::{hex_encode, sanitize};
-use crate::error::KeySetError;
+use crate::error::{KeySetError, quoted};
 use crate::pem;
 
 pub use material::KeyKind;
@@ -24,8 +24,8 @@ use material::Material;
 use secret::Secret;
 use thumbprint::{Thumbprints, sha1_of, sha256_of};
 
-/// How many keys of one name are tried, at most. More than one is already an odd set.
-const CANDIDATES_MAX: usize = 4;
+/// How many keys of one name are tried, at most. More than one is already an odd set, and each costs a signature.
+const CANDIDATES_MAX: usize = 16;
 
 /// What a fetched key set may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,6 +196,30 @@ impl KeySet {
         &self.refused
     }
 
+    /// Why a key that the token could mean is in the set and does not count for it, as a sentence without its subject.
+    pub(crate) fn why_not(&self, hint: &HintRef<'_>, algorithm: Algorithm) -> Option<String> {
+        match *hint {
+            HintRef::Kid(kid) => {
+                let unused = self
+                    .refused
+                    .iter()
+                    .find(|key| key.kid.as_deref() == Some(&*sanitize(kid)));
+                let other = || {
+                    let key = self.keys.iter().find(|key| key.kid.as_deref() == Some(kid))?;
+                    let algorithms: Vec<Algorithm> = key.algorithms.iter().collect();
+                    Some(format!("it is for {}, not {algorithm}", quoted(&algorithms, ", ")))
+                };
+                unused.map(|key| key.why.clone()).or_else(other)
+            }
+            // Its only key, if that is what the token means.
+            HintRef::None if self.keys.is_empty() => match self.refused.as_slice() {
+                [only] => Some(only.why.clone()),
+                _ => None,
+            },
+            HintRef::Thumbprint { .. } | HintRef::None => None,
+        }
+    }
+
     /// The identities of everything usable, so that it can be told which keys left.
     pub(crate) fn identities(&self) -> impl Iterator<Item = [u8; 32]> {
         let secrets = self.secrets.iter().map(Secret::identity);
@@ -302,7 +326,7 @@ pub(crate) enum Chosen<'k> {
     Secrets(&'k [Secret]),
 }
 
-/// One key, and up to three more of the same name.
+/// One key, and a few more of the same name.
 pub(crate) struct Candidates<'k> {
     first: &'k Key,
     others: [Option<&'k Key>; CANDIDATES_MAX - 1],
@@ -405,7 +429,7 @@ impl fmt::Display for KeyHint {
             Self::Kid(kid) => write!(f, "its `kid` `{}`", sanitize(kid)),
             Self::Thumbprint { sha256: Some(text), .. } => write!(f, "its `x5t#S256` `{}`", sanitize(text)),
             Self::Thumbprint { sha1: Some(text), .. } => write!(f, "its `x5t` `{}`", sanitize(text)),
-            Self::Thumbprint { .. } | Self::None => f.write_str("it names no key and"),
+            Self::Thumbprint { .. } | Self::None => f.write_str("it names no key"),
         }
     }
 }

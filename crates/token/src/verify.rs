@@ -175,6 +175,11 @@ pub(crate) fn choose_key<'k>(
     keys.choose(hint, algorithm).map_err(|usable| VerifyError::KeyUnknown {
         hint: (*hint).to_owned(),
         usable,
+        why_not: if usable == 0 {
+            keys.why_not(hint, algorithm)
+        } else {
+            None
+        },
     })
 }
 

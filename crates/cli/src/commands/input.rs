@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use narthex_gateway::pasted_token;
 use zeroize::Zeroizing;
 
 /// The most that is read from standard input or a file of the command line.
@@ -42,16 +43,10 @@ pub(crate) fn argument_or_stdin(argument: String) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// A token to be shown: as [`argument_or_stdin`], and where it was pasted from a header, what follows the scheme.
+/// A token: as [`argument_or_stdin`], and where it was pasted from a header, what follows the scheme.
 pub(crate) fn token_or_stdin(argument: String) -> anyhow::Result<String> {
     let text = argument_or_stdin(argument)?;
-    let text = text.trim();
-    // SPEC: RFC 9110 11.1: the case of a scheme does not count.
-    let token = match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),
-        _ => text,
-    };
-    Ok(token.to_owned())
+    Ok(pasted_token(&text).to_owned())
 }
 
 /// The bytes of a file that an option names.

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -159,6 +160,53 @@ async fn sec_cache_exp() {
         (answer.status, answer.reason().as_deref()),
         (401, Some("token.expired"))
     );
+}
+
+/// How long the assertion lasts that the application got last, in seconds.
+fn assertion_lasts(world: &World) -> i64 {
+    let assertion = world.upstream.last().unwrap().header("x-narthex-assertion").unwrap();
+    let claims = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1).unwrap()).unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+    claims["exp"].as_i64().unwrap() - narthex_testkit::clock::now_seconds()
+}
+
+/// A decision that was made with a token about to end is not what a fresh token of the same user gets: its assertion would
+/// end on the way to the application.
+#[tokio::test]
+async fn a_fresh_token_gets_a_fresh_assertion() {
+    let world = World::start().await;
+    for _ in 0..2 {
+        let ending = member("alice").expires_in(30).sign();
+        assert_eq!(
+            world.send(world.call("POST", GUARDED).bearer(&ending)).await.status,
+            200
+        );
+        assert!(
+            (1..=30).contains(&assertion_lasts(&world)),
+            "{}",
+            assertion_lasts(&world)
+        );
+        let fresh = member("alice").expires_in(3600).sign();
+        assert_eq!(world.send(world.call("POST", GUARDED).bearer(&fresh)).await.status, 200);
+        assert!(assertion_lasts(&world) > 200, "{}", assertion_lasts(&world));
+    }
+}
+
+/// A token that is let pass by the leeway gets an assertion that an application can take, and that ends with the leeway.
+#[tokio::test]
+async fn the_assertion_of_a_token_within_the_leeway_has_not_ended() {
+    let world = World::start().await;
+    for (expires_in, lasts) in [(-30, 1..=30), (2, 10..=62)] {
+        let token = member(&format!("user{expires_in}")).expires_in(expires_in).sign();
+        for _ in 0..3 {
+            assert_eq!(world.send(world.call("POST", GUARDED).bearer(&token)).await.status, 200);
+            assert!(
+                lasts.contains(&assertion_lasts(&world)),
+                "{expires_in}: {}",
+                assertion_lasts(&world)
+            );
+        }
+    }
 }
 
 /// The users whom a forward-auth door names, in order, for requests that are sent one after the other without waiting:

@@ -5,7 +5,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::commands::{Ended, narthex_in};
-use crate::world::{GUARDED, World, member};
+use crate::world::{GUARDED, World, config, member};
 
 const SECRET: &str = "a shared secret that has at least 32 bytes";
 /// 2023-11-14T22:13:20Z: every token here was issued then.
@@ -236,4 +236,106 @@ async fn it_works_beside_a_running_server() {
         json!([]),
         "the directory that is there is the one that is asked"
     );
+}
+
+/// What the API says of a token.
+async fn explained(world: &World, body: &serde_json::Value) -> serde_json::Value {
+    world.narthex.api().done("POST", "/explain", Some(body)).await.unwrap()
+}
+
+/// The API explains with the keys that a door would have: where a token's is not there, the issuer is asked, as seldom as a
+/// door would.
+#[tokio::test]
+async fn the_api_asks_for_newer_keys_as_a_door_does() {
+    let world = World::start().await;
+    let call = || world.call("GET", "/whoami");
+    assert_eq!(world.send(call().bearer(&member("alice").sign())).await.status, 200);
+    world.idp.rotate(&[TestKey::Rsa1, TestKey::Rsa2]);
+    let before = world.idp.key_set_requests();
+    let newer = member("alice").key(TestKey::Rsa2).sign();
+    let told = explained(&world, &json!({ "token": format!("Bearer {newer}") })).await;
+    assert_eq!(told["answer"]["status"], 200, "{told}");
+    assert_eq!(told["key"]["kid"], "rsa_2", "{told}");
+    let unknown = member("alice").kid("rsa_9").sign();
+    let told = explained(&world, &json!({ "token": unknown })).await;
+    assert_eq!(told["answer"]["reason"], "token.key_unknown", "{told}");
+    assert_eq!(world.idp.key_set_requests(), before + 1, "once in a cooldown");
+    assert_eq!(world.send(call().bearer(&newer)).await.status, 200);
+}
+
+/// A key that everybody sees in the set, and that is not used: the answer says why, and so does the log when no other is left.
+#[tokio::test]
+async fn it_says_why_a_published_key_is_not_used() {
+    let world = World::start().await;
+    assert_eq!(
+        world
+            .send(world.call("GET", "/whoami").bearer(&member("alice").sign()))
+            .await
+            .status,
+        200
+    );
+    let mut set = key_set(&[TestKey::Rsa2]);
+    set["keys"][0]["use"] = "enc".into();
+    world.idp.publish(set);
+    let told = explained(&world, &json!({ "token": member("alice").key(TestKey::Rsa2).sign() })).await;
+    let message = told["answer"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("`rsa_2`") && message.contains("it is not used: its `use` is `enc`, not `sig`"),
+        "{told}"
+    );
+    let logs = world.narthex.logs();
+    let warning = logs.lines().find(|line| line.contains("has no key that can be used"));
+    assert!(
+        warning.is_some_and(|line| line.contains("WARN") && line.contains("its `use` is `enc`")),
+        "{logs}"
+    );
+}
+
+/// What would be left out without a word is taken, or refused with one.
+#[tokio::test]
+async fn a_request_is_explained_as_it_is_said() {
+    let world = World::with_config(|idp, upstream| {
+        config(idp, upstream)
+            + "\n[[route]]\npath = \"/split\"\nrequire = \"platform:admin\"\nhosts = [\"admin.test\"]\nupstream = \"http://127.0.0.1:9\"\n"
+    })
+    .await;
+    let token = member("alice").sign();
+    for (request, says) in [
+        (
+            json!({ "method": "GET", "path": "/split", "headers": { "Host": "admin.test." } }),
+            "platform.role",
+        ),
+        (
+            json!({ "method": "GET", "path": "/split", "host": "admin.test" }),
+            "platform.role",
+        ),
+        (json!({ "method": "GET", "path": "/split" }), "route.unmatched"),
+        (
+            json!({ "method": "GET", "path": "/split", "host": "a..b" }),
+            "request.path",
+        ),
+    ] {
+        let told = explained(&world, &json!({ "token": token, "request": request })).await;
+        assert_eq!(told["answer"]["reason"], says, "{told}");
+    }
+    for (request, says) in [
+        (json!({ "method": "G T", "path": "/split" }), "`G T` is not a method"),
+        (
+            json!({ "method": "GET", "path": "/split", "host": "a", "headers": { "Host": "a" } }),
+            "more than once",
+        ),
+        (
+            json!({ "method": "GET", "path": "/split", "headers": { "a b": "c" } }),
+            "`a b` is not a header",
+        ),
+    ] {
+        let body = json!({ "token": token, "request": request });
+        let answer = world.narthex.api().call("POST", "/explain", Some(&body)).await.unwrap();
+        assert!(
+            answer.status == 400 && answer.text().contains(says),
+            "{} {}",
+            answer.status,
+            answer.text()
+        );
+    }
 }

@@ -305,11 +305,27 @@ fn refusals_name_their_reason() {
         (format!("{}=", token().sign()), "token.malformed"),
         ("a.b".to_owned(), "token.malformed"),
         (String::new(), "token.malformed"),
-        (format!("Bearer {}", token().sign()), "token.malformed"),
+        (format!("Basic {}", token().sign()), "token.malformed"),
         ("x".repeat(17_000), "token.too_large"),
     ] {
         assert_eq!(files.refused(&token, &jwks), (1, reason.to_owned()), "{token}");
     }
+}
+
+/// What was copied from a request carries its scheme; everything else counts, as at a door.
+#[test]
+fn a_token_may_be_pasted_with_its_scheme() {
+    let files = Files::new();
+    let jwks = ["--jwks", "jwks.json"];
+    let token = issuer().token().sign();
+    for pasted in [format!("Bearer {token}"), format!("bearer  {token}")] {
+        let answer = files.verify(&pasted, &jwks);
+        assert_eq!(answer.code, 0, "{answer:?}");
+    }
+    assert_eq!(
+        files.refused(&format!("{token} "), &jwks),
+        (1, "token.malformed".to_owned())
+    );
 }
 
 /// A public key is no secret, and a secret no public key: neither can be talked into it.

@@ -137,6 +137,12 @@ fn config(idp: &IdentityProvider, upstream: &Upstream) -> String {
             "\"authenticated\"",
             "hosts = \"api.test\"\nmethods = [\"GET\"]\n",
         ),
+        (
+            "/split/{*rest}",
+            "\"platform:admin\"",
+            "hosts = [\"admin.test.\", \"[::1]\"]\n",
+        ),
+        ("/split/{*rest}", "\"public\"", ""),
     ] {
         text += &format!(
             "[[route]]\npath = \"{path}\"\nrequire = {require}\nupstream = \"{}\"\n{more}",

@@ -201,7 +201,7 @@ pub struct RouteBody {
 #[derive(Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExplainRequest {
-    /// The token, expired or not, without `Bearer`.
+    /// The token, expired or not; it may be pasted from a header, with `Bearer` in front.
     pub token: String,
     /// The request that carries it.
     pub request: Option<RequestToExplain>,
@@ -229,7 +229,7 @@ pub struct RequestToExplain {
     /// Its path, with its query if it has one.
     #[schema(example = "/v1/algo/acme/echo/1.0")]
     pub path: String,
-    /// Its host.
+    /// Its host. It may be said by a header instead.
     pub host: Option<String>,
     /// Its other headers, for templates that read `headers`.
     #[serde(default)]

@@ -341,13 +341,7 @@ impl RequestRow {
     }
 
     pub(super) fn undecided(runtime: &Runtime, request: &ExplainedRequest) -> Self {
-        let matched = narthex_decision::RequestPath::parse(request.path.as_bytes())
-            .ok()
-            .and_then(|path| {
-                runtime
-                    .routes
-                    .find(&request.method, request.host.as_deref(), path, None)
-            });
+        let matched = super::matched(runtime, request);
         Self {
             method: request.method.to_string(),
             path: request.path.clone(),

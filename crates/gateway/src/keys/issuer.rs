@@ -456,7 +456,8 @@ impl Inner {
     }
 }
 
-fn may_be_mended(error: &VerifyError) -> bool {
+/// Whether newer keys could change the answer.
+pub(crate) fn may_be_mended(error: &VerifyError) -> bool {
     error.is_key_miss() || matches!(error, VerifyError::KeysUnavailable { .. })
 }
 

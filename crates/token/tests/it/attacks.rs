@@ -406,8 +406,8 @@ fn sec_size() {
     assert_eq!(reason(&usual(&padded(13_000))), "token.too_large");
     assert_eq!(reason(&usual(&"A".repeat(1_000_000))), "token.too_large");
     let header = |bytes: usize| rs256_header(&json!({ "alg": "RS256", "kid": "rsa", "pad": "x".repeat(bytes) }));
-    assert_eq!(reason(&usual(&header(4_000))), "ok");
-    assert_eq!(reason(&usual(&header(5_000))), "token.too_large");
+    assert_eq!(reason(&usual(&header(11_000))), "ok");
+    assert_eq!(reason(&usual(&header(13_000))), "token.too_large");
 
     let good = rs256(&claims());
     for (token, expected) in [
@@ -770,6 +770,7 @@ fn sec_jwks_flood() {
                 let error = VerifyError::KeyUnknown {
                     hint: KeyHint::Kid(format!("random {i}")),
                     usable: 0,
+                    why_not: None,
                 };
                 let snapshot = cache.snapshot();
                 if let Answer::Fetch(id) = cache.missed(&error, &snapshot, now_ms) {

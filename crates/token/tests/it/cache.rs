@@ -102,6 +102,7 @@ fn unknown(kid: &str) -> VerifyError {
     VerifyError::KeyUnknown {
         hint: KeyHint::Kid(kid.to_owned()),
         usable: 0,
+        why_not: None,
     }
 }
 

@@ -216,7 +216,7 @@ fn the_first_failure_is_the_reason() {
 #[test]
 fn types_of_token_are_a_list() {
     let mut policy = key_set_policy();
-    policy.token_types = vec!["application/at+jwt".to_owned()];
+    policy.token_types = vec!["application/logout+jwt".to_owned()];
     let issuers = Issuers::new(vec![trusted(policy)]).unwrap();
     let keys = Arc::new(jwks());
     for (typ, expected) in [
@@ -225,6 +225,7 @@ fn types_of_token_are_a_list() {
         (json!("jwt"), "ok"),
         (json!("AT+jwt"), "ok"),
         (json!("Application/AT+JWT"), "ok"),
+        (json!("Application/Logout+JWT"), "ok"),
         (json!("application/jwt"), "token.header"),
         (json!("dpop+jwt"), "token.header"),
         (json!("logout+jwt"), "token.header"),

@@ -159,9 +159,56 @@ fn several_keys_of_one_name_are_told_apart() {
         assert_eq!(verified.key().kid(), Some("shared"));
     }
     // Tried, but not without end.
-    let mut keys = vec![named("rsa_other"); 4];
-    keys.push(named("rsa"));
-    assert_eq!(reason(&check(&token, policy, set_of(&keys), NOW_MS)), "token.signature");
+    for (others, expected) in [(15, "ok"), (16, "token.signature")] {
+        let mut keys = vec![named("rsa_other"); others];
+        keys.push(named("rsa"));
+        assert_eq!(
+            reason(&check(&token, policy.clone(), set_of(&keys), NOW_MS)),
+            expected,
+            "{others} others"
+        );
+    }
+}
+
+/// Who sees the key in the published set has to be told why it is not the one.
+#[test]
+fn a_key_that_is_there_and_does_not_count_is_told_with_the_reason() {
+    let token = rs256_header(&json!({ "alg": "RS256", "kid": "rsa" }));
+    let unnamed = rs256_header(&json!({ "alg": "RS256" }));
+    let told = |token: &str, keys: &[Value]| {
+        let error = check(token, key_set_policy(), set_of(keys), NOW_MS).unwrap_err();
+        assert_eq!(error.reason(), "token.key_unknown");
+        error.to_string()
+    };
+    let with = |member: &str, value: Value| {
+        let mut key = jwk("rsa");
+        key[member] = value;
+        key
+    };
+    let mut short = jwk("rsa_1024");
+    short["kid"] = "rsa".into();
+    let padded = format!("{}=", jwk("rsa")["n"].as_str().unwrap());
+    for (key, says) in [
+        (with("use", "enc".into()), "its `use` is `enc`"),
+        (with("d", "AQAB".into()), "private part"),
+        (with("n", padded.into()), "`n` is not unpadded base64url"),
+        (with("alg", "PS256".into()), "it is for `PS256`, not RS256"),
+        (short, "2048"),
+    ] {
+        let message = told(&token, std::slice::from_ref(&key));
+        assert!(
+            message.contains("the set has such a key, but it is not used: ") && message.contains(says),
+            "{message}"
+        );
+        let message = told(&unnamed, std::slice::from_ref(&key));
+        assert_eq!(message.contains(says), !says.contains("PS256"), "{message}");
+    }
+    // What is not there has no reason.
+    let message = told(
+        &rs256_header(&json!({ "alg": "RS256", "kid": "x" })),
+        &[with("use", "enc".into())],
+    );
+    assert!(message.ends_with("fits no key of the issuer"), "{message}");
 }
 
 #[test]

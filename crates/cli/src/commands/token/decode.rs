@@ -17,7 +17,6 @@ pub(super) fn run(args: DecodeArgs) -> anyhow::Result<Answer> {
     // For showing, a token may be larger than any door takes.
     let limits = Limits {
         token_bytes_max: 1 << 20,
-        header_bytes_max: 1 << 18,
         depth_max: 64,
     };
     let parsed = match parse(&token, &limits) {

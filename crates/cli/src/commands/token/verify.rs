@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::sync::Arc;
 
-use narthex_gateway::{Access, Clock, FetchLimits, KeySource, KeyUrl, Names, SystemNames, fetch_once};
+use narthex_gateway::{Access, Clock, FetchLimits, KeySource, KeyUrl, Names, SystemNames, fetch_once, pasted_token};
 use narthex_token::danger::loosely_bound_issuer;
 use narthex_token::{
     Algorithm, Expiry, Family, IssuerPolicy, KeyKind, KeySet, KeySource as PolicyKeys, Limits, RequiredClaim,
@@ -104,17 +104,21 @@ fn answer(args: VerifyArgs, now_ms: i64) -> Result<VerifiedClaims, Refusal> {
     let keys = keys(&args, now_ms)?;
     let terms = terms(&args, &keys)?;
     let token = argument_or_stdin(args.token).map_err(|error| Refusal::misused("token.missing", error))?;
-    let verified = parse(&token, &Limits::default()).and_then(|parsed| parsed.verify(&terms, &keys, now_ms));
-    verified.map_err(|error| {
-        let mut refusal = Refusal::of(&error, &terms);
-        if token
-            .get(..7)
-            .is_some_and(|start| start.eq_ignore_ascii_case("bearer "))
-        {
-            refusal.message.push_str("; give the token alone, without `Bearer`");
-        }
-        refusal
-    })
+    // Blanks count here, as at a door.
+    let token = if has_scheme(&token) {
+        pasted_token(&token)
+    } else {
+        &token
+    };
+    let verified = parse(token, &Limits::default()).and_then(|parsed| parsed.verify(&terms, &keys, now_ms));
+    verified.map_err(|error| Refusal::of(&error, &terms))
+}
+
+/// Whether it was pasted from a header. SPEC: RFC 9110 11.1: the case of a scheme does not count.
+fn has_scheme(token: &str) -> bool {
+    token
+        .get(..7)
+        .is_some_and(|start| start.eq_ignore_ascii_case("bearer "))
 }
 
 fn keys(args: &VerifyArgs, now_ms: i64) -> Result<Arc<KeySet>, Refusal> {

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use http::{HeaderName, Method, Uri};
-use narthex_decision::{Requirement, RouteProblem, RouteSpec, Routes, parse_requirement};
+use narthex_decision::{HostName, Requirement, RouteProblem, RouteSpec, Routes, parse_requirement};
 use narthex_gateway::TokenPlaces;
 use narthex_gateway::{ForwardToken, Upstream, UpstreamProtocol};
 use toml::Spanned;
@@ -157,26 +157,20 @@ impl Check<'_> {
         read.into_iter().collect()
     }
 
-    fn hosts(&mut self, section: &RouteSection) -> Option<Vec<String>> {
+    fn hosts(&mut self, section: &RouteSection) -> Option<Vec<HostName>> {
         let Some(written) = section.hosts.value() else {
             return section.hosts.span().is_none().then(Vec::new);
         };
         let mut read = Vec::new();
         for text in &written.0 {
-            let host = text.get_ref().to_ascii_lowercase();
-            let is_host = host
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"-._[:]".contains(&byte));
-            let has_port = host.rsplit_once(':').is_some_and(|(name, _)| !name.contains(':'));
-            if !is_host || has_port {
+            let host = HostName::parse(text.get_ref());
+            if host.is_none() {
                 let problem = Problem::error(text.span(), format!("`{}` is not the name of a host", text.get_ref()));
                 self.problems.push(
                     problem.help("write it without scheme, port, path or wildcard, such as `\"api.example.com\"`"),
                 );
-                read.push(None);
-            } else {
-                read.push(Some(host));
             }
+            read.push(host);
         }
         read.into_iter().collect()
     }
@@ -199,7 +193,8 @@ impl Check<'_> {
             RouteProblem::Pattern { path, .. }
             | RouteProblem::NoOrganization { path, .. }
             | RouteProblem::Conflict { path, .. }
-            | RouteProblem::Duplicate { path, .. } => Some(path),
+            | RouteProblem::Duplicate { path, .. }
+            | RouteProblem::Crossing { path, .. } => Some(path),
             _ => None,
         };
         let span = section.and_then(|section| path.and_then(|path| place(section, path)));
@@ -207,12 +202,21 @@ impl Check<'_> {
         // The crate counts routes; people look at places.
         let message = match problem {
             RouteProblem::Duplicate { path, .. } => format!("two routes serve `{path}` for the same methods and hosts"),
+            RouteProblem::Crossing { path, .. } => {
+                format!(
+                    "two routes serve `{path}`, one for hosts and one for methods, and what fits both belongs to neither"
+                )
+            }
             other => other.to_string(),
         };
         let mut report = Problem::error(span.clone(), message);
+        if matches!(problem, RouteProblem::Crossing { .. }) {
+            report =
+                report.help("write a third route with these `hosts` and these `methods`, or give both routes `hosts`");
+        }
         let first = match problem {
             RouteProblem::Conflict { other, .. } => written.iter().find_map(|section| place(section.get_ref(), other)),
-            RouteProblem::Duplicate { path, other, .. } => other
+            RouteProblem::Duplicate { path, other, .. } | RouteProblem::Crossing { path, other, .. } => other
                 .checked_sub(1)
                 .and_then(section_at)
                 .and_then(|section| place(section, path)),

@@ -64,7 +64,8 @@ section! {
         /// Claims that must have a value, or one of a list of values. Text, whole numbers, `true` and `false`, compared
         /// exactly.
         required_claims: Defaulted<Named<OneOrMany<ClaimValue>>> = "{}", eg "{ email_verified = true, hd = [\"example.com\", \"example.org\"] }";
-        /// Values of the header's `typ` to accept besides none at all, `JWT` and `at+jwt`.
+        /// Values of the header's `typ` to accept besides none at all, `JWT` and `at+jwt` (also
+        /// `application/at+jwt`).
         token_types: Defaulted<List<String>> = "[]", eg "[\"logout+jwt\"]";
         /// How far its clock may be off, at most a day. More than a minute or two means that a clock is wrong.
         leeway: Defaulted<Duration> = "\"60s\"";

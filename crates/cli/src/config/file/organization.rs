@@ -40,7 +40,8 @@ section! {
         external_executor_groups: Defaulted<TagText> = "[]", eg "[\"acme-callers\"]";
         /// Whether roles may also be given by hand (`mixed`), or come from tokens only (`external_only`).
         membership: Defaulted<Membership> = "\"mixed\"";
-        /// `suspended` denies every request to it with `organization.suspended`.
+        /// `suspended` denies every request to it with `organization.suspended`: on each route that names it in its path and is
+        /// not public. Only a platform admin passes, where `require` has a platform role.
         status: Defaulted<OrganizationStatus> = "\"active\"";
     }
 }

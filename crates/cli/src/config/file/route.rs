@@ -21,7 +21,11 @@ section! {
         path: Required<OneOrMany<String>>, eg "\"/v1/algo/{organization}/{algorithm}/{*version}\"";
         /// The methods it is for. By default all.
         methods: Optional<OneOrMany<String>>, eg "[\"GET\", \"POST\"]";
-        /// The host names it is for. By default all.
+        /// The host names it is for. By default all. A port, a dot at the end and the case do not count.
+        ///
+        /// Several routes may share a path: one for some hosts or methods comes before one for all of them, and `HEAD` by
+        /// its name before the `GET` that includes it. Where one route is for hosts and another for methods, a third one
+        /// has to say what counts for requests that fit both.
         hosts: Optional<OneOrMany<String>>, eg "\"api.example.com\"";
         /// Who may pass; of a list, one is enough.
         ///

@@ -244,7 +244,11 @@ async fn a_miss_is_judged_by_what_it_saw() {
     idp.rotate(&[TestKey::Rsa2]);
     assert_eq!(subject.ask(&token(TestKey::Rsa2)).await, "ok");
     let hint = narthex_token::KeyHint::Kid("rsa_2".into());
-    let miss = VerifyError::KeyUnknown { hint, usable: 0 };
+    let miss = VerifyError::KeyUnknown {
+        hint,
+        usable: 0,
+        why_not: None,
+    };
     let newer = subject.keys.after_miss(miss, &seen).await.unwrap();
     assert_eq!(newer.epoch(), seen.epoch() + 1);
     assert_eq!(idp.key_set_requests(), 2);

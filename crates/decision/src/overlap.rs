@@ -1,0 +1,193 @@
+//! Two routes of one path: which of them a request falls under.
+//!
+//! A route for some hosts or methods comes before one for all of them. That settles it where one route's requests are all
+//! the other's too; where each has requests of its own, nothing settles it but a third route for those they share.
+
+use http::Method;
+
+use crate::HostName;
+use crate::route::Route;
+
+/// How the requests of one route stand to another's of the same path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Overlap {
+    /// They share none, or one route's are all the other's too: the narrower one comes first.
+    Ordered,
+    /// They claim the same with the same precision.
+    Same,
+    /// Each is the narrower one in one respect, the hosts or the methods.
+    Crossing,
+}
+
+/// How one list stands to another, where an empty one means "every".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Apart,
+    Alike,
+    Narrower,
+    Wider,
+}
+
+/// How two routes of one path stand to each other.
+pub(crate) fn overlap(one: &Route, other: &Route) -> Overlap {
+    use Stands::{Alike, Narrower, Wider};
+    let hosts = lists(&one.spec.hosts, &other.spec.hosts);
+    match (hosts, methods(&one.spec.methods, &other.spec.methods)) {
+        (Alike, Alike) => Overlap::Same,
+        (Narrower, Wider) | (Wider, Narrower) => Overlap::Crossing,
+        _ => Overlap::Ordered,
+    }
+}
+
+/// Whether two crossing routes are told apart by others of the same path: each request that both would take has a route
+/// that is narrower than either.
+pub(crate) fn settled(one: &Route, other: &Route, all: &[&Route]) -> bool {
+    let hosts = shared(&one.spec.hosts, &other.spec.hosts);
+    let methods = shared_methods(&one.spec.methods, &other.spec.methods);
+    let served = |host: &HostName, method: &Method| {
+        all.iter()
+            .any(|route| route.spec.hosts.contains(host) && route.spec.methods.contains(method))
+    };
+    hosts
+        .iter()
+        .all(|host| methods.iter().all(|method| served(host, method)))
+}
+
+/// The narrowest first: for hosts before for every host, for methods before for every method, and `HEAD` by its name before
+/// `GET`, which includes it.
+pub(crate) fn order(route: &Route) -> impl Ord + use<> {
+    let spec = &route.spec;
+    (
+        spec.hosts.is_empty(),
+        spec.methods.is_empty(),
+        !spec.methods.contains(&Method::HEAD),
+    )
+}
+
+fn lists<T: PartialEq>(one: &[T], other: &[T]) -> Stands {
+    match (one.is_empty(), other.is_empty()) {
+        (true, true) => Stands::Alike,
+        (true, false) => Stands::Wider,
+        (false, true) => Stands::Narrower,
+        (false, false) if one.iter().any(|item| other.contains(item)) => Stands::Alike,
+        (false, false) => Stands::Apart,
+    }
+}
+
+fn methods(one: &[Method], other: &[Method]) -> Stands {
+    let names_head =
+        |by_name: &[Method], by_get: &[Method]| by_name.contains(&Method::HEAD) && by_get.contains(&Method::GET);
+    match lists(one, other) {
+        Stands::Apart if names_head(one, other) => Stands::Narrower,
+        Stands::Apart if names_head(other, one) => Stands::Wider,
+        stands => stands,
+    }
+}
+
+/// What two crossing lists share: the narrower one.
+fn shared<'l, T>(one: &'l [T], other: &'l [T]) -> &'l [T] {
+    if one.is_empty() { other } else { one }
+}
+
+fn shared_methods<'l>(one: &'l [Method], other: &'l [Method]) -> &'l [Method] {
+    if one.is_empty() || other.is_empty() {
+        shared(one, other)
+    } else {
+        &[Method::HEAD]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::{RouteProblem, RouteSpec, Routes, parse_requirement};
+    use crate::{RequestHost, RequestPath};
+
+    fn route(hosts: &[&str], methods: &[Method], require: &str) -> RouteSpec {
+        RouteSpec {
+            paths: vec!["/x".to_owned()],
+            methods: methods.to_vec(),
+            hosts: hosts.iter().map(|host| HostName::parse(host).unwrap()).collect(),
+            require: vec![parse_requirement(require).unwrap()],
+        }
+    }
+
+    fn found(routes: &Routes, host: &str, method: &Method) -> Option<usize> {
+        let host = RequestHost::parse(host).ok();
+        let path = RequestPath::parse(b"/x").unwrap();
+        routes.find(method, host, path, None).map(|hit| hit.route.index)
+    }
+
+    /// Of two routes that both take a request, neither is the stricter one by its form: that has to be written down.
+    #[test]
+    fn sec_crossing_routes_are_refused_until_a_third_one_settles_them() {
+        let for_hosts = route(&["a.example.com", "b.example.com"], &[], "public");
+        let for_methods = route(&[], &[Method::DELETE], "platform:admin");
+        for specs in [
+            vec![for_hosts.clone(), for_methods.clone()],
+            vec![for_methods.clone(), for_hosts.clone()],
+            // Settled for one of the hosts only.
+            vec![
+                route(&["a.example.com"], &[Method::DELETE], "platform:admin"),
+                for_hosts.clone(),
+                for_methods.clone(),
+            ],
+            vec![
+                route(&[], &[Method::HEAD], "platform:admin"),
+                route(&["a.example.com"], &[Method::GET], "public"),
+            ],
+        ] {
+            let problems = Routes::compile(specs.clone()).unwrap_err();
+            assert!(
+                matches!(problems.as_slice(), [RouteProblem::Crossing { .. }]),
+                "{specs:?} {problems:?}"
+            );
+        }
+        let settled = Routes::compile(vec![
+            for_hosts.clone(),
+            for_methods,
+            route(&["a.example.com", "b.example.com"], &[Method::DELETE], "platform:admin"),
+        ])
+        .unwrap();
+        for (host, method, index) in [
+            ("a.example.com", Method::DELETE, 2),
+            ("b.example.com", Method::DELETE, 2),
+            ("a.example.com", Method::GET, 0),
+            ("c.example.com", Method::DELETE, 1),
+        ] {
+            assert_eq!(found(&settled, host, &method), Some(index), "{method} {host}");
+        }
+        // Those that share no request cross nothing.
+        Routes::compile(vec![
+            for_hosts,
+            route(&["c.example.com"], &[Method::DELETE], "platform:admin"),
+        ])
+        .unwrap();
+    }
+
+    /// The narrower route comes first, wherever it stands.
+    #[test]
+    fn of_two_routes_the_narrower_one_decides() {
+        let one = |hosts: &[&str], methods: &[Method]| route(hosts, methods, "authenticated");
+        let narrow_first = [
+            (one(&["a.example.com"], &[]), one(&[], &[])),
+            (one(&[], &[Method::HEAD]), one(&[], &[])),
+            (one(&[], &[Method::HEAD]), one(&[], &[Method::GET])),
+            (one(&["a.example.com"], &[Method::HEAD]), one(&["a.example.com"], &[])),
+            (one(&["a.example.com"], &[Method::HEAD]), one(&[], &[Method::GET])),
+        ];
+        for (narrow, wide) in narrow_first {
+            for (specs, index) in [
+                (vec![narrow.clone(), wide.clone()], 0),
+                (vec![wide.clone(), narrow.clone()], 1),
+            ] {
+                let routes = Routes::compile(specs).unwrap();
+                assert_eq!(
+                    found(&routes, "a.example.com", &Method::HEAD),
+                    Some(index),
+                    "{narrow:?} {wide:?}"
+                );
+            }
+        }
+    }
+}
