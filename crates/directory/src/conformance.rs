@@ -58,6 +58,8 @@ macro_rules! conformance_suite {
             order {
                 an_old_token_never_undoes_a_newer_one,
                 sec_unlisted_tag,
+                sec_untrusted_issuer,
+                listings_give_what_decisions_find,
                 an_old_token_never_undoes_one_that_changed_nothing,
                 each_issuer_has_its_own_order_of_tokens,
                 a_plan_that_lost_its_snapshot_is_a_conflict,

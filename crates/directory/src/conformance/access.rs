@@ -28,7 +28,7 @@ pub async fn sec_disabled_user(directory: &dyn Directory) {
     token.tags = exactly(&["staff"]);
     token.user.profile.name = Some("Ada".into());
     assert_eq!(world.refusal(&token).await, Refusal::Disabled);
-    let loaded = load(directory, ada.user().id, world.now_ms).await;
+    let loaded = load(directory, ada.user().id, &world.in_force(&realm("main")), world.now_ms).await;
     assert_eq!(loaded, Err(SyncError::Refused(Refusal::Disabled)));
     assert_eq!(world.event_count().await, events, "nothing was written");
     let user = directory.user(ada.user().id).await.unwrap().unwrap().user;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::organization::word;
 use super::table::Table;
-use super::{Answer, Desk, gather, misused, origin};
+use super::{Answer, Desk, gather, misused, origin_weighed};
 use crate::args::{Common, ListPage, UserCommand};
 use crate::commands::screen::moment;
 
@@ -85,7 +85,8 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
 
 async fn list(filter: UserFilter, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
     let desk = Desk::open(common).await?;
-    let found = gather(page, |page| desk.directory.users(filter.clone(), page)).await?;
+    let mut found = gather(page, |page| desk.directory.users(filter.clone(), page)).await?;
+    found.items = desk.scales().users(found.items).await?;
     desk.list(&List::of(found, UserBody::from), |users| {
         let headings = [
             "USERNAME",
@@ -138,16 +139,17 @@ async fn show(desk: &Desk, id: UserId) -> anyhow::Result<Answer> {
         .map(|Standing { grants, .. }| grants)
         .unwrap_or_default();
     let now_ms = desk.now_ms();
-    held.retain(|grant| grant.held_at(now_ms));
+    held.retain(|grant| grant.counts_at(now_ms));
     let mut roles = Table::new(["ROLE", "ON", "FROM"], "No roles.");
     let mut grants = Vec::new();
-    for grant in held {
+    for weighed in desk.scales().weigh_all(&user.realm, held).await? {
+        let grant = &weighed.grant;
         let name = desk.scope_name(grant.scope()).await?;
         let on = name.as_ref().map_or(grant.scope().kind().to_owned(), |name| {
             format!("{} {name}", grant.scope().kind())
         });
-        roles.row([grant.role.role_str().to_owned(), on, origin(&grant)]);
-        grants.push(GrantBody::new(grant, name));
+        roles.row([grant.role.role_str().to_owned(), on, origin_weighed(&weighed)]);
+        grants.push(GrantBody::new(weighed, name));
     }
     let shown = UserShown {
         user: UserBody::from(UserEntry { user, platform_role }),

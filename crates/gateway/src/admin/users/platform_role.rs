@@ -3,7 +3,7 @@
 use axum::extract::Path;
 use http::StatusCode;
 use narthex_decision::Action;
-use narthex_directory::{GrantId, NewGrant, Scope, ScopedRole};
+use narthex_directory::{GrantId, NewGrant, Scope, ScopedRole, Weighed};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -59,7 +59,11 @@ pub(crate) async fn grant(
         why: tidy::why(body.why)?,
     };
     let grant = permit.directory().grant_role(new, permit.by()).await?;
-    Ok(axum::Json(GrantBody::new(grant, None)))
+    let given = Weighed {
+        gives: Ok(grant.role),
+        grant,
+    };
+    Ok(axum::Json(GrantBody::new(given, None)))
 }
 
 /// Takes a platform role away that was given by hand
