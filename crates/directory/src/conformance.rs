@@ -44,6 +44,7 @@ macro_rules! conformance_suite {
                 mapped_fields_that_differ_are_updated_and_the_others_stay,
                 a_user_without_an_organization_is_fine,
                 claim_links_only_add,
+                an_administrator_takes_claim_links_and_leaves_what_tags_give,
                 a_claimed_role_follows_the_newest_token,
                 a_team_is_linked_but_never_moved,
                 a_team_without_an_organization_is_left_alone,

@@ -5,7 +5,7 @@ use crate::audit::{AuditEvent, By};
 use crate::change::Change;
 use crate::command::{ApiKey, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit, TeamEdit, UserEdit};
 use crate::error::{NameError, StoreError};
-use crate::grant::{Grant, GrantSource, TokenFingerprint};
+use crate::grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
 use crate::name::NAME_LENGTH_MAX;
 use crate::organization::{MembershipRule, Organization, OrganizationStatus, Origin};
 use crate::role::{Scope, ScopedRole};
@@ -319,6 +319,27 @@ pub fn close_lapsed(grant: Grant) -> Change {
     let at_ms = grant.lapses_at_ms.unwrap_or(grant.asserted_at_ms);
     close(grant, at_ms, Some("it was not asserted within its lease".to_owned()))
 }
+/// Whether an administrator takes such a grant by revoking the role.
+///
+/// What came by a tag would be given again by the next token, and goes away with the tag. What came by a claim may be too,
+/// but claims only add: what the tokens no longer say would otherwise stay for good.
+pub const fn is_revocable(source: SourceKind) -> bool {
+    matches!(source, SourceKind::Manual | SourceKind::Claim)
+}
+
+/// Grants closed, and how they are then.
+pub fn close_all(open: Vec<Grant>, at_ms: i64, why: Option<&str>) -> (Vec<Grant>, Vec<Change>) {
+    let mut closed = Vec::with_capacity(open.len());
+    for mut grant in open {
+        grant.revoked_at_ms = Some(at_ms);
+        grant.revoked_why = why.map(str::to_owned);
+        closed.push(grant);
+    }
+    let changes = closed.iter().map(|grant| Change::CloseGrant(Box::new(grant.clone())));
+    let changes = changes.collect();
+    (closed, changes)
+}
+
 
 /// The event of an API key made or revoked.
 pub fn api_key_event(action: &str, key: &ApiKey, by: &By) -> AuditEvent {

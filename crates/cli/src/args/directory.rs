@@ -269,7 +269,10 @@ pub(crate) enum GrantCommand {
         #[command(flatten)]
         common: Common,
     },
-    /// Take a role away that was given by hand.
+    /// Take a role away that was given by hand or by a claim.
+    ///
+    /// Claims only add, so no token takes such a role away; it comes back with the next token that names the organization or
+    /// team. What tags give goes away with the tag.
     Revoke {
         /// The user's id, or the username if only one user has it.
         user: String,

@@ -1,17 +1,18 @@
 //! `narthex grant …`
 
-use anyhow::Context as _;
 use narthex_directory::{
     Grant, GrantFilter, GrantId, GrantsWhen, NewGrant, PlatformRole, Scope, ScopedRole, User, Weighed,
 };
 use narthex_gateway::NewIds;
-use narthex_gateway::admin::{GrantBody, List, Time};
+use narthex_gateway::admin::{GrantBody, List, Time, given_by_tags};
 use narthex_mapping::profile;
 
 use super::table::Table;
 use super::{Answer, Desk, gather, misused, origin_weighed};
 use crate::args::{Common, GrantCommand, GrantScope, ListPage};
 use crate::commands::screen::moment;
+
+const HEADINGS: [&str; 6] = ["ROLE", "ON", "FROM", "SINCE", "UNTIL", "TOKEN"];
 
 /// Runs it.
 pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
@@ -66,10 +67,10 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
             let scope = scope_of(&desk, &scope).await?;
             let user = desk.user(&user).await?.user;
             let closed = desk.directory.revoke_role(user.id, scope, why, desk.by()).await?;
-            let closed = closed.context(
-                "the user has no role there that was given by hand; what tokens give goes away with their tags",
-            )?;
-            show(&desk, &user, closed).await
+            if closed.is_empty() {
+                return Err(nothing_to_take(&desk, &user, scope).await?);
+            }
+            show_all(&desk, &user, closed).await
         }
     }
 }
@@ -83,7 +84,7 @@ async fn list(user: &str, when: Option<GrantsWhen>, page: ListPage, common: &Com
         when: when.unwrap_or(GrantsWhen::AsOf(desk.now_ms())),
     };
     let found = gather(page, |page| desk.directory.grants(filter, page)).await?;
-    let mut table = Table::new(["ROLE", "ON", "FROM", "SINCE", "UNTIL", "TOKEN"], "No grants.");
+    let mut table = Table::new(HEADINGS, "No grants.");
     let mut list = List {
         items: Vec::new(),
         next_cursor: found.next_cursor.map(|cursor| cursor.to_string()),
@@ -96,9 +97,32 @@ async fn list(user: &str, when: Option<GrantsWhen>, page: ListPage, common: &Com
     desk.list(&list, |_| table)
 }
 
+/// What was closed: a role by hand, by claims, or both.
+async fn show_all(desk: &Desk, user: &User, closed: Vec<Grant>) -> anyhow::Result<Answer> {
+    let mut table = Table::new(HEADINGS, "");
+    let mut items = Vec::new();
+    for weighed in desk.scales().weigh_all(&user.realm, closed).await? {
+        let name = desk.scope_name(weighed.grant.scope()).await?;
+        table.row(cells(&weighed, name.as_deref()));
+        items.push(GrantBody::new(weighed, name));
+    }
+    let next_cursor = None;
+    desk.list(&List { items, next_cursor }, |_| table)
+}
+
+/// Why nothing was closed: the user has no role there, or only by tags.
+async fn nothing_to_take(desk: &Desk, user: &User, scope: Scope) -> anyhow::Result<anyhow::Error> {
+    let standing = desk.directory.standing(user.id).await?;
+    let mut grants = standing.map(|standing| standing.grants).unwrap_or_default();
+    grants.retain(|grant| grant.scope() == scope);
+    let weighed = desk.scales().weigh_all(&user.realm, grants).await?;
+    let said = given_by_tags(scope, &weighed);
+    Ok(said.map_or_else(|| anyhow::anyhow!("the user has no role there"), anyhow::Error::msg))
+}
+
 async fn show(desk: &Desk, user: &User, grant: Grant) -> anyhow::Result<Answer> {
     let name = desk.scope_name(grant.scope()).await?;
-    let mut table = Table::new(["ROLE", "ON", "FROM", "SINCE", "UNTIL", "TOKEN"], "");
+    let mut table = Table::new(HEADINGS, "");
     let gives = desk.scales().weigh(&user.realm, &grant).await?;
     let weighed = Weighed { grant, gives };
     table.row(cells(&weighed, name.as_deref()));

@@ -4,6 +4,7 @@ use narthex_directory::{GrantId, Listing, Member, NewGrant, Page, Scope, ScopedR
 
 use super::{ApiError, MemberBody, Permit, tidy};
 use crate::admin::answer::List;
+use crate::admin::by_tags::given_by_tags;
 use crate::clock::NewIds;
 
 pub(super) mod delete;
@@ -79,19 +80,18 @@ impl GrantScope<'_> {
         member(permit, self, user).await
     }
 
-    /// Takes the role away here that was given by hand.
+    /// Takes the roles away here that were given by hand and by claims.
     pub(crate) async fn revoke(&self, permit: Permit<'_>, user: &str, why: Option<String>) -> Result<(), ApiError> {
+        let user = user_id(user)?;
         let closed = permit
             .directory()
-            .revoke_role(user_id(user)?, self.scope, tidy::why(why)?, permit.by())
+            .revoke_role(user, self.scope, tidy::why(why)?, permit.by())
             .await?;
-        closed.map(|_| ()).ok_or_else(no_manual_role)
-    }
-}
-
-/// There is nothing that a person gave and could take away.
-fn no_manual_role() -> ApiError {
-    ApiError::Unknown {
-        what: "role that was given by hand; what tokens give goes away with their tags",
+        if !closed.is_empty() {
+            return Ok(());
+        }
+        let member = held(permit, self.scope, user).await?;
+        let by_tags = member.and_then(|member| given_by_tags(self.scope, &member.grants));
+        Err(by_tags.map_or(ApiError::Unknown { what: "role here" }, ApiError::Given))
     }
 }

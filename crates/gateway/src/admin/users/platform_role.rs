@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::{Admin, ApiError, GrantBody, PlatformRole, find, tidy};
 use crate::admin::extract::{Asked, Body};
+use crate::admin::organizations::GrantScope;
 use crate::admin::problems::{ChangeProblems, RemoveProblems};
 use crate::clock::NewIds;
 
@@ -68,7 +69,7 @@ pub(crate) async fn grant(
 
 /// Takes a platform role away that was given by hand
 ///
-/// What tokens give stays.
+/// What tags give stays (409, with the tags and their issuer): it goes away with the tag.
 #[utoipa::path(
     delete, path = "/users/{id}/platform-role", tag = "users", operation_id = "revoke_platform_role",
     params(("id" = String, Path, description = "The user's id."), Why),
@@ -81,11 +82,10 @@ pub(crate) async fn revoke(
 ) -> Result<StatusCode, ApiError> {
     let permit = admin.permit(Action::WriteUsers, None)?;
     let id = find(permit, &id).await?.user.id;
-    let closed = permit
-        .directory()
-        .revoke_role(id, Scope::Platform, tidy::why(query.why)?, permit.by())
-        .await?;
-    closed.map(|_| StatusCode::NO_CONTENT).ok_or(ApiError::Unknown {
-        what: "role that was given by hand",
-    })
+    let on = GrantScope {
+        scope: Scope::Platform,
+        name: "platform",
+    };
+    on.revoke(permit, &id.to_string(), query.why).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

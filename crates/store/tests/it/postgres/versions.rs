@@ -190,7 +190,7 @@ async fn what_is_so_already_is_known_where_it_is_asked_for_again() {
         here.poll_versions().await.unwrap();
         there.revoke_role(user, scope, None, world.by()).await.unwrap();
         let stripe = narthex_directory::Stripe::of(user);
-        assert_eq!(here.revoke_role(user, scope, None, world.by()).await, Ok(None));
+        assert_eq!(here.revoke_role(user, scope, None, world.by()).await, Ok(vec![]));
         assert_eq!(here.versions().stripe(stripe), there.versions().stripe(stripe));
         let disabled = || UserEdit {
             status: Some(UserStatus::Disabled),

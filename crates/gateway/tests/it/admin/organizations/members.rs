@@ -114,8 +114,11 @@ async fn a_role_by_hand_stands_beside_what_tokens_give_and_the_highest_counts() 
     api.call("DELETE", &path, None).await.expect(204);
     assert_eq!(api.get(&path).await["role"], "member");
     // What a tag gives is not taken away by hand.
-    let detail = api.call("DELETE", &path, None).await.problem(404, "resource.unknown");
-    assert!(detail.contains("given by hand"), "{detail}");
+    let detail = api.call("DELETE", &path, None).await.problem(409, "resource.conflict");
+    assert!(
+        detail.contains("`staff` of the issuer `idp`") && detail.contains("the organization's lists"),
+        "{detail}"
+    );
 }
 
 #[tokio::test]
