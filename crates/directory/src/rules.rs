@@ -46,6 +46,11 @@ pub fn edit_user(
     if let Some(status) = edit.status {
         after.status = status;
     }
+    // SECURITY: whoever holds one of those tokens may use it again until it expires. Only an administrator asks for this: to
+    // somebody whose tokens do not say when they were issued, being signed out would otherwise last for good.
+    if edit.accept_older_tokens {
+        after.tokens_not_before_ms = None;
+    }
     let edits = [
         edit.email,
         edit.name,
@@ -61,7 +66,7 @@ pub fn edit_user(
     Ok(updated_user(before, after, at_ms))
 }
 
-/// A user signed out everywhere. The moment never moves back.
+/// A user signed out everywhere. The moment never moves back; only [`edit_user`] lifts it.
 pub fn revoke_tokens(before: &User, at_ms: i64) -> Option<Change> {
     let mut after = before.clone();
     after.tokens_not_before_ms = before.tokens_not_before_ms.max(Some(at_ms));
@@ -314,11 +319,6 @@ pub fn close(mut grant: Grant, at_ms: i64, why: Option<String>) -> Change {
     Change::CloseGrant(Box::new(grant))
 }
 
-/// A lapsed grant closed, at the moment it lapsed.
-pub fn close_lapsed(grant: Grant) -> Change {
-    let at_ms = grant.lapses_at_ms.unwrap_or(grant.asserted_at_ms);
-    close(grant, at_ms, Some("it was not asserted within its lease".to_owned()))
-}
 /// Whether an administrator takes such a grant by revoking the role.
 ///
 /// What came by a tag would be given again by the next token, and goes away with the tag. What came by a claim may be too,
@@ -340,6 +340,11 @@ pub fn close_all(open: Vec<Grant>, at_ms: i64, why: Option<&str>) -> (Vec<Grant>
     (closed, changes)
 }
 
+/// A lapsed grant closed, at the moment it lapsed.
+pub fn close_lapsed(grant: Grant) -> Change {
+    let at_ms = grant.lapses_at_ms.unwrap_or(grant.asserted_at_ms);
+    close(grant, at_ms, Some("it was not asserted within its lease".to_owned()))
+}
 
 /// The event of an API key made or revoked.
 pub fn api_key_event(action: &str, key: &ApiKey, by: &By) -> AuditEvent {

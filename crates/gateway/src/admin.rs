@@ -76,7 +76,7 @@ pub use surroundings::{
 pub use tags::{ListedTag, NearMissBody, TagBody};
 pub use teams::TeamBody;
 pub use time::Time;
-pub use users::{GrantBody, ScopeBody, TokenBody, UserBody};
+pub use users::{GrantBody, ScopeBody, TokenBody, TokensRevokedBody, UserBody};
 pub use words::{
     EventOrder, Membership, OrganizationRole, OrganizationStatus, Origin, PlatformRole, Source, TeamRole, UserStatus,
 };

@@ -178,12 +178,33 @@ pub async fn signing_out_everywhere_refuses_older_tokens(directory: &dyn Directo
     assert_eq!(world.refusal(&old).await, Refusal::TokenRevoked);
     let mut undated = world.token("ada");
     undated.issued_at_ms = None;
-    assert_eq!(world.refusal(&undated).await, Refusal::TokenRevoked);
+    assert_eq!(world.refusal(&undated).await, Refusal::TokenUndated);
     world.sync(&world.token("ada")).await;
     let mut by = world.by();
     by.at_ms -= 500;
     let user = directory.revoke_tokens(ada.user().id, by).await.unwrap();
     assert_eq!(user.tokens_not_before_ms, Some(world.now_ms), "never moved back");
+
+    // Somebody whose tokens never say when they were issued would be out for good.
+    let (stamp, events) = (world.load(ada.user().id).await.stamp(), world.event_count().await);
+    let edit = UserEdit {
+        accept_older_tokens: true,
+        ..UserEdit::default()
+    };
+    let user = directory
+        .update_user(ada.user().id, None, edit.clone(), world.by())
+        .await
+        .unwrap();
+    assert_eq!(user.tokens_not_before_ms, None);
+    assert!(!directory.versions().is_current(stamp), "what was kept is asked again");
+    assert_eq!(world.event_count().await, events + 1);
+    world.sync(&undated).await;
+    world.sync(&old).await;
+    directory
+        .update_user(ada.user().id, None, edit, world.by())
+        .await
+        .unwrap();
+    assert_eq!(world.event_count().await, events + 1, "there is nothing more to accept");
 }
 
 pub async fn manual_grants_need_an_organization_that_takes_them(directory: &dyn Directory) {
@@ -253,6 +274,7 @@ pub async fn a_manual_role_is_replaced_and_revoked(directory: &dyn Directory) {
         .revoke_role(ada, scope, Some("left".into()), world.by())
         .await
         .unwrap();
+    assert_eq!(closed.len(), 1);
     assert_eq!(
         (closed[0].revoked_at_ms, closed[0].revoked_why.as_deref()),
         (Some(world.now_ms), Some("left"))
@@ -274,7 +296,6 @@ pub async fn becoming_external_only_closes_manual_grants(directory: &dyn Directo
     }
     let stamp = world.load(bob).await.stamp();
     let edit = OrganizationEdit {
-    assert_eq!(closed.len(), 1);
         membership: Some(MembershipRule::ExternalOnly),
         ..OrganizationEdit::default()
     };

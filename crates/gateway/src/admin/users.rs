@@ -24,6 +24,7 @@ mod revoke_tokens;
 mod update;
 
 pub(super) use platform_role::Why;
+pub use revoke_tokens::TokensRevokedBody;
 
 pub(super) fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default()
@@ -70,7 +71,8 @@ pub struct UserBody {
     pub status: UserStatus,
     /// Custom contexts from the last token.
     pub context: Map<String, Value>,
-    /// Tokens issued before this are refused.
+    /// Tokens issued before this are refused, and while it is set all that do not say when they were issued (no `iat`), new
+    /// ones too.
     #[schema(required)]
     pub tokens_not_before: Option<Time>,
     /// When a token was last used, to the hour.

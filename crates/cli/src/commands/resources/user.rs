@@ -74,12 +74,7 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
         }
         UserCommand::Disable { user, common } => set_status(&user, UserStatus::Disabled, &common).await,
         UserCommand::Enable { user, common } => set_status(&user, UserStatus::Active, &common).await,
-        UserCommand::RevokeTokens { user, common } => {
-            let desk = Desk::open(&common).await?;
-            let id = desk.user(&user).await?.user.id;
-            desk.directory.revoke_tokens(id, desk.by()).await?;
-            show(&desk, id).await
-        }
+        UserCommand::RevokeTokens { user, undo, common } => revoke_tokens(&user, undo, &common).await,
     }
 }
 
@@ -111,13 +106,31 @@ async fn list(filter: UserFilter, page: ListPage, common: &Common) -> anyhow::Re
     })
 }
 
-async fn set_status(user: &str, status: UserStatus, common: &Common) -> anyhow::Result<Answer> {
+async fn revoke_tokens(user: &str, undo: bool, common: &Common) -> anyhow::Result<Answer> {
+    if undo {
+        let edit = UserEdit {
+            accept_older_tokens: true,
+            ..UserEdit::default()
+        };
+        return edited(user, edit, common).await;
+    }
     let desk = Desk::open(common).await?;
     let id = desk.user(user).await?.user.id;
+    desk.directory.revoke_tokens(id, desk.by()).await?;
+    show(&desk, id).await
+}
+
+async fn set_status(user: &str, status: UserStatus, common: &Common) -> anyhow::Result<Answer> {
     let edit = UserEdit {
         status: Some(status),
         ..UserEdit::default()
     };
+    edited(user, edit, common).await
+}
+
+async fn edited(user: &str, edit: UserEdit, common: &Common) -> anyhow::Result<Answer> {
+    let desk = Desk::open(common).await?;
+    let id = desk.user(user).await?.user.id;
     desk.directory.update_user(id, None, edit, desk.by()).await?;
     show(&desk, id).await
 }
@@ -173,7 +186,11 @@ fn facts(user: &UserBody) -> Table {
         ("locale", user.locale.clone()),
         ("language", user.language.clone()),
         ("last seen", user.last_seen_at.map(|at| moment(at.0))),
-        ("tokens refused before", user.tokens_not_before.map(|at| moment(at.0))),
+        (
+            "tokens refused before",
+            user.tokens_not_before
+                .map(|at| format!("{}, and all without `iat`", moment(at.0))),
+        ),
         ("made", Some(moment(user.created_at.0))),
     ])
 }
