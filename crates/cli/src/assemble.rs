@@ -4,18 +4,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use narthex_decision::AnswerHeaders;
-use narthex_directory::{Actor, By, Directory, NewOrganization, OrganizationId};
+use narthex_directory::{Actor, By, Directory, IssuersInForce, NewOrganization, OrganizationId};
 use narthex_gateway::{
     Clock, ConnectionSettings, IssuerKeys, IssuerRuntime, KeyEdges, KeySettings, NewIds, RateLimiter, RouteRuntime,
     Runtime, SourceKind, StreamLimits, TokenPlaces, TrustedProxies,
 };
-use narthex_token::{CacheSettings, Limits as TokenLimits};
+use narthex_token::{CacheSettings, IssuerStatus, Limits as TokenLimits};
 
 use crate::config::{Config, DeclaredOrganization, Issuer, Limits, RouteSettings};
 
 /// The runtime of a configuration. Keys of issuers whose key source has not changed are taken over from `previous`, so
 /// that a reload asks nobody for what is known.
 pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &KeyEdges, generation: u64) -> Runtime {
+    let in_force = Arc::new(in_force(&config.issuers));
     let issuers = std::mem::take(&mut config.issuers);
     let mut places = TokenPlaces::default();
     let mut context = Vec::new();
@@ -31,6 +32,7 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         generation,
         issuers: config.trusted.clone(),
         by_name,
+        in_force,
         routes: config.routes.clone(),
         route_settings: settings
             .into_iter()
@@ -49,6 +51,16 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         },
         answer_headers: AnswerHeaders::new(context.iter().map(String::as_str)),
     }
+}
+
+/// The issuers whose grants count: those that are enabled.
+pub(crate) fn in_force(issuers: &[Issuer]) -> IssuersInForce {
+    let mut in_force = IssuersInForce::default();
+    let enabled = |issuer: &&Issuer| issuer.trusted.policy().status == IssuerStatus::Enabled;
+    for issuer in issuers.iter().filter(enabled) {
+        in_force.add(issuer.name.clone(), issuer.realm.clone(), &issuer.policy);
+    }
+    in_force
 }
 
 fn route(settings: RouteSettings, assertion_issuer: &str) -> RouteRuntime {

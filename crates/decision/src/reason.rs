@@ -78,8 +78,8 @@ reasons! {
     TokenClaimMissing = "token.claim_missing", "The token lacks a claim that is required here.";
     /// A claim has the wrong type or a value that is not accepted.
     TokenClaimInvalid = "token.claim_invalid", "A claim of the token has a type or value that is not accepted here.";
-    /// The user signed out everywhere after this token was issued.
-    TokenRevoked = "token.revoked", "The token was revoked; sign in again.";
+    /// The user signed out everywhere after this token was issued, or the token does not say when it was issued.
+    TokenRevoked = "token.revoked", "The token was revoked: the user was signed out everywhere after it was issued, or it does not say when that was (`iat`); sign in again.";
     /// The issuer's keys could not be had, so nothing can be said about the token.
     KeysUnavailable = "keys.unavailable", "The issuer's keys cannot be reached right now, so the token cannot be checked; try again shortly.";
     /// A mapped value breaks its rule.

@@ -79,6 +79,8 @@ pub struct UserEdit {
     pub username: Option<Username>,
     /// Enable or disable.
     pub status: Option<UserStatus>,
+    /// Accept the tokens again that were issued before the user was signed out everywhere.
+    pub accept_older_tokens: bool,
     /// E-mail.
     pub email: Edit<String>,
     /// Display name.

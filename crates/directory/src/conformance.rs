@@ -44,6 +44,7 @@ macro_rules! conformance_suite {
                 mapped_fields_that_differ_are_updated_and_the_others_stay,
                 a_user_without_an_organization_is_fine,
                 claim_links_only_add,
+                an_administrator_takes_claim_links_and_leaves_what_tags_give,
                 a_claimed_role_follows_the_newest_token,
                 a_team_is_linked_but_never_moved,
                 a_team_without_an_organization_is_left_alone,
@@ -58,6 +59,8 @@ macro_rules! conformance_suite {
             order {
                 an_old_token_never_undoes_a_newer_one,
                 sec_unlisted_tag,
+                sec_untrusted_issuer,
+                listings_give_what_decisions_find,
                 an_old_token_never_undoes_one_that_changed_nothing,
                 each_issuer_has_its_own_order_of_tokens,
                 a_plan_that_lost_its_snapshot_is_a_conflict,

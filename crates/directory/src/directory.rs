@@ -76,8 +76,9 @@ pub trait Directory: Send + Sync {
     /// Gives a role by hand. The same role again changes nothing.
     async fn grant_role(&self, new: NewGrant, by: By) -> Answer<Grant>;
 
-    /// Closes the manual grant of a user on a scope, if there is one.
-    async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Option<Grant>>;
+    /// Closes what an administrator can take of a user's roles on a scope: the manual grant and those by claims, which only
+    /// add, so that no token ever takes them. Gives what was closed. What came by a tag stays, for it goes with the tag.
+    async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Vec<Grant>>;
 
     /// Closes up to `limit` grants that have lapsed by `by.at_ms`, at the moment they lapsed, those that lapsed first
     /// before others. Gives how many.

@@ -67,9 +67,15 @@ pub enum Refusal {
     /// The user is disabled.
     #[error("the user is disabled; an administrator can enable the user again")]
     Disabled,
-    /// The token was issued before the user's tokens were revoked, or does not say when it was issued.
+    /// The token was issued before the user's tokens were revoked.
     #[error("tokens issued before the user was signed out everywhere are refused; sign in again")]
     TokenRevoked,
+    /// The user's tokens were revoked, and the token does not say when it was issued.
+    #[error(
+        "the user was signed out everywhere, and since then tokens without `iat` are all refused, new ones too; have the \
+         issuer put `iat` into its tokens, or an administrator accept older tokens again (`tokens_not_before`)"
+    )]
+    TokenUndated,
     /// More tags than a token may carry.
     #[error("the token carries {found} permission tags; the most is {limit}")]
     TooManyTags {
@@ -88,7 +94,7 @@ impl Refusal {
             Self::TeamConflict { .. } => "identity.team_conflict",
             Self::NotProvisioned => "identity.not_provisioned",
             Self::Disabled => "identity.disabled",
-            Self::TokenRevoked => "token.revoked",
+            Self::TokenRevoked | Self::TokenUndated => "token.revoked",
             Self::TooManyTags { .. } => "tags.malformed",
         }
     }

@@ -13,6 +13,7 @@
 //! * Grants are never deleted, only closed.
 //! * Sync never touches a manual grant, but for the empty list of tags.
 //! * A token reaches no organization outside its issuer's realm.
+//! * What an issuer's tokens gave counts only while that issuer is in force ([`IssuersInForce`]).
 //! * Only [`sync`] and [`load`] make a [`Principal`], and never of a disabled user.
 //! * Identifiers compare byte for byte, in every store.
 
@@ -27,6 +28,7 @@ pub mod document;
 mod error;
 mod grant;
 mod id;
+mod in_force;
 mod memo;
 pub mod memory;
 mod name;
@@ -43,6 +45,7 @@ mod team;
 mod touches;
 mod user;
 mod versions;
+mod weigh;
 
 pub use audit::{Actor, AuditEvent, By, EventFilter, EventOrder, RecordedEvent};
 pub use change::{Change, FieldDiff, Moves};
@@ -59,6 +62,7 @@ pub use document::{Document, DocumentAt, DocumentKind, NewDocument};
 pub use error::{NameError, Refusal, StoreError, SyncError};
 pub use grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
 pub use id::{ApiKeyId, ConnectionId, CountingIds, GrantId, NewId, OrganizationId, TeamId, UserId};
+pub use in_force::IssuersInForce;
 pub use memo::SyncMemo;
 pub use name::{ExternalId, IssuerName, NAME_LENGTH_MAX, OrganizationName, Realm, SLUG_LENGTH_MAX, Username};
 pub use organization::{
@@ -76,3 +80,4 @@ pub use team::Team;
 pub use touches::{Noted, Touches};
 pub use user::{Profile, User, UserStatus};
 pub use versions::{STRIPES, Stamp, Stripe, Versions};
+pub use weigh::{Idle, Scales, Weighed, WeighedMember};

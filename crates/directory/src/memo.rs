@@ -50,7 +50,8 @@ impl SyncMemo {
     /// The same principal, if this token says what the remembered one said and nothing has moved since; the use
     /// is noted. `None` means: ask [`crate::sync`].
     ///
-    /// The edge drops its memos when the issuer's policy changes: what they were computed with is not asked here.
+    /// The edge drops its memos when the configuration changes: the policies and the issuers in force that they were computed
+    /// with are not asked here.
     pub fn recall(&self, directory: &dyn Directory, desired: &Desired, now_ms: i64) -> Option<Arc<Principal>> {
         // SECURITY: first of all, nobody's rights have changed: status, revocation, roles, organizations.
         if !directory.versions().is_current(self.principal.stamp()) {

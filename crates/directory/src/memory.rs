@@ -176,17 +176,17 @@ impl Directory for MemoryDirectory {
         Ok(grant)
     }
 
-    async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Option<Grant>> {
+    async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Vec<Grant>> {
         let mut state = self.lock();
-        let open = state
+        let mut open: Vec<Grant> = state
             .open_grants(user)
-            .find(|grant| grant.source == GrantSource::Manual && grant.scope() == scope);
-        let Some(grant) = open.cloned() else {
-            return Ok(None);
-        };
-        let id = grant.id;
-        self.carry_out(&mut state, &[rules::close(grant, by.at_ms, why)], &by)?;
-        Ok(state.grants.get(&id).cloned())
+            .filter(|grant| grant.scope() == scope && rules::is_revocable(grant.source.kind()))
+            .cloned()
+            .collect();
+        open.sort_by_key(|grant| grant.id);
+        let (closed, changes) = rules::close_all(open, by.at_ms, why.as_deref());
+        self.carry_out(&mut state, &changes, &by)?;
+        Ok(closed)
     }
 
     async fn close_lapsed(&self, limit: usize, by: By) -> Answer<usize> {

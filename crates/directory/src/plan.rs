@@ -69,7 +69,9 @@ pub(crate) fn admit(user: &User, issued_at_ms: Option<i64>) -> Result<(), Refusa
     match (user.tokens_not_before_ms, issued_at_ms) {
         (None, _) => Ok(()),
         (Some(not_before), Some(issued)) if issued >= not_before => Ok(()),
-        (Some(_), _) => Err(Refusal::TokenRevoked),
+        (Some(_), Some(_)) => Err(Refusal::TokenRevoked),
+        // A token that does not say when it was issued may be an older one.
+        (Some(_), None) => Err(Refusal::TokenUndated),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::audit::{AuditEvent, By};
 use crate::change::Change;
 use crate::command::{ApiKey, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit, TeamEdit, UserEdit};
 use crate::error::{NameError, StoreError};
-use crate::grant::{Grant, GrantSource, TokenFingerprint};
+use crate::grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
 use crate::name::NAME_LENGTH_MAX;
 use crate::organization::{MembershipRule, Organization, OrganizationStatus, Origin};
 use crate::role::{Scope, ScopedRole};
@@ -46,6 +46,11 @@ pub fn edit_user(
     if let Some(status) = edit.status {
         after.status = status;
     }
+    // SECURITY: whoever holds one of those tokens may use it again until it expires. Only an administrator asks for this: to
+    // somebody whose tokens do not say when they were issued, being signed out would otherwise last for good.
+    if edit.accept_older_tokens {
+        after.tokens_not_before_ms = None;
+    }
     let edits = [
         edit.email,
         edit.name,
@@ -61,7 +66,7 @@ pub fn edit_user(
     Ok(updated_user(before, after, at_ms))
 }
 
-/// A user signed out everywhere. The moment never moves back.
+/// A user signed out everywhere. The moment never moves back; only [`edit_user`] lifts it.
 pub fn revoke_tokens(before: &User, at_ms: i64) -> Option<Change> {
     let mut after = before.clone();
     after.tokens_not_before_ms = before.tokens_not_before_ms.max(Some(at_ms));
@@ -312,6 +317,27 @@ pub fn close(mut grant: Grant, at_ms: i64, why: Option<String>) -> Change {
     grant.revoked_at_ms = Some(at_ms);
     grant.revoked_why = why;
     Change::CloseGrant(Box::new(grant))
+}
+
+/// Whether an administrator takes such a grant by revoking the role.
+///
+/// What came by a tag would be given again by the next token, and goes away with the tag. What came by a claim may be too,
+/// but claims only add: what the tokens no longer say would otherwise stay for good.
+pub const fn is_revocable(source: SourceKind) -> bool {
+    matches!(source, SourceKind::Manual | SourceKind::Claim)
+}
+
+/// Grants closed, and how they are then.
+pub fn close_all(open: Vec<Grant>, at_ms: i64, why: Option<&str>) -> (Vec<Grant>, Vec<Change>) {
+    let mut closed = Vec::with_capacity(open.len());
+    for mut grant in open {
+        grant.revoked_at_ms = Some(at_ms);
+        grant.revoked_why = why.map(str::to_owned);
+        closed.push(grant);
+    }
+    let changes = closed.iter().map(|grant| Change::CloseGrant(Box::new(grant.clone())));
+    let changes = changes.collect();
+    (closed, changes)
 }
 
 /// A lapsed grant closed, at the moment it lapsed.

@@ -39,6 +39,7 @@ mod answer;
 mod api_key;
 mod api_keys;
 mod audit_events;
+mod by_tags;
 mod code;
 mod connections;
 mod edit;
@@ -62,6 +63,7 @@ pub use answer::List;
 pub use api_key::FreshApiKey;
 pub use api_keys::{ApiKeyBody, FreshApiKeyBody};
 pub use audit_events::{ActorBody, EventBody};
+pub use by_tags::given_by_tags;
 pub use code::Code;
 pub use connections::{ConnectionBody, NeededBody};
 pub use edit::Patch;
@@ -74,7 +76,7 @@ pub use surroundings::{
 pub use tags::{ListedTag, NearMissBody, TagBody};
 pub use teams::TeamBody;
 pub use time::Time;
-pub use users::{GrantBody, ScopeBody, TokenBody, UserBody};
+pub use users::{GrantBody, ScopeBody, TokenBody, TokensRevokedBody, UserBody};
 pub use words::{
     EventOrder, Membership, OrganizationRole, OrganizationStatus, Origin, PlatformRole, Source, TeamRole, UserStatus,
 };

@@ -11,7 +11,7 @@ use axum::routing::get;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use hyper_util::service::TowerToHyperService;
 use narthex_decision::{Reason, Requirement};
-use narthex_directory::{Principal, Realm};
+use narthex_directory::{IssuersInForce, Principal, Realm};
 use tokio::net::TcpListener;
 
 use crate::admin::{
@@ -134,6 +134,10 @@ impl Surroundings for Gateway {
         realms.sort();
         realms.dedup();
         realms
+    }
+
+    fn issuers_in_force(&self) -> Arc<IssuersInForce> {
+        Arc::clone(&self.runtime.load().in_force)
     }
 
     fn issuers(&self) -> Vec<IssuerBody> {

@@ -131,7 +131,7 @@ pub async fn explain(
     }
     let principal = match (issuer, preview.and_then(|preview| preview.desired)) {
         (Some(issuer), Some(desired)) if may_be_good(&inspection) => {
-            directory_part(&mut told, &mut refusals, directory, issuer, &desired, now_ms).await
+            directory_part(&mut told, &mut refusals, directory, (runtime, issuer), &desired, now_ms).await
         }
         _ => None,
     };
@@ -248,11 +248,12 @@ async fn directory_part(
     told: &mut Explanation,
     refusals: &mut Vec<(Reason, String)>,
     directory: &dyn Directory,
-    issuer: &IssuerRuntime,
+    (runtime, issuer): (&Runtime, &IssuerRuntime),
     desired: &Desired,
     now_ms: i64,
 ) -> Option<Arc<Principal>> {
-    match rehearse(directory, desired, &issuer.policy, now_ms, &mut CountingIds(0)).await {
+    let (policy, in_force) = (&issuer.policy, &*runtime.in_force);
+    match rehearse(directory, desired, policy, in_force, now_ms, &mut CountingIds(0)).await {
         Ok(Synced { principal, plan }) => {
             let places = rows::Places::of(&plan, &principal);
             told.changes = plan

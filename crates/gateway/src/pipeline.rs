@@ -291,7 +291,7 @@ async fn authenticate(
         .mapping
         .map(&claims, &facts.facts(), now_ms)
         .map_err(|error| Refusal::coded(error.reason(), &error))?;
-    let account = account(gateway, runtime.generation, &issuer, identity, (token, now_ms)).await?;
+    let account = account(gateway, runtime, &issuer, identity, (token, now_ms)).await?;
     let caller = Arc::new(Caller::new(
         issuer,
         &account,
@@ -326,11 +326,12 @@ async fn verify(
 /// Who the directory agrees this is. A fresh token that says the same as the last one costs no look into the store.
 async fn account(
     gateway: &Gateway,
-    generation: u64,
+    runtime: &Runtime,
     issuer: &IssuerRuntime,
     identity: Identity,
     (token, now_ms): (&str, i64),
 ) -> Result<Arc<Account>, Refusal> {
+    let generation = runtime.generation;
     let mut desired = identity.into_desired();
     let said = gateway.accounts.key(&Said::of(&desired));
     let touch_every_ms = issuer.policy.touch_interval_ms();
@@ -347,9 +348,17 @@ async fn account(
     desired.token.sha256_prefix = Some(Fingerprint::of(token).to_string());
     let mut ids = NewIds::new().map_err(|_| Refusal::new(Reason::StoreUnavailable))?;
     gateway.accounts.hand_over(said, &*gateway.directory);
-    let synced = sync(&*gateway.directory, &desired, &issuer.policy, now_ms, &mut ids)
-        .await
-        .map_err(|error| refuse_sync(&error))?;
+    let in_force = &runtime.in_force;
+    let synced = sync(
+        &*gateway.directory,
+        &desired,
+        &issuer.policy,
+        in_force,
+        now_ms,
+        &mut ids,
+    )
+    .await
+    .map_err(|error| refuse_sync(&error))?;
     Event::Synced {
         issuer: issuer.name.as_str(),
         plan: &synced.plan,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use narthex_decision::{AnswerHeaders, Routes};
-use narthex_directory::{IssuerName, Realm, SyncPolicy};
+use narthex_directory::{IssuerName, IssuersInForce, Realm, SyncPolicy};
 use narthex_mapping::IssuerMapping;
 use narthex_token::{Issuers, Limits, TrustedIssuer, VerifyError};
 
@@ -26,6 +26,8 @@ pub struct Runtime {
     pub issuers: Issuers,
     /// What belongs to each, by configured name.
     pub by_name: HashMap<String, Arc<IssuerRuntime>>,
+    /// Those of them that are enabled: whose grants count.
+    pub in_force: Arc<IssuersInForce>,
     /// The routes.
     pub routes: Routes,
     /// What belongs to each route, by its number.

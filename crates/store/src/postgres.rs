@@ -259,19 +259,16 @@ impl Directory for PostgresDirectory {
         Ok(grant)
     }
 
-    async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Option<Grant>> {
+    async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Vec<Grant>> {
         let tx = self.begin().await?;
-        let Some(grant) = tx.manual_grant(user, scope).await? else {
+        let open = list::revocable_grants(&tx, user, scope).await?;
+        if open.is_empty() {
             self.look(&tx).await?;
-            return Ok(None);
-        };
-        let closed = Grant {
-            revoked_at_ms: Some(by.at_ms),
-            revoked_why: why.clone(),
-            ..grant.clone()
-        };
-        self.finish(tx, &[rules::close(grant, by.at_ms, why)], &by).await?;
-        Ok(Some(closed))
+            return Ok(Vec::new());
+        }
+        let (closed, changes) = rules::close_all(open, by.at_ms, why.as_deref());
+        self.finish(tx, &changes, &by).await?;
+        Ok(closed)
     }
 
     async fn close_lapsed(&self, limit: usize, by: By) -> Answer<usize> {

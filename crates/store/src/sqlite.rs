@@ -212,18 +212,11 @@ impl Directory for SqliteDirectory {
         self.edit(by, work).await
     }
 
-    async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Option<Grant>> {
+    async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Vec<Grant>> {
         let at_ms = by.at_ms;
         let work = move |tx: &mut Tx<'_>| {
-            let Some(grant) = list::manual_grant(tx, &user.to_string(), scope)? else {
-                return Ok((None, Vec::new()));
-            };
-            let closed = Grant {
-                revoked_at_ms: Some(at_ms),
-                revoked_why: why.clone(),
-                ..grant.clone()
-            };
-            Ok((Some(closed), vec![rules::close(grant, at_ms, why)]))
+            let open = list::revocable_grants(tx, &user.to_string(), scope)?;
+            Ok(rules::close_all(open, at_ms, why.as_deref()))
         };
         self.edit(by, work).await
     }

@@ -167,9 +167,14 @@ pub(crate) enum UserCommand {
     /// Refuse every token issued until now: sign out everywhere.
     ///
     /// `iat` counts whole seconds, so a token issued later within this second is refused too; a second later all is well.
+    /// Tokens that do not say when they were issued (no `iat`) are all refused from then on, new ones too; `--undo` lets them
+    /// in again.
     RevokeTokens {
         /// The user's id, or the username if only one user has it.
         user: String,
+        /// Accept older tokens again, and those without `iat`.
+        #[arg(long)]
+        undo: bool,
         #[command(flatten)]
         common: Common,
     },
@@ -269,7 +274,10 @@ pub(crate) enum GrantCommand {
         #[command(flatten)]
         common: Common,
     },
-    /// Take a role away that was given by hand.
+    /// Take a role away that was given by hand or by a claim.
+    ///
+    /// Claims only add, so no token takes such a role away; it comes back with the next token that names the organization or
+    /// team. What tags give goes away with the tag.
     Revoke {
         /// The user's id, or the username if only one user has it.
         user: String,

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use narthex_directory::{
-    Actor, Answer as StoreAnswer, By, Cursor, Directory, Grant, GrantSource, Listing, Organization, PAGE_LIMIT_MAX,
-    Page, Realm, Scope, Team, TeamId, UserEntry, UserFilter, UserId,
+    Actor, Answer as StoreAnswer, By, Cursor, Directory, Grant, GrantSource, Idle, IssuersInForce, Listing,
+    Organization, PAGE_LIMIT_MAX, Page, Realm, Scales, Scope, Team, TeamId, UserEntry, UserFilter, UserId, Weighed,
 };
 use narthex_gateway::admin::List;
 use narthex_gateway::{Clock, SealingKeys};
@@ -27,6 +27,7 @@ use self::table::Table;
 use super::input::misused;
 use super::{Answer, print};
 use crate::args::{Command, Common, ConnectionCommand, ListPage};
+use crate::assemble;
 use crate::config::{self, Paint};
 use crate::serve;
 
@@ -51,6 +52,8 @@ pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
 struct Desk {
     directory: Arc<dyn Directory>,
     realms: Vec<Realm>,
+    /// The issuers whose grants count, by the configuration that was read.
+    in_force: IssuersInForce,
     sealing: Option<Arc<SealingKeys>>,
     clock: Clock,
     json: bool,
@@ -65,10 +68,12 @@ impl Desk {
         let mut realms: Vec<Realm> = config.issuers.iter().map(|issuer| issuer.realm.clone()).collect();
         realms.sort();
         realms.dedup();
+        let in_force = assemble::in_force(&config.issuers);
         let directory = serve::open(&config.store).await?;
         Ok(Self {
             directory,
             realms,
+            in_force,
             sealing: config.sealing,
             clock: Clock::system(),
             json: common.output.json,
@@ -77,6 +82,11 @@ impl Desk {
 
     fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    /// Says of grants what they give now, as a server with this configuration decides.
+    fn scales(&self) -> Scales<'_> {
+        Scales::new(&*self.directory, &self.in_force, self.now_ms())
     }
 
     /// Somebody at the command line, now.
@@ -122,7 +132,8 @@ impl Desk {
             Ok(id) => id,
             Err(_) => self.user_named(text).await?.with_context(unknown)?,
         };
-        self.directory.user(id).await?.with_context(unknown)
+        let entry = self.directory.user(id).await?.with_context(unknown)?;
+        Ok(self.scales().user(entry).await?)
     }
 
     /// A username is one user's in a realm only: where several realms have it, somebody must say who is meant.
@@ -218,6 +229,17 @@ where
         if all.next_cursor.is_none() || all.items.len() >= most {
             return Ok(all);
         }
+    }
+}
+
+/// Where a grant comes from, in words, and why it gives nothing if it does not although it is open.
+fn origin_weighed(weighed: &Weighed) -> String {
+    let origin = origin(&weighed.grant);
+    match weighed.gives {
+        Err(Idle::Closed) => origin,
+        Err(idle) => format!("{origin} (gives nothing: {idle})"),
+        Ok(role) if role != weighed.grant.role => format!("{origin} (gives {}: listed for that now)", role.role_str()),
+        Ok(_) => origin,
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use narthex_testkit::{Answer, Client, IdentityProvider, TestIssuer, TestKey, client::Call, keys::key_set};
+use narthex_testkit::{Answer, Client, IdentityProvider, TestIssuer, TestKey, Upstream, client::Call, keys::key_set};
 use tokio::task::JoinSet;
 
 use crate::world::{GUARDED, World, config, member};
@@ -221,6 +221,53 @@ async fn sec_cache_revocation() {
         for answer in asked(&world, &token).await {
             assert_eq!(answer, (status, reason.to_owned()), "after `{to}`");
         }
+    }
+}
+
+/// What an issuer's tokens gave is worth as much as the issuer is trusted now, whoever's token asks.
+#[tokio::test]
+async fn sec_untrusted_issuer() {
+    let with_second = |idp: &IdentityProvider, upstream: &Upstream| {
+        let keys = idp.jwks_url();
+        config(idp, upstream)
+            + &format!(
+                "\n[[issuer]]\nname = \"second\"\nissuer = \"https://second.test\"\nrealm = \"corp\"\njwks_url = \"{keys}\"\n\
+                 audiences = [\"narthex\"]\n[[route]]\npath = \"/platform\"\nrequire = \"platform:admin\"\nupstream = \"{}\"\n",
+                upstream.url()
+            )
+    };
+    let mut world = World::with_config(with_second).await;
+    let good = with_second(&world.idp, &world.upstream);
+    let first = member("alice").tags(["staff", "root"]).sign();
+    assert_eq!(
+        world.send(world.call("GET", "/platform").bearer(&first)).await.status,
+        200
+    );
+    let token = TestIssuer::new("https://second.test").token().subject("alice").sign();
+    let steps = [
+        ("", "", 200, 200, "admin"),
+        ("[\"root\"]", "[\"ops\"]", 403, 200, "user"),
+        ("name = \"corp\"", "name = \"corp\"\nenabled = false", 403, 403, "user"),
+        ("name = \"corp\"", "name = \"another\"", 403, 403, "user"),
+        ("", "", 200, 200, "admin"),
+    ];
+    for (number, (from, to, platform, organization, role)) in steps.into_iter().enumerate() {
+        let text = good.replacen(from, to, 1);
+        take_into_use(&mut world, &text, &format!("/step-{number}")).await;
+        for _ in 0..2 {
+            let asked = world.call("GET", "/platform").bearer(&token);
+            assert_eq!(world.send(asked).await.status, platform, "after `{to}`");
+            let asked = world.call("GET", GUARDED).bearer(&token);
+            assert_eq!(world.send(asked).await.status, organization, "after `{to}`");
+        }
+        let me = world.send(world.call("GET", "/.narthex/me").bearer(&token)).await;
+        assert_eq!(me.json().unwrap()["platform_role"], role, "after `{to}`");
+        let api = world.narthex.api();
+        let listed = api.done("GET", "/users?external_id=alice", None).await.unwrap();
+        assert_eq!(listed["items"][0]["platform_role"], role, "after `{to}`");
+        let members = api.done("GET", "/organizations/acme/members", None).await.unwrap();
+        let held = members["items"].as_array().unwrap().len();
+        assert_eq!(held, usize::from(organization == 200), "after `{to}`");
     }
 }
 

@@ -201,6 +201,48 @@ async fn a_key_is_printed_alone_works_at_once_and_is_revoked() {
     assert!(!json(&world, &["key", "list"]).to_string().contains(key));
 }
 
+/// What is listed is what the server decides by, and what cannot be taken by hand is said with what to do.
+#[tokio::test]
+async fn roles_are_shown_and_taken_as_decisions_find_them() {
+    let world = World::start().await;
+    let token = member("ada").tags(["staff", "root"]).sign();
+    assert_eq!(settles_at(&world, &token, 200).await, 200);
+    let shown = json(&world, &["user", "show", "ada"]);
+    assert_eq!(shown["platform_role"], "admin");
+    for (arguments, says) in [
+        (
+            &["grant", "revoke", "ada", "--organization", "acme"][..],
+            "`staff` of the issuer `corp`",
+        ),
+        (&["grant", "revoke", "ada", "--platform"], "`platform_admin` list"),
+    ] {
+        let (code, _, stderr) = fails(&world, arguments);
+        assert_eq!(code, 1, "{stderr}");
+        assert!(stderr.contains(says), "{stderr}");
+    }
+    json(
+        &world,
+        &["grant", "create", "ada", "--organization", "acme", "--role", "member"],
+    );
+    let closed = json(&world, &["grant", "revoke", "ada", "--organization", "acme"]);
+    assert_eq!(closed["items"].as_array().unwrap().len(), 1);
+    assert_eq!(closed["items"][0]["source"], "manual");
+
+    json(&world, &["organization", "update", "acme", "--member-groups", ""]);
+    let members = json(&world, &["organization", "members", "acme"]);
+    assert_eq!(members["items"], Value::Array(Vec::new()));
+    let table = world.narthex.command(&["grant", "list", "ada"]).unwrap();
+    assert!(
+        table.contains("gives nothing: the organization no longer lists the tag"),
+        "{table}"
+    );
+
+    let shown = json(&world, &["user", "revoke-tokens", "ada"]);
+    assert!(shown["tokens_not_before"].is_string());
+    let shown = json(&world, &["user", "revoke-tokens", "ada", "--undo"]);
+    assert!(shown["tokens_not_before"].is_null());
+}
+
 #[tokio::test]
 async fn what_cannot_be_done_is_said_and_ends_with_a_code() {
     let world = World::start().await;

@@ -11,9 +11,9 @@ use narthex_decision::{
 };
 use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{
-    Actor as By_, By, CountingIds, Directory, ExternalId, GrantId, MembershipRule, NewGrant, NewOrganization, NewUser,
-    OrganizationDetails, OrganizationId, OrganizationName, OrganizationRole, OrganizationStatus, OrganizationTags,
-    PlatformRole, Principal, Profile, Realm, ScopedRole, UserId, Username, load,
+    Actor as By_, By, CountingIds, Directory, ExternalId, GrantId, IssuersInForce, MembershipRule, NewGrant,
+    NewOrganization, NewUser, OrganizationDetails, OrganizationId, OrganizationName, OrganizationRole,
+    OrganizationStatus, OrganizationTags, PlatformRole, Principal, Profile, Realm, ScopedRole, UserId, Username, load,
 };
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -95,7 +95,9 @@ impl World {
             };
             self.directory.grant_role(grant, by()).await.unwrap();
         }
-        load(&self.directory, id, NOW_MS + 1).await.unwrap()
+        load(&self.directory, id, &IssuersInForce::default(), NOW_MS + 1)
+            .await
+            .unwrap()
     }
 }
 

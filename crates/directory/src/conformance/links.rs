@@ -2,10 +2,11 @@
 
 use serde_json::json;
 
-use super::world::{MINUTE_MS, World, actions, realm, roles};
+use super::world::{MINUTE_MS, World, actions, exactly, realm, roles};
 use crate::{
-    Directory, ExternalId, Flush, NewTeam, Note, OrganizationFilter, OrganizationName, OrganizationRole, Origin, Page,
-    Provision, Refusal, SyncMode, TeamFilter, TeamId, TeamRole, UserFilter, Username,
+    Directory, ExternalId, Flush, GrantSource, GrantsWhen, IssuerName, NewTeam, Note, OrganizationEdit,
+    OrganizationFilter, OrganizationName, OrganizationRole, Origin, Page, Provision, Refusal, Scope, ScopedRole,
+    SyncMode, TeamFilter, TeamId, TeamRole, UserFilter, Username,
 };
 
 pub async fn first_use_makes_user_organization_team_and_links(directory: &dyn Directory) {
@@ -140,6 +141,81 @@ pub async fn claim_links_only_add(directory: &dyn Directory) {
     assert_eq!(
         (synced.principal.memberships().len(), synced.principal.teams().len()),
         (2, 2)
+    );
+}
+
+/// Claims only add, so that nothing but an administrator takes away what they gave.
+pub async fn an_administrator_takes_claim_links_and_leaves_what_tags_give(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let mut token = world.linked("ada", "acme", "ops");
+    token.tags = exactly(&["staff"]);
+    let ada = world.sync(&token).await.principal.user().id;
+    let filter = OrganizationFilter {
+        external_id: Some("acme".into()),
+        ..OrganizationFilter::default()
+    };
+    let acme = directory
+        .organizations(filter, Page::first(1))
+        .await
+        .unwrap()
+        .items
+        .pop()
+        .unwrap();
+    let edit = OrganizationEdit {
+        tags: Some(world.new_organization("unused", "", "staff").tags),
+        ..OrganizationEdit::default()
+    };
+    directory
+        .update_organization(acme.id, None, edit, world.by())
+        .await
+        .unwrap();
+    let mut other = token.clone();
+    other.issuer = IssuerName::new("other").unwrap();
+    world.sync(&other).await;
+    world.sync(&token).await;
+    world
+        .grant(ada, ScopedRole::Organization(acme.id, OrganizationRole::Executor))
+        .await;
+    assert_eq!(roles(&world.load(ada).await), ["the-acme-company admin"]);
+
+    world.later(1_000);
+    let (scope, events) = (Scope::Organization(acme.id), world.event_count().await);
+    let mut closed = directory
+        .revoke_role(ada, scope, Some("left".into()), world.by())
+        .await
+        .unwrap();
+    closed.sort_by(|one, two| one.source.cmp(&two.source));
+    let claim = |issuer: &str| GrantSource::Claim {
+        issuer: IssuerName::new(issuer).unwrap(),
+    };
+    let sources: Vec<_> = closed.iter().map(|grant| grant.source.clone()).collect();
+    assert_eq!(sources, [GrantSource::Manual, claim("idp"), claim("other")]);
+    for grant in &closed {
+        let told = (grant.revoked_at_ms, grant.revoked_why.as_deref());
+        assert_eq!(told, (Some(world.now_ms), Some("left")));
+    }
+    let kept = world.grants(ada, GrantsWhen::Ever).await;
+    assert!(
+        closed.iter().all(|grant| kept.contains(grant)),
+        "it is on record as it was told"
+    );
+    assert_eq!(world.event_count().await, events + 3);
+    let loaded = world.load(ada).await;
+    assert_eq!(roles(&loaded), ["the-acme-company member"], "the tag still gives that");
+    assert_eq!(loaded.teams().len(), 1, "and the team is another matter");
+    assert_eq!(directory.revoke_role(ada, scope, None, world.by()).await, Ok(vec![]));
+
+    // A token that no longer names the organization brings nothing back; one that does, does.
+    world.later(1_000);
+    assert_eq!(
+        world.roles(&world.tagged("ada", &["staff"])).await,
+        ["the-acme-company member"]
+    );
+    assert!(world.sync(&token).await.plan.stale_token, "nor one from before");
+    assert_eq!(roles(&world.load(ada).await), ["the-acme-company member"]);
+    assert_eq!(
+        world.roles(&world.linked("ada", "acme", "ops")).await,
+        ["the-acme-company admin"]
     );
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::world::{HOUR_MS, World, realm, roles};
+use super::world::{HOUR_MS, World, exactly, realm, roles};
 use crate::{
-    Detail, Directory, ExternalId, Flush, IssuerName, NewTeam, OrganizationEdit, OrganizationFilter, Page,
-    PlatformRole, StoreError, TagList, TeamId, UserFilter, plan,
+    DesiredTags, Detail, Directory, ExternalId, Flush, GrantsWhen, Idle, IssuerName, IssuersInForce, NewTeam,
+    OrganizationEdit, OrganizationFilter, OrganizationRole, Page, PlatformRole, Scales, Scope, ScopedRole, StoreError,
+    SyncPolicy, TagList, TeamId, UserFilter, load, plan,
 };
 
 pub async fn an_old_token_never_undoes_a_newer_one(directory: &dyn Directory) {
@@ -80,6 +81,118 @@ pub async fn sec_unlisted_tag(directory: &dyn Directory) {
     let stale = world.sync(&old).await;
     assert!(stale.plan.stale_token);
     assert_eq!(stale.principal.platform_role(), PlatformRole::User);
+}
+
+/// What another issuer's tokens gave is worth as much as that issuer is trusted now.
+pub async fn sec_untrusted_issuer(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    world.organization("tools", "boss", "staff").await;
+    let listing = |tags: &str| SyncPolicy {
+        platform_admin_tags: TagList::parse(tags).unwrap(),
+        ..SyncPolicy::default()
+    };
+    world.others = vec![("other", listing("root"))];
+    // Both issuers speak for the same person; only the other one's tokens give something.
+    let mut token = world.linked("ada", "acme", "ops");
+    token.issuer = IssuerName::new("other").unwrap();
+    token.tags = exactly(&["boss", "root"]);
+    let own = std::mem::replace(&mut world.policy, listing("root"));
+    let synced = world.sync(&token).await;
+    world.policy = own;
+    let user = synced.principal.user().id;
+    let held = world.grants(user, GrantsWhen::Open).await;
+    let everything: &[&str] = &["the-acme-company admin", "tools admin"];
+    // The issuers beside the token's, and what it gets then.
+    let steps = [
+        (vec![("other", listing("root"))], PlatformRole::Admin, everything, 1),
+        (vec![("other", listing("ops"))], PlatformRole::User, everything, 1),
+        (vec![("third", listing("root"))], PlatformRole::User, &[], 0),
+        (vec![("other", listing("root"))], PlatformRole::Admin, everything, 1),
+    ];
+    for (others, platform, organizations, teams) in steps {
+        world.others = others;
+        let mut keeps = world.token("ada");
+        keeps.tags = DesiredTags::Keep;
+        let asked = (*world.sync(&keeps).await.principal).clone();
+        for (principal, by) in [(asked, "a token"), (world.load(user).await, "nothing")] {
+            assert_eq!(principal.platform_role(), platform, "{by}, {:?}", world.others);
+            assert_eq!(roles(&principal), organizations, "{by}, {:?}", world.others);
+            assert_eq!(principal.teams().len(), teams, "{by}, {:?}", world.others);
+        }
+    }
+    assert_eq!(world.grants(user, GrantsWhen::Open).await, held, "history stays");
+    let mut elsewhere = IssuersInForce::default();
+    elsewhere.add(token.issuer, realm("elsewhere"), &listing("root"));
+    let loaded = load(directory, user, &elsewhere, world.now_ms).await.unwrap();
+    assert_eq!(loaded.platform_role(), PlatformRole::User, "its realm is another now");
+    assert!(loaded.memberships().is_empty() && loaded.teams().is_empty());
+}
+
+/// What is listed is what a decision finds, and says of each grant what it gives.
+pub async fn listings_give_what_decisions_find(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    world.policy.platform_admin_tags = TagList::parse("root").unwrap();
+    let tools = world.organization("tools", "boss", "staff").await;
+    let user = world
+        .sync(&world.tagged("ada", &["boss", "root"]))
+        .await
+        .principal
+        .user()
+        .id;
+    let steps = [
+        (
+            "boss",
+            "staff",
+            "root",
+            Some(OrganizationRole::Admin),
+            PlatformRole::Admin,
+        ),
+        (
+            "staff",
+            "boss",
+            "root",
+            Some(OrganizationRole::Member),
+            PlatformRole::Admin,
+        ),
+        ("", "staff", "ops", None, PlatformRole::User),
+    ];
+    for (admins, members, root, role, platform) in steps {
+        let edit = OrganizationEdit {
+            tags: Some(world.new_organization("unused", admins, members).tags),
+            ..OrganizationEdit::default()
+        };
+        directory
+            .update_organization(tools.id, None, edit, world.by())
+            .await
+            .unwrap();
+        world.policy.platform_admin_tags = TagList::parse(root).unwrap();
+        let issuers = world.in_force(&realm("main"));
+        let mut scales = Scales::new(directory, &issuers, world.now_ms);
+        let loaded = world.load(user).await;
+        let found = loaded.membership("tools").map(|membership| membership.role);
+        assert_eq!(found, role);
+        let listed = directory
+            .members(Scope::Organization(tools.id), world.now_ms, Page::first(5))
+            .await;
+        let members = scales.members(listed.unwrap().items).await.unwrap();
+        let role = role.map(|role| ScopedRole::Organization(tools.id, role));
+        assert_eq!(members.first().map(|member| member.role), role);
+        let entry = directory.user(user).await.unwrap().unwrap();
+        assert_eq!(scales.user(entry).await.unwrap().platform_role, platform);
+        assert_eq!(loaded.platform_role(), platform);
+        let open = world.grants(user, GrantsWhen::Open).await;
+        let weighed = scales.weigh_all(&realm("main"), open).await.unwrap();
+        let gives: Vec<_> = weighed.iter().map(|weighed| weighed.gives).collect();
+        let on_platform = match platform {
+            PlatformRole::Admin => Ok(ScopedRole::Platform(platform)),
+            _ => Err(Idle::PlatformTag),
+        };
+        let mut expected = [on_platform, role.ok_or(Idle::OrganizationTag)];
+        if matches!(weighed[0].grant.role, ScopedRole::Organization(..)) {
+            expected.reverse();
+        }
+        assert_eq!(gives, expected);
+    }
 }
 
 pub async fn an_old_token_never_undoes_one_that_changed_nothing(directory: &dyn Directory) {

@@ -4,10 +4,10 @@ use serde_json::{Map, json};
 
 use crate::{
     Actor, By, Change, CountingIds, Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, Directory,
-    ExternalId, Grant, GrantFilter, GrantId, GrantsWhen, IssuerName, MembershipRule, NewGrant, NewOrganization,
-    NewUser, Organization, OrganizationDetails, OrganizationId, OrganizationName, OrganizationRole, OrganizationStatus,
-    OrganizationTags, Page, Principal, Profile, Realm, Refusal, ScopedRole, SyncError, SyncPolicy, Synced, TagList,
-    TeamRole, TokenFingerprint, User, UserId, Username, load, sync,
+    ExternalId, Grant, GrantFilter, GrantId, GrantsWhen, IssuerName, IssuersInForce, MembershipRule, NewGrant,
+    NewOrganization, NewUser, Organization, OrganizationDetails, OrganizationId, OrganizationName, OrganizationRole,
+    OrganizationStatus, OrganizationTags, Page, Principal, Profile, Realm, Refusal, ScopedRole, SyncError, SyncPolicy,
+    Synced, TagList, TeamRole, TokenFingerprint, User, UserId, Username, load, sync,
 };
 
 /// When the cases begin.
@@ -21,6 +21,8 @@ pub struct World<'d> {
     pub ids: CountingIds,
     pub now_ms: i64,
     pub policy: SyncPolicy,
+    /// The other issuers that are in force beside `idp`, whose policy is above.
+    pub others: Vec<(&'static str, SyncPolicy)>,
 }
 
 impl std::fmt::Debug for World<'_> {
@@ -38,6 +40,7 @@ impl<'d> World<'d> {
             ids: CountingIds(0),
             now_ms: START_MS,
             policy: SyncPolicy::default(),
+            others: vec![("other", SyncPolicy::default())],
         }
     }
 
@@ -102,7 +105,16 @@ impl<'d> World<'d> {
     }
 
     pub async fn try_sync(&mut self, desired: &Desired) -> Result<Synced, SyncError> {
-        sync(self.directory, desired, &self.policy, self.now_ms, &mut self.ids).await
+        let issuers = self.in_force(&desired.realm);
+        sync(
+            self.directory,
+            desired,
+            &self.policy,
+            &issuers,
+            self.now_ms,
+            &mut self.ids,
+        )
+        .await
     }
 
     pub async fn sync(&mut self, desired: &Desired) -> Synced {
@@ -122,7 +134,19 @@ impl<'d> World<'d> {
     }
 
     pub async fn load(&self, user: UserId) -> Principal {
-        (*load(self.directory, user, self.now_ms).await.unwrap()).clone()
+        let entry = self.directory.user(user).await.unwrap().unwrap();
+        let issuers = self.in_force(&entry.user.realm);
+        (*load(self.directory, user, &issuers, self.now_ms).await.unwrap()).clone()
+    }
+
+    /// The issuers in force, all of one realm.
+    pub fn in_force(&self, realm: &Realm) -> IssuersInForce {
+        let mut issuers = IssuersInForce::default();
+        let idp = std::iter::once(("idp", &self.policy));
+        for (name, policy) in idp.chain(self.others.iter().map(|(name, policy)| (*name, policy))) {
+            issuers.add(IssuerName::new(name).unwrap(), realm.clone(), policy);
+        }
+        issuers
     }
 
     pub fn new_organization(&mut self, name: &str, admin: &str, member: &str) -> NewOrganization {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use narthex_directory::conformance::world::World;
 use narthex_directory::memory::MemoryDirectory;
-use narthex_directory::{CountingIds, Directory, Page, SyncPolicy, UserFilter, sync};
+use narthex_directory::{CountingIds, Directory, IssuersInForce, Page, SyncPolicy, UserFilter, sync};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_hundred_first_uses_of_one_user_make_one_user() {
@@ -15,9 +15,16 @@ async fn two_hundred_first_uses_of_one_user_make_one_user() {
             let (directory, token) = (Arc::clone(&directory), token.clone());
             tokio::spawn(async move {
                 let mut ids = CountingIds(index << 32);
-                sync(&*directory, &token, &SyncPolicy::default(), 1_800_000_000_000, &mut ids)
-                    .await
-                    .unwrap()
+                sync(
+                    &*directory,
+                    &token,
+                    &SyncPolicy::default(),
+                    &IssuersInForce::default(),
+                    1_800_000_000_000,
+                    &mut ids,
+                )
+                .await
+                .unwrap()
             })
         })
         .collect();

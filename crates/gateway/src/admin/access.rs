@@ -12,8 +12,8 @@ use http::HeaderMap;
 use http::request::Parts;
 use narthex_decision::{Action, Actor as Reach, ActorScope, Reason};
 use narthex_directory::{
-    Actor, By, ConnectionId, CountingIds, Directory, DocumentKind, Organization, OrganizationId, OrganizationRole,
-    OrganizationStatus, PlatformRole, Principal, Realm, Scope, ScopedRole, Team, TeamId,
+    Actor, By, ConnectionId, CountingIds, Directory, DocumentKind, IssuersInForce, Organization, OrganizationId,
+    OrganizationRole, OrganizationStatus, PlatformRole, Principal, Realm, Scales, Scope, ScopedRole, Team, TeamId,
 };
 use serde::Serialize;
 
@@ -262,6 +262,19 @@ impl<'a> Permit<'a> {
     /// The rest of the gateway.
     pub(crate) fn surroundings(self) -> &'a dyn Surroundings {
         &*self.admin.state.surroundings
+    }
+
+    /// The issuers whose grants count now.
+    pub(crate) fn in_force(self) -> Arc<IssuersInForce> {
+        self.surroundings().issuers_in_force()
+    }
+
+    /// Says of grants what they give now, as a decision would.
+    pub(crate) fn scales<'s>(self, in_force: &'s IssuersInForce) -> Scales<'s>
+    where
+        'a: 's,
+    {
+        Scales::new(self.directory(), in_force, self.now_ms())
     }
 
     /// The compiled documents of connections.

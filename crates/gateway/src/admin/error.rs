@@ -92,6 +92,9 @@ pub enum ApiError {
     /// What is asked for does not go with what is there.
     #[error("{0}")]
     Conflict(&'static str),
+    /// What would be taken away is given by something that cannot be taken by hand; the text says by what.
+    #[error("{0}")]
+    Given(String),
     /// A connection's templates did not give a request, or the service did not give an answer that could be read. The text
     /// holds no secret.
     #[error("{0}")]
@@ -175,7 +178,7 @@ impl ApiError {
             Self::KeyReused => Code::KeyReused.answer(),
             Self::KeyInUse => Code::InProgress.answer(),
             Self::TooOften { .. } => of_reason(Reason::RateLimited),
-            Self::Conflict(_) => Code::ResourceConflict.answer(),
+            Self::Conflict(_) | Self::Given(_) => Code::ResourceConflict.answer(),
             Self::Run(_) => Code::ConnectionFailed.answer(),
             Self::Secrets(_) => Code::ConnectionSecrets.answer(),
             Self::Store(error) => store_code(error),

@@ -1,6 +1,6 @@
 //! `/organizations`: what their people share, the tags that say who these are, and who they are.
 
-use narthex_directory::{Grant, Member, Organization, TagList};
+use narthex_directory::{Organization, TagList, Weighed, WeighedMember};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -25,7 +25,7 @@ mod read;
 mod teams;
 mod update;
 
-pub(super) use members::{GrantScope, member};
+pub(super) use members::{GrantScope, member, members};
 
 pub(super) fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default()
@@ -131,10 +131,10 @@ pub struct MemberBody {
     pub user_id: String,
     /// Who it is.
     pub user: MemberUser,
-    /// The highest role held.
+    /// The highest role that grants give here now, as decisions find it.
     #[schema(example = "member")]
     pub role: &'static str,
-    /// The grants that give a role here.
+    /// The grants that are open here, also those that give nothing now.
     pub grants: Vec<GrantBody>,
 }
 
@@ -159,9 +159,9 @@ pub struct MemberUser {
 
 impl MemberBody {
     /// A member of what has this name.
-    pub fn new(member: Member, name: &str) -> Self {
-        let Member { user, role, grants } = member;
-        let grant = |grant: Grant| GrantBody::new(grant, Some(name.to_owned()));
+    pub fn new(member: WeighedMember, name: &str) -> Self {
+        let WeighedMember { user, role, grants } = member;
+        let grant = |grant: Weighed| GrantBody::new(grant, Some(name.to_owned()));
         Self {
             user_id: user.id.to_string(),
             user: MemberUser {

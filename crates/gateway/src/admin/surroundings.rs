@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderMap;
-use narthex_directory::{Principal, Realm};
+use narthex_directory::{IssuersInForce, Principal, Realm};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -28,6 +28,9 @@ pub trait Surroundings: Send + Sync {
 
     /// The realms of the configured issuers, each once.
     fn realms(&self) -> Vec<Realm>;
+
+    /// The issuers whose grants count: those that are configured and enabled.
+    fn issuers_in_force(&self) -> Arc<IssuersInForce>;
 
     /// The configured issuers.
     fn issuers(&self) -> Vec<IssuerBody>;

@@ -1,6 +1,6 @@
 //! `/users`: people and machines that a realm knows, and what they may.
 
-use narthex_directory::{Edit, Grant, Scope, TokenFingerprint, UserEntry, UserId};
+use narthex_directory::{Edit, Idle, Scope, ScopedRole, TokenFingerprint, UserEntry, UserId, Weighed};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -24,6 +24,7 @@ mod revoke_tokens;
 mod update;
 
 pub(super) use platform_role::Why;
+pub use revoke_tokens::TokensRevokedBody;
 
 pub(super) fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default()
@@ -64,13 +65,14 @@ pub struct UserBody {
     /// BCP 47.
     #[schema(required, example = "cs")]
     pub language: Option<String>,
-    /// The highest platform role that open grants give.
+    /// The highest platform role that grants give now, as decisions find it.
     pub platform_role: PlatformRole,
     /// Whether it may come in.
     pub status: UserStatus,
     /// Custom contexts from the last token.
     pub context: Map<String, Value>,
-    /// Tokens issued before this are refused.
+    /// Tokens issued before this are refused, and while it is set all that do not say when they were issued (no `iat`), new
+    /// ones too.
     #[schema(required)]
     pub tokens_not_before: Option<Time>,
     /// When a token was last used, to the hour.
@@ -129,6 +131,13 @@ pub struct GrantBody {
     /// Which token, for claims and tags.
     #[schema(required)]
     pub token: Option<TokenBody>,
+    /// The role that it gives in a decision made now: a lower one than `role` where the organization lists the tag for less,
+    /// `null` where it gives none.
+    #[schema(required, example = "member")]
+    pub gives: Option<&'static str>,
+    /// Why it gives none although it is open: its issuer is disabled or not configured, or its tag is no longer listed.
+    #[schema(required)]
+    pub idle_why: Option<String>,
     /// When it began.
     pub granted_at: Time,
     /// When a token last said so again, to the hour.
@@ -182,7 +191,8 @@ impl TokenBody {
 
 impl GrantBody {
     /// A grant on something of this name.
-    pub fn new(grant: Grant, name: Option<String>) -> Self {
+    pub fn new(Weighed { grant, gives }: Weighed, name: Option<String>) -> Self {
+        let idle = gives.err().filter(|idle| *idle != Idle::Closed);
         let scope = grant.scope();
         let id = match scope {
             Scope::Platform => None,
@@ -202,6 +212,8 @@ impl GrantBody {
             issuer: grant.source.issuer().map(ToString::to_string),
             tag: grant.source.tag().map(str::to_owned),
             token: TokenBody::of(grant.token),
+            gives: gives.ok().map(ScopedRole::role_str),
+            idle_why: idle.map(|idle| idle.to_string()),
             granted_at: Time(grant.granted_at_ms),
             asserted_at: Time(grant.asserted_at_ms),
             lapses_at: grant.lapses_at_ms.map(Time),
@@ -212,22 +224,19 @@ impl GrantBody {
     }
 }
 
-/// The user with this id.
+/// The user with this id, with the platform role that decisions find.
 async fn find(permit: Permit<'_>, id: &str) -> Result<UserEntry, ApiError> {
     let unknown = ApiError::Unknown { what: "user" };
     let Ok(id) = id.parse::<UserId>() else {
         return Err(unknown);
     };
-    permit.directory().user(id).await?.ok_or(unknown)
+    let entry = permit.directory().user(id).await?.ok_or(unknown)?;
+    Ok(permit.scales(&permit.in_force()).user(entry).await?)
 }
 
 /// The user as it is now, after something was done to it.
 async fn shown(permit: Permit<'_>, id: UserId) -> Result<Found<UserBody>, ApiError> {
-    let entry = permit
-        .directory()
-        .user(id)
-        .await?
-        .ok_or(ApiError::Unknown { what: "user" })?;
+    let entry = find(permit, &id.to_string()).await?;
     Ok(Found {
         version: entry.user.version,
         body: entry.into(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use narthex_directory::conformance::world::{START_MS, World};
-use narthex_directory::{CountingIds, Desired, Directory, SyncPolicy, sync};
+use narthex_directory::{CountingIds, Desired, Directory, IssuersInForce, SyncPolicy, sync};
 use narthex_store::{Options, SqliteDirectory};
 use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, oneshot};
@@ -83,7 +83,16 @@ pub(crate) async fn many_first_uses(directory: &Arc<dyn Directory>) -> f64 {
                     }
                     let token = token(&world, &scrambled(client << 32 | index));
                     let now_ms = START_MS + i64::try_from(index).unwrap();
-                    let synced = sync(&*directory, &token, &policy, now_ms, &mut ids).await.unwrap();
+                    let synced = sync(
+                        &*directory,
+                        &token,
+                        &policy,
+                        &IssuersInForce::default(),
+                        now_ms,
+                        &mut ids,
+                    )
+                    .await
+                    .unwrap();
                     assert_eq!(synced.principal.memberships().len(), 2);
                     done.fetch_add(1, Ordering::Relaxed);
                 }

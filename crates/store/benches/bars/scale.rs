@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use narthex_directory::{CountingIds, Directory, SyncPolicy, sync};
+use narthex_directory::{CountingIds, Directory, IssuersInForce, SyncPolicy, sync};
 use narthex_store::population::{BEGIN_MS, Population};
 use narthex_store::{PostgresDirectory, PostgresOptions};
 use narthex_testkit::postgres::OwnServer;
@@ -166,9 +166,16 @@ async fn one(directory: &dyn Directory, population: Population, what: Use, numbe
             }
         }
     };
-    let synced = sync(directory, &desired.unwrap(), &SyncPolicy::default(), now_ms, &mut ids)
-        .await
-        .unwrap();
+    let synced = sync(
+        directory,
+        &desired.unwrap(),
+        &SyncPolicy::default(),
+        &IssuersInForce::default(),
+        now_ms,
+        &mut ids,
+    )
+    .await
+    .unwrap();
     let changes = match what {
         Use::First => 3,
         Use::Unchanged => 0,

@@ -253,6 +253,23 @@ pub(super) async fn manual_grant(session: &Session, user: UserId, scope: Scope) 
     found.as_ref().map(rows::grant).transpose()
 }
 
+/// A user's open grants on a scope that an administrator can take: by hand and by claims.
+pub(super) async fn revocable_grants(session: &Session, user: UserId, scope: Scope) -> Outcome<Vec<Grant>> {
+    let (organization, team) = scope_columns(scope);
+    let sql = format!(
+        "SELECT {GRANT} FROM grants g WHERE g.user_id = $1 AND g.source IN ('manual', 'claim') \
+         AND g.revoked_at_ms IS NULL AND coalesce(g.organization_id, g.team_id, '') = $2 ORDER BY g.id"
+    );
+    let scope = organization.or(team).unwrap_or_default();
+    collect(
+        session,
+        &sql,
+        &[Box::new(user.to_string()), Box::new(scope)],
+        rows::grant,
+    )
+    .await
+}
+
 /// The open manual grants on an organization and on its teams. Those of each team are looked up by themselves: where the
 /// server has seen no grant on a team yet, it would look through all there come to be.
 pub(super) async fn manual_grants(session: &Session, organization: OrganizationId) -> Outcome<Vec<Grant>> {

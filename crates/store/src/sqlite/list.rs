@@ -221,6 +221,17 @@ pub(super) fn manual_grant(connection: &Connection, user: &str, scope: Scope) ->
     Ok(collect(connection, &sql, [user, &scope], |row| rows::grant(row, 0))?.pop())
 }
 
+/// A user's open grants on a scope that an administrator can take: by hand and by claims.
+pub(super) fn revocable_grants(connection: &Connection, user: &str, scope: Scope) -> Outcome<Vec<Grant>> {
+    let (organization, team) = scope_columns(scope);
+    let sql = format!(
+        "SELECT {GRANT} FROM grants g WHERE g.user_id = ?1 AND g.source IN ('manual', 'claim') \
+         AND g.revoked_at_ms IS NULL AND coalesce(g.organization_id, g.team_id, '') = ?2 ORDER BY g.id"
+    );
+    let scope = organization.or(team).unwrap_or_default();
+    collect(connection, &sql, [user, &scope], |row| rows::grant(row, 0))
+}
+
 /// The open manual grants on an organization and on its teams.
 pub(super) fn manual_grants(connection: &Connection, organization: &str) -> Outcome<Vec<Grant>> {
     let sql = format!(

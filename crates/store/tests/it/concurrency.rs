@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use narthex_directory::conformance::world::{START_MS, World};
 use narthex_directory::{
-    Actor, By, CountingIds, Desired, Detail, Directory, EventFilter, GrantFilter, OrganizationEdit, OrganizationFilter,
-    OrganizationId, OrganizationStatus, OrganizationTags, Page, PlatformRole, ScopedRole, SyncError, SyncPolicy,
-    Synced, UserFilter, load, sync,
+    Actor, By, CountingIds, Desired, Detail, Directory, EventFilter, GrantFilter, IssuersInForce, OrganizationEdit,
+    OrganizationFilter, OrganizationId, OrganizationStatus, OrganizationTags, Page, PlatformRole, ScopedRole,
+    SyncError, SyncPolicy, Synced, UserFilter, load, sync,
 };
 
 use crate::{open, open_at};
@@ -23,7 +23,15 @@ async fn at_once(
             let directory = Arc::clone(directory);
             tokio::spawn(async move {
                 let mut ids = CountingIds(index << 32);
-                sync(&*directory, &token, &SyncPolicy::default(), START_MS, &mut ids).await
+                sync(
+                    &*directory,
+                    &token,
+                    &SyncPolicy::default(),
+                    &IssuersInForce::default(),
+                    START_MS,
+                    &mut ids,
+                )
+                .await
             })
         })
         .collect();
@@ -162,7 +170,9 @@ async fn another_process_moves_the_versions_by_polling() {
     assert!(server.versions().is_current(ada.stamp()), "not heard of yet");
     server.poll_versions().await.unwrap();
     assert!(!server.versions().is_current(ada.stamp()));
-    let again = load(&server, ada.user().id, START_MS).await.unwrap();
+    let again = load(&server, ada.user().id, &IssuersInForce::default(), START_MS)
+        .await
+        .unwrap();
     assert_eq!(again.platform_role(), PlatformRole::Viewer);
     assert!(server.versions().is_current(again.stamp()));
     drop(tool);

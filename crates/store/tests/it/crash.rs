@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use narthex_directory::conformance::world::{START_MS, World};
-use narthex_directory::{CountingIds, Directory, Page, SyncPolicy, UserFilter, sync};
+use narthex_directory::{CountingIds, Directory, IssuersInForce, Page, SyncPolicy, UserFilter, sync};
 
 use crate::open_at;
 
@@ -32,9 +32,16 @@ async fn provision_until_killed(path: &std::path::Path) {
                 for index in 0.. {
                     let name = format!("{}-{task}-{index}", std::process::id());
                     let token = World::new(&*directory).linked(&name, "acme", "ops");
-                    sync(&*directory, &token, &SyncPolicy::default(), START_MS, &mut ids)
-                        .await
-                        .unwrap();
+                    sync(
+                        &*directory,
+                        &token,
+                        &SyncPolicy::default(),
+                        &IssuersInForce::default(),
+                        START_MS,
+                        &mut ids,
+                    )
+                    .await
+                    .unwrap();
                     println!("acknowledged {name}");
                 }
             })

@@ -300,7 +300,7 @@ impl Caller<'_> {
         self.told("grants");
         let (directory, by) = (self.directory(), self.world.by());
         let taken = directory.revoke_role(ada.id, Scope::Platform, None, by).await;
-        assert!(taken.unwrap().is_some());
+        assert_eq!(taken.unwrap().len(), 1);
         self.told("revoke_role");
         let lapsing = Desired {
             tags: narthex_directory::conformance::world::exactly(&["boss"]),

@@ -1,7 +1,9 @@
 //! What fills a store in bulk is what the product would have written, row for row.
 
 use narthex_directory::conformance::world::World;
-use narthex_directory::{ApiKey, ApiKeyId, Directory, Flush, PlatformRole, ScopedRole, SecretHash, SyncPolicy, sync};
+use narthex_directory::{
+    ApiKey, ApiKeyId, Directory, Flush, IssuersInForce, PlatformRole, ScopedRole, SecretHash, SyncPolicy, sync,
+};
 use narthex_store::population::Population;
 use narthex_store::{Options, PostgresDirectory, PostgresOptions};
 use narthex_testkit::postgres::{Cluster, Database};
@@ -41,9 +43,16 @@ async fn one_by_one(directory: &dyn Directory) {
         let at_ms = Population::arrival_ms(user);
         let desired = SOME.desired(user, at_ms).unwrap();
         let mut ids = Population::ids(user);
-        sync(directory, &desired, &SyncPolicy::default(), at_ms, &mut ids)
-            .await
-            .unwrap();
+        sync(
+            directory,
+            &desired,
+            &SyncPolicy::default(),
+            &IssuersInForce::default(),
+            at_ms,
+            &mut ids,
+        )
+        .await
+        .unwrap();
     }
     directory.flush(Flush::All).await.unwrap();
 }
@@ -54,15 +63,29 @@ async fn goes_on(directory: &dyn Directory) {
         let at_ms = Population::arrival_ms(user) + 1;
         let mut ids = Population::ids(user);
         let desired = SOME.desired(user, at_ms).unwrap();
-        let synced = sync(directory, &desired, &SyncPolicy::default(), at_ms, &mut ids)
-            .await
-            .unwrap();
+        let synced = sync(
+            directory,
+            &desired,
+            &SyncPolicy::default(),
+            &IssuersInForce::default(),
+            at_ms,
+            &mut ids,
+        )
+        .await
+        .unwrap();
         assert_eq!(synced.plan.is_empty(), user < SOME.users, "{user}");
         assert_eq!(synced.principal.memberships().len(), 2, "{user}");
         let others = SOME.desired_with_others(user, at_ms + 1).unwrap();
-        let synced = sync(directory, &others, &SyncPolicy::default(), at_ms + 1, &mut ids)
-            .await
-            .unwrap();
+        let synced = sync(
+            directory,
+            &others,
+            &SyncPolicy::default(),
+            &IssuersInForce::default(),
+            at_ms + 1,
+            &mut ids,
+        )
+        .await
+        .unwrap();
         assert_eq!(synced.plan.changes.len(), 4, "two grants are closed and two are opened");
     }
 }

@@ -1,15 +1,18 @@
 //! `narthex grant …`
 
-use anyhow::Context as _;
-use narthex_directory::{Grant, GrantFilter, GrantId, GrantsWhen, NewGrant, PlatformRole, Scope, ScopedRole};
+use narthex_directory::{
+    Grant, GrantFilter, GrantId, GrantsWhen, NewGrant, PlatformRole, Scope, ScopedRole, User, Weighed,
+};
 use narthex_gateway::NewIds;
-use narthex_gateway::admin::{GrantBody, List, Time};
+use narthex_gateway::admin::{GrantBody, List, Time, given_by_tags};
 use narthex_mapping::profile;
 
 use super::table::Table;
-use super::{Answer, Desk, gather, misused, origin};
+use super::{Answer, Desk, gather, misused, origin_weighed};
 use crate::args::{Common, GrantCommand, GrantScope, ListPage};
 use crate::commands::screen::moment;
+
+const HEADINGS: [&str; 6] = ["ROLE", "ON", "FROM", "SINCE", "UNTIL", "TOKEN"];
 
 /// Runs it.
 pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
@@ -43,15 +46,15 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
                     "everybody is a `user`; take a platform role away with `narthex grant revoke`",
                 ));
             }
-            let user = desk.user(&user).await?.user.id;
+            let user = desk.user(&user).await?.user;
             let new = NewGrant {
                 id: GrantId::new(desk.now_ms(), &mut NewIds::new()?),
-                user,
+                user: user.id,
                 role,
                 why,
             };
             let grant = desk.directory.grant_role(new, desk.by()).await?;
-            show(&desk, grant).await
+            show(&desk, &user, grant).await
         }
         GrantCommand::Revoke {
             user,
@@ -62,52 +65,78 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
             let why = reason(why)?;
             let desk = Desk::open(&common).await?;
             let scope = scope_of(&desk, &scope).await?;
-            let user = desk.user(&user).await?.user.id;
-            let closed = desk.directory.revoke_role(user, scope, why, desk.by()).await?;
-            let closed = closed.context(
-                "the user has no role there that was given by hand; what tokens give goes away with their tags",
-            )?;
-            show(&desk, closed).await
+            let user = desk.user(&user).await?.user;
+            let closed = desk.directory.revoke_role(user.id, scope, why, desk.by()).await?;
+            if closed.is_empty() {
+                return Err(nothing_to_take(&desk, &user, scope).await?);
+            }
+            show_all(&desk, &user, closed).await
         }
     }
 }
 
 async fn list(user: &str, when: Option<GrantsWhen>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
     let desk = Desk::open(common).await?;
-    let user = Some(desk.user(user).await?.user.id);
+    let user = desk.user(user).await?.user;
     let filter = GrantFilter {
-        user,
+        user: Some(user.id),
         scope: None,
         when: when.unwrap_or(GrantsWhen::AsOf(desk.now_ms())),
     };
     let found = gather(page, |page| desk.directory.grants(filter, page)).await?;
-    let mut table = Table::new(["ROLE", "ON", "FROM", "SINCE", "UNTIL", "TOKEN"], "No grants.");
+    let mut table = Table::new(HEADINGS, "No grants.");
     let mut list = List {
         items: Vec::new(),
         next_cursor: found.next_cursor.map(|cursor| cursor.to_string()),
     };
-    for grant in found.items {
-        let name = desk.scope_name(grant.scope()).await?;
-        table.row(cells(&grant, name.as_deref()));
-        list.items.push(GrantBody::new(grant, name));
+    for weighed in desk.scales().weigh_all(&user.realm, found.items).await? {
+        let name = desk.scope_name(weighed.grant.scope()).await?;
+        table.row(cells(&weighed, name.as_deref()));
+        list.items.push(GrantBody::new(weighed, name));
     }
     desk.list(&list, |_| table)
 }
 
-async fn show(desk: &Desk, grant: Grant) -> anyhow::Result<Answer> {
-    let name = desk.scope_name(grant.scope()).await?;
-    let mut table = Table::new(["ROLE", "ON", "FROM", "SINCE", "UNTIL", "TOKEN"], "");
-    table.row(cells(&grant, name.as_deref()));
-    desk.answer(&GrantBody::new(grant, name), || table.to_string())
+/// What was closed: a role by hand, by claims, or both.
+async fn show_all(desk: &Desk, user: &User, closed: Vec<Grant>) -> anyhow::Result<Answer> {
+    let mut table = Table::new(HEADINGS, "");
+    let mut items = Vec::new();
+    for weighed in desk.scales().weigh_all(&user.realm, closed).await? {
+        let name = desk.scope_name(weighed.grant.scope()).await?;
+        table.row(cells(&weighed, name.as_deref()));
+        items.push(GrantBody::new(weighed, name));
+    }
+    let next_cursor = None;
+    desk.list(&List { items, next_cursor }, |_| table)
 }
 
-fn cells(grant: &Grant, name: Option<&str>) -> [String; 6] {
+/// Why nothing was closed: the user has no role there, or only by tags.
+async fn nothing_to_take(desk: &Desk, user: &User, scope: Scope) -> anyhow::Result<anyhow::Error> {
+    let standing = desk.directory.standing(user.id).await?;
+    let mut grants = standing.map(|standing| standing.grants).unwrap_or_default();
+    grants.retain(|grant| grant.scope() == scope);
+    let weighed = desk.scales().weigh_all(&user.realm, grants).await?;
+    let said = given_by_tags(scope, &weighed);
+    Ok(said.map_or_else(|| anyhow::anyhow!("the user has no role there"), anyhow::Error::msg))
+}
+
+async fn show(desk: &Desk, user: &User, grant: Grant) -> anyhow::Result<Answer> {
+    let name = desk.scope_name(grant.scope()).await?;
+    let mut table = Table::new(HEADINGS, "");
+    let gives = desk.scales().weigh(&user.realm, &grant).await?;
+    let weighed = Weighed { grant, gives };
+    table.row(cells(&weighed, name.as_deref()));
+    desk.answer(&GrantBody::new(weighed, name), || table.to_string())
+}
+
+fn cells(weighed: &Weighed, name: Option<&str>) -> [String; 6] {
+    let grant = &weighed.grant;
     let kind = grant.scope().kind();
     let until = grant.revoked_at_ms.or(grant.lapses_at_ms);
     [
         grant.role.role_str().to_owned(),
         name.map_or(kind.to_owned(), |name| format!("{kind} {name}")),
-        origin(grant),
+        origin_weighed(weighed),
         moment(grant.granted_at_ms),
         until.map_or_else(|| "-".to_owned(), moment),
         grant

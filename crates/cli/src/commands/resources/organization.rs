@@ -1,15 +1,15 @@
 //! `narthex organization …`
 
 use narthex_directory::{
-    Edit, ExternalId, MembershipRule, NewOrganization, OrganizationDetails, OrganizationEdit, OrganizationFilter,
-    OrganizationId, OrganizationName, OrganizationStatus, OrganizationTags, Realm, Scope, TagList,
+    Edit, ExternalId, Listing, MembershipRule, NewOrganization, OrganizationDetails, OrganizationEdit,
+    OrganizationFilter, OrganizationId, OrganizationName, OrganizationStatus, OrganizationTags, Realm, Scope, TagList,
 };
 use narthex_gateway::NewIds;
 use narthex_gateway::admin::{List, MemberBody, OrganizationBody, Origin};
 use narthex_mapping::profile;
 
 use super::table::Table;
-use super::{Answer, Desk, gather, misused, origin};
+use super::{Answer, Desk, gather, misused, origin_weighed};
 use crate::args::{Common, ListPage, OrganizationCommand, OrganizationFields};
 use crate::commands::screen::moment;
 
@@ -190,10 +190,14 @@ async fn members(organization: &str, page: ListPage, common: &Common) -> anyhow:
 pub(super) async fn list_members(desk: &Desk, scope: Scope, name: &str, page: ListPage) -> anyhow::Result<Answer> {
     let now_ms = desk.now_ms();
     let found = gather(page, |page| desk.directory.members(scope, now_ms, page)).await?;
+    let found = Listing {
+        items: desk.scales().members(found.items).await?,
+        next_cursor: found.next_cursor,
+    };
     let origins: Vec<String> = found
         .items
         .iter()
-        .map(|member| member.grants.iter().map(origin).collect::<Vec<_>>().join("; "))
+        .map(|member| member.grants.iter().map(origin_weighed).collect::<Vec<_>>().join("; "))
         .collect();
     desk.list(&List::of(found, |member| MemberBody::new(member, name)), |members| {
         let mut table = Table::new(["USERNAME", "ROLE", "FROM", "USER ID"], "Nobody belongs to it.");

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::organization::word;
 use super::table::Table;
-use super::{Answer, Desk, gather, misused, origin};
+use super::{Answer, Desk, gather, misused, origin_weighed};
 use crate::args::{Common, ListPage, UserCommand};
 use crate::commands::screen::moment;
 
@@ -74,18 +74,14 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
         }
         UserCommand::Disable { user, common } => set_status(&user, UserStatus::Disabled, &common).await,
         UserCommand::Enable { user, common } => set_status(&user, UserStatus::Active, &common).await,
-        UserCommand::RevokeTokens { user, common } => {
-            let desk = Desk::open(&common).await?;
-            let id = desk.user(&user).await?.user.id;
-            desk.directory.revoke_tokens(id, desk.by()).await?;
-            show(&desk, id).await
-        }
+        UserCommand::RevokeTokens { user, undo, common } => revoke_tokens(&user, undo, &common).await,
     }
 }
 
 async fn list(filter: UserFilter, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
     let desk = Desk::open(common).await?;
-    let found = gather(page, |page| desk.directory.users(filter.clone(), page)).await?;
+    let mut found = gather(page, |page| desk.directory.users(filter.clone(), page)).await?;
+    found.items = desk.scales().users(found.items).await?;
     desk.list(&List::of(found, UserBody::from), |users| {
         let headings = [
             "USERNAME",
@@ -110,13 +106,31 @@ async fn list(filter: UserFilter, page: ListPage, common: &Common) -> anyhow::Re
     })
 }
 
-async fn set_status(user: &str, status: UserStatus, common: &Common) -> anyhow::Result<Answer> {
+async fn revoke_tokens(user: &str, undo: bool, common: &Common) -> anyhow::Result<Answer> {
+    if undo {
+        let edit = UserEdit {
+            accept_older_tokens: true,
+            ..UserEdit::default()
+        };
+        return edited(user, edit, common).await;
+    }
     let desk = Desk::open(common).await?;
     let id = desk.user(user).await?.user.id;
+    desk.directory.revoke_tokens(id, desk.by()).await?;
+    show(&desk, id).await
+}
+
+async fn set_status(user: &str, status: UserStatus, common: &Common) -> anyhow::Result<Answer> {
     let edit = UserEdit {
         status: Some(status),
         ..UserEdit::default()
     };
+    edited(user, edit, common).await
+}
+
+async fn edited(user: &str, edit: UserEdit, common: &Common) -> anyhow::Result<Answer> {
+    let desk = Desk::open(common).await?;
+    let id = desk.user(user).await?.user.id;
     desk.directory.update_user(id, None, edit, desk.by()).await?;
     show(&desk, id).await
 }
@@ -138,16 +152,17 @@ async fn show(desk: &Desk, id: UserId) -> anyhow::Result<Answer> {
         .map(|Standing { grants, .. }| grants)
         .unwrap_or_default();
     let now_ms = desk.now_ms();
-    held.retain(|grant| grant.held_at(now_ms));
+    held.retain(|grant| grant.counts_at(now_ms));
     let mut roles = Table::new(["ROLE", "ON", "FROM"], "No roles.");
     let mut grants = Vec::new();
-    for grant in held {
+    for weighed in desk.scales().weigh_all(&user.realm, held).await? {
+        let grant = &weighed.grant;
         let name = desk.scope_name(grant.scope()).await?;
         let on = name.as_ref().map_or(grant.scope().kind().to_owned(), |name| {
             format!("{} {name}", grant.scope().kind())
         });
-        roles.row([grant.role.role_str().to_owned(), on, origin(&grant)]);
-        grants.push(GrantBody::new(grant, name));
+        roles.row([grant.role.role_str().to_owned(), on, origin_weighed(&weighed)]);
+        grants.push(GrantBody::new(weighed, name));
     }
     let shown = UserShown {
         user: UserBody::from(UserEntry { user, platform_role }),
@@ -171,7 +186,11 @@ fn facts(user: &UserBody) -> Table {
         ("locale", user.locale.clone()),
         ("language", user.language.clone()),
         ("last seen", user.last_seen_at.map(|at| moment(at.0))),
-        ("tokens refused before", user.tokens_not_before.map(|at| moment(at.0))),
+        (
+            "tokens refused before",
+            user.tokens_not_before
+                .map(|at| format!("{}, and all without `iat`", moment(at.0))),
+        ),
         ("made", Some(moment(user.created_at.0))),
     ])
 }

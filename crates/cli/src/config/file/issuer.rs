@@ -24,7 +24,8 @@ section! {
         /// The realm its users, organizations and teams belong to: the boundary inside which external ids are unique
         /// and tags count. Issuers that name the same realm share it. By default a realm named after the issuer.
         realm: Optional<String>, eg "\"corp\"";
-        /// `false` refuses its tokens with `token.issuer_disabled`.
+        /// `false` refuses its tokens with `token.issuer_disabled`. What they gave stays on record and counts for nothing while
+        /// it is so, as that of an issuer that is no longer in the file.
         enabled: Defaulted<bool> = "true";
 
         /// Key source: the URL of its JWK set. https, or http on loopback.
@@ -181,7 +182,7 @@ section! {
         /// ')}}"`. The claim is one text (one tag) or a list of texts.
         claim: Required<String>, eg "\"groups\"";
         /// Tags that make the user an admin of the whole platform, for as long as the token has one. A list, or text
-        /// with commas.
+        /// with commas. A role that came by a tag that is no longer listed counts for nothing.
         platform_admin: Defaulted<TagText> = "[]", eg "[\"platform-admins\"]";
         /// A token without the claim: refuse it (`error`), leave the user's roles (`keep`), or take it as the empty
         /// list (`empty`).

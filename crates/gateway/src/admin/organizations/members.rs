@@ -1,8 +1,10 @@
 //! `/organizations/{organization}/members`: who belongs to an organization, and roles given by hand.
 
-use narthex_directory::{GrantId, Member, NewGrant, Scope, ScopedRole, UserId};
+use narthex_directory::{GrantId, Listing, Member, NewGrant, Page, Scope, ScopedRole, UserId, WeighedMember};
 
 use super::{ApiError, MemberBody, Permit, tidy};
+use crate::admin::answer::List;
+use crate::admin::by_tags::given_by_tags;
 use crate::clock::NewIds;
 
 pub(super) mod delete;
@@ -26,19 +28,32 @@ pub(crate) async fn member(permit: Permit<'_>, on: &GrantScope<'_>, user: &str) 
         .ok_or(ApiError::Unknown { what: "member" })
 }
 
-async fn held(permit: Permit<'_>, scope: Scope, user: UserId) -> Result<Option<Member>, ApiError> {
+async fn held(permit: Permit<'_>, scope: Scope, user: UserId) -> Result<Option<WeighedMember>, ApiError> {
     let Some(standing) = permit.directory().standing(user).await? else {
         return Ok(None);
     };
     let now_ms = permit.now_ms();
     let mut grants = standing.grants;
-    grants.retain(|grant| grant.scope() == scope && grant.held_at(now_ms));
-    let role = grants.iter().map(|grant| grant.role).max();
-    Ok(role.map(|role| Member {
+    grants.retain(|grant| grant.scope() == scope && grant.counts_at(now_ms));
+    let Some(role) = grants.iter().map(|grant| grant.role).max() else {
+        return Ok(None);
+    };
+    let member = Member {
         user: standing.user,
         role,
         grants,
-    }))
+    };
+    Ok(permit.scales(&permit.in_force()).members(vec![member]).await?.pop())
+}
+
+/// A page of those who belong here. Whoever is given no role by what is open is left out, so it may be shorter than asked for.
+pub(crate) async fn members(permit: Permit<'_>, on: &GrantScope<'_>, page: Page) -> Result<List<MemberBody>, ApiError> {
+    let found = permit.directory().members(on.scope, permit.now_ms(), page).await?;
+    let members = Listing {
+        items: permit.scales(&permit.in_force()).members(found.items).await?,
+        next_cursor: found.next_cursor,
+    };
+    Ok(List::of(members, |member| MemberBody::new(member, on.name)))
 }
 
 fn user_id(text: &str) -> Result<UserId, ApiError> {
@@ -65,19 +80,18 @@ impl GrantScope<'_> {
         member(permit, self, user).await
     }
 
-    /// Takes the role away here that was given by hand.
+    /// Takes the roles away here that were given by hand and by claims.
     pub(crate) async fn revoke(&self, permit: Permit<'_>, user: &str, why: Option<String>) -> Result<(), ApiError> {
+        let user = user_id(user)?;
         let closed = permit
             .directory()
-            .revoke_role(user_id(user)?, self.scope, tidy::why(why)?, permit.by())
+            .revoke_role(user, self.scope, tidy::why(why)?, permit.by())
             .await?;
-        closed.map(|_| ()).ok_or_else(no_manual_role)
-    }
-}
-
-/// There is nothing that a person gave and could take away.
-fn no_manual_role() -> ApiError {
-    ApiError::Unknown {
-        what: "role that was given by hand; what tokens give goes away with their tags",
+        if !closed.is_empty() {
+            return Ok(());
+        }
+        let member = held(permit, self.scope, user).await?;
+        let by_tags = member.and_then(|member| given_by_tags(self.scope, &member.grants));
+        Err(by_tags.map_or(ApiError::Unknown { what: "role here" }, ApiError::Given))
     }
 }

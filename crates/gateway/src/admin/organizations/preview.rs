@@ -2,7 +2,7 @@
 
 use axum::extract::Path;
 use narthex_decision::Action;
-use narthex_directory::{Carrier, Listing, Organization, OrganizationTags, Scope, ScopedRole, SourceKind, Standing};
+use narthex_directory::{Carrier, Listing, Organization, OrganizationTags, Scope, ScopedRole, SourceKind, Weighed};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -135,9 +135,12 @@ async fn difference(
     let Some(standing) = permit.directory().standing(carrier.user.id).await? else {
         return Ok(None);
     };
-    let now_ms = permit.now_ms();
-    let before = held(&standing, organization, now_ms, |_| true);
-    let untagged = held(&standing, organization, now_ms, |source| source != SourceKind::Tag);
+    let mut grants = standing.grants;
+    grants.retain(|grant| grant.scope() == Scope::Organization(organization.id));
+    let in_force = permit.in_force();
+    let weighed = permit.scales(&in_force).weigh_all(&standing.user.realm, grants).await?;
+    let before = held(&weighed, |_| true);
+    let untagged = held(&weighed, |source| source != SourceKind::Tag);
     let tagged = carrier.tags.iter().filter_map(|tag| then.role_of(tag)).max();
     let after = untagged.max(tagged);
     if before == after {
@@ -155,20 +158,11 @@ async fn difference(
     }))
 }
 
-/// The highest role in an organization that grants of some sources give.
-fn held(
-    standing: &Standing,
-    organization: &Organization,
-    now_ms: i64,
-    counts: impl Fn(SourceKind) -> bool,
-) -> Option<narthex_directory::OrganizationRole> {
-    let here = standing
-        .grants
-        .iter()
-        .filter(|grant| grant.scope() == Scope::Organization(organization.id));
-    let counted = here.filter(|grant| grant.held_at(now_ms) && counts(grant.source.kind()));
-    let roles = counted.filter_map(|grant| match grant.role {
-        ScopedRole::Organization(_, role) => Some(role),
+/// The highest role in an organization that grants of some sources give now.
+fn held(weighed: &[Weighed], counts: impl Fn(SourceKind) -> bool) -> Option<narthex_directory::OrganizationRole> {
+    let counted = weighed.iter().filter(|weighed| counts(weighed.grant.source.kind()));
+    let roles = counted.filter_map(|weighed| match weighed.gives {
+        Ok(ScopedRole::Organization(_, role)) => Some(role),
         _ => None,
     });
     roles.max()

@@ -2,7 +2,7 @@
 
 use axum::extract::Path;
 use narthex_decision::Action;
-use narthex_directory::{GrantFilter, GrantsWhen};
+use narthex_directory::{GrantFilter, GrantsWhen, Listing};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -29,7 +29,8 @@ pub(crate) struct Query {
 
 /// Lists a user's grants
 ///
-/// Who had which role when, and which token gave it: grants are closed, never deleted.
+/// Who had which role when, and which token gave it: grants are closed, never deleted. What each gives (`gives`) is said for
+/// now, also of those that are listed as of another time.
 #[utoipa::path(
     get, path = "/users/{id}/grants", tag = "users", operation_id = "list_user_grants",
     params(("id" = String, Path, description = "The user's id."), Query),
@@ -50,21 +51,22 @@ pub(crate) async fn grants(
         (None, true) => GrantsWhen::Ever,
         (None, false) => GrantsWhen::AsOf(permit.now_ms()),
     };
-    let user = find(permit, &id).await?.user.id;
+    let user = find(permit, &id).await?.user;
     let filter = GrantFilter {
-        user: Some(user),
+        user: Some(user.id),
         scope: None,
         when,
     };
-    let grants = permit
+    let Listing { items, next_cursor } = permit
         .directory()
         .grants(filter, page(query.cursor, query.limit)?)
         .await?;
+    let items = permit.scales(&permit.in_force()).weigh_all(&user.realm, items).await?;
     let names = permit
-        .scope_names(grants.items.iter().map(narthex_directory::Grant::scope))
+        .scope_names(items.iter().map(|weighed| weighed.grant.scope()))
         .await?;
-    Ok(List::of(grants, |grant| {
-        let name = names.get(&grant.scope()).cloned();
-        GrantBody::new(grant, name)
+    Ok(List::of(Listing { items, next_cursor }, |weighed| {
+        let name = names.get(&weighed.grant.scope()).cloned();
+        GrantBody::new(weighed, name)
     }))
 }

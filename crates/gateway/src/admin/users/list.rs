@@ -51,9 +51,10 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
         email: query.email,
         q: query.q,
     };
-    let users = permit
+    let mut users = permit
         .directory()
         .users(filter, page(query.cursor, query.limit)?)
         .await?;
+    users.items = permit.scales(&permit.in_force()).users(users.items).await?;
     Ok(List::of(users, UserBody::from))
 }

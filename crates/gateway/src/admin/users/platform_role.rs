@@ -3,12 +3,13 @@
 use axum::extract::Path;
 use http::StatusCode;
 use narthex_decision::Action;
-use narthex_directory::{GrantId, NewGrant, Scope, ScopedRole};
+use narthex_directory::{GrantId, NewGrant, Scope, ScopedRole, Weighed};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{Admin, ApiError, GrantBody, PlatformRole, find, tidy};
 use crate::admin::extract::{Asked, Body};
+use crate::admin::organizations::GrantScope;
 use crate::admin::problems::{ChangeProblems, RemoveProblems};
 use crate::clock::NewIds;
 
@@ -59,12 +60,16 @@ pub(crate) async fn grant(
         why: tidy::why(body.why)?,
     };
     let grant = permit.directory().grant_role(new, permit.by()).await?;
-    Ok(axum::Json(GrantBody::new(grant, None)))
+    let given = Weighed {
+        gives: Ok(grant.role),
+        grant,
+    };
+    Ok(axum::Json(GrantBody::new(given, None)))
 }
 
 /// Takes a platform role away that was given by hand
 ///
-/// What tokens give stays.
+/// What tags give stays (409, with the tags and their issuer): it goes away with the tag.
 #[utoipa::path(
     delete, path = "/users/{id}/platform-role", tag = "users", operation_id = "revoke_platform_role",
     params(("id" = String, Path, description = "The user's id."), Why),
@@ -77,11 +82,10 @@ pub(crate) async fn revoke(
 ) -> Result<StatusCode, ApiError> {
     let permit = admin.permit(Action::WriteUsers, None)?;
     let id = find(permit, &id).await?.user.id;
-    let closed = permit
-        .directory()
-        .revoke_role(id, Scope::Platform, tidy::why(query.why)?, permit.by())
-        .await?;
-    closed.map(|_| StatusCode::NO_CONTENT).ok_or(ApiError::Unknown {
-        what: "role that was given by hand",
-    })
+    let on = GrantScope {
+        scope: Scope::Platform,
+        name: "platform",
+    };
+    on.revoke(permit, &id.to_string(), query.why).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

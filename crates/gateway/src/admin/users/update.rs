@@ -19,6 +19,11 @@ pub(crate) struct UserChange {
     username: Option<String>,
     /// Enable or disable. Provisioning never enables again.
     status: Option<UserStatus>,
+    /// `null` accepts the tokens again that were issued before the user was signed out everywhere: for somebody whose tokens do
+    /// not say when they were issued (no `iat`), who would otherwise stay out. Takes no time: `revoke-tokens` sets it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    tokens_not_before: Patch<String>,
     /// E-mail address.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -71,6 +76,14 @@ pub(crate) async fn update(
     let edit = UserEdit {
         username: username.transpose()?,
         status: change.status.map(Into::into),
+        accept_older_tokens: match change.tokens_not_before {
+            Patch::Keep => false,
+            Patch::Clear => true,
+            Patch::Set(_) => {
+                let detail = "only `null` is taken here; `POST` to the user's `revoke-tokens` sets it";
+                return Err(ApiError::invalid("tokens_not_before", detail));
+            }
+        },
         email: profile("email", change.email, tidy::text)?,
         name: profile("name", change.name, tidy::text)?,
         country: profile("country", change.country, tidy::country)?,

@@ -13,8 +13,8 @@ use hyper_util::service::TowerToHyperService;
 use narthex_decision::Reason;
 use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{
-    CountingIds, Desired, DesiredTags, DesiredUser, Directory, ExternalId, IssuerName, Principal, Realm, SyncPolicy,
-    TagList, TokenFingerprint, Username, sync,
+    CountingIds, Desired, DesiredTags, DesiredUser, Directory, ExternalId, IssuerName, IssuersInForce, Principal,
+    Realm, SyncPolicy, TagList, TokenFingerprint, Username, sync,
 };
 use narthex_gateway::admin::{
     AdminState, ExplainRequest, FreshApiKey, IssuerBody, KeyBody, KeyHealthBody, KeySummary, RefreshRefusal,
@@ -50,6 +50,7 @@ pub(crate) struct Reply {
 pub(crate) struct Scenery {
     pub(crate) principals: Mutex<HashMap<String, Arc<Principal>>>,
     pub(crate) realms: Mutex<Vec<&'static str>>,
+    pub(crate) in_force: Mutex<Arc<IssuersInForce>>,
     pub(crate) refreshed: Mutex<Vec<String>>,
     pub(crate) explained: Mutex<Vec<ExplainRequest>>,
     pub(crate) connections: Mutex<Arc<ConnectionSettings>>,
@@ -61,6 +62,7 @@ impl Fixture {
         let directory = Arc::new(MemoryDirectory::default());
         let surroundings = Arc::new(Scenery::default());
         surroundings.realms.lock().unwrap().push("main");
+        surroundings.in_force("idp", "platform-admins");
         let clock = Clock::manual(NOW_MS);
         let state = AdminState::new(
             Arc::clone(&directory) as Arc<dyn Directory>,
@@ -130,14 +132,21 @@ impl Fixture {
                 sha256_prefix: Some("00ff".repeat(8)),
             },
         };
-        let policy = SyncPolicy {
-            platform_admin_tags: TagList::parse("platform-admins").unwrap(),
-            ..SyncPolicy::default()
-        };
+        let policy = policy("platform-admins");
         let mut ids = *self.ids.lock().unwrap();
-        let synced = sync(&*self.directory, &desired, &policy, self.clock.now_ms(), &mut ids)
+        let synced = {
+            let issuers = IssuersInForce::default();
+            sync(
+                &*self.directory,
+                &desired,
+                &policy,
+                &issuers,
+                self.clock.now_ms(),
+                &mut ids,
+            )
             .await
-            .unwrap();
+            .unwrap()
+        };
         *self.ids.lock().unwrap() = ids;
         let principals = &self.surroundings.principals;
         principals
@@ -253,6 +262,24 @@ impl Reply {
     }
 }
 
+/// The policy of an issuer with these tags that make platform admins.
+fn policy(platform_admin: &str) -> SyncPolicy {
+    SyncPolicy {
+        platform_admin_tags: TagList::parse(platform_admin).unwrap(),
+        ..SyncPolicy::default()
+    }
+}
+
+impl Scenery {
+    /// From now on the one issuer in force is this one, of the realm `main`, with these tags that make platform admins.
+    pub(crate) fn in_force(&self, issuer: &str, platform_admin: &str) {
+        let mut in_force = IssuersInForce::default();
+        let (issuer, realm) = (IssuerName::new(issuer).unwrap(), Realm::new("main").unwrap());
+        in_force.add(issuer, realm, &policy(platform_admin));
+        *self.in_force.lock().unwrap() = Arc::new(in_force);
+    }
+}
+
 #[async_trait]
 impl Surroundings for Scenery {
     async fn authenticate(&self, token: &str, _: &HeaderMap) -> Result<Arc<Principal>, Refusal> {
@@ -270,6 +297,10 @@ impl Surroundings for Scenery {
             .iter()
             .map(|realm| Realm::new(*realm).unwrap())
             .collect()
+    }
+
+    fn issuers_in_force(&self) -> Arc<IssuersInForce> {
+        Arc::clone(&self.in_force.lock().unwrap())
     }
 
     fn issuers(&self) -> Vec<IssuerBody> {

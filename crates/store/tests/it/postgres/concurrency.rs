@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use narthex_directory::conformance::world::{START_MS, World};
 use narthex_directory::{
-    Actor, By, CountingIds, Desired, Directory, EventFilter, EventOrder, GrantFilter, NewOrganization, Page, SyncError,
-    SyncPolicy, Synced, UserFilter, sync,
+    Actor, By, CountingIds, Desired, Directory, EventFilter, EventOrder, GrantFilter, IssuersInForce, NewOrganization,
+    Page, SyncError, SyncPolicy, Synced, UserFilter, sync,
 };
 
 use super::{database, open_at};
@@ -23,7 +23,15 @@ async fn at_once(
             let directory = Arc::clone(&nodes[index % nodes.len()]);
             tokio::spawn(async move {
                 let mut ids = CountingIds((index as u64) << 32);
-                sync(&*directory, &token, &SyncPolicy::default(), START_MS, &mut ids).await
+                sync(
+                    &*directory,
+                    &token,
+                    &SyncPolicy::default(),
+                    &IssuersInForce::default(),
+                    START_MS,
+                    &mut ids,
+                )
+                .await
             })
         })
         .collect();
@@ -141,9 +149,16 @@ async fn events_appear_in_the_order_of_their_numbers() {
                 for index in 0..total / 3 {
                     let world = World::new(&*node);
                     let token = world.token(&format!("user-{number}-{index}"));
-                    sync(&*node, &token, &SyncPolicy::default(), START_MS, &mut ids)
-                        .await
-                        .unwrap();
+                    sync(
+                        &*node,
+                        &token,
+                        &SyncPolicy::default(),
+                        &IssuersInForce::default(),
+                        START_MS,
+                        &mut ids,
+                    )
+                    .await
+                    .unwrap();
                 }
             })
         })

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use narthex_directory::conformance::world::{START_MS, World};
 use narthex_directory::{
-    CountingIds, Directory, OrganizationEdit, OrganizationRole, OrganizationTags, PlatformRole, Scope, ScopedRole,
-    UserEdit, UserStatus, load,
+    CountingIds, Directory, IssuersInForce, OrganizationEdit, OrganizationRole, OrganizationTags, PlatformRole, Scope,
+    ScopedRole, UserEdit, UserStatus, load,
 };
 use tokio::time::{sleep, timeout};
 
@@ -41,7 +41,9 @@ async fn a_change_is_heard_of_without_asking() {
         "at once where it was acknowledged"
     );
     until(|| !there.versions().is_current(known.stamp())).await;
-    let again = load(&there, ada.user().id, START_MS).await.unwrap();
+    let again = load(&there, ada.user().id, &IssuersInForce::default(), START_MS)
+        .await
+        .unwrap();
     assert_eq!(again.platform_role(), PlatformRole::Viewer);
     assert!(there.versions().is_current(again.stamp()));
     let policy = there.versions().policy();
@@ -64,7 +66,7 @@ async fn sec_forged_notification() {
             .unwrap();
     }
     sleep(Duration::from_millis(300)).await;
-    let known = load(&there, ada, START_MS).await.unwrap();
+    let known = load(&there, ada, &IssuersInForce::default(), START_MS).await.unwrap();
     assert!(there.versions().is_current(known.stamp()));
     world.grant(ada, ScopedRole::Platform(PlatformRole::Viewer)).await;
     until(|| !there.versions().is_current(known.stamp())).await;
@@ -188,7 +190,7 @@ async fn what_is_so_already_is_known_where_it_is_asked_for_again() {
         here.poll_versions().await.unwrap();
         there.revoke_role(user, scope, None, world.by()).await.unwrap();
         let stripe = narthex_directory::Stripe::of(user);
-        assert_eq!(here.revoke_role(user, scope, None, world.by()).await, Ok(None));
+        assert_eq!(here.revoke_role(user, scope, None, world.by()).await, Ok(vec![]));
         assert_eq!(here.versions().stripe(stripe), there.versions().stripe(stripe));
         let disabled = || UserEdit {
             status: Some(UserStatus::Disabled),

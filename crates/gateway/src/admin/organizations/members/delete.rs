@@ -12,9 +12,10 @@ use crate::admin::extract::Asked;
 use crate::admin::problems::RemoveProblems;
 use crate::admin::users::Why;
 
-/// Takes a role in an organization away that was given by hand
+/// Takes a role in an organization away
 ///
-/// What tokens give stays: it goes away with the tag or the claim.
+/// What was given by hand, and what a claim gave: claims only add, so no token takes such a role away. It comes back with the
+/// next token that names the organization. What tags give stays (409, with the tags): it goes away with the tag.
 #[utoipa::path(
     delete, path = "/organizations/{organization}/members/{user_id}", tag = "organizations",
     operation_id = "revoke_organization_role",

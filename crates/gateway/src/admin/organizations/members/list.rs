@@ -10,7 +10,7 @@ use crate::admin::access::Admin;
 use crate::admin::answer::List;
 use crate::admin::error::ApiError;
 use crate::admin::extract::{Asked, page};
-use crate::admin::organizations::MemberBody;
+use crate::admin::organizations::{GrantScope, MemberBody, members};
 use crate::admin::problems::OneProblems;
 
 /// Which part of the list.
@@ -27,7 +27,8 @@ pub(crate) struct Query {
 
 /// Lists an organization's members
 ///
-/// By user id; each with the effective role and the grants that give it.
+/// By user id; each with the effective role and the grants that are open. Whoever is given no role by them now is left out, so
+/// a page may be shorter than `limit`.
 #[utoipa::path(
     get, path = "/organizations/{organization}/members", tag = "organizations",
     operation_id = "list_organization_members",
@@ -40,9 +41,9 @@ pub(crate) async fn list(
     Asked(query): Asked<Query>,
 ) -> Result<List<MemberBody>, ApiError> {
     let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
-    let (scope, page) = (Scope::Organization(organization.id), page(query.cursor, query.limit)?);
-    let members = permit.directory().members(scope, permit.now_ms(), page).await?;
-    Ok(List::of(members, |member| {
-        MemberBody::new(member, organization.name.as_str())
-    }))
+    let on = GrantScope {
+        scope: Scope::Organization(organization.id),
+        name: organization.name.as_str(),
+    };
+    members(permit, &on, page(query.cursor, query.limit)?).await
 }

@@ -12,9 +12,10 @@ use crate::admin::organizations::GrantScope;
 use crate::admin::problems::RemoveProblems;
 use crate::admin::users::Why;
 
-/// Takes a role in a team away that was given by hand
+/// Takes a role in a team away
 ///
-/// What tokens give stays: it goes away with the tag or the claim.
+/// What was given by hand, and what a claim gave: claims only add, so no token takes such a role away. It comes back with the
+/// next token that names the team. What tags give stays (409, with the tags): it goes away with the tag.
 #[utoipa::path(
     delete, path = "/teams/{team}/members/{user_id}", tag = "teams",
     operation_id = "revoke_team_role",

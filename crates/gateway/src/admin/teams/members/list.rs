@@ -10,7 +10,7 @@ use crate::admin::access::Admin;
 use crate::admin::answer::List;
 use crate::admin::error::ApiError;
 use crate::admin::extract::{Asked, page};
-use crate::admin::organizations::MemberBody;
+use crate::admin::organizations::{GrantScope, MemberBody, members};
 use crate::admin::problems::OneProblems;
 
 /// Which part of the list.
@@ -27,7 +27,8 @@ pub(crate) struct Query {
 
 /// Lists a team's members
 ///
-/// By user id; each with the effective role and the grants that give it.
+/// By user id; each with the effective role and the grants that are open. Whoever is given no role by them now is left out, so
+/// a page may be shorter than `limit`.
 #[utoipa::path(
     get, path = "/teams/{team}/members", tag = "teams",
     operation_id = "list_team_members",
@@ -40,7 +41,9 @@ pub(crate) async fn list(
     Asked(query): Asked<Query>,
 ) -> Result<List<MemberBody>, ApiError> {
     let (permit, team) = admin.team(Action::ReadMembers, &team).await?;
-    let (scope, page) = (Scope::Team(team.id), page(query.cursor, query.limit)?);
-    let members = permit.directory().members(scope, permit.now_ms(), page).await?;
-    Ok(List::of(members, |member| MemberBody::new(member, &team.name)))
+    let on = GrantScope {
+        scope: Scope::Team(team.id),
+        name: &team.name,
+    };
+    members(permit, &on, page(query.cursor, query.limit)?).await
 }

@@ -25,6 +25,68 @@ async fn each_member_has_an_effective_role_and_the_grants_that_give_it() {
     assert_eq!(api.get(&format!("/organizations/acme/members/{ada}")).await, *member);
 }
 
+/// What is listed is what a decision would find, whatever is still open.
+#[tokio::test]
+async fn a_grant_that_gives_nothing_any_more_makes_no_member_and_says_why() {
+    let api = Fixture::new().await;
+    let ada = acme(&api).await;
+    api.sign_in("ada", &["staff", "boss", "platform-admins"]).await;
+    let (member, user) = (format!("/organizations/acme/members/{ada}"), format!("/users/{ada}"));
+    let lists =
+        |admins: &str, members: &str| json!({"external_admin_groups": admins, "external_member_groups": members});
+    let gives = |grants: &Value| {
+        let grants = grants["items"].as_array().unwrap().iter();
+        let told = grants.map(|grant| {
+            let tag = grant["tag"].as_str().unwrap().to_owned();
+            (
+                tag,
+                (
+                    grant["gives"].clone(),
+                    grant["idle_why"].as_str().unwrap_or("-").to_owned(),
+                ),
+            )
+        });
+        told.collect::<std::collections::BTreeMap<_, _>>()
+    };
+
+    api.call("PATCH", "/organizations/acme", Some(lists("", "boss")))
+        .await
+        .expect(200);
+    let shown = api.get(&member).await;
+    assert_eq!(shown["role"], "member", "the tag is listed for less now");
+    assert_eq!(api.get("/organizations/acme/members").await["items"][0], shown);
+    let told = gives(&api.get(&format!("{user}/grants")).await);
+    assert_eq!(told["boss"], (json!("member"), "-".to_owned()));
+    assert_eq!(
+        told["staff"],
+        (Value::Null, "the organization no longer lists the tag".to_owned())
+    );
+    assert_eq!(told["platform-admins"].0, "admin");
+
+    api.call("PATCH", "/organizations/acme", Some(lists("", "")))
+        .await
+        .expect(200);
+    api.call("GET", &member, None).await.problem(404, "resource.unknown");
+    assert_eq!(api.get("/organizations/acme/members").await["items"], json!([]));
+
+    api.call("PATCH", "/organizations/acme", Some(lists("boss", "staff")))
+        .await
+        .expect(200);
+    assert_eq!(api.get(&user).await["platform_role"], "admin");
+    api.surroundings.in_force("idp", "others");
+    assert_eq!(api.get(&user).await["platform_role"], "user");
+    assert_eq!(api.get("/users").await["items"][0]["platform_role"], "user");
+    assert_eq!(api.get(&member).await["role"], "admin");
+    api.surroundings.in_force("another", "platform-admins");
+    assert_eq!(api.get(&user).await["platform_role"], "user");
+    api.call("GET", &member, None).await.problem(404, "resource.unknown");
+    let told = gives(&api.get(&format!("{user}/grants?all=true")).await);
+    for (tag, (gives, why)) in told {
+        assert_eq!(gives, Value::Null, "{tag}");
+        assert!(why.starts_with("its issuer is disabled"), "{tag}: {why}");
+    }
+}
+
 #[tokio::test]
 async fn a_role_by_hand_stands_beside_what_tokens_give_and_the_highest_counts() {
     let api = Fixture::new().await;
@@ -52,8 +114,11 @@ async fn a_role_by_hand_stands_beside_what_tokens_give_and_the_highest_counts() 
     api.call("DELETE", &path, None).await.expect(204);
     assert_eq!(api.get(&path).await["role"], "member");
     // What a tag gives is not taken away by hand.
-    let detail = api.call("DELETE", &path, None).await.problem(404, "resource.unknown");
-    assert!(detail.contains("given by hand"), "{detail}");
+    let detail = api.call("DELETE", &path, None).await.problem(409, "resource.conflict");
+    assert!(
+        detail.contains("`staff` of the issuer `idp`") && detail.contains("the organization's lists"),
+        "{detail}"
+    );
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ async fn says_who_had_which_role_when_and_which_token_gave_it() {
             "scope": {"kind": "organization", "id": organization["id"], "name": "acme"},
             "role": "member", "source": "tag", "issuer": "idp", "tag": "staff",
             "token": {"jti": "jti-1", "sha256_prefix": "00ff00ff00ff00ff00ff00ff00ff00ff"},
+            "gives": "member", "idle_why": null,
             "granted_at": "2023-11-14T22:13:20.000Z", "asserted_at": "2023-11-14T22:13:20.000Z",
             "lapses_at": null, "revoked_at": null, "why": null, "revoked_why": first["items"][0]["revoked_why"],
         })

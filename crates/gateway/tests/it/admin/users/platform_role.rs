@@ -37,6 +37,19 @@ async fn is_given_and_taken_by_hand_with_a_reason_on_record() {
 }
 
 #[tokio::test]
+async fn what_a_tag_gives_is_not_taken_by_hand_and_the_answer_says_what_to_do() {
+    let api = Fixture::new().await;
+    let id = api.sign_in("ada", &["platform-admins"]).await.user().id;
+    let path = format!("/users/{id}/platform-role");
+    let detail = api.call("DELETE", &path, None).await.problem(409, "resource.conflict");
+    assert!(detail.contains("`platform-admins` of the issuer `idp`"), "{detail}");
+    assert!(detail.contains("`platform_admin` list"), "{detail}");
+    assert_eq!(api.get(&format!("/users/{id}")).await["platform_role"], "admin");
+    api.surroundings.in_force("another", "");
+    api.call("DELETE", &path, None).await.problem(404, "resource.unknown");
+}
+
+#[tokio::test]
 async fn user_is_no_role_to_give() {
     let api = Fixture::new().await;
     let id = api.sign_in("ada", &[]).await.user().id;

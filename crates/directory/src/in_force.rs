@@ -1,0 +1,40 @@
+//! Whose grants count: what an issuer's tokens gave is worth as much as the issuer is trusted now.
+
+use std::collections::HashMap;
+
+use crate::desired::SyncPolicy;
+use crate::name::{IssuerName, Realm};
+use crate::tag::TagList;
+
+/// The issuers that are configured and enabled, with what each may give. Made anew with every configuration.
+///
+/// SECURITY: only the next token of an issuer closes what its tokens gave, and an issuer that was taken out of the
+/// configuration, or disabled, has no next token. So what is not in here counts for nothing, whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IssuersInForce(HashMap<IssuerName, InForce>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct InForce {
+    realm: Realm,
+    platform_admin_tags: TagList,
+}
+
+impl IssuersInForce {
+    /// Adds one that is configured and enabled.
+    pub fn add(&mut self, issuer: IssuerName, realm: Realm, policy: &SyncPolicy) {
+        let platform_admin_tags = policy.platform_admin_tags.clone();
+        self.0.insert(
+            issuer,
+            InForce {
+                realm,
+                platform_admin_tags,
+            },
+        );
+    }
+
+    /// The tags of this issuer that make platform admins, if it may give users of this realm anything.
+    pub(crate) fn platform_admin_tags(&self, issuer: &IssuerName, realm: &Realm) -> Option<&TagList> {
+        let found = self.0.get(issuer).filter(|found| found.realm == *realm)?;
+        Some(&found.platform_admin_tags)
+    }
+}

@@ -1,0 +1,226 @@
+//! What an open grant gives now: one answer, for decisions and for what is listed.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+
+use crate::command::{Member, UserEntry};
+use crate::desired::{Desired, SyncPolicy};
+use crate::directory::{Answer, Directory};
+use crate::grant::{Grant, GrantSource};
+use crate::id::OrganizationId;
+use crate::in_force::IssuersInForce;
+use crate::name::{IssuerName, Realm};
+use crate::organization::Organization;
+use crate::plan::SyncPlan;
+use crate::role::{OrganizationRole, PlatformRole, ScopedRole};
+use crate::snapshot::TagMatch;
+use crate::tag::TagList;
+use crate::user::User;
+
+/// Why a grant gives nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Idle {
+    /// It was closed.
+    Closed,
+    /// It was not asserted within its lease, and waits to be closed.
+    Lapsed,
+    /// Its issuer is not configured any more, or disabled, or belongs to another realm now.
+    Issuer,
+    /// Its issuer does not list the tag for platform admins any more.
+    PlatformTag,
+    /// The organization does not list the tag any more.
+    OrganizationTag,
+}
+
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Closed => "it was closed",
+            Self::Lapsed => "it was not asserted within its lease",
+            Self::Issuer => "its issuer is disabled, or not configured for this realm",
+            Self::PlatformTag => "its issuer no longer lists the tag in `platform_admin`",
+            Self::OrganizationTag => "the organization no longer lists the tag",
+        })
+    }
+}
+
+/// A grant, and what it gives now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Weighed {
+    /// The grant.
+    pub grant: Grant,
+    /// The role: the grant's own, or a lower one where the organization lists the tag for less now.
+    pub gives: Result<ScopedRole, Idle>,
+}
+
+/// Somebody in an organization or a team, with the role that a decision would find.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WeighedMember {
+    /// Who.
+    pub user: User,
+    /// The highest role given.
+    pub role: ScopedRole,
+    /// The grants that are open here, also those that give nothing.
+    pub grants: Vec<Weighed>,
+}
+
+/// What the token at hand shows of the tags that count now.
+pub(crate) struct Shown<'s> {
+    issuer: &'s IssuerName,
+    /// Its issuer's tags that make platform admins.
+    platform: &'s TagList,
+    /// What its tags meet.
+    matches: &'s [TagMatch],
+}
+
+impl<'s> Shown<'s> {
+    pub(crate) fn of(desired: &'s Desired, policy: &'s SyncPolicy, plan: &'s SyncPlan) -> Self {
+        Self {
+            issuer: &desired.issuer,
+            platform: &policy.platform_admin_tags,
+            matches: &plan.tag_matches,
+        }
+    }
+}
+
+/// Weighs grants at one moment; looks each organization up once.
+///
+/// SECURITY: a tag gives what is listed for it now, whichever token brought it, and an issuer's tokens give something only
+/// while the issuer is trusted. Grants are closed by the next token that speaks of them; until then others may come that do
+/// not: an older one, another issuer's, one without a list of tags.
+pub struct Scales<'a> {
+    directory: &'a dyn Directory,
+    issuers: &'a IssuersInForce,
+    now_ms: i64,
+    shown: Option<Shown<'a>>,
+    organizations: HashMap<OrganizationId, Option<Organization>>,
+}
+
+impl fmt::Debug for Scales<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scales")
+            .field("issuers", &self.issuers)
+            .field("now_ms", &self.now_ms)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Scales<'a> {
+    /// For the issuers that are configured and enabled now.
+    pub fn new(directory: &'a dyn Directory, issuers: &'a IssuersInForce, now_ms: i64) -> Self {
+        Self {
+            directory,
+            issuers,
+            now_ms,
+            shown: None,
+            organizations: HashMap::new(),
+        }
+    }
+
+    /// With a token at hand: its issuer is one of those, and what it confirms need not be looked up.
+    pub(crate) fn showing(mut self, shown: Option<Shown<'a>>) -> Self {
+        self.shown = shown;
+        self
+    }
+
+    /// The grants of users of a realm, each with what it gives.
+    pub async fn weigh_all(&mut self, realm: &Realm, grants: Vec<Grant>) -> Answer<Vec<Weighed>> {
+        let mut weighed = Vec::with_capacity(grants.len());
+        for grant in grants {
+            let gives = self.weigh(realm, &grant).await?;
+            weighed.push(Weighed { grant, gives });
+        }
+        Ok(weighed)
+    }
+
+    /// Members with the roles that decisions find. Whoever is given none is left out.
+    pub async fn members(&mut self, members: Vec<Member>) -> Answer<Vec<WeighedMember>> {
+        let mut weighed = Vec::with_capacity(members.len());
+        for Member { user, grants, .. } in members {
+            let grants = self.weigh_all(&user.realm, grants).await?;
+            if let Some(role) = grants.iter().filter_map(|grant| grant.gives.ok()).max() {
+                weighed.push(WeighedMember { user, role, grants });
+            }
+        }
+        Ok(weighed)
+    }
+
+    /// Users with the platform roles that decisions find.
+    pub async fn users(&mut self, entries: Vec<UserEntry>) -> Answer<Vec<UserEntry>> {
+        let mut weighed = Vec::with_capacity(entries.len());
+        for entry in entries {
+            weighed.push(self.user(entry).await?);
+        }
+        Ok(weighed)
+    }
+
+    /// A user with the platform role that decisions find. Whoever holds none by open grants is not looked up again.
+    pub async fn user(&mut self, entry: UserEntry) -> Answer<UserEntry> {
+        if entry.platform_role == PlatformRole::User {
+            return Ok(entry);
+        }
+        let standing = self.directory.standing(entry.user.id).await?;
+        let mut highest = PlatformRole::User;
+        for grant in standing.map(|standing| standing.grants).unwrap_or_default() {
+            if matches!(grant.role, ScopedRole::Platform(_))
+                && let Ok(ScopedRole::Platform(role)) = self.weigh(&entry.user.realm, &grant).await?
+            {
+                highest = highest.max(role);
+            }
+        }
+        Ok(UserEntry {
+            platform_role: highest,
+            ..entry
+        })
+    }
+
+    /// The role that a grant of a user of this realm gives.
+    pub async fn weigh(&mut self, realm: &Realm, grant: &Grant) -> Answer<Result<ScopedRole, Idle>> {
+        if grant.revoked_at_ms.is_some() {
+            return Ok(Err(Idle::Closed));
+        }
+        if grant.lapsed_at(self.now_ms) {
+            return Ok(Err(Idle::Lapsed));
+        }
+        let Some(issuer) = grant.source.issuer() else {
+            return Ok(Ok(grant.role));
+        };
+        let own = self.shown.as_ref().filter(|shown| shown.issuer == issuer);
+        let platform = match own {
+            Some(own) => own.platform,
+            None => match self.issuers.platform_admin_tags(issuer, realm) {
+                Some(tags) => tags,
+                None => return Ok(Err(Idle::Issuer)),
+            },
+        };
+        match (&grant.source, grant.role) {
+            (GrantSource::Tag { tag, .. }, ScopedRole::Organization(id, role)) => {
+                let listed = self.listed(id, tag, role).await?;
+                Ok(listed.ok_or(Idle::OrganizationTag))
+            }
+            (GrantSource::Tag { tag, .. }, ScopedRole::Platform(_)) if !platform.contains(tag) => {
+                Ok(Err(Idle::PlatformTag))
+            }
+            _ => Ok(Ok(grant.role)),
+        }
+    }
+
+    /// What an organization lists a tag for, at the most the role that was granted.
+    async fn listed(&mut self, id: OrganizationId, tag: &str, granted: OrganizationRole) -> Answer<Option<ScopedRole>> {
+        let confirms = |found: &TagMatch| found.organization.id == id && found.tag == *tag && found.role >= granted;
+        if self
+            .shown
+            .as_ref()
+            .is_some_and(|shown| shown.matches.iter().any(confirms))
+        {
+            return Ok(Some(ScopedRole::Organization(id, granted)));
+        }
+        let organization = match self.organizations.entry(id) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(self.directory.organization(id).await?),
+        };
+        let now = organization.as_ref().and_then(|found| found.tags.role_of(tag));
+        Ok(now.map(|now| ScopedRole::Organization(id, granted.min(now))))
+    }
+}
