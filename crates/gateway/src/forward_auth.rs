@@ -73,6 +73,11 @@ impl<'r> Original<'r> {
         let method =
             Method::from_bytes(method.as_bytes()).map_err(|_| unreadable(&profile.method, "is not a method"))?;
         let host = single(headers, &profile.host).map_err(|()| unreadable(&profile.host, "is doubled"))?;
+        // SECURITY: one that cannot be read must not be none: routes for hosts would be passed by.
+        let host = host
+            .map(HeaderValue::to_str)
+            .transpose()
+            .map_err(|_| unreadable(&profile.host, "is not a host"))?;
         let mut parts = uri.splitn(2, |byte| *byte == b'?');
         let path = parts.next().unwrap_or_default();
         let query = parts
@@ -84,7 +89,7 @@ impl<'r> Original<'r> {
             method,
             path,
             query,
-            host: host.and_then(|host| host.to_str().ok()),
+            host,
         })
     }
 
@@ -191,6 +196,18 @@ mod tests {
                 "{name}"
             );
         }
+    }
+
+    /// A host that cannot be read is not the same as none, for which the routes of every host are.
+    #[test]
+    fn sec_a_host_that_is_no_text() {
+        let mut request = headers(&[("x-original-method", "GET"), ("x-original-uri", "/a")]);
+        assert_eq!(Original::read(&request, Door::Nginx).unwrap().host, None);
+        request.insert(header::HOST, HeaderValue::from_bytes(b"admin.ex\xe4mple").unwrap());
+        assert_eq!(
+            Original::read(&request, Door::Nginx).unwrap_err().reason,
+            Reason::RequestPath
+        );
     }
 
     #[test]
