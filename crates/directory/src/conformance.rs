@@ -83,6 +83,7 @@ macro_rules! conformance_suite {
                 lapsed_grants_are_closed_when_they_lapsed,
                 too_many_tags_are_refused,
                 a_suspended_organization_keeps_its_members,
+                carriers_are_told_apart_by_membership,
             }
             access {
                 sec_disabled_user,

@@ -1,9 +1,9 @@
 //! S3: permission tags.
 
-use super::world::{HOUR_MS, MINUTE_MS, World, actions, exactly, realm, roles};
+use super::world::{HOUR_MS, MINUTE_MS, World, actions, carrying, exactly, realm, roles};
 use crate::{
-    DesiredTags, Detail, Directory, Flush, GrantSource, GrantsWhen, IssuerName, OnEmpty, OrganizationEdit,
-    OrganizationRole, OrganizationStatus, OrganizationTags, PlatformRole, Refusal, ScopedRole, TagList, plan,
+    Among, DesiredTags, Detail, Directory, Flush, GrantSource, GrantsWhen, IssuerName, OnEmpty, OrganizationEdit,
+    OrganizationRole, OrganizationStatus, OrganizationTags, Page, PlatformRole, Refusal, ScopedRole, TagList, plan,
 };
 
 pub async fn a_tag_grants_and_its_absence_closes(directory: &dyn Directory) {
@@ -353,4 +353,60 @@ pub async fn a_suspended_organization_keeps_its_members(directory: &dyn Director
     let membership = synced.principal.membership("tools").unwrap();
     assert_eq!(membership.status, OrganizationStatus::Suspended);
     assert_eq!(membership.role, OrganizationRole::Member);
+}
+
+/// Who may see an organization's people only must not learn from a tag who else there is.
+pub async fn carriers_are_told_apart_by_membership(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let tools = world.organization("tools", "", "staff").await.id;
+    world.organization("toys", "", "temps").await;
+    let mut users = Vec::new();
+    for (name, tags) in [
+        ("member", ["staff", "x"]),
+        ("stranger", ["y", "x"]),
+        ("neighbour", ["temps", "x"]),
+        ("other", ["staff", "y"]),
+        ("late", ["staff", "x"]),
+        ("gone", ["staff", "x"]),
+    ] {
+        world.policy.lease_ms = (name == "late").then_some(HOUR_MS);
+        users.push(world.sync(&world.tagged(name, &tags)).await.principal.user().id);
+    }
+    world.later(2 * HOUR_MS);
+    world.sync(&world.tagged("gone", &["x"])).await;
+    directory.flush(Flush::All).await.unwrap();
+    let now_ms = world.now_ms;
+    let found = async |tags: &[&str], among: Among| {
+        let filter = carrying(tags, among);
+        let (first, count) = (Page::first(2), directory.count_carriers(filter.clone(), 100).await);
+        let mut page = directory.carriers(filter.clone(), first).await.unwrap();
+        let mut found: Vec<_> = page.items.into_iter().map(|carrier| carrier.user.id).collect();
+        while let Some(cursor) = page.next_cursor {
+            page = directory
+                .carriers(filter.clone(), Page::after(cursor, 2))
+                .await
+                .unwrap();
+            found.extend(page.items.into_iter().map(|carrier| carrier.user.id));
+        }
+        assert_eq!(count, Ok(found.len()), "{filter:?}");
+        assert_eq!(directory.count_carriers(filter, 2).await, Ok(found.len().min(2)));
+        let names = ["member", "stranger", "neighbour", "other", "late", "gone"];
+        let named = names.into_iter().zip(&users).filter(|(_, id)| found.contains(id));
+        named.map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    let all = ["member", "stranger", "neighbour", "late", "gone"];
+    assert_eq!(found(&["x"], Among::Everybody).await, all);
+    assert_eq!(found(&["x"], Among::Members(tools, now_ms)).await, ["member"]);
+    assert_eq!(
+        found(&["x", "staff"], Among::Members(tools, now_ms)).await,
+        ["member", "other"]
+    );
+    let others = ["stranger", "neighbour", "late", "gone"];
+    assert_eq!(found(&["x"], Among::Others(tools, now_ms)).await, others);
+    let before = Among::Members(tools, now_ms - 2 * HOUR_MS);
+    assert_eq!(
+        found(&["x"], before).await,
+        ["member", "late"],
+        "its lease had not run out"
+    );
 }
