@@ -85,6 +85,7 @@ macro_rules! conformance_suite {
                 a_suspended_organization_keeps_its_members,
                 carriers_are_told_apart_by_membership,
             }
+                other_tags_are_noted_with_the_next_batch,
             access {
                 sec_disabled_user,
                 sec_disabled_org,

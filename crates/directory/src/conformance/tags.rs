@@ -410,3 +410,38 @@ pub async fn carriers_are_told_apart_by_membership(directory: &dyn Directory) {
         "its lease had not run out"
     );
 }
+
+/// A preview goes by what tokens said last: other tags are noted with the next batch, also where they change no role.
+pub async fn other_tags_are_noted_with_the_next_batch(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    world.sync(&world.tagged("ada", &["x", "y"])).await;
+    let carries = async |tag: &str| {
+        let found = directory.count_carriers(carrying(&[tag], Among::Everybody), 10).await;
+        found.unwrap() == 1
+    };
+    world.later(MINUTE_MS);
+    assert!(
+        !world.sync(&world.tagged("ada", &["y", "x", "y"])).await.plan.touch.due,
+        "the same tags"
+    );
+    let other = world.tagged("ada", &["x", "z\"", "ž"]);
+    let synced = world.sync(&other).await;
+    assert!(synced.plan.is_empty() && synced.plan.touch.due);
+    assert!(carries("y").await && !carries("ž").await, "off the request");
+    assert_eq!(directory.flush(Flush::Due).await, Ok(1));
+    assert!(!carries("y").await && carries("ž").await);
+    let seen = directory.seen_tags(None, Page::default()).await.unwrap().items;
+    assert_eq!(
+        seen.iter().map(|seen| seen.tag.as_str()).collect::<Vec<_>>(),
+        ["x", "y", "z\"", "ž"]
+    );
+    world.later(MINUTE_MS);
+    assert!(!world.sync(&other).await.plan.touch.due, "they are written");
+    // A token without a list says nothing about it, and the empty list is one.
+    world.later(MINUTE_MS);
+    assert!(!world.sync(&world.token("ada")).await.plan.touch.due);
+    assert!(world.sync(&world.tagged("ada", &[])).await.plan.touch.due);
+    directory.flush(Flush::Due).await.unwrap();
+    assert!(!carries("x").await);
+    assert!(!world.sync(&world.tagged("ada", &[])).await.plan.touch.due);
+}

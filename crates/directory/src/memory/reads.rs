@@ -89,6 +89,8 @@ impl State {
                 .get(&(realm.clone(), desired.user.username.clone()))
                 .copied(),
             last_issued_at_ms: issuer.and_then(|issuer| issuer.last_issued_at_ms),
+            tags_differ: (desired.tags.noted())
+                .is_some_and(|tags| issuer.and_then(|issuer| issuer.tags.as_ref()) != Some(&tags)),
             organization,
             organization_name_taken: name.is_some_and(|name| self.organization_by_name.contains_key(&name)),
             team,

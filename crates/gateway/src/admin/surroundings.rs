@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderMap;
-use narthex_directory::{Principal, Realm};
+use narthex_directory::{Principal, Realm, TagList};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -32,6 +32,9 @@ pub trait Surroundings: Send + Sync {
     /// The configured issuers.
     fn issuers(&self) -> Vec<IssuerBody>;
 
+    /// The tags that make platform admins, of each issuer.
+    fn platform_tags(&self) -> Vec<PlatformTags>;
+
     /// The keys of the issuer of this name.
     fn keys(&self, issuer: &str) -> Option<KeyHealthBody>;
 
@@ -56,6 +59,17 @@ pub trait Surroundings: Send + Sync {
     ///
     /// When the directory could not be read.
     async fn explain(&self, request: ExplainRequest) -> Result<Explanation, Refusal>;
+}
+
+/// An issuer's tags that make platform admins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlatformTags {
+    /// The issuer's configured name.
+    pub issuer: String,
+    /// Where they count.
+    pub realm: Realm,
+    /// The tags.
+    pub tags: TagList,
 }
 
 /// Why an issuer's keys were not fetched.

@@ -17,8 +17,8 @@ use narthex_directory::{
     TagList, TokenFingerprint, Username, sync,
 };
 use narthex_gateway::admin::{
-    AdminState, ExplainRequest, FreshApiKey, IssuerBody, KeyBody, KeyHealthBody, KeySummary, RefreshRefusal,
-    RefusedKeyBody, RouteBody, Surroundings, Time, router,
+    AdminState, ExplainRequest, FreshApiKey, IssuerBody, KeyBody, KeyHealthBody, KeySummary, PlatformTags,
+    RefreshRefusal, RefusedKeyBody, RouteBody, Surroundings, Time, router,
 };
 use narthex_gateway::{Clock, ConnectionSettings, Explanation, Refusal};
 use serde_json::Value;
@@ -288,6 +288,15 @@ impl Surroundings for Scenery {
             key_health: health().summary,
         };
         vec![issuer("idp"), issuer("corporate")]
+    }
+
+    fn platform_tags(&self) -> Vec<PlatformTags> {
+        let of = |(issuer, realm): (&str, &str)| PlatformTags {
+            issuer: issuer.to_owned(),
+            realm: Realm::new(realm).unwrap(),
+            tags: TagList::parse("platform-admins").unwrap(),
+        };
+        [("idp", "main"), ("corporate", "two")].map(of).into()
     }
 
     fn keys(&self, issuer: &str) -> Option<KeyHealthBody> {
