@@ -20,8 +20,8 @@ use narthex_gateway::admin::{
     AdminState, ExplainRequest, FreshApiKey, IssuerBody, KeyBody, KeyHealthBody, KeySummary, PlatformTags,
     RefreshRefusal, RefusedKeyBody, RouteBody, Surroundings, Time, router,
 };
-use narthex_gateway::{Clock, ConnectionSettings, Explanation, Refusal};
-use serde_json::Value;
+use narthex_gateway::{Clock, ConnectionSettings, Explanation, IdentityRow, Refusal};
+use serde_json::{Value, json};
 
 /// 2023-11-14T22:13:20Z
 pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
@@ -333,7 +333,25 @@ impl Surroundings for Scenery {
 
     async fn explain(&self, request: ExplainRequest) -> Result<Explanation, Refusal> {
         self.explained.lock().unwrap().push(request);
-        Ok(Explanation::default())
+        let row = |value: Value| IdentityRow {
+            field: "username".to_owned(),
+            template: "{{claims.sub}}".to_owned(),
+            gave: Some(value.clone()),
+            outcome: "taken",
+            value: Some(value),
+            problem: None,
+        };
+        let values = [
+            json!("ada"),
+            json!(["staff"]),
+            json!({"plan": "gold"}),
+            json!(7),
+            json!(true),
+        ];
+        Ok(Explanation {
+            identity: values.map(row).into(),
+            ..Explanation::default()
+        })
     }
 }
 
