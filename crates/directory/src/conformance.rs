@@ -48,6 +48,7 @@ macro_rules! conformance_suite {
                 a_team_is_linked_but_never_moved,
                 a_team_without_an_organization_is_left_alone,
                 an_organization_never_takes_a_name_that_is_taken,
+                an_organization_never_takes_an_id_as_its_name,
                 identifiers_compare_case_sensitively,
                 long_and_unusual_text_survives,
                 link_only_creates_nothing,
@@ -84,8 +85,8 @@ macro_rules! conformance_suite {
                 too_many_tags_are_refused,
                 a_suspended_organization_keeps_its_members,
                 carriers_are_told_apart_by_membership,
-            }
                 other_tags_are_noted_with_the_next_batch,
+            }
             access {
                 sec_disabled_user,
                 sec_disabled_org,

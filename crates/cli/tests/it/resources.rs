@@ -184,6 +184,9 @@ async fn a_key_is_printed_alone_works_at_once_and_is_revoked() {
     let key = printed.trim_end();
     assert_eq!((key.len(), printed.lines().count()), (46, 1), "{printed}");
     let api = narthex_testkit::admin::Admin::new(&world.narthex.admin_url(), key);
+    let (code, _, stderr) = fails(&world, &["organization", "create", "01hf7yat000000000000000019"]);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains("it would be read as an id"), "{stderr}");
     api.get("/organizations/acme").await.unwrap();
     assert_eq!(api.call("GET", "/users", None).await.unwrap().status, 403);
     let keys = json(&world, &["key", "list"]);

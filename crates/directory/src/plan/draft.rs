@@ -433,7 +433,7 @@ fn free_name(wanted: &DesiredOrganization, id: OrganizationId, taken: bool) -> O
     let id = id.to_string();
     let ending: String = id.chars().skip(id.len().saturating_sub(8)).collect();
     let free = match wanted.suggested_name() {
-        Some(name) if !taken => return name,
+        Some(name) if !taken && !name.is_an_id() => return name,
         Some(name) => name.with_ending(&ending),
         None => OrganizationName::new(format!("organization-{ending}")),
     };
