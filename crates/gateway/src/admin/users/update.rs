@@ -16,9 +16,13 @@ use crate::admin::problems::ChangeProblems;
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserChange {
     /// Another username.
-    username: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = String)]
+    username: Patch<String>,
     /// Enable or disable. Provisioning never enables again.
-    status: Option<UserStatus>,
+    #[serde(default)]
+    #[schema(value_type = UserStatus)]
+    status: Patch<UserStatus>,
     /// E-mail address.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -67,10 +71,11 @@ pub(crate) async fn update(
     };
     let username = change
         .username
+        .never_empty("username")?
         .map(|name| Username::new(name).map_err(ApiError::name("username")));
     let edit = UserEdit {
         username: username.transpose()?,
-        status: change.status.map(Into::into),
+        status: change.status.never_empty("status")?.map(Into::into),
         email: profile("email", change.email, tidy::text)?,
         name: profile("name", change.name, tidy::text)?,
         country: profile("country", change.country, tidy::country)?,
