@@ -195,6 +195,7 @@ impl Surroundings for Gateway {
             upstream: runtime
                 .upstream(route.index)
                 .map(|(upstream, _)| upstream.audience.clone()),
+            audience: runtime.audience(route.index).to_owned(),
         });
         bodies.collect()
     }

@@ -209,6 +209,9 @@ pub struct RouteBody {
     pub require: Vec<String>,
     /// Where its requests go; `null` for routes that only forward-auth asks about.
     pub upstream: Option<String>,
+    /// The `aud` of its assertions.
+    #[schema(example = "https://reports.example.com")]
+    pub audience: String,
 }
 
 /// A token to explain.

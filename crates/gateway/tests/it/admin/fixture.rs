@@ -327,6 +327,7 @@ impl Surroundings for Scenery {
             hosts: Vec::new(),
             require: vec!["organization:member".to_owned()],
             upstream: None,
+            audience: "https://app.example".to_owned(),
         };
         (0..12).map(route).collect()
     }
