@@ -23,6 +23,14 @@ impl HostName {
             _ => None,
         }
     }
+
+    /// The host of a request to it.
+    pub fn asked(&self) -> RequestHost<'_> {
+        match self {
+            Self::Name(name) => RequestHost::Name(name),
+            Self::V6(address) => RequestHost::V6(*address),
+        }
+    }
 }
 
 impl fmt::Display for HostName {

@@ -49,6 +49,7 @@ macro_rules! conformance_suite {
                 a_team_is_linked_but_never_moved,
                 a_team_without_an_organization_is_left_alone,
                 an_organization_never_takes_a_name_that_is_taken,
+                an_organization_never_takes_an_id_as_its_name,
                 identifiers_compare_case_sensitively,
                 long_and_unusual_text_survives,
                 link_only_creates_nothing,
@@ -86,6 +87,8 @@ macro_rules! conformance_suite {
                 lapsed_grants_are_closed_when_they_lapsed,
                 too_many_tags_are_refused,
                 a_suspended_organization_keeps_its_members,
+                carriers_are_told_apart_by_membership,
+                other_tags_are_noted_with_the_next_batch,
             }
             access {
                 sec_disabled_user,

@@ -95,6 +95,20 @@ pub enum DesiredTags {
     Exactly(Vec<String>),
 }
 
+impl DesiredTags {
+    /// What is kept of them for previews: each once and in order, so that the same tags are the same list however a token
+    /// says them. `None` where it has no list.
+    pub fn noted(&self) -> Option<Vec<String>> {
+        let Self::Exactly(tags) = self else {
+            return None;
+        };
+        let mut tags = tags.clone();
+        tags.sort_unstable();
+        tags.dedup();
+        Some(tags)
+    }
+}
+
 word!(
     /// What an issuer's tokens may bring into being.
     Provision, "provision", {

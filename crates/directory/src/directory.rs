@@ -119,8 +119,11 @@ pub trait Directory: Send + Sync {
     /// Who holds a role in an organization or team (or on the platform) at `now_ms`, by user id.
     async fn members(&self, scope: Scope, now_ms: i64, page: Page) -> Answer<Listing<Member>>;
 
-    /// Users of a realm whose last token carried one of these tags, by id: for previewing a change of tags.
-    async fn carriers(&self, realm: Realm, tags: Vec<String>, page: Page) -> Answer<Listing<Carrier>>;
+    /// Users whose last token carried certain tags, by id: for previewing a change of tags.
+    async fn carriers(&self, filter: CarrierFilter, page: Page) -> Answer<Listing<Carrier>>;
+
+    /// How many those are, counted up to `most`.
+    async fn count_carriers(&self, filter: CarrierFilter, most: usize) -> Answer<usize>;
 
     /// One team.
     async fn team(&self, team: TeamId) -> Answer<Option<Team>>;
@@ -208,6 +211,38 @@ pub struct Carrier {
     pub user: User,
     /// All tags of the last token of each issuer, merged, each once, sorted.
     pub tags: Vec<String>,
+}
+
+/// Users of a realm, by the tags of their last tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CarrierFilter {
+    /// Whose.
+    pub realm: Realm,
+    /// They carried at least one of these.
+    pub tags: Vec<String>,
+    /// Where they belong.
+    pub among: Among,
+}
+
+/// Which users, as seen from an organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Among {
+    /// All there are.
+    Everybody,
+    /// Those who hold a role in it at a moment, in milliseconds.
+    Members(OrganizationId, i64),
+    /// The others.
+    Others(OrganizationId, i64),
+}
+
+impl Among {
+    /// The organization and the moment. For stores.
+    pub const fn organization(self) -> Option<(OrganizationId, i64)> {
+        match self {
+            Self::Everybody => None,
+            Self::Members(organization, now_ms) | Self::Others(organization, now_ms) => Some((organization, now_ms)),
+        }
+    }
 }
 
 /// How much of what was noted to write.

@@ -4,6 +4,13 @@
 use crate::id::{OrganizationId, TeamId};
 use crate::name::OrganizationName;
 
+const fn article(what: &str) -> &'static str {
+    match what.as_bytes() {
+        [b'a' | b'e' | b'i' | b'o', ..] => "an",
+        _ => "a",
+    }
+}
+
 /// Text that breaks the rule of what it is meant to be. Never carries the text itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -25,7 +32,7 @@ pub enum NameError {
         known: &'static [&'static str],
     },
     /// Not the text of an id.
-    #[error("not a {what} id; ids are 26 lower-case letters and digits")]
+    #[error("not the id of {} {what}; ids are 26 lower-case letters and digits", article(what))]
     Id {
         /// The id of what.
         what: &'static str,

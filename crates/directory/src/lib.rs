@@ -57,7 +57,7 @@ pub use command::{
 pub use desired::{
     Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, Provision, SyncMode, SyncPolicy,
 };
-pub use directory::{Answer, Carrier, Directory, Flush};
+pub use directory::{Among, Answer, Carrier, CarrierFilter, Directory, Flush};
 pub use document::{Document, DocumentAt, DocumentKind, NewDocument};
 pub use error::{NameError, Refusal, StoreError, SyncError};
 pub use grant::{Grant, GrantSource, SourceKind, TokenFingerprint};

@@ -15,7 +15,7 @@ use crate::command::{
     OrganizationFilter, SavedKeySet, SecretHash, SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
 };
 use crate::desired::Desired;
-use crate::directory::{Answer, Carrier, Directory, Flush};
+use crate::directory::{Answer, Carrier, CarrierFilter, Directory, Flush};
 use crate::document::{self, Document, DocumentAt, DocumentKind, NewDocument};
 use crate::error::StoreError;
 use crate::grant::{Grant, GrantSource};
@@ -280,9 +280,13 @@ impl Directory for MemoryDirectory {
         Ok(self.lock().members(scope, now_ms, &page))
     }
 
-    async fn carriers(&self, realm: Realm, tags: Vec<String>, page: Page) -> Answer<Listing<Carrier>> {
+    async fn carriers(&self, filter: CarrierFilter, page: Page) -> Answer<Listing<Carrier>> {
         page.after_id()?;
-        Ok(self.lock().carriers(&realm, &tags, &page))
+        Ok(self.lock().carriers(&filter, &page))
+    }
+
+    async fn count_carriers(&self, filter: CarrierFilter, most: usize) -> Answer<usize> {
+        Ok(self.lock().count_carriers(&filter, most))
     }
 
     async fn team(&self, team: TeamId) -> Answer<Option<Team>> {

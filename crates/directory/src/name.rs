@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::NameError;
+use crate::id::is_id;
 
 /// The longest external id, username or realm, in characters.
 pub const NAME_LENGTH_MAX: usize = 256;
@@ -95,6 +96,28 @@ name!(
 );
 
 impl OrganizationName {
+    /// A name that somebody chooses. Text that is an id is none: wherever a name or an id is taken, it would be read as the
+    /// id. Names that are kept from before are taken by [`OrganizationName::new`].
+    ///
+    /// # Errors
+    ///
+    /// As [`OrganizationName::new`], and on an id.
+    pub fn chosen(text: impl Into<Arc<str>>) -> Result<Self, NameError> {
+        let name = Self::new(text)?;
+        if name.is_an_id() {
+            return Err(NameError::Rule {
+                what: "organization name",
+                rule: "it would be read as an id",
+            });
+        }
+        Ok(name)
+    }
+
+    /// Whether it would be read as an id.
+    pub(crate) fn is_an_id(&self) -> bool {
+        is_id(&self.0)
+    }
+
     /// The slug that a display name suggests: `Acme, Inc.` gives `acme-inc`. Letters outside ASCII have no
     /// agreed spelling and become separators; a name of nothing else gives `None`.
     pub fn suggested_by(label: &str) -> Option<Self> {
@@ -212,6 +235,26 @@ mod tests {
         for text in ["", ".", "..", "-a", "Acme", "a/b", "a b", "é", "a%2f", &"x".repeat(65)] {
             assert!(OrganizationName::new(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn nobody_chooses_an_id_as_a_name() {
+        let id = "01hf7yat000000000000000019";
+        assert!(OrganizationName::new(id).is_ok(), "one that is kept is read");
+        let refused = OrganizationName::chosen(id).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "`organization name` is not usable: it would be read as an id"
+        );
+        for text in [
+            "acme",
+            "01hf7yat00000000000000001",
+            "01hf7yat000000000000000019-x",
+            "z".repeat(26).as_str(),
+        ] {
+            assert!(OrganizationName::chosen(text).is_ok(), "{text}");
+        }
+        assert!(OrganizationName::chosen("Acme").is_err());
     }
 
     #[test]

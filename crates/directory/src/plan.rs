@@ -134,8 +134,8 @@ pub struct Expects {
     pub policy: Option<u64>,
 }
 
-/// A token was used. What it asserts is written at most once an hour, in batches, off the request; the newest
-/// `iat` is remembered at once.
+/// A token was used. What it asserts is written at most once an hour (other tags than the last token's: with the next
+/// batch), in batches, off the request; the newest `iat` is remembered at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Touch {
     /// Whose token.

@@ -108,6 +108,8 @@ pub struct Snapshot {
     pub username_owner: Option<UserId>,
     /// The newest `iat` of this issuer's tokens for this user.
     pub last_issued_at_ms: Option<i64>,
+    /// Whether the token has a list of tags, and what is kept of the issuer's last token for this user is another one.
+    pub tags_differ: bool,
     /// The organization of the realm with the desired external id.
     pub organization: Option<Organization>,
     /// Whether the name suggested for a new organization is taken.
@@ -129,6 +131,7 @@ impl Snapshot {
             standing: None,
             username_owner: None,
             last_issued_at_ms: None,
+            tags_differ: false,
             organization: None,
             organization_name_taken: false,
             team: None,

@@ -70,8 +70,8 @@ pub use edit::Patch;
 pub use error::{ApiError, KeyFault};
 pub use organizations::{MemberBody, MemberUser, OrganizationBody};
 pub use surroundings::{
-    ExplainRequest, IssuerBody, KeyBody, KeyErrorBody, KeyHealthBody, KeySummary, RefreshRefusal, RefusedKeyBody,
-    RequestToExplain, RouteBody, Surroundings,
+    ExplainRequest, IssuerBody, KeyBody, KeyErrorBody, KeyHealthBody, KeySummary, PlatformTags, RefreshRefusal,
+    RefusedKeyBody, RequestToExplain, RouteBody, Surroundings,
 };
 pub use tags::{ListedTag, NearMissBody, TagBody};
 pub use teams::TeamBody;

@@ -15,7 +15,7 @@ use narthex_directory::{IssuersInForce, Principal, Realm};
 use tokio::net::TcpListener;
 
 use crate::admin::{
-    self, AdminState, ExplainRequest, IssuerBody, KeyHealthBody, RefreshRefusal, RouteBody, Surroundings,
+    self, AdminState, ExplainRequest, IssuerBody, KeyHealthBody, PlatformTags, RefreshRefusal, RouteBody, Surroundings,
 };
 use crate::clock::NoEntropy;
 use crate::connections::ConnectionSettings;
@@ -149,6 +149,18 @@ impl Surroundings for Gateway {
         bodies.map(|issuer| issuer_body(issuer, self.clock.now_ms())).collect()
     }
 
+    fn platform_tags(&self) -> Vec<PlatformTags> {
+        let runtime = self.runtime.load();
+        let lists = runtime.by_name.values().map(|issuer| PlatformTags {
+            issuer: issuer.name.to_string(),
+            realm: issuer.realm.clone(),
+            tags: issuer.policy.platform_admin_tags.clone(),
+        });
+        let mut lists: Vec<PlatformTags> = lists.collect();
+        lists.sort_by(|one, other| one.issuer.cmp(&other.issuer));
+        lists
+    }
+
     fn keys(&self, issuer: &str) -> Option<KeyHealthBody> {
         let runtime = self.runtime.load();
         runtime
@@ -187,6 +199,7 @@ impl Surroundings for Gateway {
             upstream: runtime
                 .upstream(route.index)
                 .map(|(upstream, _)| upstream.audience.clone()),
+            audience: runtime.audience(route.index).to_owned(),
         });
         bodies.collect()
     }

@@ -27,12 +27,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use narthex_directory::{
-    Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, Change, Desired, Detail, Directory, Document,
-    DocumentAt, DocumentKind, Edit, EventFilter, Flush, Grant, GrantFilter, IssuerName, Listing, Logo, Member,
-    NewDocument, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter,
-    OrganizationId, OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag,
-    Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, Touches, User,
-    UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
+    Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, CarrierFilter, Change, Desired, Detail, Directory,
+    Document, DocumentAt, DocumentKind, Edit, EventFilter, Flush, Grant, GrantFilter, IssuerName, Listing, Logo,
+    Member, NewDocument, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit,
+    OrganizationFilter, OrganizationId, OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope,
+    SecretHash, SeenTag, Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch,
+    Touches, User, UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
 };
 use tokio::task::JoinHandle;
 
@@ -342,8 +342,12 @@ impl Directory for PostgresDirectory {
         Ok(list::members(&self.session().await?, scope, now_ms, &page).await?)
     }
 
-    async fn carriers(&self, realm: Realm, tags: Vec<String>, page: Page) -> Answer<Listing<Carrier>> {
-        Ok(list::carriers(&self.session().await?, realm.as_str(), &tags, &page).await?)
+    async fn carriers(&self, filter: CarrierFilter, page: Page) -> Answer<Listing<Carrier>> {
+        Ok(list::carriers(&self.session().await?, &filter, &page).await?)
+    }
+
+    async fn count_carriers(&self, filter: CarrierFilter, most: usize) -> Answer<usize> {
+        Ok(list::count_carriers(&self.session().await?, &filter, most).await?)
     }
 
     async fn team(&self, team: TeamId) -> Answer<Option<Team>> {

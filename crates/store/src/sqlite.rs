@@ -20,12 +20,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, Change, Desired, Detail, Directory, Document,
-    DocumentAt, DocumentKind, Edit, EventFilter, Flush, Grant, GrantFilter, IssuerName, Listing, Logo, Member,
-    NewDocument, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter,
-    OrganizationId, OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag,
-    Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, Touches, User,
-    UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
+    Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, CarrierFilter, Change, Desired, Detail, Directory,
+    Document, DocumentAt, DocumentKind, Edit, EventFilter, Flush, Grant, GrantFilter, IssuerName, Listing, Logo,
+    Member, NewDocument, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit,
+    OrganizationFilter, OrganizationId, OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope,
+    SecretHash, SeenTag, Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch,
+    Touches, User, UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
 };
 
 use self::error::Outcome;
@@ -304,9 +304,15 @@ impl Directory for SqliteDirectory {
             .await
     }
 
-    async fn carriers(&self, realm: Realm, tags: Vec<String>, page: Page) -> Answer<Listing<Carrier>> {
+    async fn carriers(&self, filter: CarrierFilter, page: Page) -> Answer<Listing<Carrier>> {
         self.readers
-            .read(move |connection| list::carriers(connection, realm.as_str(), &tags, &page))
+            .read(move |connection| list::carriers(connection, &filter, &page))
+            .await
+    }
+
+    async fn count_carriers(&self, filter: CarrierFilter, most: usize) -> Answer<usize> {
+        self.readers
+            .read(move |connection| list::count_carriers(connection, &filter, most))
             .await
     }
 

@@ -100,7 +100,18 @@ impl Desk {
     /// The realm that was named, or the only one there is.
     fn realm(&self, named: Option<String>) -> anyhow::Result<Realm> {
         match (named, self.realms.as_slice()) {
-            (Some(named), _) => Ok(Realm::new(named)?),
+            (Some(named), known) => {
+                let realm = Realm::new(named)?;
+                // As the admin API: no token would ever meet what is made in another one.
+                if known.is_empty() || known.contains(&realm) {
+                    return Ok(realm);
+                }
+                let names: Vec<&str> = known.iter().map(Realm::as_str).collect();
+                Err(misused(format!(
+                    "no issuer has the realm `{realm}`; the realms are {}",
+                    names.join(", ")
+                )))
+            }
             (None, [only]) => Ok(only.clone()),
             (None, []) => Err(misused(
                 "the configuration has no issuer and so no realm yet; name one with `--realm`",

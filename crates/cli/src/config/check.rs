@@ -90,6 +90,9 @@ impl Check<'_> {
         let (organizations, tags) = self.organizations(file.organization.value(), &realms);
         self.shared_tags(file.issuer.value(), &tags);
         let routes = self.routes(file.route.value());
+        if let Some((routes, _)) = &routes {
+            self.slashes_left_open(file.route.value(), routes);
+        }
         self.forward_auth_routes(file.route.value(), listen.trusted_proxies.len(), &assertion.issuer);
         self.emptiness(file);
         let trusted = Issuers::new(issuers.iter().map(|issuer| Arc::clone(&issuer.trusted)).collect());

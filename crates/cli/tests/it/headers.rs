@@ -363,6 +363,7 @@ async fn sec_assertion_audience() {
         let claims: Value = serde_json::from_slice(&claims).unwrap();
         claims["aud"].as_str().unwrap().to_owned()
     };
+    let routes = world.narthex.api().list("/routes").await.unwrap();
     for (path, expected) in [
         ("/payroll", "https://payroll.test"),
         ("/wiki", "https://wiki.test"),
@@ -374,6 +375,8 @@ async fn sec_assertion_audience() {
             .call("GET", "/.narthex/auth/caddy")
             .header("x-forwarded-method", "GET")
             .header("x-forwarded-uri", path);
+        let route = routes.iter().find(|route| route["paths"][0] == path).unwrap();
+        assert_eq!(route["audience"], expected, "{path}");
         // The second answer is a cached one.
         for _ in 0..2 {
             let answer = world.send(question.clone().bearer(&token)).await;

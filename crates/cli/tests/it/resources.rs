@@ -1,6 +1,6 @@
 //! The directory, worked on from the command line beside a running server.
 
-use std::{process::Command, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use serde_json::Value;
 
@@ -141,10 +141,24 @@ async fn a_user_is_named_by_username_where_only_one_has_it() {
         &["user", "create", "b-2", "--realm", "corp", "--username", "robert"],
     );
     assert_eq!(fails(&world, &["grant", "list", "b-2"]).0, 1);
-    let other = json(
-        &world,
-        &["user", "create", "x", "--realm", "other", "--username", "bob"],
+    let create = ["user", "create", "x", "--realm", "other", "--username", "bob"];
+    let (code, _, stderr) = fails(&world, &create);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(
+        stderr.contains("no issuer has the realm `other`; the realms are corp"),
+        "{stderr}"
     );
+    // The same store, with another configuration.
+    let text = fs::read_to_string(world.narthex.config_file()).unwrap();
+    let elsewhere = world.narthex.config_file().with_file_name("elsewhere.toml");
+    fs::write(&elsewhere, text.replace("[[issuer]]", "[[issuer]]\nrealm = \"other\"")).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_narthex"))
+        .args(create)
+        .args(["--json", "--config"])
+        .arg(&elsewhere)
+        .output()
+        .unwrap();
+    let other: Value = serde_json::from_slice(&output.stdout).unwrap();
     let (code, stdout, stderr) = fails(&world, &["user", "disable", "bob"]);
     assert_eq!((code, stdout.as_str()), (2, ""), "{stderr}");
     for id in [id, other["id"].as_str().unwrap()] {
@@ -170,6 +184,9 @@ async fn tables_say_who_has_which_role_and_why() {
     );
     let shown = world.narthex.command(&["organization", "show", "acme"]).unwrap();
     assert!(shown.contains("member groups    staff\n"), "{shown}");
+    let (code, _, stderr) = fails(&world, &["organization", "create", "01hf7yat000000000000000019"]);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains("it would be read as an id"), "{stderr}");
     let made = world.narthex.command(&["organization", "create", "tools"]).unwrap();
     assert!(made.contains("made by          an administrator\n"), "{made}");
 }

@@ -1,8 +1,8 @@
 //! What is kept beside users and organizations: uses, keys, the audit trail.
 
-use super::world::{HOUR_MS, World, realm};
+use super::world::{HOUR_MS, World, carrying, realm};
 use crate::{
-    Actor, ApiKey, ApiKeyId, AssertionKey, AuditEvent, Directory, DocumentAt, DocumentKind, Edit, EventFilter,
+    Actor, Among, ApiKey, ApiKeyId, AssertionKey, AuditEvent, Directory, DocumentAt, DocumentKind, Edit, EventFilter,
     EventOrder, Flush, IssuerName, Logo, NewDocument, OrganizationId, OrganizationRole, Page, PlatformRole,
     SavedKeySet, ScopedRole, SecretBytes, SecretHash, StoreError, UserEdit,
 };
@@ -106,9 +106,8 @@ pub async fn tags_seen_and_carried_are_known(directory: &dyn Directory) {
         .items;
     assert_eq!(main.len(), 5);
     let carried = async |tags: &[&str]| {
-        let tags = tags.iter().map(ToString::to_string).collect();
         let found = directory
-            .carriers(realm("main"), tags, Page::default())
+            .carriers(carrying(tags, Among::Everybody), Page::default())
             .await
             .unwrap()
             .items;

@@ -291,6 +291,17 @@ pub async fn an_organization_never_takes_a_name_that_is_taken(directory: &dyn Di
     );
 }
 
+/// Wherever a name or an id is taken, such a name would be read as the id, and lead to nobody or to somebody else.
+pub async fn an_organization_never_takes_an_id_as_its_name(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let mut token = world.linked("ada", "acme", "ops");
+    token.organization.as_mut().unwrap().name = Some("01hf7yat000000000000000019".into());
+    let made = world.sync(&token).await.principal.memberships()[0].name.clone();
+    assert!(made.as_str().starts_with("01hf7yat000000000000000019-"), "{made}");
+    let found = directory.organization_named(made).await.unwrap().unwrap();
+    assert_eq!(found.label, "01hf7yat000000000000000019");
+}
+
 pub async fn identifiers_compare_case_sensitively(directory: &dyn Directory) {
     let mut world = World::new(directory);
     world.organization("tools", "", "Staff").await;

@@ -1,10 +1,11 @@
 //! Users, organizations and teams by hand, and lists.
 
-use super::world::{World, realm};
+use super::world::{World, carrying, realm};
 use crate::{
-    Cursor, Directory, Edit, EventFilter, ExternalId, GrantFilter, NewTeam, OrganizationEdit, OrganizationFilter,
-    OrganizationId, OrganizationName, OrganizationRole, OrganizationStatus, Page, PlatformRole, Profile, Scope,
-    ScopedRole, StoreError, TeamEdit, TeamFilter, TeamId, TeamRole, UserEdit, UserFilter, UserId, UserStatus,
+    Among, Cursor, Directory, Edit, EventFilter, ExternalId, GrantFilter, NewTeam, OrganizationEdit,
+    OrganizationFilter, OrganizationId, OrganizationName, OrganizationRole, OrganizationStatus, Page, PlatformRole,
+    Profile, Scope, ScopedRole, StoreError, TeamEdit, TeamFilter, TeamId, TeamRole, UserEdit, UserFilter, UserId,
+    UserStatus,
 };
 
 async fn names(directory: &dyn Directory, filter: UserFilter) -> Vec<String> {
@@ -128,7 +129,7 @@ pub async fn a_cursor_that_the_list_did_not_give_is_refused(directory: &dyn Dire
             directory.grants(GrantFilter::default(), page(text)).await.map(drop),
             directory.members(Scope::Platform, now_ms, page(text)).await.map(drop),
             directory
-                .carriers(realm("main"), vec!["staff".into()], page(text))
+                .carriers(carrying(&["staff"], Among::Everybody), page(text))
                 .await
                 .map(drop),
             directory.api_keys(page(text)).await.map(drop),

@@ -1,9 +1,9 @@
 //! S3: permission tags.
 
-use super::world::{HOUR_MS, MINUTE_MS, World, actions, exactly, realm, roles};
+use super::world::{HOUR_MS, MINUTE_MS, World, actions, carrying, exactly, realm, roles};
 use crate::{
-    DesiredTags, Detail, Directory, Flush, GrantSource, GrantsWhen, IssuerName, OnEmpty, OrganizationEdit,
-    OrganizationRole, OrganizationStatus, OrganizationTags, PlatformRole, Refusal, ScopedRole, TagList, plan,
+    Among, DesiredTags, Detail, Directory, Flush, GrantSource, GrantsWhen, IssuerName, OnEmpty, OrganizationEdit,
+    OrganizationRole, OrganizationStatus, OrganizationTags, Page, PlatformRole, Refusal, ScopedRole, TagList, plan,
 };
 
 pub async fn a_tag_grants_and_its_absence_closes(directory: &dyn Directory) {
@@ -353,4 +353,95 @@ pub async fn a_suspended_organization_keeps_its_members(directory: &dyn Director
     let membership = synced.principal.membership("tools").unwrap();
     assert_eq!(membership.status, OrganizationStatus::Suspended);
     assert_eq!(membership.role, OrganizationRole::Member);
+}
+
+/// Who may see an organization's people only must not learn from a tag who else there is.
+pub async fn carriers_are_told_apart_by_membership(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let tools = world.organization("tools", "", "staff").await.id;
+    world.organization("toys", "", "temps").await;
+    let mut users = Vec::new();
+    for (name, tags) in [
+        ("member", ["staff", "x"]),
+        ("stranger", ["y", "x"]),
+        ("neighbour", ["temps", "x"]),
+        ("other", ["staff", "y"]),
+        ("late", ["staff", "x"]),
+        ("gone", ["staff", "x"]),
+    ] {
+        world.policy.lease_ms = (name == "late").then_some(HOUR_MS);
+        users.push(world.sync(&world.tagged(name, &tags)).await.principal.user().id);
+    }
+    world.later(2 * HOUR_MS);
+    world.sync(&world.tagged("gone", &["x"])).await;
+    directory.flush(Flush::All).await.unwrap();
+    let now_ms = world.now_ms;
+    let found = async |tags: &[&str], among: Among| {
+        let filter = carrying(tags, among);
+        let (first, count) = (Page::first(2), directory.count_carriers(filter.clone(), 100).await);
+        let mut page = directory.carriers(filter.clone(), first).await.unwrap();
+        let mut found: Vec<_> = page.items.into_iter().map(|carrier| carrier.user.id).collect();
+        while let Some(cursor) = page.next_cursor {
+            page = directory
+                .carriers(filter.clone(), Page::after(cursor, 2))
+                .await
+                .unwrap();
+            found.extend(page.items.into_iter().map(|carrier| carrier.user.id));
+        }
+        assert_eq!(count, Ok(found.len()), "{filter:?}");
+        assert_eq!(directory.count_carriers(filter, 2).await, Ok(found.len().min(2)));
+        let names = ["member", "stranger", "neighbour", "other", "late", "gone"];
+        let named = names.into_iter().zip(&users).filter(|(_, id)| found.contains(id));
+        named.map(|(name, _)| name).collect::<Vec<_>>()
+    };
+    let all = ["member", "stranger", "neighbour", "late", "gone"];
+    assert_eq!(found(&["x"], Among::Everybody).await, all);
+    assert_eq!(found(&["x"], Among::Members(tools, now_ms)).await, ["member"]);
+    assert_eq!(
+        found(&["x", "staff"], Among::Members(tools, now_ms)).await,
+        ["member", "other"]
+    );
+    let others = ["stranger", "neighbour", "late", "gone"];
+    assert_eq!(found(&["x"], Among::Others(tools, now_ms)).await, others);
+    let before = Among::Members(tools, now_ms - 2 * HOUR_MS);
+    assert_eq!(
+        found(&["x"], before).await,
+        ["member", "late"],
+        "its lease had not run out"
+    );
+}
+
+/// A preview goes by what tokens said last: other tags are noted with the next batch, also where they change no role.
+pub async fn other_tags_are_noted_with_the_next_batch(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    world.sync(&world.tagged("ada", &["x", "y"])).await;
+    let carries = async |tag: &str| {
+        let found = directory.count_carriers(carrying(&[tag], Among::Everybody), 10).await;
+        found.unwrap() == 1
+    };
+    world.later(MINUTE_MS);
+    assert!(
+        !world.sync(&world.tagged("ada", &["y", "x", "y"])).await.plan.touch.due,
+        "the same tags"
+    );
+    let other = world.tagged("ada", &["x", "z\"", "ž"]);
+    let synced = world.sync(&other).await;
+    assert!(synced.plan.is_empty() && synced.plan.touch.due);
+    assert!(carries("y").await && !carries("ž").await, "off the request");
+    assert_eq!(directory.flush(Flush::Due).await, Ok(1));
+    assert!(!carries("y").await && carries("ž").await);
+    let seen = directory.seen_tags(None, Page::default()).await.unwrap().items;
+    assert_eq!(
+        seen.iter().map(|seen| seen.tag.as_str()).collect::<Vec<_>>(),
+        ["x", "y", "z\"", "ž"]
+    );
+    world.later(MINUTE_MS);
+    assert!(!world.sync(&other).await.plan.touch.due, "they are written");
+    // A token without a list says nothing about it, and the empty list is one.
+    world.later(MINUTE_MS);
+    assert!(!world.sync(&world.token("ada")).await.plan.touch.due);
+    assert!(world.sync(&world.tagged("ada", &[])).await.plan.touch.due);
+    directory.flush(Flush::Due).await.unwrap();
+    assert!(!carries("x").await);
+    assert!(!world.sync(&world.tagged("ada", &[])).await.plan.touch.due);
 }

@@ -2,9 +2,9 @@
 //! same way give the same answers.
 
 use super::dice::Dice;
-use super::world::{HOUR_MS, World, exactly, realm};
+use super::world::{HOUR_MS, World, carrying, exactly, realm};
 use crate::{
-    Desired, DesiredOrganization, DesiredTags, DesiredTeam, Detail, Edit, EventFilter, ExternalId, Flush, Grant,
+    Among, Desired, DesiredOrganization, DesiredTags, DesiredTeam, Detail, Edit, EventFilter, ExternalId, Flush, Grant,
     GrantFilter, GrantSource, GrantsWhen, IssuerName, MembershipRule, NewTeam, OnEmpty, OrganizationEdit,
     OrganizationFilter, OrganizationId, OrganizationRole, OrganizationStatus, OrganizationTags, Page, PlatformRole,
     Provision, Scope, ScopedRole, SyncMode, TagList, TeamEdit, TeamFilter, TeamId, TeamRole, UserEdit, UserFilter,
@@ -422,8 +422,8 @@ impl<'d> Walk<'d> {
                 )
             }
             4 => {
-                let tags = self.dice.some(&TAGS).into_iter().map(str::to_owned).collect();
-                format!("{:?}", directory.carriers(realm("main"), tags, page).await)
+                let filter = carrying(&self.dice.some(&TAGS), Among::Everybody);
+                format!("{:?}", directory.carriers(filter, page).await)
             }
             5 => {
                 let token = self.token();

@@ -3,11 +3,11 @@
 use serde_json::{Map, json};
 
 use crate::{
-    Actor, By, Change, CountingIds, Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, Directory,
-    ExternalId, Grant, GrantFilter, GrantId, GrantsWhen, IssuerName, IssuersInForce, MembershipRule, NewGrant,
-    NewOrganization, NewUser, Organization, OrganizationDetails, OrganizationId, OrganizationName, OrganizationRole,
-    OrganizationStatus, OrganizationTags, Page, Principal, Profile, Realm, Refusal, ScopedRole, SyncError, SyncPolicy,
-    Synced, TagList, TeamRole, TokenFingerprint, User, UserId, Username, load, sync,
+    Actor, Among, By, CarrierFilter, Change, CountingIds, Desired, DesiredOrganization, DesiredTags, DesiredTeam,
+    DesiredUser, Directory, ExternalId, Grant, GrantFilter, GrantId, GrantsWhen, IssuerName, IssuersInForce,
+    MembershipRule, NewGrant, NewOrganization, NewUser, Organization, OrganizationDetails, OrganizationId,
+    OrganizationName, OrganizationRole, OrganizationStatus, OrganizationTags, Page, Principal, Profile, Realm, Refusal,
+    ScopedRole, SyncError, SyncPolicy, Synced, TagList, TeamRole, TokenFingerprint, User, UserId, Username, load, sync,
 };
 
 /// When the cases begin.
@@ -226,6 +226,15 @@ impl<'d> World<'d> {
 
 pub fn realm(name: &str) -> Realm {
     Realm::new(name).unwrap()
+}
+
+/// Users of the realm `main` by their tags.
+pub fn carrying(tags: &[&str], among: Among) -> CarrierFilter {
+    CarrierFilter {
+        realm: realm("main"),
+        tags: tags.iter().map(ToString::to_string).collect(),
+        among,
+    }
 }
 
 pub fn exactly(tags: &[&str]) -> DesiredTags {

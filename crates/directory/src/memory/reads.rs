@@ -10,7 +10,7 @@ use crate::command::{
     ApiKey, GrantFilter, GrantsWhen, Member, OrganizationFilter, SeenTag, TeamFilter, UserEntry, UserFilter,
 };
 use crate::desired::{Desired, DesiredTags};
-use crate::directory::{Answer, Carrier};
+use crate::directory::{Among, Answer, Carrier, CarrierFilter};
 use crate::document::{Document, DocumentKind};
 use crate::grant::Grant;
 use crate::id::{OrganizationId, UserId};
@@ -89,6 +89,8 @@ impl State {
                 .get(&(realm.clone(), desired.user.username.clone()))
                 .copied(),
             last_issued_at_ms: issuer.and_then(|issuer| issuer.last_issued_at_ms),
+            tags_differ: (desired.tags.noted())
+                .is_some_and(|tags| issuer.and_then(|issuer| issuer.tags.as_ref()) != Some(&tags)),
             organization,
             organization_name_taken: name.is_some_and(|name| self.organization_by_name.contains_key(&name)),
             team,
@@ -225,23 +227,42 @@ impl State {
         Listing::cut(items.collect(), page, |member: &Member| member.user.id.to_string())
     }
 
-    pub(super) fn carriers(&self, realm: &Realm, tags: &[String], page: &Page) -> Listing<Carrier> {
+    pub(super) fn carriers(&self, filter: &CarrierFilter, page: &Page) -> Listing<Carrier> {
+        let found = self.carrying(filter).into_iter();
+        let found = found.filter(|carrier| is_after(page, &carrier.user.id.to_string()));
+        Listing::cut(found.take(page.limit() + 1).collect(), page, |carrier: &Carrier| {
+            carrier.user.id.to_string()
+        })
+    }
+
+    pub(super) fn count_carriers(&self, filter: &CarrierFilter, most: usize) -> usize {
+        self.carrying(filter).len().min(most)
+    }
+
+    fn carrying(&self, filter: &CarrierFilter) -> Vec<Carrier> {
+        let is_member = |user: UserId, organization: OrganizationId, now_ms: i64| {
+            let mut open = self.open_on(Scope::Organization(organization));
+            open.any(|grant| grant.user == user && grant.counts_at(now_ms))
+        };
+        let admits = |user: UserId| match filter.among {
+            Among::Everybody => true,
+            Among::Members(organization, now_ms) => is_member(user, organization, now_ms),
+            Among::Others(organization, now_ms) => !is_member(user, organization, now_ms),
+        };
         let mut carriers: BTreeMap<UserId, BTreeSet<&String>> = BTreeMap::new();
         for ((user, _), state) in &self.issuers {
             let carried = state.tags.iter().flatten().filter(|tag| !tag.is_empty());
             carriers.entry(*user).or_default().extend(carried);
         }
         let found = carriers.into_iter().filter_map(|(user, carried)| {
-            let user = self.users.get(&user).filter(|user| user.realm == *realm)?;
-            let wanted = is_after(page, &user.id.to_string()) && tags.iter().any(|tag| carried.contains(tag));
+            let user = self.users.get(&user).filter(|user| user.realm == filter.realm)?;
+            let wanted = filter.tags.iter().any(|tag| carried.contains(tag)) && admits(user.id);
             wanted.then(|| Carrier {
                 user: user.clone(),
                 tags: carried.into_iter().cloned().collect(),
             })
         });
-        Listing::cut(found.take(page.limit() + 1).collect(), page, |carrier: &Carrier| {
-            carrier.user.id.to_string()
-        })
+        found.collect()
     }
 
     pub(super) fn teams(&self, filter: &TeamFilter, page: &Page) -> Listing<Team> {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::change::{Change, Moves};
-use crate::desired::{Desired, DesiredOrganization, DesiredTags, Provision, SyncPolicy};
+use crate::desired::{Desired, DesiredOrganization, Provision, SyncPolicy};
 use crate::error::Refusal;
 use crate::grant::{Grant, GrantSource};
 use crate::id::{GrantId, NewId, OrganizationId, TeamId, UserId};
@@ -297,10 +297,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn finish(mut self) -> SyncPlan {
-        let tags = match &self.desired.tags {
-            DesiredTags::Exactly(tags) => Some(tags.clone()),
-            DesiredTags::NotConfigured | DesiredTags::Keep => None,
-        };
+        let tags = self.desired.tags.noted();
         let due = self.is_due();
         let mut asserted: Vec<GrantId> = self.asserted.iter().copied().collect();
         asserted.sort_unstable();
@@ -336,10 +333,13 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Other tags than the last token's are written soon although they change nobody's roles: a preview of a change asks
+    /// for them.
     fn is_due(&self) -> bool {
         let interval = self.policy.touch_interval_ms();
         let old = |at_ms: i64| self.now_ms.saturating_sub(at_ms) >= interval;
-        self.user.last_seen_at_ms.is_none_or(old)
+        self.snapshot.tags_differ
+            || self.user.last_seen_at_ms.is_none_or(old)
             || self
                 .grants
                 .iter()
@@ -433,7 +433,7 @@ fn free_name(wanted: &DesiredOrganization, id: OrganizationId, taken: bool) -> O
     let id = id.to_string();
     let ending: String = id.chars().skip(id.len().saturating_sub(8)).collect();
     let free = match wanted.suggested_name() {
-        Some(name) if !taken => return name,
+        Some(name) if !taken && !name.is_an_id() => return name,
         Some(name) => name.with_ending(&ending),
         None => OrganizationName::new(format!("organization-{ending}")),
     };

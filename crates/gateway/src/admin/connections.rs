@@ -147,9 +147,12 @@ fn found(permit: Permit<'_>, held: Held, sight: Sight) -> Found<ConnectionBody> 
 pub(crate) enum DocumentText {
     /// Its text, in which comments and trailing commas are allowed.
     Text(String),
-    /// As JSON: one request, or an array of them.
+    /// As JSON: one request.
     #[schema(value_type = Object)]
-    Json(Value),
+    One(Map<String, Value>),
+    /// As JSON: requests in their order.
+    #[schema(value_type = Vec<Object>)]
+    Several(Vec<Map<String, Value>>),
 }
 
 impl DocumentText {
@@ -158,7 +161,8 @@ impl DocumentText {
         let text = match self {
             Self::Text(text) => text,
             // Written over lines, for whoever reads it next.
-            Self::Json(json) => serde_json::to_string_pretty(&json).unwrap_or_default(),
+            Self::One(request) => serde_json::to_string_pretty(&request).unwrap_or_default(),
+            Self::Several(requests) => serde_json::to_string_pretty(&requests).unwrap_or_default(),
         };
         let settings = permit.surroundings().connections();
         let connection = crate::connections::compile(&text, settings.outbound.limits.response_bytes)

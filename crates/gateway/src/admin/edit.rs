@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer};
 
+use super::error::ApiError;
+
 /// What a change says about one member.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Patch<T> {
@@ -18,6 +20,19 @@ impl<T> Patch<T> {
     /// Whether the change says anything about it.
     pub const fn is_given(&self) -> bool {
         !matches!(self, Self::Keep)
+    }
+
+    /// The new value of what is never empty, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// On `null`: a change that says it and is answered 200 must not have been passed over.
+    pub(crate) fn never_empty(self, field: &'static str) -> Result<Option<T>, ApiError> {
+        match self {
+            Self::Keep => Ok(None),
+            Self::Clear => Err(ApiError::invalid(field, "it cannot be empty; leave it out to keep it")),
+            Self::Set(value) => Ok(Some(value)),
+        }
     }
 
     /// The directory's word for it, with the value taken through a check.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderMap;
-use narthex_directory::{IssuersInForce, Principal, Realm};
+use narthex_directory::{IssuersInForce, Principal, Realm, TagList};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -35,6 +35,9 @@ pub trait Surroundings: Send + Sync {
     /// The configured issuers.
     fn issuers(&self) -> Vec<IssuerBody>;
 
+    /// The tags that make platform admins, of each issuer.
+    fn platform_tags(&self) -> Vec<PlatformTags>;
+
     /// The keys of the issuer of this name.
     fn keys(&self, issuer: &str) -> Option<KeyHealthBody>;
 
@@ -59,6 +62,17 @@ pub trait Surroundings: Send + Sync {
     ///
     /// When the directory could not be read.
     async fn explain(&self, request: ExplainRequest) -> Result<Explanation, Refusal>;
+}
+
+/// An issuer's tags that make platform admins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlatformTags {
+    /// The issuer's configured name.
+    pub issuer: String,
+    /// Where they count.
+    pub realm: Realm,
+    /// The tags.
+    pub tags: TagList,
 }
 
 /// Why an issuer's keys were not fetched.
@@ -198,6 +212,9 @@ pub struct RouteBody {
     pub require: Vec<String>,
     /// Where its requests go; `null` for routes that only forward-auth asks about.
     pub upstream: Option<String>,
+    /// The `aud` of its assertions.
+    #[schema(example = "https://reports.example.com")]
+    pub audience: String,
 }
 
 /// A token to explain.

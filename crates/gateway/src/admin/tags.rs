@@ -28,7 +28,8 @@ pub struct TagBody {
     pub last_seen_at: Time,
     /// The organizations that list it.
     pub organizations: Vec<ListedTag>,
-    /// Organizations that list what would be this tag if case and blanks did not count. They give nobody anything by it.
+    /// Organizations and issuers that list what would be this tag if case and blanks did not count. They give nobody anything
+    /// by it.
     pub near_misses: Vec<NearMissBody>,
 }
 
@@ -43,13 +44,18 @@ pub struct ListedTag {
     pub role: OrganizationRole,
 }
 
-/// An organization that lists nearly the tag.
+/// An organization that lists nearly the tag, or an issuer that lists it among those that make platform admins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NearMissBody {
-    /// The organization's id.
-    pub organization_id: String,
-    /// Its name in paths.
-    pub name: String,
-    /// The tag as it lists it.
+    /// The organization's id; `null` for an issuer's list.
+    #[schema(required)]
+    pub organization_id: Option<String>,
+    /// The organization's name in paths; `null` for an issuer's list.
+    #[schema(required)]
+    pub name: Option<String>,
+    /// The issuer's configured name; `null` for an organization's list.
+    #[schema(required)]
+    pub issuer: Option<String>,
+    /// The tag as it is listed.
     pub listed: String,
 }

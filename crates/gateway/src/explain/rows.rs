@@ -88,13 +88,13 @@ pub struct IdentityRow {
     pub field: String,
     /// The template, or the name of the tags claim.
     pub template: String,
-    /// What it gave; missing if it gave nothing.
-    #[schema(value_type = Option<Object>)]
+    /// What it gave, of whatever type; `null` if it gave nothing.
+    #[schema(value_type = Value)]
     pub gave: Option<Value>,
     /// `taken`, `not_given`, `skipped` or `refused`.
     pub outcome: &'static str,
-    /// The value as it is kept.
-    #[schema(value_type = Option<Object>)]
+    /// The value as it is kept, of whatever type; `null` if nothing is.
+    #[schema(value_type = Value)]
     pub value: Option<Value>,
     /// What was wrong.
     pub problem: Option<String>,

@@ -1,9 +1,9 @@
 //! Listings: filters as optional parameters, order and cursor by the last key.
 
 use narthex_directory::{
-    Answer, ApiKey, Carrier, Cursor, Document, DocumentKind, EventFilter, EventOrder, Grant, GrantFilter, GrantsWhen,
-    Listing, Member, Organization, OrganizationFilter, OrganizationId, Page, PlatformRole, RecordedEvent, Scope,
-    SeenTag, Team, TeamFilter, TeamId, User, UserEntry, UserFilter, UserId, rules,
+    Among, Answer, ApiKey, Carrier, CarrierFilter, Cursor, Document, DocumentKind, EventFilter, EventOrder, Grant,
+    GrantFilter, GrantsWhen, Listing, Member, Organization, OrganizationFilter, OrganizationId, Page, PlatformRole,
+    RecordedEvent, Scope, SeenTag, Team, TeamFilter, TeamId, User, UserEntry, UserFilter, UserId, rules,
 };
 use tokio_postgres::Row;
 
@@ -342,27 +342,53 @@ pub(super) async fn members(session: &Session, scope: Scope, now_ms: i64, page: 
     ))
 }
 
+/// The users `w` of a filter: its realm, tags, organization and moment are the first four values.
+fn carrying(filter: &CarrierFilter) -> (String, Vec<Value<'static>>) {
+    let members = format!(
+        "(SELECT g.user_id FROM grants g WHERE g.organization_id = $3 AND {OPEN} \
+         AND (g.lapses_at_ms IS NULL OR g.lapses_at_ms > $4))"
+    );
+    // Said so that no index of realms has it: the few members are looked at, not everybody.
+    let (realm, among) = match filter.among {
+        Among::Everybody => ("w.realm", "$3::text IS NULL AND $4::bigint IS NULL".to_owned()),
+        Among::Members(..) => ("coalesce(w.realm, '')", format!("w.id IN {members}")),
+        Among::Others(..) => ("w.realm", format!("w.id NOT IN {members}")),
+    };
+    let sql = format!(
+        "{realm} = $1 AND EXISTS (SELECT 1 \
+         FROM user_issuers x CROSS JOIN LATERAL json_array_elements_text(x.tags::json) AS carried (tag) \
+         WHERE x.user_id = w.id AND x.tags IS NOT NULL AND carried.tag <> '' AND carried.tag COLLATE \"C\" = ANY($2)) \
+         AND {among}"
+    );
+    let wanted: Vec<String> = filter.tags.iter().filter(|tag| !tag.contains('\0')).cloned().collect();
+    let (organization, now_ms) = filter.among.organization().unzip();
+    let values: Vec<Value<'static>> = vec![
+        Box::new(filter.realm.as_str().to_owned()),
+        Box::new(wanted),
+        Box::new(organization.map(|id| id.to_string())),
+        Box::new(now_ms),
+    ];
+    (sql, values)
+}
+
+pub(super) async fn count_carriers(session: &Session, filter: &CarrierFilter, most: usize) -> Outcome<usize> {
+    let (carrying, mut values) = carrying(filter);
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM users w WHERE {carrying} LIMIT $5) counted");
+    values.push(Box::new(i64::try_from(most).unwrap_or(i64::MAX)));
+    let counted = collect(session, &sql, &values, |row| Columns::of(row, "count").number()).await?;
+    Ok(counted.first().map_or(0, |count| usize::try_from(*count).unwrap_or(0)))
+}
+
 /// Users and the lists of tags of their issuers, one row for each list: one statement, and so one moment.
-pub(super) async fn carriers(
-    session: &Session,
-    realm: &str,
-    tags: &[String],
-    page: &Page,
-) -> Outcome<Listing<Carrier>> {
+pub(super) async fn carriers(session: &Session, filter: &CarrierFilter, page: &Page) -> Outcome<Listing<Carrier>> {
+    let (carrying, mut values) = carrying(filter);
     let sql = format!(
         "SELECT {USER}, i.tags FROM users u JOIN user_issuers i ON i.user_id = u.id AND i.tags IS NOT NULL \
-         WHERE u.id IN (SELECT w.id FROM users w WHERE w.realm = $1 AND w.id > $2 AND EXISTS (SELECT 1 \
-         FROM user_issuers x CROSS JOIN LATERAL json_array_elements_text(x.tags::json) AS carried (tag) \
-         WHERE x.user_id = w.id AND x.tags IS NOT NULL AND carried.tag <> '' AND carried.tag COLLATE \"C\" = ANY($3)) \
-         ORDER BY w.id LIMIT $4) ORDER BY u.id, i.issuer"
+         WHERE u.id IN (SELECT w.id FROM users w WHERE {carrying} AND w.id > $5 ORDER BY w.id LIMIT $6) \
+         ORDER BY u.id, i.issuer"
     );
-    let wanted: Vec<String> = tags.iter().filter(|tag| !tag.contains('\0')).cloned().collect();
-    let values: [Value<'_>; 4] = [
-        Box::new(realm.to_owned()),
-        Box::new(page.after_id()?.unwrap_or_default().to_owned()),
-        Box::new(wanted),
-        Box::new(one_more(page)),
-    ];
+    values.push(Box::new(page.after_id()?.unwrap_or_default().to_owned()));
+    values.push(Box::new(one_more(page)));
     let lists = collect(session, &sql, &values, |row| {
         let json = Columns::from(row, USER_COLUMNS, "list of tags").text()?;
         let tags = texts_from_json(json).ok_or_else(|| corrupt("list of tags", "it is not JSON"))?;

@@ -11,6 +11,7 @@ use tokio_postgres::Row;
 use super::error::{Outcome, corrupt};
 use super::rows::{self, Columns};
 use super::session::{Session, Value};
+use super::write::tags_text;
 use crate::record::{BRIEF, BRIEF_COLUMNS, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, TEAM_COLUMNS, USER, USER_COLUMNS};
 use crate::tag_cache::{Listing, TagCache};
 
@@ -40,7 +41,7 @@ fn standing_sql(columns: &str, joins: &str, of: &str, more: &str) -> String {
 }
 
 /// How many columns come before the user.
-const BEFORE: usize = 3;
+const BEFORE: usize = 4;
 const GRANT_AT: usize = BEFORE + USER_COLUMNS;
 const BRIEF_AT: usize = GRANT_AT + GRANT_COLUMNS;
 const TEAM_AT: usize = BRIEF_AT + BRIEF_COLUMNS;
@@ -73,7 +74,7 @@ impl Texts {
         let by_external_id = |more| {
             standing_sql(
                 // Who has the username is looked up only where it is not the user, as it nearly always is.
-                "i.last_issued_at_ms, CASE WHEN u.username = $4 THEN u.id \
+                "i.last_issued_at_ms, $5::text IS NOT NULL AND i.tags IS DISTINCT FROM $5::text, CASE WHEN u.username = $4 THEN u.id \
                  ELSE (SELECT n.id FROM users n WHERE n.realm = $1 AND n.username = $4) END",
                 "LEFT JOIN LATERAL (SELECT * FROM user_issuers x WHERE x.user_id = u.id AND x.issuer = $3 OFFSET 0) i \
                  ON true",
@@ -87,9 +88,9 @@ impl Texts {
             by_external_id_with_tags: format!(
                 "{} UNION ALL {}",
                 by_external_id(", NULL, NULL"),
-                tags_sql(&before, &between, "$5")
+                tags_sql(&before, &between, "$6")
             ),
-            by_id: standing_sql("NULL::bigint, NULL::text", "", "x.id = $1", ""),
+            by_id: standing_sql("NULL::bigint, false, NULL::text", "", "x.id = $1", ""),
             organization: format!(
                 "SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = $1 AND o.external_id = $2"
             ),
@@ -180,6 +181,7 @@ impl Reader<'_> {
             policy: head.policy,
             username_owner: head.username_owner,
             last_issued_at_ms: head.last_issued_at_ms,
+            tags_differ: head.tags_differ,
             standing: standing(&found, head.policy, &stripes)?,
             // Asked for in any case; it counts only where there is no such organization yet.
             organization_name_taken: !taken.is_empty() && organization.is_none(),
@@ -258,6 +260,7 @@ impl<'d> Asked<'d> {
             boxed(desired.user.external_id.as_str()),
             boxed(desired.issuer.as_str()),
             boxed(desired.user.username.as_str()),
+            boxed(tags_text(desired.tags.noted().as_deref())),
         ];
         if self.is_plain() && !self.unknown.is_empty() {
             user.push(boxed(self.unknown.clone()));
@@ -331,6 +334,7 @@ impl Stripes {
 struct Head {
     policy: u64,
     last_issued_at_ms: Option<i64>,
+    tags_differ: bool,
     username_owner: Option<UserId>,
 }
 
@@ -343,6 +347,7 @@ impl Head {
         Ok(Self {
             policy: columns.number()?,
             last_issued_at_ms: columns.maybe_integer()?,
+            tags_differ: columns.flag()?,
             username_owner: columns.maybe_parse()?,
         })
     }

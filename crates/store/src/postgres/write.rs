@@ -343,17 +343,19 @@ pub(super) fn assert_again(grants: &[(GrantId, i64, Option<i64>)]) -> Command<'s
     )
 }
 
+/// A list of tags as it is kept.
+pub(super) fn tags_text(tags: Option<&[String]>) -> Option<String> {
+    let kept_tags: Vec<Cow<'_, str>> = tags?.iter().map(|tag| kept(tag)).collect();
+    Some(texts_to_json(kept_tags.iter().map(|tag| &**tag)))
+}
+
 /// The newest `iat` of an issuer's tokens for a user, and the tags of the last one. Each pair once.
 pub(super) fn note_issuers<'a>(rows: &'a [IssuerRow<'a>]) -> Command<'a> {
-    let tags = |tags: Option<&[String]>| {
-        let kept_tags = tags.map(|tags| tags.iter().map(|tag| kept(tag)).collect::<Vec<_>>());
-        kept_tags.map(|tags| texts_to_json(tags.iter().map(|tag| &**tag)))
-    };
     let values = vec![
         column(rows, |(user, ..)| user.to_string()),
         column(rows, |(_, issuer, ..)| *issuer),
         column(rows, |(_, _, issued_at_ms, _)| *issued_at_ms),
-        column(rows, |(.., list)| tags(*list)),
+        column(rows, |(.., list)| tags_text(*list)),
     ];
     Command::new(
         "INSERT INTO user_issuers (user_id, issuer, last_issued_at_ms, tags) \

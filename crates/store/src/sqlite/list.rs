@@ -1,9 +1,9 @@
 //! Listings: filters as optional parameters, order and cursor by the last key.
 
 use narthex_directory::{
-    Answer, ApiKey, Carrier, Cursor, EventFilter, EventOrder, Grant, GrantFilter, GrantsWhen, Listing, Member,
-    Organization, OrganizationFilter, Page, PlatformRole, RecordedEvent, Scope, SeenTag, Team, TeamFilter, User,
-    UserEntry, UserFilter, rules,
+    Among, Answer, ApiKey, Carrier, CarrierFilter, Cursor, EventFilter, EventOrder, Grant, GrantFilter, GrantsWhen,
+    Listing, Member, Organization, OrganizationFilter, Page, PlatformRole, RecordedEvent, Scope, SeenTag, Team,
+    TeamFilter, User, UserEntry, UserFilter, rules,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, ToSql, params};
@@ -296,21 +296,47 @@ pub(super) fn members(connection: &Connection, scope: Scope, now_ms: i64, page: 
     }))
 }
 
-pub(super) fn carriers(
-    connection: &Connection,
-    realm: &str,
-    tags: &[String],
-    page: &Page,
-) -> Outcome<Listing<Carrier>> {
+/// The users `u` of a filter: its realm, tags, organization and moment are the first four values.
+fn carrying(filter: &CarrierFilter) -> (String, [Value; 4]) {
+    let members = "(SELECT g.user_id FROM grants g WHERE g.organization_id = ?3 AND g.revoked_at_ms IS NULL \
+         AND (g.lapses_at_ms IS NULL OR g.lapses_at_ms > ?4))";
+    // The plus keeps the index of realms out of it: the few members are looked at, not everybody.
+    let (realm, among) = match filter.among {
+        Among::Everybody => ("u.realm", "?3 IS NULL AND ?4 IS NULL".to_owned()),
+        Among::Members(..) => ("+u.realm", format!("u.id IN {members}")),
+        Among::Others(..) => ("u.realm", format!("u.id NOT IN {members}")),
+    };
     let sql = format!(
-        "SELECT {USER} FROM users u WHERE u.realm = ?1 AND u.id > ?2 AND EXISTS (SELECT 1 FROM user_issuers i \
-         JOIN json_each(i.tags) carried JOIN json_each(?3) wanted ON wanted.value = carried.value \
-         WHERE i.user_id = u.id AND carried.value <> '') ORDER BY u.id LIMIT ?4"
+        "{realm} = ?1 AND {among} AND EXISTS (SELECT 1 FROM user_issuers i \
+         JOIN json_each(i.tags) carried JOIN json_each(?2) wanted ON wanted.value = carried.value \
+         WHERE i.user_id = u.id AND carried.value <> '')"
     );
-    let wanted = texts_to_json(tags.iter().map(String::as_str));
-    let after = page.after_id()?.unwrap_or_default();
-    let limit = i64::try_from(page.limit() + 1).unwrap_or(i64::MAX);
-    let users: Vec<User> = collect(connection, &sql, params![realm, after, wanted, limit], rows::user)?;
+    let (organization, now_ms) = filter.among.organization().unzip();
+    let values = [
+        filter.realm.as_str().to_owned().into(),
+        texts_to_json(filter.tags.iter().map(String::as_str)).into(),
+        organization.map(|id| id.to_string()).into(),
+        now_ms.into(),
+    ];
+    (sql, values)
+}
+
+pub(super) fn count_carriers(connection: &Connection, filter: &CarrierFilter, most: usize) -> Outcome<usize> {
+    let (carrying, values) = carrying(filter);
+    let sql = format!("SELECT count(*) FROM (SELECT 1 FROM users u WHERE {carrying} LIMIT ?5)");
+    let most = i64::try_from(most).unwrap_or(i64::MAX).into();
+    let values = rusqlite::params_from_iter(values.into_iter().chain([most]));
+    let counted = collect(connection, &sql, values, |row| Ok(row.get::<_, i64>(0)?))?;
+    Ok(counted.first().map_or(0, |count| usize::try_from(*count).unwrap_or(0)))
+}
+
+pub(super) fn carriers(connection: &Connection, filter: &CarrierFilter, page: &Page) -> Outcome<Listing<Carrier>> {
+    let (carrying, values) = carrying(filter);
+    let sql = format!("SELECT {USER} FROM users u WHERE {carrying} AND u.id > ?5 ORDER BY u.id LIMIT ?6");
+    let after = page.after_id()?.unwrap_or_default().to_owned().into();
+    let limit = i64::try_from(page.limit() + 1).unwrap_or(i64::MAX).into();
+    let values = rusqlite::params_from_iter(values.into_iter().chain([after, limit]));
+    let users: Vec<User> = collect(connection, &sql, values, rows::user)?;
     let mut carriers = Vec::with_capacity(users.len());
     for user in users {
         let sql = "SELECT i.tags FROM user_issuers i WHERE i.user_id = ?1 AND i.tags IS NOT NULL ORDER BY i.issuer";

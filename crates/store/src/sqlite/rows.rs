@@ -93,6 +93,10 @@ impl<'a> Columns<'a> {
         u64::try_from(self.integer()?).map_err(|error| corrupt(what, error))
     }
 
+    pub(super) fn flag(&mut self) -> Outcome<bool> {
+        Ok(self.integer()? != 0)
+    }
+
     pub(super) fn maybe_bytes(&mut self) -> Outcome<Option<&'a [u8]>> {
         let value = self.value()?;
         value.as_blob_or_null().map_err(|error| corrupt(self.what, error))

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::change::counter;
 use super::error::{Outcome, corrupt};
 use super::rows::{self, Columns};
-use crate::record::{BRIEF, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, USER, USER_COLUMNS};
+use crate::record::{BRIEF, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, USER, USER_COLUMNS, texts_to_json};
 use crate::tag_cache::{Listing, TagCache};
 
 /// Reads what planning needs. What [`narthex_directory::Touches`] remembers is laid over it by the caller.
@@ -27,8 +27,9 @@ pub(super) fn snapshot(
         policy,
         ..Snapshot::empty()
     };
-    if let Some((user, last_issued_at_ms)) = find_user(connection, desired)? {
+    if let Some((user, last_issued_at_ms, tags_differ)) = find_user(connection, desired)? {
         snapshot.last_issued_at_ms = last_issued_at_ms;
+        snapshot.tags_differ = tags_differ;
         snapshot.standing = Some(standing_of(connection, user, policy)?);
     }
     snapshot.username_owner = match &snapshot.standing {
@@ -71,25 +72,25 @@ pub(super) fn standing(connection: &Connection, user: UserId) -> Outcome<Option<
     user.map(|user| standing_of(connection, user, policy)).transpose()
 }
 
-fn find_user(connection: &Connection, desired: &Desired) -> Outcome<Option<(User, Option<i64>)>> {
+fn find_user(connection: &Connection, desired: &Desired) -> Outcome<Option<(User, Option<i64>, bool)>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {USER}, i.last_issued_at_ms FROM users u \
+        "SELECT {USER}, i.last_issued_at_ms, ?4 IS NOT NULL AND i.tags IS NOT ?4 FROM users u \
          LEFT JOIN user_issuers i ON i.user_id = u.id AND i.issuer = ?3 \
          WHERE u.realm = ?1 AND u.external_id = ?2"
     ))?;
-    let keys = [
+    let tags = desired.tags.noted();
+    let tags = tags.map(|tags| texts_to_json(tags.iter().map(String::as_str)));
+    let mut found = statement.query(params![
         desired.realm.as_str(),
         desired.user.external_id.as_str(),
         desired.issuer.as_str(),
-    ];
-    let mut found = statement.query(keys)?;
+        tags,
+    ])?;
     let Some(row) = found.next()? else {
         return Ok(None);
     };
-    Ok(Some((
-        rows::user(row)?,
-        Columns::from(row, USER_COLUMNS, "user").maybe_integer()?,
-    )))
+    let mut columns = Columns::from(row, USER_COLUMNS, "user");
+    Ok(Some((rows::user(row)?, columns.maybe_integer()?, columns.flag()?)))
 }
 
 fn username_owner(connection: &Connection, desired: &Desired) -> Outcome<Option<UserId>> {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use narthex_directory::conformance::world::{HOUR_MS, START_MS, World, realm};
 use narthex_directory::{
-    Actor, ApiKey, ApiKeyId, AssertionKey, AuditEvent, Desired, Detail, Directory, DocumentAt, DocumentKind, Edit,
-    EventFilter, EventOrder, Flush, GrantFilter, GrantsWhen, IssuerName, Logo, NewDocument, NewTeam, Organization,
-    OrganizationEdit, OrganizationFilter, OrganizationRole, OrganizationTags, Page, PlatformRole, SavedKeySet, Scope,
-    ScopedRole, SecretBytes, SecretHash, Team, TeamEdit, TeamFilter, TeamId, TeamRole, User, UserEdit, UserFilter,
-    plan,
+    Actor, Among, ApiKey, ApiKeyId, AssertionKey, AuditEvent, CarrierFilter, Desired, Detail, Directory, DocumentAt,
+    DocumentKind, Edit, EventFilter, EventOrder, Flush, GrantFilter, GrantsWhen, IssuerName, Logo, NewDocument,
+    NewTeam, Organization, OrganizationEdit, OrganizationFilter, OrganizationRole, OrganizationTags, Page,
+    PlatformRole, SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash, Team, TeamEdit, TeamFilter, TeamId,
+    TeamRole, User, UserEdit, UserFilter, plan,
 };
 
 /// Calls them, and tells the name of each after it has been called.
@@ -322,10 +322,29 @@ impl Caller<'_> {
             self.directory().members(scope, now_ms, Page::first(5)).await.unwrap();
         }
         self.told("members");
-        let tags = vec!["boss".to_owned(), "staff".to_owned()];
-        let carriers = self.directory().carriers(realm("main"), tags, Page::first(5)).await;
-        assert!(!carriers.unwrap().items.is_empty());
+        let all = [
+            Among::Everybody,
+            Among::Members(tools.id, now_ms),
+            Among::Others(tools.id, now_ms),
+        ];
+        let carrying = |among| CarrierFilter {
+            realm: realm("main"),
+            tags: vec!["boss".to_owned(), "staff".to_owned()],
+            among,
+        };
+        let mut found = 0;
+        for among in all {
+            let carriers = self.directory().carriers(carrying(among), Page::first(5)).await;
+            found += carriers.unwrap().items.len();
+        }
+        assert!(found > 0);
         self.told("carriers");
+        let mut counted = 0;
+        for among in all {
+            counted += self.directory().count_carriers(carrying(among), 5).await.unwrap();
+        }
+        assert_eq!(counted, found);
+        self.told("count_carriers");
     }
 
     async fn documents(&mut self, tools: &Organization) {

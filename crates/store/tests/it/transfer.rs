@@ -11,9 +11,9 @@ use std::time::Duration;
 use narthex_directory::conformance::walk::Walk;
 use narthex_directory::conformance::world::{HOUR_MS, World, exactly};
 use narthex_directory::{
-    ApiKey, ApiKeyId, AssertionKey, Directory, DocumentAt, DocumentKind, Flush, IssuerName, Logo, NewDocument,
-    OrganizationRole, Page, PlatformRole, Realm, SavedKeySet, ScopedRole, SecretBytes, SecretHash, TokenFingerprint,
-    UserFilter,
+    Among, ApiKey, ApiKeyId, AssertionKey, CarrierFilter, Directory, DocumentAt, DocumentKind, Flush, IssuerName, Logo,
+    NewDocument, OrganizationRole, Page, PlatformRole, Realm, SavedKeySet, ScopedRole, SecretBytes, SecretHash,
+    TokenFingerprint, UserFilter,
 };
 use narthex_store::transfer::{Place, Summary, TransferError, export, import};
 use narthex_store::{Options, SqliteDirectory};
@@ -223,11 +223,12 @@ async fn who_carries_a_tag_can_be_asked_after_a_move() {
         Box::new(open_postgres(&database.url()).await),
     ];
     for store in stores {
-        let main = Realm::new("main").unwrap();
-        let carriers = store
-            .carriers(main, vec!["staff".into()], Page::first(10))
-            .await
-            .unwrap();
+        let staff = CarrierFilter {
+            realm: Realm::new("main").unwrap(),
+            tags: vec!["staff".into()],
+            among: Among::Everybody,
+        };
+        let carriers = store.carriers(staff, Page::first(10)).await.unwrap();
         let carried: Vec<Vec<String>> = carriers.items.into_iter().map(|carrier| carrier.tags).collect();
         let long = "long ".repeat(200);
         let odd = [long.as_str(), "nul\u{fffd}tag", "staff"].map(str::to_owned);

@@ -114,7 +114,7 @@ async fn create(
     fields: OrganizationFields,
     common: &Common,
 ) -> anyhow::Result<Answer> {
-    let name = OrganizationName::new(name)?;
+    let name = OrganizationName::chosen(name)?;
     let fields = Fields::read(fields)?;
     let desk = Desk::open(common).await?;
     let new = NewOrganization {

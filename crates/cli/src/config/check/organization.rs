@@ -46,7 +46,7 @@ impl Check<'_> {
         listed: &mut Vec<ListedTags>,
     ) -> Option<DeclaredOrganization> {
         let name = section.name.spanned().and_then(|written| {
-            OrganizationName::new(written.get_ref().as_str())
+            OrganizationName::chosen(written.get_ref().as_str())
                 .map_err(|cause| self.error(written.span(), cause.to_string()))
                 .ok()
         });

@@ -21,7 +21,7 @@ use crate::admin::words::EventOrder;
 pub(crate) struct Query {
     /// About this user.
     user: Option<String>,
-    /// In this organization (its id).
+    /// In this organization (id or name).
     organization: Option<String>,
     /// With this action.
     #[param(example = "grant.closed")]
@@ -49,15 +49,16 @@ pub(crate) struct Query {
 )]
 pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<EventBody>, ApiError> {
     let permit = admin.permit(Action::ReadAudit, None)?;
+    let organization = match query.organization {
+        Some(text) => Some(admin.organization(Action::ReadAudit, &text).await?.1.id),
+        None => None,
+    };
     let filter = EventFilter {
         user: query
             .user
             .map(|id| id.parse().map_err(ApiError::name("user")))
             .transpose()?,
-        organization: query
-            .organization
-            .map(|id| id.parse().map_err(ApiError::name("organization")))
-            .transpose()?,
+        organization,
         action: query.action,
         from_ms: query.from.map(|Time(at_ms)| at_ms),
         until_ms: query.until.map(|Time(at_ms)| at_ms),

@@ -29,11 +29,11 @@ pub(crate) struct NewConnectionBody {
     document: DocumentText,
     /// What its templates read as `parameters`. Never shown again.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object)]
     parameters: Map<String, Value>,
     /// What its templates read as `common`. Never shown again.
     #[serde(default)]
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Object)]
     common: Map<String, Value>,
 }
 

@@ -21,9 +21,13 @@ use crate::connections::{self, HeldSecrets, KeptNames};
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConnectionChange {
     /// Another name.
-    name: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = String)]
+    name: Patch<String>,
     /// Another document. Every secret that is kept has to be given again with it.
-    document: Option<DocumentText>,
+    #[serde(default)]
+    #[schema(value_type = DocumentText)]
+    document: Patch<DocumentText>,
     /// Parameters to set; those that are `null` are forgotten, those that are absent stay. `null` forgets all.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
@@ -56,8 +60,12 @@ pub(crate) async fn update(
 ) -> Result<Found<ConnectionBody>, ApiError> {
     let (permit, held) = admin.connection(Action::WriteConnections, &connection).await?;
     if_match.expect(held.version)?;
+    let (new_name, document) = (
+        change.name.never_empty("name")?,
+        change.document.never_empty("document")?,
+    );
     // SECURITY: or somebody could put another document there just before, and be given what is meant for this one.
-    if !if_match.is_given() && (gives(&change.parameters) || gives(&change.common)) && change.document.is_none() {
+    if !if_match.is_given() && (gives(&change.parameters) || gives(&change.common)) && document.is_none() {
         return Err(ApiError::Unconditional {
             what: "connection",
             why: "its document decides where these secrets go",
@@ -65,10 +73,10 @@ pub(crate) async fn update(
     }
     let settings = permit.surroundings().connections();
     let mut shown = held.body.clone();
-    if let Some(text) = &change.name {
+    if let Some(text) = &new_name {
         shown.name = name(text)?;
     }
-    let document = change.document.map(|text| text.checked(permit)).transpose()?;
+    let document = document.map(|text| text.checked(permit)).transpose()?;
     let is_other = document.as_ref().is_some_and(|(text, _)| *text != shown.document);
     let mut secrets = held.secrets(settings.sealing.as_deref())?;
     if is_other {

@@ -1,6 +1,7 @@
 //! `GET /api/v1/issuers`
 
 use narthex_decision::Action;
+use narthex_directory::{Cursor, StoreError};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -33,7 +34,11 @@ pub(crate) struct Query {
 pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<IssuerBody>, ApiError> {
     let permit = admin.permit(Action::ReadIssuers, None)?;
     let page = page(query.cursor, query.limit)?;
-    Ok(List::cut(permit.surroundings().issuers(), &page, |issuer| {
-        issuer.name.clone()
-    }))
+    let issuers = permit.surroundings().issuers();
+    // Any text could be a name. One that is not there, because the configuration has changed, leads nowhere either.
+    let is_known = |cursor: &Cursor| issuers.iter().any(|issuer| issuer.name == cursor.as_str());
+    if page.cursor().is_some_and(|cursor| !is_known(cursor)) {
+        return Err(StoreError::Cursor.into());
+    }
+    Ok(List::cut(issuers, &page, |issuer| issuer.name.clone()))
 }

@@ -1,13 +1,15 @@
 //! `POST /api/v1/organizations/{organization}/preview`
 
+use axum::Json;
 use axum::extract::Path;
 use narthex_decision::Action;
-use narthex_directory::{Carrier, Listing, Organization, OrganizationTags, Scope, ScopedRole, SourceKind, Weighed};
+use narthex_directory::{
+    Among, Carrier, CarrierFilter, Listing, Organization, OrganizationTags, Scope, ScopedRole, SourceKind, Weighed,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Admin, ApiError, Patch, Permit, Tags, update};
-use crate::admin::answer::List;
 use crate::admin::extract::{Asked, Body, page};
 use crate::admin::problems::BodyProblems;
 use crate::admin::words::OrganizationRole;
@@ -63,21 +65,41 @@ pub(crate) struct PreviewBody {
     tags: Vec<String>,
 }
 
+/// A part of a preview.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PreviewPage {
+    /// The users whose role would change.
+    items: Vec<PreviewBody>,
+    /// Where the rest begins; `null` at the end.
+    #[schema(required)]
+    next_cursor: Option<String>,
+    /// How many users who hold no role in the organization would gain one; counted up to 10,000. Said on the first page to
+    /// callers who may not read users, whose `items` are members only; `null` otherwise.
+    #[schema(required, maximum = 10_000)]
+    others_gaining: Option<usize>,
+}
+
+/// How many others are counted.
+const OTHERS_MAX: usize = 10_000;
+
 /// Previews a change of an organization's tags
 ///
 /// Who would gain and lose what at their next token, if it says the same as the last one. Nothing is written.
+///
+/// Callers who may not read users (an organization's own admins) are shown members of the organization only. Of the others
+/// they are told how many would gain a role.
 #[utoipa::path(
     post, path = "/organizations/{organization}/preview", tag = "organizations",
     operation_id = "preview_organization_tags", request_body = TagChange,
     params(("organization" = String, Path, description = "The organization's id or name."), Query),
-    responses((status = 200, description = "A page of users whose role would change.", body = List<PreviewBody>), BodyProblems),
+    responses((status = 200, description = "A page of users whose role would change.", body = PreviewPage), BodyProblems),
 )]
 pub(crate) async fn preview(
     admin: Admin,
     Path(organization): Path<String>,
     Asked(query): Asked<Query>,
     Body { value: change, .. }: Body<TagChange>,
-) -> Result<List<PreviewBody>, ApiError> {
+) -> Result<Json<PreviewPage>, ApiError> {
     let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
     let lists = [
         &change.external_admin_groups,
@@ -86,28 +108,41 @@ pub(crate) async fn preview(
     ];
     let then = update::after(lists, &organization.tags)?;
     let touched = touched(&organization.tags, &then);
-    let page = page(query.cursor, query.limit)?;
+    let (is_first, page) = (query.cursor.is_none(), page(query.cursor, query.limit)?);
+    // SECURITY: any tag can be asked about, another organization's too. Who belongs to others is not shown to whoever may
+    // not read users: neither by name nor by the id in a cursor, which would be enough to ask for more.
+    let sees_all = admin.permit(Action::ReadUsers, None).is_ok();
+    let (members, others) = (
+        Among::Members(organization.id, permit.now_ms()),
+        Among::Others(organization.id, permit.now_ms()),
+    );
+    let carrying = |tags, among| CarrierFilter {
+        realm: organization.realm.clone(),
+        tags,
+        among,
+    };
+    let mut answer = PreviewPage {
+        items: Vec::new(),
+        next_cursor: None,
+        others_gaining: None,
+    };
+    if is_first && !sees_all {
+        let gives = |tag: &&String| then.role_of(tag).is_some();
+        let gaining = carrying(touched.iter().filter(gives).cloned().collect(), others);
+        answer.others_gaining = Some(permit.directory().count_carriers(gaining, OTHERS_MAX).await?);
+    }
     if touched.is_empty() {
-        return Ok(List {
-            items: Vec::new(),
-            next_cursor: None,
-        });
+        return Ok(Json(answer));
     }
-    let Listing {
-        items: carriers,
-        next_cursor,
-    } = permit
-        .directory()
-        .carriers(organization.realm.clone(), touched.clone(), page)
-        .await?;
-    let mut items = Vec::new();
-    for carrier in carriers {
-        items.extend(difference(permit, &organization, &then, &touched, carrier).await?);
+    let among = if sees_all { Among::Everybody } else { members };
+    let filter = carrying(touched.clone(), among);
+    let Listing { items, next_cursor } = permit.directory().carriers(filter, page).await?;
+    for carrier in items {
+        let changed = difference(permit, &organization, &then, &touched, carrier).await?;
+        answer.items.extend(changed);
     }
-    Ok(List {
-        items,
-        next_cursor: next_cursor.map(|cursor| cursor.to_string()),
-    })
+    answer.next_cursor = next_cursor.map(|cursor| cursor.to_string());
+    Ok(Json(answer))
 }
 
 /// The tags that give another role then than now.

@@ -19,9 +19,13 @@ use crate::admin::problems::ChangeProblems;
 #[serde(deny_unknown_fields)]
 pub(crate) struct OrganizationChange {
     /// Another name in paths. Platform admins only.
-    name: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = String)]
+    name: Patch<String>,
     /// Another label.
-    label: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = String)]
+    label: Patch<String>,
     /// What the identity provider calls it. Platform admins only.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -55,15 +59,19 @@ pub(crate) struct OrganizationChange {
     #[schema(value_type = Option<Tags>)]
     external_executor_groups: Patch<Tags>,
     /// Who may say who belongs to it. `external_only` closes the grants given by hand. Platform admins only.
-    membership: Option<Membership>,
+    #[serde(default)]
+    #[schema(value_type = Membership)]
+    membership: Patch<Membership>,
     /// Open or suspended. Platform admins only.
-    status: Option<OrganizationStatus>,
+    #[serde(default)]
+    #[schema(value_type = OrganizationStatus)]
+    status: Patch<OrganizationStatus>,
 }
 
 impl OrganizationChange {
     /// Whether it touches what decides who the organization is.
     fn is_rule(&self) -> bool {
-        self.name.is_some() || self.external_id.is_given() || self.membership.is_some() || self.status.is_some()
+        self.name.is_given() || self.external_id.is_given() || self.membership.is_given() || self.status.is_given()
     }
 }
 
@@ -145,10 +153,13 @@ fn checked(change: OrganizationChange) -> Result<OrganizationEdit, ApiError> {
     };
     let name = change
         .name
-        .map(|name| OrganizationName::new(name).map_err(ApiError::name("name")));
+        .never_empty("name")?
+        .map(|name| OrganizationName::chosen(name).map_err(ApiError::name("name")));
     Ok(OrganizationEdit {
         name: name.transpose()?,
-        label: change.label.map(|text| label(&text)).transpose()?,
+        label: (change.label.never_empty("label")?)
+            .map(|text| label(&text))
+            .transpose()?,
         external_id: change
             .external_id
             .checked(|id| ExternalId::new(id).map(Some).map_err(ApiError::name("external_id")))?,
@@ -157,7 +168,7 @@ fn checked(change: OrganizationChange) -> Result<OrganizationEdit, ApiError> {
         website: detail("website", change.website, tidy::website)?,
         timezone: detail("timezone", change.timezone, tidy::timezone)?,
         tags: None,
-        membership: change.membership.map(Into::into),
-        status: change.status.map(Into::into),
+        membership: change.membership.never_empty("membership")?.map(Into::into),
+        status: change.status.never_empty("status")?.map(Into::into),
     })
 }

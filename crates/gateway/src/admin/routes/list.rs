@@ -1,6 +1,7 @@
 //! `GET /api/v1/routes`
 
 use narthex_decision::Action;
+use narthex_directory::StoreError;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -33,6 +34,10 @@ pub(crate) struct Query {
 pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<RouteBody>, ApiError> {
     let permit = admin.permit(Action::ReadRoutes, None)?;
     let page = page(query.cursor, query.limit)?;
+    let is_number = |cursor: &str| cursor.len() == 8 && cursor.bytes().all(|byte| byte.is_ascii_digit());
+    if page.cursor().is_some_and(|cursor| !is_number(cursor.as_str())) {
+        return Err(StoreError::Cursor.into());
+    }
     // Numbers of equal length order as they count.
     Ok(List::cut(permit.surroundings().routes(), &page, |route| {
         format!("{:08}", route.index)

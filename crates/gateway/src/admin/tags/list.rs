@@ -3,7 +3,7 @@
 use narthex_decision::Action;
 use narthex_directory::{
     Desired, DesiredTags, DesiredUser, Detail, ExternalId, IssuerName, Listing, Profile, Realm, SeenTag, Snapshot,
-    TokenFingerprint, Username,
+    TokenFingerprint, Username, fold,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -14,6 +14,7 @@ use crate::admin::answer::List;
 use crate::admin::error::ApiError;
 use crate::admin::extract::{Asked, page};
 use crate::admin::problems::ListProblems;
+use crate::admin::surroundings::PlatformTags;
 use crate::admin::time::Time;
 
 /// Which tags.
@@ -50,11 +51,12 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
         .directory()
         .seen_tags(realm, page(query.cursor, query.limit)?)
         .await?;
+    let platform = permit.surroundings().platform_tags();
     let mut items = Vec::with_capacity(seen.len());
     // The list is in the order of realms.
     for tags in seen.chunk_by(|one, next| one.realm == next.realm) {
         let snapshot = snapshot(permit, tags).await?;
-        items.extend(tags.iter().map(|tag| listed(&snapshot, tag)));
+        items.extend(tags.iter().map(|tag| listed(&snapshot, &platform, tag)));
     }
     Ok(List {
         items,
@@ -89,7 +91,7 @@ async fn snapshot(permit: Permit<'_>, tags: &[SeenTag]) -> Result<Snapshot, ApiE
 /// Whose token the question is put for. Whoever is called so is read and not shown.
 const NOBODY: &str = "-";
 
-fn listed(snapshot: &Snapshot, seen: &SeenTag) -> TagBody {
+fn listed(snapshot: &Snapshot, platform: &[PlatformTags], seen: &SeenTag) -> TagBody {
     let matches = snapshot.tag_matches.iter().filter(|found| found.tag == seen.tag);
     let organizations = matches.map(|found| ListedTag {
         organization_id: found.organization.id.to_string(),
@@ -100,8 +102,9 @@ fn listed(snapshot: &Snapshot, seen: &SeenTag) -> TagBody {
     let near_misses = misses.filter_map(|miss| {
         let organization = miss.organization.as_ref()?;
         Some(NearMissBody {
-            organization_id: organization.id.to_string(),
-            name: organization.name.to_string(),
+            organization_id: Some(organization.id.to_string()),
+            name: Some(organization.name.to_string()),
+            issuer: None,
             listed: miss.listed.clone(),
         })
     });
@@ -111,6 +114,22 @@ fn listed(snapshot: &Snapshot, seen: &SeenTag) -> TagBody {
         first_seen_at: Time(seen.first_seen_at_ms),
         last_seen_at: Time(seen.last_seen_at_ms),
         organizations: organizations.collect(),
-        near_misses: near_misses.collect(),
+        near_misses: near_misses.chain(platform_misses(platform, seen)).collect(),
     }
+}
+
+/// The lists of issuers that make platform admins, as an issuer's own tokens meet them.
+fn platform_misses<'a>(platform: &'a [PlatformTags], seen: &'a SeenTag) -> impl Iterator<Item = NearMissBody> + 'a {
+    let folded = fold(&seen.tag);
+    let lists = platform
+        .iter()
+        .filter(|list| list.realm == seen.realm && !list.tags.contains(&seen.tag));
+    let listed = lists.flat_map(|list| list.tags.texts().map(move |listed| (list, listed)));
+    let near = listed.filter(move |(_, listed)| fold(listed) == folded);
+    near.map(|(list, listed)| NearMissBody {
+        organization_id: None,
+        name: None,
+        issuer: Some(list.issuer.clone()),
+        listed: listed.to_owned(),
+    })
 }

@@ -18,7 +18,9 @@ use crate::admin::problems::ChangeProblems;
 #[serde(deny_unknown_fields)]
 pub(crate) struct TeamChange {
     /// Another name.
-    name: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = String)]
+    name: Patch<String>,
     /// The id or name of another organization; `null` takes it out of its own. Platform admins only.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -55,7 +57,9 @@ pub(crate) async fn update(
         Patch::Set(text) => Edit::Set(admin.organization(Action::RuleOrganization, &text).await?.1.id),
     };
     let edit = TeamEdit {
-        name: change.name.map(|name| team_name(&name)).transpose()?,
+        name: (change.name.never_empty("name")?)
+            .map(|name| team_name(&name))
+            .transpose()?,
         organization,
         external_id: change
             .external_id

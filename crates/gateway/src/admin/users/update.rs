@@ -16,9 +16,13 @@ use crate::admin::problems::ChangeProblems;
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserChange {
     /// Another username.
-    username: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = String)]
+    username: Patch<String>,
     /// Enable or disable. Provisioning never enables again.
-    status: Option<UserStatus>,
+    #[serde(default)]
+    #[schema(value_type = UserStatus)]
+    status: Patch<UserStatus>,
     /// `null` accepts the tokens again that were issued before the user was signed out everywhere: for somebody whose tokens do
     /// not say when they were issued (no `iat`), who would otherwise stay out. Takes no time: `revoke-tokens` sets it.
     #[serde(default)]
@@ -72,10 +76,11 @@ pub(crate) async fn update(
     };
     let username = change
         .username
+        .never_empty("username")?
         .map(|name| Username::new(name).map_err(ApiError::name("username")));
     let edit = UserEdit {
         username: username.transpose()?,
-        status: change.status.map(Into::into),
+        status: change.status.never_empty("status")?.map(Into::into),
         accept_older_tokens: match change.tokens_not_before {
             Patch::Keep => false,
             Patch::Clear => true,

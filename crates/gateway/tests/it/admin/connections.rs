@@ -550,3 +550,17 @@ async fn more_than_is_kept_is_refused() {
         assert_eq!(status, if name == "p4" { 409 } else { 200 }, "{name}");
     }
 }
+
+#[tokio::test]
+async fn null_is_refused_for_its_name_and_document() {
+    let (api, _) = world().await;
+    let document: Value = serde_json::from_str(DOCUMENT).unwrap();
+    let path = made(&api, document).await;
+    let before = api.get(&path).await;
+    for field in ["name", "document"] {
+        let reply = api.call("PATCH", &path, Some(json!({field: null}))).await;
+        let detail = reply.problem(422, "resource.invalid");
+        assert!(detail.starts_with(&format!("`{field}`: ")), "{detail}");
+    }
+    assert_eq!(api.get(&path).await, before);
+}

@@ -190,3 +190,44 @@ async fn a_cursor_that_the_list_did_not_give_is_refused() {
         }
     }
 }
+
+/// `null` empties what can be empty. Where nothing can, a change that says it must not be answered as if it were made.
+#[tokio::test]
+async fn null_is_refused_for_what_is_never_empty() {
+    let api = Fixture::new().await;
+    api.post("/organizations", json!({"name": "acme", "label": "Acme"}))
+        .await;
+    let team = api.post("/organizations/acme/teams", json!({"name": "ops"})).await;
+    let ada = api.sign_in("ada", &[]).await.user().id;
+    let team = format!("/teams/{}", team["id"].as_str().unwrap());
+    let user = format!("/users/{ada}");
+    let organization = "/organizations/acme".to_owned();
+    for (path, fields) in [
+        (&user, &["username", "status"][..]),
+        (&organization, &["name", "label", "membership", "status"]),
+        (&team, &["name"]),
+    ] {
+        let before = api.get(path).await;
+        for field in fields {
+            let reply = api.call("PATCH", path, Some(json!({*field: null}))).await;
+            let detail = reply.problem(422, "resource.invalid");
+            assert!(detail.starts_with(&format!("`{field}`: ")), "{detail}");
+        }
+        assert_eq!(api.get(path).await, before);
+    }
+    for (path, fields) in [
+        (
+            &user,
+            &["email", "name", "country", "timezone", "locale", "language"][..],
+        ),
+        (
+            &organization,
+            &["external_id", "contact_name", "contact_email", "website", "timezone"],
+        ),
+        (&team, &["organization", "external_id"]),
+    ] {
+        for field in fields {
+            api.call("PATCH", path, Some(json!({*field: null}))).await.expect(200);
+        }
+    }
+}

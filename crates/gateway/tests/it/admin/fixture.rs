@@ -17,11 +17,11 @@ use narthex_directory::{
     Realm, SyncPolicy, TagList, TokenFingerprint, Username, sync,
 };
 use narthex_gateway::admin::{
-    AdminState, ExplainRequest, FreshApiKey, IssuerBody, KeyBody, KeyHealthBody, KeySummary, RefreshRefusal,
-    RefusedKeyBody, RouteBody, Surroundings, Time, router,
+    AdminState, ExplainRequest, FreshApiKey, IssuerBody, KeyBody, KeyHealthBody, KeySummary, PlatformTags,
+    RefreshRefusal, RefusedKeyBody, RouteBody, Surroundings, Time, router,
 };
-use narthex_gateway::{Clock, ConnectionSettings, Explanation, Refusal};
-use serde_json::Value;
+use narthex_gateway::{Clock, ConnectionSettings, Explanation, IdentityRow, Refusal};
+use serde_json::{Value, json};
 
 /// 2023-11-14T22:13:20Z
 pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
@@ -321,6 +321,15 @@ impl Surroundings for Scenery {
         vec![issuer("idp"), issuer("corporate")]
     }
 
+    fn platform_tags(&self) -> Vec<PlatformTags> {
+        let of = |(issuer, realm): (&str, &str)| PlatformTags {
+            issuer: issuer.to_owned(),
+            realm: Realm::new(realm).unwrap(),
+            tags: TagList::parse("platform-admins").unwrap(),
+        };
+        [("idp", "main"), ("corporate", "two")].map(of).into()
+    }
+
     fn keys(&self, issuer: &str) -> Option<KeyHealthBody> {
         (issuer == "idp").then(health)
     }
@@ -349,13 +358,32 @@ impl Surroundings for Scenery {
             hosts: Vec::new(),
             require: vec!["organization:member".to_owned()],
             upstream: None,
+            audience: "https://app.example".to_owned(),
         };
         (0..12).map(route).collect()
     }
 
     async fn explain(&self, request: ExplainRequest) -> Result<Explanation, Refusal> {
         self.explained.lock().unwrap().push(request);
-        Ok(Explanation::default())
+        let row = |value: Value| IdentityRow {
+            field: "username".to_owned(),
+            template: "{{claims.sub}}".to_owned(),
+            gave: Some(value.clone()),
+            outcome: "taken",
+            value: Some(value),
+            problem: None,
+        };
+        let values = [
+            json!("ada"),
+            json!(["staff"]),
+            json!({"plan": "gold"}),
+            json!(7),
+            json!(true),
+        ];
+        Ok(Explanation {
+            identity: values.map(row).into(),
+            ..Explanation::default()
+        })
     }
 }
 

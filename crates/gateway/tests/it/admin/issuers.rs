@@ -64,3 +64,26 @@ async fn routes_keep_the_order_of_the_configuration() {
         .await;
     assert_eq!(rest["items"][0]["index"], 11);
 }
+
+#[tokio::test]
+async fn a_cursor_that_the_list_did_not_give_is_refused() {
+    let api = Fixture::new().await;
+    for path in [
+        "/issuers?cursor=",
+        "/issuers?cursor=zzz",
+        "/routes?cursor=1",
+        "/routes?cursor=zzzzzzzz",
+        "/routes?cursor=",
+    ] {
+        let reply = api.call("GET", path, None).await;
+        let detail = reply.problem(400, "request.malformed");
+        assert!(detail.contains("cursor"), "{path}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn a_route_shows_whom_its_assertions_are_for() {
+    let api = Fixture::new().await;
+    let page = api.get("/routes?limit=1").await;
+    assert_eq!(page["items"][0]["audience"], "https://app.example");
+}

@@ -24,7 +24,7 @@ const LARGE: [&str; 8] = [
 ];
 
 /// What lists goes along an index in the order of the page, and ends with the page.
-const LISTS: [&str; 7] = [
+const LISTS: [&str; 8] = [
     "users",
     "organizations",
     "teams",
@@ -33,6 +33,7 @@ const LISTS: [&str; 7] = [
     "seen_tags",
     // Whoever changes an organization's tags may ask who would be concerned: that is everybody in the realm.
     "carriers",
+    "count_carriers",
 ];
 
 /// The version of PostgreSQL whose plans are kept beside this file.

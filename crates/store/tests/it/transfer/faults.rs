@@ -346,7 +346,12 @@ async fn each_is_refused(cases: &[Case]) {
 async fn sec_a_made_up_file_keeps_the_rules_of_users_and_organizations() {
     let logo = "`bytes`: it is no PNG or JPEG";
     each_is_refused(&[
-        ("user", "id", json!("01HF7YAT000000000000000019"), "`id`: not a user id"),
+        (
+            "user",
+            "id",
+            json!("01HF7YAT000000000000000019"),
+            "`id`: not the id of a user",
+        ),
         ("user", "username", json!(" ada"), "`username`"),
         ("user", "status", json!("root"), "`status`: not a known"),
         ("user", "context", json!([]), "`context` is of another type"),

@@ -74,3 +74,15 @@ async fn says_which_value_breaks_which_rule() {
         "{detail}"
     );
 }
+
+#[tokio::test]
+async fn an_id_is_no_name() {
+    let api = Fixture::new().await;
+    api.post("/organizations", json!({"name": "acme"})).await;
+    let body = json!({"name": "01hf7yat000000000000000019"});
+    for (method, path) in [("POST", "/organizations"), ("PATCH", "/organizations/acme")] {
+        let reply = api.call(method, path, Some(body.clone())).await;
+        let detail = reply.problem(422, "resource.invalid");
+        assert_eq!(detail, "`name`: it would be read as an id");
+    }
+}
