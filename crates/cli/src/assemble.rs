@@ -135,13 +135,10 @@ pub(crate) async fn declare(config: &mut Config, directory: &dyn Directory, cloc
         actor: Actor::Configuration,
         at_ms: clock.now_ms(),
     };
-    let mut ids = NewIds::new()?;
     let declared = std::mem::take(&mut config.organizations);
-    let new: Vec<NewOrganization> = declared
-        .iter()
-        .map(|organization| new(organization, OrganizationId::new(by.at_ms, &mut ids)))
-        .collect();
-    directory.declare_organizations(new, by.clone()).await?;
+    directory
+        .declare_organizations(new_organizations(&declared, by.at_ms)?, by.clone())
+        .await?;
     for organization in declared {
         let Some(logo) = organization.logo else { continue };
         if let Some(found) = directory.organization_named(organization.name.clone()).await? {
@@ -149,6 +146,19 @@ pub(crate) async fn declare(config: &mut Config, directory: &dyn Directory, cloc
         }
     }
     Ok(())
+}
+
+/// What the configuration declares, for the directory.
+///
+/// # Errors
+///
+/// No randomness for ids.
+pub(crate) fn new_organizations(declared: &[DeclaredOrganization], at_ms: i64) -> anyhow::Result<Vec<NewOrganization>> {
+    let mut ids = NewIds::new()?;
+    Ok(declared
+        .iter()
+        .map(|organization| new(organization, OrganizationId::new(at_ms, &mut ids)))
+        .collect())
 }
 
 fn new(declared: &DeclaredOrganization, id: OrganizationId) -> NewOrganization {

@@ -117,6 +117,8 @@ macro_rules! conformance_suite {
             declared {
                 declared_organizations_are_read_only_elsewhere,
                 declaring_twice_changes_nothing,
+                sec_declared_over_a_claim,
+                what_a_declaration_meets_is_named,
             }
             keeping {
                 logos_are_kept_and_removed,

@@ -12,6 +12,7 @@ use std::{
 use narthex_testkit::{Answer, Client, IdentityProvider, TestIssuer, TestKey, client::Call, keys::key_set};
 use tokio::task::JoinSet;
 
+use crate::commands::narthex_in;
 use crate::world::{GUARDED, World, config, member};
 
 /// Waits, for five seconds at the most, until `path` answers with `status`.
@@ -340,4 +341,38 @@ async fn sec_reload_under_load() {
         worker.unwrap();
     }
     assert!(sent.load(Ordering::SeqCst) > 1000, "{sent:?} requests are no load");
+}
+
+/// An organization that a token made is not taken for the one that is declared, and `doctor` knows before a start does.
+#[tokio::test]
+async fn what_a_token_made_is_not_declared_by_its_name() {
+    let claims = r#"mapping = { organization = { external_id = "{{payload.org}}", name = "{{payload.orgName}}" } }"#;
+    let text = |idp: &_, upstream: &_| config(idp, upstream).replace("tags = {", &format!("{claims}\ntags = {{"));
+    let mut world = World::with_config(text).await;
+    let eve = member("eve").claim("org", "E-1").claim("orgName", "Initech").sign();
+    assert_eq!(world.send(world.call("GET", "/whoami").bearer(&eve)).await.status, 200);
+    let declared = text(&world.idp, &world.upstream) + "\n[[organization]]\nname = \"initech\"\n";
+    world.narthex.reload(&declared).unwrap();
+    assert!(
+        says(&world, "`initech` cannot be declared").await,
+        "{}",
+        world.narthex.logs()
+    );
+    let folder = world.narthex.folder();
+    let doctor = narthex_in(folder, &["doctor"], "");
+    assert_eq!(doctor.code, 1, "{doctor:?}");
+    assert!(
+        doctor.stdout.contains("made by a token") && doctor.stdout.contains("`E-1`"),
+        "{doctor:?}"
+    );
+    let start = narthex_in(folder, &["serve"], "");
+    assert_eq!(start.code, 1, "{start:?}");
+    assert!(start.stderr.contains("`initech` cannot be declared"), "{start:?}");
+    let renamed = narthex_in(folder, &["organization", "update", "initech", "--name", "eves"], "");
+    assert_eq!(renamed.code, 0, "{renamed:?}");
+    assert!(
+        !narthex_in(folder, &["doctor"], "")
+            .stdout
+            .contains("cannot be declared")
+    );
 }
