@@ -42,6 +42,7 @@ macro_rules! conformance_suite {
                 the_same_token_again_writes_nothing,
                 what_sync_gives_is_what_load_gives,
                 mapped_fields_that_differ_are_updated_and_the_others_stay,
+                an_unmapped_username_is_a_new_users_only,
                 a_user_without_an_organization_is_fine,
                 claim_links_only_add,
                 a_claimed_role_follows_the_newest_token,

@@ -104,7 +104,7 @@ pub struct Snapshot {
     pub policy: u64,
     /// The user with the desired external id.
     pub standing: Option<Standing>,
-    /// Who in the realm has the desired username.
+    /// Who in the realm has the desired username, or the one that a new user would get.
     pub username_owner: Option<UserId>,
     /// The newest `iat` of this issuer's tokens for this user.
     pub last_issued_at_ms: Option<i64>,

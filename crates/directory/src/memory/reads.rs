@@ -87,7 +87,7 @@ impl State {
             standing: user.and_then(|user| self.standing(user, versions)),
             username_owner: self
                 .user_by_name
-                .get(&(realm.clone(), desired.user.username.clone()))
+                .get(&(realm.clone(), desired.user.new_username()))
                 .copied(),
             last_issued_at_ms: issuer.and_then(|issuer| issuer.last_issued_at_ms),
             organization,

@@ -109,7 +109,9 @@ impl<'a> Draft<'a> {
         }
         let before = &standing.user;
         let mut after = before.clone();
-        after.username = self.desired.user.username.clone();
+        if let Some(username) = &self.desired.user.username {
+            after.username = username.clone();
+        }
         if after.username != before.username && self.snapshot.username_owner.is_some_and(|owner| owner != before.id) {
             return Err(Refusal::UsernameConflict);
         }
@@ -406,7 +408,7 @@ fn new_user(desired: &Desired, id: UserId, now_ms: i64) -> User {
         id,
         realm: desired.realm.clone(),
         external_id: desired.user.external_id.clone(),
-        username: desired.user.username.clone(),
+        username: desired.user.new_username(),
         profile: desired.user.profile.clone(),
         status: UserStatus::Active,
         context: given

@@ -257,7 +257,7 @@ impl<'d> Asked<'d> {
             boxed(realm),
             boxed(desired.user.external_id.as_str()),
             boxed(desired.issuer.as_str()),
-            boxed(desired.user.username.as_str()),
+            boxed(desired.user.new_username().to_string()),
         ];
         if self.is_plain() && !self.unknown.is_empty() {
             user.push(boxed(self.unknown.clone()));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use narthex_directory::{
     Desired, DesiredTags, Detail, Grant, NearMiss, OrganizationBrief, Snapshot, Stamp, Standing, Stripe, TagMatch,
-    Team, User, UserId, fold,
+    Team, User, UserId, Username, fold,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -31,9 +31,10 @@ pub(super) fn snapshot(
         snapshot.last_issued_at_ms = last_issued_at_ms;
         snapshot.standing = Some(standing_of(connection, user, policy)?);
     }
+    let username = desired.user.new_username();
     snapshot.username_owner = match &snapshot.standing {
-        Some(standing) if standing.user.username == desired.user.username => Some(standing.user.id),
-        _ => username_owner(connection, desired)?,
+        Some(standing) if standing.user.username == username => Some(standing.user.id),
+        _ => username_owner(connection, desired, &username)?,
     };
     if let Some(wanted) = &desired.organization {
         let mut statement = connection.prepare_cached(&format!(
@@ -92,9 +93,9 @@ fn find_user(connection: &Connection, desired: &Desired) -> Outcome<Option<(User
     )))
 }
 
-fn username_owner(connection: &Connection, desired: &Desired) -> Outcome<Option<UserId>> {
+fn username_owner(connection: &Connection, desired: &Desired, username: &Username) -> Outcome<Option<UserId>> {
     let mut statement = connection.prepare_cached("SELECT id FROM users WHERE realm = ?1 AND username = ?2")?;
-    let keys = [desired.realm.as_str(), desired.user.username.as_str()];
+    let keys = [desired.realm.as_str(), username.as_str()];
     let owner: Option<String> = statement.query_row(keys, |row| row.get(0)).optional()?;
     owner
         .map(|id| id.parse().map_err(|error| corrupt("user", error)))

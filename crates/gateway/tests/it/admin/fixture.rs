@@ -114,7 +114,7 @@ impl Fixture {
             issuer: IssuerName::new("idp").unwrap(),
             user: DesiredUser {
                 external_id: ExternalId::new(external_id).unwrap(),
-                username: Username::new(external_id).unwrap(),
+                username: Some(Username::new(external_id).unwrap()),
                 profile: narthex_directory::Profile {
                     email: Some(format!("{external_id}@example.com")),
                     ..narthex_directory::Profile::default()
