@@ -1,6 +1,6 @@
 //! From a checked configuration to what the gateway runs on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use narthex_decision::AnswerHeaders;
@@ -18,11 +18,15 @@ use crate::config::{Config, DeclaredOrganization, Issuer, Limits, RouteSettings}
 pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &KeyEdges, generation: u64) -> Runtime {
     let issuers = std::mem::take(&mut config.issuers);
     let mut places = TokenPlaces::default();
-    let mut context = Vec::new();
+    let mut context_properties: HashMap<_, HashSet<String>> = HashMap::new();
     let mut by_name = HashMap::new();
     for issuer in issuers {
         places.add(&issuer.places);
-        context.extend(issuer.mapping.context_properties().map(str::to_owned));
+        let properties = issuer.mapping.context_properties().map(str::to_owned);
+        context_properties
+            .entry(issuer.realm.clone())
+            .or_default()
+            .extend(properties);
         let keys = keys(&issuer, &config.limits, previous, edges);
         by_name.insert(issuer.name.to_string(), Arc::new(running(issuer, keys)));
     }
@@ -47,7 +51,8 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
             token_bytes_max: usize::try_from(config.limits.token_bytes).unwrap_or(usize::MAX),
             ..TokenLimits::default()
         },
-        answer_headers: AnswerHeaders::new(context.iter().map(String::as_str)),
+        answer_headers: AnswerHeaders::new(context_properties.values().flatten().map(String::as_str)),
+        context_properties,
     }
 }
 

@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use narthex_testkit::{Answer, Client, IdentityProvider, TestIssuer, TestKey, client::Call, keys::key_set};
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::commands::narthex_in;
@@ -375,4 +377,42 @@ async fn what_a_token_made_is_not_declared_by_its_name() {
             .stdout
             .contains("cannot be declared")
     );
+}
+
+/// A property that is no longer mapped is no longer told, though the directory keeps the value.
+#[tokio::test]
+async fn sec_context_that_is_no_longer_mapped() {
+    let mapped = |idp: &_, upstream: &_| {
+        config(idp, upstream).replace(
+            "tags = {",
+            "mapping = { context = { hd = \"{{payload.hd}}\", plan = \"{{payload.plan}}\" } }\ntags = {",
+        )
+    };
+    let mut world = World::with_config(mapped).await;
+    let token = member("ada").claim("hd", "corp.test").claim("plan", "gold").sign();
+    let told = async |world: &World| {
+        let answer = world.send(world.call("GET", "/whoami").bearer(&token)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let seen = world.upstream.last().unwrap();
+        let assertion = seen.header("x-narthex-assertion").unwrap();
+        let payload = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1).unwrap()).unwrap();
+        let signed: Value = serde_json::from_slice(&payload).unwrap();
+        let me = world.send(world.call("GET", "/.narthex/me").bearer(&token)).await;
+        let headers = ["hd", "plan"].map(|name| seen.header(&format!("x-narthex-context-{name}")));
+        (
+            headers,
+            signed["context"].clone(),
+            me.json().unwrap()["context"].clone(),
+        )
+    };
+    let all = json!({ "hd": "corp.test", "plan": "gold" });
+    assert_eq!(
+        told(&world).await,
+        ([Some("corp.test".into()), Some("gold".into())], all.clone(), all)
+    );
+    let fewer = mapped(&world.idp, &world.upstream).replace("hd = \"{{payload.hd}}\", ", "");
+    world.narthex.reload(&(fewer + &route(&world, "/new"))).unwrap();
+    assert!(answers_with(&world, "/new", 200).await, "{}", world.narthex.logs());
+    let plan = json!({ "plan": "gold" });
+    assert_eq!(told(&world).await, ([None, Some("gold".into())], plan.clone(), plan));
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use narthex_connection::{Connection, DocumentProblems};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -187,11 +187,8 @@ fn name(text: &str) -> Result<String, ApiError> {
 
 /// What templates read as `environment`: the caller's mapped context (S1's custom contexts), and whose connection it is.
 fn environment(admin: &Admin, organization: &narthex_directory::Organization) -> Value {
-    let context = admin
-        .principal()
-        .map_or_else(Map::new, |principal| principal.context().clone());
     json!({
-        "context": context,
+        "context": admin.context(),
         "organization": { "id": organization.id.to_string(), "name": organization.name.as_str() },
     })
 }

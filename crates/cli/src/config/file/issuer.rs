@@ -112,7 +112,7 @@ section! {
         /// The team that the token names, if it does. It needs an organization.
         team: Defaulted<TeamMappingSection> = "{}";
         /// Anything else the application wants to know: name and template. Sent on as `X-Narthex-Context-NAME` and in
-        /// the assertion.
+        /// the assertion, for as long as an issuer of the realm maps it.
         context: Defaulted<Named<TemplateText>> = "{}", eg "{ teamdomain = \"{{payload.customBaseDomain}}\" }";
     }
 }

@@ -263,6 +263,10 @@ impl Surroundings for Scenery {
             .ok_or(Refusal::new(Reason::TokenSignature))
     }
 
+    fn context(&self, principal: &Principal) -> serde_json::Map<String, serde_json::Value> {
+        principal.context().clone()
+    }
+
     fn realms(&self) -> Vec<Realm> {
         self.realms
             .lock()
