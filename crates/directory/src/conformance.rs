@@ -49,6 +49,7 @@ macro_rules! conformance_suite {
                 a_team_is_linked_but_never_moved,
                 a_team_without_an_organization_is_left_alone,
                 an_organization_never_takes_a_name_that_is_taken,
+                sec_a_former_name_goes_to_no_token,
                 identifiers_compare_case_sensitively,
                 long_and_unusual_text_survives,
                 link_only_creates_nothing,

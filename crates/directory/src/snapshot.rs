@@ -110,7 +110,7 @@ pub struct Snapshot {
     pub last_issued_at_ms: Option<i64>,
     /// The organization of the realm with the desired external id.
     pub organization: Option<Organization>,
-    /// Whether the name suggested for a new organization is taken.
+    /// Whether the name suggested for a new organization is taken, or was another's once.
     pub organization_name_taken: bool,
     /// The team of the realm with the desired external id.
     pub team: Option<Team>,

@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::world::{MINUTE_MS, World, actions, realm, roles};
 use crate::{
-    Directory, ExternalId, Flush, IssuerName, NewTeam, Note, OrganizationFilter, OrganizationName, OrganizationRole,
-    Origin, Page, Provision, Refusal, SyncMode, TeamFilter, TeamId, TeamRole, UserEdit, UserFilter, Username,
+    Directory, ExternalId, Flush, IssuerName, NewTeam, Note, OrganizationEdit, OrganizationFilter, OrganizationName,
+    OrganizationRole, Origin, Page, Provision, Refusal, SyncMode, TeamFilter, TeamId, TeamRole, UserEdit, UserFilter,
+    Username,
 };
 
 pub async fn first_use_makes_user_organization_team_and_links(directory: &dyn Directory) {
@@ -252,6 +253,35 @@ pub async fn an_organization_never_takes_a_name_that_is_taken(directory: &dyn Di
             .as_str()
             .starts_with("organization-")
     );
+}
+
+/// An application may still have what belongs to the organization that moved away.
+pub async fn sec_a_former_name_goes_to_no_token(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let zed = world.organization("zed", "", "").await;
+    for name in ["zed-new", "zed-newer"] {
+        let rename = OrganizationEdit {
+            name: Some(OrganizationName::new(name).unwrap()),
+            ..OrganizationEdit::default()
+        };
+        directory
+            .update_organization(zed.id, None, rename, world.by())
+            .await
+            .unwrap();
+    }
+    for (external_id, label) in [("z-8", "Zed"), ("z-9", "Zed New")] {
+        let mut token = world.linked(external_id, external_id, "t");
+        token.team = None;
+        token.organization.as_mut().unwrap().name = Some(label.to_owned());
+        let given = world.sync(&token).await.principal.memberships()[0].name.clone();
+        let asked = OrganizationName::suggested_by(label).unwrap();
+        assert!(
+            given.as_str().starts_with(asked.as_str()) && given != asked && given.as_str() != "zed-new",
+            "{given}"
+        );
+    }
+    let chosen = world.organization("zed", "", "").await;
+    assert_eq!(chosen.name.as_str(), "zed", "a person may choose it");
 }
 
 pub async fn identifiers_compare_case_sensitively(directory: &dyn Directory) {

@@ -91,7 +91,8 @@ impl State {
                 .copied(),
             last_issued_at_ms: issuer.and_then(|issuer| issuer.last_issued_at_ms),
             organization,
-            organization_name_taken: name.is_some_and(|name| self.organization_by_name.contains_key(&name)),
+            organization_name_taken: name
+                .is_some_and(|name| self.organization_by_name.contains_key(&name) || self.former_names.contains(&name)),
             team,
             tag_matches: tags.iter().flat_map(|tag| self.matches(realm, tag)).collect(),
             near_misses: match detail {

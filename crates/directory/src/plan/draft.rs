@@ -173,7 +173,8 @@ impl<'a> Draft<'a> {
     }
 
     /// SECURITY: a token chooses the label, not the name in paths: routes and upstreams trust that name, so a
-    /// name that is taken is never taken over and a given name never changes by a token.
+    /// name that is taken is never taken over and a given name never changes by a token. A name that another one had
+    /// counts as taken: behind its paths the application may still have what belongs to that one.
     fn new_organization(&mut self, wanted: &DesiredOrganization) -> Organization {
         let id = OrganizationId::new(self.now_ms, self.ids);
         Organization {

@@ -93,7 +93,8 @@ impl Texts {
             organization: format!(
                 "SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = $1 AND o.external_id = $2"
             ),
-            name: "SELECT 1 FROM organizations WHERE name = $1",
+            name: "SELECT 1 FROM organizations WHERE name = $1 \
+                   UNION ALL SELECT 1 FROM former_organization_names WHERE name = $1",
             team: format!("SELECT {TEAM} FROM teams t WHERE t.realm = $1 AND t.external_id = $2"),
             tags: tags_sql("", "", "$2"),
             near: format!(

@@ -43,7 +43,10 @@ pub(super) fn snapshot(
         let mut found = statement.query([desired.realm.as_str(), wanted.external_id.as_str()])?;
         snapshot.organization = found.next()?.map(rows::organization).transpose()?;
         if let (None, Some(name)) = (&snapshot.organization, wanted.suggested_name()) {
-            let mut statement = connection.prepare_cached("SELECT 1 FROM organizations WHERE name = ?1")?;
+            let mut statement = connection.prepare_cached(
+                "SELECT 1 FROM organizations WHERE name = ?1 \
+                 UNION ALL SELECT 1 FROM former_organization_names WHERE name = ?1",
+            )?;
             snapshot.organization_name_taken = statement.exists([name.as_str()])?;
         }
     }
