@@ -50,12 +50,11 @@ impl Declaring {
             return Err(StoreError::Declaration(Box::new(why)));
         }
         self.names.insert(declared.name.clone());
-        match met.named {
-            Some(before) => self.changes.extend(declare(&before, declared, met.manual, self.at_ms)?),
-            None => {
-                let organization = new_organization(declared, Origin::Config, self.at_ms)?;
-                self.changes.push(Change::CreateOrganization(Box::new(organization)));
-            }
+        if let Some(before) = met.named {
+            self.changes.extend(declare(&before, declared, met.manual, self.at_ms)?);
+        } else {
+            let organization = new_organization(declared, Origin::Config, self.at_ms)?;
+            self.changes.push(Change::CreateOrganization(Box::new(organization)));
         }
         Ok(())
     }
@@ -71,9 +70,12 @@ impl Declaring {
 
     /// Whether an organization has the declared external id still, after what was declared before this.
     fn still_has(&self, found: &Organization, declared: &NewOrganization) -> bool {
-        self.changes
-            .iter()
-            .all(|change| !matches!(change, Change::UpdateOrganization { after, .. } if after.id == found.id && after.external_id != declared.external_id))
+        !self.changes.iter().any(|change| match change {
+            Change::UpdateOrganization { after, .. } => {
+                after.id == found.id && after.external_id != declared.external_id
+            }
+            _ => false,
+        })
     }
 }
 
