@@ -1,6 +1,6 @@
 //! From a checked configuration to what the gateway runs on.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use narthex_decision::AnswerHeaders;
@@ -19,11 +19,15 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
     let in_force = Arc::new(in_force(&config.issuers));
     let issuers = std::mem::take(&mut config.issuers);
     let mut places = TokenPlaces::default();
-    let mut context = Vec::new();
+    let mut context_properties: HashMap<_, HashSet<String>> = HashMap::new();
     let mut by_name = HashMap::new();
     for issuer in issuers {
         places.add(&issuer.places);
-        context.extend(issuer.mapping.context_properties().map(str::to_owned));
+        let properties = issuer.mapping.context_properties().map(str::to_owned);
+        context_properties
+            .entry(issuer.realm.clone())
+            .or_default()
+            .extend(properties);
         let keys = keys(&issuer, &config.limits, previous, edges);
         by_name.insert(issuer.name.to_string(), Arc::new(running(issuer, keys)));
     }
@@ -49,7 +53,8 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
             token_bytes_max: usize::try_from(config.limits.token_bytes).unwrap_or(usize::MAX),
             ..TokenLimits::default()
         },
-        answer_headers: AnswerHeaders::new(context.iter().map(String::as_str)),
+        answer_headers: AnswerHeaders::new(context_properties.values().flatten().map(String::as_str)),
+        context_properties,
     }
 }
 
@@ -147,13 +152,10 @@ pub(crate) async fn declare(config: &mut Config, directory: &dyn Directory, cloc
         actor: Actor::Configuration,
         at_ms: clock.now_ms(),
     };
-    let mut ids = NewIds::new()?;
     let declared = std::mem::take(&mut config.organizations);
-    let new: Vec<NewOrganization> = declared
-        .iter()
-        .map(|organization| new(organization, OrganizationId::new(by.at_ms, &mut ids)))
-        .collect();
-    directory.declare_organizations(new, by.clone()).await?;
+    directory
+        .declare_organizations(new_organizations(&declared, by.at_ms)?, by.clone())
+        .await?;
     for organization in declared {
         let Some(logo) = organization.logo else { continue };
         if let Some(found) = directory.organization_named(organization.name.clone()).await? {
@@ -161,6 +163,19 @@ pub(crate) async fn declare(config: &mut Config, directory: &dyn Directory, cloc
         }
     }
     Ok(())
+}
+
+/// What the configuration declares, for the directory.
+///
+/// # Errors
+///
+/// No randomness for ids.
+pub(crate) fn new_organizations(declared: &[DeclaredOrganization], at_ms: i64) -> anyhow::Result<Vec<NewOrganization>> {
+    let mut ids = NewIds::new()?;
+    Ok(declared
+        .iter()
+        .map(|organization| new(organization, OrganizationId::new(at_ms, &mut ids)))
+        .collect())
 }
 
 fn new(declared: &DeclaredOrganization, id: OrganizationId) -> NewOrganization {

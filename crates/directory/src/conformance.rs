@@ -42,6 +42,7 @@ macro_rules! conformance_suite {
                 the_same_token_again_writes_nothing,
                 what_sync_gives_is_what_load_gives,
                 mapped_fields_that_differ_are_updated_and_the_others_stay,
+                an_unmapped_username_is_a_new_users_only,
                 a_user_without_an_organization_is_fine,
                 claim_links_only_add,
                 an_administrator_takes_claim_links_and_leaves_what_tags_give,
@@ -50,6 +51,7 @@ macro_rules! conformance_suite {
                 a_team_without_an_organization_is_left_alone,
                 an_organization_never_takes_a_name_that_is_taken,
                 an_organization_never_takes_an_id_as_its_name,
+                sec_a_former_name_goes_to_no_token,
                 identifiers_compare_case_sensitively,
                 long_and_unusual_text_survives,
                 link_only_creates_nothing,
@@ -123,6 +125,8 @@ macro_rules! conformance_suite {
             declared {
                 declared_organizations_are_read_only_elsewhere,
                 declaring_twice_changes_nothing,
+                sec_declared_over_a_claim,
+                what_a_declaration_meets_is_named,
             }
             keeping {
                 logos_are_kept_and_removed,

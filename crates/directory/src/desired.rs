@@ -39,10 +39,20 @@ pub struct Desired {
 pub struct DesiredUser {
     /// Which user of the realm.
     pub external_id: ExternalId,
-    /// Its username.
-    pub username: Username,
+    /// Its username. `None` where the issuer does not map it: a new user takes its external id, and one that is there
+    /// keeps the name it has, whoever gave it.
+    pub username: Option<Username>,
     /// The mapped profile. `None` in a field means "not given": the stored value stays.
     pub profile: Profile,
+}
+
+impl DesiredUser {
+    /// The username of a new user.
+    pub fn new_username(&self) -> Username {
+        self.username
+            .clone()
+            .unwrap_or_else(|| Username::from(&self.external_id))
+    }
 }
 
 /// The organization a token links its user to.

@@ -107,7 +107,8 @@ pub trait Directory: Send + Sync {
 
     /// Makes the organizations that the configuration declares so, by name: new ones are made, existing ones
     /// take the declared values and become read-only elsewhere, and those no longer declared are suspended and
-    /// become editable. Gives how many were changed.
+    /// become editable. One that a token made is taken over only where its external id is declared too. Gives how many
+    /// were changed.
     async fn declare_organizations(&self, declared: Vec<NewOrganization>, by: By) -> Answer<usize>;
 
     /// An organization's logo.

@@ -1,6 +1,7 @@
 //! What can go wrong here. A [`Refusal`] is an answer (the person may not), a [`StoreError`] means that no answer
 //! could be given or that a command cannot be carried out.
 
+use crate::declaration::DeclarationConflict;
 use crate::id::{OrganizationId, TeamId};
 use crate::name::OrganizationName;
 
@@ -144,6 +145,9 @@ pub enum StoreError {
         /// Which organization.
         name: OrganizationName,
     },
+    /// An organization that the configuration declares meets another one.
+    #[error("{0}")]
+    Declaration(Box<DeclarationConflict>),
     /// The organization takes no manual grants.
     #[error("organization `{organization}` is external_only and takes no manual grants; use its tags")]
     ExternalOnly {

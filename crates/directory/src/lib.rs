@@ -22,6 +22,7 @@ mod change;
 mod command;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod declaration;
 mod desired;
 mod directory;
 pub mod document;
@@ -54,6 +55,7 @@ pub use command::{
     OrganizationEdit, OrganizationFilter, SavedKeySet, SecretBytes, SecretHash, SeenTag, TeamEdit, TeamFilter,
     UserEdit, UserEntry, UserFilter,
 };
+pub use declaration::{Clash, DeclarationConflict, Declaring, Met, rehearse_declaration};
 pub use desired::{
     Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, Provision, SyncMode, SyncPolicy,
 };

@@ -7,7 +7,7 @@ use crate::command::{ApiKey, NewGrant, NewOrganization, NewTeam, NewUser, Organi
 use crate::error::{NameError, StoreError};
 use crate::grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
 use crate::name::NAME_LENGTH_MAX;
-use crate::organization::{MembershipRule, Organization, OrganizationStatus, Origin};
+use crate::organization::{MembershipRule, Organization, Origin};
 use crate::role::{Scope, ScopedRole};
 use crate::team::Team;
 use crate::user::{Profile, User, UserStatus};
@@ -146,44 +146,6 @@ pub fn edit_organization(
     Ok(updated_organization(before, after, manual, at_ms))
 }
 
-/// An existing organization takes the values that the configuration declares. `manual` as for
-/// [`edit_organization`].
-pub fn declare(
-    before: &Organization,
-    declared: NewOrganization,
-    manual: Vec<Grant>,
-    at_ms: i64,
-) -> Result<Vec<Change>, StoreError> {
-    check_text("label", &declared.label)?;
-    if before.realm != declared.realm {
-        return Err(StoreError::Refused(
-            "an organization of this name exists in another realm; declare another name",
-        ));
-    }
-    let after = Organization {
-        label: declared.label,
-        external_id: declared.external_id.or_else(|| before.external_id.clone()),
-        details: declared.details,
-        tags: declared.tags,
-        membership: declared.membership,
-        status: declared.status,
-        origin: Origin::Config,
-        ..before.clone()
-    };
-    Ok(updated_organization(before, after, manual, at_ms))
-}
-
-/// An organization is no longer declared. It is not deleted, for its grants are history; it is suspended, for
-/// whoever took it out of the configuration wants it gone.
-pub fn undeclare(before: &Organization, at_ms: i64) -> Vec<Change> {
-    let after = Organization {
-        origin: Origin::Api,
-        status: OrganizationStatus::Suspended,
-        ..before.clone()
-    };
-    updated_organization(before, after, Vec::new(), at_ms)
-}
-
 /// An organization that has a logo now, or none.
 pub fn set_logo(before: &Organization, has_logo: bool, at_ms: i64) -> Vec<Change> {
     let mut after = Organization {
@@ -198,7 +160,12 @@ pub fn set_logo(before: &Organization, has_logo: bool, at_ms: i64) -> Vec<Change
     }]
 }
 
-fn updated_organization(before: &Organization, mut after: Organization, manual: Vec<Grant>, at_ms: i64) -> Vec<Change> {
+pub(crate) fn updated_organization(
+    before: &Organization,
+    mut after: Organization,
+    manual: Vec<Grant>,
+    at_ms: i64,
+) -> Vec<Change> {
     if after == *before {
         return Vec::new();
     }
@@ -395,7 +362,7 @@ fn check_profile(profile: &Profile) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn check_text(what: &'static str, text: &str) -> Result<(), StoreError> {
+pub(crate) fn check_text(what: &'static str, text: &str) -> Result<(), StoreError> {
     let rule = match text {
         _ if text.trim().is_empty() => "it is empty",
         _ if text.chars().count() > NAME_LENGTH_MAX => "it is longer than 256 characters",

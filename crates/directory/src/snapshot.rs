@@ -104,7 +104,7 @@ pub struct Snapshot {
     pub policy: u64,
     /// The user with the desired external id.
     pub standing: Option<Standing>,
-    /// Who in the realm has the desired username.
+    /// Who in the realm has the desired username, or the one that a new user would get.
     pub username_owner: Option<UserId>,
     /// The newest `iat` of this issuer's tokens for this user.
     pub last_issued_at_ms: Option<i64>,
@@ -112,7 +112,7 @@ pub struct Snapshot {
     pub tags_differ: bool,
     /// The organization of the realm with the desired external id.
     pub organization: Option<Organization>,
-    /// Whether the name suggested for a new organization is taken.
+    /// Whether the name suggested for a new organization is taken, or was another's once.
     pub organization_name_taken: bool,
     /// The team of the realm with the desired external id.
     pub team: Option<Team>,

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use hyper_util::service::TowerToHyperService;
 use narthex_decision::{Reason, Requirement};
 use narthex_directory::{IssuersInForce, Principal, Realm};
+use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 
 use crate::admin::{
@@ -121,6 +122,10 @@ impl Surroundings for Gateway {
         )
         .await?;
         Ok(Arc::clone(&known.account.principal))
+    }
+
+    fn context(&self, principal: &Principal) -> Map<String, Value> {
+        self.runtime.load().context(principal).into_owned()
     }
 
     fn realms(&self) -> Vec<Realm> {

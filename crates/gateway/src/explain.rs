@@ -316,7 +316,12 @@ async fn request_part(
                 .organization
                 .as_ref()
                 .map(|membership| (membership.name.as_str(), membership.role.as_str()));
-            told.headers = rows::headers(&identity::headers(principal, membership, None));
+            told.headers = rows::headers(&identity::headers(
+                principal,
+                membership,
+                &runtime.context(principal),
+                None,
+            ));
             None
         }
         Decision::Deny(denial) => {

@@ -2,7 +2,7 @@
 
 use narthex_decision::{HeaderPatch, IdentityHeaders, Match, Permit};
 use narthex_directory::Principal;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::assertion::Claims;
 use crate::caller::Known;
@@ -26,13 +26,21 @@ pub(crate) fn allowed(
         .organization
         .as_ref()
         .map(|membership| (membership.name.as_str(), membership.role.as_str()));
-    let claims = claims(principal, &user, organization, runtime.audience(matched.route.index));
+    let context = runtime.context(principal);
+    let claims = claims(
+        principal,
+        &user,
+        organization,
+        runtime.audience(matched.route.index),
+        &context,
+    );
     let assertion = gateway
         .assertions
         .sign(&claims, now_ms, known.seen.caller().ends_by_ms(now_ms));
     let patch = headers(
         principal,
         organization,
+        &context,
         assertion.as_ref().map(|assertion| assertion.compact.as_str()),
     );
     let ends_ms = assertion.map_or(now_ms, |assertion| assertion.expires_at_ms);
@@ -47,10 +55,11 @@ pub(crate) fn allowed(
     }
 }
 
-/// The identity headers of a principal on a route.
+/// The identity headers of a principal on a route. `context` is what is told of the user's, as in [`claims`].
 pub(crate) fn headers(
     principal: &Principal,
     organization: Option<(&str, &'static str)>,
+    context: &Map<String, Value>,
     assertion: Option<&str>,
 ) -> HeaderPatch {
     let user = principal.user();
@@ -65,7 +74,7 @@ pub(crate) fn headers(
             .with("x-narthex-organization", name)
             .with_word("x-narthex-organization-role", role);
     }
-    for (property, value) in principal.context() {
+    for (property, value) in context {
         headers = headers.with_context(property, &context_text(value));
     }
     headers
@@ -88,6 +97,7 @@ pub(crate) fn claims<'a>(
     user_id: &'a str,
     organization: Option<(&'a str, &'a str)>,
     audience: &'a str,
+    context: &'a Map<String, Value>,
 ) -> Claims<'a> {
     let user = principal.user();
     Claims {
@@ -99,6 +109,6 @@ pub(crate) fn claims<'a>(
         platform_role: principal.platform_role().as_str(),
         organization: organization.map(|(name, _)| name),
         organization_role: organization.map(|(_, role)| role),
-        context: principal.context(),
+        context,
     }
 }

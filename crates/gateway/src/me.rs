@@ -6,7 +6,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use narthex_decision::Reason;
 use narthex_directory::{Grant, Principal};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::credentials;
@@ -62,10 +62,11 @@ async fn principal(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) 
     let presented = credentials::present(inbound.headers, inbound.query, &runtime.places).one()?;
     let (token, place) = presented.ok_or(Refusal::new(Reason::TokenMissing))?;
     let known = pipeline::who(gateway, runtime, inbound, (token, &place), gateway.clock.now_ms()).await?;
-    Ok(describe(&known.account.principal))
+    let principal = &known.account.principal;
+    Ok(describe(principal, &runtime.context(principal)))
 }
 
-fn describe(principal: &Principal) -> Value {
+fn describe(principal: &Principal, context: &Map<String, Value>) -> Value {
     let user = principal.user();
     let why = |ids: &[narthex_directory::GrantId]| -> Vec<Value> {
         principal
@@ -102,7 +103,7 @@ fn describe(principal: &Principal) -> Value {
             "role": team.role.as_str(),
             "because": why(&team.grants),
         })).collect::<Vec<_>>(),
-        "context": principal.context(),
+        "context": context,
     })
 }
 

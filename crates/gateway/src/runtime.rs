@@ -1,13 +1,14 @@
 //! The configuration as it is used: compiled, immutable, swapped whole.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use narthex_decision::{AnswerHeaders, Routes};
-use narthex_directory::{IssuerName, IssuersInForce, Realm, SyncPolicy};
+use narthex_directory::{IssuerName, IssuersInForce, Principal, Realm, SyncPolicy};
 use narthex_mapping::IssuerMapping;
 use narthex_token::{Issuers, Limits, TrustedIssuer, VerifyError};
+use serde_json::{Map, Value};
 
 use crate::connections::ConnectionSettings;
 use crate::credentials::{Place, TokenPlaces};
@@ -44,6 +45,8 @@ pub struct Runtime {
     pub token_limits: Limits,
     /// The headers a forward-auth answer always carries.
     pub answer_headers: AnswerHeaders,
+    /// The context properties that issuers of each realm map.
+    pub context_properties: HashMap<Realm, HashSet<String>>,
 }
 
 /// What belongs to a route beside what it requires.
@@ -88,6 +91,24 @@ impl Runtime {
         self.by_name
             .get(trusted.name())
             .ok_or(VerifyError::IssuerUnknown { missing: false })
+    }
+
+    /// What is told of a user's context: what an issuer of the user's realm maps now.
+    ///
+    /// SECURITY: a value stays with the user when its property is no longer mapped, and no token brings it up to date. So
+    /// it is neither sent nor signed any more.
+    pub fn context<'p>(&self, principal: &'p Principal) -> Cow<'p, Map<String, Value>> {
+        let kept = principal.context();
+        let properties = self.context_properties.get(&principal.user().realm);
+        let is_mapped = |property: &String| properties.is_some_and(|properties| properties.contains(property));
+        if kept.keys().all(is_mapped) {
+            return Cow::Borrowed(kept);
+        }
+        let told = kept.iter().filter(|(property, _)| is_mapped(property));
+        Cow::Owned(
+            told.map(|(property, value)| (property.clone(), value.clone()))
+                .collect(),
+        )
     }
 
     /// The `aud` of assertions on a route.

@@ -3,7 +3,7 @@
 //! What was last agreed with a user is compared with every fresh token, by a hash of this piece.
 
 use narthex_directory::{
-    Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OrganizationRole, Profile, TeamRole,
+    Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OrganizationRole, Profile, TeamRole, Username,
 };
 
 /// What a token says, whichever token it is and whenever it was issued.
@@ -40,7 +40,7 @@ impl Said {
         bytes.text(external_id.as_str());
         let user = bytes.0.len();
         bytes.text(realm.as_str());
-        bytes.text(username.as_str());
+        bytes.maybe(username.as_ref().map(Username::as_str));
         bytes.profile(profile);
         bytes.organization(organization.as_ref());
         bytes.team(team.as_ref());
@@ -142,7 +142,7 @@ impl Bytes {
 
 #[cfg(test)]
 mod tests {
-    use narthex_directory::{ExternalId, IssuerName, Realm, TokenFingerprint, Username};
+    use narthex_directory::{ExternalId, IssuerName, Realm, TokenFingerprint};
     use serde_json::{Map, json};
 
     use super::*;
@@ -153,7 +153,7 @@ mod tests {
             issuer: IssuerName::new("corp").unwrap(),
             user: DesiredUser {
                 external_id: ExternalId::new("ada").unwrap(),
-                username: Username::new("ada").unwrap(),
+                username: Some(Username::new("ada").unwrap()),
                 profile: Profile::default(),
             },
             organization: None,
@@ -191,7 +191,8 @@ mod tests {
             |it| it.realm = Realm::new("other").unwrap(),
             |it| it.issuer = IssuerName::new("other").unwrap(),
             |it| it.user.external_id = ExternalId::new("adaa").unwrap(),
-            |it| it.user.username = Username::new("adab").unwrap(),
+            |it| it.user.username = Some(Username::new("adab").unwrap()),
+            |it| it.user.username = None,
             |it| it.user.profile.email = Some("a".to_owned()),
             |it| it.user.profile.email = Some(String::new()),
             |it| it.user.profile.name = Some("a".to_owned()),

@@ -92,7 +92,8 @@ impl Compiler {
                 external_id: external_id?,
                 username: username?,
             },
-            (Some(one), None) | (None, Some(one)) => Ids::One(one?),
+            (Some(external_id), None) => Ids::One(external_id?),
+            (None, Some(both)) => Ids::Both(both?),
             (None, None) => {
                 let mut one = self.id(Field::UserExternalId, DEFAULT_EXTERNAL_ID)?;
                 one.origin = Origin::Default;

@@ -105,8 +105,10 @@ pub(crate) struct UserMapping {
 /// How a user is told from others.
 #[derive(Debug)]
 pub(crate) enum Ids {
-    /// One text is both external id and username.
+    /// The external id; the username is not mapped.
     One(FieldMapping),
+    /// One text, that of the username, is both.
+    Both(FieldMapping),
     /// A text for each.
     Two {
         external_id: FieldMapping,

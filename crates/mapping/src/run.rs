@@ -135,14 +135,17 @@ impl<'a, W: Witness> Run<'a, W> {
 
     fn user(&mut self, user: &UserMapping) -> Result<Option<DesiredUser>, MapError> {
         let ids = match &user.ids {
-            Ids::One(one) => self.needed(one, rules::external_id)?.map(|external_id| {
+            Ids::One(external_id) => self
+                .needed(external_id, rules::external_id)?
+                .map(|external_id| (external_id, None)),
+            Ids::Both(both) => self.needed(both, rules::external_id)?.map(|external_id| {
                 let username = Username::from(&external_id);
-                (external_id, username)
+                (external_id, Some(username))
             }),
             Ids::Two { external_id, username } => {
                 let external_id = self.needed(external_id, rules::external_id)?;
                 let username = self.needed(username, rules::username)?;
-                external_id.zip(username)
+                external_id.zip(username.map(Some))
             }
         };
         let profile = Profile {

@@ -22,7 +22,7 @@ pub struct MappingSource {
 pub struct UserSource {
     /// By default what `username` gives if that is configured, else `{{payload.sub}}`.
     pub external_id: Option<String>,
-    /// By default the external id. Configured, it must give something: it never falls back to `sub`.
+    /// By default a new user's external id, and one that is there keeps its name. Configured, it must give something: it never falls back to `sub`.
     pub username: Option<String>,
     /// The e-mail address, as text.
     pub email: Option<String>,

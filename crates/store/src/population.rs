@@ -120,7 +120,7 @@ impl Population {
             issuer: IssuerName::new("idp")?,
             user: DesiredUser {
                 external_id: ExternalId::new(subject.as_str())?,
-                username: Username::new(subject.as_str())?,
+                username: Some(Username::new(subject.as_str())?),
                 profile: Profile {
                     email: Some(format!("{subject}@example.com")),
                     name: Some(format!("Example User {subject}")),

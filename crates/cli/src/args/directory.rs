@@ -60,6 +60,9 @@ pub(crate) enum OrganizationCommand {
     Update {
         /// Its name or id.
         organization: String,
+        /// Another name in paths.
+        #[arg(long)]
+        name: Option<String>,
         /// Whether it can be reached.
         #[arg(long, value_parser = ["active", "suspended"])]
         status: Option<String>,

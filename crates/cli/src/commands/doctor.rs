@@ -81,7 +81,7 @@ pub(super) async fn run(args: DoctorArgs) -> anyhow::Result<Answer> {
             };
             findings.push(Finding::new("configuration", &name, state, about));
             let now_ms = Clock::system().now_ms();
-            let seen = store::look(&config.store, now_ms).await;
+            let seen = store::look(&config.store, &config.organizations, now_ms).await;
             findings.extend(issuers::look(&config.issuers, &config.limits, &seen.key_sets, now_ms).await);
             findings.extend(seen.findings);
             findings.extend(ports::look(&config.listen).await);

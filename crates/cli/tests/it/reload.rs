@@ -9,9 +9,12 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use narthex_testkit::{Answer, Client, IdentityProvider, TestIssuer, TestKey, Upstream, client::Call, keys::key_set};
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::commands::narthex_in;
 use crate::world::{GUARDED, World, config, member};
 
 /// Waits, for five seconds at the most, until `path` answers with `status`.
@@ -387,4 +390,76 @@ async fn sec_reload_under_load() {
         worker.unwrap();
     }
     assert!(sent.load(Ordering::SeqCst) > 1000, "{sent:?} requests are no load");
+}
+
+/// An organization that a token made is not taken for the one that is declared, and `doctor` knows before a start does.
+#[tokio::test]
+async fn what_a_token_made_is_not_declared_by_its_name() {
+    let claims = r#"mapping = { organization = { external_id = "{{payload.org}}", name = "{{payload.orgName}}" } }"#;
+    let text = |idp: &_, upstream: &_| config(idp, upstream).replace("tags = {", &format!("{claims}\ntags = {{"));
+    let mut world = World::with_config(text).await;
+    let eve = member("eve").claim("org", "E-1").claim("orgName", "Initech").sign();
+    assert_eq!(world.send(world.call("GET", "/whoami").bearer(&eve)).await.status, 200);
+    let declared = text(&world.idp, &world.upstream) + "\n[[organization]]\nname = \"initech\"\n";
+    world.narthex.reload(&declared).unwrap();
+    assert!(
+        says(&world, "`initech` cannot be declared").await,
+        "{}",
+        world.narthex.logs()
+    );
+    let folder = world.narthex.folder();
+    let doctor = narthex_in(folder, &["doctor"], "");
+    assert_eq!(doctor.code, 1, "{doctor:?}");
+    assert!(
+        doctor.stdout.contains("made by a token") && doctor.stdout.contains("`E-1`"),
+        "{doctor:?}"
+    );
+    let start = narthex_in(folder, &["serve"], "");
+    assert_eq!(start.code, 1, "{start:?}");
+    assert!(start.stderr.contains("`initech` cannot be declared"), "{start:?}");
+    let renamed = narthex_in(folder, &["organization", "update", "initech", "--name", "eves"], "");
+    assert_eq!(renamed.code, 0, "{renamed:?}");
+    assert!(
+        !narthex_in(folder, &["doctor"], "")
+            .stdout
+            .contains("cannot be declared")
+    );
+}
+
+/// A property that is no longer mapped is no longer told, though the directory keeps the value.
+#[tokio::test]
+async fn sec_context_that_is_no_longer_mapped() {
+    let mapped = |idp: &_, upstream: &_| {
+        config(idp, upstream).replace(
+            "tags = {",
+            "mapping = { context = { hd = \"{{payload.hd}}\", plan = \"{{payload.plan}}\" } }\ntags = {",
+        )
+    };
+    let mut world = World::with_config(mapped).await;
+    let token = member("ada").claim("hd", "corp.test").claim("plan", "gold").sign();
+    let told = async |world: &World| {
+        let answer = world.send(world.call("GET", "/whoami").bearer(&token)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let seen = world.upstream.last().unwrap();
+        let assertion = seen.header("x-narthex-assertion").unwrap();
+        let payload = URL_SAFE_NO_PAD.decode(assertion.split('.').nth(1).unwrap()).unwrap();
+        let signed: Value = serde_json::from_slice(&payload).unwrap();
+        let me = world.send(world.call("GET", "/.narthex/me").bearer(&token)).await;
+        let headers = ["hd", "plan"].map(|name| seen.header(&format!("x-narthex-context-{name}")));
+        (
+            headers,
+            signed["context"].clone(),
+            me.json().unwrap()["context"].clone(),
+        )
+    };
+    let all = json!({ "hd": "corp.test", "plan": "gold" });
+    assert_eq!(
+        told(&world).await,
+        ([Some("corp.test".into()), Some("gold".into())], all.clone(), all)
+    );
+    let fewer = mapped(&world.idp, &world.upstream).replace("hd = \"{{payload.hd}}\", ", "");
+    world.narthex.reload(&(fewer + &route(&world, "/new"))).unwrap();
+    assert!(answers_with(&world, "/new", 200).await, "{}", world.narthex.logs());
+    let plan = json!({ "plan": "gold" });
+    assert_eq!(told(&world).await, ([None, Some("gold".into())], plan.clone(), plan));
 }

@@ -105,7 +105,7 @@ pub async fn sec_email_takeover(directory: &dyn Directory) {
         assert_ne!(rogue.user().id, ada.user().id, "{realm_name} {subject}");
     }
     let mut token = world.token("b-2");
-    token.user.username = Username::new("a-1").unwrap();
+    token.user.username = Some(Username::new("a-1").unwrap());
     assert_eq!(world.refusal(&token).await, Refusal::UsernameConflict);
     let filter = UserFilter {
         email: Some("ada@example.com".into()),
@@ -148,7 +148,7 @@ pub async fn a_taken_username_is_a_conflict(directory: &dyn Directory) {
     let bob = world.sync(&world.token("bob")).await.principal;
     world.later(1_000);
     let mut token = world.token("bob");
-    token.user.username = Username::new("ada").unwrap();
+    token.user.username = Some(Username::new("ada").unwrap());
     assert_eq!(world.refusal(&token).await, Refusal::UsernameConflict);
     let edit = UserEdit {
         username: Some(Username::new("ada").unwrap()),

@@ -1,7 +1,10 @@
 //! Organizations that the configuration declares.
 
 use super::world::{World, realm, roles};
-use crate::{Directory, OrganizationEdit, OrganizationName, OrganizationStatus, Origin, StoreError};
+use crate::{
+    Clash, Directory, ExternalId, NewOrganization, OrganizationEdit, OrganizationName, OrganizationStatus, Origin,
+    StoreError, rehearse_declaration,
+};
 
 pub async fn declared_organizations_are_read_only_elsewhere(directory: &dyn Directory) {
     let mut world = World::new(directory);
@@ -38,10 +41,8 @@ pub async fn declared_organizations_are_read_only_elsewhere(directory: &dyn Dire
     assert_eq!((gone.origin, gone.status), (Origin::Api, OrganizationStatus::Suspended));
     let mut elsewhere = declared;
     elsewhere.realm = realm("elsewhere");
-    assert!(matches!(
-        directory.declare_organizations(vec![elsewhere], world.by()).await,
-        Err(StoreError::Refused(_))
-    ));
+    let (clash, kept) = refusal(&mut world, elsewhere).await;
+    assert_eq!((clash, kept.as_str()), (Clash::Realm, "tools"));
 }
 
 pub async fn declaring_twice_changes_nothing(directory: &dyn Directory) {
@@ -78,4 +79,85 @@ pub async fn declaring_twice_changes_nothing(directory: &dyn Directory) {
             .unwrap()
             .is_none()
     );
+}
+
+/// Whoever has a token that names an organization is its admin, and the label in the token gave it its name.
+pub async fn sec_declared_over_a_claim(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let eve = world.linked("eve", "e-1", "t-1");
+    let taken = world.sync(&eve).await.principal.memberships()[0].name.clone();
+    let mut declared = world.new_organization(taken.as_str(), "boss", "");
+    for external_id in [None, Some("acme-1")] {
+        declared.external_id = external_id.map(|id| ExternalId::new(id).unwrap());
+        let (clash, kept) = refusal(&mut world, declared.clone()).await;
+        assert_eq!((clash, &kept), (Clash::Token, &taken));
+        let kept = directory.organization_named(taken.clone()).await.unwrap().unwrap();
+        assert_eq!((kept.origin, kept.version), (Origin::Claim, 1), "it is as it was");
+    }
+    declared.external_id = Some(ExternalId::new("e-1").unwrap());
+    assert_eq!(
+        directory.declare_organizations(vec![declared], world.by()).await,
+        Ok(1),
+        "the operator says that this one is meant"
+    );
+    let kept = directory.organization_named(taken).await.unwrap().unwrap();
+    assert_eq!(kept.origin, Origin::Config);
+}
+
+pub async fn what_a_declaration_meets_is_named(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let eve = world.linked("eve", "e-1", "t-1");
+    let found = world.sync(&eve).await.principal.memberships()[0].name.clone();
+    let mut declared = world.new_organization("mine", "", "");
+    declared.external_id = Some(ExternalId::new("e-1").unwrap());
+    assert_eq!(
+        refusal(&mut world, declared.clone()).await,
+        (Clash::ExternalId, found.clone())
+    );
+    let told = directory
+        .declare_organizations(vec![declared.clone()], world.by())
+        .await;
+    let told = told.unwrap_err().to_string();
+    for word in ["`mine`", "`e-1`", "`main`", "made by a token", found.as_str()] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    let rename = OrganizationEdit {
+        name: Some(declared.name.clone()),
+        ..OrganizationEdit::default()
+    };
+    let kept = directory.organization_named(found).await.unwrap().unwrap();
+    directory
+        .update_organization(kept.id, None, rename, world.by())
+        .await
+        .unwrap();
+    let mut next = world.new_organization("next", "", "");
+    next.external_id.clone_from(&declared.external_id);
+    declared.external_id = Some(ExternalId::new("e-1").unwrap());
+    assert_eq!(
+        directory
+            .declare_organizations(vec![declared.clone()], world.by())
+            .await,
+        Ok(1)
+    );
+    // What the configuration itself gives away is free for what follows in it.
+    declared.external_id = Some(ExternalId::new("e-2").unwrap());
+    let both = vec![declared, next];
+    assert_eq!(
+        rehearse_declaration(directory, both.clone(), world.now_ms).await,
+        Ok(())
+    );
+    assert_eq!(directory.declare_organizations(both, world.by()).await, Ok(2));
+}
+
+/// How a declaration is refused, and the name of the organization that it meets. A rehearsal says the same.
+async fn refusal(world: &mut World<'_>, declared: NewOrganization) -> (Clash, OrganizationName) {
+    let events = world.event_count().await;
+    let rehearsed = rehearse_declaration(world.directory, vec![declared.clone()], world.now_ms).await;
+    let refused = world.directory.declare_organizations(vec![declared], world.by()).await;
+    assert_eq!(refused.clone().map(|_| ()), rehearsed);
+    assert_eq!(world.event_count().await, events, "nothing is changed");
+    match refused {
+        Err(StoreError::Declaration(conflict)) => (conflict.why, conflict.name.clone()),
+        other => panic!("it should have been refused: {other:?}"),
+    }
 }

@@ -6,7 +6,7 @@ use super::world::{MINUTE_MS, World, actions, exactly, realm, roles};
 use crate::{
     Directory, ExternalId, Flush, GrantSource, GrantsWhen, IssuerName, NewTeam, Note, OrganizationEdit,
     OrganizationFilter, OrganizationName, OrganizationRole, Origin, Page, Provision, Refusal, Scope, ScopedRole,
-    SyncMode, TeamFilter, TeamId, TeamRole, UserFilter, Username,
+    SyncMode, TeamFilter, TeamId, TeamRole, UserEdit, UserFilter, Username,
 };
 
 pub async fn first_use_makes_user_organization_team_and_links(directory: &dyn Directory) {
@@ -88,7 +88,7 @@ pub async fn mapped_fields_that_differ_are_updated_and_the_others_stay(directory
     world.later(1_000);
     let mut token = world.linked("ada", "acme", "ops");
     token.user.profile.email = Some("ada@new.example".into());
-    token.user.username = Username::new("countess").unwrap();
+    token.user.username = Some(Username::new("countess").unwrap());
     token.context = json!({"plan": null, "seat": 4}).as_object().unwrap().clone();
     token.organization.as_mut().unwrap().name = Some("Acme renamed".into());
     token.organization.as_mut().unwrap().timezone = None;
@@ -117,6 +117,45 @@ pub async fn mapped_fields_that_differ_are_updated_and_the_others_stay(directory
         ..UserFilter::default()
     };
     assert_eq!(directory.users(found, Page::default()).await.unwrap().items.len(), 1);
+}
+
+pub async fn an_unmapped_username_is_a_new_users_only(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let unmapped = |world: &World<'_>| {
+        let mut token = world.token("ada");
+        token.issuer = IssuerName::new("second").unwrap();
+        token.user.username = None;
+        token
+    };
+    let token = unmapped(&world);
+    let ada = world.sync(&token).await.principal.user().clone();
+    assert_eq!(ada.username.as_str(), "ada", "a new user takes the external id");
+    let mut token = world.token("ada");
+    token.user.username = Some(Username::new("countess").unwrap());
+    assert_eq!(world.sync(&token).await.principal.user().username.as_str(), "countess");
+    let token = unmapped(&world);
+    let synced = world.sync(&token).await;
+    assert!(synced.plan.is_empty(), "{:?}", actions(&synced));
+    assert_eq!(synced.principal.user().username.as_str(), "countess");
+    let renamed = UserEdit {
+        username: Some(Username::new("lady").unwrap()),
+        ..UserEdit::default()
+    };
+    directory.update_user(ada.id, None, renamed, world.by()).await.unwrap();
+    // Somebody else may have the name that it would have got.
+    world.user_named("other", "ada").await;
+    let token = unmapped(&world);
+    assert_eq!(world.sync(&token).await.principal.user().username.as_str(), "lady");
+    let mut token = unmapped(&world);
+    token.user.external_id = ExternalId::new("ada-2").unwrap();
+    world.sync(&token).await;
+    world.user_named("third", "bob").await;
+    token.user.external_id = ExternalId::new("bob").unwrap();
+    assert_eq!(
+        world.refusal(&token).await,
+        Refusal::UsernameConflict,
+        "nothing is merged"
+    );
 }
 
 pub async fn a_user_without_an_organization_is_fine(directory: &dyn Directory) {
@@ -300,6 +339,35 @@ pub async fn an_organization_never_takes_an_id_as_its_name(directory: &dyn Direc
     assert!(made.as_str().starts_with("01hf7yat000000000000000019-"), "{made}");
     let found = directory.organization_named(made).await.unwrap().unwrap();
     assert_eq!(found.label, "01hf7yat000000000000000019");
+}
+
+/// An application may still have what belongs to the organization that moved away.
+pub async fn sec_a_former_name_goes_to_no_token(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let zed = world.organization("zed", "", "").await;
+    for name in ["zed-new", "zed-newer"] {
+        let rename = OrganizationEdit {
+            name: Some(OrganizationName::new(name).unwrap()),
+            ..OrganizationEdit::default()
+        };
+        directory
+            .update_organization(zed.id, None, rename, world.by())
+            .await
+            .unwrap();
+    }
+    for (external_id, label) in [("z-8", "Zed"), ("z-9", "Zed New")] {
+        let mut token = world.linked(external_id, external_id, "t");
+        token.team = None;
+        token.organization.as_mut().unwrap().name = Some(label.to_owned());
+        let given = world.sync(&token).await.principal.memberships()[0].name.clone();
+        let asked = OrganizationName::suggested_by(label).unwrap();
+        assert!(
+            given.as_str().starts_with(asked.as_str()) && given != asked && given.as_str() != "zed-new",
+            "{given}"
+        );
+    }
+    let chosen = world.organization("zed", "", "").await;
+    assert_eq!(chosen.name.as_str(), "zed", "a person may choose it");
 }
 
 pub async fn identifiers_compare_case_sensitively(directory: &dyn Directory) {

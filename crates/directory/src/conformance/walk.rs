@@ -61,7 +61,9 @@ impl<'d> Walk<'d> {
         token.realm = realm(self.dice.pick(&["main", "main", "other"]));
         token.issuer = IssuerName::new(self.dice.pick(&["idp", "second"])).unwrap();
         if self.dice.chance(8) {
-            token.user.username = Username::new(self.dice.pick(&SUBJECTS)).unwrap();
+            token.user.username = Some(Username::new(self.dice.pick(&SUBJECTS)).unwrap());
+        } else if self.dice.chance(4) {
+            token.user.username = None;
         }
         token.user.profile.name = self.dice.pick(&[None, Some("N"), Some("M")]).map(str::to_owned);
         token.user.profile.email = self.dice.pick(&[None, Some("e@x"), Some("E@x")]).map(str::to_owned);

@@ -62,7 +62,7 @@ impl<'d> World<'d> {
             issuer: IssuerName::new("idp").unwrap(),
             user: DesiredUser {
                 external_id: ExternalId::new(subject).unwrap(),
-                username: Username::new(subject).unwrap(),
+                username: Some(Username::new(subject).unwrap()),
                 profile: Profile::default(),
             },
             organization: None,
@@ -187,6 +187,14 @@ impl<'d> World<'d> {
 
     pub async fn user(&mut self, name: &str) -> User {
         let new = self.new_user(name);
+        self.directory.create_user(new, self.by()).await.unwrap()
+    }
+
+    pub async fn user_named(&mut self, external_id: &str, username: &str) -> User {
+        let new = NewUser {
+            username: Username::new(username).unwrap(),
+            ..self.new_user(external_id)
+        };
         self.directory.create_user(new, self.by()).await.unwrap()
     }
 

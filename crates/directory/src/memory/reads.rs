@@ -9,6 +9,7 @@ use crate::command::NewOrganization;
 use crate::command::{
     ApiKey, GrantFilter, GrantsWhen, Member, OrganizationFilter, SeenTag, TeamFilter, UserEntry, UserFilter,
 };
+use crate::declaration::{Declaring, Met};
 use crate::desired::{Desired, DesiredTags};
 use crate::directory::{Among, Answer, Carrier, CarrierFilter};
 use crate::document::{Document, DocumentKind};
@@ -20,7 +21,6 @@ use crate::organization::Origin;
 use crate::page::{Cursor, Listing, Page};
 use crate::principal::platform_role;
 use crate::role::Scope;
-use crate::rules;
 use crate::rules::highest_role;
 use crate::snapshot::{Detail, NearMiss, OrganizationBrief, Snapshot, TagMatch};
 use crate::tag::fold;
@@ -31,26 +31,27 @@ use crate::versions::Versions;
 impl State {
     /// What makes the declared organizations so.
     pub(super) fn declared(&self, declared: Vec<NewOrganization>, at_ms: i64) -> Answer<Vec<Change>> {
-        let mut changes = Vec::new();
-        let mut names = std::collections::HashSet::new();
+        let mut declaring = Declaring::new(at_ms);
         for new in declared {
-            names.insert(new.name.clone());
-            let before = self
-                .organization_by_name
-                .get(&new.name)
-                .and_then(|id| self.organizations.get(id));
-            if let Some(before) = before {
-                changes.extend(rules::declare(before, new, self.manual_grants(before.id), at_ms)?);
-            } else {
-                let organization = rules::new_organization(new, Origin::Config, at_ms)?;
-                changes.push(Change::CreateOrganization(Box::new(organization)));
-            }
+            let find = |id: Option<&OrganizationId>| id.and_then(|id| self.organizations.get(id)).cloned();
+            let named = find(self.organization_by_name.get(&new.name));
+            let known_as = new
+                .external_id
+                .clone()
+                .and_then(|external_id| find(self.organization_by_external.get(&(new.realm.clone(), external_id))));
+            let manual = named
+                .as_ref()
+                .map(|named| self.manual_grants(named.id))
+                .unwrap_or_default();
+            let met = Met {
+                named,
+                manual,
+                known_as,
+            };
+            declaring.add(new, met)?;
         }
-        let kept = self.organizations.values();
-        for before in kept.filter(|kept| kept.origin == Origin::Config && !names.contains(&kept.name)) {
-            changes.extend(rules::undeclare(before, at_ms));
-        }
-        Ok(changes)
+        let kept = self.organizations.values().filter(|kept| kept.origin == Origin::Config);
+        Ok(declaring.finish(&kept.cloned().collect::<Vec<_>>()))
     }
 
     pub(super) fn snapshot(&self, desired: &Desired, detail: Detail, versions: &Versions) -> Snapshot {
@@ -86,13 +87,14 @@ impl State {
             standing: user.and_then(|user| self.standing(user, versions)),
             username_owner: self
                 .user_by_name
-                .get(&(realm.clone(), desired.user.username.clone()))
+                .get(&(realm.clone(), desired.user.new_username()))
                 .copied(),
             last_issued_at_ms: issuer.and_then(|issuer| issuer.last_issued_at_ms),
             tags_differ: (desired.tags.noted())
                 .is_some_and(|tags| issuer.and_then(|issuer| issuer.tags.as_ref()) != Some(&tags)),
             organization,
-            organization_name_taken: name.is_some_and(|name| self.organization_by_name.contains_key(&name)),
+            organization_name_taken: name
+                .is_some_and(|name| self.organization_by_name.contains_key(&name) || self.former_names.contains(&name)),
             team,
             tag_matches: tags.iter().flat_map(|tag| self.matches(realm, tag)).collect(),
             near_misses: match detail {

@@ -47,6 +47,8 @@ pub(super) struct State {
     pub(super) events: Vec<RecordedEvent>,
     pub(super) documents: BTreeMap<(DocumentKind, String), Document>,
     pub(super) seen_tags: BTreeMap<(Realm, String), SeenTag>,
+    /// Names that organizations had.
+    pub(super) former_names: BTreeSet<OrganizationName>,
 }
 
 /// At most one grant is open for each of these.
@@ -75,6 +77,13 @@ impl State {
         }
         for change in changes {
             self.record(change.event(&by.actor, by.at_ms));
+        }
+        for change in changes {
+            if let Change::UpdateOrganization { before, after } = change
+                && before.name != after.name
+            {
+                self.former_names.insert(before.name.clone());
+            }
         }
         let moves = Moves::of(changes);
         for user in &moves.users {

@@ -109,7 +109,9 @@ impl<'a> Draft<'a> {
         }
         let before = &standing.user;
         let mut after = before.clone();
-        after.username = self.desired.user.username.clone();
+        if let Some(username) = &self.desired.user.username {
+            after.username = username.clone();
+        }
         if after.username != before.username && self.snapshot.username_owner.is_some_and(|owner| owner != before.id) {
             return Err(Refusal::UsernameConflict);
         }
@@ -171,7 +173,8 @@ impl<'a> Draft<'a> {
     }
 
     /// SECURITY: a token chooses the label, not the name in paths: routes and upstreams trust that name, so a
-    /// name that is taken is never taken over and a given name never changes by a token.
+    /// name that is taken is never taken over and a given name never changes by a token. A name that another one had
+    /// counts as taken: behind its paths the application may still have what belongs to that one.
     fn new_organization(&mut self, wanted: &DesiredOrganization) -> Organization {
         let id = OrganizationId::new(self.now_ms, self.ids);
         Organization {
@@ -406,7 +409,7 @@ fn new_user(desired: &Desired, id: UserId, now_ms: i64) -> User {
         id,
         realm: desired.realm.clone(),
         external_id: desired.user.external_id.clone(),
-        username: desired.user.username.clone(),
+        username: desired.user.new_username(),
         profile: desired.user.profile.clone(),
         status: UserStatus::Active,
         context: given

@@ -21,7 +21,7 @@ fn token(tags: &[&str]) -> Desired {
         issuer: IssuerName::new("idp").unwrap(),
         user: DesiredUser {
             external_id: ExternalId::new("ada").unwrap(),
-            username: Username::new("ada").unwrap(),
+            username: Some(Username::new("ada").unwrap()),
             profile: Profile::default(),
         },
         organization: None,

@@ -16,6 +16,7 @@ use narthex_directory::{
     OrganizationRole, OrganizationStatus, PlatformRole, Principal, Realm, Scales, Scope, ScopedRole, Team, TeamId,
 };
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::AdminState;
 use super::answer::{Created, Kept};
@@ -204,9 +205,10 @@ impl Admin {
         }
     }
 
-    /// The person who calls; an API key is none.
-    pub(crate) fn principal(&self) -> Option<&Principal> {
-        self.principal.as_deref()
+    /// What is told of the context of the person who calls; an API key is none.
+    pub(crate) fn context(&self) -> Map<String, Value> {
+        let principal = self.principal.as_deref();
+        principal.map_or_else(Map::new, |principal| self.state.surroundings.context(principal))
     }
 
     fn unknown(&self, action: Action, what: &'static str) -> ApiError {

@@ -191,11 +191,8 @@ fn name(text: &str) -> Result<String, ApiError> {
 
 /// What templates read as `environment`: the caller's mapped context (S1's custom contexts), and whose connection it is.
 fn environment(admin: &Admin, organization: &narthex_directory::Organization) -> Value {
-    let context = admin
-        .principal()
-        .map_or_else(Map::new, |principal| principal.context().clone());
     json!({
-        "context": context,
+        "context": admin.context(),
         "organization": { "id": organization.id.to_string(), "name": organization.name.as_str() },
     })
 }

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use http::HeaderMap;
 use narthex_directory::{IssuersInForce, Principal, Realm, TagList};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::time::Time;
@@ -25,6 +26,9 @@ pub trait Surroundings: Send + Sync {
     ///
     /// The reason it is refused.
     async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal>;
+
+    /// What is told of a user's context.
+    fn context(&self, principal: &Principal) -> Map<String, Value>;
 
     /// The realms of the configured issuers, each once.
     fn realms(&self) -> Vec<Realm>;

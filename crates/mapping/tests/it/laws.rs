@@ -214,7 +214,7 @@ proptest! {
         let identity = mapping.map(&verified(&Map::new(), claims), &RequestFacts::default(), NOW_MS).unwrap();
         let desired = identity.desired();
         prop_assert_eq!(desired.user.external_id.as_str(), text.as_str());
-        prop_assert_eq!(desired.user.username.as_str(), text.as_str());
+        prop_assert_eq!(desired.user.username.as_ref().map(narthex_directory::Username::as_str), Some(text.as_str()));
         prop_assert_eq!(desired.user.profile.name.as_deref(), Some(text.as_str()));
         prop_assert_eq!(desired.organization.as_ref().map(|organization| organization.external_id.as_str()), Some(text.as_str()));
         prop_assert_eq!(&desired.tags, &DesiredTags::Exactly(vec![text.clone(), text]));

@@ -59,7 +59,9 @@ pub(crate) fn refusal(source: &MappingSource, json: Value) -> String {
 pub(crate) fn shown(desired: &Desired) -> Value {
     let mut user = Map::new();
     user.insert("external_id".into(), json!(desired.user.external_id.as_str()));
-    user.insert("username".into(), json!(desired.user.username.as_str()));
+    if let Some(username) = &desired.user.username {
+        user.insert("username".into(), json!(username.as_str()));
+    }
     let fields = narthex_directory::Profile::FIELDS
         .iter()
         .zip(desired.user.profile.fields());

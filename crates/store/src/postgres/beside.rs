@@ -1,10 +1,8 @@
 //! Keys, logos, documents, what was noted, and what else is kept beside users and organizations.
 
-use std::collections::HashSet;
-
 use narthex_directory::{
-    ApiKey, ApiKeyId, AssertionKey, By, Change, Document, DocumentAt, DocumentKind, IssuerName, Logo, NewDocument,
-    NewOrganization, Noted, OrganizationId, Origin, SavedKeySet, SecretHash, StoreError, Touch, UserId, document,
+    ApiKey, ApiKeyId, AssertionKey, By, Change, Declaring, Document, DocumentAt, DocumentKind, IssuerName, Logo, Met,
+    NewDocument, NewOrganization, Noted, OrganizationId, SavedKeySet, SecretHash, StoreError, Touch, UserId, document,
     rules,
 };
 
@@ -94,23 +92,25 @@ pub(super) fn asserted(touches: &[&Touch]) -> Vec<(narthex_directory::GrantId, i
 
 /// What makes the declared organizations so.
 pub(super) async fn declare(tx: &Tx, declared: Vec<NewOrganization>, at_ms: i64) -> Outcome<Vec<Change>> {
-    let mut changes = Vec::new();
-    let mut names = HashSet::new();
+    let mut declaring = Declaring::new(at_ms);
     for new in declared {
-        names.insert(new.name.clone());
-        if let Some(before) = list::organization(tx, Key::Name, new.name.as_str()).await? {
-            let manual = list::manual_grants(tx, before.id).await?;
-            changes.extend(rules::declare(&before, new, manual, at_ms)?);
-        } else {
-            let organization = rules::new_organization(new, Origin::Config, at_ms)?;
-            changes.push(Change::CreateOrganization(Box::new(organization)));
-        }
+        let named = list::organization(tx, Key::Name, new.name.as_str()).await?;
+        let manual = match &named {
+            Some(named) => list::manual_grants(tx, named.id).await?,
+            None => Vec::new(),
+        };
+        let known_as = match &new.external_id {
+            Some(external_id) => list::organization_known_as(tx, &new.realm, external_id).await?,
+            None => None,
+        };
+        let met = Met {
+            named,
+            manual,
+            known_as,
+        };
+        declaring.add(new, met)?;
     }
-    let kept = list::declared(tx).await?;
-    for before in kept.iter().filter(|before| !names.contains(&before.name)) {
-        changes.extend(rules::undeclare(before, at_ms));
-    }
-    Ok(changes)
+    Ok(declaring.finish(&list::declared(tx).await?))
 }
 
 pub(super) async fn logo(session: &Session, organization: OrganizationId) -> Outcome<Option<Logo>> {

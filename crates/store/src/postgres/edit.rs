@@ -115,6 +115,9 @@ impl Tx {
             }
             Change::UpdateOrganization { before, after } => {
                 self.run(write::update_organization(before, after)).await?;
+                if after.name != before.name {
+                    self.run(write::keep_former_name(&before.name)).await?;
+                }
                 if after.tags != before.tags {
                     self.run(write::forget_tags(after.id)).await?;
                     self.run(write::index_tags(after)).await?;

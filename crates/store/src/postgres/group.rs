@@ -385,6 +385,7 @@ fn records<'p>(plans: &[&'p Waiting]) -> Vec<Command<'p>> {
                 }
             }
             Change::UpdateOrganization { before, after } => {
+                // No name is kept: a plan changes none.
                 commands.push(write::update_organization(before, after));
                 if after.tags != before.tags {
                     commands.push(write::forget_tags(after.id));

@@ -1,9 +1,10 @@
 //! Listings: filters as optional parameters, order and cursor by the last key.
 
 use narthex_directory::{
-    Among, Answer, ApiKey, Carrier, CarrierFilter, Cursor, Document, DocumentKind, EventFilter, EventOrder, Grant,
-    GrantFilter, GrantsWhen, Listing, Member, Organization, OrganizationFilter, OrganizationId, Page, PlatformRole,
-    RecordedEvent, Scope, SeenTag, Team, TeamFilter, TeamId, User, UserEntry, UserFilter, UserId, rules,
+    Among, Answer, ApiKey, Carrier, CarrierFilter, Cursor, Document, DocumentKind, EventFilter, EventOrder, ExternalId,
+    Grant, GrantFilter, GrantsWhen, Listing, Member, Organization, OrganizationFilter, OrganizationId, Page,
+    PlatformRole, Realm, RecordedEvent, Scope, SeenTag, Team, TeamFilter, TeamId, User, UserEntry, UserFilter, UserId,
+    rules,
 };
 use tokio_postgres::Row;
 
@@ -179,6 +180,17 @@ pub(super) async fn organizations(
 pub(super) async fn declared(session: &Session) -> Outcome<Vec<Organization>> {
     let sql = format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.origin = 'config' ORDER BY o.id");
     collect(session, &sql, &[], rows::organization).await
+}
+
+/// The organization of a realm with this external id.
+pub(super) async fn organization_known_as(
+    session: &Session,
+    realm: &Realm,
+    external_id: &ExternalId,
+) -> Outcome<Option<Organization>> {
+    let sql = format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = $1 AND o.external_id = $2");
+    let found = session.row(&sql, &[&realm.as_str(), &external_id.as_str()]).await?;
+    found.as_ref().map(rows::organization).transpose()
 }
 
 /// What an organization is looked up by.

@@ -94,7 +94,8 @@ impl Texts {
             organization: format!(
                 "SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = $1 AND o.external_id = $2"
             ),
-            name: "SELECT 1 FROM organizations WHERE name = $1",
+            name: "SELECT 1 FROM organizations WHERE name = $1 \
+                   UNION ALL SELECT 1 FROM former_organization_names WHERE name = $1",
             team: format!("SELECT {TEAM} FROM teams t WHERE t.realm = $1 AND t.external_id = $2"),
             tags: tags_sql("", "", "$2"),
             near: format!(
@@ -259,7 +260,7 @@ impl<'d> Asked<'d> {
             boxed(realm),
             boxed(desired.user.external_id.as_str()),
             boxed(desired.issuer.as_str()),
-            boxed(desired.user.username.as_str()),
+            boxed(desired.user.new_username().to_string()),
             boxed(tags_text(desired.tags.noted().as_deref())),
         ];
         if self.is_plain() && !self.unknown.is_empty() {

@@ -7,8 +7,8 @@
 use std::borrow::Cow;
 
 use narthex_directory::{
-    ExternalId, Grant, GrantId, IssuerName, Organization, OrganizationId, Profile, SeenTag, TAG_LENGTH_MAX, Team,
-    Touch, User, UserId, fold,
+    ExternalId, Grant, GrantId, IssuerName, Organization, OrganizationId, OrganizationName, Profile, SeenTag,
+    TAG_LENGTH_MAX, Team, Touch, User, UserId, fold,
 };
 
 use super::session::{Command, Value};
@@ -180,6 +180,13 @@ pub(super) fn update_organization<'a>(before: &'a Organization, after: &'a Organ
         values,
     )
     .exactly(1)
+}
+
+pub(super) fn keep_former_name(name: &OrganizationName) -> Command<'_> {
+    Command::new(
+        "INSERT INTO former_organization_names (name) VALUES ($1) ON CONFLICT (name) DO NOTHING",
+        vec![boxed(name.as_str())],
+    )
 }
 
 pub(super) fn forget_tags(organization: OrganizationId) -> Command<'static> {

@@ -1,10 +1,8 @@
 //! Keys, logos, what was noted, and what else is kept beside users and organizations.
 
-use std::collections::HashSet;
-
 use narthex_directory::{
-    ApiKey, ApiKeyId, AssertionKey, By, Change, Logo, NewOrganization, Noted, OrganizationId, Origin, SavedKeySet,
-    SecretHash, StoreError, rules,
+    ApiKey, ApiKeyId, AssertionKey, By, Change, Declaring, Logo, Met, NewOrganization, Noted, OrganizationId,
+    SavedKeySet, SecretHash, StoreError, rules,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -48,25 +46,25 @@ pub(super) fn write_noted(tx: &Tx<'_>, noted: &Noted) -> Outcome<()> {
 
 /// What makes the declared organizations so.
 pub(super) fn declare(tx: &Tx<'_>, declared: Vec<NewOrganization>, at_ms: i64) -> Outcome<Vec<Change>> {
-    let mut changes = Vec::new();
-    let mut names = HashSet::new();
+    let mut declaring = Declaring::new(at_ms);
     for new in declared {
-        names.insert(new.name.clone());
-        if let Some(before) = list::organization(tx, Key::Name, new.name.as_str())? {
-            let manual = list::manual_grants(tx, &before.id.to_string())?;
-            changes.extend(rules::declare(&before, new, manual, at_ms)?);
-        } else {
-            let organization = rules::new_organization(new, Origin::Config, at_ms)?;
-            changes.push(Change::CreateOrganization(Box::new(organization)));
-        }
+        let named = list::organization(tx, Key::Name, new.name.as_str())?;
+        let manual = match &named {
+            Some(named) => list::manual_grants(tx, &named.id.to_string())?,
+            None => Vec::new(),
+        };
+        let known_as = match &new.external_id {
+            Some(external_id) => list::organization_known_as(tx, &new.realm, external_id)?,
+            None => None,
+        };
+        let met = Met {
+            named,
+            manual,
+            known_as,
+        };
+        declaring.add(new, met)?;
     }
-    for before in list::declared(tx)?
-        .iter()
-        .filter(|before| !names.contains(&before.name))
-    {
-        changes.extend(rules::undeclare(before, at_ms));
-    }
-    Ok(changes)
+    Ok(declaring.finish(&list::declared(tx)?))
 }
 
 pub(super) fn logo(connection: &Connection, organization: OrganizationId) -> Outcome<Option<Logo>> {

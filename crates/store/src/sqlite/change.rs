@@ -228,6 +228,10 @@ fn update_organization(tx: &Tx<'_>, before: &Organization, after: &Organization)
         after.updated_at_ms,
     ])?;
     one(rows)?;
+    if after.name != before.name {
+        let sql = "INSERT INTO former_organization_names (name) VALUES (?1) ON CONFLICT (name) DO NOTHING";
+        tx.prepare_cached(sql)?.execute([before.name.as_str()])?;
+    }
     if after.tags != before.tags {
         let mut statement = tx.prepare_cached("DELETE FROM organization_tags WHERE organization_id = ?1")?;
         statement.execute([after.id.to_string()])?;

@@ -1,9 +1,9 @@
 //! Listings: filters as optional parameters, order and cursor by the last key.
 
 use narthex_directory::{
-    Among, Answer, ApiKey, Carrier, CarrierFilter, Cursor, EventFilter, EventOrder, Grant, GrantFilter, GrantsWhen,
-    Listing, Member, Organization, OrganizationFilter, Page, PlatformRole, RecordedEvent, Scope, SeenTag, Team,
-    TeamFilter, User, UserEntry, UserFilter, rules,
+    Among, Answer, ApiKey, Carrier, CarrierFilter, Cursor, EventFilter, EventOrder, ExternalId, Grant, GrantFilter,
+    GrantsWhen, Listing, Member, Organization, OrganizationFilter, Page, PlatformRole, Realm, RecordedEvent, Scope,
+    SeenTag, Team, TeamFilter, User, UserEntry, UserFilter, rules,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, ToSql, params};
@@ -157,6 +157,17 @@ pub(super) fn organization(connection: &Connection, column: Key, value: &str) ->
         Key::Name => format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.name = ?1"),
     };
     Ok(collect(connection, &sql, [value], rows::organization)?.pop())
+}
+
+/// The organization of a realm with this external id.
+pub(super) fn organization_known_as(
+    connection: &Connection,
+    realm: &Realm,
+    external_id: &ExternalId,
+) -> Outcome<Option<Organization>> {
+    let sql = format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = ?1 AND o.external_id = ?2");
+    let values = [realm.as_str(), external_id.as_str()];
+    Ok(collect(connection, &sql, values, rows::organization)?.pop())
 }
 
 /// What an organization is looked up by.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use narthex_directory::{
     Desired, DesiredTags, Detail, Grant, NearMiss, OrganizationBrief, Snapshot, Stamp, Standing, Stripe, TagMatch,
-    Team, User, UserId, fold,
+    Team, User, UserId, Username, fold,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -31,10 +31,14 @@ pub(super) fn snapshot(
         snapshot.last_issued_at_ms = last_issued_at_ms;
         snapshot.tags_differ = tags_differ;
         snapshot.standing = Some(standing_of(connection, user, policy)?);
+    } else {
+        // Nothing is kept of somebody who is not there yet.
+        snapshot.tags_differ = desired.tags.noted().is_some();
     }
+    let username = desired.user.new_username();
     snapshot.username_owner = match &snapshot.standing {
-        Some(standing) if standing.user.username == desired.user.username => Some(standing.user.id),
-        _ => username_owner(connection, desired)?,
+        Some(standing) if standing.user.username == username => Some(standing.user.id),
+        _ => username_owner(connection, desired, &username)?,
     };
     if let Some(wanted) = &desired.organization {
         let mut statement = connection.prepare_cached(&format!(
@@ -43,7 +47,10 @@ pub(super) fn snapshot(
         let mut found = statement.query([desired.realm.as_str(), wanted.external_id.as_str()])?;
         snapshot.organization = found.next()?.map(rows::organization).transpose()?;
         if let (None, Some(name)) = (&snapshot.organization, wanted.suggested_name()) {
-            let mut statement = connection.prepare_cached("SELECT 1 FROM organizations WHERE name = ?1")?;
+            let mut statement = connection.prepare_cached(
+                "SELECT 1 FROM organizations WHERE name = ?1 \
+                 UNION ALL SELECT 1 FROM former_organization_names WHERE name = ?1",
+            )?;
             snapshot.organization_name_taken = statement.exists([name.as_str()])?;
         }
     }
@@ -93,9 +100,9 @@ fn find_user(connection: &Connection, desired: &Desired) -> Outcome<Option<(User
     Ok(Some((rows::user(row)?, columns.maybe_integer()?, columns.flag()?)))
 }
 
-fn username_owner(connection: &Connection, desired: &Desired) -> Outcome<Option<UserId>> {
+fn username_owner(connection: &Connection, desired: &Desired, username: &Username) -> Outcome<Option<UserId>> {
     let mut statement = connection.prepare_cached("SELECT id FROM users WHERE realm = ?1 AND username = ?2")?;
-    let keys = [desired.realm.as_str(), desired.user.username.as_str()];
+    let keys = [desired.realm.as_str(), username.as_str()];
     let owner: Option<String> = statement.query_row(keys, |row| row.get(0)).optional()?;
     owner
         .map(|id| id.parse().map_err(|error| corrupt("user", error)))

@@ -139,7 +139,7 @@ What `narthex export` writes and `narthex import` reads: one JSON object in each
 LINE_BYTES_MAX bytes at the most. How to use it: [Move to PostgreSQL, and back](../how-to/move-to-postgresql.md).
 
 ```text
-{"narthex_export":{"format":1,"schema":1,"program":"0.1.0","store":"sqlite","exported_at_ms":1800000000000}}
+{"narthex_export":{"format":1,"schema":2,"program":"0.1.0","store":"sqlite","exported_at_ms":1800000000000}}
 {"user":{"id":"01k…","realm":"corp","external_id":"ada",…}}
 {"grant":{"id":"01k…","user_id":"01k…",…}}
 {"end":{"counts":{"user":1,…},"sha256":"…"}}

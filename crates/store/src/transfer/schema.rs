@@ -169,6 +169,13 @@ pub(crate) const TABLES: &[Table] = &[
         agrees: None,
     },
     Table {
+        name: "former_organization_names",
+        kind: "former_organization_name",
+        key: 1,
+        columns: &[column("name", Holds::Text(Some(name::<OrganizationName>)))],
+        agrees: None,
+    },
+    Table {
         name: "organization_logos",
         kind: "organization_logo",
         key: 1,

@@ -206,6 +206,7 @@ impl Caller<'_> {
         }
         self.told("organizations");
         let edit = OrganizationEdit {
+            name: Some("former".try_into().unwrap()),
             tags: Some(OrganizationTags::default()),
             ..OrganizationEdit::default()
         };

@@ -12,8 +12,8 @@ use narthex_directory::conformance::walk::Walk;
 use narthex_directory::conformance::world::{HOUR_MS, World, exactly};
 use narthex_directory::{
     Among, ApiKey, ApiKeyId, AssertionKey, CarrierFilter, Directory, DocumentAt, DocumentKind, Flush, IssuerName, Logo,
-    NewDocument, OrganizationRole, Page, PlatformRole, Realm, SavedKeySet, ScopedRole, SecretBytes, SecretHash,
-    TokenFingerprint, UserFilter,
+    NewDocument, Organization, OrganizationEdit, OrganizationRole, Page, PlatformRole, Realm, SavedKeySet, ScopedRole,
+    SecretBytes, SecretHash, TokenFingerprint, UserFilter,
 };
 use narthex_store::transfer::{Place, Summary, TransferError, export, import};
 use narthex_store::{Options, SqliteDirectory};
@@ -53,10 +53,21 @@ fn records(file: &[u8]) -> &[u8] {
     &file[first + 1..]
 }
 
+/// The organization `acme`, which had another name before.
+async fn renamed(world: &mut World<'_>) -> Organization {
+    let acme = world.organization("acme-before", "owners, \"a, b\"", "staff").await;
+    let rename = OrganizationEdit {
+        name: Some("acme".try_into().unwrap()),
+        ..OrganizationEdit::default()
+    };
+    let renamed = world.directory.update_organization(acme.id, None, rename, world.by());
+    renamed.await.unwrap()
+}
+
 /// One of everything, with a history.
 async fn fill(directory: &dyn Directory) {
     let mut world = World::new(directory);
-    let acme = world.organization("acme", "owners, \"a, b\"", "staff").await;
+    let acme = renamed(&mut world).await;
     let png = Logo::new(b"\x89PNG\r\n\x1a\n\0\xff".to_vec()).unwrap();
     directory.set_logo(acme.id, Some(png), world.by()).await.unwrap();
     let ada = world.sync(&world.tagged("ada", &["staff", "owners", "other"])).await;

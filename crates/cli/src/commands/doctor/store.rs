@@ -4,12 +4,13 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use narthex_directory::{Directory, SavedKeySet};
+use narthex_directory::{Directory, SavedKeySet, rehearse_declaration};
 use narthex_store::{PostgresDirectory, PostgresOptions, SqliteDirectory};
 
 use super::{Finding, State, count};
+use crate::assemble;
 use crate::commands::screen::relative;
-use crate::config::StoreLocation;
+use crate::config::{DeclaredOrganization, StoreLocation};
 use crate::serve;
 
 /// What was found, and the key sets that are kept.
@@ -20,7 +21,7 @@ pub(super) struct Seen {
 }
 
 /// Looks without changing anything: a store that would have to be made or migrated is left as it is.
-pub(super) async fn look(location: &StoreLocation, now_ms: i64) -> Seen {
+pub(super) async fn look(location: &StoreLocation, declared: &[DeclaredOrganization], now_ms: i64) -> Seen {
     let mut seen = Seen::default();
     let (place, current) = match location {
         StoreLocation::Sqlite(path) => (path.display().to_string(), file(path, &mut seen.findings)),
@@ -41,6 +42,7 @@ pub(super) async fn look(location: &StoreLocation, now_ms: i64) -> Seen {
         seen.findings.push(said(place, State::Problem, message));
         return seen;
     }
+    seen.findings.extend(declaration(&*directory, declared, now_ms).await);
     seen.findings.push(assertion(&*directory, now_ms).await);
     seen.key_sets = directory.key_sets().await.unwrap_or_default();
     seen
@@ -121,6 +123,22 @@ fn file(path: &Path, findings: &mut Vec<Finding>) -> bool {
 
 fn said(place: String, state: State, message: String) -> Finding {
     Finding::new(AREA, place, state, message)
+}
+
+/// Whether the store would take the organizations that the configuration declares: `narthex serve` does not start
+/// where it does not.
+async fn declaration(directory: &dyn Directory, declared: &[DeclaredOrganization], now_ms: i64) -> Option<Finding> {
+    let rehearsed = match assemble::new_organizations(declared, now_ms) {
+        Ok(new) => rehearse_declaration(directory, new, now_ms).await.map_err(Into::into),
+        Err(error) => Err(error),
+    };
+    let error = rehearsed.err()?;
+    Some(Finding::new(
+        "configuration",
+        "[[organization]]",
+        State::Problem,
+        format!("{error:#}"),
+    ))
 }
 
 /// The keys that sign the statement for upstreams.

@@ -30,10 +30,11 @@ pub(super) async fn run(command: OrganizationCommand) -> anyhow::Result<Answer> 
         } => create(name, realm, fields, &common).await,
         OrganizationCommand::Update {
             organization,
+            name,
             status,
             fields,
             common,
-        } => update(&organization, status.as_deref(), fields, &common).await,
+        } => update(&organization, name, status.as_deref(), fields, &common).await,
         OrganizationCommand::Members {
             organization,
             page,
@@ -138,11 +139,13 @@ async fn create(
 
 async fn update(
     organization: &str,
+    name: Option<String>,
     status: Option<&str>,
     fields: OrganizationFields,
     common: &Common,
 ) -> anyhow::Result<Answer> {
     let fields = Fields::read(fields)?;
+    let name = name.map(OrganizationName::new).transpose()?;
     let status: Option<OrganizationStatus> = status.map(str::parse).transpose()?;
     let desk = Desk::open(common).await?;
     let found = desk.organization(organization).await?;
@@ -155,6 +158,7 @@ async fn update(
         executor: fields.executor.unwrap_or(found.tags.executor),
     });
     let edit = OrganizationEdit {
+        name,
         label: fields.label,
         external_id: fields.external_id.map_or(Edit::Keep, Edit::Set),
         tags,

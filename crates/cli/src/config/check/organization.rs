@@ -5,6 +5,8 @@ use narthex_directory::{
     Realm, TagList,
 };
 
+use toml::Spanned;
+
 use super::Check;
 use crate::config::DeclaredOrganization;
 use crate::config::file::{self, OrganizationSection};
@@ -31,12 +33,38 @@ impl Check<'_> {
             "organizations",
             written.iter().filter_map(|section| section.get_ref().name.spanned()),
         );
+        self.known_as_twice(written, realms);
         let mut listed = Vec::new();
         let declared = written
             .iter()
             .filter_map(|section| self.organization(section.get_ref(), realms, &mut listed))
             .collect();
         (declared, listed)
+    }
+
+    /// Refuses an external id that two organizations of one realm declare.
+    fn known_as_twice(&mut self, written: &List<OrganizationSection>, realms: &[String]) {
+        let only = match realms {
+            [only] => Some(only),
+            _ => None,
+        };
+        let mut seen: Vec<(&String, &Spanned<String>)> = Vec::new();
+        for section in written.iter().map(Spanned::get_ref) {
+            let realm = section.realm.value().or(only);
+            let (Some(realm), Some(external_id)) = (realm, section.external_id.spanned()) else {
+                continue;
+            };
+            let mut before = seen.iter();
+            if let Some((_, first)) =
+                before.find(|(its, first)| *its == realm && first.get_ref() == external_id.get_ref())
+            {
+                let message = format!("two organizations of the realm `{realm}` have one `external_id`");
+                let problem = Problem::error(external_id.span(), message);
+                self.problems.push(problem.context(first.span(), "the first one"));
+            } else {
+                seen.push((realm, external_id));
+            }
+        }
     }
 
     fn organization(

@@ -114,7 +114,7 @@ section! {
         /// The team that the token names, if it does. It needs an organization.
         team: Defaulted<TeamMappingSection> = "{}";
         /// Anything else the application wants to know: name and template. Sent on as `X-Narthex-Context-NAME` and in
-        /// the assertion.
+        /// the assertion, for as long as an issuer of the realm maps it.
         context: Defaulted<Named<TemplateText>> = "{}", eg "{ teamdomain = \"{{payload.customBaseDomain}}\" }";
     }
 }
@@ -125,8 +125,8 @@ section! {
         /// The id that the issuer knows the user by, taken exactly: text, never trimmed, never case-folded. By default
         /// what `username` gives, if that is configured, else `{{payload.sub}}`.
         external_id: Optional<TemplateText>, eg "\"{{payload.userId}}\"";
-        /// The user's name to sign in with, unique in the realm, taken exactly. By default the external id. If it is
-        /// configured and gives nothing, the token is refused.
+        /// The user's name to sign in with, unique in the realm, taken exactly. By default a new user's is the external id,
+        /// and nobody is renamed. If it is configured and gives nothing, the token is refused.
         username: Optional<TemplateText>, eg "\"{{payload.preferred_username}}\"";
         /// The e-mail address. It is never used to find a user.
         email: Optional<TemplateText>, eg "\"{{payload.email}}\"";

@@ -20,7 +20,8 @@ section! {
         label: Optional<String>, eg "\"Acme, Inc.\"";
         /// The realm whose users and tags count for it. Needed only where there is more than one.
         realm: Optional<String>, eg "\"corp\"";
-        /// The id that issuers know it by.
+        /// The id that issuers know it by. An organization that a token made is taken over, with the roles in it, only
+        /// where its id is declared here.
         external_id: Optional<String>, eg "\"XYZ123\"";
         /// Whom to write to.
         contact_name: Optional<String>, eg "\"Ada Byron\"";

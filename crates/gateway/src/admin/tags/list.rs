@@ -3,7 +3,7 @@
 use narthex_decision::Action;
 use narthex_directory::{
     Desired, DesiredTags, DesiredUser, Detail, ExternalId, IssuerName, Listing, Profile, Realm, SeenTag, Snapshot,
-    TokenFingerprint, Username, fold,
+    TokenFingerprint, fold,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -75,7 +75,7 @@ async fn snapshot(permit: Permit<'_>, tags: &[SeenTag]) -> Result<Snapshot, ApiE
         issuer: IssuerName::new(NOBODY).map_err(nobody)?,
         user: DesiredUser {
             external_id: ExternalId::new(NOBODY).map_err(nobody)?,
-            username: Username::new(NOBODY).map_err(nobody)?,
+            username: None,
             profile: Profile::default(),
         },
         organization: None,

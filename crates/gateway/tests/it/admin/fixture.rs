@@ -116,7 +116,7 @@ impl Fixture {
             issuer: IssuerName::new("idp").unwrap(),
             user: DesiredUser {
                 external_id: ExternalId::new(external_id).unwrap(),
-                username: Username::new(external_id).unwrap(),
+                username: Some(Username::new(external_id).unwrap()),
                 profile: narthex_directory::Profile {
                     email: Some(format!("{external_id}@example.com")),
                     ..narthex_directory::Profile::default()
@@ -288,6 +288,10 @@ impl Surroundings for Scenery {
             .get(token)
             .cloned()
             .ok_or(Refusal::new(Reason::TokenSignature))
+    }
+
+    fn context(&self, principal: &Principal) -> serde_json::Map<String, serde_json::Value> {
+        principal.context().clone()
     }
 
     fn realms(&self) -> Vec<Realm> {

@@ -119,7 +119,7 @@ async fn a_plan_that_fails_spoils_no_other() {
     let tokens: Vec<Desired> = (0..100)
         .map(|index| {
             let mut token = world.token(&format!("user-{index}"));
-            token.user.username = narthex_directory::Username::new(format!("name-{}", index / 2)).unwrap();
+            token.user.username = Some(narthex_directory::Username::new(format!("name-{}", index / 2)).unwrap());
             token
         })
         .collect();

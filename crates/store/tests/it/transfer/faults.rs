@@ -29,6 +29,7 @@ fn sealed(mut lines: Vec<String>) -> Vec<String> {
         "user",
         "user_issuer",
         "organization",
+        "former_organization_name",
         "organization_logo",
         "team",
         "grant",
@@ -153,8 +154,8 @@ async fn files_that_are_none_or_of_another_time() {
         .await;
     stores
         .check(
-            header(|line| line.replace("\"schema\":1", "\"schema\":99")),
-            "has schema version 99 and this program 1",
+            header(|line| line.replace("\"schema\":2", "\"schema\":99")),
+            "has schema version 99 and this program 2",
         )
         .await;
     stores
