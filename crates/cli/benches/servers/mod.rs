@@ -1,8 +1,8 @@
 //! For the benches that count what a request costs a server: server processes, the load on them, and a Narthex that knows
 //! its users.
 //!
-//! Every server is a process of its own; its CPU time is read from `/proc/PID/stat` around a fixed number of requests over
-//! kept-alive connections.
+//! Every server is a process of its own; its CPU time is read from `/proc/PID/task/*/schedstat` around a fixed number of
+//! requests over kept-alive connections.
 
 use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader};
@@ -97,12 +97,15 @@ impl Server {
         })
     }
 
-    /// CPU time of the process so far, in microseconds.
+    /// CPU time of the process's threads so far, in microseconds.
     fn cpu_us(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process)).unwrap();
-        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
-        let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-        ticks * 10_000.0
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process)).unwrap();
+        let of = |thread: std::io::Result<std::fs::DirEntry>| -> f64 {
+            // A thread may end meanwhile; those that answer do not.
+            let told = std::fs::read_to_string(thread.unwrap().path().join("schedstat")).unwrap_or_default();
+            told.split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0.0)
+        };
+        threads.map(of).sum::<f64>() / 1e3
     }
 
     /// CPU time per request over these requests, in microseconds.
