@@ -62,13 +62,26 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
          PRAGMA temp_store = MEMORY; PRAGMA trusted_schema = OFF;",
         options.writer_cache_kib, options.checkpoint_pages
     );
-    connection
-        .execute_batch(&pragmas)
-        .map_err(|error| cannot_open(&options.path, &error))?;
+    set_up(&connection, &pragmas).map_err(|error| cannot_open(&options.path, &error))?;
     prepare_once(&connection)?;
     migrate(&mut connection, path)?;
     tell_statements(&mut connection, &options.path)?;
     Ok(connection)
+}
+
+/// SQLite waits for no lock when it changes the kind of log: of several programs that make a file at once, all but one are
+/// told at once that it is busy.
+fn set_up(connection: &Connection, pragmas: &str) -> rusqlite::Result<()> {
+    let mut tries = 0;
+    loop {
+        match connection.execute_batch(pragmas) {
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && tries < 100 => {
+                tries += 1;
+                std::thread::sleep(BUSY_TIMEOUT / 100);
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Statements are prepared once per connection. Without the planner's stability guarantee, a statement on a table
