@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use narthex_directory::StoreError;
 use rusqlite::config::DbConfig;
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tokio::time::Instant;
 
 use super::error::unavailable;
 use crate::PendingMigration;
@@ -45,6 +46,8 @@ impl Options {
 
 /// Other processes (the command line beside the server) may hold the write lock for a moment.
 const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
+/// How soon is tried again what SQLite does not wait for.
+const BUSY_AGAIN: std::time::Duration = std::time::Duration::from_millis(10);
 const STATEMENTS: usize = 128;
 
 /// The connection that writes, on a database with the newest schema.
@@ -69,15 +72,14 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// SQLite waits for no lock when it changes the kind of log: of several programs that make a file at once, all but one are
-/// told at once that it is busy.
+/// SQLite waits for no lock when it changes the kind of log: of several programs that make a file, all but one are told at
+/// once that it is busy. Here they wait as long as for any other lock.
 fn set_up(connection: &Connection, pragmas: &str) -> rusqlite::Result<()> {
-    let mut tries = 0;
+    let until = Instant::now() + BUSY_TIMEOUT;
     loop {
         match connection.execute_batch(pragmas) {
-            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy) && tries < 100 => {
-                tries += 1;
-                std::thread::sleep(BUSY_TIMEOUT / 100);
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < until => {
+                std::thread::sleep(BUSY_AGAIN);
             }
             done => return done,
         }
@@ -218,9 +220,12 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     if found == known_version() {
         return Ok(());
     }
+    // All in one transaction: otherwise refinery commits what a migration makes before it notes that it was made, and a
+    // process that ends between the two leaves a database that no process can open any more.
     let done = embedded::migrations::runner()
         .set_abort_divergent(true)
         .set_abort_missing(true)
+        .set_grouped(true)
         .run(connection);
     match done {
         Ok(_) => Ok(()),
