@@ -184,11 +184,17 @@ async fn tables_say_who_has_which_role_and_why() {
     );
     let shown = world.narthex.command(&["organization", "show", "acme"]).unwrap();
     assert!(shown.contains("member groups    staff\n"), "{shown}");
-    let (code, _, stderr) = fails(&world, &["organization", "create", "01hf7yat000000000000000019"]);
-    assert_eq!(code, 1, "{stderr}");
-    assert!(stderr.contains("it would be read as an id"), "{stderr}");
     let made = world.narthex.command(&["organization", "create", "tools"]).unwrap();
     assert!(made.contains("made by          an administrator\n"), "{made}");
+    let id = "01hf7yat000000000000000019";
+    for command in [
+        &["organization", "create", id][..],
+        &["organization", "update", "tools", "--name", id],
+    ] {
+        let (code, _, stderr) = fails(&world, command);
+        assert_eq!(code, 1, "{stderr}");
+        assert!(stderr.contains("it would be read as an id"), "{stderr}");
+    }
 }
 
 #[tokio::test]

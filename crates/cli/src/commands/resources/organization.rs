@@ -145,7 +145,7 @@ async fn update(
     common: &Common,
 ) -> anyhow::Result<Answer> {
     let fields = Fields::read(fields)?;
-    let name = name.map(OrganizationName::new).transpose()?;
+    let name = name.map(OrganizationName::chosen).transpose()?;
     let status: Option<OrganizationStatus> = status.map(str::parse).transpose()?;
     let desk = Desk::open(common).await?;
     let found = desk.organization(organization).await?;
