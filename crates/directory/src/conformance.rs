@@ -25,6 +25,7 @@ pub mod declared;
 pub mod dice;
 pub mod keeping;
 pub mod links;
+pub mod names;
 pub mod order;
 pub mod records;
 pub mod tags;
@@ -49,15 +50,17 @@ macro_rules! conformance_suite {
                 a_claimed_role_follows_the_newest_token,
                 a_team_is_linked_but_never_moved,
                 a_team_without_an_organization_is_left_alone,
+                link_only_creates_nothing,
+                provision_off_takes_tags_only,
+                observe_writes_nothing,
+                a_declared_organization_keeps_its_label,
+            }
+            names {
                 an_organization_never_takes_a_name_that_is_taken,
                 an_organization_never_takes_an_id_as_its_name,
                 sec_a_former_name_goes_to_no_token,
                 identifiers_compare_case_sensitively,
                 long_and_unusual_text_survives,
-                link_only_creates_nothing,
-                provision_off_takes_tags_only,
-                observe_writes_nothing,
-                a_declared_organization_keeps_its_label,
             }
             order {
                 an_old_token_never_undoes_a_newer_one,
