@@ -109,7 +109,7 @@ impl Server {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(running) = running {
             let _ = running.stop.send(true);
-            // The port is free when the sender is gone.
+            // The port is free, and no connection is served any more, when every sender is gone.
             let _ = running.stopped.recv_timeout(Duration::from_secs(5));
         }
     }
@@ -125,8 +125,7 @@ impl Server {
         let handler = Arc::clone(&self.handler);
         let connections = Arc::clone(&self.connections);
         runtime().spawn(async move {
-            accept(listener, handler, connections, stopping).await;
-            drop(stopped_sender);
+            accept(listener, handler, connections, (stopping, stopped_sender)).await;
         });
         *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { stop, stopped });
         Ok(())
@@ -151,7 +150,7 @@ async fn accept(
     listener: tokio::net::TcpListener,
     handler: Handler,
     connections: Arc<AtomicUsize>,
-    mut stopping: watch::Receiver<bool>,
+    (mut stopping, stopped): (watch::Receiver<bool>, mpsc::Sender<()>),
 ) {
     loop {
         let stream = tokio::select! {
@@ -159,11 +158,11 @@ async fn accept(
                 Ok((stream, _)) => stream,
                 Err(_) => continue,
             },
-            _ = stopping.changed() => return,
+            _ = stopping.changed() => break,
         };
         connections.fetch_add(1, Ordering::SeqCst);
         let handler = Arc::clone(&handler);
-        let mut stopping = stopping.clone();
+        let (mut stopping, stopped) = (stopping.clone(), stopped.clone());
         tokio::spawn(async move {
             let _ = stream.set_nodelay(true);
             let builder = auto::Builder::new(TokioExecutor::new());
@@ -173,6 +172,9 @@ async fn accept(
                 _ = serve => {}
                 _ = stopping.changed() => {}
             }
+            drop(stopped);
         });
     }
+    drop(listener);
+    drop(stopped);
 }
