@@ -13,7 +13,7 @@ use narthex_directory::{Actor, ApiKey, ApiKeyId, By, Directory, Flush, PlatformR
 use narthex_gateway::admin::FreshApiKey;
 use narthex_gateway::{
     AssertionSettings, Clock, FetchObserver, Gateway, GatewaySettings, KeptKeys, KeyEdges, Metrics, NewIds,
-    ServerSettings, serve, serve_admin,
+    ServerSettings, Workers, serve, serve_admin,
 };
 use narthex_store::{Options, PostgresDirectory, SqliteDirectory};
 use tokio::net::TcpListener;
@@ -234,6 +234,9 @@ impl Running {
             watched,
             at_start,
         } = self;
+        // They end last of all: what was begun for a connection may still be needed when all connections are gone.
+        let workers = Workers::one_for_each_processor().context("starting the threads that serve connections")?;
+        let workers = Arc::new(workers);
         tracing::info!(event = "started", public = %public.local_addr()?, admin = %admin.local_addr()?, "narthex is ready");
         let background = tokio::spawn(Arc::clone(&gateway).run_background());
         let hangup = signal(SignalKind::hangup())?;
@@ -249,7 +252,13 @@ impl Running {
             tokio::spawn(reload.run(hangup))
         });
         let admin = tokio::spawn(serve_admin(Arc::clone(&gateway), admin, server.clone(), told()));
-        let public = tokio::spawn(serve(Arc::clone(&gateway), public, server, told()));
+        let public = tokio::spawn(serve(
+            Arc::clone(&gateway),
+            public,
+            server,
+            Arc::clone(&workers),
+            told(),
+        ));
         wait_for_signal().await?;
         tracing::info!(event = "stopping", "finishing open requests");
         // Nobody is left listening if this fails.

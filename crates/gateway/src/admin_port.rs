@@ -43,7 +43,7 @@ pub async fn serve_admin(
     stop: impl Future<Output = ()>,
 ) -> Result<(), NoEntropy> {
     let service = TowerToHyperService::new(router(&gateway)?);
-    listen::serve(listener, settings, stop, |_, _| service.clone()).await;
+    listen::serve(listener, (settings, None), stop, |_, _, _| service.clone()).await;
     Ok(())
 }
 

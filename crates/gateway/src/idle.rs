@@ -44,14 +44,14 @@ pub struct Activity {
     waker: AtomicWaker,
     /// How long the answer under way waits for a reader that takes nothing, in milliseconds, if one has said so.
     patience_ms: AtomicU32,
-    /// The connection's place among those that there may be. It is given back with the last that is left of the
-    /// connection, which may be a tunnel.
-    _place: Option<OwnedSemaphorePermit>,
+    /// The connection's place among those that there may be, and with the thread that serves it. They are given back with
+    /// the last that is left of the connection, which may be a tunnel.
+    _place: (Option<OwnedSemaphorePermit>, Arc<()>),
 }
 
 impl Activity {
     /// Of a connection that has this place.
-    pub(crate) fn at(place: Option<OwnedSemaphorePermit>) -> Self {
+    pub(crate) fn at(place: (Option<OwnedSemaphorePermit>, Arc<()>)) -> Self {
         Self {
             _place: place,
             ..Self::default()

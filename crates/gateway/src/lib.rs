@@ -42,6 +42,7 @@ mod said;
 mod seal;
 mod server;
 mod stream;
+mod workers;
 
 pub use admin_port::{router as admin_router, serve_admin};
 pub use assertion::{AssertionError, AssertionSettings};
@@ -71,3 +72,4 @@ pub use runtime::{IssuerRuntime, RouteRuntime, Runtime};
 pub use seal::{OpenError, Opened, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};
 pub use server::serve;
 pub use stream::StreamLimits;
+pub use workers::Workers;

@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,14 +12,17 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
+use hyper::rt::Executor;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::ending::Ending;
 use crate::idle::{Activity, Answering, Connections, Counted};
+use crate::workers::{Seat, Workers};
 
 /// How connections on a port are kept.
 #[derive(Debug, Clone)]
@@ -46,12 +50,14 @@ impl Default for ServerSettings {
 }
 
 /// Serves a port until `stop` is done, then lets open requests finish. `service` makes what answers the requests of one
-/// connection, from the address of its other end and what is seen of the connection.
+/// connection, from the address of its other end, what is seen of the connection and the worker that serves it. Connections are served by `workers`, or
+/// without them by the runtime that this is called in; the requests of an HTTP/2 connection, which may be all there are, always
+/// by the latter.
 pub(crate) async fn serve<S, B>(
     listener: TcpListener,
-    settings: ServerSettings,
+    (settings, workers): (ServerSettings, Option<&Workers>),
     stop: impl Future<Output = ()>,
-    service: impl Fn(SocketAddr, &Arc<Activity>) -> S,
+    service: impl Fn(SocketAddr, &Arc<Activity>, Option<usize>) -> S,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
@@ -70,11 +76,20 @@ pub(crate) async fn serve<S, B>(
         };
         // Small answers must not wait for a full segment; a socket that refuses this still works.
         let _ = stream.set_nodelay(true);
-        let activity = Arc::new(Activity::at(place));
+        let seat = workers.and_then(Workers::seat).unwrap_or_else(Seat::here);
+        let stream = match hand_over(stream, &seat.runtime) {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be given to the thread that is to serve it");
+                continue;
+            }
+        };
+        let activity = Arc::new(Activity::at((place, seat.counted)));
         let stream = TokioIo::new(Counted::new(stream, Arc::clone(&activity)));
-        let served = builder.serve_connection_with_upgrades(stream, counting(service(peer, &activity), &activity));
+        let served =
+            builder.serve_connection_with_upgrades(stream, counting(service(peer, &activity, seat.worker), &activity));
         let served = Ending::new(served.into_owned(), Arc::clone(&activity));
-        let task = tokio::spawn(async move {
+        let task = seat.runtime.spawn(async move {
             // A connection that breaks off is the client's business.
             let _ = served.await;
         });
@@ -84,6 +99,16 @@ pub(crate) async fn serve<S, B>(
     // Whoever has all places knows that no connection is left. What is still open after the grace period is cut off.
     let all = u32::try_from(settings.connections).unwrap_or(u32::MAX);
     let _ = tokio::time::timeout(settings.grace, places.acquire_many(all)).await;
+}
+
+/// The same connection, known to a runtime that is to serve it.
+fn hand_over(stream: TcpStream, to: &Handle) -> io::Result<TcpStream> {
+    if to.id() == Handle::current().id() {
+        return Ok(stream);
+    }
+    let stream = stream.into_std()?;
+    let _there = to.enter();
+    TcpStream::from_std(stream)
 }
 
 /// A service that counts what it is asked.
@@ -109,8 +134,18 @@ where
     })
 }
 
-fn builder(settings: &ServerSettings) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+/// Has the requests of HTTP/2 connections answered by one runtime, wherever the connections are.
+#[derive(Debug, Clone)]
+struct Streams(Handle);
+
+impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Streams {
+    fn execute(&self, answer: F) {
+        self.0.spawn(answer);
+    }
+}
+
+fn builder(settings: &ServerSettings) -> auto::Builder<Streams> {
+    let mut builder = auto::Builder::new(Streams(Handle::current()));
     builder
         .http1()
         // The sweep does it, for all connections at once.
@@ -179,7 +214,7 @@ mod tests {
         let (stop, stopped) = oneshot::channel::<()>();
         let service = {
             let (began, go_on) = (Arc::clone(&began), Arc::clone(&go_on));
-            move |_, _: &Arc<Activity>| {
+            move |_, _: &Arc<Activity>, _| {
                 let (began, go_on) = (Arc::clone(&began), Arc::clone(&go_on));
                 service_fn(move |request: Request<Incoming>| {
                     let (began, go_on) = (Arc::clone(&began), Arc::clone(&go_on));
@@ -197,7 +232,7 @@ mod tests {
             let stop = async {
                 let _ = stopped.await;
             };
-            serve(listener, ServerSettings::default(), stop, service).await;
+            serve(listener, (ServerSettings::default(), None), stop, service).await;
         });
         let mut unused = ask(address, "/fast").await;
         let mut first = [0; 15];
@@ -212,5 +247,50 @@ mod tests {
         go_on.notify_one();
         assert!(rest(slow).await.ends_with("done"));
         timeout(SOON, served).await.unwrap().unwrap();
+    }
+
+    /// Which thread answered, of every connection.
+    #[tokio::test]
+    async fn a_connection_stays_with_one_thread_and_the_next_one_goes_to_another() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let workers = Workers::start(2.try_into().unwrap()).unwrap();
+        let service = |_, _: &Arc<Activity>, _| {
+            service_fn(|_: Request<Incoming>| async {
+                let thread = format!("{:?}", std::thread::current().id());
+                Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(thread))))
+            })
+        };
+        let served = serve(
+            listener,
+            (ServerSettings::default(), Some(&workers)),
+            std::future::pending(),
+            service,
+        );
+        let asked = async {
+            let mut threads = Vec::new();
+            let mut connections = [ask(address, "/").await, ask(address, "/").await];
+            for _ in 0..3 {
+                for connection in &mut connections {
+                    let mut answer = vec![0; 512];
+                    let length = connection.read(&mut answer).await.unwrap();
+                    let answer = String::from_utf8(answer[..length].to_vec()).unwrap();
+                    threads.push(answer.split("\r\n\r\n").nth(1).unwrap().to_owned());
+                    connection
+                        .write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+                        .await
+                        .unwrap();
+                }
+            }
+            threads
+        };
+        let threads = tokio::select! {
+            threads = timeout(SOON, asked) => threads.unwrap(),
+            () = served => unreachable!("it was not told to stop"),
+        };
+        assert_ne!(threads[0], threads[1], "two connections, two threads");
+        for pair in threads.chunks(2) {
+            assert_eq!(pair, &threads[..2], "of one connection, every time");
+        }
     }
 }

@@ -110,11 +110,13 @@ impl ForwardError {
     }
 }
 
-type Pool = Client<HttpsConnector<HttpConnector>, Limited<Incoming>>;
+type Connector = HttpsConnector<HttpConnector>;
+type Pool = Client<Connector, Limited<Incoming>>;
 
 /// Connections to upstreams.
 #[derive(Debug, Clone)]
 pub struct Forwarder {
+    connector: Connector,
     negotiated: Pool,
     http2: Pool,
 }
@@ -135,6 +137,10 @@ impl Forwarder {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(connector);
+        Ok(Self::with(https))
+    }
+
+    fn with(connector: Connector) -> Self {
         let builder = || {
             let mut builder = Client::builder(TokioExecutor::new());
             builder
@@ -143,10 +149,17 @@ impl Forwarder {
                 .pool_max_idle_per_host(256);
             builder
         };
-        Ok(Self {
-            negotiated: builder().build(https.clone()),
-            http2: builder().http2_only(true).build(https),
-        })
+        Self {
+            negotiated: builder().build(connector.clone()),
+            http2: builder().http2_only(true).build(connector.clone()),
+            connector,
+        }
+    }
+
+    /// The same with connections of its own: each is served by the thread that opened it, and an answer that another
+    /// thread waits for comes in more pieces and costs more.
+    pub(crate) fn with_own_connections(&self) -> Self {
+        Self::with(self.connector.clone())
     }
 
     /// Passes an allowed request on and streams the answer back.

@@ -22,27 +22,34 @@ use crate::inbound::{Door, Inbound, Origin, Trust};
 use crate::listen::{self, ServerSettings};
 use crate::me;
 use crate::pipeline::{self, Passed};
-use crate::proxy::{Body, ForwardToken};
+use crate::proxy::{Body, ForwardToken, Forwarder};
 use crate::rate::client_address;
 use crate::respond::{self, Refusal};
 use crate::runtime::Runtime;
+use crate::workers::Workers;
 
-/// Serves the public port until `stop` is done, then lets open requests finish.
+/// Serves the public port with `workers` until `stop` is done, then lets open requests finish.
 pub async fn serve(
     gateway: Arc<Gateway>,
     listener: TcpListener,
     settings: ServerSettings,
+    workers: Arc<Workers>,
     stop: impl Future<Output = ()>,
 ) {
-    let service = |peer, activity: &Arc<Activity>| {
+    let forwarders: Vec<Forwarder> = (0..workers.count())
+        .map(|_| gateway.forwarder.with_own_connections())
+        .collect();
+    let service = |peer, activity: &Arc<Activity>, worker: Option<usize>| {
+        let forwarder = worker.and_then(|worker| forwarders.get(worker));
         let connection = Arc::new(Connection {
             gateway: Arc::clone(&gateway),
+            forwarder: forwarder.unwrap_or(&gateway.forwarder).clone(),
             peer,
             activity: Arc::clone(activity),
         });
         service_fn(move |request| answer(Arc::clone(&connection), request))
     };
-    listen::serve(listener, settings, stop, service).await;
+    listen::serve(listener, (settings, Some(&workers)), stop, service).await;
 }
 
 /// What the requests of one connection share. It is theirs to count: if each request counted its use of the gateway itself,
@@ -50,17 +57,15 @@ pub async fn serve(
 #[derive(Debug)]
 struct Connection {
     gateway: Arc<Gateway>,
+    /// The one of the thread that serves the connection.
+    forwarder: Forwarder,
     peer: SocketAddr,
     activity: Arc<Activity>,
 }
 
 /// One request on the public port.
 async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let Connection {
-        gateway,
-        peer,
-        activity,
-    } = &*connection;
+    let Connection { gateway, peer, .. } = &*connection;
     let peer = *peer;
     let runtime = gateway.runtime.load();
     let path = request.uri().path();
@@ -82,7 +87,7 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
         refused(gateway, &request, Door::Proxy, &Refusal::new(Reason::RouteUnmatched)).map(Either::Left)
     } else {
         // In a box of its own: an answer's future is moved about, and a small one costs less.
-        Box::pin(proxy(gateway, &runtime, request, (peer, activity))).await
+        Box::pin(proxy(&connection, &runtime, request)).await
     })
 }
 
@@ -114,18 +119,25 @@ async fn forward_auth(
     }
 }
 
-async fn proxy(
-    gateway: &Gateway,
-    runtime: &Runtime,
-    mut request: Request<Incoming>,
-    (peer, activity): (SocketAddr, &Arc<Activity>),
-) -> Response<Body> {
+async fn proxy(connection: &Connection, runtime: &Runtime, mut request: Request<Incoming>) -> Response<Body> {
+    let Connection {
+        gateway,
+        forwarder,
+        peer,
+        activity,
+    } = connection;
+    // The requests of HTTP/2 are not answered by the thread of their connection.
+    let forwarder = if request.version() == Version::HTTP_2 {
+        &gateway.forwarder
+    } else {
+        forwarder
+    };
     let host = match host(&request) {
         Ok(host) => host.map(str::to_owned),
         Err(refusal) => return refused(gateway, &request, Door::Proxy, &refusal).map(Either::Left),
     };
     let origin = Origin {
-        peer,
+        peer: *peer,
         trust: runtime.trusted_proxies.trust(peer.ip()),
         host,
     };
@@ -149,10 +161,7 @@ async fn proxy(
         let places = runtime.places_on(passed.answer.allowed().route);
         credentials::remove_from_referer(request.headers_mut(), &places);
     }
-    let forwarded = gateway
-        .forwarder
-        .forward(request, &origin, &passed, upstream, activity)
-        .await;
+    let forwarded = forwarder.forward(request, &origin, &passed, upstream, activity).await;
     match forwarded {
         Ok(mut answer) => {
             set_request_id(&mut answer, &passed.request_id);
