@@ -9,6 +9,7 @@ use std::sync::{Arc, Weak};
 use narthex_decision::Match;
 use narthex_directory::{Stamp, Versions};
 use narthex_token::{KeySnapshot, VerifiedClaims};
+use prefetch_index::prefetch_index;
 use quick_cache::sync::Cache;
 
 use crate::account::Account;
@@ -27,6 +28,9 @@ const ABOUT_TO_END_MS: i64 = 5_000;
 
 /// What an entry costs, in bytes: the caller and its place in the cache, and the decision that was made last.
 const ENTRY_BYTES: u64 = 1_700;
+
+/// How many bytes a processor fetches at once, on most.
+const CACHE_LINE: usize = 64;
 
 /// Somebody whose token was good, as far as it is kept by token.
 #[derive(Debug, Clone)]
@@ -93,12 +97,25 @@ impl Caller {
 }
 
 /// What is kept of a token. Many are used once, so the decision is kept with it from the second use on.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Seen {
     /// Whose it was.
     Once(Arc<Caller>),
     /// Whose it was, and a decision.
     Again(Arc<Decided>),
+}
+
+/// This is how the cache gives it out, and where it waits for the first piece of what it gives out.
+impl Clone for Seen {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Once(caller) => Self::Once(Arc::clone(caller)),
+            Self::Again(decided) => {
+                decided.prefetch();
+                Self::Again(Arc::clone(decided))
+            }
+        }
+    }
 }
 
 impl Seen {
@@ -113,12 +130,23 @@ impl Seen {
 
 /// A caller with a decision, in one piece of memory.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Decided {
+    /// Where it begins, of no size.
+    begin: [u8; 0],
     caller: Caller,
     allowed: Allowed,
 }
 
 impl Decided {
+    /// Asks the processor for all of it, without waiting: its parts come one beside the other instead of one after the
+    /// other.
+    fn prefetch(&self) {
+        for offset in (0..size_of::<Self>()).step_by(CACHE_LINE) {
+            prefetch_index(self.begin, offset);
+        }
+    }
+
     /// Whose token it was.
     pub fn caller(&self) -> &Caller {
         &self.caller
@@ -203,6 +231,9 @@ impl Callers {
     pub fn fresh(&self, token: TokenKey, generation: u64, versions: &Versions, now_ms: i64) -> Option<Seen> {
         let digest = token.0?;
         let seen = self.by_token.get(&digest)?;
+        if let Seen::Again(decided) = &seen {
+            decided.allowed.patch.prefetch_values();
+        }
         if seen.caller().stands(generation, versions, now_ms) {
             return Some(seen);
         }
@@ -227,6 +258,7 @@ impl Callers {
             return;
         }
         let decided = Decided {
+            begin: [],
             caller: seen.caller().clone(),
             allowed: allowed.clone(),
         };
