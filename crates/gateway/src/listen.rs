@@ -12,9 +12,8 @@ use std::time::Duration;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::rt::Executor;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
@@ -50,9 +49,8 @@ impl Default for ServerSettings {
 }
 
 /// Serves a port until `stop` is done, then lets open requests finish. `service` makes what answers the requests of one
-/// connection, from the address of its other end, what is seen of the connection and the worker that serves it. Connections are served by `workers`, or
-/// without them by the runtime that this is called in; the requests of an HTTP/2 connection, which may be all there are, always
-/// by the latter.
+/// connection, from the address of its other end, what is seen of the connection, and the worker that serves it. Without
+/// workers, the runtime that this is called in serves connections.
 pub(crate) async fn serve<S, B>(
     listener: TcpListener,
     (settings, workers): (ServerSettings, Option<&Workers>),
@@ -134,18 +132,8 @@ where
     })
 }
 
-/// Has the requests of HTTP/2 connections answered by one runtime, wherever the connections are.
-#[derive(Debug, Clone)]
-struct Streams(Handle);
-
-impl<F: Future<Output: Send> + Send + 'static> Executor<F> for Streams {
-    fn execute(&self, answer: F) {
-        self.0.spawn(answer);
-    }
-}
-
-fn builder(settings: &ServerSettings) -> auto::Builder<Streams> {
-    let mut builder = auto::Builder::new(Streams(Handle::current()));
+fn builder(settings: &ServerSettings) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         // The sweep does it, for all connections at once.

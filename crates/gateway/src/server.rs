@@ -126,12 +126,6 @@ async fn proxy(connection: &Connection, runtime: &Runtime, mut request: Request<
         peer,
         activity,
     } = connection;
-    // The requests of HTTP/2 are not answered by the thread of their connection.
-    let forwarder = if request.version() == Version::HTTP_2 {
-        &gateway.forwarder
-    } else {
-        forwarder
-    };
     let host = match host(&request) {
         Ok(host) => host.map(str::to_owned),
         Err(refusal) => return refused(gateway, &request, Door::Proxy, &refusal).map(Either::Left),
