@@ -14,8 +14,8 @@ const PREFIX: &str = "x-narthex-";
 /// is written as percent-encoded UTF-8.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// How many bytes a processor fetches at once, on most.
-const CACHE_LINE: usize = 64;
+/// How many bytes most processors fetch at once: what is asked for ahead is asked for in steps of this.
+pub const CACHE_LINE: usize = 64;
 
 /// The identity headers that are the same for every configuration.
 static NAMES: [HeaderName; 9] = [

@@ -28,7 +28,7 @@ mod route;
 pub use access::{Action, Actor, ActorScope};
 pub use decide::{Decision, Denial, OrganizationFacts, Permit, decide};
 pub use headers::{
-    AnswerHeaders, HeaderPatch, IdentityHeaders, encode_value, is_forwarding_header, is_identity_header,
+    AnswerHeaders, CACHE_LINE, HeaderPatch, IdentityHeaders, encode_value, is_forwarding_header, is_identity_header,
 };
 pub use host::{HostName, HostProblem, RequestHost};
 pub use path::{PathProblem, RequestPath};

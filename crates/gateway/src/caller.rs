@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Weak};
 
-use narthex_decision::Match;
+use narthex_decision::{CACHE_LINE, Match};
 use narthex_directory::{Stamp, Versions};
 use narthex_token::{KeySnapshot, VerifiedClaims};
 use prefetch_index::prefetch_index;
@@ -28,9 +28,6 @@ const ABOUT_TO_END_MS: i64 = 5_000;
 
 /// What an entry costs, in bytes: the caller and its place in the cache, and the decision that was made last.
 const ENTRY_BYTES: u64 = 1_700;
-
-/// How many bytes a processor fetches at once, on most.
-const CACHE_LINE: usize = 64;
 
 /// Somebody whose token was good, as far as it is kept by token.
 #[derive(Debug, Clone)]

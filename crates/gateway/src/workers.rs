@@ -1,7 +1,7 @@
 //! Threads that each serve the connections they were given.
 //!
 //! A connection stays with one thread, as it does in nginx, HAProxy and Envoy: what is known of it stays near one processor,
-//! and nobody is woken to take work over ([why](../../../docs/decisions/0008-workers.md)).
+//! and nobody is woken to take work over (why: `docs/decisions/0008-workers.md`).
 
 use std::io;
 use std::num::NonZeroUsize;
