@@ -6,6 +6,10 @@
 //! `cargo bench -p narthex-cli --bench doors -- one` (`many`, `new`, `bare`, `verify`) does only that, for as long as a
 //! profiler needs, and says which process to look at.
 //!
+//! `cargo bench --profile dist -p narthex-cli --bench doors -- against PATH` compares with another build of Narthex, kept at
+//! an absolute path: a change of a hundredth shows, where each build beside the hyper servers in a run of its own differs by
+//! more from run to run.
+//!
 //! The token cache has its usual size, so that new tokens push others out; the accounts of all users have room.
 //!
 //! Every server is a process of its own; its CPU time is read from `/proc` around a fixed number of requests over kept-alive
@@ -28,7 +32,7 @@ use hyper::body::Incoming;
 use narthex_testkit::{IdentityProvider, TestIssuer, TestKey};
 use serde_json::Value;
 
-use crate::servers::{CONNECTIONS, ROUNDS, Ready, Server, TOKENS, load, median, ready, requests, serve};
+use crate::servers::{CONNECTIONS, ROUNDS, Ready, Server, TOKENS, load, median, ready, ready_binary, requests, serve};
 
 /// How often servers take turns within a round.
 const TURNS: usize = 4;
@@ -39,6 +43,7 @@ fn main() -> Result<()> {
         Some("--serve-bare") => runtime.block_on(peer(None)),
         Some("--serve-verify") => runtime.block_on(peer(Some(verifier()?))),
         Some(part @ ("one" | "many" | "new" | "bare" | "verify")) => runtime.block_on(only(part)),
+        Some("against") => runtime.block_on(against(&std::env::args().nth(2).context("the other binary's path")?)),
         _ => runtime.block_on(compare()),
     }
 }
@@ -119,6 +124,42 @@ async fn only(part: &str) -> Result<()> {
         println!("  {cost:.2} us");
     }
     Ok(())
+}
+
+/// This build beside another one.
+async fn against(other: &str) -> Result<()> {
+    let provider = IdentityProvider::start(&[TestKey::Rsa1])?;
+    let issuer = &TestIssuer::new(&provider.url());
+    let this = &ready(&provider, "", request).await?;
+    let other = &ready_binary(other, &provider, "", this.first.clone()).await?;
+    let (mut one, mut many, mut fresh) = (vec![], vec![], vec![]);
+    for round in 0..ROUNDS {
+        let new = requests(issuer, &round.to_string(), request);
+        for new in new.chunks(TOKENS / TURNS) {
+            fresh.push(turn(this, other, new, new.len()).await?);
+        }
+        for narthex in [this, other] {
+            load(narthex.ours.address, &this.first, 2 * TOKENS).await?;
+        }
+        for _ in 0..3 * TURNS {
+            one.push(turn(this, other, &this.first[..1], TOKENS).await?);
+            many.push(turn(this, other, &this.first, TOKENS).await?);
+        }
+    }
+    println!(
+        "server CPU per request of this build beside the other's, medians of {} turns",
+        one.len()
+    );
+    for (what, ratios) in [("one token", one), ("20,000 tokens", many), ("a new token", fresh)] {
+        println!("  {what:<14} {:.3} x", median(ratios));
+    }
+    Ok(())
+}
+
+/// What the same requests cost one beside the other.
+async fn turn(this: &Ready, other: &Ready, requests: &[Vec<u8>], count: usize) -> Result<f64> {
+    let this = this.ours.cost(requests, count).await?;
+    Ok(this / other.ours.cost(requests, count).await?)
 }
 
 async fn compare() -> Result<()> {

@@ -8,6 +8,7 @@ use narthex_directory::{Desired, Directory, Principal, Stamp, Touch, UserId};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use crate::ahead::Ahead;
 use crate::clock::NoEntropy;
 use crate::keyed_hash::{Digest, KeyedShortHash};
 use crate::pipeline::Allowed;
@@ -36,8 +37,8 @@ pub struct Account {
 /// Decisions of one principal.
 #[derive(Debug, Default)]
 struct Kept {
-    latest: Option<Arc<Allowed>>,
-    earlier: Vec<Arc<Allowed>>,
+    latest: Option<Ahead<Allowed>>,
+    earlier: Vec<Ahead<Allowed>>,
 }
 
 impl Account {
@@ -58,17 +59,29 @@ impl Account {
     }
 
     /// The kept decision for a route, if its assertion is fresh and does not outlive the token (`ends_by_ms`).
-    pub fn allowed(&self, matched: &Match<'_>, ends_by_ms: Option<i64>, now_ms: i64) -> Option<Arc<Allowed>> {
+    pub fn allowed(&self, matched: &Match<'_>, ends_by_ms: Option<i64>, now_ms: i64) -> Option<Ahead<Allowed>> {
         let kept = self.allowed.read().unwrap_or_else(PoisonError::into_inner);
         let mut all = kept.latest.iter().chain(&kept.earlier);
         let allowed = all.find(|allowed| allowed.answers(matched))?;
-        allowed.serves(ends_by_ms, now_ms).then(|| Arc::clone(allowed))
+        if !allowed.serves(ends_by_ms, now_ms) {
+            return None;
+        }
+        allowed.patch.prefetch_values();
+        Some(Ahead::clone(allowed))
+    }
+
+    /// Asks the processor for the latest decision, which is likely to be the one that is wanted.
+    fn prefetch_latest(&self) {
+        let kept = self.allowed.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(latest) = &kept.latest {
+            latest.prefetch();
+        }
     }
 
     /// Keeps the decision for a route.
-    pub fn remember(&self, matched: &Match<'_>, allowed: &Arc<Allowed>) {
+    pub fn remember(&self, matched: &Match<'_>, allowed: &Ahead<Allowed>) {
         let mut kept = self.allowed.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(latest) = kept.latest.replace(Arc::clone(allowed)) {
+        if let Some(latest) = kept.latest.replace(Ahead::clone(allowed)) {
             kept.earlier.push(latest);
         }
         kept.earlier.retain(|earlier| !earlier.answers(matched));
@@ -123,8 +136,8 @@ const GRANT_BYTES: u64 = 700;
 #[derive(Debug, Clone)]
 struct Weight;
 
-impl Weighter<Digest, Arc<Account>> for Weight {
-    fn weight(&self, _: &Digest, account: &Arc<Account>) -> u64 {
+impl Weighter<Digest, Ahead<Account>> for Weight {
+    fn weight(&self, _: &Digest, account: &Ahead<Account>) -> u64 {
         ENTRY_BYTES + account.principal.grants().len() as u64 * GRANT_BYTES
     }
 }
@@ -132,7 +145,7 @@ impl Weighter<Digest, Arc<Account>> for Weight {
 /// Accounts by issuer and external id, so that a fresh token that says the same as the last one needs no store.
 pub struct Accounts {
     hash: KeyedShortHash,
-    by_user: Cache<Digest, Arc<Account>, Weight>,
+    by_user: Cache<Digest, Ahead<Account>, Weight>,
 }
 
 /// What a token says, as it is looked for and kept.
@@ -181,8 +194,9 @@ impl Accounts {
         directory: &dyn Directory,
         touch_every_ms: i64,
         now_ms: i64,
-    ) -> Option<Arc<Account>> {
+    ) -> Option<Ahead<Account>> {
         let account = self.by_user.get(&said.user)?;
+        account.prefetch_latest();
         let agreed = account.agreed.as_ref()?;
         let stands = said.all == agreed.said
             && agreed.generation == generation
@@ -227,7 +241,7 @@ impl Accounts {
         (desired, said): (&Desired, SaidKey),
         (principal, touch): (Arc<Principal>, &Touch),
         generation: u64,
-    ) -> Arc<Account> {
+    ) -> Ahead<Account> {
         let earlier = self.by_user.get(&said.user);
         let newest = earlier
             .and_then(|earlier| Some(earlier.agreed.as_ref()?.newest_issued_at_ms.load(Ordering::Relaxed)))
@@ -240,8 +254,8 @@ impl Accounts {
             touched_at_ms: AtomicI64::new(touch.at_ms),
             touch: Box::new(touch.clone()),
         };
-        let account = Arc::new(Account::with(principal, Some(agreed)));
-        self.by_user.insert(said.user, Arc::clone(&account));
+        let account = Ahead::new(Account::with(principal, Some(agreed)));
+        self.by_user.insert(said.user, Ahead::clone(&account));
         account
     }
 }

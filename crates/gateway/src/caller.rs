@@ -4,15 +4,15 @@
 //! never past the life of the key that verified it, never past a change of configuration or of anything in the directory
 //! that it rests on, and never longer than a minute.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use narthex_decision::{CACHE_LINE, Match};
+use narthex_decision::Match;
 use narthex_directory::{Stamp, Versions};
 use narthex_token::{KeySnapshot, VerifiedClaims};
-use prefetch_index::prefetch_index;
 use quick_cache::sync::Cache;
 
 use crate::account::Account;
+use crate::ahead::{Ahead, WeakAhead};
 use crate::clock::NoEntropy;
 use crate::credentials::Token;
 use crate::keyed_hash::{Digest, KeyedHash};
@@ -35,7 +35,7 @@ pub struct Caller {
     /// Whose token it was.
     pub issuer: Arc<IssuerRuntime>,
     /// Gone when the accounts had no more room for it: how much of the directory is kept is for them to say.
-    account: Weak<Account>,
+    account: WeakAhead<Account>,
     /// The token's own end (`exp`), in milliseconds.
     expires_at_ms: Option<i64>,
     kept_until_ms: i64,
@@ -50,7 +50,7 @@ impl Caller {
     /// A caller that may be kept while everything it rests on stays. `keys` are the ones the token was verified with.
     pub fn new(
         issuer: Arc<IssuerRuntime>,
-        account: &Arc<Account>,
+        account: &Ahead<Account>,
         claims: &VerifiedClaims,
         (generation, keys): (u64, &KeySnapshot),
         now_ms: i64,
@@ -65,7 +65,7 @@ impl Caller {
         let kept_until_ms = ends.into_iter().flatten().min().unwrap_or(now_ms);
         Self {
             issuer,
-            account: Arc::downgrade(account),
+            account: account.downgrade(),
             expires_at_ms: claims.expires_at_ms(),
             kept_until_ms,
             key_epoch,
@@ -94,25 +94,12 @@ impl Caller {
 }
 
 /// What is kept of a token. Many are used once, so the decision is kept with it from the second use on.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Seen {
     /// Whose it was.
     Once(Arc<Caller>),
     /// Whose it was, and a decision.
-    Again(Arc<Decided>),
-}
-
-/// This is how the cache gives it out, and where it waits for the first piece of what it gives out.
-impl Clone for Seen {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Once(caller) => Self::Once(Arc::clone(caller)),
-            Self::Again(decided) => {
-                decided.prefetch();
-                Self::Again(Arc::clone(decided))
-            }
-        }
-    }
+    Again(Ahead<Decided>),
 }
 
 impl Seen {
@@ -127,23 +114,12 @@ impl Seen {
 
 /// A caller with a decision, in one piece of memory.
 #[derive(Debug)]
-#[repr(C)]
 pub struct Decided {
-    /// Where it begins, of no size.
-    begin: [u8; 0],
     caller: Caller,
     allowed: Allowed,
 }
 
 impl Decided {
-    /// Asks the processor for all of it, without waiting: its parts come one beside the other instead of one after the
-    /// other.
-    fn prefetch(&self) {
-        for offset in (0..size_of::<Self>()).step_by(CACHE_LINE) {
-            prefetch_index(self.begin, offset);
-        }
-    }
-
     /// Whose token it was.
     pub fn caller(&self) -> &Caller {
         &self.caller
@@ -170,7 +146,7 @@ pub(crate) struct Known {
     /// What is kept by token.
     pub(crate) seen: Seen,
     /// Who the directory agrees it is.
-    pub(crate) account: Arc<Account>,
+    pub(crate) account: Ahead<Account>,
 }
 
 impl Known {
@@ -181,7 +157,7 @@ impl Known {
     }
 
     /// The decision about what was matched, if one was made with any token of the account and still serves this one.
-    pub(crate) fn allowed(&self, matched: &Match<'_>, now_ms: i64) -> Option<Arc<Allowed>> {
+    pub(crate) fn allowed(&self, matched: &Match<'_>, now_ms: i64) -> Option<Ahead<Allowed>> {
         self.account
             .allowed(matched, self.seen.caller().ends_by_ms(now_ms), now_ms)
     }
@@ -255,10 +231,9 @@ impl Callers {
             return;
         }
         let decided = Decided {
-            begin: [],
             caller: seen.caller().clone(),
             allowed: allowed.clone(),
         };
-        self.by_token.insert(digest, Seen::Again(Arc::new(decided)));
+        self.by_token.insert(digest, Seen::Again(Ahead::new(decided)));
     }
 }

@@ -9,6 +9,7 @@
 mod account;
 pub mod admin;
 mod admin_port;
+mod ahead;
 mod assertion;
 mod caller;
 mod clock;

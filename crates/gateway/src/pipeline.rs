@@ -17,6 +17,7 @@ use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
 
 use crate::account::Account;
+use crate::ahead::Ahead;
 use crate::caller::{Caller, Decided, Known, Seen, TokenKey};
 use crate::clock::NewIds;
 use crate::credentials::{self, Place, Token};
@@ -48,11 +49,11 @@ pub struct Passed {
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// With the token.
-    Token(Arc<Decided>),
+    Token(Ahead<Decided>),
     /// With the account, for every token that says the same.
-    Account(Arc<Allowed>, Seen),
+    Account(Ahead<Allowed>, Seen),
     /// Nowhere: somebody who was not asked for a token, on a public route or with a preflight.
-    Anonymous(Arc<Allowed>),
+    Anonymous(Ahead<Allowed>),
 }
 
 impl Answer {
@@ -281,7 +282,7 @@ async fn authenticate(
     inbound: &Inbound<'_>,
     token: Token<'_>,
     now_ms: i64,
-) -> Result<(Arc<Caller>, Arc<Account>), Refusal> {
+) -> Result<(Arc<Caller>, Ahead<Account>), Refusal> {
     let token = token.word()?;
     let (issuer, claims, keys) = verify(runtime, token, now_ms)
         .await
@@ -330,7 +331,7 @@ async fn account(
     issuer: &IssuerRuntime,
     identity: Identity,
     (token, now_ms): (&str, i64),
-) -> Result<Arc<Account>, Refusal> {
+) -> Result<Ahead<Account>, Refusal> {
     let generation = runtime.generation;
     let mut desired = identity.into_desired();
     let said = gateway.accounts.key(&Said::of(&desired));
@@ -368,7 +369,7 @@ async fn account(
     // SECURITY: an older token gets what the directory says and is not what was agreed on; were it kept, a newer token
     // that says the same as it would be taken for unchanged, and what it takes away would stay.
     if synced.plan.stale_token || synced.plan.observed {
-        return Ok(Arc::new(Account::new(principal)));
+        return Ok(Ahead::new(Account::new(principal)));
     }
     let told = (principal, &synced.plan.touch);
     Ok(gateway.accounts.agree((&desired, said), told, generation))
@@ -392,12 +393,12 @@ async fn allow(
     known: &Known,
     matched: &Match<'_>,
     now_ms: i64,
-) -> Result<Arc<Allowed>, Refusal> {
+) -> Result<Ahead<Allowed>, Refusal> {
     let principal = &known.account.principal;
     let organization = organization(gateway, principal, matched).await?;
     match decide(matched, Some(principal), &organization) {
         Decision::Allow(permit) => {
-            let allowed = Arc::new(identity::allowed(gateway, runtime, known, matched, &permit, now_ms));
+            let allowed = Ahead::new(identity::allowed(gateway, runtime, known, matched, &permit, now_ms));
             known.account.remember(matched, &allowed);
             Ok(allowed)
         }
@@ -448,7 +449,7 @@ fn anonymous(gateway: &Gateway, matched: &Match<'_>, place: Option<Place>) -> Pa
         assertion_lifetime_ms: 0,
     };
     Passed {
-        answer: Answer::Anonymous(Arc::new(allowed)),
+        answer: Answer::Anonymous(Ahead::new(allowed)),
         place,
         request_id: gateway.request_ids.next(),
     }

@@ -213,6 +213,17 @@ pub(crate) struct Ready {
 
 /// Starts it, with more lines for its one route.
 pub(crate) async fn ready(provider: &IdentityProvider, route: &str, ask: Ask) -> Result<Ready> {
+    let first = requests(&TestIssuer::new(&provider.url()), "first", ask);
+    ready_binary(env!("CARGO_BIN_EXE_narthex"), provider, route, first).await
+}
+
+/// The same, of this binary and with these requests.
+pub(crate) async fn ready_binary(
+    binary: &str,
+    provider: &IdentityProvider,
+    route: &str,
+    first: Vec<Vec<u8>>,
+) -> Result<Ready> {
     let config = format!(
         "[listen]\ntrusted_proxies = [\"127.0.0.1\"]\n[cache]\naccounts = \"256MiB\"\n[log]\nlevel = \"warn\"\n\
          [[issuer]]\nname = \"bench\"\nissuer = \"{}\"\ndiscovery = true\naudiences = [\"narthex\"]\n\
@@ -222,12 +233,8 @@ pub(crate) async fn ready(provider: &IdentityProvider, route: &str, ask: Ask) ->
          [[route]]\npath = \"/orgs/{{organization}}/{{*rest}}\"\nrequire = \"organization:member\"\n{route}",
         provider.url()
     );
-    let narthex = Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
-        .config(&config)?
-        .start()
-        .await?;
+    let narthex = Narthex::builder(binary).config(&config)?.start().await?;
     let ours = Server::running("narthex", narthex.process_id(), narthex.address().parse()?);
-    let first = requests(&TestIssuer::new(&provider.url()), "first", ask);
     // First uses: the users are made.
     load(ours.address, &first, TOKENS).await?;
     Ok(Ready {
