@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use narthex_directory::NewId;
 
+use crate::sharded::Sharded;
+
 /// Milliseconds since the epoch, from the system or, in tests, from a hand.
 #[derive(Clone)]
 pub struct Clock(Source);
@@ -121,11 +123,13 @@ impl NewId for NewIds {
     }
 }
 
-/// Numbers requests: a random beginning for the process, then a count. Unique among nodes and restarts, not secret.
+/// Numbers requests: a random beginning for the process, then a count, in which each thread takes every so manyth number.
+/// Unique among nodes and restarts, not secret.
 #[derive(Debug)]
 pub struct RequestIds {
     process: String,
-    next: AtomicU64,
+    /// How many were given to each thread.
+    given: Sharded<AtomicU64>,
 }
 
 impl RequestIds {
@@ -142,18 +146,39 @@ impl RequestIds {
         }
         Ok(Self {
             process,
-            next: AtomicU64::new(1),
+            given: Sharded::new(),
         })
     }
 
     /// The next number, such as `a1b2c3d4e5-2f`.
     pub fn next(&self) -> String {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let (shard, given) = self.given.mine();
+        let round = given.fetch_add(1, Ordering::Relaxed);
+        let number = round * self.given.count() as u64 + shard as u64;
         // Exactly as long as it is, so that it becomes a header's value without being copied.
         let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1) as usize;
         let mut id = String::with_capacity(self.process.len() + 1 + digits);
         // Writing to a string cannot fail.
         let _ = write!(id, "{}-{number:x}", self.process);
         id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_requests_have_the_same_number() {
+        let ids = RequestIds::new().unwrap();
+        let all: HashSet<String> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4)
+                .map(|_| scope.spawn(|| (0..1_000).map(|_| ids.next()).collect::<Vec<_>>()))
+                .collect();
+            threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(all.len(), 4_000);
     }
 }

@@ -42,6 +42,7 @@ mod runtime;
 mod said;
 mod seal;
 mod server;
+mod sharded;
 mod stream;
 mod workers;
 
