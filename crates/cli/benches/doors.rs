@@ -7,8 +7,8 @@
 //! profiler needs, and says which process to look at.
 //!
 //! `cargo bench --profile dist -p narthex-cli --bench doors -- against PATH` compares with another build of Narthex, kept at
-//! an absolute path: a change of a hundredth shows, where each build beside the hyper servers in a run of its own differs by
-//! more from run to run.
+//! an absolute path: a change of two hundredths shows, where each build beside the hyper servers in a run of its own differs
+//! by more from run to run.
 //!
 //! The token cache has its usual size, so that new tokens push others out; the accounts of all users have room.
 //!
@@ -148,12 +148,13 @@ async fn against(other: &str) -> Result<()> {
             many.push(turn(this, other, &this.first, TOKENS, many.len()).await?);
         }
     }
-    println!(
-        "server CPU per request of this build beside the other's, medians of {} turns",
-        one.len()
-    );
+    println!("server CPU per request of this build beside the other's, medians");
     for (what, ratios) in [("one token", one), ("20,000 tokens", many), ("a new token", fresh)] {
-        println!("  {what:<14} {:.3} x", median(ratios));
+        println!(
+            "  {what:<14} {:.3} x   ({} turns)",
+            median(ratios.clone()),
+            ratios.len()
+        );
     }
     Ok(())
 }
