@@ -3,10 +3,14 @@
 //! Messages say what to do. They may name claims, header members and what the configuration expects; they repeat header
 //! text only bounded and sanitized, and never a claim value, a token or a secret.
 
+mod policy;
+
 use std::fmt;
 
 use crate::algorithm::Algorithm;
 use crate::keys::KeyHint;
+
+pub use policy::PolicyError;
 
 /// Why a token was refused, or why it could not be decided.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -304,127 +308,6 @@ pub enum KeySetError {
     PublicKey {
         /// What is wrong, as the end of the sentence.
         problem: String,
-    },
-}
-
-/// What is wrong with the configuration of an issuer. All of them are reported at once.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PolicyError {
-    /// The name is empty.
-    #[error("an issuer needs a `name`")]
-    NameMissing,
-    /// A key-set issuer without `issuer`.
-    #[error(
-        "issuer `{name}` has a key set, so `issuer` is required: without it any token signed by these keys would do"
-    )]
-    IssuerMissing {
-        /// The issuer's name.
-        name: String,
-    },
-    /// A key-set issuer without `audiences`.
-    #[error(
-        "issuer `{name}` has a key set, so at least one of `audiences` is required: without it tokens meant for others would do"
-    )]
-    AudienceMissing {
-        /// The issuer's name.
-        name: String,
-    },
-    /// `aliases` without `issuer`.
-    #[error("issuer `{name}` has `aliases` but no `issuer`")]
-    AliasesWithoutIssuer {
-        /// The issuer's name.
-        name: String,
-    },
-    /// An entry of a list is empty, or stands there twice.
-    #[error("issuer `{name}`: `{field}` holds an empty or repeated entry")]
-    BadEntry {
-        /// The issuer's name.
-        name: String,
-        /// The field.
-        field: &'static str,
-    },
-    /// No algorithm.
-    #[error("issuer `{name}`: `algorithms` is empty")]
-    NoAlgorithms {
-        /// The issuer's name.
-        name: String,
-    },
-    /// An algorithm that does not fit the key source.
-    #[error(
-        "issuer `{name}`: {algorithm} does not fit {source_kind}; one issuer never mixes shared secrets and public keys"
-    )]
-    AlgorithmMismatch {
-        /// The issuer's name.
-        name: String,
-        /// The algorithm.
-        algorithm: Algorithm,
-        /// `a key set` or `a shared secret`.
-        source_kind: &'static str,
-    },
-    /// Audiences without a claim to look them up in.
-    #[error("issuer `{name}`: `audience_claims` is empty")]
-    NoAudienceClaims {
-        /// The issuer's name.
-        name: String,
-    },
-    /// `danger_tokens_without_exp` on a key set.
-    #[error("issuer `{name}`: `danger_tokens_without_exp` is for shared secrets only")]
-    ExpiryRequired {
-        /// The issuer's name.
-        name: String,
-    },
-    /// A duration beyond what makes sense.
-    #[error("issuer `{name}`: `{field}` is {seconds} s, at most {seconds_max} s are allowed")]
-    OutOfRange {
-        /// The issuer's name.
-        name: String,
-        /// The field.
-        field: &'static str,
-        /// What was given.
-        seconds: u64,
-        /// The limit.
-        seconds_max: u64,
-    },
-    /// A required claim with no value to compare with, or without a name.
-    #[error("issuer `{name}`: required claim `{claim}` lists no value")]
-    RequiredClaimEmpty {
-        /// The issuer's name.
-        name: String,
-        /// The claim.
-        claim: String,
-    },
-    /// Two issuers share a name.
-    #[error("two issuers are called `{name}`")]
-    NameTaken {
-        /// The name.
-        name: String,
-    },
-    /// Two issuers share an `iss`.
-    #[error("issuers `{first}` and `{second}` both claim the `iss` `{issuer}`")]
-    IssuerTaken {
-        /// The issuer that was first.
-        first: String,
-        /// The issuer that came later.
-        second: String,
-        /// The shared text.
-        issuer: String,
-    },
-    /// Two issuers take tokens without `iss`.
-    #[error(
-        "issuers `{first}` and `{second}` both have no `issuer`; only one shared-secret issuer may take tokens without `iss`"
-    )]
-    WithoutIssuerTaken {
-        /// The issuer that was first.
-        first: String,
-        /// The issuer that came later.
-        second: String,
-    },
-    /// An issuer made by [`crate::danger`] among those that guard a door.
-    #[error("issuer `{name}` leaves issuer or audience unchecked and cannot guard a door")]
-    Unbound {
-        /// The issuer's name.
-        name: String,
     },
 }
 
