@@ -64,19 +64,34 @@ pub fn router(gateway: &Arc<Gateway>) -> Result<Router, NoEntropy> {
 }
 
 /// Ready means that requests can be decided: the directory answers, or what is known here still serves while it does not.
-/// An issuer that cannot be reached is no reason to take the whole gateway out of service.
+/// An issuer that cannot be reached is no reason to take the whole gateway out of service: it has a line that says so.
 async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
+    let now_ms = gateway.clock.now_ms();
+    let troubles = key_troubles(&gateway, now_ms);
     let Err(error) = gateway.directory.health().await else {
-        return "ready\n".into_response();
+        return format!("ready\n{troubles}").into_response();
     };
     tracing::warn!(%error, "the directory is not ready");
-    match gateway.contact.reach(gateway.clock.now_ms()) {
+    match gateway.contact.reach(now_ms) {
         Reach::Offline { left_ms } => {
             let seconds = left_ms / 1000;
-            format!("ready, without the directory: what is known here serves on for {seconds} s\n").into_response()
+            format!("ready, without the directory: what is known here serves on for {seconds} s\n{troubles}")
+                .into_response()
         }
         _ => (StatusCode::SERVICE_UNAVAILABLE, "the directory cannot be reached\n").into_response(),
     }
+}
+
+/// A line for each enabled issuer whose keys are not there or cannot be renewed.
+fn key_troubles(gateway: &Gateway, now_ms: i64) -> String {
+    let runtime = gateway.runtime.load();
+    runtime
+        .issuers
+        .iter()
+        .filter(|trusted| trusted.policy().status == narthex_token::IssuerStatus::Enabled)
+        .filter_map(|trusted| runtime.by_name.get(trusted.name()))
+        .filter_map(|issuer| issuer.keys.health(now_ms).trouble(now_ms))
+        .fold(String::new(), |lines, line| lines + &line + "\n")
 }
 
 async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {

@@ -8,6 +8,7 @@ mod policy;
 use std::fmt;
 
 use crate::algorithm::Algorithm;
+use crate::key_cache::KeysFault;
 use crate::keys::KeyHint;
 
 pub use policy::PolicyError;
@@ -114,10 +115,12 @@ pub enum VerifyError {
         expected: String,
     },
     /// The issuer's keys are not there, so nothing can be said about the token.
-    #[error("the keys of the issuer cannot be reached; try again in {retry_after_seconds} s")]
+    #[error("the keys of the issuer cannot be had{}; the next attempt is in {retry_after_seconds} s", why(fault.as_ref()))]
     KeysUnavailable {
         /// When asking again may help.
         retry_after_seconds: u32,
+        /// The cause, once a fetch has failed.
+        fault: Option<KeysFault>,
     },
 }
 
@@ -148,6 +151,10 @@ impl VerifyError {
     pub const fn is_key_miss(&self) -> bool {
         matches!(self, Self::KeyUnknown { .. } | Self::Signature { .. })
     }
+}
+
+fn why(fault: Option<&KeysFault>) -> String {
+    fault.map(|fault| format!(": {}", fault.why)).unwrap_or_default()
 }
 
 fn algorithm_message(presented: Option<&str>, allowed: &[Algorithm]) -> String {

@@ -8,10 +8,12 @@
 //!   fetch, wait for the fetch under way, or refuse.
 //! * [`KeyCache::fetched`]: what a fetch brought. It gives the snapshot to publish.
 //!
-//! Time is passed in, in milliseconds, and should not jump: feed it from one clock.
+//! Time is passed in, in milliseconds, from one clock. When that clock is set back, everything held moves back with it.
 
 mod health;
 mod lifetime;
+mod settings;
+mod snapshot;
 mod unknown;
 
 use std::sync::Arc;
@@ -20,92 +22,12 @@ use crate::error::VerifyError;
 use crate::keys::{KeyHint, KeySet};
 
 pub use health::{FetchError, KeyHealth, KeyRecord};
+pub use settings::CacheSettings;
+pub use snapshot::{KeySnapshot, KeysFault};
 
 use health::History;
+use snapshot::unavailable;
 use unknown::UnknownKeys;
-
-/// The numbers of the key cache. The defaults are the product's.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CacheSettings {
-    /// How long a set is fresh when the answer does not say.
-    pub lifetime_ms_default: i64,
-    /// Least lifetime, whatever the answer says.
-    pub lifetime_ms_min: i64,
-    /// Greatest lifetime, whatever the answer says.
-    pub lifetime_ms_max: i64,
-    /// At which part of its lifetime a set is fetched anew. Give each issuer a slightly different number (75 to 85), so
-    /// that nodes and issuers do not all fetch at once.
-    pub refresh_ahead_percent: u8,
-    /// Least time between two fetches that tokens forced, and between a failed fetch and the next.
-    pub cooldown_ms: i64,
-    /// How long a key that a fresh set did not have is remembered as unknown.
-    pub unknown_ms: i64,
-    /// How many such keys are remembered.
-    pub unknown_max: usize,
-    /// How long known keys serve on, past their lifetime, while the issuer cannot be reached.
-    pub stale_ms_max: i64,
-    /// After this long a fetch that was never reported counts as failed.
-    pub fetch_ms_max: i64,
-}
-
-impl Default for CacheSettings {
-    fn default() -> Self {
-        Self {
-            lifetime_ms_default: 10 * 60_000,
-            lifetime_ms_min: 30_000,
-            lifetime_ms_max: 24 * 60 * 60_000,
-            refresh_ahead_percent: 80,
-            cooldown_ms: 30_000,
-            unknown_ms: 5 * 60_000,
-            unknown_max: 1024,
-            stale_ms_max: 60 * 60_000,
-            fetch_ms_max: 60_000,
-        }
-    }
-}
-
-/// The keys to use now: what an edge publishes to its request threads.
-#[derive(Debug, Clone)]
-pub struct KeySnapshot {
-    keys: Option<Arc<KeySet>>,
-    generation: u64,
-    epoch: u64,
-    usable_until_ms: i64,
-    retry_at_ms: i64,
-}
-
-impl KeySnapshot {
-    /// A set that does not change and does not age: shared secrets, one public key.
-    pub fn fixed(keys: KeySet) -> Self {
-        Self {
-            keys: Some(Arc::new(keys)),
-            generation: 0,
-            epoch: 0,
-            usable_until_ms: i64::MAX,
-            retry_at_ms: i64::MAX,
-        }
-    }
-
-    /// The keys, or [`VerifyError::KeysUnavailable`] if there never were any or they have been stale for too long.
-    pub fn keys(&self, now_ms: i64) -> Result<&Arc<KeySet>, VerifyError> {
-        self.keys
-            .as_ref()
-            .filter(|_| now_ms < self.usable_until_ms)
-            .ok_or_else(|| unavailable(self.retry_at_ms, now_ms))
-    }
-
-    /// Moves whenever a key leaves the set. A cached decision remembers it, and dies when it moves.
-    ///
-    /// SECURITY: a key that leaves takes its cached answers along.
-    pub const fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// Until when the keys may serve, if no fetch succeeds before. A cached decision ends with it at the latest.
-    pub const fn usable_until_ms(&self) -> i64 {
-        self.usable_until_ms
-    }
-}
 
 /// Names one fetch, so that its result is told from that of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -127,7 +49,7 @@ pub enum Answer {
 /// What a fetch brought.
 #[derive(Debug)]
 pub enum FetchOutcome {
-    /// A whole, parsed set.
+    /// A whole, parsed set. One without a usable key counts as [`FetchOutcome::Failed`].
     Keys {
         /// The set.
         keys: KeySet,
@@ -137,10 +59,7 @@ pub enum FetchOutcome {
         age: Option<String>,
     },
     /// Nothing usable: no connection, another status, not a key set.
-    Failed {
-        /// Why, for people. It is shown in health reports, so it must hold no secret.
-        why: String,
-    },
+    Failed(KeysFault),
 }
 
 /// What changed with a fetch.
@@ -170,7 +89,7 @@ pub struct LastGood {
 pub struct Tick {
     /// Fetch, and report to [`KeyCache::fetched`].
     pub fetch: Option<FetchId>,
-    /// To be published: the keys have been stale for too long.
+    /// To be published: the keys have been stale for too long, or the clock was set back.
     pub snapshot: Option<KeySnapshot>,
     /// When to come again, at the latest.
     pub next_ms: i64,
@@ -186,8 +105,10 @@ pub struct KeyCache {
     contact: Contact,
     /// No fetch by the timer before this.
     retry_at_ms: i64,
-    /// When the cooldown was last claimed.
-    claimed_at_ms: Option<i64>,
+    /// No fetch that a token forces before this.
+    cooling_until_ms: i64,
+    /// The latest time that was passed in.
+    seen_ms: i64,
     unknown: UnknownKeys,
     generation: u64,
     epoch: u64,
@@ -233,14 +154,16 @@ impl KeyCache {
             fetches_begun: 0,
             contact: Contact::Never,
             retry_at_ms: i64::MIN,
-            claimed_at_ms: None,
+            cooling_until_ms: i64::MIN,
+            seen_ms: i64::MIN,
             generation: 0,
             epoch: 0,
             history: History::default(),
         }
     }
 
-    /// Takes a stored last good set, if none is held yet and it is not too old to serve. Says whether it did.
+    /// Takes a stored last good set, if none is held yet, it has a usable key and is not too old to serve. Says whether it
+    /// did.
     ///
     /// The stored times are believed only as far as a fetch right now could have given them.
     pub fn restore(&mut self, keys: KeySet, stored: LastGood, now_ms: i64) -> bool {
@@ -249,7 +172,7 @@ impl KeyCache {
             .fresh_until_ms
             .min(fetched_at_ms.saturating_add(self.settings.lifetime_ms_max));
         let usable_until_ms = fresh_until_ms.saturating_add(self.settings.stale_ms_max);
-        if self.held.is_some() || now_ms >= usable_until_ms {
+        if self.held.is_some() || keys.usable_count() == 0 || now_ms >= usable_until_ms {
             return false;
         }
         self.history.note(&keys, fetched_at_ms);
@@ -277,16 +200,17 @@ impl KeyCache {
             epoch: self.epoch,
             usable_until_ms: held.map_or(i64::MIN, |held| held.usable_until_ms),
             retry_at_ms: self.retry_at_ms,
+            fault: self.history.fault().cloned(),
         }
     }
 
     /// Lets time pass: asks for a fetch ahead of the set's end, and lets a set lapse that has been stale for too long.
     pub fn tick(&mut self, now_ms: i64) -> Tick {
-        let lapsed = self.settle(now_ms);
+        let changed = self.settle(now_ms);
         let fetch = (self.flight.is_none() && now_ms >= self.due_at_ms()).then(|| self.begin(None, now_ms));
         Tick {
             fetch,
-            snapshot: lapsed.then(|| self.snapshot()),
+            snapshot: changed.then(|| self.snapshot()),
             next_ms: self.next_ms(),
         }
     }
@@ -312,10 +236,10 @@ impl KeyCache {
         if let Some(flight) = &self.flight {
             return Answer::Wait(flight.id);
         }
-        if self.is_cooling_down(now_ms) {
+        if now_ms < self.cooling_until_ms {
             return Answer::Refuse(self.undecidable(error, now_ms).unwrap_or_else(|| error.clone()));
         }
-        self.claimed_at_ms = Some(now_ms);
+        self.cooling_until_ms = now_ms.saturating_add(self.settings.cooldown_ms);
         Answer::Fetch(self.begin(wanted, now_ms))
     }
 
@@ -326,6 +250,11 @@ impl KeyCache {
             return self.unchanged();
         };
         match outcome {
+            // SECURITY: a set that says nothing takes no key away; the issuer's good keys serve on.
+            FetchOutcome::Keys { keys, .. } if keys.usable_count() == 0 => {
+                self.fail(no_usable_key(), now_ms);
+                self.unchanged()
+            }
             FetchOutcome::Keys {
                 keys,
                 cache_control,
@@ -334,8 +263,8 @@ impl KeyCache {
                 let lifetime_ms = lifetime::lifetime_ms(cache_control.as_deref(), age.as_deref(), &self.settings);
                 self.replace(keys, lifetime_ms, flight.wanted, now_ms)
             }
-            FetchOutcome::Failed { why } => {
-                self.fail(why, now_ms);
+            FetchOutcome::Failed(fault) => {
+                self.fail(fault, now_ms);
                 self.unchanged()
             }
         }
@@ -373,7 +302,8 @@ impl KeyCache {
             self.generation += 1;
         }
         if let Some(wanted) = wanted.filter(|wanted| !keys.names(wanted)) {
-            self.unknown.remember(&wanted, now_ms, self.settings.unknown_ms);
+            // Until the next fetch is allowed: a key that is published late is found then.
+            self.unknown.remember(&wanted, self.cooling_until_ms);
         }
         let times = LastGood {
             fetched_at_ms: now_ms,
@@ -398,11 +328,14 @@ impl KeyCache {
         }
     }
 
-    fn fail(&mut self, why: String, now_ms: i64) {
+    fn fail(&mut self, fault: KeysFault, now_ms: i64) {
         self.contact = Contact::Lost;
-        self.retry_at_ms = now_ms.saturating_add(self.settings.cooldown_ms);
-        self.claimed_at_ms = Some(now_ms);
-        self.history.fail(why, now_ms);
+        self.history.fail(fault, now_ms);
+        let pause_ms = self
+            .settings
+            .pause_ms(self.history.failures_in_a_row(), self.held.is_some());
+        self.retry_at_ms = now_ms.saturating_add(pause_ms);
+        self.cooling_until_ms = self.retry_at_ms;
     }
 
     fn unchanged(&self) -> Fetched {
@@ -414,24 +347,54 @@ impl KeyCache {
         }
     }
 
-    /// Gives up a fetch that was never reported, and lets a set lapse. Says whether it lapsed just now.
+    /// Follows a clock that was set back, gives up a fetch that was never reported, and lets a set lapse. Says whether there
+    /// is something new to publish.
     fn settle(&mut self, now_ms: i64) -> bool {
+        let rewound = self.rewind(now_ms);
         let fetch_ms_max = self.settings.fetch_ms_max;
         let lost = self
             .flight
             .take_if(|flight| now_ms >= flight.begun_at_ms.saturating_add(fetch_ms_max));
         if lost.is_some() {
-            self.fail("the fetch gave no answer".to_owned(), now_ms);
+            let why = "the fetch gave no answer".into();
+            let told = "its key server does not answer";
+            self.fail(KeysFault { told, why }, now_ms);
         }
         let Some(held) = self
             .held
             .as_mut()
             .filter(|held| !held.lapsed && now_ms >= held.usable_until_ms)
         else {
-            return false;
+            return rewound;
         };
         held.lapsed = true;
         self.epoch += 1;
+        self.generation += 1;
+        true
+    }
+
+    /// Moves all times held back by as much as the clock was. Says whether it was.
+    ///
+    /// SECURITY: otherwise keys that the issuer withdrew would serve on, unasked for, until the clock is where it was.
+    fn rewind(&mut self, now_ms: i64) -> bool {
+        let by_ms = self.seen_ms.saturating_sub(now_ms);
+        self.seen_ms = now_ms;
+        if by_ms <= 0 {
+            return false;
+        }
+        let back = |time: &mut i64| *time = time.saturating_sub(by_ms);
+        back(&mut self.retry_at_ms);
+        back(&mut self.cooling_until_ms);
+        if let Some(flight) = &mut self.flight {
+            back(&mut flight.begun_at_ms);
+        }
+        if let Some(held) = &mut self.held {
+            back(&mut held.times.fetched_at_ms);
+            back(&mut held.times.fresh_until_ms);
+            back(&mut held.refresh_at_ms);
+            back(&mut held.usable_until_ms);
+        }
+        self.unknown.rewind(by_ms);
         self.generation += 1;
         true
     }
@@ -443,13 +406,7 @@ impl KeyCache {
             VerifyError::KeyUnknown { .. } => self.contact != Contact::Made,
             _ => false,
         };
-        blind.then(|| unavailable(self.retry_at_ms, now_ms))
-    }
-
-    fn is_cooling_down(&self, now_ms: i64) -> bool {
-        // A clock that was set back does not prolong the cooldown.
-        self.claimed_at_ms
-            .is_some_and(|at| now_ms >= at && now_ms < at.saturating_add(self.settings.cooldown_ms))
+        blind.then(|| unavailable(self.history.fault().cloned(), self.retry_at_ms, now_ms))
     }
 
     fn begin(&mut self, wanted: Option<KeyHint>, now_ms: i64) -> FetchId {
@@ -483,9 +440,9 @@ impl KeyCache {
     }
 }
 
-fn unavailable(retry_at_ms: i64, now_ms: i64) -> VerifyError {
-    let seconds = retry_at_ms.saturating_sub(now_ms).saturating_add(999) / 1000;
-    VerifyError::KeysUnavailable {
-        retry_after_seconds: u32::try_from(seconds.clamp(1, 3600)).unwrap_or(1),
+fn no_usable_key() -> KeysFault {
+    KeysFault {
+        told: "its key set has no usable key",
+        why: "the key set has no key that can be used".into(),
     }
 }

@@ -74,7 +74,7 @@ pub use inspect::{InspectedClaims, Inspection, Outcome, Rule, Step, inspect, ins
 pub use issuer::{Expiry, IssuerPolicy, IssuerStatus, Issuers, KeySource, RequiredClaim, TrustedIssuer};
 pub use key_cache::{
     Answer, CacheSettings, FetchError, FetchId, FetchOutcome, Fetched, KeyCache, KeyHealth, KeyRecord, KeySnapshot,
-    LastGood, Tick,
+    KeysFault, LastGood, Tick,
 };
 pub use keys::{KeyHint, KeyKind, KeyReport, KeySet, KeySetLimits, RefusedKey, SecretLength};
 pub use parse::{Limits, ParsedToken, parse};

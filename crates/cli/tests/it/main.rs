@@ -8,6 +8,8 @@ mod caches;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod cold_start;
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod commands_config;

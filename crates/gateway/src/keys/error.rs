@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use narthex_token::KeySetError;
+use narthex_token::{KeySetError, KeysFault};
 
 use super::key_url::UrlProblem;
 use crate::reach::Refused;
@@ -115,6 +115,14 @@ pub enum FetchError {
         /// What is wrong with it.
         problem: KeySetError,
     },
+    /// The answer is a key set, and no key of it can be used.
+    #[error("the key set of {source_of_keys} has no usable key: {why}")]
+    NoUsableKey {
+        /// Where the keys were asked for.
+        source_of_keys: String,
+        /// Why its keys are not used.
+        why: String,
+    },
     /// This side could not even ask.
     #[error("the request for keys could not be made: {cause}")]
     Setup {
@@ -160,7 +168,36 @@ impl FetchError {
             Self::File { .. } => "file",
             Self::Discovery { .. } => "discovery",
             Self::KeySet { .. } => "key_set",
+            Self::NoUsableKey { .. } => "no_usable_key",
             Self::Setup { .. } => "setup",
+        }
+    }
+
+    /// The cause as clients are told it: without hosts, files and configuration.
+    pub const fn told(&self) -> &'static str {
+        match self {
+            Self::Refused(_)
+            | Self::Unresolved { .. }
+            | Self::Connection { .. }
+            | Self::Certificate { .. }
+            | Self::Interrupted { .. } => "its key server cannot be reached",
+            Self::TimedOut { .. } => "its key server does not answer",
+            Self::Status { .. } | Self::Redirect { .. } => "its key server answers with an error",
+            Self::TooLarge { .. } | Self::Compressed { .. } | Self::Discovery { .. } | Self::KeySet { .. } => {
+                "its key server gives no key set"
+            }
+            Self::NoUsableKey { .. } => "its key set has no usable key",
+            Self::File { .. } => "its key file cannot be read",
+            Self::Setup { .. } => "its key server cannot be asked",
+        }
+    }
+}
+
+impl From<&FetchError> for KeysFault {
+    fn from(error: &FetchError) -> Self {
+        Self {
+            told: error.told(),
+            why: error.to_string().into(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use narthex_token::{FetchId, FetchOutcome, KeySet, RefusedKey};
+use narthex_token::{FetchId, FetchOutcome, KeySet, KeysFault};
 use tokio::time::Instant;
 
 use super::error::FetchError;
@@ -41,8 +41,11 @@ struct Unreported {
 impl Drop for Unreported {
     fn drop(&mut self) {
         if !self.reported {
-            let why = "the fetch was broken off".to_owned();
-            self.inner.landed(self.id, FetchOutcome::Failed { why });
+            let fault = KeysFault {
+                told: "its key server cannot be asked",
+                why: "the fetch was broken off".into(),
+            };
+            self.inner.landed(self.id, FetchOutcome::Failed(fault));
         }
     }
 }
@@ -74,7 +77,7 @@ async fn fly(mut unreported: Unreported) {
             "ok",
             Some(body),
         ),
-        Err(error) => (FetchOutcome::Failed { why: error.to_string() }, error.kind(), None),
+        Err(error) => (FetchOutcome::Failed(KeysFault::from(&error)), error.kind(), None),
     };
     let landed = inner.landed(unreported.id, outcome);
     unreported.reported = true;
@@ -131,11 +134,6 @@ fn tell(inner: &Inner, parsed: &Result<(KeySet, Fetched), FetchError>, duration:
                     "a key is not used"
                 );
             }
-            // Nothing the issuer signs passes from now on, and its answer was good: only this line says why.
-            if keys.usable_count() == 0 {
-                let why = reasons(keys.refused());
-                tracing::warn!(issuer, why, "the issuer's key set has no key that can be used");
-            }
             tracing::debug!(
                 issuer,
                 outcome = "ok",
@@ -145,19 +143,6 @@ fn tell(inner: &Inner, parsed: &Result<(KeySet, Fetched), FetchError>, duration:
             );
         }
         Err(error) => tracing::warn!(issuer, outcome = error.kind(), duration_ms, %error, "keys could not be fetched"),
-    }
-}
-
-/// Why the keys of a set are not used; of many, the first.
-fn reasons(refused: &[RefusedKey]) -> String {
-    let told: Vec<String> = refused
-        .iter()
-        .take(REASONS_MAX)
-        .map(|key| format!("`{}`: {}", key.kid.as_deref().unwrap_or("without kid"), key.why))
-        .collect();
-    match refused.len() {
-        0 => "it is empty".to_owned(),
-        _ => told.join("; "),
     }
 }
 
@@ -200,8 +185,6 @@ fn pause(milliseconds: i64) -> Duration {
     Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)).clamp(PAUSE_MIN, PAUSE_MAX)
 }
 
-/// How many reasons a line of the log has.
-const REASONS_MAX: usize = 5;
 const SAVE_LIMIT: Duration = Duration::from_secs(10);
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(30);

@@ -161,6 +161,40 @@ impl IssuerHealth {
     }
 }
 
+impl IssuerHealth {
+    /// A sentence about keys that are not there, or that could not be renewed the last time; `None` if all is well.
+    pub fn trouble(&self, now_ms: i64) -> Option<String> {
+        let failure = self.last_error.as_ref().filter(|_| self.failures_in_a_row > 0);
+        let state = match (self.serving, self.usable_until) {
+            (true, _) if failure.is_none() => return None,
+            (true, Some(Moment(until_ms))) => {
+                format!(
+                    "its keys serve on for {} s and cannot be renewed",
+                    seconds(until_ms, now_ms)
+                )
+            }
+            (true, None) => "its keys cannot be renewed".to_owned(),
+            (false, _) => "it has no keys, so its tokens are answered with 503".to_owned(),
+        };
+        let why = failure.map(|failure| format!(": {}", failure.message));
+        let next = match (self.fetching, self.next_refresh_at) {
+            (true, _) => "; they are being fetched".to_owned(),
+            (false, Some(Moment(next_ms))) => format!("; the next attempt is in {} s", seconds(next_ms, now_ms)),
+            (false, None) => String::new(),
+        };
+        Some(format!(
+            "issuer `{}`: {state}{}{next}",
+            self.issuer,
+            why.unwrap_or_default()
+        ))
+    }
+}
+
+/// Seconds until a moment, rounded up.
+fn seconds(until_ms: i64, now_ms: i64) -> i64 {
+    until_ms.saturating_sub(now_ms).saturating_add(999).max(0) / 1000
+}
+
 impl KeyLine {
     fn of_record(record: KeyRecord) -> Self {
         let seen = (record.first_seen_ms, record.last_seen_ms);

@@ -300,7 +300,10 @@ impl IssuerKeys {
     }
 
     async fn wait_for(&self, fetched: &FetchedKeys, id: FetchId) -> Result<Arc<KeySnapshot>, VerifyError> {
-        let soon = VerifyError::KeysUnavailable { retry_after_seconds: 1 };
+        let soon = VerifyError::KeysUnavailable {
+            retry_after_seconds: 1,
+            fault: None,
+        };
         // SECURITY: random key names must not pile up requests without bound behind a slow issuer.
         let Ok(_waiting) = fetched.waiting.try_acquire() else {
             return Err(soon);
@@ -352,7 +355,10 @@ impl IssuerKeys {
         let Some(fetched) = &self.0.fetched else {
             return Refreshed::Fixed;
         };
-        let nothing_there = VerifyError::KeysUnavailable { retry_after_seconds: 1 };
+        let nothing_there = VerifyError::KeysUnavailable {
+            retry_after_seconds: 1,
+            fault: None,
+        };
         let seen = self.snapshot();
         match self.after_miss(nothing_there, &seen).await {
             Ok(_) => {
@@ -362,7 +368,9 @@ impl IssuerKeys {
                     None => Refreshed::Read,
                 }
             }
-            Err(VerifyError::KeysUnavailable { retry_after_seconds }) => Refreshed::TooSoon { retry_after_seconds },
+            Err(VerifyError::KeysUnavailable {
+                retry_after_seconds, ..
+            }) => Refreshed::TooSoon { retry_after_seconds },
             Err(error) => Refreshed::Failed { why: error.to_string() },
         }
     }

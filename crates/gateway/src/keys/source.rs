@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest;
-use narthex_token::{KeySet, KeySetLimits, KeySnapshot};
+use narthex_token::{KeySet, KeySetLimits, KeySnapshot, RefusedKey};
 use serde::{Deserialize, Serialize};
 
 use super::error::{DiscoveryProblem, FetchError};
@@ -293,16 +293,24 @@ impl Reader {
             })
     }
 
-    /// A key set from what [`Reader::read`] gave.
+    /// A key set with a usable key, from what [`Reader::read`] gave.
     pub(super) fn parse(&self, body: &[u8]) -> Result<KeySet, FetchError> {
         let limits = KeySetLimits {
             bytes_max: self.limits.body_bytes,
             keys_max: self.limits.keys,
         };
-        KeySet::from_jwks(body, &limits).map_err(|problem| FetchError::KeySet {
+        let keys = KeySet::from_jwks(body, &limits).map_err(|problem| FetchError::KeySet {
             source_of_keys: self.place(),
             problem,
-        })
+        })?;
+        // SECURITY: whoever answers with an empty set for a moment must not take every good key away.
+        if keys.usable_count() == 0 {
+            return Err(FetchError::NoUsableKey {
+                source_of_keys: self.place(),
+                why: reasons(keys.refused()),
+            });
+        }
+        Ok(keys)
     }
 
     /// The host or file the keys are read from, for messages.
@@ -366,6 +374,22 @@ impl Reader {
     }
 }
 
+/// Why the keys of a set are not used; of many, the first.
+fn reasons(refused: &[RefusedKey]) -> String {
+    let told: Vec<String> = refused
+        .iter()
+        .take(REASONS_MAX)
+        .map(|key| match &key.kid {
+            Some(kid) => format!("key `{kid}` is not used: {}", key.why),
+            None => format!("key {} is not used: {}", key.position + 1, key.why),
+        })
+        .collect();
+    match refused.len() {
+        0 => "it is empty".to_owned(),
+        _ => told.join("; "),
+    }
+}
+
 /// What is read of an `OpenID` configuration.
 #[derive(Deserialize)]
 struct Document {
@@ -425,6 +449,8 @@ fn forget(located: &Mutex<Option<Located>>) {
 
 /// How long a discovery document is taken at its word; one that leads nowhere is dropped at once.
 const DOCUMENT_MS: i64 = 60 * 60 * 1000;
+/// How many reasons a message has.
+const REASONS_MAX: usize = 5;
 /// The most characters of somebody else's text that are repeated in a message.
 const SHOWN_CHARS: usize = 200;
 

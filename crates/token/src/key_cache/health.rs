@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::snapshot::KeysFault;
 use crate::codec::hex_encode;
 use crate::keys::{KeyReport, KeySet, RefusedKey};
 
@@ -67,6 +68,8 @@ pub(super) struct History {
     records: Vec<KeyRecord>,
     failures_in_a_row: u32,
     last_error: Option<FetchError>,
+    /// Of the last fetch, if it failed.
+    fault: Option<KeysFault>,
 }
 
 impl History {
@@ -124,11 +127,20 @@ impl History {
 
     pub(super) fn succeed(&mut self) {
         self.failures_in_a_row = 0;
+        self.fault = None;
     }
 
-    pub(super) fn fail(&mut self, why: String, now_ms: i64) {
+    pub(super) fn fail(&mut self, fault: KeysFault, now_ms: i64) {
         self.failures_in_a_row = self.failures_in_a_row.saturating_add(1);
-        self.last_error = Some(FetchError { at_ms: now_ms, why });
+        self.last_error = Some(FetchError {
+            at_ms: now_ms,
+            why: fault.why.to_string(),
+        });
+        self.fault = Some(fault);
+    }
+
+    pub(super) const fn fault(&self) -> Option<&KeysFault> {
+        self.fault.as_ref()
     }
 
     pub(super) fn records(&self) -> Vec<KeyRecord> {

@@ -27,16 +27,23 @@ impl UnknownKeys {
         !self.until_ms.is_empty() && self.until_ms.get(&digest_of(hint)).is_some_and(|until| now_ms < *until)
     }
 
-    /// Remembers a key for a while. When there is no room, the oldest is forgotten.
-    pub(super) fn remember(&mut self, hint: &KeyHint, now_ms: i64, for_ms: i64) {
+    /// Remembers a key until a moment. When there is no room, the oldest is forgotten.
+    pub(super) fn remember(&mut self, hint: &KeyHint, until_ms: i64) {
         let digest = digest_of(hint);
-        if self.until_ms.insert(digest, now_ms.saturating_add(for_ms)).is_none() {
+        if self.until_ms.insert(digest, until_ms).is_none() {
             self.order.push_back(digest);
         }
         while self.order.len() > self.count_max {
             if let Some(oldest) = self.order.pop_front() {
                 self.until_ms.remove(&oldest);
             }
+        }
+    }
+
+    /// Moves every moment back.
+    pub(super) fn rewind(&mut self, by_ms: i64) {
+        for until in self.until_ms.values_mut() {
+            *until = until.saturating_sub(by_ms);
         }
     }
 
@@ -76,14 +83,16 @@ mod tests {
         let kid = |i: usize| KeyHint::Kid(i.to_string());
         let mut unknown = UnknownKeys::new(3);
         for i in 0..5 {
-            unknown.remember(&kid(i), 0, 100);
+            unknown.remember(&kid(i), 100);
         }
         let known: Vec<bool> = (0..5).map(|i| unknown.contains(&kid(i), 99)).collect();
         assert_eq!(known, [false, false, true, true, true]);
         assert!(!unknown.contains(&kid(4), 100));
         assert_eq!((unknown.count(99), unknown.count(100)), (3, 0));
-        unknown.remember(&kid(4), 100, 100);
+        unknown.remember(&kid(4), 200);
         assert!(unknown.contains(&kid(4), 199));
         assert_eq!(unknown.order.len(), 3);
+        unknown.rewind(50);
+        assert!(unknown.contains(&kid(4), 149) && !unknown.contains(&kid(4), 150));
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use narthex_token::{
-    Answer, CacheSettings, FetchId, FetchOutcome, Fetched, KeyCache, KeyHint, KeySnapshot, LastGood, VerifyError,
+    Answer, CacheSettings, FetchId, FetchOutcome, Fetched, KeyCache, KeyHint, KeySnapshot, KeysFault, LastGood,
+    VerifyError,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -60,9 +61,7 @@ impl Issuer {
     }
 
     fn fails(&mut self, id: FetchId, now: i64) {
-        let outcome = FetchOutcome::Failed {
-            why: "status 500".to_owned(),
-        };
+        let outcome = FetchOutcome::Failed(fault("status 500"));
         self.published = self.cache.fetched(id, outcome, now * 1000).snapshot;
     }
 
@@ -95,6 +94,13 @@ impl Issuer {
             Answer::Wait(id) => id,
             other => panic!("no wait at {now}: {other:?}"),
         }
+    }
+}
+
+fn fault(why: &str) -> KeysFault {
+    KeysFault {
+        told: "its key server answers with an error",
+        why: why.into(),
     }
 }
 
@@ -199,15 +205,23 @@ fn a_rotated_key_is_found_at_once() {
     assert_eq!(snapshot.keys(6000).unwrap().usable_count(), 2);
 }
 
+/// A key that is published a moment after the first token that needs it is found as soon as the issuer may be asked again.
 #[test]
-fn keys_proved_unknown_are_remembered_for_five_minutes() {
+fn keys_proved_unknown_are_remembered_until_the_next_fetch_is_allowed() {
     let mut issuer = Issuer::with(&["rsa"]);
     let id = issuer.fetches(&unknown("new"), 100);
-    issuer.brings(id, &["rsa"], 100);
-    assert_eq!(issuer.refuses(&unknown("new"), 399), "token.key_unknown");
-    assert_eq!(issuer.cache.health(399_000).unknown_keys, 1);
-    assert_eq!(issuer.cache.health(400_000).unknown_keys, 0);
-    issuer.fetches(&unknown("new"), 400);
+    issuer.brings(id, &["rsa"], 102);
+    assert_eq!(issuer.refuses(&unknown("new"), 129), "token.key_unknown");
+    assert_eq!(issuer.cache.health(129_999).unknown_keys, 1);
+    assert_eq!(issuer.cache.health(130_000).unknown_keys, 0);
+    let id = issuer.fetches(&unknown("new"), 130);
+    issuer.brings(id, &["rsa", "p256"], 131);
+    assert_eq!(issuer.published.keys(131_000).unwrap().usable_count(), 2);
+    // And where the fetch took longer than the cooldown, at once.
+    let mut issuer = Issuer::with(&["rsa"]);
+    let id = issuer.fetches(&unknown("new"), 100);
+    issuer.brings(id, &["rsa"], 140);
+    issuer.fetches(&unknown("new"), 140);
 }
 
 #[test]
@@ -244,14 +258,40 @@ fn the_cooldown_is_claimed_again_by_a_failure() {
     issuer.fetches(&unknown("a"), 140);
 }
 
+/// A set without a usable key is a failed fetch: the good keys serve on, and then nobody can tell.
 #[test]
-fn an_empty_set_does_not_lift_the_cooldown() {
-    let mut issuer = Issuer::with(&[]);
-    assert!(issuer.serves(0));
-    let id = issuer.fetches(&unknown("a"), 10);
-    issuer.brings(id, &[], 10);
-    assert_eq!(issuer.refuses(&unknown("b"), 39), "token.key_unknown");
-    issuer.fetches(&unknown("b"), 40);
+fn sec_empty_key_set() {
+    let mut issuer = Issuer::with(&["rsa"]);
+    let epoch = issuer.published.epoch();
+    let mut encryption = jwk("p256");
+    encryption["use"] = "enc".into();
+    for (now, keys) in [(480, vec![]), (510, vec![encryption]), (540, vec![jwk("rsa_1024")])] {
+        let id = issuer.tick(now).unwrap();
+        let fetched = issuer.brings_keys(id, &keys, Some("max-age=86400"), now);
+        assert!(fetched.last_good.is_none(), "it is not kept as the last good set");
+        assert!(fetched.left.is_empty() && issuer.published.epoch() == epoch);
+        assert_eq!(issuer.published.keys(now * 1000).unwrap().usable_count(), 1);
+        let health = issuer.cache.health(now * 1000);
+        assert_eq!(
+            health.last_error.unwrap().why,
+            "the key set has no key that can be used"
+        );
+        assert_eq!(issuer.next(now), now + 30, "a failure like any other");
+    }
+    assert_eq!(issuer.published.usable_until_ms(), 4_200_000);
+    assert_eq!(issuer.refuses(&unknown("new"), 541), "keys.unavailable");
+    assert!(issuer.serves(4199));
+    let error = issuer.published.keys(4_200_000).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the keys of the issuer cannot be had: the key set has no key that can be used; the next attempt is in 1 s"
+    );
+    // Nor does one that was stored by an earlier version come back.
+    let stored = LastGood {
+        fetched_at_ms: 0,
+        fresh_until_ms: 600_000,
+    };
+    assert!(!Issuer::new().cache.restore(set_of(&[]), stored, 1000));
 }
 
 #[test]
@@ -266,20 +306,66 @@ fn before_the_first_set_nobody_can_tell() {
     issuer.fails(id, 6);
     let answer = issuer.asks(&no_keys, 7);
     assert!(
-        matches!(
-            answer,
-            Answer::Refuse(VerifyError::KeysUnavailable {
-                retry_after_seconds: 29
-            })
-        ),
-        "{answer:?}"
+        matches!(answer, Answer::Fetch(_)),
+        "a second after the first failure: {answer:?}"
     );
-    assert_eq!(issuer.refuses(&unknown("a"), 7), "keys.unavailable");
-    let id = issuer.tick(36).unwrap();
-    assert_eq!(issuer.waits(&no_keys, 36), id);
-    issuer.brings(id, &["rsa"], 37);
-    assert!(issuer.serves(37));
-    issuer.fetches(&unknown("a"), 66);
+}
+
+/// Without keys the issuer is asked again after 1, 2, 4 s and so on, up to the cooldown, and tokens are told so.
+#[test]
+fn a_cold_start_tries_again_soon() {
+    let mut issuer = Issuer::new();
+    let mut now = 0;
+    for pause in [1, 2, 4, 8, 16, 30, 30] {
+        let id = issuer.tick(now).unwrap_or_else(|| panic!("no fetch at {now}"));
+        issuer.fails(id, now);
+        assert_eq!(issuer.next(now), now + pause);
+        let no_keys = issuer.published.keys(now * 1000).unwrap_err();
+        let told = VerifyError::KeysUnavailable {
+            retry_after_seconds: u32::try_from(pause).unwrap(),
+            fault: Some(fault("status 500")),
+        };
+        assert_eq!(no_keys, told);
+        for error in [no_keys, unknown("a")] {
+            let Answer::Refuse(refused) = issuer.asks(&error, now) else {
+                panic!("the pause holds for tokens, too")
+            };
+            assert_eq!(refused, told);
+        }
+        now += pause;
+    }
+    let id = issuer.tick(now).unwrap();
+    issuer.brings(id, &["rsa"], now);
+    assert!(issuer.serves(now));
+    // Once there are keys, the cooldown is what it always is.
+    let id = issuer.fetches(&unknown("a"), now + 1);
+    issuer.fails(id, now + 1);
+    assert_eq!(issuer.refuses(&unknown("a"), now + 30), "keys.unavailable");
+    issuer.fetches(&unknown("a"), now + 31);
+}
+
+/// A clock that is set back neither keeps keys in use that the issuer has withdrawn nor holds up a fetch.
+#[test]
+fn sec_clock_set_back() {
+    const DAY: i64 = 86_400;
+    let mut issuer = Issuer::with(&["rsa"]);
+    assert_eq!(issuer.tick(400), None);
+    let now = 400 - DAY;
+    assert_eq!(issuer.tick(now), None);
+    assert_eq!(issuer.published.usable_until_ms(), (4200 - DAY) * 1000);
+    assert_eq!(issuer.next(now), 480 - DAY);
+    let id = issuer.tick(480 - DAY).unwrap();
+    issuer.fails(id, 480 - DAY);
+    // Once more, after a failure and while a fetch for an unknown key is remembered.
+    let now = 490 - 2 * DAY;
+    assert_eq!(issuer.tick(now), None);
+    let id = issuer.fetches(&unknown("a"), now + 30);
+    assert_eq!(issuer.tick(now - DAY), None);
+    assert_eq!(issuer.waits(&unknown("a"), now - DAY), id);
+    issuer.brings(id, &["rsa"], now - DAY);
+    assert_eq!(issuer.tick(now - 2 * DAY), None);
+    assert_eq!(issuer.refuses(&unknown("a"), now - 2 * DAY), "token.key_unknown");
+    issuer.fetches(&unknown("a"), now - 2 * DAY + 30);
 }
 
 #[test]
@@ -321,8 +407,6 @@ fn the_epoch_moves_whenever_a_key_leaves_and_only_then() {
     let mut renamed = jwk("rsa");
     renamed["kid"] = "renamed".into();
     assert!(next(&mut issuer, &[renamed]), "a key changed its name");
-    assert!(next(&mut issuer, &[]), "all keys left");
-    assert!(!next(&mut issuer, &[]), "nothing was left to leave");
 }
 
 #[test]
@@ -473,7 +557,7 @@ proptest! {
     /// Whatever happens in whatever order: at most one fetch at a time, forced fetches keep to the cooldown, keys are never
     /// served past their end, and the epoch never goes back.
     #[test]
-    fn no_order_of_events_breaks_the_cache(events in proptest::collection::vec((0_u8..7, 0_i64..120), 1..200)) {
+    fn no_order_of_events_breaks_the_cache(events in proptest::collection::vec((0_u8..8, 0_i64..120), 1..200)) {
         let mut cache = KeyCache::new(CacheSettings::default());
         let mut flight: Option<(FetchId, i64)> = None;
         let mut last_forced: Option<i64> = None;
@@ -490,7 +574,9 @@ proptest! {
                     let seen = cache.snapshot();
                     match cache.missed(&unknown(&format!("{now}")), &seen, now) {
                         Answer::Fetch(id) => {
-                            prop_assert!(last_forced.is_none_or(|last| now >= last + 30_000));
+                            // Without keys a second is the least pause; with keys it is the cooldown.
+                            let least = if seen.keys(now).is_ok() { 30_000 } else { 1_000 };
+                            prop_assert!(last_forced.is_none_or(|last| now >= last + least));
                             last_forced = Some(now);
                             Some(id)
                         }
@@ -504,8 +590,9 @@ proptest! {
                 _ => {
                     if let Some((id, _)) = flight.take() {
                         let outcome = match event {
-                            4 => FetchOutcome::Failed { why: String::new() },
+                            4 => FetchOutcome::Failed(fault("")),
                             5 => FetchOutcome::Keys { keys: set_of(&[jwk("p256")]), cache_control: None, age: None },
+                            6 => FetchOutcome::Keys { keys: set_of(&[]), cache_control: None, age: None },
                             _ => FetchOutcome::Keys { keys: set_of(&[jwk("ed25519")]), cache_control: Some("max-age=40".into()), age: None },
                         };
                         cache.fetched(id, outcome, now);

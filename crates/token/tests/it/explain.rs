@@ -123,7 +123,13 @@ fn it_says_what_could_not_be_tried() {
     );
     assert!(matches!(unknown.claims, InspectedClaims::Unproved(_)));
 
-    let unreachable = explain(&good, Err(VerifyError::KeysUnavailable { retry_after_seconds: 7 }));
+    let unreachable = explain(
+        &good,
+        Err(VerifyError::KeysUnavailable {
+            retry_after_seconds: 7,
+            fault: None,
+        }),
+    );
     assert_eq!(unreachable.error().unwrap().reason(), "keys.unavailable");
     assert!(matches!(unreachable.claims, InspectedClaims::Unproved(_)));
 

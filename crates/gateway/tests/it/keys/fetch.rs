@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use http::Response;
 use narthex_gateway::{Access, FetchError, FetchLimits, KeySource, ProxyUrl, fetch_once};
+use narthex_testkit::keys::{key_set, short_rsa_jwk};
 use narthex_testkit::server::{Server, full};
 use narthex_testkit::{Behaviour, IdentityProvider, TestKey};
+use serde_json::json;
 
 use super::world::{NOW_MS, Script, fetch, impatient, private, system};
 
@@ -63,6 +65,30 @@ async fn every_misbehaviour_is_told_apart() {
     );
     idp.up().unwrap();
     ask(&idp.jwks_url()).await.unwrap();
+}
+
+/// The cause is enough to see what is wrong, key by key.
+#[tokio::test]
+async fn a_set_without_a_usable_key_says_why() {
+    let idp = IdentityProvider::start(&[]).unwrap();
+    let mut encryption = TestKey::P256.jwk();
+    encryption["use"] = "enc".into();
+    for (keys, why) in [
+        (json!([]), "it is empty"),
+        (
+            json!([short_rsa_jwk(), encryption, {}]),
+            "key `rsa_1024` is not used: its modulus has 1024 bits; 2048 to 8192 are accepted; \
+             key `ec_p256` is not used: its `use` is `enc`, not `sig`; key 3 is not used: it has no `kty`",
+        ),
+    ] {
+        idp.publish(json!({ "keys": keys }));
+        let error = ask(&idp.jwks_url()).await.unwrap_err();
+        assert_eq!(error.kind(), "no_usable_key");
+        assert_eq!(
+            error.to_string(),
+            format!("the key set of `127.0.0.1` has no usable key: {why}")
+        );
+    }
 }
 
 #[tokio::test]
@@ -124,7 +150,7 @@ async fn redirects_stay_within_the_origin() {
                 "/data" => "data:application/json,{\"keys\":[]}".to_owned(),
                 "/user" => format!("http://me:pw@{}/keys", request.headers()["host"].to_str().unwrap()),
                 "/metadata" => "http://169.254.169.254/latest/meta-data".to_owned(),
-                _ => return Ok(Response::new(full("{\"keys\":[]}"))),
+                _ => return Ok(Response::new(full(key_set(&[TestKey::Rsa1]).to_string()))),
             };
             Ok(Response::builder()
                 .status(302)
@@ -135,7 +161,7 @@ async fn redirects_stay_within_the_origin() {
     })
     .unwrap();
     let url = server.url();
-    assert_eq!(ask(&format!("{url}/once")).await.unwrap(), 0);
+    assert_eq!(ask(&format!("{url}/once")).await.unwrap(), 1);
     for path in ["/round", "/other-port", "/file", "/data", "/user", "/metadata"] {
         let error = ask(&format!("{url}{path}")).await.unwrap_err();
         assert_eq!(error.kind(), "redirect", "{path}: {error}");
@@ -364,7 +390,7 @@ async fn a_file_is_read_and_bounded() {
             .kind(),
         "file"
     );
-    fs::write(&path, narthex_testkit::keys::key_set(&[TestKey::Rsa1]).to_string()).unwrap();
+    fs::write(&path, key_set(&[TestKey::Rsa1]).to_string()).unwrap();
     assert_eq!(
         fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
             .await

@@ -51,6 +51,21 @@ async fn a_new_key_is_found_at_its_first_token() {
     assert_eq!(subject.ask(&token(TestKey::Rsa2)).await, "ok");
 }
 
+/// A provider of several nodes may sign with a key a moment before its key set shows it everywhere.
+#[tokio::test]
+async fn a_key_that_is_published_late_is_found_within_a_cooldown() {
+    let (idp, subject) = idp(&[TestKey::Rsa1]);
+    idp.cache_control(Some("public, max-age=86400"));
+    subject.keys.refresh_if_due().await;
+    assert_eq!(subject.ask(&token(TestKey::Rsa2)).await, "token.key_unknown");
+    idp.rotate(&[TestKey::Rsa1, TestKey::Rsa2]);
+    subject.advance_seconds(29);
+    assert_eq!(subject.ask(&token(TestKey::Rsa2)).await, "token.key_unknown");
+    subject.advance_seconds(1);
+    assert_eq!(subject.ask(&token(TestKey::Rsa2)).await, "ok");
+    assert_eq!(idp.key_set_requests(), 3);
+}
+
 /// Some identity providers publish a new key under the old name.
 #[tokio::test]
 async fn a_reused_key_name_is_asked_about_once() {
@@ -137,6 +152,51 @@ async fn an_outage_is_bridged_for_an_hour_and_then_503() {
     }
 }
 
+/// A key server that answers with an empty set for a while takes no key away, and does not end up as the last good set.
+#[tokio::test]
+async fn sec_empty_key_set() {
+    let store = Arc::new(Memory::default());
+    let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
+    let source = KeySource::url(&idp.jwks_url(), Access::default()).unwrap();
+    let start = || Subject::with(source.clone(), Some(store.clone()), KeySettings::default());
+    let subject = start();
+    assert_eq!(subject.ask(&token(TestKey::Rsa1)).await, "ok");
+    let kept = || store.0.lock().unwrap().get("corporate").cloned();
+    for _ in 0..200 {
+        if kept().is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let good = kept().unwrap();
+    let epoch = subject.keys.epoch();
+    idp.publish(json!({ "keys": [] }));
+    subject.advance_seconds(511);
+    subject.keys.refresh_if_due().await;
+    assert_eq!(subject.ask(&token(TestKey::Rsa1)).await, "ok");
+    assert_eq!(subject.ask(&token(TestKey::Rsa2)).await, "keys.unavailable");
+    assert_eq!(subject.keys.epoch(), epoch);
+    let health = subject.keys.health(subject.clock.now_ms());
+    assert!(health.serving && health.failures_in_a_row == 1, "{health:?}");
+    assert_eq!(
+        health.last_error.unwrap().message,
+        "the key set of `127.0.0.1` has no usable key: it is empty"
+    );
+    // The store has the good one, and a restart begins with it.
+    assert_eq!(kept().unwrap(), good);
+    let restarted = start();
+    restarted.advance_seconds(511);
+    assert_eq!(restarted.ask(&token(TestKey::Rsa1)).await, "ok");
+    // Then nobody can tell, and the answer says why.
+    subject.advance_seconds(70 * 60 - 511);
+    let error = subject.verify(&token(TestKey::Rsa1)).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the keys of the issuer cannot be had: the key set of `127.0.0.1` has no usable key: it is empty; \
+         the next attempt is in 30 s"
+    );
+}
+
 #[tokio::test]
 async fn unreachable_at_the_start_harms_nobody_else() {
     let (dead, first) = idp(&[TestKey::Rsa1]);
@@ -147,7 +207,9 @@ async fn unreachable_at_the_start_harms_nobody_else() {
     assert_eq!(first.ask(&token(TestKey::Rsa1)).await, "keys.unavailable");
     assert_eq!(second.ask(&token(TestKey::Rsa1)).await, "ok");
     dead.up().unwrap();
-    first.advance_seconds(31);
+    // A second later it is asked again.
+    assert_eq!(first.ask(&token(TestKey::Rsa1)).await, "keys.unavailable");
+    first.advance_seconds(1);
     assert_eq!(first.ask(&token(TestKey::Rsa1)).await, "ok");
 }
 
@@ -424,7 +486,7 @@ async fn a_fetch_that_breaks_off_counts_as_failed() {
     let source = KeySource::url("https://idp.test/", Access::default()).unwrap();
     let keys = IssuerKeys::new("corporate", source, edges, KeySettings::default());
     let next_ms = keys.refresh_if_due().await;
-    assert_eq!(next_ms, NOW_MS + 30_000);
+    assert_eq!(next_ms, NOW_MS + 1_000);
     assert_eq!(
         keys.health(NOW_MS).last_error.unwrap().message,
         "the fetch was broken off"
