@@ -40,6 +40,16 @@ const TOOLS: &[Tool] = &[
         purpose: "Caddy in front of Narthex",
     },
     Tool {
+        probe: &["nghttpx", "--version"],
+        package: "nghttp2-proxy",
+        purpose: "an application that speaks HTTP/2 by upgrade",
+    },
+    Tool {
+        probe: &["lighttpd", "-v"],
+        package: "lighttpd",
+        purpose: "an application that is a CGI program",
+    },
+    Tool {
         probe: &["sh", "-c", "ls /usr/lib/postgresql/*/bin/initdb || initdb --version"],
         package: "postgresql",
         purpose: "the directory on PostgreSQL",

@@ -44,6 +44,7 @@ mod seal;
 mod server;
 mod sharded;
 mod stream;
+mod upgrade;
 mod workers;
 
 pub use admin_port::{router as admin_router, serve_admin};
@@ -74,4 +75,5 @@ pub use runtime::{IssuerRuntime, RouteRuntime, Runtime};
 pub use seal::{OpenError, Opened, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};
 pub use server::serve;
 pub use stream::StreamLimits;
+pub use upgrade::{ProtocolProblem, UpgradeProtocols};
 pub use workers::Workers;

@@ -41,6 +41,8 @@ pub struct Passed {
     pub answer: Answer,
     /// Where the token was, so that it can be taken out.
     pub place: Option<Place>,
+    /// Whether it is a CORS preflight, which passes without a token.
+    pub preflight: Preflight,
     /// The number of this request.
     pub request_id: String,
 }
@@ -161,6 +163,7 @@ pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<
     Ok(Passed {
         answer,
         place: Some(place),
+        preflight: Preflight::No,
         request_id: gateway.request_ids.next(),
     })
 }
@@ -451,6 +454,7 @@ fn anonymous(gateway: &Gateway, matched: &Match<'_>, place: Option<Place>) -> Pa
     Passed {
         answer: Answer::Anonymous(Ahead::new(allowed)),
         place,
+        preflight: matched.preflight,
         request_id: gateway.request_ids.next(),
     }
 }

@@ -22,6 +22,7 @@ use crate::inbound::{Origin, Trust};
 use crate::pipeline::Passed;
 use crate::respond::Refusal;
 use crate::stream::{Heard, Limited, StreamError, StreamLimits, tunnel};
+use crate::upgrade::{Upgrade, UpgradeProtocols, remove_handshake};
 
 /// The body of every answer on the public port: made here, or streamed from an upstream.
 pub(crate) type Body = Either<Full<Bytes>, Limited<Incoming>>;
@@ -41,6 +42,8 @@ pub struct Upstream {
     pub timeout: Duration,
     /// Whether the inbound token travels on.
     pub forward_token: ForwardToken,
+    /// The protocol upgrades that are passed on.
+    pub upgrades: UpgradeProtocols,
 }
 
 /// How an upstream is spoken to.
@@ -84,7 +87,15 @@ pub enum ForwardError {
     /// The request's body is longer than the route allows.
     #[error("the request's body is longer than {0} bytes")]
     TooLong(u64),
-    /// The upstream's answer or the request cannot be passed on.
+    /// The upstream answers something that HTTP does not allow there.
+    #[error("the upstream `{upstream}` {fault}")]
+    BadAnswer {
+        /// The upstream as configured.
+        upstream: String,
+        /// The fault of the answer.
+        fault: &'static str,
+    },
+    /// The request cannot be passed on.
     #[error("the request cannot be passed on: {0}")]
     Unforwardable(&'static str),
 }
@@ -93,7 +104,7 @@ impl ForwardError {
     /// Why the request was not passed on, as a reason.
     pub const fn reason(&self) -> Reason {
         match self {
-            Self::Unreachable { .. } => Reason::UpstreamUnreachable,
+            Self::Unreachable { .. } | Self::BadAnswer { .. } => Reason::UpstreamUnreachable,
             Self::Timeout { .. } => Reason::UpstreamTimeout,
             Self::TooLong(_) => Reason::RequestTooLarge,
             Self::Unforwardable(_) => Reason::RequestUnforwardable,
@@ -105,7 +116,7 @@ impl ForwardError {
         match self {
             Self::TooLong(_) => Refusal::because(self.reason(), self.to_string()),
             Self::Unforwardable(why) => Refusal::because(self.reason(), *why),
-            Self::Unreachable { .. } | Self::Timeout { .. } => Refusal::new(self.reason()),
+            Self::Unreachable { .. } | Self::BadAnswer { .. } | Self::Timeout { .. } => Refusal::new(self.reason()),
         }
     }
 }
@@ -175,17 +186,15 @@ impl Forwarder {
         (upstream, limits): (&Upstream, StreamLimits),
         activity: &Arc<Activity>,
     ) -> Result<Response<Body>, ForwardError> {
-        let asked = upgrade_asked(&request)?;
+        let upgrade = Self::upgrade(&request, passed, upstream);
         if request.body().size_hint().lower() > limits.body_bytes {
             return Err(ForwardError::TooLong(limits.body_bytes));
         }
-        let client_side = asked.as_ref().map(|_| hyper::upgrade::on(&mut request));
+        let client_side = upgrade.map(|upgrade| (upgrade, hyper::upgrade::on(&mut request)));
         rewrite(&mut request, origin, passed, upstream)?;
-        if let Some(protocol) = &asked {
-            request
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-            request.headers_mut().insert(header::UPGRADE, protocol.clone());
+        match &client_side {
+            Some((upgrade, _)) => upgrade.ask(request.headers_mut()),
+            None => remove_handshake(request.headers_mut()),
         }
         let pool = match upstream.protocol {
             UpstreamProtocol::Negotiated => &self.negotiated,
@@ -203,24 +212,37 @@ impl Forwarder {
             }),
         };
         activity.wait_for_reader(limits.idle);
-        respond(answer, client_side, limits, activity)
+        respond(answer, client_side, limits, activity).map_err(|fault| ForwardError::BadAnswer {
+            upstream: upstream.audience.clone(),
+            fault,
+        })
+    }
+
+    /// The upgrade that is passed on, if the request asks for one. HTTP/2 connections do not change their protocol.
+    fn upgrade(request: &Request<Incoming>, passed: &Passed, upstream: &Upstream) -> Option<Upgrade> {
+        match upstream.protocol {
+            UpstreamProtocol::Negotiated => Upgrade::of(request, passed.preflight, &upstream.upgrades),
+            UpstreamProtocol::Http2 => None,
+        }
     }
 }
 
-/// The answer as the client gets it: hop-by-hop headers and identity headers removed, an upgrade tunnelled.
+/// Returns the answer as the client gets it: hop-by-hop headers removed, a granted upgrade tunnelled. The error names the
+/// fault of an answer that cannot be passed on.
 fn respond(
     mut answer: Response<Incoming>,
-    client_side: Option<OnUpgrade>,
+    client_side: Option<(Upgrade, OnUpgrade)>,
     limits: StreamLimits,
     activity: &Arc<Activity>,
-) -> Result<Response<Body>, ForwardError> {
+) -> Result<Response<Body>, &'static str> {
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        // SECURITY: only 101 opens a tunnel, and only where the client asked for one.
-        let Some(client_side) = client_side else {
-            return Err(ForwardError::Unforwardable(
-                "the upstream switched protocols without being asked",
-            ));
+        // SECURITY: only a 101 opens a tunnel, and only to the protocol that was asked for.
+        let Some((upgrade, client_side)) = client_side else {
+            return Err("switched protocols without being asked");
         };
+        if !upgrade.is_granted(answer.headers()) {
+            return Err("switched to another protocol than the one it was asked for");
+        }
         let upstream_side = hyper::upgrade::on(&mut answer);
         // SECURITY: a tunnel is a request under way until it ends. It keeps the connection's place, and the grace when the
         // process stops.
@@ -229,30 +251,13 @@ fn respond(
             tunnel(client_side, upstream_side, limits.idle).await;
             drop(open);
         });
+        remove_hop_by_hop(answer.headers_mut());
+        upgrade.ask(answer.headers_mut());
         let (parts, _) = answer.into_parts();
         return Ok(Response::from_parts(parts, Either::Left(Full::default())));
     }
     remove_hop_by_hop(answer.headers_mut());
     Ok(answer.map(|body| Either::Right(Limited::answer(body, limits))))
-}
-
-/// The protocol a request asks to switch to, if it does so in the one way that is passed on.
-fn upgrade_asked(request: &Request<Incoming>) -> Result<Option<HeaderValue>, ForwardError> {
-    let headers = request.headers();
-    let names_upgrade = connection_tokens(headers).any(|token| token.eq_ignore_ascii_case("upgrade"));
-    let Some(protocol) = headers.get(header::UPGRADE).filter(|_| names_upgrade) else {
-        return Ok(None);
-    };
-    // SECURITY: an upgrade in HTTP/1.0, or one with a body, is how requests are smuggled past proxies.
-    if request.version() != Version::HTTP_11
-        || headers.contains_key(header::TRANSFER_ENCODING)
-        || headers.get(header::CONTENT_LENGTH).is_some_and(|length| length != "0")
-    {
-        return Err(ForwardError::Unforwardable(
-            "an upgrade must be an HTTP/1.1 request without a body",
-        ));
-    }
-    Ok(Some(protocol.clone()))
 }
 
 /// Turns the inbound request into the outbound one. The path is not touched: what was matched is what is sent.
@@ -356,8 +361,10 @@ fn connection_tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 /// SECURITY: this runs before the identity headers are set, so a client's `Connection: X-Narthex-User` cannot take
 /// them away again.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    const NAMES: [HeaderName; 8] = [
+    const NAMES: [HeaderName; 9] = [
         header::CONNECTION,
+        // SECURITY: with `Upgrade: h2c` it opens HTTP/2 at the upstream (RFC 7540 section 3.2.1).
+        HeaderName::from_static("http2-settings"),
         HeaderName::from_static("keep-alive"),
         HeaderName::from_static("proxy-connection"),
         header::PROXY_AUTHENTICATE,

@@ -9,6 +9,7 @@
 //! value is dropped; keys are the ones in `keys/`, which are public and trusted by nothing.
 
 pub mod admin;
+pub mod application;
 pub mod client;
 pub mod clock;
 pub mod foreign;

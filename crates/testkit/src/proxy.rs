@@ -123,7 +123,7 @@ impl ReverseProxy {
 }
 
 /// Debian keeps servers where only root's PATH looks.
-fn system_program(name: &str) -> Command {
+pub(crate) fn system_program(name: &str) -> Command {
     let path = Path::new("/usr/sbin").join(name);
     if path.exists() {
         Command::new(path)

@@ -62,6 +62,8 @@ mod streams;
 #[cfg(test)]
 mod transfer;
 #[cfg(test)]
+mod upgrades;
+#[cfg(test)]
 mod upstreams;
 #[cfg(test)]
 mod world;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, Method, Uri};
 use narthex_decision::{HostName, RequestPath, Requirement, RouteProblem, RouteSpec, Routes, parse_requirement};
 use narthex_gateway::TokenPlaces;
-use narthex_gateway::{ForwardToken, Upstream, UpstreamProtocol};
+use narthex_gateway::{ForwardToken, ProtocolProblem, UpgradeProtocols, Upstream, UpstreamProtocol};
 use toml::Spanned;
 
 use super::{Check, within_if_written};
@@ -244,8 +244,10 @@ impl Check<'_> {
         let audience = self.audience(section);
         if section.upstream.span().is_none() {
             let forwards = section.forward_token.is_written().then(|| section.forward_token.span());
+            let upgrades = section.upgrades.is_written().then(|| section.upgrades.span());
             for (key, span) in [
                 ("forward_token", forwards),
+                ("upgrades", upgrades),
                 ("upstream_timeout", section.upstream_timeout.span()),
                 ("idle_timeout", section.idle_timeout.span()),
                 ("body_size", section.body_size.span()),
@@ -317,6 +319,7 @@ impl Check<'_> {
             );
             return None;
         }
+        let upgrades = self.upgrades(section)?;
         Some(Upstream {
             scheme,
             authority: authority.clone(),
@@ -336,7 +339,27 @@ impl Check<'_> {
             } else {
                 ForwardToken::No
             },
+            upgrades,
         })
+    }
+
+    fn upgrades(&mut self, section: &RouteSection) -> Option<UpgradeProtocols> {
+        let written = section.upgrades.value();
+        let read = UpgradeProtocols::new(written.iter().map(|name| name.get_ref().clone()));
+        read.map_err(|(name, why)| {
+            let span = written.iter().find(|written| *written.get_ref() == name);
+            let problem = Problem::error(
+                span.map_or_else(|| section.upgrades.span(), Spanned::span),
+                format!("`{name}` {why}"),
+            );
+            self.problems.push(match why {
+                ProtocolProblem::Name => problem,
+                ProtocolProblem::CarriesRequests => {
+                    problem.help("for an upstream that speaks HTTP/2 without TLS, write `upstream = \"h2c://…\"`")
+                }
+            });
+        })
+        .ok()
     }
 
     /// Where tokens are looked for besides `Authorization`.

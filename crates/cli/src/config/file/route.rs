@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::read::{Defaulted, Optional, Required, section};
-use crate::config::values::{OneOrMany, Size, UrlText};
+use crate::config::values::{List, OneOrMany, Size, UrlText};
 
 section! {
     /// What may be reached, by whom, and where it goes.
@@ -44,6 +44,10 @@ section! {
         /// Send the inbound token on to the upstream. By default it is taken out: the upstream has no use for it that
         /// the assertion does not serve better.
         forward_token: Defaulted<bool> = "false", eg "true";
+        /// The protocol upgrades that are passed on to the upstream (HTTP/1.1 `Upgrade`). A request that asks for another one
+        /// is forwarded as a plain request. Narthex decides nothing of what passes after an upgrade, so protocols that
+        /// carry requests (`h2c`, `TLS/1.0`) cannot be named. An empty list passes on none.
+        upgrades: Defaulted<List<String>> = "[\"websocket\"]", eg "[\"websocket\", \"SPDY/3.1\"]";
         /// Take the token from this header too, besides `Authorization: Bearer`.
         token_header: Optional<String>, eg "\"X-Api-Token\"";
         /// Take the token from this cookie too.

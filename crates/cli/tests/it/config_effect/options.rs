@@ -36,6 +36,7 @@ const HERE: &[(&str, &str)] = &[
 /// Options that another test is about: its name, or a scenario's. The file it is in speaks of the option.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("listen.trusted_proxies", "sec_xff_untrusted"),
+    ("route.upgrades", "upgrades_are_those_that_the_route_names"),
     (
         "store.offline_max",
         "without_the_database_what_is_known_serves_on_for_a_while",

@@ -1,0 +1,330 @@
+//! Protocol upgrades (RFC 9110 section 7.8): which ones the proxy door passes on.
+//!
+//! SECURITY: after a 101 the connection is a tunnel, and Narthex decides nothing of what passes through it. A tunnel
+//! whose protocol carries requests (`h2c`, `TLS/1.0`) would lead past every route and every identity header. Therefore an
+//! upgrade is passed on only by name, and every other one is dropped: the request is then forwarded as a plain one, which
+//! RFC 9110 section 7.8 allows a server to do.
+
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version, header};
+use narthex_decision::Preflight;
+
+/// The protocol of RFC 6455, the one that routes pass on unless they name others.
+const WEBSOCKET: &str = "websocket";
+
+/// Appended to a client's key before it is hashed (RFC 6455 section 1.3).
+const WEBSOCKET_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// The prefix of the headers that belong to a WebSocket handshake (RFC 6455 section 11.3).
+const WEBSOCKET_HEADERS: &str = "sec-websocket-";
+
+/// Protocols that a route passes on, in lower case (`upgrades` in the configuration).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpgradeProtocols(Vec<String>);
+
+/// The reason for which a protocol cannot be passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolProblem {
+    /// It is no protocol name with an optional version (RFC 9110 section 7.8).
+    #[error("is not the name of a protocol")]
+    Name,
+    /// It carries requests of its own, which no route would decide.
+    #[error("carries requests that Narthex could not decide")]
+    CarriesRequests,
+}
+
+impl Default for UpgradeProtocols {
+    fn default() -> Self {
+        Self(vec![WEBSOCKET.to_owned()])
+    }
+}
+
+impl UpgradeProtocols {
+    /// Passes on these protocols and no others.
+    ///
+    /// # Errors
+    ///
+    /// The first name that cannot be used, and why.
+    pub fn new(names: impl IntoIterator<Item = String>) -> Result<Self, (String, ProtocolProblem)> {
+        let mut protocols = Vec::new();
+        for name in names {
+            if let Some(problem) = problem_of(&name) {
+                return Err((name, problem));
+            }
+            protocols.push(name.to_ascii_lowercase());
+        }
+        Ok(Self(protocols))
+    }
+
+    fn contains(&self, protocol: &str) -> bool {
+        self.0.iter().any(|listed| listed.eq_ignore_ascii_case(protocol))
+    }
+}
+
+fn problem_of(name: &str) -> Option<ProtocolProblem> {
+    // A token is what a header's name is (RFC 9110 section 5.6.2).
+    let is_token = |text: &str| HeaderName::try_from(text).is_ok();
+    let (protocol, version) = name
+        .split_once('/')
+        .map_or((name, None), |(protocol, version)| (protocol, Some(version)));
+    if !is_token(protocol) || version.is_some_and(|version| !is_token(version)) {
+        return Some(ProtocolProblem::Name);
+    }
+    // SECURITY: inside TLS there could be HTTP again, and Narthex would not see it.
+    let carries_requests = ["h2", "h2c", "h3", "http", "https", "tls"]
+        .iter()
+        .any(|known| protocol.eq_ignore_ascii_case(known));
+    carries_requests.then_some(ProtocolProblem::CarriesRequests)
+}
+
+/// An upgrade that a request asks for and that is passed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Upgrade {
+    /// The protocol as the client wrote it.
+    protocol: HeaderValue,
+    /// The `Sec-WebSocket-Accept` that proves that a WebSocket server answers this request (RFC 6455 section 4.1).
+    accept: Option<String>,
+}
+
+impl Upgrade {
+    /// Returns the upgrade that `request` asks for, if it is one that is passed on.
+    pub(crate) fn of<B>(request: &Request<B>, preflight: Preflight, allowed: &UpgradeProtocols) -> Option<Self> {
+        let headers = request.headers();
+        let protocol = single(headers, &header::UPGRADE)?;
+        let name = protocol.to_str().ok()?;
+        // SECURITY: an upgrade in HTTP/1.0, or one with a body, is how requests are smuggled past proxies. A preflight
+        // passes without a token.
+        let plain = request.version() == Version::HTTP_11
+            && preflight == Preflight::No
+            && names_upgrade(headers)
+            && !headers.contains_key(header::TRANSFER_ENCODING)
+            && headers
+                .get_all(header::CONTENT_LENGTH)
+                .iter()
+                .all(|length| length == "0");
+        if !plain || !allowed.contains(name) {
+            return None;
+        }
+        let accept = if name.eq_ignore_ascii_case(WEBSOCKET) {
+            Some(websocket_accept(request)?)
+        } else {
+            None
+        };
+        Some(Self {
+            protocol: protocol.clone(),
+            accept,
+        })
+    }
+
+    /// Asks the upstream for this upgrade.
+    pub(crate) fn ask(&self, headers: &mut HeaderMap) {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, self.protocol.clone());
+    }
+
+    /// Whether a 101 with these headers agrees to exactly this upgrade.
+    ///
+    /// SECURITY: an application can be brought to answer with a status that a client chose. Such a 101 opens nothing, for
+    /// its connection still speaks HTTP.
+    pub(crate) fn is_granted(&self, answer: &HeaderMap) -> bool {
+        let agrees = single(answer, &header::UPGRADE)
+            .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(self.protocol.as_bytes()));
+        let proves = self.accept.as_ref().is_none_or(|accept| {
+            single(answer, &header::SEC_WEBSOCKET_ACCEPT).is_some_and(|proof| proof.as_bytes() == accept.as_bytes())
+        });
+        agrees && proves && names_upgrade(answer)
+    }
+}
+
+/// Removes what is left of a handshake from a request whose upgrade is not passed on.
+pub(crate) fn remove_handshake(headers: &mut HeaderMap) {
+    while let Some(name) = headers
+        .keys()
+        .find(|name| name.as_str().starts_with(WEBSOCKET_HEADERS))
+        .cloned()
+    {
+        headers.remove(name);
+    }
+}
+
+/// Returns the proof that a server of RFC 6455 gives for this request; `None` where the request is no WebSocket handshake.
+fn websocket_accept<B>(request: &Request<B>) -> Option<String> {
+    let headers = request.headers();
+    let key = single(headers, &header::SEC_WEBSOCKET_KEY)?;
+    single(headers, &header::SEC_WEBSOCKET_VERSION)?;
+    if request.method() != Method::GET {
+        return None;
+    }
+    let joined = [key.as_bytes(), WEBSOCKET_GUID.as_bytes()].concat();
+    Some(STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &joined)))
+}
+
+/// The value of a header that is there once.
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// Whether `Connection` names `upgrade`.
+fn names_upgrade(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HANDSHAKE: &[(&str, &str)] = &[
+        ("connection", "keep-alive, Upgrade"),
+        ("upgrade", "WebSocket"),
+        ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("sec-websocket-version", "13"),
+    ];
+
+    fn request(headers: &[(&str, &str)]) -> Request<()> {
+        let mut builder = Request::builder().uri("/socket");
+        for (name, value) in headers {
+            builder = builder.header(*name, *value);
+        }
+        builder.body(()).unwrap()
+    }
+
+    fn asked(request: &Request<()>) -> bool {
+        Upgrade::of(request, Preflight::No, &UpgradeProtocols::default()).is_some()
+    }
+
+    /// The handshake of RFC 6455 section 1.3 with one header replaced, or left out.
+    fn with(name: &str, value: Option<&str>) -> Request<()> {
+        let others = HANDSHAKE.iter().copied().filter(|(other, _)| *other != name);
+        let headers: Vec<(&str, &str)> = others.chain(value.map(|value| (name, value))).collect();
+        request(&headers)
+    }
+
+    /// Only a WebSocket handshake is passed on, and no other protocol in any spelling.
+    #[test]
+    fn sec_upgrade_only_websocket() {
+        assert!(asked(&request(HANDSHAKE)));
+        for protocol in [
+            "h2c",
+            "H2C",
+            "h2c, websocket",
+            "websocket, h2c",
+            "websocket,websocket",
+            "TLS/1.0",
+            "HTTP/2.0",
+            "websocket/13",
+            "foo",
+            "",
+        ] {
+            assert!(!asked(&with("upgrade", Some(protocol))), "{protocol}");
+        }
+        for missing in ["connection", "upgrade", "sec-websocket-key", "sec-websocket-version"] {
+            assert!(!asked(&with(missing, None)), "{missing}");
+        }
+        assert!(!asked(&with("connection", Some("close, upgrade-insecure-requests"))));
+        let mut twice = request(HANDSHAKE);
+        twice
+            .headers_mut()
+            .append(header::UPGRADE, HeaderValue::from_static("h2c"));
+        assert!(!asked(&twice), "two fields");
+        for method in [Method::POST, Method::OPTIONS, Method::HEAD, Method::CONNECT] {
+            let mut other = request(HANDSHAKE);
+            *other.method_mut() = method;
+            assert!(!asked(&other), "{}", other.method());
+        }
+        for version in [Version::HTTP_10, Version::HTTP_2] {
+            let mut other = request(HANDSHAKE);
+            *other.version_mut() = version;
+            assert!(!asked(&other), "{version:?}");
+        }
+        assert!(asked(&with("content-length", Some("0"))));
+        for (name, value) in [("content-length", "3"), ("transfer-encoding", "chunked")] {
+            assert!(!asked(&with(name, Some(value))), "{name}");
+        }
+    }
+
+    #[test]
+    fn sec_preflight_never_upgrades() {
+        let request = request(HANDSHAKE);
+        assert_eq!(
+            Upgrade::of(&request, Preflight::Yes, &UpgradeProtocols::default()),
+            None
+        );
+    }
+
+    /// The answer of RFC 6455 section 1.3 with one header replaced.
+    #[test]
+    fn sec_101_must_agree_to_what_was_asked() {
+        let upgrade = Upgrade::of(&request(HANDSHAKE), Preflight::No, &UpgradeProtocols::default()).unwrap();
+        let good = [
+            ("connection", "Upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        ];
+        assert!(upgrade.is_granted(request(&good).headers()));
+        for (name, value) in [
+            ("connection", "keep-alive"),
+            ("upgrade", "h2c"),
+            ("upgrade", "websocket, h2c"),
+            ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOq="),
+            ("sec-websocket-accept", ""),
+        ] {
+            let other = good
+                .iter()
+                .map(|(good, kept)| if *good == name { (name, value) } else { (*good, *kept) });
+            let answer = request(&other.collect::<Vec<_>>());
+            assert!(!upgrade.is_granted(answer.headers()), "{name}: {value}");
+        }
+        assert!(!upgrade.is_granted(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_route_passes_on_what_it_names() {
+        let allowed = UpgradeProtocols::new(["SPDY/3.1".to_owned()]).unwrap();
+        let spdy = [("connection", "upgrade"), ("upgrade", "spdy/3.1")];
+        let mut post = request(&spdy);
+        *post.method_mut() = Method::POST;
+        let upgrade = Upgrade::of(&post, Preflight::No, &allowed).unwrap();
+        assert!(upgrade.is_granted(request(&[("connection", "Upgrade"), ("upgrade", "SPDY/3.1")]).headers()));
+        assert!(!upgrade.is_granted(request(&[("connection", "Upgrade"), ("upgrade", "websocket")]).headers()));
+        assert_eq!(Upgrade::of(&request(HANDSHAKE), Preflight::No, &allowed), None);
+    }
+
+    #[test]
+    fn sec_protocols_that_carry_requests_cannot_be_named() {
+        for (name, problem) in [
+            ("h2c", ProtocolProblem::CarriesRequests),
+            ("H2C", ProtocolProblem::CarriesRequests),
+            ("HTTP/2.0", ProtocolProblem::CarriesRequests),
+            ("TLS/1.3", ProtocolProblem::CarriesRequests),
+            ("", ProtocolProblem::Name),
+            ("web socket", ProtocolProblem::Name),
+            ("websocket,h2c", ProtocolProblem::Name),
+            ("a/", ProtocolProblem::Name),
+        ] {
+            assert_eq!(
+                UpgradeProtocols::new([name.to_owned()]),
+                Err((name.to_owned(), problem)),
+                "{name}"
+            );
+        }
+        assert_eq!(
+            UpgradeProtocols::new(["WebSocket".to_owned()]),
+            Ok(UpgradeProtocols::default())
+        );
+    }
+
+    #[test]
+    fn what_is_left_of_a_handshake_goes() {
+        let mut request = request(HANDSHAKE);
+        remove_handshake(request.headers_mut());
+        let left: Vec<&str> = request.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(left, ["connection", "upgrade"]);
+    }
+}
