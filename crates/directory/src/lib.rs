@@ -77,7 +77,7 @@ pub use principal::{Membership, Principal, TeamMembership};
 pub use role::{OrganizationRole, PlatformRole, Scope, ScopedRole, TeamRole};
 pub use snapshot::{Detail, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
 pub use sync::{Synced, load, rehearse, sync};
-pub use tag::{TAG_LENGTH_MAX, TAGS_PER_LIST_MAX, TAGS_PER_TOKEN_MAX, Tag, TagList, fold};
+pub use tag::{TAG_LENGTH_MAX, TAGS_PER_LIST_MAX, TAGS_PER_TOKEN_MAX, Tag, TagList, fold, several_tags_in_one};
 pub use team::Team;
 pub use touches::{Noted, Touches};
 pub use user::{Profile, User, UserStatus};

@@ -151,6 +151,12 @@ pub fn fold(tag: &str) -> String {
         .collect()
 }
 
+/// The mark that parts this one tag as if it were a list, if one does. A distinguished name (`CN=Ops,DC=corp`) is one tag.
+pub fn several_tags_in_one(tag: &str) -> Option<char> {
+    let parted = |mark: &char| tag.split(*mark).filter(|part| !part.trim().is_empty()).count() > 1;
+    [';', ','].into_iter().find(parted).filter(|_| !tag.contains('='))
+}
+
 fn check(text: &str) -> Result<(), &'static str> {
     if text.is_empty() {
         return Err("it is empty");

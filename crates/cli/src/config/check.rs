@@ -4,7 +4,9 @@
 mod connections;
 mod issuer;
 mod keys;
+mod laxer;
 mod mapping;
+mod never;
 mod organization;
 mod route;
 mod settings;
@@ -91,8 +93,9 @@ impl Check<'_> {
         self.shared_tags(file.issuer.value(), &tags);
         let routes = self.routes(file.route.value());
         if let Some((routes, _)) = &routes {
-            self.slashes_left_open(file.route.value(), routes);
+            self.laxer_routes(file.route.value(), routes);
         }
+        self.never(file, &realms);
         self.forward_auth_routes(file.route.value(), listen.trusted_proxies.len(), &assertion.issuer);
         self.emptiness(file);
         let trusted = Issuers::new(issuers.iter().map(|issuer| Arc::clone(&issuer.trusted)).collect());

@@ -492,3 +492,69 @@ fn sec_secrets_are_never_values() {
         assert!(!report.contains("hunter2"), "{report}");
     }
 }
+
+/// A guard that covers less than it seems to: what is above, beside or below its path passes at a laxer route.
+#[test]
+fn sec_laxer_route_beside_a_strict_one() {
+    let routes = |strict: &str, require: &str, lax: &str, lax_require: &str| {
+        let route = |path: &str, require: &str| {
+            format!("[[route]]\npath = \"{path}\"\nrequire = \"{require}\"\nupstream = \"http://127.0.0.1:9\"\n")
+        };
+        report_on(&(route(strict, require) + &route(lax, lax_require)))
+    };
+    let no_problems = report_on("[[route]]\npath = \"/\"\nrequire = \"public\"\nupstream = \"http://127.0.0.1:9\"\n");
+    for (strict, require, lax, lax_require, told) in [
+        (
+            "/admin",
+            "platform:admin",
+            "/{*rest}",
+            "public",
+            "`/admin/` and what is below it",
+        ),
+        (
+            "/admin",
+            "platform:admin",
+            "/{*rest}",
+            "authenticated",
+            "`/admin/` and what is below it",
+        ),
+        (
+            "/orgs/{organization}/{*rest}",
+            "organization:member",
+            "/{*rest}",
+            "authenticated",
+            "`/orgs/{organization}/{*rest}` does not cover `/orgs",
+        ),
+        (
+            "/v1/{organization}/{algorithm}/run",
+            "organization:member",
+            "/{*rest}",
+            "authenticated",
+            "does not cover `/v1/{organization}`, which passes at the laxer route `/{*rest}`",
+        ),
+        (
+            "/orgs/{organization}/settings",
+            "organization:admin",
+            "/orgs/{organization}/{*rest}",
+            "organization:executor",
+            "`/orgs/{organization}/settings/` and what is below it",
+        ),
+    ] {
+        let report = routes(strict, require, lax, lax_require);
+        assert!(report.contains(told), "{strict} {lax}:\n{report}");
+    }
+    for (strict, require, lax, lax_require) in [
+        ("/admin", "platform:admin", "/{*rest}", "platform:admin"),
+        // Neither asks for less than the other.
+        (
+            "/orgs/{organization}/x",
+            "organization:member",
+            "/{*rest}",
+            "platform:viewer",
+        ),
+        // Meant: it was written for what is below.
+        ("/reports", "platform:admin", "/reports/{*rest}", "public"),
+    ] {
+        assert_eq!(routes(strict, require, lax, lax_require), no_problems, "{strict} {lax}");
+    }
+}

@@ -8,6 +8,7 @@ use narthex_mapping::{
 use toml::Spanned;
 
 use super::Check;
+use super::never::looks_like_a_path;
 use crate::config::file::{self, IssuerSection, MappingSection, TagsSection};
 use crate::config::problem::{Problem, Span};
 use crate::config::read::{Optional, Section};
@@ -75,11 +76,7 @@ impl Check<'_> {
         };
         let name = claim.get_ref().as_str();
         let path = name.strip_prefix("payload.").unwrap_or(name);
-        let looks_like_a_path = path.contains('.')
-            && path
-                .split('.')
-                .all(|part| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_'));
-        if name.contains("{{") || !(looks_like_a_path || path != name) {
+        if name.contains("{{") || !(looks_like_a_path(path) || path != name) {
             return;
         }
         let problem = Problem::warning(

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use http::{HeaderName, Method, Uri};
-use narthex_decision::{HostName, RequestPath, Requirement, RouteProblem, RouteSpec, Routes, parse_requirement};
+use narthex_decision::{HostName, Requirement, RouteProblem, RouteSpec, Routes, parse_requirement};
 use narthex_gateway::TokenPlaces;
 use narthex_gateway::{ForwardToken, ProtocolProblem, UpgradeProtocols, Upstream, UpstreamProtocol};
 use toml::Spanned;
@@ -395,29 +395,6 @@ impl Check<'_> {
         usable.then_some(places)
     }
 
-    /// Says so when a guarded path, with a `/` at its end, passes at a public route for the rest. It is another path here,
-    /// and the same one to many an application.
-    pub(super) fn slashes_left_open(&mut self, written: &List<RouteSection>, routes: &Routes) {
-        for route in routes.iter().filter(|route| !route.is_public()) {
-            let Some(section) = written.get(route.index).map(Spanned::get_ref) else {
-                continue;
-            };
-            for path in section.path.value().iter().flat_map(|paths| &paths.0) {
-                let text = path.get_ref();
-                let Some(taker) = public_taker(routes, &route.spec, text) else {
-                    continue;
-                };
-                let problem = Problem::warning(
-                    path.span(),
-                    format!("`{text}/` is another path, and passes at the public route `{taker}`"),
-                );
-                self.problems.push(problem.help(format!(
-                    "if the application reads both as one, give this route `{text}/` too"
-                )));
-            }
-        }
-    }
-
     /// Says so when a route can be reached through no door, or its assertions are for no application in particular.
     pub(super) fn forward_auth_routes(
         &mut self,
@@ -451,33 +428,6 @@ impl Check<'_> {
             ));
         }
     }
-}
-
-/// The public path for the rest that takes this path with a `/` at its end, if one does.
-fn public_taker<'r>(routes: &'r Routes, spec: &RouteSpec, path: &str) -> Option<&'r str> {
-    if path.ends_with('/') || path.ends_with('}') && path.contains("{*") {
-        return None;
-    }
-    let mut parameters = path.split('{');
-    let mut sample = parameters.next()?.to_owned();
-    for parameter in parameters {
-        sample.push('x');
-        sample.push_str(parameter.split_once('}')?.1);
-    }
-    sample.push('/');
-    let methods = if spec.methods.is_empty() {
-        vec![Method::GET, Method::POST]
-    } else {
-        spec.methods.clone()
-    };
-    let host = spec.hosts.first().map(HostName::asked);
-    methods.iter().find_map(|method| {
-        let asked = RequestPath::parse(sample.as_bytes()).ok()?;
-        let taker = routes.find(method, host, asked, None)?.route.index;
-        let taker = routes.iter().find(|route| route.index == taker && route.is_public())?;
-        let rest = taker.spec.paths.iter().find(|path| path.contains("{*"));
-        rest.map(String::as_str)
-    })
 }
 
 fn header_name(text: &str) -> Result<HeaderName, &'static str> {
