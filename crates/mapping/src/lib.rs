@@ -44,6 +44,7 @@ pub use facts::{RequestFacts, TokenFacts};
 pub use field::Field;
 pub use identity::{Identity, Skipped};
 pub use preview::{Gave, Outcome, Preview, PreviewRow};
+pub use reads::claim_paths;
 pub use source::{
     Body, MappingLimits, MappingSettings, MappingSource, OnInvalid, OnMissing, OrganizationSource, TagsSource,
     TeamSource, UserSource,

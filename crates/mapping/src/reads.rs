@@ -22,7 +22,7 @@ pub(crate) fn mentions(text: &str, word: &str) -> bool {
 
 /// The paths under `payload` that the template spells out: `{{payload.a.b + payload.c}}` gives `[a, b]` and `[c]`. A
 /// path ends where an index begins.
-pub(crate) fn claim_paths(source: &str) -> Vec<Vec<String>> {
+pub fn claim_paths(source: &str) -> Vec<Vec<String>> {
     let mut paths = Vec::new();
     for (at, root) in source.match_indices("payload") {
         let before = source.get(..at).and_then(|before| before.chars().next_back());

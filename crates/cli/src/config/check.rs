@@ -2,6 +2,7 @@
 //! can be compiled, and holds each key against the others. Never stops early: whatever can still be checked is checked.
 
 mod connections;
+mod dangers;
 mod issuer;
 mod keys;
 mod laxer;
@@ -96,6 +97,7 @@ impl Check<'_> {
             self.laxer_routes(file.route.value(), routes);
         }
         self.never(file, &realms);
+        self.dangers(file);
         self.forward_auth_routes(file.route.value(), listen.trusted_proxies.len(), &assertion.issuer);
         self.emptiness(file);
         let trusted = Issuers::new(issuers.iter().map(|issuer| Arc::clone(&issuer.trusted)).collect());

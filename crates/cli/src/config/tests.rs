@@ -493,6 +493,126 @@ fn sec_secrets_are_never_values() {
     }
 }
 
+/// An issuer, and what is said about it.
+fn report_on_issuer(keys: &str) -> String {
+    report_on(&format!(
+        "[[issuer]]\nname = \"corp\"\nissuer = \"https://id.example.com\"\ndiscovery = true\naudiences = [\"app\"]\n{keys}\n\
+         [[route]]\npath = \"/x\"\nrequire = \"authenticated\"\nupstream = \"http://127.0.0.1:9\"\n"
+    ))
+}
+
+const NO_PROBLEMS: &str = "narthex.toml: no problems\n";
+
+/// The key of a user comes from a claim that users can change.
+#[test]
+fn sec_user_key_that_users_choose() {
+    let user = |keys: &str| report_on_issuer(&format!("[issuer.mapping.user]\n{keys}"));
+    for (keys, claim) in [
+        ("username = \"{{payload.preferred_username}}\"", "preferred_username"),
+        ("username = \"{{payload.userName}}\"", "userName"),
+        ("username = \"{{lower(payload.corp.login)}}\"", "corp.login"),
+        ("username = \"{{payload.sub}}@{{payload.realm}}\"", "realm"),
+    ] {
+        let report = user(keys);
+        let told = format!("`external_id` is not mapped, so `{claim}` decides which user a token is");
+        assert!(
+            report.contains(&told) && report.contains("external_id = \"{{payload.sub}}\""),
+            "{report}"
+        );
+    }
+    let report = user("external_id = \"{{payload.email}}\"");
+    assert!(
+        report.contains("`email` decides which user a token is, and users can change it"),
+        "{report}"
+    );
+    for good in [
+        "",
+        "username = \"{{payload.sub}}\"",
+        "external_id = \"{{payload.sub}}\"\nusername = \"{{payload.preferred_username}}\"",
+        "external_id = \"{{payload.oid}}\"\nusername = \"{{payload.email}}\"\nemail = \"{{payload.email}}\"",
+    ] {
+        assert_eq!(user(good), NO_PROBLEMS, "{good}");
+    }
+    let shared = "realm = \"all\"\n[issuer.mapping.user]\nusername = \"{{payload.login}}\"\n[[issuer]]\nname = \"partner\"\n\
+                  issuer = \"https://partner.example\"\nrealm = \"all\"\ndiscovery = true\naudiences = [\"app\"]";
+    let report = report_on_issuer(shared);
+    let told = "a user who gets another user's `login` at one of the issuers `corp`, `partner` becomes that user";
+    assert!(report.contains(told), "{report}");
+}
+
+/// Roles come from a claim that users write themselves.
+#[test]
+fn sec_tags_that_users_choose() {
+    for (keys, claim) in [
+        ("[issuer.tags]\nclaim = \"preferred_username\"", "preferred_username"),
+        ("[issuer.tags]\nclaim = \"{{payload.nickname}}\"", "nickname"),
+        ("[issuer.tags]\nclaim = \"{{split(payload.email; '@')}}\"", "email"),
+        (
+            "[issuer.mapping.user]\nexternal_id = \"{{payload.sub}}\"\nusername = \"{{payload.short}}\"\n[issuer.tags]\nclaim = \"short\"",
+            "short",
+        ),
+    ] {
+        let report = report_on_issuer(keys);
+        let told = format!("tags give roles, and `{claim}` is a claim that users choose themselves");
+        assert!(report.contains(&told), "{report}");
+    }
+    for (keys, told) in [
+        (
+            "external_id = \"{{split(payload.email; '@')[2]}}\"",
+            "`email` decides the organization",
+        ),
+        (
+            "external_id = \"{{payload.org}}\"\nrole = \"{{payload.profile}}\"",
+            "`profile` decides the role in it",
+        ),
+    ] {
+        let report = report_on_issuer(&format!("[issuer.mapping.organization]\n{keys}"));
+        assert!(report.contains(told), "{report}");
+    }
+    for good in [
+        "\"groups\"",
+        "\"{{payload.realm_access.roles}}\"",
+        "\"cognito:groups\"",
+        "\"https://example.com/roles\"",
+    ] {
+        assert_eq!(
+            report_on_issuer(&format!("[issuer.tags]\nclaim = {good}")),
+            NO_PROBLEMS,
+            "{good}"
+        );
+    }
+}
+
+/// What is valid and dangerous is named, and a server starts with it all the same.
+#[test]
+fn sec_dangerous_settings_are_named() {
+    let listen = |address: &str| report_on_issuer(&format!("[listen]\nadmin = \"{address}\""));
+    for address in ["0.0.0.0:8081", "[::]:8081"] {
+        let report = listen(address);
+        assert!(report.contains("the admin port listens on every address"), "{report}");
+    }
+    assert_eq!(listen("10.1.2.3:8081"), NO_PROBLEMS);
+    for (leeway, named) in [("\"24h\"", true), ("\"601s\"", true), ("\"10m\"", false)] {
+        let report = report_on_issuer(&format!("leeway = {leeway}"));
+        assert_eq!(
+            report.contains("a token counts this much longer than it says"),
+            named,
+            "{report}"
+        );
+    }
+    let dangers = "[[issuer]]\nname = \"white-label\"\nsecret_env = \"SHORT_SECRET\"\ndanger_short_secret = true\n\
+                   danger_tokens_without_exp = true\n";
+    let reading = read_toml(dangers);
+    let report = reading.report(Paint::Plain);
+    assert!(reading.is_usable(), "{report}");
+    for told in [
+        "tokens of this issuer need not end",
+        "a short secret can be guessed from one token",
+    ] {
+        assert!(report.contains(told), "{report}");
+    }
+}
+
 /// A guard that covers less than it seems to: what is above, beside or below its path passes at a laxer route.
 #[test]
 fn sec_laxer_route_beside_a_strict_one() {

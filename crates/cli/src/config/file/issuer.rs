@@ -124,9 +124,15 @@ section! {
     UserMappingSection {
         /// The id that the issuer knows the user by, taken exactly: text, never trimmed, never case-folded. By default
         /// what `username` gives, if that is configured, else `{{payload.sub}}`.
-        external_id: Optional<TemplateText>, eg "\"{{payload.userId}}\"";
+        ///
+        /// This is the key that decides which user a token is. Take a claim that users cannot change and that the issuer
+        /// never gives to another user.
+        external_id: Optional<TemplateText>, eg "\"{{payload.sub}}\"";
         /// The user's name to sign in with, unique in the realm, taken exactly. By default a new user's is the external id,
         /// and nobody is renamed. If it is configured and gives nothing, the token is refused.
+        ///
+        /// Map `external_id` beside it: without that, the username is the key too, and a user who can take another user's
+        /// name becomes that user.
         username: Optional<TemplateText>, eg "\"{{payload.preferred_username}}\"";
         /// The e-mail address. It is never used to find a user.
         email: Optional<TemplateText>, eg "\"{{payload.email}}\"";
@@ -179,7 +185,8 @@ section! {
         /// Text without `{{` is the name of a claim at the top of the payload, exactly as it stands there, dots, colons
         /// and slashes included: `"groups"`, `"cognito:groups"`, `"https://example.com/roles"`. Text with `{{` is a
         /// template, for anything deeper or computed: `"{{payload.realm_access.roles}}"`, `"{{split(payload.scope; '
-        /// ')}}"`. The claim is one text (one tag) or a list of texts.
+        /// ')}}"`. The claim is one text (one tag) or a list of texts. It must be one that only the identity provider fills
+        /// in: whoever can write it can have any role.
         claim: Required<String>, eg "\"groups\"";
         /// Tags that make the user an admin of the whole platform, for as long as the token has one. A list, or text
         /// with commas. A role that came by a tag that is no longer listed counts for nothing.
