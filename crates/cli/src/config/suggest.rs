@@ -3,7 +3,8 @@
 /// The known word nearest to `typed`, if one is near enough to be meant.
 pub(crate) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = typed.to_lowercase().replace('-', "_");
-    let allowed = (folded.chars().count() / 3).max(1);
+    // One edit for three letters. Five letters may have two: `clame` is `claim`.
+    let allowed = ((folded.chars().count() + 1) / 3).max(1);
     known
         .into_iter()
         .map(|word| (distance(&folded, &word.to_lowercase().replace('-', "_")), word))
@@ -65,6 +66,7 @@ mod tests {
         assert_eq!(nearest("audience", known), Some("audiences"));
         assert_eq!(nearest("JWKS-URL", known), Some("jwks_url"));
         assert_eq!(nearest("isuser", known), Some("issuer"));
+        assert_eq!(nearest("clame", ["claim", "lease"]), Some("claim"));
         assert_eq!(nearest("colour", known), None);
     }
 }

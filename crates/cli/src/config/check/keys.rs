@@ -153,7 +153,10 @@ impl Check<'_> {
                 let access = self.access(section);
                 let usable = access.is_some();
                 KeySource::url(&url.get_ref().0, access.unwrap_or_default())
-                    .map_err(|cause| self.error(url.span(), format!("`jwks_url`: {cause}")))
+                    .map_err(|cause| {
+                        let problem = Problem::error(url.span(), format!("`jwks_url`: {cause}"));
+                        self.problems.push(problem.maybe_help(without_tls(&url.get_ref().0)));
+                    })
                     .ok()
                     .filter(|_| usable)
             }
@@ -164,6 +167,7 @@ impl Check<'_> {
                 KeySource::discovery(issuer.get_ref(), access.unwrap_or_default())
                     .map_err(|cause| {
                         let problem = Problem::error(issuer.span(), format!("`issuer` cannot be discovered: {cause}"));
+                        let problem = problem.maybe_help(without_tls(issuer.get_ref()));
                         self.problems
                             .push(problem.context(section.discovery.span(), "because of this"));
                     })
@@ -331,4 +335,16 @@ impl Check<'_> {
 
 fn spans<T>(list: &List<T>) -> Vec<Span> {
     list.iter().map(Spanned::span).collect()
+}
+
+/// What to do about an identity provider that has no TLS, such as a container beside this one.
+// SECURITY: keys that come over plain http can be anyone's.
+fn without_tls(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok().filter(|url| url.scheme() == "http")?;
+    let host = url.host_str()?;
+    Some(format!(
+        "give `{host}` a certificate and name its authority with `ca_file` (and a private address with \
+         `allow_private_hosts = [\"{host}\"]`), or copy its key set to a file from where it is trusted, and name that with \
+         `jwks_file`"
+    ))
 }

@@ -214,6 +214,9 @@ impl Check<'_> {
             report =
                 report.help("write a third route with these `hosts` and these `methods`, or give both routes `hosts`");
         }
+        if let RouteProblem::NoOrganization { path, .. } = problem {
+            report = report.help(where_the_organization_goes(path));
+        }
         let first = match problem {
             RouteProblem::Conflict { other, .. } => written.iter().find_map(|section| place(section.get_ref(), other)),
             RouteProblem::Duplicate { path, other, .. } | RouteProblem::Crossing { path, other, .. } => other
@@ -427,6 +430,23 @@ impl Check<'_> {
                 "without an upstream it answers only at the forward-auth doors, which only trusted proxies may use",
             ));
         }
+    }
+}
+
+/// What to write instead of a path that names no organization.
+fn where_the_organization_goes(path: &str) -> String {
+    let mut parameters = path.split('{').skip(1).filter_map(|part| part.split_once('}'));
+    let single = parameters.find(|(name, _)| !name.starts_with('*'));
+    match single {
+        Some((name, _)) => format!(
+            "if `{{{name}}}` is the organization's name, write `{}`",
+            path.replacen(&format!("{{{name}}}"), "{organization}", 1)
+        ),
+        None => format!(
+            "the path has to name the organization, as `/orgs/{{organization}}{}` does; a path that names none can require \
+             `authenticated` or a role on the platform, such as `platform:viewer`",
+            if path == "/" { "" } else { path }
+        ),
     }
 }
 
