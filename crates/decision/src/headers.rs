@@ -144,11 +144,11 @@ fn strip(headers: &mut HeaderMap) {
     }
 }
 
-/// Whether a header name is one of ours in any spelling: case, `_` or `.` for `-`.
+/// Whether a header name is one of ours in any spelling.
 ///
-/// SECURITY: CGI-like servers turn both `X-Narthex-User` and `X_Narthex_User` into the same variable.
+/// SECURITY: CGI-like servers turn `X-Narthex-User`, `X_Narthex_User` and `X~Narthex~User` into the same variable.
 pub fn is_identity_header(name: &str) -> bool {
-    spelled_like(name, PREFIX)
+    begins_like(name, PREFIX)
 }
 
 /// Whether a header tells a server where a request "really" came from or went to: believed only from trusted proxies,
@@ -156,18 +156,34 @@ pub fn is_identity_header(name: &str) -> bool {
 pub fn is_forwarding_header(name: &str) -> bool {
     ["x-forwarded-", "x-original-", "x-envoy-"]
         .iter()
-        .any(|prefix| spelled_like(name, prefix))
+        .any(|prefix| begins_like(name, prefix))
         || ["forwarded", "x-rewrite-url", "x-real-ip"]
             .iter()
-            .any(|whole| name.len() == whole.len() && spelled_like(name, whole))
+            .any(|whole| spelled_like(name, whole))
 }
 
-/// Whether `name` begins with `prefix` when case is ignored and `_` and `.` count as `-`.
-fn spelled_like(name: &str, prefix: &str) -> bool {
+/// Whether a header asks the application to carry out another method than the request's.
+pub fn is_method_override(name: &str) -> bool {
+    ["x-http-method-override", "x-http-method", "x-method-override"]
+        .iter()
+        .any(|whole| spelled_like(name, whole))
+}
+
+/// Whether some server takes the header `name` for the header `known` (in lower case). Case does not count, and all bytes
+/// that are neither letters nor digits count as one.
+pub fn spelled_like(name: &str, known: &str) -> bool {
+    name.len() == known.len() && begins_like(name, known)
+}
+
+/// Whether `name` begins like `prefix` (in lower case) for some server.
+fn begins_like(name: &str, prefix: &str) -> bool {
     name.len() >= prefix.len()
-        && name.bytes().zip(prefix.bytes()).all(|(byte, expected)| match byte {
-            b'_' | b'.' => expected == b'-',
-            other => other.to_ascii_lowercase() == expected,
+        && name.bytes().zip(prefix.bytes()).all(|(byte, expected)| {
+            if byte.is_ascii_alphanumeric() {
+                byte.to_ascii_lowercase() == expected
+            } else {
+                !expected.is_ascii_alphanumeric()
+            }
         })
 }
 
@@ -313,6 +329,21 @@ mod tests {
             "x-narthex-anything",
         ] {
             assert!(is_identity_header(name), "{name}");
+        }
+        // Every character of a header's name that is neither a letter nor a digit (RFC 9110 section 5.6.2).
+        for separator in "!#$%&'*+-.^_`|~".chars() {
+            for known in [
+                "x-narthex-organization-role",
+                "x-forwarded-for",
+                "x-real-ip",
+                "x-http-method-override",
+            ] {
+                let name = HeaderName::try_from(known.replace('-', &separator.to_string())).unwrap();
+                let taken = is_identity_header(name.as_str())
+                    || is_forwarding_header(name.as_str())
+                    || is_method_override(name.as_str());
+                assert!(taken, "{name}");
+            }
         }
         for name in ["x-narthe", "x-narthexuser", "authorization", "my-x-narthex-user"] {
             assert!(!is_identity_header(name), "{name}");

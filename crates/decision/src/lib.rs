@@ -29,6 +29,7 @@ pub use access::{Action, Actor, ActorScope};
 pub use decide::{Decision, Denial, OrganizationFacts, Permit, decide};
 pub use headers::{
     AnswerHeaders, CACHE_LINE, HeaderPatch, IdentityHeaders, encode_value, is_forwarding_header, is_identity_header,
+    is_method_override, spelled_like,
 };
 pub use host::{HostName, HostProblem, RequestHost};
 pub use path::{PathProblem, RequestPath};
