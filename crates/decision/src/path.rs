@@ -31,11 +31,11 @@ pub enum PathProblem {
     /// It has a backslash, which some servers take for a slash.
     #[error("the path has a backslash")]
     Backslash,
-    /// It has a `#` or a `?`, raw or encoded.
+    /// It has a `#` or a `?` that is not encoded.
     #[error("the path has a fragment or query mark inside")]
     Delimiter,
-    /// It has an encoded slash, backslash, dot, semicolon or percent sign that would change its meaning when decoded.
-    #[error("the path has an encoded character that changes its meaning when decoded")]
+    /// It has an encoded slash, backslash or dot, which would move a boundary when it is decoded once, or again (`%252e`).
+    #[error("the path has an encoded slash, backslash or dot")]
     EncodedDelimiter,
     /// It has a control character, raw or encoded.
     #[error("the path has a control character")]
@@ -43,7 +43,10 @@ pub enum PathProblem {
     /// A `%` is not followed by two hexadecimal digits.
     #[error("the path has a broken percent-encoding")]
     BrokenEncoding,
-    /// It is not UTF-8, raw or after decoding.
+    /// It has a byte beyond ASCII that is not percent-encoded (RFC 3986 section 2).
+    #[error("the path has a character beyond ASCII that is not percent-encoded")]
+    NotAscii,
+    /// It is not UTF-8 after decoding.
     #[error("the path is not UTF-8")]
     NotUtf8,
 }
@@ -61,7 +64,10 @@ impl<'p> RequestPath<'p> {
         if raw.len() > Self::LENGTH_MAX {
             return Err(PathProblem::TooLong);
         }
-        let text = std::str::from_utf8(raw).map_err(|_| PathProblem::NotUtf8)?;
+        let text = std::str::from_utf8(raw)
+            .ok()
+            .filter(|text| text.is_ascii())
+            .ok_or(PathProblem::NotAscii)?;
         let Some(rest) = text.strip_prefix('/') else {
             return Err(PathProblem::NotAbsolute);
         };
@@ -86,7 +92,7 @@ impl<'p> RequestPath<'p> {
 
 /// One pass over the bytes: raw characters and percent-encodings that are not plain.
 fn refuse_characters(raw: &[u8]) -> Result<(), PathProblem> {
-    let mut decoded_non_ascii = false;
+    let (mut decoded_non_ascii, mut decoded_again) = (false, false);
     let mut bytes = raw.iter();
     while let Some(&byte) = bytes.next() {
         match byte {
@@ -100,23 +106,56 @@ fn refuse_characters(raw: &[u8]) -> Result<(), PathProblem> {
                 else {
                     return Err(PathProblem::BrokenEncoding);
                 };
-                match high << 4 | low {
-                    // SECURITY: decoded once by the application, any of these would move a boundary; and `%25` is a
-                    // percent sign that a second decoding would act on.
-                    b'/' | b'\\' | b'.' | b';' | b'?' | b'%' => return Err(PathProblem::EncodedDelimiter),
-                    b'#' => return Err(PathProblem::Delimiter),
-                    0..=0x1f | 0x7f => return Err(PathProblem::Control),
-                    0x80.. => decoded_non_ascii = true,
-                    _ => {}
-                }
+                let decoded = high << 4 | low;
+                refuse_decoded(decoded)?;
+                decoded_non_ascii |= !decoded.is_ascii();
+                decoded_again |= decoded == b'%';
             }
             _ => {}
         }
     }
-    if decoded_non_ascii && std::str::from_utf8(&percent_encoding::percent_decode(raw).collect::<Vec<_>>()).is_err() {
+    if decoded_non_ascii && std::str::from_utf8(&decoded(raw)).is_err() {
         return Err(PathProblem::NotUtf8);
     }
+    if decoded_again {
+        return refuse_decoding_again(raw);
+    }
     Ok(())
+}
+
+/// SECURITY: decoded by the application, any of these would move a boundary or end a line.
+const fn refuse_decoded(byte: u8) -> Result<(), PathProblem> {
+    match byte {
+        b'/' | b'\\' | b'.' => Err(PathProblem::EncodedDelimiter),
+        0..=0x1f | 0x7f => Err(PathProblem::Control),
+        _ => Ok(()),
+    }
+}
+
+/// SECURITY: some applications decode twice, behind a server that has decoded already. `%252e%252e` is two dots to them.
+fn refuse_decoding_again(raw: &[u8]) -> Result<(), PathProblem> {
+    let mut text = decoded(raw);
+    // Each round leaves a shorter text, or the same one at the end.
+    loop {
+        let again = decoded(&text);
+        if again == text {
+            return Ok(());
+        }
+        let mut rest = text.as_slice();
+        while let [first, after @ ..] = rest {
+            rest = after;
+            if let (b'%', [high, low, ..]) = (first, after)
+                && let (Some(high), Some(low)) = (hex(*high), hex(*low))
+            {
+                refuse_decoded(high << 4 | low)?;
+            }
+        }
+        text = again;
+    }
+}
+
+fn decoded(bytes: &[u8]) -> Vec<u8> {
+    percent_encoding::percent_decode(bytes).collect()
 }
 
 const fn hex(digit: u8) -> Option<u8> {
@@ -141,7 +180,12 @@ mod tests {
             "/a/",
             "/a.b/..c/d..",
             "/caf%C3%A9",
-            "/café",
+            "/a%23b",
+            "/a%3Fb%3fc",
+            "/a%3bb",
+            "/100%25",
+            "/a%25b",
+            "/a%2520b",
             "/a:b@c!$&'()*+,=~",
             "/a%20b",
             "/...",
@@ -175,17 +219,13 @@ mod tests {
             (b"/a\\b", PathProblem::Backslash),
             (b"/a#b", PathProblem::Delimiter),
             (b"/a?b", PathProblem::Delimiter),
-            (b"/a%23b", PathProblem::Delimiter),
-            (b"/a%3Fb", PathProblem::EncodedDelimiter),
             (b"/%2e%2e/admin", PathProblem::EncodedDelimiter),
             (b"/%2E./admin", PathProblem::EncodedDelimiter),
             (b"/a%2fb", PathProblem::EncodedDelimiter),
             (b"/a%2Fb", PathProblem::EncodedDelimiter),
             (b"/a%5cb", PathProblem::EncodedDelimiter),
-            (b"/a%3bb", PathProblem::EncodedDelimiter),
             (b"/a%252e%252e/b", PathProblem::EncodedDelimiter),
             (b"/a%252fb", PathProblem::EncodedDelimiter),
-            (b"/a%25", PathProblem::EncodedDelimiter),
             (b"/a%00", PathProblem::Control),
             (b"/a\0", PathProblem::Control),
             (b"/a b", PathProblem::Control),
@@ -196,7 +236,11 @@ mod tests {
             (b"/a%2", PathProblem::BrokenEncoding),
             (b"/a%zz", PathProblem::BrokenEncoding),
             (b"/a%u002e", PathProblem::BrokenEncoding),
-            (b"/a\xff", PathProblem::NotUtf8),
+            (b"/a\xff", PathProblem::NotAscii),
+            ("/café".as_bytes(), PathProblem::NotAscii),
+            (b"/a%25252e", PathProblem::EncodedDelimiter),
+            (b"/a%255cb", PathProblem::EncodedDelimiter),
+            (b"/a%2500", PathProblem::Control),
             (b"/a%ff", PathProblem::NotUtf8),
             // An overlong encoding of `.` and of `/`.
             (b"/a%c0%ae%c0%ae/b", PathProblem::NotUtf8),
@@ -218,10 +262,16 @@ mod tests {
         #[test]
         fn decoding_an_accepted_path_moves_no_boundary(raw in "/[a-z.%0-9A-F/;\\\\#?]{0,24}") {
             if let Ok(path) = RequestPath::parse(raw.as_bytes()) {
-                let once = percent_encoding::percent_decode_str(path.as_str()).decode_utf8().unwrap().into_owned();
-                prop_assert_eq!(once.matches('/').count(), raw.matches('/').count());
-                prop_assert!(!once.split('/').any(|s| s == "." || s == ".."));
-                prop_assert!(!once.contains('%'));
+                let mut text = path.as_str().as_bytes().to_vec();
+                loop {
+                    let decoded = decoded(&text);
+                    prop_assert_eq!(decoded.split(|byte| *byte == b'/').count(), raw.split('/').count());
+                    prop_assert!(!decoded.split(|byte| *byte == b'/').any(|segment| segment == b"." || segment == b".."));
+                    if decoded == text {
+                        break;
+                    }
+                    text = decoded;
+                }
             }
         }
     }

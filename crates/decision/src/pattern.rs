@@ -51,26 +51,77 @@ fn foreign_syntax(path: &str) -> Option<String> {
 /// The pattern with a plain segment in the place of each parameter, and the parameters' names.
 fn apart(path: &str) -> Option<(String, Vec<&str>)> {
     let (mut plain, mut names) = (String::new(), Vec::new());
+    for part in parts(path)? {
+        match part {
+            Part::Text(text) => plain.push_str(text),
+            Part::Brace(brace) => plain.push_str(brace),
+            Part::Parameter(name) => {
+                names.push(name.strip_prefix('*').unwrap_or(name));
+                plain.push('x');
+            }
+        }
+    }
+    Some((plain, names))
+}
+
+/// The pattern with its parameters named by their numbers: patterns that match the same paths are then the same text. One
+/// that cannot be taken apart stays as it is.
+pub(crate) fn numbered(path: &str) -> String {
+    let Some(parts) = parts(path) else {
+        return path.to_owned();
+    };
+    let (mut text, mut count) = (String::new(), 0_usize);
+    for part in parts {
+        match part {
+            Part::Text(plain) => text.push_str(plain),
+            Part::Brace(brace) => text.push_str(&brace.repeat(2)),
+            Part::Parameter(name) => {
+                let star = if name.starts_with('*') { "*" } else { "" };
+                // Writing to a `String` cannot fail.
+                let _ = write!(text, "{{{star}p{count}}}");
+                count += 1;
+            }
+        }
+    }
+    text
+}
+
+/// The place of a parameter among those of the pattern, from 0.
+pub(crate) fn position_of(path: &str, parameter: &str) -> Option<usize> {
+    apart(path)?.1.iter().position(|name| *name == parameter)
+}
+
+/// A part of a pattern.
+enum Part<'p> {
+    /// Text that is matched as it stands.
+    Text(&'p str),
+    /// A doubled brace, which is matched as one.
+    Brace(&'p str),
+    /// What stands between single braces.
+    Parameter(&'p str),
+}
+
+/// The parts of a pattern; `None` where a brace has no fellow.
+fn parts(path: &str) -> Option<Vec<Part<'_>>> {
+    let mut parts = Vec::new();
     let mut rest = path;
     while let Some(at) = rest.find(['{', '}']) {
         let (before, from) = rest.split_at(at);
-        plain.push_str(before);
-        // Doubled, a brace is meant as one.
+        parts.push(Part::Text(before));
         if let Some(after) = from.strip_prefix("{{") {
-            plain.push('{');
+            parts.push(Part::Brace("{"));
             rest = after;
         } else if let Some(after) = from.strip_prefix("}}") {
-            plain.push('}');
+            parts.push(Part::Brace("}"));
             rest = after;
         } else {
             let (name, after) = from.strip_prefix('{')?.split_once('}')?;
-            names.push(name.strip_prefix('*').unwrap_or(name));
-            plain.push('x');
+            parts.push(Part::Parameter(name));
             rest = after;
         }
     }
-    plain.push_str(rest);
-    Some((plain, names))
+    parts.push(Part::Text(rest));
+    Some(parts)
 }
 
 /// SECURITY: only one of them would be looked at.
@@ -142,8 +193,8 @@ mod tests {
             ("/a//b", "empty segment"),
             ("/a;b", "a `;`"),
             ("/a\\b", "a backslash"),
-            ("/a%2fb", "encoded character"),
-            ("/%2e%2e/a", "encoded character"),
+            ("/a%2fb", "encoded slash"),
+            ("/%2e%2e/a", "encoded slash"),
             ("/a%", "broken percent-encoding"),
             ("/a%ff", "not UTF-8"),
             ("/a#x", "fragment or query"),

@@ -108,8 +108,12 @@ reasons! {
     PlatformRole = "platform.role", "You do not have the platform role that is needed here.";
     /// No route matches.
     RouteUnmatched = "route.unmatched", "There is nothing here under that path and method.";
-    /// The path or the host could be read in two ways, or is not there.
-    RequestPath = "request.path", "The request's path or host is missing, or is something that programs read differently (dot segments, empty segments, encoded slashes, two hosts and the like); send it in plain form.";
+    /// The path could be read in two ways, or is not there.
+    RequestPath = "request.path", "The request's path is missing, or programs read it differently (dot segments, empty segments, encoded slashes and the like); send it in plain form.";
+    /// The host is missing, there twice, or could be read in two ways.
+    RequestHost = "request.host", "The request must name exactly one host, by a name or an address.";
+    /// The method is refused on every route.
+    RequestMethod = "request.method", "This method is not accepted here.";
     /// A forward-auth request came from an address that is not a trusted proxy.
     RequestProxyUntrusted = "request.proxy_untrusted", "This endpoint answers only to the configured proxies (`listen.trusted_proxies`).";
     /// The directory could not be reached, or kept changing underfoot.
@@ -141,6 +145,6 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_code(reason.code()), Some(*reason));
         }
-        assert_eq!(Reason::ALL.len(), 40);
+        assert_eq!(Reason::ALL.len(), 42);
     }
 }

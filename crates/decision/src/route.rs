@@ -220,13 +220,44 @@ impl RouteProblem {
 
 /// Compiled routes. The most specific path pattern decides; where several routes share a pattern, methods and hosts
 /// tell them apart, and of two that would do the narrower one serves.
+///
+/// A pattern that ends in `/{*rest}` covers the path before it too, with and without the slash: the rest may be nothing. A
+/// route that names such a path itself comes first.
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
     /// In the order of the configuration.
     listed: Vec<Route>,
-    by_path: Router<Vec<usize>>,
+    by_path: Router<Vec<Member>>,
     /// The same with every percent-encoding of a pattern decoded, where that is another pattern.
-    by_decoded_path: Option<Router<Vec<usize>>>,
+    by_decoded_path: Option<Router<Vec<Member>>>,
+}
+
+/// A route among those of one pattern.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Member {
+    /// The route's index.
+    route: usize,
+    /// The parameter that names the organization, counted from 0.
+    organization: Option<usize>,
+    /// Whether the route names the pattern itself, or covers it because its rest may be nothing.
+    cover: Cover,
+}
+
+/// How a route came to cover a pattern; what is named comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Cover {
+    Named,
+    RestIsNothing,
+}
+
+/// Routes of one pattern.
+#[derive(Debug)]
+struct Shared {
+    /// The pattern as it is written where it was met first.
+    written: String,
+    /// The pattern with its parameters numbered.
+    numbered: String,
+    members: Vec<Member>,
 }
 
 impl Routes {
@@ -236,61 +267,50 @@ impl Routes {
     ///
     /// Every [`RouteProblem`] at once.
     pub fn compile(specs: Vec<RouteSpec>) -> Result<Self, Vec<RouteProblem>> {
-        let mut problems = Vec::new();
-        let mut patterns: Vec<(String, Vec<usize>)> = Vec::new();
         let routes: Vec<Route> = specs
             .into_iter()
             .enumerate()
             .map(|(index, spec)| Route { index, spec })
             .collect();
+        let mut problems: Vec<RouteProblem> = routes.iter().flat_map(problems_of).collect();
+        let mut patterns = Vec::new();
         for route in &routes {
-            problems.extend(problems_of(route));
             for path in &route.spec.paths {
-                match patterns.iter_mut().find(|(pattern, _)| pattern == path) {
-                    Some((_, members)) => {
-                        if let Some(other) = members
-                            .iter()
-                            .filter_map(|member| routes.get(*member))
-                            .find(|other| overlap(other, route) == Overlap::Same)
-                        {
-                            problems.push(RouteProblem::Duplicate {
-                                route: route.index,
-                                path: path.clone(),
-                                other: other.index + 1,
-                            });
-                        }
-                        members.push(route.index);
-                    }
-                    None => patterns.push((path.clone(), vec![route.index])),
-                }
+                problems.extend(share(&mut patterns, &routes, route, path));
             }
         }
-        for (path, members) in &patterns {
-            let members: Vec<&Route> = members.iter().filter_map(|member| routes.get(*member)).collect();
-            problems.extend(crossing(path, &members));
+        for Shared { written, members, .. } in &patterns {
+            let members: Vec<&Route> = members.iter().filter_map(|member| routes.get(member.route)).collect();
+            problems.extend(crossing(written, &members));
         }
-        let mut by_path = Router::new();
-        let mut by_decoded_path = Router::new();
-        let any_encoded = patterns.iter().any(|(path, _)| path.contains('%'));
-        for (path, mut members) in patterns {
-            members.sort_by_key(|member| routes.get(*member).map(order));
-            let route = members.first().copied().unwrap_or_default();
-            let decoded = decoded_pattern(&path);
-            let inserted = by_path.insert(path.clone(), members.clone());
+        for route in &routes {
+            for (path, base) in route
+                .spec
+                .paths
+                .iter()
+                .flat_map(|path| without_rest(path).map(move |base| (path, base)))
+            {
+                let member = Member {
+                    cover: Cover::RestIsNothing,
+                    ..member(route, path)
+                };
+                insert(&mut patterns, &base, member);
+            }
+        }
+        let (mut by_path, mut by_decoded_path) = (Router::new(), Router::new());
+        let any_encoded = patterns.iter().any(|shared| shared.written.contains('%'));
+        let mut numbered: Vec<(String, String)> = Vec::new();
+        for shared in patterns {
+            let mut members = shared.members;
+            members.sort_by_key(|member| (member.cover, routes.get(member.route).map(order)));
+            let route = members.first().map(|member| member.route).unwrap_or_default();
+            let decoded = pattern::numbered(&decoded_pattern(&shared.written));
+            let inserted = by_path.insert(shared.numbered.clone(), members.clone());
             let inserted = inserted.and_then(|()| by_decoded_path.insert(decoded, members));
             if let Err(error) = inserted {
-                problems.push(match error {
-                    InsertError::Conflict { with } => RouteProblem::Conflict {
-                        route,
-                        path,
-                        other: with,
-                    },
-                    other => RouteProblem::Pattern {
-                        route,
-                        path,
-                        why: other.to_string(),
-                    },
-                });
+                problems.push(unroutable(route, shared.written, error, &numbered));
+            } else {
+                numbered.push((shared.numbered, shared.written));
             }
         }
         if problems.is_empty() {
@@ -324,33 +344,132 @@ impl Routes {
             _ => (method, Preflight::No),
         };
         let found = self.by_path.at(path.as_str()).ok()?;
-        let route = self.serving(found.value, method, host)?;
-        // SECURITY: an application decodes `/%61dmin` or `/things%3Acancel`. If that is another route's path, this one does
-        // not speak for it.
+        let (route, member) = self.serving(found.value, method, host)?;
         if path.as_str().contains('%') {
-            let decoded = decoded(path.as_str());
-            let meant = self
-                .by_decoded_path
-                .as_ref()
-                .unwrap_or(&self.by_path)
-                .at(&decoded)
-                .ok()?;
-            let meant = self.serving(meant.value, method, host)?;
-            if meant.index != route.index {
-                return None;
-            }
+            self.decoded_path_is_of(route, method, host, path)?;
         }
+        let organization = member.organization;
         Some(Match {
             route,
-            organization: found.params.get(ORGANIZATION),
+            organization: organization.and_then(|number| found.params.iter().nth(number).map(|(_, value)| value)),
             preflight,
         })
     }
 
+    /// Whether the path, decoded as often as it can be, is still this route's.
+    ///
+    /// SECURITY: an application decodes `/%61dmin` or `/things%3Acancel`, some twice (`/%2561dmin`). If that is another
+    /// route's path, this one does not speak for it.
+    fn decoded_path_is_of(
+        &self,
+        route: &Route,
+        method: &Method,
+        host: Option<RequestHost<'_>>,
+        path: RequestPath<'_>,
+    ) -> Option<()> {
+        let router = self.by_decoded_path.as_ref().unwrap_or(&self.by_path);
+        let mut text = path.as_str().to_owned();
+        // Each round leaves a shorter text, or the same one at the end.
+        loop {
+            let decoded = decoded(&text);
+            if decoded == text {
+                return Some(());
+            }
+            let (meant, _) = self.serving(router.at(&decoded).ok()?.value, method, host)?;
+            if meant.index != route.index {
+                return None;
+            }
+            text = decoded;
+        }
+    }
+
     /// The first of these routes that serves such a request.
-    fn serving(&self, members: &[usize], method: &Method, host: Option<RequestHost<'_>>) -> Option<&Route> {
-        let mut members = members.iter().filter_map(|index| self.listed.get(*index));
-        members.find(|route| route.serves(method, host))
+    fn serving<'m>(
+        &self,
+        members: &'m [Member],
+        method: &Method,
+        host: Option<RequestHost<'_>>,
+    ) -> Option<(&Route, &'m Member)> {
+        let mut members = members
+            .iter()
+            .filter_map(|member| Some((self.listed.get(member.route)?, member)));
+        members.find(|(route, _)| route.serves(method, host))
+    }
+}
+
+/// Puts a route's path with the others of the same pattern; the problem if they cannot be told apart.
+fn share(patterns: &mut Vec<Shared>, routes: &[Route], route: &Route, path: &str) -> Option<RouteProblem> {
+    let member = member(route, path);
+    let numbered = pattern::numbered(path);
+    let Some(shared) = patterns.iter().find(|shared| shared.numbered == numbered) else {
+        insert(patterns, path, member);
+        return None;
+    };
+    if shared.written != path {
+        return Some(RouteProblem::Conflict {
+            route: route.index,
+            path: path.to_owned(),
+            other: shared.written.clone(),
+        });
+    }
+    let mut others = shared.members.iter().filter_map(|member| routes.get(member.route));
+    let duplicate = others.find(|other| overlap(other, route) == Overlap::Same);
+    let problem = duplicate.map(|other| RouteProblem::Duplicate {
+        route: route.index,
+        path: path.to_owned(),
+        other: other.index + 1,
+    });
+    insert(patterns, path, member);
+    problem
+}
+
+fn member(route: &Route, path: &str) -> Member {
+    Member {
+        route: route.index,
+        organization: pattern::position_of(path, ORGANIZATION),
+        cover: Cover::Named,
+    }
+}
+
+fn insert(patterns: &mut Vec<Shared>, path: &str, member: Member) {
+    let numbered = pattern::numbered(path);
+    match patterns.iter_mut().find(|shared| shared.numbered == numbered) {
+        Some(shared) => shared.members.push(member),
+        None => patterns.push(Shared {
+            written: path.to_owned(),
+            numbered,
+            members: vec![member],
+        }),
+    }
+}
+
+/// The paths that a pattern with a rest covers when the rest is nothing: with the slash before it, and without.
+fn without_rest(path: &str) -> impl Iterator<Item = String> + use<> {
+    let base = path
+        .rsplit_once("/{*")
+        .filter(|(_, name)| name.find('}') == Some(name.len().saturating_sub(1)))
+        .map(|(base, _)| base.to_owned());
+    let with_slash = base.as_ref().map(|base| format!("{base}/"));
+    base.filter(|base| !base.is_empty()).into_iter().chain(with_slash)
+}
+
+/// The problem of a pattern that the router refuses. `numbered` has the patterns before it, as they are kept and as they
+/// are written.
+fn unroutable(route: usize, path: String, error: InsertError, numbered: &[(String, String)]) -> RouteProblem {
+    match error {
+        InsertError::Conflict { with } => RouteProblem::Conflict {
+            route,
+            path,
+            other: numbered
+                .iter()
+                .find(|(numbered, _)| *numbered == with)
+                .map_or(with, |(_, written)| written.clone()),
+        },
+        other => RouteProblem::Pattern {
+            route,
+            path,
+            why: other.to_string(),
+        },
     }
 }
 
@@ -493,6 +612,58 @@ mod tests {
             let hit = found(&routes, &Method::GET, path);
             assert_eq!(hit.map(|hit| hit.route.index), Some(index), "{path}");
         }
+    }
+
+    /// A rest may be nothing: what guards `/orgs/{organization}/{*rest}` guards `/orgs/acme` too, and no laxer route gets it.
+    #[test]
+    fn sec_rest_of_a_path_may_be_nothing() {
+        let mut posted = route("/orgs/{id}", &[Method::POST], &["platform:admin"]);
+        posted.hosts = vec![HostName::parse("a.example").unwrap()];
+        let routes = Routes::compile(vec![
+            route("/orgs/{organization}/{*rest}", &[], &["organization:member"]),
+            route("/{*path}", &[], &["authenticated"]),
+            route("/named/{*rest}", &[], &["authenticated"]),
+            route("/named", &[], &["public"]),
+            posted,
+        ])
+        .unwrap();
+        for (path, index, organization) in [
+            ("/orgs/acme/home", 0, Some("acme")),
+            ("/orgs/acme/", 0, Some("acme")),
+            ("/orgs/acme", 0, Some("acme")),
+            ("/orgs/ac%6De", 0, Some("ac%6De")),
+            ("/orgs/", 1, None),
+            ("/orgs", 1, None),
+            ("/", 1, None),
+            ("/named", 3, None),
+            ("/named/", 2, None),
+            ("/named/x", 2, None),
+        ] {
+            let hit = found(&routes, &Method::GET, path).unwrap();
+            assert_eq!((hit.route.index, hit.organization), (index, organization), "{path}");
+        }
+        // What a route names itself comes first, where it serves the request.
+        let host = RequestHost::parse("a.example").ok();
+        let path = RequestPath::parse(b"/orgs/acme").unwrap();
+        for (method, index, organization) in [(Method::POST, 4, None), (Method::PUT, 0, Some("acme"))] {
+            let hit = routes.find(&method, host, path, None).unwrap();
+            assert_eq!((hit.route.index, hit.organization), (index, organization), "{method}");
+        }
+    }
+
+    /// However often an application decodes a path, it is the same route's.
+    #[test]
+    fn sec_path_decoded_twice() {
+        let routes = Routes::compile(vec![
+            route("/{*rest}", &[], &["public"]),
+            route("/admin", &[], &["platform:admin"]),
+        ])
+        .unwrap();
+        for path in ["/%61dmin", "/%2561dmin", "/%252561dmin"] {
+            assert!(found(&routes, &Method::GET, path).is_none(), "{path}");
+        }
+        assert!(found(&routes, &Method::GET, "/100%25").is_some());
+        assert!(found(&routes, &Method::GET, "/a%2520b").is_some());
     }
 
     #[test]
