@@ -81,6 +81,7 @@ fn route(settings: RouteSettings, assertion_issuer: &str) -> RouteRuntime {
         audience: audience.unwrap_or_else(|| assertion_issuer.to_owned()),
         places: settings.places,
         limits,
+        method_override: settings.method_override,
     }
 }
 

@@ -33,7 +33,7 @@ use narthex_directory::{
     OrganizationTags, Realm, SyncPolicy,
 };
 use narthex_gateway::outbound::Policy;
-use narthex_gateway::{KeySource, SealingKeys, TokenPlaces, Upstream};
+use narthex_gateway::{KeySource, MethodOverride, SealingKeys, TokenPlaces, Upstream};
 use narthex_mapping::IssuerMapping;
 use narthex_store::PostgresOptions;
 use narthex_token::{Issuers, TrustedIssuer};
@@ -166,6 +166,8 @@ pub(crate) struct RouteSettings {
     pub(crate) idle_timeout: Duration,
     /// The largest request body.
     pub(crate) body_bytes: u64,
+    /// Whether requests may ask for another method than their own.
+    pub(crate) method_override: MethodOverride,
 }
 
 /// What the caches may take.

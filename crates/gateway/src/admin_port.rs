@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use axum::Router;
-use axum::extract::State;
+use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -24,11 +26,12 @@ use crate::contact::Reach;
 use crate::credentials::Place;
 use crate::explain::{ExplainedRequest, Explanation, explain, pasted_token};
 use crate::gateway::Gateway;
+use crate::http_rules;
 use crate::inbound::{Door, Inbound};
 use crate::keys::Refreshed;
 use crate::listen::{self, ServerSettings};
 use crate::pipeline;
-use crate::respond::Refusal;
+use crate::respond::{self, Refusal};
 use crate::runtime::IssuerRuntime;
 
 /// Serves the admin port until `stop` is done.
@@ -42,9 +45,20 @@ pub async fn serve_admin(
     settings: ServerSettings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), NoEntropy> {
-    let service = TowerToHyperService::new(router(&gateway)?);
+    let checked = axum::middleware::from_fn_with_state(Arc::clone(&gateway), check_request);
+    let service = TowerToHyperService::new(router(&gateway)?.layer(checked));
     listen::serve(listener, (settings, None), stop, |_, _, _| service.clone()).await;
     Ok(())
+}
+
+/// Refuses what HTTP does not allow, as the public port does. Health checks in HTTP/1.0 name no host, and nothing is chosen
+/// by it here.
+async fn check_request(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+    let checked = http_rules::check_with_optional_host(&request).and_then(|()| http_rules::method(request.method()));
+    match checked {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => respond::refuse(&refusal, &gateway.request_ids.next()).map(Body::new),
+    }
 }
 
 /// Everything on the admin port.

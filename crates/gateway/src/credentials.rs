@@ -1,7 +1,7 @@
 //! Finding the one token a request carries, and taking it out of what is passed on.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use narthex_decision::Reason;
+use narthex_decision::{Reason, spelled_like};
 use percent_encoding::percent_decode_str;
 
 use crate::respond::Refusal;
@@ -143,7 +143,12 @@ pub(crate) fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places
             _ => Presented::Several,
         };
     };
-    for value in headers.get_all(header::AUTHORIZATION) {
+    let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
+    if let Some(value) = authorizations.next() {
+        // SECURITY: of two fields one program reads the first and the next one the last, whatever their schemes are.
+        if authorizations.next().is_some() {
+            return Presented::Several;
+        }
         if let Some(token) = bearer(value) {
             take(token, Place::Authorization);
         }
@@ -259,6 +264,19 @@ pub(crate) fn remove(headers: &mut HeaderMap, place: &Place) {
             }
         }
         Place::QueryParameter(_) => {}
+    }
+}
+
+/// Removes headers that some server takes for one in which tokens come.
+///
+/// SECURITY: such a server would find a token there that was never verified.
+pub(crate) fn remove_other_spellings(headers: &mut HeaderMap, places: &TokenPlaces) {
+    let is_alias = |name: &HeaderName| {
+        let mut known = places.headers.iter();
+        known.any(|known| spelled_like(name.as_str(), known.as_str())) && !places.headers.contains(name)
+    };
+    while let Some(name) = headers.keys().find(|name| is_alias(name)).cloned() {
+        headers.remove(name);
     }
 }
 
@@ -386,6 +404,10 @@ mod tests {
     /// Two tokens in any two places, or twice in one, are refused, whatever they are.
     #[test]
     fn sec_two_tokens() {
+        let schemes = headers(&[("authorization", "Bearer a"), ("authorization", "Basic YTpi")]);
+        assert_eq!(present(&schemes, None, &TokenPlaces::default()), Presented::Several);
+        let none = headers(&[("authorization", "Basic YTpi"), ("authorization", "Basic YTpi")]);
+        assert_eq!(present(&none, None, &TokenPlaces::default()), Presented::Several);
         let twice = headers(&[("authorization", "Bearer a"), ("authorization", "Bearer a")]);
         assert_eq!(present(&twice, None, &TokenPlaces::default()), Presented::Several);
         let header = headers(&[("authorization", "Bearer a")]);
@@ -402,6 +424,19 @@ mod tests {
             present(&HeaderMap::new(), Some("access_token=a&access_token=a"), &places()),
             Presented::Several
         );
+    }
+
+    /// A header that a server takes for the token's never reaches it.
+    #[test]
+    fn sec_token_header_alias() {
+        let mut all = headers(&[
+            ("x-token", "good"),
+            ("x_token", "a"),
+            ("x~token", "b"),
+            ("x-token-2", "kept"),
+        ]);
+        remove_other_spellings(&mut all, &places());
+        assert_eq!(all, headers(&[("x-token", "good"), ("x-token-2", "kept")]));
     }
 
     /// The token does not travel on; everything beside it does.

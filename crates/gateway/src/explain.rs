@@ -15,6 +15,7 @@ use narthex_token::{InspectedClaims, Inspection, TrustedIssuer, VerifyError, ins
 use serde::Serialize;
 
 use crate::facts::HeldFacts;
+use crate::http_rules;
 use crate::identity;
 use crate::keys::may_be_mended;
 use crate::respond;
@@ -202,7 +203,10 @@ fn route_refusal(runtime: &Runtime, request: &ExplainedRequest) -> Option<(Reaso
         return refused(&problem);
     }
     if let Some(Err(problem)) = request.host.as_deref().map(RequestHost::parse) {
-        return refused(&problem);
+        return Some((Reason::RequestHost, problem.to_string()));
+    }
+    if let Err(refusal) = http_rules::method(&request.method) {
+        return Some((refusal.reason, refusal.reason.advice().to_owned()));
     }
     matched(runtime, request).is_none().then(|| {
         (

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use http_body_util::Full;
 use narthex_decision::{AnswerHeaders, Reason};
 
+use crate::http_rules;
 use crate::inbound::{Door, Inbound};
 use crate::pipeline::Passed;
 use crate::respond::{self, Refusal};
@@ -52,7 +53,7 @@ pub(crate) struct Original<'r> {
     method: Method,
     path: &'r [u8],
     query: Option<&'r str>,
-    host: Option<&'r str>,
+    host: &'r str,
 }
 
 impl<'r> Original<'r> {
@@ -60,7 +61,7 @@ impl<'r> Original<'r> {
     ///
     /// # Errors
     ///
-    /// `request.path` when the description is missing, doubled or unreadable.
+    /// `request.path` and `request.host` when the description is missing, doubled or unreadable.
     pub(crate) fn read(headers: &'r HeaderMap, door: Door) -> Result<Self, Refusal> {
         let profile = profile(door);
         let unreadable = |name: &HeaderName, what: &str| {
@@ -72,12 +73,11 @@ impl<'r> Original<'r> {
         let method = method.ok_or_else(|| unreadable(&profile.method, "is missing"))?;
         let method =
             Method::from_bytes(method.as_bytes()).map_err(|_| unreadable(&profile.method, "is not a method"))?;
-        let host = single(headers, &profile.host).map_err(|()| unreadable(&profile.host, "is doubled"))?;
-        // SECURITY: one that cannot be read must not be none: routes for hosts would be passed by.
-        let host = host
-            .map(HeaderValue::to_str)
-            .transpose()
-            .map_err(|_| unreadable(&profile.host, "is not a host"))?;
+        let bad_host = |what: &str| http_rules::bad_host(format!("the proxy's header `{}` {what}", profile.host));
+        let host = single(headers, &profile.host).map_err(|()| bad_host("is doubled"))?;
+        // SECURITY: one that is missing or cannot be read would pass by the routes for hosts.
+        let host = host.ok_or_else(|| bad_host("is missing"))?;
+        let host = host.to_str().map_err(|_| bad_host("is not a host"))?;
         let mut parts = uri.splitn(2, |byte| *byte == b'?');
         let path = parts.next().unwrap_or_default();
         let query = parts
@@ -85,6 +85,7 @@ impl<'r> Original<'r> {
             .map(std::str::from_utf8)
             .transpose()
             .map_err(|_| unreadable(&profile.uri, "is not UTF-8"))?;
+        http_rules::ascii_target(path, query)?;
         Ok(Self {
             method,
             path,
@@ -99,7 +100,7 @@ impl<'r> Original<'r> {
             method: &self.method,
             path: self.path,
             query: self.query,
-            host: self.host,
+            host: Some(self.host),
             headers,
             door,
             route: None,
@@ -168,13 +169,13 @@ mod tests {
         let nginx = Original::read(&both, Door::Nginx).unwrap();
         assert_eq!(
             (nginx.method, nginx.path, nginx.query, nginx.host),
-            (Method::POST, &b"/nginx"[..], Some("a=1"), Some("nginx.example"))
+            (Method::POST, &b"/nginx"[..], Some("a=1"), "nginx.example")
         );
         for door in [Door::Traefik, Door::Caddy, Door::Haproxy] {
             let other = Original::read(&both, door).unwrap();
             assert_eq!(
                 (other.method, other.path, other.query, other.host),
-                (Method::GET, &b"/forwarded"[..], None, Some("forwarded.example"))
+                (Method::GET, &b"/forwarded"[..], None, "forwarded.example")
             );
         }
         assert!(Original::read(&headers(&[("x-forwarded-uri", "/a")]), Door::Nginx).is_err());
@@ -190,24 +191,44 @@ mod tests {
                 ("x-forwarded-host", "h"),
             ]);
             doubled.append(name, HeaderValue::from_static("/b"));
+            let reason = if name.ends_with("host") {
+                Reason::RequestHost
+            } else {
+                Reason::RequestPath
+            };
             assert_eq!(
                 Original::read(&doubled, Door::Caddy).unwrap_err().reason,
-                Reason::RequestPath,
+                reason,
                 "{name}"
             );
         }
     }
 
-    /// A host that cannot be read is not the same as none, for which the routes of every host are.
+    /// A host that is missing or cannot be read would be at the routes of every host.
     #[test]
     fn sec_a_host_that_is_no_text() {
         let mut request = headers(&[("x-original-method", "GET"), ("x-original-uri", "/a")]);
-        assert_eq!(Original::read(&request, Door::Nginx).unwrap().host, None);
+        assert_eq!(
+            Original::read(&request, Door::Nginx).unwrap_err().reason,
+            Reason::RequestHost
+        );
         request.insert(header::HOST, HeaderValue::from_bytes(b"admin.ex\xe4mple").unwrap());
         assert_eq!(
             Original::read(&request, Door::Nginx).unwrap_err().reason,
-            Reason::RequestPath
+            Reason::RequestHost
         );
+    }
+
+    #[test]
+    fn sec_raw_bytes_in_the_original_target() {
+        for uri in [&b"/caf\xc3\xa9"[..], b"/a?caf\xc3\xa9"] {
+            let mut request = headers(&[("x-original-method", "GET"), ("host", "a")]);
+            request.insert("x-original-uri", HeaderValue::from_bytes(uri).unwrap());
+            assert_eq!(
+                Original::read(&request, Door::Nginx).unwrap_err().reason,
+                Reason::RequestPath
+            );
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use http::Method;
 use narthex_decision::{
     Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Preflight, Reason, RequestHost, RequestPath,
     Requirement, decide,
@@ -24,11 +25,12 @@ use crate::credentials::{self, Place, Token};
 use crate::event::Event;
 use crate::facts::HeldFacts;
 use crate::gateway::Gateway;
+use crate::http_rules;
 use crate::identity;
 use crate::inbound::Inbound;
 use crate::label::Label;
 use crate::respond::Refusal;
-use crate::runtime::{IssuerRuntime, Runtime};
+use crate::runtime::{IssuerRuntime, MethodOverride, Runtime};
 use crate::said::Said;
 
 /// A kept assertion is replaced when less than this share of what a new one would last is left.
@@ -122,18 +124,20 @@ impl Allowed {
 ///
 /// A [`Refusal`] with the reason; nothing passes then.
 pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, Refusal> {
+    http_rules::method(inbound.method)?;
     let path = RequestPath::parse(inbound.path)
         .map_err(|problem| Refusal::because(Reason::RequestPath, problem.to_string()))?;
     let host = inbound
         .host
         .map(RequestHost::parse)
         .transpose()
-        .map_err(|problem| Refusal::because(Reason::RequestPath, problem.to_string()))?;
+        .map_err(|problem| http_rules::bad_host(problem.to_string()))?;
     let preflight_for = inbound.preflight_for();
     let matched = runtime
         .routes
         .find(inbound.method, host, path, preflight_for.as_ref())
         .ok_or(Refusal::new(Reason::RouteUnmatched))?;
+    refuse_override(runtime, inbound, (host, path), &matched)?;
     let Some((token, place)) = token(runtime, inbound, &matched)? else {
         return Ok(anonymous(gateway, &matched, None));
     };
@@ -166,6 +170,37 @@ pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<
         preflight: Preflight::No,
         request_id: gateway.request_ids.next(),
     })
+}
+
+/// Refuses a request that asks the application for another method than the one it is decided by.
+///
+/// SECURITY: many frameworks carry out the method of `X-HTTP-Method-Override`. A preflight loses such a header.
+fn refuse_override(
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    (host, path): (Option<RequestHost<'_>>, RequestPath<'_>),
+    matched: &Match<'_>,
+) -> Result<(), Refusal> {
+    let route = matched.route;
+    let mut others = http_rules::overriding_methods(inbound.headers, inbound.method).peekable();
+    if others.peek().is_none()
+        || matched.preflight == Preflight::Yes
+        || runtime.method_override(route.index) == MethodOverride::Allow
+    {
+        return Ok(());
+    }
+    let is_for_methods = !route.spec.methods.is_empty();
+    let leads_elsewhere = |method: Option<Method>| {
+        let found = method.and_then(|method| runtime.routes.find(&method, host, path, None));
+        found.is_none_or(|found| found.route.index != route.index)
+    };
+    if is_for_methods || others.any(leads_elsewhere) {
+        return Err(Refusal::because(
+            Reason::RequestUnforwardable,
+            "a header (`X-HTTP-Method-Override` or the like) names another method than the request's own",
+        ));
+    }
+    Ok(())
 }
 
 /// A decision that is not kept with the token: the account's, or a new one.

@@ -13,10 +13,11 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use narthex_decision::{Reason, is_forwarding_header};
+use narthex_decision::{HeaderPatch, Preflight, Reason, is_forwarding_header, is_method_override};
 use thiserror::Error;
 
 use crate::credentials::{self, Place};
+use crate::http_rules;
 use crate::idle::Activity;
 use crate::inbound::{Origin, Trust};
 use crate::pipeline::Passed;
@@ -191,6 +192,11 @@ impl Forwarder {
             return Err(ForwardError::TooLong(limits.body_bytes));
         }
         let client_side = upgrade.map(|upgrade| (upgrade, hyper::upgrade::on(&mut request)));
+        http_rules::framing_names(request.headers()).map_err(|_| {
+            ForwardError::Unforwardable(
+                "a header is spelled like `Content-Length` or `Transfer-Encoding` and is neither",
+            )
+        })?;
         rewrite(&mut request, origin, passed, upstream)?;
         match &client_side {
             Some((upgrade, _)) => upgrade.ask(request.headers_mut()),
@@ -202,7 +208,11 @@ impl Forwarder {
         };
         // The upstream's time begins anew with each part of the body that it takes.
         let taken = Arc::new(Heard::new());
-        let request = request.map(|body| Limited::request(body, limits, Arc::clone(&taken)));
+        let request = request.map(|body| match passed.preflight {
+            // SECURITY: nobody is asked for a token here, so nothing passes but the question itself.
+            Preflight::Yes => Limited::left_out(body, limits),
+            Preflight::No => Limited::request(body, limits, Arc::clone(&taken)),
+        });
         let answer = tokio::select! {
             biased;
             answer = pool.request(request) => answer.map_err(|error| failed(&error, upstream))?,
@@ -257,6 +267,11 @@ fn respond(
         return Ok(Response::from_parts(parts, Either::Left(Full::default())));
     }
     remove_hop_by_hop(answer.headers_mut());
+    // SECURITY: an application that echoes its request must not hand the identity to the client, nor a proxy behind which
+    // Narthex stands take it for a decision.
+    HeaderPatch::default().apply(answer.headers_mut());
+    // The version is that of this connection, not of the upstream's.
+    *answer.version_mut() = Version::HTTP_11;
     Ok(answer.map(|body| Either::Right(Limited::answer(body, limits))))
 }
 
@@ -270,6 +285,10 @@ fn rewrite(
     let target = target(request.uri(), passed.place.as_ref(), upstream)?;
     let headers = request.headers_mut();
     remove_hop_by_hop(headers);
+    if passed.preflight == Preflight::Yes {
+        remove_what_a_preflight_has_no_use_for(headers);
+    }
+    join_cookies(headers);
     if let (Some(place), ForwardToken::No) = (&passed.place, upstream.forward_token) {
         credentials::remove(headers, place);
     }
@@ -321,18 +340,24 @@ fn set_forwarding(headers: &mut HeaderMap, origin: &Origin) {
     const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
     const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
     const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-    if origin.trust == Trust::Untrusted {
-        // SECURITY: applications decide by these headers (addresses, schemes, original paths).
-        while let Some(name) = headers.keys().find(|name| is_forwarding_header(name.as_str())).cloned() {
-            headers.remove(name);
-        }
-    }
-    let peer = origin.peer.ip().to_canonical().to_string();
-    let chain = match headers.get(FOR).and_then(|earlier| earlier.to_str().ok()) {
-        Some(earlier) if !earlier.is_empty() => format!("{earlier}, {peer}"),
-        _ => peer,
+    // SECURITY: applications decide by these headers (addresses, schemes, original paths). A trusted proxy writes them in
+    // their own spelling; any other spelling is the client's.
+    let is_forged = |name: &HeaderName| {
+        is_forwarding_header(name.as_str()) && (origin.trust == Trust::Untrusted || !is_plain(name.as_str()))
     };
-    insert(headers, FOR, &chain);
+    while let Some(name) = headers.keys().find(|name| is_forged(name)).cloned() {
+        headers.remove(name);
+    }
+    // SPEC: RFC 9110 section 5.3: the lines of a list are one list, in their order. Proxies add a line of their own.
+    let mut chain: Vec<u8> = Vec::new();
+    for line in headers.get_all(FOR).iter().filter(|line| !line.is_empty()) {
+        chain.extend(line.as_bytes());
+        chain.extend(b", ");
+    }
+    chain.extend(origin.peer.ip().to_canonical().to_string().as_bytes());
+    if let Ok(chain) = HeaderValue::from_bytes(&chain) {
+        headers.insert(FOR, chain);
+    }
     if !headers.contains_key(PROTO) {
         headers.insert(PROTO, HeaderValue::from_static("http"));
     }
@@ -347,13 +372,50 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-fn connection_tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+/// Whether a header's name is spelled as this product and its trusted proxies write names.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+/// The names in `Connection`. A line need be no text as a whole.
+fn connection_tokens(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers
         .get_all(header::CONNECTION)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+}
+
+/// Removes what describes or replaces the body and the method of a preflight: it has neither.
+fn remove_what_a_preflight_has_no_use_for(headers: &mut HeaderMap) {
+    for name in [
+        header::CONTENT_LENGTH,
+        header::CONTENT_TYPE,
+        header::CONTENT_ENCODING,
+        header::EXPECT,
+    ] {
+        headers.remove(name);
+    }
+    while let Some(name) = headers.keys().find(|name| is_method_override(name.as_str())).cloned() {
+        headers.remove(name);
+    }
+}
+
+/// Joins the cookies of an HTTP/2 request, which may come in several fields (RFC 9113 section 8.2.3). An HTTP/1.1 application
+/// would join them with commas, or take the first one.
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut fields = headers.get_all(header::COOKIE).iter();
+    if fields.next().is_none() || fields.next().is_none() {
+        return;
+    }
+    let fields: Vec<&[u8]> = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .map(HeaderValue::as_bytes)
+        .collect();
+    if let Ok(joined) = HeaderValue::from_bytes(&fields.join(&b"; "[..])) {
+        headers.insert(header::COOKIE, joined);
+    }
 }
 
 /// Removes what belongs to one connection only (RFC 9110 section 7.6.1).
@@ -374,7 +436,7 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
         header::UPGRADE,
     ];
     let named: Vec<HeaderName> = connection_tokens(headers)
-        .filter_map(|token| HeaderName::try_from(token).ok())
+        .filter_map(|token| HeaderName::from_bytes(token).ok())
         .collect();
     for name in named {
         // What a body or a host needs is not the client's to remove.
@@ -386,8 +448,17 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     // `TE: trailers` is what gRPC sends; any other transfer coding belongs to the connection.
-    if headers.get(header::TE).is_some_and(|value| value != "trailers") {
+    let mut codings = headers.get_all(header::TE).iter();
+    if codings.next().is_some_and(|coding| coding != "trailers") || codings.next().is_some() {
+        let takes_trailers = headers
+            .get_all(header::TE)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+            .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"));
         headers.remove(header::TE);
+        if takes_trailers {
+            headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        }
     }
 }
 
@@ -415,6 +486,87 @@ fn failed(error: &(dyn std::error::Error + 'static), upstream: &Upstream) -> For
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn origin(trust: Trust) -> Origin {
+        Origin {
+            peer: "127.0.0.1:1".parse().unwrap(),
+            trust,
+            host: Some("app".to_owned()),
+        }
+    }
+
+    fn appended(lines: &[(&'static str, &[u8])]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(*name, HeaderValue::from_bytes(value).unwrap());
+        }
+        headers
+    }
+
+    /// A proxy adds a line of its own behind the client's. Both count, in their order, whatever bytes they hold.
+    #[test]
+    fn sec_forwarded_for_lines() {
+        for (lines, chain) in [
+            (&[&b"1.2.3.4"[..], b"9.9.9.9"][..], &b"1.2.3.4, 9.9.9.9, 127.0.0.1"[..]),
+            (&[b"\xff", b"9.9.9.9"], b"\xff, 9.9.9.9, 127.0.0.1"),
+            (&[b"1.2.3.4, 5.6.7.8"], b"1.2.3.4, 5.6.7.8, 127.0.0.1"),
+            (&[b""], b"127.0.0.1"),
+            (&[], b"127.0.0.1"),
+        ] {
+            let lines: Vec<(&str, &[u8])> = lines.iter().map(|line| ("x-forwarded-for", *line)).collect();
+            let mut headers = appended(&lines);
+            set_forwarding(&mut headers, &origin(Trust::Trusted));
+            assert_eq!(headers.get("x-forwarded-for").unwrap().as_bytes(), chain, "{lines:?}");
+            assert_eq!(headers.get_all("x-forwarded-for").iter().count(), 1);
+        }
+    }
+
+    /// What a trusted proxy says has its own spelling; another one is the client's.
+    #[test]
+    fn sec_forwarding_header_in_another_spelling() {
+        for trust in [Trust::Trusted, Trust::Untrusted] {
+            let mut headers = appended(&[
+                ("x_forwarded_for", b"1.1.1.1"),
+                ("x~real~ip", b"1.1.1.1"),
+                ("x-other_one", b"kept"),
+            ]);
+            set_forwarding(&mut headers, &origin(trust));
+            assert!(
+                headers
+                    .keys()
+                    .all(|name| is_plain(name.as_str()) || name == "x-other_one"),
+                "{headers:?}"
+            );
+            assert!(headers.contains_key("x-other_one"));
+        }
+    }
+
+    #[test]
+    fn cookies_of_several_fields_become_one() {
+        let mut headers = appended(&[
+            ("cookie", b"session=abc"),
+            ("cookie", b"theme=\xff"),
+            ("cookie", b"csrf=1"),
+        ]);
+        join_cookies(&mut headers);
+        let joined: Vec<&[u8]> = headers.get_all("cookie").iter().map(HeaderValue::as_bytes).collect();
+        assert_eq!(joined, [b"session=abc; theme=\xff; csrf=1"]);
+    }
+
+    /// Every line of a list header counts, and each of its names.
+    #[test]
+    fn hop_by_hop_lists_are_read_whole() {
+        let mut headers = appended(&[
+            ("connection", b"\xff, x-one"),
+            ("connection", b"x-two"),
+            ("x-one", b"1"),
+            ("x-two", b"2"),
+            ("te", b"gzip"),
+            ("te", b"trailers"),
+        ]);
+        remove_hop_by_hop(&mut headers);
+        assert_eq!(headers, appended(&[("te", b"trailers")]));
+    }
 
     /// A client cannot name our headers, or anything a body needs, in `Connection`.
     #[test]

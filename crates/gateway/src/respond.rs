@@ -7,6 +7,8 @@ use http_body_util::Full;
 use narthex_decision::Reason;
 use serde::Serialize;
 
+use crate::http_rules;
+
 /// How long a client should wait before it asks again when nothing could be decided or nobody was there, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 5;
 
@@ -50,7 +52,8 @@ impl Refusal {
 pub const fn status(reason: Reason) -> StatusCode {
     use Reason as R;
     match reason {
-        R::TokenMultiple | R::RequestPath | R::RequestUnforwardable => StatusCode::BAD_REQUEST,
+        R::TokenMultiple | R::RequestPath | R::RequestHost | R::RequestUnforwardable => StatusCode::BAD_REQUEST,
+        R::RequestMethod => StatusCode::METHOD_NOT_ALLOWED,
         R::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         R::UpstreamUnreachable => StatusCode::BAD_GATEWAY,
         R::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
@@ -117,6 +120,9 @@ pub(crate) fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY
     ) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+    }
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(header::ALLOW, HeaderValue::from_static(http_rules::METHODS));
     }
     response
 }

@@ -60,6 +60,17 @@ pub struct RouteRuntime {
     pub places: TokenPlaces,
     /// Limits of its streams.
     pub limits: StreamLimits,
+    /// Whether its requests may ask for another method than their own.
+    pub method_override: MethodOverride,
+}
+
+/// Whether a route's requests may name another method in a header (`X-HTTP-Method-Override` and the like).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MethodOverride {
+    /// Not where methods decide.
+    Refuse,
+    /// Any (`method_override = "allow"`).
+    Allow,
 }
 
 /// An issuer as it is used.
@@ -134,6 +145,13 @@ impl Runtime {
             }
             _ => Cow::Borrowed(&self.places),
         }
+    }
+
+    /// Whether a route's requests may ask for another method than their own.
+    pub fn method_override(&self, route: usize) -> MethodOverride {
+        self.route_settings
+            .get(route)
+            .map_or(MethodOverride::Refuse, |settings| settings.method_override)
     }
 
     /// Whether tokens may come in that place on a route, whoever issued them.

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, Version, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -17,6 +17,7 @@ use crate::credentials;
 use crate::event::Event;
 use crate::forward_auth::{self, Original};
 use crate::gateway::Gateway;
+use crate::http_rules;
 use crate::idle::Activity;
 use crate::inbound::{Door, Inbound, Origin, Trust};
 use crate::listen::{self, ServerSettings};
@@ -70,6 +71,10 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
     let runtime = gateway.runtime.load();
     let path = request.uri().path();
     let asking = forward_auth::door(path);
+    if let Err(refusal) = http_rules::check(&request) {
+        let door = asking.unwrap_or(Door::Proxy);
+        return Ok(refused(gateway, &request, door, &refusal).map(Either::Left));
+    }
     Ok(if exceeds_rate(gateway, &runtime, &request, peer) {
         let door = asking.unwrap_or(Door::Proxy);
         refused(gateway, &request, door, &Refusal::new(Reason::RateLimited)).map(Either::Left)
@@ -126,14 +131,10 @@ async fn proxy(connection: &Connection, runtime: &Runtime, mut request: Request<
         peer,
         activity,
     } = connection;
-    let host = match host(&request) {
-        Ok(host) => host.map(str::to_owned),
-        Err(refusal) => return refused(gateway, &request, Door::Proxy, &refusal).map(Either::Left),
-    };
     let origin = Origin {
         peer: *peer,
         trust: runtime.trusted_proxies.trust(peer.ip()),
-        host,
+        host: http_rules::host_of(&request).map(str::to_owned),
     };
     let inbound = Inbound {
         method: request.method(),
@@ -151,8 +152,11 @@ async fn proxy(connection: &Connection, runtime: &Runtime, mut request: Request<
     let Some(upstream) = runtime.upstream(passed.answer.allowed().route) else {
         return respond::refuse(&no_upstream(), &passed.request_id).map(Either::Left);
     };
+    let places = runtime.places_on(passed.answer.allowed().route);
+    if !places.headers.is_empty() {
+        credentials::remove_other_spellings(request.headers_mut(), &places);
+    }
     if upstream.0.forward_token == ForwardToken::No {
-        let places = runtime.places_on(passed.answer.allowed().route);
         credentials::remove_from_referer(request.headers_mut(), &places);
     }
     let forwarded = forwarder.forward(request, &origin, &passed, upstream, activity).await;
@@ -201,35 +205,6 @@ fn no_upstream() -> Refusal {
         Reason::RouteUnmatched,
         "the route has no upstream: it is for forward-auth only",
     )
-}
-
-/// The host a request was sent to: the target's authority (HTTP/2, or an absolute target), else the `Host` header
-/// (RFC 9112 section 3.2, RFC 9113 section 8.3.1).
-///
-/// SECURITY: of two hosts, or of one that is none, each program makes its own; routes are chosen by it.
-fn host(request: &Request<Incoming>) -> Result<Option<&str>, Refusal> {
-    let refusal = |what: &str| Refusal::because(Reason::RequestPath, what);
-    let mut named = request.headers().get_all(header::HOST).iter();
-    let named = match (named.next(), named.next()) {
-        (_, Some(_)) => return Err(refusal("two `Host` headers")),
-        (Some(named), None) => Some(
-            named
-                .to_str()
-                .ok()
-                .ok_or_else(|| refusal("the `Host` header is not a host"))?,
-        ),
-        (None, None) => None,
-    };
-    match (request.uri().authority(), named) {
-        (Some(target), Some(named))
-            if request.version() == Version::HTTP_2 && !target.as_str().eq_ignore_ascii_case(named) =>
-        {
-            Err(refusal("the `Host` header is not the `:authority`"))
-        }
-        (Some(target), _) => Ok(Some(target.as_str())),
-        (None, None) if request.version() == Version::HTTP_11 => Err(refusal("the `Host` header is missing")),
-        (None, named) => Ok(named),
-    }
 }
 
 fn key_set(gateway: &Gateway, request: &Request<Incoming>) -> Response<Full<Bytes>> {

@@ -51,6 +51,8 @@ pub struct Limited<B> {
     alarm: Option<Pin<Box<Sleep>>>,
     /// Told of a request's body, for whoever waits for the answer to it.
     taken: Option<Arc<Heard>>,
+    /// Whether nothing of the body passes.
+    left_out: bool,
 }
 
 impl<B> Limited<B> {
@@ -64,6 +66,15 @@ impl<B> Limited<B> {
             idle: limits.idle,
             alarm: None,
             taken: Some(taken),
+            left_out: false,
+        }
+    }
+
+    /// No body in the place of this one, of which nothing is read.
+    pub(crate) fn left_out(body: B, limits: StreamLimits) -> Self {
+        Self {
+            left_out: true,
+            ..Self::answer(body, limits)
         }
     }
 
@@ -76,6 +87,7 @@ impl<B> Limited<B> {
             idle: limits.idle,
             alarm: None,
             taken: None,
+            left_out: false,
         }
     }
 }
@@ -89,6 +101,9 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Limited<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         let this = &mut *self;
+        if this.left_out {
+            return Poll::Ready(None);
+        }
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
             if let Some(taken) = &this.taken {
                 taken.excuse();
@@ -119,11 +134,15 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Limited<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.left_out || self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        if self.left_out {
+            SizeHint::with_exact(0)
+        } else {
+            self.body.size_hint()
+        }
     }
 }
 

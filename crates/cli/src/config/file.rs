@@ -12,7 +12,7 @@ pub(crate) use issuer::{
     IssuerSection, KeySetAlgorithm, MappingSection, Mode, OnEmpty, OnInvalid, OnMissing, Provision, TagsSection,
 };
 pub(crate) use organization::{Membership, OrganizationSection, OrganizationStatus, TagText};
-pub(crate) use route::RouteSection;
+pub(crate) use route::{MethodOverride, RouteSection};
 pub(crate) use settings::{
     AssertionSection, CacheSection, ConnectionsSection, LimitsSection, ListenSection, LogFormat, LogLevel, LogSection,
     SecretsSection, StoreSection,

@@ -77,7 +77,8 @@ async fn sec_cache_key_of_every_byte() {
         let call = world.call("GET", "/.narthex/auth/traefik").bearer(token);
         world.send(
             call.header("x-forwarded-method", "POST")
-                .header("x-forwarded-uri", GUARDED),
+                .header("x-forwarded-uri", GUARDED)
+                .header("x-forwarded-host", "a"),
         )
     };
     for place in 0..token.len() {
@@ -215,7 +216,7 @@ async fn named(stream: &mut TcpStream, tokens: &[&str]) -> Vec<String> {
     let mut requests = String::new();
     for token in tokens {
         requests += &format!(
-            "GET /.narthex/auth/traefik HTTP/1.1\r\nhost: a\r\nx-forwarded-method: POST\r\nx-forwarded-uri: {GUARDED}\r\n\
+            "GET /.narthex/auth/traefik HTTP/1.1\r\nhost: a\r\nx-forwarded-method: POST\r\nx-forwarded-uri: {GUARDED}\r\nx-forwarded-host: a\r\n\
              authorization: Bearer {token}\r\n\r\n"
         );
     }

@@ -312,7 +312,7 @@ async fn a_request_is_explained_as_it_is_said() {
         (json!({ "method": "GET", "path": "/split" }), "route.unmatched"),
         (
             json!({ "method": "GET", "path": "/split", "host": "a..b" }),
-            "request.path",
+            "request.host",
         ),
     ] {
         let told = explained(&world, &json!({ "token": token, "request": request })).await;

@@ -167,7 +167,8 @@ async fn asked(world: &World, token: &str) -> [(u16, String); 2] {
     let call = world.call("GET", "/.narthex/auth/traefik").bearer(token);
     let call = call
         .header("x-forwarded-method", "POST")
-        .header("x-forwarded-uri", GUARDED);
+        .header("x-forwarded-uri", GUARDED)
+        .header("x-forwarded-host", "a");
     [seen(proxy), seen(world.send(call).await)]
 }
 
@@ -296,6 +297,7 @@ fn load(world: &World) -> Vec<Load> {
         let call = world.call("GET", "/.narthex/auth/traefik").bearer(token);
         call.header("x-forwarded-method", "POST")
             .header("x-forwarded-uri", GUARDED)
+            .header("x-forwarded-host", "a")
     };
     vec![
         load(post().bearer(&member("alice").sign()), &[(200, "")], "alice"),

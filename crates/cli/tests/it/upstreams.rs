@@ -213,6 +213,7 @@ async fn too_many_requests_are_refused_at_each_door() {
                 return call;
             }
             call.header(&format!("{prefix}-method"), "GET")
+                .header("x-forwarded-host", "app")
                 .header(&format!("{prefix}-uri"), "/public/page")
         };
         for _ in 0..2 {

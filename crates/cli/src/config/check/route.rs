@@ -6,11 +6,11 @@ use std::time::Duration;
 use http::{HeaderName, Method, Uri};
 use narthex_decision::{HostName, Requirement, RouteProblem, RouteSpec, Routes, parse_requirement};
 use narthex_gateway::TokenPlaces;
-use narthex_gateway::{ForwardToken, ProtocolProblem, UpgradeProtocols, Upstream, UpstreamProtocol};
+use narthex_gateway::{ForwardToken, MethodOverride, ProtocolProblem, UpgradeProtocols, Upstream, UpstreamProtocol};
 use toml::Spanned;
 
 use super::{Check, within_if_written};
-use crate::config::file::RouteSection;
+use crate::config::file::{self, RouteSection};
 use crate::config::problem::Problem;
 use crate::config::read::{Optional, Section};
 use crate::config::suggest::{did_you_mean, nearest};
@@ -33,9 +33,10 @@ const REQUIREMENTS: [&str; 8] = [
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
 
 /// The methods of RFC 9110 and RFC 5789; others are taken as they are.
-const METHODS: [&str; 9] = [
-    "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT",
-];
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// Methods that are refused before routes are looked at.
+const REFUSED_METHODS: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
 
 /// The longest `audience`, in bytes: it is in every assertion, and an assertion has at most 2 KB, half of which an external
 /// id may take.
@@ -144,6 +145,15 @@ impl Check<'_> {
             let method = Method::from_bytes(text.get_ref().as_bytes()).ok();
             let upper = text.get_ref().to_uppercase();
             // Methods are compared with case (RFC 9110, 9.1): `post` would match nothing.
+            if REFUSED_METHODS.contains(&upper.as_str()) {
+                let message = format!(
+                    "`{}` is refused on every route, so this matches nothing",
+                    text.get_ref()
+                );
+                self.error(text.span(), message);
+                read.push(None);
+                continue;
+            }
             let slip = nearest(&upper, METHODS).filter(|meant| *meant != text.get_ref().as_str());
             if method.is_none() || slip.is_some() {
                 let problem = Problem::error(text.span(), format!("`{}` is not a method", text.get_ref()));
@@ -266,6 +276,10 @@ impl Check<'_> {
             places: places?,
             idle_timeout: section.idle_timeout.value().copied().unwrap_or(limits.idle_timeout),
             body_bytes: section.body_size.value().map_or(limits.body_bytes, |size| size.0),
+            method_override: match section.method_override.value() {
+                file::MethodOverride::Refuse => MethodOverride::Refuse,
+                file::MethodOverride::Allow => MethodOverride::Allow,
+            },
         })
     }
 

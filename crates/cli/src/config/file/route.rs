@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::read::{Defaulted, Optional, Required, section};
-use crate::config::values::{List, OneOrMany, Size, UrlText};
+use crate::config::values::{List, OneOrMany, Size, UrlText, choice};
 
 section! {
     /// What may be reached, by whom, and where it goes.
@@ -16,8 +16,9 @@ section! {
     /// upstream = "http://127.0.0.1:9000"
     /// ```
     RouteSection {
-        /// The path, or a list of paths. `{name}` is one segment, `{*name}` at the end is the rest. `{organization}` is
-        /// the name of the organization that the request is about.
+        /// The path, or a list of paths. `{name}` is one segment, `{*name}` at the end is the rest or nothing: `/a/{*rest}`
+        /// covers `/a` and `/a/` too, unless another route names them. `{organization}` is the name of the organization
+        /// that the request is about.
         path: Required<OneOrMany<String>>, eg "\"/v1/algo/{organization}/{algorithm}/{*version}\"";
         /// The methods it is for. By default all.
         methods: Optional<OneOrMany<String>>, eg "[\"GET\", \"POST\"]";
@@ -48,6 +49,11 @@ section! {
         /// is forwarded as a plain request. Narthex decides nothing of what passes after an upgrade, so protocols that
         /// carry requests (`h2c`, `TLS/1.0`) cannot be named. An empty list passes on none.
         upgrades: Defaulted<List<String>> = "[\"websocket\"]", eg "[\"websocket\", \"SPDY/3.1\"]";
+        /// Requests with a header that names another method (`X-HTTP-Method-Override`, `X-HTTP-Method`,
+        /// `X-Method-Override`). `refuse` answers 400 where the route has `methods`, or where the other method falls under
+        /// another route. `allow` forwards the header. Narthex does not see a method in a body or a query parameter
+        /// (`_method`): turn that off in the application.
+        method_override: Defaulted<MethodOverride> = "\"refuse\"", eg "\"allow\"";
         /// Take the token from this header too, besides `Authorization: Bearer`.
         token_header: Optional<String>, eg "\"X-Api-Token\"";
         /// Take the token from this cookie too.
@@ -60,5 +66,15 @@ section! {
         idle_timeout: Optional<Duration>, eg "\"5m\"";
         /// The largest request body. By default `limits.body_size`.
         body_size: Optional<Size>, eg "\"64MiB\"";
+    }
+}
+
+choice! {
+    /// What becomes of a request that names another method in a header.
+    MethodOverride {
+        /// It is refused where methods decide.
+        Refuse = "refuse",
+        /// It passes.
+        Allow = "allow",
     }
 }
