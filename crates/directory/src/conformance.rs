@@ -54,6 +54,7 @@ macro_rules! conformance_suite {
                 provision_off_takes_tags_only,
                 observe_writes_nothing,
                 a_declared_organization_keeps_its_label,
+                an_organization_has_met_whom_it_has_to_do_with,
             }
             names {
                 an_organization_never_takes_a_name_that_is_taken,

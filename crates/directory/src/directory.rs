@@ -120,6 +120,10 @@ pub trait Directory: Send + Sync {
     /// Who holds a role in an organization or team (or on the platform) at `now_ms`, by user id.
     async fn members(&self, scope: Scope, now_ms: i64, page: Page) -> Answer<Listing<Member>>;
 
+    /// Whether a user and an organization have met: the user holds a grant in it or in one of its teams, or a token gave the user
+    /// one there once. Lapsed grants count until they are closed.
+    async fn has_met(&self, organization: OrganizationId, user: UserId) -> Answer<bool>;
+
     /// Users whose last token carried certain tags, by id: for previewing a change of tags.
     async fn carriers(&self, filter: CarrierFilter, page: Page) -> Answer<Listing<Carrier>>;
 

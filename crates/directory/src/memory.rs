@@ -280,6 +280,10 @@ impl Directory for MemoryDirectory {
         Ok(self.lock().members(scope, now_ms, &page))
     }
 
+    async fn has_met(&self, organization: OrganizationId, user: UserId) -> Answer<bool> {
+        Ok(self.lock().has_met(organization, user))
+    }
+
     async fn carriers(&self, filter: CarrierFilter, page: Page) -> Answer<Listing<Carrier>> {
         page.after_id()?;
         Ok(self.lock().carriers(&filter, &page))

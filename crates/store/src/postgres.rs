@@ -342,6 +342,10 @@ impl Directory for PostgresDirectory {
         Ok(list::members(&self.session().await?, scope, now_ms, &page).await?)
     }
 
+    async fn has_met(&self, organization: OrganizationId, user: UserId) -> Answer<bool> {
+        Ok(beside::has_met(&self.session().await?, organization, user).await?)
+    }
+
     async fn carriers(&self, filter: CarrierFilter, page: Page) -> Answer<Listing<Carrier>> {
         Ok(list::carriers(&self.session().await?, &filter, &page).await?)
     }

@@ -304,6 +304,12 @@ impl Directory for SqliteDirectory {
             .await
     }
 
+    async fn has_met(&self, organization: OrganizationId, user: UserId) -> Answer<bool> {
+        self.readers
+            .read(move |connection| list::has_met(connection, organization, user))
+            .await
+    }
+
     async fn carriers(&self, filter: CarrierFilter, page: Page) -> Answer<Listing<Carrier>> {
         self.readers
             .read(move |connection| list::carriers(connection, &filter, &page))

@@ -383,3 +383,68 @@ pub async fn a_declared_organization_keeps_its_label(directory: &dyn Directory) 
         .unwrap();
     assert_eq!(organization.label, "ACME");
 }
+
+/// Whom an organization's own administrator may see: who holds something there, or got it by a token once.
+pub async fn an_organization_has_met_whom_it_has_to_do_with(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let (tools, works) = (
+        world.organization("tools", "", "staff").await.id,
+        world.organization("works", "", "").await.id,
+    );
+    let member = world
+        .sync(&world.tagged("member", &["staff"]))
+        .await
+        .principal
+        .user()
+        .id;
+    let linked = world.sync(&world.linked("linked", "acme", "ops")).await.principal;
+    let (acme, team) = (linked.memberships()[0].organization, linked.teams()[0].team);
+    let user = linked.user().id;
+    let by_hand = world.user("by-hand").await.id;
+    let role = ScopedRole::Organization(works, OrganizationRole::Executor);
+    world.grant(by_hand, role).await;
+    let in_team = world.user("in-team").await.id;
+    world
+        .grant(in_team, ScopedRole::Team(team, crate::TeamRole::Member))
+        .await;
+    let stranger = world
+        .sync(&world.tagged("stranger", &["other"]))
+        .await
+        .principal
+        .user()
+        .id;
+    world
+        .grant(stranger, ScopedRole::Platform(crate::PlatformRole::Viewer))
+        .await;
+    let met = async |organization| {
+        let mut met = Vec::new();
+        for (name, user) in [
+            ("member", member),
+            ("linked", user),
+            ("by hand", by_hand),
+            ("in team", in_team),
+            ("stranger", stranger),
+        ] {
+            if directory.has_met(organization, user).await.unwrap() {
+                met.push(name);
+            }
+        }
+        met
+    };
+    assert_eq!(met(tools).await, ["member"]);
+    assert_eq!(met(works).await, ["by hand"]);
+    assert_eq!(met(acme).await, ["linked", "in team"]);
+    let nobody = crate::UserId::new(world.now_ms, &mut world.ids);
+    assert_eq!(directory.has_met(tools, nobody).await, Ok(false));
+    // What a token gave was named by it, also when it is over; what a person gave leaves nothing behind.
+    world.later(1_000);
+    world.sync(&world.tagged("member", &["none"])).await;
+    for scope in [Scope::Organization(works), Scope::Team(team)] {
+        for user in [by_hand, in_team] {
+            directory.revoke_role(user, scope, None, world.by()).await.unwrap();
+        }
+    }
+    assert_eq!(met(tools).await, ["member"]);
+    assert_eq!(met(works).await, [""; 0]);
+    assert_eq!(met(acme).await, ["linked"]);
+}

@@ -13,7 +13,7 @@ use crate::declaration::{Declaring, Met};
 use crate::desired::{Desired, DesiredTags};
 use crate::directory::{Among, Answer, Carrier, CarrierFilter};
 use crate::document::{Document, DocumentKind};
-use crate::grant::Grant;
+use crate::grant::{Grant, GrantSource};
 use crate::id::{OrganizationId, UserId};
 use crate::name::Realm;
 use crate::organization::Organization;
@@ -227,6 +227,23 @@ impl State {
             })
         });
         Listing::cut(items.collect(), page, |member: &Member| member.user.id.to_string())
+    }
+
+    pub(super) fn has_met(&self, organization: OrganizationId, user: UserId) -> bool {
+        let is_there = |scope: Scope| match scope {
+            Scope::Platform => false,
+            Scope::Organization(id) => id == organization,
+            Scope::Team(id) => self
+                .teams
+                .get(&id)
+                .is_some_and(|team| team.organization == Some(organization)),
+        };
+        let own = self
+            .grants
+            .values()
+            .filter(|grant| grant.user == user && is_there(grant.scope()));
+        own.into_iter()
+            .any(|grant| grant.revoked_at_ms.is_none() || grant.source != GrantSource::Manual)
     }
 
     pub(super) fn carriers(&self, filter: &CarrierFilter, page: &Page) -> Listing<Carrier> {

@@ -14,6 +14,7 @@ use narthex_decision::{Action, Actor as Reach, ActorScope, Reason};
 use narthex_directory::{
     Actor, By, ConnectionId, CountingIds, Directory, DocumentKind, IssuersInForce, Organization, OrganizationId,
     OrganizationRole, OrganizationStatus, PlatformRole, Principal, Realm, Scales, Scope, ScopedRole, Team, TeamId,
+    UserId,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -300,6 +301,22 @@ impl<'a> Permit<'a> {
             actor: self.admin.actor.clone(),
             at_ms: self.now_ms(),
         }
+    }
+
+    /// Whether the caller may see a user. Those who may read users see all; an organization's own admins see whom it has met.
+    pub(crate) async fn sees(self, organization: Option<OrganizationId>, user: UserId) -> Result<bool, ApiError> {
+        if self.reads_users() {
+            return Ok(true);
+        }
+        match organization {
+            Some(organization) => Ok(self.directory().has_met(organization, user).await?),
+            None => Ok(false),
+        }
+    }
+
+    /// Whether the caller may read all users.
+    pub(crate) fn reads_users(self) -> bool {
+        self.admin.reach.may(Action::ReadUsers, None)
     }
 
     /// The realm that was named, or the only one there is. One that no issuer has is refused: no token would ever meet what

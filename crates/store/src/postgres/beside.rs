@@ -90,6 +90,17 @@ pub(super) fn asserted(touches: &[&Touch]) -> Vec<(narthex_directory::GrantId, i
     touches.iter().flat_map(of).collect()
 }
 
+/// Whether a user holds a grant in an organization or its teams, or got one there by a token.
+pub(super) async fn has_met(session: &Session, organization: OrganizationId, user: UserId) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM grants g LEFT JOIN teams t ON t.id = g.team_id WHERE g.user_id = $2 \
+               AND (g.organization_id = $1 OR t.organization_id = $1) \
+               AND (g.revoked_at_ms IS NULL OR g.source <> 'manual') LIMIT 1";
+    let found = session
+        .row(sql, &[&organization.to_string(), &user.to_string()])
+        .await?;
+    Ok(found.is_some())
+}
+
 /// What makes the declared organizations so.
 pub(super) async fn declare(tx: &Tx, declared: Vec<NewOrganization>, at_ms: i64) -> Outcome<Vec<Change>> {
     let mut declaring = Declaring::new(at_ms);

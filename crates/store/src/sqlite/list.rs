@@ -2,8 +2,8 @@
 
 use narthex_directory::{
     Among, Answer, ApiKey, Carrier, CarrierFilter, Cursor, EventFilter, EventOrder, ExternalId, Grant, GrantFilter,
-    GrantsWhen, Listing, Member, Organization, OrganizationFilter, Page, PlatformRole, Realm, RecordedEvent, Scope,
-    SeenTag, Team, TeamFilter, User, UserEntry, UserFilter, rules,
+    GrantsWhen, Listing, Member, Organization, OrganizationFilter, OrganizationId, Page, PlatformRole, Realm,
+    RecordedEvent, Scope, SeenTag, Team, TeamFilter, User, UserEntry, UserFilter, UserId, rules,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, ToSql, params};
@@ -306,6 +306,14 @@ pub(super) fn members(connection: &Connection, scope: Scope, now_ms: i64, page: 
         member.user.id.to_string()
     }))
 }
+
+pub(super) fn has_met(connection: &Connection, organization: OrganizationId, user: UserId) -> Outcome<bool> {
+    let mut statement = connection.prepare_cached(HAS_MET_SQL)?;
+    Ok(statement.exists([organization.to_string(), user.to_string()])?)
+}
+
+const HAS_MET_SQL: &str = "SELECT 1 FROM grants g LEFT JOIN teams t ON t.id = g.team_id WHERE g.user_id = ?2 \
+     AND (g.organization_id = ?1 OR t.organization_id = ?1) AND (g.revoked_at_ms IS NULL OR g.source <> 'manual') LIMIT 1";
 
 /// The users `u` of a filter: its realm, tags, organization and moment are the first four values.
 fn carrying(filter: &CarrierFilter) -> (String, [Value; 4]) {

@@ -1,6 +1,8 @@
 //! `/organizations/{organization}/members`: who belongs to an organization, and roles given by hand.
 
-use narthex_directory::{GrantId, Listing, Member, NewGrant, Page, Scope, ScopedRole, UserId, WeighedMember};
+use narthex_directory::{
+    GrantId, Listing, Member, NewGrant, OrganizationId, Page, Scope, ScopedRole, UserId, WeighedMember,
+};
 
 use super::{ApiError, MemberBody, Permit, tidy};
 use crate::admin::answer::List;
@@ -16,6 +18,8 @@ pub(super) mod read;
 pub(crate) struct GrantScope<'a> {
     /// Which.
     pub(crate) scope: Scope,
+    /// The organization that it is or lies in.
+    pub(crate) home: Option<OrganizationId>,
     /// Its name.
     pub(crate) name: &'a str,
 }
@@ -69,13 +73,18 @@ impl GrantScope<'_> {
         role: ScopedRole,
         why: Option<String>,
     ) -> Result<MemberBody, ApiError> {
-        let id = GrantId::new(permit.now_ms(), &mut NewIds::new()?);
+        let id = user_id(user)?;
         let new = NewGrant {
-            id,
-            user: user_id(user)?,
+            id: GrantId::new(permit.now_ms(), &mut NewIds::new()?),
+            user: id,
             role,
             why: tidy::why(why)?,
         };
+        // SECURITY: the answer shows a profile, and ids are no secret: they travel in `X-Narthex-User`. A user whom the
+        // organization has not met is none to its own admins.
+        if !permit.sees(self.home, id).await? {
+            return Err(ApiError::Unknown { what: "user" });
+        }
         permit.directory().grant_role(new, permit.by()).await?;
         member(permit, self, user).await
     }

@@ -61,7 +61,8 @@ pub(crate) struct PreviewBody {
     /// The role then; `null` for none.
     #[schema(required)]
     after: Option<OrganizationRole>,
-    /// The tags of the last token that the change is about.
+    /// The tags of the last token that the change is about. To callers who may not read users, those that the organization lists
+    /// now.
     tags: Vec<String>,
 }
 
@@ -111,7 +112,7 @@ pub(crate) async fn preview(
     let (is_first, page) = (query.cursor.is_none(), page(query.cursor, query.limit)?);
     // SECURITY: any tag can be asked about, another organization's too. Who belongs to others is not shown to whoever may
     // not read users: neither by name nor by the id in a cursor, which would be enough to ask for more.
-    let sees_all = admin.permit(Action::ReadUsers, None).is_ok();
+    let sees_all = permit.reads_users();
     let (members, others) = (
         Among::Members(organization.id, permit.now_ms()),
         Among::Others(organization.id, permit.now_ms()),
@@ -182,7 +183,9 @@ async fn difference(
         return Ok(None);
     }
     let Carrier { user, mut tags } = carrier;
-    tags.retain(|tag| touched.contains(tag));
+    // SECURITY: which other tags somebody carries is not for the organization's own admins to know.
+    let told = |tag: &String| permit.reads_users() || organization.tags.role_of(tag).is_some();
+    tags.retain(|tag| touched.contains(tag) && told(tag));
     Ok(Some(PreviewBody {
         user_id: user.id.to_string(),
         username: user.username.to_string(),

@@ -84,6 +84,7 @@ pub(crate) async fn revoke(
     let id = find(permit, &id).await?.user.id;
     let on = GrantScope {
         scope: Scope::Platform,
+        home: None,
         name: "platform",
     };
     on.revoke(permit, &id.to_string(), query.why).await?;

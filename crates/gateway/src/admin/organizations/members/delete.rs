@@ -34,6 +34,7 @@ pub(crate) async fn delete(
     let (permit, organization) = admin.organization(Action::WriteMembers, &organization).await?;
     let on = GrantScope {
         scope: Scope::Organization(organization.id),
+        home: Some(organization.id),
         name: organization.name.as_str(),
     };
     on.revoke(permit, &user, query.why).await?;

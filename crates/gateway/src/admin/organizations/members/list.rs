@@ -43,6 +43,7 @@ pub(crate) async fn list(
     let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
     let on = GrantScope {
         scope: Scope::Organization(organization.id),
+        home: Some(organization.id),
         name: organization.name.as_str(),
     };
     members(permit, &on, page(query.cursor, query.limit)?).await

@@ -32,6 +32,9 @@ pub(crate) struct OrganizationMemberBody {
 ///
 /// The user may be of another realm: a realm bounds external ids and tags, not what is given by hand. An empty list of tags in
 /// that user's tokens, which takes everything in the user's own realm, leaves such a role.
+///
+/// To callers who may not read users (an organization's own admins) a user is known who holds a grant in the organization or in
+/// one of its teams, or got one there by a token once. Any other is unknown (404).
 #[utoipa::path(
     put, path = "/organizations/{organization}/members/{user_id}", tag = "organizations",
     operation_id = "grant_organization_role", request_body = OrganizationMemberBody,
@@ -49,6 +52,7 @@ pub(crate) async fn put(
     let (permit, organization) = admin.organization(Action::WriteMembers, &organization).await?;
     let on = GrantScope {
         scope: Scope::Organization(organization.id),
+        home: Some(organization.id),
         name: organization.name.as_str(),
     };
     let role = ScopedRole::Organization(organization.id, body.role.into());

@@ -28,6 +28,7 @@ pub(crate) async fn read(
     let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
     let on = GrantScope {
         scope: Scope::Organization(organization.id),
+        home: Some(organization.id),
         name: organization.name.as_str(),
     };
     member(permit, &on, &user).await.map(Json)

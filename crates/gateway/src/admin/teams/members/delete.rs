@@ -34,6 +34,7 @@ pub(crate) async fn delete(
     let (permit, team) = admin.team(Action::WriteMembers, &team).await?;
     let on = GrantScope {
         scope: Scope::Team(team.id),
+        home: team.organization,
         name: &team.name,
     };
     on.revoke(permit, &user, query.why).await?;

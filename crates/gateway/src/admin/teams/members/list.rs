@@ -43,6 +43,7 @@ pub(crate) async fn list(
     let (permit, team) = admin.team(Action::ReadMembers, &team).await?;
     let on = GrantScope {
         scope: Scope::Team(team.id),
+        home: team.organization,
         name: &team.name,
     };
     members(permit, &on, page(query.cursor, query.limit)?).await

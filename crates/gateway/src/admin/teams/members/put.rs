@@ -28,6 +28,9 @@ pub(crate) struct TeamMemberBody {
 ///
 /// A role that was given by hand before is replaced; what tokens give stays beside it, and the highest counts. A team of an
 /// `external_only` organization takes none (409).
+///
+/// To callers who may not read users (an organization's own admins) a user is known who holds a grant in the organization or in
+/// one of its teams, or got one there by a token once. Any other is unknown (404).
 #[utoipa::path(
     put, path = "/teams/{team}/members/{user_id}", tag = "teams",
     operation_id = "grant_team_role", request_body = TeamMemberBody,
@@ -45,6 +48,7 @@ pub(crate) async fn put(
     let (permit, team) = admin.team(Action::WriteMembers, &team).await?;
     let on = GrantScope {
         scope: Scope::Team(team.id),
+        home: team.organization,
         name: &team.name,
     };
     let role = ScopedRole::Team(team.id, body.role.into());

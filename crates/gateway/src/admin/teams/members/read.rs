@@ -27,6 +27,7 @@ pub(crate) async fn read(
     let (permit, team) = admin.team(Action::ReadMembers, &team).await?;
     let on = GrantScope {
         scope: Scope::Team(team.id),
+        home: team.organization,
         name: &team.name,
     };
     member(permit, &on, &user).await.map(Json)

@@ -1,3 +1,4 @@
+use narthex_directory::{OrganizationRole, ScopedRole};
 use serde_json::{Value, json};
 
 use crate::admin::Fixture;
@@ -160,4 +161,72 @@ async fn an_external_only_organization_takes_no_role_by_hand() {
         )
         .await;
     reply.problem(409, "organization.external_only");
+}
+
+/// Ids are no secret. Whom the organization has not met is nobody to its own admins: to give a role tells nothing about them.
+#[tokio::test]
+async fn sec_member_put_reveals_nobody() {
+    let api = Fixture::new().await;
+    let ada = acme(&api).await;
+    let other = json!({"name": "other", "external_member_groups": "beta"});
+    api.post("/organizations", other).await;
+    let bob = api.sign_in("bob", &["beta"]).await.user().id.to_string();
+    let cyd = api.sign_in("cyd", &[]).await.user().id.to_string();
+    let id = |organization: &Value| organization["id"].as_str().unwrap().to_owned();
+    let own = api.get("/organizations/acme").await;
+    let crew = api.post("/organizations/acme/teams", json!({"name": "crew"})).await;
+    let key = api
+        .key(ScopedRole::Organization(
+            id(&own).parse().unwrap(),
+            OrganizationRole::Admin,
+        ))
+        .await;
+    let nobody = "01hf7yat000000000000000019".to_owned();
+    let paths = |user: &str| {
+        [
+            format!("/organizations/acme/members/{user}"),
+            format!("/teams/{}/members/{user}", id(&crew)),
+        ]
+    };
+    let told = async |method: &str, path: &str, body: Option<Value>| {
+        let reply = api.call_as(&key, method, path, body).await;
+        let mut problem = reply.json();
+        problem.as_object_mut().unwrap().remove("request_id");
+        (reply.status.as_u16(), problem)
+    };
+    let bodies = [
+        ("PUT", Some(json!({"role": "member"}))),
+        ("PUT", Some(json!({"role": "member", "why": "\u{7}"}))),
+        ("PUT", Some(json!({"role": "owner"}))),
+        ("GET", None),
+        ("DELETE", None),
+    ];
+    for (method, body) in bodies {
+        for (place, unknown) in paths(&nobody).into_iter().enumerate() {
+            let expected = told(method, &unknown, body.clone()).await;
+            assert!(expected.0 >= 400, "{expected:?}");
+            for stranger in [&bob, &cyd] {
+                let answer = told(method, &paths(stranger)[place], body.clone()).await;
+                assert_eq!(answer, expected, "{method} {body:?} of {stranger}");
+            }
+        }
+    }
+    for user in [&bob, &cyd] {
+        let grants = api.get(&format!("/users/{user}/grants?all=true")).await;
+        assert!(!grants.to_string().contains("manual"), "{grants}");
+    }
+    // A member goes on being one, in the organization's teams too, and somebody whom a token named there once.
+    api.clock.advance(1_000);
+    let gone = api.sign_in("ada", &["none"]).await.user().id.to_string();
+    assert_eq!(gone, ada);
+    for path in paths(&ada) {
+        let member = api.call_as(&key, "PUT", &path, Some(json!({"role": "member"}))).await;
+        assert_eq!(member.expect(200)["user"]["username"], "ada");
+    }
+    // A platform admin adds whom they like, and then the organization's admin sees them.
+    let path = &paths(&cyd)[0];
+    api.call("PUT", path, Some(json!({"role": "member"}))).await.expect(200);
+    api.call_as(&key, "PUT", path, Some(json!({"role": "admin"})))
+        .await
+        .expect(200);
 }

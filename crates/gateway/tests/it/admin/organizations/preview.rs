@@ -111,6 +111,15 @@ async fn sec_preview_names_members_only() {
     let mine = page(&own, "").await;
     assert_eq!(names(&mine), ["ada", "bob"]);
     assert_eq!(mine["others_gaining"], json!(3));
+    // Of their tags no other organization's are told.
+    let tags: Vec<&Value> = mine["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| &row["tags"])
+        .collect();
+    assert_eq!(tags, [&json!(["staff"]), &json!(["staff"])]);
+    assert_eq!(all["items"][1]["tags"], json!(["decl-m", "staff"]));
     // What a cursor says is the id of somebody: it is one of theirs.
     let first = page(&own, "?limit=1").await;
     assert_eq!(first["next_cursor"], mine["items"][0]["user_id"]);
