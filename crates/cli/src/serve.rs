@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use narthex_directory::{Actor, ApiKey, ApiKeyId, By, Directory, Flush, PlatformRole, ScopedRole};
+use narthex_directory::{Actor, ApiKey, ApiKeyId, By, Directory, PlatformRole, ScopedRole};
 use narthex_gateway::admin::FreshApiKey;
 use narthex_gateway::{
     AssertionSettings, Clock, FetchObserver, Gateway, GatewaySettings, KeptKeys, KeyEdges, Metrics, NewIds,
@@ -270,7 +270,7 @@ impl Running {
             reload.abort();
         }
         // Nothing that was promised may be lost, however the doors ended: what waits to be written is written now.
-        gateway.directory.flush(Flush::All).await?;
+        gateway.directory.flush().await?;
         public?;
         Ok(admin??)
     }

@@ -114,6 +114,11 @@ fn decides_differently(before: &Organization, after: &Organization) -> bool {
 }
 
 impl Change {
+    /// Whether it only ends something.
+    pub const fn takes_away(&self) -> bool {
+        matches!(self, Self::CloseGrant(_))
+    }
+
     /// The action's code in the audit trail.
     pub const fn action(&self) -> &'static str {
         match self {

@@ -25,6 +25,7 @@ pub mod declared;
 pub mod dice;
 pub mod keeping;
 pub mod links;
+pub mod marks;
 pub mod names;
 pub mod order;
 pub mod records;
@@ -73,6 +74,14 @@ macro_rules! conformance_suite {
                 a_plan_that_lost_its_snapshot_is_a_conflict,
                 a_plan_rests_on_the_policy_it_saw,
                 a_plan_that_fails_half_way_leaves_nothing,
+            }
+            marks {
+                sec_an_undated_token_never_undoes_a_dated_one,
+                sec_the_first_of_two_tokens_of_one_second_counts,
+                sec_a_token_ahead_of_the_clock_is_not_the_newest,
+                sec_an_older_token_leaves_the_newer_ones_tags,
+                sec_changes_by_tokens_are_limited,
+                sec_revoked_token_from_the_future,
             }
             tags {
                 a_tag_grants_and_its_absence_closes,

@@ -106,6 +106,15 @@ pub enum DesiredTags {
 }
 
 impl DesiredTags {
+    /// The variant's name.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::NotConfigured => "not_configured",
+            Self::Keep => "keep",
+            Self::Exactly(_) => "exactly",
+        }
+    }
+
     /// What is kept of them for previews: each once and in order, so that the same tags are the same list however a token
     /// says them. `None` where it has no list.
     pub fn noted(&self) -> Option<Vec<String>> {
@@ -164,6 +173,8 @@ pub struct SyncPolicy {
     pub lease_ms: Option<i64>,
     /// Whether plans are carried out.
     pub mode: SyncMode,
+    /// How often sync may change one user within a minute. Above it a token only takes away.
+    pub changes_per_minute: u32,
 }
 
 /// The safe choice everywhere: the specification's defaults.
@@ -175,6 +186,7 @@ impl Default for SyncPolicy {
             on_empty: OnEmpty::RevokeAll,
             lease_ms: None,
             mode: SyncMode::Enforce,
+            changes_per_minute: 60,
         }
     }
 }

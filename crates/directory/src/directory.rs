@@ -16,12 +16,14 @@ use crate::error::StoreError;
 use crate::grant::Grant;
 use crate::id::{ApiKeyId, OrganizationId, TeamId, UserId};
 use crate::name::{IssuerName, OrganizationName, Realm};
+use crate::order::Mark;
 use crate::organization::{Logo, Organization};
 use crate::page::{Listing, Page};
 use crate::plan::{SyncPlan, Touch};
 use crate::role::Scope;
 use crate::snapshot::{Detail, Snapshot, Standing};
 use crate::team::Team;
+use crate::user::User;
 use crate::versions::{Stamp, Versions};
 
 /// What a store answers.
@@ -44,13 +46,13 @@ pub trait Directory: Send + Sync {
     /// Notes that a token was used. Does not wait and does not write; see [`Directory::flush`].
     fn touch(&self, touch: &Touch);
 
-    /// Notes that a token of this time was used, which changed nothing and is not due to be written: an older one must
+    /// Notes that a token of this mark was used, which changed nothing and is not due to be written: an older one must
     /// undo nothing. At once, and in memory only, as [`Directory::touch`].
-    fn note_newest(&self, user: UserId, issuer: &IssuerName, issued_at_ms: i64);
+    fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark);
 
-    /// Writes what was noted by [`Directory::touch`] and is due. The edge calls it every minute or so and, with
-    /// [`Flush::All`], before it goes. Gives how many users were written.
-    async fn flush(&self, flush: Flush) -> Answer<usize>;
+    /// Writes what was noted. The edge calls it every second and before it goes: what a crash loses, and what other
+    /// processes do not know yet, is never more than that. Gives how many uses were due.
+    async fn flush(&self) -> Answer<usize>;
 
     /// A user with everything held, read at one moment.
     async fn standing(&self, user: UserId) -> Answer<Option<Standing>>;
@@ -67,7 +69,7 @@ pub trait Directory: Send + Sync {
     /// Changes a user that is at `version` (any, if `None`).
     async fn update_user(&self, user: UserId, version: Option<u64>, edit: UserEdit, by: By) -> Answer<User>;
 
-    /// Signs a user out everywhere: refuses tokens issued before `by.at_ms`.
+    /// Signs a user out everywhere: refuses tokens issued before `by.at_ms`, and those that were seen and are dated after it.
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User>;
 
     /// Grants, by id.
@@ -199,12 +201,6 @@ pub trait Directory: Send + Sync {
     /// Learns what other processes have changed. Waits for no writer.
     async fn poll_versions(&self) -> Answer<()>;
 
-    /// Tells other processes the newest `iat`s that were seen here: an old token must not undo a newer one that changed
-    /// nothing and so was not written. The edge calls it every second.
-    async fn tell_newest(&self) -> Answer<()> {
-        Ok(())
-    }
-
     /// Whether the store can read and write now.
     async fn health(&self) -> Answer<()>;
 }
@@ -249,14 +245,3 @@ impl Among {
         }
     }
 }
-
-/// How much of what was noted to write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flush {
-    /// What is due.
-    Due,
-    /// Everything, for the process ends.
-    All,
-}
-
-use crate::user::User;

@@ -33,6 +33,7 @@ mod in_force;
 mod memo;
 pub mod memory;
 mod name;
+mod order;
 mod organization;
 mod page;
 mod plan;
@@ -59,7 +60,7 @@ pub use declaration::{Clash, DeclarationConflict, Declaring, Met, rehearse_decla
 pub use desired::{
     Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, Provision, SyncMode, SyncPolicy,
 };
-pub use directory::{Among, Answer, Carrier, CarrierFilter, Directory, Flush};
+pub use directory::{Among, Answer, Carrier, CarrierFilter, Directory};
 pub use document::{Document, DocumentAt, DocumentKind, NewDocument};
 pub use error::{NameError, Refusal, StoreError, SyncError};
 pub use grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
@@ -67,6 +68,7 @@ pub use id::{ApiKeyId, ConnectionId, CountingIds, GrantId, NewId, OrganizationId
 pub use in_force::IssuersInForce;
 pub use memo::SyncMemo;
 pub use name::{ExternalId, IssuerName, NAME_LENGTH_MAX, OrganizationName, Realm, SLUG_LENGTH_MAX, Username};
+pub use order::{Mark, Said};
 pub use organization::{
     LOGO_BYTES_MAX, Logo, MembershipRule, Organization, OrganizationDetails, OrganizationStatus, OrganizationTags,
     Origin,
@@ -79,7 +81,7 @@ pub use snapshot::{Detail, NearMiss, OrganizationBrief, Snapshot, Standing, TagM
 pub use sync::{Synced, load, rehearse, sync};
 pub use tag::{TAG_LENGTH_MAX, TAGS_PER_LIST_MAX, TAGS_PER_TOKEN_MAX, Tag, TagList, fold, several_tags_in_one};
 pub use team::Team;
-pub use touches::{Noted, Touches};
+pub use touches::{Noted, Recent, Touches};
 pub use user::{Profile, User, UserStatus};
 pub use versions::{STRIPES, Stamp, Stripe, Versions};
 pub use weigh::{Idle, Scales, Weighed, WeighedMember};

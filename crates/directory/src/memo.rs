@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::desired::{Desired, SyncPolicy};
 use crate::directory::Directory;
+use crate::order::Mark;
 use crate::plan::Touch;
 use crate::principal::Principal;
 use crate::sync::Synced;
@@ -26,10 +27,10 @@ pub struct SyncMemo {
 
 impl SyncMemo {
     /// Remembers what a sync gave. `None` where it must not be remembered: a stale token speaks for an older
-    /// state, and an observed one changed nothing.
+    /// state, an observed one changed nothing, and a limited one has more to give.
     pub fn of(desired: &Desired, synced: &Synced, policy: &SyncPolicy) -> Option<Self> {
         let plan = &synced.plan;
-        if plan.stale_token || plan.observed {
+        if plan.stale_token || plan.observed || plan.limited {
             return None;
         }
         // The heavy parts are only written when due, and then sync makes the touch.
@@ -72,12 +73,8 @@ impl SyncMemo {
         // A token older than the newest one gets the same answer, for it says the same.
         let issued = desired.issued_at_ms.unwrap_or(i64::MIN);
         if self.issued_at_ms.fetch_max(issued, Ordering::AcqRel) < issued {
-            directory.touch(&Touch {
-                at_ms: now_ms,
-                issued_at_ms: Some(issued),
-                due: false,
-                ..self.touch.clone()
-            });
+            let mark = Mark::of(issued, self.touch.said, now_ms);
+            directory.note_newest(self.touch.user, &self.touch.issuer, mark);
         }
         Some(Arc::clone(&self.principal))
     }

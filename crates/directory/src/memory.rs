@@ -15,12 +15,13 @@ use crate::command::{
     OrganizationFilter, SavedKeySet, SecretHash, SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
 };
 use crate::desired::Desired;
-use crate::directory::{Answer, Carrier, CarrierFilter, Directory, Flush};
+use crate::directory::{Answer, Carrier, CarrierFilter, Directory};
 use crate::document::{self, Document, DocumentAt, DocumentKind, NewDocument};
 use crate::error::StoreError;
 use crate::grant::{Grant, GrantSource};
 use crate::id::{ApiKeyId, OrganizationId, TeamId, UserId};
 use crate::name::{IssuerName, OrganizationName, Realm};
+use crate::order::Mark;
 use crate::organization::{Logo, Organization, Origin};
 use crate::page::{Listing, Page};
 use crate::plan::{SyncPlan, Touch};
@@ -59,10 +60,7 @@ fn missing(what: &'static str) -> StoreError {
 impl Directory for MemoryDirectory {
     async fn snapshot(&self, desired: &Desired, detail: Detail) -> Answer<Snapshot> {
         let mut snapshot = self.lock().snapshot(desired, detail, &self.versions);
-        if let Some(standing) = &snapshot.standing {
-            let noted = self.touches.newest_issued_at_ms(standing.user.id, &desired.issuer);
-            snapshot.last_issued_at_ms = snapshot.last_issued_at_ms.max(noted);
-        }
+        snapshot.overlay(&self.touches, &desired.issuer);
         Ok(snapshot)
     }
 
@@ -72,10 +70,9 @@ impl Directory for MemoryDirectory {
         let found = state.users.get(&touch.user).map(|user| user.version);
         let holds = found == plan.expects.user_version
             && plan.expects.policy.is_none_or(|policy| policy == self.versions.policy())
-            // An unchanged, newer token of this user may have been used since the snapshot.
-            && touch.issued_at_ms.is_none_or(|issued| {
-                self.touches.newest_issued_at_ms(touch.user, &touch.issuer).is_none_or(|newest| newest <= issued)
-            });
+            // A newer token of this user may have been used since the snapshot, one that changed nothing too.
+            && !self.touches.has_newer(touch)
+            && state.issuer_follows(touch);
         if !holds {
             return Err(StoreError::Conflict);
         }
@@ -89,7 +86,7 @@ impl Directory for MemoryDirectory {
                 error => error,
             })?;
         state.note(touch);
-        self.touches.note_tags(touch);
+        self.touches.note_applied(&plan);
         let stripe = Stripe::of(touch.user);
         Ok(Stamp {
             policy: self.versions.policy(),
@@ -102,18 +99,18 @@ impl Directory for MemoryDirectory {
         self.touches.note(touch);
     }
 
-    fn note_newest(&self, user: UserId, issuer: &IssuerName, issued_at_ms: i64) {
-        self.touches.note_newest(user, issuer, issued_at_ms);
+    fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) {
+        self.touches.note_newest(user, issuer, mark);
     }
 
-    async fn flush(&self, flush: Flush) -> Answer<usize> {
+    async fn flush(&self) -> Answer<usize> {
         let mut state = self.lock();
-        let noted = self.touches.take(flush);
+        let noted = self.touches.take();
         for touch in &noted.due {
             state.note(touch);
         }
-        for (user, issuer, issued) in &noted.newest {
-            state.note_issuer(*user, issuer, Some(*issued), None);
+        for (user, issuer, mark) in &noted.marks {
+            state.note_issuer(*user, issuer, Some(*mark), None);
         }
         for seen in noted.tags {
             let key = (seen.realm.clone(), seen.tag.clone());
@@ -121,7 +118,7 @@ impl Directory for MemoryDirectory {
             kept.last_seen_at_ms = kept.last_seen_at_ms.max(seen.last_seen_at_ms);
         }
         self.touches.settle(Ok(()));
-        Ok(noted.due.len() + noted.newest.len())
+        Ok(noted.due.len())
     }
 
     async fn standing(&self, user: UserId) -> Answer<Option<Standing>> {
@@ -155,7 +152,10 @@ impl Directory for MemoryDirectory {
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {
         let mut state = self.lock();
         let before = state.users.get(&user).ok_or(missing("user"))?;
-        let change = rules::revoke_tokens(before, by.at_ms);
+        let newest = state
+            .newest_issued_at_ms(user)
+            .max(self.touches.newest_issued_at_ms(user));
+        let change = rules::revoke_tokens(before, newest, by.at_ms);
         self.carry_out(&mut state, change.as_slice(), &by)?;
         state.users.get(&user).cloned().ok_or(missing("user"))
     }

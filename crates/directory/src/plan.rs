@@ -17,6 +17,7 @@ use crate::error::Refusal;
 use crate::grant::TokenFingerprint;
 use crate::id::{GrantId, NewId, UserId};
 use crate::name::{IssuerName, Realm};
+use crate::order::{Mark, Said};
 use crate::snapshot::{NearMiss, Snapshot, Standing, TagMatch};
 use crate::tag::TAGS_PER_TOKEN_MAX;
 use crate::user::{User, UserStatus};
@@ -45,7 +46,7 @@ pub fn plan(
     }
     let mut draft = Draft::new(desired, snapshot, policy, now_ms, ids);
     let stale = snapshot.standing.is_some()
-        && matches!((desired.issued_at_ms, snapshot.last_issued_at_ms), (Some(this), Some(last)) if this < last);
+        && (snapshot.last.as_ref()).is_some_and(|last| last.outdates(desired.issued_at_ms, draft.said, now_ms));
     if stale {
         return Ok(draft.stale());
     }
@@ -90,8 +91,11 @@ pub struct SyncPlan {
     pub near_misses: Vec<NearMiss>,
     /// What was left undone, and why.
     pub notes: Vec<Note>,
-    /// The token is older than the newest one this issuer synced for this user: it identifies, and changes nothing.
+    /// The token is older than the newest one this issuer synced for this user, or undated, or of the same second and says
+    /// something else: it identifies, and changes nothing.
     pub stale_token: bool,
+    /// The user was changed as often as the limit allows: what the token would add is left undone.
+    pub limited: bool,
     /// The issuer's mode is `observe`: the changes are not made.
     pub observed: bool,
     /// The user as it will stand once the changes are made; without a user (observed), nobody.
@@ -146,13 +150,15 @@ pub struct Touch {
     pub issuer: IssuerName,
     /// When it was used, in milliseconds.
     pub at_ms: i64,
-    /// Its `iat`, in milliseconds.
-    pub issued_at_ms: Option<i64>,
+    /// The mark that it leaves in the order of tokens; `None` for one without `iat`, and for one that is older than the last.
+    pub mark: Option<Mark>,
+    /// What it says.
+    pub said: Said,
     /// The open grants that it asserts again.
     pub asserted: Vec<GrantId>,
     /// Until when those hold without being asserted again.
     pub lapses_at_ms: Option<i64>,
-    /// The tags that it carries; `None` where they are not configured or missing.
+    /// The tags that it carries; `None` where they are not configured or missing, or an older token's.
     pub tags: Option<Vec<String>>,
     /// The token itself.
     pub token: TokenFingerprint,
@@ -176,6 +182,8 @@ pub enum Note {
     OrganizationDeclared,
     /// The empty list of tags removes all permissions, the links in the same token included.
     EmptyTagsRemoveAll,
+    /// Tokens changed this user so often within a minute that this one only takes away.
+    TooManyChanges,
 }
 
 impl fmt::Display for Note {
@@ -191,6 +199,10 @@ impl fmt::Display for Note {
                 "the organization is declared in the configuration and keeps what it says there"
             }
             Self::EmptyTagsRemoveAll => "the empty list of tags removes all permissions of the user in the realm",
+            Self::TooManyChanges => {
+                "tokens changed this user as often within a minute as `[limits] sync_changes_per_minute` allows: until the \
+                 minute is over, a token takes away what it no longer says and gives nothing"
+            }
         })
     }
 }

@@ -66,10 +66,14 @@ pub fn edit_user(
     Ok(updated_user(before, after, at_ms))
 }
 
-/// A user signed out everywhere. The moment never moves back; only [`edit_user`] lifts it.
-pub fn revoke_tokens(before: &User, at_ms: i64) -> Option<Change> {
+/// A user signed out everywhere. The moment never moves back; only [`edit_user`] lifts it. `newest_issued_at_ms` is the newest
+/// `iat` of all tokens that were seen of the user.
+///
+/// SECURITY: where an issuer's clock runs ahead, the token in use is dated after this moment. It is refused all the same.
+pub fn revoke_tokens(before: &User, newest_issued_at_ms: Option<i64>, at_ms: i64) -> Option<Change> {
     let mut after = before.clone();
-    after.tokens_not_before_ms = before.tokens_not_before_ms.max(Some(at_ms));
+    let after_newest = newest_issued_at_ms.map(|newest| newest.saturating_add(1));
+    after.tokens_not_before_ms = before.tokens_not_before_ms.max(after_newest).max(Some(at_ms));
     updated_user(before, after, at_ms)
 }
 

@@ -2,10 +2,12 @@
 
 use crate::grant::Grant;
 use crate::id::{OrganizationId, UserId};
-use crate::name::{OrganizationName, Realm};
+use crate::name::{IssuerName, OrganizationName, Realm};
+use crate::order::Mark;
 use crate::organization::{Organization, OrganizationStatus};
 use crate::role::{OrganizationRole, Scope};
 use crate::team::Team;
+use crate::touches::{Recent, Touches};
 use crate::user::User;
 use crate::versions::Stamp;
 
@@ -106,8 +108,10 @@ pub struct Snapshot {
     pub standing: Option<Standing>,
     /// Who in the realm has the desired username, or the one that a new user would get.
     pub username_owner: Option<UserId>,
-    /// The newest `iat` of this issuer's tokens for this user.
-    pub last_issued_at_ms: Option<i64>,
+    /// The token of this issuer that counts for this user; `None` where no token had a date yet.
+    pub last: Option<Mark>,
+    /// How often tokens changed this user of late.
+    pub recent: Recent,
     /// Whether the token has a list of tags, and what is kept of the issuer's last token for this user is another one.
     pub tags_differ: bool,
     /// The organization of the realm with the desired external id.
@@ -123,6 +127,14 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Lays over it what a store has noted and not written yet. For stores.
+    pub fn overlay(&mut self, touches: &Touches, issuer: &IssuerName) {
+        if let Some(standing) = &self.standing {
+            self.last = Mark::join_maybe(self.last, touches.mark(standing.user.id, issuer));
+            self.recent = touches.recent(standing.user.id);
+        }
+    }
+
     /// What an empty directory shows: the start of a test, and of explain without a store.
     pub const fn empty() -> Self {
         Self {
@@ -130,7 +142,8 @@ impl Snapshot {
             policy: 0,
             standing: None,
             username_owner: None,
-            last_issued_at_ms: None,
+            last: None,
+            recent: Recent::NONE,
             tags_differ: false,
             organization: None,
             organization_name_taken: false,

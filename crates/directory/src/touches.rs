@@ -1,24 +1,26 @@
 //! What tokens asserted since it was last written: a buffer that every store keeps beside its tables.
 //!
-//! The newest `iat` per user and issuer counts at once, because an old token must not undo a newer one, even one
-//! that changed nothing and so was never written. What a crash loses is that memory of at most an hour, of tokens
-//! that changed nothing; the next use of the newer token puts things right.
+//! The mark of the token that counts (see [`Mark`]) is honoured at once, because an old token must not undo a newer one, even
+//! one that changed nothing and so was never written in its request. It is written with the next batch, every second: a
+//! crash loses no more than that.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::command::SeenTag;
-use crate::directory::Flush;
 use crate::id::UserId;
 use crate::name::{IssuerName, Realm};
-use crate::plan::Touch;
+use crate::order::Mark;
+use crate::plan::{SyncPlan, Touch};
 
-/// Beyond this many users, the newest `iat`s are written before they are due: some three megabytes.
-const REMEMBERED_MAX: usize = 50_000;
 /// Beyond this many users between two writes, further uses are not noted: some fifteen megabytes.
 const DUE_MAX: usize = 20_000;
 /// Beyond this many tags between two writes, further ones are not noted as seen.
 const TAGS_MAX: usize = 20_000;
+/// Of how many users the changes of the last minute are counted: some three megabytes.
+const COUNTED_MAX: usize = 50_000;
+/// How long changes are counted together, in milliseconds.
+const MINUTE_MS: i64 = 60_000;
 
 type Key = (UserId, IssuerName);
 
@@ -26,63 +28,71 @@ type Key = (UserId, IssuerName);
 #[derive(Debug, Default)]
 pub struct Touches {
     inner: Mutex<Inner>,
-    /// Other processes work on the same store, each with a buffer of its own.
-    shares: bool,
+    changes: Mutex<Changes>,
 }
 
 #[derive(Debug, Default)]
 struct Inner {
-    newest: Newest,
+    marks: Marks,
     due: HashMap<Key, Touch>,
     tags: HashMap<(Realm, String), SeenTag>,
-    /// What is being written: still counted until [`Touches::settle`].
-    in_flight: Newest,
-    /// Newest `iat`s that the other processes have not been told.
-    untold: Newest,
+    /// What is being written: it goes on counting until [`Touches::settle`].
+    in_flight: Arc<Marks>,
 }
 
-/// The newest `iat` of each user and issuer, in milliseconds. By issuer first: nearly every request comes here, and few
-/// issuers are many users'.
+/// The mark of each user and issuer. By issuer first: nearly every request comes here, and few issuers are many users'.
 #[derive(Debug, Default)]
-struct Newest {
-    by_issuer: BTreeMap<IssuerName, HashMap<UserId, i64>>,
-    len: usize,
+struct Marks {
+    by_issuer: BTreeMap<IssuerName, HashMap<UserId, Mark>>,
 }
 
-impl Newest {
-    fn get(&self, user: UserId, issuer: &IssuerName) -> Option<i64> {
+impl Marks {
+    fn get(&self, user: UserId, issuer: &IssuerName) -> Option<Mark> {
         self.by_issuer.get(issuer)?.get(&user).copied()
     }
 
-    /// Takes note of a token's time, and says which is the newest.
-    fn raise(&mut self, user: UserId, issuer: &IssuerName, issued_at_ms: i64) -> i64 {
+    /// Takes note of a token.
+    fn note(&mut self, user: UserId, issuer: &IssuerName, mark: Mark) {
         if !self.by_issuer.contains_key(issuer) {
             self.by_issuer.insert(issuer.clone(), HashMap::new());
         }
-        let Some(users) = self.by_issuer.get_mut(issuer) else {
-            return issued_at_ms;
-        };
-        let before = users.len();
-        let newest = users.entry(user).or_insert(issued_at_ms);
-        *newest = issued_at_ms.max(*newest);
-        let newest = *newest;
-        self.len += users.len() - before;
-        newest
-    }
-
-    fn remove(&mut self, user: UserId, issuer: &IssuerName) -> Option<i64> {
-        let removed = self.by_issuer.get_mut(issuer)?.remove(&user)?;
-        self.len -= 1;
-        Some(removed)
-    }
-
-    /// All of them, in order.
-    fn into_sorted(self) -> Vec<(UserId, IssuerName, i64)> {
-        let mut all = Vec::with_capacity(self.len);
-        for (issuer, users) in self.by_issuer {
-            all.extend(users.into_iter().map(|(user, issued)| (user, issuer.clone(), issued)));
+        if let Some(users) = self.by_issuer.get_mut(issuer) {
+            users
+                .entry(user)
+                .and_modify(|known| *known = known.join(mark))
+                .or_insert(mark);
         }
-        all.sort();
+    }
+
+    /// Puts back what was noted earlier.
+    fn put_back(&mut self, earlier: &Self) {
+        for (issuer, users) in &earlier.by_issuer {
+            for (user, mark) in users {
+                let later = self.get(*user, issuer);
+                let known = later.map_or(*mark, |later| mark.join(later));
+                self.by_issuer.entry(issuer.clone()).or_default().insert(*user, known);
+            }
+        }
+    }
+
+    /// The newest `iat` of a user's tokens of any issuer, in milliseconds.
+    fn newest_of(&self, user: UserId) -> Option<i64> {
+        let marks = self.by_issuer.values().filter_map(|users| users.get(&user));
+        marks.map(|mark| mark.newest_issued_at_ms).max()
+    }
+
+    /// All but those of some uses, in order.
+    fn sorted_without(&self, due: &[Touch]) -> Vec<(UserId, IssuerName, Mark)> {
+        let is_due = |user: UserId, issuer: &IssuerName| {
+            let found = due.binary_search_by(|touch| (touch.user, &touch.issuer).cmp(&(user, issuer)));
+            found.is_ok()
+        };
+        let mut all = Vec::new();
+        for (issuer, users) in &self.by_issuer {
+            let others = users.iter().filter(|(user, _)| !is_due(**user, issuer));
+            all.extend(others.map(|(user, mark)| (*user, issuer.clone(), *mark)));
+        }
+        all.sort_unstable_by(|(user, issuer, _), (other, of, _)| (user, issuer).cmp(&(other, of)));
         all
     }
 }
@@ -90,10 +100,10 @@ impl Newest {
 /// What to write now.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Noted {
-    /// Uses that are due, one per user and issuer.
+    /// Uses that are due, one per user and issuer, in order.
     pub due: Vec<Touch>,
-    /// The newest `iat`, in milliseconds, of users whose use is not due.
-    pub newest: Vec<(UserId, IssuerName, i64)>,
+    /// The marks of users whose use is not due, in order.
+    pub marks: Vec<(UserId, IssuerName, Mark)>,
     /// Tags that were seen.
     pub tags: Vec<SeenTag>,
 }
@@ -101,98 +111,146 @@ pub struct Noted {
 impl Noted {
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.due.is_empty() && self.newest.is_empty() && self.tags.is_empty()
+        self.due.is_empty() && self.marks.is_empty() && self.tags.is_empty()
+    }
+}
+
+/// How often tokens changed a user of late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recent {
+    since_ms: i64,
+    changes: u32,
+}
+
+impl Recent {
+    /// Not at all.
+    pub const NONE: Self = Self {
+        since_ms: 0,
+        changes: 0,
+    };
+
+    /// How many changes there were within the minute that is under way.
+    pub fn within_minute(self, now_ms: i64) -> u32 {
+        if (0..MINUTE_MS).contains(&now_ms.saturating_sub(self.since_ms)) {
+            self.changes
+        } else {
+            0
+        }
+    }
+}
+
+/// The changes of each user within a minute.
+#[derive(Debug, Default)]
+struct Changes {
+    by_user: HashMap<UserId, Recent>,
+    /// When those that are over were last dropped.
+    tidied_at_ms: i64,
+}
+
+impl Changes {
+    fn count(&mut self, user: UserId, changes: u32, now_ms: i64) {
+        let is_over = now_ms.saturating_sub(self.tidied_at_ms).unsigned_abs() >= MINUTE_MS.unsigned_abs();
+        if is_over || self.by_user.len() >= COUNTED_MAX && self.tidied_at_ms != now_ms {
+            self.by_user.retain(|_, recent| recent.within_minute(now_ms) > 0);
+            self.tidied_at_ms = now_ms;
+        }
+        if self.by_user.len() >= COUNTED_MAX && !self.by_user.contains_key(&user) {
+            return;
+        }
+        let recent = self.by_user.entry(user).or_insert(Recent::NONE);
+        let before = recent.within_minute(now_ms);
+        if before == 0 {
+            recent.since_ms = now_ms;
+        }
+        recent.changes = before.saturating_add(changes);
     }
 }
 
 impl Touches {
-    /// A buffer for a store that other processes work on too. An old token must not undo a newer one that was used
-    /// with one of them: so the newest `iat`s are told, see [`Touches::take_untold`], long before they are due.
-    pub fn shared() -> Self {
-        Self {
-            shares: true,
-            ..Self::default()
-        }
-    }
-
-    /// The newest `iat`s that were noted since the last time, for the store to write where the others look.
-    pub fn take_untold(&self) -> Vec<(UserId, IssuerName, i64)> {
-        let untold = std::mem::take(&mut self.lock().untold);
-        untold.into_sorted()
-    }
-
-    /// Gives back what could not be written.
-    pub fn give_back_untold(&self, untold: Vec<(UserId, IssuerName, i64)>) {
-        let mut inner = self.lock();
-        for (user, issuer, issued) in untold {
-            inner.untold.raise(user, &issuer, issued);
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn changes(&self) -> MutexGuard<'_, Changes> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes a use.
     pub fn note(&self, touch: &Touch) {
         let mut inner = self.lock();
-        if let Some(issued) = touch.issued_at_ms {
-            inner.note_newest(touch.user, &touch.issuer, issued, self.shares);
+        if let Some(mark) = touch.mark {
+            inner.marks.note(touch.user, &touch.issuer, mark);
         }
         if touch.due {
-            let key = (touch.user, touch.issuer.clone());
             inner.note_tags(touch);
-            // The tags of the newest token are the ones to keep.
-            let older = inner
-                .due
-                .get(&key)
-                .is_some_and(|noted| noted.issued_at_ms > touch.issued_at_ms);
-            // One that finds no room here is due again at its next use.
-            let room = inner.due.len() < DUE_MAX || inner.due.contains_key(&key);
-            if !older && room {
-                inner.due.insert(key, touch.clone());
-            }
+        }
+        inner.note_due(touch);
+    }
+
+    /// Notes that a token of this mark was used, and nothing more.
+    pub fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) {
+        self.lock().marks.note(user, issuer, mark);
+    }
+
+    /// Notes a plan that is written: the tags of its token, and that the user was changed.
+    pub fn note_applied(&self, plan: &SyncPlan) {
+        self.lock().note_tags(&plan.touch);
+        // What is taken away was given before. Making a user happens once.
+        let added = plan.changes.iter().filter(|change| !change.takes_away()).count();
+        if added > 0 && plan.expects.user_version.is_some() {
+            let added = u32::try_from(added).unwrap_or(u32::MAX);
+            self.changes().count(plan.touch.user, added, plan.touch.at_ms);
         }
     }
 
-    /// Notes that a token of this time was used, and nothing more.
-    pub fn note_newest(&self, user: UserId, issuer: &IssuerName, issued_at_ms: i64) {
-        self.lock().note_newest(user, issuer, issued_at_ms, self.shares);
+    /// How often tokens changed a user of late, as far as this process knows.
+    pub fn recent(&self, user: UserId) -> Recent {
+        self.changes().by_user.get(&user).copied().unwrap_or(Recent::NONE)
     }
 
-    /// Notes the tags of a token whose plan is written as a whole.
-    pub fn note_tags(&self, touch: &Touch) {
-        self.lock().note_tags(touch);
-    }
-
-    /// The newest `iat` noted for a user and issuer, in milliseconds.
-    pub fn newest_issued_at_ms(&self, user: UserId, issuer: &IssuerName) -> Option<i64> {
+    /// The mark noted for a user and issuer.
+    pub fn mark(&self, user: UserId, issuer: &IssuerName) -> Option<Mark> {
         let inner = self.lock();
-        inner.newest.get(user, issuer).max(inner.in_flight.get(user, issuer))
+        Mark::join_maybe(inner.in_flight.get(user, issuer), inner.marks.get(user, issuer))
+    }
+
+    /// Whether a newer token than the plan's was noted since the plan was made.
+    pub fn has_newer(&self, touch: &Touch) -> bool {
+        let noted = self.mark(touch.user, &touch.issuer);
+        noted.is_some_and(|noted| touch.mark.is_none_or(|mark| noted.order_ms > mark.order_ms))
+    }
+
+    /// The newest `iat` noted for a user, whichever the issuer, in milliseconds.
+    pub fn newest_issued_at_ms(&self, user: UserId) -> Option<i64> {
+        let inner = self.lock();
+        inner.marks.newest_of(user).max(inner.in_flight.newest_of(user))
     }
 
     /// Takes what is to be written. It goes on counting until [`Touches::settle`].
-    pub fn take(&self, flush: Flush) -> Noted {
-        let mut inner = self.lock();
-        let all = flush == Flush::All || inner.newest.len > REMEMBERED_MAX;
-        let mut due: Vec<Touch> = inner.due.drain().map(|(_, touch)| touch).collect();
+    pub fn take(&self) -> Noted {
+        let (mut due, marks, tags) = {
+            let mut inner = self.lock();
+            inner.in_flight = Arc::new(std::mem::take(&mut inner.marks));
+            (
+                std::mem::take(&mut inner.due),
+                Arc::clone(&inner.in_flight),
+                std::mem::take(&mut inner.tags),
+            )
+        };
+        let mut due: Vec<Touch> = due.drain().map(|(_, touch)| touch).collect();
         due.sort_by(|a, b| (a.user, &a.issuer).cmp(&(b.user, &b.issuer)));
-        let mut newest = Vec::new();
+        let newest = marks.sorted_without(&due);
         for touch in &mut due {
-            if let Some(issued) = inner.newest.remove(touch.user, &touch.issuer) {
-                touch.issued_at_ms = touch.issued_at_ms.max(Some(issued));
-                inner.in_flight.raise(touch.user, &touch.issuer, issued);
-            }
+            let noted = marks.get(touch.user, &touch.issuer);
+            touch.mark = Mark::join_maybe(noted, touch.mark);
         }
-        if all {
-            newest = std::mem::take(&mut inner.newest).into_sorted();
-            for (user, issuer, issued) in &newest {
-                inner.in_flight.raise(*user, issuer, *issued);
-            }
-        }
-        let mut tags: Vec<SeenTag> = inner.tags.drain().map(|(_, seen)| seen).collect();
+        let mut tags: Vec<SeenTag> = tags.into_values().collect();
         tags.sort_by(|a, b| (&a.realm, &a.tag).cmp(&(&b.realm, &b.tag)));
-        Noted { due, newest, tags }
+        Noted {
+            due,
+            marks: newest,
+            tags,
+        }
     }
 
     /// Says that what was taken is written; `Err` gives back what could not be.
@@ -200,9 +258,7 @@ impl Touches {
         let mut inner = self.lock();
         let in_flight = std::mem::take(&mut inner.in_flight);
         if let Err(noted) = written {
-            for (user, issuer, issued) in in_flight.into_sorted() {
-                inner.newest.raise(user, &issuer, issued);
-            }
+            inner.marks.put_back(&in_flight);
             for touch in noted.due {
                 inner.due.entry((touch.user, touch.issuer.clone())).or_insert(touch);
             }
@@ -214,10 +270,24 @@ impl Touches {
 }
 
 impl Inner {
-    fn note_newest(&mut self, user: UserId, issuer: &IssuerName, issued_at_ms: i64, tell: bool) {
-        let newest = self.newest.raise(user, issuer, issued_at_ms);
-        if tell && self.untold.len < REMEMBERED_MAX {
-            self.untold.raise(user, issuer, newest);
+    /// The tags of the token that counts are the ones to keep.
+    fn note_due(&mut self, touch: &Touch) {
+        if !touch.due && self.due.is_empty() {
+            return;
+        }
+        let key = (touch.user, touch.issuer.clone());
+        let goes_in = match self.due.get(&key) {
+            // One that says what is stored takes the place of an older one that says something else.
+            Some(noted) => match (&touch.mark, &noted.mark) {
+                (Some(mark), Some(noted)) => mark.order_ms >= noted.order_ms,
+                (None, Some(_)) => false,
+                (_, None) => true,
+            },
+            // One that finds no room here is due again at its next use.
+            None => touch.due && self.due.len() < DUE_MAX,
+        };
+        if goes_in {
+            self.due.insert(key, touch.clone());
         }
     }
 
@@ -245,14 +315,20 @@ mod tests {
     use super::*;
     use crate::grant::TokenFingerprint;
     use crate::id::CountingIds;
+    use crate::order::Said;
 
-    fn touch(issued_at_ms: i64, due: bool) -> Touch {
+    fn mark(order_ms: i64) -> Mark {
+        Mark::of(order_ms, Said(1), 1_000)
+    }
+
+    fn touch(order_ms: i64, due: bool) -> Touch {
         Touch {
             user: UserId::new(0, &mut CountingIds(0)),
             realm: Realm::new("r").unwrap(),
             issuer: IssuerName::new("i").unwrap(),
             at_ms: 1_000,
-            issued_at_ms: Some(issued_at_ms),
+            mark: Some(mark(order_ms)),
+            said: Said(1),
             asserted: Vec::new(),
             lapses_at_ms: None,
             tags: Some(vec!["a".into(), String::new()]),
@@ -262,65 +338,76 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_iat_counts_from_the_note_to_the_write_and_through_it() {
+    fn a_mark_counts_from_the_note_to_the_write_and_through_it() {
         let touches = Touches::default();
         let (user, issuer) = (touch(0, false).user, touch(0, false).issuer);
         touches.note(&touch(20, false));
         touches.note(&touch(10, false));
-        assert_eq!(touches.newest_issued_at_ms(user, &issuer), Some(20));
-        assert!(touches.take(Flush::Due).is_empty(), "nothing is due");
-        let noted = touches.take(Flush::All);
-        assert_eq!(noted.newest, [(user, issuer.clone(), 20)]);
+        assert_eq!(touches.mark(user, &issuer), Some(mark(20)));
+        let noted = touches.take();
         assert_eq!(
-            touches.newest_issued_at_ms(user, &issuer),
-            Some(20),
-            "while it is being written"
+            (noted.due, noted.marks),
+            (vec![], vec![(user, issuer.clone(), mark(20))])
         );
+        assert_eq!(touches.mark(user, &issuer), Some(mark(20)), "while it is being written");
+        assert_eq!(touches.newest_issued_at_ms(user), Some(20));
         touches.settle(Ok(()));
-        assert_eq!(
-            touches.newest_issued_at_ms(user, &issuer),
-            None,
-            "the store knows it now"
-        );
-    }
-
-    #[test]
-    fn what_others_should_know_is_told_once_and_kept_until_it_is() {
-        let touches = Touches::shared();
-        let (user, issuer) = (touch(0, false).user, touch(0, false).issuer);
-        touches.note(&touch(20, false));
-        touches.note(&touch(10, false));
-        let told = touches.take_untold();
-        assert_eq!(told, [(user, issuer.clone(), 20)]);
-        assert_eq!(touches.take_untold(), []);
-        touches.note(&touch(30, false));
-        touches.give_back_untold(told);
-        assert_eq!(touches.take_untold(), [(user, issuer, 30)]);
-        let alone = Touches::default();
-        alone.note(&touch(20, false));
-        assert_eq!(alone.take_untold(), [], "nobody else is there");
+        assert_eq!(touches.mark(user, &issuer), None, "the store knows it now");
+        assert!(touches.take().is_empty(), "and it is written once");
     }
 
     #[test]
     fn one_use_per_user_and_issuer_is_written_with_the_newest_tags() {
-        let touches = Touches::default();
-        touches.note(&touch(20, true));
-        touches.note(&Touch {
+        let older = |due| Touch {
             tags: Some(vec!["old".into()]),
-            ..touch(10, true)
-        });
-        let noted = touches.take(Flush::Due);
-        assert_eq!(noted.due, [touch(20, true)]);
-        let tags: Vec<&str> = noted.tags.iter().map(|seen| seen.tag.as_str()).collect();
-        assert_eq!(tags, ["a", "old"]);
+            ..touch(10, due)
+        };
+        // The newest token is due or not (what is stored says what it says), first or last.
+        for (first, second) in [
+            (touch(20, true), older(true)),
+            (older(true), touch(20, true)),
+            (older(true), touch(20, false)),
+        ] {
+            let touches = Touches::default();
+            touches.note(&first);
+            touches.note(&second);
+            let noted = touches.take();
+            let written: Vec<_> = noted.due.iter().map(|touch| (&touch.mark, &touch.tags)).collect();
+            assert_eq!(written, [(&Some(mark(20)), &touch(20, true).tags)]);
+            assert_eq!(noted.marks, []);
+        }
     }
 
     #[test]
     fn what_could_not_be_written_is_kept() {
         let touches = Touches::default();
         touches.note(&touch(20, true));
-        let noted = touches.take(Flush::Due);
+        let noted = touches.take();
         touches.settle(Err(noted.clone()));
-        assert_eq!(touches.take(Flush::Due), noted);
+        assert_eq!(touches.take(), noted);
+        touches.note(&touch(30, false));
+        touches.settle(Err(noted.clone()));
+        assert_eq!(touches.mark(touch(0, false).user, &noted.due[0].issuer), Some(mark(30)));
+    }
+
+    #[test]
+    fn changes_are_counted_by_the_minute() {
+        let mut changes = Changes::default();
+        let user = touch(0, false).user;
+        let recent = |changes: &Changes, now_ms| changes.by_user.get(&user).map(|recent| recent.within_minute(now_ms));
+        changes.count(user, 2, MINUTE_MS);
+        changes.count(user, 3, 2 * MINUTE_MS - 1);
+        assert_eq!(recent(&changes, 2 * MINUTE_MS - 1), Some(5));
+        assert_eq!(recent(&changes, 2 * MINUTE_MS), Some(0));
+        assert_eq!(recent(&changes, 0), Some(0), "nor when the clock was set back");
+        changes.count(user, 1, 2 * MINUTE_MS);
+        assert_eq!(recent(&changes, 2 * MINUTE_MS), Some(1));
+        let others = (1..=COUNTED_MAX as u64).map(|number| UserId::new(0, &mut CountingIds(number << 20)));
+        for other in others {
+            changes.count(other, 1, 2 * MINUTE_MS + 1);
+        }
+        assert_eq!(changes.by_user.len(), COUNTED_MAX, "at most so many");
+        changes.count(user, 1, 4 * MINUTE_MS);
+        assert_eq!(changes.by_user.len(), 1, "and those that are over are dropped");
     }
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use narthex_decision::Match;
-use narthex_directory::{Desired, Directory, Principal, Stamp, Touch, UserId};
+use narthex_directory::{Desired, Directory, Mark, Principal, Stamp, Touch, UserId};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -109,6 +109,7 @@ struct Agreed {
     /// What a use of the token asserts; its times are replaced by those of the use that is written down. In a place of
     /// its own, because it is seldom looked at.
     touch: Box<Touch>,
+    /// Of the tokens that said so. The directory knows the one that counts.
     newest_issued_at_ms: AtomicI64,
     touched_at_ms: AtomicI64,
 }
@@ -120,7 +121,7 @@ impl Agreed {
         let lease_ms = self.touch.lapses_at_ms.map(|lapses| lapses - self.touch.at_ms);
         Touch {
             at_ms,
-            issued_at_ms: (newest != i64::MIN).then_some(newest),
+            mark: (newest != i64::MIN).then(|| Mark::of(newest, self.touch.said, at_ms)),
             lapses_at_ms: lease_ms.map(|lease| at_ms.saturating_add(lease)),
             due: true,
             ..(*self.touch).clone()
@@ -220,19 +221,10 @@ impl Accounts {
         } else if let Some(issued_at_ms) = desired.issued_at_ms.filter(|_| is_newest) {
             // SECURITY: the directory knows which token is the newest although nothing changed: an older one must undo
             // nothing, at another node either, or when this account is no longer kept.
-            directory.note_newest(agreed.user, &desired.issuer, issued_at_ms);
+            let mark = Mark::of(issued_at_ms, agreed.touch.said, now_ms);
+            directory.note_newest(agreed.user, &desired.issuer, mark);
         }
         Some(account)
-    }
-
-    /// Before a user's token is planned: the newest `iat` seen here is handed to the directory, so that an older token
-    /// cannot undo what a newer one confirmed without a write.
-    pub fn hand_over(&self, said: SaidKey, directory: &dyn Directory) {
-        let account = self.by_user.get(&said.user);
-        if let Some(agreed) = account.as_ref().and_then(|account| account.agreed.as_ref()) {
-            let seen = agreed.touch_at(agreed.touched_at_ms.load(Ordering::Relaxed));
-            directory.touch(&Touch { due: false, ..seen });
-        }
     }
 
     /// The account that was agreed on, which is kept.
@@ -242,15 +234,11 @@ impl Accounts {
         (principal, touch): (Arc<Principal>, &Touch),
         generation: u64,
     ) -> Ahead<Account> {
-        let earlier = self.by_user.get(&said.user);
-        let newest = earlier
-            .and_then(|earlier| Some(earlier.agreed.as_ref()?.newest_issued_at_ms.load(Ordering::Relaxed)))
-            .unwrap_or(i64::MIN);
         let agreed = Agreed {
             said: said.all,
             user: touch.user,
             generation,
-            newest_issued_at_ms: AtomicI64::new(newest.max(desired.issued_at_ms.unwrap_or(i64::MIN))),
+            newest_issued_at_ms: AtomicI64::new(desired.issued_at_ms.unwrap_or(i64::MIN)),
             touched_at_ms: AtomicI64::new(touch.at_ms),
             touch: Box::new(touch.clone()),
         };

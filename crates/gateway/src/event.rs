@@ -94,6 +94,14 @@ impl Event<'_> {
                         "a token changed the directory"
                     );
                 }
+                if plan.limited {
+                    tracing::warn!(
+                        event = "sync_limited",
+                        issuer,
+                        user = %plan.touch.user,
+                        "tokens changed this user as often within a minute as `sync_changes_per_minute` allows; this one gives nothing"
+                    );
+                }
             }
             Event::UpstreamFailed { request_id, error } => {
                 let reason = error.reason();

@@ -267,8 +267,7 @@ async fn directory_part(
                 .collect();
             told.notes = plan.notes.iter().map(ToString::to_string).collect();
             if plan.stale_token {
-                told.notes
-                    .push("a newer token of this user was seen already, so this one changes nothing".to_owned());
+                told.notes.push(stale_note(desired).to_owned());
             }
             if plan.observed {
                 told.notes
@@ -288,6 +287,16 @@ async fn directory_part(
             refusals.push((Reason::StoreUnavailable, error.to_string()));
             None
         }
+    }
+}
+
+/// Why a token changes nothing that is not the newest.
+const fn stale_note(desired: &Desired) -> &'static str {
+    if desired.issued_at_ms.is_some() {
+        "a newer token of this user was seen already, or one of the same second that says something else, so this one changes \
+         nothing"
+    } else {
+        "a token of this user that has `iat` was seen already, and this one has none, so it may be older and changes nothing"
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use narthex_directory::{Directory, Flush, StoreError, Versions};
+use narthex_directory::{Directory, StoreError, Versions};
 use thiserror::Error;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
@@ -137,7 +137,7 @@ impl Gateway {
     /// Each by itself: what waits for its turn to write, perhaps behind a node that has stopped, must not keep this one
     /// from hearing of changes.
     pub async fn run_background(self: Arc<Self>) {
-        tokio::join!(self.hear(), self.tell(), self.keep_house());
+        tokio::join!(self.hear(), self.write_down(), self.keep_house());
     }
 
     /// Another process (the command line on this host, another node) may change the directory.
@@ -146,12 +146,13 @@ impl Gateway {
         self.contact.keep_asking(&*self.directory, &self.clock, failed).await;
     }
 
-    async fn tell(&self) {
+    /// What a crash would lose, and what other nodes do not know yet.
+    async fn write_down(&self) {
         let mut second = every(Duration::from_secs(1));
         loop {
             second.tick().await;
-            if let Err(error) = self.directory.tell_newest().await {
-                self.failed("telling which tokens are the newest", &error);
+            if let Err(error) = self.directory.flush().await {
+                self.failed("writing down which tokens are the newest and who was seen", &error);
             }
         }
     }
@@ -170,9 +171,6 @@ impl Gateway {
             actor: narthex_directory::Actor::System,
             at_ms,
         };
-        if let Err(error) = self.directory.flush(Flush::Due).await {
-            self.failed("writing down who was seen", &error);
-        }
         if let Err(error) = self.directory.close_lapsed(LAPSED_PER_ROUND, by).await {
             self.failed("closing lapsed grants", &error);
         }

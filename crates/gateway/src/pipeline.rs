@@ -386,7 +386,6 @@ async fn account(
     }
     desired.token.sha256_prefix = Some(Fingerprint::of(token).to_string());
     let mut ids = NewIds::new().map_err(|_| Refusal::new(Reason::StoreUnavailable))?;
-    gateway.accounts.hand_over(said, &*gateway.directory);
     let in_force = &runtime.in_force;
     let synced = sync(
         &*gateway.directory,
@@ -405,8 +404,9 @@ async fn account(
     .tell(&gateway.metrics);
     let principal = Arc::clone(&synced.principal);
     // SECURITY: an older token gets what the directory says and is not what was agreed on; were it kept, a newer token
-    // that says the same as it would be taken for unchanged, and what it takes away would stay.
-    if synced.plan.stale_token || synced.plan.observed {
+    // that says the same as it would be taken for unchanged, and what it takes away would stay. One that was given less than
+    // it asks for, because the user was changed too often, asks again.
+    if synced.plan.stale_token || synced.plan.observed || synced.plan.limited {
         return Ok(Ahead::new(Account::new(principal)));
     }
     let told = (principal, &synced.plan.touch);

@@ -28,11 +28,11 @@ use async_trait::async_trait;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use narthex_directory::{
     Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, CarrierFilter, Change, Desired, Detail, Directory,
-    Document, DocumentAt, DocumentKind, Edit, EventFilter, Flush, Grant, GrantFilter, IssuerName, Listing, Logo,
-    Member, NewDocument, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit,
-    OrganizationFilter, OrganizationId, OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope,
-    SecretHash, SeenTag, Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch,
-    Touches, User, UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
+    Document, DocumentAt, DocumentKind, Edit, EventFilter, Grant, GrantFilter, IssuerName, Listing, Logo, Mark, Member,
+    NewDocument, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter,
+    OrganizationId, OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag,
+    Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, Touches, User,
+    UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
 };
 use tokio::task::JoinHandle;
 
@@ -108,7 +108,7 @@ impl PostgresDirectory {
             pool,
             gate: Gate::default(),
             versions: Arc::default(),
-            touches: Touches::shared(),
+            touches: Touches::default(),
             tag_cache: TagCache::default(),
             texts: Texts::new(),
             last_look: LastLook::default(),
@@ -171,13 +171,7 @@ impl Directory for PostgresDirectory {
     async fn snapshot(&self, desired: &Desired, detail: Detail) -> Answer<Snapshot> {
         let session = self.session().await?;
         let mut snapshot = self.reader(&session).snapshot(desired, detail).await?;
-        if let Some(standing) = &snapshot.standing {
-            let noted = self
-                .shared
-                .touches
-                .newest_issued_at_ms(standing.user.id, &desired.issuer);
-            snapshot.last_issued_at_ms = snapshot.last_issued_at_ms.max(noted);
-        }
+        snapshot.overlay(&self.shared.touches, &desired.issuer);
         Ok(snapshot)
     }
 
@@ -194,17 +188,17 @@ impl Directory for PostgresDirectory {
         self.shared.touches.note(touch);
     }
 
-    fn note_newest(&self, user: UserId, issuer: &IssuerName, issued_at_ms: i64) {
-        self.shared.touches.note_newest(user, issuer, issued_at_ms);
+    fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) {
+        self.shared.touches.note_newest(user, issuer, mark);
     }
 
-    async fn flush(&self, flush: Flush) -> Answer<usize> {
+    async fn flush(&self) -> Answer<usize> {
         // One at a time: what is taken goes on counting until it is known to be written.
         let _alone = self.flushing.lock().await;
         let touches = &self.shared.touches;
-        let noted = touches.take(flush);
+        let noted = touches.take();
         let written = beside::write_noted(&self.shared, &noted).await;
-        let count = noted.due.len() + noted.newest.len();
+        let count = noted.due.len();
         touches.settle(if written.is_ok() { Ok(()) } else { Err(noted) });
         Ok(written.map(|()| count)?)
     }
@@ -240,7 +234,9 @@ impl Directory for PostgresDirectory {
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {
         let tx = self.begin().await?;
         let before = tx.user_in(user).await?;
-        let changes = Vec::from_iter(rules::revoke_tokens(&before, by.at_ms));
+        let written = beside::newest_issued_at_ms(&tx, user).await?;
+        let newest = written.max(self.shared.touches.newest_issued_at_ms(user));
+        let changes = Vec::from_iter(rules::revoke_tokens(&before, newest, by.at_ms));
         self.finish(tx, &changes, &by).await?;
         Ok(after(&before, &changes, updated_user))
     }
@@ -484,10 +480,6 @@ impl Directory for PostgresDirectory {
 
     async fn poll_versions(&self) -> Answer<()> {
         self.look(&self.session().await?).await
-    }
-
-    async fn tell_newest(&self) -> Answer<()> {
-        Ok(beside::tell_newest(&self.shared).await?)
     }
 
     async fn health(&self) -> Answer<()> {

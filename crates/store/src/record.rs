@@ -1,7 +1,7 @@
 //! What both databases share: records as columns and JSON texts, events as rows, and what follows from changes.
 
 use narthex_directory::{
-    Actor, AuditEvent, By, Change, Moves, Organization, Scope, StoreError, Stripe, Team, User, Versions,
+    Actor, AuditEvent, By, Change, Mark, Moves, Organization, Said, Scope, StoreError, Stripe, Team, User, Versions,
 };
 use serde_json::{Map, Value};
 
@@ -36,6 +36,68 @@ pub(crate) const EVENT: &str = "e.sequence, e.at_ms, e.actor_kind, e.actor_name,
 /// An API key, as `k`.
 pub(crate) const API_KEY: &str =
     "k.id, k.name, k.hash, k.organization_id, k.team_id, k.role, k.created_at_ms, k.expires_at_ms, k.revoked_at_ms";
+
+/// What is known of an issuer's tokens for a user, as `i`: see [`mark`].
+pub(crate) const MARK: &str = "i.last_issued_at_ms, i.newest_issued_at_ms, i.said";
+
+/// The mark in such columns: none where no token had a date.
+pub(crate) fn mark(order_ms: Option<i64>, newest_issued_at_ms: Option<i64>, said: Option<i64>) -> Option<Mark> {
+    let order_ms = order_ms?;
+    Some(Mark {
+        order_ms,
+        newest_issued_at_ms: newest_issued_at_ms.unwrap_or(order_ms),
+        said: said.map(Said),
+    })
+}
+
+/// A mark as such columns.
+pub(crate) fn mark_columns(mark: Option<&Mark>) -> (Option<i64>, Option<i64>, Option<i64>) {
+    (
+        mark.map(|mark| mark.order_ms),
+        mark.map(|mark| mark.newest_issued_at_ms),
+        mark.and_then(|mark| mark.said).map(|Said(said)| said),
+    )
+}
+
+/// Where the token of a plan takes the place of the last one: see [`Mark::follows`]. A row that stays as it is was not
+/// written, and the plan is out of date.
+macro_rules! follows {
+    () => {
+        "(user_issuers.last_issued_at_ms IS NULL OR excluded.last_issued_at_ms > user_issuers.last_issued_at_ms \
+         OR (excluded.last_issued_at_ms = user_issuers.last_issued_at_ms \
+         AND (user_issuers.said IS NULL OR user_issuers.said = excluded.said)))"
+    };
+}
+/// The end of a statement that writes the token of a plan, or no row.
+macro_rules! take_place {
+    ($newest:expr) => {
+        concat!(
+            " ON CONFLICT (user_id, issuer) DO UPDATE SET tags = coalesce(excluded.tags, user_issuers.tags), \
+             last_issued_at_ms = coalesce(excluded.last_issued_at_ms, user_issuers.last_issued_at_ms), \
+             said = coalesce(excluded.said, user_issuers.said), newest_issued_at_ms = ",
+            $newest,
+            " WHERE ",
+            crate::record::follows!()
+        )
+    };
+}
+/// The end of a statement that writes a use: the tags and the place of an older token are left out.
+macro_rules! note_use {
+    ($newest:expr) => {
+        concat!(
+            " ON CONFLICT (user_id, issuer) DO UPDATE SET tags = CASE WHEN ",
+            crate::record::follows!(),
+            " THEN coalesce(excluded.tags, user_issuers.tags) ELSE user_issuers.tags END, said = CASE WHEN ",
+            crate::record::follows!(),
+            " THEN coalesce(excluded.said, user_issuers.said) ELSE user_issuers.said END, last_issued_at_ms = CASE WHEN ",
+            crate::record::follows!(),
+            " THEN coalesce(excluded.last_issued_at_ms, user_issuers.last_issued_at_ms) \
+             ELSE user_issuers.last_issued_at_ms END, newest_issued_at_ms = ",
+            $newest
+        )
+    };
+}
+pub(crate) use {follows, note_use, take_place};
 
 /// What follows from changes: their events as rows, and the numbers that move.
 #[derive(Debug)]

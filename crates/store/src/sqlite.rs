@@ -21,11 +21,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use narthex_directory::{
     Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, CarrierFilter, Change, Desired, Detail, Directory,
-    Document, DocumentAt, DocumentKind, Edit, EventFilter, Flush, Grant, GrantFilter, IssuerName, Listing, Logo,
-    Member, NewDocument, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit,
-    OrganizationFilter, OrganizationId, OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope,
-    SecretHash, SeenTag, Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch,
-    Touches, User, UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
+    Document, DocumentAt, DocumentKind, Edit, EventFilter, Grant, GrantFilter, IssuerName, Listing, Logo, Mark, Member,
+    NewDocument, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter,
+    OrganizationId, OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag,
+    Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, Touches, User,
+    UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
 };
 
 use self::error::Outcome;
@@ -103,10 +103,7 @@ impl Directory for SqliteDirectory {
             .readers
             .read(move |connection| snapshot::snapshot(connection, &cache, &asked, detail))
             .await?;
-        if let Some(standing) = &snapshot.standing {
-            let noted = self.touches.newest_issued_at_ms(standing.user.id, &desired.issuer);
-            snapshot.last_issued_at_ms = snapshot.last_issued_at_ms.max(noted);
-        }
+        snapshot.overlay(&self.touches, &desired.issuer);
         Ok(snapshot)
     }
 
@@ -125,7 +122,7 @@ impl Directory for SqliteDirectory {
             .writer
             .write(move |tx| apply(tx, &plan, &written, &touches))
             .await?;
-        self.touches.note_tags(&noted.touch);
+        self.touches.note_applied(&noted);
         Ok(stamp)
     }
 
@@ -133,14 +130,17 @@ impl Directory for SqliteDirectory {
         self.touches.note(touch);
     }
 
-    fn note_newest(&self, user: UserId, issuer: &IssuerName, issued_at_ms: i64) {
-        self.touches.note_newest(user, issuer, issued_at_ms);
+    fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) {
+        self.touches.note_newest(user, issuer, mark);
     }
 
-    async fn flush(&self, flush: Flush) -> Answer<usize> {
+    async fn flush(&self) -> Answer<usize> {
         // One at a time: what is taken goes on counting until it is known to be written.
         let _alone = self.flushing.lock().await;
-        let noted = Arc::new(self.touches.take(flush));
+        let noted = Arc::new(self.touches.take());
+        if noted.is_empty() {
+            return Ok(0);
+        }
         let write = Arc::clone(&noted);
         let written = self.writer.write(move |tx| beside::write_noted(tx, &write)).await;
         self.touches.settle(if written.is_ok() {
@@ -148,7 +148,7 @@ impl Directory for SqliteDirectory {
         } else {
             Err(noted.as_ref().clone())
         });
-        written.map(|()| noted.due.len() + noted.newest.len())
+        written.map(|()| noted.due.len())
     }
 
     async fn standing(&self, user: UserId) -> Answer<Option<Standing>> {
@@ -186,10 +186,11 @@ impl Directory for SqliteDirectory {
     }
 
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {
-        let at_ms = by.at_ms;
+        let (at_ms, touches) = (by.at_ms, Arc::clone(&self.touches));
         let work = move |tx: &mut Tx<'_>| {
             let before = user_in(tx, user)?;
-            let changes = Vec::from_iter(rules::revoke_tokens(&before, at_ms));
+            let newest = change::newest_issued_at_ms(tx, user)?.max(touches.newest_issued_at_ms(user));
+            let changes = Vec::from_iter(rules::revoke_tokens(&before, newest, at_ms));
             Ok((after(&before, &changes, updated_user), changes))
         };
         self.edit(by, work).await

@@ -1,5 +1,7 @@
 //! Minting tokens, good and bad, with a signer that shares no line with the product's.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value, json};
 
@@ -7,6 +9,9 @@ use crate::{
     clock,
     keys::{TestKey, mac},
 };
+
+/// When the last token was made, in milliseconds.
+static LAST_MS: AtomicI64 = AtomicI64::new(0);
 
 /// Somebody who makes tokens.
 #[derive(Clone, Debug)]
@@ -63,8 +68,17 @@ impl TestIssuer {
     }
 
     /// A token made now: subject `alice`, an hour to live, no tags claim. Change what the test is about.
+    ///
+    /// Each is newer than those before it: of two tokens of one time, the first one counts.
     pub fn token(&self) -> TokenBuilder {
-        self.token_at(clock::now_ms())
+        let now_ms = clock::now_ms();
+        let issued_at_ms = |last: i64| now_ms.max(last + 1);
+        let (Ok(last) | Err(last)) =
+            LAST_MS.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(issued_at_ms(last)));
+        // Half a millisecond more, so that it is the same one when it is rounded down.
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of this century are exact")]
+        let seconds = (issued_at_ms(last) as f64 + 0.5) / 1_000.0;
+        self.token_at(now_ms).claim("iat", seconds)
     }
 
     /// The same, made at `now_ms`.

@@ -169,7 +169,8 @@ pub(crate) enum UserCommand {
     },
     /// Refuse every token issued until now: sign out everywhere.
     ///
-    /// `iat` counts whole seconds, so a token issued later within this second is refused too; a second later all is well.
+    /// `iat` counts whole seconds, so a token issued later within this second is refused too; a second later all is well. Where
+    /// the identity provider's clock runs ahead, that is so from the newest token that was used.
     /// Tokens that do not say when they were issued (no `iat`) are all refused from then on, new ones too; `--undo` lets them
     /// in again.
     RevokeTokens {

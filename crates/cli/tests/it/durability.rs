@@ -4,6 +4,7 @@ use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
+use std::time::Duration;
 
 use narthex_testkit::{Client, client::Call};
 
@@ -61,4 +62,24 @@ async fn a_kill_during_a_burst_loses_no_user_who_was_answered() {
         let member = members.iter().find(|member| member["user_id"] == id);
         assert_eq!(member.unwrap()["role"], "member", "{subject}");
     }
+}
+
+/// `kill -9` a moment after a token was used that changed nothing, and so was not written in its request: an older one, which
+/// nobody has used yet, undoes nothing afterwards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sec_the_order_of_tokens_survives_a_kill() {
+    let mut world = World::start().await;
+    let ask = async |world: &World, seconds_ago: i64, tag: &str| {
+        let token = member("ada").tags([tag]).issued_in(-seconds_ago).sign();
+        world.send(world.call("POST", GUARDED).bearer(&token)).await.status
+    };
+    for seconds_ago in [300, 100] {
+        assert_eq!(ask(&world, seconds_ago, "other").await, 403);
+    }
+    // What is not written yet is written within a second.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    world.narthex.kill();
+    world.narthex.start_again().await.unwrap();
+    assert_eq!(ask(&world, 200, "staff").await, 403, "older than the newest");
+    assert_eq!(ask(&world, 50, "staff").await, 200, "newer than that");
 }

@@ -3,8 +3,8 @@
 use super::world::{HOUR_MS, World, carrying, realm};
 use crate::{
     Actor, Among, ApiKey, ApiKeyId, AssertionKey, AuditEvent, Directory, DocumentAt, DocumentKind, Edit, EventFilter,
-    EventOrder, Flush, IssuerName, Logo, NewDocument, OrganizationId, OrganizationRole, Page, PlatformRole,
-    SavedKeySet, ScopedRole, SecretBytes, SecretHash, StoreError, UserEdit,
+    EventOrder, IssuerName, Logo, NewDocument, OrganizationId, OrganizationRole, Page, PlatformRole, SavedKeySet,
+    ScopedRole, SecretBytes, SecretHash, StoreError, UserEdit,
 };
 
 pub async fn text_breaks_rules_before_it_is_kept(directory: &dyn Directory) {
@@ -49,7 +49,7 @@ pub async fn uses_are_written_when_flushed(directory: &dyn Directory) {
     let ada = world.sync(&world.token("ada")).await.principal;
     world.later(HOUR_MS / 2);
     assert!(!world.sync(&world.token("ada")).await.plan.touch.due);
-    assert_eq!(directory.flush(Flush::Due).await, Ok(0), "at most once an hour");
+    assert_eq!(directory.flush().await, Ok(0), "at most once an hour");
     world.later(HOUR_MS / 2);
     world.sync(&world.token("ada")).await;
     let seen = async || {
@@ -62,9 +62,9 @@ pub async fn uses_are_written_when_flushed(directory: &dyn Directory) {
             .last_seen_at_ms
     };
     assert_eq!(seen().await, Some(start), "off the request");
-    assert_eq!(directory.flush(Flush::Due).await, Ok(1));
+    assert_eq!(directory.flush().await, Ok(1));
     assert_eq!(seen().await, Some(world.now_ms));
-    assert_eq!(directory.flush(Flush::All).await, Ok(0));
+    assert_eq!(directory.flush().await, Ok(0));
     assert!(directory.versions().is_current(ada.stamp()), "a use changes no answer");
     let user = directory.user(ada.user().id).await.unwrap().unwrap().user;
     assert_eq!(user.version, ada.user().version);
@@ -85,7 +85,7 @@ pub async fn tags_seen_and_carried_are_known(directory: &dyn Directory) {
     world.sync(&second).await;
     world.later(1_000);
     world.sync(&world.tagged("bob", &["y"])).await;
-    directory.flush(Flush::Due).await.unwrap();
+    directory.flush().await.unwrap();
     let first = directory.seen_tags(None, Page::first(4)).await.unwrap();
     let seen = |items: &[crate::SeenTag]| {
         items

@@ -76,8 +76,10 @@ pub async fn identifiers_compare_case_sensitively(directory: &dyn Directory) {
     let elsewhere = world.sync(&elsewhere).await;
     assert_ne!(elsewhere.principal.user().id, lower.principal.user().id);
     let organizations = [world.linked("x", "acme", "t"), world.linked("x", "Acme", "T")];
-    for token in &organizations {
-        world.sync(token).await;
+    for mut token in organizations {
+        world.later(1_000);
+        token.issued_at_ms = Some(world.now_ms);
+        world.sync(&token).await;
     }
     let acmes = OrganizationFilter {
         external_id: Some("Acme".into()),

@@ -2,7 +2,7 @@
 
 use super::world::{HOUR_MS, MINUTE_MS, World, actions, carrying, exactly, realm, roles};
 use crate::{
-    Among, DesiredTags, Detail, Directory, Flush, GrantSource, GrantsWhen, IssuerName, OnEmpty, OrganizationEdit,
+    Among, DesiredTags, Detail, Directory, GrantSource, GrantsWhen, IssuerName, OnEmpty, OrganizationEdit,
     OrganizationRole, OrganizationStatus, OrganizationTags, Page, PlatformRole, Refusal, ScopedRole, TagList, plan,
 };
 
@@ -289,7 +289,7 @@ pub async fn synced_grants_lapse_without_assertion(directory: &dyn Directory) {
     world.later(20 * HOUR_MS);
     let synced = world.sync(&world.tagged("ada", &["staff"])).await;
     assert!(synced.plan.is_empty() && synced.plan.touch.due);
-    assert_eq!(directory.flush(Flush::Due).await, Ok(1));
+    assert_eq!(directory.flush().await, Ok(1));
     world.later(20 * HOUR_MS);
     assert_eq!(
         roles(&world.load(user).await),
@@ -374,7 +374,7 @@ pub async fn carriers_are_told_apart_by_membership(directory: &dyn Directory) {
     }
     world.later(2 * HOUR_MS);
     world.sync(&world.tagged("gone", &["x"])).await;
-    directory.flush(Flush::All).await.unwrap();
+    directory.flush().await.unwrap();
     let now_ms = world.now_ms;
     let found = async |tags: &[&str], among: Among| {
         let filter = carrying(tags, among);
@@ -424,11 +424,12 @@ pub async fn other_tags_are_noted_with_the_next_batch(directory: &dyn Directory)
         !world.sync(&world.tagged("ada", &["y", "x", "y"])).await.plan.touch.due,
         "the same tags"
     );
+    world.later(1_000);
     let other = world.tagged("ada", &["x", "z\"", "ž"]);
     let synced = world.sync(&other).await;
     assert!(synced.plan.is_empty() && synced.plan.touch.due);
     assert!(carries("y").await && !carries("ž").await, "off the request");
-    assert_eq!(directory.flush(Flush::Due).await, Ok(1));
+    assert_eq!(directory.flush().await, Ok(1));
     assert!(!carries("y").await && carries("ž").await);
     let seen = directory.seen_tags(None, Page::default()).await.unwrap().items;
     assert_eq!(
@@ -440,8 +441,9 @@ pub async fn other_tags_are_noted_with_the_next_batch(directory: &dyn Directory)
     // A token without a list says nothing about it, and the empty list is one.
     world.later(MINUTE_MS);
     assert!(!world.sync(&world.token("ada")).await.plan.touch.due);
+    world.later(1_000);
     assert!(world.sync(&world.tagged("ada", &[])).await.plan.touch.due);
-    directory.flush(Flush::Due).await.unwrap();
+    directory.flush().await.unwrap();
     assert!(!carries("x").await);
     assert!(!world.sync(&world.tagged("ada", &[])).await.plan.touch.due);
 }

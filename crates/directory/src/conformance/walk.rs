@@ -4,7 +4,7 @@
 use super::dice::Dice;
 use super::world::{HOUR_MS, World, carrying, exactly, realm};
 use crate::{
-    Among, Desired, DesiredOrganization, DesiredTags, DesiredTeam, Detail, Edit, EventFilter, ExternalId, Flush, Grant,
+    Among, Desired, DesiredOrganization, DesiredTags, DesiredTeam, Detail, Edit, EventFilter, ExternalId, Grant,
     GrantFilter, GrantSource, GrantsWhen, IssuerName, MembershipRule, NewTeam, OnEmpty, OrganizationEdit,
     OrganizationFilter, OrganizationId, OrganizationRole, OrganizationStatus, OrganizationTags, Page, PlatformRole,
     Provision, Scope, ScopedRole, SyncMode, TagList, TeamEdit, TeamFilter, TeamId, TeamRole, UserEdit, UserFilter,
@@ -359,8 +359,7 @@ impl<'d> Walk<'d> {
         let directory = self.world.directory;
         match self.dice.roll(3) {
             0 => format!("{:?}", directory.close_lapsed(2, self.world.by()).await),
-            1 => format!("{:?}", directory.flush(Flush::All).await),
-            _ => format!("{:?}", directory.flush(Flush::Due).await),
+            _ => format!("{:?}", directory.flush().await),
         }
     }
 

@@ -25,6 +25,7 @@ use crate::rules::highest_role;
 use crate::snapshot::{Detail, NearMiss, OrganizationBrief, Snapshot, TagMatch};
 use crate::tag::fold;
 use crate::team::Team;
+use crate::touches::Recent;
 use crate::user::User;
 use crate::versions::Versions;
 
@@ -89,7 +90,8 @@ impl State {
                 .user_by_name
                 .get(&(realm.clone(), desired.user.new_username()))
                 .copied(),
-            last_issued_at_ms: issuer.and_then(|issuer| issuer.last_issued_at_ms),
+            last: issuer.and_then(|issuer| issuer.last),
+            recent: Recent::NONE,
             tags_differ: (desired.tags.noted())
                 .is_some_and(|tags| issuer.and_then(|issuer| issuer.tags.as_ref()) != Some(&tags)),
             organization,

@@ -10,6 +10,7 @@ use crate::error::StoreError;
 use crate::grant::{Grant, GrantSource, SourceKind};
 use crate::id::{ApiKeyId, GrantId, OrganizationId, TeamId, UserId};
 use crate::name::{ExternalId, IssuerName, OrganizationName, Realm, Username};
+use crate::order::Mark;
 use crate::organization::{Logo, Organization};
 use crate::plan::Touch;
 use crate::role::Scope;
@@ -21,7 +22,7 @@ use crate::versions::{Stamp, Stripe, Versions};
 /// What is known of an issuer's tokens for a user.
 #[derive(Debug, Clone, Default)]
 pub(super) struct IssuerState {
-    pub(super) last_issued_at_ms: Option<i64>,
+    pub(super) last: Option<Mark>,
     pub(super) tags: Option<Vec<String>>,
 }
 
@@ -413,7 +414,7 @@ impl State {
         if let Some(user) = self.users.get_mut(&touch.user) {
             user.last_seen_at_ms = user.last_seen_at_ms.max(Some(touch.at_ms));
         }
-        self.note_issuer(touch.user, &touch.issuer, touch.issued_at_ms, touch.tags.as_ref());
+        self.note_issuer(touch.user, &touch.issuer, touch.mark, touch.tags.as_ref());
         for id in &touch.asserted {
             if let Some(grant) = self.grants.get_mut(id).filter(|grant| grant.revoked_at_ms.is_none()) {
                 grant.asserted_at_ms = grant.asserted_at_ms.max(touch.at_ms);
@@ -422,19 +423,38 @@ impl State {
         }
     }
 
+    /// A token's mark is written down, and its tags if it counts.
     pub(super) fn note_issuer(
         &mut self,
         user: UserId,
         issuer: &IssuerName,
-        issued_at_ms: Option<i64>,
+        mark: Option<Mark>,
         tags: Option<&Vec<String>>,
     ) {
         let state = self.issuers.entry((user, issuer.clone())).or_default();
-        state.last_issued_at_ms = state.last_issued_at_ms.max(issued_at_ms);
-        if let Some(tags) = tags {
+        let counts = follows(mark, state.last);
+        state.last = Mark::join_maybe(state.last, mark);
+        if let Some(tags) = tags.filter(|_| counts) {
             state.tags = Some(tags.clone());
         }
     }
+
+    /// Whether a token may still take the place of the last one of its issuer.
+    pub(super) fn issuer_follows(&self, touch: &Touch) -> bool {
+        let state = self.issuers.get(&(touch.user, touch.issuer.clone()));
+        follows(touch.mark, state.and_then(|state| state.last))
+    }
+
+    /// The newest `iat` of a user's tokens of any issuer, in milliseconds.
+    pub(super) fn newest_issued_at_ms(&self, user: UserId) -> Option<i64> {
+        let own = self.issuers.iter().filter(|((of, _), _)| *of == user);
+        own.filter_map(|(_, state)| Some(state.last?.newest_issued_at_ms)).max()
+    }
+}
+
+/// An undated token takes no dated one's place.
+fn follows(mark: Option<Mark>, last: Option<Mark>) -> bool {
+    mark.map_or(last.is_none(), |mark| mark.follows(last.as_ref()))
 }
 
 fn expect_version(expected: Option<u64>, found: Option<u64>) -> Result<(), StoreError> {

@@ -10,6 +10,7 @@ use crate::error::Refusal;
 use crate::grant::{Grant, GrantSource};
 use crate::id::{GrantId, NewId, OrganizationId, TeamId, UserId};
 use crate::name::OrganizationName;
+use crate::order::{Mark, Said};
 use crate::organization::{
     MembershipRule, Organization, OrganizationDetails, OrganizationStatus, OrganizationTags, Origin,
 };
@@ -26,6 +27,12 @@ pub(super) struct Draft<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) policy: &'a SyncPolicy,
     pub(super) now_ms: i64,
+    /// What the token says.
+    pub(super) said: Said,
+    /// Tokens changed the user as often as they may within the minute: nothing is added.
+    spent: bool,
+    /// Something was left undone for that.
+    limited: bool,
     ids: &'a mut dyn NewId,
     user: User,
     pub(super) changes: Vec<Change>,
@@ -63,6 +70,9 @@ impl<'a> Draft<'a> {
             snapshot,
             policy,
             now_ms,
+            said: Said::of(desired),
+            spent: snapshot.standing.is_some() && snapshot.recent.within_minute(now_ms) >= policy.changes_per_minute,
+            limited: false,
             ids,
             user,
             changes: Vec::new(),
@@ -76,10 +86,26 @@ impl<'a> Draft<'a> {
 
     /// An old token: it says who, and changes nothing.
     pub(super) fn stale(self) -> SyncPlan {
-        SyncPlan {
-            stale_token: true,
-            ..self.finish()
+        let due = self.is_unseen();
+        let mut plan = self.finish();
+        plan.stale_token = true;
+        // Only the use is noted: what the token says is not what was said last.
+        plan.touch = Touch {
+            mark: None,
+            tags: None,
+            due,
+            ..plan.touch
+        };
+        plan
+    }
+
+    /// Whether there is room for one more thing to add; where there is none, the plan says so.
+    pub(super) fn may_add(&mut self) -> bool {
+        if self.spent && !self.limited {
+            self.limited = true;
+            self.notes.push(Note::TooManyChanges);
         }
+        !self.spent
     }
 
     fn claims_count(&self) -> bool {
@@ -119,7 +145,7 @@ impl<'a> Draft<'a> {
         for (name, value) in self.desired.context.iter().filter(|(_, value)| !value.is_null()) {
             after.context.insert(name.clone(), value.clone());
         }
-        if after != *before {
+        if after != *before && self.may_add() {
             after.version += 1;
             after.updated_at_ms = self.now_ms;
             self.user = after.clone();
@@ -140,6 +166,7 @@ impl<'a> Draft<'a> {
                 self.organization = Some(before.into());
                 self.update_organization(wanted, before);
             }
+            None if self.may_create() && !self.may_add() => {}
             None if self.may_create() => {
                 let organization = self.new_organization(wanted);
                 self.organization = Some((&organization).into());
@@ -162,6 +189,9 @@ impl<'a> Draft<'a> {
         }
         if before.origin == Origin::Config {
             self.notes.push(Note::OrganizationDeclared);
+            return;
+        }
+        if !self.may_add() {
             return;
         }
         after.version += 1;
@@ -209,6 +239,9 @@ impl<'a> Draft<'a> {
             return Ok(());
         };
         let Some(before) = &self.snapshot.team else {
+            if self.may_create() && !self.may_add() {
+                return Ok(());
+            }
             if self.may_create() {
                 let team = Team {
                     id: TeamId::new(self.now_ms, self.ids),
@@ -234,6 +267,10 @@ impl<'a> Draft<'a> {
         after.organization = Some(organization);
         if let Some(name) = &wanted.name {
             after.name.clone_from(name);
+        }
+        if after != *before && !self.may_add() {
+            self.team = before.organization.is_some().then(|| before.clone());
+            return Ok(());
         }
         if after != *before {
             after.version += 1;
@@ -305,12 +342,15 @@ impl<'a> Draft<'a> {
         let mut asserted: Vec<GrantId> = self.asserted.iter().copied().collect();
         asserted.sort_unstable();
         self.assert_again();
+        let last = self.snapshot.last.as_ref();
+        let mark = (self.desired.issued_at_ms).map(|issued| Mark::after(last, issued, self.said, self.now_ms));
         let touch = Touch {
             user: self.user.id,
             realm: self.user.realm.clone(),
             issuer: self.desired.issuer.clone(),
             at_ms: self.now_ms,
-            issued_at_ms: self.desired.issued_at_ms,
+            mark,
+            said: self.said,
             lapses_at_ms: self.lapses_at_ms(),
             asserted,
             token: self.desired.token.clone(),
@@ -329,6 +369,7 @@ impl<'a> Draft<'a> {
             tag_matches: self.snapshot.tag_matches.clone(),
             near_misses,
             stale_token: false,
+            limited: self.limited,
             observed: false,
             notes: std::mem::take(&mut self.notes),
             after: Some(self.standing(&changes)),
@@ -339,14 +380,17 @@ impl<'a> Draft<'a> {
     /// Other tags than the last token's are written soon although they change nobody's roles: a preview of a change asks
     /// for them.
     fn is_due(&self) -> bool {
-        let interval = self.policy.touch_interval_ms();
-        let old = |at_ms: i64| self.now_ms.saturating_sub(at_ms) >= interval;
-        self.snapshot.tags_differ
-            || self.user.last_seen_at_ms.is_none_or(old)
-            || self
-                .grants
-                .iter()
-                .any(|grant| self.asserted.contains(&grant.id) && old(grant.asserted_at_ms))
+        let mut asserted = self.grants.iter().filter(|grant| self.asserted.contains(&grant.id));
+        self.snapshot.tags_differ || self.is_unseen() || asserted.any(|grant| self.is_old(grant.asserted_at_ms))
+    }
+
+    /// Whether the user was last seen so long ago that it is written again.
+    fn is_unseen(&self) -> bool {
+        self.user.last_seen_at_ms.is_none_or(|at_ms| self.is_old(at_ms))
+    }
+
+    fn is_old(&self, at_ms: i64) -> bool {
+        self.now_ms.saturating_sub(at_ms) >= self.policy.touch_interval_ms()
     }
 
     /// What a token asserts holds a lease longer from now on; whatever is written, it is written by the store

@@ -80,7 +80,9 @@ impl Draft<'_> {
                 self.close(grant, at_ms, why);
             }
             for role in wanted.extract_if(.., |role| is_now(&role.source)).collect::<Vec<_>>() {
-                self.open(role);
+                if self.may_add() {
+                    self.open(role);
+                }
             }
         }
     }

@@ -64,7 +64,7 @@ fn after(plan: &SyncPlan, snapshot: &Snapshot) -> Snapshot {
     Snapshot {
         standing: plan.after.clone(),
         username_owner: plan.after.as_ref().map(|standing| standing.user.id),
-        last_issued_at_ms: plan.touch.issued_at_ms,
+        last: plan.touch.mark,
         ..snapshot.clone()
     }
 }

@@ -227,7 +227,8 @@ fn insert(connection: &Connection, rows: &Rows) {
         params![user, rows.subject, rows.email, rows.name, rows.at_ms],
     );
     run(
-        "INSERT INTO user_issuers (user_id, issuer, last_issued_at_ms, tags) VALUES (?1, 'idp', ?2, ?3)",
+        "INSERT INTO user_issuers (user_id, issuer, last_issued_at_ms, tags, newest_issued_at_ms, said) \
+         VALUES (?1, 'idp', ?2, ?3, ?2, ?2)",
         params![user, rows.at_ms, rows.tags],
     );
     let sha256 = "ab".repeat(16);

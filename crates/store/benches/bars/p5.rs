@@ -59,7 +59,8 @@ const STATEMENTS: [&str; 4] = [
     "INSERT INTO users (id, realm, external_id, username, email, name, country, timezone, locale, language, status, \
      context, tokens_not_before_ms, last_seen_at_ms, created_at_ms, updated_at_ms, version) \
      VALUES ($1, 'main', $2, $2, $3, $4, NULL, NULL, NULL, NULL, 'active', '{}', NULL, $5, $5, $5, 1)",
-    "INSERT INTO user_issuers (user_id, issuer, last_issued_at_ms, tags) VALUES ($1, 'idp', $2, $3)",
+    "INSERT INTO user_issuers (user_id, issuer, last_issued_at_ms, tags, newest_issued_at_ms, said) \
+     VALUES ($1, 'idp', $2, $3, $2, $2)",
     "INSERT INTO grants (id, user_id, organization_id, team_id, role, source, issuer, tag, token_jti, token_sha256, \
      granted_at_ms, asserted_at_ms, lapses_at_ms, revoked_at_ms, why, revoked_why) \
      VALUES ($1, $2, $3, NULL, 'member', 'tag', 'idp', $4, 'j1', $5, $6, $6, NULL, NULL, NULL, NULL)",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use narthex_directory::{Change, ExternalId, Grant, IssuerName, Organization, Touch, User, fold};
 
-use crate::record::{EventRow, Written, integer, object_to_json, scope_columns, texts_to_json};
+use crate::record::{EventRow, Written, integer, mark_columns, object_to_json, scope_columns, texts_to_json};
 
 /// A value in a column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +88,10 @@ impl Default for Batch {
                 "id, realm, external_id, username, email, name, country, timezone, locale, language, status, context, \
                  tokens_not_before_ms, last_seen_at_ms, created_at_ms, updated_at_ms, version",
             ),
-            issuers: Table::new("user_issuers", "user_id, issuer, last_issued_at_ms, tags"),
+            issuers: Table::new(
+                "user_issuers",
+                "user_id, issuer, last_issued_at_ms, newest_issued_at_ms, said, tags",
+            ),
             organizations: Table::new(
                 "organizations",
                 "id, name, label, realm, external_id, contact_name, contact_email, website, timezone, admin_tags, \
@@ -154,10 +157,13 @@ impl Batch {
     /// What a token says of its issuer.
     pub(super) fn add_touch(&mut self, touch: &Touch) {
         let tags = touch.tags.as_ref();
+        let (order, newest, said) = mark_columns(touch.mark.as_ref());
         self.issuers.rows.push(vec![
             touch.user.to_string().into(),
             touch.issuer.as_str().into(),
-            touch.issued_at_ms.into(),
+            order.into(),
+            newest.into(),
+            said.into(),
             tags.map(|tags| texts_to_json(tags.iter().map(String::as_str))).into(),
         ]);
     }

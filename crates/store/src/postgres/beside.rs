@@ -1,9 +1,9 @@
 //! Keys, logos, documents, what was noted, and what else is kept beside users and organizations.
 
 use narthex_directory::{
-    ApiKey, ApiKeyId, AssertionKey, By, Change, Declaring, Document, DocumentAt, DocumentKind, IssuerName, Logo, Met,
-    NewDocument, NewOrganization, Noted, OrganizationId, SavedKeySet, SecretHash, StoreError, Touch, UserId, document,
-    rules,
+    ApiKey, ApiKeyId, AssertionKey, By, Change, Declaring, Document, DocumentAt, DocumentKind, IssuerName, Logo, Mark,
+    Met, NewDocument, NewOrganization, Noted, OrganizationId, SavedKeySet, SecretHash, StoreError, Touch, UserId,
+    document, rules,
 };
 
 use super::Shared;
@@ -25,12 +25,12 @@ pub(super) async fn write_noted(shared: &Shared, noted: &Noted) -> Outcome<()> {
         let asserted = asserted(&touches);
         let commands = [
             write::see(&touches),
-            write::note_issuers(&issuers),
+            write::note_uses(&issuers),
             write::assert_again(&asserted),
         ];
         write_all(shared, &commands).await?;
     }
-    write_newest(shared, &noted.newest).await?;
+    write_marks(shared, &noted.marks).await?;
     for seen in noted.tags.chunks(NOTED_AT_ONCE) {
         if let Some(command) = write::note_tags(seen) {
             write_all(shared, &[command]).await?;
@@ -39,26 +39,26 @@ pub(super) async fn write_noted(shared: &Shared, noted: &Noted) -> Outcome<()> {
     Ok(())
 }
 
-/// Writes the newest `iat`s of issuers' tokens for users.
-async fn write_newest(shared: &Shared, newest: &[(UserId, IssuerName, i64)]) -> Outcome<()> {
-    for newest in newest.chunks(NOTED_AT_ONCE) {
-        let rows: Vec<IssuerRow<'_>> = newest
+/// Writes the marks of issuers' tokens for users, which the other nodes look for there.
+async fn write_marks(shared: &Shared, marks: &[(UserId, IssuerName, Mark)]) -> Outcome<()> {
+    for marks in marks.chunks(NOTED_AT_ONCE) {
+        let rows: Vec<IssuerRow<'_>> = marks
             .iter()
-            .map(|(user, issuer, issued_at_ms)| (*user, issuer.as_str(), Some(*issued_at_ms), None))
+            .map(|(user, issuer, mark)| (*user, issuer.as_str(), Some(*mark), None))
             .collect();
-        write_all(shared, &[write::note_issuers(&rows)]).await?;
+        write_all(shared, &[write::note_uses(&rows)]).await?;
     }
     Ok(())
 }
 
-/// Writes the newest `iat`s that no other node has been told yet.
-pub(super) async fn tell_newest(shared: &Shared) -> Outcome<()> {
-    let untold = shared.touches.take_untold();
-    let written = write_newest(shared, &untold).await;
-    if written.is_err() {
-        shared.touches.give_back_untold(untold);
+/// The newest `iat` of a user's tokens of any issuer, in milliseconds.
+pub(super) async fn newest_issued_at_ms(session: &Session, user: UserId) -> Outcome<Option<i64>> {
+    let sql = "SELECT max(coalesce(newest_issued_at_ms, last_issued_at_ms)) FROM user_issuers WHERE user_id = $1";
+    let found = session.row(sql, &[&user.to_string()]).await?;
+    match &found {
+        Some(row) => Columns::of(row, "user issuer").maybe_integer(),
+        None => Ok(None),
     }
-    written
 }
 
 async fn write_all(shared: &Shared, commands: &[Command<'_>]) -> Outcome<()> {
@@ -69,12 +69,7 @@ async fn write_all(shared: &Shared, commands: &[Command<'_>]) -> Outcome<()> {
 
 /// What a token says of its issuer.
 pub(super) fn issuer_row(touch: &Touch) -> IssuerRow<'_> {
-    (
-        touch.user,
-        touch.issuer.as_str(),
-        touch.issued_at_ms,
-        touch.tags.as_deref(),
-    )
+    (touch.user, touch.issuer.as_str(), touch.mark, touch.tags.as_deref())
 }
 
 /// The grants that tokens assert, with when and until when.

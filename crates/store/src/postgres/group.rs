@@ -242,7 +242,8 @@ async fn try_apply(shared: &Shared, mut tx: Tx, plans: &[&Waiting]) -> Outcome<V
         .collect();
     let willing: Vec<bool> = plans
         .iter()
-        .map(|waiting| is_newest(shared, &waiting.plan.touch))
+        // A newer token of this user may have been used since the snapshot, one that changed nothing too.
+        .map(|waiting| !shared.touches.has_newer(&waiting.plan.touch))
         .collect();
     let begun = Begun::begin(&tx, plans, &willing).await?;
     let holds = |(waiting, willing): (&&Waiting, &bool)| *willing && begun.holds(&waiting.plan);
@@ -258,7 +259,7 @@ async fn try_apply(shared: &Shared, mut tx: Tx, plans: &[&Waiting]) -> Outcome<V
         moved = write_all(&mut tx, &chosen).await?;
         tx.commit(&shared.versions).await?;
         for waiting in &chosen {
-            shared.touches.note_tags(&waiting.plan.touch);
+            shared.touches.note_applied(&waiting.plan);
         }
     }
     let answer = |((waiting, applied), before): ((&&Waiting, bool), u64)| {
@@ -273,14 +274,6 @@ async fn try_apply(shared: &Shared, mut tx: Tx, plans: &[&Waiting]) -> Outcome<V
         })
     };
     Ok(plans.iter().zip(applied).zip(numbers).map(answer).collect())
-}
-
-/// An unchanged, newer token of this user may have been used since the snapshot.
-fn is_newest(shared: &Shared, touch: &Touch) -> bool {
-    let newest = shared.touches.newest_issued_at_ms(touch.user, &touch.issuer);
-    touch
-        .issued_at_ms
-        .is_none_or(|issued| newest.is_none_or(|newest| newest <= issued))
 }
 
 /// What was found, and the users that were made, when the transaction began.
@@ -446,7 +439,7 @@ impl<'p> Rows<'p> {
             (!self.closed.is_empty()).then(|| write::close_grants(&self.closed)),
             (!self.opened.is_empty()).then(|| write::open_grants(&self.opened)),
             Some(write::events(&self.events)),
-            Some(write::note_issuers(&self.issuers)),
+            Some(write::take_places(&self.issuers, !self.seen.is_empty())),
             (!asserted.is_empty()).then(|| write::assert_again(&asserted)),
             (!self.seen.is_empty()).then(|| write::see(&self.seen)),
             (!self.regranted.is_empty()).then(|| write::move_versions(&self.regranted)),

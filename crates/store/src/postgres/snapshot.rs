@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use narthex_directory::{
-    Desired, DesiredOrganization, DesiredTags, Detail, NearMiss, OrganizationBrief, OrganizationName, STRIPES,
-    Snapshot, Stamp, Standing, Stripe, TagMatch, UserId, Versions, fold,
+    Desired, DesiredOrganization, DesiredTags, Detail, Mark, NearMiss, OrganizationBrief, OrganizationName, Recent,
+    STRIPES, Snapshot, Stamp, Standing, Stripe, TagMatch, UserId, Versions, fold,
 };
 use tokio_postgres::Row;
 
@@ -12,7 +12,9 @@ use super::error::{Outcome, corrupt};
 use super::rows::{self, Columns};
 use super::session::{Session, Value};
 use super::write::tags_text;
-use crate::record::{BRIEF, BRIEF_COLUMNS, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, TEAM_COLUMNS, USER, USER_COLUMNS};
+use crate::record::{
+    BRIEF, BRIEF_COLUMNS, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, TEAM_COLUMNS, USER, USER_COLUMNS, mark,
+};
 use crate::tag_cache::{Listing, TagCache};
 
 /// How often what is remembered of tags may turn out to be old before all of them are looked up.
@@ -41,7 +43,7 @@ fn standing_sql(columns: &str, joins: &str, of: &str, more: &str) -> String {
 }
 
 /// How many columns come before the user.
-const BEFORE: usize = 4;
+const BEFORE: usize = 6;
 const GRANT_AT: usize = BEFORE + USER_COLUMNS;
 const BRIEF_AT: usize = GRANT_AT + GRANT_COLUMNS;
 const TEAM_AT: usize = BRIEF_AT + BRIEF_COLUMNS;
@@ -74,7 +76,7 @@ impl Texts {
         let by_external_id = |more| {
             standing_sql(
                 // Who has the username is looked up only where it is not the user, as it nearly always is.
-                "i.last_issued_at_ms, $5::text IS NOT NULL AND i.tags IS DISTINCT FROM $5::text, CASE WHEN u.username = $4 THEN u.id \
+                "i.last_issued_at_ms, i.newest_issued_at_ms, i.said, $5::text IS NOT NULL AND i.tags IS DISTINCT FROM $5::text, CASE WHEN u.username = $4 THEN u.id \
                  ELSE (SELECT n.id FROM users n WHERE n.realm = $1 AND n.username = $4) END",
                 "LEFT JOIN LATERAL (SELECT * FROM user_issuers x WHERE x.user_id = u.id AND x.issuer = $3 OFFSET 0) i \
                  ON true",
@@ -90,7 +92,12 @@ impl Texts {
                 by_external_id(", NULL, NULL"),
                 tags_sql(&before, &between, "$6")
             ),
-            by_id: standing_sql("NULL::bigint, false, NULL::text", "", "x.id = $1", ""),
+            by_id: standing_sql(
+                "NULL::bigint, NULL::bigint, NULL::bigint, false, NULL::text",
+                "",
+                "x.id = $1",
+                "",
+            ),
             organization: format!(
                 "SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = $1 AND o.external_id = $2"
             ),
@@ -181,7 +188,8 @@ impl Reader<'_> {
             detail,
             policy: head.policy,
             username_owner: head.username_owner,
-            last_issued_at_ms: head.last_issued_at_ms,
+            last: head.last,
+            recent: Recent::NONE,
             tags_differ: head.tags_differ,
             standing: standing(&found, head.policy, &stripes)?,
             // Asked for in any case; it counts only where there is no such organization yet.
@@ -334,7 +342,7 @@ impl Stripes {
 /// What every row of a standing begins with.
 struct Head {
     policy: u64,
-    last_issued_at_ms: Option<i64>,
+    last: Option<Mark>,
     tags_differ: bool,
     username_owner: Option<UserId>,
 }
@@ -347,7 +355,11 @@ impl Head {
         let mut columns = Columns::of(row, "user");
         Ok(Self {
             policy: columns.number()?,
-            last_issued_at_ms: columns.maybe_integer()?,
+            last: mark(
+                columns.maybe_integer()?,
+                columns.maybe_integer()?,
+                columns.maybe_integer()?,
+            ),
             tags_differ: columns.flag()?,
             username_owner: columns.maybe_parse()?,
         })

@@ -7,15 +7,32 @@
 use std::borrow::Cow;
 
 use narthex_directory::{
-    ExternalId, Grant, GrantId, IssuerName, Organization, OrganizationId, OrganizationName, Profile, SeenTag,
+    ExternalId, Grant, GrantId, IssuerName, Mark, Organization, OrganizationId, OrganizationName, Profile, SeenTag,
     TAG_LENGTH_MAX, Team, Touch, User, UserId, fold,
 };
 
 use super::session::{Command, Value};
-use crate::record::{EventRow, integer, object_to_json, scope_columns, texts_to_json};
+use crate::record::{
+    EventRow, integer, mark_columns, note_use, object_to_json, scope_columns, take_place, texts_to_json,
+};
 
-/// A row of `user_issuers`: whose, which issuer's, the newest `iat`, the tags of the last token.
-pub(super) type IssuerRow<'a> = (UserId, &'a str, Option<i64>, Option<&'a [String]>);
+/// A row of `user_issuers`: whose, which issuer's, the mark and the tags of a token.
+pub(super) type IssuerRow<'a> = (UserId, &'a str, Option<Mark>, Option<&'a [String]>);
+
+/// The beginning of a statement that writes rows of `user_issuers`.
+macro_rules! insert_issuers {
+    () => {
+        "INSERT INTO user_issuers (user_id, issuer, last_issued_at_ms, newest_issued_at_ms, said, tags) \
+         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[])"
+    };
+}
+
+/// The newest `iat` of the row's and the token's.
+macro_rules! newest {
+    () => {
+        "greatest(user_issuers.newest_issued_at_ms, user_issuers.last_issued_at_ms, excluded.newest_issued_at_ms)"
+    };
+}
 
 fn boxed<'a, T>(value: T) -> Value<'a>
 where
@@ -356,21 +373,28 @@ pub(super) fn tags_text(tags: Option<&[String]>) -> Option<String> {
     Some(texts_to_json(kept_tags.iter().map(|tag| &**tag)))
 }
 
-/// The newest `iat` of an issuer's tokens for a user, and the tags of the last one. Each pair once.
-pub(super) fn note_issuers<'a>(rows: &'a [IssuerRow<'a>]) -> Command<'a> {
-    let values = vec![
+/// The tokens of plans, each in its place in the order of an issuer's tokens for a user. Each pair once. Where one of the users
+/// `may_have` had a token before, it may have been a newer one, which another node wrote since the plan was made.
+pub(super) fn take_places<'a>(rows: &'a [IssuerRow<'a>], may_have: bool) -> Command<'a> {
+    let command = Command::new(concat!(insert_issuers!(), take_place!(newest!())), issuer_values(rows));
+    if may_have { command.exactly(rows.len()) } else { command }
+}
+
+/// Uses of tokens. Each pair once.
+pub(super) fn note_uses<'a>(rows: &'a [IssuerRow<'a>]) -> Command<'a> {
+    Command::new(concat!(insert_issuers!(), note_use!(newest!())), issuer_values(rows))
+}
+
+fn issuer_values<'a>(rows: &'a [IssuerRow<'a>]) -> Vec<Value<'a>> {
+    let columns = |mark: &Option<Mark>| mark_columns(mark.as_ref());
+    vec![
         column(rows, |(user, ..)| user.to_string()),
         column(rows, |(_, issuer, ..)| *issuer),
-        column(rows, |(_, _, issued_at_ms, _)| *issued_at_ms),
+        column(rows, move |(_, _, mark, _)| columns(mark).0),
+        column(rows, move |(_, _, mark, _)| columns(mark).1),
+        column(rows, move |(_, _, mark, _)| columns(mark).2),
         column(rows, |(.., list)| tags_text(*list)),
-    ];
-    Command::new(
-        "INSERT INTO user_issuers (user_id, issuer, last_issued_at_ms, tags) \
-         SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[]) \
-         ON CONFLICT (user_id, issuer) DO UPDATE SET tags = coalesce(excluded.tags, user_issuers.tags), \
-         last_issued_at_ms = greatest(user_issuers.last_issued_at_ms, excluded.last_issued_at_ms)",
-        values,
-    )
+    ]
 }
 
 /// Tags that tokens carried. Those that no organization could list are not worth a row.

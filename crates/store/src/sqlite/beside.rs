@@ -26,8 +26,8 @@ pub(super) fn write_noted(tx: &Tx<'_>, noted: &Noted) -> Outcome<()> {
         see(tx, touch)?;
         note(tx, touch)?;
     }
-    for (user, issuer, issued_at_ms) in &noted.newest {
-        note_issuer(tx, *user, issuer.as_str(), Some(*issued_at_ms), None)?;
+    for (user, issuer, mark) in &noted.marks {
+        note_issuer(tx, *user, issuer.as_str(), Some(mark), None)?;
     }
     let mut statement = tx.prepare_cached(
         "INSERT INTO seen_tags (realm, tag, first_seen_at_ms, last_seen_at_ms) VALUES (?1, ?2, ?3, ?4) \

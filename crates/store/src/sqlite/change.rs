@@ -1,13 +1,30 @@
 //! Writing: the eight changes, their audit events, and the numbers that move.
 
 use narthex_directory::{
-    AuditEvent, Change, Grant, Organization, OrganizationId, StoreError, Stripe, Team, Touch, User, UserId, fold,
+    AuditEvent, Change, Grant, Mark, Organization, OrganizationId, StoreError, Stripe, Team, Touch, User, UserId, fold,
 };
 use rusqlite::{OptionalExtension, params};
 
 use super::error::{Fault, Outcome};
 use super::writer::Tx;
-use crate::record::{EventRow, Written, integer, object_to_json, scope_columns, texts_to_json};
+use crate::record::{
+    EventRow, Written, integer, mark_columns, note_use, object_to_json, scope_columns, take_place, texts_to_json,
+};
+
+/// The beginning of a statement that writes a row of `user_issuers`.
+macro_rules! insert_issuer {
+    () => {
+        "INSERT INTO user_issuers (user_id, issuer, last_issued_at_ms, newest_issued_at_ms, said, tags) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
+    };
+}
+/// The newer `iat` of the row's and the token's.
+macro_rules! newest {
+    () => {
+        "max(coalesce(user_issuers.newest_issued_at_ms, user_issuers.last_issued_at_ms, excluded.newest_issued_at_ms), \
+         coalesce(excluded.newest_issued_at_ms, user_issuers.newest_issued_at_ms, user_issuers.last_issued_at_ms))"
+    };
+}
 
 /// Makes changes, writes their events, and moves the numbers.
 pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change], written: &Written) -> Outcome<()> {
@@ -370,9 +387,32 @@ pub(super) fn note(tx: &Tx<'_>, touch: &Touch) -> Outcome<()> {
         tx,
         touch.user,
         touch.issuer.as_str(),
-        touch.issued_at_ms,
+        touch.mark.as_ref(),
         touch.tags.as_deref(),
     )?;
+    assert_again(tx, touch)
+}
+
+/// Writes what the token of a plan asserts. A newer one may have been written since the plan was made.
+pub(super) fn note_plan(tx: &Tx<'_>, touch: &Touch) -> Outcome<()> {
+    let mut statement = tx.prepare_cached(concat!(insert_issuer!(), take_place!(newest!())))?;
+    let (order, newest, said) = mark_columns(touch.mark.as_ref());
+    let tags = touch
+        .tags
+        .as_deref()
+        .map(|tags| texts_to_json(tags.iter().map(String::as_str)));
+    one(statement.execute(params![
+        touch.user.to_string(),
+        touch.issuer.as_str(),
+        order,
+        newest,
+        said,
+        tags
+    ])?)?;
+    assert_again(tx, touch)
+}
+
+fn assert_again(tx: &Tx<'_>, touch: &Touch) -> Outcome<()> {
     let mut statement = tx.prepare_cached(
         "UPDATE grants SET asserted_at_ms = max(asserted_at_ms, ?2), lapses_at_ms = ?3 \
          WHERE id = ?1 AND revoked_at_ms IS NULL",
@@ -383,23 +423,27 @@ pub(super) fn note(tx: &Tx<'_>, touch: &Touch) -> Outcome<()> {
     Ok(())
 }
 
-/// Writes the newest `iat` of an issuer's tokens for a user, and the tags of the last one.
+/// Writes the mark of an issuer's token for a user, and its tags if it counts.
 pub(super) fn note_issuer(
     tx: &Tx<'_>,
     user: UserId,
     issuer: &str,
-    issued_at_ms: Option<i64>,
+    mark: Option<&Mark>,
     tags: Option<&[String]>,
 ) -> Outcome<()> {
-    let mut statement = tx.prepare_cached(
-        "INSERT INTO user_issuers (user_id, issuer, last_issued_at_ms, tags) VALUES (?1, ?2, ?3, ?4) \
-         ON CONFLICT (user_id, issuer) DO UPDATE SET tags = coalesce(excluded.tags, tags), last_issued_at_ms = \
-         CASE WHEN last_issued_at_ms IS NULL OR excluded.last_issued_at_ms > last_issued_at_ms \
-         THEN coalesce(excluded.last_issued_at_ms, last_issued_at_ms) ELSE last_issued_at_ms END",
-    )?;
+    let mut statement = tx.prepare_cached(concat!(insert_issuer!(), note_use!(newest!())))?;
+    let (order, newest, said) = mark_columns(mark);
     let tags = tags.map(|tags| texts_to_json(tags.iter().map(String::as_str)));
-    statement.execute(params![user.to_string(), issuer, issued_at_ms, tags])?;
+    statement.execute(params![user.to_string(), issuer, order, newest, said, tags])?;
     Ok(())
+}
+
+/// The newest `iat` of a user's tokens of any issuer, in milliseconds.
+pub(super) fn newest_issued_at_ms(tx: &Tx<'_>, user: UserId) -> Outcome<Option<i64>> {
+    let mut statement = tx.prepare_cached(
+        "SELECT max(coalesce(newest_issued_at_ms, last_issued_at_ms)) FROM user_issuers WHERE user_id = ?1",
+    )?;
+    Ok(statement.query_row([user.to_string()], |row| row.get(0))?)
 }
 
 /// A user's version, if there is such a user.

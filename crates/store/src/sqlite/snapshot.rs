@@ -3,15 +3,15 @@
 use std::collections::BTreeSet;
 
 use narthex_directory::{
-    Desired, DesiredTags, Detail, Grant, NearMiss, OrganizationBrief, Snapshot, Stamp, Standing, Stripe, TagMatch,
-    Team, User, UserId, Username, fold,
+    Desired, DesiredTags, Detail, Grant, Mark, NearMiss, OrganizationBrief, Snapshot, Stamp, Standing, Stripe,
+    TagMatch, Team, User, UserId, Username, fold,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::counter;
 use super::error::{Outcome, corrupt};
 use super::rows::{self, Columns};
-use crate::record::{BRIEF, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, USER, USER_COLUMNS, texts_to_json};
+use crate::record::{BRIEF, GRANT, GRANT_COLUMNS, MARK, ORGANIZATION, TEAM, USER, USER_COLUMNS, mark, texts_to_json};
 use crate::tag_cache::{Listing, TagCache};
 
 /// Reads what planning needs. What [`narthex_directory::Touches`] remembers is laid over it by the caller.
@@ -27,8 +27,8 @@ pub(super) fn snapshot(
         policy,
         ..Snapshot::empty()
     };
-    if let Some((user, last_issued_at_ms, tags_differ)) = find_user(connection, desired)? {
-        snapshot.last_issued_at_ms = last_issued_at_ms;
+    if let Some((user, last, tags_differ)) = find_user(connection, desired)? {
+        snapshot.last = last;
         snapshot.tags_differ = tags_differ;
         snapshot.standing = Some(standing_of(connection, user, policy)?);
     } else {
@@ -79,9 +79,9 @@ pub(super) fn standing(connection: &Connection, user: UserId) -> Outcome<Option<
     user.map(|user| standing_of(connection, user, policy)).transpose()
 }
 
-fn find_user(connection: &Connection, desired: &Desired) -> Outcome<Option<(User, Option<i64>, bool)>> {
+fn find_user(connection: &Connection, desired: &Desired) -> Outcome<Option<(User, Option<Mark>, bool)>> {
     let mut statement = connection.prepare_cached(&format!(
-        "SELECT {USER}, i.last_issued_at_ms, ?4 IS NOT NULL AND i.tags IS NOT ?4 FROM users u \
+        "SELECT {USER}, {MARK}, ?4 IS NOT NULL AND i.tags IS NOT ?4 FROM users u \
          LEFT JOIN user_issuers i ON i.user_id = u.id AND i.issuer = ?3 \
          WHERE u.realm = ?1 AND u.external_id = ?2"
     ))?;
@@ -97,7 +97,12 @@ fn find_user(connection: &Connection, desired: &Desired) -> Outcome<Option<(User
         return Ok(None);
     };
     let mut columns = Columns::from(row, USER_COLUMNS, "user");
-    Ok(Some((rows::user(row)?, columns.maybe_integer()?, columns.flag()?)))
+    let last = mark(
+        columns.maybe_integer()?,
+        columns.maybe_integer()?,
+        columns.maybe_integer()?,
+    );
+    Ok(Some((rows::user(row)?, last, columns.flag()?)))
 }
 
 fn username_owner(connection: &Connection, desired: &Desired, username: &Username) -> Outcome<Option<UserId>> {

@@ -34,11 +34,10 @@ pub(super) fn apply(tx: &mut Tx<'_>, plan: &SyncPlan, written: &Written, touches
     let policy = change::counter(tx, 0)?;
     // A plan that creates its user finds out by the unique index whether that is still right.
     let known = plan.expects.user_version.is_none() || change::version_of(tx, touch.user)? == plan.expects.user_version;
-    let newest = touches.newest_issued_at_ms(touch.user, &touch.issuer);
     let holds = known
         && plan.expects.policy.is_none_or(|expected| expected == policy)
-        // An unchanged, newer token of this user may have been used since the snapshot.
-        && touch.issued_at_ms.is_none_or(|issued| newest.is_none_or(|newest| newest <= issued));
+        // A newer token of this user may have been used since the snapshot, one that changed nothing too.
+        && !touches.has_newer(touch);
     if !holds {
         return Err(StoreError::Conflict.into());
     }
@@ -49,7 +48,7 @@ pub(super) fn apply(tx: &mut Tx<'_>, plan: &SyncPlan, written: &Written, touches
     if plan.expects.user_version.is_some() {
         change::see(tx, touch)?;
     }
-    change::note(tx, touch)?;
+    change::note_plan(tx, touch)?;
     let stripe = Stripe::of(touch.user);
     Ok(Stamp {
         policy,

@@ -138,6 +138,8 @@ pub(crate) const TABLES: &[Table] = &[
             column("issuer", Holds::Text(Some(name::<IssuerName>))),
             maybe_time("last_issued_at_ms"),
             maybe("tags", Holds::Texts(None)),
+            maybe_time("newest_issued_at_ms"),
+            maybe("said", Holds::Count),
         ],
         agrees: None,
     },

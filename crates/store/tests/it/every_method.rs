@@ -6,10 +6,10 @@ use std::sync::Arc;
 use narthex_directory::conformance::world::{HOUR_MS, START_MS, World, realm};
 use narthex_directory::{
     Actor, Among, ApiKey, ApiKeyId, AssertionKey, AuditEvent, CarrierFilter, Desired, Detail, Directory, DocumentAt,
-    DocumentKind, Edit, EventFilter, EventOrder, Flush, GrantFilter, GrantsWhen, IssuerName, Logo, NewDocument,
-    NewTeam, Organization, OrganizationEdit, OrganizationFilter, OrganizationRole, OrganizationTags, Page,
-    PlatformRole, SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash, Team, TeamEdit, TeamFilter, TeamId,
-    TeamRole, User, UserEdit, UserFilter, plan,
+    DocumentKind, Edit, EventFilter, EventOrder, GrantFilter, GrantsWhen, IssuerName, Logo, NewDocument, NewTeam,
+    Organization, OrganizationEdit, OrganizationFilter, OrganizationRole, OrganizationTags, Page, PlatformRole,
+    SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash, Team, TeamEdit, TeamFilter, TeamId, TeamRole, User,
+    UserEdit, UserFilter, plan,
 };
 
 /// Calls them, and tells the name of each after it has been called.
@@ -109,12 +109,10 @@ impl Caller<'_> {
         let sue = synced.principal.user().id;
         self.directory().poll_versions().await.unwrap();
         self.told("poll_versions");
-        self.directory().flush(Flush::Due).await.unwrap();
+        self.directory().flush().await.unwrap();
         again.issued_at_ms = Some(self.world.now_ms + 1);
         self.world.sync(&again).await;
-        self.directory().tell_newest().await.unwrap();
-        self.told("tell_newest");
-        self.directory().flush(Flush::All).await.unwrap();
+        self.directory().flush().await.unwrap();
         self.told("flush");
         self.directory().standing(sue).await.unwrap().unwrap();
         self.told("standing");

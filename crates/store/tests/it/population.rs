@@ -2,7 +2,7 @@
 
 use narthex_directory::conformance::world::World;
 use narthex_directory::{
-    ApiKey, ApiKeyId, Directory, Flush, IssuersInForce, PlatformRole, ScopedRole, SecretHash, SyncPolicy, sync,
+    ApiKey, ApiKeyId, Directory, IssuersInForce, PlatformRole, ScopedRole, SecretHash, SyncPolicy, sync,
 };
 use narthex_store::population::Population;
 use narthex_store::{Options, PostgresDirectory, PostgresOptions};
@@ -54,7 +54,7 @@ async fn one_by_one(directory: &dyn Directory) {
         .await
         .unwrap();
     }
-    directory.flush(Flush::All).await.unwrap();
+    directory.flush().await.unwrap();
 }
 
 /// A second token like the first is no reason to write, and the next user is a new one.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use narthex_directory::conformance::walk::Walk;
 use narthex_directory::conformance::world::{HOUR_MS, World, exactly};
 use narthex_directory::{
-    Among, ApiKey, ApiKeyId, AssertionKey, CarrierFilter, Directory, DocumentAt, DocumentKind, Flush, IssuerName, Logo,
+    Among, ApiKey, ApiKeyId, AssertionKey, CarrierFilter, Directory, DocumentAt, DocumentKind, IssuerName, Logo,
     NewDocument, Organization, OrganizationEdit, OrganizationRole, Page, PlatformRole, Realm, SavedKeySet, ScopedRole,
     SecretBytes, SecretHash, TokenFingerprint, UserFilter,
 };
@@ -129,7 +129,7 @@ async fn fill(directory: &dyn Directory) {
         .save_document(document, DocumentAt::Absent, world.by())
         .await
         .unwrap();
-    directory.flush(Flush::All).await.unwrap();
+    directory.flush().await.unwrap();
 }
 
 /// From one kind of store to the other and back, by way of each: the same lines, so the same digest.
@@ -261,7 +261,7 @@ proptest! {
             for _ in 0..steps {
                 walk.step().await;
             }
-            directory.flush(Flush::All).await.unwrap();
+            directory.flush().await.unwrap();
             goes_round(true, sqlite(&path)).await;
         });
     }

@@ -175,6 +175,7 @@ impl Check<'_> {
             return Some(SyncPolicy {
                 provision,
                 mode,
+                changes_per_minute: self.limits.sync_changes_per_minute,
                 ..SyncPolicy::default()
             });
         };
@@ -203,6 +204,7 @@ impl Check<'_> {
             on_empty,
             lease_ms,
             mode,
+            changes_per_minute: self.limits.sync_changes_per_minute,
         })
     }
 

@@ -74,6 +74,7 @@ pub(super) fn limits(written: &LimitsSection, problems: &mut Problems) -> Limits
     Limits {
         token_bytes: at_most(problems, "token_size", &written.token_size, TOKEN_SIZE_MOST),
         tags: written.tags.value().0,
+        sync_changes_per_minute: u32::try_from(written.sync_changes_per_minute.value().0).unwrap_or(u32::MAX),
         template_fuel: written.template_fuel.value().0,
         template_bytes: at_most(problems, "template_size", &written.template_size, Size(16 << 20)),
         key_set_bytes: at_most(problems, "key_set_size", &written.key_set_size, KEY_SET_SIZE_MOST),

@@ -112,6 +112,9 @@ section! {
         token_size: Defaulted<Size> = "\"16KiB\"";
         /// The most permission tags in one token. A token with more is refused with `tags.malformed`.
         tags: Defaulted<Count<1, 10_000>> = "2000";
+        /// How often tokens may change one user within a minute: a role given, a field updated, a record made. Above it a token
+        /// gives nothing until the minute is over and still takes away what it no longer says. Each node counts by itself.
+        sync_changes_per_minute: Defaulted<Count<1, 1_000_000>> = "60";
         /// The work one template may do, in evaluation steps.
         template_fuel: Defaulted<Count<100, 10_000_000>> = "200000";
         /// What one template may build, on the way included; at most `"16MiB"`.

@@ -109,6 +109,8 @@ pub(crate) async fn preview(
     ];
     let then = update::after(lists, &organization.tags)?;
     let touched = touched(&organization.tags, &then);
+    // What the last tokens carried may be noted here and not written yet.
+    permit.directory().flush().await?;
     let (is_first, page) = (query.cursor.is_none(), page(query.cursor, query.limit)?);
     // SECURITY: any tag can be asked about, another organization's too. Who belongs to others is not shown to whoever may
     // not read users: neither by name nor by the id in a cursor, which would be enough to ask for more.

@@ -35,6 +35,8 @@ pub(crate) struct Fixture {
     /// An API key of a platform admin.
     pub(crate) admin: String,
     ids: Mutex<CountingIds>,
+    /// When the last token was issued, in milliseconds.
+    last_issued_at_ms: Mutex<i64>,
 }
 
 /// What a call was answered.
@@ -78,6 +80,7 @@ impl Fixture {
             router,
             admin: String::new(),
             ids,
+            last_issued_at_ms: Mutex::new(0),
         };
         let role = narthex_directory::ScopedRole::Platform(narthex_directory::PlatformRole::Admin);
         fixture.admin = fixture.key(role).await;
@@ -126,7 +129,7 @@ impl Fixture {
             team: None,
             context: serde_json::Map::new(),
             tags: DesiredTags::Exactly(tags.iter().map(ToString::to_string).collect()),
-            issued_at_ms: Some(self.clock.now_ms()),
+            issued_at_ms: Some(self.next_issued_at_ms()),
             token: TokenFingerprint {
                 jti: Some("jti-1".to_owned()),
                 sha256_prefix: Some("00ff".repeat(8)),
@@ -154,6 +157,13 @@ impl Fixture {
             .unwrap()
             .insert(external_id.to_owned(), Arc::clone(&synced.principal));
         synced.principal
+    }
+
+    /// Each token is newer than those before, although the clock stands still.
+    fn next_issued_at_ms(&self) -> i64 {
+        let mut last = self.last_issued_at_ms.lock().unwrap();
+        *last = self.clock.now_ms().max(*last + 1);
+        *last
     }
 
     /// Sends any request.

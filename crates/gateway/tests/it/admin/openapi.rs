@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use axum::body::Body;
 use http::Request;
-use narthex_directory::{Directory, Flush};
+use narthex_directory::Directory;
 use serde_json::{Value, json};
 
 use super::Fixture;
@@ -86,7 +86,7 @@ async fn answers_are_as_described() {
         .await
         .user()
         .id;
-    api.directory.flush(Flush::All).await.unwrap();
+    api.directory.flush().await.unwrap();
     let document: Value = serde_json::from_str(&narthex_gateway::admin::openapi()).unwrap();
     let mut answers = Vec::new();
     for (path, described) in [

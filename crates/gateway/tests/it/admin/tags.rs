@@ -1,6 +1,6 @@
 //! `/tags`
 
-use narthex_directory::{Directory, Flush};
+use narthex_directory::Directory;
 use serde_json::json;
 
 use crate::admin::Fixture;
@@ -18,7 +18,7 @@ async fn a_seen_tag_shows_who_lists_it_for_which_role_and_who_nearly_does() {
     .await;
     api.sign_in("ada", &["staff", "Staff"]).await;
     // What tokens carried is written down off the request.
-    api.directory.flush(Flush::All).await.unwrap();
+    api.directory.flush().await.unwrap();
     let page = api.get("/tags?realm=main").await;
     let row = |tag: &str, organizations: serde_json::Value, near_misses: serde_json::Value| {
         json!({
@@ -39,7 +39,7 @@ async fn a_tag_that_nearly_makes_platform_admins_shows_whose_list_it_misses() {
     let api = Fixture::new().await;
     api.sign_in("ada", &[" platform-admins"]).await;
     api.sign_in("bob", &["platform-admins"]).await;
-    api.directory.flush(Flush::All).await.unwrap();
+    api.directory.flush().await.unwrap();
     let page = api.get("/tags").await;
     let near = json!([{"organization_id": null, "name": null, "issuer": "idp", "listed": "platform-admins"}]);
     assert_eq!(page["items"][0]["near_misses"], near);

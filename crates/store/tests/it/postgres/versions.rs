@@ -167,7 +167,7 @@ async fn sec_an_old_token_never_undoes_a_newer_one_of_another_node() {
     let newer = world.sync(&world.tagged("ada", &[])).await;
     assert!(newer.plan.is_empty());
     // What the edge does every second.
-    here.tell_newest().await.unwrap();
+    here.flush().await.unwrap();
     let mut beside = World::new(&there);
     beside.ids = CountingIds(1 << 40);
     beside.now_ms = world.now_ms;
