@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use narthex_testkit::{IdentityProvider, Narthex, TestKey, Upstream, application::Application, client::Call, raw};
+use narthex_testkit::{
+    Client, IdentityProvider, Narthex, TestKey, Upstream, application::Application, client::Call, raw,
+};
 
 use crate::world::{World, config, member};
 
@@ -267,6 +269,20 @@ async fn encoded_characters_pass_as_they_are() {
         assert_eq!(answer.status, 200, "{path}: {}", answer.text());
         assert_eq!(world.upstream.last().unwrap().target, path);
     }
+}
+
+/// An HTTP/2 client may send its cookies in parts (RFC 9113 section 8.2.3); an HTTP/1.1 application is given one header.
+#[tokio::test]
+async fn cookies_of_an_http_2_client_are_joined() {
+    let world = World::start().await;
+    let mut call = world.call("GET", "/public/x");
+    for cookie in ["session=abc", "theme=dark", "csrf=1"] {
+        call = call.header("cookie", cookie);
+    }
+    assert_eq!(Client::http2().send(call).await.unwrap().status, 200);
+    let seen = world.upstream.last().unwrap();
+    let cookies: Vec<_> = seen.headers.get_all("cookie").iter().collect();
+    assert_eq!(cookies, ["session=abc; theme=dark; csrf=1"]);
 }
 
 /// What an upstream says of an identity, and the version it speaks, is not the client's to see.
