@@ -13,8 +13,8 @@ use tokio::time::{Duration, Instant};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls, Statement};
 
-use crate::median;
 use crate::p4::{CLIENTS, ROUNDS, Rows, SECONDS, many_first_uses, rate, rows, scrambled};
+use crate::{median, verdict};
 
 pub(crate) async fn run() {
     setup::install("postgresql").unwrap();
@@ -26,12 +26,14 @@ pub(crate) async fn run() {
         ours.push(first_uses(&database(&server, &two).await).await);
     }
     let ratios = raw.iter().zip(&ours).map(|(raw, ours)| ours / raw).collect();
+    let ratio = median(ratios);
     println!(
         "P5 first use on PostgreSQL, {CLIENTS} connections: {:.0}/s, the driver alone with the same rows {:.0}/s: {:.0} % \
-         (bar 60 %)",
+         (bar 60 %): {}",
         median(ours),
         median(raw),
-        median(ratios) * 100.0
+        ratio * 100.0,
+        verdict(ratio >= 0.6)
     );
 }
 

@@ -5,7 +5,7 @@ use narthex_directory::{CountingIds, Directory, NewOrganization};
 use narthex_store::{Options, SqliteDirectory};
 use tokio::time::Instant;
 
-use crate::median;
+use crate::{median, verdict};
 
 const SIZES: [usize; 3] = [10, 1_000, 100_000];
 const SYNCS: u32 = 3_000;
@@ -40,9 +40,10 @@ pub(crate) async fn run() {
     }
     let medians: Vec<f64> = worlds.into_iter().map(|(_, micros)| median(micros)).collect();
     for (size, micros) in SIZES.iter().zip(&medians) {
+        let ratio = micros / medians.first().unwrap();
         println!(
-            "P6 sync of a changed tag, {size} organizations: {micros:.0} us, {:.2} x of 10 (bar 1.2)",
-            micros / medians.first().unwrap()
+            "P6 sync of a changed tag, {size} organizations: {micros:.0} us, {ratio:.2} x of 10 (bar 1.2): {}",
+            verdict(ratio <= 1.2)
         );
     }
 }

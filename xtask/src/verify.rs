@@ -1,0 +1,151 @@
+//! `cargo xtask verify`: everything that is too long for `cargo xtask test`, before an issue is resolved or a release is made.
+//!
+//! It runs the tests, a long look of the fuzzer, and every bench that has a bar. A step that fails does not hide the next one:
+//! all of them run, and the last lines say what each came to. A bench prints `met` or `MISSED` beside its bar; a bar that is
+//! missed is a failure.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::{
+    command::program,
+    fuzz::{self, Plan},
+    setup,
+    test::{self, Extent},
+};
+
+/// Random inputs for each target of the fuzzer.
+const FUZZ_RUNS: &str = "1000000";
+
+/// The benches that have a bar, and what `cargo bench` is told for each.
+const BENCHES: [(&str, &[&str]); 8] = [
+    ("P1", &["-p", "narthex-token"]),
+    (
+        "P2, P3",
+        &["--profile", "dist", "-p", "narthex-cli", "--bench", "doors"],
+    ),
+    ("P4", &["-p", "narthex-store", "--", "p4"]),
+    ("P5", &["-p", "narthex-store", "--", "p5"]),
+    ("P6", &["-p", "narthex-store", "--", "p6"]),
+    ("P7", &["-p", "narthex-cli", "--bench", "proxy"]),
+    ("P8", &["-p", "narthex-mint"]),
+    ("P9, P10", &["-p", "narthex-cli", "--bench", "memory"]),
+];
+
+/// Runs everything.
+pub(crate) fn run() -> Result<()> {
+    setup::run()?;
+    let mut outcomes = vec![("tests", test::run(Extent::Everything).map(|()| Vec::new()))];
+    let fuzzed = Plan::read(&["--runs", FUZZ_RUNS]).and_then(|plan| fuzz::run(&plan));
+    outcomes.push(("fuzz", fuzzed.map(|()| Vec::new())));
+    outcomes.extend(BENCHES.map(|(bars, arguments)| (bars, bench(arguments))));
+    report(&outcomes)
+}
+
+/// Runs a bench and gives the lines about its bars.
+fn bench(arguments: &[&str]) -> Result<Vec<String>> {
+    let mut command = program("cargo", &["bench", "--locked"]);
+    command.args(arguments);
+    judge(echoed(&mut command)?)
+}
+
+/// The lines about bars among those that a bench printed.
+///
+/// # Errors
+///
+/// When there is none, or a bar was missed.
+fn judge(lines: Vec<String>) -> Result<Vec<String>> {
+    let bars: Vec<String> = lines
+        .into_iter()
+        .filter(|line| line.ends_with(": met") || line.ends_with(": MISSED"))
+        .collect();
+    if bars.is_empty() {
+        bail!("it said nothing of a bar");
+    }
+    if bars.iter().any(|line| line.ends_with(": MISSED")) {
+        bail!("{}", bars.join("\n"));
+    }
+    Ok(bars)
+}
+
+/// Runs a command whose lines are printed as they come, and gives them.
+fn echoed(command: &mut Command) -> Result<Vec<String>> {
+    println!("\n$ cargo {:?}", command.get_args().collect::<Vec<_>>());
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cargo could not be started")?;
+    let output = child.stdout.take().context("the command has no output")?;
+    let mut lines = Vec::new();
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        lines.push(line.trim_end().to_owned());
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("it failed ({status})");
+    }
+    Ok(lines)
+}
+
+/// Prints what every step came to.
+///
+/// # Errors
+///
+/// When any of them failed.
+fn report(outcomes: &[(&str, Result<Vec<String>>)]) -> Result<()> {
+    println!("\nWhat it came to:");
+    let mut failed = Vec::new();
+    for (name, outcome) in outcomes {
+        match outcome {
+            Ok(lines) if lines.is_empty() => println!("  {name}: passed"),
+            Ok(lines) => lines.iter().for_each(|line| println!("  {line}")),
+            Err(error) => {
+                println!("  {name}: FAILED: {error:#}");
+                failed.push(*name);
+            }
+        }
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    bail!("failed: {}", failed.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_that_is_missed_or_not_spoken_of_fails() {
+        let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+        let met = "compiling\nP1 1.1 (bar 1.2): met\nP2 1.2 (bar 1.3): met";
+        assert_eq!(judge(lines(met)).unwrap().len(), 2);
+        let missed = judge(lines("P1 1.3 (bar 1.2): MISSED\nP2 1.2 (bar 1.3): met")).unwrap_err();
+        assert!(missed.to_string().contains("P1 1.3"), "{missed}");
+        assert!(judge(lines("nothing to say")).is_err());
+    }
+
+    #[test]
+    fn a_command_is_heard_and_its_failure_told() {
+        let mut command = Command::new("sh");
+        assert_eq!(
+            echoed(command.args(["-c", "echo one; echo two"])).unwrap(),
+            ["one", "two"]
+        );
+        assert!(echoed(Command::new("sh").args(["-c", "echo one; exit 3"])).is_err());
+    }
+
+    #[test]
+    fn one_failed_step_fails_the_whole() {
+        let passed = || Ok(vec!["P1: met".to_owned()]);
+        assert!(report(&[("P1", passed()), ("fuzz", Ok(Vec::new()))]).is_ok());
+        let failed = report(&[("P1", passed()), ("fuzz", Err(anyhow::anyhow!("a panic")))]).unwrap_err();
+        assert_eq!(failed.to_string(), "failed: fuzz");
+    }
+}
