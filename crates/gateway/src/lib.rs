@@ -26,6 +26,7 @@ mod http_rules;
 mod identity;
 mod idle;
 mod inbound;
+mod inflate;
 mod kept_keys;
 mod keyed_hash;
 mod keys;

@@ -132,11 +132,11 @@ impl KeyMatch {
 pub enum MatchedBy {
     /// By `kid`.
     Kid,
-    /// By the SHA-256 thumbprint of its certificate.
+    /// By the SHA-256 thumbprint of its certificate, wherever the key set has it.
     X5tS256,
-    /// By the SHA-1 thumbprint of its certificate.
+    /// By the SHA-1 thumbprint of its certificate, wherever the key set has it.
     X5t,
-    /// The token names no key and the set has one that fits.
+    /// The set has one key that fits, and the token or the key has no name to go by.
     OnlyKey,
     /// The issuer has a shared secret.
     Secret,

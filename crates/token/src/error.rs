@@ -182,7 +182,10 @@ fn key_message(hint: &KeyHint, usable: usize, why_not: Option<&str>) -> String {
         0 => "fits no key of the issuer",
         _ => "fits more than one key; let the issuer set `kid`",
     };
-    let why = why_not.map(|why| format!("; the set has such a key, but it is not used: {why}"));
+    let why = why_not.map(|why| match hint {
+        KeyHint::Kid(_) => format!("; the set has such a key, but it is not used: {why}"),
+        KeyHint::Thumbprint { .. } | KeyHint::None => format!("; {why}"),
+    });
     format!("{hint}{and} {fits}{}", why.unwrap_or_default())
 }
 

@@ -1,5 +1,6 @@
 //! The keys of one issuer, parsed once, and the rule that finds the one for a token.
 
+mod document;
 mod jwk;
 mod material;
 mod secret;
@@ -26,6 +27,9 @@ use thumbprint::{Thumbprints, sha1_of, sha256_of};
 
 /// How many keys of one name are tried, at most. More than one is already an odd set, and each costs a signature.
 const CANDIDATES_MAX: usize = 16;
+
+/// How many keys that are not used a message lists.
+const REFUSED_SHOWN_MAX: usize = 5;
 
 /// What a fetched key set may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +77,15 @@ pub struct RefusedKey {
     pub why: String,
 }
 
+impl fmt::Display for RefusedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kid {
+            Some(kid) => write!(f, "key `{kid}` is not used: {}", self.why),
+            None => write!(f, "key {} is not used: {}", self.position + 1, self.why),
+        }
+    }
+}
+
 /// What can be told about a key that is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyReport {
@@ -97,12 +110,7 @@ impl KeySet {
         let not_a_set = |problem: &str| KeySetError::NotAKeySet {
             problem: problem.to_owned(),
         };
-        let document: Value = serde_json::from_slice(document).map_err(|_| not_a_set("it is not JSON in UTF-8"))?;
-        let entries = match document.get("keys") {
-            Some(Value::Array(entries)) => entries,
-            Some(_) => return Err(not_a_set("`keys` is not an array")),
-            None => return Err(not_a_set("it is not an object with an array `keys`")),
-        };
+        let entries = document::entries(document).map_err(not_a_set)?;
         if entries.len() > limits.keys_max {
             return Err(KeySetError::TooManyKeys {
                 count: entries.len(),
@@ -112,14 +120,27 @@ impl KeySet {
         let mut set = Self::default();
         for (position, entry) in entries.iter().enumerate() {
             match jwk::read(entry) {
-                Ok(key) => set.keys.push(key),
-                Err(why) => {
-                    let kid = entry.get("kid").and_then(Value::as_str).map(sanitize);
-                    set.refused.push(RefusedKey { position, kid, why });
-                }
+                Ok(key) => set.add(key),
+                Err(why) => set.refused.push(RefusedKey {
+                    position,
+                    kid: entry.get("kid").map(|kid| match kid {
+                        Value::String(kid) => sanitize(kid),
+                        odd => sanitize(&odd.to_string()),
+                    }),
+                    why,
+                }),
             }
         }
         Ok(set)
+    }
+
+    /// Adds a key, unless the same is there under the same name already.
+    fn add(&mut self, key: Key) {
+        let identity = key.identity();
+        match self.keys.iter_mut().find(|known| known.identity() == identity) {
+            Some(known) => known.thumbprints.join(key.thumbprints),
+            None => self.keys.push(key),
+        }
     }
 
     /// One or two shared secrets (two while a secret is being replaced), each at least as long as the longest hash of
@@ -181,9 +202,13 @@ impl KeySet {
         })
     }
 
-    /// How many keys or secrets can be used.
-    pub const fn usable_count(&self) -> usize {
-        self.keys.len() + self.secrets.len()
+    /// How many keys or secrets can be used. A key that is listed more than once counts once.
+    pub fn usable_count(&self) -> usize {
+        let first = |(position, key): &(usize, &Key)| {
+            let mut earlier = self.keys.iter().take(*position);
+            !earlier.any(|earlier| earlier.material.is(&key.material))
+        };
+        self.keys.iter().enumerate().filter(first).count() + self.secrets.len()
     }
 
     /// The keys that are used. Secrets are not listed.
@@ -200,10 +225,7 @@ impl KeySet {
     pub(crate) fn why_not(&self, hint: &HintRef<'_>, algorithm: Algorithm) -> Option<String> {
         match *hint {
             HintRef::Kid(kid) => {
-                let unused = self
-                    .refused
-                    .iter()
-                    .find(|key| key.kid.as_deref() == Some(&*sanitize(kid)));
+                let unused = self.refused_by_name(kid);
                 let other = || {
                     let key = self.keys.iter().find(|key| key.kid.as_deref() == Some(kid))?;
                     let algorithms: Vec<Algorithm> = key.algorithms.iter().collect();
@@ -211,12 +233,16 @@ impl KeySet {
                 };
                 unused.map(|key| key.why.clone()).or_else(other)
             }
-            // Its only key, if that is what the token means.
-            HintRef::None if self.keys.is_empty() => match self.refused.as_slice() {
-                [only] => Some(only.why.clone()),
-                _ => None,
-            },
-            HintRef::Thumbprint { .. } | HintRef::None => None,
+            // Any of them may be the one that the token means.
+            HintRef::None | HintRef::Thumbprint { .. } => {
+                let told: Vec<String> = self
+                    .refused
+                    .iter()
+                    .take(REFUSED_SHOWN_MAX)
+                    .map(ToString::to_string)
+                    .collect();
+                (!told.is_empty()).then(|| told.join("; "))
+            }
         }
     }
 
@@ -236,7 +262,7 @@ impl KeySet {
 
     /// The keys that count for this token. Which rule applies is said by `hint`, which keys fit by their own type.
     ///
-    /// SECURITY: with a `kid` in the header only `kid` decides; a thumbprint beside it is not a second chance.
+    /// SECURITY: the first name in the header decides; another beside it is not a second chance.
     pub(crate) fn choose(&self, hint: &HintRef<'_>, algorithm: Algorithm) -> Result<Chosen<'_>, usize> {
         if algorithm.family() == Family::Hmac {
             return if self.secrets.is_empty() {
@@ -248,30 +274,57 @@ impl KeySet {
         match *hint {
             HintRef::Kid(kid) => self
                 .collect(MatchedBy::Kid, algorithm, |key| key.kid.as_deref() == Some(kid))
+                .or_else(|| self.nameless(hint, algorithm))
                 .ok_or(0),
             HintRef::Thumbprint { sha256, sha1 } => {
-                let by_sha256 = sha256.and_then(sha256_of).and_then(|wanted| {
-                    self.collect(MatchedBy::X5tS256, algorithm, |key| key.thumbprints.has_sha256(&wanted))
-                });
-                let by_sha1 = || {
-                    sha1.and_then(sha1_of).and_then(|wanted| {
+                let found = match (sha256, sha1) {
+                    (Some(text), _) => sha256_of(text).and_then(|wanted| {
+                        self.collect(MatchedBy::X5tS256, algorithm, |key| key.thumbprints.has_sha256(&wanted))
+                    }),
+                    (None, sha1) => sha1.and_then(sha1_of).and_then(|wanted| {
                         self.collect(MatchedBy::X5t, algorithm, |key| key.thumbprints.has_sha1(&wanted))
-                    })
+                    }),
                 };
-                by_sha256.or_else(by_sha1).ok_or(0)
+                found.or_else(|| self.nameless(hint, algorithm)).ok_or(0)
             }
             HintRef::None => {
-                let usable = self
-                    .keys
-                    .iter()
-                    .filter(|key| key.algorithms.contains(algorithm))
-                    .count();
-                match usable {
-                    1 => self.collect(MatchedBy::OnlyKey, algorithm, |_| true).ok_or(0),
-                    _ => Err(usable),
+                let fitting = || self.keys.iter().filter(|key| key.algorithms.contains(algorithm));
+                match fitting().next() {
+                    Some(first) if fitting().all(|key| key.material.is(&first.material)) => {
+                        self.collect(MatchedBy::OnlyKey, algorithm, |_| true).ok_or(0)
+                    }
+                    _ => Err(fitting().count()),
                 }
             }
         }
+    }
+
+    /// The only key of the set, if it has no name that the token's could be compared with.
+    fn nameless(&self, hint: &HintRef<'_>, algorithm: Algorithm) -> Option<Chosen<'_>> {
+        let first = self.keys.first()?;
+        let has_no_name = |key: &Key| match *hint {
+            HintRef::Kid(_) => key.kid.is_none(),
+            HintRef::Thumbprint { .. } | HintRef::None => key.kid.is_none() && key.thumbprints.is_empty(),
+        };
+        let only = self
+            .keys
+            .iter()
+            .all(|key| has_no_name(key) && key.material.is(&first.material));
+        // A key of that name is in the set after all, and is not used.
+        let meant_another = match *hint {
+            HintRef::Kid(kid) => self.refused_by_name(kid).is_some(),
+            HintRef::Thumbprint { .. } | HintRef::None => false,
+        };
+        if only && !meant_another {
+            self.collect(MatchedBy::OnlyKey, algorithm, |_| true)
+        } else {
+            None
+        }
+    }
+
+    fn refused_by_name(&self, kid: &str) -> Option<&RefusedKey> {
+        let kid = sanitize(kid);
+        self.refused.iter().find(|key| key.kid.as_deref() == Some(&*kid))
     }
 
     fn collect(&self, matched_by: MatchedBy, algorithm: Algorithm, named: impl Fn(&Key) -> bool) -> Option<Chosen<'_>> {

@@ -18,9 +18,10 @@ pub(crate) fn has_armour(text: &str) -> bool {
 }
 
 /// The first block, read line by line as OpenSSL does: the armour fills its line from the first column.
-/// Lines before it, CRLF, blanks at line ends and a missing last newline do not matter. Headers inside a block (old
+/// A byte order mark, lines before it, CRLF, blanks at line ends and a missing last newline do not matter. Headers inside a block (old
 /// encrypted keys) are not understood.
 pub(crate) fn first_block(text: &str) -> Option<Pem<'_>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = text.lines().map(str::trim_end);
     let label = lines.find_map(|line| armoured(line, BEGIN))?;
     let mut body = String::new();

@@ -266,29 +266,36 @@ async fn the_api_asks_for_newer_keys_as_a_door_does() {
 /// A key that everybody sees in the set, and that is not used: the answer says why, and so does the log when no other is left.
 #[tokio::test]
 async fn it_says_why_a_published_key_is_not_used() {
-    let world = World::start().await;
-    assert_eq!(
-        world
-            .send(world.call("GET", "/whoami").bearer(&member("alice").sign()))
-            .await
-            .status,
-        200
-    );
-    let mut set = key_set(&[TestKey::Rsa2]);
-    set["keys"][0]["use"] = "enc".into();
-    world.idp.publish(set);
-    let told = explained(&world, &json!({ "token": member("alice").key(TestKey::Rsa2).sign() })).await;
-    let message = told["answer"]["message"].as_str().unwrap();
-    assert!(
-        message.contains("`rsa_2`") && message.contains("it is not used: its `use` is `enc`, not `sig`"),
-        "{told}"
-    );
-    let logs = world.narthex.logs();
-    let warning = logs.lines().find(|line| line.contains("has no key that can be used"));
-    assert!(
-        warning.is_some_and(|line| line.contains("WARN") && line.contains("its `use` is `enc`")),
-        "{logs}"
-    );
+    let token = || member("alice").key(TestKey::Rsa2).sign();
+    let unused = "key `rsa_2` is not used: its `use` is `enc`, not `sig`";
+    for (beside, status, words) in [
+        (
+            &[TestKey::Rsa1][..],
+            401,
+            "it is not used: its `use` is `enc`, not `sig`",
+        ),
+        (&[], 503, unused),
+    ] {
+        let world = World::start().await;
+        let whoami = |token: &str| world.call("GET", "/whoami").bearer(token);
+        assert_eq!(world.send(whoami(&member("alice").sign())).await.status, 200);
+        let mut set = key_set(&[&[TestKey::Rsa2], beside].concat());
+        set["keys"][0]["use"] = "enc".into();
+        world.idp.publish(set);
+        let told = explained(&world, &json!({ "token": token() })).await;
+        assert_eq!(told["answer"]["status"], status, "{told}");
+        assert!(told["answer"]["message"].as_str().unwrap().contains(words), "{told}");
+        // A door says the same, and whose key is known is let in.
+        assert_eq!(world.send(whoami(&token())).await.status, status);
+        assert_eq!(world.send(whoami(&member("alice").sign())).await.status, 200);
+        let logs = world.narthex.logs();
+        let warning = logs.lines().find(|line| line.contains("has no usable key"));
+        assert_eq!(warning.is_some(), beside.is_empty(), "{logs}");
+        assert!(
+            warning.is_none_or(|line| line.contains("WARN") && line.contains(unused)),
+            "{logs}"
+        );
+    }
 }
 
 /// What would be left out without a word is taken, or refused with one.

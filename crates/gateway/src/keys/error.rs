@@ -75,11 +75,13 @@ pub enum FetchError {
         /// The limit, in bytes.
         limit_bytes: usize,
     },
-    /// A compressed answer, which was not asked for.
-    #[error("`{host}` answered with a compressed body, which was not asked for and is not read")]
+    /// A compressed answer that cannot be read.
+    #[error("`{host}` answered with a compressed body: {cause}")]
     Compressed {
         /// The host of the URL.
         host: String,
+        /// What is wrong with it.
+        cause: String,
     },
     /// The answer broke off or was no HTTP.
     #[error("the answer of `{host}` broke off: {cause}")]

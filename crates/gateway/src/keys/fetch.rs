@@ -16,6 +16,7 @@ use url::Origin;
 
 use super::error::FetchError;
 use super::key_url::KeyUrl;
+use crate::inflate::{Inflate, inflate};
 use crate::reach::{Guard, GuardedNames, Names, Trouble, cause_of};
 
 /// How an issuer's key server is reached, beyond its URL.
@@ -123,6 +124,7 @@ impl Fetcher {
             header::ACCEPT,
             HeaderValue::from_static("application/jwk-set+json, application/json;q=0.9"),
         );
+        headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         // SECURITY: a discovery document may point to another host; the token stays with ours.
         if let Some(path) = &self.access.bearer_token_file
             && url.origin() == self.origin
@@ -187,13 +189,6 @@ impl Fetcher {
                 status: answer.status().as_u16(),
             });
         }
-        if answer
-            .headers()
-            .get(header::CONTENT_ENCODING)
-            .is_some_and(|encoding| encoding != "identity")
-        {
-            return Err(FetchError::Compressed { host: url.host() });
-        }
         let limit = self.limits.body_bytes;
         let too_large = || FetchError::TooLarge {
             source_of_keys: quoted(&url.host()),
@@ -214,12 +209,38 @@ impl Fetcher {
             }
             body.extend_from_slice(&chunk);
         }
+        let body = match joined(answer.headers(), &header::CONTENT_ENCODING) {
+            None => body.freeze(),
+            Some(coding) => decoded(url, &coding, body.freeze(), limit)?,
+        };
         Ok(Fetched {
-            body: body.freeze(),
+            body,
             cache_control,
             age,
         })
     }
+}
+
+/// A body without its coding. Some servers compress whatever they are asked.
+fn decoded(url: &KeyUrl, coding: &str, body: Bytes, limit: usize) -> Result<Bytes, FetchError> {
+    let coding = coding.trim();
+    if coding.is_empty() || coding.eq_ignore_ascii_case("identity") {
+        return Ok(body);
+    }
+    let compressed = |cause: &str| FetchError::Compressed {
+        host: url.host(),
+        cause: cause.to_owned(),
+    };
+    if !["gzip", "x-gzip"].iter().any(|gzip| gzip.eq_ignore_ascii_case(coding)) {
+        return Err(compressed("it was asked for plain text, and only gzip is read besides"));
+    }
+    inflate(&body, limit).map(Bytes::from).map_err(|problem| match problem {
+        Inflate::TooLarge => FetchError::TooLarge {
+            source_of_keys: quoted(&url.host()),
+            limit_bytes: limit,
+        },
+        Inflate::Broken => compressed("it is not gzip, although it says so"),
+    })
 }
 
 /// A redirect within scheme, host and port is followed, three at most; any other is an error.

@@ -488,6 +488,6 @@ fn spread(settings: &KeySettings, issuer: &str) -> CacheSettings {
 
 /// How often a token is verified at most. Three covers the longest way there is: without its key,
 /// with the set of a fetch that was already under way, with the set fetched for it.
-const ROUNDS: u32 = 4;
+pub(crate) const ROUNDS: u32 = 4;
 /// What parsing a set and a busy machine may add to the time of a fetch.
 const GRACE: Duration = Duration::from_secs(5);

@@ -376,14 +376,7 @@ impl Reader {
 
 /// Why the keys of a set are not used; of many, the first.
 fn reasons(refused: &[RefusedKey]) -> String {
-    let told: Vec<String> = refused
-        .iter()
-        .take(REASONS_MAX)
-        .map(|key| match &key.kid {
-            Some(kid) => format!("key `{kid}` is not used: {}", key.why),
-            None => format!("key {} is not used: {}", key.position + 1, key.why),
-        })
-        .collect();
+    let told: Vec<String> = refused.iter().take(REASONS_MAX).map(ToString::to_string).collect();
     match refused.len() {
         0 => "it is empty".to_owned(),
         _ => told.join("; "),
@@ -403,8 +396,10 @@ async fn locate(fetcher: &Fetcher, document: &KeyUrl, issuer: &str, now_ms: i64)
         host: document.host(),
         problem,
     };
+    // Some programs write a byte order mark before JSON, and RFC 8259 lets it be skipped.
+    let body = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);
     let found: Document =
-        serde_json::from_slice(&answer.body).map_err(|error| unusable(DiscoveryProblem::Malformed(shape(&error))))?;
+        serde_json::from_slice(body).map_err(|error| unusable(DiscoveryProblem::Malformed(shape(body, &error))))?;
     // SECURITY: a document that speaks for another issuer must not hand us its keys.
     // SPEC: OpenID Connect Discovery 1.0, 4.3.
     if found.issuer != issuer {
@@ -427,7 +422,10 @@ async fn locate(fetcher: &Fetcher, document: &KeyUrl, issuer: &str, now_ms: i64)
 }
 
 /// What is wrong with a document, without repeating any of it.
-fn shape(error: &serde_json::Error) -> String {
+fn shape(body: &[u8], error: &serde_json::Error) -> String {
+    if body.trim_ascii_start().starts_with(b"<") {
+        return "it is HTML or XML, as sign-in and error pages are".to_owned();
+    }
     format!("line {}, column {}", error.line(), error.column())
 }
 

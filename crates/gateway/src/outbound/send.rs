@@ -1,6 +1,5 @@
 //! One request, its redirects, and its answer.
 
-use std::io::Read as _;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -13,6 +12,7 @@ use url::Url;
 use super::error::OutboundError;
 use super::policy::{OutboundLimits, Policy};
 use super::redirect::{Hop, Next};
+use crate::inflate::{Inflate, inflate};
 use crate::reach::{GuardedNames, Names, SystemNames};
 
 /// Sends the requests of connections.
@@ -186,25 +186,6 @@ async fn read(
         Some(_) => return Err(compressed("in a way that was not asked for")),
     };
     Ok(Response { status, headers, body })
-}
-
-enum Inflate {
-    TooLarge,
-    Broken,
-}
-
-/// SECURITY: a few kilobytes may be told to be gigabytes; reading ends at the limit.
-fn inflate(compressed: &[u8], limit: usize) -> Result<Vec<u8>, Inflate> {
-    let mut body = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    flate2::read::MultiGzDecoder::new(compressed)
-        .take(most)
-        .read_to_end(&mut body)
-        .map_err(|_| Inflate::Broken)?;
-    if body.len() > limit {
-        return Err(Inflate::TooLarge);
-    }
-    Ok(body)
 }
 
 const GZIP: &str = "gzip";

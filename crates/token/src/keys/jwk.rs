@@ -11,18 +11,24 @@ use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::codec::{base64_standard_decode, base64url_decode, sanitize};
 use crate::der::{OID_P256, OID_P384, OID_P521, PublicNumbers, strip_zeros};
 
+/// The members of private keys (RFC 7518 6.2.2 and 6.3.2, RFC 8037 2).
+const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+
 /// The error is the reason why the key is not used, as a sentence without its subject.
 pub(super) fn read(entry: &Value) -> Result<Key, String> {
     let Value::Object(jwk) = entry else {
         return Err("it is not a JSON object".to_owned());
     };
+    // SECURITY: whoever can read the set can read this, and sign. Such a key proves nothing. It is the worst that can be
+    // wrong with a key, so it is what is told.
+    if let Some(member) = PRIVATE.into_iter().find(|member| jwk.contains_key(*member)) {
+        return Err(format!(
+            "it carries its private part (`{member}`); anybody who fetched the set can sign with it, so the issuer must replace it"
+        ));
+    }
     let kid = text(jwk, "kid")?.map(Arc::from);
     meant_for_verification(jwk)?;
     let own_algorithm = own_algorithm(jwk)?;
-    // SECURITY: whoever can read the set can read this, and sign. Such a key proves nothing.
-    if ["d", "p", "q"].into_iter().any(|member| jwk.contains_key(member)) {
-        return Err("it carries its private part; anybody who fetched the set can sign with it".to_owned());
-    }
     let material = match text(jwk, "kty")? {
         Some("RSA") => rsa(jwk, own_algorithm),
         Some("EC") => ec(jwk, own_algorithm),
@@ -118,7 +124,7 @@ fn okp(jwk: &Map<String, Value>, own: Option<Algorithm>) -> Result<Material, Str
     }
 }
 
-/// The key's own thumbprints and those of its first certificate. What cannot be read is no name, and no reason to refuse.
+/// The key's own thumbprints, those of its first certificate, and its `kid` if it is one. What cannot be read is no name, and no reason to refuse.
 fn thumbprints(jwk: &Map<String, Value>) -> Thumbprints {
     let certificate = jwk
         .get("x5c")
@@ -132,6 +138,9 @@ fn thumbprints(jwk: &Map<String, Value>) -> Thumbprints {
     }
     if let Some(own) = jwk.get("x5t").and_then(Value::as_str) {
         thumbprints.add_sha1(own);
+    }
+    if let Some(kid) = jwk.get("kid").and_then(Value::as_str) {
+        thumbprints.add_kid(kid);
     }
     thumbprints
 }

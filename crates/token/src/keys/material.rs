@@ -100,6 +100,13 @@ impl Material {
         self.kind
     }
 
+    /// Whether this is the same key, whatever else its entry says.
+    ///
+    /// SPEC: RFC 7638: exactly the numbers go into a key's thumbprint.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.numbers_hash == other.numbers_hash
+    }
+
     pub(crate) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         self.parsed
             .iter()

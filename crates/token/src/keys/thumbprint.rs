@@ -4,7 +4,7 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 
 use crate::codec::{base64url_decode, hex_decode};
 
-/// The thumbprints a key answers to: its own members, and those of its first certificate.
+/// The thumbprints a key answers to: its own members, those of its first certificate, and a `kid` that is one.
 ///
 /// A thumbprint is only a name: the signature is checked with the key's own numbers, so SHA-1 is no weakness here.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +33,22 @@ impl Thumbprints {
     /// Adds a key's own `x5t`, if it can be read.
     pub(crate) fn add_sha1(&mut self, text: &str) {
         self.sha1.extend(sha1_of(text));
+    }
+
+    /// Adds a key's `kid`, if it is a thumbprint: key sets of ADFS have no other place for it.
+    pub(crate) fn add_kid(&mut self, kid: &str) {
+        self.add_sha256(kid);
+        self.add_sha1(kid);
+    }
+
+    /// Adds those of another entry of the same key.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.sha256.extend(other.sha256);
+        self.sha1.extend(other.sha1);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sha256.is_empty() && self.sha1.is_empty()
     }
 
     pub(crate) fn has_sha256(&self, wanted: &[u8; 32]) -> bool {

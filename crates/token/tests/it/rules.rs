@@ -4,7 +4,7 @@ use narthex_token::{Algorithm, IssuerPolicy, RequiredClaim, VerifyError};
 use serde_json::{Value, json};
 
 use crate::support::{
-    AUDIENCE, EXPIRES_AT, ISSUED_AT, NOW_MS, check, claims, claims_with, jwk, jwks, key_set_policy, mint, reason,
+    AUDIENCE, EXPIRES_AT, ISSUED_AT, NOW_MS, b64, check, claims, claims_with, jwk, jwks, key_set_policy, mint, reason,
     rs256, rs256_header, rsa_key, secret_set, set_of, usual,
 };
 
@@ -160,7 +160,13 @@ fn several_keys_of_one_name_are_told_apart() {
     }
     // Tried, but not without end.
     for (others, expected) in [(15, "ok"), (16, "token.signature")] {
-        let mut keys = vec![named("rsa_other"); others];
+        // Different keys, by their exponents: the same one would count once.
+        let other = |i: u8| {
+            let mut key = named("rsa_other");
+            key["e"] = b64(&[2 * i + 3]).into();
+            key
+        };
+        let mut keys: Vec<Value> = (0..others).map(other).collect();
         keys.push(named("rsa"));
         assert_eq!(
             reason(&check(&token, policy.clone(), set_of(&keys), NOW_MS)),

@@ -85,16 +85,7 @@ fn of_keys(issuer: &Issuer, keys: &KeySet, findings: &mut Vec<Finding>) {
     };
     findings.push(Finding::new(AREA, name, state, message));
     for refused in keys.refused() {
-        let which = refused
-            .kid
-            .as_ref()
-            .map_or_else(|| format!("number {}", refused.position + 1), |kid| format!("`{kid}`"));
-        findings.push(Finding::new(
-            AREA,
-            name,
-            State::Warning,
-            format!("key {which} is not used: {}", refused.why),
-        ));
+        findings.push(Finding::new(AREA, name, State::Warning, refused.to_string()));
     }
     let fitting = keys.keys().any(|key| {
         key.algorithms

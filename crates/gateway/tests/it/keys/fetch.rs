@@ -1,8 +1,11 @@
 //! One fetch: what is accepted, what is refused, and what the operator reads.
 
 use std::fs;
+use std::io::Write as _;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::Response;
 use narthex_gateway::{Access, FetchError, FetchLimits, KeySource, ProxyUrl, fetch_once};
 use narthex_testkit::keys::{key_set, short_rsa_jwk};
@@ -122,15 +125,115 @@ async fn an_endless_body_is_cut_off() {
     assert_eq!(error.kind(), "too_large", "{error}");
 }
 
+/// What `gzip` makes of a body.
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(body).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Plain text is asked for; some servers compress all the same.
 #[tokio::test]
-async fn a_compressed_body_is_refused() {
-    let server = always(|| {
-        Response::builder()
-            .header("content-encoding", "gzip")
-            .body(full(&b"\x1f\x8b\x08"[..]))
-            .unwrap()
-    });
-    assert_eq!(ask(&server.url()).await.unwrap_err().kind(), "compressed");
+async fn a_body_in_gzip_is_read_although_it_was_not_asked_for() {
+    let set = key_set(&[TestKey::Rsa1]).to_string();
+    for (coding, body, outcome) in [
+        ("gzip", gzip(set.as_bytes()), Ok(1)),
+        ("X-GZip", gzip(set.as_bytes()), Ok(1)),
+        ("identity", set.clone().into_bytes(), Ok(1)),
+        ("", set.clone().into_bytes(), Ok(1)),
+        ("gzip", set.clone().into_bytes(), Err("compressed")),
+        ("gzip", gzip(set.as_bytes())[..100].to_vec(), Err("compressed")),
+        ("gzip, gzip", gzip(&gzip(set.as_bytes())), Err("compressed")),
+        ("br", set.clone().into_bytes(), Err("compressed")),
+        ("deflate", set.clone().into_bytes(), Err("compressed")),
+    ] {
+        let server = Server::start(move |request| {
+            let answer = if request
+                .headers()
+                .get("accept-encoding")
+                .is_some_and(|asked| asked == "identity")
+            {
+                Response::builder()
+                    .header("content-encoding", coding)
+                    .body(full(body.clone()))
+            } else {
+                Response::builder().status(406).body(full(""))
+            };
+            Box::pin(async move { Ok(answer.unwrap()) })
+        })
+        .unwrap();
+        let found = ask(&server.url()).await.map_err(|error| error.kind());
+        assert_eq!(found, outcome, "{coding}");
+    }
+}
+
+/// Half a megabyte of gzip can be told to be half a gigabyte: reading ends at the limit of what it stands for.
+#[tokio::test]
+async fn sec_gzip_bomb() {
+    let bomb = gzip(&vec![b' '; 64 * 1024 * 1024]);
+    assert!(bomb.len() < 100_000);
+    let at_the_limit = gzip(&vec![b' '; 512 * 1024]);
+    for (body, kind) in [(bomb, "too_large"), (at_the_limit, "key_set")] {
+        let server = always(move || {
+            Response::builder()
+                .header("content-encoding", "gzip")
+                .body(full(body.clone()))
+                .unwrap()
+        });
+        assert_eq!(ask(&server.url()).await.unwrap_err().kind(), kind);
+    }
+}
+
+/// What stands at the address is said in so many words, for that is where the mistake is.
+#[tokio::test]
+async fn a_wrong_document_is_named() {
+    for (body, words) in [
+        (
+            "<html><body>Sign in</body></html>",
+            "it is HTML or XML, not JSON, as sign-in and error pages are",
+        ),
+        (
+            r#"{"k1":"-----BEGIN CERTIFICATE-----\nMIIC"}"#,
+            "certificates or PEM keys by their ids",
+        ),
+        (
+            r#"{"issuer":"https://idp.test","jwks_uri":"https://idp.test/keys"}"#,
+            "it is an OpenID discovery document",
+        ),
+    ] {
+        let server = always(move || Response::new(full(body)));
+        let error = ask(&server.url()).await.unwrap_err().to_string();
+        assert!(
+            error.starts_with("what `127.0.0.1` gave is not a usable key set") && error.contains(words),
+            "{error}"
+        );
+    }
+    let page = always(|| Response::new(full("<html>Sign in</html>")));
+    let source = KeySource::discovery(&page.url(), Access::default()).unwrap();
+    let error = fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("it is HTML or XML"), "{error}");
+}
+
+/// A byte order mark before the key set, and before the document that leads to it.
+#[tokio::test]
+async fn a_byte_order_mark_is_skipped() {
+    let server = Server::start(|request| {
+        let host = request.headers()["host"].to_str().unwrap().to_owned();
+        let document = if request.uri().path() == "/keys" {
+            key_set(&[TestKey::Rsa1])
+        } else {
+            json!({ "issuer": format!("http://{host}"), "jwks_uri": format!("http://{host}/keys") })
+        };
+        Box::pin(async move { Ok(Response::new(full(format!("\u{feff}{document}")))) })
+    })
+    .unwrap();
+    let source = KeySource::discovery(&server.url(), Access::default()).unwrap();
+    let keys = fetch_once(&source, &system(), FetchLimits::default(), NOW_MS)
+        .await
+        .unwrap();
+    assert_eq!(keys.usable_count(), 1);
 }
 
 /// A redirect within the origin is followed, three at most; any other is not.
