@@ -122,8 +122,8 @@ impl ReverseProxy {
     }
 }
 
-/// Debian keeps servers where only root's PATH looks.
-pub(crate) fn system_program(name: &str) -> Command {
+/// A server of Debian's, which keeps them where only root's PATH looks.
+pub fn system_program(name: &str) -> Command {
     let path = Path::new("/usr/sbin").join(name);
     if path.exists() {
         Command::new(path)
