@@ -37,6 +37,9 @@ pub enum PathProblem {
     /// It has an encoded slash, backslash or dot, which would move a boundary when it is decoded once, or again (`%252e`).
     #[error("the path has an encoded slash, backslash or dot")]
     EncodedDelimiter,
+    /// It is percent-encoded more often than [`RequestPath::ENCODINGS_MAX`] times (`%252525…`).
+    #[error("the path is percent-encoded more than 4 times")]
+    EncodedTooOften,
     /// It has a control character, raw or encoded.
     #[error("the path has a control character")]
     Control,
@@ -54,6 +57,9 @@ pub enum PathProblem {
 impl<'p> RequestPath<'p> {
     /// The longest path that is looked at, in bytes.
     pub const LENGTH_MAX: usize = 8192;
+
+    /// How often a path may be percent-encoded. Each time is a pass over the path when it is checked and matched.
+    pub const ENCODINGS_MAX: usize = 4;
 
     /// Takes the raw path of a request, without its query.
     ///
@@ -135,8 +141,8 @@ const fn refuse_decoded(byte: u8) -> Result<(), PathProblem> {
 /// SECURITY: some applications decode twice, behind a server that has decoded already. `%252e%252e` is two dots to them.
 fn refuse_decoding_again(raw: &[u8]) -> Result<(), PathProblem> {
     let mut text = decoded(raw);
-    // Each round leaves a shorter text, or the same one at the end.
-    loop {
+    // SECURITY: without a limit a path of 8 KB could ask for thousands of passes over it.
+    for _ in 0..RequestPath::ENCODINGS_MAX {
         let again = decoded(&text);
         if again == text {
             return Ok(());
@@ -152,6 +158,7 @@ fn refuse_decoding_again(raw: &[u8]) -> Result<(), PathProblem> {
         }
         text = again;
     }
+    Err(PathProblem::EncodedTooOften)
 }
 
 fn decoded(bytes: &[u8]) -> Vec<u8> {
@@ -255,6 +262,18 @@ mod tests {
             );
         }
         assert_eq!(RequestPath::parse(&[b'/'; 8193]), Err(PathProblem::TooLong));
+        let encoded = |times: usize| format!("/a%{}", "25".repeat(times));
+        for times in 1..=RequestPath::ENCODINGS_MAX {
+            assert!(RequestPath::parse(encoded(times).as_bytes()).is_ok(), "{times}");
+        }
+        for times in [RequestPath::ENCODINGS_MAX + 1, 4000] {
+            let path = encoded(times);
+            assert_eq!(
+                RequestPath::parse(path.as_bytes()),
+                Err(PathProblem::EncodedTooOften),
+                "{times}"
+            );
+        }
     }
 
     proptest! {

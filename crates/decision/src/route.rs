@@ -369,7 +369,7 @@ impl Routes {
     ) -> Option<()> {
         let router = self.by_decoded_path.as_ref().unwrap_or(&self.by_path);
         let mut text = path.as_str().to_owned();
-        // Each round leaves a shorter text, or the same one at the end.
+        // A [`RequestPath`] ends this after [`RequestPath::ENCODINGS_MAX`] rounds.
         loop {
             let decoded = decoded(&text);
             if decoded == text {
