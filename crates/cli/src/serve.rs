@@ -270,7 +270,7 @@ impl Running {
             reload.abort();
         }
         // Nothing that was promised may be lost, however the doors ended: what waits to be written is written now.
-        gateway.directory.flush().await?;
+        gateway.directory.flush_last().await?;
         public?;
         Ok(admin??)
     }

@@ -50,9 +50,14 @@ pub trait Directory: Send + Sync {
     /// undo nothing. At once, and in memory only, as [`Directory::touch`].
     fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark);
 
-    /// Writes what was noted. The edge calls it every second and before it goes: what a crash loses, and what other
+    /// Writes what was noted. The edge calls it every second: what a crash loses, and what other
     /// processes do not know yet, is never more than that. Gives how many uses were due.
     async fn flush(&self) -> Answer<usize>;
+
+    /// Writes what was noted so that the next start has nothing to make up for. The edge calls it before it goes.
+    async fn flush_last(&self) -> Answer<()> {
+        self.flush().await.map(drop)
+    }
 
     /// A user with everything held, read at one moment.
     async fn standing(&self, user: UserId) -> Answer<Option<Standing>>;

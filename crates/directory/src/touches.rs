@@ -2,7 +2,7 @@
 //!
 //! The mark of the token that counts (see [`Mark`]) is honoured at once, because an old token must not undo a newer one, even
 //! one that changed nothing and so was never written in its request. It is written with the next batch, every second: a
-//! crash loses no more than that.
+//! crash loses no more than that. A store that writes marks in short keeps them here until it writes them out.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,6 +17,10 @@ use crate::plan::{SyncPlan, Touch};
 const DUE_MAX: usize = 20_000;
 /// Beyond this many tags between two writes, further ones are not noted as seen.
 const TAGS_MAX: usize = 20_000;
+/// Beyond this many users, marks that were written in short are written out: some six megabytes.
+const KEPT_MAX: usize = 50_000;
+/// Nor is more than this many marks written in short before they are written out.
+const IN_SHORT_MAX: usize = 200_000;
 /// Of how many users the changes of the last minute are counted: some three megabytes.
 const COUNTED_MAX: usize = 50_000;
 /// How long changes are counted together, in milliseconds.
@@ -29,6 +33,8 @@ type Key = (UserId, IssuerName);
 pub struct Touches {
     inner: Mutex<Inner>,
     changes: Mutex<Changes>,
+    /// The store writes marks in short.
+    keeps: bool,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +44,11 @@ struct Inner {
     tags: HashMap<(Realm, String), SeenTag>,
     /// What is being written: it goes on counting until [`Touches::settle`].
     in_flight: Arc<Marks>,
+    /// What is written in short only, and how many marks that took.
+    kept: Marks,
+    in_short: usize,
+    /// What is being written out.
+    kept_in_flight: Arc<Marks>,
 }
 
 /// The mark of each user and issuer. By issuer first: nearly every request comes here, and few issuers are many users'.
@@ -47,6 +58,10 @@ struct Marks {
 }
 
 impl Marks {
+    fn len(&self) -> usize {
+        self.by_issuer.values().map(HashMap::len).sum()
+    }
+
     fn get(&self, user: UserId, issuer: &IssuerName) -> Option<Mark> {
         self.by_issuer.get(issuer)?.get(&user).copied()
     }
@@ -167,6 +182,15 @@ impl Changes {
 }
 
 impl Touches {
+    /// A buffer for a store that writes marks in short (see [`Touches::take`]) where nobody looks for them, and writes them out
+    /// now and then (see [`Touches::take_kept`]).
+    pub fn keeping() -> Self {
+        Self {
+            keeps: true,
+            ..Self::default()
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -211,7 +235,9 @@ impl Touches {
     /// The mark noted for a user and issuer.
     pub fn mark(&self, user: UserId, issuer: &IssuerName) -> Option<Mark> {
         let inner = self.lock();
-        Mark::join_maybe(inner.in_flight.get(user, issuer), inner.marks.get(user, issuer))
+        let all = [&*inner.kept_in_flight, &inner.kept, &*inner.in_flight, &inner.marks];
+        let noted = all.into_iter().filter_map(|marks| marks.get(user, issuer));
+        noted.reduce(Mark::join)
     }
 
     /// Whether a newer token than the plan's was noted since the plan was made.
@@ -223,7 +249,8 @@ impl Touches {
     /// The newest `iat` noted for a user, whichever the issuer, in milliseconds.
     pub fn newest_issued_at_ms(&self, user: UserId) -> Option<i64> {
         let inner = self.lock();
-        inner.marks.newest_of(user).max(inner.in_flight.newest_of(user))
+        let all = [&*inner.kept_in_flight, &inner.kept, &*inner.in_flight, &inner.marks];
+        all.into_iter().filter_map(|marks| marks.newest_of(user)).max()
     }
 
     /// Takes what is to be written. It goes on counting until [`Touches::settle`].
@@ -257,6 +284,14 @@ impl Touches {
     pub fn settle(&self, written: Result<(), Noted>) {
         let mut inner = self.lock();
         let in_flight = std::mem::take(&mut inner.in_flight);
+        if written.is_ok() && self.keeps {
+            inner.in_short += in_flight.len();
+            for (issuer, users) in &in_flight.by_issuer {
+                for (user, mark) in users {
+                    inner.kept.note(*user, issuer, *mark);
+                }
+            }
+        }
         if let Err(noted) = written {
             inner.marks.put_back(&in_flight);
             for touch in noted.due {
@@ -265,6 +300,34 @@ impl Touches {
             for seen in noted.tags {
                 inner.tags.entry((seen.realm.clone(), seen.tag.clone())).or_insert(seen);
             }
+        }
+    }
+}
+
+/// Marks that are written in short.
+impl Touches {
+    /// Whether they are so many that they should be written out.
+    pub fn keeps_many(&self) -> bool {
+        let inner = self.lock();
+        inner.in_short > IN_SHORT_MAX || inner.kept.len() > KEPT_MAX
+    }
+
+    /// Takes what is to be written out, in order. It goes on counting until [`Touches::settle_kept`].
+    pub fn take_kept(&self) -> Vec<(UserId, IssuerName, Mark)> {
+        let mut inner = self.lock();
+        inner.kept_in_flight = Arc::new(std::mem::take(&mut inner.kept));
+        inner.in_short = 0;
+        let kept = Arc::clone(&inner.kept_in_flight);
+        drop(inner);
+        kept.sorted_without(&[])
+    }
+
+    /// Says whether what was taken is written out.
+    pub fn settle_kept(&self, written: bool) {
+        let mut inner = self.lock();
+        let kept = std::mem::take(&mut inner.kept_in_flight);
+        if !written {
+            inner.kept.put_back(&kept);
         }
     }
 }
@@ -354,6 +417,30 @@ mod tests {
         touches.settle(Ok(()));
         assert_eq!(touches.mark(user, &issuer), None, "the store knows it now");
         assert!(touches.take().is_empty(), "and it is written once");
+    }
+
+    #[test]
+    fn what_is_written_in_short_counts_until_it_is_written_out() {
+        let touches = Touches::keeping();
+        let (user, issuer) = (touch(0, false).user, touch(0, false).issuer);
+        touches.note(&touch(20, false));
+        touches.take();
+        touches.settle(Ok(()));
+        assert!(!touches.keeps_many());
+        for written in [false, true] {
+            assert_eq!(touches.mark(user, &issuer), Some(mark(20)), "written: {written}");
+            assert_eq!(touches.take_kept(), [(user, issuer.clone(), mark(20))]);
+            assert_eq!(touches.newest_issued_at_ms(user), Some(20), "while it is being written");
+            touches.settle_kept(written);
+        }
+        assert_eq!(touches.mark(user, &issuer), None);
+        let others = (1..=KEPT_MAX as u64 + 1).map(|number| UserId::new(0, &mut CountingIds(number << 20)));
+        for other in others {
+            touches.note_newest(other, &issuer, mark(1));
+        }
+        touches.take();
+        touches.settle(Ok(()));
+        assert!(touches.keeps_many());
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod error;
 #[cfg(feature = "population")]
 mod fill;
 mod list;
+mod marks;
 mod open;
 mod readers;
 mod rows;
@@ -53,13 +54,15 @@ pub struct SqliteDirectory {
     versions: Arc<Versions>,
     touches: Arc<Touches>,
     tag_cache: Arc<TagCache>,
-    flushing: tokio::sync::Mutex<()>,
+    /// One at a time flushes. The batches of marks that it has written in short.
+    flushing: tokio::sync::Mutex<Vec<i64>>,
 }
 
 impl SqliteDirectory {
     /// Opens a database, making or migrating it where needed. Blocks for that long.
     pub fn open(options: &Options) -> Result<Self, StoreError> {
         let connection = open::open_writer(options)?;
+        marks::carry_over(&connection)?;
         let versions = Arc::new(Versions::default());
         raise(&versions, &beside::counters(&connection)?);
         let readers = (0..options.readers.max(1))
@@ -69,7 +72,7 @@ impl SqliteDirectory {
             readers: Readers::start(readers)?,
             writer: Writer::start(connection, Arc::clone(&versions))?,
             versions,
-            touches: Arc::new(Touches::default()),
+            touches: Arc::new(Touches::keeping()),
             tag_cache: Arc::default(),
             flushing: tokio::sync::Mutex::default(),
         })
@@ -78,6 +81,28 @@ impl SqliteDirectory {
     /// The migrations that opening would run on the database at this path.
     pub fn pending(path: &Path) -> Result<Vec<PendingMigration>, StoreError> {
         open::pending(path)
+    }
+
+    /// Writes out the marks that are written in short.
+    async fn write_out(&self, batches: &mut Vec<i64>) -> Answer<()> {
+        let kept = self.touches.take_kept();
+        let mut written = Ok(());
+        for chunk in kept.chunks(marks::AT_ONCE) {
+            let chunk = chunk.to_vec();
+            written = self.writer.write(move |tx| marks::write_out(tx, &chunk)).await;
+            if written.is_err() {
+                break;
+            }
+        }
+        if written.is_ok() {
+            let done = batches.clone();
+            written = self.writer.write(move |tx| marks::drop_batches(tx, &done)).await;
+        }
+        self.touches.settle_kept(written.is_ok());
+        if written.is_ok() {
+            batches.clear();
+        }
+        written
     }
 
     /// Reads, changes and writes one record's worth in a transaction.
@@ -136,19 +161,27 @@ impl Directory for SqliteDirectory {
 
     async fn flush(&self) -> Answer<usize> {
         // One at a time: what is taken goes on counting until it is known to be written.
-        let _alone = self.flushing.lock().await;
+        let mut batches = self.flushing.lock().await;
         let noted = Arc::new(self.touches.take());
-        if noted.is_empty() {
-            return Ok(0);
+        if !noted.is_empty() {
+            let write = Arc::clone(&noted);
+            let written = self.writer.write(move |tx| beside::write_noted(tx, &write)).await;
+            self.touches.settle(if written.is_ok() {
+                Ok(())
+            } else {
+                Err(noted.as_ref().clone())
+            });
+            batches.extend(written?);
         }
-        let write = Arc::clone(&noted);
-        let written = self.writer.write(move |tx| beside::write_noted(tx, &write)).await;
-        self.touches.settle(if written.is_ok() {
-            Ok(())
-        } else {
-            Err(noted.as_ref().clone())
-        });
-        written.map(|()| noted.due.len())
+        if self.touches.keeps_many() {
+            self.write_out(&mut batches).await?;
+        }
+        Ok(noted.due.len())
+    }
+
+    async fn flush_last(&self) -> Answer<()> {
+        self.flush().await?;
+        self.write_out(&mut *self.flushing.lock().await).await
     }
 
     async fn standing(&self, user: UserId) -> Answer<Option<Standing>> {

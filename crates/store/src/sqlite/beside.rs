@@ -6,9 +6,10 @@ use narthex_directory::{
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::change::{note, note_issuer, record, see};
+use super::change::{note, record, see};
 use super::error::{Fault, Outcome, corrupt};
 use super::list::{self, Key};
+use super::marks;
 use super::rows::{self, Columns};
 use super::writer::Tx;
 use crate::record::{API_KEY, scope_columns};
@@ -20,14 +21,11 @@ pub(super) fn counters(connection: &Connection) -> Outcome<Vec<(i64, u64)>> {
     Ok(counters.collect::<Result<_, _>>()?)
 }
 
-/// Writes what was noted since the last time.
-pub(super) fn write_noted(tx: &Tx<'_>, noted: &Noted) -> Outcome<()> {
+/// Writes what was noted since the last time. Gives the batches that its marks are in.
+pub(super) fn write_noted(tx: &Tx<'_>, noted: &Noted) -> Outcome<Vec<i64>> {
     for touch in &noted.due {
         see(tx, touch)?;
         note(tx, touch)?;
-    }
-    for (user, issuer, mark) in &noted.marks {
-        note_issuer(tx, *user, issuer.as_str(), Some(mark), None)?;
     }
     let mut statement = tx.prepare_cached(
         "INSERT INTO seen_tags (realm, tag, first_seen_at_ms, last_seen_at_ms) VALUES (?1, ?2, ?3, ?4) \
@@ -41,7 +39,7 @@ pub(super) fn write_noted(tx: &Tx<'_>, noted: &Noted) -> Outcome<()> {
             seen.last_seen_at_ms
         ])?;
     }
-    Ok(())
+    marks::write_in_short(tx, &noted.marks)
 }
 
 /// What makes the declared organizations so.

@@ -18,6 +18,17 @@ macro_rules! insert_issuer {
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
     };
 }
+/// Writes out the marks that are written in short.
+macro_rules! carry_over_sql {
+    () => {
+        concat!(
+            "INSERT INTO user_issuers (user_id, issuer, last_issued_at_ms, newest_issued_at_ms, said) \
+             SELECT m.value ->> 0, m.value ->> 1, m.value ->> 2, m.value ->> 3, m.value ->> 4 \
+             FROM token_marks t, json_each(t.marks) m WHERE EXISTS (SELECT 1 FROM users u WHERE u.id = m.value ->> 0)",
+            crate::record::note_use!(crate::sqlite::change::newest!())
+        )
+    };
+}
 /// The newer `iat` of the row's and the token's.
 macro_rules! newest {
     () => {
@@ -25,6 +36,7 @@ macro_rules! newest {
          coalesce(excluded.newest_issued_at_ms, user_issuers.newest_issued_at_ms, user_issuers.last_issued_at_ms))"
     };
 }
+pub(super) use {carry_over_sql, newest};
 
 /// Makes changes, writes their events, and moves the numbers.
 pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change], written: &Written) -> Outcome<()> {

@@ -7,6 +7,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, Statement, ToSql};
 
 use super::error::{Fault, corrupt, unavailable};
+use super::marks;
 use super::open::{self, Options};
 use crate::transfer::read::{Reader, Record};
 use crate::transfer::row::{Cell, Row};
@@ -31,6 +32,11 @@ pub(crate) fn export<W: Write>(
         None => {}
     }
     let connection = open::open_reader(options)?;
+    // What a crash or a running process has left in short is no record of its own: it is written out first.
+    let unknown = |fault: Fault| TransferError::Store(fault.into());
+    if marks::are_left(&connection).map_err(unknown)? {
+        marks::carry_over(&open::open_writer(options)?).map_err(unknown)?;
+    }
     // Everything until the end of the transaction is as it was at the first read.
     connection.execute_batch("BEGIN").map_err(failed)?;
     let mut total = 0;

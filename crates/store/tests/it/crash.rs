@@ -106,3 +106,39 @@ async fn a_killed_process_loses_nothing_acknowledged() {
         acknowledged.len()
     );
 }
+
+/// Which token is the newest is known to the next process, whether the last one ended in good order or not.
+#[tokio::test]
+async fn sec_marks_written_in_short_are_written_out_by_the_next_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("narthex.db");
+    let left = || -> i64 {
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        let count = connection.query_row("SELECT count(*) FROM token_marks", [], |row| row.get(0));
+        count.unwrap()
+    };
+    for in_good_order in [false, true] {
+        let directory = open_at(&path);
+        let mut world = World::new(&directory);
+        world.ids = CountingIds(u64::from(in_good_order) << 32);
+        let subject = format!("in good order: {in_good_order}");
+        world.sync(&world.tagged(&subject, &["none"])).await;
+        world.later(1_000);
+        let older = world.tagged(&subject, &["staff"]);
+        world.later(1_000);
+        assert!(world.sync(&world.tagged(&subject, &["none"])).await.plan.is_empty());
+        directory.flush().await.unwrap();
+        assert_eq!(left(), 1, "{subject}");
+        if in_good_order {
+            directory.flush_last().await.unwrap();
+            assert_eq!(left(), 0, "{subject}");
+        }
+        let now_ms = world.now_ms;
+        drop(directory);
+        let directory = open_at(&path);
+        assert_eq!(left(), 0, "{subject}");
+        let mut world = World::new(&directory);
+        world.now_ms = now_ms;
+        assert!(world.sync(&older).await.plan.stale_token, "{subject}");
+    }
+}

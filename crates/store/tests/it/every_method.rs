@@ -114,6 +114,11 @@ impl Caller<'_> {
         self.world.sync(&again).await;
         self.directory().flush().await.unwrap();
         self.told("flush");
+        again.issued_at_ms = Some(self.world.now_ms + 2);
+        self.world.sync(&again).await;
+        self.told("snapshot");
+        self.directory().flush_last().await.unwrap();
+        self.told("flush_last");
         self.directory().standing(sue).await.unwrap().unwrap();
         self.told("standing");
     }
