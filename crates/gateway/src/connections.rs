@@ -4,6 +4,8 @@
 //! **In** comes a record of the directory, **out** a connection that can be run. What it keeps (parameters, common data,
 //! and what earlier runs stored) is sealed ([`crate::seal`]) and open only while a run lasts.
 
+mod readable;
+
 use std::sync::Arc;
 
 use narthex_connection::{
@@ -21,6 +23,8 @@ use serde_json::{Map, Value};
 use crate::clock::fill_random;
 use crate::outbound::Policy;
 use crate::seal::{OpenError, Owner, SealError, SealingKeys};
+
+pub use readable::{Readability, readability};
 
 /// How many compiled documents are kept.
 const COMPILED_MAX: usize = 512;
@@ -171,6 +175,14 @@ impl Held {
             updated_at_ms: document.updated_at_ms,
             version: document.version,
         })
+    }
+
+    /// Whether what it keeps is sealed with the key before the current one.
+    fn opens(&self, keys: &SealingKeys) -> Result<bool, OpenError> {
+        let Some(sealed) = &self.sealed else { return Ok(false) };
+        let name = self.id.to_string();
+        let opened = keys.open(sealed, owner(&name, self.organization, &self.body.document))?;
+        Ok(opened.stale)
     }
 
     /// What it keeps, open.

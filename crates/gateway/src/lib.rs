@@ -36,6 +36,7 @@ mod me;
 mod metrics;
 pub mod outbound;
 mod pipeline;
+mod probe;
 mod proxy;
 mod rate;
 mod reach;
@@ -52,7 +53,7 @@ mod workers;
 pub use admin_port::{router as admin_router, serve_admin};
 pub use assertion::{AssertionError, AssertionSettings};
 pub use clock::{Clock, NewIds, NoEntropy, fill_random, random_bytes};
-pub use connections::{ConnectionSettings, HeldError, Resealed, reseal};
+pub use connections::{ConnectionSettings, HeldError, Readability, Resealed, readability, reseal};
 pub use credentials::TokenPlaces;
 pub use event::Event;
 pub use explain::{
@@ -69,6 +70,7 @@ pub use keys::{
 };
 pub use listen::ServerSettings;
 pub use metrics::Metrics;
+pub use probe::{UpstreamTrouble, probe_upstream, upstream_addresses};
 pub use proxy::{ForwardToken, Upstream, UpstreamProtocol};
 pub use rate::{RateLimit, RateLimiter};
 pub use reach::{AddressKind, Guard, Loopback, Names, Refused, SystemNames};

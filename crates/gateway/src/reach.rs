@@ -10,4 +10,4 @@ pub use guard::{AddressKind, Guard, Loopback, Refused};
 pub(crate) use guard::{LOCALHOST, host_name};
 pub(crate) use resolve::GuardedNames;
 pub use resolve::{Names, SystemNames};
-pub(crate) use trouble::{Trouble, cause_of};
+pub(crate) use trouble::{Trouble, cause_of, certificate_problem};

@@ -54,6 +54,11 @@ impl IssuerMapping {
         self.reads.parts.contains(&part)
     }
 
+    /// Whether the tokens of this issuer carry permission tags.
+    pub fn reads_tags(&self) -> bool {
+        self.tags.is_some()
+    }
+
     /// The names of the mapped context properties.
     pub fn context_properties(&self) -> impl Iterator<Item = &str> {
         self.context.iter().map(|property| &*property.name)

@@ -1,8 +1,11 @@
 //! `narthex doctor`: everything that can be wrong with an installation, looked at once, each with what to do.
 
+mod connections;
 mod issuers;
+mod organizations;
 mod ports;
 mod store;
+mod upstreams;
 
 use std::fmt::Write as _;
 
@@ -17,7 +20,7 @@ use crate::config::{self, Paint};
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
-    /// `configuration`, `issuer`, `store`, `port` or `assertion`.
+    /// `configuration`, `issuer`, `organization`, `upstream`, `store`, `connection`, `assertion` or `port`.
     area: &'static str,
     /// What was looked at.
     name: String,
@@ -81,8 +84,10 @@ pub(super) async fn run(args: DoctorArgs) -> anyhow::Result<Answer> {
             };
             findings.push(Finding::new("configuration", &name, state, about));
             let now_ms = Clock::system().now_ms();
-            let seen = store::look(&config.store, &config.organizations, now_ms).await;
+            let seen = store::look(&config, now_ms).await;
+            findings.extend(seen.organizations);
             findings.extend(issuers::look(&config.issuers, &config.limits, &seen.key_sets, now_ms).await);
+            findings.extend(upstreams::look(&config.route_settings, &config.listen, &config.limits).await);
             findings.extend(seen.findings);
             findings.extend(ports::look(&config.listen).await);
         }
@@ -126,7 +131,10 @@ fn text(findings: &[Finding], screen: Screen) -> String {
             area = finding.area;
             let title = match area {
                 "issuer" => "Issuers",
+                "organization" => "Organizations",
+                "upstream" => "Upstreams",
                 "store" => "Store",
+                "connection" => "Held connections",
                 "port" => "Ports",
                 "assertion" => "Assertion keys",
                 _ => "Configuration",

@@ -67,7 +67,7 @@ pub(crate) fn cause_of<E: Error + 'static>(error: &reqwest::Error) -> Option<&E>
 }
 
 /// What TLS has against the server, when that is what an error is about.
-fn certificate_problem(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+pub(crate) fn certificate_problem(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     use rustls::{CertificateError, Error};
     // The TLS error sits inside I/O errors, whose `source` passes over what they hold.
     let mut error = error;

@@ -7,21 +7,24 @@ use std::path::Path;
 use narthex_directory::{Directory, SavedKeySet, rehearse_declaration};
 use narthex_store::{PostgresDirectory, PostgresOptions, SqliteDirectory};
 
-use super::{Finding, State, count};
+use super::{Finding, State, connections, count, organizations};
 use crate::assemble;
 use crate::commands::screen::relative;
-use crate::config::{DeclaredOrganization, StoreLocation};
+use crate::config::{Config, DeclaredOrganization, StoreLocation};
 use crate::serve;
 
 /// What was found, and the key sets that are kept.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) findings: Vec<Finding>,
+    /// What was found of the organizations in it.
+    pub(super) organizations: Vec<Finding>,
     pub(super) key_sets: Vec<SavedKeySet>,
 }
 
 /// Looks without changing anything: a store that would have to be made or migrated is left as it is.
-pub(super) async fn look(location: &StoreLocation, declared: &[DeclaredOrganization], now_ms: i64) -> Seen {
+pub(super) async fn look(config: &Config, now_ms: i64) -> Seen {
+    let (location, declared) = (&config.store, &config.organizations);
     let mut seen = Seen::default();
     let (place, current) = match location {
         StoreLocation::Sqlite(path) => (path.display().to_string(), file(path, &mut seen.findings)),
@@ -42,7 +45,13 @@ pub(super) async fn look(location: &StoreLocation, declared: &[DeclaredOrganizat
         seen.findings.push(said(place, State::Problem, message));
         return seen;
     }
-    seen.findings.extend(declaration(&*directory, declared, now_ms).await);
+    match declaration(&*directory, declared, now_ms).await {
+        Some(refused) => seen.organizations.push(refused),
+        None => seen.organizations = organizations::look(&*directory, declared, &config.issuers).await,
+    }
+
+    let held = connections::look(&*directory, config.sealing.as_deref()).await;
+    seen.findings.extend(held);
     seen.findings.push(assertion(&*directory, now_ms).await);
     seen.key_sets = directory.key_sets().await.unwrap_or_default();
     seen

@@ -1,0 +1,105 @@
+//! A look at an upstream from outside of any request: its name, its port, its certificate. No request is sent.
+
+use std::error::Error;
+use std::io::ErrorKind;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use http::Uri;
+use hyper::service::Service as _;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::service::TowerToHyperService;
+
+use crate::proxy::Upstream;
+use crate::reach::certificate_problem;
+
+/// Why an upstream cannot be reached.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UpstreamTrouble {
+    /// The host has no address.
+    #[error("its host has no address: {0}")]
+    Unresolved(String),
+    /// The port is closed.
+    #[error("nothing listens there: the connection is refused")]
+    Refused,
+    /// No answer at all.
+    #[error("there is no answer from there within {} ms", .0.as_millis())]
+    TimedOut(Duration),
+    /// The certificate is not trusted.
+    #[error("its certificate is refused: {0}")]
+    Certificate(String),
+    /// Anything else.
+    #[error("it cannot be reached: {0}")]
+    Other(String),
+}
+
+/// The addresses of an upstream.
+///
+/// # Errors
+///
+/// [`UpstreamTrouble::Unresolved`].
+pub async fn upstream_addresses(upstream: &Upstream) -> Result<Vec<SocketAddr>, UpstreamTrouble> {
+    let https = upstream.scheme == http::uri::Scheme::HTTPS;
+    let port = upstream.authority.port_u16().unwrap_or(if https { 443 } else { 80 });
+    let host = upstream.authority.host();
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|inner| inner.strip_suffix(']'))
+        .unwrap_or(host);
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
+    let found = tokio::net::lookup_host((bare, port)).await;
+    found
+        .map(Iterator::collect)
+        .map_err(|error| UpstreamTrouble::Unresolved(error.to_string()))
+}
+
+/// Connects to an upstream as the proxy door does, TLS included, and hangs up.
+///
+/// # Errors
+///
+/// What is in the way.
+pub async fn probe_upstream(upstream: &Upstream, wait: Duration) -> Result<(), UpstreamTrouble> {
+    upstream_addresses(upstream).await?;
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    let connector = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_native_roots()
+        .map_err(|error| UpstreamTrouble::Other(error.to_string()))?
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(connector);
+    let uri = Uri::builder()
+        .scheme(upstream.scheme.clone())
+        .authority(upstream.authority.clone())
+        .path_and_query("/")
+        .build()
+        .map_err(|error| UpstreamTrouble::Other(error.to_string()))?;
+    let connected = tokio::time::timeout(wait, TowerToHyperService::new(connector).call(uri)).await;
+    match connected {
+        Err(_) => Err(UpstreamTrouble::TimedOut(wait)),
+        Ok(Err(error)) => Err(trouble(&*error)),
+        Ok(Ok(_)) => Ok(()),
+    }
+}
+
+fn trouble(error: &(dyn Error + 'static)) -> UpstreamTrouble {
+    let mut cause = error;
+    loop {
+        if let Some(problem) = certificate_problem(cause) {
+            return UpstreamTrouble::Certificate(problem);
+        }
+        if cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == ErrorKind::ConnectionRefused)
+        {
+            return UpstreamTrouble::Refused;
+        }
+        match cause.source() {
+            Some(source) => cause = source,
+            None => return UpstreamTrouble::Other(cause.to_string()),
+        }
+    }
+}
