@@ -48,6 +48,8 @@ const routes = {
     if (!request.headers["user-agent"] || request.headers["accept"] !== "application/vnd.github+json") {
       throw new Error("headers");
     }
+    // What a proxy in between may answer.
+    if (request.url.includes("/78/")) return {};
     return { token: "ghs_0123456789abcdef", expires_at: new Date((claims.iat + 3600) * 1000).toISOString() };
   },
 };

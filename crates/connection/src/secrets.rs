@@ -21,6 +21,8 @@ pub(crate) struct Secrets {
     needles: BTreeSet<Vec<u8>>,
     /// All of them together.
     bytes: usize,
+    /// The texts of the parameters that may be shown. What is made of secrets may hold one of them.
+    shown: BTreeSet<String>,
     /// SECURITY: there were more than can be searched for, so everything is masked.
     masks_all: bool,
 }
@@ -30,8 +32,12 @@ impl Secrets {
     pub(crate) fn of(inputs: &Inputs) -> Self {
         let mut secrets = Self::default();
         for (name, value) in &inputs.parameters {
-            if !inputs.shown.contains(name) {
-                secrets.add_json(value);
+            match value {
+                Json::String(text) if inputs.shown.contains(name) => {
+                    secrets.shown.insert(text.clone());
+                }
+                _ if inputs.shown.contains(name) => {}
+                _ => secrets.add_json(value),
             }
         }
         secrets.add_data(&inputs.common);
@@ -50,11 +56,21 @@ impl Secrets {
     }
 
     /// Adds a value that was made from secrets. What is not all of it may be the document's own, such as `HS256`, and is
-    /// added if it is long enough to be a secret.
+    /// added if it is long enough to be a secret; so may a parameter that is shown, which stays shown.
     pub(crate) fn add_made(&mut self, value: &Value) {
         match value {
-            Value::Array(_) | Value::Object(_) => self.add_value(value, LEAST_PART),
+            Value::Array(_) | Value::Object(_) => self.add_parts(value),
             _ => self.add_value(value, LEAST),
+        }
+    }
+
+    fn add_parts(&mut self, value: &Value) {
+        match value {
+            // SECURITY: where a secret has the very text of what is shown, `of` has added it.
+            Value::Text(text) if self.shown.contains(&**text) => {}
+            Value::Array(items) => items.iter().for_each(|item| self.add_parts(item)),
+            Value::Object(members) => members.values().for_each(|value| self.add_parts(value)),
+            other => self.add_value(other, LEAST_PART),
         }
     }
 

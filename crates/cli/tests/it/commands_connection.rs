@@ -214,6 +214,18 @@ fn the_oauth2_document_gets_its_token() {
     );
     let human = world.run("run", &document, &arguments);
     assert!(human.stdout.contains("data      accessToken, tokenType"), "{human:?}");
+    // What is to be shown is, although a masked assertion holds it too.
+    let dry = world.run(
+        "run",
+        &document,
+        &[&arguments[..], &["--dry-run", "--show", "tokenUrl"]].concat(),
+    );
+    let first = format!("POST {}/oauth/token\n", world.url);
+    assert!(dry.stdout.starts_with(&first), "{dry:?}");
+    assert!(
+        dry.stdout.contains("assertion=***") && !dry.stdout.contains("client-1"),
+        "{dry:?}"
+    );
     assert!(!human.stdout.contains("at-client-1"), "{human:?}");
     // Meant for another place, it is refused, and the document says so in the service's words.
     let elsewhere = format!("{url}/other");
@@ -252,6 +264,23 @@ fn the_github_document_gets_its_token() {
     assert_eq!(
         answer["metadata"],
         json!({ "type": "text", "value": "app 123456, installation 77" })
+    );
+    // An answer without a token is no success, whatever its status.
+    let empty: Vec<&str> = arguments
+        .iter()
+        .map(|text| {
+            if *text == "installationId=77" {
+                "installationId=78"
+            } else {
+                text
+            }
+        })
+        .collect();
+    let ended = world.run("run", &document, &empty);
+    assert_eq!(
+        (ended.code, &ended.json()["error"]["message"]),
+        (1, &json!("the answer has no token")),
+        "{ended:?}"
     );
     let wrong: Vec<&str> = arguments
         .iter()
