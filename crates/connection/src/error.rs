@@ -71,12 +71,21 @@ impl fmt::Display for ErrorType {
     }
 }
 
+/// What to do about it, behind the message.
+fn beside(error: &EvalError) -> String {
+    error
+        .fault()
+        .help()
+        .map(|help| format!(" ({help})"))
+        .unwrap_or_default()
+}
+
 /// Why a run did not come to its end. No message holds a parameter, common data or stored data.
 #[derive(Debug, Clone, Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// A template of the document failed.
-    #[error("at `{pointer}`: {error}")]
+    #[error("at `{pointer}`: {error}{}", beside(error))]
     Template {
         /// Its place in the document, as a JSON pointer.
         pointer: String,

@@ -63,6 +63,8 @@ fn of_bare(text: &str) -> Option<&'static str> {
         Some("this is a key in JSON (JWK): convert it to PEM")
     } else if text.starts_with("LS0tLS1CRUdJTi") {
         Some("this is a PEM file in base64: decode it once and use the text inside, which begins with -----BEGIN")
+    } else if is_path(text) {
+        Some("this looks like the name of a file: give what is in the file (`--param-file NAME=PATH` reads it)")
     } else if text.len() >= BARE_LEAST
         && ["MII", "MIG", "MHc", "MC4"].iter().any(|start| text.starts_with(start))
         && text.chars().all(base64)
@@ -76,8 +78,19 @@ fn of_bare(text: &str) -> Option<&'static str> {
     }
 }
 
+/// Whether a text is called as files of keys are.
+fn is_path(text: &str) -> bool {
+    let one_line = text.len() <= PATH_MOST && !text.contains(char::is_whitespace);
+    let (_, extension) = text.rsplit_once('.').unwrap_or_default();
+    let known = ["pem", "key", "p8", "pk8", "der"]
+        .iter()
+        .any(|known| extension.eq_ignore_ascii_case(known));
+    one_line && known
+}
+
 const BEGIN: &str = "-----BEGIN ";
 const ENCRYPTED: &str =
     "this private key is encrypted: give a collection with the PEM text as `key` and its `passphrase`";
 /// An Ed25519 key, the shortest there is, has 64 characters of base64.
 const BARE_LEAST: usize = 60;
+const PATH_MOST: usize = 255;

@@ -155,6 +155,16 @@ pub enum MintError {
     Refused(String),
 }
 
+impl MintError {
+    /// Whether the secret or the private key is at fault: then a doubt about it belongs beside the message.
+    pub(crate) const fn is_about_the_key(&self) -> bool {
+        matches!(
+            self,
+            Self::SecretMissing | Self::NotKeyMaterial | Self::NotSymmetric { .. } | Self::NotAsymmetric { .. }
+        )
+    }
+}
+
 /// Text of the caller's, bounded.
 struct Shown<'t>(&'t str);
 

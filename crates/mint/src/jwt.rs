@@ -115,7 +115,11 @@ impl HostFunction for Jwt {
         let options = Options::with_algorithm(argument(3), argument(2));
         sign_with(argument(0), &key, options, Algorithms::OfTemplates, facts.now_ms)
             .map(Value::Text)
-            .map_err(|error| HostError(error.to_string()))
+            .map_err(|error| HostError {
+                // The library's words, to the letter; ours stand beside them.
+                message: error.to_string(),
+                help: error.is_about_the_key().then(|| key.doubt()).flatten(),
+            })
     }
 }
 

@@ -96,7 +96,7 @@ impl EvalError {
     /// The same error, with the words of a host's function changed: they may repeat what the function was given.
     #[must_use]
     pub fn with_host_words(mut self, change: impl FnOnce(&str) -> String) -> Self {
-        if let Fault::Host { message } = &mut self.fault {
+        if let Fault::Host { message, .. } = &mut self.fault {
             *message = change(message);
         }
         self

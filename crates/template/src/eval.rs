@@ -7,7 +7,7 @@ use crate::ast::Operator;
 use crate::error::Fault;
 use crate::functions::{Action, Args};
 use crate::limits::{Limits, Meter};
-use crate::names::{Case, HostFacts, HostFunction};
+use crate::names::{Case, HostError, HostFacts, HostFunction};
 use crate::number;
 use crate::program::{Node, NodeKind, Part, Program, Step, Word};
 use crate::scope::Scope;
@@ -137,7 +137,7 @@ impl<'a> Run<'a> {
         };
         let result = function
             .call(&values, &facts)
-            .map_err(|error| node.fail(Fault::Host { message: error.0 }))?;
+            .map_err(|HostError { message, help }| node.fail(Fault::Host { message, help }))?;
         if let Value::Text(text) = &result {
             self.meter.make(text.len()).map_err(|fault| node.fail(fault))?;
         }

@@ -134,7 +134,12 @@ pub struct HostFacts {
     pub now_ms: i64,
 }
 
-/// Why a host function failed. Its message is shown as it is, so it must not contain secrets.
+/// Why a host function failed. Its words are shown as they are, so they must not contain secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct HostError(pub String);
+#[error("{message}")]
+pub struct HostError {
+    /// The cause.
+    pub message: String,
+    /// What to do about it, if there is something to say. The message may be another program's, kept to the letter.
+    pub help: Option<&'static str>,
+}

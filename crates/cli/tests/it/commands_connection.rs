@@ -238,6 +238,56 @@ fn the_oauth2_document_gets_its_token() {
     );
 }
 
+/// The library's message to the letter, and beside it what is the matter.
+#[test]
+fn a_key_that_does_not_open_is_told_with_its_cause() {
+    let world = World::start();
+    std::fs::write(
+        world.folder.path().join("locked.pem"),
+        vector_key("rsa2048_pkcs8_enc_aes256cbc"),
+    )
+    .unwrap();
+    let document = world.document(
+        r#"{ "url": "https://a.example/", "temp": { "secret": { "key": "{{parameters.key}}", "passphrase": "{{parameters.phrase}}" } },
+             "headers": { "x-assertion": "{{jwt(parameters.claims, temp.secret, 'RS256')}}" } }"#,
+    );
+    let given = [
+        "--param",
+        "claims=x",
+        "--param",
+        "phrase=wrong one",
+        "--param-file",
+        "key=locked.pem",
+    ];
+    let ended = world.run("headers", &document, &given);
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(
+        ended
+            .stderr
+            .contains("error: secretOrPrivateKey is not valid key material\n"),
+        "{ended:?}"
+    );
+    assert!(
+        ended
+            .stderr
+            .contains("help: the passphrase does not open this private key"),
+        "{ended:?}"
+    );
+    assert!(!ended.stderr.contains("wrong one"), "{ended:?}");
+    let document = world.document(
+        r#"{ "url": "https://a.example/", "headers": { "x-assertion": "{{jwt('x', parameters.key, 'RS256')}}" } }"#,
+    );
+    let ended = world.run("headers", &document, &["--param", "key=key.pem"]);
+    let told = "help: this looks like the name of a file: give what is in the file (`--param-file NAME=PATH` reads it)";
+    assert!(
+        ended
+            .stderr
+            .contains("error: secretOrPrivateKey must be an asymmetric key when using RS256\n"),
+        "{ended:?}"
+    );
+    assert!(ended.stderr.contains(told), "{ended:?}");
+}
+
 #[test]
 fn the_github_document_gets_its_token() {
     let world = World::start();

@@ -60,6 +60,8 @@ fn mint_pem_errors() {
         (pem("rsa2048_pkcs1_enc_aes128cbc"), "is encrypted"),
         (r#"{"kty":"RSA","n":"AQAB"}"#.to_owned(), "JWK"),
         ("LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t".to_owned(), "in base64"),
+        ("/etc/keys/my-app.pem".to_owned(), "the name of a file"),
+        ("key.P8".to_owned(), "the name of a file"),
     ] {
         let secret = Value::from(secret);
         assert_eq!(

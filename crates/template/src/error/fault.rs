@@ -72,6 +72,8 @@ pub enum Fault {
     Host {
         /// The host's message.
         message: String,
+        /// What the host has to say beside it.
+        help: Option<&'static str>,
     },
 }
 
@@ -89,6 +91,7 @@ impl Fault {
             Self::Unreadable { form, .. } if form == "a date in this format" => {
                 Some("a format is made of tokens, such as YYYY-MM-DD HH:mm")
             }
+            Self::Host { help, .. } => *help,
             _ => None,
         }
     }

@@ -22,7 +22,10 @@ impl HostFunction for Echo {
 
     fn call(&self, arguments: &[&Value], facts: &HostFacts) -> Result<Value, HostError> {
         if arguments.iter().any(|argument| argument.as_text() == Some("")) {
-            return Err(HostError("secretOrPrivateKey must have a value".to_owned()));
+            return Err(HostError {
+                message: "secretOrPrivateKey must have a value".to_owned(),
+                help: Some("check the name"),
+            });
         }
         let shown: Vec<_> = arguments
             .iter()
@@ -71,7 +74,8 @@ fn a_host_function_is_compiled_and_called() {
     assert_eq!(
         *error.fault(),
         Fault::Host {
-            message: "secretOrPrivateKey must have a value".to_owned()
+            message: "secretOrPrivateKey must have a value".to_owned(),
+            help: Some("check the name"),
         }
     );
     assert_eq!(error.span(), 2..20);
