@@ -4,7 +4,7 @@
 /// Why a request was refused, or could not be decided. The text of a code never changes; logs, metrics, problem
 /// documents and metrics all use it.
 macro_rules! reasons {
-    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $advice:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $fault:literal, $remedy:literal;)+) => {
         /// Why a request was refused, or could not be decided.
         ///
         /// The code ([`Reason::code`]) never changes once released: logs, metrics, problem documents and alerts rely
@@ -24,10 +24,21 @@ macro_rules! reasons {
                 match self { $(Self::$name => $code,)+ }
             }
 
-            /// One sentence for the person who got the answer: what happened and what to do. It never contains
-            /// anything from the request.
+            /// The problem, as the caller is told it: the first half of a sentence. It never contains anything from the
+            /// request.
+            pub const fn fault(self) -> &'static str {
+                match self { $(Self::$name => $fault,)+ }
+            }
+
+            /// The remedy, as the caller is told it: the second half of a sentence. It names what a caller can do, never
+            /// a setting of this gateway.
+            pub const fn remedy(self) -> &'static str {
+                match self { $(Self::$name => $remedy,)+ }
+            }
+
+            /// Problem and remedy as one sentence.
             pub const fn advice(self) -> &'static str {
-                match self { $(Self::$name => $advice,)+ }
+                match self { $(Self::$name => concat!($fault, "; ", $remedy, "."),)+ }
             }
 
             /// What the reason means, for the generated reference.
@@ -45,89 +56,131 @@ macro_rules! reasons {
 
 reasons! {
     /// The request carries no token and the route asks for one.
-    TokenMissing = "token.missing", "Send a token in the header `Authorization: Bearer …`.";
+    TokenMissing = "token.missing",
+        "The request carries no token", "send one in the header `Authorization: Bearer …`";
     /// The request carries more than one token.
-    TokenMultiple = "token.multiple", "Send exactly one token, in one place.";
+    TokenMultiple = "token.multiple",
+        "The request carries more than one token", "send exactly one, in one place";
     /// The token is longer than the limit.
-    TokenTooLarge = "token.too_large", "The token is larger than this gateway accepts; ask your identity provider for a smaller one, for example with fewer groups.";
+    TokenTooLarge = "token.too_large",
+        "The token is larger than is accepted here", "ask your identity provider for a smaller one, for example with fewer groups";
     /// The token is not a compact JWS of three canonical base64url parts with JSON objects inside.
-    TokenMalformed = "token.malformed", "The token is damaged or is not a signed JWT; get a new one.";
+    TokenMalformed = "token.malformed",
+        "The token is damaged or is not a signed JWT", "get a new one";
     /// The token's `alg` is not in the issuer's list.
-    TokenAlgorithm = "token.algorithm", "The token is signed with an algorithm that is not accepted for its issuer.";
+    TokenAlgorithm = "token.algorithm",
+        "The token is signed with an algorithm that is not accepted for its issuer", "get one that is signed in an accepted way, or ask the administrator";
     /// The token's header asks for something that is not supported (`crit`, `b64`, an unknown `typ`).
-    TokenHeader = "token.header", "The token's header asks for something that is not supported here.";
+    TokenHeader = "token.header",
+        "The token's header asks for something that is not supported here", "ask your identity provider for an ordinary access token";
     /// No configured issuer has the token's `iss`.
-    TokenIssuerUnknown = "token.issuer_unknown", "The token was issued by somebody this gateway does not trust; check which identity provider you signed in to.";
+    TokenIssuerUnknown = "token.issuer_unknown",
+        "The token comes from an issuer that is not trusted here", "check which identity provider you signed in to";
     /// The issuer is configured and switched off.
-    TokenIssuerDisabled = "token.issuer_disabled", "The token's issuer is switched off here; ask the administrator.";
+    TokenIssuerDisabled = "token.issuer_disabled",
+        "The token's issuer is switched off here", "ask the administrator";
     /// The issuer has no key that fits the token.
-    TokenKeyUnknown = "token.key_unknown", "The token is signed with a key its issuer does not publish; get a new token.";
+    TokenKeyUnknown = "token.key_unknown",
+        "The token is signed with a key that its issuer does not publish", "get a new token";
     /// The signature does not fit the key.
-    TokenSignature = "token.signature", "The token's signature is wrong; get a new token.";
+    TokenSignature = "token.signature",
+        "The token's signature is wrong", "get a new token";
     /// The token's `exp` has passed.
-    TokenExpired = "token.expired", "The token has expired; get a new one.";
+    TokenExpired = "token.expired",
+        "The token has expired", "get a new one";
     /// The token's `nbf` lies in the future.
-    TokenNotYetValid = "token.not_yet_valid", "The token is not valid yet; check the clocks, or wait.";
+    TokenNotYetValid = "token.not_yet_valid",
+        "The token is not valid yet", "try again in a moment, and have the clocks compared if that does not help";
     /// The token's `iat` lies in the future.
-    TokenIssuedInFuture = "token.issued_in_future", "The token says it was issued in the future; check the identity provider's clock.";
+    TokenIssuedInFuture = "token.issued_in_future",
+        "The token was issued in the future", "try again in a moment, and have the identity provider's clock checked if that does not help";
     /// The token is older than the issuer's `max_token_age`.
-    TokenTooOld = "token.too_old", "The token was issued too long ago for this gateway; get a new one.";
+    TokenTooOld = "token.too_old",
+        "The token was issued too long ago", "sign in again";
     /// The token was made for another audience.
-    TokenAudience = "token.audience", "The token was issued for another audience; ask for one meant for this service.";
+    TokenAudience = "token.audience",
+        "The token was issued for another audience", "ask for one that is meant for this service";
     /// A claim that is required is not in the token.
-    TokenClaimMissing = "token.claim_missing", "The token lacks a claim that is required here.";
+    TokenClaimMissing = "token.claim_missing",
+        "The token lacks a claim that is required here", "ask the administrator of your identity provider to add it";
     /// A claim has the wrong type or a value that is not accepted.
-    TokenClaimInvalid = "token.claim_invalid", "A claim of the token has a type or value that is not accepted here.";
+    TokenClaimInvalid = "token.claim_invalid",
+        "A claim of the token has a type or value that is not accepted here", "ask the administrator of your identity provider to correct it";
     /// The user signed out everywhere after this token was issued, or the token does not say when it was issued.
-    TokenRevoked = "token.revoked", "The token was revoked: the user was signed out everywhere after it was issued, or it does not say when that was (`iat`); sign in again.";
+    TokenRevoked = "token.revoked",
+        "The token was revoked: its user was signed out everywhere", "sign in again";
     /// The issuer's keys could not be had, so nothing can be said about the token.
-    KeysUnavailable = "keys.unavailable", "The issuer's keys cannot be reached right now, so the token cannot be checked; try again shortly.";
+    KeysUnavailable = "keys.unavailable",
+        "The issuer's keys cannot be reached right now, so the token cannot be checked", "try again shortly";
     /// A mapped value breaks its rule.
-    MappingInvalid = "mapping.invalid", "A value that is read from the token is not acceptable; ask the administrator to look at the mapping.";
+    MappingInvalid = "mapping.invalid",
+        "A value that the token gives cannot be used", "ask the administrator";
     /// The tags claim is not in the token.
-    TagsMissing = "tags.missing", "The token lacks the claim that carries the permission tags; ask the identity provider to include it.";
+    TagsMissing = "tags.missing",
+        "The token lacks the claim that carries the permission tags", "ask the administrator of your identity provider to add it";
     /// The tags claim is neither a string nor an array of strings.
-    TagsMalformed = "tags.malformed", "The claim that carries the permission tags must be a string or an array of strings.";
+    TagsMalformed = "tags.malformed",
+        "The claim that carries the permission tags is neither one text nor a list of texts", "ask the administrator of your identity provider to correct it";
     /// The identity provider left the tags out because there are too many.
-    TagsOverage = "tags.overage", "The identity provider left the groups out of the token because there are too many; assign groups to the application, or use application roles.";
+    TagsOverage = "tags.overage",
+        "The identity provider left the groups out of the token because there are too many", "ask its administrator to assign groups to the application, or to use application roles";
     /// Another user of the realm has this username.
-    IdentityUsernameConflict = "identity.username_conflict", "Another user already has this username; ask the administrator.";
+    IdentityUsernameConflict = "identity.username_conflict",
+        "Another user already has your username", "ask the administrator";
     /// The team belongs to another organization.
-    IdentityTeamConflict = "identity.team_conflict", "The team named by the token belongs to another organization; ask the administrator.";
+    IdentityTeamConflict = "identity.team_conflict",
+        "The token names a team that belongs to another organization", "ask the administrator";
     /// The user is not known here and is not made from tokens.
-    IdentityNotProvisioned = "identity.not_provisioned", "You are not known here, and users are not created from tokens; ask the administrator.";
+    IdentityNotProvisioned = "identity.not_provisioned",
+        "You are not known here, and users are not created from tokens", "ask the administrator";
     /// The user is disabled.
-    IdentityDisabled = "identity.disabled", "Your account here is disabled; ask the administrator.";
+    IdentityDisabled = "identity.disabled",
+        "Your account here is disabled", "ask the administrator";
     /// There is no organization with that name.
-    OrganizationUnknown = "organization.unknown", "There is no organization with that name.";
+    OrganizationUnknown = "organization.unknown",
+        "There is no organization with that name", "check the name";
     /// The organization is suspended.
-    OrganizationSuspended = "organization.suspended", "The organization is suspended; ask the administrator.";
+    OrganizationSuspended = "organization.suspended",
+        "The organization is suspended", "ask the administrator";
     /// The user lacks the role in the organization.
-    OrganizationRole = "organization.role", "You do not have the role that is needed in this organization.";
+    OrganizationRole = "organization.role",
+        "You do not have the role that is needed in this organization", "ask one of its administrators";
     /// The user lacks the platform role.
-    PlatformRole = "platform.role", "You do not have the platform role that is needed here.";
+    PlatformRole = "platform.role",
+        "You do not have the platform role that is needed here", "ask the administrator";
     /// No route matches.
-    RouteUnmatched = "route.unmatched", "There is nothing here under that path and method.";
+    RouteUnmatched = "route.unmatched",
+        "There is nothing here under that path and method", "check both";
     /// The path could be read in two ways, or is not there.
-    RequestPath = "request.path", "The request's path is missing, or programs read it differently (dot segments, empty segments, encoded slashes and the like); send it in plain form.";
+    RequestPath = "request.path",
+        "The request's path is missing, or programs read it differently (dot segments, encoded slashes and the like)", "send it in plain form";
     /// The host is missing, there twice, or could be read in two ways.
-    RequestHost = "request.host", "The request must name exactly one host, by a name or an address.";
+    RequestHost = "request.host",
+        "The request does not name exactly one host", "send one, by its name or address";
     /// The method is refused on every route.
-    RequestMethod = "request.method", "This method is not accepted here.";
+    RequestMethod = "request.method",
+        "This method is not accepted here", "use another one";
     /// A forward-auth request came from an address that is not a trusted proxy.
-    RequestProxyUntrusted = "request.proxy_untrusted", "This endpoint answers only to the configured proxies (`listen.trusted_proxies`).";
+    RequestProxyUntrusted = "request.proxy_untrusted",
+        "This endpoint answers only to the configured proxies", "ask the administrator";
     /// The directory could not be reached, or kept changing underfoot.
-    StoreUnavailable = "store.unavailable", "The directory cannot be reached right now; try again shortly.";
+    StoreUnavailable = "store.unavailable",
+        "The directory cannot be reached right now", "try again shortly";
     /// Too many requests.
-    RateLimited = "rate.limited", "Too many requests; slow down.";
+    RateLimited = "rate.limited",
+        "Too many requests came from your address", "slow down";
     /// The request may pass, and its body is longer than the route takes.
-    RequestTooLarge = "request.too_large", "The request's body is larger than is accepted here.";
+    RequestTooLarge = "request.too_large",
+        "The request's body is larger than is accepted here", "send a smaller one";
     /// The request may pass, and cannot be passed on as it is.
-    RequestUnforwardable = "request.unforwardable", "The request cannot be passed on in this form.";
+    RequestUnforwardable = "request.unforwardable",
+        "The request cannot be passed on in this form", "send it in another";
     /// The request may pass, and the application did not begin to answer in time.
-    UpstreamTimeout = "upstream.timeout", "The application did not answer in time; try again.";
+    UpstreamTimeout = "upstream.timeout",
+        "The application did not answer in time", "try again";
     /// The request may pass, and the application cannot be reached.
-    UpstreamUnreachable = "upstream.unreachable", "The application cannot be reached; try again shortly.";
+    UpstreamUnreachable = "upstream.unreachable",
+        "The application cannot be reached", "try again shortly";
 }
 
 impl std::fmt::Display for Reason {

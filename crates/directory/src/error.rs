@@ -2,7 +2,7 @@
 //! could be given or that a command cannot be carried out.
 
 use crate::declaration::DeclarationConflict;
-use crate::id::{OrganizationId, TeamId};
+use crate::id::{OrganizationId, TeamId, UserId};
 use crate::name::OrganizationName;
 
 const fn article(what: &str) -> &'static str {
@@ -61,8 +61,13 @@ pub enum NameError {
 #[non_exhaustive]
 pub enum Refusal {
     /// Somebody else in the realm has this username.
-    #[error("another user of the realm already has this username; change one of the two, nothing is merged")]
-    UsernameConflict,
+    #[error(
+        "another user of the realm (`{owner}`) already has this username; change one of the two, nothing is merged"
+    )]
+    UsernameConflict {
+        /// Who has it.
+        owner: UserId,
+    },
     /// The team that the claims name belongs to another organization.
     #[error("the team `{team}` belongs to another organization; a team is never moved by a token")]
     TeamConflict {
@@ -74,18 +79,27 @@ pub enum Refusal {
     NotProvisioned,
     /// The user is disabled.
     #[error("the user is disabled; an administrator can enable the user again")]
-    Disabled,
+    Disabled {
+        /// Which user.
+        user: UserId,
+    },
     /// The token was issued before the user's tokens were revoked.
-    #[error("tokens issued before the user was signed out everywhere are refused; sign in again")]
-    TokenRevoked,
+    #[error("the token was issued before the user was signed out everywhere")]
+    TokenRevoked {
+        /// Which user.
+        user: UserId,
+    },
     /// The user's tokens were revoked, and the token does not say when it was issued.
     #[error(
         "the user was signed out everywhere, and since then tokens without `iat` are all refused, new ones too; have the \
          issuer put `iat` into its tokens, or an administrator accept older tokens again (`tokens_not_before`)"
     )]
-    TokenUndated,
+    TokenUndated {
+        /// Which user.
+        user: UserId,
+    },
     /// More tags than a token may carry.
-    #[error("the token carries {found} permission tags; the most is {limit}")]
+    #[error("the token carries {found} permission tags, and the most is {limit}")]
     TooManyTags {
         /// How many there are.
         found: usize,
@@ -98,12 +112,44 @@ impl Refusal {
     /// The stable code (product section 8).
     pub const fn reason(&self) -> &'static str {
         match self {
-            Self::UsernameConflict => "identity.username_conflict",
+            Self::UsernameConflict { .. } => "identity.username_conflict",
             Self::TeamConflict { .. } => "identity.team_conflict",
             Self::NotProvisioned => "identity.not_provisioned",
-            Self::Disabled => "identity.disabled",
-            Self::TokenRevoked | Self::TokenUndated => "token.revoked",
+            Self::Disabled { .. } => "identity.disabled",
+            Self::TokenRevoked { .. } | Self::TokenUndated { .. } => "token.revoked",
             Self::TooManyTags { .. } => "tags.malformed",
+        }
+    }
+
+    /// The user whose token it is, where the directory knows one.
+    pub const fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Disabled { user } | Self::TokenRevoked { user } | Self::TokenUndated { user } => Some(*user),
+            Self::UsernameConflict { .. }
+            | Self::TeamConflict { .. }
+            | Self::NotProvisioned
+            | Self::TooManyTags { .. } => None,
+        }
+    }
+
+    /// The problem in the words of this case, as the caller may be told it: the first half of a sentence, without a remedy.
+    /// `None` where the reason's own words say as much.
+    pub fn caller_problem(&self) -> Option<String> {
+        match self {
+            Self::TokenUndated { .. } => Some(
+                "the user was signed out everywhere, and the token does not say when it was issued (`iat`)".to_owned(),
+            ),
+            Self::TooManyTags { .. } => Some(self.to_string()),
+            _ => None,
+        }
+    }
+
+    /// The remedy in the words of this case, as the second half of that sentence; `None` where the reason's own is right.
+    pub const fn caller_remedy(&self) -> Option<&'static str> {
+        match self {
+            Self::TokenUndated { .. } => Some("ask the administrator"),
+            Self::TooManyTags { .. } => Some("ask for a token with fewer of them"),
+            _ => None,
         }
     }
 }

@@ -65,14 +65,14 @@ pub fn plan(
 /// token says changes either.
 pub(crate) fn admit(user: &User, issued_at_ms: Option<i64>) -> Result<(), Refusal> {
     if user.status == UserStatus::Disabled {
-        return Err(Refusal::Disabled);
+        return Err(Refusal::Disabled { user: user.id });
     }
     match (user.tokens_not_before_ms, issued_at_ms) {
         (None, _) => Ok(()),
         (Some(not_before), Some(issued)) if issued >= not_before => Ok(()),
-        (Some(_), Some(_)) => Err(Refusal::TokenRevoked),
+        (Some(_), Some(_)) => Err(Refusal::TokenRevoked { user: user.id }),
         // A token that does not say when it was issued may be an older one.
-        (Some(_), None) => Err(Refusal::TokenUndated),
+        (Some(_), None) => Err(Refusal::TokenUndated { user: user.id }),
     }
 }
 

@@ -99,7 +99,7 @@ pub async fn load(
     let standing = standing.ok_or(Refusal::NotProvisioned)?;
     // SECURITY: a disabled user has no principal, by whichever door.
     if standing.user.status == UserStatus::Disabled {
-        return Err(Refusal::Disabled.into());
+        return Err(Refusal::Disabled { user }.into());
     }
     principal(Scales::new(directory, issuers, now_ms), standing, now_ms).await
 }

@@ -145,7 +145,7 @@ fn decided(
 fn denied(inbound: &Inbound<'_>, request_id: &str, refusal: &Refusal, took: Duration) {
     tracing::info!(
         event = "denied", door = inbound.door.as_str(), request_id, method = %inbound.method, path = %shown(inbound.path),
-        reason = refusal.reason.code(), detail = refusal.detail.as_deref(), took_us = took.as_micros(),
+        reason = refusal.reason.code(), detail = refusal.private(), took_us = took.as_micros(),
     );
 }
 

@@ -18,7 +18,7 @@ use crate::facts::HeldFacts;
 use crate::http_rules;
 use crate::identity;
 use crate::keys::{ROUNDS, may_be_mended};
-use crate::respond;
+use crate::respond::{self, Refusal};
 use crate::runtime::{IssuerRuntime, Runtime};
 
 mod rows;
@@ -115,20 +115,20 @@ pub async fn explain(
     now_ms: i64,
 ) -> Explanation {
     let mut told = Explanation::default();
-    let mut refusals: Vec<(Reason, String)> = Vec::new();
+    let mut refusals: Vec<Refusal> = Vec::new();
     let route_refusal = request.and_then(|request| route_refusal(runtime, request));
     refusals.extend(route_refusal);
 
     let (inspection, unasked) = inspected(runtime, token, now_ms).await;
     tell_token(&mut told, &inspection);
-    refusals.extend(unasked.map(|error| coded(error.reason(), &error)));
-    refusals.extend(inspection.error().map(|error| coded(error.reason(), error)));
+    refusals.extend(unasked.as_ref().map(Refusal::from));
+    refusals.extend(inspection.error().map(Refusal::from));
 
     let issuer = inspection.issuer.as_ref().and_then(|name| runtime.by_name.get(name));
     let preview = issuer.and_then(|issuer| preview(issuer, &inspection, request, now_ms));
     if let Some(preview) = &preview {
         told.identity = preview.rows.iter().map(IdentityRow::from).collect();
-        refusals.extend(preview.errors.iter().map(|error| coded(error.reason(), error)));
+        refusals.extend(preview.errors.iter().map(Refusal::from));
     }
     let principal = match (issuer, preview.and_then(|preview| preview.desired)) {
         (Some(issuer), Some(desired)) if may_be_good(&inspection) => {
@@ -193,15 +193,8 @@ fn may_be_good(inspection: &Inspection) -> bool {
     !unproved || no_keys()
 }
 
-fn coded(code: &str, error: &dyn std::fmt::Display) -> (Reason, String) {
-    (
-        Reason::from_code(code).unwrap_or(Reason::StoreUnavailable),
-        error.to_string(),
-    )
-}
-
-fn route_refusal(runtime: &Runtime, request: &ExplainedRequest) -> Option<(Reason, String)> {
-    let refused = |problem: &dyn std::fmt::Display| Some((Reason::RequestPath, problem.to_string()));
+fn route_refusal(runtime: &Runtime, request: &ExplainedRequest) -> Option<Refusal> {
+    let refused = |problem: &dyn std::fmt::Display| Some(Refusal::because(Reason::RequestPath, problem.to_string()));
     if let Err(problem) = RequestPath::parse(request.path.as_bytes()) {
         return refused(&problem);
     }
@@ -212,7 +205,7 @@ fn route_refusal(runtime: &Runtime, request: &ExplainedRequest) -> Option<(Reaso
         return Some((refusal.reason, refusal.reason.advice().to_owned()));
     }
     matched(runtime, request).is_none().then(|| {
-        (
+        Refusal::logged(
             Reason::RouteUnmatched,
             format!("no route serves {} {}", request.method, request.path),
         )
@@ -253,7 +246,7 @@ fn preview(
 /// The plan as a diff, and who the directory would agree this is.
 async fn directory_part(
     told: &mut Explanation,
-    refusals: &mut Vec<(Reason, String)>,
+    refusals: &mut Vec<Refusal>,
     directory: &dyn Directory,
     (runtime, issuer): (&Runtime, &IssuerRuntime),
     desired: &Desired,
@@ -283,11 +276,11 @@ async fn directory_part(
             Some(principal)
         }
         Err(SyncError::Refused(refusal)) => {
-            refusals.push(coded(refusal.reason(), &refusal));
+            refusals.push((&refusal).into());
             None
         }
         Err(error) => {
-            refusals.push((Reason::StoreUnavailable, error.to_string()));
+            refusals.push(Refusal::logged(Reason::StoreUnavailable, error.to_string()));
             None
         }
     }
@@ -309,7 +302,7 @@ async fn request_part(
     directory: &dyn Directory,
     request: &ExplainedRequest,
     principal: &Principal,
-) -> Option<(Reason, String)> {
+) -> Option<Refusal> {
     let Some(matched) = matched(runtime, request) else {
         told.request = Some(RequestRow::undecided(runtime, request));
         return None;
@@ -321,7 +314,7 @@ async fn request_part(
             Ok(found) => found.map_or(OrganizationFacts::Unknown, |organization| {
                 OrganizationFacts::Known(organization.status)
             }),
-            Err(error) => return Some((Reason::StoreUnavailable, error.to_string())),
+            Err(error) => return Some(Refusal::logged(Reason::StoreUnavailable, error.to_string())),
         },
     };
     let decision = decide(&matched, Some(principal), &organization);
@@ -342,29 +335,33 @@ async fn request_part(
         }
         Decision::Deny(denial) => {
             let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
-            Some((denial.reason, format!("needs {}", required.join(" or "))))
+            Some(Refusal::logged(
+                denial.reason,
+                format!("needs {}", required.join(" or ")),
+            ))
         }
     }
 }
 
 /// The first refusal is the answer, in the order of the pipeline.
-fn answer(refusals: &[(Reason, String)]) -> AnswerRow {
-    let Some((reason, detail)) = refusals.first() else {
+fn answer(refusals: &[Refusal]) -> AnswerRow {
+    let Some(refusal) = refusals.first() else {
         return AnswerRow {
             status: 200,
-            reason: None,
             message: "the request may pass".to_owned(),
-            also: Vec::new(),
+            ..AnswerRow::default()
         };
     };
+    let cause = |refusal: &Refusal| refusal.private().unwrap_or_else(|| refusal.reason.fault()).to_owned();
     AnswerRow {
-        status: respond::status(*reason).as_u16(),
-        reason: Some(reason.code().to_owned()),
-        message: format!("{} ({detail})", reason.advice()),
+        status: respond::status(refusal.reason).as_u16(),
+        reason: Some(refusal.reason.code().to_owned()),
+        message: refusal.text(),
+        cause: Some(cause(refusal)),
         also: refusals
             .iter()
             .skip(1)
-            .map(|(reason, detail)| format!("{}: {detail}", reason.code()))
+            .map(|refusal| format!("{}: {}", refusal.reason.code(), cause(refusal)))
             .collect(),
     }
 }

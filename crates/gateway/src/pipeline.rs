@@ -308,7 +308,7 @@ fn accept(runtime: &Runtime, inbound: &Inbound<'_>, caller: &Caller, place: &Pla
     } else {
         Err(Refusal::because(
             Reason::TokenMissing,
-            "this issuer's tokens are not accepted in that place",
+            "the token is in a place where this issuer's tokens are not accepted",
         ))
     }
 }
@@ -324,12 +324,12 @@ async fn authenticate(
     let token = token.word()?;
     let (issuer, claims, keys) = verify(runtime, token, now_ms)
         .await
-        .map_err(|error| Refusal::coded(error.reason(), &error))?;
+        .map_err(|error| Refusal::from(&error))?;
     let facts = HeldFacts::new(&issuer.mapping, inbound.headers, inbound.query);
     let identity = issuer
         .mapping
         .map(&claims, &facts.facts(), now_ms)
-        .map_err(|error| Refusal::coded(error.reason(), &error))?;
+        .map_err(|error| Refusal::from(&error))?;
     let account = account(gateway, runtime, &issuer, identity, (token, now_ms)).await?;
     let caller = Arc::new(Caller::new(
         issuer,
@@ -415,7 +415,7 @@ async fn account(
 
 fn refuse_sync(error: &SyncError) -> Refusal {
     match error {
-        SyncError::Refused(refusal) => Refusal::coded(refusal.reason(), refusal),
+        SyncError::Refused(refusal) => refusal.into(),
         // The details of a failing store are for the log, not for the caller.
         other => {
             tracing::error!(error = %other, "the directory gave no answer");
@@ -442,7 +442,7 @@ async fn allow(
         }
         Decision::Deny(denial) => {
             let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
-            Err(Refusal::because(
+            Err(Refusal::logged(
                 denial.reason,
                 format!("needs {}", required.join(" or ")),
             ))

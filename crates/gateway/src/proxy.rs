@@ -115,8 +115,7 @@ impl ForwardError {
     /// What the client is told. Where the upstream is, and what happened on the way to it, is for the log alone.
     pub(crate) fn refusal(&self) -> Refusal {
         match self {
-            Self::TooLong(_) => Refusal::because(self.reason(), self.to_string()),
-            Self::Unforwardable(why) => Refusal::because(self.reason(), *why),
+            Self::TooLong(_) | Self::Unforwardable(_) => Refusal::because(self.reason(), self.to_string()),
             Self::Unreachable { .. } | Self::BadAnswer { .. } | Self::Timeout { .. } => Refusal::new(self.reason()),
         }
     }

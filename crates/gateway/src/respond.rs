@@ -5,6 +5,8 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use narthex_decision::Reason;
+use narthex_mapping::MapError;
+use narthex_token::VerifyError;
 use serde::Serialize;
 
 use crate::http_rules;
@@ -13,36 +15,108 @@ use crate::http_rules;
 const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// A request that does not pass.
-#[derive(Debug, Clone)]
+///
+/// The caller is told [`Refusal::text`]: problem and remedy, each once. The log and explain get [`Refusal::private`], which
+/// may name settings, keys and header text.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Why.
+    /// The stable code.
     pub reason: Reason,
-    /// What is particular to this case, for the caller: it may name claims, header members and settings, and never
-    /// holds a claim's value.
+    /// The problem in the words of this case, for the caller; `None` where the reason's own words are enough.
+    ///
+    /// SECURITY: it may name claims and header members. It holds no claim's value, no other text that a client chose, and
+    /// no setting.
+    pub problem: Option<String>,
+    /// The remedy in the words of this case, for the caller; `None` where the reason's own is right.
+    pub remedy: Option<String>,
+    /// The operator's view of it, with the operator's cure: for the log and for explain.
     pub detail: Option<String>,
+    /// The time after which a client should ask again, in seconds, where this case knows it.
+    pub retry_after_seconds: Option<u32>,
 }
 
 impl Refusal {
     /// A refusal with nothing particular to say.
     pub const fn new(reason: Reason) -> Self {
-        Self { reason, detail: None }
-    }
-
-    /// A refusal that says what is particular to this case.
-    pub fn because(reason: Reason, detail: impl Into<String>) -> Self {
         Self {
             reason,
-            detail: Some(detail.into()),
+            problem: None,
+            remedy: None,
+            detail: None,
+            retry_after_seconds: None,
         }
     }
 
-    /// A refusal by one of the pure crates, which know reasons by their codes and say themselves what is particular.
+    /// A refusal whose problem is put in the words of this case, for the caller and for the log: the first half of a
+    /// sentence, without a remedy.
+    pub fn because(reason: Reason, problem: impl Into<String>) -> Self {
+        Self {
+            problem: Some(problem.into()),
+            ..Self::new(reason)
+        }
+    }
+
+    /// A refusal with more to say to the operator than to the caller.
+    pub fn logged(reason: Reason, detail: impl Into<String>) -> Self {
+        Self {
+            detail: Some(detail.into()),
+            ..Self::new(reason)
+        }
+    }
+
+    /// A refusal by one of the pure crates, which know reasons by their codes.
     /// A code that is not in the table would be a fault of ours; it is answered as undecidable, never as allowed.
-    pub fn coded(code: &str, error: &dyn std::fmt::Display) -> Self {
-        Self::because(
-            Reason::from_code(code).unwrap_or(Reason::StoreUnavailable),
-            error.to_string(),
-        )
+    fn coded(code: &str, problem: Option<String>, error: &dyn std::fmt::Display) -> Self {
+        Self {
+            problem,
+            ..Self::logged(
+                Reason::from_code(code).unwrap_or(Reason::StoreUnavailable),
+                error.to_string(),
+            )
+        }
+    }
+
+    /// The sentence for the caller: problem and remedy, each once.
+    pub fn text(&self) -> String {
+        let problem = self.problem.as_deref().unwrap_or_else(|| self.reason.fault());
+        let remedy = self.remedy.as_deref().unwrap_or_else(|| self.reason.remedy());
+        let mut characters = problem.chars();
+        let first = characters.next().map(|first| first.to_uppercase().to_string());
+        format!("{}{}; {remedy}.", first.unwrap_or_default(), characters.as_str())
+    }
+
+    /// The words for the log and for explain.
+    pub fn private(&self) -> Option<&str> {
+        self.detail.as_deref().or(self.problem.as_deref())
+    }
+}
+
+impl From<&VerifyError> for Refusal {
+    fn from(error: &VerifyError) -> Self {
+        let refusal = Self::coded(error.reason(), error.caller_problem(), error);
+        match error {
+            VerifyError::KeysUnavailable { retry_after_seconds, .. } => Self {
+                remedy: Some(format!("try again in {retry_after_seconds} s")),
+                retry_after_seconds: Some(*retry_after_seconds),
+                ..refusal
+            },
+            _ => refusal,
+        }
+    }
+}
+
+impl From<&MapError> for Refusal {
+    fn from(error: &MapError) -> Self {
+        Self::coded(error.reason(), error.caller_problem(), error)
+    }
+}
+
+impl From<&narthex_directory::Refusal> for Refusal {
+    fn from(refusal: &narthex_directory::Refusal) -> Self {
+        Self {
+            remedy: refusal.caller_remedy().map(str::to_owned),
+            ..Self::coded(refusal.reason(), refusal.caller_problem(), refusal)
+        }
     }
 }
 
@@ -105,12 +179,7 @@ impl Problem {
 /// The answer to a refused request.
 pub(crate) fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes>> {
     let status = status(refusal.reason);
-    let advice = refusal.reason.advice();
-    let detail = refusal
-        .detail
-        .as_ref()
-        .map_or_else(|| advice.to_owned(), |detail| format!("{advice} ({detail})"));
-    let mut response = problem(status, refusal.reason.code(), detail, request_id);
+    let mut response = problem(status, refusal.reason.code(), refusal.text(), request_id);
     let headers = response.headers_mut();
     if let Some(challenge) = challenge(refusal.reason, status) {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -119,7 +188,8 @@ pub(crate) fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes
         status,
         StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY
     ) {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        let seconds = refusal.retry_after_seconds.unwrap_or(RETRY_AFTER_SECONDS);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static(http_rules::METHODS));
@@ -165,5 +235,204 @@ const fn challenge(reason: Reason, status: StatusCode) -> Option<&'static str> {
         (_, StatusCode::UNAUTHORIZED) => Some("Bearer error=\"invalid_token\""),
         (Reason::OrganizationRole | Reason::PlatformRole, _) => Some("Bearer error=\"insufficient_scope\""),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use narthex_directory::{CountingIds, Refusal as Refused, UserId};
+    use narthex_mapping::{Breach, Field, TagsFault};
+    use narthex_token::{Algorithm, KeyHint, MalformedToken};
+
+    use super::*;
+
+    /// What a client chose, wherever an error keeps it.
+    fn marked() -> String {
+        "MARK".to_owned()
+    }
+
+    /// Every error of the verifier with something to say of this token.
+    fn verify_errors() -> Vec<VerifyError> {
+        let hint = || KeyHint::Kid(marked());
+        vec![
+            VerifyError::TooLarge { limit_bytes: 16_384 },
+            VerifyError::Malformed(MalformedToken::Parts { parts: 1 }),
+            VerifyError::Malformed(MalformedToken::Duplicate {
+                part: "header",
+                name: marked(),
+            }),
+            VerifyError::Algorithm {
+                presented: Some(marked()),
+                allowed: vec![Algorithm::Rs256],
+            },
+            VerifyError::Algorithm {
+                presented: Some(marked()),
+                allowed: Vec::new(),
+            },
+            VerifyError::Header {
+                member: "typ",
+                problem: format!("is `{}`; list it in `token_types`", marked()),
+            },
+            VerifyError::IssuerUnknown { missing: false },
+            VerifyError::IssuerUnknown { missing: true },
+            VerifyError::KeyUnknown {
+                hint: hint(),
+                usable: 0,
+                why_not: Some(marked()),
+            },
+            VerifyError::Signature { hint: hint() },
+            VerifyError::Expired,
+            VerifyError::NotYetValid,
+            VerifyError::IssuedInFuture,
+            VerifyError::TooOld {
+                max_token_age_seconds: 60,
+            },
+            VerifyError::Audience {
+                claims: vec!["aud".to_owned()],
+                expected: vec!["app".to_owned()],
+            },
+            VerifyError::ClaimMissing {
+                claim: "exp".to_owned(),
+                present_names: vec![marked()],
+            },
+            VerifyError::ClaimInvalid {
+                claim: "exp".to_owned(),
+                expected: "a number".to_owned(),
+            },
+            VerifyError::ClaimValue {
+                claim: "hd".to_owned(),
+                expected: format!("`{}`", marked()),
+            },
+        ]
+    }
+
+    fn directory_refusals() -> [Refused; 7] {
+        let user = UserId::new(0, &mut CountingIds(0));
+        [
+            Refused::UsernameConflict { owner: user },
+            Refused::TeamConflict {
+                team: narthex_directory::TeamId::new(0, &mut CountingIds(0)),
+            },
+            Refused::NotProvisioned,
+            Refused::Disabled { user },
+            Refused::TokenRevoked { user },
+            Refused::TokenUndated { user },
+            Refused::TooManyTags {
+                found: 3_000,
+                limit: 2_000,
+            },
+        ]
+    }
+
+    /// Every error of a mapping that can be made here.
+    fn map_errors() -> Vec<MapError> {
+        let breaches = [
+            Breach::NotText { kind: "number" },
+            Breach::NotText { kind: "list" },
+            Breach::Id { rule: "it is empty" },
+            Breach::TooLong { limit: 256 },
+            Breach::Control,
+            Breach::Country,
+            Breach::Zone,
+            Breach::LanguageTag,
+            Breach::Role { known: &["admin"] },
+            Breach::TeamWithoutOrganization,
+            Breach::ContextTooLarge { limit: 4_096 },
+        ];
+        let faults = [
+            TagsFault::Kind { kind: "number" },
+            TagsFault::Item {
+                position: 1,
+                kind: "number",
+            },
+            TagsFault::TooMany {
+                found: 3_000,
+                limit: 2_000,
+            },
+            TagsFault::TooLong {
+                position: 1,
+                limit: 512,
+            },
+        ];
+        let invalid = breaches.map(|breach| MapError::Invalid {
+            field: Field::UserEmail,
+            breach,
+        });
+        let malformed = faults.map(|fault| MapError::TagsMalformed {
+            claim: "groups".to_owned(),
+            fault,
+        });
+        let left_out = ["groups", "{{split(payload.MARK)}}"].map(|claim| MapError::TagsOverage {
+            claim: claim.to_owned(),
+        });
+        invalid.into_iter().chain(malformed).chain(left_out).collect()
+    }
+
+    /// The caller is told problem and remedy, each once; the operator's cure, ids and what a client chose are not for
+    /// the caller.
+    #[test]
+    fn sec_a_refusal_tells_the_caller_what_the_caller_can_do_and_no_more() {
+        let verifier = verify_errors();
+        let (directory, mapping) = (directory_refusals(), map_errors());
+        let refusals = verifier.iter().map(Refusal::from);
+        let refusals = refusals.chain(directory.iter().map(Refusal::from));
+        let refusals = refusals.chain(mapping.iter().map(Refusal::from));
+        for refusal in refusals.chain(Reason::ALL.iter().copied().map(Refusal::new)) {
+            let text = refusal.text();
+            for word in [
+                "MARK",
+                "token_types",
+                "provision`",
+                "tokens_not_before",
+                "aliases",
+                "trusted_proxies",
+                "toString",
+                "on_missing",
+                "clocks of issuer",
+                "0000",
+                " (the ",
+            ] {
+                assert!(!text.contains(word), "{}: {text}", refusal.reason);
+            }
+            assert_eq!(text.matches(';').count(), 1, "one problem, one remedy: {text}");
+            assert!(
+                text.ends_with('.') && text.chars().next().is_some_and(char::is_uppercase),
+                "{text}"
+            );
+            let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+            let mut runs = std::collections::HashSet::new();
+            for run in words.windows(3) {
+                assert!(runs.insert(run), "`{}` is said twice: {text}", run.join(" "));
+            }
+        }
+    }
+
+    #[test]
+    fn the_words_of_a_case_take_the_place_of_the_reasons_own() {
+        for (error, says) in [
+            (VerifyError::Expired, "The token has expired; get a new one."),
+            (
+                VerifyError::Audience {
+                    claims: vec!["aud".to_owned()],
+                    expected: vec!["app".to_owned()],
+                },
+                "The token was issued for another audience: `aud` must name `app`; ask for one that is meant for this service.",
+            ),
+            (
+                VerifyError::ClaimMissing {
+                    claim: "exp".to_owned(),
+                    present_names: Vec::new(),
+                },
+                "The token lacks the claim `exp`; ask the administrator of your identity provider to add it.",
+            ),
+        ] {
+            assert_eq!(Refusal::from(&error).text(), says);
+        }
+        let refusal = Refusal::because(Reason::RequestPath, "two `Host` headers");
+        assert_eq!(refusal.text(), "Two `Host` headers; send it in plain form.");
+        assert_eq!(refusal.private(), Some("two `Host` headers"));
+        let refusal = Refusal::logged(Reason::OrganizationRole, "needs organization:member");
+        assert!(!refusal.text().contains("organization:member"), "{}", refusal.text());
+        assert_eq!(refusal.private(), Some("needs organization:member"));
     }
 }

@@ -28,8 +28,8 @@ pub enum MapError {
     },
     /// The tags claim is missing or null, and the issuer says that this is a mistake.
     #[error(
-        "the token has no `{claim}` claim, which holds its permission tags; {present}. Add it to the token, or set \
-         `on_missing`"
+        "the token has no `{claim}` claim, which holds its permission tags; add it to the token, or set `on_missing`; \
+         {present}"
     )]
     TagsMissing {
         /// The tags claim.
@@ -67,6 +67,33 @@ impl MapError {
         }
     }
 
+    /// The problem in the words of this case, as the caller may be told it: the first half of a sentence, without a remedy.
+    /// `None` where the reason's own words say as much.
+    ///
+    /// SECURITY: it names fields and claims, never a claim's value. How to mend the mapping is for the operator, in the
+    /// text of the error itself.
+    pub fn caller_problem(&self) -> Option<String> {
+        Some(match self {
+            Self::Invalid { field, breach } => match breach.caller_problem() {
+                Some(why) => format!("the value that the token gives for `{field}` cannot be used: {why}"),
+                None => format!("the value that the token gives for `{field}` cannot be used"),
+            },
+            Self::Nothing { field, .. } => format!("the token gives no value for `{field}`"),
+            Self::TagsMissing { claim, .. } => {
+                let claim = plain(claim)?;
+                format!("the token lacks the claim `{claim}`, which carries the permission tags")
+            }
+            Self::TagsMalformed { claim, fault } => {
+                let (claim, fault) = (plain(claim)?, fault.caller_problem()?);
+                format!("the permission tags in the claim `{claim}` cannot be used: {fault}")
+            }
+            Self::TagsOverage { claim } => {
+                let claim = plain(claim)?;
+                format!("the identity provider left the claim `{claim}` out of the token because it holds too much")
+            }
+        })
+    }
+
     /// What it is about.
     pub const fn field(&self) -> &Field {
         match self {
@@ -74,6 +101,11 @@ impl MapError {
             Self::TagsMissing { .. } | Self::TagsMalformed { .. } | Self::TagsOverage { .. } => &Field::Tags,
         }
     }
+}
+
+/// The claim that holds the tags, unless they are made by a template, which is the operator's.
+fn plain(claim: &str) -> Option<&str> {
+    (!claim.contains("{{")).then_some(claim)
 }
 
 /// Which rule a value breaks. Never carries the value.
@@ -130,6 +162,19 @@ pub enum Breach {
     Template(Box<EvalError>),
 }
 
+impl Breach {
+    /// The broken rule without the way to mend the mapping; `None` where only the operator can make anything of it.
+    fn caller_problem(&self) -> Option<String> {
+        match self {
+            Self::NotText { kind } => Some(format!("it must be text, not {kind}")),
+            Self::Id { rule } => Some((*rule).to_owned()),
+            Self::Role { .. } => Some("it is not a role".to_owned()),
+            Self::Template(_) => None,
+            other => Some(other.to_string()),
+        }
+    }
+}
+
 fn text_hint(kind: &str) -> &'static str {
     match kind {
         "number" => "; write `toString(…)` around it in the template",
@@ -157,7 +202,7 @@ pub enum TagsFault {
         kind: &'static str,
     },
     /// Too many tags.
-    #[error("there are {found} tags; the most is {limit}")]
+    #[error("there are {found} tags, and the most is {limit}")]
     TooMany {
         /// How many there are.
         found: usize,
@@ -175,6 +220,16 @@ pub enum TagsFault {
     /// The template could not be evaluated.
     #[error("its template failed: {0}")]
     Template(Box<EvalError>),
+}
+
+impl TagsFault {
+    /// The fault without the way to mend the mapping; `None` where only the operator can make anything of it.
+    fn caller_problem(&self) -> Option<String> {
+        match self {
+            Self::Template(_) => None,
+            other => Some(other.to_string()),
+        }
+    }
 }
 
 /// The names of the claims that a token carries, as much of them as fits in a message.

@@ -18,7 +18,7 @@ pub use policy::PolicyError;
 #[non_exhaustive]
 pub enum VerifyError {
     /// The token is longer than the limit.
-    #[error("the token is longer than {limit_bytes} bytes; ask the issuer for fewer claims")]
+    #[error("the token is longer than {limit_bytes} bytes; have the issuer put less into it")]
     TooLarge {
         /// The limit that was passed.
         limit_bytes: usize,
@@ -72,16 +72,16 @@ pub enum VerifyError {
         hint: KeyHint,
     },
     /// `exp` has been reached.
-    #[error("the token has expired; sign in again (or compare the clocks)")]
+    #[error("`exp` has passed; if the token is new, compare the clocks of issuer and server")]
     Expired,
     /// `nbf` lies in the future.
-    #[error("the token is not valid yet; compare the clocks of issuer and server")]
+    #[error("`nbf` lies in the future; compare the clocks of issuer and server")]
     NotYetValid,
     /// `iat` lies in the future.
-    #[error("the token was issued in the future; compare the clocks of issuer and server")]
+    #[error("`iat` lies in the future; compare the clocks of issuer and server")]
     IssuedInFuture,
     /// The token is older than the issuer's `max_token_age`.
-    #[error("the token is older than {max_token_age_seconds} seconds; sign in again")]
+    #[error("the token is older than {max_token_age_seconds} seconds")]
     TooOld {
         /// The configured age.
         max_token_age_seconds: u64,
@@ -106,12 +106,20 @@ pub enum VerifyError {
         /// The names of the claims that are there: at most 20, sanitized.
         present_names: Vec<String>,
     },
-    /// A claim has the wrong type, is out of range, or is not one of the required values.
+    /// A claim has the wrong type or is out of range.
     #[error("claim `{claim}` must be {expected}")]
     ClaimInvalid {
         /// The claim.
         claim: String,
-        /// What it must be, as the end of the sentence.
+        /// The type or range that it must have, as the end of the sentence.
+        expected: String,
+    },
+    /// A claim is not one of the values that the configuration requires of it.
+    #[error("claim `{claim}` must be {expected}")]
+    ClaimValue {
+        /// The claim.
+        claim: String,
+        /// The configured values, as the end of the sentence.
         expected: String,
     },
     /// The issuer's keys are not there, so nothing can be said about the token.
@@ -142,9 +150,43 @@ impl VerifyError {
             Self::TooOld { .. } => "token.too_old",
             Self::Audience { .. } => "token.audience",
             Self::ClaimMissing { .. } => "token.claim_missing",
-            Self::ClaimInvalid { .. } => "token.claim_invalid",
+            Self::ClaimInvalid { .. } | Self::ClaimValue { .. } => "token.claim_invalid",
             Self::KeysUnavailable { .. } => "keys.unavailable",
         }
+    }
+
+    /// The problem in the words of this case, as the caller may be told it: the first half of a sentence, without a remedy.
+    /// `None` where the reason's own words say as much.
+    ///
+    /// SECURITY: it names claims, header members, limits and audiences. It repeats no text that a client chose (`alg`,
+    /// `kid`, `typ`, the names of members), no claim's value, and no value that the configuration requires of one.
+    pub fn caller_problem(&self) -> Option<String> {
+        Some(match self {
+            Self::TooLarge { limit_bytes } => format!("the token is longer than {limit_bytes} bytes"),
+            Self::Malformed(MalformedToken::Duplicate { part, .. }) => {
+                format!("the token is malformed: the {part} names a member twice")
+            }
+            Self::Malformed(_) | Self::TooOld { .. } => self.to_string(),
+            Self::Algorithm { allowed, .. } if !allowed.is_empty() => {
+                format!("the token must be signed with {}", quoted(allowed, " or "))
+            }
+            Self::Header { member, .. } => format!("the token's header member `{member}` is not accepted here"),
+            Self::IssuerUnknown { missing: true } => "the token carries no `iss`".to_owned(),
+            Self::Audience { claims, expected } => format!(
+                "the token was issued for another audience: {} must name {}",
+                quoted(claims, " or "),
+                quoted(expected, " or ")
+            ),
+            Self::ClaimMissing { claim, .. } => format!("the token lacks the claim `{claim}`"),
+            Self::ClaimInvalid { claim, expected } => format!("the token's claim `{claim}` must be {expected}"),
+            Self::ClaimValue { claim, .. } => {
+                format!("the token's claim `{claim}` has a value that is not accepted here")
+            }
+            Self::KeysUnavailable {
+                fault: Some(fault), ..
+            } => format!("the keys of the token's issuer cannot be had: {}", fault.told),
+            _ => return None,
+        })
     }
 
     /// Whether a newer key set could change the answer, so that [`crate::KeyCache::missed`] is worth asking.

@@ -336,7 +336,10 @@ pub(crate) fn check_required_claim(token: &ParsedToken<'_>, required: &RequiredC
         None | Some(Value::Null) => Err(missing(&token.claims, &required.claim)),
         Some(_) if required.one_of.is_empty() => Ok(()),
         Some(value) if required.one_of.contains(value) => Ok(()),
-        Some(_) => Err(invalid(&required.claim, &one_of(&required.one_of))),
+        Some(_) => Err(VerifyError::ClaimValue {
+            claim: required.claim.clone(),
+            expected: one_of(&required.one_of),
+        }),
     }
 }
 

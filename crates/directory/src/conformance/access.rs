@@ -27,9 +27,10 @@ pub async fn sec_disabled_user(directory: &dyn Directory) {
     let mut token = world.linked("ada", "acme", "ops");
     token.tags = exactly(&["staff"]);
     token.user.profile.name = Some("Ada".into());
-    assert_eq!(world.refusal(&token).await, Refusal::Disabled);
+    let disabled = Refusal::Disabled { user: ada.user().id };
+    assert_eq!(world.refusal(&token).await, disabled);
     let loaded = load(directory, ada.user().id, &world.in_force(&realm("main")), world.now_ms).await;
-    assert_eq!(loaded, Err(SyncError::Refused(Refusal::Disabled)));
+    assert_eq!(loaded, Err(SyncError::Refused(disabled)));
     assert_eq!(world.event_count().await, events, "nothing was written");
     let user = directory.user(ada.user().id).await.unwrap().unwrap().user;
     assert_eq!((user.status, user.profile.name), (UserStatus::Disabled, None));
@@ -86,8 +87,11 @@ pub async fn sec_prehijack(directory: &dyn Directory) {
     // With the victim's username instead: refused, not merged.
     let mut new = world.new_user("mallory2");
     new.username = Username::new("victim2").unwrap();
-    directory.create_user(new, world.by()).await.unwrap();
-    assert_eq!(world.refusal(&world.token("victim2")).await, Refusal::UsernameConflict);
+    let owner = directory.create_user(new, world.by()).await.unwrap().id;
+    assert_eq!(
+        world.refusal(&world.token("victim2")).await,
+        Refusal::UsernameConflict { owner }
+    );
 }
 
 /// An issuer that asserts somebody else's e-mail gets a user of its own, or a conflict; never that somebody.
@@ -106,7 +110,8 @@ pub async fn sec_email_takeover(directory: &dyn Directory) {
     }
     let mut token = world.token("b-2");
     token.user.username = Some(Username::new("a-1").unwrap());
-    assert_eq!(world.refusal(&token).await, Refusal::UsernameConflict);
+    let owner = ada.user().id;
+    assert_eq!(world.refusal(&token).await, Refusal::UsernameConflict { owner });
     let filter = UserFilter {
         email: Some("ada@example.com".into()),
         ..UserFilter::default()
@@ -144,12 +149,12 @@ pub async fn sec_email_parse(directory: &dyn Directory) {
 
 pub async fn a_taken_username_is_a_conflict(directory: &dyn Directory) {
     let mut world = World::new(directory);
-    world.sync(&world.token("ada")).await;
+    let owner = world.sync(&world.token("ada")).await.principal.user().id;
     let bob = world.sync(&world.token("bob")).await.principal;
     world.later(1_000);
     let mut token = world.token("bob");
     token.user.username = Some(Username::new("ada").unwrap());
-    assert_eq!(world.refusal(&token).await, Refusal::UsernameConflict);
+    assert_eq!(world.refusal(&token).await, Refusal::UsernameConflict { owner });
     let edit = UserEdit {
         username: Some(Username::new("ada").unwrap()),
         ..UserEdit::default()
@@ -175,10 +180,11 @@ pub async fn signing_out_everywhere_refuses_older_tokens(directory: &dyn Directo
     let user = directory.revoke_tokens(ada.user().id, world.by()).await.unwrap();
     assert_eq!(user.tokens_not_before_ms, Some(world.now_ms));
     assert!(!directory.versions().is_current(ada.stamp()));
-    assert_eq!(world.refusal(&old).await, Refusal::TokenRevoked);
+    let user = ada.user().id;
+    assert_eq!(world.refusal(&old).await, Refusal::TokenRevoked { user });
     let mut undated = world.token("ada");
     undated.issued_at_ms = None;
-    assert_eq!(world.refusal(&undated).await, Refusal::TokenUndated);
+    assert_eq!(world.refusal(&undated).await, Refusal::TokenUndated { user });
     world.sync(&world.token("ada")).await;
     let mut by = world.by();
     by.at_ms -= 500;

@@ -149,11 +149,11 @@ pub async fn an_unmapped_username_is_a_new_users_only(directory: &dyn Directory)
     let mut token = unmapped(&world);
     token.user.external_id = ExternalId::new("ada-2").unwrap();
     world.sync(&token).await;
-    world.user_named("third", "bob").await;
+    let owner = world.user_named("third", "bob").await.id;
     token.user.external_id = ExternalId::new("bob").unwrap();
     assert_eq!(
         world.refusal(&token).await,
-        Refusal::UsernameConflict,
+        Refusal::UsernameConflict { owner },
         "nothing is merged"
     );
 }

@@ -190,7 +190,7 @@ pub async fn sec_revoked_token_from_the_future(directory: &dyn Directory) {
             world.later(later);
             assert_eq!(
                 world.refusal(&used).await,
-                Refusal::TokenRevoked,
+                Refusal::TokenRevoked { user },
                 "{subject}, {later} ms later"
             );
         }

@@ -123,8 +123,8 @@ impl<'a> Draft<'a> {
             }
             // SECURITY: a user made by hand, or by another issuer under another external id, is never taken over
             // for having the same username or e-mail.
-            if self.snapshot.username_owner.is_some() {
-                return Err(Refusal::UsernameConflict);
+            if let Some(owner) = self.snapshot.username_owner {
+                return Err(Refusal::UsernameConflict { owner });
             }
             self.changes.push(Change::CreateUser(Box::new(self.user.clone())));
             return Ok(());
@@ -138,8 +138,9 @@ impl<'a> Draft<'a> {
         if let Some(username) = &self.desired.user.username {
             after.username = username.clone();
         }
-        if after.username != before.username && self.snapshot.username_owner.is_some_and(|owner| owner != before.id) {
-            return Err(Refusal::UsernameConflict);
+        let owner = self.snapshot.username_owner.filter(|owner| *owner != before.id);
+        if let Some(owner) = owner.filter(|_| after.username != before.username) {
+            return Err(Refusal::UsernameConflict { owner });
         }
         overlay(&mut after.profile, &self.desired.user.profile);
         for (name, value) in self.desired.context.iter().filter(|(_, value)| !value.is_null()) {

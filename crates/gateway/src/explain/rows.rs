@@ -22,8 +22,10 @@ pub struct AnswerRow {
     pub status: u16,
     /// The stable code, if the request may not pass.
     pub reason: Option<String>,
-    /// A sentence that says what happened and what to do.
+    /// The sentence that the caller is told.
     pub message: String,
+    /// The cause as an administrator may know it; missing if the request may pass.
+    pub cause: Option<String>,
     /// What else is wrong and would be the answer next.
     pub also: Vec<String>,
 }

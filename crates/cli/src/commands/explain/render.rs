@@ -94,13 +94,8 @@ impl Page {
         };
         let line = self.screen.paint(Tone::Bad, format!("✗ {} {reason}", answer.status));
         self.line(&line);
-        let advice = Reason::from_code(reason).map_or("", Reason::advice);
-        self.line(&format!("  {advice}"));
-        let detail = answer.message.strip_prefix(advice).unwrap_or(&answer.message).trim();
-        let detail = detail
-            .strip_prefix('(')
-            .and_then(|detail| detail.strip_suffix(')'))
-            .unwrap_or(detail);
+        self.line(&format!("  {}", shown(&answer.message)));
+        let detail = answer.cause.as_deref().unwrap_or_default();
         let moment = match reason.as_str() {
             "token.expired" => self.time("exp", "it expires", "it expired"),
             "token.not_yet_valid" => self.time("nbf", "it becomes valid", "it became valid"),
