@@ -79,7 +79,10 @@ pub use principal::{Membership, Principal, TeamMembership};
 pub use role::{OrganizationRole, PlatformRole, Scope, ScopedRole, TeamRole};
 pub use snapshot::{Detail, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
 pub use sync::{Synced, load, rehearse, sync};
-pub use tag::{TAG_LENGTH_MAX, TAGS_PER_LIST_MAX, TAGS_PER_TOKEN_MAX, Tag, TagList, fold, several_tags_in_one};
+pub use tag::{
+    Difference, TAG_LENGTH_MAX, TAGS_PER_LIST_MAX, TAGS_PER_TOKEN_MAX, Tag, TagList, difference, fold, settle,
+    several_tags_in_one, spellings,
+};
 pub use team::Team;
 pub use touches::{Noted, Recent, Touches};
 pub use user::{Profile, User, UserStatus};

@@ -2,10 +2,16 @@
 //! They compare exactly. A person types a list with commas; a tag that holds a comma or a double quote goes
 //! into double quotes, with quotes inside doubled: `staff, "CN=Ops,DC=corp", "the ""A"" team"`.
 
+mod near;
+
 use std::fmt;
 use std::sync::Arc;
 
 use crate::error::NameError;
+
+pub(crate) use near::is_near;
+pub use near::{Difference, difference};
+pub use near::{settle, spellings};
 
 /// The longest tag an organization can list, in characters. Longer ones in a token match nothing.
 pub const TAG_LENGTH_MAX: usize = 512;

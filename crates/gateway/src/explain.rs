@@ -8,12 +8,19 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
-use narthex_decision::{Decision, Match, OrganizationFacts, Reason, RequestHost, RequestPath, Requirement, decide};
-use narthex_directory::{CountingIds, Desired, Directory, OrganizationName, Principal, SyncError, Synced, rehearse};
+use narthex_decision::{
+    Decision, Denial, Match, OrganizationFacts, Reason, RequestHost, RequestPath, Requirement, decide,
+};
+use narthex_directory::{
+    CountingIds, Desired, Directory, OrganizationName, Principal, SyncError, SyncPlan, Synced, rehearse,
+};
 use narthex_mapping::{Preview, TokenFacts};
 use narthex_token::{InspectedClaims, Inspection, TrustedIssuer, VerifyError, inspect};
 use serde::Serialize;
 
+use self::cure::Problem;
+use self::cure::access::{self, Denied};
+use self::cure::token::Examined;
 use crate::facts::HeldFacts;
 use crate::http_rules;
 use crate::identity;
@@ -21,10 +28,13 @@ use crate::keys::{ROUNDS, may_be_mended};
 use crate::respond::{self, Refusal};
 use crate::runtime::{IssuerRuntime, Runtime};
 
+mod cure;
 mod rows;
 
+pub use cure::{Cure, CureKind, IssuerChoice, RouteChoice, TagChoice};
 pub use rows::{
-    AnswerRow, ChangeRow, FieldRow, IdentityRow, KeyRow, MembershipRow, NearMissRow, RequestRow, StepRow, TagRow,
+    AlsoRow, AnswerRow, ChangeRow, FieldRow, IdentityRow, KeyRow, MembershipRow, NearMissRow, RequestRow, StepRow,
+    TagRow,
 };
 
 /// The request a token is explained with.
@@ -115,33 +125,46 @@ pub async fn explain(
     now_ms: i64,
 ) -> Explanation {
     let mut told = Explanation::default();
-    let mut refusals: Vec<Refusal> = Vec::new();
-    let route_refusal = request.and_then(|request| route_refusal(runtime, request));
-    refusals.extend(route_refusal);
+    let mut problems: Vec<Problem> = Vec::new();
+    problems.extend(request.and_then(|request| route_problem(runtime, request)));
 
     let (inspection, unasked) = inspected(runtime, token, now_ms).await;
     tell_token(&mut told, &inspection);
-    refusals.extend(unasked.as_ref().map(Refusal::from));
-    refusals.extend(inspection.error().map(Refusal::from));
+    let examined = Examined {
+        runtime,
+        token,
+        inspection: &inspection,
+        now_ms,
+    };
+    for error in unasked.iter().chain(inspection.error()) {
+        problems.push(Problem::new(error.into(), examined.cure(error)));
+    }
 
     let issuer = inspection.issuer.as_ref().and_then(|name| runtime.by_name.get(name));
     let preview = issuer.and_then(|issuer| preview(issuer, &inspection, request, now_ms));
-    if let Some(preview) = &preview {
+    if let (Some(preview), Some(claims)) = (&preview, cure::token::claims(&inspection)) {
         told.identity = preview.rows.iter().map(IdentityRow::from).collect();
-        refusals.extend(preview.errors.iter().map(Refusal::from));
+        let cured = |error| Problem::new(Refusal::from(error), cure::mapping::cure(error, preview, claims));
+        problems.extend(preview.errors.iter().map(cured));
     }
-    let principal = match (issuer, preview.and_then(|preview| preview.desired)) {
+    let walk = Walk {
+        runtime,
+        directory,
+        now_ms,
+    };
+    let desired = preview.and_then(|preview| preview.desired);
+    let met = match (issuer, &desired) {
         (Some(issuer), Some(desired)) if may_be_good(&inspection) => {
-            directory_part(&mut told, &mut refusals, directory, (runtime, issuer), &desired, now_ms).await
+            walk.directory_part(&mut told, &mut problems, issuer, desired).await
         }
         _ => None,
     };
-    if let (Some(request), Some(principal)) = (request, &principal) {
-        refusals.extend(request_part(&mut told, runtime, directory, request, principal).await);
-    } else if let Some(request) = request {
-        told.request = Some(RequestRow::undecided(runtime, request));
+    match (request, &met) {
+        (Some(request), Some(met)) => problems.extend(walk.request_part(&mut told, request, met).await),
+        (Some(request), None) => told.request = Some(RequestRow::undecided(runtime, request)),
+        (None, _) => {}
     }
-    told.answer = answer(&refusals);
+    told.answer = answer(problems);
     told
 }
 
@@ -193,22 +216,26 @@ fn may_be_good(inspection: &Inspection) -> bool {
     !unproved || no_keys()
 }
 
-fn route_refusal(runtime: &Runtime, request: &ExplainedRequest) -> Option<Refusal> {
-    let refused = |problem: &dyn std::fmt::Display| Some(Refusal::because(Reason::RequestPath, problem.to_string()));
+fn route_problem(runtime: &Runtime, request: &ExplainedRequest) -> Option<Problem> {
+    let refused = |reason: Reason, problem: &dyn std::fmt::Display| {
+        let refusal = Refusal::because(reason, problem.to_string());
+        let sentence = "send the path and the host in plain form; what programs read in different ways is refused";
+        Some(Problem::new(refusal, Some(Cure::new(CureKind::Request, sentence))))
+    };
     if let Err(problem) = RequestPath::parse(request.path.as_bytes()) {
-        return refused(&problem);
+        return refused(Reason::RequestPath, &problem);
     }
     if let Some(Err(problem)) = request.host.as_deref().map(RequestHost::parse) {
-        return Some((Reason::RequestHost, problem.to_string()));
+        return refused(Reason::RequestHost, &problem);
     }
     if let Err(refusal) = http_rules::method(&request.method) {
-        return Some((refusal.reason, refusal.reason.advice().to_owned()));
+        let cure = Cure::new(CureKind::Request, "send it with a method that is for applications");
+        return Some(Problem::new(refusal, Some(cure)));
     }
     matched(runtime, request).is_none().then(|| {
-        Refusal::logged(
-            Reason::RouteUnmatched,
-            format!("no route serves {} {}", request.method, request.path),
-        )
+        let cause = format!("no route serves {} {}", request.method, request.path);
+        let refusal = Refusal::logged(Reason::RouteUnmatched, cause);
+        Problem::new(refusal, Some(access::route(runtime, request)))
     })
 }
 
@@ -243,47 +270,132 @@ fn preview(
     Some(issuer.mapping.preview(facts, &held.facts(), now_ms))
 }
 
-/// The plan as a diff, and who the directory would agree this is.
-async fn directory_part(
-    told: &mut Explanation,
-    refusals: &mut Vec<Refusal>,
-    directory: &dyn Directory,
-    (runtime, issuer): (&Runtime, &IssuerRuntime),
-    desired: &Desired,
+/// What the directory makes of a token.
+struct Met<'d> {
+    issuer: &'d IssuerRuntime,
+    desired: &'d Desired,
+    plan: Arc<SyncPlan>,
+    principal: Arc<Principal>,
+}
+
+/// The steps that need the directory.
+struct Walk<'w> {
+    runtime: &'w Runtime,
+    directory: &'w dyn Directory,
     now_ms: i64,
-) -> Option<Arc<Principal>> {
-    let (policy, in_force) = (&issuer.policy, &*runtime.in_force);
-    match rehearse(directory, desired, policy, in_force, now_ms, &mut CountingIds(0)).await {
-        Ok(Synced { principal, plan }) => {
-            let places = rows::Places::of(&plan, &principal);
-            told.changes = plan
-                .changes
-                .iter()
-                .map(|change| ChangeRow::new(change, &places))
-                .collect();
-            told.notes = plan.notes.iter().map(ToString::to_string).collect();
-            if plan.stale_token {
-                told.notes.push(stale_note(desired).to_owned());
+}
+
+impl Walk<'_> {
+    /// The plan as a diff, and the user as the directory would agree on.
+    async fn directory_part<'d>(
+        &self,
+        told: &mut Explanation,
+        problems: &mut Vec<Problem>,
+        issuer: &'d IssuerRuntime,
+        desired: &'d Desired,
+    ) -> Option<Met<'d>> {
+        let (policy, in_force) = (&issuer.policy, &*self.runtime.in_force);
+        let rehearsed = rehearse(
+            self.directory,
+            desired,
+            policy,
+            in_force,
+            self.now_ms,
+            &mut CountingIds(0),
+        )
+        .await;
+        match rehearsed {
+            Ok(Synced { principal, plan }) => {
+                let places = rows::Places::of(&plan, &principal);
+                told.changes = plan
+                    .changes
+                    .iter()
+                    .map(|change| ChangeRow::new(change, &places))
+                    .collect();
+                told.notes = notes(&plan, desired);
+                told.tags = rows::tags(desired, &plan, policy);
+                told.near_misses = plan.near_misses.iter().map(NearMissRow::from).collect();
+                told.platform_role = Some(principal.platform_role().to_string());
+                told.organizations = principal.memberships().iter().map(MembershipRow::from).collect();
+                Some(Met {
+                    issuer,
+                    desired,
+                    plan,
+                    principal,
+                })
             }
-            if plan.observed {
-                told.notes
-                    .push("the issuer is in observe mode: nothing of this is written".to_owned());
+            Err(SyncError::Refused(refusal)) => {
+                let cure = access::refused(&refusal, issuer, self.directory).await;
+                problems.push(Problem::new(
+                    (&refusal).into(),
+                    cure.unwrap_or_else(|error| Some(later(&error))),
+                ));
+                None
             }
-            told.tags = rows::tags(desired, &plan, &issuer.policy);
-            told.near_misses = plan.near_misses.iter().map(NearMissRow::from).collect();
-            told.platform_role = Some(principal.platform_role().to_string());
-            told.organizations = principal.memberships().iter().map(MembershipRow::from).collect();
-            Some(principal)
-        }
-        Err(SyncError::Refused(refusal)) => {
-            refusals.push((&refusal).into());
-            None
-        }
-        Err(error) => {
-            refusals.push(Refusal::logged(Reason::StoreUnavailable, error.to_string()));
-            None
+            Err(error) => {
+                problems.push(undecided(&error));
+                None
+            }
         }
     }
+
+    async fn request_part(&self, told: &mut Explanation, request: &ExplainedRequest, met: &Met<'_>) -> Option<Problem> {
+        let Some(matched) = matched(self.runtime, request) else {
+            told.request = Some(RequestRow::undecided(self.runtime, request));
+            return None;
+        };
+        let organization = match matched.organization.map(OrganizationName::new) {
+            None => OrganizationFacts::NotNamed,
+            Some(Err(_)) => OrganizationFacts::Unknown,
+            Some(Ok(name)) => match self.directory.organization_named(name).await {
+                Ok(found) => found.map_or(OrganizationFacts::Unknown, |organization| {
+                    OrganizationFacts::Known(organization.status)
+                }),
+                Err(error) => return Some(undecided(&error)),
+            },
+        };
+        let decision = decide(&matched, Some(&met.principal), &organization);
+        told.request = Some(RequestRow::decided(request, &matched, &decision));
+        match decision {
+            Decision::Allow(permit) => {
+                let membership = permit
+                    .organization
+                    .as_ref()
+                    .map(|membership| (membership.name.as_str(), membership.role.as_str()));
+                let context = self.runtime.context(&met.principal);
+                told.headers = rows::headers(&identity::headers(&met.principal, membership, &context, None));
+                None
+            }
+            Decision::Deny(denial) => Some(self.denied(&denial, matched.organization, met).await),
+        }
+    }
+
+    async fn denied(&self, denial: &Denial, organization: Option<&str>, met: &Met<'_>) -> Problem {
+        let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
+        let mut cause = format!("needs {}", required.join(" or "));
+        if met.plan.stale_token {
+            cause = format!("{}; {cause}", stale_note(met.desired));
+        }
+        let denied = Denied {
+            directory: self.directory,
+            issuer: met.issuer,
+            desired: met.desired,
+            plan: &met.plan,
+            organization,
+        };
+        let cure = denied.cure(denial).await.unwrap_or_else(|error| Some(later(&error)));
+        Problem::new(Refusal::logged(denial.reason, cause), cure)
+    }
+}
+
+/// What a plan leaves undone.
+fn notes(plan: &SyncPlan, desired: &Desired) -> Vec<String> {
+    let stale = plan.stale_token.then(|| stale_note(desired).to_owned());
+    let observed = plan
+        .observed
+        .then(|| "the issuer is in observe mode: nothing of this is written".to_owned());
+    let notes = plan.notes.iter().map(ToString::to_string);
+    notes.chain(stale).chain(observed).collect()
 }
 
 /// Why a token changes nothing that is not the newest.
@@ -296,73 +408,35 @@ const fn stale_note(desired: &Desired) -> &'static str {
     }
 }
 
-async fn request_part(
-    told: &mut Explanation,
-    runtime: &Runtime,
-    directory: &dyn Directory,
-    request: &ExplainedRequest,
-    principal: &Principal,
-) -> Option<Refusal> {
-    let Some(matched) = matched(runtime, request) else {
-        told.request = Some(RequestRow::undecided(runtime, request));
-        return None;
-    };
-    let organization = match matched.organization.map(OrganizationName::new) {
-        None => OrganizationFacts::NotNamed,
-        Some(Err(_)) => OrganizationFacts::Unknown,
-        Some(Ok(name)) => match directory.organization_named(name).await {
-            Ok(found) => found.map_or(OrganizationFacts::Unknown, |organization| {
-                OrganizationFacts::Known(organization.status)
-            }),
-            Err(error) => return Some(Refusal::logged(Reason::StoreUnavailable, error.to_string())),
-        },
-    };
-    let decision = decide(&matched, Some(principal), &organization);
-    told.request = Some(RequestRow::decided(request, &matched, &decision));
-    match decision {
-        Decision::Allow(permit) => {
-            let membership = permit
-                .organization
-                .as_ref()
-                .map(|membership| (membership.name.as_str(), membership.role.as_str()));
-            told.headers = rows::headers(&identity::headers(
-                principal,
-                membership,
-                &runtime.context(principal),
-                None,
-            ));
-            None
-        }
-        Decision::Deny(denial) => {
-            let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
-            Some(Refusal::logged(
-                denial.reason,
-                format!("needs {}", required.join(" or ")),
-            ))
-        }
-    }
+fn undecided(error: &dyn std::fmt::Display) -> Problem {
+    let refusal = Refusal::logged(Reason::StoreUnavailable, error.to_string());
+    Problem::new(refusal, Some(later(error)))
 }
 
-/// The first refusal is the answer, in the order of the pipeline.
-fn answer(refusals: &[Refusal]) -> AnswerRow {
-    let Some(refusal) = refusals.first() else {
+fn later(error: &dyn std::fmt::Display) -> Cure {
+    Cure::new(
+        CureKind::Later,
+        format!("mend the store, or try again shortly: {error}"),
+    )
+}
+
+/// The first problem is the answer, in the order of the pipeline.
+fn answer(problems: Vec<Problem>) -> AnswerRow {
+    let mut problems = problems.into_iter();
+    let Some(first) = problems.next() else {
         return AnswerRow {
             status: 200,
             message: "the request may pass".to_owned(),
             ..AnswerRow::default()
         };
     };
-    let cause = |refusal: &Refusal| refusal.private().unwrap_or_else(|| refusal.reason.fault()).to_owned();
     AnswerRow {
-        status: respond::status(refusal.reason).as_u16(),
-        reason: Some(refusal.reason.code().to_owned()),
-        message: refusal.text(),
-        cause: Some(cause(refusal)),
-        also: refusals
-            .iter()
-            .skip(1)
-            .map(|refusal| format!("{}: {}", refusal.reason.code(), cause(refusal)))
-            .collect(),
+        status: respond::status(first.refusal.reason).as_u16(),
+        reason: Some(first.refusal.reason.code().to_owned()),
+        message: first.refusal.text(),
+        cause: Some(first.cause()),
+        cure: first.cure,
+        also: problems.map(AlsoRow::from).collect(),
     }
 }
 

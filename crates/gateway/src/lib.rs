@@ -6,6 +6,7 @@
 //! This crate knows nothing of SQL: it is given a [`narthex_directory::Directory`]. It is the only place that knows
 //! HTTP statuses, and the only one that reads the clock and the random source.
 
+mod access_log;
 mod account;
 pub mod admin;
 mod admin_port;
@@ -50,6 +51,7 @@ mod stream;
 mod upgrade;
 mod workers;
 
+pub use access_log::ACCESS_TARGET;
 pub use admin_port::{router as admin_router, serve_admin};
 pub use assertion::{AssertionError, AssertionSettings};
 pub use clock::{Clock, NewIds, NoEntropy, fill_random, random_bytes};
@@ -57,8 +59,9 @@ pub use connections::{ConnectionSettings, HeldError, Readability, Resealed, read
 pub use credentials::TokenPlaces;
 pub use event::Event;
 pub use explain::{
-    AnswerRow, ChangeRow, ExplainedRequest, Explanation, FieldRow, IdentityRow, KeyRow, MembershipRow, NearMissRow,
-    RequestRow, StepRow, TagRow, explain, parse_request, pasted_token,
+    AlsoRow, AnswerRow, ChangeRow, Cure, CureKind, ExplainedRequest, Explanation, FieldRow, IdentityRow, IssuerChoice,
+    KeyRow, MembershipRow, NearMissRow, RequestRow, RouteChoice, StepRow, TagChoice, TagRow, explain, parse_request,
+    pasted_token,
 };
 pub use gateway::{Gateway, GatewaySettings, StartError};
 pub use inbound::TrustedProxies;

@@ -72,6 +72,13 @@ pub(crate) fn shown(text: &str) -> String {
     line
 }
 
+/// As [`shown`], for what an explanation says itself: cut only where it would fill the screen.
+pub(crate) fn said(text: &str) -> String {
+    let cut: String = text.chars().take(SAID_CHARS_MOST).collect();
+    let more = if cut.len() < text.len() { "…" } else { "" };
+    shown_lines(&cut.replace('\n', " ")) + more
+}
+
 /// Characters that change how the text around them is shown.
 fn is_unsafe(character: char) -> bool {
     character.is_control()
@@ -130,6 +137,7 @@ pub(crate) fn span(milliseconds: i64) -> Option<String> {
 }
 
 const SHOWN_CHARS_MOST: usize = 160;
+const SAID_CHARS_MOST: usize = 1_200;
 
 #[cfg(test)]
 mod tests {

@@ -284,7 +284,7 @@ async fn it_says_why_a_published_key_is_not_used() {
         world.idp.publish(set);
         let told = explained(&world, &json!({ "token": token() })).await;
         assert_eq!(told["answer"]["status"], status, "{told}");
-        assert!(told["answer"]["message"].as_str().unwrap().contains(words), "{told}");
+        assert!(told["answer"]["cause"].as_str().unwrap().contains(words), "{told}");
         // A door says the same, and whose key is known is let in.
         assert_eq!(world.send(whoami(&token())).await.status, status);
         assert_eq!(world.send(whoami(&member("alice").sign())).await.status, 200);

@@ -34,6 +34,8 @@ mod doors;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
+mod explain_cures;
+#[cfg(test)]
 mod forwarded_as_decided;
 #[cfg(test)]
 mod headers;

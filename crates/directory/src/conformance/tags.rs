@@ -128,7 +128,16 @@ pub async fn tags_compare_exactly_and_near_misses_are_pointed_out(directory: &dy
     world.organization("tools", "", "Staff Prague").await;
     let token = world.tagged(
         "ada",
-        &["staffprague", " Staff Prague", "Staff", "Staff Prague 2", "root"],
+        &[
+            "staffprague",
+            " Staff Prague",
+            "/Staff Prague",
+            "Ѕtaff Prague",
+            "Staff,Staff Prague",
+            "Staff",
+            "Staff Prague 2",
+            "root",
+        ],
     );
     assert!(world.roles(&token).await.is_empty(), "no case, no blanks, no prefix");
     let snapshot = directory.snapshot(&token, Detail::Explain).await.unwrap();
@@ -142,7 +151,10 @@ pub async fn tags_compare_exactly_and_near_misses_are_pointed_out(directory: &dy
         misses,
         [
             (" Staff Prague", "Staff Prague", true),
+            ("/Staff Prague", "Staff Prague", true),
+            ("Staff,Staff Prague", "Staff Prague", true),
             ("staffprague", "Staff Prague", true),
+            ("Ѕtaff Prague", "Staff Prague", true),
             ("root", "Root", false)
         ]
     );

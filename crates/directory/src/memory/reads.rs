@@ -23,7 +23,7 @@ use crate::principal::platform_role;
 use crate::role::Scope;
 use crate::rules::highest_role;
 use crate::snapshot::{Detail, NearMiss, OrganizationBrief, Snapshot, TagMatch};
-use crate::tag::fold;
+use crate::tag::is_near;
 use crate::team::Team;
 use crate::touches::Recent;
 use crate::user::User;
@@ -125,7 +125,6 @@ impl State {
     }
 
     fn near_misses(&self, realm: &Realm, tag: &str) -> Vec<NearMiss> {
-        let folded = fold(tag);
         let mut misses = Vec::new();
         for organization in self
             .organizations
@@ -139,9 +138,7 @@ impl State {
                 .map(|(listed, _)| listed.as_str())
                 .collect();
             listed.sort_unstable();
-            let near = listed
-                .into_iter()
-                .filter(|listed| *listed != tag && fold(listed) == folded);
+            let near = listed.into_iter().filter(|listed| is_near(tag, listed));
             misses.extend(near.map(|listed| NearMiss {
                 tag: tag.to_owned(),
                 listed: listed.to_owned(),

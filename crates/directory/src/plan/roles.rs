@@ -6,7 +6,7 @@ use crate::desired::{DesiredTags, OnEmpty};
 use crate::grant::{Grant, GrantSource, SourceKind};
 use crate::role::{OrganizationRole, PlatformRole, Scope, ScopedRole};
 use crate::snapshot::{Detail, NearMiss};
-use crate::tag::fold;
+use crate::tag::is_near;
 
 use super::Note;
 use super::draft::{Draft, Wanted};
@@ -159,12 +159,11 @@ impl Draft<'_> {
         let mut misses = self.snapshot.near_misses.clone();
         if let (Detail::Explain, DesiredTags::Exactly(tags)) = (self.snapshot.detail, &self.desired.tags) {
             for tag in tags.iter().filter(|tag| !self.policy.platform_admin_tags.contains(tag)) {
-                let folded = fold(tag);
                 let listed = self
                     .policy
                     .platform_admin_tags
                     .texts()
-                    .filter(|listed| fold(listed) == folded);
+                    .filter(|listed| is_near(tag, listed));
                 misses.extend(listed.map(|listed| NearMiss {
                     tag: tag.clone(),
                     listed: listed.to_owned(),

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use narthex_decision::{Decision, HeaderPatch, Match, Requirement};
 use narthex_directory::{
-    Change, Desired, DesiredTags, GrantSource, Membership, NearMiss, Principal, ScopedRole, SyncPlan, SyncPolicy,
+    Change, Desired, DesiredTags, Difference, GrantSource, Membership, NearMiss, Principal, ScopedRole, SyncPlan,
+    SyncPolicy, difference,
 };
 use narthex_mapping::{Gave, PreviewRow};
 use narthex_token::{KeyMatch, Outcome, Step};
@@ -12,7 +13,8 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::ExplainedRequest;
+use super::cure::Problem;
+use super::{Cure, ExplainedRequest};
 use crate::runtime::Runtime;
 
 /// What the caller would be answered.
@@ -26,8 +28,31 @@ pub struct AnswerRow {
     pub message: String,
     /// The cause as an administrator may know it; missing if the request may pass.
     pub cause: Option<String>,
-    /// What else is wrong and would be the answer next.
-    pub also: Vec<String>,
+    /// The change that would help; missing if the request may pass.
+    pub cure: Option<Cure>,
+    /// The problems behind this one, which would be the answer next.
+    pub also: Vec<AlsoRow>,
+}
+
+/// A problem behind the first one.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct AlsoRow {
+    /// The stable code.
+    pub reason: String,
+    /// The cause as an administrator may know it.
+    pub cause: String,
+    /// The change that would help.
+    pub cure: Option<Cure>,
+}
+
+impl From<Problem> for AlsoRow {
+    fn from(problem: Problem) -> Self {
+        Self {
+            reason: problem.refusal.reason.code().to_owned(),
+            cause: problem.cause(),
+            cure: problem.cure,
+        }
+    }
 }
 
 /// Which key verified the signature.
@@ -161,7 +186,7 @@ pub(super) fn tags(desired: &Desired, plan: &SyncPlan, policy: &SyncPolicy) -> V
 }
 
 /// A tag that nearly met something.
-#[derive(Debug, Clone, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NearMissRow {
     /// The tag in the token.
     pub tag: String,
@@ -169,11 +194,18 @@ pub struct NearMissRow {
     pub listed: String,
     /// Who listed it; missing for the issuer's `platform_admin` list.
     pub organization: Option<String>,
+    /// `case`, `blanks`, `leading_slash`, `path`, `look_alike`, `trailing` or `one_text`.
+    pub difference: &'static str,
+    /// The difference and its remedy in words.
+    pub sentence: String,
 }
 
 impl From<&NearMiss> for NearMissRow {
     fn from(miss: &NearMiss) -> Self {
+        let difference = difference(&miss.tag, &miss.listed).unwrap_or(Difference::Case);
         Self {
+            difference: difference.as_str(),
+            sentence: difference.to_string(),
             tag: miss.tag.clone(),
             listed: miss.listed.clone(),
             organization: miss

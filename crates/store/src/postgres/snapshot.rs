@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use narthex_directory::{
     Desired, DesiredOrganization, DesiredTags, Detail, Mark, NearMiss, OrganizationBrief, OrganizationName, Recent,
-    STRIPES, Snapshot, Stamp, Standing, Stripe, TagMatch, UserId, Versions, fold,
+    STRIPES, Snapshot, Stamp, Standing, Stripe, TagMatch, UserId, Versions, settle, spellings,
 };
 use tokio_postgres::Row;
 
@@ -197,7 +197,7 @@ impl Reader<'_> {
             organization,
             team: team.first().map(|row| rows::team(row, 0)).transpose()?.flatten(),
             tag_matches: asked.matches(listings),
-            near_misses: near_misses.iter().map(near_miss).collect::<Outcome<_>>()?,
+            near_misses: settle(near_misses.iter().map(near_miss).collect::<Outcome<_>>()?),
         }))
     }
 
@@ -292,8 +292,9 @@ impl<'d> Asked<'d> {
             queries.push((&texts.tags, vec![boxed(realm), boxed(self.unknown.clone())]));
         }
         if self.near {
-            let tags: Vec<&str> = self.known.iter().map(|(tag, _)| *tag).collect();
-            let folded: Vec<String> = tags.iter().map(|tag| fold(tag)).collect();
+            let tags = self.known.iter().map(|(tag, _)| *tag);
+            let spelled = tags.flat_map(|tag| spellings(tag).into_iter().map(move |spelling| (tag, spelling)));
+            let (tags, folded): (Vec<&str>, Vec<String>) = spelled.unzip();
             queries.push((&texts.near, vec![boxed(realm), boxed(tags), boxed(folded)]));
         }
         queries

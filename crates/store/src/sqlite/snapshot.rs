@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use narthex_directory::{
     Desired, DesiredTags, Detail, Grant, Mark, NearMiss, OrganizationBrief, Snapshot, Stamp, Standing, Stripe,
-    TagMatch, Team, User, UserId, Username, fold,
+    TagMatch, Team, User, UserId, Username, settle, spellings,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -197,15 +197,17 @@ fn near_misses(connection: &Connection, realm: &str, tags: &BTreeSet<&str>) -> O
     ))?;
     let mut misses = Vec::new();
     for tag in tags {
-        let mut found = statement.query(params![realm, fold(tag), tag])?;
-        while let Some(row) = found.next()? {
-            let listed = Columns::of(row, "organization tag").text()?.to_owned();
-            misses.push(NearMiss {
-                tag: (*tag).to_owned(),
-                listed,
-                organization: rows::brief(row, 1)?,
-            });
+        for spelling in spellings(tag) {
+            let mut found = statement.query(params![realm, spelling, tag])?;
+            while let Some(row) = found.next()? {
+                let listed = Columns::of(row, "organization tag").text()?.to_owned();
+                misses.push(NearMiss {
+                    tag: (*tag).to_owned(),
+                    listed,
+                    organization: rows::brief(row, 1)?,
+                });
+            }
         }
     }
-    Ok(misses)
+    Ok(settle(misses))
 }

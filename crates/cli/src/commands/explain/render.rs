@@ -5,7 +5,7 @@ use narthex_gateway::{ChangeRow, Explanation, FieldRow, IdentityRow, NearMissRow
 use narthex_token::{Limits, parse};
 use serde_json::{Map, Value};
 
-use crate::commands::screen::{Screen, Tone, moment, relative, shown, span};
+use crate::commands::screen::{Screen, Tone, moment, relative, said, shown, span};
 
 /// The whole explanation.
 pub(super) fn text(told: &Explanation, token: &str, now_ms: i64, screen: Screen) -> String {
@@ -94,7 +94,6 @@ impl Page {
         };
         let line = self.screen.paint(Tone::Bad, format!("✗ {} {reason}", answer.status));
         self.line(&line);
-        self.line(&format!("  {}", shown(&answer.message)));
         let detail = answer.cause.as_deref().unwrap_or_default();
         let moment = match reason.as_str() {
             "token.expired" => self.time("exp", "it expires", "it expired"),
@@ -102,20 +101,21 @@ impl Page {
             "token.issued_in_future" | "token.too_old" => self.time("iat", "it was issued", "it was issued"),
             _ => None,
         };
-        self.line("");
-        self.line(&format!("  why:   {}", moment.unwrap_or_else(|| shown(detail))));
-        if reason == "organization.role" || reason == "platform.role" {
-            told.near_misses
-                .iter()
-                .filter(|miss| concerns(miss, told))
-                .for_each(|miss| self.line(&format!("  look:  {}", near_miss(miss))));
+        self.line(&format!("  cause:  {}", moment.unwrap_or_else(|| said(detail))));
+        if let Some(cure) = &answer.cure {
+            let sentence = self.screen.paint(Tone::Strong, said(&cure.sentence));
+            self.line(&format!("  cure:   {sentence}"));
         }
+        self.line(&format!("  told:   {}", said(&answer.message)));
         for next in &answer.also {
-            self.line(&format!("  then:  {}", shown(next)));
+            self.line(&format!("  then:   {}: {}", next.reason, said(&next.cause)));
+            if let Some(cure) = &next.cure {
+                self.line(&format!("    cure: {}", said(&cure.sentence)));
+            }
         }
         let would_pass = told.request.as_ref().is_some_and(|request| request.decision == "allow");
         if answer.also.is_empty() && would_pass && told.key.is_some() {
-            self.line("  else:  nothing; a token like this one without that fault would pass");
+            self.line("  else:   nothing; a token like this one without that fault would pass");
         }
     }
 
@@ -363,15 +363,6 @@ fn passed(step: &StepRow) -> String {
     }
 }
 
-/// Whether a near miss may be why the request was refused.
-fn concerns(miss: &NearMissRow, told: &Explanation) -> bool {
-    let asked = told.request.as_ref().and_then(|request| request.organization.as_ref());
-    match (&miss.organization, asked) {
-        (Some(lister), Some(asked)) => lister == asked,
-        _ => true,
-    }
-}
-
 /// What became of a template's value.
 fn given(row: &IdentityRow) -> (Mark, String) {
     let value = |value: &Option<Value>| match value {
@@ -395,7 +386,10 @@ fn near_miss(miss: &NearMissRow) -> String {
         |name| format!("organization {}", shown(name)),
     );
     let (tag, listed) = (shown(&miss.tag), shown(&miss.listed));
-    format!("the token has `{tag}`, {lister} lists `{listed}`: tags compare exactly, case and all")
+    format!(
+        "the token has `{tag}`, {lister} lists `{listed}`: {}",
+        said(&miss.sentence)
+    )
 }
 
 /// `user.external_id` as `user external id`.

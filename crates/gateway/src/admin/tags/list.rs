@@ -3,7 +3,7 @@
 use narthex_decision::Action;
 use narthex_directory::{
     Desired, DesiredTags, DesiredUser, Detail, ExternalId, IssuerName, Listing, Profile, Realm, SeenTag, Snapshot,
-    TokenFingerprint, fold,
+    TokenFingerprint, difference,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -120,12 +120,11 @@ fn listed(snapshot: &Snapshot, platform: &[PlatformTags], seen: &SeenTag) -> Tag
 
 /// The lists of issuers that make platform admins, as an issuer's own tokens meet them.
 fn platform_misses<'a>(platform: &'a [PlatformTags], seen: &'a SeenTag) -> impl Iterator<Item = NearMissBody> + 'a {
-    let folded = fold(&seen.tag);
     let lists = platform
         .iter()
         .filter(|list| list.realm == seen.realm && !list.tags.contains(&seen.tag));
     let listed = lists.flat_map(|list| list.tags.texts().map(move |listed| (list, listed)));
-    let near = listed.filter(move |(_, listed)| fold(listed) == folded);
+    let near = listed.filter(|(_, listed)| difference(&seen.tag, listed).is_some());
     near.map(|(list, listed)| NearMissBody {
         organization_id: None,
         name: None,
