@@ -2,7 +2,7 @@
 //! could be given or that a command cannot be carried out.
 
 use crate::declaration::DeclarationConflict;
-use crate::id::{OrganizationId, TeamId, UserId};
+use crate::id::{TeamId, UserId};
 use crate::name::OrganizationName;
 
 const fn article(what: &str) -> &'static str {
@@ -195,10 +195,10 @@ pub enum StoreError {
     #[error("{0}")]
     Declaration(Box<DeclarationConflict>),
     /// The organization takes no manual grants.
-    #[error("organization `{organization}` is external_only and takes no manual grants; use its tags")]
+    #[error("the organization `{organization}` is `external_only` and takes no roles by hand; use its tags")]
     ExternalOnly {
         /// Which organization.
-        organization: OrganizationId,
+        organization: OrganizationName,
     },
     /// A value of a command breaks its rule.
     #[error("{0}")]

@@ -258,7 +258,7 @@ pub fn give(
         && organization.membership == MembershipRule::ExternalOnly
     {
         return Err(StoreError::ExternalOnly {
-            organization: organization.id,
+            organization: organization.name.clone(),
         });
     }
     if let Some(open) = open.as_ref().filter(|open| open.role == new.role) {

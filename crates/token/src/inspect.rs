@@ -310,7 +310,8 @@ impl Report {
             self.not_tried(Rule::Signature);
             return None;
         };
-        let expected = keys.as_ref().map(|keys| keys_shown(keys)).unwrap_or_default();
+        let none = |_: &VerifyError| "a key of the issuer, and none is here".to_owned();
+        let expected = keys.as_ref().map_or_else(none, |keys| keys_shown(keys));
         let keys = keys.as_ref().map_err(Clone::clone);
         let chosen = keys.and_then(|keys| verify::choose_key(&hint, keys, algorithm));
         let concluded = |chosen: &Chosen<'_>| match chosen.kid() {

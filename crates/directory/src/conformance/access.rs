@@ -232,7 +232,7 @@ pub async fn manual_grants_need_an_organization_that_takes_them(directory: &dyn 
     assert_eq!(
         refused,
         Err(StoreError::ExternalOnly {
-            organization: closed.id
+            organization: closed.name.clone()
         })
     );
     world.later(1_000);
@@ -245,10 +245,11 @@ pub async fn manual_grants_need_an_organization_that_takes_them(directory: &dyn 
         membership: Some(MembershipRule::ExternalOnly),
         ..OrganizationEdit::default()
     };
-    directory
+    let organization = directory
         .update_organization(organization, None, edit, world.by())
         .await
-        .unwrap();
+        .unwrap()
+        .name;
     let new = world.new_grant(ada.user().id, ScopedRole::Team(team, crate::TeamRole::Admin));
     let refused = directory.grant_role(new, world.by()).await;
     assert_eq!(

@@ -50,6 +50,16 @@ impl Drop for Unreported {
     }
 }
 
+/// Logs the keys that came and went.
+fn log_changes(issuer: &str, (arrived, left): (usize, usize), usable: usize) {
+    match (arrived, left) {
+        (0, 0) => {}
+        // At the start, all of them have only arrived.
+        (_, 0) => tracing::info!(issuer, arrived, usable, "the issuer has new keys"),
+        _ => tracing::info!(issuer, arrived, left, usable, "the issuer's keys have changed"),
+    }
+}
+
 async fn fly(mut unreported: Unreported) {
     let inner = Arc::clone(&unreported.inner);
     let Some(fetched) = &inner.fetched else {
@@ -97,16 +107,8 @@ async fn fly(mut unreported: Unreported) {
     let Some(landed) = landed else {
         return;
     };
-    if !(landed.arrived.is_empty() && landed.left.is_empty()) {
-        let (arrived, left) = (landed.arrived.len(), landed.left.len());
-        tracing::info!(
-            issuer = inner.issuer,
-            arrived,
-            left,
-            usable = usable_count,
-            "the issuer's keys have changed"
-        );
-    }
+    let (arrived, left) = (landed.arrived.len(), landed.left.len());
+    log_changes(&inner.issuer, (arrived, left), usable_count);
     if let (Some(times), Some(body), Some(source)) = (landed.last_good, body, inner.source.location()) {
         let set = StoredKeySet {
             source,

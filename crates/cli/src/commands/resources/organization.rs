@@ -56,7 +56,7 @@ async fn list(realm: Option<String>, page: ListPage, common: &Common) -> anyhow:
             "There are no organizations.",
         )
         .rows(organizations, |organization| {
-            let origin = word(&organization.origin);
+            let origin = maker(organization.origin).to_owned();
             [
                 organization.name.clone(),
                 organization.label.clone(),
