@@ -42,6 +42,7 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
             .into_iter()
             .map(|settings| route(settings, &config.assertion.issuer))
             .collect(),
+        access_log: config.log.access,
         rate: config.limits.rate.limit().map(RateLimiter::new),
         places,
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),

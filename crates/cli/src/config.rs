@@ -234,6 +234,8 @@ pub(crate) struct Log {
     pub(crate) level: LogLevel,
     /// In which form.
     pub(crate) format: LogFormat,
+    /// Whether requests that pass are logged too.
+    pub(crate) access: bool,
 }
 
 /// A configuration file after reading: its text, what is wrong with it, and the configuration if it can be used.

@@ -12,14 +12,16 @@ use anyhow::Context as _;
 use narthex_directory::{Actor, ApiKey, ApiKeyId, By, Directory, PlatformRole, ScopedRole};
 use narthex_gateway::admin::FreshApiKey;
 use narthex_gateway::{
-    AssertionSettings, Clock, FetchObserver, Gateway, GatewaySettings, KeptKeys, KeyEdges, Metrics, NewIds,
-    ServerSettings, Workers, serve, serve_admin,
+    ACCESS_TARGET, AssertionSettings, Clock, FetchObserver, Gateway, GatewaySettings, KeptKeys, KeyEdges, Metrics,
+    NewIds, ServerSettings, Workers, serve, serve_admin,
 };
 use narthex_store::{Options, PostgresDirectory, SqliteDirectory};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::ServeArgs;
 use crate::assemble;
@@ -164,16 +166,21 @@ fn log(config: &Config, logging: Logging) {
         Logging::Configured => level(config.log.level),
         Logging::Quiet => LevelFilter::WARN,
     };
+    let is_terminal = std::io::stderr().is_terminal();
+    let wanted = Targets::new()
+        .with_default(most)
+        .with_target(ACCESS_TARGET, LevelFilter::INFO);
     let builder = tracing_subscriber::fmt()
-        .with_max_level(most)
+        .with_max_level(LevelFilter::TRACE)
         .with_writer(std::io::stderr)
         // Colours are for a screen; in a file or a journal they are noise.
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(is_terminal)
         .with_target(false);
     // A second start in one process (a test) keeps the first one's log.
     let _ = match config.log.format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-        LogFormat::Text => builder.try_init(),
+        LogFormat::Auto if is_terminal => builder.finish().with(wanted).try_init(),
+        LogFormat::Text => builder.finish().with(wanted).try_init(),
+        LogFormat::Auto | LogFormat::Json => builder.json().flatten_event(true).finish().with(wanted).try_init(),
     };
 }
 

@@ -141,6 +141,7 @@ impl Surroundings for Gateway {
             headers,
             door: Door::Me,
             route: None,
+            sender: None,
         };
         let known = pipeline::who(
             self,

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use narthex_decision::Reason;
-use narthex_directory::SyncPlan;
+use narthex_directory::{IssuerName, OrganizationName, SyncPlan};
 
 use crate::inbound::Inbound;
 use crate::metrics::Metrics;
 use crate::pipeline::Passed;
-use crate::respond::Refusal;
+use crate::respond::{Refusal, status};
 
 /// Something worth telling. Never holds a token, a secret or a claim's value.
 #[derive(Debug, Clone, Copy)]
@@ -136,21 +136,32 @@ fn decided(
             event = "allowed", door = inbound.door.as_str(), request_id, method = %inbound.method, path = %shown(inbound.path),
             user = passed.answer.allowed().user.map(tracing::field::display),
             issuer = passed.answer.caller().map(|caller| caller.issuer.name.as_str()),
-            rule = %passed.answer.allowed().rule, took_us = took.as_micros(),
+            rule = %passed.answer.allowed().rule, took_us = micros(took),
         ),
         Err(refusal) => denied(inbound, request_id, refusal, took),
     }
 }
 
 fn denied(inbound: &Inbound<'_>, request_id: &str, refusal: &Refusal, took: Duration) {
+    let about = refusal.about.as_deref();
     tracing::info!(
-        event = "denied", door = inbound.door.as_str(), request_id, method = %inbound.method, path = %shown(inbound.path),
-        reason = refusal.reason.code(), detail = refusal.private(), took_us = took.as_micros(),
+        event = "denied", door = inbound.door.as_str(), request_id, client = inbound.client().map(tracing::field::display),
+        method = %inbound.method, path = %shown(inbound.path), status = status(refusal.reason).as_u16(),
+        reason = refusal.reason.code(), detail = refusal.private(),
+        issuer = about.and_then(|about| about.issuer.as_ref()).map(IssuerName::as_str),
+        user = about.and_then(|about| about.user).map(tracing::field::display),
+        organization = about.and_then(|about| about.organization.as_ref()).map(OrganizationName::as_str),
+        took_us = micros(took),
     );
 }
 
+/// A duration as a log shows it: a number, which a JSON line keeps as one.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 /// A path as a log shows it: bounded, without control characters.
-fn shown(path: &[u8]) -> String {
+pub(crate) fn shown(path: &[u8]) -> String {
     String::from_utf8_lossy(path.get(..path.len().min(200)).unwrap_or_default())
         .chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })

@@ -9,7 +9,7 @@ use http_body_util::Full;
 use narthex_decision::{AnswerHeaders, Reason};
 
 use crate::http_rules;
-use crate::inbound::{Door, Inbound};
+use crate::inbound::{Door, Inbound, Sender};
 use crate::pipeline::Passed;
 use crate::respond::{self, Refusal};
 
@@ -95,7 +95,7 @@ impl<'r> Original<'r> {
     }
 
     /// The original request, to be decided.
-    pub(crate) fn inbound<'i>(&'i self, headers: &'i HeaderMap, door: Door) -> Inbound<'i> {
+    pub(crate) fn inbound<'i>(&'i self, (headers, sender): (&'i HeaderMap, Sender<'i>), door: Door) -> Inbound<'i> {
         Inbound {
             method: &self.method,
             path: self.path,
@@ -104,6 +104,7 @@ impl<'r> Original<'r> {
             headers,
             door,
             route: None,
+            sender: Some(sender),
         }
     }
 }

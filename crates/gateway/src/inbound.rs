@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, Method, header};
 use ipnet::IpNet;
 
+use crate::rate::client_address;
+
 /// A request to be decided: borrowed, whichever door it came through.
 #[derive(Debug, Clone, Copy)]
 pub struct Inbound<'r> {
@@ -22,9 +24,26 @@ pub struct Inbound<'r> {
     pub door: Door,
     /// The route it falls under, once that is known.
     pub route: Option<usize>,
+    /// Who sent it, for the log; `None` where nobody did.
+    pub sender: Option<Sender<'r>>,
+}
+
+/// The other end of the connection that a request came by, and the proxies that may speak for others.
+#[derive(Debug, Clone, Copy)]
+pub struct Sender<'r> {
+    /// The other end of the connection.
+    pub peer: IpAddr,
+    /// The configured proxies.
+    pub proxies: &'r TrustedProxies,
 }
 
 impl Inbound<'_> {
+    /// The address of the client, as the rate limiter counts it.
+    pub(crate) fn client(&self) -> Option<IpAddr> {
+        let sender = self.sender?;
+        Some(client_address(sender.peer, self.headers, sender.proxies))
+    }
+
     /// The method a CORS preflight announces. A preflight has both `Origin` and `Access-Control-Request-Method`
     /// (Fetch standard, "CORS-preflight fetch"); without both it is an ordinary `OPTIONS` request.
     pub fn preflight_for(&self) -> Option<Method> {

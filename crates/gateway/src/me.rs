@@ -12,13 +12,17 @@ use tokio::time::Instant;
 use crate::credentials;
 use crate::event::Event;
 use crate::gateway::Gateway;
-use crate::inbound::{Door, Inbound};
+use crate::inbound::{Door, Inbound, Sender};
 use crate::pipeline;
 use crate::respond::{self, Refusal};
 use crate::runtime::Runtime;
 
 /// Answers the bearer of a token about themselves.
-pub(crate) async fn answer(gateway: &Gateway, runtime: &Runtime, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+pub(crate) async fn answer(
+    gateway: &Gateway,
+    runtime: &Runtime,
+    (request, sender): (&Request<Incoming>, Sender<'_>),
+) -> Response<Full<Bytes>> {
     let started = Instant::now();
     let inbound = &Inbound {
         method: request.method(),
@@ -28,6 +32,7 @@ pub(crate) async fn answer(gateway: &Gateway, runtime: &Runtime, request: &Reque
         headers: request.headers(),
         door: Door::Me,
         route: None,
+        sender: Some(sender),
     };
     match principal(gateway, runtime, inbound).await {
         Ok(value) => {

@@ -149,20 +149,22 @@ pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<
         route: Some(matched.route.index),
         ..*inbound
     };
-    let kept = kept(gateway, runtime, inbound, (token, &place), now_ms).await?;
+    let here = |refusal: Refusal| refusal.in_organization(matched.organization);
+    let kept = kept(gateway, runtime, inbound, (token, &place), now_ms)
+        .await
+        .map_err(here)?;
     let answer = match kept {
         Kept(_, Some(Seen::Again(decided))) if decided.answers(&matched, now_ms) => Answer::Token(decided),
-        kept => {
-            Box::pin(decided(
-                gateway,
-                runtime,
-                inbound,
-                (kept, token, &place),
-                &matched,
-                now_ms,
-            ))
-            .await?
-        }
+        kept => Box::pin(decided(
+            gateway,
+            runtime,
+            inbound,
+            (kept, token, &place),
+            &matched,
+            now_ms,
+        ))
+        .await
+        .map_err(here)?,
     };
     Ok(Passed {
         answer,
@@ -322,15 +324,15 @@ async fn authenticate(
     now_ms: i64,
 ) -> Result<(Arc<Caller>, Ahead<Account>), Refusal> {
     let token = token.word()?;
-    let (issuer, claims, keys) = verify(runtime, token, now_ms)
-        .await
-        .map_err(|error| Refusal::from(&error))?;
+    let (issuer, claims, keys) = verify(runtime, token, now_ms).await?;
     let facts = HeldFacts::new(&issuer.mapping, inbound.headers, inbound.query);
     let identity = issuer
         .mapping
         .map(&claims, &facts.facts(), now_ms)
-        .map_err(|error| Refusal::from(&error))?;
-    let account = account(gateway, runtime, &issuer, identity, (token, now_ms)).await?;
+        .map_err(|error| Refusal::from(&error).of_issuer(&issuer.name))?;
+    let account = account(gateway, runtime, &issuer, identity, (token, now_ms))
+        .await
+        .map_err(|refusal| refusal.of_issuer(&issuer.name))?;
     let caller = Arc::new(Caller::new(
         issuer,
         &account,
@@ -347,10 +349,11 @@ async fn verify(
     runtime: &Runtime,
     token: &str,
     now_ms: i64,
-) -> Result<(Arc<IssuerRuntime>, VerifiedClaims, Arc<KeySnapshot>), VerifyError> {
-    let parsed = narthex_token::parse(token, &runtime.token_limits)?;
-    let trusted = runtime.issuers.select(&parsed)?;
-    let issuer = runtime.issuer(trusted)?;
+) -> Result<(Arc<IssuerRuntime>, VerifiedClaims, Arc<KeySnapshot>), Refusal> {
+    let refused = |error: VerifyError| Refusal::from(&error);
+    let parsed = narthex_token::parse(token, &runtime.token_limits).map_err(refused)?;
+    let trusted = runtime.issuers.select(&parsed).map_err(refused)?;
+    let issuer = runtime.issuer(trusted).map_err(refused)?;
     let mut first = Some(parsed);
     let (claims, keys) = issuer
         .keys
@@ -358,7 +361,8 @@ async fn verify(
             Some(parsed) => parsed.verify(trusted, keys, now_ms),
             None => narthex_token::parse(token, &runtime.token_limits)?.verify(trusted, keys, now_ms),
         })
-        .await?;
+        .await
+        .map_err(|error| refused(error).of_issuer(&issuer.name))?;
     Ok((Arc::clone(issuer), claims, keys))
 }
 
@@ -442,10 +446,9 @@ async fn allow(
         }
         Decision::Deny(denial) => {
             let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
-            Err(Refusal::logged(
-                denial.reason,
-                format!("needs {}", required.join(" or ")),
-            ))
+            let refusal = Refusal::logged(denial.reason, format!("needs {}", required.join(" or ")));
+            let issuer = &known.seen.caller().issuer.name;
+            Err(refusal.of_issuer(issuer).of_user(principal.user().id))
         }
     }
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 use narthex_decision::Reason;
+use narthex_directory::{IssuerName, OrganizationName, UserId};
 use narthex_mapping::MapError;
 use narthex_token::VerifyError;
 use serde::Serialize;
@@ -33,6 +34,19 @@ pub struct Refusal {
     pub detail: Option<String>,
     /// The time after which a client should ask again, in seconds, where this case knows it.
     pub retry_after_seconds: Option<u32>,
+    /// What is known of the caller, for the log.
+    pub about: Option<Box<About>>,
+}
+
+/// What is known of the caller of a refused request. For the log alone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct About {
+    /// The token's issuer, by its configured name.
+    pub issuer: Option<IssuerName>,
+    /// The user, where the directory knows one.
+    pub user: Option<UserId>,
+    /// The organization that the request names.
+    pub organization: Option<OrganizationName>,
 }
 
 impl Refusal {
@@ -44,7 +58,28 @@ impl Refusal {
             remedy: None,
             detail: None,
             retry_after_seconds: None,
+            about: None,
         }
+    }
+
+    /// The same, of a token of this issuer.
+    pub(crate) fn of_issuer(mut self, issuer: &IssuerName) -> Self {
+        self.about.get_or_insert_default().issuer = Some(issuer.clone());
+        self
+    }
+
+    /// The same, of this user.
+    pub(crate) fn of_user(mut self, user: UserId) -> Self {
+        self.about.get_or_insert_default().user = Some(user);
+        self
+    }
+
+    /// The same, of a request that names this organization. A text that is no name is left out.
+    pub(crate) fn in_organization(mut self, organization: Option<&str>) -> Self {
+        if let Some(Ok(name)) = organization.map(OrganizationName::new) {
+            self.about.get_or_insert_default().organization = Some(name);
+        }
+        self
     }
 
     /// A refusal whose problem is put in the words of this case, for the caller and for the log: the first half of a
@@ -95,7 +130,9 @@ impl From<&VerifyError> for Refusal {
     fn from(error: &VerifyError) -> Self {
         let refusal = Self::coded(error.reason(), error.caller_problem(), error);
         match error {
-            VerifyError::KeysUnavailable { retry_after_seconds, .. } => Self {
+            VerifyError::KeysUnavailable {
+                retry_after_seconds, ..
+            } => Self {
                 remedy: Some(format!("try again in {retry_after_seconds} s")),
                 retry_after_seconds: Some(*retry_after_seconds),
                 ..refusal
@@ -113,9 +150,13 @@ impl From<&MapError> for Refusal {
 
 impl From<&narthex_directory::Refusal> for Refusal {
     fn from(refusal: &narthex_directory::Refusal) -> Self {
-        Self {
+        let answer = Self {
             remedy: refusal.caller_remedy().map(str::to_owned),
             ..Self::coded(refusal.reason(), refusal.caller_problem(), refusal)
+        };
+        match refusal.user() {
+            Some(user) => answer.of_user(user),
+            None => answer,
         }
     }
 }

@@ -37,6 +37,8 @@ pub struct Runtime {
     pub places: TokenPlaces,
     /// How many requests one client address may send, if that is limited.
     pub rate: Option<RateLimiter>,
+    /// Whether requests that pass are logged too.
+    pub access_log: bool,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
     /// What connections that are held for organizations may use.

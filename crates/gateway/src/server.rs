@@ -13,13 +13,14 @@ use narthex_decision::Reason;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
+use crate::access_log::AccessLine;
 use crate::credentials;
 use crate::event::Event;
 use crate::forward_auth::{self, Original};
 use crate::gateway::Gateway;
 use crate::http_rules;
 use crate::idle::Activity;
-use crate::inbound::{Door, Inbound, Origin, Trust};
+use crate::inbound::{Door, Inbound, Origin, Sender, Trust};
 use crate::listen::{self, ServerSettings};
 use crate::me;
 use crate::pipeline::{self, Passed};
@@ -71,28 +72,33 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
     let runtime = gateway.runtime.load();
     let path = request.uri().path();
     let asking = forward_auth::door(path);
+    let sender = Sender {
+        peer: peer.ip(),
+        proxies: &runtime.trusted_proxies,
+    };
     if let Err(refusal) = http_rules::check(&request) {
         let door = asking.unwrap_or(Door::Proxy);
-        return Ok(refused(gateway, &request, door, &refusal).map(Either::Left));
+        return Ok(refused(gateway, (&request, sender), door, &refusal).map(Either::Left));
     }
     Ok(if exceeds_rate(gateway, &runtime, &request, peer) {
         let door = asking.unwrap_or(Door::Proxy);
-        refused(gateway, &request, door, &Refusal::new(Reason::RateLimited)).map(Either::Left)
+        refused(gateway, (&request, sender), door, &Refusal::new(Reason::RateLimited)).map(Either::Left)
     } else if let Some(door) = asking {
-        forward_auth(gateway, &runtime, &request, peer, door)
+        forward_auth(gateway, &runtime, (&request, sender), door)
             .await
             .map(Either::Left)
     } else if path == "/.narthex/me" {
-        Box::pin(me::answer(gateway, &runtime, &request))
+        Box::pin(me::answer(gateway, &runtime, (&request, sender)))
             .await
             .map(Either::Left)
     } else if path == "/.well-known/jwks.json" {
-        key_set(gateway, &request).map(Either::Left)
+        key_set(gateway, (&request, sender)).map(Either::Left)
     } else if path.starts_with("/.narthex/") {
-        refused(gateway, &request, Door::Proxy, &Refusal::new(Reason::RouteUnmatched)).map(Either::Left)
+        let unmatched = Refusal::new(Reason::RouteUnmatched);
+        refused(gateway, (&request, sender), Door::Proxy, &unmatched).map(Either::Left)
     } else {
         // In a box of its own: an answer's future is moved about, and a small one costs less.
-        Box::pin(proxy(&connection, &runtime, request)).await
+        Box::pin(proxy(&connection, (&runtime, sender), request)).await
     })
 }
 
@@ -106,25 +112,42 @@ fn exceeds_rate(gateway: &Gateway, runtime: &Runtime, request: &Request<Incoming
 async fn forward_auth(
     gateway: &Gateway,
     runtime: &Runtime,
-    request: &Request<Incoming>,
-    peer: SocketAddr,
+    (request, sender): (&Request<Incoming>, Sender<'_>),
     door: Door,
 ) -> Response<Full<Bytes>> {
+    let started = runtime.access_log.then(Instant::now);
     // SECURITY: first of all, because everything below believes what the headers say of the original request.
-    if runtime.trusted_proxies.trust(peer.ip()) == Trust::Untrusted {
-        return refused(gateway, request, door, &Refusal::new(Reason::RequestProxyUntrusted));
+    if sender.proxies.trust(sender.peer) == Trust::Untrusted {
+        let peer = sender.peer.to_canonical();
+        let detail =
+            format!("{peer} is not in `listen.trusted_proxies`; add it there if it is the address of your proxy");
+        let refusal = Refusal::logged(Reason::RequestProxyUntrusted, detail);
+        return refused(gateway, (request, sender), door, &refusal);
     }
     let original = match Original::read(request.headers(), door) {
         Ok(original) => original,
-        Err(refusal) => return refused(gateway, request, door, &refusal),
+        Err(refusal) => return refused(gateway, (request, sender), door, &refusal),
     };
-    match decide(gateway, runtime, &original.inbound(request.headers(), door)).await {
-        Ok(passed) => forward_auth::allow(passed, &runtime.answer_headers),
+    let inbound = original.inbound((request.headers(), sender), door);
+    match decide(gateway, runtime, &inbound).await {
+        Ok(passed) => {
+            let line = AccessLine::begin(runtime, &inbound, &passed, started);
+            let response = forward_auth::allow(passed, &runtime.answer_headers);
+            if let Some(line) = line {
+                line.end(response.status());
+            }
+            response
+        }
         Err((refusal, request_id)) => forward_auth::refuse(&refusal, &request_id, door),
     }
 }
 
-async fn proxy(connection: &Connection, runtime: &Runtime, mut request: Request<Incoming>) -> Response<Body> {
+async fn proxy(
+    connection: &Connection,
+    (runtime, sender): (&Runtime, Sender<'_>),
+    mut request: Request<Incoming>,
+) -> Response<Body> {
+    let started = runtime.access_log.then(Instant::now);
     let Connection {
         gateway,
         forwarder,
@@ -144,6 +167,7 @@ async fn proxy(connection: &Connection, runtime: &Runtime, mut request: Request<
         headers: request.headers(),
         door: Door::Proxy,
         route: None,
+        sender: Some(sender),
     };
     let passed = match decide(gateway, runtime, &inbound).await {
         Ok(passed) => passed,
@@ -152,6 +176,7 @@ async fn proxy(connection: &Connection, runtime: &Runtime, mut request: Request<
     let Some(upstream) = runtime.upstream(passed.answer.allowed().route) else {
         return respond::refuse(&no_upstream(), &passed.request_id).map(Either::Left);
     };
+    let line = AccessLine::begin(runtime, &inbound, &passed, started);
     let places = runtime.places_on(passed.answer.allowed().route);
     if !places.headers.is_empty() {
         credentials::remove_other_spellings(request.headers_mut(), &places);
@@ -160,7 +185,7 @@ async fn proxy(connection: &Connection, runtime: &Runtime, mut request: Request<
         credentials::remove_from_referer(request.headers_mut(), &places);
     }
     let forwarded = forwarder.forward(request, &origin, &passed, upstream, activity).await;
-    match forwarded {
+    let answer = match forwarded {
         Ok(mut answer) => {
             set_request_id(&mut answer, &passed.request_id);
             answer
@@ -173,7 +198,11 @@ async fn proxy(connection: &Connection, runtime: &Runtime, mut request: Request<
             .tell(&gateway.metrics);
             respond::refuse(&error.refusal(), &passed.request_id).map(Either::Left)
         }
+    };
+    if let Some(line) = line {
+        line.end(answer.status());
     }
+    answer
 }
 
 /// Decides and tells.
@@ -207,9 +236,10 @@ fn no_upstream() -> Refusal {
     )
 }
 
-fn key_set(gateway: &Gateway, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+fn key_set(gateway: &Gateway, (request, sender): (&Request<Incoming>, Sender<'_>)) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        return refused(gateway, request, Door::Proxy, &Refusal::new(Reason::RouteUnmatched));
+        let unmatched = Refusal::new(Reason::RouteUnmatched);
+        return refused(gateway, (request, sender), Door::Proxy, &unmatched);
     }
     let mut response = Response::new(Full::from(gateway.assertions.key_set().to_string()));
     response.headers_mut().insert(
@@ -223,7 +253,12 @@ fn key_set(gateway: &Gateway, request: &Request<Incoming>) -> Response<Full<Byte
 }
 
 /// Refuses a request before there is anything to decide, and tells.
-fn refused(gateway: &Gateway, request: &Request<Incoming>, door: Door, refusal: &Refusal) -> Response<Full<Bytes>> {
+fn refused(
+    gateway: &Gateway,
+    (request, sender): (&Request<Incoming>, Sender<'_>),
+    door: Door,
+    refusal: &Refusal,
+) -> Response<Full<Bytes>> {
     let request_id = gateway.request_ids.next();
     let inbound = &Inbound {
         method: request.method(),
@@ -233,6 +268,7 @@ fn refused(gateway: &Gateway, request: &Request<Incoming>, door: Door, refusal: 
         headers: request.headers(),
         door,
         route: None,
+        sender: Some(sender),
     };
     Event::Refused {
         inbound,

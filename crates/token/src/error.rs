@@ -182,9 +182,9 @@ impl VerifyError {
             Self::ClaimValue { claim, .. } => {
                 format!("the token's claim `{claim}` has a value that is not accepted here")
             }
-            Self::KeysUnavailable {
-                fault: Some(fault), ..
-            } => format!("the keys of the token's issuer cannot be had: {}", fault.told),
+            Self::KeysUnavailable { fault: Some(fault), .. } => {
+                format!("the keys of the token's issuer cannot be had: {}", fault.told)
+            }
             _ => return None,
         })
     }

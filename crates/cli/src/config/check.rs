@@ -85,6 +85,7 @@ impl Check<'_> {
         let log = Log {
             level: *log.level.value(),
             format: *log.format.value(),
+            access: *log.access.value(),
         };
         let sealing = self.sealing(file.secrets.value(), &file.secrets.span());
         let connections = self.connections(file.connections.value());

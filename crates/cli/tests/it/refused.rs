@@ -294,3 +294,116 @@ async fn counted(world: &World, series: &str) -> u64 {
     let value = text.lines().find_map(|line| line.strip_prefix(series)).unwrap();
     value.trim().parse().unwrap()
 }
+
+/// The log line of a refusal says who and from where, as far as that is known.
+#[tokio::test]
+async fn a_refusal_is_logged_with_client_issuer_user_and_organization() {
+    let world = World::start().await;
+    let line = async |call: Call| {
+        let answer = world.send(call).await;
+        let number = answer.header("x-narthex-request-id").unwrap().to_owned();
+        let logs = world.narthex.logs();
+        let line = logs.lines().find(|line| line.contains(&number)).unwrap();
+        serde_json::from_str::<serde_json::Value>(line).unwrap()
+    };
+    let guarded = || world.call("POST", GUARDED).header("x-forwarded-for", "198.51.100.7");
+    let refused = line(guarded().bearer(&member("bob").tags(["none"]).sign())).await;
+    let bob = world.narthex.api().user("bob").await.unwrap().unwrap();
+    for (field, value) in [
+        ("client", "198.51.100.7"),
+        ("reason", "organization.role"),
+        ("issuer", "corp"),
+        ("user", bob["id"].as_str().unwrap()),
+        ("organization", "acme"),
+    ] {
+        assert_eq!(refused[field], value, "{field}: {refused}");
+    }
+    assert_eq!(refused["status"], 403, "{refused}");
+    let expired = line(guarded().bearer(&member("bob").expired().sign())).await;
+    assert_eq!(
+        (&expired["issuer"], &expired["organization"]),
+        (&"corp".into(), &"acme".into()),
+        "{expired}"
+    );
+    assert!(expired["user"].is_null(), "{expired}");
+    let unknown = line(guarded().bearer(&member("bob").issuer("https://x.test").sign())).await;
+    assert!(
+        unknown["issuer"].is_null() && unknown["client"] == "198.51.100.7",
+        "{unknown}"
+    );
+
+    let path = format!("/users/{}", bob["id"].as_str().unwrap());
+    let disabled = serde_json::json!({ "status": "disabled" });
+    world.narthex.api().done("PATCH", &path, Some(&disabled)).await.unwrap();
+    let disabled = line(guarded().bearer(&member("bob").sign())).await;
+    assert_eq!(disabled["user"], bob["id"], "{disabled}");
+}
+
+/// A proxy that is not trusted learns nothing; the log names the address that asked.
+#[tokio::test]
+async fn the_log_names_the_address_of_an_untrusted_proxy() {
+    let world = World::with_config(|idp, upstream| config(idp, upstream).replace("127.0.0.1\"]", "192.0.2.1\"]")).await;
+    let answer = world.send(world.call("GET", "/.narthex/auth/nginx")).await;
+    assert!(!answer.text().contains("127.0.0.1"), "{}", answer.text());
+    let logs = world.narthex.logs();
+    let line = logs
+        .lines()
+        .find(|line| line.contains("request.proxy_untrusted"))
+        .unwrap();
+    assert!(line.contains(r#""client":"127.0.0.1""#), "{line}");
+    assert!(line.contains("127.0.0.1 is not in `listen.trusted_proxies`"), "{line}");
+}
+
+/// `[log] access` adds a line for each request that passes, whatever the level; without it there is none.
+#[tokio::test]
+async fn requests_that_pass_are_logged_on_request() {
+    let lines = |world: &World| -> Vec<serde_json::Value> {
+        let logs = world.narthex.logs();
+        let lines = logs.lines().filter(|line| line.contains("\"access\""));
+        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let world =
+        World::with_config(|idp, upstream| config(idp, upstream) + "[log]\nlevel = \"warn\"\naccess = true\n").await;
+    let call = || {
+        world
+            .call("POST", &format!("{GUARDED}?secret=marked"))
+            .bearer(&member("alice").sign())
+    };
+    assert_eq!(world.send(call()).await.status, 200);
+    let asked = world
+        .call("GET", "/.narthex/auth/nginx")
+        .header("x-original-method", "GET")
+        .header("x-original-uri", "/whoami?secret=marked")
+        .header("x-forwarded-for", "198.51.100.7")
+        .bearer(&member("alice").sign());
+    assert_eq!(world.send(asked).await.status, 200);
+    assert_eq!(world.send(world.call("GET", "/whoami")).await.status, 401);
+    let alice = world.narthex.api().user("alice").await.unwrap().unwrap();
+    let found = lines(&world);
+    assert_eq!(found.len(), 2, "{found:?}");
+    for (field, value) in [
+        ("door", "proxy"),
+        ("client", "127.0.0.1"),
+        ("method", "POST"),
+        ("path", GUARDED),
+        ("decision", "allow"),
+        ("issuer", "corp"),
+        ("organization", "acme"),
+        ("route", "/v1/algo/{organization}/{algorithm}/{*version}"),
+        ("user", alice["id"].as_str().unwrap()),
+    ] {
+        assert_eq!(found[0][field], value, "{field}: {found:?}");
+    }
+    assert_eq!(found[0]["status"], 200);
+    assert!(found[0]["took_us"].is_number());
+    assert_eq!(
+        (&found[1]["door"], &found[1]["client"]),
+        (&"nginx".into(), &"198.51.100.7".into())
+    );
+    assert!(!world.narthex.logs().contains("marked"), "{}", world.narthex.logs());
+
+    let world = World::start().await;
+    let call = world.call("POST", GUARDED).bearer(&member("alice").sign());
+    assert_eq!(world.send(call).await.status, 200);
+    assert!(lines(&world).is_empty());
+}

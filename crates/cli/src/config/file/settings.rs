@@ -171,8 +171,11 @@ section! {
     LogSection {
         /// How much is logged.
         level: Defaulted<LogLevel> = "\"info\"";
-        /// In which form: `json` for machines, `text` for people.
-        format: Defaulted<LogFormat> = "\"json\"";
+        /// In which form: `json` for machines, `text` for people; `auto` is `text` on a terminal and `json` elsewhere.
+        format: Defaulted<LogFormat> = "\"auto\"";
+        /// Logs each request that passes, with one line: client, method, path without its query, status, user, organization,
+        /// route and duration. It is written whatever `level` says. Requests that are refused are logged always.
+        access: Defaulted<bool> = "false";
     }
 }
 
@@ -195,6 +198,8 @@ choice! {
 choice! {
     /// In which form logs are written.
     LogFormat {
+        /// `text` on a terminal, `json` elsewhere.
+        Auto = "auto",
         /// One JSON object a line.
         Json = "json",
         /// One sentence a line.
