@@ -71,7 +71,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     let mut config = usable(reading)?;
     log(&config, logging);
     let clock = Clock::system();
-    let directory = open(&config.store).await?;
+    let directory = open(&config.store, Purpose::Serve).await?;
     let metrics = Arc::new(Metrics::new());
     let edges = KeyEdges {
         store: Some(Arc::new(KeptKeys(Arc::clone(&directory)))),
@@ -127,13 +127,26 @@ pub(crate) fn usable(reading: Reading) -> anyhow::Result<Config> {
 
 /// Opens the store that the configuration names.
 ///
+/// What a store is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To serve: a second server on one file is refused.
+    Serve,
+    /// For one command, which may run beside a server.
+    Command,
+}
+
 /// # Errors
 ///
 /// What the store says, with its place.
-pub(crate) async fn open(location: &StoreLocation) -> anyhow::Result<Arc<dyn Directory>> {
+pub(crate) async fn open(location: &StoreLocation, purpose: Purpose) -> anyhow::Result<Arc<dyn Directory>> {
     match location {
         StoreLocation::Sqlite(path) => {
-            let directory = SqliteDirectory::open(&Options::new(path))
+            let options = match purpose {
+                Purpose::Serve => Options::new(path).to_serve(),
+                Purpose::Command => Options::new(path),
+            };
+            let directory = SqliteDirectory::open(&options)
                 .with_context(|| format!("while opening the store `{}`", path.display()))?;
             Ok(Arc::new(directory))
         }

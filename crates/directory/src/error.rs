@@ -212,6 +212,9 @@ pub enum StoreError {
     /// The store cannot answer now.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
+    /// The file of the store is not at its place any more: nothing is written until it is.
+    #[error("the store's file `{0}` was moved, replaced or deleted; put it back, or start again with another one")]
+    Gone(String),
     /// The database was written by a newer version of this program.
     #[error("the database has schema version {found}, this program knows {known}; run the newer program")]
     SchemaNewer {
@@ -233,7 +236,7 @@ pub enum StoreError {
 impl StoreError {
     /// Whether the same call may succeed later without anybody changing anything (answered 503).
     pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Conflict | Self::Unavailable(_))
+        matches!(self, Self::Conflict | Self::Unavailable(_) | Self::Gone(_))
     }
 }
 

@@ -13,7 +13,7 @@ use axum::routing::get;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use hyper_util::service::TowerToHyperService;
 use narthex_decision::{Reason, Requirement};
-use narthex_directory::{IssuersInForce, Principal, Realm};
+use narthex_directory::{IssuersInForce, Principal, Realm, StoreError};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 
@@ -86,6 +86,10 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
         return format!("ready\n{troubles}").into_response();
     };
     tracing::warn!(%error, "the directory is not ready");
+    if matches!(error, StoreError::Gone(_)) {
+        // It does not come back by itself, and what the log says to do needs a person.
+        return (StatusCode::SERVICE_UNAVAILABLE, "the store's file is gone\n").into_response();
+    }
     match gateway.contact.reach(now_ms) {
         Reach::Offline { left_ms } => {
             let seconds = left_ms / 1000;

@@ -9,6 +9,7 @@ mod fill;
 mod list;
 mod marks;
 mod open;
+mod place;
 mod readers;
 mod rows;
 mod snapshot;
@@ -35,6 +36,7 @@ pub(crate) use self::fill::fill;
 use self::list::Key;
 pub use self::open::Options;
 pub(crate) use self::open::known_version as schema_version;
+use self::place::{Lock, Place};
 use self::readers::Readers;
 use self::work::{apply, home, organization_in, user_in};
 use self::writer::{Tx, Writer};
@@ -51,6 +53,8 @@ pub struct SqliteDirectory {
     // The readers close before the writer, which as the last one carries the log over.
     readers: Readers,
     writer: Writer,
+    // Let go after both of them.
+    place: Arc<Place>,
     versions: Arc<Versions>,
     touches: Arc<Touches>,
     tag_cache: Arc<TagCache>,
@@ -61,6 +65,9 @@ pub struct SqliteDirectory {
 impl SqliteDirectory {
     /// Opens a database, making or migrating it where needed. Blocks for that long.
     pub fn open(options: &Options) -> Result<Self, StoreError> {
+        open::keep_private(&options.path);
+        let serves = options.serves && options.path.is_file();
+        let lock = serves.then(|| Lock::take(&options.path)).transpose()?;
         let connection = open::open_writer(options)?;
         marks::carry_over(&connection)?;
         let versions = Arc::new(Versions::default());
@@ -68,9 +75,11 @@ impl SqliteDirectory {
         let readers = (0..options.readers.max(1))
             .map(|_| open::open_reader(options))
             .collect::<Result<_, _>>()?;
+        let place = Arc::new(Place::of(&options.path, lock));
         Ok(Self {
-            readers: Readers::start(readers)?,
-            writer: Writer::start(connection, Arc::clone(&versions))?,
+            readers: Readers::start(readers, Arc::clone(&place))?,
+            writer: Writer::start(connection, Arc::clone(&versions), Arc::clone(&place))?,
+            place,
             versions,
             touches: Arc::new(Touches::keeping()),
             tag_cache: Arc::default(),
@@ -497,12 +506,14 @@ impl Directory for SqliteDirectory {
     }
 
     async fn poll_versions(&self) -> Answer<()> {
+        self.place.check()?;
         let counters = self.readers.read(beside::counters).await?;
         raise(&self.versions, &counters);
         Ok(())
     }
 
     async fn health(&self) -> Answer<()> {
+        self.place.check()?;
         self.readers.read(|connection| change::counter(connection, 0)).await?;
         self.writer.write(|tx| change::counter(tx, 0)).await.map(drop)
     }

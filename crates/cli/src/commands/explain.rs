@@ -87,7 +87,7 @@ async fn directory(config: &mut Config, clock: &Clock) -> anyhow::Result<Arc<dyn
             "the store `{place}` was written by an older version and explaining writes nothing; start `narthex serve` once, which brings it up to date"
         );
     }
-    serve::open(&config.store).await
+    serve::open(&config.store, serve::Purpose::Command).await
 }
 
 /// Whether nothing has been made in a database yet.

@@ -69,7 +69,7 @@ impl Desk {
         realms.sort();
         realms.dedup();
         let in_force = assemble::in_force(&config.issuers);
-        let directory = serve::open(&config.store).await?;
+        let directory = serve::open(&config.store, serve::Purpose::Command).await?;
         Ok(Self {
             directory,
             realms,

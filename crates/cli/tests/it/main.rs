@@ -64,6 +64,8 @@ mod stop;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod store_file;
+#[cfg(test)]
 mod transfer;
 #[cfg(test)]
 mod upgrades;

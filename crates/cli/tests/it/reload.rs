@@ -409,6 +409,8 @@ async fn what_a_token_made_is_not_declared_by_its_name() {
         "{}",
         world.narthex.logs()
     );
+    // A second server would be refused for the first one's sake.
+    world.narthex.kill();
     let folder = world.narthex.folder();
     let doctor = narthex_in(folder, &["doctor"], "");
     assert_eq!(doctor.code, 1, "{doctor:?}");

@@ -130,7 +130,9 @@ const RETRY_AFTER_SECONDS: u32 = 2;
 // SECURITY: a store's own words (paths, statements, addresses) are for the log.
 fn store_text(error: &StoreError) -> String {
     match error {
-        StoreError::Conflict | StoreError::Unavailable(_) => "the directory cannot answer now; try again".to_owned(),
+        StoreError::Conflict | StoreError::Unavailable(_) | StoreError::Gone(_) => {
+            "the directory cannot answer now; try again".to_owned()
+        }
         StoreError::SchemaNewer { .. } | StoreError::Corrupt { .. } => internal_text(),
         StoreError::VersionMismatch { what, .. } => format!("the {what} has changed since it was read; read it again"),
         told => told.to_string(),
@@ -251,7 +253,7 @@ fn of_reason(reason: Reason) -> (StatusCode, &'static str) {
 
 fn store_code(error: &StoreError) -> (StatusCode, &'static str) {
     match error {
-        StoreError::Conflict | StoreError::Unavailable(_) => of_reason(Reason::StoreUnavailable),
+        StoreError::Conflict | StoreError::Unavailable(_) | StoreError::Gone(_) => of_reason(Reason::StoreUnavailable),
         StoreError::Cursor => Code::Malformed.answer(),
         StoreError::VersionMismatch { .. } => Code::ResourceChanged.answer(),
         StoreError::AlreadyExists { .. } => Code::ResourceExists.answer(),

@@ -29,6 +29,8 @@ pub struct Options {
     /// After how many pages the log is carried over into the database. More is faster under load; fewer makes the
     /// start after a crash quicker.
     pub checkpoint_pages: u32,
+    /// It is opened to serve: then it is the only one, and a second one is refused. Commands work beside it.
+    pub serves: bool,
 }
 
 impl Options {
@@ -40,7 +42,14 @@ impl Options {
             writer_cache_kib: 32 * 1_024,
             reader_cache_kib: 8 * 1_024,
             checkpoint_pages: 8_000,
+            serves: false,
         }
+    }
+
+    /// The same, for the one server that works on the file.
+    #[must_use]
+    pub fn to_serve(self) -> Self {
+        Self { serves: true, ..self }
     }
 }
 
@@ -52,7 +61,6 @@ const STATEMENTS: usize = 128;
 
 /// The connection that writes, on a database with the newest schema.
 pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
-    keep_private(&options.path);
     let path = &options.path;
     let mut connection = Connection::open(path).map_err(|error| cannot_open(path, &error))?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
@@ -99,7 +107,7 @@ fn prepare_once(connection: &Connection) -> Result<(), StoreError> {
 /// SECURITY: the file holds the private keys of assertions and the hashes of API keys. A new one is made for its
 /// owner alone (the log takes over the file's permissions); an old one is left as its owner set it.
 #[cfg(unix)]
-fn keep_private(path: &Path) {
+pub(super) fn keep_private(path: &Path) {
     use std::os::unix::fs::OpenOptionsExt;
     // Where this fails the opening right after says why.
     let _ = std::fs::OpenOptions::new()
@@ -110,7 +118,7 @@ fn keep_private(path: &Path) {
 }
 
 #[cfg(not(unix))]
-fn keep_private(_path: &Path) {}
+pub(super) fn keep_private(_path: &Path) {}
 
 /// A connection that reads.
 pub(super) fn open_reader(options: &Options) -> Result<Connection, StoreError> {

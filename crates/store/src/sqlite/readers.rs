@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::error::{Outcome, unavailable};
+use super::place::Place;
 
 /// How many reads may wait; beyond that the store says so.
 const QUEUE: usize = 16_384;
@@ -52,6 +53,7 @@ impl Shared {
 pub(super) struct Readers {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
+    place: Arc<Place>,
 }
 
 impl std::fmt::Debug for Readers {
@@ -63,7 +65,7 @@ impl std::fmt::Debug for Readers {
 }
 
 impl Readers {
-    pub(super) fn start(connections: Vec<Connection>) -> Result<Self, StoreError> {
+    pub(super) fn start(connections: Vec<Connection>, place: Arc<Place>) -> Result<Self, StoreError> {
         let shared = Arc::new(Shared::default());
         let threads = connections.into_iter().map(|connection| {
             let shared = Arc::clone(&shared);
@@ -80,7 +82,7 @@ impl Readers {
                 })
         });
         let threads = threads.collect::<Result<Vec<_>, _>>().map_err(unavailable)?;
-        Ok(Self { shared, threads })
+        Ok(Self { shared, threads, place })
     }
 
     /// Reads at one moment: all statements of the closure see the same state.
@@ -88,6 +90,7 @@ impl Readers {
         &self,
         read: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.place.ensure()?;
         let (waiting, answer) = oneshot::channel();
         let job: Read = Box::new(move |connection| {
             if !waiting.is_closed() {

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::{Fault, Outcome, unavailable};
+use super::place::Place;
 
 /// How many pieces of work may wait before the next one waits to wait.
 const QUEUE: usize = 4_096;
@@ -114,11 +115,15 @@ impl std::fmt::Debug for dyn Work {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, versions: Arc<Versions>) -> Result<Self, StoreError> {
+    pub(super) fn start(
+        connection: Connection,
+        versions: Arc<Versions>,
+        place: Arc<Place>,
+    ) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("narthex-writer".to_owned())
-            .spawn(move || serve(&connection, &versions, waiting))
+            .spawn(move || serve(&connection, &versions, &place, waiting))
             .map_err(unavailable)?;
         Ok(Self {
             queue: Some(queue),
@@ -160,12 +165,16 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: &Connection, versions: &Versions, mut waiting: mpsc::Receiver<Box<dyn Work>>) {
+fn serve(connection: &Connection, versions: &Versions, place: &Place, mut waiting: mpsc::Receiver<Box<dyn Work>>) {
     let mut group = Vec::with_capacity(GROUP);
     while let Some(first) = waiting.blocking_recv() {
         group.push(first);
         let mut moved = Vec::new();
-        let committed = commit(connection, &mut group, &mut waiting, &mut moved);
+        // Known to be gone, it may be back; there by now, it may be gone when the commit is through.
+        let there = place.ensure().or_else(|_| place.check());
+        let committed = there.and_then(|()| commit(connection, &mut group, &mut waiting, &mut moved));
+        // INVARIANT: nothing is acknowledged that is in a file which nobody finds again.
+        let committed = committed.and_then(|()| place.check());
         if committed.is_ok() {
             // INVARIANT: after the commit, before any answer.
             for number in moved {
@@ -237,7 +246,12 @@ mod tests {
         connection
             .execute_batch("CREATE TABLE kept (value INTEGER NOT NULL CHECK (value > 0))")
             .unwrap();
-        Writer::start(connection, Arc::new(Versions::default())).unwrap()
+        Writer::start(
+            connection,
+            Arc::new(Versions::default()),
+            Arc::new(Place::of(std::path::Path::new(""), None)),
+        )
+        .unwrap()
     }
 
     async fn kept(writer: &Writer) -> i64 {

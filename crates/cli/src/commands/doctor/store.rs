@@ -33,7 +33,7 @@ pub(super) async fn look(config: &Config, now_ms: i64) -> Seen {
     if !current {
         return seen;
     }
-    let directory = match serve::open(location).await {
+    let directory = match serve::open(location, serve::Purpose::Command).await {
         Ok(directory) => directory,
         Err(error) => {
             seen.findings.push(said(place, State::Problem, format!("{error:#}")));

@@ -33,7 +33,9 @@ section! {
     /// Where the directory is kept: users, organizations, teams and grants.
     StoreSection {
         /// The file of an SQLite database. It is made if it is missing. With none of `path`, `url`, `url_file` and
-        /// `url_env`, it is `narthex.db` beside this file.
+        /// `url_env`, it is `narthex.db` beside this file. One server works on it at a time (a lock on `narthex.db-lock`
+        /// sees to that), and commands beside it. A file that is moved, replaced or deleted meanwhile is not written any
+        /// more.
         path: Optional<PathBuf>, eg "\"narthex.db\"";
         /// The place as a URL: `sqlite:` and a path, or a PostgreSQL database (15 or newer) that any number of Narthex
         /// nodes share, `postgres://USER@HOST/DATABASE`.
