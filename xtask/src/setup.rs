@@ -55,6 +55,11 @@ const TOOLS: &[Tool] = &[
         purpose: "the directory on PostgreSQL",
     },
     Tool {
+        probe: &["pgbouncer", "--version"],
+        package: "pgbouncer",
+        purpose: "PostgreSQL behind a connection pooler",
+    },
+    Tool {
         probe: &["systemd-analyze", "--version"],
         package: "systemd",
         purpose: "checking deploy/systemd",

@@ -15,11 +15,13 @@ mod list;
 mod listen;
 mod migrate;
 mod options;
+mod pooler;
 mod rows;
 mod session;
 mod snapshot;
 mod tls;
 pub(crate) mod transfer;
+mod value;
 mod write;
 
 use std::sync::Arc;
@@ -55,6 +57,8 @@ use crate::tag_cache::TagCache;
 #[derive(Debug)]
 struct Shared {
     connector: Arc<Connector>,
+    /// The way without a pooler, if it is known.
+    direct: Option<Connector>,
     pool: Pool,
     gate: Gate,
     versions: Arc<Versions>,
@@ -86,10 +90,8 @@ impl PostgresDirectory {
     /// Connects, and makes or migrates the schema where needed. Needs a tokio runtime.
     pub async fn open(options: &PostgresOptions) -> Result<Self, StoreError> {
         let connector = Arc::new(Connector::new(options).map_err(unavailable)?);
-        let (mut client, driver) = connect(&connector).await?;
-        let migrated = migrate::migrate(&mut client).await;
-        driver.abort();
-        migrated?;
+        let direct = options.direct().map(Connector::new).transpose().map_err(unavailable)?;
+        pooler::set_up(&connector, direct.as_ref()).await?;
         let config = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
         };
@@ -105,6 +107,7 @@ impl PostgresDirectory {
             .map_err(unavailable)?;
         let shared = Arc::new(Shared {
             connector,
+            direct,
             pool,
             gate: Gate::default(),
             versions: Arc::default(),

@@ -8,6 +8,7 @@
 //! under `cargo nextest`, `cargo test` and a test binary started by hand, after a failure, and after a kill, which is
 //! why it is no setup script of nextest, which ends without being asked to clean up.
 
+mod pooler;
 mod server;
 mod standby;
 
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context as _, Result, bail};
 use tempfile::TempDir;
 
+pub use self::pooler::Pooler;
 use self::server::{Place, as_owner, program};
 use crate::process::Process;
 

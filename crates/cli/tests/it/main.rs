@@ -46,6 +46,8 @@ mod how_to;
 #[cfg(test)]
 mod key_flood;
 #[cfg(test)]
+mod pooled;
+#[cfg(test)]
 mod postgres;
 #[cfg(test)]
 mod proxies;
@@ -62,9 +64,9 @@ mod slow_clients;
 #[cfg(test)]
 mod stop;
 #[cfg(test)]
-mod streams;
-#[cfg(test)]
 mod store_file;
+#[cfg(test)]
+mod streams;
 #[cfg(test)]
 mod transfer;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::error::{Fault, Outcome, corrupt};
 use super::list::{self, DOCUMENT, Key};
 use super::rows::{self, Columns};
 use super::session::{Command, Session, Then, Tx};
+use super::value::Typed;
 use super::write::{self, IssuerRow};
 use crate::record::{API_KEY, integer, object_to_json, scope_columns};
 
@@ -230,8 +231,7 @@ pub(super) async fn save_key_set(session: &Session, set: &SavedKeySet) -> Outcom
     let sql = "INSERT INTO key_sets (issuer, source, body, fetched_at_ms) VALUES ($1, $2, $3, $4) \
                ON CONFLICT (issuer) DO UPDATE SET source = excluded.source, body = excluded.body, \
                fetched_at_ms = excluded.fetched_at_ms";
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-        [&set.issuer.as_str(), &set.source, &set.body, &set.fetched_at_ms];
+    let values: [&dyn Typed; 4] = [&set.issuer.as_str(), &set.source, &set.body, &set.fetched_at_ms];
     session.rows(sql, &values).await?;
     Ok(())
 }

@@ -16,6 +16,7 @@ use tokio_postgres::{Client, Config, Connection, Error, Socket};
 
 use super::error::{told, unavailable};
 use super::options::PostgresOptions;
+use super::pooler::Pooling;
 use super::tls::{Session, Tls};
 
 /// How many connections of one node are being made at the same time: after an outage they come a few at a time.
@@ -27,6 +28,9 @@ const AT_ONCE: usize = 4;
 /// there, and a node that stops in the middle of a transaction shall not keep the others from writing. A statement is
 /// planned once, for any values, and by indexes: they are all short, and a plan that was made while a table was small
 /// must do when it is large. An acknowledged change is on the disk, whatever the default of the server is.
+///
+/// Behind a pooler no connection is set to anything: there each transaction brings the same settings along
+/// (`session::LOCAL`).
 const SETTINGS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '4s'; \
      SET idle_in_transaction_session_timeout = '3s'; SET default_transaction_isolation = 'read committed'; \
      SET jit = off; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
@@ -44,6 +48,8 @@ pub(super) struct Connector {
     /// The host that answered last: the others are asked after it.
     last: AtomicUsize,
     at_once: Semaphore,
+    /// Whether a pooler lends out its connections for one transaction at a time.
+    pub(super) pooling: Pooling,
 }
 
 impl Connector {
@@ -54,6 +60,7 @@ impl Connector {
             tls: options.tls()?,
             last: AtomicUsize::new(0),
             at_once: Semaphore::new(AT_ONCE),
+            pooling: Pooling::new(options.pooled()),
         })
     }
 
@@ -122,6 +129,9 @@ impl deadpool_postgres::Connect for PoolConnect {
                     tracing::debug!(error = %told(&error), "a database connection ended");
                 }
             });
+            if self.0.pooling.is_pooled() {
+                return Ok((client, task));
+            }
             match client.batch_execute(SETTINGS).await {
                 Ok(()) => Ok((client, task)),
                 Err(error) => {

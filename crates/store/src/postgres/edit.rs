@@ -8,6 +8,7 @@ use super::error::{Fault, Outcome, corrupt};
 use super::list::{self, Key};
 use super::rows::Columns;
 use super::session::Tx;
+use super::value::{Typed, borrowed};
 use super::write;
 use crate::record::{EventRow, Written, missing, scope_columns};
 
@@ -99,9 +100,7 @@ impl Tx {
             Change::CreateUser(user) => {
                 let users = [(&**user, None)];
                 let values = write::new_users(&users);
-                let made = self
-                    .rows(write::CREATE_USERS, &super::session::borrowed(&values))
-                    .await?;
+                let made = self.rows(write::CREATE_USERS, &borrowed(&values)).await?;
                 if made.is_empty() {
                     Err(Fault::Constraint)
                 } else {
@@ -181,9 +180,7 @@ impl Tx {
     }
 
     async fn is_there<const N: usize>(&self, sql: &str, values: [&str; N]) -> Outcome<bool> {
-        let values = values
-            .each_ref()
-            .map(|value| value as &(dyn tokio_postgres::types::ToSql + Sync));
+        let values = values.each_ref().map(|value| value as &dyn Typed);
         Ok(self.row(sql, &values).await?.is_some())
     }
 

@@ -17,7 +17,8 @@ use super::beside::{asserted, issuer_row};
 use super::edit::{counter, counter_of, tally};
 use super::error::{Fault, Outcome, corrupt, unavailable};
 use super::rows::Columns;
-use super::session::{Command, Then, Tx, borrowed};
+use super::session::{Command, Then, Tx};
+use super::value::{Typed, borrowed};
 use super::write::{self, IssuerRow};
 use crate::record::{EventRow, Written};
 
@@ -314,7 +315,7 @@ impl Begun {
             }
             tx.rows(write::CREATE_USERS, &borrowed(&values)).await
         };
-        let known: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&known];
+        let known: [&dyn Typed; 1] = [&known];
         let (found, created) = tokio::try_join!(biased; tx.rows(EXPECTED, &known), created)?;
         let mut begun = Self {
             policy: 0,

@@ -1,5 +1,8 @@
 //! Hearing of other nodes' changes: a connection of its own that listens, and a look at all numbers once a second.
 //!
+//! Nobody can listen through a pooler in transaction mode. There the connection is a direct one (`listen_url`), or there is
+//! none and looking is all.
+//!
 //! A change is told in the transaction that makes it, so it is heard when it is committed. What is told while nobody
 //! listens is lost; so whoever begins to listen looks first, and the edge looks every second in any case.
 //!
@@ -17,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::AsyncMessage;
 
 use super::Shared;
-use super::connect::{Wire, back_off};
+use super::connect::{Connector, Wire, back_off};
 use super::edit::counter;
 use super::error::{Outcome, told, unavailable};
 use super::session::Session;
@@ -47,11 +50,22 @@ pub(super) async fn look(session: &Session, last: &LastLook, versions: &Versions
     Ok(())
 }
 
-/// Listens until it is aborted.
+/// Listens until it is aborted, or there is nothing to listen to.
 pub(super) async fn listen(shared: Arc<Shared>) {
+    if let Some(direct) = &shared.direct {
+        return listen_at(&shared, direct).await;
+    }
+    tokio::select! {
+        biased;
+        () = shared.connector.pooling.found() => {}
+        () = listen_at(&shared, &shared.connector) => {}
+    }
+}
+
+async fn listen_at(shared: &Shared, connector: &Connector) {
     let mut failures = 0;
     loop {
-        match listen_once(&shared, &mut failures).await {
+        match listen_once(shared, connector, &mut failures).await {
             Ok(()) => tracing::info!("the database ended the connection that listens for changes"),
             Err(error) => tracing::info!(%error, "listening for changes is interrupted"),
         }
@@ -60,9 +74,9 @@ pub(super) async fn listen(shared: Arc<Shared>) {
     }
 }
 
-async fn listen_once(shared: &Shared, failures: &mut u32) -> Result<(), StoreError> {
+async fn listen_once(shared: &Shared, connector: &Connector, failures: &mut u32) -> Result<(), StoreError> {
     let failed = |error: tokio_postgres::Error| unavailable(told(&error));
-    let connecting = timeout(shared.connector.patience(), shared.connector.connect());
+    let connecting = timeout(connector.patience(), connector.connect());
     let (client, mut wire) = connecting
         .await
         .map_err(|_| unavailable("no database host answers"))?

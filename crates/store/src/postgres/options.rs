@@ -29,6 +29,8 @@ pub struct PostgresOptions {
     authorities_path: Option<PathBuf>,
     authorities: Option<Vec<u8>>,
     connections: usize,
+    pooled: Option<bool>,
+    direct: Option<Box<PostgresOptions>>,
     shown: String,
 }
 
@@ -120,6 +122,8 @@ impl PostgresOptions {
             authorities_path,
             authorities: None,
             connections: CONNECTIONS,
+            pooled: None,
+            direct: None,
             shown,
         })
     }
@@ -130,6 +134,25 @@ impl PostgresOptions {
     pub fn with_connections(self, connections: usize) -> Self {
         Self {
             connections: connections.max(3),
+            ..self
+        }
+    }
+
+    /// Whether a pooler in transaction mode lies before the database. Unless this is said, the node finds out.
+    #[must_use]
+    pub fn with_pooled(self, pooled: bool) -> Self {
+        Self {
+            pooled: Some(pooled),
+            ..self
+        }
+    }
+
+    /// A way to the same database without a pooler, for what needs a connection of its own: hearing of changes, migrations
+    /// and transfers.
+    #[must_use]
+    pub fn with_direct(self, direct: Self) -> Self {
+        Self {
+            direct: Some(Box::new(direct.with_pooled(false))),
             ..self
         }
     }
@@ -164,6 +187,14 @@ impl PostgresOptions {
 
     pub(super) const fn connections(&self) -> usize {
         self.connections
+    }
+
+    pub(super) const fn pooled(&self) -> Option<bool> {
+        self.pooled
+    }
+
+    pub(super) fn direct(&self) -> Option<&Self> {
+        self.direct.as_deref()
     }
 
     /// How long reaching one host may take.

@@ -1,6 +1,7 @@
 //! A connection lent by the pool, and a transaction on it. Nothing here waits without an end.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -9,11 +10,13 @@ use futures_util::FutureExt as _;
 use futures_util::future::try_join_all;
 use narthex_directory::{StoreError, Versions};
 use tokio::time::timeout;
-use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row, Statement};
 
 use super::Shared;
+use super::connect::Connector;
 use super::error::{Fault, Outcome, ends_connection, told, unavailable};
+use super::value::{Typed, bare, with_kinds};
+pub(super) use super::value::{Value, borrowed};
 use crate::record::raise;
 
 /// How long an answer of the server is waited for: a little longer than the server itself lets a statement run.
@@ -34,11 +37,24 @@ macro_rules! turn {
 pub(super) const TURN: &str = turn!();
 /// Begins a transaction with it.
 const BEGIN: &str = concat!("BEGIN; ", turn!());
+/// Begins what reads everything at one moment.
+const MOMENT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+macro_rules! local {
+    () => {
+        "; SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '4s'; \
+         SET LOCAL idle_in_transaction_session_timeout = '3s'; SET LOCAL jit = off; \
+         SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL enable_seqscan = off; \
+         SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+    };
+}
+
+/// The same three behind a pooler: a transaction brings along what a connection cannot be set to.
+const POOLED_ALONE: &str = concat!("BEGIN ISOLATION LEVEL READ COMMITTED", local!());
+const POOLED_BEGIN: &str = concat!("BEGIN ISOLATION LEVEL READ COMMITTED", local!(), "; ", turn!());
+const POOLED_MOMENT: &str = concat!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", local!());
 /// How many statements are sent together.
 const TOGETHER: usize = 30;
-
-/// A value of a statement.
-pub(super) type Value<'a> = Box<dyn ToSql + Sync + Send + 'a>;
 
 /// A statement with its values.
 pub(super) struct Command<'a> {
@@ -71,9 +87,27 @@ impl<'a> Command<'a> {
     }
 }
 
-/// The values as the library takes them.
-pub(super) fn borrowed<'v>(values: &'v [Value<'_>]) -> Vec<&'v (dyn ToSql + Sync)> {
-    values.iter().map(|value| &**value as &(dyn ToSql + Sync)).collect()
+/// A statement as it is sent: by the name under which this connection has prepared it, or whole.
+enum Text<'s> {
+    Prepared(Statement),
+    Whole(&'s str),
+}
+
+impl Text<'_> {
+    async fn query(&self, client: &Object, values: &[&dyn Typed]) -> Result<Vec<Row>, Error> {
+        match self {
+            Self::Prepared(statement) => client.query(statement, &bare(values)).await,
+            Self::Whole(sql) => client.query_typed(sql, &with_kinds(values)).await,
+        }
+    }
+
+    /// How many rows it changes.
+    async fn execute(&self, client: &Object, values: &[&dyn Typed]) -> Result<u64, Error> {
+        match self {
+            Self::Prepared(statement) => client.execute(statement, &bare(values)).await,
+            Self::Whole(sql) => client.execute_typed(sql, &with_kinds(values)).await,
+        }
+    }
 }
 
 /// A connection.
@@ -82,6 +116,11 @@ pub(super) struct Session {
     object: Option<Object>,
     /// It is not to be used again.
     broken: AtomicBool,
+    connector: Arc<Connector>,
+    /// A pooler lends its server connection for one transaction.
+    pooled: bool,
+    /// It is that of a [`Tx`].
+    in_transaction: bool,
 }
 
 impl Session {
@@ -107,6 +146,9 @@ impl Session {
                 Ok(Self {
                     object: Some(object),
                     broken: AtomicBool::new(false),
+                    connector: Arc::clone(&shared.connector),
+                    pooled: shared.connector.pooling.is_pooled(),
+                    in_transaction: false,
                 })
             }
             // All are in use, which says nothing of the server.
@@ -135,6 +177,7 @@ impl Session {
         match timeout(ANSWER, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
+                self.connector.pooling.met(&error);
                 if ends_connection(&error) {
                     self.broken.store(true, Ordering::Relaxed);
                 }
@@ -147,21 +190,37 @@ impl Session {
         }
     }
 
-    /// A statement, prepared once per connection.
-    pub(super) async fn prepared(&self, sql: &str) -> Outcome<Statement> {
+    /// A statement, prepared once per connection where a connection stays the same.
+    async fn text<'s>(&self, sql: &'s str) -> Outcome<Text<'s>> {
+        if self.pooled {
+            return Ok(Text::Whole(sql));
+        }
         let client = self.client()?;
-        self.within(client.prepare_cached(sql)).await
+        self.within(client.prepare_cached(sql)).await.map(Text::Prepared)
     }
 
     /// The rows of a statement.
-    pub(super) async fn rows(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Outcome<Vec<Row>> {
+    pub(super) async fn rows(&self, sql: &str, values: &[&dyn Typed]) -> Outcome<Vec<Row>> {
         let client = self.client()?;
-        let statement = self.prepared(sql).await?;
-        self.within(client.query(&statement, values)).await
+        let text = self.text(sql).await?;
+        let rows = text.query(client, values);
+        if self.pooled && !self.in_transaction {
+            return self.between(POOLED_ALONE, rows).await;
+        }
+        self.within(rows).await
+    }
+
+    /// Makes statements in a transaction of their own, all of it sent together: one round trip.
+    async fn between<T>(&self, begin: &str, answer: impl Future<Output = Result<T, Error>>) -> Outcome<T> {
+        let client = self.client()?;
+        // INVARIANT: polled in this order the first time, and each sends its message when it is first polled.
+        let all =
+            async { tokio::try_join!(biased; client.batch_execute(begin), answer, client.batch_execute("COMMIT")) };
+        self.within(all).await.map(|((), answer, ())| answer)
     }
 
     /// The only row of a statement, if there is one.
-    pub(super) async fn row(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Outcome<Option<Row>> {
+    pub(super) async fn row(&self, sql: &str, values: &[&dyn Typed]) -> Outcome<Option<Row>> {
         Ok(self.rows(sql, values).await?.into_iter().next())
     }
 
@@ -174,40 +233,33 @@ impl Session {
     /// The rows of several statements, all of one moment, sent together: one round trip.
     pub(super) async fn moment(&self, queries: &[(&str, Vec<Value<'_>>)]) -> Outcome<Vec<Vec<Row>>> {
         let client = self.client()?;
-        let mut statements = Vec::with_capacity(queries.len());
+        let mut texts = Vec::with_capacity(queries.len());
         for (sql, _) in queries {
-            statements.push(self.prepared(sql).await?);
+            texts.push(self.text(sql).await?);
         }
-        let all = statements
+        let all = texts
             .into_iter()
             .zip(queries)
-            .map(|(statement, (_, values))| {
+            .map(|(text, (_, values))| {
                 let values = borrowed(values);
-                async move { client.query(&statement, &values).await }
+                async move { text.query(client, &values).await }
             })
             .collect::<Vec<_>>();
-        if queries.len() < 2 {
-            return self.within(try_join_all(all)).await;
-        }
-        // INVARIANT: polled in this order the first time, and each sends its message when it is first polled.
-        let answer = self
-            .within(async {
-                tokio::try_join!(
-                    biased;
-                    client.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"),
-                    try_join_all(all),
-                    client.batch_execute("COMMIT"),
-                )
-            })
-            .await;
-        answer.map(|((), rows, ())| rows)
+        let begin = match (self.pooled, queries.len() < 2) {
+            (false, true) => return self.within(try_join_all(all)).await,
+            (false, false) => MOMENT,
+            (true, _) => POOLED_MOMENT,
+        };
+        self.between(begin, try_join_all(all)).await
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
+        // One that was set up for itself alone is of no use once a pooler is found before it.
+        let outdated = self.connector.pooling.is_pooled() != self.pooled;
         if let Some(object) = self.object.take()
-            && self.broken.load(Ordering::Relaxed)
+            && (outdated || self.broken.load(Ordering::Relaxed))
         {
             // Its server has gone, stopped or changed its part: the others that lie idle go with it, so that one caller
             // learns of it and not one for each.
@@ -239,14 +291,16 @@ impl std::ops::Deref for Tx {
 impl Tx {
     /// Begins one, and waits until nobody else writes.
     pub(super) async fn begin(shared: &Shared) -> Outcome<Self> {
-        let session = Session::open(shared).await?;
+        let mut session = Session::open(shared).await?;
+        session.in_transaction = true;
+        let begin = if session.pooled { POOLED_BEGIN } else { BEGIN };
         // Open from before the first message: a caller who goes away meanwhile leaves nothing behind.
         let tx = Self {
             session,
             moved: Vec::new(),
             open: true,
         };
-        tx.batch(BEGIN).await?;
+        tx.batch(begin).await?;
         Ok(tx)
     }
 
@@ -274,17 +328,17 @@ impl Tx {
 
     /// How many rows each changed.
     async fn send(&mut self, commands: &[Command<'_>], commits: bool) -> Outcome<Vec<u64>> {
-        let mut statements = Vec::with_capacity(commands.len());
+        let mut texts = Vec::with_capacity(commands.len());
         for command in commands {
-            statements.push(self.prepared(command.sql).await?);
+            texts.push(self.text(command.sql).await?);
         }
         let client = self.session.client()?;
-        let all = statements
+        let all = texts
             .into_iter()
             .zip(commands)
-            .map(|(statement, command)| {
+            .map(|(text, command)| {
                 let values = borrowed(&command.values);
-                async move { client.execute(&statement, &values).await }
+                async move { text.execute(client, &values).await }
             })
             .collect::<Vec<_>>();
         if !commits {

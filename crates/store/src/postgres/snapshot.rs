@@ -10,7 +10,8 @@ use tokio_postgres::Row;
 
 use super::error::{Outcome, corrupt};
 use super::rows::{self, Columns};
-use super::session::{Session, Value};
+use super::session::Session;
+use super::value::{Typed, Value};
 use super::write::tags_text;
 use crate::record::{
     BRIEF, BRIEF_COLUMNS, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, TEAM_COLUMNS, USER, USER_COLUMNS, mark,
@@ -127,7 +128,7 @@ pub(super) struct Reader<'r> {
 
 fn boxed<'a, T>(value: T) -> Value<'a>
 where
-    T: tokio_postgres::types::ToSql + Sync + Send + 'a,
+    T: Typed + 'a,
 {
     Box::new(value)
 }

@@ -9,12 +9,13 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Error, IsolationLevel, Statement, Transaction};
+use tokio_postgres::{Client, Error, IsolationLevel, Transaction};
 
 use super::connect::Connector;
 use super::error::{Fault, told, unavailable};
 use super::options::PostgresOptions;
-use super::session::{TURN, Value, borrowed};
+use super::session::TURN;
+use super::value::{Value, borrowed, with_kinds};
 use super::{connect, migrate, write};
 use crate::transfer::read::{Reader, Record};
 use crate::transfer::row::{Cell, Row};
@@ -35,10 +36,12 @@ const BATCHES: usize = 2;
 
 /// The work is long and alone: rows come by their index and not from a sort, which would be on the server's disk, and
 /// references are looked up by index although the tables have no statistics yet.
-const SETTINGS: &str = "SET statement_timeout = '10min'; SET lock_timeout = '30s'; \
-     SET idle_in_transaction_session_timeout = '30min'; SET jit = off; SET enable_seqscan = off; \
-     SET enable_sort = off; SET plan_cache_mode = force_generic_plan; \
-     SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+///
+/// All of it is one transaction without a prepared statement: so it goes through a pooler as well.
+const SETTINGS: &str = "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '30s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '30min'; SET LOCAL jit = off; SET LOCAL enable_seqscan = off; \
+     SET LOCAL enable_sort = off; SET LOCAL plan_cache_mode = force_generic_plan; \
+     SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'";
 
 /// Writes all rows of one moment.
 pub(crate) async fn export<W: Write>(
@@ -58,6 +61,7 @@ pub(crate) async fn export<W: Write>(
         .isolation_level(IsolationLevel::RepeatableRead)
         .read_only(true);
     let tx = within(moment.start()).await?;
+    within(tx.batch_execute(SETTINGS)).await?;
     let mut total = 0;
     for table in TABLES {
         total += count(&tx, &table.count()).await?;
@@ -80,6 +84,7 @@ pub(crate) async fn import<R: BufRead + Send + 'static>(
     migrate::migrate(&mut client).await?;
     // Whatever ends this early, a kill too, leaves the database as it was: the transaction is not committed.
     let tx = within(client.transaction()).await?;
+    within(tx.batch_execute(SETTINGS)).await?;
     // Nobody else writes meanwhile, so what is empty stays so.
     within(tx.batch_execute(TURN)).await?;
     let summary = fill(&tx, reader, watch).await?;
@@ -108,10 +113,9 @@ fn rolled_back(error: &Error) -> bool {
 }
 
 async fn open(options: &PostgresOptions) -> Result<Client, TransferError> {
-    let connector = Connector::new(options).map_err(unavailable)?;
+    let connector = Connector::new(options.direct().unwrap_or(options)).map_err(unavailable)?;
     // The task that drives the connection ends with the client.
     let (client, _) = connect(&connector).await?;
-    within(client.batch_execute(SETTINGS)).await?;
     Ok(client)
 }
 
@@ -133,7 +137,7 @@ fn failed(error: Error) -> TransferError {
 }
 
 async fn count(tx: &Transaction<'_>, sql: &str) -> Result<i64, TransferError> {
-    let row = within(tx.query_one(sql, &[])).await?;
+    let row = within(tx.query_typed_one(sql, &[])).await?;
     row.try_get(0).map_err(failed)
 }
 
@@ -149,10 +153,13 @@ async fn rows<W: Write>(
             .iter()
             .any(|column| matches!(column.holds, Holds::Bytes(_)));
         let at_once = if large { LARGE_ROWS } else { ROWS };
-        let most = i32::try_from(at_once).unwrap_or(i32::MAX);
-        let portal = within(tx.bind(&table.select(), &[])).await?;
+        let (declare, fetch) = (
+            format!("DECLARE rows NO SCROLL CURSOR FOR {}", table.select()),
+            format!("FETCH FORWARD {at_once} FROM rows"),
+        );
+        within(tx.batch_execute(&declare)).await?;
         loop {
-            let found = within(tx.query_portal(&portal, most)).await?;
+            let found = within(tx.query_typed(&fetch, &[])).await?;
             for row in &found {
                 writer.record(index, read(table, row).map_err(failed)?)?;
             }
@@ -161,6 +168,7 @@ async fn rows<W: Write>(
                 break;
             }
         }
+        within(tx.batch_execute("CLOSE rows")).await?;
     }
     Ok(())
 }
@@ -252,7 +260,8 @@ async fn fill<R: BufRead + Send + 'static>(
     rows(tx, &mut held, |records| watch.tell(Step::Check, records, total, 0)).await?;
     same(&held.into_summary(), &promised)?;
     // Whoever serves on it already hears that everything may have changed.
-    within(tx.query(write::MOVE, &[&vec![0_i64], &vec![1_i64]])).await?;
+    let (ids, times) = (vec![0_i64], vec![1_i64]);
+    within(tx.query_typed(write::MOVE, &with_kinds(&[&ids, &times]))).await?;
     Ok(promised)
 }
 
@@ -277,7 +286,7 @@ async fn insert(tx: &Transaction<'_>, batch: &Batch) -> Result<(), TransferError
 
 /// Writes rows in one statement. If one of them breaks a rule of the schema, they are written one by one to find it.
 async fn write_rows(tx: &Transaction<'_>, table: &Table, rows: &[Row], lines: &[u64]) -> Result<(), TransferError> {
-    let statement = within(tx.prepare(&insertion(table))).await?;
+    let statement = insertion(table);
     within(tx.batch_execute("SAVEPOINT batch")).await?;
     let Err(first) = execute(tx, &statement, table, rows).await? else {
         // Each that stays is one more level that later statements look through.
@@ -300,7 +309,7 @@ async fn write_rows(tx: &Transaction<'_>, table: &Table, rows: &[Row], lines: &[
 /// What is wrong with the rows, if anything is.
 async fn execute(
     tx: &Transaction<'_>,
-    statement: &Statement,
+    statement: &str,
     table: &Table,
     rows: &[Row],
 ) -> Result<Result<(), String>, TransferError> {
@@ -309,7 +318,7 @@ async fn execute(
         .collect();
     let done = timeout(
         STATEMENT + Duration::from_secs(10),
-        tx.execute(statement, &borrowed(&values)),
+        tx.execute_typed(statement, &with_kinds(&borrowed(&values))),
     )
     .await;
     let error = match done {

@@ -11,7 +11,8 @@ use narthex_directory::{
     TAG_LENGTH_MAX, Team, Touch, User, UserId, fold,
 };
 
-use super::session::{Command, Value};
+use super::session::Command;
+use super::value::{Typed, Value};
 use crate::record::{
     EventRow, integer, mark_columns, note_use, object_to_json, scope_columns, take_place, texts_to_json,
 };
@@ -36,7 +37,7 @@ macro_rules! newest {
 
 fn boxed<'a, T>(value: T) -> Value<'a>
 where
-    T: tokio_postgres::types::ToSql + Sync + Send + 'a,
+    T: Typed + 'a,
 {
     Box::new(value)
 }
@@ -44,7 +45,7 @@ where
 /// One column of many rows.
 fn column<'a, R, T>(rows: &'a [R], of: impl Fn(&'a R) -> T) -> Value<'a>
 where
-    T: tokio_postgres::types::ToSql + Sync + Send + 'a,
+    Vec<T>: Typed + 'a,
 {
     Box::new(rows.iter().map(of).collect::<Vec<T>>())
 }

@@ -3,6 +3,7 @@
 mod concurrency;
 mod outage;
 mod plans;
+mod pooled;
 mod schema;
 mod statements;
 mod tls;

@@ -80,6 +80,11 @@ async fn database(options: &PostgresOptions, findings: &mut Vec<Finding>) -> boo
         }
         Ok(_) => {
             say(State::Good, "it takes writes, and the schema is current".to_owned());
+            if PostgresDirectory::finds_pooler(options).await {
+                let message = "a connection pooler in transaction mode lies before it: set `[store] pooled = true`, and \
+                               `listen_url` to hear of other nodes' changes at once";
+                say(State::Warning, message.to_owned());
+            }
             if options.trusts_anybody() {
                 let message = "whoever answers is taken for the database; `sslmode=verify-full` checks its certificate";
                 say(State::Warning, message.to_owned());

@@ -1,6 +1,6 @@
 //! `[store]`: one place, and the connections to it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use narthex_store::PostgresOptions;
 
@@ -8,6 +8,7 @@ use super::Check;
 use crate::config::StoreLocation;
 use crate::config::file::StoreSection;
 use crate::config::problem::{Problem, Span};
+use crate::config::read::Optional;
 use crate::config::secret::Secret;
 
 /// The file that is used if none is named.
@@ -25,38 +26,45 @@ struct Written {
     here: bool,
 }
 
-impl Check<'_> {
-    pub(super) fn store(&mut self, section: &StoreSection) -> StoreLocation {
-        let mut named = [
-            ("path", section.path.span()),
-            ("url", section.url.span()),
-            ("url_file", section.url_file.span()),
-            ("url_env", section.url_env.span()),
+/// The three keys of which one says where a URL is.
+struct Keys<'s> {
+    url: (&'static str, &'s Optional<String>),
+    file: (&'static str, &'s Optional<PathBuf>),
+    env: (&'static str, &'s Optional<String>),
+}
+
+impl Keys<'_> {
+    fn named(&self) -> impl Iterator<Item = (&'static str, Option<Span>)> {
+        [
+            (self.url.0, self.url.1.span()),
+            (self.file.0, self.file.1.span()),
+            (self.env.0, self.env.1.span()),
         ]
         .into_iter()
-        .filter_map(|(key, span)| span.map(|span| (key, span)))
-        .collect::<Vec<_>>();
-        named.sort_by_key(|(_, span)| span.start);
-        if let Some(((first, place), others)) = named.split_first() {
-            for (other, span) in others {
-                let message = format!("`{first}` and `{other}` both say where the store is");
-                let problem = Problem::error(span.clone(), message).context(place.clone(), format!("`{first}`"));
-                self.problems.push(problem.help("keep one of them"));
-            }
-        }
-        let location = match (section.path.value(), self.written_url(section)) {
+    }
+}
+
+impl Check<'_> {
+    pub(super) fn store(&mut self, section: &StoreSection) -> StoreLocation {
+        let keys = Keys {
+            url: ("url", &section.url),
+            file: ("url_file", &section.url_file),
+            env: ("url_env", &section.url_env),
+        };
+        let path = ("path", section.path.span());
+        let first = self.one_of(std::iter::once(path).chain(keys.named()), "where the store is");
+        let location = match (section.path.value(), self.written_url(&keys)) {
             (None, Some(url)) => self.store_url(section, &url),
             (path, _) => path.map(|path| StoreLocation::Sqlite(self.surroundings.path(path))),
         };
-        if let (true, Some(StoreLocation::Sqlite(_)) | None) = (section.connections.is_written(), &location) {
-            let problem = Problem::error(section.connections.span(), "`connections` does nothing with SQLite");
-            self.problems.push(problem.help("it goes with a `postgres://` URL"));
+        if let Some(StoreLocation::Sqlite(_)) | None = &location {
+            self.of_postgres_only(section);
         }
         if let Some(StoreLocation::Sqlite(path)) = &location
-            && let Some((_, place)) = named.first()
+            && let Some(place) = first
             && self.surroundings.is_directory(path)
         {
-            let problem = Problem::error(place.clone(), "the store is a file, and this is a directory");
+            let problem = Problem::error(place, "the store is a file, and this is a directory");
             self.problems
                 .push(problem.help("name a file in it; it is made if it is missing"));
         }
@@ -64,30 +72,60 @@ impl Check<'_> {
         location.unwrap_or_else(|| StoreLocation::Sqlite(self.surroundings.path(Path::new(STORE_DEFAULT))))
     }
 
-    fn written_url(&mut self, section: &StoreSection) -> Option<Written> {
-        if let Some(url) = section.url.spanned() {
+    /// Where the first of these keys is that are written; each other one is a problem.
+    fn one_of(&mut self, keys: impl Iterator<Item = (&'static str, Option<Span>)>, say: &str) -> Option<Span> {
+        let mut named: Vec<(&str, Span)> = keys.filter_map(|(key, span)| span.map(|span| (key, span))).collect();
+        named.sort_by_key(|(_, span)| span.start);
+        let ((first, place), others) = named.split_first()?;
+        for (other, span) in others {
+            let message = format!("`{first}` and `{other}` both say {say}");
+            let problem = Problem::error(span.clone(), message).context(place.clone(), format!("`{first}`"));
+            self.problems.push(problem.help("keep one of them"));
+        }
+        Some(place.clone())
+    }
+
+    /// Keys that go with a PostgreSQL database.
+    fn of_postgres_only(&mut self, section: &StoreSection) {
+        let connections = section.connections.is_written().then(|| section.connections.span());
+        for (key, span) in [
+            ("connections", connections),
+            ("pooled", section.pooled.span()),
+            ("listen_url", section.listen_url.span()),
+            ("listen_url_file", section.listen_url_file.span()),
+            ("listen_url_env", section.listen_url_env.span()),
+        ] {
+            if let Some(span) = span {
+                let problem = Problem::error(span, format!("`{key}` does nothing with SQLite"));
+                self.problems.push(problem.help("it goes with a `postgres://` URL"));
+            }
+        }
+    }
+
+    fn written_url(&mut self, keys: &Keys<'_>) -> Option<Written> {
+        if let Some(url) = keys.url.1.spanned() {
             return Some(Written {
                 text: url.get_ref().clone(),
                 span: url.span(),
                 here: true,
             });
         }
-        let (key, bytes, span) = if let Some(file) = section.url_file.spanned() {
+        let (key, bytes, span) = if let (key, Some(file)) = (keys.file.0, keys.file.1.spanned()) {
             if self.surroundings.is_world_readable(file.get_ref()) {
                 let problem = Problem::warning(file.span(), "everybody on this machine can read this file");
                 self.problems
                     .push(problem.help("take the permission away, such as with `chmod o-r`, if it holds a password"));
             }
-            let bytes = self.read("url_file", file.get_ref(), &file.span(), URL_BYTES_MOST)?;
-            ("url_file", bytes, file.span())
+            let bytes = self.read(key, file.get_ref(), &file.span(), URL_BYTES_MOST)?;
+            (key, bytes, file.span())
         } else {
-            let name = section.url_env.spanned()?;
+            let name = keys.env.1.spanned()?;
             let Some(value) = self.surroundings.variable(name.get_ref()) else {
                 let message = format!("the environment variable `{}` is not set", name.get_ref());
                 self.error(name.span(), message);
                 return None;
             };
-            ("url_env", value.into_encoded_bytes(), name.span())
+            (keys.env.0, value.into_encoded_bytes(), name.span())
         };
         let secret = Secret::new(bytes);
         let Ok(text) = str::from_utf8(secret.expose()) else {
@@ -119,23 +157,41 @@ impl Check<'_> {
     }
 
     fn postgres(&mut self, section: &StoreSection, url: &Written) -> Option<StoreLocation> {
+        let keys = Keys {
+            url: ("listen_url", &section.listen_url),
+            file: ("listen_url_file", &section.listen_url_file),
+            env: ("listen_url_env", &section.listen_url_env),
+        };
+        self.one_of(keys.named(), "where to listen");
+        let direct = self.written_url(&keys);
+        let direct = direct.map(|direct| self.postgres_url("listen_url", &direct));
+        let connections = usize::try_from(section.connections.value().0).unwrap_or(usize::MAX);
+        let mut options = self.postgres_url("url", url)?.with_connections(connections);
+        if let Some(pooled) = section.pooled.value() {
+            options = options.with_pooled(*pooled);
+        }
+        if let Some(direct) = direct {
+            options = options.with_direct(direct?);
+        }
+        Some(StoreLocation::Postgres(Box::new(options)))
+    }
+
+    fn postgres_url(&mut self, key: &str, url: &Written) -> Option<PostgresOptions> {
         let options = match PostgresOptions::parse(&url.text) {
             Ok(options) => options,
             Err(cause) => {
-                self.error(
-                    url.span.clone(),
-                    format!("the URL of the store cannot be used: {cause}"),
-                );
+                let whose = if key == "url" { "of the store" } else { "to listen at" };
+                self.error(url.span.clone(), format!("the URL {whose} cannot be used: {cause}"));
                 return None;
             }
         };
         // SECURITY: no secret is in the file, which is copied, committed and sent around.
         if url.here && options.has_password() {
-            let problem = Problem::error(url.span.clone(), "`url` holds a password");
-            self.problems.push(problem.help(
-                "put the whole URL into a file that `url_file` names, or into an environment variable that `url_env` \
-                 names",
-            ));
+            let problem = Problem::error(url.span.clone(), format!("`{key}` holds a password"));
+            self.problems.push(problem.help(format!(
+                "put the whole URL into a file that `{key}_file` names, or into an environment variable that \
+                 `{key}_env` names"
+            )));
             return None;
         }
         if options.trusts_anybody() {
@@ -144,22 +200,16 @@ impl Check<'_> {
             self.problems
                 .push(problem.help("`sslmode=verify-full` checks its certificate; it is the default"));
         }
-        let connections = usize::try_from(section.connections.value().0).unwrap_or(usize::MAX);
-        let options = options.with_connections(connections);
-        let authorities = options.authorities_path().map(Path::to_path_buf);
-        let options = match authorities {
-            None => options,
-            Some(path) => {
-                let pem = self.read("sslrootcert", &path, &url.span, CERTIFICATES_BYTES_MOST)?;
-                if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
-                    let message = "`sslrootcert` holds no PEM certificate (`-----BEGIN CERTIFICATE-----`)";
-                    self.error(url.span.clone(), message);
-                    return None;
-                }
-                options.with_authorities(pem)
-            }
+        let Some(path) = options.authorities_path().map(Path::to_path_buf) else {
+            return Some(options);
         };
-        Some(StoreLocation::Postgres(Box::new(options)))
+        let pem = self.read("sslrootcert", &path, &url.span, CERTIFICATES_BYTES_MOST)?;
+        if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
+            let message = "`sslrootcert` holds no PEM certificate (`-----BEGIN CERTIFICATE-----`)";
+            self.error(url.span.clone(), message);
+            return None;
+        }
+        Some(options.with_authorities(pem))
     }
 }
 

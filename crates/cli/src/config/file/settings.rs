@@ -54,6 +54,20 @@ section! {
         /// The most connections to PostgreSQL of one node, beside the one that hears of other nodes' changes. Those of
         /// all nodes together must stay below the server's `max_connections`.
         connections: Defaulted<Count<3, 1_000>> = "16";
+        /// A connection pooler in transaction mode lies before PostgreSQL, such as PgBouncer with `pool_mode =
+        /// transaction`. Statements are then sent unprepared, nothing is kept on a connection, and changes of other nodes
+        /// are seen by asking twice a second, or heard through `listen_url`.
+        ///
+        /// Without this, a node looks for a pooler when it starts, and goes on as behind one as soon as a statement fails as
+        /// it does there. With `false` it does neither.
+        pooled: Optional<bool>, eg "true";
+        /// A way to the same database without a pooler: for hearing of other nodes' changes at once, for migrations, and for
+        /// `narthex export` and `import`.
+        listen_url: Optional<String>, eg "\"postgres://narthex@db1.internal/narthex\"";
+        /// A file that holds this URL, for one with a password.
+        listen_url_file: Optional<PathBuf>, eg "\"listen-url\"";
+        /// An environment variable that holds this URL, for one with a password.
+        listen_url_env: Optional<String>, eg "\"NARTHEX_LISTEN_URL\"";
         /// How long users who are known keep being answered, by what was known of them, while the database cannot be
         /// reached; then the answer is 503. Nothing is written meanwhile, and what others change is not seen. From `"0s"`
         /// to `"1h"`.

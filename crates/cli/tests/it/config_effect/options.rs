@@ -123,6 +123,13 @@ const EXEMPT: &[(&str, &str)] = &[
     ("store.url_env", "where the directory lies, not what it says"),
     ("store.connections", "how many questions wait"),
     ("issuer.name", "a name for people; what tells issuers apart is `issuer`"),
+    ("store.pooled", "how the directory is reached, not what it says"),
+    ("store.listen_url", "how the directory is reached, not what it says"),
+    (
+        "store.listen_url_file",
+        "how the directory is reached, not what it says",
+    ),
+    ("store.listen_url_env", "how the directory is reached, not what it says"),
     (
         "issuer.secret_env",
         "another place for what `secret_file` names; read by the same code, and config/good tries it",

@@ -12,7 +12,7 @@ use narthex_directory::{
 use super::{database, open_at};
 
 /// Uses each token on one of the nodes.
-async fn at_once(
+pub(super) async fn at_once(
     nodes: &[Arc<dyn Directory>],
     tokens: impl IntoIterator<Item = Desired>,
 ) -> Vec<Result<Synced, SyncError>> {

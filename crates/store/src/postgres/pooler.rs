@@ -1,0 +1,179 @@
+//! A pooler between this node and the server, such as PgBouncer, that lends out a server connection for one transaction at a
+//! time.
+//!
+//! Through such a pooler nothing that belongs to a connection outlives a transaction: no prepared statement, no setting
+//! and no listening. So each statement is sent whole, each transaction brings its settings along, and changes of other
+//! nodes are seen by asking, or heard on a direct connection (`listen_url`).
+
+use std::time::Duration;
+
+use narthex_directory::StoreError;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Error};
+
+use super::connect::{Connector, connect};
+use super::migrate::migrate;
+use super::{PostgresDirectory, PostgresOptions};
+
+/// How long one answer of the probe is waited for.
+const ANSWER: Duration = Duration::from_secs(2);
+/// Which of two connections asks. Neither a pooler that lends out the connection used last nor one that takes them in turn
+/// gives each of the two the same one every time.
+const ORDER: [bool; 6] = [false, true, true, false, false, true];
+
+/// How statements reach the server.
+#[derive(Debug)]
+pub(super) struct Pooling {
+    /// What the configuration says.
+    told: Option<bool>,
+    pooled: watch::Sender<bool>,
+}
+
+impl Pooling {
+    pub(super) fn new(told: Option<bool>) -> Self {
+        Self {
+            told,
+            pooled: watch::Sender::new(told == Some(true)),
+        }
+    }
+
+    /// Whether a server connection is lent for one transaction only.
+    pub(super) fn is_pooled(&self) -> bool {
+        *self.pooled.borrow()
+    }
+
+    /// Returns once it is known that there is a pooler.
+    pub(super) async fn found(&self) {
+        let mut pooled = self.pooled.subscribe();
+        // The sender lives as long as `self`.
+        let _ = pooled.wait_for(|pooled| *pooled).await;
+    }
+
+    /// Whether the configuration leaves it to the node.
+    fn is_left_open(&self) -> bool {
+        self.told.is_none()
+    }
+
+    /// Goes on as behind a pooler; true the first time.
+    fn switch(&self) -> bool {
+        self.is_left_open() && !self.pooled.send_replace(true)
+    }
+
+    /// Looks at an error of a statement: some come only from a pooler that does not keep connections apart.
+    pub(super) fn met(&self, error: &Error) {
+        let tells = |code: &SqlState| {
+            [
+                SqlState::INVALID_SQL_STATEMENT_NAME,
+                SqlState::PROTOCOL_VIOLATION,
+                SqlState::DUPLICATE_PSTATEMENT,
+            ]
+            .contains(code)
+        };
+        let Some(code) = error.code().filter(|code| tells(code)) else {
+            return;
+        };
+        if self.switch() {
+            tracing::warn!(
+                event = "store_pooled",
+                code = code.code(),
+                "a statement failed as it does behind a connection pooler in transaction mode. {CHANGES} {CURE}"
+            );
+        }
+    }
+}
+
+/// What is different behind a pooler.
+const CHANGES: &str = "From now on statements are sent unprepared, and changes of other nodes are seen by asking twice a \
+     second.";
+const CURE: &str = "Set `[store] pooled = true`, and `listen_url` to a direct address of the database to hear of changes \
+     at once.";
+
+impl PostgresDirectory {
+    /// Whether there is a pooler in transaction mode that the options do not speak of.
+    pub async fn finds_pooler(options: &PostgresOptions) -> bool {
+        let Ok(connector) = Connector::new(options) else {
+            return false;
+        };
+        let Ok((client, driver)) = connect(&connector).await else {
+            return false;
+        };
+        let found = is_untold(&connector, &client).await;
+        driver.abort();
+        found
+    }
+}
+
+/// Finds out whether there is a pooler, and brings the schema up to date: by the direct way, if there is one.
+pub(super) async fn set_up(connector: &Connector, direct: Option<&Connector>) -> Result<(), StoreError> {
+    let (mut client, driver) = connect(connector).await?;
+    look(connector, &client, direct.is_some()).await;
+    let migrated = match direct {
+        None => migrate(&mut client).await,
+        Some(direct) => {
+            let (mut client, driver) = connect(direct).await?;
+            let migrated = migrate(&mut client).await;
+            driver.abort();
+            migrated
+        }
+    };
+    driver.abort();
+    migrated
+}
+
+/// Finds out whether there is a pooler, where the configuration does not say, and tells what that changes.
+async fn look(connector: &Connector, first: &Client, listens: bool) {
+    let pooling = &connector.pooling;
+    if pooling.is_pooled() {
+        let changes = if listens {
+            "changes of other nodes are heard through `listen_url`"
+        } else {
+            "changes of other nodes are seen by asking twice a second; with `listen_url` they are heard at once"
+        };
+        tracing::info!(
+            event = "store_pooled",
+            "`[store] pooled` is set: statements are sent unprepared, and {changes}"
+        );
+    } else if is_untold(connector, first).await && pooling.switch() {
+        tracing::warn!(
+            event = "store_pooled",
+            "there is a connection pooler in transaction mode before the database. {CHANGES} {CURE}"
+        );
+    }
+}
+
+/// Whether there is a pooler of which the configuration says nothing.
+async fn is_untold(connector: &Connector, first: &Client) -> bool {
+    connector.pooling.is_left_open() && is_shared(connector, first).await
+}
+
+/// Whether two connections that are open at the same time are served by one process of the server, or one of them by two:
+/// only a pooler in transaction mode does that. No is no proof, since others may have taken turns with these two.
+async fn is_shared(connector: &Connector, first: &Client) -> bool {
+    let Ok((second, driver)) = connect(connector).await else {
+        return false;
+    };
+    let (mut of_first, mut of_second) = (None, None);
+    let mut shared = false;
+    for asks_second in ORDER {
+        let (client, seen) = if asks_second {
+            (&second, &mut of_second)
+        } else {
+            (first, &mut of_first)
+        };
+        let Some(process) = process(client).await else {
+            break;
+        };
+        let before = seen.replace(process);
+        shared |= before.is_some_and(|before| before != process) || of_first == of_second;
+    }
+    driver.abort();
+    shared
+}
+
+/// The number of the process that serves a connection at this moment.
+async fn process(client: &Client) -> Option<i32> {
+    let asked = timeout(ANSWER, client.query_typed_one("SELECT pg_backend_pid()", &[])).await;
+    asked.ok()?.ok()?.try_get(0).ok()
+}
