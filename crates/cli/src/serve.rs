@@ -1,5 +1,6 @@
 //! `narthex serve`: the configuration, the store and the doors, wired together and kept running.
 
+mod legible;
 mod reload;
 
 use std::io::{ErrorKind, IsTerminal as _};
@@ -26,6 +27,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::args::ServeArgs;
 use crate::assemble;
 use crate::config::{self, AtStart, Config, LogFormat, LogLevel, Paint, Reading, StoreLocation};
+use legible::{Form, Legible};
 use reload::Reload;
 
 /// How much is said on standard error.
@@ -125,8 +127,6 @@ pub(crate) fn usable(reading: Reading) -> anyhow::Result<Config> {
         .map_err(|report| anyhow::anyhow!("the configuration cannot be used\n\n{report}"))
 }
 
-/// Opens the store that the configuration names.
-///
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -136,6 +136,8 @@ pub(crate) enum Purpose {
     Command,
 }
 
+/// Opens the store that the configuration names.
+///
 /// # Errors
 ///
 /// What the store says, with its place.
@@ -180,20 +182,25 @@ fn log(config: &Config, logging: Logging) {
         Logging::Quiet => LevelFilter::WARN,
     };
     let is_terminal = std::io::stderr().is_terminal();
+    // Colours are for a screen; in a file or a journal they are noise.
+    let form = match config.log.format {
+        LogFormat::Json => Form::Json,
+        LogFormat::Auto if !is_terminal => Form::Json,
+        LogFormat::Auto | LogFormat::Text if is_terminal => Form::Colours,
+        LogFormat::Auto | LogFormat::Text => Form::Text,
+    };
     let wanted = Targets::new()
         .with_default(most)
         .with_target(ACCESS_TARGET, LevelFilter::INFO);
     let builder = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::TRACE)
-        .with_writer(std::io::stderr)
-        // Colours are for a screen; in a file or a journal they are noise.
-        .with_ansi(is_terminal)
+        .with_writer(move || Legible::new(std::io::stderr(), form))
+        .with_ansi(form == Form::Colours)
         .with_target(false);
     // A second start in one process (a test) keeps the first one's log.
-    let _ = match config.log.format {
-        LogFormat::Auto if is_terminal => builder.finish().with(wanted).try_init(),
-        LogFormat::Text => builder.finish().with(wanted).try_init(),
-        LogFormat::Auto | LogFormat::Json => builder.json().flatten_event(true).finish().with(wanted).try_init(),
+    let _ = match form {
+        Form::Json => builder.json().flatten_event(true).finish().with(wanted).try_init(),
+        Form::Text | Form::Colours => builder.finish().with(wanted).try_init(),
     };
 }
 

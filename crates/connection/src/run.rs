@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use narthex_template::{Document, HostCall, Masked, Object, Scope, Value};
+use narthex_template::{Document, HostCall, Masked, Object, Scope, Value, is_disruptive};
 use serde_json::{Map, Value as Json};
 
 use crate::document::{Compiled, Connection, MetadataType, Request as RequestDocument};
@@ -393,7 +393,7 @@ impl Run {
 fn legible(message: &str) -> String {
     message
         .chars()
-        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
+        .map(|c| if is_disruptive(c) && c != '\n' { ' ' } else { c })
         .collect()
 }
 

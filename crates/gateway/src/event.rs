@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use narthex_decision::Reason;
 use narthex_directory::{IssuerName, OrganizationName, SyncPlan};
+use narthex_template::is_disruptive;
 
 use crate::inbound::Inbound;
 use crate::metrics::Metrics;
@@ -160,11 +161,11 @@ pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// A path as a log shows it: bounded, without control characters.
+/// A path as a log shows it: bounded, without characters that change how the line is read.
 pub(crate) fn shown(path: &[u8]) -> String {
     String::from_utf8_lossy(path.get(..path.len().min(200)).unwrap_or_default())
         .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .map(|c| if is_disruptive(c) { '\u{fffd}' } else { c })
         .collect()
 }
 

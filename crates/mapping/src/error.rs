@@ -2,7 +2,7 @@
 //!
 //! Claim *names* may appear in these messages, claim values never: they are read by whoever sent the token.
 
-use narthex_template::{CompileError, EvalError};
+use narthex_template::{CompileError, EvalError, is_disruptive};
 
 use crate::field::Field;
 
@@ -276,7 +276,7 @@ impl std::fmt::Display for ClaimNames {
 fn shorten(name: &str) -> String {
     name.chars()
         .take(NAME_CHARACTERS_MAX)
-        .map(|c| if c.is_control() || c == '`' { '\u{fffd}' } else { c })
+        .map(|c| if is_disruptive(c) || c == '`' { '\u{fffd}' } else { c })
         .collect()
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::IsTerminal as _;
 
+use narthex_template::is_disruptive;
+
 /// Whether standard output is a terminal, and so whether colours are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Screen {
@@ -53,8 +55,8 @@ impl Screen {
     }
 }
 
-/// Foreign text on one line of a terminal: control characters, which could move its cursor, are shown as `\u{…}`, and a
-/// long text is cut.
+/// Foreign text on one line of a terminal: characters that could move its cursor, turn the text around or hide in it are
+/// shown as `\u{…}`, and a long text is cut.
 // SECURITY: claims are written by others; an escape sequence in one must not reach the administrator's terminal.
 pub(crate) fn shown(text: &str) -> String {
     let mut line = String::new();
@@ -63,7 +65,7 @@ pub(crate) fn shown(text: &str) -> String {
             line.push('…');
             break;
         }
-        if is_unsafe(character) {
+        if is_disruptive(character) {
             line.extend(character.escape_unicode());
         } else {
             line.push(character);
@@ -79,16 +81,10 @@ pub(crate) fn said(text: &str) -> String {
     shown_lines(&cut.replace('\n', " ")) + more
 }
 
-/// Characters that change how the text around them is shown.
-fn is_unsafe(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
-
 /// Text of several lines, each as [`shown`] would have it, whatever its length.
 pub(crate) fn shown_lines(text: &str) -> String {
     text.chars().fold(String::new(), |mut lines, character| {
-        if is_unsafe(character) && character != '\n' {
+        if is_disruptive(character) && character != '\n' {
             lines.extend(character.escape_unicode());
         } else {
             lines.push(character);
@@ -163,6 +159,7 @@ mod tests {
     #[test]
     fn sec_terminal_sequences_of_others_are_not_sent_to_the_terminal() {
         assert_eq!(shown("a\u{1b}[2Jb\u{202e}c\né"), "a\\u{1b}[2Jb\\u{202e}c\\u{a}é");
+        assert_eq!(shown("a\u{61c}\u{2066}b\u{e0041}"), "a\\u{61c}\\u{2066}b\\u{e0041}");
         assert_eq!(shown_lines("a\n\u{1b}"), "a\n\\u{1b}");
         assert_eq!(shown(&"x".repeat(200)).chars().count(), 161);
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest;
+use narthex_template::is_disruptive;
 use narthex_token::{KeySet, KeySetLimits, KeySnapshot, RefusedKey};
 use serde::{Deserialize, Serialize};
 
@@ -406,7 +407,7 @@ async fn locate(fetcher: &Fetcher, document: &KeyUrl, issuer: &str, now_ms: i64)
         let found = found
             .issuer
             .chars()
-            .filter(|shown| !shown.is_control())
+            .filter(|shown| !is_disruptive(*shown))
             .take(SHOWN_CHARS)
             .collect();
         return Err(unusable(DiscoveryProblem::OtherIssuer {
