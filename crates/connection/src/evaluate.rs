@@ -11,6 +11,8 @@ use crate::error::RunError;
 pub(crate) struct Evaluator<'e> {
     pub(crate) scope: Scope<'e>,
     pub(crate) hides: &'e Hides<'e>,
+    /// What of it must not be shown although a response is: what went into the request.
+    pub(crate) withholds: &'e Hides<'e>,
     /// What the hidden holes gave.
     pub(crate) hidden: &'e RefCell<Vec<Value>>,
 }
@@ -44,6 +46,27 @@ impl Evaluator<'_> {
     pub(crate) fn text(&self, pointer: &str, template: &Template) -> Result<Option<String>, RunError> {
         let value = self.template(pointer, template)?.value;
         Ok(text(&value).filter(|text| !text.is_empty()))
+    }
+
+    /// The text that a template gives people to read about a response: with the mask in place of every hole that reads what
+    /// went into the request, directly or by way of `temp`.
+    // SECURITY: a part of a secret, such as one piece of it between two dashes, is found by no search for the whole.
+    pub(crate) fn told(&self, pointer: &str, template: &Template) -> Result<Option<String>, RunError> {
+        let masked = template.evaluate_masked(&self.scope, self.withholds);
+        let shown = masked.map_err(|error| RunError::Template {
+            pointer: pointer.to_owned(),
+            error,
+        });
+        Ok(text(&shown?.shown).filter(|text| !text.is_empty()))
+    }
+
+    /// A document, and what of it people may read about a response.
+    pub(crate) fn told_document(&self, pointer: &str, document: &Document) -> Result<Masked, RunError> {
+        let masked = document.evaluate_masked(&self.scope, self.withholds);
+        masked.map_err(|DocumentEvalError { pointer: below, error }| RunError::Template {
+            pointer: format!("{pointer}{below}"),
+            error,
+        })
     }
 
     pub(crate) fn test(&self, test: &Test) -> Result<bool, RunError> {

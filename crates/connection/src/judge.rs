@@ -1,6 +1,6 @@
 //! Whether a response is good, and what it gives if it is.
 
-use narthex_template::{Value, Zone};
+use narthex_template::{Masked, Value, Zone};
 use serde_json::{Map, Value as Json};
 
 use crate::document::{Complaint, MetadataType, Response};
@@ -13,6 +13,8 @@ pub(crate) struct Given {
     pub(crate) uid: Option<String>,
     pub(crate) metadata: Option<(MetadataType, String)>,
     pub(crate) data: Map<String, Json>,
+    /// The names of the data as they may be shown.
+    pub(crate) names: Vec<String>,
     pub(crate) expires_at_ms: Option<i64>,
 }
 
@@ -42,7 +44,7 @@ pub(crate) fn judge(response: &Response, evaluator: &Evaluator<'_>, status: u16)
             kind: word,
         } = complaint;
         if let (None, Some((pointer, template))) = (&message, words) {
-            message = evaluator.text(pointer, template)?;
+            message = evaluator.told(pointer, template)?;
         }
         if let (None, Some((pointer, template))) = (&kind, word) {
             kind = evaluator.text(pointer, template)?;
@@ -64,6 +66,8 @@ pub(crate) fn judge(response: &Response, evaluator: &Evaluator<'_>, status: u16)
 }
 
 /// What a good response gives: `data`, `uid`, `metadata`, `expires`. What came before an error is given all the same.
+///
+/// SECURITY: `uid`, `metadata` and the names of the data are shown to every member and kept in clear.
 pub(crate) fn give(
     response: &Response,
     evaluator: &Evaluator<'_>,
@@ -72,22 +76,26 @@ pub(crate) fn give(
     given: &mut Given,
 ) -> Result<(), RunError> {
     let at = |name: &str| format!("{pointer}/response/{name}");
-    if let Some(data) = &response.data
-        && let Some(Json::Object(members)) = evaluator.document(&at("data"), data)?.value.into_json()
-    {
-        given.data = members;
+    if let Some(data) = &response.data {
+        let masked = evaluator.told_document(&at("data"), data)?;
+        if let Some(Json::Object(members)) = masked.value.into_json() {
+            given.data = members;
+        }
+        if let Value::Object(members) = masked.shown {
+            given.names = members.into_iter().map(|(name, _)| name).collect();
+        }
     }
     if let Some(uid) = &response.uid {
-        let value = evaluator.document(&at("uid"), uid)?.value;
+        let Masked { value, shown, .. } = evaluator.told_document(&at("uid"), uid)?;
         if matches!(value, Value::Object(_) | Value::Array(_)) {
             let problem = format!("this gives a {}, and a user's id is text or a number", value.kind());
             return Err(RunError::request(at("uid"), problem));
         }
-        given.uid = text(&value).filter(|uid| !uid.is_empty());
+        given.uid = text(&shown).filter(|uid| !uid.is_empty());
     }
     if let Some(metadata) = &response.metadata {
-        let value = evaluator.document(&at("metadata/value"), &metadata.value)?.value;
-        given.metadata = text(&value)
+        let shown = evaluator.told_document(&at("metadata/value"), &metadata.value)?.shown;
+        given.metadata = text(&shown)
             .filter(|label| !label.is_empty())
             .map(|label| (metadata.kind, label));
     }

@@ -171,10 +171,14 @@ static KEYS: &[Key] = &[
     ),
     taken("response.error.STATUS.message", "text template", "the message"),
     taken("response.error.STATUS.type", "text template", "the error's type"),
-    taken("response.uid", "template", "who the connection is at the other side"),
+    taken(
+        "response.uid",
+        "template",
+        "who the connection is at the other side; shown, so `***` where it reads a parameter, common or stored data",
+    ),
     taken("response.metadata", "object", "a label for people"),
     taken("response.metadata.type", "`email` or `text`", "what kind of label"),
-    taken("response.metadata.value", "template", "the label"),
+    taken("response.metadata.value", "template", "the label; shown, as `uid` is"),
     taken(
         "response.data",
         "object of templates",

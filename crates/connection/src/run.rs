@@ -42,6 +42,8 @@ pub struct Outcome {
     pub metadata: Option<(MetadataType, String)>,
     /// What the connection keeps. Secret.
     pub data: Map<String, Json>,
+    /// The names of what it keeps, as they may be shown.
+    pub names: BTreeSet<String>,
     /// When what was obtained ends, in milliseconds since the Unix epoch.
     pub expires_at_ms: Option<i64>,
     /// The `default` of a request that was skipped.
@@ -52,7 +54,7 @@ pub struct Outcome {
 impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Outcome")
-            .field("data", &self.data.keys().collect::<Vec<_>>())
+            .field("names", &self.names)
             .field("expires_at_ms", &self.expires_at_ms)
             .finish_non_exhaustive()
     }
@@ -63,9 +65,13 @@ pub struct Run {
     compiled: Arc<Compiled>,
     inputs: Inputs,
     secrets: Secrets,
+    /// Those of them that went into the request: what people read about a response holds none of these.
+    given: Secrets,
     temp: Object,
     /// Members of `temp` that were made from something secret.
     temp_hidden: BTreeSet<String>,
+    /// Those of them that were made from what went into the request.
+    temp_withheld: BTreeSet<String>,
     at: usize,
     state: State,
     repeats: u32,
@@ -97,9 +103,11 @@ impl Run {
         Self {
             compiled: Arc::clone(connection.compiled()),
             secrets: Secrets::of(&inputs),
+            given: Secrets::given(&inputs),
             inputs,
             temp: Object::new(),
             temp_hidden: BTreeSet::new(),
+            temp_withheld: BTreeSet::new(),
             at: 0,
             state: State::Fresh,
             repeats: 0,
@@ -272,8 +280,13 @@ impl Run {
             uid,
             metadata,
             data,
+            names,
             expires_at_ms,
         } = given;
+        let told = |text: String| self.given.mask(&text);
+        let uid = uid.map(told);
+        let metadata = metadata.map(|(kind, label)| (kind, told(label)));
+        self.outcome.names.extend(names.into_iter().map(told));
         self.inputs.data.extend(data.clone());
         self.compiled.limits.check_secrets(&self.inputs)?;
         self.outcome.data.extend(data);
@@ -285,24 +298,21 @@ impl Run {
 
     /// Merges a `temp` into what there is, member by member. What is hidden of it is added to the secrets.
     fn merge(&mut self, document: &Document, masked: Masked, add: fn(&mut Secrets, &Value)) {
-        let mut hidden = BTreeSet::new();
-        let mut hides_all = false;
-        for (name, reads) in document.member_reads() {
-            if reads.iter().any(|read| self.hides(&read.root, read.member.as_deref())) {
-                match name {
-                    Some(name) => drop(hidden.insert(name.to_owned())),
-                    // Which members a spread or a computed name makes is not known, so it is taken to be all.
-                    None => hides_all = true,
-                }
-            }
-        }
+        let hidden = Members::of(document, |root, member| self.hides(root, member));
+        let withheld = Members::of(document, |root, member| self.withholds(root, member));
         let Value::Object(members) = masked.value else { return };
         for (name, value) in members {
-            if hides_all || hidden.contains(&name) {
+            if hidden.has(&name) {
                 add(&mut self.secrets, &value);
                 self.temp_hidden.insert(name.clone());
             } else {
                 self.temp_hidden.remove(&name);
+            }
+            if withheld.has(&name) {
+                add(&mut self.given, &value);
+                self.temp_withheld.insert(name.clone());
+            } else {
+                self.temp_withheld.remove(&name);
             }
             self.temp.insert(name, value);
         }
@@ -312,6 +322,16 @@ impl Run {
         match (root, member) {
             ("temp", Some(member)) => self.temp_hidden.contains(member),
             ("temp", None) => !self.temp_hidden.is_empty(),
+            _ => self.inputs.hides(root, member),
+        }
+    }
+
+    /// Whether a read must not be shown of what people read about a response: everything secret that is not of it.
+    fn withholds(&self, root: &str, member: Option<&str>) -> bool {
+        match (root, member) {
+            ("temp", Some(member)) => self.temp_withheld.contains(member),
+            ("temp", None) => !self.temp_withheld.is_empty(),
+            ("body" | "headers", _) => false,
             _ => self.inputs.hides(root, member),
         }
     }
@@ -328,6 +348,7 @@ impl Run {
         let result = {
             let observer = |call: &HostCall<'_>| mints.observe(call);
             let hides = |root: &str, member: Option<&str>| self.hides(root, member);
+            let withholds = |root: &str, member: Option<&str>| self.withholds(root, member);
             let mut scope = Scope::new(facts.now_ms)
                 .with_zone(facts.zone.clone())
                 .with_random(facts.random)
@@ -346,19 +367,21 @@ impl Run {
             work(&Evaluator {
                 scope,
                 hides: &hides,
+                withholds: &withholds,
                 hidden: &hidden,
             })
         };
         // Error messages are made of the response and shown; everything else that is made of secrets is one.
         if received.is_none() {
-            hidden
-                .into_inner()
-                .iter()
-                .for_each(|value| self.secrets.add_made(value));
+            for value in hidden.into_inner() {
+                self.secrets.add_made(&value);
+                self.given.add_made(&value);
+            }
         }
         let tokens = mints.into_tokens();
         for (token, _) in &tokens {
             self.secrets.add_token(token);
+            self.given.add_token(token);
         }
         let minted = tokens.into_iter().map(|(_, minted)| minted.hushed(&self.secrets));
         self.minted.extend(minted);
@@ -376,7 +399,7 @@ impl Run {
             // `"…" is not a valid algorithm` repeats what may have been a parameter.
             RunError::Template { pointer, error } => RunError::Template {
                 pointer,
-                error: error.with_host_words(|words| self.secrets.mask(words)),
+                error: error.with_host_words(|words| self.secrets.mask_quoted(&self.secrets.mask(words))),
             },
             RunError::Response { problem } => RunError::Response { problem: mask(problem) },
             RunError::Judged { kind, message, status } => RunError::Judged {
@@ -386,6 +409,36 @@ impl Run {
             },
             other => other,
         }
+    }
+}
+
+/// The members of a document's result of which something is so.
+struct Members {
+    named: BTreeSet<String>,
+    /// Which members a spread or a computed name makes is not known, so it is taken to be all.
+    all: bool,
+}
+
+impl Members {
+    /// Those that read what `is` says yes to.
+    fn of(document: &Document, is: impl Fn(&str, Option<&str>) -> bool) -> Self {
+        let mut members = Self {
+            named: BTreeSet::new(),
+            all: false,
+        };
+        for (name, reads) in document.member_reads() {
+            if reads.iter().any(|read| is(&read.root, read.member.as_deref())) {
+                match name {
+                    Some(name) => drop(members.named.insert(name.to_owned())),
+                    None => members.all = true,
+                }
+            }
+        }
+        members
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.all || self.named.contains(name)
     }
 }
 

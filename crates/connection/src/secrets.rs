@@ -30,6 +30,13 @@ pub(crate) struct Secrets {
 impl Secrets {
     /// Every text and number of parameters, common data and stored data, but for the parameters that may be shown.
     pub(crate) fn of(inputs: &Inputs) -> Self {
+        let mut secrets = Self::given(inputs);
+        secrets.add_data(&inputs.data);
+        secrets
+    }
+
+    /// The same without what earlier responses gave: a service repeats its own names and numbers in every response.
+    pub(crate) fn given(inputs: &Inputs) -> Self {
         let mut secrets = Self::default();
         for (name, value) in &inputs.parameters {
             match value {
@@ -41,7 +48,6 @@ impl Secrets {
             }
         }
         secrets.add_data(&inputs.common);
-        secrets.add_data(&inputs.data);
         secrets
     }
 
@@ -60,6 +66,8 @@ impl Secrets {
     pub(crate) fn add_made(&mut self, value: &Value) {
         match value {
             Value::Array(_) | Value::Object(_) => self.add_parts(value),
+            // One hole may give either of two parameters.
+            Value::Text(text) if self.shown.contains(&**text) => {}
             _ => self.add_value(value, LEAST),
         }
     }
@@ -98,6 +106,29 @@ impl Secrets {
     /// The text with the mask in place of every secret.
     pub(crate) fn mask(&self, text: &str) -> String {
         self.mask_within(text, usize::MAX)
+    }
+
+    /// A message about values, which quotes them, with the mask in place of every quotation that is a part of a secret.
+    pub(crate) fn mask_quoted(&self, words: &str) -> String {
+        let mut masked = String::with_capacity(words.len());
+        for (index, piece) in words.split('"').enumerate() {
+            if index > 0 {
+                masked.push('"');
+            }
+            let is_quoted = index % 2 == 1;
+            masked.push_str(if is_quoted && self.has_part(piece) {
+                Masked::MASK
+            } else {
+                piece
+            });
+        }
+        masked
+    }
+
+    fn has_part(&self, text: &str) -> bool {
+        let text = text.as_bytes();
+        let holds = |needle: &Vec<u8>| needle.windows(text.len()).any(|window| window == text);
+        self.masks_all || (text.len() >= LEAST_QUOTED && self.needles.iter().any(holds))
     }
 
     /// The same of the first `bytes` bytes of the text, with a sign if there are more. A secret that begins within them is
@@ -270,6 +301,8 @@ fn in_base64<E: base64::Engine>(engine: &E, secret: &str, shift: usize) -> Optio
 const LEAST: usize = 4;
 /// The same for one line of several, and for a part of what was made.
 const LEAST_PART: usize = 8;
+/// Shorter quotations than this tell nothing of a secret.
+const LEAST_QUOTED: usize = 2;
 /// Longer texts than this are not searched for.
 const MADE_BYTES: usize = 64 * 1024;
 /// SECURITY: the service and the document choose how many secrets there are; the most forms of them, all of their bytes,
@@ -341,6 +374,29 @@ mod tests {
         found.add_made(&Value::from("p1n!"));
         found.add_made(&Value::from(serde_json::json!({ "alg": "HS256" })));
         assert_eq!(found.mask("8172, k3y!, p1n!, HS256"), "***, ***, ***, HS256");
+    }
+
+    #[test]
+    fn what_may_be_shown_is_no_secret_within_something_made_of_it() {
+        let mut inputs = Inputs::default();
+        inputs.parameters.insert("id".to_owned(), Json::from("client-1"));
+        inputs.parameters.insert("key".to_owned(), Json::from("s3cret-key"));
+        inputs.shown.insert("id".to_owned());
+        let mut found = Secrets::given(&inputs);
+        found.add_made(&Value::from(
+            serde_json::json!({ "iss": "client-1", "key": "s3cret-key", "both": "client-1 s3cret-key" }),
+        ));
+        assert_eq!(found.mask("client-1, s3cret-key"), "client-1, ***");
+    }
+
+    #[test]
+    fn sec_mask_quotations_of_a_part() {
+        let found = secrets("alpha7-bravo8");
+        assert_eq!(
+            found.mask_quoted("\"bravo8\" is not \"known\" here: \"a\""),
+            "\"***\" is not \"known\" here: \"a\""
+        );
+        assert_eq!(found.mask_quoted("no quotation"), "no quotation");
     }
 
     #[test]

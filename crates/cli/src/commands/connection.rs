@@ -206,7 +206,7 @@ fn outcome_lines(outcome: &Outcome) -> String {
     );
     if !outcome.data.is_empty() {
         // SECURITY: names only; values are what a connection keeps secret.
-        let names: Vec<String> = outcome.data.keys().map(|name| shown(name)).collect();
+        let names: Vec<String> = outcome.names.iter().map(|name| shown(name)).collect();
         lines.push(format!("data      {}", names.join(", ")));
     }
     if lines.is_empty() {

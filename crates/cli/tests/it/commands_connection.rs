@@ -192,7 +192,11 @@ fn the_oauth2_document_gets_its_token() {
     let ended = world.run(
         "run",
         &document,
-        &[&arguments[..], &["--param", "scope=a b", "--json"]].concat(),
+        &[
+            &arguments[..],
+            &["--param", "scope=a b", "--show", "clientId", "--json"],
+        ]
+        .concat(),
     );
     assert_eq!(ended.code, 0, "{ended:?}");
     let answer = ended.json();
@@ -226,7 +230,10 @@ fn the_oauth2_document_gets_its_token() {
         dry.stdout.contains("assertion=***") && !dry.stdout.contains("client-1"),
         "{dry:?}"
     );
-    assert!(!human.stdout.contains("at-client-1"), "{human:?}");
+    assert!(
+        human.stdout.contains("uid       ***") && !human.stdout.contains("client-1"),
+        "{human:?}"
+    );
     // Meant for another place, it is refused, and the document says so in the service's words.
     let elsewhere = format!("{url}/other");
     let arguments = arguments.map(|argument| if argument == url { elsewhere.as_str() } else { argument });
@@ -304,7 +311,11 @@ fn the_github_document_gets_its_token() {
         "privateKey=key.pem",
         "--json",
     ];
-    let ended = world.run("run", &document, &arguments);
+    let ended = world.run(
+        "run",
+        &document,
+        &[&arguments[..], &["--show", "appId", "--show", "installationId"]].concat(),
+    );
     assert_eq!(ended.code, 0, "{ended:?}");
     let answer = ended.json();
     assert_eq!(

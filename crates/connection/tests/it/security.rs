@@ -261,3 +261,101 @@ fn a_multipart_content_type_of_the_document_gets_its_boundary() {
     let boundary = value.strip_prefix("multipart/form-data; boundary=").unwrap();
     assert!(request.body.starts_with(format!("--{boundary}\r\n").as_bytes()));
 }
+
+/// What people see and what lies in the database in clear: neither a secret nor a part of one, from wherever it comes.
+#[test]
+fn sec_uid_metadata_and_names_hold_no_secret() {
+    const SECRET: &str = "alpha7-bravo8-charlie9";
+    let parts = ["alpha7", "bravo8", "charlie9"];
+    let free_of = |text: &str| parts.iter().all(|part| !text.contains(part));
+    for template in [
+        "{{parameters.x}}",
+        "id {{parameters.x}}",
+        "{{get(split(parameters.x; \"-\"); 2)}}",
+        "{{substring(parameters.x; 0; 6)}}",
+        "{{join(split(parameters.x; \"-\"); \"/\")}}",
+        "{{temp.part}}",
+        "{{body.echo}}",
+        "{{headers.`x-echo`}}",
+        "{{base64(parameters.x)}}",
+        "{{data.kept}}",
+    ] {
+        let document = json!({
+            "url": "https://a.test/",
+            "temp": { "part": "{{get(split(parameters.x; \"-\"); 1)}}" },
+            "response": {
+                "uid": template, "metadata": { "type": "text", "value": template },
+                "data": { template: 1, "kept": "{{parameters.x}}" },
+            },
+        });
+        let mut inputs = with_parameter(json!(SECRET));
+        inputs.data.insert("kept".to_owned(), json!(SECRET));
+        let mut run = run(&document, &Limits::default(), inputs);
+        sent(&mut run).unwrap();
+        let response = Response {
+            status: 200,
+            headers: vec![
+                ("content-type".to_owned(), JSON.to_owned()),
+                ("x-echo".to_owned(), SECRET.to_owned()),
+            ],
+            body: json!({ "echo": SECRET, "id": "ann" }).to_string().into_bytes(),
+        };
+        run.answer(&response, &facts(&Zone::utc())).unwrap();
+        let Step::Done(outcome) = run.next(&facts(&Zone::utc())).unwrap() else {
+            panic!("it is not done");
+        };
+        let told = format!("{:?} {:?} {:?}", outcome.uid, outcome.metadata, outcome.names);
+        assert!(free_of(&told) && told.contains("***"), "{template}: {told}");
+        assert!(!told.contains("YWxwaGE3"), "{template}: {told}");
+        assert!(outcome.names.contains("kept") && !outcome.data.is_empty());
+    }
+}
+
+/// A part of a secret in the message of an error, by the document's words or by the library's.
+#[test]
+fn sec_messages_hold_no_part_of_a_secret() {
+    for (template, status) in [
+        ("no {{get(split(parameters.x; \"-\"); 2)}}", 400),
+        ("{{substring(parameters.x; 0; 6)}}", 400),
+        ("{{temp.part}} {{body.why}}", 400),
+        ("{{sha256(\"x\"; get(split(parameters.x; \"-\"); 2))}}", 400),
+    ] {
+        let document = json!({
+            "url": "https://a.test/",
+            "temp": { "part": "{{get(split(parameters.x; \"-\"); 1)}}" },
+            "response": { "error": template },
+        });
+        let mut run = run(
+            &document,
+            &Limits::default(),
+            with_parameter(json!("alpha7-bravo8-charlie9")),
+        );
+        sent(&mut run).unwrap();
+        let error = answered(&mut run, status, JSON, r#"{"why":"no such thing"}"#).unwrap_err();
+        let told = format!("{error} {}", error.render());
+        assert!(
+            !told.contains("alpha7") && !told.contains("bravo8"),
+            "{template}: {told}"
+        );
+        if template.contains("body") {
+            assert!(told.contains("no such thing"), "what the service says is told: {told}");
+        }
+    }
+    // The library's message quotes the algorithm.
+    let document = json!({
+        "url": "https://a.test/",
+        "temp": {
+            "claims": { "sub": "ann" },
+            "options": { "header": { "alg": "{{get(split(parameters.x; \"-\"); 2)}}" } },
+        },
+        "headers": { "a": "{{jwt(temp.claims; \"key\"; undefined; temp.options)}}" },
+    });
+    let mut run = run(
+        &document,
+        &Limits::default(),
+        with_parameter(json!("alpha7-bravo8-charlie9")),
+    );
+    let error = sent(&mut run).unwrap_err();
+    let told = format!("{error} {}", error.render());
+    assert!(told.contains("***") && !told.contains("bravo8"), "{told}");
+}

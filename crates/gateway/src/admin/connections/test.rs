@@ -211,7 +211,7 @@ fn answer(run: Option<&Run>, outcome: Result<Outcome, Failed>) -> TestedConnecti
             value,
         }),
         expires_at: outcome.expires_at_ms.map(Time),
-        data: outcome.data.keys().cloned().collect(),
+        data: outcome.names.into_iter().collect(),
         request: run.and_then(Run::shown_request).map(shown_request),
         response: response.map(shown_response),
     }
