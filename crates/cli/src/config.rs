@@ -42,9 +42,10 @@ use serde::Serialize;
 pub(crate) use at_start::AtStart;
 use check::Check;
 pub(crate) use describe::{default_file, schema};
-pub(crate) use file::{LogFormat, LogLevel};
+pub(crate) use file::{LogFormat, LogLevel, SecretFormat};
 pub(crate) use problem::{Paint, Problems};
 use problem::{Problem, ProblemRow};
+pub(crate) use secret::Secret;
 pub(crate) use surroundings::Surroundings;
 pub(crate) use values::{Rate, parse_duration};
 

@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args, Subcommand};
 use narthex_token::Algorithm;
 
 use super::Output;
-use crate::config::parse_duration;
+use crate::config::{SecretFormat, parse_duration};
 
 /// `narthex token …`
 #[derive(Debug, Subcommand)]
@@ -32,6 +32,9 @@ pub(crate) struct VerifyArgs {
     /// A file that holds the shared secret.
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
+    /// How the secret is written in that file. `text` leaves one line break at the end away.
+    #[arg(long, value_name = "FORMAT", default_value = "text", requires = "secret_file")]
+    pub(crate) secret_format: SecretFormat,
     /// A PEM file that holds the public key.
     #[arg(long, value_name = "FILE")]
     pub(crate) public_key: Option<PathBuf>,
@@ -68,6 +71,9 @@ pub(crate) struct SignArgs {
     /// A file that holds the shared secret.
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
+    /// How the secret is written in that file. `text` leaves one line break at the end away.
+    #[arg(long, value_name = "FORMAT", default_value = "text", requires = "secret_file")]
+    pub(crate) secret_format: SecretFormat,
     /// A PEM file that holds the private key.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,

@@ -6,6 +6,8 @@ use std::path::Path;
 use narthex_gateway::pasted_token;
 use zeroize::Zeroizing;
 
+use crate::config::{Secret, SecretFormat};
+
 /// The most that is read from standard input or a file of the command line.
 const BYTES_MOST: u64 = 16 * 1024 * 1024;
 
@@ -69,13 +71,19 @@ pub(crate) fn file(option: &str, path: &Path) -> anyhow::Result<Zeroizing<Vec<u8
     Ok(bytes)
 }
 
-/// The secret in a file: its bytes without the one line break that editors put at the end. A PEM block keeps it: other
-/// programs use such a file whole.
-pub(crate) fn secret_file(path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
-    secret_file_of("--secret-file", path)
+/// The secret in the file of `--secret-file`, as it is written there.
+pub(crate) fn secret_file(path: &Path, format: SecretFormat) -> anyhow::Result<Zeroizing<Vec<u8>>> {
+    const OPTION: &str = "--secret-file";
+    if format == SecretFormat::Text {
+        return secret_file_of(OPTION, path);
+    }
+    let secret = Secret::decoded(file(OPTION, path)?.to_vec(), format);
+    let refuse = |why| misused(format!("the secret of `{OPTION}` cannot be used: {why}"));
+    Ok(Zeroizing::new(secret.map_err(refuse)?.expose().to_vec()))
 }
 
-/// The same for a file that another option names.
+/// The secret in a file that an option names: its bytes without the one line break that editors put at the end. A PEM block
+/// keeps it: other programs use such a file whole.
 pub(crate) fn secret_file_of(option: &str, path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = file(option, path)?;
     if !bytes.windows(ARMOUR.len()).any(|window| window == ARMOUR) && bytes.last() == Some(&b'\n') {

@@ -9,7 +9,8 @@ mod route;
 mod settings;
 
 pub(crate) use issuer::{
-    IssuerSection, KeySetAlgorithm, MappingSection, Mode, OnEmpty, OnInvalid, OnMissing, Provision, TagsSection,
+    IssuerSection, KeySetAlgorithm, MappingSection, Mode, OnEmpty, OnInvalid, OnMissing, Provision, SecretFormat,
+    TagsSection,
 };
 pub(crate) use organization::{Membership, OrganizationSection, OrganizationStatus, TagText};
 pub(crate) use route::{MethodOverride, RouteSection};

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use jiff::Timestamp;
 use narthex_testkit::{IdentityProvider, Narthex, TestIssuer, TestKey, TokenBuilder, Upstream, client::Call};
 use serde_json::{Value, json};
@@ -420,13 +423,30 @@ async fn sec_config_effect_of_shared_secrets() {
     let text = |name: &str, file: &str, line: &str| {
         format!("[[issuer]]\nname = \"{name}\"\nissuer = \"https://{name}.test\"\nsecret_file = \"{file}\"\n{line}\n")
     };
-    let files = [("short", SHORT), ("long", LONG)];
+    let hex = LONG
+        .bytes()
+        .fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+    let (base64, url) = (STANDARD.encode(LONG), URL_SAFE_NO_PAD.encode(LONG));
+    let broken = format!("{LONG}\n");
+    let files = [
+        ("short", SHORT),
+        ("long", LONG),
+        ("broken", &broken),
+        ("hex", &hex),
+        ("base64", &base64),
+        ("url", &url),
+    ];
     let world = World::with_files(
         |idp, upstream| {
             issuer("corp", idp, "")
                 + &text("dangerous", "short", "danger_short_secret = true")
                 + &text("endless", "long", "danger_tokens_without_exp = true")
                 + &text("usual", "long", "")
+                + &text("raw", "broken", "secret_format = \"raw\"")
+                + &text("hex", "hex", "secret_format = \"hex\"")
+                + &text("base64", "base64", "secret_format = \"base64\"")
+                + &text("url", "url", "secret_format = \"base64url\"")
+                + &text("undecoded", "base64", "")
                 + &route(upstream)
         },
         &files,
@@ -437,6 +457,13 @@ async fn sec_config_effect_of_shared_secrets() {
         ("endless", LONG, true, 200),
         ("usual", LONG, false, 200),
         ("usual", LONG, true, 401),
+        ("raw", &broken, false, 200),
+        ("raw", LONG, false, 401),
+        ("hex", LONG, false, 200),
+        ("base64", LONG, false, 200),
+        ("url", LONG, false, 200),
+        ("undecoded", LONG, false, 401),
+        ("undecoded", &base64, false, 200),
     ] {
         let token = TestIssuer::new(&format!("https://{name}.test")).secret(secret).token();
         let token = if without_end { token.without("exp") } else { token };
@@ -446,15 +473,22 @@ async fn sec_config_effect_of_shared_secrets() {
             "{name}, {without_end}"
         );
     }
-    // Without the option a short one is no configuration at all.
-    let mut builder = Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
-        .config(&text("usual", "short", ""))
-        .unwrap();
-    for (name, content) in files {
-        builder = builder.file(name, content);
+    // Without the option a short one is no configuration at all; what counts are the decoded bytes.
+    for (file, line, told) in [
+        ("short", "", "danger_short_secret"),
+        ("enough", "secret_format = \"hex\"", "danger_short_secret"),
+        ("long", "secret_format = \"hex\"", "not hex"),
+    ] {
+        let mut builder = Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
+            .config(&text("usual", file, line))
+            .unwrap()
+            .file("enough", "00112233445566778899aabbccddeeff");
+        for (name, content) in files {
+            builder = builder.file(name, content);
+        }
+        let error = builder.start().await.unwrap_err();
+        assert!(format!("{error:#}").contains(told), "{error:#}");
     }
-    let error = builder.start().await.unwrap_err();
-    assert!(format!("{error:#}").contains("danger_short_secret"), "{error:#}");
 }
 
 fn read(moment: &Value) -> Timestamp {

@@ -12,7 +12,7 @@ use crate::commands::{Answer, print, tell};
 /// Signs, and prints the token; or the library's message, alone, on standard error.
 pub(super) fn run(args: SignArgs) -> anyhow::Result<Answer> {
     let key = match (&args.secret_file, &args.key) {
-        (Some(path), _) => secret_file(path)?,
+        (Some(path), _) => secret_file(path, args.secret_format)?,
         (None, Some(path)) => file("--key", path)?,
         (None, None) => return Err(misused("give the key with `--secret-file` or `--key`")),
     };

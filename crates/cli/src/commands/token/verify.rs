@@ -127,7 +127,7 @@ fn keys(args: &VerifyArgs, now_ms: i64) -> Result<Arc<KeySet>, Refusal> {
         return jwks(source, now_ms);
     }
     if let Some(path) = &args.secret_file {
-        let secret = secret_file(path).map_err(blame)?;
+        let secret = secret_file(path, args.secret_format).map_err(blame)?;
         // Somebody who holds a secret and a token may compare the two, however short the secret.
         let keys = KeySet::from_secrets(&[&secret], &hmac_only(&args.algorithms), SecretLength::DangerShort);
         let keys =

@@ -7,7 +7,7 @@ use narthex_token::{Algorithm, KeySet, KeySetError, KeySetLimits, KeySource as K
 use toml::Spanned;
 
 use super::Check;
-use crate::config::file::IssuerSection;
+use crate::config::file::{IssuerSection, SecretFormat};
 use crate::config::problem::{Problem, Span};
 use crate::config::read::Section;
 use crate::config::secret::Secret;
@@ -107,6 +107,7 @@ impl Check<'_> {
             .danger_short_secret
             .is_written()
             .then(|| section.danger_short_secret.span());
+        let format = section.secret_format.is_written().then(|| section.secret_format.span());
         let fetched = source.is_fetched();
         for (key, span, fits, with) in [
             ("ca_file", section.ca_file.span(), fetched, "`jwks_url` or `discovery`"),
@@ -127,6 +128,12 @@ impl Check<'_> {
             (
                 "danger_short_secret",
                 short,
+                source.kind() == KeyKind::SharedSecret,
+                "`secret_file` or `secret_env`",
+            ),
+            (
+                "secret_format",
+                format,
                 source.kind() == KeyKind::SharedSecret,
                 "`secret_file` or `secret_env`",
             ),
@@ -177,12 +184,12 @@ impl Check<'_> {
             Source::JwksFile => self.key_file(section.jwks_file.spanned()?),
             Source::SecretFile => {
                 let files = &section.secret_file.value()?.0;
-                let secrets = self.secret_files(files)?;
+                let secrets = self.secret_files(files, *section.secret_format.value())?;
                 self.shared_secret(section, algorithms, &secrets, &spans(files))
             }
             Source::SecretEnv => {
                 let names = &section.secret_env.value()?.0;
-                let secrets = self.secret_variables(names)?;
+                let secrets = self.secret_variables(names, *section.secret_format.value())?;
                 self.shared_secret(section, algorithms, &secrets, &spans(names))
             }
         }
@@ -265,7 +272,7 @@ impl Check<'_> {
         Some(KeySource::file_with(self.surroundings.path(file.get_ref()), &bytes))
     }
 
-    fn secret_files(&mut self, files: &List<PathBuf>) -> Option<Vec<Secret>> {
+    fn secret_files(&mut self, files: &List<PathBuf>, format: SecretFormat) -> Option<Vec<Secret>> {
         let mut secrets = Vec::new();
         for file in files {
             if self.surroundings.is_world_readable(file.get_ref()) {
@@ -274,12 +281,12 @@ impl Check<'_> {
                     .push(problem.help("take the permission away, such as with `chmod o-r`"));
             }
             let bytes = self.read("secret_file", file.get_ref(), &file.span(), SECRET_BYTES_MOST);
-            secrets.push(bytes.map(Secret::new));
+            secrets.push(bytes.and_then(|bytes| self.secret(bytes, format, &file.span())));
         }
         secrets.into_iter().collect()
     }
 
-    fn secret_variables(&mut self, names: &List<String>) -> Option<Vec<Secret>> {
+    fn secret_variables(&mut self, names: &List<String>, format: SecretFormat) -> Option<Vec<Secret>> {
         let mut secrets = Vec::new();
         for name in names {
             let value = self.surroundings.variable(name.get_ref());
@@ -289,9 +296,15 @@ impl Check<'_> {
                     format!("the environment variable `{}` is not set", name.get_ref()),
                 );
             }
-            secrets.push(value.map(|value| Secret::new(value.into_encoded_bytes())));
+            secrets.push(value.and_then(|value| self.secret(value.into_encoded_bytes(), format, &name.span())));
         }
         secrets.into_iter().collect()
+    }
+
+    fn secret(&mut self, bytes: Vec<u8>, format: SecretFormat, place: &Span) -> Option<Secret> {
+        Secret::decoded(bytes, format)
+            .map_err(|why| self.error(place.clone(), format!("this secret cannot be used: {why}")))
+            .ok()
     }
 
     fn shared_secret(

@@ -34,11 +34,15 @@ section! {
         discovery: Defaulted<bool> = "false", eg "true";
         /// Key source: a file with its JWK set, read again when it changes.
         jwks_file: Optional<PathBuf>, eg "\"corp-jwks.json\"";
-        /// Key source: a file that holds the shared secret, or two files while it is being changed. Every byte counts,
-        /// except one line break at the end.
+        /// Key source: a file that holds the shared secret, or two files while it is being changed. `secret_format` says how
+        /// it is written there.
         secret_file: Optional<OneOrMany<PathBuf>>, eg "\"corp-secret\"";
         /// Key source: an environment variable that holds the shared secret, or two while it is being changed.
         secret_env: Optional<OneOrMany<String>>, eg "\"CORP_JWT_SECRET\"";
+        /// How the shared secret is written: `text` (its bytes as they are, but for one line break at the end), `raw` (every
+        /// byte), `hex`, `base64` or `base64url` (with padding or without; blanks and line breaks count for nothing). The
+        /// length that is asked for is that of the decoded bytes.
+        secret_format: Defaulted<SecretFormat> = "\"text\"", eg "\"base64\"";
         /// Accept a shared secret that is shorter than the hash of its algorithm (RFC 7518, 3.2). Short secrets can be
         /// guessed from one token.
         danger_short_secret: Defaulted<bool> = "false", eg "true";
@@ -199,6 +203,22 @@ section! {
         on_empty: Defaulted<OnEmpty> = "\"revoke_all\"";
         /// A role that came from a tag lapses when no token has confirmed it for this long. Off by default.
         lease: Optional<Duration>, eg "\"7d\"";
+    }
+}
+
+choice! {
+    /// How a shared secret is written in its file or variable.
+    SecretFormat {
+        /// As it is, but for one line break at the end.
+        Text = "text",
+        /// As it is.
+        Raw = "raw",
+        /// Two digits for each byte.
+        Hex = "hex",
+        /// The usual alphabet (RFC 4648, 4).
+        Base64 = "base64",
+        /// The alphabet for URLs (RFC 4648, 5).
+        Base64Url = "base64url",
     }
 }
 

@@ -76,6 +76,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "organization.membership",
         "an_external_only_organization_takes_no_role_by_hand",
     ),
+    ("issuer.secret_format", "sec_config_effect_of_shared_secrets"),
     ("route.path", "sec_the_doors_agree_on_every_request"),
     ("route.require", "sec_the_doors_agree_on_every_request"),
     ("route.upstream", "sec_the_doors_agree_on_every_request"),
@@ -122,7 +123,6 @@ const EXEMPT: &[(&str, &str)] = &[
     ("store.url_file", "where the directory lies, not what it says"),
     ("store.url_env", "where the directory lies, not what it says"),
     ("store.connections", "how many questions wait"),
-    ("issuer.name", "a name for people; what tells issuers apart is `issuer`"),
     ("store.pooled", "how the directory is reached, not what it says"),
     ("store.listen_url", "how the directory is reached, not what it says"),
     (
@@ -130,6 +130,7 @@ const EXEMPT: &[(&str, &str)] = &[
         "how the directory is reached, not what it says",
     ),
     ("store.listen_url_env", "how the directory is reached, not what it says"),
+    ("issuer.name", "a name for people; what tells issuers apart is `issuer`"),
     (
         "issuer.secret_env",
         "another place for what `secret_file` names; read by the same code, and config/good tries it",
