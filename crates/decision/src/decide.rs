@@ -28,8 +28,10 @@ pub struct Permit {
 /// Why a request may not pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
-    /// The stable code.
+    /// The stable code, for the log, the denial event and explain.
     pub reason: Reason,
+    /// The code that the caller is told. It differs from the reason where that would say which organizations exist.
+    pub told: Reason,
     /// What would have let it pass, in the words of the configuration.
     pub required: Vec<Requirement>,
 }
@@ -39,6 +41,8 @@ pub struct Denial {
 pub enum OrganizationFacts {
     /// The path names none.
     NotNamed,
+    /// The segment of the path does not have the form of a name, so no organization can be meant by it as it is written.
+    NoName,
     /// There is none of that name.
     Unknown,
     /// There is one, in this state.
@@ -54,8 +58,9 @@ impl From<&OrganizationBrief> for OrganizationFacts {
 /// Decides a request that fell under a route. `principal` is `None` for somebody who presented no token; somebody
 /// whose token was bad never gets here.
 ///
-/// A suspended organization that the path names is closed, whatever the route requires, but for who may pass by being a
-/// platform admin, and on public routes.
+/// An organization that the path names is closed, whatever the route requires, when it is suspended, when the directory does
+/// not have it, and when the segment is no name at all. Two exceptions: public routes, and a suspended organization for a
+/// platform admin who passes by that role.
 pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: &OrganizationFacts) -> Decision {
     if matched.preflight == Preflight::Yes {
         return Decision::Allow(Permit {
@@ -67,9 +72,9 @@ pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: 
     let required = &matched.route.spec.require;
     let membership = principal.and_then(|principal| principal.membership(matched.organization?));
     let open = membership.filter(|membership| membership.status == OrganizationStatus::Active);
-    let suspended = is_suspended(membership, organization);
+    let closed = closed(membership, organization);
     for rule in required {
-        if suspended && !opens_suspended(*rule, principal) {
+        if closed.is_some_and(|why| !opens_closed(*rule, why, principal)) {
             continue;
         }
         if let Some(grants) = satisfied(*rule, principal, open) {
@@ -80,14 +85,24 @@ pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: 
             });
         }
     }
+    let of_the_role = || role_reason(required, principal, open);
     let reason = match principal {
         None => Reason::TokenMissing,
-        Some(_) if suspended => Reason::OrganizationSuspended,
-        Some(_) if matched.route.names_organization() => organization_reason(membership, organization),
-        Some(_) => Reason::PlatformRole,
+        Some(_) => closed.unwrap_or_else(of_the_role),
+    };
+    // SECURITY: a caller who holds nothing in an organization must not find out by its answers whether it exists or is
+    // suspended. All of them are told what they are told of an open organization that they do not belong to.
+    let told = match (reason, principal) {
+        (Reason::OrganizationUnknown | Reason::OrganizationSuspended, Some(principal))
+            if membership.is_none() && principal.platform_role() == PlatformRole::User =>
+        {
+            of_the_role()
+        }
+        _ => reason,
     };
     Decision::Deny(Denial {
         reason,
+        told,
         required: required.clone(),
     })
 }
@@ -118,28 +133,39 @@ fn platform_grants(principal: &Principal) -> Vec<GrantId> {
         .collect()
 }
 
-/// Whether the organization that the path names is suspended. Members know it of theirs.
-fn is_suspended(membership: Option<&Membership>, organization: &OrganizationFacts) -> bool {
+/// Returns the reason for which the organization that the path names is closed to everybody, if it is. Members know the state
+/// of theirs.
+fn closed(membership: Option<&Membership>, organization: &OrganizationFacts) -> Option<Reason> {
     let status = match (membership, organization) {
-        (Some(membership), _) => Some(membership.status),
-        (None, OrganizationFacts::Known(status)) => Some(*status),
-        (None, OrganizationFacts::NotNamed | OrganizationFacts::Unknown) => None,
+        (Some(membership), _) => membership.status,
+        (None, OrganizationFacts::Known(status)) => *status,
+        (None, OrganizationFacts::NotNamed) => return None,
+        (None, OrganizationFacts::NoName) => return Some(Reason::RequestPath),
+        (None, OrganizationFacts::Unknown) => return Some(Reason::OrganizationUnknown),
     };
-    status == Some(OrganizationStatus::Suspended)
+    (status == OrganizationStatus::Suspended).then_some(Reason::OrganizationSuspended)
 }
 
-/// Whether a requirement may be satisfied in a suspended organization: somebody has to be able to look after it.
-fn opens_suspended(rule: Requirement, principal: Option<&Principal>) -> bool {
+/// Tests whether a requirement may be satisfied although the organization is closed. A suspended organization stays open to the
+/// platform's admins, who look after it.
+fn opens_closed(rule: Requirement, why: Reason, principal: Option<&Principal>) -> bool {
     match rule {
         Requirement::Public => true,
-        Requirement::Platform(_) => principal.is_some_and(|principal| principal.platform_role() == PlatformRole::Admin),
+        Requirement::Platform(_) => {
+            why == Reason::OrganizationSuspended
+                && principal.is_some_and(|principal| principal.platform_role() == PlatformRole::Admin)
+        }
         Requirement::Authenticated | Requirement::Organization(_) => false,
     }
 }
 
-fn organization_reason(membership: Option<&Membership>, organization: &OrganizationFacts) -> Reason {
-    match (membership, organization) {
-        (None, OrganizationFacts::Unknown) => Reason::OrganizationUnknown,
-        _ => Reason::OrganizationRole,
+/// Returns the reason for a caller without the role: that of the platform where only that was asked for and is not there.
+fn role_reason(required: &[Requirement], principal: Option<&Principal>, open: Option<&Membership>) -> Reason {
+    let of_the_platform =
+        |rule: &Requirement| matches!(rule, Requirement::Platform(_)) && satisfied(*rule, principal, open).is_none();
+    if required.iter().all(of_the_platform) {
+        Reason::PlatformRole
+    } else {
+        Reason::OrganizationRole
     }
 }

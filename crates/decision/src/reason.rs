@@ -136,13 +136,15 @@ reasons! {
     /// The user is disabled.
     IdentityDisabled = "identity.disabled",
         "Your account here is disabled", "ask the administrator";
-    /// There is no organization with that name.
+    /// There is no organization with that name. Only callers with a platform role are told this; all others are told
+    /// `organization.role`.
     OrganizationUnknown = "organization.unknown",
         "There is no organization with that name", "check the name";
-    /// The organization is suspended.
+    /// The organization is suspended. Its members and callers with a platform role are told this; all others are told
+    /// `organization.role`.
     OrganizationSuspended = "organization.suspended",
         "The organization is suspended", "ask the administrator";
-    /// The user lacks the role in the organization.
+    /// The user lacks the role in the organization, or holds nothing in an organization that is suspended or not there.
     OrganizationRole = "organization.role",
         "You do not have the role that is needed in this organization", "ask one of its administrators";
     /// The user lacks the platform role.
@@ -151,7 +153,7 @@ reasons! {
     /// No route matches.
     RouteUnmatched = "route.unmatched",
         "There is nothing here under that path and method", "check both";
-    /// The path could be read in two ways, or is not there.
+    /// The path could be read in two ways, or is not there; or a segment is not a name of an organization as it is written.
     RequestPath = "request.path",
         "The request's path is missing, or programs read it differently (dot segments, encoded slashes and the like)", "send it in plain form";
     /// The host is missing, there twice, or could be read in two ways.

@@ -148,7 +148,7 @@ fn denied(inbound: &Inbound<'_>, request_id: &str, refusal: &Refusal, took: Dura
     tracing::info!(
         event = "denied", door = inbound.door.as_str(), request_id, client = inbound.client().map(tracing::field::display),
         method = %inbound.method, path = %shown(inbound.path), status = status(refusal.reason).as_u16(),
-        reason = refusal.reason.code(), detail = refusal.private(),
+        reason = refusal.reason.code(), told = refusal.told.map(Reason::code), detail = refusal.private(),
         issuer = about.and_then(|about| about.issuer.as_ref()).map(IssuerName::as_str),
         user = about.and_then(|about| about.user).map(tracing::field::display),
         organization = about.and_then(|about| about.organization.as_ref()).map(OrganizationName::as_str),

@@ -8,12 +8,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
-use narthex_decision::{
-    Decision, Denial, Match, OrganizationFacts, Reason, RequestHost, RequestPath, Requirement, decide,
-};
-use narthex_directory::{
-    CountingIds, Desired, Directory, OrganizationName, Principal, SyncError, SyncPlan, Synced, rehearse,
-};
+use narthex_decision::{Decision, Denial, Match, Reason, RequestHost, RequestPath, Requirement, decide};
+use narthex_directory::{CountingIds, Desired, Directory, Principal, SyncError, SyncPlan, Synced, rehearse};
 use narthex_mapping::{Preview, TokenFacts};
 use narthex_token::{InspectedClaims, Inspection, TrustedIssuer, VerifyError, inspect};
 use serde::Serialize;
@@ -25,6 +21,7 @@ use crate::facts::HeldFacts;
 use crate::http_rules;
 use crate::identity;
 use crate::keys::{ROUNDS, may_be_mended};
+use crate::organization;
 use crate::respond::{self, Refusal};
 use crate::runtime::{IssuerRuntime, Runtime};
 
@@ -344,15 +341,9 @@ impl Walk<'_> {
             told.request = Some(RequestRow::undecided(self.runtime, request));
             return None;
         };
-        let organization = match matched.organization.map(OrganizationName::new) {
-            None => OrganizationFacts::NotNamed,
-            Some(Err(_)) => OrganizationFacts::Unknown,
-            Some(Ok(name)) => match self.directory.organization_named(name).await {
-                Ok(found) => found.map_or(OrganizationFacts::Unknown, |organization| {
-                    OrganizationFacts::Known(organization.status)
-                }),
-                Err(error) => return Some(undecided(&error)),
-            },
+        let organization = match organization::facts(self.directory, Some(&met.principal), &matched).await {
+            Ok(organization) => organization,
+            Err(error) => return Some(undecided(&error)),
         };
         let decision = decide(&matched, Some(&met.principal), &organization);
         told.request = Some(RequestRow::decided(request, &matched, &decision));
@@ -372,7 +363,13 @@ impl Walk<'_> {
 
     async fn denied(&self, denial: &Denial, organization: Option<&str>, met: &Met<'_>) -> Problem {
         let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
-        let mut cause = format!("needs {}", required.join(" or "));
+        let mut cause = match denial.reason {
+            Reason::RequestPath => organization::NO_NAME.to_owned(),
+            _ => format!("needs {}", required.join(" or ")),
+        };
+        if denial.told != denial.reason {
+            cause = format!("{cause}; the caller is told `{}`", denial.told);
+        }
         if met.plan.stale_token {
             cause = format!("{}; {cause}", stale_note(met.desired));
         }

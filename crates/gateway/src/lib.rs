@@ -35,6 +35,7 @@ mod label;
 mod listen;
 mod me;
 mod metrics;
+mod organization;
 pub mod outbound;
 mod pipeline;
 mod probe;

@@ -10,10 +10,9 @@ use std::sync::Arc;
 
 use http::Method;
 use narthex_decision::{
-    Decision, HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Preflight, Reason, RequestHost, RequestPath,
-    Requirement, decide,
+    Decision, HeaderPatch, IdentityHeaders, Match, Preflight, Reason, RequestHost, RequestPath, Requirement, decide,
 };
-use narthex_directory::{OrganizationName, Principal, SyncError, UserId, sync};
+use narthex_directory::{SyncError, UserId, sync};
 use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
 
@@ -29,6 +28,7 @@ use crate::http_rules;
 use crate::identity;
 use crate::inbound::Inbound;
 use crate::label::Label;
+use crate::organization;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, MethodOverride, Runtime};
 use crate::said::Said;
@@ -138,6 +138,9 @@ pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<
         .find(inbound.method, host, path, preflight_for.as_ref())
         .ok_or(Refusal::new(Reason::RouteUnmatched))?;
     refuse_override(runtime, inbound, (host, path), &matched)?;
+    if matched.preflight == Preflight::Yes {
+        organization::refuse_no_name(&matched)?;
+    }
     let Some((token, place)) = token(runtime, inbound, &matched)? else {
         return Ok(anonymous(gateway, &matched, None));
     };
@@ -437,7 +440,9 @@ async fn allow(
     now_ms: i64,
 ) -> Result<Ahead<Allowed>, Refusal> {
     let principal = &known.account.principal;
-    let organization = organization(gateway, principal, matched).await?;
+    let organization = organization::facts(&*gateway.directory, Some(principal), matched)
+        .await
+        .map_err(|error| refuse_sync(&SyncError::Store(error)))?;
     match decide(matched, Some(principal), &organization) {
         Decision::Allow(permit) => {
             let allowed = Ahead::new(identity::allowed(gateway, runtime, known, matched, &permit, now_ms));
@@ -446,36 +451,14 @@ async fn allow(
         }
         Decision::Deny(denial) => {
             let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
-            let refusal = Refusal::logged(denial.reason, format!("needs {}", required.join(" or ")));
+            let refusal = match denial.reason {
+                Reason::RequestPath => organization::no_name(),
+                _ => Refusal::logged(denial.reason, format!("needs {}", required.join(" or "))).told(denial.told),
+            };
             let issuer = &known.seen.caller().issuer.name;
             Err(refusal.of_issuer(issuer).of_user(principal.user().id))
         }
     }
-}
-
-/// The state of the organization the path names. Members carry it with them; only for strangers is the store asked.
-async fn organization(
-    gateway: &Gateway,
-    principal: &Principal,
-    matched: &Match<'_>,
-) -> Result<OrganizationFacts, Refusal> {
-    let Some(name) = matched.organization.filter(|_| !matched.route.is_public()) else {
-        return Ok(OrganizationFacts::NotNamed);
-    };
-    if let Some(membership) = principal.membership(name) {
-        return Ok(OrganizationFacts::Known(membership.status));
-    }
-    let Ok(name) = OrganizationName::new(name) else {
-        return Ok(OrganizationFacts::Unknown);
-    };
-    let found = gateway
-        .directory
-        .organization_named(name)
-        .await
-        .map_err(|error| refuse_sync(&SyncError::Store(error)))?;
-    Ok(found.map_or(OrganizationFacts::Unknown, |organization| {
-        OrganizationFacts::Known(organization.status)
-    }))
 }
 
 /// Somebody who is not asked for a token. What was presented all the same is at `place`.

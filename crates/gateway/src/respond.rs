@@ -23,6 +23,8 @@ const RETRY_AFTER_SECONDS: u32 = 5;
 pub struct Refusal {
     /// The stable code.
     pub reason: Reason,
+    /// The reason that the caller is told, where the true one would say what is not the caller's to know.
+    pub told: Option<Reason>,
     /// The problem in the words of this case, for the caller; `None` where the reason's own words are enough.
     ///
     /// SECURITY: it may name claims and header members. It holds no claim's value, no other text that a client chose, and
@@ -54,6 +56,7 @@ impl Refusal {
     pub const fn new(reason: Reason) -> Self {
         Self {
             reason,
+            told: None,
             problem: None,
             remedy: None,
             detail: None,
@@ -99,6 +102,14 @@ impl Refusal {
         }
     }
 
+    /// The same, with the reason that the caller is told, in that reason's own words.
+    pub(crate) fn told(self, told: Reason) -> Self {
+        Self {
+            told: Some(told).filter(|told| *told != self.reason),
+            ..self
+        }
+    }
+
     /// A refusal by one of the pure crates, which know reasons by their codes.
     /// A code that is not in the table would be a fault of ours; it is answered as undecidable, never as allowed.
     fn coded(code: &str, problem: Option<String>, error: &dyn std::fmt::Display) -> Self {
@@ -113,6 +124,10 @@ impl Refusal {
 
     /// The sentence for the caller: problem and remedy, each once.
     pub fn text(&self) -> String {
+        // SECURITY: the words of this case belong to the true reason.
+        if let Some(told) = self.told {
+            return told.advice().to_owned();
+        }
         let problem = self.problem.as_deref().unwrap_or_else(|| self.reason.fault());
         let remedy = self.remedy.as_deref().unwrap_or_else(|| self.reason.remedy());
         let mut characters = problem.chars();
@@ -219,10 +234,12 @@ impl Problem {
 
 /// The answer to a refused request.
 pub(crate) fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes>> {
-    let status = status(refusal.reason);
-    let mut response = problem(status, refusal.reason.code(), refusal.text(), request_id);
+    // SECURITY: everything in the answer comes from the reason that is told.
+    let reason = refusal.told.unwrap_or(refusal.reason);
+    let status = status(reason);
+    let mut response = problem(status, reason.code(), refusal.text(), request_id);
     let headers = response.headers_mut();
-    if let Some(challenge) = challenge(refusal.reason, status) {
+    if let Some(challenge) = challenge(reason, status) {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
     if matches!(

@@ -136,7 +136,7 @@ async fn sec_cache_policy() {
             .await;
         assert_eq!(
             (other.status, other.reason().as_deref()),
-            (403, Some("organization.unknown"))
+            (403, Some("organization.role"))
         );
     }
 }

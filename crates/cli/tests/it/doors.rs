@@ -125,6 +125,8 @@ fn config(idp: &IdentityProvider, upstream: &Upstream) -> String {
         ),
         ("/edit/{organization}", "\"organization:member\"", ""),
         ("/manage/{organization}", "\"organization:admin\"", ""),
+        ("/look/{organization}", "\"authenticated\"", ""),
+        ("/watch/{organization}", "\"platform:viewer\"", ""),
         ("/platform/view", "\"platform:viewer\"", ""),
         ("/platform/keys", "\"platform:admin\"", ""),
         (

@@ -1,5 +1,6 @@
 //! Every requirement against every kind of person, and every action of the admin API against every kind of actor, as
-//! text files. A change of permissions is a diff of `matrix.txt` and `actions.txt`.
+//! text files. A change of permissions is a diff of `matrix.snap` and `actions.snap`. Where a caller is told another reason
+//! than the true one, the true one stands behind it in brackets.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use narthex_directory::{
 
 const NOW_MS: i64 = 1_700_000_000_000;
 const UNKNOWN: &str = "unknown organization";
+const NO_NAME: &str = "no name";
 
 /// A directory with two organizations, and somebody with each combination of roles in the first.
 struct World {
@@ -120,11 +122,17 @@ fn cell(routes: &Routes, person: Option<&Principal>, name: &str) -> String {
     let facts = match name {
         "open" => OrganizationFacts::Known(OrganizationStatus::Active),
         "suspended" => OrganizationFacts::Known(OrganizationStatus::Suspended),
+        "no%20name" => OrganizationFacts::NoName,
         _ => OrganizationFacts::Unknown,
     };
     match decide(&matched, person, &facts) {
         Decision::Allow(_) => "allow".to_owned(),
-        Decision::Deny(denial) => denial.reason.code().to_owned(),
+        Decision::Deny(denial) if denial.told == denial.reason => denial.reason.code().to_owned(),
+        Decision::Deny(denial) => format!(
+            "{} ({})",
+            denial.told,
+            denial.reason.code().trim_start_matches("organization.")
+        ),
     }
 }
 
@@ -162,16 +170,22 @@ async fn every_role_against_every_requirement() {
     let mut table = String::new();
     for require in requirements {
         writeln!(table, "\nrequire {}", require.join(" or ")).unwrap();
-        writeln!(table, "  {:<42} {:<20} {:<24} {}", "", "open", "suspended", UNKNOWN).unwrap();
+        writeln!(
+            table,
+            "  {:<42} {:<20} {:<30} {:<30} {}",
+            "", "open", "suspended", UNKNOWN, NO_NAME
+        )
+        .unwrap();
         let routes = routes(require);
         for (name, person) in &people {
             let at = |organization| cell(&routes, person.as_deref(), organization);
             writeln!(
                 table,
-                "  {name:<42} {:<20} {:<24} {}",
+                "  {name:<42} {:<20} {:<30} {:<30} {}",
                 at("open"),
                 at("suspended"),
-                at("unknown")
+                at("unknown"),
+                at("no%20name")
             )
             .unwrap();
         }

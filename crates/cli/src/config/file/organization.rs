@@ -41,8 +41,9 @@ section! {
         external_executor_groups: Defaulted<TagText> = "[]", eg "[\"acme-callers\"]";
         /// Whether roles may also be given by hand (`mixed`), or come from tokens only (`external_only`).
         membership: Defaulted<Membership> = "\"mixed\"";
-        /// `suspended` denies every request to it with `organization.suspended`: on each route that names it in its path and is
-        /// not public. Only a platform admin passes, where `require` has a platform role.
+        /// `suspended` denies every request to it: on each route that names it in its path and is not public. Only a platform
+        /// admin passes, where `require` has a platform role. Members and callers with a platform role are told
+        /// `organization.suspended`, all others `organization.role`, as they are of an organization that does not exist.
         status: Defaulted<OrganizationStatus> = "\"active\"";
     }
 }

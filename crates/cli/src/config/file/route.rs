@@ -18,7 +18,8 @@ section! {
     RouteSection {
         /// The path, or a list of paths. `{name}` is one segment, `{*name}` at the end is the rest or nothing: `/a/{*rest}`
         /// covers `/a` and `/a/` too, unless another route names them. `{organization}` is the name of the organization
-        /// that the request is about.
+        /// that the request is about, as it is written: unless the route is public, a segment that is no name (`%61cme`,
+        /// `ACME`) is refused, and so is a name that the directory does not have.
         path: Required<OneOrMany<String>>, eg "\"/v1/algo/{organization}/{algorithm}/{*version}\"";
         /// The methods it is for. By default all.
         methods: Optional<OneOrMany<String>>, eg "[\"GET\", \"POST\"]";
