@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use narthex_decision::AnswerHeaders;
 use narthex_directory::{Actor, By, Directory, IssuersInForce, NewOrganization, OrganizationId};
@@ -40,7 +41,7 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         routes: config.routes.clone(),
         route_settings: settings
             .into_iter()
-            .map(|settings| route(settings, &config.assertion.issuer))
+            .map(|settings| route(settings, &config.assertion.issuer, config.limits.body_grace))
             .collect(),
         access_log: config.log.access,
         rate: config.limits.rate.limit().map(RateLimiter::new),
@@ -69,10 +70,11 @@ pub(crate) fn in_force(issuers: &[Issuer]) -> IssuersInForce {
     in_force
 }
 
-fn route(settings: RouteSettings, assertion_issuer: &str) -> RouteRuntime {
+fn route(settings: RouteSettings, assertion_issuer: &str, body_grace: Duration) -> RouteRuntime {
     let limits = StreamLimits {
         idle: settings.idle_timeout,
         body_bytes: settings.body_bytes,
+        body_grace,
     };
     let upstream_audience = settings.upstream.as_ref().map(|upstream| upstream.audience.clone());
     let audience = settings.audience.or(upstream_audience);

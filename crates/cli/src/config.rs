@@ -213,6 +213,8 @@ pub(crate) struct Limits {
     pub(crate) upstream_timeout: Duration,
     /// How long a stream may be silent.
     pub(crate) idle_timeout: Duration,
+    /// Time that a body may go on after its token has expired.
+    pub(crate) body_grace: Duration,
     /// How long fetching a key set may take.
     pub(crate) fetch_timeout: Duration,
 }

@@ -84,6 +84,26 @@ impl Caller {
         Some(end.saturating_add(self.issuer.trusted.leeway_ms()))
     }
 
+    /// The account, if it is still kept.
+    pub(crate) fn account(&self) -> Option<Ahead<Account>> {
+        self.account.upgrade()
+    }
+
+    /// The token's own end (`exp`), in milliseconds.
+    pub(crate) const fn expires_at_ms(&self) -> Option<i64> {
+        self.expires_at_ms
+    }
+
+    /// The numbers of the directory that the answer rests on.
+    pub(crate) const fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// The configuration that the answer rests on.
+    pub(crate) const fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Whether the answer still stands.
     fn stands(&self, generation: u64, versions: &Versions, now_ms: i64) -> bool {
         now_ms < self.kept_until_ms

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use narthex_decision::Reason;
-use narthex_directory::{IssuerName, OrganizationName, SyncPlan};
+use narthex_directory::{IssuerName, OrganizationName, SyncPlan, UserId};
 use narthex_template::is_disruptive;
 
 use crate::inbound::Inbound;
@@ -47,6 +47,15 @@ pub enum Event<'e> {
         request_id: &'e str,
         /// What happened.
         error: &'e crate::proxy::ForwardError,
+    },
+    /// A stream was ended, because what let it begin has ended.
+    StreamEnded {
+        /// The request's number.
+        request_id: &'e str,
+        /// Whose request it was.
+        user: UserId,
+        /// What has ended, as the reason that a new request would be refused for.
+        reason: Reason,
     },
     /// A new configuration is in use.
     Reloaded {
@@ -108,6 +117,13 @@ impl Event<'_> {
                 let reason = error.reason();
                 metrics.upstream_failed(reason);
                 tracing::warn!(event = "upstream_failed", request_id, reason = reason.code(), %error, "an upstream gave no answer");
+            }
+            Event::StreamEnded {
+                request_id,
+                user,
+                reason,
+            } => {
+                tracing::info!(event = "stream_ended", request_id, %user, reason = reason.code(), "a stream was ended");
             }
             Event::Reloaded { generation } => {
                 tracing::info!(event = "reloaded", generation, "a new configuration is in use");

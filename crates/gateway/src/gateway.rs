@@ -14,6 +14,7 @@ use crate::caller::Callers;
 use crate::clock::{Clock, NoEntropy, RequestIds};
 use crate::contact::Contact;
 use crate::event::Event;
+use crate::lifetime::Lifetimes;
 use crate::metrics::Metrics;
 use crate::proxy::Forwarder;
 use crate::runtime::Runtime;
@@ -72,6 +73,10 @@ pub struct Gateway {
     pub versions: Arc<Versions>,
     /// How lately the directory was heard from.
     pub(crate) contact: Contact,
+    /// The change from one configuration to the next.
+    switch: Switch,
+    /// The streams that end with what let them begin.
+    pub(crate) lifetimes: Lifetimes,
     /// Cached answers by token.
     pub callers: Callers,
     /// Cached answers by identity.
@@ -113,6 +118,8 @@ impl Gateway {
             versions: Arc::clone(directory.versions()),
             runtime: ArcSwap::from_pointee(runtime),
             contact: Contact::new(settings.offline_max),
+            switch: Switch::default(),
+            lifetimes: Lifetimes::default(),
             callers: Callers::new(settings.token_cache_bytes)?,
             accounts: Accounts::new(settings.account_cache_bytes)?,
             assertions,
@@ -137,7 +144,13 @@ impl Gateway {
     /// Each by itself: what waits for its turn to write, perhaps behind a node that has stopped, must not keep this one
     /// from hearing of changes.
     pub async fn run_background(self: Arc<Self>) {
-        tokio::join!(self.hear(), self.write_down(), self.keep_house());
+        tokio::join!(
+            self.hear(),
+            self.write_down(),
+            self.keep_house(),
+            self.mind_the_clock(),
+            self.lifetimes.keep_watch(&self)
+        );
     }
 
     /// Another process (the command line on this host, another node) may change the directory.

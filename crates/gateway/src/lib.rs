@@ -32,6 +32,7 @@ mod kept_keys;
 mod keyed_hash;
 mod keys;
 mod label;
+mod lifetime;
 mod listen;
 mod me;
 mod metrics;

@@ -20,13 +20,16 @@ use crate::credentials::{self, Place};
 use crate::http_rules;
 use crate::idle::Activity;
 use crate::inbound::{Origin, Trust};
+use crate::lifetime::{Kind, Lasting, Lasts, Terms};
 use crate::pipeline::Passed;
 use crate::respond::Refusal;
 use crate::stream::{Heard, Limited, StreamError, StreamLimits, tunnel};
 use crate::upgrade::{Upgrade, UpgradeProtocols, remove_handshake};
 
 /// The body of every answer on the public port: made here, or streamed from an upstream.
-pub(crate) type Body = Either<Full<Bytes>, Limited<Incoming>>;
+pub(crate) type Body = Either<Full<Bytes>, Lasting<Limited<Incoming>>>;
+/// The answer to a request that was passed on; how long its body may last is for the caller to say.
+type Passing = Either<Full<Bytes>, Limited<Incoming>>;
 
 /// Where a route's requests go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +99,9 @@ pub enum ForwardError {
         /// The fault of the answer.
         fault: &'static str,
     },
+    /// What let the request pass ended while its body was on the way.
+    #[error("what let the request pass ended before its body did: {0}")]
+    Ended(Reason),
     /// The request cannot be passed on.
     #[error("the request cannot be passed on: {0}")]
     Unforwardable(&'static str),
@@ -108,6 +114,7 @@ impl ForwardError {
             Self::Unreachable { .. } | Self::BadAnswer { .. } => Reason::UpstreamUnreachable,
             Self::Timeout { .. } => Reason::UpstreamTimeout,
             Self::TooLong(_) => Reason::RequestTooLarge,
+            Self::Ended(reason) => *reason,
             Self::Unforwardable(_) => Reason::RequestUnforwardable,
         }
     }
@@ -116,13 +123,15 @@ impl ForwardError {
     pub(crate) fn refusal(&self) -> Refusal {
         match self {
             Self::TooLong(_) | Self::Unforwardable(_) => Refusal::because(self.reason(), self.to_string()),
-            Self::Unreachable { .. } | Self::BadAnswer { .. } | Self::Timeout { .. } => Refusal::new(self.reason()),
+            Self::Unreachable { .. } | Self::BadAnswer { .. } | Self::Timeout { .. } | Self::Ended(_) => {
+                Refusal::new(self.reason())
+            }
         }
     }
 }
 
 type Connector = HttpsConnector<HttpConnector>;
-type Pool = Client<Connector, Limited<Incoming>>;
+type Pool = Client<Connector, Lasting<Limited<Incoming>>>;
 
 /// Connections to upstreams.
 #[derive(Debug, Clone)]
@@ -184,8 +193,8 @@ impl Forwarder {
         origin: &Origin,
         passed: &Passed,
         (upstream, limits): (&Upstream, StreamLimits),
-        activity: &Arc<Activity>,
-    ) -> Result<Response<Body>, ForwardError> {
+        (activity, terms): (&Arc<Activity>, impl Fn() -> Terms),
+    ) -> Result<Response<Passing>, ForwardError> {
         let upgrade = Self::upgrade(&request, passed, upstream);
         if request.body().size_hint().lower() > limits.body_bytes {
             return Err(ForwardError::TooLong(limits.body_bytes));
@@ -207,10 +216,15 @@ impl Forwarder {
         };
         // The upstream's time begins anew with each part of the body that it takes.
         let taken = Arc::new(Heard::new());
-        let request = request.map(|body| match passed.preflight {
-            // SECURITY: nobody is asked for a token here, so nothing passes but the question itself.
-            Preflight::Yes => Limited::left_out(body, limits),
-            Preflight::No => Limited::request(body, limits, Arc::clone(&taken)),
+        let kind = Kind::of_request(request.headers());
+        let request = request.map(|body| {
+            let lasts = (!body.is_end_stream()).then(&terms);
+            let body = match passed.preflight {
+                // SECURITY: nobody is asked for a token here, so nothing passes but the question itself.
+                Preflight::Yes => Limited::left_out(body, limits),
+                Preflight::No => Limited::request(body, limits, Arc::clone(&taken)),
+            };
+            Lasting::new(body, kind, lasts)
         });
         let answer = tokio::select! {
             biased;
@@ -221,7 +235,7 @@ impl Forwarder {
             }),
         };
         activity.wait_for_reader(limits.idle);
-        respond(answer, client_side, limits, activity).map_err(|fault| ForwardError::BadAnswer {
+        respond(answer, client_side, limits, (activity, terms)).map_err(|fault| ForwardError::BadAnswer {
             upstream: upstream.audience.clone(),
             fault,
         })
@@ -242,8 +256,8 @@ fn respond(
     mut answer: Response<Incoming>,
     client_side: Option<(Upgrade, OnUpgrade)>,
     limits: StreamLimits,
-    activity: &Arc<Activity>,
-) -> Result<Response<Body>, &'static str> {
+    (activity, terms): (&Arc<Activity>, impl Fn() -> Terms),
+) -> Result<Response<Passing>, &'static str> {
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // SECURITY: only a 101 opens a tunnel, and only to the protocol that was asked for.
         let Some((upgrade, client_side)) = client_side else {
@@ -256,8 +270,17 @@ fn respond(
         // SECURITY: a tunnel is a request under way until it ends. It keeps the connection's place, and the grace when the
         // process stops.
         let open = activity.open(Version::HTTP_11);
+        let terms = terms();
         tokio::spawn(async move {
-            tunnel(client_side, upstream_side, limits.idle).await;
+            let tunnel = tunnel(client_side, upstream_side, limits.idle);
+            match terms.watch(Lasts::WithToken) {
+                // SECURITY: what goes through a tunnel is decided once, when it is opened.
+                Some(watched) => tokio::select! {
+                    () = tunnel => {}
+                    () = watched.end() => {}
+                },
+                None => tunnel.await,
+            }
             drop(open);
         });
         remove_hop_by_hop(answer.headers_mut());
@@ -467,6 +490,7 @@ fn failed(error: &(dyn std::error::Error + 'static), upstream: &Upstream) -> For
     loop {
         match cause.downcast_ref() {
             Some(StreamError::TooLong(bytes)) => return ForwardError::TooLong(*bytes),
+            Some(StreamError::Ended(reason)) => return ForwardError::Ended(*reason),
             Some(StreamError::Idle(_)) => return ForwardError::Unforwardable("its body stopped coming"),
             Some(StreamError::Connection(_)) | None => {}
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use narthex_decision::{AnswerHeaders, Routes};
 use narthex_directory::{IssuerName, IssuersInForce, Principal, Realm, SyncPolicy};
 use narthex_mapping::IssuerMapping;
-use narthex_token::{Issuers, Limits, TrustedIssuer, VerifyError};
+use narthex_token::{IssuerStatus, Issuers, Limits, TrustedIssuer, VerifyError};
 use serde_json::{Map, Value};
 
 use crate::connections::ConnectionSettings;
@@ -104,6 +104,12 @@ impl Runtime {
         self.by_name
             .get(trusted.name())
             .ok_or(VerifyError::IssuerUnknown { missing: false })
+    }
+
+    /// Tests whether tokens of the issuer with this configured name are accepted.
+    pub(crate) fn trusts(&self, name: &IssuerName) -> bool {
+        let issuer = self.by_name.get(name.as_str());
+        issuer.is_some_and(|issuer| issuer.trusted.policy().status == IssuerStatus::Enabled)
     }
 
     /// What is told of a user's context: what an issuer of the user's realm maps now.

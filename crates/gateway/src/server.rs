@@ -21,10 +21,11 @@ use crate::gateway::Gateway;
 use crate::http_rules;
 use crate::idle::Activity;
 use crate::inbound::{Door, Inbound, Origin, Sender, Trust};
+use crate::lifetime::{self, Terms};
 use crate::listen::{self, ServerSettings};
 use crate::me;
-use crate::pipeline::{self, Passed};
-use crate::proxy::{Body, ForwardToken, Forwarder};
+use crate::pipeline::{self, Answer, Passed};
+use crate::proxy::{Body, ForwardError, ForwardToken, Forwarder};
 use crate::rate::client_address;
 use crate::respond::{self, Refusal};
 use crate::runtime::Runtime;
@@ -57,8 +58,8 @@ pub async fn serve(
 /// What the requests of one connection share. It is theirs to count: if each request counted its use of the gateway itself,
 /// that one counter would go from processor to processor.
 #[derive(Debug)]
-struct Connection {
-    gateway: Arc<Gateway>,
+pub(crate) struct Connection {
+    pub(crate) gateway: Arc<Gateway>,
     /// The one of the thread that serves the connection.
     forwarder: Forwarder,
     peer: SocketAddr,
@@ -98,7 +99,7 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
         refused(gateway, (&request, sender), Door::Proxy, &unmatched).map(Either::Left)
     } else {
         // In a box of its own: an answer's future is moved about, and a small one costs less.
-        Box::pin(proxy(&connection, (&runtime, sender), request)).await
+        Box::pin(proxy(Arc::clone(&connection), (&runtime, sender), request)).await
     })
 }
 
@@ -143,7 +144,7 @@ async fn forward_auth(
 }
 
 async fn proxy(
-    connection: &Connection,
+    connection: Arc<Connection>,
     (runtime, sender): (&Runtime, Sender<'_>),
     mut request: Request<Incoming>,
 ) -> Response<Body> {
@@ -153,7 +154,7 @@ async fn proxy(
         forwarder,
         peer,
         activity,
-    } = connection;
+    } = &*connection;
     let origin = Origin {
         peer: *peer,
         trust: runtime.trusted_proxies.trust(peer.ip()),
@@ -184,18 +185,25 @@ async fn proxy(
     if upstream.0.forward_token == ForwardToken::No {
         credentials::remove_from_referer(request.headers_mut(), &places);
     }
-    let forwarded = forwarder.forward(request, &origin, &passed, upstream, activity).await;
+    let grace = upstream.1.body_grace;
+    let terms = || Terms::of(Arc::clone(&connection), passed.clone(), grace);
+    let forwarded = forwarder
+        .forward(request, &origin, &passed, upstream, (activity, terms))
+        .await;
     let answer = match forwarded {
         Ok(mut answer) => {
             set_request_id(&mut answer, &passed.request_id);
-            answer
+            lifetime::limited(answer, Terms::of(connection, passed, grace))
         }
         Err(error) => {
-            Event::UpstreamFailed {
-                request_id: &passed.request_id,
-                error: &error,
+            // The end of a stream was told when it came.
+            if !matches!(error, ForwardError::Ended(_)) {
+                Event::UpstreamFailed {
+                    request_id: &passed.request_id,
+                    error: &error,
+                }
+                .tell(&gateway.metrics);
             }
-            .tell(&gateway.metrics);
             respond::refuse(&error.refusal(), &passed.request_id).map(Either::Left)
         }
     };
@@ -283,7 +291,7 @@ fn refused(
     }
 }
 
-fn set_request_id(response: &mut Response<Body>, request_id: &str) {
+fn set_request_id<B>(response: &mut Response<B>, request_id: &str) {
     if let Ok(id) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert("x-narthex-request-id", id);
     }

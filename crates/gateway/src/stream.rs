@@ -11,7 +11,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use narthex_decision::{HeaderPatch, is_forwarding_header};
+use narthex_decision::{HeaderPatch, Reason, is_forwarding_header};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
@@ -23,6 +23,8 @@ pub struct StreamLimits {
     pub idle: Duration,
     /// The most bytes of a request body.
     pub body_bytes: u64,
+    /// Time that a body may go on after its token has expired.
+    pub body_grace: Duration,
 }
 
 /// Why a stream was cut off.
@@ -35,6 +37,9 @@ pub enum StreamError {
     /// Nothing came for too long.
     #[error("nothing was sent for {} s", .0.as_secs())]
     Idle(Duration),
+    /// What let it begin has ended.
+    #[error("what let it begin has ended: {0}")]
+    Ended(Reason),
     /// The connection failed.
     #[error(transparent)]
     Connection(#[from] hyper::Error),

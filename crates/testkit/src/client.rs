@@ -39,6 +39,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
+    /// What came after the body.
+    pub trailers: HeaderMap,
 }
 
 impl Client {
@@ -89,10 +91,12 @@ impl Client {
         *request.headers_mut() = call.headers;
         let answer = self.inner.request(request).await?;
         let (parts, body) = answer.into_parts();
+        let whole = body.collect().await?;
         Ok(Answer {
             status: parts.status.as_u16(),
             headers: parts.headers,
-            body: body.collect().await?.to_bytes(),
+            trailers: whole.trailers().cloned().unwrap_or_default(),
+            body: whole.to_bytes(),
         })
     }
 }

@@ -11,6 +11,7 @@
 //! | `stream=N` | so many lines, 100 ms apart, each sent when it is made |
 //! | `sse=N` | the same as server-sent events |
 //! | `mirror` | the body of the request, sent back while it arrives |
+//! | `grpc-stream=N` | the same as `stream`, with the media type of gRPC |
 //! | `grpc` | the body of the request, and after it the trailer `grpc-status: 0` |
 //! | `close` | the connection is closed without an answer |
 //!
@@ -182,6 +183,9 @@ async fn answer(seen: Arc<Mutex<Vec<Recorded>>>, mut request: Request<Incoming>)
         "sse" => Response::builder()
             .header(header::CONTENT_TYPE, "text/event-stream")
             .body(lines(number, "data: ", "\n\n"))?,
+        "grpc-stream" => Response::builder()
+            .header(header::CONTENT_TYPE, "application/grpc+proto")
+            .body(lines(number, "line ", "\n"))?,
         "mirror" => Response::new(request.into_body().map_err(Into::into).boxed_unsync()),
         "grpc" => Response::builder()
             .header(header::CONTENT_TYPE, "application/grpc")

@@ -46,6 +46,8 @@ mod how_to;
 #[cfg(test)]
 mod key_flood;
 #[cfg(test)]
+mod lifetimes;
+#[cfg(test)]
 mod organizations;
 #[cfg(test)]
 mod pooled;

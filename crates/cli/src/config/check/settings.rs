@@ -102,6 +102,7 @@ pub(super) fn limits(written: &LimitsSection, problems: &mut Problems) -> Limits
             &written.idle_timeout,
             &(Duration::from_millis(1)..=DAY),
         ),
+        body_grace: within(problems, "body_grace", &written.body_grace, &(Duration::ZERO..=DAY)),
         fetch_timeout: within(
             problems,
             "fetch_timeout",

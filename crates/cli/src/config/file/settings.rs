@@ -164,6 +164,11 @@ section! {
         /// How long a stream (a body, server-sent events, a WebSocket) may be silent, and how long a client may take
         /// nothing of an answer, which is at least `header_timeout`. A route may say otherwise.
         idle_timeout: Defaulted<Duration> = "\"5m\"";
+        /// Time that a body on its way may go on after its token has expired. A WebSocket, an event stream and a gRPC
+        /// stream end with their token. All of them end when their user is disabled or signed out everywhere, when the
+        /// organization in their path is suspended, and when their issuer is switched off. Behind the forward-auth doors it
+        /// is the proxy that holds the stream, and none of this applies.
+        body_grace: Defaulted<Duration> = "\"1h\"";
         /// How long fetching a key set may take in all.
         fetch_timeout: Defaulted<Duration> = "\"5s\"";
     }

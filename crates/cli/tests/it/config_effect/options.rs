@@ -93,6 +93,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("route.idle_timeout", "a_stream_that_says_nothing_is_cut_off"),
     ("limits.idle_timeout", "a_stream_that_says_nothing_is_cut_off"),
+    ("limits.body_grace", "sec_stream_ends_with_its_token"),
     ("limits.rate", "too_many_requests_are_refused_at_each_door"),
     ("limits.header_timeout", "sec_slow_head"),
     (

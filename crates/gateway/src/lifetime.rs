@@ -1,0 +1,427 @@
+//! Lifetimes of streams: a stream ends with what let it begin.
+//!
+//! A decision is made when a request begins, and a WebSocket or an event stream may go on for days after it. So each stream of
+//! a user is watched: one sweep, a few times a second, compares its end and the numbers that move when something in the
+//! directory changes, and asks the directory only where they moved. A body that comes at once is never watched.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::task::AtomicWaker;
+use http::{HeaderMap, HeaderValue, header};
+use narthex_decision::{Reason, Requirement};
+use narthex_directory::{OrganizationName, OrganizationStatus, PlatformRole, StoreError, Stripe, UserId, UserStatus};
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::event::Event;
+use crate::gateway::Gateway;
+use crate::pipeline::{Answer, Passed};
+use crate::runtime::IssuerRuntime;
+use crate::server::Connection;
+
+mod body;
+
+pub(crate) use body::{Lasting, limited};
+
+/// Time between two looks at all streams. A change in the directory is heard of within half a second, so this keeps the sum of
+/// both below a second.
+const SWEEP_EVERY: Duration = Duration::from_millis(250);
+
+/// Term of a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lasts {
+    /// Ends with its token: upgraded connections, event streams, gRPC.
+    WithToken,
+    /// Ends a grace after its token: bodies that come to an end by themselves.
+    WithGrace,
+}
+
+/// Form of the end, by which the reader of the stream understands it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Close {
+    /// Broken off, since what has come is not the whole.
+    Broken,
+    /// As if it were over: an event stream has no end of its own, and its client asks again.
+    Over,
+    /// With the status 16 (`UNAUTHENTICATED`) of gRPC.
+    Grpc,
+}
+
+/// Kind of a stream, by the head of its message.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind {
+    lasts: Lasts,
+    close: Close,
+}
+
+impl Kind {
+    /// The kind of a body by its media type.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let media_type = headers
+            .get(header::CONTENT_TYPE)
+            .map_or(&b""[..], HeaderValue::as_bytes);
+        let is = |name: &[u8]| {
+            media_type
+                .get(..name.len())
+                .is_some_and(|begin| begin.eq_ignore_ascii_case(name))
+        };
+        let (lasts, close) = if is(b"text/event-stream") {
+            (Lasts::WithToken, Close::Over)
+        } else if is(b"application/grpc-web") {
+            (Lasts::WithToken, Close::Broken)
+        } else if is(b"application/grpc") {
+            (Lasts::WithToken, Close::Grpc)
+        } else {
+            (Lasts::WithGrace, Close::Broken)
+        };
+        Self { lasts, close }
+    }
+
+    /// The kind of a request's body, which has no status of gRPC to end with.
+    pub(crate) fn of_request(headers: &HeaderMap) -> Self {
+        Self {
+            close: Close::Broken,
+            ..Self::of(headers)
+        }
+    }
+}
+
+/// Terms of a stream: the decision that it rests on, and the gateway that finds out its end.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    connection: Arc<Connection>,
+    answer: Answer,
+    request_id: String,
+    body_grace: Duration,
+}
+
+impl Terms {
+    /// The terms of a request that may pass.
+    pub(crate) fn of(connection: Arc<Connection>, passed: Passed, body_grace: Duration) -> Self {
+        Self {
+            connection,
+            answer: passed.answer,
+            request_id: passed.request_id,
+            body_grace,
+        }
+    }
+
+    /// Begins to watch a stream. `None` for a request of nobody, which rests on nothing that ends.
+    pub(crate) fn watch(&self, lasts: Lasts) -> Option<Watched> {
+        let gateway = &self.connection.gateway;
+        let lifetime = Lifetime::of(self, lasts, gateway.clock.now_ms())?;
+        Some(gateway.lifetimes.add(lifetime))
+    }
+}
+
+/// One stream that is watched.
+#[derive(Debug)]
+struct Lifetime {
+    request_id: String,
+    user: UserId,
+    stripe: Stripe,
+    /// The organization that the path names, unless its suspension keeps nobody like this user out.
+    organization: Option<OrganizationName>,
+    issuer: Arc<IssuerRuntime>,
+    /// The value at the beginning: any later one refuses the token that the stream began with.
+    tokens_not_before_ms: Option<i64>,
+    ends_at_ms: i64,
+    /// The same by a clock that is never set back.
+    ends_by: Option<Instant>,
+    /// The numbers at which everything was last seen to be well.
+    seen: Numbers,
+    ended: OnceLock<Reason>,
+    waker: AtomicWaker,
+}
+
+/// The numbers that move with a change.
+#[derive(Debug)]
+struct Numbers {
+    policy: AtomicU64,
+    user: AtomicU64,
+    generation: AtomicU64,
+}
+
+/// The same numbers, read at one moment.
+#[derive(Debug, Clone, Copy)]
+struct Now {
+    policy: u64,
+    user: u64,
+    generation: u64,
+}
+
+impl Numbers {
+    fn at(now: Now) -> Self {
+        Self {
+            policy: now.policy.into(),
+            user: now.user.into(),
+            generation: now.generation.into(),
+        }
+    }
+
+    fn read(&self) -> Now {
+        Now {
+            policy: self.policy.load(Ordering::Relaxed),
+            user: self.user.load(Ordering::Relaxed),
+            generation: self.generation.load(Ordering::Relaxed),
+        }
+    }
+
+    fn write(&self, now: Now) {
+        self.policy.store(now.policy, Ordering::Relaxed);
+        self.user.store(now.user, Ordering::Relaxed);
+        self.generation.store(now.generation, Ordering::Relaxed);
+    }
+}
+
+impl Lifetime {
+    fn of(terms: &Terms, lasts: Lasts, now_ms: i64) -> Option<Self> {
+        let caller = terms.answer.caller()?;
+        let allowed = terms.answer.allowed();
+        let account = caller.account();
+        let principal = account.as_ref().map(|account| &account.principal);
+        let looks_after = matches!(allowed.rule, Requirement::Platform(_))
+            && principal.is_some_and(|principal| principal.platform_role() == PlatformRole::Admin);
+        let organization = allowed
+            .organization
+            .as_ref()
+            .filter(|_| allowed.rule != Requirement::Public && !looks_after)
+            .and_then(|name| OrganizationName::new(std::str::from_utf8(name.as_bytes()).ok()?).ok());
+        let ends_at_ms = caller.expires_at_ms().map_or(i64::MAX, |end| {
+            let with_token = end.saturating_add(caller.issuer.trusted.leeway_ms());
+            let grace_ms = i64::try_from(terms.body_grace.as_millis()).unwrap_or(i64::MAX);
+            match lasts {
+                Lasts::WithToken => with_token,
+                Lasts::WithGrace => with_token.max(end.saturating_add(grace_ms)),
+            }
+        });
+        let left = u64::try_from(ends_at_ms.saturating_sub(now_ms)).unwrap_or(0);
+        let stamp = caller.stamp();
+        Some(Self {
+            request_id: terms.request_id.clone(),
+            user: allowed.user?,
+            stripe: stamp.stripe,
+            organization,
+            issuer: Arc::clone(&caller.issuer),
+            // An account that is no longer kept says nothing; a token is then revoked by what comes after now.
+            tokens_not_before_ms: principal.map_or(Some(now_ms), |principal| principal.user().tokens_not_before_ms),
+            ends_at_ms,
+            ends_by: Instant::now().checked_add(Duration::from_millis(left)),
+            seen: Numbers::at(Now {
+                policy: stamp.policy,
+                user: stamp.user,
+                generation: caller.generation(),
+            }),
+            ended: OnceLock::new(),
+            waker: AtomicWaker::new(),
+        })
+    }
+
+    /// Tests whether the time is over, by either clock.
+    ///
+    /// SECURITY: a clock that is set back must not lengthen the life of a token.
+    fn is_over(&self, now_ms: i64, now: Instant) -> bool {
+        now_ms >= self.ends_at_ms || self.ends_by.is_some_and(|end| now >= end)
+    }
+
+    fn end(&self, reason: Reason, gateway: &Gateway) {
+        if self.ended.set(reason).is_ok() {
+            let (request_id, user) = (self.request_id.as_str(), self.user);
+            Event::StreamEnded {
+                request_id,
+                user,
+                reason,
+            }
+            .tell(&gateway.metrics);
+            self.waker.wake();
+        }
+    }
+}
+
+/// A watched stream, as the stream itself holds it.
+#[derive(Debug)]
+pub(crate) struct Watched(Arc<Lifetime>);
+
+impl Watched {
+    /// Returns the reason for which the stream has ended, if it has; otherwise the task is woken when it does.
+    fn ended(&self, context: &Context<'_>) -> Option<Reason> {
+        self.0.waker.register(context.waker());
+        self.0.ended.get().copied()
+    }
+
+    /// Waits for the end.
+    pub(crate) async fn end(&self) {
+        poll_fn(|context| self.ended(context).map_or(Poll::Pending, |_| Poll::Ready(()))).await;
+    }
+}
+
+/// All streams that are watched.
+#[derive(Debug, Default)]
+pub(crate) struct Lifetimes {
+    all: Mutex<Vec<Weak<Lifetime>>>,
+}
+
+/// Answers of the directory during one sweep.
+#[derive(Default)]
+struct Said {
+    users: HashMap<UserId, Option<(UserStatus, Option<i64>)>>,
+    organizations: HashMap<OrganizationName, Option<OrganizationStatus>>,
+}
+
+impl Lifetimes {
+    fn add(&self, lifetime: Lifetime) -> Watched {
+        let lifetime = Arc::new(lifetime);
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        // What ended keeps some memory until it is forgotten: not so much of it that the list has to grow.
+        if all.len() == all.capacity() {
+            all.retain(|lifetime| lifetime.strong_count() > 0);
+        }
+        all.push(Arc::downgrade(&lifetime));
+        Watched(lifetime)
+    }
+
+    /// Ends what has to end, for as long as it is polled.
+    pub(crate) async fn keep_watch(&self, gateway: &Gateway) {
+        let mut turns = tokio::time::interval(SWEEP_EVERY);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            turns.tick().await;
+            // A directory that gives no answer is asked again at the next turn; the contact with it is logged elsewhere.
+            let _ = self.sweep(gateway).await;
+        }
+    }
+
+    /// Looks at all streams once.
+    ///
+    /// # Errors
+    ///
+    /// The directory gives no answer.
+    async fn sweep(&self, gateway: &Gateway) -> Result<(), StoreError> {
+        let moved = self.moved(gateway);
+        let mut said = Said::default();
+        for (lifetime, now) in moved {
+            match said.why_not(gateway, &lifetime, now).await? {
+                Some(reason) => lifetime.end(reason, gateway),
+                None => lifetime.seen.write(now),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the streams whose time is over, and gives those that rest on something that moved, with the numbers read before
+    /// the directory is asked.
+    fn moved(&self, gateway: &Gateway) -> Vec<(Arc<Lifetime>, Now)> {
+        let (now_ms, instant) = (gateway.clock.now_ms(), Instant::now());
+        let generation = gateway.runtime.load().generation;
+        let policy = gateway.versions.policy();
+        let mut moved = Vec::new();
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|lifetime| {
+            let Some(lifetime) = lifetime.upgrade() else {
+                return false;
+            };
+            if lifetime.is_over(now_ms, instant) {
+                lifetime.end(Reason::TokenExpired, gateway);
+                return false;
+            }
+            let seen = lifetime.seen.read();
+            let user = gateway.versions.stripe(lifetime.stripe);
+            if (seen.policy, seen.user, seen.generation) != (policy, user, generation) {
+                let now = Now {
+                    policy,
+                    user,
+                    generation,
+                };
+                moved.push((lifetime, now));
+            }
+            true
+        });
+        moved
+    }
+}
+
+impl Said {
+    /// Returns the reason for which a stream may not go on, if there is one.
+    ///
+    /// SECURITY: the numbers were read before anything is asked here, so what changes meanwhile is found at the next sweep.
+    async fn why_not(
+        &mut self,
+        gateway: &Gateway,
+        lifetime: &Lifetime,
+        now: Now,
+    ) -> Result<Option<Reason>, StoreError> {
+        let seen = lifetime.seen.read();
+        if seen.generation != now.generation && !gateway.runtime.load().trusts(&lifetime.issuer.name) {
+            return Ok(Some(Reason::TokenIssuerDisabled));
+        }
+        if seen.user != now.user {
+            match self.user(gateway, lifetime.user).await? {
+                Some((UserStatus::Active, not_before)) if not_before <= lifetime.tokens_not_before_ms => {}
+                Some((UserStatus::Active, _)) => return Ok(Some(Reason::TokenRevoked)),
+                _ => return Ok(Some(Reason::IdentityDisabled)),
+            }
+        }
+        let organization = lifetime.organization.as_ref().filter(|_| seen.policy != now.policy);
+        if let Some(name) = organization {
+            match self.organization(gateway, name).await? {
+                Some(OrganizationStatus::Active) => {}
+                Some(_) => return Ok(Some(Reason::OrganizationSuspended)),
+                None => return Ok(Some(Reason::OrganizationUnknown)),
+            }
+        }
+        Ok(None)
+    }
+
+    async fn user(&mut self, gateway: &Gateway, id: UserId) -> Result<Option<(UserStatus, Option<i64>)>, StoreError> {
+        if let Some(known) = self.users.get(&id) {
+            return Ok(*known);
+        }
+        let found = gateway.directory.user(id).await?;
+        let found = found.map(|entry| (entry.user.status, entry.user.tokens_not_before_ms));
+        self.users.insert(id, found);
+        Ok(found)
+    }
+
+    async fn organization(
+        &mut self,
+        gateway: &Gateway,
+        name: &OrganizationName,
+    ) -> Result<Option<OrganizationStatus>, StoreError> {
+        if let Some(known) = self.organizations.get(name) {
+            return Ok(*known);
+        }
+        let found = gateway.directory.organization_named(name.clone()).await?;
+        let found = found.map(|organization| organization.status);
+        self.organizations.insert(name.clone(), found);
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_body_is_goes_by_its_media_type() {
+        for (media_type, lasts, close) in [
+            ("text/event-stream", Lasts::WithToken, Close::Over),
+            ("Text/Event-Stream; charset=utf-8", Lasts::WithToken, Close::Over),
+            ("application/grpc", Lasts::WithToken, Close::Grpc),
+            ("application/grpc+proto", Lasts::WithToken, Close::Grpc),
+            ("application/grpc-web+proto", Lasts::WithToken, Close::Broken),
+            ("text/event", Lasts::WithGrace, Close::Broken),
+            ("application/json", Lasts::WithGrace, Close::Broken),
+            ("", Lasts::WithGrace, Close::Broken),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+            let kind = Kind::of(&headers);
+            assert_eq!((kind.lasts, kind.close), (lasts, close), "{media_type}");
+        }
+        assert_eq!(Kind::of(&HeaderMap::new()).lasts, Lasts::WithGrace);
+    }
+}

@@ -1,0 +1,130 @@
+//! Bodies that end with what let them begin.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response};
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::Either;
+
+use super::{Close, Kind, Terms, Watched};
+use crate::stream::StreamError;
+
+/// A body of more than this is watched even if each part of it is there at once, in bytes.
+const UNWATCHED_MAX: u64 = 256 * 1024;
+
+/// An answer whose body ends with what let it begin, unless it was made here.
+pub(crate) fn limited<A, B>(answer: Response<Either<A, B>>, terms: Terms) -> Response<Either<A, Lasting<B>>>
+where
+    B: Body<Data = Bytes, Error = StreamError> + Unpin,
+{
+    let kind = Kind::of(answer.headers());
+    answer.map(|body| match body {
+        Either::Left(made_here) => Either::Left(made_here),
+        Either::Right(body) => Either::Right(Lasting::new(body, kind, Some(terms))),
+    })
+}
+
+/// State of the watch over a body.
+#[derive(Debug)]
+enum Watching {
+    /// Never: it rests on nothing that ends.
+    No,
+    /// From the moment on at which something of it has to be waited for, or it has become long.
+    NotYet(Terms),
+    /// It is.
+    Yes(Watched),
+    /// Nothing more is passed on: it was ended.
+    Over,
+}
+
+/// A body that ends with what let it begin.
+#[derive(Debug)]
+pub(crate) struct Lasting<B> {
+    body: B,
+    watching: Watching,
+    kind: Kind,
+    passed: u64,
+}
+
+impl<B: Body<Data = Bytes, Error = StreamError> + Unpin> Lasting<B> {
+    /// A body under these terms.
+    pub(crate) fn new(body: B, kind: Kind, terms: Option<Terms>) -> Self {
+        let watching = match terms {
+            Some(terms) if !body.is_end_stream() && terms.answer.caller().is_some() => Watching::NotYet(terms),
+            _ => Watching::No,
+        };
+        Self {
+            body,
+            watching,
+            kind,
+            passed: 0,
+        }
+    }
+
+    fn begin_to_watch(&mut self) {
+        if let Watching::NotYet(terms) = &self.watching {
+            self.watching = terms.watch(self.kind.lasts).map_or(Watching::No, Watching::Yes);
+        }
+    }
+
+    /// Returns the last frame for the reader, if the end has come.
+    fn end(&mut self, context: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        let reason = match &self.watching {
+            Watching::Yes(watched) => watched.ended(context),
+            Watching::Over => return Poll::Ready(None),
+            Watching::No | Watching::NotYet(_) => None,
+        };
+        let Some(reason) = reason else {
+            return Poll::Pending;
+        };
+        self.watching = Watching::Over;
+        Poll::Ready(match self.kind.close {
+            Close::Broken => Some(Err(StreamError::Ended(reason))),
+            Close::Over => None,
+            Close::Grpc => {
+                let mut trailers = HeaderMap::new();
+                trailers.insert("grpc-status", HeaderValue::from_static("16"));
+                trailers.insert("grpc-message", HeaderValue::from_static(reason.code()));
+                Some(Ok(Frame::trailers(trailers)))
+            }
+        })
+    }
+}
+
+impl<B: Body<Data = Bytes, Error = StreamError> + Unpin> Body for Lasting<B> {
+    type Data = Bytes;
+    type Error = StreamError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        let this = &mut *self;
+        // SECURITY: before the body is asked for more, which may be there without end.
+        if let Poll::Ready(end) = this.end(context) {
+            return Poll::Ready(end);
+        }
+        let polled = Pin::new(&mut this.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            this.passed += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        if matches!(this.watching, Watching::NotYet(_)) && (polled.is_pending() || this.passed > UNWATCHED_MAX) {
+            this.begin_to_watch();
+            // From here on this task is woken at the end too.
+            if polled.is_pending() {
+                return this.end(context);
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
