@@ -106,11 +106,20 @@ impl Caller {
 
     /// Whether the answer still stands.
     fn stands(&self, generation: u64, versions: &Versions, now_ms: i64) -> bool {
-        now_ms < self.kept_until_ms
+        is_kept(self.kept_until_ms, now_ms)
             && self.generation == generation
             && self.key_epoch == self.issuer.keys.epoch()
             && versions.is_current(self.stamp)
     }
+}
+
+/// Tests whether an answer that is kept until then may be given now.
+///
+/// SECURITY: one that is to be kept for longer than anything is comes from the future, for the clock was set back. How old it
+/// is, nobody knows.
+fn is_kept(kept_until_ms: i64, now_ms: i64) -> bool {
+    let left_ms = kept_until_ms.saturating_sub(now_ms);
+    (1..=KEPT_MS_MAX).contains(&left_ms)
 }
 
 /// What is kept of a token. Many are used once, so the decision is kept with it from the second use on.
@@ -215,6 +224,11 @@ impl Callers {
         })
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        self.by_token.clear();
+    }
+
     /// A token as it is looked for and kept.
     pub(crate) fn key(&self, token: Token<'_>) -> TokenKey {
         TokenKey(self.hash.of(token.bytes()))
@@ -255,5 +269,29 @@ impl Callers {
             allowed: allowed.clone(),
         };
         self.by_token.insert(digest, Seen::Again(Ahead::new(decided)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An entry lives for a minute of the clock at the most, in whichever direction the clock is set.
+    #[test]
+    fn sec_cached_answers_from_the_future() {
+        let made = 1_700_000_000_000;
+        let kept_until = made + KEPT_MS_MAX;
+        for (now, kept) in [
+            (made, true),
+            (made + KEPT_MS_MAX - 1, true),
+            (made + KEPT_MS_MAX, false),
+            (made + 86_400_000, false),
+            (made - 1, false),
+            (made - 86_400_000, false),
+            (0, false),
+            (i64::MIN, false),
+        ] {
+            assert_eq!(is_kept(kept_until, now), kept, "{}", now.saturating_sub(made));
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
 use narthex_directory::NewId;
 
@@ -44,6 +45,29 @@ impl Clock {
         }
     }
 }
+
+/// Finds out that a clock was set back, from a second clock that never is.
+#[derive(Debug, Default)]
+pub(crate) struct SetBack {
+    /// The largest difference between the two so far, in milliseconds.
+    ahead_ms: Option<i64>,
+}
+
+impl SetBack {
+    /// Tests whether the clock (`now_ms`) has been set back by more than a second since it was last asked, with the time that has
+    /// passed by the other clock (`passed`). Many small steps count together.
+    pub(crate) fn since(&mut self, now_ms: i64, passed: Duration) -> bool {
+        let passed_ms = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
+        let ahead_ms = now_ms.saturating_sub(passed_ms);
+        let earlier_ms = self.ahead_ms.unwrap_or(ahead_ms);
+        let set_back = ahead_ms < earlier_ms.saturating_sub(SET_BACK_MS);
+        self.ahead_ms = Some(if set_back { ahead_ms } else { ahead_ms.max(earlier_ms) });
+        set_back
+    }
+}
+
+/// The step back from which on a clock counts as set back, in milliseconds.
+const SET_BACK_MS: i64 = 1_000;
 
 impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -169,6 +193,19 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_is_found_out_once() {
+        let mut set_back = SetBack::default();
+        let mut at = |now_ms: i64, passed_ms: u64| set_back.since(now_ms, Duration::from_millis(passed_ms));
+        assert!(!at(1_000_000, 0));
+        assert!(!at(1_000_500, 500));
+        assert!(!at(1_000_300, 1_000), "700 ms");
+        assert!(at(1_000_100, 1_200), "and 400 ms more");
+        assert!(!at(1_000_600, 1_700), "told already");
+        assert!(!at(9_000_000, 2_000), "set forward");
+        assert!(at(1_001_000, 2_100), "and back again");
+    }
 
     #[test]
     fn no_two_requests_have_the_same_number() {

@@ -11,7 +11,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use crate::account::Accounts;
 use crate::assertion::{AssertionError, AssertionSettings, AssertionSigner};
 use crate::caller::Callers;
-use crate::clock::{Clock, NoEntropy, RequestIds};
+use crate::clock::{Clock, NoEntropy, RequestIds, SetBack};
 use crate::contact::Contact;
 use crate::event::Event;
 use crate::lifetime::Lifetimes;
@@ -166,6 +166,22 @@ impl Gateway {
             second.tick().await;
             if let Err(error) = self.directory.flush().await {
                 self.failed("writing down which tokens are the newest and who was seen", &error);
+            }
+        }
+    }
+
+    /// SECURITY: what is cached is kept for a minute by the clock; set back, the clock would keep it for longer.
+    async fn mind_the_clock(&self) {
+        let (started, mut set_back) = (Instant::now(), SetBack::default());
+        let mut turns = every(Duration::from_millis(250));
+        loop {
+            turns.tick().await;
+            if set_back.since(self.clock.now_ms(), started.elapsed()) {
+                self.callers.clear();
+                tracing::warn!(
+                    event = "clock_set_back",
+                    "the clock was set back; cached answers are forgotten"
+                );
             }
         }
     }
