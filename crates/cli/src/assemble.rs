@@ -146,27 +146,48 @@ pub(crate) async fn read_key_files(runtime: &Runtime, clock: &Clock) -> anyhow::
     Ok(())
 }
 
-/// Writes the organizations that the configuration declares into the directory.
+/// Writes the organizations that the configuration declares into the directory, all of them at once.
 ///
 /// # Errors
 ///
-/// What the store says, with the organization's name.
-pub(crate) async fn declare(config: &mut Config, directory: &dyn Directory, clock: &Clock) -> anyhow::Result<()> {
-    let by = By {
-        actor: Actor::Configuration,
-        at_ms: clock.now_ms(),
-    };
-    let declared = std::mem::take(&mut config.organizations);
-    directory
-        .declare_organizations(new_organizations(&declared, by.at_ms)?, by.clone())
-        .await?;
-    for organization in declared {
+/// What the store says.
+pub(crate) async fn declare(
+    organizations: &[DeclaredOrganization],
+    directory: &dyn Directory,
+    clock: &Clock,
+) -> anyhow::Result<()> {
+    let by = by_configuration(clock);
+    let declared = new_organizations(organizations, by.at_ms)?;
+    directory.declare_organizations(declared, by).await?;
+    Ok(())
+}
+
+/// Writes the logos of declared organizations, which no decision rests on.
+///
+/// # Errors
+///
+/// What the store says.
+pub(crate) async fn set_logos(
+    organizations: Vec<DeclaredOrganization>,
+    directory: &dyn Directory,
+    clock: &Clock,
+) -> anyhow::Result<()> {
+    for organization in organizations {
         let Some(logo) = organization.logo else { continue };
         if let Some(found) = directory.organization_named(organization.name.clone()).await? {
-            directory.set_logo(found.id, Some(logo), by.clone()).await?;
+            directory
+                .set_logo(found.id, Some(logo), by_configuration(clock))
+                .await?;
         }
     }
     Ok(())
+}
+
+fn by_configuration(clock: &Clock) -> By {
+    By {
+        actor: Actor::Configuration,
+        at_ms: clock.now_ms(),
+    }
 }
 
 /// What the configuration declares, for the directory.

@@ -250,6 +250,18 @@ pub(crate) struct Reading {
     config: Option<Config>,
 }
 
+/// Presence of the line at the end of a file that says that it is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndMark {
+    /// It does.
+    There,
+    /// It does not.
+    Missing,
+}
+
+/// The last line of a file that says with it that it is whole. It is a comment, so every program reads the file as before.
+pub(crate) const END_MARK: &str = "# narthex: end";
+
 /// What `config check --json` answers.
 #[derive(Debug, Serialize)]
 pub(crate) struct ReadingRow<'r> {
@@ -262,6 +274,15 @@ impl Reading {
     pub(crate) fn into_config(self, paint: Paint) -> Result<Config, String> {
         let report = self.report(paint);
         self.config.ok_or(report)
+    }
+
+    /// Looks for [`END_MARK`] in the last line of the file that is not blank.
+    pub(crate) fn end_mark(&self) -> EndMark {
+        if self.source.trim_end().lines().next_back() == Some(END_MARK) {
+            EndMark::There
+        } else {
+            EndMark::Missing
+        }
     }
 
     /// Everything that is wrong, errors and warnings, with places and a count.

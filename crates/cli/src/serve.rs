@@ -26,7 +26,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::ServeArgs;
 use crate::assemble;
-use crate::config::{self, AtStart, Config, LogFormat, LogLevel, Paint, Reading, StoreLocation};
+use crate::config::{self, AtStart, Config, EndMark, LogFormat, LogLevel, Paint, Reading, StoreLocation};
 use legible::{Form, Legible};
 use reload::Reload;
 
@@ -62,6 +62,7 @@ pub(crate) struct Running {
     server: ServerSettings,
     watched: Vec<PathBuf>,
     at_start: AtStart,
+    end_mark: EndMark,
 }
 
 /// Opens the store, takes the configuration into use and binds both ports.
@@ -70,6 +71,7 @@ pub(crate) struct Running {
 ///
 /// Everything that is wrong with the configuration, or what stopped the start.
 pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<Running> {
+    let end_mark = reading.end_mark();
     let mut config = usable(reading)?;
     log(&config, logging);
     let clock = Clock::system();
@@ -80,9 +82,14 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         observer: Some(Arc::clone(&metrics) as Arc<dyn FetchObserver>),
         ..KeyEdges::new(clock.clone())
     };
-    assemble::declare(&mut config, &*directory, &clock)
+    let organizations = std::mem::take(&mut config.organizations);
+    let declaring = "while declaring the organizations of the configuration";
+    assemble::declare(&organizations, &*directory, &clock)
         .await
-        .context("while declaring the organizations of the configuration")?;
+        .context(declaring)?;
+    assemble::set_logos(organizations, &*directory, &clock)
+        .await
+        .context(declaring)?;
     let runtime = assemble::runtime(&mut config, None, &edges, 1);
     let gateway = Gateway::new(settings(&config), clock, directory, runtime, metrics).await?;
     let public = listen("listen.public", config.listen.public).await?;
@@ -101,6 +108,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         server,
         at_start: AtStart::of(&config),
         watched: config.watched,
+        end_mark,
     })
 }
 
@@ -260,6 +268,7 @@ impl Running {
             server,
             watched,
             at_start,
+            end_mark,
         } = self;
         // They end last of all: what was begun for a connection may still be needed when all connections are gone.
         let workers = Workers::one_for_each_processor().context("starting the threads that serve connections")?;
@@ -274,6 +283,7 @@ impl Running {
                 gateway: Arc::clone(&gateway),
                 edges,
                 at_start,
+                end_mark,
                 waiting: Vec::new(),
             };
             tokio::spawn(reload.run(hangup))

@@ -18,6 +18,7 @@ use crate::lifetime::Lifetimes;
 use crate::metrics::Metrics;
 use crate::proxy::Forwarder;
 use crate::runtime::Runtime;
+use crate::switch::Switch;
 
 /// Sizes and times that hold for the life of the process.
 #[derive(Debug, Clone)]
@@ -131,12 +132,29 @@ impl Gateway {
         }))
     }
 
-    /// Takes a new configuration into use. Requests under way finish with the one they began with; cached answers die
-    /// with the old one.
-    pub fn reload(&self, runtime: Runtime) {
+    /// Takes a new configuration into use, together with what it `declares` in the directory. Requests under way finish with
+    /// the one that they began with; cached answers die with the old one.
+    ///
+    /// # Errors
+    ///
+    /// That of `declares`; nothing has changed then.
+    pub async fn reload<E>(&self, runtime: Runtime, declares: impl Future<Output = Result<(), E>>) -> Result<(), E> {
         let generation = runtime.generation;
+        let switching = self.switch.begin(&self.versions);
+        declares.await?;
         self.runtime.store(Arc::new(runtime));
+        drop(switching);
         Event::Reloaded { generation }.tell(&self.metrics);
+        Ok(())
+    }
+
+    /// Tests whether a decision that was made just now stands: its configuration is in use, and the organizations that it may have
+    /// read are those that belong to it.
+    pub(crate) async fn stands(&self, runtime: &Runtime) -> bool {
+        if self.switch.is_under_way() {
+            Box::pin(self.switch.settled(&self.versions)).await;
+        }
+        self.runtime.load().generation == runtime.generation
     }
 
     /// What has to be done from time to time, until the task is dropped.

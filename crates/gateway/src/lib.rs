@@ -50,6 +50,7 @@ mod seal;
 mod server;
 mod sharded;
 mod stream;
+mod switch;
 mod upgrade;
 mod workers;
 

@@ -34,7 +34,11 @@ pub(crate) async fn answer(
         route: None,
         sender: Some(sender),
     };
-    match principal(gateway, runtime, inbound).await {
+    let mut described = principal(gateway, runtime, inbound).await;
+    if !gateway.stands(runtime).await {
+        described = principal(gateway, &gateway.runtime.load(), inbound).await;
+    }
+    match described {
         Ok(value) => {
             gateway.metrics.decided(Door::Me, None, started.elapsed());
             let mut response = Response::new(Full::from(value.to_string()));

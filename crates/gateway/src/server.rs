@@ -130,7 +130,9 @@ async fn forward_auth(
         Err(refusal) => return refused(gateway, (request, sender), door, &refusal),
     };
     let inbound = original.inbound((request.headers(), sender), door);
-    match decide(gateway, runtime, &inbound).await {
+    let (decided, newer) = decide(gateway, runtime, &inbound).await;
+    let runtime = decided_by(runtime, &newer);
+    match decided {
         Ok(passed) => {
             let line = AccessLine::begin(runtime, &inbound, &passed, started);
             let response = forward_auth::allow(passed, &runtime.answer_headers);
@@ -170,7 +172,9 @@ async fn proxy(
         route: None,
         sender: Some(sender),
     };
-    let passed = match decide(gateway, runtime, &inbound).await {
+    let (decided, newer) = decide(gateway, runtime, &inbound).await;
+    let runtime = decided_by(runtime, &newer);
+    let passed = match decided {
         Ok(passed) => passed,
         Err((refusal, request_id)) => return respond::refuse(&refusal, &request_id).map(Either::Left),
     };
@@ -213,11 +217,38 @@ async fn proxy(
     answer
 }
 
+/// The most decisions about one request: a configuration that changes all the time must not keep it for ever.
+const DECISIONS_MAX: usize = 4;
+
+/// A configuration that came into use while a request was decided, which it was then decided by.
+type Newer = Option<arc_swap::Guard<Arc<Runtime>>>;
+
+/// The configuration that a request was decided by.
+fn decided_by<'r>(given: &'r Runtime, newer: &'r Newer) -> &'r Runtime {
+    newer.as_ref().map_or(given, |newer| newer)
+}
+
 /// Decides and tells.
-async fn decide(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, (Refusal, String)> {
+async fn decide(
+    gateway: &Gateway,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+) -> (Result<Passed, (Refusal, String)>, Newer) {
     let started = Instant::now();
-    let outcome = pipeline::run(gateway, runtime, inbound)
-        .await
+    let (mut newer, mut decisions): (Newer, _) = (None, 0);
+    let outcome = loop {
+        let runtime = decided_by(runtime, &newer);
+        let outcome = pipeline::run(gateway, runtime, inbound).await;
+        decisions += 1;
+        // What is kept with a token was compared with the numbers of the directory, and asked it nothing.
+        let kept = matches!(&outcome, Ok(passed) if matches!(passed.answer, Answer::Token(_)));
+        if kept || decisions == DECISIONS_MAX || gateway.stands(runtime).await {
+            break outcome;
+        }
+        newer = Some(gateway.runtime.load());
+    };
+    let runtime = decided_by(runtime, &newer);
+    let outcome = outcome
         .and_then(|passed| match inbound.door {
             Door::Proxy if runtime.upstream(passed.answer.allowed().route).is_none() => Err(no_upstream()),
             _ => Ok(passed),
@@ -234,7 +265,7 @@ async fn decide(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> 
         took: started.elapsed(),
     }
     .tell(&gateway.metrics);
-    outcome
+    (outcome, newer)
 }
 
 fn no_upstream() -> Refusal {

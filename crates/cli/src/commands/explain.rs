@@ -98,7 +98,7 @@ fn is_new(pending: &[PendingMigration]) -> bool {
 /// The directory that a first start would make of the configuration.
 async fn as_at_first(config: &mut Config, clock: &Clock) -> anyhow::Result<Arc<dyn Directory>> {
     let memory = MemoryDirectory::default();
-    assemble::declare(config, &memory, clock).await?;
+    assemble::declare(&std::mem::take(&mut config.organizations), &memory, clock).await?;
     Ok(Arc::new(memory))
 }
 

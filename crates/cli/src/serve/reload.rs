@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use narthex_gateway::{Event, Gateway, KeyEdges};
+use narthex_gateway::{Event, Gateway, KeyEdges, Runtime};
 use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 
 use crate::assemble;
-use crate::config::{self, AtStart, Config, Paint};
+use crate::config::{self, AtStart, Config, END_MARK, EndMark, Paint};
 
 /// How often files are looked at for changes. They are read at the second look that finds them changed.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
@@ -22,6 +22,8 @@ pub(super) struct Reload {
     pub(super) edges: KeyEdges,
     /// What the process was started with.
     pub(super) at_start: AtStart,
+    /// Presence of the mark at the end of the file that is in use.
+    pub(super) end_mark: EndMark,
     /// What of that waits for a restart, and was said to.
     pub(super) waiting: Vec<&'static str>,
 }
@@ -41,9 +43,11 @@ impl Reload {
             }
             // Before the files are read: what is written while they are is then found at the next look.
             let (watched, before) = (self.watched.clone(), self.stamps());
-            let again = again(self.path.clone(), Arc::clone(&self.gateway), self.edges.clone());
+            let (gateway, edges) = (Arc::clone(&self.gateway), self.edges.clone());
+            let again = again(self.path.clone(), self.end_mark, gateway, edges);
             match unharmed(again).await {
-                Ok(config) => {
+                Ok((config, end_mark)) => {
+                    self.end_mark = end_mark;
                     self.say_what_waits(&AtStart::of(&config));
                     self.watched = config.watched;
                 }
@@ -80,16 +84,49 @@ impl Reload {
 }
 
 /// Takes the file into use, or leaves everything as it is and says why.
-async fn again(path: PathBuf, gateway: Arc<Gateway>, edges: KeyEdges) -> anyhow::Result<Config> {
-    let mut config = config::read(&path)?
-        .into_config(Paint::Plain)
-        .map_err(anyhow::Error::msg)?;
-    assemble::declare(&mut config, &*gateway.directory, &gateway.clock).await?;
+async fn again(
+    path: PathBuf,
+    earlier: EndMark,
+    gateway: Arc<Gateway>,
+    edges: KeyEdges,
+) -> anyhow::Result<(Config, EndMark)> {
+    let reading = config::read(&path)?;
+    let end_mark = reading.end_mark();
+    let mut config = reading.into_config(Paint::Plain).map_err(anyhow::Error::msg)?;
     let previous = gateway.runtime.load_full();
+    refuse_what_is_lost(&previous, &config, (earlier, end_mark))?;
+    let organizations = std::mem::take(&mut config.organizations);
     let runtime = assemble::runtime(&mut config, Some(&previous), &edges, previous.generation + 1);
+    // Everything that can fail comes before the first thing that is changed.
     assemble::read_key_files(&runtime, &gateway.clock).await?;
-    gateway.reload(runtime);
-    Ok(config)
+    let declares = assemble::declare(&organizations, &*gateway.directory, &gateway.clock);
+    gateway.reload(runtime, declares).await?;
+    if let Err(error) = assemble::set_logos(organizations, &*gateway.directory, &gateway.clock).await {
+        tracing::error!(event = "logos_failed", %error, "the configuration is in use, without new logos of its organizations");
+    }
+    Ok((config, end_mark))
+}
+
+/// Refuses a file that was emptied or cut off, as far as that can be told from its content.
+///
+/// SECURITY: half a configuration can be a good one. Without its strict routes, what they guard may pass at a laxer one; and
+/// every organization that is no longer declared is suspended.
+fn refuse_what_is_lost(previous: &Runtime, config: &Config, (earlier, now): (EndMark, EndMark)) -> anyhow::Result<()> {
+    let issuers = !previous.by_name.is_empty() && config.issuers.is_empty();
+    let routes = previous.routes.iter().next().is_some() && config.routes.iter().next().is_none();
+    let lost = match (issuers, routes) {
+        (true, true) => "issuers and routes",
+        (true, false) => "issuers",
+        (false, true) => "routes",
+        (false, false) if earlier == EndMark::There && now == EndMark::Missing => anyhow::bail!(
+            "the file that is in use ends with the line `{END_MARK}`, and this one does not: it is cut off, or still being \
+             written; write the whole file with that line at its end, or restart Narthex if the line is to go"
+        ),
+        (false, false) => return Ok(()),
+    };
+    anyhow::bail!(
+        "the file has lost all {lost}: it is emptied or cut off; write the whole file again, or restart Narthex if it is meant"
+    )
 }
 
 /// Does something in a task of its own: if it panics, that is an error here and not the end of whoever waits for it.

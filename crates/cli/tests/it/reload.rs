@@ -467,3 +467,163 @@ async fn sec_context_that_is_no_longer_mapped() {
     let plan = json!({ "plan": "gold" });
     assert_eq!(told(&world).await, ([None, Some("gold".into())], plan.clone(), plan));
 }
+
+/// How often something is in the log.
+fn times_said(world: &World, text: &str) -> usize {
+    world.narthex.logs().matches(text).count()
+}
+
+/// Writes the configuration file, byte for byte, and has it read. Gives the line of the log that says what became of it.
+async fn written(world: &World, text: &str) -> String {
+    let before = times_said(world, "reload_refused") + times_said(world, "\"reloaded\"");
+    fs::write(world.narthex.config_file(), text).unwrap();
+    world.narthex.signal("HUP").unwrap();
+    for _ in 0..250 {
+        let log = world.narthex.logs();
+        let outcome = |line: &&str| line.contains("reload_refused") || line.contains("\"reloaded\"");
+        if let Some(line) = log.lines().filter(outcome).nth(before) {
+            return line.to_owned();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("nothing is said of the file: {}", world.narthex.logs());
+}
+
+/// A file that was emptied or cut off is not taken into use, though what is left of it is a good one.
+#[tokio::test]
+async fn sec_emptied_configuration() {
+    let with_declared = |idp: &IdentityProvider, upstream: &Upstream| {
+        let (config, upstream) = (config(idp, upstream), upstream.url());
+        format!(
+            "{config}\n[[organization]]\nname = \"declared\"\n\n[[route]]\npath = \"/{{*rest}}\"\nrequire = \"public\"\n\
+             upstream = \"{upstream}\"\n\n[[route]]\npath = \"/strict\"\nrequire = \"platform:admin\"\nupstream = \"{upstream}\"\n"
+        )
+    };
+    let world = World::with_config(with_declared).await;
+    let good = fs::read_to_string(world.narthex.config_file()).unwrap();
+    let without = |sections: &[&str]| {
+        let mut table: toml::Table = good.parse().unwrap();
+        for section in sections {
+            assert!(table.remove(*section).is_some(), "there is no `{section}`: {good}");
+        }
+        table.to_string()
+    };
+    let holds = async || {
+        assert_eq!(world.send(world.call("GET", "/strict")).await.status, 401);
+        assert_eq!(world.send(world.call("GET", "/public/page")).await.status, 200);
+        let declared = world.narthex.api().organization("declared").await.unwrap().unwrap();
+        assert_eq!(declared["status"], "active");
+    };
+    for (text, lost) in [
+        (String::new(), "issuers and routes"),
+        (without(&["issuer", "route", "organization"]), "issuers and routes"),
+        (without(&["route"]), "routes"),
+        (without(&["issuer", "organization"]), "issuers"),
+    ] {
+        let line = written(&world, &text).await;
+        assert!(line.contains(&format!("lost all {lost}")), "{line}\n{text}");
+        holds().await;
+    }
+    let marked = format!("{}\n\n# narthex: end\n", good.trim_end());
+    assert!(written(&world, &marked).await.contains("\"reloaded\""));
+    // Wherever it is cut.
+    let ends: Vec<usize> = marked.match_indices('\n').map(|(end, _)| end).collect();
+    let (_, cuts) = ends.split_last().unwrap();
+    for end in cuts.iter().step_by(3) {
+        let line = written(&world, marked.get(..*end).unwrap()).await;
+        assert!(line.contains("reload_refused"), "cut at {end}: {line}");
+        holds().await;
+    }
+    let line = written(&world, &good).await;
+    assert!(
+        line.contains("# narthex: end") && line.contains("reload_refused"),
+        "{line}"
+    );
+    assert!(written(&world, &marked).await.contains("\"reloaded\""));
+}
+
+/// Each request meets the old organizations with the old routes, or the new ones with the new.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sec_reload_in_one_step() {
+    const RELOADS: usize = 60;
+    let mut world = World::start().await;
+    // Alone, either change closes the path to the one or the other half of the requests.
+    let text = |world: &World, turn: usize| {
+        let (status, require) = if turn.is_multiple_of(2) {
+            ("active", "authenticated")
+        } else {
+            ("suspended", "public")
+        };
+        let (config, upstream) = (config(&world.idp, &world.upstream), world.upstream.url());
+        format!(
+            "{config}\n[[organization]]\nname = \"flip\"\nstatus = \"{status}\"\n\n[[route]]\npath = \"/flip/{{organization}}\"\n\
+             require = \"{require}\"\nupstream = \"{upstream}\"\n"
+        )
+    };
+    let first = text(&world, 0);
+    take_into_use(&mut world, &first, "/ready").await;
+    let (stop, sent) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let mut workers = JoinSet::new();
+    for number in 0..8 {
+        let (stop, sent) = (Arc::clone(&stop), Arc::clone(&sent));
+        let direct = world.call("GET", "/flip/flip");
+        let asked = world.call("GET", "/.narthex/auth/traefik");
+        let asked = asked
+            .header("x-forwarded-host", "app.test")
+            .header("x-forwarded-method", "GET")
+            .header("x-forwarded-uri", "/flip/flip");
+        let call = if number % 2 == 0 { direct } else { asked };
+        let call = call.bearer(&member(&format!("user-{number}")).sign());
+        workers.spawn(async move {
+            let client = Client::new();
+            while !stop.load(Ordering::SeqCst) {
+                let answer = client.send(call.clone()).await.unwrap();
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                sent.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    }
+    for turn in 1..=RELOADS {
+        let text = text(&world, turn);
+        take_into_use(&mut world, &text, &format!("/turn-{turn}")).await;
+    }
+    stop.store(true, Ordering::SeqCst);
+    while let Some(worker) = workers.join_next().await {
+        worker.unwrap();
+    }
+    assert!(sent.load(Ordering::SeqCst) > 1000, "{sent:?} requests are no load");
+}
+
+/// A key file that goes away while the configuration is read stops all of it: no organization is declared by a file that is
+/// not in use.
+#[tokio::test]
+async fn sec_key_file_that_vanishes() {
+    let mut world = World::start().await;
+    let keys = key_set(&[TestKey::Rsa1]).to_string();
+    let mut refused = 0;
+    for turn in 0..40_u64 {
+        let (name, path) = (format!("try-{turn}"), format!("/try-{turn}"));
+        let file = world.narthex.folder().join(format!("keys-{turn}.json"));
+        fs::write(&file, &keys).unwrap();
+        let from = format!("jwks_url = \"{}\"", world.idp.jwks_url());
+        let text = config(&world.idp, &world.upstream).replace(&from, &format!("jwks_file = \"keys-{turn}.json\""));
+        let text = format!("{text}\n[[organization]]\nname = \"{name}\"\n{}", route(&world, &path));
+        world.narthex.reload(&text).unwrap();
+        // From before the file is read to after.
+        tokio::time::sleep(Duration::from_micros(turn * 200)).await;
+        fs::remove_file(&file).unwrap();
+        let mut found = (true, false);
+        for _ in 0..10 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            let declared = world.narthex.api().organization(&name).await.unwrap().is_some();
+            found = (declared, world.send(world.call("GET", &path)).await.status == 200);
+            if found.0 == found.1 {
+                break;
+            }
+        }
+        let (declared, served) = found;
+        assert_eq!(declared, served, "turn {turn}: {}", world.narthex.logs());
+        refused += usize::from(!served);
+    }
+    assert!(refused > 0, "no file went away early enough");
+}

@@ -24,7 +24,11 @@ pub(crate) fn page(sample: &str) -> String {
                      `narthex config default` prints a file with every key and its default, `narthex config schema` a JSON schema for \
                      editors, and `narthex config check` says everything that is wrong with a file.\n\n\
                      A running server takes a changed file into use when it is written, or on `SIGHUP`. Where a key says that a change \
-                     waits for a restart, the log says so too.\n"
+                     waits for a restart, the log says so too. Routes and declared organizations change at the same moment.\n\n\
+                     A file with a mistake changes nothing, and neither does one that has lost all issuers or all routes: it looks \
+                     emptied or cut off. A file that is cut off between two sections can be a good one. Where that may happen, end the \
+                     file with the line `# narthex: end`. Once a file with this last line is in use, one without it is refused until \
+                     the next start. It is safer still to write another file and rename it.\n"
                 );
             }
             Some(key) => {
