@@ -85,6 +85,7 @@ fn route(settings: RouteSettings, assertion_issuer: &str, body_grace: Duration) 
         places: settings.places,
         limits,
         method_override: settings.method_override,
+        cors_origins: settings.cors_origins,
     }
 }
 

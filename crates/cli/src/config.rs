@@ -33,7 +33,7 @@ use narthex_directory::{
     OrganizationTags, Realm, SyncPolicy,
 };
 use narthex_gateway::outbound::Policy;
-use narthex_gateway::{KeySource, MethodOverride, SealingKeys, TokenPlaces, Upstream};
+use narthex_gateway::{KeySource, MethodOverride, SealingKeys, TokenPlaces, Upstream, WebOrigin};
 use narthex_mapping::IssuerMapping;
 use narthex_store::PostgresOptions;
 use narthex_token::{Issuers, TrustedIssuer};
@@ -169,6 +169,8 @@ pub(crate) struct RouteSettings {
     pub(crate) body_bytes: u64,
     /// Whether requests may ask for another method than their own.
     pub(crate) method_override: MethodOverride,
+    /// Origins whose pages may send requests with the user's cookie.
+    pub(crate) cors_origins: Vec<WebOrigin>,
 }
 
 /// What the caches may take.

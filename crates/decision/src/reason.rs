@@ -162,6 +162,10 @@ reasons! {
     /// The method is refused on every route.
     RequestMethod = "request.method",
         "This method is not accepted here", "use another one";
+    /// The token came in a cookie, and the request, which is a WebSocket or may change something, does not come from a page of
+    /// its own origin or of one in the route's `cors_origins`.
+    RequestOrigin = "request.origin",
+        "The request's token came in a cookie, and the request does not come from the application's own pages", "send it from there, or send the token in `Authorization`";
     /// A forward-auth request came from an address that is not a trusted proxy.
     RequestProxyUntrusted = "request.proxy_untrusted",
         "This endpoint answers only to the configured proxies", "ask the administrator";
@@ -200,6 +204,6 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_code(reason.code()), Some(*reason));
         }
-        assert_eq!(Reason::ALL.len(), 42);
+        assert_eq!(Reason::ALL.len(), 43);
     }
 }

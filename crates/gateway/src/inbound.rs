@@ -38,6 +38,12 @@ pub struct Sender<'r> {
 }
 
 impl Inbound<'_> {
+    /// The trust in the other end of the connection: a configured proxy, or anybody else.
+    pub(crate) fn trust(&self) -> Trust {
+        self.sender
+            .map_or(Trust::Untrusted, |sender| sender.proxies.trust(sender.peer))
+    }
+
     /// The address of the client, as the rate limiter counts it.
     pub(crate) fn client(&self) -> Option<IpAddr> {
         let sender = self.sender?;

@@ -37,6 +37,7 @@ mod listen;
 mod me;
 mod metrics;
 mod organization;
+mod origin;
 pub mod outbound;
 mod pipeline;
 mod probe;
@@ -76,6 +77,7 @@ pub use keys::{
 };
 pub use listen::ServerSettings;
 pub use metrics::Metrics;
+pub use origin::WebOrigin;
 pub use probe::{UpstreamTrouble, probe_upstream, upstream_addresses};
 pub use proxy::{ForwardToken, Upstream, UpstreamProtocol};
 pub use rate::{RateLimit, RateLimiter};

@@ -29,6 +29,7 @@ use crate::identity;
 use crate::inbound::Inbound;
 use crate::label::Label;
 use crate::organization;
+use crate::origin;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, MethodOverride, Runtime};
 use crate::said::Said;
@@ -146,6 +147,9 @@ pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<
     };
     if matched.preflight == Preflight::Yes {
         return Ok(anonymous(gateway, &matched, Some(place)));
+    }
+    if let Place::Cookie(_) = place {
+        origin::check(inbound, runtime.cors_origins(matched.route.index))?;
     }
     let now_ms = gateway.clock.now_ms();
     let inbound = &Inbound {

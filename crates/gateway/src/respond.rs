@@ -198,6 +198,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::OrganizationSuspended
         | R::OrganizationRole
         | R::PlatformRole
+        | R::RequestOrigin
         | R::RequestProxyUntrusted => StatusCode::FORBIDDEN,
         // Everything else speaks of the token; so does a reason added later, until this match says otherwise.
         _ => StatusCode::UNAUTHORIZED,

@@ -14,6 +14,7 @@ use crate::connections::ConnectionSettings;
 use crate::credentials::{Place, TokenPlaces};
 use crate::inbound::TrustedProxies;
 use crate::keys::IssuerKeys;
+use crate::origin::WebOrigin;
 use crate::proxy::Upstream;
 use crate::rate::RateLimiter;
 use crate::stream::StreamLimits;
@@ -62,6 +63,8 @@ pub struct RouteRuntime {
     pub places: TokenPlaces,
     /// Limits of its streams.
     pub limits: StreamLimits,
+    /// Origins whose pages may send requests with the user's cookie, besides the request's own.
+    pub cors_origins: Vec<WebOrigin>,
     /// Whether its requests may ask for another method than their own.
     pub method_override: MethodOverride,
 }
@@ -160,6 +163,13 @@ impl Runtime {
         self.route_settings
             .get(route)
             .map_or(MethodOverride::Refuse, |settings| settings.method_override)
+    }
+
+    /// Origins whose pages may send requests with the user's cookie, besides the request's own.
+    pub(crate) fn cors_origins(&self, route: usize) -> &[WebOrigin] {
+        self.route_settings
+            .get(route)
+            .map_or(&[], |settings| &settings.cors_origins)
     }
 
     /// Whether tokens may come in that place on a route, whoever issued them.

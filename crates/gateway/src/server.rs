@@ -225,7 +225,10 @@ type Newer = Option<arc_swap::Guard<Arc<Runtime>>>;
 
 /// The configuration that a request was decided by.
 fn decided_by<'r>(given: &'r Runtime, newer: &'r Newer) -> &'r Runtime {
-    newer.as_ref().map_or(given, |newer| newer)
+    match newer {
+        Some(newer) => newer,
+        None => given,
+    }
 }
 
 /// Decides and tells.

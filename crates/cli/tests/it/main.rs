@@ -50,6 +50,8 @@ mod lifetimes;
 #[cfg(test)]
 mod organizations;
 #[cfg(test)]
+mod origins;
+#[cfg(test)]
 mod pooled;
 #[cfg(test)]
 mod postgres;

@@ -6,7 +6,9 @@ use std::time::Duration;
 use http::{HeaderName, Method, Uri};
 use narthex_decision::{HostName, Requirement, RouteProblem, RouteSpec, Routes, parse_requirement};
 use narthex_gateway::TokenPlaces;
-use narthex_gateway::{ForwardToken, MethodOverride, ProtocolProblem, UpgradeProtocols, Upstream, UpstreamProtocol};
+use narthex_gateway::{
+    ForwardToken, MethodOverride, ProtocolProblem, UpgradeProtocols, Upstream, UpstreamProtocol, WebOrigin,
+};
 use toml::Spanned;
 
 use super::{Check, within_if_written};
@@ -255,6 +257,7 @@ impl Check<'_> {
             Some(url) => self.upstream(section, url, &limits).map(Some),
         };
         let audience = self.audience(section);
+        let cors_origins = self.cors_origins(section);
         if section.upstream.span().is_none() {
             let forwards = section.forward_token.is_written().then(|| section.forward_token.span());
             let upgrades = section.upgrades.is_written().then(|| section.upgrades.span());
@@ -274,6 +277,7 @@ impl Check<'_> {
             upstream: upstream?,
             audience,
             places: places?,
+            cors_origins: cors_origins?,
             idle_timeout: section.idle_timeout.value().copied().unwrap_or(limits.idle_timeout),
             body_bytes: section.body_size.value().map_or(limits.body_bytes, |size| size.0),
             method_override: match section.method_override.value() {
@@ -281,6 +285,24 @@ impl Check<'_> {
                 file::MethodOverride::Allow => MethodOverride::Allow,
             },
         })
+    }
+
+    /// The origins that a route lets in with a cookie.
+    fn cors_origins(&mut self, section: &RouteSection) -> Option<Vec<WebOrigin>> {
+        let mut origins = Vec::new();
+        let mut usable = section.cors_origins.span().is_none() || section.cors_origins.value().is_some();
+        for text in section.cors_origins.value().into_iter().flat_map(|written| &written.0) {
+            if let Some(origin) = WebOrigin::parse(text.get_ref()) {
+                origins.push(origin);
+                continue;
+            }
+            usable = false;
+            let problem = Problem::error(text.span(), format!("`{}` is not an origin", text.get_ref()));
+            self.problems.push(problem.help(
+                "write scheme, host and, if it is not the usual one, port, without a path: `\"https://spa.example.com\"`",
+            ));
+        }
+        usable.then_some(origins)
     }
 
     /// The audience of its own that a route has, if it has one.

@@ -61,6 +61,14 @@ section! {
         token_cookie: Optional<String>, eg "\"id_token\"";
         /// Take the token from this query parameter too. Addresses end up in logs and histories: prefer anything else.
         token_query: Optional<String>, eg "\"jwt\"";
+        /// The origins of pages that may send requests with the user's cookie, besides those of the request's own origin.
+        ///
+        /// A browser sends a cookie whichever page asks it to. So a request whose token came in a cookie needs more, if it is a
+        /// WebSocket or its method is not `GET`, `HEAD` or `OPTIONS`: an `Origin` equal to its own (scheme, host and port) or
+        /// in this list, or `Sec-Fetch-Site: same-origin` or `none`. Any other is refused with `request.origin`, also one
+        /// with neither header: a client that is no browser sends its token in `Authorization`. Behind a proxy that ends TLS,
+        /// the proxy has to be one of `listen.trusted_proxies` and say `X-Forwarded-Proto`.
+        cors_origins: Optional<OneOrMany<String>>, eg "[\"https://spa.example.com\"]";
         /// How long the upstream may take to begin its answer. By default `limits.upstream_timeout`.
         upstream_timeout: Optional<Duration>, eg "\"60s\"";
         /// How long a stream may be silent. By default `limits.idle_timeout`.

@@ -91,6 +91,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "limits.upstream_timeout",
         "an_upstream_that_does_not_answer_in_time_is_a_gateway_timeout",
     ),
+    ("route.cors_origins", "sec_origin_of_cookie_tokens"),
     ("route.idle_timeout", "a_stream_that_says_nothing_is_cut_off"),
     ("limits.idle_timeout", "a_stream_that_says_nothing_is_cut_off"),
     ("limits.body_grace", "sec_stream_ends_with_its_token"),

@@ -1,0 +1,284 @@
+//! Check of the page that a request comes from, where its token came in a cookie: a browser sends cookies whichever page asks it to.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use narthex_decision::{HostName, Reason, RequestHost};
+
+use crate::inbound::{Door, Inbound, Trust};
+use crate::respond::Refusal;
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// The origin of a web page: scheme, host and port (RFC 6454).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebOrigin {
+    scheme: Scheme,
+    host: HostName,
+    port: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    const ALL: [Self; 2] = [Self::Http, Self::Https];
+
+    const fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+
+    /// The scheme that a proxy says, which may say it of a WebSocket.
+    fn said(text: &str) -> Option<Self> {
+        match text {
+            "http" | "ws" => Some(Self::Http),
+            "https" | "wss" => Some(Self::Https),
+            _ => None,
+        }
+    }
+}
+
+impl WebOrigin {
+    /// Reads an origin as a browser writes it, such as `https://app.example.com`; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (scheme, authority) = text.split_once("://")?;
+        let scheme = match scheme {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            _ => return None,
+        };
+        Self::at(scheme, authority)
+    }
+
+    fn at(scheme: Scheme, authority: &str) -> Option<Self> {
+        // It checks the port too, so that what stands behind the host is nothing, a colon, or a colon and a port.
+        RequestHost::parse(authority).ok()?;
+        let begin = authority.rfind(']').map_or(0, |end| end + 1);
+        let colon = authority.get(begin..)?.find(':').map(|colon| begin + colon);
+        let (host, port) = authority.split_at(colon.unwrap_or(authority.len()));
+        let port = match port.strip_prefix(':') {
+            None | Some("") => scheme.port(),
+            Some(port) => port.parse().ok()?,
+        };
+        Some(Self {
+            scheme,
+            host: HostName::parse(host)?,
+            port,
+        })
+    }
+}
+
+/// Tests whether a request with this method and these headers may change something, or open what goes both ways: a page of another
+/// origin must not have the browser send it with the user's cookie. Reading needs no check, for a page of another origin is
+/// not shown the answer.
+fn needs_origin(method: &Method, headers: &HeaderMap) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) || is_web_socket(headers)
+}
+
+/// A WebSocket at any door. Proxies keep `Upgrade` to themselves when they ask, and pass the other header on.
+fn is_web_socket(headers: &HeaderMap) -> bool {
+    let names = |value: &HeaderValue| {
+        let mut protocols = value.as_bytes().split(|byte| *byte == b',');
+        protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
+    };
+    headers.contains_key(header::SEC_WEBSOCKET_KEY) || headers.get_all(header::UPGRADE).iter().any(names)
+}
+
+/// Refuses a request with a token in a cookie that does not come from a page of its own origin, or of one that the route
+/// `allows`.
+///
+/// SECURITY: this is what stands between a signed-in user and every other page that the user visits.
+///
+/// # Errors
+///
+/// `request.origin`.
+pub(crate) fn check(inbound: &Inbound<'_>, allows: &[WebOrigin]) -> Result<(), Refusal> {
+    if !needs_origin(inbound.method, inbound.headers) {
+        return Ok(());
+    }
+    let origins = inbound.headers.get_all(header::ORIGIN).iter().count();
+    let sites = inbound.headers.get_all(SEC_FETCH_SITE).iter().count();
+    if origins == 0 && sites == 0 {
+        let why = "the request has neither `Origin` nor `Sec-Fetch-Site`, and its token came in a cookie";
+        return Err(Refusal::because(Reason::RequestOrigin, why));
+    }
+    // `none`: the user's own doing, such as a bookmark.
+    let same_site = matches!(single(inbound.headers, &SEC_FETCH_SITE), Some("same-origin" | "none"));
+    let named = single(inbound.headers, &header::ORIGIN).and_then(WebOrigin::parse);
+    let same = || named.is_some_and(|origin| allows.contains(&origin) || is_own(&origin, inbound));
+    if same_site || same() {
+        Ok(())
+    } else {
+        Err(Refusal::new(Reason::RequestOrigin))
+    }
+}
+
+/// Tests whether that is the origin that the request was sent to, as the browser knows it. A trusted proxy says the scheme, and the
+/// host if it has changed it; of a proxy that says no scheme, the host and the port alone are compared.
+fn is_own(origin: &WebOrigin, inbound: &Inbound<'_>) -> bool {
+    let trusted = inbound.trust() == Trust::Trusted;
+    let forwarded = |name: HeaderName| single(inbound.headers, &name).filter(|_| trusted);
+    let schemes = match forwarded(FORWARDED_PROTO).map(Scheme::said) {
+        Some(said) => said.as_slice().to_vec(),
+        None if trusted => Scheme::ALL.to_vec(),
+        None => vec![Scheme::Http],
+    };
+    let forwarded_host = forwarded(FORWARDED_HOST).filter(|_| inbound.door == Door::Proxy);
+    let own = |host: &str| {
+        schemes
+            .iter()
+            .any(|scheme| WebOrigin::at(*scheme, host).as_ref() == Some(origin))
+    };
+    inbound.host.into_iter().chain(forwarded_host).any(own)
+}
+
+/// The one value of a header; `None` also for several.
+fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<&'r str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inbound::{Sender, TrustedProxies};
+
+    #[test]
+    fn origins_are_read_as_browsers_write_them() {
+        let read = |text: &str| WebOrigin::parse(text).unwrap_or_else(|| panic!("`{text}` is refused"));
+        assert_eq!(read("https://app.example"), read("https://APP.example:443"));
+        assert_eq!(read("http://app.example"), read("http://app.example:80"));
+        assert_eq!(read("http://[::1]:8080"), read("http://[0:0::1]:8080"));
+        assert_ne!(read("https://app.example"), read("http://app.example"));
+        assert_ne!(read("https://app.example"), read("https://app.example:8443"));
+        for text in [
+            "",
+            "null",
+            "*",
+            "app.example",
+            "//app.example",
+            "ftp://app.example",
+            "https://",
+            "https://*.example",
+            "https://app.example/",
+            "https://app.example/path",
+            "https://user@app.example",
+            "https://app.example:port",
+            "https://app.example:99999",
+            "https://app.example https://evil.example",
+            "https://app.example, https://evil.example",
+        ] {
+            assert_eq!(WebOrigin::parse(text), None, "{text}");
+        }
+    }
+
+    /// What a request says of where it comes from, and whether it passes.
+    fn passes(method: &str, trust: Trust, pairs: &[(&'static str, &'static str)]) -> bool {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        let method = method.parse().unwrap();
+        let proxies = match trust {
+            Trust::Trusted => TrustedProxies(vec!["10.0.0.0/8".parse().unwrap()]),
+            Trust::Untrusted => TrustedProxies::default(),
+        };
+        let inbound = Inbound {
+            method: &method,
+            path: b"/",
+            query: None,
+            host: Some("app.example"),
+            headers: &headers,
+            door: Door::Proxy,
+            route: None,
+            sender: Some(Sender {
+                peer: "10.0.0.1".parse().unwrap(),
+                proxies: &proxies,
+            }),
+        };
+        check(&inbound, &[WebOrigin::parse("https://spa.example").unwrap()]).is_ok()
+    }
+
+    #[test]
+    fn sec_origin_of_cookie_tokens_is_a_table() {
+        const OWN: (&str, &str) = ("origin", "http://app.example");
+        const OTHER: (&str, &str) = ("origin", "http://evil.example");
+        const KEY: (&str, &str) = ("sec-websocket-key", "x");
+        for (method, pairs, expected) in [
+            ("GET", &[OTHER][..], true),
+            ("HEAD", &[], true),
+            ("OPTIONS", &[OTHER], true),
+            ("POST", &[], false),
+            ("DELETE", &[], false),
+            ("QUERY", &[], false),
+            ("POST", &[OWN], true),
+            ("POST", &[("origin", "http://APP.example:80")], true),
+            ("POST", &[("origin", "https://app.example")], false),
+            ("POST", &[("origin", "http://app.example:8080")], false),
+            ("POST", &[("origin", "http://app.example.evil.example")], false),
+            ("POST", &[("origin", "null")], false),
+            ("POST", &[OTHER], false),
+            ("POST", &[OWN, OTHER], false),
+            ("POST", &[("origin", "https://spa.example")], true),
+            ("POST", &[("sec-fetch-site", "same-origin")], true),
+            ("POST", &[("sec-fetch-site", "none")], true),
+            ("POST", &[("sec-fetch-site", "same-site")], false),
+            ("POST", &[("sec-fetch-site", "cross-site")], false),
+            (
+                "POST",
+                &[("sec-fetch-site", "cross-site"), ("sec-fetch-site", "none")],
+                false,
+            ),
+            ("POST", &[("sec-fetch-site", "cross-site"), OTHER], false),
+            ("POST", &[("origin", "null"), ("sec-fetch-site", "same-origin")], true),
+            ("GET", &[KEY], false),
+            ("GET", &[KEY, OTHER], false),
+            ("GET", &[KEY, OWN], true),
+            ("GET", &[("upgrade", "WebSocket"), OTHER], false),
+            ("GET", &[("upgrade", "h2c, websocket"), OTHER], false),
+            ("GET", &[("upgrade", "h2c"), OTHER], true),
+            // Nobody believes what an untrusted client says of its own origin.
+            (
+                "POST",
+                &[("origin", "https://app.example"), ("x-forwarded-proto", "https")],
+                false,
+            ),
+            ("POST", &[OTHER, ("x-forwarded-host", "evil.example")], false),
+        ] {
+            assert_eq!(passes(method, Trust::Untrusted, pairs), expected, "{method} {pairs:?}");
+        }
+        for (pairs, expected) in [
+            (
+                &[("origin", "https://app.example"), ("x-forwarded-proto", "https")][..],
+                true,
+            ),
+            (
+                &[("origin", "http://app.example"), ("x-forwarded-proto", "https")],
+                false,
+            ),
+            (&[("origin", "https://app.example"), ("x-forwarded-proto", "wss")], true),
+            (
+                &[("origin", "https://app.example"), ("x-forwarded-proto", "gopher")],
+                false,
+            ),
+            (&[("origin", "https://app.example")], true),
+            (&[("origin", "http://app.example")], true),
+            (
+                &[("origin", "https://www.example"), ("x-forwarded-host", "www.example")],
+                true,
+            ),
+            (&[OTHER], false),
+        ] {
+            assert_eq!(passes("POST", Trust::Trusted, pairs), expected, "{pairs:?}");
+        }
+    }
+}
