@@ -665,6 +665,7 @@ fn sec_laxer_route_beside_a_strict_one() {
     }
     for (strict, require, lax, lax_require) in [
         ("/admin", "platform:admin", "/{*rest}", "platform:admin"),
+        ("/admin/{*rest}", "platform:admin", "/{*rest}", "public"),
         // Neither asks for less than the other.
         (
             "/orgs/{organization}/x",
@@ -676,5 +677,47 @@ fn sec_laxer_route_beside_a_strict_one() {
         ("/reports", "platform:admin", "/reports/{*rest}", "public"),
     ] {
         assert_eq!(routes(strict, require, lax, lax_require), no_problems, "{strict} {lax}");
+    }
+}
+
+/// What was tried on new users, and what each needed and did not hear within a minute.
+#[test]
+fn what_is_tried_first_is_answered_with_what_to_do() {
+    let route = |path: &str| {
+        format!("[[route]]\npath = \"{path}\"\nrequire = \"organization:member\"\nupstream = \"http://127.0.0.1:9\"\n")
+    };
+    let issuer = |keys: &str| {
+        format!("[[issuer]]\nname = \"corp\"\nissuer = \"https://id.example.com\"\naudiences = [\"app\"]\n{keys}\n")
+    };
+    let organization =
+        |keys: &str| issuer("discovery = true") + &format!("[[organization]]\nname = \"acme\"\n{keys}\n");
+    for (source, told) in [
+        (
+            route("/{*rest}"),
+            "the path has to name the organization, as `/orgs/{organization}/{*rest}` does",
+        ),
+        (
+            route("/t/{tenant}/{*rest}"),
+            "if `{tenant}` is the organization's name, write `/t/{organization}/{*rest}`",
+        ),
+        (
+            issuer("jwks_url = \"http://keycloak:8080/certs\""),
+            "or copy its key set to a file from where it is trusted, and name that with `jwks_file`",
+        ),
+        (
+            organization("external_member_groups = [\"acme-staff\"]"),
+            "no issuer of the realm `corp` has `[issuer.tags]`: nobody can belong to it by a tag",
+        ),
+        (
+            organization("external_member_groups = \"acme-staff; acme-contractors\""),
+            "if several are meant, write `[\"acme-staff\", \"acme-contractors\"]`",
+        ),
+        (
+            issuer("discovery = true\n[issuer.tags]\nclame = \"groups\""),
+            "did you mean `claim`?",
+        ),
+    ] {
+        let report = report_on(&source);
+        assert!(report.contains(told), "{source}\n{report}");
     }
 }

@@ -12,9 +12,6 @@ use crate::config::problem::{Problem, Span};
 use crate::config::read::Optional;
 use crate::config::values::{ClaimValue, List, OneOrMany};
 
-/// The methods that never come to a route.
-const METHODS_REFUSED: [&str; 2] = ["TRACE", "CONNECT"];
-
 impl Check<'_> {
     /// Warns of every setting that can never match.
     pub(super) fn never(&mut self, file: &ConfigFile, realms: &[String]) {
@@ -190,13 +187,6 @@ impl Check<'_> {
 
     fn route_never(&mut self, section: &RouteSection) {
         self.exact_audience(&section.audience);
-        for method in section.methods.value().iter().flat_map(|methods| &methods.0) {
-            if METHODS_REFUSED.contains(&method.get_ref().as_str()) {
-                let message = format!("a `{}` request never comes to a route", method.get_ref());
-                let problem = Problem::warning(method.span(), message);
-                self.problems.push(problem.help("Narthex refuses it; leave it out"));
-            }
-        }
     }
 
     fn exact_audience(&mut self, written: &Optional<String>) {
