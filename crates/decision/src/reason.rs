@@ -109,6 +109,9 @@ reasons! {
     /// The user signed out everywhere after this token was issued, or the token does not say when it was issued.
     TokenRevoked = "token.revoked",
         "The token was revoked: its user was signed out everywhere", "sign in again";
+    /// The token is bound to a key of its sender (`cnf`), and no proof of that key is checked.
+    TokenBound = "token.bound",
+        "The token is bound to a key of its sender, which is not checked here", "ask for a bearer token";
     /// The issuer's keys could not be had, so nothing can be said about the token.
     KeysUnavailable = "keys.unavailable",
         "The issuer's keys cannot be reached right now, so the token cannot be checked", "try again shortly";

@@ -200,7 +200,7 @@ async fn finish(axum_extract::State(state): axum_extract::State<State>, request:
     tracing::debug!(event = "admin", request_id, %method, path, status);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, crate::respond::NOSNIFF);
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         headers.insert("x-narthex-request-id", id);
     }

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use hyper_util::service::TowerToHyperService;
 use narthex_decision::{Reason, Requirement};
 use narthex_directory::{IssuersInForce, Principal, Realm, StoreError};
@@ -31,7 +31,7 @@ use crate::inbound::{Door, Inbound};
 use crate::keys::Refreshed;
 use crate::listen::{self, ServerSettings};
 use crate::pipeline;
-use crate::respond::{self, Refusal};
+use crate::respond::{self, NOSNIFF, Refusal};
 use crate::runtime::IssuerRuntime;
 
 /// Serves the admin port until `stop` is done.
@@ -74,7 +74,13 @@ pub fn router(gateway: &Arc<Gateway>) -> Result<Router, NoEntropy> {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(Arc::clone(gateway));
-    Ok(admin::router(state).merge(health))
+    let routes = admin::router(state).merge(health);
+    Ok(
+        routes.layer(axum::middleware::map_response(async |mut response: Response| {
+            response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+            response
+        })),
+    )
 }
 
 /// Ready means that requests can be decided: the directory answers, or what is known here still serves while it does not.

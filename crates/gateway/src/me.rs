@@ -49,6 +49,9 @@ pub(crate) async fn answer(
                 .headers_mut()
                 .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
             response
+                .headers_mut()
+                .insert(header::X_CONTENT_TYPE_OPTIONS, respond::NOSNIFF);
+            response
         }
         Err(refusal) => {
             let request_id = gateway.request_ids.next();

@@ -15,6 +15,9 @@ use crate::http_rules;
 /// How long a client should wait before it asks again when nothing could be decided or nobody was there, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 5;
 
+/// Content is what its type says: no browser guesses. Every answer of our own says so.
+pub(crate) const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+
 /// A request that does not pass.
 ///
 /// The caller is told [`Refusal::text`]: problem and remedy, each once. The log and explain get [`Refusal::private`], which
@@ -145,6 +148,10 @@ impl From<&VerifyError> for Refusal {
     fn from(error: &VerifyError) -> Self {
         let refusal = Self::coded(error.reason(), error.caller_problem(), error);
         match error {
+            VerifyError::Signature { nonce: true, .. } => Self {
+                remedy: Some("ask for a token that is meant for this application".to_owned()),
+                ..refusal
+            },
             VerifyError::KeysUnavailable {
                 retry_after_seconds, ..
             } => Self {
@@ -279,6 +286,7 @@ pub(crate) fn problem(
         HeaderValue::from_static("application/problem+json"),
     );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.insert("x-narthex-reason", HeaderValue::from_static(reason));
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert("x-narthex-request-id", id);
@@ -339,7 +347,10 @@ mod tests {
                 usable: 0,
                 why_not: Some(marked()),
             },
-            VerifyError::Signature { hint: hint() },
+            VerifyError::Signature {
+                hint: hint(),
+                nonce: false,
+            },
             VerifyError::Expired,
             VerifyError::NotYetValid,
             VerifyError::IssuedInFuture,

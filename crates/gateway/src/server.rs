@@ -292,6 +292,9 @@ fn key_set(gateway: &Gateway, (request, sender): (&Request<Incoming>, Sender<'_>
         .headers_mut()
         .insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=3600"));
     response
+        .headers_mut()
+        .insert(header::X_CONTENT_TYPE_OPTIONS, respond::NOSNIFF);
+    response
 }
 
 /// Refuses a request before there is anything to decide, and tells.

@@ -86,8 +86,13 @@ impl Algorithm {
     }
 
     /// The algorithm with exactly this name; names compare case-sensitively (RFC 7515 4.1.1).
+    ///
+    /// `Ed25519` is the fully specified name of what `EdDSA` means here (RFC 9864), so either name means both.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+        match name {
+            "Ed25519" => Some(Self::EdDsa),
+            _ => Self::ALL.into_iter().find(|algorithm| algorithm.name() == name),
+        }
     }
 
     /// The kind of key this algorithm needs.
@@ -119,7 +124,7 @@ impl fmt::Display for Algorithm {
 /// The text is not the name of a supported algorithm.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a supported algorithm; supported are HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512 and EdDSA"
+    "`{0}` is not a supported algorithm; supported are HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA and Ed25519"
 )]
 pub struct UnknownAlgorithm(String);
 
@@ -171,7 +176,8 @@ mod tests {
             assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
             assert_eq!(Algorithm::from_name(&algorithm.name().to_lowercase()), None);
         }
-        for name in ["none", "None", "nOnE", "", "RS256 ", "ES256K"] {
+        assert_eq!(Algorithm::from_name("Ed25519"), Some(Algorithm::EdDsa));
+        for name in ["ed25519", "Ed448", "none", "None", "nOnE", "", "RS256 ", "ES256K"] {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
         }
     }

@@ -66,10 +66,12 @@ pub enum VerifyError {
         why_not: Option<String>,
     },
     /// The signature is not made by the key.
-    #[error("the signature does not fit the token and the issuer's key")]
+    #[error("the signature does not fit the token and the issuer's key{}", nonce_message(*nonce))]
     Signature {
         /// How the token named its key.
         hint: KeyHint,
+        /// The header has a `nonce`, as tokens for Microsoft Graph do.
+        nonce: bool,
     },
     /// `exp` has been reached.
     #[error("`exp` has passed; if the token is new, compare the clocks of issuer and server")]
@@ -122,6 +124,15 @@ pub enum VerifyError {
         /// The configured values, as the end of the sentence.
         expected: String,
     },
+    /// The token is bound to its sender's key (`cnf`), and that key is not proved.
+    #[error(
+        "the token is bound to a key of its sender (claim `cnf`), and no proof of that key is checked; have the issuer give \
+         bearer tokens, or set `danger_bound_tokens_as_bearer`"
+    )]
+    Bound,
+    /// The token carries the event of back-channel logout.
+    #[error("this is a logout token (claim `events`): it says that a session has ended, never who is calling")]
+    LogoutToken,
     /// The issuer's keys are not there, so nothing can be said about the token.
     #[error("the keys of the issuer cannot be had{}; the next attempt is in {retry_after_seconds} s", why(fault.as_ref()))]
     KeysUnavailable {
@@ -150,7 +161,8 @@ impl VerifyError {
             Self::TooOld { .. } => "token.too_old",
             Self::Audience { .. } => "token.audience",
             Self::ClaimMissing { .. } => "token.claim_missing",
-            Self::ClaimInvalid { .. } | Self::ClaimValue { .. } => "token.claim_invalid",
+            Self::ClaimInvalid { .. } | Self::ClaimValue { .. } | Self::LogoutToken => "token.claim_invalid",
+            Self::Bound => "token.bound",
             Self::KeysUnavailable { .. } => "keys.unavailable",
         }
     }
@@ -182,6 +194,10 @@ impl VerifyError {
             Self::ClaimValue { claim, .. } => {
                 format!("the token's claim `{claim}` has a value that is not accepted here")
             }
+            Self::Signature { nonce: true, .. } => {
+                "the token was issued for another API, which alone can check it".to_owned()
+            }
+            Self::LogoutToken => "the token says that a session has ended, and not who is calling".to_owned(),
             Self::KeysUnavailable { fault: Some(fault), .. } => {
                 format!("the keys of the token's issuer cannot be had: {}", fault.told)
             }
@@ -192,6 +208,16 @@ impl VerifyError {
     /// Whether a newer key set could change the answer, so that [`crate::KeyCache::missed`] is worth asking.
     pub const fn is_key_miss(&self) -> bool {
         matches!(self, Self::KeyUnknown { .. } | Self::Signature { .. })
+    }
+}
+
+/// Nobody but Microsoft Graph can check its tokens: they are signed over a header with another `nonce`.
+const fn nonce_message(nonce: bool) -> &'static str {
+    if nonce {
+        "; its header carries a `nonce`, as tokens for Microsoft Graph do, which only Graph can check: the client must ask for \
+         a token for this application (a `scope` of its own API, such as `api://…/.default`)"
+    } else {
+        ""
     }
 }
 

@@ -11,10 +11,12 @@ use serde_json::{Map, Value};
 use crate::algorithm::Algorithm;
 use crate::json::{JsonFault, Member, parse_object, walk_object};
 
-/// Values of `typ` that every issuer may use, in any case.
+/// Values of `typ` that every issuer may use.
 ///
-/// SPEC: RFC 9068 section 4: access tokens have the last one, with or without `application/`.
-const USUAL_TYPES: [&str; 3] = ["JWT", "at+jwt", "application/at+jwt"];
+/// SPEC: RFC 7519 5.1, RFC 9068 section 4.
+const USUAL_TYPES: [&str; 2] = ["JWT", "at+jwt"];
+/// The beginning of a media type that `typ` may leave out.
+const APPLICATION: &str = "application/";
 
 /// How many members the rules know.
 const KNOWN_MEMBERS: usize = 7;
@@ -141,8 +143,23 @@ impl Facts {
 
 fn is_usual_type(value: &Member<'_>) -> bool {
     match value {
-        Member::Text(text) => USUAL_TYPES.iter().any(|usual| usual.eq_ignore_ascii_case(text)),
+        Member::Text(text) => USUAL_TYPES.iter().any(|usual| is_same_type(usual, text)),
         Member::Other(_) => false,
+    }
+}
+
+/// Whether two values of `typ` are the same media type: in any case, with or without `application/`.
+///
+/// SPEC: RFC 7515 4.1.9.
+pub(crate) fn is_same_type(one: &str, other: &str) -> bool {
+    short_type(one).eq_ignore_ascii_case(short_type(other))
+}
+
+fn short_type(typ: &str) -> &str {
+    match typ.split_at_checked(APPLICATION.len()) {
+        // With a second slash it is no media type that could be shortened.
+        Some((start, rest)) if start.eq_ignore_ascii_case(APPLICATION) && !rest.contains('/') => rest,
+        _ => typ,
     }
 }
 

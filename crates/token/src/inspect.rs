@@ -9,7 +9,7 @@ use crate::algorithm::Algorithm;
 use crate::claims::{KeyMatch, UnverifiedClaims, VerifiedClaims};
 use crate::codec::sanitize;
 use crate::error::{VerifyError, quoted};
-use crate::issuer::{Expiry, Issuers, RequiredClaim, TrustedIssuer};
+use crate::issuer::{BoundTokens, Expiry, Issuers, RequiredClaim, TrustedIssuer};
 use crate::keys::{Chosen, HintRef, KeySet};
 use crate::parse::{Limits, ParsedToken, parse};
 use crate::verify;
@@ -38,6 +38,8 @@ pub enum Rule {
     IssuedAt,
     /// `max_token_age`.
     Age,
+    /// `sub` and `jti`, and that the token is neither bound nor a logout token.
+    Subject,
     /// The audience.
     Audience,
     /// One required claim.
@@ -57,6 +59,7 @@ impl fmt::Display for Rule {
             Self::NotBefore => "not_before",
             Self::IssuedAt => "issued_at",
             Self::Age => "age",
+            Self::Subject => "subject",
             Self::Audience => "audience",
             Self::RequiredClaim(claim) => return write!(f, "required_claim `{claim}`"),
         })
@@ -382,6 +385,7 @@ impl Report {
 
     fn claims(&mut self, token: &ParsedToken<'_>, issuer: &TrustedIssuer) {
         let policy = issuer.policy();
+        self.subject(token, issuer);
         let expected = match policy.audiences.as_slice() {
             [] => "no audience is configured".to_owned(),
             audiences => format!(
@@ -403,6 +407,27 @@ impl Report {
         for required in &policy.required_claims {
             self.required_claim(token, required);
         }
+    }
+
+    /// Listed where there is something to judge: nearly every token has a `sub` that is text, and no more.
+    fn subject(&mut self, token: &ParsedToken<'_>, issuer: &TrustedIssuer) {
+        let result = verify::check_subject(&token.claims, issuer);
+        let present: Vec<String> = ["sub", "jti", "cnf", "events"]
+            .into_iter()
+            .filter_map(|claim| Some(format!("{claim} {}", shown(Some(token.claims.get(claim)?)))))
+            .collect();
+        let usual = usize::from(token.claims.contains_key("sub"));
+        if result.is_ok() && present.len() <= usual {
+            return;
+        }
+        let bound = match issuer.policy().bound_tokens {
+            BoundTokens::Refused => "no `cnf`",
+            BoundTokens::DangerAsBearer => "`cnf` or not",
+        };
+        let expected = format!("`sub` and `jti` are text if present, {bound}, no logout event");
+        self.add(Rule::Subject, expected, present.join(", "), result, |()| {
+            "a token of a caller".to_owned()
+        });
     }
 
     fn required_claim(&mut self, token: &ParsedToken<'_>, required: &RequiredClaim) {

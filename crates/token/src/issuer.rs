@@ -42,6 +42,15 @@ pub enum Expiry {
     DangerOptional,
 }
 
+/// Whether a token that is bound to its sender's key counts without a proof of that key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BoundTokens {
+    /// It is refused.
+    Refused,
+    /// It counts as a bearer token: `danger_bound_tokens_as_bearer`.
+    DangerAsBearer,
+}
+
 /// A claim that must have one of some values.
 ///
 /// Looked up among the claims, and, where no claim has that name, among the header members, which the signature covers as
@@ -71,7 +80,7 @@ pub struct IssuerPolicy {
     pub audience_claims: Vec<String>,
     /// Claims with fixed values.
     pub required_claims: Vec<RequiredClaim>,
-    /// Values of `typ` beside `JWT` and `at+jwt`; any case.
+    /// Values of `typ` beside `JWT` and `at+jwt`, in any case and with or without `application/`. Never `logout+jwt`.
     pub token_types: Vec<String>,
     /// How far clocks may differ.
     pub leeway_seconds: u64,
@@ -79,6 +88,8 @@ pub struct IssuerPolicy {
     pub max_token_age_seconds: Option<u64>,
     /// Whether `exp` is required.
     pub expiry: Expiry,
+    /// Whether tokens with `cnf` are taken.
+    pub bound_tokens: BoundTokens,
     /// Whether tokens are taken.
     pub status: IssuerStatus,
     /// Where the keys come from.
@@ -109,6 +120,7 @@ impl IssuerPolicy {
             leeway_seconds: LEEWAY_SECONDS_DEFAULT,
             max_token_age_seconds: None,
             expiry: Expiry::Required,
+            bound_tokens: BoundTokens::Refused,
             status: IssuerStatus::Enabled,
             key_source,
         }

@@ -10,8 +10,8 @@ use crate::algorithm::Algorithm;
 use crate::claims::{KeyMatch, Times, VerifiedClaims};
 use crate::codec::sanitize;
 use crate::error::{VerifyError, quoted};
-use crate::header::TextMember;
-use crate::issuer::{Binding, Expiry, IssuerStatus, RequiredClaim, TrustedIssuer};
+use crate::header::{TextMember, is_same_type};
+use crate::issuer::{Binding, BoundTokens, Expiry, IssuerStatus, RequiredClaim, TrustedIssuer};
 use crate::keys::{Chosen, HintRef, KeySet};
 use crate::parse::ParsedToken;
 
@@ -19,6 +19,8 @@ use crate::parse::ParsedToken;
 const SECONDS_MAX: i64 = 253_402_300_799;
 /// The first second of the year 1.
 const SECONDS_MIN: i64 = -62_135_596_800;
+/// The member of `events` that makes a token a logout token.
+const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// How many claim names a message lists.
 const NAMES_SHOWN_MAX: usize = 20;
 
@@ -35,6 +37,7 @@ impl ParsedToken<'_> {
         let chosen = choose_key(&hint, keys, algorithm)?;
         let key = check_signature(&self, &hint, &chosen, algorithm)?;
         let times = check_times(&self.claims, issuer, now_ms)?;
+        check_subject(&self.claims, issuer)?;
         check_audience(&self.claims, issuer)?;
         for required in &issuer.policy.required_claims {
             check_required_claim(&self, required)?;
@@ -125,7 +128,7 @@ fn is_accepted_type(found: &str, issuer: Option<&TrustedIssuer>) -> bool {
     let configured = issuer
         .map(|issuer| issuer.policy.token_types.as_slice())
         .unwrap_or_default();
-    configured.iter().any(|accepted| accepted.eq_ignore_ascii_case(found))
+    configured.iter().any(|accepted| is_same_type(accepted, found))
 }
 
 /// The `iss` claim, which must be text if it is there.
@@ -194,6 +197,7 @@ pub(crate) fn check_signature(
         .verify(algorithm, token.signing_input.as_bytes(), &token.signature)
         .ok_or_else(|| VerifyError::Signature {
             hint: (*hint).to_owned(),
+            nonce: token.header.members().contains_key("nonce"),
         })
 }
 
@@ -297,7 +301,30 @@ fn fractional(seconds: f64) -> Option<i64> {
     range.contains(&seconds).then(|| (seconds * 1000.0).floor() as i64)
 }
 
-/// Rule 9.
+/// Rule 9, who the token is about and who may send it.
+///
+/// SPEC: RFC 7519 4.1.2 and 4.1.7, RFC 7800 3, `OpenID` Connect Back-Channel Logout 2.4.
+pub(crate) fn check_subject(claims: &Map<String, Value>, issuer: &TrustedIssuer) -> Result<(), VerifyError> {
+    for name in ["sub", "jti"] {
+        if claims.get(name).is_some_and(|value| !value.is_string()) {
+            return Err(invalid(name, "text"));
+        }
+    }
+    // SECURITY: it is signed, has `sub` and `aud`, and would open every door to whoever intercepts it.
+    if claims
+        .get("events")
+        .is_some_and(|events| events.get(LOGOUT_EVENT).is_some())
+    {
+        return Err(VerifyError::LogoutToken);
+    }
+    // SECURITY: without the proof a stolen token would be as good as its owner's, which is what binding it prevents.
+    if claims.contains_key("cnf") && issuer.policy.bound_tokens == BoundTokens::Refused {
+        return Err(VerifyError::Bound);
+    }
+    Ok(())
+}
+
+/// Rule 9, for whom the token is meant.
 ///
 /// SPEC: RFC 7519 4.1.3; compared as text, whole, case-sensitively.
 pub(crate) fn check_audience(claims: &Map<String, Value>, issuer: &TrustedIssuer) -> Result<(), VerifyError> {

@@ -61,8 +61,19 @@ const EFFECTS: &[Effect] = &[
         without: 401,
     },
     Effect {
-        line: "token_types = [\"logout+jwt\"]",
-        token: |token| token.header("typ", "logout+jwt"),
+        line: "danger_bound_tokens_as_bearer = true",
+        token: |token| {
+            token.claim(
+                "cnf",
+                serde_json::json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }),
+            )
+        },
+        with: 200,
+        without: 401,
+    },
+    Effect {
+        line: "token_types = [\"acme-session+jwt\"]",
+        token: |token| token.header("typ", "application/acme-session+jwt"),
         with: 200,
         without: 401,
     },

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use narthex_testkit::{Answer, TestKey, client::Call, raw, token::malleated};
+use serde_json::json;
 
 use crate::world::{GUARDED, World, config, member};
 
@@ -210,6 +211,53 @@ async fn sec_nonutf8() {
     }
     assert!(world.upstream.seen().is_empty());
     assert_eq!(world.send(world.call("POST", GUARDED).bearer(&token)).await.status, 200);
+}
+
+/// A logout token and one that is bound to its sender's key are good tokens of the issuer, and open no door.
+#[tokio::test]
+async fn sec_logout_token() {
+    let world = World::start().await;
+    let event = json!({ "http://schemas.openid.net/event/backchannel-logout": {} });
+    let key = json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" });
+    for (claim, value, reason) in [("events", event, "token.claim_invalid"), ("cnf", key, "token.bound")] {
+        let token = member("alice").claim(claim, value).sign();
+        for (door, answer) in at_each_door(&world, &token, "POST", GUARDED).await {
+            assert_eq!(answer.status, 401, "{door}: {}", answer.text());
+            assert_eq!(answer.header("x-narthex-reason"), Some(reason), "{door}");
+        }
+    }
+    assert!(world.upstream.seen().is_empty());
+}
+
+/// No browser guesses what an answer of our own is, on either port.
+#[tokio::test]
+async fn every_answer_of_our_own_forbids_sniffing() {
+    let world = World::start().await;
+    let admin = |path: &str| Call::get(&format!("{}{path}", world.narthex.admin_url()));
+    let good = member("alice").sign();
+    for (call, status) in [
+        (world.call("GET", "/.well-known/jwks.json"), 200),
+        (world.call("GET", "/.narthex/me").bearer(&good), 200),
+        (world.call("GET", "/.narthex/me"), 401),
+        (world.call("GET", "/whoami"), 401),
+        (world.call("GET", "/nothing"), 404),
+        (world.call("GET", "/.narthex/auth/traefik"), 400),
+        (admin("/healthz"), 200),
+        (admin("/readyz"), 200),
+        (admin("/metrics"), 200),
+        (admin("/openapi.json"), 200),
+        (admin("/api/v1/users"), 401),
+        (admin("/nothing"), 404),
+    ] {
+        let answer = world.send(call).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert_eq!(
+            answer.header("x-content-type-options"),
+            Some("nosniff"),
+            "{}",
+            answer.text()
+        );
+    }
 }
 
 /// Nothing that is answered to a caller or logged repeats a token, a secret or a claim's value.

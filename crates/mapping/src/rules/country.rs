@@ -1,11 +1,18 @@
 //! Countries of ISO 3166-1.
 
+/// Kosovo's codes, which the standard leaves to users and everybody uses.
+const KOSOVO: [&str; 2] = ["XK", "XKX"];
+
 /// The alpha-3 code, in upper case, of an alpha-2 or alpha-3 code in any case.
 pub(super) fn alpha_3(text: &str) -> Option<&'static str> {
     if !text.is_ascii() {
         return None;
     }
     let upper = text.to_ascii_uppercase();
+    let [_, kosovo] = KOSOVO;
+    if KOSOVO.contains(&upper.as_str()) {
+        return Some(kosovo);
+    }
     let found = match upper.len() {
         2 => rust_iso3166::from_alpha2(&upper),
         3 => rust_iso3166::from_alpha3(&upper),
@@ -31,16 +38,20 @@ mod tests {
             ("AX", "ALA"),
             ("SSD", "SSD"),
             ("bq", "BES"),
+            ("XK", "XKX"),
+            ("xk", "XKX"),
+            ("Xkx", "XKX"),
         ] {
             assert_eq!(alpha_3(given), Some(kept), "{given}");
         }
-        // `UK` and `EU` are reserved, not assigned; `XK` is a private code; `203` is the numeric code of Czechia.
+        // `UK` and `EU` are reserved, not assigned; `XA` is for private use as `XK` is, and nobody's; `203` is the numeric code of Czechia.
         for not in [
             "",
             "C",
             "UK",
             "EU",
-            "XK",
+            "XA",
+            "XKK",
             "203",
             "Czechia",
             "CZ-20",

@@ -39,6 +39,14 @@ pub enum PolicyError {
         /// The field.
         field: &'static str,
     },
+    /// `logout+jwt` among the types of tokens.
+    #[error(
+        "issuer `{name}`: `logout+jwt` in `token_types`: a logout token says that a session has ended, never who is calling"
+    )]
+    LogoutType {
+        /// The issuer's name.
+        name: String,
+    },
     /// No algorithm.
     #[error("issuer `{name}`: `algorithms` is empty")]
     NoAlgorithms {

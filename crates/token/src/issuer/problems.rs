@@ -5,11 +5,15 @@ use serde_json::Value;
 use super::{Expiry, IssuerPolicy, KeySource};
 use crate::algorithm::Family;
 use crate::error::PolicyError;
+use crate::header::is_same_type;
 
 /// Largest leeway: clocks that differ by more are broken, not skewed.
 const LEEWAY_SECONDS_MAX: u64 = 86_400;
 /// Largest `max_token_age`: a hundred years.
 const MAX_TOKEN_AGE_SECONDS_MAX: u64 = 100 * 366 * 86_400;
+
+/// The type of logout tokens (`OpenID` Connect Back-Channel Logout 2.4).
+const LOGOUT_TYPE: &str = "logout+jwt";
 
 /// What nobody may get wrong.
 pub(super) fn of(policy: &IssuerPolicy) -> Vec<PolicyError> {
@@ -22,6 +26,10 @@ pub(super) fn of(policy: &IssuerPolicy) -> Vec<PolicyError> {
         problems.push(PolicyError::AliasesWithoutIssuer { name: name() });
     }
     problems.extend(of_lists(policy));
+    // SECURITY: a logout token has `sub`, `aud` and a signature, and says that a session has ended.
+    if policy.token_types.iter().any(|typ| is_same_type(typ, LOGOUT_TYPE)) {
+        problems.push(PolicyError::LogoutType { name: name() });
+    }
     problems.extend(of_algorithms(policy));
     if policy.audience_claims.is_empty() {
         problems.push(PolicyError::NoAudienceClaims { name: name() });

@@ -67,11 +67,10 @@ fn meant_for_verification(jwk: &Map<String, Value>) -> Result<(), String> {
     }
 }
 
-/// The one algorithm the key is for, if it says so. `Ed25519` is RFC 9864's name for what `EdDSA` means here.
+/// The one algorithm the key is for, if it says so.
 fn own_algorithm(jwk: &Map<String, Value>) -> Result<Option<Algorithm>, String> {
     match text(jwk, "alg")? {
         None => Ok(None),
-        Some("Ed25519") => Ok(Some(Algorithm::EdDsa)),
         Some(name) => match Algorithm::from_name(name) {
             Some(algorithm) => Ok(Some(algorithm)),
             None => Err(format!(

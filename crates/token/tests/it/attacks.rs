@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use narthex_token::{
-    Algorithm, Answer, CacheSettings, Expiry, FetchOutcome, IssuerPolicy, Issuers, KeyCache, KeyHint, KeySet,
-    KeySetError, KeysFault, Limits, PolicyError, RequiredClaim, SecretLength, TrustedIssuer, VerifyError, parse,
+    Algorithm, Answer, BoundTokens, CacheSettings, Expiry, FetchOutcome, IssuerPolicy, Issuers, KeyCache, KeyHint,
+    KeySet, KeySetError, KeysFault, Limits, PolicyError, RequiredClaim, SecretLength, TrustedIssuer, VerifyError,
+    parse,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -849,6 +851,162 @@ fn a_thumbprint_is_only_a_name() {
     ] {
         let token = rs256_header(&json!({ "alg": "RS256", member: value }));
         assert_eq!(reason(&usual(&token)), "token.header", "{member} {value}");
+    }
+}
+
+/// A token that is bound to a key of its sender is no bearer token: nothing here checks the proof of that key.
+#[test]
+fn sec_bound_token() {
+    for cnf in [
+        json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }),
+        json!({ "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2" }),
+        json!({}),
+        json!(null),
+        json!("text"),
+    ] {
+        let mut bound = claims();
+        bound["cnf"] = cnf.clone();
+        let token = rs256(&bound);
+        assert_eq!(reason(&usual(&token)), "token.bound", "{cnf}");
+        let mut policy = key_set_policy();
+        policy.bound_tokens = BoundTokens::DangerAsBearer;
+        assert_eq!(reason(&check(&token, policy, jwks(), NOW_MS)), "ok", "{cnf}");
+    }
+}
+
+/// A logout token is signed, has `sub` and `aud`, and is sent to whoever the provider thinks should hear of it. It is no
+/// token of a caller, whatever its `typ`.
+#[test]
+fn sec_logout_token() {
+    let event = "http://schemas.openid.net/event/backchannel-logout";
+    for (events, expected) in [
+        (json!({ event: {} }), "token.claim_invalid"),
+        (json!({ "other": {}, event: null }), "token.claim_invalid"),
+        (
+            json!({ "https://schemas.openid.net/secevent/risc/event-type/other": {} }),
+            "ok",
+        ),
+        (json!([event]), "ok"),
+    ] {
+        for typ in ["logout+jwt", "JWT", "at+jwt", "acme+jwt"] {
+            let mut policy = key_set_policy();
+            policy.token_types = vec!["acme+jwt".to_owned()];
+            let header = json!({ "alg": "RS256", "kid": "rsa", "typ": typ });
+            let token = mint(&header, &claims_with(&json!({ "events": events })), &rsa_key());
+            let expected = if typ == "logout+jwt" { "token.header" } else { expected };
+            assert_eq!(
+                reason(&check(&token, policy, jwks(), NOW_MS)),
+                expected,
+                "{events} {typ}"
+            );
+        }
+    }
+    // Nor can its type be allowed.
+    for typ in ["logout+jwt", "Application/Logout+JWT"] {
+        let mut policy = key_set_policy();
+        policy.token_types = vec![typ.to_owned()];
+        let name = policy.name.clone();
+        assert_eq!(
+            TrustedIssuer::new(policy).unwrap_err(),
+            [PolicyError::LogoutType { name }]
+        );
+    }
+}
+
+/// What identifies a user or a token is text. A number that one program reads as text and the next rounds is refused.
+#[test]
+fn sec_subject_types() {
+    for claim in ["sub", "jti"] {
+        for value in [
+            json!(7),
+            json!(1e300),
+            json!(null),
+            json!(["ada"]),
+            json!({}),
+            json!(true),
+        ] {
+            let mut odd = claims();
+            odd[claim] = value.clone();
+            let token = rs256(&odd);
+            let error = usual(&token).unwrap_err();
+            assert_eq!(
+                (error.reason(), error.to_string().as_str()),
+                ("token.claim_invalid", format!("claim `{claim}` must be text").as_str()),
+                "{value}"
+            );
+        }
+        for value in [json!("ada"), json!("")] {
+            let token = rs256(&claims_with(&json!({ claim: value })));
+            assert_eq!(reason(&usual(&token)), "ok");
+        }
+    }
+    let mut without = claims();
+    without.as_object_mut().unwrap().shift_remove("sub");
+    assert_eq!(reason(&usual(&rs256(&without))), "ok");
+}
+
+/// Entra signs its tokens for Microsoft Graph over a header whose `nonce` is hashed: a new token is no better.
+#[test]
+fn a_token_for_microsoft_graph_is_told_apart() {
+    let signed = mint(
+        &json!({ "alg": "RS256", "kid": "rsa", "nonce": "hashed" }),
+        &claims(),
+        &rsa_key(),
+    );
+    let (_, rest) = signed.split_once('.').unwrap();
+    let presented = b64(json!({ "alg": "RS256", "kid": "rsa", "nonce": "as it came" })
+        .to_string()
+        .as_bytes());
+    let error = usual(&format!("{presented}.{rest}")).unwrap_err();
+    assert_eq!(error.reason(), "token.signature");
+    assert!(error.to_string().contains("tokens for Microsoft Graph"), "{error}");
+    // A nonce by itself is nothing to complain about.
+    assert_eq!(reason(&usual(&signed)), "ok");
+    let forged = mint(&json!({ "alg": "RS256", "kid": "rsa_other" }), &claims(), &rsa_key());
+    assert!(!usual(&forged).unwrap_err().to_string().contains("Graph"));
+}
+
+/// RFC 9864 gives `EdDSA` on Ed25519 a name of its own. Listing either allows both, in tokens and in keys.
+#[test]
+fn ed25519_has_two_names() {
+    let mut policy = key_set_policy();
+    policy.algorithms = vec!["Ed25519".parse::<Algorithm>().unwrap()];
+    assert_eq!(policy.algorithms, ["EdDSA".parse::<Algorithm>().unwrap()]);
+    for alg in ["EdDSA", "Ed25519", "ed25519", "Ed448"] {
+        let token = TestEd25519::sign(alg, &claims());
+        for own in ["EdDSA", "Ed25519"] {
+            let mut key = TestEd25519::jwk();
+            key["alg"] = own.into();
+            let expected = match alg {
+                "EdDSA" | "Ed25519" => "ok",
+                _ => "token.algorithm",
+            };
+            assert_eq!(
+                reason(&check(&token, policy.clone(), set_of(&[key]), NOW_MS)),
+                expected,
+                "{alg} {own}"
+            );
+        }
+    }
+}
+
+/// A key pair that the crate itself cannot sign with.
+struct TestEd25519;
+
+impl TestEd25519 {
+    fn pair() -> Ed25519KeyPair {
+        Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap()
+    }
+
+    fn jwk() -> Value {
+        json!({ "kty": "OKP", "crv": "Ed25519", "kid": "ed", "x": b64(Self::pair().public_key().as_ref()) })
+    }
+
+    fn sign(alg: &str, claims: &Value) -> String {
+        let header = b64(json!({ "alg": alg, "kid": "ed" }).to_string().as_bytes());
+        let input = format!("{header}.{}", b64(claims.to_string().as_bytes()));
+        let signature = Self::pair().sign(input.as_bytes());
+        format!("{input}.{}", b64(signature.as_ref()))
     }
 }
 

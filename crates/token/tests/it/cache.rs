@@ -115,6 +115,7 @@ fn unknown(kid: &str) -> VerifyError {
 fn bad_signature() -> VerifyError {
     VerifyError::Signature {
         hint: KeyHint::Kid("rsa".to_owned()),
+        nonce: false,
     }
 }
 

@@ -216,7 +216,11 @@ fn the_first_failure_is_the_reason() {
 #[test]
 fn types_of_token_are_a_list() {
     let mut policy = key_set_policy();
-    policy.token_types = vec!["application/logout+jwt".to_owned()];
+    policy.token_types = vec![
+        "application/id+jwt".to_owned(),
+        "a/b".to_owned(),
+        "application/x/y".to_owned(),
+    ];
     let issuers = Issuers::new(vec![trusted(policy)]).unwrap();
     let keys = Arc::new(jwks());
     for (typ, expected) in [
@@ -225,8 +229,18 @@ fn types_of_token_are_a_list() {
         (json!("jwt"), "ok"),
         (json!("AT+jwt"), "ok"),
         (json!("Application/AT+JWT"), "ok"),
-        (json!("Application/Logout+JWT"), "ok"),
-        (json!("application/jwt"), "token.header"),
+        (json!("Application/ID+JWT"), "ok"),
+        (json!("id+jwt"), "ok"),
+        (json!("application/jwt"), "ok"),
+        (json!("APPLICATION/JWT"), "ok"),
+        (json!("A/B"), "ok"),
+        (json!("application/x/y"), "ok"),
+        (json!("x/y"), "token.header"),
+        (json!("application/a/b"), "token.header"),
+        (json!("application/application/jwt"), "token.header"),
+        (json!("text/jwt"), "token.header"),
+        (json!("application/"), "token.header"),
+        (json!("applicati\u{f6}n/jwt"), "token.header"),
         (json!("dpop+jwt"), "token.header"),
         (json!("logout+jwt"), "token.header"),
         (json!(""), "token.header"),

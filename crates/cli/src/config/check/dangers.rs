@@ -85,6 +85,14 @@ impl Check<'_> {
             let help = "have the sender put `exp` into its tokens, and take `danger_tokens_without_exp` out";
             self.problems.push(Problem::warning(endless.span(), message).help(help));
         }
+        let bound = &section.danger_bound_tokens_as_bearer;
+        if *bound.value() {
+            let message =
+                "tokens that are bound to a key of their sender count without it: whoever steals one can use it";
+            let help =
+                "have the issuer give bearer tokens for this application, and take `danger_bound_tokens_as_bearer` out";
+            self.problems.push(Problem::warning(bound.span(), message).help(help));
+        }
         if *short.value() {
             let message = "a short secret can be guessed from one token, and then anyone makes tokens of this issuer";
             let help = "`openssl rand -hex 32` makes one that is long enough; take `danger_short_secret` out then";

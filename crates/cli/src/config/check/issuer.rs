@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use narthex_directory::{IssuerName, OnEmpty, Provision, Realm, SyncMode, SyncPolicy, TagList};
 use narthex_token::{
-    Algorithm, Expiry, IssuerPolicy, IssuerStatus, KeySource as KeyKind, PolicyError, RequiredClaim, TrustedIssuer,
+    Algorithm, BoundTokens, Expiry, IssuerPolicy, IssuerStatus, KeySource as KeyKind, PolicyError, RequiredClaim,
+    TrustedIssuer,
 };
 use toml::Spanned;
 
@@ -140,6 +141,11 @@ impl Check<'_> {
                 Expiry::DangerOptional
             } else {
                 Expiry::Required
+            },
+            bound_tokens: if *section.danger_bound_tokens_as_bearer.value() {
+                BoundTokens::DangerAsBearer
+            } else {
+                BoundTokens::Refused
             },
             status: if *section.enabled.value() {
                 IssuerStatus::Enabled
@@ -337,6 +343,7 @@ fn place_of(error: &PolicyError, section: &IssuerSection) -> Option<Span> {
             "token_types" => section.token_types.span(),
             _ => header(),
         }),
+        PolicyError::LogoutType { .. } => Some(section.token_types.span()),
         PolicyError::NoAlgorithms { .. } => section.algorithms.span(),
         PolicyError::AlgorithmMismatch { algorithm, .. } => {
             let written = section.algorithms.value().and_then(|list| {
@@ -375,7 +382,7 @@ impl From<&file::KeySetAlgorithm> for Algorithm {
             Written::Es256 => Self::Es256,
             Written::Es384 => Self::Es384,
             Written::Es512 => Self::Es512,
-            Written::EdDsa => Self::EdDsa,
+            Written::EdDsa | Written::Ed25519 => Self::EdDsa,
             Written::Hs256 => Self::Hs256,
             Written::Hs384 => Self::Hs384,
             Written::Hs512 => Self::Hs512,

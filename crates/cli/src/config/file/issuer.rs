@@ -69,9 +69,9 @@ section! {
         /// Claims that must have a value, or one of a list of values. Text, whole numbers, `true` and `false`, compared
         /// exactly.
         required_claims: Defaulted<Named<OneOrMany<ClaimValue>>> = "{}", eg "{ email_verified = true, hd = [\"example.com\", \"example.org\"] }";
-        /// Values of the header's `typ` to accept besides none at all, `JWT` and `at+jwt` (also
-        /// `application/at+jwt`).
-        token_types: Defaulted<List<String>> = "[]", eg "[\"logout+jwt\"]";
+        /// Values of the header's `typ` to accept besides none at all, `JWT` and `at+jwt`, in any case and with or without
+        /// `application/`. Never `logout+jwt`: logout tokens say that a session has ended, not who is calling.
+        token_types: Defaulted<List<String>> = "[]", eg "[\"acme-session+jwt\"]";
         /// How far its clock may be off, at most a day. More than a minute or two means that a clock is wrong.
         leeway: Defaulted<Duration> = "\"60s\"";
         /// Refuse tokens whose `iat` is longer ago than this, whatever their `exp`. Tokens without `iat` are refused
@@ -80,6 +80,10 @@ section! {
         /// Accept tokens that never expire. Only for a shared secret. A token that leaks is good until the secret is
         /// changed.
         danger_tokens_without_exp: Defaulted<bool> = "false", eg "true";
+        /// Accept tokens that are bound to a key of their sender (claim `cnf`) without a proof of that key. A
+        /// token that is stolen is then as good as its owner's, which is what binding it prevents. Others are refused with
+        /// `token.bound`.
+        danger_bound_tokens_as_bearer: Defaulted<bool> = "false", eg "true";
 
         /// Take the token from this header too, besides `Authorization: Bearer`. With or without the word `Bearer`.
         token_header: Optional<String>, eg "\"X-Goog-IAP-JWT-Assertion\"";
@@ -299,6 +303,8 @@ choice! {
         Es512 = "ES512",
         /// Ed25519.
         EdDsa = "EdDSA",
+        /// Ed25519 by its fully specified name (RFC 9864). Listing either name allows both.
+        Ed25519 = "Ed25519",
         /// HMAC with SHA-256.
         Hs256 = "HS256",
         /// HMAC with SHA-384.
