@@ -89,7 +89,7 @@ pub struct AdminState {
     request_ids: RequestIds,
     attempts: once::Attempts,
     compiled: Compiled,
-    turns: connections::Turns,
+    turns: connections::AllTurns,
 }
 
 impl std::fmt::Debug for AdminState {
@@ -119,7 +119,7 @@ impl AdminState {
             request_ids,
             attempts,
             compiled: Compiled::default(),
-            turns: connections::Turns::default(),
+            turns: connections::AllTurns::default(),
         }))
     }
 }

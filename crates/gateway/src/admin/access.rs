@@ -22,7 +22,7 @@ use serde_json::{Map, Value};
 use super::AdminState;
 use super::answer::{Created, Kept};
 use super::api_key;
-use super::connections::Turns;
+use super::connections::AllTurns;
 use super::error::{ApiError, KeyFault};
 use super::extract::IdempotencyKey;
 use super::once::{Attempt, Begun};
@@ -285,8 +285,8 @@ impl<'a> Permit<'a> {
         &self.admin.state.compiled
     }
 
-    /// The turns that runs of connections take.
-    pub(crate) fn turns(self) -> &'a Turns {
+    /// The turns that uses of connections take.
+    pub(crate) fn turns(self) -> &'a AllTurns {
         &self.admin.state.turns
     }
 

@@ -25,9 +25,10 @@ mod list;
 mod read;
 mod running;
 mod test;
+mod turns;
 mod update;
 
-pub(super) use running::Turns;
+pub(super) use turns::AllTurns;
 
 pub(super) fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default()

@@ -57,7 +57,7 @@ pub(crate) struct RenderedHeader {
 )]
 pub(crate) async fn headers(admin: Admin, Path(connection): Path<String>) -> Result<Json<RenderedRequest>, ApiError> {
     let (permit, held) = admin.connection(Action::UseConnections, &connection).await?;
-    let mut running = Running::begin(&admin, permit, &held).await?;
+    let mut running = Running::begin(&admin, permit, &held, &permit.turns().renderings).await?;
     match running
         .next()
         .await?

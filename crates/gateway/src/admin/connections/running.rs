@@ -1,34 +1,16 @@
 //! A run of a held connection, step by step: off the threads that serve requests, and not too many at a time.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use narthex_connection::{Response, Run, RunError, Step};
 use narthex_decision::Reason;
 use narthex_directory::OrganizationStatus;
 use narthex_template::Zone;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::turns::{Turn, Turns};
 use super::{environment, refused};
 use crate::admin::access::{Admin, Permit};
 use crate::admin::error::ApiError;
 use crate::connections::{self, Held};
 use crate::respond::Refusal;
-
-/// How many runs there may be at a time.
-const RUNS_MAX: usize = 8;
-/// How long a call waits for its turn.
-const TURN_WAIT: Duration = Duration::from_secs(5);
-
-/// The turns that runs take.
-#[derive(Debug, Clone)]
-pub(crate) struct Turns(Arc<Semaphore>);
-
-impl Default for Turns {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(RUNS_MAX)))
-    }
-}
 
 /// A run for the caller, in the organization's time zone.
 pub(super) struct Running<'a> {
@@ -37,20 +19,24 @@ pub(super) struct Running<'a> {
     run: Option<Run>,
     zone: Zone,
     recorded: usize,
-    _turn: OwnedSemaphorePermit,
+    _turn: Turn,
 }
 
 impl<'a> Running<'a> {
-    /// Takes a turn and opens the secrets.
-    pub(super) async fn begin(admin: &'a Admin, permit: Permit<'a>, held: &'a Held) -> Result<Self, ApiError> {
+    /// Takes a turn of those and opens the secrets.
+    pub(super) async fn begin(
+        admin: &'a Admin,
+        permit: Permit<'a>,
+        held: &'a Held,
+        turns: &Turns,
+    ) -> Result<Self, ApiError> {
         let organization = permit.directory().organization(held.organization).await?;
         let organization = organization.ok_or(ApiError::Unknown { what: "organization" })?;
         if organization.status == OrganizationStatus::Suspended {
             return Err(Refusal::new(Reason::OrganizationSuspended).into());
         }
-        let turn = tokio::time::timeout(TURN_WAIT, Arc::clone(&permit.turns().0).acquire_owned()).await;
-        let turn = turn.ok().and_then(Result::ok).ok_or(ApiError::TooOften {
-            what: "too many connections are in use at this moment",
+        let turn = turns.take(held.organization).await.ok_or(ApiError::TooOften {
+            what: "the organization has too many connections in use at this moment, or all organizations together",
         })?;
         let settings = permit.surroundings().connections();
         let compiled = permit

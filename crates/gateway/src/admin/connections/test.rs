@@ -92,7 +92,7 @@ pub(crate) async fn test(admin: Admin, Path(connection): Path<String>) -> Result
 
 async fn tested(admin: &Admin, connection: &str) -> Result<Json<TestedConnection>, ApiError> {
     let (permit, held) = admin.connection(Action::UseConnections, connection).await?;
-    let mut running = Running::begin(admin, permit, &held).await?;
+    let mut running = Running::begin(admin, permit, &held, &permit.turns().runs).await?;
     let settings = permit.surroundings().connections();
     // Twice what one request may take: several requests and waits come to an end too.
     let limit = settings.outbound.limits.total.saturating_mul(2);
