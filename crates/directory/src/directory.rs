@@ -208,6 +208,11 @@ pub trait Directory: Send + Sync {
 
     /// Whether the store can read and write now.
     async fn health(&self) -> Answer<()>;
+
+    /// Whether the last change could not be written although the store is there, on a full disk for example.
+    fn writes_fail(&self) -> bool {
+        false
+    }
 }
 
 /// A user whose last token carried some of the tags asked for.

@@ -517,4 +517,8 @@ impl Directory for SqliteDirectory {
         self.readers.read(|connection| change::counter(connection, 0)).await?;
         self.writer.write(|tx| change::counter(tx, 0)).await.map(drop)
     }
+
+    fn writes_fail(&self) -> bool {
+        self.writer.is_failing()
+    }
 }

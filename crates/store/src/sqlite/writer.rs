@@ -3,17 +3,22 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use narthex_directory::{StoreError, Stripe, Versions};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::error::{Fault, Outcome, unavailable};
 use super::place::Place;
 
 /// How many pieces of work may wait before the next one waits to wait.
 const QUEUE: usize = 4_096;
+/// How long at least from one line about a failure to the next: a full disk fails every piece of work.
+const TOLD_EVERY: Duration = Duration::from_secs(1);
 /// How many pieces of work share a commit at the most: an answer should not wait for thousands of others.
 const GROUP: usize = 256;
 
@@ -106,6 +111,8 @@ impl<T: Send, F: FnOnce(&mut Tx<'_>) -> Outcome<T> + Send> Work for Piece<T, F> 
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Work>>>,
     thread: Option<JoinHandle<()>>,
+    /// The last change that was to be written could not be.
+    failing: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for dyn Work {
@@ -121,14 +128,26 @@ impl Writer {
         place: Arc<Place>,
     ) -> Result<Self, StoreError> {
         let (queue, waiting) = mpsc::channel(QUEUE);
+        let failing = Arc::new(AtomicBool::new(false));
+        let outcome = Outcomes {
+            failing: Arc::clone(&failing),
+            told: None,
+            untold: 0,
+        };
         let thread = std::thread::Builder::new()
             .name("narthex-writer".to_owned())
-            .spawn(move || serve(&connection, &versions, &place, waiting))
+            .spawn(move || serve(&connection, (&versions, &place), waiting, outcome))
             .map_err(unavailable)?;
         Ok(Self {
             queue: Some(queue),
             thread: Some(thread),
+            failing,
         })
+    }
+
+    /// Whether the last change that was to be written could not be.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.load(Ordering::Relaxed)
     }
 
     /// Does a piece of work in a transaction; answers when it is durable.
@@ -165,16 +184,55 @@ impl Drop for Writer {
     }
 }
 
-fn serve(connection: &Connection, versions: &Versions, place: &Place, mut waiting: mpsc::Receiver<Box<dyn Work>>) {
+/// What came of the groups so far, for those who ask and for the log.
+struct Outcomes {
+    failing: Arc<AtomicBool>,
+    /// When a failure was told last, and how many were not since.
+    told: Option<Instant>,
+    untold: u64,
+}
+
+impl Outcomes {
+    fn failed(&mut self, error: &StoreError) {
+        self.failing.store(true, Ordering::Relaxed);
+        if self.told.is_some_and(|told| told.elapsed() < TOLD_EVERY) {
+            self.untold += 1;
+            return;
+        }
+        let untold = std::mem::take(&mut self.untold);
+        tracing::error!(event = "store_write_failed", %error, untold, "a group of changes could not be written");
+        self.told = Some(Instant::now());
+    }
+
+    fn changed(&mut self) {
+        if self.failing.swap(false, Ordering::Relaxed) {
+            tracing::info!(event = "store_write_succeeded", "changes can be written again");
+        }
+    }
+}
+
+fn serve(
+    connection: &Connection,
+    (versions, place): (&Versions, &Place),
+    mut waiting: mpsc::Receiver<Box<dyn Work>>,
+    mut outcomes: Outcomes,
+) {
     let mut group = Vec::with_capacity(GROUP);
     while let Some(first) = waiting.blocking_recv() {
         group.push(first);
         let mut moved = Vec::new();
+        let changes = connection.total_changes();
         // Known to be gone, it may be back; there by now, it may be gone when the commit is through.
         let there = place.ensure().or_else(|_| place.check());
         let committed = there.and_then(|()| commit(connection, &mut group, &mut waiting, &mut moved));
         // INVARIANT: nothing is acknowledged that is in a file which nobody finds again.
         let committed = committed.and_then(|()| place.check());
+        match &committed {
+            Err(error) => outcomes.failed(error),
+            // What only looked can succeed on a full disk.
+            Ok(()) if connection.total_changes() != changes => outcomes.changed(),
+            Ok(()) => {}
+        }
         if committed.is_ok() {
             // INVARIANT: after the commit, before any answer.
             for number in moved {
@@ -232,7 +290,6 @@ fn commit(
         if !connection.is_autocommit() {
             let _ = connection.execute_batch("ROLLBACK");
         }
-        tracing::error!(%error, "a group of changes could not be written");
         StoreError::from(Fault::from(error))
     })
 }
