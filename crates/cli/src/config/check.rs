@@ -9,6 +9,7 @@ mod laxer;
 mod mapping;
 mod never;
 mod organization;
+mod own;
 mod route;
 mod settings;
 mod store;
@@ -99,6 +100,7 @@ impl Check<'_> {
         }
         self.never(file, &realms);
         self.dangers(file);
+        self.own_upstreams(file.route.value(), &listen);
         self.forward_auth_routes(file.route.value(), listen.trusted_proxies.len(), &assertion.issuer);
         self.emptiness(file);
         let trusted = Issuers::new(issuers.iter().map(|issuer| Arc::clone(&issuer.trusted)).collect());

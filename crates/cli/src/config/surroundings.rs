@@ -1,9 +1,10 @@
-//! What the reader may look at besides the file itself: other files, and environment variables. The one place that
-//! does.
+//! What the reader may look at besides the file itself: other files, environment variables, and the machine's addresses.
+//! The one place that does.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 
 /// Where other files and variables come from.
@@ -55,6 +56,21 @@ impl Surroundings {
         } else {
             Err(Unreadable::TooLarge { most })
         }
+    }
+
+    /// Whether an address is one of this machine's: what is sent there would come from there. Nothing is sent.
+    #[expect(clippy::unused_self, reason = "the machine is one of the surroundings")]
+    pub(crate) fn is_own_address(&self, address: IpAddr) -> bool {
+        let any = match address {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let comes_from = || {
+            let socket = UdpSocket::bind((any, 0))?;
+            socket.connect((address, 9))?;
+            socket.local_addr()
+        };
+        address.is_loopback() || comes_from().is_ok_and(|from: std::net::SocketAddr| from.ip() == address)
     }
 
     /// Whether there is a directory at this path.
