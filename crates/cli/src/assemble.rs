@@ -7,8 +7,8 @@ use std::time::Duration;
 use narthex_decision::AnswerHeaders;
 use narthex_directory::{Actor, By, Directory, IssuersInForce, NewOrganization, OrganizationId};
 use narthex_gateway::{
-    Clock, ConnectionSettings, IssuerKeys, IssuerRuntime, KeyEdges, KeySettings, NewIds, RateLimiter, RouteRuntime,
-    Runtime, SourceKind, StreamLimits, TokenPlaces, TrustedProxies,
+    Clock, ConnectionSettings, IssuerKeys, IssuerRuntime, KeyEdges, KeySettings, Load, NewIds, RateLimiter,
+    RouteRuntime, Runtime, SourceKind, StreamLimits, TokenPlaces, TrustedProxies,
 };
 use narthex_token::{CacheSettings, IssuerStatus, Limits as TokenLimits};
 
@@ -33,6 +33,7 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         by_name.insert(issuer.name.to_string(), Arc::new(running(issuer, keys)));
     }
     let settings = std::mem::take(&mut config.route_settings);
+    let mut loads = loads(previous);
     Runtime {
         generation,
         issuers: config.trusted.clone(),
@@ -41,10 +42,14 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         routes: config.routes.clone(),
         route_settings: settings
             .into_iter()
-            .map(|settings| route(settings, &config.assertion.issuer, config.limits.body_grace))
+            .map(|settings| {
+                let limits = (config.assertion.issuer.as_str(), config.limits.body_grace);
+                route(settings, limits, &mut loads)
+            })
             .collect(),
         access_log: config.log.access,
         rate: config.limits.rate.limit().map(RateLimiter::new),
+        upstream_requests_max: usize::try_from(config.limits.upstream_requests).unwrap_or(usize::MAX),
         places,
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
         connections: Arc::new(ConnectionSettings {
@@ -70,13 +75,32 @@ pub(crate) fn in_force(issuers: &[Issuer]) -> IssuersInForce {
     in_force
 }
 
-fn route(settings: RouteSettings, assertion_issuer: &str, body_grace: Duration) -> RouteRuntime {
+/// What is under way to each upstream, by its name in a configuration: requests that began with the previous one are still
+/// under way.
+fn loads(previous: Option<&Runtime>) -> HashMap<String, Arc<Load>> {
+    let routes = previous.map_or(&[][..], |runtime| &runtime.route_settings);
+    let named = routes.iter().filter_map(|route| {
+        let upstream = route.upstream.as_ref()?;
+        Some((upstream.audience.clone(), Arc::clone(&route.load)))
+    });
+    named.collect()
+}
+
+fn route(
+    settings: RouteSettings,
+    (assertion_issuer, body_grace): (&str, Duration),
+    loads: &mut HashMap<String, Arc<Load>>,
+) -> RouteRuntime {
     let limits = StreamLimits {
         idle: settings.idle_timeout,
         body_bytes: settings.body_bytes,
         body_grace,
     };
     let upstream_audience = settings.upstream.as_ref().map(|upstream| upstream.audience.clone());
+    let load = upstream_audience
+        .clone()
+        .map(|upstream| loads.entry(upstream).or_default());
+    let load = load.map(|load| Arc::clone(load)).unwrap_or_default();
     let audience = settings.audience.or(upstream_audience);
     RouteRuntime {
         upstream: settings.upstream,
@@ -86,6 +110,7 @@ fn route(settings: RouteSettings, assertion_issuer: &str, body_grace: Duration) 
         limits,
         method_override: settings.method_override,
         cors_origins: settings.cors_origins,
+        load,
     }
 }
 

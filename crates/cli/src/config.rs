@@ -207,6 +207,10 @@ pub(crate) struct Limits {
     pub(crate) body_bytes: u64,
     /// The most connections.
     pub(crate) connections: u64,
+    /// The most connections of one client address, if the file says so.
+    pub(crate) connections_per_client: Option<u64>,
+    /// The most requests under way to one upstream.
+    pub(crate) upstream_requests: u64,
     /// The most requests from one client address.
     pub(crate) rate: Rate,
     /// How long a connection to an upstream may take.

@@ -1,5 +1,6 @@
 //! `narthex serve`: the configuration, the store and the doors, wired together and kept running.
 
+mod descriptors;
 mod legible;
 mod reload;
 
@@ -27,6 +28,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::args::ServeArgs;
 use crate::assemble;
 use crate::config::{self, AtStart, Config, EndMark, LogFormat, LogLevel, Paint, Reading, StoreLocation};
+use descriptors::Shares;
 use legible::{Form, Legible};
 use reload::Reload;
 
@@ -60,6 +62,7 @@ pub(crate) struct Running {
     public: TcpListener,
     admin: TcpListener,
     server: ServerSettings,
+    admin_server: ServerSettings,
     watched: Vec<PathBuf>,
     at_start: AtStart,
     end_mark: EndMark,
@@ -74,6 +77,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     let end_mark = reading.end_mark();
     let mut config = usable(reading)?;
     log(&config, logging);
+    let shares = shares(&config);
     let clock = Clock::system();
     let directory = open(&config.store, Purpose::Serve).await?;
     let metrics = Arc::new(Metrics::new());
@@ -91,25 +95,57 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         .await
         .context(declaring)?;
     let runtime = assemble::runtime(&mut config, None, &edges, 1);
-    let gateway = Gateway::new(settings(&config), clock, directory, runtime, metrics).await?;
+    let gateway = Gateway::new(settings(&config, shares), clock, directory, runtime, metrics).await?;
     let public = listen("listen.public", config.listen.public).await?;
     let admin = listen("listen.admin", config.listen.admin).await?;
-    let server = ServerSettings {
-        head_bytes: usize::try_from(config.limits.header_bytes).unwrap_or(usize::MAX),
-        head_timeout: config.limits.header_timeout,
-        connections: usize::try_from(config.limits.connections).unwrap_or(usize::MAX),
-        grace: config.listen.shutdown_grace,
-    };
     Ok(Running {
         gateway,
         edges,
         public,
         admin,
-        server,
+        server: server(&config, shares.connections),
+        admin_server: server(&config, shares.admin),
         at_start: AtStart::of(&config),
         watched: config.watched,
         end_mark,
     })
+}
+
+/// How connections on a port are kept that may have so many.
+fn server(config: &Config, connections: u64) -> ServerSettings {
+    let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let quarter = (connections / 4).max(1);
+    ServerSettings {
+        head_bytes: count(config.limits.header_bytes),
+        head_timeout: config.limits.header_timeout,
+        connections: count(connections),
+        connections_per_client: count(config.limits.connections_per_client.unwrap_or(quarter)),
+        grace: config.listen.shutdown_grace,
+    }
+}
+
+/// What the process's file descriptors are for. Says so if they are too few.
+fn shares(config: &Config) -> Shares {
+    let wanted = config.limits.connections;
+    let store = match &config.store {
+        StoreLocation::Sqlite(_) => 16,
+        StoreLocation::Postgres(options) => u64::try_from(options.connections()).unwrap_or(u64::MAX) + 1,
+    };
+    let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
+    let descriptors = descriptors::raise();
+    let shares = Shares::of(descriptors, wanted, store, threads);
+    if shares.connections < wanted {
+        let (descriptors, connections) = (descriptors.unwrap_or(u64::MAX), shares.connections);
+        tracing::warn!(
+            event = "connections_fitted",
+            descriptors,
+            wanted,
+            connections,
+            "there are too few file descriptors for `limits.connections`; raise the hard limit (`ulimit -Hn`, \
+             `LimitNOFILE`), or lower the key"
+        );
+    }
+    shares
 }
 
 async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -169,7 +205,7 @@ pub(crate) async fn open(location: &StoreLocation, purpose: Purpose) -> anyhow::
     }
 }
 
-fn settings(config: &Config) -> GatewaySettings {
+fn settings(config: &Config, shares: Shares) -> GatewaySettings {
     let milliseconds = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     GatewaySettings {
         assertion: AssertionSettings {
@@ -178,6 +214,7 @@ fn settings(config: &Config) -> GatewaySettings {
             rotation_ms: milliseconds(config.assertion.rotation),
         },
         upstream_connect_timeout: config.limits.connect_timeout,
+        upstream_sockets: usize::try_from(shares.upstreams).unwrap_or(usize::MAX),
         offline_max: config.offline_max,
         token_cache_bytes: config.cache.token_bytes,
         account_cache_bytes: config.cache.account_bytes,
@@ -266,6 +303,7 @@ impl Running {
             public,
             admin,
             server,
+            admin_server,
             watched,
             at_start,
             end_mark,
@@ -288,7 +326,7 @@ impl Running {
             };
             tokio::spawn(reload.run(hangup))
         });
-        let admin = tokio::spawn(serve_admin(Arc::clone(&gateway), admin, server.clone(), told()));
+        let admin = tokio::spawn(serve_admin(Arc::clone(&gateway), admin, admin_server, told()));
         let public = tokio::spawn(serve(
             Arc::clone(&gateway),
             public,

@@ -184,9 +184,15 @@ reasons! {
     /// The request may pass, and cannot be passed on as it is.
     RequestUnforwardable = "request.unforwardable",
         "The request cannot be passed on in this form", "send it in another";
+    /// The request may pass, and has been here before: the route's upstream leads back here.
+    RequestLoop = "request.loop",
+        "The request came back here through the route's upstream", "ask the administrator";
     /// The request may pass, and the application did not begin to answer in time.
     UpstreamTimeout = "upstream.timeout",
         "The application did not answer in time", "try again";
+    /// The request may pass, and as many as there may be are under way to the application.
+    UpstreamBusy = "upstream.busy",
+        "The application has too many requests at this moment", "try again shortly";
     /// The request may pass, and the application cannot be reached.
     UpstreamUnreachable = "upstream.unreachable",
         "The application cannot be reached", "try again shortly";
@@ -207,6 +213,6 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_code(reason.code()), Some(*reason));
         }
-        assert_eq!(Reason::ALL.len(), 43);
+        assert_eq!(Reason::ALL.len(), 45);
     }
 }

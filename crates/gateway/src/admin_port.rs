@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
-use axum::middleware::Next;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -27,9 +27,9 @@ use crate::credentials::Place;
 use crate::explain::{ExplainedRequest, Explanation, explain, pasted_token};
 use crate::gateway::Gateway;
 use crate::http_rules;
-use crate::inbound::{Door, Inbound};
+use crate::inbound::{Door, Inbound, Trust};
 use crate::keys::Refreshed;
-use crate::listen::{self, ServerSettings};
+use crate::listen::{self, By, ServerSettings};
 use crate::pipeline;
 use crate::respond::{self, NOSNIFF, Refusal};
 use crate::runtime::IssuerRuntime;
@@ -47,7 +47,11 @@ pub async fn serve_admin(
 ) -> Result<(), NoEntropy> {
     let checked = axum::middleware::from_fn_with_state(Arc::clone(&gateway), check_request);
     let service = TowerToHyperService::new(router(&gateway)?.layer(checked));
-    listen::serve(listener, (settings, None), stop, |_, _, _| service.clone()).await;
+    let by = By {
+        workers: None,
+        is_proxy: |address| gateway.runtime.load().trusted_proxies.trust(address) == Trust::Trusted,
+    };
+    listen::serve(listener, (settings, by), stop, |_, _, _| service.clone()).await;
     Ok(())
 }
 
@@ -74,13 +78,25 @@ pub fn router(gateway: &Arc<Gateway>) -> Result<Router, NoEntropy> {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .with_state(Arc::clone(gateway));
-    let routes = admin::router(state).merge(health);
-    Ok(
-        routes.layer(axum::middleware::map_response(async |mut response: Response| {
-            response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-            response
-        })),
-    )
+    let known = Arc::clone(gateway);
+    let loops = middleware::from_fn(move |request: Request, next: Next| {
+        // SECURITY: what comes from the public port is anybody's. A route whose upstream is this port, by whatever name, opens
+        // nothing.
+        let came_back = known.forwarder.has_forwarded(request.headers());
+        let request_id = came_back.then(|| known.request_ids.next());
+        async move {
+            if let Some(request_id) = request_id {
+                let refusal = Refusal::new(Reason::RequestLoop);
+                return respond::refuse(&refusal, &request_id).into_response();
+            }
+            next.run(request).await
+        }
+    });
+    let routes = admin::router(state).merge(health).layer(loops);
+    Ok(routes.layer(middleware::map_response(async |mut response: Response| {
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        response
+    })))
 }
 
 /// Ready means that requests can be decided: the directory answers, or what is known here still serves while it does not.
@@ -89,7 +105,12 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
     let now_ms = gateway.clock.now_ms();
     let troubles = key_troubles(&gateway, now_ms);
     let Err(error) = gateway.directory.health().await else {
-        return format!("ready\n{troubles}").into_response();
+        let ready = if gateway.directory.writes_fail() {
+            "ready, but the last change to the directory could not be written: known users are served, and new ones refused"
+        } else {
+            "ready"
+        };
+        return format!("{ready}\n{troubles}").into_response();
     };
     tracing::warn!(%error, "the directory is not ready");
     if matches!(error, StoreError::Gone(_)) {
@@ -132,6 +153,7 @@ async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
                 .gauge("narthex_key_set_age_seconds", issuer.name.as_str(), f64::from(age));
         }
     }
+    gateway.metrics.writes_fail(gateway.directory.writes_fail());
     (
         [(http::header::CONTENT_TYPE, "text/plain; version=0.0.4")],
         gateway.metrics.render(),

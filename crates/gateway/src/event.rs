@@ -115,8 +115,12 @@ impl Event<'_> {
             }
             Event::UpstreamFailed { request_id, error } => {
                 let reason = error.reason();
-                metrics.upstream_failed(reason);
-                tracing::warn!(event = "upstream_failed", request_id, reason = reason.code(), %error, "an upstream gave no answer");
+                metrics.not_forwarded(reason);
+                if error.is_the_clients() {
+                    tracing::info!(event = "not_forwarded", request_id, reason = reason.code(), %error);
+                } else {
+                    tracing::warn!(event = "upstream_failed", request_id, reason = reason.code(), %error, "an upstream gave no answer");
+                }
             }
             Event::StreamEnded {
                 request_id,

@@ -18,6 +18,7 @@ use crate::lifetime::Lifetimes;
 use crate::metrics::Metrics;
 use crate::proxy::Forwarder;
 use crate::runtime::Runtime;
+use crate::seldom::Seldom;
 use crate::switch::Switch;
 
 /// Sizes and times that hold for the life of the process.
@@ -31,6 +32,8 @@ pub struct GatewaySettings {
     pub account_cache_bytes: u64,
     /// How long to wait for a connection to an upstream.
     pub upstream_connect_timeout: Duration,
+    /// The most connections to upstreams, of all that there are.
+    pub upstream_sockets: usize,
     /// How long what is known here serves on while the directory is out of reach.
     pub offline_max: Duration,
 }
@@ -42,6 +45,7 @@ impl Default for GatewaySettings {
             token_cache_bytes: 40 * 1024 * 1024,
             account_cache_bytes: 64 * 1024 * 1024,
             upstream_connect_timeout: Duration::from_secs(5),
+            upstream_sockets: 10_000,
             offline_max: Duration::from_mins(5),
         }
     }
@@ -90,6 +94,8 @@ pub struct Gateway {
     pub request_ids: RequestIds,
     /// Counters and durations.
     pub metrics: Arc<Metrics>,
+    /// A directory that gives no answer fails every request that asks it, and is told of now and then.
+    pub(crate) no_answer: Seldom,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -124,9 +130,10 @@ impl Gateway {
             callers: Callers::new(settings.token_cache_bytes)?,
             accounts: Accounts::new(settings.account_cache_bytes)?,
             assertions,
-            forwarder: Forwarder::new(settings.upstream_connect_timeout)?,
+            forwarder: Forwarder::new(settings.upstream_connect_timeout, settings.upstream_sockets)?,
             request_ids: RequestIds::new()?,
             metrics,
+            no_answer: Seldom::new(),
             clock,
             directory,
         }))

@@ -2,13 +2,14 @@
 //!
 //! A timer for every head of a request costs more than reading the head. So there is one sweep for all connections, and
 //! a request only counts itself: what has not begun a request, is not answering one and has sent nothing for
-//! the time given is closed, and a quarter of that time later at the latest. HTTP/2 is left to its pings once a request
-//! came. This covers a head that trickles in, a kept-alive connection that nobody uses, one that was opened and says
-//! nothing at all, and, with a time of its own, an answer that nobody takes.
+//! the time given is closed, and a quarter of that time later at the latest. In HTTP/2 only requests count: pings and
+//! their answers cost a client nothing. This covers a head that trickles in, a kept-alive connection that nobody uses, one
+//! that was opened and says nothing at all, and, with a time of its own, an answer that nobody takes.
 
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -17,45 +18,78 @@ use bytes::Buf;
 use futures_util::task::AtomicWaker;
 use http::Version;
 use http_body::{Body, Frame, SizeHint};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::AbortHandle;
+
+use crate::clients::ClientPlace;
 
 /// In how many sweeps a connection has to be found without a move.
 const SWEEPS: u32 = 4;
 /// And in how many while the other end takes nothing of what is written: a slow reader's window opens in large steps.
 /// An answer that is streamed says itself how long it waits.
 const SWEEPS_BLOCKED: u32 = 24;
+/// At how many connections, at the most, is looked for one that can be closed.
+const LOOKS: usize = 64;
+
+/// How much is read from a connection at a time. One byte less than a power of two, at which the buffers that are read
+/// into would double.
+pub(crate) const PIECE: u64 = 16 * 1024 - 1;
+/// How much of an answer may wait in memory for an HTTP/1.1 client before more of it is asked for.
+const UNSENT_MAX: u64 = 16 * 1024;
 
 /// What happens on one connection.
 #[derive(Debug, Default)]
 pub struct Activity {
     /// Requests that began and whose answers are not finished.
     open: AtomicU32,
-    /// Moves with everything that counts as use; it wraps around.
+    /// Those of them, in HTTP/2, whose client does not take more of the answer.
+    untaken: AtomicU32,
+    /// Requests that began or ended, and parts of answers that were taken; it wraps around.
     moves: AtomicU32,
+    /// How many bytes were written.
+    written: AtomicU64,
     /// A write waits until the other end takes more.
     blocked: AtomicBool,
-    /// HTTP/2 is spoken, which has pings of its own to find out whether the other end is there.
+    /// HTTP/2 is spoken.
     http2: AtomicBool,
-    /// The process is stopping: no further request is taken.
+    /// No further request is taken: the process is stopping, or the connection was idle.
     ending: AtomicBool,
     /// Whom to wake then.
     waker: AtomicWaker,
+    /// Whom to wake when something was written, if a body waits for that.
+    body: AtomicWaker,
+    body_waits: AtomicBool,
     /// How long the answer under way waits for a reader that takes nothing, in milliseconds, if one has said so.
     patience_ms: AtomicU32,
-    /// The connection's place among those that there may be, and with the thread that serves it. They are given back with
-    /// the last that is left of the connection, which may be a tunnel.
-    _place: (Option<OwnedSemaphorePermit>, Arc<()>),
+    /// The connection's places. They are given back with the last that is left of the connection, which may be a tunnel.
+    places: Places,
+}
+
+/// What a connection takes up.
+#[derive(Debug, Default)]
+pub(crate) struct Places {
+    /// Its place among all connections that there may be.
+    pub(crate) _port: Option<OwnedSemaphorePermit>,
+    /// Its place among those of its client's address; none for trusted proxies, which have no limit.
+    pub(crate) client: Option<ClientPlace>,
+    /// Its place with the thread that serves it.
+    pub(crate) _thread: Arc<()>,
 }
 
 impl Activity {
-    /// Of a connection that has this place.
-    pub(crate) fn at(place: (Option<OwnedSemaphorePermit>, Arc<()>)) -> Self {
+    /// Of a connection that has these places.
+    pub(crate) fn at(places: Places) -> Self {
         Self {
-            _place: place,
+            places,
             ..Self::default()
         }
+    }
+
+    /// Whether the client has more HTTP/2 requests under way, on all its connections, than it may have.
+    pub(crate) fn has_too_many_requests(&self) -> bool {
+        let client = self.places.client.as_ref();
+        client.is_some_and(ClientPlace::has_too_many_requests)
     }
 
     /// An answer is about to be streamed, and this is how long it may stand still because its reader takes nothing.
@@ -81,12 +115,18 @@ impl Activity {
 
     /// A request begins; it is open until what this gives is dropped.
     pub(crate) fn open(self: &Arc<Self>, version: Version) -> Open {
-        if version == Version::HTTP_2 {
+        let http2 = version == Version::HTTP_2;
+        if http2 {
             self.http2.store(true, Ordering::Relaxed);
+            // HTTP/1.1 has one request at a time, so its connections are counted already.
+            self.places.client.iter().for_each(ClientPlace::request_begins);
         }
         self.open.fetch_add(1, Ordering::Relaxed);
         self.moved();
-        Open(Arc::clone(self))
+        Open {
+            activity: Arc::clone(self),
+            http2,
+        }
     }
 
     /// Whether the connection should take no further request.
@@ -107,18 +147,26 @@ impl Activity {
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub(crate) struct Open(Arc<Activity>);
+pub(crate) struct Open {
+    activity: Arc<Activity>,
+    http2: bool,
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.moved();
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        if self.http2 {
+            let client = &self.activity.places.client;
+            client.iter().for_each(ClientPlace::request_ends);
+        }
+        self.activity.moved();
+        self.activity.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 /// All connections of one port.
 #[derive(Debug)]
 pub(crate) struct Connections {
+    /// In the order in which they came.
     all: Mutex<Vec<Connection>>,
     sweep_every: Duration,
 }
@@ -128,10 +176,16 @@ struct Connection {
     /// Gone when the connection is.
     activity: Weak<Activity>,
     task: AbortHandle,
-    /// The moves at the last sweep.
+    /// The client's address, unless it may have any number.
+    client: Option<IpAddr>,
+    /// The moves, and the bytes written, at the last sweep.
     moves: u32,
+    written: u64,
     /// For how many sweeps there was no move.
     still: u32,
+    /// It answered a request when it was looked at last, and others come first.
+    busy: bool,
+    closed: bool,
 }
 
 impl Connections {
@@ -148,8 +202,12 @@ impl Connections {
         let connection = Connection {
             activity: Arc::downgrade(activity),
             task,
+            client: activity.places.client.as_ref().map(ClientPlace::address),
             moves: 0,
+            written: 0,
             still: 0,
+            busy: false,
+            closed: false,
         };
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         // What ended keeps some memory until it is forgotten: not so much of it that the list has to grow.
@@ -175,6 +233,40 @@ impl Connections {
         }
     }
 
+    /// Closes the connection that has been idle longest, of one client if one is named: whether there was one.
+    ///
+    /// How long is known to a sweep. Of those that are equal, one without a request so far goes first, then the one that came
+    /// first.
+    pub(crate) fn close_longest_idle(&self, of: Option<IpAddr>) -> bool {
+        let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = |connection: &Connection| !connection.closed && (of.is_none() || connection.client == of);
+        let mut anew = true;
+        for _ in 0..LOOKS {
+            let candidates = all.iter_mut().filter(|connection| may(connection) && !connection.busy);
+            let longest = candidates.reduce(|longest, next| {
+                let idle = |connection: &Connection| (connection.still, connection.moves == 0);
+                if idle(next) > idle(longest) { next } else { longest }
+            });
+            let Some(longest) = longest else {
+                // Those that were busy when they were looked at last may not be any more.
+                if !std::mem::take(&mut anew) {
+                    break;
+                }
+                all.iter_mut().for_each(|connection| connection.busy = false);
+                continue;
+            };
+            longest.busy = true;
+            let activity = longest.activity.upgrade();
+            // One that ended by itself has given its place back or is about to.
+            if activity.is_some_and(|activity| activity.open.load(Ordering::Relaxed) == 0) {
+                longest.closed = true;
+                longest.task.abort();
+                return true;
+            }
+        }
+        false
+    }
+
     fn sweep_once(&self) {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain_mut(|connection| connection.stays(self.sweep_every));
@@ -188,21 +280,34 @@ impl Connection {
             return false;
         };
         let moves = activity.moves.load(Ordering::Relaxed);
-        let blocked = activity.blocked.load(Ordering::Relaxed);
-        let open = activity.open.load(Ordering::Relaxed) > 0;
-        let used = open || activity.http2.load(Ordering::Relaxed);
-        if (used && !blocked) || moves != self.moves {
-            self.moves = moves;
+        let written = activity.written.load(Ordering::Relaxed);
+        let open = activity.open.load(Ordering::Relaxed);
+        let http2 = activity.http2.load(Ordering::Relaxed);
+        let untaken = http2 && open > 0 && activity.untaken.load(Ordering::Relaxed) >= open;
+        let blocked = untaken || activity.blocked.load(Ordering::Relaxed);
+        let has_written = written != self.written;
+        // SECURITY: what is written counts for a client that takes an answer slowly. Without a request there is no answer,
+        // and in HTTP/2 much of what is written answers pings.
+        let takes = has_written && moves != 0 && !http2;
+        let moved = moves != self.moves || takes;
+        (self.moves, self.written, self.busy) = (moves, written, open > 0);
+        if (open > 0 && !blocked) || moved {
             self.still = 0;
             return true;
         }
         self.still += 1;
-        let most = match (blocked, open) {
+        let most = match (blocked, open > 0) {
             (false, _) => SWEEPS,
             (true, false) => SWEEPS_BLOCKED,
             (true, true) => activity.patience(sweep_every),
         };
-        let stays = self.still <= most;
+        let mut stays = self.still <= most;
+        if !stays && http2 && open == 0 {
+            // It is told first, so that the client opens another connection for its next request, and what is left of the
+            // last answer is sent.
+            stays = !activity.is_ending() || (has_written && self.still <= SWEEPS_BLOCKED);
+            activity.end();
+        }
         // SECURITY: slow heads, and answers that are asked for and not taken, must not hold connections, of which there
         // is only so many (Slowloris).
         if !stays {
@@ -212,22 +317,29 @@ impl Connection {
     }
 }
 
-/// A connection whose writes count as use: a client that takes an answer slowly is still there.
+/// A connection that is read in pieces, and whose writes are counted: a client that takes an answer slowly is still there.
 #[derive(Debug)]
 pub(crate) struct Counted<S> {
-    stream: S,
+    stream: Take<S>,
     activity: Arc<Activity>,
 }
 
-impl<S> Counted<S> {
-    pub(crate) const fn new(stream: S, activity: Arc<Activity>) -> Self {
-        Self { stream, activity }
+impl<S: AsyncRead> Counted<S> {
+    pub(crate) fn new(stream: S, activity: Arc<Activity>) -> Self {
+        Self {
+            stream: stream.take(PIECE),
+            activity,
+        }
     }
 
     fn wrote(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.activity.blocked.store(polled.is_pending(), Ordering::Relaxed);
-        if polled.is_ready() {
-            self.activity.moved();
+        if let Poll::Ready(Ok(length)) = &polled {
+            self.activity.written.fetch_add(*length as u64, Ordering::Relaxed);
+            if self.activity.body_waits.load(Ordering::Relaxed) {
+                self.activity.body_waits.store(false, Ordering::Relaxed);
+                self.activity.body.wake();
+            }
         }
         polled
     }
@@ -239,13 +351,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.stream.set_limit(PIECE);
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        let polled = Pin::new(self.stream.get_mut()).poll_write(context, bytes);
         self.wrote(polled)
     }
 
@@ -256,35 +369,83 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     ) -> Poll<io::Result<usize>> {
         // Most answers are one piece, and to send one is cheaper than to gather many of one.
         let polled = match parts {
-            [one] => Pin::new(&mut self.stream).poll_write(context, one),
-            _ => Pin::new(&mut self.stream).poll_write_vectored(context, parts),
+            [one] => Pin::new(self.stream.get_mut()).poll_write(context, one),
+            _ => Pin::new(self.stream.get_mut()).poll_write_vectored(context, parts),
         };
         self.wrote(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.stream.get_ref().is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        Pin::new(self.stream.get_mut()).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        Pin::new(self.stream.get_mut()).poll_shutdown(context)
     }
 }
 
-/// The body of an answer, whose request is open until it has been sent.
+/// The body of an answer, whose request is open until it has been sent. No more of it is asked for than the client takes.
 #[derive(Debug)]
 pub(crate) struct Answering<B> {
     body: B,
-    _open: Open,
+    open: Open,
+    /// In HTTP/1.1: how much was written when it began, and how much of it was given away since.
+    began: Option<u64>,
+    given: u64,
+    /// In HTTP/2: the client has to take something before more is asked for.
+    untaken: bool,
 }
 
 impl<B> Answering<B> {
     pub(crate) const fn new(body: B, open: Open) -> Self {
-        Self { body, _open: open }
+        Self {
+            body,
+            open,
+            began: None,
+            given: 0,
+            untaken: false,
+        }
+    }
+
+    fn is_untaken(&mut self, untaken: bool) {
+        if self.untaken != untaken {
+            self.untaken = untaken;
+            let counter = &self.open.activity.untaken;
+            if untaken {
+                counter.fetch_add(1, Ordering::Relaxed);
+            } else {
+                counter.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Whether so much of it waits to be written that there is no use in more. The body is asked again when something was
+    /// written.
+    ///
+    /// The buffer of a connection is as large as the largest head of a request; of an answer that nobody takes, it would
+    /// hold that much and more. HTTP/2 has a bound of its own.
+    fn has_enough(&mut self, context: &Context<'_>) -> bool {
+        let activity = &self.open.activity;
+        let written = || activity.written.load(Ordering::Relaxed);
+        let began = *self.began.get_or_insert_with(written);
+        let unsent = || self.given.saturating_sub(written().wrapping_sub(began));
+        if unsent() < UNSENT_MAX {
+            return false;
+        }
+        activity.body.register(context.waker());
+        activity.body_waits.store(true, Ordering::Relaxed);
+        // Something may have been written in between.
+        unsent() >= UNSENT_MAX
+    }
+}
+
+impl<B> Drop for Answering<B> {
+    fn drop(&mut self) {
+        self.is_untaken(false);
     }
 }
 
@@ -296,7 +457,23 @@ impl<B: Body<Data: Buf> + Unpin> Body for Answering<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let this = &mut *self;
+        let http2 = this.open.http2;
+        if http2 {
+            this.is_untaken(false);
+        } else if this.has_enough(context) {
+            return Poll::Pending;
+        }
+        let polled = Pin::new(&mut this.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            if http2 {
+                this.open.activity.moved();
+                this.is_untaken(true);
+            } else {
+                this.given += frame.data_ref().map_or(0, |data| data.remaining() as u64);
+            }
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -363,14 +540,109 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_written_counts_and_http2_is_left_to_its_pings() {
+    async fn what_is_written_counts_once_there_was_a_request() {
         let waiting = Waiting::new();
+        let write = || waiting.activity.written.fetch_add(17, Ordering::Relaxed);
+        drop(waiting.activity.open(Version::HTTP_11));
         for _ in 0..6 {
             assert!(waiting.is_open_after(SWEEPS).await);
-            waiting.activity.moved();
+            write();
         }
+        let waiting = Waiting::new();
+        for _ in 0..=SWEEPS {
+            waiting.activity.written.fetch_add(17, Ordering::Relaxed);
+            waiting.connections.sweep_once();
+        }
+        assert!(!waiting.is_open_after(0).await, "answers to pings before any request");
+    }
+
+    /// It is told to end first, and cut off if it does not.
+    #[tokio::test]
+    async fn sec_idle_http2_whatever_it_pings() {
+        let waiting = Waiting::new();
+        let ping = || waiting.activity.written.fetch_add(17, Ordering::Relaxed);
+        let open = waiting.activity.open(Version::HTTP_2);
+        for _ in 0..10 * SWEEPS {
+            ping();
+            assert!(waiting.is_open_after(1).await, "a request is being answered");
+        }
+        drop(open);
+        for _ in 0..=SWEEPS {
+            ping();
+            assert!(waiting.is_open_after(1).await);
+            assert!(!waiting.activity.is_ending(), "the time was not over");
+        }
+        assert!(waiting.is_open_after(1).await);
+        assert!(waiting.activity.is_ending());
+        assert!(!waiting.is_open_after(1).await);
+    }
+
+    #[tokio::test]
+    async fn http2_that_is_ending_has_time_while_it_takes_what_is_left() {
+        let waiting = Waiting::new();
         drop(waiting.activity.open(Version::HTTP_2));
-        assert!(waiting.is_open_after(10 * SWEEPS).await);
+        for sweep in 0..=SWEEPS_BLOCKED {
+            waiting.activity.written.fetch_add(1000, Ordering::Relaxed);
+            assert!(waiting.is_open_after(1).await, "{sweep}");
+        }
+        assert!(!waiting.is_open_after(1).await, "not for ever");
+    }
+
+    /// An answer that nobody takes over HTTP/2 is a stream whose window does not open, which blocks no connection.
+    #[tokio::test]
+    async fn an_http2_answer_that_is_not_taken_is_waited_for_as_long_as_it_says() {
+        use http_body_util::{BodyExt as _, StreamBody};
+
+        let parts =
+            futures_util::stream::iter([(); 3].map(|()| Ok::<_, std::convert::Infallible>(Frame::data(&b"part"[..]))));
+        let waiting = Waiting::new();
+        let open = waiting.activity.open(Version::HTTP_2);
+        waiting.activity.wait_for_reader(2 * STILL_MAX);
+        let mut answer = Answering::new(StreamBody::new(parts), open);
+        for _ in 0..2 {
+            assert!(answer.frame().await.is_some());
+            waiting.activity.written.fetch_add(17, Ordering::Relaxed);
+            assert!(waiting.is_open_after(1 + 2 * SWEEPS).await);
+        }
+        assert!(!waiting.is_open_after(1).await);
+    }
+
+    #[tokio::test]
+    async fn the_longest_idle_is_closed_and_none_that_answers() {
+        let connections = Connections::new(STILL_MAX);
+        let client: IpAddr = "192.0.2.1".parse().unwrap();
+        let clients = crate::clients::Clients::new(10);
+        let mut all = Vec::new();
+        for number in 0..4 {
+            let activity = Arc::new(Activity::at(Places {
+                client: (number != 0).then(|| clients.place(client).0),
+                ..Places::default()
+            }));
+            let task = tokio::spawn(std::future::pending::<()>());
+            connections.watch(&activity, task.abort_handle());
+            all.push((activity, task));
+        }
+        let closed = async || {
+            tokio::task::yield_now().await;
+            let closed = all.iter().map(|(_, task)| task.is_finished());
+            closed.collect::<Vec<_>>()
+        };
+        connections.sweep_once();
+        // Of one that is answering, one that answered just now, and one that never did anything, which has been idle longest.
+        let _answering = all[1].0.open(Version::HTTP_11);
+        drop(all[2].0.open(Version::HTTP_11));
+        connections.sweep_once();
+        assert!(connections.close_longest_idle(Some(client)));
+        assert_eq!(closed().await, [false, false, false, true]);
+        assert!(connections.close_longest_idle(Some(client)));
+        assert_eq!(closed().await, [false, false, true, true]);
+        assert!(
+            !connections.close_longest_idle(Some(client)),
+            "it answers, or is another's"
+        );
+        assert!(connections.close_longest_idle(None));
+        assert_eq!(closed().await, [true, false, true, true]);
+        assert!(!connections.close_longest_idle(None));
     }
 
     #[tokio::test]
@@ -396,7 +668,7 @@ mod tests {
             waiting.activity.blocked.store(true, Ordering::Relaxed);
             // The first sweep sees that a request began. What is taken now and then is waited for.
             assert!(waiting.is_open_after(1 + sweeps).await, "{said:?}");
-            waiting.activity.moved();
+            waiting.activity.written.fetch_add(1000, Ordering::Relaxed);
             assert!(waiting.is_open_after(1 + sweeps).await, "{said:?}");
             assert!(!waiting.is_open_after(1).await, "{said:?}");
             drop(open);

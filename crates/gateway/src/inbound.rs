@@ -47,7 +47,7 @@ impl Inbound<'_> {
     /// The address of the client, as the rate limiter counts it.
     pub(crate) fn client(&self) -> Option<IpAddr> {
         let sender = self.sender?;
-        Some(client_address(sender.peer, self.headers, sender.proxies))
+        Some(client_address(sender.peer, self.headers, sender.proxies).address)
     }
 
     /// The method a CORS preflight announces. A preflight has both `Origin` and `Access-Control-Request-Method`

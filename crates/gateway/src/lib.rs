@@ -13,6 +13,7 @@ mod admin_port;
 mod ahead;
 mod assertion;
 mod caller;
+mod clients;
 mod clock;
 mod connections;
 mod contact;
@@ -34,6 +35,7 @@ mod keys;
 mod label;
 mod lifetime;
 mod listen;
+mod load;
 mod me;
 mod metrics;
 mod organization;
@@ -48,11 +50,14 @@ mod respond;
 mod runtime;
 mod said;
 mod seal;
+mod seldom;
 mod server;
 mod sharded;
+mod sockets;
 mod stream;
 mod switch;
 mod upgrade;
+mod via;
 mod workers;
 
 pub use access_log::ACCESS_TARGET;
@@ -76,6 +81,7 @@ pub use keys::{
     ProxyUrlProblem, Refreshed, RefusedLine, SourceKind, SourceProblem, StoredKeySet, UrlProblem, fetch_once,
 };
 pub use listen::ServerSettings;
+pub use load::Load;
 pub use metrics::Metrics;
 pub use origin::WebOrigin;
 pub use probe::{UpstreamTrouble, probe_upstream, upstream_addresses};

@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,9 +19,21 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::clients::{ClientPlace, Clients};
 use crate::ending::Ending;
-use crate::idle::{Activity, Answering, Connections, Counted};
+use crate::idle::{Activity, Answering, Connections, Counted, Places};
+use crate::seldom::Seldom;
 use crate::workers::{Seat, Workers};
+
+/// How much of one request's body, or of one answer, waits in memory for an HTTP/2 client; in HTTP/1.1,
+/// [`Answering`] knows.
+const STREAM_BYTES_MAX: u32 = 32 * 1024;
+/// The same for what a client sends and nobody takes: what HTTP/2 begins with.
+const WINDOW_BYTES: u32 = 65_535;
+/// The most HTTP/2 requests at a time on one connection: what RFC 9113 asks for (section 6.5.2).
+const STREAMS_MAX: u32 = 100;
+/// How long a connection without a place waits until others are looked at again.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How connections on a port are kept.
 #[derive(Debug, Clone)]
@@ -31,8 +43,11 @@ pub struct ServerSettings {
     /// How long a connection may go without a request that is being answered: how long a head may take to arrive, and
     /// how long an unused connection is kept.
     pub head_timeout: Duration,
-    /// The most connections at a time; more wait.
+    /// The most connections at a time. For one more, the one that has been idle longest is closed; it waits if none is idle.
     pub connections: usize,
+    /// The most connections of one client address, and the most HTTP/2 requests under way on them. For one more, the
+    /// client's own that has been idle longest is closed; it is refused if none is idle.
+    pub connections_per_client: usize,
     /// How long connections may take to finish when the process is told to stop.
     pub grace: Duration,
 }
@@ -43,17 +58,25 @@ impl Default for ServerSettings {
             head_bytes: 64 * 1024,
             head_timeout: Duration::from_secs(10),
             connections: 10_000,
+            connections_per_client: 2_500,
             grace: Duration::from_secs(20),
         }
     }
 }
 
+/// Who serves a port's connections, and whose connections have no limit of their own.
+pub(crate) struct By<'w, L> {
+    /// The threads that serve connections; without any, the runtime that this is called in does.
+    pub(crate) workers: Option<&'w Workers>,
+    /// Whether an address may have any number of connections: proxies, which have many clients.
+    pub(crate) is_proxy: L,
+}
+
 /// Serves a port until `stop` is done, then lets open requests finish. `service` makes what answers the requests of one
-/// connection, from the address of its other end, what is seen of the connection, and the worker that serves it. Without
-/// workers, the runtime that this is called in serves connections.
+/// connection, from the address of its other end, what is seen of the connection, and the worker that serves it.
 pub(crate) async fn serve<S, B>(
     listener: TcpListener,
-    (settings, workers): (ServerSettings, Option<&Workers>),
+    (settings, by): (ServerSettings, By<'_, impl Fn(IpAddr) -> bool>),
     stop: impl Future<Output = ()>,
     service: impl Fn(SocketAddr, &Arc<Activity>, Option<usize>) -> S,
 ) where
@@ -62,19 +85,18 @@ pub(crate) async fn serve<S, B>(
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
     let mut stop = pin!(stop);
-    let places = Arc::new(Semaphore::new(settings.connections));
-    let connections = Connections::new(settings.head_timeout);
-    let mut sweep = pin!(connections.sweep());
+    let port = Port::new(listener, &settings);
+    let mut sweep = pin!(port.connections.sweep());
     let builder = builder(&settings);
     loop {
-        let (stream, peer, place) = tokio::select! {
-            accepted = accept(&listener, &places) => accepted,
+        let (stream, peer, client, place) = tokio::select! {
+            accepted = port.accept(&by.is_proxy) => accepted,
             never = &mut sweep => match never {},
             () = &mut stop => break,
         };
         // Small answers must not wait for a full segment; a socket that refuses this still works.
         let _ = stream.set_nodelay(true);
-        let seat = workers.and_then(Workers::seat).unwrap_or_else(Seat::here);
+        let seat = by.workers.and_then(Workers::seat).unwrap_or_else(Seat::here);
         let stream = match hand_over(stream, &seat.runtime) {
             Ok(stream) => stream,
             Err(error) => {
@@ -82,7 +104,11 @@ pub(crate) async fn serve<S, B>(
                 continue;
             }
         };
-        let activity = Arc::new(Activity::at((place, seat.counted)));
+        let activity = Arc::new(Activity::at(Places {
+            _port: place,
+            client,
+            _thread: seat.counted,
+        }));
         let stream = TokioIo::new(Counted::new(stream, Arc::clone(&activity)));
         let served =
             builder.serve_connection_with_upgrades(stream, counting(service(peer, &activity, seat.worker), &activity));
@@ -91,12 +117,104 @@ pub(crate) async fn serve<S, B>(
             // A connection that breaks off is the client's business.
             let _ = served.await;
         });
-        connections.watch(&activity, task.abort_handle());
+        port.connections.watch(&activity, task.abort_handle());
     }
-    connections.end();
+    port.connections.end();
     // Whoever has all places knows that no connection is left. What is still open after the grace period is cut off.
     let all = u32::try_from(settings.connections).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(settings.grace, places.acquire_many(all)).await;
+    let _ = tokio::time::timeout(settings.grace, port.places.acquire_many(all)).await;
+}
+
+/// A port, and who has which of its places.
+struct Port {
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+    clients: Arc<Clients>,
+    connections: Connections,
+    /// What is said at most once a second: that a client was refused, that none could be accepted.
+    refused: Seldom,
+    failed: Seldom,
+}
+
+/// A connection that was accepted, with its places.
+type Accepted = (TcpStream, SocketAddr, Option<ClientPlace>, Option<OwnedSemaphorePermit>);
+
+impl Port {
+    fn new(listener: TcpListener, settings: &ServerSettings) -> Self {
+        Self {
+            listener,
+            places: Arc::new(Semaphore::new(settings.connections)),
+            clients: Clients::new(settings.connections_per_client),
+            connections: Connections::new(settings.head_timeout),
+            refused: Seldom::new(),
+            failed: Seldom::new(),
+        }
+    }
+
+    /// The next connection that may have a place, once there is one.
+    async fn accept(&self, is_proxy: &impl Fn(IpAddr) -> bool) -> Accepted {
+        loop {
+            let (stream, peer) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    self.cannot_accept(&error).await;
+                    continue;
+                }
+            };
+            let client = if is_proxy(peer.ip()) {
+                None
+            } else {
+                match self.client(peer.ip()) {
+                    Some(client) => Some(client),
+                    None => continue,
+                }
+            };
+            return (stream, peer, client, self.place().await);
+        }
+    }
+
+    /// Out of file descriptors, or a connection that was gone before it was taken: wait a little, go on.
+    async fn cannot_accept(&self, error: &io::Error) {
+        if let Some(unsaid) = self.failed.due() {
+            tracing::warn!(%error, unsaid, "a connection could not be accepted");
+        }
+        self.connections.close_longest_idle(None);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+
+    /// A place among the connections of a client's address; `None` if it has too many, and none of them is idle.
+    ///
+    /// SECURITY: or one client has all places that there are.
+    fn client(&self, address: IpAddr) -> Option<ClientPlace> {
+        let (place, within) = self.clients.place(address);
+        if within || self.connections.close_longest_idle(Some(place.address())) {
+            return Some(place);
+        }
+        if let Some(unsaid) = self.refused.due() {
+            tracing::warn!(
+                event = "connection_refused",
+                client = %place.address(),
+                unsaid,
+                "a client has as many connections as one may have (`limits.connections_per_client`), and uses them all"
+            );
+        }
+        None
+    }
+
+    /// A place among all connections, as soon as there is one: what has been idle longest makes room.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+                return Some(place);
+            }
+            self.connections.close_longest_idle(None);
+            // What is closed gives its place back when its thread comes to it. The semaphore itself is never closed.
+            let given_back = Arc::clone(&self.places).acquire_owned();
+            if let Ok(place) = tokio::time::timeout(LOOK_AGAIN, given_back).await {
+                return place.ok();
+            }
+        }
+    }
 }
 
 /// The same connection, known to a runtime that is to serve it.
@@ -144,27 +262,11 @@ fn builder(settings: &ServerSettings) -> auto::Builder<TokioExecutor> {
         .http2()
         .timer(TokioTimer::new())
         .max_header_list_size(u32::try_from(settings.head_bytes).unwrap_or(u32::MAX))
-        .max_concurrent_streams(256)
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .max_send_buf_size(STREAM_BYTES_MAX as usize)
         .keep_alive_interval(Duration::from_secs(20));
     builder
-}
-
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, Option<OwnedSemaphorePermit>) {
-    // The semaphore is never closed, so a place is always had in the end.
-    let place = Arc::clone(places).acquire_owned().await.ok();
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, place),
-            // Out of file descriptors, or a connection that was gone before it was taken: wait a little, go on.
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -179,6 +281,13 @@ mod tests {
 
     /// Far less than the grace period, so that what takes this long was not cut off by it.
     const SOON: Duration = Duration::from_secs(5);
+
+    fn here(workers: Option<&Workers>) -> By<'_, fn(IpAddr) -> bool> {
+        By {
+            workers,
+            is_proxy: |_| false,
+        }
+    }
 
     async fn ask(address: SocketAddr, path: &str) -> TcpStream {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -220,7 +329,7 @@ mod tests {
             let stop = async {
                 let _ = stopped.await;
             };
-            serve(listener, (ServerSettings::default(), None), stop, service).await;
+            serve(listener, (ServerSettings::default(), here(None)), stop, service).await;
         });
         let mut unused = ask(address, "/fast").await;
         let mut first = [0; 15];
@@ -251,7 +360,7 @@ mod tests {
         };
         let served = serve(
             listener,
-            (ServerSettings::default(), Some(&workers)),
+            (ServerSettings::default(), here(Some(&workers))),
             std::future::pending(),
             service,
         );

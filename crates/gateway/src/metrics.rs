@@ -19,12 +19,18 @@ const SECONDS: [f64; 12] = [
     0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.001, 0.005, 0.025, 0.1, 1.0, 5.0,
 ];
 
-/// The reasons of requests that may pass and could not be passed on: no decision has them.
-const AFTER_A_DECISION: [Reason; 4] = [
-    Reason::RequestTooLarge,
-    Reason::RequestUnforwardable,
-    Reason::UpstreamTimeout,
-    Reason::UpstreamUnreachable,
+const UPSTREAM_FAILURES: &str = "narthex_upstream_failures_total";
+const UNFORWARDABLE: &str = "narthex_unforwardable_requests_total";
+
+/// The reasons of requests that may pass and could not be passed on, with what counts them: no decision has them. What a
+/// client is at fault for does not count as an upstream's failure.
+const AFTER_A_DECISION: [(Reason, &str); 6] = [
+    (Reason::RequestTooLarge, UNFORWARDABLE),
+    (Reason::RequestUnforwardable, UNFORWARDABLE),
+    (Reason::RequestLoop, UPSTREAM_FAILURES),
+    (Reason::UpstreamBusy, UPSTREAM_FAILURES),
+    (Reason::UpstreamTimeout, UPSTREAM_FAILURES),
+    (Reason::UpstreamUnreachable, UPSTREAM_FAILURES),
 ];
 
 /// The process's metrics.
@@ -32,7 +38,7 @@ pub struct Metrics {
     recorder: PrometheusRecorder,
     handle: PrometheusHandle,
     doors: Vec<DoorMetrics>,
-    upstream_failures: [(Reason, Counter); 4],
+    not_forwarded: [(Reason, Counter); AFTER_A_DECISION.len()],
 }
 
 struct DoorMetrics {
@@ -77,17 +83,22 @@ impl Metrics {
             "Tokens looked up in the directory, by issuer and whether they changed it.".into(),
         );
         recorder.describe_counter(
-            "narthex_upstream_failures_total".into(),
+            UPSTREAM_FAILURES.into(),
             None,
-            "Requests that may pass and could not be passed on, or whose upstream gave no answer, by reason.".into(),
+            "Requests that may pass and whose upstream gave no answer, by reason.".into(),
+        );
+        recorder.describe_counter(
+            UNFORWARDABLE.into(),
+            None,
+            "Requests that may pass and could not be passed on as their clients sent them, by reason.".into(),
         );
         let doors = Door::ALL
             .iter()
             .map(|door| DoorMetrics::register(&recorder, *door))
             .collect();
-        let upstream_failures = AFTER_A_DECISION.map(|reason| {
+        let not_forwarded = AFTER_A_DECISION.map(|(reason, name)| {
             let labels = vec![Label::new("reason", reason.code())];
-            let key = Key::from_parts("narthex_upstream_failures_total", labels);
+            let key = Key::from_parts(name, labels);
             (reason, recorder.register_counter(&key, &METADATA))
         });
         let handle = recorder.handle();
@@ -95,7 +106,7 @@ impl Metrics {
             recorder,
             handle,
             doors,
-            upstream_failures,
+            not_forwarded,
         }
     }
 
@@ -131,8 +142,8 @@ impl Metrics {
     }
 
     /// Counts a request that could not be passed on.
-    pub fn upstream_failed(&self, reason: Reason) {
-        if let Some((_, counter)) = self.upstream_failures.iter().find(|(counted, _)| *counted == reason) {
+    pub fn not_forwarded(&self, reason: Reason) {
+        if let Some((_, counter)) = self.not_forwarded.iter().find(|(counted, _)| *counted == reason) {
             counter.increment(1);
         }
     }
@@ -143,6 +154,13 @@ impl Metrics {
         self.recorder
             .register_gauge(&Key::from_parts(name, labels), &METADATA)
             .set(value);
+    }
+
+    /// Says whether the last change could not be written.
+    pub fn writes_fail(&self, fail: bool) {
+        self.recorder
+            .register_gauge(&Key::from_static_name("narthex_store_writes_failing"), &METADATA)
+            .set(f64::from(u8::from(fail)));
     }
 
     /// Everything in Prometheus' text format.
@@ -187,7 +205,7 @@ impl DoorMetrics {
             recorder.register_counter(&Key::from_parts("narthex_decisions_total", labels), &METADATA)
         };
         let refused = |reason| {
-            if AFTER_A_DECISION.contains(&reason) {
+            if AFTER_A_DECISION.iter().any(|(after, _)| *after == reason) {
                 // It keeps its place, because counters are found by the reason's number.
                 Counter::noop()
             } else {

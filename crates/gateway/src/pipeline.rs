@@ -407,7 +407,7 @@ async fn account(
         &mut ids,
     )
     .await
-    .map_err(|error| refuse_sync(&error))?;
+    .map_err(|error| refuse_sync(gateway, &error))?;
     Event::Synced {
         issuer: issuer.name.as_str(),
         plan: &synced.plan,
@@ -424,12 +424,14 @@ async fn account(
     Ok(gateway.accounts.agree((&desired, said), told, generation))
 }
 
-fn refuse_sync(error: &SyncError) -> Refusal {
+fn refuse_sync(gateway: &Gateway, error: &SyncError) -> Refusal {
     match error {
         SyncError::Refused(refusal) => refusal.into(),
         // The details of a failing store are for the log, not for the caller.
         other => {
-            tracing::error!(error = %other, "the directory gave no answer");
+            if let Some(unsaid) = gateway.no_answer.due() {
+                tracing::error!(error = %other, unsaid, "the directory gave no answer");
+            }
             Refusal::new(Reason::StoreUnavailable)
         }
     }
@@ -446,7 +448,7 @@ async fn allow(
     let principal = &known.account.principal;
     let organization = organization::facts(&*gateway.directory, Some(principal), matched)
         .await
-        .map_err(|error| refuse_sync(&SyncError::Store(error)))?;
+        .map_err(|error| refuse_sync(gateway, &SyncError::Store(error)))?;
     match decide(matched, Some(principal), &organization) {
         Decision::Allow(permit) => {
             let allowed = Ahead::new(identity::allowed(gateway, runtime, known, matched, &permit, now_ms));

@@ -21,10 +21,13 @@ use crate::http_rules;
 use crate::idle::Activity;
 use crate::inbound::{Origin, Trust};
 use crate::lifetime::{Kind, Lasting, Lasts, Terms};
+use crate::load::UnderWay;
 use crate::pipeline::Passed;
 use crate::respond::Refusal;
+use crate::sockets::{NoSocket, Sockets};
 use crate::stream::{Heard, Limited, StreamError, StreamLimits, tunnel};
 use crate::upgrade::{Upgrade, UpgradeProtocols, remove_handshake};
+use crate::via::Via;
 
 /// The body of every answer on the public port: made here, or streamed from an upstream.
 pub(crate) type Body = Either<Full<Bytes>, Lasting<Limited<Incoming>>>;
@@ -88,6 +91,20 @@ pub enum ForwardError {
         /// The limit.
         seconds: u64,
     },
+    /// The request has been here before.
+    #[error("a request came back here: the upstream `{upstream}` leads to this gateway")]
+    Loop {
+        /// The upstream as configured.
+        upstream: String,
+    },
+    /// It has as many requests under way as it may have, or there are no more connections.
+    #[error("no further request goes to the upstream `{upstream}` now: {cause}")]
+    Busy {
+        /// The upstream as configured.
+        upstream: String,
+        /// What there are too many of.
+        cause: String,
+    },
     /// The request's body is longer than the route allows.
     #[error("the request's body is longer than {0} bytes")]
     TooLong(u64),
@@ -113,41 +130,59 @@ impl ForwardError {
         match self {
             Self::Unreachable { .. } | Self::BadAnswer { .. } => Reason::UpstreamUnreachable,
             Self::Timeout { .. } => Reason::UpstreamTimeout,
+            Self::Loop { .. } => Reason::RequestLoop,
+            Self::Busy { .. } => Reason::UpstreamBusy,
             Self::TooLong(_) => Reason::RequestTooLarge,
             Self::Ended(reason) => *reason,
             Self::Unforwardable(_) => Reason::RequestUnforwardable,
         }
     }
 
+    /// Whether the request was at fault, and the upstream was not.
+    pub const fn is_the_clients(&self) -> bool {
+        matches!(self, Self::TooLong(_) | Self::Unforwardable(_))
+    }
+
     /// What the client is told. Where the upstream is, and what happened on the way to it, is for the log alone.
     pub(crate) fn refusal(&self) -> Refusal {
         match self {
             Self::TooLong(_) | Self::Unforwardable(_) => Refusal::because(self.reason(), self.to_string()),
-            Self::Unreachable { .. } | Self::BadAnswer { .. } | Self::Timeout { .. } | Self::Ended(_) => {
-                Refusal::new(self.reason())
-            }
+            Self::Unreachable { .. }
+            | Self::BadAnswer { .. }
+            | Self::Timeout { .. }
+            | Self::Ended(_)
+            | Self::Loop { .. }
+            | Self::Busy { .. } => Refusal::new(self.reason()),
         }
     }
 }
 
-type Connector = HttpsConnector<HttpConnector>;
+/// The largest head of an upstream's answer, and how much of a request's body waits for an upstream that takes nothing.
+const BUFFER_BYTES_MAX: usize = 32 * 1024;
+/// How much of one HTTP/2 answer waits for its client: what HTTP/2 begins with.
+const STREAM_WINDOW_BYTES: u32 = 65_535;
+/// So much for all of a connection that those whose clients take nothing leave enough for the others.
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 30;
+
+type Connector = HttpsConnector<Sockets>;
 type Pool = Client<Connector, Lasting<Limited<Incoming>>>;
 
 /// Connections to upstreams.
 #[derive(Debug, Clone)]
 pub struct Forwarder {
+    via: Arc<Via>,
     connector: Connector,
     negotiated: Pool,
     http2: Pool,
 }
 
 impl Forwarder {
-    /// A pool that trusts the system's certificate authorities.
+    /// A pool of at most so many connections that trusts the system's certificate authorities.
     ///
     /// # Errors
     ///
     /// When the system's certificate authorities cannot be read.
-    pub fn new(connect_timeout: Duration) -> std::io::Result<Self> {
+    pub fn new(connect_timeout: Duration, sockets: usize) -> std::io::Result<Self> {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_nodelay(true);
@@ -156,20 +191,26 @@ impl Forwarder {
             .with_native_roots()?
             .https_or_http()
             .enable_all_versions()
-            .wrap_connector(connector);
-        Ok(Self::with(https))
+            .wrap_connector(Sockets::new(connector, sockets));
+        let via = Via::new().map_err(std::io::Error::other)?;
+        Ok(Self::with(https, via))
     }
 
-    fn with(connector: Connector) -> Self {
+    fn with(connector: Connector, via: Via) -> Self {
         let builder = || {
             let mut builder = Client::builder(TokioExecutor::new());
             builder
                 .pool_timer(TokioTimer::new())
+                .http1_max_buf_size(BUFFER_BYTES_MAX)
+                .http2_max_send_buf_size(BUFFER_BYTES_MAX)
+                .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
+                .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
                 .pool_idle_timeout(Duration::from_secs(30))
                 .pool_max_idle_per_host(256);
             builder
         };
         Self {
+            via: Arc::new(via),
             negotiated: builder().build(connector.clone()),
             http2: builder().http2_only(true).build(connector.clone()),
             connector,
@@ -179,7 +220,12 @@ impl Forwarder {
     /// The same with connections of its own: each is served by the thread that opened it, and an answer that another
     /// thread waits for comes in more pieces and costs more.
     pub(crate) fn with_own_connections(&self) -> Self {
-        Self::with(self.connector.clone())
+        Self::with(self.connector.clone(), self.via.again())
+    }
+
+    /// Whether a request was passed on by this process before.
+    pub(crate) fn has_forwarded(&self, headers: &HeaderMap) -> bool {
+        self.via.is_in(headers)
     }
 
     /// Passes an allowed request on and streams the answer back.
@@ -192,9 +238,14 @@ impl Forwarder {
         mut request: Request<Incoming>,
         origin: &Origin,
         passed: &Passed,
-        (upstream, limits): (&Upstream, StreamLimits),
+        (upstream, limits, under_way): (&Upstream, StreamLimits, UnderWay),
         (activity, terms): (&Arc<Activity>, impl Fn() -> Terms),
     ) -> Result<Response<Passing>, ForwardError> {
+        if self.via.is_in(request.headers()) {
+            return Err(ForwardError::Loop {
+                upstream: upstream.audience.clone(),
+            });
+        }
         let upgrade = Self::upgrade(&request, passed, upstream);
         if request.body().size_hint().lower() > limits.body_bytes {
             return Err(ForwardError::TooLong(limits.body_bytes));
@@ -205,7 +256,9 @@ impl Forwarder {
                 "a header is spelled like `Content-Length` or `Transfer-Encoding` and is neither",
             )
         })?;
+        let version = request.version();
         rewrite(&mut request, origin, passed, upstream)?;
+        self.via.add(request.headers_mut(), version);
         match &client_side {
             Some((upgrade, _)) => upgrade.ask(request.headers_mut()),
             None => remove_handshake(request.headers_mut()),
@@ -235,7 +288,7 @@ impl Forwarder {
             }),
         };
         activity.wait_for_reader(limits.idle);
-        respond(answer, client_side, limits, (activity, terms)).map_err(|fault| ForwardError::BadAnswer {
+        respond(answer, client_side, (limits, under_way), (activity, terms)).map_err(|fault| ForwardError::BadAnswer {
             upstream: upstream.audience.clone(),
             fault,
         })
@@ -255,7 +308,7 @@ impl Forwarder {
 fn respond(
     mut answer: Response<Incoming>,
     client_side: Option<(Upgrade, OnUpgrade)>,
-    limits: StreamLimits,
+    (limits, under_way): (StreamLimits, UnderWay),
     (activity, terms): (&Arc<Activity>, impl Fn() -> Terms),
 ) -> Result<Response<Passing>, &'static str> {
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -281,7 +334,7 @@ fn respond(
                 },
                 None => tunnel.await,
             }
-            drop(open);
+            drop((open, under_way));
         });
         remove_hop_by_hop(answer.headers_mut());
         upgrade.ask(answer.headers_mut());
@@ -294,7 +347,7 @@ fn respond(
     HeaderPatch::default().apply(answer.headers_mut());
     // The version is that of this connection, not of the upstream's.
     *answer.version_mut() = Version::HTTP_11;
-    Ok(answer.map(|body| Either::Right(Limited::answer(body, limits))))
+    Ok(answer.map(|body| Either::Right(Limited::answer(body, limits, Some(under_way)))))
 }
 
 /// Turns the inbound request into the outbound one. The path is not touched: what was matched is what is sent.
@@ -488,11 +541,22 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
 fn failed(error: &(dyn std::error::Error + 'static), upstream: &Upstream) -> ForwardError {
     let mut cause = error;
     loop {
+        if cause.is::<NoSocket>() {
+            return ForwardError::Busy {
+                upstream: upstream.audience.clone(),
+                cause: cause.to_string(),
+            };
+        }
         match cause.downcast_ref() {
             Some(StreamError::TooLong(bytes)) => return ForwardError::TooLong(*bytes),
             Some(StreamError::Ended(reason)) => return ForwardError::Ended(*reason),
             Some(StreamError::Idle(_)) => return ForwardError::Unforwardable("its body stopped coming"),
-            Some(StreamError::Connection(_)) | None => {}
+            // SECURITY: only a request's body is read in this way here. Were this told as the upstream's failure, any client
+            // could raise an alarm.
+            Some(StreamError::Connection(_)) => {
+                return ForwardError::Unforwardable("its body breaks off, or is not framed as HTTP says");
+            }
+            None => {}
         }
         match cause.source() {
             Some(source) => cause = source,

@@ -1,13 +1,16 @@
 //! How many requests one client address may send.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use quick_cache::sync::Cache;
+use tokio::time::Instant;
 
 use crate::inbound::{Trust, TrustedProxies};
+use crate::seldom::Seldom;
 
 /// Addresses that are remembered; of more, those not heard of for longest are forgotten, which forgives them.
 const ADDRESSES_MAX: usize = 65_536;
@@ -22,10 +25,16 @@ pub struct RateLimit {
 }
 
 /// Counts requests by client address: the generic cell rate algorithm, one number for each address.
+///
+/// SECURITY: it measures the time itself, from its beginning, and does not ask what time it is: a clock that is set back
+/// would lock every client out for as long.
 pub struct RateLimiter {
     limit: RateLimit,
-    /// For each address, the time at which all its requests so far have been paid for, in microseconds.
-    paid_until: Cache<IpAddr, Arc<AtomicI64>>,
+    started: Instant,
+    /// For each address, the time at which all its requests so far have been paid for, in microseconds from the beginning.
+    paid_until: Cache<IpAddr, Arc<AtomicU64>>,
+    /// Entries that are no addresses are told of now and then.
+    unreadable: Seldom,
 }
 
 impl std::fmt::Debug for RateLimiter {
@@ -41,18 +50,43 @@ impl RateLimiter {
     pub fn new(limit: RateLimit) -> Self {
         Self {
             limit,
+            started: Instant::now(),
             paid_until: Cache::new(ADDRESSES_MAX),
+            unreadable: Seldom::new(),
         }
     }
 
+    /// Whether one more request of the client is within the rate; it is counted if so. Says so, once a second at the most,
+    /// when a trusted proxy names a client that is no address: then all its clients count as one.
+    pub(crate) fn admits_from(&self, peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> bool {
+        let client = client_address(peer, headers, proxies);
+        if let Some(entry) = client.unreadable
+            && let Some(unsaid) = self.unreadable.due()
+        {
+            tracing::warn!(
+                event = "client_address_unreadable",
+                proxy = %client.address,
+                entry = %shown(entry),
+                unsaid,
+                "an entry of `X-Forwarded-For` is not an address; what it stands for counts as the proxy's in `limits.rate`",
+            );
+        }
+        self.admits(client.address)
+    }
+
     /// Whether one more request of this address is within the rate; it is counted if so.
-    pub fn admits(&self, address: IpAddr, now_ms: i64) -> bool {
-        let cost_us = i64::from(self.limit.period_ms) * 1000 / i64::from(self.limit.requests.max(1));
-        let burst_us = i64::from(self.limit.period_ms) * 1000;
-        let now_us = now_ms.saturating_mul(1000);
-        let made: Result<Arc<AtomicI64>, std::convert::Infallible> = self
+    pub fn admits(&self, address: IpAddr) -> bool {
+        self.admits_at(address, self.started.elapsed())
+    }
+
+    /// The same at a time since the beginning.
+    fn admits_at(&self, address: IpAddr, at: Duration) -> bool {
+        let burst_us = u64::from(self.limit.period_ms) * 1000;
+        let cost_us = burst_us / u64::from(self.limit.requests.max(1));
+        let now_us = u64::try_from(at.as_micros()).unwrap_or(u64::MAX);
+        let made: Result<Arc<AtomicU64>, std::convert::Infallible> = self
             .paid_until
-            .get_or_insert_with(&counted_as(address), || Ok(Arc::new(AtomicI64::new(now_us))));
+            .get_or_insert_with(&counted_as(address), || Ok(Arc::new(AtomicU64::new(now_us))));
         let Ok(paid_until) = made;
         let spent = paid_until.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid_us| {
             let next = paid_us.max(now_us).saturating_add(cost_us);
@@ -63,29 +97,47 @@ impl RateLimiter {
 }
 
 /// What counts as one address: an IPv4 address, or the network of an IPv6 address that one customer is given.
-fn counted_as(address: IpAddr) -> IpAddr {
+pub(crate) fn counted_as(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
         v4 @ IpAddr::V4(_) => v4,
     }
 }
 
+/// The client of a request, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClientAddress<'h> {
+    /// The client's address, or that of the last proxy before the entry that cannot be read.
+    pub(crate) address: IpAddr,
+    /// What a trusted proxy wrote for its client, if that is no address.
+    pub(crate) unreadable: Option<&'h [u8]>,
+}
+
 /// The address of the client: the peer, or, behind trusted proxies, the last address of `X-Forwarded-For` that is not
-/// one of them.
+/// one of them. All lines of that header are one list, and an address may have a port and brackets.
 ///
 /// SECURITY: read from the right, because everything left of what a trusted proxy added was written by the client.
-pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> IpAddr {
+pub(crate) fn client_address<'h>(peer: IpAddr, headers: &'h HeaderMap, proxies: &TrustedProxies) -> ClientAddress<'h> {
+    let mut client = ClientAddress {
+        address: peer,
+        unreadable: None,
+    };
     if proxies.trust(peer) == Trust::Untrusted {
-        return peer;
+        return client;
     }
-    let chain = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut addresses: Vec<&str> = chain.flat_map(|line| line.split(',')).map(str::trim).collect();
-    let mut client = peer;
-    while let Some(Ok(address)) = addresses.pop().map(str::parse::<IpAddr>) {
-        client = address;
+    let lines = headers.get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
+    let entries: Vec<&[u8]> = lines
+        .flat_map(|line| line.split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        // Empty entries of a list say nothing (RFC 9110 section 5.6.1.2).
+        .filter(|entry| !entry.is_empty())
+        .collect();
+    for entry in entries.into_iter().rev() {
+        let Some(address) = address(entry) else {
+            client.unreadable = Some(entry);
+            break;
+        };
+        client.address = address;
         if proxies.trust(address) == Trust::Untrusted {
             break;
         }
@@ -93,23 +145,43 @@ pub(crate) fn client_address(peer: IpAddr, headers: &HeaderMap, proxies: &Truste
     client
 }
 
+/// The address of an entry: `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:443`.
+fn address(entry: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(entry).ok()?;
+    let bare = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
+    let alone = bare.unwrap_or(text).parse().ok();
+    alone.or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()))
+}
+
+/// An entry as a log shows it: short, and nothing but visible ASCII.
+fn shown(entry: &[u8]) -> String {
+    entry
+        .iter()
+        .take(64)
+        .flat_map(|byte| byte.escape_ascii())
+        .map(char::from)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use http::HeaderValue;
 
+    fn limiter(requests: u32, period_ms: u32) -> RateLimiter {
+        RateLimiter::new(RateLimit { requests, period_ms })
+    }
+
     #[test]
     fn a_burst_is_admitted_and_then_the_rate() {
-        let limiter = RateLimiter::new(RateLimit {
-            requests: 3,
-            period_ms: 3000,
-        });
+        let limiter = limiter(3, 3000);
         let address: IpAddr = "192.0.2.1".parse().unwrap();
-        let at = |now_ms| limiter.admits(address, now_ms);
+        let at = |now_ms| limiter.admits_at(address, Duration::from_millis(now_ms));
         assert_eq!([at(0), at(0), at(0), at(0)], [true, true, true, false]);
         assert_eq!([at(999), at(1000), at(1001)], [false, true, false]);
+        let another = "192.0.2.2".parse().unwrap();
         assert!(
-            limiter.admits("192.0.2.2".parse().unwrap(), 1001),
+            limiter.admits_at(another, Duration::from_millis(1001)),
             "each address has its own"
         );
         assert_eq!(
@@ -120,30 +192,65 @@ mod tests {
 
     #[test]
     fn addresses_of_one_ipv6_network_count_as_one() {
-        let limiter = RateLimiter::new(RateLimit {
-            requests: 1,
-            period_ms: 1000,
-        });
-        assert!(limiter.admits("2001:db8::1".parse().unwrap(), 0));
-        assert!(!limiter.admits("2001:db8::2".parse().unwrap(), 0));
-        assert!(limiter.admits("2001:db8:0:1::1".parse().unwrap(), 0));
+        let limiter = limiter(1, 1000);
+        let at_once = |address: &str| limiter.admits_at(address.parse().unwrap(), Duration::ZERO);
+        assert!(at_once("2001:db8::1"));
+        assert!(!at_once("2001:db8::2"));
+        assert!(at_once("2001:db8:0:1::1"));
+    }
+
+    fn proxies() -> TrustedProxies {
+        TrustedProxies(vec!["10.0.0.0/8".parse().unwrap()])
     }
 
     /// A client that writes its own `X-Forwarded-For` is still counted under its own address.
     #[test]
     fn sec_xff_untrusted() {
-        let proxies = TrustedProxies(vec!["10.0.0.0/8".parse().unwrap()]);
         let mut headers = HeaderMap::new();
         headers.insert(
             "x-forwarded-for",
             HeaderValue::from_static("198.51.100.7, 203.0.113.9, 10.0.0.2"),
         );
-        let of = |peer: &str| client_address(peer.parse().unwrap(), &headers, &proxies).to_string();
-        assert_eq!(of("192.0.2.1"), "192.0.2.1");
-        assert_eq!(of("10.0.0.1"), "203.0.113.9");
-        assert_eq!(
-            client_address("10.0.0.1".parse().unwrap(), &HeaderMap::new(), &proxies).to_string(),
-            "10.0.0.1"
-        );
+        let of = |peer: &str, headers: &HeaderMap| {
+            let client = client_address(peer.parse().unwrap(), headers, &proxies());
+            assert_eq!(client.unreadable, None);
+            client.address.to_string()
+        };
+        assert_eq!(of("192.0.2.1", &headers), "192.0.2.1");
+        assert_eq!(of("10.0.0.1", &headers), "203.0.113.9");
+        assert_eq!(of("10.0.0.1", &HeaderMap::new()), "10.0.0.1");
+    }
+
+    /// Proxies that write ports and brackets, or a line of their own, name their clients all the same; what is no address
+    /// is known to be none.
+    #[test]
+    fn sec_client_address_with_port() {
+        for (lines, client) in [
+            (&["192.0.2.1:54321"][..], Ok("192.0.2.1")),
+            (&["[2001:db8::7]:443"], Ok("2001:db8::7")),
+            (&["[2001:db8::7]"], Ok("2001:db8::7")),
+            (&["2001:db8::7"], Ok("2001:db8::7")),
+            (&["198.51.100.1", "192.0.2.1:1, 10.0.0.9:2"], Ok("192.0.2.1")),
+            (&["192.0.2.1,, ", ""], Ok("192.0.2.1")),
+            (&["sp\u{e4}t, 192.0.2.1"], Ok("192.0.2.1")),
+            (&["198.51.100.1, unknown"], Err("unknown")),
+            (&["198.51.100.1, 192.0.2.1:port"], Err("192.0.2.1:port")),
+            (&["198.51.100.1, [192.0.2.1"], Err("[192.0.2.1")),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", HeaderValue::from_bytes(line.as_bytes()).unwrap());
+            }
+            let seen = client_address("10.0.0.1".parse().unwrap(), &headers, &proxies());
+            match client {
+                Ok(address) => assert_eq!(
+                    (seen.address.to_string().as_str(), seen.unreadable),
+                    (address, None),
+                    "{lines:?}"
+                ),
+                Err(entry) => assert_eq!(seen.unreadable, Some(entry.as_bytes()), "{lines:?}"),
+            }
+        }
+        assert_eq!(shown(b"a\x1b[31m\xff"), "a\\x1b[31m\\xff");
     }
 }

@@ -194,9 +194,10 @@ pub const fn status(reason: Reason) -> StatusCode {
         R::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         R::UpstreamUnreachable => StatusCode::BAD_GATEWAY,
         R::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
-        R::KeysUnavailable | R::StoreUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        R::KeysUnavailable | R::StoreUnavailable | R::UpstreamBusy => StatusCode::SERVICE_UNAVAILABLE,
         R::RouteUnmatched => StatusCode::NOT_FOUND,
         R::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        R::RequestLoop => StatusCode::LOOP_DETECTED,
         R::IdentityUsernameConflict
         | R::IdentityTeamConflict
         | R::IdentityNotProvisioned

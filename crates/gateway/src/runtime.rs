@@ -14,8 +14,9 @@ use crate::connections::ConnectionSettings;
 use crate::credentials::{Place, TokenPlaces};
 use crate::inbound::TrustedProxies;
 use crate::keys::IssuerKeys;
+use crate::load::{Load, UnderWay};
 use crate::origin::WebOrigin;
-use crate::proxy::Upstream;
+use crate::proxy::{ForwardError, Upstream};
 use crate::rate::RateLimiter;
 use crate::stream::StreamLimits;
 
@@ -40,6 +41,8 @@ pub struct Runtime {
     pub rate: Option<RateLimiter>,
     /// Whether requests that pass are logged too.
     pub access_log: bool,
+    /// The most requests under way to one upstream.
+    pub upstream_requests_max: usize,
     /// Whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
     /// What connections that are held for organizations may use.
@@ -65,6 +68,8 @@ pub struct RouteRuntime {
     pub limits: StreamLimits,
     /// Origins whose pages may send requests with the user's cookie, besides the request's own.
     pub cors_origins: Vec<WebOrigin>,
+    /// What is under way to its upstream, which other routes may share.
+    pub load: Arc<Load>,
     /// Whether its requests may ask for another method than their own.
     pub method_override: MethodOverride,
 }
@@ -144,6 +149,20 @@ impl Runtime {
     pub fn upstream(&self, route: usize) -> Option<(&Upstream, StreamLimits)> {
         let settings = self.route_settings.get(route)?;
         Some((settings.upstream.as_ref()?, settings.limits))
+    }
+
+    /// Counts a request to a route's upstream.
+    ///
+    /// # Errors
+    ///
+    /// [`ForwardError::Busy`] when there are as many as there may be.
+    pub(crate) fn begin(&self, route: usize, upstream: &Upstream) -> Result<UnderWay, ForwardError> {
+        let load = self.route_settings.get(route).map(|settings| &settings.load);
+        load.and_then(|load| load.begin(self.upstream_requests_max))
+            .ok_or_else(|| ForwardError::Busy {
+                upstream: upstream.audience.clone(),
+                cause: "it has as many under way as one may have (`limits.upstream_requests`)".to_owned(),
+            })
     }
 
     /// Where tokens are looked for on a route.

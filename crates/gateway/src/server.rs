@@ -22,11 +22,10 @@ use crate::http_rules;
 use crate::idle::Activity;
 use crate::inbound::{Door, Inbound, Origin, Sender, Trust};
 use crate::lifetime::{self, Terms};
-use crate::listen::{self, ServerSettings};
+use crate::listen::{self, By, ServerSettings};
 use crate::me;
 use crate::pipeline::{self, Answer, Passed};
 use crate::proxy::{Body, ForwardError, ForwardToken, Forwarder};
-use crate::rate::client_address;
 use crate::respond::{self, Refusal};
 use crate::runtime::Runtime;
 use crate::workers::Workers;
@@ -52,7 +51,11 @@ pub async fn serve(
         });
         service_fn(move |request| answer(Arc::clone(&connection), request))
     };
-    listen::serve(listener, (settings, Some(&workers)), stop, service).await;
+    let by = By {
+        workers: Some(&workers),
+        is_proxy: |address| gateway.runtime.load().trusted_proxies.trust(address) == Trust::Trusted,
+    };
+    listen::serve(listener, (settings, by), stop, service).await;
 }
 
 /// What the requests of one connection share. It is theirs to count: if each request counted its use of the gateway itself,
@@ -68,7 +71,12 @@ pub(crate) struct Connection {
 
 /// One request on the public port.
 async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let Connection { gateway, peer, .. } = &*connection;
+    let Connection {
+        gateway,
+        peer,
+        activity,
+        ..
+    } = &*connection;
     let peer = *peer;
     let runtime = gateway.runtime.load();
     let path = request.uri().path();
@@ -81,33 +89,34 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
         let door = asking.unwrap_or(Door::Proxy);
         return Ok(refused(gateway, (&request, sender), door, &refusal).map(Either::Left));
     }
-    Ok(if exceeds_rate(gateway, &runtime, &request, peer) {
-        let door = asking.unwrap_or(Door::Proxy);
-        refused(gateway, (&request, sender), door, &Refusal::new(Reason::RateLimited)).map(Either::Left)
-    } else if let Some(door) = asking {
-        forward_auth(gateway, &runtime, (&request, sender), door)
-            .await
-            .map(Either::Left)
-    } else if path == "/.narthex/me" {
-        Box::pin(me::answer(gateway, &runtime, (&request, sender)))
-            .await
-            .map(Either::Left)
-    } else if path == "/.well-known/jwks.json" {
-        key_set(gateway, (&request, sender)).map(Either::Left)
-    } else if path.starts_with("/.narthex/") {
-        let unmatched = Refusal::new(Reason::RouteUnmatched);
-        refused(gateway, (&request, sender), Door::Proxy, &unmatched).map(Either::Left)
-    } else {
-        // In a box of its own: an answer's future is moved about, and a small one costs less.
-        Box::pin(proxy(Arc::clone(&connection), (&runtime, sender), request)).await
-    })
+    Ok(
+        if activity.has_too_many_requests() || exceeds_rate(&runtime, &request, peer) {
+            let door = asking.unwrap_or(Door::Proxy);
+            refused(gateway, (&request, sender), door, &Refusal::new(Reason::RateLimited)).map(Either::Left)
+        } else if let Some(door) = asking {
+            forward_auth(gateway, &runtime, (&request, sender), door)
+                .await
+                .map(Either::Left)
+        } else if path == "/.narthex/me" {
+            Box::pin(me::answer(gateway, &runtime, (&request, sender)))
+                .await
+                .map(Either::Left)
+        } else if path == "/.well-known/jwks.json" {
+            key_set(gateway, (&request, sender)).map(Either::Left)
+        } else if path.starts_with("/.narthex/") {
+            let unmatched = Refusal::new(Reason::RouteUnmatched);
+            refused(gateway, (&request, sender), Door::Proxy, &unmatched).map(Either::Left)
+        } else {
+            // In a box of its own: an answer's future is moved about, and a small one costs less.
+            Box::pin(proxy(Arc::clone(&connection), (&runtime, sender), request)).await
+        },
+    )
 }
 
-fn exceeds_rate(gateway: &Gateway, runtime: &Runtime, request: &Request<Incoming>, peer: SocketAddr) -> bool {
-    runtime.rate.as_ref().is_some_and(|rate| {
-        let client = client_address(peer.ip(), request.headers(), &runtime.trusted_proxies);
-        !rate.admits(client, gateway.clock.now_ms())
-    })
+fn exceeds_rate(runtime: &Runtime, request: &Request<Incoming>, peer: SocketAddr) -> bool {
+    let proxies = &runtime.trusted_proxies;
+    let rate = runtime.rate.as_ref();
+    rate.is_some_and(|rate| !rate.admits_from(peer.ip(), request.headers(), proxies))
 }
 
 async fn forward_auth(
@@ -191,30 +200,35 @@ async fn proxy(
     }
     let grace = upstream.1.body_grace;
     let terms = || Terms::of(Arc::clone(&connection), passed.clone(), grace);
-    let forwarded = forwarder
-        .forward(request, &origin, &passed, upstream, (activity, terms))
-        .await;
+    let forwarded = match runtime.begin(passed.answer.allowed().route, upstream.0) {
+        Ok(counted) => {
+            let to = (upstream.0, upstream.1, counted);
+            forwarder
+                .forward(request, &origin, &passed, to, (activity, terms))
+                .await
+        }
+        Err(busy) => Err(busy),
+    };
     let answer = match forwarded {
         Ok(mut answer) => {
             set_request_id(&mut answer, &passed.request_id);
             lifetime::limited(answer, Terms::of(connection, passed, grace))
         }
-        Err(error) => {
-            // The end of a stream was told when it came.
-            if !matches!(error, ForwardError::Ended(_)) {
-                Event::UpstreamFailed {
-                    request_id: &passed.request_id,
-                    error: &error,
-                }
-                .tell(&gateway.metrics);
-            }
-            respond::refuse(&error.refusal(), &passed.request_id).map(Either::Left)
-        }
+        Err(error) => not_forwarded(gateway, &passed.request_id, &error).map(Either::Left),
     };
     if let Some(line) = line {
         line.end(answer.status());
     }
     answer
+}
+
+/// Tells that a request that may pass was not passed on, and answers it.
+fn not_forwarded(gateway: &Gateway, request_id: &str, error: &ForwardError) -> Response<Full<Bytes>> {
+    // The end of a stream was told when it came.
+    if !matches!(error, ForwardError::Ended(_)) {
+        Event::UpstreamFailed { request_id, error }.tell(&gateway.metrics);
+    }
+    respond::refuse(&error.refusal(), request_id)
 }
 
 /// The most decisions about one request: a configuration that changes all the time must not keep it for ever.

@@ -16,6 +16,8 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use crate::load::UnderWay;
+
 /// Limits of the streams of one route.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamLimits {
@@ -58,6 +60,8 @@ pub struct Limited<B> {
     taken: Option<Arc<Heard>>,
     /// Whether nothing of the body passes.
     left_out: bool,
+    /// Counts the request that an answer belongs to.
+    _under_way: Option<UnderWay>,
 }
 
 impl<B> Limited<B> {
@@ -72,6 +76,7 @@ impl<B> Limited<B> {
             alarm: None,
             taken: Some(taken),
             left_out: false,
+            _under_way: None,
         }
     }
 
@@ -79,12 +84,12 @@ impl<B> Limited<B> {
     pub(crate) fn left_out(body: B, limits: StreamLimits) -> Self {
         Self {
             left_out: true,
-            ..Self::answer(body, limits)
+            ..Self::answer(body, limits, None)
         }
     }
 
-    /// An answer's body: bounded in silence only.
-    pub const fn answer(body: B, limits: StreamLimits) -> Self {
+    /// An answer's body: bounded in silence only. Its request is under way until it has ended.
+    pub(crate) const fn answer(body: B, limits: StreamLimits, under_way: Option<UnderWay>) -> Self {
         Self {
             body,
             left: u64::MAX,
@@ -93,6 +98,7 @@ impl<B> Limited<B> {
             alarm: None,
             taken: None,
             left_out: false,
+            _under_way: under_way,
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct AtStart {
 type Differ = fn(&AtStart, &AtStart) -> bool;
 
 /// Each setting, or section of settings.
-const SETTINGS: [(&str, Differ); 16] = [
+const SETTINGS: [(&str, Differ); 17] = [
     ("listen.public", |a, b| a.listen.public != b.listen.public),
     ("listen.admin", |a, b| a.listen.admin != b.listen.admin),
     ("listen.shutdown_grace", |a, b| {
@@ -39,6 +39,9 @@ const SETTINGS: [(&str, Differ); 16] = [
     }),
     ("limits.connections", |a, b| {
         a.limits.connections != b.limits.connections
+    }),
+    ("limits.connections_per_client", |a, b| {
+        a.limits.connections_per_client != b.limits.connections_per_client
     }),
     ("limits.connect_timeout", |a, b| {
         a.limits.connect_timeout != b.limits.connect_timeout
@@ -114,6 +117,7 @@ mod tests {
             ("limits.header_size", "limits.header_size = \"8KiB\""),
             ("limits.header_timeout", "limits.header_timeout = \"2s\""),
             ("limits.connections", "limits.connections = 7"),
+            ("limits.connections_per_client", "limits.connections_per_client = 7"),
             ("limits.connect_timeout", "limits.connect_timeout = \"1s\""),
             ("assertion.issuer", "assertion.issuer = \"another\""),
             ("assertion.lifetime", "assertion.lifetime = \"1m\""),

@@ -42,6 +42,8 @@ mod headers;
 #[cfg(test)]
 mod held_connections;
 #[cfg(test)]
+mod holding;
+#[cfg(test)]
 mod how_to;
 #[cfg(test)]
 mod key_flood;

@@ -220,10 +220,54 @@ async fn what_cannot_be_passed_on_has_its_reason() {
         let metrics = world
             .send(Call::get(&format!("{}/metrics", world.narthex.admin_url())))
             .await;
-        let line = format!("narthex_upstream_failures_total{{reason=\"{reason}\"}} 1");
+        let counter = match status {
+            504 => "narthex_upstream_failures_total",
+            _ => "narthex_unforwardable_requests_total",
+        };
+        let line = format!("{counter}{{reason=\"{reason}\"}} 1");
         assert!(metrics.text().contains(&line), "{line}\n{}", metrics.text());
         // It was decided: the decision was to let it pass.
         let decided = format!("outcome=\"deny\",reason=\"{reason}\"");
         assert!(!metrics.text().contains(&decided), "{decided}");
     }
+}
+
+/// A client that frames its body wrongly, or breaks off, is told so, and nobody is told that the upstream failed.
+#[tokio::test]
+async fn sec_a_broken_body_is_the_clients_fault() {
+    let world = World::start().await;
+    for (body, ends) in [
+        (&b"transfer-encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n"[..], false),
+        (b"transfer-encoding: chunked\r\n\r\n3\r\nabcd\r\n0\r\n\r\n", false),
+        (b"content-length: 10\r\n\r\nabc", true),
+    ] {
+        let mut stream = TcpStream::connect(world.narthex.address()).await.unwrap();
+        stream
+            .write_all(b"POST /public/page HTTP/1.1\r\nhost: a\r\n")
+            .await
+            .unwrap();
+        stream.write_all(body).await.unwrap();
+        if ends {
+            stream.shutdown().await.unwrap();
+        }
+        let mut seen = String::new();
+        let read = timeout(Duration::from_secs(5), stream.read_to_string(&mut seen)).await;
+        let shown = String::from_utf8_lossy(body);
+        // A client that has ended its side may be gone altogether, and then nobody is left to be told.
+        if !(ends && seen.is_empty()) {
+            assert!(read.is_ok() && seen.starts_with("HTTP/1.1 400 "), "{shown}: {seen}");
+            assert!(seen.contains("request.unforwardable"), "{shown}: {seen}");
+        }
+    }
+    let metrics = world
+        .send(Call::get(&format!("{}/metrics", world.narthex.admin_url())))
+        .await;
+    let failures = metrics.text();
+    let failures = failures
+        .lines()
+        .filter(|line| line.starts_with("narthex_upstream_failures_total{") && !line.ends_with(" 0"));
+    assert_eq!(failures.collect::<Vec<_>>(), [""; 0]);
+    let logs = world.narthex.logs();
+    assert!(!logs.contains("upstream_failed"), "{logs}");
+    assert!(logs.contains("not_forwarded"), "{logs}");
 }

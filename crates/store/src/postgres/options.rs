@@ -185,7 +185,8 @@ impl PostgresOptions {
         &self.hosts
     }
 
-    pub(super) const fn connections(&self) -> usize {
+    /// How many connections are opened at the most, beside the one that listens.
+    pub const fn connections(&self) -> usize {
         self.connections
     }
 

@@ -83,6 +83,11 @@ pub(super) fn limits(written: &LimitsSection, problems: &mut Problems) -> Limits
         header_timeout: within(problems, "header_timeout", &written.header_timeout, &(SECOND..=HOUR)),
         body_bytes: written.body_size.value().0,
         connections: written.connections.value().0,
+        connections_per_client: written.connections_per_client.value().map(|most| most.0),
+        upstream_requests: written
+            .upstream_requests
+            .value()
+            .map_or(written.connections.value().0, |most| most.0),
         rate: *written.rate.value(),
         connect_timeout: within(
             problems,

@@ -143,13 +143,26 @@ section! {
         header_size: Defaulted<Size> = "\"64KiB\"";
         /// How long a connection may go without a request that is being answered: how long a client may take to send a
         /// request's head, and how long a connection that nobody uses is kept. It is closed up to a quarter of this
-        /// later. On both ports. HTTP/2 has this for its first request only, and afterwards for as long as the client
-        /// answers a ping every 20 s.
+        /// later. On both ports. An HTTP/2 connection without a request that is being answered is not used, whether or not
+        /// the client answers pings.
         header_timeout: Defaulted<Duration> = "\"10s\"";
         /// The largest request body that is passed to an upstream. Bodies are streamed, never held.
         body_size: Defaulted<Size> = "\"64MiB\"";
-        /// The most connections at once, on each port, every WebSocket among them; more wait.
+        /// The most connections at once on the public port, every WebSocket among them. For one more, the connection that
+        /// has been idle longest is closed; while none is idle, it waits. The admin port has 256 of its own, or this if it
+        /// is less.
+        ///
+        /// The process raises its limit of file descriptors as far as it may. If there are too few for two descriptors for
+        /// each connection and a reserve, it takes fewer connections, and says so when it starts.
         connections: Defaulted<Count<1, 1_000_000>> = "10000";
+        /// The most connections at once of one client address (of an IPv6 address: of its /64), and the most HTTP/2 requests
+        /// that are being answered on them. For one more, the client's own connection that has been idle longest is closed;
+        /// if none is idle, it is refused. The addresses of `listen.trusted_proxies` have no such limit. Without this key,
+        /// it is a quarter of `connections`.
+        connections_per_client: Optional<Count<1, 1_000_000>>, eg "2500";
+        /// The most requests that are being answered by one upstream at a time, every WebSocket among them. More are
+        /// answered with 503 and `upstream.busy`. Without this key, it is the number of `connections`.
+        upstream_requests: Optional<Count<1, 1_000_000>>, eg "1000";
         /// The most requests from one client address. `"off"` by default: behind one address there may be one person or
         /// a whole company, and only the operator knows.
         ///

@@ -95,6 +95,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("route.idle_timeout", "a_stream_that_says_nothing_is_cut_off"),
     ("limits.idle_timeout", "a_stream_that_says_nothing_is_cut_off"),
     ("limits.body_grace", "sec_stream_ends_with_its_token"),
+    ("limits.upstream_requests", "sec_requests_under_way_to_one_upstream"),
     ("limits.rate", "too_many_requests_are_refused_at_each_door"),
     ("limits.header_timeout", "sec_slow_head"),
     (
@@ -169,6 +170,7 @@ const EXEMPT: &[(&str, &str)] = &[
         "how much is kept; an answer is the same with and without it",
     ),
     ("limits.connections", "more wait"),
+    ("limits.connections_per_client", "more are not answered at all"),
     (
         "limits.connect_timeout",
         "how long until an upstream that is away counts as such",

@@ -1,0 +1,136 @@
+//! How much of a port one client address holds.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::rate::counted_as;
+
+/// The connections of one port, and the HTTP/2 requests under way on them, by client address.
+///
+/// SECURITY: places on a port cost their holder nothing; without a bound for each client, one client has them all.
+#[derive(Debug)]
+pub(crate) struct Clients {
+    /// The most connections of one address, and the most HTTP/2 requests under way.
+    most: usize,
+    held: Mutex<HashMap<IpAddr, Arc<Client>>>,
+}
+
+/// What one address holds.
+#[derive(Debug, Default)]
+struct Client {
+    connections: AtomicUsize,
+    requests: AtomicUsize,
+}
+
+/// A connection's place among those of its address. The last one forgets the address.
+#[derive(Debug)]
+pub(crate) struct ClientPlace {
+    clients: Arc<Clients>,
+    address: IpAddr,
+    client: Arc<Client>,
+}
+
+impl Clients {
+    /// Nobody yet.
+    pub(crate) fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self {
+            most,
+            held: Mutex::default(),
+        })
+    }
+
+    /// A place for one more connection of an address, and whether it is within the limit: the caller has to close another
+    /// one, or this one, if it is not.
+    pub(crate) fn place(self: &Arc<Self>, address: IpAddr) -> (ClientPlace, bool) {
+        let address = counted_as(address);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let client = Arc::clone(held.entry(address).or_default());
+        let within = client.connections.fetch_add(1, Ordering::Relaxed) < self.most;
+        let place = ClientPlace {
+            clients: Arc::clone(self),
+            address,
+            client,
+        };
+        (place, within)
+    }
+}
+
+impl ClientPlace {
+    /// The address, or the network, that the place counts for.
+    pub(crate) const fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Counts an HTTP/2 request.
+    pub(crate) fn request_begins(&self) {
+        self.client.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts it no longer.
+    pub(crate) fn request_ends(&self) {
+        self.client.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether the address has more HTTP/2 requests under way than it may have.
+    pub(crate) fn has_too_many_requests(&self) -> bool {
+        self.client.requests.load(Ordering::Relaxed) > self.clients.most
+    }
+}
+
+impl Drop for ClientPlace {
+    fn drop(&mut self) {
+        let mut held = self.clients.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.client.connections.fetch_sub(1, Ordering::Relaxed) == 1 {
+            held.remove(&self.address);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn each_address_has_its_own_places_and_gets_them_back() {
+        let clients = Clients::new(2);
+        let (first, _) = clients.place(address("192.0.2.1"));
+        let (second, within) = clients.place(address("::ffff:192.0.2.1"));
+        assert!(within);
+        let (third, within) = clients.place(address("192.0.2.1"));
+        assert!(!within);
+        assert!(clients.place(address("192.0.2.2")).1, "another address");
+        drop((second, third));
+        assert!(clients.place(address("192.0.2.1")).1);
+        drop(first);
+        assert!(clients.held.lock().unwrap().is_empty(), "nobody is remembered");
+    }
+
+    /// A customer's network is one client.
+    #[test]
+    fn sec_connections_of_one_ipv6_network() {
+        let clients = Clients::new(1);
+        let (_held, within) = clients.place(address("2001:db8::1"));
+        assert!(within);
+        assert!(!clients.place(address("2001:db8::2")).1);
+        assert!(clients.place(address("2001:db8:0:1::1")).1);
+    }
+
+    #[test]
+    fn requests_of_all_connections_of_an_address_count_together() {
+        let clients = Clients::new(1);
+        let (one, _) = clients.place(address("192.0.2.1"));
+        let (other, _) = clients.place(address("192.0.2.1"));
+        one.request_begins();
+        assert!(!one.has_too_many_requests());
+        other.request_begins();
+        assert!(one.has_too_many_requests() && other.has_too_many_requests());
+        one.request_ends();
+        assert!(!other.has_too_many_requests());
+    }
+}

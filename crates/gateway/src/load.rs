@@ -1,0 +1,44 @@
+//! How many requests are under way to an upstream.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The requests under way to one upstream, every WebSocket among them. It outlives a configuration, as they do.
+#[derive(Debug, Default)]
+pub struct Load(AtomicUsize);
+
+impl Load {
+    /// Counts one more, unless there are so many already.
+    pub(crate) fn begin(self: &Arc<Self>, most: usize) -> Option<UnderWay> {
+        let before = self.0.fetch_add(1, Ordering::Relaxed);
+        // It is given back at once if it was one too many.
+        let under_way = UnderWay(Arc::clone(self));
+        (before < most).then_some(under_way)
+    }
+}
+
+/// A request under way, until this is dropped.
+#[derive(Debug)]
+pub struct UnderWay(Arc<Load>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_given_back() {
+        let load = Arc::new(Load::default());
+        let first = load.begin(2).unwrap();
+        let _second = load.begin(2).unwrap();
+        assert!(load.begin(2).is_none());
+        assert!(load.begin(3).is_some(), "a new configuration allows more");
+        drop(first);
+        assert!(load.begin(2).is_some());
+    }
+}
