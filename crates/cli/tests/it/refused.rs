@@ -350,9 +350,15 @@ async fn a_refusal_is_logged_with_client_issuer_user_and_organization() {
     let line = async |call: Call| {
         let answer = world.send(call).await;
         let number = answer.header("x-narthex-request-id").unwrap().to_owned();
-        let logs = world.narthex.logs();
-        let line = logs.lines().find(|line| line.contains(&number)).unwrap();
-        serde_json::from_str::<serde_json::Value>(line).unwrap()
+        // The line may still be on its way through the pipe.
+        for _ in 0..200 {
+            let logs = world.narthex.logs();
+            if let Some(line) = logs.lines().find(|line| line.contains(&number)) {
+                return serde_json::from_str::<serde_json::Value>(line).unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("no line of {number}: {}", world.narthex.logs());
     };
     let guarded = || world.call("POST", GUARDED).header("x-forwarded-for", "198.51.100.7");
     let refused = line(guarded().bearer(&member("bob").tags(["none"]).sign())).await;
