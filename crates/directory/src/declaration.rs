@@ -83,21 +83,27 @@ impl Declaring {
 pub async fn rehearse_declaration(directory: &dyn Directory, declared: Vec<NewOrganization>, at_ms: i64) -> Answer<()> {
     let mut declaring = Declaring::new(at_ms);
     for new in declared {
-        let mut met = Met {
-            named: directory.organization_named(new.name.clone()).await?,
-            ..Met::default()
-        };
-        if let Some(external_id) = &new.external_id {
-            let filter = OrganizationFilter {
-                realm: Some(new.realm.clone()),
-                external_id: Some(external_id.to_string()),
-                ..OrganizationFilter::default()
-            };
-            met.known_as = directory.organizations(filter, Page::first(1)).await?.items.pop();
-        }
+        let met = met(directory, &new).await?;
         declaring.add(new, met)?;
     }
     Ok(())
+}
+
+/// What a declared organization meets in a directory, without the grants that a change of its membership would close.
+pub(crate) async fn met(directory: &dyn Directory, new: &NewOrganization) -> Answer<Met> {
+    let mut met = Met {
+        named: directory.organization_named(new.name.clone()).await?,
+        ..Met::default()
+    };
+    if let Some(external_id) = &new.external_id {
+        let filter = OrganizationFilter {
+            realm: Some(new.realm.clone()),
+            external_id: Some(external_id.to_string()),
+            ..OrganizationFilter::default()
+        };
+        met.known_as = directory.organizations(filter, Page::first(1)).await?.items.pop();
+    }
+    Ok(met)
 }
 
 /// Why the configuration cannot declare an organization: the directory holds another that it meets.

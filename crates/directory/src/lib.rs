@@ -23,6 +23,7 @@ mod command;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod declaration;
+mod declared_view;
 mod desired;
 mod directory;
 pub mod document;
@@ -57,6 +58,7 @@ pub use command::{
     UserEdit, UserEntry, UserFilter,
 };
 pub use declaration::{Clash, DeclarationConflict, Declaring, Met, rehearse_declaration};
+pub use declared_view::DeclaredView;
 pub use desired::{
     Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, Provision, SyncMode, SyncPolicy,
 };

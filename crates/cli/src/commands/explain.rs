@@ -7,8 +7,8 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use narthex_directory::Directory;
 use narthex_directory::memory::MemoryDirectory;
+use narthex_directory::{DeclaredView, Directory, StoreError};
 use narthex_gateway::{
     Clock, ExplainedRequest, KeptKeys, KeyEdges, KeySetStore, KeySetStoreError, Refreshed, Runtime, StoredKeySet,
     explain, parse_request,
@@ -87,7 +87,37 @@ async fn directory(config: &mut Config, clock: &Clock) -> anyhow::Result<Arc<dyn
             "the store `{place}` was written by an older version and explaining writes nothing; start `narthex serve` once, which brings it up to date"
         );
     }
-    serve::open(&config.store, serve::Purpose::Command).await
+    let directory = serve::open(&config.store, serve::Purpose::Command).await?;
+    as_declared(config, directory, clock).await
+}
+
+/// The directory as it will be when a server has started with the configuration: what it declares is not there before.
+async fn as_declared(
+    config: &Config,
+    directory: Arc<dyn Directory>,
+    clock: &Clock,
+) -> anyhow::Result<Arc<dyn Directory>> {
+    let at_ms = clock.now_ms();
+    let declared = assemble::new_organizations(&config.organizations, at_ms)?;
+    match DeclaredView::new(Arc::clone(&directory), declared, at_ms).await {
+        Ok(view) => {
+            if view.pending() > 0 {
+                tell(&format!(
+                    "narthex: note: no server has applied the declarations of {} organizations yet; this is explained as \
+                     if one had",
+                    view.pending()
+                ));
+            }
+            Ok(Arc::new(view))
+        }
+        Err(error @ StoreError::Declaration(_)) => {
+            tell(&format!(
+                "narthex: note: the declared organizations cannot be applied, so they are left out: {error}"
+            ));
+            Ok(directory)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Whether nothing has been made in a database yet.

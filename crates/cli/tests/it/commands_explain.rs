@@ -238,6 +238,41 @@ async fn it_works_beside_a_running_server() {
     );
 }
 
+/// A store that is there, and a file that declares what no server has applied yet: it is explained as it will be.
+#[tokio::test]
+async fn declared_organizations_count_before_a_server_has_applied_them() {
+    let world = World::start().await;
+    let next = std::fs::read_to_string(world.narthex.config_file()).unwrap()
+        + "\n[[organization]]\nname = \"globex\"\nrealm = \"corp\"\nexternal_member_groups = [\"globex-staff\"]\n";
+    let file = world.narthex.folder().join("next.toml");
+    std::fs::write(&file, next).unwrap();
+    let call = |token: &str, extra: &[&str]| {
+        let request = "POST /v1/algo/globex/echo/1.0";
+        let file = file.to_str().unwrap();
+        let arguments = [&["explain", token, "--request", request, "--config", file], extra].concat();
+        narthex_in(world.narthex.folder(), &arguments, "")
+    };
+    let ended = call(&member("bob").tags(["globex-staff"]).sign(), &["--json"]);
+    let answer = ended.json();
+    assert_eq!(answer["answer"]["status"], 200, "{answer}");
+    assert_eq!(
+        answer["organizations"],
+        json!([{ "name": "globex", "role": "member", "status": "active" }])
+    );
+    assert!(ended.stderr.contains("1 organizations"), "{}", ended.stderr);
+    // Near misses of it are seen too.
+    let answer = call(&member("bob").tags(["/globex-staff"]).sign(), &["--json"]).json();
+    assert_eq!(
+        answer["answer"]["cure"]["near"][0]["difference"], "leading_slash",
+        "{answer}"
+    );
+    let named = world.narthex.api().list("/organizations").await.unwrap();
+    assert_eq!(named.len(), 1, "nothing is written");
+    // One that is as it is declared is no news.
+    let text = call(&member("bob").sign(), &[]);
+    assert!(text.stdout.starts_with("✗ 403 organization.role"), "{}", text.stdout);
+}
+
 /// What the API says of a token.
 async fn explained(world: &World, body: &serde_json::Value) -> serde_json::Value {
     world.narthex.api().done("POST", "/explain", Some(body)).await.unwrap()
