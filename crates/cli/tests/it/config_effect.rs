@@ -397,6 +397,23 @@ const LIMIT_EFFECTS: &[(&str, u16)] = &[
     ("header_size = \"8KiB\"", 431),
 ];
 
+/// A user whose tokens take turns is given nothing more once the limit is reached.
+#[tokio::test]
+async fn sec_config_effect_of_sync_changes_per_minute() {
+    for (line, expected) in [("", 200), ("[limits]\nsync_changes_per_minute = 1\n", 403)] {
+        let world = World::with_config(|idp, upstream| line.to_owned() + &crate::world::config(idp, upstream)).await;
+        let mut last = 0;
+        for tags in ["staff", "owners", "staff"] {
+            let token = crate::world::member("alice").tags([tags]).sign();
+            last = world
+                .send(world.call("POST", crate::world::GUARDED).bearer(&token))
+                .await
+                .status;
+        }
+        assert_eq!(last, expected, "{line}");
+    }
+}
+
 #[tokio::test]
 async fn sec_config_effect_of_limits() {
     for (line, expected) in [("", 200)].iter().chain(LIMIT_EFFECTS) {

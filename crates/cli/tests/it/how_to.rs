@@ -56,7 +56,10 @@ fn how_to_move_to_postgresql() {
     let database = database.empty_database().unwrap();
     let file = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).unwrap();
     // Other sections have a `path` too, which stays as it is.
-    let route = "[[route]]\npath = \"/x\"\nrequire = \"authenticated\"\nupstream = \"http://127.0.0.1:9\"\n";
+    // `doctor` looks whether the application is there.
+    let application = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let upstream = application.local_addr().unwrap();
+    let route = &format!("[[route]]\npath = \"/x\"\nrequire = \"authenticated\"\nupstream = \"http://{upstream}\"\n");
     let issuer = "[[issuer]]\nname = \"corp\"\nissuer = \"https://idp.test\"\njwks_file = \"jwks.json\"\n\
                   audiences = [\"narthex\"]\n";
     let store = "[store]\npath = \"narthex.db\"\n";

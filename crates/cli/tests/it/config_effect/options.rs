@@ -36,6 +36,10 @@ const HERE: &[(&str, &str)] = &[
 /// Options that another test is about: its name, or a scenario's. The file it is in speaks of the option.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("listen.trusted_proxies", "sec_xff_untrusted"),
+    (
+        "limits.sync_changes_per_minute",
+        "sec_config_effect_of_sync_changes_per_minute",
+    ),
     ("route.method_override", "sec_method_override"),
     ("route.upgrades", "upgrades_are_those_that_the_route_names"),
     (
