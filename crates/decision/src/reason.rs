@@ -213,6 +213,6 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_code(reason.code()), Some(*reason));
         }
-        assert_eq!(Reason::ALL.len(), 45);
+        assert_eq!(Reason::ALL.len(), 46);
     }
 }
