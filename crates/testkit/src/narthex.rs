@@ -183,7 +183,7 @@ impl Builder {
         // A port that was free a moment ago may be taken: then other ones are tried.
         let mut attempts = 0;
         loop {
-            let (public, admin) = (process::free_address()?, process::free_address()?);
+            let (public, admin) = process::two_free_addresses()?;
             fill_in(&mut self.config, public, admin)?;
             fs::write(config_file(folder.path()), self.config.to_string())?;
             let key = make_key(&self.binary, folder.path(), &self.environment)?;

@@ -145,6 +145,13 @@ pub fn free_address() -> Result<SocketAddr> {
     Ok(listener.local_addr()?)
 }
 
+/// Two addresses of 127.0.0.1 that nobody listens at now. Asked for one after the other, they could be the same one.
+pub fn two_free_addresses() -> Result<(SocketAddr, SocketAddr)> {
+    let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback");
+    let (one, other) = (bind()?, bind()?);
+    Ok((one.local_addr()?, other.local_addr()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

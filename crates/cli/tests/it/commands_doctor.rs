@@ -40,10 +40,7 @@ fn installation(jwks: &str) -> tempfile::TempDir {
 
 fn installation_before(jwks: &str, upstream: &str) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let (public, admin) = (
-        narthex_testkit::process::free_address().unwrap(),
-        narthex_testkit::process::free_address().unwrap(),
-    );
+    let (public, admin) = narthex_testkit::process::two_free_addresses().unwrap();
     let config = format!(
         "[listen]\npublic = \"{public}\"\nadmin = \"{admin}\"\n[store]\nurl = \"sqlite:narthex.db\"\n[[issuer]]\nname = \"corp\"\n\
          issuer = \"https://idp.test\"\n{jwks}\naudiences = [\"narthex\"]\n[[route]]\npath = \"/x\"\nrequire = \"authenticated\"\n\

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use narthex_testkit::keys::{TestKey, key_set};
-use narthex_testkit::process::{Process, free_address};
+use narthex_testkit::process::{Process, two_free_addresses};
 use narthex_testkit::{IdentityProvider, TestIssuer, Upstream};
 
 /// The lines of the fenced blocks of a language, without the page's indentation.
@@ -110,7 +110,7 @@ fn tutorial_first_route() {
     let folder = tempfile::tempdir().unwrap();
     let idp = IdentityProvider::start(&[TestKey::Rsa1]).unwrap();
     let upstream = Upstream::start().unwrap();
-    let (public, admin) = (free_address().unwrap(), free_address().unwrap());
+    let (public, admin) = two_free_addresses().unwrap();
     let [config] = blocks(&page, "toml").try_into().unwrap();
     let config = config
         .replace("https://id.example.com", &idp.url())
