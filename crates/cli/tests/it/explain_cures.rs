@@ -254,14 +254,14 @@ fn a_refused_user_is_told_what_would_do() {
             corp().tags(["/acme-staff"]).sign(),
             REPORT,
             "tags",
-            &["one begins with `/`", "`/acme-staff`"],
+            &["they differ by a leading `/`", "`/acme-staff`"],
         ),
         (
             "a leading slash before a path",
             corp().tags(["/IT/Staff"]).sign(),
             REPORT,
             "tags",
-            &["one begins with `/`", "`IT/Staff`"],
+            &["they differ by a leading `/`", "`IT/Staff`"],
         ),
         (
             "letters that look alike",

@@ -52,11 +52,11 @@ impl fmt::Display for Difference {
             Self::Case => "they differ in case, and tags compare exactly; use one spelling in both places",
             Self::Blanks => "they differ in blanks or invisible characters, and tags compare exactly; take them out",
             Self::LeadingSlash => {
-                "one begins with `/` and tags compare exactly; have the identity provider send no full group path, \
+                "they differ by a leading `/`, and tags compare exactly; have the identity provider send no full group path, \
                  list the tag with the slash, or take it off with a template in `[issuer.tags] claim`"
             }
             Self::Path => {
-                "one is a path that ends in the other, and tags compare exactly; list the whole path, or have the \
+                "they differ by the path before the last part, and tags compare exactly; list the whole path, or have the \
                  identity provider send the last part only"
             }
             Self::LookAlike => {
