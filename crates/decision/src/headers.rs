@@ -45,7 +45,7 @@ pub struct HeaderPatch {
 impl HeaderPatch {
     /// Removes every owned header, in every spelling, then sets this patch's.
     pub fn apply(&self, headers: &mut HeaderMap) {
-        strip(headers);
+        remove_identity_headers(headers);
         for (name, value) in self.iter() {
             headers.insert(name, value.clone());
         }
@@ -137,9 +137,13 @@ fn context_name(property: &str) -> Option<HeaderName> {
 }
 
 /// Removes every identity header in every spelling a later program could take for ours.
-fn strip(headers: &mut HeaderMap) {
-    // Nearly every request carries none, and then nothing is allocated.
-    while let Some(name) = headers.keys().find(|name| is_identity_header(name.as_str())).cloned() {
+pub fn remove_identity_headers(headers: &mut HeaderMap) {
+    remove_headers(headers, is_identity_header);
+}
+
+/// Removes the headers whose names are meant. Nearly every request has none, and then nothing is allocated.
+pub fn remove_headers(headers: &mut HeaderMap, is_meant: impl Fn(&str) -> bool) {
+    while let Some(name) = headers.keys().find(|name| is_meant(name.as_str())).cloned() {
         headers.remove(name);
     }
 }

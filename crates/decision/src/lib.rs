@@ -24,14 +24,16 @@ mod path;
 mod pattern;
 mod reason;
 mod route;
+mod routes;
 
 pub use access::{Action, Actor, ActorScope};
 pub use decide::{Decision, Denial, OrganizationFacts, Permit, decide};
 pub use headers::{
     AnswerHeaders, CACHE_LINE, HeaderPatch, IdentityHeaders, encode_value, is_forwarding_header, is_identity_header,
-    is_method_override, spelled_like,
+    is_method_override, remove_headers, remove_identity_headers, spelled_like,
 };
 pub use host::{HostName, HostProblem, RequestHost};
 pub use path::{PathProblem, RequestPath};
 pub use reason::Reason;
-pub use route::{Match, Preflight, Requirement, Route, RouteProblem, RouteSpec, Routes, parse_requirement};
+pub use route::{Match, Preflight, Requirement, Route, RouteProblem, RouteSpec, parse_requirement};
+pub use routes::Routes;

@@ -100,8 +100,8 @@ fn shared_methods<'l>(one: &'l [Method], other: &'l [Method]) -> &'l [Method] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::{RouteProblem, RouteSpec, Routes, parse_requirement};
-    use crate::{RequestHost, RequestPath};
+    use crate::route::{RouteProblem, RouteSpec, parse_requirement};
+    use crate::{RequestHost, RequestPath, Routes};
 
     fn route(hosts: &[&str], methods: &[Method], require: &str) -> RouteSpec {
         RouteSpec {

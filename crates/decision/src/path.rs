@@ -58,7 +58,7 @@ impl<'p> RequestPath<'p> {
     /// The longest path that is looked at, in bytes.
     pub const LENGTH_MAX: usize = 8192;
 
-    /// How often a path may be percent-encoded. Each time is a pass over the path when it is checked and matched.
+    /// Limit of nested percent-encodings. Each is a pass over the path when it is checked and matched.
     pub const ENCODINGS_MAX: usize = 4;
 
     /// Takes the raw path of a request, without its query.

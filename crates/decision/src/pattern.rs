@@ -97,7 +97,7 @@ enum Part<'p> {
     Text(&'p str),
     /// A doubled brace, which is matched as one.
     Brace(&'p str),
-    /// What stands between single braces.
+    /// Text between single braces.
     Parameter(&'p str),
 }
 

@@ -26,6 +26,7 @@ pub mod dice;
 pub mod keeping;
 pub mod links;
 pub mod marks;
+pub mod memo;
 pub mod names;
 pub mod order;
 pub mod records;
@@ -119,6 +120,8 @@ macro_rules! conformance_suite {
                 history_tells_who_had_which_role_when,
                 versions_move_when_an_answer_may_change,
                 first_uses_move_nothing,
+            }
+            memo {
                 a_memo_recalls_until_something_moves,
                 a_memo_follows_the_order_of_tokens,
                 a_memo_looks_again_after_an_hour,

@@ -17,7 +17,6 @@ pub(crate) mod transfer;
 mod work;
 mod writer;
 
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -40,7 +39,6 @@ use self::place::{Lock, Place};
 use self::readers::Readers;
 use self::work::{apply, home, organization_in, user_in};
 use self::writer::{Tx, Writer};
-use crate::PendingMigration;
 use crate::record::{Written, after, missing, raise, updated_organization, updated_team, updated_user};
 use crate::tag_cache::TagCache;
 
@@ -85,33 +83,6 @@ impl SqliteDirectory {
             tag_cache: Arc::default(),
             flushing: tokio::sync::Mutex::default(),
         })
-    }
-
-    /// The migrations that opening would run on the database at this path.
-    pub fn pending(path: &Path) -> Result<Vec<PendingMigration>, StoreError> {
-        open::pending(path)
-    }
-
-    /// Writes out the marks that are written in short.
-    async fn write_out(&self, batches: &mut Vec<i64>) -> Answer<()> {
-        let kept = self.touches.take_kept();
-        let mut written = Ok(());
-        for chunk in kept.chunks(marks::AT_ONCE) {
-            let chunk = chunk.to_vec();
-            written = self.writer.write(move |tx| marks::write_out(tx, &chunk)).await;
-            if written.is_err() {
-                break;
-            }
-        }
-        if written.is_ok() {
-            let done = batches.clone();
-            written = self.writer.write(move |tx| marks::drop_batches(tx, &done)).await;
-        }
-        self.touches.settle_kept(written.is_ok());
-        if written.is_ok() {
-            batches.clear();
-        }
-        written
     }
 
     /// Reads, changes and writes one record's worth in a transaction.

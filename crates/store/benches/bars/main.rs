@@ -52,7 +52,7 @@ fn main() {
     }
 }
 
-/// Whether a bar is met, in the words that `cargo xtask verify` looks for.
+/// Verdict on a bar, in the words that `cargo xtask verify` looks for.
 const fn verdict(met: bool) -> &'static str {
     if met { "met" } else { "MISSED" }
 }

@@ -4,10 +4,11 @@
 //! written in short, one row for many, and written out now and then, when the process ends, or, after a crash, when the next one
 //! begins. Until then the process has them in memory.
 
-use narthex_directory::{IssuerName, Mark, UserId};
+use narthex_directory::{Answer, IssuerName, Mark, UserId};
 use rusqlite::Connection;
 use serde_json::json;
 
+use super::SqliteDirectory;
 use super::change::{carry_over_sql, note_issuer};
 use super::error::Outcome;
 use super::writer::Tx;
@@ -37,6 +38,30 @@ pub(super) fn write_out(tx: &Tx<'_>, marks: &[(UserId, IssuerName, Mark)]) -> Ou
         note_issuer(tx, *user, issuer.as_str(), Some(mark), None)?;
     }
     Ok(())
+}
+
+impl SqliteDirectory {
+    /// Writes out the marks that are written in short.
+    pub(super) async fn write_out(&self, batches: &mut Vec<i64>) -> Answer<()> {
+        let kept = self.touches.take_kept();
+        let mut written = Ok(());
+        for chunk in kept.chunks(AT_ONCE) {
+            let chunk = chunk.to_vec();
+            written = self.writer.write(move |tx| write_out(tx, &chunk)).await;
+            if written.is_err() {
+                break;
+            }
+        }
+        if written.is_ok() {
+            let done = batches.clone();
+            written = self.writer.write(move |tx| drop_batches(tx, &done)).await;
+        }
+        self.touches.settle_kept(written.is_ok());
+        if written.is_ok() {
+            batches.clear();
+        }
+        written
+    }
 }
 
 /// Drops batches that are written out.

@@ -8,6 +8,7 @@ use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::time::Instant;
 
+use super::SqliteDirectory;
 use super::error::unavailable;
 use crate::PendingMigration;
 
@@ -153,30 +154,32 @@ fn tell_statements(connection: &mut Connection, path: &Path) -> Result<(), Store
         .map_err(unavailable)
 }
 
-/// The migrations that the database at this path lacks; all of them where there is no such file.
-pub(super) fn pending(path: &Path) -> Result<Vec<PendingMigration>, StoreError> {
-    let applied = if path.exists() {
-        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
-            .map_err(|error| cannot_open(path, &error))?;
-        connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
-        check_age(&connection, path)?
-    } else {
-        0
-    };
-    let all = embedded::migrations::runner();
-    let pending = all
-        .get_migrations()
-        .iter()
-        .filter(|migration| i64::from(migration.version()) > applied);
-    let mut pending: Vec<PendingMigration> = pending
-        .map(|migration| PendingMigration {
-            version: migration.version().into(),
-            name: migration.name().to_owned(),
-            sql: migration.sql().unwrap_or_default().to_owned(),
-        })
-        .collect();
-    pending.sort_by_key(|migration| migration.version);
-    Ok(pending)
+impl SqliteDirectory {
+    /// The migrations that the database at this path lacks; all of them where there is no such file.
+    pub fn pending(path: &Path) -> Result<Vec<PendingMigration>, StoreError> {
+        let applied = if path.exists() {
+            let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+                .map_err(|error| cannot_open(path, &error))?;
+            connection.busy_timeout(BUSY_TIMEOUT).map_err(unavailable)?;
+            check_age(&connection, path)?
+        } else {
+            0
+        };
+        let all = embedded::migrations::runner();
+        let pending = all
+            .get_migrations()
+            .iter()
+            .filter(|migration| i64::from(migration.version()) > applied);
+        let mut pending: Vec<PendingMigration> = pending
+            .map(|migration| PendingMigration {
+                version: migration.version().into(),
+                name: migration.name().to_owned(),
+                sql: migration.sql().unwrap_or_default().to_owned(),
+            })
+            .collect();
+        pending.sort_by_key(|migration| migration.version);
+        Ok(pending)
+    }
 }
 
 /// The newest schema that this program knows.

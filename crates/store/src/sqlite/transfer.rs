@@ -6,6 +6,7 @@ use narthex_directory::StoreError;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, Statement, ToSql};
 
+use super::SqliteDirectory;
 use super::error::{Fault, corrupt, unavailable};
 use super::marks;
 use super::open::{self, Options};
@@ -25,7 +26,7 @@ pub(crate) fn export<W: Write>(
     if !options.path.exists() {
         return Err(TransferError::Absent);
     }
-    match open::pending(&options.path)?.first() {
+    match SqliteDirectory::pending(&options.path)?.first() {
         // An empty file, or another program's: nothing was ever kept in it.
         Some(first) if first.version == 1 => return Err(TransferError::Absent),
         Some(_) => return Err(TransferError::Outdated),
