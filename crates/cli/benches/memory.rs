@@ -121,7 +121,7 @@ fn token(issuer: &TestIssuer, user: u64) -> Result<String> {
     door::token(issuer, POPULATION.desired(user, 0)?, &format!("next-{user}"))
 }
 
-/// Whether a bar is met, in the words that `cargo xtask verify` looks for.
+/// Verdict on a bar, in the words that `cargo xtask verify` looks for.
 const fn verdict(met: bool) -> &'static str {
     if met { "met" } else { "MISSED" }
 }

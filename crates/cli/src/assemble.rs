@@ -75,8 +75,8 @@ pub(crate) fn in_force(issuers: &[Issuer]) -> IssuersInForce {
     in_force
 }
 
-/// What is under way to each upstream, by its name in a configuration: requests that began with the previous one are still
-/// under way.
+/// Counters of the requests under way to each upstream, by its name. Those of the previous configuration go on, because requests
+/// that began with it are still under way.
 fn loads(previous: Option<&Runtime>) -> HashMap<String, Arc<Load>> {
     let routes = previous.map_or(&[][..], |runtime| &runtime.route_settings);
     let named = routes.iter().filter_map(|route| {
@@ -176,7 +176,7 @@ pub(crate) async fn read_key_files(runtime: &Runtime, clock: &Clock) -> anyhow::
 ///
 /// # Errors
 ///
-/// What the store says.
+/// The error of the store.
 pub(crate) async fn declare(
     organizations: &[DeclaredOrganization],
     directory: &dyn Directory,
@@ -192,7 +192,7 @@ pub(crate) async fn declare(
 ///
 /// # Errors
 ///
-/// What the store says.
+/// The error of the store.
 pub(crate) async fn set_logos(
     organizations: Vec<DeclaredOrganization>,
     directory: &dyn Directory,

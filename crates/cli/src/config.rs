@@ -189,7 +189,7 @@ pub(crate) struct Limits {
     pub(crate) token_bytes: u64,
     /// The most permission tags in one token.
     pub(crate) tags: u64,
-    /// How often tokens may change one user within a minute.
+    /// Limit of changes that tokens make to one user within a minute.
     pub(crate) sync_changes_per_minute: u32,
     /// The steps one template may take.
     pub(crate) template_fuel: u64,

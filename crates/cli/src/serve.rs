@@ -171,7 +171,7 @@ pub(crate) fn usable(reading: Reading) -> anyhow::Result<Config> {
         .map_err(|report| anyhow::anyhow!("the configuration cannot be used\n\n{report}"))
 }
 
-/// What a store is opened for.
+/// Purpose for which a store is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// To serve: a second server on one file is refused.

@@ -52,7 +52,7 @@ impl DeclaredView {
     ///
     /// # Errors
     ///
-    /// What [`Directory::declare_organizations`] would refuse, or a store that does not answer.
+    /// A declaration that [`Directory::declare_organizations`] would refuse, or a store that does not answer.
     pub async fn new(inner: Arc<dyn Directory>, organizations: Vec<NewOrganization>, at_ms: i64) -> Answer<Self> {
         let names = organizations.iter().map(|new| new.name.clone()).collect();
         let mut declaring = Declaring::new(at_ms);
@@ -71,7 +71,7 @@ impl DeclaredView {
         Ok(Self { inner, declared, names })
     }
 
-    /// How many organizations are not yet as they are declared.
+    /// Number of organizations that are not yet as they are declared.
     pub fn pending(&self) -> usize {
         self.declared.len()
     }

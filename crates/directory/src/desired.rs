@@ -173,7 +173,7 @@ pub struct SyncPolicy {
     pub lease_ms: Option<i64>,
     /// Whether plans are carried out.
     pub mode: SyncMode,
-    /// How often sync may change one user within a minute. Above it a token only takes away.
+    /// Limit of changes by sync to one user within a minute. Above it a token only takes away.
     pub changes_per_minute: u32,
 }
 

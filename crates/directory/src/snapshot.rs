@@ -110,7 +110,7 @@ pub struct Snapshot {
     pub username_owner: Option<UserId>,
     /// The token of this issuer that counts for this user; `None` where no token had a date yet.
     pub last: Option<Mark>,
-    /// How often tokens changed this user of late.
+    /// Recent changes of this user by tokens.
     pub recent: Recent,
     /// Whether the token has a list of tags, and what is kept of the issuer's last token for this user is another one.
     pub tags_differ: bool,

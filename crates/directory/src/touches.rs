@@ -23,7 +23,7 @@ const KEPT_MAX: usize = 50_000;
 const IN_SHORT_MAX: usize = 200_000;
 /// Of how many users the changes of the last minute are counted: some three megabytes.
 const COUNTED_MAX: usize = 50_000;
-/// How long changes are counted together, in milliseconds.
+/// Window in which changes are counted, in milliseconds.
 const MINUTE_MS: i64 = 60_000;
 
 type Key = (UserId, IssuerName);
@@ -130,7 +130,7 @@ impl Noted {
     }
 }
 
-/// How often tokens changed a user of late.
+/// Recent changes of a user by tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Recent {
     since_ms: i64,
@@ -144,7 +144,7 @@ impl Recent {
         changes: 0,
     };
 
-    /// How many changes there were within the minute that is under way.
+    /// Number of changes within the minute that is under way.
     pub fn within_minute(self, now_ms: i64) -> u32 {
         if (0..MINUTE_MS).contains(&now_ms.saturating_sub(self.since_ms)) {
             self.changes
@@ -227,7 +227,7 @@ impl Touches {
         }
     }
 
-    /// How often tokens changed a user of late, as far as this process knows.
+    /// Recent changes of a user by tokens, as far as this process knows.
     pub fn recent(&self, user: UserId) -> Recent {
         self.changes().by_user.get(&user).copied().unwrap_or(Recent::NONE)
     }

@@ -1,4 +1,4 @@
-//! How much of a port one client address holds.
+//! Connections and requests of each client address on a port.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,7 +17,7 @@ pub(crate) struct Clients {
     held: Mutex<HashMap<IpAddr, Arc<Client>>>,
 }
 
-/// What one address holds.
+/// Connections and requests of one address.
 #[derive(Debug, Default)]
 struct Client {
     connections: AtomicUsize,

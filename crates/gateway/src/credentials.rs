@@ -1,7 +1,7 @@
 //! Finding the one token a request carries, and taking it out of what is passed on.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use narthex_decision::{Reason, spelled_like};
+use narthex_decision::{Reason, remove_headers, spelled_like};
 use percent_encoding::percent_decode_str;
 
 use crate::respond::Refusal;
@@ -271,13 +271,10 @@ pub(crate) fn remove(headers: &mut HeaderMap, place: &Place) {
 ///
 /// SECURITY: such a server would find a token there that was never verified.
 pub(crate) fn remove_other_spellings(headers: &mut HeaderMap, places: &TokenPlaces) {
-    let is_alias = |name: &HeaderName| {
-        let mut known = places.headers.iter();
-        known.any(|known| spelled_like(name.as_str(), known.as_str())) && !places.headers.contains(name)
-    };
-    while let Some(name) = headers.keys().find(|name| is_alias(name)).cloned() {
-        headers.remove(name);
-    }
+    remove_headers(headers, |name| {
+        let mut known = places.headers.iter().map(HeaderName::as_str);
+        known.any(|known| spelled_like(name, known)) && places.headers.iter().all(|known| known != name)
+    });
 }
 
 /// Takes tokens out of the query of the `Referer`: a page that was asked for with a token in its address tells that address

@@ -267,7 +267,7 @@ fn preview(
     Some(issuer.mapping.preview(facts, &held.facts(), now_ms))
 }
 
-/// What the directory makes of a token.
+/// Part of the directory in the cure of a refused token.
 struct Met<'d> {
     issuer: &'d IssuerRuntime,
     desired: &'d Desired,

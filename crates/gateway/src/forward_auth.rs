@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use http_body_util::Full;
 use narthex_decision::{AnswerHeaders, Reason};
 
-use crate::http_rules;
+use crate::http_rules::{self, Doubled, single};
 use crate::inbound::{Door, Inbound, Sender};
 use crate::pipeline::Passed;
 use crate::respond::{self, Refusal};
@@ -67,14 +67,14 @@ impl<'r> Original<'r> {
         let unreadable = |name: &HeaderName, what: &str| {
             Refusal::because(Reason::RequestPath, format!("the proxy's header `{name}` {what}"))
         };
-        let uri = single(headers, &profile.uri).map_err(|()| unreadable(&profile.uri, "is doubled"))?;
+        let uri = single(headers, &profile.uri).map_err(|Doubled| unreadable(&profile.uri, "is doubled"))?;
         let uri = uri.ok_or_else(|| unreadable(&profile.uri, "is missing"))?.as_bytes();
-        let method = single(headers, &profile.method).map_err(|()| unreadable(&profile.method, "is doubled"))?;
+        let method = single(headers, &profile.method).map_err(|Doubled| unreadable(&profile.method, "is doubled"))?;
         let method = method.ok_or_else(|| unreadable(&profile.method, "is missing"))?;
         let method =
             Method::from_bytes(method.as_bytes()).map_err(|_| unreadable(&profile.method, "is not a method"))?;
         let bad_host = |what: &str| http_rules::bad_host(format!("the proxy's header `{}` {what}", profile.host));
-        let host = single(headers, &profile.host).map_err(|()| bad_host("is doubled"))?;
+        let host = single(headers, &profile.host).map_err(|Doubled| bad_host("is doubled"))?;
         // SECURITY: one that is missing or cannot be read would pass by the routes for hosts.
         let host = host.ok_or_else(|| bad_host("is missing"))?;
         let host = host.to_str().map_err(|_| bad_host("is not a host"))?;
@@ -106,17 +106,6 @@ impl<'r> Original<'r> {
             route: None,
             sender: Some(sender),
         }
-    }
-}
-
-/// The one value of a header.
-///
-/// SECURITY: of two values one program reads the first and the next one the last.
-fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Result<Option<&'r HeaderValue>, ()> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (_, Some(_)) => Err(()),
-        (value, None) => Ok(value),
     }
 }
 

@@ -3,7 +3,7 @@
 //! SECURITY: a request that breaks one of them is repaired by one program and understood otherwise by the next one. It is
 //! refused, never repaired.
 
-use http::{HeaderMap, Method, Request, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version, header};
 use narthex_decision::{Reason, RequestHost, is_method_override, spelled_like};
 
 use crate::respond::Refusal;
@@ -96,18 +96,15 @@ fn transfer_coding(headers: &HeaderMap) -> Result<(), Refusal> {
     ))
 }
 
-/// Checks that no header is another spelling of one that frames a message.
-pub(crate) fn framing_names(headers: &HeaderMap) -> Result<(), Refusal> {
+/// Checks that no header is another spelling of one that frames a message. The error says so.
+pub(crate) fn framing_names(headers: &HeaderMap) -> Result<(), &'static str> {
     let doubtful = headers.keys().any(|name| {
         FRAMING
             .iter()
             .any(|known| spelled_like(name.as_str(), known) && name.as_str() != *known)
     });
     if doubtful {
-        return Err(Refusal::because(
-            Reason::RequestUnforwardable,
-            "a header is spelled like `Content-Length` or `Transfer-Encoding` and is neither",
-        ));
+        return Err("a header is spelled like `Content-Length` or `Transfer-Encoding` and is neither");
     }
     Ok(())
 }
@@ -116,18 +113,14 @@ pub(crate) fn framing_names(headers: &HeaderMap) -> Result<(), Refusal> {
 ///
 /// SECURITY: of two hosts, or of one that is none, each program makes its own; routes are chosen by it.
 fn host<B>(request: &Request<B>) -> Result<(), Refusal> {
-    let mut fields = request.headers().get_all(header::HOST).iter();
-    let named = match (fields.next(), fields.next()) {
-        (_, Some(_)) => return Err(bad_host("there are two `Host` headers")),
-        (Some(named), None) => {
-            let named = named
-                .to_str()
-                .map_err(|_| bad_host("the `Host` header is not a host"))?;
-            parse(named)?;
-            Some(named)
-        }
-        (None, None) => None,
-    };
+    let named = single(request.headers(), &header::HOST).map_err(|Doubled| bad_host("there are two `Host` headers"))?;
+    let named = named
+        .map(HeaderValue::to_str)
+        .transpose()
+        .map_err(|_| bad_host("the `Host` header is not a host"))?;
+    if let Some(named) = named {
+        parse(named)?;
+    }
     match (request.uri().authority(), named) {
         (Some(target), Some(named))
             if request.version() == Version::HTTP_2 && !target.as_str().eq_ignore_ascii_case(named) =>
@@ -138,6 +131,21 @@ fn host<B>(request: &Request<B>) -> Result<(), Refusal> {
         (None, None) if request.version() != Version::HTTP_10 => Err(bad_host("the request names no host")),
         (Some(target), _) => parse(target.as_str()).map(|_| ()),
         (None, _) => Ok(()),
+    }
+}
+
+/// A header that may be there once is there twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Doubled;
+
+/// The value of a header that may be there once.
+///
+/// SECURITY: of two values one program reads the first and the next one the last.
+pub(crate) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Doubled> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (_, Some(_)) => Err(Doubled),
+        (value, None) => Ok(value),
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Activity {
     untaken: AtomicU32,
     /// Requests that began or ended, and parts of answers that were taken; it wraps around.
     moves: AtomicU32,
-    /// How many bytes were written.
+    /// Number of bytes written.
     written: AtomicU64,
     /// A write waits until the other end takes more.
     blocked: AtomicBool,

@@ -2,7 +2,7 @@
 
 use std::io::Read as _;
 
-/// Why a body cannot be read.
+/// Reason for which a body cannot be read.
 #[derive(Debug)]
 pub(crate) enum Inflate {
     /// It is longer than the limit.

@@ -32,7 +32,7 @@ const STREAM_BYTES_MAX: u32 = 32 * 1024;
 const WINDOW_BYTES: u32 = 65_535;
 /// The most HTTP/2 requests at a time on one connection: what RFC 9113 asks for (section 6.5.2).
 const STREAMS_MAX: u32 = 100;
-/// How long a connection without a place waits until others are looked at again.
+/// Time that a connection without a place waits until others are looked at again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How connections on a port are kept.

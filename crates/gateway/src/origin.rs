@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use narthex_decision::{HostName, Reason, RequestHost};
 
+use crate::http_rules;
 use crate::inbound::{Door, Inbound, Trust};
 use crate::respond::Refusal;
 
@@ -140,11 +141,7 @@ fn is_own(origin: &WebOrigin, inbound: &Inbound<'_>) -> bool {
 
 /// The one value of a header; `None` also for several.
 fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<&'r str> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().ok(),
-        _ => None,
-    }
+    http_rules::single(headers, name).ok().flatten()?.to_str().ok()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use hyper_util::service::TowerToHyperService;
 use crate::proxy::Upstream;
 use crate::reach::certificate_problem;
 
-/// Why an upstream cannot be reached.
+/// Reason for which an upstream cannot be reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpstreamTrouble {

@@ -85,32 +85,32 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
         peer: peer.ip(),
         proxies: &runtime.trusted_proxies,
     };
-    if let Err(refusal) = http_rules::check(&request) {
+    // SECURITY: the rate comes first. Every refusal is a line of the log, those of malformed requests too.
+    let checked = if activity.has_too_many_requests() || exceeds_rate(&runtime, &request, peer) {
+        Err(Refusal::new(Reason::RateLimited))
+    } else {
+        http_rules::check(&request)
+    };
+    Ok(if let Err(refusal) = checked {
         let door = asking.unwrap_or(Door::Proxy);
-        return Ok(refused(gateway, (&request, sender), door, &refusal).map(Either::Left));
-    }
-    Ok(
-        if activity.has_too_many_requests() || exceeds_rate(&runtime, &request, peer) {
-            let door = asking.unwrap_or(Door::Proxy);
-            refused(gateway, (&request, sender), door, &Refusal::new(Reason::RateLimited)).map(Either::Left)
-        } else if let Some(door) = asking {
-            forward_auth(gateway, &runtime, (&request, sender), door)
-                .await
-                .map(Either::Left)
-        } else if path == "/.narthex/me" {
-            Box::pin(me::answer(gateway, &runtime, (&request, sender)))
-                .await
-                .map(Either::Left)
-        } else if path == "/.well-known/jwks.json" {
-            key_set(gateway, (&request, sender)).map(Either::Left)
-        } else if path.starts_with("/.narthex/") {
-            let unmatched = Refusal::new(Reason::RouteUnmatched);
-            refused(gateway, (&request, sender), Door::Proxy, &unmatched).map(Either::Left)
-        } else {
-            // In a box of its own: an answer's future is moved about, and a small one costs less.
-            Box::pin(proxy(Arc::clone(&connection), (&runtime, sender), request)).await
-        },
-    )
+        refused(gateway, (&request, sender), door, &refusal).map(Either::Left)
+    } else if let Some(door) = asking {
+        forward_auth(gateway, &runtime, (&request, sender), door)
+            .await
+            .map(Either::Left)
+    } else if path == "/.narthex/me" {
+        Box::pin(me::answer(gateway, &runtime, (&request, sender)))
+            .await
+            .map(Either::Left)
+    } else if path == "/.well-known/jwks.json" {
+        key_set(gateway, (&request, sender)).map(Either::Left)
+    } else if path.starts_with("/.narthex/") {
+        let unmatched = Refusal::new(Reason::RouteUnmatched);
+        refused(gateway, (&request, sender), Door::Proxy, &unmatched).map(Either::Left)
+    } else {
+        // In a box of its own: an answer's future is moved about, and a small one costs less.
+        Box::pin(proxy(Arc::clone(&connection), (&runtime, sender), request)).await
+    })
 }
 
 fn exceeds_rate(runtime: &Runtime, request: &Request<Incoming>, peer: SocketAddr) -> bool {

@@ -11,7 +11,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use narthex_decision::{HeaderPatch, Reason, is_forwarding_header};
+use narthex_decision::{Reason, is_forwarding_header, remove_headers, remove_identity_headers};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
@@ -161,14 +161,8 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Limited<B> {
 ///
 /// SECURITY: there are servers that put trailers with the headers before them, where ours would stand beside forged ones.
 fn remove_what_is_said_in_heads(trailers: &mut HeaderMap) {
-    HeaderPatch::default().apply(trailers);
-    while let Some(name) = trailers
-        .keys()
-        .find(|name| is_forwarding_header(name.as_str()))
-        .cloned()
-    {
-        trailers.remove(name);
-    }
+    remove_identity_headers(trailers);
+    remove_headers(trailers, is_forwarding_header);
 }
 
 /// Joins two upgraded connections until one ends or both are silent for too long.

@@ -9,7 +9,10 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version, header};
-use narthex_decision::Preflight;
+use narthex_decision::{Preflight, remove_headers};
+
+use crate::http_rules;
+use crate::proxy::headers::connection_tokens;
 
 /// The protocol of RFC 6455, the one that routes pass on unless they name others.
 const WEBSOCKET: &str = "websocket";
@@ -140,13 +143,7 @@ impl Upgrade {
 
 /// Removes what is left of a handshake from a request whose upgrade is not passed on.
 pub(crate) fn remove_handshake(headers: &mut HeaderMap) {
-    while let Some(name) = headers
-        .keys()
-        .find(|name| name.as_str().starts_with(WEBSOCKET_HEADERS))
-        .cloned()
-    {
-        headers.remove(name);
-    }
+    remove_headers(headers, |name| name.starts_with(WEBSOCKET_HEADERS));
 }
 
 /// Returns the proof that a server of RFC 6455 gives for this request; `None` where the request is no WebSocket handshake.
@@ -163,17 +160,12 @@ fn websocket_accept<B>(request: &Request<B>) -> Option<String> {
 
 /// The value of a header that is there once.
 fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
-    let mut values = headers.get_all(name).iter();
-    values.next().filter(|_| values.next().is_none())
+    http_rules::single(headers, name).ok().flatten()
 }
 
 /// Whether `Connection` names `upgrade`.
 fn names_upgrade(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    connection_tokens(headers).any(|token| token.eq_ignore_ascii_case(b"upgrade"))
 }
 
 #[cfg(test)]

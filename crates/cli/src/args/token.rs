@@ -32,7 +32,7 @@ pub(crate) struct VerifyArgs {
     /// A file that holds the shared secret.
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
-    /// How the secret is written in that file. `text` leaves one line break at the end away.
+    /// Format of the secret in that file. `text` drops one line break at the end.
     #[arg(long, value_name = "FORMAT", default_value = "text", requires = "secret_file")]
     pub(crate) secret_format: SecretFormat,
     /// A PEM file that holds the public key.
@@ -71,7 +71,7 @@ pub(crate) struct SignArgs {
     /// A file that holds the shared secret.
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
-    /// How the secret is written in that file. `text` leaves one line break at the end away.
+    /// Format of the secret in that file. `text` drops one line break at the end.
     #[arg(long, value_name = "FORMAT", default_value = "text", requires = "secret_file")]
     pub(crate) secret_format: SecretFormat,
     /// A PEM file that holds the private key.

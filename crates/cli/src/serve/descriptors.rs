@@ -17,7 +17,7 @@ pub(super) fn raise() -> Option<u64> {
     }
 }
 
-/// What descriptors are for.
+/// Shares of the file descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shares {
     /// Connections of clients on the public port.

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use narthex_template::is_disruptive;
 
-/// How lines are written.
+/// Format of the lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// JSON: such a character stands in a string, and is written as JSON writes it.

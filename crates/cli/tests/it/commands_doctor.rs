@@ -156,7 +156,7 @@ fn an_upstream_that_is_down_is_found() {
     }
 }
 
-/// What is declared and not applied, and what no token can meet.
+/// Finds declarations that are not applied, and organizations that no token can meet.
 #[tokio::test]
 async fn organizations_that_are_not_as_declared_or_meet_no_tag_are_found() {
     let world = World::with_config(|idp, upstream| {

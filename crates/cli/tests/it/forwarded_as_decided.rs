@@ -1,4 +1,4 @@
-//! What the application carries out is the request that was decided: its host, path, method, headers and body.
+//! The application carries out the request that was decided: its host, path, method, headers and body.
 
 use std::time::Duration;
 
@@ -285,7 +285,7 @@ async fn cookies_of_an_http_2_client_are_joined() {
     assert_eq!(cookies, ["session=abc; theme=dark; csrf=1"]);
 }
 
-/// What an upstream says of an identity, and the version it speaks, is not the client's to see.
+/// An upstream's identity headers and HTTP version do not reach the client.
 #[tokio::test]
 async fn sec_identity_headers_of_an_answer() {
     let world = World::start().await;

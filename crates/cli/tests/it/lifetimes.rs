@@ -28,7 +28,7 @@ enum Stream {
 
 const WITH_TOKEN: [Stream; 3] = [Stream::Events, Stream::Grpc, Stream::Socket];
 
-/// How a stream ended.
+/// End of a stream.
 #[derive(Debug)]
 struct Ended {
     at: Instant,

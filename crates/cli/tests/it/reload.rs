@@ -468,7 +468,7 @@ async fn sec_context_that_is_no_longer_mapped() {
     assert_eq!(told(&world).await, ([None, Some("gold".into())], plan.clone(), plan));
 }
 
-/// How often something is in the log.
+/// Number of times that a text is in the log.
 fn times_said(world: &World, text: &str) -> usize {
     world.narthex.logs().matches(text).count()
 }

@@ -210,6 +210,29 @@ async fn sec_101_of_another_protocol_is_a_bad_gateway() {
         .unwrap();
 }
 
+/// The head of a granted upgrade is an answer like others: what it says of an identity is not the client's to see.
+#[tokio::test]
+async fn sec_identity_headers_of_a_101() {
+    let answering = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = format!("http://{}", answering.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = answering.accept().await.unwrap();
+        let mut head = [0; 4096];
+        let _ = stream.read(&mut head).await.unwrap();
+        let reply = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                     sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nx-narthex-user: FORGED\r\n\
+                     x_narthex_decision: FORGED\r\n\r\n";
+        stream.write_all(reply.as_bytes()).await.unwrap();
+        let _ = stream.read(&mut head).await;
+    });
+    let (_idp, _ours, narthex) = in_front_of(&upstream).await;
+    let head = "GET /public/x HTTP/1.1\r\nhost: app\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let answer = smuggle(&narthex.address(), head).await;
+    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
+    assert!(!answer.contains("FORGED"), "{answer}");
+}
+
 /// A route passes on what it names, and nothing else.
 #[tokio::test]
 async fn upgrades_are_those_that_the_route_names() {

@@ -221,6 +221,10 @@ async fn too_many_requests_are_refused_at_each_door() {
         }
         let answer = world.send(call(number)).await;
         assert_eq!(said(&answer), (status, "rate.limited".to_owned()), "{door}");
+        // A malformed one is a request too.
+        let twice = call(number).header("host", "a").header("host", "b");
+        let answer = world.send(twice).await;
+        assert_eq!(said(&answer), (status, "rate.limited".to_owned()), "{door}");
         assert_eq!(answer.header("retry-after"), Some("5"), "{door}");
         if !door.is_empty() {
             // What its proxy makes the answer of.

@@ -5,7 +5,7 @@ use narthex_directory::{Directory, DocumentKind, Page, StoreError};
 use super::Held;
 use crate::seal::{OpenError, SealingKeys};
 
-/// What a look at the secrets of all held connections found.
+/// Findings about the secrets of all held connections.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Readability {
     /// Connections whose secrets open with the current key, or that keep none.

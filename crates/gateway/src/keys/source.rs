@@ -448,7 +448,7 @@ fn forget(located: &Mutex<Option<Located>>) {
 
 /// How long a discovery document is taken at its word; one that leads nowhere is dropped at once.
 const DOCUMENT_MS: i64 = 60 * 60 * 1000;
-/// How many reasons a message has.
+/// Most reasons in one message.
 const REASONS_MAX: usize = 5;
 /// The most characters of somebody else's text that are repeated in a message.
 const SHOWN_CHARS: usize = 200;

@@ -35,7 +35,7 @@ async fn all(directory: &dyn Directory) -> Result<Vec<Organization>, StoreError>
     }
 }
 
-/// What a start, or a reload, would still have to write.
+/// Declarations that a start, or a reload, would still have to write.
 fn not_applied(declared: &[DeclaredOrganization], there: &[Organization]) -> Option<Finding> {
     let kept = |name: &str| there.iter().find(|kept| kept.name.as_str() == name);
     let (mut missing, mut different) = (Vec::new(), Vec::new());
@@ -119,5 +119,5 @@ pub(super) fn some_of(names: &[&str]) -> String {
 
 const AREA: &str = "configuration";
 const NAME: &str = "[[organization]]";
-/// How many organizations are named.
+/// Number of organizations that are named in a line.
 const NAMED_MOST: usize = 5;

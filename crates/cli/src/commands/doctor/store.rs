@@ -17,7 +17,7 @@ use crate::serve;
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) findings: Vec<Finding>,
-    /// What was found of the organizations in it.
+    /// Findings about the organizations in it.
     pub(super) organizations: Vec<Finding>,
     pub(super) key_sets: Vec<SavedKeySet>,
 }

@@ -74,7 +74,7 @@ async fn own_port(upstream: &Upstream, own: [SocketAddr; 2]) -> Option<SocketAdd
     None
 }
 
-/// Whether this machine has the address: then it can be listened on.
+/// Returns whether this machine has the address, which can then be listened on.
 async fn is_this_machine(address: IpAddr) -> bool {
     address.is_loopback() || address.is_unspecified() || TcpListener::bind((address, 0)).await.is_ok()
 }

@@ -350,7 +350,7 @@ fn spans<T>(list: &List<T>) -> Vec<Span> {
     list.iter().map(Spanned::span).collect()
 }
 
-/// What to do about an identity provider that has no TLS, such as a container beside this one.
+/// Cure for an identity provider without TLS, such as a container beside this one.
 // SECURITY: keys that come over plain http can be anyone's.
 fn without_tls(url: &str) -> Option<String> {
     let url = url::Url::parse(url).ok().filter(|url| url.scheme() == "http")?;

@@ -469,7 +469,7 @@ impl Check<'_> {
     }
 }
 
-/// What to write instead of a path that names no organization.
+/// Proposal for a path that names no organization.
 fn where_the_organization_goes(path: &str) -> String {
     let mut parameters = path.split('{').skip(1).filter_map(|part| part.split_once('}'));
     let single = parameters.find(|(name, _)| !name.starts_with('*'));

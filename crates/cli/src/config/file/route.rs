@@ -79,7 +79,7 @@ section! {
 }
 
 choice! {
-    /// What becomes of a request that names another method in a header.
+    /// Treatment of a request that names another method in a header.
     MethodOverride {
         /// It is refused where methods decide.
         Refuse = "refuse",

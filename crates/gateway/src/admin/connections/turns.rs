@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 /// How many runs there may be at a time, and how many renderings beside them.
 const TURNS_MAX: usize = 8;
-/// How long a call waits for its turn.
+/// Time that a call waits for its turn.
 const TURN_WAIT: Duration = Duration::from_secs(5);
 
 /// What held connections take turns at. A request that is only rendered waits for no run: it is done in milliseconds, and
@@ -33,7 +33,7 @@ pub(crate) struct Turns(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     free: usize,
-    /// How many turns each organization has.
+    /// Turns taken by each organization.
     taken: HashMap<OrganizationId, usize>,
     waiting: VecDeque<(OrganizationId, oneshot::Sender<Turn>)>,
 }

@@ -175,7 +175,7 @@ fn path_distance(pattern: &str, path: &str) -> usize {
     distance + segments.count()
 }
 
-/// What a denied request was decided by.
+/// Facts by which a request was denied.
 pub(in crate::explain) struct Denied<'d> {
     pub(in crate::explain) directory: &'d dyn Directory,
     pub(in crate::explain) issuer: &'d IssuerRuntime,
