@@ -110,19 +110,23 @@ impl Secrets {
 
     /// A message about values, which quotes them, with the mask in place of every quotation that is a part of a secret.
     pub(crate) fn mask_quoted(&self, words: &str) -> String {
-        let mut masked = String::with_capacity(words.len());
-        for (index, piece) in words.split('"').enumerate() {
-            if index > 0 {
-                masked.push('"');
-            }
-            let is_quoted = index % 2 == 1;
-            masked.push_str(if is_quoted && self.has_part(piece) {
+        // What a message ends with, behind a colon, it may quote without marks.
+        if let Some((before, last)) = words.rsplit_once(": ")
+            && !last.contains('"')
+            && self.has_part(last)
+        {
+            return format!("{}: {}", self.mask_quoted(before), Masked::MASK);
+        }
+        // SECURITY: what is quoted may hold marks of its own, and then is what seems to stand between two quotations.
+        let masked = words.split('"').enumerate().map(|(index, piece)| {
+            let may_be_quoted = index % 2 == 1 || !self.masks_all;
+            if may_be_quoted && self.has_part(piece) {
                 Masked::MASK
             } else {
                 piece
-            });
-        }
-        masked
+            }
+        });
+        masked.collect::<Vec<_>>().join("\"")
     }
 
     fn has_part(&self, text: &str) -> bool {
@@ -397,6 +401,9 @@ mod tests {
             "\"***\" is not \"known\" here: \"a\""
         );
         assert_eq!(found.mask_quoted("no quotation"), "no quotation");
+        assert_eq!(found.mask_quoted("\"it\"bravo8\" is none"), "\"it\"***\" is none");
+        assert_eq!(found.mask_quoted("Unknown encoding: bravo8"), "Unknown encoding: ***");
+        assert_eq!(found.mask_quoted("not \"bravo8\": lost"), "not \"***\": lost");
     }
 
     #[test]

@@ -147,6 +147,9 @@ fn refuse_decoding_again(raw: &[u8]) -> Result<(), PathProblem> {
         if again == text {
             return Ok(());
         }
+        if std::str::from_utf8(&again).is_err() {
+            return Err(PathProblem::NotUtf8);
+        }
         let mut rest = text.as_slice();
         while let [first, after @ ..] = rest {
             rest = after;
@@ -248,6 +251,7 @@ mod tests {
             (b"/a%25252e", PathProblem::EncodedDelimiter),
             (b"/a%255cb", PathProblem::EncodedDelimiter),
             (b"/a%2500", PathProblem::Control),
+            (b"/a%25c0%25ae", PathProblem::NotUtf8),
             (b"/a%ff", PathProblem::NotUtf8),
             // An overlong encoding of `.` and of `/`.
             (b"/a%c0%ae%c0%ae/b", PathProblem::NotUtf8),

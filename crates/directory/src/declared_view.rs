@@ -240,6 +240,14 @@ impl Directory for DeclaredView {
         self.inner.note_newest(user, issuer, mark);
     }
 
+    async fn flush_last(&self) -> Answer<()> {
+        self.inner.flush_last().await
+    }
+
+    fn writes_fail(&self) -> bool {
+        self.inner.writes_fail()
+    }
+
     async fn flush(&self) -> Answer<usize> {
         self.inner.flush().await
     }

@@ -148,6 +148,8 @@ impl Mark {
         let counts = if other.order_ms > self.order_ms { other } else { self };
         Self {
             newest_issued_at_ms: self.newest_issued_at_ms.max(other.newest_issued_at_ms),
+            // A record of an earlier version does not know what its token said.
+            said: counts.said.or(other.said.filter(|_| self.order_ms == other.order_ms)),
             ..counts
         }
     }

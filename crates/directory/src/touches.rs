@@ -25,6 +25,8 @@ const IN_SHORT_MAX: usize = 200_000;
 const COUNTED_MAX: usize = 50_000;
 /// Window in which changes are counted, in milliseconds.
 const MINUTE_MS: i64 = 60_000;
+/// Least time between two looks at all counts when there is no room for more, in milliseconds.
+const TIDY_MS: u64 = 1_000;
 
 type Key = (UserId, IssuerName);
 
@@ -165,7 +167,8 @@ struct Changes {
 impl Changes {
     fn count(&mut self, user: UserId, changes: u32, now_ms: i64) {
         let is_over = now_ms.saturating_sub(self.tidied_at_ms).unsigned_abs() >= MINUTE_MS.unsigned_abs();
-        if is_over || self.by_user.len() >= COUNTED_MAX && self.tidied_at_ms != now_ms {
+        let is_a_while_ago = now_ms.saturating_sub(self.tidied_at_ms).unsigned_abs() >= TIDY_MS;
+        if is_over || self.by_user.len() >= COUNTED_MAX && is_a_while_ago {
             self.by_user.retain(|_, recent| recent.within_minute(now_ms) > 0);
             self.tidied_at_ms = now_ms;
         }
@@ -243,7 +246,7 @@ impl Touches {
     /// Whether a newer token than the plan's was noted since the plan was made.
     pub fn has_newer(&self, touch: &Touch) -> bool {
         let noted = self.mark(touch.user, &touch.issuer);
-        noted.is_some_and(|noted| touch.mark.is_none_or(|mark| noted.order_ms > mark.order_ms))
+        noted.is_some_and(|noted| touch.mark.is_none_or(|mark| !mark.follows(Some(&noted))))
     }
 
     /// The newest `iat` noted for a user, whichever the issuer, in milliseconds.

@@ -23,7 +23,7 @@ use crate::principal::platform_role;
 use crate::role::Scope;
 use crate::rules::highest_role;
 use crate::snapshot::{Detail, NearMiss, OrganizationBrief, Snapshot, TagMatch};
-use crate::tag::is_near;
+use crate::tag::{fold, is_near, spellings};
 use crate::team::Team;
 use crate::touches::Recent;
 use crate::user::User;
@@ -126,6 +126,7 @@ impl State {
 
     fn near_misses(&self, realm: &Realm, tag: &str) -> Vec<NearMiss> {
         let mut misses = Vec::new();
+        let spellings = spellings(tag);
         for organization in self
             .organizations
             .values()
@@ -138,7 +139,10 @@ impl State {
                 .map(|(listed, _)| listed.as_str())
                 .collect();
             listed.sort_unstable();
-            let near = listed.into_iter().filter(|listed| is_near(tag, listed));
+            // As the stores find them: by the folded text of what is listed.
+            let near = listed
+                .into_iter()
+                .filter(|listed| spellings.contains(&fold(listed)) && is_near(tag, listed));
             misses.extend(near.map(|listed| NearMiss {
                 tag: tag.to_owned(),
                 listed: listed.to_owned(),

@@ -71,7 +71,9 @@ pub(super) struct Place {
 impl Place {
     /// Remembers which files lie there, of a database that is open by now.
     pub(super) fn of(path: &Path, lock: Option<Lock>) -> Self {
-        let names = ["", "-wal", "-shm"].map(|suffix| beside(path, suffix));
+        // SQLite keeps the log beside the file itself, and not beside a link to it.
+        let file = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let names = [path.to_owned(), beside(&file, "-wal"), beside(&file, "-shm")];
         let known = |name: PathBuf| identity(&name).ok().map(|identity| (name, identity));
         Self {
             path: path.to_owned(),

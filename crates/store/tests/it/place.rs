@@ -48,10 +48,15 @@ fn is_gone<T>(answer: &Result<T, StoreError>) -> bool {
 /// Nothing is acknowledged that a later start would not find, from the first answer after it on.
 #[tokio::test]
 async fn sec_database_file_gone() {
-    for harm in HARMS {
+    // The files lie beside the database, also where it is opened by a link from elsewhere.
+    for (harm, by_link) in HARMS.iter().flat_map(|harm| [(harm, false), (harm, true)]) {
         let folder = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
         let path = folder.path().join("narthex.db");
-        let directory = serve_at(&path).unwrap();
+        let link = elsewhere.path().join("narthex.db");
+        std::fs::File::create(&path).unwrap();
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let directory = serve_at(if by_link { &link } else { &path }).unwrap();
         let mut world = World::new(&directory);
         let ada = world.user("ada").await.id;
         directory.poll_versions().await.unwrap();
