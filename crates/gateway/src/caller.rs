@@ -44,6 +44,9 @@ pub struct Caller {
     /// The principal's, beside everything else that is looked at: of many tokens, each is far from the processor, and
     /// every further piece of memory costs more than what is done with it.
     stamp: Stamp,
+    /// The user's `tokens_not_before` when the token was verified, in milliseconds: the account may be gone by the time a
+    /// stream is watched.
+    tokens_not_before_ms: Option<i64>,
 }
 
 impl Caller {
@@ -71,7 +74,13 @@ impl Caller {
             key_epoch,
             generation,
             stamp: account.stamp,
+            tokens_not_before_ms: account.principal.user().tokens_not_before_ms,
         }
+    }
+
+    /// The user's `tokens_not_before` when the token was verified, in milliseconds.
+    pub(crate) const fn tokens_not_before_ms(&self) -> Option<i64> {
+        self.tokens_not_before_ms
     }
 
     /// When an assertion for this token must have ended, in milliseconds: with the token, or, when that is about to end or

@@ -130,7 +130,10 @@ impl<'r> Presented<'r> {
 }
 
 fn no_token() -> Refusal {
-    Refusal::because(Reason::TokenMalformed, "the header is not `Bearer` and one token")
+    Refusal {
+        remedy: Some("send `Authorization: Bearer` and one token".to_owned()),
+        ..Refusal::because(Reason::TokenMalformed, "the header is not `Bearer` and one token")
+    }
 }
 
 /// Looks for the token of a request.

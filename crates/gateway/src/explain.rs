@@ -97,7 +97,7 @@ pub struct Explanation {
     pub identity: Vec<IdentityRow>,
     /// Which tag met what.
     pub tags: Vec<TagRow>,
-    /// Which tags would have met something if case and blanks did not count.
+    /// Tags that nearly met something, each with the difference.
     pub near_misses: Vec<NearMissRow>,
     /// What the directory would change.
     pub changes: Vec<ChangeRow>,
@@ -381,11 +381,11 @@ impl Walk<'_> {
             organization,
         };
         let cure = denied.cure(denial).await.unwrap_or_else(|error| Some(later(&error)));
-        Problem::new(Refusal::logged(denial.reason, cause), cure)
+        Problem::new(Refusal::denied(denial, cause), cure)
     }
 }
 
-/// What a plan leaves undone.
+/// Notes about a plan that leaves something undone.
 fn notes(plan: &SyncPlan, desired: &Desired) -> Vec<String> {
     let stale = plan.stale_token.then(|| stale_note(desired).to_owned());
     let observed = plan
@@ -395,7 +395,7 @@ fn notes(plan: &SyncPlan, desired: &Desired) -> Vec<String> {
     notes.chain(stale).chain(observed).collect()
 }
 
-/// Why a token changes nothing that is not the newest.
+/// Reason for which a token that is not the newest changes nothing.
 const fn stale_note(desired: &Desired) -> &'static str {
     if desired.issued_at_ms.is_some() {
         "a newer token of this user was seen already, or one of the same second that says something else, so this one changes \

@@ -64,8 +64,9 @@ impl<'r> Original<'r> {
     /// `request.path` and `request.host` when the description is missing, doubled or unreadable.
     pub(crate) fn read(headers: &'r HeaderMap, door: Door) -> Result<Self, Refusal> {
         let profile = profile(door);
-        let unreadable = |name: &HeaderName, what: &str| {
-            Refusal::because(Reason::RequestPath, format!("the proxy's header `{name}` {what}"))
+        let unreadable = |name: &HeaderName, what: &str| Refusal {
+            remedy: Some("ask the administrator to correct the proxy's configuration".to_owned()),
+            ..Refusal::because(Reason::RequestPath, format!("the proxy's header `{name}` {what}"))
         };
         let uri = single(headers, &profile.uri).map_err(|Doubled| unreadable(&profile.uri, "is doubled"))?;
         let uri = uri.ok_or_else(|| unreadable(&profile.uri, "is missing"))?.as_bytes();

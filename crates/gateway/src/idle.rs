@@ -29,8 +29,6 @@ const SWEEPS: u32 = 4;
 /// And in how many while the other end takes nothing of what is written: a slow reader's window opens in large steps.
 /// An answer that is streamed says itself how long it waits.
 const SWEEPS_BLOCKED: u32 = 24;
-/// At how many connections, at the most, is looked for one that can be closed.
-const LOOKS: usize = 64;
 
 /// How much is read from a connection at a time. One byte less than a power of two, at which the buffers that are read
 /// into would double.
@@ -183,8 +181,6 @@ struct Connection {
     written: u64,
     /// For how many sweeps there was no move.
     still: u32,
-    /// It answered a request when it was looked at last, and others come first.
-    busy: bool,
     closed: bool,
 }
 
@@ -206,7 +202,6 @@ impl Connections {
             moves: 0,
             written: 0,
             still: 0,
-            busy: false,
             closed: false,
         };
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
@@ -239,32 +234,20 @@ impl Connections {
     /// first.
     pub(crate) fn close_longest_idle(&self, of: Option<IpAddr>) -> bool {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = |connection: &Connection| !connection.closed && (of.is_none() || connection.client == of);
-        let mut anew = true;
-        for _ in 0..LOOKS {
-            let candidates = all.iter_mut().filter(|connection| may(connection) && !connection.busy);
-            let longest = candidates.reduce(|longest, next| {
-                let idle = |connection: &Connection| (connection.still, connection.moves == 0);
-                if idle(next) > idle(longest) { next } else { longest }
-            });
-            let Some(longest) = longest else {
-                // Those that were busy when they were looked at last may not be any more.
-                if !std::mem::take(&mut anew) {
-                    break;
-                }
-                all.iter_mut().for_each(|connection| connection.busy = false);
-                continue;
-            };
-            longest.busy = true;
-            let activity = longest.activity.upgrade();
+        let may = |connection: &&mut Connection| {
+            let activity = connection.activity.upgrade();
             // One that ended by itself has given its place back or is about to.
-            if activity.is_some_and(|activity| activity.open.load(Ordering::Relaxed) == 0) {
-                longest.closed = true;
-                longest.task.abort();
-                return true;
-            }
-        }
-        false
+            let is_idle = activity.is_some_and(|activity| activity.open.load(Ordering::Relaxed) == 0);
+            is_idle && !connection.closed && (of.is_none() || connection.client == of)
+        };
+        let longest = all.iter_mut().filter(may).reduce(|longest, next| {
+            let idle = |connection: &Connection| (connection.still, connection.moves == 0);
+            if idle(next) > idle(longest) { next } else { longest }
+        });
+        let Some(longest) = longest else { return false };
+        longest.closed = true;
+        longest.task.abort();
+        true
     }
 
     fn sweep_once(&self) {
@@ -290,7 +273,7 @@ impl Connection {
         // and in HTTP/2 much of what is written answers pings.
         let takes = has_written && moves != 0 && !http2;
         let moved = moves != self.moves || takes;
-        (self.moves, self.written, self.busy) = (moves, written, open > 0);
+        (self.moves, self.written) = (moves, written);
         if (open > 0 && !blocked) || moved {
             self.still = 0;
             return true;

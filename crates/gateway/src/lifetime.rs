@@ -207,8 +207,8 @@ impl Lifetime {
             stripe: stamp.stripe,
             organization,
             issuer: Arc::clone(&caller.issuer),
-            // An account that is no longer kept says nothing; a token is then revoked by what comes after now.
-            tokens_not_before_ms: principal.map_or(Some(now_ms), |principal| principal.user().tokens_not_before_ms),
+            // SECURITY: of the decision, not of this moment: whoever was signed out in between must not keep the stream.
+            tokens_not_before_ms: caller.tokens_not_before_ms(),
             ends_at_ms,
             ends_by: Instant::now().checked_add(Duration::from_millis(left)),
             seen: Numbers::at(Now {
@@ -301,31 +301,40 @@ impl Lifetimes {
     ///
     /// The directory gives no answer.
     async fn sweep(&self, gateway: &Gateway) -> Result<(), StoreError> {
-        let moved = self.moved(gateway);
+        let (over, moved) = self.moved(gateway);
+        // The list is free again: each end is a line of the log, which may have to wait.
+        for lifetime in over {
+            lifetime.end(Reason::TokenExpired, gateway);
+        }
         let mut said = Said::default();
+        let mut outcome = Ok(());
         for (lifetime, now) in moved {
-            match said.why_not(gateway, &lifetime, now).await? {
-                Some(reason) => lifetime.end(reason, gateway),
-                None => lifetime.seen.write(now),
+            match said.why_not(gateway, &lifetime, now).await {
+                Ok(Some(reason)) => lifetime.end(reason, gateway),
+                Ok(None) => lifetime.seen.write(now),
+                // A directory that is away is away for the others too.
+                Err(error @ StoreError::Unavailable(_)) => return Err(error),
+                // SECURITY: one answer that always fails must not leave every stream behind it unwatched.
+                Err(error) => outcome = Err(error),
             }
         }
-        Ok(())
+        outcome
     }
 
-    /// Ends the streams whose time is over, and gives those that rest on something that moved, with the numbers read before
-    /// the directory is asked.
-    fn moved(&self, gateway: &Gateway) -> Vec<(Arc<Lifetime>, Now)> {
+    /// Takes out the streams whose time is over, and gives those that rest on something that moved, with the numbers read
+    /// before the directory is asked.
+    fn moved(&self, gateway: &Gateway) -> (Vec<Arc<Lifetime>>, Vec<(Arc<Lifetime>, Now)>) {
         let (now_ms, instant) = (gateway.clock.now_ms(), Instant::now());
         let generation = gateway.runtime.load().generation;
         let policy = gateway.versions.policy();
-        let mut moved = Vec::new();
+        let (mut over, mut moved) = (Vec::new(), Vec::new());
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|lifetime| {
             let Some(lifetime) = lifetime.upgrade() else {
                 return false;
             };
             if lifetime.is_over(now_ms, instant) {
-                lifetime.end(Reason::TokenExpired, gateway);
+                over.push(lifetime);
                 return false;
             }
             let seen = lifetime.seen.read();
@@ -340,7 +349,7 @@ impl Lifetimes {
             }
             true
         });
-        moved
+        (over, moved)
     }
 }
 

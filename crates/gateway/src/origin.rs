@@ -107,7 +107,10 @@ pub(crate) fn check(inbound: &Inbound<'_>, allows: &[WebOrigin]) -> Result<(), R
     let sites = inbound.headers.get_all(SEC_FETCH_SITE).iter().count();
     if origins == 0 && sites == 0 {
         let why = "the request has neither `Origin` nor `Sec-Fetch-Site`, and its token came in a cookie";
-        return Err(Refusal::because(Reason::RequestOrigin, why));
+        return Err(Refusal {
+            remedy: Some("send it from the application's own pages, or the token in a header".to_owned()),
+            ..Refusal::because(Reason::RequestOrigin, why)
+        });
     }
     // `none`: the user's own doing, such as a bookmark.
     let same_site = matches!(single(inbound.headers, &SEC_FETCH_SITE), Some("same-origin" | "none"));

@@ -457,10 +457,7 @@ async fn allow(
         }
         Decision::Deny(denial) => {
             let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
-            let refusal = match denial.reason {
-                Reason::RequestPath => organization::no_name(),
-                _ => Refusal::logged(denial.reason, format!("needs {}", required.join(" or "))).told(denial.told),
-            };
+            let refusal = Refusal::denied(&denial, format!("needs {}", required.join(" or ")));
             let issuer = &known.seen.caller().issuer.name;
             Err(refusal.of_issuer(issuer).of_user(principal.user().id))
         }

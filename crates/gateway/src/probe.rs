@@ -60,9 +60,8 @@ pub async fn upstream_addresses(upstream: &Upstream) -> Result<Vec<SocketAddr>, 
 ///
 /// # Errors
 ///
-/// What is in the way.
+/// The [`UpstreamTrouble`] that is in the way.
 pub async fn probe_upstream(upstream: &Upstream, wait: Duration) -> Result<(), UpstreamTrouble> {
-    upstream_addresses(upstream).await?;
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     let connector = hyper_rustls::HttpsConnectorBuilder::new()
@@ -77,12 +76,13 @@ pub async fn probe_upstream(upstream: &Upstream, wait: Duration) -> Result<(), U
         .path_and_query("/")
         .build()
         .map_err(|error| UpstreamTrouble::Other(error.to_string()))?;
-    let connected = tokio::time::timeout(wait, TowerToHyperService::new(connector).call(uri)).await;
-    match connected {
-        Err(_) => Err(UpstreamTrouble::TimedOut(wait)),
-        Ok(Err(error)) => Err(trouble(&*error)),
-        Ok(Ok(_)) => Ok(()),
-    }
+    let connect = async {
+        upstream_addresses(upstream).await?;
+        let connected = TowerToHyperService::new(connector).call(uri).await;
+        connected.map(drop).map_err(|error| trouble(&*error))
+    };
+    let connected = tokio::time::timeout(wait, connect).await;
+    connected.unwrap_or(Err(UpstreamTrouble::TimedOut(wait)))
 }
 
 fn trouble(error: &(dyn Error + 'static)) -> UpstreamTrouble {

@@ -4,13 +4,13 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
-use narthex_decision::Reason;
+use narthex_decision::{Denial, Reason};
 use narthex_directory::{IssuerName, OrganizationName, UserId};
 use narthex_mapping::MapError;
 use narthex_token::VerifyError;
 use serde::Serialize;
 
-use crate::http_rules;
+use crate::{http_rules, organization};
 
 /// How long a client should wait before it asks again when nothing could be decided or nobody was there, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 5;
@@ -30,8 +30,8 @@ pub struct Refusal {
     pub told: Option<Reason>,
     /// The problem in the words of this case, for the caller; `None` where the reason's own words are enough.
     ///
-    /// SECURITY: it may name claims and header members. It holds no claim's value, no other text that a client chose, and
-    /// no setting.
+    /// SECURITY: it may name claims and header members, and the limits, algorithms and audiences that are accepted, which a
+    /// caller must know to do better. It holds no claim's value and no other text that a client chose.
     pub problem: Option<String>,
     /// The remedy in the words of this case, for the caller; `None` where the reason's own is right.
     pub remedy: Option<String>,
@@ -105,8 +105,16 @@ impl Refusal {
         }
     }
 
+    /// The refusal of a denied request, with the operator's view of it. The caller is told what the denial lets be told.
+    pub(crate) fn denied(denial: &Denial, detail: impl Into<String>) -> Self {
+        match denial.reason {
+            Reason::RequestPath => organization::no_name(),
+            reason => Self::logged(reason, detail).told(denial.told),
+        }
+    }
+
     /// The same, with the reason that the caller is told, in that reason's own words.
-    pub(crate) fn told(self, told: Reason) -> Self {
+    fn told(self, told: Reason) -> Self {
         Self {
             told: Some(told).filter(|told| *told != self.reason),
             ..self

@@ -286,7 +286,7 @@ async fn decide(
 }
 
 fn no_upstream() -> Refusal {
-    Refusal::because(
+    Refusal::logged(
         Reason::RouteUnmatched,
         "the route has no upstream: it is for forward-auth only",
     )

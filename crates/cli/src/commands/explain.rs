@@ -84,7 +84,7 @@ async fn directory(config: &mut Config, clock: &Clock) -> anyhow::Result<Arc<dyn
     }
     if !pending.is_empty() {
         anyhow::bail!(
-            "the store `{place}` was written by an older version and explaining writes nothing; start `narthex serve` once, which brings it up to date"
+            "the store `{place}` was written by an older version and explaining changes nothing; start `narthex serve` once, which brings it up to date"
         );
     }
     let directory = serve::open(&config.store, serve::Purpose::Command).await?;

@@ -40,7 +40,7 @@ impl Shares {
             };
         };
         let reserve = (descriptors / 8).clamp(RESERVE_LEAST, RESERVE_MOST);
-        // A thread has three descriptors of its own, to be woken.
+        // A thread has descriptors of its own, to be woken: four are more than enough.
         let left = descriptors.saturating_sub(reserve + store + 4 * threads);
         let connections = connections.min(left / 2).max(1);
         Self {

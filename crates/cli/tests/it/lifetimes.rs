@@ -208,6 +208,45 @@ async fn sec_stream_ends_when_its_user_or_organization_does() {
     }
 }
 
+/// A stream whose answer begins late, after its user was signed out and has come back, is the old token's all the same.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sec_stream_that_begins_after_its_revocation() {
+    let slow = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let upstream = format!("http://{}", slow.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = slow.accept().await {
+            tokio::spawn(async move {
+                let mut head = [0; 4096];
+                let _ = stream.read(&mut head).await;
+                sleep(Duration::from_secs(3)).await;
+                let _ = stream
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+                    .await;
+                while stream.write_all(b"data: again\n\n").await.is_ok() {
+                    sleep(Duration::from_millis(100)).await;
+                }
+            });
+        }
+    });
+    let world = World::with_config(|idp, ours| config(idp, ours).replace(&ours.url(), &upstream)).await;
+    let api = world.narthex.api();
+    let ask = |token: String| {
+        let call = world.call("GET", GUARDED).bearer(&token);
+        tokio::spawn(async move { Client::new().send(call).await })
+    };
+    let stolen = ask(member("alice").expires_in(600).sign());
+    sleep(Duration::from_millis(700)).await;
+    let user = api.user("alice").await.unwrap().unwrap();
+    let path = format!("/users/{}/revoke-tokens", user["id"].as_str().unwrap());
+    api.done("POST", &path, None).await.unwrap();
+    let own = ask(member("alice").issued_in(2).expires_in(600).sign());
+    let ended = timeout(Duration::from_secs(7), stolen).await;
+    assert!(ended.is_ok(), "the old token's stream goes on");
+    assert!(!own.is_finished(), "the new token's stream goes on");
+    own.abort();
+    assert!(world.narthex.logs().contains("\"reason\":\"token.revoked\""));
+}
+
 /// What is still being sent ends too, with an answer that says why.
 #[tokio::test]
 async fn sec_upload_ends_with_its_user() {

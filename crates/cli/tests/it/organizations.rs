@@ -207,6 +207,11 @@ async fn sec_organizations_look_alike_to_strangers() {
             &["explain", "-", "--request", &request, "--json"],
             &token("stranger"),
         );
-        assert!(explained.stdout.contains(reason), "{explained:?}");
+        let explained: serde_json::Value = serde_json::from_str(&explained.stdout).unwrap();
+        assert_eq!(explained["answer"]["reason"], reason, "{explained}");
+        // The sentence that the caller is told is that of the door.
+        let told = world.send(world.call("GET", path).bearer(&token("stranger"))).await;
+        let told: serde_json::Value = serde_json::from_str(&told.text()).unwrap();
+        assert_eq!(explained["answer"]["message"], told["detail"], "{explained}");
     }
 }

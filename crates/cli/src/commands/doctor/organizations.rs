@@ -69,8 +69,11 @@ fn not_applied(declared: &[DeclaredOrganization], there: &[Organization]) -> Opt
 }
 
 fn is_as_declared(kept: &Organization, new: &DeclaredOrganization) -> bool {
+    // An external id that is not declared any more stays.
+    let external_id = new.external_id.is_none() || kept.external_id == new.external_id;
     kept.origin == Origin::Config
-        && (&kept.label, &kept.realm, &kept.external_id) == (&new.label, &new.realm, &new.external_id)
+        && external_id
+        && (&kept.label, &kept.realm) == (&new.label, &new.realm)
         && (&kept.details, &kept.tags) == (&new.details, &new.tags)
         && (kept.membership, kept.status) == (new.membership, new.status)
 }

@@ -138,11 +138,11 @@ pub(in crate::explain) fn route(runtime: &Runtime, request: &ExplainedRequest) -
             if !near.hosts.is_empty() {
                 let _ = write!(sentence, " on {}", near.hosts.join(", "));
             }
-            let host = request.host.as_deref().unwrap_or("no host");
+            let host = request.host.as_deref().map(quoted);
             format!(
                 "{sentence}; this is {} on {}: send it so, or add what is missing to the route",
                 request.method,
-                quoted(host)
+                host.as_deref().unwrap_or("no host")
             )
         }
         (Some(_), Some(_)) => format!(
@@ -154,16 +154,16 @@ pub(in crate::explain) fn route(runtime: &Runtime, request: &ExplainedRequest) -
     Cure::new(CureKind::Route { nearest }, sentence)
 }
 
-/// By how many segments a path differs from a pattern.
+/// Number of segments by which a path differs from a pattern.
 fn path_distance(pattern: &str, path: &str) -> usize {
     let mut distance = 0;
-    let mut segments = path.split('/').skip(1).filter(|segment| !segment.is_empty());
+    let mut segments = path.split('/').skip(1);
     for wanted in pattern.split('/').skip(1) {
+        // A rest may be nothing.
         if wanted.starts_with("{*") {
-            return distance + usize::from(segments.next().is_none());
+            return distance;
         }
         match segments.next() {
-            None if wanted.is_empty() => {}
             None => distance += 1,
             Some(_) if wanted.contains('{') => {}
             Some(found) if found == wanted => {}
@@ -202,12 +202,15 @@ impl Denied<'_> {
             Reason::OrganizationRole | Reason::PlatformRole => self.role(known.as_ref(), &denial.required),
             _ => return Ok(None),
         };
-        if self.plan.stale_token {
-            let sentence = format!(
-                "send the user's newest token; one that was issued later was seen, so this one changes no roles (if the \
-                 newest is refused too: {})",
-                cure.sentence
-            );
+        let is_role = matches!(denial.reason, Reason::OrganizationRole | Reason::PlatformRole);
+        if self.plan.stale_token && is_role {
+            let first = match self.desired.issued_at_ms {
+                Some(_) => "send the user's newest token, since this one changes no roles",
+                None => {
+                    "have the issuer put `iat` into its tokens, since one without it changes no roles after one with it"
+                }
+            };
+            let sentence = format!("{first} (if that is refused too: {})", cure.sentence);
             return Ok(Some(Cure::new(CureKind::NewerToken, sentence)));
         }
         Ok(Some(cure))
@@ -268,6 +271,9 @@ impl Denied<'_> {
 
     /// Tags that would grant what is required.
     fn role(&self, organization: Option<&Organization>, required: &[Requirement]) -> Cure {
+        // Its tags give no platform role.
+        let of_organization = |required: &Requirement| matches!(required, Requirement::Organization(_));
+        let organization = organization.filter(|_| required.iter().any(of_organization));
         let mut tags = Vec::new();
         for requirement in required {
             match (requirement, organization) {
@@ -406,7 +412,10 @@ mod tests {
     fn paths_are_near_by_their_segments() {
         for (pattern, path, expected) in [
             ("/orgs/{organization}/{*rest}", "/orgs/acme/x", 0),
-            ("/orgs/{organization}/{*rest}", "/orgs/acme", 1),
+            ("/orgs/{organization}/{*rest}", "/orgs/acme", 0),
+            ("/orgs/{organization}/{*rest}", "/orgs/acme/", 0),
+            ("/orders", "/orders/", 1),
+            ("/orders/", "/orders", 1),
             ("/orgs/{organization}/reports", "/orgs/acme/report", 1),
             ("/orgs/{organization}", "/orgs/acme/x", 1),
             ("/app", "/orgs/acme/x", 4),
