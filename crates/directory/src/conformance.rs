@@ -117,6 +117,7 @@ macro_rules! conformance_suite {
                 manual_grants_need_an_organization_that_takes_them,
                 a_manual_role_is_replaced_and_revoked,
                 becoming_external_only_closes_manual_grants,
+                closed_grants_are_told_in_their_order,
                 history_tells_who_had_which_role_when,
                 versions_move_when_an_answer_may_change,
                 first_uses_move_nothing,

@@ -182,11 +182,7 @@ pub(crate) fn updated_organization(
     }];
     if closes {
         let why = "the organization became external_only";
-        changes.extend(
-            manual
-                .into_iter()
-                .map(|grant| close(grant, at_ms, Some(why.to_owned()))),
-        );
+        changes.extend(close_all(manual, at_ms, Some(why)).1);
     }
     changes
 }
@@ -237,11 +233,7 @@ pub fn edit_team(
     }];
     if organization.is_some_and(|organization| organization.membership == MembershipRule::ExternalOnly) {
         let why = "the team came into an organization that is external_only";
-        changes.extend(
-            manual
-                .into_iter()
-                .map(|grant| close(grant, at_ms, Some(why.to_owned()))),
-        );
+        changes.extend(close_all(manual, at_ms, Some(why)).1);
     }
     Ok(changes)
 }
@@ -298,8 +290,10 @@ pub const fn is_revocable(source: SourceKind) -> bool {
     matches!(source, SourceKind::Manual | SourceKind::Claim)
 }
 
-/// Grants closed, and how they are then.
-pub fn close_all(open: Vec<Grant>, at_ms: i64, why: Option<&str>) -> (Vec<Grant>, Vec<Change>) {
+/// Closes grants in the order in which they were given, whatever the order in which a store found them. Returns them as
+/// they are then.
+pub fn close_all(mut open: Vec<Grant>, at_ms: i64, why: Option<&str>) -> (Vec<Grant>, Vec<Change>) {
+    open.sort_unstable_by_key(|grant| grant.id);
     let mut closed = Vec::with_capacity(open.len());
     for mut grant in open {
         grant.revoked_at_ms = Some(at_ms);

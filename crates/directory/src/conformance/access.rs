@@ -2,9 +2,9 @@
 
 use super::world::{World, exactly, realm, roles};
 use crate::{
-    Directory, Edit, GrantFilter, GrantSource, GrantsWhen, IssuerName, MembershipRule, OrganizationEdit,
-    OrganizationRole, OrganizationStatus, Page, PlatformRole, Refusal, Scope, ScopedRole, StoreError, SyncError,
-    UserEdit, UserFilter, UserStatus, Username, load,
+    Directory, Edit, EventFilter, EventOrder, GrantFilter, GrantSource, GrantsWhen, IssuerName, MembershipRule,
+    NewTeam, OrganizationEdit, OrganizationRole, OrganizationStatus, Page, PlatformRole, Refusal, Scope, ScopedRole,
+    StoreError, SyncError, TeamEdit, TeamId, TeamRole, UserEdit, UserFilter, UserStatus, Username, load,
 };
 
 /// A disabled user is refused at every door, and no token enables anybody.
@@ -324,6 +324,43 @@ pub async fn becoming_external_only_closes_manual_grants(directory: &dyn Directo
     };
     let open = directory.grants(filter, Page::default()).await.unwrap().items;
     assert!(open.iter().all(|grant| grant.source != GrantSource::Manual) && open.len() == 1);
+}
+
+/// What a change closes is told in the order in which it was given, whatever the order in which a store finds it.
+pub async fn closed_grants_are_told_in_their_order(directory: &dyn Directory) {
+    let mut world = World::new(directory);
+    let tools = world.organization("tools", "", "staff").await;
+    let edit = OrganizationEdit {
+        membership: Some(MembershipRule::ExternalOnly),
+        ..OrganizationEdit::default()
+    };
+    let changed = directory.update_organization(tools.id, None, edit, world.by());
+    changed.await.unwrap();
+    let new = NewTeam {
+        id: TeamId::new(world.now_ms, &mut world.ids),
+        realm: realm("main"),
+        organization: None,
+        external_id: None,
+        name: "ops".into(),
+    };
+    let team = directory.create_team(new, world.by()).await.unwrap();
+    let (ada, bob) = (world.user("ada").await.id, world.user("bob").await.id);
+    for user in [bob, ada] {
+        world.grant(user, ScopedRole::Team(team.id, TeamRole::Member)).await;
+    }
+    let edit = TeamEdit {
+        organization: Edit::Set(tools.id),
+        ..TeamEdit::default()
+    };
+    directory.update_team(team.id, None, edit, world.by()).await.unwrap();
+    let filter = EventFilter {
+        action: Some("grant.closed".into()),
+        order: EventOrder::OldestFirst,
+        ..EventFilter::default()
+    };
+    let events = directory.events(filter, Page::default()).await.unwrap().items;
+    let users: Vec<_> = events.iter().map(|recorded| recorded.event.user).collect();
+    assert_eq!(users, [Some(bob), Some(ada)]);
 }
 
 pub async fn history_tells_who_had_which_role_when(directory: &dyn Directory) {

@@ -352,13 +352,10 @@ impl State {
             .values()
             .filter(|team| team.organization == Some(organization));
         let scopes = std::iter::once(Scope::Organization(organization)).chain(teams.map(|team| Scope::Team(team.id)));
-        let mut manual: Vec<Grant> = scopes
+        let manual = scopes
             .flat_map(|scope| self.open_on(scope))
-            .filter(|grant| grant.source == GrantSource::Manual)
-            .cloned()
-            .collect();
-        manual.sort_by_key(|grant| grant.id);
-        manual
+            .filter(|grant| grant.source == GrantSource::Manual);
+        manual.cloned().collect()
     }
 
     /// The organization that a scope is, or lies in.
