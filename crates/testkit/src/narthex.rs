@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -17,6 +17,9 @@ use crate::{
     admin::Admin,
     process::{self, Process},
 };
+
+/// Time that a log line may take to arrive.
+const LOG_WAIT: Duration = Duration::from_secs(5);
 
 /// How a Narthex is to be started.
 #[derive(Debug)]
@@ -84,6 +87,20 @@ impl Narthex {
     /// What it has logged so far.
     pub fn logs(&self) -> String {
         self.process.output()
+    }
+
+    /// Waits, for five seconds at most, for a log line with all of these words, and returns it. A line that is written
+    /// before an answer may still arrive after it.
+    pub async fn logged(&self, words: &[&str]) -> Result<String> {
+        let begun = Instant::now();
+        loop {
+            let logs = self.logs();
+            if let Some(line) = logs.lines().find(|line| words.iter().all(|word| line.contains(word))) {
+                return Ok(line.to_owned());
+            }
+            anyhow::ensure!(begun.elapsed() < LOG_WAIT, "no line of the log has {words:?}:\n{logs}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Its process number.

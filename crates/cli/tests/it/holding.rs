@@ -147,11 +147,7 @@ async fn sec_connections_of_one_client() {
     assert_eq!(ask(&mut from("127.0.0.2", &world).await).await, 200);
     sleep(Duration::from_millis(200)).await;
     assert!(is_closed(&mut busy[0]).await, "the one that was idle longest");
-    assert!(
-        world.narthex.logs().contains("connection_refused"),
-        "{}",
-        world.narthex.logs()
-    );
+    world.narthex.logged(&["connection_refused"]).await.unwrap();
 }
 
 /// When all places are taken, the connection that has been idle longest makes room, and none that is used.
@@ -379,8 +375,7 @@ async fn sec_descriptors() {
     let limits = fs::read_to_string(format!("/proc/{}/limits", narthex.process_id())).unwrap();
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     assert_eq!(line.split_whitespace().nth(3), Some("300"), "{line}");
-    let logs = narthex.logs();
-    assert!(logs.contains("connections_fitted"), "{logs}");
+    narthex.logged(&["connections_fitted"]).await.unwrap();
 
     let mut idle = Vec::new();
     for _ in 0..400 {
@@ -552,6 +547,7 @@ async fn sec_nothing_can_be_written() {
             .text()
             .contains("narthex_store_writes_failing 1")
     );
+    narthex.logged(&["\"ERROR\""]).await.unwrap();
     let logs = narthex.logs();
     let errors = logs.lines().filter(|line| line.contains("\"ERROR\"")).count();
     assert!((1..=20).contains(&errors), "{errors} lines\n{logs}");

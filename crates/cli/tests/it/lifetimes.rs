@@ -115,11 +115,7 @@ async fn sec_stream_ends_with_its_token() {
         );
         task.abort();
     }
-    assert!(
-        world.narthex.logs().contains("stream_ended"),
-        "{}",
-        world.narthex.logs()
-    );
+    world.narthex.logged(&["stream_ended"]).await.unwrap();
 }
 
 /// Makes a change after which a new request of the user is refused.
@@ -194,12 +190,7 @@ async fn sec_stream_ends_when_its_user_or_organization_does() {
         assert!(!anonymous.is_finished(), "{change}: a public stream has ended");
         anonymous.abort();
         let told = format!("\"reason\":\"{reason}\"");
-        let log = world.narthex.logs();
-        assert!(
-            log.lines()
-                .any(|line| line.contains("stream_ended") && line.contains(&told)),
-            "{change}: {log}"
-        );
+        world.narthex.logged(&["stream_ended", &told]).await.unwrap();
         if change == "suspended" {
             api.done("PATCH", &acme, Some(&json!({ "status": "active" })))
                 .await
@@ -244,7 +235,7 @@ async fn sec_stream_that_begins_after_its_revocation() {
     assert!(ended.is_ok(), "the old token's stream goes on");
     assert!(!own.is_finished(), "the new token's stream goes on");
     own.abort();
-    assert!(world.narthex.logs().contains("\"reason\":\"token.revoked\""));
+    world.narthex.logged(&["\"reason\":\"token.revoked\""]).await.unwrap();
 }
 
 /// What is still being sent ends too, with an answer that says why.

@@ -330,8 +330,7 @@ async fn told(world: &World, call: Call, door: &str, reason: &str) {
     assert_eq!(answer.header("x-narthex-reason"), Some(reason), "{}", answer.text());
     assert_eq!(counted(world, &series).await, before + 1, "{series}");
     let number = answer.header("x-narthex-request-id").unwrap();
-    let logs = world.narthex.logs();
-    let line = logs.lines().find(|line| line.contains(number)).unwrap();
+    let line = world.narthex.logged(&[number]).await.unwrap();
     assert!(line.contains("\"denied\"") && line.contains(reason), "{line}");
 }
 
@@ -350,15 +349,8 @@ async fn a_refusal_is_logged_with_client_issuer_user_and_organization() {
     let line = async |call: Call| {
         let answer = world.send(call).await;
         let number = answer.header("x-narthex-request-id").unwrap().to_owned();
-        // The line may still be on its way through the pipe.
-        for _ in 0..200 {
-            let logs = world.narthex.logs();
-            if let Some(line) = logs.lines().find(|line| line.contains(&number)) {
-                return serde_json::from_str::<serde_json::Value>(line).unwrap();
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        panic!("no line of {number}: {}", world.narthex.logs());
+        let line = world.narthex.logged(&[&number]).await.unwrap();
+        serde_json::from_str::<serde_json::Value>(&line).unwrap()
     };
     let guarded = || world.call("POST", GUARDED).header("x-forwarded-for", "198.51.100.7");
     let refused = line(guarded().bearer(&member("bob").tags(["none"]).sign())).await;
@@ -399,11 +391,7 @@ async fn the_log_names_the_address_of_an_untrusted_proxy() {
     let world = World::with_config(|idp, upstream| config(idp, upstream).replace("127.0.0.1\"]", "192.0.2.1\"]")).await;
     let answer = world.send(world.call("GET", "/.narthex/auth/nginx")).await;
     assert!(!answer.text().contains("127.0.0.1"), "{}", answer.text());
-    let logs = world.narthex.logs();
-    let line = logs
-        .lines()
-        .find(|line| line.contains("request.proxy_untrusted"))
-        .unwrap();
+    let line = world.narthex.logged(&["request.proxy_untrusted"]).await.unwrap();
     assert!(line.contains(r#""client":"127.0.0.1""#), "{line}");
     assert!(line.contains("127.0.0.1 is not in `listen.trusted_proxies`"), "{line}");
 }
