@@ -12,7 +12,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-pub(crate) use connection::{ConnectionCommand, ConnectionHeadersArgs, ConnectionInputs, ConnectionRunArgs};
+pub(crate) use connection::{
+    ConnectionCommand, ConnectionHeadersArgs, ConnectionInputs, ConnectionParameters, ConnectionRunArgs, HeldConnection,
+};
 pub(crate) use directory::{
     Common, GrantCommand, GrantScope, KeyCommand, ListPage, OrganizationCommand, OrganizationFields, TeamCommand,
     UserCommand,

@@ -52,16 +52,21 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         upstream_requests_max: usize::try_from(config.limits.upstream_requests).unwrap_or(usize::MAX),
         places,
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
-        connections: Arc::new(ConnectionSettings {
-            sealing: config.sealing.clone(),
-            outbound: config.connections.clone(),
-        }),
+        connections: Arc::new(connections(config)),
         token_limits: TokenLimits {
             token_bytes_max: usize::try_from(config.limits.token_bytes).unwrap_or(usize::MAX),
             ..TokenLimits::default()
         },
         answer_headers: AnswerHeaders::new(context_properties.values().flatten().map(String::as_str)),
         context_properties,
+    }
+}
+
+/// What connections that are held for organizations may use.
+pub(crate) fn connections(config: &Config) -> ConnectionSettings {
+    ConnectionSettings {
+        sealing: config.sealing.clone(),
+        outbound: config.connections.clone(),
     }
 }
 

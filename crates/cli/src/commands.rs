@@ -57,8 +57,8 @@ impl From<Answer> for ExitCode {
 /// Runs a subcommand.
 pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
     match command {
-        Command::Connection(ConnectionCommand::Reencrypt(_)) => resources::run(command),
-        Command::Connection(command) => in_runtime(connection::run(command)),
+        Command::Connection(ConnectionCommand::Run(args)) => in_runtime(connection::run(args)),
+        Command::Connection(ConnectionCommand::Headers(args)) => connection::headers(&args),
         Command::Config(command) => config::run(command),
         Command::Doctor(args) => in_runtime(doctor::run(args)),
         Command::Explain(args) => in_runtime(explain::run(args)),
@@ -72,6 +72,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
         command @ (Command::Organization(_)
         | Command::User(_)
         | Command::Team(_)
+        | Command::Connection(_)
         | Command::Grant(_)
         | Command::Key(_)) => resources::run(command),
     }

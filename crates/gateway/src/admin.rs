@@ -65,7 +65,7 @@ pub use api_keys::{ApiKeyBody, FreshApiKeyBody};
 pub use audit_events::{ActorBody, EventBody};
 pub use by_tags::given_by_tags;
 pub use code::Code;
-pub use connections::{ConnectionBody, NeededBody};
+pub use connections::{ConnectionBody, NeededBody, ShownMessage, TestedConnection};
 pub use edit::Patch;
 pub use error::{ApiError, KeyFault};
 pub use organizations::{MemberBody, MemberUser, OrganizationBody};

@@ -5,6 +5,8 @@
 //! and what earlier runs stored) is sealed ([`crate::seal`]) and open only while a run lasts.
 
 mod readable;
+mod running;
+mod test;
 
 use std::sync::Arc;
 
@@ -20,11 +22,14 @@ use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::clock::fill_random;
+use crate::clock::{NewIds, NoEntropy, fill_random};
 use crate::outbound::Policy;
 use crate::seal::{OpenError, Owner, SealError, SealingKeys};
 
 pub use readable::{Readability, readability};
+pub use running::RunContext;
+pub(crate) use running::Running;
+pub use test::{TestFailure, Tested, test};
 
 /// How many compiled documents are kept.
 const COMPILED_MAX: usize = 512;
@@ -72,6 +77,24 @@ pub enum HeldError {
         /// Which.
         id: String,
     },
+    /// Its document does not compile.
+    #[error(transparent)]
+    Document(DocumentProblems),
+    /// Its organization is suspended.
+    #[error("its organization is suspended")]
+    Suspended,
+    /// Its organization was removed meanwhile.
+    #[error("its organization is no longer there")]
+    NoOrganization,
+    /// It was changed again and again while a run wanted to keep what it learned.
+    #[error("it was changed meanwhile, again and again")]
+    Changed,
+    /// The system has no random bytes for an id.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+    /// A run ended by a fault of ours.
+    #[error("a run of a connection broke off")]
+    BrokeOff,
     /// The directory refused or failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -105,13 +128,13 @@ pub(crate) struct KeptNames {
 /// A label of a connection, and what kind of text it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = ConnectionMetadata)]
-pub(crate) struct HeldMetadata {
+pub struct HeldMetadata {
     /// `text` or `email`.
     #[serde(rename = "type")]
     #[schema(example = "email")]
-    pub(crate) kind: String,
+    pub kind: String,
     /// The label.
-    pub(crate) value: String,
+    pub value: String,
 }
 
 /// What is kept and not shown.
@@ -126,9 +149,11 @@ pub(crate) struct HeldSecrets {
 
 /// A connection as it is held.
 #[derive(Debug, Clone)]
-pub(crate) struct Held {
-    pub(crate) id: ConnectionId,
-    pub(crate) organization: OrganizationId,
+pub struct Held {
+    /// Its id.
+    pub id: ConnectionId,
+    /// The organization that it is held for.
+    pub organization: OrganizationId,
     pub(crate) body: HeldBody,
     sealed: Option<SecretBytes>,
     pub(crate) created_at_ms: i64,
@@ -159,8 +184,17 @@ impl HeldSecrets {
 }
 
 impl Held {
-    /// A record of the directory.
-    pub(crate) fn of(document: Document) -> Result<Self, HeldError> {
+    /// Its name for people.
+    pub fn name(&self) -> &str {
+        &self.body.name
+    }
+
+    /// Reads a record of the directory.
+    ///
+    /// # Errors
+    ///
+    /// [`HeldError::Damaged`] if it is not what this version writes.
+    pub fn of(document: Document) -> Result<Self, HeldError> {
         let damaged = |id: &str| HeldError::Damaged { id: id.to_owned() };
         let (Ok(id), Some(organization)) = (document.name.parse(), document.organization) else {
             return Err(damaged(&document.name));
@@ -208,6 +242,58 @@ fn owner<'a>(name: &'a str, organization: OrganizationId, document: &'a str) -> 
         organization: Some(organization),
         governed_by: document,
     }
+}
+
+/// A connection to hold.
+///
+/// SECURITY: `Debug` shows the name only; the rest may be secret.
+pub struct NewConnection {
+    /// Its name for people.
+    pub name: String,
+    /// Its document, which compiles.
+    pub document: String,
+    /// What its templates read as `parameters`.
+    pub parameters: Map<String, Value>,
+    /// What its templates read as `common`.
+    pub common: Map<String, Value>,
+}
+
+impl std::fmt::Debug for NewConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewConnection")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Creates a connection of an organization.
+///
+/// # Errors
+///
+/// When its secrets cannot be sealed, or the directory refuses or fails.
+pub async fn create(
+    directory: &dyn Directory,
+    keys: Option<&SealingKeys>,
+    organization: OrganizationId,
+    new: NewConnection,
+    by: By,
+) -> Result<Held, HeldError> {
+    let secrets = HeldSecrets {
+        parameters: new.parameters,
+        common: new.common,
+        data: Map::new(),
+    };
+    let body = HeldBody {
+        name: new.name,
+        document: new.document,
+        kept: secrets.names(),
+        uid: None,
+        metadata: None,
+        expires_at_ms: None,
+    };
+    let id = ConnectionId::new(by.at_ms, &mut NewIds::new()?);
+    let whose = (id, organization);
+    save(directory, keys, whose, (body, &secrets), DocumentAt::Absent, by).await
 }
 
 /// Keeps a connection: what is shown as it is, what is not sealed.
@@ -335,7 +421,13 @@ async fn reseal_one(
 }
 
 /// Compiled documents, each kept under its connection and version: nothing that was written is parsed at each use.
-pub(crate) struct Compiled(Cache<(ConnectionId, u64, usize), Connection>);
+pub struct Compiled(Cache<(ConnectionId, u64, usize), Connection>);
+
+impl std::fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Compiled").field("len", &self.0.len()).finish()
+    }
+}
 
 impl Default for Compiled {
     fn default() -> Self {

@@ -15,7 +15,7 @@ mod assertion;
 mod caller;
 mod clients;
 mod clock;
-mod connections;
+pub mod connections;
 mod contact;
 mod credentials;
 mod ending;

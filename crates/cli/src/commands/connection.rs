@@ -1,6 +1,6 @@
-//! `narthex connection …`: a document, parameters, a request, a judgement.
+//! `narthex connection run|headers`: a document from a file, its parameters, a request, a judgement.
 
-mod inputs;
+pub(super) mod inputs;
 
 use narthex_connection::{Connection, ErrorType, Facts, Minted, Outcome, Request, Run, RunError, Step};
 use narthex_gateway::outbound::{ConnectionError, Policy, Sender, drive};
@@ -11,15 +11,14 @@ use serde_json::{Map, Value as Json, json};
 use super::input::misused;
 use super::screen::{moment, shown, shown_lines};
 use super::{Answer, print, tell};
-use crate::args::{ConnectionCommand, ConnectionHeadersArgs, ConnectionInputs, ConnectionRunArgs};
+use crate::args::{ConnectionHeadersArgs, ConnectionInputs, ConnectionRunArgs};
 
-/// Runs it.
-pub(super) async fn run(command: ConnectionCommand) -> anyhow::Result<Answer> {
-    match command {
-        ConnectionCommand::Run(args) if args.dry_run => dry_run(&args),
-        ConnectionCommand::Run(args) => send(&args).await,
-        ConnectionCommand::Headers(args) => headers(&args),
-        ConnectionCommand::Reencrypt(_) => anyhow::bail!("this is a command on the directory"),
+/// Sends the requests of a document, or shows the first one.
+pub(super) async fn run(args: ConnectionRunArgs) -> anyhow::Result<Answer> {
+    if args.dry_run {
+        dry_run(&args)
+    } else {
+        send(&args).await
     }
 }
 
@@ -43,7 +42,7 @@ impl Prepared {
         })?;
         // Randomness must not fail half-way: whether the system has any is asked before.
         random_bytes::<1>()?;
-        let Some(connection) = inputs::document(&args.file)? else {
+        let Some(connection) = inputs::document(&args.file)?.map(|(_, connection)| connection) else {
             return Ok(None);
         };
         let inputs = inputs::inputs(args)?;
@@ -99,7 +98,8 @@ fn facts(zone: &Zone, at_ms: Option<i64>) -> Facts<'_> {
     }
 }
 
-fn headers(args: &ConnectionHeadersArgs) -> anyhow::Result<Answer> {
+/// Prints the headers of a document's first request.
+pub(super) fn headers(args: &ConnectionHeadersArgs) -> anyhow::Result<Answer> {
     let Some(mut prepared) = Prepared::new(&args.inputs)? else {
         return Ok(Answer::Misused);
     };

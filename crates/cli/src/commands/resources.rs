@@ -1,4 +1,4 @@
-//! `narthex organization|user|team|grant|key …`, `narthex connection reencrypt`: the directory, worked on where it is kept.
+//! `narthex organization|user|team|grant|key|connection …`: the directory, worked on where it is kept.
 //!
 //! These commands open the store that the configuration names, beside servers that may be running on it: both databases
 //! let several processes in, and a server looks every second for what others have changed. JSON is what the admin API
@@ -20,13 +20,13 @@ use narthex_directory::{
     Organization, PAGE_LIMIT_MAX, Page, Realm, Scales, Scope, Team, TeamId, UserEntry, UserFilter, UserId, Weighed,
 };
 use narthex_gateway::admin::List;
-use narthex_gateway::{Clock, SealingKeys};
+use narthex_gateway::{Clock, ConnectionSettings};
 use serde::Serialize;
 
 use self::table::Table;
 use super::input::misused;
 use super::{Answer, print};
-use crate::args::{Command, Common, ConnectionCommand, ListPage};
+use crate::args::{Command, Common, ListPage};
 use crate::assemble;
 use crate::config::{self, Paint};
 use crate::serve;
@@ -42,7 +42,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
             Command::Team(command) => team::run(command).await,
             Command::Grant(command) => grant::run(command).await,
             Command::Key(command) => key::run(command).await,
-            Command::Connection(ConnectionCommand::Reencrypt(common)) => connection::reencrypt(&common).await,
+            Command::Connection(command) => connection::run(command).await,
             _ => anyhow::bail!("this is no command on the directory"),
         }
     })
@@ -54,7 +54,7 @@ struct Desk {
     realms: Vec<Realm>,
     /// The issuers whose grants count, by the configuration that was read.
     in_force: IssuersInForce,
-    sealing: Option<Arc<SealingKeys>>,
+    connections: Arc<ConnectionSettings>,
     clock: Clock,
     json: bool,
 }
@@ -74,7 +74,7 @@ impl Desk {
             directory,
             realms,
             in_force,
-            sealing: config.sealing,
+            connections: Arc::new(assemble::connections(&config)),
             clock: Clock::system(),
             json: common.output.json,
         })

@@ -27,6 +27,7 @@ use super::error::{ApiError, KeyFault};
 use super::extract::IdempotencyKey;
 use super::once::{Attempt, Begun};
 use super::surroundings::Surroundings;
+use crate::clock::Clock;
 use crate::connections::{Compiled, Held};
 use crate::credentials::{self, TokenPlaces};
 use crate::respond::Refusal;
@@ -170,12 +171,8 @@ impl Admin {
     ///
     /// SECURITY: as [`Admin::organization`].
     pub(crate) async fn team(&self, action: Action, text: &str) -> Result<(Permit<'_>, Team), ApiError> {
-        let id = text.parse::<TeamId>().ok();
-        let found = match id {
-            Some(id) => self.state.directory.team(id).await?,
-            None => None,
-        };
-        match found {
+        let id: TeamId = ApiError::id(text, "team", "teams")?;
+        match self.state.directory.team(id).await? {
             Some(team) if self.reach.may(action, team.organization) => Ok((Permit { admin: self }, team)),
             Some(_) => Err(ApiError::Forbidden {
                 reason: Reason::OrganizationRole,
@@ -189,13 +186,9 @@ impl Admin {
     ///
     /// SECURITY: as [`Admin::organization`].
     pub(crate) async fn connection(&self, action: Action, text: &str) -> Result<(Permit<'_>, Held), ApiError> {
-        let found = match text.parse::<ConnectionId>() {
-            Ok(id) => {
-                let directory = &self.state.directory;
-                directory.document(DocumentKind::Connection, id.to_string()).await?
-            }
-            Err(_) => None,
-        };
+        let id: ConnectionId = ApiError::id(text, "connection", "connections")?;
+        let directory = &self.state.directory;
+        let found = directory.document(DocumentKind::Connection, id.to_string()).await?;
         match found.map(Held::of).transpose()? {
             Some(held) if self.reach.may(action, Some(held.organization)) => Ok((Permit { admin: self }, held)),
             Some(_) => Err(ApiError::Forbidden {
@@ -288,6 +281,11 @@ impl<'a> Permit<'a> {
     /// The turns that uses of connections take.
     pub(crate) fn turns(self) -> &'a AllTurns {
         &self.admin.state.turns
+    }
+
+    /// The clock.
+    pub(crate) fn clock(self) -> &'a Clock {
+        &self.admin.state.clock
     }
 
     /// Now, in milliseconds.

@@ -2,10 +2,12 @@
 //! the secrets, its members use it, and nobody reads a secret back.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use narthex_connection::{Connection, DocumentProblems};
+use narthex_directory::Actor;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -16,18 +18,18 @@ use super::answer::Found;
 use super::error::ApiError;
 use super::tidy;
 use super::time::Time;
-use crate::connections::{Held, HeldMetadata};
+use crate::connections::{Compiled, ConnectionSettings, Held, HeldMetadata, RunContext};
 
 mod create;
 mod delete;
 mod headers;
 mod list;
 mod read;
-mod running;
 mod test;
 mod turns;
 mod update;
 
+pub use test::{ShownMessage, TestedConnection};
 pub(super) use turns::AllTurns;
 
 pub(super) fn operations() -> OpenApiRouter<State> {
@@ -63,7 +65,7 @@ pub struct ConnectionBody {
     pub uid: Option<String>,
     /// A label for people, as the last run learned.
     #[schema(required)]
-    pub(crate) metadata: Option<HeldMetadata>,
+    pub metadata: Option<HeldMetadata>,
     /// When what the last run obtained ends.
     #[schema(required)]
     pub expires_at: Option<Time>,
@@ -132,6 +134,14 @@ fn body(held: Held, connection: Option<&Connection>, sight: Sight) -> Connection
     }
 }
 
+impl ConnectionBody {
+    /// A connection as its organization's admins see it.
+    pub fn whole(held: Held, settings: &ConnectionSettings) -> Self {
+        let connection = Compiled::default().of(&held, settings).ok();
+        body(held, connection.as_ref(), Sight::Whole)
+    }
+}
+
 /// A connection as it is answered.
 fn found(permit: Permit<'_>, held: Held, sight: Sight) -> Found<ConnectionBody> {
     // A document that an older version accepted and this one does not is shown all the same, so that it can be mended.
@@ -173,7 +183,7 @@ impl DocumentText {
 }
 
 /// Everything that is wrong with a document, in one sentence each.
-fn refused(problems: &DocumentProblems) -> ApiError {
+pub(super) fn refused(problems: &DocumentProblems) -> ApiError {
     let told: Vec<String> = problems
         .problems()
         .iter()
@@ -190,10 +200,34 @@ fn name(text: &str) -> Result<String, ApiError> {
     tidy::text("name", text)?.ok_or_else(|| ApiError::invalid("name", "it is empty"))
 }
 
-/// What templates read as `environment`: the caller's mapped context (S1's custom contexts), and whose connection it is.
-fn environment(admin: &Admin, organization: &narthex_directory::Organization) -> Value {
-    json!({
-        "context": admin.context(),
-        "organization": { "id": organization.id.to_string(), "name": organization.name.as_str() },
-    })
+/// A caller of the API who uses a connection.
+struct Using<'a> {
+    permit: Permit<'a>,
+    actor: Actor,
+    context: Map<String, Value>,
+}
+
+impl<'a> Using<'a> {
+    fn new(admin: &Admin, permit: Permit<'a>) -> Self {
+        Self {
+            permit,
+            actor: permit.by().actor,
+            context: admin.context(),
+        }
+    }
+
+    fn settings(&self) -> Arc<ConnectionSettings> {
+        self.permit.surroundings().connections()
+    }
+
+    fn context<'u>(&'u self, settings: &'u (dyn Fn() -> Arc<ConnectionSettings> + Send + Sync)) -> RunContext<'u> {
+        RunContext {
+            directory: self.permit.directory(),
+            settings,
+            compiled: self.permit.compiled(),
+            clock: self.permit.clock(),
+            actor: &self.actor,
+            context: &self.context,
+        }
+    }
 }

@@ -8,6 +8,7 @@ use narthex_decision::Reason;
 use narthex_directory::{NameError, StoreError};
 
 use super::code::Code;
+use super::connections::refused;
 use crate::clock::NoEntropy;
 use crate::connections::HeldError;
 use crate::respond::{self, Problem, Refusal};
@@ -42,6 +43,14 @@ pub enum ApiError {
     Unknown {
         /// Which kind of record.
         what: &'static str,
+    },
+    /// What names a record in the path is no id.
+    #[error("{what}s are named by their ids here; `GET /api/v1/{list}` shows them")]
+    NotAnId {
+        /// Which kind of record.
+        what: &'static str,
+        /// Where these records are listed.
+        list: &'static str,
     },
     /// The body is of a kind that is not taken here.
     #[error("send the body as `{expected}` (header `Content-Type`)")]
@@ -170,7 +179,7 @@ impl ApiError {
             Self::Forbidden { reason, .. } => of_reason(*reason),
             Self::NoSuchPath => Code::PathUnknown.answer(),
             Self::Method => Code::Method.answer(),
-            Self::Unknown { .. } => Code::ResourceUnknown.answer(),
+            Self::Unknown { .. } | Self::NotAnId { .. } => Code::ResourceUnknown.answer(),
             Self::MediaType { .. } => Code::MediaType.answer(),
             Self::TooLarge => of_reason(Reason::RequestTooLarge),
             Self::Malformed { .. } => Code::Malformed.answer(),
@@ -186,6 +195,11 @@ impl ApiError {
             Self::Store(error) => store_code(error),
             Self::Internal(_) => Code::Internal.answer(),
         }
+    }
+
+    /// The id that a path names; `what` and `list` are those of [`ApiError::NotAnId`].
+    pub(crate) fn id<T: std::str::FromStr>(text: &str, what: &'static str, list: &'static str) -> Result<T, Self> {
+        text.parse().map_err(|_| Self::NotAnId { what, list })
     }
 
     /// What the log says of it beside the public text; `None` where there is nothing more to say.
@@ -270,6 +284,10 @@ impl From<HeldError> for ApiError {
     fn from(error: HeldError) -> Self {
         match error {
             HeldError::Store(error) => error.into(),
+            HeldError::Document(problems) => refused(&problems),
+            HeldError::Suspended => Refusal::new(Reason::OrganizationSuspended).into(),
+            HeldError::NoOrganization => Self::Unknown { what: "organization" },
+            HeldError::Changed => Self::Changed,
             HeldError::NoKey | HeldError::Sealed(_) | HeldError::TooMuch(_) => Self::Secrets(error.to_string()),
             other => Self::Internal(other.to_string()),
         }

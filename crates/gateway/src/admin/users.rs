@@ -226,11 +226,9 @@ impl GrantBody {
 
 /// The user with this id, with the platform role that decisions find.
 async fn find(permit: Permit<'_>, id: &str) -> Result<UserEntry, ApiError> {
-    let unknown = ApiError::Unknown { what: "user" };
-    let Ok(id) = id.parse::<UserId>() else {
-        return Err(unknown);
-    };
-    let entry = permit.directory().user(id).await?.ok_or(unknown)?;
+    let id: UserId = ApiError::id(id, "user", "users")?;
+    let entry = permit.directory().user(id).await?;
+    let entry = entry.ok_or(ApiError::Unknown { what: "user" })?;
     Ok(permit.scales(&permit.in_force()).user(entry).await?)
 }
 

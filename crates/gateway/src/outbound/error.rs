@@ -7,7 +7,9 @@ use crate::reach::{Refused, Trouble};
 #[non_exhaustive]
 pub enum OutboundError {
     /// The host is not on the list.
-    #[error("`{host}` is not among the hosts that connections may reach")]
+    #[error(
+        "`{host}` is not among the hosts that connections may reach (`[connections] allowed_hosts` in the configuration)"
+    )]
     HostNotAllowed {
         /// The host.
         host: String,

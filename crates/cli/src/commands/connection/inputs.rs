@@ -6,13 +6,14 @@ use narthex_connection::{Connection, Inputs, Limits};
 use narthex_gateway::random_bytes;
 use serde_json::{Map, Value as Json};
 
-use crate::args::ConnectionInputs;
+use crate::args::{ConnectionInputs, ConnectionParameters};
 use crate::commands::input::{argument_or_stdin, file, misused, secret_file_of};
 use crate::commands::tell;
 use crate::config::Surroundings;
 
-/// The document. `None` if it cannot be understood; standard error says everything that is wrong with it.
-pub(super) fn document(path: &Path) -> anyhow::Result<Option<Connection>> {
+/// The document as it is written, and compiled. `None` if it cannot be understood; standard error says everything that is
+/// wrong with it.
+pub(in crate::commands) fn document(path: &Path) -> anyhow::Result<Option<(String, Connection)>> {
     let (source, name) = if path == Path::new("-") {
         (argument_or_stdin("-".to_owned())?, "standard input".to_owned())
     } else {
@@ -22,7 +23,7 @@ pub(super) fn document(path: &Path) -> anyhow::Result<Option<Connection>> {
         (text.to_owned(), path.display().to_string())
     };
     match Connection::compile(&source, &Limits::default()) {
-        Ok(connection) => Ok(Some(connection)),
+        Ok(connection) => Ok(Some((source, connection))),
         Err(problems) => {
             tell(&problems.render(&name));
             Ok(None)
@@ -30,8 +31,10 @@ pub(super) fn document(path: &Path) -> anyhow::Result<Option<Connection>> {
     }
 }
 
-/// What the document's templates read.
-pub(super) fn inputs(args: &ConnectionInputs) -> anyhow::Result<Inputs> {
+/// The parameters and the common data that the options name.
+pub(in crate::commands) fn parameters(
+    args: &ConnectionParameters,
+) -> anyhow::Result<(Map<String, Json>, Map<String, Json>)> {
     let mut parameters = Members::new("parameter");
     for text in &args.param {
         let (name, value) = pair("--param", text)?;
@@ -54,12 +57,18 @@ pub(super) fn inputs(args: &ConnectionInputs) -> anyhow::Result<Inputs> {
         let (name, path) = pair("--common-file", text)?;
         common.add(name, text_of_file("--common-file", path)?)?;
     }
-    if let Some(name) = args.show.iter().find(|name| !parameters.members.contains_key(*name)) {
+    Ok((parameters.members, common.members))
+}
+
+/// Everything that the document's templates read.
+pub(super) fn inputs(args: &ConnectionInputs) -> anyhow::Result<Inputs> {
+    let (parameters, common) = parameters(&args.parameters)?;
+    if let Some(name) = args.show.iter().find(|name| !parameters.contains_key(*name)) {
         return Err(misused(format!("`--show {name}`: there is no parameter of that name")));
     }
     Ok(Inputs {
-        parameters: parameters.members,
-        common: common.members,
+        parameters,
+        common,
         data: args.data.as_deref().map(data).transpose()?.unwrap_or_default(),
         environment: Json::Null,
         shown: args.show.iter().cloned().collect(),

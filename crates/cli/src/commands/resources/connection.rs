@@ -1,17 +1,246 @@
-//! `narthex connection reencrypt`
+//! `narthex connection list|show|create|test|delete|reencrypt`: the connections that the server holds.
 
 use anyhow::Context as _;
+use narthex_directory::{DocumentAt, DocumentKind, Listing, Page};
+use narthex_gateway::admin::{ConnectionBody, List, NeededBody, ShownMessage, TestedConnection};
+use narthex_gateway::connections::{self, Compiled, Held, NewConnection, RunContext};
 use narthex_gateway::reseal;
-use serde_json::json;
+use narthex_mapping::profile;
+use serde_json::{Map, json};
 
-use super::{Answer, Desk};
-use crate::args::Common;
+use super::table::Table;
+use super::{Answer, Desk, gather, misused};
+use crate::args::{Common, ConnectionCommand, ConnectionParameters, HeldConnection, ListPage};
+use crate::commands::connection::inputs;
+use crate::commands::screen::{moment, shown, shown_lines};
 use crate::commands::tell;
+
+/// Runs it.
+pub(super) async fn run(command: ConnectionCommand) -> anyhow::Result<Answer> {
+    match command {
+        ConnectionCommand::List {
+            organization,
+            page,
+            common,
+        } => list(organization, page, &common).await,
+        ConnectionCommand::Show { connection, common } => {
+            let desk = Desk::open(&common).await?;
+            let held = find(&desk, &connection).await?;
+            show(&desk, held).await
+        }
+        ConnectionCommand::Create {
+            organization,
+            name,
+            file,
+            parameters,
+            common_options,
+        } => {
+            let Some((document, _)) = inputs::document(&file)? else {
+                return Ok(Answer::Misused);
+            };
+            create(&organization, &name, document, &parameters, &common_options).await
+        }
+        ConnectionCommand::Test { connection, common } => test(&connection, &common).await,
+        ConnectionCommand::Delete { connection, common } => delete(&connection, &common).await,
+        ConnectionCommand::Reencrypt(common) => reencrypt(&common).await,
+        ConnectionCommand::Run(_) | ConnectionCommand::Headers(_) => {
+            anyhow::bail!("this is no command on the directory")
+        }
+    }
+}
+
+async fn list(organization: Option<String>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
+    let desk = Desk::open(common).await?;
+    let of = match organization {
+        Some(text) => Some(desk.organization(&text).await?.id),
+        None => None,
+    };
+    let found = gather(page, |page| {
+        desk.directory.documents(DocumentKind::Connection, of, page)
+    });
+    let found = found.await?;
+    let held: Vec<Held> = found.items.into_iter().map(Held::of).collect::<Result<_, _>>()?;
+    let mut owners = Vec::new();
+    for one in &held {
+        let owner = desk.directory.organization(one.organization).await?;
+        owners.push(owner.map_or_else(|| one.organization.to_string(), |owner| owner.name.to_string()));
+    }
+    let found = Listing {
+        items: held,
+        next_cursor: found.next_cursor,
+    };
+    let body = |held| ConnectionBody::whole(held, &desk.connections);
+    desk.list(&List::of(found, body), |connections| {
+        let mut table = Table::new(
+            ["NAME", "ORGANIZATION", "MISSING", "UID", "ID"],
+            "There are no connections.",
+        );
+        for (connection, owner) in connections.iter().zip(owners) {
+            table.row([
+                connection.name.clone(),
+                owner,
+                names(connection, |need| need.needed && !need.given).unwrap_or_else(|| "-".to_owned()),
+                connection.uid.clone().unwrap_or_else(|| "-".to_owned()),
+                connection.id.clone(),
+            ]);
+        }
+        table
+    })
+}
+
+/// The connection with this id, or the only one with this name. Text that is an id is never a name.
+async fn find(desk: &Desk, named: &HeldConnection) -> anyhow::Result<Held> {
+    let text = named.connection.as_str();
+    let unknown = || format!("there is no connection `{text}`; `narthex connection list` shows them");
+    let organization = match &named.organization {
+        Some(organization) => Some(desk.organization(organization).await?.id),
+        None => None,
+    };
+    let mut found: Vec<Held> = Vec::new();
+    if text.parse::<narthex_directory::ConnectionId>().is_ok() {
+        let document = desk
+            .directory
+            .document(DocumentKind::Connection, text.to_owned())
+            .await?;
+        found.extend(document.map(Held::of).transpose()?);
+        found.retain(|held| organization.is_none_or(|of| of == held.organization));
+    } else {
+        let mut page = Page::default();
+        loop {
+            let listing = desk.directory.documents(DocumentKind::Connection, organization, page);
+            let listing = listing.await?;
+            // A damaged record has no name; `narthex doctor` names it.
+            let held = listing.items.into_iter().filter_map(|document| Held::of(document).ok());
+            found.extend(held.filter(|held| held.name() == text));
+            match listing.next_cursor {
+                Some(cursor) => page = Page::after(cursor, Page::default().limit()),
+                None => break,
+            }
+        }
+    }
+    if found.len() > 1 {
+        let ids: Vec<String> = found.iter().map(|held| held.id.to_string()).collect();
+        return Err(misused(format!(
+            "several connections are called `{text}`; add `--organization`, or name one by its id: {}",
+            ids.join(", ")
+        )));
+    }
+    found.pop().with_context(unknown)
+}
+
+async fn show(desk: &Desk, held: Held) -> anyhow::Result<Answer> {
+    let owner = desk.directory.organization(held.organization).await?;
+    let body = ConnectionBody::whole(held, &desk.connections);
+    let owner = owner.map_or_else(|| body.organization_id.clone(), |owner| owner.name.to_string());
+    desk.answer(&body, || {
+        let metadata = body.metadata.as_ref().map(|label| label.value.clone());
+        let facts = Table::facts([
+            ("name", Some(body.name.clone())),
+            ("id", Some(body.id.clone())),
+            ("organization", Some(owner)),
+            ("given", names(&body, |need| need.given)),
+            ("missing", names(&body, |need| need.needed && !need.given)),
+            ("data", (!body.data.is_empty()).then(|| body.data.join(", "))),
+            ("uid", body.uid.clone()),
+            ("metadata", metadata),
+            ("expires", body.expires_at.map(|at| moment(at.0))),
+            ("created", Some(moment(body.created_at.0))),
+            ("changed", Some(moment(body.updated_at.0))),
+        ]);
+        let document = body.document.as_deref().unwrap_or_default();
+        format!("{facts}\n{}\n", shown_lines(document.trim_end()))
+    })
+}
+
+/// The names of parameters and common data of which this is so, as templates write them. `None` if there are none.
+fn names(body: &ConnectionBody, which: impl Fn(&NeededBody) -> bool) -> Option<String> {
+    let of = |kind: &'static str, needs: &[NeededBody]| -> Vec<String> {
+        let those = needs.iter().filter(|need| which(need));
+        those.map(|need| format!("{kind}.{}", need.name)).collect()
+    };
+    let mut all = of("parameters", &body.parameters);
+    all.extend(of("common", &body.common));
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
+async fn create(
+    organization: &str,
+    name: &str,
+    document: String,
+    parameters: &ConnectionParameters,
+    common: &Common,
+) -> anyhow::Result<Answer> {
+    let name = profile::text(name).map_err(|error| misused(format!("the name: {error}")))?;
+    let name = name.ok_or_else(|| misused("the name is empty"))?;
+    let (parameters, common_data) = inputs::parameters(parameters)?;
+    let desk = Desk::open(common).await?;
+    let organization = desk.organization(organization).await?;
+    let new = NewConnection {
+        name,
+        document,
+        parameters,
+        common: common_data,
+    };
+    let keys = desk.connections.sealing.as_deref();
+    let held = connections::create(&*desk.directory, keys, organization.id, new, desk.by()).await?;
+    show(&desk, held).await
+}
+
+async fn test(named: &HeldConnection, common: &Common) -> anyhow::Result<Answer> {
+    let desk = Desk::open(common).await?;
+    let held = find(&desk, named).await?;
+    let context = RunContext {
+        directory: &*desk.directory,
+        settings: &|| desk.connections.clone(),
+        compiled: &Compiled::default(),
+        clock: &desk.clock,
+        actor: &desk.by().actor,
+        // Nobody's token is at hand, and so no mapped context.
+        context: &Map::new(),
+    };
+    let tested = TestedConnection::from(connections::test(context, &held).await?);
+    let valid = tested.valid;
+    desk.answer(&tested, || tested_lines(&tested))?;
+    Ok(if valid { Answer::Yes } else { Answer::No })
+}
+
+fn tested_lines(tested: &TestedConnection) -> String {
+    let said = match (&tested.message, &tested.error_type) {
+        (Some(message), Some(kind)) => format!("{kind}: {}", shown_lines(message)),
+        _ => "The service and the document say yes.".to_owned(),
+    };
+    let start = |message: &Option<ShownMessage>| message.as_ref().map(|message| message.start.clone());
+    let facts = Table::facts([
+        ("request", start(&tested.request)),
+        ("status", tested.status.map(|status| status.to_string())),
+        ("uid", tested.uid.clone()),
+        ("metadata", tested.metadata.as_ref().map(|label| label.value.clone())),
+        ("expires", tested.expires_at.map(|at| moment(at.0))),
+        ("data", (!tested.data.is_empty()).then(|| tested.data.join(", "))),
+    ]);
+    format!("{said}\n{facts}")
+}
+
+async fn delete(named: &HeldConnection, common: &Common) -> anyhow::Result<Answer> {
+    let desk = Desk::open(common).await?;
+    let held = find(&desk, named).await?;
+    let id = held.id.to_string();
+    let kind = DocumentKind::Connection;
+    let deleted = desk
+        .directory
+        .delete_document(kind, id.clone(), DocumentAt::Any, desk.by())
+        .await?;
+    anyhow::ensure!(deleted, "the connection `{}` was deleted meanwhile", held.name());
+    desk.answer(&json!({ "id": id, "deleted": true }), || {
+        format!("Connection {} ({id}) is deleted.\n", shown(held.name()))
+    })
+}
 
 /// Encrypts the secrets of all connections with the current key.
 pub(super) async fn reencrypt(common: &Common) -> anyhow::Result<Answer> {
     let desk = Desk::open(common).await?;
     let keys = desk
+        .connections
         .sealing
         .as_deref()
         .context("there is no secret key; set `NARTHEX_SECRET_KEY` or `[secrets] key_file`")?;

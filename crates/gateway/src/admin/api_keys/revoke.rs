@@ -18,13 +18,12 @@ use crate::admin::problems::OneProblems;
 )]
 pub(crate) async fn revoke(admin: Admin, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
     let permit = admin.permit(Action::WriteApiKeys, None)?;
-    let unknown = ApiError::Unknown {
-        what: "API key that works",
-    };
-    let Ok(id) = id.parse() else { return Err(unknown) };
+    let id = ApiError::id(&id, "API key", "api-keys")?;
     if permit.directory().revoke_api_key(id, permit.by()).await? {
         Ok(StatusCode::NO_CONTENT)
     } else {
-        Err(unknown)
+        Err(ApiError::Unknown {
+            what: "API key that works",
+        })
     }
 }

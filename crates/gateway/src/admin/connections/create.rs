@@ -1,7 +1,6 @@
 //! `POST /api/v1/connections`
 
 use narthex_decision::Action;
-use narthex_directory::{ConnectionId, DocumentAt};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -12,8 +11,7 @@ use crate::admin::answer::{Created, Kept};
 use crate::admin::error::ApiError;
 use crate::admin::extract::{Body, IdempotencyKey};
 use crate::admin::problems::CreateProblems;
-use crate::clock::NewIds;
-use crate::connections::{self, HeldBody, HeldSecrets};
+use crate::connections::{self, NewConnection};
 
 /// A connection to make.
 #[derive(Deserialize, ToSchema)]
@@ -59,30 +57,16 @@ pub(crate) async fn create(
     permit
         .once(key, digest, async {
             let (document, _) = body.document.checked(permit)?;
-            let secrets = HeldSecrets {
-                parameters: body.parameters,
-                common: body.common,
-                data: Map::new(),
-            };
-            let shown = HeldBody {
+            let new = NewConnection {
                 name: name(&body.name)?,
                 document,
-                kept: secrets.names(),
-                uid: None,
-                metadata: None,
-                expires_at_ms: None,
+                parameters: body.parameters,
+                common: body.common,
             };
-            let id = ConnectionId::new(permit.now_ms(), &mut NewIds::new()?);
             let settings = permit.surroundings().connections();
-            let held = connections::save(
-                permit.directory(),
-                settings.sealing.as_deref(),
-                (id, organization.id),
-                (shown, &secrets),
-                DocumentAt::Absent,
-                permit.by(),
-            )
-            .await?;
+            let keys = settings.sealing.as_deref();
+            let held = connections::create(permit.directory(), keys, organization.id, new, permit.by()).await?;
+            let id = held.id;
             let found = found(permit, held, Sight::Whole);
             Ok(Created {
                 location: format!("/api/v1/connections/{id}"),

@@ -9,10 +9,11 @@ use narthex_decision::Action;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::running::Running;
+use super::Using;
 use crate::admin::access::Admin;
 use crate::admin::error::ApiError;
 use crate::admin::problems::UseProblems;
+use crate::connections::Running;
 
 /// A request, ready to be sent.
 #[derive(Serialize, ToSchema)]
@@ -57,7 +58,10 @@ pub(crate) struct RenderedHeader {
 )]
 pub(crate) async fn headers(admin: Admin, Path(connection): Path<String>) -> Result<Json<RenderedRequest>, ApiError> {
     let (permit, held) = admin.connection(Action::UseConnections, &connection).await?;
-    let mut running = Running::begin(&admin, permit, &held, &permit.turns().renderings).await?;
+    let _turn = permit.turns().renderings.of(&held).await?;
+    let using = Using::new(&admin, permit);
+    let settings = || using.settings();
+    let mut running = Running::begin(using.context(&settings), &held).await?;
     match running
         .next()
         .await?

@@ -7,6 +7,9 @@ use std::time::Duration;
 use narthex_directory::OrganizationId;
 use tokio::sync::oneshot;
 
+use crate::admin::error::ApiError;
+use crate::connections::Held;
+
 /// How many runs there may be at a time, and how many renderings beside them.
 const TURNS_MAX: usize = 8;
 /// Time that a call waits for its turn.
@@ -56,8 +59,15 @@ impl Default for Turns {
 }
 
 impl Turns {
+    /// Waits for a turn for a connection's organization.
+    pub(super) async fn of(&self, held: &Held) -> Result<Turn, ApiError> {
+        self.take(held.organization).await.ok_or(ApiError::TooOften {
+            what: "the organization has too many connections in use at this moment, or all organizations together",
+        })
+    }
+
     /// A turn for an organization; `None` if none came in time.
-    pub(super) async fn take(&self, organization: OrganizationId) -> Option<Turn> {
+    async fn take(&self, organization: OrganizationId) -> Option<Turn> {
         self.take_within(organization, TURN_WAIT).await
     }
 

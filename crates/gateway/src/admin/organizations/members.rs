@@ -61,7 +61,7 @@ pub(crate) async fn members(permit: Permit<'_>, on: &GrantScope<'_>, page: Page)
 }
 
 fn user_id(text: &str) -> Result<UserId, ApiError> {
-    text.parse().map_err(|_| ApiError::Unknown { what: "user" })
+    ApiError::id(text, "user", "users")
 }
 
 impl GrantScope<'_> {

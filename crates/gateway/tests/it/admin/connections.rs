@@ -154,6 +154,28 @@ async fn who_may_do_what() {
     api.call("GET", none, None).await.problem(404, "resource.unknown");
 }
 
+/// Its own admin reads why a name is not found, not that the role is missing; and so for every record with an id.
+#[tokio::test]
+async fn a_name_in_place_of_an_id_is_not_found() {
+    let (api, _) = world().await;
+    for (method, path, list) in [
+        ("POST", "/connections/billing/headers", "connections"),
+        ("GET", "/connections/billing", "connections"),
+        ("GET", "/teams/core", "teams"),
+        ("PUT", "/organizations/acme/members/zed", "users"),
+    ] {
+        let body = (method == "PUT").then(|| json!({"role": "member"}));
+        let answer = api.call_as("ada", method, path, body).await;
+        let detail = answer.problem(404, "resource.unknown");
+        assert!(detail.contains(&format!("`GET /api/v1/{list}`")), "{path}: {detail}");
+    }
+    for path in ["/users/ada", "/api-keys/ci"] {
+        let method = if path.starts_with("/users") { "GET" } else { "DELETE" };
+        let detail = api.call(method, path, None).await.problem(404, "resource.unknown");
+        assert!(detail.contains("named by their ids"), "{path}: {detail}");
+    }
+}
+
 #[tokio::test]
 async fn sec_connection_secrets_are_never_read_back() {
     let (api, id) = world().await;
