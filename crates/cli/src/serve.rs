@@ -14,8 +14,8 @@ use anyhow::Context as _;
 use narthex_directory::{Actor, ApiKey, ApiKeyId, By, Directory, PlatformRole, ScopedRole};
 use narthex_gateway::admin::FreshApiKey;
 use narthex_gateway::{
-    ACCESS_TARGET, AssertionSettings, Clock, FetchObserver, Gateway, GatewaySettings, KeptKeys, KeyEdges, Metrics,
-    NewIds, ServerSettings, Workers, serve, serve_admin,
+    ACCESS_TARGET, AssertionSettings, Clock, Engine, EngineSettings, FetchObserver, Gateway, KeptKeys, KeyEdges, Metrics,
+    NewIds, ServerSettings, UpstreamSettings, Workers, serve, serve_admin,
 };
 use narthex_store::{Options, PostgresDirectory, SqliteDirectory};
 use tokio::net::TcpListener;
@@ -95,7 +95,8 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         .await
         .context(declaring)?;
     let runtime = assemble::runtime(&mut config, None, &edges, 1);
-    let gateway = Gateway::new(settings(&config, shares), clock, directory, runtime, metrics).await?;
+    let engine = Engine::new(settings(&config), clock, directory, runtime, metrics).await?;
+    let gateway = Gateway::new(engine, &upstreams(&config, shares))?;
     let public = listen("listen.public", config.listen.public).await?;
     let admin = listen("listen.admin", config.listen.admin).await?;
     Ok(Running {
@@ -205,19 +206,24 @@ pub(crate) async fn open(location: &StoreLocation, purpose: Purpose) -> anyhow::
     }
 }
 
-fn settings(config: &Config, shares: Shares) -> GatewaySettings {
+fn settings(config: &Config) -> EngineSettings {
     let milliseconds = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-    GatewaySettings {
+    EngineSettings {
         assertion: AssertionSettings {
             issuer: config.assertion.issuer.clone(),
             lifetime_seconds: milliseconds(config.assertion.lifetime) / 1000,
             rotation_ms: milliseconds(config.assertion.rotation),
         },
-        upstream_connect_timeout: config.limits.connect_timeout,
-        upstream_sockets: usize::try_from(shares.upstreams).unwrap_or(usize::MAX),
         offline_max: config.offline_max,
         token_cache_bytes: config.cache.token_bytes,
         account_cache_bytes: config.cache.account_bytes,
+    }
+}
+
+fn upstreams(config: &Config, shares: Shares) -> UpstreamSettings {
+    UpstreamSettings {
+        connect_timeout: config.limits.connect_timeout,
+        sockets: usize::try_from(shares.upstreams).unwrap_or(usize::MAX),
     }
 }
 
@@ -263,7 +269,7 @@ impl Running {
     /// A new API key with the role of a platform admin.
     pub(crate) async fn make_api_key(&self, name: &str) -> anyhow::Result<String> {
         let fresh = FreshApiKey::new()?;
-        let at_ms = self.gateway.clock.now_ms();
+        let at_ms = self.gateway.engine.clock.now_ms();
         let key = ApiKey {
             id: ApiKeyId::new(at_ms, &mut NewIds::new()?),
             name: name.to_owned(),
@@ -274,6 +280,7 @@ impl Running {
             revoked_at_ms: None,
         };
         self.gateway
+            .engine
             .directory
             .create_api_key(
                 key,
@@ -318,7 +325,7 @@ impl Running {
             let reload = Reload {
                 path,
                 watched,
-                gateway: Arc::clone(&gateway),
+                engine: Arc::clone(&gateway.engine),
                 edges,
                 at_start,
                 end_mark,
@@ -326,7 +333,7 @@ impl Running {
             };
             tokio::spawn(reload.run(hangup))
         });
-        let admin = tokio::spawn(serve_admin(Arc::clone(&gateway), admin, admin_server, told()));
+        let admin = tokio::spawn(serve_admin(Arc::clone(&gateway.engine), admin, admin_server, told()));
         let public = tokio::spawn(serve(
             Arc::clone(&gateway),
             public,
@@ -345,7 +352,7 @@ impl Running {
             reload.abort();
         }
         // Nothing that was promised may be lost, however the doors ended: what waits to be written is written now.
-        gateway.directory.flush_last().await?;
+        gateway.engine.directory.flush_last().await?;
         public?;
         Ok(admin??)
     }

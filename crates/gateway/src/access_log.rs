@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::event::{micros, shown};
 use crate::inbound::Inbound;
 use crate::label::Label;
-use crate::pipeline::Passed;
+use crate::passed::Passed;
 use crate::runtime::Runtime;
 
 /// The target of the lines, so that they are written whatever `[log] level` says.

@@ -11,7 +11,7 @@ use quick_cache::sync::Cache;
 use crate::ahead::Ahead;
 use crate::clock::NoEntropy;
 use crate::keyed_hash::{Digest, KeyedShortHash};
-use crate::pipeline::Allowed;
+use crate::passed::Allowed;
 use crate::said::Said;
 
 /// Routes whose answers are kept with one principal; on further ones it is decided anew.

@@ -25,7 +25,7 @@ use crate::connections::ConnectionSettings;
 use crate::contact::Reach;
 use crate::credentials::Place;
 use crate::explain::{ExplainedRequest, Explanation, explain, pasted_token};
-use crate::gateway::Gateway;
+use crate::engine::Engine;
 use crate::http_rules;
 use crate::inbound::{Door, Inbound, Trust};
 use crate::keys::Refreshed;
@@ -40,16 +40,16 @@ use crate::runtime::IssuerRuntime;
 ///
 /// [`NoEntropy`] when there is no randomness for request ids.
 pub async fn serve_admin(
-    gateway: Arc<Gateway>,
+    engine: Arc<Engine>,
     listener: TcpListener,
     settings: ServerSettings,
     stop: impl Future<Output = ()>,
 ) -> Result<(), NoEntropy> {
-    let checked = axum::middleware::from_fn_with_state(Arc::clone(&gateway), check_request);
-    let service = TowerToHyperService::new(router(&gateway)?.layer(checked));
+    let checked = axum::middleware::from_fn_with_state(Arc::clone(&engine), check_request);
+    let service = TowerToHyperService::new(router(&engine)?.layer(checked));
     let by = By {
         workers: None,
-        is_proxy: |address| gateway.runtime.load().trusted_proxies.trust(address) == Trust::Trusted,
+        is_proxy: |address| engine.runtime.load().trusted_proxies.trust(address) == Trust::Trusted,
     };
     listen::serve(listener, (settings, by), stop, |_, _, _| service.clone()).await;
     Ok(())
@@ -57,11 +57,11 @@ pub async fn serve_admin(
 
 /// Refuses what HTTP does not allow, as the public port does. Health checks in HTTP/1.0 name no host, and nothing is chosen
 /// by it here.
-async fn check_request(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
+async fn check_request(State(engine): State<Arc<Engine>>, request: Request, next: Next) -> Response {
     let checked = http_rules::check_with_optional_host(&request).and_then(|()| http_rules::method(request.method()));
     match checked {
         Ok(()) => next.run(request).await,
-        Err(refusal) => respond::refuse(&refusal, &gateway.request_ids.next()).map(Body::new),
+        Err(refusal) => respond::refuse(&refusal, &engine.request_ids.next()).map(Body::new),
     }
 }
 
@@ -70,19 +70,19 @@ async fn check_request(State(gateway): State<Arc<Gateway>>, request: Request, ne
 /// # Errors
 ///
 /// [`NoEntropy`].
-pub fn router(gateway: &Arc<Gateway>) -> Result<Router, NoEntropy> {
-    let surroundings: Arc<dyn Surroundings> = Arc::clone(gateway) as Arc<dyn Surroundings>;
-    let state = AdminState::new(Arc::clone(&gateway.directory), surroundings, gateway.clock.clone())?;
+pub fn router(engine: &Arc<Engine>) -> Result<Router, NoEntropy> {
+    let surroundings: Arc<dyn Surroundings> = Arc::clone(engine) as Arc<dyn Surroundings>;
+    let state = AdminState::new(Arc::clone(&engine.directory), surroundings, engine.clock.clone())?;
     let health = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(Arc::clone(gateway));
-    let known = Arc::clone(gateway);
+        .with_state(Arc::clone(engine));
+    let known = Arc::clone(engine);
     let loops = middleware::from_fn(move |request: Request, next: Next| {
         // SECURITY: what comes from the public port is anybody's. A route whose upstream is this port, by whatever name, opens
         // nothing.
-        let came_back = known.forwarder.has_forwarded(request.headers());
+        let came_back = known.via.is_in(request.headers());
         let request_id = came_back.then(|| known.request_ids.next());
         async move {
             if let Some(request_id) = request_id {
@@ -101,11 +101,11 @@ pub fn router(gateway: &Arc<Gateway>) -> Result<Router, NoEntropy> {
 
 /// Ready means that requests can be decided: the directory answers, or what is known here still serves while it does not.
 /// An issuer that cannot be reached is no reason to take the whole gateway out of service: it has a line that says so.
-async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
-    let now_ms = gateway.clock.now_ms();
-    let troubles = key_troubles(&gateway, now_ms);
-    let Err(error) = gateway.directory.health().await else {
-        let ready = if gateway.directory.writes_fail() {
+async fn ready(State(engine): State<Arc<Engine>>) -> Response {
+    let now_ms = engine.clock.now_ms();
+    let troubles = key_troubles(&engine, now_ms);
+    let Err(error) = engine.directory.health().await else {
+        let ready = if engine.directory.writes_fail() {
             "ready, but the last change to the directory could not be written: known users are served, and new ones refused"
         } else {
             "ready"
@@ -117,7 +117,7 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
         // It does not come back by itself, and what the log says to do needs a person.
         return (StatusCode::SERVICE_UNAVAILABLE, "the store's file is gone\n").into_response();
     }
-    match gateway.contact.reach(now_ms) {
+    match engine.contact.reach(now_ms) {
         Reach::Offline { left_ms } => {
             let seconds = left_ms / 1000;
             format!("ready, without the directory: what is known here serves on for {seconds} s\n{troubles}")
@@ -128,8 +128,8 @@ async fn ready(State(gateway): State<Arc<Gateway>>) -> Response {
 }
 
 /// A line for each enabled issuer whose keys are not there or cannot be renewed.
-fn key_troubles(gateway: &Gateway, now_ms: i64) -> String {
-    let runtime = gateway.runtime.load();
+fn key_troubles(engine: &Engine, now_ms: i64) -> String {
+    let runtime = engine.runtime.load();
     runtime
         .issuers
         .iter()
@@ -139,30 +139,30 @@ fn key_troubles(gateway: &Gateway, now_ms: i64) -> String {
         .fold(String::new(), |lines, line| lines + &line + "\n")
 }
 
-async fn metrics(State(gateway): State<Arc<Gateway>>) -> Response {
-    let now_ms = gateway.clock.now_ms();
-    for issuer in gateway.runtime.load().by_name.values() {
+async fn metrics(State(engine): State<Arc<Engine>>) -> Response {
+    let now_ms = engine.clock.now_ms();
+    for issuer in engine.runtime.load().by_name.values() {
         let health = issuer.keys.health(now_ms);
         let usable = u32::try_from(health.usable_count).unwrap_or(u32::MAX);
-        gateway
+        engine
             .metrics
             .gauge("narthex_keys_usable", issuer.name.as_str(), f64::from(usable));
         if let Some(age) = health.age_seconds.and_then(|age| u32::try_from(age).ok()) {
-            gateway
+            engine
                 .metrics
                 .gauge("narthex_key_set_age_seconds", issuer.name.as_str(), f64::from(age));
         }
     }
-    gateway.metrics.writes_fail(gateway.directory.writes_fail());
+    engine.metrics.writes_fail(engine.directory.writes_fail());
     (
         [(http::header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-        gateway.metrics.render(),
+        engine.metrics.render(),
     )
         .into_response()
 }
 
 #[async_trait]
-impl Surroundings for Gateway {
+impl Surroundings for Engine {
     async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal> {
         let runtime = self.runtime.load_full();
         let inbound = Inbound {

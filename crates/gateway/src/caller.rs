@@ -16,7 +16,7 @@ use crate::ahead::{Ahead, WeakAhead};
 use crate::clock::NoEntropy;
 use crate::credentials::Token;
 use crate::keyed_hash::{Digest, KeyedHash};
-use crate::pipeline::Allowed;
+use crate::passed::Allowed;
 use crate::runtime::IssuerRuntime;
 
 /// The longest an answer is kept, in milliseconds.

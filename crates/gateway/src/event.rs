@@ -8,7 +8,7 @@ use narthex_template::is_disruptive;
 
 use crate::inbound::Inbound;
 use crate::metrics::Metrics;
-use crate::pipeline::Passed;
+use crate::passed::Passed;
 use crate::respond::{Refusal, status};
 
 /// Something worth telling. Never holds a token, a secret or a claim's value.
@@ -45,8 +45,12 @@ pub enum Event<'e> {
     UpstreamFailed {
         /// The request's number.
         request_id: &'e str,
+        /// The reason that the client is told.
+        reason: Reason,
         /// What happened.
-        error: &'e crate::proxy::ForwardError,
+        error: &'e str,
+        /// Whether the request was at fault, and the upstream was not.
+        by_client: bool,
     },
     /// A stream was ended, because what let it begin has ended.
     StreamEnded {
@@ -113,13 +117,17 @@ impl Event<'_> {
                     );
                 }
             }
-            Event::UpstreamFailed { request_id, error } => {
-                let reason = error.reason();
+            Event::UpstreamFailed {
+                request_id,
+                reason,
+                error,
+                by_client,
+            } => {
                 metrics.not_forwarded(reason);
-                if error.is_the_clients() {
-                    tracing::info!(event = "not_forwarded", request_id, reason = reason.code(), %error);
+                if by_client {
+                    tracing::info!(event = "not_forwarded", request_id, reason = reason.code(), error);
                 } else {
-                    tracing::warn!(event = "upstream_failed", request_id, reason = reason.code(), %error, "an upstream gave no answer");
+                    tracing::warn!(event = "upstream_failed", request_id, reason = reason.code(), error, "an upstream gave no answer");
                 }
             }
             Event::StreamEnded {
@@ -187,13 +195,4 @@ pub(crate) fn shown(path: &[u8]) -> String {
         .chars()
         .map(|c| if is_disruptive(c) { '\u{fffd}' } else { c })
         .collect()
-}
-
-/// Names for the doors and reasons that metrics are kept under.
-pub(crate) const fn outcome_word(reason: Option<Reason>) -> &'static str {
-    match reason {
-        None => "allow",
-        Some(Reason::KeysUnavailable | Reason::StoreUnavailable) => "error",
-        Some(_) => "deny",
-    }
 }

@@ -10,7 +10,7 @@ use narthex_decision::{AnswerHeaders, Reason};
 
 use crate::http_rules::{self, Doubled, single};
 use crate::inbound::{Door, Inbound, Sender};
-use crate::pipeline::Passed;
+use crate::passed::Passed;
 use crate::respond::{self, Refusal};
 
 /// How one proxy describes the original request.

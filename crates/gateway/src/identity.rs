@@ -6,14 +6,14 @@ use serde_json::{Map, Value};
 
 use crate::assertion::Claims;
 use crate::caller::Known;
-use crate::gateway::Gateway;
+use crate::engine::Engine;
 use crate::label::Label;
-use crate::pipeline::Allowed;
+use crate::passed::Allowed;
 use crate::runtime::Runtime;
 
 /// Everything a decision leads to: the identity headers with a signed assertion inside.
 pub(crate) fn allowed(
-    gateway: &Gateway,
+    engine: &Engine,
     runtime: &Runtime,
     known: &Known,
     matched: &Match<'_>,
@@ -34,7 +34,7 @@ pub(crate) fn allowed(
         runtime.audience(matched.route.index),
         &context,
     );
-    let assertion = gateway
+    let assertion = engine
         .assertions
         .sign(&claims, now_ms, known.seen.caller().ends_by_ms(now_ms));
     let patch = headers(
@@ -51,7 +51,7 @@ pub(crate) fn allowed(
         user: Some(principal.user().id),
         patch,
         assertion_ends_ms: ends_ms,
-        assertion_lifetime_ms: gateway.assertions.lifetime_ms(),
+        assertion_lifetime_ms: engine.assertions.lifetime_ms(),
     }
 }
 

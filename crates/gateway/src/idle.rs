@@ -38,7 +38,7 @@ const UNSENT_MAX: u64 = 16 * 1024;
 
 /// What happens on one connection.
 #[derive(Debug, Default)]
-pub struct Activity {
+pub(crate) struct Activity {
     /// Requests that began and whose answers are not finished.
     open: AtomicU32,
     /// Those of them, in HTTP/2, whose client does not take more of the answer.

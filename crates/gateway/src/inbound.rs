@@ -103,7 +103,7 @@ impl Door {
 
 /// Who sent a request, for what is passed on.
 #[derive(Debug, Clone)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// The other end of the connection.
     pub peer: SocketAddr,
     /// Whether that is a configured proxy.

@@ -19,6 +19,7 @@ pub mod connections;
 mod contact;
 mod credentials;
 mod ending;
+mod engine;
 mod event;
 mod explain;
 mod facts;
@@ -41,6 +42,7 @@ mod metrics;
 mod organization;
 mod origin;
 pub mod outbound;
+mod passed;
 mod pipeline;
 mod probe;
 mod proxy;
@@ -57,6 +59,7 @@ mod sockets;
 mod stream;
 mod switch;
 mod upgrade;
+mod upstream;
 mod via;
 mod workers;
 
@@ -72,7 +75,8 @@ pub use explain::{
     KeyRow, MembershipRow, NearMissRow, RequestRow, RouteChoice, StepRow, TagChoice, TagRow, explain, parse_request,
     pasted_token,
 };
-pub use gateway::{Gateway, GatewaySettings, StartError};
+pub use engine::{Engine, EngineError, EngineSettings};
+pub use gateway::{Gateway, StartError, UpstreamSettings};
 pub use inbound::TrustedProxies;
 pub use kept_keys::KeptKeys;
 pub use keys::{
@@ -85,13 +89,11 @@ pub use load::Load;
 pub use metrics::Metrics;
 pub use origin::WebOrigin;
 pub use probe::{UpstreamTrouble, probe_upstream, upstream_addresses};
-pub use proxy::{ForwardToken, Upstream, UpstreamProtocol};
 pub use rate::{RateLimit, RateLimiter};
 pub use reach::{AddressKind, Guard, Loopback, Names, Refused, SystemNames};
 pub use respond::{Refusal, status as status_of};
 pub use runtime::{IssuerRuntime, MethodOverride, RouteRuntime, Runtime};
 pub use seal::{OpenError, Opened, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};
 pub use server::serve;
-pub use stream::StreamLimits;
-pub use upgrade::{ProtocolProblem, UpgradeProtocols};
+pub use upstream::{ForwardToken, ProtocolProblem, StreamLimits, UpgradeProtocols, Upstream, UpstreamProtocol};
 pub use workers::Workers;

@@ -18,8 +18,8 @@ use narthex_directory::{OrganizationName, OrganizationStatus, PlatformRole, Stor
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::event::Event;
-use crate::gateway::Gateway;
-use crate::pipeline::{Answer, Passed};
+use crate::engine::Engine;
+use crate::passed::{Answer, Passed};
 use crate::runtime::IssuerRuntime;
 use crate::server::Connection;
 
@@ -92,7 +92,7 @@ impl Kind {
 
 /// Terms of a stream: the decision that it rests on, and the gateway that finds out its end.
 #[derive(Debug, Clone)]
-pub struct Terms {
+pub(crate) struct Terms {
     connection: Arc<Connection>,
     answer: Answer,
     request_id: String,
@@ -113,7 +113,7 @@ impl Terms {
     /// Begins to watch a stream. `None` for a request of nobody, which rests on nothing that ends.
     pub(crate) fn watch(&self, lasts: Lasts) -> Option<Watched> {
         let gateway = &self.connection.gateway;
-        let lifetime = Lifetime::of(self, lasts, gateway.clock.now_ms())?;
+        let lifetime = Lifetime::of(self, lasts, gateway.engine.clock.now_ms())?;
         Some(gateway.lifetimes.add(lifetime))
     }
 }
@@ -228,7 +228,7 @@ impl Lifetime {
         now_ms >= self.ends_at_ms || self.ends_by.is_some_and(|end| now >= end)
     }
 
-    fn end(&self, reason: Reason, gateway: &Gateway) {
+    fn end(&self, reason: Reason, engine: &Engine) {
         if self.ended.set(reason).is_ok() {
             let (request_id, user) = (self.request_id.as_str(), self.user);
             Event::StreamEnded {
@@ -236,7 +236,7 @@ impl Lifetime {
                 user,
                 reason,
             }
-            .tell(&gateway.metrics);
+            .tell(&engine.metrics);
             self.waker.wake();
         }
     }
@@ -285,13 +285,13 @@ impl Lifetimes {
     }
 
     /// Ends what has to end, for as long as it is polled.
-    pub(crate) async fn keep_watch(&self, gateway: &Gateway) {
+    pub(crate) async fn keep_watch(&self, engine: &Engine) {
         let mut turns = tokio::time::interval(SWEEP_EVERY);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             turns.tick().await;
             // A directory that gives no answer is asked again at the next turn; the contact with it is logged elsewhere.
-            let _ = self.sweep(gateway).await;
+            let _ = self.sweep(engine).await;
         }
     }
 
@@ -300,17 +300,17 @@ impl Lifetimes {
     /// # Errors
     ///
     /// The directory gives no answer.
-    async fn sweep(&self, gateway: &Gateway) -> Result<(), StoreError> {
-        let (over, moved) = self.moved(gateway);
+    async fn sweep(&self, engine: &Engine) -> Result<(), StoreError> {
+        let (over, moved) = self.moved(engine);
         // The list is free again: each end is a line of the log, which may have to wait.
         for lifetime in over {
-            lifetime.end(Reason::TokenExpired, gateway);
+            lifetime.end(Reason::TokenExpired, engine);
         }
         let mut said = Said::default();
         let mut outcome = Ok(());
         for (lifetime, now) in moved {
-            match said.why_not(gateway, &lifetime, now).await {
-                Ok(Some(reason)) => lifetime.end(reason, gateway),
+            match said.why_not(engine, &lifetime, now).await {
+                Ok(Some(reason)) => lifetime.end(reason, engine),
                 Ok(None) => lifetime.seen.write(now),
                 // A directory that is away is away for the others too.
                 Err(error @ StoreError::Unavailable(_)) => return Err(error),
@@ -323,10 +323,10 @@ impl Lifetimes {
 
     /// Takes out the streams whose time is over, and gives those that rest on something that moved, with the numbers read
     /// before the directory is asked.
-    fn moved(&self, gateway: &Gateway) -> (Vec<Arc<Lifetime>>, Vec<(Arc<Lifetime>, Now)>) {
-        let (now_ms, instant) = (gateway.clock.now_ms(), Instant::now());
-        let generation = gateway.runtime.load().generation;
-        let policy = gateway.versions.policy();
+    fn moved(&self, engine: &Engine) -> (Vec<Arc<Lifetime>>, Vec<(Arc<Lifetime>, Now)>) {
+        let (now_ms, instant) = (engine.clock.now_ms(), Instant::now());
+        let generation = engine.runtime.load().generation;
+        let policy = engine.versions.policy();
         let (mut over, mut moved) = (Vec::new(), Vec::new());
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         all.retain(|lifetime| {
@@ -338,7 +338,7 @@ impl Lifetimes {
                 return false;
             }
             let seen = lifetime.seen.read();
-            let user = gateway.versions.stripe(lifetime.stripe);
+            let user = engine.versions.stripe(lifetime.stripe);
             if (seen.policy, seen.user, seen.generation) != (policy, user, generation) {
                 let now = Now {
                     policy,
@@ -359,16 +359,16 @@ impl Said {
     /// SECURITY: the numbers were read before anything is asked here, so what changes meanwhile is found at the next sweep.
     async fn why_not(
         &mut self,
-        gateway: &Gateway,
+        engine: &Engine,
         lifetime: &Lifetime,
         now: Now,
     ) -> Result<Option<Reason>, StoreError> {
         let seen = lifetime.seen.read();
-        if seen.generation != now.generation && !gateway.runtime.load().trusts(&lifetime.issuer.name) {
+        if seen.generation != now.generation && !engine.runtime.load().trusts(&lifetime.issuer.name) {
             return Ok(Some(Reason::TokenIssuerDisabled));
         }
         if seen.user != now.user {
-            match self.user(gateway, lifetime.user).await? {
+            match self.user(engine, lifetime.user).await? {
                 Some((UserStatus::Active, not_before)) if not_before <= lifetime.tokens_not_before_ms => {}
                 Some((UserStatus::Active, _)) => return Ok(Some(Reason::TokenRevoked)),
                 _ => return Ok(Some(Reason::IdentityDisabled)),
@@ -376,7 +376,7 @@ impl Said {
         }
         let organization = lifetime.organization.as_ref().filter(|_| seen.policy != now.policy);
         if let Some(name) = organization {
-            match self.organization(gateway, name).await? {
+            match self.organization(engine, name).await? {
                 Some(OrganizationStatus::Active) => {}
                 Some(_) => return Ok(Some(Reason::OrganizationSuspended)),
                 None => return Ok(Some(Reason::OrganizationUnknown)),
@@ -385,11 +385,11 @@ impl Said {
         Ok(None)
     }
 
-    async fn user(&mut self, gateway: &Gateway, id: UserId) -> Result<Option<(UserStatus, Option<i64>)>, StoreError> {
+    async fn user(&mut self, engine: &Engine, id: UserId) -> Result<Option<(UserStatus, Option<i64>)>, StoreError> {
         if let Some(known) = self.users.get(&id) {
             return Ok(*known);
         }
-        let found = gateway.directory.user(id).await?;
+        let found = engine.directory.user(id).await?;
         let found = found.map(|entry| (entry.user.status, entry.user.tokens_not_before_ms));
         self.users.insert(id, found);
         Ok(found)
@@ -397,13 +397,13 @@ impl Said {
 
     async fn organization(
         &mut self,
-        gateway: &Gateway,
+        engine: &Engine,
         name: &OrganizationName,
     ) -> Result<Option<OrganizationStatus>, StoreError> {
         if let Some(known) = self.organizations.get(name) {
             return Ok(*known);
         }
-        let found = gateway.directory.organization_named(name.clone()).await?;
+        let found = engine.directory.organization_named(name.clone()).await?;
         let found = found.map(|organization| organization.status);
         self.organizations.insert(name.clone(), found);
         Ok(found)

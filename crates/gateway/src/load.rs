@@ -19,7 +19,7 @@ impl Load {
 
 /// A request under way, until this is dropped.
 #[derive(Debug)]
-pub struct UnderWay(Arc<Load>);
+pub(crate) struct UnderWay(Arc<Load>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {

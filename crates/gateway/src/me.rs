@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::credentials;
 use crate::event::Event;
-use crate::gateway::Gateway;
+use crate::engine::Engine;
 use crate::inbound::{Door, Inbound, Sender};
 use crate::pipeline;
 use crate::respond::{self, Refusal};
@@ -19,7 +19,7 @@ use crate::runtime::Runtime;
 
 /// Answers the bearer of a token about themselves.
 pub(crate) async fn answer(
-    gateway: &Gateway,
+    engine: &Engine,
     runtime: &Runtime,
     (request, sender): (&Request<Incoming>, Sender<'_>),
 ) -> Response<Full<Bytes>> {
@@ -34,13 +34,13 @@ pub(crate) async fn answer(
         route: None,
         sender: Some(sender),
     };
-    let mut described = principal(gateway, runtime, inbound).await;
-    if !gateway.stands(runtime).await {
-        described = principal(gateway, &gateway.runtime.load(), inbound).await;
+    let mut described = principal(engine, runtime, inbound).await;
+    if !engine.stands(runtime).await {
+        described = principal(engine, &engine.runtime.load(), inbound).await;
     }
     match described {
         Ok(value) => {
-            gateway.metrics.decided(Door::Me, None, started.elapsed());
+            engine.metrics.decided(Door::Me, None, started.elapsed());
             let mut response = Response::new(Full::from(value.to_string()));
             response
                 .headers_mut()
@@ -54,26 +54,26 @@ pub(crate) async fn answer(
             response
         }
         Err(refusal) => {
-            let request_id = gateway.request_ids.next();
+            let request_id = engine.request_ids.next();
             Event::Decided {
                 inbound,
                 request_id: &request_id,
                 outcome: Err(&refusal),
                 took: started.elapsed(),
             }
-            .tell(&gateway.metrics);
+            .tell(&engine.metrics);
             respond::refuse(&refusal, &request_id)
         }
     }
 }
 
-async fn principal(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Value, Refusal> {
+async fn principal(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Value, Refusal> {
     if inbound.method != Method::GET {
         return Err(Refusal::new(Reason::RouteUnmatched));
     }
     let presented = credentials::present(inbound.headers, inbound.query, &runtime.places).one()?;
     let (token, place) = presented.ok_or(Refusal::new(Reason::TokenMissing))?;
-    let known = pipeline::who(gateway, runtime, inbound, (token, &place), gateway.clock.now_ms()).await?;
+    let known = pipeline::who(engine, runtime, inbound, (token, &place), engine.clock.now_ms()).await?;
     let principal = &known.account.principal;
     Ok(describe(principal, &runtime.context(principal)))
 }

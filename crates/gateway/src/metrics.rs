@@ -7,7 +7,6 @@ use metrics::{Counter, Histogram, Key, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use narthex_decision::Reason;
 
-use crate::event::outcome_word;
 use crate::inbound::Door;
 use crate::keys::{FetchEvent, FetchObserver};
 use crate::sharded::Sharded;
@@ -241,6 +240,15 @@ impl DoorMetrics {
         for seconds in uncounted.drain(..) {
             self.seconds.record(seconds);
         }
+    }
+}
+
+/// The outcome that metrics are kept under.
+const fn outcome_word(reason: Option<Reason>) -> &'static str {
+    match reason {
+        None => "allow",
+        Some(Reason::KeysUnavailable | Reason::StoreUnavailable) => "error",
+        Some(_) => "deny",
     }
 }
 

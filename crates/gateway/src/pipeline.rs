@@ -10,121 +10,37 @@ use std::sync::Arc;
 
 use http::Method;
 use narthex_decision::{
-    Decision, HeaderPatch, IdentityHeaders, Match, Preflight, Reason, RequestHost, RequestPath, Requirement, decide,
+    Decision, IdentityHeaders, Match, Preflight, Reason, RequestHost, RequestPath, Requirement, decide,
 };
-use narthex_directory::{SyncError, UserId, sync};
+use narthex_directory::{SyncError, sync};
 use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
 
 use crate::account::Account;
 use crate::ahead::Ahead;
-use crate::caller::{Caller, Decided, Known, Seen, TokenKey};
+use crate::caller::{Caller, Known, Seen, TokenKey};
 use crate::clock::NewIds;
 use crate::credentials::{self, Place, Token};
 use crate::event::Event;
 use crate::facts::HeldFacts;
-use crate::gateway::Gateway;
+use crate::engine::Engine;
 use crate::http_rules;
 use crate::identity;
 use crate::inbound::Inbound;
 use crate::label::Label;
 use crate::organization;
 use crate::origin;
+use crate::passed::{Allowed, Answer, Passed};
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, MethodOverride, Runtime};
 use crate::said::Said;
-
-/// A kept assertion is replaced when less than this share of what a new one would last is left.
-const RENEW_AT_SHARE: i64 = 5;
-
-/// A request that may pass.
-#[derive(Debug, Clone)]
-pub struct Passed {
-    /// What was decided.
-    pub answer: Answer,
-    /// Where the token was, so that it can be taken out.
-    pub place: Option<Place>,
-    /// Whether it is a CORS preflight, which passes without a token.
-    pub preflight: Preflight,
-    /// The number of this request.
-    pub request_id: String,
-}
-
-/// What was decided, and where it is kept.
-#[derive(Debug, Clone)]
-pub enum Answer {
-    /// With the token.
-    Token(Ahead<Decided>),
-    /// With the account, for every token that says the same.
-    Account(Ahead<Allowed>, Seen),
-    /// Nowhere: somebody who was not asked for a token, on a public route or with a preflight.
-    Anonymous(Ahead<Allowed>),
-}
-
-impl Answer {
-    /// What was decided.
-    pub fn allowed(&self) -> &Allowed {
-        match self {
-            Self::Token(decided) => decided.allowed(),
-            Self::Account(allowed, _) | Self::Anonymous(allowed) => allowed,
-        }
-    }
-
-    /// Whose token it was; `None` for somebody who was not asked for one.
-    pub fn caller(&self) -> Option<&Caller> {
-        match self {
-            Self::Token(decided) => Some(decided.caller()),
-            Self::Account(_, seen) => Some(seen.caller()),
-            Self::Anonymous(_) => None,
-        }
-    }
-}
-
-/// What was decided, ready to be used.
-#[derive(Debug, Clone)]
-pub struct Allowed {
-    /// The route, by its number in the configuration.
-    pub route: usize,
-    /// What stood in the path where the route names an organization.
-    pub organization: Option<Label>,
-    /// The requirement that was satisfied; `public` for a preflight.
-    pub rule: Requirement,
-    /// Who it is; `None` for somebody who was not asked.
-    pub user: Option<UserId>,
-    /// The identity headers, the signed assertion among them.
-    pub patch: HeaderPatch,
-    /// When the assertion inside ends, in milliseconds: never after the token it stands for is refused.
-    pub assertion_ends_ms: i64,
-    /// How long an assertion lasts whose token lasts longer, in milliseconds.
-    pub assertion_lifetime_ms: i64,
-}
-
-impl Allowed {
-    /// Whether this is the decision about what was matched.
-    pub(crate) fn answers(&self, matched: &Match<'_>) -> bool {
-        self.route == matched.route.index
-            && self.organization.as_ref().map(Label::as_bytes) == matched.organization.map(str::as_bytes)
-    }
-
-    /// Whether the assertion inside does not outlive the token (`ends_by_ms`), and has left more than a share of what one
-    /// would have that is signed for it now: another token's may be about to end.
-    pub(crate) fn serves(&self, ends_by_ms: Option<i64>, now_ms: i64) -> bool {
-        let left = self.assertion_ends_ms - now_ms;
-        match ends_by_ms {
-            None => left > self.assertion_lifetime_ms / RENEW_AT_SHARE,
-            Some(end) => {
-                self.assertion_ends_ms <= end && left > self.assertion_lifetime_ms.min(end - now_ms) / RENEW_AT_SHARE
-            }
-        }
-    }
-}
 
 /// Decides one request.
 ///
 /// # Errors
 ///
 /// A [`Refusal`] with the reason; nothing passes then.
-pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, Refusal> {
+pub(crate) async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, Refusal> {
     http_rules::method(inbound.method)?;
     let path = RequestPath::parse(inbound.path)
         .map_err(|problem| Refusal::because(Reason::RequestPath, problem.to_string()))?;
@@ -143,27 +59,27 @@ pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<
         organization::refuse_no_name(&matched)?;
     }
     let Some((token, place)) = token(runtime, inbound, &matched)? else {
-        return Ok(anonymous(gateway, &matched, None));
+        return Ok(anonymous(engine, &matched, None));
     };
     if matched.preflight == Preflight::Yes {
-        return Ok(anonymous(gateway, &matched, Some(place)));
+        return Ok(anonymous(engine, &matched, Some(place)));
     }
     if let Place::Cookie(_) = place {
         origin::check(inbound, runtime.cors_origins(matched.route.index))?;
     }
-    let now_ms = gateway.clock.now_ms();
+    let now_ms = engine.clock.now_ms();
     let inbound = &Inbound {
         route: Some(matched.route.index),
         ..*inbound
     };
     let here = |refusal: Refusal| refusal.in_organization(matched.organization);
-    let kept = kept(gateway, runtime, inbound, (token, &place), now_ms)
+    let kept = kept(engine, runtime, inbound, (token, &place), now_ms)
         .await
         .map_err(here)?;
     let answer = match kept {
         Kept(_, Some(Seen::Again(decided))) if decided.answers(&matched, now_ms) => Answer::Token(decided),
         kept => Box::pin(decided(
-            gateway,
+            engine,
             runtime,
             inbound,
             (kept, token, &place),
@@ -177,7 +93,7 @@ pub(crate) async fn run(gateway: &Gateway, runtime: &Runtime, inbound: &Inbound<
         answer,
         place: Some(place),
         preflight: Preflight::No,
-        request_id: gateway.request_ids.next(),
+        request_id: engine.request_ids.next(),
     })
 }
 
@@ -214,7 +130,7 @@ fn refuse_override(
 
 /// A decision that is not kept with the token: the account's, or a new one.
 async fn decided(
-    gateway: &Gateway,
+    engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
     presented: (Kept, Token<'_>, &Place),
@@ -223,13 +139,13 @@ async fn decided(
 ) -> Result<Answer, Refusal> {
     let Kept(key, ref seen) = presented.0;
     let seen_before = seen.is_some();
-    let known = known(gateway, runtime, inbound, presented, now_ms).await?;
+    let known = known(engine, runtime, inbound, presented, now_ms).await?;
     let allowed = match known.allowed(matched, now_ms) {
         Some(allowed) => allowed,
-        None => allow(gateway, runtime, &known, matched, now_ms).await?,
+        None => allow(engine, runtime, &known, matched, now_ms).await?,
     };
     if seen_before {
-        gateway.callers.decide(key, &known.seen, &allowed, now_ms);
+        engine.callers.decide(key, &known.seen, &allowed, now_ms);
     }
     Ok(Answer::Account(allowed, known.seen))
 }
@@ -256,20 +172,20 @@ struct Kept(TokenKey, Option<Seen>);
 
 /// Looks what is kept of a token.
 async fn kept(
-    gateway: &Gateway,
+    engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
     (token, place): (Token<'_>, &Place),
     now_ms: i64,
 ) -> Result<Kept, Refusal> {
-    gateway
+    engine
         .contact
-        .ensure(&*gateway.directory, &gateway.clock, now_ms)
+        .ensure(&*engine.directory, &engine.clock, now_ms)
         .await?;
-    let key = gateway.callers.key(token);
-    let seen = gateway
+    let key = engine.callers.key(token);
+    let seen = engine
         .callers
-        .fresh(key, runtime.generation, &gateway.versions, now_ms);
+        .fresh(key, runtime.generation, &engine.versions, now_ms);
     if let Some(seen) = &seen {
         accept(runtime, inbound, seen.caller(), place)?;
     }
@@ -278,19 +194,19 @@ async fn kept(
 
 /// Who the token speaks for.
 pub(crate) async fn who(
-    gateway: &Gateway,
+    engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
     (token, place): (Token<'_>, &Place),
     now_ms: i64,
 ) -> Result<Known, Refusal> {
-    let kept = kept(gateway, runtime, inbound, (token, place), now_ms).await?;
-    known(gateway, runtime, inbound, (kept, token, place), now_ms).await
+    let kept = kept(engine, runtime, inbound, (token, place), now_ms).await?;
+    known(engine, runtime, inbound, (kept, token, place), now_ms).await
 }
 
 /// Who the token speaks for: what is kept, or the whole way.
 async fn known(
-    gateway: &Gateway,
+    engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
     (Kept(key, seen), token, place): (Kept, Token<'_>, &Place),
@@ -299,8 +215,8 @@ async fn known(
     if let Some(known) = seen.and_then(Known::of) {
         return Ok(known);
     }
-    let (caller, account) = authenticate(gateway, runtime, inbound, token, now_ms).await?;
-    gateway.callers.remember(key, &caller);
+    let (caller, account) = authenticate(engine, runtime, inbound, token, now_ms).await?;
+    engine.callers.remember(key, &caller);
     accept(runtime, inbound, &caller, place)?;
     Ok(Known {
         seen: Seen::Once(caller),
@@ -324,7 +240,7 @@ fn accept(runtime: &Runtime, inbound: &Inbound<'_>, caller: &Caller, place: &Pla
 
 /// Token, claims, identity, principal.
 async fn authenticate(
-    gateway: &Gateway,
+    engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
     token: Token<'_>,
@@ -337,7 +253,7 @@ async fn authenticate(
         .mapping
         .map(&claims, &facts.facts(), now_ms)
         .map_err(|error| Refusal::from(&error).of_issuer(&issuer.name))?;
-    let account = account(gateway, runtime, &issuer, identity, (token, now_ms))
+    let account = account(engine, runtime, &issuer, identity, (token, now_ms))
         .await
         .map_err(|refusal| refusal.of_issuer(&issuer.name))?;
     let caller = Arc::new(Caller::new(
@@ -375,7 +291,7 @@ async fn verify(
 
 /// Who the directory agrees this is. A fresh token that says the same as the last one costs no look into the store.
 async fn account(
-    gateway: &Gateway,
+    engine: &Engine,
     runtime: &Runtime,
     issuer: &IssuerRuntime,
     identity: Identity,
@@ -383,12 +299,12 @@ async fn account(
 ) -> Result<Ahead<Account>, Refusal> {
     let generation = runtime.generation;
     let mut desired = identity.into_desired();
-    let said = gateway.accounts.key(&Said::of(&desired));
+    let said = engine.accounts.key(&Said::of(&desired));
     let touch_every_ms = issuer.policy.touch_interval_ms();
-    let unchanged = gateway.accounts.unchanged(
+    let unchanged = engine.accounts.unchanged(
         (&desired, said),
         generation,
-        &*gateway.directory,
+        &*engine.directory,
         touch_every_ms,
         now_ms,
     );
@@ -399,7 +315,7 @@ async fn account(
     let mut ids = NewIds::new().map_err(|_| Refusal::new(Reason::StoreUnavailable))?;
     let in_force = &runtime.in_force;
     let synced = sync(
-        &*gateway.directory,
+        &*engine.directory,
         &desired,
         &issuer.policy,
         in_force,
@@ -407,12 +323,12 @@ async fn account(
         &mut ids,
     )
     .await
-    .map_err(|error| refuse_sync(gateway, &error))?;
+    .map_err(|error| refuse_sync(engine, &error))?;
     Event::Synced {
         issuer: issuer.name.as_str(),
         plan: &synced.plan,
     }
-    .tell(&gateway.metrics);
+    .tell(&engine.metrics);
     let principal = Arc::clone(&synced.principal);
     // SECURITY: an older token gets what the directory says and is not what was agreed on; were it kept, a newer token
     // that says the same as it would be taken for unchanged, and what it takes away would stay. One that was given less than
@@ -421,15 +337,15 @@ async fn account(
         return Ok(Ahead::new(Account::new(principal)));
     }
     let told = (principal, &synced.plan.touch);
-    Ok(gateway.accounts.agree((&desired, said), told, generation))
+    Ok(engine.accounts.agree((&desired, said), told, generation))
 }
 
-fn refuse_sync(gateway: &Gateway, error: &SyncError) -> Refusal {
+fn refuse_sync(engine: &Engine, error: &SyncError) -> Refusal {
     match error {
         SyncError::Refused(refusal) => refusal.into(),
         // The details of a failing store are for the log, not for the caller.
         other => {
-            if let Some(unsaid) = gateway.no_answer.due() {
+            if let Some(unsaid) = engine.no_answer.due() {
                 tracing::error!(error = %other, unsaid, "the directory gave no answer");
             }
             Refusal::new(Reason::StoreUnavailable)
@@ -439,19 +355,19 @@ fn refuse_sync(gateway: &Gateway, error: &SyncError) -> Refusal {
 
 /// Decides, and builds what the upstream will see.
 async fn allow(
-    gateway: &Gateway,
+    engine: &Engine,
     runtime: &Runtime,
     known: &Known,
     matched: &Match<'_>,
     now_ms: i64,
 ) -> Result<Ahead<Allowed>, Refusal> {
     let principal = &known.account.principal;
-    let organization = organization::facts(&*gateway.directory, Some(principal), matched)
+    let organization = organization::facts(&*engine.directory, Some(principal), matched)
         .await
-        .map_err(|error| refuse_sync(gateway, &SyncError::Store(error)))?;
+        .map_err(|error| refuse_sync(engine, &SyncError::Store(error)))?;
     match decide(matched, Some(principal), &organization) {
         Decision::Allow(permit) => {
-            let allowed = Ahead::new(identity::allowed(gateway, runtime, known, matched, &permit, now_ms));
+            let allowed = Ahead::new(identity::allowed(engine, runtime, known, matched, &permit, now_ms));
             known.account.remember(matched, &allowed);
             Ok(allowed)
         }
@@ -465,7 +381,7 @@ async fn allow(
 }
 
 /// Somebody who is not asked for a token. What was presented all the same is at `place`.
-fn anonymous(gateway: &Gateway, matched: &Match<'_>, place: Option<Place>) -> Passed {
+fn anonymous(engine: &Engine, matched: &Match<'_>, place: Option<Place>) -> Passed {
     let allowed = Allowed {
         route: matched.route.index,
         organization: matched.organization.map(Label::new),
@@ -479,7 +395,7 @@ fn anonymous(gateway: &Gateway, matched: &Match<'_>, place: Option<Place>) -> Pa
         answer: Answer::Anonymous(Ahead::new(allowed)),
         place,
         preflight: matched.preflight,
-        request_id: gateway.request_ids.next(),
+        request_id: engine.request_ids.next(),
     }
 }
 

@@ -10,7 +10,7 @@ use hyper::service::Service as _;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::service::TowerToHyperService;
 
-use crate::proxy::Upstream;
+use crate::upstream::Upstream;
 use crate::reach::certificate_problem;
 
 /// Reason for which an upstream cannot be reached.

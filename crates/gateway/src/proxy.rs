@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri, Version, header};
+use http::uri::PathAndQuery;
+use http::{HeaderName, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{Either, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
@@ -24,11 +24,12 @@ use crate::idle::Activity;
 use crate::inbound::Origin;
 use crate::lifetime::{Kind, Lasting, Lasts, Terms};
 use crate::load::UnderWay;
-use crate::pipeline::Passed;
+use crate::passed::Passed;
 use crate::respond::Refusal;
 use crate::sockets::{NoSocket, Sockets};
-use crate::stream::{Heard, Limited, StreamError, StreamLimits, tunnel};
-use crate::upgrade::{Upgrade, UpgradeProtocols, remove_handshake};
+use crate::stream::{Heard, Limited, StreamError, tunnel};
+use crate::upgrade::{Upgrade, remove_handshake};
+use crate::upstream::{ForwardToken, StreamLimits, Upstream, UpstreamProtocol};
 use crate::via::Via;
 
 use headers::{insert, join_cookies, remove_hop_by_hop, remove_what_a_preflight_has_no_use_for, set_forwarding};
@@ -38,47 +39,10 @@ pub(crate) type Body = Either<Full<Bytes>, Lasting<Limited<Incoming>>>;
 /// The answer to a request that was passed on; how long its body may last is for the caller to say.
 type Passing = Either<Full<Bytes>, Limited<Incoming>>;
 
-/// Where a route's requests go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upstream {
-    /// `http` or `https`.
-    pub scheme: Scheme,
-    /// Host and port.
-    pub authority: Authority,
-    /// Whether HTTP/2 is spoken without negotiation (`h2c://` in the configuration), as gRPC servers want.
-    pub protocol: UpstreamProtocol,
-    /// The upstream as configured: the `aud` of assertions.
-    pub audience: String,
-    /// How long to wait for the head of the answer, or for more of the request's body to be taken.
-    pub timeout: Duration,
-    /// Whether the inbound token travels on.
-    pub forward_token: ForwardToken,
-    /// The protocol upgrades that are passed on.
-    pub upgrades: UpgradeProtocols,
-}
-
-/// How an upstream is spoken to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UpstreamProtocol {
-    /// HTTP/1.1, or what TLS negotiates.
-    Negotiated,
-    /// HTTP/2 from the first byte.
-    Http2,
-}
-
-/// Whether the inbound token travels on to the upstream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ForwardToken {
-    /// It does (`forward_token = true`).
-    Yes,
-    /// It is removed.
-    No,
-}
-
 /// Why an upstream gave no answer.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum ForwardError {
+pub(crate) enum ForwardError {
     /// No connection, or it broke before the answer began.
     #[error("the upstream `{upstream}` cannot be reached: {cause}")]
     Unreachable {
@@ -130,7 +94,7 @@ pub enum ForwardError {
 
 impl ForwardError {
     /// Why the request was not passed on, as a reason.
-    pub const fn reason(&self) -> Reason {
+    pub(crate) const fn reason(&self) -> Reason {
         match self {
             Self::Unreachable { .. } | Self::BadAnswer { .. } => Reason::UpstreamUnreachable,
             Self::Timeout { .. } => Reason::UpstreamTimeout,
@@ -143,7 +107,7 @@ impl ForwardError {
     }
 
     /// Whether the request was at fault, and the upstream was not.
-    pub const fn is_the_clients(&self) -> bool {
+    pub(crate) const fn is_the_clients(&self) -> bool {
         matches!(self, Self::TooLong(_) | Self::Unforwardable(_))
     }
 
@@ -173,7 +137,7 @@ type Pool = Client<Connector, Lasting<Limited<Incoming>>>;
 
 /// Connections to upstreams.
 #[derive(Debug, Clone)]
-pub struct Forwarder {
+pub(crate) struct Forwarder {
     via: Arc<Via>,
     connector: Connector,
     negotiated: Pool,
@@ -186,7 +150,7 @@ impl Forwarder {
     /// # Errors
     ///
     /// When the system's certificate authorities cannot be read.
-    pub fn new(connect_timeout: Duration, sockets: usize) -> std::io::Result<Self> {
+    pub(crate) fn new(connect_timeout: Duration, sockets: usize, via: Via) -> std::io::Result<Self> {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
         connector.set_nodelay(true);
@@ -196,7 +160,6 @@ impl Forwarder {
             .https_or_http()
             .enable_all_versions()
             .wrap_connector(Sockets::new(connector, sockets));
-        let via = Via::new().map_err(std::io::Error::other)?;
         Ok(Self::with(https, via))
     }
 
@@ -227,17 +190,12 @@ impl Forwarder {
         Self::with(self.connector.clone(), self.via.again())
     }
 
-    /// Whether a request was passed on by this process before.
-    pub(crate) fn has_forwarded(&self, headers: &HeaderMap) -> bool {
-        self.via.is_in(headers)
-    }
-
     /// Passes an allowed request on and streams the answer back.
     ///
     /// # Errors
     ///
     /// [`ForwardError`], which has a reason.
-    pub async fn forward(
+    pub(crate) async fn forward(
         &self,
         mut request: Request<Incoming>,
         origin: &Origin,

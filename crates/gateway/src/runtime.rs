@@ -16,9 +16,8 @@ use crate::inbound::TrustedProxies;
 use crate::keys::IssuerKeys;
 use crate::load::{Load, UnderWay};
 use crate::origin::WebOrigin;
-use crate::proxy::{ForwardError, Upstream};
 use crate::rate::RateLimiter;
-use crate::stream::StreamLimits;
+use crate::upstream::{StreamLimits, Upstream};
 
 /// Everything a request is decided by that comes from the configuration. Nothing in it is parsed during a request.
 #[derive(Debug)]
@@ -151,18 +150,10 @@ impl Runtime {
         Some((settings.upstream.as_ref()?, settings.limits))
     }
 
-    /// Counts a request to a route's upstream.
-    ///
-    /// # Errors
-    ///
-    /// [`ForwardError::Busy`] when there are as many as there may be.
-    pub(crate) fn begin(&self, route: usize, upstream: &Upstream) -> Result<UnderWay, ForwardError> {
+    /// Counts a request to a route's upstream; `None` when there are as many as there may be.
+    pub(crate) fn begin(&self, route: usize) -> Option<UnderWay> {
         let load = self.route_settings.get(route).map(|settings| &settings.load);
         load.and_then(|load| load.begin(self.upstream_requests_max))
-            .ok_or_else(|| ForwardError::Busy {
-                upstream: upstream.audience.clone(),
-                cause: "it has as many under way as one may have (`limits.upstream_requests`)".to_owned(),
-            })
     }
 
     /// Where tokens are looked for on a route.

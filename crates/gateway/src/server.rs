@@ -17,6 +17,7 @@ use crate::access_log::AccessLine;
 use crate::credentials;
 use crate::event::Event;
 use crate::forward_auth::{self, Original};
+use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::http_rules;
 use crate::idle::Activity;
@@ -24,10 +25,12 @@ use crate::inbound::{Door, Inbound, Origin, Sender, Trust};
 use crate::lifetime::{self, Terms};
 use crate::listen::{self, By, ServerSettings};
 use crate::me;
-use crate::pipeline::{self, Answer, Passed};
-use crate::proxy::{Body, ForwardError, ForwardToken, Forwarder};
+use crate::passed::{Answer, Passed};
+use crate::pipeline;
+use crate::proxy::{Body, ForwardError, Forwarder};
 use crate::respond::{self, Refusal};
 use crate::runtime::Runtime;
+use crate::upstream::ForwardToken;
 use crate::workers::Workers;
 
 /// Serves the public port with `workers` until `stop` is done, then lets open requests finish.
@@ -53,7 +56,7 @@ pub async fn serve(
     };
     let by = By {
         workers: Some(&workers),
-        is_proxy: |address| gateway.runtime.load().trusted_proxies.trust(address) == Trust::Trusted,
+        is_proxy: |address| gateway.engine.runtime.load().trusted_proxies.trust(address) == Trust::Trusted,
     };
     listen::serve(listener, (settings, by), stop, service).await;
 }
@@ -77,8 +80,8 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
         activity,
         ..
     } = &*connection;
-    let peer = *peer;
-    let runtime = gateway.runtime.load();
+    let (engine, peer) = (&*gateway.engine, *peer);
+    let runtime = engine.runtime.load();
     let path = request.uri().path();
     let asking = forward_auth::door(path);
     let sender = Sender {
@@ -93,20 +96,20 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
     };
     Ok(if let Err(refusal) = checked {
         let door = asking.unwrap_or(Door::Proxy);
-        refused(gateway, (&request, sender), door, &refusal).map(Either::Left)
+        refused(engine, (&request, sender), door, &refusal).map(Either::Left)
     } else if let Some(door) = asking {
-        forward_auth(gateway, &runtime, (&request, sender), door)
+        forward_auth(engine, &runtime, (&request, sender), door)
             .await
             .map(Either::Left)
     } else if path == "/.narthex/me" {
-        Box::pin(me::answer(gateway, &runtime, (&request, sender)))
+        Box::pin(me::answer(engine, &runtime, (&request, sender)))
             .await
             .map(Either::Left)
     } else if path == "/.well-known/jwks.json" {
-        key_set(gateway, (&request, sender)).map(Either::Left)
+        key_set(engine, (&request, sender)).map(Either::Left)
     } else if path.starts_with("/.narthex/") {
         let unmatched = Refusal::new(Reason::RouteUnmatched);
-        refused(gateway, (&request, sender), Door::Proxy, &unmatched).map(Either::Left)
+        refused(engine, (&request, sender), Door::Proxy, &unmatched).map(Either::Left)
     } else {
         // In a box of its own: an answer's future is moved about, and a small one costs less.
         Box::pin(proxy(Arc::clone(&connection), (&runtime, sender), request)).await
@@ -120,7 +123,7 @@ fn exceeds_rate(runtime: &Runtime, request: &Request<Incoming>, peer: SocketAddr
 }
 
 async fn forward_auth(
-    gateway: &Gateway,
+    engine: &Engine,
     runtime: &Runtime,
     (request, sender): (&Request<Incoming>, Sender<'_>),
     door: Door,
@@ -132,14 +135,14 @@ async fn forward_auth(
         let detail =
             format!("{peer} is not in `listen.trusted_proxies`; add it there if it is the address of your proxy");
         let refusal = Refusal::logged(Reason::RequestProxyUntrusted, detail);
-        return refused(gateway, (request, sender), door, &refusal);
+        return refused(engine, (request, sender), door, &refusal);
     }
     let original = match Original::read(request.headers(), door) {
         Ok(original) => original,
-        Err(refusal) => return refused(gateway, (request, sender), door, &refusal),
+        Err(refusal) => return refused(engine, (request, sender), door, &refusal),
     };
     let inbound = original.inbound((request.headers(), sender), door);
-    let (decided, newer) = decide(gateway, runtime, &inbound).await;
+    let (decided, newer) = decide(engine, runtime, &inbound).await;
     let runtime = decided_by(runtime, &newer);
     match decided {
         Ok(passed) => {
@@ -166,6 +169,7 @@ async fn proxy(
         peer,
         activity,
     } = &*connection;
+    let engine = &*gateway.engine;
     let origin = Origin {
         peer: *peer,
         trust: runtime.trusted_proxies.trust(peer.ip()),
@@ -181,7 +185,7 @@ async fn proxy(
         route: None,
         sender: Some(sender),
     };
-    let (decided, newer) = decide(gateway, runtime, &inbound).await;
+    let (decided, newer) = decide(engine, runtime, &inbound).await;
     let runtime = decided_by(runtime, &newer);
     let passed = match decided {
         Ok(passed) => passed,
@@ -200,21 +204,24 @@ async fn proxy(
     }
     let grace = upstream.1.body_grace;
     let terms = || Terms::of(Arc::clone(&connection), passed.clone(), grace);
-    let forwarded = match runtime.begin(passed.answer.allowed().route, upstream.0) {
-        Ok(counted) => {
+    let forwarded = match runtime.begin(passed.answer.allowed().route) {
+        Some(counted) => {
             let to = (upstream.0, upstream.1, counted);
             forwarder
                 .forward(request, &origin, &passed, to, (activity, terms))
                 .await
         }
-        Err(busy) => Err(busy),
+        None => Err(ForwardError::Busy {
+            upstream: upstream.0.audience.clone(),
+            cause: "it has as many under way as one may have (`limits.upstream_requests`)".to_owned(),
+        }),
     };
     let answer = match forwarded {
         Ok(mut answer) => {
             set_request_id(&mut answer, &passed.request_id);
             lifetime::limited(answer, Terms::of(connection, passed, grace))
         }
-        Err(error) => not_forwarded(gateway, &passed.request_id, &error).map(Either::Left),
+        Err(error) => not_forwarded(engine, &passed.request_id, &error).map(Either::Left),
     };
     if let Some(line) = line {
         line.end(answer.status());
@@ -223,10 +230,16 @@ async fn proxy(
 }
 
 /// Tells that a request that may pass was not passed on, and answers it.
-fn not_forwarded(gateway: &Gateway, request_id: &str, error: &ForwardError) -> Response<Full<Bytes>> {
+fn not_forwarded(engine: &Engine, request_id: &str, error: &ForwardError) -> Response<Full<Bytes>> {
     // The end of a stream was told when it came.
     if !matches!(error, ForwardError::Ended(_)) {
-        Event::UpstreamFailed { request_id, error }.tell(&gateway.metrics);
+        Event::UpstreamFailed {
+            request_id,
+            reason: error.reason(),
+            error: &error.to_string(),
+            by_client: error.is_the_clients(),
+        }
+        .tell(&engine.metrics);
     }
     respond::refuse(&error.refusal(), request_id)
 }
@@ -247,7 +260,7 @@ fn decided_by<'r>(given: &'r Runtime, newer: &'r Newer) -> &'r Runtime {
 
 /// Decides and tells.
 async fn decide(
-    gateway: &Gateway,
+    engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
 ) -> (Result<Passed, (Refusal, String)>, Newer) {
@@ -255,14 +268,14 @@ async fn decide(
     let (mut newer, mut decisions): (Newer, _) = (None, 0);
     let outcome = loop {
         let runtime = decided_by(runtime, &newer);
-        let outcome = pipeline::run(gateway, runtime, inbound).await;
+        let outcome = pipeline::run(engine, runtime, inbound).await;
         decisions += 1;
         // What is kept with a token was compared with the numbers of the directory, and asked it nothing.
         let kept = matches!(&outcome, Ok(passed) if matches!(passed.answer, Answer::Token(_)));
-        if kept || decisions == DECISIONS_MAX || gateway.stands(runtime).await {
+        if kept || decisions == DECISIONS_MAX || engine.stands(runtime).await {
             break outcome;
         }
-        newer = Some(gateway.runtime.load());
+        newer = Some(engine.runtime.load());
     };
     let runtime = decided_by(runtime, &newer);
     let outcome = outcome
@@ -270,7 +283,7 @@ async fn decide(
             Door::Proxy if runtime.upstream(passed.answer.allowed().route).is_none() => Err(no_upstream()),
             _ => Ok(passed),
         })
-        .map_err(|refusal| (refusal, gateway.request_ids.next()));
+        .map_err(|refusal| (refusal, engine.request_ids.next()));
     let (told, request_id) = match &outcome {
         Ok(passed) => (Ok(passed), passed.request_id.as_str()),
         Err((refusal, request_id)) => (Err(refusal), request_id.as_str()),
@@ -281,7 +294,7 @@ async fn decide(
         outcome: told,
         took: started.elapsed(),
     }
-    .tell(&gateway.metrics);
+    .tell(&engine.metrics);
     (outcome, newer)
 }
 
@@ -292,12 +305,12 @@ fn no_upstream() -> Refusal {
     )
 }
 
-fn key_set(gateway: &Gateway, (request, sender): (&Request<Incoming>, Sender<'_>)) -> Response<Full<Bytes>> {
+fn key_set(engine: &Engine, (request, sender): (&Request<Incoming>, Sender<'_>)) -> Response<Full<Bytes>> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let unmatched = Refusal::new(Reason::RouteUnmatched);
-        return refused(gateway, (request, sender), Door::Proxy, &unmatched);
+        return refused(engine, (request, sender), Door::Proxy, &unmatched);
     }
-    let mut response = Response::new(Full::from(gateway.assertions.key_set().to_string()));
+    let mut response = Response::new(Full::from(engine.assertions.key_set().to_string()));
     response.headers_mut().insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/jwk-set+json"),
@@ -313,12 +326,12 @@ fn key_set(gateway: &Gateway, (request, sender): (&Request<Incoming>, Sender<'_>
 
 /// Refuses a request before there is anything to decide, and tells.
 fn refused(
-    gateway: &Gateway,
+    engine: &Engine,
     (request, sender): (&Request<Incoming>, Sender<'_>),
     door: Door,
     refusal: &Refusal,
 ) -> Response<Full<Bytes>> {
-    let request_id = gateway.request_ids.next();
+    let request_id = engine.request_ids.next();
     let inbound = &Inbound {
         method: request.method(),
         path: request.uri().path().as_bytes(),
@@ -334,7 +347,7 @@ fn refused(
         request_id: &request_id,
         refusal,
     }
-    .tell(&gateway.metrics);
+    .tell(&engine.metrics);
     match door {
         Door::Proxy | Door::Me => respond::refuse(refusal, &request_id),
         // nginx makes an error of its own of a status that it does not know.

@@ -17,22 +17,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use crate::load::UnderWay;
-
-/// Limits of the streams of one route.
-#[derive(Debug, Clone, Copy)]
-pub struct StreamLimits {
-    /// How long a stream may be silent.
-    pub idle: Duration,
-    /// The most bytes of a request body.
-    pub body_bytes: u64,
-    /// Time that a body may go on after its token has expired.
-    pub body_grace: Duration,
-}
+use crate::upstream::StreamLimits;
 
 /// Why a stream was cut off.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum StreamError {
+pub(crate) enum StreamError {
     /// It was longer than its limit.
     #[error("the body is longer than {0} bytes")]
     TooLong(u64),
@@ -49,7 +39,7 @@ pub enum StreamError {
 
 /// A body that ends with an error when it is too long or silent for too long.
 #[derive(Debug)]
-pub struct Limited<B> {
+pub(crate) struct Limited<B> {
     body: B,
     left: u64,
     bytes_max: u64,

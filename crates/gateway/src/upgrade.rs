@@ -13,74 +13,13 @@ use narthex_decision::{Preflight, remove_headers};
 
 use crate::http_rules;
 use crate::proxy::headers::connection_tokens;
-
-/// The protocol of RFC 6455, the one that routes pass on unless they name others.
-const WEBSOCKET: &str = "websocket";
+use crate::upstream::{UpgradeProtocols, WEBSOCKET};
 
 /// Appended to a client's key before it is hashed (RFC 6455 section 1.3).
 const WEBSOCKET_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// The prefix of the headers that belong to a WebSocket handshake (RFC 6455 section 11.3).
 const WEBSOCKET_HEADERS: &str = "sec-websocket-";
-
-/// Protocols that a route passes on, in lower case (`upgrades` in the configuration).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UpgradeProtocols(Vec<String>);
-
-/// The reason for which a protocol cannot be passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum ProtocolProblem {
-    /// It is no protocol name with an optional version (RFC 9110 section 7.8).
-    #[error("is not the name of a protocol")]
-    Name,
-    /// It carries requests of its own, which no route would decide.
-    #[error("carries requests that Narthex could not decide")]
-    CarriesRequests,
-}
-
-impl Default for UpgradeProtocols {
-    fn default() -> Self {
-        Self(vec![WEBSOCKET.to_owned()])
-    }
-}
-
-impl UpgradeProtocols {
-    /// Passes on these protocols and no others.
-    ///
-    /// # Errors
-    ///
-    /// The first name that cannot be used, and why.
-    pub fn new(names: impl IntoIterator<Item = String>) -> Result<Self, (String, ProtocolProblem)> {
-        let mut protocols = Vec::new();
-        for name in names {
-            if let Some(problem) = problem_of(&name) {
-                return Err((name, problem));
-            }
-            protocols.push(name.to_ascii_lowercase());
-        }
-        Ok(Self(protocols))
-    }
-
-    fn contains(&self, protocol: &str) -> bool {
-        self.0.iter().any(|listed| listed.eq_ignore_ascii_case(protocol))
-    }
-}
-
-fn problem_of(name: &str) -> Option<ProtocolProblem> {
-    // A token is what a header's name is (RFC 9110 section 5.6.2).
-    let is_token = |text: &str| HeaderName::try_from(text).is_ok();
-    let (protocol, version) = name
-        .split_once('/')
-        .map_or((name, None), |(protocol, version)| (protocol, Some(version)));
-    if !is_token(protocol) || version.is_some_and(|version| !is_token(version)) {
-        return Some(ProtocolProblem::Name);
-    }
-    // SECURITY: inside TLS there could be HTTP again, and Narthex would not see it.
-    let carries_requests = ["h2", "h2c", "h3", "http", "https", "tls"]
-        .iter()
-        .any(|known| protocol.eq_ignore_ascii_case(known));
-    carries_requests.then_some(ProtocolProblem::CarriesRequests)
-}
 
 /// An upgrade that a request asks for and that is passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,6 +110,7 @@ fn names_upgrade(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::ProtocolProblem;
 
     const HANDSHAKE: &[(&str, &str)] = &[
         ("connection", "keep-alive, Upgrade"),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use narthex_gateway::{Event, Gateway, KeyEdges, Runtime};
+use narthex_gateway::{Engine, Event, KeyEdges, Runtime};
 use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 
@@ -18,7 +18,7 @@ const WATCH_EVERY: Duration = Duration::from_millis(500);
 pub(super) struct Reload {
     pub(super) path: PathBuf,
     pub(super) watched: Vec<PathBuf>,
-    pub(super) gateway: Arc<Gateway>,
+    pub(super) engine: Arc<Engine>,
     pub(super) edges: KeyEdges,
     /// What the process was started with.
     pub(super) at_start: AtStart,
@@ -43,8 +43,8 @@ impl Reload {
             }
             // Before the files are read: what is written while they are is then found at the next look.
             let (watched, before) = (self.watched.clone(), self.stamps());
-            let (gateway, edges) = (Arc::clone(&self.gateway), self.edges.clone());
-            let again = again(self.path.clone(), self.end_mark, gateway, edges);
+            let (engine, edges) = (Arc::clone(&self.engine), self.edges.clone());
+            let again = again(self.path.clone(), self.end_mark, engine, edges);
             match unharmed(again).await {
                 Ok((config, end_mark)) => {
                     self.end_mark = end_mark;
@@ -54,7 +54,7 @@ impl Reload {
                 Err(problems) => Event::ReloadRefused {
                     problems: &format!("{problems:#}"),
                 }
-                .tell(&self.gateway.metrics),
+                .tell(&self.engine.metrics),
             }
             watch = Watch::new(if self.watched == watched { before } else { self.stamps() });
         }
@@ -87,21 +87,21 @@ impl Reload {
 async fn again(
     path: PathBuf,
     earlier: EndMark,
-    gateway: Arc<Gateway>,
+    engine: Arc<Engine>,
     edges: KeyEdges,
 ) -> anyhow::Result<(Config, EndMark)> {
     let reading = config::read(&path)?;
     let end_mark = reading.end_mark();
     let mut config = reading.into_config(Paint::Plain).map_err(anyhow::Error::msg)?;
-    let previous = gateway.runtime.load_full();
+    let previous = engine.runtime.load_full();
     refuse_what_is_lost(&previous, &config, (earlier, end_mark))?;
     let organizations = std::mem::take(&mut config.organizations);
     let runtime = assemble::runtime(&mut config, Some(&previous), &edges, previous.generation + 1);
     // Everything that can fail comes before the first thing that is changed.
-    assemble::read_key_files(&runtime, &gateway.clock).await?;
-    let declares = assemble::declare(&organizations, &*gateway.directory, &gateway.clock);
-    gateway.reload(runtime, declares).await?;
-    if let Err(error) = assemble::set_logos(organizations, &*gateway.directory, &gateway.clock).await {
+    assemble::read_key_files(&runtime, &engine.clock).await?;
+    let declares = assemble::declare(&organizations, &*engine.directory, &engine.clock);
+    engine.reload(runtime, declares).await?;
+    if let Err(error) = assemble::set_logos(organizations, &*engine.directory, &engine.clock).await {
         tracing::error!(event = "logos_failed", %error, "the configuration is in use, without new logos of its organizations");
     }
     Ok((config, end_mark))

@@ -1,0 +1,240 @@
+//! The engine: the state that all doors share, and its upkeep.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use narthex_directory::{Directory, StoreError, Versions};
+use thiserror::Error;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use crate::account::Accounts;
+use crate::assertion::{AssertionError, AssertionSettings, AssertionSigner};
+use crate::caller::Callers;
+use crate::clock::{Clock, NoEntropy, RequestIds, SetBack};
+use crate::contact::Contact;
+use crate::event::Event;
+use crate::metrics::Metrics;
+use crate::runtime::Runtime;
+use crate::seldom::Seldom;
+use crate::switch::Switch;
+use crate::via::Via;
+
+/// Sizes and times that hold for the life of the process.
+#[derive(Debug, Clone)]
+pub struct EngineSettings {
+    /// How assertions are made.
+    pub assertion: AssertionSettings,
+    /// The most bytes that cached tokens may take.
+    pub token_cache_bytes: u64,
+    /// The most bytes that cached accounts may take.
+    pub account_cache_bytes: u64,
+    /// How long what is known here serves on while the directory is out of reach.
+    pub offline_max: Duration,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            assertion: AssertionSettings::default(),
+            token_cache_bytes: 40 * 1024 * 1024,
+            account_cache_bytes: 64 * 1024 * 1024,
+            offline_max: Duration::from_mins(5),
+        }
+    }
+}
+
+/// Why the engine cannot start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The assertion keys.
+    #[error("while preparing the assertion keys: {0}")]
+    Assertion(#[from] AssertionError),
+    /// The random source.
+    #[error(transparent)]
+    Entropy(#[from] NoEntropy),
+}
+
+/// The state that all doors share: the configuration in use, the directory, the caches, the keys that sign.
+pub struct Engine {
+    /// The clock.
+    pub clock: Clock,
+    /// The configuration in use; a reload swaps it whole.
+    pub runtime: ArcSwap<Runtime>,
+    /// The directory.
+    pub directory: Arc<dyn Directory>,
+    /// The numbers that move when a cached answer may have become wrong.
+    pub versions: Arc<Versions>,
+    /// How lately the directory was heard from.
+    pub(crate) contact: Contact,
+    /// The change from one configuration to the next.
+    switch: Switch,
+    /// Cached answers by token.
+    pub callers: Callers,
+    /// Cached answers by identity.
+    pub accounts: Accounts,
+    /// Signs assertions.
+    pub assertions: AssertionSigner,
+    /// The mark of requests that this process has forwarded.
+    pub(crate) via: Via,
+    /// Numbers requests.
+    pub request_ids: RequestIds,
+    /// Counters and durations.
+    pub metrics: Arc<Metrics>,
+    /// A directory that gives no answer fails every request that asks it, and is told of now and then.
+    pub(crate) no_answer: Seldom,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("callers", &self.callers)
+            .field("accounts", &self.accounts)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// An engine over a directory, with its first configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError`].
+    pub async fn new(
+        settings: EngineSettings,
+        clock: Clock,
+        directory: Arc<dyn Directory>,
+        runtime: Runtime,
+        metrics: Arc<Metrics>,
+    ) -> Result<Arc<Self>, EngineError> {
+        let assertions = AssertionSigner::open(settings.assertion, &*directory, clock.now_ms()).await?;
+        Ok(Arc::new(Self {
+            versions: Arc::clone(directory.versions()),
+            runtime: ArcSwap::from_pointee(runtime),
+            contact: Contact::new(settings.offline_max),
+            switch: Switch::default(),
+            callers: Callers::new(settings.token_cache_bytes)?,
+            accounts: Accounts::new(settings.account_cache_bytes)?,
+            assertions,
+            via: Via::new()?,
+            request_ids: RequestIds::new()?,
+            metrics,
+            no_answer: Seldom::new(),
+            clock,
+            directory,
+        }))
+    }
+
+    /// Takes a new configuration into use, together with what it `declares` in the directory. Requests under way finish with
+    /// the one that they began with; cached answers die with the old one.
+    ///
+    /// # Errors
+    ///
+    /// That of `declares`; nothing has changed then.
+    pub async fn reload<E>(&self, runtime: Runtime, declares: impl Future<Output = Result<(), E>>) -> Result<(), E> {
+        let generation = runtime.generation;
+        let switching = self.switch.begin(&self.versions);
+        declares.await?;
+        self.runtime.store(Arc::new(runtime));
+        drop(switching);
+        Event::Reloaded { generation }.tell(&self.metrics);
+        Ok(())
+    }
+
+    /// Tests whether a decision that was made just now stands: its configuration is in use, and the organizations that it may have
+    /// read are those that belong to it.
+    pub(crate) async fn stands(&self, runtime: &Runtime) -> bool {
+        if self.switch.is_under_way() {
+            Box::pin(self.switch.settled(&self.versions)).await;
+        }
+        self.runtime.load().generation == runtime.generation
+    }
+
+    /// What has to be done from time to time, until the task is dropped.
+    ///
+    /// Each by itself: what waits for its turn to write, perhaps behind a node that has stopped, must not keep this one
+    /// from hearing of changes.
+    pub async fn run_background(&self) {
+        tokio::join!(
+            self.hear(),
+            self.write_down(),
+            self.keep_house(),
+            self.mind_the_clock()
+        );
+    }
+
+    /// Another process (the command line on this host, another node) may change the directory.
+    async fn hear(&self) {
+        let failed = |error: &StoreError| self.failed("looking for changes made elsewhere", error);
+        self.contact.keep_asking(&*self.directory, &self.clock, failed).await;
+    }
+
+    /// What a crash would lose, and what other nodes do not know yet.
+    async fn write_down(&self) {
+        let mut second = every(Duration::from_secs(1));
+        loop {
+            second.tick().await;
+            if let Err(error) = self.directory.flush().await {
+                self.failed("writing down which tokens are the newest and who was seen", &error);
+            }
+        }
+    }
+
+    /// SECURITY: what is cached is kept for a minute by the clock; set back, the clock would keep it for longer.
+    async fn mind_the_clock(&self) {
+        let (started, mut set_back) = (Instant::now(), SetBack::default());
+        let mut turns = every(Duration::from_millis(250));
+        loop {
+            turns.tick().await;
+            if set_back.since(self.clock.now_ms(), started.elapsed()) {
+                self.callers.clear();
+                tracing::warn!(
+                    event = "clock_set_back",
+                    "the clock was set back; cached answers are forgotten"
+                );
+            }
+        }
+    }
+
+    async fn keep_house(&self) {
+        let mut half_minute = every(Duration::from_secs(30));
+        loop {
+            half_minute.tick().await;
+            self.each_half_minute().await;
+        }
+    }
+
+    async fn each_half_minute(&self) {
+        let at_ms = self.clock.now_ms();
+        let by = narthex_directory::By {
+            actor: narthex_directory::Actor::System,
+            at_ms,
+        };
+        if let Err(error) = self.directory.close_lapsed(LAPSED_PER_ROUND, by).await {
+            self.failed("closing lapsed grants", &error);
+        }
+        if let Err(error) = self.assertions.rotate(&*self.directory, at_ms).await {
+            self.failed("rotating the assertion keys", &error);
+        }
+        self.metrics.upkeep();
+    }
+
+    fn failed(&self, task: &'static str, error: &dyn std::fmt::Display) {
+        Event::BackgroundFailed {
+            task,
+            error: &error.to_string(),
+        }
+        .tell(&self.metrics);
+    }
+}
+
+/// Turns of this length, the first one after it.
+fn every(period: Duration) -> Interval {
+    let mut turns = tokio::time::interval_at(Instant::now() + period, period);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    turns
+}
+
+/// How many lapsed grants are closed at a time, so that a great many do not hold up the writer.
+const LAPSED_PER_ROUND: usize = 1_000;

@@ -1,0 +1,117 @@
+//! Upstreams of routes, as the configuration describes them.
+
+use std::time::Duration;
+
+use http::HeaderName;
+use http::uri::{Authority, Scheme};
+
+/// The protocol of RFC 6455, the one that routes pass on unless they name others.
+pub(crate) const WEBSOCKET: &str = "websocket";
+
+/// Where a route's requests go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// `http` or `https`.
+    pub scheme: Scheme,
+    /// Host and port.
+    pub authority: Authority,
+    /// Whether HTTP/2 is spoken without negotiation (`h2c://` in the configuration), as gRPC servers want.
+    pub protocol: UpstreamProtocol,
+    /// The upstream as configured: the `aud` of assertions.
+    pub audience: String,
+    /// How long to wait for the head of the answer, or for more of the request's body to be taken.
+    pub timeout: Duration,
+    /// Whether the inbound token travels on.
+    pub forward_token: ForwardToken,
+    /// The protocol upgrades that are passed on.
+    pub upgrades: UpgradeProtocols,
+}
+
+/// How an upstream is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamProtocol {
+    /// HTTP/1.1, or what TLS negotiates.
+    Negotiated,
+    /// HTTP/2 from the first byte.
+    Http2,
+}
+
+/// Whether the inbound token travels on to the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ForwardToken {
+    /// It does (`forward_token = true`).
+    Yes,
+    /// It is removed.
+    No,
+}
+
+/// Limits of the streams of one route.
+#[derive(Debug, Clone, Copy)]
+pub struct StreamLimits {
+    /// How long a stream may be silent.
+    pub idle: Duration,
+    /// The most bytes of a request body.
+    pub body_bytes: u64,
+    /// Time that a body may go on after its token has expired.
+    pub body_grace: Duration,
+}
+
+/// Protocols that a route passes on, in lower case (`upgrades` in the configuration).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpgradeProtocols(Vec<String>);
+
+/// The reason for which a protocol cannot be passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolProblem {
+    /// It is no protocol name with an optional version (RFC 9110 section 7.8).
+    #[error("is not the name of a protocol")]
+    Name,
+    /// It carries requests of its own, which no route would decide.
+    #[error("carries requests that Narthex could not decide")]
+    CarriesRequests,
+}
+
+impl Default for UpgradeProtocols {
+    fn default() -> Self {
+        Self(vec![WEBSOCKET.to_owned()])
+    }
+}
+
+impl UpgradeProtocols {
+    /// Passes on these protocols and no others.
+    ///
+    /// # Errors
+    ///
+    /// The first name that cannot be used, and why.
+    pub fn new(names: impl IntoIterator<Item = String>) -> Result<Self, (String, ProtocolProblem)> {
+        let mut protocols = Vec::new();
+        for name in names {
+            if let Some(problem) = problem_of(&name) {
+                return Err((name, problem));
+            }
+            protocols.push(name.to_ascii_lowercase());
+        }
+        Ok(Self(protocols))
+    }
+
+    /// Tests whether a protocol is among them, in any case.
+    pub(crate) fn contains(&self, protocol: &str) -> bool {
+        self.0.iter().any(|listed| listed.eq_ignore_ascii_case(protocol))
+    }
+}
+
+fn problem_of(name: &str) -> Option<ProtocolProblem> {
+    // A token is what a header's name is (RFC 9110 section 5.6.2).
+    let is_token = |text: &str| HeaderName::try_from(text).is_ok();
+    let (protocol, version) = name
+        .split_once('/')
+        .map_or((name, None), |(protocol, version)| (protocol, Some(version)));
+    if !is_token(protocol) || version.is_some_and(|version| !is_token(version)) {
+        return Some(ProtocolProblem::Name);
+    }
+    // SECURITY: inside TLS there could be HTTP again, and Narthex would not see it.
+    let carries_requests = ["h2", "h2c", "h3", "http", "https", "tls"]
+        .iter()
+        .any(|known| protocol.eq_ignore_ascii_case(known));
+    carries_requests.then_some(ProtocolProblem::CarriesRequests)
+}
