@@ -15,8 +15,9 @@ use narthex_directory::{Actor, ApiKey, ApiKeyId, By, Directory, PlatformRole, Sc
 use narthex_gateway::admin::FreshApiKey;
 use narthex_gateway::{
     ACCESS_TARGET, AssertionSettings, Clock, Engine, EngineSettings, FetchObserver, Gateway, KeptKeys, KeyEdges, Metrics,
-    NewIds, ServerSettings, UpstreamSettings, Workers, serve, serve_admin,
+    NewIds, UpstreamSettings, serve, serve_admin,
 };
+use narthex_listener::{ServerSettings, Workers};
 use narthex_store::{Options, PostgresDirectory, SqliteDirectory};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};

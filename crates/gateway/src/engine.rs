@@ -16,7 +16,7 @@ use crate::contact::Contact;
 use crate::event::Event;
 use crate::metrics::Metrics;
 use crate::runtime::Runtime;
-use crate::seldom::Seldom;
+use narthex_listener::log_throttle::LogThrottle;
 use crate::switch::Switch;
 use crate::via::Via;
 
@@ -83,7 +83,7 @@ pub struct Engine {
     /// Counters and durations.
     pub metrics: Arc<Metrics>,
     /// A directory that gives no answer fails every request that asks it, and is told of now and then.
-    pub(crate) no_answer: Seldom,
+    pub(crate) no_answer: LogThrottle,
 }
 
 impl std::fmt::Debug for Engine {
@@ -120,7 +120,7 @@ impl Engine {
             via: Via::new()?,
             request_ids: RequestIds::new()?,
             metrics,
-            no_answer: Seldom::new(),
+            no_answer: LogThrottle::new(),
             clock,
             directory,
         }))

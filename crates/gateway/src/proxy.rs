@@ -20,13 +20,13 @@ use thiserror::Error;
 
 use crate::credentials::{self, Place};
 use crate::http_rules;
-use crate::idle::Activity;
+use narthex_listener::idle_timeout::Activity;
 use crate::inbound::Origin;
 use crate::lifetime::{Kind, Lasting, Lasts, Terms};
 use crate::load::UnderWay;
 use crate::passed::Passed;
 use crate::respond::Refusal;
-use crate::sockets::{NoSocket, Sockets};
+use narthex_listener::sockets::{NoSocket, Sockets};
 use crate::stream::{Heard, Limited, StreamError, tunnel};
 use crate::upgrade::{Upgrade, remove_handshake};
 use crate::upstream::{ForwardToken, StreamLimits, Upstream, UpstreamProtocol};

@@ -1,6 +1,6 @@
 //! How many requests one client address may send.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,7 +10,8 @@ use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
 use crate::inbound::{Trust, TrustedProxies};
-use crate::seldom::Seldom;
+use narthex_listener::clients::counted_as;
+use narthex_listener::log_throttle::LogThrottle;
 
 /// Addresses that are remembered; of more, those not heard of for longest are forgotten, which forgives them.
 const ADDRESSES_MAX: usize = 65_536;
@@ -34,7 +35,7 @@ pub struct RateLimiter {
     /// For each address, the time at which all its requests so far have been paid for, in microseconds from the beginning.
     paid_until: Cache<IpAddr, Arc<AtomicU64>>,
     /// Entries that are no addresses are told of now and then.
-    unreadable: Seldom,
+    unreadable: LogThrottle,
 }
 
 impl std::fmt::Debug for RateLimiter {
@@ -52,7 +53,7 @@ impl RateLimiter {
             limit,
             started: Instant::now(),
             paid_until: Cache::new(ADDRESSES_MAX),
-            unreadable: Seldom::new(),
+            unreadable: LogThrottle::new(),
         }
     }
 
@@ -93,14 +94,6 @@ impl RateLimiter {
             (next - now_us <= burst_us).then_some(next)
         });
         spent.is_ok()
-    }
-}
-
-/// What counts as one address: an IPv4 address, or the network of an IPv6 address that one customer is given.
-pub(crate) fn counted_as(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

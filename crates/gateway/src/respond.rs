@@ -10,7 +10,8 @@ use narthex_mapping::MapError;
 use narthex_token::VerifyError;
 use serde::Serialize;
 
-use crate::{http_rules, organization};
+use crate::http_rules;
+use crate::organization;
 
 /// How long a client should wait before it asks again when nothing could be decided or nobody was there, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 5;

@@ -20,10 +20,11 @@ use crate::forward_auth::{self, Original};
 use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::http_rules;
-use crate::idle::Activity;
+use narthex_listener::idle_timeout::Activity;
 use crate::inbound::{Door, Inbound, Origin, Sender, Trust};
 use crate::lifetime::{self, Terms};
-use crate::listen::{self, By, ServerSettings};
+use narthex_listener::ServerSettings;
+use narthex_listener::listen::{self, By};
 use crate::me;
 use crate::passed::{Answer, Passed};
 use crate::pipeline;
@@ -31,7 +32,7 @@ use crate::proxy::{Body, ForwardError, Forwarder};
 use crate::respond::{self, Refusal};
 use crate::runtime::Runtime;
 use crate::upstream::ForwardToken;
-use crate::workers::Workers;
+use narthex_listener::Workers;
 
 /// Serves the public port with `workers` until `stop` is done, then lets open requests finish.
 pub async fn serve(

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use hyper_util::server::graceful::GracefulConnection;
 
-use crate::idle::Activity;
+use crate::idle_timeout::Activity;
 
 /// A connection that ends after the requests under way once its activity says so.
 ///

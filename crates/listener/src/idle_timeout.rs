@@ -38,7 +38,7 @@ const UNSENT_MAX: u64 = 16 * 1024;
 
 /// What happens on one connection.
 #[derive(Debug, Default)]
-pub(crate) struct Activity {
+pub struct Activity {
     /// Requests that began and whose answers are not finished.
     open: AtomicU32,
     /// Those of them, in HTTP/2, whose client does not take more of the answer.
@@ -85,13 +85,13 @@ impl Activity {
     }
 
     /// Whether the client has more HTTP/2 requests under way, on all its connections, than it may have.
-    pub(crate) fn has_too_many_requests(&self) -> bool {
+    pub fn has_too_many_requests(&self) -> bool {
         let client = self.places.client.as_ref();
         client.is_some_and(ClientPlace::has_too_many_requests)
     }
 
     /// An answer is about to be streamed, and this is how long it may stand still because its reader takes nothing.
-    pub(crate) fn wait_for_reader(&self, at_most: Duration) {
+    pub fn wait_for_reader(&self, at_most: Duration) {
         let ms = u32::try_from(at_most.as_millis()).unwrap_or(u32::MAX);
         self.patience_ms.store(ms, Ordering::Relaxed);
     }
@@ -112,7 +112,7 @@ impl Activity {
     }
 
     /// A request begins; it is open until what this gives is dropped.
-    pub(crate) fn open(self: &Arc<Self>, version: Version) -> Open {
+    pub fn open(self: &Arc<Self>, version: Version) -> Open {
         let http2 = version == Version::HTTP_2;
         if http2 {
             self.http2.store(true, Ordering::Relaxed);
@@ -145,7 +145,7 @@ impl Activity {
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub(crate) struct Open {
+pub struct Open {
     activity: Arc<Activity>,
     http2: bool,
 }

@@ -15,26 +15,26 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_service::Service;
 
-use crate::idle::PIECE;
+use crate::idle_timeout::PIECE;
 
 /// Why no connection was made: there are as many as there may be.
 #[derive(Debug, Clone, Copy, Error)]
 #[error("there are as many connections to upstreams as this process has file descriptors for")]
-pub(crate) struct NoSocket;
+pub struct NoSocket;
 
 /// Makes connections to upstreams.
 ///
 /// SECURITY: were they not counted, requests that are waited for would take the descriptors that the admin port and the store
 /// need.
 #[derive(Debug, Clone)]
-pub(crate) struct Sockets {
+pub struct Sockets {
     connector: HttpConnector,
     places: Arc<Semaphore>,
 }
 
 impl Sockets {
     /// At the most so many at a time.
-    pub(crate) fn new(connector: HttpConnector, most: usize) -> Self {
+    pub fn new(connector: HttpConnector, most: usize) -> Self {
         Self {
             connector,
             places: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
@@ -68,7 +68,7 @@ impl Service<Uri> for Sockets {
 
 /// A connection to an upstream, with its place.
 #[derive(Debug)]
-pub(crate) struct Socket {
+pub struct Socket {
     stream: Take<TcpStream>,
     _place: OwnedSemaphorePermit,
 }

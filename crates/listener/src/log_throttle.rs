@@ -10,16 +10,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Something that is said once a second at the most, with how often it was left unsaid since.
 #[derive(Debug)]
-pub(crate) struct Seldom {
+pub struct LogThrottle {
     started: Instant,
     /// The earliest time of the next line, in milliseconds from the beginning.
     next_ms: AtomicU64,
     unsaid: AtomicU64,
 }
 
-impl Seldom {
+impl LogThrottle {
     /// Nothing said yet.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self {
             started: Instant::now(),
             next_ms: AtomicU64::new(0),
@@ -28,7 +28,7 @@ impl Seldom {
     }
 
     /// Whether it may be said now: how often it was left unsaid since the last time, or `None` to leave it unsaid too.
-    pub(crate) fn due(&self) -> Option<u64> {
+    pub fn due(&self) -> Option<u64> {
         self.due_at(self.started.elapsed())
     }
 
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn one_line_a_second_that_counts_the_others() {
-        let seldom = Seldom::new();
+        let seldom = LogThrottle::new();
         let at = |ms| seldom.due_at(Duration::from_millis(ms));
         assert_eq!([at(0), at(1), at(999)], [Some(0), None, None]);
         assert_eq!([at(1000), at(1500), at(5000)], [Some(2), None, Some(1)]);

@@ -1,11 +1,10 @@
 //! Connections and requests of each client address on a port.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::rate::counted_as;
 
 /// The connections of one port, and the HTTP/2 requests under way on them, by client address.
 ///
@@ -85,6 +84,14 @@ impl Drop for ClientPlace {
         if self.client.connections.fetch_sub(1, Ordering::Relaxed) == 1 {
             held.remove(&self.address);
         }
+    }
+}
+
+/// What counts as one address: an IPv4 address, or the network of an IPv6 address that one customer is given.
+pub fn counted_as(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 

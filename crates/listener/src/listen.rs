@@ -20,9 +20,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clients::{ClientPlace, Clients};
-use crate::ending::Ending;
-use crate::idle::{Activity, Answering, Connections, Counted, Places};
-use crate::seldom::Seldom;
+use crate::graceful::Ending;
+use crate::idle_timeout::{Activity, Answering, Connections, Counted, Places};
+use crate::log_throttle::LogThrottle;
 use crate::workers::{Seat, Workers};
 
 /// How much of one request's body, or of one answer, waits in memory for an HTTP/2 client; in HTTP/1.1,
@@ -65,16 +65,17 @@ impl Default for ServerSettings {
 }
 
 /// Who serves a port's connections, and whose connections have no limit of their own.
-pub(crate) struct By<'w, L> {
+#[derive(Debug)]
+pub struct By<'w, L> {
     /// The threads that serve connections; without any, the runtime that this is called in does.
-    pub(crate) workers: Option<&'w Workers>,
+    pub workers: Option<&'w Workers>,
     /// Whether an address may have any number of connections: proxies, which have many clients.
-    pub(crate) is_proxy: L,
+    pub is_proxy: L,
 }
 
 /// Serves a port until `stop` is done, then lets open requests finish. `service` makes what answers the requests of one
 /// connection, from the address of its other end, what is seen of the connection, and the worker that serves it.
-pub(crate) async fn serve<S, B>(
+pub async fn serve<S, B>(
     listener: TcpListener,
     (settings, by): (ServerSettings, By<'_, impl Fn(IpAddr) -> bool>),
     stop: impl Future<Output = ()>,
@@ -132,8 +133,8 @@ struct Port {
     clients: Arc<Clients>,
     connections: Connections,
     /// What is said at most once a second: that a client was refused, that none could be accepted.
-    refused: Seldom,
-    failed: Seldom,
+    refused: LogThrottle,
+    failed: LogThrottle,
 }
 
 /// A connection that was accepted, with its places.
@@ -146,8 +147,8 @@ impl Port {
             places: Arc::new(Semaphore::new(settings.connections)),
             clients: Clients::new(settings.connections_per_client),
             connections: Connections::new(settings.head_timeout),
-            refused: Seldom::new(),
-            failed: Seldom::new(),
+            refused: LogThrottle::new(),
+            failed: LogThrottle::new(),
         }
     }
 

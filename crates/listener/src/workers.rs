@@ -70,7 +70,7 @@ impl Workers {
     }
 
     /// How many threads there are.
-    pub(crate) const fn count(&self) -> usize {
+    pub const fn count(&self) -> usize {
         self.0.len()
     }
 
