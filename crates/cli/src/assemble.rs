@@ -4,11 +4,13 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use narthex_clock::{Clock, NewIds};
 use narthex_decision::AnswerHeaders;
 use narthex_directory::{Actor, By, Directory, IssuersInForce, NewOrganization, OrganizationId};
+use narthex_fetch::keys::{IssuerKeys, KeyEdges, KeySettings, SourceKind};
 use narthex_gateway::{
-    Clock, ConnectionSettings, IssuerKeys, IssuerRuntime, KeyEdges, KeySettings, Load, NewIds, RateLimiter,
-    RouteRuntime, Runtime, SourceKind, StreamLimits, TokenPlaces, TrustedProxies,
+    ConnectionSettings, IssuerRuntime, Load, RateLimiter, RouteRuntime, Runtime, StreamLimits, TokenPlaces,
+    TrustedProxies,
 };
 use narthex_token::{CacheSettings, IssuerStatus, Limits as TokenLimits};
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
-use narthex_gateway::Clock;
+use narthex_clock::Clock;
 use tokio::net::TcpListener;
 
 use crate::args::DemoArgs;

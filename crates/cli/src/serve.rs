@@ -11,11 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use narthex_clock::{Clock, NewIds};
 use narthex_directory::{Actor, ApiKey, ApiKeyId, By, Directory, PlatformRole, ScopedRole};
+use narthex_fetch::KeptKeys;
+use narthex_fetch::keys::{FetchObserver, KeyEdges};
 use narthex_gateway::admin::FreshApiKey;
 use narthex_gateway::{
-    ACCESS_TARGET, AssertionSettings, Clock, Engine, EngineSettings, FetchObserver, Gateway, KeptKeys, KeyEdges, Metrics,
-    NewIds, UpstreamSettings, serve, serve_admin,
+    ACCESS_TARGET, AssertionSettings, Engine, EngineSettings, Gateway, Metrics, UpstreamSettings, serve, serve_admin,
 };
 use narthex_listener::{ServerSettings, Workers};
 use narthex_store::{Options, PostgresDirectory, SqliteDirectory};

@@ -82,7 +82,6 @@ fn beside(error: &EvalError) -> String {
 
 /// Why a run did not come to its end. No message holds a parameter, common data or stored data.
 #[derive(Debug, Clone, Error)]
-#[non_exhaustive]
 pub enum RunError {
     /// A template of the document failed.
     #[error("at `{pointer}`: {error}{}", beside(error))]

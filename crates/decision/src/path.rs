@@ -11,7 +11,6 @@ pub struct RequestPath<'p>(&'p str);
 
 /// Why a path was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum PathProblem {
     /// It does not begin with a slash.
     #[error("the path does not begin with `/`")]

@@ -10,7 +10,6 @@ macro_rules! reasons {
         /// The code ([`Reason::code`]) never changes once released: logs, metrics, problem documents and alerts rely
         /// on it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[non_exhaustive]
         pub enum Reason {
             $($(#[doc = $doc])+ $name,)+
         }

@@ -121,7 +121,6 @@ pub enum Preflight {
 
 /// Why a set of routes cannot be used. `route` numbers count from 0 in the order of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum RouteProblem {
     /// Not a requirement.
     #[error(

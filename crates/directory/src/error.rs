@@ -14,7 +14,6 @@ const fn article(what: &str) -> &'static str {
 
 /// Text that breaks the rule of what it is meant to be. Never carries the text itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum NameError {
     /// A name that breaks its rule.
     #[error("`{what}` is not usable: {rule}")]
@@ -58,7 +57,6 @@ pub enum NameError {
 
 /// Why the directory does not accept this identity. A value, not a failure: answered 401 or 403 by its reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum Refusal {
     /// Somebody else in the realm has this username.
     #[error(
@@ -156,7 +154,6 @@ impl Refusal {
 
 /// What a store refuses or fails to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum StoreError {
     /// What the plan was made from has changed: read again and plan again.
     #[error("the directory changed while the plan was made")]
@@ -242,7 +239,6 @@ impl StoreError {
 
 /// Why [`crate::sync`] or [`crate::load`] gave no principal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum SyncError {
     /// The directory says no.
     #[error(transparent)]

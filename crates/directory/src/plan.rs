@@ -168,7 +168,6 @@ pub struct Touch {
 
 /// Something a plan leaves undone, for explain.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Note {
     /// The claims name an organization that does not exist, and this issuer creates none.
     OrganizationNotProvisioned,

@@ -9,10 +9,10 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use crate::ahead::Ahead;
-use crate::clock::NoEntropy;
 use crate::keyed_hash::{Digest, KeyedShortHash};
 use crate::passed::Allowed;
 use crate::said::Said;
+use narthex_clock::NoEntropy;
 
 /// Routes whose answers are kept with one principal; on further ones it is decided anew.
 const ROUTES_MAX: usize = 8;

@@ -31,8 +31,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::clock::{Clock, NoEntropy, RequestIds};
 use crate::connections::Compiled;
+use narthex_clock::{Clock, NoEntropy, RequestIds};
 
 mod access;
 mod answer;

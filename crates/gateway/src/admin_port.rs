@@ -20,20 +20,20 @@ use tokio::net::TcpListener;
 use crate::admin::{
     self, AdminState, ExplainRequest, IssuerBody, KeyHealthBody, PlatformTags, RefreshRefusal, RouteBody, Surroundings,
 };
-use crate::clock::NoEntropy;
 use crate::connections::ConnectionSettings;
 use crate::contact::Reach;
 use crate::credentials::Place;
-use crate::explain::{ExplainedRequest, Explanation, explain, pasted_token};
 use crate::engine::Engine;
+use crate::explain::{ExplainedRequest, Explanation, explain, pasted_token};
 use crate::http_rules;
 use crate::inbound::{Door, Inbound, Trust};
-use crate::keys::Refreshed;
-use narthex_listener::ServerSettings;
-use narthex_listener::listen::{self, By};
 use crate::pipeline;
 use crate::respond::{self, NOSNIFF, Refusal};
 use crate::runtime::IssuerRuntime;
+use narthex_clock::NoEntropy;
+use narthex_fetch::keys::Refreshed;
+use narthex_listener::ServerSettings;
+use narthex_listener::listen::{self, By};
 
 /// Serves the admin port until `stop` is done.
 ///

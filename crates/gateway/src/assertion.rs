@@ -54,7 +54,6 @@ const PUBLISH_AFTER_MS: i64 = 2 * DAY_MS;
 
 /// Why an assertion key could not be used.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum AssertionError {
     /// The directory could not be read or written.
     #[error(transparent)]

@@ -13,11 +13,11 @@ use quick_cache::sync::Cache;
 
 use crate::account::Account;
 use crate::ahead::{Ahead, WeakAhead};
-use crate::clock::NoEntropy;
 use crate::credentials::Token;
 use crate::keyed_hash::{Digest, KeyedHash};
 use crate::passed::Allowed;
 use crate::runtime::IssuerRuntime;
+use narthex_clock::NoEntropy;
 
 /// The longest an answer is kept, in milliseconds.
 const KEPT_MS_MAX: i64 = 60_000;

@@ -22,9 +22,9 @@ use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::clock::{NewIds, NoEntropy, fill_random};
-use crate::outbound::Policy;
 use crate::seal::{OpenError, Owner, SealError, SealingKeys};
+use narthex_clock::{NewIds, NoEntropy, fill_random};
+use narthex_fetch::outbound::Policy;
 
 pub use readable::{Readability, readability};
 pub use running::RunContext;
@@ -55,7 +55,6 @@ impl Default for ConnectionSettings {
 
 /// Why a held connection cannot be used or changed.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum HeldError {
     /// There is no key to seal or open secrets with.
     #[error(

@@ -13,8 +13,8 @@ use narthex_directory::{Directory, StoreError};
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
-use crate::clock::Clock;
 use crate::respond::Refusal;
+use narthex_clock::Clock;
 
 /// How often the background asks.
 const ASK_EVERY: Duration = Duration::from_millis(500);

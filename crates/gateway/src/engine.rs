@@ -11,14 +11,14 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use crate::account::Accounts;
 use crate::assertion::{AssertionError, AssertionSettings, AssertionSigner};
 use crate::caller::Callers;
-use crate::clock::{Clock, NoEntropy, RequestIds, SetBack};
 use crate::contact::Contact;
 use crate::event::Event;
 use crate::metrics::Metrics;
 use crate::runtime::Runtime;
-use narthex_listener::log_throttle::LogThrottle;
 use crate::switch::Switch;
 use crate::via::Via;
+use narthex_clock::{Clock, NoEntropy, RequestIds, SetBack};
+use narthex_listener::log_throttle::LogThrottle;
 
 /// Sizes and times that hold for the life of the process.
 #[derive(Debug, Clone)]
@@ -46,7 +46,6 @@ impl Default for EngineSettings {
 
 /// Why the engine cannot start.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum EngineError {
     /// The assertion keys.
     #[error("while preparing the assertion keys: {0}")]
@@ -156,12 +155,7 @@ impl Engine {
     /// Each by itself: what waits for its turn to write, perhaps behind a node that has stopped, must not keep this one
     /// from hearing of changes.
     pub async fn run_background(&self) {
-        tokio::join!(
-            self.hear(),
-            self.write_down(),
-            self.keep_house(),
-            self.mind_the_clock()
-        );
+        tokio::join!(self.hear(), self.write_down(), self.keep_house(), self.mind_the_clock());
     }
 
     /// Another process (the command line on this host, another node) may change the directory.

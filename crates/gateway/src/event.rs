@@ -127,7 +127,13 @@ impl Event<'_> {
                 if by_client {
                     tracing::info!(event = "not_forwarded", request_id, reason = reason.code(), error);
                 } else {
-                    tracing::warn!(event = "upstream_failed", request_id, reason = reason.code(), error, "an upstream gave no answer");
+                    tracing::warn!(
+                        event = "upstream_failed",
+                        request_id,
+                        reason = reason.code(),
+                        error,
+                        "an upstream gave no answer"
+                    );
                 }
             }
             Event::StreamEnded {

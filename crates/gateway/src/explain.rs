@@ -20,10 +20,10 @@ use self::cure::token::Examined;
 use crate::facts::HeldFacts;
 use crate::http_rules;
 use crate::identity;
-use crate::keys::{ROUNDS, may_be_mended};
 use crate::organization;
 use crate::respond::{self, Refusal};
 use crate::runtime::{IssuerRuntime, Runtime};
+use narthex_fetch::keys::{ROUNDS, may_be_mended};
 
 mod cure;
 mod rows;

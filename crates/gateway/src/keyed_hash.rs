@@ -5,7 +5,7 @@ use std::fmt;
 use aws_lc_rs::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use siphasher::sip128::SipHasher24;
 
-use crate::clock::{NoEntropy, random_bytes};
+use narthex_clock::{NoEntropy, random_bytes};
 
 /// What a piece of bytes is known by.
 pub(crate) type Digest = [u8; 16];

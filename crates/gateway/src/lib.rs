@@ -13,7 +13,6 @@ mod admin_port;
 mod ahead;
 mod assertion;
 mod caller;
-mod clock;
 pub mod connections;
 mod contact;
 mod credentials;
@@ -26,10 +25,7 @@ mod gateway;
 mod http_rules;
 mod identity;
 mod inbound;
-mod inflate;
-mod kept_keys;
 mod keyed_hash;
-mod keys;
 mod label;
 mod lifetime;
 mod load;
@@ -37,19 +33,16 @@ mod me;
 mod metrics;
 mod organization;
 mod origin;
-pub mod outbound;
 mod passed;
 mod pipeline;
 mod probe;
 mod proxy;
 mod rate;
-mod reach;
 mod respond;
 mod runtime;
 mod said;
 mod seal;
 mod server;
-mod sharded;
 mod stream;
 mod switch;
 mod upgrade;
@@ -59,30 +52,22 @@ mod via;
 pub use access_log::ACCESS_TARGET;
 pub use admin_port::{router as admin_router, serve_admin};
 pub use assertion::{AssertionError, AssertionSettings};
-pub use clock::{Clock, NewIds, NoEntropy, fill_random, random_bytes};
 pub use connections::{ConnectionSettings, HeldError, Readability, Resealed, readability, reseal};
 pub use credentials::TokenPlaces;
+pub use engine::{Engine, EngineError, EngineSettings};
 pub use event::Event;
 pub use explain::{
     AlsoRow, AnswerRow, ChangeRow, Cure, CureKind, ExplainedRequest, Explanation, FieldRow, IdentityRow, IssuerChoice,
     KeyRow, MembershipRow, NearMissRow, RequestRow, RouteChoice, StepRow, TagChoice, TagRow, explain, parse_request,
     pasted_token,
 };
-pub use engine::{Engine, EngineError, EngineSettings};
 pub use gateway::{Gateway, StartError, UpstreamSettings};
 pub use inbound::TrustedProxies;
-pub use kept_keys::KeptKeys;
-pub use keys::{
-    Access, DiscoveryProblem, ErrorLine, FetchError, FetchEvent, FetchLimits, FetchObserver, IssuerHealth, IssuerKeys,
-    KeyEdges, KeyLine, KeySetStore, KeySetStoreError, KeySettings, KeySource, KeyUrl, Moment, ProxyUrl,
-    ProxyUrlProblem, Refreshed, RefusedLine, SourceKind, SourceProblem, StoredKeySet, UrlProblem, fetch_once,
-};
 pub use load::Load;
 pub use metrics::Metrics;
 pub use origin::WebOrigin;
 pub use probe::{UpstreamTrouble, probe_upstream, upstream_addresses};
 pub use rate::{RateLimit, RateLimiter};
-pub use reach::{AddressKind, Guard, Loopback, Names, Refused, SystemNames};
 pub use respond::{Refusal, status as status_of};
 pub use runtime::{IssuerRuntime, MethodOverride, RouteRuntime, Runtime};
 pub use seal::{OpenError, Opened, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};

@@ -17,8 +17,8 @@ use narthex_decision::{Reason, Requirement};
 use narthex_directory::{OrganizationName, OrganizationStatus, PlatformRole, StoreError, Stripe, UserId, UserStatus};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::event::Event;
 use crate::engine::Engine;
+use crate::event::Event;
 use crate::passed::{Answer, Passed};
 use crate::runtime::IssuerRuntime;
 use crate::server::Connection;
@@ -357,12 +357,7 @@ impl Said {
     /// Returns the reason for which a stream may not go on, if there is one.
     ///
     /// SECURITY: the numbers were read before anything is asked here, so what changes meanwhile is found at the next sweep.
-    async fn why_not(
-        &mut self,
-        engine: &Engine,
-        lifetime: &Lifetime,
-        now: Now,
-    ) -> Result<Option<Reason>, StoreError> {
+    async fn why_not(&mut self, engine: &Engine, lifetime: &Lifetime, now: Now) -> Result<Option<Reason>, StoreError> {
         let seen = lifetime.seen.read();
         if seen.generation != now.generation && !engine.runtime.load().trusts(&lifetime.issuer.name) {
             return Ok(Some(Reason::TokenIssuerDisabled));

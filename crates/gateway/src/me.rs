@@ -10,8 +10,8 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::credentials;
-use crate::event::Event;
 use crate::engine::Engine;
+use crate::event::Event;
 use crate::inbound::{Door, Inbound, Sender};
 use crate::pipeline;
 use crate::respond::{self, Refusal};

@@ -1,6 +1,5 @@
 //! Counters and durations for Prometheus. Handles are made once, so that counting costs an addition.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use metrics::{Counter, Histogram, Key, Label, Level, Metadata, Recorder};
@@ -8,8 +7,7 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 use narthex_decision::Reason;
 
 use crate::inbound::Door;
-use crate::keys::{FetchEvent, FetchObserver};
-use crate::sharded::Sharded;
+use narthex_fetch::keys::{FetchEvent, FetchObserver};
 
 static METADATA: Metadata<'static> = Metadata::new("narthex", Level::INFO, Some("narthex"));
 
@@ -44,13 +42,7 @@ struct DoorMetrics {
     allowed: Counter,
     refused: Vec<Counter>,
     seconds: Histogram,
-    /// How long decisions that allowed took, in seconds, until they are counted: so many at a time that each thread rarely
-    /// touches what all of them count with.
-    uncounted: Sharded<Mutex<Vec<f64>>>,
 }
-
-/// How many decisions a thread counts at a time, unless somebody wants to know.
-const TOGETHER: usize = 64;
 
 impl std::fmt::Debug for Metrics {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -114,12 +106,10 @@ impl Metrics {
         let Some(metrics) = self.doors.get(door as usize) else {
             return;
         };
+        metrics.seconds.record(took.as_secs_f64());
         match reason {
-            None => metrics.allowed(took),
-            Some(reason) => {
-                metrics.seconds.record(took.as_secs_f64());
-                self.refused(door, reason);
-            }
+            None => metrics.allowed.increment(1),
+            Some(reason) => self.refused(door, reason),
         }
     }
 
@@ -164,13 +154,11 @@ impl Metrics {
 
     /// Everything in Prometheus' text format.
     pub fn render(&self) -> String {
-        self.doors.iter().for_each(DoorMetrics::count_all);
         self.handle.render()
     }
 
     /// Folds recorded durations together; called from time to time so that they do not pile up between scrapes.
     pub fn upkeep(&self) {
-        self.doors.iter().for_each(DoorMetrics::count_all);
         self.handle.run_upkeep();
     }
 }
@@ -216,29 +204,6 @@ impl DoorMetrics {
             allowed: counter(None),
             refused: Reason::ALL.iter().map(|reason| refused(*reason)).collect(),
             seconds: recorder.register_histogram(&seconds, &METADATA),
-            uncounted: Sharded::new(),
-        }
-    }
-
-    fn allowed(&self, took: Duration) {
-        let (_, uncounted) = self.uncounted.mine();
-        let mut uncounted = uncounted.lock().unwrap_or_else(PoisonError::into_inner);
-        uncounted.push(took.as_secs_f64());
-        if uncounted.len() >= TOGETHER {
-            self.count(&mut uncounted);
-        }
-    }
-
-    fn count_all(&self) {
-        for uncounted in self.uncounted.all() {
-            self.count(&mut uncounted.lock().unwrap_or_else(PoisonError::into_inner));
-        }
-    }
-
-    fn count(&self, uncounted: &mut Vec<f64>) {
-        self.allowed.increment(uncounted.len() as u64);
-        for seconds in uncounted.drain(..) {
-            self.seconds.record(seconds);
         }
     }
 }
@@ -256,7 +221,6 @@ const fn outcome_word(reason: Option<Reason>) -> &'static str {
 mod tests {
     use super::*;
 
-    /// Whoever asks sees every decision, also those that a thread has not counted together with others yet.
     #[test]
     fn what_is_shown_is_everything_so_far() {
         let metrics = Metrics::new();
@@ -280,10 +244,10 @@ mod tests {
         assert_eq!(counted(), [3, 3]);
         std::thread::scope(|scope| {
             for _ in 0..2 {
-                scope.spawn(|| decide(2 * TOGETHER + 1));
+                scope.spawn(|| decide(129));
             }
         });
-        let all = 3 + 2 * (2 * TOGETHER as u64 + 1);
+        let all = 3 + 2 * 129;
         assert_eq!(counted(), [all, all]);
         metrics.upkeep();
         assert_eq!(counted(), [all, all]);

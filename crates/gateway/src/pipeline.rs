@@ -19,11 +19,10 @@ use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
 use crate::account::Account;
 use crate::ahead::Ahead;
 use crate::caller::{Caller, Known, Seen, TokenKey};
-use crate::clock::NewIds;
 use crate::credentials::{self, Place, Token};
+use crate::engine::Engine;
 use crate::event::Event;
 use crate::facts::HeldFacts;
-use crate::engine::Engine;
 use crate::http_rules;
 use crate::identity;
 use crate::inbound::Inbound;
@@ -34,6 +33,7 @@ use crate::passed::{Allowed, Answer, Passed};
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, MethodOverride, Runtime};
 use crate::said::Said;
+use narthex_clock::NewIds;
 
 /// Decides one request.
 ///
@@ -178,14 +178,9 @@ async fn kept(
     (token, place): (Token<'_>, &Place),
     now_ms: i64,
 ) -> Result<Kept, Refusal> {
-    engine
-        .contact
-        .ensure(&*engine.directory, &engine.clock, now_ms)
-        .await?;
+    engine.contact.ensure(&*engine.directory, &engine.clock, now_ms).await?;
     let key = engine.callers.key(token);
-    let seen = engine
-        .callers
-        .fresh(key, runtime.generation, &engine.versions, now_ms);
+    let seen = engine.callers.fresh(key, runtime.generation, &engine.versions, now_ms);
     if let Some(seen) = &seen {
         accept(runtime, inbound, seen.caller(), place)?;
     }
@@ -301,29 +296,18 @@ async fn account(
     let mut desired = identity.into_desired();
     let said = engine.accounts.key(&Said::of(&desired));
     let touch_every_ms = issuer.policy.touch_interval_ms();
-    let unchanged = engine.accounts.unchanged(
-        (&desired, said),
-        generation,
-        &*engine.directory,
-        touch_every_ms,
-        now_ms,
-    );
+    let unchanged = engine
+        .accounts
+        .unchanged((&desired, said), generation, &*engine.directory, touch_every_ms, now_ms);
     if let Some(unchanged) = unchanged {
         return Ok(unchanged);
     }
     desired.token.sha256_prefix = Some(Fingerprint::of(token).to_string());
     let mut ids = NewIds::new().map_err(|_| Refusal::new(Reason::StoreUnavailable))?;
     let in_force = &runtime.in_force;
-    let synced = sync(
-        &*engine.directory,
-        &desired,
-        &issuer.policy,
-        in_force,
-        now_ms,
-        &mut ids,
-    )
-    .await
-    .map_err(|error| refuse_sync(engine, &error))?;
+    let synced = sync(&*engine.directory, &desired, &issuer.policy, in_force, now_ms, &mut ids)
+        .await
+        .map_err(|error| refuse_sync(engine, &error))?;
     Event::Synced {
         issuer: issuer.name.as_str(),
         plan: &synced.plan,

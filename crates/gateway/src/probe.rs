@@ -11,11 +11,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::service::TowerToHyperService;
 
 use crate::upstream::Upstream;
-use crate::reach::certificate_problem;
+use narthex_fetch::ssrf_guard::certificate_problem;
 
 /// Reason for which an upstream cannot be reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum UpstreamTrouble {
     /// The host has no address.
     #[error("its host has no address: {0}")]

@@ -20,17 +20,17 @@ use thiserror::Error;
 
 use crate::credentials::{self, Place};
 use crate::http_rules;
-use narthex_listener::idle_timeout::Activity;
 use crate::inbound::Origin;
 use crate::lifetime::{Kind, Lasting, Lasts, Terms};
 use crate::load::UnderWay;
 use crate::passed::Passed;
 use crate::respond::Refusal;
-use narthex_listener::sockets::{NoSocket, Sockets};
 use crate::stream::{Heard, Limited, StreamError, tunnel};
 use crate::upgrade::{Upgrade, remove_handshake};
 use crate::upstream::{ForwardToken, StreamLimits, Upstream, UpstreamProtocol};
 use crate::via::Via;
+use narthex_listener::idle_timeout::Activity;
+use narthex_listener::sockets::{NoSocket, Sockets};
 
 use headers::{insert, join_cookies, remove_hop_by_hop, remove_what_a_preflight_has_no_use_for, set_forwarding};
 
@@ -41,7 +41,6 @@ type Passing = Either<Full<Bytes>, Limited<Incoming>>;
 
 /// Why an upstream gave no answer.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub(crate) enum ForwardError {
     /// No connection, or it broke before the answer began.
     #[error("the upstream `{upstream}` cannot be reached: {cause}")]

@@ -217,8 +217,28 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::PlatformRole
         | R::RequestOrigin
         | R::RequestProxyUntrusted => StatusCode::FORBIDDEN,
-        // Everything else speaks of the token; so does a reason added later, until this match says otherwise.
-        _ => StatusCode::UNAUTHORIZED,
+        R::TokenMissing
+        | R::TokenTooLarge
+        | R::TokenMalformed
+        | R::TokenAlgorithm
+        | R::TokenHeader
+        | R::TokenIssuerUnknown
+        | R::TokenIssuerDisabled
+        | R::TokenKeyUnknown
+        | R::TokenSignature
+        | R::TokenExpired
+        | R::TokenNotYetValid
+        | R::TokenIssuedInFuture
+        | R::TokenTooOld
+        | R::TokenAudience
+        | R::TokenClaimMissing
+        | R::TokenClaimInvalid
+        | R::TokenRevoked
+        | R::TokenBound
+        | R::MappingInvalid
+        | R::TagsMissing
+        | R::TagsMalformed
+        | R::TagsOverage => StatusCode::UNAUTHORIZED,
     }
 }
 

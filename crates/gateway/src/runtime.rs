@@ -13,11 +13,11 @@ use serde_json::{Map, Value};
 use crate::connections::ConnectionSettings;
 use crate::credentials::{Place, TokenPlaces};
 use crate::inbound::TrustedProxies;
-use crate::keys::IssuerKeys;
 use crate::load::{Load, UnderWay};
 use crate::origin::WebOrigin;
 use crate::rate::RateLimiter;
 use crate::upstream::{StreamLimits, Upstream};
+use narthex_fetch::keys::IssuerKeys;
 
 /// Everything a request is decided by that comes from the configuration. Nothing in it is parsed during a request.
 #[derive(Debug)]

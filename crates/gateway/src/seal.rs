@@ -16,7 +16,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use narthex_directory::{OrganizationId, SecretBytes};
 use zeroize::Zeroizing;
 
-use crate::clock::{NoEntropy, random_bytes};
+use narthex_clock::{NoEntropy, random_bytes};
 
 const VERSION: u8 = 1;
 const KEY_BYTES: usize = 32;

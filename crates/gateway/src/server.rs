@@ -15,16 +15,13 @@ use tokio::time::Instant;
 
 use crate::access_log::AccessLine;
 use crate::credentials;
+use crate::engine::Engine;
 use crate::event::Event;
 use crate::forward_auth::{self, Original};
-use crate::engine::Engine;
 use crate::gateway::Gateway;
 use crate::http_rules;
-use narthex_listener::idle_timeout::Activity;
 use crate::inbound::{Door, Inbound, Origin, Sender, Trust};
 use crate::lifetime::{self, Terms};
-use narthex_listener::ServerSettings;
-use narthex_listener::listen::{self, By};
 use crate::me;
 use crate::passed::{Answer, Passed};
 use crate::pipeline;
@@ -32,7 +29,10 @@ use crate::proxy::{Body, ForwardError, Forwarder};
 use crate::respond::{self, Refusal};
 use crate::runtime::Runtime;
 use crate::upstream::ForwardToken;
+use narthex_listener::ServerSettings;
 use narthex_listener::Workers;
+use narthex_listener::idle_timeout::Activity;
+use narthex_listener::listen::{self, By};
 
 /// Serves the public port with `workers` until `stop` is done, then lets open requests finish.
 pub async fn serve(

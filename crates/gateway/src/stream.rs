@@ -21,7 +21,6 @@ use crate::upstream::StreamLimits;
 
 /// Why a stream was cut off.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub(crate) enum StreamError {
     /// It was longer than its limit.
     #[error("the body is longer than {0} bytes")]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use http::{HeaderMap, HeaderValue, Version, header};
 
-use crate::clock::{NoEntropy, random_bytes};
+use narthex_clock::{NoEntropy, random_bytes};
 
 /// This process in `Via`.
 #[derive(Debug)]

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-
 /// The connections of one port, and the HTTP/2 requests under way on them, by client address.
 ///
 /// SECURITY: places on a port cost their holder nothing; without a bound for each client, one client has them all.

@@ -8,7 +8,6 @@ use crate::field::Field;
 
 /// Why a token has no identity. Its [`MapError::reason`] is stable.
 #[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
 pub enum MapError {
     /// A mapped value breaks its rule.
     #[error("the mapped value for `{field}` cannot be used: {breach}")]
@@ -110,7 +109,6 @@ fn plain(claim: &str) -> Option<&str> {
 
 /// Which rule a value breaks. Never carries the value.
 #[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
 pub enum Breach {
     /// Something other than text where only text will do.
     #[error("it must be text, not {kind}{}", text_hint(kind))]
@@ -185,7 +183,6 @@ fn text_hint(kind: &str) -> &'static str {
 
 /// What is wrong with a tags claim. Never carries a tag.
 #[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
 pub enum TagsFault {
     /// Neither text nor a list.
     #[error("it must be one text or a list of texts, not {kind}")]
@@ -295,7 +292,6 @@ pub struct MappingProblem {
 
 /// What is wrong with a mapping as configured.
 #[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
 pub enum MappingProblemKind {
     /// The template does not compile. Its problems carry byte spans into the source.
     #[error("{0}")]

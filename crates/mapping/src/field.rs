@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 /// One thing that is mapped. Its text is its place in the configuration's mapping.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Field {
     /// `user.external_id`
     UserExternalId,

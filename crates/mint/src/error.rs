@@ -4,7 +4,6 @@ use std::fmt;
 
 /// Why a token could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum MintError {
     /// No secret, or an empty one.
     #[error("secretOrPrivateKey must have a value")]

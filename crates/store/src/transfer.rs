@@ -108,7 +108,6 @@ pub struct Progress {
 
 /// Why nothing was moved; [`TransferError::Unconfirmed`] is why that is not known.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum TransferError {
     /// The store says no, or nothing.
     #[error(transparent)]

@@ -128,7 +128,6 @@ pub trait HostFunction: fmt::Debug + Send + Sync {
 
 /// What a host function may know besides its arguments.
 #[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
 pub struct HostFacts {
     /// The instant of the evaluation, in milliseconds since the Unix epoch.
     pub now_ms: i64,

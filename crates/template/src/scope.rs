@@ -13,7 +13,6 @@ pub type Random = dyn Fn(&mut [u8]) + Send + Sync;
 
 /// A call of a function that the host added, which gave a value.
 #[derive(Clone, Copy)]
-#[non_exhaustive]
 pub struct HostCall<'c> {
     /// The function's name.
     pub function: &'c str,

@@ -16,7 +16,6 @@ pub type Object = IndexMap<String, Value>;
 
 /// What a template evaluates to.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum Value {
     /// No value: the key it would fill is dropped.
     Undefined,

@@ -15,7 +15,6 @@ pub use policy::PolicyError;
 
 /// Why a token was refused, or why it could not be decided.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum VerifyError {
     /// The token is longer than the limit.
     #[error("the token is longer than {limit_bytes} bytes; have the issuer put less into it")]
@@ -268,7 +267,6 @@ pub(crate) fn quoted<T: fmt::Display>(items: &[T], separator: &str) -> String {
 
 /// What keeps text from being a compact JWS.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum MalformedToken {
     /// Not three segments separated by full stops.
     #[error("a signed token has three parts separated by full stops, this has {parts}")]
@@ -317,7 +315,6 @@ pub enum MalformedToken {
 
 /// Why bytes are not a key set, or a secret or key was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum KeySetError {
     /// The document is longer than the limit.
     #[error("the key set is longer than {limit_bytes} bytes")]
@@ -391,7 +388,6 @@ pub enum KeySetError {
 
 /// Why a token could not be signed, or a key cannot sign.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum SignError {
     /// The algorithm cannot be used for signing here.
     #[error("cannot sign with {algorithm}; use HS, RS, PS or ES with 256, 384 or 512")]

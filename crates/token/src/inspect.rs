@@ -16,7 +16,6 @@ use crate::verify;
 
 /// One rule of the verifier.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Rule {
     /// Size, segments, JSON.
     Form,

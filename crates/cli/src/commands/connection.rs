@@ -2,9 +2,9 @@
 
 pub(super) mod inputs;
 
+use narthex_clock::{Clock, random_bytes};
 use narthex_connection::{Connection, ErrorType, Facts, Minted, Outcome, Request, Run, RunError, Step};
-use narthex_gateway::outbound::{ConnectionError, Policy, Sender, drive};
-use narthex_gateway::{Clock, random_bytes};
+use narthex_fetch::outbound::{ConnectionError, Policy, Sender, drive};
 use narthex_template::Zone;
 use serde_json::{Map, Value as Json, json};
 

@@ -9,7 +9,7 @@ mod upstreams;
 
 use std::fmt::Write as _;
 
-use narthex_gateway::Clock;
+use narthex_clock::Clock;
 use serde::Serialize;
 
 use super::screen::{Screen, Tone, shown, shown_lines};

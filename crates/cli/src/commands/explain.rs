@@ -7,12 +7,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use narthex_clock::Clock;
 use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{DeclaredView, Directory, StoreError};
-use narthex_gateway::{
-    Clock, ExplainedRequest, KeptKeys, KeyEdges, KeySetStore, KeySetStoreError, Refreshed, Runtime, StoredKeySet,
-    explain, parse_request,
-};
+use narthex_fetch::KeptKeys;
+use narthex_fetch::keys::{KeyEdges, KeySetStore, KeySetStoreError, Refreshed, StoredKeySet};
+use narthex_gateway::{ExplainedRequest, Runtime, explain, parse_request};
 use narthex_store::{PendingMigration, PostgresDirectory, SqliteDirectory};
 use narthex_token::{Limits, parse};
 use serde_json::Value;

@@ -15,12 +15,13 @@ mod user;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use narthex_clock::Clock;
 use narthex_directory::{
     Actor, Answer as StoreAnswer, By, Cursor, Directory, Grant, GrantSource, Idle, IssuersInForce, Listing,
     Organization, PAGE_LIMIT_MAX, Page, Realm, Scales, Scope, Team, TeamId, UserEntry, UserFilter, UserId, Weighed,
 };
+use narthex_gateway::ConnectionSettings;
 use narthex_gateway::admin::List;
-use narthex_gateway::{Clock, ConnectionSettings};
 use serde::Serialize;
 
 use self::table::Table;

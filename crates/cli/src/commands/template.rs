@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use narthex_gateway::{Clock, fill_random, random_bytes};
+use narthex_clock::{Clock, fill_random, random_bytes};
 use narthex_mint::Jwt;
 use narthex_template::{Document, Names, Scope, Template, Value, Zone};
 use serde_json::{Map, Value as Json};

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use narthex_gateway::Clock;
+use narthex_clock::Clock;
 use narthex_store::Options;
 use narthex_store::transfer::{self, Header, Place, Progress, Step, Summary, TransferError};
 use serde_json::{Map, Value, json};

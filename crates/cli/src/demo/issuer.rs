@@ -98,7 +98,7 @@ struct Wanted {
 async fn mint(State(issuer): State<Arc<Issuer>>, Query(wanted): Query<Wanted>) -> Result<String, StatusCode> {
     let groups: Vec<&str> = wanted.groups.split(',').filter(|group| !group.is_empty()).collect();
     let email = format!("{}@example.com", wanted.sub);
-    let now_seconds = narthex_gateway::Clock::system().now_ms().div_euclid(1000);
+    let now_seconds = narthex_clock::Clock::system().now_ms().div_euclid(1000);
     issuer
         .token(&wanted.sub, &email, &groups, now_seconds)
         .map(|token| token + "\n")

@@ -27,10 +27,10 @@ use super::error::{ApiError, KeyFault};
 use super::extract::IdempotencyKey;
 use super::once::{Attempt, Begun};
 use super::surroundings::Surroundings;
-use crate::clock::Clock;
 use crate::connections::{Compiled, Held};
 use crate::credentials::{self, TokenPlaces};
 use crate::respond::Refusal;
+use narthex_clock::Clock;
 
 /// Somebody known, calling.
 pub(crate) struct Admin {

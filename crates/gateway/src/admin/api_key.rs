@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use narthex_directory::SecretHash;
 use zeroize::Zeroizing;
 
-use crate::clock::{NoEntropy, random_bytes};
+use narthex_clock::{NoEntropy, random_bytes};
 
 /// What every key begins with, so that one is known for what it is wherever it turns up.
 const PREFIX: &str = "nx_";

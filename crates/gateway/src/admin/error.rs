@@ -9,14 +9,13 @@ use narthex_directory::{NameError, StoreError};
 
 use super::code::Code;
 use super::connections::refused;
-use crate::clock::NoEntropy;
 use crate::connections::HeldError;
 use crate::respond::{self, Problem, Refusal};
+use narthex_clock::NoEntropy;
 
 /// Why a call of the admin API was not carried out. The texts are for the caller; what only the log may know is in
 /// [`ApiError::private`].
 #[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
 pub enum ApiError {
     /// The token is missing or refused.
     #[error("{}", .0.reason.advice())]
@@ -275,8 +274,10 @@ fn store_code(error: &StoreError) -> (StatusCode, &'static str) {
         StoreError::DeclaredInConfiguration { .. } => Code::ResourceDeclared.answer(),
         StoreError::ExternalOnly { .. } => Code::ExternalOnly.answer(),
         StoreError::Invalid(_) | StoreError::Refused(_) => Code::ResourceInvalid.answer(),
-        // Newer schema, unreadable rows, and whatever is added later: faults of ours.
-        _ => Code::Internal.answer(),
+        // The API declares nothing, so a conflict of declarations is a fault of ours too.
+        StoreError::Declaration(_) | StoreError::SchemaNewer { .. } | StoreError::Corrupt { .. } => {
+            Code::Internal.answer()
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use utoipa::ToSchema;
 use super::time::Time;
 use crate::connections::ConnectionSettings;
 use crate::explain::Explanation;
-use crate::keys::{IssuerHealth, Moment};
 use crate::respond::Refusal;
+use narthex_fetch::keys::{IssuerHealth, Moment};
 
 /// The rest of the gateway.
 #[async_trait]

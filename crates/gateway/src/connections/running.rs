@@ -8,7 +8,7 @@ use narthex_template::Zone;
 use serde_json::{Map, Value, json};
 
 use super::{Compiled, ConnectionSettings, Held, HeldError, facts, inputs, minted_event};
-use crate::clock::Clock;
+use narthex_clock::Clock;
 
 /// The caller of a run, and what the run uses.
 #[derive(Clone)]

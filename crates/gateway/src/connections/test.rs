@@ -7,7 +7,7 @@ use narthex_directory::{AuditEvent, DocumentAt, DocumentKind, StoreError};
 
 use super::running::{RunContext, Running};
 use super::{Held, HeldError, learn, save};
-use crate::outbound::Sender;
+use narthex_fetch::outbound::Sender;
 
 /// The outcome of a test, without secrets.
 #[derive(Debug)]

@@ -4,7 +4,6 @@ use thiserror::Error;
 
 /// Why an evaluation gave no value. Messages never contain values from the scope.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum Fault {
     /// More steps than [`Limits::fuel`](crate::Limits::fuel).
     #[error("the template took more than {fuel} steps")]

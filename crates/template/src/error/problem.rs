@@ -4,7 +4,6 @@ use thiserror::Error;
 
 /// What is wrong with a template.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum ProblemKind {
     /// Longer than [`Limits::source_bytes`](crate::Limits::source_bytes).
     #[error("the template has {bytes} bytes, more than the {limit} allowed")]

@@ -4,7 +4,6 @@ use crate::algorithm::Algorithm;
 
 /// What is wrong with the configuration of an issuer. All of them are reported at once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum PolicyError {
     /// The name is empty.
     #[error("an issuer needs a `name`")]

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use narthex_clock::random_bytes;
 use narthex_connection::{Connection, Inputs, Limits};
-use narthex_gateway::random_bytes;
 use serde_json::{Map, Value as Json};
 
 use crate::args::{ConnectionInputs, ConnectionParameters};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use narthex_directory::SavedKeySet;
-use narthex_gateway::{FetchLimits, Names, SourceKind, SystemNames, fetch_once};
+use narthex_fetch::keys::{FetchLimits, SourceKind, fetch_once};
+use narthex_fetch::ssrf_guard::{Names, SystemNames};
 use narthex_token::KeySet;
 
 use super::{Finding, State, count};

@@ -1,9 +1,9 @@
 //! `narthex grant …`
 
+use narthex_clock::NewIds;
 use narthex_directory::{
     Grant, GrantFilter, GrantId, GrantsWhen, NewGrant, PlatformRole, Scope, ScopedRole, User, Weighed,
 };
-use narthex_gateway::NewIds;
 use narthex_gateway::admin::{GrantBody, List, Time, given_by_tags};
 use narthex_mapping::profile;
 

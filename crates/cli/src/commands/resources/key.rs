@@ -1,7 +1,7 @@
 //! `narthex key …`
 
+use narthex_clock::NewIds;
 use narthex_directory::{ApiKey, ApiKeyId, OrganizationRole, PlatformRole, ScopedRole};
-use narthex_gateway::NewIds;
 use narthex_gateway::admin::{ApiKeyBody, FreshApiKey, FreshApiKeyBody, List};
 use narthex_mapping::profile;
 

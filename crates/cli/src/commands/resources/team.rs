@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use narthex_clock::NewIds;
 use narthex_directory::{Edit, ExternalId, NewTeam, Scope, TeamEdit, TeamFilter, TeamId};
-use narthex_gateway::NewIds;
 use narthex_gateway::admin::{List, TeamBody};
 use narthex_mapping::profile;
 

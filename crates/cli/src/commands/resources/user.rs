@@ -1,9 +1,9 @@
 //! `narthex user …`
 
+use narthex_clock::NewIds;
 use narthex_directory::{
     ExternalId, NewUser, Profile, Realm, Standing, UserEdit, UserEntry, UserFilter, UserId, UserStatus, Username,
 };
-use narthex_gateway::NewIds;
 use narthex_gateway::admin::{GrantBody, List, UserBody};
 use narthex_mapping::profile;
 use serde::Serialize;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use narthex_gateway::Clock;
+use narthex_clock::Clock;
 use narthex_token::{Limits, UnverifiedClaims, parse};
 use serde_json::{Map, Value, json};
 

@@ -1,6 +1,6 @@
 //! `narthex token sign`: what npm `jsonwebtoken` would make.
 
-use narthex_gateway::Clock;
+use narthex_clock::Clock;
 use narthex_mint::{Algorithms, Key, sign};
 use narthex_template::{Object, Value};
 use serde_json::Value as Json;

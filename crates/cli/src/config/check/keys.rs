@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use narthex_gateway::{Access, KeySource, ProxyUrl};
+use narthex_fetch::keys::{Access, KeySource, ProxyUrl};
 use narthex_token::{Algorithm, KeySet, KeySetError, KeySetLimits, KeySource as KeyKind, SecretLength};
 use toml::Spanned;
 

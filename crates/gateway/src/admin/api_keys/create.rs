@@ -14,7 +14,7 @@ use crate::admin::extract::{Body, IdempotencyKey};
 use crate::admin::problems::CreateProblems;
 use crate::admin::tidy;
 use crate::admin::time::Time;
-use crate::clock::NewIds;
+use narthex_clock::NewIds;
 
 /// An API key to make.
 #[derive(Deserialize, ToSchema)]

@@ -15,7 +15,7 @@ use super::{
 use crate::admin::answer::{Created, Kept};
 use crate::admin::extract::{Body, IdempotencyKey};
 use crate::admin::problems::CreateProblems;
-use crate::clock::NewIds;
+use narthex_clock::NewIds;
 
 /// An organization to make.
 #[derive(Deserialize, ToSchema)]

@@ -7,7 +7,7 @@ use narthex_directory::{
 use super::{ApiError, MemberBody, Permit, tidy};
 use crate::admin::answer::List;
 use crate::admin::by_tags::given_by_tags;
-use crate::clock::NewIds;
+use narthex_clock::NewIds;
 
 pub(super) mod delete;
 pub(super) mod list;

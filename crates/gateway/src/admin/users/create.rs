@@ -9,7 +9,7 @@ use super::{Admin, ApiError, UserBody, tidy};
 use crate::admin::answer::{Created, Kept};
 use crate::admin::extract::{Body, IdempotencyKey};
 use crate::admin::problems::CreateProblems;
-use crate::clock::NewIds;
+use narthex_clock::NewIds;
 
 /// A user to make by hand.
 #[derive(Deserialize, ToSchema)]

@@ -11,7 +11,7 @@ use super::{Admin, ApiError, GrantBody, PlatformRole, find, tidy};
 use crate::admin::extract::{Asked, Body};
 use crate::admin::organizations::GrantScope;
 use crate::admin::problems::{ChangeProblems, RemoveProblems};
-use crate::clock::NewIds;
+use narthex_clock::NewIds;
 
 /// A platform role to give by hand.
 #[derive(Deserialize, ToSchema)]

@@ -93,7 +93,6 @@ pub(in crate::explain) async fn refused(
             },
             "have the identity provider send only the groups of this application",
         ),
-        _ => return Ok(None),
     };
     Ok(Some(cure))
 }

@@ -23,7 +23,6 @@ pub(in crate::explain) fn cure(error: &MapError, preview: &Preview, claims: &Map
              application roles"
                 .to_owned(),
         ),
-        _ => return None,
     })
 }
 

@@ -10,6 +10,7 @@ use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
+use narthex_clock::Clock;
 use narthex_decision::Reason;
 use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{
@@ -20,7 +21,7 @@ use narthex_gateway::admin::{
     AdminState, ExplainRequest, FreshApiKey, IssuerBody, KeyBody, KeyHealthBody, KeySummary, PlatformTags,
     RefreshRefusal, RefusedKeyBody, RouteBody, Surroundings, Time, router,
 };
-use narthex_gateway::{Clock, ConnectionSettings, Explanation, IdentityRow, Refusal};
+use narthex_gateway::{ConnectionSettings, Explanation, IdentityRow, Refusal};
 use serde_json::{Value, json};
 
 /// 2023-11-14T22:13:20Z

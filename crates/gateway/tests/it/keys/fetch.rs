@@ -7,7 +7,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::Response;
-use narthex_gateway::{Access, FetchError, FetchLimits, KeySource, ProxyUrl, fetch_once};
+use narthex_fetch::keys::{Access, FetchError, FetchLimits, KeySource, ProxyUrl, fetch_once};
 use narthex_testkit::keys::{key_set, short_rsa_jwk};
 use narthex_testkit::server::{Server, full};
 use narthex_testkit::{Behaviour, IdentityProvider, TestKey};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use narthex_gateway::{Access, KeySettings, KeySource};
+use narthex_fetch::keys::{Access, KeySettings, KeySource};
 use narthex_testkit::{Behaviour, IdentityProvider, TestKey};
 use serde_json::json;
 use tokio::task::JoinSet;

@@ -4,9 +4,9 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use narthex_gateway::{
-    Access, Clock, FetchEvent, FetchObserver, IssuerKeys, KeyEdges, KeySettings, KeySource, Names, Refreshed,
-};
+use narthex_clock::Clock;
+use narthex_fetch::keys::{Access, FetchEvent, FetchObserver, IssuerKeys, KeyEdges, KeySettings, KeySource, Refreshed};
+use narthex_fetch::ssrf_guard::Names;
 use narthex_testkit::keys::{key_set, short_rsa_jwk};
 use narthex_testkit::{Behaviour, IdentityProvider, TestKey};
 use narthex_token::{KeySet, VerifyError};

@@ -8,7 +8,7 @@ use http::Response;
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use narthex_gateway::{Access, FetchError};
+use narthex_fetch::keys::{Access, FetchError};
 use narthex_testkit::{TestKey, keys::key_set};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tempfile::TempDir;

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use narthex_gateway::{Access, FetchError, FetchLimits, KeySource, Names, SystemNames, fetch_once};
-use narthex_gateway::{Clock, IssuerKeys, KeyEdges, KeySetStore, KeySetStoreError, KeySettings, StoredKeySet};
+use narthex_clock::Clock;
+use narthex_fetch::keys::{Access, FetchError, FetchLimits, KeySource, fetch_once};
+use narthex_fetch::keys::{IssuerKeys, KeyEdges, KeySetStore, KeySetStoreError, KeySettings, StoredKeySet};
+use narthex_fetch::ssrf_guard::{Names, SystemNames};
 use narthex_testkit::{TestIssuer, TestKey};
 use narthex_token::{IssuerPolicy, KeySet, Limits, TrustedIssuer, VerifyError};
 

@@ -12,7 +12,7 @@ use crate::admin::error::ApiError;
 use crate::admin::extract::{Body, IdempotencyKey};
 use crate::admin::problems::CreateProblems;
 use crate::admin::teams::{TeamBody, team_name};
-use crate::clock::NewIds;
+use narthex_clock::NewIds;
 
 /// A team to make.
 #[derive(Deserialize, ToSchema)]

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use narthex_directory::NewId;
 
-use crate::sharded::Sharded;
-
 /// Milliseconds since the epoch, from the system or, in tests, from a hand.
 #[derive(Clone)]
 pub struct Clock(Source);
@@ -48,7 +46,7 @@ impl Clock {
 
 /// Finds out that a clock was set back, from a second clock that never is.
 #[derive(Debug, Default)]
-pub(crate) struct SetBack {
+pub struct SetBack {
     /// The largest difference between the two so far, in milliseconds.
     ahead_ms: Option<i64>,
 }
@@ -56,7 +54,7 @@ pub(crate) struct SetBack {
 impl SetBack {
     /// Tests whether the clock (`now_ms`) has been set back by more than a second since it was last asked, with the time that has
     /// passed by the other clock (`passed`). Many small steps count together.
-    pub(crate) fn since(&mut self, now_ms: i64, passed: Duration) -> bool {
+    pub fn since(&mut self, now_ms: i64, passed: Duration) -> bool {
         let passed_ms = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
         let ahead_ms = now_ms.saturating_sub(passed_ms);
         let earlier_ms = self.ahead_ms.unwrap_or(ahead_ms);
@@ -147,13 +145,11 @@ impl NewId for NewIds {
     }
 }
 
-/// Numbers requests: a random beginning for the process, then a count, in which each thread takes every so manyth number.
-/// Unique among nodes and restarts, not secret.
+/// Request ids: a random beginning for the process, then a count. Unique among nodes and restarts, not secret.
 #[derive(Debug)]
 pub struct RequestIds {
     process: String,
-    /// How many were given to each thread.
-    given: Sharded<AtomicU64>,
+    given: AtomicU64,
 }
 
 impl RequestIds {
@@ -170,15 +166,13 @@ impl RequestIds {
         }
         Ok(Self {
             process,
-            given: Sharded::new(),
+            given: AtomicU64::new(0),
         })
     }
 
-    /// The next number, such as `a1b2c3d4e5-2f`.
+    /// The next id, such as `a1b2c3d4e5-2f`.
     pub fn next(&self) -> String {
-        let (shard, given) = self.given.mine();
-        let round = given.fetch_add(1, Ordering::Relaxed);
-        let number = round * self.given.count() as u64 + shard as u64;
+        let number = self.given.fetch_add(1, Ordering::Relaxed);
         // Exactly as long as it is, so that it becomes a header's value without being copied.
         let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1) as usize;
         let mut id = String::with_capacity(self.process.len() + 1 + digits);

@@ -17,7 +17,7 @@ use url::Origin;
 use super::error::FetchError;
 use super::key_url::KeyUrl;
 use crate::inflate::{Inflate, inflate};
-use crate::reach::{Guard, GuardedNames, Names, Trouble, cause_of};
+use crate::ssrf_guard::{Guard, GuardedNames, Names, Trouble, cause_of};
 
 /// How an issuer's key server is reached, beyond its URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -18,7 +18,7 @@ pub use error::{DiscoveryProblem, FetchError};
 pub use fetch::{Access, FetchLimits, ProxyUrl, ProxyUrlProblem};
 pub use health::{ErrorLine, IssuerHealth, KeyLine, Moment, RefusedLine};
 pub use issuer::{FetchEvent, FetchObserver, IssuerKeys, KeyEdges, KeySettings, Refreshed};
-pub(crate) use issuer::{ROUNDS, may_be_mended};
+pub use issuer::{ROUNDS, may_be_mended};
 pub use key_url::{KeyUrl, UrlProblem};
 pub use source::{KeySource, SourceKind, SourceProblem, fetch_once};
 pub use store::{KeySetStore, KeySetStoreError, StoredKeySet};

@@ -13,7 +13,7 @@ use super::error::OutboundError;
 use super::policy::{OutboundLimits, Policy};
 use super::redirect::{Hop, Next};
 use crate::inflate::{Inflate, inflate};
-use crate::reach::{GuardedNames, Names, SystemNames};
+use crate::ssrf_guard::{GuardedNames, Names, SystemNames};
 
 /// Sends the requests of connections.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::error::{DiscoveryProblem, FetchError};
 use super::fetch::{Access, FetchLimits, Fetched, Fetcher, quoted, read_file};
 use super::key_url::{KeyUrl, UrlProblem};
-use crate::reach::{Guard, Loopback, Names, Refused};
+use crate::ssrf_guard::{Guard, Loopback, Names, Refused};
 
 /// Where the keys of one issuer come from.
 #[derive(Debug, Clone)]
@@ -36,7 +36,6 @@ enum Kind {
 /// The four ways to come by keys, as told to operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-#[non_exhaustive]
 pub enum SourceKind {
     /// `jwks_url`.
     JwksUrl,
@@ -62,7 +61,6 @@ impl SourceKind {
 
 /// Why a key source cannot be configured this way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum SourceProblem {
     /// The URL breaks a rule.
     #[error(transparent)]

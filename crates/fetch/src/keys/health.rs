@@ -21,7 +21,6 @@ impl Serialize for Moment {
 
 /// The state of one issuer's keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct IssuerHealth {
     /// The issuer's configured name.
     pub issuer: String,
@@ -61,7 +60,6 @@ pub struct IssuerHealth {
 
 /// One key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct KeyLine {
     /// Its name, if it has one.
     pub kid: Option<String>,
@@ -81,7 +79,6 @@ pub struct KeyLine {
 
 /// One key that is not used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct RefusedLine {
     /// Where it stands in the set, from 0.
     pub position: usize,
@@ -93,7 +90,6 @@ pub struct RefusedLine {
 
 /// One failed fetch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
 pub struct ErrorLine {
     /// When.
     pub at: Moment,

@@ -7,7 +7,7 @@ use super::resolve::Unresolved;
 
 /// What went wrong, in the words of the one who knows.
 #[derive(Debug, Clone)]
-pub(crate) enum Trouble {
+pub enum Trouble {
     /// The guard said no.
     Refused(Refused),
     /// The name has no address.
@@ -55,7 +55,7 @@ impl Trouble {
 }
 
 /// The first error of a type in a chain.
-pub(crate) fn cause_of<E: Error + 'static>(error: &reqwest::Error) -> Option<&E> {
+pub fn cause_of<E: Error + 'static>(error: &reqwest::Error) -> Option<&E> {
     let mut source = error.source();
     while let Some(cause) = source {
         if let Some(found) = cause.downcast_ref() {
@@ -67,7 +67,7 @@ pub(crate) fn cause_of<E: Error + 'static>(error: &reqwest::Error) -> Option<&E>
 }
 
 /// What TLS has against the server, when that is what an error is about.
-pub(crate) fn certificate_problem(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+pub fn certificate_problem(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     use rustls::{CertificateError, Error};
     // The TLS error sits inside I/O errors, whose `source` passes over what they hold.
     let mut error = error;

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 use narthex_token::{KeySetError, KeysFault};
 
 use super::key_url::UrlProblem;
-use crate::reach::Refused;
+use crate::ssrf_guard::Refused;
 
 /// Why keys could not be read from their source.
 #[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
 pub enum FetchError {
     /// The address guard said no.
     #[error("while connecting for keys: {0}")]
@@ -135,7 +134,6 @@ pub enum FetchError {
 
 /// What is wrong with a discovery document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum DiscoveryProblem {
     /// Not a JSON object with text members `issuer` and `jwks_uri`.
     #[error("it is not a JSON object with `issuer` and `jwks_uri` as text ({0})")]

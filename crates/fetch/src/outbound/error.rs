@@ -1,10 +1,9 @@
 //! Why a request was not answered. No message carries a path, a query, a header or a body.
 
-use crate::reach::{Refused, Trouble};
+use crate::ssrf_guard::{Refused, Trouble};
 
 /// Why a request was not answered.
 #[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
 pub enum OutboundError {
     /// The host is not on the list.
     #[error(

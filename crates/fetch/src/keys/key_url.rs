@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use url::{Host, Origin, Url};
 
-use crate::reach::{Guard, LOCALHOST, Refused, host_name};
+use crate::ssrf_guard::{Guard, LOCALHOST, Refused, host_name};
 
 /// A URL that keys may be asked from: `https`, or `http` on the loopback interface, without user
 /// information. Whether its *address* may be reached is [`Guard`]'s question.
@@ -14,7 +14,6 @@ pub struct KeyUrl(Url);
 
 /// Why a text is no [`KeyUrl`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum UrlProblem {
     /// Not an absolute URL at all.
     #[error("not an absolute URL; write it as `https://host/path`")]
@@ -132,7 +131,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::reach::Loopback;
+    use crate::ssrf_guard::Loopback;
 
     #[test]
     fn sec_jwks_scheme_refuses_everything_but_https_and_http_on_loopback() {

@@ -13,7 +13,6 @@ use url::Host;
 
 /// What kind of place an address is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum AddressKind {
     /// Reachable from the internet.
     Public,

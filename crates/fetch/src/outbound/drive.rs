@@ -9,7 +9,6 @@ use super::send::Sender;
 
 /// Why a run of a connection gave nothing.
 #[derive(Debug, Clone, Error)]
-#[non_exhaustive]
 pub enum ConnectionError {
     /// The document, or the service's answer as the document judges it.
     #[error(transparent)]

@@ -18,8 +18,8 @@ use super::flight;
 use super::health::IssuerHealth;
 use super::source::{KeySource, Reader, SourceKind};
 use super::store::KeySetStore;
-use crate::Clock;
-use crate::reach::{Names, SystemNames};
+use crate::ssrf_guard::{Names, SystemNames};
+use narthex_clock::Clock;
 
 /// How the keys of an issuer are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +89,6 @@ pub trait FetchObserver: Send + Sync {
 
 /// One fetch that ended.
 #[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
 pub struct FetchEvent<'a> {
     /// The issuer's configured name.
     pub issuer: &'a str,
@@ -103,7 +102,6 @@ pub struct FetchEvent<'a> {
 
 /// What became of a refresh that somebody asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Refreshed {
     /// The set was read, now or by a fetch that was already under way.
     Read,
@@ -465,7 +463,7 @@ impl Inner {
 }
 
 /// Whether newer keys could change the answer.
-pub(crate) fn may_be_mended(error: &VerifyError) -> bool {
+pub fn may_be_mended(error: &VerifyError) -> bool {
     error.is_key_miss() || matches!(error, VerifyError::KeysUnavailable { .. })
 }
 
@@ -488,6 +486,6 @@ fn spread(settings: &KeySettings, issuer: &str) -> CacheSettings {
 
 /// How often a token is verified at most. Three covers the longest way there is: without its key,
 /// with the set of a fetch that was already under way, with the set fetched for it.
-pub(crate) const ROUNDS: u32 = 4;
+pub const ROUNDS: u32 = 4;
 /// What parsing a set and a busy machine may add to the time of a fetch.
 const GRACE: Duration = Duration::from_secs(5);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::error::OutboundError;
-use crate::reach::{Guard, LOCALHOST, Loopback, host_name};
+use crate::ssrf_guard::{Guard, LOCALHOST, Loopback, host_name};
 
 /// Where requests may go, and what they may cost.
 #[derive(Debug, Clone)]

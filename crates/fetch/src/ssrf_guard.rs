@@ -2,12 +2,12 @@
 //!
 //! Keys are fetched and connections send their requests through here.
 
+mod connect_error;
 mod guard;
 mod resolve;
-mod trouble;
 
+pub use connect_error::{Trouble, cause_of, certificate_problem};
 pub use guard::{AddressKind, Guard, Loopback, Refused};
 pub(crate) use guard::{LOCALHOST, host_name};
 pub(crate) use resolve::GuardedNames;
 pub use resolve::{Names, SystemNames};
-pub(crate) use trouble::{Trouble, cause_of, certificate_problem};
