@@ -7,11 +7,11 @@ use std::time::Duration;
 use narthex_clock::{Clock, NewIds};
 use narthex_decision::AnswerHeaders;
 use narthex_directory::{Actor, By, Directory, IssuersInForce, NewOrganization, OrganizationId};
-use narthex_fetch::keys::{IssuerKeys, KeyEdges, KeySettings, SourceKind};
-use narthex_gateway::{
+use narthex_engine::{
     ConnectionSettings, IssuerRuntime, Load, RateLimiter, RouteRuntime, Runtime, StreamLimits, TokenPlaces,
     TrustedProxies,
 };
+use narthex_fetch::keys::{IssuerKeys, KeyEdges, KeySettings, SourceKind};
 use narthex_token::{CacheSettings, IssuerStatus, Limits as TokenLimits};
 
 use crate::config::{Config, DeclaredOrganization, Issuer, Limits, RouteSettings};

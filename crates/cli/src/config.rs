@@ -32,9 +32,9 @@ use narthex_directory::{
     ExternalId, IssuerName, Logo, MembershipRule, OrganizationDetails, OrganizationName, OrganizationStatus,
     OrganizationTags, Realm, SyncPolicy,
 };
+use narthex_engine::{MethodOverride, SealingKeys, TokenPlaces, Upstream, WebOrigin};
 use narthex_fetch::keys::KeySource;
 use narthex_fetch::outbound::Policy;
-use narthex_gateway::{MethodOverride, SealingKeys, TokenPlaces, Upstream, WebOrigin};
 use narthex_mapping::IssuerMapping;
 use narthex_store::PostgresOptions;
 use narthex_token::{Issuers, TrustedIssuer};

@@ -7,11 +7,11 @@ use http::{Method, StatusCode};
 use narthex_directory::{IssuerName, UserId};
 use tokio::time::Instant;
 
-use crate::event::{micros, shown};
-use crate::inbound::Inbound;
-use crate::label::Label;
-use crate::passed::Passed;
-use crate::runtime::Runtime;
+use narthex_engine::Runtime;
+use narthex_engine::event::{micros, shown};
+use narthex_engine::inbound::Inbound;
+use narthex_engine::label::Label;
+use narthex_engine::passed::Passed;
 
 /// The target of the lines, so that they are written whatever `[log] level` says.
 pub const ACCESS_TARGET: &str = "narthex_gateway::access";

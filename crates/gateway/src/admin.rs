@@ -200,7 +200,7 @@ async fn finish(axum_extract::State(state): axum_extract::State<State>, request:
     tracing::debug!(event = "admin", request_id, %method, path, status);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, crate::respond::NOSNIFF);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, narthex_engine::respond::NOSNIFF);
     if let Ok(id) = HeaderValue::from_str(&request_id) {
         headers.insert("x-narthex-request-id", id);
     }
@@ -227,7 +227,7 @@ fn is_failure(status: http::StatusCode) -> bool {
             Errors are problem documents (RFC 9457) with a stable `reason`.",
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
-    components(schemas(crate::respond::Problem)),
+    components(schemas(narthex_engine::respond::Problem)),
     modifiers(&Bearer, &Codes),
     security(("bearer" = [])),
     tags(

@@ -20,17 +20,17 @@ use tokio::net::TcpListener;
 use crate::admin::{
     self, AdminState, ExplainRequest, IssuerBody, KeyHealthBody, PlatformTags, RefreshRefusal, RouteBody, Surroundings,
 };
-use crate::connections::ConnectionSettings;
-use crate::contact::Reach;
-use crate::credentials::Place;
-use crate::engine::Engine;
-use crate::explain::{ExplainedRequest, Explanation, explain, pasted_token};
-use crate::http_rules;
-use crate::inbound::{Door, Inbound, Trust};
-use crate::pipeline;
-use crate::respond::{self, NOSNIFF, Refusal};
-use crate::runtime::IssuerRuntime;
 use narthex_clock::NoEntropy;
+use narthex_engine::ConnectionSettings;
+use narthex_engine::Engine;
+use narthex_engine::IssuerRuntime;
+use narthex_engine::credentials::Place;
+use narthex_engine::freshness::Reach;
+use narthex_engine::http_rules;
+use narthex_engine::inbound::{Door, Inbound, Trust};
+use narthex_engine::pipeline;
+use narthex_engine::respond::{self, NOSNIFF, Refusal};
+use narthex_engine::{ExplainedRequest, Explanation, explain, pasted_token};
 use narthex_fetch::keys::Refreshed;
 use narthex_listener::ServerSettings;
 use narthex_listener::listen::{self, By};

@@ -2,13 +2,11 @@
 //! runs for its members.
 //!
 //! **In** comes a record of the directory, **out** a connection that can be run. What it keeps (parameters, common data,
-//! and what earlier runs stored) is sealed ([`crate::seal`]) and open only while a run lasts.
+//! and what earlier runs stored) is sealed ([`narthex_engine::seal`]) and open only while a run lasts.
 
 mod readable;
 mod running;
 mod test;
-
-use std::sync::Arc;
 
 use narthex_connection::{
     Connection, DocumentProblems, Facts, Inputs, Limits, MetadataType, Minted, Outcome, SecretsTooLarge,
@@ -22,9 +20,9 @@ use quick_cache::sync::Cache;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::seal::{OpenError, Owner, SealError, SealingKeys};
 use narthex_clock::{NewIds, NoEntropy, fill_random};
-use narthex_fetch::outbound::Policy;
+use narthex_engine::ConnectionSettings;
+use narthex_engine::{OpenError, Owner, SealError, SealingKeys};
 
 pub use readable::{Readability, readability};
 pub use running::RunContext;
@@ -33,25 +31,6 @@ pub use test::{TestFailure, Tested, test};
 
 /// How many compiled documents are kept.
 const COMPILED_MAX: usize = 512;
-
-/// What held connections need of the configuration.
-#[derive(Debug, Clone)]
-pub struct ConnectionSettings {
-    /// What their secrets are sealed with; without it none can be kept.
-    pub sealing: Option<Arc<SealingKeys>>,
-    /// Where their requests may go, and what they may cost.
-    pub outbound: Policy,
-}
-
-impl Default for ConnectionSettings {
-    /// Nothing secret is kept and nothing is sent.
-    fn default() -> Self {
-        Self {
-            sealing: None,
-            outbound: Policy::listed(Vec::new()),
-        }
-    }
-}
 
 /// Why a held connection cannot be used or changed.
 #[derive(Debug, thiserror::Error)]

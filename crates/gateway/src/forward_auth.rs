@@ -8,10 +8,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use http_body_util::Full;
 use narthex_decision::{AnswerHeaders, Reason};
 
-use crate::http_rules::{self, Doubled, single};
-use crate::inbound::{Door, Inbound, Sender};
-use crate::passed::Passed;
-use crate::respond::{self, Refusal};
+use narthex_engine::http_rules::{self, Doubled, single};
+use narthex_engine::inbound::{Door, Inbound, Sender};
+use narthex_engine::passed::Passed;
+use narthex_engine::respond::{self, Refusal};
 
 /// How one proxy describes the original request.
 #[derive(Debug, Clone)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::engine::Engine;
 use crate::lifetime::Lifetimes;
 use crate::proxy::Forwarder;
+use narthex_engine::Engine;
 
 /// Sizes and times of the connections to upstreams, which hold for the life of the process.
 #[derive(Debug, Clone)]

@@ -17,11 +17,11 @@ use narthex_decision::{Reason, Requirement};
 use narthex_directory::{OrganizationName, OrganizationStatus, PlatformRole, StoreError, Stripe, UserId, UserStatus};
 use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::engine::Engine;
-use crate::event::Event;
-use crate::passed::{Answer, Passed};
-use crate::runtime::IssuerRuntime;
 use crate::server::Connection;
+use narthex_engine::Engine;
+use narthex_engine::IssuerRuntime;
+use narthex_engine::event::Event;
+use narthex_engine::passed::{Answer, Passed};
 
 mod body;
 

@@ -9,13 +9,13 @@ use narthex_directory::{Grant, Principal};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use crate::credentials;
-use crate::engine::Engine;
-use crate::event::Event;
-use crate::inbound::{Door, Inbound, Sender};
-use crate::pipeline;
-use crate::respond::{self, Refusal};
-use crate::runtime::Runtime;
+use narthex_engine::Engine;
+use narthex_engine::Runtime;
+use narthex_engine::credentials;
+use narthex_engine::event::Event;
+use narthex_engine::inbound::{Door, Inbound, Sender};
+use narthex_engine::pipeline;
+use narthex_engine::respond::{self, Refusal};
 
 /// Answers the bearer of a token about themselves.
 pub(crate) async fn answer(

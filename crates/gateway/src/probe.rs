@@ -10,7 +10,7 @@ use hyper::service::Service as _;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::service::TowerToHyperService;
 
-use crate::upstream::Upstream;
+use narthex_engine::Upstream;
 use narthex_fetch::ssrf_guard::certificate_problem;
 
 /// Reason for which an upstream cannot be reached.

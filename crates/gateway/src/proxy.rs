@@ -18,17 +18,17 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use narthex_decision::{Preflight, Reason, remove_identity_headers};
 use thiserror::Error;
 
-use crate::credentials::{self, Place};
-use crate::http_rules;
-use crate::inbound::Origin;
 use crate::lifetime::{Kind, Lasting, Lasts, Terms};
-use crate::load::UnderWay;
-use crate::passed::Passed;
-use crate::respond::Refusal;
 use crate::stream::{Heard, Limited, StreamError, tunnel};
 use crate::upgrade::{Upgrade, remove_handshake};
-use crate::upstream::{ForwardToken, StreamLimits, Upstream, UpstreamProtocol};
-use crate::via::Via;
+use narthex_engine::UnderWay;
+use narthex_engine::Via;
+use narthex_engine::credentials::{self, Place};
+use narthex_engine::http_rules;
+use narthex_engine::inbound::Origin;
+use narthex_engine::passed::Passed;
+use narthex_engine::respond::Refusal;
+use narthex_engine::{ForwardToken, StreamLimits, Upstream, UpstreamProtocol};
 use narthex_listener::idle_timeout::Activity;
 use narthex_listener::sockets::{NoSocket, Sockets};
 

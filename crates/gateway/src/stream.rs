@@ -16,8 +16,8 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
-use crate::load::UnderWay;
-use crate::upstream::StreamLimits;
+use narthex_engine::StreamLimits;
+use narthex_engine::UnderWay;
 
 /// Why a stream was cut off.
 #[derive(Debug, Error)]

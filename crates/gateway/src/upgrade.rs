@@ -11,9 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version, header};
 use narthex_decision::{Preflight, remove_headers};
 
-use crate::http_rules;
 use crate::proxy::headers::connection_tokens;
-use crate::upstream::{UpgradeProtocols, WEBSOCKET};
+use narthex_engine::http_rules;
+use narthex_engine::{UpgradeProtocols, WEBSOCKET};
 
 /// Appended to a client's key before it is hashed (RFC 6455 section 1.3).
 const WEBSOCKET_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -110,7 +110,7 @@ fn names_upgrade(headers: &HeaderMap) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::ProtocolProblem;
+    use narthex_engine::ProtocolProblem;
 
     const HANDSHAKE: &[(&str, &str)] = &[
         ("connection", "keep-alive, Upgrade"),

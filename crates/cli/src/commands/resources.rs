@@ -20,7 +20,7 @@ use narthex_directory::{
     Actor, Answer as StoreAnswer, By, Cursor, Directory, Grant, GrantSource, Idle, IssuersInForce, Listing,
     Organization, PAGE_LIMIT_MAX, Page, Realm, Scales, Scope, Team, TeamId, UserEntry, UserFilter, UserId, Weighed,
 };
-use narthex_gateway::ConnectionSettings;
+use narthex_engine::ConnectionSettings;
 use narthex_gateway::admin::List;
 use serde::Serialize;
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use narthex_engine::{Engine, Event, Runtime};
 use narthex_fetch::keys::KeyEdges;
-use narthex_gateway::{Engine, Event, Runtime};
 use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 

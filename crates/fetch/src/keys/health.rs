@@ -1,5 +1,7 @@
 //! What the API and `doctor` show of an issuer's keys.
 
+use std::fmt;
+
 use narthex_token::{KeyHealth, KeyRecord, KeyReport, KeySnapshot, RefusedKey};
 use serde::{Serialize, Serializer};
 
@@ -16,6 +18,19 @@ impl Serialize for Moment {
             .ok()
             .map(|moment| moment.to_string())
             .serialize(serializer)
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds; a moment that no calendar has is shown as the nearest one.
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let limit = if self.0 < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        };
+        let at = jiff::Timestamp::from_millisecond(self.0).unwrap_or(limit);
+        write!(f, "{at:.3}")
     }
 }
 

@@ -28,9 +28,9 @@ use super::extract::IdempotencyKey;
 use super::once::{Attempt, Begun};
 use super::surroundings::Surroundings;
 use crate::connections::{Compiled, Held};
-use crate::credentials::{self, TokenPlaces};
-use crate::respond::Refusal;
 use narthex_clock::Clock;
+use narthex_engine::credentials::{self, TokenPlaces};
+use narthex_engine::respond::Refusal;
 
 /// Somebody known, calling.
 pub(crate) struct Admin {

@@ -18,7 +18,8 @@ use super::answer::Found;
 use super::error::ApiError;
 use super::tidy;
 use super::time::Time;
-use crate::connections::{Compiled, ConnectionSettings, Held, HeldMetadata, RunContext};
+use crate::connections::{Compiled, Held, HeldMetadata, RunContext};
+use narthex_engine::ConnectionSettings;
 
 mod create;
 mod delete;

@@ -10,8 +10,8 @@ use narthex_directory::{NameError, StoreError};
 use super::code::Code;
 use super::connections::refused;
 use crate::connections::HeldError;
-use crate::respond::{self, Problem, Refusal};
 use narthex_clock::NoEntropy;
+use narthex_engine::respond::{self, Problem, Refusal};
 
 /// Why a call of the admin API was not carried out. The texts are for the caller; what only the log may know is in
 /// [`ApiError::private`].

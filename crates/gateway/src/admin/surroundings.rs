@@ -12,9 +12,9 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::time::Time;
-use crate::connections::ConnectionSettings;
-use crate::explain::Explanation;
-use crate::respond::Refusal;
+use narthex_engine::ConnectionSettings;
+use narthex_engine::Explanation;
+use narthex_engine::respond::Refusal;
 use narthex_fetch::keys::{IssuerHealth, Moment};
 
 /// The rest of the gateway.

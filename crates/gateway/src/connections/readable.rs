@@ -3,7 +3,7 @@
 use narthex_directory::{Directory, DocumentKind, Page, StoreError};
 
 use super::Held;
-use crate::seal::{OpenError, SealingKeys};
+use narthex_engine::{OpenError, SealingKeys};
 
 /// Findings about the secrets of all held connections.
 #[derive(Debug, Default, PartialEq, Eq)]

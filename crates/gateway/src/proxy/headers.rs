@@ -4,7 +4,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use narthex_decision::{is_forwarding_header, is_method_override, remove_headers};
 
-use crate::inbound::{Origin, Trust};
+use narthex_engine::inbound::{Origin, Trust};
 
 /// `X-Forwarded-For`, `-Proto` and `-Host` say what Narthex saw; what came in is believed only from a trusted proxy.
 pub(super) fn set_forwarding(headers: &mut HeaderMap, origin: &Origin) {

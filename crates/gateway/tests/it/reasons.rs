@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use narthex_decision::Reason;
+use narthex_engine::status_of;
 use narthex_gateway::admin::Code;
-use narthex_gateway::status_of;
 
 #[test]
 fn the_page_of_reasons_is_current() {

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use narthex_gateway::{Upstream, UpstreamTrouble, probe_upstream, upstream_addresses};
+use narthex_engine::Upstream;
+use narthex_gateway::{UpstreamTrouble, probe_upstream, upstream_addresses};
 use tokio::net::TcpListener;
 
 use super::{Finding, State};

@@ -1,7 +1,7 @@
 //! An explanation for somebody who is tired: the answer and what to do first, then each step with a mark.
 
 use narthex_decision::Reason;
-use narthex_gateway::{ChangeRow, Explanation, FieldRow, IdentityRow, NearMissRow, RequestRow, StepRow};
+use narthex_engine::{ChangeRow, Explanation, FieldRow, IdentityRow, NearMissRow, RequestRow, StepRow};
 use narthex_token::{Limits, parse};
 use serde_json::{Map, Value};
 

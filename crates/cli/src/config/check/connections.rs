@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use narthex_engine::{SealingKey, SealingKeys};
 use narthex_fetch::outbound::{HostPattern, OutboundLimits, Policy};
 use narthex_fetch::ssrf_guard::{Guard, Loopback};
-use narthex_gateway::{SealingKey, SealingKeys};
 use toml::Spanned;
 
 use super::{Check, within};

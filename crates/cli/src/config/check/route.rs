@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use http::{HeaderName, Method, Uri};
 use narthex_decision::{HostName, Requirement, RouteProblem, RouteSpec, Routes, parse_requirement};
-use narthex_gateway::TokenPlaces;
-use narthex_gateway::{
+use narthex_engine::TokenPlaces;
+use narthex_engine::{
     ForwardToken, MethodOverride, ProtocolProblem, UpgradeProtocols, Upstream, UpstreamProtocol, WebOrigin,
 };
 use toml::Spanned;

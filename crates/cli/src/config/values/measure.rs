@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use narthex_gateway::RateLimit;
+use narthex_engine::RateLimit;
 
 use toml::Spanned;
 use toml::de::DeValue;

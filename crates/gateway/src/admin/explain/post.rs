@@ -8,7 +8,7 @@ use crate::admin::error::ApiError;
 use crate::admin::extract::Body;
 use crate::admin::problems::BodyProblems;
 use crate::admin::surroundings::ExplainRequest;
-use crate::explain::Explanation;
+use narthex_engine::Explanation;
 
 /// Explains a token
 ///

@@ -6,9 +6,9 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use narthex_directory::{Directory, DocumentAt, DocumentKind, NewDocument};
+use narthex_engine::{ConnectionSettings, SealingKey, SealingKeys};
 use narthex_fetch::outbound::Policy;
 use narthex_fetch::ssrf_guard::{Guard, Loopback};
-use narthex_gateway::{ConnectionSettings, SealingKey, SealingKeys};
 use serde_json::{Value, json};
 
 use super::fixture::{Fixture, NOW_MS};

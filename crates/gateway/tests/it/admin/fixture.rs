@@ -17,11 +17,11 @@ use narthex_directory::{
     CountingIds, Desired, DesiredTags, DesiredUser, Directory, ExternalId, IssuerName, IssuersInForce, Principal,
     Realm, SyncPolicy, TagList, TokenFingerprint, Username, sync,
 };
+use narthex_engine::{ConnectionSettings, Explanation, IdentityRow, Refusal};
 use narthex_gateway::admin::{
     AdminState, ExplainRequest, FreshApiKey, IssuerBody, KeyBody, KeyHealthBody, KeySummary, PlatformTags,
     RefreshRefusal, RefusedKeyBody, RouteBody, Surroundings, Time, router,
 };
-use narthex_gateway::{ConnectionSettings, Explanation, IdentityRow, Refusal};
 use serde_json::{Value, json};
 
 /// 2023-11-14T22:13:20Z

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, Method, header};
 use ipnet::IpNet;
 
-use crate::rate::client_address;
+use crate::rate_limit::client_address;
 
 /// A request to be decided: borrowed, whichever door it came through.
 #[derive(Debug, Clone, Copy)]
@@ -39,13 +39,13 @@ pub struct Sender<'r> {
 
 impl Inbound<'_> {
     /// The trust in the other end of the connection: a configured proxy, or anybody else.
-    pub(crate) fn trust(&self) -> Trust {
+    pub fn trust(&self) -> Trust {
         self.sender
             .map_or(Trust::Untrusted, |sender| sender.proxies.trust(sender.peer))
     }
 
     /// The address of the client, as the rate limiter counts it.
-    pub(crate) fn client(&self) -> Option<IpAddr> {
+    pub fn client(&self) -> Option<IpAddr> {
         let sender = self.sender?;
         Some(client_address(sender.peer, self.headers, sender.proxies).address)
     }
@@ -103,7 +103,7 @@ impl Door {
 
 /// Who sent a request, for what is passed on.
 #[derive(Debug, Clone)]
-pub(crate) struct Origin {
+pub struct Origin {
     /// The other end of the connection.
     pub peer: SocketAddr,
     /// Whether that is a configured proxy.

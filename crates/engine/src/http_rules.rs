@@ -12,14 +12,14 @@ use crate::respond::Refusal;
 const FRAMING: [&str; 3] = ["content-length", "transfer-encoding", "http2-settings"];
 
 /// The methods that an application can be asked for: the `Allow` of an answer that refuses another one.
-pub(crate) const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Checks the target, the framing and the host of a request.
 ///
 /// # Errors
 ///
 /// `request.path`, `request.host` and `request.unforwardable`.
-pub(crate) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
+pub fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
     check_with_optional_host(request)?;
     // Routes are chosen by the host, and HTTP/1.0 leaves it out.
     host_of(request)
@@ -28,7 +28,7 @@ pub(crate) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
 }
 
 /// The same where no route is chosen by the host: an HTTP/1.0 request may leave it out.
-pub(crate) fn check_with_optional_host<B>(request: &Request<B>) -> Result<(), Refusal> {
+pub fn check_with_optional_host<B>(request: &Request<B>) -> Result<(), Refusal> {
     ascii_target(request.uri().path().as_bytes(), request.uri().query())?;
     transfer_coding(request.headers())?;
     host(request)
@@ -36,7 +36,7 @@ pub(crate) fn check_with_optional_host<B>(request: &Request<B>) -> Result<(), Re
 
 /// The host that a checked request was sent to: the target's authority (HTTP/2, or an absolute target), else the `Host`
 /// header (RFC 9112 section 3.2, RFC 9113 section 8.3.1).
-pub(crate) fn host_of<B>(request: &Request<B>) -> Option<&str> {
+pub fn host_of<B>(request: &Request<B>) -> Option<&str> {
     match request.uri().authority() {
         Some(target) => Some(target.as_str()),
         None => request.headers().get(header::HOST)?.to_str().ok(),
@@ -44,7 +44,7 @@ pub(crate) fn host_of<B>(request: &Request<B>) -> Option<&str> {
 }
 
 /// Checks that a request target holds nothing beyond ASCII (RFC 9112 section 3.2, RFC 3986 section 2).
-pub(crate) fn ascii_target(path: &[u8], query: Option<&str>) -> Result<(), Refusal> {
+pub fn ascii_target(path: &[u8], query: Option<&str>) -> Result<(), Refusal> {
     if path.is_ascii() && query.is_none_or(str::is_ascii) {
         return Ok(());
     }
@@ -55,7 +55,7 @@ pub(crate) fn ascii_target(path: &[u8], query: Option<&str>) -> Result<(), Refus
 }
 
 /// Checks the method. `TRACE` has the request echoed, identity and assertion included; `CONNECT` asks for a tunnel.
-pub(crate) fn method(method: &Method) -> Result<(), Refusal> {
+pub fn method(method: &Method) -> Result<(), Refusal> {
     let refused = ["TRACE", "TRACK", "CONNECT"];
     if refused.iter().any(|name| method.as_str().eq_ignore_ascii_case(name)) {
         return Err(Refusal::new(Reason::RequestMethod));
@@ -64,10 +64,7 @@ pub(crate) fn method(method: &Method) -> Result<(), Refusal> {
 }
 
 /// The methods that method override headers name and that are not the request's own. One that is no method counts as `None`.
-pub(crate) fn overriding_methods<'r>(
-    headers: &'r HeaderMap,
-    method: &'r Method,
-) -> impl Iterator<Item = Option<Method>> + 'r {
+pub fn overriding_methods<'r>(headers: &'r HeaderMap, method: &'r Method) -> impl Iterator<Item = Option<Method>> + 'r {
     let overrides = headers.iter().filter(|(name, _)| is_method_override(name.as_str()));
     let others = overrides.filter(|(_, value)| {
         let named = value.as_bytes().trim_ascii();
@@ -97,7 +94,7 @@ fn transfer_coding(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// Checks that no header is another spelling of one that frames a message. The error says so.
-pub(crate) fn framing_names(headers: &HeaderMap) -> Result<(), &'static str> {
+pub fn framing_names(headers: &HeaderMap) -> Result<(), &'static str> {
     let doubtful = headers.keys().any(|name| {
         FRAMING
             .iter()
@@ -136,12 +133,12 @@ fn host<B>(request: &Request<B>) -> Result<(), Refusal> {
 
 /// A header that may be there once is there twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Doubled;
+pub struct Doubled;
 
 /// The value of a header that may be there once.
 ///
 /// SECURITY: of two values one program reads the first and the next one the last.
-pub(crate) fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Doubled> {
+pub fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Doubled> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (_, Some(_)) => Err(Doubled),
@@ -153,7 +150,8 @@ fn parse(host: &str) -> Result<RequestHost<'_>, Refusal> {
     RequestHost::parse(host).map_err(|problem| bad_host(problem.to_string()))
 }
 
-pub(crate) fn bad_host(detail: impl Into<String>) -> Refusal {
+/// The refusal of a `Host` that HTTP does not allow.
+pub fn bad_host(detail: impl Into<String>) -> Refusal {
     Refusal::because(Reason::RequestHost, detail)
 }
 

@@ -11,8 +11,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use crate::account::Accounts;
 use crate::assertion::{AssertionError, AssertionSettings, AssertionSigner};
 use crate::caller::Callers;
-use crate::contact::Contact;
 use crate::event::Event;
+use crate::freshness::Contact;
 use crate::metrics::Metrics;
 use crate::runtime::Runtime;
 use crate::switch::Switch;
@@ -66,7 +66,7 @@ pub struct Engine {
     /// The numbers that move when a cached answer may have become wrong.
     pub versions: Arc<Versions>,
     /// How lately the directory was heard from.
-    pub(crate) contact: Contact,
+    pub contact: Contact,
     /// The change from one configuration to the next.
     switch: Switch,
     /// Cached answers by token.
@@ -76,13 +76,13 @@ pub struct Engine {
     /// Signs assertions.
     pub assertions: AssertionSigner,
     /// The mark of requests that this process has forwarded.
-    pub(crate) via: Via,
+    pub via: Via,
     /// Numbers requests.
     pub request_ids: RequestIds,
     /// Counters and durations.
     pub metrics: Arc<Metrics>,
     /// A directory that gives no answer fails every request that asks it, and is told of now and then.
-    pub(crate) no_answer: LogThrottle,
+    pub no_answer: LogThrottle,
 }
 
 impl std::fmt::Debug for Engine {
@@ -143,7 +143,7 @@ impl Engine {
 
     /// Tests whether a decision that was made just now stands: its configuration is in use, and the organizations that it may have
     /// read are those that belong to it.
-    pub(crate) async fn stands(&self, runtime: &Runtime) -> bool {
+    pub async fn stands(&self, runtime: &Runtime) -> bool {
         if self.switch.is_under_way() {
             Box::pin(self.switch.settled(&self.versions)).await;
         }

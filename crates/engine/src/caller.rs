@@ -79,7 +79,7 @@ impl Caller {
     }
 
     /// The user's `tokens_not_before` when the token was verified, in milliseconds.
-    pub(crate) const fn tokens_not_before_ms(&self) -> Option<i64> {
+    pub const fn tokens_not_before_ms(&self) -> Option<i64> {
         self.tokens_not_before_ms
     }
 
@@ -94,22 +94,22 @@ impl Caller {
     }
 
     /// The account, if it is still kept.
-    pub(crate) fn account(&self) -> Option<Ahead<Account>> {
+    pub fn account(&self) -> Option<Ahead<Account>> {
         self.account.upgrade()
     }
 
     /// The token's own end (`exp`), in milliseconds.
-    pub(crate) const fn expires_at_ms(&self) -> Option<i64> {
+    pub const fn expires_at_ms(&self) -> Option<i64> {
         self.expires_at_ms
     }
 
     /// The numbers of the directory that the answer rests on.
-    pub(crate) const fn stamp(&self) -> Stamp {
+    pub const fn stamp(&self) -> Stamp {
         self.stamp
     }
 
     /// The configuration that the answer rests on.
-    pub(crate) const fn generation(&self) -> u64 {
+    pub const fn generation(&self) -> u64 {
         self.generation
     }
 
@@ -169,7 +169,7 @@ impl Decided {
     }
 
     /// Whether it is about what was matched and still serves.
-    pub(crate) fn answers(&self, matched: &Match<'_>, now_ms: i64) -> bool {
+    pub fn answers(&self, matched: &Match<'_>, now_ms: i64) -> bool {
         self.allowed.answers(matched) && self.serves(now_ms)
     }
 
@@ -180,22 +180,22 @@ impl Decided {
 
 /// Somebody whose token was good, with everything that is known of them.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub struct Known {
     /// What is kept by token.
     pub(crate) seen: Seen,
     /// Who the directory agrees it is.
-    pub(crate) account: Ahead<Account>,
+    pub account: Ahead<Account>,
 }
 
 impl Known {
     /// What is known of a token that was seen, if the account is still there.
-    pub(crate) fn of(seen: Seen) -> Option<Self> {
+    pub fn of(seen: Seen) -> Option<Self> {
         let account = seen.caller().account.upgrade()?;
         Some(Self { seen, account })
     }
 
     /// The decision about what was matched, if one was made with any token of the account and still serves this one.
-    pub(crate) fn allowed(&self, matched: &Match<'_>, now_ms: i64) -> Option<Ahead<Allowed>> {
+    pub fn allowed(&self, matched: &Match<'_>, now_ms: i64) -> Option<Ahead<Allowed>> {
         self.account
             .allowed(matched, self.seen.caller().ends_by_ms(now_ms), now_ms)
     }
@@ -239,7 +239,7 @@ impl Callers {
     }
 
     /// A token as it is looked for and kept.
-    pub(crate) fn key(&self, token: Token<'_>) -> TokenKey {
+    pub fn key(&self, token: Token<'_>) -> TokenKey {
         TokenKey(self.hash.of(token.bytes()))
     }
 

@@ -33,7 +33,7 @@ const NEVER_ASKED: i64 = i64::MAX;
 
 /// How lately the directory was heard from.
 #[derive(Debug)]
-pub(crate) struct Contact {
+pub struct Contact {
     offline_max_ms: i64,
     heard_at_ms: AtomicI64,
     missed_at_ms: AtomicI64,
@@ -42,7 +42,7 @@ pub(crate) struct Contact {
 
 /// What can be served now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub enum Reach {
     /// Everything.
     Whole,
     /// What is known here, for this much longer.
@@ -114,7 +114,7 @@ impl Contact {
     }
 
     /// What can be served at a moment.
-    pub(crate) fn reach(&self, now_ms: i64) -> Reach {
+    pub fn reach(&self, now_ms: i64) -> Reach {
         let heard_at_ms = self.heard_at_ms.load(Ordering::Relaxed);
         let age_ms = now_ms.saturating_sub(heard_at_ms);
         // SECURITY: a time to come means that the clock was set back, and then the age is not known.
@@ -141,7 +141,7 @@ impl Contact {
     /// # Errors
     ///
     /// `store.unavailable` when the directory has been out of reach for too long.
-    pub(crate) async fn ensure(&self, directory: &dyn Directory, clock: &Clock, now_ms: i64) -> Result<(), Refusal> {
+    pub async fn ensure(&self, directory: &dyn Directory, clock: &Clock, now_ms: i64) -> Result<(), Refusal> {
         match self.reach(now_ms) {
             Reach::Whole | Reach::Offline { .. } => Ok(()),
             // SECURITY: what others have changed meanwhile (a role that was taken, a user who was disabled) must be known

@@ -6,7 +6,7 @@ use http::HeaderName;
 use http::uri::{Authority, Scheme};
 
 /// The protocol of RFC 6455, the one that routes pass on unless they name others.
-pub(crate) const WEBSOCKET: &str = "websocket";
+pub const WEBSOCKET: &str = "websocket";
 
 /// Where a route's requests go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl UpgradeProtocols {
     }
 
     /// Tests whether a protocol is among them, in any case.
-    pub(crate) fn contains(&self, protocol: &str) -> bool {
+    pub fn contains(&self, protocol: &str) -> bool {
         self.0.iter().any(|listed| listed.eq_ignore_ascii_case(protocol))
     }
 }

@@ -22,7 +22,6 @@ use crate::caller::{Caller, Known, Seen, TokenKey};
 use crate::credentials::{self, Place, Token};
 use crate::engine::Engine;
 use crate::event::Event;
-use crate::facts::HeldFacts;
 use crate::http_rules;
 use crate::identity;
 use crate::inbound::Inbound;
@@ -30,6 +29,7 @@ use crate::label::Label;
 use crate::organization;
 use crate::origin;
 use crate::passed::{Allowed, Answer, Passed};
+use crate::request_facts::HeldFacts;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, MethodOverride, Runtime};
 use crate::said::Said;
@@ -40,7 +40,7 @@ use narthex_clock::NewIds;
 /// # Errors
 ///
 /// A [`Refusal`] with the reason; nothing passes then.
-pub(crate) async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, Refusal> {
+pub async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, Refusal> {
     http_rules::method(inbound.method)?;
     let path = RequestPath::parse(inbound.path)
         .map_err(|problem| Refusal::because(Reason::RequestPath, problem.to_string()))?;
@@ -188,7 +188,7 @@ async fn kept(
 }
 
 /// Who the token speaks for.
-pub(crate) async fn who(
+pub async fn who(
     engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,

@@ -17,7 +17,7 @@ use crate::organization;
 const RETRY_AFTER_SECONDS: u32 = 5;
 
 /// Content is what its type says: no browser guesses. Every answer of our own says so.
-pub(crate) const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+pub const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// A request that does not pass.
 ///
@@ -70,7 +70,7 @@ impl Refusal {
     }
 
     /// The same, of a token of this issuer.
-    pub(crate) fn of_issuer(mut self, issuer: &IssuerName) -> Self {
+    pub fn of_issuer(mut self, issuer: &IssuerName) -> Self {
         self.about.get_or_insert_default().issuer = Some(issuer.clone());
         self
     }
@@ -82,7 +82,7 @@ impl Refusal {
     }
 
     /// The same, of a request that names this organization. A text that is no name is left out.
-    pub(crate) fn in_organization(mut self, organization: Option<&str>) -> Self {
+    pub fn in_organization(mut self, organization: Option<&str>) -> Self {
         if let Some(Ok(name)) = organization.map(OrganizationName::new) {
             self.about.get_or_insert_default().organization = Some(name);
         }
@@ -244,7 +244,7 @@ pub const fn status(reason: Reason) -> StatusCode {
 
 /// A problem document (RFC 9457).
 #[derive(Debug, Serialize, utoipa::ToSchema)]
-pub(crate) struct Problem {
+pub struct Problem {
     /// `urn:narthex:reason:` and the reason: a name, with nothing to fetch behind it.
     #[serde(rename = "type")]
     #[schema(example = "urn:narthex:reason:resource.unknown")]
@@ -265,13 +265,13 @@ pub(crate) struct Problem {
 
 impl Problem {
     /// The `type` of a reason.
-    pub(crate) fn kind(reason: &str) -> String {
+    pub fn kind(reason: &str) -> String {
         format!("urn:narthex:reason:{reason}")
     }
 }
 
 /// The answer to a refused request.
-pub(crate) fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes>> {
+pub fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes>> {
     // SECURITY: everything in the answer comes from the reason that is told.
     let reason = refusal.told.unwrap_or(refusal.reason);
     let status = status(reason);
@@ -294,12 +294,7 @@ pub(crate) fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes
 }
 
 /// An answer with a problem document (RFC 9457).
-pub(crate) fn problem(
-    status: StatusCode,
-    reason: &'static str,
-    detail: String,
-    request_id: &str,
-) -> Response<Full<Bytes>> {
+pub fn problem(status: StatusCode, reason: &'static str, detail: String, request_id: &str) -> Response<Full<Bytes>> {
     let problem = Problem {
         kind: Problem::kind(reason),
         title: status.canonical_reason().unwrap_or("Error").to_owned(),

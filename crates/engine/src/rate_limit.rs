@@ -59,7 +59,7 @@ impl RateLimiter {
 
     /// Whether one more request of the client is within the rate; it is counted if so. Says so, once a second at the most,
     /// when a trusted proxy names a client that is no address: then all its clients count as one.
-    pub(crate) fn admits_from(&self, peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> bool {
+    pub fn admits_from(&self, peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> bool {
         let client = client_address(peer, headers, proxies);
         if let Some(entry) = client.unreadable
             && let Some(unsaid) = self.unreadable.due()

@@ -191,12 +191,12 @@ fn denied(inbound: &Inbound<'_>, request_id: &str, refusal: &Refusal, took: Dura
 }
 
 /// A duration as a log shows it: a number, which a JSON line keeps as one.
-pub(crate) fn micros(duration: Duration) -> u64 {
+pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A path as a log shows it: bounded, without characters that change how the line is read.
-pub(crate) fn shown(path: &[u8]) -> String {
+pub fn shown(path: &[u8]) -> String {
     String::from_utf8_lossy(path.get(..path.len().min(200)).unwrap_or_default())
         .chars()
         .map(|c| if is_disruptive(c) { '\u{fffd}' } else { c })

@@ -8,7 +8,7 @@ use narthex_clock::{NoEntropy, random_bytes};
 
 /// This process in `Via`.
 #[derive(Debug)]
-pub(crate) struct Via {
+pub struct Via {
     received_by: String,
     /// What is added to a request, by the version it came in.
     http10: HeaderValue,
@@ -45,12 +45,12 @@ impl Via {
 
     /// The same name, with values of its own: each thread has its own, because a header that all threads share has one
     /// counter that goes from processor to processor.
-    pub(crate) fn again(&self) -> Self {
+    pub fn again(&self) -> Self {
         Self::named(self.received_by.clone())
     }
 
     /// Adds this process to those that a request, which came in this version, came through.
-    pub(crate) fn add(&self, headers: &mut HeaderMap, version: Version) {
+    pub fn add(&self, headers: &mut HeaderMap, version: Version) {
         let value = match version {
             Version::HTTP_2 => &self.http2,
             Version::HTTP_10 => &self.http10,
@@ -62,7 +62,7 @@ impl Via {
     /// Whether a request has been here before.
     ///
     /// SECURITY: a route that leads back here would have one request take every file descriptor.
-    pub(crate) fn is_in(&self, headers: &HeaderMap) -> bool {
+    pub fn is_in(&self, headers: &HeaderMap) -> bool {
         let lines = headers.get_all(header::VIA).iter().map(HeaderValue::as_bytes);
         let mut entries = lines.flat_map(|line| line.split(|byte| *byte == b','));
         entries.any(|entry| {

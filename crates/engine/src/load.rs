@@ -9,7 +9,7 @@ pub struct Load(AtomicUsize);
 
 impl Load {
     /// Counts one more, unless there are so many already.
-    pub(crate) fn begin(self: &Arc<Self>, most: usize) -> Option<UnderWay> {
+    pub fn begin(self: &Arc<Self>, most: usize) -> Option<UnderWay> {
         let before = self.0.fetch_add(1, Ordering::Relaxed);
         // It is given back at once if it was one too many.
         let under_way = UnderWay(Arc::clone(self));
@@ -19,7 +19,7 @@ impl Load {
 
 /// A request under way, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct UnderWay(Arc<Load>);
+pub struct UnderWay(Arc<Load>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {

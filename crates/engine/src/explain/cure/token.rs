@@ -247,7 +247,7 @@ impl Examined<'_> {
 
     fn time(&self, claim: &str, what: &str) -> Cure {
         let leeway = self.policy().map_or(0, |policy| policy.leeway_seconds);
-        let now = crate::admin::Time(self.now_ms);
+        let now = narthex_fetch::keys::Moment(self.now_ms);
         let sentence = format!("{what} (here it is {now}, and a leeway of {leeway} s is granted)");
         Cure::new(
             CureKind::Time {

@@ -67,7 +67,7 @@ pub enum Place {
 /// What was presented as a token. Its characters are looked at only where it is not known already: what is known is, byte
 /// for byte, what was good before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Token<'r>(&'r [u8]);
+pub struct Token<'r>(&'r [u8]);
 
 impl<'r> From<&'r str> for Token<'r> {
     fn from(text: &'r str) -> Self {
@@ -77,7 +77,7 @@ impl<'r> From<&'r str> for Token<'r> {
 
 impl<'r> Token<'r> {
     /// Its bytes, whatever they are.
-    pub(crate) const fn bytes(self) -> &'r [u8] {
+    pub const fn bytes(self) -> &'r [u8] {
         self.0
     }
 
@@ -86,7 +86,7 @@ impl<'r> Token<'r> {
     /// # Errors
     ///
     /// `token.malformed` if it is not one word: visible ASCII without a comma, behind which another token could stand.
-    pub(crate) fn word(self) -> Result<&'r str, Refusal> {
+    pub fn word(self) -> Result<&'r str, Refusal> {
         // One pass without a way out in between, so that it is done many bytes at a time.
         let odd = self.0.iter().fold(0, |odd: u8, byte| {
             odd | u8::from(!(0x21..0x7f).contains(byte)) | u8::from(*byte == b',')
@@ -100,7 +100,7 @@ impl<'r> Token<'r> {
 
 /// What a request carries: nothing, one token, or something that is refused. Only "nothing" may pass as nobody.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Presented<'r> {
+pub enum Presented<'r> {
     /// No token in any of the places.
     Nothing,
     /// Exactly one token.
@@ -119,7 +119,7 @@ impl<'r> Presented<'r> {
     /// # Errors
     ///
     /// `token.multiple` and `token.malformed`.
-    pub(crate) fn one(self) -> Result<Option<(Token<'r>, Place)>, Refusal> {
+    pub fn one(self) -> Result<Option<(Token<'r>, Place)>, Refusal> {
         match self {
             Self::Nothing => Ok(None),
             Self::One(token, place) => Ok(Some((token, place))),
@@ -137,7 +137,7 @@ fn no_token() -> Refusal {
 }
 
 /// Looks for the token of a request.
-pub(crate) fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places: &TokenPlaces) -> Presented<'r> {
+pub fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places: &TokenPlaces) -> Presented<'r> {
     let mut found = Presented::Nothing;
     let mut take = |token: Result<&'r [u8], ()>, place: Place| {
         found = match (&found, token) {
@@ -239,7 +239,7 @@ fn parameters(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// Takes the token out of a request's headers before it is passed on.
-pub(crate) fn remove(headers: &mut HeaderMap, place: &Place) {
+pub fn remove(headers: &mut HeaderMap, place: &Place) {
     match place {
         Place::Authorization => {
             headers.remove(header::AUTHORIZATION);
@@ -273,7 +273,7 @@ pub(crate) fn remove(headers: &mut HeaderMap, place: &Place) {
 /// Removes headers that some server takes for one in which tokens come.
 ///
 /// SECURITY: such a server would find a token there that was never verified.
-pub(crate) fn remove_other_spellings(headers: &mut HeaderMap, places: &TokenPlaces) {
+pub fn remove_other_spellings(headers: &mut HeaderMap, places: &TokenPlaces) {
     remove_headers(headers, |name| {
         let mut known = places.headers.iter().map(HeaderName::as_str);
         known.any(|known| spelled_like(name, known)) && places.headers.iter().all(|known| known != name)
@@ -282,7 +282,7 @@ pub(crate) fn remove_other_spellings(headers: &mut HeaderMap, places: &TokenPlac
 
 /// Takes tokens out of the query of the `Referer`: a page that was asked for with a token in its address tells that address
 /// with everything it asks for in turn.
-pub(crate) fn remove_from_referer(headers: &mut HeaderMap, places: &TokenPlaces) {
+pub fn remove_from_referer(headers: &mut HeaderMap, places: &TokenPlaces) {
     let mut named = headers.get_all(header::REFERER).iter();
     let (Some(referer), false) = (named.next(), places.query_parameters.is_empty()) else {
         return;
@@ -311,7 +311,7 @@ pub(crate) fn remove_from_referer(headers: &mut HeaderMap, places: &TokenPlaces)
 }
 
 /// A query without the parameters of this (encoded) name; everything else byte for byte as it was.
-pub(crate) fn query_without(query: &str, removed: &str) -> String {
+pub fn query_without(query: &str, removed: &str) -> String {
     query
         .split('&')
         .filter(|pair| pair.split_once('=').map_or(*pair, |(name, _)| name) != removed)

@@ -10,14 +10,15 @@ use narthex_mapping::IssuerMapping;
 use narthex_token::{IssuerStatus, Issuers, Limits, TrustedIssuer, VerifyError};
 use serde_json::{Map, Value};
 
-use crate::connections::ConnectionSettings;
 use crate::credentials::{Place, TokenPlaces};
 use crate::inbound::TrustedProxies;
 use crate::load::{Load, UnderWay};
 use crate::origin::WebOrigin;
-use crate::rate::RateLimiter;
+use crate::rate_limit::RateLimiter;
+use crate::seal::SealingKeys;
 use crate::upstream::{StreamLimits, Upstream};
 use narthex_fetch::keys::IssuerKeys;
+use narthex_fetch::outbound::Policy;
 
 /// Everything a request is decided by that comes from the configuration. Nothing in it is parsed during a request.
 #[derive(Debug)]
@@ -82,6 +83,25 @@ pub enum MethodOverride {
     Allow,
 }
 
+/// What held connections need of the configuration.
+#[derive(Debug, Clone)]
+pub struct ConnectionSettings {
+    /// What their secrets are sealed with; without it none can be kept.
+    pub sealing: Option<Arc<SealingKeys>>,
+    /// Where their requests may go, and what they may cost.
+    pub outbound: Policy,
+}
+
+impl Default for ConnectionSettings {
+    /// Nothing secret is kept and nothing is sent.
+    fn default() -> Self {
+        Self {
+            sealing: None,
+            outbound: Policy::listed(Vec::new()),
+        }
+    }
+}
+
 /// An issuer as it is used.
 #[derive(Debug)]
 pub struct IssuerRuntime {
@@ -114,7 +134,7 @@ impl Runtime {
     }
 
     /// Tests whether tokens of the issuer with this configured name are accepted.
-    pub(crate) fn trusts(&self, name: &IssuerName) -> bool {
+    pub fn trusts(&self, name: &IssuerName) -> bool {
         let issuer = self.by_name.get(name.as_str());
         issuer.is_some_and(|issuer| issuer.trusted.policy().status == IssuerStatus::Enabled)
     }
@@ -151,7 +171,7 @@ impl Runtime {
     }
 
     /// Counts a request to a route's upstream; `None` when there are as many as there may be.
-    pub(crate) fn begin(&self, route: usize) -> Option<UnderWay> {
+    pub fn begin(&self, route: usize) -> Option<UnderWay> {
         let load = self.route_settings.get(route).map(|settings| &settings.load);
         load.and_then(|load| load.begin(self.upstream_requests_max))
     }
@@ -176,7 +196,7 @@ impl Runtime {
     }
 
     /// Origins whose pages may send requests with the user's cookie, besides the request's own.
-    pub(crate) fn cors_origins(&self, route: usize) -> &[WebOrigin] {
+    pub fn cors_origins(&self, route: usize) -> &[WebOrigin] {
         self.route_settings
             .get(route)
             .map_or(&[], |settings| &settings.cors_origins)

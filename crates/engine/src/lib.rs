@@ -1,0 +1,60 @@
+//! The engine: the straight line from a request to a decision, and everything it rests on.
+//!
+//! **In:** a request as a door describes it ([`inbound::Inbound`]) and the configuration in use ([`Runtime`]). **Out:** a request that
+//! may pass ([`passed::Passed`]), with the identity headers and the signed assertion, or a [`Refusal`]. The line itself is
+//! in [`pipeline`].
+//!
+//! This crate knows nothing of SQL: it is given a [`narthex_directory::Directory`]. It is the only place that knows
+//! HTTP statuses of reasons ([`respond`]).
+
+mod account;
+mod ahead;
+mod assertion;
+pub mod caller;
+pub mod credentials;
+mod engine;
+pub mod event;
+mod explain;
+pub mod freshness;
+pub mod http_rules;
+mod identity;
+pub mod inbound;
+mod keyed_hash;
+pub mod label;
+mod load;
+mod metrics;
+mod organization;
+mod origin;
+pub mod passed;
+pub mod pipeline;
+mod rate_limit;
+mod request_facts;
+pub mod respond;
+mod runtime;
+mod said;
+mod seal;
+mod switch;
+mod upstream;
+mod via;
+
+pub use assertion::{AssertionError, AssertionSettings};
+pub use credentials::TokenPlaces;
+pub use engine::{Engine, EngineError, EngineSettings};
+pub use event::Event;
+pub use explain::{
+    AlsoRow, AnswerRow, ChangeRow, Cure, CureKind, ExplainedRequest, Explanation, FieldRow, IdentityRow, IssuerChoice,
+    KeyRow, MembershipRow, NearMissRow, RequestRow, RouteChoice, StepRow, TagChoice, TagRow, explain, parse_request,
+    pasted_token,
+};
+pub use inbound::TrustedProxies;
+pub use load::{Load, UnderWay};
+pub use metrics::Metrics;
+pub use origin::WebOrigin;
+pub use rate_limit::{RateLimit, RateLimiter};
+pub use respond::{Refusal, status as status_of};
+pub use runtime::{ConnectionSettings, IssuerRuntime, MethodOverride, RouteRuntime, Runtime};
+pub use seal::{OpenError, Opened, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};
+pub use upstream::{
+    ForwardToken, ProtocolProblem, StreamLimits, UpgradeProtocols, Upstream, UpstreamProtocol, WEBSOCKET,
+};
+pub use via::Via;
