@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use narthex_admin::api::FreshApiKey;
+use narthex_admin::port::serve_admin;
 use narthex_clock::{Clock, NewIds};
 use narthex_directory::{Actor, ApiKey, ApiKeyId, By, Directory, PlatformRole, ScopedRole};
 use narthex_engine::{AssertionSettings, Engine, EngineSettings, Metrics};
 use narthex_fetch::KeptKeys;
 use narthex_fetch::keys::{FetchObserver, KeyEdges};
-use narthex_gateway::admin::FreshApiKey;
-use narthex_gateway::{ACCESS_TARGET, Gateway, UpstreamSettings, serve, serve_admin};
+use narthex_gateway::{ACCESS_TARGET, Gateway, UpstreamSettings, serve};
 use narthex_listener::{ServerSettings, Workers};
 use narthex_store::{Options, PostgresDirectory, SqliteDirectory};
 use tokio::net::TcpListener;

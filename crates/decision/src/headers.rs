@@ -5,7 +5,6 @@ use std::ops::Range;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use prefetch_index::prefetch_index;
 
 /// What every header that Narthex owns begins with, in lower case.
 const PREFIX: &str = "x-narthex-";
@@ -13,9 +12,6 @@ const PREFIX: &str = "x-narthex-";
 /// Printable ASCII stays; everything else, and the percent sign itself so that decoding gives the value back exactly,
 /// is written as percent-encoded UTF-8.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
-
-/// How many bytes most processors fetch at once: what is asked for ahead is asked for in steps of this.
-pub const CACHE_LINE: usize = 64;
 
 /// The identity headers that are the same for every configuration.
 static NAMES: [HeaderName; 9] = [
@@ -48,16 +44,6 @@ impl HeaderPatch {
         remove_identity_headers(headers);
         for (name, value) in self.iter() {
             headers.insert(name, value.clone());
-        }
-    }
-
-    /// Asks the processor for the values that will be set, without waiting for them: of many patches that are used again,
-    /// each is far away, and there is something else to do until it is there.
-    pub fn prefetch_values(&self) {
-        for value in self.named.iter().flatten() {
-            for offset in (0..value.len()).step_by(CACHE_LINE) {
-                prefetch_index(value.as_bytes(), offset);
-            }
         }
     }
 

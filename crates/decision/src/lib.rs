@@ -29,7 +29,7 @@ mod routes;
 pub use access::{Action, Actor, ActorScope};
 pub use decide::{Decision, Denial, OrganizationFacts, Permit, decide};
 pub use headers::{
-    AnswerHeaders, CACHE_LINE, HeaderPatch, IdentityHeaders, encode_value, is_forwarding_header, is_identity_header,
+    AnswerHeaders, HeaderPatch, IdentityHeaders, encode_value, is_forwarding_header, is_identity_header,
     is_method_override, remove_headers, remove_identity_headers, spelled_like,
 };
 pub use host::{HostName, HostProblem, RequestHost};

@@ -35,7 +35,7 @@ pub struct Desired {
 }
 
 /// The user a token speaks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DesiredUser {
     /// Which user of the realm.
     pub external_id: ExternalId,
@@ -56,7 +56,7 @@ impl DesiredUser {
 }
 
 /// The organization a token links its user to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DesiredOrganization {
     /// Which organization of the realm.
     pub external_id: ExternalId,
@@ -83,7 +83,7 @@ impl DesiredOrganization {
 }
 
 /// The team a token links its user to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DesiredTeam {
     /// Which team of the realm.
     pub external_id: ExternalId,
@@ -94,7 +94,7 @@ pub struct DesiredTeam {
 }
 
 /// What the tags claim says.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum DesiredTags {
     /// The issuer has no tags claim configured: nothing about tags happens.
     #[default]

@@ -19,7 +19,7 @@ word!(
 );
 
 /// The profile that tokens and administrators write. Data, never a key: nothing is ever linked by e-mail.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Profile {
     /// E-mail address as given.
     pub email: Option<String>,

@@ -8,9 +8,9 @@ use narthex_directory::{Directory, StoreError, Versions};
 use thiserror::Error;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-use crate::account::Accounts;
 use crate::assertion::{AssertionError, AssertionSettings, AssertionSigner};
-use crate::caller::Callers;
+use crate::cache::by_identity::AccountCache;
+use crate::cache::by_token::TokenCache;
 use crate::event::Event;
 use crate::freshness::Contact;
 use crate::metrics::Metrics;
@@ -70,9 +70,9 @@ pub struct Engine {
     /// The change from one configuration to the next.
     switch: Switch,
     /// Cached answers by token.
-    pub callers: Callers,
+    pub callers: TokenCache,
     /// Cached answers by identity.
-    pub accounts: Accounts,
+    pub accounts: AccountCache,
     /// Signs assertions.
     pub assertions: AssertionSigner,
     /// The mark of requests that this process has forwarded.
@@ -113,8 +113,8 @@ impl Engine {
             runtime: ArcSwap::from_pointee(runtime),
             contact: Contact::new(settings.offline_max),
             switch: Switch::default(),
-            callers: Callers::new(settings.token_cache_bytes)?,
-            accounts: Accounts::new(settings.account_cache_bytes)?,
+            callers: TokenCache::new(settings.token_cache_bytes)?,
+            accounts: AccountCache::new(settings.account_cache_bytes)?,
             assertions,
             via: Via::new()?,
             request_ids: RequestIds::new()?,

@@ -5,11 +5,11 @@ use narthex_directory::Principal;
 use serde_json::{Map, Value};
 
 use crate::assertion::Claims;
-use crate::caller::Known;
+use crate::cache::by_token::Known;
 use crate::engine::Engine;
-use crate::label::Label;
 use crate::passed::Allowed;
 use crate::runtime::Runtime;
+use smol_str::SmolStr;
 
 /// Everything a decision leads to: the identity headers with a signed assertion inside.
 pub(crate) fn allowed(
@@ -46,7 +46,7 @@ pub(crate) fn allowed(
     let ends_ms = assertion.map_or(now_ms, |assertion| assertion.expires_at_ms);
     Allowed {
         route: matched.route.index,
-        organization: matched.organization.map(Label::new),
+        organization: matched.organization.map(SmolStr::new),
         rule: permit.rule,
         user: Some(principal.user().id),
         patch,

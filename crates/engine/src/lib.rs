@@ -7,10 +7,8 @@
 //! This crate knows nothing of SQL: it is given a [`narthex_directory::Directory`]. It is the only place that knows
 //! HTTP statuses of reasons ([`respond`]).
 
-mod account;
-mod ahead;
 mod assertion;
-pub mod caller;
+pub mod cache;
 pub mod credentials;
 mod engine;
 pub mod event;
@@ -19,8 +17,6 @@ pub mod freshness;
 pub mod http_rules;
 mod identity;
 pub mod inbound;
-mod keyed_hash;
-pub mod label;
 mod load;
 mod metrics;
 mod organization;
@@ -31,7 +27,6 @@ mod rate_limit;
 mod request_facts;
 pub mod respond;
 mod runtime;
-mod said;
 mod seal;
 mod switch;
 mod upstream;

@@ -3,10 +3,10 @@
 use narthex_decision::{HeaderPatch, Match, Preflight, Requirement};
 use narthex_directory::UserId;
 
-use crate::ahead::Ahead;
-use crate::caller::{Caller, Decided, Seen};
+use crate::cache::by_token::{Caller, Decided, Seen};
+use crate::cache::prefetch::Prefetched;
 use crate::credentials::Place;
-use crate::label::Label;
+use smol_str::SmolStr;
 
 /// A kept assertion is replaced when less than this share of what a new one would last is left.
 const RENEW_AT_SHARE: i64 = 5;
@@ -28,11 +28,11 @@ pub struct Passed {
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// With the token.
-    Token(Ahead<Decided>),
+    Token(Prefetched<Decided>),
     /// With the account, for every token that says the same.
-    Account(Ahead<Allowed>, Seen),
+    Account(Prefetched<Allowed>, Seen),
     /// Nowhere: somebody who was not asked for a token, on a public route or with a preflight.
-    Anonymous(Ahead<Allowed>),
+    Anonymous(Prefetched<Allowed>),
 }
 
 impl Answer {
@@ -60,7 +60,7 @@ pub struct Allowed {
     /// The route, by its number in the configuration.
     pub route: usize,
     /// What stood in the path where the route names an organization.
-    pub organization: Option<Label>,
+    pub organization: Option<SmolStr>,
     /// The requirement that was satisfied; `public` for a preflight.
     pub rule: Requirement,
     /// Who it is; `None` for somebody who was not asked.
@@ -76,8 +76,7 @@ pub struct Allowed {
 impl Allowed {
     /// Whether this is the decision about what was matched.
     pub(crate) fn answers(&self, matched: &Match<'_>) -> bool {
-        self.route == matched.route.index
-            && self.organization.as_ref().map(Label::as_bytes) == matched.organization.map(str::as_bytes)
+        self.route == matched.route.index && self.organization.as_deref() == matched.organization
     }
 
     /// Whether the assertion inside does not outlive the token (`ends_by_ms`), and has left more than a share of what one

@@ -16,24 +16,23 @@ use narthex_directory::{SyncError, sync};
 use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
 
-use crate::account::Account;
-use crate::ahead::Ahead;
-use crate::caller::{Caller, Known, Seen, TokenKey};
+use crate::cache::by_identity::Account;
+use crate::cache::by_token::{Caller, Known, Seen, TokenKey};
+use crate::cache::prefetch::Prefetched;
 use crate::credentials::{self, Place, Token};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::http_rules;
 use crate::identity;
 use crate::inbound::Inbound;
-use crate::label::Label;
 use crate::organization;
 use crate::origin;
 use crate::passed::{Allowed, Answer, Passed};
 use crate::request_facts::HeldFacts;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, MethodOverride, Runtime};
-use crate::said::Said;
 use narthex_clock::NewIds;
+use smol_str::SmolStr;
 
 /// Decides one request.
 ///
@@ -240,7 +239,7 @@ async fn authenticate(
     inbound: &Inbound<'_>,
     token: Token<'_>,
     now_ms: i64,
-) -> Result<(Arc<Caller>, Ahead<Account>), Refusal> {
+) -> Result<(Arc<Caller>, Prefetched<Account>), Refusal> {
     let token = token.word()?;
     let (issuer, claims, keys) = verify(runtime, token, now_ms).await?;
     let facts = HeldFacts::new(&issuer.mapping, inbound.headers, inbound.query);
@@ -291,14 +290,14 @@ async fn account(
     issuer: &IssuerRuntime,
     identity: Identity,
     (token, now_ms): (&str, i64),
-) -> Result<Ahead<Account>, Refusal> {
+) -> Result<Prefetched<Account>, Refusal> {
     let generation = runtime.generation;
     let mut desired = identity.into_desired();
-    let said = engine.accounts.key(&Said::of(&desired));
+    let key = engine.accounts.key(&desired);
     let touch_every_ms = issuer.policy.touch_interval_ms();
     let unchanged = engine
         .accounts
-        .unchanged((&desired, said), generation, &*engine.directory, touch_every_ms, now_ms);
+        .unchanged((&desired, key), generation, &*engine.directory, touch_every_ms, now_ms);
     if let Some(unchanged) = unchanged {
         return Ok(unchanged);
     }
@@ -318,10 +317,10 @@ async fn account(
     // that says the same as it would be taken for unchanged, and what it takes away would stay. One that was given less than
     // it asks for, because the user was changed too often, asks again.
     if synced.plan.stale_token || synced.plan.observed || synced.plan.limited {
-        return Ok(Ahead::new(Account::new(principal)));
+        return Ok(Prefetched::new(Account::new(principal)));
     }
     let told = (principal, &synced.plan.touch);
-    Ok(engine.accounts.agree((&desired, said), told, generation))
+    Ok(engine.accounts.agree((&desired, key), told, generation))
 }
 
 fn refuse_sync(engine: &Engine, error: &SyncError) -> Refusal {
@@ -344,14 +343,14 @@ async fn allow(
     known: &Known,
     matched: &Match<'_>,
     now_ms: i64,
-) -> Result<Ahead<Allowed>, Refusal> {
+) -> Result<Prefetched<Allowed>, Refusal> {
     let principal = &known.account.principal;
     let organization = organization::facts(&*engine.directory, Some(principal), matched)
         .await
         .map_err(|error| refuse_sync(engine, &SyncError::Store(error)))?;
     match decide(matched, Some(principal), &organization) {
         Decision::Allow(permit) => {
-            let allowed = Ahead::new(identity::allowed(engine, runtime, known, matched, &permit, now_ms));
+            let allowed = Prefetched::new(identity::allowed(engine, runtime, known, matched, &permit, now_ms));
             known.account.remember(matched, &allowed);
             Ok(allowed)
         }
@@ -368,7 +367,7 @@ async fn allow(
 fn anonymous(engine: &Engine, matched: &Match<'_>, place: Option<Place>) -> Passed {
     let allowed = Allowed {
         route: matched.route.index,
-        organization: matched.organization.map(Label::new),
+        organization: matched.organization.map(SmolStr::new),
         rule: Requirement::Public,
         user: None,
         patch: IdentityHeaders::new().into_patch(),
@@ -376,7 +375,7 @@ fn anonymous(engine: &Engine, matched: &Match<'_>, place: Option<Place>) -> Pass
         assertion_lifetime_ms: 0,
     };
     Passed {
-        answer: Answer::Anonymous(Ahead::new(allowed)),
+        answer: Answer::Anonymous(Prefetched::new(allowed)),
         place,
         preflight: matched.preflight,
         request_id: engine.request_ids.next(),

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use narthex_engine::Runtime;
 use narthex_engine::event::{micros, shown};
 use narthex_engine::inbound::Inbound;
-use narthex_engine::label::Label;
 use narthex_engine::passed::Passed;
+use smol_str::SmolStr;
 
 /// The target of the lines, so that they are written whatever `[log] level` says.
 pub const ACCESS_TARGET: &str = "narthex_gateway::access";
@@ -29,7 +29,7 @@ pub(crate) struct AccessLine {
     client: Option<IpAddr>,
     issuer: Option<IssuerName>,
     user: Option<UserId>,
-    organization: Option<Label>,
+    organization: Option<SmolStr>,
     route: String,
     started: Instant,
 }
@@ -67,7 +67,7 @@ impl AccessLine {
             event = "access", door = self.door, request_id = self.request_id, client = self.client.map(tracing::field::display),
             method = %self.method, path = self.path, status = status.as_u16(), decision = "allow",
             issuer = self.issuer.as_ref().map(IssuerName::as_str), user = self.user.map(tracing::field::display),
-            organization = self.organization.as_ref().map(|name| String::from_utf8_lossy(name.as_bytes()).into_owned()),
+            organization = self.organization.as_deref(),
             route = self.route, took_us = micros(self.started.elapsed()),
             "a request was let pass"
         );

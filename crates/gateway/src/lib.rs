@@ -7,9 +7,6 @@
 //! HTTP statuses, and the only one that reads the clock and the random source.
 
 mod access_log;
-pub mod admin;
-mod admin_port;
-pub mod connections;
 mod forward_auth;
 mod gateway;
 mod lifetime;
@@ -21,8 +18,6 @@ mod stream;
 mod upgrade;
 
 pub use access_log::ACCESS_TARGET;
-pub use admin_port::{router as admin_router, serve_admin};
-pub use connections::{HeldError, Readability, Resealed, readability, reseal};
 pub use gateway::{Gateway, StartError, UpstreamSettings};
 pub use probe::{UpstreamTrouble, probe_upstream, upstream_addresses};
 pub use server::serve;

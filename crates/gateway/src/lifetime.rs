@@ -190,7 +190,7 @@ impl Lifetime {
             .organization
             .as_ref()
             .filter(|_| allowed.rule != Requirement::Public && !looks_after)
-            .and_then(|name| OrganizationName::new(std::str::from_utf8(name.as_bytes()).ok()?).ok());
+            .and_then(|name| OrganizationName::new(name.as_str()).ok());
         let ends_at_ms = caller.expires_at_ms().map_or(i64::MAX, |end| {
             let with_token = end.saturating_add(caller.issuer.trusted.leeway_ms());
             let grace_ms = i64::try_from(terms.body_grace.as_millis()).unwrap_or(i64::MAX);

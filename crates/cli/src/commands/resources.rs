@@ -15,13 +15,13 @@ mod user;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use narthex_admin::api::List;
 use narthex_clock::Clock;
 use narthex_directory::{
     Actor, Answer as StoreAnswer, By, Cursor, Directory, Grant, GrantSource, Idle, IssuersInForce, Listing,
     Organization, PAGE_LIMIT_MAX, Page, Realm, Scales, Scope, Team, TeamId, UserEntry, UserFilter, UserId, Weighed,
 };
 use narthex_engine::ConnectionSettings;
-use narthex_gateway::admin::List;
 use serde::Serialize;
 
 use self::table::Table;

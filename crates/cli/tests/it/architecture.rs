@@ -9,32 +9,73 @@ use serde_json::Value;
 
 const PREFIX: &str = "narthex-";
 
-/// The arrows that are allowed, beside `testkit` in tests.
+/// The layers, from the ground up, and the dependencies that each crate may have on others, beside those of its tests.
 const ARROWS: &[(&str, &[&str])] = &[
+    // ground
     ("token", &[]),
     ("template", &[]),
     ("directory", &[]),
+    ("listener", &[]),
+    ("testkit", &[]),
+    // second
     ("mapping", &["token", "template", "directory"]),
     ("decision", &["directory", "template"]),
     ("mint", &["token", "template"]),
-    ("connection", &["template", "mint"]),
     ("store", &["directory"]),
+    ("clock", &["directory"]),
+    // third
+    ("connection", &["template", "mint"]),
+    // outward
+    ("fetch", &["token", "template", "directory", "clock", "connection"]),
+    // run
     (
-        "gateway",
-        &["token", "template", "directory", "mapping", "decision", "connection"],
+        "engine",
+        &[
+            "token",
+            "template",
+            "directory",
+            "listener",
+            "mapping",
+            "decision",
+            "clock",
+            "fetch",
+        ],
     ),
-    ("testkit", &[]),
+    // admin
+    (
+        "admin",
+        &[
+            "token",
+            "template",
+            "directory",
+            "listener",
+            "mapping",
+            "decision",
+            "clock",
+            "connection",
+            "fetch",
+            "engine",
+        ],
+    ),
+    // doors
+    ("gateway", &["directory", "listener", "decision", "fetch", "engine"]),
+    // top
     (
         "cli",
         &[
             "token",
             "template",
             "directory",
+            "listener",
             "mapping",
             "decision",
             "mint",
-            "connection",
             "store",
+            "clock",
+            "connection",
+            "fetch",
+            "engine",
+            "admin",
             "gateway",
         ],
     ),
@@ -192,6 +233,49 @@ fn every_crate_takes_the_workspace_lints() {
             );
         }
     }
+}
+
+/// No crate is larger than a person can survey, and the doors stay thin. Lines of tests do not count.
+#[test]
+fn crates_stay_small() {
+    for entry in std::fs::read_dir(root().join("crates")).unwrap() {
+        let folder = entry.unwrap().path();
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        let lines: usize = sources(&folder.join("src"))
+            .iter()
+            .map(|file| lines_of_code(file))
+            .sum();
+        let most = if name == "gateway" { 3_000 } else { 9_000 };
+        assert!(
+            lines <= most,
+            "crates/{name} has {lines} lines; at most {most} are allowed"
+        );
+        assert!(lines > 0, "crates/{name} has no source");
+    }
+}
+
+/// Every Rust file below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// The lines of a file before its unit tests; none of a file of tests.
+fn lines_of_code(file: &Path) -> usize {
+    if file.file_name().is_some_and(|name| name == "tests.rs") {
+        return 0;
+    }
+    let text = std::fs::read_to_string(file).unwrap();
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    code.lines().count()
 }
 
 /// What `deny.toml` bans, checked here too so that it holds without cargo-deny.

@@ -1,10 +1,10 @@
 //! `narthex connection list|show|create|test|delete|reencrypt`: the connections that the server holds.
 
 use anyhow::Context as _;
+use narthex_admin::api::{ConnectionBody, List, NeededBody, ShownMessage, TestedConnection};
+use narthex_admin::connections::{self, Compiled, Held, NewConnection, RunContext};
+use narthex_admin::reseal;
 use narthex_directory::{DocumentAt, DocumentKind, Listing, Page};
-use narthex_gateway::admin::{ConnectionBody, List, NeededBody, ShownMessage, TestedConnection};
-use narthex_gateway::connections::{self, Compiled, Held, NewConnection, RunContext};
-use narthex_gateway::reseal;
 use narthex_mapping::profile;
 use serde_json::{Map, json};
 

@@ -1,10 +1,10 @@
 //! `narthex grant …`
 
+use narthex_admin::api::{GrantBody, List, Time, given_by_tags};
 use narthex_clock::NewIds;
 use narthex_directory::{
     Grant, GrantFilter, GrantId, GrantsWhen, NewGrant, PlatformRole, Scope, ScopedRole, User, Weighed,
 };
-use narthex_gateway::admin::{GrantBody, List, Time, given_by_tags};
 use narthex_mapping::profile;
 
 use super::table::Table;

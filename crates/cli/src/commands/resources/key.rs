@@ -1,8 +1,8 @@
 //! `narthex key …`
 
+use narthex_admin::api::{ApiKeyBody, FreshApiKey, FreshApiKeyBody, List};
 use narthex_clock::NewIds;
 use narthex_directory::{ApiKey, ApiKeyId, OrganizationRole, PlatformRole, ScopedRole};
-use narthex_gateway::admin::{ApiKeyBody, FreshApiKey, FreshApiKeyBody, List};
 use narthex_mapping::profile;
 
 use super::table::Table;

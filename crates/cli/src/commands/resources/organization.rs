@@ -1,11 +1,11 @@
 //! `narthex organization …`
 
+use narthex_admin::api::{List, MemberBody, OrganizationBody, Origin};
 use narthex_clock::NewIds;
 use narthex_directory::{
     Edit, ExternalId, Listing, MembershipRule, NewOrganization, OrganizationDetails, OrganizationEdit,
     OrganizationFilter, OrganizationId, OrganizationName, OrganizationStatus, OrganizationTags, Realm, Scope, TagList,
 };
-use narthex_gateway::admin::{List, MemberBody, OrganizationBody, Origin};
 use narthex_mapping::profile;
 
 use super::table::Table;

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use narthex_admin::api::{List, TeamBody};
 use narthex_clock::NewIds;
 use narthex_directory::{Edit, ExternalId, NewTeam, Scope, TeamEdit, TeamFilter, TeamId};
-use narthex_gateway::admin::{List, TeamBody};
 use narthex_mapping::profile;
 
 use super::organization::list_members;

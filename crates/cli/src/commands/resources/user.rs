@@ -1,10 +1,10 @@
 //! `narthex user …`
 
+use narthex_admin::api::{GrantBody, List, UserBody};
 use narthex_clock::NewIds;
 use narthex_directory::{
     ExternalId, NewUser, Profile, Realm, Standing, UserEdit, UserEntry, UserFilter, UserId, UserStatus, Username,
 };
-use narthex_gateway::admin::{GrantBody, List, UserBody};
 use narthex_mapping::profile;
 use serde::Serialize;
 

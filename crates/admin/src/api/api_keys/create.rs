@@ -1,0 +1,114 @@
+//! `POST /api/v1/api-keys`
+
+use narthex_decision::Action;
+use narthex_directory::{ApiKey, ApiKeyId, OrganizationRole, PlatformRole, ScopedRole};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{ApiKeyBody, FreshApiKeyBody};
+use crate::api::access::{Admin, Permit};
+use crate::api::answer::{Created, Kept};
+use crate::api::api_key::FreshApiKey;
+use crate::api::error::ApiError;
+use crate::api::extract::{Body, IdempotencyKey};
+use crate::api::problems::CreateProblems;
+use crate::api::tidy;
+use crate::api::time::Time;
+use narthex_clock::NewIds;
+
+/// An API key to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewApiKeyBody {
+    /// What it is for.
+    #[schema(example = "nightly export")]
+    name: String,
+    /// What it may do.
+    role: KeyRole,
+    /// The one organization it reaches (id or name), with the role `admin`.
+    organization: Option<String>,
+    /// When it stops working; by default never.
+    expires_at: Option<Time>,
+}
+
+/// What an API key may do.
+#[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+enum KeyRole {
+    /// Reads everything, changes nothing.
+    Viewer,
+    /// Reads and changes everything, or looks after one organization.
+    Admin,
+}
+
+/// Makes an API key
+///
+/// The answer shows the key, this once. Asked again with the same `Idempotency-Key`, the answer has `"key": null`.
+#[utoipa::path(
+    post, path = "/api-keys", tag = "api keys", operation_id = "create_api_key", request_body = NewApiKeyBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this attempt.")),
+    responses((status = 201, description = "It is made.", body = FreshApiKeyBody, headers(("location"))), CreateProblems),
+)]
+pub(crate) async fn create(
+    admin: Admin,
+    key: IdempotencyKey,
+    Body { value: body, digest }: Body<NewApiKeyBody>,
+) -> Result<Kept, ApiError> {
+    let permit = admin.permit(Action::WriteApiKeys, None)?;
+    permit
+        .once_showing(key, digest, async {
+            let role = role(&admin, body.role, body.organization.as_deref()).await?;
+            make(permit, &body.name, role, body.expires_at).await
+        })
+        .await
+}
+
+async fn role(admin: &Admin, role: KeyRole, organization: Option<&str>) -> Result<ScopedRole, ApiError> {
+    match (role, organization) {
+        (KeyRole::Viewer, None) => Ok(ScopedRole::Platform(PlatformRole::Viewer)),
+        (KeyRole::Admin, None) => Ok(ScopedRole::Platform(PlatformRole::Admin)),
+        (KeyRole::Admin, Some(text)) => {
+            let (_, organization) = admin.organization(Action::WriteApiKeys, text).await?;
+            Ok(ScopedRole::Organization(organization.id, OrganizationRole::Admin))
+        }
+        (KeyRole::Viewer, Some(_)) => Err(ApiError::invalid(
+            "role",
+            "there is no role `viewer` in an organization; a key for one has the role `admin` there",
+        )),
+    }
+}
+
+async fn make(
+    permit: Permit<'_>,
+    name: &str,
+    role: ScopedRole,
+    expires_at: Option<Time>,
+) -> Result<(Kept, Kept), ApiError> {
+    let (now_ms, fresh) = (permit.now_ms(), FreshApiKey::new()?);
+    let name = tidy::text("name", name)?.ok_or_else(|| ApiError::invalid("name", "it is empty; say what it is for"))?;
+    if expires_at.is_some_and(|Time(at_ms)| at_ms <= now_ms) {
+        return Err(ApiError::invalid("expires_at", "it has passed already"));
+    }
+    let record = ApiKey {
+        id: ApiKeyId::new(now_ms, &mut NewIds::new()?),
+        name,
+        hash: fresh.hash(),
+        role,
+        created_at_ms: now_ms,
+        expires_at_ms: expires_at.map(|Time(at_ms)| at_ms),
+        revoked_at_ms: None,
+    };
+    permit.directory().create_api_key(record.clone(), permit.by()).await?;
+    let about = ApiKeyBody::from(record);
+    let location = format!("/api/v1/api-keys/{}", about.id);
+    let answer = |key| Created {
+        location: location.clone(),
+        version: None,
+        body: FreshApiKeyBody {
+            about: about.clone(),
+            key,
+        },
+    };
+    // SECURITY: what is remembered for `Idempotency-Key` holds no key.
+    Ok((answer(Some(fresh.text().to_owned())).kept(), answer(None).kept()))
+}

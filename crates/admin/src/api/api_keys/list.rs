@@ -1,0 +1,37 @@
+//! `GET /api/v1/api-keys`
+
+use narthex_decision::Action;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::ApiKeyBody;
+use crate::api::access::Admin;
+use crate::api::answer::List;
+use crate::api::error::ApiError;
+use crate::api::extract::{Asked, page};
+use crate::api::problems::ListProblems;
+
+/// Which part of the list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// Where to read on.
+    cursor: Option<String>,
+    /// How many at the most, 1 to 200.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// Lists API keys
+///
+/// By id, which is by the time they were made; revoked and expired ones too.
+#[utoipa::path(
+    get, path = "/api-keys", tag = "api keys", operation_id = "list_api_keys", params(Query),
+    responses((status = 200, description = "A page of keys.", body = List<ApiKeyBody>), ListProblems),
+)]
+pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<ApiKeyBody>, ApiError> {
+    let permit = admin.permit(Action::ReadApiKeys, None)?;
+    let keys = permit.directory().api_keys(page(query.cursor, query.limit)?).await?;
+    Ok(List::of(keys, ApiKeyBody::from))
+}

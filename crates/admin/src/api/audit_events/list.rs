@@ -1,0 +1,72 @@
+//! `GET /api/v1/audit-events`
+
+use narthex_decision::Action;
+use narthex_directory::EventFilter;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::EventBody;
+use crate::api::access::Admin;
+use crate::api::answer::List;
+use crate::api::error::ApiError;
+use crate::api::extract::{Asked, page};
+use crate::api::problems::ListProblems;
+use crate::api::time::Time;
+use crate::api::words::EventOrder;
+
+/// Everything given must agree.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// About this user.
+    user: Option<String>,
+    /// In this organization (id or name).
+    organization: Option<String>,
+    /// With this action.
+    #[param(example = "grant.closed")]
+    action: Option<String>,
+    /// At or after this time.
+    from: Option<Time>,
+    /// Before this time.
+    until: Option<Time>,
+    /// Which end to begin at; by default the newest.
+    #[param(inline)]
+    order: Option<EventOrder>,
+    /// Where to read on.
+    cursor: Option<String>,
+    /// How many at the most, 1 to 200.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// Lists audit events
+///
+/// In the order of commits.
+#[utoipa::path(
+    get, path = "/audit-events", tag = "diagnosis", operation_id = "list_audit_events", params(Query),
+    responses((status = 200, description = "A page of events.", body = List<EventBody>), ListProblems),
+)]
+pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<EventBody>, ApiError> {
+    let permit = admin.permit(Action::ReadAudit, None)?;
+    let organization = match query.organization {
+        Some(text) => Some(admin.organization(Action::ReadAudit, &text).await?.1.id),
+        None => None,
+    };
+    let filter = EventFilter {
+        user: query
+            .user
+            .map(|id| id.parse().map_err(ApiError::name("user")))
+            .transpose()?,
+        organization,
+        action: query.action,
+        from_ms: query.from.map(|Time(at_ms)| at_ms),
+        until_ms: query.until.map(|Time(at_ms)| at_ms),
+        order: query.order.unwrap_or(EventOrder::NewestFirst).into(),
+    };
+    let events = permit
+        .directory()
+        .events(filter, page(query.cursor, query.limit)?)
+        .await?;
+    Ok(List::of(events, EventBody::from))
+}

@@ -1,0 +1,78 @@
+//! `POST /api/v1/connections`
+
+use narthex_decision::Action;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::{ConnectionBody, DocumentText, Sight, found, name};
+use crate::api::access::Admin;
+use crate::api::answer::{Created, Kept};
+use crate::api::error::ApiError;
+use crate::api::extract::{Body, IdempotencyKey};
+use crate::api::problems::CreateProblems;
+use crate::connections::{self, NewConnection};
+
+/// A connection to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewConnectionBody {
+    /// Whose it is: the organization's id or name.
+    #[schema(example = "acme")]
+    organization: String,
+    /// What people call it.
+    #[schema(example = "billing")]
+    name: String,
+    /// The connection document.
+    document: DocumentText,
+    /// What its templates read as `parameters`. Never shown again.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    parameters: Map<String, Value>,
+    /// What its templates read as `common`. Never shown again.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    common: Map<String, Value>,
+}
+
+/// Makes a connection
+///
+/// The document is compiled now: a template that does not compile, a key that is not known, a value of the wrong type are
+/// answered 422, all at once. Parameters and common data are encrypted at rest and never shown again.
+#[utoipa::path(
+    post, path = "/connections", tag = "connections", operation_id = "create_connection",
+    request_body = NewConnectionBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this attempt.")),
+    responses(
+        (status = 201, description = "It is made.", body = ConnectionBody, headers(("location"), ("etag"))),
+        CreateProblems,
+    ),
+)]
+pub(crate) async fn create(
+    admin: Admin,
+    key: IdempotencyKey,
+    Body { value: body, digest }: Body<NewConnectionBody>,
+) -> Result<Kept, ApiError> {
+    let (permit, organization) = admin.organization(Action::WriteConnections, &body.organization).await?;
+    permit
+        .once(key, digest, async {
+            let (document, _) = body.document.checked(permit)?;
+            let new = NewConnection {
+                name: name(&body.name)?,
+                document,
+                parameters: body.parameters,
+                common: body.common,
+            };
+            let settings = permit.surroundings().connections();
+            let keys = settings.sealing.as_deref();
+            let held = connections::create(permit.directory(), keys, organization.id, new, permit.by()).await?;
+            let id = held.id;
+            let found = found(permit, held, Sight::Whole);
+            Ok(Created {
+                location: format!("/api/v1/connections/{id}"),
+                version: Some(found.version),
+                body: found.body,
+            })
+        })
+        .await
+}

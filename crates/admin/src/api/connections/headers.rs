@@ -1,0 +1,91 @@
+//! `POST /api/v1/connections/{connection}/headers`
+
+use axum::Json;
+use axum::extract::Path;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use narthex_connection::Step;
+use narthex_decision::Action;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::Using;
+use crate::api::access::Admin;
+use crate::api::error::ApiError;
+use crate::api::problems::UseProblems;
+use crate::connections::Running;
+
+/// A request, ready to be sent.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RenderedRequest {
+    /// Its method.
+    #[schema(example = "GET")]
+    method: String,
+    /// Its URL.
+    #[schema(example = "https://api.example.com/connect")]
+    url: String,
+    /// Its headers, in order. A name may be there several times.
+    headers: Vec<RenderedHeader>,
+    /// Its body, where there is one and it is text.
+    #[schema(required)]
+    body: Option<String>,
+    /// Its body in base64, where there is one and it is not text.
+    #[schema(required)]
+    body_base64: Option<String>,
+}
+
+/// A header.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct RenderedHeader {
+    /// Its name.
+    #[schema(example = "Authorization")]
+    name: String,
+    /// Its value.
+    #[schema(example = "Bearer eyJ…")]
+    value: String,
+}
+
+/// Renders a connection's request
+///
+/// Everything up to the request is evaluated, tokens are minted, and the request is answered for a worker to send; nothing
+/// is sent from here. Of a document with several requests it is the first. What the templates see as
+/// `environment.context` is the caller's own mapped context. Every token minted is in the audit trail, by the names of its
+/// claims and a hash.
+#[utoipa::path(
+    post, path = "/connections/{connection}/headers", tag = "connections", operation_id = "render_connection",
+    params(("connection" = String, Path, description = "The connection's id.")),
+    responses((status = 200, description = "The request.", body = RenderedRequest), UseProblems),
+)]
+pub(crate) async fn headers(admin: Admin, Path(connection): Path<String>) -> Result<Json<RenderedRequest>, ApiError> {
+    let (permit, held) = admin.connection(Action::UseConnections, &connection).await?;
+    let _turn = permit.turns().renderings.of(&held).await?;
+    let using = Using::new(&admin, permit);
+    let settings = || using.settings();
+    let mut running = Running::begin(using.context(&settings), &held).await?;
+    match running
+        .next()
+        .await?
+        .map_err(|error| ApiError::Run(error.to_string()))?
+    {
+        Step::Send(request) => Ok(Json(rendered(*request))),
+        Step::Wait { .. } | Step::Done(_) => Err(ApiError::Conflict(
+            "the document's `condition` says that there is nothing to send",
+        )),
+    }
+}
+
+fn rendered(request: narthex_connection::Request) -> RenderedRequest {
+    let (body, body_base64) = match String::from_utf8(request.body) {
+        Ok(text) if text.is_empty() => (None, None),
+        Ok(text) => (Some(text), None),
+        Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
+    };
+    let header = |(name, value)| RenderedHeader { name, value };
+    RenderedRequest {
+        method: request.method,
+        url: request.url,
+        headers: request.headers.into_iter().map(header).collect(),
+        body,
+        body_base64,
+    }
+}

@@ -1,0 +1,63 @@
+//! `GET /api/v1/connections`
+
+use narthex_decision::Action;
+use narthex_directory::DocumentKind;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{ConnectionBody, Sight, found};
+use crate::api::access::Admin;
+use crate::api::answer::List;
+use crate::api::error::ApiError;
+use crate::api::extract::{Asked, page};
+use crate::api::problems::ListProblems;
+use crate::connections::Held;
+
+/// Whose connections, and which part of the list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// Of this organization (id or name). Needed by those who do not read everything.
+    organization: Option<String>,
+    /// Where to read on.
+    cursor: Option<String>,
+    /// How many at the most, 1 to 200.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// Lists connections
+///
+/// In the order in which they were made. Members of the organization see what each is called and needs, its admins the
+/// document too; nobody sees a secret.
+#[utoipa::path(
+    get, path = "/connections", tag = "connections", operation_id = "list_connections", params(Query),
+    responses((status = 200, description = "A page of connections.", body = List<ConnectionBody>), ListProblems),
+)]
+pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<ConnectionBody>, ApiError> {
+    let (permit, organization) = match query.organization {
+        Some(text) => {
+            let (permit, organization) = admin.organization(Action::ListConnections, &text).await?;
+            (permit, Some(organization.id))
+        }
+        None => (admin.permit(Action::ListConnections, None)?, None),
+    };
+    let page = page(query.cursor, query.limit)?;
+    // Connections are called by their ids; documents of other kinds are not.
+    page.after_id()?;
+    let documents = permit
+        .directory()
+        .documents(DocumentKind::Connection, organization, page)
+        .await?;
+    let next_cursor = documents.next_cursor.map(|cursor| cursor.to_string());
+    let items = documents.items.into_iter().map(|document| {
+        let held = Held::of(document)?;
+        let sight = Sight::of(&admin, &held);
+        Ok(found(permit, held, sight).body)
+    });
+    Ok(List {
+        items: items.collect::<Result<_, ApiError>>()?,
+        next_cursor,
+    })
+}

@@ -1,0 +1,27 @@
+//! `GET /api/v1/issuers/{name}/keys`
+
+use axum::Json;
+use axum::extract::Path;
+use narthex_decision::Action;
+
+use crate::api::access::Admin;
+use crate::api::error::ApiError;
+use crate::api::problems::OneProblems;
+use crate::api::surroundings::KeyHealthBody;
+
+/// Reads an issuer's keys
+///
+/// Which there are, since when and until when they were seen, which are refused and why, and when they are fetched next.
+#[utoipa::path(
+    get, path = "/issuers/{name}/keys", tag = "issuers", operation_id = "read_issuer_keys",
+    params(("name" = String, Path, description = "The issuer's configured name.")),
+    responses((status = 200, description = "Its keys.", body = KeyHealthBody), OneProblems),
+)]
+pub(crate) async fn keys(admin: Admin, Path(name): Path<String>) -> Result<Json<KeyHealthBody>, ApiError> {
+    let permit = admin.permit(Action::ReadIssuers, None)?;
+    permit
+        .surroundings()
+        .keys(&name)
+        .map(Json)
+        .ok_or(ApiError::Unknown { what: "issuer" })
+}

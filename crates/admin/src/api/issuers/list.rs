@@ -1,0 +1,44 @@
+//! `GET /api/v1/issuers`
+
+use narthex_decision::Action;
+use narthex_directory::{Cursor, StoreError};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::api::access::Admin;
+use crate::api::answer::List;
+use crate::api::error::ApiError;
+use crate::api::extract::{Asked, page};
+use crate::api::problems::ListProblems;
+use crate::api::surroundings::IssuerBody;
+
+/// Which part of the list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// Where to read on.
+    cursor: Option<String>,
+    /// How many at the most, 1 to 200.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// Lists issuers
+///
+/// By name.
+#[utoipa::path(
+    get, path = "/issuers", tag = "issuers", operation_id = "list_issuers", params(Query),
+    responses((status = 200, description = "A page of issuers.", body = List<IssuerBody>), ListProblems),
+)]
+pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<IssuerBody>, ApiError> {
+    let permit = admin.permit(Action::ReadIssuers, None)?;
+    let page = page(query.cursor, query.limit)?;
+    let issuers = permit.surroundings().issuers();
+    // Any text could be a name. One that is not there, because the configuration has changed, leads nowhere either.
+    let is_known = |cursor: &Cursor| issuers.iter().any(|issuer| issuer.name == cursor.as_str());
+    if page.cursor().is_some_and(|cursor| !is_known(cursor)) {
+        return Err(StoreError::Cursor.into());
+    }
+    Ok(List::cut(issuers, &page, |issuer| issuer.name.clone()))
+}

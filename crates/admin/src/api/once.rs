@@ -1,0 +1,254 @@
+//! `Idempotency-Key`: a create that is sent again is answered again, and not done again.
+//!
+//! Kept in memory for a day, within bounds: after a restart, on another node, or when thousands of others came in
+//! between, a repeated create is carried out, and then usually refused because the name is taken. Only what was created
+//! is remembered: a create that failed changed nothing and may be tried again.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::answer::Kept;
+use super::error::ApiError;
+
+/// How long an answer is kept, in milliseconds.
+const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
+/// How many answers are kept.
+const KEPT_MAX: usize = 4_096;
+/// How much they may weigh together, in bytes.
+const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// One attempt: whose, at what, under which name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Attempt {
+    /// Who.
+    pub(crate) actor: String,
+    /// At what: the path.
+    pub(crate) path: String,
+    /// The caller's name for it.
+    pub(crate) key: String,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    digest: [u8; 32],
+    begun_at_ms: i64,
+    // `None` while it is under way.
+    answer: Option<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Entries {
+    by_attempt: HashMap<Attempt, Entry>,
+    by_age: BTreeMap<u64, Attempt>,
+    next: u64,
+    bytes: usize,
+}
+
+/// The attempts of the last day.
+#[derive(Debug, Default)]
+pub(crate) struct Attempts(Mutex<Entries>);
+
+/// What to do with a request.
+#[derive(Debug)]
+pub(crate) enum Begun<'a> {
+    /// Carry it out.
+    First(Ticket<'a>),
+    /// Answer this again.
+    Again(Kept),
+}
+
+/// The right to carry out an attempt. Dropped without an answer, the attempt is forgotten.
+#[derive(Debug)]
+pub(crate) struct Ticket<'a> {
+    attempts: &'a Attempts,
+    attempt: Attempt,
+    number: u64,
+}
+
+impl Attempts {
+    /// Begins an attempt with a body of this hash.
+    pub(crate) fn begin(&self, attempt: Attempt, digest: [u8; 32], now_ms: i64) -> Result<Begun<'_>, ApiError> {
+        let mut entries = self.entries();
+        entries.forget_before(now_ms.saturating_sub(KEPT_MS));
+        if let Some(entry) = entries.by_attempt.get(&attempt) {
+            // SECURITY: a key never stands for another body, or the answer would speak of something else.
+            if entry.digest != digest {
+                return Err(ApiError::KeyReused);
+            }
+            return entry.answer.clone().map(Begun::Again).ok_or(ApiError::KeyInUse);
+        }
+        let number = entries.next;
+        entries.next += 1;
+        entries.by_age.insert(number, attempt.clone());
+        entries.by_attempt.insert(
+            attempt.clone(),
+            Entry {
+                number,
+                digest,
+                begun_at_ms: now_ms,
+                answer: None,
+            },
+        );
+        entries.keep_within_bounds();
+        Ok(Begun::First(Ticket {
+            attempts: self,
+            attempt,
+            number,
+        }))
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket<'_> {
+    /// Remembers the answer.
+    pub(crate) fn answered(self, answer: Kept) {
+        let mut entries = self.attempts.entries();
+        let weight = answer.weight();
+        if let Some(entry) = entries
+            .by_attempt
+            .get_mut(&self.attempt)
+            .filter(|entry| entry.number == self.number)
+        {
+            entry.answer = Some(answer);
+            entries.bytes += weight;
+        }
+        entries.keep_within_bounds();
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        let mut entries = self.attempts.entries();
+        let is_open = entries
+            .by_attempt
+            .get(&self.attempt)
+            .is_some_and(|entry| entry.number == self.number && entry.answer.is_none());
+        if is_open {
+            entries.forget(self.number);
+        }
+    }
+}
+
+impl Entries {
+    fn forget(&mut self, number: u64) {
+        let entry = self
+            .by_age
+            .remove(&number)
+            .and_then(|attempt| self.by_attempt.remove(&attempt));
+        if let Some(answer) = entry.and_then(|entry| entry.answer) {
+            self.bytes = self.bytes.saturating_sub(answer.weight());
+        }
+    }
+
+    fn oldest(&self) -> Option<(u64, i64)> {
+        let (number, attempt) = self.by_age.first_key_value()?;
+        Some((*number, self.by_attempt.get(attempt)?.begun_at_ms))
+    }
+
+    fn forget_before(&mut self, at_ms: i64) {
+        while let Some((number, _)) = self.oldest().filter(|(_, begun_at_ms)| *begun_at_ms < at_ms) {
+            self.forget(number);
+        }
+    }
+
+    fn keep_within_bounds(&mut self) {
+        while self.by_attempt.len() > KEPT_MAX || self.bytes > KEPT_BYTES_MAX {
+            let Some((number, _)) = self.oldest() else { return };
+            self.forget(number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::answer::Created;
+
+    fn attempt(key: &str) -> Attempt {
+        Attempt {
+            actor: "a".to_owned(),
+            path: "/users".to_owned(),
+            key: key.to_owned(),
+        }
+    }
+
+    fn answer(text: &str) -> Kept {
+        Created {
+            location: "/x".to_owned(),
+            version: None,
+            body: text,
+        }
+        .kept()
+    }
+
+    fn done(attempts: &Attempts, key: &str, now_ms: i64) {
+        match attempts.begin(attempt(key), [0; 32], now_ms).unwrap() {
+            Begun::First(ticket) => ticket.answered(answer("done")),
+            Begun::Again(_) => panic!("it was done before"),
+        }
+    }
+
+    #[test]
+    fn the_same_again_is_answered_and_another_body_refused() {
+        let attempts = Attempts::default();
+        done(&attempts, "k", 0);
+        assert!(matches!(attempts.begin(attempt("k"), [0; 32], 1), Ok(Begun::Again(_))));
+        assert!(matches!(
+            attempts.begin(attempt("k"), [1; 32], 1),
+            Err(ApiError::KeyReused)
+        ));
+        assert!(matches!(
+            attempts.begin(attempt("other"), [1; 32], 1),
+            Ok(Begun::First(_))
+        ));
+        let other_actor = Attempt {
+            actor: "b".to_owned(),
+            ..attempt("k")
+        };
+        assert!(matches!(attempts.begin(other_actor, [1; 32], 1), Ok(Begun::First(_))));
+    }
+
+    #[test]
+    fn two_at_once_are_one_and_a_failure_is_forgotten() {
+        let attempts = Attempts::default();
+        let first = attempts.begin(attempt("k"), [0; 32], 0).unwrap();
+        assert!(matches!(
+            attempts.begin(attempt("k"), [0; 32], 0),
+            Err(ApiError::KeyInUse)
+        ));
+        drop(first);
+        assert!(matches!(attempts.begin(attempt("k"), [0; 32], 0), Ok(Begun::First(_))));
+    }
+
+    #[test]
+    fn is_bounded_in_time_number_and_size() {
+        let attempts = Attempts::default();
+        done(&attempts, "k", 0);
+        assert!(matches!(
+            attempts.begin(attempt("k"), [0; 32], KEPT_MS),
+            Ok(Begun::Again(_))
+        ));
+        done(&attempts, "k", KEPT_MS + 1);
+        for index in 0..KEPT_MAX {
+            done(&attempts, &index.to_string(), KEPT_MS + 1);
+        }
+        assert_eq!(attempts.entries().by_attempt.len(), KEPT_MAX);
+        done(&attempts, "k", KEPT_MS + 1);
+        for key in 0..4 {
+            match attempts
+                .begin(attempt(&format!("large {key}")), [0; 32], KEPT_MS + 1)
+                .unwrap()
+            {
+                Begun::First(ticket) => ticket.answered(answer(&"x".repeat(KEPT_BYTES_MAX / 3))),
+                Begun::Again(_) => panic!("it was done before"),
+            }
+        }
+        let entries = attempts.entries();
+        assert!(entries.bytes <= KEPT_BYTES_MAX && entries.by_attempt.len() <= 2);
+        assert_eq!(entries.by_attempt.len(), entries.by_age.len());
+    }
+}

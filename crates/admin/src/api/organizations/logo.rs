@@ -1,0 +1,107 @@
+//! `GET`, `PUT` and `DELETE /api/v1/organizations/{organization}/logo`
+
+use axum::extract::{DefaultBodyLimit, Path, Request};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, StatusCode, header};
+use narthex_decision::Action;
+use narthex_directory::Logo;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
+
+use super::{Admin, ApiError, BODY_BYTES_MAX, Found, OrganizationBody, State};
+use crate::api::extract::{self, IfMatch};
+use crate::api::problems::{ChangeProblems, OneProblems, RemoveProblems};
+
+/// The largest body that is read as a logo, in bytes; the logo itself is held to 1 MB with a better word.
+const LOGO_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
+const _: () = assert!(LOGO_BODY_BYTES_MAX > narthex_directory::LOGO_BYTES_MAX && LOGO_BODY_BYTES_MAX > BODY_BYTES_MAX);
+
+pub(super) fn operations() -> OpenApiRouter<State> {
+    let logo = routes!(read, put, delete).layer(DefaultBodyLimit::max(LOGO_BODY_BYTES_MAX));
+    OpenApiRouter::default().routes(logo)
+}
+
+/// Reads an organization's logo
+#[utoipa::path(
+    get, path = "/organizations/{organization}/logo", tag = "organizations", operation_id = "read_organization_logo",
+    params(("organization" = String, Path, description = "The organization's id or name.")),
+    responses(
+        (status = 200, description = "The picture.", content(("image/png"), ("image/jpeg"))),
+        OneProblems,
+    ),
+)]
+pub(crate) async fn read(admin: Admin, Path(organization): Path<String>) -> Result<Response, ApiError> {
+    let (permit, organization) = admin.organization(Action::ReadOrganization, &organization).await?;
+    let logo = permit
+        .directory()
+        .logo(organization.id)
+        .await?
+        .ok_or(ApiError::Unknown { what: "logo" })?;
+    // SECURITY: whatever the bytes are, a browser shows them as a picture or not at all, and runs nothing in them.
+    let headers: [(HeaderName, &'static str); 3] = [
+        (header::CONTENT_TYPE, logo.media_type()),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+        (header::CONTENT_DISPOSITION, "inline; filename=\"logo\""),
+    ];
+    Ok((headers, logo.bytes().to_vec()).into_response())
+}
+
+/// Sets an organization's logo
+///
+/// A PNG or JPEG of at most 1 MB. What counts is what the bytes are.
+#[utoipa::path(
+    put, path = "/organizations/{organization}/logo", tag = "organizations", operation_id = "set_organization_logo",
+    request_body(content(("image/png"), ("image/jpeg"))),
+    params(
+        ("organization" = String, Path, description = "The organization's id or name."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the organization must still have."),
+    ),
+    responses((status = 200, description = "The organization now.", body = OrganizationBody, headers(("etag"))), ChangeProblems),
+)]
+pub(crate) async fn put(
+    admin: Admin,
+    Path(organization): Path<String>,
+    if_match: IfMatch,
+    request: Request,
+) -> Result<Found<OrganizationBody>, ApiError> {
+    let (permit, organization) = admin.organization(Action::WriteOrganization, &organization).await?;
+    if_match.expect(organization.version)?;
+    let media_type = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    if !media_type.is_some_and(|media_type| ["image/png", "image/jpeg"].contains(&media_type)) {
+        return Err(ApiError::MediaType {
+            expected: "image/png` or `image/jpeg",
+        });
+    }
+    let bytes = extract::bytes(request, &()).await?;
+    let logo = Logo::new(bytes.to_vec())
+        .ok_or_else(|| ApiError::invalid("logo", "it must be a PNG or a JPEG of at most 1 MB"))?;
+    Ok(permit
+        .directory()
+        .set_logo(organization.id, Some(logo), permit.by())
+        .await?
+        .into())
+}
+
+/// Removes an organization's logo
+#[utoipa::path(
+    delete, path = "/organizations/{organization}/logo", tag = "organizations",
+    operation_id = "remove_organization_logo",
+    params(
+        ("organization" = String, Path, description = "The organization's id or name."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the organization must still have."),
+    ),
+    responses((status = 204, description = "It is gone."), RemoveProblems),
+)]
+pub(crate) async fn delete(
+    admin: Admin,
+    Path(organization): Path<String>,
+    if_match: IfMatch,
+) -> Result<StatusCode, ApiError> {
+    let (permit, organization) = admin.organization(Action::WriteOrganization, &organization).await?;
+    if_match.expect(organization.version)?;
+    permit.directory().set_logo(organization.id, None, permit.by()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,42 @@
+//! `DELETE /api/v1/organizations/{organization}/members/{user_id}`
+
+use axum::extract::Path;
+use http::StatusCode;
+use narthex_decision::Action;
+use narthex_directory::Scope;
+
+use super::GrantScope;
+use crate::api::access::Admin;
+use crate::api::error::ApiError;
+use crate::api::extract::Asked;
+use crate::api::problems::RemoveProblems;
+use crate::api::users::Why;
+
+/// Takes a role in an organization away
+///
+/// What was given by hand, and what a claim gave: claims only add, so no token takes such a role away. It comes back with the
+/// next token that names the organization. What tags give stays (409, with the tags): it goes away with the tag.
+#[utoipa::path(
+    delete, path = "/organizations/{organization}/members/{user_id}", tag = "organizations",
+    operation_id = "revoke_organization_role",
+    params(
+        ("organization" = String, Path, description = "The organization's id or name."),
+        ("user_id" = String, Path, description = "The user's id."),
+        Why,
+    ),
+    responses((status = 204, description = "It is gone."), RemoveProblems),
+)]
+pub(crate) async fn delete(
+    admin: Admin,
+    Path((organization, user)): Path<(String, String)>,
+    Asked(query): Asked<Why>,
+) -> Result<StatusCode, ApiError> {
+    let (permit, organization) = admin.organization(Action::WriteMembers, &organization).await?;
+    let on = GrantScope {
+        scope: Scope::Organization(organization.id),
+        home: Some(organization.id),
+        name: organization.name.as_str(),
+    };
+    on.revoke(permit, &user, query.why).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

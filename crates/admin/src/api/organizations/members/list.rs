@@ -1,0 +1,50 @@
+//! `GET /api/v1/organizations/{organization}/members`
+
+use axum::extract::Path;
+use narthex_decision::Action;
+use narthex_directory::Scope;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::api::access::Admin;
+use crate::api::answer::List;
+use crate::api::error::ApiError;
+use crate::api::extract::{Asked, page};
+use crate::api::organizations::{GrantScope, MemberBody, members};
+use crate::api::problems::OneProblems;
+
+/// Which part of the list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// Where to read on.
+    cursor: Option<String>,
+    /// How many at the most, 1 to 200.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// Lists an organization's members
+///
+/// By user id; each with the effective role and the grants that are open. Whoever is given no role by them now is left out, so
+/// a page may be shorter than `limit`.
+#[utoipa::path(
+    get, path = "/organizations/{organization}/members", tag = "organizations",
+    operation_id = "list_organization_members",
+    params(("organization" = String, Path, description = "The organization's id or name."), Query),
+    responses((status = 200, description = "A page of members.", body = List<MemberBody>), OneProblems),
+)]
+pub(crate) async fn list(
+    admin: Admin,
+    Path(organization): Path<String>,
+    Asked(query): Asked<Query>,
+) -> Result<List<MemberBody>, ApiError> {
+    let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
+    let on = GrantScope {
+        scope: Scope::Organization(organization.id),
+        home: Some(organization.id),
+        name: organization.name.as_str(),
+    };
+    members(permit, &on, page(query.cursor, query.limit)?).await
+}

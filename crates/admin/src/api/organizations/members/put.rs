@@ -1,0 +1,60 @@
+//! `PUT /api/v1/organizations/{organization}/members/{user_id}`
+
+use axum::Json;
+use axum::extract::Path;
+use narthex_decision::Action;
+use narthex_directory::{Scope, ScopedRole};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::GrantScope;
+use crate::api::access::Admin;
+use crate::api::error::ApiError;
+use crate::api::extract::Body;
+use crate::api::organizations::MemberBody;
+use crate::api::problems::ChangeProblems;
+use crate::api::words::OrganizationRole;
+
+/// A role to give by hand.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OrganizationMemberBody {
+    /// Which role.
+    role: OrganizationRole,
+    /// Why, for the record.
+    why: Option<String>,
+}
+
+/// Gives a role in an organization by hand
+///
+/// A role that was given by hand before is replaced; what tokens give stays beside it, and the highest counts. An
+/// `external_only` organization takes none (409).
+///
+/// The user may be of another realm: a realm bounds external ids and tags, not what is given by hand. An empty list of tags in
+/// that user's tokens, which takes everything in the user's own realm, leaves such a role.
+///
+/// To callers who may not read users (an organization's own admins) a user is known who holds a grant in the organization or in
+/// one of its teams, or got one there by a token once. Any other is unknown (404).
+#[utoipa::path(
+    put, path = "/organizations/{organization}/members/{user_id}", tag = "organizations",
+    operation_id = "grant_organization_role", request_body = OrganizationMemberBody,
+    params(
+        ("organization" = String, Path, description = "The organization's id or name."),
+        ("user_id" = String, Path, description = "The user's id."),
+    ),
+    responses((status = 200, description = "The member now.", body = MemberBody), ChangeProblems),
+)]
+pub(crate) async fn put(
+    admin: Admin,
+    Path((organization, user)): Path<(String, String)>,
+    Body { value: body, .. }: Body<OrganizationMemberBody>,
+) -> Result<Json<MemberBody>, ApiError> {
+    let (permit, organization) = admin.organization(Action::WriteMembers, &organization).await?;
+    let on = GrantScope {
+        scope: Scope::Organization(organization.id),
+        home: Some(organization.id),
+        name: organization.name.as_str(),
+    };
+    let role = ScopedRole::Organization(organization.id, body.role.into());
+    on.grant(permit, &user, role, body.why).await.map(Json)
+}

@@ -1,0 +1,209 @@
+//! `POST /api/v1/organizations/{organization}/preview`
+
+use axum::Json;
+use axum::extract::Path;
+use narthex_decision::Action;
+use narthex_directory::{
+    Among, Carrier, CarrierFilter, Listing, Organization, OrganizationTags, Scope, ScopedRole, SourceKind, Weighed,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{Admin, ApiError, Patch, Permit, Tags, update};
+use crate::api::extract::{Asked, Body, page};
+use crate::api::problems::BodyProblems;
+use crate::api::words::OrganizationRole;
+
+/// A change of an organization's lists of tags, as it would be sent to be saved.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names of the API")]
+pub(crate) struct TagChange {
+    /// The whole list of tags that make admins; `null` empties it.
+    #[serde(default)]
+    #[schema(value_type = Option<Tags>)]
+    external_admin_groups: Patch<Tags>,
+    /// The whole list of tags that make members; `null` empties it.
+    #[serde(default)]
+    #[schema(value_type = Option<Tags>)]
+    external_member_groups: Patch<Tags>,
+    /// The whole list of tags that make executors; `null` empties it.
+    #[serde(default)]
+    #[schema(value_type = Option<Tags>)]
+    external_executor_groups: Patch<Tags>,
+}
+
+/// Which part of the answer.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// Where to read on.
+    cursor: Option<String>,
+    /// How many users to look at, at the most, 1 to 200. A page may show fewer, and still not be the last.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// What a change would do to one user at their next token.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PreviewBody {
+    /// The user's id.
+    user_id: String,
+    /// The user's username.
+    username: String,
+    /// The user's e-mail address.
+    #[schema(required)]
+    email: Option<String>,
+    /// The role now; `null` for none.
+    #[schema(required)]
+    before: Option<OrganizationRole>,
+    /// The role then; `null` for none.
+    #[schema(required)]
+    after: Option<OrganizationRole>,
+    /// The tags of the last token that the change is about. To callers who may not read users, those that the organization lists
+    /// now.
+    tags: Vec<String>,
+}
+
+/// A part of a preview.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct PreviewPage {
+    /// The users whose role would change.
+    items: Vec<PreviewBody>,
+    /// Where the rest begins; `null` at the end.
+    #[schema(required)]
+    next_cursor: Option<String>,
+    /// How many users who hold no role in the organization would gain one; counted up to 10,000. Said on the first page to
+    /// callers who may not read users, whose `items` are members only; `null` otherwise.
+    #[schema(required, maximum = 10_000)]
+    others_gaining: Option<usize>,
+}
+
+/// How many others are counted.
+const OTHERS_MAX: usize = 10_000;
+
+/// Previews a change of an organization's tags
+///
+/// Who would gain and lose what at their next token, if it says the same as the last one. Nothing is written.
+///
+/// TokenCache who may not read users (an organization's own admins) are shown members of the organization only. Of the others
+/// they are told how many would gain a role.
+#[utoipa::path(
+    post, path = "/organizations/{organization}/preview", tag = "organizations",
+    operation_id = "preview_organization_tags", request_body = TagChange,
+    params(("organization" = String, Path, description = "The organization's id or name."), Query),
+    responses((status = 200, description = "A page of users whose role would change.", body = PreviewPage), BodyProblems),
+)]
+pub(crate) async fn preview(
+    admin: Admin,
+    Path(organization): Path<String>,
+    Asked(query): Asked<Query>,
+    Body { value: change, .. }: Body<TagChange>,
+) -> Result<Json<PreviewPage>, ApiError> {
+    let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
+    let lists = [
+        &change.external_admin_groups,
+        &change.external_member_groups,
+        &change.external_executor_groups,
+    ];
+    let then = update::after(lists, &organization.tags)?;
+    let touched = touched(&organization.tags, &then);
+    // What the last tokens carried may be noted here and not written yet.
+    permit.directory().flush().await?;
+    let (is_first, page) = (query.cursor.is_none(), page(query.cursor, query.limit)?);
+    // SECURITY: any tag can be asked about, another organization's too. Who belongs to others is not shown to whoever may
+    // not read users: neither by name nor by the id in a cursor, which would be enough to ask for more.
+    let sees_all = permit.reads_users();
+    let (members, others) = (
+        Among::Members(organization.id, permit.now_ms()),
+        Among::Others(organization.id, permit.now_ms()),
+    );
+    let carrying = |tags, among| CarrierFilter {
+        realm: organization.realm.clone(),
+        tags,
+        among,
+    };
+    let mut answer = PreviewPage {
+        items: Vec::new(),
+        next_cursor: None,
+        others_gaining: None,
+    };
+    if is_first && !sees_all {
+        let gives = |tag: &&String| then.role_of(tag).is_some();
+        let gaining = carrying(touched.iter().filter(gives).cloned().collect(), others);
+        answer.others_gaining = Some(permit.directory().count_carriers(gaining, OTHERS_MAX).await?);
+    }
+    if touched.is_empty() {
+        return Ok(Json(answer));
+    }
+    let among = if sees_all { Among::Everybody } else { members };
+    let filter = carrying(touched.clone(), among);
+    let Listing { items, next_cursor } = permit.directory().carriers(filter, page).await?;
+    for carrier in items {
+        let changed = difference(permit, &organization, &then, &touched, carrier).await?;
+        answer.items.extend(changed);
+    }
+    answer.next_cursor = next_cursor.map(|cursor| cursor.to_string());
+    Ok(Json(answer))
+}
+
+/// The tags that give another role then than now.
+fn touched(now: &OrganizationTags, then: &OrganizationTags) -> Vec<String> {
+    let mut touched: Vec<String> = now
+        .roles()
+        .into_iter()
+        .chain(then.roles())
+        .map(|(tag, _)| tag.as_str())
+        .filter(|tag| now.role_of(tag) != then.role_of(tag))
+        .map(str::to_owned)
+        .collect();
+    touched.sort_unstable();
+    touched.dedup();
+    touched
+}
+
+async fn difference(
+    permit: Permit<'_>,
+    organization: &Organization,
+    then: &OrganizationTags,
+    touched: &[String],
+    carrier: Carrier,
+) -> Result<Option<PreviewBody>, ApiError> {
+    let Some(standing) = permit.directory().standing(carrier.user.id).await? else {
+        return Ok(None);
+    };
+    let mut grants = standing.grants;
+    grants.retain(|grant| grant.scope() == Scope::Organization(organization.id));
+    let in_force = permit.in_force();
+    let weighed = permit.scales(&in_force).weigh_all(&standing.user.realm, grants).await?;
+    let before = held(&weighed, |_| true);
+    let untagged = held(&weighed, |source| source != SourceKind::Tag);
+    let tagged = carrier.tags.iter().filter_map(|tag| then.role_of(tag)).max();
+    let after = untagged.max(tagged);
+    if before == after {
+        return Ok(None);
+    }
+    let Carrier { user, mut tags } = carrier;
+    // SECURITY: which other tags somebody carries is not for the organization's own admins to know.
+    let told = |tag: &String| permit.reads_users() || organization.tags.role_of(tag).is_some();
+    tags.retain(|tag| touched.contains(tag) && told(tag));
+    Ok(Some(PreviewBody {
+        user_id: user.id.to_string(),
+        username: user.username.to_string(),
+        email: user.profile.email,
+        before: before.map(Into::into),
+        after: after.map(Into::into),
+        tags,
+    }))
+}
+
+/// The highest role in an organization that grants of some sources give now.
+fn held(weighed: &[Weighed], counts: impl Fn(SourceKind) -> bool) -> Option<narthex_directory::OrganizationRole> {
+    let counted = weighed.iter().filter(|weighed| counts(weighed.grant.source.kind()));
+    let roles = counted.filter_map(|weighed| match weighed.gives {
+        Ok(ScopedRole::Organization(_, role)) => Some(role),
+        _ => None,
+    });
+    roles.max()
+}

@@ -1,0 +1,19 @@
+//! `GET /api/v1/organizations/{organization}`
+
+use axum::extract::Path;
+use narthex_decision::Action;
+
+use super::{Admin, ApiError, OrganizationBody};
+use crate::api::answer::Found;
+use crate::api::problems::OneProblems;
+
+/// Reads an organization
+#[utoipa::path(
+    get, path = "/organizations/{organization}", tag = "organizations", operation_id = "read_organization",
+    params(("organization" = String, Path, description = "The organization's id or name. What is an id is never a name.")),
+    responses((status = 200, description = "The organization.", body = OrganizationBody, headers(("etag"))), OneProblems),
+)]
+pub(crate) async fn read(admin: Admin, Path(organization): Path<String>) -> Result<Found<OrganizationBody>, ApiError> {
+    let (_, organization) = admin.organization(Action::ReadOrganization, &organization).await?;
+    Ok(organization.into())
+}

@@ -1,0 +1,71 @@
+//! `POST /api/v1/organizations/{organization}/teams`
+
+use axum::extract::Path;
+use narthex_decision::Action;
+use narthex_directory::{ExternalId, NewTeam, TeamId};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::api::access::Admin;
+use crate::api::answer::{Created, Kept};
+use crate::api::error::ApiError;
+use crate::api::extract::{Body, IdempotencyKey};
+use crate::api::problems::CreateProblems;
+use crate::api::teams::{TeamBody, team_name};
+use narthex_clock::NewIds;
+
+/// A team to make.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewTeamBody {
+    /// Its name for people.
+    #[schema(example = "Night shift")]
+    name: String,
+    /// What the identity provider calls it, taken exactly. Platform admins only.
+    external_id: Option<String>,
+}
+
+/// Makes a team in an organization
+#[utoipa::path(
+    post, path = "/organizations/{organization}/teams", tag = "teams", operation_id = "create_team",
+    request_body = NewTeamBody,
+    params(
+        ("organization" = String, Path, description = "The organization's id or name."),
+        ("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this attempt."),
+    ),
+    responses((status = 201, description = "It is made.", body = TeamBody, headers(("location"), ("etag"))), CreateProblems),
+)]
+pub(crate) async fn create(
+    admin: Admin,
+    Path(organization): Path<String>,
+    key: IdempotencyKey,
+    Body { value: body, digest }: Body<NewTeamBody>,
+) -> Result<Kept, ApiError> {
+    let (permit, organization) = admin.organization(Action::WriteMembers, &organization).await?;
+    if body.external_id.is_some() {
+        // SECURITY: external ids are unique in the realm; an organization's admin who could take one that the identity
+        // provider means for another organization's team would lock that team's people out.
+        admin.permit(Action::RuleOrganization, Some(organization.id))?;
+    }
+    permit
+        .once(key, digest, async {
+            let external_id = body
+                .external_id
+                .map(|id| ExternalId::new(id).map_err(ApiError::name("external_id")));
+            let new = NewTeam {
+                id: TeamId::new(permit.now_ms(), &mut NewIds::new()?),
+                realm: organization.realm,
+                organization: Some(organization.id),
+                external_id: external_id.transpose()?,
+                name: team_name(&body.name)?,
+            };
+            let team = permit.directory().create_team(new, permit.by()).await?;
+            let location = format!("/api/v1/teams/{}", team.id);
+            Ok(Created {
+                location,
+                version: Some(team.version),
+                body: TeamBody::from(team),
+            })
+        })
+        .await
+}

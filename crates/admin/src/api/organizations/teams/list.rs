@@ -1,0 +1,52 @@
+//! `GET /api/v1/organizations/{organization}/teams`
+
+use axum::extract::Path;
+use narthex_decision::Action;
+use narthex_directory::TeamFilter;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::api::access::Admin;
+use crate::api::answer::List;
+use crate::api::error::ApiError;
+use crate::api::extract::{Asked, page};
+use crate::api::problems::OneProblems;
+use crate::api::teams::TeamBody;
+
+/// Everything given must agree.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// With exactly this external id.
+    external_id: Option<String>,
+    /// Where to read on.
+    cursor: Option<String>,
+    /// How many at the most, 1 to 200.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// Lists an organization's teams
+#[utoipa::path(
+    get, path = "/organizations/{organization}/teams", tag = "teams", operation_id = "list_organization_teams",
+    params(("organization" = String, Path, description = "The organization's id or name."), Query),
+    responses((status = 200, description = "A page of teams.", body = List<TeamBody>), OneProblems),
+)]
+pub(crate) async fn list(
+    admin: Admin,
+    Path(organization): Path<String>,
+    Asked(query): Asked<Query>,
+) -> Result<List<TeamBody>, ApiError> {
+    let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
+    let filter = TeamFilter {
+        realm: None,
+        organization: Some(organization.id),
+        external_id: query.external_id,
+    };
+    let teams = permit
+        .directory()
+        .teams(filter, page(query.cursor, query.limit)?)
+        .await?;
+    Ok(List::of(teams, TeamBody::from))
+}

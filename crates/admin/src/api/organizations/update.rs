@@ -1,0 +1,174 @@
+//! `PATCH /api/v1/organizations/{organization}`
+
+use axum::extract::Path;
+use narthex_decision::Action;
+use narthex_directory::{Edit, ExternalId, Organization, OrganizationEdit, OrganizationName, OrganizationTags};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{
+    ADMIN_GROUPS, Admin, ApiError, EXECUTOR_GROUPS, MEMBER_GROUPS, Membership, OrganizationBody, OrganizationStatus,
+    Patch, Tags, label, tidy,
+};
+use crate::api::answer::Found;
+use crate::api::extract::{Body, IfMatch};
+use crate::api::problems::ChangeProblems;
+
+/// What to change of an organization. Its realm stays what it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OrganizationChange {
+    /// Another name in paths. Platform admins only.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    name: Patch<String>,
+    /// Another label.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    label: Patch<String>,
+    /// What the identity provider calls it. Platform admins only.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    external_id: Patch<String>,
+    /// Who answers for it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    contact_name: Patch<String>,
+    /// How to reach them.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    contact_email: Patch<String>,
+    /// Its site.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    website: Patch<String>,
+    /// A tz database name.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    timezone: Patch<String>,
+    /// The whole list of tags that make admins; `null` empties it.
+    #[serde(default)]
+    #[schema(value_type = Option<Tags>)]
+    external_admin_groups: Patch<Tags>,
+    /// The whole list of tags that make members; `null` empties it.
+    #[serde(default)]
+    #[schema(value_type = Option<Tags>)]
+    external_member_groups: Patch<Tags>,
+    /// The whole list of tags that make executors; `null` empties it.
+    #[serde(default)]
+    #[schema(value_type = Option<Tags>)]
+    external_executor_groups: Patch<Tags>,
+    /// Who may say who belongs to it. `external_only` closes the grants given by hand. Platform admins only.
+    #[serde(default)]
+    #[schema(value_type = Membership)]
+    membership: Patch<Membership>,
+    /// Open or suspended. Platform admins only.
+    #[serde(default)]
+    #[schema(value_type = OrganizationStatus)]
+    status: Patch<OrganizationStatus>,
+}
+
+impl OrganizationChange {
+    /// Whether it touches what decides who the organization is.
+    fn is_rule(&self) -> bool {
+        self.name.is_given() || self.external_id.is_given() || self.membership.is_given() || self.status.is_given()
+    }
+}
+
+/// Changes an organization
+///
+/// Its admins change what belongs to it: label, contact, site, lists of tags. What decides who it is belongs to platform
+/// admins. An organization that the configuration declares is changed there (409).
+#[utoipa::path(
+    patch, path = "/organizations/{organization}", tag = "organizations", operation_id = "update_organization",
+    request_body = OrganizationChange,
+    params(
+        ("organization" = String, Path, description = "The organization's id or name."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the organization must still have."),
+    ),
+    responses((status = 200, description = "The organization now.", body = OrganizationBody, headers(("etag"))), ChangeProblems),
+)]
+pub(crate) async fn update(
+    admin: Admin,
+    Path(organization): Path<String>,
+    if_match: IfMatch,
+    Body { value: change, .. }: Body<OrganizationChange>,
+) -> Result<Found<OrganizationBody>, ApiError> {
+    let (permit, organization) = admin.organization(Action::WriteOrganization, &organization).await?;
+    if change.is_rule() {
+        // SECURITY: an external id or a name decides whose tokens count here and which paths lead here; an
+        // organization's admin who could change them could take over another's.
+        admin.permit(Action::RuleOrganization, Some(organization.id))?;
+    }
+    let expected = if_match.expect(organization.version)?;
+    let (tags, read_at) = tags(&change, &organization)?;
+    let edit = OrganizationEdit {
+        tags,
+        ..checked(change)?
+    };
+    let updated = permit
+        .directory()
+        .update_organization(organization.id, expected.or(read_at), edit, permit.by());
+    Ok(updated.await?.into())
+}
+
+/// The lists as they are to be, and the version they were worked out from: a change of one list must not undo a change
+/// of another that came in between.
+fn tags(
+    change: &OrganizationChange,
+    organization: &Organization,
+) -> Result<(Option<OrganizationTags>, Option<u64>), ApiError> {
+    let lists = [
+        &change.external_admin_groups,
+        &change.external_member_groups,
+        &change.external_executor_groups,
+    ];
+    if !lists.into_iter().any(Patch::is_given) {
+        return Ok((None, None));
+    }
+    let tags = after(lists, &organization.tags)?;
+    Ok((Some(tags), Some(organization.version)))
+}
+
+/// The lists after a change of some of them.
+pub(super) fn after(
+    [admin, member, executor]: [&Patch<Tags>; 3],
+    now: &OrganizationTags,
+) -> Result<OrganizationTags, ApiError> {
+    let list = |field, patch: &Patch<Tags>, now: &narthex_directory::TagList| match patch {
+        Patch::Keep => Ok(now.clone()),
+        Patch::Clear => Ok(narthex_directory::TagList::default()),
+        Patch::Set(tags) => tags.clone().read(field),
+    };
+    Ok(OrganizationTags {
+        admin: list(ADMIN_GROUPS, admin, &now.admin)?,
+        member: list(MEMBER_GROUPS, member, &now.member)?,
+        executor: list(EXECUTOR_GROUPS, executor, &now.executor)?,
+    })
+}
+
+fn checked(change: OrganizationChange) -> Result<OrganizationEdit, ApiError> {
+    let detail = |field, patch: Patch<String>, rule: tidy::Rule| -> Result<Edit<String>, ApiError> {
+        patch.checked(|text| rule(field, &text))
+    };
+    let name = change
+        .name
+        .never_empty("name")?
+        .map(|name| OrganizationName::chosen(name).map_err(ApiError::name("name")));
+    Ok(OrganizationEdit {
+        name: name.transpose()?,
+        label: (change.label.never_empty("label")?)
+            .map(|text| label(&text))
+            .transpose()?,
+        external_id: change
+            .external_id
+            .checked(|id| ExternalId::new(id).map(Some).map_err(ApiError::name("external_id")))?,
+        contact_name: detail("contact_name", change.contact_name, tidy::text)?,
+        contact_email: detail("contact_email", change.contact_email, tidy::text)?,
+        website: detail("website", change.website, tidy::website)?,
+        timezone: detail("timezone", change.timezone, tidy::timezone)?,
+        tags: None,
+        membership: change.membership.never_empty("membership")?.map(Into::into),
+        status: change.status.never_empty("status")?.map(Into::into),
+    })
+}

@@ -1,0 +1,45 @@
+//! `GET /api/v1/routes`
+
+use narthex_decision::Action;
+use narthex_directory::StoreError;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::api::access::Admin;
+use crate::api::answer::List;
+use crate::api::error::ApiError;
+use crate::api::extract::{Asked, page};
+use crate::api::problems::ListProblems;
+use crate::api::surroundings::RouteBody;
+
+/// Which part of the list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// Where to read on.
+    cursor: Option<String>,
+    /// How many at the most, 1 to 200.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// Lists routes
+///
+/// In the order of the configuration.
+#[utoipa::path(
+    get, path = "/routes", tag = "diagnosis", operation_id = "list_routes", params(Query),
+    responses((status = 200, description = "A page of routes.", body = List<RouteBody>), ListProblems),
+)]
+pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<RouteBody>, ApiError> {
+    let permit = admin.permit(Action::ReadRoutes, None)?;
+    let page = page(query.cursor, query.limit)?;
+    let is_number = |cursor: &str| cursor.len() == 8 && cursor.bytes().all(|byte| byte.is_ascii_digit());
+    if page.cursor().is_some_and(|cursor| !is_number(cursor.as_str())) {
+        return Err(StoreError::Cursor.into());
+    }
+    // Numbers of equal length order as they count.
+    Ok(List::cut(permit.surroundings().routes(), &page, |route| {
+        format!("{:08}", route.index)
+    }))
+}

@@ -1,0 +1,52 @@
+//! `GET /api/v1/teams`
+
+use narthex_decision::Action;
+use narthex_directory::{Realm, TeamFilter};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{ApiError, TeamBody};
+use crate::api::access::Admin;
+use crate::api::answer::List;
+use crate::api::extract::{Asked, page};
+use crate::api::problems::ListProblems;
+
+/// Everything given must agree.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// Of this realm.
+    realm: Option<String>,
+    /// With exactly this external id.
+    external_id: Option<String>,
+    /// Where to read on.
+    cursor: Option<String>,
+    /// How many at the most, 1 to 200.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// Lists teams
+///
+/// Of all organizations, and those in none yet. An organization's own are at `/organizations/{organization}/teams`.
+#[utoipa::path(
+    get, path = "/teams", tag = "teams", operation_id = "list_teams", params(Query),
+    responses((status = 200, description = "A page of teams.", body = List<TeamBody>), ListProblems),
+)]
+pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<TeamBody>, ApiError> {
+    let permit = admin.permit(Action::ReadMembers, None)?;
+    let realm = query
+        .realm
+        .map(|realm| Realm::new(realm).map_err(ApiError::name("realm")));
+    let filter = TeamFilter {
+        realm: realm.transpose()?,
+        organization: None,
+        external_id: query.external_id,
+    };
+    let teams = permit
+        .directory()
+        .teams(filter, page(query.cursor, query.limit)?)
+        .await?;
+    Ok(List::of(teams, TeamBody::from))
+}

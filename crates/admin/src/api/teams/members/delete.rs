@@ -1,0 +1,42 @@
+//! `DELETE /api/v1/teams/{team}/members/{user_id}`
+
+use axum::extract::Path;
+use http::StatusCode;
+use narthex_decision::Action;
+use narthex_directory::Scope;
+
+use crate::api::access::Admin;
+use crate::api::error::ApiError;
+use crate::api::extract::Asked;
+use crate::api::organizations::GrantScope;
+use crate::api::problems::RemoveProblems;
+use crate::api::users::Why;
+
+/// Takes a role in a team away
+///
+/// What was given by hand, and what a claim gave: claims only add, so no token takes such a role away. It comes back with the
+/// next token that names the team. What tags give stays (409, with the tags): it goes away with the tag.
+#[utoipa::path(
+    delete, path = "/teams/{team}/members/{user_id}", tag = "teams",
+    operation_id = "revoke_team_role",
+    params(
+        ("team" = String, Path, description = "The team's id."),
+        ("user_id" = String, Path, description = "The user's id."),
+        Why,
+    ),
+    responses((status = 204, description = "It is gone."), RemoveProblems),
+)]
+pub(crate) async fn delete(
+    admin: Admin,
+    Path((team, user)): Path<(String, String)>,
+    Asked(query): Asked<Why>,
+) -> Result<StatusCode, ApiError> {
+    let (permit, team) = admin.team(Action::WriteMembers, &team).await?;
+    let on = GrantScope {
+        scope: Scope::Team(team.id),
+        home: team.organization,
+        name: &team.name,
+    };
+    on.revoke(permit, &user, query.why).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,50 @@
+//! `GET /api/v1/teams/{team}/members`
+
+use axum::extract::Path;
+use narthex_decision::Action;
+use narthex_directory::Scope;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::api::access::Admin;
+use crate::api::answer::List;
+use crate::api::error::ApiError;
+use crate::api::extract::{Asked, page};
+use crate::api::organizations::{GrantScope, MemberBody, members};
+use crate::api::problems::OneProblems;
+
+/// Which part of the list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// Where to read on.
+    cursor: Option<String>,
+    /// How many at the most, 1 to 200.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// Lists a team's members
+///
+/// By user id; each with the effective role and the grants that are open. Whoever is given no role by them now is left out, so
+/// a page may be shorter than `limit`.
+#[utoipa::path(
+    get, path = "/teams/{team}/members", tag = "teams",
+    operation_id = "list_team_members",
+    params(("team" = String, Path, description = "The team's id."), Query),
+    responses((status = 200, description = "A page of members.", body = List<MemberBody>), OneProblems),
+)]
+pub(crate) async fn list(
+    admin: Admin,
+    Path(team): Path<String>,
+    Asked(query): Asked<Query>,
+) -> Result<List<MemberBody>, ApiError> {
+    let (permit, team) = admin.team(Action::ReadMembers, &team).await?;
+    let on = GrantScope {
+        scope: Scope::Team(team.id),
+        home: team.organization,
+        name: &team.name,
+    };
+    members(permit, &on, page(query.cursor, query.limit)?).await
+}

@@ -1,0 +1,56 @@
+//! `PUT /api/v1/teams/{team}/members/{user_id}`
+
+use axum::Json;
+use axum::extract::Path;
+use narthex_decision::Action;
+use narthex_directory::{Scope, ScopedRole};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::api::access::Admin;
+use crate::api::error::ApiError;
+use crate::api::extract::Body;
+use crate::api::organizations::{GrantScope, MemberBody};
+use crate::api::problems::ChangeProblems;
+use crate::api::words::TeamRole;
+
+/// A role to give by hand.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TeamMemberBody {
+    /// Which role.
+    role: TeamRole,
+    /// Why, for the record.
+    why: Option<String>,
+}
+
+/// Gives a role in a team by hand
+///
+/// A role that was given by hand before is replaced; what tokens give stays beside it, and the highest counts. A team of an
+/// `external_only` organization takes none (409).
+///
+/// To callers who may not read users (an organization's own admins) a user is known who holds a grant in the organization or in
+/// one of its teams, or got one there by a token once. Any other is unknown (404).
+#[utoipa::path(
+    put, path = "/teams/{team}/members/{user_id}", tag = "teams",
+    operation_id = "grant_team_role", request_body = TeamMemberBody,
+    params(
+        ("team" = String, Path, description = "The team's id."),
+        ("user_id" = String, Path, description = "The user's id."),
+    ),
+    responses((status = 200, description = "The member now.", body = MemberBody), ChangeProblems),
+)]
+pub(crate) async fn put(
+    admin: Admin,
+    Path((team, user)): Path<(String, String)>,
+    Body { value: body, .. }: Body<TeamMemberBody>,
+) -> Result<Json<MemberBody>, ApiError> {
+    let (permit, team) = admin.team(Action::WriteMembers, &team).await?;
+    let on = GrantScope {
+        scope: Scope::Team(team.id),
+        home: team.organization,
+        name: &team.name,
+    };
+    let role = ScopedRole::Team(team.id, body.role.into());
+    on.grant(permit, &user, role, body.why).await.map(Json)
+}

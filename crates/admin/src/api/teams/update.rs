@@ -1,0 +1,74 @@
+//! `PATCH /api/v1/teams/{team}`
+
+use axum::extract::Path;
+use narthex_decision::Action;
+use narthex_directory::{Edit, ExternalId, TeamEdit};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{ApiError, TeamBody, team_name};
+use crate::api::access::Admin;
+use crate::api::answer::Found;
+use crate::api::edit::Patch;
+use crate::api::extract::{Body, IfMatch};
+use crate::api::problems::ChangeProblems;
+
+/// What to change of a team.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TeamChange {
+    /// Another name.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    name: Patch<String>,
+    /// The id or name of another organization; `null` takes it out of its own. Platform admins only.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    organization: Patch<String>,
+    /// What the identity provider calls it. Platform admins only.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    external_id: Patch<String>,
+}
+
+/// Changes a team
+#[utoipa::path(
+    patch, path = "/teams/{team}", tag = "teams", operation_id = "update_team", request_body = TeamChange,
+    params(
+        ("team" = String, Path, description = "The team's id."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the team must still have."),
+    ),
+    responses((status = 200, description = "The team now.", body = TeamBody, headers(("etag"))), ChangeProblems),
+)]
+pub(crate) async fn update(
+    admin: Admin,
+    Path(team): Path<String>,
+    if_match: IfMatch,
+    Body { value: change, .. }: Body<TeamChange>,
+) -> Result<Found<TeamBody>, ApiError> {
+    let (permit, team) = admin.team(Action::WriteMembers, &team).await?;
+    if change.organization.is_given() || change.external_id.is_given() {
+        // SECURITY: as where a team is made; and a team that moved would take its people along.
+        admin.permit(Action::RuleOrganization, team.organization)?;
+    }
+    let organization = match change.organization {
+        Patch::Keep => Edit::Keep,
+        Patch::Clear => Edit::Clear,
+        Patch::Set(text) => Edit::Set(admin.organization(Action::RuleOrganization, &text).await?.1.id),
+    };
+    let edit = TeamEdit {
+        name: (change.name.never_empty("name")?)
+            .map(|name| team_name(&name))
+            .transpose()?,
+        organization,
+        external_id: change
+            .external_id
+            .checked(|id| ExternalId::new(id).map(Some).map_err(ApiError::name("external_id")))?,
+    };
+    let expected = if_match.expect(team.version)?;
+    Ok(permit
+        .directory()
+        .update_team(team.id, expected, edit, permit.by())
+        .await?
+        .into())
+}

@@ -1,0 +1,72 @@
+//! `GET /api/v1/users/{id}/grants`
+
+use axum::extract::Path;
+use narthex_decision::Action;
+use narthex_directory::{GrantFilter, GrantsWhen, Listing};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{Admin, ApiError, GrantBody, Time, find};
+use crate::api::answer::List;
+use crate::api::extract::{Asked, page};
+use crate::api::problems::OneProblems;
+
+/// Which moment of the grants' history; without any, now.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Query {
+    /// As they were held at this time.
+    as_of: Option<Time>,
+    /// All there ever were, closed ones too.
+    all: Option<bool>,
+    /// Where to read on.
+    cursor: Option<String>,
+    /// How many at the most, 1 to 200.
+    #[param(default = 50, maximum = 200)]
+    limit: Option<usize>,
+}
+
+/// Lists a user's grants
+///
+/// Who had which role when, and which token gave it: grants are closed, never deleted. What each gives (`gives`) is said for
+/// now, also of those that are listed as of another time.
+#[utoipa::path(
+    get, path = "/users/{id}/grants", tag = "users", operation_id = "list_user_grants",
+    params(("id" = String, Path, description = "The user's id."), Query),
+    responses((status = 200, description = "A page of grants.", body = List<GrantBody>), OneProblems),
+)]
+pub(crate) async fn grants(
+    admin: Admin,
+    Path(id): Path<String>,
+    Asked(query): Asked<Query>,
+) -> Result<List<GrantBody>, ApiError> {
+    let permit = admin.permit(Action::ReadUsers, None)?;
+    let when = match (query.as_of, query.all.unwrap_or_default()) {
+        (Some(_), true) => {
+            let detail = "the query cannot be used: ask for `as_of` or for `all`, not for both".to_owned();
+            return Err(ApiError::Malformed { detail });
+        }
+        (Some(Time(at_ms)), false) => GrantsWhen::AsOf(at_ms),
+        (None, true) => GrantsWhen::Ever,
+        (None, false) => GrantsWhen::AsOf(permit.now_ms()),
+    };
+    let user = find(permit, &id).await?.user;
+    let filter = GrantFilter {
+        user: Some(user.id),
+        scope: None,
+        when,
+    };
+    let Listing { items, next_cursor } = permit
+        .directory()
+        .grants(filter, page(query.cursor, query.limit)?)
+        .await?;
+    let items = permit.scales(&permit.in_force()).weigh_all(&user.realm, items).await?;
+    let names = permit
+        .scope_names(items.iter().map(|weighed| weighed.grant.scope()))
+        .await?;
+    Ok(List::of(Listing { items, next_cursor }, |weighed| {
+        let name = names.get(&weighed.grant.scope()).cloned();
+        GrantBody::new(weighed, name)
+    }))
+}

@@ -1,0 +1,92 @@
+//! `PUT` and `DELETE /api/v1/users/{id}/platform-role`
+
+use axum::extract::Path;
+use http::StatusCode;
+use narthex_decision::Action;
+use narthex_directory::{GrantId, NewGrant, Scope, ScopedRole, Weighed};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{Admin, ApiError, GrantBody, PlatformRole, find, tidy};
+use crate::api::extract::{Asked, Body};
+use crate::api::organizations::GrantScope;
+use crate::api::problems::{ChangeProblems, RemoveProblems};
+use narthex_clock::NewIds;
+
+/// A platform role to give by hand.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PlatformRoleBody {
+    /// `admin` or `viewer`.
+    role: PlatformRole,
+    /// Why, for the record.
+    why: Option<String>,
+}
+
+/// Why a role is taken away.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Why {
+    /// Why, for the record.
+    pub(crate) why: Option<String>,
+}
+
+/// Gives a platform role by hand
+///
+/// A role that was given by hand before is replaced; what tokens give stays beside it.
+#[utoipa::path(
+    put, path = "/users/{id}/platform-role", tag = "users", operation_id = "grant_platform_role",
+    request_body = PlatformRoleBody,
+    params(("id" = String, Path, description = "The user's id.")),
+    responses((status = 200, description = "The grant.", body = GrantBody), ChangeProblems),
+)]
+pub(crate) async fn grant(
+    admin: Admin,
+    Path(id): Path<String>,
+    Body { value: body, .. }: Body<PlatformRoleBody>,
+) -> Result<axum::Json<GrantBody>, ApiError> {
+    let permit = admin.permit(Action::WriteUsers, None)?;
+    if body.role == PlatformRole::User {
+        return Err(ApiError::invalid(
+            "role",
+            "everybody is a `user`; take the role away with `DELETE` instead",
+        ));
+    }
+    let new = NewGrant {
+        id: GrantId::new(permit.now_ms(), &mut NewIds::new()?),
+        user: find(permit, &id).await?.user.id,
+        role: ScopedRole::Platform(body.role.into()),
+        why: tidy::why(body.why)?,
+    };
+    let grant = permit.directory().grant_role(new, permit.by()).await?;
+    let given = Weighed {
+        gives: Ok(grant.role),
+        grant,
+    };
+    Ok(axum::Json(GrantBody::new(given, None)))
+}
+
+/// Takes a platform role away that was given by hand
+///
+/// What tags give stays (409, with the tags and their issuer): it goes away with the tag.
+#[utoipa::path(
+    delete, path = "/users/{id}/platform-role", tag = "users", operation_id = "revoke_platform_role",
+    params(("id" = String, Path, description = "The user's id."), Why),
+    responses((status = 204, description = "It is gone."), RemoveProblems),
+)]
+pub(crate) async fn revoke(
+    admin: Admin,
+    Path(id): Path<String>,
+    Asked(query): Asked<Why>,
+) -> Result<StatusCode, ApiError> {
+    let permit = admin.permit(Action::WriteUsers, None)?;
+    let id = find(permit, &id).await?.user.id;
+    let on = GrantScope {
+        scope: Scope::Platform,
+        home: None,
+        name: "platform",
+    };
+    on.revoke(permit, &id.to_string(), query.why).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

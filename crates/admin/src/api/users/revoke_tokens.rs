@@ -1,0 +1,50 @@
+//! `POST /api/v1/users/{id}/revoke-tokens`
+
+use axum::extract::Path;
+use narthex_decision::Action;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{Admin, ApiError, UserBody, find, shown};
+use crate::api::answer::Found;
+use crate::api::problems::OneProblems;
+
+/// A user who was signed out everywhere.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct TokensRevokedBody {
+    /// The user now.
+    #[serde(flatten)]
+    pub user: UserBody,
+    /// What that means for tokens that do not say when they were issued.
+    pub note: &'static str,
+}
+
+impl From<UserBody> for TokensRevokedBody {
+    fn from(user: UserBody) -> Self {
+        Self {
+            user,
+            note: "tokens issued before `tokens_not_before` are refused, and all without `iat`, new ones too, until \
+                   `tokens_not_before` is set to null again",
+        }
+    }
+}
+
+/// Signs a user out everywhere
+///
+/// Tokens issued until now are refused from now on, and so are all that do not say when they were issued (no `iat`), new ones
+/// too: `PATCH` the user with `"tokens_not_before": null` to accept them again. Takes no body.
+#[utoipa::path(
+    post, path = "/users/{id}/revoke-tokens", tag = "users", operation_id = "revoke_user_tokens",
+    params(("id" = String, Path, description = "The user's id.")),
+    responses((status = 200, description = "The user now.", body = TokensRevokedBody, headers(("etag"))), OneProblems),
+)]
+pub(crate) async fn revoke_tokens(admin: Admin, Path(id): Path<String>) -> Result<Found<TokensRevokedBody>, ApiError> {
+    let permit = admin.permit(Action::WriteUsers, None)?;
+    let id = find(permit, &id).await?.user.id;
+    permit.directory().revoke_tokens(id, permit.by()).await?;
+    let Found { version, body } = shown(permit, id).await?;
+    Ok(Found {
+        version,
+        body: body.into(),
+    })
+}

@@ -1,0 +1,104 @@
+//! `PATCH /api/v1/users/{id}`
+
+use axum::extract::Path;
+use narthex_decision::Action;
+use narthex_directory::{UserEdit, Username};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{Admin, ApiError, Edit, Patch, UserBody, UserStatus, find, shown, tidy};
+use crate::api::answer::Found;
+use crate::api::extract::{Body, IfMatch};
+use crate::api::problems::ChangeProblems;
+
+/// What to change of a user. What the next token maps is overwritten by it again.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserChange {
+    /// Another username.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    username: Patch<String>,
+    /// Enable or disable. Provisioning never enables again.
+    #[serde(default)]
+    #[schema(value_type = UserStatus)]
+    status: Patch<UserStatus>,
+    /// `null` accepts the tokens again that were issued before the user was signed out everywhere: for somebody whose tokens do
+    /// not say when they were issued (no `iat`), who would otherwise stay out. Takes no time: `revoke-tokens` sets it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    tokens_not_before: Patch<String>,
+    /// E-mail address.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    email: Patch<String>,
+    /// Display name.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    name: Patch<String>,
+    /// ISO 3166-1, two or three letters.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    country: Patch<String>,
+    /// A tz database name.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    timezone: Patch<String>,
+    /// BCP 47.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    locale: Patch<String>,
+    /// BCP 47.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    language: Patch<String>,
+}
+
+/// Changes a user
+#[utoipa::path(
+    patch, path = "/users/{id}", tag = "users", operation_id = "update_user", request_body = UserChange,
+    params(
+        ("id" = String, Path, description = "The user's id."),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must still have."),
+    ),
+    responses((status = 200, description = "The user now.", body = UserBody, headers(("etag"))), ChangeProblems),
+)]
+pub(crate) async fn update(
+    admin: Admin,
+    Path(id): Path<String>,
+    if_match: IfMatch,
+    Body { value: change, .. }: Body<UserChange>,
+) -> Result<Found<UserBody>, ApiError> {
+    let permit = admin.permit(Action::WriteUsers, None)?;
+    let user = find(permit, &id).await?.user;
+    let profile = |field, patch: Patch<String>, rule: tidy::Rule| -> Result<Edit<String>, ApiError> {
+        patch.checked(|text| rule(field, &text))
+    };
+    let username = change
+        .username
+        .never_empty("username")?
+        .map(|name| Username::new(name).map_err(ApiError::name("username")));
+    let edit = UserEdit {
+        username: username.transpose()?,
+        status: change.status.never_empty("status")?.map(Into::into),
+        accept_older_tokens: match change.tokens_not_before {
+            Patch::Keep => false,
+            Patch::Clear => true,
+            Patch::Set(_) => {
+                let detail = "only `null` is taken here; `POST` to the user's `revoke-tokens` sets it";
+                return Err(ApiError::invalid("tokens_not_before", detail));
+            }
+        },
+        email: profile("email", change.email, tidy::text)?,
+        name: profile("name", change.name, tidy::text)?,
+        country: profile("country", change.country, tidy::country)?,
+        timezone: profile("timezone", change.timezone, tidy::timezone)?,
+        locale: profile("locale", change.locale, tidy::language)?,
+        language: profile("language", change.language, tidy::language)?,
+    };
+    permit
+        .directory()
+        .update_user(user.id, if_match.expect(user.version)?, edit, permit.by())
+        .await?;
+    shown(permit, user.id).await
+}

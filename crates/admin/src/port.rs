@@ -1,0 +1,322 @@
+//! The admin port: the admin API, health, metrics, and what the API needs of the rest of the gateway.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use hyper_util::service::TowerToHyperService;
+use narthex_decision::{Reason, Requirement};
+use narthex_directory::{IssuersInForce, Principal, Realm, StoreError};
+use serde_json::{Map, Value};
+use tokio::net::TcpListener;
+
+use crate::api::{
+    self, AdminState, ExplainRequest, IssuerBody, KeyHealthBody, PlatformTags, RefreshRefusal, RouteBody, Surroundings,
+};
+use narthex_clock::NoEntropy;
+use narthex_engine::ConnectionSettings;
+use narthex_engine::Engine;
+use narthex_engine::IssuerRuntime;
+use narthex_engine::credentials::Place;
+use narthex_engine::freshness::Reach;
+use narthex_engine::http_rules;
+use narthex_engine::inbound::{Door, Inbound, Trust};
+use narthex_engine::pipeline;
+use narthex_engine::respond::{self, NOSNIFF, Refusal};
+use narthex_engine::{ExplainedRequest, Explanation, explain, pasted_token};
+use narthex_fetch::keys::Refreshed;
+use narthex_listener::ServerSettings;
+use narthex_listener::listen::{self, By};
+
+/// Serves the admin port until `stop` is done.
+///
+/// # Errors
+///
+/// [`NoEntropy`] when there is no randomness for request ids.
+pub async fn serve_admin(
+    engine: Arc<Engine>,
+    listener: TcpListener,
+    settings: ServerSettings,
+    stop: impl Future<Output = ()>,
+) -> Result<(), NoEntropy> {
+    let checked = axum::middleware::from_fn_with_state(Arc::clone(&engine), check_request);
+    let service = TowerToHyperService::new(router(&engine)?.layer(checked));
+    let by = By {
+        workers: None,
+        is_proxy: |address| engine.runtime.load().trusted_proxies.trust(address) == Trust::Trusted,
+    };
+    listen::serve(listener, (settings, by), stop, |_, _, _| service.clone()).await;
+    Ok(())
+}
+
+/// Refuses what HTTP does not allow, as the public port does. Health checks in HTTP/1.0 name no host, and nothing is chosen
+/// by it here.
+async fn check_request(State(engine): State<Arc<Engine>>, request: Request, next: Next) -> Response {
+    let checked = http_rules::check_with_optional_host(&request).and_then(|()| http_rules::method(request.method()));
+    match checked {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => respond::refuse(&refusal, &engine.request_ids.next()).map(Body::new),
+    }
+}
+
+/// Everything on the admin port.
+///
+/// # Errors
+///
+/// [`NoEntropy`].
+pub fn router(engine: &Arc<Engine>) -> Result<Router, NoEntropy> {
+    let surroundings: Arc<dyn Surroundings> = Arc::clone(engine) as Arc<dyn Surroundings>;
+    let state = AdminState::new(Arc::clone(&engine.directory), surroundings, engine.clock.clone())?;
+    let health = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(Arc::clone(engine));
+    let known = Arc::clone(engine);
+    let loops = middleware::from_fn(move |request: Request, next: Next| {
+        // SECURITY: what comes from the public port is anybody's. A route whose upstream is this port, by whatever name, opens
+        // nothing.
+        let came_back = known.via.is_in(request.headers());
+        let request_id = came_back.then(|| known.request_ids.next());
+        async move {
+            if let Some(request_id) = request_id {
+                let refusal = Refusal::new(Reason::RequestLoop);
+                return respond::refuse(&refusal, &request_id).into_response();
+            }
+            next.run(request).await
+        }
+    });
+    let routes = api::router(state).merge(health).layer(loops);
+    Ok(routes.layer(middleware::map_response(async |mut response: Response| {
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+        response
+    })))
+}
+
+/// Ready means that requests can be decided: the directory answers, or what is known here still serves while it does not.
+/// An issuer that cannot be reached is no reason to take the whole gateway out of service: it has a line that says so.
+async fn ready(State(engine): State<Arc<Engine>>) -> Response {
+    let now_ms = engine.clock.now_ms();
+    let troubles = key_troubles(&engine, now_ms);
+    let Err(error) = engine.directory.health().await else {
+        let ready = if engine.directory.writes_fail() {
+            "ready, but the last change to the directory could not be written: known users are served, and new ones refused"
+        } else {
+            "ready"
+        };
+        return format!("{ready}\n{troubles}").into_response();
+    };
+    tracing::warn!(%error, "the directory is not ready");
+    if matches!(error, StoreError::Gone(_)) {
+        // It does not come back by itself, and what the log says to do needs a person.
+        return (StatusCode::SERVICE_UNAVAILABLE, "the store's file is gone\n").into_response();
+    }
+    match engine.contact.reach(now_ms) {
+        Reach::Offline { left_ms } => {
+            let seconds = left_ms / 1000;
+            format!("ready, without the directory: what is known here serves on for {seconds} s\n{troubles}")
+                .into_response()
+        }
+        _ => (StatusCode::SERVICE_UNAVAILABLE, "the directory cannot be reached\n").into_response(),
+    }
+}
+
+/// A line for each enabled issuer whose keys are not there or cannot be renewed.
+fn key_troubles(engine: &Engine, now_ms: i64) -> String {
+    let runtime = engine.runtime.load();
+    runtime
+        .issuers
+        .iter()
+        .filter(|trusted| trusted.policy().status == narthex_token::IssuerStatus::Enabled)
+        .filter_map(|trusted| runtime.by_name.get(trusted.name()))
+        .filter_map(|issuer| issuer.keys.health(now_ms).trouble(now_ms))
+        .fold(String::new(), |lines, line| lines + &line + "\n")
+}
+
+async fn metrics(State(engine): State<Arc<Engine>>) -> Response {
+    let now_ms = engine.clock.now_ms();
+    for issuer in engine.runtime.load().by_name.values() {
+        let health = issuer.keys.health(now_ms);
+        let usable = u32::try_from(health.usable_count).unwrap_or(u32::MAX);
+        engine
+            .metrics
+            .gauge("narthex_keys_usable", issuer.name.as_str(), f64::from(usable));
+        if let Some(age) = health.age_seconds.and_then(|age| u32::try_from(age).ok()) {
+            engine
+                .metrics
+                .gauge("narthex_key_set_age_seconds", issuer.name.as_str(), f64::from(age));
+        }
+    }
+    engine.metrics.writes_fail(engine.directory.writes_fail());
+    (
+        [(http::header::CONTENT_TYPE, "text/plain; version=0.0.4")],
+        engine.metrics.render(),
+    )
+        .into_response()
+}
+
+#[async_trait]
+impl Surroundings for Engine {
+    async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal> {
+        let runtime = self.runtime.load_full();
+        let inbound = Inbound {
+            method: &Method::GET,
+            path: b"/",
+            query: None,
+            host: None,
+            headers,
+            door: Door::Me,
+            route: None,
+            sender: None,
+        };
+        let known = pipeline::who(
+            self,
+            &runtime,
+            &inbound,
+            (token.into(), &Place::Authorization),
+            self.clock.now_ms(),
+        )
+        .await?;
+        Ok(Arc::clone(&known.account.principal))
+    }
+
+    fn context(&self, principal: &Principal) -> Map<String, Value> {
+        self.runtime.load().context(principal).into_owned()
+    }
+
+    fn realms(&self) -> Vec<Realm> {
+        let mut realms: Vec<Realm> = self
+            .runtime
+            .load()
+            .by_name
+            .values()
+            .map(|issuer| issuer.realm.clone())
+            .collect();
+        realms.sort();
+        realms.dedup();
+        realms
+    }
+
+    fn issuers_in_force(&self) -> Arc<IssuersInForce> {
+        Arc::clone(&self.runtime.load().in_force)
+    }
+
+    fn issuers(&self) -> Vec<IssuerBody> {
+        let runtime = self.runtime.load();
+        let bodies = runtime
+            .issuers
+            .iter()
+            .filter_map(|trusted| runtime.by_name.get(trusted.name()));
+        bodies.map(|issuer| issuer_body(issuer, self.clock.now_ms())).collect()
+    }
+
+    fn platform_tags(&self) -> Vec<PlatformTags> {
+        let runtime = self.runtime.load();
+        let lists = runtime.by_name.values().map(|issuer| PlatformTags {
+            issuer: issuer.name.to_string(),
+            realm: issuer.realm.clone(),
+            tags: issuer.policy.platform_admin_tags.clone(),
+        });
+        let mut lists: Vec<PlatformTags> = lists.collect();
+        lists.sort_by(|one, other| one.issuer.cmp(&other.issuer));
+        lists
+    }
+
+    fn keys(&self, issuer: &str) -> Option<KeyHealthBody> {
+        let runtime = self.runtime.load();
+        runtime
+            .by_name
+            .get(issuer)
+            .map(|issuer| key_health(issuer, self.clock.now_ms()))
+    }
+
+    fn connections(&self) -> Arc<ConnectionSettings> {
+        Arc::clone(&self.runtime.load().connections)
+    }
+
+    async fn refresh(&self, issuer: &str) -> Result<KeyHealthBody, RefreshRefusal> {
+        let issuer = self
+            .runtime
+            .load()
+            .by_name
+            .get(issuer)
+            .cloned()
+            .ok_or(RefreshRefusal::UnknownIssuer)?;
+        match issuer.keys.refresh().await {
+            Refreshed::Fixed => Err(RefreshRefusal::NothingToFetch),
+            Refreshed::TooSoon { .. } => Err(RefreshRefusal::TooSoon),
+            Refreshed::Read | Refreshed::Failed { .. } => Ok(key_health(&issuer, self.clock.now_ms())),
+        }
+    }
+
+    fn routes(&self) -> Vec<RouteBody> {
+        let runtime = self.runtime.load();
+        let bodies = runtime.routes.iter().map(|route| RouteBody {
+            index: route.index,
+            paths: route.spec.paths.clone(),
+            methods: route.spec.methods.iter().map(ToString::to_string).collect(),
+            hosts: route.spec.hosts.iter().map(ToString::to_string).collect(),
+            require: route.spec.require.iter().map(Requirement::to_string).collect(),
+            upstream: runtime
+                .upstream(route.index)
+                .map(|(upstream, _)| upstream.audience.clone()),
+            audience: runtime.audience(route.index).to_owned(),
+        });
+        bodies.collect()
+    }
+
+    async fn explain(&self, request: ExplainRequest) -> Result<Explanation, Refusal> {
+        let runtime = self.runtime.load_full();
+        let now_ms = request.at.map_or_else(|| self.clock.now_ms(), |at| at.0);
+        let explained = request.request.map(explained_request).transpose()?;
+        Ok(explain(
+            &runtime,
+            &*self.directory,
+            pasted_token(&request.token),
+            explained.as_ref(),
+            now_ms,
+        )
+        .await)
+    }
+}
+
+fn explained_request(request: api::RequestToExplain) -> Result<ExplainedRequest, Refusal> {
+    let mut headers = HeaderMap::new();
+    let refused = |problem: String| Refusal::because(Reason::RequestPath, problem);
+    for (name, value) in &request.headers {
+        let (Ok(key), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
+            return Err(refused(format!("`{name}` is not a header that a request could have")));
+        };
+        headers.append(key, value);
+    }
+    ExplainedRequest::new((&request.method, &request.path), request.host, headers).map_err(refused)
+}
+
+fn issuer_body(issuer: &IssuerRuntime, now_ms: i64) -> IssuerBody {
+    let policy = issuer.trusted.policy();
+    IssuerBody {
+        name: issuer.name.to_string(),
+        issuer: policy.issuer.clone(),
+        aliases: policy.aliases.clone(),
+        realm: issuer.realm.to_string(),
+        enabled: policy.status == narthex_token::IssuerStatus::Enabled,
+        algorithms: policy.algorithms.iter().map(ToString::to_string).collect(),
+        audiences: policy.audiences.clone(),
+        key_source: issuer.keys.source().kind().as_str().to_owned(),
+        key_location: issuer.keys.source().location(),
+        provision: issuer.policy.provision.to_string(),
+        mode: issuer.policy.mode.to_string(),
+        key_health: key_health(issuer, now_ms).summary,
+    }
+}
+
+fn key_health(issuer: &IssuerRuntime, now_ms: i64) -> KeyHealthBody {
+    issuer.keys.health(now_ms).into()
+}

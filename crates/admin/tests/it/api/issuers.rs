@@ -1,0 +1,89 @@
+//! `/issuers` and `/routes`
+
+use serde_json::{Value, json};
+
+use crate::api::Fixture;
+
+#[tokio::test]
+async fn issuers_are_listed_by_name_with_the_health_of_their_keys() {
+    let api = Fixture::new().await;
+    let page = api.get("/issuers?limit=1").await;
+    assert_eq!(
+        [&page["items"][0]["name"], &page["next_cursor"]],
+        ["corporate", "corporate"]
+    );
+    let rest = api.get("/issuers?limit=1&cursor=corporate").await;
+    assert_eq!(
+        [&rest["items"][0]["name"], &rest["next_cursor"]],
+        [&json!("idp"), &Value::Null]
+    );
+    let issuer = api.get("/issuers/idp").await;
+    assert_eq!(issuer["key_health"]["next_refresh_at"], "2023-11-14T22:23:20.000Z");
+    api.call("GET", "/issuers/Idp", None)
+        .await
+        .problem(404, "resource.unknown");
+}
+
+#[tokio::test]
+async fn keys_are_shown_and_fetched_on_demand() {
+    let api = Fixture::new().await;
+    let keys = api.get("/issuers/idp/keys").await;
+    assert_eq!(
+        [&keys["keys"][0]["kid"], &keys["refused"][0]["why"]],
+        ["one", "its modulus is too small"]
+    );
+    assert_eq!(keys["serving"], true);
+    assert_eq!(api.call("POST", "/issuers/idp/refresh", None).await.expect(200), keys);
+    let soon = api.call("POST", "/issuers/idp/refresh", None).await;
+    soon.problem(429, "rate.limited");
+    assert_eq!(soon.header("retry-after"), "2");
+    api.call("POST", "/issuers/corporate/refresh", None)
+        .await
+        .problem(409, "resource.conflict");
+    api.call("POST", "/issuers/nobody/refresh", None)
+        .await
+        .problem(404, "resource.unknown");
+    api.call("GET", "/issuers/nobody/keys", None)
+        .await
+        .problem(404, "resource.unknown");
+}
+
+#[tokio::test]
+async fn routes_keep_the_order_of_the_configuration() {
+    let api = Fixture::new().await;
+    let page = api.get("/routes?limit=11").await;
+    let indexes: Vec<u64> = page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|route| route["index"].as_u64().unwrap())
+        .collect();
+    assert_eq!(indexes, (0..11).collect::<Vec<_>>());
+    let rest = api
+        .get(&format!("/routes?cursor={}", page["next_cursor"].as_str().unwrap()))
+        .await;
+    assert_eq!(rest["items"][0]["index"], 11);
+}
+
+#[tokio::test]
+async fn a_cursor_that_the_list_did_not_give_is_refused() {
+    let api = Fixture::new().await;
+    for path in [
+        "/issuers?cursor=",
+        "/issuers?cursor=zzz",
+        "/routes?cursor=1",
+        "/routes?cursor=zzzzzzzz",
+        "/routes?cursor=",
+    ] {
+        let reply = api.call("GET", path, None).await;
+        let detail = reply.problem(400, "request.malformed");
+        assert!(detail.contains("cursor"), "{path}: {detail}");
+    }
+}
+
+#[tokio::test]
+async fn a_route_shows_whom_its_assertions_are_for() {
+    let api = Fixture::new().await;
+    let page = api.get("/routes?limit=1").await;
+    assert_eq!(page["items"][0]["audience"], "https://app.example");
+}

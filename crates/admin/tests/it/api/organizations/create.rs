@@ -1,0 +1,88 @@
+use serde_json::json;
+
+use crate::api::Fixture;
+
+#[tokio::test]
+async fn takes_tags_as_an_array_or_as_text_and_answers_arrays() {
+    let api = Fixture::new().await;
+    let body = json!({
+        "name": "acme", "label": "Acme, Inc.", "external_id": "ORG-1",
+        "contact_name": "Grace", "contact_email": "grace@acme.example", "website": "https://acme.example/",
+        "timezone": "Europe/Prague", "membership": "external_only",
+        "external_admin_groups": ["boss", " boss ", "a,b"],
+        "external_member_groups": "staff, \"CN=Ops,DC=corp\" ,, staff",
+    });
+    let reply = api.call("POST", "/organizations", Some(body)).await;
+    let made = reply.expect(201);
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(reply.header("location"), format!("/api/v1/organizations/{id}"));
+    let expected = json!({
+        "id": id, "name": "acme", "label": "Acme, Inc.", "realm": "main", "external_id": "ORG-1",
+        "contact_name": "Grace", "contact_email": "grace@acme.example", "website": "https://acme.example/",
+        "timezone": "Europe/Prague", "has_logo": false,
+        "external_admin_groups": ["boss", "a,b"], "external_member_groups": ["staff", "CN=Ops,DC=corp"],
+        "external_executor_groups": [], "membership": "external_only", "status": "active", "origin": "api",
+        "created_at": "2023-11-14T22:13:20.000Z", "updated_at": "2023-11-14T22:13:20.000Z",
+    });
+    assert_eq!(made, expected);
+}
+
+#[tokio::test]
+async fn the_label_defaults_to_the_name_which_is_unique() {
+    let api = Fixture::new().await;
+    assert_eq!(
+        api.post("/organizations", json!({"name": "acme"})).await["label"],
+        "acme"
+    );
+    api.call("POST", "/organizations", Some(json!({"name": "acme"})))
+        .await
+        .problem(409, "resource.exists");
+}
+
+#[tokio::test]
+async fn says_which_value_breaks_which_rule() {
+    let api = Fixture::new().await;
+    for (body, field) in [
+        (json!({"name": "Acme"}), "name"),
+        (json!({"name": "acme", "label": " "}), "label"),
+        (json!({"name": "acme", "external_id": "x "}), "external_id"),
+        (json!({"name": "acme", "website": "javascript:alert(1)"}), "website"),
+        (json!({"name": "acme", "website": "acme.example"}), "website"),
+        (json!({"name": "acme", "timezone": "CET+1"}), "timezone"),
+        (
+            json!({"name": "acme", "external_admin_groups": "\"open"}),
+            "external_admin_groups",
+        ),
+        (
+            json!({"name": "acme", "external_member_groups": ["x".repeat(513)]}),
+            "external_member_groups",
+        ),
+    ] {
+        let detail = api
+            .call("POST", "/organizations", Some(body))
+            .await
+            .problem(422, "resource.invalid");
+        assert!(detail.starts_with(&format!("`{field}`: ")), "{detail}");
+    }
+    let wrong = json!({"name": "acme", "external_admin_groups": 5});
+    let detail = api
+        .call("POST", "/organizations", Some(wrong))
+        .await
+        .problem(400, "request.malformed");
+    assert!(
+        detail.contains("external_admin_groups") && detail.contains("commas"),
+        "{detail}"
+    );
+}
+
+#[tokio::test]
+async fn an_id_is_no_name() {
+    let api = Fixture::new().await;
+    api.post("/organizations", json!({"name": "acme"})).await;
+    let body = json!({"name": "01hf7yat000000000000000019"});
+    for (method, path) in [("POST", "/organizations"), ("PATCH", "/organizations/acme")] {
+        let reply = api.call(method, path, Some(body.clone())).await;
+        let detail = reply.problem(422, "resource.invalid");
+        assert_eq!(detail, "`name`: it would be read as an id");
+    }
+}

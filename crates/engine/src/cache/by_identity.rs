@@ -1,0 +1,427 @@
+//! A principal together with the answers already worked out for it: shared by all tokens that say the same.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use narthex_decision::Match;
+use narthex_directory::{Desired, DesiredUser, Directory, Mark, Principal, Stamp, Touch, UserId};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::cache::keyed_hash::{Digest, KeyedShortHash};
+use crate::cache::prefetch::{Prefetched, prefetch_values};
+use crate::passed::Allowed;
+use narthex_clock::NoEntropy;
+
+/// Routes whose answers are kept with one principal; on further ones it is decided anew.
+const ROUTES_MAX: usize = 8;
+
+/// A principal and its decisions.
+#[derive(Debug)]
+pub struct Account {
+    /// Who the directory agrees this is.
+    pub principal: Arc<Principal>,
+    /// The principal's, here again as the next two: of many accounts each is far from the processor, and every further
+    /// piece of memory that is looked at costs more than what is done with it.
+    pub stamp: Stamp,
+    /// Until when the principal's grants hold, in milliseconds.
+    pub valid_until_ms: Option<i64>,
+    /// Tokens issued before this are refused, in milliseconds.
+    tokens_not_before_ms: Option<i64>,
+    allowed: RwLock<Kept>,
+    /// `None` for what an older token was answered, which nothing was agreed on with.
+    agreed: Option<Agreed>,
+}
+
+/// Decisions of one principal.
+#[derive(Debug, Default)]
+struct Kept {
+    latest: Option<Prefetched<Allowed>>,
+    earlier: Vec<Prefetched<Allowed>>,
+}
+
+impl Account {
+    /// A principal about which nothing has been decided yet, nor agreed with the token that asks.
+    pub fn new(principal: Arc<Principal>) -> Self {
+        Self::with(principal, None)
+    }
+
+    fn with(principal: Arc<Principal>, agreed: Option<Agreed>) -> Self {
+        Self {
+            stamp: principal.stamp(),
+            valid_until_ms: principal.valid_until_ms(),
+            tokens_not_before_ms: principal.user().tokens_not_before_ms,
+            principal,
+            allowed: RwLock::default(),
+            agreed,
+        }
+    }
+
+    /// The kept decision for a route, if its assertion is fresh and does not outlive the token (`ends_by_ms`).
+    pub fn allowed(&self, matched: &Match<'_>, ends_by_ms: Option<i64>, now_ms: i64) -> Option<Prefetched<Allowed>> {
+        let kept = self.allowed.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all = kept.latest.iter().chain(&kept.earlier);
+        let allowed = all.find(|allowed| allowed.answers(matched))?;
+        if !allowed.serves(ends_by_ms, now_ms) {
+            return None;
+        }
+        prefetch_values(&allowed.patch);
+        Some(Prefetched::clone(allowed))
+    }
+
+    /// Asks the processor for the latest decision, which is likely to be the one that is wanted.
+    fn prefetch_latest(&self) {
+        let kept = self.allowed.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(latest) = &kept.latest {
+            latest.prefetch();
+        }
+    }
+
+    /// Keeps the decision for a route.
+    pub fn remember(&self, matched: &Match<'_>, allowed: &Prefetched<Allowed>) {
+        let mut kept = self.allowed.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(latest) = kept.latest.replace(Prefetched::clone(allowed)) {
+            kept.earlier.push(latest);
+        }
+        kept.earlier.retain(|earlier| !earlier.answers(matched));
+        if kept.earlier.len() >= ROUTES_MAX {
+            kept.earlier.remove(0);
+        }
+    }
+
+    /// Whether the user signed out everywhere after the token was issued.
+    ///
+    /// SECURITY: a revocation moves the user's version, so a principal that stands has seen it; but the token at hand may
+    /// be older than the one the account was agreed on with.
+    fn refuses(&self, desired: &Desired) -> bool {
+        self.tokens_not_before_ms
+            .is_some_and(|not_before| desired.issued_at_ms.is_none_or(|issued| issued < not_before))
+    }
+}
+
+/// What was last agreed about a user of an issuer.
+#[derive(Debug)]
+struct Agreed {
+    key: Digest,
+    user: UserId,
+    generation: u64,
+    /// What a use of the token asserts; its times are replaced by those of the use that is written down. In a place of
+    /// its own, because it is seldom looked at.
+    touch: Box<Touch>,
+    /// Of the tokens that said so. The directory knows the one that counts.
+    newest_issued_at_ms: AtomicI64,
+    touched_at_ms: AtomicI64,
+}
+
+impl Agreed {
+    /// The use of a token at `at_ms`, to be written down.
+    fn touch_at(&self, at_ms: i64) -> Touch {
+        let newest = self.newest_issued_at_ms.load(Ordering::Relaxed);
+        let lease_ms = self.touch.lapses_at_ms.map(|lapses| lapses - self.touch.at_ms);
+        Touch {
+            at_ms,
+            mark: (newest != i64::MIN).then(|| Mark::of(newest, self.touch.said, at_ms)),
+            lapses_at_ms: lease_ms.map(|lease| at_ms.saturating_add(lease)),
+            due: true,
+            ..(*self.touch).clone()
+        }
+    }
+}
+
+/// What an account costs, in bytes: user, headers, assertion, bookkeeping.
+const ENTRY_BYTES: u64 = 3_072;
+/// What each grant adds, in bytes: itself, its share of a membership, and its tag.
+const GRANT_BYTES: u64 = 700;
+
+#[derive(Debug, Clone)]
+struct Weight;
+
+impl Weighter<Digest, Prefetched<Account>> for Weight {
+    fn weight(&self, _: &Digest, account: &Prefetched<Account>) -> u64 {
+        ENTRY_BYTES + account.principal.grants().len() as u64 * GRANT_BYTES
+    }
+}
+
+/// AccountCache by issuer and external id, so that a fresh token that says the same as the last one needs no store.
+pub struct AccountCache {
+    hash: KeyedShortHash,
+    by_user: Cache<Digest, Prefetched<Account>, Weight>,
+}
+
+/// Cache key of a [`Desired`]: equal when two tokens ask the directory for the same, whichever tokens they are and whenever
+/// they were issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DesiredKey {
+    /// The user: issuer and external id.
+    user: Digest,
+    /// Everything else, and the user.
+    all: Digest,
+}
+
+impl std::fmt::Debug for AccountCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccountCache")
+            .field("len", &self.by_user.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl AccountCache {
+    /// A cache of at most so many bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`NoEntropy`] when there is no randomness for its key.
+    pub fn new(bytes_max: u64) -> Result<Self, NoEntropy> {
+        let entries = usize::try_from(bytes_max / ENTRY_BYTES).unwrap_or(usize::MAX).max(16);
+        Ok(Self {
+            hash: KeyedShortHash::new()?,
+            by_user: Cache::with_weighter(entries, bytes_max, Weight),
+        })
+    }
+
+    /// The cache key of what a token asks for.
+    ///
+    /// SECURITY: the value is taken apart by name, so that a field that is added to it cannot be forgotten here; and
+    /// `Hash` puts an end behind each text and a length before each list, so no two values give the same bytes.
+    pub fn key(&self, desired: &Desired) -> DesiredKey {
+        let Desired {
+            realm,
+            issuer,
+            user:
+                DesiredUser {
+                    external_id,
+                    username,
+                    profile,
+                },
+            organization,
+            team,
+            context,
+            tags,
+            issued_at_ms: _,
+            token: _,
+        } = desired;
+        let user = self.hash.of(&(issuer, external_id));
+        let all = (user, realm, username, profile, organization, team, context, tags);
+        DesiredKey {
+            user,
+            all: self.hash.of(&all),
+        }
+    }
+
+    /// The account of a user about whom a token says exactly what was last agreed. That the user was seen is passed
+    /// to the directory when it is due.
+    pub fn unchanged(
+        &self,
+        (desired, key): (&Desired, DesiredKey),
+        generation: u64,
+        directory: &dyn Directory,
+        touch_every_ms: i64,
+        now_ms: i64,
+    ) -> Option<Prefetched<Account>> {
+        let account = self.by_user.get(&key.user)?;
+        account.prefetch_latest();
+        let agreed = account.agreed.as_ref()?;
+        let stands = key.all == agreed.key
+            && agreed.generation == generation
+            && directory.versions().is_current(account.stamp)
+            && account.valid_until_ms.is_none_or(|end| now_ms < end);
+        if !stands || account.refuses(desired) {
+            return None;
+        }
+        let is_newest = desired
+            .issued_at_ms
+            .is_some_and(|issued| agreed.newest_issued_at_ms.fetch_max(issued, Ordering::Relaxed) < issued);
+        let touched_at_ms = agreed.touched_at_ms.load(Ordering::Relaxed);
+        let due = now_ms.saturating_sub(touched_at_ms) >= touch_every_ms;
+        if due
+            && agreed
+                .touched_at_ms
+                .compare_exchange(touched_at_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        {
+            directory.touch(&agreed.touch_at(now_ms));
+        } else if let Some(issued_at_ms) = desired.issued_at_ms.filter(|_| is_newest) {
+            // SECURITY: the directory knows which token is the newest although nothing changed: an older one must undo
+            // nothing, at another node either, or when this account is no longer kept.
+            let mark = Mark::of(issued_at_ms, agreed.touch.said, now_ms);
+            directory.note_newest(agreed.user, &desired.issuer, mark);
+        }
+        Some(account)
+    }
+
+    /// The account that was agreed on, which is kept.
+    pub fn agree(
+        &self,
+        (desired, key): (&Desired, DesiredKey),
+        (principal, touch): (Arc<Principal>, &Touch),
+        generation: u64,
+    ) -> Prefetched<Account> {
+        let agreed = Agreed {
+            key: key.all,
+            user: touch.user,
+            generation,
+            newest_issued_at_ms: AtomicI64::new(desired.issued_at_ms.unwrap_or(i64::MIN)),
+            touched_at_ms: AtomicI64::new(touch.at_ms),
+            touch: Box::new(touch.clone()),
+        };
+        let account = Prefetched::new(Account::with(principal, Some(agreed)));
+        self.by_user.insert(key.user, Prefetched::clone(&account));
+        account
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::LazyLock;
+
+    use narthex_directory::{
+        DesiredOrganization, DesiredTags, DesiredTeam, ExternalId, IssuerName, OrganizationRole, Profile, Realm,
+        TeamRole, TokenFingerprint, Username,
+    };
+    use serde_json::{Map, json};
+
+    use super::*;
+
+    static CACHE: LazyLock<AccountCache> = LazyLock::new(|| AccountCache::new(1_000_000).unwrap());
+
+    fn key(desired: &Desired) -> DesiredKey {
+        CACHE.key(desired)
+    }
+
+    fn desired() -> Desired {
+        Desired {
+            realm: Realm::new("corp").unwrap(),
+            issuer: IssuerName::new("corp").unwrap(),
+            user: DesiredUser {
+                external_id: ExternalId::new("ada").unwrap(),
+                username: Some(Username::new("ada").unwrap()),
+                profile: Profile::default(),
+            },
+            organization: None,
+            team: None,
+            context: Map::new(),
+            tags: DesiredTags::Exactly(vec!["ab".to_owned(), "c".to_owned()]),
+            issued_at_ms: Some(1),
+            token: TokenFingerprint::default(),
+        }
+    }
+
+    fn organization() -> DesiredOrganization {
+        DesiredOrganization {
+            external_id: ExternalId::new("acme").unwrap(),
+            name: None,
+            timezone: None,
+            role: OrganizationRole::Member,
+        }
+    }
+
+    fn team() -> DesiredTeam {
+        DesiredTeam {
+            external_id: ExternalId::new("acme").unwrap(),
+            name: None,
+            role: TeamRole::Member,
+        }
+    }
+
+    /// Every way to differ is a difference, and moving a letter from one text to the next is one too.
+    #[test]
+    fn sec_different_wishes_never_have_the_same_key() {
+        type Change = fn(&mut Desired);
+        let changes: &[Change] = &[
+            |_| {},
+            |it| it.realm = Realm::new("other").unwrap(),
+            |it| it.issuer = IssuerName::new("other").unwrap(),
+            |it| it.user.external_id = ExternalId::new("adaa").unwrap(),
+            |it| it.user.username = Some(Username::new("adab").unwrap()),
+            |it| it.user.username = None,
+            |it| it.user.profile.email = Some("a".to_owned()),
+            |it| it.user.profile.email = Some(String::new()),
+            |it| it.user.profile.name = Some("a".to_owned()),
+            |it| it.user.profile.country = Some("a".to_owned()),
+            |it| it.user.profile.timezone = Some("a".to_owned()),
+            |it| it.user.profile.locale = Some("a".to_owned()),
+            |it| it.user.profile.language = Some("a".to_owned()),
+            |it| it.organization = Some(organization()),
+            |it| {
+                it.organization = Some(DesiredOrganization {
+                    name: Some("acme".to_owned()),
+                    ..organization()
+                });
+            },
+            |it| {
+                it.organization = Some(DesiredOrganization {
+                    timezone: Some("acme".to_owned()),
+                    ..organization()
+                });
+            },
+            |it| {
+                it.organization = Some(DesiredOrganization {
+                    role: OrganizationRole::Admin,
+                    ..organization()
+                });
+            },
+            |it| it.team = Some(team()),
+            |it| {
+                it.team = Some(DesiredTeam {
+                    name: Some("acme".to_owned()),
+                    ..team()
+                });
+            },
+            |it| {
+                it.team = Some(DesiredTeam {
+                    role: TeamRole::Admin,
+                    ..team()
+                });
+            },
+            |it| it.tags = DesiredTags::NotConfigured,
+            |it| it.tags = DesiredTags::Keep,
+            |it| it.tags = DesiredTags::Exactly(Vec::new()),
+            |it| it.tags = DesiredTags::Exactly(vec!["a".to_owned(), "bc".to_owned()]),
+            |it| it.tags = DesiredTags::Exactly(vec!["c".to_owned(), "ab".to_owned()]),
+            |it| it.tags = DesiredTags::Exactly(vec!["abc".to_owned()]),
+            |it| it.context = [("a".to_owned(), json!(1))].into_iter().collect(),
+            |it| it.context = [("a".to_owned(), json!("1"))].into_iter().collect(),
+            |it| it.context = [("a".to_owned(), json!(null))].into_iter().collect(),
+        ];
+        let keys: Vec<DesiredKey> = changes
+            .iter()
+            .map(|change| {
+                let mut changed = desired();
+                change(&mut changed);
+                key(&changed)
+            })
+            .collect();
+        for (number, one) in keys.iter().enumerate() {
+            for (other, another) in keys.iter().enumerate() {
+                assert_eq!(one == another, number == other, "changes {number} and {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn which_token_it_is_and_when_it_was_issued_is_no_difference() {
+        let later = Desired {
+            issued_at_ms: None,
+            token: TokenFingerprint {
+                sha256_prefix: Some("0123".to_owned()),
+                ..TokenFingerprint::default()
+            },
+            ..desired()
+        };
+        assert_eq!(key(&desired()), key(&later));
+        assert_eq!(key(&desired()).user, key(&later).user);
+    }
+
+    /// The two texts of the key do not run into one another.
+    #[test]
+    fn sec_users_of_different_issuers_never_share_a_key() {
+        let named = |issuer: &str, external_id: &str| {
+            let mut desired = desired();
+            desired.issuer = IssuerName::new(issuer).unwrap();
+            desired.user.external_id = ExternalId::new(external_id).unwrap();
+            key(&desired)
+        };
+        assert_ne!(named("ab", "c").user, named("a", "bc").user);
+    }
+}

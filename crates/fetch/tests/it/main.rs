@@ -1,0 +1,6 @@
+//! One binary for everything that is tested from outside the crate.
+
+#[cfg(test)]
+mod keys;
+#[cfg(test)]
+mod outbound;
