@@ -14,7 +14,7 @@ use narthex_engine::{
 use narthex_fetch::keys::{IssuerKeys, KeyEdges, KeySettings, SourceKind};
 use narthex_token::{CacheSettings, IssuerStatus, Limits as TokenLimits};
 
-use crate::config::{Config, DeclaredOrganization, Issuer, Limits, RouteSettings};
+use narthex_config::{Config, DeclaredOrganization, Issuer, Limits, RouteSettings};
 
 /// The runtime of a configuration. Keys of issuers whose key source has not changed are taken over from `previous`, so
 /// that a reload asks nobody for what is known.

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::args::DemoArgs;
 use crate::commands::print;
-use crate::config::{self, Surroundings};
+use narthex_config::Surroundings;
 use crate::serve;
 use issuer::Issuer;
 
@@ -67,7 +67,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let path = folder.path().join("narthex.toml");
     std::fs::write(&path, &text).context("while writing the demo's configuration")?;
     let running = serve::start(
-        config::read_text("narthex.toml", text, &Surroundings::of_process(&path)),
+        narthex_config::read_text("narthex.toml", text, &Surroundings::of_process(&path)),
         serve::Logging::Quiet,
     )
     .await?;

@@ -3,7 +3,6 @@
 mod args;
 mod assemble;
 mod commands;
-mod config;
 mod demo;
 mod serve;
 

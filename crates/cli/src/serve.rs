@@ -30,7 +30,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::ServeArgs;
 use crate::assemble;
-use crate::config::{self, AtStart, Config, EndMark, LogFormat, LogLevel, Paint, Reading, StoreLocation};
+use narthex_config::{AtStart, Config, EndMark, LogFormat, LogLevel, Paint, Reading, StoreLocation};
 use descriptors::Shares;
 use legible::{Form, Legible};
 use reload::Reload;
@@ -51,7 +51,7 @@ pub(crate) enum Logging {
 /// What stopped the start.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let path = args.config.path;
-    start(config::read(&path)?, Logging::Configured)
+    start(narthex_config::read(&path)?, Logging::Configured)
         .await?
         .until_stopped(Some(path))
         .await

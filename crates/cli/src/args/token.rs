@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args, Subcommand};
 use narthex_token::Algorithm;
 
 use super::Output;
-use crate::config::{SecretFormat, parse_duration};
+use narthex_config::{SecretFormat, parse_duration};
 
 /// `narthex token …`
 #[derive(Debug, Subcommand)]
@@ -33,7 +34,7 @@ pub(crate) struct VerifyArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
     /// Format of the secret in that file. `text` drops one line break at the end.
-    #[arg(long, value_name = "FORMAT", default_value = "text", requires = "secret_file")]
+    #[arg(long, value_name = "FORMAT", default_value = "text", requires = "secret_file", value_parser = secret_format())]
     pub(crate) secret_format: SecretFormat,
     /// A PEM file that holds the public key.
     #[arg(long, value_name = "FILE")]
@@ -72,7 +73,7 @@ pub(crate) struct SignArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
     /// Format of the secret in that file. `text` drops one line break at the end.
-    #[arg(long, value_name = "FORMAT", default_value = "text", requires = "secret_file")]
+    #[arg(long, value_name = "FORMAT", default_value = "text", requires = "secret_file", value_parser = secret_format())]
     pub(crate) secret_format: SecretFormat,
     /// A PEM file that holds the private key.
     #[arg(long, value_name = "FILE")]
@@ -127,3 +128,11 @@ Example:
   narthex token decode eyJ…
 
 Nothing is checked but the form. `narthex token verify` proves a token.";
+
+/// Reads a format by its word.
+fn secret_format() -> impl TypedValueParser<Value = SecretFormat> {
+    PossibleValuesParser::new(SecretFormat::ALL.map(|(word, _)| word)).map(|typed| {
+        let known = SecretFormat::ALL.into_iter().find(|(word, _)| *word == typed);
+        known.map_or(SecretFormat::Text, |(_, format)| format)
+    })
+}

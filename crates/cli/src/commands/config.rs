@@ -4,19 +4,19 @@ use std::io::{self, Write};
 
 use super::{Answer, print};
 use crate::args::{ConfigCommand, Output};
-use crate::config::{self, Paint};
+use narthex_config::Paint;
 
 /// Runs it.
 pub(super) fn run(command: ConfigCommand) -> anyhow::Result<Answer> {
     match command {
         ConfigCommand::Check { config, file, output } => check(&file.unwrap_or(config.path), output),
-        ConfigCommand::Default => print(&config::default_file()).map(|()| Answer::Yes),
-        ConfigCommand::Schema => print(&config::schema()).map(|()| Answer::Yes),
+        ConfigCommand::Default => print(&narthex_config::default_file()).map(|()| Answer::Yes),
+        ConfigCommand::Schema => print(&narthex_config::schema()).map(|()| Answer::Yes),
     }
 }
 
 fn check(path: &std::path::Path, output: Output) -> anyhow::Result<Answer> {
-    let reading = config::read(path)?;
+    let reading = narthex_config::read(path)?;
     if output.json {
         print(&format!("{}\n", serde_json::to_string_pretty(&reading.rows())?))?;
     } else {

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::screen::{Screen, Tone, shown, shown_lines};
 use super::{Answer, print, tell};
 use crate::args::DoctorArgs;
-use crate::config::{self, Paint};
+use narthex_config::Paint;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,7 +58,7 @@ impl Finding {
 pub(super) async fn run(args: DoctorArgs) -> anyhow::Result<Answer> {
     let path = args.config.path;
     let name = path.display().to_string();
-    let reading = config::read(&path)?;
+    let reading = narthex_config::read(&path)?;
     let mut findings = Vec::new();
     let report = reading.report(Paint::of_stderr());
     let warnings = reading.warnings();

@@ -21,14 +21,14 @@ use super::input::{misused, token_or_stdin};
 use super::screen::Screen;
 use super::{Answer, print, tell};
 use crate::args::ExplainArgs;
-use crate::config::{Config, StoreLocation};
+use narthex_config::{Config, StoreLocation};
 use crate::{assemble, serve};
 
 /// Explains, and prints the explanation. That a token is refused is an answer like any other.
 pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<Answer> {
     let request = request(&args)?;
     let token = &token_or_stdin(args.token)?;
-    let mut config = serve::usable(crate::config::read(&args.config.path)?)?;
+    let mut config = serve::usable(narthex_config::read(&args.config.path)?)?;
     let clock = args.at.map_or_else(Clock::system, Clock::manual);
     let directory = directory(&mut config, &clock).await?;
     let kept = ReadOnly(KeptKeys(Arc::clone(&directory)));

@@ -6,7 +6,7 @@ use std::path::Path;
 use narthex_engine::pasted_token;
 use zeroize::Zeroizing;
 
-use crate::config::{Secret, SecretFormat};
+use narthex_config::{Secret, SecretFormat};
 
 /// The most that is read from standard input or a file of the command line.
 const BYTES_MOST: u64 = 16 * 1024 * 1024;

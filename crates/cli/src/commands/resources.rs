@@ -29,7 +29,7 @@ use super::input::misused;
 use super::{Answer, print};
 use crate::args::{Command, Common, ListPage};
 use crate::assemble;
-use crate::config::{self, Paint};
+use narthex_config::Paint;
 use crate::serve;
 
 /// Runs one of them.
@@ -63,7 +63,7 @@ struct Desk {
 impl Desk {
     /// Opens the store that the configuration names.
     async fn open(common: &Common) -> anyhow::Result<Self> {
-        let reading = config::read(&common.config.path)?;
+        let reading = narthex_config::read(&common.config.path)?;
         let refused = |report| anyhow::anyhow!("the configuration cannot be used\n\n{report}");
         let config = reading.into_config(Paint::of_stderr()).map_err(refused)?;
         let mut realms: Vec<Realm> = config.issuers.iter().map(|issuer| issuer.realm.clone()).collect();

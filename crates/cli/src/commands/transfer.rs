@@ -21,7 +21,7 @@ use super::input::misused;
 use super::screen::{moment, shown};
 use super::{Answer, in_runtime, print, tell};
 use crate::args::{ConfigPath, ExportArgs, ImportArgs};
-use crate::config::{self, StoreLocation};
+use narthex_config::StoreLocation;
 use crate::serve;
 
 /// Writes a file.
@@ -121,7 +121,7 @@ async fn read(args: ImportArgs) -> anyhow::Result<Answer> {
 
 /// The store that the configuration names, and what it is called.
 fn place(config: &ConfigPath) -> anyhow::Result<(Place, String)> {
-    let config = serve::usable(config::read(&config.path)?)?;
+    let config = serve::usable(narthex_config::read(&config.path)?)?;
     Ok(match config.store {
         StoreLocation::Sqlite(path) => {
             let name = path.display().to_string();

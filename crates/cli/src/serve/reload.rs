@@ -10,7 +10,7 @@ use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 
 use crate::assemble;
-use crate::config::{self, AtStart, Config, END_MARK, EndMark, Paint};
+use narthex_config::{AtStart, Config, END_MARK, EndMark, Paint};
 
 /// How often files are looked at for changes. They are read at the second look that finds them changed.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
@@ -91,7 +91,7 @@ async fn again(
     engine: Arc<Engine>,
     edges: KeyEdges,
 ) -> anyhow::Result<(Config, EndMark)> {
-    let reading = config::read(&path)?;
+    let reading = narthex_config::read(&path)?;
     let end_mark = reading.end_mark();
     let mut config = reading.into_config(Paint::Plain).map_err(anyhow::Error::msg)?;
     let previous = engine.runtime.load_full();

@@ -41,6 +41,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "fetch",
         ],
     ),
+    // settings
+    (
+        "config",
+        &["token", "directory", "mapping", "decision", "store", "fetch", "engine"],
+    ),
     // admin
     (
         "admin",
@@ -75,6 +80,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "connection",
             "fetch",
             "engine",
+            "config",
             "admin",
             "gateway",
         ],

@@ -142,7 +142,7 @@ impl Weighter<Digest, Prefetched<Account>> for Weight {
     }
 }
 
-/// AccountCache by issuer and external id, so that a fresh token that says the same as the last one needs no store.
+/// Accounts by issuer and external id, so that a fresh token that says the same as the last one needs no store.
 pub struct AccountCache {
     hash: KeyedShortHash,
     by_user: Cache<Digest, Prefetched<Account>, Weight>,

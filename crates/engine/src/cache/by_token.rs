@@ -205,7 +205,7 @@ impl Known {
 #[derive(Debug, Clone, Copy)]
 pub struct TokenKey(Option<Digest>);
 
-/// TokenCache by token.
+/// Cache of callers, keyed by a hash of their token.
 pub struct TokenCache {
     hash: KeyedHash,
     by_token: Cache<Digest, Seen>,

@@ -15,7 +15,7 @@ const CACHE_LINE: usize = 64;
 /// beside the other.
 pub struct Prefetched<T>(Arc<Whole<T>>);
 
-/// An [`Prefetched`] that keeps nothing alive.
+/// A [`Prefetched`] that keeps nothing alive.
 pub struct WeakPrefetched<T>(Weak<Whole<T>>);
 
 /// A value and where it begins. In this order.

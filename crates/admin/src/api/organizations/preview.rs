@@ -87,7 +87,7 @@ const OTHERS_MAX: usize = 10_000;
 ///
 /// Who would gain and lose what at their next token, if it says the same as the last one. Nothing is written.
 ///
-/// TokenCache who may not read users (an organization's own admins) are shown members of the organization only. Of the others
+/// Callers who may not read users (an organization's own admins) are shown members of the organization only. Of the others
 /// they are told how many would gain a role.
 #[utoipa::path(
     post, path = "/organizations/{organization}/preview", tag = "organizations",

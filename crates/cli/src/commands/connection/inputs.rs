@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 use crate::args::{ConnectionInputs, ConnectionParameters};
 use crate::commands::input::{argument_or_stdin, file, misused, secret_file_of};
 use crate::commands::tell;
-use crate::config::Surroundings;
+use narthex_config::Surroundings;
 
 /// The document as it is written, and compiled. `None` if it cannot be understood; standard error says everything that is
 /// wrong with it.

@@ -9,7 +9,7 @@ use narthex_token::KeySet;
 
 use super::{Finding, State, count};
 use crate::commands::screen::{relative, shown};
-use crate::config::{Issuer, Limits};
+use narthex_config::{Issuer, Limits};
 
 /// Asks every issuer at once.
 pub(super) async fn look(issuers: &[Issuer], limits: &Limits, kept: &[SavedKeySet], now_ms: i64) -> Vec<Finding> {

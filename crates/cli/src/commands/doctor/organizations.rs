@@ -6,7 +6,7 @@ use narthex_directory::{Directory, Organization, OrganizationFilter, Origin, PAG
 use narthex_token::IssuerStatus;
 
 use super::{Finding, State, count};
-use crate::config::{DeclaredOrganization, Issuer};
+use narthex_config::{DeclaredOrganization, Issuer};
 
 /// Compares what the store holds with what the configuration says.
 pub(super) async fn look(

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::{Finding, State};
-use crate::config::Listen;
+use narthex_config::Listen;
 
 /// Tries to take both, and asks whoever has them.
 pub(super) async fn look(listen: &Listen) -> Vec<Finding> {

@@ -10,7 +10,7 @@ use narthex_store::{PostgresDirectory, PostgresOptions, SqliteDirectory};
 use super::{Finding, State, connections, count, organizations};
 use crate::assemble;
 use crate::commands::screen::relative;
-use crate::config::{Config, DeclaredOrganization, StoreLocation};
+use narthex_config::{Config, DeclaredOrganization, StoreLocation};
 use crate::serve;
 
 /// What was found, and the key sets that are kept.

@@ -7,7 +7,7 @@ use narthex_gateway::{UpstreamTrouble, probe_upstream, upstream_addresses};
 use tokio::net::TcpListener;
 
 use super::{Finding, State};
-use crate::config::{Limits, Listen, RouteSettings};
+use narthex_config::{Limits, Listen, RouteSettings};
 
 /// Asks every upstream of the routes once, all at the same time. No request is sent.
 pub(super) async fn look(routes: &[RouteSettings], listen: &Listen, limits: &Limits) -> Vec<Finding> {

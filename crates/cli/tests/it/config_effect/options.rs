@@ -271,7 +271,8 @@ fn sec_config_effect_of_every_option() {
     for folder in [
         "crates/cli/tests/it",
         "crates/cli/tests/scenarios",
-        "crates/gateway/tests",
+        "crates/fetch/tests",
+        "crates/admin/tests",
     ] {
         tests(&root.join(folder), &mut known);
     }

@@ -1,0 +1,391 @@
+//! `[[issuer]]`: terms, keys, tags and mapping of each, and what no two may share.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use narthex_directory::{IssuerName, OnEmpty, Provision, Realm, SyncMode, SyncPolicy, TagList};
+use narthex_token::{
+    Algorithm, BoundTokens, Expiry, IssuerPolicy, IssuerStatus, KeySource as KeyKind, PolicyError, RequiredClaim,
+    TrustedIssuer,
+};
+use toml::Spanned;
+
+use super::keys::Source;
+use super::{Check, within_if_written};
+use crate::Issuer;
+use crate::file::{self, IssuerSection, TagText};
+use crate::problem::{Problem, Span};
+use crate::read::Section;
+use crate::suggest::did_you_mean;
+use crate::values::List;
+
+/// The shortest lease that the directory keeps to.
+const LEASE_LEAST_MS: i64 = 60_000;
+/// How old a token may be required to be at the most. With less than a second, none would be young enough.
+const AGES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24 * 3660);
+
+impl Check<'_> {
+    /// Every issuer, in the order of the file. Those with problems are left out.
+    pub(crate) fn issuers(&mut self, written: &List<IssuerSection>) -> Vec<Issuer> {
+        self.twice(
+            "issuers",
+            written.iter().filter_map(|section| section.get_ref().name.spanned()),
+        );
+        self.shared_iss(written);
+        written
+            .iter()
+            .filter_map(|section| self.issuer(section.get_ref()))
+            .collect()
+    }
+
+    fn issuer(&mut self, section: &IssuerSection) -> Option<Issuer> {
+        let source = self.key_source(section);
+        self.untrimmed("`issuer`", section.issuer.spanned());
+        self.untrimmed("an entry of `aliases`", section.aliases.value());
+        self.untrimmed("an entry of `audiences`", section.audiences.value());
+        within_if_written(&mut self.problems, "max_token_age", &section.max_token_age, &AGES);
+        let name = section.name.spanned().and_then(|name| self.issuer_name(name));
+        let algorithms = algorithms(section, source);
+        let trusted = match (source, &algorithms) {
+            (Some(source), Some(algorithms)) => self.trusted(section, source, algorithms.clone()),
+            _ => None,
+        };
+        let keys = match (source, algorithms) {
+            (Some(source), Some(algorithms)) => self.keys(section, source, &algorithms),
+            _ => None,
+        };
+        let policy = self.sync_policy(section);
+        let places = self.token_places(&section.token_header, &section.token_cookie, &section.token_query);
+        let realm = match section.realm.spanned() {
+            Some(written) => self.realm(written),
+            None => name.as_ref().and_then(|name| Realm::new(name.as_str()).ok()),
+        };
+        // The mapping is checked even where the issuer has no usable name, so that its problems come out in the same
+        // run.
+        let stand_in = || (IssuerName::new("issuer").ok(), Realm::new("realm").ok());
+        let mapping = match (name.clone(), realm.clone()) {
+            (Some(name), Some(realm)) => self.mapping(section, name, realm),
+            _ => stand_in()
+                .0
+                .zip(stand_in().1)
+                .and_then(|(name, realm)| self.mapping(section, name, realm)),
+        };
+        Some(Issuer {
+            name: name?,
+            realm: realm?,
+            trusted: Arc::new(trusted?),
+            keys: keys?,
+            stale_max: *section.stale_max.value(),
+            mapping: mapping?,
+            policy: policy?,
+            places: places?,
+        })
+    }
+
+    fn issuer_name(&mut self, written: &Spanned<String>) -> Option<IssuerName> {
+        let name = written.get_ref();
+        let safe = name
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte));
+        if !safe || name.starts_with(['-', '_', '.']) || name.len() > 64 {
+            let problem = Problem::error(written.span(), format!("`{name}` cannot be the name of an issuer"));
+            self.problems.push(problem.help(
+                "use at most 64 lower-case letters, digits, `-`, `_` and `.`, beginning with a letter or a digit",
+            ));
+            return None;
+        }
+        IssuerName::new(name.as_str()).ok()
+    }
+
+    /// A realm as it is written.
+    pub(crate) fn realm(&mut self, written: &Spanned<String>) -> Option<Realm> {
+        Realm::new(written.get_ref().as_str())
+            .map_err(|cause| self.error(written.span(), cause.to_string()))
+            .ok()
+    }
+
+    fn trusted(
+        &mut self,
+        section: &IssuerSection,
+        source: Source,
+        algorithms: Vec<Algorithm>,
+    ) -> Option<TrustedIssuer> {
+        let texts = |list: &List<String>| list.iter().map(|text| text.get_ref().clone()).collect::<Vec<_>>();
+        let required = section
+            .required_claims
+            .value()
+            .0
+            .iter()
+            .map(|(claim, values)| RequiredClaim {
+                claim: claim.get_ref().clone(),
+                one_of: values
+                    .get_ref()
+                    .0
+                    .iter()
+                    .map(|value| value.get_ref().0.clone())
+                    .collect(),
+            });
+        let policy = IssuerPolicy {
+            name: section.name.value().cloned().unwrap_or_else(|| "(unnamed)".to_owned()),
+            issuer: section.issuer.value().cloned(),
+            aliases: texts(section.aliases.value()),
+            algorithms,
+            audiences: texts(section.audiences.value()),
+            audience_claims: texts(section.audience_claims.value()),
+            required_claims: required.collect(),
+            token_types: texts(section.token_types.value()),
+            leeway_seconds: section.leeway.value().as_secs(),
+            max_token_age_seconds: section.max_token_age.value().map(Duration::as_secs),
+            expiry: if *section.danger_tokens_without_exp.value() {
+                Expiry::DangerOptional
+            } else {
+                Expiry::Required
+            },
+            bound_tokens: if *section.danger_bound_tokens_as_bearer.value() {
+                BoundTokens::DangerAsBearer
+            } else {
+                BoundTokens::Refused
+            },
+            status: if *section.enabled.value() {
+                IssuerStatus::Enabled
+            } else {
+                IssuerStatus::Disabled
+            },
+            key_source: source.kind(),
+        };
+        match TrustedIssuer::new(policy) {
+            Ok(trusted) => Some(trusted),
+            Err(errors) => {
+                for error in errors {
+                    if let Some(span) = place_of(&error, section) {
+                        self.error(span, error.to_string());
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    fn sync_policy(&mut self, section: &IssuerSection) -> Option<SyncPolicy> {
+        let provision = match section.provision.value() {
+            file::Provision::Create => Provision::Create,
+            file::Provision::LinkOnly => Provision::LinkOnly,
+            file::Provision::Off => Provision::Off,
+        };
+        let mode = match section.mode.value() {
+            file::Mode::Enforce => SyncMode::Enforce,
+            file::Mode::Observe => SyncMode::Observe,
+        };
+        let Some(tags) = section.tags.value() else {
+            return Some(SyncPolicy {
+                provision,
+                mode,
+                changes_per_minute: self.limits.sync_changes_per_minute,
+                ..SyncPolicy::default()
+            });
+        };
+        let on_empty = match tags.on_empty.value() {
+            file::OnEmpty::RevokeAll => OnEmpty::RevokeAll,
+            file::OnEmpty::RevokeSynced => OnEmpty::RevokeSynced,
+        };
+        let lease_ms = tags
+            .lease
+            .value()
+            .map(|lease| i64::try_from(lease.as_millis()).unwrap_or(i64::MAX));
+        if lease_ms.is_some_and(|lease| lease < LEASE_LEAST_MS) {
+            self.error(
+                tags.lease.span().unwrap_or_default(),
+                "`lease` must be at least `\"1m\"`",
+            );
+        }
+        let platform_admin_tags = self.tag_list(
+            "platform_admin",
+            tags.platform_admin.value(),
+            &tags.platform_admin.span(),
+        )?;
+        Some(SyncPolicy {
+            provision,
+            platform_admin_tags,
+            on_empty,
+            lease_ms,
+            mode,
+            changes_per_minute: self.limits.sync_changes_per_minute,
+        })
+    }
+
+    /// A list of tags, as a list or as text with commas.
+    pub(crate) fn tag_list(&mut self, key: &str, written: &TagText, span: &Span) -> Option<TagList> {
+        let read = match written {
+            TagText::List(items) => TagList::from_entries(items.iter().map(Spanned::get_ref)),
+            TagText::Delimited(text) => TagList::parse(text),
+        };
+        read.map_err(|cause| self.error(span.clone(), format!("`{key}`: {cause}")))
+            .ok()
+    }
+
+    /// Refuses names that are given twice.
+    pub(crate) fn twice<'w>(&mut self, what: &str, names: impl Iterator<Item = &'w Spanned<String>>) {
+        let mut seen: Vec<&Spanned<String>> = Vec::new();
+        for name in names {
+            if let Some(first) = seen.iter().find(|first| first.get_ref() == name.get_ref()) {
+                let problem = Problem::error(name.span(), format!("two {what} are called `{}`", name.get_ref()));
+                self.problems.push(problem.context(first.span(), "the first one"));
+            } else {
+                seen.push(name);
+            }
+        }
+    }
+
+    /// Refuses `iss` values that two issuers claim, and two issuers without one.
+    fn shared_iss(&mut self, written: &List<IssuerSection>) {
+        let mut seen: Vec<(usize, &Spanned<String>)> = Vec::new();
+        let mut nameless: Option<Span> = None;
+        for (index, section) in written.iter().map(Spanned::get_ref).enumerate() {
+            for text in section.issuer.spanned().into_iter().chain(section.aliases.value()) {
+                if let Some((owner, first)) = seen.iter().find(|(_, first)| first.get_ref() == text.get_ref()) {
+                    if *owner != index {
+                        let message = format!("two issuers claim the `iss` `{}`", text.get_ref());
+                        let problem = Problem::error(text.span(), message).context(first.span(), "the first one");
+                        self.problems.push(
+                            problem.help("a token belongs to exactly one issuer; give one of them another `iss`"),
+                        );
+                    }
+                } else {
+                    seen.push((index, text));
+                }
+            }
+            if section.issuer.span().is_none()
+                && Source::written(section)
+                    .iter()
+                    .all(|(source, _)| source.kind() == KeyKind::SharedSecret)
+            {
+                if let Some(first) = &nameless {
+                    let problem = Problem::error(
+                        section.header(),
+                        "two issuers have no `issuer`, so tokens without `iss` could be of either",
+                    );
+                    self.problems.push(
+                        problem
+                            .context(first.clone(), "the first one")
+                            .help("give at least one of them an `issuer`"),
+                    );
+                } else {
+                    nameless = Some(section.header());
+                }
+            }
+        }
+    }
+
+    /// Says so when a tag makes platform admins and gives a role in an organization at the same time.
+    pub(crate) fn shared_tags(&mut self, issuers: &List<IssuerSection>, organizations: &[(Span, String, TagList)]) {
+        for tags in issuers.iter().filter_map(|section| section.get_ref().tags.value()) {
+            let platform = match tags.platform_admin.value() {
+                TagText::List(items) => TagList::from_entries(items.iter().map(Spanned::get_ref)),
+                TagText::Delimited(text) => TagList::parse(text),
+            };
+            let Ok(platform) = platform else {
+                continue;
+            };
+            for (span, organization, listed) in organizations {
+                if let Some(tag) = listed.texts().find(|tag| platform.contains(tag)) {
+                    let message =
+                        format!("the tag `{tag}` of organization `{organization}` also makes platform admins");
+                    let problem = Problem::warning(span.clone(), message);
+                    self.problems.push(problem.context(tags.platform_admin.span(), "here"));
+                }
+            }
+        }
+    }
+
+    /// "did you mean" among the realms of the file.
+    pub(crate) fn known_realm(&mut self, written: &Spanned<String>, realms: &[String]) {
+        if !realms.is_empty() && !realms.contains(written.get_ref()) {
+            let message = format!(
+                "no issuer belongs to the realm `{}`, so no token reaches this organization",
+                written.get_ref()
+            );
+            let help = did_you_mean(written.get_ref(), realms.iter().map(String::as_str));
+            self.problems
+                .push(Problem::warning(written.span(), message).maybe_help(help));
+        }
+    }
+}
+
+/// The algorithms that are written, or the default of the key source.
+fn algorithms(section: &IssuerSection, source: Option<Source>) -> Option<Vec<Algorithm>> {
+    match (section.algorithms.value(), source) {
+        (Some(written), _) => Some(written.iter().map(|algorithm| algorithm.get_ref().into()).collect()),
+        // Something that could not be read says nothing about what was meant.
+        (None, _) if section.algorithms.span().is_some() => None,
+        (None, Some(source)) => Some(match source.kind() {
+            KeyKind::KeySet => vec![Algorithm::Rs256],
+            KeyKind::SharedSecret => vec![Algorithm::Hs256],
+        }),
+        (None, None) => None,
+    }
+}
+
+/// Where in the file a policy error is, or `None` where it only follows from something already reported.
+fn place_of(error: &PolicyError, section: &IssuerSection) -> Option<Span> {
+    let header = || section.header();
+    match error {
+        PolicyError::NameMissing => None,
+        PolicyError::IssuerMissing { .. } | PolicyError::AliasesWithoutIssuer { .. } => {
+            section.issuer.span().is_none().then(header)
+        }
+        PolicyError::AudienceMissing { .. } if section.audiences.is_bad() => None,
+        PolicyError::AudienceMissing { .. } => Some(section.audiences.span()),
+        PolicyError::BadEntry { field, .. } => Some(match *field {
+            "issuer" => section.aliases.span(),
+            "audiences" => section.audiences.span(),
+            "audience_claims" => section.audience_claims.span(),
+            "token_types" => section.token_types.span(),
+            _ => header(),
+        }),
+        PolicyError::LogoutType { .. } => Some(section.token_types.span()),
+        PolicyError::NoAlgorithms { .. } => section.algorithms.span(),
+        PolicyError::AlgorithmMismatch { algorithm, .. } => {
+            let written = section.algorithms.value().and_then(|list| {
+                list.iter()
+                    .find(|written| Algorithm::from(written.get_ref()) == *algorithm)
+                    .map(Spanned::span)
+            });
+            Some(written.unwrap_or_else(header))
+        }
+        PolicyError::NoAudienceClaims { .. } => Some(section.audience_claims.span()),
+        PolicyError::ExpiryRequired { .. } => Some(section.danger_tokens_without_exp.span()),
+        PolicyError::OutOfRange { field, .. } => Some(match *field {
+            "leeway" => section.leeway.span(),
+            "max_token_age" => section.max_token_age.span().unwrap_or_else(header),
+            _ => header(),
+        }),
+        PolicyError::RequiredClaimEmpty { claim, .. } => {
+            let entries = &section.required_claims.value().0;
+            let entry = entries.iter().find(|(name, _)| name.get_ref() == claim);
+            Some(entry.map_or_else(|| section.required_claims.span(), |(name, _)| name.span()))
+        }
+        _ => Some(header()),
+    }
+}
+
+impl From<&file::KeySetAlgorithm> for Algorithm {
+    fn from(written: &file::KeySetAlgorithm) -> Self {
+        use file::KeySetAlgorithm as Written;
+        match written {
+            Written::Rs256 => Self::Rs256,
+            Written::Rs384 => Self::Rs384,
+            Written::Rs512 => Self::Rs512,
+            Written::Ps256 => Self::Ps256,
+            Written::Ps384 => Self::Ps384,
+            Written::Ps512 => Self::Ps512,
+            Written::Es256 => Self::Es256,
+            Written::Es384 => Self::Es384,
+            Written::Es512 => Self::Es512,
+            Written::EdDsa | Written::Ed25519 => Self::EdDsa,
+            Written::Hs256 => Self::Hs256,
+            Written::Hs384 => Self::Hs384,
+            Written::Hs512 => Self::Hs512,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `[listen]`, `[cache]`, `[limits]`, `[assertion]`, `[log]`.
+
+use std::time::Duration;
+
+use super::{Check, within};
+use crate::file::{AssertionSection, LimitsSection, ListenSection};
+use crate::problem::{Problem, Problems};
+use crate::read::Defaulted;
+use crate::values::Size;
+use crate::{Assertion, Limits, Listen};
+
+/// The largest token of product section 2, step 1.
+const TOKEN_SIZE_MOST: Size = Size(16 * 1024);
+/// The largest key set.
+const KEY_SET_SIZE_MOST: Size = Size(512 * 1024);
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+impl Check<'_> {
+    pub(crate) fn listen(&mut self, written: &ListenSection) -> Listen {
+        let (public, admin) = (*written.public.value(), *written.admin.value());
+        if public == admin && public.port() != 0 {
+            let problem = Problem::error(written.admin.span(), "`admin` and `public` are the same address");
+            self.problems.push(
+                problem
+                    .context(written.public.span(), "public")
+                    .help("the admin port must not be the public one"),
+            );
+        }
+        for network in written.trusted_proxies.value() {
+            if network.get_ref().prefix_len() == 0 {
+                let problem = Problem::warning(network.span(), "everybody is a trusted proxy here");
+                self.problems.push(problem.help(
+                    "whoever reaches the public port can then claim any request; name the proxies' own addresses",
+                ));
+            }
+        }
+        Listen {
+            public,
+            admin,
+            trusted_proxies: written
+                .trusted_proxies
+                .value()
+                .iter()
+                .map(|network| *network.get_ref())
+                .collect(),
+            shutdown_grace: within(
+                &mut self.problems,
+                "shutdown_grace",
+                &written.shutdown_grace,
+                &(Duration::ZERO..=HOUR),
+            ),
+        }
+    }
+
+    pub(crate) fn assertion(&mut self, written: &AssertionSection) -> Assertion {
+        Assertion {
+            issuer: written.issuer.value().clone(),
+            lifetime: within(
+                &mut self.problems,
+                "lifetime",
+                &written.lifetime,
+                &(Duration::from_secs(30)..=HOUR),
+            ),
+            rotation: within(&mut self.problems, "rotation", &written.rotation, &(HOUR..=366 * DAY)),
+        }
+    }
+}
+
+/// `[limits]`.
+pub(crate) fn limits(written: &LimitsSection, problems: &mut Problems) -> Limits {
+    Limits {
+        token_bytes: at_most(problems, "token_size", &written.token_size, TOKEN_SIZE_MOST),
+        tags: written.tags.value().0,
+        sync_changes_per_minute: u32::try_from(written.sync_changes_per_minute.value().0).unwrap_or(u32::MAX),
+        template_fuel: written.template_fuel.value().0,
+        template_bytes: at_most(problems, "template_size", &written.template_size, Size(16 << 20)),
+        key_set_bytes: at_most(problems, "key_set_size", &written.key_set_size, KEY_SET_SIZE_MOST),
+        keys: written.keys.value().0,
+        header_bytes: at_most(problems, "header_size", &written.header_size, Size(1 << 20)),
+        header_timeout: within(problems, "header_timeout", &written.header_timeout, &(SECOND..=HOUR)),
+        body_bytes: written.body_size.value().0,
+        connections: written.connections.value().0,
+        connections_per_client: written.connections_per_client.value().map(|most| most.0),
+        upstream_requests: written
+            .upstream_requests
+            .value()
+            .map_or(written.connections.value().0, |most| most.0),
+        rate: *written.rate.value(),
+        connect_timeout: within(
+            problems,
+            "connect_timeout",
+            &written.connect_timeout,
+            &(Duration::from_millis(1)..=HOUR),
+        ),
+        upstream_timeout: within(
+            problems,
+            "upstream_timeout",
+            &written.upstream_timeout,
+            &(Duration::from_millis(1)..=DAY),
+        ),
+        idle_timeout: within(
+            problems,
+            "idle_timeout",
+            &written.idle_timeout,
+            &(Duration::from_millis(1)..=DAY),
+        ),
+        body_grace: within(problems, "body_grace", &written.body_grace, &(Duration::ZERO..=DAY)),
+        fetch_timeout: within(
+            problems,
+            "fetch_timeout",
+            &written.fetch_timeout,
+            &(Duration::from_millis(1)..=Duration::from_mins(1)),
+        ),
+    }
+}
+
+fn at_most(problems: &mut Problems, key: &str, written: &Defaulted<Size>, most: Size) -> u64 {
+    let size = *written.value();
+    if size > most {
+        let message = format!("`{key}` must be at most {} bytes ({} KiB)", most.0, most.0 / 1024);
+        problems.push(Problem::error(written.span(), message));
+    }
+    size.0
+}

@@ -1,0 +1,379 @@
+//! The configuration reader.
+//!
+//! In comes one TOML file, and whatever files and environment variables it names; out comes a [`Config`] that holds
+//! compiled values and nothing left to parse, or every problem at once, each with its place. Two types, two steps:
+//! [`mod@file`] is the file as it is written, [`check`] makes it into the value. Knows nothing of sockets, stores or
+//! requests: it says what was asked for.
+//!
+//! Invariants: no secret is ever in the file, in a problem or in a `Debug` output; every key is described once, and the
+//! reference page, the default file and the schema are generated from that ([`describe`]); unknown keys are errors.
+
+mod at_start;
+mod check;
+mod describe;
+mod file;
+mod problem;
+mod read;
+mod secret;
+mod suggest;
+mod surroundings;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use narthex_decision::Routes;
+use narthex_directory::{
+    ExternalId, IssuerName, Logo, MembershipRule, OrganizationDetails, OrganizationName, OrganizationStatus,
+    OrganizationTags, Realm, SyncPolicy,
+};
+use narthex_engine::{MethodOverride, SealingKeys, TokenPlaces, Upstream, WebOrigin};
+use narthex_fetch::keys::KeySource;
+use narthex_fetch::outbound::Policy;
+use narthex_mapping::IssuerMapping;
+use narthex_store::PostgresOptions;
+use narthex_token::{Issuers, TrustedIssuer};
+use serde::Serialize;
+
+pub use at_start::AtStart;
+use check::Check;
+pub use describe::{default_file, schema};
+pub use file::{LogFormat, LogLevel, SecretFormat};
+pub use problem::{Paint, Problems};
+use problem::{Problem, ProblemRow};
+pub use secret::Secret;
+pub use surroundings::Surroundings;
+pub use values::{Rate, parse_duration};
+
+/// The largest configuration file that is read.
+const FILE_BYTES_MOST: u64 = 16 * 1024 * 1024;
+
+/// The configuration, checked and compiled. Only [`read()`] and [`read_text`] make one.
+#[derive(Debug)]
+pub struct Config {
+    /// Where requests come in.
+    pub listen: Listen,
+    /// Where the directory is kept.
+    pub store: StoreLocation,
+    /// How long what is known serves on while the store is out of reach.
+    pub offline_max: Duration,
+    /// The issuers, in the order of the file.
+    pub issuers: Vec<Issuer>,
+    /// The same issuers as the verifier looks them up.
+    pub trusted: Issuers,
+    /// The organizations that are declared, in the order of the file.
+    pub organizations: Vec<DeclaredOrganization>,
+    /// The routes.
+    pub routes: Routes,
+    /// What belongs to each route, by the route's number.
+    pub route_settings: Vec<RouteSettings>,
+    /// What secrets in the store are sealed with.
+    pub sealing: Option<Arc<SealingKeys>>,
+    /// Where held connections may go.
+    pub connections: Policy,
+    /// What the caches may take.
+    pub cache: Cache,
+    /// What is accepted at the most.
+    pub limits: Limits,
+    /// The signed statement for upstreams.
+    pub assertion: Assertion,
+    /// What is logged.
+    pub log: Log,
+    /// The files that were read besides the configuration file: when one changes, the configuration is to be read
+    /// again.
+    pub watched: Vec<PathBuf>,
+}
+
+/// Where requests come in.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// The public port.
+    pub public: SocketAddr,
+    /// The admin port.
+    pub admin: SocketAddr,
+    /// Whose forwarded headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How long running requests may take to finish at shutdown.
+    pub shutdown_grace: Duration,
+}
+
+/// Where the directory is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreLocation {
+    /// In this file, by `SQLite`.
+    Sqlite(PathBuf),
+    /// In this PostgreSQL database. Printing it shows no password.
+    Postgres(Box<PostgresOptions>),
+}
+
+/// An issuer.
+#[derive(Debug)]
+pub struct Issuer {
+    /// Its name here.
+    pub name: IssuerName,
+    /// Where its external ids are unique and its tags count.
+    pub realm: Realm,
+    /// What its tokens must be like.
+    pub trusted: Arc<TrustedIssuer>,
+    /// Where its keys come from.
+    pub keys: KeySource,
+    /// How long known keys serve on while it cannot be reached.
+    pub stale_max: Duration,
+    /// What its claims become.
+    pub mapping: IssuerMapping,
+    /// How far its tokens reach into the directory.
+    pub policy: SyncPolicy,
+    /// Where its tokens may come in besides `Authorization`.
+    pub places: TokenPlaces,
+}
+
+/// An organization that is declared.
+#[derive(Debug)]
+pub struct DeclaredOrganization {
+    /// Its name in paths.
+    pub name: OrganizationName,
+    /// Its name for people.
+    pub label: String,
+    /// Its realm.
+    pub realm: Realm,
+    /// What issuers call it.
+    pub external_id: Option<ExternalId>,
+    /// Contact, site, time zone.
+    pub details: OrganizationDetails,
+    /// The tags that give roles in it.
+    pub tags: OrganizationTags,
+    /// Where roles in it may come from.
+    pub membership: MembershipRule,
+    /// Whether it can be reached.
+    pub status: OrganizationStatus,
+    /// Its picture.
+    pub logo: Option<Logo>,
+}
+
+/// What belongs to a route besides what it requires.
+#[derive(Debug)]
+pub struct RouteSettings {
+    /// Where requests go; `None` for routes that only forward-auth asks about.
+    pub upstream: Option<Upstream>,
+    /// The `aud` of its assertions, where the route names one.
+    pub audience: Option<String>,
+    /// Where tokens may come in besides `Authorization`.
+    pub places: TokenPlaces,
+    /// How long a stream may be silent.
+    pub idle_timeout: Duration,
+    /// The largest request body.
+    pub body_bytes: u64,
+    /// Whether requests may ask for another method than their own.
+    pub method_override: MethodOverride,
+    /// Origins whose pages may send requests with the user's cookie.
+    pub cors_origins: Vec<WebOrigin>,
+}
+
+/// What the caches may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Cache {
+    /// Verified tokens, in bytes.
+    pub token_bytes: u64,
+    /// The directory's answers about users, in bytes.
+    pub account_bytes: u64,
+}
+
+/// What is accepted at the most.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The largest token.
+    pub token_bytes: u64,
+    /// The most permission tags in one token.
+    pub(crate) tags: u64,
+    /// Limit of changes that tokens make to one user within a minute.
+    pub(crate) sync_changes_per_minute: u32,
+    /// The steps one template may take.
+    pub(crate) template_fuel: u64,
+    /// What one template may make.
+    pub(crate) template_bytes: u64,
+    /// The largest key set.
+    pub key_set_bytes: u64,
+    /// The most keys in one set.
+    pub keys: u64,
+    /// The largest request head.
+    pub header_bytes: u64,
+    /// How long a request head may take to arrive.
+    pub header_timeout: Duration,
+    /// The largest request body.
+    pub(crate) body_bytes: u64,
+    /// The most connections.
+    pub connections: u64,
+    /// The most connections of one client address, if the file says so.
+    pub connections_per_client: Option<u64>,
+    /// The most requests under way to one upstream.
+    pub upstream_requests: u64,
+    /// The most requests from one client address.
+    pub rate: Rate,
+    /// How long a connection to an upstream may take.
+    pub connect_timeout: Duration,
+    /// How long an upstream may take to begin its answer.
+    pub(crate) upstream_timeout: Duration,
+    /// How long a stream may be silent.
+    pub(crate) idle_timeout: Duration,
+    /// Time that a body may go on after its token has expired.
+    pub body_grace: Duration,
+    /// How long fetching a key set may take.
+    pub fetch_timeout: Duration,
+}
+
+/// The signed statement for upstreams.
+#[derive(Clone, Debug)]
+pub struct Assertion {
+    /// Its `iss`.
+    pub issuer: String,
+    /// How long one is good for.
+    pub lifetime: Duration,
+    /// How often a new key is made.
+    pub rotation: Duration,
+}
+
+/// What is logged.
+#[derive(Clone, Copy, Debug)]
+pub struct Log {
+    /// How much.
+    pub level: LogLevel,
+    /// In which form.
+    pub format: LogFormat,
+    /// Whether requests that pass are logged too.
+    pub access: bool,
+}
+
+/// A configuration file after reading: its text, what is wrong with it, and the configuration if it can be used.
+#[derive(Debug)]
+pub struct Reading {
+    name: String,
+    source: String,
+    problems: Problems,
+    config: Option<Config>,
+}
+
+/// Presence of the line at the end of a file that says that it is whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndMark {
+    /// It does.
+    There,
+    /// It does not.
+    Missing,
+}
+
+/// The last line of a file that says with it that it is whole. It is a comment, so every program reads the file as before.
+pub const END_MARK: &str = "# narthex: end";
+
+/// What `config check --json` answers.
+#[derive(Debug, Serialize)]
+pub struct ReadingRow<'r> {
+    usable: bool,
+    problems: Vec<ProblemRow<'r>>,
+}
+
+impl Reading {
+    /// The configuration, or the report of everything that is wrong.
+    pub fn into_config(self, paint: Paint) -> Result<Config, String> {
+        let report = self.report(paint);
+        self.config.ok_or(report)
+    }
+
+    /// Looks for [`END_MARK`] in the last line of the file that is not blank.
+    pub fn end_mark(&self) -> EndMark {
+        if self.source.trim_end().lines().next_back() == Some(END_MARK) {
+            EndMark::There
+        } else {
+            EndMark::Missing
+        }
+    }
+
+    /// Everything that is wrong, errors and warnings, with places and a count.
+    pub fn report(&self, paint: Paint) -> String {
+        self.problems.render(&self.name, &self.source, paint)
+    }
+
+    /// The same for a program to read.
+    pub fn rows(&self) -> ReadingRow<'_> {
+        ReadingRow {
+            usable: self.is_usable(),
+            problems: self.problems.rows(&self.name, &self.source),
+        }
+    }
+
+    /// How many things the operator should know although the file can be used.
+    pub fn warnings(&self) -> usize {
+        self.problems.warnings()
+    }
+
+    /// Whether the configuration can be used.
+    pub fn is_usable(&self) -> bool {
+        self.config.is_some()
+    }
+
+    /// Whether there is nothing to report at all.
+    #[cfg(test)]
+    pub(crate) fn is_clean(&self) -> bool {
+        self.problems.is_empty()
+    }
+}
+
+/// Reads and checks the file at `path`. An `Err` means that there is no text to speak of.
+pub fn read(path: &Path) -> anyhow::Result<Reading> {
+    let surroundings = Surroundings::of_process(path);
+    let here = path.file_name().map_or(path, Path::new);
+    let bytes = surroundings.read(here, FILE_BYTES_MOST).map_err(|cause| {
+        anyhow::anyhow!(
+            "cannot read the configuration `{}`: {cause}; `narthex config default` prints one to start from",
+            path.display()
+        )
+    })?;
+    Ok(read_bytes(&path.display().to_string(), bytes, &surroundings))
+}
+
+/// Reads and checks the bytes of a file called `name`.
+fn read_bytes(name: &str, bytes: Vec<u8>, surroundings: &Surroundings) -> Reading {
+    match String::from_utf8(bytes) {
+        Ok(source) => read_text(name, source, surroundings),
+        Err(error) => {
+            let bytes = error.as_bytes();
+            let wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+            let start = error.utf8_error().valid_up_to();
+            // What cannot be read is shown as one character of its own, whatever it was.
+            let shown = char::REPLACEMENT_CHARACTER.len_utf8();
+            let mut problems = Problems::default();
+            problems.push(
+                Problem::syntax(start..start + shown, "the file is not UTF-8 from here on").help(if wide {
+                    "it looks like UTF-16; save it as UTF-8"
+                } else {
+                    "save it as UTF-8; an editor may call what it is now Latin-1 or Windows-1252"
+                }),
+            );
+            Reading {
+                name: name.to_owned(),
+                source: String::from_utf8_lossy(bytes).into_owned(),
+                problems,
+                config: None,
+            }
+        }
+    }
+}
+
+/// Reads and checks the text of a file called `name`.
+pub fn read_text(name: &str, source: String, surroundings: &Surroundings) -> Reading {
+    let (file, walk) = file::read(&source);
+    let (config, problems) = match file {
+        Some(file) => Check::run(&source, &file, surroundings, walk.problems),
+        None => (None, walk.problems),
+    };
+    Reading {
+        name: name.to_owned(),
+        source,
+        problems,
+        config,
+    }
+}

@@ -1,0 +1,438 @@
+//! The walk over the TOML tree.
+//!
+//! A section of the file is a struct made by [`section!`]: its fields, their types, their defaults and their doc
+//! comments are said once, and from them come the reader, the list of known keys, the reference page, the default file
+//! and the JSON schema. Unlike a derived deserializer, the walk never stops at the first problem.
+
+mod outline;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Problem, Problems, Span};
+use super::suggest::did_you_mean;
+pub(crate) use outline::{Key, Kind, Outline, Presence};
+
+/// The state of one reading.
+#[derive(Debug, Default)]
+pub(crate) struct Walk {
+    /// What was found so far.
+    pub(crate) problems: Problems,
+    keys: Vec<String>,
+    /// Set while an entry of a list is read.
+    entry: bool,
+    /// Set while a built-in default is read: its values lie nowhere in the file, so they are said to lie at their
+    /// section.
+    stand_in: Option<Span>,
+}
+
+impl Walk {
+    /// Where a value lies in the file.
+    pub(crate) fn span<T>(&self, value: &Spanned<T>) -> Span {
+        self.stand_in.clone().unwrap_or_else(|| value.span())
+    }
+
+    /// The key whose value is being read, in the user's words.
+    pub(crate) fn key(&self) -> &str {
+        self.keys.last().map_or("", String::as_str)
+    }
+
+    /// What is being read, in the user's words.
+    pub(crate) fn subject(&self) -> String {
+        if self.entry {
+            format!("an entry of `{}`", self.key())
+        } else {
+            format!("`{}`", self.key())
+        }
+    }
+
+    /// Says that a value has the wrong type.
+    pub(crate) fn wrong_type(&mut self, value: &Spanned<DeValue<'_>>, wanted: &str) {
+        let found = article(value.get_ref());
+        let problem = Problem::error(
+            self.span(value),
+            format!("`{}` must be {wanted}, not {found}", self.key()),
+        );
+        self.problems.push(problem.label(format!("expected {wanted}")));
+    }
+
+    /// Says that a value has the right type but cannot be used.
+    pub(crate) fn wrong_value(&mut self, span: Span, message: impl Into<String>) {
+        self.problems.push(Problem::error(span, message));
+    }
+
+    /// Reads a value, or says that it is not text.
+    pub(crate) fn text<'v>(&mut self, value: &'v Spanned<DeValue<'_>>, wanted: &str) -> Option<&'v str> {
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            self.wrong_type(value, wanted);
+        }
+        text
+    }
+
+    /// Reads a value while naming the key it belongs to.
+    pub(crate) fn within<T>(&mut self, key: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.keys.push(key.to_owned());
+        let entry = std::mem::take(&mut self.entry);
+        let result = read(self);
+        self.entry = entry;
+        self.keys.pop();
+        result
+    }
+
+    /// Reads an entry of a list.
+    pub(crate) fn entry<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        let outside = std::mem::replace(&mut self.entry, true);
+        let result = read(self);
+        self.entry = outside;
+        result
+    }
+
+    fn default_value<T: FromToml>(&mut self, key: &str, text: &'static str, header: &Span) -> Option<Spanned<T>> {
+        let before = self.stand_in.replace(header.clone());
+        let read = match DeValue::parse(text) {
+            Ok(value) => self.within(key, |walk| T::from_toml(&value, walk)),
+            Err(cause) => {
+                let message = format!("the built-in default of `{key}` does not parse: {}", cause.message());
+                self.problems.push(Problem::error(header.clone(), message));
+                None
+            }
+        };
+        self.stand_in = before;
+        read.map(|value| Spanned::new(header.clone(), value))
+    }
+
+    /// Refuses every key of `table` that is not in `known`.
+    pub(crate) fn refuse_unknown(&mut self, table: &DeTable<'_>, known: &[Key]) {
+        for (key, value) in table {
+            let name: &str = key.get_ref();
+            if known.iter().any(|known| known.name == name) {
+                continue;
+            }
+            let mut problem = Problem::error(self.span(key), format!("unknown key `{name}`"));
+            if looks_secret(name) && value.get_ref().is_str() {
+                // SECURITY: somebody typed a secret into the file; the report must not carry it on.
+                self.problems.mask(value.span());
+                problem =
+                    problem.help("secrets are never written in this file; name a file or a variable that holds it");
+            }
+            let suggestion = did_you_mean(name, known.iter().map(|known| known.name));
+            let suggestion = suggestion.unwrap_or_else(|| format!("the keys here are {}", listed(known)));
+            self.problems.push(problem.help(suggestion));
+        }
+    }
+}
+
+/// A struct made by [`section!`].
+pub(crate) trait Section {
+    /// Where it begins in the file.
+    fn header(&self) -> Span;
+}
+
+/// A value that can be read from TOML.
+pub(crate) trait FromToml: Sized {
+    /// What it may look like.
+    fn kind() -> Kind;
+
+    /// Reads it. `None` means that at least one problem was pushed.
+    fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self>;
+}
+
+/// How a key of a section is read: [`Required`], [`Defaulted`] or [`Optional`].
+pub(crate) trait Field: Sized {
+    /// Whether it must be there.
+    const PRESENCE: Presence;
+
+    /// What its value may look like.
+    fn kind() -> Kind;
+
+    /// Reads it from the section that starts at `header`. `None` only for a built-in default that does not read.
+    fn read(
+        table: &DeTable<'_>,
+        name: &str,
+        default: Option<&'static str>,
+        header: &Span,
+        walk: &mut Walk,
+    ) -> Option<Self>;
+}
+
+/// A key that may be left out, with nothing in its place: what the file says about it.
+#[derive(Clone, Debug)]
+pub(crate) enum Optional<T> {
+    /// Nothing.
+    Absent,
+    /// Something that could not be read; the problem is already reported.
+    Bad(Span),
+    /// A value and its place.
+    Good(Spanned<T>),
+}
+
+impl<T: FromToml> Optional<T> {
+    fn find(table: &DeTable<'_>, name: &str, walk: &mut Walk) -> Self {
+        let Some(value) = table.get(name) else {
+            return Self::Absent;
+        };
+        let span = walk.span(value);
+        match walk.within(name, |walk| T::from_toml(value, walk)) {
+            Some(read) => Self::Good(Spanned::new(span, read)),
+            None => Self::Bad(span),
+        }
+    }
+}
+
+impl<T> Optional<T> {
+    /// The value, if it could be read.
+    pub(crate) fn value(&self) -> Option<&T> {
+        self.spanned().map(Spanned::get_ref)
+    }
+
+    /// The value with its place, if it could be read.
+    pub(crate) fn spanned(&self) -> Option<&Spanned<T>> {
+        match self {
+            Self::Good(value) => Some(value),
+            Self::Absent | Self::Bad(_) => None,
+        }
+    }
+
+    /// Its place, also of one that could not be read.
+    pub(crate) fn span(&self) -> Option<Span> {
+        match self {
+            Self::Absent => None,
+            Self::Bad(span) => Some(span.clone()),
+            Self::Good(value) => Some(value.span()),
+        }
+    }
+}
+
+/// A key that must be there. Empty only where a problem has been reported.
+#[derive(Clone, Debug)]
+pub(crate) struct Required<T>(Option<Spanned<T>>);
+
+impl<T> Required<T> {
+    /// The value, unless a problem has been reported.
+    pub(crate) fn value(&self) -> Option<&T> {
+        self.0.as_ref().map(Spanned::get_ref)
+    }
+
+    /// The value with its place, unless a problem has been reported.
+    pub(crate) fn spanned(&self) -> Option<&Spanned<T>> {
+        self.0.as_ref()
+    }
+}
+
+impl<T: FromToml> Field for Required<T> {
+    const PRESENCE: Presence = Presence::Required;
+
+    fn kind() -> Kind {
+        T::kind()
+    }
+
+    fn read(table: &DeTable<'_>, name: &str, _: Option<&'static str>, header: &Span, walk: &mut Walk) -> Option<Self> {
+        Some(match Optional::find(table, name, walk) {
+            Optional::Good(value) => Self(Some(value)),
+            Optional::Bad(_) => Self(None),
+            Optional::Absent => {
+                let problem = Problem::missing(header.clone(), format!("`{name}` is missing"));
+                walk.problems.push(problem.label("must be given here"));
+                Self(None)
+            }
+        })
+    }
+}
+
+impl<T: FromToml> Field for Optional<T> {
+    const PRESENCE: Presence = Presence::Optional;
+
+    fn kind() -> Kind {
+        T::kind()
+    }
+
+    fn read(table: &DeTable<'_>, name: &str, _: Option<&'static str>, _: &Span, walk: &mut Walk) -> Option<Self> {
+        Some(Self::find(table, name, walk))
+    }
+}
+
+/// A key with a default. Holds the default also where a bad value has been reported, so that reading can go on.
+#[derive(Clone, Debug)]
+pub(crate) struct Defaulted<T> {
+    value: Spanned<T>,
+    origin: Origin,
+}
+
+/// Where the value of a key with a default comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// The file.
+    Written,
+    /// The default, since the file says nothing.
+    Silence,
+    /// The default, in place of something that could not be read.
+    Bad,
+}
+
+impl<T> Defaulted<T> {
+    /// The value.
+    pub(crate) fn value(&self) -> &T {
+        self.value.get_ref()
+    }
+
+    /// Its place: that of the section if the default holds.
+    pub(crate) fn span(&self) -> Span {
+        self.value.span()
+    }
+
+    /// Whether the file says it, be it well or badly.
+    pub(crate) fn is_written(&self) -> bool {
+        self.origin != Origin::Silence
+    }
+
+    /// Whether the default stands in for something that could not be read, so that nothing should be concluded from it.
+    pub(crate) fn is_bad(&self) -> bool {
+        self.origin == Origin::Bad
+    }
+}
+
+impl<T: FromToml> Field for Defaulted<T> {
+    const PRESENCE: Presence = Presence::Defaulted;
+
+    fn kind() -> Kind {
+        T::kind()
+    }
+
+    fn read(
+        table: &DeTable<'_>,
+        name: &str,
+        default: Option<&'static str>,
+        header: &Span,
+        walk: &mut Walk,
+    ) -> Option<Self> {
+        let found = Optional::find(table, name, walk);
+        let (origin, value) = match found {
+            Optional::Good(value) => (Origin::Written, Some(value)),
+            Optional::Absent => (
+                Origin::Silence,
+                walk.default_value(name, default.unwrap_or("{}"), header),
+            ),
+            Optional::Bad(_) => (Origin::Bad, walk.default_value(name, default.unwrap_or("{}"), header)),
+        };
+        value.map(|value| Self { value, origin })
+    }
+}
+
+/// Makes a section of the configuration file: a struct, its reader and its description, from one text.
+///
+/// `name: Defaulted<T> = "TOML text of the default";`, `name: Required<T> ;` or `name: Optional<T> ;`, each with
+/// `, eg "TOML text"` where an example helps.
+macro_rules! section {
+    (
+        $(#[doc = $doc:literal])+
+        $section:ident {
+            $(
+                $(#[doc = $key_doc:literal])+
+                $key:ident : $field:ty $( = $default:literal )? $( , eg $example:literal )? ;
+            )+
+        }
+    ) => {
+        $(#[doc = $doc])+
+        #[derive(Clone, Debug)]
+        pub(crate) struct $section {
+            $(
+                $(#[doc = $key_doc])+
+                pub(crate) $key: $field,
+            )+
+            header: $crate::problem::Span,
+        }
+
+        impl $crate::read::Section for $section {
+            fn header(&self) -> $crate::problem::Span {
+                self.header.clone()
+            }
+        }
+
+        impl $section {
+            fn keys() -> Vec<$crate::read::Key> {
+                vec![
+                    $(
+                        $crate::read::Key {
+                            name: stringify!($key),
+                            doc: &[$($key_doc),+],
+                            kind: <$field as $crate::read::Field>::kind(),
+                            presence: <$field as $crate::read::Field>::PRESENCE,
+                            default: None $( .or(Some($default)) )?,
+                            example: None $( .or(Some($example)) )?,
+                        },
+                    )+
+                ]
+            }
+
+            /// Reads the keys of a table that begins at `header`.
+            pub(crate) fn read(
+                table: &toml::de::DeTable<'_>,
+                header: $crate::problem::Span,
+                walk: &mut $crate::read::Walk,
+            ) -> Option<Self> {
+                walk.refuse_unknown(table, &Self::keys());
+                $(
+                    let $key = <$field as $crate::read::Field>::read(
+                        table,
+                        stringify!($key),
+                        None $( .or(Some($default)) )?,
+                        &header,
+                        walk,
+                    );
+                )+
+                Some(Self { $( $key: $key?, )+ header })
+            }
+        }
+
+        impl $crate::read::FromToml for $section {
+            fn kind() -> $crate::read::Kind {
+                $crate::read::Kind::Section($crate::read::Outline {
+                    doc: &[$($doc),+],
+                    keys: Self::keys(),
+                })
+            }
+
+            fn from_toml(
+                value: &toml::Spanned<toml::de::DeValue<'_>>,
+                walk: &mut $crate::read::Walk,
+            ) -> Option<Self> {
+                let header = walk.span(value);
+                match value.get_ref().as_table() {
+                    Some(table) => Self::read(table, header, walk),
+                    None => {
+                        walk.wrong_type(value, "a table");
+                        None
+                    }
+                }
+            }
+        }
+    };
+}
+pub(crate) use section;
+
+fn listed(keys: &[Key]) -> String {
+    keys.iter()
+        .map(|key| format!("`{}`", key.name))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn article(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "text",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+fn looks_secret(key: &str) -> bool {
+    let key = key.to_lowercase();
+    ["secret", "password", "passwd", "token", "credential", "private", "key"]
+        .iter()
+        .any(|word| key.contains(word))
+}

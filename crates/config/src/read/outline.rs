@@ -1,0 +1,71 @@
+//! The file as the documents see it: sections, keys, and what their values may look like.
+
+/// What a value may look like, for the documents.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number within bounds.
+    Integer {
+        /// The least that is accepted.
+        least: u64,
+        /// The most that is accepted.
+        most: u64,
+    },
+    /// Text of some form.
+    Text {
+        /// What it is, in a word or two: `duration`, `URL`.
+        what: &'static str,
+        /// A regular expression that every accepted text matches, if one says more than `what`.
+        pattern: Option<&'static str>,
+    },
+    /// One of these words.
+    Choice(Vec<&'static str>),
+    /// Any number of values.
+    List(Box<Kind>),
+    /// One value, or a list of them.
+    OneOrMany(Box<Kind>),
+    /// Either of several kinds.
+    Either(Vec<Kind>),
+    /// A table whose keys the user chooses.
+    Map(Box<Kind>),
+    /// A table with known keys.
+    Section(Outline),
+}
+
+/// A section as the documents see it.
+#[derive(Clone, Debug)]
+pub(crate) struct Outline {
+    /// What the section is about, line by line.
+    pub doc: &'static [&'static str],
+    /// Its keys, in the order of the documents.
+    pub keys: Vec<Key>,
+}
+
+/// One key of a section.
+#[derive(Clone, Debug)]
+pub(crate) struct Key {
+    /// As written in the file.
+    pub(crate) name: &'static str,
+    /// What it does, line by line.
+    pub doc: &'static [&'static str],
+    /// What its value may look like.
+    pub kind: Kind,
+    /// Whether it must be there.
+    pub presence: Presence,
+    /// TOML text of the default; empty for keys without one.
+    pub default: Option<&'static str>,
+    /// TOML text of a sensible value, where the default does not show one.
+    pub example: Option<&'static str>,
+}
+
+/// Whether a key must be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// The file is refused without it.
+    Required,
+    /// Without it the default holds.
+    Defaulted,
+    /// Without it nothing holds in its place.
+    Optional,
+}

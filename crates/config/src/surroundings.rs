@@ -1,0 +1,119 @@
+//! What the reader may look at besides the file itself: other files, environment variables, and the machine's addresses.
+//! The one place that does.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::path::{Path, PathBuf};
+
+/// Where other files and variables come from.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    directory: PathBuf,
+    variable: fn(&str) -> Option<OsString>,
+}
+
+impl Surroundings {
+    /// Those of this process, for the configuration file at `path`: relative paths start at its directory.
+    pub fn of_process(path: &Path) -> Self {
+        Self {
+            directory: path.parent().map(Path::to_path_buf).unwrap_or_default(),
+            variable: |name| std::env::var_os(name),
+        }
+    }
+
+    /// Files under `directory`, and the variables that `variable` knows.
+    #[cfg(test)]
+    pub(crate) fn fixed(directory: &Path, variable: fn(&str) -> Option<OsString>) -> Self {
+        Self {
+            directory: directory.to_path_buf(),
+            variable,
+        }
+    }
+
+    /// A path of the file as the process must open it.
+    pub fn path(&self, written: &Path) -> PathBuf {
+        self.directory.join(written)
+    }
+
+    /// An environment variable.
+    pub fn variable(&self, name: &str) -> Option<OsString> {
+        (self.variable)(name)
+    }
+
+    /// The whole of a file of at most `most` bytes.
+    pub fn read(&self, written: &Path, most: u64) -> Result<Vec<u8>, Unreadable> {
+        let path = self.path(written);
+        let file = File::open(&path).map_err(Unreadable::Io)?;
+        if file.metadata().map_err(Unreadable::Io)?.is_dir() {
+            return Err(Unreadable::Directory);
+        }
+        let mut bytes = Vec::new();
+        file.take(most + 1).read_to_end(&mut bytes).map_err(Unreadable::Io)?;
+        if u64::try_from(bytes.len()).is_ok_and(|length| length <= most) {
+            Ok(bytes)
+        } else {
+            Err(Unreadable::TooLarge { most })
+        }
+    }
+
+    /// Whether an address is one of this machine's: what is sent there would come from there. Nothing is sent.
+    #[expect(clippy::unused_self, reason = "the machine is one of the surroundings")]
+    pub fn is_own_address(&self, address: IpAddr) -> bool {
+        let any = match address {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let comes_from = || {
+            let socket = UdpSocket::bind((any, 0))?;
+            socket.connect((address, 9))?;
+            socket.local_addr()
+        };
+        address.is_loopback() || comes_from().is_ok_and(|from: std::net::SocketAddr| from.ip() == address)
+    }
+
+    /// Whether there is a directory at this path.
+    pub fn is_directory(&self, written: &Path) -> bool {
+        self.path(written).is_dir()
+    }
+
+    /// Whether everybody on the machine may read a file.
+    pub fn is_world_readable(&self, written: &Path) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::metadata(self.path(written)).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = written;
+            false
+        }
+    }
+}
+
+/// Why a file that the configuration names could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// The system says no. Written without the error number, which helps nobody.
+    #[error("{}", plain(.0))]
+    Io(io::Error),
+    /// There is a directory of that name.
+    #[error("it is a directory")]
+    Directory,
+    /// There is more of it than anybody would mean.
+    #[error("it is larger than {most} bytes")]
+    TooLarge {
+        /// The most that is read.
+        most: u64,
+    },
+}
+
+fn plain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
