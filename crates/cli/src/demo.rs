@@ -14,9 +14,9 @@ use tokio::net::TcpListener;
 
 use crate::args::DemoArgs;
 use crate::commands::print;
-use narthex_config::Surroundings;
 use crate::serve;
 use issuer::Issuer;
+use narthex_config::Surroundings;
 
 const AUDIENCE: &str = "narthex-demo";
 

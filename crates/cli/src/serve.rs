@@ -30,9 +30,9 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::ServeArgs;
 use crate::assemble;
-use narthex_config::{AtStart, Config, EndMark, LogFormat, LogLevel, Paint, Reading, StoreLocation};
 use descriptors::Shares;
 use legible::{Form, Legible};
+use narthex_config::{AtStart, Config, EndMark, LogFormat, LogLevel, Paint, Reading, StoreLocation};
 use reload::Reload;
 
 /// How much is said on standard error.

@@ -8,10 +8,10 @@ mod organization;
 mod route;
 mod settings;
 
+pub use issuer::SecretFormat;
 pub(crate) use issuer::{
     IssuerSection, KeySetAlgorithm, MappingSection, Mode, OnEmpty, OnInvalid, OnMissing, Provision, TagsSection,
 };
-pub use issuer::SecretFormat;
 pub(crate) use organization::{Membership, OrganizationSection, OrganizationStatus, TagText};
 pub(crate) use route::{MethodOverride, RouteSection};
 pub(crate) use settings::{

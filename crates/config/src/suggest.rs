@@ -7,7 +7,12 @@ pub(crate) fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>)
     let allowed = ((folded.chars().count() + 1) / 3).max(1);
     known
         .into_iter()
-        .map(|word| (strsim::osa_distance(&folded, &word.to_lowercase().replace('-', "_")), word))
+        .map(|word| {
+            (
+                strsim::osa_distance(&folded, &word.to_lowercase().replace('-', "_")),
+                word,
+            )
+        })
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)

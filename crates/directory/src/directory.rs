@@ -1,5 +1,5 @@
 //! What a store can do: use cases, not tables. [`crate::memory::MemoryDirectory`] is the specification,
-//! [`crate::conformance`] its proof, and every store passes the same suite.
+//! `crates/conformance` its proof, and every store passes the same suite.
 
 use std::sync::Arc;
 

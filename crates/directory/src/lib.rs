@@ -20,8 +20,6 @@
 mod audit;
 mod change;
 mod command;
-#[cfg(feature = "conformance")]
-pub mod conformance;
 mod declaration;
 mod declared_view;
 mod desired;
@@ -31,7 +29,6 @@ mod error;
 mod grant;
 mod id;
 mod in_force;
-mod memo;
 pub mod memory;
 mod name;
 mod order;
@@ -68,7 +65,6 @@ pub use error::{NameError, Refusal, StoreError, SyncError};
 pub use grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
 pub use id::{ApiKeyId, ConnectionId, CountingIds, GrantId, NewId, OrganizationId, TeamId, UserId};
 pub use in_force::IssuersInForce;
-pub use memo::SyncMemo;
 pub use name::{ExternalId, IssuerName, NAME_LENGTH_MAX, OrganizationName, Realm, SLUG_LENGTH_MAX, Username};
 pub use order::{Mark, Said};
 pub use organization::{

@@ -21,8 +21,8 @@ use super::input::{misused, token_or_stdin};
 use super::screen::Screen;
 use super::{Answer, print, tell};
 use crate::args::ExplainArgs;
-use narthex_config::{Config, StoreLocation};
 use crate::{assemble, serve};
+use narthex_config::{Config, StoreLocation};
 
 /// Explains, and prints the explanation. That a token is refused is an answer like any other.
 pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<Answer> {

@@ -29,8 +29,8 @@ use super::input::misused;
 use super::{Answer, print};
 use crate::args::{Command, Common, ListPage};
 use crate::assemble;
-use narthex_config::Paint;
 use crate::serve;
+use narthex_config::Paint;
 
 /// Runs one of them.
 pub(super) fn run(command: Command) -> anyhow::Result<Answer> {

@@ -21,8 +21,8 @@ use super::input::misused;
 use super::screen::{moment, shown};
 use super::{Answer, in_runtime, print, tell};
 use crate::args::{ConfigPath, ExportArgs, ImportArgs};
-use narthex_config::StoreLocation;
 use crate::serve;
+use narthex_config::StoreLocation;
 
 /// Writes a file.
 pub(super) fn export(args: ExportArgs) -> anyhow::Result<Answer> {

@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("directory", &[]),
     ("listener", &[]),
     ("testkit", &[]),
+    ("conformance", &["directory"]),
     // second
     ("mapping", &["token", "template", "directory"]),
     ("decision", &["directory", "template"]),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use narthex_directory::conformance::world::World;
+use narthex_conformance::world::World;
 use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{CountingIds, Directory, IssuersInForce, Page, SyncPolicy, UserFilter, sync};
 

@@ -14,4 +14,4 @@ fn open() -> std::future::Ready<(Arc<dyn Directory>, ())> {
     std::future::ready((Arc::new(MemoryDirectory::default()), ()))
 }
 
-narthex_directory::conformance_suite!(crate::open);
+narthex_conformance::conformance_suite!(crate::open);

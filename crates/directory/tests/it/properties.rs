@@ -1,7 +1,7 @@
 //! Laws that hold whatever is done in whatever order. The walk itself checks sync's: planning twice is empty, the
 //! order of tags does not matter, no manual grant is touched, nothing beyond the realm is reached.
 
-use narthex_directory::conformance::walk::Walk;
+use narthex_conformance::walk::Walk;
 use narthex_directory::memory::MemoryDirectory;
 use proptest::prelude::*;
 

@@ -1,6 +1,6 @@
 //! P10 and the store's part of P9: opening a database with a million users, and what it holds in memory.
 
-use narthex_directory::conformance::world::START_MS;
+use narthex_conformance::world::START_MS;
 use narthex_directory::{CountingIds, Directory, Page, UserFilter, UserId};
 use narthex_store::{Options, SqliteDirectory};
 use rusqlite::{Connection, params};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use narthex_directory::conformance::world::{START_MS, World};
+use narthex_conformance::world::{START_MS, World};
 use narthex_directory::{CountingIds, Desired, Directory, IssuersInForce, SyncPolicy, sync};
 use narthex_store::{Options, SqliteDirectory};
 use rusqlite::{Connection, params};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::try_join_all;
-use narthex_directory::conformance::world::{START_MS, World};
+use narthex_conformance::world::{START_MS, World};
 use narthex_directory::{CountingIds, Directory};
 use narthex_store::{PostgresDirectory, PostgresOptions};
 use narthex_testkit::postgres::OwnServer;

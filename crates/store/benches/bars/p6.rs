@@ -1,6 +1,6 @@
 //! P6: what a changed tag costs with few and with many organizations.
 
-use narthex_directory::conformance::world::World;
+use narthex_conformance::world::World;
 use narthex_directory::{CountingIds, Directory, NewOrganization};
 use narthex_store::{Options, SqliteDirectory};
 use tokio::time::Instant;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use narthex_directory::conformance::world::{START_MS, World};
+use narthex_conformance::world::{START_MS, World};
 use narthex_directory::{
     Actor, By, CountingIds, Desired, Detail, Directory, EventFilter, GrantFilter, IssuersInForce, OrganizationEdit,
     OrganizationFilter, OrganizationId, OrganizationStatus, OrganizationTags, Page, PlatformRole, ScopedRole,

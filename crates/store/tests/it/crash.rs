@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
-use narthex_directory::conformance::world::{START_MS, World};
+use narthex_conformance::world::{START_MS, World};
 use narthex_directory::{CountingIds, Directory, IssuersInForce, Page, SyncPolicy, UserFilter, sync};
 
 use crate::open_at;

@@ -1,6 +1,6 @@
 //! The same random walk in memory, in SQLite and in PostgreSQL: every answer agrees.
 
-use narthex_directory::conformance::walk::Walk;
+use narthex_conformance::walk::Walk;
 use narthex_directory::memory::MemoryDirectory;
 use proptest::prelude::*;
 

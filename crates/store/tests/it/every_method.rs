@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use narthex_directory::conformance::world::{HOUR_MS, START_MS, World, realm};
+use narthex_conformance::world::{HOUR_MS, START_MS, World, realm};
 use narthex_directory::{
     Actor, Among, ApiKey, ApiKeyId, AssertionKey, AuditEvent, CarrierFilter, Desired, Detail, Directory, DocumentAt,
     DocumentKind, Edit, EventFilter, EventOrder, GrantFilter, GrantsWhen, IssuerName, Logo, NewDocument, NewTeam,
@@ -307,7 +307,7 @@ impl Caller<'_> {
         assert_eq!(taken.unwrap().len(), 1);
         self.told("revoke_role");
         let lapsing = Desired {
-            tags: narthex_directory::conformance::world::exactly(&["boss"]),
+            tags: narthex_conformance::world::exactly(&["boss"]),
             ..self.world.token("lea")
         };
         self.world.policy.lease_ms = Some(1_000);

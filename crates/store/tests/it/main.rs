@@ -39,4 +39,4 @@ fn open_new() -> std::future::Ready<(Arc<dyn Directory>, tempfile::TempDir)> {
     std::future::ready(open())
 }
 
-narthex_directory::conformance_suite!(crate::open_new);
+narthex_conformance::conformance_suite!(crate::open_new);

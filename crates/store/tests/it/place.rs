@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use narthex_directory::conformance::world::World;
+use narthex_conformance::world::World;
 use narthex_directory::{CountingIds, Directory, StoreError};
 use narthex_store::{Options, SqliteDirectory};
 

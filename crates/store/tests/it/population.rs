@@ -1,6 +1,6 @@
 //! What fills a store in bulk is what the product would have written, row for row.
 
-use narthex_directory::conformance::world::World;
+use narthex_conformance::world::World;
 use narthex_directory::{
     ApiKey, ApiKeyId, Directory, IssuersInForce, PlatformRole, ScopedRole, SecretHash, SyncPolicy, sync,
 };

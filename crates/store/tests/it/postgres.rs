@@ -37,4 +37,4 @@ pub(crate) async fn open() -> (Arc<dyn Directory>, Database) {
     (Arc::new(open_at(&database.url()).await), database)
 }
 
-narthex_directory::conformance_suite!(crate::postgres::open);
+narthex_conformance::conformance_suite!(crate::postgres::open);

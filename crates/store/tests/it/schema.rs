@@ -1,6 +1,6 @@
 //! Opening: migrations, newer schemas, files that are something else.
 
-use narthex_directory::conformance::world::World;
+use narthex_conformance::world::World;
 use narthex_directory::{Directory, StoreError};
 use narthex_store::{Options, SqliteDirectory};
 use rusqlite::Connection;

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use narthex_directory::conformance::walk::Walk;
-use narthex_directory::conformance::world::{HOUR_MS, World, exactly};
+use narthex_conformance::walk::Walk;
+use narthex_conformance::world::{HOUR_MS, World, exactly};
 use narthex_directory::{
     Among, ApiKey, ApiKeyId, AssertionKey, CarrierFilter, Directory, DocumentAt, DocumentKind, IssuerName, Logo,
     NewDocument, Organization, OrganizationEdit, OrganizationRole, Page, PlatformRole, Realm, SavedKeySet, ScopedRole,

@@ -10,8 +10,8 @@ use narthex_store::{PostgresDirectory, PostgresOptions, SqliteDirectory};
 use super::{Finding, State, connections, count, organizations};
 use crate::assemble;
 use crate::commands::screen::relative;
-use narthex_config::{Config, DeclaredOrganization, StoreLocation};
 use crate::serve;
+use narthex_config::{Config, DeclaredOrganization, StoreLocation};
 
 /// What was found, and the key sets that are kept.
 #[derive(Debug, Default)]

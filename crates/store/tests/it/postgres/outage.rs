@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use narthex_directory::conformance::world::World;
+use narthex_conformance::world::World;
 use narthex_directory::{Directory, StoreError};
 use narthex_store::{PostgresDirectory, PostgresOptions};
 use narthex_testkit::postgres::OwnServer;

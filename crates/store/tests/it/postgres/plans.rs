@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use narthex_directory::conformance::world::World;
+use narthex_conformance::world::World;
 use narthex_directory::{CountingIds, Detail, Directory, UserId};
 use narthex_store::{PostgresDirectory, PostgresOptions};
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use narthex_conformance::world::World;
 use narthex_directory::Directory;
-use narthex_directory::conformance::world::World;
 use narthex_store::{PostgresDirectory, PostgresOptions};
 use narthex_testkit::postgres::{Cluster, Database, Pooler};
 use tokio::time::{Instant, sleep};
@@ -48,7 +48,7 @@ pub(crate) async fn open() -> (Arc<dyn Directory>, Pooled) {
     (Arc::new(directory), pooled)
 }
 
-narthex_directory::conformance_suite!(crate::postgres::pooled::open);
+narthex_conformance::conformance_suite!(crate::postgres::pooled::open);
 
 /// Every statement there is, by two nodes in turn: one finds out by itself, one is told.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use narthex_directory::conformance::world::World;
+use narthex_conformance::world::World;
 use narthex_directory::{Directory, StoreError};
 use narthex_store::{Options, PostgresDirectory, SqliteDirectory};
 use narthex_testkit::postgres::{Cluster, Database};

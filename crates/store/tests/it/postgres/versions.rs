@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use narthex_directory::conformance::world::{START_MS, World};
+use narthex_conformance::world::{START_MS, World};
 use narthex_directory::{
     CountingIds, Directory, IssuersInForce, OrganizationEdit, OrganizationRole, OrganizationTags, PlatformRole, Scope,
     ScopedRole, UserEdit, UserStatus, load,

@@ -1,7 +1,7 @@
 //! Access of users, manual grants, and what moves the version numbers.
 
 use super::world::{World, exactly, realm, roles};
-use crate::{
+use narthex_directory::{
     Directory, Edit, EventFilter, EventOrder, GrantFilter, GrantSource, GrantsWhen, IssuerName, MembershipRule,
     NewTeam, OrganizationEdit, OrganizationRole, OrganizationStatus, Page, PlatformRole, Refusal, Scope, ScopedRole,
     StoreError, SyncError, TeamEdit, TeamId, TeamRole, UserEdit, UserFilter, UserStatus, Username, load,
@@ -250,7 +250,10 @@ pub async fn manual_grants_need_an_organization_that_takes_them(directory: &dyn 
         .await
         .unwrap()
         .name;
-    let new = world.new_grant(ada.user().id, ScopedRole::Team(team, crate::TeamRole::Admin));
+    let new = world.new_grant(
+        ada.user().id,
+        ScopedRole::Team(team, narthex_directory::TeamRole::Admin),
+    );
     let refused = directory.grant_role(new, world.by()).await;
     assert_eq!(
         refused,
@@ -404,7 +407,7 @@ pub async fn versions_move_when_an_answer_may_change(directory: &dyn Directory) 
     let ada = world.sync(&world.tagged("ada", &["staff"])).await.principal.user().id;
     let bob = world.user("bob").await.id;
     let stamps = async |world: &World<'_>| (world.load(ada).await.stamp(), world.load(bob).await.stamp());
-    let current = |stamps: (crate::Stamp, crate::Stamp)| {
+    let current = |stamps: (narthex_directory::Stamp, narthex_directory::Stamp)| {
         (
             directory.versions().is_current(stamps.0),
             directory.versions().is_current(stamps.1),

@@ -3,7 +3,7 @@
 
 use super::dice::Dice;
 use super::world::{HOUR_MS, World, carrying, exactly, realm};
-use crate::{
+use narthex_directory::{
     Among, Desired, DesiredOrganization, DesiredTags, DesiredTeam, Detail, Edit, EventFilter, ExternalId, Grant,
     GrantFilter, GrantSource, GrantsWhen, IssuerName, MembershipRule, NewTeam, OnEmpty, OrganizationEdit,
     OrganizationFilter, OrganizationId, OrganizationRole, OrganizationStatus, OrganizationTags, Page, PlatformRole,
@@ -26,7 +26,7 @@ pub struct Walk<'d> {
 }
 
 impl<'d> Walk<'d> {
-    pub fn new(directory: &'d dyn crate::Directory, seed: u64) -> Self {
+    pub fn new(directory: &'d dyn narthex_directory::Directory, seed: u64) -> Self {
         let world = World::new(directory);
         Self {
             world,
@@ -208,7 +208,7 @@ impl<'d> Walk<'d> {
                 self.dice
                     .pick(&[UserStatus::Active, UserStatus::Active, UserStatus::Disabled]),
             ),
-            email: self.dice.pick(&[Edit::Keep, Edit::Clear, Edit::Set("h@x")]).map_text(),
+            email: owned(self.dice.pick(&[Edit::Keep, Edit::Clear, Edit::Set("h@x")])),
             ..UserEdit::default()
         };
         let version = self.dice.chance(4).then(|| self.dice.roll(4));
@@ -484,12 +484,11 @@ impl<'d> Walk<'d> {
     }
 }
 
-impl Edit<&str> {
-    fn map_text(self) -> Edit<String> {
-        match self {
-            Self::Keep => Edit::Keep,
-            Self::Clear => Edit::Clear,
-            Self::Set(text) => Edit::Set(text.to_owned()),
-        }
+/// The same edit with a text of its own.
+fn owned(edit: Edit<&str>) -> Edit<String> {
+    match edit {
+        Edit::Keep => Edit::Keep,
+        Edit::Clear => Edit::Clear,
+        Edit::Set(text) => Edit::Set(text.to_owned()),
     }
 }

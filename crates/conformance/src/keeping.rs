@@ -1,7 +1,7 @@
 //! What is kept beside users and organizations: uses, keys, the audit trail.
 
 use super::world::{HOUR_MS, World, carrying, realm};
-use crate::{
+use narthex_directory::{
     Actor, Among, ApiKey, ApiKeyId, AssertionKey, AuditEvent, Directory, DocumentAt, DocumentKind, Edit, EventFilter,
     EventOrder, IssuerName, Logo, NewDocument, OrganizationId, OrganizationRole, Page, PlatformRole, SavedKeySet,
     ScopedRole, SecretBytes, SecretHash, StoreError, UserEdit,
@@ -87,7 +87,7 @@ pub async fn tags_seen_and_carried_are_known(directory: &dyn Directory) {
     world.sync(&world.tagged("bob", &["y"])).await;
     directory.flush().await.unwrap();
     let first = directory.seen_tags(None, Page::first(4)).await.unwrap();
-    let seen = |items: &[crate::SeenTag]| {
+    let seen = |items: &[narthex_directory::SeenTag]| {
         items
             .iter()
             .map(|seen| format!("{} {}", seen.realm, seen.tag))

@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::world::{World, realm, roles};
-use crate::{Directory, OrganizationEdit, OrganizationFilter, OrganizationName, Page, TeamFilter, UserFilter};
+use narthex_directory::{
+    Directory, OrganizationEdit, OrganizationFilter, OrganizationName, Page, TeamFilter, UserFilter,
+};
 
 pub async fn an_organization_never_takes_a_name_that_is_taken(directory: &dyn Directory) {
     let mut world = World::new(directory);

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, json};
 
-use crate::{
+use narthex_directory::{
     Actor, Among, By, CarrierFilter, Change, CountingIds, Desired, DesiredOrganization, DesiredTags, DesiredTeam,
     DesiredUser, Directory, ExternalId, Grant, GrantFilter, GrantId, GrantsWhen, IssuerName, IssuersInForce,
     MembershipRule, NewGrant, NewOrganization, NewUser, Organization, OrganizationDetails, OrganizationId,
@@ -224,7 +224,7 @@ impl<'d> World<'d> {
     pub async fn event_count(&self) -> usize {
         let listing = self
             .directory
-            .events(crate::EventFilter::default(), Page::first(200))
+            .events(narthex_directory::EventFilter::default(), Page::first(200))
             .await
             .unwrap();
         assert!(listing.next_cursor.is_none(), "too many events for one page");

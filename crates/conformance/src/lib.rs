@@ -1,9 +1,9 @@
-//! One suite that every store has to pass. The list of cases is written once, in [`conformance_suite`](crate::conformance_suite), which makes
+//! One suite that every store has to pass. The list of cases is written once, in [`conformance_suite!`], which makes
 //! one named test of each:
 //!
 //! ```text
 //! async fn open() -> (Arc<dyn Directory>, impl Drop) { … }
-//! narthex_directory::conformance_suite!(crate::open);
+//! narthex_conformance::conformance_suite!(crate::open);
 //! ```
 //!
 //! Each case gets a new, empty directory. The memory directory is the specification; where another store differs,
@@ -26,7 +26,6 @@ pub mod dice;
 pub mod keeping;
 pub mod links;
 pub mod marks;
-pub mod memo;
 pub mod names;
 pub mod order;
 pub mod records;
@@ -122,11 +121,6 @@ macro_rules! conformance_suite {
                 versions_move_when_an_answer_may_change,
                 first_uses_move_nothing,
             }
-            memo {
-                a_memo_recalls_until_something_moves,
-                a_memo_follows_the_order_of_tokens,
-                a_memo_looks_again_after_an_hour,
-            }
             records {
                 users_are_made_found_and_edited,
                 users_are_listed_in_pages,
@@ -167,7 +161,7 @@ macro_rules! conformance_suite {
                 #[tokio::test]
                 async fn $case() {
                     let (directory, _kept) = $open().await;
-                    $crate::conformance::$module::$case(&*directory).await;
+                    $crate::$module::$case(&*directory).await;
                 }
             )*
         })*

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::world::{HOUR_MS, World, exactly, realm, roles};
-use crate::{
+use narthex_directory::{
     DesiredTags, Detail, Directory, ExternalId, GrantsWhen, Idle, IssuerName, IssuersInForce, NewTeam,
     OrganizationEdit, OrganizationFilter, OrganizationRole, Page, PlatformRole, Scales, Scope, ScopedRole, StoreError,
     SyncPolicy, TagList, TeamId, UserFilter, load, plan,
@@ -237,7 +237,10 @@ pub async fn a_plan_that_lost_its_snapshot_is_a_conflict(directory: &dyn Directo
     let lost = Arc::new(plan(&token, &snapshot, &world.policy, world.now_ms, &mut world.ids).unwrap());
     let user = snapshot.standing.unwrap().user.id;
     world
-        .grant(user, crate::ScopedRole::Platform(crate::PlatformRole::Viewer))
+        .grant(
+            user,
+            narthex_directory::ScopedRole::Platform(narthex_directory::PlatformRole::Viewer),
+        )
         .await;
     assert_eq!(
         directory.apply(lost).await,
@@ -252,7 +255,7 @@ pub async fn a_plan_rests_on_the_policy_it_saw(directory: &dyn Directory) {
     let token = world.tagged("ada", &["staff"]);
     let snapshot = directory.snapshot(&token, Detail::Sync).await.unwrap();
     let lost = Arc::new(plan(&token, &snapshot, &world.policy, world.now_ms, &mut world.ids).unwrap());
-    let edit = crate::OrganizationEdit {
+    let edit = narthex_directory::OrganizationEdit {
         tags: Some(Default::default()),
         ..Default::default()
     };

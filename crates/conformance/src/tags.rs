@@ -1,7 +1,7 @@
 //! S3: permission tags.
 
 use super::world::{HOUR_MS, MINUTE_MS, World, actions, carrying, exactly, realm, roles};
-use crate::{
+use narthex_directory::{
     Among, DesiredTags, Detail, Directory, GrantSource, GrantsWhen, IssuerName, OnEmpty, OrganizationEdit,
     OrganizationRole, OrganizationStatus, OrganizationTags, Page, PlatformRole, Refusal, ScopedRole, TagList, plan,
 };

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::world::{MINUTE_MS, World, actions, exactly, realm, roles};
-use crate::{
+use narthex_directory::{
     Directory, ExternalId, GrantSource, GrantsWhen, IssuerName, NewTeam, Note, OrganizationEdit, OrganizationFilter,
     OrganizationName, OrganizationRole, Origin, Page, Provision, Refusal, Scope, ScopedRole, SyncMode, TeamFilter,
     TeamId, TeamRole, UserEdit, UserFilter, Username,
@@ -403,7 +403,7 @@ pub async fn an_organization_has_met_whom_it_has_to_do_with(directory: &dyn Dire
     world.grant(by_hand, role).await;
     let in_team = world.user("in-team").await.id;
     world
-        .grant(in_team, ScopedRole::Team(team, crate::TeamRole::Member))
+        .grant(in_team, ScopedRole::Team(team, narthex_directory::TeamRole::Member))
         .await;
     let stranger = world
         .sync(&world.tagged("stranger", &["other"]))
@@ -412,7 +412,7 @@ pub async fn an_organization_has_met_whom_it_has_to_do_with(directory: &dyn Dire
         .user()
         .id;
     world
-        .grant(stranger, ScopedRole::Platform(crate::PlatformRole::Viewer))
+        .grant(stranger, ScopedRole::Platform(narthex_directory::PlatformRole::Viewer))
         .await;
     let met = async |organization| {
         let mut met = Vec::new();
@@ -432,7 +432,7 @@ pub async fn an_organization_has_met_whom_it_has_to_do_with(directory: &dyn Dire
     assert_eq!(met(tools).await, ["member"]);
     assert_eq!(met(works).await, ["by hand"]);
     assert_eq!(met(acme).await, ["linked", "in team"]);
-    let nobody = crate::UserId::new(world.now_ms, &mut world.ids);
+    let nobody = narthex_directory::UserId::new(world.now_ms, &mut world.ids);
     assert_eq!(directory.has_met(tools, nobody).await, Ok(false));
     // What a token gave was named by it, also when it is over; what a person gave leaves nothing behind.
     world.later(1_000);

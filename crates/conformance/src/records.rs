@@ -1,7 +1,7 @@
 //! Users, organizations and teams by hand, and lists.
 
 use super::world::{World, carrying, realm};
-use crate::{
+use narthex_directory::{
     Among, Cursor, Directory, Edit, EventFilter, ExternalId, GrantFilter, NewTeam, OrganizationEdit,
     OrganizationFilter, OrganizationId, OrganizationName, OrganizationRole, OrganizationStatus, Page, PlatformRole,
     Profile, Scope, ScopedRole, StoreError, TeamEdit, TeamFilter, TeamId, TeamRole, UserEdit, UserFilter, UserId,
@@ -150,9 +150,9 @@ pub async fn unique_things_are_taken_once(directory: &dyn Directory) {
     let mut world = World::new(directory);
     world.user("ada").await;
     let mut same_external_id = world.new_user("ada");
-    same_external_id.username = crate::Username::new("other").unwrap();
+    same_external_id.username = narthex_directory::Username::new("other").unwrap();
     let mut same_username = world.new_user("other");
-    same_username.username = crate::Username::new("ada").unwrap();
+    same_username.username = narthex_directory::Username::new("ada").unwrap();
     let both = world.new_user("ada");
     for (new, field) in [
         (same_external_id, "external_id"),
@@ -340,7 +340,7 @@ pub async fn members_are_listed_with_their_highest_role(directory: &dyn Director
     world.sync(&world.tagged("c", &["none"])).await;
     let scope = Scope::Organization(tools.id);
     let first = directory.members(scope, world.now_ms, Page::first(3)).await.unwrap();
-    let subjects = |items: &[crate::Member]| {
+    let subjects = |items: &[narthex_directory::Member]| {
         items
             .iter()
             .map(|member| member.user.external_id.to_string())

@@ -1,7 +1,7 @@
 //! Organizations that the configuration declares.
 
 use super::world::{World, realm, roles};
-use crate::{
+use narthex_directory::{
     Clash, Directory, ExternalId, NewOrganization, OrganizationEdit, OrganizationName, OrganizationStatus, Origin,
     StoreError, rehearse_declaration,
 };

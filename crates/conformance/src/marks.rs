@@ -1,7 +1,7 @@
 //! Tokens that come in an order of their own: undated, ahead of the clock, of one second, old and new in turn.
 
 use super::world::{HOUR_MS, MINUTE_MS, World, carrying, exactly, roles};
-use crate::{Among, Desired, Directory, IssuerName, Note, OrganizationEdit, Refusal};
+use narthex_directory::{Among, Desired, Directory, IssuerName, Note, OrganizationEdit, Refusal};
 
 /// A token without `iat` may be of any time. Tokens of an issuer that never dates them have no order.
 pub async fn sec_an_undated_token_never_undoes_a_dated_one(directory: &dyn Directory) {

@@ -1,0 +1,5 @@
+//! One binary for everything that is tested from outside the crate.
+
+#![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
+
+mod accounts;
