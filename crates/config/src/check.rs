@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use narthex_directory::NameError;
 use narthex_token::Issuers;
 use toml::Spanned;
 
@@ -157,6 +158,14 @@ impl Check<'_> {
     /// Adds an error.
     pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) {
         self.problems.push(Problem::error(span, message));
+    }
+
+    /// Adds an error about a name, with one that could be used if there is one; `and` ends that sentence.
+    pub(super) fn name_error(&mut self, span: Span, error: &NameError, and: &str) {
+        let suggestion = error.suggestion();
+        let help = suggestion.map(|name| format!("use one such as `{name}`{and}"));
+        self.problems
+            .push(Problem::error(span, error.problem()).maybe_help(help));
     }
 
     /// Refuses what is no host in a list of hosts that may be at private addresses: it would allow nothing.

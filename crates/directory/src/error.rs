@@ -12,14 +12,25 @@ const fn article(what: &str) -> &'static str {
     }
 }
 
-/// Text that breaks the rule of what it is meant to be. Never carries the text itself.
+/// Text that breaks the rule of what it is meant to be. Never carries the text itself, but for a suggestion made of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// A name that breaks its rule.
-    #[error("`{what}` is not usable: {rule}")]
+    #[error("{}{}", self.problem(), advice(suggestion.as_deref()))]
     Rule {
         /// Which kind of name.
         what: &'static str,
+        /// The broken rule, as the end of a sentence.
+        rule: &'static str,
+        /// A name that the text suggests and that could be used. SECURITY: for administrators, who wrote the text; never for a
+        /// caller whose token holds it.
+        suggestion: Option<String>,
+    },
+    /// A field of a record that breaks its rule.
+    #[error("`{field}` is not usable: {rule}")]
+    Field {
+        /// Which field.
+        field: &'static str,
         /// The broken rule, as the end of a sentence.
         rule: &'static str,
     },
@@ -53,6 +64,28 @@ pub enum NameError {
         /// How many there may be.
         limit: usize,
     },
+}
+
+fn advice(suggestion: Option<&str>) -> String {
+    suggestion.map_or_else(String::new, |name| format!("; use one such as `{name}`"))
+}
+
+impl NameError {
+    /// What is wrong, without a suggestion.
+    pub fn problem(&self) -> String {
+        match self {
+            Self::Rule { what, rule, .. } => format!("the {what} is not usable: {rule}"),
+            other => other.to_string(),
+        }
+    }
+
+    /// A name that could be used instead.
+    pub fn suggestion(&self) -> Option<&str> {
+        match self {
+            Self::Rule { suggestion, .. } => suggestion.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// Why the directory does not accept this identity. A value, not a failure: answered 401 or 403 by its reason.

@@ -13,7 +13,7 @@ pub const NAME_LENGTH_MAX: usize = 256;
 pub const SLUG_LENGTH_MAX: usize = 64;
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $what:literal, $check:ident) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $check:ident, $suggest:ident) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
@@ -24,7 +24,11 @@ macro_rules! name {
                 let text = text.into();
                 match $check(&text) {
                     Ok(()) => Ok(Self(text)),
-                    Err(rule) => Err(NameError::Rule { what: $what, rule }),
+                    Err(rule) => Err(NameError::Rule {
+                        what: $what,
+                        rule,
+                        suggestion: $suggest(&text),
+                    }),
                 }
             }
 
@@ -66,33 +70,38 @@ name!(
     /// The boundary inside which external ids are unique and tags count.
     Realm,
     "realm",
-    exact
+    exact,
+    tidied
 );
 name!(
     /// A trusted issuer's configured name (not its `iss`).
     IssuerName,
-    "issuer",
-    exact
+    "issuer name",
+    exact,
+    tidied
 );
 name!(
     /// What the outside calls a user, an organization or a team. Taken exactly: blanks at an end are refused,
     /// never trimmed; case is kept and counts.
     ExternalId,
-    "external_id",
-    exact
+    "external id",
+    exact,
+    tidied
 );
 name!(
     /// A user's name to sign in by; unique in the realm, compared exactly.
     Username,
     "username",
-    exact
+    exact,
+    tidied
 );
 name!(
     /// An organization's name in paths: lower-case letters, digits, `-`, `_` and `.`, beginning with a letter or
     /// a digit, at most 64 characters.
     OrganizationName,
     "organization name",
-    slug
+    slug,
+    suggested_slug
 );
 
 impl OrganizationName {
@@ -108,6 +117,7 @@ impl OrganizationName {
             return Err(NameError::Rule {
                 what: "organization name",
                 rule: "it would be read as an id",
+                suggestion: None,
             });
         }
         Ok(name)
@@ -134,7 +144,8 @@ impl OrganizationName {
                 break;
             }
         }
-        Self::new(slug.trim_end_matches(['-', '.', '_'])).ok()
+        let name = slug.trim_end_matches(['-', '.', '_']);
+        self::slug(name).is_ok().then(|| Self(name.into()))
     }
 
     /// A name out of an id's text, which is a slug by itself.
@@ -201,6 +212,20 @@ fn slug(text: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
+/// The slug that may stand in the place of text that is none.
+fn suggested_slug(text: &str) -> Option<String> {
+    let name = OrganizationName::suggested_by(text)?;
+    (!name.is_an_id()).then(|| name.to_string())
+}
+
+/// The text without the blanks at its ends and without control characters, if it is one to propose: it looks like what it is.
+fn tidied(text: &str) -> Option<String> {
+    let kept: String = text.chars().filter(|character| !character.is_control()).collect();
+    let kept = kept.trim();
+    let looks_so = |character: char| character.is_alphanumeric() || character.is_ascii_graphic() || character == ' ';
+    (kept.chars().all(looks_so) && exact(kept).is_ok()).then(|| kept.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -244,7 +269,7 @@ mod tests {
         let refused = OrganizationName::chosen(id).unwrap_err();
         assert_eq!(
             refused.to_string(),
-            "`organization name` is not usable: it would be read as an id"
+            "the organization name is not usable: it would be read as an id"
         );
         for text in [
             "acme",
@@ -255,6 +280,28 @@ mod tests {
             assert!(OrganizationName::chosen(text).is_ok(), "{text}");
         }
         assert!(OrganizationName::chosen("Acme").is_err());
+    }
+
+    #[test]
+    fn a_refusal_suggests_what_could_be_used() {
+        for (refused, suggestion) in [
+            (OrganizationName::new("Acme Corp!").map(drop), Some("acme-corp")),
+            (OrganizationName::new("名前").map(drop), None),
+            // What it suggests would be read as an id.
+            (OrganizationName::new("01HF7YAT000000000000000019").map(drop), None),
+            (Realm::new(" corp").map(drop), Some("corp")),
+            (ExternalId::new("a\u{7}b ").map(drop), Some("ab")),
+            (Username::new(" ").map(drop), None),
+            // It would not look like what it is.
+            (Username::new(" a\u{202e}b").map(drop), None),
+            (IssuerName::new("x".repeat(257)).map(drop), None),
+        ] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.suggestion(), suggestion, "{error}");
+            let told = error.to_string();
+            assert!(told.starts_with("the ") && !told.contains("  "), "{told}");
+            assert_eq!(told.contains("; use one such as `"), suggestion.is_some(), "{told}");
+        }
     }
 
     #[test]

@@ -360,12 +360,12 @@ fn check_profile(profile: &Profile) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub(crate) fn check_text(what: &'static str, text: &str) -> Result<(), StoreError> {
+pub(crate) fn check_text(field: &'static str, text: &str) -> Result<(), StoreError> {
     let rule = match text {
         _ if text.trim().is_empty() => "it is empty",
         _ if text.chars().count() > NAME_LENGTH_MAX => "it is longer than 256 characters",
         _ if text.chars().any(char::is_control) => "it holds a control character",
         _ => return Ok(()),
     };
-    Err(NameError::Rule { what, rule }.into())
+    Err(NameError::Field { field, rule }.into())
 }

@@ -28,7 +28,11 @@ impl Tag {
     /// Takes the text without the blanks around it.
     pub fn new(text: &str) -> Result<Self, NameError> {
         let text = text.trim();
-        check(text).map_err(|rule| NameError::Rule { what: "tag", rule })?;
+        check(text).map_err(|rule| NameError::Rule {
+            what: "tag",
+            rule,
+            suggestion: None,
+        })?;
         Ok(Self(text.into()))
     }
 

@@ -162,7 +162,21 @@ impl ApiError {
 
     /// For `map_err`: a text of this field that breaks the rule of names.
     pub(crate) fn name(field: &'static str) -> impl FnOnce(NameError) -> Self {
+        Self::named(field, "")
+    }
+
+    /// For `map_err`: as [`ApiError::name`], of what an organization is called, which is often meant for a label.
+    pub(crate) fn organization_name(field: &'static str) -> impl FnOnce(NameError) -> Self {
+        Self::named(field, ", and `label` for the name that people read")
+    }
+
+    fn named(field: &'static str, and: &'static str) -> impl FnOnce(NameError) -> Self {
         move |error| match error {
+            NameError::Rule {
+                rule,
+                suggestion: Some(name),
+                ..
+            } => Self::invalid(field, format!("{rule}; use one such as `{name}`{and}")),
             NameError::Rule { rule, .. } => Self::invalid(field, rule),
             other => Self::invalid(field, other),
         }

@@ -299,3 +299,24 @@ async fn what_cannot_be_done_is_said_and_ends_with_a_code() {
         assert!(stderr.contains(says), "{arguments:?}: {stderr}");
     }
 }
+
+/// A name that is refused comes with one that is not.
+#[tokio::test]
+async fn a_name_is_refused_with_what_to_do() {
+    let world = World::start().await;
+    let (code, _, told) = fails(&world, &["organization", "create", "Acme Corp!"]);
+    assert_eq!(code, 1, "{told}");
+    assert!(
+        told.contains("the organization name is not usable: it must begin with a lower-case letter or a digit"),
+        "{told}"
+    );
+    assert!(
+        told.contains("use one such as `acme-corp`, and `--label` for the name that people read"),
+        "{told}"
+    );
+    let (_, _, told) = fails(&world, &["user", "create", " u1", "--realm", "corp"]);
+    assert!(
+        told.contains("the external id is not usable: it begins or ends with a blank; use one such as `u1`"),
+        "{told}"
+    );
+}

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use narthex_directory::{IssuerName, OnEmpty, Provision, Realm, SyncMode, SyncPolicy, TagList};
+use narthex_directory::{IssuerName, OnEmpty, OrganizationName, Provision, Realm, SyncMode, SyncPolicy, TagList};
 use narthex_token::{
     Algorithm, BoundTokens, Expiry, IssuerPolicy, IssuerStatus, KeySource as KeyKind, PolicyError, RequiredClaim,
     TrustedIssuer,
@@ -90,9 +90,12 @@ impl Check<'_> {
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte));
         if !safe || name.starts_with(['-', '_', '.']) || name.len() > 64 {
             let problem = Problem::error(written.span(), format!("`{name}` cannot be the name of an issuer"));
-            self.problems.push(problem.help(
-                "use at most 64 lower-case letters, digits, `-`, `_` and `.`, beginning with a letter or a digit",
-            ));
+            // An organization's name has the same rule.
+            let such_as =
+                OrganizationName::suggested_by(name).map_or_else(String::new, |name| format!(", such as `{name}`"));
+            self.problems.push(problem.help(format!(
+                "use at most 64 lower-case letters, digits, `-`, `_` and `.`, beginning with a letter or a digit{such_as}"
+            )));
             return None;
         }
         IssuerName::new(name.as_str()).ok()
@@ -101,7 +104,7 @@ impl Check<'_> {
     /// A realm as it is written.
     pub(crate) fn realm(&mut self, written: &Spanned<String>) -> Option<Realm> {
         Realm::new(written.get_ref().as_str())
-            .map_err(|cause| self.error(written.span(), cause.to_string()))
+            .map_err(|error| self.name_error(written.span(), &error, ""))
             .ok()
     }
 

@@ -14,6 +14,8 @@ use crate::problem::{Problem, Span};
 use crate::read::Section;
 use crate::values::List;
 
+/// End of a sentence about a name that is often meant for a label.
+const LABEL: &str = ", and `label` for the name that people read";
 /// The largest logo.
 const LOGO_BYTES_MOST: u64 = 1_048_576;
 /// The longest text about an organization, in characters.
@@ -75,14 +77,14 @@ impl Check<'_> {
     ) -> Option<DeclaredOrganization> {
         let name = section.name.spanned().and_then(|written| {
             OrganizationName::chosen(written.get_ref().as_str())
-                .map_err(|cause| self.error(written.span(), cause.to_string()))
+                .map_err(|error| self.name_error(written.span(), &error, LABEL))
                 .ok()
         });
         let realm = self.realm_of(section, realms);
         let external_id = match section.external_id.spanned() {
             None => Some(None),
             Some(written) => ExternalId::new(written.get_ref().as_str())
-                .map_err(|cause| self.error(written.span(), cause.to_string()))
+                .map_err(|error| self.name_error(written.span(), &error, ""))
                 .ok()
                 .map(Some),
         };

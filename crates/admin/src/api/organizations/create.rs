@@ -89,7 +89,7 @@ fn checked(permit: Permit<'_>, body: NewOrganizationBody) -> Result<NewOrganizat
     Ok(NewOrganization {
         id: OrganizationId::new(permit.now_ms(), &mut NewIds::new()?),
         label: label(body.label.as_deref().unwrap_or(&body.name))?,
-        name: OrganizationName::chosen(body.name).map_err(ApiError::name("name"))?,
+        name: OrganizationName::chosen(body.name).map_err(ApiError::organization_name("name"))?,
         realm: permit.realm(body.realm)?,
         external_id: external_id.transpose()?,
         details: OrganizationDetails {

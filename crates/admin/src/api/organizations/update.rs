@@ -154,7 +154,7 @@ fn checked(change: OrganizationChange) -> Result<OrganizationEdit, ApiError> {
     let name = change
         .name
         .never_empty("name")?
-        .map(|name| OrganizationName::chosen(name).map_err(ApiError::name("name")));
+        .map(|name| OrganizationName::chosen(name).map_err(ApiError::organization_name("name")));
     Ok(OrganizationEdit {
         name: name.transpose()?,
         label: (change.label.never_empty("label")?)

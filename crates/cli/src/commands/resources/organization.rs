@@ -109,13 +109,24 @@ const fn maker(origin: Origin) -> &'static str {
     }
 }
 
+/// A name for an organization. What is refused is often meant for a label.
+fn chosen(name: String) -> anyhow::Result<OrganizationName> {
+    OrganizationName::chosen(name).map_err(|error| {
+        let label = match error.suggestion() {
+            Some(_) => ", and `--label` for the name that people read",
+            None => "",
+        };
+        anyhow::anyhow!("{error}{label}")
+    })
+}
+
 async fn create(
     name: String,
     realm: Option<String>,
     fields: OrganizationFields,
     common: &Common,
 ) -> anyhow::Result<Answer> {
-    let name = OrganizationName::chosen(name)?;
+    let name = chosen(name)?;
     let fields = Fields::read(fields)?;
     let desk = Desk::open(common).await?;
     let new = NewOrganization {
@@ -145,7 +156,7 @@ async fn update(
     common: &Common,
 ) -> anyhow::Result<Answer> {
     let fields = Fields::read(fields)?;
-    let name = name.map(OrganizationName::chosen).transpose()?;
+    let name = name.map(chosen).transpose()?;
     let status: Option<OrganizationStatus> = status.map(str::parse).transpose()?;
     let desk = Desk::open(common).await?;
     let found = desk.organization(organization).await?;

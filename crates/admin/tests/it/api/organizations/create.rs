@@ -86,3 +86,25 @@ async fn an_id_is_no_name() {
         assert_eq!(detail, "`name`: it would be read as an id");
     }
 }
+
+/// A label in the place of a name is answered with the name that it suggests.
+#[tokio::test]
+async fn a_name_that_is_refused_comes_with_one_that_is_not() {
+    let api = Fixture::new().await;
+    let reply = api
+        .call("POST", "/organizations", Some(json!({"name": "Acme Corp!"})))
+        .await;
+    assert_eq!(
+        reply.problem(422, "resource.invalid"),
+        "`name`: it must begin with a lower-case letter or a digit; use one such as `acme-corp`, and `label` for the name \
+         that people read"
+    );
+    let reply = api.call("POST", "/organizations", Some(json!({"name": "名前"}))).await;
+    assert!(!reply.problem(422, "resource.invalid").contains("such as"));
+    let padded = json!({"external_id": " U-1 "});
+    let reply = api.call("POST", "/users", Some(padded)).await;
+    assert_eq!(
+        reply.problem(422, "resource.invalid"),
+        "`external_id`: it begins or ends with a blank; use one such as `U-1`"
+    );
+}
