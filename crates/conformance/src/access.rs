@@ -164,7 +164,8 @@ pub async fn a_taken_username_is_a_conflict(directory: &dyn Directory) {
         taken,
         Err(StoreError::AlreadyExists {
             what: "user",
-            field: "username"
+            field: "username",
+            owner: Some(owner.to_string()),
         })
     );
     assert_eq!(world.load(bob.user().id).await.user().username.as_str(), "bob");

@@ -63,12 +63,14 @@ pub async fn declaring_twice_changes_nothing(directory: &dyn Directory) {
         (policy, events)
     );
     let twice = vec![world.new_organization("c", "", ""), world.new_organization("c", "", "")];
+    let owner = Some(twice[0].id.to_string());
     let refused = directory.declare_organizations(twice, world.by()).await;
     assert_eq!(
         refused,
         Err(StoreError::AlreadyExists {
             what: "organization",
-            field: "name"
+            field: "name",
+            owner,
         })
     );
     assert_eq!(world.event_count().await, events, "all or nothing");

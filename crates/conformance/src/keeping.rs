@@ -148,7 +148,8 @@ pub async fn api_keys_are_found_by_hash_and_revoked(directory: &dyn Directory) {
         taken,
         Err(StoreError::AlreadyExists {
             what: "api key",
-            field: "hash"
+            field: "hash",
+            owner: None,
         })
     );
     assert_eq!(directory.api_key(SecretHash([3; 32])).await, Ok(None));
@@ -235,7 +236,8 @@ pub async fn assertion_keys_rotate_once(directory: &dyn Directory) {
         taken,
         Err(StoreError::AlreadyExists {
             what: "assertion key",
-            field: "kid"
+            field: "kid",
+            owner: None,
         })
     );
 }
@@ -286,7 +288,8 @@ pub async fn documents_are_saved_as_they_were_seen(directory: &dyn Directory) {
         again,
         Err(StoreError::AlreadyExists {
             what: "connection",
-            field: "name"
+            field: "name",
+            owner: None,
         })
     );
     assert_eq!(directory.versions().policy(), policy, "connections decide nothing");

@@ -148,7 +148,14 @@ pub async fn a_cursor_that_the_list_did_not_give_is_refused(directory: &dyn Dire
 
 pub async fn unique_things_are_taken_once(directory: &dyn Directory) {
     let mut world = World::new(directory);
-    world.user("ada").await;
+    let exists = |what, field, owner| {
+        Err::<(), _>(StoreError::AlreadyExists {
+            what,
+            field,
+            owner: Some(owner),
+        })
+    };
+    let ada = world.user("ada").await.id;
     let mut same_external_id = world.new_user("ada");
     same_external_id.username = narthex_directory::Username::new("other").unwrap();
     let mut same_username = world.new_user("other");
@@ -160,24 +167,18 @@ pub async fn unique_things_are_taken_once(directory: &dyn Directory) {
         (both, "external_id"),
     ] {
         let taken = directory.create_user(new, world.by()).await;
-        assert_eq!(taken, Err(StoreError::AlreadyExists { what: "user", field }));
+        assert_eq!(taken.map(drop), exists("user", field, ada.to_string()));
     }
     let mut first = world.new_organization("tools", "", "");
     first.external_id = Some(ExternalId::new("t").unwrap());
-    directory.create_organization(first, world.by()).await.unwrap();
+    let first = directory.create_organization(first, world.by()).await.unwrap().id;
     let mut same_name = world.new_organization("tools", "", "");
     same_name.realm = realm("other");
     let mut same_external_id = world.new_organization("tools2", "", "");
     same_external_id.external_id = Some(ExternalId::new("t").unwrap());
     for (new, field) in [(same_name, "name"), (same_external_id.clone(), "external_id")] {
         let taken = directory.create_organization(new, world.by()).await;
-        assert_eq!(
-            taken,
-            Err(StoreError::AlreadyExists {
-                what: "organization",
-                field
-            })
-        );
+        assert_eq!(taken.map(drop), exists("organization", field, first.to_string()));
     }
     same_external_id.realm = realm("other");
     let other = directory
@@ -189,24 +190,13 @@ pub async fn unique_things_are_taken_once(directory: &dyn Directory) {
         ..OrganizationEdit::default()
     };
     let taken = directory.update_organization(other.id, None, edit, world.by()).await;
-    assert_eq!(
-        taken,
-        Err(StoreError::AlreadyExists {
-            what: "organization",
-            field: "name"
-        })
-    );
+    assert_eq!(taken.map(drop), exists("organization", "name", first.to_string()));
     let mut team = new_team(&mut world, "ops");
     directory.create_team(team.clone(), world.by()).await.unwrap();
+    let owner = team.id.to_string();
     team.id = TeamId::new(world.now_ms, &mut world.ids);
     let taken = directory.create_team(team, world.by()).await;
-    assert_eq!(
-        taken,
-        Err(StoreError::AlreadyExists {
-            what: "team",
-            field: "external_id"
-        })
-    );
+    assert_eq!(taken.map(drop), exists("team", "external_id", owner));
 }
 
 pub async fn a_stale_version_is_refused(directory: &dyn Directory) {

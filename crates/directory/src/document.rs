@@ -96,7 +96,11 @@ impl NewDocument {
 pub fn check(kind: DocumentKind, before: Option<&Document>, at: DocumentAt) -> Result<(), StoreError> {
     let what = kind.as_str();
     match (at, before) {
-        (DocumentAt::Absent, Some(_)) => Err(StoreError::AlreadyExists { what, field: "name" }),
+        (DocumentAt::Absent, Some(_)) => Err(StoreError::AlreadyExists {
+            what,
+            field: "name",
+            owner: None,
+        }),
         (DocumentAt::Version(_), None) => Err(StoreError::NotFound { what }),
         (DocumentAt::Version(expected), Some(before)) if before.version != expected => {
             Err(StoreError::VersionMismatch {

@@ -202,12 +202,14 @@ pub enum StoreError {
         found: u64,
     },
     /// Something unique is taken.
-    #[error("another {what} already has this `{field}`")]
+    #[error("another {what}{} already has this `{field}`", owner.as_deref().map_or_else(String::new, |id| format!(" (`{id}`)")))]
     AlreadyExists {
         /// Which kind of record.
         what: &'static str,
         /// Which of its fields.
         field: &'static str,
+        /// Id of the record that has it, where a person may look for it by that.
+        owner: Option<String>,
     },
     /// There is no such record.
     #[error("no such {what}")]

@@ -344,6 +344,7 @@ impl Directory for MemoryDirectory {
             return Err(StoreError::AlreadyExists {
                 what: "api key",
                 field: "hash",
+                owner: None,
             });
         }
         state.record(rules::api_key_event("api_key.created", &key, &by));
@@ -387,6 +388,7 @@ impl Directory for MemoryDirectory {
                 return Err(StoreError::AlreadyExists {
                     what: "assertion key",
                     field: "kid",
+                    owner: None,
                 });
             }
             state.record(rules::assertion_key_event(&key.kid, &by));

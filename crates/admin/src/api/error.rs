@@ -143,6 +143,8 @@ fn store_text(error: &StoreError) -> String {
         }
         StoreError::SchemaNewer { .. } | StoreError::Corrupt { .. } => internal_text(),
         StoreError::VersionMismatch { what, .. } => format!("the {what} has changed since it was read; read it again"),
+        // SECURITY: it names the record that has what is taken. Only platform admins set what is unique beyond an organization
+        // (`Action::RuleOrganization`, `CreateOrganization`, `WriteUsers`), and they see every record.
         told => told.to_string(),
     }
 }

@@ -320,3 +320,16 @@ async fn a_name_is_refused_with_what_to_do() {
         "{told}"
     );
 }
+
+/// What is taken is refused with the id of what has it.
+#[tokio::test]
+async fn what_is_taken_names_its_owner() {
+    let world = World::start().await;
+    let acme = json(&world, &["organization", "show", "acme"]);
+    let (_, _, told) = fails(&world, &["organization", "create", "acme"]);
+    let id = acme["id"].as_str().unwrap();
+    assert!(
+        told.contains(&format!("another organization (`{id}`) already has this `name`")),
+        "{told}"
+    );
+}

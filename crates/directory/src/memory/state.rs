@@ -296,6 +296,7 @@ impl State {
             return Err(StoreError::AlreadyExists {
                 what: "grant",
                 field: "scope",
+                owner: None,
             });
         }
         self.index_grant(grant.clone());
@@ -462,14 +463,18 @@ fn expect_version(expected: Option<u64>, found: Option<u64>) -> Result<(), Store
     }
 }
 
-fn taken<I: PartialEq + Copy>(
+fn taken<I: PartialEq + Copy + ToString>(
     owner: Option<&I>,
     own: I,
     what: &'static str,
     field: &'static str,
 ) -> Result<(), StoreError> {
     match owner {
-        Some(owner) if *owner != own => Err(StoreError::AlreadyExists { what, field }),
+        Some(owner) if *owner != own => Err(StoreError::AlreadyExists {
+            what,
+            field,
+            owner: Some(owner.to_string()),
+        }),
         _ => Ok(()),
     }
 }

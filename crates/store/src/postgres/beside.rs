@@ -147,7 +147,12 @@ pub(super) async fn keep_logo(tx: &mut Tx, organization: OrganizationId, bytes: 
 /// The word for a constraint that only one field can break.
 fn taken(made: Outcome<()>, what: &'static str, field: &'static str) -> Outcome<()> {
     match made {
-        Err(Fault::Constraint) => Err(StoreError::AlreadyExists { what, field }.into()),
+        Err(Fault::Constraint) => Err(StoreError::AlreadyExists {
+            what,
+            field,
+            owner: None,
+        }
+        .into()),
         made => made,
     }
 }

@@ -132,35 +132,38 @@ impl Tx {
 
     /// Which constraint a change breaks. Asked for afterwards, in one order, so that every store gives the same answer.
     async fn broken(&self, change: &Change) -> Outcome<StoreError> {
-        let exists = |what, field| Ok(StoreError::AlreadyExists { what, field });
+        let exists = |what, field, owner| Ok(StoreError::AlreadyExists { what, field, owner });
         match change {
             Change::CreateUser(user) | Change::UpdateUser { after: user, .. } => {
-                let sql = "SELECT 1 FROM users WHERE realm = $1 AND external_id = $2 AND id <> $3";
-                let values = [user.realm.as_str(), user.external_id.as_str(), &user.id.to_string()];
-                if self.is_there(sql, values).await? {
-                    exists("user", "external_id")
-                } else {
-                    exists("user", "username")
+                let (realm, id) = (user.realm.as_str(), user.id.to_string());
+                let sql = "SELECT id FROM users WHERE realm = $1 AND external_id = $2 AND id <> $3";
+                let owner = self.owner(sql, [realm, user.external_id.as_str(), &id]).await?;
+                if owner.is_some() {
+                    return exists("user", "external_id", owner);
                 }
+                let sql = "SELECT id FROM users WHERE realm = $1 AND username = $2 AND id <> $3";
+                let owner = self.owner(sql, [realm, user.username.as_str(), &id]).await?;
+                exists("user", "username", owner)
             }
             Change::CreateOrganization(after) | Change::UpdateOrganization { after, .. } => {
-                let sql = "SELECT 1 FROM organizations WHERE name = $1 AND id <> $2";
-                if self.is_there(sql, [after.name.as_str(), &after.id.to_string()]).await? {
-                    exists("organization", "name")
-                } else {
-                    exists("organization", "external_id")
+                let id = after.id.to_string();
+                let sql = "SELECT id FROM organizations WHERE name = $1 AND id <> $2";
+                let owner = self.owner(sql, [after.name.as_str(), &id]).await?;
+                if owner.is_some() {
+                    return exists("organization", "name", owner);
                 }
+                let external_id = after.external_id.as_ref().map_or("", |id| id.as_str());
+                let sql = "SELECT id FROM organizations WHERE realm = $1 AND external_id = $2 AND id <> $3";
+                let owner = self.owner(sql, [after.realm.as_str(), external_id, &id]).await?;
+                exists("organization", "external_id", owner)
             }
             Change::CreateTeam(team) | Change::UpdateTeam { after: team, .. } => {
                 let external_id = team.external_id.as_ref().map_or("", |id| id.as_str());
-                let sql = "SELECT 1 FROM teams WHERE realm = $1 AND external_id = $2 AND id <> $3";
-                if self
-                    .is_there(sql, [team.realm.as_str(), external_id, &team.id.to_string()])
-                    .await?
-                {
-                    exists("team", "external_id")
-                } else {
-                    Ok(missing("organization"))
+                let sql = "SELECT id FROM teams WHERE realm = $1 AND external_id = $2 AND id <> $3";
+                let values = [team.realm.as_str(), external_id, &team.id.to_string()];
+                match self.owner(sql, values).await? {
+                    None => Ok(missing("organization")),
+                    owner => exists("team", "external_id", owner),
                 }
             }
             Change::OpenGrant(grant) => {
@@ -170,13 +173,21 @@ impl Tx {
                     .is_there("SELECT 1 FROM users WHERE id = $1", [&*grant.user.to_string()])
                     .await?
                 {
-                    exists("grant", "scope")
+                    exists("grant", "scope", None)
                 } else {
                     Ok(missing("user"))
                 }
             }
             Change::CloseGrant(_) => Ok(StoreError::Conflict),
         }
+    }
+
+    /// The id of the record that has what is unique.
+    async fn owner<const N: usize>(&self, sql: &str, values: [&str; N]) -> Outcome<Option<String>> {
+        let values = values.each_ref().map(|value| value as &dyn Typed);
+        let row = self.row(sql, &values).await?;
+        row.map(|row| Ok(Columns::of(&row, "record").text()?.to_owned()))
+            .transpose()
     }
 
     async fn is_there<const N: usize>(&self, sql: &str, values: [&str; N]) -> Outcome<bool> {

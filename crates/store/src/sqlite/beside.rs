@@ -97,6 +97,7 @@ pub(super) fn create_api_key(tx: &Tx<'_>, key: &ApiKey) -> Outcome<()> {
         Err(Fault::Constraint) => Err(StoreError::AlreadyExists {
             what: "api key",
             field: "hash",
+            owner: None,
         }
         .into()),
         Err(fault) => Err(fault),
@@ -160,6 +161,7 @@ pub(super) fn rotate_assertion_key(
                 return Err(StoreError::AlreadyExists {
                     what: "assertion key",
                     field: "kid",
+                    owner: None,
                 }
                 .into());
             }

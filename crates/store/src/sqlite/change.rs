@@ -79,35 +79,40 @@ fn make(tx: &Tx<'_>, change: &Change) -> Outcome<()> {
 
 /// Which constraint a change breaks. Asked for afterwards, in one order, so that every store gives the same answer.
 fn broken(tx: &Tx<'_>, change: &Change) -> Outcome<StoreError> {
-    let taken = |sql: &str, values: [&str; 3]| -> Outcome<bool> { Ok(tx.prepare_cached(sql)?.exists(values)?) };
-    let exists = |what, field| Ok(StoreError::AlreadyExists { what, field });
+    let owner = |sql: &str, values: &[&str]| -> Outcome<Option<String>> {
+        let mut statement = tx.prepare_cached(sql)?;
+        Ok(statement
+            .query_row(rusqlite::params_from_iter(values), |row| row.get(0))
+            .optional()?)
+    };
+    let exists = |what, field, owner| Ok(StoreError::AlreadyExists { what, field, owner });
     match change {
         Change::CreateUser(user) | Change::UpdateUser { after: user, .. } => {
-            let sql = "SELECT 1 FROM users WHERE realm = ?1 AND external_id = ?2 AND id <> ?3";
-            if taken(
-                sql,
-                [user.realm.as_str(), user.external_id.as_str(), &user.id.to_string()],
-            )? {
-                exists("user", "external_id")
-            } else {
-                exists("user", "username")
+            let (realm, id) = (user.realm.as_str(), user.id.to_string());
+            let sql = "SELECT id FROM users WHERE realm = ?1 AND external_id = ?2 AND id <> ?3";
+            if let Some(owner) = owner(sql, &[realm, user.external_id.as_str(), &id])? {
+                return exists("user", "external_id", Some(owner));
             }
+            let sql = "SELECT id FROM users WHERE realm = ?1 AND username = ?2 AND id <> ?3";
+            exists("user", "username", owner(sql, &[realm, user.username.as_str(), &id])?)
         }
         Change::CreateOrganization(after) | Change::UpdateOrganization { after, .. } => {
-            let mut statement = tx.prepare_cached("SELECT 1 FROM organizations WHERE name = ?1 AND id <> ?2")?;
-            if statement.exists([after.name.as_str(), &after.id.to_string()])? {
-                exists("organization", "name")
-            } else {
-                exists("organization", "external_id")
+            let id = after.id.to_string();
+            let sql = "SELECT id FROM organizations WHERE name = ?1 AND id <> ?2";
+            if let Some(owner) = owner(sql, &[after.name.as_str(), &id])? {
+                return exists("organization", "name", Some(owner));
             }
+            let external_id = after.external_id.as_ref().map_or("", |id| id.as_str());
+            let sql = "SELECT id FROM organizations WHERE realm = ?1 AND external_id = ?2 AND id <> ?3";
+            let owner = owner(sql, &[after.realm.as_str(), external_id, &id])?;
+            exists("organization", "external_id", owner)
         }
         Change::CreateTeam(team) | Change::UpdateTeam { after: team, .. } => {
             let external_id = team.external_id.as_ref().map_or("", |id| id.as_str());
-            let sql = "SELECT 1 FROM teams WHERE realm = ?1 AND external_id = ?2 AND id <> ?3";
-            if taken(sql, [team.realm.as_str(), external_id, &team.id.to_string()])? {
-                exists("team", "external_id")
-            } else {
-                Ok(StoreError::NotFound { what: "organization" })
+            let sql = "SELECT id FROM teams WHERE realm = ?1 AND external_id = ?2 AND id <> ?3";
+            match owner(sql, &[team.realm.as_str(), external_id, &team.id.to_string()])? {
+                Some(owner) => exists("team", "external_id", Some(owner)),
+                None => Ok(StoreError::NotFound { what: "organization" }),
             }
         }
         Change::OpenGrant(grant) => {
@@ -121,7 +126,7 @@ fn broken(tx: &Tx<'_>, change: &Change) -> Outcome<StoreError> {
                 scope.query_row([organization, team], |row| row.get(0))?,
                 statement.exists([grant.user.to_string()])?,
             ) {
-                (true, true) => exists("grant", "scope"),
+                (true, true) => exists("grant", "scope", None),
                 (true, false) => Ok(StoreError::NotFound { what: "user" }),
                 (false, _) => Ok(StoreError::NotFound {
                     what: grant.scope().kind(),

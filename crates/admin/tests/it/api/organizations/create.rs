@@ -108,3 +108,60 @@ async fn a_name_that_is_refused_comes_with_one_that_is_not() {
         "`external_id`: it begins or ends with a blank; use one such as `U-1`"
     );
 }
+
+/// A platform admin learns which record has what is taken; an organization's own admin does not.
+#[tokio::test]
+async fn what_is_taken_is_named_to_those_who_may_see_it() {
+    let api = Fixture::new().await;
+    let acme = api
+        .post("/organizations", json!({"name": "acme", "external_id": "A1"}))
+        .await;
+    let acme = acme["id"].as_str().unwrap();
+    let umbrella = api
+        .post(
+            "/organizations",
+            json!({"name": "umbrella", "external_admin_groups": "umbrella-admins"}),
+        )
+        .await;
+    for (body, field) in [
+        (json!({"name": "acme"}), "name"),
+        (json!({"name": "acme-2", "external_id": "A1"}), "external_id"),
+    ] {
+        let reply = api.call("POST", "/organizations", Some(body)).await;
+        assert_eq!(
+            reply.problem(409, "resource.exists"),
+            format!("another organization (`{acme}`) already has this `{field}`")
+        );
+    }
+    let team = json!({"name": "Night shift", "external_id": "T1"});
+    let made = api.post("/organizations/acme/teams", team.clone()).await;
+    let reply = api
+        .call("POST", "/organizations/umbrella/teams", Some(team.clone()))
+        .await;
+    let team_id = made["id"].as_str().unwrap();
+    assert_eq!(
+        reply.problem(409, "resource.exists"),
+        format!("another team (`{team_id}`) already has this `external_id`")
+    );
+    let id = umbrella["id"].as_str().unwrap();
+    api.sign_in("eve", &["umbrella-admins"]).await;
+    let rename = api
+        .call_as(
+            "eve",
+            "PATCH",
+            &format!("/organizations/{id}"),
+            Some(json!({"name": "acme"})),
+        )
+        .await;
+    let other_team = api
+        .call_as("eve", "POST", "/organizations/umbrella/teams", Some(team))
+        .await;
+    for reply in [rename, other_team] {
+        assert!(
+            !reply.text().contains(acme) && !reply.text().contains(team_id),
+            "{}",
+            reply.text()
+        );
+        assert!([403, 409].contains(&reply.status.as_u16()), "{}", reply.text());
+    }
+}
