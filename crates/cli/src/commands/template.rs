@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use narthex_clock::{Clock, fill_random, random_bytes};
 use narthex_mint::Jwt;
-use narthex_template::{Document, Names, Scope, Template, Value, Zone};
+use narthex_template::{CompileError, Document, Names, Problem, ProblemKind, Scope, Template, Value, Zone};
 use serde_json::{Map, Value as Json};
 
 use super::input::{argument_or_stdin, file, misused};
@@ -16,7 +16,9 @@ use crate::args::TemplateCommand;
 /// Runs it.
 pub(super) fn run(command: TemplateCommand) -> anyhow::Result<Answer> {
     let TemplateCommand::Eval(args) = command;
-    let context = args.context.as_deref().map(context).transpose()?.unwrap_or_default();
+    let given = args.context.as_deref().map(context).transpose()?;
+    let help = if given.is_some() { "" } else { NO_CONTEXT };
+    let context = given.unwrap_or_default();
     let zone = Zone::named(&args.timezone).ok_or_else(|| {
         misused(format!(
             "`{}` is no time zone of the tz database; write one such as `Europe/Prague`",
@@ -33,9 +35,9 @@ pub(super) fn run(command: TemplateCommand) -> anyhow::Result<Answer> {
     let names = names(&context);
     let value = if args.document {
         let json = serde_json::from_str(&source).context("the document is not JSON")?;
-        document(&json, &names, &scope)
+        document(&json, &names, &scope, help)
     } else {
-        template(&source, &names, &scope)
+        template(&source, &names, &scope, help)
     };
     match value.map(|value| value.to_json_text()) {
         Err(report) => {
@@ -47,17 +49,32 @@ pub(super) fn run(command: TemplateCommand) -> anyhow::Result<Answer> {
     }
 }
 
-/// The value, or what was wrong with a caret under the place.
-fn template(source: &str, names: &Names, scope: &Scope<'_>) -> Result<Value, String> {
-    let template = Template::compile(source, names).map_err(|error| error.render())?;
+/// The value, or what was wrong with a caret under the place. `help` follows where a name is unknown.
+fn template(source: &str, names: &Names, scope: &Scope<'_>, help: &str) -> Result<Value, String> {
+    let template = Template::compile(source, names).map_err(|error| {
+        let help = if lacks_a_name(&error) { help } else { "" };
+        error.render() + help
+    })?;
     template.evaluate(scope).map_err(|error| error.render())
 }
 
 /// The same, of a JSON document whose strings are templates.
-fn document(json: &Json, names: &Names, scope: &Scope<'_>) -> Result<Value, String> {
-    let document = Document::compile(json, names).map_err(|error| error.render())?;
+fn document(json: &Json, names: &Names, scope: &Scope<'_>, help: &str) -> Result<Value, String> {
+    let document = Document::compile(json, names).map_err(|error| {
+        let lacks = error.templates.iter().any(|(_, error)| lacks_a_name(error));
+        error.render() + if lacks { help } else { "" }
+    })?;
     document.evaluate(scope).map_err(|error| error.render())
 }
+
+fn lacks_a_name(error: &CompileError) -> bool {
+    let is_name = |problem: &Problem| matches!(problem.kind, ProblemKind::UnknownName { .. });
+    error.problems().iter().any(is_name)
+}
+
+/// Help for a template that is given no context.
+const NO_CONTEXT: &str =
+    "\nhelp: `--context FILE` gives a template its names: FILE holds a JSON object, and its members are the names";
 
 /// The names a template may use: what the context holds, to the letter. `headers` is looked up as headers are, whatever
 /// the case.

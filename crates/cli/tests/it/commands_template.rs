@@ -156,3 +156,21 @@ fn a_context_that_is_no_object_is_misuse() {
     }
     assert_eq!(narthex(&["template", "eval", "{{1}}", "--context", "/nowhere"]).code, 2);
 }
+
+/// Without a context a template has no names at all, and the option that gives them is named.
+#[test]
+fn a_name_without_a_context_is_answered_with_the_option() {
+    let help = "`--context FILE` gives a template its names";
+    for arguments in [
+        &["template", "eval", "{{payload.n}}"][..],
+        &["template", "eval", r#"{"a":"{{payload.n}}"}"#, "--document"],
+    ] {
+        let ended = narthex(arguments);
+        assert_eq!((ended.code, ended.stdout.as_str()), (1, ""), "{ended:?}");
+        assert!(ended.stderr.contains(help), "{ended:?}");
+    }
+    let without_names = narthex(&["template", "eval", "{{nothing(1)}}"]);
+    assert!(!without_names.stderr.contains(help), "{without_names:?}");
+    let with_context = eval("{{paylod.n}}", &json!({ "payload": {} }), &[]);
+    assert!(!with_context.stderr.contains(help), "{with_context:?}");
+}
