@@ -25,6 +25,7 @@ use narthex_engine::ConnectionSettings;
 use narthex_engine::Engine;
 use narthex_engine::IssuerRuntime;
 use narthex_engine::credentials::Place;
+use narthex_engine::event::quoted;
 use narthex_engine::freshness::Reach;
 use narthex_engine::http_rules;
 use narthex_engine::inbound::{Door, Inbound, Trust};
@@ -292,6 +293,7 @@ fn explained_request(request: api::RequestToExplain) -> Result<ExplainedRequest,
     let refused = |problem: String| Refusal::because(Reason::RequestPath, problem);
     for (name, value) in &request.headers {
         let (Ok(key), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) else {
+            let name = quoted(name);
             return Err(refused(format!("`{name}` is not a header that a request could have")));
         };
         headers.append(key, value);

@@ -202,3 +202,24 @@ pub fn shown(path: &[u8]) -> String {
         .map(|c| if is_disruptive(c) { '\u{fffd}' } else { c })
         .collect()
 }
+
+/// A piece of a client's words in a sentence: on one line, of at most 60 characters, with those that change how a line is read
+/// as their numbers.
+pub fn quoted(text: &str) -> String {
+    let mut characters = text.chars();
+    let mut piece = String::new();
+    for character in characters.by_ref().take(QUOTED_CHARS_MAX) {
+        if is_disruptive(character) {
+            piece.extend(character.escape_unicode());
+        } else {
+            piece.push(character);
+        }
+    }
+    if characters.next().is_some() {
+        piece.push('…');
+    }
+    piece
+}
+
+/// How many characters of a client's words a sentence repeats.
+const QUOTED_CHARS_MAX: usize = 60;

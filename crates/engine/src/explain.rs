@@ -17,6 +17,7 @@ use serde::Serialize;
 use self::cure::Problem;
 use self::cure::access::{self, Denied};
 use self::cure::token::Examined;
+use crate::event::quoted;
 use crate::http_rules;
 use crate::identity;
 use crate::organization;
@@ -57,7 +58,7 @@ impl ExplainedRequest {
     /// What is wrong, as a sentence.
     pub fn new((method, target): (&str, &str), host: Option<String>, headers: HeaderMap) -> Result<Self, String> {
         let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
-            .map_err(|_| format!("`{method}` is not a method"))?;
+            .map_err(|_| format!("`{}` is not a method", quoted(method)))?;
         let (path, query) = match target.trim().split_once('?') {
             Some((path, query)) => (path, Some(query.to_owned())),
             None => (target.trim(), None),

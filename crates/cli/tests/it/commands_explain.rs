@@ -381,3 +381,38 @@ async fn a_request_is_explained_as_it_is_said() {
         );
     }
 }
+
+/// What the answer repeats of the request is cut, and turns no text around.
+#[tokio::test]
+async fn sec_explain_repeats_little_of_a_request_that_cannot_be() {
+    let world = World::start().await;
+    let token = member("alice").sign();
+    let (long, cut) = ("h ".repeat(20_000), "h ".repeat(30));
+    for (request, shown) in [
+        (
+            json!({ "method": "GET", "path": "/", "headers": { (long.as_str()): "c" } }),
+            format!("`{cut}…` is not a header"),
+        ),
+        (
+            json!({ "method": long, "path": "/" }),
+            format!("`{cut}…` is not a method"),
+        ),
+        (
+            json!({ "method": "GET", "path": "/", "headers": { "a\u{202e}b": "c" } }),
+            "`a\\u{202e}b` is not a header".to_owned(),
+        ),
+        (
+            json!({ "method": "G\u{1b}[1mT", "path": "/" }),
+            "`G\\u{1b}[1mT` is not a method".to_owned(),
+        ),
+    ] {
+        let body = json!({ "token": token, "request": request });
+        let answer = world.narthex.api().call("POST", "/explain", Some(&body)).await.unwrap();
+        let problem = answer.json().unwrap();
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            answer.status == 400 && detail.contains(&shown) && detail.len() < 400,
+            "{detail}"
+        );
+    }
+}
