@@ -32,7 +32,7 @@ use narthex_directory::{
     ExternalId, IssuerName, Logo, MembershipRule, OrganizationDetails, OrganizationName, OrganizationStatus,
     OrganizationTags, Realm, SyncPolicy,
 };
-use narthex_engine::{MethodOverride, SealingKeys, TokenPlaces, Upstream, WebOrigin};
+use narthex_engine::{MethodOverride, ReloadProblem, SealingKeys, TokenPlaces, Upstream, WebOrigin};
 use narthex_fetch::keys::KeySource;
 use narthex_fetch::outbound::Policy;
 use narthex_mapping::IssuerMapping;
@@ -303,6 +303,16 @@ impl Reading {
             usable: self.is_usable(),
             problems: self.problems.rows(&self.name, &self.source),
         }
+    }
+
+    /// The configuration.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the file, one by one.
+    pub fn into_config_or_problems(self) -> Result<Config, Vec<ReloadProblem>> {
+        let problems = self.problems.for_the_log(&self.name, &self.source);
+        self.config.ok_or(problems)
     }
 
     /// How many things the operator should know although the file can be used.

@@ -8,6 +8,7 @@ use std::io::IsTerminal as _;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use narthex_engine::ReloadProblem;
 use serde::Serialize;
 
 /// Bytes of the configuration file.
@@ -258,6 +259,20 @@ impl Problems {
             }
         };
         self.ordered().into_iter().map(row).collect()
+    }
+
+    /// The same for a log, which is a stream of lines.
+    pub(crate) fn for_the_log(&self, file: &str, source: &str) -> Vec<ReloadProblem> {
+        let told = |row: ProblemRow<'_>| ReloadProblem {
+            is_error: row.severity == Severity::Error,
+            place: Some((row.file.to_owned(), row.line, row.column)),
+            problem: match row.label {
+                Some(label) => format!("{} ({label})", row.message),
+                None => row.message.to_owned(),
+            },
+            help: (!row.help.is_empty()).then(|| row.help.join("; ")),
+        };
+        self.rows(file, source).into_iter().map(told).collect()
     }
 
     fn ordered(&self) -> Vec<&Problem> {

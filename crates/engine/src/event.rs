@@ -68,8 +68,8 @@ pub enum Event<'e> {
     },
     /// A new configuration was refused; the old one stays.
     ReloadRefused {
-        /// What is wrong with it.
-        problems: &'e str,
+        /// Everything that is wrong with it.
+        problems: &'e [ReloadProblem],
     },
     /// Something in the background did not work and will be tried again.
     BackgroundFailed {
@@ -79,6 +79,22 @@ pub enum Event<'e> {
         error: &'e str,
     },
 }
+
+/// One thing that is wrong with a new configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReloadProblem {
+    /// True for an error, false for a warning beside errors.
+    pub is_error: bool,
+    /// File, line and column, where it has a place.
+    pub place: Option<(String, usize, usize)>,
+    /// The problem, in words.
+    pub problem: String,
+    /// The remedy, in words.
+    pub help: Option<String>,
+}
+
+/// Limit of problems told of one configuration. The command line tells all.
+const PROBLEMS_TOLD_MAX: usize = 50;
 
 impl Event<'_> {
     /// Writes the event to the log and counts it.
@@ -146,16 +162,43 @@ impl Event<'_> {
             Event::Reloaded { generation } => {
                 tracing::info!(event = "reloaded", generation, "a new configuration is in use");
             }
-            Event::ReloadRefused { problems } => tracing::error!(
-                event = "reload_refused",
-                problems,
-                "the new configuration is refused; the old one stays"
-            ),
+            Event::ReloadRefused { problems } => reload_refused(problems),
             Event::BackgroundFailed { task, error } => {
                 tracing::warn!(event = "background_failed", task, %error, "it will be tried again");
             }
         }
     }
+}
+
+/// Each problem is a line of its own, before the one that says what follows from them: a report of several lines would be one
+/// line with escaped line breaks.
+fn reload_refused(problems: &[ReloadProblem]) {
+    for told in problems.iter().take(PROBLEMS_TOLD_MAX) {
+        let (file, line, column) = match &told.place {
+            Some((file, line, column)) => (Some(file.as_str()), Some(*line), Some(*column)),
+            None => (None, None, None),
+        };
+        let (problem, help) = (told.problem.as_str(), told.help.as_deref());
+        macro_rules! tell {
+            ($level:ident) => {
+                tracing::$level!(
+                    event = "reload_problem",
+                    file,
+                    line,
+                    column,
+                    problem,
+                    help,
+                    "a problem of the new configuration"
+                )
+            };
+        }
+        if told.is_error { tell!(error) } else { tell!(warn) }
+    }
+    tracing::error!(
+        event = "reload_refused",
+        problems = problems.len(),
+        "the new configuration is refused; the old one stays; `narthex config check` shows everything that is wrong with it"
+    );
 }
 
 fn decided(

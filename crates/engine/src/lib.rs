@@ -35,7 +35,7 @@ mod via;
 pub use assertion::{AssertionError, AssertionSettings};
 pub use credentials::TokenPlaces;
 pub use engine::{Engine, EngineError, EngineSettings};
-pub use event::Event;
+pub use event::{Event, ReloadProblem};
 pub use explain::{
     AlsoRow, AnswerRow, ChangeRow, Cure, CureKind, ExplainedRequest, Explanation, FieldRow, IdentityRow, IssuerChoice,
     KeyRow, MembershipRow, NearMissRow, RequestRow, RouteChoice, StepRow, TagChoice, TagRow, explain, parse_request,

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use narthex_engine::{Engine, Event, Runtime};
+use narthex_engine::{Engine, Event, ReloadProblem, Runtime};
 use narthex_fetch::keys::KeyEdges;
 use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 
 use crate::assemble;
-use narthex_config::{AtStart, Config, END_MARK, EndMark, Paint};
+use narthex_config::{AtStart, Config, END_MARK, EndMark};
 
 /// How often files are looked at for changes. They are read at the second look that finds them changed.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
@@ -52,8 +52,8 @@ impl Reload {
                     self.say_what_waits(&AtStart::of(&config));
                     self.watched = config.watched;
                 }
-                Err(problems) => Event::ReloadRefused {
-                    problems: &format!("{problems:#}"),
+                Err(refused) => Event::ReloadRefused {
+                    problems: &problems(refused),
                 }
                 .tell(&self.engine.metrics),
             }
@@ -84,6 +84,24 @@ impl Reload {
     }
 }
 
+/// A configuration that cannot be used, with everything that is wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error("the configuration cannot be used")]
+struct Unusable(Vec<ReloadProblem>);
+
+/// Returns each problem of the file, or the one cause of a refusal.
+fn problems(refused: anyhow::Error) -> Vec<ReloadProblem> {
+    match refused.downcast::<Unusable>() {
+        Ok(Unusable(problems)) => problems,
+        Err(cause) => vec![ReloadProblem {
+            is_error: true,
+            place: None,
+            problem: format!("{cause:#}"),
+            help: None,
+        }],
+    }
+}
+
 /// Takes the file into use, or leaves everything as it is and says why.
 async fn again(
     path: PathBuf,
@@ -93,7 +111,7 @@ async fn again(
 ) -> anyhow::Result<(Config, EndMark)> {
     let reading = narthex_config::read(&path)?;
     let end_mark = reading.end_mark();
-    let mut config = reading.into_config(Paint::Plain).map_err(anyhow::Error::msg)?;
+    let mut config = reading.into_config_or_problems().map_err(Unusable)?;
     let previous = engine.runtime.load_full();
     refuse_what_is_lost(&previous, &config, (earlier, end_mark))?;
     let organizations = std::mem::take(&mut config.organizations);

@@ -73,6 +73,35 @@ async fn a_bad_file_changes_nothing_and_says_why() {
     assert_eq!(world.send(world.call("GET", "/new")).await.status, 404);
 }
 
+/// Each problem of a refused file is a line of the log of its own, with its place.
+#[tokio::test]
+async fn each_problem_of_a_refused_file_is_a_line_of_its_own() {
+    let mut world = World::start().await;
+    let text = format!(
+        "{}\n[[rout]]\npath = \"/new\"\n[cach]\n",
+        config(&world.idp, &world.upstream)
+    );
+    world.narthex.reload(&text).unwrap();
+    assert!(says(&world, "reload_refused").await, "{}", world.narthex.logs());
+    let logs = world.narthex.logs();
+    assert!(!logs.contains("\\n"), "{logs}");
+    let lines = |event: &str| -> Vec<Value> {
+        let all = logs.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        all.filter(|line| line["event"] == event).collect()
+    };
+    let (problems, refused) = (lines("reload_problem"), lines("reload_refused"));
+    assert_eq!((problems.len(), refused.len()), (2, 1), "{logs}");
+    assert_eq!(refused[0]["problems"], 2, "{logs}");
+    let written = fs::read_to_string(world.narthex.config_file()).unwrap();
+    let row = written.lines().position(|line| line == "[[rout]]").unwrap() + 1;
+    let (cach, rout) = (&problems[0], &problems[1]);
+    assert_eq!((&rout["line"], &rout["column"]), (&row.into(), &3.into()), "{logs}");
+    assert!(rout["file"].as_str().unwrap().ends_with("narthex.toml"), "{logs}");
+    assert_eq!(rout["problem"], "unknown key `rout`", "{logs}");
+    assert_eq!(rout["help"], "did you mean `route`?", "{logs}");
+    assert_eq!(cach["problem"], "unknown key `cach`", "{logs}");
+}
+
 /// A byte that is not UTF-8 is refused as any other mistake, and what is written next is read.
 #[tokio::test]
 async fn a_file_of_another_encoding_changes_nothing_and_the_next_is_read() {
@@ -473,16 +502,24 @@ fn times_said(world: &World, text: &str) -> usize {
     world.narthex.logs().matches(text).count()
 }
 
-/// Writes the configuration file, byte for byte, and has it read. Gives the line of the log that says what became of it.
+/// Writes the configuration file, byte for byte, and has it read. Gives the lines of the log that say what became of it.
 async fn written(world: &World, text: &str) -> String {
     let before = times_said(world, "reload_refused") + times_said(world, "\"reloaded\"");
     fs::write(world.narthex.config_file(), text).unwrap();
     world.narthex.signal("HUP").unwrap();
     for _ in 0..250 {
         let log = world.narthex.logs();
-        let outcome = |line: &&str| line.contains("reload_refused") || line.contains("\"reloaded\"");
-        if let Some(line) = log.lines().filter(outcome).nth(before) {
-            return line.to_owned();
+        let outcome = |line: &str| line.contains("reload_refused") || line.contains("\"reloaded\"");
+        let mut lines = log.lines();
+        for _ in 0..before {
+            lines.by_ref().find(|line| outcome(line));
+        }
+        let mut told = String::new();
+        for line in lines.filter(|line| outcome(line) || line.contains("reload_problem")) {
+            told.push_str(line);
+            if outcome(line) {
+                return told;
+            }
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }

@@ -26,9 +26,10 @@ pub(crate) fn page(sample: &str) -> String {
                      A running server takes a changed file into use when it is written, or on `SIGHUP`. Where a key says that a change \
                      waits for a restart, the log says so too. Routes and declared organizations change at the same moment.\n\n\
                      A file with a mistake changes nothing, and neither does one that has lost all issuers or all routes: it looks \
-                     emptied or cut off. A file that is cut off between two sections can be a good one. Where that may happen, end the \
-                     file with the line `# narthex: end`. Once a file with this last line is in use, one without it is refused until \
-                     the next start. It is safer still to write another file and rename it.\n"
+                     emptied or cut off. The log has a line `reload_problem` for each of the first 50 mistakes, with file, line, column, \
+                     problem and help, and then one line `reload_refused` that counts all. A file that is cut off between two \
+                     sections can be a good one. Where that may happen, end the file with the line `# narthex: end`. Once a file with \
+                     this last line is in use, one without it is refused until the next start. It is safer still to write another file and rename it.\n"
                 );
             }
             Some(key) => {
