@@ -9,8 +9,10 @@ use narthex_testkit::{
     process,
 };
 use serde_json::json;
+use tempfile::TempDir;
 use tokio::task::JoinSet;
 
+use crate::commands::narthex_in;
 use crate::world::{GUARDED, config, member};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_narthex");
@@ -134,4 +136,38 @@ async fn what_one_node_does_the_other_honours_within_two_seconds() {
         tokio::time::sleep(Duration::from_secs(2)).await;
         assert_eq!(nodes.call(&two, &tokens[2]).await.status, 403, "{listens}");
     }
+}
+
+/// A direct address of another database would migrate and watch that one: nothing starts, and nothing is made there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_direct_address_of_another_database_is_refused() {
+    let nodes = Nodes::new();
+    let other = Cluster::shared().unwrap().empty_database().unwrap();
+    let text = format!(
+        "[store]\nurl = \"{}\"\npooled = true\nlisten_url_file = \"listen-url\"\n{}",
+        nodes.pooler.url(&nodes.database),
+        config(&nodes.idp, &nodes.upstream)
+    );
+    let started = Narthex::builder(BINARY)
+        .config(&text)
+        .unwrap()
+        .file("listen-url", other.tcp_url())
+        .start()
+        .await;
+    let told = started.map(|_| ()).unwrap_err().to_string();
+    assert!(told.contains("`listen_url` is another database than `url`"), "{told}");
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("narthex.toml"), text).unwrap();
+    std::fs::write(folder.path().join("listen-url"), other.tcp_url()).unwrap();
+    let exported = narthex_in(folder.path(), &["export", "--output", "all"], "");
+    assert!(
+        exported.code == 1 && exported.stderr.contains("`listen_url` is another database than `url`"),
+        "{exported:?}"
+    );
+    assert_eq!(
+        other
+            .sql("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
+            .unwrap(),
+        "0"
+    );
 }

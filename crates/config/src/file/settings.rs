@@ -62,7 +62,7 @@ section! {
         /// it does there. With `false` it does neither.
         pooled: Optional<bool>, eg "true";
         /// A way to the same database without a pooler: for hearing of other nodes' changes at once, for migrations, and for
-        /// `narthex export` and `import`.
+        /// `narthex export` and `import`. One that leads to another database is refused at the start.
         listen_url: Optional<String>, eg "\"postgres://narthex@db1.internal/narthex\"";
         /// A file that holds this URL, for one with a password.
         listen_url_file: Optional<PathBuf>, eg "\"listen-url\"";

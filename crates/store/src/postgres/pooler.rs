@@ -14,6 +14,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error};
 
 use super::connect::{Connector, connect};
+use super::error::{told, unavailable};
 use super::migrate::migrate;
 use super::{PostgresDirectory, PostgresOptions};
 
@@ -112,14 +113,47 @@ pub(super) async fn set_up(connector: &Connector, direct: Option<&Connector>) ->
     let migrated = match direct {
         None => migrate(&mut client).await,
         Some(direct) => {
-            let (mut client, driver) = connect(direct).await?;
-            let migrated = migrate(&mut client).await;
+            let (mut beside, driver) = connect(direct).await?;
+            let migrated = match same_database(&client, &beside).await {
+                Ok(()) => migrate(&mut beside).await,
+                Err(error) => Err(error),
+            };
             driver.abort();
             migrated
         }
     };
     driver.abort();
     migrated
+}
+
+/// The database that a connection has reached: no two databases of one server have one number, and no two servers that run
+/// began in one microsecond.
+const DATABASE: &str = "SELECT d.datname::text, d.oid::bigint, pg_postmaster_start_time()::text \
+     FROM pg_database d WHERE d.datname = current_database()";
+
+/// Refuses a direct way that leads to another database: it would be migrated and listened to in the place of the right one.
+pub(super) async fn same_database(pooled: &Client, direct: &Client) -> Result<(), StoreError> {
+    let (one, other) = (database(pooled).await?, database(direct).await?);
+    if one == other {
+        return Ok(());
+    }
+    let (url, listen_url) = (one.0, other.0);
+    let servers = if url == listen_url {
+        "two databases of this name, of two servers or of one before and after a restart"
+    } else {
+        "two databases"
+    };
+    Err(unavailable(format!(
+        "`listen_url` is another database than `url`: they lead to {servers} (`url` to `{url}`, `listen_url` to `{listen_url}`); \
+         write a direct address of the database of `url` into `listen_url`"
+    )))
+}
+
+async fn database(client: &Client) -> Result<(String, i64, String), StoreError> {
+    let asked = client.query_typed_one(DATABASE, &[]).await;
+    let row = asked.map_err(|error| unavailable(told(&error)))?;
+    let read = || Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+    read().map_err(|error: Error| unavailable(told(&error)))
 }
 
 /// Finds out whether there is a pooler, where the configuration does not say, and tells what that changes.

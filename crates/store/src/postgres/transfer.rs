@@ -11,12 +11,12 @@ use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, IsolationLevel, Transaction};
 
-use super::connect::Connector;
+use super::connect::{Connector, connect};
 use super::error::{Fault, told, unavailable};
 use super::options::PostgresOptions;
 use super::session::TURN;
 use super::value::{Value, borrowed, with_kinds};
-use super::{connect, migrate, write};
+use super::{migrate, pooler, write};
 use crate::transfer::read::{Reader, Record};
 use crate::transfer::row::{Cell, Row};
 use crate::transfer::schema::{self, BETWEEN, Holds, ORGANIZATION_TAGS, TABLES, Table};
@@ -113,10 +113,14 @@ fn rolled_back(error: &Error) -> bool {
 }
 
 async fn open(options: &PostgresOptions) -> Result<Client, TransferError> {
-    let connector = Connector::new(options.direct().unwrap_or(options)).map_err(unavailable)?;
-    // The task that drives the connection ends with the client.
-    let (client, _) = connect(&connector).await?;
-    Ok(client)
+    // The tasks that drive the connections end with the clients.
+    let (client, _) = connect(&Connector::new(options).map_err(unavailable)?).await?;
+    let Some(direct) = options.direct() else {
+        return Ok(client);
+    };
+    let (direct, _) = connect(&Connector::new(direct).map_err(unavailable)?).await?;
+    pooler::same_database(&client, &direct).await?;
+    Ok(direct)
 }
 
 /// Waits for an answer, a little longer than the server lets a statement run.
