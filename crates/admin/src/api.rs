@@ -59,6 +59,7 @@ mod time;
 mod users;
 mod words;
 
+pub(crate) use access::CallerSlot;
 pub use answer::List;
 pub use api_key::FreshApiKey;
 pub use api_keys::{ApiKeyBody, FreshApiKeyBody};

@@ -1,5 +1,6 @@
 //! The admin port: the admin API, health, metrics, and what the API needs of the rest of the gateway.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,25 +12,31 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::service::TowerToHyperService;
 use narthex_decision::{Reason, Requirement};
 use narthex_directory::{IssuersInForce, Principal, Realm, StoreError};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use crate::api::{
-    self, AdminState, ExplainRequest, IssuerBody, KeyHealthBody, PlatformTags, RefreshRefusal, RouteBody, Surroundings,
+    self, AdminState, CallerSlot, ExplainRequest, IssuerBody, KeyHealthBody, PlatformTags, RefreshRefusal, RouteBody,
+    Surroundings,
 };
 use narthex_clock::NoEntropy;
 use narthex_engine::ConnectionSettings;
 use narthex_engine::Engine;
 use narthex_engine::IssuerRuntime;
+use narthex_engine::access_log::OwnLine;
 use narthex_engine::credentials::Place;
 use narthex_engine::event::quoted;
 use narthex_engine::freshness::Reach;
 use narthex_engine::http_rules;
 use narthex_engine::inbound::{Door, Inbound, Trust};
 use narthex_engine::pipeline;
+use narthex_engine::rate_limit::client_address;
 use narthex_engine::respond::{self, NOSNIFF, Refusal};
 use narthex_engine::{ExplainedRequest, Explanation, explain, pasted_token};
 use narthex_fetch::keys::Refreshed;
@@ -53,18 +60,68 @@ pub async fn serve_admin(
         workers: None,
         is_proxy: |address| engine.runtime.load().trusted_proxies.trust(address) == Trust::Trusted,
     };
-    listen::serve(listener, (settings, by), stop, |_, _, _| service.clone()).await;
+    let of_peer = |peer: SocketAddr, _: &_, _| {
+        let service = service.clone();
+        service_fn(move |mut request: http::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer.ip()));
+            service.call(request)
+        })
+    };
+    listen::serve(listener, (settings, by), stop, of_peer).await;
     Ok(())
 }
+
+/// The other end of the connection that a request came by.
+#[derive(Debug, Clone, Copy)]
+struct Peer(IpAddr);
 
 /// Refuses what HTTP does not allow, as the public port does. Health checks in HTTP/1.0 name no host, and nothing is chosen
 /// by it here.
 async fn check_request(State(engine): State<Arc<Engine>>, request: Request, next: Next) -> Response {
     let checked = http_rules::check_with_optional_host(&request).and_then(|()| http_rules::method(request.method()));
-    match checked {
-        Ok(()) => next.run(request).await,
-        Err(refusal) => respond::refuse(&refusal, &engine.request_ids.next()).map(Body::new),
+    if let Err(refusal) = checked {
+        return respond::refuse(&refusal, &engine.request_ids.next()).map(Body::new);
     }
+    if engine.runtime.load().access_log && !HEALTH.contains(&request.uri().path()) {
+        return logged(&engine, request, next).await;
+    }
+    next.run(request).await
+}
+
+/// Paths that are asked for every few seconds and have no line in the access log.
+const HEALTH: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Answers a request, with a line in the access log if it was let pass.
+async fn logged(engine: &Engine, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let caller = CallerSlot::default();
+    request.extensions_mut().insert(caller.clone());
+    let client = request.extensions().get::<Peer>().map(|Peer(peer)| {
+        let proxies = &engine.runtime.load().trusted_proxies;
+        client_address(*peer, request.headers(), proxies).address
+    });
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    let (status, actor) = (response.status(), caller.get());
+    let passed = match actor {
+        Some(_) => status != StatusCode::FORBIDDEN,
+        None => status.is_success(),
+    };
+    if passed {
+        let request_id = response.headers().get("x-narthex-request-id");
+        let line = OwnLine {
+            door: "admin",
+            request_id: request_id.and_then(|id| id.to_str().ok()).unwrap_or_default(),
+            method: &method,
+            path: &path,
+            client,
+            issuer: None,
+            actor,
+            started,
+        };
+        line.end(status);
+    }
+    response
 }
 
 /// Everything on the admin port.

@@ -7,6 +7,7 @@
 //! This crate knows nothing of SQL: it is given a [`narthex_directory::Directory`]. It is the only place that knows
 //! HTTP statuses of reasons ([`respond`]).
 
+pub mod access_log;
 mod assertion;
 pub mod cache;
 pub mod credentials;
@@ -23,7 +24,7 @@ mod organization;
 mod origin;
 pub mod passed;
 pub mod pipeline;
-mod rate_limit;
+pub mod rate_limit;
 mod request_facts;
 pub mod respond;
 mod runtime;
@@ -32,6 +33,7 @@ mod switch;
 mod upstream;
 mod via;
 
+pub use access_log::ACCESS_TARGET;
 pub use assertion::{AssertionError, AssertionSettings};
 pub use credentials::TokenPlaces;
 pub use engine::{Engine, EngineError, EngineSettings};

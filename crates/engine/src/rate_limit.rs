@@ -99,9 +99,9 @@ impl RateLimiter {
 
 /// The client of a request, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ClientAddress<'h> {
+pub struct ClientAddress<'h> {
     /// The client's address, or that of the last proxy before the entry that cannot be read.
-    pub(crate) address: IpAddr,
+    pub address: IpAddr,
     /// What a trusted proxy wrote for its client, if that is no address.
     pub(crate) unreadable: Option<&'h [u8]>,
 }
@@ -110,7 +110,7 @@ pub(crate) struct ClientAddress<'h> {
 /// one of them. All lines of that header are one list, and an address may have a port and brackets.
 ///
 /// SECURITY: read from the right, because everything left of what a trusted proxy added was written by the client.
-pub(crate) fn client_address<'h>(peer: IpAddr, headers: &'h HeaderMap, proxies: &TrustedProxies) -> ClientAddress<'h> {
+pub fn client_address<'h>(peer: IpAddr, headers: &'h HeaderMap, proxies: &TrustedProxies) -> ClientAddress<'h> {
     let mut client = ClientAddress {
         address: peer,
         unreadable: None,

@@ -330,6 +330,13 @@ const fn challenge(reason: Reason, status: StatusCode) -> Option<&'static str> {
     }
 }
 
+/// Names the request in its answer, as the log does.
+pub fn set_request_id<B>(response: &mut Response<B>, request_id: &str) {
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert("x-narthex-request-id", id);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use narthex_directory::{CountingIds, Refusal as Refused, UserId};

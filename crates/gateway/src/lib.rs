@@ -6,7 +6,6 @@
 //! This crate knows nothing of SQL: it is given a [`narthex_directory::Directory`]. It is the only place that knows
 //! HTTP statuses, and the only one that reads the clock and the random source.
 
-mod access_log;
 mod forward_auth;
 mod gateway;
 mod lifetime;
@@ -17,7 +16,6 @@ mod server;
 mod stream;
 mod upgrade;
 
-pub use access_log::ACCESS_TARGET;
 pub use gateway::{Gateway, StartError, UpstreamSettings};
 pub use probe::{UpstreamTrouble, probe_upstream, upstream_addresses};
 pub use server::serve;

@@ -5,12 +5,13 @@ use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use narthex_decision::Reason;
-use narthex_directory::{Grant, Principal};
+use narthex_directory::{Actor, Grant, IssuerName, Principal, UserId};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use narthex_engine::Engine;
 use narthex_engine::Runtime;
+use narthex_engine::access_log::OwnLine;
 use narthex_engine::credentials;
 use narthex_engine::event::Event;
 use narthex_engine::inbound::{Door, Inbound, Sender};
@@ -39,9 +40,24 @@ pub(crate) async fn answer(
         described = principal(engine, &engine.runtime.load(), inbound).await;
     }
     match described {
-        Ok(value) => {
+        Ok(Described { value, user, issuer }) => {
             engine.metrics.decided(Door::Me, None, started.elapsed());
             let mut response = Response::new(Full::from(value.to_string()));
+            if runtime.access_log {
+                let request_id = engine.request_ids.next();
+                let line = OwnLine {
+                    door: Door::Me.as_str(),
+                    request_id: &request_id,
+                    method: inbound.method,
+                    path: request.uri().path(),
+                    client: inbound.client(),
+                    issuer: Some(&issuer),
+                    actor: Some(&Actor::User(user)),
+                    started,
+                };
+                line.end(response.status());
+                respond::set_request_id(&mut response, &request_id);
+            }
             response
                 .headers_mut()
                 .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -67,7 +83,14 @@ pub(crate) async fn answer(
     }
 }
 
-async fn principal(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Value, Refusal> {
+/// The answer, and whom it is about.
+struct Described {
+    value: Value,
+    user: UserId,
+    issuer: IssuerName,
+}
+
+async fn principal(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Described, Refusal> {
     if inbound.method != Method::GET {
         return Err(Refusal::new(Reason::RouteUnmatched));
     }
@@ -75,7 +98,11 @@ async fn principal(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) ->
     let (token, place) = presented.ok_or(Refusal::new(Reason::TokenMissing))?;
     let known = pipeline::who(engine, runtime, inbound, (token, &place), engine.clock.now_ms()).await?;
     let principal = &known.account.principal;
-    Ok(describe(principal, &runtime.context(principal)))
+    Ok(Described {
+        value: describe(principal, &runtime.context(principal)),
+        user: principal.user().id,
+        issuer: known.seen.caller().issuer.name.clone(),
+    })
 }
 
 fn describe(principal: &Principal, context: &Map<String, Value>) -> Value {

@@ -13,7 +13,6 @@ use narthex_decision::Reason;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::access_log::AccessLine;
 use crate::forward_auth::{self, Original};
 use crate::gateway::Gateway;
 use crate::lifetime::{self, Terms};
@@ -22,12 +21,14 @@ use crate::proxy::{Body, ForwardError, Forwarder};
 use narthex_engine::Engine;
 use narthex_engine::ForwardToken;
 use narthex_engine::Runtime;
+use narthex_engine::access_log::{AccessLine, OwnLine};
 use narthex_engine::credentials;
 use narthex_engine::event::Event;
 use narthex_engine::http_rules;
 use narthex_engine::inbound::{Door, Inbound, Origin, Sender, Trust};
 use narthex_engine::passed::{Answer, Passed};
 use narthex_engine::pipeline;
+use narthex_engine::rate_limit::client_address;
 use narthex_engine::respond::{self, Refusal};
 use narthex_listener::ServerSettings;
 use narthex_listener::Workers;
@@ -107,7 +108,7 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
             .await
             .map(Either::Left)
     } else if path == "/.well-known/jwks.json" {
-        key_set(engine, (&request, sender)).map(Either::Left)
+        key_set(engine, &runtime, (&request, sender)).map(Either::Left)
     } else if path.starts_with("/.narthex/") {
         let unmatched = Refusal::new(Reason::RouteUnmatched);
         refused(engine, (&request, sender), Door::Proxy, &unmatched).map(Either::Left)
@@ -219,7 +220,7 @@ async fn proxy(
     };
     let answer = match forwarded {
         Ok(mut answer) => {
-            set_request_id(&mut answer, &passed.request_id);
+            respond::set_request_id(&mut answer, &passed.request_id);
             lifetime::limited(answer, Terms::of(connection, passed, grace))
         }
         Err(error) => not_forwarded(engine, &passed.request_id, &error).map(Either::Left),
@@ -306,7 +307,12 @@ fn no_upstream() -> Refusal {
     )
 }
 
-fn key_set(engine: &Engine, (request, sender): (&Request<Incoming>, Sender<'_>)) -> Response<Full<Bytes>> {
+fn key_set(
+    engine: &Engine,
+    runtime: &Runtime,
+    (request, sender): (&Request<Incoming>, Sender<'_>),
+) -> Response<Full<Bytes>> {
+    let started = runtime.access_log.then(Instant::now);
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let unmatched = Refusal::new(Reason::RouteUnmatched);
         return refused(engine, (request, sender), Door::Proxy, &unmatched);
@@ -322,6 +328,21 @@ fn key_set(engine: &Engine, (request, sender): (&Request<Incoming>, Sender<'_>))
     response
         .headers_mut()
         .insert(header::X_CONTENT_TYPE_OPTIONS, respond::NOSNIFF);
+    if let Some(started) = started {
+        let request_id = engine.request_ids.next();
+        let line = OwnLine {
+            door: "public",
+            request_id: &request_id,
+            method: request.method(),
+            path: request.uri().path(),
+            client: Some(client_address(sender.peer, request.headers(), sender.proxies).address),
+            issuer: None,
+            actor: None,
+            started,
+        };
+        line.end(response.status());
+        respond::set_request_id(&mut response, &request_id);
+    }
     response
 }
 
@@ -353,11 +374,5 @@ fn refused(
         Door::Proxy | Door::Me => respond::refuse(refusal, &request_id),
         // nginx makes an error of its own of a status that it does not know.
         Door::Nginx | Door::Traefik | Door::Caddy | Door::Haproxy => forward_auth::refuse(refusal, &request_id, door),
-    }
-}
-
-fn set_request_id<B>(response: &mut Response<B>, request_id: &str) {
-    if let Ok(id) = HeaderValue::from_str(request_id) {
-        response.headers_mut().insert("x-narthex-request-id", id);
     }
 }

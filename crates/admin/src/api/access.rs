@@ -5,7 +5,7 @@
 //! with.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::FromRequestParts;
 use http::HeaderMap;
@@ -50,6 +50,10 @@ impl FromRequestParts<Arc<AdminState>> for Admin {
             principal,
             reach,
         } = authenticate(state, &parts.headers).await?;
+        if let Some(CallerSlot(slot)) = parts.extensions.get() {
+            // Each request has one caller.
+            let _ = slot.set(actor.clone());
+        }
         Ok(Self {
             state: Arc::clone(state),
             actor,
@@ -57,6 +61,17 @@ impl FromRequestParts<Arc<AdminState>> for Admin {
             reach,
             path: parts.uri.path().to_owned(),
         })
+    }
+}
+
+/// A place in a request for its caller, for what is around the API.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallerSlot(Arc<OnceLock<Actor>>);
+
+impl CallerSlot {
+    /// The caller, if one was found.
+    pub(crate) fn get(&self) -> Option<&Actor> {
+        self.0.get()
     }
 }
 

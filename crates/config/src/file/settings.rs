@@ -208,7 +208,9 @@ section! {
         /// In which form: `json` for machines, `text` for people; `auto` is `text` on a terminal and `json` elsewhere.
         format: Defaulted<LogFormat> = "\"auto\"";
         /// Logs each request that passes, with one line: client, method, path without its query, status, user, organization,
-        /// route and duration. It is written whatever `level` says. Requests that are refused are logged always.
+        /// route and duration. It is written whatever `level` says. The lines of `/.narthex/me` have `"door":"me"`, those of
+        /// the key set `"door":"public"`, and those of the admin port `"door":"admin"` with the API key or user that asked.
+        /// `/healthz`, `/readyz` and `/metrics` have none. Requests that are refused are logged always.
         access: Defaulted<bool> = "false";
     }
 }

@@ -182,7 +182,7 @@ impl Decided {
 #[derive(Debug)]
 pub struct Known {
     /// What is kept by token.
-    pub(crate) seen: Seen,
+    pub seen: Seen,
     /// Who the directory agrees it is.
     pub account: Prefetched<Account>,
 }

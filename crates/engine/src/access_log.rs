@@ -1,16 +1,17 @@
-//! The access log (`[log] access`): one line for each request that was let pass. Those that were not have a line of their own
-//! always.
+//! The access log (`[log] access`): one line for each request that was let pass, at the doors, at Narthex's own paths and at the
+//! admin port. Refused requests have a line of their own always. Health checks and scrapes of metrics have none: they come every
+//! few seconds and concern no user.
 
 use std::net::IpAddr;
 
 use http::{Method, StatusCode};
-use narthex_directory::{IssuerName, UserId};
+use narthex_directory::{Actor, IssuerName, UserId};
 use tokio::time::Instant;
 
-use narthex_engine::Runtime;
-use narthex_engine::event::{micros, shown};
-use narthex_engine::inbound::Inbound;
-use narthex_engine::passed::Passed;
+use crate::event::{micros, shown};
+use crate::inbound::Inbound;
+use crate::passed::Passed;
+use crate::runtime::Runtime;
 use smol_str::SmolStr;
 
 /// The target of the lines, so that they are written whatever `[log] level` says.
@@ -20,7 +21,7 @@ pub const ACCESS_TARGET: &str = "narthex_gateway::access";
 ///
 /// Off by default. Where it is off, a request costs one look at a flag.
 #[derive(Debug)]
-pub(crate) struct AccessLine {
+pub struct AccessLine {
     door: &'static str,
     request_id: String,
     method: Method,
@@ -36,7 +37,7 @@ pub(crate) struct AccessLine {
 
 impl AccessLine {
     /// The line of a request that began at `started`; `None` where no access log is kept.
-    pub(crate) fn begin(
+    pub fn begin(
         runtime: &Runtime,
         inbound: &Inbound<'_>,
         passed: &Passed,
@@ -61,7 +62,7 @@ impl AccessLine {
     }
 
     /// Writes the line: the request was answered with this status.
-    pub(crate) fn end(&self, status: StatusCode) {
+    pub fn end(&self, status: StatusCode) {
         tracing::info!(
             target: ACCESS_TARGET,
             event = "access", door = self.door, request_id = self.request_id, client = self.client.map(tracing::field::display),
@@ -69,6 +70,47 @@ impl AccessLine {
             issuer = self.issuer.as_ref().map(IssuerName::as_str), user = self.user.map(tracing::field::display),
             organization = self.organization.as_deref(),
             route = self.route, took_us = micros(self.started.elapsed()),
+            "a request was let pass"
+        );
+    }
+}
+
+/// A request that Narthex answered itself: at its own paths of the public port, or at the admin port.
+#[derive(Debug)]
+pub struct OwnLine<'r> {
+    /// The door, or the port of Narthex's own paths.
+    pub door: &'static str,
+    /// The request's id.
+    pub request_id: &'r str,
+    /// Its method.
+    pub method: &'r Method,
+    /// Without the query.
+    pub path: &'r str,
+    /// The address that it came from.
+    pub client: Option<IpAddr>,
+    /// The issuer of its token.
+    pub issuer: Option<&'r IssuerName>,
+    /// The caller, where one was found.
+    pub actor: Option<&'r Actor>,
+    /// The time at which it began.
+    pub started: Instant,
+}
+
+impl OwnLine<'_> {
+    /// Writes the line: the request was answered with this status.
+    pub fn end(&self, status: StatusCode) {
+        let (user, api_key) = match self.actor {
+            Some(Actor::User(id)) => (Some(id), None),
+            Some(Actor::ApiKey(id)) => (None, Some(id)),
+            _ => (None, None),
+        };
+        tracing::info!(
+            target: ACCESS_TARGET,
+            event = "access", door = self.door, request_id = self.request_id, client = self.client.map(tracing::field::display),
+            method = %self.method, path = shown(self.path.as_bytes()), status = status.as_u16(), decision = "allow",
+            issuer = self.issuer.map(IssuerName::as_str), actor = self.actor.map(Actor::kind),
+            user = user.map(tracing::field::display), api_key = api_key.map(tracing::field::display),
+            took_us = micros(self.started.elapsed()),
             "a request was let pass"
         );
     }
