@@ -7,6 +7,10 @@ use crate::grant::TokenFingerprint;
 use crate::id::{ApiKeyId, OrganizationId, TeamId, UserId};
 use crate::name::IssuerName;
 
+mod actions;
+
+pub use actions::ACTIONS;
+
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
@@ -85,7 +89,7 @@ pub struct AuditEvent {
     pub at_ms: i64,
     /// Who did it.
     pub actor: Actor,
-    /// What: `user.created`, `grant.closed`, …
+    /// What: one of [`ACTIONS`], or one that a newer version wrote.
     pub action: String,
     /// To which user.
     pub user: Option<UserId>,

@@ -47,7 +47,7 @@ mod user;
 mod versions;
 mod weigh;
 
-pub use audit::{Actor, AuditEvent, By, EventFilter, EventOrder, RecordedEvent};
+pub use audit::{ACTIONS, Actor, AuditEvent, By, EventFilter, EventOrder, RecordedEvent};
 pub use change::{Change, FieldDiff, Moves};
 pub use command::{
     ApiKey, AssertionKey, Edit, GrantFilter, GrantsWhen, Member, NewGrant, NewOrganization, NewTeam, NewUser,

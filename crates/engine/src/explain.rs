@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use self::cure::Problem;
 use self::cure::access::{self, Denied};
+pub use self::cure::similar::nearest;
 use self::cure::token::Examined;
 use crate::event::quoted;
 use crate::http_rules;

@@ -40,8 +40,8 @@ pub use engine::{Engine, EngineError, EngineSettings};
 pub use event::{Event, ReloadProblem};
 pub use explain::{
     AlsoRow, AnswerRow, ChangeRow, Cure, CureKind, ExplainedRequest, Explanation, FieldRow, IdentityRow, IssuerChoice,
-    KeyRow, MembershipRow, NearMissRow, RequestRow, RouteChoice, StepRow, TagChoice, TagRow, explain, parse_request,
-    pasted_token,
+    KeyRow, MembershipRow, NearMissRow, RequestRow, RouteChoice, StepRow, TagChoice, TagRow, explain, nearest,
+    parse_request, pasted_token,
 };
 pub use inbound::TrustedProxies;
 pub use load::{Load, UnderWay};

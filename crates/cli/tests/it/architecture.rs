@@ -457,3 +457,45 @@ fn collect(folder: &Path, known: &mut BTreeSet<String>) {
         }
     }
 }
+
+/// The list of actions is the one that the code writes: an event that is not in it could not be asked for.
+#[test]
+fn every_action_that_is_written_is_in_the_list() {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(root().join("crates")).unwrap() {
+        for file in sources(&entry.unwrap().path().join("src")) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            all.push((file, text));
+        }
+    }
+    let literal = |text: &str| {
+        text.trim_start()
+            .strip_prefix('"')
+            .and_then(|rest| rest.split('"').next())
+            .map(str::to_owned)
+    };
+    let mut written: BTreeSet<String> = BTreeSet::new();
+    let mut calls = 0;
+    for (path, text) in &all {
+        for call in ["AuditEvent::new(", "api_key_event("] {
+            for (at, _) in text.match_indices(call) {
+                calls += 1;
+                written.extend(text.get(at + call.len()..).and_then(literal));
+            }
+        }
+        if path.ends_with("directory/src/change.rs") {
+            let (_, table) = text.split_once("pub const fn action(").unwrap();
+            let (table, _) = table.split_once("\n    }\n").unwrap();
+            written.extend(table.split("=> ").skip(1).filter_map(literal));
+        }
+    }
+    assert!(calls > 10, "the calls are still called so: {calls}");
+    for kind in narthex_directory::DocumentKind::ALL {
+        written.extend(["created", "updated", "deleted"].map(|done| format!("{kind}.{done}")));
+    }
+    let listed: BTreeSet<String> = narthex_directory::ACTIONS
+        .iter()
+        .map(|(name, _)| (*name).to_owned())
+        .collect();
+    assert_eq!(written, listed);
+}

@@ -1,7 +1,7 @@
 //! `GET /api/v1/audit-events`
 
 use narthex_decision::Action;
-use narthex_directory::EventFilter;
+use narthex_directory::{ACTIONS, EventFilter};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -13,6 +13,7 @@ use crate::api::extract::{Asked, page};
 use crate::api::problems::ListProblems;
 use crate::api::time::Time;
 use crate::api::words::EventOrder;
+use narthex_engine::nearest;
 
 /// Everything given must agree.
 #[derive(Deserialize, IntoParams)]
@@ -23,7 +24,7 @@ pub(crate) struct Query {
     user: Option<String>,
     /// In this organization (id or name).
     organization: Option<String>,
-    /// With this action.
+    /// With this action; `docs/reference/audit-events.md` lists all.
     #[param(example = "grant.closed")]
     action: Option<String>,
     /// At or after this time.
@@ -59,7 +60,7 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
             .map(|id| id.parse().map_err(ApiError::name("user")))
             .transpose()?,
         organization,
-        action: query.action,
+        action: query.action.map(known_action).transpose()?,
         from_ms: query.from.map(|Time(at_ms)| at_ms),
         until_ms: query.until.map(|Time(at_ms)| at_ms),
         order: query.order.unwrap_or(EventOrder::NewestFirst).into(),
@@ -69,4 +70,25 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
         .events(filter, page(query.cursor, query.limit)?)
         .await?;
     Ok(List::of(events, EventBody::from))
+}
+
+/// Limit of actions proposed for one that is unknown.
+const NEAR_MAX: usize = 3;
+
+/// An action that there is. Any other would match nothing, now and later.
+fn known_action(action: String) -> Result<String, ApiError> {
+    let names = ACTIONS.iter().map(|(name, _)| *name);
+    if names.clone().any(|name| name == action) {
+        return Ok(action);
+    }
+    let near = nearest(&action, names, NEAR_MAX);
+    let near: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
+    let meant = match near.as_slice() {
+        [] => String::new(),
+        near => format!("did you mean {}? ", near.join(" or ")),
+    };
+    Err(ApiError::invalid(
+        "action",
+        format!("there is no such action; {meant}`docs/reference/audit-events.md` lists all"),
+    ))
 }

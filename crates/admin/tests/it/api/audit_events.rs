@@ -59,3 +59,28 @@ async fn an_id_that_is_none_is_refused() {
         assert!([400, 422].contains(&reply.status.as_u16()), "{query}: {}", reply.text());
     }
 }
+
+/// An action that does not exist would match nothing for ever.
+#[tokio::test]
+async fn an_unknown_action_is_refused_with_the_nearest() {
+    let api = Fixture::new().await;
+    let detail = api
+        .call("GET", "/audit-events?action=grant.opend", None)
+        .await
+        .problem(422, "resource.invalid");
+    assert_eq!(
+        detail,
+        "`action`: there is no such action; did you mean `grant.opened`? `docs/reference/audit-events.md` lists all"
+    );
+    let detail = api
+        .call("GET", "/audit-events?action=zzz", None)
+        .await
+        .problem(422, "resource.invalid");
+    assert_eq!(
+        detail,
+        "`action`: there is no such action; `docs/reference/audit-events.md` lists all"
+    );
+    for action in ["user.created", "api_key.revoked", "connection.minted"] {
+        api.get(&format!("/audit-events?action={action}")).await;
+    }
+}

@@ -1,11 +1,7 @@
 //! The nearest of some words: what was probably meant.
 
 /// The words that are near enough to `typed` to be meant, the nearest first.
-pub(in crate::explain) fn nearest<'w>(
-    typed: &str,
-    words: impl IntoIterator<Item = &'w str>,
-    most: usize,
-) -> Vec<&'w str> {
+pub fn nearest<'w>(typed: &str, words: impl IntoIterator<Item = &'w str>, most: usize) -> Vec<&'w str> {
     let typed = typed.to_lowercase();
     let allowed = (typed.chars().count() / 3).max(1);
     let near = |word: &&str| typed.chars().count().abs_diff(word.chars().count()) <= allowed;

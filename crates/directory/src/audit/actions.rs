@@ -1,0 +1,47 @@
+//! The actions of the audit trail: one list, which the API checks a filter by and the reference is made of.
+
+/// Each action and what it means, in the order of the reference.
+///
+/// INVARIANT: every action that the code writes is here (a test of `narthex-cli` looks for them in the sources).
+pub const ACTIONS: &[(&str, &str)] = &[
+    ("user.created", "A user was created, by a token or an administrator."),
+    (
+        "user.updated",
+        "Fields of a user changed: profile, username, status, context, or the time before which tokens are refused.",
+    ),
+    (
+        "organization.created",
+        "An organization was created, or declared in the configuration.",
+    ),
+    (
+        "organization.updated",
+        "Fields of an organization changed: name, details, lists of tags, status.",
+    ),
+    ("team.created", "A team was created."),
+    ("team.updated", "Fields of a team changed."),
+    (
+        "grant.opened",
+        "A role was granted; the detail has the role, its source and the tag.",
+    ),
+    ("grant.closed", "A role was revoked, or lapsed."),
+    ("api_key.created", "An API key was created."),
+    ("api_key.revoked", "An API key was revoked."),
+    ("assertion_key.created", "A new key signs assertions."),
+    ("connection.created", "A connection was created."),
+    ("connection.updated", "A connection's document or secrets changed."),
+    ("connection.deleted", "A connection was deleted."),
+    (
+        "connection.minted",
+        "A connection minted a token; the detail names its claims.",
+    ),
+    (
+        "connection.tested",
+        "A connection sent its request and judged the response.",
+    ),
+    ("issuer.created", "An issuer was created."),
+    ("issuer.updated", "An issuer changed."),
+    ("issuer.deleted", "An issuer was deleted."),
+    ("webhook.created", "A webhook was created."),
+    ("webhook.updated", "A webhook changed."),
+    ("webhook.deleted", "A webhook was deleted."),
+];
