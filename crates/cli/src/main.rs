@@ -5,6 +5,7 @@ mod assemble;
 mod commands;
 mod demo;
 mod serve;
+mod system_user;
 
 use std::process::ExitCode;
 

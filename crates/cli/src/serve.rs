@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use narthex_admin::api::FreshApiKey;
 use narthex_admin::port::serve_admin;
 use narthex_clock::{Clock, NewIds};
-use narthex_directory::{Actor, ApiKey, ApiKeyId, By, Directory, PlatformRole, ScopedRole};
+use narthex_directory::{ApiKey, ApiKeyId, By, Directory, PlatformRole, ScopedRole};
 use narthex_engine::{ACCESS_TARGET, AssertionSettings, Engine, EngineSettings, Metrics};
 use narthex_fetch::KeptKeys;
 use narthex_fetch::keys::{FetchObserver, KeyEdges};
@@ -30,6 +30,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::ServeArgs;
 use crate::assemble;
+use crate::system_user;
 use descriptors::Shares;
 use legible::{Form, Legible};
 use narthex_config::{AtStart, Config, EndMark, LogFormat, LogLevel, Paint, Reading, StoreLocation};
@@ -288,7 +289,7 @@ impl Running {
             .create_api_key(
                 key,
                 By {
-                    actor: Actor::CommandLine,
+                    actor: system_user::actor(),
                     at_ms,
                 },
             )

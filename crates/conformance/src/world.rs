@@ -50,7 +50,7 @@ impl<'d> World<'d> {
 
     pub fn by(&self) -> By {
         By {
-            actor: Actor::CommandLine,
+            actor: Actor::CommandLine(Some("alice (uid 1000)".to_owned())),
             at_ms: self.now_ms,
         }
     }

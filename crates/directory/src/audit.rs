@@ -25,8 +25,8 @@ pub enum Actor {
     User(UserId),
     /// A program with an API key.
     ApiKey(ApiKeyId),
-    /// Somebody at the command line.
-    CommandLine,
+    /// A system user at the command line, as `alice (uid 1000)`. `None` where no version recorded it.
+    CommandLine(Option<String>),
     /// The configuration file.
     Configuration,
     /// Narthex itself, on a timer.
@@ -40,19 +40,20 @@ impl Actor {
             Self::Token { .. } => "token",
             Self::User(_) => "user",
             Self::ApiKey(_) => "api_key",
-            Self::CommandLine => "command_line",
+            Self::CommandLine(_) => "command_line",
             Self::Configuration => "configuration",
             Self::System => "system",
         }
     }
 
-    /// Which one of its kind: the issuer's name, or an id.
+    /// Which one of its kind: the issuer's name, an id, or the system user.
     pub fn name(&self) -> Option<String> {
         match self {
             Self::Token { issuer, .. } => Some(issuer.to_string()),
             Self::User(id) => Some(id.to_string()),
             Self::ApiKey(id) => Some(id.to_string()),
-            Self::CommandLine | Self::Configuration | Self::System => None,
+            Self::CommandLine(user) => user.clone(),
+            Self::Configuration | Self::System => None,
         }
     }
 
@@ -65,12 +66,20 @@ impl Actor {
             },
             ("user", Some(id)) => Self::User(id.parse().ok()?),
             ("api_key", Some(id)) => Self::ApiKey(id.parse().ok()?),
-            ("command_line", None) => Self::CommandLine,
+            ("command_line", None) => Self::CommandLine(None),
+            ("command_line", Some(user)) if is_system_user(user) => Self::CommandLine(Some(user.to_owned())),
             ("configuration", None) => Self::Configuration,
             ("system", None) => Self::System,
             _ => return None,
         })
     }
+}
+
+/// The longest text for a system user, in characters.
+const SYSTEM_USER_LENGTH_MAX: usize = 256;
+
+fn is_system_user(text: &str) -> bool {
+    (1..=SYSTEM_USER_LENGTH_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
 /// Who does something, and when: what every command is given.
@@ -162,5 +171,23 @@ impl EventFilter {
             && self.action.as_ref().is_none_or(|action| event.action == *action)
             && self.from_ms.is_none_or(|from| event.at_ms >= from)
             && self.until_ms.is_none_or(|until| event.at_ms < until)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_actor_is_read_back_from_its_parts() {
+        let user = |text: &str| Actor::CommandLine(Some(text.to_owned()));
+        for actor in [user("alice (uid 1000)"), Actor::CommandLine(None), Actor::System] {
+            let name = actor.name();
+            let read = Actor::from_parts(actor.kind(), name.as_deref(), TokenFingerprint::default());
+            assert_eq!(read, Some(actor));
+        }
+        for (kind, name) in [("command_line", ""), ("command_line", "a\nb"), ("system", "x")] {
+            assert_eq!(Actor::from_parts(kind, Some(name), TokenFingerprint::default()), None);
+        }
     }
 }

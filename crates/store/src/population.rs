@@ -182,7 +182,7 @@ impl Population {
     /// Who makes the organizations.
     pub fn administrator() -> By {
         By {
-            actor: Actor::CommandLine,
+            actor: Actor::CommandLine(None),
             at_ms: BEGIN_MS,
         }
     }

@@ -48,7 +48,7 @@ pub struct ActorBody {
     /// `token`, `user`, `api_key`, `command_line`, `configuration` or `system`.
     #[schema(example = "api_key")]
     pub kind: &'static str,
-    /// Which: the issuer's name, or an id.
+    /// Which: the issuer's name, an id, or the system user as `alice (uid 1000)`.
     #[schema(required)]
     pub name: Option<String>,
     /// Which token, if it was one.

@@ -18,8 +18,8 @@ use anyhow::Context as _;
 use narthex_admin::api::List;
 use narthex_clock::Clock;
 use narthex_directory::{
-    Actor, Answer as StoreAnswer, By, Cursor, Directory, Grant, GrantSource, Idle, IssuersInForce, Listing,
-    Organization, PAGE_LIMIT_MAX, Page, Realm, Scales, Scope, Team, TeamId, UserEntry, UserFilter, UserId, Weighed,
+    Answer as StoreAnswer, By, Cursor, Directory, Grant, GrantSource, Idle, IssuersInForce, Listing, Organization,
+    PAGE_LIMIT_MAX, Page, Realm, Scales, Scope, Team, TeamId, UserEntry, UserFilter, UserId, Weighed,
 };
 use narthex_engine::ConnectionSettings;
 use serde::Serialize;
@@ -31,6 +31,7 @@ use crate::args::{Command, Common, ListPage};
 use crate::assemble;
 use crate::serve;
 use narthex_config::Paint;
+use crate::system_user;
 
 /// Runs one of them.
 pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
@@ -90,10 +91,10 @@ impl Desk {
         Scales::new(&*self.directory, &self.in_force, self.now_ms())
     }
 
-    /// Somebody at the command line, now.
+    /// The system user at the command line, now.
     fn by(&self) -> By {
         By {
-            actor: Actor::CommandLine,
+            actor: system_user::actor(),
             at_ms: self.now_ms(),
         }
     }

@@ -268,7 +268,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(sources(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("tests.rs") {
             found.push(path);
         }
     }
@@ -463,9 +463,13 @@ fn collect(folder: &Path, known: &mut BTreeSet<String>) {
 fn every_action_that_is_written_is_in_the_list() {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(root().join("crates")).unwrap() {
-        for file in sources(&entry.unwrap().path().join("src")) {
+        let folder = entry.unwrap().path();
+        if folder.ends_with("conformance") {
+            continue;
+        }
+        for file in sources(&folder.join("src")) {
             let text = std::fs::read_to_string(&file).unwrap();
-            all.push((file, text));
+            all.push((file, text.split("\n#[cfg(test)]").next().unwrap().to_owned()));
         }
     }
     let literal = |text: &str| {

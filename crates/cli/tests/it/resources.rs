@@ -333,3 +333,25 @@ async fn what_is_taken_names_its_owner() {
         "{told}"
     );
 }
+
+/// The trail names the system user whose process it was, whatever the environment says.
+#[tokio::test]
+async fn the_trail_names_the_system_user() {
+    let world = World::start().await;
+    let output = |program: &str, arguments: &[&str]| {
+        let output = Command::new(program).args(arguments).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let (name, uid) = (output("id", &["-un"]), output("id", &["-u"]));
+    let made = Command::new(env!("CARGO_BIN_EXE_narthex"))
+        .args(["organization", "create", "by-hand", "--config"])
+        .arg(world.narthex.config_file())
+        .envs([("USER", "mallory"), ("LOGNAME", "mallory"), ("SUDO_USER", "mallory")])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let path = "/audit-events?organization=by-hand";
+    let event = world.narthex.api().get(path).await.unwrap()["items"][0].clone();
+    assert_eq!(event["actor"]["kind"], "command_line");
+    assert_eq!(event["actor"]["name"], format!("{name} (uid {uid})"));
+}

@@ -31,7 +31,7 @@ struct World {
 
 fn by() -> By {
     By {
-        actor: By_::CommandLine,
+        actor: By_::CommandLine(None),
         at_ms: NOW_MS,
     }
 }

@@ -118,7 +118,7 @@ async fn a_piece_that_fails_spoils_no_other() {
     let mut world = World::new(&*directory);
     let user = world.user("ada").await.id;
     let by = By {
-        actor: Actor::CommandLine,
+        actor: Actor::CommandLine(None),
         at_ms: START_MS,
     };
     let nowhere = OrganizationId::new(0, &mut CountingIds(7));
@@ -192,7 +192,7 @@ async fn tags_changed_by_another_process_count_at_once() {
         assert_eq!(world.roles(&world.tagged(subject, &["staff"])).await, ["tools member"]);
     }
     let by = By {
-        actor: Actor::CommandLine,
+        actor: Actor::CommandLine(None),
         at_ms: START_MS,
     };
     let edit = OrganizationEdit {

@@ -464,7 +464,7 @@ impl Caller<'_> {
         self.told("events");
         let event = AuditEvent {
             at_ms: self.world.now_ms,
-            actor: Actor::CommandLine,
+            actor: Actor::CommandLine(None),
             action: "seen".into(),
             user: None,
             organization: None,

@@ -108,7 +108,7 @@ impl Fixture {
     /// Somebody at the command line, now.
     pub(crate) fn by(&self) -> narthex_directory::By {
         narthex_directory::By {
-            actor: narthex_directory::Actor::CommandLine,
+            actor: narthex_directory::Actor::CommandLine(None),
             at_ms: self.clock.now_ms(),
         }
     }
