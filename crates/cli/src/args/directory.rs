@@ -1,8 +1,12 @@
 //! The commands on what the directory holds. They work on the store that the configuration names, on the same machine.
 
+use std::time::Duration;
+
 use clap::{ArgGroup, Args, Subcommand};
+use narthex_gateway::admin::Time;
 
 use super::{ConfigPath, Output};
+use crate::config::parse_duration;
 
 /// Which store, and in which form to answer.
 #[derive(Debug, Clone, Args)]
@@ -331,6 +335,12 @@ pub(crate) enum KeyCommand {
         /// Only for this organization: its name or id.
         #[arg(long)]
         organization: Option<String>,
+        /// Stops working after this time, such as `90d` or `12h`. By default never.
+        #[arg(long, value_name = "DURATION", value_parser = lifetime, conflicts_with = "expires_at")]
+        expires_in: Option<Duration>,
+        /// Stops working at this time, such as `2027-01-01T00:00:00Z`.
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        expires_at: Option<Time>,
         #[command(flatten)]
         common: Common,
     },
@@ -341,4 +351,15 @@ pub(crate) enum KeyCommand {
         #[command(flatten)]
         common: Common,
     },
+}
+
+/// A duration that lasts.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let duration = parse_duration(text).filter(|duration| !duration.is_zero());
+    duration.ok_or_else(|| "write a whole number with a unit, such as `90d` or `12h`".to_owned())
+}
+
+/// A moment.
+fn moment(text: &str) -> Result<Time, String> {
+    Time::parse(text).ok_or_else(|| "write RFC 3339, such as `2027-01-01T00:00:00Z`".to_owned())
 }

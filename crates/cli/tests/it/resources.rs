@@ -355,3 +355,36 @@ async fn the_trail_names_the_system_user() {
     assert_eq!(event["actor"]["kind"], "command_line");
     assert_eq!(event["actor"]["name"], format!("{name} (uid {uid})"));
 }
+
+/// A key for a while ends by itself.
+#[tokio::test]
+async fn a_key_is_made_for_a_while() {
+    let world = World::start().await;
+    let made = json(&world, &["key", "create", "export", "--expires-in", "90d"]);
+    let at = |member: &str| made[member].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let lasts = at("expires_at").as_second() - at("created_at").as_second();
+    assert_eq!(lasts, 90 * 24 * 3600);
+    let made = json(&world, &["key", "create", "x", "--expires-at", "2999-01-01T00:00:00Z"]);
+    assert_eq!(made["expires_at"], "2999-01-01T00:00:00.000Z");
+    for (option, value, code) in [
+        ("--expires-at", "2001-01-01T00:00:00Z", 2),
+        ("--expires-at", "tomorrow", 2),
+        ("--expires-in", "90", 2),
+        ("--expires-in", "0s", 2),
+    ] {
+        let (found, _, told) = fails(&world, &["key", "create", "x", option, value]);
+        assert_eq!(found, code, "{option} {value}: {told}");
+    }
+    let both = [
+        "key",
+        "create",
+        "x",
+        "--expires-in",
+        "1d",
+        "--expires-at",
+        "2999-01-01T00:00:00Z",
+    ];
+    assert_eq!(fails(&world, &both).0, 2);
+    let table = world.narthex.command(&["key", "list"]).unwrap();
+    assert!(table.contains("works until 2999-01-01"), "{table}");
+}

@@ -1,6 +1,8 @@
 //! `narthex key …`
 
-use narthex_admin::api::{ApiKeyBody, FreshApiKey, FreshApiKeyBody, List};
+use std::time::Duration;
+
+use narthex_admin::api::{ApiKeyBody, FreshApiKey, FreshApiKeyBody, List, Time};
 use narthex_clock::NewIds;
 use narthex_directory::{ApiKey, ApiKeyId, OrganizationRole, PlatformRole, ScopedRole};
 use narthex_mapping::profile;
@@ -19,8 +21,17 @@ pub(super) async fn run(command: KeyCommand) -> anyhow::Result<Answer> {
             name,
             role,
             organization,
+            expires_in,
+            expires_at,
             common,
-        } => create(&name, &role, organization.as_deref(), &common).await,
+        } => {
+            let expires = match (expires_in, expires_at) {
+                (_, Some(at)) => Expires::At(at),
+                (Some(after), None) => Expires::In(after),
+                (None, None) => Expires::Never,
+            };
+            create(&name, &role, organization.as_deref(), expires, &common).await
+        }
         KeyCommand::Revoke { key, common } => {
             let desk = Desk::open(&common).await?;
             let revoked = match key.parse::<ApiKeyId>() {
@@ -73,8 +84,40 @@ fn state(key: &ApiKey, now_ms: i64) -> String {
     }
 }
 
+/// The end of a key's life.
+#[derive(Debug, Clone, Copy)]
+enum Expires {
+    Never,
+    In(Duration),
+    At(Time),
+}
+
+impl Expires {
+    fn at_ms(self, now_ms: i64) -> anyhow::Result<Option<i64>> {
+        match self {
+            Self::Never => Ok(None),
+            Self::In(after) => {
+                let at_ms = i64::try_from(after.as_millis())
+                    .ok()
+                    .and_then(|after| now_ms.checked_add(after));
+                at_ms
+                    .map(Some)
+                    .ok_or_else(|| misused("`--expires-in` is longer than time is counted"))
+            }
+            Self::At(Time(at_ms)) if at_ms <= now_ms => Err(misused("`--expires-at` has passed already")),
+            Self::At(Time(at_ms)) => Ok(Some(at_ms)),
+        }
+    }
+}
+
 /// SECURITY: the key goes to standard output and nowhere else: not into a log, not into the store.
-async fn create(name: &str, role: &str, organization: Option<&str>, common: &Common) -> anyhow::Result<Answer> {
+async fn create(
+    name: &str,
+    role: &str,
+    organization: Option<&str>,
+    expires: Expires,
+    common: &Common,
+) -> anyhow::Result<Answer> {
     let kept = profile::text(name).map_err(|error| misused(format!("the name: {error}")))?;
     let name = kept.ok_or_else(|| misused("the name is empty; say what the key is for"))?;
     let desk = Desk::open(common).await?;
@@ -89,13 +132,14 @@ async fn create(name: &str, role: &str, organization: Option<&str>, common: &Com
         (_, Some(text)) => ScopedRole::Organization(desk.organization(text).await?.id, OrganizationRole::Admin),
     };
     let (fresh, now_ms) = (FreshApiKey::new()?, desk.now_ms());
+    let expires_at_ms = expires.at_ms(now_ms)?;
     let key = ApiKey {
         id: ApiKeyId::new(now_ms, &mut NewIds::new()?),
         name,
         hash: fresh.hash(),
         role,
         created_at_ms: now_ms,
-        expires_at_ms: None,
+        expires_at_ms,
         revoked_at_ms: None,
     };
     desk.directory.create_api_key(key.clone(), desk.by()).await?;
