@@ -91,6 +91,7 @@ pub struct AdminState {
     attempts: once::Attempts,
     compiled: Compiled,
     turns: connections::AllTurns,
+    key_uses: api_key::KeyUses,
 }
 
 impl std::fmt::Debug for AdminState {
@@ -121,6 +122,7 @@ impl AdminState {
             attempts,
             compiled: Compiled::default(),
             turns: connections::AllTurns::default(),
+            key_uses: api_key::KeyUses::default(),
         }))
     }
 }

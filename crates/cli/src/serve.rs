@@ -282,6 +282,7 @@ impl Running {
             created_at_ms: at_ms,
             expires_at_ms: None,
             revoked_at_ms: None,
+            last_used_at_ms: None,
         };
         self.gateway
             .engine

@@ -135,6 +135,7 @@ pub async fn api_keys_are_found_by_hash_and_revoked(directory: &dyn Directory) {
         created_at_ms: world.now_ms,
         expires_at_ms: Some(world.now_ms + 1_000),
         revoked_at_ms: None,
+        last_used_at_ms: None,
     };
     let platform = key(1, ScopedRole::Platform(PlatformRole::Viewer));
     let bound = key(2, ScopedRole::Organization(tools.id, OrganizationRole::Admin));
@@ -157,6 +158,21 @@ pub async fn api_keys_are_found_by_hash_and_revoked(directory: &dyn Directory) {
         directory.api_keys(Page::default()).await.unwrap().items,
         [platform.clone(), bound]
     );
+    let mut used = platform.clone();
+    for (later_ms, recorded) in [(0, true), (59_999, false), (60_000, true), (-1, true)] {
+        let at_ms = world.now_ms + later_ms;
+        assert_eq!(
+            directory.note_api_key_use(platform.id, at_ms).await,
+            Ok(recorded),
+            "{later_ms}"
+        );
+        if recorded {
+            used.last_used_at_ms = Some(at_ms);
+        }
+        assert_eq!(directory.api_key(platform.hash).await, Ok(Some(used.clone())));
+    }
+    let unknown = ApiKeyId::new(world.now_ms, &mut world.ids);
+    assert_eq!(directory.note_api_key_use(unknown, world.now_ms).await, Ok(false));
     let policy = directory.versions().policy();
     assert_eq!(directory.revoke_api_key(platform.id, world.by()).await, Ok(true));
     assert_eq!(directory.revoke_api_key(platform.id, world.by()).await, Ok(false));

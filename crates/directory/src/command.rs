@@ -267,9 +267,20 @@ pub struct ApiKey {
     pub expires_at_ms: Option<i64>,
     /// When it was revoked.
     pub revoked_at_ms: Option<i64>,
+    /// When it was last used, to the minute: see [`ApiKey::use_is_due`].
+    pub last_used_at_ms: Option<i64>,
 }
 
+/// The time between two uses of an API key that are recorded, in milliseconds.
+pub const API_KEY_USE_EVERY_MS: i64 = 60_000;
+
 impl ApiKey {
+    /// Returns true where a use now is to be recorded. Also where the last one is in the future: a clock was set back.
+    pub fn use_is_due(&self, now_ms: i64) -> bool {
+        self.last_used_at_ms
+            .is_none_or(|last| now_ms.saturating_sub(last).unsigned_abs() >= API_KEY_USE_EVERY_MS.unsigned_abs())
+    }
+
     /// Whether it works now.
     pub fn works_at(&self, now_ms: i64) -> bool {
         self.revoked_at_ms.is_none() && self.expires_at_ms.is_none_or(|expires| expires > now_ms)

@@ -358,6 +358,10 @@ impl Directory for DeclaredView {
         self.inner.api_keys(page).await
     }
 
+    async fn note_api_key_use(&self, key: ApiKeyId, at_ms: i64) -> Answer<bool> {
+        self.inner.note_api_key_use(key, at_ms).await
+    }
+
     async fn revoke_api_key(&self, key: ApiKeyId, by: By) -> Answer<bool> {
         self.inner.revoke_api_key(key, by).await
     }

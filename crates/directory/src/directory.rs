@@ -161,6 +161,10 @@ pub trait Directory: Send + Sync {
     /// Makes an API key stop working. `false` if there is none that works.
     async fn revoke_api_key(&self, key: ApiKeyId, by: By) -> Answer<bool>;
 
+    /// Records that an API key was used. Returns `false` where there is no such key, or a use within the last minute is
+    /// recorded already.
+    async fn note_api_key_use(&self, key: ApiKeyId, at_ms: i64) -> Answer<bool>;
+
     /// The keys that sign assertions, the newest first.
     async fn assertion_keys(&self) -> Answer<Vec<AssertionKey>>;
 

@@ -50,9 +50,9 @@ mod weigh;
 pub use audit::{ACTIONS, Actor, AuditEvent, By, EventFilter, EventOrder, RecordedEvent};
 pub use change::{Change, FieldDiff, Moves};
 pub use command::{
-    ApiKey, AssertionKey, Edit, GrantFilter, GrantsWhen, Member, NewGrant, NewOrganization, NewTeam, NewUser,
-    OrganizationEdit, OrganizationFilter, SavedKeySet, SecretBytes, SecretHash, SeenTag, TeamEdit, TeamFilter,
-    UserEdit, UserEntry, UserFilter,
+    API_KEY_USE_EVERY_MS, ApiKey, AssertionKey, Edit, GrantFilter, GrantsWhen, Member, NewGrant, NewOrganization,
+    NewTeam, NewUser, OrganizationEdit, OrganizationFilter, SavedKeySet, SecretBytes, SecretHash, SeenTag, TeamEdit,
+    TeamFilter, UserEdit, UserEntry, UserFilter,
 };
 pub use declaration::{Clash, DeclarationConflict, Declaring, Met, rehearse_declaration};
 pub use declared_view::DeclaredView;

@@ -373,6 +373,12 @@ impl Directory for MemoryDirectory {
         Ok(true)
     }
 
+    async fn note_api_key_use(&self, key: ApiKeyId, at_ms: i64) -> Answer<bool> {
+        let mut state = self.lock();
+        let kept = state.api_keys.get_mut(&key).filter(|key| key.use_is_due(at_ms));
+        Ok(kept.is_some_and(|key| key.last_used_at_ms.replace(at_ms) != Some(at_ms)))
+    }
+
     async fn assertion_keys(&self) -> Answer<Vec<AssertionKey>> {
         Ok(self.lock().assertion_keys.clone())
     }

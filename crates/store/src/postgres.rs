@@ -415,6 +415,10 @@ impl Directory for PostgresDirectory {
         Ok(true)
     }
 
+    async fn note_api_key_use(&self, key: ApiKeyId, at_ms: i64) -> Answer<bool> {
+        Ok(beside::note_api_key_use(&self.session().await?, key, at_ms).await?)
+    }
+
     async fn assertion_keys(&self) -> Answer<Vec<AssertionKey>> {
         Ok(beside::assertion_keys(&self.session().await?).await?)
     }

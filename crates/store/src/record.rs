@@ -34,8 +34,8 @@ pub(crate) const GRANT_COLUMNS: usize = 16;
 pub(crate) const EVENT: &str = "e.sequence, e.at_ms, e.actor_kind, e.actor_name, e.token_jti, e.token_sha256, \
      e.action, e.user_id, e.organization_id, e.team_id, e.detail";
 /// An API key, as `k`.
-pub(crate) const API_KEY: &str =
-    "k.id, k.name, k.hash, k.organization_id, k.team_id, k.role, k.created_at_ms, k.expires_at_ms, k.revoked_at_ms";
+pub(crate) const API_KEY: &str = "k.id, k.name, k.hash, k.organization_id, k.team_id, k.role, k.created_at_ms, k.expires_at_ms, k.revoked_at_ms, \
+     k.last_used_at_ms";
 
 /// What is known of an issuer's tokens for a user, as `i`: see [`mark`].
 pub(crate) const MARK: &str = "i.last_issued_at_ms, i.newest_issued_at_ms, i.said";

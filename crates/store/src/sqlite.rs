@@ -409,6 +409,11 @@ impl Directory for SqliteDirectory {
         self.writer.write(work).await
     }
 
+    async fn note_api_key_use(&self, key: ApiKeyId, at_ms: i64) -> Answer<bool> {
+        let work = move |tx: &mut Tx<'_>| beside::note_api_key_use(tx, key, at_ms);
+        self.writer.write(work).await
+    }
+
     async fn assertion_keys(&self) -> Answer<Vec<AssertionKey>> {
         self.readers.read(beside::assertion_keys).await
     }

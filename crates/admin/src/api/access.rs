@@ -123,6 +123,7 @@ async fn of_api_key(state: &AdminState, bearer: &str) -> Result<Known, ApiError>
         }
         ScopedRole::Team(..) => None,
     };
+    state.key_uses.note(&key, &state.directory, state.clock.now_ms());
     Ok(Known {
         actor: Actor::ApiKey(key.id),
         principal: None,

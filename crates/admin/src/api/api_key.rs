@@ -1,11 +1,13 @@
 //! API keys: `nx_` and 32 random bytes in base64url. Only the SHA-256 is kept.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use narthex_directory::SecretHash;
+use narthex_directory::{API_KEY_USE_EVERY_MS, ApiKey, ApiKeyId, Directory, SecretHash};
 use zeroize::Zeroizing;
 
 use narthex_clock::{NoEntropy, random_bytes};
@@ -44,6 +46,36 @@ impl FreshApiKey {
 impl fmt::Debug for FreshApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("FreshApiKey(***)")
+    }
+}
+
+/// Times at which this node last recorded a use of each API key. As many entries as there are keys that work.
+#[derive(Debug, Default)]
+pub(crate) struct KeyUses(Mutex<HashMap<ApiKeyId, i64>>);
+
+impl KeyUses {
+    /// Records a use beside the request, at most once a minute, whether or not the store takes it: a caller with a good key
+    /// must not wait for a store that does not write.
+    pub(crate) fn note(&self, key: &ApiKey, directory: &Arc<dyn Directory>, now_ms: i64) {
+        if !key.use_is_due(now_ms) || !self.is_due(key.id, now_ms) {
+            return;
+        }
+        let (directory, key) = (Arc::clone(directory), key.id);
+        tokio::spawn(async move {
+            if let Err(error) = directory.note_api_key_use(key, now_ms).await {
+                tracing::info!(event = "api_key_use_not_recorded", api_key = %key, %error, "the use of an API key is not recorded");
+            }
+        });
+    }
+
+    fn is_due(&self, key: ApiKeyId, now_ms: i64) -> bool {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = noted.insert(key, now_ms);
+        let within = last.filter(|last| (0..API_KEY_USE_EVERY_MS).contains(&now_ms.saturating_sub(*last)));
+        if let Some(last) = within {
+            noted.insert(key, last);
+        }
+        within.is_none()
     }
 }
 

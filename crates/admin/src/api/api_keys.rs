@@ -41,6 +41,9 @@ pub struct ApiKeyBody {
     /// When it was revoked.
     #[schema(required)]
     pub revoked_at: Option<Time>,
+    /// When it was last used, to the minute.
+    #[schema(required)]
+    pub last_used_at: Option<Time>,
 }
 
 impl From<ApiKey> for ApiKeyBody {
@@ -56,6 +59,7 @@ impl From<ApiKey> for ApiKeyBody {
             created_at: Time(key.created_at_ms),
             expires_at: key.expires_at_ms.map(Time),
             revoked_at: key.revoked_at_ms.map(Time),
+            last_used_at: key.last_used_at_ms.map(Time),
         }
     }
 }

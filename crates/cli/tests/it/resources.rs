@@ -388,3 +388,32 @@ async fn a_key_is_made_for_a_while() {
     let table = world.narthex.command(&["key", "list"]).unwrap();
     assert!(table.contains("works until 2999-01-01"), "{table}");
 }
+
+/// A key that is used says when.
+#[tokio::test]
+async fn a_key_says_when_it_was_last_used() {
+    let world = World::start().await;
+    let made = json(&world, &["key", "create", "export"]);
+    let find = |keys: &Value| {
+        let mut items = keys["items"].as_array().unwrap().clone();
+        items.retain(|key| key["id"] == made["id"]);
+        items.remove(0)
+    };
+    let before = find(&json(&world, &["key", "list"]));
+    assert_eq!(before.get("last_used_at"), Some(&Value::Null));
+    let client = narthex_testkit::Client::new();
+    let call = narthex_testkit::client::Call::get(&format!("{}/api/v1/users", world.narthex.admin_url()))
+        .bearer(made["key"].as_str().unwrap());
+    assert_eq!(client.send(call).await.unwrap().status, 200);
+    let mut last = Value::Null;
+    for _ in 0..250 {
+        last = find(&json(&world, &["key", "list"]))["last_used_at"].clone();
+        if !last.is_null() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(last.is_string(), "{last}");
+    let table = world.narthex.command(&["key", "list"]).unwrap();
+    assert!(table.contains("LAST USED"), "{table}");
+}

@@ -1,9 +1,9 @@
 //! Keys, logos, documents, what was noted, and what else is kept beside users and organizations.
 
 use narthex_directory::{
-    ApiKey, ApiKeyId, AssertionKey, By, Change, Declaring, Document, DocumentAt, DocumentKind, IssuerName, Logo, Mark,
-    Met, NewDocument, NewOrganization, Noted, OrganizationId, SavedKeySet, SecretHash, StoreError, Touch, UserId,
-    document, rules,
+    API_KEY_USE_EVERY_MS, ApiKey, ApiKeyId, AssertionKey, By, Change, Declaring, Document, DocumentAt, DocumentKind,
+    IssuerName, Logo, Mark, Met, NewDocument, NewOrganization, Noted, OrganizationId, SavedKeySet, SecretHash,
+    StoreError, Touch, UserId, document, rules,
 };
 
 use super::Shared;
@@ -161,7 +161,7 @@ pub(super) async fn create_api_key(tx: &mut Tx, key: &ApiKey) -> Outcome<()> {
     let (organization, team) = scope_columns(key.role.scope());
     let command = Command::new(
         "INSERT INTO api_keys (id, name, hash, organization_id, team_id, role, created_at_ms, expires_at_ms, \
-         revoked_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+         revoked_at_ms, last_used_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         vec![
             Box::new(key.id.to_string()),
             Box::new(key.name.clone()),
@@ -172,6 +172,7 @@ pub(super) async fn create_api_key(tx: &mut Tx, key: &ApiKey) -> Outcome<()> {
             Box::new(key.created_at_ms),
             Box::new(key.expires_at_ms),
             Box::new(key.revoked_at_ms),
+            Box::new(key.last_used_at_ms),
         ],
     );
     taken(tx.run(command).await, "api key", "hash")
@@ -181,6 +182,14 @@ pub(super) async fn api_key(session: &Session, hash: SecretHash) -> Outcome<Opti
     let sql = format!("SELECT {API_KEY} FROM api_keys k WHERE k.hash = $1");
     let found = session.row(&sql, &[&&hash.0[..]]).await?;
     found.as_ref().map(rows::api_key).transpose()
+}
+
+/// Records a use; not where one of the same minute is there.
+pub(super) async fn note_api_key_use(session: &Session, key: ApiKeyId, at_ms: i64) -> Outcome<bool> {
+    let sql = "UPDATE api_keys SET last_used_at_ms = $2 WHERE id = $1 \
+               AND (last_used_at_ms IS NULL OR abs($2 - last_used_at_ms) >= $3) RETURNING 1";
+    let values: [&dyn Typed; 3] = [&key.to_string(), &at_ms, &API_KEY_USE_EVERY_MS];
+    Ok(session.row(sql, &values).await?.is_some())
 }
 
 /// Gives the key as it is now, if it was still open.

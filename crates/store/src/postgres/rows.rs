@@ -285,6 +285,7 @@ pub(super) fn api_key(row: &Row) -> Outcome<ApiKey> {
         created_at_ms: columns.integer()?,
         expires_at_ms: columns.maybe_integer()?,
         revoked_at_ms: columns.maybe_integer()?,
+        last_used_at_ms: columns.maybe_integer()?,
     })
 }
 

@@ -1,8 +1,8 @@
 //! Keys, logos, what was noted, and what else is kept beside users and organizations.
 
 use narthex_directory::{
-    ApiKey, ApiKeyId, AssertionKey, By, Change, Declaring, Logo, Met, NewOrganization, Noted, OrganizationId,
-    SavedKeySet, SecretHash, StoreError, rules,
+    API_KEY_USE_EVERY_MS, ApiKey, ApiKeyId, AssertionKey, By, Change, Declaring, Logo, Met, NewOrganization, Noted,
+    OrganizationId, SavedKeySet, SecretHash, StoreError, rules,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -78,7 +78,7 @@ pub(super) fn logo(connection: &Connection, organization: OrganizationId) -> Out
 pub(super) fn create_api_key(tx: &Tx<'_>, key: &ApiKey) -> Outcome<()> {
     let mut statement = tx.prepare_cached(
         "INSERT INTO api_keys (id, name, hash, organization_id, team_id, role, created_at_ms, expires_at_ms, \
-         revoked_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+         revoked_at_ms, last_used_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     let (organization, team) = scope_columns(key.role.scope());
     let made = statement.execute(params![
@@ -91,6 +91,7 @@ pub(super) fn create_api_key(tx: &Tx<'_>, key: &ApiKey) -> Outcome<()> {
         key.created_at_ms,
         key.expires_at_ms,
         key.revoked_at_ms,
+        key.last_used_at_ms,
     ]);
     match made.map_err(Fault::from) {
         Ok(_) => Ok(()),
@@ -108,6 +109,15 @@ pub(super) fn api_key(connection: &Connection, hash: SecretHash) -> Outcome<Opti
     let mut statement = connection.prepare_cached(&format!("SELECT {API_KEY} FROM api_keys k WHERE k.hash = ?1"))?;
     let mut found = statement.query([&hash.0[..]])?;
     found.next()?.map(rows::api_key).transpose()
+}
+
+/// Records a use; not where one of the same minute is there.
+pub(super) fn note_api_key_use(tx: &Tx<'_>, key: ApiKeyId, at_ms: i64) -> Outcome<bool> {
+    let mut statement = tx.prepare_cached(
+        "UPDATE api_keys SET last_used_at_ms = ?2 WHERE id = ?1 \
+         AND (last_used_at_ms IS NULL OR abs(?2 - last_used_at_ms) >= ?3)",
+    )?;
+    Ok(statement.execute(params![key.to_string(), at_ms, API_KEY_USE_EVERY_MS])? > 0)
 }
 
 /// Gives the key as it is now, if it was still open.

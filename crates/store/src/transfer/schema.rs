@@ -1,5 +1,4 @@
-//! What is moved: every table whose rows are the directory's own, parents before children, with its columns, what each
-//! holds, and the rules that a row of it keeps whoever wrote it.
+//! Every table whose rows are the directory's own, parents before children: its columns, what each holds, and its rules.
 
 use narthex_directory::{
     ApiKeyId, DocumentKind, ExternalId, GrantId, IssuerName, MembershipRule, OrganizationId, OrganizationName,
@@ -257,6 +256,7 @@ pub(crate) const TABLES: &[Table] = &[
             time("created_at_ms"),
             maybe_time("expires_at_ms"),
             maybe_time("revoked_at_ms"),
+            maybe_time("last_used_at_ms"),
         ],
         agrees: Some(scope),
     },
@@ -470,10 +470,10 @@ impl Fields<'_> {
     /// The text of a column, if it holds one.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let index = self.table.columns.iter().position(|column| column.name == name)?;
-        match self.row.0.get(index) {
-            Some(Cell::Text(text)) => Some(text),
-            _ => None,
-        }
+        let Some(Cell::Text(text)) = self.row.0.get(index) else {
+            return None;
+        };
+        Some(text)
     }
 }
 

@@ -390,6 +390,7 @@ impl Caller<'_> {
             created_at_ms: now_ms,
             expires_at_ms: None,
             revoked_at_ms: None,
+            last_used_at_ms: None,
         };
         self.directory()
             .create_api_key(key.clone(), self.world.by())
@@ -400,6 +401,13 @@ impl Caller<'_> {
         self.told("api_key");
         self.directory().api_keys(Page::first(5)).await.unwrap();
         self.told("api_keys");
+        assert!(
+            self.directory()
+                .note_api_key_use(key.id, self.world.now_ms)
+                .await
+                .unwrap()
+        );
+        self.told("note_api_key_use");
         assert!(self.directory().revoke_api_key(key.id, self.world.by()).await.unwrap());
         self.told("revoke_api_key");
         let key = AssertionKey {

@@ -146,6 +146,7 @@ async fn make_a_key(directory: &dyn Directory) {
         created_at_ms: world.now_ms,
         expires_at_ms: None,
         revoked_at_ms: None,
+        last_used_at_ms: None,
     };
     directory.create_api_key(key, world.by()).await.unwrap();
 }

@@ -99,6 +99,7 @@ async fn fill(directory: &dyn Directory) {
         created_at_ms: world.now_ms,
         expires_at_ms: Some(i64::MAX),
         revoked_at_ms: None,
+        last_used_at_ms: Some(world.now_ms),
     };
     directory.create_api_key(key, world.by()).await.unwrap();
     let key = AssertionKey {

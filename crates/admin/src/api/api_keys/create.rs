@@ -97,6 +97,7 @@ async fn make(
         created_at_ms: now_ms,
         expires_at_ms: expires_at.map(|Time(at_ms)| at_ms),
         revoked_at_ms: None,
+        last_used_at_ms: None,
     };
     permit.directory().create_api_key(record.clone(), permit.by()).await?;
     let about = ApiKeyBody::from(record);

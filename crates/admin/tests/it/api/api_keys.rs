@@ -95,3 +95,34 @@ async fn a_key_may_reach_one_organization_only() {
         .await
         .problem(404, "resource.unknown");
 }
+
+/// A use is recorded beside the request, and not more than once a minute.
+#[tokio::test]
+async fn a_key_says_when_it_was_last_used() {
+    let api = Fixture::new().await;
+    let made = api.post("/api-keys", json!({"name": "x", "role": "viewer"})).await;
+    let key = made["key"].as_str().unwrap();
+    let last_used = async || {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        let listed = api.get("/api-keys").await;
+        let items = listed["items"].as_array().unwrap();
+        let found = items.iter().find(|item| item["id"] == made["id"]).unwrap();
+        found["last_used_at"].clone()
+    };
+    assert_eq!(last_used().await, json!(null));
+    for (later_ms, used) in [
+        (0, "2023-11-14T22:13:20.000Z"),
+        (59_000, "2023-11-14T22:13:20.000Z"),
+        (1_000, "2023-11-14T22:14:20.000Z"),
+    ] {
+        api.clock.advance(later_ms);
+        api.call_as(key, "GET", "/users", None).await.expect(200);
+        assert_eq!(last_used().await, used);
+    }
+    // What is refused is no use.
+    api.clock.advance(60_000);
+    api.call_as(&format!("{key}x"), "GET", "/users", None).await.expect(401);
+    assert_eq!(last_used().await, "2023-11-14T22:14:20.000Z");
+}

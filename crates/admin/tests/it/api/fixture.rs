@@ -100,6 +100,7 @@ impl Fixture {
             created_at_ms: NOW_MS,
             expires_at_ms: None,
             revoked_at_ms: None,
+            last_used_at_ms: None,
         };
         self.directory.create_api_key(key, self.by()).await.unwrap();
         fresh.text().to_owned()

@@ -21,6 +21,7 @@ async fn sec_console_secrets() {
         created_at_ms: NOW_MS,
         expires_at_ms: None,
         revoked_at_ms: None,
+        last_used_at_ms: None,
     };
     api.directory.create_api_key(key, api.by()).await.unwrap();
     let assertion = AssertionKey {

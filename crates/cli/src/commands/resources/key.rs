@@ -56,17 +56,21 @@ async fn list(page: ListPage, common: &Common) -> anyhow::Result<Answer> {
     let states: Vec<String> = found.items.iter().map(|key| state(key, now_ms)).collect();
     desk.list(&List::of(found, ApiKeyBody::from), |keys| {
         let mut table = Table::new(
-            ["NAME", "ROLE", "ORGANIZATION", "MADE", "STATE", "ID"],
+            ["NAME", "ROLE", "ORGANIZATION", "MADE", "LAST USED", "STATE", "ID"],
             "There are no API keys.",
         );
         for (key, state) in keys.iter().zip(states) {
             let organization = key.organization_id.clone().unwrap_or_else(|| "-".to_owned());
             let made = moment(key.created_at.0);
+            let used = key
+                .last_used_at
+                .map_or_else(|| "never".to_owned(), |Time(at_ms)| moment(at_ms));
             table.row([
                 key.name.clone(),
                 key.role.to_owned(),
                 organization,
                 made,
+                used,
                 state,
                 key.id.clone(),
             ]);
@@ -141,6 +145,7 @@ async fn create(
         created_at_ms: now_ms,
         expires_at_ms,
         revoked_at_ms: None,
+        last_used_at_ms: None,
     };
     desk.directory.create_api_key(key.clone(), desk.by()).await?;
     let about = ApiKeyBody::from(key);
