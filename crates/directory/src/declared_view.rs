@@ -232,12 +232,12 @@ impl Directory for DeclaredView {
         self.inner.apply(plan).await
     }
 
-    fn touch(&self, touch: &Touch) {
-        self.inner.touch(touch);
+    fn touch(&self, touch: &Touch) -> bool {
+        self.inner.touch(touch)
     }
 
-    fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) {
-        self.inner.note_newest(user, issuer, mark);
+    fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) -> bool {
+        self.inner.note_newest(user, issuer, mark)
     }
 
     async fn flush_last(&self) -> Answer<()> {

@@ -43,12 +43,13 @@ pub trait Directory: Send + Sync {
     /// Gives the versions after it.
     async fn apply(&self, plan: Arc<SyncPlan>) -> Answer<Stamp>;
 
-    /// Notes that a token was used. Does not wait and does not write; see [`Directory::flush`].
-    fn touch(&self, touch: &Touch);
+    /// Notes that a token was used. Does not wait and does not write; see [`Directory::flush`]. Returns `false`, and notes
+    /// nothing, where too much waits to be written: then the token must not be answered.
+    fn touch(&self, touch: &Touch) -> bool;
 
     /// Notes that a token of this mark was used, which changed nothing and is not due to be written: an older one must
-    /// undo nothing. At once, and in memory only, as [`Directory::touch`].
-    fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark);
+    /// undo nothing. At once, and in memory only, and `false`, as [`Directory::touch`].
+    fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) -> bool;
 
     /// Writes what was noted. The edge calls it every second: what a crash loses, and what other
     /// processes do not know yet, is never more than that. Gives how many uses were due.

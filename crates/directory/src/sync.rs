@@ -7,6 +7,7 @@ use crate::directory::Directory;
 use crate::error::{Refusal, StoreError, SyncError};
 use crate::id::{NewId, UserId};
 use crate::in_force::IssuersInForce;
+use crate::order::Mark;
 use crate::plan::{SyncPlan, plan};
 use crate::principal::Principal;
 use crate::snapshot::{Detail, Standing};
@@ -15,6 +16,9 @@ use crate::weigh::{Scales, Shown};
 
 /// How often a plan that lost its snapshot is planned anew.
 const ATTEMPTS: usize = 4;
+
+/// Reason for refusing a token that cannot be remembered.
+const FULL: &str = "the newest tokens of too many users wait to be written";
 
 /// A principal, and what was done to get it.
 #[derive(Debug, Clone)]
@@ -45,7 +49,11 @@ pub async fn sync(
         // Where the user would only have been created, an observed token has nobody to speak for.
         let mut standing = plan.after().cloned().ok_or(Refusal::NotProvisioned)?;
         if plan.is_empty() && !plan.observed {
-            directory.touch(&plan.touch);
+            // What is known of the order already needs no room.
+            let is_known = Mark::join_maybe(snapshot.last, plan.touch.mark) == snapshot.last;
+            if !directory.touch(&plan.touch) && !is_known {
+                return Err(SyncError::Store(StoreError::Unavailable(FULL.to_owned())));
+            }
         } else if !plan.observed {
             match directory.apply(Arc::clone(&plan)).await {
                 Ok(stamp) => standing.stamp.user = stamp.user,

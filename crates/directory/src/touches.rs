@@ -21,6 +21,9 @@ const TAGS_MAX: usize = 20_000;
 const KEPT_MAX: usize = 50_000;
 /// Nor is more than this many marks written in short before they are written out.
 const IN_SHORT_MAX: usize = 200_000;
+/// Beyond this many marks in memory, no further user's is noted: some twenty-five megabytes. So many wait only while the store
+/// does not write.
+const MARKS_MAX: usize = 200_000;
 /// Of how many users the changes of the last minute are counted: some three megabytes.
 const COUNTED_MAX: usize = 50_000;
 /// Window in which changes are counted, in milliseconds.
@@ -202,21 +205,29 @@ impl Touches {
         self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a use.
-    pub fn note(&self, touch: &Touch) {
+    /// Notes a use. Returns `false`, and notes nothing, where too many marks wait to be written.
+    ///
+    /// SECURITY: a token whose mark is not noted must not be answered: an older one could undo what it says. So a full buffer
+    /// drops no mark, and a user who is not in it waits until the store writes again.
+    #[must_use]
+    pub fn note(&self, touch: &Touch) -> bool {
         let mut inner = self.lock();
-        if let Some(mark) = touch.mark {
-            inner.marks.note(touch.user, &touch.issuer, mark);
+        if let Some(mark) = touch.mark
+            && !inner.note_mark(touch.user, &touch.issuer, mark)
+        {
+            return false;
         }
         if touch.due {
             inner.note_tags(touch);
         }
         inner.note_due(touch);
+        true
     }
 
-    /// Notes that a token of this mark was used, and nothing more.
-    pub fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) {
-        self.lock().marks.note(user, issuer, mark);
+    /// Notes that a token of this mark was used, and nothing more. Returns `false` as [`Touches::note`].
+    #[must_use]
+    pub fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) -> bool {
+        self.lock().note_mark(user, issuer, mark)
     }
 
     /// Notes a plan that is written: the tags of its token, and that the user was changed.
@@ -336,6 +347,18 @@ impl Touches {
 }
 
 impl Inner {
+    /// Takes note of a token, if there is room.
+    fn note_mark(&mut self, user: UserId, issuer: &IssuerName, mark: Mark) -> bool {
+        let is_there = |marks: &Marks| marks.get(user, issuer).is_some();
+        let others = [&*self.in_flight, &self.kept, &*self.kept_in_flight];
+        let waiting = self.marks.len() + others.iter().map(|marks| marks.len()).sum::<usize>();
+        if waiting >= MARKS_MAX && !is_there(&self.marks) && !others.into_iter().any(is_there) {
+            return false;
+        }
+        self.marks.note(user, issuer, mark);
+        true
+    }
+
     /// The tags of the token that counts are the ones to keep.
     fn note_due(&mut self, touch: &Touch) {
         if !touch.due && self.due.is_empty() {
@@ -407,8 +430,8 @@ mod tests {
     fn a_mark_counts_from_the_note_to_the_write_and_through_it() {
         let touches = Touches::default();
         let (user, issuer) = (touch(0, false).user, touch(0, false).issuer);
-        touches.note(&touch(20, false));
-        touches.note(&touch(10, false));
+        assert!(touches.note(&touch(20, false)));
+        assert!(touches.note(&touch(10, false)));
         assert_eq!(touches.mark(user, &issuer), Some(mark(20)));
         let noted = touches.take();
         assert_eq!(
@@ -426,7 +449,7 @@ mod tests {
     fn what_is_written_in_short_counts_until_it_is_written_out() {
         let touches = Touches::keeping();
         let (user, issuer) = (touch(0, false).user, touch(0, false).issuer);
-        touches.note(&touch(20, false));
+        assert!(touches.note(&touch(20, false)));
         touches.take();
         touches.settle(Ok(()));
         assert!(!touches.keeps_many());
@@ -439,11 +462,69 @@ mod tests {
         assert_eq!(touches.mark(user, &issuer), None);
         let others = (1..=KEPT_MAX as u64 + 1).map(|number| UserId::new(0, &mut CountingIds(number << 20)));
         for other in others {
-            touches.note_newest(other, &issuer, mark(1));
+            assert!(touches.note_newest(other, &issuer, mark(1)));
         }
         touches.take();
         touches.settle(Ok(()));
         assert!(touches.keeps_many());
+    }
+
+    fn user(number: usize) -> UserId {
+        UserId::new(0, &mut CountingIds((number as u64) << 20))
+    }
+
+    /// While nothing can be written, each token in the buffer counts, and no further user comes in.
+    #[test]
+    fn sec_a_full_buffer_drops_no_mark_and_takes_no_more() {
+        let (touches, issuer) = (Touches::default(), touch(0, false).issuer);
+        for number in 1..=MARKS_MAX {
+            assert!(touches.note_newest(user(number), &issuer, mark(20)));
+        }
+        for _ in 0..2 {
+            let (last, mut due) = (user(MARKS_MAX + 1), touch(20, true));
+            due.user = last;
+            assert!(!touches.note_newest(last, &issuer, mark(20)));
+            assert!(!touches.note(&due));
+            assert_eq!(touches.mark(last, &issuer), None);
+            due.mark = None;
+            assert!(touches.note(&due), "one without a date has no mark");
+            assert_eq!(touches.mark(user(1), &issuer), Some(mark(20)));
+            assert!(touches.note_newest(user(2), &issuer, mark(30)));
+            assert_eq!(touches.mark(user(2), &issuer), Some(mark(30)));
+            let noted = touches.take();
+            touches.settle(Err(noted));
+        }
+        touches.take();
+        touches.settle(Ok(()));
+        assert!(
+            touches.note_newest(user(MARKS_MAX + 1), &issuer, mark(20)),
+            "it is written"
+        );
+    }
+
+    /// The same where marks are written in short, and are not written out.
+    #[test]
+    fn sec_marks_that_are_not_written_out_fill_the_buffer() {
+        let (touches, issuer) = (Touches::keeping(), touch(0, false).issuer);
+        for number in 1..=MARKS_MAX {
+            assert!(touches.note_newest(user(number), &issuer, mark(20)));
+            if number % (MARKS_MAX / 2) == 0 {
+                touches.take();
+                touches.settle(Ok(()));
+                touches.take_kept();
+                touches.settle_kept(false);
+            }
+        }
+        assert!(!touches.note_newest(user(MARKS_MAX + 1), &issuer, mark(20)));
+        assert_eq!(touches.mark(user(1), &issuer), Some(mark(20)));
+        assert!(touches.note_newest(user(1), &issuer, mark(30)));
+        touches.take_kept();
+        assert!(
+            !touches.note_newest(user(MARKS_MAX + 1), &issuer, mark(20)),
+            "while they are written out"
+        );
+        touches.settle_kept(true);
+        assert!(touches.note_newest(user(MARKS_MAX + 1), &issuer, mark(20)));
     }
 
     #[test]
@@ -459,8 +540,8 @@ mod tests {
             (older(true), touch(20, false)),
         ] {
             let touches = Touches::default();
-            touches.note(&first);
-            touches.note(&second);
+            assert!(touches.note(&first));
+            assert!(touches.note(&second));
             let noted = touches.take();
             let written: Vec<_> = noted.due.iter().map(|touch| (&touch.mark, &touch.tags)).collect();
             assert_eq!(written, [(&Some(mark(20)), &touch(20, true).tags)]);
@@ -471,11 +552,11 @@ mod tests {
     #[test]
     fn what_could_not_be_written_is_kept() {
         let touches = Touches::default();
-        touches.note(&touch(20, true));
+        assert!(touches.note(&touch(20, true)));
         let noted = touches.take();
         touches.settle(Err(noted.clone()));
         assert_eq!(touches.take(), noted);
-        touches.note(&touch(30, false));
+        assert!(touches.note(&touch(30, false)));
         touches.settle(Err(noted.clone()));
         assert_eq!(touches.mark(touch(0, false).user, &noted.due[0].issuer), Some(mark(30)));
     }

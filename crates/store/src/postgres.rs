@@ -187,12 +187,12 @@ impl Directory for PostgresDirectory {
         self.plans.apply(plan, written).await
     }
 
-    fn touch(&self, touch: &Touch) {
-        self.shared.touches.note(touch);
+    fn touch(&self, touch: &Touch) -> bool {
+        self.shared.touches.note(touch)
     }
 
-    fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) {
-        self.shared.touches.note_newest(user, issuer, mark);
+    fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) -> bool {
+        self.shared.touches.note_newest(user, issuer, mark)
     }
 
     async fn flush(&self) -> Answer<usize> {

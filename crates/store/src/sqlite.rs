@@ -131,12 +131,12 @@ impl Directory for SqliteDirectory {
         Ok(stamp)
     }
 
-    fn touch(&self, touch: &Touch) {
-        self.touches.note(touch);
+    fn touch(&self, touch: &Touch) -> bool {
+        self.touches.note(touch)
     }
 
-    fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) {
-        self.touches.note_newest(user, issuer, mark);
+    fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) -> bool {
+        self.touches.note_newest(user, issuer, mark)
     }
 
     async fn flush(&self) -> Answer<usize> {

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Subcommand};
-use narthex_gateway::admin::Time;
+use narthex_admin::api::Time;
 
 use super::{ConfigPath, Output};
-use crate::config::parse_duration;
+use narthex_config::parse_duration;
 
 /// Which store, and in which form to answer.
 #[derive(Debug, Clone, Args)]

@@ -30,8 +30,8 @@ use super::{Answer, print};
 use crate::args::{Command, Common, ListPage};
 use crate::assemble;
 use crate::serve;
-use narthex_config::Paint;
 use crate::system_user;
+use narthex_config::Paint;
 
 /// Runs one of them.
 pub(super) fn run(command: Command) -> anyhow::Result<Answer> {

@@ -229,9 +229,17 @@ impl AccountCache {
         if !stands || account.refuses(desired) {
             return None;
         }
-        let is_newest = desired
-            .issued_at_ms
-            .is_some_and(|issued| agreed.newest_issued_at_ms.fetch_max(issued, Ordering::Relaxed) < issued);
+        let newest = agreed.newest_issued_at_ms.load(Ordering::Relaxed);
+        if let Some(issued_at_ms) = desired.issued_at_ms.filter(|issued| *issued > newest) {
+            // SECURITY: the directory knows which token is the newest although nothing changed: an older one must undo
+            // nothing, at another node either, or when this account is no longer kept. It knows before the token counts
+            // here: one that it has no room for is refused by sync.
+            let mark = Mark::of(issued_at_ms, agreed.touch.said, now_ms);
+            if !directory.note_newest(agreed.user, &desired.issuer, mark) {
+                return None;
+            }
+            agreed.newest_issued_at_ms.fetch_max(issued_at_ms, Ordering::Relaxed);
+        }
         let touched_at_ms = agreed.touched_at_ms.load(Ordering::Relaxed);
         let due = now_ms.saturating_sub(touched_at_ms) >= touch_every_ms;
         if due
@@ -239,13 +247,10 @@ impl AccountCache {
                 .touched_at_ms
                 .compare_exchange(touched_at_ms, now_ms, Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
+            && !directory.touch(&agreed.touch_at(now_ms))
         {
-            directory.touch(&agreed.touch_at(now_ms));
-        } else if let Some(issued_at_ms) = desired.issued_at_ms.filter(|_| is_newest) {
-            // SECURITY: the directory knows which token is the newest although nothing changed: an older one must undo
-            // nothing, at another node either, or when this account is no longer kept.
-            let mark = Mark::of(issued_at_ms, agreed.touch.said, now_ms);
-            directory.note_newest(agreed.user, &desired.issuer, mark);
+            // One that finds no room is due again at its next use.
+            agreed.touched_at_ms.store(touched_at_ms, Ordering::Relaxed);
         }
         Some(account)
     }

@@ -3,3 +3,4 @@
 #![expect(clippy::unwrap_used, reason = "tests may fail loudly")]
 
 mod accounts;
+mod room;
