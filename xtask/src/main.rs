@@ -5,7 +5,6 @@
 mod command;
 mod fuzz;
 mod generate;
-mod order;
 mod setup;
 mod test;
 mod verify;
@@ -23,7 +22,6 @@ usage: cargo xtask CHORE
                   throw a million random inputs at each libFuzzer target, or at one; findings go to target/fuzz
   generate URL|FILE [--users N] [--organizations N] [--tags N]
                   fill an empty PostgreSQL database or a new SQLite file with a million users, or with N
-  order           see what runs until a node is ready, so that the linker puts it together: before a release
   setup           only install what the tests need (Debian packages, npm packages, Python packages)
   setup node|postgresql|envoy
                   only install what a bench compares with; the benches call this themselves
@@ -40,7 +38,6 @@ fn main() -> ExitCode {
         ["setup", name] if let Some(peer) = setup::Peer::named(name) => peer.install(),
         ["fuzz", rest @ ..] => fuzz::Plan::read(rest).and_then(|plan| fuzz::run(&plan)),
         ["generate", rest @ ..] => generate::run(rest),
-        ["order"] => order::run(),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
