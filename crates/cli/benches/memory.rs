@@ -58,7 +58,7 @@ async fn measure() -> Result<()> {
     }
 
     let mut progress = |_| {};
-    POPULATION.fill_sqlite(&Options::new(&file), &mut progress)?;
+    narthex_store::population::fill_sqlite(POPULATION, &Options::new(&file), &mut progress)?;
     let mut narthex = start(benched, &format!("[store]\npath = \"{}\"\n", file.display())).await?;
     let mut waits = Vec::new();
     for _ in 0..STARTS {

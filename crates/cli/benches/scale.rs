@@ -106,7 +106,7 @@ async fn place(name: &str, population: Population, server: &OwnServer, provider:
     server.create_database(name)?;
     let url = server.url(name);
     let options = PostgresOptions::parse(&url)?;
-    population.fill_postgres(&options, &mut |_| {}).await?;
+    narthex_store::population::fill_postgres(population, &options, &mut |_| {}).await?;
     server.sql(name, WARM)?;
     let config = format!(
         "[listen]\ntrusted_proxies = [\"127.0.0.1\"]\n[log]\nlevel = \"warn\"\n[store]\nurl_file = \"store-url\"\n\

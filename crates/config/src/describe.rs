@@ -32,7 +32,7 @@ pub(crate) struct Table<'o> {
     /// `[[issuer]]` rather than `[listen]`.
     pub(crate) repeated: bool,
     /// The key that holds it; `None` for the file itself.
-    pub(crate) key: Option<&'o Key>,
+    pub key: Option<&'o Key>,
     /// What is in it.
     pub(crate) outline: &'o Outline,
 }

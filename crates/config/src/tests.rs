@@ -125,7 +125,7 @@ fn bad_files_are_reported_in_full() {
 #[test]
 fn configurations_of_scenarios_are_usable() {
     let mut seen = 0;
-    for entry in fs::read_dir(crate_file("tests/scenarios")).unwrap() {
+    for entry in fs::read_dir(crate_file("../cli/tests/scenarios")).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_none_or(|extension| extension != "toml") {
             continue;

@@ -15,6 +15,16 @@ pub enum Decision {
 }
 
 /// Why a request may pass: logs, metrics, audit and explain all read this.
+///
+/// SECURITY: only [`decide`] makes one, so a step that skips the decision does not compile:
+///
+/// ```compile_fail,E0451
+/// use narthex_decision::Permit;
+///
+/// fn forged(real: Permit) -> Permit {
+///     Permit { ..real }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
     /// The requirement that was satisfied.
@@ -23,6 +33,8 @@ pub struct Permit {
     pub organization: Option<Membership>,
     /// The grants the permission rests on; empty where none was needed.
     pub grants: Vec<GrantId>,
+    /// Keeps others from making one.
+    decided: (),
 }
 
 /// Why a request may not pass.
@@ -67,6 +79,7 @@ pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: 
             rule: Requirement::Public,
             organization: None,
             grants: Vec::new(),
+            decided: (),
         });
     }
     let required = &matched.route.spec.require;
@@ -82,6 +95,7 @@ pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: 
                 rule: *rule,
                 organization: open.cloned(),
                 grants,
+                decided: (),
             });
         }
     }

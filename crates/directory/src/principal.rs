@@ -17,6 +17,16 @@ use crate::versions::Stamp;
 ///
 /// Only [`crate::sync`] and [`crate::load`] make one, so holding one proves that the directory knows this user
 /// and that the user was active.
+///
+/// SECURITY: its fields are private, so a step that skips the directory does not compile:
+///
+/// ```compile_fail,E0451
+/// use narthex_directory::Principal;
+///
+/// fn forged(real: Principal) -> Principal {
+///     Principal { ..real }
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Principal {
     user: Arc<User>,

@@ -91,3 +91,47 @@ impl Allowed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use narthex_decision::IdentityHeaders;
+
+    use super::*;
+
+    /// A decision serves another token only while its assertion lasts about as long as one made for that token would.
+    #[test]
+    fn a_kept_assertion_serves_a_token_for_which_a_new_one_would_last_little_longer() {
+        let signed = |ends_ms| Allowed {
+            route: 0,
+            organization: None,
+            rule: Requirement::Public,
+            user: None,
+            patch: IdentityHeaders::new().into_patch(),
+            assertion_ends_ms: ends_ms,
+            assertion_lifetime_ms: 300_000,
+        };
+        for (assertion_ends, token_ends, now, serves) in [
+            // The token that it was signed for, to its end: a new one would end then too.
+            (3_000, Some(3_000), 0, true),
+            (3_000, Some(3_000), 2_900, true),
+            // One that lasts an hour.
+            (3_000, Some(3_600_000), 0, false),
+            (300_000, Some(3_600_000), 239_000, true),
+            (300_000, Some(3_600_000), 241_000, false),
+            (3_000, None, 0, false),
+            (300_000, None, 239_000, true),
+            (300_000, None, 241_000, false),
+            // One that ends sooner.
+            (300_000, Some(299_999), 0, false),
+            // What has ended.
+            (3_000, Some(3_000), 3_000, false),
+            (3_000, Some(63_000), 4_000, false),
+        ] {
+            assert_eq!(
+                signed(assertion_ends).serves(token_ends, now),
+                serves,
+                "assertion {assertion_ends}, token {token_ends:?}, now {now}"
+            );
+        }
+    }
+}

@@ -9,6 +9,16 @@ use crate::field::Field;
 /// Who a verified token says this is, and what it asks for.
 ///
 /// There is no way to make one but [`IssuerMapping::map`](crate::IssuerMapping::map), which takes verified claims only.
+///
+/// SECURITY: its fields are private, so a step that skips the mapping does not compile:
+///
+/// ```compile_fail,E0451
+/// use narthex_mapping::Identity;
+///
+/// fn forged(real: Identity) -> Identity {
+///     Identity { ..real }
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Identity {
     desired: Desired,

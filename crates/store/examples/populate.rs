@@ -73,9 +73,13 @@ fn fill(place: &str, population: Population) -> Result<()> {
     if place.starts_with("postgres:") || place.starts_with("postgresql:") {
         let options = PostgresOptions::parse(place)?;
         let runtime = tokio::runtime::Runtime::new()?;
-        runtime.block_on(population.fill_postgres(&options, &mut progress))?;
+        runtime.block_on(narthex_store::population::fill_postgres(
+            population,
+            &options,
+            &mut progress,
+        ))?;
     } else {
-        population.fill_sqlite(&Options::new(place), &mut progress)?;
+        narthex_store::population::fill_sqlite(population, &Options::new(place), &mut progress)?;
     }
     println!("done");
     Ok(())

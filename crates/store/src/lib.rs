@@ -1,6 +1,7 @@
 //! The [`Directory`](narthex_directory::Directory) on `SQLite` and on PostgreSQL.
 //!
-//! **In** come the directory's use cases, **out** go rows. This crate decides nothing: plans and commands are
+//! **In** come the directory's use cases, **out** go rows. The databases are crates of their own (`crates/sqlite`,
+//! `crates/postgres`), over the tables that both have (`crates/tables`). None of them decides anything: plans and commands are
 //! turned into changes by `narthex-directory`, and what is here writes and reads them. It knows nothing of tokens,
 //! HTTP or configuration files.
 //!
@@ -21,22 +22,10 @@
 
 #[cfg(feature = "population")]
 pub mod population;
-mod postgres;
-mod record;
-mod sqlite;
-mod tag_cache;
+#[cfg(test)]
+mod reference;
 pub mod transfer;
 
-pub use postgres::{PostgresDirectory, PostgresOptions, PostgresUrlError};
-pub use sqlite::{Options, SqliteDirectory};
-
-/// A migration that a database does not have yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingMigration {
-    /// Its number.
-    pub version: i64,
-    /// Its name.
-    pub name: String,
-    /// What it runs.
-    pub sql: String,
-}
+pub use narthex_postgres::{PostgresDirectory, PostgresOptions, PostgresUrlError};
+pub use narthex_sqlite::{Options, SqliteDirectory};
+pub use narthex_tables::PendingMigration;

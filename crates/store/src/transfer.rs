@@ -1,37 +1,16 @@
-//! Moving a directory from one store to another, through a file of lines.
-//!
-//! An export is one moment of a store, in an order that does not depend on the database: two stores with the same
-//! records give the same lines and the same digest. An import is one transaction into an empty store: it reads, checks
-//! every line, writes, reads what it wrote, compares, and only then commits.
-//!
-//! INVARIANT: the digest that the file promises, that of the lines read, and that of the records the store holds before
-//! the commit are one and the same, or nothing was written.
+//! Moving a directory from one store to another, through a file of lines: which database it is.
 
-pub(crate) mod read;
-#[cfg(test)]
-mod reference;
-pub(crate) mod row;
-mod rules;
-pub(crate) mod schema;
-pub(crate) mod write;
-
-use std::fmt;
-use std::io::{self, BufRead, Write};
+use std::io::{BufRead, Write};
 use std::ops::ControlFlow;
 
-use narthex_directory::StoreError;
+use narthex_postgres::PostgresOptions;
+use narthex_sqlite::Options;
+use narthex_tables::transfer::read::Reader;
+use narthex_tables::transfer::write::Writer;
+use narthex_tables::transfer::{FORMAT, Watch, stopped};
 use tokio::task::spawn_blocking;
 
-use self::read::Reader;
-use self::write::Writer;
-use crate::{Options, PostgresOptions, postgres, sqlite};
-
-/// The format that is written, and the only one that is read.
-const FORMAT: i64 = 1;
-/// The longest line, in bytes. The largest records are logos (1 MB) and documents.
-pub const LINE_BYTES_MAX: usize = 16 * 1_048_576;
-/// After how many records progress is told.
-pub(crate) const TOLD_EVERY: u64 = 1_000;
+pub use narthex_tables::transfer::{Counts, Header, LINE_BYTES_MAX, Progress, Step, Summary, TransferError};
 
 /// Which store.
 #[derive(Debug, Clone)]
@@ -40,178 +19,6 @@ pub enum Place {
     Sqlite(Options),
     /// A database.
     Postgres(Box<PostgresOptions>),
-}
-
-/// What the first line of a file says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
-    /// The format of the lines.
-    pub format: i64,
-    /// The version of the schema that the records are of.
-    pub schema: i64,
-    /// The version of the program that wrote it.
-    pub program: String,
-    /// `sqlite` or `postgresql`.
-    pub store: String,
-    /// When, in milliseconds.
-    pub exported_at_ms: i64,
-}
-
-/// How many records of each kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Counts(Vec<(&'static str, u64)>);
-
-impl Counts {
-    /// Each kind, in the order of a file.
-    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        self.0.iter().copied()
-    }
-
-    /// Of all kinds together.
-    pub fn total(&self) -> u64 {
-        self.0.iter().map(|(_, count)| count).sum()
-    }
-}
-
-/// What was moved.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
-    /// How many records.
-    pub counts: Counts,
-    /// The SHA-256 of their lines, in hex.
-    pub sha256: String,
-}
-
-/// What is being done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// Records go from the store into a file.
-    Export,
-    /// Records go from a file into the store.
-    Import,
-    /// What was written is read again and compared.
-    Check,
-}
-
-/// How far it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// With what.
-    pub step: Step,
-    /// How many records are done.
-    pub records: u64,
-    /// Of how many, where that is known.
-    pub of: Option<u64>,
-    /// How many bytes of the file were read, for [`Step::Import`].
-    pub bytes: u64,
-}
-
-/// Why nothing was moved; [`TransferError::Unconfirmed`] is why that is not known.
-#[derive(Debug, thiserror::Error)]
-pub enum TransferError {
-    /// The store says no, or nothing.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// There is no store to export.
-    #[error("there is no store yet; nothing was exported")]
-    Absent,
-    /// The store is not at the schema of this program.
-    #[error("the store's schema is older than this program's; start `narthex serve` once to bring it up to date")]
-    Outdated,
-    /// The store to import into holds something.
-    #[error(
-        "the store is not empty: it holds {found}; import goes into a new store only, so name another file or database in `[store]`"
-    )]
-    NotEmpty {
-        /// What and how much.
-        found: String,
-    },
-    /// A line of the file.
-    #[error("line {line}: {why}")]
-    Line {
-        /// Its number, from one.
-        line: u64,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Lines that break a rule together.
-    #[error("lines {first} to {last}: {why}")]
-    Lines {
-        /// The number of the first, from one.
-        first: u64,
-        /// The number of the last.
-        last: u64,
-        /// What is wrong with them.
-        why: String,
-    },
-    /// A rule between records.
-    #[error("the file contradicts itself: {count} {why}")]
-    Between {
-        /// How many records.
-        count: i64,
-        /// What is wrong with them.
-        why: &'static str,
-    },
-    /// A record of the store that no import would take.
-    #[error("the store holds a {what} that cannot be exported: {why}")]
-    Record {
-        /// Which one.
-        what: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// What was written is not what was read.
-    #[error(
-        "the store does not hold what the file says after writing it (digest {held}, not {promised}); this is a fault of Narthex"
-    )]
-    Differs {
-        /// The digest of the records in the store.
-        held: String,
-        /// The digest of the file.
-        promised: String,
-    },
-    /// The commit, with everything written, got no clear answer.
-    #[error(
-        "the store did not confirm the import ({why}), and whether it was written is not known; look with \
-         `narthex doctor` or `narthex export`, or import again, which a store that holds it refuses"
-    )]
-    Unconfirmed {
-        /// What came in place of an answer.
-        why: String,
-    },
-    /// The file could not be read.
-    #[error("the file cannot be read: {0}")]
-    Read(io::Error),
-    /// The file could not be written.
-    #[error("the file cannot be written: {0}")]
-    Write(io::Error),
-    /// Whoever watched wanted no more.
-    #[error("it was stopped")]
-    Stopped,
-}
-
-/// Whoever is told how far it is, and may stop it.
-pub(crate) struct Watch(Box<dyn FnMut(Progress) -> ControlFlow<()> + Send>);
-
-impl fmt::Debug for Watch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Watch")
-    }
-}
-
-impl Watch {
-    pub(crate) fn tell(&mut self, step: Step, records: u64, of: Option<u64>, bytes: u64) -> Result<(), TransferError> {
-        let progress = Progress {
-            step,
-            records,
-            of,
-            bytes,
-        };
-        match (self.0)(progress) {
-            ControlFlow::Continue(()) => Ok(()),
-            ControlFlow::Break(()) => Err(TransferError::Stopped),
-        }
-    }
 }
 
 /// Writes everything that a store holds at one moment. Nodes may go on writing meanwhile.
@@ -223,7 +30,7 @@ pub async fn export<W: Write + Send + 'static>(
     at_ms: i64,
     watch: impl FnMut(Progress) -> ControlFlow<()> + Send + 'static,
 ) -> Result<(Summary, W), TransferError> {
-    let mut watch = Watch(Box::new(watch));
+    let mut watch = Watch::new(watch);
     let header = |store: &str, schema| Header {
         format: FORMAT,
         schema,
@@ -234,16 +41,16 @@ pub async fn export<W: Write + Send + 'static>(
     let mut writer = Writer::new(out);
     match place {
         Place::Sqlite(options) => {
-            let header = header("sqlite", sqlite::schema_version());
+            let header = header("sqlite", narthex_sqlite::schema_version());
             let work = move || {
-                sqlite::transfer::export(&options, &header, &mut writer, &mut watch)?;
+                narthex_sqlite::transfer::export(&options, &header, &mut writer, &mut watch)?;
                 writer.finish()
             };
             spawn_blocking(work).await.map_err(stopped)?
         }
         Place::Postgres(options) => {
-            let header = header("postgresql", postgres::schema_version());
-            postgres::transfer::export(&options, &header, &mut writer, &mut watch).await?;
+            let header = header("postgresql", narthex_postgres::schema_version());
+            narthex_postgres::transfer::export(&options, &header, &mut writer, &mut watch).await?;
             writer.finish()
         }
     }
@@ -255,50 +62,22 @@ pub async fn import<R: BufRead + Send + 'static>(
     input: R,
     watch: impl FnMut(Progress) -> ControlFlow<()> + Send + 'static,
 ) -> Result<(Header, Summary), TransferError> {
-    let mut watch = Watch(Box::new(watch));
+    let mut watch = Watch::new(watch);
     match place {
         Place::Sqlite(options) => {
             let work = move || {
                 // A file that is none of ours makes no store.
-                let (header, mut reader) = Reader::open(input, sqlite::schema_version())?;
-                let summary = sqlite::transfer::import(&options, &mut reader, &mut watch)?;
+                let (header, mut reader) = Reader::open(input, narthex_sqlite::schema_version())?;
+                let summary = narthex_sqlite::transfer::import(&options, &mut reader, &mut watch)?;
                 Ok((header, summary))
             };
             spawn_blocking(work).await.map_err(stopped)?
         }
         Place::Postgres(options) => {
-            let open = || Reader::open(input, postgres::schema_version());
+            let open = || Reader::open(input, narthex_postgres::schema_version());
             let (header, reader) = spawn_blocking(open).await.map_err(stopped)??;
-            let summary = postgres::transfer::import(&options, reader, &mut watch).await?;
+            let summary = narthex_postgres::transfer::import(&options, reader, &mut watch).await?;
             Ok((header, summary))
         }
     }
-}
-
-/// A thread that gave no answer.
-pub(crate) fn stopped(error: impl fmt::Display) -> TransferError {
-    StoreError::Unavailable(format!("the work ended too early: {error}")).into()
-}
-
-/// What a store holds that should be empty.
-pub(crate) fn found(counts: &[(&'static str, i64)]) -> Result<(), TransferError> {
-    let found = counts.iter().filter(|(_, count)| *count > 0);
-    let found: Vec<String> = found.map(|(kind, count)| format!("{kind} ({count})")).collect();
-    if found.is_empty() {
-        return Ok(());
-    }
-    Err(TransferError::NotEmpty {
-        found: found.join(", "),
-    })
-}
-
-/// Whether what a store holds is what the file promised.
-pub(crate) fn same(held: &Summary, promised: &Summary) -> Result<(), TransferError> {
-    if held == promised {
-        return Ok(());
-    }
-    Err(TransferError::Differs {
-        held: held.sha256.clone(),
-        promised: promised.sha256.clone(),
-    })
 }

@@ -8,6 +8,16 @@ use serde_json::{Map, Value};
 use crate::header::Header;
 
 /// Header and claims of a token that passed every rule. Only [`crate::ParsedToken::verify`] makes one.
+///
+/// SECURITY: its fields are private, so a step that skips the verification does not compile:
+///
+/// ```compile_fail,E0451
+/// use narthex_token::VerifiedClaims;
+///
+/// fn forged(real: VerifiedClaims) -> VerifiedClaims {
+///     VerifiedClaims { ..real }
+/// }
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct VerifiedClaims {
     pub(crate) header: Header,

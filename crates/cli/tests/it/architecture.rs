@@ -22,10 +22,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mapping", &["token", "template", "directory"]),
     ("decision", &["directory", "template"]),
     ("mint", &["token", "template"]),
-    ("store", &["directory"]),
+    ("tables", &["directory"]),
     ("clock", &["directory"]),
     // third
     ("connection", &["template", "mint"]),
+    ("sqlite", &["directory", "tables"]),
+    ("postgres", &["directory", "tables"]),
+    ("store", &["directory", "tables", "sqlite", "postgres"]),
     // outward
     ("fetch", &["token", "template", "directory", "clock", "connection"]),
     // run

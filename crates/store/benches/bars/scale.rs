@@ -71,7 +71,9 @@ pub(crate) async fn run() {
         let begun = Instant::now();
         server.create_database(name).unwrap();
         let options = PostgresOptions::parse(&server.url(name)).unwrap();
-        population.fill_postgres(&options, &mut |_| {}).await.unwrap();
+        narthex_store::population::fill_postgres(population, &options, &mut |_| {})
+            .await
+            .unwrap();
         println!("scale: {name} filled in {:.0} s", begun.elapsed().as_secs_f64());
         let options = options.with_connections(CONNECTIONS);
         server.sql(name, WARM).unwrap();

@@ -96,8 +96,7 @@ async fn sqlite_is_filled_as_the_product_would_have() {
     let (ours, theirs) = (folder.path().join("ours.db"), folder.path().join("theirs.db"));
     one_by_one(&open_at(&ours)).await;
     let mut told = Vec::new();
-    SOME.fill_sqlite(&Options::new(&theirs), &mut |done| told.push(done))
-        .unwrap();
+    narthex_store::population::fill_sqlite(SOME, &Options::new(&theirs), &mut |done| told.push(done)).unwrap();
     assert_eq!(told.last(), Some(&(SOME.users + SOME.organizations)));
     for table in TABLES {
         let rows = rows(&ours, table);
@@ -105,7 +104,7 @@ async fn sqlite_is_filled_as_the_product_would_have() {
         assert_eq!(rows, self::rows(&theirs, table), "{table}");
     }
     goes_on(&open_at(&theirs)).await;
-    let again = SOME.fill_sqlite(&Options::new(&theirs), &mut |_| {});
+    let again = narthex_store::population::fill_sqlite(SOME, &Options::new(&theirs), &mut |_| {});
     assert!(again.unwrap_err().to_string().contains("name a new one"));
 }
 
@@ -123,7 +122,9 @@ async fn postgres_is_filled_as_the_product_would_have() {
     let (ours, theirs) = (postgres::database().await, empty());
     one_by_one(&postgres::open_at(&ours.url()).await).await;
     let options = PostgresOptions::parse(&theirs.url()).unwrap();
-    SOME.fill_postgres(&options, &mut |_| {}).await.unwrap();
+    narthex_store::population::fill_postgres(SOME, &options, &mut |_| {})
+        .await
+        .unwrap();
     for table in TABLES {
         let sql = format!("SELECT * FROM {table}");
         let rows = ours.sql(&sql).unwrap();
@@ -131,7 +132,7 @@ async fn postgres_is_filled_as_the_product_would_have() {
         assert_eq!(rows, theirs.sql(&sql).unwrap(), "{table}");
     }
     goes_on(&PostgresDirectory::open(&options).await.unwrap()).await;
-    let again = SOME.fill_postgres(&options, &mut |_| {}).await;
+    let again = narthex_store::population::fill_postgres(SOME, &options, &mut |_| {}).await;
     assert!(again.unwrap_err().to_string().contains("name an empty one"));
 }
 
@@ -156,12 +157,14 @@ async fn a_store_with_events_alone_is_not_filled() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("narthex.db");
     make_a_key(&open_at(&path)).await;
-    let refused = SOME.fill_sqlite(&Options::new(&path), &mut |_| {}).unwrap_err();
+    let refused = narthex_store::population::fill_sqlite(SOME, &Options::new(&path), &mut |_| {}).unwrap_err();
     assert!(refused.to_string().contains("audit events already"), "{refused}");
     let database = postgres::database().await;
     make_a_key(&postgres::open_at(&database.url()).await).await;
     let options = PostgresOptions::parse(&database.url()).unwrap();
-    let refused = SOME.fill_postgres(&options, &mut |_| {}).await.unwrap_err();
+    let refused = narthex_store::population::fill_postgres(SOME, &options, &mut |_| {})
+        .await
+        .unwrap_err();
     assert!(refused.to_string().contains("audit events already"), "{refused}");
 }
 
@@ -176,6 +179,6 @@ fn tags_without_an_organization_are_refused() {
         ..SOME
     };
     let folder = tempfile::tempdir().unwrap();
-    let refused = none.fill_sqlite(&Options::new(folder.path().join("x.db")), &mut |_| {});
+    let refused = narthex_store::population::fill_sqlite(none, &Options::new(folder.path().join("x.db")), &mut |_| {});
     assert!(refused.unwrap_err().to_string().contains("tags need organizations"));
 }

@@ -88,7 +88,7 @@ async fn every_sqlite_statement_goes_by_an_index() {
                 organizations: 500,
                 tags: 1_500,
             };
-            population.fill_sqlite(&Options::new(&path), &mut |_| {}).unwrap();
+            narthex_store::population::fill_sqlite(population, &Options::new(&path), &mut |_| {}).unwrap();
             // As on the way out, when there is more than at the last look.
             Connection::open(&path).unwrap().execute_batch("ANALYZE").unwrap();
         }

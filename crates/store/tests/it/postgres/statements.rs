@@ -65,7 +65,9 @@ async fn every_statement_goes_by_an_index() {
                 organizations: 900,
                 tags: 2_700,
             };
-            population.fill_postgres(&options, &mut |_| {}).await.unwrap();
+            narthex_store::population::fill_postgres(population, &options, &mut |_| {})
+                .await
+                .unwrap();
         }
         let directory = PostgresDirectory::open(&options).await.unwrap();
         let begins = begins(&server, name);

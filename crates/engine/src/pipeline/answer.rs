@@ -1,0 +1,85 @@
+//! Principal, decision, headers: the end of the line.
+
+use narthex_decision::{Decision, IdentityHeaders, Match, Requirement, decide};
+use narthex_directory::SyncError;
+use smol_str::SmolStr;
+
+use super::authenticate::{Kept, known, refuse_sync};
+use crate::cache::by_token::Known;
+use crate::cache::prefetch::Prefetched;
+use crate::credentials::{Place, Token};
+use crate::engine::Engine;
+use crate::identity;
+use crate::inbound::Inbound;
+use crate::organization;
+use crate::passed::{Allowed, Answer, Passed};
+use crate::respond::Refusal;
+use crate::runtime::Runtime;
+
+/// A decision that is not kept with the token: the account's, or a new one.
+pub(super) async fn decided(
+    engine: &Engine,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    presented: (Kept, Token<'_>, &Place),
+    matched: &Match<'_>,
+    now_ms: i64,
+) -> Result<Answer, Refusal> {
+    let Kept(key, ref seen) = presented.0;
+    let seen_before = seen.is_some();
+    let known = known(engine, runtime, inbound, presented, now_ms).await?;
+    let allowed = match known.allowed(matched, now_ms) {
+        Some(allowed) => allowed,
+        None => allow(engine, runtime, &known, matched, now_ms).await?,
+    };
+    if seen_before {
+        engine.callers.decide(key, &known.seen, &allowed, now_ms);
+    }
+    Ok(Answer::Account(allowed, known.seen))
+}
+
+/// Decides, and builds what the upstream will see.
+async fn allow(
+    engine: &Engine,
+    runtime: &Runtime,
+    known: &Known,
+    matched: &Match<'_>,
+    now_ms: i64,
+) -> Result<Prefetched<Allowed>, Refusal> {
+    let principal = &known.account.principal;
+    let organization = organization::facts(&*engine.directory, Some(principal), matched)
+        .await
+        .map_err(|error| refuse_sync(engine, &SyncError::Store(error)))?;
+    match decide(matched, Some(principal), &organization) {
+        Decision::Allow(permit) => {
+            let allowed = Prefetched::new(identity::allowed(engine, runtime, known, matched, &permit, now_ms));
+            known.account.remember(matched, &allowed);
+            Ok(allowed)
+        }
+        Decision::Deny(denial) => {
+            let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
+            let refusal = Refusal::denied(&denial, format!("needs {}", required.join(" or ")));
+            let issuer = &known.seen.caller().issuer.name;
+            Err(refusal.of_issuer(issuer).of_user(principal.user().id))
+        }
+    }
+}
+
+/// Somebody who is not asked for a token. What was presented all the same is at `place`.
+pub(super) fn anonymous(engine: &Engine, matched: &Match<'_>, place: Option<Place>) -> Passed {
+    let allowed = Allowed {
+        route: matched.route.index,
+        organization: matched.organization.map(SmolStr::new),
+        rule: Requirement::Public,
+        user: None,
+        patch: IdentityHeaders::new().into_patch(),
+        assertion_ends_ms: i64::MAX,
+        assertion_lifetime_ms: 0,
+    };
+    Passed {
+        answer: Answer::Anonymous(Prefetched::new(allowed)),
+        place,
+        preflight: matched.preflight,
+        request_id: engine.request_ids.next(),
+    }
+}

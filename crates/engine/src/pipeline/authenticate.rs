@@ -1,0 +1,190 @@
+//! Token, claims, identity, principal: the stretch of the line that the caches shorten.
+
+use std::sync::Arc;
+
+use narthex_clock::NewIds;
+use narthex_decision::Reason;
+use narthex_directory::{SyncError, sync};
+use narthex_mapping::Identity;
+use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
+
+use crate::cache::by_identity::Account;
+use crate::cache::by_token::{Caller, Known, Seen, TokenKey};
+use crate::cache::prefetch::Prefetched;
+use crate::credentials::{Place, Token};
+use crate::engine::Engine;
+use crate::event::Event;
+use crate::inbound::Inbound;
+use crate::request_facts::HeldFacts;
+use crate::respond::Refusal;
+use crate::runtime::{IssuerRuntime, Runtime};
+
+/// What is kept of a token, while it stands.
+pub(super) struct Kept(pub(super) TokenKey, pub(super) Option<Seen>);
+
+/// Looks what is kept of a token.
+pub(super) async fn kept(
+    engine: &Engine,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    (token, place): (Token<'_>, &Place),
+    now_ms: i64,
+) -> Result<Kept, Refusal> {
+    engine.contact.ensure(&*engine.directory, &engine.clock, now_ms).await?;
+    let key = engine.callers.key(token);
+    let seen = engine.callers.fresh(key, runtime.generation, &engine.versions, now_ms);
+    if let Some(seen) = &seen {
+        accept(runtime, inbound, seen.caller(), place)?;
+    }
+    Ok(Kept(key, seen))
+}
+
+/// Who the token speaks for.
+pub async fn who(
+    engine: &Engine,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    (token, place): (Token<'_>, &Place),
+    now_ms: i64,
+) -> Result<Known, Refusal> {
+    let kept = kept(engine, runtime, inbound, (token, place), now_ms).await?;
+    known(engine, runtime, inbound, (kept, token, place), now_ms).await
+}
+
+/// Who the token speaks for: what is kept, or the whole way.
+pub(super) async fn known(
+    engine: &Engine,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    (Kept(key, seen), token, place): (Kept, Token<'_>, &Place),
+    now_ms: i64,
+) -> Result<Known, Refusal> {
+    if let Some(known) = seen.and_then(Known::of) {
+        return Ok(known);
+    }
+    let (caller, account) = authenticate(engine, runtime, inbound, token, now_ms).await?;
+    engine.callers.remember(key, &caller);
+    accept(runtime, inbound, &caller, place)?;
+    Ok(Known {
+        seen: Seen::Once(caller),
+        account,
+    })
+}
+
+/// SECURITY: a place that only one issuer's tokens may come in is no place for another's.
+fn accept(runtime: &Runtime, inbound: &Inbound<'_>, caller: &Caller, place: &Place) -> Result<(), Refusal> {
+    let accepted =
+        caller.issuer.places.contains(place) || inbound.route.is_some_and(|route| runtime.route_accepts(route, place));
+    if accepted {
+        Ok(())
+    } else {
+        Err(Refusal::because(
+            Reason::TokenMissing,
+            "the token is in a place where this issuer's tokens are not accepted",
+        ))
+    }
+}
+
+/// Token, claims, identity, principal.
+async fn authenticate(
+    engine: &Engine,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    token: Token<'_>,
+    now_ms: i64,
+) -> Result<(Arc<Caller>, Prefetched<Account>), Refusal> {
+    let token = token.word()?;
+    let (issuer, claims, keys) = verify(runtime, token, now_ms).await?;
+    let facts = HeldFacts::new(&issuer.mapping, inbound.headers, inbound.query);
+    let identity = issuer
+        .mapping
+        .map(&claims, &facts.facts(), now_ms)
+        .map_err(|error| Refusal::from(&error).of_issuer(&issuer.name))?;
+    let account = account(engine, runtime, &issuer, identity, (token, now_ms))
+        .await
+        .map_err(|refusal| refusal.of_issuer(&issuer.name))?;
+    let caller = Arc::new(Caller::new(
+        issuer,
+        &account,
+        &claims,
+        (runtime.generation, &keys),
+        now_ms,
+    ));
+    Ok((caller, account))
+}
+
+/// The claims of a good token, and the keys they were verified with. Where the right key was not there, the issuer is
+/// asked for newer ones and the token is verified once more, if the key cache allows it.
+async fn verify(
+    runtime: &Runtime,
+    token: &str,
+    now_ms: i64,
+) -> Result<(Arc<IssuerRuntime>, VerifiedClaims, Arc<KeySnapshot>), Refusal> {
+    let refused = |error: VerifyError| Refusal::from(&error);
+    let parsed = narthex_token::parse(token, &runtime.token_limits).map_err(refused)?;
+    let trusted = runtime.issuers.select(&parsed).map_err(refused)?;
+    let issuer = runtime.issuer(trusted).map_err(refused)?;
+    let mut first = Some(parsed);
+    let (claims, keys) = issuer
+        .keys
+        .verify_with(now_ms, |keys| match first.take() {
+            Some(parsed) => parsed.verify(trusted, keys, now_ms),
+            None => narthex_token::parse(token, &runtime.token_limits)?.verify(trusted, keys, now_ms),
+        })
+        .await
+        .map_err(|error| refused(error).of_issuer(&issuer.name))?;
+    Ok((Arc::clone(issuer), claims, keys))
+}
+
+/// Who the directory agrees this is. A fresh token that says the same as the last one costs no look into the store.
+async fn account(
+    engine: &Engine,
+    runtime: &Runtime,
+    issuer: &IssuerRuntime,
+    identity: Identity,
+    (token, now_ms): (&str, i64),
+) -> Result<Prefetched<Account>, Refusal> {
+    let generation = runtime.generation;
+    let mut desired = identity.into_desired();
+    let key = engine.accounts.key(&desired);
+    let touch_every_ms = issuer.policy.touch_interval_ms();
+    let unchanged = engine
+        .accounts
+        .unchanged((&desired, key), generation, &*engine.directory, touch_every_ms, now_ms);
+    if let Some(unchanged) = unchanged {
+        return Ok(unchanged);
+    }
+    desired.token.sha256_prefix = Some(Fingerprint::of(token).to_string());
+    let mut ids = NewIds::new().map_err(|_| Refusal::new(Reason::StoreUnavailable))?;
+    let in_force = &runtime.in_force;
+    let synced = sync(&*engine.directory, &desired, &issuer.policy, in_force, now_ms, &mut ids)
+        .await
+        .map_err(|error| refuse_sync(engine, &error))?;
+    Event::Synced {
+        issuer: issuer.name.as_str(),
+        plan: &synced.plan,
+    }
+    .tell(&engine.metrics);
+    let principal = Arc::clone(&synced.principal);
+    // SECURITY: an older token gets what the directory says and is not what was agreed on; were it kept, a newer token
+    // that says the same as it would be taken for unchanged, and what it takes away would stay. One that was given less than
+    // it asks for, because the user was changed too often, asks again.
+    if synced.plan.stale_token || synced.plan.observed || synced.plan.limited {
+        return Ok(Prefetched::new(Account::new(principal)));
+    }
+    let told = (principal, &synced.plan.touch);
+    Ok(engine.accounts.agree((&desired, key), told, generation))
+}
+
+pub(super) fn refuse_sync(engine: &Engine, error: &SyncError) -> Refusal {
+    match error {
+        SyncError::Refused(refusal) => refusal.into(),
+        // The details of a failing store are for the log, not for the caller.
+        other => {
+            if let Some(unsaid) = engine.no_answer.due() {
+                tracing::error!(error = %other, unsaid, "the directory gave no answer");
+            }
+            Refusal::new(Reason::StoreUnavailable)
+        }
+    }
+}

@@ -1,0 +1,440 @@
+//! Reading everything about one user at one moment, in one round trip.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use narthex_directory::{
+    Desired, DesiredOrganization, DesiredTags, Detail, Mark, NearMiss, OrganizationBrief, OrganizationName, Recent,
+    STRIPES, Snapshot, Stamp, Standing, Stripe, TagMatch, UserId, Versions, settle, spellings,
+};
+use tokio_postgres::Row;
+
+use super::error::{Outcome, corrupt};
+use super::rows::{self, Columns};
+use super::session::Session;
+use super::value::{Typed, Value};
+use super::write::tags_text;
+use narthex_tables::record::{
+    BRIEF, BRIEF_COLUMNS, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, TEAM_COLUMNS, USER, USER_COLUMNS, mark,
+};
+use narthex_tables::tag_cache::{Listing, TagCache};
+
+/// How often what is remembered of tags may turn out to be old before all of them are looked up.
+const TRIES: usize = 3;
+
+/// One row for each open grant of the user, or one without; or, without a user, one with the first columns only. After
+/// them come `more`.
+///
+/// The policy number is read by the same statement as everything else, and so at the same moment. Each table is looked
+/// into by its own subquery, which `OFFSET 0` keeps apart: joined freely, a planner that has no statistics yet (a new
+/// database on its first day) reads whole tables, and goes on doing so while they grow.
+fn standing_sql(columns: &str, joins: &str, of: &str, more: &str) -> String {
+    let looked_up = |table: &str, name: &str, condition: &str| {
+        format!("LEFT JOIN LATERAL (SELECT * FROM {table} x WHERE {condition} OFFSET 0) {name} ON true")
+    };
+    let [users, grants, organizations, teams] = [
+        looked_up("users", "u", of),
+        looked_up("grants", "g", "x.user_id = u.id AND x.revoked_at_ms IS NULL"),
+        looked_up("organizations", "o", "x.id = g.organization_id"),
+        looked_up("teams", "t", "x.id = g.team_id"),
+    ];
+    format!(
+        "SELECT c.version, {columns}, {USER}, {GRANT}, {BRIEF}, {TEAM}{more} FROM change_counters c \
+         {users} {joins} {grants} {organizations} {teams} WHERE c.id = 0"
+    )
+}
+
+/// How many columns come before the user.
+const BEFORE: usize = 6;
+const GRANT_AT: usize = BEFORE + USER_COLUMNS;
+const BRIEF_AT: usize = GRANT_AT + GRANT_COLUMNS;
+const TEAM_AT: usize = BRIEF_AT + BRIEF_COLUMNS;
+const TAG_AT: usize = TEAM_AT + TEAM_COLUMNS;
+
+/// One row for each organization that lists one of `tags`: the organization, the tag and its role.
+fn tags_sql(before: &str, between: &str, tags: &str) -> String {
+    format!(
+        "SELECT {before}{BRIEF}{between}, x.tag, x.role \
+         FROM (SELECT * FROM organization_tags l WHERE l.realm = $1 AND l.tag = ANY({tags}) OFFSET 0) x \
+         JOIN organizations o ON o.id = x.organization_id"
+    )
+}
+
+/// The statements, put together once.
+#[derive(Debug)]
+pub(super) struct Texts {
+    by_external_id: String,
+    by_external_id_with_tags: String,
+    by_id: String,
+    organization: String,
+    name: &'static str,
+    team: String,
+    tags: String,
+    near: String,
+}
+
+impl Texts {
+    pub(super) fn new() -> Self {
+        let by_external_id = |more| {
+            standing_sql(
+                // Who has the username is looked up only where it is not the user, as it nearly always is.
+                "i.last_issued_at_ms, i.newest_issued_at_ms, i.said, $5::text IS NOT NULL AND i.tags IS DISTINCT FROM $5::text, CASE WHEN u.username = $4 THEN u.id \
+                 ELSE (SELECT n.id FROM users n WHERE n.realm = $1 AND n.username = $4) END",
+                "LEFT JOIN LATERAL (SELECT * FROM user_issuers x WHERE x.user_id = u.id AND x.issuer = $3 OFFSET 0) i \
+                 ON true",
+                "x.realm = $1 AND x.external_id = $2",
+                more,
+            )
+        };
+        let (before, between) = ("NULL, ".repeat(BRIEF_AT), ", NULL".repeat(TEAM_COLUMNS));
+        Self {
+            by_external_id: by_external_id(""),
+            by_external_id_with_tags: format!(
+                "{} UNION ALL {}",
+                by_external_id(", NULL, NULL"),
+                tags_sql(&before, &between, "$6")
+            ),
+            by_id: standing_sql(
+                "NULL::bigint, NULL::bigint, NULL::bigint, false, NULL::text",
+                "",
+                "x.id = $1",
+                "",
+            ),
+            organization: format!(
+                "SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = $1 AND o.external_id = $2"
+            ),
+            name: "SELECT 1 FROM organizations WHERE name = $1 \
+                   UNION ALL SELECT 1 FROM former_organization_names WHERE name = $1",
+            team: format!("SELECT {TEAM} FROM teams t WHERE t.realm = $1 AND t.external_id = $2"),
+            tags: tags_sql("", "", "$2"),
+            near: format!(
+                "SELECT n.tag, x.tag, {BRIEF} FROM unnest($2::text[], $3::text[]) WITH ORDINALITY \
+                 AS n (tag, folded, position) \
+                 CROSS JOIN LATERAL (SELECT * FROM organization_tags l WHERE l.realm = $1 AND l.folded = n.folded \
+                 AND l.tag <> n.tag COLLATE \"C\" OFFSET 0) x \
+                 JOIN organizations o ON o.id = x.organization_id ORDER BY n.position, x.organization_id, x.tag"
+            ),
+        }
+    }
+}
+
+/// What reading needs beside a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reader<'r> {
+    pub(super) session: &'r Session,
+    pub(super) texts: &'r Texts,
+    pub(super) versions: &'r Versions,
+    pub(super) cache: &'r TagCache,
+}
+
+fn boxed<'a, T>(value: T) -> Value<'a>
+where
+    T: Typed + 'a,
+{
+    Box::new(value)
+}
+
+impl Reader<'_> {
+    /// What planning needs. What [`narthex_directory::Touches`] remembers is laid over it by the caller.
+    pub(super) async fn snapshot(&self, desired: &Desired, detail: Detail) -> Outcome<Snapshot> {
+        for _ in 0..TRIES {
+            if let Some(snapshot) = self.try_snapshot(desired, detail, self.cache).await? {
+                return Ok(snapshot);
+            }
+        }
+        let nothing = TagCache::default();
+        let snapshot = self.try_snapshot(desired, detail, &nothing).await?;
+        snapshot.ok_or_else(|| corrupt("counter", "the policy number is missing"))
+    }
+
+    /// `None` if the tags that were remembered were not those of this moment.
+    async fn try_snapshot(&self, desired: &Desired, detail: Detail, cache: &TagCache) -> Outcome<Option<Snapshot>> {
+        let realm = desired.realm.as_str();
+        let guess = self.versions.policy();
+        let asked = Asked::of(desired, detail, cache, guess);
+        let stripes = Stripes::now(self.versions);
+        let mut answers = self
+            .session
+            .moment(&asked.queries(self.texts, desired))
+            .await?
+            .into_iter();
+        let mut next = |asked: bool| {
+            if asked {
+                answers.next().unwrap_or_default()
+            } else {
+                Vec::new()
+            }
+        };
+        let found = next(true);
+        let (found, with_tags) = asked.split(&found)?;
+        let head = Head::of(&found)?;
+        self.versions.raise_policy(head.policy);
+        if head.policy != guess && asked.unknown.len() < asked.known.len() {
+            return Ok(None);
+        }
+        let organization = next(desired.organization.is_some());
+        let organization = organization.first().map(rows::organization).transpose()?;
+        let taken = next(asked.suggested.is_some());
+        let team = next(desired.team.is_some());
+        let tags = next(!asked.unknown.is_empty() && !asked.is_plain());
+        let listings = if asked.is_plain() {
+            listings(&with_tags, (BRIEF_AT, TAG_AT), &asked.unknown)?
+        } else {
+            listings(&tags.iter().collect::<Vec<_>>(), (0, BRIEF_COLUMNS), &asked.unknown)?
+        };
+        for (tag, listing) in &listings {
+            cache.keep(head.policy, realm, tag, listing);
+        }
+        let near_misses = next(asked.near);
+        Ok(Some(Snapshot {
+            detail,
+            policy: head.policy,
+            username_owner: head.username_owner,
+            last: head.last,
+            recent: Recent::NONE,
+            tags_differ: head.tags_differ,
+            standing: standing(&found, head.policy, &stripes)?,
+            // Asked for in any case; it counts only where there is no such organization yet.
+            organization_name_taken: !taken.is_empty() && organization.is_none(),
+            organization,
+            team: team.first().map(|row| rows::team(row, 0)).transpose()?.flatten(),
+            tag_matches: asked.matches(listings),
+            near_misses: settle(near_misses.iter().map(near_miss).collect::<Outcome<_>>()?),
+        }))
+    }
+
+    /// A user with everything held.
+    pub(super) async fn standing(&self, user: UserId) -> Outcome<Option<Standing>> {
+        let stamps = Stripes::now(self.versions);
+        let rows = self.session.rows(&self.texts.by_id, &[&user.to_string()]).await?;
+        let rows: Vec<&Row> = rows.iter().collect();
+        let head = Head::of(&rows)?;
+        self.versions.raise_policy(head.policy);
+        standing(&rows, head.policy, &stamps)
+    }
+}
+
+/// What a snapshot asks for.
+struct Asked<'d> {
+    /// The tags that could be listed, with what is remembered of each.
+    known: Vec<(&'d str, Option<Listing>)>,
+    /// Those of which nothing is.
+    unknown: Vec<&'d str>,
+    /// Whether an organization or a team is named.
+    named: bool,
+    /// The name that a new organization would take.
+    suggested: Option<OrganizationName>,
+    /// Whether the tags that nearly match are asked for.
+    near: bool,
+}
+
+impl<'d> Asked<'d> {
+    fn of(desired: &'d Desired, detail: Detail, cache: &TagCache, policy: u64) -> Self {
+        let tags = listable(&desired.tags);
+        let known = cache.find(policy, desired.realm.as_str(), tags.iter().copied());
+        let unknown = known.iter().filter(|(_, found)| found.is_none());
+        Self {
+            unknown: unknown.map(|(tag, _)| *tag).collect(),
+            near: detail == Detail::Explain && !known.is_empty(),
+            known,
+            named: desired.organization.is_some() || desired.team.is_some(),
+            suggested: desired
+                .organization
+                .as_ref()
+                .and_then(DesiredOrganization::suggested_name),
+        }
+    }
+
+    /// Whether nothing but the user and the tags is asked for, as of most tokens: one statement then, which costs little
+    /// more than the one without tags, where a second one and the transaction around both cost as much again.
+    const fn is_plain(&self) -> bool {
+        self.suggested.is_none() && !self.near && !self.named
+    }
+
+    /// The rows about the user, and those about tags where one statement asked for both.
+    fn split<'r>(&self, rows: &'r [Row]) -> Outcome<(Vec<&'r Row>, Vec<&'r Row>)> {
+        if self.unknown.is_empty() || !self.is_plain() {
+            return Ok((rows.iter().collect(), Vec::new()));
+        }
+        let (mut found, mut tags) = (Vec::new(), Vec::new());
+        for row in rows {
+            let tag = Columns::from(row, TAG_AT, "organization tag").maybe_text()?;
+            if tag.is_some() { &mut tags } else { &mut found }.push(row);
+        }
+        Ok((found, tags))
+    }
+
+    fn queries<'q>(&'q self, texts: &'q Texts, desired: &'q Desired) -> Vec<(&'q str, Vec<Value<'q>>)> {
+        let realm = desired.realm.as_str();
+        let mut user: Vec<Value<'_>> = vec![
+            boxed(realm),
+            boxed(desired.user.external_id.as_str()),
+            boxed(desired.issuer.as_str()),
+            boxed(desired.user.new_username().to_string()),
+            boxed(tags_text(desired.tags.noted().as_deref())),
+        ];
+        if self.is_plain() && !self.unknown.is_empty() {
+            user.push(boxed(self.unknown.clone()));
+            return vec![(&texts.by_external_id_with_tags, user)];
+        }
+        let mut queries: Vec<(&str, Vec<Value<'_>>)> = vec![(&texts.by_external_id, user)];
+        if let Some(wanted) = &desired.organization {
+            queries.push((
+                &texts.organization,
+                vec![boxed(realm), boxed(wanted.external_id.as_str())],
+            ));
+        }
+        if let Some(name) = &self.suggested {
+            queries.push((texts.name, vec![boxed(name.as_str())]));
+        }
+        if let Some(wanted) = &desired.team {
+            queries.push((&texts.team, vec![boxed(realm), boxed(wanted.external_id.as_str())]));
+        }
+        if !self.unknown.is_empty() {
+            queries.push((&texts.tags, vec![boxed(realm), boxed(self.unknown.clone())]));
+        }
+        if self.near {
+            let tags = self.known.iter().map(|(tag, _)| *tag);
+            let spelled = tags.flat_map(|tag| spellings(tag).into_iter().map(move |spelling| (tag, spelling)));
+            let (tags, folded): (Vec<&str>, Vec<String>) = spelled.unzip();
+            queries.push((&texts.near, vec![boxed(realm), boxed(tags), boxed(folded)]));
+        }
+        queries
+    }
+
+    /// What the tags met: what was remembered, and what was read, which is in the order of [`Self::unknown`].
+    fn matches(self, read: Vec<(&str, Listing)>) -> Vec<TagMatch> {
+        let mut read = read.into_iter().map(|(_, listing)| listing);
+        let mut matches = Vec::new();
+        for (tag, known) in self.known {
+            let listing = known.or_else(|| read.next());
+            let found = listing.iter().flat_map(|listing| listing.iter());
+            matches.extend(found.map(|(organization, role)| TagMatch {
+                tag: tag.to_owned(),
+                organization: organization.clone(),
+                role: *role,
+            }));
+        }
+        matches
+    }
+}
+
+/// The numbers of all stripes: whose user this is about is known only when the data is there.
+///
+/// INVARIANT: they are looked at before the data is, so that a stamp is never newer than what it was read with. They
+/// are this process's numbers: another node's change may not have been heard of yet, and when it is, what was made
+/// under the older number is read again.
+struct Stripes(Vec<u64>);
+
+impl Stripes {
+    fn now(versions: &Versions) -> Self {
+        let stripes = (0..STRIPES).filter_map(Stripe::from_number);
+        Self(stripes.map(|stripe| versions.stripe(stripe)).collect())
+    }
+
+    fn stamp(&self, user: UserId, policy: u64) -> Stamp {
+        let stripe = Stripe::of(user);
+        Stamp {
+            policy,
+            stripe,
+            user: self.0.get(usize::from(stripe.number())).copied().unwrap_or(0),
+        }
+    }
+}
+
+/// What every row of a standing begins with.
+struct Head {
+    policy: u64,
+    last: Option<Mark>,
+    tags_differ: bool,
+    username_owner: Option<UserId>,
+}
+
+impl Head {
+    fn of(rows: &[&Row]) -> Outcome<Self> {
+        let row = rows
+            .first()
+            .ok_or_else(|| corrupt("counter", "the policy number is missing"))?;
+        let mut columns = Columns::of(row, "user");
+        Ok(Self {
+            policy: columns.number()?,
+            last: mark(
+                columns.maybe_integer()?,
+                columns.maybe_integer()?,
+                columns.maybe_integer()?,
+            ),
+            tags_differ: columns.flag()?,
+            username_owner: columns.maybe_parse()?,
+        })
+    }
+}
+
+fn standing(rows: &[&Row], policy: u64, stripes: &Stripes) -> Outcome<Option<Standing>> {
+    let Some(user) = rows
+        .first()
+        .map(|row| rows::maybe_user(row, BEFORE))
+        .transpose()?
+        .flatten()
+    else {
+        return Ok(None);
+    };
+    let (mut grants, mut organizations, mut teams) = (Vec::new(), Vec::new(), Vec::new());
+    for row in rows {
+        grants.extend(rows::maybe_grant(row, GRANT_AT)?);
+        organizations.extend(rows::brief(row, BRIEF_AT)?);
+        teams.extend(rows::team(row, TEAM_AT)?);
+    }
+    grants.sort_by_key(|grant| grant.id);
+    organizations.sort_by_key(|organization| organization.id);
+    organizations.dedup_by_key(|organization| organization.id);
+    teams.sort_by_key(|team| team.id);
+    teams.dedup_by_key(|team| team.id);
+    Ok(Some(Standing {
+        stamp: stripes.stamp(user.id, policy),
+        user,
+        grants,
+        organizations,
+        teams,
+    }))
+}
+
+/// The tags that an organization could list, each once, in order.
+fn listable(tags: &DesiredTags) -> BTreeSet<&str> {
+    match tags {
+        DesiredTags::Exactly(tags) => tags
+            .iter()
+            .map(String::as_str)
+            .filter(|tag| !tag.is_empty() && !tag.contains('\0'))
+            .collect(),
+        DesiredTags::NotConfigured | DesiredTags::Keep => BTreeSet::new(),
+    }
+}
+
+/// The organizations that list each of these tags, by id.
+fn listings<'t>(
+    rows: &[&Row],
+    (brief_at, tag_at): (usize, usize),
+    tags: &[&'t str],
+) -> Outcome<Vec<(&'t str, Listing)>> {
+    let mut found: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for row in rows {
+        let mut columns = Columns::from(row, tag_at, "organization tag");
+        let (tag, role) = (columns.text()?, columns.parse()?);
+        let organization = rows::brief(row, brief_at)?.map(|organization| (organization, role));
+        found.entry(tag).or_default().extend(organization);
+    }
+    let listing = |tag| {
+        let mut listing = found.remove(tag).unwrap_or_default();
+        listing.sort_by_key(|(organization, _): &(OrganizationBrief, _)| organization.id);
+        (tag, Listing::from(listing))
+    };
+    Ok(tags.iter().copied().map(listing).collect())
+}
+
+fn near_miss(row: &Row) -> Outcome<NearMiss> {
+    let mut columns = Columns::of(row, "organization tag");
+    Ok(NearMiss {
+        tag: columns.text()?.to_owned(),
+        listed: columns.text()?.to_owned(),
+        organization: rows::brief(row, 2)?,
+    })
+}

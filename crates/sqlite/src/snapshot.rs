@@ -1,0 +1,215 @@
+//! Reading everything about one user at one moment.
+
+use std::collections::BTreeSet;
+
+use narthex_directory::{
+    Desired, DesiredTags, Detail, Grant, Mark, NearMiss, OrganizationBrief, Snapshot, Stamp, Standing, Stripe,
+    TagMatch, Team, User, UserId, Username, settle, spellings,
+};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::change::counter;
+use super::error::{Outcome, corrupt};
+use super::rows::{self, Columns};
+use narthex_tables::record::{
+    BRIEF, GRANT, GRANT_COLUMNS, MARK, ORGANIZATION, TEAM, USER, USER_COLUMNS, mark, texts_to_json,
+};
+use narthex_tables::tag_cache::{Listing, TagCache};
+
+/// Reads what planning needs. What [`narthex_directory::Touches`] remembers is laid over it by the caller.
+pub(super) fn snapshot(
+    connection: &Connection,
+    cache: &TagCache,
+    desired: &Desired,
+    detail: Detail,
+) -> Outcome<Snapshot> {
+    let policy = counter(connection, 0)?;
+    let mut snapshot = Snapshot {
+        detail,
+        policy,
+        ..Snapshot::empty()
+    };
+    if let Some((user, last, tags_differ)) = find_user(connection, desired)? {
+        snapshot.last = last;
+        snapshot.tags_differ = tags_differ;
+        snapshot.standing = Some(standing_of(connection, user, policy)?);
+    } else {
+        // Nothing is kept of somebody who is not there yet.
+        snapshot.tags_differ = desired.tags.noted().is_some();
+    }
+    let username = desired.user.new_username();
+    snapshot.username_owner = match &snapshot.standing {
+        Some(standing) if standing.user.username == username => Some(standing.user.id),
+        _ => username_owner(connection, desired, &username)?,
+    };
+    if let Some(wanted) = &desired.organization {
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = ?1 AND o.external_id = ?2"
+        ))?;
+        let mut found = statement.query([desired.realm.as_str(), wanted.external_id.as_str()])?;
+        snapshot.organization = found.next()?.map(rows::organization).transpose()?;
+        if let (None, Some(name)) = (&snapshot.organization, wanted.suggested_name()) {
+            let mut statement = connection.prepare_cached(
+                "SELECT 1 FROM organizations WHERE name = ?1 \
+                 UNION ALL SELECT 1 FROM former_organization_names WHERE name = ?1",
+            )?;
+            snapshot.organization_name_taken = statement.exists([name.as_str()])?;
+        }
+    }
+    if let Some(wanted) = &desired.team {
+        let sql = format!("SELECT {TEAM} FROM teams t WHERE t.realm = ?1 AND t.external_id = ?2");
+        let mut statement = connection.prepare_cached(&sql)?;
+        let mut found = statement.query([desired.realm.as_str(), wanted.external_id.as_str()])?;
+        snapshot.team = found.next()?.map(|row| rows::team(row, 0)).transpose()?.flatten();
+    }
+    if let DesiredTags::Exactly(tags) = &desired.tags {
+        let tags: BTreeSet<&str> = tags.iter().map(String::as_str).filter(|tag| !tag.is_empty()).collect();
+        snapshot.tag_matches = tag_matches(connection, cache, policy, desired.realm.as_str(), &tags)?;
+        if detail == Detail::Explain {
+            snapshot.near_misses = near_misses(connection, desired.realm.as_str(), &tags)?;
+        }
+    }
+    Ok(snapshot)
+}
+
+/// A user with everything held.
+pub(super) fn standing(connection: &Connection, user: UserId) -> Outcome<Option<Standing>> {
+    let policy = counter(connection, 0)?;
+    let mut statement = connection.prepare_cached(&format!("SELECT {USER} FROM users u WHERE u.id = ?1"))?;
+    let mut found = statement.query([user.to_string()])?;
+    let user = found.next()?.map(rows::user).transpose()?;
+    user.map(|user| standing_of(connection, user, policy)).transpose()
+}
+
+fn find_user(connection: &Connection, desired: &Desired) -> Outcome<Option<(User, Option<Mark>, bool)>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {USER}, {MARK}, ?4 IS NOT NULL AND i.tags IS NOT ?4 FROM users u \
+         LEFT JOIN user_issuers i ON i.user_id = u.id AND i.issuer = ?3 \
+         WHERE u.realm = ?1 AND u.external_id = ?2"
+    ))?;
+    let tags = desired.tags.noted();
+    let tags = tags.map(|tags| texts_to_json(tags.iter().map(String::as_str)));
+    let mut found = statement.query(params![
+        desired.realm.as_str(),
+        desired.user.external_id.as_str(),
+        desired.issuer.as_str(),
+        tags,
+    ])?;
+    let Some(row) = found.next()? else {
+        return Ok(None);
+    };
+    let mut columns = Columns::from(row, USER_COLUMNS, "user");
+    let last = mark(
+        columns.maybe_integer()?,
+        columns.maybe_integer()?,
+        columns.maybe_integer()?,
+    );
+    Ok(Some((rows::user(row)?, last, columns.flag()?)))
+}
+
+fn username_owner(connection: &Connection, desired: &Desired, username: &Username) -> Outcome<Option<UserId>> {
+    let mut statement = connection.prepare_cached("SELECT id FROM users WHERE realm = ?1 AND username = ?2")?;
+    let keys = [desired.realm.as_str(), username.as_str()];
+    let owner: Option<String> = statement.query_row(keys, |row| row.get(0)).optional()?;
+    owner
+        .map(|id| id.parse().map_err(|error| corrupt("user", error)))
+        .transpose()
+}
+
+fn standing_of(connection: &Connection, user: User, policy: u64) -> Outcome<Standing> {
+    let stripe = Stripe::of(user.id);
+    let stamp = Stamp {
+        policy,
+        stripe,
+        user: counter(connection, i64::from(stripe.number()) + 1)?,
+    };
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {GRANT}, {BRIEF}, {TEAM} FROM grants g \
+         LEFT JOIN organizations o ON o.id = g.organization_id LEFT JOIN teams t ON t.id = g.team_id \
+         WHERE g.user_id = ?1 AND g.revoked_at_ms IS NULL"
+    ))?;
+    let mut found = statement.query([user.id.to_string()])?;
+    let (mut grants, mut organizations, mut teams): (Vec<Grant>, Vec<OrganizationBrief>, Vec<Team>) =
+        Default::default();
+    while let Some(row) = found.next()? {
+        grants.push(rows::grant(row, 0)?);
+        organizations.extend(rows::brief(row, GRANT_COLUMNS)?);
+        teams.extend(rows::team(row, GRANT_COLUMNS + 4)?);
+    }
+    grants.sort_by_key(|grant| grant.id);
+    organizations.sort_by_key(|organization| organization.id);
+    organizations.dedup_by_key(|organization| organization.id);
+    teams.sort_by_key(|team| team.id);
+    teams.dedup_by_key(|team| team.id);
+    Ok(Standing {
+        user,
+        grants,
+        organizations,
+        teams,
+        stamp,
+    })
+}
+
+/// One look into the index per tag of the token, however many organizations there are; none for a tag that was
+/// looked up since the last change.
+fn tag_matches(
+    connection: &Connection,
+    cache: &TagCache,
+    policy: u64,
+    realm: &str,
+    tags: &BTreeSet<&str>,
+) -> Outcome<Vec<TagMatch>> {
+    let mut matches = Vec::new();
+    for (tag, known) in cache.find(policy, realm, tags.iter().copied()) {
+        let found = if let Some(known) = known {
+            known
+        } else {
+            let read = listing(connection, realm, tag)?;
+            cache.keep(policy, realm, tag, &read);
+            read
+        };
+        matches.extend(found.iter().map(|(organization, role)| TagMatch {
+            tag: tag.to_owned(),
+            organization: organization.clone(),
+            role: *role,
+        }));
+    }
+    Ok(matches)
+}
+
+/// The organizations of a realm that list a tag, by id.
+fn listing(connection: &Connection, realm: &str, tag: &str) -> Outcome<Listing> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT x.role, {BRIEF} FROM organization_tags x JOIN organizations o ON o.id = x.organization_id \
+         WHERE x.realm = ?1 AND x.tag = ?2 ORDER BY x.organization_id"
+    ))?;
+    let mut found = statement.query([realm, tag])?;
+    let mut listing = Vec::new();
+    while let Some(row) = found.next()? {
+        let role = Columns::of(row, "organization tag").parse()?;
+        listing.extend(rows::brief(row, 1)?.map(|organization| (organization, role)));
+    }
+    Ok(listing.into())
+}
+
+fn near_misses(connection: &Connection, realm: &str, tags: &BTreeSet<&str>) -> Outcome<Vec<NearMiss>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT x.tag, {BRIEF} FROM organization_tags x JOIN organizations o ON o.id = x.organization_id \
+         WHERE x.realm = ?1 AND x.folded = ?2 AND x.tag <> ?3 ORDER BY x.organization_id, x.tag"
+    ))?;
+    let mut misses = Vec::new();
+    for tag in tags {
+        for spelling in spellings(tag) {
+            let mut found = statement.query(params![realm, spelling, tag])?;
+            while let Some(row) = found.next()? {
+                let listed = Columns::of(row, "organization tag").text()?.to_owned();
+                misses.push(NearMiss {
+                    tag: (*tag).to_owned(),
+                    listed,
+                    organization: rows::brief(row, 1)?,
+                });
+            }
+        }
+    }
+    Ok(settle(misses))
+}

@@ -1,0 +1,96 @@
+//! What a row must keep to, whoever wrote it: the rules of the directory's own types, and those of the databases' checks
+//! that a file could break without breaking a type.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use narthex_directory::{
+    Actor, IssuerName, Logo, NameError, Scope, ScopedRole, TAG_LENGTH_MAX, TagList, TokenFingerprint,
+};
+
+use super::schema::Fields;
+use crate::record::object_from_json;
+
+pub(crate) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<(), String> {
+    text.parse::<T>().map(drop).map_err(|error| error.to_string())
+}
+
+pub(crate) fn name<T: for<'t> TryFrom<&'t str, Error = NameError>>(text: &str) -> Result<(), String> {
+    T::try_from(text).map(drop).map_err(|error| error.to_string())
+}
+
+/// A list of an organization, as it is kept: nothing in it that reading would drop or change.
+pub(crate) fn tags(texts: &[String]) -> Result<(), String> {
+    let list = TagList::from_entries(texts).map_err(|error| error.to_string())?;
+    if list.texts().eq(texts.iter().map(String::as_str)) {
+        Ok(())
+    } else {
+        Err("a tag is empty, there twice, or has blanks around it".to_owned())
+    }
+}
+
+pub(crate) fn logo(bytes: &[u8]) -> Result<(), String> {
+    let logo = Logo::new(bytes.to_vec());
+    logo.map(drop)
+        .ok_or_else(|| "it is no PNG or JPEG of at most 1 MB".to_owned())
+}
+
+pub(crate) fn hash(bytes: &[u8]) -> Result<(), String> {
+    let length = bytes.len();
+    (length == 32)
+        .then_some(())
+        .ok_or_else(|| format!("it has {length} bytes and not 32"))
+}
+
+/// Tags that no organization could list are not worth a row, and PostgreSQL's index does not hold them.
+pub(crate) fn seen_tag(tag: &str) -> Result<(), String> {
+    let listable = tag.len() <= 1_500 && tag.chars().count() <= TAG_LENGTH_MAX && !tag.contains('\0');
+    listable
+        .then_some(())
+        .ok_or_else(|| "it is longer than any organization could list".to_owned())
+}
+
+pub(crate) fn scope(fields: &Fields<'_>) -> Result<(), String> {
+    let id = |name| fields.text(name);
+    let scope = match (id("organization_id"), id("team_id")) {
+        (None, None) => Scope::Platform,
+        (Some(id), None) => Scope::Organization(id.parse().map_err(|error: NameError| error.to_string())?),
+        (None, Some(id)) => Scope::Team(id.parse().map_err(|error: NameError| error.to_string())?),
+        (Some(_), Some(_)) => return Err("it is on an organization and on a team".to_owned()),
+    };
+    let role = fields.text("role").unwrap_or_default();
+    ScopedRole::parse(scope, role)
+        .map(drop)
+        .map_err(|error| format!("`role`: {error}"))
+}
+
+pub(crate) fn grant(fields: &Fields<'_>) -> Result<(), String> {
+    scope(fields)?;
+    let text = |name| fields.text(name).unwrap_or_default();
+    let (issuer, tag) = (text("issuer"), text("tag"));
+    let agrees = match text("source") {
+        "manual" => issuer.is_empty() && tag.is_empty(),
+        "claim" => IssuerName::new(issuer).is_ok() && tag.is_empty(),
+        _ => IssuerName::new(issuer).is_ok() && !tag.is_empty(),
+    };
+    agrees
+        .then_some(())
+        .ok_or_else(|| "its `issuer` and `tag` do not go with its `source`".to_owned())
+}
+
+pub(crate) fn event(fields: &Fields<'_>) -> Result<(), String> {
+    let token = TokenFingerprint::default();
+    let kind = fields.text("actor_kind").unwrap_or_default();
+    let actor = Actor::from_parts(kind, fields.text("actor_name"), token);
+    actor.map(drop).ok_or_else(|| "its actor is unknown".to_owned())
+}
+
+pub(crate) fn public_jwk(text: &str) -> Result<(), String> {
+    let jwk = object_from_json(text).ok_or_else(|| "it is no JSON object".to_owned())?;
+    // SECURITY: it is there to be published.
+    let private = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
+    if private.iter().any(|member| jwk.contains_key(*member)) {
+        return Err("it holds a private key".to_owned());
+    }
+    Ok(())
+}
