@@ -1,5 +1,5 @@
-//! Who did what, written in the same transaction as the change itself. Events are numbered in the order in which
-//! they were committed, so a reader that remembers a number (a webhook's outbox) misses none.
+//! The audit trail: who did what, written in the same transaction as the change itself. Events are numbered in the
+//! order of their commits, so a reader that remembers a number (a webhook's outbox) misses none.
 
 use serde_json::{Map, Value};
 
@@ -11,21 +11,22 @@ mod actions;
 
 pub use actions::ACTIONS;
 
-/// Who did it.
+/// Actor of an event or a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
     /// A token, through sync.
     Token {
-        /// Whose.
+        /// The token's issuer.
         issuer: IssuerName,
-        /// Which.
+        /// The token.
         token: TokenFingerprint,
     },
     /// A user with a session or a token of their own, through the API.
     User(UserId),
     /// A program with an API key.
     ApiKey(ApiKeyId),
-    /// A system user at the command line, as `alice (uid 1000)`. `None` where no version recorded it.
+    /// A system user at the command line, as `alice (uid 1000)`. `None` where the version that wrote the event recorded
+    /// no user.
     CommandLine(Option<String>),
     /// The configuration file.
     Configuration,
@@ -34,7 +35,7 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// The word for what kind of actor it is.
+    /// Word for the kind of actor.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Token { .. } => "token",
@@ -46,7 +47,7 @@ impl Actor {
         }
     }
 
-    /// Which one of its kind: the issuer's name, an id, or the system user.
+    /// Name within its kind: the issuer's name, an id, or the system user.
     pub fn name(&self) -> Option<String> {
         match self {
             Self::Token { issuer, .. } => Some(issuer.to_string()),
@@ -82,36 +83,36 @@ fn is_system_user(text: &str) -> bool {
     (1..=SYSTEM_USER_LENGTH_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
-/// Who does something, and when: what every command is given.
+/// Actor and time of an action: every command is given them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct By {
-    /// Who.
+    /// The actor.
     pub actor: Actor,
-    /// When, in milliseconds.
+    /// The time, in milliseconds.
     pub at_ms: i64,
 }
 
-/// Something that happened.
+/// Event of the audit trail.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditEvent {
-    /// When.
+    /// Time of the event, in milliseconds.
     pub at_ms: i64,
-    /// Who did it.
+    /// The actor.
     pub actor: Actor,
-    /// What: one of [`ACTIONS`], or one that a newer version wrote.
+    /// The action: one of [`ACTIONS`], or one that a newer version wrote.
     pub action: String,
-    /// To which user.
+    /// The user it was done to.
     pub user: Option<UserId>,
-    /// To, or in, which organization.
+    /// The organization it was done to, or in.
     pub organization: Option<OrganizationId>,
-    /// To, or in, which team.
+    /// The team it was done to, or in.
     pub team: Option<TeamId>,
-    /// What more there is to say.
+    /// Further details.
     pub detail: Map<String, Value>,
 }
 
 impl AuditEvent {
-    /// An event about nobody yet.
+    /// Creates an event that names no user, organization or team yet.
     pub fn new(action: &str, actor: Actor, at_ms: i64) -> Self {
         Self {
             at_ms,
@@ -134,7 +135,7 @@ pub struct RecordedEvent {
     pub event: AuditEvent,
 }
 
-/// Which events to list.
+/// Filter of a list of events.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EventFilter {
     /// About this user.
@@ -147,11 +148,11 @@ pub struct EventFilter {
     pub from_ms: Option<i64>,
     /// Before this time, in milliseconds.
     pub until_ms: Option<i64>,
-    /// Which end to begin at.
+    /// The end to begin at.
     pub order: EventOrder,
 }
 
-/// Which end of the audit trail to begin at.
+/// End of the audit trail at which a list begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EventOrder {
     /// For people.
@@ -162,7 +163,7 @@ pub enum EventOrder {
 }
 
 impl EventFilter {
-    /// Whether an event is asked for.
+    /// Tests whether the filter admits an event.
     pub fn admits(&self, event: &AuditEvent) -> bool {
         self.user.is_none_or(|user| event.user == Some(user))
             && self

@@ -43,9 +43,9 @@ pub enum Change {
         /// As it will be.
         after: Box<Team>,
     },
-    /// A role given.
+    /// A role granted.
     OpenGrant(Box<Grant>),
-    /// A role taken: the grant with its end (`revoked_at_ms`, `revoked_why`) set.
+    /// A role revoked: the grant with its end (`revoked_at_ms`, `revoked_why`) set.
     CloseGrant(Box<Grant>),
 }
 
@@ -54,13 +54,13 @@ pub enum Change {
 pub struct FieldDiff {
     /// Its name, as in answers.
     pub field: &'static str,
-    /// What it was.
+    /// The value before.
     pub from: Value,
-    /// What it will be.
+    /// The value after.
     pub to: Value,
 }
 
-/// Which version numbers a set of changes moves.
+/// Version numbers that a set of changes moves.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Moves {
     /// The policy number.
@@ -70,9 +70,9 @@ pub struct Moves {
 }
 
 impl Moves {
-    /// What these changes move.
+    /// Returns the numbers that these changes move.
     ///
-    /// A new user moves nothing, for nothing can have been cached about somebody who was not there; nor does an
+    /// A new user moves nothing, for nothing can have been cached about a user who was not there; nor does an
     /// organization made by claims, which lists no tags: first uses must not empty everybody's cache.
     pub fn of(changes: &[Change]) -> Self {
         let mut moves = Self::default();
@@ -114,7 +114,7 @@ fn decides_differently(before: &Organization, after: &Organization) -> bool {
 }
 
 impl Change {
-    /// Whether it only ends something.
+    /// Tests whether the change only ends something.
     pub const fn takes_away(&self) -> bool {
         matches!(self, Self::CloseGrant(_))
     }

@@ -1,4 +1,4 @@
-//! What people and programs ask of the directory. Plain data; the rules are in the functions that turn each into
+//! Commands of people and programs to the directory. Plain data; the rules are in the functions that turn each into
 //! changes, which every store shares.
 
 use std::fmt;
@@ -10,7 +10,7 @@ use crate::organization::{MembershipRule, OrganizationDetails, OrganizationStatu
 use crate::role::{PlatformRole, Scope, ScopedRole};
 use crate::user::{Profile, User, UserStatus};
 
-/// What to do with a field that may be empty.
+/// Edit of a field that may be empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Edit<T> {
     /// Leave it.
@@ -42,7 +42,7 @@ pub struct UserEntry {
     pub platform_role: PlatformRole,
 }
 
-/// Which users to list. Everything given must agree.
+/// Filter of a list of users. All conditions that are given must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct UserFilter {
     /// Of this realm.
@@ -53,7 +53,7 @@ pub struct UserFilter {
     pub username: Option<String>,
     /// With exactly this e-mail.
     pub email: Option<String>,
-    /// Whose username, external id, e-mail or name holds this text; ASCII letters in any case.
+    /// With this text in the username, external id, e-mail or name; ASCII letters in any case.
     pub q: Option<String>,
 }
 
@@ -64,7 +64,7 @@ pub struct NewUser {
     pub id: UserId,
     /// Its realm.
     pub realm: Realm,
-    /// What the identity provider calls it.
+    /// Its id at the identity provider.
     pub external_id: ExternalId,
     /// Its username.
     pub username: Username,
@@ -95,16 +95,16 @@ pub struct UserEdit {
     pub language: Edit<String>,
 }
 
-/// Which organizations to list. Everything given must agree.
+/// Filter of a list of organizations. All conditions that are given must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OrganizationFilter {
     /// Of this realm.
     pub realm: Option<Realm>,
     /// With exactly this external id.
     pub external_id: Option<String>,
-    /// That lists exactly this tag.
+    /// With exactly this tag in one of its lists.
     pub tag: Option<String>,
-    /// Whose name or label holds this text; ASCII letters in any case.
+    /// With this text in the name or label; ASCII letters in any case.
     pub q: Option<String>,
 }
 
@@ -119,15 +119,15 @@ pub struct NewOrganization {
     pub label: String,
     /// Its realm.
     pub realm: Realm,
-    /// What the identity provider calls it.
+    /// Its id at the identity provider.
     pub external_id: Option<ExternalId>,
     /// Contact, site, time zone.
     pub details: OrganizationDetails,
     /// Its lists of tags.
     pub tags: OrganizationTags,
-    /// Who may say who belongs to it.
+    /// Its membership rule.
     pub membership: MembershipRule,
-    /// Whether it is open.
+    /// Open or suspended.
     pub status: OrganizationStatus,
 }
 
@@ -138,7 +138,7 @@ pub struct OrganizationEdit {
     pub name: Option<OrganizationName>,
     /// Another label.
     pub label: Option<String>,
-    /// What the identity provider calls it.
+    /// Another id at the identity provider.
     pub external_id: Edit<ExternalId>,
     /// Contact.
     pub contact_name: Edit<String>,
@@ -150,7 +150,7 @@ pub struct OrganizationEdit {
     pub timezone: Edit<String>,
     /// All three lists of tags.
     pub tags: Option<OrganizationTags>,
-    /// Who may say who belongs to it. To `external_only` closes the manual grants.
+    /// Another membership rule. A change to `external_only` closes the manual grants.
     pub membership: Option<MembershipRule>,
     /// Open or suspended.
     pub status: Option<OrganizationStatus>,
@@ -165,7 +165,7 @@ pub struct NewTeam {
     pub realm: Realm,
     /// The organization it is in.
     pub organization: Option<OrganizationId>,
-    /// What the identity provider calls it.
+    /// Its id at the identity provider.
     pub external_id: Option<ExternalId>,
     /// Its name for people.
     pub name: String,
@@ -178,35 +178,35 @@ pub struct TeamEdit {
     pub name: Option<String>,
     /// Another organization, or none.
     pub organization: Edit<OrganizationId>,
-    /// What the identity provider calls it.
+    /// Another id at the identity provider.
     pub external_id: Edit<ExternalId>,
 }
 
-/// A role to give by hand. A manual grant that is open on the same scope is replaced.
+/// A role to grant by hand. A manual grant that is open on the same scope is replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewGrant {
     /// Its id.
     pub id: GrantId,
-    /// To whom.
+    /// The user who gets it.
     pub user: UserId,
-    /// Which role, on what.
+    /// The role, and its scope.
     pub role: ScopedRole,
-    /// Why.
+    /// The reason, in words.
     pub why: Option<String>,
 }
 
-/// Which grants to list.
+/// Filter of a list of grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct GrantFilter {
     /// Of this user.
     pub user: Option<UserId>,
-    /// On this.
+    /// On this scope.
     pub scope: Option<Scope>,
-    /// Held when.
+    /// The moment in their history.
     pub when: GrantsWhen,
 }
 
-/// Which moment of the grants' history.
+/// Moment in the history of grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum GrantsWhen {
     /// Open and not closed (lapsed ones are among them until they are closed).
@@ -218,10 +218,10 @@ pub enum GrantsWhen {
     Ever,
 }
 
-/// Somebody in an organization or a team.
+/// Member of an organization or a team.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
-    /// Who.
+    /// The user.
     pub user: User,
     /// The highest role held.
     pub role: ScopedRole,
@@ -229,7 +229,7 @@ pub struct Member {
     pub grants: Vec<Grant>,
 }
 
-/// Which teams to list. Everything given must agree.
+/// Filter of a list of teams. All conditions that are given must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TeamFilter {
     /// Of this realm.
@@ -255,19 +255,19 @@ impl fmt::Debug for SecretHash {
 pub struct ApiKey {
     /// Its id.
     pub id: ApiKeyId,
-    /// What it is for, in words.
+    /// Its purpose, in words.
     pub name: String,
     /// The SHA-256 of the key. A key is 256 random bits, so nothing slower is needed.
     pub hash: SecretHash,
-    /// What it may do.
+    /// Its role.
     pub role: ScopedRole,
-    /// When it was made.
+    /// Time of creation, in milliseconds.
     pub created_at_ms: i64,
-    /// When it stops working.
+    /// Time of expiry, in milliseconds.
     pub expires_at_ms: Option<i64>,
-    /// When it was revoked.
+    /// Time of revocation, in milliseconds.
     pub revoked_at_ms: Option<i64>,
-    /// When it was last used, to the minute: see [`ApiKey::use_is_due`].
+    /// Time of the last use, in milliseconds, to the minute: see [`ApiKey::use_is_due`].
     pub last_used_at_ms: Option<i64>,
 }
 
@@ -281,7 +281,7 @@ impl ApiKey {
             .is_none_or(|last| now_ms.saturating_sub(last).unsigned_abs() >= API_KEY_USE_EVERY_MS.unsigned_abs())
     }
 
-    /// Whether it works now.
+    /// Tests whether the key works now: it is neither revoked nor expired.
     pub fn works_at(&self, now_ms: i64) -> bool {
         self.revoked_at_ms.is_none() && self.expires_at_ms.is_none_or(|expires| expires > now_ms)
     }
@@ -306,36 +306,36 @@ pub struct AssertionKey {
     pub private: SecretBytes,
     /// The public key as a JWK, in JSON.
     pub public_jwk: String,
-    /// When it was made.
+    /// Time of creation, in milliseconds.
     pub created_at_ms: i64,
-    /// From when on it no longer signs.
+    /// Time from which it no longer signs, in milliseconds.
     pub signs_until_ms: i64,
-    /// From when on it is no longer published.
+    /// Time from which it is no longer published, in milliseconds.
     pub published_until_ms: i64,
 }
 
 /// The last good key set of an issuer, so that a restart does not need the issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavedKeySet {
-    /// Whose.
+    /// The issuer.
     pub issuer: IssuerName,
-    /// Where it was fetched from: a set is not used for another address.
+    /// Address it was fetched from: a set is not used for another address.
     pub source: String,
     /// The set as it came.
     pub body: Vec<u8>,
-    /// When it was fetched.
+    /// Time of the fetch, in milliseconds.
     pub fetched_at_ms: i64,
 }
 
 /// A tag that tokens carried, or that organizations list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeenTag {
-    /// Whose tokens.
+    /// Realm of the tokens.
     pub realm: Realm,
     /// The tag.
     pub tag: String,
-    /// When a token first carried it.
+    /// Time at which a token first carried it, in milliseconds.
     pub first_seen_at_ms: i64,
-    /// When a token last carried it, to the hour.
+    /// Time at which a token last carried it, in milliseconds, to the hour.
     pub last_seen_at_ms: i64,
 }

@@ -1,5 +1,5 @@
-//! Organizations that the configuration declares: what makes the directory agree with it, and why that may not be. Pure,
-//! so that every store decides alike; [`rehearse_declaration`] asks what they would say.
+//! Organizations that the configuration declares: the changes that make the directory agree with it, and the conflicts
+//! that prevent them. Pure, so that every store decides alike; [`rehearse_declaration`] asks what they would say.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::organization::{Organization, OrganizationStatus, Origin};
 use crate::page::Page;
 use crate::rules::{check_text, new_organization, updated_organization};
 
-/// What the directory holds that a declared organization meets.
+/// Records of the directory that a declared organization meets.
 #[derive(Debug, Clone, Default)]
 pub struct Met {
     /// The organization of its name.
@@ -43,7 +43,7 @@ impl Declaring {
         }
     }
 
-    /// One more: it is made, or the one of its name takes the declared values.
+    /// Adds one more: it is created, or the one of its name takes the declared values.
     pub fn add(&mut self, declared: NewOrganization, met: Met) -> Result<(), StoreError> {
         let known_as = met.known_as.filter(|found| self.still_has(found, &declared));
         if let Some(why) = conflict(&declared, met.named.as_ref(), known_as.as_ref()) {
@@ -59,7 +59,7 @@ impl Declaring {
         Ok(())
     }
 
-    /// The changes. `before` are the organizations that were declared until now: those that are no longer are
+    /// Returns the changes. `before` are the organizations that were declared until now: those that are no longer are
     /// suspended and become editable.
     pub fn finish(mut self, before: &[Organization]) -> Vec<Change> {
         for gone in before.iter().filter(|before| !self.names.contains(&before.name)) {
@@ -68,7 +68,7 @@ impl Declaring {
         self.changes
     }
 
-    /// Whether an organization has the declared external id still, after what was declared before this.
+    /// Tests whether an organization still has the declared external id after the earlier declarations.
     fn still_has(&self, found: &Organization, declared: &NewOrganization) -> bool {
         !self.changes.iter().any(|change| match change {
             Change::UpdateOrganization { after, .. } => {
@@ -79,7 +79,7 @@ impl Declaring {
     }
 }
 
-/// What [`Directory::declare_organizations`] would refuse, with nothing written.
+/// Returns the error with which [`Directory::declare_organizations`] would refuse. Nothing is written.
 pub async fn rehearse_declaration(directory: &dyn Directory, declared: Vec<NewOrganization>, at_ms: i64) -> Answer<()> {
     let mut declaring = Declaring::new(at_ms);
     for new in declared {
@@ -89,7 +89,8 @@ pub async fn rehearse_declaration(directory: &dyn Directory, declared: Vec<NewOr
     Ok(())
 }
 
-/// What a declared organization meets in a directory, without the grants that a change of its membership would close.
+/// Finds the records that a declared organization meets, without the grants that a change of its membership would
+/// close.
 pub(crate) async fn met(directory: &dyn Directory, new: &NewOrganization) -> Answer<Met> {
     let mut met = Met {
         named: directory.organization_named(new.name.clone()).await?,
@@ -106,24 +107,24 @@ pub(crate) async fn met(directory: &dyn Directory, new: &NewOrganization) -> Ans
     Ok(met)
 }
 
-/// Why the configuration cannot declare an organization: the directory holds another that it meets.
+/// Conflict of a declared organization with another one that the directory holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclarationConflict {
     /// The name that is declared.
     pub declared: OrganizationName,
-    /// What is wrong.
+    /// The kind of conflict.
     pub why: Clash,
     /// The name of the organization that is there.
     pub name: OrganizationName,
     /// Its realm.
     pub realm: Realm,
-    /// What its identity provider calls it.
+    /// Its id at the identity provider.
     pub external_id: Option<ExternalId>,
-    /// Where it was made.
+    /// Its origin.
     pub origin: Origin,
 }
 
-/// How a declared organization meets another.
+/// Kind of conflict between a declared organization and another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clash {
     /// The one of its name is in another realm.
@@ -199,7 +200,7 @@ fn conflict(
         if named.realm != declared.realm {
             return Some(because(Clash::Realm, named));
         }
-        // SECURITY: whoever can have a token that names an organization is its admin, and may have chosen the label
+        // SECURITY: a user who can get a token that names an organization is its admin, and may have chosen the label
         // that gave it this name. Only the operator's own word makes it the organization that was meant.
         let is_meant = declared.external_id.is_some() && declared.external_id == named.external_id;
         if named.origin == Origin::Claim && !is_meant {
@@ -211,7 +212,7 @@ fn conflict(
         .map(|found| because(Clash::ExternalId, found))
 }
 
-/// An existing organization takes the values that the configuration declares.
+/// Gives an existing organization the values that the configuration declares.
 fn declare(
     before: &Organization,
     declared: NewOrganization,
@@ -232,8 +233,8 @@ fn declare(
     Ok(updated_organization(before, after, manual, at_ms))
 }
 
-/// An organization is no longer declared. It is not deleted, for its grants are history; it is suspended, for
-/// whoever took it out of the configuration wants it gone.
+/// Suspends an organization that is no longer declared, because the operator who took it out of the configuration wants
+/// it gone. It is not deleted, for its grants are history.
 fn undeclare(before: &Organization, at_ms: i64) -> Vec<Change> {
     let after = Organization {
         origin: Origin::Api,

@@ -30,8 +30,8 @@ use crate::team::Team;
 use crate::user::User;
 use crate::versions::{Stamp, Versions};
 
-/// A directory beneath declarations that were not carried out. Reads show them; writes go to the directory beneath, as they
-/// are.
+/// View of a directory as if declarations were carried out. Reads show the declarations; writes go unchanged to the
+/// directory beneath.
 pub struct DeclaredView {
     inner: Arc<dyn Directory>,
     /// The organizations as they are declared.

@@ -1,4 +1,4 @@
-//! What a token asks for, once mapped; and what its issuer is allowed to have.
+//! Desired state that a token asks for, once mapped; and the policy of its issuer.
 //!
 //! [`Desired`] is plain data: tools and dry runs build it freely. Only `mapping` turns verified claims into one.
 
@@ -17,7 +17,7 @@ pub struct Desired {
     pub realm: Realm,
     /// The issuer's configured name.
     pub issuer: IssuerName,
-    /// Who.
+    /// The user.
     pub user: DesiredUser,
     /// The organization the claims name (S1).
     pub organization: Option<DesiredOrganization>,
@@ -29,7 +29,7 @@ pub struct Desired {
     pub tags: DesiredTags,
     /// The token's `iat`, in milliseconds.
     pub issued_at_ms: Option<i64>,
-    /// Which token. Read only by a plan that opens grants, so an edge may fill it in as late as just before
+    /// The token. Read only by a plan that opens grants, so an edge may fill it in as late as just before
     /// [`crate::sync`].
     pub token: TokenFingerprint,
 }
@@ -37,10 +37,10 @@ pub struct Desired {
 /// The user a token speaks for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DesiredUser {
-    /// Which user of the realm.
+    /// Its external id in the realm.
     pub external_id: ExternalId,
-    /// Its username. `None` where the issuer does not map it: a new user takes its external id, and one that is there
-    /// keeps the name it has, whoever gave it.
+    /// Its username. `None` where the issuer does not map it: a new user takes its external id, and an existing one
+    /// keeps the name it has, from whatever source.
     pub username: Option<Username>,
     /// The mapped profile. `None` in a field means "not given": the stored value stays.
     pub profile: Profile,
@@ -58,7 +58,7 @@ impl DesiredUser {
 /// The organization a token links its user to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DesiredOrganization {
-    /// Which organization of the realm.
+    /// Its external id in the realm.
     pub external_id: ExternalId,
     /// Its label; `None` keeps the stored one, and a new organization takes its external id.
     pub name: Option<String>,
@@ -74,8 +74,8 @@ impl DesiredOrganization {
         self.name.as_deref().unwrap_or(self.external_id.as_str())
     }
 
-    /// The name in paths that a new organization gets if nobody has it: after its label, else after its external
-    /// id. `None` if neither has a letter or a digit that a path could show.
+    /// Name in paths that a new organization gets if no other has it: after its label, else after its external id.
+    /// `None` if neither has a letter or a digit that a path could show.
     pub fn suggested_name(&self) -> Option<OrganizationName> {
         OrganizationName::suggested_by(self.new_label())
             .or_else(|| OrganizationName::suggested_by(self.external_id.as_str()))
@@ -85,7 +85,7 @@ impl DesiredOrganization {
 /// The team a token links its user to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct DesiredTeam {
-    /// Which team of the realm.
+    /// Its external id in the realm.
     pub external_id: ExternalId,
     /// Its name; `None` keeps the stored one, and a new team takes its external id.
     pub name: Option<String>,
@@ -93,7 +93,7 @@ pub struct DesiredTeam {
     pub role: TeamRole,
 }
 
-/// What the tags claim says.
+/// Content of the tags claim.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum DesiredTags {
     /// The issuer has no tags claim configured: nothing about tags happens.
@@ -115,8 +115,8 @@ impl DesiredTags {
         }
     }
 
-    /// What is kept of them for previews: each once and in order, so that the same tags are the same list however a token
-    /// says them. `None` where it has no list.
+    /// Returns the tags to keep for previews: each once and in order, so that the same tags are the same list in
+    /// whatever order a token has them. `None` where it has no list.
     pub fn noted(&self) -> Option<Vec<String>> {
         let Self::Exactly(tags) = self else {
             return None;
@@ -129,7 +129,7 @@ impl DesiredTags {
 }
 
 word!(
-    /// What an issuer's tokens may bring into being.
+    /// Records that an issuer's tokens may create.
     Provision, "provision", {
         /// Users, organizations, teams and the links between them.
         Create = "create",
@@ -141,37 +141,37 @@ word!(
 );
 
 word!(
-    /// What an empty list of tags takes away.
+    /// Grants that an empty list of tags revokes.
     OnEmpty, "on_empty", {
         /// Every open grant of the user in the realm, from whatever source, and the platform role (S3).
         RevokeAll = "revoke_all",
-        /// What tokens gave; manual grants stay.
+        /// Grants by tokens; manual grants stay.
         RevokeSynced = "revoke_synced",
     }
 );
 
 word!(
-    /// Whether plans are carried out.
+    /// Treatment of plans: carried out, or only reported.
     SyncMode, "mode", {
-        /// They are.
+        /// Plans are carried out.
         Enforce = "enforce",
-        /// They are reported and nothing is written.
+        /// Plans are reported and nothing is written.
         Observe = "observe",
     }
 );
 
-/// How far an issuer's tokens reach into the directory.
+/// Limits on what an issuer's tokens may change in the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyncPolicy {
-    /// What its tokens may bring into being.
+    /// Records that its tokens may create.
     pub provision: Provision,
     /// Tags that make platform admins.
     pub platform_admin_tags: TagList,
-    /// What `[]` takes away.
+    /// Grants that `[]` revokes.
     pub on_empty: OnEmpty,
     /// A synced grant lapses when it has not been asserted for this long. At least a minute.
     pub lease_ms: Option<i64>,
-    /// Whether plans are carried out.
+    /// Treatment of plans: carried out, or only reported.
     pub mode: SyncMode,
     /// Limit of changes by sync to one user within a minute. Above it a token only takes away.
     pub changes_per_minute: u32,
@@ -192,7 +192,8 @@ impl Default for SyncPolicy {
 }
 
 impl SyncPolicy {
-    /// How long what a token asserts may go unwritten, in milliseconds: an hour, or a quarter of a shorter lease.
+    /// Longest time for which an assertion of a token may go unwritten, in milliseconds: an hour, or a quarter of a
+    /// shorter lease.
     pub fn touch_interval_ms(&self) -> i64 {
         self.lease_ms.map_or(HOUR_MS, |lease| HOUR_MS.min(lease / 4))
     }

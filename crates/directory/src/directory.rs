@@ -1,4 +1,4 @@
-//! What a store can do: use cases, not tables. [`crate::memory::MemoryDirectory`] is the specification,
+//! Contract of a store: use cases, not tables. [`crate::memory::MemoryDirectory`] is the specification,
 //! `crates/conformance` its proof, and every store passes the same suite.
 
 use std::sync::Arc;
@@ -26,7 +26,7 @@ use crate::team::Team;
 use crate::user::User;
 use crate::versions::{Stamp, Versions};
 
-/// What a store answers.
+/// Result of a store's operation.
 pub type Answer<T> = Result<T, StoreError>;
 
 /// Users, organizations, teams and grants, kept somewhere.
@@ -40,19 +40,19 @@ pub trait Directory: Send + Sync {
     async fn snapshot(&self, desired: &Desired, detail: Detail) -> Answer<Snapshot>;
 
     /// Makes the changes of a plan, or none of them: [`StoreError::Conflict`] if what it expects no longer holds.
-    /// Gives the versions after it.
+    /// Returns the versions after it.
     async fn apply(&self, plan: Arc<SyncPlan>) -> Answer<Stamp>;
 
     /// Notes that a token was used. Does not wait and does not write; see [`Directory::flush`]. Returns `false`, and notes
     /// nothing, where too much waits to be written: then the token must not be answered.
     fn touch(&self, touch: &Touch) -> bool;
 
-    /// Notes that a token of this mark was used, which changed nothing and is not due to be written: an older one must
-    /// undo nothing. At once, and in memory only, and `false`, as [`Directory::touch`].
+    /// Notes that a token of this mark was used; it changed nothing and is not due to be written, but an older one must
+    /// undo nothing. Takes effect at once, in memory only, and returns `false` as [`Directory::touch`].
     fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) -> bool;
 
-    /// Writes what was noted. The edge calls it every second: what a crash loses, and what other
-    /// processes do not know yet, is never more than that. Gives how many uses were due.
+    /// Writes what was noted. The edge calls it every second: what a crash loses, and what other processes do not know
+    /// yet, is never more than that. Returns how many uses were due.
     async fn flush(&self) -> Answer<usize>;
 
     /// Writes what was noted so that the next start has nothing to make up for. The edge calls it before it goes.
@@ -69,7 +69,7 @@ pub trait Directory: Send + Sync {
     /// Users, by id.
     async fn users(&self, filter: UserFilter, page: Page) -> Answer<Listing<UserEntry>>;
 
-    /// Makes a user by hand. Nothing is ever merged with it but by its realm and external id.
+    /// Creates a user by hand. Nothing is ever merged with it but by its realm and external id.
     async fn create_user(&self, new: NewUser, by: By) -> Answer<User>;
 
     /// Changes a user that is at `version` (any, if `None`).
@@ -81,15 +81,16 @@ pub trait Directory: Send + Sync {
     /// Grants, by id.
     async fn grants(&self, filter: GrantFilter, page: Page) -> Answer<Listing<Grant>>;
 
-    /// Gives a role by hand. The same role again changes nothing.
+    /// Grants a role by hand. The same role again changes nothing.
     async fn grant_role(&self, new: NewGrant, by: By) -> Answer<Grant>;
 
-    /// Closes what an administrator can take of a user's roles on a scope: the manual grant and those by claims, which only
-    /// add, so that no token ever takes them. Gives what was closed. What came by a tag stays, for it goes with the tag.
+    /// Revokes a user's roles on a scope as far as an administrator can: the manual grant, and those by claims, which
+    /// no token ever revokes because claims only add. Returns the closed grants. Grants by a tag stay, for they go with
+    /// the tag.
     async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Vec<Grant>>;
 
     /// Closes up to `limit` grants that have lapsed by `by.at_ms`, at the moment they lapsed, those that lapsed first
-    /// before others. Gives how many.
+    /// before others. Returns how many.
     async fn close_lapsed(&self, limit: usize, by: By) -> Answer<usize>;
 
     /// One organization.
@@ -101,7 +102,7 @@ pub trait Directory: Send + Sync {
     /// Organizations, by id.
     async fn organizations(&self, filter: OrganizationFilter, page: Page) -> Answer<Listing<Organization>>;
 
-    /// Makes an organization by hand.
+    /// Creates an organization by hand.
     async fn create_organization(&self, new: NewOrganization, by: By) -> Answer<Organization>;
 
     /// Changes an organization that is at `version` (any, if `None`).
@@ -113,9 +114,9 @@ pub trait Directory: Send + Sync {
         by: By,
     ) -> Answer<Organization>;
 
-    /// Makes the organizations that the configuration declares so, by name: new ones are made, existing ones
-    /// take the declared values and become read-only elsewhere, and those no longer declared are suspended and
-    /// become editable. One that a token made is taken over only where its external id is declared too. Gives how many
+    /// Carries out the configuration's declarations of organizations, by name: new ones are created, existing ones take
+    /// the declared values and become read-only elsewhere, and those no longer declared are suspended and become
+    /// editable. One that a token created is taken over only where its external id is declared too. Returns how many
     /// were changed.
     async fn declare_organizations(&self, declared: Vec<NewOrganization>, by: By) -> Answer<usize>;
 
@@ -125,17 +126,17 @@ pub trait Directory: Send + Sync {
     /// Sets or removes an organization's logo.
     async fn set_logo(&self, organization: OrganizationId, logo: Option<Logo>, by: By) -> Answer<Organization>;
 
-    /// Who holds a role in an organization or team (or on the platform) at `now_ms`, by user id.
+    /// Users who hold a role in an organization or team (or on the platform) at `now_ms`, by user id.
     async fn members(&self, scope: Scope, now_ms: i64, page: Page) -> Answer<Listing<Member>>;
 
-    /// Whether a user and an organization have met: the user holds a grant in it or in one of its teams, or a token gave the user
-    /// one there once. Lapsed grants count until they are closed.
+    /// Tests whether a user and an organization have met: the user holds a grant in it or in one of its teams, or a
+    /// token gave the user one there once. Lapsed grants count until they are closed.
     async fn has_met(&self, organization: OrganizationId, user: UserId) -> Answer<bool>;
 
     /// Users whose last token carried certain tags, by id: for previewing a change of tags.
     async fn carriers(&self, filter: CarrierFilter, page: Page) -> Answer<Listing<Carrier>>;
 
-    /// How many those are, counted up to `most`.
+    /// Counts those users, up to `most`.
     async fn count_carriers(&self, filter: CarrierFilter, most: usize) -> Answer<usize>;
 
     /// One team.
@@ -144,13 +145,13 @@ pub trait Directory: Send + Sync {
     /// Teams, by id.
     async fn teams(&self, filter: TeamFilter, page: Page) -> Answer<Listing<Team>>;
 
-    /// Makes a team by hand.
+    /// Creates a team by hand.
     async fn create_team(&self, new: NewTeam, by: By) -> Answer<Team>;
 
     /// Changes a team that is at `version` (any, if `None`).
     async fn update_team(&self, team: TeamId, version: Option<u64>, edit: TeamEdit, by: By) -> Answer<Team>;
 
-    /// Keeps a new API key.
+    /// Stores a new API key.
     async fn create_api_key(&self, key: ApiKey, by: By) -> Answer<()>;
 
     /// The API key with this hash, revoked and expired ones included: see [`ApiKey::works_at`].
@@ -159,7 +160,7 @@ pub trait Directory: Send + Sync {
     /// API keys, by id.
     async fn api_keys(&self, page: Page) -> Answer<Listing<ApiKey>>;
 
-    /// Makes an API key stop working. `false` if there is none that works.
+    /// Revokes an API key. `false` if there is none that works.
     async fn revoke_api_key(&self, key: ApiKeyId, by: By) -> Answer<bool>;
 
     /// Records that an API key was used. Returns `false` where there is no such key, or a use within the last minute is
@@ -169,14 +170,14 @@ pub trait Directory: Send + Sync {
     /// The keys that sign assertions, the newest first.
     async fn assertion_keys(&self) -> Answer<Vec<AssertionKey>>;
 
-    /// Keeps a new assertion key, unless one made after `newer_than_ms` is there already: of several nodes that
-    /// rotate at once, one does. Drops keys whose publication ended. Gives all keys, the newest first.
+    /// Stores a new assertion key, unless one made after `newer_than_ms` is there already: of several nodes that rotate
+    /// at once, one does. Drops keys whose publication ended. Returns all keys, the newest first.
     async fn rotate_assertion_key(&self, key: AssertionKey, newer_than_ms: i64, by: By) -> Answer<Vec<AssertionKey>>;
 
     /// The last good key set of every issuer.
     async fn key_sets(&self) -> Answer<Vec<SavedKeySet>>;
 
-    /// Keeps an issuer's last good key set.
+    /// Stores an issuer's last good key set.
     async fn save_key_set(&self, set: SavedKeySet) -> Answer<()>;
 
     /// One document.
@@ -190,7 +191,7 @@ pub trait Directory: Send + Sync {
         page: Page,
     ) -> Answer<Listing<Document>>;
 
-    /// Makes or changes a document.
+    /// Creates or changes a document.
     async fn save_document(&self, new: NewDocument, at: DocumentAt, by: By) -> Answer<Document>;
 
     /// Deletes a document. `false` if there is none.
@@ -211,10 +212,10 @@ pub trait Directory: Send + Sync {
     /// Learns what other processes have changed. Waits for no writer.
     async fn poll_versions(&self) -> Answer<()>;
 
-    /// Whether the store can read and write now.
+    /// Checks that the store can read and write now.
     async fn health(&self) -> Answer<()>;
 
-    /// Whether the last change could not be written although the store is there, on a full disk for example.
+    /// Tests whether the last change could not be written although the store is there, on a full disk for example.
     fn writes_fail(&self) -> bool {
         false
     }
@@ -223,7 +224,7 @@ pub trait Directory: Send + Sync {
 /// A user whose last token carried some of the tags asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Carrier {
-    /// Who.
+    /// The user.
     pub user: User,
     /// All tags of the last token of each issuer, merged, each once, sorted.
     pub tags: Vec<String>,
@@ -232,15 +233,15 @@ pub struct Carrier {
 /// Users of a realm, by the tags of their last tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CarrierFilter {
-    /// Whose.
+    /// The realm.
     pub realm: Realm,
     /// They carried at least one of these.
     pub tags: Vec<String>,
-    /// Where they belong.
+    /// Their relation to an organization.
     pub among: Among,
 }
 
-/// Which users, as seen from an organization.
+/// Selection of users, as seen from an organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Among {
     /// All there are.

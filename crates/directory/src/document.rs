@@ -1,5 +1,5 @@
-//! Things the edges keep in the directory without the directory looking inside: issuers made at run time,
-//! connections, webhooks. A body that is shown, and a secret that is not.
+//! Documents that the edges keep in the directory without the directory looking inside: issuers made at run time,
+//! connections, webhooks. Each has a body that is shown, and a secret that is not.
 
 use serde_json::{Map, Value};
 
@@ -10,7 +10,7 @@ use crate::id::OrganizationId;
 use crate::role::word;
 
 word!(
-    /// What a document is.
+    /// Kind of a document.
     DocumentKind, "document", {
         /// An issuer made at run time. Saving one moves the policy number.
         Issuer = "issuer",
@@ -24,19 +24,19 @@ word!(
 /// A document as it is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
-    /// What it is.
+    /// Its kind.
     pub kind: DocumentKind,
     /// Its name; unique within its kind, compared exactly.
     pub name: String,
-    /// Whose it is.
+    /// The organization it belongs to.
     pub organization: Option<OrganizationId>,
-    /// What it says.
+    /// Its content that is shown.
     pub body: Map<String, Value>,
-    /// What it keeps to itself, as the edge encrypted it.
+    /// Its secret, as the edge encrypted it.
     pub secret: Option<SecretBytes>,
-    /// When it was made.
+    /// Time of creation, in milliseconds.
     pub created_at_ms: i64,
-    /// When it was last changed.
+    /// Time of the last change, in milliseconds.
     pub updated_at_ms: i64,
     /// Counts every change; starts at 1.
     pub version: u64,
@@ -45,19 +45,19 @@ pub struct Document {
 /// A document to keep.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewDocument {
-    /// What it is.
+    /// Its kind.
     pub kind: DocumentKind,
     /// Its name.
     pub name: String,
-    /// Whose it is.
+    /// The organization it belongs to.
     pub organization: Option<OrganizationId>,
-    /// What it says.
+    /// Its content that is shown.
     pub body: Map<String, Value>,
-    /// What it keeps to itself.
+    /// Its secret.
     pub secret: Option<SecretBytes>,
 }
 
-/// What must be so for a document to be saved or deleted.
+/// Condition for saving or deleting a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DocumentAt {
     /// There is none of this kind and name.
@@ -69,7 +69,7 @@ pub enum DocumentAt {
 }
 
 impl DocumentKind {
-    /// Whether a change of such a document may change a cached answer.
+    /// Tests whether a change of such a document may change a cached answer.
     pub const fn decides(self) -> bool {
         matches!(self, Self::Issuer)
     }
@@ -92,7 +92,7 @@ impl NewDocument {
     }
 }
 
-/// Whether what is expected of a document holds. For stores.
+/// Checks the condition for saving or deleting a document. For stores.
 pub fn check(kind: DocumentKind, before: Option<&Document>, at: DocumentAt) -> Result<(), StoreError> {
     let what = kind.as_str();
     match (at, before) {
@@ -113,8 +113,8 @@ pub fn check(kind: DocumentKind, before: Option<&Document>, at: DocumentAt) -> R
     }
 }
 
-/// The event of a document saved or deleted. For stores. Says which, not what it says: a body may be long, and
-/// connections hold other people's addresses.
+/// Returns the event of a document saved or deleted. For stores. It names the document and leaves out its content: a
+/// body may be long, and connections hold other people's addresses.
 pub fn event(document: &Document, done: &str, by: &By) -> AuditEvent {
     let action = format!("{}.{done}", document.kind);
     let mut event = AuditEvent::new(&action, by.actor.clone(), by.at_ms);

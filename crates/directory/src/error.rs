@@ -1,4 +1,4 @@
-//! What can go wrong here. A [`Refusal`] is an answer (the person may not), a [`StoreError`] means that no answer
+//! Errors of the directory. A [`Refusal`] is an answer (the person may not), a [`StoreError`] means that no answer
 //! could be given or that a command cannot be carried out.
 
 use crate::declaration::DeclarationConflict;
@@ -18,7 +18,7 @@ pub enum NameError {
     /// A name that breaks its rule.
     #[error("{}{}", self.problem(), advice(suggestion.as_deref()))]
     Rule {
-        /// Which kind of name.
+        /// The kind of name.
         what: &'static str,
         /// The broken rule, as the end of a sentence.
         rule: &'static str,
@@ -29,7 +29,7 @@ pub enum NameError {
     /// A field of a record that breaks its rule.
     #[error("`{field}` is not usable: {rule}")]
     Field {
-        /// Which field.
+        /// The field.
         field: &'static str,
         /// The broken rule, as the end of a sentence.
         rule: &'static str,
@@ -37,7 +37,7 @@ pub enum NameError {
     /// Not one of the known words.
     #[error("not a known {what}; use one of {}", known.join(", "))]
     Word {
-        /// Which kind of word.
+        /// The kind of word.
         what: &'static str,
         /// The words there are.
         known: &'static [&'static str],
@@ -45,13 +45,13 @@ pub enum NameError {
     /// Not the text of an id.
     #[error("not the id of {} {what}; ids are 26 lower-case letters and digits", article(what))]
     Id {
-        /// The id of what.
+        /// The kind of record that the id is of.
         what: &'static str,
     },
     /// A list of tags that breaks a rule.
     #[error("tag {position} of the list is not usable: {rule}")]
     Tag {
-        /// Which entry, counted from one.
+        /// The entry, counted from one.
         position: usize,
         /// The broken rule, as the end of a sentence.
         rule: &'static str,
@@ -59,9 +59,9 @@ pub enum NameError {
     /// Too many tags.
     #[error("the list holds {found} tags; the most is {limit}")]
     TooManyTags {
-        /// How many there are.
+        /// Number of tags in the list.
         found: usize,
-        /// How many there may be.
+        /// Largest number of tags.
         limit: usize,
     },
 }
@@ -71,7 +71,7 @@ fn advice(suggestion: Option<&str>) -> String {
 }
 
 impl NameError {
-    /// What is wrong, without a suggestion.
+    /// The problem, without a suggestion.
     pub fn problem(&self) -> String {
         match self {
             Self::Rule { what, rule, .. } => format!("the {what} is not usable: {rule}"),
@@ -88,21 +88,22 @@ impl NameError {
     }
 }
 
-/// Why the directory does not accept this identity. A value, not a failure: answered 401 or 403 by its reason.
+/// Reason for which the directory does not accept this identity. A value, not a failure: answered 401 or 403 by its
+/// reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Somebody else in the realm has this username.
+    /// Another user of the realm has this username.
     #[error(
         "another user of the realm (`{owner}`) already has this username; change one of the two, nothing is merged"
     )]
     UsernameConflict {
-        /// Who has it.
+        /// The user who has it.
         owner: UserId,
     },
     /// The team that the claims name belongs to another organization.
     #[error("the team `{team}` belongs to another organization; a team is never moved by a token")]
     TeamConflict {
-        /// Which team.
+        /// The team.
         team: TeamId,
     },
     /// The user does not exist and this issuer may not create users.
@@ -111,13 +112,13 @@ pub enum Refusal {
     /// The user is disabled.
     #[error("the user is disabled; an administrator can enable the user again")]
     Disabled {
-        /// Which user.
+        /// The user.
         user: UserId,
     },
     /// The token was issued before the user's tokens were revoked.
     #[error("the token was issued before the user was signed out everywhere")]
     TokenRevoked {
-        /// Which user.
+        /// The user.
         user: UserId,
     },
     /// The user's tokens were revoked, and the token does not say when it was issued.
@@ -126,15 +127,15 @@ pub enum Refusal {
          issuer put `iat` into its tokens, or an administrator accept older tokens again (`tokens_not_before`)"
     )]
     TokenUndated {
-        /// Which user.
+        /// The user.
         user: UserId,
     },
     /// More tags than a token may carry.
     #[error("the token carries {found} permission tags, and the most is {limit}")]
     TooManyTags {
-        /// How many there are.
+        /// Number of tags in the token.
         found: usize,
-        /// How many there may be.
+        /// Largest number of tags.
         limit: usize,
     },
 }
@@ -185,16 +186,16 @@ impl Refusal {
     }
 }
 
-/// What a store refuses or fails to do.
+/// Refusal or failure of a store.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// What the plan was made from has changed: read again and plan again.
+    /// The records that the plan was made from have changed: read again and plan again.
     #[error("the directory changed while the plan was made")]
     Conflict,
     /// The record is not at the version the caller saw.
     #[error("the {what} has changed since it was read (version {found}, not {expected}); read it again")]
     VersionMismatch {
-        /// Which kind of record.
+        /// The kind of record.
         what: &'static str,
         /// The version the caller saw.
         expected: u64,
@@ -204,9 +205,9 @@ pub enum StoreError {
     /// Something unique is taken.
     #[error("another {what}{} already has this `{field}`", owner.as_deref().map_or_else(String::new, |id| format!(" (`{id}`)")))]
     AlreadyExists {
-        /// Which kind of record.
+        /// The kind of record.
         what: &'static str,
-        /// Which of its fields.
+        /// The field.
         field: &'static str,
         /// Id of the record that has it, where a person may look for it by that.
         owner: Option<String>,
@@ -214,13 +215,13 @@ pub enum StoreError {
     /// There is no such record.
     #[error("no such {what}")]
     NotFound {
-        /// Which kind of record.
+        /// The kind of record.
         what: &'static str,
     },
     /// The organization is declared in the configuration file.
     #[error("organization `{name}` is declared in the configuration; change it there")]
     DeclaredInConfiguration {
-        /// Which organization.
+        /// The organization.
         name: OrganizationName,
     },
     /// An organization that the configuration declares meets another one.
@@ -229,7 +230,7 @@ pub enum StoreError {
     /// The organization takes no manual grants.
     #[error("the organization `{organization}` is `external_only` and takes no roles by hand; use its tags")]
     ExternalOnly {
-        /// Which organization.
+        /// The organization.
         organization: OrganizationName,
     },
     /// A value of a command breaks its rule.
@@ -258,21 +259,21 @@ pub enum StoreError {
     /// A row that this program cannot read.
     #[error("the database holds a {what} that cannot be read: {why}")]
     Corrupt {
-        /// Which kind of record.
+        /// The kind of record.
         what: &'static str,
-        /// What is wrong with it.
+        /// The fault.
         why: String,
     },
 }
 
 impl StoreError {
-    /// Whether the same call may succeed later without anybody changing anything (answered 503).
+    /// Tests whether the same call may succeed later without an administrator's intervention (answered 503).
     pub const fn is_temporary(&self) -> bool {
         matches!(self, Self::Conflict | Self::Unavailable(_) | Self::Gone(_))
     }
 }
 
-/// Why [`crate::sync`] or [`crate::load`] gave no principal.
+/// Reason for which [`crate::sync`] or [`crate::load`] gave no principal.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SyncError {
     /// The directory says no.

@@ -12,7 +12,7 @@ use crate::name::IssuerName;
 use crate::role::{Scope, ScopedRole, word};
 
 word!(
-    /// Who said so.
+    /// Kind of source of a grant.
     SourceKind, "grant source", {
         /// A person, by hand. Sync never touches these, but for `[]`.
         Manual = "manual",
@@ -23,27 +23,27 @@ word!(
     }
 );
 
-/// Who said so, with what identifies them.
+/// Source of a grant, with what identifies it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GrantSource {
     /// A person, by hand.
     Manual,
     /// A token of this issuer that names the organization or team.
     Claim {
-        /// Whose token.
+        /// The token's issuer.
         issuer: IssuerName,
     },
     /// A permission tag in a token of this issuer.
     Tag {
-        /// Whose token.
+        /// The token's issuer.
         issuer: IssuerName,
-        /// Which tag.
+        /// The tag.
         tag: String,
     },
 }
 
 impl GrantSource {
-    /// Which kind it is.
+    /// Kind of the source.
     pub const fn kind(&self) -> SourceKind {
         match self {
             Self::Manual => SourceKind::Manual,
@@ -52,7 +52,7 @@ impl GrantSource {
         }
     }
 
-    /// Whose token, if it was one.
+    /// Issuer of the token, for claims and tags.
     pub const fn issuer(&self) -> Option<&IssuerName> {
         match self {
             Self::Manual => None,
@@ -60,7 +60,7 @@ impl GrantSource {
         }
     }
 
-    /// Which tag, if it was one.
+    /// The tag, for tags.
     pub fn tag(&self) -> Option<&str> {
         match self {
             Self::Tag { tag, .. } => Some(tag),
@@ -69,7 +69,7 @@ impl GrantSource {
     }
 }
 
-/// Which token, without keeping the token: for "which token gave it".
+/// Fingerprint of a token, without keeping the token: for "which token gave it".
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct TokenFingerprint {
     /// The token's `jti`, if it has one.
@@ -83,48 +83,49 @@ pub struct TokenFingerprint {
 pub struct Grant {
     /// Its id.
     pub id: GrantId,
-    /// Whose it is.
+    /// The user who holds it.
     pub user: UserId,
-    /// The role, and on what.
+    /// The role, and its scope.
     pub role: ScopedRole,
-    /// Who said so.
+    /// Its source.
     pub source: GrantSource,
     /// The token that gave it, for claims and tags.
     pub token: TokenFingerprint,
-    /// When it began.
+    /// Time at which it began, in milliseconds.
     pub granted_at_ms: i64,
-    /// When a token last said so again, to the hour; for manual grants when it began.
+    /// Time at which a token last asserted it, in milliseconds, to the hour; for manual grants the time at which it
+    /// began.
     pub asserted_at_ms: i64,
-    /// When it lapses unless it is asserted again (`lease`).
+    /// Time at which it lapses unless it is asserted again (`lease`), in milliseconds.
     pub lapses_at_ms: Option<i64>,
-    /// When it was closed.
+    /// Time at which it was closed, in milliseconds.
     pub revoked_at_ms: Option<i64>,
-    /// Why it was given, in words, where a person said so.
+    /// Reason for granting it, in words, where a person gave one.
     pub why: Option<String>,
-    /// Why it was closed.
+    /// Reason for closing it.
     pub revoked_why: Option<String>,
 }
 
 impl Grant {
-    /// What the role is held on.
+    /// Scope that the role is held on.
     pub const fn scope(&self) -> Scope {
         self.role.scope()
     }
 
-    /// Whether it held at a moment: begun, not closed, not lapsed.
+    /// Tests whether it held at a moment: begun, not closed, not lapsed.
     pub fn held_at(&self, at_ms: i64) -> bool {
         self.granted_at_ms <= at_ms
             && self.revoked_at_ms.is_none_or(|revoked| revoked > at_ms)
             && self.lapses_at_ms.is_none_or(|lapses| lapses > at_ms)
     }
 
-    /// Whether it counts now: neither closed nor lapsed. Its beginning is not asked, for the clocks of two nodes
-    /// may differ a little.
+    /// Tests whether it counts now: neither closed nor lapsed. Its beginning does not matter, for the clocks of two
+    /// nodes may differ a little.
     pub fn counts_at(&self, now_ms: i64) -> bool {
         self.revoked_at_ms.is_none() && !self.lapsed_at(now_ms)
     }
 
-    /// Whether it has lapsed by then without having been closed.
+    /// Tests whether it has lapsed by then without having been closed.
     pub fn lapsed_at(&self, at_ms: i64) -> bool {
         self.revoked_at_ms.is_none() && self.lapses_at_ms.is_some_and(|lapses| lapses <= at_ms)
     }

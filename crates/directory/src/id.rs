@@ -112,8 +112,8 @@ fn text_of(id: Ulid, buffer: &mut [u8; TEXT_LENGTH]) -> &str {
     text
 }
 
+/// Tests whether text is that of an id, of any kind.
 /// INVARIANT: one id has one text. `Ulid` alone would also read upper case.
-/// Whether text is that of an id, of whichever kind.
 pub(crate) fn is_id(text: &str) -> bool {
     parse(text).is_some()
 }

@@ -1,4 +1,4 @@
-//! Whose grants count: what an issuer's tokens gave is worth as much as the issuer is trusted now.
+//! Issuers in force: what an issuer's tokens gave is worth as much as the issuer is trusted now.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,8 @@ use crate::tag::TagList;
 /// The issuers that are configured and enabled, with what each may give. Made anew with every configuration.
 ///
 /// SECURITY: only the next token of an issuer closes what its tokens gave, and an issuer that was taken out of the
-/// configuration, or disabled, has no next token. So what is not in here counts for nothing, whoever asks.
+/// configuration, or disabled, has no next token. So grants by an issuer that is not in here count for nothing,
+/// whichever caller asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IssuersInForce(HashMap<IssuerName, InForce>);
 

@@ -81,8 +81,8 @@ name!(
     tidied
 );
 name!(
-    /// What the outside calls a user, an organization or a team. Taken exactly: blanks at an end are refused,
-    /// never trimmed; case is kept and counts.
+    /// Id that an identity provider has for a user, an organization or a team. Taken exactly: blanks at an end are
+    /// refused, never trimmed; case is kept and counts.
     ExternalId,
     "external id",
     exact,
@@ -105,8 +105,8 @@ name!(
 );
 
 impl OrganizationName {
-    /// A name that somebody chooses. Text that is an id is none: wherever a name or an id is taken, it would be read as the
-    /// id. Names that are kept from before are taken by [`OrganizationName::new`].
+    /// Takes a name that a person chooses. Text that is an id is refused: wherever a name or an id is taken, it would
+    /// be read as the id. Names that are kept from before are taken by [`OrganizationName::new`].
     ///
     /// # Errors
     ///
@@ -123,7 +123,7 @@ impl OrganizationName {
         Ok(name)
     }
 
-    /// Whether it would be read as an id.
+    /// Tests whether the name would be read as an id.
     pub(crate) fn is_an_id(&self) -> bool {
         is_id(&self.0)
     }
@@ -174,8 +174,8 @@ impl From<&ExternalId> for Username {
 /// Leaves room for an ending that tells two suggestions apart.
 const SUGGESTED_LENGTH_MAX: usize = 48;
 
-// SECURITY: an id that is trimmed or folded here but not at the identity provider is a second spelling of
-// somebody else. Refuse instead.
+// SECURITY: an id that is trimmed or folded here but not at the identity provider is a second spelling of another
+// user's id. Refuse instead.
 fn exact(text: &str) -> Result<(), &'static str> {
     // Nearly every id is visible ASCII, where only the length is left to look at.
     if (1..=NAME_LENGTH_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic()) {

@@ -44,7 +44,7 @@ impl Said {
     }
 }
 
-/// What is left is a number from one that every reader of an export takes for the same.
+/// Bits dropped from the digest. The rest is a number from one, of 53 bits: every reader of an export reads it alike.
 const UNUSED_BITS: u32 = 11;
 
 /// FNV-1a.
@@ -82,7 +82,7 @@ pub struct Mark {
     pub order_ms: i64,
     /// The newest `iat` of all tokens seen, in milliseconds. Ahead of the clock where an issuer's clock is.
     pub newest_issued_at_ms: i64,
-    /// What the token said; `None` where a version that did not keep it wrote the record.
+    /// Digest of the token's words; `None` where a version that did not keep it wrote the record.
     pub said: Option<Said>,
 }
 
@@ -116,7 +116,7 @@ impl Mark {
         mark
     }
 
-    /// Whether a token is older than the one that counts, and so changes nothing.
+    /// Tests whether a token is older than the one that counts, and so changes nothing.
     pub fn outdates(&self, issued_at_ms: Option<i64>, said: Said, now_ms: i64) -> bool {
         // A token without a date may be of any time.
         let Some(issued) = issued_at_ms else {
@@ -133,8 +133,8 @@ impl Mark {
         issued == self.order_ms || is_seen
     }
 
-    /// Whether the token of this mark may take the place of the last one. A plan that [`Mark::outdates`] let pass does. For
-    /// stores, which ask again when they write.
+    /// Tests whether the token of this mark may take the place of the last one. That of a plan that
+    /// [`Mark::outdates`] let pass always may. For stores, which ask again when they write.
     pub fn follows(&self, last: Option<&Self>) -> bool {
         last.is_none_or(|last| {
             self.order_ms > last.order_ms
@@ -142,7 +142,7 @@ impl Mark {
         })
     }
 
-    /// What is known from both: of two tokens of one place, this one counts.
+    /// Joins what is known from both: of two tokens of one place, this one counts.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
         let counts = if other.order_ms > self.order_ms { other } else { self };

@@ -6,7 +6,7 @@ use crate::role::{OrganizationRole, word};
 use crate::tag::{Tag, TagList};
 
 word!(
-    /// Whether an organization is open.
+    /// State of an organization.
     OrganizationStatus, "organization status", {
         /// As usual.
         Active = "active",
@@ -16,7 +16,7 @@ word!(
 );
 
 word!(
-    /// Who may say who belongs to it.
+    /// Rule for who may make members of an organization.
     MembershipRule, "membership", {
         /// Tokens and people.
         Mixed = "mixed",
@@ -26,7 +26,7 @@ word!(
 );
 
 word!(
-    /// Where a record was made, and so where it may be edited.
+    /// Origin of a record, which also decides where it may be edited.
     Origin, "origin", {
         /// By a person, through the API or the command line.
         Api = "api",
@@ -77,12 +77,12 @@ impl OrganizationTags {
     }
 }
 
-/// What is written about an organization for people.
+/// Details about an organization, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OrganizationDetails {
-    /// Who answers for it.
+    /// Person who answers for it.
     pub contact_name: Option<String>,
-    /// How to reach them.
+    /// E-mail address of that person.
     pub contact_email: Option<String>,
     /// Its site.
     pub website: Option<String>,
@@ -99,25 +99,25 @@ pub struct Organization {
     pub name: OrganizationName,
     /// Its name for people.
     pub label: String,
-    /// Whose tags and external ids count here.
+    /// Realm whose tags and external ids count here.
     pub realm: Realm,
-    /// What the identity provider calls it; unique in the realm.
+    /// Its id at the identity provider; unique in the realm.
     pub external_id: Option<ExternalId>,
     /// Contact, site, time zone.
     pub details: OrganizationDetails,
     /// The tags that make admins, members and executors.
     pub tags: OrganizationTags,
-    /// Who may say who belongs to it.
+    /// Its membership rule.
     pub membership: MembershipRule,
-    /// Whether it is open.
+    /// Open or suspended.
     pub status: OrganizationStatus,
-    /// Where it was made.
+    /// Its origin.
     pub origin: Origin,
-    /// Whether a logo is kept (the bytes are read apart).
+    /// True if a logo is kept (the bytes are read apart).
     pub has_logo: bool,
-    /// When the record was made.
+    /// Time of creation, in milliseconds.
     pub created_at_ms: i64,
-    /// When the record was last changed.
+    /// Time of the last change, in milliseconds.
     pub updated_at_ms: i64,
     /// Counts every change; starts at 1.
     pub version: u64,

@@ -10,7 +10,7 @@ use crate::id::is_id;
 pub const PAGE_LIMIT_MAX: usize = 200;
 const PAGE_LIMIT_DEFAULT: usize = 50;
 
-/// Where a list goes on. Opaque: only the store that gave it reads it.
+/// Position at which a list goes on. Opaque: only the store that gave it reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(String);
 
@@ -37,7 +37,7 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// Which part of a list.
+/// Part of a list that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     after: Option<Cursor>,
@@ -67,7 +67,7 @@ impl Page {
         }
     }
 
-    /// Where to go on.
+    /// Cursor at which the list goes on.
     pub const fn cursor(&self) -> Option<&Cursor> {
         self.after.as_ref()
     }
@@ -110,7 +110,7 @@ impl Page {
         after.map(|cursor| read(cursor).ok_or(StoreError::Cursor)).transpose()
     }
 
-    /// How many items at the most.
+    /// Largest number of items.
     pub const fn limit(&self) -> usize {
         self.limit
     }
@@ -121,7 +121,7 @@ impl Page {
 pub struct Listing<T> {
     /// The items.
     pub items: Vec<T>,
-    /// Where the rest begins; `None` at the end.
+    /// Cursor of the rest; `None` at the end.
     pub next_cursor: Option<Cursor>,
 }
 

@@ -76,20 +76,20 @@ pub(crate) fn admit(user: &User, issued_at_ms: Option<i64>) -> Result<(), Refusa
     }
 }
 
-/// What sync will do, and why. Made by [`plan`], carried out by [`crate::Directory::apply`].
+/// Changes that sync will make, with the reasons. Made by [`plan`], carried out by [`crate::Directory::apply`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct SyncPlan {
     /// The changes, in the order in which they are made: user, organization, team, links, tags.
     pub changes: Vec<Change>,
-    /// What must still be so when they are made.
+    /// Conditions that must still hold when they are made.
     pub expects: Expects,
-    /// What the token asserts again, to be noted now and then whether anything changes or not.
+    /// Grants and tags that the token asserts again, to be noted now and then whether anything changes or not.
     pub touch: Touch,
-    /// Which tags of the token met which organizations.
+    /// Tags of the token, each with an organization that lists it.
     pub tag_matches: Vec<TagMatch>,
-    /// Which tags would have, if case and blanks did not count (explain only).
+    /// Tags that would match if case and blanks did not count (explain only).
     pub near_misses: Vec<NearMiss>,
-    /// What was left undone, and why.
+    /// Omissions, with the reasons.
     pub notes: Vec<Note>,
     /// The token is older than the newest one this issuer synced for this user, or undated, or of the same second and says
     /// something else: it identifies, and changes nothing.
@@ -98,12 +98,12 @@ pub struct SyncPlan {
     pub limited: bool,
     /// The issuer's mode is `observe`: the changes are not made.
     pub observed: bool,
-    /// The user as it will stand once the changes are made; without a user (observed), nobody.
+    /// The user as it will stand once the changes are made; `None` where the mode is `observe` and there is no user.
     pub(crate) after: Option<Standing>,
 }
 
 impl SyncPlan {
-    /// Whether there is nothing to write.
+    /// Tests whether there is nothing to write.
     pub const fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
@@ -114,7 +114,7 @@ impl SyncPlan {
         self.after.as_ref()
     }
 
-    /// Who makes these changes, for the audit trail.
+    /// Actor of these changes, for the audit trail.
     pub fn actor(&self) -> Actor {
         Actor::Token {
             issuer: self.touch.issuer.clone(),
@@ -129,40 +129,40 @@ impl SyncPlan {
     }
 }
 
-/// What must still be so when a plan is applied; otherwise the store answers [`crate::StoreError::Conflict`].
+/// Conditions that must still hold when a plan is applied; otherwise the store answers [`crate::StoreError::Conflict`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expects {
     /// The user's version, or `None`: there is no such user yet.
     pub user_version: Option<u64>,
-    /// The policy number, where the plan rests on what organizations say.
+    /// The policy number, where the plan rests on records of organizations.
     pub policy: Option<u64>,
 }
 
-/// A token was used. What it asserts is written at most once an hour (other tags than the last token's: with the next
+/// Use of a token. What it asserts is written at most once an hour (other tags than the last token's: with the next
 /// batch), in batches, off the request; the newest `iat` is remembered at once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Touch {
-    /// Whose token.
+    /// The user whose token it is.
     pub user: UserId,
     /// The user's realm.
     pub realm: Realm,
-    /// Which issuer's.
+    /// The token's issuer.
     pub issuer: IssuerName,
-    /// When it was used, in milliseconds.
+    /// Time of the use, in milliseconds.
     pub at_ms: i64,
     /// The mark that it leaves in the order of tokens; `None` for one without `iat`, and for one that is older than the last.
     pub mark: Option<Mark>,
-    /// What it says.
+    /// Digest of the token's words.
     pub said: Said,
     /// The open grants that it asserts again.
     pub asserted: Vec<GrantId>,
-    /// Until when those hold without being asserted again.
+    /// Time until which those hold without being asserted again, in milliseconds.
     pub lapses_at_ms: Option<i64>,
     /// The tags that it carries; `None` where they are not configured or missing, or an older token's.
     pub tags: Option<Vec<String>>,
     /// The token itself.
     pub token: TokenFingerprint,
-    /// Whether what is stored is old enough to be written again.
+    /// True if what is stored is old enough to be written again.
     pub due: bool,
 }
 
@@ -175,7 +175,7 @@ pub enum Note {
     TeamNotProvisioned,
     /// The claims name a team without an organization.
     TeamWithoutOrganization,
-    /// `provision = "off"`: what the claims say about the profile, organization and team is not used.
+    /// `provision = "off"`: the claims about the profile, organization and team are not used.
     ProvisionOff,
     /// The organization is declared in the configuration: its label and time zone stay as declared.
     OrganizationDeclared,

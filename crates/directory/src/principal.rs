@@ -1,4 +1,4 @@
-//! Who the directory agrees this is, with effective roles.
+//! Principal: who the directory agrees this is, with effective roles.
 
 use std::sync::Arc;
 
@@ -41,13 +41,13 @@ pub struct Principal {
 /// A role in one organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
-    /// Which organization.
+    /// The organization.
     pub organization: OrganizationId,
     /// Its name in paths.
     pub name: OrganizationName,
     /// Its realm.
     pub realm: Realm,
-    /// Whether it is open: a suspended organization's members are refused.
+    /// Open or suspended: a suspended organization's members are refused.
     pub status: OrganizationStatus,
     /// The highest role held.
     pub role: OrganizationRole,
@@ -58,9 +58,9 @@ pub struct Membership {
 /// A role in one team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TeamMembership {
-    /// Which team.
+    /// The team.
     pub team: TeamId,
-    /// What the identity provider calls it.
+    /// Its id at the identity provider.
     pub external_id: Option<ExternalId>,
     /// Its name for people.
     pub name: String,
@@ -179,7 +179,8 @@ impl Principal {
         self.stamp
     }
 
-    /// When the first of the grants lapses unless asserted again: an answer must not be kept beyond that.
+    /// Time at which the first of the grants lapses unless asserted again, in milliseconds: an answer must not be kept
+    /// beyond that.
     pub const fn valid_until_ms(&self) -> Option<i64> {
         self.valid_until_ms
     }

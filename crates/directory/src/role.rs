@@ -78,7 +78,7 @@ role!(
     }
 );
 
-/// What a role is held on.
+/// Scope that a role is held on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// The whole installation.
@@ -100,7 +100,7 @@ impl Scope {
     }
 }
 
-/// A role together with what it is held on, so that a team never gets an organization's role.
+/// A role together with its scope, so that a team never gets an organization's role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ScopedRole {
     /// On the whole installation.
@@ -112,7 +112,7 @@ pub enum ScopedRole {
 }
 
 impl ScopedRole {
-    /// What the role is held on.
+    /// Scope that the role is held on.
     pub const fn scope(self) -> Scope {
         match self {
             Self::Platform(_) => Scope::Platform,

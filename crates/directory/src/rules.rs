@@ -1,5 +1,5 @@
-//! What commands mean: from a record and a wish to changes. Pure, so that every store decides alike. For stores;
-//! everybody else goes through [`crate::Directory`].
+//! Rules of commands: from a record and a wish to changes. Pure, so that every store decides alike. For stores; all
+//! other callers go through [`crate::Directory`].
 
 use crate::audit::{AuditEvent, By};
 use crate::change::Change;
@@ -12,7 +12,7 @@ use crate::role::{Scope, ScopedRole};
 use crate::team::Team;
 use crate::user::{Profile, User, UserStatus};
 
-/// A user made by hand.
+/// Creates a user by hand.
 pub fn new_user(new: NewUser, at_ms: i64) -> Result<User, StoreError> {
     check_profile(&new.profile)?;
     Ok(User {
@@ -31,7 +31,7 @@ pub fn new_user(new: NewUser, at_ms: i64) -> Result<User, StoreError> {
     })
 }
 
-/// A user edited; `None` if nothing differs.
+/// Edits a user; `None` if nothing differs.
 pub fn edit_user(
     before: &User,
     version: Option<u64>,
@@ -46,8 +46,9 @@ pub fn edit_user(
     if let Some(status) = edit.status {
         after.status = status;
     }
-    // SECURITY: whoever holds one of those tokens may use it again until it expires. Only an administrator asks for this: to
-    // somebody whose tokens do not say when they were issued, being signed out would otherwise last for good.
+    // SECURITY: a client that holds one of those tokens may use it again until it expires. Only an administrator asks
+    // for this: for a user whose tokens do not say when they were issued, being signed out would otherwise last for
+    // good.
     if edit.accept_older_tokens {
         after.tokens_not_before_ms = None;
     }
@@ -66,8 +67,8 @@ pub fn edit_user(
     Ok(updated_user(before, after, at_ms))
 }
 
-/// A user signed out everywhere. The moment never moves back; only [`edit_user`] lifts it. `newest_issued_at_ms` is the newest
-/// `iat` of all tokens that were seen of the user.
+/// Signs a user out everywhere. The moment never moves back; only [`edit_user`] lifts it. `newest_issued_at_ms` is the
+/// newest `iat` of all tokens that were seen of the user.
 ///
 /// SECURITY: where an issuer's clock runs ahead, the token in use is dated after this moment. It is refused all the same.
 pub fn revoke_tokens(before: &User, newest_issued_at_ms: Option<i64>, at_ms: i64) -> Option<Change> {
@@ -89,7 +90,7 @@ fn updated_user(before: &User, mut after: User, at_ms: i64) -> Option<Change> {
     })
 }
 
-/// An organization made by hand or declared.
+/// Creates an organization by hand or by declaration.
 pub fn new_organization(new: NewOrganization, origin: Origin, at_ms: i64) -> Result<Organization, StoreError> {
     check_text("label", &new.label)?;
     Ok(Organization {
@@ -110,8 +111,8 @@ pub fn new_organization(new: NewOrganization, origin: Origin, at_ms: i64) -> Res
     })
 }
 
-/// An organization edited, if anything differs. `manual` are the open manual grants on it and on its teams:
-/// an organization that becomes `external_only` closes them, so that none is ever open on such a one.
+/// Edits an organization, if anything differs. `manual` are the open manual grants on it and on its teams: an
+/// organization that becomes `external_only` closes them, so that none is ever open on such a one.
 pub fn edit_organization(
     before: &Organization,
     version: Option<u64>,
@@ -150,7 +151,7 @@ pub fn edit_organization(
     Ok(updated_organization(before, after, manual, at_ms))
 }
 
-/// An organization that has a logo now, or none.
+/// Sets whether an organization has a logo.
 pub fn set_logo(before: &Organization, has_logo: bool, at_ms: i64) -> Vec<Change> {
     let mut after = Organization {
         has_logo,
@@ -187,7 +188,7 @@ pub(crate) fn updated_organization(
     changes
 }
 
-/// A team made by hand. `organization` is the one it is to be in.
+/// Creates a team by hand. `organization` is the one it is to be in.
 pub fn new_team(new: NewTeam, organization: Option<&Organization>, at_ms: i64) -> Result<Team, StoreError> {
     check_text("name", &new.name)?;
     check_home(&new.realm, organization)?;
@@ -203,8 +204,8 @@ pub fn new_team(new: NewTeam, organization: Option<&Organization>, at_ms: i64) -
     })
 }
 
-/// A team edited, if anything differs. `organization` is the one it is to be in, if that is edited; `manual` are
-/// then its open manual grants, which an `external_only` organization does not take.
+/// Edits a team, if anything differs. `organization` is the one it is to be in, if that is edited; `manual` are then
+/// its open manual grants, which an `external_only` organization does not take.
 pub fn edit_team(
     before: &Team,
     version: Option<u64>,
@@ -238,7 +239,7 @@ pub fn edit_team(
     Ok(changes)
 }
 
-/// A role given by hand: nothing if the same is open already. `open` is the open manual grant of the user on the
+/// Grants a role by hand: no change if the same is open already. `open` is the open manual grant of the user on the
 /// scope, `organization` the one that the scope is or lies in.
 pub fn give(
     new: NewGrant,
@@ -275,17 +276,17 @@ pub fn give(
     Ok((grant, changes))
 }
 
-/// A grant closed.
+/// Closes a grant.
 pub fn close(mut grant: Grant, at_ms: i64, why: Option<String>) -> Change {
     grant.revoked_at_ms = Some(at_ms);
     grant.revoked_why = why;
     Change::CloseGrant(Box::new(grant))
 }
 
-/// Whether an administrator takes such a grant by revoking the role.
+/// Tests whether an administrator closes such a grant by revoking the role.
 ///
-/// What came by a tag would be given again by the next token, and goes away with the tag. What came by a claim may be too,
-/// but claims only add: what the tokens no longer say would otherwise stay for good.
+/// The next token would give a grant by a tag again, and such a grant goes away with the tag. It may give a grant by a
+/// claim again too, but claims only add: what the tokens no longer say would otherwise stay for good.
 pub const fn is_revocable(source: SourceKind) -> bool {
     matches!(source, SourceKind::Manual | SourceKind::Claim)
 }
@@ -305,13 +306,13 @@ pub fn close_all(mut open: Vec<Grant>, at_ms: i64, why: Option<&str>) -> (Vec<Gr
     (closed, changes)
 }
 
-/// A lapsed grant closed, at the moment it lapsed.
+/// Closes a lapsed grant, at the moment it lapsed.
 pub fn close_lapsed(grant: Grant) -> Change {
     let at_ms = grant.lapses_at_ms.unwrap_or(grant.asserted_at_ms);
     close(grant, at_ms, Some("it was not asserted within its lease".to_owned()))
 }
 
-/// The event of an API key made or revoked.
+/// The event of an API key created or revoked.
 pub fn api_key_event(action: &str, key: &ApiKey, by: &By) -> AuditEvent {
     let mut event = AuditEvent::new(action, by.actor.clone(), by.at_ms);
     if let Scope::Organization(organization) = key.role.scope() {

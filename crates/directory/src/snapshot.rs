@@ -1,4 +1,4 @@
-//! What the planner is shown: everything about one user that a token can touch, read at one moment.
+//! Input of the planner: everything about one user that a token can touch, read at one moment.
 
 use crate::grant::Grant;
 use crate::id::{OrganizationId, UserId};
@@ -11,16 +11,16 @@ use crate::touches::{Recent, Touches};
 use crate::user::User;
 use crate::versions::Stamp;
 
-/// How much of the directory a snapshot shows.
+/// Extent of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// What planning needs.
+    /// The records that planning needs.
     Sync,
-    /// That, and the tags that nearly match (explain).
+    /// Those, and the tags that nearly match (explain).
     Explain,
 }
 
-/// What an organization is, as far as its people's roles go.
+/// Facts of an organization on which its members' roles depend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationBrief {
     /// Its id.
@@ -29,7 +29,7 @@ pub struct OrganizationBrief {
     pub name: OrganizationName,
     /// Its realm.
     pub realm: Realm,
-    /// Whether it is open.
+    /// Open or suspended.
     pub status: OrganizationStatus,
 }
 
@@ -80,7 +80,7 @@ impl Standing {
 pub struct TagMatch {
     /// The tag.
     pub tag: String,
-    /// Which organization.
+    /// The organization.
     pub organization: OrganizationBrief,
     /// The role it gives.
     pub role: OrganizationRole,
@@ -91,38 +91,38 @@ pub struct TagMatch {
 pub struct NearMiss {
     /// The tag in the token.
     pub tag: String,
-    /// The tag that somebody listed.
+    /// The tag that the organization or the issuer lists.
     pub listed: String,
-    /// Who listed it; `None` for the issuer's `platform_admin` list.
+    /// The organization that lists it; `None` for the issuer's `platform_admin` list.
     pub organization: Option<OrganizationBrief>,
 }
 
-/// What the directory holds about one [`crate::Desired`], read at one moment.
+/// Records of the directory about one [`crate::Desired`], read at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
-    /// How much this shows.
+    /// Extent of this snapshot.
     pub detail: Detail,
     /// The policy number this was read at.
     pub policy: u64,
     /// The user with the desired external id.
     pub standing: Option<Standing>,
-    /// Who in the realm has the desired username, or the one that a new user would get.
+    /// User of the realm who has the desired username, or the one that a new user would get.
     pub username_owner: Option<UserId>,
     /// The token of this issuer that counts for this user; `None` where no token had a date yet.
     pub last: Option<Mark>,
     /// Recent changes of this user by tokens.
     pub recent: Recent,
-    /// Whether the token has a list of tags, and what is kept of the issuer's last token for this user is another one.
+    /// True if the token has a list of tags that differs from what is kept of the issuer's last token for this user.
     pub tags_differ: bool,
     /// The organization of the realm with the desired external id.
     pub organization: Option<Organization>,
-    /// Whether the name suggested for a new organization is taken, or was another's once.
+    /// True if the name suggested for a new organization is taken, or was another's once.
     pub organization_name_taken: bool,
     /// The team of the realm with the desired external id.
     pub team: Option<Team>,
     /// The organizations of the realm that list a tag of the token, in the order of tag and organization.
     pub tag_matches: Vec<TagMatch>,
-    /// For [`Detail::Explain`]: the ones that nearly do.
+    /// For [`Detail::Explain`]: the tags that nearly match.
     pub near_misses: Vec<NearMiss>,
 }
 
@@ -135,7 +135,7 @@ impl Snapshot {
         }
     }
 
-    /// What an empty directory shows: the start of a test, and of explain without a store.
+    /// Snapshot of an empty directory: the start of a test, and of explain without a store.
     pub const fn empty() -> Self {
         Self {
             detail: Detail::Explain,

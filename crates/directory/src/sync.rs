@@ -14,7 +14,7 @@ use crate::snapshot::{Detail, Standing};
 use crate::user::UserStatus;
 use crate::weigh::{Scales, Shown};
 
-/// How often a plan that lost its snapshot is planned anew.
+/// Limit of plans in one sync: a plan that lost its snapshot is planned anew.
 const ATTEMPTS: usize = 4;
 
 /// Reason for refusing a token that cannot be remembered.
@@ -23,7 +23,7 @@ const FULL: &str = "the newest tokens of too many users wait to be written";
 /// A principal, and what was done to get it.
 #[derive(Debug, Clone)]
 pub struct Synced {
-    /// Who the directory agrees this is.
+    /// The principal: who the directory agrees this is.
     pub principal: Arc<Principal>,
     /// The plan that was carried out (or, observed, only made).
     pub plan: Arc<SyncPlan>,
@@ -46,7 +46,7 @@ pub async fn sync(
             .await
             .map_err(SyncError::Store)?;
         let plan = Arc::new(plan(desired, &snapshot, policy, now_ms, ids)?);
-        // Where the user would only have been created, an observed token has nobody to speak for.
+        // Where the user would only have been created, there is no user that an observed token could speak for.
         let mut standing = plan.after().cloned().ok_or(Refusal::NotProvisioned)?;
         if plan.is_empty() && !plan.observed {
             // What is known of the order already needs no room.
@@ -68,8 +68,8 @@ pub async fn sync(
     Err(SyncError::Contended)
 }
 
-/// What [`sync`] would do and whom it would give, with nothing written: explain. Also shows the tags that nearly match, and
-/// plans as if the issuer's mode were `enforce`, so that an observed issuer can be looked at too.
+/// Returns what [`sync`] would do and whom it would give, with nothing written: explain. Also shows the tags that
+/// nearly match, and plans as if the issuer's mode were `enforce`, so that an observed issuer can be looked at too.
 pub async fn rehearse(
     directory: &dyn Directory,
     desired: &Desired,
@@ -96,7 +96,8 @@ pub async fn rehearse(
     })
 }
 
-/// The principal of a user who is known by id: a session, an administrator's look at somebody. `issuers` are those in force.
+/// Returns the principal of a user who is known by id: for a session, or for an administrator who looks at the user.
+/// `issuers` are those in force.
 pub async fn load(
     directory: &dyn Directory,
     user: UserId,

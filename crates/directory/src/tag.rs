@@ -122,12 +122,12 @@ impl TagList {
         self.0.iter().map(Tag::as_str)
     }
 
-    /// Whether the list holds exactly this text.
+    /// Tests whether the list holds exactly this text.
     pub fn contains(&self, text: &str) -> bool {
         self.0.iter().any(|tag| tag.as_str() == text)
     }
 
-    /// Whether there are no tags.
+    /// Tests whether there are no tags.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -150,8 +150,8 @@ impl fmt::Display for TagList {
     }
 }
 
-/// What two tags have in common when a person would call them the same: case and blanks do not count. For
-/// pointing out near misses only.
+/// Folds a tag to the form that two tags share when a person would call them the same: case and blanks do not count.
+/// For pointing out near misses only.
 ///
 /// SECURITY: never decides a match.
 pub fn fold(tag: &str) -> String {
@@ -161,7 +161,8 @@ pub fn fold(tag: &str) -> String {
         .collect()
 }
 
-/// The mark that parts this one tag as if it were a list, if one does. A distinguished name (`CN=Ops,DC=corp`) is one tag.
+/// Separator that makes this one tag look like a list, if there is one. A distinguished name (`CN=Ops,DC=corp`) is one
+/// tag.
 pub fn several_tags_in_one(tag: &str) -> Option<char> {
     let parted = |mark: &char| tag.split(*mark).filter(|part| !part.trim().is_empty()).count() > 1;
     [';', ','].into_iter().find(parted).filter(|_| !tag.contains('='))

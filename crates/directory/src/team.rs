@@ -8,17 +8,17 @@ use crate::name::{ExternalId, Realm};
 pub struct Team {
     /// Its id.
     pub id: TeamId,
-    /// Where its external id is unique.
+    /// Realm in which its external id is unique.
     pub realm: Realm,
     /// The organization it is in; a token may put it into one, and never moves it from one to another.
     pub organization: Option<OrganizationId>,
-    /// What the identity provider calls it; unique in the realm.
+    /// Its id at the identity provider; unique in the realm.
     pub external_id: Option<ExternalId>,
     /// Its name for people.
     pub name: String,
-    /// When the record was made.
+    /// Time of creation, in milliseconds.
     pub created_at_ms: i64,
-    /// When the record was last changed.
+    /// Time of the last change, in milliseconds.
     pub updated_at_ms: i64,
     /// Counts every change; starts at 1.
     pub version: u64,

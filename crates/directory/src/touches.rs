@@ -1,4 +1,4 @@
-//! What tokens asserted since it was last written: a buffer that every store keeps beside its tables.
+//! Assertions of tokens that are not written yet: a buffer that every store keeps beside its tables.
 //!
 //! The mark of the token that counts (see [`Mark`]) is honoured at once, because an old token must not undo a newer one, even
 //! one that changed nothing and so was never written in its request. It is written with the next batch, every second: a
@@ -19,16 +19,16 @@ const DUE_MAX: usize = 20_000;
 const TAGS_MAX: usize = 20_000;
 /// Beyond this many users, marks that were written in short are written out: some six megabytes.
 const KEPT_MAX: usize = 50_000;
-/// Nor is more than this many marks written in short before they are written out.
+/// Limit of marks written in short before they are written out.
 const IN_SHORT_MAX: usize = 200_000;
 /// Beyond this many marks in memory, no further user's is noted: some twenty-five megabytes. So many wait only while the store
 /// does not write.
 const MARKS_MAX: usize = 200_000;
-/// Of how many users the changes of the last minute are counted: some three megabytes.
+/// Limit of users whose changes of the last minute are counted: some three megabytes.
 const COUNTED_MAX: usize = 50_000;
 /// Window in which changes are counted, in milliseconds.
 const MINUTE_MS: i64 = 60_000;
-/// Least time between two looks at all counts when there is no room for more, in milliseconds.
+/// Shortest time between two scans of all counts when there is no room for more, in milliseconds.
 const TIDY_MS: u64 = 1_000;
 
 type Key = (UserId, IssuerName);
@@ -47,12 +47,12 @@ struct Inner {
     marks: Marks,
     due: HashMap<Key, Touch>,
     tags: HashMap<(Realm, String), SeenTag>,
-    /// What is being written: it goes on counting until [`Touches::settle`].
+    /// Marks that are being written: they go on counting until [`Touches::settle`].
     in_flight: Arc<Marks>,
-    /// What is written in short only, and how many marks that took.
+    /// Marks that are written in short only, and the number of marks that were written so.
     kept: Marks,
     in_short: usize,
-    /// What is being written out.
+    /// Marks that are being written out.
     kept_in_flight: Arc<Marks>,
 }
 
@@ -117,7 +117,7 @@ impl Marks {
     }
 }
 
-/// What to write now.
+/// Records to write now.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Noted {
     /// Uses that are due, one per user and issuer, in order.
@@ -129,7 +129,7 @@ pub struct Noted {
 }
 
 impl Noted {
-    /// Whether there is nothing to write.
+    /// Tests whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.due.is_empty() && self.marks.is_empty() && self.tags.is_empty()
     }
@@ -143,7 +143,7 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Not at all.
+    /// No changes.
     pub const NONE: Self = Self {
         since_ms: 0,
         changes: 0,
@@ -163,7 +163,7 @@ impl Recent {
 #[derive(Debug, Default)]
 struct Changes {
     by_user: HashMap<UserId, Recent>,
-    /// When those that are over were last dropped.
+    /// Time at which those that are over were last dropped, in milliseconds.
     tidied_at_ms: i64,
 }
 
@@ -188,8 +188,8 @@ impl Changes {
 }
 
 impl Touches {
-    /// A buffer for a store that writes marks in short (see [`Touches::take`]) where nobody looks for them, and writes them out
-    /// now and then (see [`Touches::take_kept`]).
+    /// A buffer for a store that writes marks in short (see [`Touches::take`]) where no query looks for them, and
+    /// writes them out now and then (see [`Touches::take_kept`]).
     pub fn keeping() -> Self {
         Self {
             keeps: true,
@@ -254,7 +254,7 @@ impl Touches {
         noted.reduce(Mark::join)
     }
 
-    /// Whether a newer token than the plan's was noted since the plan was made.
+    /// Tests whether a newer token than the plan's was noted since the plan was made.
     pub fn has_newer(&self, touch: &Touch) -> bool {
         let noted = self.mark(touch.user, &touch.issuer);
         noted.is_some_and(|noted| touch.mark.is_none_or(|mark| !mark.follows(Some(&noted))))
@@ -267,7 +267,7 @@ impl Touches {
         all.into_iter().filter_map(|marks| marks.newest_of(user)).max()
     }
 
-    /// Takes what is to be written. It goes on counting until [`Touches::settle`].
+    /// Takes the records to write. They go on counting until [`Touches::settle`].
     pub fn take(&self) -> Noted {
         let (mut due, marks, tags) = {
             let mut inner = self.lock();
@@ -294,7 +294,7 @@ impl Touches {
         }
     }
 
-    /// Says that what was taken is written; `Err` gives back what could not be.
+    /// Settles what was taken: it is written, or `Err` gives back what could not be written.
     pub fn settle(&self, written: Result<(), Noted>) {
         let mut inner = self.lock();
         let in_flight = std::mem::take(&mut inner.in_flight);
@@ -320,13 +320,13 @@ impl Touches {
 
 /// Marks that are written in short.
 impl Touches {
-    /// Whether they are so many that they should be written out.
+    /// Tests whether they are so many that they should be written out.
     pub fn keeps_many(&self) -> bool {
         let inner = self.lock();
         inner.in_short > IN_SHORT_MAX || inner.kept.len() > KEPT_MAX
     }
 
-    /// Takes what is to be written out, in order. It goes on counting until [`Touches::settle_kept`].
+    /// Takes the marks to write out, in order. They go on counting until [`Touches::settle_kept`].
     pub fn take_kept(&self) -> Vec<(UserId, IssuerName, Mark)> {
         let mut inner = self.lock();
         inner.kept_in_flight = Arc::new(std::mem::take(&mut inner.kept));

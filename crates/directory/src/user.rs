@@ -9,7 +9,7 @@ use crate::name::{ExternalId, Realm, Username};
 use crate::role::word;
 
 word!(
-    /// Whether a user may come in at all.
+    /// State of a user: let in, or refused.
     UserStatus, "user status", {
         /// As usual.
         Active = "active",
@@ -63,7 +63,7 @@ impl Profile {
     }
 }
 
-/// Only which fields are set: profiles are personal, logs are not.
+/// Shows only which fields are set: profiles are personal, logs are not.
 impl fmt::Debug for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let set = Self::FIELDS
@@ -79,25 +79,25 @@ impl fmt::Debug for Profile {
 pub struct User {
     /// Its id.
     pub id: UserId,
-    /// Where its external id and username are unique.
+    /// Realm in which its external id and username are unique.
     pub realm: Realm,
-    /// What the identity provider calls it; unique in the realm.
+    /// Its id at the identity provider; unique in the realm.
     pub external_id: ExternalId,
-    /// What people call it; unique in the realm, compared exactly.
+    /// Name that people use for it; unique in the realm, compared exactly.
     pub username: Username,
     /// E-mail, name and the like.
     pub profile: Profile,
-    /// Whether it may come in.
+    /// Active or disabled.
     pub status: UserStatus,
     /// Custom contexts from the token (S1), kept with the user.
     pub context: Map<String, Value>,
     /// Tokens issued before this time, in milliseconds, are refused ("sign out everywhere").
     pub tokens_not_before_ms: Option<i64>,
-    /// When a token was last used, to the hour.
+    /// Time at which a token was last used, in milliseconds, to the hour.
     pub last_seen_at_ms: Option<i64>,
-    /// When the record was made.
+    /// Time of creation, in milliseconds.
     pub created_at_ms: i64,
-    /// When the record was last changed.
+    /// Time of the last change, in milliseconds.
     pub updated_at_ms: i64,
     /// Counts every change of the user, its grants included; starts at 1.
     pub version: u64,

@@ -1,6 +1,6 @@
-//! Numbers that move whenever a cached answer may have become wrong. One for policy (organizations: their tags,
-//! status and names), and a few thousand for users, each shared by the users of one stripe. Whoever caches an
-//! answer keeps the [`Stamp`] it was computed at and asks [`Versions::is_current`] before using it again.
+//! Numbers that move whenever a cached answer may have become wrong. One for policy (organizations: their tags, status
+//! and names), and a few thousand for users, each shared by the users of one stripe. A cache keeps the [`Stamp`] at
+//! which an answer was computed and asks [`Versions::is_current`] before using it again.
 //!
 //! INVARIANT: a store raises the numbers after a change is durable and *before* it is acknowledged; a stamp is
 //! never newer than the data it was read with.
@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::id::UserId;
 
-/// How many stripes users are spread over.
+/// Number of stripes that users are spread over.
 pub const STRIPES: u16 = 4_096;
 
-/// The numbers, shared by a store and everybody who caches what it said.
+/// The numbers, shared by a store and all caches of its answers.
 #[derive(Debug)]
 pub struct Versions {
     policy: AtomicU64,
@@ -39,7 +39,7 @@ pub struct Stamp {
     pub user: u64,
 }
 
-/// Which stripe a user belongs to.
+/// Stripe that a user belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Stripe(u16);
 
@@ -74,7 +74,7 @@ impl Versions {
             .map_or(0, |number| number.load(Ordering::Acquire))
     }
 
-    /// Whether nothing has moved since.
+    /// Tests whether nothing has moved since.
     pub fn is_current(&self, stamp: Stamp) -> bool {
         self.policy() == stamp.policy && self.stripe(stamp.stripe) == stamp.user
     }

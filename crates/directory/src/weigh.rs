@@ -1,4 +1,4 @@
-//! What an open grant gives now: one answer, for decisions and for what is listed.
+//! Role that an open grant gives now: one answer, for decisions and for lists.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,7 +18,7 @@ use crate::snapshot::TagMatch;
 use crate::tag::TagList;
 use crate::user::User;
 
-/// Why a grant gives nothing.
+/// Reason for which a grant gives nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Idle {
     /// It was closed.
@@ -45,7 +45,7 @@ impl fmt::Display for Idle {
     }
 }
 
-/// A grant, and what it gives now.
+/// A grant, and the role that it gives now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Weighed {
     /// The grant.
@@ -54,10 +54,10 @@ pub struct Weighed {
     pub gives: Result<ScopedRole, Idle>,
 }
 
-/// Somebody in an organization or a team, with the role that a decision would find.
+/// Member of an organization or a team, with the role that a decision would find.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WeighedMember {
-    /// Who.
+    /// The user.
     pub user: User,
     /// The highest role given.
     pub role: ScopedRole,
@@ -65,12 +65,12 @@ pub struct WeighedMember {
     pub grants: Vec<Weighed>,
 }
 
-/// What the token at hand shows of the tags that count now.
+/// Tags that count now, as the token at hand shows them.
 pub(crate) struct Shown<'s> {
     issuer: &'s IssuerName,
     /// Its issuer's tags that make platform admins.
     platform: &'s TagList,
-    /// What its tags meet.
+    /// Tags of the token, each with an organization that lists it.
     matches: &'s [TagMatch],
 }
 
@@ -124,7 +124,7 @@ impl<'a> Scales<'a> {
         self
     }
 
-    /// The grants of users of a realm, each with what it gives.
+    /// Weighs the grants of users of a realm: each with what it gives.
     pub async fn weigh_all(&mut self, realm: &Realm, grants: Vec<Grant>) -> Answer<Vec<Weighed>> {
         let mut weighed = Vec::with_capacity(grants.len());
         for grant in grants {
@@ -134,7 +134,7 @@ impl<'a> Scales<'a> {
         Ok(weighed)
     }
 
-    /// Members with the roles that decisions find. Whoever is given none is left out.
+    /// Members with the roles that decisions find. A user who is given none is left out.
     pub async fn members(&mut self, members: Vec<Member>) -> Answer<Vec<WeighedMember>> {
         let mut weighed = Vec::with_capacity(members.len());
         for Member { user, grants, .. } in members {
@@ -155,7 +155,7 @@ impl<'a> Scales<'a> {
         Ok(weighed)
     }
 
-    /// A user with the platform role that decisions find. Whoever holds none by open grants is not looked up again.
+    /// A user with the platform role that decisions find. A user who holds none by open grants is not looked up again.
     pub async fn user(&mut self, entry: UserEntry) -> Answer<UserEntry> {
         if entry.platform_role == PlatformRole::User {
             return Ok(entry);
@@ -206,7 +206,7 @@ impl<'a> Scales<'a> {
         }
     }
 
-    /// What an organization lists a tag for, at the most the role that was granted.
+    /// Returns the role that an organization lists a tag for, at the most the role that was granted.
     async fn listed(&mut self, id: OrganizationId, tag: &str, granted: OrganizationRole) -> Answer<Option<ScopedRole>> {
         let confirms = |found: &TagMatch| found.organization.id == id && found.tag == *tag && found.role >= granted;
         if self

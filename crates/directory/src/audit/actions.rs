@@ -1,4 +1,4 @@
-//! The actions of the audit trail: one list, which the API checks a filter by and the reference is made of.
+//! The actions of the audit trail: one list, by which the API checks a filter and of which the reference is made.
 
 /// Each action and what it means, in the order of the reference.
 ///

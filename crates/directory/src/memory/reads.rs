@@ -30,7 +30,7 @@ use crate::user::User;
 use crate::versions::Versions;
 
 impl State {
-    /// What makes the declared organizations so.
+    /// Returns the changes that carry out the declarations.
     pub(super) fn declared(&self, declared: Vec<NewOrganization>, at_ms: i64) -> Answer<Vec<Change>> {
         let mut declaring = Declaring::new(at_ms);
         for new in declared {
@@ -394,7 +394,7 @@ fn admits_user(filter: &UserFilter, user: &User) -> bool {
         })
 }
 
-/// Whether one of the texts holds another, ASCII letters in any case: what every database can do alike.
+/// Tests whether one of the texts holds another, ASCII letters in any case: all databases can do this alike.
 fn holds<const N: usize>(q: &str, texts: [Option<&str>; N]) -> bool {
     let q = q.to_ascii_lowercase();
     texts

@@ -19,7 +19,7 @@ use crate::team::Team;
 use crate::user::User;
 use crate::versions::{Stamp, Stripe, Versions};
 
-/// What is known of an issuer's tokens for a user.
+/// Record of an issuer's tokens for a user.
 #[derive(Debug, Clone, Default)]
 pub(super) struct IssuerState {
     pub(super) last: Option<Mark>,
@@ -407,7 +407,7 @@ impl State {
         })
     }
 
-    /// What a token asserts is written down.
+    /// Writes down what a token asserts.
     pub(super) fn note(&mut self, touch: &Touch) {
         if let Some(user) = self.users.get_mut(&touch.user) {
             user.last_seen_at_ms = user.last_seen_at_ms.max(Some(touch.at_ms));
@@ -421,7 +421,7 @@ impl State {
         }
     }
 
-    /// A token's mark is written down, and its tags if it counts.
+    /// Writes down a token's mark, and its tags if it counts.
     pub(super) fn note_issuer(
         &mut self,
         user: UserId,
@@ -437,7 +437,7 @@ impl State {
         }
     }
 
-    /// Whether a token may still take the place of the last one of its issuer.
+    /// Tests whether a token may still take the place of the last one of its issuer.
     pub(super) fn issuer_follows(&self, touch: &Touch) -> bool {
         let state = self.issuers.get(&(touch.user, touch.issuer.clone()));
         follows(touch.mark, state.and_then(|state| state.last))

@@ -27,7 +27,7 @@ pub(super) struct Draft<'a> {
     pub(super) snapshot: &'a Snapshot,
     pub(super) policy: &'a SyncPolicy,
     pub(super) now_ms: i64,
-    /// What the token says.
+    /// Digest of the token's words.
     pub(super) said: Said,
     /// Tokens changed the user as often as they may within the minute: nothing is added.
     spent: bool,
@@ -84,7 +84,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// An old token: it says who, and changes nothing.
+    /// Ends the plan of an old token: it identifies, and changes nothing.
     pub(super) fn stale(self) -> SyncPlan {
         let due = self.is_unseen();
         let mut plan = self.finish();
@@ -99,7 +99,7 @@ impl<'a> Draft<'a> {
         plan
     }
 
-    /// Whether there is room for one more thing to add; where there is none, the plan says so.
+    /// Tests whether there is room for one more addition; where there is none, the plan says so.
     pub(super) fn may_add(&mut self) -> bool {
         if self.spent && !self.limited {
             self.limited = true;
@@ -378,14 +378,14 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Other tags than the last token's are written soon although they change nobody's roles: a preview of a change asks
-    /// for them.
+    /// Tests whether the use is due to be written. Other tags than the last token's are written soon although they
+    /// change no roles: a preview of a change asks for them.
     fn is_due(&self) -> bool {
         let mut asserted = self.grants.iter().filter(|grant| self.asserted.contains(&grant.id));
         self.snapshot.tags_differ || self.is_unseen() || asserted.any(|grant| self.is_old(grant.asserted_at_ms))
     }
 
-    /// Whether the user was last seen so long ago that it is written again.
+    /// Tests whether the user was last seen so long ago that it is written again.
     fn is_unseen(&self) -> bool {
         self.user.last_seen_at_ms.is_none_or(|at_ms| self.is_old(at_ms))
     }
@@ -394,8 +394,8 @@ impl<'a> Draft<'a> {
         self.now_ms.saturating_sub(at_ms) >= self.policy.touch_interval_ms()
     }
 
-    /// What a token asserts holds a lease longer from now on; whatever is written, it is written by the store
-    /// together with the changes, or later (see [`Touch`]).
+    /// Extends the lease of the grants that the token asserts. The store writes that together with the changes, or
+    /// later (see [`Touch`]).
     fn assert_again(&mut self) {
         let lapses_at_ms = self.lapses_at_ms();
         for grant in self.grants.iter_mut().filter(|grant| self.asserted.contains(&grant.id)) {

@@ -1,4 +1,4 @@
-//! Which roles the token gives (links of S1, tags of S3) against which are held: one comparison.
+//! Comparison of the roles that the token gives (links of S1, tags of S3) with those that are held.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -11,12 +11,12 @@ use crate::tag::is_near;
 use super::Note;
 use super::draft::{Draft, Wanted};
 
-/// The roles that the token gives, by what and by which of its words.
+/// The roles that the token gives, by scope and by the claim or tag that gives them.
 type Given<'a> = HashMap<(Scope, &'a GrantSource), ScopedRole>;
 
-/// What the token says about a grant that is open.
+/// Effect of the token on a grant that is open.
 enum Verdict {
-    /// Nothing: it is somebody else's.
+    /// No effect: another source gave it.
     Leave,
     /// It holds, and the token says so again.
     Assert,

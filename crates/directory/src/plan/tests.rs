@@ -1,5 +1,4 @@
-//! What the planner does with a snapshot alone: no store, no waiting. What it does with a store is in
-//! `conformance`.
+//! The planner with a snapshot alone: no store, no waiting. Its tests with a store are in `conformance`.
 
 use serde_json::Map;
 

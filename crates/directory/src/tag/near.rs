@@ -102,7 +102,7 @@ pub fn difference(tag: &str, listed: &str) -> Option<Difference> {
         .then_some(Difference::OneText)
 }
 
-/// The folded spellings under which a listed tag that nearly is this one may be kept (see [`fold`]).
+/// Folded spellings under which a store may hold a listed tag that is a near miss of this one (see [`fold`]).
 pub fn spellings(tag: &str) -> BTreeSet<String> {
     let folded = fold(tag);
     let mut spellings = BTreeSet::new();
@@ -124,7 +124,7 @@ pub fn spellings(tag: &str) -> BTreeSet<String> {
     spellings
 }
 
-/// Whether people would take the two for the same.
+/// Tests whether people would take the two for the same.
 pub(crate) fn is_near(tag: &str, listed: &str) -> bool {
     difference(tag, listed).is_some()
 }
@@ -147,7 +147,7 @@ fn seen(tag: &str) -> String {
     fold(tag).chars().filter(|c| !is_unseen(*c)).collect()
 }
 
-/// Whether a character takes no ink.
+/// Tests whether a character takes no ink.
 fn is_unseen(character: char) -> bool {
     character.is_whitespace()
         || character.is_control()
@@ -185,8 +185,8 @@ fn skeleton(tag: &str) -> String {
     tag.chars().map(looks_like).collect()
 }
 
-/// The ASCII character that one looks like; itself if there is none. The lower-case letters that are confused in practice
-/// (Unicode Technical Standard 39).
+/// Returns the ASCII character that a character looks like, or the character itself. Covers the lower-case letters that
+/// are confused in practice (Unicode Technical Standard 39).
 const fn looks_like(character: char) -> char {
     match character {
         'а' | 'α' => 'a',
