@@ -36,7 +36,7 @@ pub async fn sec_disabled_user(directory: &dyn Directory) {
     assert_eq!((user.status, user.profile.name), (UserStatus::Disabled, None));
 }
 
-/// A suspended organization stays suspended whatever tokens say, and whoever asks can see it.
+/// A suspended organization stays suspended whatever tokens say, and every reader sees that it is.
 pub async fn sec_disabled_org(directory: &dyn Directory) {
     let mut world = World::new(directory);
     let ada = world.sync(&world.linked("ada", "acme", "ops")).await.principal;
@@ -94,7 +94,7 @@ pub async fn sec_prehijack(directory: &dyn Directory) {
     );
 }
 
-/// An issuer that asserts somebody else's e-mail gets a user of its own, or a conflict; never that somebody.
+/// An issuer that asserts another user's e-mail gets a user of its own, or a conflict; never that other user.
 pub async fn sec_email_takeover(directory: &dyn Directory) {
     let mut world = World::new(directory);
     let mut token = world.token("a-1");
@@ -196,7 +196,7 @@ pub async fn signing_out_everywhere_refuses_older_tokens(directory: &dyn Directo
         "never moved back, and the token that came since is refused"
     );
 
-    // Somebody whose tokens never say when they were issued would be out for good.
+    // A user whose tokens never say when they were issued would be out for good.
     let (stamp, events) = (world.load(ada.user().id).await.stamp(), world.event_count().await);
     let edit = UserEdit {
         accept_older_tokens: true,
@@ -330,7 +330,8 @@ pub async fn becoming_external_only_closes_manual_grants(directory: &dyn Directo
     assert!(open.iter().all(|grant| grant.source != GrantSource::Manual) && open.len() == 1);
 }
 
-/// What a change closes is told in the order in which it was given, whatever the order in which a store finds it.
+/// A change reports the grants that it closes in the order in which they were given, whatever the order in which a
+/// store finds them.
 pub async fn closed_grants_are_told_in_their_order(directory: &dyn Directory) {
     let mut world = World::new(directory);
     let tools = world.organization("tools", "", "staff").await;

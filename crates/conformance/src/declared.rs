@@ -83,7 +83,7 @@ pub async fn declaring_twice_changes_nothing(directory: &dyn Directory) {
     );
 }
 
-/// Whoever has a token that names an organization is its admin, and the label in the token gave it its name.
+/// A user with a token that names an organization is its admin, and the label in the token gave it its name.
 pub async fn sec_declared_over_a_claim(directory: &dyn Directory) {
     let mut world = World::new(directory);
     let eve = world.linked("eve", "e-1", "t-1");
@@ -151,7 +151,7 @@ pub async fn what_a_declaration_meets_is_named(directory: &dyn Directory) {
     assert_eq!(directory.declare_organizations(both, world.by()).await, Ok(2));
 }
 
-/// How a declaration is refused, and the name of the organization that it meets. A rehearsal says the same.
+/// Refusal of a declaration, and the name of the organization that it meets. A rehearsal says the same.
 async fn refusal(world: &mut World<'_>, declared: NewOrganization) -> (Clash, OrganizationName) {
     let events = world.event_count().await;
     let rehearsed = rehearse_declaration(world.directory, vec![declared.clone()], world.now_ms).await;

@@ -1,4 +1,4 @@
-//! What is kept beside users and organizations: uses, keys, the audit trail.
+//! Records beside users and organizations: uses, keys, the audit trail.
 
 use super::world::{HOUR_MS, World, carrying, realm};
 use narthex_directory::{

@@ -142,7 +142,7 @@ pub async fn an_unmapped_username_is_a_new_users_only(directory: &dyn Directory)
         ..UserEdit::default()
     };
     directory.update_user(ada.id, None, renamed, world.by()).await.unwrap();
-    // Somebody else may have the name that it would have got.
+    // Another user may have the name that it would have got.
     world.user_named("other", "ada").await;
     let token = unmapped(&world);
     assert_eq!(world.sync(&token).await.principal.user().username.as_str(), "lady");
@@ -382,7 +382,7 @@ pub async fn a_declared_organization_keeps_its_label(directory: &dyn Directory) 
     assert_eq!(organization.label, "ACME");
 }
 
-/// Whom an organization's own administrator may see: who holds something there, or got it by a token once.
+/// Users that an organization's own administrator may see: those who hold a grant there, or got one by a token once.
 pub async fn an_organization_has_met_whom_it_has_to_do_with(directory: &dyn Directory) {
     let mut world = World::new(directory);
     let (tools, works) = (

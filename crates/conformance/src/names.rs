@@ -25,7 +25,8 @@ pub async fn an_organization_never_takes_a_name_that_is_taken(directory: &dyn Di
     );
 }
 
-/// Wherever a name or an id is taken, such a name would be read as the id, and lead to nobody or to somebody else.
+/// Wherever a name or an id is taken, such a name would be read as the id, and lead to no organization or to another
+/// one.
 pub async fn an_organization_never_takes_an_id_as_its_name(directory: &dyn Directory) {
     let mut world = World::new(directory);
     let mut token = world.linked("ada", "acme", "ops");

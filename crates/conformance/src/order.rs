@@ -1,4 +1,4 @@
-//! Which token of a user counts, and what a plan rests on.
+//! The token of a user that counts, and the versions that a plan rests on.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub async fn an_old_token_never_undoes_a_newer_one(directory: &dyn Directory) {
     );
 }
 
-/// Whichever token somebody comes with: what no organization lists any more gives nothing.
+/// A tag that no organization lists any more gives nothing, whichever token a user comes with.
 pub async fn sec_unlisted_tag(directory: &dyn Directory) {
     let mut world = World::new(directory);
     let tools = world.organization("tools", "boss", "staff").await;
@@ -72,7 +72,7 @@ pub async fn sec_unlisted_tag(directory: &dyn Directory) {
     assert_eq!(stale.principal.platform_role(), PlatformRole::User);
 }
 
-/// What another issuer's tokens gave is worth as much as that issuer is trusted now.
+/// Grants by another issuer's tokens are worth as much as that issuer is trusted now.
 pub async fn sec_untrusted_issuer(directory: &dyn Directory) {
     let mut world = World::new(directory);
     world.organization("tools", "boss", "staff").await;
@@ -117,7 +117,7 @@ pub async fn sec_untrusted_issuer(directory: &dyn Directory) {
     assert!(loaded.memberships().is_empty() && loaded.teams().is_empty());
 }
 
-/// What is listed is what a decision finds, and says of each grant what it gives.
+/// Lists show what a decision finds, and say of each grant what it gives.
 pub async fn listings_give_what_decisions_find(directory: &dyn Directory) {
     let mut world = World::new(directory);
     world.policy.platform_admin_tags = TagList::parse("root").unwrap();
@@ -272,7 +272,7 @@ pub async fn a_plan_that_fails_half_way_leaves_nothing(directory: &dyn Directory
     let token = world.linked("ada", "acme", "ops");
     let snapshot = directory.snapshot(&token, Detail::Sync).await.unwrap();
     let lost = Arc::new(plan(&token, &snapshot, &world.policy, world.now_ms, &mut world.ids).unwrap());
-    // Between the two somebody else makes the same team: user and organization would still go through.
+    // Between the two another caller creates the same team: user and organization would still go through.
     let new = NewTeam {
         id: TeamId::new(world.now_ms, &mut world.ids),
         realm: realm("main"),

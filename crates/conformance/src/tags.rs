@@ -367,7 +367,7 @@ pub async fn a_suspended_organization_keeps_its_members(directory: &dyn Director
     assert_eq!(membership.role, OrganizationRole::Member);
 }
 
-/// Who may see an organization's people only must not learn from a tag who else there is.
+/// A caller who may see an organization's people only must not learn from a tag who else there is.
 pub async fn carriers_are_told_apart_by_membership(directory: &dyn Directory) {
     let mut world = World::new(directory);
     let tools = world.organization("tools", "", "staff").await.id;

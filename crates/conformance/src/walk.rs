@@ -37,7 +37,7 @@ impl<'d> Walk<'d> {
         }
     }
 
-    /// Does something, checks that the laws of sync hold, and tells what came of it.
+    /// Takes one random step, checks that the laws of sync hold, and returns the outcome as text.
     pub async fn step(&mut self) -> String {
         let ms = self.dice.pick(&[0, 1, 700, 60_000, HOUR_MS, 5 * HOUR_MS]);
         self.world.later(ms);
@@ -152,7 +152,7 @@ impl<'d> Walk<'d> {
         )
     }
 
-    /// What a token gives lies in its user's realm.
+    /// Checks that a grant by a token lies in its user's realm.
     async fn check_reach(&self, grant: &Grant) {
         let directory = self.world.directory;
         let own = directory.user(grant.user).await.unwrap().unwrap().user.realm;

@@ -10,7 +10,7 @@ use narthex_directory::{
     ScopedRole, SyncError, SyncPolicy, Synced, TagList, TeamRole, TokenFingerprint, User, UserId, Username, load, sync,
 };
 
-/// When the cases begin.
+/// Start time of the cases, in milliseconds.
 pub const START_MS: i64 = 1_800_000_000_000;
 pub const MINUTE_MS: i64 = 60_000;
 pub const HOUR_MS: i64 = 3_600_000;
