@@ -1,8 +1,8 @@
-//! Who may do what through the admin API.
+//! Permissions of the admin API: which actor may do what.
 
 use narthex_directory::{OrganizationId, OrganizationRole, PlatformRole};
 
-/// Something that can be done through the admin API.
+/// Action that the admin API offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Action {
     /// List and read users and their grants.
@@ -15,11 +15,11 @@ pub enum Action {
     WriteOrganization,
     /// Change what decides who it is: name, realm, external id, membership rule, status.
     RuleOrganization,
-    /// Make an organization.
+    /// Create an organization.
     CreateOrganization,
     /// Read an organization's members and teams.
     ReadMembers,
-    /// Give and take manual grants, make and change teams.
+    /// Grant and revoke manual grants, create and change teams.
     WriteMembers,
     /// Read issuers and the health of their keys.
     ReadIssuers,
@@ -33,7 +33,7 @@ pub enum Action {
     ReadAudit,
     /// Read the list of API keys (never the keys themselves).
     ReadApiKeys,
-    /// Make and revoke API keys.
+    /// Create and revoke API keys.
     WriteApiKeys,
     /// Read which tags were seen and who lists them.
     ReadTags,
@@ -43,7 +43,7 @@ pub enum Action {
     UseConnections,
     /// Read what a connection's document says. Its secrets are never read.
     ReadConnections,
-    /// Make, change and remove connections.
+    /// Create, change and delete connections.
     WriteConnections,
 }
 
@@ -72,7 +72,7 @@ impl Action {
         Self::WriteConnections,
     ];
 
-    /// Whether the action changes nothing. Explaining writes nothing by construction.
+    /// Tests whether the action changes nothing. Explaining writes nothing by construction.
     const fn is_reading(self) -> bool {
         matches!(
             self,
@@ -90,7 +90,7 @@ impl Action {
         )
     }
 
-    /// The least role in an organization that may do it there; `None` where no role in one is enough.
+    /// Lowest role in an organization that may do it there; `None` where no role in one is enough.
     const fn organization_role(self) -> Option<OrganizationRole> {
         match self {
             Self::ReadOrganization
@@ -105,7 +105,7 @@ impl Action {
     }
 }
 
-/// What somebody may reach through the admin API: everything, or one organization.
+/// Extent of an actor's rights in the admin API: everything, or one organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ActorScope {
     /// The whole installation, with this role.
@@ -114,7 +114,7 @@ pub enum ActorScope {
     Organization(OrganizationId, OrganizationRole),
 }
 
-/// Somebody at the admin API: an API key, or a person with a token. A person may have several scopes.
+/// Caller of the admin API: an API key, or a person with a token. A person may have several scopes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     /// Every scope the actor has.
@@ -122,7 +122,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Whether the actor may do this; `organization` is the one the action is about, if it is about one.
+    /// Tests whether the actor may do this; `organization` is the one the action is about, if it is about one.
     pub fn may(&self, action: Action, organization: Option<OrganizationId>) -> bool {
         self.scopes.iter().any(|scope| match scope {
             ActorScope::Platform(PlatformRole::Admin) => true,

@@ -5,16 +5,16 @@ use narthex_directory::{GrantId, Membership, OrganizationBrief, OrganizationStat
 use crate::Reason;
 use crate::route::{Match, Preflight, Requirement};
 
-/// Whether a request may pass.
+/// Decision on a request: it may pass, or it may not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// It may.
+    /// The request may pass.
     Allow(Permit),
-    /// It may not.
+    /// The request may not pass.
     Deny(Denial),
 }
 
-/// Why a request may pass: logs, metrics, audit and explain all read this.
+/// Grounds for letting a request pass: logs, metrics, audit and explain all read this.
 ///
 /// SECURITY: only [`decide`] makes one, so a step that skips the decision does not compile:
 ///
@@ -37,18 +37,18 @@ pub struct Permit {
     decided: (),
 }
 
-/// Why a request may not pass.
+/// Grounds for refusing a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denial {
     /// The stable code, for the log, the denial event and explain.
     pub reason: Reason,
     /// The code that the caller is told. It differs from the reason where that would say which organizations exist.
     pub told: Reason,
-    /// What would have let it pass, in the words of the configuration.
+    /// The requirements of which any one would have let it pass, in the words of the configuration.
     pub required: Vec<Requirement>,
 }
 
-/// What the directory knows of the organization that a path names.
+/// State of the organization that a path names, as the directory knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrganizationFacts {
     /// The path names none.
@@ -67,8 +67,8 @@ impl From<&OrganizationBrief> for OrganizationFacts {
     }
 }
 
-/// Decides a request that fell under a route. `principal` is `None` for somebody who presented no token; somebody
-/// whose token was bad never gets here.
+/// Decides a request that fell under a route. `principal` is `None` for a caller without a token; a caller whose token
+/// was bad never gets here.
 ///
 /// An organization that the path names is closed, whatever the route requires, when it is suspended, when the directory does
 /// not have it, and when the segment is no name at all. Two exceptions: public routes, and a suspended organization for a

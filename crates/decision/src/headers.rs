@@ -1,4 +1,4 @@
-//! The identity headers Narthex owns: which they are, how they are removed, how they are set.
+//! The identity headers Narthex owns: their names, how they are removed, how they are set.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// What every header that Narthex owns begins with, in lower case.
+/// Prefix of every header that Narthex owns, in lower case.
 const PREFIX: &str = "x-narthex-";
 
 /// Printable ASCII stays; everything else, and the percent sign itself so that decoding gives the value back exactly,
@@ -32,8 +32,8 @@ static NAMES: [HeaderName; 9] = [
 /// `X-Narthex-User` survives (the hole Caddy's `copy_headers` had).
 #[derive(Debug, Clone, Default)]
 pub struct HeaderPatch {
-    /// In the order of [`NAMES`]. Values alone, side by side: a decision that is used again is far from the processor,
-    /// and a whole header map is three times as much to fetch.
+    /// In the order of [`NAMES`]. Values without their names, side by side: a cached decision is rarely in the
+    /// processor's caches, and a whole header map is three times as much to fetch.
     named: [Option<HeaderValue>; NAMES.len()],
     context: Vec<(HeaderName, HeaderValue)>,
 }
@@ -47,7 +47,7 @@ impl HeaderPatch {
         }
     }
 
-    /// What will be set.
+    /// Iterates over the headers that this patch sets.
     pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         let named = NAMES.iter().zip(&self.named);
         let named = named.filter_map(|(name, value)| Some((name, value.as_ref()?)));
@@ -55,16 +55,16 @@ impl HeaderPatch {
     }
 }
 
-/// What an allowed answer of a forward-auth door looks like: every identity header, those without a value too, because a
+/// Headers of an allowed answer of a forward-auth door: every identity header, those without a value too, because a
 /// proxy that copies headers must overwrite whatever the client sent.
 #[derive(Debug, Clone)]
 pub struct AnswerHeaders {
     blank: HeaderMap,
-    /// What belongs where, in the order in which the map visits its values.
+    /// Kind of each value, in the order in which the map visits its values.
     places: Vec<Place>,
 }
 
-/// What belongs in one place of an answer.
+/// Kind of value that one place of an answer holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     /// The value of this number in [`NAMES`].
@@ -96,7 +96,8 @@ impl AnswerHeaders {
         Self { blank, places }
     }
 
-    /// The answer to one request. A copy visits its values in the order of what it is a copy of.
+    /// Returns the headers of the answer to one request. A clone of a map visits its values in the order of the
+    /// original.
     pub fn filled(&self, patch: &HeaderPatch, request_id: Option<HeaderValue>) -> HeaderMap {
         let mut headers = self.blank.clone();
         let mut request_id = request_id;
@@ -134,15 +135,15 @@ pub fn remove_headers(headers: &mut HeaderMap, is_meant: impl Fn(&str) -> bool) 
     }
 }
 
-/// Whether a header name is one of ours in any spelling.
+/// Tests whether a header name is one of ours in any spelling.
 ///
 /// SECURITY: CGI-like servers turn `X-Narthex-User`, `X_Narthex_User` and `X~Narthex~User` into the same variable.
 pub fn is_identity_header(name: &str) -> bool {
     begins_like(name, PREFIX)
 }
 
-/// Whether a header tells a server where a request "really" came from or went to: believed only from trusted proxies,
-/// and otherwise removed before a request is passed on.
+/// Tests whether a header tells a server where a request "really" came from or went to. Such a header is believed only
+/// from trusted proxies, and otherwise removed before a request is passed on.
 pub fn is_forwarding_header(name: &str) -> bool {
     ["x-forwarded-", "x-original-", "x-envoy-"]
         .iter()
@@ -152,20 +153,20 @@ pub fn is_forwarding_header(name: &str) -> bool {
             .any(|whole| spelled_like(name, whole))
 }
 
-/// Whether a header asks the application to carry out another method than the request's.
+/// Tests whether a header asks the application to carry out another method than the request's.
 pub fn is_method_override(name: &str) -> bool {
     ["x-http-method-override", "x-http-method", "x-method-override"]
         .iter()
         .any(|whole| spelled_like(name, whole))
 }
 
-/// Whether some server takes the header `name` for the header `known` (in lower case). Case does not count, and all bytes
-/// that are neither letters nor digits count as one.
+/// Tests whether some server takes the header `name` for the header `known` (in lower case). Case does not count, and
+/// all bytes that are neither letters nor digits count as one.
 pub fn spelled_like(name: &str, known: &str) -> bool {
     name.len() == known.len() && begins_like(name, known)
 }
 
-/// Whether `name` begins like `prefix` (in lower case) for some server.
+/// Tests whether `name` begins like `prefix` (in lower case) for some server.
 fn begins_like(name: &str, prefix: &str) -> bool {
     name.len() >= prefix.len()
         && name.bytes().zip(prefix.bytes()).all(|(byte, expected)| {
@@ -182,8 +183,8 @@ fn begins_like(name: &str, prefix: &str) -> bool {
 pub struct IdentityHeaders {
     patch: HeaderPatch,
     set: Vec<(HeaderName, Range<usize>)>,
-    /// All values, one after the other: a decision that is used again is then in one piece of memory, and has one
-    /// counter of who uses it, not one for each header.
+    /// All values, one after the other: a cached decision then has one piece of memory and one reference count, not one
+    /// for each header.
     values: Vec<u8>,
 }
 
@@ -193,8 +194,8 @@ impl IdentityHeaders {
         Self::default().with_word("x-narthex-decision", "allow")
     }
 
-    /// Sets one of the headers that carry who somebody is. An empty value sets nothing: "not given" and "empty" are the
-    /// same to an application.
+    /// Sets one of the identity headers. An empty value sets nothing: "not given" and "empty" are the same to an
+    /// application.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: &str) -> Self {
         debug_assert!(is_identity_header(name), "`{name}` is not one of ours");
@@ -224,7 +225,7 @@ impl IdentityHeaders {
         let Self { mut patch, set, values } = self;
         let values = in_one_piece(&values);
         for (name, range) in set {
-            // What is encoded is printable ASCII, which every header value may be.
+            // The encoded text is printable ASCII, which every header value may be.
             if let Ok(value) = HeaderValue::from_maybe_shared(values.slice(range)) {
                 patch.set(name, value);
             }
@@ -244,7 +245,8 @@ impl IdentityHeaders {
     }
 }
 
-/// Bytes that many share, beside the counter of who does: elsewhere in memory it would be one more thing to fetch.
+/// Returns shared bytes with their reference count beside them: elsewhere in memory it would be one more thing to
+/// fetch.
 fn in_one_piece(bytes: &[u8]) -> Bytes {
     match bytes.len() {
         ..=240 => Piece::<240>::shared(bytes),
@@ -256,7 +258,7 @@ fn in_one_piece(bytes: &[u8]) -> Bytes {
     }
 }
 
-/// Up to so many bytes in place.
+/// Up to `N` bytes in place.
 struct Piece<const N: usize> {
     len: usize,
     bytes: [u8; N],
@@ -380,7 +382,7 @@ mod tests {
         }
     }
 
-    /// What a proxy copies from an answer overwrites every header of ours that a client could have sent.
+    /// A proxy that copies an answer overwrites every header of ours that a client could have sent.
     #[test]
     fn sec_an_answer_has_every_header_of_ours_and_blanks_for_those_without_a_value() {
         let answer = AnswerHeaders::new(["plan", "tier"]);

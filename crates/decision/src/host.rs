@@ -76,7 +76,7 @@ impl<'h> RequestHost<'h> {
         if is_port { Ok(host) } else { Err(HostProblem) }
     }
 
-    /// Whether this is the host that a route names.
+    /// Tests whether this is the host that a route names.
     pub fn is(self, named: &HostName) -> bool {
         match (self, named) {
             (Self::Name(name), HostName::Name(named)) => name.eq_ignore_ascii_case(named),
@@ -99,7 +99,7 @@ impl<'h> RequestHost<'h> {
     }
 }
 
-/// Whether these are labels with single dots between them.
+/// Tests whether the text is labels with single dots between them.
 fn is_name(text: &str) -> bool {
     let mut earlier = b'.';
     for byte in text.bytes() {
@@ -147,7 +147,7 @@ mod tests {
         assert!(is("my_app-1", "my_app-1") && is("127.0.0.1:80", "127.0.0.1"));
     }
 
-    /// What is no host is nobody's.
+    /// Text that is no host is refused.
     #[test]
     fn sec_host_that_is_none() {
         for text in [

@@ -1,6 +1,6 @@
 //! Request, principal and routes to a decision with its reason.
 //!
-//! **In:** a request's method, host and path; a [`narthex_directory::Principal`] or nobody; the compiled [`Routes`].
+//! **In:** a request's method, host and path; a [`narthex_directory::Principal`] or none; the compiled [`Routes`].
 //! **Out:** a [`Decision`]: either a [`Permit`] that says which rule let the request pass and on whose grant, or a
 //! [`Denial`] with one of the stable [`Reason`]s. "No" is a value here, never an error.
 //!

@@ -8,7 +8,7 @@ use http::Method;
 use crate::HostName;
 use crate::route::Route;
 
-/// How the requests of one route stand to another's of the same path.
+/// Relation of one route's requests to those of another route of the same path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overlap {
     /// They share none, or one route's are all the other's too: the narrower one comes first.
@@ -19,7 +19,7 @@ pub(crate) enum Overlap {
     Crossing,
 }
 
-/// How one list stands to another, where an empty one means "every".
+/// Relation of one list to another, where an empty one means "every".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stands {
     Apart,
@@ -28,7 +28,7 @@ enum Stands {
     Wider,
 }
 
-/// How two routes of one path stand to each other.
+/// Compares the requests of two routes of one path.
 pub(crate) fn overlap(one: &Route, other: &Route) -> Overlap {
     use Stands::{Alike, Narrower, Wider};
     let hosts = lists(&one.spec.hosts, &other.spec.hosts);
@@ -39,7 +39,7 @@ pub(crate) fn overlap(one: &Route, other: &Route) -> Overlap {
     }
 }
 
-/// Whether two crossing routes are told apart by others of the same path: each request that both would take has a route
+/// Tests whether other routes of the same path settle two crossing ones: each request that both would take has a route
 /// that is narrower than either.
 pub(crate) fn settled(one: &Route, other: &Route, all: &[&Route]) -> bool {
     let hosts = shared(&one.spec.hosts, &other.spec.hosts);
@@ -84,7 +84,7 @@ fn methods(one: &[Method], other: &[Method]) -> Stands {
     }
 }
 
-/// What two crossing lists share: the narrower one.
+/// Returns the part that two crossing lists share: the narrower one.
 fn shared<'l, T>(one: &'l [T], other: &'l [T]) -> &'l [T] {
     if one.is_empty() { other } else { one }
 }

@@ -9,7 +9,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestPath<'p>(&'p str);
 
-/// Why a path was refused.
+/// Reason for refusing a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum PathProblem {
     /// It does not begin with a slash.

@@ -1,14 +1,14 @@
 //! A path pattern as it is written, and whether a request can ever match it.
 //!
-//! SECURITY: a pattern that matches nothing guards nothing. Where another route is laxer (`/{*rest}`), what it was
-//! written for passes there, and nobody hears of it.
+//! SECURITY: a pattern that matches nothing guards nothing. Where another route is laxer (`/{*rest}`), the requests
+//! that it was written for pass there, and no error shows it.
 
 use std::fmt::Write as _;
 
 use crate::RequestPath;
 
-/// Why no request, or not every request that is meant, matches this pattern. What cannot be taken apart is left to the
-/// router to refuse.
+/// Returns the reason for which no request, or not every intended request, matches this pattern. A pattern that cannot
+/// be taken apart is left to the router to refuse.
 pub(crate) fn problem_of(path: &str) -> Option<String> {
     if !path.starts_with('/') {
         return Some("it must begin with `/`".to_owned());
@@ -138,7 +138,7 @@ fn twice(names: &[&str]) -> Option<String> {
     None
 }
 
-/// Why no request comes with such a path.
+/// Returns the reason for which no request comes with such a path.
 fn unmatched(plain: &str) -> Option<String> {
     // SPEC: RFC 3986 2: these are not part of a path as it is sent. (`|` and `^` are not either, but browsers send them.)
     if let Some(raw) = plain.chars().find(|c| !c.is_ascii() || " \"<>`{}".contains(*c)) {

@@ -1,11 +1,11 @@
-//! The stable codes that say why: part of the contract, listed in `product.md` section 8; and after them those of requests that
-//! may pass and could not be passed on.
+//! Stable codes of refusals: part of the contract, listed in `product.md` section 8. After them come the codes of
+//! requests that may pass and could not be passed on.
 
-/// Why a request was refused, or could not be decided. The text of a code never changes; logs, metrics, problem
-/// documents and metrics all use it.
+/// Defines the reasons for which a request is refused, or cannot be decided. The text of a code never changes; logs,
+/// metrics and problem documents all use it.
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal, $fault:literal, $remedy:literal;)+) => {
-        /// Why a request was refused, or could not be decided.
+        /// Reason for which a request was refused, or could not be decided.
         ///
         /// The code ([`Reason::code`]) never changes once released: logs, metrics, problem documents and alerts rely
         /// on it.
@@ -40,7 +40,7 @@ macro_rules! reasons {
                 match self { $(Self::$name => concat!($fault, "; ", $remedy, "."),)+ }
             }
 
-            /// What the reason means, for the generated reference.
+            /// Meaning of the reason, for the generated reference.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$name => concat!($($doc,)+),)+ }
             }

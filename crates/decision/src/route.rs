@@ -8,12 +8,12 @@ use thiserror::Error;
 
 use crate::{HostName, RequestHost};
 
-/// What a route asks of the person. A route with several is satisfied by any one of them.
+/// Requirement of a route on the caller. A route with several is satisfied by any one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Requirement {
     /// Nothing: a token is optional, but a bad one is still refused.
     Public,
-    /// Somebody the directory knows.
+    /// A user whom the directory knows.
     Authenticated,
     /// At least this role in the organization the path names.
     Organization(OrganizationRole),
@@ -65,19 +65,19 @@ pub struct RouteSpec {
 /// A compiled route.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// Where it stands in the configuration, from 0. The gateway keeps upstreams under the same number.
+    /// Place of the route in the configuration, from 0. The gateway keeps upstreams under the same number.
     pub index: usize,
     /// As configured.
     pub spec: RouteSpec,
 }
 
 impl Route {
-    /// Whether a request without a token may pass.
+    /// Tests whether a request without a token may pass.
     pub fn is_public(&self) -> bool {
         self.spec.require.contains(&Requirement::Public)
     }
 
-    /// Whether any requirement speaks of the organization in the path.
+    /// Tests whether any requirement speaks of the organization in the path.
     pub fn names_organization(&self) -> bool {
         self.spec
             .require
@@ -105,11 +105,11 @@ pub struct Match<'r> {
     pub route: &'r Route,
     /// The organization's name as the path has it, where the pattern has `{organization}`.
     pub organization: Option<&'r str>,
-    /// Whether this is a CORS preflight for the route rather than a request to it.
+    /// Tells a CORS preflight for the route from a request to it.
     pub preflight: Preflight,
 }
 
-/// Whether a request is a CORS preflight.
+/// Kind of a request: a CORS preflight, or any other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preflight {
     /// An `OPTIONS` request with both `Origin` and `Access-Control-Request-Method`: it passes without a token, because
@@ -119,7 +119,7 @@ pub enum Preflight {
     No,
 }
 
-/// Why a set of routes cannot be used. `route` numbers count from 0 in the order of the configuration.
+/// Problem for which a set of routes cannot be used. `route` numbers count from 0 in the order of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RouteProblem {
     /// Not a requirement.
@@ -127,25 +127,25 @@ pub enum RouteProblem {
         "`{text}` is not a requirement; write `public`, `authenticated`, `organization:ROLE` (executor, member, admin) or `platform:ROLE` (user, viewer, admin)"
     )]
     Requirement {
-        /// What was written.
+        /// The text as written.
         text: String,
     },
     /// A route without a requirement.
     #[error("a route must say what it requires; for one that is open to everybody write `require = \"public\"`")]
     NoRequirement {
-        /// Which route.
+        /// The route.
         route: usize,
     },
     /// A route without a path.
     #[error("a route needs at least one path")]
     NoPath {
-        /// Which route.
+        /// The route.
         route: usize,
     },
     /// `organization:ROLE` on a path without `{{organization}}`.
     #[error("`{path}` has no `{{organization}}`, so `organization:ROLE` cannot be decided there")]
     NoOrganization {
-        /// Which route.
+        /// The route.
         route: usize,
         /// The path pattern.
         path: String,
@@ -153,11 +153,11 @@ pub enum RouteProblem {
     /// A pattern that cannot be compiled.
     #[error("`{path}` is not a path pattern: {why}")]
     Pattern {
-        /// Which route.
+        /// The route.
         route: usize,
         /// The path pattern.
         path: String,
-        /// What is wrong with it.
+        /// The fault of the pattern.
         why: String,
     },
     /// Two patterns that could both match one path and are not ordered.
@@ -165,7 +165,7 @@ pub enum RouteProblem {
         "`{path}` conflicts with `{other}`: both match the same paths under different parameter names; use the same names"
     )]
     Conflict {
-        /// Which route.
+        /// The route.
         route: usize,
         /// The path pattern.
         path: String,
@@ -175,7 +175,7 @@ pub enum RouteProblem {
     /// Two routes for the same path, method and host.
     #[error("`{path}` is already served by route {other} for the same methods and hosts")]
     Duplicate {
-        /// Which route.
+        /// The route.
         route: usize,
         /// The path pattern.
         path: String,
@@ -187,7 +187,7 @@ pub enum RouteProblem {
         "`{path}` and route {other} serve the same path, one for hosts and one for methods, so requests with both would belong to both"
     )]
     Crossing {
-        /// Which route.
+        /// The route.
         route: usize,
         /// The path pattern.
         path: String,

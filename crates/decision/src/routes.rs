@@ -1,4 +1,4 @@
-//! The compiled routes: which one a request falls under.
+//! The compiled routes, and the search for the one that a request falls under.
 
 use http::Method;
 use matchit::{InsertError, Router};
@@ -31,7 +31,7 @@ struct Member {
     route: usize,
     /// The parameter that names the organization, counted from 0.
     organization: Option<usize>,
-    /// Whether the route names the pattern itself, or covers it because its rest may be nothing.
+    /// Origin of the claim to the pattern: the route names it, or covers it because its rest may be nothing.
     cover: Cover,
 }
 
@@ -148,7 +148,7 @@ impl Routes {
         })
     }
 
-    /// Whether the path, decoded as often as it can be, is still this route's.
+    /// Returns `Some` if the path, decoded as often as it can be, is still this route's.
     ///
     /// SECURITY: an application decodes `/%61dmin` or `/things%3Acancel`, some twice (`/%2561dmin`). If that is another
     /// route's path, this one does not speak for it.
@@ -308,7 +308,7 @@ fn problems_of(route: &Route) -> Vec<RouteProblem> {
 
 /// Routes of one path that take the same requests, without either being the narrower one.
 ///
-/// SECURITY: whichever came first would let pass what the other asks something for.
+/// SECURITY: the one that came first would let requests pass for which the other requires something.
 fn crossing(path: &str, members: &[&Route]) -> Vec<RouteProblem> {
     let mut problems = Vec::new();
     for (position, route) in members.iter().enumerate() {
@@ -365,7 +365,7 @@ mod tests {
         assert!(found(&routes, &Method::GET, "/v1/algo/acme/echo/1.0").is_none());
     }
 
-    /// A path that an application reads as another route's is nobody's.
+    /// A path that an application reads as another route's belongs to no route.
     #[test]
     fn sec_path_spelled_otherwise() {
         let routes = Routes::compile(vec![
