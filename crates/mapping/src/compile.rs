@@ -235,7 +235,7 @@ impl Compiler {
                 self.problem(Field::Tags, MappingProblemKind::HalfBraces);
                 return None;
             }
-            // SECURITY: whoever has a token would have the roles.
+            // SECURITY: every user with a token would have the roles.
             if template.roots().next().is_none() {
                 self.problem(Field::Tags, MappingProblemKind::TagsForAll);
                 return None;
@@ -324,7 +324,7 @@ impl Compiler {
         })
     }
 
-    /// What is wrong with a text without holes that was meant to have one.
+    /// Returns the problem of a text without holes that was meant to have one.
     fn forgotten_braces(&self, text: &str) -> Option<MappingProblemKind> {
         if text.contains("{{") || text.contains("}}") {
             return Some(MappingProblemKind::HalfBraces);

@@ -43,18 +43,18 @@ impl IssuerMapping {
         compile::compile(source, settings)
     }
 
-    /// Whether the identity depends on the token alone. Only then may it be kept by token: a mapping that reads the
-    /// clock or the request gives other identities for the same token.
+    /// Tests whether the identity depends on the token alone. Only then may it be cached by token: a mapping that reads
+    /// the clock or the request gives other identities for the same token.
     pub fn token_only(&self) -> bool {
         self.reads.parts.is_empty() && !self.reads.clock
     }
 
-    /// Whether a template reads that part of the request, so that the edge need not prepare what nobody looks at.
+    /// Tests whether a template reads that part of the request, so that the edge need not prepare an unused part.
     pub fn reads(&self, part: RequestPart) -> bool {
         self.reads.parts.contains(&part)
     }
 
-    /// Whether the tokens of this issuer carry permission tags.
+    /// Tests whether the tokens of this issuer carry permission tags.
     pub fn reads_tags(&self) -> bool {
         self.tags.is_some()
     }
@@ -64,18 +64,18 @@ impl IssuerMapping {
         self.context.iter().map(|property| &*property.name)
     }
 
-    /// Whether a template may read the clock.
+    /// Tests whether a template may read the clock.
     pub fn reads_clock(&self) -> bool {
         self.reads.clock
     }
 }
 
-/// What the templates of a mapping read besides the claims.
+/// Inputs of a mapping's templates besides the claims.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Reads {
     pub(crate) parts: Vec<RequestPart>,
     pub(crate) clock: bool,
-    /// The token's header: it is taken apart only for who looks at it.
+    /// The token's header: it is parsed only for a template that reads it.
     pub(crate) header: bool,
 }
 
@@ -87,7 +87,7 @@ pub(crate) struct FieldMapping {
     pub(crate) origin: Origin,
 }
 
-/// Where a template comes from.
+/// Origin of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// The configuration.
@@ -107,7 +107,7 @@ pub(crate) struct UserMapping {
     pub(crate) language: Option<FieldMapping>,
 }
 
-/// How a user is told from others.
+/// Templates for the ids that tell users apart.
 #[derive(Debug)]
 pub(crate) enum Ids {
     /// The external id; the username is not mapped.
@@ -140,7 +140,7 @@ pub(crate) struct TeamMapping {
 pub(crate) enum RoleMapping<R> {
     /// The same for every token.
     Constant(Constant<R>),
-    /// What a template says.
+    /// The value of a template.
     Mapped(FieldMapping),
 }
 

@@ -1,26 +1,26 @@
-//! What can be wrong with a mapping, and what can be wrong with a token that goes through one.
+//! Problems of a mapping, and errors of a token that goes through one.
 //!
-//! Claim *names* may appear in these messages, claim values never: they are read by whoever sent the token.
+//! Claim *names* may appear in these messages, claim values never: the client that sent the token reads them.
 
 use narthex_template::{CompileError, EvalError, is_disruptive};
 
 use crate::field::Field;
 
-/// Why a token has no identity. Its [`MapError::reason`] is stable.
+/// Reason for which a token has no identity. Its [`MapError::reason`] is stable.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum MapError {
     /// A mapped value breaks its rule.
     #[error("the mapped value for `{field}` cannot be used: {breach}")]
     Invalid {
-        /// Which value.
+        /// The field.
         field: Field,
-        /// Which rule, and how.
+        /// The broken rule, with details.
         breach: Breach,
     },
     /// A value that must be there is not.
     #[error("the mapping for `{field}` gives nothing and must give something; {present}")]
     Nothing {
-        /// Which value.
+        /// The field.
         field: Field,
         /// The claims that are there.
         present: ClaimNames,
@@ -41,7 +41,7 @@ pub enum MapError {
     TagsMalformed {
         /// The tags claim.
         claim: String,
-        /// What is wrong with it.
+        /// The fault of the claim.
         fault: TagsFault,
     },
     /// The identity provider left the tags out because there are too many of them.
@@ -93,7 +93,7 @@ impl MapError {
         })
     }
 
-    /// What it is about.
+    /// The field that the error is about.
     pub const fn field(&self) -> &Field {
         match self {
             Self::Invalid { field, .. } | Self::Nothing { field, .. } => field,
@@ -107,13 +107,13 @@ fn plain(claim: &str) -> Option<&str> {
     (!claim.contains("{{")).then_some(claim)
 }
 
-/// Which rule a value breaks. Never carries the value.
+/// Rule that a value breaks. Never carries the value.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Breach {
     /// Something other than text where only text will do.
     #[error("it must be text, not {kind}{}", text_hint(kind))]
     NotText {
-        /// What it is: `number`, `list`, ...
+        /// The value's kind: `number`, `list`, ...
         kind: &'static str,
     },
     /// An external id or a username that breaks the rule of both. They are taken exactly.
@@ -181,35 +181,35 @@ fn text_hint(kind: &str) -> &'static str {
     }
 }
 
-/// What is wrong with a tags claim. Never carries a tag.
+/// Fault of a tags claim. Never carries a tag.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum TagsFault {
     /// Neither text nor a list.
     #[error("it must be one text or a list of texts, not {kind}")]
     Kind {
-        /// What it is: `number`, `collection`, ...
+        /// The value's kind: `number`, `collection`, ...
         kind: &'static str,
     },
     /// An item of the list that is not text.
     #[error("item {position} of the list must be text, not {kind}")]
     Item {
-        /// Which item, counted from one.
+        /// The item, counted from one.
         position: usize,
-        /// What it is.
+        /// The item's kind.
         kind: &'static str,
     },
     /// Too many tags.
     #[error("there are {found} tags, and the most is {limit}")]
     TooMany {
-        /// How many there are.
+        /// Number of tags in the token.
         found: usize,
-        /// How many there may be.
+        /// Largest number of tags.
         limit: usize,
     },
     /// A tag that is too long.
     #[error("tag {position} is longer than {limit} characters")]
     TooLong {
-        /// Which tag, counted from one.
+        /// The tag, counted from one.
         position: usize,
         /// The limit, in characters.
         limit: usize,
@@ -280,17 +280,17 @@ fn shorten(name: &str) -> String {
 const NAMES_MAX: usize = 32;
 const NAME_CHARACTERS_MAX: usize = 64;
 
-/// One thing wrong with a mapping as configured.
+/// Problem of a mapping as configured, and its place.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("`{field}`: {kind}")]
 pub struct MappingProblem {
-    /// Where.
+    /// The place.
     pub field: Field,
-    /// What.
+    /// The problem.
     pub kind: MappingProblemKind,
 }
 
-/// What is wrong with a mapping as configured.
+/// Kind of problem of a mapping as configured.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum MappingProblemKind {
     /// The template does not compile. Its problems carry byte spans into the source.
@@ -302,7 +302,7 @@ pub enum MappingProblemKind {
     /// A path without braces.
     #[error("it has no `{{{{…}}}}`, so it is this very text for every token; write `{{{{{written}}}}}`")]
     NoBraces {
-        /// What is written.
+        /// The text as written.
         written: String,
     },
     /// Half a pair of braces.
@@ -332,7 +332,7 @@ pub enum MappingProblemKind {
     /// A detail of an organization or a team that no token ever names.
     #[error("it does nothing without `{needed}`; add that, or leave this out")]
     Needs {
-        /// What is missing.
+        /// The field that is missing.
         needed: Field,
     },
     /// A property that cannot be sent as a header.
@@ -354,9 +354,9 @@ pub enum MappingProblemKind {
     /// Too many properties.
     #[error("it has {found} properties; the most is {limit}")]
     TooManyProperties {
-        /// How many there are.
+        /// Number of properties.
         found: usize,
-        /// How many there may be.
+        /// Largest number of properties.
         limit: usize,
     },
 }

@@ -1,12 +1,13 @@
-//! What a mapping sees of a token and of the request that carries it.
+//! Facts of a token, and of the request that carries it, that a mapping sees.
 
 use narthex_token::{UnverifiedClaims, VerifiedClaims};
 use serde_json::{Map, Value};
 
-/// What templates may see of the request. Everything is borrowed; what is `None` is undefined in templates.
+/// Parts of the request that templates may see. Everything is borrowed; a part that is `None` is undefined in
+/// templates.
 ///
-/// SECURITY: these come from whoever sent the request, signed by nobody. A mapping that takes an id from them trusts
-/// every caller; a mapping that takes nothing from them says so by
+/// SECURITY: these come from the client that sent the request, and no signature covers them. A mapping that takes an id
+/// from them trusts every caller; a mapping that takes nothing from them says so by
 /// [`IssuerMapping::token_only`](crate::IssuerMapping::token_only).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RequestFacts<'a> {

@@ -1,4 +1,4 @@
-//! Who the claims say this is.
+//! Identity: who the claims say this is.
 
 use narthex_directory::{Desired, TokenFingerprint};
 use narthex_token::Fingerprint;
@@ -6,7 +6,7 @@ use narthex_token::Fingerprint;
 use crate::error::Breach;
 use crate::field::Field;
 
-/// Who a verified token says this is, and what it asks for.
+/// Identity that a verified token asserts, and the desired state that it asks for.
 ///
 /// There is no way to make one but [`IssuerMapping::map`](crate::IssuerMapping::map), which takes verified claims only.
 ///
@@ -28,9 +28,9 @@ pub struct Identity {
 /// A value that broke its rule and was left out (`on_invalid = "skip"`).
 #[derive(Debug, Clone)]
 pub struct Skipped {
-    /// Which value.
+    /// The field.
     pub field: Field,
-    /// Which rule it broke.
+    /// The broken rule.
     pub breach: Breach,
 }
 
@@ -40,12 +40,12 @@ impl Identity {
         Self { desired, skipped }
     }
 
-    /// What the directory is asked for.
+    /// Desired state to ask the directory for.
     pub const fn desired(&self) -> &Desired {
         &self.desired
     }
 
-    /// What the directory is asked for, to keep.
+    /// Desired state to ask the directory for, as an owned value.
     pub fn into_desired(self) -> Desired {
         self.desired
     }
@@ -55,8 +55,8 @@ impl Identity {
         &self.skipped
     }
 
-    /// Says which token it was. Mapping does not, because a hash costs more than the whole mapping; a plan that opens
-    /// grants wants it.
+    /// Adds the token's fingerprint. Mapping leaves it out, because a hash costs more than the whole mapping; a plan
+    /// that opens grants wants it.
     #[must_use]
     pub fn with_fingerprint(mut self, fingerprint: &Fingerprint) -> Self {
         let jti = self.desired.token.jti.take();

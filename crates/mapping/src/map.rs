@@ -11,7 +11,7 @@ use crate::preview::{Notebook, Preview};
 use crate::run::{Nobody, Run};
 
 impl IssuerMapping {
-    /// Who a verified token says this is. `now_ms` is what templates see as `now`.
+    /// Maps a verified token to its identity. `now_ms` is what templates see as `now`.
     ///
     /// The first rule that is broken refuses the token, in the order user, organization, team, context, tags.
     pub fn map(&self, claims: &VerifiedClaims, request: &RequestFacts<'_>, now_ms: i64) -> Result<Identity, MapError> {
@@ -24,7 +24,7 @@ impl IssuerMapping {
         let mut run = Run::new(self, token, request, now_ms, Nobody);
         let desired = run.desired()?;
         let skipped = run.skipped;
-        // INVARIANT: nobody watched, so the walk ended at its first refusal and came through with a value.
+        // INVARIANT: no witness watched, so the walk ended at its first refusal and came through with a value.
         desired
             .map(|desired| Identity::new(desired, skipped))
             .ok_or_else(|| MapError::Nothing {
@@ -33,8 +33,8 @@ impl IssuerMapping {
             })
     }
 
-    /// What [`IssuerMapping::map`] would do with these claims, step by step and to the end, also past a refusal. The
-    /// claims need not be verified, and what comes out is no [`Identity`].
+    /// Returns what [`IssuerMapping::map`] would do with these claims, step by step and to the end, also past a
+    /// refusal. The claims need not be verified, and the result is no [`Identity`].
     pub fn preview<'a>(&'a self, token: impl Into<TokenFacts<'a>>, request: &RequestFacts<'a>, now_ms: i64) -> Preview {
         let mut run = Run::new(self, token.into(), request, now_ms, Notebook::default());
         let desired = run.desired();

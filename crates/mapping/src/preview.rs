@@ -11,13 +11,13 @@ use crate::identity::Skipped;
 use crate::run::{Stored, Witness};
 use crate::tags::{Held, TagsMapping};
 
-/// What a mapping makes of some claims, for people who ask why. Shows claim values: for whoever may see the token.
+/// Result of a mapping for some claims, for people who ask why. Shows claim values: for users who may see the token.
 #[derive(Debug, Clone)]
 pub struct Preview {
-    /// What each template gave, in the order of the mapping, roles by default included. Templates that were not needed
-    /// are not here.
+    /// Values that the templates gave, in the order of the mapping, roles by default included. Templates that were not
+    /// needed are not here.
     pub rows: Vec<PreviewRow>,
-    /// What the directory would be asked for; `None` if the token is refused.
+    /// Desired state that the directory would be asked for; `None` if the token is refused.
     pub desired: Option<Desired>,
     /// Every refusal. The first is the one that [`IssuerMapping::map`](crate::IssuerMapping::map) answers with.
     pub errors: Vec<MapError>,
@@ -28,19 +28,19 @@ pub struct Preview {
 /// One template, or the tags claim.
 #[derive(Debug, Clone)]
 pub struct PreviewRow {
-    /// What it is for.
+    /// The field that it is for.
     pub field: Field,
     /// The template's text; for tags the name of the claim or the template.
     pub source: String,
-    /// Where the template comes from.
+    /// Origin of the template.
     pub origin: Origin,
-    /// What it gave.
+    /// The value it gave.
     pub gave: Gave,
-    /// What became of that.
+    /// The outcome for that value.
     pub outcome: Outcome,
 }
 
-/// What a template gave.
+/// Result of a template.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Gave {
     /// A value.
@@ -51,7 +51,7 @@ pub enum Gave {
     Failed(String),
 }
 
-/// What became of a value.
+/// Outcome for a value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// It is kept, in this form.
@@ -64,7 +64,7 @@ pub enum Outcome {
     Refused {
         /// The stable code.
         reason: &'static str,
-        /// Which rule.
+        /// The broken rule.
         message: String,
     },
 }

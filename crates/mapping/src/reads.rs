@@ -1,16 +1,16 @@
-//! What a template reads, seen from its text.
+//! Inputs of a template, seen from its text.
 //!
 //! The compiled template knows its roots; these functions answer two questions it does not: whether it might look at
 //! the clock, and which claims it names. Both err on the safe side, see each.
 
-/// Whether the template could give another value at another time. Text that looks like it counts, so the answer is
-/// "no" only if it is certainly no.
+/// Tests whether the template could give another value at another time. Text that looks like it counts, so the answer
+/// is "no" only if it is certainly no.
 // SECURITY: identities of templates that read the clock must not be kept by token.
 pub(crate) fn may_read_clock(source: &str) -> bool {
     source.contains("{{") && CLOCK_WORDS.iter().any(|word| mentions(source, word))
 }
 
-/// Whether `word` stands in the text as a word of its own.
+/// Tests whether `word` stands in the text as a word of its own.
 pub(crate) fn mentions(text: &str, word: &str) -> bool {
     !word.is_empty()
         && text.match_indices(word).any(|(at, _)| {

@@ -1,7 +1,7 @@
 //! The rule of each kind of value: what it takes, and what is kept.
 //!
-//! Undefined, null and empty text mean "not given" and are `Ok(None)` in every rule but that of ids, where empty text is a
-//! broken value: somebody who maps an id to nothing at all has lost it on the way.
+//! Undefined, null and empty text mean "not given" and are `Ok(None)` in every rule but that of ids, where empty text
+//! is a broken value: an administrator who maps an id to nothing at all has lost it on the way.
 
 use narthex_directory::{ExternalId, NameError, OrganizationRole, TeamRole, Username};
 use narthex_template::Value;
@@ -19,7 +19,7 @@ pub(crate) use zone::ready as zones_ready;
 /// The longest profile text, in characters.
 pub(crate) const TEXT_CHARACTERS_MAX: usize = 256;
 
-/// What a rule says: a value to keep, nothing, or which rule is broken.
+/// Answer of a rule: a value to keep, nothing, or the rule that is broken.
 pub(crate) type Verdict<T> = Result<Option<T>, Breach>;
 
 /// An external id.
@@ -32,7 +32,7 @@ pub(crate) fn username(value: Value) -> Verdict<Username> {
     exact(value, Username::new)
 }
 
-/// Text that tells one from another, taken exactly.
+/// Text that tells one record from another, taken exactly.
 // SECURITY: nothing is trimmed, folded or converted here. A number is refused rather than written out, because two
 // spellings of one number, or a large number rounded on the way, would be one user or another.
 fn exact<T>(value: Value, make: impl FnOnce(String) -> Result<T, NameError>) -> Verdict<T> {

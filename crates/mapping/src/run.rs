@@ -1,4 +1,4 @@
-//! One token through one mapping. `map` and `preview` are this same walk; they differ in who watches it.
+//! One token through one mapping. `map` and `preview` are this same walk; they differ in the witness that watches it.
 
 use narthex_directory::{
     Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, ExternalId, OrganizationRole, Profile,
@@ -18,7 +18,7 @@ use crate::rules::{self, Room, Verdict};
 use crate::source::OnInvalid;
 use crate::tags::{Held, TagsMapping};
 
-/// Who watches a walk.
+/// Observer of a walk.
 pub(crate) trait Witness {
     /// Keeps what a template gave, if it wants to.
     fn evaluated(&mut self, mapping: &FieldMapping, value: &Result<Value, EvalError>);
@@ -54,7 +54,7 @@ impl Witness for Nobody {
     }
 }
 
-/// Whether the user can be told without a value.
+/// Importance of a value: whether the user can be told without it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Weight {
     Needed,

@@ -2,10 +2,10 @@
 
 use narthex_directory::{IssuerName, Realm};
 
-/// What an issuer's claims become, as written. Every text is a template; what is `None` has the default of its field.
+/// Templates for an issuer's claims, as written. Every text is a template; a field that is `None` has its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MappingSource {
-    /// Who the user is.
+    /// Templates for the user.
     pub user: UserSource,
     /// The organization the token names.
     pub organization: OrganizationSource,
@@ -62,17 +62,17 @@ pub struct TeamSource {
     pub role: Option<String>,
 }
 
-/// Where the permission tags are.
+/// Place of the permission tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagsSource {
     /// Text without `{{` is the name of a claim at the top of the payload, exactly as it stands there, dots, colons and
     /// slashes included. Text with `{{` is a template.
     pub claim: String,
-    /// What a token without the claim means.
+    /// Meaning of a token without the claim.
     pub on_missing: OnMissing,
 }
 
-/// What a token without the tags claim means. A claim that is `null` is missing too.
+/// Meaning of a token without the tags claim. A claim that is `null` is missing too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnMissing {
     /// A mistake (S3): `tags.missing`.
@@ -84,7 +84,7 @@ pub enum OnMissing {
     Empty,
 }
 
-/// What a mapped value that breaks its rule does.
+/// Effect of a mapped value that breaks its rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnInvalid {
     /// It refuses the token.
@@ -94,7 +94,7 @@ pub enum OnInvalid {
     Skip,
 }
 
-/// Whether the request that brings a token may have a body that was read.
+/// Tells whether the request that brings a token may have a body that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Body {
     /// There is never one: a template that names `body` is a mistake.
@@ -104,20 +104,20 @@ pub enum Body {
     AtLogin,
 }
 
-/// What surrounds a mapping: whose it is, and what it may cost.
+/// Settings around a mapping: its issuer, and its limits.
 #[derive(Debug, Clone)]
 pub struct MappingSettings {
     /// The issuer's realm.
     pub realm: Realm,
     /// The issuer's configured name.
     pub issuer: IssuerName,
-    /// What a value that breaks its rule does.
+    /// Effect of a value that breaks its rule.
     pub on_invalid: OnInvalid,
-    /// Whether templates may name `body`.
+    /// Tells whether templates may name `body`.
     pub body: Body,
-    /// What one token may ask for.
+    /// Limits of what one token may ask for.
     pub limits: MappingLimits,
-    /// What one template may cost.
+    /// Limits of one template's cost.
     pub template_limits: narthex_template::Limits,
 }
 
@@ -135,7 +135,7 @@ impl MappingSettings {
     }
 }
 
-/// What one token may ask for.
+/// Limits of what one token may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MappingLimits {
     /// The most tags.

@@ -1,8 +1,8 @@
 //! The permission tags of a token (S3).
 //!
-//! Absent or null, `[]`, `""`, one text, malformed, and left out by the identity provider are six different inputs,
-//! and none of them is ever taken for another: whoever merges two of them takes roles away that should stay, or keeps
-//! roles that should go.
+//! Absent or null, `[]`, `""`, one text, malformed, and left out by the identity provider are six different inputs, and
+//! none of them is ever taken for another: code that merges two of them revokes roles that should stay, or keeps roles
+//! that should go.
 
 use narthex_directory::DesiredTags;
 use narthex_template::{Scope, Template, Value};
@@ -18,7 +18,7 @@ pub(crate) struct TagsMapping {
     pub(crate) on_missing: OnMissing,
 }
 
-/// Where the tags are.
+/// Place of the tags.
 #[derive(Debug)]
 pub(crate) enum TagsClaim {
     /// In the claim of this name.
@@ -55,7 +55,7 @@ impl TagsClaim {
         }
     }
 
-    /// Whether a claim of this name is (part of) what the tags are made of.
+    /// Tests whether a claim of this name is (part of) the source of the tags.
     fn names(&self, claim: &str) -> bool {
         match self {
             Self::Name(name) => name == claim,
@@ -64,7 +64,7 @@ impl TagsClaim {
     }
 }
 
-/// What the claim held, for whoever watches.
+/// Content of the claim, for the witness.
 #[derive(Debug)]
 pub(crate) enum Held<'a> {
     Claim(Option<&'a Json>),
@@ -83,7 +83,7 @@ impl TagsMapping {
         }
     }
 
-    /// What the claim means.
+    /// Interprets the claim.
     pub(crate) fn desired(
         &self,
         held: Held<'_>,
@@ -131,8 +131,8 @@ impl TagsMapping {
                 && (held.is_nothing() || self.claim.names("groups"))
     }
 
-    /// Whether an empty result stems from claims that are all missing. `map` and `split` make an empty list of nothing,
-    /// and `[]` takes every role away: that must have been said, not left unsaid.
+    /// Tests whether an empty result stems from claims that are all missing. `map` and `split` make an empty list of
+    /// nothing, and `[]` revokes every role: the token must have said that, not left it out.
     fn is_made_of_nothing(&self, tags: &[String], claims: &Map<String, Json>) -> bool {
         let TagsClaim::Template { paths, .. } = &self.claim else {
             return false;

@@ -44,7 +44,8 @@ mod tests {
         ] {
             assert_eq!(alpha_3(given), Some(kept), "{given}");
         }
-        // `UK` and `EU` are reserved, not assigned; `XA` is for private use as `XK` is, and nobody's; `203` is the numeric code of Czechia.
+        // `UK` and `EU` are reserved, not assigned; `XA` is for private use as `XK` is, and unused; `203` is the
+        // numeric code of Czechia.
         for not in [
             "",
             "C",

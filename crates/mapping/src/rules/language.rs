@@ -1,5 +1,5 @@
-//! Language tags of BCP 47, and their canonical spelling. Well-formedness only: whether a subtag is registered is the
-//! business of whoever uses it.
+//! Language tags of BCP 47, and their canonical spelling. Well-formedness only: the application that uses a tag decides
+//! whether its subtags are registered.
 
 use std::iter::Peekable;
 use std::str::Split;

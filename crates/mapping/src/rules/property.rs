@@ -1,4 +1,4 @@
-//! Context properties (S1): any JSON value, within what a context may weigh.
+//! Context properties (S1): any JSON value, within the largest size of a context.
 
 use narthex_template::Value;
 use serde_json::Value as Json;
@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use super::Verdict;
 use crate::error::Breach;
 
-/// How much more JSON a context may hold.
+/// JSON bytes that a context may still hold.
 pub(crate) struct Room {
     left: usize,
     limit: usize,
@@ -38,7 +38,7 @@ pub(crate) fn property(value: Value, name: &str, room: &mut Room) -> Verdict<Jso
     Ok(Some(json))
 }
 
-/// How many bytes the value takes as JSON text, without making the text.
+/// Counts the bytes of the value as JSON text, without making the text.
 fn json_bytes(json: &Json) -> usize {
     struct Count(usize);
     impl std::io::Write for Count {

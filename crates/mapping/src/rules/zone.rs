@@ -20,7 +20,7 @@ pub(crate) fn ready() {
 /// About six hundred names, in the order of [`folded_order`].
 static NAMES: LazyLock<Box<[Box<str>]>> = LazyLock::new(|| {
     let database = TimeZoneDatabase::bundled();
-    // `Factory` is what a machine says before somebody sets its zone.
+    // `Factory` is what a machine says before an administrator sets its zone.
     let mut names: Vec<Box<str>> = database
         .available()
         .filter(|name| name.as_str() != "Factory")
