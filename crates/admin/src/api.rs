@@ -1,21 +1,21 @@
-//! The admin API: the directory and the state of the gateway, for people and programs that look after it.
+//! The admin API: the directory and the state of the gateway, for administrators and their programs.
 //!
 //! **In:** requests under `/api/v1` with an API key or an administrator's token. **Out:** JSON, and problem
 //! documents (RFC 9457) for everything that is not done. The tree is the URL space: `users/list.rs` is `GET /users`.
-//! An endpoint's file has the shape of what it takes, its description for OpenAPI, and the handler; its tests are in
-//! `tests/it/admin/` under the same name.
+//! An endpoint's file contains the types of its body and query, its OpenAPI description, and the handler. Its tests are
+//! in `tests/it/api/`.
 //!
 //! Invariants:
-//! * A handler reaches the directory only through a permit, which is given for a named action
+//! * A handler reaches the directory only through a permit, which is granted for a named action
 //!   ([`narthex_decision::Action`]).
-//! * Nothing here reads a secret back: API keys are shown when they are made, and never again.
+//! * The API never returns a secret again: API keys are shown when they are created, and never again.
 //! * Errors never quote the store; its words go to the log.
 //! * There are no cookies and no CORS headers: a page of another origin has no way in.
 //!
 //! Conventions: lists are `{"items":[…],"next_cursor":null}`; times are RFC 3339 in UTC with milliseconds; unknown
-//! members and parameters are errors; `PATCH` is a merge patch (RFC 7396: absent stays, `null` empties). `If-Match` is
-//! optional: with it a change is made only to the version that was read (412 otherwise), without it the last one wins.
-//! `Idempotency-Key` on creates is remembered for a day.
+//! members and parameters are errors; `PATCH` is a merge patch (RFC 7396: an absent member stays, `null` empties it).
+//! `If-Match` is optional: with it, a change applies only to the version that the client read (412 otherwise); without
+//! it, the last change wins. An `Idempotency-Key` on a create is remembered for a day.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -82,7 +82,7 @@ pub use words::{
     EventOrder, Membership, OrganizationRole, OrganizationStatus, Origin, PlatformRole, Source, TeamRole, UserStatus,
 };
 
-/// What the admin API works with.
+/// State that the admin API works with.
 pub struct AdminState {
     directory: Arc<dyn Directory>,
     surroundings: Arc<dyn Surroundings>,
@@ -103,7 +103,7 @@ impl std::fmt::Debug for AdminState {
 }
 
 impl AdminState {
-    /// The API over this directory.
+    /// Creates the state of the API over this directory.
     ///
     /// # Errors
     ///
@@ -127,8 +127,8 @@ impl AdminState {
     }
 }
 
-/// Everything under `/api/v1`, and `/openapi.json`. The rest of the admin port's paths are free; where nobody takes them,
-/// the answer is a problem document.
+/// Routes everything under `/api/v1`, and `/openapi.json`. The rest of the admin port's paths are free; a path that no
+/// route takes is answered with a problem document.
 pub fn router(state: Arc<AdminState>) -> Router {
     let (api, _) = operations().split_for_parts();
     let api = api
@@ -148,18 +148,18 @@ pub fn router(state: Arc<AdminState>) -> Router {
         .fallback_service(elsewhere)
 }
 
-/// The OpenAPI document, as it is served and as it is kept in `docs/reference/openapi.json`.
+/// Returns the OpenAPI document, as it is served and as it is kept in `docs/reference/openapi.json`.
 pub fn openapi() -> String {
     let (_, api) = OpenApiRouter::with_openapi(Description::openapi())
         .nest(BASE, operations())
         .split_for_parts();
-    // Every key in it is text, and it holds numbers of ours only: this does not fail.
+    // All its keys are text, and all its numbers are finite: this does not fail.
     let mut text = api.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
 }
 
-/// What handlers are given.
+/// State of the handlers.
 type State = Arc<AdminState>;
 
 const BASE: &str = "/api/v1";
@@ -178,8 +178,8 @@ fn operations() -> OpenApiRouter<State> {
         .merge(api_keys::operations())
 }
 
-/// The outermost layer: numbers the request, writes what went wrong as a problem document, and sets the headers that
-/// every answer has.
+/// The outermost layer: numbers the request, writes an error as a problem document, and sets the headers that every
+/// response has.
 async fn finish(axum_extract::State(state): axum_extract::State<State>, request: Request, next: Next) -> Response {
     let request_id = state.request_ids.next();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());

@@ -1,8 +1,8 @@
-//! Connections that are held for organizations: a document that its admins write, secrets that nobody reads back, and
-//! runs for its members.
+//! Connections that are held for organizations: a document that the organization's admins write, secrets that no caller
+//! reads back, and runs for its members.
 //!
-//! **In** comes a record of the directory, **out** a connection that can be run. What it keeps (parameters, common data,
-//! and what earlier runs stored) is sealed ([`narthex_engine::seal`]) and open only while a run lasts.
+//! **In:** a record of the directory. **Out:** a connection that can be run. Its secrets (parameters, common data, and
+//! values that earlier runs stored) are sealed ([`narthex_engine::seal`]) and open only while a run lasts.
 
 mod readable;
 mod running;
@@ -29,10 +29,10 @@ pub use running::RunContext;
 pub(crate) use running::Running;
 pub use test::{TestFailure, Tested, test};
 
-/// How many compiled documents are kept.
+/// Maximum number of compiled documents that are cached.
 const COMPILED_MAX: usize = 512;
 
-/// Why a held connection cannot be used or changed.
+/// Reason for which a held connection cannot be used or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum HeldError {
     /// There is no key to seal or open secrets with.
@@ -43,16 +43,16 @@ pub enum HeldError {
     /// Its secrets do not open.
     #[error("its secrets cannot be read: {0}")]
     Sealed(#[from] OpenError),
-    /// There is more of them than is kept.
+    /// Its secrets exceed the limit.
     #[error(transparent)]
     TooMuch(#[from] SecretsTooLarge),
     /// Its secrets cannot be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// The record is not what this version writes.
+    /// The record is not one that this version writes.
     #[error("the record of connection `{id}` cannot be read")]
     Damaged {
-        /// Which.
+        /// Id of the connection.
         id: String,
     },
     /// Its document does not compile.
@@ -64,13 +64,13 @@ pub enum HeldError {
     /// Its organization was removed meanwhile.
     #[error("its organization is no longer there")]
     NoOrganization,
-    /// It was changed again and again while a run wanted to keep what it learned.
+    /// It was changed again and again while a run tried to store its results.
     #[error("it was changed meanwhile, again and again")]
     Changed,
     /// The system has no random bytes for an id.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
-    /// A run ended by a fault of ours.
+    /// A run was aborted by an internal error.
     #[error("a run of a connection broke off")]
     BrokeOff,
     /// The directory refused or failed.
@@ -78,24 +78,24 @@ pub enum HeldError {
     Store(#[from] StoreError),
 }
 
-/// What is shown of a connection.
+/// Public part of a connection.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HeldBody {
-    /// What people call it.
+    /// Display name.
     pub(crate) name: String,
     /// The document's text, as it was written.
     pub(crate) document: String,
-    /// The names of what its secrets hold, so that this can be told without opening them.
+    /// Names of its secrets, so that they can be shown without opening the secrets.
     pub(crate) kept: KeptNames,
-    /// Who it is at the other side.
+    /// Id of the account at the service.
     pub(crate) uid: Option<String>,
-    /// A label for people.
+    /// Display label of the account.
     pub(crate) metadata: Option<HeldMetadata>,
-    /// When what it obtained ends.
+    /// Time at which the obtained credentials expire.
     pub(crate) expires_at_ms: Option<i64>,
 }
 
-/// The names of what is kept.
+/// Names of the secrets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeptNames {
     pub(crate) parameters: Vec<String>,
@@ -103,7 +103,7 @@ pub(crate) struct KeptNames {
     pub(crate) data: Vec<String>,
 }
 
-/// A label of a connection, and what kind of text it is.
+/// Display label of a connection, with its kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[schema(as = ConnectionMetadata)]
 pub struct HeldMetadata {
@@ -115,9 +115,9 @@ pub struct HeldMetadata {
     pub value: String,
 }
 
-/// What is kept and not shown.
+/// Secret part of a connection.
 ///
-/// SECURITY: no `Debug`, and no way out but into a run.
+/// SECURITY: it has no `Debug`, and can only be passed into a run.
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct HeldSecrets {
     pub(crate) parameters: Map<String, Value>,
@@ -125,7 +125,7 @@ pub(crate) struct HeldSecrets {
     pub(crate) data: Map<String, Value>,
 }
 
-/// A connection as it is held.
+/// A held connection.
 #[derive(Debug, Clone)]
 pub struct Held {
     /// Its id.
@@ -140,7 +140,7 @@ pub struct Held {
 }
 
 impl HeldBody {
-    /// Whether what runs learn is what was known.
+    /// Tests whether a run learned nothing new.
     pub(crate) fn is_as_known(&self, earlier: &Self) -> bool {
         (&self.uid, &self.metadata, self.expires_at_ms) == (&earlier.uid, &earlier.metadata, earlier.expires_at_ms)
     }
@@ -162,7 +162,7 @@ impl HeldSecrets {
 }
 
 impl Held {
-    /// Its name for people.
+    /// Display name.
     pub fn name(&self) -> &str {
         &self.body.name
     }
@@ -171,7 +171,7 @@ impl Held {
     ///
     /// # Errors
     ///
-    /// [`HeldError::Damaged`] if it is not what this version writes.
+    /// [`HeldError::Damaged`] if it is not a record that this version writes.
     pub fn of(document: Document) -> Result<Self, HeldError> {
         let damaged = |id: &str| HeldError::Damaged { id: id.to_owned() };
         let (Ok(id), Some(organization)) = (document.name.parse(), document.organization) else {
@@ -189,7 +189,7 @@ impl Held {
         })
     }
 
-    /// Whether what it keeps is sealed with the key before the current one.
+    /// Tests whether its secrets are sealed with the key before the current one.
     fn opens(&self, keys: &SealingKeys) -> Result<bool, OpenError> {
         let Some(sealed) = &self.sealed else { return Ok(false) };
         let name = self.id.to_string();
@@ -197,7 +197,7 @@ impl Held {
         Ok(opened.stale)
     }
 
-    /// What it keeps, open.
+    /// Opens its secrets.
     pub(crate) fn secrets(&self, keys: Option<&SealingKeys>) -> Result<HeldSecrets, HeldError> {
         let Some(sealed) = &self.sealed else {
             return Ok(HeldSecrets::default());
@@ -210,9 +210,10 @@ impl Held {
     }
 }
 
-/// What the secrets of this connection are sealed to.
+/// Returns the data to which the secrets of this connection are bound when they are sealed.
 ///
-/// SECURITY: the document too. It decides where they go, and lies beside them for whoever may write to the database.
+/// SECURITY: it includes the document. The document decides where the secrets go, and lies beside them, where an
+/// attacker who can write to the database could change it.
 fn owner<'a>(name: &'a str, organization: OrganizationId, document: &'a str) -> Owner<'a> {
     Owner {
         kind: DocumentKind::Connection.as_str(),
@@ -222,17 +223,17 @@ fn owner<'a>(name: &'a str, organization: OrganizationId, document: &'a str) -> 
     }
 }
 
-/// A connection to hold.
+/// A connection to create.
 ///
 /// SECURITY: `Debug` shows the name only; the rest may be secret.
 pub struct NewConnection {
-    /// Its name for people.
+    /// Display name.
     pub name: String,
-    /// Its document, which compiles.
+    /// Its document, which must compile.
     pub document: String,
-    /// What its templates read as `parameters`.
+    /// Values that its templates read as `parameters`.
     pub parameters: Map<String, Value>,
-    /// What its templates read as `common`.
+    /// Values that its templates read as `common`.
     pub common: Map<String, Value>,
 }
 
@@ -244,7 +245,7 @@ impl std::fmt::Debug for NewConnection {
     }
 }
 
-/// Creates a connection of an organization.
+/// Creates a connection for an organization.
 ///
 /// # Errors
 ///
@@ -274,7 +275,7 @@ pub async fn create(
     save(directory, keys, whose, (body, &secrets), DocumentAt::Absent, by).await
 }
 
-/// Keeps a connection: what is shown as it is, what is not sealed.
+/// Stores a connection: the public part as it is, the secret part sealed.
 pub(crate) async fn save(
     directory: &dyn Directory,
     keys: Option<&SealingKeys>,
@@ -289,7 +290,7 @@ pub(crate) async fn save(
         None
     } else {
         let keys = keys.ok_or(HeldError::NoKey)?;
-        // Texts as keys and JSON as values: this does not fail.
+        // The keys are text and the values are JSON: this does not fail.
         let plain = zeroize::Zeroizing::new(serde_json::to_vec(secrets).unwrap_or_default());
         Limits::default().check_secrets(&inputs(secrets.clone(), Value::Null))?;
         Some(keys.seal(&plain, owner(&name, organization, &body.document))?)
@@ -308,23 +309,23 @@ pub(crate) async fn save(
     Held::of(directory.save_document(new, at, by).await?)
 }
 
-/// What [`reseal`] did.
+/// Outcome of [`reseal`].
 #[derive(Debug, Default)]
 pub struct Resealed {
-    /// How many connections' secrets are sealed with the current key now and were not before.
+    /// Number of connections whose secrets were sealed again with the current key.
     pub sealed_again: usize,
-    /// The connections whose secrets could not be sealed again, and why. Until they are mended or removed, the previous
-    /// key is needed.
+    /// The connections whose secrets could not be sealed again, with the errors. The previous key is needed until they
+    /// are fixed or deleted.
     pub failed: Vec<(String, HeldError)>,
 }
 
-/// Seals every secret again that was sealed with the key before the current one. May be stopped and begun again at any
-/// time. Goes over all connections until a whole pass finds nothing to do: a server that has not taken the new key into
-/// use yet may seal with the old one meanwhile.
+/// Seals every secret again that is sealed with the key before the current one. You may stop it and start it again at
+/// any time. It goes over all connections until a whole pass finds nothing to do: a server that does not use the new
+/// key yet may still seal with the old one.
 ///
 /// # Errors
 ///
-/// When the directory cannot be read. What is wrong with a single connection is in [`Resealed::failed`].
+/// When the directory cannot be read. The error of a single connection is in [`Resealed::failed`].
 pub async fn reseal(directory: &dyn Directory, keys: &SealingKeys, by: &By) -> Result<Resealed, StoreError> {
     let mut done = Resealed::default();
     for _ in 0..PASSES_MAX {
@@ -338,7 +339,7 @@ pub async fn reseal(directory: &dyn Directory, keys: &SealingKeys, by: &By) -> R
     Ok(done)
 }
 
-/// How often [`reseal`] goes over all connections.
+/// Maximum number of passes of [`reseal`] over all connections.
 const PASSES_MAX: usize = 10;
 
 async fn reseal_once(
@@ -363,7 +364,7 @@ async fn reseal_once(
     }
 }
 
-/// Seals the secrets of one connection again if they have to be; whether that was so.
+/// Seals the secrets of one connection again if they are stale; returns whether they were.
 async fn reseal_one(
     directory: &dyn Directory,
     keys: &SealingKeys,
@@ -392,13 +393,13 @@ async fn reseal_one(
         .save_document(new, DocumentAt::Version(held.version), by.clone())
         .await
     {
-        // Or somebody changed or removed it in between: the next pass looks at what is there then.
+        // On such an error, an administrator changed or deleted it in between: the next pass looks at its new state.
         Ok(_) | Err(StoreError::VersionMismatch { .. } | StoreError::NotFound { .. }) => Ok(true),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Compiled documents, each kept under its connection and version: nothing that was written is parsed at each use.
+/// Cache of compiled documents by connection and version, so that no use parses a document again.
 pub struct Compiled(Cache<(ConnectionId, u64, usize), Connection>);
 
 impl std::fmt::Debug for Compiled {
@@ -414,7 +415,7 @@ impl Default for Compiled {
 }
 
 impl Compiled {
-    /// The connection's document, ready to run.
+    /// Returns the connection's document, ready to run.
     pub(crate) fn of(&self, held: &Held, settings: &ConnectionSettings) -> Result<Connection, DocumentProblems> {
         let response_bytes = settings.outbound.limits.response_bytes;
         let key = (held.id, held.version, response_bytes);
@@ -426,13 +427,13 @@ impl Compiled {
         Ok(connection)
     }
 
-    /// Forgets a version that is no more, and with it the keys that were kept ready for signing.
+    /// Forgets a version that no longer exists, and with it the keys that were kept ready for signing.
     pub(crate) fn forget(&self, held: &Held) {
         self.0.retain(|(id, _, _), _| *id != held.id);
     }
 }
 
-/// Compiles a document with the limits that hold for all of them.
+/// Compiles a document with the limits that apply to all of them.
 pub(crate) fn compile(document: &str, response_bytes: usize) -> Result<Connection, DocumentProblems> {
     let limits = Limits {
         response_bytes,
@@ -441,7 +442,7 @@ pub(crate) fn compile(document: &str, response_bytes: usize) -> Result<Connectio
     Connection::compile(document, &limits)
 }
 
-/// What a run reads.
+/// Builds the inputs of a run.
 pub(crate) fn inputs(secrets: HeldSecrets, environment: Value) -> Inputs {
     Inputs {
         parameters: secrets.parameters,
@@ -452,7 +453,7 @@ pub(crate) fn inputs(secrets: HeldSecrets, environment: Value) -> Inputs {
     }
 }
 
-/// What a step of a run may know of the world.
+/// Builds the facts that a step of a run may read: time, time zone and random bytes.
 pub(crate) fn facts(now_ms: i64, zone: &Zone) -> Facts<'_> {
     Facts {
         now_ms,
@@ -461,7 +462,7 @@ pub(crate) fn facts(now_ms: i64, zone: &Zone) -> Facts<'_> {
     }
 }
 
-/// What a run that came to its end leaves with its connection.
+/// Applies the results of a finished run to its connection.
 pub(crate) fn learn(body: &mut HeldBody, secrets: &mut HeldSecrets, outcome: &Outcome) {
     if outcome.uid.is_some() {
         body.uid.clone_from(&outcome.uid);
@@ -478,7 +479,7 @@ pub(crate) fn learn(body: &mut HeldBody, secrets: &mut HeldSecrets, outcome: &Ou
     secrets.data.extend(outcome.data.clone());
 }
 
-/// The trace of a token that was minted: the names of its claims and a hash, never the token.
+/// Builds the audit event of a minted token: the names of its claims and a hash, never the token.
 pub(crate) fn minted_event(held: &Held, minted: &Minted, by: &By) -> AuditEvent {
     let mut event = AuditEvent::new("connection.minted", by.actor.clone(), by.at_ms);
     event.organization = Some(held.organization);

@@ -1,4 +1,4 @@
-//! The admin port: the admin API, health, metrics, and what the API needs of the rest of the gateway.
+//! The admin port: the admin API, health, metrics, and the admin API's interface to the rest of the gateway.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -43,7 +43,7 @@ use narthex_fetch::keys::Refreshed;
 use narthex_listener::ServerSettings;
 use narthex_listener::listen::{self, By};
 
-/// Serves the admin port until `stop` is done.
+/// Serves the admin port until `stop` completes.
 ///
 /// # Errors
 ///
@@ -71,12 +71,12 @@ pub async fn serve_admin(
     Ok(())
 }
 
-/// The other end of the connection that a request came by.
+/// Address of the peer of the TCP connection that carried a request.
 #[derive(Debug, Clone, Copy)]
 struct Peer(IpAddr);
 
-/// Refuses what HTTP does not allow, as the public port does. Health checks in HTTP/1.0 name no host, and nothing is chosen
-/// by it here.
+/// Refuses requests that HTTP does not allow, as the public port does. Health checks in HTTP/1.0 name no host, and the
+/// host selects nothing here.
 async fn check_request(State(engine): State<Arc<Engine>>, request: Request, next: Next) -> Response {
     let checked = http_rules::check_with_optional_host(&request).and_then(|()| http_rules::method(request.method()));
     if let Err(refusal) = checked {
@@ -88,10 +88,10 @@ async fn check_request(State(engine): State<Arc<Engine>>, request: Request, next
     next.run(request).await
 }
 
-/// Paths that are asked for every few seconds and have no line in the access log.
+/// Paths that are requested every few seconds and have no line in the access log.
 const HEALTH: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
-/// Answers a request, with a line in the access log if it was let pass.
+/// Serves a request, and writes a line in the access log if it was let pass.
 async fn logged(engine: &Engine, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let caller = CallerSlot::default();
@@ -124,7 +124,7 @@ async fn logged(engine: &Engine, mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Everything on the admin port.
+/// Routes everything on the admin port.
 ///
 /// # Errors
 ///
@@ -139,8 +139,8 @@ pub fn router(engine: &Arc<Engine>) -> Result<Router, NoEntropy> {
         .with_state(Arc::clone(engine));
     let known = Arc::clone(engine);
     let loops = middleware::from_fn(move |request: Request, next: Next| {
-        // SECURITY: what comes from the public port is anybody's. A route whose upstream is this port, by whatever name, opens
-        // nothing.
+        // SECURITY: a request from the public port may come from any client. A route whose upstream is this port, by
+        // whatever name, opens nothing.
         let came_back = known.via.is_in(request.headers());
         let request_id = came_back.then(|| known.request_ids.next());
         async move {
@@ -158,8 +158,9 @@ pub fn router(engine: &Arc<Engine>) -> Result<Router, NoEntropy> {
     })))
 }
 
-/// Ready means that requests can be decided: the directory answers, or what is known here still serves while it does not.
-/// An issuer that cannot be reached is no reason to take the whole gateway out of service: it has a line that says so.
+/// Answers the readiness check. Ready means that requests can be decided: the directory responds, or the cached state
+/// still serves while it does not. An issuer that cannot be reached is no reason to take the whole gateway out of
+/// service: it has a line that reports it.
 async fn ready(State(engine): State<Arc<Engine>>) -> Response {
     let now_ms = engine.clock.now_ms();
     let troubles = key_troubles(&engine, now_ms);
@@ -173,7 +174,7 @@ async fn ready(State(engine): State<Arc<Engine>>) -> Response {
     };
     tracing::warn!(%error, "the directory is not ready");
     if matches!(error, StoreError::Gone(_)) {
-        // It does not come back by itself, and what the log says to do needs a person.
+        // It does not recover by itself: an operator has to do what the log says.
         return (StatusCode::SERVICE_UNAVAILABLE, "the store's file is gone\n").into_response();
     }
     match engine.contact.reach(now_ms) {
@@ -186,7 +187,7 @@ async fn ready(State(engine): State<Arc<Engine>>) -> Response {
     }
 }
 
-/// A line for each enabled issuer whose keys are not there or cannot be renewed.
+/// Writes a line for each enabled issuer whose keys are missing or cannot be renewed.
 fn key_troubles(engine: &Engine, now_ms: i64) -> String {
     let runtime = engine.runtime.load();
     runtime

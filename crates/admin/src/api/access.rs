@@ -1,6 +1,6 @@
-//! Who calls, and what they may do.
+//! Authentication of the caller, and authorization of its actions.
 //!
-//! A handler gets an [`Admin`], which proves that somebody known calls and gives nothing else. The directory and the
+//! A handler gets an [`Admin`], which proves that the caller is known, and gives nothing else. The directory and the
 //! rest are behind [`Admin::permit`], which asks for the [`Action`]: a handler that forgets to ask has nothing to work
 //! with.
 
@@ -32,7 +32,7 @@ use narthex_clock::Clock;
 use narthex_engine::credentials::{self, TokenPlaces};
 use narthex_engine::respond::Refusal;
 
-/// Somebody known, calling.
+/// A known caller.
 pub(crate) struct Admin {
     state: Arc<AdminState>,
     actor: Actor,
@@ -64,27 +64,29 @@ impl FromRequestParts<Arc<AdminState>> for Admin {
     }
 }
 
-/// A place in a request for its caller, for what is around the API.
+/// Slot in a request for its caller, read by the layers around the API.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CallerSlot(Arc<OnceLock<Actor>>);
 
 impl CallerSlot {
-    /// The caller, if one was found.
+    /// Returns the caller, if one was found.
     pub(crate) fn get(&self) -> Option<&Actor> {
         self.0.get()
     }
 }
 
-/// Who was found behind what a request presents.
+/// Caller found by the credentials of a request.
 struct Known {
     actor: Actor,
-    /// The person; an API key is none.
+    /// The user; `None` for an API key.
     principal: Option<Arc<Principal>>,
     reach: Reach,
 }
 
-/// SECURITY: what says of itself that it is an API key is never tried as anything else, and a refused one is refused:
-/// only a request that presents nothing is asked to present something.
+/// Authenticates a request.
+///
+/// SECURITY: a bearer token with the form of an API key is never tried as anything else, and a refused one is refused:
+/// only a request without credentials is asked for them.
 async fn authenticate(state: &AdminState, headers: &HeaderMap) -> Result<Known, ApiError> {
     let presented = credentials::present(headers, None, &TokenPlaces::default()).one()?;
     let (bearer, _) = presented.ok_or(Refusal::new(Reason::TokenMissing))?;
@@ -133,7 +135,7 @@ async fn of_api_key(state: &AdminState, bearer: &str) -> Result<Known, ApiError>
     })
 }
 
-/// What a person's roles reach. A suspended organization's admins reach nothing by it.
+/// Returns the scopes that a user's roles reach. A suspended organization's admins reach nothing by that role.
 fn reach(principal: &Principal) -> Reach {
     let open = principal
         .memberships()
@@ -147,7 +149,7 @@ fn reach(principal: &Principal) -> Reach {
 }
 
 impl Admin {
-    /// The right to do this; `organization` is the one it is about, if it is about one.
+    /// Returns the right to perform this action. `organization` is the organization that it concerns, if any.
     pub(crate) fn permit(&self, action: Action, organization: Option<OrganizationId>) -> Result<Permit<'_>, ApiError> {
         if self.reach.may(action, organization) {
             return Ok(Permit { admin: self });
@@ -163,9 +165,10 @@ impl Admin {
         })
     }
 
-    /// The organization of this name or id, and the right to do this there. Text that is an id is never a name.
+    /// Returns the organization with this name or id, and the right to perform this action there. Text that is an id is
+    /// never a name.
     ///
-    /// SECURITY: whoever reaches one organization only cannot tell another one from none.
+    /// SECURITY: a caller who reaches one organization only cannot tell another one from none.
     pub(crate) async fn organization(
         &self,
         action: Action,
@@ -183,7 +186,7 @@ impl Admin {
         }
     }
 
-    /// The team with this id, and the right to do this in its organization.
+    /// Returns the team with this id, and the right to perform this action in its organization.
     ///
     /// SECURITY: as [`Admin::organization`].
     pub(crate) async fn team(&self, action: Action, text: &str) -> Result<(Permit<'_>, Team), ApiError> {
@@ -198,7 +201,7 @@ impl Admin {
         }
     }
 
-    /// The connection with this id, and the right to do this in its organization.
+    /// Returns the connection with this id, and the right to perform this action in its organization.
     ///
     /// SECURITY: as [`Admin::organization`].
     pub(crate) async fn connection(&self, action: Action, text: &str) -> Result<(Permit<'_>, Held), ApiError> {
@@ -215,7 +218,7 @@ impl Admin {
         }
     }
 
-    /// What is told of the context of the person who calls; an API key is none.
+    /// Returns the caller's context, as far as it may be told; empty for an API key.
     pub(crate) fn context(&self) -> Map<String, Value> {
         let principal = self.principal.as_deref();
         principal.map_or_else(Map::new, |principal| self.state.surroundings.context(principal))
@@ -232,7 +235,8 @@ impl Admin {
         }
     }
 
-    /// The organizations where the caller may do this, for a caller who may not do it everywhere.
+    /// Returns the organizations where the caller may perform this action, for a caller who may not perform it
+    /// everywhere.
     pub(crate) fn own_organizations(&self, action: Action) -> Vec<OrganizationId> {
         let own = self.reach.scopes.iter().filter_map(|scope| match scope {
             ActorScope::Organization(id, _) => Some(*id),
@@ -242,7 +246,8 @@ impl Admin {
     }
 }
 
-/// Everybody who may do this, as the subject of a sentence. Worked out from the table itself.
+/// Names all callers that may perform this action, as the subject of a sentence. Derived from the table of permissions
+/// itself.
 fn who_may(action: Action) -> &'static str {
     let organization = OrganizationId::new(0, &mut CountingIds(0));
     let may = |scope| Reach { scopes: vec![scope] }.may(action, Some(organization));
@@ -259,7 +264,7 @@ fn who_may(action: Action) -> &'static str {
     }
 }
 
-/// The right to do what was asked for. Only [`Admin`] gives it.
+/// The right to perform the requested action. Only [`Admin`] grants it.
 #[derive(Clone, Copy)]
 pub(crate) struct Permit<'a> {
     admin: &'a Admin,
@@ -281,7 +286,7 @@ impl<'a> Permit<'a> {
         self.surroundings().issuers_in_force()
     }
 
-    /// Says of grants what they give now, as a decision would.
+    /// Weighs grants: tells which role each gives now, as a decision would.
     pub(crate) fn scales<'s>(self, in_force: &'s IssuersInForce) -> Scales<'s>
     where
         'a: 's,
@@ -304,12 +309,12 @@ impl<'a> Permit<'a> {
         &self.admin.state.clock
     }
 
-    /// Now, in milliseconds.
+    /// The current time, in milliseconds.
     pub(crate) fn now_ms(self) -> i64 {
         self.admin.state.clock.now_ms()
     }
 
-    /// Who does it, and when.
+    /// The actor and the time of the change.
     pub(crate) fn by(self) -> By {
         By {
             actor: self.admin.actor.clone(),
@@ -317,7 +322,8 @@ impl<'a> Permit<'a> {
         }
     }
 
-    /// Whether the caller may see a user. Those who may read users see all; an organization's own admins see whom it has met.
+    /// Tests whether the caller may see a user. Callers who may read users see all. An organization's own admins see
+    /// the users that the organization has met.
     pub(crate) async fn sees(self, organization: Option<OrganizationId>, user: UserId) -> Result<bool, ApiError> {
         if self.reads_users() {
             return Ok(true);
@@ -328,13 +334,13 @@ impl<'a> Permit<'a> {
         }
     }
 
-    /// Whether the caller may read all users.
+    /// Tests whether the caller may read all users.
     pub(crate) fn reads_users(self) -> bool {
         self.admin.reach.may(Action::ReadUsers, None)
     }
 
-    /// The realm that was named, or the only one there is. One that no issuer has is refused: no token would ever meet what
-    /// is made in it. Before there is an issuer, any will do.
+    /// Returns the named realm, or the only one there is. A realm that no issuer has is refused: no token would ever
+    /// meet the records in it. Before there is an issuer, any realm is accepted.
     pub(crate) fn realm(self, named: Option<String>) -> Result<Realm, ApiError> {
         let mut realms = self.surroundings().realms();
         if let Some(named) = named {
@@ -356,7 +362,7 @@ impl<'a> Permit<'a> {
         }
     }
 
-    /// What these scopes are called. The platform has no name.
+    /// Returns the names of these scopes. The platform has no name.
     pub(crate) async fn scope_names(
         self,
         scopes: impl Iterator<Item = Scope>,
@@ -377,7 +383,7 @@ impl<'a> Permit<'a> {
         Ok(names)
     }
 
-    /// Carries out a create, or answers it again if the caller has made this attempt before.
+    /// Performs a create, or returns its first response if the caller has made this attempt before.
     pub(crate) async fn once<T: Serialize>(
         self,
         key: IdempotencyKey,
@@ -390,7 +396,8 @@ impl<'a> Permit<'a> {
         .await
     }
 
-    /// As [`Permit::once`], for a create whose first answer (the one before the other) shows more than is remembered.
+    /// As [`Permit::once`], for a create whose first response shows more than is remembered. `create` returns the
+    /// response to show, then the one to remember.
     pub(crate) async fn once_showing(
         self,
         IdempotencyKey(key): IdempotencyKey,

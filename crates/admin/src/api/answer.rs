@@ -1,4 +1,4 @@
-//! What a call that did what was asked is answered with.
+//! Responses of calls that succeed.
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
@@ -9,18 +9,18 @@ use utoipa::ToSchema;
 
 use super::extract::etag;
 
-/// A part of a list.
+/// Page of a list.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct List<T> {
     /// The items.
     pub items: Vec<T>,
-    /// What to send as `cursor` to read on; `null` at the end.
+    /// Value for `cursor` to get the next page; `null` at the end.
     #[schema(required)]
     pub next_cursor: Option<String>,
 }
 
 impl<T> List<T> {
-    /// A page of the directory, item by item in the API's shape.
+    /// Converts a page of the directory, item by item, to the API's shape.
     pub fn of<U>(listing: Listing<U>, shape: impl FnMut(U) -> T) -> Self {
         Self {
             items: listing.items.into_iter().map(shape).collect(),
@@ -28,7 +28,7 @@ impl<T> List<T> {
         }
     }
 
-    /// A page of a list that is at hand whole, in the order of its keys.
+    /// Cuts a page out of a complete list, in the order of its keys.
     pub(crate) fn cut(mut all: Vec<T>, page: &Page, key: impl Fn(&T) -> String) -> Self {
         all.sort_by_cached_key(&key);
         if let Some(after) = page.cursor() {
@@ -60,7 +60,7 @@ impl<T: Serialize> IntoResponse for Found<T> {
     }
 }
 
-/// A record that has just been made: 201, with where it is.
+/// A record that was just created: 201, with its location.
 pub(crate) struct Created<T> {
     /// Its path.
     pub(crate) location: String,
@@ -71,12 +71,12 @@ pub(crate) struct Created<T> {
 }
 
 impl<T: Serialize> Created<T> {
-    /// The answer's parts, as they can be kept and given again.
+    /// Returns the parts of the response, in a form that can be stored and sent again.
     pub(crate) fn kept(&self) -> Kept {
         Kept {
             location: self.location.clone(),
             version: self.version,
-            // Shapes of ours have text keys and finite numbers only: this does not fail.
+            // The bodies have text keys and finite numbers only: this does not fail.
             body: serde_json::to_vec(&self.body).unwrap_or_default().into(),
         }
     }
@@ -91,7 +91,7 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// What it costs to keep, in bytes.
+    /// Memory that it takes, in bytes.
     pub(crate) fn weight(&self) -> usize {
         self.location.len() + self.body.len()
     }

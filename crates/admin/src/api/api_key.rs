@@ -12,14 +12,14 @@ use zeroize::Zeroizing;
 
 use narthex_clock::{NoEntropy, random_bytes};
 
-/// What every key begins with, so that one is known for what it is wherever it turns up.
+/// Prefix of every API key, by which a key is recognized wherever it turns up.
 const PREFIX: &str = "nx_";
 
-/// A key that has just been made. Shown once; printing it with `{:?}` says nothing.
+/// A key that was just created. Shown once; `{:?}` does not print it.
 pub struct FreshApiKey(Zeroizing<String>);
 
 impl FreshApiKey {
-    /// A new key.
+    /// Creates a key.
     ///
     /// # Errors
     ///
@@ -32,12 +32,12 @@ impl FreshApiKey {
         ))))
     }
 
-    /// The key, to be shown to whoever asked for it and to be kept nowhere.
+    /// The key, to be shown to the client that asked for it and to be stored nowhere.
     pub fn text(&self) -> &str {
         &self.0
     }
 
-    /// What is kept.
+    /// Hash of the key, which is all that is stored.
     pub fn hash(&self) -> SecretHash {
         hash(self.text())
     }
@@ -49,13 +49,13 @@ impl fmt::Debug for FreshApiKey {
     }
 }
 
-/// Times at which this node last recorded a use of each API key. As many entries as there are keys that work.
+/// Times at which this node last recorded a use of each API key. It has as many entries as there are keys that work.
 #[derive(Debug, Default)]
 pub(crate) struct KeyUses(Mutex<HashMap<ApiKeyId, i64>>);
 
 impl KeyUses {
-    /// Records a use beside the request, at most once a minute, whether or not the store takes it: a caller with a good key
-    /// must not wait for a store that does not write.
+    /// Records a use on a task beside the request, at most once a minute, whether or not the store takes it: a caller
+    /// with a good key must not wait for a store that does not write.
     pub(crate) fn note(&self, key: &ApiKey, directory: &Arc<dyn Directory>, now_ms: i64) {
         if !key.use_is_due(now_ms) || !self.is_due(key.id, now_ms) {
             return;
@@ -79,12 +79,12 @@ impl KeyUses {
     }
 }
 
-/// Whether a bearer token says of itself that it is an API key.
+/// Tests whether a bearer token has the form of an API key.
 pub(crate) fn is_api_key(bearer: &str) -> bool {
     bearer.starts_with(PREFIX)
 }
 
-/// What is kept of a key.
+/// Hashes a key for storage.
 ///
 /// A key is 256 random bits: there is nothing to guess, so a fast hash is the right one, and finding a record by it
 /// tells an attacker who can time the look-up nothing about any other key.

@@ -1,4 +1,4 @@
-//! `/api-keys`: keys for this API. Shown when they are made, and never again.
+//! `/api-keys`: keys for this API. A key is shown when it is created, and never again.
 
 use narthex_directory::{ApiKey, ScopedRole};
 use serde::Serialize;
@@ -19,29 +19,29 @@ pub(super) fn operations() -> OpenApiRouter<State> {
         .routes(routes!(revoke::revoke))
 }
 
-/// An API key: what it may do, not what it is.
+/// An API key, without the key itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ApiKeyBody {
     /// Its id.
     #[schema(example = "01hf7yat000000000000000019")]
     pub id: String,
-    /// What it is for.
+    /// Purpose of the key.
     pub name: String,
     /// `admin` or `viewer`; with `organization_id`, in that organization.
     #[schema(example = "admin")]
     pub role: &'static str,
-    /// The one organization it reaches; `null` for everything.
+    /// The one organization that it reaches; `null` for everything.
     #[schema(required)]
     pub organization_id: Option<String>,
-    /// When it was made.
+    /// Time at which it was created.
     pub created_at: Time,
-    /// When it stops working.
+    /// Time at which it stops working.
     #[schema(required)]
     pub expires_at: Option<Time>,
-    /// When it was revoked.
+    /// Time at which it was revoked.
     #[schema(required)]
     pub revoked_at: Option<Time>,
-    /// When it was last used, to the minute.
+    /// Time of the last use, to the minute.
     #[schema(required)]
     pub last_used_at: Option<Time>,
 }
@@ -64,13 +64,13 @@ impl From<ApiKey> for ApiKeyBody {
     }
 }
 
-/// An API key that has just been made.
+/// An API key that was just created.
 #[derive(Serialize, ToSchema)]
 pub struct FreshApiKeyBody {
-    /// What it may do.
+    /// Its record.
     #[serde(flatten)]
     pub about: ApiKeyBody,
-    /// The key. Shown this once; `null` where the answer is given again for the same `Idempotency-Key`.
+    /// The key, shown this once; `null` when the response is repeated for the same `Idempotency-Key`.
     #[schema(required, example = "nx_…")]
     pub key: Option<String>,
 }

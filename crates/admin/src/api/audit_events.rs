@@ -1,4 +1,4 @@
-//! `/audit-events`: who did what.
+//! `/audit-events`: the audit trail.
 
 use narthex_directory::{Actor, RecordedEvent, TokenFingerprint};
 use serde::Serialize;
@@ -17,41 +17,41 @@ pub(super) fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default().routes(routes!(list::list))
 }
 
-/// Something that happened.
+/// An audit event.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct EventBody {
-    /// Its place in the order of commits.
+    /// Its position in the order of commits.
     pub sequence: u64,
-    /// When.
+    /// Time of the event.
     pub at: Time,
-    /// Who did it.
+    /// Actor that caused the event.
     pub actor: ActorBody,
-    /// What.
+    /// Name of the action.
     #[schema(example = "grant.closed")]
     pub action: String,
-    /// To which user.
+    /// User that the action concerned.
     #[schema(required)]
     pub user_id: Option<String>,
-    /// To, or in, which organization.
+    /// Organization that the action concerned or took place in.
     #[schema(required)]
     pub organization_id: Option<String>,
-    /// To, or in, which team.
+    /// Team that the action concerned or took place in.
     #[schema(required)]
     pub team_id: Option<String>,
-    /// What more there is to say.
+    /// Further details of the event.
     pub detail: Map<String, Value>,
 }
 
-/// Who did something.
+/// Actor of an event.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct ActorBody {
     /// `token`, `user`, `api_key`, `command_line`, `configuration` or `system`.
     #[schema(example = "api_key")]
     pub kind: &'static str,
-    /// Which: the issuer's name, an id, or the system user as `alice (uid 1000)`.
+    /// Name of the actor: the issuer's name, an id, or the system user as `alice (uid 1000)`.
     #[schema(required)]
     pub name: Option<String>,
-    /// Which token, if it was one.
+    /// Identification of the token, if the actor was one.
     #[schema(required)]
     pub token: Option<TokenBody>,
 }

@@ -1,11 +1,12 @@
-//! What an administrator cannot take away by hand, and what to do instead.
+//! Explanation of roles that an administrator cannot revoke by hand, and of the remedy.
 
 use narthex_directory::{Scope, Weighed};
 
-/// How many tags are named; of more, how many there are.
+/// Maximum number of tags that are named; the number of further tags is given after them.
 const NAMED_MAX: usize = 10;
 
-/// What to say to somebody who would take a role on this scope where only tags give it; `None` where they give none.
+/// Explains to an administrator who wants to revoke a role on this scope that only tags give it; `None` where they give
+/// none.
 pub fn given_by_tags(scope: Scope, grants: &[Weighed]) -> Option<String> {
     let giving = grants.iter().filter(|weighed| weighed.gives.is_ok());
     let tags: Vec<String> = giving

@@ -1,4 +1,4 @@
-//! The codes that only the admin API answers with. The others are reasons, which the doors have too.
+//! Codes that only the admin API returns. The others are reasons, which the doors return too.
 
 use http::StatusCode;
 
@@ -21,14 +21,14 @@ macro_rules! codes {
                 }
             }
 
-            /// The status it is answered with.
+            /// HTTP status of the response.
             pub const fn status(self) -> StatusCode {
                 match self {
                     $(Self::$name => StatusCode::$status,)+
                 }
             }
 
-            /// What it means.
+            /// Meaning of the code.
             pub const fn meaning(self) -> &'static str {
                 match self {
                     $(Self::$name => $meaning,)+
@@ -62,7 +62,7 @@ codes! {
 }
 
 impl Code {
-    /// Status and text, as an answer has them.
+    /// Status and text of the response.
     pub(super) const fn answer(self) -> (StatusCode, &'static str) {
         (self.status(), self.as_str())
     }

@@ -1,5 +1,5 @@
-//! `/connections`: how requests to other services are made for an organization. Its admins write the document and give
-//! the secrets, its members use it, and nobody reads a secret back.
+//! `/connections`: requests to other services, made for an organization. The organization's admins write the document
+//! and set the secrets, its members use the connection, and no caller reads a secret back.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -41,65 +41,65 @@ pub(super) fn operations() -> OpenApiRouter<State> {
         .routes(routes!(test::test))
 }
 
-/// A connection: what it says, and the names of what it keeps.
+/// A connection: its document, and the names of its secrets.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ConnectionBody {
     /// Its id.
     #[schema(example = "01hf7yat000000000000000019")]
     pub id: String,
-    /// Whose it is.
+    /// Id of the organization that it belongs to.
     pub organization_id: String,
-    /// What people call it.
+    /// Display name.
     #[schema(example = "billing")]
     pub name: String,
-    /// Its document, as it was written; `null` for those who may only use it.
+    /// Its document, as it was written; `null` for callers who may only use the connection.
     #[schema(required)]
     pub document: Option<String>,
-    /// What its templates read, and whether it is there.
+    /// Parameters that its templates read or that are set, without their values.
     pub parameters: Vec<NeededBody>,
-    /// The same of what all connections of this kind share, such as a client secret.
+    /// The same for the common data, which all connections of this kind share, such as a client secret.
     pub common: Vec<NeededBody>,
-    /// The names of what earlier runs stored.
+    /// Names of the values that earlier runs stored.
     pub data: Vec<String>,
-    /// Who it is at the other side, as the last run learned.
+    /// Id of the account at the service, learned by the last run.
     #[schema(required)]
     pub uid: Option<String>,
-    /// A label for people, as the last run learned.
+    /// Display label of the account, learned by the last run.
     #[schema(required)]
     pub metadata: Option<HeldMetadata>,
-    /// When what the last run obtained ends.
+    /// Time at which the credentials that the last run obtained expire.
     #[schema(required)]
     pub expires_at: Option<Time>,
-    /// When it was made.
+    /// Time at which it was created.
     pub created_at: Time,
-    /// When it was last changed.
+    /// Time of the last change.
     pub updated_at: Time,
 }
 
-/// Something that a connection needs, by name.
+/// A value that a connection needs, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = ConnectionNeed)]
 pub struct NeededBody {
     /// Its name in templates: `parameters.NAME` or `common.NAME`.
     #[schema(example = "clientSecret")]
     pub name: String,
-    /// Whether a template reads it.
+    /// `true` if a template reads it.
     pub needed: bool,
-    /// Whether it is kept. What it is, is never shown.
+    /// `true` if a value is stored. The value itself is never shown.
     pub given: bool,
 }
 
-/// How much of a connection the caller may see.
+/// Part of a connection that the caller may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sight {
-    /// What it is called and needs.
+    /// Its name and its needs.
     Outside,
-    /// And what its document says.
+    /// The same, and its document.
     Whole,
 }
 
 impl Sight {
-    /// What this caller sees of this organization's connections.
+    /// Returns the part of this organization's connections that the caller may see.
     fn of(admin: &Admin, held: &Held) -> Self {
         let whole = admin.permit(narthex_decision::Action::ReadConnections, Some(held.organization));
         if whole.is_ok() { Self::Whole } else { Self::Outside }
@@ -136,16 +136,17 @@ fn body(held: Held, connection: Option<&Connection>, sight: Sight) -> Connection
 }
 
 impl ConnectionBody {
-    /// A connection as its organization's admins see it.
+    /// Shows a connection as its organization's admins see it.
     pub fn whole(held: Held, settings: &ConnectionSettings) -> Self {
         let connection = Compiled::default().of(&held, settings).ok();
         body(held, connection.as_ref(), Sight::Whole)
     }
 }
 
-/// A connection as it is answered.
+/// Builds the response for a connection.
 fn found(permit: Permit<'_>, held: Held, sight: Sight) -> Found<ConnectionBody> {
-    // A document that an older version accepted and this one does not is shown all the same, so that it can be mended.
+    // A document that an older version accepted and this one does not is shown all the same, so that an administrator
+    // can fix it.
     let connection = permit.compiled().of(&held, &permit.surroundings().connections()).ok();
     Found {
         version: held.version,
@@ -153,26 +154,26 @@ fn found(permit: Permit<'_>, held: Held, sight: Sight) -> Found<ConnectionBody> 
     }
 }
 
-/// A connection document, as it is sent.
+/// A connection document, as the client sends it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(untagged, expecting = "a document is a JSON object, an array of them, or their text")]
 pub(crate) enum DocumentText {
     /// Its text, in which comments and trailing commas are allowed.
     Text(String),
-    /// As JSON: one request.
+    /// A JSON object: one request.
     #[schema(value_type = Object)]
     One(Map<String, Value>),
-    /// As JSON: requests in their order.
+    /// A JSON array: requests in their order.
     #[schema(value_type = Vec<Object>)]
     Several(Vec<Map<String, Value>>),
 }
 
 impl DocumentText {
-    /// The text, which must compile.
+    /// Compiles the document; returns its text and the compiled connection, or the errors.
     fn checked(self, permit: Permit<'_>) -> Result<(String, Connection), ApiError> {
         let text = match self {
             Self::Text(text) => text,
-            // Written over lines, for whoever reads it next.
+            // Written over several lines, for the next reader.
             Self::One(request) => serde_json::to_string_pretty(&request).unwrap_or_default(),
             Self::Several(requests) => serde_json::to_string_pretty(&requests).unwrap_or_default(),
         };
@@ -183,7 +184,7 @@ impl DocumentText {
     }
 }
 
-/// Everything that is wrong with a document, in one sentence each.
+/// Lists everything that is wrong with a document, in one sentence each.
 pub(super) fn refused(problems: &DocumentProblems) -> ApiError {
     let told: Vec<String> = problems
         .problems()
@@ -196,12 +197,12 @@ pub(super) fn refused(problems: &DocumentProblems) -> ApiError {
     ApiError::invalid("document", told.join("; "))
 }
 
-/// A name: never empty.
+/// Checks a name, which must not be empty.
 fn name(text: &str) -> Result<String, ApiError> {
     tidy::text("name", text)?.ok_or_else(|| ApiError::invalid("name", "it is empty"))
 }
 
-/// A caller of the API who uses a connection.
+/// A caller that uses a connection.
 struct Using<'a> {
     permit: Permit<'a>,
     actor: Actor,

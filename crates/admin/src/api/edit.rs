@@ -1,13 +1,13 @@
-//! JSON merge patch (RFC 7396) for one member: absent leaves, `null` empties, a value sets.
+//! JSON merge patch (RFC 7396) for one member: an absent member stays, `null` empties it, a value sets it.
 
 use serde::{Deserialize, Deserializer};
 
 use super::error::ApiError;
 
-/// What a change says about one member.
+/// Change of one member.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Patch<T> {
-    /// Nothing: it stays.
+    /// The member is absent: it stays as it is.
     #[default]
     Keep,
     /// `null`: it becomes empty.
@@ -17,16 +17,16 @@ pub enum Patch<T> {
 }
 
 impl<T> Patch<T> {
-    /// Whether the change says anything about it.
+    /// Tests whether the member is present.
     pub const fn is_given(&self) -> bool {
         !matches!(self, Self::Keep)
     }
 
-    /// The new value of what is never empty, if there is one.
+    /// Returns the new value of a member that is never empty, if there is one.
     ///
     /// # Errors
     ///
-    /// On `null`: a change that says it and is answered 200 must not have been passed over.
+    /// On `null`: a change must not be answered 200 if a part of it was ignored.
     pub(crate) fn never_empty(self, field: &'static str) -> Result<Option<T>, ApiError> {
         match self {
             Self::Keep => Ok(None),
@@ -35,7 +35,7 @@ impl<T> Patch<T> {
         }
     }
 
-    /// The directory's word for it, with the value taken through a check.
+    /// Converts it to the directory's edit, after a check of the value.
     pub(crate) fn checked<U, E>(
         self,
         check: impl FnOnce(T) -> Result<Option<U>, E>,

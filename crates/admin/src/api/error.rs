@@ -1,5 +1,4 @@
-//! What the API answers when it does not do what was asked. Statuses are elsewhere: a reason's in `respond.rs`, an own
-//! code's in `code.rs`.
+//! Errors of the API. Statuses are elsewhere: a reason's in `respond.rs`, an own code's in `code.rs`.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -13,48 +12,48 @@ use crate::connections::HeldError;
 use narthex_clock::NoEntropy;
 use narthex_engine::respond::{self, Problem, Refusal};
 
-/// Why a call of the admin API was not carried out. The texts are for the caller; what only the log may know is in
+/// Error of a call of the admin API. The texts are for the caller; the part for the log only is in
 /// [`ApiError::private`].
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ApiError {
     /// The token is missing or refused.
     #[error("{}", .0.reason.advice())]
     Token(Refusal),
-    /// The API key is none, or no longer one.
+    /// The API key is unknown, revoked or expired.
     #[error("the API key {0}; make one with `narthex key create`")]
     Key(KeyFault),
     /// The caller may not do this.
     #[error("only {needs} may do this")]
     Forbidden {
-        /// The reason that says on what a role is missing.
+        /// The reason, which names the scope where a role is missing.
         reason: Reason,
-        /// Who may.
+        /// The callers who may.
         needs: &'static str,
     },
     /// There is no such path.
     #[error("there is nothing at this path; `/openapi.json` lists what there is")]
     NoSuchPath,
-    /// There is a resource here, but not with this method.
+    /// There is a resource at this path, but it does not support this method.
     #[error("this path does not take this method; the header `Allow` lists those it takes")]
     Method,
     /// There is no such record, or none that the caller may know of.
     #[error("no such {what}")]
     Unknown {
-        /// Which kind of record.
+        /// Kind of record.
         what: &'static str,
     },
-    /// What names a record in the path is no id.
+    /// The id of a record in the path is not an id.
     #[error("{what}s are named by their ids here; `GET /api/v1/{list}` shows them")]
     NotAnId {
-        /// Which kind of record.
+        /// Kind of record.
         what: &'static str,
-        /// Where these records are listed.
+        /// Path where these records are listed.
         list: &'static str,
     },
-    /// The body is of a kind that is not taken here.
+    /// The media type of the body is not supported here.
     #[error("send the body as `{expected}` (header `Content-Type`)")]
     MediaType {
-        /// What is taken.
+        /// Supported media types.
         expected: &'static str,
     },
     /// The body is too large.
@@ -63,15 +62,15 @@ pub enum ApiError {
     /// The request cannot be read.
     #[error("{detail}")]
     Malformed {
-        /// What is wrong with it.
+        /// Description of the error.
         detail: String,
     },
     /// A value breaks its rule.
     #[error("`{field}`: {detail}")]
     Invalid {
-        /// Which member of the body or parameter of the query.
+        /// Member of the body or parameter of the query.
         field: &'static str,
-        /// What is wrong with it.
+        /// Description of the error.
         detail: String,
     },
     /// The record is not at the version that `If-Match` names.
@@ -80,9 +79,9 @@ pub enum ApiError {
     /// The change needs `If-Match`.
     #[error("send `If-Match` with the `ETag` of the {what} as you have read it: {why}")]
     Unconditional {
-        /// What is changed.
+        /// Kind of record to change.
         what: &'static str,
-        /// Why not without.
+        /// Reason why the header is needed.
         why: &'static str,
     },
     /// The `Idempotency-Key` was used for another request.
@@ -91,51 +90,51 @@ pub enum ApiError {
     /// The first request with this `Idempotency-Key` has not been answered yet.
     #[error("the first request with this `Idempotency-Key` is still under way; try again")]
     KeyInUse,
-    /// Asked too often.
+    /// The client asked too often.
     #[error("{what}; try again later")]
     TooOften {
-        /// What.
+        /// The limit that was exceeded, as a clause.
         what: &'static str,
     },
-    /// What is asked for does not go with what is there.
+    /// The request conflicts with the state of the directory.
     #[error("{0}")]
     Conflict(&'static str),
-    /// What would be taken away is given by something that cannot be taken by hand; the text says by what.
+    /// The role to revoke is given by a source that cannot be revoked by hand; the text names it.
     #[error("{0}")]
     Given(String),
-    /// A connection's templates did not give a request, or the service did not give an answer that could be read. The text
-    /// holds no secret.
+    /// A connection's templates did not give a request, or the service did not give a response that could be read. The
+    /// text holds no secret.
     #[error("{0}")]
     Run(String),
-    /// A connection's secrets cannot be kept or read; the text says what to do.
+    /// A connection's secrets cannot be stored or read; the text says what to do.
     #[error("{0}")]
     Secrets(String),
     /// The directory refused or failed.
     #[error("{}", store_text(.0))]
     Store(#[from] StoreError),
-    /// A fault of ours; the text is for the log.
+    /// An internal error; the text is for the log.
     #[error("something went wrong here; the log has more under this `request_id`")]
     Internal(String),
 }
 
-/// What is wrong with an API key.
+/// Reason why an API key is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyFault {
-    /// Nobody made it.
+    /// No such key was created.
     #[error("is not known here")]
     Unknown,
     /// It was revoked.
     #[error("has been revoked")]
     Revoked,
-    /// Its time is over.
+    /// It has expired.
     #[error("has expired")]
     Expired,
 }
 
-/// How long a caller should wait when the store did not answer, in seconds.
+/// Value of `Retry-After` when the store does not respond, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 2;
 
-// SECURITY: a store's own words (paths, statements, addresses) are for the log.
+// SECURITY: a store's own error texts (paths, statements, addresses) are for the log.
 fn store_text(error: &StoreError) -> String {
     match error {
         StoreError::Conflict | StoreError::Unavailable(_) | StoreError::Gone(_) => {
@@ -143,8 +142,9 @@ fn store_text(error: &StoreError) -> String {
         }
         StoreError::SchemaNewer { .. } | StoreError::Corrupt { .. } => internal_text(),
         StoreError::VersionMismatch { what, .. } => format!("the {what} has changed since it was read; read it again"),
-        // SECURITY: it names the record that has what is taken. Only platform admins set what is unique beyond an organization
-        // (`Action::RuleOrganization`, `CreateOrganization`, `WriteUsers`), and they see every record.
+        // SECURITY: the text names the record that has the unique value. Only platform admins set values that are
+        // unique beyond an organization (`Action::RuleOrganization`, `CreateOrganization`, `WriteUsers`), and they see
+        // every record.
         told => told.to_string(),
     }
 }
@@ -154,7 +154,7 @@ fn internal_text() -> String {
 }
 
 impl ApiError {
-    /// A value that breaks its rule.
+    /// Returns the error for a value that breaks its rule.
     pub(crate) fn invalid(field: &'static str, detail: impl std::fmt::Display) -> Self {
         Self::Invalid {
             field,
@@ -162,12 +162,12 @@ impl ApiError {
         }
     }
 
-    /// For `map_err`: a text of this field that breaks the rule of names.
+    /// For `map_err`: the error for a text of this field that breaks the rule of names.
     pub(crate) fn name(field: &'static str) -> impl FnOnce(NameError) -> Self {
         Self::named(field, "")
     }
 
-    /// For `map_err`: as [`ApiError::name`], of what an organization is called, which is often meant for a label.
+    /// For `map_err`: as [`ApiError::name`], for an organization's name, which is often meant for a label.
     pub(crate) fn organization_name(field: &'static str) -> impl FnOnce(NameError) -> Self {
         Self::named(field, ", and `label` for the name that people read")
     }
@@ -184,7 +184,7 @@ impl ApiError {
         }
     }
 
-    /// The status and the stable code: a reason's, or one of this API's own.
+    /// Returns the status and the stable code: a reason's, or one of this API's own.
     pub fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Token(refusal) => of_reason(refusal.reason),
@@ -212,12 +212,12 @@ impl ApiError {
         }
     }
 
-    /// The id that a path names; `what` and `list` are those of [`ApiError::NotAnId`].
+    /// Parses an id from a path; `what` and `list` are those of [`ApiError::NotAnId`].
     pub(crate) fn id<T: std::str::FromStr>(text: &str, what: &'static str, list: &'static str) -> Result<T, Self> {
         text.parse().map_err(|_| Self::NotAnId { what, list })
     }
 
-    /// What the log says of it beside the public text; `None` where there is nothing more to say.
+    /// Returns the text for the log beside the public text; `None` where there is nothing to add.
     pub fn private(&self) -> Option<String> {
         match self {
             Self::Internal(text) => Some(text.clone()),
@@ -226,7 +226,7 @@ impl ApiError {
         }
     }
 
-    /// The answer, under the number that the log knows the request by.
+    /// Builds the response, with the request id that the log has.
     pub(crate) fn answer(&self, request_id: &str) -> Response {
         if let Self::Token(refusal) = self {
             return respond::refuse(refusal, request_id).map(Body::new);
@@ -262,7 +262,7 @@ impl ApiError {
         response
     }
 
-    /// What an answer that axum made itself means.
+    /// Converts a response that axum made itself to an error.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => Self::NoSuchPath,
@@ -290,7 +290,7 @@ fn store_code(error: &StoreError) -> (StatusCode, &'static str) {
         StoreError::DeclaredInConfiguration { .. } => Code::ResourceDeclared.answer(),
         StoreError::ExternalOnly { .. } => Code::ExternalOnly.answer(),
         StoreError::Invalid(_) | StoreError::Refused(_) => Code::ResourceInvalid.answer(),
-        // The API declares nothing, so a conflict of declarations is a fault of ours too.
+        // The API declares nothing, so a conflict of declarations is an internal error too.
         StoreError::Declaration(_) | StoreError::SchemaNewer { .. } | StoreError::Corrupt { .. } => {
             Code::Internal.answer()
         }
@@ -323,7 +323,8 @@ impl From<Refusal> for ApiError {
     }
 }
 
-/// An error leaves a handler inside an empty response; the outermost layer, which knows the request's number, writes it.
+/// An error leaves a handler inside an empty response. The outermost layer knows the request's id, and writes the
+/// document.
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = self.code().0.into_response();

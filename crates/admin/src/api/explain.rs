@@ -1,4 +1,4 @@
-//! `/explain`: what a token, and a request with it, leads to.
+//! `/explain`: the explanation of a token, and of a request with it.
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

@@ -1,4 +1,4 @@
-//! What a request says, read strictly: unknown members and parameters are errors that name them.
+//! Strict extractors for requests: unknown members and parameters are errors that name them.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -15,7 +15,7 @@ pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// A JSON body, and the hash of its bytes.
 pub(crate) struct Body<T> {
-    /// What it says.
+    /// The parsed body.
     pub(crate) value: T,
     /// SHA-256 of the bytes, to tell one request from another.
     pub(crate) digest: [u8; 32],
@@ -31,7 +31,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
             });
         }
         let bytes = bytes(request, state).await?;
-        // A structure could also be read from an array, member after member; nobody means that.
+        // serde also reads a structure from an array, member by member. No client means that.
         if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
             return Err(ApiError::Malformed {
                 detail: "the body cannot be used: it must be a JSON object".to_owned(),
@@ -47,7 +47,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     }
 }
 
-/// The bytes of a body, as long as they are not too many.
+/// Reads the bytes of a body, up to the limit.
 pub(crate) async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     Bytes::from_request(request, state)
         .await
@@ -64,13 +64,14 @@ fn is_json(headers: &HeaderMap) -> bool {
         .any(|known| essence.eq_ignore_ascii_case(known))
 }
 
-/// axum's words without their beginning, which says what our own begin with.
+/// Rewords an error of axum: replaces its first part with our own.
 fn told(what: &str, text: &str) -> String {
     let why = text.split_once(": ").map_or(text, |(_, why)| why);
     format!("{what} cannot be used: {}", in_plain_words(&without_value(why)))
 }
 
-/// What the standard library says of a parameter that is no number or truth value, for people who do not know it.
+/// Rewords the standard library's error for a parameter that is no number or truth value, for readers who do not know
+/// it.
 fn in_plain_words(why: &str) -> String {
     let Some((parameter, said)) = why.split_once(": ") else {
         return why.to_owned();
@@ -85,8 +86,10 @@ fn in_plain_words(why: &str) -> String {
     format!("`{parameter}` {plain}")
 }
 
-/// SECURITY: what stands where something else was expected may be a secret in the wrong place: `invalid type: string "…",
-/// expected a map` keeps its kind, what was expected, and the place.
+/// Removes the value from an error of serde.
+///
+/// SECURITY: a value of the wrong type may be a secret in the wrong place: `invalid type: string "…", expected a map`
+/// keeps the kind, the expected type, and the place.
 fn without_value(why: &str) -> String {
     let found = ["invalid type: ", "invalid value: ", "unknown variant "]
         .into_iter()
@@ -95,7 +98,7 @@ fn without_value(why: &str) -> String {
     let Some((before, mark, after)) = found else {
         return why.to_owned();
     };
-    // The value may say anything, and what is expected is our own, so the last one counts.
+    // The value may contain anything, and the expected type is our own text, so the last occurrence counts.
     let (value, expected) = after.rsplit_once(", expected ").unwrap_or((after, ""));
     let kind = value.split(['"', '`']).next().unwrap_or_default();
     let told = format!("{before}{mark}{kind}");
@@ -107,7 +110,7 @@ fn without_value(why: &str) -> String {
     }
 }
 
-/// The query.
+/// The query, parsed.
 pub(crate) struct Asked<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
@@ -121,7 +124,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     }
 }
 
-/// The page that `cursor` and `limit` ask for.
+/// Returns the page for `cursor` and `limit`.
 pub(crate) fn page(cursor: Option<String>, limit: Option<usize>) -> Result<Page, ApiError> {
     let limit = match limit {
         Some(limit) if (1..=PAGE_LIMIT_MAX).contains(&limit) => limit,
@@ -137,7 +140,7 @@ pub(crate) fn page(cursor: Option<String>, limit: Option<usize>) -> Result<Page,
     })
 }
 
-/// `If-Match`: which version of the record the caller has seen. Optional: without it the last write wins.
+/// `If-Match`: the version of the record that the caller has seen. Optional: without it, the last write wins.
 pub(crate) struct IfMatch(Option<Vec<String>>);
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
@@ -162,12 +165,12 @@ fn if_match_malformed() -> ApiError {
 }
 
 impl IfMatch {
-    /// Whether the caller says which version it has seen.
+    /// Tests whether the caller names a version.
     pub(crate) const fn is_given(&self) -> bool {
         self.0.is_some()
     }
 
-    /// The version the record must still have when it is written; `None` if any will do.
+    /// Returns the version that the record must still have when it is written; `None` if any will do.
     ///
     /// SPEC: RFC 9110 13.1.1: strong comparison, `*` matches whatever is there.
     pub(crate) fn expect(&self, found: u64) -> Result<Option<u64>, ApiError> {
@@ -185,10 +188,10 @@ pub(crate) fn etag(version: u64) -> String {
     format!("\"{version}\"")
 }
 
-/// `Idempotency-Key`: the caller's name for one attempt to create something.
+/// `Idempotency-Key`: the client's key for one attempt to create a record.
 pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
 
-/// The longest key, in characters.
+/// Maximum length of the key, in characters.
 const IDEMPOTENCY_KEY_LENGTH_MAX: usize = 255;
 
 impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {

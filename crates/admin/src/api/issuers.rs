@@ -1,4 +1,4 @@
-//! `/issuers`: the trusted issuers, as configured, and how their keys are.
+//! `/issuers`: the trusted issuers, as configured, and the health of their keys.
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

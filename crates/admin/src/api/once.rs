@@ -1,8 +1,8 @@
-//! `Idempotency-Key`: a create that is sent again is answered again, and not done again.
+//! `Idempotency-Key`: the retry of a create gets the first response, and creates nothing.
 //!
-//! Kept in memory for a day, within bounds: after a restart, on another node, or when thousands of others came in
-//! between, a repeated create is carried out, and then usually refused because the name is taken. Only what was created
-//! is remembered: a create that failed changed nothing and may be tried again.
+//! Responses are kept in memory for a day, within bounds. After a restart, on another node, or after thousands of other
+//! creates, a repeated create is performed, and then usually refused because the name is taken. Only successful creates
+//! are remembered: a create that failed changed nothing and may be tried again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,21 +10,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::answer::Kept;
 use super::error::ApiError;
 
-/// How long an answer is kept, in milliseconds.
+/// Time that a response is kept, in milliseconds.
 const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
-/// How many answers are kept.
+/// Maximum number of responses that are kept.
 const KEPT_MAX: usize = 4_096;
-/// How much they may weigh together, in bytes.
+/// Maximum size of all kept responses together, in bytes.
 const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// One attempt: whose, at what, under which name.
+/// Identification of one attempt: actor, path and key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Attempt {
-    /// Who.
+    /// The actor.
     pub(crate) actor: String,
-    /// At what: the path.
+    /// The path.
     pub(crate) path: String,
-    /// The caller's name for it.
+    /// The client's key for it.
     pub(crate) key: String,
 }
 
@@ -33,7 +33,7 @@ struct Entry {
     number: u64,
     digest: [u8; 32],
     begun_at_ms: i64,
-    // `None` while it is under way.
+    // `None` while the create is in progress.
     answer: Option<Kept>,
 }
 
@@ -49,16 +49,16 @@ struct Entries {
 #[derive(Debug, Default)]
 pub(crate) struct Attempts(Mutex<Entries>);
 
-/// What to do with a request.
+/// Action to take for a request.
 #[derive(Debug)]
 pub(crate) enum Begun<'a> {
-    /// Carry it out.
+    /// Perform the create.
     First(Ticket<'a>),
-    /// Answer this again.
+    /// Return this response again.
     Again(Kept),
 }
 
-/// The right to carry out an attempt. Dropped without an answer, the attempt is forgotten.
+/// The right to perform an attempt. If it is dropped without a response, the attempt is forgotten.
 #[derive(Debug)]
 pub(crate) struct Ticket<'a> {
     attempts: &'a Attempts,
@@ -67,12 +67,12 @@ pub(crate) struct Ticket<'a> {
 }
 
 impl Attempts {
-    /// Begins an attempt with a body of this hash.
+    /// Begins an attempt whose body has this hash.
     pub(crate) fn begin(&self, attempt: Attempt, digest: [u8; 32], now_ms: i64) -> Result<Begun<'_>, ApiError> {
         let mut entries = self.entries();
         entries.forget_before(now_ms.saturating_sub(KEPT_MS));
         if let Some(entry) = entries.by_attempt.get(&attempt) {
-            // SECURITY: a key never stands for another body, or the answer would speak of something else.
+            // SECURITY: a key never stands for another body, or the response would be about something else.
             if entry.digest != digest {
                 return Err(ApiError::KeyReused);
             }
@@ -104,7 +104,7 @@ impl Attempts {
 }
 
 impl Ticket<'_> {
-    /// Remembers the answer.
+    /// Remembers the response.
     pub(crate) fn answered(self, answer: Kept) {
         let mut entries = self.attempts.entries();
         let weight = answer.weight();

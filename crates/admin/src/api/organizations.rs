@@ -1,4 +1,4 @@
-//! `/organizations`: what their people share, the tags that say who these are, and who they are.
+//! `/organizations`: organizations, the tags that give roles in them, and their members.
 
 use narthex_directory::{Organization, TagList, Weighed, WeighedMember};
 use serde::{Deserialize, Serialize};
@@ -44,48 +44,48 @@ pub struct OrganizationBody {
     /// Its id.
     #[schema(example = "01hf7yat000000000000000019")]
     pub id: String,
-    /// Its name in paths; unique.
+    /// Unique name, used in paths.
     #[schema(example = "acme")]
     pub name: String,
-    /// Its name for people.
+    /// Display name.
     #[schema(example = "Acme, Inc.")]
     pub label: String,
-    /// Whose tags and external ids count here.
+    /// Realm whose tags and external ids count here.
     pub realm: String,
-    /// What the identity provider calls it.
+    /// Its id at the identity provider.
     #[schema(required)]
     pub external_id: Option<String>,
-    /// Who answers for it.
+    /// Name of the contact person.
     #[schema(required)]
     pub contact_name: Option<String>,
-    /// How to reach them.
+    /// E-mail address of the contact person.
     #[schema(required)]
     pub contact_email: Option<String>,
-    /// Its site.
+    /// Website.
     #[schema(required)]
     pub website: Option<String>,
-    /// A tz database name.
+    /// Name of a time zone in the tz database.
     #[schema(required)]
     pub timezone: Option<String>,
-    /// Whether there is a logo at `…/logo`.
+    /// `true` if there is a logo at `…/logo`.
     pub has_logo: bool,
-    /// Tags that make admins.
+    /// Permission tags that give the role `admin`.
     #[schema(example = json!(["acme-admins"]))]
     pub external_admin_groups: Vec<String>,
-    /// Tags that make members.
+    /// Permission tags that give the role `member`.
     #[schema(example = json!(["acme-staff", "CN=Ops,DC=corp"]))]
     pub external_member_groups: Vec<String>,
-    /// Tags that make executors.
+    /// Permission tags that give the role `executor`.
     pub external_executor_groups: Vec<String>,
-    /// Who may say who belongs to it.
+    /// Sources that may grant roles in it.
     pub membership: Membership,
-    /// Whether it is open.
+    /// Status of the organization.
     pub status: OrganizationStatus,
-    /// Where it was made, and so where it may be edited.
+    /// Origin of the record, which decides where it may be edited.
     pub origin: Origin,
-    /// When the record was made.
+    /// Time at which the record was created.
     pub created_at: Time,
-    /// When the record was last changed.
+    /// Time of the last change of the record.
     pub updated_at: Time,
 }
 
@@ -124,26 +124,26 @@ impl From<Organization> for Found<OrganizationBody> {
     }
 }
 
-/// Somebody in an organization or a team.
+/// A member of an organization or a team.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MemberBody {
     /// The user's id.
     pub user_id: String,
-    /// Who it is.
+    /// The user's profile.
     pub user: MemberUser,
-    /// The highest role that grants give here now, as decisions find it.
+    /// The highest role that its grants give here now, as in a decision.
     #[schema(example = "member")]
     pub role: &'static str,
-    /// The grants that are open here, also those that give nothing now.
+    /// The open grants here, including those that give nothing now.
     pub grants: Vec<GrantBody>,
 }
 
-/// A user, as the others of an organization see them.
+/// A user, as the other members of an organization see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct MemberUser {
-    /// Where its external id and username are unique.
+    /// Realm in which its external id and username are unique.
     pub realm: String,
-    /// What the identity provider calls it.
+    /// Its id at the identity provider.
     pub external_id: String,
     /// Its username.
     pub username: String,
@@ -153,12 +153,12 @@ pub struct MemberUser {
     /// Display name.
     #[schema(required)]
     pub name: Option<String>,
-    /// Whether it may come in.
+    /// Status of the user; a disabled user is refused.
     pub status: UserStatus,
 }
 
 impl MemberBody {
-    /// A member of what has this name.
+    /// Builds the member of an organization or team with this name.
     pub fn new(member: WeighedMember, name: &str) -> Self {
         let WeighedMember { user, role, grants } = member;
         let grant = |grant: Weighed| GrantBody::new(grant, Some(name.to_owned()));
@@ -178,22 +178,22 @@ impl MemberBody {
     }
 }
 
-/// A list of tags, as it is sent.
+/// List of tags, as the client sends it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(
     untagged,
     expecting = "a list of tags is an array of texts, or one text with commas between the tags"
 )]
 pub(crate) enum Tags {
-    /// One by one.
+    /// A JSON array of tags.
     List(Vec<String>),
-    /// With commas between them; a tag that holds a comma in double quotes.
+    /// Tags separated by commas. Put a tag that contains a comma in double quotes.
     #[schema(example = "staff, \"CN=Ops,DC=corp\"")]
     Text(String),
 }
 
 impl Tags {
-    /// The list, each tag once and without blanks around it.
+    /// Parses the list: each tag once, without blanks around it.
     fn read(self, field: &'static str) -> Result<TagList, ApiError> {
         let list = match self {
             Self::List(entries) => TagList::from_entries(entries),
@@ -203,12 +203,12 @@ impl Tags {
     }
 }
 
-/// The names of the three lists.
+/// Names of the three lists.
 const ADMIN_GROUPS: &str = "external_admin_groups";
 const MEMBER_GROUPS: &str = "external_member_groups";
 const EXECUTOR_GROUPS: &str = "external_executor_groups";
 
-/// A label: never empty.
+/// Checks a label, which must not be empty.
 fn label(text: &str) -> Result<String, ApiError> {
     tidy::text("label", text)?.ok_or_else(|| ApiError::invalid("label", "it is empty"))
 }

@@ -1,11 +1,11 @@
-//! The problem documents that operations can answer, for OpenAPI. What each means is in the document itself.
+//! Problem documents that operations can return, for OpenAPI. The meaning of each is in the document itself.
 
 use std::collections::BTreeMap;
 
 use utoipa::IntoResponses;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 
-/// What any call can be answered.
+/// Statuses that any call can return.
 const ANY: [u16; 5] = [400, 401, 403, 500, 503];
 
 macro_rules! problems {
@@ -24,23 +24,23 @@ macro_rules! problems {
 }
 
 problems! {
-    /// Of a list.
+    /// Errors of a list.
     ListProblems = [];
-    /// Of one record that is read, or of something done to it that cannot be wrong in itself.
+    /// Errors of reading one record, or of an action on it that takes no input.
     OneProblems = [404];
-    /// Of a body that is judged and changes nothing.
+    /// Errors of a call that validates a body and changes nothing.
     BodyProblems = [404, 413, 415, 422];
-    /// Of making a record.
+    /// Errors of a create.
     CreateProblems = [404, 409, 413, 415, 422];
-    /// Of changing a record.
+    /// Errors of an update.
     ChangeProblems = [404, 409, 412, 413, 415, 422];
-    /// Of taking something away.
+    /// Errors of a delete or a revocation.
     RemoveProblems = [404, 409, 412];
-    /// Of changing what keeps secrets.
+    /// Errors of an update of a record with secrets.
     SecretChangeProblems = [404, 409, 412, 413, 415, 422, 428];
-    /// Of using a connection.
+    /// Errors of using a connection.
     UseProblems = [404, 409, 422, 429];
-    /// Of asking an issuer for its keys.
+    /// Errors of a refresh of an issuer's keys.
     RefreshProblems = [404, 409, 429];
 }
 

@@ -1,4 +1,4 @@
-//! `/routes`: what is let through to where, as configured.
+//! `/routes`: the routes, as configured.
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

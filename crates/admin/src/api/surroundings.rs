@@ -1,5 +1,5 @@
-//! What the admin API needs of the rest of the gateway: who a token speaks for, the issuers and their keys, the routes,
-//! and explain.
+//! Interface of the admin API to the rest of the gateway: authentication of tokens, the issuers and their keys, the
+//! routes, and explain.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,14 +20,14 @@ use narthex_fetch::keys::{IssuerHealth, Moment};
 /// The rest of the gateway.
 #[async_trait]
 pub trait Surroundings: Send + Sync {
-    /// Who this token speaks for: through the same verifier and directory as at every door.
+    /// Authenticates a token, through the same verifier and directory as at every door.
     ///
     /// # Errors
     ///
-    /// The reason it is refused.
+    /// The reason for which it is refused.
     async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal>;
 
-    /// What is told of a user's context.
+    /// Returns a user's context, as far as it may be told.
     fn context(&self, principal: &Principal) -> Map<String, Value>;
 
     /// The realms of the configured issuers, each once.
@@ -45,20 +45,20 @@ pub trait Surroundings: Send + Sync {
     /// The keys of the issuer of this name.
     fn keys(&self, issuer: &str) -> Option<KeyHealthBody>;
 
-    /// Fetches the issuer's keys now. A fetch that fails is no error here: the health says so.
+    /// Fetches the issuer's keys now. A failed fetch is no error here: the health reports it.
     ///
     /// # Errors
     ///
-    /// Why nothing was fetched.
+    /// The reason for which nothing was fetched.
     async fn refresh(&self, issuer: &str) -> Result<KeyHealthBody, RefreshRefusal>;
 
     /// The routes, in the order of the configuration.
     fn routes(&self) -> Vec<RouteBody>;
 
-    /// What connections that are held for organizations may use.
+    /// Settings for the connections that are held for organizations.
     fn connections(&self) -> Arc<ConnectionSettings>;
 
-    /// Everything that a token, and optionally a request with it, leads to. Nothing is written.
+    /// Explains all effects of a token, and optionally of a request with it. Nothing is written.
     ///
     /// SECURITY: the answer must not hold the token's signature.
     ///
@@ -73,18 +73,18 @@ pub trait Surroundings: Send + Sync {
 pub struct PlatformTags {
     /// The issuer's configured name.
     pub issuer: String,
-    /// Where they count.
+    /// Realm in which they count.
     pub realm: Realm,
     /// The tags.
     pub tags: TagList,
 }
 
-/// Why an issuer's keys were not fetched.
+/// Reason for which an issuer's keys were not fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RefreshRefusal {
     /// There is no issuer of this name.
     UnknownIssuer,
-    /// Its keys come from the configuration, not from an address.
+    /// Its keys come from the configuration, not from a URL.
     NothingToFetch,
     /// They were fetched a moment ago.
     TooSoon,
@@ -96,79 +96,79 @@ pub struct IssuerBody {
     /// Its configured name.
     #[schema(example = "corporate")]
     pub name: String,
-    /// What its tokens say in `iss`; `null` for the shared-secret issuer of tokens without.
+    /// Value of `iss` in its tokens; `null` for the shared-secret issuer of tokens without `iss`.
     pub issuer: Option<String>,
-    /// What they may also say.
+    /// Other accepted values of `iss`.
     pub aliases: Vec<String>,
-    /// Where its external ids are unique and its tags count.
+    /// Realm in which its external ids are unique and its tags count.
     pub realm: String,
-    /// Whether its tokens are accepted at all.
+    /// `true` if its tokens are accepted.
     pub enabled: bool,
-    /// The algorithms its tokens may be signed with.
+    /// Signature algorithms accepted in its tokens.
     pub algorithms: Vec<String>,
-    /// The audiences its tokens may be for.
+    /// Audiences accepted in its tokens.
     pub audiences: Vec<String>,
-    /// Where its keys come from: `jwks_url`, `discovery`, `jwks_file`, `public_key_file` or `secret`.
+    /// Source of its keys: `jwks_url`, `discovery`, `jwks_file`, `public_key_file` or `secret`.
     pub key_source: String,
-    /// The address of its keys, where there is one.
+    /// URL or path of its keys, where there is one.
     pub key_location: Option<String>,
     /// `create`, `link_only` or `off`.
     pub provision: String,
     /// `enforce` or `observe`.
     pub mode: String,
-    /// How its keys are.
+    /// Health of its keys.
     pub key_health: KeySummary,
 }
 
-/// How an issuer's keys are, in short.
+/// Summary of the health of an issuer's keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct KeySummary {
-    /// Whether tokens can be verified now.
+    /// `true` if tokens can be verified now.
     pub serving: bool,
-    /// How many keys can be used.
+    /// Number of keys that can be used.
     pub usable_keys: usize,
-    /// When the set was fetched.
+    /// Time at which the set was fetched.
     pub fetched_at: Option<Time>,
-    /// How long ago that was, in seconds.
+    /// Age of the set, in seconds.
     pub age_seconds: Option<i64>,
-    /// When it is fetched next.
+    /// Time of the next fetch.
     pub next_refresh_at: Option<Time>,
-    /// Fetches that failed since the last that succeeded.
+    /// Number of fetches that failed since the last that succeeded.
     pub failures_in_a_row: u32,
     /// The last failure, kept after later successes.
     pub last_error: Option<KeyErrorBody>,
 }
 
-/// A fetch that failed.
+/// A failed fetch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct KeyErrorBody {
-    /// When.
+    /// Time of the failure.
     pub at: Time,
-    /// Why.
+    /// Reason for the failure.
     pub why: String,
 }
 
-/// The keys of an issuer, and how they are.
+/// The keys of an issuer, and their health.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct KeyHealthBody {
-    /// In short.
+    /// Summary of the health.
     #[serde(flatten)]
     pub summary: KeySummary,
-    /// The keys of the set, and the last that left it. Shared secrets are not listed.
+    /// The keys of the set, and the last keys that left it. Shared secrets are not listed.
     pub keys: Vec<KeyBody>,
     /// Keys of the set that are not used.
     pub refused: Vec<RefusedKeyBody>,
-    /// Until when the set is fresh.
+    /// Time until which the set is fresh.
     pub fresh_until: Option<Time>,
-    /// Until when it may serve if the issuer cannot be reached.
+    /// Time until which the set may be used if the issuer cannot be reached.
     pub usable_until: Option<Time>,
-    /// Whether a fetch is under way.
+    /// `true` if a fetch is in progress.
     pub fetching: bool,
-    /// How many key ids are remembered as unknown.
+    /// Number of key ids that are remembered as unknown.
     pub unknown_keys: usize,
 }
 
-/// One public key through time.
+/// History of one public key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct KeyBody {
     /// Its `kid`.
@@ -176,47 +176,47 @@ pub struct KeyBody {
     /// Its type and size, such as `RSA 2048`.
     #[schema(example = "RSA 2048")]
     pub kind: String,
-    /// What it may verify.
+    /// Algorithms that it may verify.
     pub algorithms: Vec<String>,
-    /// When a fetch first brought it.
+    /// Time at which a fetch first returned it.
     #[schema(required)]
     pub first_seen_at: Option<Time>,
-    /// When a fetch last brought it.
+    /// Time at which a fetch last returned it.
     #[schema(required)]
     pub last_seen_at: Option<Time>,
-    /// Whether it is in the set now.
+    /// `true` if it is in the set now.
     pub present: bool,
 }
 
 /// A key that is not used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RefusedKeyBody {
-    /// Where it stands in the set, from 0.
+    /// Its position in the set, from 0.
     pub position: usize,
     /// Its `kid`, if it has one.
     pub kid: Option<String>,
-    /// Why it is not used.
+    /// Reason for which it is not used.
     pub why: String,
 }
 
 /// A route, as configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RouteBody {
-    /// Where it stands in the configuration, from 0.
+    /// Its position in the configuration, from 0.
     pub index: usize,
     /// Path patterns.
     #[schema(example = json!(["/v1/algo/{organization}/{algorithm}/{*version}"]))]
     pub paths: Vec<String>,
-    /// Methods it is for; empty for all.
+    /// Methods that it matches; empty for all.
     pub methods: Vec<String>,
-    /// Hosts it is for; empty for all.
+    /// Hosts that it matches; empty for all.
     pub hosts: Vec<String>,
-    /// Any one of these lets a request pass.
+    /// Requirements. A request must meet at least one of them.
     #[schema(example = json!(["organization:member"]))]
     pub require: Vec<String>,
-    /// Where its requests go; `null` for routes that only forward-auth asks about.
+    /// Address that its requests are forwarded to; `null` for routes that only forward-auth uses.
     pub upstream: Option<String>,
-    /// The `aud` of its assertions.
+    /// Value of `aud` in its assertions.
     #[schema(example = "https://reports.example.com")]
     pub audience: String,
 }
@@ -229,7 +229,7 @@ pub struct ExplainRequest {
     pub token: String,
     /// The request that carries it.
     pub request: Option<RequestToExplain>,
-    /// Explain as if it were this time.
+    /// Time as of which the token is explained; by default now.
     pub at: Option<Time>,
 }
 
@@ -253,7 +253,7 @@ pub struct RequestToExplain {
     /// Its path, with its query if it has one.
     #[schema(example = "/v1/algo/acme/echo/1.0")]
     pub path: String,
-    /// Its host. It may be said by a header instead.
+    /// Its host. A `Host` header may name it instead.
     pub host: Option<String>,
     /// Its other headers, for templates that read `headers`.
     #[serde(default)]

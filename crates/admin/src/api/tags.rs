@@ -1,4 +1,4 @@
-//! `/tags`: which permission tags tokens carry, and which organizations list them.
+//! `/tags`: the permission tags that tokens carry, and the organizations that list them.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,18 +18,18 @@ pub(super) fn operations() -> OpenApiRouter<State> {
 /// A tag that tokens carried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TagBody {
-    /// Whose tokens.
+    /// Realm of the tokens.
     pub realm: String,
     /// The tag.
     pub tag: String,
-    /// When a token first carried it.
+    /// Time at which a token first carried it.
     pub first_seen_at: Time,
-    /// When a token last carried it, to the hour.
+    /// Time at which a token last carried it, to the hour.
     pub last_seen_at: Time,
     /// The organizations that list it.
     pub organizations: Vec<ListedTag>,
-    /// Organizations and issuers that list what would be this tag if case and blanks did not count. They give nobody anything
-    /// by it.
+    /// Organizations and issuers that list a tag which differs from this one only in case or blanks. Such an entry
+    /// gives no role.
     pub near_misses: Vec<NearMissBody>,
 }
 
@@ -38,19 +38,19 @@ pub struct TagBody {
 pub struct ListedTag {
     /// The organization's id.
     pub organization_id: String,
-    /// Its name in paths.
+    /// Its name, used in paths.
     pub name: String,
     /// The role that the tag gives there.
     pub role: OrganizationRole,
 }
 
-/// An organization that lists nearly the tag, or an issuer that lists it among those that make platform admins.
+/// An organization that lists a near miss of the tag, or an issuer that lists one among the tags of platform admins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NearMissBody {
     /// The organization's id; `null` for an issuer's list.
     #[schema(required)]
     pub organization_id: Option<String>,
-    /// The organization's name in paths; `null` for an issuer's list.
+    /// The organization's name, used in paths; `null` for an issuer's list.
     #[schema(required)]
     pub name: Option<String>,
     /// The issuer's configured name; `null` for an organization's list.

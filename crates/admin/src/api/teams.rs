@@ -1,4 +1,4 @@
-//! `/teams`: people inside an organization.
+//! `/teams`: teams inside organizations.
 
 use narthex_directory::Team;
 use serde::Serialize;
@@ -30,20 +30,20 @@ pub struct TeamBody {
     /// Its id.
     #[schema(example = "01hf7yat000000000000000019")]
     pub id: String,
-    /// Where its external id is unique.
+    /// Realm in which its external id is unique.
     pub realm: String,
-    /// The organization it is in, if it is in one yet.
+    /// The organization that it belongs to, if any yet.
     #[schema(required)]
     pub organization_id: Option<String>,
-    /// What the identity provider calls it.
+    /// Its id at the identity provider.
     #[schema(required)]
     pub external_id: Option<String>,
-    /// Its name for people.
+    /// Display name.
     #[schema(example = "Night shift")]
     pub name: String,
-    /// When the record was made.
+    /// Time at which the record was created.
     pub created_at: Time,
-    /// When the record was last changed.
+    /// Time of the last change of the record.
     pub updated_at: Time,
 }
 
@@ -70,7 +70,7 @@ impl From<Team> for Found<TeamBody> {
     }
 }
 
-/// A team's name: never empty.
+/// Checks a team's name, which must not be empty.
 pub(super) fn team_name(text: &str) -> Result<String, ApiError> {
     tidy::text("name", text)?.ok_or_else(|| ApiError::invalid("name", "it is empty"))
 }

@@ -1,38 +1,38 @@
-//! Values that people type: the same rules as for values that come in tokens.
+//! Rules for values that administrators type: the same as for values in tokens.
 
 use narthex_mapping::{Breach, profile};
 
 use super::error::ApiError;
 
-/// One of the rules here: a value to keep, or nothing, or what is wrong with it.
+/// A rule: returns the value to store, `None` for an empty one, or the error.
 pub(crate) type Rule = fn(&'static str, &str) -> Result<Option<String>, ApiError>;
 
-/// A value that may not be given, by a rule.
+/// Applies a rule to an optional value.
 pub(crate) fn given(field: &'static str, value: Option<String>, rule: Rule) -> Result<Option<String>, ApiError> {
     value.map_or(Ok(None), |value| rule(field, &value))
 }
 
-/// Text without the blanks around it; nothing left means that it is empty.
+/// Trims text; empty text is `None`.
 pub(crate) fn text(field: &'static str, text: &str) -> Result<Option<String>, ApiError> {
     profile::text(text).map_err(breach(field))
 }
 
-/// A country of ISO 3166-1.
+/// Checks a country of ISO 3166-1.
 pub(crate) fn country(field: &'static str, text: &str) -> Result<Option<String>, ApiError> {
     profile::country(text).map_err(breach(field))
 }
 
-/// A name of the tz database.
+/// Checks a name of the tz database.
 pub(crate) fn timezone(field: &'static str, text: &str) -> Result<Option<String>, ApiError> {
     profile::timezone(text).map_err(breach(field))
 }
 
-/// A language tag of BCP 47.
+/// Checks a language tag of BCP 47.
 pub(crate) fn language(field: &'static str, text: &str) -> Result<Option<String>, ApiError> {
     profile::language(text).map_err(breach(field))
 }
 
-/// Why something was done, in words.
+/// Checks the reason of a change, which is free text.
 pub(crate) fn why(why: Option<String>) -> Result<Option<String>, ApiError> {
     given("why", why, text)
 }
@@ -41,7 +41,7 @@ fn breach(field: &'static str) -> impl FnOnce(Breach) -> ApiError {
     move |breach| ApiError::invalid(field, breach)
 }
 
-/// The address of a site.
+/// Checks the URL of a website.
 ///
 /// SECURITY: a page shows it as a link; `javascript:` and the like must not get there.
 pub(crate) fn website(field: &'static str, value: &str) -> Result<Option<String>, ApiError> {

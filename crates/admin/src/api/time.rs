@@ -7,12 +7,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, RefOr, Schema, SchemaFormat};
 
-/// A moment, in milliseconds since the epoch; written `2026-03-01T12:00:00.000Z`.
+/// A time, in milliseconds since the epoch; written `2026-03-01T12:00:00.000Z`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time(pub i64);
 
 impl Time {
-    /// Reads RFC 3339. What is finer than a millisecond is cut off.
+    /// Parses RFC 3339. Anything finer than a millisecond is truncated.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_millisecond()))
     }
@@ -20,7 +20,8 @@ impl Time {
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A stored time outside the years -9999 to 9999 would be a fault elsewhere; it is shown as the nearest one.
+        // A stored time outside the years -9999 to 9999 would be an error elsewhere; it is shown as the nearest valid
+        // one.
         let limit = if self.0 < 0 {
             jiff::Timestamp::MIN
         } else {

@@ -1,4 +1,4 @@
-//! `/users`: people and machines that a realm knows, and what they may.
+//! `/users`: the users and machines of a realm, and their grants.
 
 use narthex_directory::{Edit, Idle, Scope, ScopedRole, TokenFingerprint, UserEntry, UserId, Weighed};
 use serde::Serialize;
@@ -41,46 +41,46 @@ pub struct UserBody {
     /// Its id.
     #[schema(example = "01hf7yat000000000000000019")]
     pub id: String,
-    /// Where its external id and username are unique.
+    /// Realm in which its external id and username are unique.
     pub realm: String,
-    /// What the identity provider calls it.
+    /// Its id at the identity provider.
     pub external_id: String,
     /// Its username.
     pub username: String,
-    /// E-mail address. Data, never a key.
+    /// E-mail address. Data only, never used as a key.
     #[schema(required)]
     pub email: Option<String>,
     /// Display name.
     #[schema(required)]
     pub name: Option<String>,
-    /// ISO 3166-1 alpha-3.
+    /// Country code (ISO 3166-1 alpha-3).
     #[schema(required, example = "CZE")]
     pub country: Option<String>,
-    /// A tz database name.
+    /// Name of a time zone in the tz database.
     #[schema(required, example = "Europe/Prague")]
     pub timezone: Option<String>,
-    /// BCP 47.
+    /// Language tag (BCP 47).
     #[schema(required, example = "cs-CZ")]
     pub locale: Option<String>,
-    /// BCP 47.
+    /// Language tag (BCP 47).
     #[schema(required, example = "cs")]
     pub language: Option<String>,
-    /// The highest platform role that grants give now, as decisions find it.
+    /// The highest platform role that its grants give now, as in a decision.
     pub platform_role: PlatformRole,
-    /// Whether it may come in.
+    /// Status of the user; a disabled user is refused.
     pub status: UserStatus,
-    /// Custom contexts from the last token.
+    /// Custom context from the last token.
     pub context: Map<String, Value>,
-    /// Tokens issued before this are refused, and while it is set all that do not say when they were issued (no `iat`), new
-    /// ones too.
+    /// Tokens issued before this time are refused. While it is set, tokens without `iat` are refused too, even new
+    /// ones.
     #[schema(required)]
     pub tokens_not_before: Option<Time>,
-    /// When a token was last used, to the hour.
+    /// Time at which a token was last used, to the hour.
     #[schema(required)]
     pub last_seen_at: Option<Time>,
-    /// When the record was made.
+    /// Time at which the record was created.
     pub created_at: Time,
-    /// When the record was last changed.
+    /// Time of the last change of the record.
     pub updated_at: Time,
 }
 
@@ -108,55 +108,56 @@ impl From<UserEntry> for UserBody {
     }
 }
 
-/// One role of one user on one thing, with where it came from and when it held.
+/// A grant: one role of one user on one scope, with its source and its period.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct GrantBody {
     /// Its id.
     pub id: String,
-    /// Whose it is.
+    /// Id of the user.
     pub user_id: String,
-    /// On what.
+    /// Scope of the grant.
     pub scope: ScopeBody,
-    /// Which role there.
+    /// Role on that scope.
     #[schema(example = "member")]
     pub role: &'static str,
-    /// Who said so.
+    /// Source of the grant.
     pub source: Source,
-    /// Whose token, for claims and tags.
+    /// Issuer of the token, for claims and tags.
     #[schema(required)]
     pub issuer: Option<String>,
-    /// Which permission tag, for tags.
+    /// Permission tag, for tags.
     #[schema(required)]
     pub tag: Option<String>,
-    /// Which token, for claims and tags.
+    /// Identification of the token, for claims and tags.
     #[schema(required)]
     pub token: Option<TokenBody>,
-    /// The role that it gives in a decision made now: a lower one than `role` where the organization lists the tag for less,
-    /// `null` where it gives none.
+    /// The role that it gives in a decision made now. It is lower than `role` where the organization lists the tag for
+    /// a lower role, and `null` where the grant gives none.
     #[schema(required, example = "member")]
     pub gives: Option<&'static str>,
-    /// Why it gives none although it is open: its issuer is disabled or not configured, or its tag is no longer listed.
+    /// Reason for which it gives no role although it is open: its issuer is disabled or not configured, or its tag is
+    /// no longer listed.
     #[schema(required)]
     pub idle_why: Option<String>,
-    /// When it began.
+    /// Time at which it was granted.
     pub granted_at: Time,
-    /// When a token last said so again, to the hour.
+    /// Time at which a token last asserted it again, to the hour.
     pub asserted_at: Time,
-    /// When it lapses unless it is asserted again.
+    /// Time at which it lapses unless it is asserted again.
     #[schema(required)]
     pub lapses_at: Option<Time>,
-    /// When it was closed.
+    /// Time at which it was revoked.
     #[schema(required)]
     pub revoked_at: Option<Time>,
-    /// Why it was given, where a person said so.
+    /// Reason for the grant, if an administrator gave one.
     #[schema(required)]
     pub why: Option<String>,
-    /// Why it was closed.
+    /// Reason for the revocation.
     #[schema(required)]
     pub revoked_why: Option<String>,
 }
 
-/// What a role is held on.
+/// Scope of a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ScopeBody {
     /// `platform`, `organization` or `team`.
@@ -170,7 +171,7 @@ pub struct ScopeBody {
     pub name: Option<String>,
 }
 
-/// Which token, without the token.
+/// Identification of a token, without the token itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct TokenBody {
     /// Its `jti`.
@@ -182,7 +183,7 @@ pub struct TokenBody {
 }
 
 impl TokenBody {
-    /// The token, if there was one.
+    /// Returns the identification of the token, if there was one.
     pub(crate) fn of(token: TokenFingerprint) -> Option<Self> {
         let TokenFingerprint { jti, sha256_prefix } = token;
         (jti.is_some() || sha256_prefix.is_some()).then_some(Self { jti, sha256_prefix })
@@ -190,7 +191,7 @@ impl TokenBody {
 }
 
 impl GrantBody {
-    /// A grant on something of this name.
+    /// Builds a grant on the scope with this name.
     pub fn new(Weighed { grant, gives }: Weighed, name: Option<String>) -> Self {
         let idle = gives.err().filter(|idle| *idle != Idle::Closed);
         let scope = grant.scope();
@@ -224,7 +225,7 @@ impl GrantBody {
     }
 }
 
-/// The user with this id, with the platform role that decisions find.
+/// Returns the user with this id, with the effective platform role.
 async fn find(permit: Permit<'_>, id: &str) -> Result<UserEntry, ApiError> {
     let id: UserId = ApiError::id(id, "user", "users")?;
     let entry = permit.directory().user(id).await?;
@@ -232,7 +233,7 @@ async fn find(permit: Permit<'_>, id: &str) -> Result<UserEntry, ApiError> {
     Ok(permit.scales(&permit.in_force()).user(entry).await?)
 }
 
-/// The user as it is now, after something was done to it.
+/// Returns the user's current state, after a change.
 async fn shown(permit: Permit<'_>, id: UserId) -> Result<Found<UserBody>, ApiError> {
     let entry = find(permit, &id.to_string()).await?;
     Ok(Found {

@@ -1,5 +1,5 @@
-//! The words of the API's closed lists, as JSON and OpenAPI know them. Each has a twin in the directory, which knows
-//! nothing of JSON.
+//! Enumerations of the API, as JSON and OpenAPI know them. Each has a twin in the directory, which knows nothing of
+//! JSON.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -34,9 +34,9 @@ macro_rules! words {
 }
 
 words! {
-    /// A role on the whole installation.
+    /// A role on the whole platform.
     PlatformRole for narthex_directory::PlatformRole {
-        /// Everybody who is known.
+        /// Any known user.
         User,
         /// Reads everything, changes nothing.
         Viewer,
@@ -48,57 +48,57 @@ words! {
     OrganizationRole for narthex_directory::OrganizationRole {
         /// May use what the organization offers.
         Executor,
-        /// Belongs to it.
+        /// Belongs to the organization.
         Member,
-        /// Looks after its tags and members.
+        /// Manages its tags and members.
         Admin,
     }
 
     /// A role in a team.
     TeamRole for narthex_directory::TeamRole {
-        /// Belongs to it.
+        /// Belongs to the team.
         Member,
-        /// Looks after it.
+        /// Manages its members.
         Admin,
     }
 
-    /// Whether a user may come in at all.
+    /// Status of a user.
     UserStatus for narthex_directory::UserStatus {
-        /// As usual.
+        /// Tokens of the user are accepted.
         Active,
-        /// Refused whatever the token says.
+        /// The user is refused, whatever the token says.
         Disabled,
     }
 
-    /// Whether an organization is open.
+    /// Status of an organization.
     OrganizationStatus for narthex_directory::OrganizationStatus {
-        /// As usual.
+        /// The roles in it count.
         Active,
-        /// Its members keep their grants and are refused while this lasts.
+        /// Its members keep their grants and are refused while it is suspended.
         Suspended,
     }
 
-    /// Who may say who belongs to an organization.
+    /// Sources that may grant roles in an organization.
     Membership for narthex_directory::MembershipRule {
-        /// Tokens and people.
+        /// Tokens and administrators.
         Mixed,
-        /// Tokens only: it takes no manual grants.
+        /// Tokens only: the organization takes no manual grants.
         ExternalOnly,
     }
 
-    /// Where a record was made, and so where it may be edited.
+    /// Origin of a record, which decides where it may be edited.
     Origin for narthex_directory::Origin {
-        /// By a person, through the API or the command line.
+        /// An administrator, through the API or the command line.
         Api,
-        /// By a token's claims.
+        /// A token's claims.
         Claim,
-        /// In the configuration file; read-only elsewhere.
+        /// The configuration file; the record is read-only elsewhere.
         Config,
     }
 
-    /// Who said that a grant holds.
+    /// Source of a grant.
     Source for narthex_directory::SourceKind {
-        /// A person, by hand.
+        /// An administrator, manually.
         Manual,
         /// A claim of a token.
         Claim,
@@ -106,11 +106,11 @@ words! {
         Tag,
     }
 
-    /// Which end of the audit trail to begin at.
+    /// Order of the audit trail.
     EventOrder for narthex_directory::EventOrder {
-        /// For people.
+        /// The newest event comes first, for reading.
         NewestFirst,
-        /// For replay.
+        /// The oldest event comes first, for replay.
         OldestFirst,
     }
 }

@@ -1,4 +1,4 @@
-//! Whether the secrets of held connections open with the keys that are there.
+//! Check that the secrets of held connections open with the available keys.
 
 use narthex_directory::{Directory, DocumentKind, Page, StoreError};
 
@@ -12,13 +12,13 @@ pub struct Readability {
     pub readable: usize,
     /// The ids of connections whose secrets only the previous key opens.
     pub stale: Vec<String>,
-    /// The ids of connections whose secrets were sealed with a key that is not here.
+    /// The ids of connections whose secrets were sealed with a key that is not available.
     pub other_key: Vec<String>,
     /// The ids of connections whose record or secrets are damaged.
     pub damaged: Vec<String>,
 }
 
-/// Opens the secrets of every held connection, and keeps nothing of them. Changes nothing.
+/// Opens the secrets of every held connection, and discards them. Changes nothing.
 ///
 /// # Errors
 ///

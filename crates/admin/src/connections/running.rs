@@ -1,4 +1,4 @@
-//! A run of a held connection, step by step: off the threads that serve requests.
+//! A run of a held connection, step by step, off the threads that serve requests.
 
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ use narthex_clock::Clock;
 /// The caller of a run, and what the run uses.
 #[derive(Clone)]
 pub struct RunContext<'a> {
-    /// Where connections are kept.
+    /// The directory that stores connections.
     pub directory: &'a dyn Directory,
-    /// The settings of this moment. A reload may change them while a run lasts.
+    /// Returns the current settings. A reload may change them during a run.
     pub settings: &'a (dyn Fn() -> Arc<ConnectionSettings> + Send + Sync),
     /// Documents that are compiled already.
     pub compiled: &'a Compiled,
@@ -101,12 +101,12 @@ impl<'a> Running<'a> {
         Ok(taken)
     }
 
-    /// The run, to look at. `None` only after a fault of ours.
+    /// The run, to inspect. `None` only after an internal error.
     pub(crate) fn run(&self) -> Option<&Run> {
         self.run.as_ref()
     }
 
-    /// Does what may take long (templates, keys, large answers) where it holds up no other request.
+    /// Runs work that may take long (templates, keys, large responses) where it blocks no other request.
     async fn apart<T: Send + 'static>(
         &mut self,
         step: impl FnOnce(&mut Run) -> T + Send + 'static,
@@ -121,7 +121,7 @@ impl<'a> Running<'a> {
         Ok(outcome)
     }
 
-    /// Writes the tokens that were minted since the last time to the audit trail.
+    /// Writes the tokens that were minted since the last call to the audit trail.
     async fn record(&mut self) -> Result<(), HeldError> {
         let by = self.context.by();
         let minted = self.run.as_ref().map_or(&[][..], Run::minted);

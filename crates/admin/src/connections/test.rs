@@ -1,4 +1,4 @@
-//! A test of a held connection: its requests are sent, and what it learns is kept.
+//! A test of a held connection: sends its requests and stores the results.
 
 use std::time::Duration;
 
@@ -12,29 +12,29 @@ use narthex_fetch::outbound::Sender;
 /// The outcome of a test, without secrets.
 #[derive(Debug)]
 pub struct Tested {
-    /// What the run gave; empty if it failed.
+    /// Outcome of the run; empty if it failed.
     pub outcome: Outcome,
-    /// The reason for which it failed. `None` if the service and the document say yes.
+    /// The reason for which it failed. `None` if the service and the document accept it.
     pub failure: Option<TestFailure>,
     /// The last request.
     pub request: Option<ShownRequest>,
-    /// The last answer. Headers and body are there only where `log.sanitize` says what to hide in them.
+    /// The last response. Headers and body are included only where `log.sanitize` says what to redact in them.
     pub response: Option<ShownResponse>,
 }
 
 /// The reason for which a test gave nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum TestFailure {
-    /// The document or the service says no, or a template failed.
+    /// The document or the service refuses, or a template failed.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// No answer came. The text holds no secret.
+    /// No response came. The text holds no secret.
     #[error("{0}")]
     Network(String),
 }
 
 impl TestFailure {
-    /// The kind of error: the document's word, or `ConnectionError` where no answer came.
+    /// Returns the kind of error: the document's word, or `ConnectionError` where no response came.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Run(RunError::Judged { kind, .. }) => kind.name(),
@@ -50,15 +50,16 @@ enum Ended {
     Ours(HeldError),
 }
 
-/// Sends a connection's requests, judges the answers as its document says, and keeps what a valid run gives.
+/// Sends a connection's requests, judges the responses as its document says, and stores the results of a valid run.
 ///
 /// # Errors
 ///
-/// When the run could not be made or its outcome could not be kept. A service that says no is in [`Tested::failure`].
+/// When the run could not be started or its results could not be stored. A refusal by the service is in
+/// [`Tested::failure`].
 pub async fn test(context: RunContext<'_>, held: &Held) -> Result<Tested, HeldError> {
     let mut running = Running::begin(context.clone(), held).await?;
     let settings = (context.settings)();
-    // Twice what one request may take: several requests and waits come to an end too.
+    // Twice the limit of one request: several requests and waits come to an end too.
     let limit = settings.outbound.limits.total.saturating_mul(2);
     let sender = Sender::new(settings.outbound.clone());
     let ended = tokio::time::timeout(limit, drive(&mut running, &sender)).await;
@@ -94,7 +95,7 @@ async fn drive(running: &mut Running<'_>, sender: &Sender) -> Result<Outcome, En
             Step::Wait { delay_ms } => tokio::time::sleep(Duration::from_millis(delay_ms)).await,
             Step::Send(request) => {
                 let response = sender.send(&request).await.map_err(|error| {
-                    // SECURITY: a host name may be made of a parameter.
+                    // SECURITY: a host name may contain a parameter.
                     let masked = running
                         .run()
                         .map_or_else(String::new, |run| run.masked(&error.to_string()));
@@ -106,8 +107,8 @@ async fn drive(running: &mut Running<'_>, sender: &Sender) -> Result<Outcome, En
     }
 }
 
-/// Keeps what a valid run gave, if it is anything new. Where the connection was changed in between and its document was not,
-/// what was learned is added to what is there now: a token that a service has replaced must not be lost.
+/// Stores the results of a valid run, if they are new. Where the connection was changed in between and its document was
+/// not, the results are merged into the current state: a token that a service has replaced must not be lost.
 async fn keep(context: &RunContext<'_>, tested: Held, outcome: &Outcome) -> Result<(), HeldError> {
     let document = tested.body.document.clone();
     let mut held = tested;
@@ -132,14 +133,14 @@ async fn keep(context: &RunContext<'_>, tested: Held, outcome: &Outcome) -> Resu
             .document(DocumentKind::Connection, held.id.to_string());
         match now.await?.map(Held::of).transpose()? {
             Some(now) if now.body.document == document => held = now,
-            // What was learned belongs to a document that is no more.
+            // The results belong to a document that no longer exists.
             _ => return Ok(()),
         }
     }
     Err(HeldError::Changed)
 }
 
-/// Attempts to keep what was learned.
+/// Maximum number of attempts to store the results.
 const KEEP_TRIES: usize = 5;
 
 /// Writes the test to the audit trail.

@@ -16,38 +16,38 @@ use crate::api::tidy;
 use crate::api::time::Time;
 use narthex_clock::NewIds;
 
-/// An API key to make.
+/// An API key to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewApiKeyBody {
-    /// What it is for.
+    /// Purpose of the key.
     #[schema(example = "nightly export")]
     name: String,
-    /// What it may do.
+    /// Role of the key.
     role: KeyRole,
-    /// The one organization it reaches (id or name), with the role `admin`.
+    /// The one organization that it reaches (id or name), with the role `admin`.
     organization: Option<String>,
-    /// When it stops working; by default never.
+    /// Time at which it stops working; by default never.
     expires_at: Option<Time>,
 }
 
-/// What an API key may do.
+/// Role of an API key.
 #[derive(Deserialize, ToSchema, Clone, Copy, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 enum KeyRole {
     /// Reads everything, changes nothing.
     Viewer,
-    /// Reads and changes everything, or looks after one organization.
+    /// Reads and changes everything, or administers one organization.
     Admin,
 }
 
-/// Makes an API key
+/// Creates an API key
 ///
-/// The answer shows the key, this once. Asked again with the same `Idempotency-Key`, the answer has `"key": null`.
+/// The response shows the key, this once. A retry with the same `Idempotency-Key` returns `"key": null`.
 #[utoipa::path(
     post, path = "/api-keys", tag = "api keys", operation_id = "create_api_key", request_body = NewApiKeyBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this attempt.")),
-    responses((status = 201, description = "It is made.", body = FreshApiKeyBody, headers(("location"))), CreateProblems),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Key of this attempt, for safe retries.")),
+    responses((status = 201, description = "Created.", body = FreshApiKeyBody, headers(("location"))), CreateProblems),
 )]
 pub(crate) async fn create(
     admin: Admin,
@@ -110,6 +110,6 @@ async fn make(
             key,
         },
     };
-    // SECURITY: what is remembered for `Idempotency-Key` holds no key.
+    // SECURITY: the response remembered for `Idempotency-Key` holds no key.
     Ok((answer(Some(fresh.text().to_owned())).kept(), answer(None).kept()))
 }

@@ -11,21 +11,21 @@ use crate::api::error::ApiError;
 use crate::api::extract::{Asked, page};
 use crate::api::problems::ListProblems;
 
-/// Which part of the list.
+/// Page of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
-    /// Where to read on.
+    /// Cursor of the next page, from `next_cursor`.
     cursor: Option<String>,
-    /// How many at the most, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(default = 50, maximum = 200)]
     limit: Option<usize>,
 }
 
 /// Lists API keys
 ///
-/// By id, which is by the time they were made; revoked and expired ones too.
+/// Sorted by id, which is the order of creation. The list includes revoked and expired keys.
 #[utoipa::path(
     get, path = "/api-keys", tag = "api keys", operation_id = "list_api_keys", params(Query),
     responses((status = 200, description = "A page of keys.", body = List<ApiKeyBody>), ListProblems),

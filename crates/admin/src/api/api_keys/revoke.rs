@@ -10,11 +10,11 @@ use crate::api::problems::OneProblems;
 
 /// Revokes an API key
 ///
-/// It is refused from now on; its record stays.
+/// The key is refused from now on. Its record stays.
 #[utoipa::path(
     delete, path = "/api-keys/{id}", tag = "api keys", operation_id = "revoke_api_key",
     params(("id" = String, Path, description = "The key's id.")),
-    responses((status = 204, description = "It is revoked."), OneProblems),
+    responses((status = 204, description = "Revoked."), OneProblems),
 )]
 pub(crate) async fn revoke(admin: Admin, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
     let permit = admin.permit(Action::WriteApiKeys, None)?;

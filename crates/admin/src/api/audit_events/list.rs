@@ -15,28 +15,28 @@ use crate::api::time::Time;
 use crate::api::words::EventOrder;
 use narthex_engine::nearest;
 
-/// Everything given must agree.
+/// Filters of the list. An event must match all that are given.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
-    /// About this user.
+    /// Returns only events about this user.
     user: Option<String>,
-    /// In this organization (id or name).
+    /// Returns only events in this organization (id or name).
     organization: Option<String>,
-    /// With this action; `docs/reference/audit-events.md` lists all.
+    /// Returns only events with this action; `docs/reference/audit-events.md` lists all actions.
     #[param(example = "grant.closed")]
     action: Option<String>,
-    /// At or after this time.
+    /// Returns only events at or after this time.
     from: Option<Time>,
-    /// Before this time.
+    /// Returns only events before this time.
     until: Option<Time>,
-    /// Which end to begin at; by default the newest.
+    /// Order of the list; by default the newest event comes first.
     #[param(inline)]
     order: Option<EventOrder>,
-    /// Where to read on.
+    /// Cursor of the next page, from `next_cursor`.
     cursor: Option<String>,
-    /// How many at the most, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(default = 50, maximum = 200)]
     limit: Option<usize>,
 }
@@ -72,10 +72,10 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
     Ok(List::of(events, EventBody::from))
 }
 
-/// Limit of actions proposed for one that is unknown.
+/// Maximum number of actions proposed in place of an unknown one.
 const NEAR_MAX: usize = 3;
 
-/// An action that there is. Any other would match nothing, now and later.
+/// Checks that an action exists. Any other would match nothing, now and later.
 fn known_action(action: String) -> Result<String, ApiError> {
     let names = ACTIONS.iter().map(|(name, _)| *name);
     if names.clone().any(|name| name == action) {

@@ -13,38 +13,39 @@ use crate::api::extract::{Body, IdempotencyKey};
 use crate::api::problems::CreateProblems;
 use crate::connections::{self, NewConnection};
 
-/// A connection to make.
+/// A connection to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewConnectionBody {
-    /// Whose it is: the organization's id or name.
+    /// Organization that it belongs to (id or name).
     #[schema(example = "acme")]
     organization: String,
-    /// What people call it.
+    /// Display name.
     #[schema(example = "billing")]
     name: String,
     /// The connection document.
     document: DocumentText,
-    /// What its templates read as `parameters`. Never shown again.
+    /// Values that its templates read as `parameters`. Never shown again.
     #[serde(default)]
     #[schema(value_type = Object)]
     parameters: Map<String, Value>,
-    /// What its templates read as `common`. Never shown again.
+    /// Values that its templates read as `common`. Never shown again.
     #[serde(default)]
     #[schema(value_type = Object)]
     common: Map<String, Value>,
 }
 
-/// Makes a connection
+/// Creates a connection
 ///
-/// The document is compiled now: a template that does not compile, a key that is not known, a value of the wrong type are
-/// answered 422, all at once. Parameters and common data are encrypted at rest and never shown again.
+/// The document is compiled now. A template that does not compile, an unknown key or a value of the wrong type is
+/// answered 422; the response lists all errors at once. Parameters and common data are encrypted at rest and never
+/// shown again.
 #[utoipa::path(
     post, path = "/connections", tag = "connections", operation_id = "create_connection",
     request_body = NewConnectionBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this attempt.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Key of this attempt, for safe retries.")),
     responses(
-        (status = 201, description = "It is made.", body = ConnectionBody, headers(("location"), ("etag"))),
+        (status = 201, description = "Created.", body = ConnectionBody, headers(("location"), ("etag"))),
         CreateProblems,
     ),
 )]

@@ -10,16 +10,16 @@ use crate::api::error::ApiError;
 use crate::api::extract::IfMatch;
 use crate::api::problems::RemoveProblems;
 
-/// Removes a connection
+/// Deletes a connection
 ///
-/// With its secrets. What was done with it stays in the audit trail.
+/// Its secrets are deleted too. Its events stay in the audit trail.
 #[utoipa::path(
     delete, path = "/connections/{connection}", tag = "connections", operation_id = "delete_connection",
     params(
         ("connection" = String, Path, description = "The connection's id."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the connection must still have."),
     ),
-    responses((status = 204, description = "It is gone."), RemoveProblems),
+    responses((status = 204, description = "Deleted."), RemoveProblems),
 )]
 pub(crate) async fn delete(
     admin: Admin,

@@ -15,7 +15,7 @@ use crate::api::error::ApiError;
 use crate::api::problems::UseProblems;
 use crate::connections::Running;
 
-/// A request, ready to be sent.
+/// A rendered request, ready to be sent.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct RenderedRequest {
     /// Its method.
@@ -24,12 +24,12 @@ pub(crate) struct RenderedRequest {
     /// Its URL.
     #[schema(example = "https://api.example.com/connect")]
     url: String,
-    /// Its headers, in order. A name may be there several times.
+    /// Its headers, in order. A name may occur several times.
     headers: Vec<RenderedHeader>,
-    /// Its body, where there is one and it is text.
+    /// Its body, if it has one and it is text.
     #[schema(required)]
     body: Option<String>,
-    /// Its body in base64, where there is one and it is not text.
+    /// Its body in base64, if it has one and it is not text.
     #[schema(required)]
     body_base64: Option<String>,
 }
@@ -47,9 +47,9 @@ pub(crate) struct RenderedHeader {
 
 /// Renders a connection's request
 ///
-/// Everything up to the request is evaluated, tokens are minted, and the request is answered for a worker to send; nothing
-/// is sent from here. Of a document with several requests it is the first. What the templates see as
-/// `environment.context` is the caller's own mapped context. Every token minted is in the audit trail, by the names of its
+/// Narthex evaluates the document up to the request, mints the tokens, and returns the request for your worker to send.
+/// It sends nothing itself. For a document with several requests, it returns the first. Templates read the caller's own
+/// mapped context as `environment.context`. Every minted token is recorded in the audit trail, by the names of its
 /// claims and a hash.
 #[utoipa::path(
     post, path = "/connections/{connection}/headers", tag = "connections", operation_id = "render_connection",

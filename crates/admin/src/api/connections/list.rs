@@ -13,24 +13,24 @@ use crate::api::extract::{Asked, page};
 use crate::api::problems::ListProblems;
 use crate::connections::Held;
 
-/// Whose connections, and which part of the list.
+/// Filter and page of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
-    /// Of this organization (id or name). Needed by those who do not read everything.
+    /// Returns only connections of this organization (id or name). Required for callers who may not read everything.
     organization: Option<String>,
-    /// Where to read on.
+    /// Cursor of the next page, from `next_cursor`.
     cursor: Option<String>,
-    /// How many at the most, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(default = 50, maximum = 200)]
     limit: Option<usize>,
 }
 
 /// Lists connections
 ///
-/// In the order in which they were made. Members of the organization see what each is called and needs, its admins the
-/// document too; nobody sees a secret.
+/// Sorted by time of creation. Members of the organization see the name and the needs of each connection; its admins
+/// see the document too. No response shows a secret.
 #[utoipa::path(
     get, path = "/connections", tag = "connections", operation_id = "list_connections", params(Query),
     responses((status = 200, description = "A page of connections.", body = List<ConnectionBody>), ListProblems),
@@ -44,7 +44,7 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
         None => (admin.permit(Action::ListConnections, None)?, None),
     };
     let page = page(query.cursor, query.limit)?;
-    // Connections are called by their ids; documents of other kinds are not.
+    // A connection's cursor is its id; documents of other kinds have other cursors.
     page.after_id()?;
     let documents = permit
         .directory()

@@ -14,63 +14,63 @@ use crate::api::problems::UseProblems;
 use crate::api::time::Time;
 use crate::connections::{self, HeldMetadata, Tested};
 
-/// What came of sending a connection's requests.
+/// Outcome of sending a connection's requests.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TestedConnection {
-    /// Whether the service, and the document, say yes.
+    /// `true` if the service accepted the requests and the document judged the responses as valid.
     pub valid: bool,
-    /// What they say otherwise, or what stood in the way.
+    /// Error message of the service or the document, or the reason why there was no response; `null` if valid.
     #[schema(required)]
     pub message: Option<String>,
-    /// What kind of error it is: the document's word, or `ConnectionError` where no answer came.
+    /// Kind of error: the document's word, or `ConnectionError` where no response came.
     #[schema(required, example = "InvalidAccessTokenError")]
     pub error_type: Option<String>,
-    /// The status of the last answer.
+    /// Status of the last response.
     #[schema(required)]
     pub status: Option<u16>,
-    /// Who the connection is at the other side.
+    /// Id of the account at the service.
     #[schema(required)]
     pub uid: Option<String>,
-    /// A label for people.
+    /// Display label of the account.
     #[schema(required)]
     pub metadata: Option<HeldMetadata>,
-    /// When what was obtained ends.
+    /// Time at which the obtained credentials expire.
     #[schema(required)]
     pub expires_at: Option<Time>,
-    /// The names of what was stored for later runs.
+    /// Names of the values stored for later runs.
     pub data: Vec<String>,
     /// The last request, without its secrets.
     #[schema(required)]
     pub request: Option<ShownMessage>,
-    /// The last answer. Headers and body are there only where `log.sanitize` says what to hide in them.
+    /// The last response. Headers and body are included only where `log.sanitize` says what to redact in them.
     #[schema(required)]
     pub response: Option<ShownMessage>,
 }
 
-/// A request or an answer, without its secrets.
+/// A request or a response, without its secrets.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ShownMessage {
-    /// `METHOD URL`, or the status.
+    /// `METHOD URL`, or the status of the response.
     #[schema(example = "GET https://api.example.com/me")]
     pub start: String,
-    /// `Name: value`, one by one.
+    /// Its headers, each as `Name: value`.
     pub headers: Vec<String>,
-    /// The body, where there is one that may be shown.
+    /// Its body, where there is one that may be shown.
     #[schema(required)]
     pub body: Option<String>,
 }
 
 /// Sends a connection's requests
 ///
-/// And judges the answers as the document says. What a run that is valid gives (`uid`, `metadata`, `expires`, `data`) is kept
-/// with the connection. Requests go to the hosts of `[connections] allowed_hosts` only.
+/// Narthex judges the responses as the document says. The results of a valid run (`uid`, `metadata`, `expires`, `data`)
+/// are stored with the connection. Requests go only to the hosts of `[connections] allowed_hosts`.
 #[utoipa::path(
     post, path = "/connections/{connection}/test", tag = "connections", operation_id = "test_connection",
     params(("connection" = String, Path, description = "The connection's id.")),
     responses((status = 200, description = "What came of it, valid or not.", body = TestedConnection), UseProblems),
 )]
 pub(crate) async fn test(admin: Admin, Path(connection): Path<String>) -> Result<Json<TestedConnection>, ApiError> {
-    // On a task of its own: a caller who hangs up must not keep what was learned from being kept, nor the trail short.
+    // On a task of its own: if the caller disconnects, the results and the audit event must still be stored.
     let tested = tokio::spawn(async move { tested(&admin, &connection).await });
     let ended = tested.await;
     ended.unwrap_or_else(|_| Err(ApiError::Internal("a test of a connection broke off".to_owned())))

@@ -1,4 +1,4 @@
-//! The turns that runs of held connections take, shared fairly by organizations.
+//! Turns: permits to run held connections, shared fairly among organizations.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,13 +10,13 @@ use tokio::sync::oneshot;
 use crate::api::error::ApiError;
 use crate::connections::Held;
 
-/// How many runs there may be at a time, and how many renderings beside them.
+/// Maximum number of concurrent runs, and of concurrent renderings beside them.
 const TURNS_MAX: usize = 8;
 /// Time that a call waits for its turn.
 const TURN_WAIT: Duration = Duration::from_secs(5);
 
-/// What held connections take turns at. A request that is only rendered waits for no run: it is done in milliseconds, and
-/// a run may wait half a minute for a service.
+/// The two pools of turns for held connections. A rendering waits for no run: it takes milliseconds, and a run may wait
+/// half a minute for a service.
 #[derive(Debug, Default)]
 pub(crate) struct AllTurns {
     /// Runs, which send requests.
@@ -25,11 +25,11 @@ pub(crate) struct AllTurns {
     pub(super) renderings: Turns,
 }
 
-/// Some turns.
+/// A pool of turns.
 ///
-/// SECURITY: an organization may have as many as it leaves free, so that one member with a slow service does not keep the
-/// connections of all other organizations from running; and of those that wait, the organization that has the fewest goes
-/// first.
+/// SECURITY: an organization may have as many as it leaves free, so that one member with a slow service does not keep
+/// the connections of all other organizations from running. Of the organizations that wait, the one that has the fewest
+/// goes first.
 #[derive(Debug, Clone)]
 pub(crate) struct Turns(Arc<Mutex<State>>);
 
@@ -41,7 +41,7 @@ struct State {
     waiting: VecDeque<(OrganizationId, oneshot::Sender<Turn>)>,
 }
 
-/// A turn, until this is dropped.
+/// A turn, held until this is dropped.
 #[derive(Debug)]
 pub(super) struct Turn {
     of: Turns,
@@ -59,14 +59,14 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Waits for a turn for a connection's organization.
+    /// Waits for a turn for the organization of a connection.
     pub(super) async fn of(&self, held: &Held) -> Result<Turn, ApiError> {
         self.take(held.organization).await.ok_or(ApiError::TooOften {
             what: "the organization has too many connections in use at this moment, or all organizations together",
         })
     }
 
-    /// A turn for an organization; `None` if none came in time.
+    /// Waits for a turn for an organization; `None` if none came in time.
     async fn take(&self, organization: OrganizationId) -> Option<Turn> {
         self.take_within(organization, TURN_WAIT).await
     }
@@ -78,7 +78,7 @@ impl Turns {
         tokio::time::timeout(wait, turn).await.ok()?.ok()
     }
 
-    /// Gives what is free to those that wait.
+    /// Gives free turns to the tasks that wait.
     fn give(&self) {
         loop {
             let next = self.lock().next();
@@ -87,7 +87,7 @@ impl Turns {
                 of: self.clone(),
                 organization,
             };
-            // Whoever stopped waiting meanwhile gives it back at once, by dropping it.
+            // A task that has stopped waiting gives the turn back at once, by dropping it.
             drop(told.send(turn));
         }
     }
@@ -98,7 +98,7 @@ impl Turns {
 }
 
 impl State {
-    /// Who is next, with a turn taken for them.
+    /// Takes a turn for the next organization in line.
     fn next(&mut self) -> Option<(OrganizationId, oneshot::Sender<Turn>)> {
         self.waiting.retain(|(_, told)| !told.is_closed());
         let has = |organization: &OrganizationId| self.taken.get(organization).copied().unwrap_or_default();
@@ -142,7 +142,8 @@ mod tests {
         turns.take_within(organization, Duration::from_millis(50)).await
     }
 
-    /// One organization leaves half of the turns, the next one half of those, and the last one waits for whoever has most.
+    /// One organization leaves half of the turns, the next one half of those, and the last one waits for the one that
+    /// has most.
     #[tokio::test]
     async fn sec_turns_of_one_organization() {
         let (turns, [one, two, three]) = (Turns::default(), organizations());
@@ -162,7 +163,7 @@ mod tests {
         assert_eq!((state.free, state.taken.len(), state.waiting.len()), (TURNS_MAX, 0, 0));
     }
 
-    /// One that has many does not stand in the way of one that has few.
+    /// An organization that has many turns does not stand in the way of one that has few.
     #[tokio::test]
     async fn what_is_given_back_goes_to_whoever_may_have_it() {
         let (turns, [one, two, three]) = (Turns::default(), organizations());

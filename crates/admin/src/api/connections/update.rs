@@ -16,33 +16,34 @@ use crate::api::extract::{Body, IfMatch};
 use crate::api::problems::SecretChangeProblems;
 use crate::connections::{self, HeldSecrets, KeptNames};
 
-/// What to change of a connection.
+/// Change of a connection.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConnectionChange {
-    /// Another name.
+    /// New name.
     #[serde(default)]
     #[schema(value_type = String)]
     name: Patch<String>,
-    /// Another document. Every secret that is kept has to be given again with it.
+    /// New document. Every stored secret has to be sent again with it.
     #[serde(default)]
     #[schema(value_type = DocumentText)]
     document: Patch<DocumentText>,
-    /// Parameters to set; those that are `null` are forgotten, those that are absent stay. `null` forgets all.
+    /// Parameters to set. A member that is `null` is deleted, an absent member stays. `null` deletes all.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     parameters: Patch<Map<String, Value>>,
-    /// The same of the common data.
+    /// Common data to set, in the same way.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     common: Patch<Map<String, Value>>,
 }
 
-/// Changes a connection
+/// Updates a connection
 ///
-/// A changed document could show or send elsewhere what is kept, so with another document every parameter and all common
-/// data that are kept have to be given again, or forgotten with `null`; what earlier runs stored is forgotten. Giving secrets
-/// needs `If-Match` (428 otherwise): the document that was read, and no other, decides where they go.
+/// A changed document could show or send the stored secrets elsewhere. So with another document, you have to send every
+/// stored parameter and all stored common data again, or delete them with `null`. The values that earlier runs stored
+/// are deleted. Setting secrets needs `If-Match` (428 otherwise): the document that you read, and no other, decides
+/// where they go.
 #[utoipa::path(
     patch, path = "/connections/{connection}", tag = "connections", operation_id = "update_connection",
     request_body = ConnectionChange,
@@ -64,7 +65,8 @@ pub(crate) async fn update(
         change.name.never_empty("name")?,
         change.document.never_empty("document")?,
     );
-    // SECURITY: or somebody could put another document there just before, and be given what is meant for this one.
+    // SECURITY: otherwise another admin could put another document there just before, and be given the secrets meant
+    // for this one.
     if !if_match.is_given() && (gives(&change.parameters) || gives(&change.common)) && document.is_none() {
         return Err(ApiError::Unconditional {
             what: "connection",
@@ -80,8 +82,9 @@ pub(crate) async fn update(
     let is_other = document.as_ref().is_some_and(|(text, _)| *text != shown.document);
     let mut secrets = held.secrets(settings.sealing.as_deref())?;
     if is_other {
-        // SECURITY: "nobody reads a secret back" would be empty if whoever edits the document could point it elsewhere. What
-        // is kept is asked of the secrets themselves: the names beside them could have been altered.
+        // SECURITY: the promise that no caller reads a secret back would be empty if the author of the document could
+        // point it elsewhere. The names come from the secrets themselves: the names stored beside them could have been
+        // altered.
         let missing = not_given_again(&secrets.names(), &change.parameters, &change.common);
         if !missing.is_empty() {
             let detail = format!(
@@ -103,7 +106,7 @@ pub(crate) async fn update(
     Ok(found(permit, saved, Sight::Whole))
 }
 
-/// Saves over the version that was read: the secrets were worked out from it.
+/// Saves over the version that was read: the secrets were derived from it.
 async fn save(
     permit: crate::api::access::Permit<'_>,
     held: &connections::Held,
@@ -122,12 +125,12 @@ async fn save(
     Ok(saved.await?)
 }
 
-/// Whether a change sets any value.
+/// Tests whether a change sets any value.
 fn gives(patch: &Patch<Map<String, Value>>) -> bool {
     matches!(patch, Patch::Set(members) if members.values().any(|value| !value.is_null()))
 }
 
-/// The secrets that a change neither gives again nor forgets.
+/// Lists the secrets that a change neither sets again nor deletes.
 fn not_given_again(
     kept: &KeptNames,
     parameters: &Patch<Map<String, Value>>,
@@ -147,7 +150,9 @@ fn not_given_again(
     all
 }
 
-/// SPEC: RFC 7396, one level deep: a value sets, `null` takes away.
+/// Merges a patch into the stored values.
+///
+/// SPEC: RFC 7396, one level deep: a value sets, `null` deletes.
 fn merge(kept: &mut Map<String, Value>, patch: Patch<Map<String, Value>>) {
     match patch {
         Patch::Keep => {}

@@ -12,10 +12,12 @@ use narthex_engine::Explanation;
 
 /// Explains a token
 ///
-/// Each step with its rule, input and result, which key and why, what each template gave, which tag met which
-/// organization, what would change in the directory, and the answer. An expired or otherwise refused token is explained
-/// too, as if it were good; `answer` says that it is not. Where no signature is proved, what the claims would lead to is left
-/// out. Nothing is written.
+/// The response lists each step with its rule, input and result. It names the key that was used, with the reason, and
+/// the result of each template. It shows the organizations that tags matched, the changes to the directory, and the
+/// answer.
+///
+/// An expired or otherwise refused token is explained too, as if it were good; `answer` says that it is not. Where no
+/// signature is proved, the consequences of the claims are left out. Nothing is written.
 #[utoipa::path(
     post, path = "/explain", tag = "diagnosis", operation_id = "explain", request_body = ExplainRequest,
     responses((status = 200, description = "The explanation.", body = Explanation), BodyProblems),

@@ -11,7 +11,8 @@ use crate::api::surroundings::KeyHealthBody;
 
 /// Reads an issuer's keys
 ///
-/// Which there are, since when and until when they were seen, which are refused and why, and when they are fetched next.
+/// The response lists the keys, each with the times at which it was first and last seen. It also lists the refused keys
+/// with the reason, and the time of the next fetch.
 #[utoipa::path(
     get, path = "/issuers/{name}/keys", tag = "issuers", operation_id = "read_issuer_keys",
     params(("name" = String, Path, description = "The issuer's configured name.")),

@@ -12,21 +12,21 @@ use crate::api::extract::{Asked, page};
 use crate::api::problems::ListProblems;
 use crate::api::surroundings::IssuerBody;
 
-/// Which part of the list.
+/// Page of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
-    /// Where to read on.
+    /// Cursor of the next page, from `next_cursor`.
     cursor: Option<String>,
-    /// How many at the most, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(default = 50, maximum = 200)]
     limit: Option<usize>,
 }
 
 /// Lists issuers
 ///
-/// By name.
+/// Sorted by name.
 #[utoipa::path(
     get, path = "/issuers", tag = "issuers", operation_id = "list_issuers", params(Query),
     responses((status = 200, description = "A page of issuers.", body = List<IssuerBody>), ListProblems),
@@ -35,7 +35,8 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
     let permit = admin.permit(Action::ReadIssuers, None)?;
     let page = page(query.cursor, query.limit)?;
     let issuers = permit.surroundings().issuers();
-    // Any text could be a name. One that is not there, because the configuration has changed, leads nowhere either.
+    // Any text could be a name. A name that is unknown, because the configuration has changed, is no valid cursor
+    // either.
     let is_known = |cursor: &Cursor| issuers.iter().any(|issuer| issuer.name == cursor.as_str());
     if page.cursor().is_some_and(|cursor| !is_known(cursor)) {
         return Err(StoreError::Cursor.into());

@@ -11,7 +11,7 @@ use crate::api::surroundings::{KeyHealthBody, RefreshRefusal};
 
 /// Fetches an issuer's keys now
 ///
-/// Takes no body. A fetch that fails is answered 200 too: `last_error` says why, and the keys that were there stay.
+/// Takes no body. A failed fetch is answered 200 too: `last_error` gives the reason, and the earlier keys stay.
 #[utoipa::path(
     post, path = "/issuers/{name}/refresh", tag = "issuers", operation_id = "refresh_issuer_keys",
     params(("name" = String, Path, description = "The issuer's configured name.")),

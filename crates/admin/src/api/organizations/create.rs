@@ -17,46 +17,46 @@ use crate::api::extract::{Body, IdempotencyKey};
 use crate::api::problems::CreateProblems;
 use narthex_clock::NewIds;
 
-/// An organization to make.
+/// An organization to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewOrganizationBody {
-    /// Its name in paths: lower-case letters, digits, `-`, `_` and `.`.
+    /// Unique name, used in paths: lower-case letters, digits, `-`, `_` and `.`.
     #[schema(example = "acme")]
     name: String,
-    /// Its name for people; by default its name.
+    /// Display name; by default its name.
     label: Option<String>,
-    /// Its realm: one that an issuer has. Needed where there is more than one.
+    /// Its realm: one that an issuer has. Required if there is more than one.
     realm: Option<String>,
-    /// What the identity provider calls it, taken exactly.
+    /// Its id at the identity provider, used exactly as given.
     external_id: Option<String>,
-    /// Who answers for it.
+    /// Name of the contact person.
     contact_name: Option<String>,
-    /// How to reach them.
+    /// E-mail address of the contact person.
     contact_email: Option<String>,
-    /// Its site.
+    /// Website.
     website: Option<String>,
-    /// A tz database name.
+    /// Name of a time zone in the tz database.
     timezone: Option<String>,
-    /// Tags that make admins.
+    /// Permission tags that give the role `admin`.
     external_admin_groups: Option<Tags>,
-    /// Tags that make members.
+    /// Permission tags that give the role `member`.
     external_member_groups: Option<Tags>,
-    /// Tags that make executors.
+    /// Permission tags that give the role `executor`.
     external_executor_groups: Option<Tags>,
-    /// Who may say who belongs to it; by default `mixed`.
+    /// Sources that may grant roles in it; by default `mixed`.
     membership: Option<Membership>,
-    /// Whether it is open; by default `active`.
+    /// Status of the organization; by default `active`.
     status: Option<OrganizationStatus>,
 }
 
-/// Makes an organization
+/// Creates an organization
 #[utoipa::path(
     post, path = "/organizations", tag = "organizations", operation_id = "create_organization",
     request_body = NewOrganizationBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this attempt.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Key of this attempt, for safe retries.")),
     responses(
-        (status = 201, description = "It is made.", body = OrganizationBody, headers(("location"), ("etag"))),
+        (status = 201, description = "Created.", body = OrganizationBody, headers(("location"), ("etag"))),
         CreateProblems,
     ),
 )]

@@ -10,31 +10,31 @@ use crate::api::answer::List;
 use crate::api::extract::{Asked, page};
 use crate::api::problems::ListProblems;
 
-/// Everything given must agree.
+/// Filters of the list. A record must match all that are given.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
-    /// Of this realm.
+    /// Returns only records of this realm.
     realm: Option<String>,
-    /// With exactly this name.
+    /// Returns only records with exactly this name.
     name: Option<String>,
-    /// With exactly this external id.
+    /// Returns only records with exactly this external id.
     external_id: Option<String>,
-    /// That lists exactly this tag.
+    /// Returns only organizations that list exactly this tag.
     tag: Option<String>,
-    /// Whose name or label holds this text; ASCII letters in any case.
+    /// Returns only organizations whose name or label contains this text; ASCII letters match in any case.
     q: Option<String>,
-    /// Where to read on.
+    /// Cursor of the next page, from `next_cursor`.
     cursor: Option<String>,
-    /// How many at the most, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(default = 50, maximum = 200)]
     limit: Option<usize>,
 }
 
 /// Lists organizations
 ///
-/// By id, which is by the time they were made. An organization's admin sees their own.
+/// Sorted by id, which is the order of creation. An organization's admin sees only their own organizations.
 #[utoipa::path(
     get, path = "/organizations", tag = "organizations", operation_id = "list_organizations", params(Query),
     responses((status = 200, description = "A page of organizations.", body = List<OrganizationBody>), ListProblems),
@@ -74,7 +74,7 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
     }
 }
 
-/// The organizations that somebody who does not reach all of them reaches.
+/// Returns the organizations that the caller reaches, for a caller who does not reach all.
 async fn own(admin: &Admin) -> Result<Vec<Organization>, ApiError> {
     let mut own = Vec::new();
     for id in admin.own_organizations(Action::ReadOrganization) {

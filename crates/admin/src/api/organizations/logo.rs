@@ -12,7 +12,7 @@ use super::{Admin, ApiError, BODY_BYTES_MAX, Found, OrganizationBody, State};
 use crate::api::extract::{self, IfMatch};
 use crate::api::problems::{ChangeProblems, OneProblems, RemoveProblems};
 
-/// The largest body that is read as a logo, in bytes; the logo itself is held to 1 MB with a better word.
+/// Maximum size of a body that is read as a logo, in bytes. The logo itself is limited to 1 MB, with a clearer error.
 const LOGO_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
 const _: () = assert!(LOGO_BODY_BYTES_MAX > narthex_directory::LOGO_BYTES_MAX && LOGO_BODY_BYTES_MAX > BODY_BYTES_MAX);
 
@@ -48,7 +48,7 @@ pub(crate) async fn read(admin: Admin, Path(organization): Path<String>) -> Resu
 
 /// Sets an organization's logo
 ///
-/// A PNG or JPEG of at most 1 MB. What counts is what the bytes are.
+/// A PNG or JPEG image of at most 1 MB. The type is detected from the bytes.
 #[utoipa::path(
     put, path = "/organizations/{organization}/logo", tag = "organizations", operation_id = "set_organization_logo",
     request_body(content(("image/png"), ("image/jpeg"))),
@@ -85,7 +85,7 @@ pub(crate) async fn put(
         .into())
 }
 
-/// Removes an organization's logo
+/// Deletes an organization's logo
 #[utoipa::path(
     delete, path = "/organizations/{organization}/logo", tag = "organizations",
     operation_id = "remove_organization_logo",
@@ -93,7 +93,7 @@ pub(crate) async fn put(
         ("organization" = String, Path, description = "The organization's id or name."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the organization must still have."),
     ),
-    responses((status = 204, description = "It is gone."), RemoveProblems),
+    responses((status = 204, description = "Deleted."), RemoveProblems),
 )]
 pub(crate) async fn delete(
     admin: Admin,

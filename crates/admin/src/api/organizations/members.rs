@@ -1,4 +1,4 @@
-//! `/organizations/{organization}/members`: who belongs to an organization, and roles given by hand.
+//! `/organizations/{organization}/members`: the members of an organization, and manual grants.
 
 use narthex_directory::{
     GrantId, Listing, Member, NewGrant, OrganizationId, Page, Scope, ScopedRole, UserId, WeighedMember,
@@ -14,17 +14,17 @@ pub(super) mod list;
 pub(super) mod put;
 pub(super) mod read;
 
-/// An organization or a team, by the name that it is shown under.
+/// An organization or a team, with the name that responses show.
 pub(crate) struct GrantScope<'a> {
-    /// Which.
+    /// The scope.
     pub(crate) scope: Scope,
-    /// The organization that it is or lies in.
+    /// The organization itself, or the team's organization.
     pub(crate) home: Option<OrganizationId>,
     /// Its name.
     pub(crate) name: &'a str,
 }
 
-/// The member with this id.
+/// Returns the member with this id.
 pub(crate) async fn member(permit: Permit<'_>, on: &GrantScope<'_>, user: &str) -> Result<MemberBody, ApiError> {
     let found = held(permit, on.scope, user_id(user)?).await?;
     found
@@ -50,7 +50,8 @@ async fn held(permit: Permit<'_>, scope: Scope, user: UserId) -> Result<Option<W
     Ok(permit.scales(&permit.in_force()).members(vec![member]).await?.pop())
 }
 
-/// A page of those who belong here. Whoever is given no role by what is open is left out, so it may be shorter than asked for.
+/// Returns a page of the members here. A user whose open grants give no role is left out, so the page may be shorter
+/// than the limit.
 pub(crate) async fn members(permit: Permit<'_>, on: &GrantScope<'_>, page: Page) -> Result<List<MemberBody>, ApiError> {
     let found = permit.directory().members(on.scope, permit.now_ms(), page).await?;
     let members = Listing {
@@ -65,7 +66,7 @@ fn user_id(text: &str) -> Result<UserId, ApiError> {
 }
 
 impl GrantScope<'_> {
-    /// Gives a role here by hand.
+    /// Grants a role here by hand.
     pub(crate) async fn grant(
         &self,
         permit: Permit<'_>,
@@ -80,8 +81,8 @@ impl GrantScope<'_> {
             role,
             why: tidy::why(why)?,
         };
-        // SECURITY: the answer shows a profile, and ids are no secret: they travel in `X-Narthex-User`. A user whom the
-        // organization has not met is none to its own admins.
+        // SECURITY: the response shows a profile, and ids are no secret: they travel in `X-Narthex-User`. A user that
+        // the organization has not met does not exist for its own admins.
         if !permit.sees(self.home, id).await? {
             return Err(ApiError::Unknown { what: "user" });
         }
@@ -89,7 +90,7 @@ impl GrantScope<'_> {
         member(permit, self, user).await
     }
 
-    /// Takes the roles away here that were given by hand and by claims.
+    /// Revokes the roles here that were granted by hand and by claims.
     pub(crate) async fn revoke(&self, permit: Permit<'_>, user: &str, why: Option<String>) -> Result<(), ApiError> {
         let user = user_id(user)?;
         let closed = permit

@@ -14,38 +14,38 @@ use crate::api::extract::{Asked, Body, page};
 use crate::api::problems::BodyProblems;
 use crate::api::words::OrganizationRole;
 
-/// A change of an organization's lists of tags, as it would be sent to be saved.
+/// A change of an organization's lists of tags, as it would be sent in an update.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_field_names, reason = "the names of the API")]
 pub(crate) struct TagChange {
-    /// The whole list of tags that make admins; `null` empties it.
+    /// Complete list of tags that give the role `admin`; `null` empties it.
     #[serde(default)]
     #[schema(value_type = Option<Tags>)]
     external_admin_groups: Patch<Tags>,
-    /// The whole list of tags that make members; `null` empties it.
+    /// Complete list of tags that give the role `member`; `null` empties it.
     #[serde(default)]
     #[schema(value_type = Option<Tags>)]
     external_member_groups: Patch<Tags>,
-    /// The whole list of tags that make executors; `null` empties it.
+    /// Complete list of tags that give the role `executor`; `null` empties it.
     #[serde(default)]
     #[schema(value_type = Option<Tags>)]
     external_executor_groups: Patch<Tags>,
 }
 
-/// Which part of the answer.
+/// Page of the preview.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
-    /// Where to read on.
+    /// Cursor of the next page, from `next_cursor`.
     cursor: Option<String>,
-    /// How many users to look at, at the most, 1 to 200. A page may show fewer, and still not be the last.
+    /// Maximum number of users to examine, 1 to 200. A page may show fewer, and still not be the last.
     #[param(default = 50, maximum = 200)]
     limit: Option<usize>,
 }
 
-/// What a change would do to one user at their next token.
+/// Effect of a change on one user at their next token.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PreviewBody {
     /// The user's id.
@@ -58,37 +58,38 @@ pub(crate) struct PreviewBody {
     /// The role now; `null` for none.
     #[schema(required)]
     before: Option<OrganizationRole>,
-    /// The role then; `null` for none.
+    /// The role after the change; `null` for none.
     #[schema(required)]
     after: Option<OrganizationRole>,
-    /// The tags of the last token that the change is about. To callers who may not read users, those that the organization lists
-    /// now.
+    /// The tags of the user's last token that the change affects. Callers who may not read users see only tags that the
+    /// organization lists now.
     tags: Vec<String>,
 }
 
-/// A part of a preview.
+/// Page of a preview.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PreviewPage {
     /// The users whose role would change.
     items: Vec<PreviewBody>,
-    /// Where the rest begins; `null` at the end.
+    /// Cursor of the next page; `null` at the end.
     #[schema(required)]
     next_cursor: Option<String>,
-    /// How many users who hold no role in the organization would gain one; counted up to 10,000. Said on the first page to
-    /// callers who may not read users, whose `items` are members only; `null` otherwise.
+    /// Number of users without a role in the organization who would gain one, counted up to 10,000. Given on the first
+    /// page to callers who may not read users, whose `items` are members only; `null` otherwise.
     #[schema(required, maximum = 10_000)]
     others_gaining: Option<usize>,
 }
 
-/// How many others are counted.
+/// Maximum number of others that are counted.
 const OTHERS_MAX: usize = 10_000;
 
 /// Previews a change of an organization's tags
 ///
-/// Who would gain and lose what at their next token, if it says the same as the last one. Nothing is written.
+/// Shows the role that each user would gain or lose at their next token, if it carries the same tags as the last one.
+/// Nothing is written.
 ///
-/// Callers who may not read users (an organization's own admins) are shown members of the organization only. Of the others
-/// they are told how many would gain a role.
+/// Callers who may not read users (an organization's own admins) see only members of the organization. For other users,
+/// they see the number of those who would gain a role.
 #[utoipa::path(
     post, path = "/organizations/{organization}/preview", tag = "organizations",
     operation_id = "preview_organization_tags", request_body = TagChange,
@@ -109,11 +110,12 @@ pub(crate) async fn preview(
     ];
     let then = update::after(lists, &organization.tags)?;
     let touched = touched(&organization.tags, &then);
-    // What the last tokens carried may be noted here and not written yet.
+    // This node may have noted tags of the last tokens that are not written yet.
     permit.directory().flush().await?;
     let (is_first, page) = (query.cursor.is_none(), page(query.cursor, query.limit)?);
-    // SECURITY: any tag can be asked about, another organization's too. Who belongs to others is not shown to whoever may
-    // not read users: neither by name nor by the id in a cursor, which would be enough to ask for more.
+    // SECURITY: a caller can ask about any tag, even another organization's. Members of other organizations are not
+    // shown to a caller who may not read users: neither by name nor by the id in a cursor, which would be enough to ask
+    // for more.
     let sees_all = permit.reads_users();
     let (members, others) = (
         Among::Members(organization.id, permit.now_ms()),
@@ -148,7 +150,7 @@ pub(crate) async fn preview(
     Ok(Json(answer))
 }
 
-/// The tags that give another role then than now.
+/// Returns the tags whose role changes.
 fn touched(now: &OrganizationTags, then: &OrganizationTags) -> Vec<String> {
     let mut touched: Vec<String> = now
         .roles()
@@ -185,7 +187,7 @@ async fn difference(
         return Ok(None);
     }
     let Carrier { user, mut tags } = carrier;
-    // SECURITY: which other tags somebody carries is not for the organization's own admins to know.
+    // SECURITY: an organization's own admins must not learn the other tags that a user carries.
     let told = |tag: &String| permit.reads_users() || organization.tags.role_of(tag).is_some();
     tags.retain(|tag| touched.contains(tag) && told(tag));
     Ok(Some(PreviewBody {
@@ -198,7 +200,7 @@ async fn difference(
     }))
 }
 
-/// The highest role in an organization that grants of some sources give now.
+/// Returns the highest role in an organization that grants of the counted sources give now.
 fn held(weighed: &[Weighed], counts: impl Fn(SourceKind) -> bool) -> Option<narthex_directory::OrganizationRole> {
     let counted = weighed.iter().filter(|weighed| counts(weighed.grant.source.kind()));
     let roles = counted.filter_map(|weighed| match weighed.gives {

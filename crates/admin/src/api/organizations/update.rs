@@ -14,71 +14,71 @@ use crate::api::answer::Found;
 use crate::api::extract::{Body, IfMatch};
 use crate::api::problems::ChangeProblems;
 
-/// What to change of an organization. Its realm stays what it is.
+/// Change of an organization. Its realm cannot change.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OrganizationChange {
-    /// Another name in paths. Platform admins only.
+    /// New name, used in paths. Platform admins only.
     #[serde(default)]
     #[schema(value_type = String)]
     name: Patch<String>,
-    /// Another label.
+    /// New display name.
     #[serde(default)]
     #[schema(value_type = String)]
     label: Patch<String>,
-    /// What the identity provider calls it. Platform admins only.
+    /// Its id at the identity provider. Platform admins only.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     external_id: Patch<String>,
-    /// Who answers for it.
+    /// Name of the contact person.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     contact_name: Patch<String>,
-    /// How to reach them.
+    /// E-mail address of the contact person.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     contact_email: Patch<String>,
-    /// Its site.
+    /// Website.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     website: Patch<String>,
-    /// A tz database name.
+    /// Name of a time zone in the tz database.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     timezone: Patch<String>,
-    /// The whole list of tags that make admins; `null` empties it.
+    /// Complete list of tags that give the role `admin`; `null` empties it.
     #[serde(default)]
     #[schema(value_type = Option<Tags>)]
     external_admin_groups: Patch<Tags>,
-    /// The whole list of tags that make members; `null` empties it.
+    /// Complete list of tags that give the role `member`; `null` empties it.
     #[serde(default)]
     #[schema(value_type = Option<Tags>)]
     external_member_groups: Patch<Tags>,
-    /// The whole list of tags that make executors; `null` empties it.
+    /// Complete list of tags that give the role `executor`; `null` empties it.
     #[serde(default)]
     #[schema(value_type = Option<Tags>)]
     external_executor_groups: Patch<Tags>,
-    /// Who may say who belongs to it. `external_only` closes the grants given by hand. Platform admins only.
+    /// Sources that may grant roles in it. `external_only` closes manual grants. Platform admins only.
     #[serde(default)]
     #[schema(value_type = Membership)]
     membership: Patch<Membership>,
-    /// Open or suspended. Platform admins only.
+    /// `active` or `suspended`. Platform admins only.
     #[serde(default)]
     #[schema(value_type = OrganizationStatus)]
     status: Patch<OrganizationStatus>,
 }
 
 impl OrganizationChange {
-    /// Whether it touches what decides who the organization is.
+    /// Tests whether it changes a member that only platform admins may change.
     fn is_rule(&self) -> bool {
         self.name.is_given() || self.external_id.is_given() || self.membership.is_given() || self.status.is_given()
     }
 }
 
-/// Changes an organization
+/// Updates an organization
 ///
-/// Its admins change what belongs to it: label, contact, site, lists of tags. What decides who it is belongs to platform
-/// admins. An organization that the configuration declares is changed there (409).
+/// Its own admins may change its label, contact, website and lists of tags. Only platform admins may change its name,
+/// external id, membership and status. An organization that the configuration declares is changed there (409).
 #[utoipa::path(
     patch, path = "/organizations/{organization}", tag = "organizations", operation_id = "update_organization",
     request_body = OrganizationChange,
@@ -96,8 +96,8 @@ pub(crate) async fn update(
 ) -> Result<Found<OrganizationBody>, ApiError> {
     let (permit, organization) = admin.organization(Action::WriteOrganization, &organization).await?;
     if change.is_rule() {
-        // SECURITY: an external id or a name decides whose tokens count here and which paths lead here; an
-        // organization's admin who could change them could take over another's.
+        // SECURITY: an external id or a name decides which tokens count here and which paths lead here. An
+        // organization's admin who could change them could take over another organization.
         admin.permit(Action::RuleOrganization, Some(organization.id))?;
     }
     let expected = if_match.expect(organization.version)?;
@@ -112,8 +112,8 @@ pub(crate) async fn update(
     Ok(updated.await?.into())
 }
 
-/// The lists as they are to be, and the version they were worked out from: a change of one list must not undo a change
-/// of another that came in between.
+/// Returns the new lists, and the version from which they were derived: a change of one list must not undo a concurrent
+/// change of another.
 fn tags(
     change: &OrganizationChange,
     organization: &Organization,
@@ -130,7 +130,7 @@ fn tags(
     Ok((Some(tags), Some(organization.version)))
 }
 
-/// The lists after a change of some of them.
+/// Returns the lists after a change of some of them.
 pub(super) fn after(
     [admin, member, executor]: [&Patch<Tags>; 3],
     now: &OrganizationTags,

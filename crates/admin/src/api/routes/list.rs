@@ -12,14 +12,14 @@ use crate::api::extract::{Asked, page};
 use crate::api::problems::ListProblems;
 use crate::api::surroundings::RouteBody;
 
-/// Which part of the list.
+/// Page of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
-    /// Where to read on.
+    /// Cursor of the next page, from `next_cursor`.
     cursor: Option<String>,
-    /// How many at the most, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(default = 50, maximum = 200)]
     limit: Option<usize>,
 }

@@ -17,23 +17,23 @@ use crate::api::problems::ListProblems;
 use crate::api::surroundings::PlatformTags;
 use crate::api::time::Time;
 
-/// Which tags.
+/// Filter and page of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
-    /// Of this realm.
+    /// Returns only records of this realm.
     realm: Option<String>,
-    /// Where to read on.
+    /// Cursor of the next page, from `next_cursor`.
     cursor: Option<String>,
-    /// How many at the most, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(default = 50, maximum = 200)]
     limit: Option<usize>,
 }
 
 /// Lists tags
 ///
-/// Those that tokens carried, by realm and tag, with the organizations that list them, exactly or nearly.
+/// Returns the tags that tokens carried, by realm and tag, with the organizations that list them exactly or nearly.
 #[utoipa::path(
     get, path = "/tags", tag = "diagnosis", operation_id = "list_tags", params(Query),
     responses((status = 200, description = "A page of tags.", body = List<TagBody>), ListProblems),
@@ -64,7 +64,7 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
     })
 }
 
-/// What the directory would make of a token of this realm with these tags: one look for the whole page.
+/// Reads what a token of this realm with these tags would find in the directory: one read for the whole page.
 async fn snapshot(permit: Permit<'_>, tags: &[SeenTag]) -> Result<Snapshot, ApiError> {
     let Some(SeenTag { realm, .. }) = tags.first() else {
         return Ok(Snapshot::empty());
@@ -88,7 +88,7 @@ async fn snapshot(permit: Permit<'_>, tags: &[SeenTag]) -> Result<Snapshot, ApiE
     Ok(permit.directory().snapshot(&desired, Detail::Explain).await?)
 }
 
-/// Whose token the question is put for. Whoever is called so is read and not shown.
+/// External id and issuer of the hypothetical token. A user with this id is read and not shown.
 const NOBODY: &str = "-";
 
 fn listed(snapshot: &Snapshot, platform: &[PlatformTags], seen: &SeenTag) -> TagBody {
@@ -118,7 +118,7 @@ fn listed(snapshot: &Snapshot, platform: &[PlatformTags], seen: &SeenTag) -> Tag
     }
 }
 
-/// The lists of issuers that make platform admins, as an issuer's own tokens meet them.
+/// Returns the near misses in the issuers' lists of platform admins, as an issuer's own tokens meet them.
 fn platform_misses<'a>(platform: &'a [PlatformTags], seen: &'a SeenTag) -> impl Iterator<Item = NearMissBody> + 'a {
     let lists = platform
         .iter()

@@ -11,25 +11,26 @@ use crate::api::answer::List;
 use crate::api::extract::{Asked, page};
 use crate::api::problems::ListProblems;
 
-/// Everything given must agree.
+/// Filters of the list. A record must match all that are given.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
-    /// Of this realm.
+    /// Returns only records of this realm.
     realm: Option<String>,
-    /// With exactly this external id.
+    /// Returns only records with exactly this external id.
     external_id: Option<String>,
-    /// Where to read on.
+    /// Cursor of the next page, from `next_cursor`.
     cursor: Option<String>,
-    /// How many at the most, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(default = 50, maximum = 200)]
     limit: Option<usize>,
 }
 
 /// Lists teams
 ///
-/// Of all organizations, and those in none yet. An organization's own are at `/organizations/{organization}/teams`.
+/// The list includes the teams of all organizations, and those that belong to none yet. For the teams of one
+/// organization, use `/organizations/{organization}/teams`.
 #[utoipa::path(
     get, path = "/teams", tag = "teams", operation_id = "list_teams", params(Query),
     responses((status = 200, description = "A page of teams.", body = List<TeamBody>), ListProblems),

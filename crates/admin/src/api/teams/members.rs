@@ -1,4 +1,4 @@
-//! `/teams/{team}/members`: who belongs to a team, and roles given by hand.
+//! `/teams/{team}/members`: the members of a team, and manual grants.
 
 pub(super) mod delete;
 pub(super) mod list;

@@ -13,25 +13,25 @@ use crate::api::edit::Patch;
 use crate::api::extract::{Body, IfMatch};
 use crate::api::problems::ChangeProblems;
 
-/// What to change of a team.
+/// Change of a team.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TeamChange {
-    /// Another name.
+    /// New name.
     #[serde(default)]
     #[schema(value_type = String)]
     name: Patch<String>,
-    /// The id or name of another organization; `null` takes it out of its own. Platform admins only.
+    /// Id or name of the new organization; `null` removes the team from its organization. Platform admins only.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     organization: Patch<String>,
-    /// What the identity provider calls it. Platform admins only.
+    /// Its id at the identity provider. Platform admins only.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     external_id: Patch<String>,
 }
 
-/// Changes a team
+/// Updates a team
 #[utoipa::path(
     patch, path = "/teams/{team}", tag = "teams", operation_id = "update_team", request_body = TeamChange,
     params(
@@ -48,7 +48,7 @@ pub(crate) async fn update(
 ) -> Result<Found<TeamBody>, ApiError> {
     let (permit, team) = admin.team(Action::WriteMembers, &team).await?;
     if change.organization.is_given() || change.external_id.is_given() {
-        // SECURITY: as where a team is made; and a team that moved would take its people along.
+        // SECURITY: as in the creation of a team; and a team that moved would take its members along.
         admin.permit(Action::RuleOrganization, team.organization)?;
     }
     let organization = match change.organization {

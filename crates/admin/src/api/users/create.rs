@@ -11,13 +11,13 @@ use crate::api::extract::{Body, IdempotencyKey};
 use crate::api::problems::CreateProblems;
 use narthex_clock::NewIds;
 
-/// A user to make by hand.
+/// A user to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewUserBody {
-    /// Its realm: one that an issuer has. Needed where there is more than one.
+    /// Its realm: one that an issuer has. Required if there is more than one.
     realm: Option<String>,
-    /// What the identity provider calls it, taken exactly: the tokens with this id will be this user's.
+    /// Its id at the identity provider, used exactly as given: tokens with this id belong to this user.
     #[schema(example = "7f2c9a")]
     external_id: String,
     /// Its username; by default the external id.
@@ -26,24 +26,25 @@ pub(crate) struct NewUserBody {
     email: Option<String>,
     /// Display name.
     name: Option<String>,
-    /// ISO 3166-1, two or three letters.
+    /// Country code of two or three letters (ISO 3166-1).
     country: Option<String>,
-    /// A tz database name.
+    /// Name of a time zone in the tz database.
     timezone: Option<String>,
-    /// BCP 47.
+    /// Language tag (BCP 47).
     locale: Option<String>,
-    /// BCP 47.
+    /// Language tag (BCP 47).
     language: Option<String>,
 }
 
-/// Makes a user
+/// Creates a user
 ///
-/// Users are usually made by their first token. One made by hand is found by realm and external id, and by nothing else.
+/// Users are usually created by their first token. A user created here is found by realm and external id, and by
+/// nothing else.
 #[utoipa::path(
     post, path = "/users", tag = "users", operation_id = "create_user", request_body = NewUserBody,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this attempt.")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Key of this attempt, for safe retries.")),
     responses(
-        (status = 201, description = "It is made.", body = UserBody, headers(("location"), ("etag"))),
+        (status = 201, description = "Created.", body = UserBody, headers(("location"), ("etag"))),
         CreateProblems,
     ),
 )]

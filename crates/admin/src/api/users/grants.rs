@@ -11,26 +11,26 @@ use crate::api::answer::List;
 use crate::api::extract::{Asked, page};
 use crate::api::problems::OneProblems;
 
-/// Which moment of the grants' history; without any, now.
+/// Time in the grants' history, by default now, and page of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
-    /// As they were held at this time.
+    /// Returns the grants that were held at this time.
     as_of: Option<Time>,
-    /// All there ever were, closed ones too.
+    /// Returns all grants that ever were, including closed ones.
     all: Option<bool>,
-    /// Where to read on.
+    /// Cursor of the next page, from `next_cursor`.
     cursor: Option<String>,
-    /// How many at the most, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(default = 50, maximum = 200)]
     limit: Option<usize>,
 }
 
 /// Lists a user's grants
 ///
-/// Who had which role when, and which token gave it: grants are closed, never deleted. What each gives (`gives`) is said for
-/// now, also of those that are listed as of another time.
+/// The history shows who had which role at which time, and which token gave it: grants are closed, never deleted.
+/// `gives` is always the role given now, even for a list as of another time.
 #[utoipa::path(
     get, path = "/users/{id}/grants", tag = "users", operation_id = "list_user_grants",
     params(("id" = String, Path, description = "The user's id."), Query),

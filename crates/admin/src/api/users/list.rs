@@ -10,31 +10,32 @@ use crate::api::answer::List;
 use crate::api::extract::{Asked, page};
 use crate::api::problems::ListProblems;
 
-/// Everything given must agree.
+/// Filters of the list. A record must match all that are given.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
-    /// Of this realm.
+    /// Returns only records of this realm.
     realm: Option<String>,
-    /// With exactly this external id.
+    /// Returns only records with exactly this external id.
     external_id: Option<String>,
-    /// With exactly this username.
+    /// Returns only records with exactly this username.
     username: Option<String>,
-    /// With exactly this e-mail.
+    /// Returns only records with exactly this e-mail address.
     email: Option<String>,
-    /// Whose username, external id, e-mail or name holds this text; ASCII letters in any case.
+    /// Returns only users whose username, external id, e-mail address or name contains this text; ASCII letters match
+    /// in any case.
     q: Option<String>,
-    /// Where to read on.
+    /// Cursor of the next page, from `next_cursor`.
     cursor: Option<String>,
-    /// How many at the most, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(default = 50, maximum = 200)]
     limit: Option<usize>,
 }
 
 /// Lists users
 ///
-/// By id, which is by the time they were made.
+/// Sorted by id, which is the order of creation.
 #[utoipa::path(
     get, path = "/users", tag = "users", operation_id = "list_users", params(Query),
     responses((status = 200, description = "A page of users.", body = List<UserBody>), ListProblems),

@@ -13,28 +13,28 @@ use crate::api::organizations::GrantScope;
 use crate::api::problems::{ChangeProblems, RemoveProblems};
 use narthex_clock::NewIds;
 
-/// A platform role to give by hand.
+/// Platform role to grant manually.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlatformRoleBody {
     /// `admin` or `viewer`.
     role: PlatformRole,
-    /// Why, for the record.
+    /// Reason, recorded with the grant.
     why: Option<String>,
 }
 
-/// Why a role is taken away.
+/// Reason for a revocation.
 #[derive(Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Why {
-    /// Why, for the record.
+    /// Reason, recorded with the revocation.
     pub(crate) why: Option<String>,
 }
 
-/// Gives a platform role by hand
+/// Grants a platform role
 ///
-/// A role that was given by hand before is replaced; what tokens give stays beside it.
+/// The grant is manual and replaces an earlier manual grant. Grants from tokens stay beside it.
 #[utoipa::path(
     put, path = "/users/{id}/platform-role", tag = "users", operation_id = "grant_platform_role",
     request_body = PlatformRoleBody,
@@ -67,13 +67,13 @@ pub(crate) async fn grant(
     Ok(axum::Json(GrantBody::new(given, None)))
 }
 
-/// Takes a platform role away that was given by hand
+/// Revokes a platform role that was granted manually
 ///
-/// What tags give stays (409, with the tags and their issuer): it goes away with the tag.
+/// Grants from tags stay (409, with the tags and their issuer): they end with the tag.
 #[utoipa::path(
     delete, path = "/users/{id}/platform-role", tag = "users", operation_id = "revoke_platform_role",
     params(("id" = String, Path, description = "The user's id."), Why),
-    responses((status = 204, description = "It is gone."), RemoveProblems),
+    responses((status = 204, description = "Revoked."), RemoveProblems),
 )]
 pub(crate) async fn revoke(
     admin: Admin,

@@ -9,13 +9,13 @@ use super::{Admin, ApiError, UserBody, find, shown};
 use crate::api::answer::Found;
 use crate::api::problems::OneProblems;
 
-/// A user who was signed out everywhere.
+/// A user whose tokens were revoked.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct TokensRevokedBody {
     /// The user now.
     #[serde(flatten)]
     pub user: UserBody,
-    /// What that means for tokens that do not say when they were issued.
+    /// Consequence for tokens without `iat`.
     pub note: &'static str,
 }
 
@@ -29,10 +29,10 @@ impl From<UserBody> for TokensRevokedBody {
     }
 }
 
-/// Signs a user out everywhere
+/// Revokes all tokens of a user
 ///
-/// Tokens issued until now are refused from now on, and so are all that do not say when they were issued (no `iat`), new ones
-/// too: `PATCH` the user with `"tokens_not_before": null` to accept them again. Takes no body.
+/// This signs the user out everywhere: tokens issued until now are refused. Tokens without `iat` are refused too, even
+/// new ones. To accept them again, `PATCH` the user with `"tokens_not_before": null`. Takes no body.
 #[utoipa::path(
     post, path = "/users/{id}/revoke-tokens", tag = "users", operation_id = "revoke_user_tokens",
     params(("id" = String, Path, description = "The user's id.")),

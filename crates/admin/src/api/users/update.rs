@@ -11,20 +11,20 @@ use crate::api::answer::Found;
 use crate::api::extract::{Body, IfMatch};
 use crate::api::problems::ChangeProblems;
 
-/// What to change of a user. What the next token maps is overwritten by it again.
+/// Change of a user. The next token overwrites the members that are mapped from its claims.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserChange {
-    /// Another username.
+    /// New username.
     #[serde(default)]
     #[schema(value_type = String)]
     username: Patch<String>,
-    /// Enable or disable. Provisioning never enables again.
+    /// `active` or `disabled`. Provisioning never enables a disabled user again.
     #[serde(default)]
     #[schema(value_type = UserStatus)]
     status: Patch<UserStatus>,
-    /// `null` accepts the tokens again that were issued before the user was signed out everywhere: for somebody whose tokens do
-    /// not say when they were issued (no `iat`), who would otherwise stay out. Takes no time: `revoke-tokens` sets it.
+    /// Only `null` is accepted; use `POST …/revoke-tokens` to set it. `null` accepts again the tokens that were issued
+    /// before they were revoked. Use it for a user whose tokens have no `iat`, who would otherwise stay locked out.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     tokens_not_before: Patch<String>,
@@ -36,25 +36,25 @@ pub(crate) struct UserChange {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     name: Patch<String>,
-    /// ISO 3166-1, two or three letters.
+    /// Country code of two or three letters (ISO 3166-1).
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     country: Patch<String>,
-    /// A tz database name.
+    /// Name of a time zone in the tz database.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     timezone: Patch<String>,
-    /// BCP 47.
+    /// Language tag (BCP 47).
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     locale: Patch<String>,
-    /// BCP 47.
+    /// Language tag (BCP 47).
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     language: Patch<String>,
 }
 
-/// Changes a user
+/// Updates a user
 #[utoipa::path(
     patch, path = "/users/{id}", tag = "users", operation_id = "update_user", request_body = UserChange,
     params(

@@ -12,10 +12,11 @@ use crate::api::extract::Asked;
 use crate::api::problems::RemoveProblems;
 use crate::api::users::Why;
 
-/// Takes a role in an organization away
+/// Revokes a role in an organization
 ///
-/// What was given by hand, and what a claim gave: claims only add, so no token takes such a role away. It comes back with the
-/// next token that names the organization. What tags give stays (409, with the tags): it goes away with the tag.
+/// This revokes manual grants and grants from claims: claims only add, so no token revokes such a role. A grant from a
+/// claim comes back with the next token that names the organization. Grants from tags stay (409, with the tags): they
+/// end with the tag.
 #[utoipa::path(
     delete, path = "/organizations/{organization}/members/{user_id}", tag = "organizations",
     operation_id = "revoke_organization_role",
@@ -24,7 +25,7 @@ use crate::api::users::Why;
         ("user_id" = String, Path, description = "The user's id."),
         Why,
     ),
-    responses((status = 204, description = "It is gone."), RemoveProblems),
+    responses((status = 204, description = "Revoked."), RemoveProblems),
 )]
 pub(crate) async fn delete(
     admin: Admin,

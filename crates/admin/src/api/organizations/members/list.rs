@@ -13,22 +13,22 @@ use crate::api::extract::{Asked, page};
 use crate::api::organizations::{GrantScope, MemberBody, members};
 use crate::api::problems::OneProblems;
 
-/// Which part of the list.
+/// Page of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
-    /// Where to read on.
+    /// Cursor of the next page, from `next_cursor`.
     cursor: Option<String>,
-    /// How many at the most, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(default = 50, maximum = 200)]
     limit: Option<usize>,
 }
 
 /// Lists an organization's members
 ///
-/// By user id; each with the effective role and the grants that are open. Whoever is given no role by them now is left out, so
-/// a page may be shorter than `limit`.
+/// Sorted by user id. Each member has the effective role and the open grants. A user whose grants give no role now is
+/// left out, so a page may be shorter than `limit`.
 #[utoipa::path(
     get, path = "/organizations/{organization}/members", tag = "organizations",
     operation_id = "list_organization_members",

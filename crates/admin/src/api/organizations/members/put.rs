@@ -15,26 +15,27 @@ use crate::api::organizations::MemberBody;
 use crate::api::problems::ChangeProblems;
 use crate::api::words::OrganizationRole;
 
-/// A role to give by hand.
+/// Role to grant manually.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OrganizationMemberBody {
-    /// Which role.
+    /// Role to grant.
     role: OrganizationRole,
-    /// Why, for the record.
+    /// Reason, recorded with the grant.
     why: Option<String>,
 }
 
-/// Gives a role in an organization by hand
+/// Grants a role in an organization
 ///
-/// A role that was given by hand before is replaced; what tokens give stays beside it, and the highest counts. An
-/// `external_only` organization takes none (409).
+/// The grant is manual and replaces an earlier manual grant. Grants from tokens stay beside it, and the highest role
+/// counts. An `external_only` organization takes no manual grants (409).
 ///
-/// The user may be of another realm: a realm bounds external ids and tags, not what is given by hand. An empty list of tags in
-/// that user's tokens, which takes everything in the user's own realm, leaves such a role.
+/// The user may be of another realm: a realm bounds external ids and tags, not manual grants. An empty list of tags in
+/// that user's tokens, which removes all tag grants in the user's own realm, leaves a manual grant.
 ///
-/// To callers who may not read users (an organization's own admins) a user is known who holds a grant in the organization or in
-/// one of its teams, or got one there by a token once. Any other is unknown (404).
+/// Callers who may not read users (an organization's own admins) know only the users that the organization has met.
+/// Such a user holds a grant in the organization or in one of its teams, or once got one there by a token. Any other
+/// user is unknown (404).
 #[utoipa::path(
     put, path = "/organizations/{organization}/members/{user_id}", tag = "organizations",
     operation_id = "grant_organization_role", request_body = OrganizationMemberBody,

@@ -14,26 +14,26 @@ use crate::api::problems::CreateProblems;
 use crate::api::teams::{TeamBody, team_name};
 use narthex_clock::NewIds;
 
-/// A team to make.
+/// A team to create.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewTeamBody {
-    /// Its name for people.
+    /// Display name.
     #[schema(example = "Night shift")]
     name: String,
-    /// What the identity provider calls it, taken exactly. Platform admins only.
+    /// Its id at the identity provider, used exactly as given. Platform admins only.
     external_id: Option<String>,
 }
 
-/// Makes a team in an organization
+/// Creates a team in an organization
 #[utoipa::path(
     post, path = "/organizations/{organization}/teams", tag = "teams", operation_id = "create_team",
     request_body = NewTeamBody,
     params(
         ("organization" = String, Path, description = "The organization's id or name."),
-        ("Idempotency-Key" = Option<String>, Header, description = "The caller's name for this attempt."),
+        ("Idempotency-Key" = Option<String>, Header, description = "Key of this attempt, for safe retries."),
     ),
-    responses((status = 201, description = "It is made.", body = TeamBody, headers(("location"), ("etag"))), CreateProblems),
+    responses((status = 201, description = "Created.", body = TeamBody, headers(("location"), ("etag"))), CreateProblems),
 )]
 pub(crate) async fn create(
     admin: Admin,
@@ -43,8 +43,8 @@ pub(crate) async fn create(
 ) -> Result<Kept, ApiError> {
     let (permit, organization) = admin.organization(Action::WriteMembers, &organization).await?;
     if body.external_id.is_some() {
-        // SECURITY: external ids are unique in the realm; an organization's admin who could take one that the identity
-        // provider means for another organization's team would lock that team's people out.
+        // SECURITY: external ids are unique in the realm. An organization's admin who could take an id that the
+        // identity provider means for another organization's team would lock out the members of that team.
         admin.permit(Action::RuleOrganization, Some(organization.id))?;
     }
     permit

@@ -13,16 +13,16 @@ use crate::api::extract::{Asked, page};
 use crate::api::problems::OneProblems;
 use crate::api::teams::TeamBody;
 
-/// Everything given must agree.
+/// Filter and page of the list.
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Query {
-    /// With exactly this external id.
+    /// Returns only records with exactly this external id.
     external_id: Option<String>,
-    /// Where to read on.
+    /// Cursor of the next page, from `next_cursor`.
     cursor: Option<String>,
-    /// How many at the most, 1 to 200.
+    /// Maximum number of items, 1 to 200.
     #[param(default = 50, maximum = 200)]
     limit: Option<usize>,
 }

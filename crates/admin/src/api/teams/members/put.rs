@@ -14,23 +14,24 @@ use crate::api::organizations::{GrantScope, MemberBody};
 use crate::api::problems::ChangeProblems;
 use crate::api::words::TeamRole;
 
-/// A role to give by hand.
+/// Role to grant manually.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TeamMemberBody {
-    /// Which role.
+    /// Role to grant.
     role: TeamRole,
-    /// Why, for the record.
+    /// Reason, recorded with the grant.
     why: Option<String>,
 }
 
-/// Gives a role in a team by hand
+/// Grants a role in a team
 ///
-/// A role that was given by hand before is replaced; what tokens give stays beside it, and the highest counts. A team of an
-/// `external_only` organization takes none (409).
+/// The grant is manual and replaces an earlier manual grant. Grants from tokens stay beside it, and the highest role
+/// counts. A team of an `external_only` organization takes no manual grants (409).
 ///
-/// To callers who may not read users (an organization's own admins) a user is known who holds a grant in the organization or in
-/// one of its teams, or got one there by a token once. Any other is unknown (404).
+/// Callers who may not read users (an organization's own admins) know only the users that the organization has met.
+/// Such a user holds a grant in the organization or in one of its teams, or once got one there by a token. Any other
+/// user is unknown (404).
 #[utoipa::path(
     put, path = "/teams/{team}/members/{user_id}", tag = "teams",
     operation_id = "grant_team_role", request_body = TeamMemberBody,
