@@ -15,7 +15,7 @@ use super::value::Typed;
 use super::write::{self, IssuerRow};
 use narthex_tables::record::{API_KEY, integer, object_to_json, scope_columns};
 
-/// How many uses are written in one transaction: other writers wait for it.
+/// Number of uses that one transaction writes: other writers wait for it.
 const NOTED_AT_ONCE: usize = 1_000;
 
 /// Writes what was noted since the last time. Writing some of it twice does no harm.
@@ -68,12 +68,12 @@ async fn write_all(shared: &Shared, commands: &[Command<'_>]) -> Outcome<()> {
     tx.commit(&shared.versions).await
 }
 
-/// What a token says of its issuer.
+/// Row of a token's issuer.
 pub(super) fn issuer_row(touch: &Touch) -> IssuerRow<'_> {
     (touch.user, touch.issuer.as_str(), touch.mark, touch.tags.as_deref())
 }
 
-/// The grants that tokens assert, with when and until when.
+/// The grants that tokens assert, with the time of the assertion and its end.
 pub(super) fn asserted(touches: &[&Touch]) -> Vec<(narthex_directory::GrantId, i64, Option<i64>)> {
     let of = |touch: &&Touch| {
         let (at_ms, lapses) = (touch.at_ms, touch.lapses_at_ms);
@@ -86,7 +86,7 @@ pub(super) fn asserted(touches: &[&Touch]) -> Vec<(narthex_directory::GrantId, i
     touches.iter().flat_map(of).collect()
 }
 
-/// Whether a user holds a grant in an organization or its teams, or got one there by a token.
+/// Tests whether a user holds a grant in an organization or its teams, or got one there by a token.
 pub(super) async fn has_met(session: &Session, organization: OrganizationId, user: UserId) -> Outcome<bool> {
     let sql = "SELECT 1 FROM grants g LEFT JOIN teams t ON t.id = g.team_id WHERE g.user_id = $2 \
                AND (g.organization_id = $1 OR t.organization_id = $1) \
@@ -97,7 +97,7 @@ pub(super) async fn has_met(session: &Session, organization: OrganizationId, use
     Ok(found.is_some())
 }
 
-/// What makes the declared organizations so.
+/// Returns the changes that bring the declared organizations to their declared state.
 pub(super) async fn declare(tx: &Tx, declared: Vec<NewOrganization>, at_ms: i64) -> Outcome<Vec<Change>> {
     let mut declaring = Declaring::new(at_ms);
     for new in declared {
@@ -144,7 +144,7 @@ pub(super) async fn keep_logo(tx: &mut Tx, organization: OrganizationId, bytes: 
     tx.run(command).await
 }
 
-/// The word for a constraint that only one field can break.
+/// Turns a broken constraint into the error of the one field that can break it.
 fn taken(made: Outcome<()>, what: &'static str, field: &'static str) -> Outcome<()> {
     match made {
         Err(Fault::Constraint) => Err(StoreError::AlreadyExists {
@@ -184,7 +184,7 @@ pub(super) async fn api_key(session: &Session, hash: SecretHash) -> Outcome<Opti
     found.as_ref().map(rows::api_key).transpose()
 }
 
-/// Records a use; not where one of the same minute is there.
+/// Records a use, unless one of the same minute is recorded.
 pub(super) async fn note_api_key_use(session: &Session, key: ApiKeyId, at_ms: i64) -> Outcome<bool> {
     let sql = "UPDATE api_keys SET last_used_at_ms = $2 WHERE id = $1 \
                AND (last_used_at_ms IS NULL OR abs($2 - last_used_at_ms) >= $3) RETURNING 1";
@@ -192,7 +192,7 @@ pub(super) async fn note_api_key_use(session: &Session, key: ApiKeyId, at_ms: i6
     Ok(session.row(sql, &values).await?.is_some())
 }
 
-/// Gives the key as it is now, if it was still open.
+/// Revokes a key. Returns it as it is now, if it was still open.
 pub(super) async fn revoke_api_key(tx: &Tx, key: ApiKeyId, at_ms: i64) -> Outcome<Option<ApiKey>> {
     let sql = format!(
         "UPDATE api_keys k SET revoked_at_ms = $2 WHERE k.id = $1 AND k.revoked_at_ms IS NULL RETURNING {API_KEY}"
@@ -240,7 +240,7 @@ pub(super) async fn key_sets(session: &Session) -> Outcome<Vec<SavedKeySet>> {
     session.rows(sql, &[]).await?.iter().map(rows::key_set).collect()
 }
 
-/// One row that nothing else depends on: it needs no place in the order of writers.
+/// Writes one row that nothing else depends on: it needs no place in the order of writers.
 pub(super) async fn save_key_set(session: &Session, set: &SavedKeySet) -> Outcome<()> {
     let sql = "INSERT INTO key_sets (issuer, source, body, fetched_at_ms) VALUES ($1, $2, $3, $4) \
                ON CONFLICT (issuer) DO UPDATE SET source = excluded.source, body = excluded.body, \

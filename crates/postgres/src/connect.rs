@@ -1,4 +1,4 @@
-//! Reaching a server that takes writes, and not asking too often while there is none.
+//! Connects to a server that takes writes, and backs off while there is none.
 
 use std::fmt;
 use std::future::Future;
@@ -19,18 +19,18 @@ use super::options::PostgresOptions;
 use super::pooler::Pooling;
 use super::tls::{Session, Tls};
 
-/// How many connections of one node are being made at the same time: after an outage they come a few at a time.
+/// Number of connections that one node makes at the same time: after an outage they come a few at a time.
 const AT_ONCE: usize = 4;
 
-/// What every connection is set to.
+/// Settings of every connection.
 ///
-/// Each limit is the server's half of a limit that we keep ourselves: what we no longer wait for shall not go on
-/// there, and a node that stops in the middle of a transaction shall not keep the others from writing. A statement is
-/// planned once, for any values, and by indexes: they are all short, and a plan that was made while a table was small
-/// must do when it is large. An acknowledged change is on the disk, whatever the default of the server is.
+/// Each limit is the server's half of a limit that the node keeps itself: the server must not go on with work that the
+/// node no longer waits for, and a node that stops in the middle of a transaction must not keep the others from
+/// writing. A prepared statement is planned once, for any values, and by indexes: all are short, and a plan that was
+/// made while a table was small must do when it is large. An acknowledged change is on the disk, whatever the default
+/// of the server is.
 ///
-/// Behind a pooler no connection is set to anything: there each transaction brings the same settings along
-/// (`session::LOCAL`).
+/// Behind a pooler a connection has no settings: there each transaction brings the same ones along (`session::LOCAL`).
 const SETTINGS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '4s'; \
      SET idle_in_transaction_session_timeout = '3s'; SET default_transaction_isolation = 'read committed'; \
      SET jit = off; SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; \
@@ -39,16 +39,16 @@ const SETTINGS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '4s'; \
 /// A connection and the half that drives it.
 pub(super) type Wire = Connection<Socket, Session<Socket>>;
 
-/// Knows the hosts.
+/// Makes connections to the hosts of one database.
 #[derive(Debug)]
 pub(super) struct Connector {
     hosts: Vec<Config>,
     per_host: Duration,
     tls: Tls,
-    /// The host that answered last: the others are asked after it.
+    /// The host that answered last; it is tried first.
     last: AtomicUsize,
     at_once: Semaphore,
-    /// Whether a pooler lends out its connections for one transaction at a time.
+    /// Pooling mode: tells whether a pooler lends out its connections for one transaction at a time.
     pub(super) pooling: Pooling,
 }
 
@@ -64,7 +64,7 @@ impl Connector {
         })
     }
 
-    /// How long [`Self::connect`] takes at the most, if whoever calls it also keeps to that.
+    /// Longest time that [`Self::connect`] takes, if its caller uses this as a timeout as well.
     pub(super) fn patience(&self) -> Duration {
         let hosts = u32::try_from(self.hosts.len()).unwrap_or(u32::MAX);
         self.per_host
@@ -72,10 +72,10 @@ impl Connector {
             .saturating_add(Duration::from_millis(500))
     }
 
-    /// A connection to the first host that takes writes, beginning with the one that did the last time.
+    /// Connects to the first host that takes writes, beginning with the one that did the last time.
     ///
-    /// A host that takes the connection and then says nothing is given up like one that is not there; only the last
-    /// one is left to the caller's own patience.
+    /// A host that accepts the connection and then does not answer is given up like one that is not there. Only the
+    /// last host has no limit here: the caller's own timeout ends it.
     pub(super) async fn connect(&self) -> Result<(Client, Wire), Error> {
         let first = self.last.load(Ordering::Relaxed);
         let count = self.hosts.len();
@@ -100,20 +100,20 @@ impl Connector {
     }
 }
 
-/// A connection of its own.
+/// Opens a connection of its own, outside the pool.
 pub(super) async fn connect(connector: &Connector) -> Result<(Client, JoinHandle<()>), StoreError> {
     let connected = timeout(connector.patience(), connector.connect()).await;
     let (client, wire) = connected
         .map_err(|_| unavailable("no database host answers"))?
         .map_err(|error| unavailable(told(&error)))?;
     let driver = tokio::spawn(async move {
-        // Whoever uses the client hears of it.
+        // The client's caller gets the error.
         let _ = wire.await;
     });
     Ok((client, driver))
 }
 
-/// How the pool makes its connections.
+/// Source of the pool's connections.
 pub(super) struct PoolConnect(pub(super) Arc<Connector>);
 
 type Connecting<'a> = Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + 'a>>;
@@ -121,7 +121,7 @@ type Connecting<'a> = Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>
 impl deadpool_postgres::Connect for PoolConnect {
     fn connect(&self, _config: &Config) -> Connecting<'_> {
         Box::pin(async {
-            // It is never closed.
+            // The semaphore is never closed.
             let _turn = self.0.at_once.acquire().await;
             let (client, wire) = self.0.connect().await?;
             let task = tokio::spawn(async move {
@@ -143,16 +143,16 @@ impl deadpool_postgres::Connect for PoolConnect {
     }
 }
 
-/// The longest wait between two attempts. A promoted standby should not wait for nodes that doze, and one attempt of
-/// each node in a second or so burdens no server.
+/// Longest pause between two attempts. A promoted standby should not wait for nodes that pause, and one attempt of each
+/// node in a second or so burdens no server.
 const BACK_OFF_MAX: Duration = Duration::from_secs(1);
 
-/// How long to wait after this many failures in a row: longer each time, and not the same for everybody.
+/// Pause after this many failures in a row: longer each time, and with jitter.
 pub(super) fn back_off(failures: u32) -> Duration {
     let full = Duration::from_millis(100)
         .saturating_mul(1 << failures.min(6))
         .min(BACK_OFF_MAX);
-    // Chance enough for spreading out; the standard library seeds it from the system.
+    // Random enough for jitter; the standard library seeds it from the system.
     let dice = u32::try_from(RandomState::new().hash_one(failures) % 512).unwrap_or(0);
     full / 2 + full.saturating_mul(dice) / 1024
 }
@@ -178,7 +178,7 @@ impl Gate {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether to try now. Who may, may alone for as long as an attempt takes.
+    /// Returns whether the caller may try now. It is then the only one that may for as long as an attempt takes.
     pub(super) fn may_try(&self, attempt: Duration) -> bool {
         let now = Instant::now();
         let mut seen = self.lock();
@@ -241,7 +241,7 @@ mod tests {
         tokio::time::advance(Duration::from_secs(1)).await;
         assert!(gate.may_try(attempt), "the one that tries");
         assert!(!gate.may_try(attempt), "the others");
-        // Whoever tried went away without a word.
+        // The caller that tried went away without a report.
         tokio::time::advance(attempt).await;
         assert!(gate.may_try(attempt));
         gate.succeeded();

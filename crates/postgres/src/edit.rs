@@ -12,7 +12,7 @@ use super::value::{Typed, borrowed};
 use super::write;
 use narthex_tables::record::{EventRow, Written, missing, scope_columns};
 
-/// How many grants one statement closes.
+/// Number of grants that one statement closes.
 const CLOSED_AT_ONCE: usize = 500;
 
 impl Tx {
@@ -130,7 +130,8 @@ impl Tx {
         }
     }
 
-    /// Which constraint a change breaks. Asked for afterwards, in one order, so that every store gives the same answer.
+    /// Finds the constraint that a change broke. It looks afterwards, in one order, so that every store gives the same
+    /// answer.
     async fn broken(&self, change: &Change) -> Outcome<StoreError> {
         let exists = |what, field, owner| Ok(StoreError::AlreadyExists { what, field, owner });
         match change {
@@ -182,7 +183,7 @@ impl Tx {
         }
     }
 
-    /// The id of the record that has what is unique.
+    /// Returns the id of the record that holds the unique value.
     async fn owner<const N: usize>(&self, sql: &str, values: [&str; N]) -> Outcome<Option<String>> {
         let values = values.each_ref().map(|value| value as &dyn Typed);
         let row = self.row(sql, &values).await?;
@@ -237,7 +238,7 @@ impl Tx {
     }
 }
 
-/// Which counter a user's stripe has.
+/// Counter of a user's stripe.
 pub(super) fn counter_of(user: UserId) -> i64 {
     i64::from(Stripe::of(user).number()) + 1
 }

@@ -7,12 +7,12 @@ use narthex_directory::StoreError;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-/// What goes wrong below the store's surface.
+/// Internal error of the store.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Something that the directory has a word for.
+    /// An error that the directory has a word for.
     Store(StoreError),
-    /// Something unique is taken, or something referred to is not there: who writes finds out which.
+    /// A unique value is taken, or a referenced record is missing: the writer finds out which.
     Constraint,
 }
 
@@ -24,7 +24,7 @@ impl From<Error> for Fault {
             Some(code) if *code == SqlState::UNIQUE_VIOLATION || *code == SqlState::FOREIGN_KEY_VIOLATION => {
                 Self::Constraint
             }
-            // Somebody else was quicker: read again, plan again.
+            // Another writer was quicker: read again, plan again.
             Some(code) if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED => {
                 Self::Store(StoreError::Conflict)
             }
@@ -54,7 +54,7 @@ impl From<Fault> for StoreError {
     }
 }
 
-/// Whether the connection is not to be used again: it is closed or closing, or its server no longer takes writes
+/// Tests whether the connection must not be used again: it is closed or closing, or its server no longer takes writes
 /// (after a failover, the old primary).
 pub(super) fn ends_connection(error: &Error) -> bool {
     error.is_closed()
@@ -64,7 +64,7 @@ pub(super) fn ends_connection(error: &Error) -> bool {
         })
 }
 
-/// What may be said of an error.
+/// Text of an error that may be shown.
 ///
 /// SECURITY: messages about data can quote it, so those give only their code. Messages about the server, the
 /// connection, rights and the schema name hosts, roles and tables, which an operator needs.

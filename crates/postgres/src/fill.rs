@@ -1,4 +1,4 @@
-//! Filling a database that holds nobody yet, by `COPY`.
+//! Fills an empty database by `COPY`.
 
 use std::io::Cursor;
 

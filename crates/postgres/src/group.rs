@@ -1,8 +1,8 @@
-//! Plans of many users applied together: whatever waits shares one transaction, two round trips and one flush of the
-//! server's log, and each table takes one statement.
+//! Group commit for the plans of many users: all plans in the queue share one transaction, two round trips and one
+//! flush of the server's log, and each table takes one statement.
 //!
-//! Plans that touch the same records cannot both hold: of those, the first goes along and the others hear how it went.
-//! A group that fails as a whole is made again piece by piece, so that one plan spoils no other.
+//! Of plans that touch the same records only one can hold: the first joins the group, and the others wait for its
+//! outcome. A group that fails as a whole is applied again plan by plan, so that one plan spoils no other.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -22,16 +22,16 @@ use super::value::{Typed, borrowed};
 use super::write::{self, IssuerRow};
 use narthex_tables::record::{EventRow, Written};
 
-/// How many plans may wait before the next one waits to wait.
+/// Capacity of the queue of plans; senders wait when it is full.
 const QUEUE: usize = 4_096;
-/// How many plans share a transaction at the most: an answer should not wait for thousands of others.
+/// Largest number of plans in one transaction: an answer should not wait for thousands of others.
 const GROUP: usize = 256;
-/// How long one waits at the most for its turn and its transaction.
+/// Longest time that a plan waits for its turn and its transaction.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 type Answer = Result<Stamp, StoreError>;
 
-/// A plan, and somebody who waits for it.
+/// Plan in the queue, with the channel to the caller that waits for it.
 #[derive(Debug)]
 pub(super) struct Waiting {
     plan: Arc<SyncPlan>,
@@ -39,19 +39,19 @@ pub(super) struct Waiting {
     answer: oneshot::Sender<Answer>,
 }
 
-/// The way to the task that applies plans.
+/// Queue of the task that applies plans.
 #[derive(Debug)]
 pub(super) struct Plans(mpsc::Sender<Waiting>);
 
 impl Plans {
-    /// Starts the task. It ends with the value, after what waits.
+    /// Starts the task. It ends after the drop of this value and the last plan in the queue.
     pub(super) fn start(shared: &Arc<Shared>) -> Self {
         let (queue, waiting) = mpsc::channel(QUEUE);
         tokio::spawn(serve(Arc::clone(shared), waiting));
         Self(queue)
     }
 
-    /// Applies a plan; answers when it is durable.
+    /// Applies a plan. Returns when it is durable.
     pub(super) async fn apply(&self, plan: Arc<SyncPlan>, written: Written) -> Answer {
         let stopped = || unavailable("the store is being closed");
         let (answer, answered) = oneshot::channel();
@@ -60,15 +60,15 @@ impl Plans {
             self.0.send(waiting).await.map_err(|_| stopped())?;
             answered.await.map_err(|_| stopped())?
         };
-        // Whether it is still applied is then unknown; planned again, it is found done or done again.
+        // After a timeout it is unknown whether it is still applied; planned again, it is found done or done again.
         timeout(PATIENCE, answered)
             .await
             .unwrap_or_else(|_| Err(unavailable("writing takes too long")))
     }
 }
 
-/// While one group is written the next one waits for its turn at the server already; who goes along is seen when the
-/// turn has come.
+/// Applies plans group by group. While one group is written, the next one already waits for the writers' lock; its
+/// members are gathered when it has the lock.
 async fn serve(shared: Arc<Shared>, mut queue: mpsc::Receiver<Waiting>) {
     let mut backlog = VecDeque::new();
     loop {
@@ -97,11 +97,11 @@ async fn serve(shared: Arc<Shared>, mut queue: mpsc::Receiver<Waiting>) {
     }
 }
 
-/// Plans that touch no record in common, and those that must hear first how one of them went.
+/// Plans that touch no record in common, and riders that wait for the outcome of one of them.
 #[derive(Debug, Default)]
 struct Group {
     members: Vec<Waiting>,
-    /// Each with the place of the member that it waits for.
+    /// Each with the index of the member that it waits for.
     riders: Vec<(usize, Waiting)>,
 }
 
@@ -149,7 +149,7 @@ fn touched(plan: &SyncPlan) -> Vec<Touched<'_>> {
 }
 
 impl Group {
-    /// Takes what goes together from the front of the backlog.
+    /// Takes the plans that can share a transaction from the front of the backlog.
     fn gather(backlog: &mut VecDeque<Waiting>) -> Self {
         let mut owners: HashMap<Touched<'_>, usize> = HashMap::new();
         let mut places = Vec::new();
@@ -165,7 +165,7 @@ impl Group {
                 count += 1;
             }
             places.push(owner);
-            // What comes after a plan that moves the policy number may not rest on the number before.
+            // A plan behind one that moves the policy number must not rest on the number before.
             if owner.is_none() && waiting.written.moves.policy {
                 break;
             }
@@ -182,12 +182,12 @@ impl Group {
         group
     }
 
-    /// Applies the plans and answers.
+    /// Applies the plans and answers their callers.
     async fn apply(self, shared: &Shared, tx: Tx) {
         let plans: Vec<&Waiting> = self.members.iter().collect();
         let mut answers = match try_apply(shared, tx, &plans).await {
             Ok(answers) => answers,
-            // Something that one of them does cannot be done: each by itself, to see which.
+            // One of the plans cannot be applied: each runs by itself, to find out which.
             Err(Fault::Constraint | Fault::Store(StoreError::Conflict)) if plans.len() > 1 => {
                 let mut answers = Vec::with_capacity(plans.len());
                 for plan in &plans {
@@ -203,7 +203,7 @@ impl Group {
         };
         answers.resize_with(self.members.len(), nothing);
         for (owner, waiting) in self.riders {
-            // What it was made from has just changed, or is about to: it is planned again.
+            // The records that it was planned from have just changed, or are about to: it is planned again.
             let answer = match answers.get(owner) {
                 Some(Err(error)) => error.clone(),
                 _ => StoreError::Conflict,
@@ -225,25 +225,25 @@ fn nothing() -> Answer {
 }
 
 fn reply(waiting: Waiting, answer: Answer) {
-    // Whoever waited may have gone away; the plan is applied all the same.
+    // The caller may have gone away; the plan is applied all the same.
     let _ = waiting.answer.send(answer);
 }
 
-/// A transaction of its own.
+/// Applies one plan in a transaction of its own.
 async fn try_alone(shared: &Shared, plan: &Waiting) -> Outcome<Vec<Answer>> {
     try_apply(shared, Tx::begin(shared).await?, &[plan]).await
 }
 
-/// One transaction for these plans, which touch no record in common. An answer for each, or a fault of all.
+/// Applies plans that touch no record in common in one transaction. Returns an answer for each, or a fault of all.
 async fn try_apply(shared: &Shared, mut tx: Tx, plans: &[&Waiting]) -> Outcome<Vec<Answer>> {
-    // A stamp is never newer than what it is about.
+    // A stamp is never newer than the data that it is about.
     let numbers: Vec<u64> = plans
         .iter()
         .map(|waiting| shared.versions.stripe(Stripe::of(waiting.plan.touch.user)))
         .collect();
     let willing: Vec<bool> = plans
         .iter()
-        // A newer token of this user may have been used since the snapshot, one that changed nothing too.
+        // A newer token of this user may have been used since the snapshot, even one that changed nothing.
         .map(|waiting| !shared.touches.has_newer(&waiting.plan.touch))
         .collect();
     let begun = Begun::begin(&tx, plans, &willing).await?;
@@ -277,7 +277,7 @@ async fn try_apply(shared: &Shared, mut tx: Tx, plans: &[&Waiting]) -> Outcome<V
     Ok(plans.iter().zip(applied).zip(numbers).map(answer).collect())
 }
 
-/// What was found, and the users that were made, when the transaction began.
+/// State at the beginning of the transaction: the versions found, and the users created.
 struct Begun {
     policy: u64,
     versions: HashMap<String, u64>,
@@ -335,7 +335,7 @@ impl Begun {
         Ok(begun)
     }
 
-    /// Whether what a plan expects still holds.
+    /// Tests whether the state that a plan expects still holds.
     fn holds(&self, plan: &SyncPlan) -> bool {
         let user = plan.touch.user.to_string();
         let same_user = match plan.expects.user_version {
@@ -346,7 +346,7 @@ impl Begun {
     }
 }
 
-/// Everything of the plans but their new users. Gives the counters that moved.
+/// Writes everything of the plans but their new users. Returns the counters that moved.
 async fn write_all(tx: &mut Tx, plans: &[&Waiting]) -> Outcome<HashMap<i64, u64>> {
     let rows = Rows::of(plans);
     let mut commands = records(plans);
@@ -394,7 +394,7 @@ fn records<'p>(plans: &[&'p Waiting]) -> Vec<Command<'p>> {
     commands
 }
 
-/// What the plans say of each table, of which every plan has some: one statement for all.
+/// Rows of the tables that every plan writes: one statement for each table.
 struct Rows<'p> {
     closed: Vec<&'p Grant>,
     opened: Vec<&'p Grant>,

@@ -1,8 +1,8 @@
 //! `PostgreSQL`: many nodes, one database.
 //!
-//! Reads go to any free connection, each one statement or one read-only transaction of one moment. Writers of all nodes
-//! take turns: a lock, taken first and kept until the commit, gives audit events the order of their commits and makes
-//! what was checked still true when it is written. Plans, of which there are many, share their turns (`group`).
+//! Reads take any free connection, each as one statement or as one read-only transaction of one moment. Writers of all
+//! nodes take turns: a lock, taken first and kept until the commit, gives audit events the order of their commits and
+//! keeps what was checked true until it is written. Plans, of which there are many, are committed in groups (`group`).
 
 mod beside;
 mod connect;
@@ -53,11 +53,11 @@ use narthex_tables::PendingMigration;
 use narthex_tables::record::{Written, after, updated_organization, updated_team, updated_user};
 use narthex_tables::tag_cache::TagCache;
 
-/// What the tasks of a directory share.
+/// State that the tasks of a directory share.
 #[derive(Debug)]
 struct Shared {
     connector: Arc<Connector>,
-    /// The way without a pooler, if it is known.
+    /// The way around the pooler, if it is known.
     direct: Option<Connector>,
     pool: Pool,
     gate: Gate,
@@ -70,8 +70,8 @@ struct Shared {
 
 /// A directory in a `PostgreSQL` database, which other nodes may be using too.
 ///
-/// Dropping it applies what waits, as long as the runtime goes on. It does not flush what was only noted: see
-/// [`Directory::flush`].
+/// Dropping it applies the plans in the queue, as long as the runtime goes on. It does not flush what was only noted:
+/// see [`Directory::flush`].
 #[derive(Debug)]
 pub struct PostgresDirectory {
     shared: Arc<Shared>,
@@ -144,11 +144,11 @@ impl PostgresDirectory {
         Ok(Tx::begin(&self.shared).await?)
     }
 
-    /// Writes changes and makes them last.
+    /// Writes changes and commits them.
     async fn finish(&self, mut tx: Tx, changes: &[Change], by: &By) -> Answer<()> {
         if changes.is_empty() {
-            // It is so already, perhaps by another node's doing a moment ago; it is acknowledged like a change made here,
-            // and so honoured here at once like one.
+            // The record is so already, perhaps because another node has just changed it. The answer acknowledges it
+            // like a change made here, so this node must honour it at once.
             self.look(&tx).await?;
         }
         tx.write(changes, by).await?;
@@ -196,7 +196,7 @@ impl Directory for PostgresDirectory {
     }
 
     async fn flush(&self) -> Answer<usize> {
-        // One at a time: what is taken goes on counting until it is known to be written.
+        // One flush at a time: the entries that it takes go on counting until they are known to be written.
         let _alone = self.flushing.lock().await;
         let touches = &self.shared.touches;
         let noted = touches.take();

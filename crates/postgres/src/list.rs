@@ -69,7 +69,7 @@ impl Query {
         Ok(())
     }
 
-    /// One more than the page holds, so that its end is known.
+    /// Reads one row more than the page holds, so that the end of the list is known.
     async fn list<T>(
         mut self,
         session: &Session,
@@ -113,8 +113,8 @@ fn holds(columns: &[&str]) -> String {
     format!("({})", each.join(" OR "))
 }
 
-/// A grant is open. Said in no words that the index of open grants has: where the server knows nothing of the table yet, it
-/// would read all of that index for the few grants of one organization.
+/// Condition of an open grant. It shares no words with the index of open grants: without statistics of the table, the
+/// server would read all of that index for the few grants of one organization.
 const OPEN: &str = "coalesce(g.revoked_at_ms, -1) = -1";
 
 /// The highest open platform role, as a column.
@@ -195,7 +195,7 @@ pub(super) async fn organization_known_as(
     found.as_ref().map(rows::organization).transpose()
 }
 
-/// What an organization is looked up by.
+/// Column by which an organization is looked up.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Key {
     Id,
@@ -284,8 +284,8 @@ pub(super) async fn revocable_grants(session: &Session, user: UserId, scope: Sco
     .await
 }
 
-/// The open manual grants on an organization and on its teams. Those of each team are looked up by themselves: where the
-/// server has seen no grant on a team yet, it would look through all there come to be.
+/// The open manual grants on an organization and on its teams. Those of each team are looked up by themselves: with
+/// statistics from before the first grant on a team, the server would read all grants on teams.
 pub(super) async fn manual_grants(session: &Session, organization: OrganizationId) -> Outcome<Vec<Grant>> {
     let sql = format!(
         "SELECT {GRANT} FROM grants g WHERE g.organization_id = $1 AND g.source = 'manual' AND {OPEN} \
@@ -362,7 +362,7 @@ fn carrying(filter: &CarrierFilter) -> (String, Vec<Value<'static>>) {
         "(SELECT g.user_id FROM grants g WHERE g.organization_id = $3 AND {OPEN} \
          AND (g.lapses_at_ms IS NULL OR g.lapses_at_ms > $4))"
     );
-    // Said so that no index of realms has it: the few members are looked at, not everybody.
+    // Written so that no index of realms serves it: the server looks at the few members, not at all users.
     let (realm, among) = match filter.among {
         Among::Everybody => ("w.realm", "$3::text IS NULL AND $4::bigint IS NULL".to_owned()),
         Among::Members(..) => ("coalesce(w.realm, '')", format!("w.id IN {members}")),

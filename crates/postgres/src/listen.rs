@@ -1,13 +1,15 @@
-//! Hearing of other nodes' changes: a connection of its own that listens, and a look at all numbers once a second.
+//! Notifications of other nodes' changes: a connection of its own that listens, and a poll of all numbers once a
+//! second.
 //!
-//! Nobody can listen through a pooler in transaction mode. There the connection is a direct one (`listen_url`), or there is
-//! none and looking is all.
+//! A pooler in transaction mode passes on no notifications. There the connection is a direct one (`listen_url`), or
+//! there is none and the node only polls.
 //!
-//! A change is told in the transaction that makes it, so it is heard when it is committed. What is told while nobody
-//! listens is lost; so whoever begins to listen looks first, and the edge looks every second in any case.
+//! The transaction that makes a change also sends the notification, so it arrives when the change is committed. A
+//! notification is lost while no connection listens. So a node that begins to listen polls first, and the edge polls
+//! every second in any case.
 //!
-//! SECURITY: whoever may connect to the database may tell anything. So a message says only that there is something to look
-//! at; a number that was believed and too high would hide every change that comes after it.
+//! SECURITY: any client that may connect to the database may send any notification. So a message says only that there
+//! is something to look at; a number that was believed and too high would hide every change that comes after it.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -26,18 +28,18 @@ use super::error::{Outcome, told, unavailable};
 use super::session::Session;
 use narthex_tables::record::raise;
 
-/// All numbers, if their sum is another than at the last look: they only grow.
+/// Reads all numbers, if their sum is another than at the last poll: they only grow.
 const LOOK: &str = "SELECT c.id, c.version FROM change_counters c \
      WHERE (SELECT sum(a.version)::bigint FROM change_counters a) <> $1";
 
-/// How long to gather what is told before looking: many writers tell much.
+/// Pause for gathering notifications before a poll: many writers send many.
 const GATHER: Duration = Duration::from_millis(10);
 
-/// The sum of all numbers at the last look.
+/// The sum of all numbers at the last poll.
 #[derive(Debug, Default)]
 pub(super) struct LastLook(AtomicU64);
 
-/// Looks at the numbers. They are raised to what is there.
+/// Polls the numbers in the database, and raises this node's to them.
 pub(super) async fn look(session: &Session, last: &LastLook, versions: &Versions) -> Outcome<()> {
     let before = i64::try_from(last.0.load(Ordering::Acquire)).unwrap_or(i64::MAX);
     let rows = session.rows(LOOK, &[&before]).await?;
@@ -81,25 +83,25 @@ async fn listen_once(shared: &Shared, connector: &Connector, failures: &mut u32)
         .await
         .map_err(|_| unavailable("no database host answers"))?
         .map_err(failed)?;
-    // The wire drives the client, and gives what is heard meanwhile.
+    // The wire drives the client, and yields the notifications that arrive meanwhile.
     let asking = client.batch_execute("LISTEN narthex_versions");
     tokio::pin!(asking);
     loop {
         tokio::select! {
             asked = &mut asking => break asked.map_err(failed)?,
             heard = next(&mut wire) => match heard {
-                // Whatever was told is seen by the look that follows.
+                // The poll that follows sees the change behind any notification.
                 Some(heard) => drop(heard.map_err(failed)?),
                 None => return Ok(()),
             },
         }
     }
-    // From here on nothing is missed, and what was missed before is looked for.
+    // From here on no notification is missed, and a poll finds the changes from before.
     look_now(shared).await?;
     *failures = 0;
     while let Some(heard) = next(&mut wire).await {
         heard.map_err(failed)?;
-        // What is told meanwhile is seen by the same look.
+        // The same poll covers the notifications that arrive meanwhile.
         sleep(GATHER).await;
         while let Some(Some(heard)) = next(&mut wire).now_or_never() {
             heard.map_err(failed)?;

@@ -1,4 +1,4 @@
-//! Where the database is: a URL, taken apart.
+//! Address of the database: a URL, taken apart.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,16 +10,17 @@ use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use super::tls::Tls;
 
-/// How long reaching one host may take, unless the URL says otherwise (`connect_timeout`).
+/// Timeout for connecting to one host, unless the URL says otherwise (`connect_timeout`).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// After how long without an answer the kernel gives a connection up.
+/// Time without an answer after which the kernel gives a connection up.
 const SILENCE: Duration = Duration::from_secs(10);
-/// How many connections a node opens at the most, beside the one that listens.
+/// Largest number of connections that a node opens, beside the one that listens.
 const CONNECTIONS: usize = 16;
 
-/// How a database is reached: from `postgres://USER[:PASSWORD]@HOST[:PORT][,HOST…]/DATABASE[?KEY=VALUE&…]`.
+/// Options of the connections to a database, from
+/// `postgres://USER[:PASSWORD]@HOST[:PORT][,HOST…]/DATABASE[?KEY=VALUE&…]`.
 ///
-/// With several hosts, the one that takes writes is looked for, again after each lost connection. Printing this
+/// With several hosts, the node looks for the one that takes writes, again after each lost connection. Printing this
 /// shows neither user nor password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PostgresOptions {
@@ -34,7 +35,7 @@ pub struct PostgresOptions {
     shown: String,
 }
 
-/// What is asked of TLS.
+/// TLS mode, from `sslmode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Disable,
@@ -43,7 +44,7 @@ enum Mode {
     VerifyFull,
 }
 
-/// What is wrong with a URL. Never quotes it: it may hold a password.
+/// Problem with a URL. Never quotes it: it may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresUrlError(String);
 
@@ -77,7 +78,7 @@ impl fmt::Display for PostgresOptions {
 }
 
 impl PostgresOptions {
-    /// Takes a URL apart.
+    /// Parses a URL.
     pub fn parse(url: &str) -> Result<Self, PostgresUrlError> {
         let rest = url
             .strip_prefix("postgres://")
@@ -128,7 +129,7 @@ impl PostgresOptions {
         })
     }
 
-    /// How many connections to open at the most, beside the one that listens: at least three, of which two may be
+    /// Sets the largest number of connections, beside the one that listens: at least three, of which two may be
     /// writing.
     #[must_use]
     pub fn with_connections(self, connections: usize) -> Self {
@@ -138,7 +139,7 @@ impl PostgresOptions {
         }
     }
 
-    /// Whether a pooler in transaction mode lies before the database. Unless this is said, the node finds out.
+    /// Sets whether a pooler in transaction mode lies before the database. Without this, the node finds out.
     #[must_use]
     pub fn with_pooled(self, pooled: bool) -> Self {
         Self {
@@ -147,8 +148,8 @@ impl PostgresOptions {
         }
     }
 
-    /// A way to the same database without a pooler, for what needs a connection of its own: hearing of changes, migrations
-    /// and transfers.
+    /// Sets a way to the same database without a pooler, for what needs a connection of its own: notifications,
+    /// migrations and transfers.
     #[must_use]
     pub fn with_direct(self, direct: Self) -> Self {
         Self {
@@ -157,7 +158,7 @@ impl PostgresOptions {
         }
     }
 
-    /// The certificates (PEM) that the server's is checked with: the content of [`Self::authorities_path`].
+    /// Sets the certificates (PEM) that the server's is checked with: the content of [`Self::authorities_path`].
     #[must_use]
     pub fn with_authorities(self, pem: Vec<u8>) -> Self {
         Self {
@@ -166,17 +167,18 @@ impl PostgresOptions {
         }
     }
 
-    /// The file of root certificates that the URL names (`sslrootcert`). Whoever reads the configuration reads it.
+    /// The file of root certificates that the URL names (`sslrootcert`). The reader of the configuration reads it.
     pub fn authorities_path(&self) -> Option<&Path> {
         self.authorities_path.as_deref()
     }
 
-    /// Whether the URL holds a password.
+    /// Returns whether the URL holds a password.
     pub fn has_password(&self) -> bool {
         self.hosts.iter().any(|host| host.get_password().is_some())
     }
 
-    /// Whether the URL asks for TLS with whoever answers (`sslmode=prefer` or `require`).
+    /// Returns whether the URL asks for TLS without a check of the server's certificate (`sslmode=prefer` or
+    /// `require`).
     pub fn trusts_anybody(&self) -> bool {
         matches!(self.mode, Mode::Prefer | Mode::Require)
     }
@@ -185,7 +187,7 @@ impl PostgresOptions {
         &self.hosts
     }
 
-    /// How many connections are opened at the most, beside the one that listens.
+    /// Largest number of connections that are opened, beside the one that listens.
     pub const fn connections(&self) -> usize {
         self.connections
     }
@@ -198,7 +200,7 @@ impl PostgresOptions {
         self.direct.as_deref()
     }
 
-    /// How long reaching one host may take.
+    /// Timeout for connecting to one host.
     pub(super) fn connect_timeout(&self) -> Duration {
         let asked = self.hosts.first().and_then(Config::get_connect_timeout);
         asked.copied().unwrap_or(CONNECT_TIMEOUT)
@@ -262,7 +264,7 @@ fn check(hosts: &[Config]) -> Result<(), PostgresUrlError> {
     Ok(())
 }
 
-/// What every connection is asked for.
+/// Sets the options that every connection has.
 fn complete(host: &mut Config, mode: Mode) {
     if host.get_connect_timeout().is_none() {
         host.connect_timeout(CONNECT_TIMEOUT);
@@ -284,7 +286,7 @@ fn complete(host: &mut Config, mode: Mode) {
         });
 }
 
-/// Whether all of it stays on this machine.
+/// Tests whether all traffic to a host stays on this machine.
 fn is_near(host: &Config) -> bool {
     let near = |name: &Host| match name {
         Host::Tcp(name) => {

@@ -2,8 +2,8 @@
 //! time.
 //!
 //! Through such a pooler nothing that belongs to a connection outlives a transaction: no prepared statement, no setting
-//! and no listening. So each statement is sent whole, each transaction brings its settings along, and changes of other
-//! nodes are seen by asking, or heard on a direct connection (`listen_url`).
+//! and no `LISTEN`. So each statement is sent whole, each transaction brings its settings along, and the node polls for
+//! changes of other nodes or is notified on a direct connection (`listen_url`).
 
 use std::time::Duration;
 
@@ -18,16 +18,16 @@ use super::error::{told, unavailable};
 use super::migrate::migrate;
 use super::{PostgresDirectory, PostgresOptions};
 
-/// How long one answer of the probe is waited for.
+/// Timeout for one answer of the probe.
 const ANSWER: Duration = Duration::from_secs(2);
-/// Which of two connections asks. Neither a pooler that lends out the connection used last nor one that takes them in turn
-/// gives each of the two the same one every time.
+/// Order in which two connections ask; `true` is the second. Neither a pooler that lends out the connection used last
+/// nor one that takes them in turn gives each of the two the same one every time.
 const ORDER: [bool; 6] = [false, true, true, false, false, true];
 
-/// How statements reach the server.
+/// Pooling mode, which decides how statements reach the server.
 #[derive(Debug)]
 pub(super) struct Pooling {
-    /// What the configuration says.
+    /// The configuration's setting, if it has one.
     told: Option<bool>,
     pooled: watch::Sender<bool>,
 }
@@ -40,7 +40,7 @@ impl Pooling {
         }
     }
 
-    /// Whether a server connection is lent for one transaction only.
+    /// Returns whether a server connection is lent for one transaction only.
     pub(super) fn is_pooled(&self) -> bool {
         *self.pooled.borrow()
     }
@@ -52,17 +52,17 @@ impl Pooling {
         let _ = pooled.wait_for(|pooled| *pooled).await;
     }
 
-    /// Whether the configuration leaves it to the node.
+    /// Returns whether the configuration leaves it to the node.
     fn is_left_open(&self) -> bool {
         self.told.is_none()
     }
 
-    /// Goes on as behind a pooler; true the first time.
+    /// Switches to the mode behind a pooler. Returns true the first time.
     fn switch(&self) -> bool {
         self.is_left_open() && !self.pooled.send_replace(true)
     }
 
-    /// Looks at an error of a statement: some come only from a pooler that does not keep connections apart.
+    /// Checks an error of a statement: some come only from a pooler that does not keep connections apart.
     pub(super) fn met(&self, error: &Error) {
         let tells = |code: &SqlState| {
             [
@@ -85,14 +85,14 @@ impl Pooling {
     }
 }
 
-/// What is different behind a pooler.
+/// Differences behind a pooler, for messages.
 const CHANGES: &str = "From now on statements are sent unprepared, and changes of other nodes are seen by asking twice a \
      second.";
 const CURE: &str = "Set `[store] pooled = true`, and `listen_url` to a direct address of the database to hear of changes \
      at once.";
 
 impl PostgresDirectory {
-    /// Whether there is a pooler in transaction mode that the options do not speak of.
+    /// Returns whether there is a pooler in transaction mode that the options do not mention.
     pub async fn finds_pooler(options: &PostgresOptions) -> bool {
         let Ok(connector) = Connector::new(options) else {
             return false;
@@ -106,7 +106,7 @@ impl PostgresDirectory {
     }
 }
 
-/// Finds out whether there is a pooler, and brings the schema up to date: by the direct way, if there is one.
+/// Finds out whether there is a pooler, and migrates the schema: on the direct connection, if there is one.
 pub(super) async fn set_up(connector: &Connector, direct: Option<&Connector>) -> Result<(), StoreError> {
     let (mut client, driver) = connect(connector).await?;
     look(connector, &client, direct.is_some()).await;
@@ -156,7 +156,7 @@ async fn database(client: &Client) -> Result<(String, i64, String), StoreError> 
     read().map_err(|error: Error| unavailable(told(&error)))
 }
 
-/// Finds out whether there is a pooler, where the configuration does not say, and tells what that changes.
+/// Finds out whether there is a pooler, where the configuration does not say, and logs what that changes.
 async fn look(connector: &Connector, first: &Client, listens: bool) {
     let pooling = &connector.pooling;
     if pooling.is_pooled() {
@@ -177,13 +177,14 @@ async fn look(connector: &Connector, first: &Client, listens: bool) {
     }
 }
 
-/// Whether there is a pooler of which the configuration says nothing.
+/// Tests whether there is a pooler that the configuration does not mention.
 async fn is_untold(connector: &Connector, first: &Client) -> bool {
     connector.pooling.is_left_open() && is_shared(connector, first).await
 }
 
-/// Whether two connections that are open at the same time are served by one process of the server, or one of them by two:
-/// only a pooler in transaction mode does that. No is no proof, since others may have taken turns with these two.
+/// Tests whether two connections that are open at the same time are served by one process of the server, or one of them
+/// by two: only a pooler in transaction mode does that. False is no proof, since other clients may have taken turns
+/// with these two.
 async fn is_shared(connector: &Connector, first: &Client) -> bool {
     let Ok((second, driver)) = connect(connector).await else {
         return false;

@@ -1,4 +1,4 @@
-//! A connection lent by the pool, and a transaction on it. Nothing here waits without an end.
+//! A connection lent by the pool, and a transaction on it. Every wait here has a limit.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use super::value::{Typed, bare, with_kinds};
 pub(super) use super::value::{Value, borrowed};
 use narthex_tables::record::raise;
 
-/// How long an answer of the server is waited for: a little longer than the server itself lets a statement run.
+/// Timeout for an answer of the server: a little longer than the server itself lets a statement run.
 const ANSWER: Duration = Duration::from_secs(6);
-/// How long a free connection is waited for while all are in use.
+/// Timeout for a free connection while all are in use.
 const FREE: Duration = Duration::from_secs(3);
 
 macro_rules! turn {
@@ -32,7 +32,7 @@ macro_rules! turn {
 
 /// Takes the one lock that every writer of every node takes first, and keeps until its commit: 'narthex' and a 1.
 ///
-/// INVARIANT: audit events are numbered in the order of their commits, so that whoever remembers a number misses
+/// INVARIANT: audit events are numbered in the order of their commits, so that a reader that remembers a number misses
 /// none; and what a writer has checked still holds when it writes.
 pub(crate) const TURN: &str = turn!();
 /// Begins a transaction with it.
@@ -53,14 +53,14 @@ macro_rules! local {
 const POOLED_ALONE: &str = concat!("BEGIN ISOLATION LEVEL READ COMMITTED", local!());
 const POOLED_BEGIN: &str = concat!("BEGIN ISOLATION LEVEL READ COMMITTED", local!(), "; ", turn!());
 const POOLED_MOMENT: &str = concat!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", local!());
-/// How many statements are sent together.
+/// Number of statements that are sent together.
 const TOGETHER: usize = 30;
 
 /// A statement with its values.
 pub(super) struct Command<'a> {
     pub(super) sql: &'static str,
     pub(super) values: Vec<Value<'a>>,
-    /// How many rows it must change, where that says whether the record is still the one that was read.
+    /// Number of rows that it must change, where that shows whether the record is still the one that was read.
     pub(super) exactly: Option<u64>,
 }
 
@@ -101,7 +101,7 @@ impl Text<'_> {
         }
     }
 
-    /// How many rows it changes.
+    /// Runs it. Returns the number of rows that it changes.
     async fn execute(&self, client: &Object, values: &[&dyn Typed]) -> Result<u64, Error> {
         match self {
             Self::Prepared(statement) => client.execute(statement, &bare(values)).await,
@@ -114,12 +114,12 @@ impl Text<'_> {
 #[derive(Debug)]
 pub(super) struct Session {
     object: Option<Object>,
-    /// It is not to be used again.
+    /// The connection must not be used again.
     broken: AtomicBool,
     connector: Arc<Connector>,
     /// A pooler lends its server connection for one transaction.
     pooled: bool,
-    /// It is that of a [`Tx`].
+    /// The connection is that of a [`Tx`].
     in_transaction: bool,
 }
 
@@ -128,7 +128,7 @@ impl Session {
     pub(super) async fn open(shared: &Shared) -> Result<Self, StoreError> {
         let (pool, gate) = (&shared.pool, &shared.gate);
         let status = pool.status();
-        // Where no connection is there or to be made soon, the answer is no at once.
+        // Without a free connection and while the gate lets no attempt through, the call fails at once.
         let makes_one = status.available == 0 && status.size < status.max_size;
         if makes_one && !gate.may_try(shared.connector.patience()) {
             return Err(unavailable(
@@ -210,7 +210,7 @@ impl Session {
         self.within(rows).await
     }
 
-    /// Makes statements in a transaction of their own, all of it sent together: one round trip.
+    /// Runs statements in a transaction of their own, all of it sent together: one round trip.
     async fn between<T>(&self, begin: &str, answer: impl Future<Output = Result<T, Error>>) -> Outcome<T> {
         let client = self.client()?;
         // INVARIANT: polled in this order the first time, and each sends its message when it is first polled.
@@ -256,13 +256,13 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // One that was set up for itself alone is of no use once a pooler is found before it.
+        // A connection that was set up without a pooler is of no use once one is found.
         let outdated = self.connector.pooling.is_pooled() != self.pooled;
         if let Some(object) = self.object.take()
             && (outdated || self.broken.load(Ordering::Relaxed))
         {
-            // Its server has gone, stopped or changed its part: the others that lie idle go with it, so that one caller
-            // learns of it and not one for each.
+            // Its server has gone, stopped or changed its role: the idle connections are dropped with it, so that one
+            // caller gets the error and not one for each connection.
             if let Some(pool) = Object::pool(&object) {
                 pool.retain(|_, _| false);
             }
@@ -289,7 +289,7 @@ impl std::ops::Deref for Tx {
 }
 
 impl Tx {
-    /// Begins one, and waits until nobody else writes.
+    /// Begins a transaction, and waits until no other writer has its turn.
     pub(super) async fn begin(shared: &Shared) -> Outcome<Self> {
         let mut session = Session::open(shared).await?;
         session.in_transaction = true;
@@ -304,8 +304,8 @@ impl Tx {
         Ok(tx)
     }
 
-    /// Makes statements, sent together. With [`Then::Commit`] the commit goes with them, unless a number of changed
-    /// rows has to be looked at first.
+    /// Runs statements, sent together. With [`Then::Commit`] the commit goes with them, unless a number of changed rows
+    /// has to be looked at first.
     pub(super) async fn run_all(&mut self, commands: &[Command<'_>], then: Then) -> Outcome<()> {
         let chunks = commands.len().div_ceil(TOGETHER);
         let looks_first = commands.iter().any(|command| command.exactly.is_some());
@@ -314,7 +314,7 @@ impl Tx {
             let commits = last && then == Then::Commit && !looks_first;
             let rows = self.send(chunk, commits).await?;
             let agree = |(command, rows): (&Command<'_>, u64)| command.exactly.is_none_or(|exactly| exactly == rows);
-            // A record that is not at the version the change was made from is somebody else's by now.
+            // Another writer has changed a record that is no longer at the version the change was made from.
             if !chunk.iter().zip(rows).all(agree) {
                 return Err(StoreError::Conflict.into());
             }
@@ -326,7 +326,7 @@ impl Tx {
         Ok(())
     }
 
-    /// How many rows each changed.
+    /// Sends statements. Returns the number of rows that each changed.
     async fn send(&mut self, commands: &[Command<'_>], commits: bool) -> Outcome<Vec<u64>> {
         let mut texts = Vec::with_capacity(commands.len());
         for command in commands {
@@ -351,7 +351,7 @@ impl Tx {
         Ok(rows)
     }
 
-    /// Makes one statement.
+    /// Runs one statement.
     pub(super) async fn run(&mut self, command: Command<'_>) -> Outcome<()> {
         self.run_all(&[command], Then::GoOn).await
     }
@@ -361,7 +361,7 @@ impl Tx {
         self.moved.extend(counters);
     }
 
-    /// Makes it last; then the numbers move, before anybody is answered.
+    /// Commits; then the numbers move, before any caller is answered.
     pub(super) async fn commit(mut self, versions: &Versions) -> Outcome<()> {
         if self.open {
             self.batch("COMMIT").await?;
@@ -372,7 +372,7 @@ impl Tx {
     }
 }
 
-/// What comes after statements.
+/// Action after the statements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
     Commit,

@@ -18,7 +18,7 @@ use narthex_tables::record::{
 };
 use narthex_tables::tag_cache::{Listing, TagCache};
 
-/// How often what is remembered of tags may turn out to be old before all of them are looked up.
+/// Number of tries in which cached tags may turn out to be stale before all of them are looked up.
 const TRIES: usize = 3;
 
 /// One row for each open grant of the user, or one without; or, without a user, one with the first columns only. After
@@ -43,7 +43,7 @@ fn standing_sql(columns: &str, joins: &str, of: &str, more: &str) -> String {
     )
 }
 
-/// How many columns come before the user.
+/// Number of columns before the user.
 const BEFORE: usize = 6;
 const GRANT_AT: usize = BEFORE + USER_COLUMNS;
 const BRIEF_AT: usize = GRANT_AT + GRANT_COLUMNS;
@@ -76,7 +76,7 @@ impl Texts {
     pub(super) fn new() -> Self {
         let by_external_id = |more| {
             standing_sql(
-                // Who has the username is looked up only where it is not the user, as it nearly always is.
+                // The owner of the username is looked up only where it is not this user; it nearly always is.
                 "i.last_issued_at_ms, i.newest_issued_at_ms, i.said, $5::text IS NOT NULL AND i.tags IS DISTINCT FROM $5::text, CASE WHEN u.username = $4 THEN u.id \
                  ELSE (SELECT n.id FROM users n WHERE n.realm = $1 AND n.username = $4) END",
                 "LEFT JOIN LATERAL (SELECT * FROM user_issuers x WHERE x.user_id = u.id AND x.issuer = $3 OFFSET 0) i \
@@ -117,7 +117,7 @@ impl Texts {
     }
 }
 
-/// What reading needs beside a connection.
+/// Context that reading needs beside a connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'r> {
     pub(super) session: &'r Session,
@@ -134,7 +134,7 @@ where
 }
 
 impl Reader<'_> {
-    /// What planning needs. What [`narthex_directory::Touches`] remembers is laid over it by the caller.
+    /// Reads what planning needs. The caller lays what [`narthex_directory::Touches`] remembers over it.
     pub(super) async fn snapshot(&self, desired: &Desired, detail: Detail) -> Outcome<Snapshot> {
         for _ in 0..TRIES {
             if let Some(snapshot) = self.try_snapshot(desired, detail, self.cache).await? {
@@ -146,7 +146,7 @@ impl Reader<'_> {
         snapshot.ok_or_else(|| corrupt("counter", "the policy number is missing"))
     }
 
-    /// `None` if the tags that were remembered were not those of this moment.
+    /// `None` if the cached tags were not those of this moment.
     async fn try_snapshot(&self, desired: &Desired, detail: Detail, cache: &TagCache) -> Outcome<Option<Snapshot>> {
         let realm = desired.realm.as_str();
         let guess = self.versions.policy();
@@ -213,17 +213,17 @@ impl Reader<'_> {
     }
 }
 
-/// What a snapshot asks for.
+/// Parts of a snapshot that are asked for.
 struct Asked<'d> {
-    /// The tags that could be listed, with what is remembered of each.
+    /// The tags that could be listed, each with its listing from the cache.
     known: Vec<(&'d str, Option<Listing>)>,
-    /// Those of which nothing is.
+    /// The tags that the cache does not hold.
     unknown: Vec<&'d str>,
-    /// Whether an organization or a team is named.
+    /// True if an organization or a team is named.
     named: bool,
     /// The name that a new organization would take.
     suggested: Option<OrganizationName>,
-    /// Whether the tags that nearly match are asked for.
+    /// True if the tags that nearly match are asked for.
     near: bool,
 }
 
@@ -244,8 +244,9 @@ impl<'d> Asked<'d> {
         }
     }
 
-    /// Whether nothing but the user and the tags is asked for, as of most tokens: one statement then, which costs little
-    /// more than the one without tags, where a second one and the transaction around both cost as much again.
+    /// Tests whether only the user and the tags are asked for, as for most tokens. Then one statement reads both, which
+    /// costs little more than the one without tags; a second one and the transaction around both would cost as much
+    /// again.
     const fn is_plain(&self) -> bool {
         self.suggested.is_none() && !self.near && !self.named
     }
@@ -301,7 +302,7 @@ impl<'d> Asked<'d> {
         queries
     }
 
-    /// What the tags met: what was remembered, and what was read, which is in the order of [`Self::unknown`].
+    /// The matches of the tags: those from the cache, and those read, which are in the order of [`Self::unknown`].
     fn matches(self, read: Vec<(&str, Listing)>) -> Vec<TagMatch> {
         let mut read = read.into_iter().map(|(_, listing)| listing);
         let mut matches = Vec::new();
@@ -318,11 +319,11 @@ impl<'d> Asked<'d> {
     }
 }
 
-/// The numbers of all stripes: whose user this is about is known only when the data is there.
+/// The numbers of all stripes: the user, and so the stripe, is known only when the data is there.
 ///
-/// INVARIANT: they are looked at before the data is, so that a stamp is never newer than what it was read with. They
-/// are this process's numbers: another node's change may not have been heard of yet, and when it is, what was made
-/// under the older number is read again.
+/// INVARIANT: they are read before the data is, so that a stamp is never newer than its data. They are this process's
+/// numbers: the notification of another node's change may not have arrived yet, and when it does, what was made under
+/// the older number is read again.
 struct Stripes(Vec<u64>);
 
 impl Stripes {
@@ -341,7 +342,7 @@ impl Stripes {
     }
 }
 
-/// What every row of a standing begins with.
+/// First columns of every row of a standing.
 struct Head {
     policy: u64,
     last: Option<Mark>,

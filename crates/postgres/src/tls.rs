@@ -1,11 +1,11 @@
 //! TLS to the server through rustls.
 //!
-//! What `sslmode` means here:
+//! Meaning of `sslmode` here:
 //!
 //! * `disable`: never TLS.
-//! * `prefer`: TLS if the server offers it, nobody's certificate is checked: keeps out who only listens, and nobody
-//!   else.
-//! * `require`: always TLS, and still nobody's certificate is checked.
+//! * `prefer`: TLS if the server offers it, without a check of its certificate: keeps out an attacker who only listens,
+//!   and no other.
+//! * `require`: always TLS, and still without a check of the certificate.
 //! * `verify-full`: always TLS, and the certificate must be good for the name of the host.
 
 use std::fmt;
@@ -53,7 +53,7 @@ impl Tls {
         Ok(Self(Arc::new(config)))
     }
 
-    /// Sessions with whoever answers.
+    /// Sessions with any server, whatever its certificate.
     ///
     /// SECURITY: only where `sslmode` asks for it by name.
     pub(super) fn unverified() -> Result<Self, String> {

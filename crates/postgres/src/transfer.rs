@@ -23,15 +23,15 @@ use narthex_tables::transfer::schema::{self, BETWEEN, Holds, ORGANIZATION_TAGS, 
 use narthex_tables::transfer::write::Writer;
 use narthex_tables::transfer::{Header, Step, Summary, TransferError, Watch, found, same, stopped};
 
-/// How long one statement may take: those that count and compare look at everything.
+/// Timeout for one statement: those that count and compare look at everything.
 const STATEMENT: Duration = Duration::from_mins(10);
-/// How many rows are asked for, and written, at once.
+/// Number of rows that are read, and written, at once.
 const ROWS: usize = 1_000;
-/// How many rows are asked for at once where one can have a megabyte or more: the answer is in memory as a whole.
+/// Number of rows that are read at once where one can have a megabyte or more: the answer is in memory as a whole.
 const LARGE_ROWS: usize = 16;
-/// How many bytes of rows are written at once, more or less.
+/// Number of bytes of rows that are written at once, more or less.
 const BYTES: usize = 2 * 1_048_576;
-/// How many batches wait to be written.
+/// Number of batches in the queue to be written.
 const BATCHES: usize = 2;
 
 /// The work is long and alone: rows come by their index and not from a sort, which would be on the server's disk, and
@@ -85,14 +85,14 @@ pub async fn import<R: BufRead + Send + 'static>(
     // Whatever ends this early, a kill too, leaves the database as it was: the transaction is not committed.
     let tx = within(client.transaction()).await?;
     within(tx.batch_execute(SETTINGS)).await?;
-    // Nobody else writes meanwhile, so what is empty stays so.
+    // No other writer runs meanwhile, so what is empty stays so.
     within(tx.batch_execute(TURN)).await?;
     let summary = fill(&tx, reader, watch).await?;
     commit(tx).await?;
     Ok(summary)
 }
 
-/// Makes what was written count. Where the server does not say that it does not, it may all the same.
+/// Commits. Unless the server says that it rolled back, it may have committed.
 async fn commit(tx: Transaction<'_>) -> Result<(), TransferError> {
     let why = match timeout(STATEMENT + Duration::from_secs(10), tx.commit()).await {
         Ok(Ok(())) => return Ok(()),
@@ -103,8 +103,8 @@ async fn commit(tx: Transaction<'_>) -> Result<(), TransferError> {
     Err(TransferError::Unconfirmed { why })
 }
 
-/// Whether the server says that a rule or another transaction kept it from committing. A server that is shut down, for
-/// one, may have committed already and only wait for its standbys.
+/// Tests whether the server says that a rule or another transaction kept it from committing. A server that is shut
+/// down, for one, may have committed already and only wait for its standbys.
 fn rolled_back(error: &Error) -> bool {
     error.code().is_some_and(|code| {
         let class = code.code().get(..2);
@@ -196,15 +196,15 @@ struct Batch {
     table: usize,
     rows: Vec<Row>,
     lines: Vec<u64>,
-    /// How much of the file was read by then.
+    /// Number of bytes of the file that were read by then.
     bytes: u64,
 }
 
-/// Reads records into batches. Runs on a thread of its own, since a file is read without waiting for anything else.
+/// Reads records into batches. Runs on a thread of its own, since reading a file blocks.
 fn batches<R: BufRead>(mut reader: Reader<R>, to: &mpsc::Sender<Batch>) -> Result<Summary, TransferError> {
     let mut batch: Option<(Batch, usize)> = None;
     let send = |batch: Option<(Batch, usize)>| match batch {
-        // Whoever writes has given up, and says why.
+        // The writing task has given up, and says why.
         Some((batch, _)) => to.blocking_send(batch).map_err(|_| TransferError::Stopped),
         None => Ok(()),
     };
@@ -263,7 +263,7 @@ async fn fill<R: BufRead + Send + 'static>(
     let total = Some(promised.counts.total());
     rows(tx, &mut held, |records| watch.tell(Step::Check, records, total, 0)).await?;
     same(&held.into_summary(), &promised)?;
-    // Whoever serves on it already hears that everything may have changed.
+    // Nodes that already serve on this database are notified that everything may have changed.
     let (ids, times) = (vec![0_i64], vec![1_i64]);
     within(tx.query_typed(write::MOVE, &with_kinds(&[&ids, &times]))).await?;
     Ok(promised)
@@ -310,7 +310,7 @@ async fn write_rows(tx: &Transaction<'_>, table: &Table, rows: &[Row], lines: &[
     })
 }
 
-/// What is wrong with the rows, if anything is.
+/// Runs a statement for rows. The inner error is the problem with them.
 async fn execute(
     tx: &Transaction<'_>,
     statement: &str,

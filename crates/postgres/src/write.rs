@@ -1,8 +1,8 @@
 //! Statements that write, each for many records at once: one statement per table, whatever the number of rows.
 //!
 //! Rows travel as one array for each column. Only the texts of this file become SQL. An update names its rows twice, by
-//! `= ANY` and by the join, and in no words that a partial index has: so it finds them by their ids whatever is known of
-//! the table.
+//! `= ANY` and by the join, and shares no words with a partial index: so it finds them by their ids whatever statistics
+//! the table has.
 
 use std::borrow::Cow;
 
@@ -61,8 +61,8 @@ fn maybe_kept(text: Option<&str>) -> Option<Cow<'_, str>> {
     text.map(kept)
 }
 
-/// Makes users where nobody has their id, external id or username, and the policy number is still the one named
-/// (if one is). Gives the ids of those it made.
+/// Creates users, unless their id, external id or username is taken or the policy number is no longer the one named (if
+/// one is). Returns the ids of those it created.
 pub(super) const CREATE_USERS: &str = "INSERT INTO users (id, realm, external_id, username, email, name, country, \
      timezone, locale, language, status, context, tokens_not_before_ms, last_seen_at_ms, created_at_ms, \
      updated_at_ms, version) \
@@ -309,7 +309,7 @@ pub(super) fn close_grants<'a>(grants: &'a [&'a Grant]) -> Command<'a> {
     .exactly(grants.len())
 }
 
-/// Audit events, numbered on from the last one: whoever writes them holds the writers' lock.
+/// Audit events, numbered on from the last one: their writer holds the writers' lock.
 pub(super) fn events<'a>(rows: &'a [&'a EventRow]) -> Command<'a> {
     let id = |id: Option<String>| id;
     let values = vec![
@@ -337,7 +337,7 @@ pub(super) fn events<'a>(rows: &'a [&'a EventRow]) -> Command<'a> {
     )
 }
 
-/// When users were last seen. Each of them once.
+/// Writes when users were last seen. Each of them once.
 pub(super) fn see<'a>(touches: &'a [&'a Touch]) -> Command<'a> {
     let values = vec![
         column(touches, |touch| touch.user.to_string()),
@@ -427,7 +427,8 @@ pub(super) fn note_tags(seen: &[SeenTag]) -> Option<Command<'static>> {
     ))
 }
 
-/// Moves counters and tells every node that listens that there is something to look at; gives them as they are now.
+/// Moves counters and notifies every node that listens that there is something to look at; returns them as they are
+/// now.
 pub(super) const MOVE: &str = "WITH moved AS (INSERT INTO change_counters (id, version) \
      SELECT * FROM unnest($1::bigint[], $2::bigint[]) \
      ON CONFLICT (id) DO UPDATE SET version = change_counters.version + excluded.version RETURNING id, version), \

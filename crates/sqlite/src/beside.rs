@@ -21,7 +21,7 @@ pub(super) fn counters(connection: &Connection) -> Outcome<Vec<(i64, u64)>> {
     Ok(counters.collect::<Result<_, _>>()?)
 }
 
-/// Writes what was noted since the last time. Gives the batches that its marks are in.
+/// Writes what was noted since the last time. Returns the batches that its marks are in.
 pub(super) fn write_noted(tx: &Tx<'_>, noted: &Noted) -> Outcome<Vec<i64>> {
     for touch in &noted.due {
         see(tx, touch)?;
@@ -42,7 +42,7 @@ pub(super) fn write_noted(tx: &Tx<'_>, noted: &Noted) -> Outcome<Vec<i64>> {
     marks::write_in_short(tx, &noted.marks)
 }
 
-/// What makes the declared organizations so.
+/// Returns the changes that bring the declared organizations to their declared state.
 pub(super) fn declare(tx: &Tx<'_>, declared: Vec<NewOrganization>, at_ms: i64) -> Outcome<Vec<Change>> {
     let mut declaring = Declaring::new(at_ms);
     for new in declared {
@@ -111,7 +111,7 @@ pub(super) fn api_key(connection: &Connection, hash: SecretHash) -> Outcome<Opti
     found.next()?.map(rows::api_key).transpose()
 }
 
-/// Records a use; not where one of the same minute is there.
+/// Records a use, unless one of the same minute is recorded.
 pub(super) fn note_api_key_use(tx: &Tx<'_>, key: ApiKeyId, at_ms: i64) -> Outcome<bool> {
     let mut statement = tx.prepare_cached(
         "UPDATE api_keys SET last_used_at_ms = ?2 WHERE id = ?1 \
@@ -120,7 +120,7 @@ pub(super) fn note_api_key_use(tx: &Tx<'_>, key: ApiKeyId, at_ms: i64) -> Outcom
     Ok(statement.execute(params![key.to_string(), at_ms, API_KEY_USE_EVERY_MS])? > 0)
 }
 
-/// Gives the key as it is now, if it was still open.
+/// Revokes a key. Returns it as it is now, if it was still open.
 pub(super) fn revoke_api_key(tx: &Tx<'_>, key: ApiKeyId, at_ms: i64) -> Outcome<Option<ApiKey>> {
     let mut statement =
         tx.prepare_cached("UPDATE api_keys SET revoked_at_ms = ?2 WHERE id = ?1 AND revoked_at_ms IS NULL")?;

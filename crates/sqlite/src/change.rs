@@ -75,7 +75,7 @@ fn make(tx: &Tx<'_>, change: &Change) -> Outcome<()> {
     }
 }
 
-/// Which constraint a change breaks. Asked for afterwards, in one order, so that every store gives the same answer.
+/// Finds the constraint that a change broke, afterwards and in one order: every store gives the same answer.
 fn broken(tx: &Tx<'_>, change: &Change) -> Outcome<StoreError> {
     let owner = |sql: &str, values: &[&str]| -> Outcome<Option<String>> {
         let mut statement = tx.prepare_cached(sql)?;
@@ -352,7 +352,7 @@ fn close_grant(tx: &Tx<'_>, grant: &Grant) -> Outcome<()> {
     one(statement.execute(params![grant.id.to_string(), grant.revoked_at_ms, grant.revoked_why])?)
 }
 
-/// A record that is not at the version the change was made from is somebody else's by now.
+/// Refuses a change whose record is at another version than it was made from: another writer was quicker.
 fn one(rows: usize) -> Outcome<()> {
     if rows == 1 {
         Ok(())

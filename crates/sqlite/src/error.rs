@@ -5,12 +5,12 @@ use std::fmt::Display;
 use narthex_directory::StoreError;
 use rusqlite::ErrorCode;
 
-/// What goes wrong below the store's surface.
+/// Internal error of the store.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Something that the directory has a word for.
+    /// An error that the directory has a word for.
     Store(StoreError),
-    /// A constraint does not hold: who writes finds out which.
+    /// A constraint does not hold: the writer finds out which.
     Constraint,
     /// `SQLite` failed.
     Sqlite(rusqlite::Error),

@@ -1,4 +1,4 @@
-//! Filling a file that holds nobody yet.
+//! Fills an empty file.
 
 use narthex_directory::StoreError;
 use rusqlite::types::Value;

@@ -44,19 +44,19 @@ use narthex_tables::tag_cache::TagCache;
 
 /// A directory in a `SQLite` database.
 ///
-/// Dropping it writes what waits, carries the log over into the database and closes the file. It does not flush
-/// what was only noted: see [`Directory::flush`].
+/// Dropping it writes the work in the queue, checkpoints the log into the database and closes the file. It does not
+/// flush what was only noted: see [`Directory::flush`].
 #[derive(Debug)]
 pub struct SqliteDirectory {
-    // The readers close before the writer, which as the last one carries the log over.
+    // The readers close before the writer, which as the last one checkpoints the log.
     readers: Readers,
     writer: Writer,
-    // Let go after both of them.
+    // Dropped after both of them.
     place: Arc<Place>,
     versions: Arc<Versions>,
     touches: Arc<Touches>,
     tag_cache: Arc<TagCache>,
-    /// One at a time flushes. The batches of marks that it has written in short.
+    /// Lock for one flush at a time. It holds the batches of marks that this process has written in short.
     flushing: tokio::sync::Mutex<Vec<i64>>,
 }
 
@@ -115,7 +115,7 @@ impl Directory for SqliteDirectory {
     async fn apply(&self, plan: Arc<SyncPlan>) -> Answer<Stamp> {
         let touches = Arc::clone(&self.touches);
         let noted = Arc::clone(&plan);
-        // What can be worked out beforehand is not worked out by the one thread that writes.
+        // Computed here, to keep work off the one thread that writes.
         let written = Written::of(
             &plan.changes,
             &By {
@@ -140,7 +140,7 @@ impl Directory for SqliteDirectory {
     }
 
     async fn flush(&self) -> Answer<usize> {
-        // One at a time: what is taken goes on counting until it is known to be written.
+        // One flush at a time: the entries that it takes go on counting until they are known to be written.
         let mut batches = self.flushing.lock().await;
         let noted = Arc::new(self.touches.take());
         if !noted.is_empty() {

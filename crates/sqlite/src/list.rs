@@ -170,7 +170,7 @@ pub(super) fn organization_known_as(
     Ok(collect(connection, &sql, values, rows::organization)?.pop())
 }
 
-/// What an organization is looked up by.
+/// Column by which an organization is looked up.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Key {
     Id,
@@ -319,7 +319,7 @@ const HAS_MET_SQL: &str = "SELECT 1 FROM grants g LEFT JOIN teams t ON t.id = g.
 fn carrying(filter: &CarrierFilter) -> (String, [Value; 4]) {
     let members = "(SELECT g.user_id FROM grants g WHERE g.organization_id = ?3 AND g.revoked_at_ms IS NULL \
          AND (g.lapses_at_ms IS NULL OR g.lapses_at_ms > ?4))";
-    // The plus keeps the index of realms out of it: the few members are looked at, not everybody.
+    // The plus keeps the index of realms out of it: SQLite looks at the few members, not at all users.
     let (realm, among) = match filter.among {
         Among::Everybody => ("u.realm", "?3 IS NULL AND ?4 IS NULL".to_owned()),
         Among::Members(..) => ("+u.realm", format!("u.id IN {members}")),

@@ -1,8 +1,8 @@
 //! The marks of users' newest tokens, written every second.
 //!
-//! At most one row for each user and issuer in `user_issuers` would be a page of the log for nearly every token. So they are
-//! written in short, one row for many, and written out now and then, when the process ends, or, after a crash, when the next one
-//! begins. Until then the process has them in memory.
+//! A row for each user and issuer in `user_issuers` would cost a page of the log for nearly every token. So marks are
+//! written in short, one row for many, and written out now and then: also when the process ends, or, after a crash,
+//! when the next one begins. Until then the process has them in memory.
 
 use narthex_directory::{Answer, IssuerName, Mark, UserId};
 use rusqlite::Connection;
@@ -14,10 +14,10 @@ use super::error::Outcome;
 use super::writer::Tx;
 use narthex_tables::record::mark_columns;
 
-/// How many marks are in one batch, and are written out in one piece of work: others wait for it.
+/// Number of marks in one batch, and in one piece of work that writes them out: others wait for it.
 pub(super) const AT_ONCE: usize = 1_000;
 
-/// Writes marks in short. Gives the numbers of the batches.
+/// Writes marks in short. Returns the numbers of the batches.
 pub(super) fn write_in_short(tx: &Tx<'_>, marks: &[(UserId, IssuerName, Mark)]) -> Outcome<Vec<i64>> {
     let mut statement = tx.prepare_cached("INSERT INTO token_marks (marks) VALUES (?1) RETURNING batch")?;
     let mut batches = Vec::new();
@@ -73,13 +73,13 @@ pub(super) fn drop_batches(tx: &Tx<'_>, batches: &[i64]) -> Outcome<()> {
     Ok(())
 }
 
-/// Whether marks are written in short only.
+/// Tests whether any marks are written in short only.
 pub(super) fn are_left(connection: &Connection) -> Outcome<bool> {
     Ok(connection.prepare("SELECT 1 FROM token_marks")?.exists([])?)
 }
 
-/// Writes out what a process that has crashed left behind. What a process that runs has written in short is written out too, which
-/// does no harm.
+/// Writes out the marks that a crashed process left behind. The marks that a running process has written in short are
+/// written out too, which does no harm.
 pub(super) fn carry_over(connection: &Connection) -> Outcome<()> {
     if !are_left(connection)? {
         return Ok(());

@@ -16,21 +16,21 @@ mod embedded {
     refinery::embed_migrations!("migrations");
 }
 
-/// How a database is opened. The defaults keep within some 50 MB of page cache.
+/// Options for opening a database. The defaults keep within some 50 MB of page cache.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The file; its `-wal` and `-shm` lie beside it.
     pub path: PathBuf,
-    /// How many threads read: enough that two long searches of administrators leave one for sign-ins.
+    /// Number of threads that read: enough that two long searches of administrators leave one for sign-ins.
     pub readers: usize,
     /// The writer's page cache, in KiB.
     pub writer_cache_kib: u32,
     /// Each reader's page cache, in KiB.
     pub reader_cache_kib: u32,
-    /// After how many pages the log is carried over into the database. More is faster under load; fewer makes the
-    /// start after a crash quicker.
+    /// Number of pages after which the log is checkpointed into the database. More is faster under load; fewer makes
+    /// the start after a crash quicker.
     pub checkpoint_pages: u32,
-    /// It is opened to serve: then it is the only one, and a second one is refused. Commands work beside it.
+    /// True for a server: it is the only one on the file, and a second one is refused. Commands work beside it.
     pub serves: bool,
 }
 
@@ -56,7 +56,7 @@ impl Options {
 
 /// Other processes (the command line beside the server) may hold the write lock for a moment.
 const BUSY_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
-/// How soon is tried again what SQLite does not wait for.
+/// Pause before another try where SQLite does not wait itself.
 const BUSY_AGAIN: std::time::Duration = std::time::Duration::from_millis(10);
 const STATEMENTS: usize = 128;
 
@@ -81,8 +81,8 @@ pub(super) fn open_writer(options: &Options) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// SQLite waits for no lock when it changes the kind of log: of several programs that make a file, all but one are told at
-/// once that it is busy. Here they wait as long as for any other lock.
+/// SQLite waits for no lock when it changes the kind of log: of several programs that make a file, all but one get at
+/// once the error that it is busy. Here they wait as long as for any other lock.
 fn set_up(connection: &Connection, pragmas: &str) -> rusqlite::Result<()> {
     let until = Instant::now() + BUSY_TIMEOUT;
     loop {
@@ -137,7 +137,7 @@ pub(super) fn open_reader(options: &Options) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// For whoever asks for it in the log by this name (`narthex_store::statements=trace`): every statement as it begins.
+/// Logs every statement as it begins, if the log's filter has this name (`narthex_store::statements=trace`).
 /// SECURITY: as it was prepared, without its values.
 fn tell_statements(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     if !tracing::enabled!(target: "narthex_store::statements", tracing::Level::TRACE) {

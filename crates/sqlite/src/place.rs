@@ -1,8 +1,8 @@
 //! The file in its place: one server at a time works on it, and what is at its path is what was opened.
 //!
-//! A file that is moved, replaced or deleted can be written on for as long as it is open, and nobody finds that again. So
-//! the files at the path are looked at after each commit, before anybody is answered, and whenever the directory is asked
-//! for changes.
+//! A file that is moved, replaced or deleted can be written on for as long as it is open, and those records are lost.
+//! So the store looks at the files at the path after each commit, before it answers any caller, and whenever the
+//! directory is asked for changes.
 //!
 //! One server is the only one by a lock on a file beside the database (`narthex.db-lock`), which holds its process number.
 //! The kernel lets the lock go with the process, however that ends; the file stays and means nothing without the lock.
@@ -20,13 +20,13 @@ use narthex_directory::StoreError;
 
 use super::error::unavailable;
 
-/// How often the lock is tried again while the file of it is exchanged under it.
+/// Number of tries for the lock while its file is exchanged.
 const TRIES: usize = 10;
-/// How often, and how soon again, the process number is looked for where the lock has just been taken.
+/// Number of looks for the process number, and the pause between them, where the lock has just been taken.
 const LOOKS: usize = 10;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// Which file it is, whatever its name.
+/// Identity of a file, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -83,7 +83,7 @@ impl Place {
         }
     }
 
-    /// Looks whether the files are still there.
+    /// Checks whether the files are still there.
     ///
     /// # Errors
     ///
@@ -111,7 +111,7 @@ impl Place {
         self.ensure()
     }
 
-    /// Whether they were there when they were looked at last.
+    /// Checks that the files were there at the last look.
     ///
     /// # Errors
     ///
@@ -175,7 +175,7 @@ fn lock(database: &Path, name: &Path) -> Result<File, StoreError> {
             Err(TryLockError::WouldBlock) => return Err(in_use(database, &mut file)),
             Err(TryLockError::Error(error)) => return Err(cannot(error)),
         }
-        // Removed between the opening and the lock, it would keep nobody out.
+        // Removed between the opening and the lock, it would keep no other server out.
         let own = file.metadata().map(|metadata| identity_of(&metadata)).map_err(cannot)?;
         if identity(name).is_ok_and(|there| there == own) {
             file.set_len(0).map_err(cannot)?;

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::error::{Outcome, unavailable};
 use super::place::Place;
 
-/// How many reads may wait; beyond that the store says so.
+/// Capacity of the queue of reads; beyond it the store refuses.
 const QUEUE: usize = 16_384;
 
 type Read = Box<dyn FnOnce(&Connection) + Send>;
@@ -34,7 +34,7 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next read, or `None` at the end.
+    /// Returns the next read, or `None` at the end.
     fn next(&self) -> Option<Read> {
         let mut queue = self.lock();
         loop {
@@ -49,7 +49,7 @@ impl Shared {
     }
 }
 
-/// The way to the reading threads.
+/// Handle of the reading threads.
 pub(super) struct Readers {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -73,7 +73,7 @@ impl Readers {
                 .name("narthex-reader".to_owned())
                 .spawn(move || {
                     while let Some(read) = shared.next() {
-                        // A read that panicked answers nobody, and the thread goes on.
+                        // A read that panicked sends no answer, and the thread goes on.
                         let panicked = catch_unwind(AssertUnwindSafe(|| read(&connection))).is_err();
                         if panicked && !connection.is_autocommit() {
                             let _ = connection.execute_batch("ROLLBACK");

@@ -34,7 +34,7 @@ pub(super) fn snapshot(
         snapshot.tags_differ = tags_differ;
         snapshot.standing = Some(standing_of(connection, user, policy)?);
     } else {
-        // Nothing is kept of somebody who is not there yet.
+        // Nothing is stored of a user that does not exist yet.
         snapshot.tags_differ = desired.tags.noted().is_some();
     }
     let username = desired.user.new_username();

@@ -33,7 +33,8 @@ pub fn export<W: Write>(
         None => {}
     }
     let connection = open::open_reader(options)?;
-    // What a crash or a running process has left in short is no record of its own: it is written out first.
+    // Marks that a crash or a running process has left in short are no records of their own: they are written out
+    // first.
     let unknown = |fault: Fault| TransferError::Store(fault.into());
     if marks::are_left(&connection).map_err(unknown)? {
         marks::carry_over(&open::open_writer(options)?).map_err(unknown)?;
@@ -68,7 +69,7 @@ pub fn import<R: BufRead>(
             Some(ErrorCode::SystemIoFailure) => TransferError::Unconfirmed { why: error.to_string() },
             _ => failed(error),
         })?;
-    // As the writer leaves it: a log that is carried over, and statistics.
+    // The writer leaves the same: a checkpointed log, and statistics.
     let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
     Ok(summary)
 }
@@ -118,7 +119,7 @@ fn fill<R: BufRead>(
         watch.tell(Step::Check, records, total, 0)
     })?;
     same(&held.into_summary(), &promised)?;
-    // Whoever serves on it already hears that everything may have changed.
+    // Processes that already serve on this file learn that everything may have changed.
     let moved = "UPDATE change_counters SET version = version + 1 WHERE id = 0";
     connection.execute_batch(moved).map_err(failed)?;
     Ok(promised)

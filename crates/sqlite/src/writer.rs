@@ -1,5 +1,5 @@
-//! The one thread that writes. It takes whatever waits, makes each piece of work in a savepoint of its own, commits
-//! once, raises the version numbers, and then answers everybody.
+//! The one thread that writes, with group commit. It takes all the work in its queue, runs each piece in a savepoint of
+//! its own, commits once, raises the version numbers, and then answers all callers.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -15,14 +15,14 @@ use tokio::time::Instant;
 use super::error::{Fault, Outcome, unavailable};
 use super::place::Place;
 
-/// How many pieces of work may wait before the next one waits to wait.
+/// Capacity of the queue of work; senders wait when it is full.
 const QUEUE: usize = 4_096;
-/// How long at least from one line about a failure to the next: a full disk fails every piece of work.
+/// Shortest time between two log lines about a failure: a full disk fails every piece of work.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
-/// How many pieces of work share a commit at the most: an answer should not wait for thousands of others.
+/// Largest number of pieces of work in one commit: an answer should not wait for thousands of others.
 const GROUP: usize = 256;
 
-/// What a piece of work works on: the connection, inside the transaction, and the numbers that it moves.
+/// Transaction of a piece of work: the connection, and the numbers that it moves.
 #[derive(Debug)]
 pub(super) struct Tx<'c> {
     connection: &'c Connection,
@@ -51,7 +51,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Gives the stripe's number after the move.
+    /// Returns the stripe's number after the move.
     pub(super) fn move_stripe(&mut self, stripe: Stripe) -> Outcome<u64> {
         let number = self.count(i64::from(stripe.number()) + 1)?;
         self.moved.push(Move::Stripe(stripe, number));
@@ -69,9 +69,9 @@ impl Tx<'_> {
     }
 }
 
-/// Something to do in a transaction, and somebody who waits for it.
+/// Work in a transaction, and the answer to the caller that waits for it.
 trait Work: Send {
-    /// Does it; whether to keep it.
+    /// Runs it. Returns whether to keep its changes.
     fn run(&mut self, tx: &mut Tx<'_>) -> bool;
     /// Answers, once the transaction is over.
     fn answer(self: Box<Self>, committed: Result<(), &StoreError>);
@@ -85,7 +85,7 @@ struct Piece<T, F> {
 
 impl<T: Send, F: FnOnce(&mut Tx<'_>) -> Outcome<T> + Send> Work for Piece<T, F> {
     fn run(&mut self, tx: &mut Tx<'_>) -> bool {
-        // A piece that panics is undone like one that fails, and the thread goes on.
+        // A piece that panics is rolled back like one that fails, and the thread goes on.
         let panicked = || Err(unavailable("the work panicked").into());
         self.done = self
             .work
@@ -101,12 +101,12 @@ impl<T: Send, F: FnOnce(&mut Tx<'_>) -> Outcome<T> + Send> Work for Piece<T, F> 
             (Some(Err(fault)), _) => Err(fault.into()),
             (None, Ok(())) => Err(unavailable("the work was not begun")),
         };
-        // Whoever waited may have gone away; the work is done all the same.
+        // The caller may have gone away; the work is done all the same.
         let _ = self.waiting.send(answer);
     }
 }
 
-/// The way to the writing thread.
+/// Handle of the writing thread.
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: Option<mpsc::Sender<Box<dyn Work>>>,
@@ -145,12 +145,12 @@ impl Writer {
         })
     }
 
-    /// Whether the last change that was to be written could not be.
+    /// Returns whether the last change failed to be written.
     pub(super) fn is_failing(&self) -> bool {
         self.failing.load(Ordering::Relaxed)
     }
 
-    /// Does a piece of work in a transaction; answers when it is durable.
+    /// Runs a piece of work in a transaction. Returns when it is durable.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Tx<'_>) -> Outcome<T> + Send + 'static,
@@ -172,7 +172,7 @@ impl Writer {
     }
 }
 
-/// What waits is still written.
+/// Waits until the queue is written.
 impl Drop for Writer {
     fn drop(&mut self) {
         self.queue = None;
@@ -184,10 +184,10 @@ impl Drop for Writer {
     }
 }
 
-/// What came of the groups so far, for those who ask and for the log.
+/// Outcome of the groups so far, for callers that ask and for the log.
 struct Outcomes {
     failing: Arc<AtomicBool>,
-    /// When a failure was told last, and how many were not since.
+    /// Time of the last log line about a failure; `untold` counts the failures since.
     told: Option<Instant>,
     untold: u64,
 }
@@ -225,7 +225,7 @@ fn serve(
         // Known to be gone, it may be back; there by now, it may be gone when the commit is through.
         let there = place.ensure().or_else(|_| place.check());
         let committed = there.and_then(|()| commit(connection, &mut group, &mut waiting, &mut moved));
-        // INVARIANT: nothing is acknowledged that is in a file which nobody finds again.
+        // INVARIANT: nothing is acknowledged that is in a file which is no longer at its path.
         let committed = committed.and_then(|()| place.check());
         match &committed {
             Err(error) => outcomes.failed(error),
@@ -250,7 +250,7 @@ fn serve(
     let _ = connection.execute_batch("PRAGMA optimize; PRAGMA wal_checkpoint(TRUNCATE);");
 }
 
-/// One transaction for everything that waits, and for what arrives while it is being made.
+/// Commits everything in the queue, and what arrives meanwhile, in one transaction.
 fn commit(
     connection: &Connection,
     group: &mut Vec<Box<dyn Work>>,
@@ -340,7 +340,7 @@ mod tests {
     async fn work_goes_on_when_nobody_waits_for_it_any_more() {
         let writer = writer();
         for value in 1..=10 {
-            // Polled once, it is in the queue; then whoever asked goes away.
+            // Polled once, it is in the queue; then the caller goes away.
             let work = writer.write(move |tx| insert(tx, value));
             let _ = tokio::time::timeout(std::time::Duration::ZERO, work).await;
         }

@@ -5,12 +5,13 @@
 //! turned into changes by `narthex-directory`, and what is here writes and reads them. It knows nothing of tokens,
 //! HTTP or configuration files.
 //!
-//! `SQLite`: one thread writes, several read, and tokio is needed only for its channels. The writer takes whatever is
-//! waiting, makes each piece of work in a savepoint of its own, commits once, raises the version numbers, and only
-//! then answers: one `fsync` serves everybody who waited, and a piece that fails spoils no other.
+//! `SQLite`: one thread writes, several read, and tokio is needed only for its channels. The writer commits in groups:
+//! it takes all the work in its queue, runs each piece in a savepoint of its own, commits once, raises the version
+//! numbers, and only then answers. One `fsync` serves every caller of the group, and a piece that fails spoils no
+//! other.
 //!
-//! PostgreSQL: any number of nodes share one database. Their writers take turns, and plans share a turn. Numbers that
-//! move are told to all nodes in the transaction that moves them.
+//! PostgreSQL: any number of nodes share one database. Their writers take turns, and plans are committed in groups. The
+//! transaction that raises a version number also notifies all nodes of it.
 //!
 //! Invariants:
 //! * What is acknowledged is on the disk: WAL with `synchronous = FULL`; `synchronous_commit` is never off.
@@ -18,7 +19,7 @@
 //! * Reads of more than one statement see one moment.
 //! * Audit events are numbered in the order of their commits.
 //! * A database written by a newer program is refused, not guessed at.
-//! * Nothing waits without an end.
+//! * Every wait has a limit.
 
 #[cfg(feature = "population")]
 pub mod population;

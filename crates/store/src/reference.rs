@@ -10,7 +10,7 @@ use crate::{Options, SqliteDirectory};
 use narthex_tables::transfer::LINE_BYTES_MAX;
 use narthex_tables::transfer::schema::{CHANGE_COUNTERS, Holds, ORGANIZATION_TAGS, TABLES, Table};
 
-/// A table's columns: type, and whether there must be something in it; and the key.
+/// A table's columns, each with its type and whether it must hold something; and the key.
 type Shape = (BTreeMap<String, (String, bool)>, Vec<String>);
 
 fn shape_of(table: &Table) -> Shape {
@@ -78,7 +78,7 @@ fn every_table_and_column_is_moved() {
     }
 }
 
-/// What a row refers to stands before it.
+/// A row stands after the rows that it refers to.
 #[test]
 fn parents_stand_before_their_children() {
     let folder = tempfile::tempdir().unwrap();

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 
 pub use narthex_tables::transfer::{Counts, Header, LINE_BYTES_MAX, Progress, Step, Summary, TransferError};
 
-/// Which store.
+/// Store that a transfer reads or fills.
 #[derive(Debug, Clone)]
 pub enum Place {
     /// A file.
@@ -23,7 +23,7 @@ pub enum Place {
 
 /// Writes everything that a store holds at one moment. Nodes may go on writing meanwhile.
 ///
-/// Gives what was written, and where it was written to.
+/// Returns the summary of the records, and the writer.
 pub async fn export<W: Write + Send + 'static>(
     place: Place,
     out: W,
@@ -56,7 +56,7 @@ pub async fn export<W: Write + Send + 'static>(
     }
 }
 
-/// Fills an empty store with what a file holds, or leaves it as it is. The store is made if there is none.
+/// Fills an empty store with the records of a file, or leaves it as it is. A store that does not exist is created.
 pub async fn import<R: BufRead + Send + 'static>(
     place: Place,
     input: R,

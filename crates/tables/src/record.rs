@@ -1,4 +1,4 @@
-//! What both databases share: records as columns and JSON texts, events as rows, and what follows from changes.
+//! Code that both databases share: records as columns and JSON texts, events as rows, and the consequences of changes.
 
 use narthex_directory::{
     Actor, AuditEvent, By, Change, Mark, Moves, Organization, Said, Scope, StoreError, Stripe, Team, User, Versions,
@@ -9,26 +9,26 @@ use serde_json::{Map, Value};
 pub const USER: &str = "u.id, u.realm, u.external_id, u.username, u.email, u.name, u.country, u.timezone, \
      u.locale, u.language, u.status, u.context, u.tokens_not_before_ms, u.last_seen_at_ms, u.created_at_ms, \
      u.updated_at_ms, u.version";
-/// How many those are.
+/// Number of those columns.
 pub const USER_COLUMNS: usize = 17;
 /// An organization, as `o`.
 pub const ORGANIZATION: &str = "o.id, o.name, o.label, o.realm, o.external_id, o.contact_name, \
      o.contact_email, o.website, o.timezone, o.admin_tags, o.member_tags, o.executor_tags, o.membership, o.status, \
      o.origin, o.has_logo, o.created_at_ms, o.updated_at_ms, o.version";
-/// What an organization is, as far as roles go.
+/// The columns of an organization that matter for roles, as `o`.
 pub const BRIEF: &str = "o.id, o.name, o.realm, o.status";
-/// How many those are.
+/// Number of those columns.
 pub const BRIEF_COLUMNS: usize = 4;
 /// A team, as `t`.
 pub const TEAM: &str =
     "t.id, t.realm, t.organization_id, t.external_id, t.name, t.created_at_ms, t.updated_at_ms, t.version";
-/// How many those are.
+/// Number of those columns.
 pub const TEAM_COLUMNS: usize = 8;
 /// A grant, as `g`.
 pub const GRANT: &str = "g.id, g.user_id, g.organization_id, g.team_id, g.role, g.source, g.issuer, g.tag, \
      g.token_jti, g.token_sha256, g.granted_at_ms, g.asserted_at_ms, g.lapses_at_ms, g.revoked_at_ms, g.why, \
      g.revoked_why";
-/// How many those are.
+/// Number of those columns.
 pub const GRANT_COLUMNS: usize = 16;
 /// An audit event, as `e`.
 pub const EVENT: &str = "e.sequence, e.at_ms, e.actor_kind, e.actor_name, e.token_jti, e.token_sha256, \
@@ -37,7 +37,7 @@ pub const EVENT: &str = "e.sequence, e.at_ms, e.actor_kind, e.actor_name, e.toke
 pub const API_KEY: &str = "k.id, k.name, k.hash, k.organization_id, k.team_id, k.role, k.created_at_ms, k.expires_at_ms, k.revoked_at_ms, \
      k.last_used_at_ms";
 
-/// What is known of an issuer's tokens for a user, as `i`: see [`mark`].
+/// State of an issuer's tokens for a user, as `i`: see [`mark`].
 pub const MARK: &str = "i.last_issued_at_ms, i.newest_issued_at_ms, i.said";
 
 /// The mark in such columns: none where no token had a date.
@@ -59,8 +59,8 @@ pub fn mark_columns(mark: Option<&Mark>) -> (Option<i64>, Option<i64>, Option<i6
     )
 }
 
-/// Where the token of a plan takes the place of the last one: see [`Mark::follows`]. A row that stays as it is was not
-/// written, and the plan is out of date.
+/// Condition under which the token of a plan takes the place of the last one: see [`Mark::follows`]. If the row stays
+/// as it is, nothing was written and the plan is stale.
 #[macro_export]
 macro_rules! follows {
     () => {
@@ -100,17 +100,17 @@ macro_rules! note_use {
         )
     };
 }
-/// What follows from changes: their events as rows, and the numbers that move.
+/// Consequences of changes: their events as rows, and the version numbers that move.
 #[derive(Debug)]
 pub struct Written {
     /// Their events.
     pub events: Vec<EventRow>,
-    /// The numbers.
+    /// The version numbers.
     pub moves: Moves,
 }
 
 impl Written {
-    /// Works out what follows from changes.
+    /// Derives the consequences of changes.
     pub fn of(changes: &[Change], by: &By) -> Self {
         let events = changes
             .iter()
@@ -127,7 +127,7 @@ impl Written {
 pub struct EventRow {
     /// The event.
     pub event: AuditEvent,
-    /// Which one of its kind did it.
+    /// Name of the actor within its kind.
     pub actor_name: Option<String>,
     /// Its detail as JSON.
     pub detail: String,

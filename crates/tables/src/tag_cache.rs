@@ -1,5 +1,5 @@
-//! What tags met, remembered for as long as no organization changes: most tokens carry the same few groups, and
-//! looking ten of them up costs more than everything else a snapshot reads.
+//! Cache of the organizations that list a tag, stale as soon as an organization changes. Most tokens carry the same few
+//! groups, and looking up ten of them costs more than everything else that a snapshot reads.
 //!
 //! INVARIANT: an entry is used only under the policy number it was read at, and that number is read in the same
 //! transaction as everything else in the snapshot. Whatever changes an answer kept here (a list of tags, an
@@ -13,12 +13,12 @@ use narthex_directory::{OrganizationBrief, OrganizationRole};
 /// The organizations that list one tag, each with the role.
 pub type Listing = Arc<[(OrganizationBrief, OrganizationRole)]>;
 
-/// Beyond this many tags the cache begins anew.
+/// Largest number of tags in the cache; beyond it the cache begins anew.
 const TAGS_MAX: usize = 8_192;
-/// A tag that more organizations list is looked up each time.
+/// Longest listing in the cache; a tag that more organizations list is looked up each time.
 const LISTING_MAX: usize = 16;
 
-/// The cache, shared by whoever reads.
+/// The cache, shared by all readers.
 #[derive(Debug, Default)]
 pub struct TagCache {
     kept: Mutex<Kept>,
@@ -36,7 +36,7 @@ impl TagCache {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known of these tags at this policy number, in their order.
+    /// Looks up these tags at this policy number, in their order.
     pub fn find<'t>(
         &self,
         policy: u64,
@@ -49,10 +49,10 @@ impl TagCache {
             .collect()
     }
 
-    /// Remembers what was read at this policy number.
+    /// Stores a listing that was read at this policy number.
     pub fn keep(&self, policy: u64, realm: &str, tag: &str, listing: &Listing) {
         let mut kept = self.lock();
-        // A reader that began before the last change has nothing to tell.
+        // A reader that began before the last change holds a stale listing.
         if policy < kept.policy || listing.len() > LISTING_MAX {
             return;
         }

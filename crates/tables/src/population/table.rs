@@ -70,7 +70,7 @@ impl Table {
     }
 }
 
-/// What is written at a time.
+/// Rows of all tables that are written at a time.
 #[derive(Debug)]
 pub struct Batch {
     users: Table,
@@ -80,9 +80,9 @@ pub struct Batch {
     grants: Table,
     events: Table,
     seen: Table,
-    /// How far the policy number moves.
+    /// Number by which the policy number moves.
     pub policy: u64,
-    /// How many users and organizations this is.
+    /// Number of users and organizations in the batch.
     pub done: u64,
 }
 
@@ -160,7 +160,7 @@ impl Batch {
         }
     }
 
-    /// What a token says of its issuer.
+    /// Adds the row of a token's issuer.
     pub fn add_touch(&mut self, touch: &Touch) {
         let tags = touch.tags.as_ref();
         let (order, newest, said) = mark_columns(touch.mark.as_ref());

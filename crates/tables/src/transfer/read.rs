@@ -52,7 +52,7 @@ impl<R: BufRead> Reader<R> {
         Ok((header, reader))
     }
 
-    /// How many bytes were read.
+    /// Number of bytes that were read.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -84,7 +84,7 @@ impl<R: BufRead> Reader<R> {
         TransferError::Line { line, why }
     }
 
-    /// Whether there is another line.
+    /// Reads the next line. Returns whether there is one.
     fn next_line(&mut self) -> Result<bool, TransferError> {
         self.number += 1;
         self.line.clear();
@@ -226,7 +226,7 @@ fn kind(error: &serde_json::Error) -> &'static str {
 }
 
 impl Counts {
-    /// How many of a kind, if it is one.
+    /// Number of records of a kind, if it is one.
     fn of(&self, kind: &str) -> Option<u64> {
         self.iter().find(|(known, _)| *known == kind).map(|(_, count)| count)
     }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::schema::{Holds, TABLES, Table};
 
-/// What a column of a row holds.
+/// Value of a column in a row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cell {
     /// Nothing.

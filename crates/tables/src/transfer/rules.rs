@@ -1,5 +1,5 @@
-//! What a row must keep to, whoever wrote it: the rules of the directory's own types, and those of the databases' checks
-//! that a file could break without breaking a type.
+//! Rules for every row, whatever program wrote it: those of the directory's own types, and those of the databases'
+//! checks that a file could break without breaking a type.
 
 use std::fmt::Display;
 use std::str::FromStr;

@@ -10,9 +10,9 @@ use super::row::{Cell, Row};
 use super::rules::{event, grant, hash, logo, name, parsed, public_jwk, scope, seen_tag, tags};
 use crate::record::{object_from_json, texts_from_json, texts_to_json};
 
-/// What a value must keep to, or what is wrong with it.
+/// Rule for a value; its error is the problem with the value.
 pub type Rule<T> = fn(&T) -> Result<(), String>;
-/// The same between the columns of a row.
+/// Rule between the columns of a row.
 pub type Agreement = fn(&Fields<'_>) -> Result<(), String>;
 
 /// A table and how it is written in a file.
@@ -20,13 +20,13 @@ pub type Agreement = fn(&Fields<'_>) -> Result<(), String>;
 pub struct Table {
     /// Its name in both databases.
     pub name: &'static str,
-    /// What one of its rows is called.
+    /// Name of one of its rows.
     pub kind: &'static str,
-    /// How many of the first columns are the key, which rows are in the order of.
+    /// Number of leading columns that are the key; rows are in its order.
     pub key: usize,
     /// Its columns.
     pub columns: &'static [Column],
-    /// What holds between the columns of a row.
+    /// Rule between the columns of a row.
     pub(crate) agrees: Option<Agreement>,
 }
 
@@ -35,15 +35,16 @@ pub struct Table {
 pub struct Column {
     /// Its name, in the file too.
     pub name: &'static str,
-    /// What it holds.
+    /// Type of its content.
     pub holds: Holds,
-    /// Whether it may hold nothing.
+    /// True if it may hold nothing.
     pub optional: bool,
 }
 
-/// What a column holds.
-#[derive(Debug, Clone, Copy)]
+/// Type of a column's content.
+#[derive(Clone, Copy)]
 pub enum Holds {
+#[derive(Debug, Clone, Copy)]
     /// A text, which may have to keep a rule.
     Text(Option<Rule<str>>),
     /// A time in milliseconds.
@@ -337,7 +338,7 @@ pub const ORGANIZATION_TAGS: Table = Table {
 /// database counts by itself.
 pub const CHANGE_COUNTERS: &str = "change_counters";
 
-/// What holds between records, as a query that counts those for which it does not, and what is then wrong. The file's
+/// Rules between records: each a query that counts the records that break it, and the problem with those. The file's
 /// own order, the keys and the CHECKs of the schema see to everything else.
 pub const BETWEEN: &[(&str, &str)] = &[
     (
@@ -365,7 +366,7 @@ impl Table {
         format!("SELECT {names} FROM {} ORDER BY {keys}", self.name)
     }
 
-    /// How many rows there are.
+    /// Query for the number of rows.
     pub fn count(&self) -> String {
         format!("SELECT count(*) FROM {}", self.name)
     }
@@ -376,7 +377,7 @@ impl Table {
         names.join(", ")
     }
 
-    /// What is wrong with a row, if anything is.
+    /// Checks a row. The error is the problem with it.
     pub fn check(&self, row: &Row) -> Result<(), String> {
         for (column, cell) in self.columns.iter().zip(&row.0) {
             let held = column.check(cell);
@@ -445,7 +446,7 @@ impl Column {
     }
 }
 
-/// What PostgreSQL keeps of a text that it cannot keep.
+/// The text as PostgreSQL stores it, if it cannot store it as it is.
 fn without_nul(text: &str) -> Option<String> {
     text.contains('\0').then(|| text.replace('\0', "\u{fffd}"))
 }

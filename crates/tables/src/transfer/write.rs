@@ -60,12 +60,12 @@ impl<W: Write> Writer<W> {
         self.out.write_all(&self.line).map_err(TransferError::Write)
     }
 
-    /// How many records were written.
+    /// Number of records that were written.
     pub fn records(&self) -> u64 {
         self.tally.records()
     }
 
-    /// What was written so far, without a last line.
+    /// Summary of the records written so far, without a last line.
     pub fn into_summary(self) -> Summary {
         self.tally.finish()
     }
