@@ -35,7 +35,7 @@ pub enum Algorithm {
     EdDsa,
 }
 
-/// What kind of key an algorithm needs.
+/// Kind of key that an algorithm needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Family {
     /// A shared secret.

@@ -1,4 +1,4 @@
-//! What a token says, once proved and once not: two types that cannot be taken for one another.
+//! Content of a token, proved and unproved: two types that cannot be taken for one another.
 
 use std::fmt;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl VerifiedClaims {
         &self.issuer
     }
 
-    /// Which key verified the signature, and how it was found.
+    /// The key that verified the signature, and the rule that found it.
     pub const fn key(&self) -> &KeyMatch {
         &self.key
     }
@@ -137,7 +137,7 @@ impl KeyMatch {
     }
 }
 
-/// How a key was found.
+/// Rule that found a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum MatchedBy {
     /// By `kid`.

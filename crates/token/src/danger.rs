@@ -1,4 +1,4 @@
-//! Choices that are wrong for a door and right for a tool in somebody's hand.
+//! Choices that are wrong for a door and right for an administrator's tool.
 
 use crate::error::PolicyError;
 use crate::issuer::{Binding, IssuerPolicy, TrustedIssuer};

@@ -13,7 +13,7 @@ use crate::keys::KeyHint;
 
 pub use policy::PolicyError;
 
-/// Why a token was refused, or why it could not be decided.
+/// Reason why a token was refused, or why it could not be decided.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VerifyError {
     /// The token is longer than the limit.
@@ -30,7 +30,7 @@ pub enum VerifyError {
     Algorithm {
         /// The sanitized `alg`; `None` when there is none or it is not text.
         presented: Option<String>,
-        /// What the issuer may use; empty when no issuer was found.
+        /// The issuer's algorithms; empty when no issuer was found.
         allowed: Vec<Algorithm>,
     },
     /// The header asks for something that is not supported.
@@ -38,7 +38,7 @@ pub enum VerifyError {
     Header {
         /// The header member.
         member: &'static str,
-        /// What is wrong with it, as the end of the sentence.
+        /// The problem with it, as the end of the sentence.
         problem: String,
     },
     /// No trusted issuer has the token's `iss`, or the token has none and no issuer takes such tokens.
@@ -57,17 +57,18 @@ pub enum VerifyError {
     /// No key of the issuer counts for this token.
     #[error("no key for this token: {}", key_message(hint, *usable, why_not.as_deref()))]
     KeyUnknown {
-        /// How the token named its key.
+        /// Hint that the token gives for its key.
         hint: KeyHint,
-        /// How many keys would fit; 0, or more than one for a token that names none.
+        /// Number of keys that would fit; 0, or more than one for a token that names none.
         usable: usize,
-        /// Why a key that the token could mean is in the set and does not count, as a sentence without its subject.
+        /// Reason why a key that the token could mean is in the set and does not count, as a sentence without its
+        /// subject.
         why_not: Option<String>,
     },
     /// The signature is not made by the key.
     #[error("the signature does not fit the token and the issuer's key{}", nonce_message(*nonce))]
     Signature {
-        /// How the token named its key.
+        /// Hint that the token gives for its key.
         hint: KeyHint,
         /// The header has a `nonce`, as tokens for Microsoft Graph do.
         nonce: bool,
@@ -87,7 +88,7 @@ pub enum VerifyError {
         /// The configured age.
         max_token_age_seconds: u64,
     },
-    /// The token is meant for somebody else.
+    /// The token is meant for another audience.
     #[error(
         "the token is for another audience: {} must name one of {}",
         quoted(claims, " or "),
@@ -135,7 +136,7 @@ pub enum VerifyError {
     /// The issuer's keys are not there, so nothing can be said about the token.
     #[error("the keys of the issuer cannot be had{}; the next attempt is in {retry_after_seconds} s", why(fault.as_ref()))]
     KeysUnavailable {
-        /// When asking again may help.
+        /// Seconds until another try may help.
         retry_after_seconds: u32,
         /// The cause, once a fetch has failed.
         fault: Option<KeysFault>,
@@ -204,13 +205,13 @@ impl VerifyError {
         })
     }
 
-    /// Whether a newer key set could change the answer, so that [`crate::KeyCache::missed`] is worth asking.
+    /// Tests whether a newer key set could change the answer, so that [`crate::KeyCache::missed`] is worth asking.
     pub const fn is_key_miss(&self) -> bool {
         matches!(self, Self::KeyUnknown { .. } | Self::Signature { .. })
     }
 }
 
-/// Nobody but Microsoft Graph can check its tokens: they are signed over a header with another `nonce`.
+/// Only Microsoft Graph can check its tokens: they are signed over a header with another `nonce`.
 const fn nonce_message(nonce: bool) -> &'static str {
     if nonce {
         "; its header carries a `nonce`, as tokens for Microsoft Graph do, which only Graph can check: the client must ask for \
@@ -265,13 +266,13 @@ pub(crate) fn quoted<T: fmt::Display>(items: &[T], separator: &str) -> String {
         .join(separator)
 }
 
-/// What keeps text from being a compact JWS.
+/// Fault that keeps text from being a compact JWS.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedToken {
     /// Not three segments separated by full stops.
     #[error("a signed token has three parts separated by full stops, this has {parts}")]
     Parts {
-        /// How many there are, counted up to 6.
+        /// Number of segments, counted up to 6.
         parts: usize,
     },
     /// Five segments: an encrypted token.
@@ -313,7 +314,7 @@ pub enum MalformedToken {
     },
 }
 
-/// Why bytes are not a key set, or a secret or key was refused.
+/// Reason why bytes are not a key set, or a secret or key was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {
     /// The document is longer than the limit.
@@ -325,13 +326,13 @@ pub enum KeySetError {
     /// The document is not a JSON object with an array `keys`.
     #[error("this is no JSON Web Key Set: {problem}")]
     NotAKeySet {
-        /// What is wrong, as the end of the sentence.
+        /// The problem, as the end of the sentence.
         problem: String,
     },
     /// More keys than the limit.
     #[error("the key set holds {count} keys, more than {limit}")]
     TooManyKeys {
-        /// How many there are.
+        /// Number of keys in it.
         count: usize,
         /// The limit.
         limit: usize,
@@ -339,13 +340,13 @@ pub enum KeySetError {
     /// No secret, or more than two.
     #[error("one or two shared secrets are needed, not {count}")]
     SecretCount {
-        /// How many were given.
+        /// Number of secrets given.
         count: usize,
     },
     /// A secret is empty.
     #[error("secret {position} is empty")]
     SecretEmpty {
-        /// Which, counted from 1.
+        /// Position of the secret, counted from 1.
         position: usize,
     },
     /// A secret is shorter than the hash.
@@ -353,7 +354,7 @@ pub enum KeySetError {
         "secret {position} has {length_bytes} bytes, {algorithm} needs at least {needed_bytes} (RFC 7518 3.2); make a longer one, or set `danger_short_secret`"
     )]
     SecretTooShort {
-        /// Which, counted from 1.
+        /// Position of the secret, counted from 1.
         position: usize,
         /// Its length.
         length_bytes: usize,
@@ -367,9 +368,9 @@ pub enum KeySetError {
         "secret {position} looks like {what}; a public key is no secret, configure it as `jwks_file` and an RS, PS, ES or EdDSA algorithm"
     )]
     SecretIsKey {
-        /// Which, counted from 1.
+        /// Position of the secret, counted from 1.
         position: usize,
-        /// What it looks like.
+        /// Kind of key or certificate that it looks like.
         what: &'static str,
     },
     /// A secret was asked to take part in an algorithm that takes none.
@@ -381,12 +382,12 @@ pub enum KeySetError {
     /// The text is not a public key or certificate that can be used.
     #[error("this is no usable public key: {problem}")]
     PublicKey {
-        /// What is wrong, as the end of the sentence.
+        /// The problem, as the end of the sentence.
         problem: String,
     },
 }
 
-/// Why a token could not be signed, or a key cannot sign.
+/// Reason why a token could not be signed, or a key cannot sign.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
     /// The algorithm cannot be used for signing here.
@@ -403,13 +404,13 @@ pub enum SignError {
     KeyMismatch {
         /// The algorithm.
         algorithm: Algorithm,
-        /// What the key is.
+        /// Kind of the key.
         found: &'static str,
     },
     /// The text holds no private key.
     #[error("this is no private key: {problem}")]
     NotAPrivateKey {
-        /// What is wrong, as the end of the sentence.
+        /// The problem, as the end of the sentence.
         problem: &'static str,
     },
     /// An RSA key of less than 2048 bits.

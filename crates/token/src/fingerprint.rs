@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 
 use crate::codec::hex_encode;
 
-/// How many bytes of the hash are kept. 96 bits: nobody finds two tokens with one fingerprint by accident.
+/// Number of hash bytes that are kept. 96 bits: two tokens do not get one fingerprint by accident.
 const LENGTH_BYTES: usize = 12;
 
 /// The first twelve bytes of the SHA-256 of a compact token, shown as 24 hexadecimal digits.

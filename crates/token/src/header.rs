@@ -1,4 +1,4 @@
-//! The header of a token: what the rules need, read once; the whole of it only for those who ask.
+//! The header of a token: the members that the rules need, read once; the whole of it only on demand.
 //!
 //! A map costs more to build than the header's few facts, and most tokens are decided without it.
 
@@ -18,7 +18,7 @@ const USUAL_TYPES: [&str; 2] = ["JWT", "at+jwt"];
 /// The beginning of a media type that `typ` may leave out.
 const APPLICATION: &str = "application/";
 
-/// How many members the rules know.
+/// Number of members that the rules know.
 const KNOWN_MEMBERS: usize = 7;
 
 /// A member that must be text if it is there.
@@ -42,7 +42,7 @@ impl TextMember {
 
 /// A protected header, checked to be one JSON object without duplicate names.
 ///
-/// SECURITY: `jwk`, `jku`, `x5u` and `x5c` are among the members nobody looks at.
+/// SECURITY: `jwk`, `jku`, `x5u` and `x5c` are among the members that are never looked at.
 #[derive(Clone)]
 pub(crate) struct Header {
     json: Vec<u8>,
@@ -50,14 +50,14 @@ pub(crate) struct Header {
     facts: Facts,
 }
 
-/// What the rules look at.
+/// Members that the rules look at.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Facts {
     /// `alg`, if it is the name of an algorithm.
     pub(crate) algorithm: Option<Algorithm>,
-    /// Whether `crit` is there, whatever it holds.
+    /// True if `crit` is there, whatever it holds.
     pub(crate) critical: bool,
-    /// Whether `b64` is there and not `true`.
+    /// True if `b64` is there and not `true`.
     pub(crate) unencoded: bool,
     /// `typ`, if it is not one of the [`USUAL_TYPES`].
     pub(crate) typ: TextMember,
@@ -148,7 +148,7 @@ fn is_usual_type(value: &Member<'_>) -> bool {
     }
 }
 
-/// Whether two values of `typ` are the same media type: in any case, with or without `application/`.
+/// Tests whether two values of `typ` are the same media type: in any case, with or without `application/`.
 ///
 /// SPEC: RFC 7515 4.1.9.
 pub(crate) fn is_same_type(one: &str, other: &str) -> bool {

@@ -65,7 +65,7 @@ impl fmt::Display for Rule {
     }
 }
 
-/// How a rule ended.
+/// Outcome of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It holds. The text says what was concluded.
@@ -76,17 +76,17 @@ pub enum Outcome {
     NotTried,
 }
 
-/// One rule, what it wanted, what it found, how it ended. `found` repeats claim values, shortened and made printable:
-/// it is for the bearer of the token and for administrators.
+/// One rule with its expectation, its finding and its outcome. `found` repeats claim values, shortened and made
+/// printable: it is for the bearer of the token and for administrators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
     /// The rule.
     pub rule: Rule,
-    /// What the configuration wants.
+    /// The configuration's expectation.
     pub expected: String,
-    /// What the token has.
+    /// The token's value.
     pub found: String,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
@@ -97,7 +97,7 @@ pub enum InspectedClaims {
     Verified(Box<VerifiedClaims>),
     /// The signature holds, another rule does not: an expired token, say.
     Refused(UnverifiedClaims),
-    /// The signature does not hold or was not tried: anybody may have written this.
+    /// The signature does not hold or was not tried: an attacker may have written this.
     Unproved(UnverifiedClaims),
     /// The token could not be read.
     Unreadable,

@@ -1,4 +1,4 @@
-//! Who is trusted, on what terms, and which of them a token belongs to.
+//! Trusted issuers, the terms of their trust, and the choice of the one that a token belongs to.
 
 mod problems;
 
@@ -12,10 +12,10 @@ use crate::error::{PolicyError, VerifyError};
 use crate::parse::ParsedToken;
 use crate::verify;
 
-/// The leeway of a new policy. Whoever remembers used token ids must remember them this much past `exp`.
+/// The leeway of a new policy. A cache of used token ids must keep them this much past `exp`.
 const LEEWAY_SECONDS_DEFAULT: u64 = 60;
 
-/// Where an issuer's keys come from, as far as the rules care.
+/// Source of an issuer's keys, as far as the rules care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeySource {
     /// Public keys: a JWKS, or one public key.
@@ -24,25 +24,25 @@ pub enum KeySource {
     SharedSecret,
 }
 
-/// Whether tokens of an issuer are taken at all.
+/// Status of an issuer: decides whether its tokens are accepted at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum IssuerStatus {
-    /// They are.
+    /// They are accepted.
     Enabled,
     /// They are refused with `token.issuer_disabled`.
     Disabled,
 }
 
-/// Whether a token must carry `exp`.
+/// Rule for `exp`: required or optional.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Expiry {
-    /// It must.
+    /// A token must carry it.
     Required,
-    /// It may lack it: `danger_tokens_without_exp`, for shared secrets only. An `exp` that is there still counts.
+    /// A token may lack it: `danger_tokens_without_exp`, for shared secrets only. An `exp` that is there still counts.
     DangerOptional,
 }
 
-/// Whether a token that is bound to its sender's key counts without a proof of that key.
+/// Rule for a token that is bound to its sender's key and comes without a proof of that key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BoundTokens {
     /// It is refused.
@@ -72,9 +72,9 @@ pub struct IssuerPolicy {
     pub issuer: Option<String>,
     /// Other texts that stand for the same issuer.
     pub aliases: Vec<String>,
-    /// What it may sign with.
+    /// Algorithms that it may sign with.
     pub algorithms: Vec<Algorithm>,
-    /// Whom its tokens must be meant for: one of these.
+    /// Audiences of its tokens, which must be meant for one of these.
     pub audiences: Vec<String>,
     /// The claims that may name the audience; all of them, so `aud` must be listed where it counts.
     pub audience_claims: Vec<String>,
@@ -82,17 +82,17 @@ pub struct IssuerPolicy {
     pub required_claims: Vec<RequiredClaim>,
     /// Values of `typ` beside `JWT` and `at+jwt`, in any case and with or without `application/`. Never `logout+jwt`.
     pub token_types: Vec<String>,
-    /// How far clocks may differ.
+    /// Allowed clock skew, in seconds.
     pub leeway_seconds: u64,
-    /// How old a token may be by its `iat`, which is then required.
+    /// Greatest age of a token by its `iat`, which is then required.
     pub max_token_age_seconds: Option<u64>,
-    /// Whether `exp` is required.
+    /// Rule for `exp`.
     pub expiry: Expiry,
-    /// Whether tokens with `cnf` are taken.
+    /// Rule for tokens with `cnf`.
     pub bound_tokens: BoundTokens,
-    /// Whether tokens are taken.
+    /// Status: decides whether tokens are accepted.
     pub status: IssuerStatus,
-    /// Where the keys come from.
+    /// Source of the keys.
     pub key_source: KeySource,
 }
 
@@ -127,7 +127,7 @@ impl IssuerPolicy {
     }
 }
 
-/// What a token must bind itself to. Doors bind both; only [`crate::danger`] makes anything else.
+/// Parts of a policy that must bind a token. Doors bind both; only [`crate::danger`] makes anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Binding {
     Full,
@@ -179,7 +179,7 @@ impl TrustedIssuer {
         &self.policy
     }
 
-    /// How far clocks may differ, in milliseconds.
+    /// Allowed clock skew, in milliseconds.
     pub const fn leeway_ms(&self) -> i64 {
         self.leeway_ms
     }

@@ -13,7 +13,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::codec::sanitize;
 
-/// Why bytes are not an acceptable JSON object.
+/// Reason why bytes are not an acceptable JSON object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum JsonFault {
     /// Not JSON, not UTF-8, a number beyond a double, or something after the end.
@@ -53,7 +53,7 @@ pub(crate) fn parse_object(
     }
 }
 
-/// Parses one JSON object and hands over its members one by one instead of building a map. Whoever takes them watches for
+/// Parses one JSON object and hands over its members one by one instead of building a map. The callback watches for
 /// names that come twice.
 pub(crate) fn walk_object(
     bytes: &[u8],
@@ -188,7 +188,7 @@ impl<'de> Visitor<'de> for Loose<'_> {
     }
 }
 
-/// What a value may make room for, before it knows.
+/// Room that a value may reserve, before its size is known.
 ///
 /// SECURITY: only the outermost object and the arrays right in it get room in advance, or a few thousand tiny arrays would
 /// ask for megabytes.
@@ -202,7 +202,7 @@ enum Expected {
     Nothing,
 }
 
-/// About so many groups a person is in; as many items fit into one kibibyte.
+/// Expected number of a user's groups; as many items fit into one kibibyte.
 const ITEMS_EXPECTED: usize = 12;
 
 /// A value at some depth: how many levels may still open below, and where to say what went wrong.
@@ -427,7 +427,7 @@ mod tests {
     }
 
     proptest! {
-        /// What `serde_json` writes is read as it reads it.
+        /// Reads the output of `serde_json` as `serde_json` does.
         #[test]
         fn reads_what_serde_json_writes(value in any_json(), pretty in any::<bool>()) {
             let outer = serde_json::json!({ "value": value });

@@ -6,7 +6,7 @@
 //! * [`KeyCache::tick`]: when the time it gave last has come. It says whether to fetch.
 //! * [`KeyCache::missed`]: a token's key was not in the snapshot, or its signature failed. It says what to do: try again,
 //!   fetch, wait for the fetch under way, or refuse.
-//! * [`KeyCache::fetched`]: what a fetch brought. It gives the snapshot to publish.
+//! * [`KeyCache::fetched`]: a fetch has ended. It gives the snapshot to publish.
 //!
 //! Time is passed in, in milliseconds, from one clock. When that clock is set back, everything held moves back with it.
 
@@ -33,20 +33,20 @@ use unknown::UnknownKeys;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct FetchId(u64);
 
-/// What to do about a token whose key was missed.
+/// Answer for a token whose key was missed.
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// The set has changed meanwhile: publish this one and verify once more.
     Retry(KeySnapshot),
     /// Fetch, report to [`KeyCache::fetched`], verify once more.
     Fetch(FetchId),
-    /// Somebody is fetching: wait for that, verify once more.
+    /// Another caller is fetching: wait for that, verify once more.
     Wait(FetchId),
     /// This is the answer.
     Refuse(VerifyError),
 }
 
-/// What a fetch brought.
+/// Outcome of a fetch.
 #[derive(Debug)]
 pub enum FetchOutcome {
     /// A whole, parsed set. One without a usable key counts as [`FetchOutcome::Failed`].
@@ -62,7 +62,7 @@ pub enum FetchOutcome {
     Failed(KeysFault),
 }
 
-/// What changed with a fetch.
+/// Changes that a fetch made.
 #[derive(Debug, Clone)]
 pub struct Fetched {
     /// To be published.
@@ -78,20 +78,20 @@ pub struct Fetched {
 /// The times of a stored set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LastGood {
-    /// When it was fetched.
+    /// Time of the fetch.
     pub fetched_at_ms: i64,
-    /// Until when it was fresh.
+    /// End of its freshness.
     pub fresh_until_ms: i64,
 }
 
-/// What time brought.
+/// Work that is due with time.
 #[derive(Debug, Clone)]
 pub struct Tick {
     /// Fetch, and report to [`KeyCache::fetched`].
     pub fetch: Option<FetchId>,
     /// To be published: the keys have been stale for too long, or the clock was set back.
     pub snapshot: Option<KeySnapshot>,
-    /// When to come again, at the latest.
+    /// Latest time of the next call.
     pub next_ms: i64,
 }
 
@@ -135,7 +135,7 @@ struct Flight {
     wanted: Option<KeyHint>,
 }
 
-/// How the last fetch went.
+/// Outcome of the last fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Contact {
     Never,
@@ -191,7 +191,7 @@ impl KeyCache {
         true
     }
 
-    /// What to publish now.
+    /// Returns the keys to publish now.
     pub fn snapshot(&self) -> KeySnapshot {
         let held = self.held.as_ref().filter(|held| !held.lapsed);
         KeySnapshot {
@@ -218,7 +218,7 @@ impl KeyCache {
     /// A token could not be verified with the keys of `seen`: its key was unknown, its signature did not fit, or there were
     /// no keys. Ask again with the new error after a retry; the answer is then final, or a wait for another fetch.
     ///
-    /// SECURITY: anybody can send tokens with random `kid`s or signatures. Each fetch they force claims the cooldown
+    /// SECURITY: any client can send tokens with random `kid`s or signatures. Each fetch they force claims the cooldown
     /// *before* it begins, and again when it fails, whether or not any key is held.
     pub fn missed(&mut self, error: &VerifyError, seen: &KeySnapshot, now_ms: i64) -> Answer {
         self.settle(now_ms);
@@ -243,7 +243,7 @@ impl KeyCache {
         Answer::Fetch(self.begin(wanted, now_ms))
     }
 
-    /// What a fetch brought. A result that comes too late, after the fetch was given up, changes nothing.
+    /// Takes the outcome of a fetch. An outcome that comes too late, after the fetch was given up, changes nothing.
     pub fn fetched(&mut self, id: FetchId, outcome: FetchOutcome, now_ms: i64) -> Fetched {
         self.settle(now_ms);
         let Some(flight) = self.flight.take_if(|flight| flight.id == id) else {
@@ -270,7 +270,7 @@ impl KeyCache {
         }
     }
 
-    /// The state for people.
+    /// The state for administrators.
     pub fn health(&self, now_ms: i64) -> KeyHealth {
         let held = self.held.as_ref();
         KeyHealth {
@@ -420,7 +420,7 @@ impl KeyCache {
         id
     }
 
-    /// When the timer fetches next.
+    /// Time of the timer's next fetch.
     fn due_at_ms(&self) -> i64 {
         self.held
             .as_ref()

@@ -25,13 +25,13 @@ use material::Material;
 use secret::Secret;
 use thumbprint::{Thumbprints, sha1_of, sha256_of};
 
-/// How many keys of one name are tried, at most. More than one is already an odd set, and each costs a signature.
+/// Largest number of keys of one name that are tried. More than one is already an odd set, and each costs a signature.
 const CANDIDATES_MAX: usize = 16;
 
-/// How many keys that are not used a message lists.
+/// Largest number of refused keys that a message lists.
 const REFUSED_SHOWN_MAX: usize = 5;
 
-/// What a fetched key set may cost.
+/// Limits for a fetched key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeySetLimits {
     /// Longest document.
@@ -69,11 +69,11 @@ struct Key {
 /// A key of a set that is not used, and why. One bad key never spoils the set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedKey {
-    /// Where it stands in the set, from 0.
+    /// Position in the set, from 0.
     pub position: usize,
     /// Its `kid`, sanitized, if it has one.
     pub kid: Option<String>,
-    /// Why it is not used, as a sentence without its subject.
+    /// Reason why it is not used, as a sentence without its subject.
     pub why: String,
 }
 
@@ -86,7 +86,7 @@ impl fmt::Display for RefusedKey {
     }
 }
 
-/// What can be told about a key that is used.
+/// Public facts of a key that is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyReport {
     /// SHA-256 over everything that makes the key what it is, as hexadecimal digits. Another `kid`, use or modulus is another key.
@@ -95,7 +95,7 @@ pub struct KeyReport {
     pub kid: Option<String>,
     /// Its type and size.
     pub kind: KeyKind,
-    /// What it may verify.
+    /// Algorithms that it may verify.
     pub algorithms: Vec<Algorithm>,
 }
 
@@ -202,7 +202,7 @@ impl KeySet {
         })
     }
 
-    /// How many keys or secrets can be used. A key that is listed more than once counts once.
+    /// Number of keys or secrets that can be used. A key that is listed more than once counts once.
     pub fn usable_count(&self) -> usize {
         let first = |(position, key): &(usize, &Key)| {
             let mut earlier = self.keys.iter().take(*position);
@@ -221,7 +221,8 @@ impl KeySet {
         &self.refused
     }
 
-    /// Why a key that the token could mean is in the set and does not count for it, as a sentence without its subject.
+    /// Reason why a key that the token could mean is in the set and does not count for it, as a sentence without its
+    /// subject.
     pub(crate) fn why_not(&self, hint: &HintRef<'_>, algorithm: Algorithm) -> Option<String> {
         match *hint {
             HintRef::Kid(kid) => {
@@ -252,7 +253,7 @@ impl KeySet {
         self.keys.iter().map(Key::identity).chain(secrets)
     }
 
-    /// Whether the set has a key of this name, whatever it may be used for.
+    /// Tests whether the set has a key of this name, whatever it may be used for.
     pub(crate) fn names(&self, hint: &KeyHint) -> bool {
         let hint = hint.as_ref();
         Algorithm::ALL
@@ -414,7 +415,7 @@ impl Chosen<'_> {
         }
     }
 
-    /// How the keys were found.
+    /// The rule that found the keys.
     pub(crate) const fn matched_by(&self) -> MatchedBy {
         match self {
             Self::Public { matched_by, .. } => *matched_by,
@@ -423,7 +424,7 @@ impl Chosen<'_> {
     }
 }
 
-/// How a token names its key, borrowed from its header.
+/// Hint that a token gives for its key, borrowed from its header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HintRef<'h> {
     Kid(&'h str),
@@ -447,7 +448,7 @@ impl HintRef<'_> {
     }
 }
 
-/// How a token named its key. A [`crate::KeyCache`] is asked with it.
+/// Hint that a token gives for its key. A [`crate::KeyCache`] is asked with it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum KeyHint {
     /// By `kid`.

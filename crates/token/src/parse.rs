@@ -10,7 +10,7 @@ use crate::error::{MalformedToken, VerifyError};
 use crate::header::Header;
 use crate::json::{JsonFault, parse_object};
 
-/// What a token may cost before its signature is checked.
+/// Limits for a token before its signature is checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Longest compact token.
@@ -99,7 +99,7 @@ fn split(compact: &str) -> Result<(&str, &str, &str, &str), MalformedToken> {
     Ok((signing_input, header, payload, signature))
 }
 
-/// What is wrong with the number of parts, if anything. Counted only when something is wrong.
+/// Returns the fault in the number of parts, if there is one. Counts only after a fault.
 fn count_parts(compact: &str) -> Option<MalformedToken> {
     match compact.split('.').take(6).count() {
         3 => None,
@@ -124,5 +124,6 @@ fn malformed(part: &'static str, fault: JsonFault, limits: &Limits) -> Malformed
     }
 }
 
-/// How many claims to make room for; more are no problem. So many fit into one kibibyte, up to which allocators are fast.
+/// Number of claims to make room for; more are no problem. So many fit into one kibibyte, up to which allocators are
+/// fast.
 const PAYLOAD_MEMBERS: usize = 9;

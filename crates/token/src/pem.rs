@@ -12,7 +12,7 @@ pub(crate) struct Pem<'t> {
     pub(crate) der: Vec<u8>,
 }
 
-/// Whether the text holds the beginning of any PEM block, however it is indented or glued together.
+/// Tests whether the text holds the beginning of any PEM block, however it is indented or glued together.
 pub(crate) fn has_armour(text: &str) -> bool {
     text.contains(BEGIN)
 }

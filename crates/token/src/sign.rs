@@ -239,7 +239,7 @@ pub fn sign_compact(header: &[u8], payload: &[u8], key: &SigningKey) -> Result<S
     Ok(token)
 }
 
-/// How RSA encodes what it signs.
+/// RSA encoding of an algorithm's signatures.
 fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
     Some(match algorithm {
         Algorithm::Rs256 => &signature::RSA_PKCS1_SHA256,
@@ -253,7 +253,7 @@ fn rsa_encoding(algorithm: Algorithm) -> Option<&'static dyn RsaEncoding> {
     })
 }
 
-/// How ECDSA signs, and what is wrong with a key that cannot.
+/// ECDSA algorithm, and the problem with a key that cannot sign with it.
 fn ec_signing(algorithm: Algorithm) -> Option<(&'static EcdsaSigningAlgorithm, &'static str)> {
     Some(match algorithm {
         Algorithm::Es256 => (&ECDSA_P256_SHA256_FIXED_SIGNING, "it is not a P-256 key"),

@@ -21,7 +21,7 @@ const SECONDS_MAX: i64 = 253_402_300_799;
 const SECONDS_MIN: i64 = -62_135_596_800;
 /// The member of `events` that makes a token a logout token.
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
-/// How many claim names a message lists.
+/// Largest number of claim names that a message lists.
 const NAMES_SHOWN_MAX: usize = 20;
 
 impl ParsedToken<'_> {
@@ -310,7 +310,7 @@ pub(crate) fn check_subject(claims: &Map<String, Value>, issuer: &TrustedIssuer)
             return Err(invalid(name, "text"));
         }
     }
-    // SECURITY: it is signed, has `sub` and `aud`, and would open every door to whoever intercepts it.
+    // SECURITY: it is signed, has `sub` and `aud`, and would open every door to an attacker who intercepts it.
     if claims
         .get("events")
         .is_some_and(|events| events.get(LOGOUT_EVENT).is_some())

@@ -1,8 +1,8 @@
-//! What is wrong with the configuration of an issuer.
+//! Problems with the configuration of an issuer.
 
 use crate::algorithm::Algorithm;
 
-/// What is wrong with the configuration of an issuer. All of them are reported at once.
+/// Problem with the configuration of an issuer. All of them are reported at once.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// The name is empty.
@@ -83,7 +83,7 @@ pub enum PolicyError {
         name: String,
         /// The field.
         field: &'static str,
-        /// What was given.
+        /// The configured duration.
         seconds: u64,
         /// The limit.
         seconds_max: u64,

@@ -1,4 +1,4 @@
-//! What can be wrong with an issuer's terms. Everything is reported at once.
+//! Problems with an issuer's terms. All of them are reported at once.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ const MAX_TOKEN_AGE_SECONDS_MAX: u64 = 100 * 366 * 86_400;
 /// The type of logout tokens (`OpenID` Connect Back-Channel Logout 2.4).
 const LOGOUT_TYPE: &str = "logout+jwt";
 
-/// What nobody may get wrong.
+/// Checks the rules for every issuer.
 pub(super) fn of(policy: &IssuerPolicy) -> Vec<PolicyError> {
     let name = || policy.name.clone();
     let mut problems = Vec::new();
@@ -60,7 +60,7 @@ pub(super) fn of(policy: &IssuerPolicy) -> Vec<PolicyError> {
     problems
 }
 
-/// What only a door insists on.
+/// Checks the rules for issuers that guard a door.
 pub(super) fn of_binding(policy: &IssuerPolicy) -> Vec<PolicyError> {
     let name = || policy.name.clone();
     let mut problems = Vec::new();

@@ -1,4 +1,4 @@
-//! What an operator sees of an issuer's keys.
+//! State of an issuer's keys for operators.
 
 use std::collections::HashSet;
 
@@ -6,29 +6,29 @@ use super::snapshot::KeysFault;
 use crate::codec::hex_encode;
 use crate::keys::{KeyReport, KeySet, RefusedKey};
 
-/// How many keys that left are still listed.
+/// Largest number of keys that left and are still listed.
 const GONE_MAX: usize = 50;
 
 /// The state of an issuer's keys. Times are in milliseconds since the epoch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyHealth {
-    /// Whether tokens can be verified now.
+    /// True if tokens can be verified now.
     pub serving: bool,
     /// The keys of the set, and the last fifty that left it.
     pub keys: Vec<KeyRecord>,
     /// Keys of the set that are not used, and why.
     pub refused: Vec<RefusedKey>,
-    /// When the set was fetched.
+    /// Time of the set's fetch.
     pub fetched_at_ms: Option<i64>,
-    /// How long ago that was.
+    /// Time since that fetch.
     pub age_ms: Option<i64>,
-    /// Until when it is fresh.
+    /// End of its freshness.
     pub fresh_until_ms: Option<i64>,
-    /// Until when it may serve if the issuer cannot be reached.
+    /// Time until which it may serve, stale, if the issuer cannot be reached.
     pub usable_until_ms: Option<i64>,
-    /// When it is fetched next.
+    /// Time of the next fetch.
     pub next_refresh_ms: i64,
-    /// Whether a fetch is under way.
+    /// True while a fetch is under way.
     pub fetching: bool,
     /// Fetches that failed since the last that succeeded.
     pub failures_in_a_row: u32,
@@ -36,16 +36,16 @@ pub struct KeyHealth {
     pub last_error: Option<FetchError>,
     /// Keys remembered as unknown.
     pub unknown_keys: usize,
-    /// How often a key left the set.
+    /// Number of times that a key left the set.
     pub epoch: u64,
 }
 
 /// One failed fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchError {
-    /// When it failed.
+    /// Time of the failure.
     pub at_ms: i64,
-    /// Why.
+    /// The cause.
     pub why: String,
 }
 
@@ -54,11 +54,11 @@ pub struct FetchError {
 pub struct KeyRecord {
     /// The key.
     pub key: KeyReport,
-    /// When a fetch first brought it.
+    /// Time of the first fetch that brought it.
     pub first_seen_ms: i64,
-    /// When a fetch last brought it.
+    /// Time of the last fetch that brought it.
     pub last_seen_ms: i64,
-    /// Whether it is in the set now.
+    /// True if it is in the set now.
     pub present: bool,
 }
 

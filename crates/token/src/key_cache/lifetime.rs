@@ -1,4 +1,4 @@
-//! How long an answer is fresh (RFC 9111), as far as a private cache of one small document cares.
+//! Freshness of an answer (RFC 9111), as far as a private cache of one small document cares.
 
 use super::CacheSettings;
 

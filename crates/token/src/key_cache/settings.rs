@@ -3,7 +3,7 @@
 /// The numbers of the key cache. The defaults are the product's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheSettings {
-    /// How long a set is fresh when the answer does not say.
+    /// Lifetime of a set when the answer does not say.
     pub lifetime_ms_default: i64,
     /// Least lifetime, whatever the answer says.
     pub lifetime_ms_min: i64,
@@ -17,11 +17,11 @@ pub struct CacheSettings {
     pub cooldown_ms: i64,
     /// Pause after the first failed fetch while no keys are held. It doubles with each further failure, up to the cooldown.
     pub first_retry_ms: i64,
-    /// How many unknown keys are remembered.
+    /// Largest number of unknown keys that are remembered.
     pub unknown_max: usize,
-    /// How long known keys serve on, past their lifetime, while the issuer cannot be reached.
+    /// Time that known keys serve on as stale, past their lifetime, while the issuer cannot be reached.
     pub stale_ms_max: i64,
-    /// After this long a fetch that was never reported counts as failed.
+    /// Time after which a fetch that was never reported counts as failed.
     pub fetch_ms_max: i64,
 }
 

@@ -54,7 +54,7 @@ impl KeySnapshot {
         self.epoch
     }
 
-    /// Until when the keys may serve, if no fetch succeeds before. A cached decision ends with it at the latest.
+    /// Time until which the keys may serve, if no fetch succeeds before. A cached decision ends with it at the latest.
     pub const fn usable_until_ms(&self) -> i64 {
         self.usable_until_ms
     }

@@ -19,7 +19,7 @@ pub(super) fn read(entry: &Value) -> Result<Key, String> {
     let Value::Object(jwk) = entry else {
         return Err("it is not a JSON object".to_owned());
     };
-    // SECURITY: whoever can read the set can read this, and sign. Such a key proves nothing. It is the worst that can be
+    // SECURITY: every reader of the set can read this, and sign. Such a key proves nothing. It is the worst that can be
     // wrong with a key, so it is what is told.
     if let Some(member) = PRIVATE.into_iter().find(|member| jwk.contains_key(*member)) {
         return Err(format!(

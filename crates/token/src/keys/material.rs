@@ -36,7 +36,7 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// What a key of this kind can verify. The key's type decides, never a token's header.
+    /// Algorithms that a key of this kind can verify. The key's type decides, never a token's header.
     pub(crate) fn algorithms(self) -> AlgorithmSet {
         let algorithms: &[Algorithm] = match self {
             Self::Rsa { .. } => &[
@@ -100,7 +100,7 @@ impl Material {
         self.kind
     }
 
-    /// Whether this is the same key, whatever else its entry says.
+    /// Tests whether this is the same key, whatever else its entry says.
     ///
     /// SPEC: RFC 7638: exactly the numbers go into a key's thumbprint.
     pub(crate) fn is(&self, other: &Self) -> bool {
@@ -114,7 +114,7 @@ impl Material {
             .is_some_and(|(_, key)| key.verify_sig(message, signature).is_ok())
     }
 
-    /// What makes this key this key, together with its name and what it may do.
+    /// Hash over everything that makes this key this key: its numbers, its name and its algorithms.
     pub(crate) fn identity(&self, kid: Option<&str>, algorithms: AlgorithmSet) -> [u8; 32] {
         let mut context = Context::new(&SHA256);
         context.update(&self.numbers_hash);

@@ -10,7 +10,7 @@ use crate::der::any_public_key;
 use crate::error::KeySetError;
 use crate::pem;
 
-/// Whether a secret must be as long as the hash.
+/// Rule for the length of a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretLength {
     /// At least as long as the hash (RFC 7518 3.2).
@@ -93,7 +93,7 @@ pub(crate) const fn hmac_algorithm(algorithm: Algorithm) -> Option<hmac::Algorit
     }
 }
 
-/// What a would-be secret looks like, if it is a key or certificate.
+/// Name of the kind of key or certificate that a would-be secret looks like, if it does.
 ///
 /// SECURITY: the classic confusion is a server that holds an RSA *public* key and checks an HS256 token with its text.
 /// Algorithms and key types already cannot meet here; this keeps an operator from building the hole by hand.
