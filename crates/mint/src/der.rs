@@ -1,6 +1,6 @@
-//! As much DER as it takes to say what kind of private key some bytes are, and to take an encrypted one apart.
+//! As much DER as it takes to tell the kind of a private key, and to take an encrypted one apart.
 
-/// What kind of private key it is, as node names it.
+/// Kind of a private key, as node names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// RSA, with the size of its modulus in bits.
@@ -13,14 +13,14 @@ pub(crate) enum Kind {
     Other(&'static str),
 }
 
-/// What the parameters of an RSA-PSS key demand of a signature (RFC 8017 A.2.3), in bits and bytes.
+/// Demands of an RSA-PSS key's parameters on a signature (RFC 8017 A.2.3), in bits and bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PssDemands {
     /// The size of the hash in bits; 0 for one that is not known here.
     pub(crate) hash_bits: usize,
-    /// The same, of the mask's hash.
+    /// The size of the mask's hash in bits; 0 for one that is not known here.
     pub(crate) mask_hash_bits: usize,
-    /// How long the salt must be at least, in bytes.
+    /// Least length of the salt, in bytes.
     pub(crate) salt_bytes: usize,
 }
 

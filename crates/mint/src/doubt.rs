@@ -1,10 +1,10 @@
-//! What is probably wrong with a key that did not work.
+//! Diagnosis of a key that did not work: its probable fault.
 //!
 //! The library's messages are kept to the letter, and they say little: a private key whose line breaks were lost is, to
 //! the library, a shared secret. These sentences go beside its message, where there is room for one. They look at the
 //! form of the key only and repeat nothing of it.
 
-/// What is odd about text or bytes that were taken for a shared secret.
+/// Diagnosis of text or bytes that were taken for a shared secret.
 pub(crate) fn of_secret(bytes: &[u8]) -> Option<&'static str> {
     let text = std::str::from_utf8(bytes).ok()?;
     match text.find(BEGIN) {
@@ -13,7 +13,7 @@ pub(crate) fn of_secret(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// What is odd about a collection that should hold a key and its passphrase.
+/// Diagnosis of a collection that should hold a key and its passphrase.
 pub(crate) fn of_collection(key: Option<&str>, passphrase: bool) -> &'static str {
     match key {
         None => {
@@ -29,7 +29,7 @@ pub(crate) fn of_collection(key: Option<&str>, passphrase: bool) -> &'static str
     }
 }
 
-/// PEM that is no usable private key. `at` is where its armour begins.
+/// Diagnosis of PEM that is no usable private key. `at` is where its armour begins.
 fn of_armoured(text: &str, at: usize) -> &'static str {
     let label = text.get(at + BEGIN.len()..).unwrap_or("");
     let label = label.split("-----").next().unwrap_or("");
@@ -56,7 +56,7 @@ fn of_armoured(text: &str, at: usize) -> &'static str {
     }
 }
 
-/// Text without PEM armour that looks as if it had once had one.
+/// Diagnosis of text without PEM armour that looks as if it had once had one.
 fn of_bare(text: &str) -> Option<&'static str> {
     let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=') || c.is_ascii_whitespace();
     if text.starts_with('{') && text.contains("\"kty\"") {
@@ -78,7 +78,7 @@ fn of_bare(text: &str) -> Option<&'static str> {
     }
 }
 
-/// Whether a text is called as files of keys are.
+/// Tests whether a text looks like the path of a key file.
 fn is_path(text: &str) -> bool {
     let one_line = text.len() <= PATH_MOST && !text.contains(char::is_whitespace);
     let (_, extension) = text.rsplit_once('.').unwrap_or_default();

@@ -1,8 +1,8 @@
-//! Why there is no token. The texts are those of npm `jsonwebtoken` 9.0.3, which people search for.
+//! Errors of minting. The texts are those of npm `jsonwebtoken` 9.0.3, which people search for.
 
 use std::fmt;
 
-/// Why a token could not be made.
+/// Reason why a token could not be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MintError {
     /// No secret, or an empty one.
@@ -65,7 +65,7 @@ pub enum MintError {
         option: &'static str,
         /// The claim.
         claim: &'static str,
-        /// Whether the claim is a time: the library words these two differently.
+        /// True if the claim is a time: the library words these two differently.
         times: bool,
     },
     /// No such option.
@@ -79,7 +79,7 @@ pub enum MintError {
     BadOption {
         /// The option.
         option: &'static str,
-        /// What it must be.
+        /// The type or value that it must have, as the end of the sentence.
         problem: &'static str,
     },
     /// A key of a type that signs nothing here.
@@ -93,7 +93,7 @@ pub enum MintError {
     KeyTypeMismatch {
         /// The type as node calls it.
         kind: &'static str,
-        /// What it goes with.
+        /// The algorithms that it goes with.
         allowed: &'static str,
     },
     /// The key's curve does not go with the algorithm.
@@ -146,7 +146,7 @@ pub enum MintError {
     NotMinted {
         /// The effective `alg`.
         algorithm: String,
-        /// What is minted.
+        /// The algorithms that are minted.
         allowed: &'static str,
     },
     /// The cryptographic library refused the key.
@@ -155,7 +155,7 @@ pub enum MintError {
 }
 
 impl MintError {
-    /// Whether the secret or the private key is at fault: then a doubt about it belongs beside the message.
+    /// Tests whether the secret or the private key is at fault: then a diagnosis of it belongs beside the message.
     pub(crate) const fn is_about_the_key(&self) -> bool {
         matches!(
             self,
@@ -164,7 +164,7 @@ impl MintError {
     }
 }
 
-/// Text of the caller's, bounded.
+/// Caller's text, bounded.
 struct Shown<'t>(&'t str);
 
 impl fmt::Display for Shown<'_> {

@@ -1,7 +1,8 @@
-//! JSON text as `JSON.stringify` writes it of what JavaScript would hold: every number is a double, bytes are a `Buffer`.
+//! JSON text as `JSON.stringify` writes it of JavaScript's values: every number is a double, bytes are a `Buffer`.
 //!
-//! The template language keeps integers exact that no double holds. The library cannot, and a token here is byte for byte
-//! the library's: such an integer is written as its nearest double. Whoever needs all digits makes text of it first.
+//! The template language keeps integers exact that no double holds. The library cannot, and a token here is byte for
+//! byte the library's: such an integer is written as its nearest double. A template that needs all digits makes text of
+//! it first.
 
 use std::fmt::Write as _;
 

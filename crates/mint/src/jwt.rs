@@ -13,8 +13,8 @@ use crate::sign::{Algorithms, sign_with};
 
 /// The function `jwt`. The third argument wins over `options.algorithm`; without either it is HS256.
 ///
-/// It keeps the last few keys it signed with ready, since reading a private key costs as much as signing with it. They are
-/// dropped, and overwritten, with the function, or at the first call that finds them unused for ten minutes.
+/// It keeps the last few keys that it signed with, since reading a private key costs as much as signing with it. They
+/// are dropped, and overwritten, with the function, or at the first call that finds them unused for ten minutes.
 #[derive(Default)]
 pub struct Jwt {
     keys: Mutex<Vec<Kept>>,
@@ -54,7 +54,7 @@ impl Jwt {
         if let Some(key) = self.kept(source, has_passphrase, now_ms) {
             return key;
         }
-        // SECURITY: deriving a key may take a second, in which others must not have to wait for theirs.
+        // SECURITY: deriving a key may take a second, in which other threads must not have to wait for their keys.
         let key = Arc::new(Key::from_value(secret));
         self.keep(Kept {
             source: Zeroizing::new(source.to_owned()),
@@ -78,7 +78,7 @@ impl Jwt {
 
     fn keep(&self, new: Kept) {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        // Another thread may have read the same one meanwhile.
+        // Another thread may have read the same key meanwhile.
         keys.retain(|kept| !kept.is_of(&new.source, new.has_passphrase));
         keys.insert(0, new);
         keys.truncate(KEYS_MOST);
@@ -123,7 +123,7 @@ impl HostFunction for Jwt {
     }
 }
 
-/// How many keys are kept: a connection has one or two.
+/// Largest number of keys that are kept: a connection has one or two.
 const KEYS_MOST: usize = 4;
 const UNUSED_MS_MOST: u64 = 10 * 60 * 1000;
 
@@ -201,7 +201,7 @@ mod tests {
                 jwt.key(&secret, 0);
             });
             begun.wait();
-            // Long enough for the other to be at its key, and far from long enough for it to be done with it.
+            // Long enough for the other thread to be at its key, and far from long enough for it to be done with it.
             std::thread::sleep(std::time::Duration::from_millis(50));
             jwt.key(&Value::from("secret"), 0);
             assert!(!slow.is_finished(), "this one waited for the other's key");

@@ -1,4 +1,4 @@
-//! What a token is signed with, read once: a shared secret, a private key, or neither.
+//! Key that signs tokens, read once: a shared secret, a private key, or neither.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -18,7 +18,7 @@ pub struct Key(pub(crate) Material);
 pub(crate) enum Material {
     /// Nothing was given.
     Missing,
-    /// Something was given that no key can be made of; with what is probably wrong, if that can be told.
+    /// No key can be made of what was given; with a diagnosis, if there is one.
     Unusable(Option<&'static str>),
     /// A shared secret.
     Secret(Secret),
@@ -51,7 +51,7 @@ impl Key {
         Self(private.map_or_else(|| Material::Secret(Secret::new(bytes)), Material::Private))
     }
 
-    /// What a template gives as the secret: text or bytes, or a collection of `key` and `passphrase`.
+    /// Reads the secret that a template gives: text or bytes, or a collection of `key` and `passphrase`.
     pub fn from_value(value: &Value) -> Self {
         match value {
             Value::Text(text) => Self::from_bytes(text.as_bytes()),
@@ -80,8 +80,8 @@ impl Key {
         }
     }
 
-    /// What is probably wrong with a key that did not work, in one sentence that says what to do: line breaks written as
-    /// `\n`, a public key, an encrypted key without its passphrase, armour that is missing. `None` where nothing is odd.
+    /// Probable fault of a key that did not work, in one sentence that says what to do: line breaks written as `\n`, a
+    /// public key, an encrypted key without its passphrase, armour that is missing. `None` where nothing is odd.
     ///
     /// The library's messages do not tell these apart. This goes beside them where there is room for advice; it repeats
     /// nothing of the key. A shared secret may well look like one of these, so it is worth saying only after an error.
@@ -185,7 +185,7 @@ impl Private {
     }
 }
 
-/// Where the key of an algorithm is kept.
+/// Position in the slots of an algorithm's key.
 fn slot(algorithm: Algorithm) -> Option<usize> {
     const SLOTS: [Algorithm; 9] = [
         Algorithm::Rs256,

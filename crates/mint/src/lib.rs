@@ -27,7 +27,7 @@
 //! * A private key is never taken for a shared secret.
 //! * No error repeats a secret or a claim value.
 //!
-//! # Where this is not the library
+//! # Differences from the library
 //!
 //! * `none`, an empty secret with `none`, and keys of the wrong type under `allowInvalidAsymmetricKeyTypes` are refused.
 //! * Members named like those of JavaScript's object prototype (`constructor`, `__proto__`, …) are members like any other; the

@@ -5,8 +5,8 @@ use narthex_template::{Object, Value};
 use crate::error::MintError;
 use crate::json::array_index;
 
-/// The options as given, with an algorithm in place of their own. What is no collection has no members, and fails when it
-/// is checked.
+/// The options as given, with an algorithm in place of their own. Options that are no collection have no members, and
+/// fail when they are checked.
 #[derive(Clone, Copy)]
 pub(crate) struct Options<'o> {
     given: Option<&'o Value>,
@@ -36,12 +36,12 @@ impl<'o> Options<'o> {
         }
     }
 
-    /// Whether an option is there.
+    /// Tests whether an option is there.
     pub(crate) fn has(self, name: &str) -> bool {
         !matches!(self.member(name), Value::Undefined)
     }
 
-    /// Whether an option is there and JavaScript takes it for true.
+    /// Tests whether an option is there and JavaScript takes it for true.
     pub(crate) fn is_on(self, name: &str) -> bool {
         self.member(name).is_truthy()
     }
@@ -140,7 +140,7 @@ const ALGORITHMS: [&str; 13] = [
     "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "HS256", "HS384", "HS512", "none",
 ];
 
-/// Whether an algorithm exists for the library.
+/// Tests whether an algorithm exists for the library.
 pub(crate) fn exists(algorithm: &str) -> bool {
     ALGORITHMS.contains(&algorithm)
 }

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 /// One block.
 pub(crate) struct Block<'t> {
-    /// What stands after `BEGIN`.
+    /// The words after `BEGIN`.
     pub(crate) label: &'t str,
     /// The cipher and its initialization vector in hexadecimal digits, of an old encrypted key.
     pub(crate) encryption: Option<(&'t str, &'t str)>,

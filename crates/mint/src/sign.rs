@@ -1,4 +1,4 @@
-//! The steps of `sign`, in the library's own order: what is wrong first is the error.
+//! The steps of `sign`, in the library's own order: the first problem is the error.
 
 use narthex_template::{Object, Value, number_text};
 use narthex_token::{Algorithm, Family};
@@ -11,7 +11,7 @@ use crate::key::{Key, Material, Private};
 use crate::options::{self, Options};
 use crate::timespan;
 
-/// Which algorithms may be minted. `none` is in neither.
+/// Algorithms that may be minted. `none` is in neither.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithms {
     /// HS256, HS384, HS512 and RS256: what `jwt()` makes.
@@ -420,8 +420,8 @@ fn seal(key: &Key, algorithm: Algorithm, header: &[u8], payload: &[u8]) -> Resul
             (Kind::RsaPss { .. }, Family::Rsa) if algorithm.name().starts_with("PS") => {
                 private.sign(algorithm, header, payload)
             }
-            // Only `allowInvalidAsymmetricKeyTypes` leads here. Of the short signatures that come of it the library says
-            // that the key is too small; we say it of all of them.
+            // Only `allowInvalidAsymmetricKeyTypes` leads here. For the short signatures that come of it the library
+            // says that the key is too small; we say it for all of them.
             _ => Err(too_small(algorithm)),
         },
         _ => Err(MintError::SecretMissing),

@@ -1,7 +1,7 @@
 //! RSA signatures with keys that are too small to be safe, for `allowInsecureKeySizes`.
 //!
-//! The cryptographic library rightly refuses such keys. Whoever asks for one by name gets it: the other side of a
-//! connection may be an old machine. A key that can be factored gains nothing from constant time.
+//! The cryptographic library rightly refuses such keys. An administrator who asks for one by name gets it: the other
+//! side of a connection may be an old machine. A key that can be factored gains nothing from constant time.
 
 use aws_lc_rs::digest::{Algorithm as Hash, SHA256, SHA384, SHA512, digest};
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};

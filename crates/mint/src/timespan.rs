@@ -25,7 +25,7 @@ pub(crate) fn milliseconds(text: &str) -> Option<f64> {
     Some(if negative { -magnitude * unit } else { magnitude * unit })
 }
 
-/// How long a unit is; none means milliseconds.
+/// Length of a unit in milliseconds; no unit means milliseconds.
 fn unit_ms(unit: &str) -> Option<f64> {
     Some(match unit {
         "" | "ms" | "msec" | "msecs" | "millisecond" | "milliseconds" => 1.0,
