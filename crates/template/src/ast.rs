@@ -1,4 +1,4 @@
-//! What the parser makes of a hole: names not yet looked up, every part with its place.
+//! Syntax tree that the parser makes of a hole: names not yet looked up, every part with its place.
 
 use std::ops::Range;
 
@@ -62,7 +62,7 @@ pub(crate) enum Operator {
 }
 
 impl Operator {
-    /// How tightly it binds.
+    /// Binding strength of the operator.
     pub(crate) fn level(self) -> u8 {
         match self {
             Self::Or => 1,

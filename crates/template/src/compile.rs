@@ -31,7 +31,7 @@ pub(crate) fn compile(source: &str, names: &Names) -> Result<Compiled, CompileEr
             bytes: source.len(),
             limit: limits.source_bytes,
         };
-        // The source is not kept in the error: it is as long as somebody wished.
+        // The source is not kept in the error: it may be of any length.
         return Err(CompileError::new("", vec![Problem { kind, span: 0..0 }]));
     }
     let mut compiler = Compiler {
@@ -66,8 +66,8 @@ pub(crate) fn compile(source: &str, names: &Names) -> Result<Compiled, CompileEr
     })
 }
 
-/// Whether the source is exactly one hole, so that its value keeps its type: the last `{{` is at the beginning and the
-/// first `}}` at the end. This is Make's own test; it takes no notice of quotes.
+/// Tests whether the source is exactly one hole, so that its value keeps its type: the last `{{` is at the beginning
+/// and the first `}}` at the end. This is Make's own test; it takes no notice of quotes.
 pub(crate) fn is_one_hole(source: &str) -> bool {
     source.rfind("{{") == Some(0) && source.find("}}").is_some_and(|at| at + 2 == source.len())
 }

@@ -1,4 +1,4 @@
-//! Instants: zones, ISO 8601 text, and what else may be read as a date.
+//! Instants: zones, ISO 8601 text, and other forms that may be read as a date.
 
 use std::sync::LazyLock;
 
@@ -25,7 +25,7 @@ impl Zone {
         TimeZone::get(name).ok().map(Self)
     }
 
-    /// What clocks in the zone show at an instant.
+    /// Date and time that clocks in the zone show at an instant.
     pub(crate) fn at(&self, ms: i64) -> Option<Zoned> {
         Some(Timestamp::from_millisecond(ms).ok()?.to_zoned(self.0.clone()))
     }
@@ -36,8 +36,8 @@ impl Zone {
     }
 }
 
-/// The instant as `YYYY-MM-DDTHH:mm:ss.sssZ`; years outside of 0 to 9999 have a sign and six digits, as in JavaScript. What
-/// no date of JavaScript is has no such text.
+/// The instant as `YYYY-MM-DDTHH:mm:ss.sssZ`; years outside of 0 to 9999 have a sign and six digits, as in JavaScript.
+/// An instant that JavaScript has no date for has no such text.
 // SPEC: ECMA-262 21.4.1.32 and 21.4.4.36. Computed here, since the calendar of the zones ends two hours before the year
 // 9999 does.
 pub(crate) fn iso_text(ms: i64) -> String {

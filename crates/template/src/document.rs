@@ -57,12 +57,12 @@ pub struct DocumentError {
     pub templates: Vec<(String, CompileError)>,
 }
 
-/// Why a document gave no value.
+/// Reason why a document gave no value.
 #[derive(Debug, Clone)]
 pub struct DocumentEvalError {
     /// The place of the template that failed, as a JSON pointer (RFC 6901).
     pub pointer: String,
-    /// Why it failed.
+    /// The error of that template.
     pub error: EvalError,
 }
 
@@ -107,12 +107,12 @@ impl Document {
         self.root.evaluate(&mut run).map_err(Failed::into_error)
     }
 
-    /// Whether a template of the document reads a root.
+    /// Tests whether a template of the document reads a root.
     pub fn references(&self, root: &str) -> bool {
         self.root.references(root)
     }
 
-    /// Whether no string of the document has a hole: it is its own value, whatever the scope.
+    /// Tests whether no string of the document has a hole: it is its own value, whatever the scope.
     pub fn is_literal(&self) -> bool {
         self.root.is_literal()
     }

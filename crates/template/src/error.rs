@@ -1,6 +1,6 @@
-//! What can be wrong with a template, and what can go wrong while it is evaluated.
+//! Problems of a template at compile time, and faults of its evaluation.
 //!
-//! Both know where: a byte span into the source. [`CompileError::render`] and [`EvalError::render`] draw the source
+//! Both have a place: a byte span into the source. [`CompileError::render`] and [`EvalError::render`] draw the source
 //! with a caret under the place; a configuration file uses the spans to point into itself instead.
 
 use std::fmt;
@@ -14,16 +14,16 @@ mod render;
 pub use fault::Fault;
 pub use problem::ProblemKind;
 
-/// One thing wrong with a template, and where.
+/// One problem of a template, and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// What is wrong.
+    /// Kind of the problem.
     pub kind: ProblemKind,
-    /// Where, in bytes of the source.
+    /// Place, in bytes of the source.
     pub span: Range<usize>,
 }
 
-/// Everything wrong with one template. Never empty.
+/// All problems of one template. Never empty.
 #[derive(Debug, Clone)]
 pub struct CompileError {
     source: Arc<str>,
@@ -69,7 +69,7 @@ impl fmt::Display for CompileError {
 
 impl std::error::Error for CompileError {}
 
-/// Why an evaluation gave no value, and where.
+/// Reason why an evaluation gave no value, and its place.
 ///
 /// The message never contains values from the scope: claims may be personal, parameters secret.
 #[derive(Debug, Clone)]
@@ -88,7 +88,7 @@ impl EvalError {
         }
     }
 
-    /// What went wrong.
+    /// Fault of the evaluation.
     pub fn fault(&self) -> &Fault {
         &self.fault
     }
@@ -102,7 +102,7 @@ impl EvalError {
         self
     }
 
-    /// Where, in bytes of the source.
+    /// Place, in bytes of the source.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
     }

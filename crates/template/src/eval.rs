@@ -115,7 +115,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Calls a function of the host. What is a value already is lent; anything else is copied, and counted.
+    /// Calls a function of the host. An argument that is a value already is lent; anything else is copied, and counted.
     fn host(&mut self, node: &'a Node, function: &'a dyn HostFunction, arguments: &'a [Node]) -> Outcome<'a> {
         let mut values = Vec::with_capacity(arguments.len());
         for argument in arguments {
@@ -130,7 +130,7 @@ impl<'a> Run<'a> {
             values.push(lent.map_err(|fault| argument.fail(fault))?);
         }
         let values: Vec<&Value> = values.iter().map(AsRef::as_ref).collect();
-        // SECURITY: what a host's function does is not counted in steps; a signature is worth thousands of them.
+        // SECURITY: the work of a host's function is not counted in steps; a signature is worth thousands of them.
         self.meter.burn(HOST_CALL_STEPS).map_err(|fault| node.fail(fault))?;
         let facts = HostFacts {
             now_ms: self.scope.now_ms(),
@@ -230,7 +230,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What a call of a host's function costs beside its arguments, in steps.
+/// Cost of a call of a host's function beside its arguments, in steps.
 const HOST_CALL_STEPS: usize = 1_000;
 
 /// A fault of a call: at the argument it is about, if it is about one.

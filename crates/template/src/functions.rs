@@ -22,7 +22,7 @@ mod math;
 mod silent;
 mod text;
 
-/// What a function is about; the reference page has one part for each.
+/// Subject of a function; the reference page has one part for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Group {
     /// Choosing and reaching into values.
@@ -46,11 +46,11 @@ pub enum Group {
 pub struct Function {
     /// Its name; case counts.
     pub name: &'static str,
-    /// What it is about.
+    /// Its subject.
     pub group: Group,
     /// The names of its parameters: `[name]` may be left out, `name…` may be repeated.
     pub parameters: &'static [&'static str],
-    /// What it gives, in one sentence.
+    /// Its result, in one sentence.
     pub summary: &'static str,
     /// Calls with their results. A test runs all of them.
     pub examples: &'static [Example],
@@ -58,13 +58,13 @@ pub struct Function {
 }
 
 impl Function {
-    /// How it is written: `join(list; separator)`.
+    /// Notation of a call: `join(list; separator)`.
     pub fn signature(&self) -> String {
         signature(self.name, self.parameters)
     }
 
-    /// What this product decided about the function where Make's documents are silent or contradict each other, as the end
-    /// of a sentence.
+    /// Returns this product's own decision about the function where Make's documents are silent or contradict each
+    /// other, as the end of a sentence.
     pub fn decided_here(&self) -> Option<&'static str> {
         let row = silent::SILENT.iter().find(|(name, _)| *name == self.name);
         row.map(|(_, decision)| *decision)
@@ -82,7 +82,7 @@ pub struct Example {
     pub result: &'static str,
 }
 
-/// What a call does.
+/// Implementation of a call.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Action {
     /// Gets its arguments evaluated.
@@ -101,7 +101,7 @@ pub fn find(name: &str) -> Option<&'static Function> {
     all().find(|function| function.name == name)
 }
 
-/// How a function is written.
+/// Notation of a function's call.
 pub(crate) fn signature(name: &str, parameters: &[&'static str]) -> String {
     format!("{name}({})", parameters.join("; "))
 }
@@ -145,7 +145,7 @@ const fn example(template: &'static str, context: &'static str, result: &'static
     }
 }
 
-/// How many arguments a function takes.
+/// Number of arguments that a function takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Arity {
     least: usize,
@@ -217,7 +217,7 @@ impl<'a> Args<'a> {
         self.at(index).view()
     }
 
-    /// Whether the argument was given, and is neither undefined nor null.
+    /// Tests whether the argument was given, and is neither undefined nor null.
     pub(crate) fn has(&self, index: usize) -> bool {
         !self.view(index).is_nothing()
     }

@@ -1,8 +1,8 @@
 //! Characters that must not reach a log, a terminal or a label as they are.
 
-/// Whether a character changes how the text around it is shown, or is not shown at all: control characters, line and
-/// paragraph separators, and the format characters of Unicode (general category Cf), which turn the direction of text
-/// around, hide in it, or join what stands beside them.
+/// Tests whether a character changes how the text around it is shown, or is not shown at all: control characters, line
+/// and paragraph separators, and the format characters of Unicode (general category Cf), which turn the direction of
+/// text around, hide in it, or join the characters beside them.
 ///
 /// ```
 /// use narthex_template::is_disruptive;

@@ -22,7 +22,7 @@ pub(crate) struct Hole {
     pub(crate) tokens: Vec<Spanned>,
     /// From `{{` through `}}`.
     pub(crate) span: Range<usize>,
-    /// Whether every character became a token. If not, the problem is already told and parsing would only add noise.
+    /// True if every character became a token. If not, the problem is already told and parsing would only add noise.
     pub(crate) sound: bool,
 }
 

@@ -10,14 +10,14 @@
 //!
 //! Invariants:
 //!
-//! * What a template reads is data. Text from the scope is never parsed as a template.
+//! * Whatever a template reads is data. Text from the scope is never parsed as a template.
 //! * An evaluation ends: there are no loops and no recursion, and every step is paid for with fuel ([`Limits`]).
 //! * Messages never contain values from the scope.
 //! * Evaluating the same template in the same scope gives the same value.
 //!
 //! The language is Make's. Where its documents are silent, this crate takes the safe side and says so:
 //!
-//! * What is missing stays missing. A function that makes a list of a list (or of a text) gives undefined for undefined
+//! * A missing value stays missing. A function that makes a list of a list (or of a text) gives undefined for undefined
 //!   and null for null, never an empty list: an absent tags claim must not turn into "no tags".
 //! * Integers of the input that no double holds stay exact ([`Value::BigInteger`]): two ids never become one.
 //! * An HMAC key that is given but empty is an error, and not a plain hash.

@@ -1,8 +1,8 @@
-//! What a template may cost: at compile time its length and nesting, at evaluation its steps and the text it makes.
+//! Limits of a template: at compile time its length and nesting, at evaluation its steps and the text it makes.
 
 use crate::error::Fault;
 
-/// What one template, or one document of templates, may cost.
+/// Limits of one template, or of one document of templates.
 ///
 /// The defaults are far above anything a mapping needs and far below anything that would be felt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl Meter {
         self.limits
     }
 
-    /// How many bytes may still be made.
+    /// Number of bytes that may still be made.
     pub(crate) fn room(&self) -> usize {
         self.bytes
     }

@@ -1,4 +1,4 @@
-//! Evaluating once for two readers: the one who gets the value, and the one who may only see its shape.
+//! One evaluation for two readers: one gets the value, the other may only see its shape.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::scope::Scope;
 use crate::template::Template;
 use crate::value::Value;
 
-/// What a template reads of a root.
+/// Read of a root by a template.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Read {
     /// The root.
@@ -18,7 +18,7 @@ pub struct Read {
     pub member: Option<String>,
 }
 
-/// Whether a read of a root, and of its member if one is named, must not be shown.
+/// Predicate: tells whether a read of a root, and of its member if one is named, must not be shown.
 pub type Hides<'h> = dyn Fn(&str, Option<&str>) -> bool + 'h;
 
 /// A value, and what may be shown of it.
@@ -27,14 +27,14 @@ pub struct Masked {
     /// The value.
     pub value: Value,
     /// The same with [`Masked::MASK`] in place of every hole that reads something hidden. Literal text stays, and so do
-    /// undefined, null and empty text: that a secret is missing is what its owner has to see.
+    /// undefined, null and empty text: its owner has to see that a secret is missing.
     pub shown: Value,
-    /// What the hidden holes gave: what must not turn up elsewhere either.
+    /// Values of the hidden holes, which must not turn up elsewhere either.
     pub hidden: Vec<Value>,
 }
 
 impl Masked {
-    /// What stands in place of something hidden.
+    /// Text in place of a hidden value.
     pub const MASK: &'static str = "***";
 
     /// A value all of which may be shown.
@@ -48,7 +48,7 @@ impl Masked {
 }
 
 impl Template {
-    /// What the template reads. A branch that will not be taken counts too.
+    /// Returns the template's reads. A branch that will not be taken counts too.
     pub fn reads(&self) -> BTreeSet<Read> {
         let mut reads = BTreeSet::new();
         self.program().reads(&mut |root, member| {
@@ -139,7 +139,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Whether there is nothing to hide: nothing is there.
+/// Tests whether nothing is there, and so nothing to hide.
 fn is_nothing(value: &Value) -> bool {
     match value {
         Value::Undefined | Value::Null => true,

@@ -17,7 +17,7 @@ const TOKENS: [&str; 49] = [
     "h", "kk", "k", "A", "a", "mm", "m", "ss", "s", "ZZ", "Z", "X", "x",
 ];
 
-/// Cuts a format into tokens and literals. What stands in brackets is literal; so is any other letter.
+/// Cuts a format into tokens and literals. Text in brackets is literal; so is any other letter.
 pub(crate) fn pieces(format: &str) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut rest = format;

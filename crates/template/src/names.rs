@@ -1,4 +1,4 @@
-//! What a template may name: the roots of its scope, and the functions the host adds.
+//! Names that a template may use: the roots of its scope, and the functions the host adds.
 
 use std::fmt;
 use std::sync::Arc;
@@ -71,14 +71,14 @@ impl Names {
         self
     }
 
-    /// Sets what a template may cost.
+    /// Sets the limits of a template.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// What a template may cost.
+    /// Limits of a template.
     pub fn limits(&self) -> Limits {
         self.limits
     }
@@ -88,7 +88,8 @@ impl Names {
         self.roots.iter().map(|root| root.name.as_str())
     }
 
-    /// Whether the root is declared, and if so, whether its members are looked up without regard to case.
+    /// Looks up a declared root. Returns whether its members are looked up without regard to case; `None` if it is not
+    /// declared.
     pub(crate) fn root(&self, name: &str) -> Option<Case> {
         self.roots.iter().find(|root| root.name == name).map(
             |root| {
@@ -106,7 +107,7 @@ impl Names {
     }
 }
 
-/// How the members of a root are looked up.
+/// Rule for looking up the members of a root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Case {
     Exact,
@@ -126,19 +127,19 @@ pub trait HostFunction: fmt::Debug + Send + Sync {
     fn call(&self, arguments: &[&Value], facts: &HostFacts) -> Result<Value, HostError>;
 }
 
-/// What a host function may know besides its arguments.
+/// Facts that a host function may use besides its arguments.
 #[derive(Debug, Clone, Copy)]
 pub struct HostFacts {
     /// The instant of the evaluation, in milliseconds since the Unix epoch.
     pub now_ms: i64,
 }
 
-/// Why a host function failed. Its words are shown as they are, so they must not contain secrets.
+/// Error of a host function. Its words are shown as they are, so they must not contain secrets.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct HostError {
     /// The cause.
     pub message: String,
-    /// What to do about it, if there is something to say. The message may be another program's, kept to the letter.
+    /// Advice on what to do, if there is any. The message may be another program's, kept to the letter.
     pub help: Option<&'static str>,
 }

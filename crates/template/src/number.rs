@@ -111,7 +111,7 @@ pub(crate) fn of_length(length: usize) -> f64 {
     to_double(length as i128)
 }
 
-/// What JavaScript's `Number(text)` gives, but only for decimal text: blanks around it do not count, empty text is 0,
+/// Result of JavaScript's `Number(text)`, but only for decimal text: blanks around it do not count, empty text is 0,
 /// anything else is NaN.
 pub(crate) fn of_text(text: &str) -> f64 {
     let trimmed = text.trim();

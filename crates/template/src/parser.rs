@@ -40,7 +40,7 @@ struct Parser<'t> {
     source: &'t str,
     /// The closing braces.
     end: Range<usize>,
-    /// How many levels may still be opened.
+    /// Number of levels that may still be opened.
     room: usize,
     depth: usize,
 }
@@ -64,7 +64,7 @@ impl<'t> Parser<'t> {
             .map_or_else(|| self.end.clone(), |spanned| spanned.span.clone())
     }
 
-    /// Where the last token ended.
+    /// Place at which the last token ended.
     fn last_end(&self) -> usize {
         self.at
             .checked_sub(1)

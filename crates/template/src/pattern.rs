@@ -27,7 +27,7 @@ pub(crate) fn parse(text: &str, author: Author) -> Option<Result<Pattern, String
     Some(compile(source, flags, author))
 }
 
-/// Who wrote a pattern.
+/// Origin of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Author {
     /// It stands in the template.

@@ -1,4 +1,4 @@
-//! What a template is compiled to: a tree whose names are looked up and whose calls are counted.
+//! Program of a compiled template: a tree whose names are looked up and whose calls are counted.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ pub(crate) enum Step {
 }
 
 impl Program {
-    /// Tells every read of a root, as [`Node::reads`] does.
+    /// Reports every read of a root, as [`Node::reads`] does.
     pub(crate) fn reads(&self, tell: &mut dyn FnMut(&str, Option<&str>)) {
         match self {
             Self::Hole(node) => node.reads(tell),
@@ -94,8 +94,8 @@ impl Program {
 }
 
 impl Node {
-    /// Tells every read of a root, and the member it is of if the first step is a name known now. A branch that will not
-    /// be taken counts too.
+    /// Reports every read of a root, and the member it is of if the first step is a name known now. A branch that will
+    /// not be taken counts too.
     pub(crate) fn reads(&self, tell: &mut dyn FnMut(&str, Option<&str>)) {
         match &self.kind {
             NodeKind::Constant(_) | NodeKind::Word(_) => {}

@@ -1,4 +1,4 @@
-//! What a template can see while it is evaluated: roots, the time, a zone, perhaps randomness.
+//! Data that a template can see while it is evaluated: roots, the time, a zone, perhaps randomness.
 
 use std::fmt;
 
@@ -16,14 +16,14 @@ pub type Random = dyn Fn(&mut [u8]) + Send + Sync;
 pub struct HostCall<'c> {
     /// The function's name.
     pub function: &'c str,
-    /// What it gave.
+    /// Its result.
     pub result: &'c Value,
 }
 
-/// Is told of calls of the host's functions, for those who have to account for them.
+/// Callback for calls of the host's functions, for callers that have to account for them.
 pub type Observer<'o> = dyn Fn(&HostCall<'_>) + Send + Sync + 'o;
 
-/// What a template can see. Everything is borrowed: making a scope copies no claims.
+/// Data that a template can see. Everything is borrowed: making a scope copies no claims.
 ///
 /// A root that was declared in [`Names`](crate::Names) but is not set here is undefined.
 #[derive(Clone)]
@@ -94,7 +94,7 @@ impl<'a> Scope<'a> {
         self
     }
 
-    /// Has an observer told of every call of a function of the host.
+    /// Sets an observer for every call of a function of the host.
     #[must_use]
     pub fn with_observer(mut self, observer: &'a Observer<'a>) -> Self {
         self.observer = Some(observer);

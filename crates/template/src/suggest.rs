@@ -4,7 +4,7 @@ use crate::functions;
 use crate::names::Names;
 use crate::words::{self, KEYWORDS};
 
-/// What to write instead of an unknown bare name.
+/// Advice on what to write instead of an unknown bare name.
 pub(crate) fn for_name(name: &str, names: &Names) -> String {
     if functions::find(name).is_some() || names.function(name).is_some() {
         return format!("`{name}` is a function: call it with `{name}(…)`");
@@ -19,7 +19,7 @@ pub(crate) fn for_name(name: &str, names: &Names) -> String {
     format!("the names here are {}; text stands in quotes", known.join(", "))
 }
 
-/// What to write instead of an unknown function.
+/// Advice on what to write instead of an unknown function.
 pub(crate) fn for_function(name: &str, names: &Names) -> String {
     if words::find(name).is_some() {
         return format!("`{name}` is a word of its own: write it without parentheses");
@@ -105,7 +105,7 @@ const ELSEWHERE: [(&str, &str); 48] = [
 
 /// The candidate that is most like `name`, if it is like enough.
 fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
-    // Comparing costs the product of the lengths, and nobody mistypes a name by hundreds of characters.
+    // Comparing costs the product of the lengths, and a typing error is not hundreds of characters long.
     if name.len() > 64 {
         return None;
     }

@@ -81,7 +81,7 @@ impl Template {
         &self.inner.source
     }
 
-    /// Whether the template reads a root.
+    /// Tests whether the template reads a root.
     pub fn references(&self, root: &str) -> bool {
         self.inner.roots.contains(root)
     }
@@ -91,7 +91,7 @@ impl Template {
         self.inner.roots.iter().map(String::as_str)
     }
 
-    /// Whether the template has no hole: it is its own text, whatever the scope.
+    /// Tests whether the template has no hole: it is its own text, whatever the scope.
     pub fn is_literal(&self) -> bool {
         match &self.inner.program {
             Program::Hole(_) => false,

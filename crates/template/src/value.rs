@@ -1,4 +1,4 @@
-//! What a template evaluates to.
+//! Values of templates.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ use crate::view::{Ref, View};
 /// The members of an object, in order.
 pub type Object = IndexMap<String, Value>;
 
-/// What a template evaluates to.
+/// Value that a template evaluates to.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// No value: the key it would fill is dropped.
@@ -108,12 +108,12 @@ impl Value {
         dates::of_view(View::from(self), zone)
     }
 
-    /// Whether `if` would take the value for true: everything but undefined, null, false, 0, NaN and empty text.
+    /// Tests whether `if` would take the value for true: everything but undefined, null, false, 0, NaN and empty text.
     pub fn is_truthy(&self) -> bool {
         View::from(self).is_truthy()
     }
 
-    /// What kind of value it is, for messages: `text`, `number`, `list`, ...
+    /// Kind of the value, for messages: `text`, `number`, `list`, ...
     pub fn kind(&self) -> &'static str {
         View::from(self).kind()
     }

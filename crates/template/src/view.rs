@@ -33,7 +33,7 @@ pub(crate) enum Val<'a> {
     Own(Value),
 }
 
-/// What a value is, ready to match on.
+/// Kind and content of a value, ready to match on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum View<'a> {
     Undefined,
@@ -148,7 +148,7 @@ impl<'a> Ref<'a> {
             .unwrap_or(Ref::Undefined)
     }
 
-    /// What `[key]` gives: an item for a number or numeric text, a member for text.
+    /// Returns the part that `[key]` names: an item for a number or numeric text, a member for text.
     pub(crate) fn at(self, key: View<'_>) -> Ref<'a> {
         match (self.view(), key) {
             (View::Array(_), key) => whole(key.to_number()).map_or(Ref::Undefined, |position| self.item(position)),
@@ -244,7 +244,7 @@ impl<'a> View<'a> {
         }
     }
 
-    /// How many steps reading all of it costs.
+    /// Number of steps that reading all of it costs.
     pub(crate) fn weight(self) -> usize {
         match self {
             Self::Text(text) => text.len() / 64,
@@ -438,5 +438,5 @@ pub(crate) fn whole(number: f64) -> Option<i64> {
     number::as_safe_integer(number)
 }
 
-/// About what one member of an object takes besides its name and the contents of its value.
+/// Approximate size, in bytes, of one member of an object besides its name and the contents of its value.
 pub(crate) const MEMBER_BYTES: usize = 96;

@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use crate::program::Word;
 use crate::value::Value;
 
-/// What a keyword stands for.
+/// Meaning of a keyword.
 pub(crate) enum Meaning {
     Constant(Value),
     Word(Word),
@@ -16,7 +16,7 @@ pub(crate) enum Meaning {
 pub struct Keyword {
     /// The word.
     pub name: &'static str,
-    /// What it is, in one sentence.
+    /// Its meaning, in one sentence.
     pub summary: &'static str,
 }
 
@@ -100,7 +100,7 @@ pub const KEYWORDS: &[Keyword] = &[
     },
 ];
 
-/// What a word stands for, if it is a keyword.
+/// Meaning of a word, if it is a keyword.
 pub(crate) fn find(name: &str) -> Option<Meaning> {
     let constant = match name {
         "now" => return Some(Meaning::Word(Word::Now)),

@@ -17,15 +17,15 @@ impl Document {
         self.root.masked(&mut run, hides).map_err(Failed::into_error)
     }
 
-    /// What the document reads.
+    /// Returns the document's reads.
     pub fn reads(&self) -> BTreeSet<Read> {
         let mut reads = BTreeSet::new();
         self.root.reads(&mut reads);
         reads
     }
 
-    /// What each member of a collection reads, by the member's name; `None` for one whose name is computed or that
-    /// merges others. A document that is no collection has no members.
+    /// Returns the reads of each member of a collection, by the member's name; `None` for one whose name is computed or
+    /// that merges others. A document that is no collection has no members.
     pub fn member_reads(&self) -> Vec<(Option<&str>, BTreeSet<Read>)> {
         let Part::Object(parts) = &self.root else {
             return Vec::new();

@@ -1,8 +1,8 @@
-//! What can go wrong during an evaluation.
+//! Faults of an evaluation.
 
 use thiserror::Error;
 
-/// Why an evaluation gave no value. Messages never contain values from the scope.
+/// Reason why an evaluation gave no value. Messages never contain values from the scope.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Fault {
     /// More steps than [`Limits::fuel`](crate::Limits::fuel).
@@ -24,9 +24,9 @@ pub enum Fault {
         function: &'static str,
         /// 1-based position of the argument.
         position: usize,
-        /// What it should be.
+        /// The kind that it should be.
         wanted: &'static str,
-        /// What it is: a kind, never a value.
+        /// The kind that it is, never a value.
         given: &'static str,
     },
     /// Bytes that are not UTF-8 where text is needed.
@@ -35,7 +35,7 @@ pub enum Fault {
     /// A regular expression that cannot be used.
     #[error("{reason}")]
     Pattern {
-        /// Why.
+        /// The cause.
         reason: String,
     },
     /// Encoded text that cannot be decoded.
@@ -45,7 +45,7 @@ pub enum Fault {
         function: &'static str,
         /// 1-based position of the argument.
         position: usize,
-        /// What it should have been: `hex`, `JSON`, a date format.
+        /// The form that it should have: `hex`, `JSON`, a date format.
         form: String,
     },
     /// A date outside of the years -9999 to 9999.
@@ -63,7 +63,7 @@ pub enum Fault {
     /// The value of a spread key is no collection.
     #[error("the value of a {{{{...}}}} key must be a collection, not {given}")]
     Spread {
-        /// What it is: a kind, never a value.
+        /// The kind that it is, never a value.
         given: &'static str,
     },
     /// A function of the host failed, in its own words.
@@ -71,13 +71,13 @@ pub enum Fault {
     Host {
         /// The host's message.
         message: String,
-        /// What the host has to say beside it.
+        /// The host's advice beside it.
         help: Option<&'static str>,
     },
 }
 
 impl Fault {
-    /// What to do about it, if there is something to say.
+    /// Advice on what to do, if there is any.
     pub fn help(&self) -> Option<&'static str> {
         match self {
             Self::Argument {

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// What is wrong with a template.
+/// Kind of problem with a template.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ProblemKind {
     /// Longer than [`Limits::source_bytes`](crate::Limits::source_bytes).
@@ -46,9 +46,9 @@ pub enum ProblemKind {
     /// Something other than what must follow.
     #[error("expected {expected}, found {found}")]
     Unexpected {
-        /// What may stand here.
+        /// The tokens that may stand here.
         expected: &'static str,
-        /// What stands here.
+        /// The token that stands here.
         found: String,
     },
     /// A bare name that is no root, keyword or function.
@@ -56,7 +56,7 @@ pub enum ProblemKind {
     UnknownName {
         /// The name.
         name: String,
-        /// What to write instead.
+        /// Advice on what to write instead.
         help: String,
     },
     /// A call of a function that does not exist.
@@ -64,7 +64,7 @@ pub enum ProblemKind {
     UnknownFunction {
         /// The name.
         name: String,
-        /// What to write instead.
+        /// Advice on what to write instead.
         help: String,
     },
     /// A call with too few or too many arguments.
@@ -72,11 +72,11 @@ pub enum ProblemKind {
     ArgumentCount {
         /// The function.
         function: String,
-        /// How many it takes, in words.
+        /// Number of arguments that it takes, in words.
         expected: String,
-        /// How many there are.
+        /// Number of arguments that there are.
         given: usize,
-        /// How the function is written.
+        /// Notation of the function's call.
         signature: String,
     },
     /// A path that begins with a literal: `1.email`.
@@ -85,13 +85,13 @@ pub enum ProblemKind {
     /// A regular expression that cannot be used.
     #[error("{reason}")]
     Pattern {
-        /// Why.
+        /// The cause.
         reason: String,
     },
 }
 
 impl ProblemKind {
-    /// What to do about it, if there is something to say.
+    /// Advice on what to do, if there is any.
     pub fn help(&self) -> Option<String> {
         match self {
             Self::UnclosedHole => {
@@ -129,7 +129,7 @@ impl ProblemKind {
     }
 }
 
-/// What to do about something that stands where it cannot.
+/// Advice for a token that stands where it cannot.
 fn unexpected(expected: &str, found: &str) -> Option<&'static str> {
     let first = found.trim_start_matches('`').chars().next()?;
     if found == "the end" {

@@ -1,7 +1,7 @@
 //! Lists that stay lists.
 //!
-//! A list that is undefined or null stays so: what does not exist must not turn into an empty list, which would mean
-//! "none at all" to whoever reads it. Anything else that is no list is a list of one.
+//! A list that is undefined or null stays so: a missing list must not turn into an empty one, which would mean "none at
+//! all" to its reader. Anything else that is no list is a list of one.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -252,7 +252,7 @@ fn sort<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault> {
     run.list(keyed.into_iter().map(|(_, item)| item))
 }
 
-/// What an item is sorted by: numbers before texts before everything else; what does not exist comes last.
+/// Sort key of an item: numbers before texts before everything else; missing items come last.
 enum SortKey {
     Number(f64),
     /// UTF-16 units: the order of JavaScript's texts.

@@ -198,8 +198,8 @@ fn hash<'a>(
 }
 
 /// The key of an HMAC.
-// SECURITY: a key that is written but empty is an error. Taking it for "no key" would give everybody the same hash when
-// a secret is missing.
+// SECURITY: a key that is written but empty is an error. Taking it for "no key" would give every user the same hash
+// when a secret is missing.
 fn key(args: &Args<'_>, run: &mut Run<'_>) -> Result<Vec<u8>, Fault> {
     let key = match (&*args.text_or(3, "text", run)?, args.view(2)) {
         ("text" | "binary", View::Binary(bytes)) => bytes.to_vec(),

@@ -77,7 +77,7 @@ pub(super) static TABLE: &[Function] = &[
     ),
 ];
 
-/// What `encodeURIComponent` encodes.
+/// Characters that `encodeURIComponent` encodes.
 // SPEC: ECMA-262 19.2.6.4
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')

@@ -169,7 +169,7 @@ fn trunc<'a>(args: &mut Args<'a>, _run: &mut Run<'a>) -> Result<Val<'a>, Fault> 
     Ok(Val::from(kept.parse().unwrap_or(number)))
 }
 
-/// Gathers the numbers of all arguments, lists opened; what does not exist does not count.
+/// Gathers the numbers of all arguments, lists opened; missing ones do not count.
 fn aggregate<'a>(
     args: &mut Args<'a>,
     run: &mut Run<'a>,

@@ -1,6 +1,6 @@
-//! Where Make's documents say nothing, or contradict each other: what is done here.
+//! This product's decisions where Make's documents say nothing, or contradict each other.
 
-/// The function, and what is this product's own decision about it.
+/// The function, and this product's own decision about it.
 pub(super) const SILENT: &[(&str, &str)] = &[
     (
         "if",

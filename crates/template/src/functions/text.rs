@@ -273,7 +273,7 @@ fn substring<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Faul
     run.made(part)
 }
 
-// SECURITY: a missing text stays missing. An empty list would mean "no tags at all" to whoever reads it.
+// SECURITY: a missing text stays missing. An empty list would mean "no tags at all" to its reader.
 fn split<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault> {
     if !args.has(0) {
         return Ok(args.take(0));
@@ -307,7 +307,7 @@ fn replace<'a>(args: &mut Args<'a>, run: &mut Run<'a>) -> Result<Val<'a>, Fault>
     run.made(replaced)
 }
 
-/// What compiling a pattern costs that is not known before the evaluation.
+/// Cost of compiling a pattern that is not known before the evaluation, in steps.
 const COMPILE_STEPS: usize = 2_000;
 
 fn replace_first(text: &str, search: &str, replacement: &str, room: usize) -> Option<String> {

@@ -1,7 +1,7 @@
 //! Reads dates.
 //!
-//! As lenient as moment: each token takes the next text that fits it, and what stands between does not matter. What is
-//! missing is taken from the current date if it is larger than what is there, and is the smallest otherwise.
+//! As lenient as moment: each token takes the next text that fits it, and the text between does not matter. A missing
+//! part is taken from the current date if it is larger than the parts given, and is the smallest otherwise.
 
 use jiff::civil::{Date, DateTime, ISOWeekDate, Time, Weekday};
 use jiff::tz::Offset;
@@ -10,7 +10,7 @@ use jiff::{Span, ToSpan as _};
 use super::{MONTHS, Piece, WEEKDAYS, named, pieces};
 use crate::dates::Zone;
 
-/// What the tokens gave.
+/// Values that the tokens gave.
 #[derive(Debug, Default)]
 struct Found {
     year: Option<i64>,
@@ -55,7 +55,7 @@ pub(crate) fn parse(text: &str, format: &str, zone: &Zone, now_ms: i64) -> Optio
     found.resolve(zone, now_ms)
 }
 
-/// Where the next text is that fits a token.
+/// Range of the next text that fits a token.
 fn locate(token: &str, text: &str) -> Option<(usize, usize)> {
     let digits = |most: usize| {
         let start = text.find(|c: char| c.is_ascii_digit())?;
