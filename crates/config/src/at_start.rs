@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Assertion, Cache, Config, Limits, Listen, Log, StoreLocation};
 
-/// What a configuration says of these settings.
+/// Values of these settings in one configuration.
 #[derive(Clone, Debug)]
 pub struct AtStart {
     listen: Listen,
@@ -17,7 +17,7 @@ pub struct AtStart {
     log: Log,
 }
 
-/// Whether two configurations differ in a setting.
+/// Tests whether two configurations differ in a setting.
 type Differ = fn(&AtStart, &AtStart) -> bool;
 
 /// Each setting, or section of settings.
@@ -58,7 +58,7 @@ const SETTINGS: [(&str, Differ); 17] = [
 ];
 
 impl AtStart {
-    /// What `config` says.
+    /// Collects these settings from `config`.
     pub fn of(config: &Config) -> Self {
         Self {
             listen: config.listen.clone(),
@@ -78,7 +78,7 @@ impl AtStart {
     }
 }
 
-/// Whether a key of a section is looked at only when the process starts.
+/// Tests whether a key of a section is read only when the process starts.
 pub(crate) fn is_at_start(section: &str, key: &str) -> bool {
     SETTINGS.iter().any(|(name, _)| {
         *name == section

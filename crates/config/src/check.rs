@@ -1,5 +1,6 @@
-//! From [`ConfigFile`] to [`Config`]: resolves defaults, reads the files and variables that are named, compiles what
-//! can be compiled, and holds each key against the others. Never stops early: whatever can still be checked is checked.
+//! Compilation of [`ConfigFile`] to [`Config`]: resolves defaults, reads the named files and variables, compiles what
+//! can be compiled, and checks the keys against each other. Never stops early: everything that can be checked is
+//! checked.
 
 mod connections;
 mod dangers;
@@ -35,9 +36,9 @@ use super::{Cache, Config, Limits, Log};
 pub(crate) struct Check<'c> {
     /// The text of the file.
     source: &'c str,
-    /// Where other files and variables come from.
+    /// Source of other files and of variables.
     surroundings: &'c Surroundings,
-    /// What was found so far.
+    /// Problems found so far.
     problems: Problems,
     /// The files that were read, to be watched.
     watched: Vec<PathBuf>,

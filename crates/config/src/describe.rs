@@ -33,7 +33,7 @@ pub(crate) struct Table<'o> {
     pub(crate) repeated: bool,
     /// The key that holds it; `None` for the file itself.
     pub key: Option<&'o Key>,
-    /// What is in it.
+    /// Keys of the table.
     pub(crate) outline: &'o Outline,
 }
 

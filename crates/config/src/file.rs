@@ -1,7 +1,8 @@
-//! The configuration file as it is written: one struct per section, one field per key.
+//! Sections of the configuration file: one struct for each section, one field for each key.
 //!
-//! What is said here once (type, default, doc comment, example) is the reader, the reference page, the default file and
-//! the JSON schema. Nothing here is checked against anything else in the file; see `check`.
+//! Each key is described once (type, default, doc comment, example). The reader, the reference page, the default file
+//! and the JSON schema all come from that description. Nothing here is checked against another part of the file; see
+//! `check`.
 
 mod issuer;
 mod organization;
@@ -27,45 +28,43 @@ use super::read::{Defaulted, Walk, section};
 use super::values::List;
 
 section! {
-    /// Narthex reads one TOML file. Unknown keys are errors, and all problems are reported at once: `narthex config
-    /// check`.
+    /// Narthex reads one TOML file. Unknown keys are errors. `narthex config check` reports all problems at once.
     ///
-    /// Durations are written as a whole number and a unit: `"250ms"`, `"60s"`, `"10m"`, `"24h"`, `"30d"`. Sizes
-    /// likewise: `"900B"`, `"16KiB"`, `"512KB"`, `"1MiB"`. Relative paths are taken from the directory of the file.
-    /// Secrets are never written here: keys that end in `_file` name a file, keys that end in `_env` name an
-    /// environment variable.
+    /// A duration is a whole number and a unit: `"250ms"`, `"60s"`, `"10m"`, `"24h"`, `"30d"`. So is a size: `"900B"`,
+    /// `"16KiB"`, `"512KB"`, `"1MiB"`. Relative paths start at the directory of the file. The file never contains
+    /// secrets: keys that end in `_file` name a file, and keys that end in `_env` name an environment variable.
     ConfigFile {
-        /// Where requests come in.
+        /// Addresses that Narthex listens on, and the reverse proxies that it trusts.
         listen: Defaulted<ListenSection> = "{}";
-        /// Where the directory is kept.
+        /// Database of the directory: users, organizations, teams and grants.
         store: Defaulted<StoreSection> = "{}";
-        /// The identity providers whose tokens are trusted, one table each. Without any, every token is refused.
+        /// Identity providers whose tokens are trusted, one table each. Without any, every token is refused.
         issuer: Defaulted<List<IssuerSection>> = "[]";
-        /// Organizations declared here; through the API and at the command line they are read-only.
+        /// Organizations declared in this file. The API and the command line cannot change them.
         organization: Defaulted<List<OrganizationSection>> = "[]";
-        /// What may be reached, by whom, and where it goes. A request that matches no route is denied.
+        /// Paths, their requirements and their upstreams. A request that matches no route is denied.
         ///
-        /// Of several routes that match a path, the most specific one is taken: literal text before `{name}` before
+        /// If several routes match a path, the most specific one applies: literal text before `{name}` before
         /// `{*name}`.
         route: Defaulted<List<RouteSection>> = "[]";
-        /// How secrets in the store are encrypted.
+        /// Encryption of the secrets in the store.
         secrets: Defaulted<SecretsSection> = "{}";
-        /// The connections that are held for organizations.
+        /// Outbound requests of the connections that the server holds for organizations.
         connections: Defaulted<ConnectionsSection> = "{}";
-        /// What is remembered between requests. It never outlives a token, a key, or a change to the directory or to
-        /// this file.
+        /// Caches between requests. An entry never outlives its token, its key, or a change to the directory or to this
+        /// file.
         cache: Defaulted<CacheSection> = "{}";
-        /// Everything has a limit. The defaults fit most installations.
+        /// Limits on everything that Narthex accepts or waits for. The defaults fit most installations.
         limits: Defaulted<LimitsSection> = "{}";
-        /// The signed statement of who the user is that goes to upstreams as `X-Narthex-Assertion`. Its keys are
-        /// published at `/.well-known/jwks.json`.
+        /// Signed assertion of the user's identity, sent to upstreams as `X-Narthex-Assertion`. Its keys are published
+        /// at `/.well-known/jwks.json`.
         assertion: Defaulted<AssertionSection> = "{}";
-        /// What is written to standard error.
+        /// Log on standard error. It never contains tokens, claim values or secrets.
         log: Defaulted<LogSection> = "{}";
     }
 }
 
-/// Reads the text of a configuration file as far as it can be read, and says everything that is wrong with it.
+/// Reads the text of a configuration file as far as possible and collects every problem in it.
 pub(crate) fn read(source: &str) -> (Option<ConfigFile>, Walk) {
     let mut walk = Walk::default();
     let (table, errors) = DeTable::parse_recoverable(source);

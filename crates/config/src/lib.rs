@@ -56,11 +56,11 @@ const FILE_BYTES_MOST: u64 = 16 * 1024 * 1024;
 /// The configuration, checked and compiled. Only [`read()`] and [`read_text`] make one.
 #[derive(Debug)]
 pub struct Config {
-    /// Where requests come in.
+    /// Ports and trusted proxies.
     pub listen: Listen,
-    /// Where the directory is kept.
+    /// Location of the directory.
     pub store: StoreLocation,
-    /// How long what is known serves on while the store is out of reach.
+    /// Longest time that cached answers are served while the store cannot be reached.
     pub offline_max: Duration,
     /// The issuers, in the order of the file.
     pub issuers: Vec<Issuer>,
@@ -70,44 +70,44 @@ pub struct Config {
     pub organizations: Vec<DeclaredOrganization>,
     /// The routes.
     pub routes: Routes,
-    /// What belongs to each route, by the route's number.
+    /// Settings of each route, by the number of the route.
     pub route_settings: Vec<RouteSettings>,
-    /// What secrets in the store are sealed with.
+    /// Keys that seal the secrets in the store.
     pub sealing: Option<Arc<SealingKeys>>,
-    /// Where held connections may go.
+    /// Policy for the requests of held connections.
     pub connections: Policy,
-    /// What the caches may take.
+    /// Memory limits of the caches.
     pub cache: Cache,
-    /// What is accepted at the most.
+    /// Limits on tokens, requests, key sets and upstreams.
     pub limits: Limits,
     /// The signed statement for upstreams.
     pub assertion: Assertion,
-    /// What is logged.
+    /// Log settings.
     pub log: Log,
     /// The files that were read besides the configuration file: when one changes, the configuration is to be read
     /// again.
     pub watched: Vec<PathBuf>,
 }
 
-/// Where requests come in.
+/// Ports and trusted proxies.
 #[derive(Clone, Debug)]
 pub struct Listen {
     /// The public port.
     pub public: SocketAddr,
     /// The admin port.
     pub admin: SocketAddr,
-    /// Whose forwarded headers are believed.
+    /// Networks of the proxies whose forwarded headers are trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// How long running requests may take to finish at shutdown.
+    /// Grace period of running requests at shutdown.
     pub shutdown_grace: Duration,
 }
 
-/// Where the directory is kept.
+/// Location of the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StoreLocation {
-    /// In this file, by `SQLite`.
+    /// `SQLite` file.
     Sqlite(PathBuf),
-    /// In this PostgreSQL database. Printing it shows no password.
+    /// PostgreSQL database. Printing it shows no password.
     Postgres(Box<PostgresOptions>),
 }
 
@@ -116,19 +116,19 @@ pub enum StoreLocation {
 pub struct Issuer {
     /// Its name here.
     pub name: IssuerName,
-    /// Where its external ids are unique and its tags count.
+    /// Realm in which its external ids are unique and its tags count.
     pub realm: Realm,
-    /// What its tokens must be like.
+    /// Requirements on its tokens.
     pub trusted: Arc<TrustedIssuer>,
-    /// Where its keys come from.
+    /// Source of its keys.
     pub keys: KeySource,
-    /// How long known keys serve on while it cannot be reached.
+    /// Longest time that known keys stay in use while it cannot be reached.
     pub stale_max: Duration,
-    /// What its claims become.
+    /// Mapping of its claims.
     pub mapping: IssuerMapping,
-    /// How far its tokens reach into the directory.
+    /// Policy for the changes that its tokens make to the directory.
     pub policy: SyncPolicy,
-    /// Where its tokens may come in besides `Authorization`.
+    /// Places besides `Authorization` that may carry its tokens.
     pub places: TokenPlaces,
 }
 
@@ -141,40 +141,40 @@ pub struct DeclaredOrganization {
     pub label: String,
     /// Its realm.
     pub realm: Realm,
-    /// What issuers call it.
+    /// Issuers' id of the organization.
     pub external_id: Option<ExternalId>,
     /// Contact, site, time zone.
     pub details: OrganizationDetails,
     /// The tags that give roles in it.
     pub tags: OrganizationTags,
-    /// Where roles in it may come from.
+    /// Permitted sources of roles in it.
     pub membership: MembershipRule,
-    /// Whether it can be reached.
+    /// Availability: active or suspended.
     pub status: OrganizationStatus,
     /// Its picture.
     pub logo: Option<Logo>,
 }
 
-/// What belongs to a route besides what it requires.
+/// Settings of a route besides its requirement.
 #[derive(Debug)]
 pub struct RouteSettings {
-    /// Where requests go; `None` for routes that only forward-auth asks about.
+    /// Upstream of the requests; `None` for routes that only forward-auth asks about.
     pub upstream: Option<Upstream>,
     /// The `aud` of its assertions, where the route names one.
     pub audience: Option<String>,
-    /// Where tokens may come in besides `Authorization`.
+    /// Places besides `Authorization` that may carry tokens.
     pub places: TokenPlaces,
-    /// How long a stream may be silent.
+    /// Longest silence on a stream.
     pub idle_timeout: Duration,
     /// The largest request body.
     pub body_bytes: u64,
-    /// Whether requests may ask for another method than their own.
+    /// Treatment of requests whose headers name another method.
     pub method_override: MethodOverride,
     /// Origins whose pages may send requests with the user's cookie.
     pub cors_origins: Vec<WebOrigin>,
 }
 
-/// What the caches may take.
+/// Memory limits of the caches.
 #[derive(Clone, Copy, Debug)]
 pub struct Cache {
     /// Verified tokens, in bytes.
@@ -183,7 +183,7 @@ pub struct Cache {
     pub account_bytes: u64,
 }
 
-/// What is accepted at the most.
+/// Limits on tokens, requests, key sets and upstreams.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// The largest token.
@@ -194,7 +194,7 @@ pub struct Limits {
     pub(crate) sync_changes_per_minute: u32,
     /// The steps one template may take.
     pub(crate) template_fuel: u64,
-    /// What one template may make.
+    /// Largest value that one template may build, in bytes.
     pub(crate) template_bytes: u64,
     /// The largest key set.
     pub key_set_bytes: u64,
@@ -202,7 +202,7 @@ pub struct Limits {
     pub keys: u64,
     /// The largest request head.
     pub header_bytes: u64,
-    /// How long a request head may take to arrive.
+    /// Longest time for a request head to arrive.
     pub header_timeout: Duration,
     /// The largest request body.
     pub(crate) body_bytes: u64,
@@ -214,15 +214,15 @@ pub struct Limits {
     pub upstream_requests: u64,
     /// The most requests from one client address.
     pub rate: Rate,
-    /// How long a connection to an upstream may take.
+    /// Longest time to connect to an upstream.
     pub connect_timeout: Duration,
-    /// How long an upstream may take to begin its answer.
+    /// Longest time until an upstream begins its answer.
     pub(crate) upstream_timeout: Duration,
-    /// How long a stream may be silent.
+    /// Longest silence on a stream.
     pub(crate) idle_timeout: Duration,
     /// Time that a body may go on after its token has expired.
     pub body_grace: Duration,
-    /// How long fetching a key set may take.
+    /// Longest time to fetch a key set.
     pub fetch_timeout: Duration,
 }
 
@@ -231,24 +231,24 @@ pub struct Limits {
 pub struct Assertion {
     /// Its `iss`.
     pub issuer: String,
-    /// How long one is good for.
+    /// Lifetime of one assertion.
     pub lifetime: Duration,
-    /// How often a new key is made.
+    /// Interval between new signing keys.
     pub rotation: Duration,
 }
 
-/// What is logged.
+/// Log settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Log {
-    /// How much.
+    /// Minimum level of logged entries.
     pub level: LogLevel,
-    /// In which form.
+    /// Format of the log.
     pub format: LogFormat,
-    /// Whether requests that pass are logged too.
+    /// Access log: requests that pass are logged too.
     pub access: bool,
 }
 
-/// A configuration file after reading: its text, what is wrong with it, and the configuration if it can be used.
+/// A configuration file after reading: its text, its problems, and the configuration if it can be used.
 #[derive(Debug)]
 pub struct Reading {
     name: String,
@@ -257,19 +257,19 @@ pub struct Reading {
     config: Option<Config>,
 }
 
-/// Presence of the line at the end of a file that says that it is whole.
+/// Presence of the line that says that the file is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndMark {
-    /// It does.
+    /// The file ends with the line.
     There,
-    /// It does not.
+    /// The file does not end with the line.
     Missing,
 }
 
 /// The last line of a file that says with it that it is whole. It is a comment, so every program reads the file as before.
 pub const END_MARK: &str = "# narthex: end";
 
-/// What `config check --json` answers.
+/// Answer of `config check --json`.
 #[derive(Debug, Serialize)]
 pub struct ReadingRow<'r> {
     usable: bool,
@@ -315,17 +315,17 @@ impl Reading {
         self.config.ok_or(problems)
     }
 
-    /// How many things the operator should know although the file can be used.
+    /// Number of problems that the operator should know about although the file can be used.
     pub fn warnings(&self) -> usize {
         self.problems.warnings()
     }
 
-    /// Whether the configuration can be used.
+    /// Tests whether the configuration can be used.
     pub fn is_usable(&self) -> bool {
         self.config.is_some()
     }
 
-    /// Whether there is nothing to report at all.
+    /// Tests whether there is nothing to report at all.
     #[cfg(test)]
     pub(crate) fn is_clean(&self) -> bool {
         self.problems.is_empty()

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration file: where, what, and what to do about it.
+//! Problems of a configuration file: place, message, and help.
 //!
 //! A [`Problem`] points into the file by byte span. [`Problems`] collects them in any order and prints them in the
 //! order of the file, each with file name, line, column and a caret. Text that may hold a secret is masked before
@@ -14,7 +14,7 @@ use serde::Serialize;
 /// Bytes of the configuration file.
 pub(crate) type Span = Range<usize>;
 
-/// How bad it is.
+/// Severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Severity {
@@ -24,7 +24,7 @@ pub(crate) enum Severity {
     Warning,
 }
 
-/// Which pass found it; a file with syntax errors shows no problems that may only follow from them.
+/// Pass that found it. A file with syntax errors shows no problems that may only follow from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Syntax,
@@ -32,7 +32,7 @@ enum Kind {
     Other,
 }
 
-/// One thing that is wrong, with its place.
+/// A problem, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     severity: Severity,
@@ -95,13 +95,13 @@ impl Problem {
         self
     }
 
-    /// What to do about it.
+    /// Adds advice on how to solve it.
     pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
         self
     }
 
-    /// What to do about it, if anything is known.
+    /// Adds advice on how to solve it, if there is any.
     pub(crate) fn maybe_help(self, help: Option<String>) -> Self {
         match help {
             Some(help) => self.help(help),
@@ -130,7 +130,7 @@ impl Problem {
     }
 }
 
-/// One thing that is wrong, as JSON. What stands in the file there is left out.
+/// A problem, as JSON. The text at that place in the file is left out.
 #[derive(Debug, Serialize)]
 pub(crate) struct ProblemRow<'p> {
     severity: Severity,
@@ -142,7 +142,7 @@ pub(crate) struct ProblemRow<'p> {
     help: &'p [String],
 }
 
-/// Whether the reader of the report sees colours.
+/// Colours of a report, depending on the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
     /// Plain text: files, pipes, logs, tests.
@@ -152,7 +152,7 @@ pub enum Paint {
 }
 
 impl Paint {
-    /// What suits standard error: colours on a terminal only.
+    /// Picks the colours for standard error: only on a terminal.
     pub fn of_stderr() -> Self {
         if std::io::stderr().is_terminal() {
             Self::Terminal
@@ -186,18 +186,18 @@ impl Problems {
         self.masked.push(span);
     }
 
-    /// Whether there is no problem at all, not even a warning.
+    /// Tests whether there is no problem at all, not even a warning.
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// How many make the file unusable.
+    /// Number of problems that make the file unusable.
     pub(crate) fn errors(&self) -> usize {
         self.count(Severity::Error)
     }
 
-    /// How many are only to be known.
+    /// Number of problems that are only warnings.
     pub(crate) fn warnings(&self) -> usize {
         self.count(Severity::Warning)
     }
@@ -206,7 +206,7 @@ impl Problems {
         self.list.iter().filter(|problem| problem.severity == severity).count()
     }
 
-    /// Whether the text is not TOML throughout.
+    /// Tests whether some of the text is not TOML.
     pub(crate) fn has_syntax_errors(&self) -> bool {
         self.list.iter().any(|problem| problem.kind == Kind::Syntax)
     }
@@ -307,7 +307,7 @@ impl Problems {
     }
 }
 
-/// What looks like a secret in the raw text: user and password of a URL, and the value of a key that is named like one.
+/// Spans of likely secrets in the raw text: user and password of a URL, and the value of a key that is named like one.
 /// Found without parsing, since the line may be one that does not parse.
 fn typed_secrets(source: &str) -> Vec<Span> {
     let mut found = Vec::new();

@@ -16,7 +16,7 @@ pub(crate) use outline::{Key, Kind, Outline, Presence};
 /// The state of one reading.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
-    /// What was found so far.
+    /// Problems found so far.
     pub(crate) problems: Problems,
     keys: Vec<String>,
     /// Set while an entry of a list is read.
@@ -27,7 +27,7 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
-    /// Where a value lies in the file.
+    /// Span of a value in the file.
     pub(crate) fn span<T>(&self, value: &Spanned<T>) -> Span {
         self.stand_in.clone().unwrap_or_else(|| value.span())
     }
@@ -37,7 +37,7 @@ impl Walk {
         self.keys.last().map_or("", String::as_str)
     }
 
-    /// What is being read, in the user's words.
+    /// Subject that is being read, in the user's words.
     pub(crate) fn subject(&self) -> String {
         if self.entry {
             format!("an entry of `{}`", self.key())
@@ -111,7 +111,7 @@ impl Walk {
             }
             let mut problem = Problem::error(self.span(key), format!("unknown key `{name}`"));
             if looks_secret(name) && value.get_ref().is_str() {
-                // SECURITY: somebody typed a secret into the file; the report must not carry it on.
+                // SECURITY: a user typed a secret into the file; the report must not carry it on.
                 self.problems.mask(value.span());
                 problem =
                     problem.help("secrets are never written in this file; name a file or a variable that holds it");
@@ -125,25 +125,25 @@ impl Walk {
 
 /// A struct made by [`section!`].
 pub(crate) trait Section {
-    /// Where it begins in the file.
+    /// Span where it begins in the file.
     fn header(&self) -> Span;
 }
 
 /// A value that can be read from TOML.
 pub(crate) trait FromToml: Sized {
-    /// What it may look like.
+    /// Kind of TOML value that it is read from.
     fn kind() -> Kind;
 
     /// Reads it. `None` means that at least one problem was pushed.
     fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self>;
 }
 
-/// How a key of a section is read: [`Required`], [`Defaulted`] or [`Optional`].
+/// Key of a section, and how it is read: [`Required`], [`Defaulted`] or [`Optional`].
 pub(crate) trait Field: Sized {
-    /// Whether it must be there.
+    /// Presence: required, defaulted or optional.
     const PRESENCE: Presence;
 
-    /// What its value may look like.
+    /// Kind of its value.
     fn kind() -> Kind;
 
     /// Reads it from the section that starts at `header`. `None` only for a built-in default that does not read.
@@ -259,7 +259,7 @@ pub(crate) struct Defaulted<T> {
     origin: Origin,
 }
 
-/// Where the value of a key with a default comes from.
+/// Origin of the value of a key with a default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
     /// The file.
@@ -281,12 +281,12 @@ impl<T> Defaulted<T> {
         self.value.span()
     }
 
-    /// Whether the file says it, be it well or badly.
+    /// Tests whether the file has the key, with a good value or a bad one.
     pub(crate) fn is_written(&self) -> bool {
         self.origin != Origin::Silence
     }
 
-    /// Whether the default stands in for something that could not be read, so that nothing should be concluded from it.
+    /// Tests whether the default replaces an unreadable value, so that nothing should be concluded from it.
     pub(crate) fn is_bad(&self) -> bool {
         self.origin == Origin::Bad
     }

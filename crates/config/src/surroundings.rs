@@ -1,5 +1,5 @@
-//! What the reader may look at besides the file itself: other files, environment variables, and the machine's addresses.
-//! The one place that does.
+//! Environment of the reader besides the file itself: other files, environment variables, and the machine's addresses.
+//! No other module reads them.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 
-/// Where other files and variables come from.
+/// Source of other files and of variables.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     directory: PathBuf,
@@ -15,7 +15,7 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// Those of this process, for the configuration file at `path`: relative paths start at its directory.
+    /// Surroundings of this process, for the configuration file at `path`: relative paths start at its directory.
     pub fn of_process(path: &Path) -> Self {
         Self {
             directory: path.parent().map(Path::to_path_buf).unwrap_or_default(),
@@ -58,7 +58,8 @@ impl Surroundings {
         }
     }
 
-    /// Whether an address is one of this machine's: what is sent there would come from there. Nothing is sent.
+    /// Tests whether an address belongs to this machine, by the source address that a packet to it would have. Nothing
+    /// is sent.
     #[expect(clippy::unused_self, reason = "the machine is one of the surroundings")]
     pub fn is_own_address(&self, address: IpAddr) -> bool {
         let any = match address {
@@ -73,12 +74,12 @@ impl Surroundings {
         address.is_loopback() || comes_from().is_ok_and(|from: std::net::SocketAddr| from.ip() == address)
     }
 
-    /// Whether there is a directory at this path.
+    /// Tests whether there is a directory at this path.
     pub fn is_directory(&self, written: &Path) -> bool {
         self.path(written).is_dir()
     }
 
-    /// Whether everybody on the machine may read a file.
+    /// Tests whether every user of the machine may read a file.
     pub fn is_world_readable(&self, written: &Path) -> bool {
         #[cfg(unix)]
         {
@@ -93,16 +94,16 @@ impl Surroundings {
     }
 }
 
-/// Why a file that the configuration names could not be read.
+/// Reason why a file that the configuration names could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
-    /// The system says no. Written without the error number, which helps nobody.
+    /// Error of the operating system. Written without the error number, which helps no reader.
     #[error("{}", plain(.0))]
     Io(io::Error),
     /// There is a directory of that name.
     #[error("it is a directory")]
     Directory,
-    /// There is more of it than anybody would mean.
+    /// The file is too large to be what the operator meant.
     #[error("it is larger than {most} bytes")]
     TooLarge {
         /// The most that is read.

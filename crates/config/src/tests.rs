@@ -166,7 +166,7 @@ fn with_addresses(source: &str) -> String {
     })
 }
 
-/// What is said of a `[store]` section; nothing else in the file is worth a word.
+/// Report on a `[store]` section; the rest of the file is without problems.
 fn report_on_store(section: &str) -> (bool, String) {
     let rest = "\n[[issuer]]\nname = \"a\"\nissuer = \"https://a\"\naudiences = [\"x\"]\ndiscovery = true\n\
                 [[route]]\npath = \"/{*rest}\"\nrequire = \"public\"\nupstream = \"http://127.0.0.1:9\"\n";
@@ -278,8 +278,8 @@ fn the_schema_is_up_to_date() {
     );
 }
 
-/// As it stands it changes nothing, and every line in it can be taken out of its comment: each key is known, each value
-/// reads.
+/// The default file changes nothing as it stands, and every line in it can be uncommented: each key is known, each
+/// value reads.
 #[test]
 fn the_default_file_reads_with_and_without_its_comments() {
     let commented = describe::default_file();
@@ -382,7 +382,7 @@ fn unknown_keys_are_errors_everywhere() {
     }
 }
 
-/// One byte of another encoding is a problem like others: with its place, and without an end to the process.
+/// A byte of another encoding is a problem like others: with its place, and without an end to the process.
 #[test]
 fn a_file_of_another_encoding_is_reported() {
     let utf_16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
@@ -423,7 +423,7 @@ fn every_default_reads() {
     assert!(reading.is_usable(), "{}", reading.report(Paint::Plain));
 }
 
-/// What binds a token to its issuer and to us cannot be left out, in the reader and in the schema.
+/// Keys that bind a token to its issuer and to this audience cannot be left out, in the reader and in the schema.
 #[test]
 fn sec_config_required() {
     let complete = [

@@ -127,7 +127,7 @@ impl FromToml for IpNet {
                 );
                 None
             }
-            // `10.1.2.3/8` says two things; whoever wrote it meant one of them.
+            // `10.1.2.3/8` is ambiguous: the author meant either the address or the network.
             Some(network) if network.addr() != network.network() => {
                 let problem = Problem::error(span, format!("`{text}` has address bits beyond its prefix"));
                 walk.problems.push(problem.help(format!(

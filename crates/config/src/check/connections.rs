@@ -16,15 +16,15 @@ use crate::problem::{Problem, Span};
 use crate::secret::Secret;
 use crate::values::Size;
 
-/// Where the key is when no file is named.
+/// Environment variable with the key when no file is named.
 const KEY_VARIABLE: &str = "NARTHEX_SECRET_KEY";
-/// Where the key before it is.
+/// Environment variable with the previous key.
 const PREVIOUS_KEY_VARIABLE: &str = "NARTHEX_SECRET_KEY_PREVIOUS";
 /// The largest file that holds a key.
 const KEY_FILE_BYTES_MOST: u64 = 4 * 1024;
 /// The largest answer a connection may read.
 const RESPONSE_SIZE_MOST: Size = Size(64 << 20);
-/// How long one request of a connection may take.
+/// Permitted time limits of one request of a connection.
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(5);
 
 impl Check<'_> {
@@ -74,7 +74,7 @@ impl Check<'_> {
             .ok()
     }
 
-    /// Where connections may go, and what a request may cost.
+    /// Checks the hosts that connections may call, and the limits of a request.
     pub(crate) fn connections(&mut self, written: &ConnectionsSection) -> Policy {
         let response_size = *written.response_size.value();
         if response_size > RESPONSE_SIZE_MOST {

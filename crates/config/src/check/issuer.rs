@@ -22,7 +22,7 @@ use crate::values::List;
 
 /// The shortest lease that the directory keeps to.
 const LEASE_LEAST_MS: i64 = 60_000;
-/// How old a token may be required to be at the most. With less than a second, none would be young enough.
+/// Permitted values of the maximum age of a token. With less than a second, no token would be young enough.
 const AGES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_hours(24 * 3660);
 
 impl Check<'_> {
@@ -329,7 +329,7 @@ fn algorithms(section: &IssuerSection, source: Option<Source>) -> Option<Vec<Alg
     }
 }
 
-/// Where in the file a policy error is, or `None` where it only follows from something already reported.
+/// Place of a policy error in the file, or `None` if it only follows from an error that was reported already.
 fn place_of(error: &PolicyError, section: &IssuerSection) -> Option<Span> {
     let header = || section.header();
     match error {

@@ -18,7 +18,7 @@ const SECRET_BYTES_MOST: u64 = 64 * 1024;
 /// The largest file of certificates.
 const CERTIFICATES_BYTES_MOST: u64 = 4 * 1024 * 1024;
 
-/// Which key source an issuer names.
+/// Key source of an issuer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     JwksUrl,
@@ -96,7 +96,7 @@ impl Check<'_> {
         Some(*source)
     }
 
-    /// Refuses keys that do nothing with this source: whoever wrote them believes that they do.
+    /// Refuses keys that have no effect with this source: the operator who wrote them believes that they have one.
     fn companions(&mut self, section: &IssuerSection, source: Source) {
         let private_hosts = section
             .allow_private_hosts

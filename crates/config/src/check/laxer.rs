@@ -107,7 +107,7 @@ fn sample(path: &str) -> Option<String> {
     Some(sample)
 }
 
-/// Whether a route lets a user pass whom the strict one refuses, whatever the user has.
+/// Tests whether a route lets a user pass that the strict one refuses, whatever roles the user has.
 fn is_laxer(route: &Route, strict: &Route) -> bool {
     let weaker = |one: &Requirement| {
         let mut others = strict.spec.require.iter();
@@ -116,7 +116,7 @@ fn is_laxer(route: &Route, strict: &Route) -> bool {
     route.spec.require.iter().any(weaker)
 }
 
-/// Which of two requirements asks for less; `None` where they ask for different things.
+/// Compares two requirements by how much they ask for; `None` if they ask for different things.
 fn compare(one: Requirement, other: Requirement) -> Option<Ordering> {
     let open = |requirement| match requirement {
         Requirement::Public => 0,

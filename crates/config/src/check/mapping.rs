@@ -141,9 +141,9 @@ fn source_of(section: &IssuerSection) -> MappingSource {
     }
 }
 
-/// Where a mapped field is written.
+/// Place of a mapped field in the file.
 struct Place {
-    /// What to point at.
+    /// Span to point at.
     span: Span,
     /// The string literal that holds the template, if there is one.
     literal: Option<Span>,

@@ -123,7 +123,7 @@ impl Check<'_> {
         self.exact("the name of a realm", section.realm.spanned(), help);
     }
 
-    /// Warns of an organization that nobody can come to belong to.
+    /// Warns of an organization that no user can ever belong to.
     fn nobody_belongs(&mut self, section: &OrganizationSection, issuers: &List<IssuerSection>, realms: &[String]) {
         let Some(name) = section.name.value() else { return };
         let realm = section.realm.value().or(match realms {

@@ -127,7 +127,7 @@ impl Check<'_> {
         })
     }
 
-    /// What is said about an organization and decides nothing.
+    /// Checks the details of an organization that affect no decision.
     fn details(&mut self, section: &OrganizationSection) {
         for (key, written) in [
             ("label", &section.label),

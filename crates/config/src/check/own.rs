@@ -36,7 +36,7 @@ impl Check<'_> {
     }
 }
 
-/// Whether a URL leads to what listens on an address of this machine.
+/// Tests whether a URL leads to a port that this process listens on, at an address of this machine.
 fn leads_to(url: &str, listening: SocketAddr, surroundings: &Surroundings) -> bool {
     // Of `h2c` the standard for URLs knows neither the port nor that its hosts may be addresses.
     let url = match url.strip_prefix("h2c://") {

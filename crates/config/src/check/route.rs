@@ -31,7 +31,7 @@ const REQUIREMENTS: [&str; 8] = [
     "platform:admin",
 ];
 
-/// How long an upstream may be silent, at the beginning and later.
+/// Permitted time limits for an upstream: until it begins its answer, and for silence later.
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
 
 /// The methods of RFC 9110 and RFC 5789; others are taken as they are.
@@ -401,7 +401,7 @@ impl Check<'_> {
         .ok()
     }
 
-    /// Where tokens are looked for besides `Authorization`.
+    /// Reads the places besides `Authorization` that may carry a token.
     pub(crate) fn token_places(
         &mut self,
         header: &Optional<String>,

@@ -22,7 +22,7 @@ const CERTIFICATES_BYTES_MOST: u64 = 4 * 1024 * 1024;
 struct Written {
     text: String,
     span: Span,
-    /// It is in the configuration file itself, where a password must not be.
+    /// Written in the configuration file itself, where a password must not be.
     here: bool,
 }
 
@@ -72,7 +72,7 @@ impl Check<'_> {
         location.unwrap_or_else(|| StoreLocation::Sqlite(self.surroundings.path(Path::new(STORE_DEFAULT))))
     }
 
-    /// Where the first of these keys is that are written; each other one is a problem.
+    /// Span of the first of these keys that is written; each further one is a problem.
     fn one_of(&mut self, keys: impl Iterator<Item = (&'static str, Option<Span>)>, say: &str) -> Option<Span> {
         let mut named: Vec<(&str, Span)> = keys.filter_map(|(key, span)| span.map(|span| (key, span))).collect();
         named.sort_by_key(|(_, span)| span.start);

@@ -9,66 +9,67 @@ use crate::read::{Defaulted, FromToml, Kind, Optional, Required, Walk, section};
 use crate::values::{List, WebUrl, choice};
 
 section! {
-    /// An organization declared here; through the API and at the command line it is read-only.
+    /// Organization declared in this file. The API and the command line cannot change it.
     ///
-    /// Lists of tags are lists of texts, or one text with commas between the tags: `"writers, editors"`. A tag with a
-    /// comma in it goes in double quotes: `'"CN=Writers,OU=Press", editors'`.
+    /// A list of tags is a list of texts, or one text with commas between the tags: `"writers, editors"`. Put a tag
+    /// that contains a comma in double quotes: `'"CN=Writers,OU=Press", editors'`.
     OrganizationSection {
-        /// Its name in paths and commands: lower-case letters, digits and `-`.
+        /// Name of the organization in paths and commands: lower-case letters, digits and `-`.
         name: Required<String>, eg "\"acme\"";
-        /// Its name for people.
+        /// Display name.
         label: Optional<String>, eg "\"Acme, Inc.\"";
-        /// The realm whose users and tags count for it. Needed only where there is more than one.
+        /// Realm whose users and tags count for the organization. Needed only if there is more than one realm.
         realm: Optional<String>, eg "\"corp\"";
-        /// The id that issuers know it by. An organization that a token made is taken over, with the roles in it, only
-        /// where its id is declared here.
+        /// Issuers' id of the organization. An organization that a token created is adopted, with the roles in it, only
+        /// if its id is declared here.
         external_id: Optional<String>, eg "\"XYZ123\"";
-        /// Whom to write to.
+        /// Name of the contact person.
         contact_name: Optional<String>, eg "\"Ada Byron\"";
-        /// Where to write to.
+        /// E-mail address of the contact person.
         contact_email: Optional<String>, eg "\"ada@acme.example\"";
-        /// Its web site.
+        /// Web site of the organization.
         website: Optional<WebUrl>, eg "\"https://acme.example\"";
-        /// Its time zone: a name of the tz database.
+        /// Time zone: a name of the tz database.
         timezone: Optional<String>, eg "\"Europe/Prague\"";
-        /// A PNG or JPEG of at most 1 MB.
+        /// Logo: a PNG or JPEG file of at most 1 MB.
         logo_file: Optional<PathBuf>, eg "\"acme.png\"";
-        /// Tags that make a user an admin of it.
+        /// Tags that make a user an admin of the organization.
         external_admin_groups: Defaulted<TagText> = "[]", eg "[\"acme-admins\"]";
-        /// Tags that make a user a member of it.
+        /// Tags that make a user a member of the organization.
         external_member_groups: Defaulted<TagText> = "[]", eg "\"acme-staff, acme-partners\"";
-        /// Tags that let a user call what it offers, and nothing else.
+        /// Tags that let a user call what the organization offers, and nothing else.
         external_executor_groups: Defaulted<TagText> = "[]", eg "[\"acme-callers\"]";
-        /// Whether roles may also be given by hand (`mixed`), or come from tokens only (`external_only`).
+        /// Sources of roles: tokens and administrators (`mixed`), or tokens only (`external_only`).
         membership: Defaulted<Membership> = "\"mixed\"";
-        /// `suspended` denies every request to it: on each route that names it in its path and is not public. Only a platform
-        /// admin passes, where `require` has a platform role. Members and callers with a platform role are told
-        /// `organization.suspended`, all others `organization.role`, as they are of an organization that does not exist.
+        /// `suspended` denies every request to the organization, on each route that names it in its path and is not
+        /// public. Only a platform admin passes, and only where `require` has a platform role. Members and callers with
+        /// a platform role get `organization.suspended`. All others get `organization.role`, as for an organization
+        /// that does not exist.
         status: Defaulted<OrganizationStatus> = "\"active\"";
     }
 }
 
 choice! {
-    /// Where roles in an organization may come from.
+    /// Sources of roles in an organization.
     pub(crate) Membership {
-        /// From tokens and by hand.
+        /// Tokens and administrators.
         Mixed = "mixed",
-        /// From tokens only.
+        /// Tokens only.
         ExternalOnly = "external_only",
     }
 }
 
 choice! {
-    /// Whether an organization can be reached.
+    /// Availability of an organization.
     pub(crate) OrganizationStatus {
-        /// It can.
+        /// Requests are decided by its roles.
         Active = "active",
-        /// It cannot.
+        /// Requests are denied.
         Suspended = "suspended",
     }
 }
 
-/// Permission tags as written: a list of texts, or one text with commas between.
+/// Permission tags as written: a list of texts, or one text with commas between them.
 #[derive(Clone, Debug)]
 pub(crate) enum TagText {
     /// A list; commas are part of a tag.

@@ -1,4 +1,4 @@
-//! `[[route]]`: what may be reached, by whom, and where it goes.
+//! `[[route]]`: paths, their requirements and their upstreams.
 
 use std::time::Duration;
 
@@ -6,7 +6,9 @@ use crate::read::{Defaulted, Optional, Required, section};
 use crate::values::{List, OneOrMany, Size, UrlText, choice};
 
 section! {
-    /// What may be reached, by whom, and where it goes.
+    /// Path, its requirement and its upstream. A request that matches no route is denied.
+    ///
+    /// If several routes match a path, the most specific one applies: literal text before `{name}` before `{*name}`.
     ///
     /// ```toml
     /// [[route]]
@@ -16,64 +18,67 @@ section! {
     /// upstream = "http://127.0.0.1:9000"
     /// ```
     RouteSection {
-        /// The path, or a list of paths. `{name}` is one segment, `{*name}` at the end is the rest or nothing: `/a/{*rest}`
-        /// covers `/a` and `/a/` too, unless another route names them. `{organization}` is the name of the organization
-        /// that the request is about, as it is written: unless the route is public, a segment that is no name (`%61cme`,
-        /// `ACME`) is refused, and so is a name that the directory does not have.
+        /// Path, or a list of paths. `{name}` matches one segment; `{*name}` at the end matches the rest or nothing. So
+        /// `/a/{*rest}` also covers `/a` and `/a/`, unless another route names them. `{organization}` is the name of
+        /// the organization that the request is about, exactly as written. A segment that is not a valid name
+        /// (`%61cme`, `ACME`) is refused, and so is a name that is not in the directory. Public routes refuse neither.
         path: Required<OneOrMany<String>>, eg "\"/v1/algo/{organization}/{algorithm}/{*version}\"";
-        /// The methods it is for. By default all.
+        /// Methods that the route applies to. By default all.
         methods: Optional<OneOrMany<String>>, eg "[\"GET\", \"POST\"]";
-        /// The host names it is for. By default all. A port, a dot at the end and the case do not count.
+        /// Host names that the route applies to. By default all. The port, a trailing dot and case are ignored.
         ///
-        /// Several routes may share a path: one for some hosts or methods comes before one for all of them, and `HEAD` by
-        /// its name before the `GET` that includes it. Where one route is for hosts and another for methods, a third one
-        /// has to say what counts for requests that fit both.
+        /// Several routes may share a path. A route for some hosts or methods comes before a route for all of them. A
+        /// route for `HEAD` comes before a route for `GET`, which includes `HEAD`. If one route names hosts and another
+        /// names methods, add a third route for the requests that match both.
         hosts: Optional<OneOrMany<String>>, eg "\"api.example.com\"";
-        /// Who may pass; of a list, one is enough.
+        /// Callers that may pass. One item of a list is enough.
         ///
-        /// `public`: everybody; a token is not needed, but a bad one is still refused. `authenticated`: every user with
-        /// a good token. `organization:ROLE`: who has at least this role (`executor`, `member`, `admin`) in the
-        /// organization named by the path. `platform:ROLE`: who has at least this role (`user`, `viewer`, `admin`) on
-        /// the platform.
+        /// `public`: everyone; a token is not needed, but a bad one is still refused. `authenticated`: every user with
+        /// a valid token. `organization:ROLE`: users with at least this role (`executor`, `member`, `admin`) in the
+        /// organization named by the path. `platform:ROLE`: users with at least this role (`user`, `viewer`, `admin`)
+        /// on the platform.
         require: Required<OneOrMany<String>>, eg "\"organization:member\"";
-        /// Where requests that may pass are sent: scheme, host and port. The path stays as it is. `h2c://` speaks
-        /// HTTP/2 without TLS, as gRPC servers want. Without it, the route answers only at the forward-auth doors.
+        /// Destination of requests that pass: scheme, host and port. The path is not changed. `h2c://` speaks HTTP/2
+        /// without TLS, as gRPC servers expect. A route without `upstream` answers only at the forward-auth endpoints.
         upstream: Optional<UrlText>, eg "\"http://127.0.0.1:9000\"";
-        /// The `aud` of the signed assertion, by which an application knows that it is meant. By default `upstream` as it
-        /// is written. Without that it is `assertion.issuer`, the same for all such routes: an application behind a
-        /// forward-auth door should have an audience of its own, or it takes assertions that were made for another.
+        /// Value of `aud` in the signed assertion, which tells an application that the assertion is meant for it. By
+        /// default `upstream` as written, or `assertion.issuer` if there is no `upstream`. That second default is the
+        /// same for all such routes. Give each application behind forward-auth its own audience; otherwise it accepts
+        /// assertions made for another.
         audience: Optional<String>, eg "\"https://app.example.com\"";
-        /// Send the inbound token on to the upstream. By default it is taken out: the upstream has no use for it that
-        /// the assertion does not serve better.
+        /// Sends the inbound token on to the upstream. By default it is removed, because the assertion serves the
+        /// upstream better.
         forward_token: Defaulted<bool> = "false", eg "true";
-        /// The protocol upgrades that are passed on to the upstream (HTTP/1.1 `Upgrade`). A request that asks for another one
-        /// is forwarded as a plain request. Narthex decides nothing of what passes after an upgrade, so protocols that
-        /// carry requests (`h2c`, `TLS/1.0`) cannot be named. An empty list passes on none.
+        /// Protocol upgrades that are passed on to the upstream (HTTP/1.1 `Upgrade`). A request for any other upgrade
+        /// is forwarded as a plain request. Narthex makes no decisions about traffic after an upgrade, so protocols
+        /// that carry requests (`h2c`, `TLS/1.0`) cannot be listed. An empty list passes on none.
         upgrades: Defaulted<List<String>> = "[\"websocket\"]", eg "[\"websocket\", \"SPDY/3.1\"]";
-        /// Requests with a header that names another method (`X-HTTP-Method-Override`, `X-HTTP-Method`,
-        /// `X-Method-Override`). `refuse` answers 400 where the route has `methods`, or where the other method falls under
+        /// Treatment of a request whose header names another method (`X-HTTP-Method-Override`, `X-HTTP-Method`,
+        /// `X-Method-Override`). `refuse` answers 400 if the route has `methods`, or if the other method belongs to
         /// another route. `allow` forwards the header. Narthex does not see a method in a body or a query parameter
         /// (`_method`): turn that off in the application.
         method_override: Defaulted<MethodOverride> = "\"refuse\"", eg "\"allow\"";
-        /// Take the token from this header too, besides `Authorization: Bearer`.
+        /// Header that may also carry the token, besides `Authorization: Bearer`.
         token_header: Optional<String>, eg "\"X-Api-Token\"";
-        /// Take the token from this cookie too.
+        /// Cookie that may also carry the token.
         token_cookie: Optional<String>, eg "\"id_token\"";
-        /// Take the token from this query parameter too. Addresses end up in logs and histories: prefer anything else.
+        /// Query parameter that may also carry the token. URLs end up in logs and histories: prefer a header or a
+        /// cookie.
         token_query: Optional<String>, eg "\"jwt\"";
-        /// The origins of pages that may send requests with the user's cookie, besides those of the request's own origin.
+        /// Origins of pages that may send requests with the user's cookie, besides the request's own origin.
         ///
-        /// A browser sends a cookie whichever page asks it to. So a request whose token came in a cookie needs more, if it is a
-        /// WebSocket or its method is not `GET`, `HEAD` or `OPTIONS`: an `Origin` equal to its own (scheme, host and port) or
-        /// in this list, or `Sec-Fetch-Site: same-origin` or `none`. Any other is refused with `request.origin`, also one
-        /// with neither header: a client that is no browser sends its token in `Authorization`. Behind a proxy that ends TLS,
-        /// the proxy has to be one of `listen.trusted_proxies` and say `X-Forwarded-Proto`.
+        /// A browser sends a cookie with requests from any page. A request with its token in a cookie therefore needs
+        /// proof of its origin if its method is not `GET`, `HEAD` or `OPTIONS`. A WebSocket always needs it. The proof
+        /// is one of these: an `Origin` equal to the request's own (scheme, host and port) or in this list, or
+        /// `Sec-Fetch-Site: same-origin` or `none`. Without proof the request is refused with `request.origin`, even if
+        /// it has neither header. Clients that are not browsers send their token in `Authorization`. A proxy that
+        /// terminates TLS must be in `listen.trusted_proxies` and send `X-Forwarded-Proto`.
         cors_origins: Optional<OneOrMany<String>>, eg "[\"https://spa.example.com\"]";
-        /// How long the upstream may take to begin its answer. By default `limits.upstream_timeout`.
+        /// Maximum time until the upstream begins its answer. By default `limits.upstream_timeout`.
         upstream_timeout: Optional<Duration>, eg "\"60s\"";
-        /// How long a stream may be silent. By default `limits.idle_timeout`.
+        /// Maximum silence on a stream. By default `limits.idle_timeout`.
         idle_timeout: Optional<Duration>, eg "\"5m\"";
-        /// The largest request body. By default `limits.body_size`.
+        /// Maximum size of a request body. By default `limits.body_size`.
         body_size: Optional<Size>, eg "\"64MiB\"";
     }
 }
@@ -81,9 +86,9 @@ section! {
 choice! {
     /// Treatment of a request that names another method in a header.
     pub(crate) MethodOverride {
-        /// It is refused where methods decide.
+        /// Refused if the decision depends on the method.
         Refuse = "refuse",
-        /// It passes.
+        /// Forwarded.
         Allow = "allow",
     }
 }

@@ -1,6 +1,6 @@
 //! The file as the documents see it: sections, keys, and what their values may look like.
 
-/// What a value may look like, for the documents.
+/// Kind of value that a key takes, for the documents.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     /// `true` or `false`.
@@ -14,7 +14,7 @@ pub(crate) enum Kind {
     },
     /// Text of some form.
     Text {
-        /// What it is, in a word or two: `duration`, `URL`.
+        /// Name of the kind in a word or two: `duration`, `URL`.
         what: &'static str,
         /// A regular expression that every accepted text matches, if one says more than `what`.
         pattern: Option<&'static str>,
@@ -36,7 +36,7 @@ pub(crate) enum Kind {
 /// A section as the documents see it.
 #[derive(Clone, Debug)]
 pub(crate) struct Outline {
-    /// What the section is about, line by line.
+    /// Description of the section, line by line.
     pub doc: &'static [&'static str],
     /// Its keys, in the order of the documents.
     pub keys: Vec<Key>,
@@ -47,11 +47,11 @@ pub(crate) struct Outline {
 pub(crate) struct Key {
     /// As written in the file.
     pub(crate) name: &'static str,
-    /// What it does, line by line.
+    /// Description of the key, line by line.
     pub doc: &'static [&'static str],
-    /// What its value may look like.
+    /// Kind of its value.
     pub kind: Kind,
-    /// Whether it must be there.
+    /// Presence of the key: required, defaulted or optional.
     pub presence: Presence,
     /// TOML text of the default; empty for keys without one.
     pub default: Option<&'static str>,
@@ -59,7 +59,7 @@ pub(crate) struct Key {
     pub example: Option<&'static str>,
 }
 
-/// Whether a key must be there.
+/// Presence of a key in its section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Presence {
     /// The file is refused without it.

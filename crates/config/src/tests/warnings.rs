@@ -189,7 +189,7 @@ fn sec_laxer_route_beside_a_strict_one() {
     }
 }
 
-/// What was tried on new users, and what each needed and did not hear within a minute.
+/// Mistakes from trials with new users, each with the advice that the user needed and did not get within a minute.
 #[test]
 fn what_is_tried_first_is_answered_with_what_to_do() {
     let route = |path: &str| {

@@ -1,8 +1,8 @@
-//! From bytes of a TOML string's value to bytes of the file, so that a template's problems can be pointed at where they are.
+//! Mapping from bytes of a TOML string's value to bytes of the file, so that a template's problems can be pointed at.
 
 use crate::problem::Span;
 
-/// Where byte `offset` of a TOML string's value lies in the file, given the string's literal (quotes and all) and its
+/// Place in the file of byte `offset` of a TOML string's value, given the string's literal (quotes and all) and its
 /// place.
 pub(crate) fn place_in_literal(literal: &str, place: &Span, offset: usize) -> usize {
     let (delimiter, escapes) = match literal {

@@ -92,16 +92,16 @@ impl FromToml for Size {
     }
 }
 
-/// How many, how often: `100/s`, `600/m`, or `off`.
+/// Rate: count per time, such as `100/s` or `600/m`, or `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rate {
     /// No limit.
     Off,
     /// At most `count` in each `per`.
     Limit {
-        /// How many.
+        /// Count of requests in the period.
         count: u32,
-        /// In how long.
+        /// Length of the period.
         per: Duration,
     },
 }
