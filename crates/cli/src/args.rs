@@ -1,7 +1,7 @@
 //! The command line, as clap sees it.
 //!
-//! Every listing and answer can also be had as JSON. Exit codes: 0 for yes, 1 for no or failed, 2 for a command line that
-//! cannot be understood, 3 for a template that gives nothing.
+//! Every listing and answer is also available as JSON. Exit codes: 0 for yes, 1 for no or failed, 2 for a command line
+//! that cannot be understood, 3 for a template that gives nothing.
 
 mod connection;
 mod directory;
@@ -22,68 +22,68 @@ pub(crate) use directory::{
 pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
 pub(crate) use transfer::{ExportArgs, ImportArgs};
 
-/// Turns the JWT that a request carries into users, organizations, teams, roles and a decision.
+/// Gateway that turns the JWT of a request into users, organizations, teams, roles and a decision.
 #[derive(Debug, Parser)]
 #[command(name = "narthex", version, propagate_version = true, arg_required_else_help = true)]
 pub(crate) struct Cli {
-    /// What to do.
+    /// Command to run.
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// What to do.
+/// Command of `narthex`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// A whole playground on loopback: issuer, organizations, upstream, tokens and ready curl lines.
+    /// Run a complete demo on loopback: issuer, organizations, upstream, tokens and ready-made curl commands.
     Demo(DemoArgs),
     /// Run the gateway.
     Serve(ServeArgs),
-    /// Show what a token, and optionally a request, would lead to, step by step. Nothing is written.
+    /// Show step by step what Narthex does with a token, and optionally a request. Nothing is written.
     Explain(ExplainArgs),
     /// Verify, sign and decode tokens.
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Try templates.
+    /// Evaluate templates.
     #[command(subcommand)]
     Template(TemplateCommand),
-    /// Connections: documents that mint a token, call a service and judge its answer.
+    /// Manage and run connections: documents that mint a token, call a service and judge its answer.
     #[command(subcommand)]
     Connection(ConnectionCommand),
     /// Check and describe configuration files.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Organizations and the tags that give roles in them.
+    /// Manage organizations and the tags that give roles in them.
     #[command(subcommand)]
     Organization(OrganizationCommand),
-    /// Users.
+    /// Manage users.
     #[command(subcommand)]
     User(UserCommand),
-    /// Teams.
+    /// Manage teams.
     #[command(subcommand)]
     Team(TeamCommand),
-    /// Grants: who has which role on what, since when and why.
+    /// Manage grants: the roles of a user, their scope, their time and their source.
     #[command(subcommand)]
     Grant(GrantCommand),
-    /// API keys for the admin API.
+    /// Manage API keys for the admin API.
     #[command(subcommand)]
     Key(KeyCommand),
-    /// Write everything the store holds into a file, keys and secrets included.
+    /// Export everything in the store to a file, keys and secrets included.
     Export(ExportArgs),
-    /// Fill a new, empty store with what an export holds: all of it or nothing.
+    /// Import an export into a new, empty store: all of it or nothing.
     Import(ImportArgs),
-    /// Look for what is wrong with an installation: configuration, key sets, store.
+    /// Look for problems in an installation: configuration, key sets, store.
     Doctor(DoctorArgs),
     /// Print a completion script for a shell.
     Completions {
-        /// The shell.
+        /// Shell to print the script for.
         shell: clap_complete::Shell,
     },
 }
 
-/// Where the configuration is.
+/// Location of the configuration.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConfigPath {
-    /// The configuration file.
+    /// Configuration file.
     #[arg(
         long = "config",
         short = 'c',
@@ -94,10 +94,10 @@ pub(crate) struct ConfigPath {
     pub(crate) path: PathBuf,
 }
 
-/// In which form to answer.
+/// Format of the answer.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Output {
-    /// Answer in JSON.
+    /// Print the answer as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -105,7 +105,7 @@ pub(crate) struct Output {
 /// `narthex demo`
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// The public port on 127.0.0.1; the admin port is the next one, then the issuer and the upstream.
+    /// Public port on 127.0.0.1. The admin port, the issuer and the upstream use the next three ports, in this order.
     #[arg(long, value_name = "PORT", default_value_t = 8080, value_parser = clap::value_parser!(u16).range(1..=65_532))]
     pub(crate) port: u16,
     /// Keep the directory in this file instead of a temporary one.
@@ -124,18 +124,18 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Args)]
 #[command(after_help = EXPLAIN_EXAMPLES)]
 pub(crate) struct ExplainArgs {
-    /// The token, or `-` to read it from standard input.
+    /// Token, or `-` to read it from standard input.
     pub(crate) token: String,
-    /// The request that carries it: a method and a path.
+    /// Request that carries the token: a method and a path.
     #[arg(long, value_name = "METHOD PATH")]
     pub(crate) request: Option<String>,
-    /// The host of the request.
+    /// Host of the request.
     #[arg(long, requires = "request")]
     pub(crate) host: Option<String>,
-    /// A header of the request, for templates that read `headers`.
+    /// Header of the request, for templates that read `headers`.
     #[arg(long, value_name = "NAME: VALUE", requires = "request")]
     pub(crate) header: Vec<String>,
-    /// Explain as if it were this time, in milliseconds since 1970.
+    /// Time to explain for, in milliseconds since 1970. By default the current time.
     #[arg(long, value_name = "UNIX_MS")]
     pub(crate) at: Option<i64>,
     #[command(flatten)]
@@ -147,7 +147,7 @@ pub(crate) struct ExplainArgs {
 /// `narthex template …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum TemplateCommand {
-    /// Print what a template gives, as JSON. Exit code 3 and no output if it gives nothing (undefined).
+    /// Print the value of a template as JSON. If it gives nothing (undefined), print nothing and exit with code 3.
     Eval(EvalArgs),
 }
 
@@ -155,18 +155,18 @@ pub(crate) enum TemplateCommand {
 #[derive(Debug, Args)]
 #[command(after_help = EVAL_EXAMPLES)]
 pub(crate) struct EvalArgs {
-    /// The template, or `-` to read it from standard input.
+    /// Template, or `-` to read it from standard input.
     pub(crate) template: String,
-    /// A JSON object whose members are the names that the template may use. By default there are none.
+    /// File with a JSON object whose members are the names that the template may use. By default there are none.
     #[arg(long, value_name = "FILE")]
     pub(crate) context: Option<PathBuf>,
-    /// What `now` and `timestamp` are, in milliseconds since 1970. By default the clock.
+    /// Value of `now` and `timestamp`, in milliseconds since 1970. By default the current time.
     #[arg(long, value_name = "UNIX_MS", allow_negative_numbers = true)]
     pub(crate) at: Option<i64>,
-    /// The time zone of dates: a name of the tz database.
+    /// Time zone of dates: a name of the tz database.
     #[arg(long, value_name = "TZ", default_value = "UTC")]
     pub(crate) timezone: String,
-    /// The template is a JSON document whose strings are templates.
+    /// Treat the template as a JSON document whose strings are templates.
     #[arg(long)]
     pub(crate) document: bool,
 }
@@ -174,17 +174,17 @@ pub(crate) struct EvalArgs {
 /// `narthex config …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Say everything that is wrong with a configuration file.
+    /// Check a configuration file and report every problem.
     Check {
         #[command(flatten)]
         config: ConfigPath,
-        /// The configuration file, if `--config` is too long.
+        /// Configuration file, as a short form of `--config`.
         #[arg(value_name = "FILE", conflicts_with = "path")]
         file: Option<PathBuf>,
         #[command(flatten)]
         output: Output,
     },
-    /// Print a configuration file with every key, its default and what it does.
+    /// Print a configuration file with every key, its default and its description.
     Default,
     /// Print a JSON schema of the configuration file.
     Schema,
@@ -205,15 +205,14 @@ Examples:
   narthex explain eyJ… --request 'POST /v1/algo/acme/echo/1.0'
   pbpaste | narthex explain - --config /etc/narthex/narthex.toml --json
 
-Works beside a running server, and before the first start. Nothing is written; the token's issuer is asked for its keys.
-Exit codes: 0 it is explained, also why a token or a request is refused; 1 it could not be; 2 the command line cannot be \
-understood.";
+Works beside a running server and before the first start. Writes nothing; fetches the keys of the token's issuer.
+Exit codes: 0 explained, even if the token or request is refused; 1 failed; 2 the command line cannot be understood.";
 
 const DOCTOR_EXAMPLES: &str = "\
 Example:
   narthex doctor --config /etc/narthex/narthex.toml
 
-Changes nothing, and works beside a running server. Exit codes: 0 nothing is wrong, 1 something is.";
+Changes nothing, and works beside a running server. Exit codes: 0 no problem found, 1 problems found.";
 
 const EVAL_EXAMPLES: &str = "\
 Examples:
@@ -221,8 +220,8 @@ Examples:
   narthex template eval 'user {{payload.sub}}' --context context.json
   narthex template eval --document '{\"iat\":\"{{timestamp}}\"}' --at 1700000000000
 
-Dates are printed as ISO 8601 text, bytes as base64, NaN as null. `jwt()` is there too.
-Exit codes: 0 a value, 1 an error, 2 the command line or the context is to blame, 3 nothing (undefined).";
+Dates are printed as ISO 8601 text, bytes as base64, NaN as null. `jwt()` is available too.
+Exit codes: 0 a value, 1 an error, 2 an error in the command line or the context, 3 nothing (undefined).";
 
 #[cfg(test)]
 mod tests {

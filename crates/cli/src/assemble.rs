@@ -1,4 +1,4 @@
-//! From a checked configuration to what the gateway runs on.
+//! Assembly of the gateway's runtime from a checked configuration.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use narthex_token::{CacheSettings, IssuerStatus, Limits as TokenLimits};
 
 use narthex_config::{Config, DeclaredOrganization, Issuer, Limits, RouteSettings};
 
-/// The runtime of a configuration. Keys of issuers whose key source has not changed are taken over from `previous`, so
-/// that a reload asks nobody for what is known.
+/// Builds the runtime of a configuration. Keys of issuers whose key source has not changed are taken over from
+/// `previous`, so that a reload fetches no key set that is known already.
 pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &KeyEdges, generation: u64) -> Runtime {
     let in_force = Arc::new(in_force(&config.issuers));
     let issuers = std::mem::take(&mut config.issuers);
@@ -64,7 +64,7 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
     }
 }
 
-/// What connections that are held for organizations may use.
+/// Settings of the connections that are held for organizations.
 pub(crate) fn connections(config: &Config) -> ConnectionSettings {
     ConnectionSettings {
         sealing: config.sealing.clone(),
@@ -223,7 +223,7 @@ fn by_configuration(clock: &Clock) -> By {
     }
 }
 
-/// What the configuration declares, for the directory.
+/// Declared organizations of the configuration, for the directory.
 ///
 /// # Errors
 ///

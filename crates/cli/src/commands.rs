@@ -1,4 +1,4 @@
-//! What each subcommand does.
+//! Implementations of the subcommands.
 
 mod completions;
 mod config;
@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use crate::args::{Command, ConnectionCommand};
 use crate::{demo, serve};
 
-/// How a command ended, apart from failing.
+/// Result of a command that did not fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
     /// Done, or: yes.
@@ -96,12 +96,12 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 
 /// Writes a report to standard error.
 pub(crate) fn tell(report: &str) {
-    // Nobody is left to tell if this fails.
+    // Ignored: there is no other way to report it.
     let _ = writeln!(io::stderr().lock(), "{}", report.trim_end());
 }
 
 /// Writes what went wrong to standard error.
 pub(crate) fn complain(error: &anyhow::Error) {
-    // Nobody is left to tell if this fails.
+    // Ignored: there is no other way to report it.
     let _ = writeln!(io::stderr().lock(), "narthex: {error:#}");
 }

@@ -160,7 +160,7 @@ fn welcome(ports: Ports, issuer: &Issuer, key: &str, configuration: &std::path::
     let admin_url = format!("http://127.0.0.1:{}", ports.admin);
     let issuer_url = format!("http://127.0.0.1:{}", ports.issuer);
     let configuration = configuration.display();
-    // Whoever tries the demo from a fresh clone has no `narthex` in the path yet.
+    // A user who tries the demo from a fresh clone has no `narthex` in the path yet.
     let narthex = std::env::current_exe().unwrap_or_else(|_| "narthex".into());
     let narthex = narthex.display();
     Ok(format!(

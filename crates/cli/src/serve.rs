@@ -36,10 +36,10 @@ use legible::{Form, Legible};
 use narthex_config::{AtStart, Config, EndMark, LogFormat, LogLevel, Paint, Reading, StoreLocation};
 use reload::Reload;
 
-/// How much is said on standard error.
+/// Amount of logging on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Logging {
-    /// What `[log]` says.
+    /// Level and format of `[log]`.
     Configured,
     /// Warnings and worse: for the demo, whose output is for reading.
     Quiet,
@@ -116,7 +116,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     })
 }
 
-/// How connections on a port are kept that may have so many.
+/// Connection settings of a port that may have so many connections.
 fn server(config: &Config, connections: u64) -> ServerSettings {
     let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let quarter = (connections / 4).max(1);
@@ -129,7 +129,7 @@ fn server(config: &Config, connections: u64) -> ServerSettings {
     }
 }
 
-/// What the process's file descriptors are for. Says so if they are too few.
+/// Divides the process's file descriptors. Logs a warning if there are too few.
 fn shares(config: &Config) -> Shares {
     let wanted = config.limits.connections;
     let store = match &config.store {
@@ -179,9 +179,9 @@ pub(crate) fn usable(reading: Reading) -> anyhow::Result<Config> {
 /// Purpose for which a store is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// To serve: a second server on one file is refused.
+    /// Serving: a second server on one file is refused.
     Serve,
-    /// For one command, which may run beside a server.
+    /// One command, which may run beside a server.
     Command,
 }
 
@@ -348,7 +348,7 @@ impl Running {
         ));
         wait_for_signal().await?;
         tracing::info!(event = "stopping", "finishing open requests");
-        // Nobody is left listening if this fails.
+        // Ignored: it fails only if no task listens any more.
         let _ = stop.send(true);
         // Both were told at the same time, so this is within one grace.
         let (public, admin) = (public.await, admin.await);

@@ -1,4 +1,4 @@
-//! The commands on what the directory holds. They work on the store that the configuration names, on the same machine.
+//! Commands for the contents of the directory. They use the store that the configuration names, on the same machine.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use narthex_admin::api::Time;
 use super::{ConfigPath, Output};
 use narthex_config::parse_duration;
 
-/// Which store, and in which form to answer.
+/// Store, and format of the answer.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Common {
     #[command(flatten)]
@@ -17,13 +17,13 @@ pub(crate) struct Common {
     pub(crate) output: Output,
 }
 
-/// Which part of a list.
+/// Page of a list.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ListPage {
-    /// How many at the most.
+    /// Maximum number of rows.
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) limit: u32,
-    /// Where the last part of the list ended.
+    /// Cursor printed at the end of the previous page.
     #[arg(long)]
     pub(crate) cursor: Option<String>,
 }
@@ -33,7 +33,7 @@ pub(crate) struct ListPage {
 pub(crate) enum OrganizationCommand {
     /// List organizations.
     List {
-        /// Only of this realm.
+        /// Only organizations of this realm.
         #[arg(long)]
         realm: Option<String>,
         #[command(flatten)]
@@ -41,18 +41,18 @@ pub(crate) enum OrganizationCommand {
         #[command(flatten)]
         common: Common,
     },
-    /// Show one, with its tags.
+    /// Show an organization and its tags.
     Show {
-        /// Its name or id.
+        /// Name or id of the organization.
         organization: String,
         #[command(flatten)]
         common: Common,
     },
-    /// Make one.
+    /// Create an organization.
     Create {
-        /// Its name in paths.
+        /// Name of the organization in paths.
         name: String,
-        /// Its realm. Needed only where there is more than one.
+        /// Realm of the organization. Needed only if there is more than one realm.
         #[arg(long)]
         realm: Option<String>,
         #[command(flatten)]
@@ -60,14 +60,14 @@ pub(crate) enum OrganizationCommand {
         #[command(flatten)]
         common: Common,
     },
-    /// Change one. What is not given stays.
+    /// Update an organization. Options that you leave out keep their values.
     Update {
-        /// Its name or id.
+        /// Name or id of the organization.
         organization: String,
-        /// Another name in paths.
+        /// New name in paths.
         #[arg(long)]
         name: Option<String>,
-        /// Whether it can be reached.
+        /// Status: `suspended` denies every request to the organization.
         #[arg(long, value_parser = ["active", "suspended"])]
         status: Option<String>,
         #[command(flatten)]
@@ -75,9 +75,9 @@ pub(crate) enum OrganizationCommand {
         #[command(flatten)]
         common: Common,
     },
-    /// List its members with their effective roles and where they come from.
+    /// List the members of an organization, their effective roles, and the sources of the roles.
     Members {
-        /// Its name or id.
+        /// Name or id of the organization.
         organization: String,
         #[command(flatten)]
         page: ListPage,
@@ -86,25 +86,25 @@ pub(crate) enum OrganizationCommand {
     },
 }
 
-/// What can be said about an organization.
+/// Settings of an organization.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct OrganizationFields {
-    /// Its name for people.
+    /// Display name.
     #[arg(long)]
     pub(crate) label: Option<String>,
-    /// The id that issuers know it by.
+    /// Issuers' id of the organization.
     #[arg(long)]
     pub(crate) external_id: Option<String>,
-    /// Tags that make a user an admin of it, with commas between.
+    /// Tags that make a user an admin of the organization, separated by commas.
     #[arg(long, value_name = "TAGS")]
     pub(crate) admin_groups: Option<String>,
-    /// Tags that make a user a member of it, with commas between.
+    /// Tags that make a user a member of the organization, separated by commas.
     #[arg(long, value_name = "TAGS")]
     pub(crate) member_groups: Option<String>,
-    /// Tags that let a user call what it offers, with commas between.
+    /// Tags that let a user call what the organization offers, separated by commas.
     #[arg(long, value_name = "TAGS")]
     pub(crate) executor_groups: Option<String>,
-    /// Whether roles may also be given by hand.
+    /// Sources of roles: tokens and administrators (`mixed`), or tokens only (`external_only`).
     #[arg(long, value_parser = ["mixed", "external_only"])]
     pub(crate) membership: Option<String>,
 }
@@ -114,16 +114,16 @@ pub(crate) struct OrganizationFields {
 pub(crate) enum UserCommand {
     /// List users.
     List {
-        /// Only of this realm.
+        /// Only users of this realm.
         #[arg(long)]
         realm: Option<String>,
-        /// Only with this external id.
+        /// Only the users with this external id.
         #[arg(long)]
         external_id: Option<String>,
-        /// Only with this username.
+        /// Only the users with this username.
         #[arg(long)]
         username: Option<String>,
-        /// Only with this e-mail address.
+        /// Only the users with this e-mail address.
         #[arg(long)]
         email: Option<String>,
         #[command(flatten)]
@@ -131,56 +131,55 @@ pub(crate) enum UserCommand {
         #[command(flatten)]
         common: Common,
     },
-    /// Show one, with effective roles.
+    /// Show a user and the effective roles.
     Show {
-        /// The user's id, or the username if only one user has it.
+        /// Id of the user, or the username if only one user has it.
         user: String,
         #[command(flatten)]
         common: Common,
     },
-    /// Make one by hand, before a token does. It is found by realm and external id, and by nothing else.
+    /// Create a user by hand, before a token does. Later tokens find the user only by realm and external id.
     Create {
-        /// What the identity provider calls it, taken exactly.
+        /// Identity provider's id of the user, compared exactly.
         external_id: String,
-        /// Its realm. Needed only where there is more than one.
+        /// Realm of the user. Needed only if there is more than one realm.
         #[arg(long)]
         realm: Option<String>,
-        /// Its username; by default the external id.
+        /// Username. By default the external id.
         #[arg(long)]
         username: Option<String>,
-        /// Its e-mail address.
+        /// E-mail address.
         #[arg(long)]
         email: Option<String>,
-        /// Its name for people.
+        /// Display name.
         #[arg(long)]
         name: Option<String>,
         #[command(flatten)]
         common: Common,
     },
-    /// Refuse everything the user sends, until enabled again.
+    /// Disable a user: refuse every request until the user is enabled again.
     Disable {
-        /// The user's id, or the username if only one user has it.
+        /// Id of the user, or the username if only one user has it.
         user: String,
         #[command(flatten)]
         common: Common,
     },
-    /// Undo `disable`.
+    /// Enable a disabled user.
     Enable {
-        /// The user's id, or the username if only one user has it.
+        /// Id of the user, or the username if only one user has it.
         user: String,
         #[command(flatten)]
         common: Common,
     },
-    /// Refuse every token issued until now: sign out everywhere.
+    /// Revoke every token issued to a user until now: sign the user out everywhere.
     ///
-    /// `iat` counts whole seconds, so a token issued later within this second is refused too; a second later all is well. Where
-    /// the identity provider's clock runs ahead, that is so from the newest token that was used.
-    /// Tokens that do not say when they were issued (no `iat`) are all refused from then on, new ones too; `--undo` lets them
-    /// in again.
+    /// `iat` counts whole seconds, so a token issued later in the same second is refused too. If the identity
+    /// provider's clock runs ahead, the newest token used so far sets the limit instead of the current time. Tokens
+    /// without `iat` are all refused from then on, new ones too; `--undo` accepts them again.
     RevokeTokens {
-        /// The user's id, or the username if only one user has it.
+        /// Id of the user, or the username if only one user has it.
         user: String,
-        /// Accept older tokens again, and those without `iat`.
+        /// Accept older tokens again, and tokens without `iat`.
         #[arg(long)]
         undo: bool,
         #[command(flatten)]
@@ -191,56 +190,56 @@ pub(crate) enum UserCommand {
 /// `narthex team …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum TeamCommand {
-    /// List teams: those of one organization, or all, those in no organization among them.
+    /// List the teams of one organization, or all teams, including those without an organization.
     List {
-        /// The organization's name or id.
+        /// Name or id of the organization.
         organization: Option<String>,
         #[command(flatten)]
         page: ListPage,
         #[command(flatten)]
         common: Common,
     },
-    /// Show one.
+    /// Show a team.
     Show {
-        /// The team's id.
+        /// Id of the team.
         team: String,
         #[command(flatten)]
         common: Common,
     },
-    /// Make one in an organization.
+    /// Create a team in an organization.
     Create {
-        /// The organization's name or id.
+        /// Name or id of the organization.
         organization: String,
-        /// The team's name.
+        /// Name of the team.
         name: String,
-        /// The id that issuers know it by.
+        /// Issuers' id of the team.
         #[arg(long)]
         external_id: Option<String>,
         #[command(flatten)]
         common: Common,
     },
-    /// Change one. What is not given stays.
+    /// Update a team. Options that you leave out keep their values.
     Update {
-        /// The team's id.
+        /// Id of the team.
         team: String,
-        /// Another name.
+        /// New name.
         #[arg(long)]
         name: Option<String>,
-        /// Another organization: its name or id. The team's people come along.
+        /// Name or id of the new organization. The members of the team move with it.
         #[arg(long)]
         organization: Option<String>,
-        /// Take it out of its organization.
+        /// Remove the team from its organization.
         #[arg(long, conflicts_with = "organization")]
         no_organization: bool,
-        /// The id that issuers know it by.
+        /// Issuers' id of the team.
         #[arg(long)]
         external_id: Option<String>,
         #[command(flatten)]
         common: Common,
     },
-    /// List its members.
+    /// List the members of a team.
     Members {
-        /// The team's id.
+        /// Id of the team.
         team: String,
         #[command(flatten)]
         page: ListPage,
@@ -252,14 +251,14 @@ pub(crate) enum TeamCommand {
 /// `narthex grant …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum GrantCommand {
-    /// List a user's grants: what, since when, from where.
+    /// List the grants of a user: role, scope, time and source.
     List {
-        /// The user's id, or the username if only one user has it.
+        /// Id of the user, or the username if only one user has it.
         user: String,
-        /// As they were at this time, such as `2026-03-01T12:00:00Z`.
+        /// Show the grants at this time, such as `2026-03-01T12:00:00Z`.
         #[arg(long, value_name = "TIME")]
         as_of: Option<String>,
-        /// Closed ones too.
+        /// Include closed grants.
         #[arg(long, conflicts_with = "as_of")]
         all: bool,
         #[command(flatten)]
@@ -267,31 +266,31 @@ pub(crate) enum GrantCommand {
         #[command(flatten)]
         common: Common,
     },
-    /// Give a role by hand.
+    /// Grant a role by hand.
     Create {
-        /// The user's id, or the username if only one user has it.
+        /// Id of the user, or the username if only one user has it.
         user: String,
         #[command(flatten)]
         scope: GrantScope,
-        /// The role there.
+        /// Role to grant.
         #[arg(long)]
         role: String,
-        /// Why, for the record.
+        /// Reason, stored with the grant.
         #[arg(long, value_name = "TEXT")]
         why: Option<String>,
         #[command(flatten)]
         common: Common,
     },
-    /// Take a role away that was given by hand or by a claim.
+    /// Revoke a role that was granted by hand or by a claim.
     ///
-    /// Claims only add, so no token takes such a role away; it comes back with the next token that names the organization or
-    /// team. What tags give goes away with the tag.
+    /// Tokens never remove such a role, because claims only add. A role from a claim comes back with the next token
+    /// that names the organization or team. A role from a tag goes away with the tag.
     Revoke {
-        /// The user's id, or the username if only one user has it.
+        /// Id of the user, or the username if only one user has it.
         user: String,
         #[command(flatten)]
         scope: GrantScope,
-        /// Why, for the record.
+        /// Reason, stored with the grant.
         #[arg(long, value_name = "TEXT")]
         why: Option<String>,
         #[command(flatten)]
@@ -299,17 +298,17 @@ pub(crate) enum GrantCommand {
     },
 }
 
-/// What a grant is on.
+/// Scope of a grant.
 #[derive(Debug, Clone, Args)]
 #[command(group = ArgGroup::new("scope").required(true).args(["platform", "organization", "team"]))]
 pub(crate) struct GrantScope {
-    /// On the platform.
+    /// Whole platform.
     #[arg(long)]
     pub(crate) platform: bool,
-    /// On this organization: its name or id.
+    /// Name or id of the organization.
     #[arg(long, value_name = "ORGANIZATION")]
     pub(crate) organization: Option<String>,
-    /// On this team: its id.
+    /// Id of the team.
     #[arg(long, value_name = "TEAM")]
     pub(crate) team: Option<String>,
 }
@@ -317,49 +316,49 @@ pub(crate) struct GrantScope {
 /// `narthex key …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeyCommand {
-    /// List API keys. What they were made of is not kept.
+    /// List API keys. The keys themselves are not stored.
     List {
         #[command(flatten)]
         page: ListPage,
         #[command(flatten)]
         common: Common,
     },
-    /// Make one and print it, this once.
+    /// Create an API key and print it. It is never shown again.
     Create {
-        /// What it is for.
+        /// Name of the key, such as its purpose.
         #[arg(default_value = "made on the host")]
         name: String,
-        /// What it may do.
+        /// Role of the key.
         #[arg(long, value_parser = ["admin", "viewer"], default_value = "admin")]
         role: String,
-        /// Only for this organization: its name or id.
+        /// Limit the key to this organization: its name or id.
         #[arg(long)]
         organization: Option<String>,
-        /// Stops working after this time, such as `90d` or `12h`. By default never.
+        /// Lifetime of the key, such as `90d` or `12h`. By default it never expires.
         #[arg(long, value_name = "DURATION", value_parser = lifetime, conflicts_with = "expires_at")]
         expires_in: Option<Duration>,
-        /// Stops working at this time, such as `2027-01-01T00:00:00Z`.
+        /// Time when the key expires, such as `2027-01-01T00:00:00Z`.
         #[arg(long, value_name = "TIME", value_parser = moment)]
         expires_at: Option<Time>,
         #[command(flatten)]
         common: Common,
     },
-    /// Refuse one from now on.
+    /// Revoke an API key at once.
     Revoke {
-        /// The key's id.
+        /// Id of the key.
         key: String,
         #[command(flatten)]
         common: Common,
     },
 }
 
-/// A duration that lasts.
+/// Parses a duration longer than zero.
 fn lifetime(text: &str) -> Result<Duration, String> {
     let duration = parse_duration(text).filter(|duration| !duration.is_zero());
     duration.ok_or_else(|| "write a whole number with a unit, such as `90d` or `12h`".to_owned())
 }
 
-/// A moment.
+/// Parses a moment in RFC 3339.
 fn moment(text: &str) -> Result<Time, String> {
     Time::parse(text).ok_or_else(|| "write RFC 3339, such as `2027-01-01T00:00:00Z`".to_owned())
 }

@@ -17,7 +17,7 @@ pub(crate) enum TokenCommand {
     Verify(VerifyArgs),
     /// Sign a payload and print the token.
     Sign(SignArgs),
-    /// Print what a token says, without believing it.
+    /// Print the contents of a token without verifying it.
     Decode(DecodeArgs),
 }
 
@@ -25,37 +25,37 @@ pub(crate) enum TokenCommand {
 #[derive(Debug, Args)]
 #[command(after_help = VERIFY_EXAMPLES, group = ArgGroup::new("keys").required(true).args(["jwks", "secret_file", "public_key"]))]
 pub(crate) struct VerifyArgs {
-    /// The token, or `-` to read it from standard input.
+    /// Token, or `-` to read it from standard input.
     pub(crate) token: String,
-    /// A JWK set: a file or an https URL.
+    /// JWK set: a file or an https URL.
     #[arg(long, value_name = "FILE|URL")]
     pub(crate) jwks: Option<String>,
-    /// A file that holds the shared secret.
+    /// File that holds the shared secret.
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
-    /// Format of the secret in that file. `text` drops one line break at the end.
+    /// Encoding of the secret in that file. `text` drops one line break at the end.
     #[arg(long, value_name = "FORMAT", default_value = "text", requires = "secret_file", value_parser = secret_format())]
     pub(crate) secret_format: SecretFormat,
-    /// A PEM file that holds the public key.
+    /// PEM file that holds the public key.
     #[arg(long, value_name = "FILE")]
     pub(crate) public_key: Option<PathBuf>,
-    /// An algorithm to accept; may be repeated. By default RS256 for a key set, HS256 for a secret, and what its type
-    /// usually signs with for a public key.
+    /// Algorithm to accept. May be repeated. By default RS256 for a key set, HS256 for a secret, and the usual
+    /// algorithm of its type for a public key.
     #[arg(long = "algorithm", value_name = "ALGORITHM", value_delimiter = ',')]
     pub(crate) algorithms: Vec<Algorithm>,
-    /// The `iss` it must have. By default any.
+    /// Required `iss`. By default any.
     #[arg(long, value_name = "ISSUER")]
     pub(crate) issuer: Option<String>,
-    /// An audience, one of which it must be for; may be repeated. By default any.
+    /// Accepted audience. May be repeated; the token must be for one of them. By default any.
     #[arg(long = "audience", value_name = "AUDIENCE")]
     pub(crate) audiences: Vec<String>,
-    /// How far the issuer's clock may be off, in whole seconds.
+    /// Tolerated difference between the issuer's clock and this machine's, in whole seconds.
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = leeway)]
     pub(crate) leeway: Duration,
-    /// Verify as if it were this time, in seconds since 1970. By default the clock.
+    /// Time to verify at, in seconds since 1970. By default the current time.
     #[arg(long, value_name = "UNIX_SECONDS", allow_negative_numbers = true)]
     pub(crate) at: Option<i64>,
-    /// Claims that must be there, or `none` to accept a token without `exp`.
+    /// Required claims, or `none` to accept a token without `exp`.
     #[arg(long, value_name = "CLAIM,…|none", value_delimiter = ',', default_value = "exp")]
     pub(crate) require: Vec<String>,
     #[command(flatten)]
@@ -66,25 +66,25 @@ pub(crate) struct VerifyArgs {
 #[derive(Debug, Args)]
 #[command(after_help = SIGN_EXAMPLES, group = ArgGroup::new("signing").required(true).args(["secret_file", "key"]))]
 pub(crate) struct SignArgs {
-    /// The payload as JSON (an object, as a rule), or `-` to read it from standard input.
+    /// Payload as JSON (usually an object), or `-` to read it from standard input.
     #[arg(allow_negative_numbers = true)]
     pub(crate) payload: String,
-    /// A file that holds the shared secret.
+    /// File that holds the shared secret.
     #[arg(long, value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
-    /// Format of the secret in that file. `text` drops one line break at the end.
+    /// Encoding of the secret in that file. `text` drops one line break at the end.
     #[arg(long, value_name = "FORMAT", default_value = "text", requires = "secret_file", value_parser = secret_format())]
     pub(crate) secret_format: SecretFormat,
-    /// A PEM file that holds the private key.
+    /// PEM file that holds the private key.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
-    /// The algorithm: HS, RS, PS or ES with 256, 384 or 512. It wins over `algorithm` among the options. By default HS256.
+    /// Algorithm: HS, RS, PS or ES with 256, 384 or 512. It overrides `algorithm` in `--options`. By default HS256.
     #[arg(long, value_name = "ALGORITHM")]
     pub(crate) algorithm: Option<String>,
     /// Options of `jsonwebtoken`, as a JSON object.
     #[arg(long, value_name = "JSON")]
     pub(crate) options: Option<String>,
-    /// Sign as if it were this time, in milliseconds since 1970. By default the clock.
+    /// Time to sign at, in milliseconds since 1970. By default the current time.
     #[arg(long, value_name = "UNIX_MS", allow_negative_numbers = true)]
     pub(crate) at: Option<i64>,
 }
@@ -93,13 +93,13 @@ pub(crate) struct SignArgs {
 #[derive(Debug, Args)]
 #[command(after_help = DECODE_EXAMPLES)]
 pub(crate) struct DecodeArgs {
-    /// The token, or `-` to read it from standard input.
+    /// Token, or `-` to read it from standard input.
     pub(crate) token: String,
     #[command(flatten)]
     pub(crate) output: Output,
 }
 
-/// A duration of whole seconds; a bare number counts them.
+/// Parses a duration of whole seconds; a bare number counts seconds.
 fn leeway(text: &str) -> Result<Duration, String> {
     let bare = text.parse().ok().map(Duration::from_secs);
     let duration = bare
@@ -113,23 +113,23 @@ Examples:
   narthex token verify eyJ… --jwks https://idp.example/jwks.json --audience narthex
   pbpaste | narthex token verify - --secret-file secret.txt --require none --json
 
-What is not named is not compared: without --issuer any `iss` will do, without --audience any `aud`.
-Exit codes: 0 valid, 1 refused, 2 the command line, a file or a key is to blame.";
+Without --issuer, any `iss` is accepted; without --audience, any `aud`.
+Exit codes: 0 valid, 1 refused, 2 an error in the command line, a file or a key.";
 
 const SIGN_EXAMPLES: &str = "\
 Examples:
   narthex token sign '{\"sub\":\"ann\"}' --secret-file secret.txt --options '{\"expiresIn\":\"1h\"}'
   narthex token sign '{\"sub\":\"ann\"}' --key private.pem --algorithm RS256 --options '{\"keyid\":\"k1\"}'
 
-Tokens are byte for byte those of npm jsonwebtoken 9, and so are the error messages.";
+Tokens and error messages are byte for byte the same as those of npm jsonwebtoken 9.";
 
 const DECODE_EXAMPLES: &str = "\
 Example:
   narthex token decode eyJ…
 
-Nothing is checked but the form. `narthex token verify` proves a token.";
+Checks only the format. Use `narthex token verify` to verify a token.";
 
-/// Reads a format by its word.
+/// Parses a format by its name.
 fn secret_format() -> impl TypedValueParser<Value = SecretFormat> {
     PossibleValuesParser::new(SecretFormat::ALL.map(|(word, _)| word)).map(|typed| {
         let known = SecretFormat::ALL.into_iter().find(|(word, _)| *word == typed);

@@ -10,8 +10,8 @@ use super::{ConfigPath, Output};
 #[derive(Debug, Args)]
 #[command(after_help = EXPORT_NOTES)]
 pub(crate) struct ExportArgs {
-    /// The file to write, or `-` for standard output. It is made for its owner alone, appears when it is complete, and
-    /// never takes the place of another file.
+    /// File to write, or `-` for standard output. Only its owner may read it. It appears only when it is complete, and
+    /// replaces no file unless `--force` is given.
     #[arg(long, short = 'o', value_name = "FILE", default_value = "narthex-export.ndjson")]
     pub(crate) output: PathBuf,
     /// Replace an earlier export of that name.
@@ -25,16 +25,16 @@ pub(crate) struct ExportArgs {
 #[derive(Debug, Args)]
 #[command(after_help = IMPORT_NOTES)]
 pub(crate) struct ImportArgs {
-    /// The file that `narthex export` wrote, or `-` for standard input.
+    /// File that `narthex export` wrote, or `-` for standard input.
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) manner: Manner,
 }
 
-/// What both have.
+/// Options of both commands.
 #[derive(Debug, Args)]
 pub(crate) struct Manner {
-    /// Show no progress and no summary.
+    /// Show neither progress nor a summary.
     #[arg(long, short)]
     pub(crate) quiet: bool,
     #[command(flatten)]
@@ -48,22 +48,22 @@ Examples:
   narthex export --output narthex-export.ndjson
   narthex export --output - | age -r age1… > narthex-export.ndjson.age
 
-The file holds all that the store does: the private keys that sign assertions, the hashes of API
-keys, connections with their encrypted secrets, everybody's names. Whoever has it can sign as this
-installation. Keep it as you keep the store, and remove it when the move is done.
+The file holds everything in the store: the private keys that sign assertions, the hashes of API
+keys, connections with their encrypted secrets, and the names of all users. An attacker who has it
+can sign as this installation. Protect it as you protect the store, and delete it after the move.
 
-It shows one moment, and is made beside running servers. Stop them first if they are not to write
-after that moment.";
+An export is a snapshot of one moment and works beside running servers. Changes after that moment
+are not in it; stop the servers first to prevent them.";
 
 const IMPORT_NOTES: &str = "\
 Examples:
   narthex import narthex-export.ndjson --config new.toml
   age -d narthex-export.ndjson.age | narthex import - --config new.toml
 
-`[store]` of the configuration names the new store. It is made where there is none, and must hold
-nothing yet: import before the first `narthex serve` on it. Every line is checked, and what was
-written is read again and compared with the digest of the file before it counts. A fault, Ctrl-C or
-a crash leaves the store as it was.
+`[store]` of the configuration names the new store. It is created if it does not exist, and it must
+be empty: import before you first run `narthex serve` on it. Every line is checked. Before the
+import takes effect, the written data is read back and compared with the digest of the file. An
+error, Ctrl-C or a crash leaves the store unchanged.
 
-Whoever wrote the file decides who may do what, and the digest does not tell who that was: import
-only what you exported. The secrets of connections open with the same secret key as before.";
+The author of the file decides who may do what, and the digest does not prove who the author is:
+import only your own exports. The secrets of connections need the same secret key as before.";

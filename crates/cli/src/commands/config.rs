@@ -21,7 +21,7 @@ fn check(path: &std::path::Path, output: Output) -> anyhow::Result<Answer> {
         print(&format!("{}\n", serde_json::to_string_pretty(&reading.rows())?))?;
     } else {
         let paint = Paint::of_stderr();
-        // Nobody is left to tell if this fails.
+        // Ignored: there is no other way to report it.
         let _ = io::stderr().lock().write_all(reading.report(paint).as_bytes());
     }
     Ok(if reading.is_usable() { Answer::Yes } else { Answer::No })

@@ -17,29 +17,29 @@ use super::{Answer, print, tell};
 use crate::args::DoctorArgs;
 use narthex_config::Paint;
 
-/// One thing that was looked at.
+/// Result of one check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Finding {
     /// `configuration`, `issuer`, `organization`, `upstream`, `store`, `connection`, `assertion` or `port`.
     area: &'static str,
-    /// What was looked at.
+    /// Subject that was examined.
     name: String,
     state: State,
-    /// What was found, and what to do about it.
+    /// Finding, and advice on how to solve it.
     message: String,
 }
 
-/// How it was found.
+/// Outcome of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
-    /// As it should be.
+    /// Good.
     Good,
-    /// Not there, and nothing wrong with that.
+    /// Absent, which is not a problem.
     Absent,
-    /// It works; somebody should look at it.
+    /// Works, but the operator should look at it.
     Warning,
-    /// It does not work.
+    /// Does not work.
     Problem,
 }
 

@@ -120,7 +120,7 @@ async fn as_declared(
     }
 }
 
-/// Whether nothing has been made in a database yet.
+/// Tests whether the database is still new: no migration has run.
 fn is_new(pending: &[PendingMigration]) -> bool {
     pending.first().is_some_and(|first| first.version == 1)
 }

@@ -1,4 +1,4 @@
-//! What a command reads: arguments, standard input, files.
+//! Input of a command: arguments, standard input, files.
 
 use std::io::Read as _;
 use std::path::Path;

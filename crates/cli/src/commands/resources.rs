@@ -149,7 +149,7 @@ impl Desk {
         Ok(self.scales().user(entry).await?)
     }
 
-    /// A username is one user's in a realm only: where several realms have it, somebody must say who is meant.
+    /// A username is unique only within a realm: if users of several realms have it, the operator must name the id.
     async fn user_named(&self, username: &str) -> anyhow::Result<Option<UserId>> {
         let filter = UserFilter {
             username: Some(username.to_owned()),
@@ -180,7 +180,7 @@ impl Desk {
         found.with_context(|| format!("there is no team with the id `{text}`; `narthex team list` shows them"))
     }
 
-    /// What a scope is called.
+    /// Name of a scope.
     async fn scope_name(&self, scope: Scope) -> anyhow::Result<Option<String>> {
         Ok(match scope {
             Scope::Platform => None,
@@ -220,7 +220,7 @@ fn json<T: Serialize>(body: &T) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// As many items as were asked for, however many pages of the store that takes.
+/// Collects as many items as were asked for, from as many pages of the store as that takes.
 async fn gather<T, F>(asked: ListPage, mut read: impl FnMut(Page) -> F) -> anyhow::Result<Listing<T>>
 where
     F: Future<Output = StoreAnswer<Listing<T>>>,
@@ -245,7 +245,7 @@ where
     }
 }
 
-/// Where a grant comes from, in words, and why it gives nothing if it does not although it is open.
+/// Source of a grant in words, and the reason if it is open but has no effect.
 fn origin_weighed(weighed: &Weighed) -> String {
     let origin = origin(&weighed.grant);
     match weighed.gives {
@@ -256,7 +256,7 @@ fn origin_weighed(weighed: &Weighed) -> String {
     }
 }
 
-/// Where a grant comes from, in words.
+/// Source of a grant, in words.
 fn origin(grant: &Grant) -> String {
     match &grant.source {
         GrantSource::Manual => grant

@@ -1,11 +1,11 @@
-//! How answers look: marks and colours on a terminal, plain text everywhere else, and times as people say them.
+//! Formatting of answers: marks and colours on a terminal, plain text everywhere else, and times in words.
 
 use std::fmt;
 use std::io::IsTerminal as _;
 
 use narthex_template::is_disruptive;
 
-/// Whether standard output is a terminal, and so whether colours are used.
+/// Colour support of standard output: only a terminal has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Screen {
     /// A file, a pipe, a test.
@@ -14,23 +14,23 @@ pub(crate) enum Screen {
     Colours,
 }
 
-/// What a piece of text means; on a terminal each has its colour.
+/// Tone of a piece of text; on a terminal each has its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
-    /// It is as it should be.
+    /// As expected.
     Good,
-    /// It is not as it should be.
+    /// Wrong.
     Bad,
-    /// It wants attention.
+    /// Needs attention.
     Odd,
-    /// It is beside the point.
+    /// Secondary.
     Faint,
-    /// It is the point.
+    /// Main point.
     Strong,
 }
 
 impl Screen {
-    /// What standard output is.
+    /// Detects the kind of standard output.
     pub(crate) fn of_stdout() -> Self {
         if std::io::stdout().is_terminal() {
             Self::Colours
@@ -74,7 +74,7 @@ pub(crate) fn shown(text: &str) -> String {
     line
 }
 
-/// As [`shown`], for what an explanation says itself: cut only where it would fill the screen.
+/// Formats like [`shown`], for text of the explanation itself: cut only if it would fill the screen.
 pub(crate) fn said(text: &str) -> String {
     let cut: String = text.chars().take(SAID_CHARS_MOST).collect();
     let more = if cut.len() < text.len() { "…" } else { "" };
@@ -101,7 +101,7 @@ pub(crate) fn moment(at_ms: i64) -> String {
     }
 }
 
-/// How far a moment is from now: `in 5 min`, `2 h 3 min ago`.
+/// Distance of a moment from now: `in 5 min`, `2 h 3 min ago`.
 pub(crate) fn relative(at_ms: i64, now_ms: i64) -> String {
     let difference = at_ms.saturating_sub(now_ms);
     match span(difference) {

@@ -33,7 +33,7 @@ pub(super) fn export(args: ExportArgs) -> anyhow::Result<Answer> {
 pub(super) fn import(args: ImportArgs) -> anyhow::Result<Answer> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(read(args));
-    // Where the store has said no, somebody may still be reading from a pipe that never ends.
+    // After an error of the store, a task may still be reading from a pipe that never ends.
     runtime.shutdown_background();
     done
 }
@@ -215,7 +215,7 @@ fn style(step: Step, bounded: bool) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
-/// What was moved, for people.
+/// Summary of the moved data, for people.
 fn lines(summary: &Summary) -> String {
     let counts = summary.counts.iter().filter(|(_, count)| *count > 0);
     let mut text = String::new();

@@ -15,7 +15,7 @@ use narthex_token::sign::{SigningKey, sign_compact};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// How long a demo token holds, in seconds.
+/// Lifetime of a demo token, in seconds.
 const TOKEN_SECONDS: i64 = 8 * 60 * 60;
 
 /// The demo's identity provider.
@@ -50,7 +50,7 @@ impl Issuer {
         })
     }
 
-    /// A token for somebody, with the tags they have.
+    /// Signs a token for a demo user, with the tags of that user.
     pub(super) fn token(
         &self,
         subject: &str,

@@ -41,7 +41,7 @@ fn result(organization: &str, algorithm: &str, version: &str, headers: &HeaderMa
     })
 }
 
-/// What the gateway said about the caller, without the signature.
+/// Identity headers that the gateway sent about the caller, without the signature.
 fn caller(headers: &HeaderMap) -> Map<String, Value> {
     let ours = headers
         .iter()

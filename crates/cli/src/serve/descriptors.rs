@@ -29,8 +29,8 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// What is asked for, as far as there are descriptors: each client may need two, one of them to an upstream, and a
-    /// reserve stays for the admin port, the store and the process itself.
+    /// Divides the descriptors. Each client may need two, one of them to an upstream, and a reserve stays for the admin
+    /// port, the store and the process itself.
     pub(super) fn of(descriptors: Option<u64>, connections: u64, store: u64, threads: u64) -> Self {
         let Some(descriptors) = descriptors else {
             return Self {
@@ -51,7 +51,7 @@ impl Shares {
     }
 }
 
-/// What is kept for the admin port (half of it), files and fetches of keys.
+/// Reserve for the admin port (half of it), files and fetches of keys.
 const RESERVE_LEAST: u64 = 32;
 const RESERVE_MOST: u64 = 512;
 

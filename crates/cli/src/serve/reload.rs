@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use crate::assemble;
 use narthex_config::{AtStart, Config, END_MARK, EndMark};
 
-/// How often files are looked at for changes. They are read at the second look that finds them changed.
+/// Interval between looks at the files. They are read at the second look that finds them changed.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
 
 /// Reads the configuration again when told to.
@@ -21,11 +21,11 @@ pub(super) struct Reload {
     pub(super) watched: Vec<PathBuf>,
     pub(super) engine: Arc<Engine>,
     pub(super) edges: KeyEdges,
-    /// What the process was started with.
+    /// Settings that the process was started with.
     pub(super) at_start: AtStart,
     /// Presence of the mark at the end of the file that is in use.
     pub(super) end_mark: EndMark,
-    /// What of that waits for a restart, and was said to.
+    /// Names of the changed settings that wait for a restart and were logged.
     pub(super) waiting: Vec<&'static str>,
 }
 
@@ -75,7 +75,7 @@ impl Reload {
         self.waiting = waiting;
     }
 
-    /// What changes when a file does: its time and its length.
+    /// Stamps of the files, which change when a file does: time and length.
     fn stamps(&self) -> Stamps {
         std::iter::once(self.path.as_path())
             .chain(self.watched.iter().map(PathBuf::as_path))
@@ -148,7 +148,7 @@ fn refuse_what_is_lost(previous: &Runtime, config: &Config, (earlier, now): (End
     )
 }
 
-/// Does something in a task of its own: if it panics, that is an error here and not the end of whoever waits for it.
+/// Runs work in a task of its own: a panic in it becomes an error here and does not end the waiting task.
 async fn unharmed<T: Send + 'static>(
     work: impl Future<Output = anyhow::Result<T>> + Send + 'static,
 ) -> anyhow::Result<T> {
@@ -184,7 +184,7 @@ impl Watch {
         }
     }
 
-    /// Whether the files are not as they were read, and as they were at the last look.
+    /// Tests whether the files differ from those that were read, and are the same as at the last look.
     ///
     /// SECURITY: an editor may empty a file before it writes it, and half a configuration can be a good one.
     fn looks_new(&mut self, now: Stamps) -> bool {

@@ -1,4 +1,4 @@
-//! Where a connection's document, parameters and data come from.
+//! Sources of a connection's document, parameters and data.
 
 use std::path::Path;
 

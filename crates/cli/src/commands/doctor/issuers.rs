@@ -110,5 +110,5 @@ fn of_keys(issuer: &Issuer, keys: &KeySet, findings: &mut Vec<Finding>) {
 }
 
 const AREA: &str = "issuer";
-/// How many keys are listed by name.
+/// Maximum number of keys that are listed by name.
 const LISTED_MOST: usize = 6;

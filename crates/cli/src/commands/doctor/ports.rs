@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::{Finding, State};
 use narthex_config::Listen;
 
-/// Tries to take both, and asks whoever has them.
+/// Tries to bind both ports. If a port is taken, asks the process that has it.
 pub(super) async fn look(listen: &Listen) -> Vec<Finding> {
     let ports = [
         ("public", listen.public, "/.well-known/jwks.json", "\"keys\""),

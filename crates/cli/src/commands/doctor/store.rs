@@ -13,7 +13,7 @@ use crate::commands::screen::relative;
 use crate::serve;
 use narthex_config::{Config, DeclaredOrganization, StoreLocation};
 
-/// What was found, and the key sets that are kept.
+/// Findings about the store, and the key sets that it holds.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) findings: Vec<Finding>,
@@ -139,8 +139,8 @@ fn said(place: String, state: State, message: String) -> Finding {
     Finding::new(AREA, place, state, message)
 }
 
-/// Whether the store would take the organizations that the configuration declares: `narthex serve` does not start
-/// where it does not.
+/// Tests whether the store would accept the organizations that the configuration declares: `narthex serve` does not
+/// start if it would not.
 async fn declaration(directory: &dyn Directory, declared: &[DeclaredOrganization], now_ms: i64) -> Option<Finding> {
     let rehearsed = match assemble::new_organizations(declared, now_ms) {
         Ok(new) => rehearse_declaration(directory, new, now_ms).await.map_err(Into::into),
@@ -187,7 +187,7 @@ async fn assertion(directory: &dyn Directory, now_ms: i64) -> Finding {
     Finding::new("assertion", name, state, message)
 }
 
-/// Whether the file says of itself that it is used with a write-ahead log.
+/// Tests whether the header of the file says that it uses a write-ahead log.
 // SPEC: https://www.sqlite.org/fileformat.html, 1.3: bytes 18 and 19 are 2.
 fn is_wal(path: &Path) -> bool {
     let mut head = [0; 20];

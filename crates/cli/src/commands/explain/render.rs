@@ -1,4 +1,4 @@
-//! An explanation for somebody who is tired: the answer and what to do first, then each step with a mark.
+//! Explanation as text for a tired reader: the answer and the next step first, then each step with a mark.
 
 use narthex_decision::Reason;
 use narthex_engine::{ChangeRow, Explanation, FieldRow, IdentityRow, NearMissRow, RequestRow, StepRow};
@@ -33,7 +33,7 @@ pub(super) fn text(told: &Explanation, token: &str, now_ms: i64, screen: Screen)
     page.text
 }
 
-/// How a line ends up.
+/// Mark of a line.
 #[derive(Clone, Copy)]
 enum Mark {
     Yes,
@@ -45,7 +45,7 @@ struct Page {
     text: String,
     screen: Screen,
     now_ms: i64,
-    /// What the token says of itself, for its times.
+    /// Claims of the token, for its times.
     claims: Map<String, Value>,
 }
 
@@ -137,7 +137,7 @@ impl Page {
         }
     }
 
-    /// What is said of a rule: short where it holds, wanted and found where it does not.
+    /// Description of a rule: short if it holds, expected and actual value if it does not.
     fn step(&self, step: &StepRow) -> (String, String) {
         let time = match step.rule.as_str() {
             "expiry" => self.time("exp", "expires", "expired"),
@@ -340,17 +340,17 @@ impl Page {
     }
 }
 
-/// Why the token is refused, if it is.
+/// Reason of the first failed step; `None` if the token is accepted.
 fn first_failure(told: &Explanation) -> Option<&'static str> {
     told.token.iter().find_map(|step| step.reason)
 }
 
-/// What stands at everything that a refused token does not lead to, so that nobody takes it for what happens.
+/// Remark on a result that the refused token does not lead to, so that no reader takes it for a real effect.
 fn if_good(told: &Explanation, before: &str, after: &str) -> String {
     first_failure(told).map_or_else(String::new, |_| format!("{before}if the token were good{after}"))
 }
 
-/// What a rule that holds has found.
+/// Finding of a rule that holds.
 fn passed(step: &StepRow) -> String {
     let detail = shown(&step.detail);
     match step.rule.as_str() {
@@ -363,7 +363,7 @@ fn passed(step: &StepRow) -> String {
     }
 }
 
-/// What became of a template's value.
+/// Outcome of a template: its value, or why it has none.
 fn given(row: &IdentityRow) -> (Mark, String) {
     let value = |value: &Option<Value>| match value {
         Some(Value::String(text)) => shown(text),
@@ -423,5 +423,5 @@ const BESIDE: [&str; 8] = [
 ];
 /// Values that everything new has.
 const USUAL: [(&str, &str); 3] = [("status", "active"), ("membership", "mixed"), ("logo", "false")];
-/// How wide the column of values gets before the template is pushed to the right.
+/// Widest column of values that does not push the template to the right.
 const SAID_WIDTH_MOST: usize = 40;

@@ -195,7 +195,7 @@ async fn test(named: &HeldConnection, common: &Common) -> anyhow::Result<Answer>
         compiled: &Compiled::default(),
         clock: &desk.clock,
         actor: &desk.by().actor,
-        // Nobody's token is at hand, and so no mapped context.
+        // There is no caller's token here, and so no mapped context.
         context: &Map::new(),
     };
     let tested = TestedConnection::from(connections::test(context, &held).await?);

@@ -97,7 +97,7 @@ async fn list(user: &str, when: Option<GrantsWhen>, page: ListPage, common: &Com
     desk.list(&list, |_| table)
 }
 
-/// What was closed: a role by hand, by claims, or both.
+/// Prints the closed grants: a role by hand, by claims, or both.
 async fn show_all(desk: &Desk, user: &User, closed: Vec<Grant>) -> anyhow::Result<Answer> {
     let mut table = Table::new(HEADINGS, "");
     let mut items = Vec::new();
@@ -110,7 +110,7 @@ async fn show_all(desk: &Desk, user: &User, closed: Vec<Grant>) -> anyhow::Resul
     desk.list(&List { items, next_cursor }, |_| table)
 }
 
-/// Why nothing was closed: the user has no role there, or only by tags.
+/// Explains why no grant was closed: the user has no role there, or only by tags.
 async fn nothing_to_take(desk: &Desk, user: &User, scope: Scope) -> anyhow::Result<anyhow::Error> {
     let standing = desk.directory.standing(user.id).await?;
     let mut grants = standing.map(|standing| standing.grants).unwrap_or_default();

@@ -100,7 +100,7 @@ fn show(desk: &Desk, organization: &OrganizationBody) -> anyhow::Result<Answer> 
     })
 }
 
-/// Who made an organization, in words; the audit trail tells the API and the command line apart.
+/// Creator of an organization, in words; the audit trail tells the API and the command line apart.
 const fn maker(origin: Origin) -> &'static str {
     match origin {
         Origin::Api => "an administrator",
@@ -201,7 +201,7 @@ async fn members(organization: &str, page: ListPage, common: &Common) -> anyhow:
     .await
 }
 
-/// Who belongs to an organization or a team, with the role and where it comes from.
+/// Lists the members of an organization or a team, with the role and its source.
 pub(super) async fn list_members(desk: &Desk, scope: Scope, name: &str, page: ListPage) -> anyhow::Result<Answer> {
     let now_ms = desk.now_ms();
     let found = gather(page, |page| desk.directory.members(scope, now_ms, page)).await?;
@@ -228,7 +228,7 @@ pub(super) async fn list_members(desk: &Desk, scope: Scope, name: &str, page: Li
     })
 }
 
-/// What is said about an organization, read.
+/// Parsed fields of an organization.
 struct Fields {
     label: Option<String>,
     external_id: Option<ExternalId>,

@@ -60,7 +60,7 @@ pub(super) fn run(args: VerifyArgs) -> anyhow::Result<Answer> {
     }
 }
 
-/// Why the answer is no.
+/// Refusal of a token, with the reason.
 struct Refusal {
     reason: &'static str,
     message: String,
@@ -117,7 +117,7 @@ fn answer(args: VerifyArgs, now_ms: i64) -> Result<VerifiedClaims, Refusal> {
     verified.map_err(|error| Refusal::of(&error, &terms))
 }
 
-/// Whether it was pasted from a header. SPEC: RFC 9110 11.1: the case of a scheme does not count.
+/// Tests whether it was pasted from a header. SPEC: RFC 9110 11.1: the case of a scheme does not count.
 fn has_scheme(token: &str) -> bool {
     token
         .get(..7)
@@ -131,7 +131,7 @@ fn keys(args: &VerifyArgs, now_ms: i64) -> Result<Arc<KeySet>, Refusal> {
     }
     if let Some(path) = &args.secret_file {
         let secret = secret_file(path, args.secret_format).map_err(blame)?;
-        // Somebody who holds a secret and a token may compare the two, however short the secret.
+        // The operator who holds a secret and a token may compare the two, however short the secret.
         let keys = KeySet::from_secrets(&[&secret], &hmac_only(&args.algorithms), SecretLength::DangerShort);
         let keys =
             keys.map_err(|error| blame(misused(format!("the secret of `--secret-file` is refused: {error}"))))?;
@@ -159,7 +159,7 @@ fn jwks(source: &str, now_ms: i64) -> Result<Arc<KeySet>, Refusal> {
     };
     let remote = source.contains("://");
     let source = if remote {
-        // Whoever types a host on a command line means that host, also in a network of their own.
+        // An operator who types a host on a command line means that host, also in a private network.
         let allow_private_hosts = KeyUrl::parse(source).map(|url| url.host()).into_iter().collect();
         KeySource::url(
             source,
@@ -230,7 +230,7 @@ fn terms(args: &VerifyArgs, keys: &KeySet) -> Result<TrustedIssuer, Refusal> {
     })
 }
 
-/// The algorithm that a key of this kind signs with unless somebody says otherwise.
+/// Default signature algorithm of a key of this kind.
 fn usual(kind: KeyKind) -> Algorithm {
     match kind {
         KeyKind::Rsa { .. } => Algorithm::Rs256,
@@ -286,7 +286,7 @@ fn warn_of_short(secret: &[u8], algorithms: &[Algorithm]) {
         .max()
         .unwrap_or(Algorithm::Hs256.hash_length_bytes());
     if secret.len() < needed {
-        // Nobody is left to tell if this fails.
+        // Ignored: there is no other way to report it.
         let _ = writeln!(
             std::io::stderr().lock(),
             "narthex: note: the secret has {} bytes and should have {needed} (RFC 7518 3.2); a server refuses it unless `danger_short_secret` is set",
@@ -326,12 +326,12 @@ fn valid_text(claims: &VerifiedClaims, now_ms: i64, screen: Screen) -> String {
     )
 }
 
-/// How the terms are called in messages about them.
+/// Name of the terms in messages about them.
 const TERMS: &str = "command line";
 /// The reason where there are no keys to say anything with.
 const NO_KEYS: &str = "keys.unavailable";
 
-/// What [`Refusal::misused`] carries ends with exit code 2.
+/// A [`Refusal::misused`] ends with exit code 2.
 #[cfg(test)]
 mod tests {
     use super::*;

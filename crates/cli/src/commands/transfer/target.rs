@@ -1,4 +1,4 @@
-//! The file that an export goes into: whole, private, and in nobody's place.
+//! Target file of an export: complete or absent, private, and never in place of another file.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use tempfile::NamedTempFile;
 
-/// What every export begins with.
+/// First bytes of every export.
 const BEGINNING: &[u8] = b"{\"narthex_export\":";
 
 /// A file that is being written under another name, and goes away unless it is kept.
@@ -41,7 +41,7 @@ impl Target {
         })
     }
 
-    /// Where to write.
+    /// Opens the file to write to.
     pub(super) fn file(&self) -> io::Result<File> {
         self.file.as_file().try_clone()
     }
