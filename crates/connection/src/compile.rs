@@ -52,10 +52,10 @@ pub(crate) fn compile(source: &str, limits: &Limits) -> Result<Compiled, Documen
     })
 }
 
-/// What every template of a document may read.
+/// Roots that every template of a document may read.
 const ROOTS: [&str; 5] = ["parameters", "common", "data", "environment", "temp"];
 
-/// Which names a template may use.
+/// Kind of template, which decides the names that it may use.
 #[derive(Clone, Copy)]
 enum Where {
     Request,
@@ -312,7 +312,7 @@ impl Compiler<'_> {
     }
 }
 
-/// Where in a JSON text literal, quotes included, a byte of its meaning stands.
+/// Offset in a JSON text literal, quotes included, of a byte of its decoded value.
 fn raw_offset(raw: &str, meant: usize) -> usize {
     let mut characters = raw.char_indices().skip(1).peekable();
     let mut decoded = 0;
@@ -357,7 +357,7 @@ fn nearest(name: &str, path: &str) -> Option<String> {
 
 /// "did you mean", if a candidate is like enough.
 fn closest(name: &str, candidates: impl Iterator<Item = &'static str>) -> Option<String> {
-    // Comparing costs the product of the lengths, and nobody mistypes a name by hundreds of characters.
+    // Comparing costs the product of the lengths, and a typing error never makes a name of hundreds of characters.
     if name.is_empty() || name.len() > 64 {
         return None;
     }

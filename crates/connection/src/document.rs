@@ -26,7 +26,7 @@ pub(crate) struct Compiled {
 /// One request of a document.
 #[expect(clippy::struct_excessive_bools, reason = "documents have as many switches")]
 pub(crate) struct Request {
-    /// Where it stands: nothing, or `/0` in a list of requests.
+    /// Place of the request: nothing, or `/0` in a list of requests.
     pub(crate) pointer: String,
     pub(crate) url: Template,
     pub(crate) method: Option<Template>,
@@ -45,7 +45,7 @@ pub(crate) struct Request {
     pub(crate) response: Response,
 }
 
-/// Whether a request is made.
+/// Condition under which a request is made.
 pub(crate) struct Condition {
     pub(crate) test: Test,
     pub(crate) default: Option<Document>,
@@ -63,7 +63,7 @@ pub(crate) struct Repeat {
     pub(crate) limit: u32,
 }
 
-/// How the body is written.
+/// Encoding of the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyType {
     Json,
@@ -73,7 +73,7 @@ pub(crate) enum BodyType {
     Binary,
 }
 
-/// How an answer is read.
+/// Format as which an answer is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResponseType {
     Automatic,
@@ -117,7 +117,7 @@ pub(crate) struct Metadata {
     pub(crate) value: Document,
 }
 
-/// What kind of label a connection has.
+/// Kind of label that a connection has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MetadataType {
     /// Any text.
@@ -144,7 +144,7 @@ pub(crate) struct SanitizePath {
     pub(crate) steps: Vec<String>,
 }
 
-/// Which message a path leads into.
+/// Message that a path leads into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Side {
     Request,
@@ -177,7 +177,7 @@ impl Connection {
         self.members_read("common")
     }
 
-    /// Whether a template reads a root whole, so that any member of it may matter.
+    /// Tests whether a template reads a root whole, so that any member of it may matter.
     pub fn reads_whole(&self, root: &str) -> bool {
         self.inner
             .reads
@@ -185,7 +185,7 @@ impl Connection {
             .any(|read| read.root == root && read.member.is_none())
     }
 
-    /// How many requests the document has.
+    /// Number of requests in the document.
     pub fn request_count(&self) -> usize {
         self.inner.requests.len()
     }

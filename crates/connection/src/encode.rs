@@ -7,10 +7,10 @@ use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode
 const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 /// The same, but the mask stays readable.
 const SHOWN: &AsciiSet = &COMPONENT.remove(b'*');
-/// What may not stand in a URL as it is; a `%` may, since it has been encoded already.
+/// Characters that may not stand in a URL as they are. `%` may, since it has been encoded already.
 const URL: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`');
 
-/// Who is going to read it.
+/// Reader of the encoded text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reader {
     /// The service: everything that needs it is encoded.

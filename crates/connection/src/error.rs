@@ -1,4 +1,4 @@
-//! Why a run did not come to its end.
+//! Reasons why a run fails.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::limits::SecretsTooLarge;
 
-/// What kind of error a service's answer amounts to, in the words of connection documents.
+/// Kind of error of a service's answer, in the words of connection documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorType {
     /// Anything; what it is if the document does not say.
@@ -71,7 +71,7 @@ impl fmt::Display for ErrorType {
     }
 }
 
-/// What to do about it, behind the message.
+/// Advice on how to solve it, to be added after the message.
 fn beside(error: &EvalError) -> String {
     error
         .fault()
@@ -80,7 +80,7 @@ fn beside(error: &EvalError) -> String {
         .unwrap_or_default()
 }
 
-/// Why a run did not come to its end. No message holds a parameter, common data or stored data.
+/// Reason why a run fails. No message holds a parameter, common data or stored data.
 #[derive(Debug, Clone, Error)]
 pub enum RunError {
     /// A template of the document failed.
@@ -88,27 +88,27 @@ pub enum RunError {
     Template {
         /// Its place in the document, as a JSON pointer.
         pointer: String,
-        /// Why.
+        /// Error of the template.
         error: EvalError,
     },
-    /// What the templates gave is no request.
+    /// Result of the templates that is not a valid request.
     #[error("at `{pointer}`: {problem}")]
     Request {
         /// The place in the document, as a JSON pointer.
         pointer: String,
-        /// What is wrong with it, and what to do.
+        /// Problem, and advice on how to solve it.
         problem: String,
     },
     /// The response cannot be read as what the document says it is.
     #[error("the response cannot be read: {problem}")]
     Response {
-        /// What is wrong with it.
+        /// Problem with the response.
         problem: String,
     },
     /// The service, or the document's `valid`, says no.
     #[error("{message}")]
     Judged {
-        /// What kind of error it is.
+        /// Kind of the error.
         kind: ErrorType,
         /// The message, in the document's words. Secrets that a service echoes are masked.
         message: String,
@@ -127,7 +127,7 @@ pub enum RunError {
         /// The limit.
         limit: u32,
     },
-    /// What the run was given, or what a response's `data` would add to it, is too large to be kept.
+    /// Inputs of the run, or additions by a response's `data`, that are too large to be kept.
     #[error(transparent)]
     Secrets(#[from] SecretsTooLarge),
     /// [`Run::answer`](crate::Run::answer) without a request that waits for one.

@@ -11,9 +11,9 @@ use crate::error::RunError;
 pub(crate) struct Evaluator<'e> {
     pub(crate) scope: Scope<'e>,
     pub(crate) hides: &'e Hides<'e>,
-    /// What of it must not be shown although a response is: what went into the request.
+    /// Parts of it that must not be shown although a response is: the inputs of the request.
     pub(crate) withholds: &'e Hides<'e>,
-    /// What the hidden holes gave.
+    /// Values of the hidden holes.
     pub(crate) hidden: &'e RefCell<Vec<Value>>,
 }
 

@@ -1,4 +1,4 @@
-//! What a run is given.
+//! Inputs of a run.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,23 +6,24 @@ use std::fmt;
 use narthex_template::{Random, Zone};
 use serde_json::{Map, Value as Json};
 
-/// What a connection's templates read. Parameters, common data and stored data are secrets to every message and log.
+/// Values that a connection's templates read. Parameters, common data and stored data are secrets to every message and
+/// log.
 #[derive(Clone, Default)]
 pub struct Inputs {
-    /// What the user of the connection gave: `parameters`.
+    /// Values from the user of the connection: `parameters`.
     pub parameters: Map<String, Json>,
-    /// What all connections of this kind share, such as a client secret: `common`.
+    /// Values shared by all connections of this kind, such as a client secret: `common`.
     pub common: Map<String, Json>,
-    /// What earlier runs stored: `data`.
+    /// Values that earlier runs stored: `data`.
     pub data: Map<String, Json>,
-    /// Where it runs: `environment`. Not secret.
+    /// Environment of the run: `environment`. Not secret.
     pub environment: Json,
     /// Names of parameters that may be shown.
     pub shown: BTreeSet<String>,
 }
 
 impl Inputs {
-    /// Whether a read of a root, and of its member if one is named, must not be shown; for all roots but `temp`.
+    /// Tests whether a read of a root, and of its member if one is named, must not be shown; for all roots but `temp`.
     pub(crate) fn hides(&self, root: &str, member: Option<&str>) -> bool {
         match root {
             "parameters" => !member.is_some_and(|name| self.shown.contains(name)),
@@ -45,7 +46,7 @@ impl fmt::Debug for Inputs {
     }
 }
 
-/// What a step may know of the world.
+/// Facts about the world that a step may know.
 #[derive(Clone, Copy)]
 pub struct Facts<'f> {
     /// The time, in milliseconds since the Unix epoch.

@@ -38,7 +38,7 @@ pub(crate) struct Member {
 }
 
 impl Node {
-    /// What kind of value it is, for messages.
+    /// Name of the kind of value, for messages.
     pub(crate) fn describe(&self) -> &'static str {
         match self.kind {
             Kind::Null => "null",
@@ -235,7 +235,7 @@ pub(crate) fn escaped(step: &str) -> String {
     step.replace('~', "~0").replace('/', "~1")
 }
 
-/// Where a source is nested deeper than `limit`, if it is.
+/// Offset at which a source is nested deeper than `limit`, if it is.
 fn too_deep(source: &str, limit: usize) -> Option<usize> {
     let bytes = source.as_bytes();
     let (mut depth, mut at) = (0_usize, 0);

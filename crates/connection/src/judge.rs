@@ -1,4 +1,4 @@
-//! Whether a response is good, and what it gives if it is.
+//! Judgement of a response, and the values that a good one gives.
 
 use narthex_template::{Masked, Value, Zone};
 use serde_json::{Map, Value as Json};
@@ -7,7 +7,7 @@ use crate::document::{Complaint, MetadataType, Response};
 use crate::error::{ErrorType, RunError};
 use crate::evaluate::{Evaluator, text};
 
-/// What a response gave.
+/// Values that a response gave.
 #[derive(Default)]
 pub(crate) struct Given {
     pub(crate) uid: Option<String>,
@@ -65,7 +65,8 @@ pub(crate) fn judge(response: &Response, evaluator: &Evaluator<'_>, status: u16)
     })
 }
 
-/// What a good response gives: `data`, `uid`, `metadata`, `expires`. What came before an error is given all the same.
+/// Collects the values of a good response: `data`, `uid`, `metadata`, `expires`. Values before an error are given all
+/// the same.
 ///
 /// SECURITY: `uid`, `metadata` and the names of the data are shown to every member and kept in clear.
 pub(crate) fn give(

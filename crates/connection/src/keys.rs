@@ -7,11 +7,11 @@
 pub struct Key {
     /// Its path, dotted, such as `response.valid.condition`.
     pub path: &'static str,
-    /// What may stand there.
+    /// Form of its value.
     pub form: &'static str,
-    /// What it does; or, if it is refused, why.
+    /// Purpose of the key; or, if it is refused, the reason.
     pub summary: &'static str,
-    /// Whether a connection takes it.
+    /// `true` if a connection takes it.
     pub taken: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a document, a run and a response may cost.
+//! Limits of a document, a run and a response.
 
 use serde_json::{Map, Value as Json};
 use thiserror::Error;
@@ -30,15 +30,15 @@ pub struct Limits {
     pub xml_nodes: u32,
     /// The most values of a JSON or form response, and the most attributes of an XML one.
     pub response_values: usize,
-    /// How many requests one run may send, repeated ones included.
+    /// Maximum number of requests in one run, repeated ones included.
     pub sends: u32,
     /// The most bytes of parameters, common data and stored data, all together.
     pub secret_bytes: usize,
-    /// How often one request may be repeated, whatever its document says.
+    /// Maximum number of repetitions of one request, whatever its document says.
     pub repeats: u32,
-    /// How long one run may wait between repeated requests, all waits together, in milliseconds.
+    /// Maximum total wait between repeated requests of one run, in milliseconds.
     pub wait_ms: u64,
-    /// How much of a body is shown, in bytes.
+    /// Maximum size of the part of a body that is shown, in bytes.
     pub shown_bytes: usize,
 }
 
@@ -71,14 +71,14 @@ impl Default for Limits {
     "parameters, common data and stored data have {bytes} bytes together, and {limit_bytes} are allowed; keep less in them"
 )]
 pub struct SecretsTooLarge {
-    /// How many bytes they have.
+    /// Size of the data, in bytes.
     pub bytes: usize,
-    /// How many they may have.
+    /// Maximum size, in bytes.
     pub limit_bytes: usize,
 }
 
 impl Limits {
-    /// Whether a run with these inputs may begin. To be asked when they are saved, too.
+    /// Checks whether a run with these inputs may begin. Call it when the inputs are saved, too.
     ///
     /// # Errors
     ///
@@ -103,7 +103,7 @@ fn members_bytes(members: &Map<String, Json>) -> usize {
     })
 }
 
-/// What a value takes: its text, and a little for being there.
+/// Size of a value: its text, and a little overhead.
 fn value_bytes(value: &Json) -> usize {
     let inside = match value {
         Json::String(text) => text.len(),
@@ -116,5 +116,5 @@ fn value_bytes(value: &Json) -> usize {
     inside.saturating_add(VALUE_BYTES)
 }
 
-/// What a value counts beside its text.
+/// Overhead of a value besides its text.
 const VALUE_BYTES: usize = 8;

@@ -1,4 +1,4 @@
-//! What is remembered of a token that was minted. Never the token.
+//! Record of a token that was minted. It never holds the token.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -73,9 +73,9 @@ impl Mints {
     }
 }
 
-/// How many names are remembered of a token's header and of its claims, each.
+/// Maximum number of recorded names of a token's header, and of its claims.
 const NAMES_MOST: usize = 64;
-/// How much of a name.
+/// Maximum length of a recorded name.
 const NAME_BYTES: usize = 256;
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,4 +1,4 @@
-//! What is wrong with a document: where, what, and what to do about it.
+//! Problems of a document: place, message, and help.
 
 use std::fmt;
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-/// One thing that is wrong with a document.
+/// A problem of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Its place in the document, as a JSON pointer (RFC 6901).
@@ -15,9 +15,9 @@ pub struct Problem {
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// What is wrong.
+    /// Message of the problem.
     pub message: String,
-    /// What to do about it, if there is something to say.
+    /// Advice on how to solve it, if there is any.
     pub help: Option<String>,
     span: Range<usize>,
 }

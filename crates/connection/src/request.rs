@@ -27,19 +27,19 @@ pub struct Request {
     pub url: String,
     /// Names as `Title-Case`, and values; a name may be there several times.
     pub headers: Vec<(String, String)>,
-    /// What is sent; empty for nothing.
+    /// Body that is sent; empty for none.
     pub body: Vec<u8>,
     /// PEM certificates that are trusted in place of the system's.
     pub ca: Option<String>,
-    /// Whether redirects are followed, for this method.
+    /// `true` if redirects are followed, for this method.
     pub follow_redirects: bool,
-    /// Whether a compressed answer is asked for.
+    /// `true` if a compressed answer is requested.
     pub gzip: bool,
     pub(crate) shown: ShownRequest,
 }
 
 impl Request {
-    /// What may be shown of it to people and logs.
+    /// Parts of it that may be shown to people and logs.
     pub fn shown(&self) -> &ShownRequest {
         &self.shown
     }
@@ -52,7 +52,7 @@ impl fmt::Debug for Request {
     }
 }
 
-/// What a request looks like before `log.sanitize` and the second layer of masking.
+/// Sketch of a request before `log.sanitize` and the second layer of masking.
 pub(crate) struct Sketch {
     pub(crate) method: String,
     pub(crate) url: String,

@@ -1,4 +1,4 @@
-//! What came back, read as the document says it is.
+//! Response, read in the format that the document names.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use crate::limits::Limits;
 
 mod xml;
 
-/// What a service answered.
+/// Response of a service.
 #[derive(Clone, Default)]
 pub struct Response {
     /// The status.
@@ -84,7 +84,7 @@ pub(crate) fn read(response: &Response, types: &[TypeRange], limits: &Limits) ->
     })
 }
 
-/// How many values a body has at the most, without reading it.
+/// Upper bound of the number of values in a body, without reading it.
 fn values(kind: ResponseType, body: &[u8]) -> usize {
     match kind {
         ResponseType::UrlEncoded => body.split(|byte| *byte == b'&').count(),

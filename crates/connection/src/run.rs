@@ -19,32 +19,32 @@ use crate::response::{self, Received, Response};
 use crate::secrets::Secrets;
 use crate::shown::{ShownRequest, ShownResponse};
 
-/// What to do next.
+/// Next step of a run.
 #[derive(Debug, Clone)]
 pub enum Step {
     /// Send this, and tell [`Run::answer`] what came back.
     Send(Box<Request>),
     /// Wait, then ask again.
     Wait {
-        /// How long, in milliseconds.
+        /// Length of the wait, in milliseconds.
         delay_ms: u64,
     },
-    /// There is nothing more to do.
+    /// Nothing more to do.
     Done(Box<Outcome>),
 }
 
-/// What a run gave. If a document has several requests, what a later one gives wins.
+/// Result of a run. If a document has several requests, a later one overrides an earlier one.
 #[derive(Clone, Default)]
 pub struct Outcome {
-    /// Who the connection is at the other side.
+    /// Identity of the connection at the service.
     pub uid: Option<String>,
     /// A label for people, and its kind.
     pub metadata: Option<(MetadataType, String)>,
-    /// What the connection keeps. Secret.
+    /// Data that the connection stores. Secret.
     pub data: Map<String, Json>,
     /// The names of what it keeps, as they may be shown.
     pub names: BTreeSet<String>,
-    /// When what was obtained ends, in milliseconds since the Unix epoch.
+    /// Expiry of the data, in milliseconds since the Unix epoch.
     pub expires_at_ms: Option<i64>,
     /// The `default` of a request that was skipped.
     pub output: Option<Json>,
@@ -65,12 +65,12 @@ pub struct Run {
     compiled: Arc<Compiled>,
     inputs: Inputs,
     secrets: Secrets,
-    /// Those of them that went into the request: what people read about a response holds none of these.
+    /// Secrets that went into the request: messages about a response hold none of these.
     given: Secrets,
     temp: Object,
     /// Members of `temp` that were made from something secret.
     temp_hidden: BTreeSet<String>,
-    /// Those of them that were made from what went into the request.
+    /// Members of `temp` that were made from values that went into the request.
     temp_withheld: BTreeSet<String>,
     at: usize,
     state: State,
@@ -87,11 +87,11 @@ pub struct Run {
 enum State {
     /// The request has to be evaluated from its `temp` on.
     Fresh,
-    /// It waits before it is sent again.
+    /// The request waits before it is sent again.
     Waiting(u64),
-    /// It is sent again; its `temp` was evaluated and the response's merged into it.
+    /// The request is sent again; its `temp` was evaluated and the response's merged into it.
     Again,
-    /// It was handed out.
+    /// The request was handed out.
     Sent,
     /// An error ended the run.
     Failed,
@@ -120,7 +120,7 @@ impl Run {
         }
     }
 
-    /// What to do next.
+    /// Returns the next step.
     pub fn next(&mut self, facts: &Facts<'_>) -> Result<Step, RunError> {
         let result = self.advance(facts);
         if result.is_err() {
@@ -139,12 +139,12 @@ impl Run {
         Ok(())
     }
 
-    /// What may be shown of the request that was handed out last.
+    /// Returns the parts of the last sent request that may be shown.
     pub fn shown_request(&self) -> Option<&ShownRequest> {
         self.shown_request.as_ref()
     }
 
-    /// What may be shown of the answer that came last.
+    /// Returns the parts of the last answer that may be shown.
     pub fn shown_response(&self) -> Option<&ShownResponse> {
         self.shown_response.as_ref()
     }
@@ -257,7 +257,7 @@ impl Run {
         Ok(State::Fresh)
     }
 
-    /// Whether the request is sent again.
+    /// Decides whether the request is sent again.
     fn repeat(&mut self, document: &RequestDocument, facts: &Facts<'_>) -> Result<Option<State>, RunError> {
         let Some(repeat) = &document.repeat else {
             return Ok(None);
@@ -326,7 +326,7 @@ impl Run {
         }
     }
 
-    /// Whether a read must not be shown of what people read about a response: everything secret that is not of it.
+    /// Tests whether a read must be hidden in messages about a response: everything secret that is not part of it.
     fn withholds(&self, root: &str, member: Option<&str>) -> bool {
         match (root, member) {
             ("temp", Some(member)) => self.temp_withheld.contains(member),
@@ -415,12 +415,12 @@ impl Run {
 /// The members of a document's result of which something is so.
 struct Members {
     named: BTreeSet<String>,
-    /// Which members a spread or a computed name makes is not known, so it is taken to be all.
+    /// All members, because the ones that a spread or a computed name makes are not known.
     all: bool,
 }
 
 impl Members {
-    /// Those that read what `is` says yes to.
+    /// Collects the members that read a value for which `is` holds.
     fn of(document: &Document, is: impl Fn(&str, Option<&str>) -> bool) -> Self {
         let mut members = Self {
             named: BTreeSet::new(),
@@ -450,7 +450,7 @@ fn legible(message: &str) -> String {
         .collect()
 }
 
-/// How much of a message is told.
+/// Maximum length of a message that is shown.
 const MESSAGE_BYTES: usize = 4096;
 
 // SECURITY: where the run stands, and nothing of what it holds.

@@ -17,7 +17,7 @@ use crate::inputs::Inputs;
 /// Texts that must not be shown, in every form they are likely to take.
 #[derive(Clone, Default)]
 pub(crate) struct Secrets {
-    /// In the order of their bytes, so that those that begin alike stand together.
+    /// Texts to search for, in the order of their bytes, so that those that begin alike stand together.
     needles: BTreeSet<Vec<u8>>,
     /// All of them together.
     bytes: usize,
@@ -314,9 +314,9 @@ const MADE_BYTES: usize = 64 * 1024;
 const NEEDLES_MOST: usize = 20_000;
 const NEEDLE_BYTES_MOST: usize = 4 * 1024 * 1024;
 const WORK_MOST: usize = 16 * 1024 * 1024;
-/// What finding a place to compare costs beside the bytes.
+/// Cost of finding a place to compare, besides its bytes.
 const STEP_WORK: usize = 16;
-/// Texts that stand in every answer, and that nobody takes for a secret.
+/// Texts that occur in every answer, and that no reader takes for a secret.
 const WORDS: [&str; 4] = ["true", "false", "null", "undefined"];
 
 #[cfg(test)]

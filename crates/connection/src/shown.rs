@@ -1,4 +1,4 @@
-//! What people and logs may see of a request and of its response.
+//! Parts of a request and of its response that people and logs may see.
 
 use std::fmt;
 

@@ -168,7 +168,7 @@ impl Compiler<'_> {
     }
 }
 
-/// What may be asked for.
+/// Methods that a document may name.
 pub(crate) const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
 
 const BODY_TYPES: [(&str, BodyType); 7] = [
@@ -183,5 +183,5 @@ const BODY_TYPES: [(&str, BodyType); 7] = [
 
 const URL_CHARACTERS: usize = 512;
 const CA_CHARACTERS: usize = 8192;
-/// How often a request is repeated if its document does not say.
+/// Default number of repetitions if its document does not say.
 const REPEATS: u64 = 10;

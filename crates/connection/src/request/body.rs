@@ -14,9 +14,9 @@ use crate::evaluate::text;
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
     pub(super) content_type: Option<String>,
-    /// What parts the parts of a `multipart/form-data`.
+    /// Separator of the parts of a `multipart/form-data`.
     pub(super) boundary: Option<String>,
-    /// What may be shown of it.
+    /// Parts of it that may be shown.
     pub(super) shown: Option<Json>,
 }
 

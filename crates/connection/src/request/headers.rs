@@ -78,8 +78,8 @@ fn check_value(pointer: &str, name: &str, value: &str, limits: &Limits) -> Resul
     ))
 }
 
-/// What frames a request. SECURITY: two lengths, or a length of one's own, smuggle requests; another host reaches what
-/// the list of allowed hosts does not allow.
+/// Headers that frame a request. SECURITY: two lengths, or a length of one's own, smuggle requests; another host
+/// reaches what the list of allowed hosts does not allow.
 const SENDERS_OWN: [&str; 8] = [
     "Host",
     "Content-Length",

@@ -45,7 +45,7 @@ fn scan(text: &str, limits: &Limits) -> Result<(), String> {
     Ok(())
 }
 
-/// How many attributes a tag has, which begins after its `<`.
+/// Number of attributes of a tag, which begins after its `<`.
 fn attributes(tag: &str) -> usize {
     let mut count = 0;
     let mut quote = None;
@@ -61,12 +61,12 @@ fn attributes(tag: &str) -> usize {
     count
 }
 
-/// How often `xmlns` may stand in a text.
+/// Maximum number of `xmlns` in a text.
 const NAMESPACES_MOST: usize = 64;
-/// How many attributes one tag may have.
+/// Maximum number of attributes of one tag.
 const ATTRIBUTES_MOST: usize = 256;
 
-/// What an element is, `depth` levels at the most.
+/// Reads an element, at most `depth` levels deep.
 fn element(node: Node<'_, '_>, depth: usize) -> Result<Value, String> {
     let Some(deeper) = depth.checked_sub(1) else {
         return Err("it is nested too deeply".to_owned());
