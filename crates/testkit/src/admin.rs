@@ -49,7 +49,7 @@ impl Admin {
         answer.json()
     }
 
-    /// One thing.
+    /// Gets one thing.
     pub async fn get(&self, path: &str) -> Result<Value> {
         self.done("GET", path, None).await
     }

@@ -30,7 +30,7 @@ impl Default for Client {
     }
 }
 
-/// What came back.
+/// Response of the server.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The status.
@@ -39,7 +39,7 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The whole body.
     pub body: Bytes,
-    /// What came after the body.
+    /// Trailers after the body.
     pub trailers: HeaderMap,
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::repository;
 
-/// Whose token it is.
+/// Library that makes a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Library {
     /// npm `jose`.

@@ -1,4 +1,4 @@
-//! What was asked of a cluster and what it answered, and whether that could have been: a checker of histories.
+//! Checker of histories: requests to a cluster and their answers, and whether such answers are possible.
 //!
 //! A history is made of *registers*, each of which is on or off: an organization's list holds a tag, a user is active,
 //! a role is given by hand, a token is not revoked. One writer at a time turns a register through the admin API of some
@@ -28,40 +28,40 @@ pub use self::check::{Report, Seen, Violation, Wrong};
 /// A register turned on or off.
 #[derive(Debug, Clone, Serialize)]
 pub struct Change {
-    /// Which.
+    /// Name of the register.
     pub register: String,
     /// On or off.
     pub value: bool,
     /// The node that was asked.
     pub node: usize,
-    /// When it was sent, in microseconds since the run began, like all times here.
+    /// Time of sending, in microseconds since the run began, like all times here.
     pub sent_us: u64,
-    /// When the answer came. Without one it may happen at any later time, and the register must be left alone.
+    /// Time of the answer. Without one it may happen at any later time, and the register must be left alone.
     pub answered_us: Option<u64>,
-    /// Whether the answer said that it is done. Otherwise it may be done all the same.
+    /// `true` if the answer said that it is done. Otherwise it may be done all the same.
     pub acknowledged: bool,
 }
 
-/// A request that somebody wants to let pass.
+/// Request that a caller wants to let pass.
 #[derive(Debug, Clone, Serialize)]
 pub struct Call {
     /// The node that was asked.
     pub node: usize,
-    /// Who wants to pass.
+    /// Caller that wants to pass.
     pub user: String,
     /// The registers that must be on.
     pub needs: Vec<String>,
-    /// When it was sent.
+    /// Time of sending.
     pub sent_us: u64,
-    /// When the answer came.
+    /// Time of the answer.
     pub answered_us: u64,
-    /// What it was.
+    /// Answer of the node.
     pub verdict: Verdict,
     /// The status and the reason, for people.
     pub answer: String,
 }
 
-/// What a node answered.
+/// Answer of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -76,15 +76,15 @@ pub enum Verdict {
 /// A time in which a node cannot reach the database.
 #[derive(Debug, Clone, Serialize)]
 pub struct Cut {
-    /// Which node.
+    /// Node that is cut off.
     pub node: usize,
-    /// From when on something may have been lost.
+    /// Time from which on something may have been lost.
     pub began_us: u64,
-    /// From when on nothing came through.
+    /// Time from which on nothing came through.
     pub whole_us: u64,
-    /// When the way was opened again; never, as long as it is not known.
+    /// Time when the way was opened again; never, as long as it is not known.
     pub restored_us: Option<u64>,
-    /// When the node was seen to reach the database again.
+    /// Time when the node was seen to reach the database again.
     pub reached_us: Option<u64>,
 }
 
@@ -93,11 +93,11 @@ pub struct Cut {
 pub struct Phase {
     /// Its name.
     pub name: String,
-    /// When it began. It ends when the next one begins.
+    /// Time of its beginning. It ends when the next one begins.
     pub began_us: u64,
 }
 
-/// What happened, in no order.
+/// Everything that happened, in no order.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     /// The changes. Those of one register are in the order in which they were made.
@@ -110,23 +110,23 @@ pub struct History {
     pub phases: Vec<Phase>,
 }
 
-/// What a cluster promises.
+/// Promises of a cluster.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
-    /// How long after its acknowledgement a change may be unknown to other nodes.
+    /// Longest time after its acknowledgement that a change may be unknown to other nodes.
     pub elsewhere: Duration,
-    /// How long a node without the database may answer by what it knows.
+    /// Longest time that a node without the database may answer from its knowledge.
     pub offline_max: Duration,
 }
 
-/// What was found in the database afterwards.
+/// Final state of the database.
 #[derive(Debug, Clone, Default)]
 pub struct End {
     /// Everybody who is there.
     pub users: BTreeSet<String>,
-    /// What each register is.
+    /// Value of each register.
     pub values: BTreeMap<String, bool>,
-    /// What the audit trail says of each register, in its order.
+    /// Values of each register in the audit trail, in its order.
     pub audit: BTreeMap<String, Vec<bool>>,
 }
 

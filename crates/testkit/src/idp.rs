@@ -16,7 +16,7 @@ use crate::{
     server::{Body, Outcome, Server, full},
 };
 
-/// How it answers.
+/// Behaviour of its answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Behaviour {
     /// As it should.
@@ -40,7 +40,7 @@ pub enum Behaviour {
     Redirect(String),
 }
 
-/// What it publishes and how often it was asked.
+/// Published documents and counts of requests.
 #[derive(Debug, Default)]
 struct State {
     keys: Value,
@@ -77,7 +77,7 @@ impl IdentityProvider {
         self.server.url()
     }
 
-    /// Where its key set is.
+    /// URL of its key set.
     pub fn jwks_url(&self) -> String {
         format!("{}/jwks.json", self.url())
     }
@@ -92,7 +92,7 @@ impl IdentityProvider {
         self.state().keys = keys;
     }
 
-    /// From now on, answers like this.
+    /// Sets the behaviour of later answers.
     pub fn behave(&self, behaviour: Behaviour) {
         self.state().behaviour = behaviour;
     }
@@ -102,7 +102,7 @@ impl IdentityProvider {
         self.state().cache_control = value.map(str::to_owned);
     }
 
-    /// What its discovery document says.
+    /// Sets the contents of its discovery document.
     pub fn announce(&self, issuer: Option<&str>, jwks_uri: Option<&str>) {
         let mut state = self.state();
         state.issuer = issuer.map(str::to_owned);
@@ -119,12 +119,12 @@ impl IdentityProvider {
         self.server.up()
     }
 
-    /// How often the key set was asked for.
+    /// Number of requests for the key set.
     pub fn key_set_requests(&self) -> usize {
         self.state().key_set_requests
     }
 
-    /// How often the discovery document was asked for.
+    /// Number of requests for the discovery document.
     pub fn discovery_requests(&self) -> usize {
         self.state().discovery_requests
     }

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 pub enum TestKey {
     /// RSA, 2048 bits, with a certificate.
     Rsa1,
-    /// Another RSA key of 2048 bits, with a certificate: "rotated", or "somebody else's".
+    /// Another RSA key of 2048 bits, with a certificate: "rotated", or "another issuer's".
     Rsa2,
     /// EC on P-256.
     P256,

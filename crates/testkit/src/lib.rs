@@ -1,4 +1,4 @@
-//! For tests only: keys, tokens, a misbehaving identity provider, upstreams, and a runner for the real binary.
+//! Test support: keys, tokens, a misbehaving identity provider, upstreams, and a runner for the real binary.
 //!
 //! What comes in: what a test wants the world to be like ("the identity provider answers garbage", "a token
 //! that expired a minute ago"). What goes out: a world like that on loopback, and a record of what happened in

@@ -21,7 +21,7 @@ use crate::{
 /// Time that a log line may take to arrive.
 const LOG_WAIT: Duration = Duration::from_secs(5);
 
-/// How a Narthex is to be started.
+/// Settings of a Narthex that is to be started.
 #[derive(Debug)]
 pub struct Builder {
     binary: PathBuf,
@@ -84,7 +84,7 @@ impl Narthex {
         config_file(self.folder.path())
     }
 
-    /// What it has logged so far.
+    /// Log so far.
     pub fn logs(&self) -> String {
         self.process.output()
     }

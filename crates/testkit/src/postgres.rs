@@ -2,7 +2,7 @@
 //! of loopback, with `fsync` on.
 //!
 //! Starting one takes two seconds, and with nextest every test is a process of its own. So all tests of a run share
-//! one: whoever comes first starts it, under a file lock, in a folder named after the process that runs the tests. A
+//! one: the first process starts it, under a file lock, in a folder named after the process that runs the tests. A
 //! small shell script beside it looks whether that process is still there (and whether any test still uses the server);
 //! when not, it stops the server and removes everything. This needs nothing but the tests themselves: it is the same
 //! under `cargo nextest`, `cargo test` and a test binary started by hand, after a failure, and after a kill, which is
@@ -31,7 +31,7 @@ const USER: &str = "narthex";
 /// The password that is asked for on the port. The socket asks for none.
 pub const PASSWORD: &str = "a test password: p@ss/word?";
 
-/// Who may connect how, where the port takes TLS only.
+/// Client authentication of the port that takes TLS only.
 const TLS_ONLY: &str = "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
 
 const EXPLAINING: &str = "
@@ -43,7 +43,7 @@ log_line_prefix = 'in %d: '
 autovacuum = off
 ";
 
-/// Who may connect how, where nobody is asked for a password.
+/// Client authentication without a password.
 const OPEN: &str = "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 trust\n";
 
 /// The server that all tests of a run share.
@@ -197,13 +197,13 @@ impl OwnServer {
         Self::start_with(&[], EXPLAINING)
     }
 
-    /// Starts one that asks nobody on this machine for a password: proving one takes half a second of a processor in a
-    /// build that is not optimized, which is longer than what is measured where many connections are made at once.
+    /// Starts one that asks no client on this machine for a password: proving one takes half a second of a processor in
+    /// a build that is not optimized, which is longer than what is measured where many connections are made at once.
     pub fn start_open() -> Result<Self> {
         Self::start_with(&[("pg_hba.conf", OPEN)], "")
     }
 
-    /// With files in its data folder, and more settings.
+    /// Starts a server with files in its data folder, and more settings.
     fn start_with(files: &[(&str, &str)], settings: &str) -> Result<Self> {
         Self::start_in(|folder| {
             let place = Place::initialize(folder)?;
@@ -215,7 +215,7 @@ impl OwnServer {
         })
     }
 
-    /// In a folder of its own, with the files that `make` puts there.
+    /// Starts a server in a folder of its own, with the files that `make` puts there.
     fn start_in(make: impl FnOnce(&Path) -> Result<Place>) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("narthex-postgres-own-").tempdir()?;
         let inner = folder.path().join("server");
@@ -327,7 +327,7 @@ impl Drop for OwnServer {
     }
 }
 
-/// Stops the server and removes its folder once the run is over, or nobody has used it for a minute.
+/// Stops the server and removes its folder once the run is over, or no test has used it for a minute.
 const WATCH: &str = r#"
 folder=$1 parent=$2 born=$3 idle=0
 runs() { [ "$(sed 's/.*) //' "/proc/$parent/stat" 2>/dev/null | cut -d' ' -f20)" = "$born" ]; }
@@ -352,7 +352,8 @@ if ! runs; then rm -f "$folder.lock"; fi
 "#;
 
 fn watch(folder: &Path, run: &server::Run) -> Result<()> {
-    // In a group of its own, so that whatever ends a test does not end this; with no output that somebody waits for.
+    // In a group of its own, so that the end of a test does not end this; with no output that a parent process waits
+    // for.
     Command::new("sh")
         .args(["-c", WATCH, "watch"])
         .arg(folder)

@@ -61,7 +61,7 @@ impl Process {
         self.child.id()
     }
 
-    /// How it ended, if it has.
+    /// Exit status, if it has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
@@ -139,13 +139,14 @@ pub fn run<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: &[S]) -> Resu
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// An address of 127.0.0.1 that nobody listens at now.
+/// An address of 127.0.0.1 that no process listens on now.
 pub fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?;
     Ok(listener.local_addr()?)
 }
 
-/// Two addresses of 127.0.0.1 that nobody listens at now. Asked for one after the other, they could be the same one.
+/// Two addresses of 127.0.0.1 that no process listens on now. Asked for one after the other, they could be the same
+/// one.
 pub fn two_free_addresses() -> Result<(SocketAddr, SocketAddr)> {
     let bind = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback");
     let (one, other) = (bind()?, bind()?);

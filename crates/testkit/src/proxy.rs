@@ -13,7 +13,7 @@ use crate::{
     repository,
 };
 
-/// Which proxy.
+/// Proxy under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// nginx with `auth_request`.
@@ -116,7 +116,7 @@ impl ReverseProxy {
         self.address.to_string()
     }
 
-    /// What it has written so far.
+    /// Output so far.
     pub fn output(&self) -> String {
         self.process.output()
     }

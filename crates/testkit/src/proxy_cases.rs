@@ -1,5 +1,5 @@
-//! What must hold behind every reverse proxy, whoever answers its questions: the imitation in this crate's own tests
-//! (which proves the proxy configurations) or the real binary (which proves the door).
+//! Cases that hold behind every reverse proxy, against two servers: the imitation in this crate's own tests (which
+//! proves the proxy configurations) or the real binary (which proves the door).
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -36,9 +36,9 @@ const FORWARDING: [&str; 16] = [
 /// The tokens of the cases.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    /// Of a member of `acme` with the external id `alice`; it gives no e-mail.
+    /// Token of a member of `acme` with the external id `alice`; it gives no e-mail.
     pub good: String,
-    /// Of somebody who is nothing in `acme`.
+    /// Token of a user without a role in `acme`.
     pub poor: String,
 }
 
@@ -140,7 +140,7 @@ impl<'c> Case<'c> {
             "there is no e-mail, and yet `x-narthex-email` is `{email}`"
         );
         ensure!(seen.header("x-narthex-user").is_some(), "no `x-narthex-user`");
-        // Nobody gives this one; the configurations name it.
+        // No test gives this one; the configurations name it.
         let context = seen.header("x-narthex-context-teamdomain").unwrap_or_default();
         ensure!(context.is_empty(), "`x-narthex-context-teamdomain` is `{context}`");
         ensure!(seen.header("authorization").is_none(), "the token reached the upstream");
@@ -227,7 +227,7 @@ impl<'c> Case<'c> {
         Ok(())
     }
 
-    /// What the proxy tells Narthex of the request cannot be said by the client.
+    /// Headers from the proxy about the request cannot be forged by the client.
     pub async fn forged_question_headers_do_not_count(&self) -> Result<()> {
         let forged = [
             ("x-original-uri", "/public"),

@@ -1,5 +1,5 @@
-//! A TCP relay on loopback that a test can cut: what is behind it stays as it is, and whoever reaches it through here
-//! sees a broken network. It needs no rights and no network namespace.
+//! A TCP relay on loopback that a test can cut: the server behind it stays as it is, and a client that connects through
+//! here sees a broken network. It needs no rights and no network namespace.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::server::runtime;
 
-/// What the network between the two ends does.
+/// State of the network between the two ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Link {
     /// It carries what it is given.
@@ -81,7 +81,7 @@ impl Relay {
         self.link.send_replace(link);
     }
 
-    /// When somebody connected, or tried to, in order.
+    /// Times of the connections, or attempts to connect, in order.
     pub fn attempts(&self) -> Vec<Instant> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

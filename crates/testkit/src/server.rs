@@ -27,7 +27,7 @@ use tokio::{net::TcpSocket, runtime::Runtime, sync::watch};
 /// The body of an answer.
 pub type Body = UnsyncBoxBody<Bytes, anyhow::Error>;
 
-/// What a handler gives back. An error closes the connection without an answer.
+/// Answer of a handler. An error closes the connection without an answer.
 pub type Outcome = Pin<Box<dyn Future<Output = Result<Response<Body>>> + Send>>;
 
 type Handler = Arc<dyn Fn(Request<Incoming>) -> Outcome + Send + Sync>;
@@ -57,7 +57,7 @@ pub struct Server {
     handler: Handler,
     connections: Arc<AtomicUsize>,
     running: Mutex<Option<Running>>,
-    /// Keeps the port while nobody listens on it: the system gives a free one to whoever asks next.
+    /// Keeps the port while no server listens on it: the system gives a free one to the next process that asks.
     _held: TcpSocket,
 }
 
@@ -89,7 +89,7 @@ impl Server {
         Ok(this)
     }
 
-    /// Where it listens.
+    /// Address that it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -99,7 +99,7 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// How many connections have been accepted so far.
+    /// Number of connections accepted so far.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }

@@ -10,10 +10,10 @@ use crate::{
     keys::{TestKey, mac},
 };
 
-/// When the last token was made, in milliseconds.
+/// Time when the last token was made, in milliseconds.
 static LAST_MS: AtomicI64 = AtomicI64::new(0);
 
-/// Somebody who makes tokens.
+/// Issuer of test tokens.
 #[derive(Clone, Debug)]
 pub struct TestIssuer {
     issuer: String,
@@ -305,8 +305,8 @@ impl TokenBuilder {
     }
 }
 
-/// The other token that anybody can make of one signed with ES256: of a signature (r, s), (r, n - s) is one too. `None` if
-/// it is no such token.
+/// The other token that an attacker can make of one signed with ES256: of a signature (r, s), (r, n - s) is one too.
+/// `None` if it is no such token.
 pub fn malleated(token: &str) -> Option<String> {
     /// The order of P-256 (SEC 2, section 2.4.2).
     const ORDER: [u8; 32] = [

@@ -55,7 +55,7 @@ pub struct Recorded {
     pub headers: HeaderMap,
     /// The body; empty where it was mirrored or upgraded.
     pub body: Bytes,
-    /// What came after the body.
+    /// Trailers after the body.
     pub trailers: HeaderMap,
 }
 
@@ -210,7 +210,7 @@ fn text(headers: &HeaderMap, name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// What arrived, as JSON.
+/// Description of the request that arrived, as JSON.
 fn description(request: &Recorded) -> String {
     let mut headers = Map::new();
     for name in request.headers.keys() {

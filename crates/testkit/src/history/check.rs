@@ -9,9 +9,9 @@ use super::{Bounds, Call, Change, Cut, End, History, Verdict};
 /// Something that cannot have happened in a cluster that keeps its promises.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// Of which kind.
+    /// Kind of the violation.
     pub wrong: Wrong,
-    /// What it is about, and the times.
+    /// Subject of the violation, and the times.
     pub text: String,
 }
 
@@ -20,7 +20,7 @@ pub struct Violation {
 pub enum Wrong {
     /// An answer rests on something that had been changed for longer than the bound.
     Stale,
-    /// An answer rests on something that nobody had asked for yet.
+    /// An answer rests on something that no client had asked for yet.
     Foretold,
     /// A node decided although it had been cut off for too long.
     CutOff,
@@ -28,7 +28,7 @@ pub enum Wrong {
     LostChange,
     /// The audit trail does not say what was acknowledged.
     LostEvent,
-    /// Somebody was let pass and is not there in the end.
+    /// A user was let pass and is not there in the end.
     LostUser,
 }
 
@@ -38,7 +38,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// How much the checker had to go by in one phase.
+/// Amount of evidence that the checker had in one phase.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Permits where a denial would have been a violation.
@@ -53,16 +53,16 @@ pub struct Seen {
     pub learned: usize,
 }
 
-/// What was found.
+/// Result of a check.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
-    /// What cannot have happened.
+    /// Events that cannot have happened.
     pub violations: Vec<Violation>,
-    /// How much there was to go by, by phase.
+    /// Amount of evidence, by phase.
     pub seen: BTreeMap<String, Seen>,
 }
 
-/// What a register can have been for one call.
+/// Possible values of a register for one call.
 #[derive(Debug, Clone, Copy)]
 struct Possible<'h> {
     on: bool,
@@ -171,7 +171,7 @@ impl<'h> Checker<'h> {
         Vec::new()
     }
 
-    /// What a register can have been for a call. Every register is on before its first change.
+    /// Returns the possible values of a register for a call. Every register is on before its first change.
     fn possible(&self, register: &str, call: &Call) -> Possible<'h> {
         let changes = self.registers.get(register).map_or(&[][..], Vec::as_slice);
         let known = changes.iter().rposition(|change| self.must_be_seen(change, call));
@@ -190,7 +190,7 @@ impl<'h> Checker<'h> {
         possible
     }
 
-    /// Whether the node that a call was sent to must know of a change by then.
+    /// Tests whether the node of a call must know of a change by then.
     fn must_be_seen(&self, change: &Change, call: &Call) -> bool {
         let Some(answered_us) = change.answered_us.filter(|_| change.acknowledged) else {
             return false;

@@ -77,7 +77,7 @@ impl Pooler {
         format!("postgres://{USER}@{}/{database}", self.address)
     }
 
-    /// What it has told so far.
+    /// Output so far.
     pub fn output(&self) -> String {
         self.process.output()
     }

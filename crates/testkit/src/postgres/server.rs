@@ -1,4 +1,4 @@
-//! Where a server is, and how it is made and started.
+//! Place of a server, and the steps to make and start it.
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use super::{PASSWORD, USER, problem, read, refuse, write};
 use crate::process::{self, Process};
 
-/// The run of tests that this process belongs to: whoever started it, and when that was.
+/// The run of tests that this process belongs to: the process that started it, and when that was.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) parent: u32,
@@ -210,7 +210,7 @@ impl Place {
         Ok(place)
     }
 
-    /// What is this server's alone. Of a setting that is there twice, the last one counts.
+    /// Adds the settings of this server alone. Of a setting that is there twice, the last one counts.
     fn add_own_settings(&self) -> Result<()> {
         let (port, socket) = (self.port, self.folder.display());
         self.add_settings(&format!("port = {port}\nunix_socket_directories = '{socket}'\n"))
@@ -235,7 +235,7 @@ impl Place {
         self.folder.join("data")
     }
 
-    /// Starts the server so that it goes on without whoever started it.
+    /// Starts the server so that it goes on without the process that started it.
     pub(super) fn start_apart(&self) -> Result<()> {
         let log = self.folder.join("log");
         let mut command = as_owner(&program("pg_ctl")?);

@@ -13,8 +13,8 @@ impl OwnServer {
         Self::start_in(|folder| Place::copy(folder, &self.place, name))
     }
 
-    /// From now on a commit is acknowledged when one of these standbys has it on its disk too, and not before: whichever
-    /// of the two servers is lost, the other one has everything that anybody was told is done.
+    /// Makes each later commit wait until one of these standbys has it on its disk too: whichever of the two servers is
+    /// lost, the other one has everything that a client was told is done.
     pub fn wait_for_standbys(&self, names: &[&str]) -> Result<()> {
         let quorum = format!("ANY 1 ({})", names.join(", "));
         self.place
@@ -45,7 +45,7 @@ impl OwnServer {
 mod tests {
     use super::*;
 
-    /// What was acknowledged is on the standby after the primary is gone, and it takes writes once it is promoted.
+    /// Acknowledged data is on the standby after the primary is gone, and the standby takes writes once it is promoted.
     #[test]
     fn nothing_acknowledged_is_lost_with_the_primary() {
         let mut primary = OwnServer::start().unwrap();

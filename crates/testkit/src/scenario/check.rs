@@ -29,8 +29,8 @@ pub(super) fn json(value: &Value) -> Json {
     }
 }
 
-/// Whether `is` holds everything `expected` names: objects may have more members, `"*"` is anything that is there and
-/// not null, all else is equal. A null also stands for a member that is not there.
+/// Tests whether `is` holds everything that `expected` names: objects may have more members, `"*"` is anything that is
+/// there and not null, all else is equal. A null also stands for a member that is not there.
 pub(super) fn holds(is: &Json, expected: &Json, place: &str) -> Result<()> {
     match (is, expected) {
         (Json::Object(is), Json::Object(expected)) => {
@@ -51,7 +51,7 @@ pub(super) fn holds(is: &Json, expected: &Json, place: &str) -> Result<()> {
     }
 }
 
-/// Whether a text is the expected one; `*` is any that is not empty.
+/// Tests whether a text is the expected one; `*` is any that is not empty.
 fn same_text(is: Option<&str>, expected: &str, place: &str) -> Result<()> {
     match is {
         Some(is) if is == expected || (expected == "*" && !is.is_empty()) => Ok(()),

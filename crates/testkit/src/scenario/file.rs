@@ -1,4 +1,4 @@
-//! What a scenario file may say. Unknown keys are errors: a misspelt expectation must not be one that always holds.
+//! Contents of a scenario file. Unknown keys are errors: a misspelt expectation must not be one that always holds.
 
 use std::collections::BTreeMap;
 
@@ -9,9 +9,9 @@ use toml::{Table, Value};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
-    /// What it shows, in one sentence.
+    /// Statement that it proves, in one sentence.
     pub title: String,
-    /// Where that is said.
+    /// Sources of that statement.
     #[serde(default)]
     pub spec: Vec<String>,
     /// Files beside the configuration, by name.
@@ -25,17 +25,17 @@ pub struct Scenario {
     /// Organizations made through the admin API before the first step.
     #[serde(default)]
     pub organization: Vec<Table>,
-    /// What every token starts from.
+    /// Base of every token.
     #[serde(default)]
     pub token: Token,
-    /// What every request starts from.
+    /// Base of every request.
     #[serde(default)]
     pub request: Request,
-    /// What happens, in order.
+    /// Events, in order.
     pub step: Vec<Step>,
 }
 
-/// What an identity provider publishes and how it behaves, from the start or from a step on.
+/// Keys and behaviour of an identity provider, from the start or from a step on.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Idp {
@@ -52,7 +52,7 @@ pub struct Idp {
     pub cache_control: Option<String>,
 }
 
-/// How a token is made.
+/// Recipe of a token.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Token {
@@ -87,7 +87,7 @@ pub struct Token {
     pub without: Vec<String>,
 }
 
-/// How a request is made.
+/// Recipe of a request.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
@@ -100,7 +100,7 @@ pub struct Request {
     pub headers: BTreeMap<String, String>,
     /// The body.
     pub body: Option<String>,
-    /// How the token is sent: `bearer` (by default) or a header's name.
+    /// Place of the token: `bearer` (by default) or a header's name.
     pub token_in: Option<String>,
     /// Sends it so many times at once; every answer must be as expected.
     pub at_once: Option<usize>,
@@ -110,7 +110,7 @@ pub struct Request {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// What it shows.
+    /// Statement that it proves.
     pub title: String,
     /// Identity providers that change.
     #[serde(default)]
@@ -128,9 +128,9 @@ pub struct Step {
     /// A request, if there is `expect`.
     #[serde(default)]
     pub request: Request,
-    /// What the answer must be.
+    /// Expected answer.
     pub expect: Option<Expect>,
-    /// What the directory must be afterwards.
+    /// Expected contents of the directory afterwards.
     pub directory: Option<Directory>,
 }
 
@@ -138,7 +138,7 @@ pub struct Step {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum StepToken {
-    /// That of an earlier step.
+    /// Token of an earlier step.
     Again(usize),
     /// A new one.
     New(Box<Token>),
@@ -159,11 +159,11 @@ pub struct ApiCall {
     pub headers: BTreeMap<String, String>,
     /// The status it must answer with; any 2xx unless said.
     pub status: Option<u16>,
-    /// What its answer must hold.
+    /// Values that its answer must hold.
     pub answer: Option<Value>,
 }
 
-/// What an answer must be.
+/// Expected answer.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
@@ -174,16 +174,16 @@ pub struct Expect {
     /// Headers of the answer.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
-    /// What a JSON body must hold.
+    /// Values that a JSON body must hold.
     pub body: Option<Value>,
     /// Text that must not be anywhere in the answer.
     #[serde(default)]
     pub never: Vec<String>,
-    /// What the upstream must have seen; nothing at all, if the status is not 200 and this is not said.
+    /// Request that the upstream must have seen; none at all, if the status is not 200 and this is not given.
     pub upstream: Option<UpstreamSaw>,
 }
 
-/// What the upstream must have seen.
+/// Request that the upstream must have seen.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UpstreamSaw {
@@ -201,13 +201,13 @@ pub struct UpstreamSaw {
     pub body: Option<String>,
 }
 
-/// What the directory must be.
+/// Expected contents of the directory.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Directory {
-    /// How many users there are.
+    /// Number of users.
     pub users: Option<usize>,
-    /// How many organizations there are.
+    /// Number of organizations.
     pub organizations: Option<usize>,
     /// Users that must not be there, by external id.
     #[serde(default)]
@@ -223,7 +223,7 @@ pub struct Directory {
 /// A user that must be there.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ExpectedUser {
-    /// Which.
+    /// External id of the user.
     pub external_id: String,
     /// Every organization (by name, or external id) with the effective role, and no other.
     pub organizations: Option<BTreeMap<String, String>>,
@@ -232,7 +232,7 @@ pub struct ExpectedUser {
     /// Open grants that must be there, each with at least these fields.
     #[serde(default)]
     pub grants: Vec<Table>,
-    /// How many grants are open.
+    /// Number of open grants.
     pub open_grants: Option<usize>,
     /// Closed grants that must be there, each with at least these fields.
     #[serde(default)]
@@ -245,9 +245,9 @@ pub struct ExpectedUser {
 /// An organization that must be there.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ExpectedOrganization {
-    /// Which, by name; or by `external_id`.
+    /// Name of the organization, unless `external_id` is given.
     pub name: Option<String>,
-    /// Which, by external id.
+    /// External id of the organization.
     pub external_id: Option<String>,
     /// Every member (by external id) with the effective role, and no other.
     pub members: Option<BTreeMap<String, String>>,
