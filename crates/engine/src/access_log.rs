@@ -1,6 +1,6 @@
-//! The access log (`[log] access`): one line for each request that was let pass, at the doors, at Narthex's own paths and at the
-//! admin port. Refused requests have a line of their own always. Health checks and scrapes of metrics have none: they come every
-//! few seconds and concern no user.
+//! The access log (`[log] access`): one line for each request that passed, at the doors, at Narthex's own paths and at
+//! the admin port. Refused requests always have a line of their own. Health checks and scrapes of metrics have none:
+//! they come every few seconds and concern no user.
 
 use std::net::IpAddr;
 
@@ -14,12 +14,12 @@ use crate::passed::Passed;
 use crate::runtime::Runtime;
 use smol_str::SmolStr;
 
-/// The target of the lines, so that they are written whatever `[log] level` says.
+/// Target of the lines, so that they are written whatever `[log] level` says.
 pub const ACCESS_TARGET: &str = "narthex_gateway::access";
 
-/// A request that passes, to be written down when it is answered.
+/// A request that passes, to be logged when it is answered.
 ///
-/// Off by default. Where it is off, a request costs one look at a flag.
+/// The log is off by default. Then a request costs one test of a flag.
 #[derive(Debug)]
 pub struct AccessLine {
     door: &'static str,
@@ -36,7 +36,7 @@ pub struct AccessLine {
 }
 
 impl AccessLine {
-    /// The line of a request that began at `started`; `None` where no access log is kept.
+    /// Begins the line of a request that began at `started`; `None` if the access log is off.
     pub fn begin(
         runtime: &Runtime,
         inbound: &Inbound<'_>,
@@ -80,19 +80,19 @@ impl AccessLine {
 pub struct OwnLine<'r> {
     /// The door, or the port of Narthex's own paths.
     pub door: &'static str,
-    /// The request's id.
+    /// Id of the request.
     pub request_id: &'r str,
-    /// Its method.
+    /// Method of the request.
     pub method: &'r Method,
-    /// Without the query.
+    /// Path without the query.
     pub path: &'r str,
-    /// The address that it came from.
+    /// Client address.
     pub client: Option<IpAddr>,
-    /// The issuer of its token.
+    /// Issuer of its token.
     pub issuer: Option<&'r IssuerName>,
-    /// The caller, where one was found.
+    /// Caller, if one was found.
     pub actor: Option<&'r Actor>,
-    /// The time at which it began.
+    /// Time when it began.
     pub started: Instant,
 }
 

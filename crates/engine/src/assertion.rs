@@ -1,8 +1,8 @@
-//! The signed assertion: what an application can check instead of trusting headers.
+//! The signed assertion: an application can verify it instead of trusting headers.
 //!
-//! A JWT of at most 2 KB, ES256, five minutes, signed once per cached decision. Keys are made here, kept by the
-//! directory so that all nodes sign with the same ones, and rotated so that every key is published well before it
-//! signs and long after it last did.
+//! A JWT of at most 2 KB, ES256, valid for five minutes, signed once per cached decision. Keys are made here and stored
+//! in the directory, so that all nodes sign with the same ones. Rotation publishes every key well before it first signs
+//! and until long after it last signed.
 
 use std::sync::Arc;
 
@@ -16,18 +16,18 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-/// The largest assertion, in bytes of the compact token. One that is larger loses its context; if that is not enough, the
-/// e-mail address and the username too, which the directory knows by `sub`.
+/// Upper limit of an assertion, in bytes of the compact token. A larger one loses its context; if that is not enough,
+/// the e-mail address and the username too, which the directory knows by `sub`.
 const COMPACT_BYTES_MAX: usize = 2048;
 
-/// How assertions are made.
+/// Settings of assertions.
 #[derive(Debug, Clone)]
 pub struct AssertionSettings {
-    /// The `iss` of every assertion.
+    /// `iss` of every assertion.
     pub issuer: String,
-    /// How long an assertion holds, in seconds.
+    /// Lifetime of an assertion, in seconds.
     pub lifetime_seconds: i64,
-    /// How long a key signs before the next one takes over, in milliseconds.
+    /// Time for which a key signs before the next one takes over, in milliseconds.
     pub rotation_ms: i64,
 }
 
@@ -43,16 +43,17 @@ impl Default for AssertionSettings {
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// A new key is published this long before it signs, so that applications that cache the key set have it by then.
+/// Time between the publication of a new key and its first signature, so that applications that cache the key set have
+/// it by then.
 const PUBLISH_AHEAD_MS: i64 = DAY_MS;
 
-/// A key that no longer signs stays published this long.
+/// Time for which a key stays published after it stops signing.
 ///
-/// SECURITY: longer than any assertion lives plus any sane key-set cache; shorter only means refused assertions, never
-/// accepted ones.
+/// SECURITY: longer than an assertion lives plus any sane key-set cache. A shorter time only means refused assertions,
+/// never accepted ones.
 const PUBLISH_AFTER_MS: i64 = 2 * DAY_MS;
 
-/// Why an assertion key could not be used.
+/// Error of the assertion keys: one could not be used.
 #[derive(Debug, Error)]
 pub enum AssertionError {
     /// The directory could not be read or written.
@@ -61,7 +62,7 @@ pub enum AssertionError {
     /// A stored key is damaged.
     #[error("assertion key `{kid}` in the store is damaged; remove it and restart")]
     Damaged {
-        /// The key's id.
+        /// Id of the key.
         kid: String,
     },
     /// A key could not be made.
@@ -89,7 +90,7 @@ impl Key {
         })
     }
 
-    /// RFC 7517 and RFC 7518 section 6.2.1. The public point is `04 || x || y`.
+    /// Returns the public key as a JWK (RFC 7517; RFC 7518 section 6.2.1). The public point is `04 || x || y`.
     fn jwk(&self) -> Value {
         let point = self.pair.public_key().as_ref();
         let (x, y) = point
@@ -104,7 +105,7 @@ impl Key {
     }
 }
 
-/// Signs assertions and publishes the keys to check them with.
+/// Signer of assertions, and publisher of the keys to verify them with.
 pub struct AssertionSigner {
     settings: AssertionSettings,
     /// Oldest first.
@@ -120,35 +121,35 @@ impl std::fmt::Debug for AssertionSigner {
     }
 }
 
-/// What an assertion says.
+/// Claims of an assertion.
 #[derive(Debug, Clone, Serialize)]
 pub struct Claims<'a> {
-    /// The user's id.
+    /// Id of the user.
     pub sub: &'a str,
-    /// Whom it is for: the route's audience.
+    /// Audience of the route.
     pub aud: &'a str,
-    /// The user's id at the identity provider.
+    /// Id of the user at the identity provider.
     pub external_id: &'a str,
-    /// The user's name here, if there is room.
+    /// Username of the user, if there is room.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<&'a str>,
-    /// The user's e-mail address, if known.
+    /// E-mail address of the user, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<&'a str>,
-    /// The effective platform role.
+    /// Effective platform role.
     pub platform_role: &'a str,
-    /// The matched organization's name.
+    /// Name of the matched organization.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub organization: Option<&'a str>,
-    /// The effective role there.
+    /// Effective role in that organization.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub organization_role: Option<&'a str>,
-    /// The mapped context.
+    /// Mapped context.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub context: &'a Map<String, Value>,
 }
 
-/// A signed assertion and the second it ends.
+/// A signed assertion, and the time when it expires.
 #[derive(Debug, Clone)]
 pub struct Assertion {
     /// The compact JWS.
@@ -158,7 +159,7 @@ pub struct Assertion {
 }
 
 impl AssertionSigner {
-    /// Loads the keys of the directory and makes the first if there is none.
+    /// Loads the keys of the directory, and makes the first one if there is none.
     ///
     /// # Errors
     ///
@@ -177,12 +178,12 @@ impl AssertionSigner {
         Ok(signer)
     }
 
-    /// Reads the keys anew, makes the next one when it is due, and removes those nobody needs any more. Called at
-    /// start and from time to time; several nodes may do it at once.
+    /// Reads the keys again, makes the next one when it is due, and removes those that are no longer needed. It is
+    /// called at start and periodically; several nodes may call it at once.
     ///
     /// # Errors
     ///
-    /// [`AssertionError`]; the keys in use stay as they are then.
+    /// [`AssertionError`]; then the keys in use stay as they are.
     pub async fn rotate(&self, directory: &dyn Directory, now_ms: i64) -> Result<(), AssertionError> {
         let mut records = directory.assertion_keys().await?;
         let newest = records.iter().map(|record| record.created_at_ms).max();
@@ -205,12 +206,12 @@ impl AssertionSigner {
         Ok(())
     }
 
-    /// How long an assertion lasts whose token lasts longer, in milliseconds.
+    /// Returns the lifetime of an assertion whose token lasts longer, in milliseconds.
     pub const fn lifetime_ms(&self) -> i64 {
         self.settings.lifetime_seconds.saturating_mul(1000)
     }
 
-    /// Signs what is known of a user for one route. `None` only if there is no key, which [`AssertionSigner::open`]
+    /// Signs the claims about a user for one route. `None` only if there is no key, which [`AssertionSigner::open`]
     /// rules out.
     pub fn sign(&self, claims: &Claims<'_>, now_ms: i64, ends_by_ms: Option<i64>) -> Option<Assertion> {
         let keys = self.keys.load();
@@ -218,7 +219,7 @@ impl AssertionSigner {
         let key = keys.get(signing_index(&created, now_ms)?)?;
         let issued_at = now_ms.div_euclid(1000);
         let longest = issued_at + self.settings.lifetime_seconds;
-        // An assertion does not outlive the token it stands for.
+        // An assertion does not outlive its token.
         let expires_at = ends_by_ms.map_or(longest, |end| longest.min(end.div_euclid(1000)));
         let compact = self.within_limit(key, claims, issued_at, expires_at)?;
         Some(Assertion {
@@ -227,7 +228,7 @@ impl AssertionSigner {
         })
     }
 
-    /// The largest assertion of what is known that is not too large.
+    /// Returns the assertion, without optional claims if it would be too large.
     fn within_limit(&self, key: &Key, claims: &Claims<'_>, issued_at: i64, expires_at: i64) -> Option<String> {
         let compact = self.compact(key, claims, issued_at, expires_at)?;
         if compact.len() <= COMPACT_BYTES_MAX {
@@ -246,7 +247,7 @@ impl AssertionSigner {
         self.compact(key, &less, issued_at, expires_at)
     }
 
-    /// The public keys (RFC 7517), newest first.
+    /// Returns the public keys (RFC 7517), newest first.
     pub fn key_set(&self) -> Value {
         json!({ "keys": self.keys.load().iter().rev().map(|key| key.jwk()).collect::<Vec<_>>() })
     }
@@ -278,13 +279,13 @@ impl AssertionSigner {
     }
 }
 
-/// Whether the next key has to be made: there is none, or the newest has signed (or waited) for a whole rotation.
+/// Tests whether the next key must be made: there is none, or the newest has signed (or waited) for a whole rotation.
 fn is_due(newest_created_at_ms: Option<i64>, rotation_ms: i64, now_ms: i64) -> bool {
     newest_created_at_ms.is_none_or(|created| now_ms >= created.saturating_add(rotation_ms))
 }
 
-/// Which key signs, of creation times oldest first: the newest that has been published long enough; if none has, the
-/// oldest, which the others have had most time to see.
+/// Returns the index of the key that signs, given creation times with the oldest first: the newest key that has been
+/// published long enough; if there is none, the oldest, which applications have had most time to fetch.
 fn signing_index(created_at_ms: &[i64], now_ms: i64) -> Option<usize> {
     let seasoned = created_at_ms
         .iter()
@@ -292,7 +293,8 @@ fn signing_index(created_at_ms: &[i64], now_ms: i64) -> Option<usize> {
     seasoned.or(if created_at_ms.is_empty() { None } else { Some(0) })
 }
 
-/// A new key pair with its times: published at once, signing from a day later until a day after its successor is made.
+/// Makes a key pair with its times: published at once, signing from a day later until a day after its successor is
+/// made.
 fn new_key(rotation_ms: i64, now_ms: i64) -> Result<AssertionKey, AssertionError> {
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| AssertionError::Generate)?;
     let pkcs8 = pair
@@ -322,7 +324,7 @@ fn new_key(rotation_ms: i64, now_ms: i64) -> Result<AssertionKey, AssertionError
 mod tests {
     use super::*;
 
-    /// A key is published before it signs and after it last signed, and one always signs.
+    /// A key is published before it signs and after it last signed, and one key always signs.
     #[test]
     fn keys_overlap() {
         let rotation = 30 * DAY_MS;

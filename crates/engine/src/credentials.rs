@@ -1,4 +1,4 @@
-//! Finding the one token a request carries, and taking it out of what is passed on.
+//! Search for the one token of a request, and its removal from the forwarded request.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use narthex_decision::{Reason, remove_headers, spelled_like};
@@ -6,8 +6,8 @@ use percent_encoding::percent_decode_str;
 
 use crate::respond::Refusal;
 
-/// Where tokens are looked for. `Authorization: Bearer` is always looked at; anything else only where the
-/// configuration says so.
+/// Places where a token may be. `Authorization: Bearer` is always searched; any other place only if the configuration
+/// names it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenPlaces {
     /// Other headers that carry a token as their whole value, or after `Bearer `.
@@ -19,14 +19,14 @@ pub struct TokenPlaces {
 }
 
 impl TokenPlaces {
-    /// Adds another's places to these.
+    /// Adds the places of another set.
     pub fn add(&mut self, other: &Self) {
         add_missing(&mut self.headers, &other.headers);
         add_missing(&mut self.cookies, &other.cookies);
         add_missing(&mut self.query_parameters, &other.query_parameters);
     }
 
-    /// Whether a token may come in that place.
+    /// Tests whether a token may come in that place.
     pub fn contains(&self, place: &Place) -> bool {
         match place {
             Place::Authorization => true,
@@ -36,7 +36,7 @@ impl TokenPlaces {
         }
     }
 
-    /// Whether a query parameter of this (encoded) name carries a token.
+    /// Tests whether a query parameter of this (encoded) name carries a token.
     fn names_parameter(&self, name: &str) -> bool {
         let name = percent_decode_str(name).decode_utf8_lossy();
         self.query_parameters.iter().any(|parameter| *parameter == name)
@@ -51,7 +51,7 @@ fn add_missing<T: Clone + PartialEq>(to: &mut Vec<T>, from: &[T]) {
     }
 }
 
-/// Where a token was found.
+/// Place where a token was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// `Authorization: Bearer`.
@@ -60,12 +60,12 @@ pub enum Place {
     Header(HeaderName),
     /// A cookie.
     Cookie(String),
-    /// A query parameter, by its name as it was written.
+    /// A query parameter, with its name as written.
     QueryParameter(String),
 }
 
-/// What was presented as a token. Its characters are looked at only where it is not known already: what is known is, byte
-/// for byte, what was good before.
+/// Value presented as a token. Its characters are checked only on a cache miss: a cached token equals, byte for byte,
+/// one that was good before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token<'r>(&'r [u8]);
 
@@ -76,18 +76,18 @@ impl<'r> From<&'r str> for Token<'r> {
 }
 
 impl<'r> Token<'r> {
-    /// Its bytes, whatever they are.
+    /// Returns its bytes, unchecked.
     pub const fn bytes(self) -> &'r [u8] {
         self.0
     }
 
-    /// The token as text.
+    /// Returns the token as text.
     ///
     /// # Errors
     ///
-    /// `token.malformed` if it is not one word: visible ASCII without a comma, behind which another token could stand.
+    /// `token.malformed` if it is not one word: visible ASCII without a comma, after which another token could stand.
     pub fn word(self) -> Result<&'r str, Refusal> {
-        // One pass without a way out in between, so that it is done many bytes at a time.
+        // One pass without an early exit, so that it processes many bytes at a time.
         let odd = self.0.iter().fold(0, |odd: u8, byte| {
             odd | u8::from(!(0x21..0x7f).contains(byte)) | u8::from(*byte == b',')
         });
@@ -98,23 +98,23 @@ impl<'r> Token<'r> {
     }
 }
 
-/// What a request carries: nothing, one token, or something that is refused. Only "nothing" may pass as nobody.
+/// Result of the search: nothing, one token, or something that is refused. Only "nothing" may pass as anonymous.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Presented<'r> {
-    /// No token in any of the places.
+    /// No token in any place.
     Nothing,
     /// Exactly one token.
     One(Token<'r>, Place),
     /// More than one, even if they are equal.
     ///
-    /// SECURITY: which of two tokens counts is a guess, and two programs guess differently.
+    /// SECURITY: to choose one of two tokens is a guess, and two programs guess differently.
     Several,
-    /// The header is there and cannot be read as `Bearer` and a token.
+    /// The header is present but is not `Bearer` and a token.
     Unreadable,
 }
 
 impl<'r> Presented<'r> {
-    /// The one token and its place; `None` where nothing was presented.
+    /// Returns the one token and its place; `None` if nothing was presented.
     ///
     /// # Errors
     ///
@@ -136,7 +136,7 @@ fn no_token() -> Refusal {
     }
 }
 
-/// Looks for the token of a request.
+/// Searches a request for its token.
 pub fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places: &TokenPlaces) -> Presented<'r> {
     let mut found = Presented::Nothing;
     let mut take = |token: Result<&'r [u8], ()>, place: Place| {
@@ -148,7 +148,7 @@ pub fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places: &Toke
     };
     let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
     if let Some(value) = authorizations.next() {
-        // SECURITY: of two fields one program reads the first and the next one the last, whatever their schemes are.
+        // SECURITY: of two fields one program reads the first and another the last, whatever their schemes are.
         if authorizations.next().is_some() {
             return Presented::Several;
         }
@@ -181,8 +181,8 @@ pub fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places: &Toke
     found
 }
 
-/// The token of an `Authorization` value with the scheme `Bearer` in any case (RFC 9110 section 11.1), `None` for
-/// another scheme, an error where nothing stands behind it.
+/// Returns the token of an `Authorization` value with the scheme `Bearer` in any case (RFC 9110 section 11.1); `None`
+/// for another scheme, an error if nothing follows it.
 fn bearer(value: &HeaderValue) -> Option<Result<&[u8], ()>> {
     let bytes = value.as_bytes();
     let scheme = bytes.get(..6)?;
@@ -191,16 +191,16 @@ fn bearer(value: &HeaderValue) -> Option<Result<&[u8], ()>> {
     }
     match bytes.get(6) {
         Some(b' ') => {}
-        // Another scheme whose name begins the same.
+        // Another scheme with the same beginning.
         Some(byte) if byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte) => return None,
-        // SECURITY: what some program may read as `Bearer` and a token is not passed on as if it were nothing.
+        // SECURITY: a value that some program may read as `Bearer` and a token is not forwarded as if it were nothing.
         _ => return Some(Err(())),
     }
     let token = without_spaces(bytes.get(7..).unwrap_or_default());
     Some(if token.is_empty() { Err(()) } else { Ok(token) })
 }
 
-/// The bytes without the spaces before and behind them.
+/// Trims the spaces at both ends.
 const fn without_spaces(mut bytes: &[u8]) -> &[u8] {
     while let [b' ', rest @ ..] | [rest @ .., b' '] = bytes {
         bytes = rest;
@@ -208,8 +208,8 @@ const fn without_spaces(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// The name and value pairs of all `Cookie` headers (RFC 6265 section 4.2), byte for byte: what an application puts into
-/// its own cookies need be no text.
+/// Returns the name and value pairs of all `Cookie` headers (RFC 6265 section 4.2), byte for byte: the values of an
+/// application's own cookies need not be text.
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     let pairs = headers
         .get_all(header::COOKIE)
@@ -230,7 +230,7 @@ const fn without_quotes(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// The name and value pairs of a query, still encoded.
+/// Returns the name and value pairs of a query, still encoded.
 fn parameters(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
     query
         .into_iter()
@@ -238,7 +238,7 @@ fn parameters(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
-/// Takes the token out of a request's headers before it is passed on.
+/// Removes the token from a request's headers before the request is forwarded.
 pub fn remove(headers: &mut HeaderMap, place: &Place) {
     match place {
         Place::Authorization => {
@@ -248,7 +248,8 @@ pub fn remove(headers: &mut HeaderMap, place: &Place) {
             headers.remove(name);
         }
         Place::Cookie(removed) => {
-            // Byte for byte, because the others are the application's: quotes, no value, bytes that are no text.
+            // Byte for byte, because the other pairs belong to the application: quotes, no value, bytes that are not
+            // text.
             let is_it = |pair: &[u8]| {
                 let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
                 name.trim_ascii() == removed.as_bytes()
@@ -270,9 +271,9 @@ pub fn remove(headers: &mut HeaderMap, place: &Place) {
     }
 }
 
-/// Removes headers that some server takes for one in which tokens come.
+/// Removes headers that some servers take for a header that carries tokens.
 ///
-/// SECURITY: such a server would find a token there that was never verified.
+/// SECURITY: such a server would read a token there that was never verified.
 pub fn remove_other_spellings(headers: &mut HeaderMap, places: &TokenPlaces) {
     remove_headers(headers, |name| {
         let mut known = places.headers.iter().map(HeaderName::as_str);
@@ -280,15 +281,15 @@ pub fn remove_other_spellings(headers: &mut HeaderMap, places: &TokenPlaces) {
     });
 }
 
-/// Takes tokens out of the query of the `Referer`: a page that was asked for with a token in its address tells that address
-/// with everything it asks for in turn.
+/// Removes tokens from the query of the `Referer`: a page that was requested with a token in its URL sends that URL
+/// with each of its own requests.
 pub fn remove_from_referer(headers: &mut HeaderMap, places: &TokenPlaces) {
     let mut named = headers.get_all(header::REFERER).iter();
     let (Some(referer), false) = (named.next(), places.query_parameters.is_empty()) else {
         return;
     };
     let (Ok(referer), None) = (referer.to_str(), named.next()) else {
-        // Two of them, or one that is no address: not to be cleaned with certainty.
+        // Two of them, or one that is no URL, cannot be cleaned with certainty.
         headers.remove(header::REFERER);
         return;
     };
@@ -310,7 +311,7 @@ pub fn remove_from_referer(headers: &mut HeaderMap, places: &TokenPlaces) {
     };
 }
 
-/// A query without the parameters of this (encoded) name; everything else byte for byte as it was.
+/// Returns a query without the parameters of this (encoded) name; the rest stays byte for byte.
 pub fn query_without(query: &str, removed: &str) -> String {
     query
         .split('&')
@@ -401,7 +402,7 @@ mod tests {
         );
     }
 
-    /// Two tokens in any two places, or twice in one, are refused, whatever they are.
+    /// Two tokens in any two places, or twice in one place, are refused, whether they are valid or not.
     #[test]
     fn sec_two_tokens() {
         let schemes = headers(&[("authorization", "Bearer a"), ("authorization", "Basic YTpi")]);
@@ -426,7 +427,7 @@ mod tests {
         );
     }
 
-    /// A header that a server takes for the token's never reaches it.
+    /// A header that a server takes for the token's header never reaches it.
     #[test]
     fn sec_token_header_alias() {
         let mut all = headers(&[
@@ -439,7 +440,7 @@ mod tests {
         assert_eq!(all, headers(&[("x-token", "good"), ("x-token-2", "kept")]));
     }
 
-    /// The token does not travel on; everything beside it does.
+    /// The token is not forwarded; everything else is.
     #[test]
     fn sec_token_strip() {
         let mut cookie = headers(&[("cookie", "a=b; session=two; c=d")]);

@@ -23,13 +23,13 @@ use narthex_listener::log_throttle::LogThrottle;
 /// Sizes and times that hold for the life of the process.
 #[derive(Debug, Clone)]
 pub struct EngineSettings {
-    /// How assertions are made.
+    /// Settings of assertions.
     pub assertion: AssertionSettings,
-    /// The most bytes that cached tokens may take.
+    /// Upper limit of the bytes that cached tokens may take.
     pub token_cache_bytes: u64,
-    /// The most bytes that cached accounts may take.
+    /// Upper limit of the bytes that cached accounts may take.
     pub account_cache_bytes: u64,
-    /// How long what is known here serves on while the directory is out of reach.
+    /// Time for which cached answers are served while the directory is unreachable.
     pub offline_max: Duration,
 }
 
@@ -44,13 +44,13 @@ impl Default for EngineSettings {
     }
 }
 
-/// Why the engine cannot start.
+/// Error that keeps the engine from starting.
 #[derive(Debug, Error)]
 pub enum EngineError {
-    /// The assertion keys.
+    /// The assertion keys could not be prepared.
     #[error("while preparing the assertion keys: {0}")]
     Assertion(#[from] AssertionError),
-    /// The random source.
+    /// The random source failed.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
 }
@@ -63,9 +63,9 @@ pub struct Engine {
     pub runtime: ArcSwap<Runtime>,
     /// The directory.
     pub directory: Arc<dyn Directory>,
-    /// The numbers that move when a cached answer may have become wrong.
+    /// Version numbers of the directory; one moves when a cached answer may have become stale.
     pub versions: Arc<Versions>,
-    /// How lately the directory was heard from.
+    /// Time of the last contact with the directory.
     pub contact: Contact,
     /// The change from one configuration to the next.
     switch: Switch,
@@ -77,11 +77,11 @@ pub struct Engine {
     pub assertions: AssertionSigner,
     /// The mark of requests that this process has forwarded.
     pub via: Via,
-    /// Numbers requests.
+    /// Source of request numbers.
     pub request_ids: RequestIds,
     /// Counters and durations.
     pub metrics: Arc<Metrics>,
-    /// A directory that gives no answer fails every request that asks it, and is told of now and then.
+    /// Throttle of log lines about a directory that gives no answer: it fails every request that asks it.
     pub no_answer: LogThrottle,
 }
 
@@ -95,7 +95,7 @@ impl std::fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// An engine over a directory, with its first configuration.
+    /// Creates an engine over a directory, with its first configuration.
     ///
     /// # Errors
     ///
@@ -125,12 +125,12 @@ impl Engine {
         }))
     }
 
-    /// Takes a new configuration into use, together with what it `declares` in the directory. Requests under way finish with
-    /// the one that they began with; cached answers die with the old one.
+    /// Takes a new configuration into use, together with the organizations that it `declares` in the directory.
+    /// Requests under way finish with the configuration that they began with; cached answers end with the old one.
     ///
     /// # Errors
     ///
-    /// That of `declares`; nothing has changed then.
+    /// The error of `declares`; then nothing has changed.
     pub async fn reload<E>(&self, runtime: Runtime, declares: impl Future<Output = Result<(), E>>) -> Result<(), E> {
         let generation = runtime.generation;
         let switching = self.switch.begin(&self.versions);
@@ -141,8 +141,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Tests whether a decision that was made just now stands: its configuration is in use, and the organizations that it may have
-    /// read are those that belong to it.
+    /// Tests whether a decision that was just made stands: its configuration is in use, and the organizations that it
+    /// may have read belong to it.
     pub async fn stands(&self, runtime: &Runtime) -> bool {
         if self.switch.is_under_way() {
             Box::pin(self.switch.settled(&self.versions)).await;
@@ -150,21 +150,21 @@ impl Engine {
         self.runtime.load().generation == runtime.generation
     }
 
-    /// What has to be done from time to time, until the task is dropped.
+    /// Runs the background tasks until it is dropped.
     ///
-    /// Each by itself: what waits for its turn to write, perhaps behind a node that has stopped, must not keep this one
-    /// from hearing of changes.
+    /// The tasks are independent: one that waits for its turn to write, perhaps behind a node that has stopped, must
+    /// not keep this node from hearing of changes.
     pub async fn run_background(&self) {
         tokio::join!(self.hear(), self.write_down(), self.keep_house(), self.mind_the_clock());
     }
 
-    /// Another process (the command line on this host, another node) may change the directory.
+    /// Hears of changes by another process (the command line on this host, another node).
     async fn hear(&self) {
         let failed = |error: &StoreError| self.failed("looking for changes made elsewhere", error);
         self.contact.keep_asking(&*self.directory, &self.clock, failed).await;
     }
 
-    /// What a crash would lose, and what other nodes do not know yet.
+    /// Writes data that a crash would lose and that other nodes do not know yet.
     async fn write_down(&self) {
         let mut second = every(Duration::from_secs(1));
         loop {
@@ -175,7 +175,7 @@ impl Engine {
         }
     }
 
-    /// SECURITY: what is cached is kept for a minute by the clock; set back, the clock would keep it for longer.
+    /// SECURITY: a cached answer lives for a minute by the clock; if the clock were set back, it would live longer.
     async fn mind_the_clock(&self) {
         let (started, mut set_back) = (Instant::now(), SetBack::default());
         let mut turns = every(Duration::from_millis(250));
@@ -223,12 +223,12 @@ impl Engine {
     }
 }
 
-/// Turns of this length, the first one after it.
+/// Returns an interval of this length; its first tick comes after one period.
 fn every(period: Duration) -> Interval {
     let mut turns = tokio::time::interval_at(Instant::now() + period, period);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     turns
 }
 
-/// How many lapsed grants are closed at a time, so that a great many do not hold up the writer.
+/// Upper limit of lapsed grants closed in one round, so that many of them do not hold up the writer.
 const LAPSED_PER_ROUND: usize = 1_000;

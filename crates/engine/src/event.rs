@@ -1,4 +1,4 @@
-//! Everything worth telling, as one enum: the log and the metrics both read it, and tests can too.
+//! Events worth reporting, as one enum: the log and the metrics both read it, and tests can too.
 
 use std::time::Duration;
 
@@ -11,81 +11,81 @@ use crate::metrics::Metrics;
 use crate::passed::Passed;
 use crate::respond::{Refusal, status};
 
-/// Something worth telling. Never holds a token, a secret or a claim's value.
+/// An event worth reporting. It never holds a token, a secret or a claim's value.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'e> {
     /// A request was decided.
     Decided {
         /// The request.
         inbound: &'e Inbound<'e>,
-        /// Its number.
+        /// Id of the request.
         request_id: &'e str,
-        /// What was decided.
+        /// The decision.
         outcome: Result<&'e Passed, &'e Refusal>,
-        /// How long it took.
+        /// Duration of the decision.
         took: Duration,
     },
     /// A request was refused before there was anything to decide.
     Refused {
         /// The request.
         inbound: &'e Inbound<'e>,
-        /// Its number.
+        /// Id of the request.
         request_id: &'e str,
-        /// Why.
+        /// The refusal, with its reason.
         refusal: &'e Refusal,
     },
     /// A token changed the directory, or would have (`mode = "observe"`).
     Synced {
-        /// The issuer's configured name.
+        /// Configured name of the issuer.
         issuer: &'e str,
-        /// What changed.
+        /// Changes of the directory.
         plan: &'e SyncPlan,
     },
     /// A request that may pass could not be passed on, or its upstream gave no usable answer.
     UpstreamFailed {
-        /// The request's number.
+        /// Id of the request.
         request_id: &'e str,
         /// The reason that the client is told.
         reason: Reason,
-        /// What happened.
+        /// Description of the error.
         error: &'e str,
-        /// Whether the request was at fault, and the upstream was not.
+        /// True if the client's request caused the failure, not the upstream.
         by_client: bool,
     },
-    /// A stream was ended, because what let it begin has ended.
+    /// A stream was ended, because the grounds on which it was allowed have ended.
     StreamEnded {
-        /// The request's number.
+        /// Id of the request.
         request_id: &'e str,
-        /// Whose request it was.
+        /// User of the request.
         user: UserId,
-        /// What has ended, as the reason that a new request would be refused for.
+        /// Reason that a new request would now be refused for.
         reason: Reason,
     },
     /// A new configuration is in use.
     Reloaded {
-        /// Its number.
+        /// Number of the configuration.
         generation: u64,
     },
     /// A new configuration was refused; the old one stays.
     ReloadRefused {
-        /// Everything that is wrong with it.
+        /// Every problem of the new configuration.
         problems: &'e [ReloadProblem],
     },
-    /// Something in the background did not work and will be tried again.
+    /// A background task failed and will be tried again.
     BackgroundFailed {
-        /// What was being done.
+        /// Description of the task.
         task: &'static str,
-        /// What happened.
+        /// Description of the error.
         error: &'e str,
     },
 }
 
-/// One thing that is wrong with a new configuration.
+/// One problem of a new configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReloadProblem {
-    /// True for an error, false for a warning beside errors.
+    /// True for an error, false for a warning reported with errors.
     pub is_error: bool,
-    /// File, line and column, where it has a place.
+    /// File, line and column, if it has a place.
     pub place: Option<(String, usize, usize)>,
     /// The problem, in words.
     pub problem: String,
@@ -93,7 +93,7 @@ pub struct ReloadProblem {
     pub help: Option<String>,
 }
 
-/// Limit of problems told of one configuration. The command line tells all.
+/// Upper limit of reported problems of one configuration. The command line reports all.
 const PROBLEMS_TOLD_MAX: usize = 50;
 
 impl Event<'_> {
@@ -170,8 +170,8 @@ impl Event<'_> {
     }
 }
 
-/// Each problem is a line of its own, before the one that says what follows from them: a report of several lines would be one
-/// line with escaped line breaks.
+/// Writes one line for each problem, before the line that states the consequence: a report of several lines would
+/// become one line with escaped line breaks.
 fn reload_refused(problems: &[ReloadProblem]) {
     for told in problems.iter().take(PROBLEMS_TOLD_MAX) {
         let (file, line, column) = match &told.place {
@@ -233,12 +233,12 @@ fn denied(inbound: &Inbound<'_>, request_id: &str, refusal: &Refusal, took: Dura
     );
 }
 
-/// A duration as a log shows it: a number, which a JSON line keeps as one.
+/// Returns a duration as a log shows it: a number of microseconds, which a JSON line keeps as a number.
 pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// A path as a log shows it: bounded, without characters that change how the line is read.
+/// Returns a path as a log shows it: bounded, without characters that change how the line is read.
 pub fn shown(path: &[u8]) -> String {
     String::from_utf8_lossy(path.get(..path.len().min(200)).unwrap_or_default())
         .chars()
@@ -246,8 +246,8 @@ pub fn shown(path: &[u8]) -> String {
         .collect()
 }
 
-/// A piece of a client's words in a sentence: on one line, of at most 60 characters, with those that change how a line is read
-/// as their numbers.
+/// Quotes a piece of a client's text in a sentence: on one line, with at most 60 characters, and with the code points
+/// of characters that change how a line is read.
 pub fn quoted(text: &str) -> String {
     let mut characters = text.chars();
     let mut piece = String::new();
@@ -264,5 +264,5 @@ pub fn quoted(text: &str) -> String {
     piece
 }
 
-/// How many characters of a client's words a sentence repeats.
+/// Upper limit of characters of a client's text that a sentence repeats.
 const QUOTED_CHARS_MAX: usize = 60;

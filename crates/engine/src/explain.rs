@@ -1,8 +1,8 @@
-//! Explain: the same steps as the pipeline, every one of them shown, nothing written.
+//! Explain: runs the steps of the pipeline, shows each of them, and writes nothing.
 //!
-//! A token that is refused early is still walked to the end as far as that is possible, because "it has expired, and even
-//! a fresh one would lack the role" is what a tired administrator needs to read once, not in two rounds. It ends at the
-//! claims where the signature is not proved: what they would lead to is nobody's business but a forger's.
+//! A token that is refused early is still walked to the end as far as possible, because "it has expired, and even a
+//! fresh one would lack the role" is what a tired administrator needs to read once, not in two rounds. The walk ends at
+//! the claims if the signature is not proved: where those claims would lead serves only a forger.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub use rows::{
     TagRow,
 };
 
-/// The request a token is explained with.
+/// Request that a token is explained with.
 #[derive(Debug, Clone)]
 pub struct ExplainedRequest {
     /// Its method.
@@ -52,11 +52,11 @@ pub struct ExplainedRequest {
 }
 
 impl ExplainedRequest {
-    /// A request by method and path, with its query if it has one. Its host may be said by a header.
+    /// Returns a request by method and target; the target may contain a query. A header may name its host.
     ///
     /// # Errors
     ///
-    /// What is wrong, as a sentence.
+    /// A sentence that says what is wrong.
     pub fn new((method, target): (&str, &str), host: Option<String>, headers: HeaderMap) -> Result<Self, String> {
         let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes())
             .map_err(|_| format!("`{}` is not a method", quoted(method)))?;
@@ -83,39 +83,39 @@ impl ExplainedRequest {
     }
 }
 
-/// Everything there is to say about a token, and a request if one was given. Shows claim values: for whoever may see the
-/// token. Nothing of the signature or of any secret is in it.
+/// Explanation of a token, and of a request if one was given. It shows claim values: it is for clients that may see the
+/// token. It contains no part of the signature and no secret.
 #[derive(Debug, Clone, Default, Serialize, utoipa::ToSchema)]
 pub struct Explanation {
-    /// What the caller would be answered.
+    /// Answer that the caller would get.
     pub answer: AnswerRow,
-    /// The issuer's configured name, if one was found.
+    /// Configured name of the issuer; missing if no issuer was found.
     pub issuer: Option<String>,
-    /// Which key verified the signature, and how it was found.
+    /// Key that verified the signature, and the rule that found it.
     pub key: Option<KeyRow>,
     /// Every rule of verification, in order.
     pub token: Vec<StepRow>,
-    /// What each template gave.
+    /// Result of each template of the mapping.
     pub identity: Vec<IdentityRow>,
-    /// Which tag met what.
+    /// Tags of the token, with what each of them grants.
     pub tags: Vec<TagRow>,
-    /// Tags that nearly met something, each with the difference.
+    /// Tags that nearly match a listed tag, each with the difference.
     pub near_misses: Vec<NearMissRow>,
-    /// What the directory would change.
+    /// Changes that the token would make in the directory.
     pub changes: Vec<ChangeRow>,
-    /// What it would leave undone, and why.
+    /// Changes that the directory would leave undone, each with the reason.
     pub notes: Vec<String>,
-    /// The platform role afterwards.
+    /// Platform role of the user after these changes.
     pub platform_role: Option<String>,
-    /// The organizations afterwards.
+    /// Organizations of the user after these changes, with the effective role in each.
     pub organizations: Vec<MembershipRow>,
-    /// How the request would be decided.
+    /// Decision on the request; missing if no request was given.
     pub request: Option<RequestRow>,
-    /// The identity headers the application would see; the assertion is left out.
+    /// Identity headers that the application would receive, without the assertion.
     pub headers: Vec<FieldRow>,
 }
 
-/// Explains a token, and a request if there is one. Writes nothing.
+/// Explains a token, and a request if one was given. Writes nothing.
 pub async fn explain(
     runtime: &Runtime,
     directory: &dyn Directory,
@@ -167,8 +167,8 @@ pub async fn explain(
     told
 }
 
-/// The token as a door would see it: where its key was not there, the issuer is asked for newer ones, if the key cache
-/// allows it. Gives the door's answer too where the issuer could not be asked.
+/// Inspects the token as a door would: if its key is missing, the issuer is asked for newer keys, if the key cache
+/// allows it. Also returns the door's error if the issuer could not be asked.
 async fn inspected(runtime: &Runtime, token: &str, now_ms: i64) -> (Inspection, Option<VerifyError>) {
     let look = || {
         let held = RefCell::new(None);
@@ -201,10 +201,10 @@ async fn inspected(runtime: &Runtime, token: &str, now_ms: i64) -> (Inspection, 
     (inspection, None)
 }
 
-/// Whether the token may be what its issuer made.
+/// Tests whether the token may come from its issuer.
 ///
-/// SECURITY: whoever reads an explanation must not take a forger's claims for somebody's roles. A signature that does not
-/// hold, or that no key is there for, proves nothing; where the keys could not be had, the token may still be good.
+/// SECURITY: a reader of an explanation must not take a forger's claims for a user's roles. A signature that does not
+/// verify, or whose key is missing, proves nothing; if the keys could not be fetched, the token may still be good.
 fn may_be_good(inspection: &Inspection) -> bool {
     let unproved = matches!(inspection.claims, InspectedClaims::Unproved(_));
     let no_keys = || {
@@ -238,7 +238,7 @@ fn route_problem(runtime: &Runtime, request: &ExplainedRequest) -> Option<Proble
     })
 }
 
-/// The route a request falls under, if it can be read.
+/// Returns the route that takes a request, if the request can be parsed.
 fn matched<'r>(runtime: &'r Runtime, request: &'r ExplainedRequest) -> Option<Match<'r>> {
     let path = RequestPath::parse(request.path.as_bytes()).ok()?;
     let host = request.host.as_deref().map(RequestHost::parse).transpose().ok()?;
@@ -269,7 +269,7 @@ fn preview(
     Some(issuer.mapping.preview(facts, &held.facts(), now_ms))
 }
 
-/// Part of the directory in the cure of a refused token.
+/// Result of the directory part, for the cure of a refused token.
 struct Met<'d> {
     issuer: &'d IssuerRuntime,
     desired: &'d Desired,
@@ -277,7 +277,7 @@ struct Met<'d> {
     principal: Arc<Principal>,
 }
 
-/// The steps that need the directory.
+/// Steps that need the directory.
 struct Walk<'w> {
     runtime: &'w Runtime,
     directory: &'w dyn Directory,
@@ -285,7 +285,7 @@ struct Walk<'w> {
 }
 
 impl Walk<'_> {
-    /// The plan as a diff, and the user as the directory would agree on.
+    /// Returns the plan as a diff, and the user as the directory would agree on it.
     async fn directory_part<'d>(
         &self,
         told: &mut Explanation,
@@ -387,7 +387,7 @@ impl Walk<'_> {
     }
 }
 
-/// Notes about a plan that leaves something undone.
+/// Returns notes about a plan that leaves something undone.
 fn notes(plan: &SyncPlan, desired: &Desired) -> Vec<String> {
     let stale = plan.stale_token.then(|| stale_note(desired).to_owned());
     let observed = plan
@@ -397,7 +397,7 @@ fn notes(plan: &SyncPlan, desired: &Desired) -> Vec<String> {
     notes.chain(stale).chain(observed).collect()
 }
 
-/// Reason for which a token that is not the newest changes nothing.
+/// Returns the reason why a token that is not the newest changes nothing.
 const fn stale_note(desired: &Desired) -> &'static str {
     if desired.issued_at_ms.is_some() {
         "a newer token of this user was seen already, or one of the same second that says something else, so this one changes \
@@ -419,7 +419,7 @@ fn later(error: &dyn std::fmt::Display) -> Cure {
     )
 }
 
-/// The first problem is the answer, in the order of the pipeline.
+/// Returns the answer to the first problem, in the order of the pipeline.
 fn answer(problems: Vec<Problem>) -> AnswerRow {
     let mut problems = problems.into_iter();
     let Some(first) = problems.next() else {
@@ -439,11 +439,11 @@ fn answer(problems: Vec<Problem>) -> AnswerRow {
     }
 }
 
-/// Reads `POST /v1/algo/acme/echo/1.0?x=1` as a request.
+/// Parses `POST /v1/algo/acme/echo/1.0?x=1` as a request.
 ///
 /// # Errors
 ///
-/// What is missing, as a sentence.
+/// A sentence that says what is missing.
 pub fn parse_request(text: &str, host: Option<String>, headers: HeaderMap) -> Result<ExplainedRequest, String> {
     let (method, target) = text
         .trim()
@@ -452,7 +452,7 @@ pub fn parse_request(text: &str, host: Option<String>, headers: HeaderMap) -> Re
     ExplainedRequest::new((method, target), host, headers)
 }
 
-/// A token without what it was pasted with: blanks, and the scheme of the header it was in.
+/// Returns a pasted token without the blanks around it and without the scheme of its header.
 pub fn pasted_token(text: &str) -> &str {
     let text = text.trim();
     // SPEC: RFC 9110 11.1: the case of a scheme does not count.

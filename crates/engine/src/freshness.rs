@@ -1,9 +1,9 @@
-//! How lately the directory was heard from: what is known here may have changed elsewhere since.
+//! Freshness of what this node knows: another node may have changed the directory since the last contact.
 //!
-//! The directory is asked twice a second whether another process has changed anything. While it answers, what a cached
-//! answer rests on was true within the last second. Once it is known to be out of reach, what is known here serves on for
-//! `offline_max`; then nothing can be decided. And a process that has been stopped or starved for a while and goes on asks
-//! first: it does not know what it missed.
+//! The directory is asked twice a second whether another process has changed anything. While it answers, a cached
+//! answer rests on facts that were true within the last second. Once the directory is known to be unreachable, cached
+//! answers are served for `offline_max`; then nothing can be decided. A process that was stopped or starved for a while
+//! asks first: it does not know what it missed.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -16,22 +16,22 @@ use tokio::time::MissedTickBehavior;
 use crate::respond::Refusal;
 use narthex_clock::Clock;
 
-/// How often the background asks.
+/// Interval between two questions of the background task.
 const ASK_EVERY: Duration = Duration::from_millis(500);
-/// How old the last answer may be before the directory is asked again by whoever needs one, in milliseconds.
+/// Upper limit of the age of the last answer before a request asks the directory again, in milliseconds.
 ///
-/// SECURITY: this is the bound that is promised for changes made elsewhere, and it holds on a machine that is too busy to
-/// keep time: the directory was asked less than this ago, or it is asked now.
+/// SECURITY: this is the promised bound for changes made elsewhere, and it holds on a machine that is too busy to keep
+/// time: either the directory was asked within this time, or it is asked now.
 const HEARD_LATELY_MS: i64 = 1_000;
-/// How long the directory counts as out of reach after it gave no answer, in milliseconds: longer than [`ASK_WAIT`], so
-/// that the background renews it before a request has to wait for nothing.
+/// Time for which the directory counts as unreachable after it gave no answer, in milliseconds: longer than
+/// [`ASK_WAIT`], so that the background task renews it before a request has to wait in vain.
 const MISSED_LATELY_MS: i64 = 3_000;
-/// How long an answer is waited for before the directory counts as out of reach.
+/// Time to wait for an answer before the directory counts as unreachable.
 const ASK_WAIT: Duration = Duration::from_secs(2);
-/// Nobody asks regularly yet: a gateway without its background task, in tests and tools.
+/// Marks a gateway without its background task, in tests and tools: the directory is not asked regularly yet.
 const NEVER_ASKED: i64 = i64::MAX;
 
-/// How lately the directory was heard from.
+/// Time of the last contact with the directory.
 #[derive(Debug)]
 pub struct Contact {
     offline_max_ms: i64,
@@ -40,24 +40,24 @@ pub struct Contact {
     asking: Mutex<()>,
 }
 
-/// What can be served now.
+/// Answers that can be served now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reach {
     /// Everything.
     Whole,
-    /// What is known here, for this much longer.
+    /// Cached answers, for a limited time.
     Offline {
-        /// In milliseconds.
+        /// The time left, in milliseconds.
         left_ms: i64,
     },
     /// Nothing.
     CutOff,
-    /// It is not known: the directory has to be asked.
+    /// Unknown: the directory has to be asked.
     Unknown,
 }
 
 impl Contact {
-    /// Nothing heard yet.
+    /// Creates a state without any contact.
     pub(crate) fn new(offline_max: Duration) -> Self {
         Self {
             offline_max_ms: i64::try_from(offline_max.as_millis()).unwrap_or(i64::MAX),
@@ -67,8 +67,8 @@ impl Contact {
         }
     }
 
-    /// Asks the directory again and again, and says what went wrong. An answer that takes long is not given up: it comes,
-    /// or its connection ends.
+    /// Asks the directory again and again, and reports failures. A slow answer is not abandoned: it arrives, or its
+    /// connection ends.
     pub(crate) async fn keep_asking(&self, directory: &dyn Directory, clock: &Clock, failed: impl Fn(&StoreError)) {
         let mut turns = tokio::time::interval(ASK_EVERY);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -89,13 +89,13 @@ impl Contact {
         }
     }
 
-    /// Asks the directory what others have changed.
+    /// Asks the directory for changes by other processes.
     async fn ask(&self, directory: &dyn Directory, clock: &Clock) -> Result<(), StoreError> {
-        // The answer tells what was so when the question was put, or later.
+        // The answer describes the moment of the question, or a later one.
         let asked_at_ms = clock.now_ms();
         let mut answer = directory.poll_versions().await;
         if answer.is_err() {
-            // A connection that ended while this process was stopped is found out by using it. The next one may be good.
+            // A connection that ended while this process was stopped fails on use. The next one may be good.
             answer = directory.poll_versions().await;
         }
         match &answer {
@@ -106,18 +106,18 @@ impl Contact {
     }
 
     fn missed(&self, at_ms: i64) {
-        // Whoever never heard it yet has nothing that could have become wrong, and begins to count now.
+        // If there was no contact yet, nothing known can be stale, and the time begins to count now.
         let _ = self
             .heard_at_ms
             .compare_exchange(NEVER_ASKED, at_ms, Ordering::Relaxed, Ordering::Relaxed);
         self.missed_at_ms.store(at_ms, Ordering::Relaxed);
     }
 
-    /// What can be served at a moment.
+    /// Returns what can be served at a moment.
     pub fn reach(&self, now_ms: i64) -> Reach {
         let heard_at_ms = self.heard_at_ms.load(Ordering::Relaxed);
         let age_ms = now_ms.saturating_sub(heard_at_ms);
-        // SECURITY: a time to come means that the clock was set back, and then the age is not known.
+        // SECURITY: a time in the future means that the clock was set back, and then the age is unknown.
         if heard_at_ms == NEVER_ASKED || age_ms.saturating_abs() <= HEARD_LATELY_MS {
             Reach::Whole
         } else if age_ms > self.offline_max_ms {
@@ -136,21 +136,21 @@ impl Contact {
         now_ms.saturating_sub(missed_at_ms).saturating_abs() <= MISSED_LATELY_MS
     }
 
-    /// Makes sure that what is known here may be served.
+    /// Makes sure that cached answers may be served.
     ///
     /// # Errors
     ///
-    /// `store.unavailable` when the directory has been out of reach for too long.
+    /// `store.unavailable` if the directory has been unreachable for too long.
     pub async fn ensure(&self, directory: &dyn Directory, clock: &Clock, now_ms: i64) -> Result<(), Refusal> {
         match self.reach(now_ms) {
             Reach::Whole | Reach::Offline { .. } => Ok(()),
-            // SECURITY: what others have changed meanwhile (a role that was taken, a user who was disabled) must be known
-            // before a cached answer is given again.
+            // SECURITY: changes by other processes (a revoked role, a disabled user) must be known before a cached
+            // answer is served again.
             Reach::CutOff | Reach::Unknown => Box::pin(self.ask_first(directory, clock)).await,
         }
     }
 
-    /// Whether the directory was asked, and answered, after this moment.
+    /// Tests whether the directory was asked after this moment, and answered.
     fn heard_since(&self, moment_ms: i64, now_ms: i64) -> bool {
         (moment_ms..=now_ms).contains(&self.heard_at_ms.load(Ordering::Relaxed))
     }
@@ -159,7 +159,7 @@ impl Contact {
         let arrived_ms = clock.now_ms();
         let turn = self.asking.lock().await;
         let now_ms = clock.now_ms();
-        // Others may have asked while this one waited; and a directory that is gone is not asked by every request.
+        // Another task may have asked while this one waited; and not every request asks an unreachable directory.
         if !self.heard_since(arrived_ms, now_ms)
             && self.reach(now_ms) != Reach::Whole
             && !self.missed_lately(now_ms)
@@ -171,7 +171,7 @@ impl Contact {
         }
         drop(turn);
         let now_ms = clock.now_ms();
-        // What was asked after the request came is as new as it has to be, however long the answer took.
+        // An answer to a question asked after the request came is fresh enough, however long it took.
         if self.heard_since(arrived_ms, now_ms) {
             return Ok(());
         }
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(contact.reach(300_001), Reach::CutOff);
     }
 
-    /// A node that was stopped does not answer from what it knew before it has asked.
+    /// A node that was stopped does not answer from its cache before it has asked.
     #[tokio::test]
     async fn whoever_was_stopped_asks_first() {
         let (directory, clock) = (MemoryDirectory::default(), Clock::manual(1_000_000));
@@ -232,7 +232,7 @@ mod tests {
         contact.missed(clock.now_ms());
         let refusal = contact.ensure(&directory, &clock, clock.now_ms()).await.unwrap_err();
         assert_eq!(refusal.reason, Reason::StoreUnavailable);
-        // It is back.
+        // The directory is back.
         clock.advance(MISSED_LATELY_MS + 1);
         contact.ensure(&directory, &clock, clock.now_ms()).await.unwrap();
     }

@@ -1,6 +1,6 @@
 //! Requirements of HTTP for every request, at every door and on every port (RFC 9110, RFC 9112, RFC 9113).
 //!
-//! SECURITY: a request that breaks one of them is repaired by one program and understood otherwise by the next one. It is
+//! SECURITY: a request that breaks one of them is repaired by one program and read differently by the next. It is
 //! refused, never repaired.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version, header};
@@ -8,10 +8,10 @@ use narthex_decision::{Reason, RequestHost, is_method_override, spelled_like};
 
 use crate::respond::Refusal;
 
-/// Headers that frame a message or lead it. A server may take another spelling for the header itself.
+/// Headers that frame a message or come before it. A server may take another spelling for the header itself.
 const FRAMING: [&str; 3] = ["content-length", "transfer-encoding", "http2-settings"];
 
-/// The methods that an application can be asked for: the `Allow` of an answer that refuses another one.
+/// Methods that an application may be asked for: the `Allow` of an answer that refuses another one.
 pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /// Checks the target, the framing and the host of a request.
@@ -21,21 +21,21 @@ pub const METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /// `request.path`, `request.host` and `request.unforwardable`.
 pub fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
     check_with_optional_host(request)?;
-    // Routes are chosen by the host, and HTTP/1.0 leaves it out.
+    // Routes are chosen by the host, and HTTP/1.0 may leave it out.
     host_of(request)
         .map(|_| ())
         .ok_or_else(|| bad_host("the request names no host"))
 }
 
-/// The same where no route is chosen by the host: an HTTP/1.0 request may leave it out.
+/// Checks the same, but lets an HTTP/1.0 request leave the host out: for ports where no route is chosen by the host.
 pub fn check_with_optional_host<B>(request: &Request<B>) -> Result<(), Refusal> {
     ascii_target(request.uri().path().as_bytes(), request.uri().query())?;
     transfer_coding(request.headers())?;
     host(request)
 }
 
-/// The host that a checked request was sent to: the target's authority (HTTP/2, or an absolute target), else the `Host`
-/// header (RFC 9112 section 3.2, RFC 9113 section 8.3.1).
+/// Returns the host that a checked request was sent to: the target's authority (HTTP/2, or an absolute target), else
+/// the `Host` header (RFC 9112 section 3.2, RFC 9113 section 8.3.1).
 pub fn host_of<B>(request: &Request<B>) -> Option<&str> {
     match request.uri().authority() {
         Some(target) => Some(target.as_str()),
@@ -43,7 +43,7 @@ pub fn host_of<B>(request: &Request<B>) -> Option<&str> {
     }
 }
 
-/// Checks that a request target holds nothing beyond ASCII (RFC 9112 section 3.2, RFC 3986 section 2).
+/// Checks that a request target is ASCII (RFC 9112 section 3.2, RFC 3986 section 2).
 pub fn ascii_target(path: &[u8], query: Option<&str>) -> Result<(), Refusal> {
     if path.is_ascii() && query.is_none_or(str::is_ascii) {
         return Ok(());
@@ -54,7 +54,8 @@ pub fn ascii_target(path: &[u8], query: Option<&str>) -> Result<(), Refusal> {
     ))
 }
 
-/// Checks the method. `TRACE` has the request echoed, identity and assertion included; `CONNECT` asks for a tunnel.
+/// Checks the method. `TRACE` makes a server echo the request, identity and assertion included; `CONNECT` asks for a
+/// tunnel.
 pub fn method(method: &Method) -> Result<(), Refusal> {
     let refused = ["TRACE", "TRACK", "CONNECT"];
     if refused.iter().any(|name| method.as_str().eq_ignore_ascii_case(name)) {
@@ -63,7 +64,8 @@ pub fn method(method: &Method) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// The methods that method override headers name and that are not the request's own. One that is no method counts as `None`.
+/// Returns the methods that method override headers name and that differ from the request's own. One that is no method
+/// counts as `None`.
 pub fn overriding_methods<'r>(headers: &'r HeaderMap, method: &'r Method) -> impl Iterator<Item = Option<Method>> + 'r {
     let overrides = headers.iter().filter(|(name, _)| is_method_override(name.as_str()));
     let others = overrides.filter(|(_, value)| {
@@ -73,8 +75,8 @@ pub fn overriding_methods<'r>(headers: &'r HeaderMap, method: &'r Method) -> imp
     others.map(|(_, value)| Method::from_bytes(&value.as_bytes().trim_ascii().to_ascii_uppercase()).ok())
 }
 
-/// Checks that a body is sent by its length or in chunks and in no other coding: any other one would be forwarded without
-/// having been undone (RFC 9112 section 6.1).
+/// Checks that a body is sent by its length or in chunks and in no other coding: any other coding would be forwarded
+/// without being decoded (RFC 9112 section 6.1).
 fn transfer_coding(headers: &HeaderMap) -> Result<(), Refusal> {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let plain = match (codings.next(), codings.next()) {
@@ -106,9 +108,9 @@ pub fn framing_names(headers: &HeaderMap) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Checks that a request names exactly one host, and that it is one. Only HTTP/1.0 may name none.
+/// Checks that a request names exactly one host, and that it is valid. Only HTTP/1.0 may name none.
 ///
-/// SECURITY: of two hosts, or of one that is none, each program makes its own; routes are chosen by it.
+/// SECURITY: of two hosts, or of an invalid one, each program makes its own choice; routes are chosen by the host.
 fn host<B>(request: &Request<B>) -> Result<(), Refusal> {
     let named = single(request.headers(), &header::HOST).map_err(|Doubled| bad_host("there are two `Host` headers"))?;
     let named = named
@@ -131,13 +133,13 @@ fn host<B>(request: &Request<B>) -> Result<(), Refusal> {
     }
 }
 
-/// A header that may be there once is there twice.
+/// A header that may occur once occurs twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doubled;
 
-/// The value of a header that may be there once.
+/// Returns the value of a header that may occur once.
 ///
-/// SECURITY: of two values one program reads the first and the next one the last.
+/// SECURITY: of two values one program reads the first and another the last.
 pub fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Doubled> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
@@ -150,7 +152,7 @@ fn parse(host: &str) -> Result<RequestHost<'_>, Refusal> {
     RequestHost::parse(host).map_err(|problem| bad_host(problem.to_string()))
 }
 
-/// The refusal of a `Host` that HTTP does not allow.
+/// Returns the refusal of a `Host` that HTTP does not allow.
 pub fn bad_host(detail: impl Into<String>) -> Refusal {
     Refusal::because(Reason::RequestHost, detail)
 }
@@ -167,7 +169,7 @@ mod tests {
         builder.body(()).unwrap()
     }
 
-    /// Exactly one host, and one that is a host.
+    /// Exactly one host, and a valid one.
     #[test]
     fn sec_exactly_one_host() {
         const V1: Version = Version::HTTP_11;
@@ -213,7 +215,7 @@ mod tests {
         }
     }
 
-    /// A coding that is not undone here is not forwarded as if it were.
+    /// A coding that is not decoded here is not forwarded as if it were.
     #[test]
     fn sec_transfer_codings() {
         let coded = |headers: &[(&str, &str)]| {

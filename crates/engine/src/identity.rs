@@ -1,4 +1,4 @@
-//! What an application is told about who is calling.
+//! The identity of the caller, as an application receives it.
 
 use narthex_decision::{HeaderPatch, IdentityHeaders, Match, Permit};
 use narthex_directory::Principal;
@@ -11,7 +11,7 @@ use crate::passed::Allowed;
 use crate::runtime::Runtime;
 use smol_str::SmolStr;
 
-/// Everything a decision leads to: the identity headers with a signed assertion inside.
+/// Builds the result of an allowed request: the identity headers, with a signed assertion among them.
 pub(crate) fn allowed(
     engine: &Engine,
     runtime: &Runtime,
@@ -55,7 +55,8 @@ pub(crate) fn allowed(
     }
 }
 
-/// The identity headers of a principal on a route. `context` is what is told of the user's, as in [`claims`].
+/// Builds the identity headers of a principal on a route. `context` is the part of the user's context that may be sent,
+/// as in [`claims`].
 pub(crate) fn headers(
     principal: &Principal,
     organization: Option<(&str, &'static str)>,
@@ -82,7 +83,7 @@ pub(crate) fn headers(
         .into_patch()
 }
 
-/// Text as it is, anything else as JSON.
+/// Returns text unchanged, and any other value as JSON.
 fn context_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -91,7 +92,7 @@ fn context_text(value: &Value) -> String {
     }
 }
 
-/// What an assertion says of a principal.
+/// Returns the assertion's claims about a principal.
 pub(crate) fn claims<'a>(
     principal: &'a Principal,
     user_id: &'a str,

@@ -1,4 +1,4 @@
-//! A request as all doors see it, and how far its sender is believed.
+//! A request as all doors see it, and the trust in its sender.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -7,51 +7,52 @@ use ipnet::IpNet;
 
 use crate::rate_limit::client_address;
 
-/// A request to be decided: borrowed, whichever door it came through.
+/// A request to be decided: borrowed, from any door.
 #[derive(Debug, Clone, Copy)]
 pub struct Inbound<'r> {
-    /// Its method.
+    /// Method of the request.
     pub method: &'r Method,
-    /// Its path as it was received, without the query.
+    /// Path as received, without the query.
     pub path: &'r [u8],
-    /// Its query, if any.
+    /// Query, if there is one.
     pub query: Option<&'r str>,
-    /// The host it was sent to, with its port if it has one.
+    /// Host that it was sent to, with its port if it has one.
     pub host: Option<&'r str>,
-    /// Its headers.
+    /// Headers of the request.
     pub headers: &'r HeaderMap,
-    /// Through which door it came.
+    /// Door that it came through.
     pub door: Door,
-    /// The route it falls under, once that is known.
+    /// Route that takes it, once that is known.
     pub route: Option<usize>,
-    /// Who sent it, for the log; `None` where nobody did.
+    /// Sender, for the log; `None` if there is none.
     pub sender: Option<Sender<'r>>,
 }
 
-/// The other end of the connection that a request came by, and the proxies that may speak for others.
+/// The peer of the connection that a request came by, and the proxies that may speak for others.
 #[derive(Debug, Clone, Copy)]
 pub struct Sender<'r> {
-    /// The other end of the connection.
+    /// Address of the other end of the connection.
     pub peer: IpAddr,
     /// The configured proxies.
     pub proxies: &'r TrustedProxies,
 }
 
 impl Inbound<'_> {
-    /// The trust in the other end of the connection: a configured proxy, or anybody else.
+    /// Returns the trust in the peer: whether it is a configured proxy.
     pub fn trust(&self) -> Trust {
         self.sender
             .map_or(Trust::Untrusted, |sender| sender.proxies.trust(sender.peer))
     }
 
-    /// The address of the client, as the rate limiter counts it.
+    /// Returns the address of the client, as the rate limiter counts it.
     pub fn client(&self) -> Option<IpAddr> {
         let sender = self.sender?;
         Some(client_address(sender.peer, self.headers, sender.proxies).address)
     }
 
-    /// The method a CORS preflight announces. A preflight has both `Origin` and `Access-Control-Request-Method`
-    /// (Fetch standard, "CORS-preflight fetch"); without both it is an ordinary `OPTIONS` request.
+    /// Returns the method that a CORS preflight announces. A preflight has both `Origin` and
+    /// `Access-Control-Request-Method` (Fetch standard, "CORS-preflight fetch"); without both it is an ordinary
+    /// `OPTIONS` request.
     pub fn preflight_for(&self) -> Option<Method> {
         if self.method != Method::OPTIONS || !self.headers.contains_key(header::ORIGIN) {
             return None;
@@ -88,7 +89,7 @@ impl Door {
         Self::Me,
     ];
 
-    /// The word in logs and metrics.
+    /// Returns the word in logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Proxy => "proxy",
@@ -101,32 +102,32 @@ impl Door {
     }
 }
 
-/// Who sent a request, for what is passed on.
+/// Sender of a request, for the forwarded headers.
 #[derive(Debug, Clone)]
 pub struct Origin {
     /// The other end of the connection.
     pub peer: SocketAddr,
-    /// Whether that is a configured proxy.
+    /// Trust in the peer.
     pub trust: Trust,
-    /// The host the request was sent to.
+    /// Host that the request was sent to.
     pub host: Option<String>,
 }
 
-/// Whether a peer is one of `listen.trusted_proxies`.
+/// Trust in a peer: one of `listen.trusted_proxies`, or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trust {
-    /// It is: its forwarding headers are believed.
+    /// A configured proxy: its forwarding headers are believed.
     Trusted,
-    /// It is not: its forwarding headers are removed.
+    /// Any other peer: its forwarding headers are removed.
     Untrusted,
 }
 
-/// The configured proxies. Empty by default: nobody is believed.
+/// Configured proxies. Empty by default: no peer is believed.
 #[derive(Debug, Clone, Default)]
 pub struct TrustedProxies(pub Vec<IpNet>);
 
 impl TrustedProxies {
-    /// Whether an address is one of them. IPv4 addresses that arrive in IPv6 form are read as IPv4.
+    /// Returns the trust in an address. IPv4 addresses in IPv6 form are read as IPv4.
     pub fn trust(&self, address: IpAddr) -> Trust {
         let address = address.to_canonical();
         if self.0.iter().any(|network| network.contains(&address)) {

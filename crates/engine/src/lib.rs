@@ -1,10 +1,10 @@
 //! The engine: the straight line from a request to a decision, and everything it rests on.
 //!
-//! **In:** a request as a door describes it ([`inbound::Inbound`]) and the configuration in use ([`Runtime`]). **Out:** a request that
-//! may pass ([`passed::Passed`]), with the identity headers and the signed assertion, or a [`Refusal`]. The line itself is
-//! in [`pipeline`].
+//! **In:** a request as a door describes it ([`inbound::Inbound`]) and the configuration in use ([`Runtime`]). **Out:**
+//! a request that may pass ([`passed::Passed`]), with the identity headers and the signed assertion, or a [`Refusal`].
+//! The line itself is in [`pipeline`].
 //!
-//! This crate knows nothing of SQL: it is given a [`narthex_directory::Directory`]. It is the only place that knows
+//! This crate knows nothing of SQL: it is given a [`narthex_directory::Directory`]. It is the only crate that knows the
 //! HTTP statuses of reasons ([`respond`]).
 
 pub mod access_log;

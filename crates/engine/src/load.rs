@@ -1,23 +1,23 @@
-//! How many requests are under way to an upstream.
+//! Count of the requests under way to an upstream.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The requests under way to one upstream, every WebSocket among them. It outlives a configuration, as they do.
+/// Count of the requests under way to one upstream, every WebSocket included. It outlives a configuration, as they do.
 #[derive(Debug, Default)]
 pub struct Load(AtomicUsize);
 
 impl Load {
-    /// Counts one more, unless there are so many already.
+    /// Counts one more request; `None` if there are already `most`.
     pub fn begin(self: &Arc<Self>, most: usize) -> Option<UnderWay> {
         let before = self.0.fetch_add(1, Ordering::Relaxed);
-        // It is given back at once if it was one too many.
+        // It is released at once if it was one too many.
         let under_way = UnderWay(Arc::clone(self));
         (before < most).then_some(under_way)
     }
 }
 
-/// A request under way, until this is dropped.
+/// A request under way, counted until this is dropped.
 #[derive(Debug)]
 pub struct UnderWay(Arc<Load>);
 

@@ -19,8 +19,8 @@ const SECONDS: [f64; 12] = [
 const UPSTREAM_FAILURES: &str = "narthex_upstream_failures_total";
 const UNFORWARDABLE: &str = "narthex_unforwardable_requests_total";
 
-/// The reasons of requests that may pass and could not be passed on, with what counts them: no decision has them. What a
-/// client is at fault for does not count as an upstream's failure.
+/// Reasons why a request that may pass could not be forwarded, each with its counter: no decision has them. A
+/// client's fault does not count as an upstream's failure.
 const AFTER_A_DECISION: [(Reason, &str); 6] = [
     (Reason::RequestTooLarge, UNFORWARDABLE),
     (Reason::RequestUnforwardable, UNFORWARDABLE),
@@ -51,7 +51,7 @@ impl std::fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Registers everything.
+    /// Registers all metrics.
     pub fn new() -> Self {
         let recorder = PrometheusBuilder::new()
             .set_buckets(&SECONDS)
@@ -145,19 +145,19 @@ impl Metrics {
             .set(value);
     }
 
-    /// Says whether the last change could not be written.
+    /// Sets the gauge that shows whether the last change could not be written.
     pub fn writes_fail(&self, fail: bool) {
         self.recorder
             .register_gauge(&Key::from_static_name("narthex_store_writes_failing"), &METADATA)
             .set(f64::from(u8::from(fail)));
     }
 
-    /// Everything in Prometheus' text format.
+    /// Returns all metrics in Prometheus' text format.
     pub fn render(&self) -> String {
         self.handle.render()
     }
 
-    /// Folds recorded durations together; called from time to time so that they do not pile up between scrapes.
+    /// Folds recorded durations together; called periodically so that they do not pile up between scrapes.
     pub fn upkeep(&self) {
         self.handle.run_upkeep();
     }
@@ -208,7 +208,7 @@ impl DoorMetrics {
     }
 }
 
-/// The outcome that metrics are kept under.
+/// Returns the outcome that a decision is counted under.
 const fn outcome_word(reason: Option<Reason>) -> &'static str {
     match reason {
         None => "allow",

@@ -5,11 +5,12 @@ use narthex_directory::{Directory, OrganizationName, Principal, StoreError};
 
 use crate::respond::Refusal;
 
-/// The operator's view of a refusal where the segment does not have the form of a name.
+/// Explanation for the operator of a refusal because the segment does not have the form of a name.
 pub(crate) const NO_NAME: &str = "`{organization}` takes the name of an organization as it is written: lower-case letters, \
                                   digits, `-`, `_` and `.`, none of them percent-encoded";
 
-/// The state of the organization that the path names. Members carry it with them; the directory is asked only for others.
+/// Returns the state of the organization that the path names. A member's principal has it; the directory is asked only
+/// for others.
 ///
 /// # Errors
 ///
@@ -36,7 +37,7 @@ pub(crate) async fn facts(
 
 /// Refuses a preflight, for which nothing else is decided, to a path whose segment is no name.
 ///
-/// SECURITY: an application decodes `%73usp`; what is no name as it is written could be another's name there.
+/// SECURITY: an application decodes `%73usp`; a segment that is no name as written could be another's name there.
 ///
 /// # Errors
 ///
@@ -48,7 +49,7 @@ pub(crate) fn refuse_no_name(matched: &Match<'_>) -> Result<(), Refusal> {
     }
 }
 
-/// The refusal of a path whose segment is no name.
+/// Returns the refusal of a path whose segment is no name.
 pub(crate) fn no_name() -> Refusal {
     Refusal {
         problem: Some("a segment of the path is not the name of an organization as it is written".to_owned()),

@@ -1,4 +1,5 @@
-//! Check of the page that a request comes from, where its token came in a cookie: a browser sends cookies whichever page asks it to.
+//! Check of the page that a request comes from, if its token came in a cookie: a browser sends cookies for any page
+//! that asks it to.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use narthex_decision::{HostName, Reason, RequestHost};
@@ -35,7 +36,7 @@ impl Scheme {
         }
     }
 
-    /// The scheme that a proxy says, which may say it of a WebSocket.
+    /// Parses the scheme that a proxy states, which may be that of a WebSocket.
     fn said(text: &str) -> Option<Self> {
         match text {
             "http" | "ws" => Some(Self::Http),
@@ -46,7 +47,7 @@ impl Scheme {
 }
 
 impl WebOrigin {
-    /// Reads an origin as a browser writes it, such as `https://app.example.com`; `None` for anything else.
+    /// Parses an origin as a browser writes it, such as `https://app.example.com`; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let scheme = match scheme {
@@ -58,7 +59,7 @@ impl WebOrigin {
     }
 
     fn at(scheme: Scheme, authority: &str) -> Option<Self> {
-        // It checks the port too, so that what stands behind the host is nothing, a colon, or a colon and a port.
+        // It checks the port too, so that the rest behind the host is empty, a colon, or a colon and a port.
         RequestHost::parse(authority).ok()?;
         let begin = authority.rfind(']').map_or(0, |end| end + 1);
         let colon = authority.get(begin..)?.find(':').map(|colon| begin + colon);
@@ -75,14 +76,15 @@ impl WebOrigin {
     }
 }
 
-/// Tests whether a request with this method and these headers may change something, or open what goes both ways: a page of another
-/// origin must not have the browser send it with the user's cookie. Reading needs no check, for a page of another origin is
-/// not shown the answer.
+/// Tests whether a request with this method and these headers may change something, or open a two-way stream: a page of
+/// another origin must not make the browser send it with the user's cookie. Reading needs no check, because a page of
+/// another origin is not shown the answer.
 fn needs_origin(method: &Method, headers: &HeaderMap) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) || is_web_socket(headers)
 }
 
-/// A WebSocket at any door. Proxies keep `Upgrade` to themselves when they ask, and pass the other header on.
+/// Tests whether a request opens a WebSocket, at any door. Proxies do not pass on `Upgrade` when they ask, but the
+/// other header.
 fn is_web_socket(headers: &HeaderMap) -> bool {
     let names = |value: &HeaderValue| {
         let mut protocols = value.as_bytes().split(|byte| *byte == b',');
@@ -91,10 +93,10 @@ fn is_web_socket(headers: &HeaderMap) -> bool {
     headers.contains_key(header::SEC_WEBSOCKET_KEY) || headers.get_all(header::UPGRADE).iter().any(names)
 }
 
-/// Refuses a request with a token in a cookie that does not come from a page of its own origin, or of one that the route
-/// `allows`.
+/// Refuses a request with a token in a cookie if it does not come from a page of its own origin, or of one that the
+/// route `allows`.
 ///
-/// SECURITY: this is what stands between a signed-in user and every other page that the user visits.
+/// SECURITY: this check stands between a signed-in user and every other page that the user visits.
 ///
 /// # Errors
 ///
@@ -123,8 +125,8 @@ pub(crate) fn check(inbound: &Inbound<'_>, allows: &[WebOrigin]) -> Result<(), R
     }
 }
 
-/// Tests whether that is the origin that the request was sent to, as the browser knows it. A trusted proxy says the scheme, and the
-/// host if it has changed it; of a proxy that says no scheme, the host and the port alone are compared.
+/// Tests whether this is the origin that the request was sent to, as the browser knows it. A trusted proxy states the
+/// scheme, and the host if it has changed it. If a proxy states no scheme, only the host and the port are compared.
 fn is_own(origin: &WebOrigin, inbound: &Inbound<'_>) -> bool {
     let trusted = inbound.trust() == Trust::Trusted;
     let forwarded = |name: HeaderName| single(inbound.headers, &name).filter(|_| trusted);
@@ -142,7 +144,7 @@ fn is_own(origin: &WebOrigin, inbound: &Inbound<'_>) -> bool {
     inbound.host.into_iter().chain(forwarded_host).any(own)
 }
 
-/// The one value of a header; `None` also for several.
+/// Returns the one value of a header; `None` also for several.
 fn single<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<&'r str> {
     http_rules::single(headers, name).ok().flatten()?.to_str().ok()
 }
@@ -181,7 +183,7 @@ mod tests {
         }
     }
 
-    /// What a request says of where it comes from, and whether it passes.
+    /// Tests whether a request with these headers about its origin passes.
     fn passes(method: &str, trust: Trust, pairs: &[(&'static str, &'static str)]) -> bool {
         let mut headers = HeaderMap::new();
         for (name, value) in pairs {
@@ -246,7 +248,7 @@ mod tests {
             ("GET", &[("upgrade", "WebSocket"), OTHER], false),
             ("GET", &[("upgrade", "h2c, websocket"), OTHER], false),
             ("GET", &[("upgrade", "h2c"), OTHER], true),
-            // Nobody believes what an untrusted client says of its own origin.
+            // An untrusted client is not believed about its own origin.
             (
                 "POST",
                 &[("origin", "https://app.example"), ("x-forwarded-proto", "https")],

@@ -1,4 +1,4 @@
-//! What a decision gives: a request that may pass, and where its answer is kept.
+//! Result of a decision: a request that may pass, and the cache entry of its answer.
 
 use narthex_decision::{HeaderPatch, Match, Preflight, Requirement};
 use narthex_directory::UserId;
@@ -8,35 +8,35 @@ use crate::cache::prefetch::Prefetched;
 use crate::credentials::Place;
 use smol_str::SmolStr;
 
-/// A kept assertion is replaced when less than this share of what a new one would last is left.
+/// Divisor of a new assertion's lifetime: a cached assertion is replaced when less than the quotient is left.
 const RENEW_AT_SHARE: i64 = 5;
 
 /// A request that may pass.
 #[derive(Debug, Clone)]
 pub struct Passed {
-    /// What was decided.
+    /// The decision.
     pub answer: Answer,
-    /// Where the token was, so that it can be taken out.
+    /// Place of the token, so that it can be removed.
     pub place: Option<Place>,
-    /// Whether it is a CORS preflight, which passes without a token.
+    /// Marks a CORS preflight, which passes without a token.
     pub preflight: Preflight,
-    /// The number of this request.
+    /// Id of this request.
     pub request_id: String,
 }
 
-/// What was decided, and where it is kept.
+/// A decision, by the cache entry that holds it.
 #[derive(Debug, Clone)]
 pub enum Answer {
-    /// With the token.
+    /// Cached with the token.
     Token(Prefetched<Decided>),
-    /// With the account, for every token that says the same.
+    /// Cached with the account, for every token with the same content.
     Account(Prefetched<Allowed>, Seen),
-    /// Nowhere: somebody who was not asked for a token, on a public route or with a preflight.
+    /// Not cached: a caller that needs no token, on a public route or with a preflight.
     Anonymous(Prefetched<Allowed>),
 }
 
 impl Answer {
-    /// What was decided.
+    /// Returns the decision.
     pub fn allowed(&self) -> &Allowed {
         match self {
             Self::Token(decided) => decided.allowed(),
@@ -44,7 +44,7 @@ impl Answer {
         }
     }
 
-    /// Whose token it was; `None` for somebody who was not asked for one.
+    /// Returns the caller that the token belongs to; `None` if no token was required.
     pub fn caller(&self) -> Option<&Caller> {
         match self {
             Self::Token(decided) => Some(decided.caller()),
@@ -54,33 +54,33 @@ impl Answer {
     }
 }
 
-/// What was decided, ready to be used.
+/// A decision, ready for use.
 #[derive(Debug, Clone)]
 pub struct Allowed {
-    /// The route, by its number in the configuration.
+    /// Number of the route in the configuration.
     pub route: usize,
-    /// What stood in the path where the route names an organization.
+    /// Name in the path, if the route names an organization.
     pub organization: Option<SmolStr>,
     /// The requirement that was satisfied; `public` for a preflight.
     pub rule: Requirement,
-    /// Who it is; `None` for somebody who was not asked.
+    /// The user; `None` if no token was required.
     pub user: Option<UserId>,
-    /// The identity headers, the signed assertion among them.
+    /// Identity headers, with the signed assertion among them.
     pub patch: HeaderPatch,
-    /// When the assertion inside ends, in milliseconds: never after the token it stands for is refused.
+    /// Time when the assertion in the headers ends, in milliseconds: never after its token is refused.
     pub assertion_ends_ms: i64,
-    /// How long an assertion lasts whose token lasts longer, in milliseconds.
+    /// Lifetime of an assertion whose token lasts longer, in milliseconds.
     pub assertion_lifetime_ms: i64,
 }
 
 impl Allowed {
-    /// Whether this is the decision about what was matched.
+    /// Tests whether this decision is about the matched route and organization.
     pub(crate) fn answers(&self, matched: &Match<'_>) -> bool {
         self.route == matched.route.index && self.organization.as_deref() == matched.organization
     }
 
-    /// Whether the assertion inside does not outlive the token (`ends_by_ms`), and has left more than a share of what one
-    /// would have that is signed for it now: another token's may be about to end.
+    /// Tests whether the assertion in the headers does not outlive the token (`ends_by_ms`), and has more than a share
+    /// of a new one's lifetime left: it may have been signed for another token that is about to end.
     pub(crate) fn serves(&self, ends_by_ms: Option<i64>, now_ms: i64) -> bool {
         let left = self.assertion_ends_ms - now_ms;
         match ends_by_ms {
@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// A decision serves another token only while its assertion lasts about as long as one made for that token would.
+    /// A decision serves another token only while its assertion lasts about as long as a new one for that token would.
     #[test]
     fn a_kept_assertion_serves_a_token_for_which_a_new_one_would_last_little_longer() {
         let signed = |ends_ms| Allowed {

@@ -1,10 +1,11 @@
-//! The straight line every request takes, whichever door it came through.
+//! The straight line that every request takes, through whichever door it came.
 //!
 //! ```text
 //! path -> route -> token -> claims -> identity -> principal -> decision -> headers
 //! ```
 //!
-//! No status codes, no logging, no configuration look-ups by name happen here; the doors translate, this decides.
+//! The pipeline assigns no status codes, logs nothing and looks up no configuration by name; the doors translate, the
+//! pipeline decides.
 
 mod answer;
 mod authenticate;
@@ -31,7 +32,7 @@ use crate::runtime::Runtime;
 ///
 /// # Errors
 ///
-/// A [`Refusal`] with the reason; nothing passes then.
+/// A [`Refusal`] with the reason; then the request does not pass.
 pub async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, Refusal> {
     http_rules::method(inbound.method)?;
     let path = RequestPath::parse(inbound.path)
@@ -89,7 +90,7 @@ pub async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> R
     })
 }
 
-/// The one token of the request; `None` where there is none and the route does not ask for one.
+/// Returns the one token of the request; `None` if there is none and the route does not require one.
 fn token<'r>(
     runtime: &Runtime,
     inbound: &Inbound<'r>,
@@ -97,8 +98,8 @@ fn token<'r>(
 ) -> Result<Option<(Token<'r>, Place)>, Refusal> {
     let places = runtime.places_on(matched.route.index);
     match credentials::present(inbound.headers, inbound.query, &places).one()? {
-        // SECURITY: only "nothing presented" passes as nobody; a bad token never falls back to it. A preflight carries none
-        // (Fetch standard); one that does is not asked whose it is, and loses it.
+        // SECURITY: only a request without a token passes as anonymous; one with a bad token never does. A preflight
+        // carries none (Fetch standard); if one does, the token is not verified, and is removed.
         None if !matched.route.is_public() && matched.preflight == Preflight::No => {
             Err(Refusal::new(Reason::TokenMissing))
         }

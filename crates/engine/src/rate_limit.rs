@@ -1,4 +1,4 @@
-//! How many requests one client address may send.
+//! Rate limit of requests for each client address.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,28 +13,28 @@ use crate::inbound::{Trust, TrustedProxies};
 use narthex_listener::clients::counted_as;
 use narthex_listener::log_throttle::LogThrottle;
 
-/// Addresses that are remembered; of more, those not heard of for longest are forgotten, which forgives them.
+/// Upper limit of remembered addresses; beyond it the least recently seen ones are forgotten, and start afresh.
 const ADDRESSES_MAX: usize = 65_536;
 
-/// A rate: so many requests in so long, spent in a burst or evenly.
+/// A rate: a number of requests per period, spent in a burst or evenly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {
-    /// How many requests.
+    /// Number of requests.
     pub requests: u32,
-    /// In how long, in milliseconds.
+    /// Length of the period, in milliseconds.
     pub period_ms: u32,
 }
 
 /// Counts requests by client address: the generic cell rate algorithm, one number for each address.
 ///
-/// SECURITY: it measures the time itself, from its beginning, and does not ask what time it is: a clock that is set back
-/// would lock every client out for as long.
+/// SECURITY: it measures time from its own start and never reads the wall clock: a clock that is set back would lock
+/// every client out for as long.
 pub struct RateLimiter {
     limit: RateLimit,
     started: Instant,
-    /// For each address, the time at which all its requests so far have been paid for, in microseconds from the beginning.
+    /// For each address, the time at which all its requests so far are paid for, in microseconds since the start.
     paid_until: Cache<IpAddr, Arc<AtomicU64>>,
-    /// Entries that are no addresses are told of now and then.
+    /// Throttle of log lines about entries that are not addresses.
     unreadable: LogThrottle,
 }
 
@@ -47,7 +47,7 @@ impl std::fmt::Debug for RateLimiter {
 }
 
 impl RateLimiter {
-    /// A limiter that has heard of nobody.
+    /// Creates a limiter without any address.
     pub fn new(limit: RateLimit) -> Self {
         Self {
             limit,
@@ -57,8 +57,8 @@ impl RateLimiter {
         }
     }
 
-    /// Whether one more request of the client is within the rate; it is counted if so. Says so, once a second at the most,
-    /// when a trusted proxy names a client that is no address: then all its clients count as one.
+    /// Tests whether one more request of the client is within the rate, and counts it if so. Logs, at most once a
+    /// second, that a trusted proxy names a client that is not an address: all its clients then count as one.
     pub fn admits_from(&self, peer: IpAddr, headers: &HeaderMap, proxies: &TrustedProxies) -> bool {
         let client = client_address(peer, headers, proxies);
         if let Some(entry) = client.unreadable
@@ -75,12 +75,12 @@ impl RateLimiter {
         self.admits(client.address)
     }
 
-    /// Whether one more request of this address is within the rate; it is counted if so.
+    /// Tests whether one more request of this address is within the rate, and counts it if so.
     pub fn admits(&self, address: IpAddr) -> bool {
         self.admits_at(address, self.started.elapsed())
     }
 
-    /// The same at a time since the beginning.
+    /// Does the same for a given time since the start.
     fn admits_at(&self, address: IpAddr, at: Duration) -> bool {
         let burst_us = u64::from(self.limit.period_ms) * 1000;
         let cost_us = burst_us / u64::from(self.limit.requests.max(1));
@@ -100,16 +100,16 @@ impl RateLimiter {
 /// The client of a request, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress<'h> {
-    /// The client's address, or that of the last proxy before the entry that cannot be read.
+    /// Address of the client, or of the last proxy before the unreadable entry.
     pub address: IpAddr,
-    /// What a trusted proxy wrote for its client, if that is no address.
+    /// The entry of a trusted proxy for its client, if it is not an address.
     pub(crate) unreadable: Option<&'h [u8]>,
 }
 
-/// The address of the client: the peer, or, behind trusted proxies, the last address of `X-Forwarded-For` that is not
-/// one of them. All lines of that header are one list, and an address may have a port and brackets.
+/// Returns the address of the client: the peer, or, behind trusted proxies, the last address of `X-Forwarded-For` that
+/// is not one of them. All lines of that header are one list, and an address may have a port and brackets.
 ///
-/// SECURITY: read from the right, because everything left of what a trusted proxy added was written by the client.
+/// SECURITY: the list is read from the right, because the client wrote everything left of a trusted proxy's entry.
 pub fn client_address<'h>(peer: IpAddr, headers: &'h HeaderMap, proxies: &TrustedProxies) -> ClientAddress<'h> {
     let mut client = ClientAddress {
         address: peer,
@@ -138,7 +138,7 @@ pub fn client_address<'h>(peer: IpAddr, headers: &'h HeaderMap, proxies: &Truste
     client
 }
 
-/// The address of an entry: `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:443`.
+/// Parses the address of an entry: `192.0.2.1`, `192.0.2.1:443`, `2001:db8::1`, `[2001:db8::1]` or `[2001:db8::1]:443`.
 fn address(entry: &[u8]) -> Option<IpAddr> {
     let text = str::from_utf8(entry).ok()?;
     let bare = text.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
@@ -146,7 +146,7 @@ fn address(entry: &[u8]) -> Option<IpAddr> {
     alone.or_else(|| text.parse().ok().map(|address: SocketAddr| address.ip()))
 }
 
-/// An entry as a log shows it: short, and nothing but visible ASCII.
+/// Returns an entry as a log shows it: short, and only visible ASCII.
 fn shown(entry: &[u8]) -> String {
     entry
         .iter()
@@ -214,8 +214,8 @@ mod tests {
         assert_eq!(of("10.0.0.1", &HeaderMap::new()), "10.0.0.1");
     }
 
-    /// Proxies that write ports and brackets, or a line of their own, name their clients all the same; what is no address
-    /// is known to be none.
+    /// Proxies that write ports and brackets, or a line of their own, still name their clients; an entry that is not an
+    /// address is recognized as such.
     #[test]
     fn sec_client_address_with_port() {
         for (lines, client) in [

@@ -1,11 +1,11 @@
-//! What templates may see of a request, made only for mappings that look at it.
+//! Parts of a request that templates may read, made only for mappings that read them.
 
 use http::HeaderMap;
 use narthex_mapping::{IssuerMapping, RequestFacts, RequestPart};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-/// Headers and query of a request as templates see them; nothing where the mapping reads neither.
+/// Headers and query of a request as templates see them; `None` for a part that the mapping does not read.
 #[derive(Debug)]
 pub(crate) struct HeldFacts {
     headers: Option<Map<String, Value>>,
@@ -13,7 +13,7 @@ pub(crate) struct HeldFacts {
 }
 
 impl HeldFacts {
-    /// The parts of a request that a mapping reads.
+    /// Collects the parts of a request that a mapping reads.
     pub(crate) fn new(mapping: &IssuerMapping, headers: &HeaderMap, query: Option<&str>) -> Self {
         Self {
             headers: mapping.reads(RequestPart::Headers).then(|| header_values(headers)),
@@ -23,7 +23,7 @@ impl HeldFacts {
         }
     }
 
-    /// Borrowed, as the mapping takes them.
+    /// Returns the facts borrowed, as the mapping takes them.
     pub(crate) const fn facts(&self) -> RequestFacts<'_> {
         RequestFacts {
             headers: self.headers.as_ref(),
@@ -33,8 +33,8 @@ impl HeldFacts {
     }
 }
 
-/// Headers by lower-case name. Several of one name are joined by `, ` (RFC 9110 section 5.3); what is not text is left
-/// out, and so is the credential itself.
+/// Returns headers by lower-case name. Several values of one name are joined by `, ` (RFC 9110 section 5.3). Values
+/// that are not text are left out, and so is the credential itself.
 fn header_values(headers: &HeaderMap) -> Map<String, Value> {
     let mut values = Map::new();
     for name in headers
@@ -51,7 +51,7 @@ fn header_values(headers: &HeaderMap) -> Map<String, Value> {
     values
 }
 
-/// Query parameters by name, decoded as forms are (`+` is a blank). Of several of one name the first counts.
+/// Returns query parameters by name, decoded like forms (`+` is a blank). Of several with one name the first counts.
 fn query_values(query: &str) -> Map<String, Value> {
     let mut values = Map::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {

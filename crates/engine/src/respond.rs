@@ -1,5 +1,5 @@
-//! The single match from reason to answer: status, `WWW-Authenticate`, problem document. The admin API has codes of its own
-//! beside the reasons, with their statuses in `admin/code.rs`.
+//! The single mapping from a reason to an answer: status, `WWW-Authenticate`, problem document. The admin API has codes
+//! of its own besides the reasons, with their statuses in `admin/code.rs`.
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -13,50 +13,50 @@ use serde::Serialize;
 use crate::http_rules;
 use crate::organization;
 
-/// How long a client should wait before it asks again when nothing could be decided or nobody was there, in seconds.
+/// Seconds that a client should wait before it asks again, if nothing could be decided or no server was available.
 const RETRY_AFTER_SECONDS: u32 = 5;
 
-/// Content is what its type says: no browser guesses. Every answer of our own says so.
+/// Content is what its type says: no browser guesses. Each of our own answers has this header.
 pub const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 
 /// A request that does not pass.
 ///
-/// The caller is told [`Refusal::text`]: problem and remedy, each once. The log and explain get [`Refusal::private`], which
-/// may name settings, keys and header text.
+/// The caller reads [`Refusal::text`]: problem and remedy, each once. The log and explain get [`Refusal::private`],
+/// which may name settings, keys and header text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The stable code.
+    /// Stable code.
     pub reason: Reason,
-    /// The reason that the caller is told, where the true one would say what is not the caller's to know.
+    /// Reason that the caller is told, if the true one would reveal facts that the caller must not know.
     pub told: Option<Reason>,
-    /// The problem in the words of this case, for the caller; `None` where the reason's own words are enough.
+    /// Problem in the words of this case, for the caller; `None` if the reason's own words are enough.
     ///
-    /// SECURITY: it may name claims and header members, and the limits, algorithms and audiences that are accepted, which a
-    /// caller must know to do better. It holds no claim's value and no other text that a client chose.
+    /// SECURITY: it may name claims and header members, and the accepted limits, algorithms and audiences, which a
+    /// caller must know to send a better request. It holds no claim's value and no other text that a client chose.
     pub problem: Option<String>,
-    /// The remedy in the words of this case, for the caller; `None` where the reason's own is right.
+    /// Remedy in the words of this case, for the caller; `None` if the reason's own is right.
     pub remedy: Option<String>,
-    /// The operator's view of it, with the operator's cure: for the log and for explain.
+    /// Explanation for the operator, with the operator's cure: for the log and for explain.
     pub detail: Option<String>,
-    /// The time after which a client should ask again, in seconds, where this case knows it.
+    /// Time after which a client should ask again, in seconds, if this case knows it.
     pub retry_after_seconds: Option<u32>,
-    /// What is known of the caller, for the log.
+    /// Known facts about the caller, for the log.
     pub about: Option<Box<About>>,
 }
 
-/// What is known of the caller of a refused request. For the log alone.
+/// Known facts about the caller of a refused request, for the log alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct About {
-    /// The token's issuer, by its configured name.
+    /// Configured name of the token's issuer.
     pub issuer: Option<IssuerName>,
-    /// The user, where the directory knows one.
+    /// User, if the directory knows one.
     pub user: Option<UserId>,
-    /// The organization that the request names.
+    /// Organization that the request names.
     pub organization: Option<OrganizationName>,
 }
 
 impl Refusal {
-    /// A refusal with nothing particular to say.
+    /// Creates a refusal without details.
     pub const fn new(reason: Reason) -> Self {
         Self {
             reason,
@@ -69,19 +69,19 @@ impl Refusal {
         }
     }
 
-    /// The same, of a token of this issuer.
+    /// Adds the issuer of the token.
     pub fn of_issuer(mut self, issuer: &IssuerName) -> Self {
         self.about.get_or_insert_default().issuer = Some(issuer.clone());
         self
     }
 
-    /// The same, of this user.
+    /// Adds the user.
     pub(crate) fn of_user(mut self, user: UserId) -> Self {
         self.about.get_or_insert_default().user = Some(user);
         self
     }
 
-    /// The same, of a request that names this organization. A text that is no name is left out.
+    /// Adds the organization that the request names. A text that is no name is left out.
     pub fn in_organization(mut self, organization: Option<&str>) -> Self {
         if let Some(Ok(name)) = organization.map(OrganizationName::new) {
             self.about.get_or_insert_default().organization = Some(name);
@@ -89,7 +89,7 @@ impl Refusal {
         self
     }
 
-    /// A refusal whose problem is put in the words of this case, for the caller and for the log: the first half of a
+    /// Creates a refusal with a problem in the words of this case, for the caller and for the log: the first half of a
     /// sentence, without a remedy.
     pub fn because(reason: Reason, problem: impl Into<String>) -> Self {
         Self {
@@ -98,7 +98,7 @@ impl Refusal {
         }
     }
 
-    /// A refusal with more to say to the operator than to the caller.
+    /// Creates a refusal with details for the operator that the caller does not see.
     pub fn logged(reason: Reason, detail: impl Into<String>) -> Self {
         Self {
             detail: Some(detail.into()),
@@ -106,7 +106,8 @@ impl Refusal {
         }
     }
 
-    /// The refusal of a denied request, with the operator's view of it. The caller is told what the denial lets be told.
+    /// Creates the refusal of a denied request, with details for the operator. The caller is told what the denial
+    /// permits.
     pub(crate) fn denied(denial: &Denial, detail: impl Into<String>) -> Self {
         match denial.reason {
             Reason::RequestPath => organization::no_name(),
@@ -114,7 +115,7 @@ impl Refusal {
         }
     }
 
-    /// The same, with the reason that the caller is told, in that reason's own words.
+    /// Sets the reason that the caller is told, in that reason's own words.
     fn told(self, told: Reason) -> Self {
         Self {
             told: Some(told).filter(|told| *told != self.reason),
@@ -122,8 +123,8 @@ impl Refusal {
         }
     }
 
-    /// A refusal by one of the pure crates, which know reasons by their codes.
-    /// A code that is not in the table would be a fault of ours; it is answered as undecidable, never as allowed.
+    /// Creates a refusal from a code of one of the pure crates. A code that is not in the table would be a bug of ours;
+    /// it is answered as undecidable, never as allowed.
     fn coded(code: &str, problem: Option<String>, error: &dyn std::fmt::Display) -> Self {
         Self {
             problem,
@@ -134,7 +135,7 @@ impl Refusal {
         }
     }
 
-    /// The sentence for the caller: problem and remedy, each once.
+    /// Returns the sentence for the caller: problem and remedy, each once.
     pub fn text(&self) -> String {
         // SECURITY: the words of this case belong to the true reason.
         if let Some(told) = self.told {
@@ -147,7 +148,7 @@ impl Refusal {
         format!("{}{}; {remedy}.", first.unwrap_or_default(), characters.as_str())
     }
 
-    /// The words for the log and for explain.
+    /// Returns the words for the log and for explain.
     pub fn private(&self) -> Option<&str> {
         self.detail.as_deref().or(self.problem.as_deref())
     }
@@ -192,9 +193,9 @@ impl From<&narthex_directory::Refusal> for Refusal {
     }
 }
 
-/// The status a reason is answered with (`product.md` section 8): 401 for the token, 403 for the person or the route,
-/// 400 for the request, 404 for an unknown route, 503 when nothing could be decided. What was decided and could not be passed
-/// on has the statuses of a gateway.
+/// Returns the status for a reason (`product.md` section 8): 401 for the token, 403 for the person or the route, 400
+/// for the request, 404 for an unknown route, 503 if nothing could be decided. A request that may pass and could not be
+/// forwarded gets the status of a gateway.
 pub const fn status(reason: Reason) -> StatusCode {
     use Reason as R;
     match reason {
@@ -245,34 +246,34 @@ pub const fn status(reason: Reason) -> StatusCode {
 /// A problem document (RFC 9457).
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Problem {
-    /// `urn:narthex:reason:` and the reason: a name, with nothing to fetch behind it.
+    /// The reason, with the prefix `urn:narthex:reason:`. It is a name: there is nothing to fetch behind it.
     #[serde(rename = "type")]
     #[schema(example = "urn:narthex:reason:resource.unknown")]
     pub kind: String,
-    /// The status's standard phrase.
+    /// Standard phrase of the status.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
     /// A sentence that says what happened and what to do.
     pub detail: String,
-    /// The stable code: one of those listed at the top of this description, or a reason for which a request or its token
-    /// is refused at the doors too.
+    /// Stable code: one of those listed at the top of this description, or a reason for which the doors also refuse a
+    /// request or its token.
     #[schema(example = "resource.unknown")]
     pub reason: String,
-    /// The number under which the log knows this request.
+    /// Id of this request in the log.
     pub request_id: String,
 }
 
 impl Problem {
-    /// The `type` of a reason.
+    /// Returns the `type` of a reason.
     pub fn kind(reason: &str) -> String {
         format!("urn:narthex:reason:{reason}")
     }
 }
 
-/// The answer to a refused request.
+/// Builds the answer to a refused request.
 pub fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes>> {
-    // SECURITY: everything in the answer comes from the reason that is told.
+    // SECURITY: everything in the answer comes from the reason that the client is told.
     let reason = refusal.told.unwrap_or(refusal.reason);
     let status = status(reason);
     let mut response = problem(status, reason.code(), refusal.text(), request_id);
@@ -293,7 +294,7 @@ pub fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes>> {
     response
 }
 
-/// An answer with a problem document (RFC 9457).
+/// Builds an answer with a problem document (RFC 9457).
 pub fn problem(status: StatusCode, reason: &'static str, detail: String, request_id: &str) -> Response<Full<Bytes>> {
     let problem = Problem {
         kind: Problem::kind(reason),
@@ -319,7 +320,8 @@ pub fn problem(status: StatusCode, reason: &'static str, detail: String, request
     response
 }
 
-/// RFC 6750 section 3: no error code when no token was sent; otherwise one of its three words.
+/// Returns the challenge (RFC 6750 section 3): without an error code if no token was sent; otherwise with one of its
+/// three codes.
 const fn challenge(reason: Reason, status: StatusCode) -> Option<&'static str> {
     match (reason, status) {
         (Reason::TokenMissing, _) => Some("Bearer"),
@@ -330,7 +332,7 @@ const fn challenge(reason: Reason, status: StatusCode) -> Option<&'static str> {
     }
 }
 
-/// Names the request in its answer, as the log does.
+/// Writes the request's id into its answer, as in the log.
 pub fn set_request_id<B>(response: &mut Response<B>, request_id: &str) {
     if let Ok(id) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert("x-narthex-request-id", id);
@@ -345,12 +347,12 @@ mod tests {
 
     use super::*;
 
-    /// What a client chose, wherever an error keeps it.
+    /// Text that a client chose, for every place where an error stores one.
     fn marked() -> String {
         "MARK".to_owned()
     }
 
-    /// Every error of the verifier with something to say of this token.
+    /// Returns every error of the verifier that has details about its token.
     fn verify_errors() -> Vec<VerifyError> {
         let hint = || KeyHint::Kid(marked());
         vec![
@@ -426,7 +428,7 @@ mod tests {
         ]
     }
 
-    /// Every error of a mapping that can be made here.
+    /// Returns every error of a mapping that can be made here.
     fn map_errors() -> Vec<MapError> {
         let breaches = [
             Breach::NotText { kind: "number" },
@@ -470,8 +472,7 @@ mod tests {
         invalid.into_iter().chain(malformed).chain(left_out).collect()
     }
 
-    /// The caller is told problem and remedy, each once; the operator's cure, ids and what a client chose are not for
-    /// the caller.
+    /// The caller is told problem and remedy, each once, but not the operator's cure, ids, or text that a client chose.
     #[test]
     fn sec_a_refusal_tells_the_caller_what_the_caller_can_do_and_no_more() {
         let verifier = verify_errors();

@@ -1,4 +1,4 @@
-//! The configuration as it is used: compiled, immutable, swapped whole.
+//! The configuration in use: compiled, immutable, swapped whole.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -20,80 +20,80 @@ use crate::upstream::{StreamLimits, Upstream};
 use narthex_fetch::keys::IssuerKeys;
 use narthex_fetch::outbound::Policy;
 
-/// Everything a request is decided by that comes from the configuration. Nothing in it is parsed during a request.
+/// Everything from the configuration that decides a request. Nothing in it is parsed during a request.
 #[derive(Debug)]
 pub struct Runtime {
-    /// Counts configurations; cached answers die with theirs.
+    /// Number of the configuration; a cached answer ends with the generation that it was made in.
     pub generation: u64,
-    /// The trusted issuers, by `iss`.
+    /// Trusted issuers, by `iss`.
     pub issuers: Issuers,
-    /// What belongs to each, by configured name.
+    /// Settings of each trusted issuer, by configured name.
     pub by_name: HashMap<String, Arc<IssuerRuntime>>,
-    /// Those of them that are enabled: whose grants count.
+    /// The enabled ones among them: only their grants count.
     pub in_force: Arc<IssuersInForce>,
     /// The routes.
     pub routes: Routes,
-    /// What belongs to each route, by its number.
+    /// Settings of each route, by its number.
     pub route_settings: Vec<RouteRuntime>,
-    /// Where tokens are looked for on every route: what any issuer allows.
+    /// Places where every route looks for tokens: all that any issuer allows.
     pub places: TokenPlaces,
-    /// How many requests one client address may send, if that is limited.
+    /// Rate limiter of client addresses; `None` if there is no limit.
     pub rate: Option<RateLimiter>,
-    /// Whether requests that pass are logged too.
+    /// Logs requests that pass, too, if true.
     pub access_log: bool,
-    /// The most requests under way to one upstream.
+    /// Upper limit of requests under way to one upstream.
     pub upstream_requests_max: usize,
-    /// Whose forwarding headers are believed.
+    /// Proxies whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
-    /// What connections that are held for organizations may use.
+    /// Settings of the connections held for organizations.
     pub connections: Arc<ConnectionSettings>,
     /// Limits of a token.
     pub token_limits: Limits,
-    /// The headers a forward-auth answer always carries.
+    /// Headers that a forward-auth answer always has.
     pub answer_headers: AnswerHeaders,
-    /// The context properties that issuers of each realm map.
+    /// Context properties that the issuers of each realm map.
     pub context_properties: HashMap<Realm, HashSet<String>>,
 }
 
-/// What belongs to a route beside what it requires.
+/// Settings of a route, besides its requirements.
 #[derive(Debug, Clone)]
 pub struct RouteRuntime {
-    /// Where its requests go; `None` for routes that only forward-auth asks about.
+    /// Upstream of its requests; `None` for routes that only forward-auth asks about.
     pub upstream: Option<Upstream>,
     /// The `aud` of its assertions.
     pub audience: String,
-    /// Where tokens may come in on it, beside `Authorization`, whoever issued them.
+    /// Places for tokens of any issuer on this route, besides `Authorization`.
     pub places: TokenPlaces,
     /// Limits of its streams.
     pub limits: StreamLimits,
     /// Origins whose pages may send requests with the user's cookie, besides the request's own.
     pub cors_origins: Vec<WebOrigin>,
-    /// What is under way to its upstream, which other routes may share.
+    /// Requests under way to its upstream, which other routes may share.
     pub load: Arc<Load>,
-    /// Whether its requests may ask for another method than their own.
+    /// Rule for requests that ask for another method than their own.
     pub method_override: MethodOverride,
 }
 
-/// Whether a route's requests may name another method in a header (`X-HTTP-Method-Override` and the like).
+/// Rule for requests that name another method in a header (`X-HTTP-Method-Override` and the like).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MethodOverride {
-    /// Not where methods decide.
+    /// Refuses them where the decision depends on the method.
     Refuse,
-    /// Any (`method_override = "allow"`).
+    /// Lets all of them pass (`method_override = "allow"`).
     Allow,
 }
 
-/// What held connections need of the configuration.
+/// Configuration of held connections.
 #[derive(Debug, Clone)]
 pub struct ConnectionSettings {
-    /// What their secrets are sealed with; without it none can be kept.
+    /// Keys that seal their secrets; without them no secret can be stored.
     pub sealing: Option<Arc<SealingKeys>>,
-    /// Where their requests may go, and what they may cost.
+    /// Allowed destinations and costs of their requests.
     pub outbound: Policy,
 }
 
 impl Default for ConnectionSettings {
-    /// Nothing secret is kept and nothing is sent.
+    /// No sealing keys, and no allowed destination.
     fn default() -> Self {
         Self {
             sealing: None,
@@ -102,31 +102,31 @@ impl Default for ConnectionSettings {
     }
 }
 
-/// An issuer as it is used.
+/// An issuer in use.
 #[derive(Debug)]
 pub struct IssuerRuntime {
-    /// Its configured name.
+    /// Configured name.
     pub name: IssuerName,
-    /// Where its external ids are unique and its tags count.
+    /// Realm in which its external ids are unique and its tags count.
     pub realm: Realm,
-    /// What its tokens must be like.
+    /// Rules that its tokens must satisfy.
     pub trusted: Arc<TrustedIssuer>,
-    /// Its keys, kept current.
+    /// Its keys, kept fresh.
     pub keys: IssuerKeys,
-    /// How its claims become an identity.
+    /// Mapping from its claims to an identity.
     pub mapping: IssuerMapping,
-    /// How far its tokens reach into the directory.
+    /// Limits of the changes that its tokens make in the directory.
     pub policy: SyncPolicy,
-    /// Where its tokens may come in, beside `Authorization`.
+    /// Places for its tokens, besides `Authorization`.
     pub places: TokenPlaces,
 }
 
 impl Runtime {
-    /// What belongs to a trusted issuer.
+    /// Returns the settings of a trusted issuer.
     ///
     /// # Errors
     ///
-    /// [`VerifyError::IssuerUnknown`] if it were not there, which building a runtime rules out.
+    /// [`VerifyError::IssuerUnknown`] if it is missing, which building a runtime rules out.
     pub fn issuer(&self, trusted: &TrustedIssuer) -> Result<&Arc<IssuerRuntime>, VerifyError> {
         self.by_name
             .get(trusted.name())
@@ -139,9 +139,10 @@ impl Runtime {
         issuer.is_some_and(|issuer| issuer.trusted.policy().status == IssuerStatus::Enabled)
     }
 
-    /// What is told of a user's context: what an issuer of the user's realm maps now.
+    /// Returns the part of a user's context that may be sent: the properties that an issuer of the user's realm maps
+    /// now.
     ///
-    /// SECURITY: a value stays with the user when its property is no longer mapped, and no token brings it up to date. So
+    /// SECURITY: a value stays with the user after its property is no longer mapped, and then no token updates it. So
     /// it is neither sent nor signed any more.
     pub fn context<'p>(&self, principal: &'p Principal) -> Cow<'p, Map<String, Value>> {
         let kept = principal.context();
@@ -157,26 +158,26 @@ impl Runtime {
         )
     }
 
-    /// The `aud` of assertions on a route.
+    /// Returns the `aud` of assertions on a route.
     pub fn audience(&self, route: usize) -> &str {
         self.route_settings
             .get(route)
             .map_or("", |settings| settings.audience.as_str())
     }
 
-    /// Where a route's requests go, and the limits of their streams.
+    /// Returns the upstream of a route's requests, and the limits of their streams.
     pub fn upstream(&self, route: usize) -> Option<(&Upstream, StreamLimits)> {
         let settings = self.route_settings.get(route)?;
         Some((settings.upstream.as_ref()?, settings.limits))
     }
 
-    /// Counts a request to a route's upstream; `None` when there are as many as there may be.
+    /// Counts a request to a route's upstream; `None` if the limit is reached.
     pub fn begin(&self, route: usize) -> Option<UnderWay> {
         let load = self.route_settings.get(route).map(|settings| &settings.load);
         load.and_then(|load| load.begin(self.upstream_requests_max))
     }
 
-    /// Where tokens are looked for on a route.
+    /// Returns the places where a route looks for tokens.
     pub fn places_on(&self, route: usize) -> Cow<'_, TokenPlaces> {
         match self.route_settings.get(route) {
             Some(settings) if settings.places != TokenPlaces::default() => {
@@ -188,21 +189,21 @@ impl Runtime {
         }
     }
 
-    /// Whether a route's requests may ask for another method than their own.
+    /// Returns the rule for requests that ask for another method than their own.
     pub fn method_override(&self, route: usize) -> MethodOverride {
         self.route_settings
             .get(route)
             .map_or(MethodOverride::Refuse, |settings| settings.method_override)
     }
 
-    /// Origins whose pages may send requests with the user's cookie, besides the request's own.
+    /// Returns origins whose pages may send requests with the user's cookie, besides the request's own.
     pub fn cors_origins(&self, route: usize) -> &[WebOrigin] {
         self.route_settings
             .get(route)
             .map_or(&[], |settings| &settings.cors_origins)
     }
 
-    /// Whether tokens may come in that place on a route, whoever issued them.
+    /// Tests whether a route takes tokens of any issuer in that place.
     pub fn route_accepts(&self, route: usize, place: &Place) -> bool {
         self.route_settings
             .get(route)

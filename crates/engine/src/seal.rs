@@ -1,11 +1,12 @@
-//! Secrets at rest: what the directory keeps of them is sealed, and only these keys open it.
+//! Secrets at rest: the directory stores them sealed, and only these keys open them.
 //!
-//! A sealed secret is `version (1) ‖ key id (8) ‖ salt (32) ‖ ciphertext and tag`. Each has a key and a nonce of its own,
-//! made by HKDF-SHA256 (RFC 5869) from the operator's key and the salt, so that no nonce can ever meet the same key twice
-//! however many are sealed. The cipher is AES-256-GCM.
+//! A sealed secret is `version (1) ‖ key id (8) ‖ salt (32) ‖ ciphertext and tag`. Each secret has its own key and
+//! nonce, derived by HKDF-SHA256 (RFC 5869) from the operator's key and the salt, so that no nonce ever meets the same
+//! key twice, however many secrets are sealed. The cipher is AES-256-GCM.
 //!
-//! SECURITY: what a secret belongs to, and what decides where it goes, is authenticated with it. A sealed secret that
-//! somebody with access to the database moves to another record, or gives another document, does not open there.
+//! SECURITY: the owner of a secret and the document that decides its destination are authenticated with it. If an
+//! attacker with access to the database moves a sealed secret to another record, or gives its record another document,
+//! it does not open there.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest;
@@ -24,64 +25,64 @@ const ID_BYTES: usize = 8;
 const SALT_BYTES: usize = 32;
 const HEAD_BYTES: usize = 1 + ID_BYTES;
 
-/// The operator's keys: the one that seals, and perhaps the one before it, which only opens.
+/// The operator's keys: the one that seals, and perhaps the previous one, which only opens.
 ///
-/// To change the key, give the new one and keep the old as the previous one, have everything sealed again, then drop
-/// the old one.
+/// To change the key, configure the new one and keep the old one as the previous one, have everything sealed again,
+/// then drop the old one.
 #[derive(Debug)]
 pub struct SealingKeys {
     current: SealingKey,
     previous: Option<SealingKey>,
 }
 
-/// One key.
+/// One sealing key.
 pub struct SealingKey {
     id: [u8; ID_BYTES],
     bytes: Zeroizing<[u8; KEY_BYTES]>,
 }
 
-/// Why a text is no [`SealingKey`].
+/// Error for a text that is not a [`SealingKey`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it must be 32 random bytes in base64 or hex; make some with `openssl rand -base64 32`")]
 pub struct SealingKeyProblem;
 
-/// What a secret belongs to.
+/// Record that a secret belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct Owner<'a> {
-    /// The kind of record.
+    /// Kind of the record.
     pub kind: &'a str,
-    /// The record.
+    /// Name of the record.
     pub name: &'a str,
-    /// Whose the record is.
+    /// Organization that the record belongs to.
     pub organization: Option<OrganizationId>,
-    /// What decides where the secret goes: with another one it does not open.
+    /// Document that decides the destination of the secret: with another document it does not open.
     pub governed_by: &'a str,
 }
 
-/// A secret, open.
+/// An opened secret.
 #[derive(Debug)]
 pub struct Opened {
-    /// What was sealed.
+    /// The plaintext.
     pub plain: Zeroizing<Vec<u8>>,
-    /// Whether it was sealed with the key before the current one, and should be sealed again.
+    /// True if it was sealed with the previous key, and should be sealed again.
     pub stale: bool,
 }
 
-/// Why a secret was not sealed.
+/// Error for a secret that was not sealed.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    /// There is no randomness for its salt.
+    /// No randomness for its salt.
     #[error(transparent)]
     Entropy(#[from] NoEntropy),
-    /// The cipher refused: it is larger than any secret is.
+    /// The cipher refused it: it is larger than any secret is.
     #[error("the secret could not be encrypted")]
     Cipher,
 }
 
-/// Why a sealed secret did not open.
+/// Error for a sealed secret that did not open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// It was sealed with a key that is not here.
+    /// It was sealed with a key that is not configured.
     #[error("it was encrypted with another key; give that key as the previous one")]
     OtherKey,
     /// It was altered, or belongs to another record.
@@ -90,8 +91,7 @@ pub enum OpenError {
 }
 
 impl SealingKey {
-    /// Reads a key: 32 bytes in base64 (either alphabet, padded or not) or hex. White space at the ends is no part of
-    /// it.
+    /// Parses a key: 32 bytes in base64 (either alphabet, padded or not) or hex. White space at the ends is ignored.
     ///
     /// # Errors
     ///
@@ -108,7 +108,7 @@ impl SealingKey {
         };
         let bytes = Zeroizing::new(bytes.ok_or(SealingKeyProblem)?);
         let bytes: [u8; KEY_BYTES] = bytes.as_slice().try_into().map_err(|_| SealingKeyProblem)?;
-        // SECURITY: the same byte over and over is a slip of the hand, not a key.
+        // SECURITY: one byte repeated throughout is a mistake, not a key.
         if bytes.iter().all(|byte| Some(byte) == bytes.first()) {
             return Err(SealingKeyProblem);
         }
@@ -127,7 +127,7 @@ impl std::fmt::Debug for SealingKey {
 }
 
 impl SealingKeys {
-    /// Seals with `current`; opens what either sealed.
+    /// Seals with `current`, and opens with either key.
     pub const fn new(current: SealingKey, previous: Option<SealingKey>) -> Self {
         Self { current, previous }
     }
@@ -179,7 +179,7 @@ impl SealingKeys {
 }
 
 impl Owner<'_> {
-    /// What is authenticated beside the secret: the head of the sealed bytes, and whose it is, unambiguously.
+    /// Returns the associated data of the secret: the head of the sealed bytes, and the owner, unambiguously encoded.
     fn authenticated(&self, head: &[u8]) -> Vec<u8> {
         let organization = self.organization.map(|id| id.to_string()).unwrap_or_default();
         let governed_by = digest::digest(&digest::SHA256, self.governed_by.as_bytes());
@@ -193,7 +193,7 @@ impl Owner<'_> {
     }
 }
 
-/// The key and the nonce of one sealed secret.
+/// Derives the key and the nonce of one sealed secret.
 fn derive(key: &SealingKey, salt: &[u8]) -> Option<(LessSafeKey, Nonce)> {
     let mut bytes = Zeroizing::new([0; KEY_BYTES + NONCE_LEN]);
     Salt::new(HKDF_SHA256, salt)
@@ -215,7 +215,7 @@ impl KeyType for Length {
     }
 }
 
-/// A name for a key that says nothing about it.
+/// Returns an id for a key that reveals nothing about it.
 fn key_id(bytes: &[u8]) -> [u8; ID_BYTES] {
     let mut context = digest::Context::new(&digest::SHA256);
     context.update(b"narthex sealing key id");

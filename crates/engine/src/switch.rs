@@ -1,7 +1,7 @@
-//! A new configuration and the organizations that it declares come into use at the same moment.
+//! The switch to a new configuration: it comes into use at the same moment as the organizations that it declares.
 //!
-//! The organizations are written to the directory, and then the configuration is swapped. A decision that saw the one without
-//! the other is made again, so that every request is answered by the old state or by the new one.
+//! The organizations are written to the directory, and then the configuration is swapped. A decision that saw one
+//! without the other is made again, so that every request is answered by the old state or by the new one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,16 +9,16 @@ use std::time::Duration;
 use narthex_directory::Versions;
 use tokio::sync::Notify;
 
-/// No switch is under way. No policy number gets there.
+/// Marks that no switch is under way. No policy number gets this high.
 const NONE: u64 = u64::MAX;
 
-/// The longest that a decision waits for a switch to end: the rest of a switch takes no time.
+/// Upper limit of the time that a decision waits for a switch to end: the rest of a switch takes no time.
 const WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// The switch from one configuration to the next.
 #[derive(Debug)]
 pub(crate) struct Switch {
-    /// The policy number before the organizations were written.
+    /// Policy number before the organizations were written.
     from_policy: AtomicU64,
     ended: Notify,
 }
@@ -33,7 +33,7 @@ impl Default for Switch {
 }
 
 impl Switch {
-    /// Begins a switch, which ends when what this gives is dropped.
+    /// Begins a switch, which ends when the returned value is dropped.
     pub(crate) fn begin(&self, versions: &Versions) -> Switching<'_> {
         self.from_policy.store(versions.policy(), Ordering::SeqCst);
         Switching(self)
@@ -47,7 +47,7 @@ impl Switch {
         ended.as_mut().enable();
         let from_policy = self.from_policy.load(Ordering::SeqCst);
         if from_policy != NONE && from_policy != versions.policy() {
-            // One that takes longer has met a directory that hangs: the decision stands as it is.
+            // A longer wait means that the directory hangs: the decision stands as it is.
             let _ = tokio::time::timeout(WAIT_MAX, ended).await;
         }
     }

@@ -5,29 +5,29 @@ use std::time::Duration;
 use http::HeaderName;
 use http::uri::{Authority, Scheme};
 
-/// The protocol of RFC 6455, the one that routes pass on unless they name others.
+/// The protocol of RFC 6455: routes pass on this one unless they name others.
 pub const WEBSOCKET: &str = "websocket";
 
-/// Where a route's requests go.
+/// Destination of a route's requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upstream {
     /// `http` or `https`.
     pub scheme: Scheme,
     /// Host and port.
     pub authority: Authority,
-    /// Whether HTTP/2 is spoken without negotiation (`h2c://` in the configuration), as gRPC servers want.
+    /// Protocol: HTTP/2 without negotiation (`h2c://` in the configuration) for gRPC servers.
     pub protocol: UpstreamProtocol,
     /// The upstream as configured: the `aud` of assertions.
     pub audience: String,
-    /// How long to wait for the head of the answer, or for more of the request's body to be taken.
+    /// Time to wait for the head of the answer, or for the upstream to take more of the request's body.
     pub timeout: Duration,
-    /// Whether the inbound token travels on.
+    /// Rule for the inbound token: forwarded or removed.
     pub forward_token: ForwardToken,
-    /// The protocol upgrades that are passed on.
+    /// Protocol upgrades that are passed on.
     pub upgrades: UpgradeProtocols,
 }
 
-/// How an upstream is spoken to.
+/// Protocol of an upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpstreamProtocol {
     /// HTTP/1.1, or what TLS negotiates.
@@ -36,23 +36,23 @@ pub enum UpstreamProtocol {
     Http2,
 }
 
-/// Whether the inbound token travels on to the upstream.
+/// Rule for the inbound token on the way to the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForwardToken {
-    /// It does (`forward_token = true`).
+    /// Forwards it (`forward_token = true`).
     Yes,
-    /// It is removed.
+    /// Removes it.
     No,
 }
 
 /// Limits of the streams of one route.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamLimits {
-    /// How long a stream may be silent.
+    /// Idle timeout of a stream.
     pub idle: Duration,
-    /// The most bytes of a request body.
+    /// Upper limit of a request body, in bytes.
     pub body_bytes: u64,
-    /// Time that a body may go on after its token has expired.
+    /// Grace period of a body after its token has expired.
     pub body_grace: Duration,
 }
 
@@ -60,10 +60,10 @@ pub struct StreamLimits {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpgradeProtocols(Vec<String>);
 
-/// The reason for which a protocol cannot be passed on.
+/// Reason why a protocol cannot be passed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProtocolProblem {
-    /// It is no protocol name with an optional version (RFC 9110 section 7.8).
+    /// It is not a protocol name with an optional version (RFC 9110 section 7.8).
     #[error("is not the name of a protocol")]
     Name,
     /// It carries requests of its own, which no route would decide.
@@ -78,11 +78,11 @@ impl Default for UpgradeProtocols {
 }
 
 impl UpgradeProtocols {
-    /// Passes on these protocols and no others.
+    /// Creates the list of these protocols.
     ///
     /// # Errors
     ///
-    /// The first name that cannot be used, and why.
+    /// The first name that cannot be used, with the cause.
     pub fn new(names: impl IntoIterator<Item = String>) -> Result<Self, (String, ProtocolProblem)> {
         let mut protocols = Vec::new();
         for name in names {
@@ -94,14 +94,14 @@ impl UpgradeProtocols {
         Ok(Self(protocols))
     }
 
-    /// Tests whether a protocol is among them, in any case.
+    /// Tests whether a protocol is in the list, in any case.
     pub fn contains(&self, protocol: &str) -> bool {
         self.0.iter().any(|listed| listed.eq_ignore_ascii_case(protocol))
     }
 }
 
 fn problem_of(name: &str) -> Option<ProtocolProblem> {
-    // A token is what a header's name is (RFC 9110 section 5.6.2).
+    // A token has the syntax of a header's name (RFC 9110 section 5.6.2).
     let is_token = |text: &str| HeaderName::try_from(text).is_ok();
     let (protocol, version) = name
         .split_once('/')
@@ -109,7 +109,7 @@ fn problem_of(name: &str) -> Option<ProtocolProblem> {
     if !is_token(protocol) || version.is_some_and(|version| !is_token(version)) {
         return Some(ProtocolProblem::Name);
     }
-    // SECURITY: inside TLS there could be HTTP again, and Narthex would not see it.
+    // SECURITY: TLS could carry HTTP again, and Narthex would not see it.
     let carries_requests = ["h2", "h2c", "h3", "http", "https", "tls"]
         .iter()
         .any(|known| protocol.eq_ignore_ascii_case(known));

@@ -1,4 +1,4 @@
-//! The mark by which a request that comes back is known: `Via` with a name of this process (RFC 9110 section 7.6.3).
+//! The mark that detects a request that comes back: `Via` with a name of this process (RFC 9110 section 7.6.3).
 
 use std::fmt::Write as _;
 
@@ -6,18 +6,18 @@ use http::{HeaderMap, HeaderValue, Version, header};
 
 use narthex_clock::{NoEntropy, random_bytes};
 
-/// This process in `Via`.
+/// Name of this process in `Via`.
 #[derive(Debug)]
 pub struct Via {
     received_by: String,
-    /// What is added to a request, by the version it came in.
+    /// Header value to add to a request, by HTTP version.
     http10: HeaderValue,
     http11: HeaderValue,
     http2: HeaderValue,
 }
 
 impl Via {
-    /// A name that no other process has.
+    /// Makes a name that no other process has.
     ///
     /// # Errors
     ///
@@ -32,7 +32,7 @@ impl Via {
     }
 
     fn named(received_by: String) -> Self {
-        // A name in hex is text that every header may have.
+        // A name in hex is valid text for a header.
         let value = |version: &str| HeaderValue::try_from(format!("{version} {received_by}"));
         let value = |version| value(version).unwrap_or(HeaderValue::from_static("1.1 narthex"));
         Self {
@@ -43,13 +43,13 @@ impl Via {
         }
     }
 
-    /// The same name, with values of its own: each thread has its own, because a header that all threads share has one
-    /// counter that goes from processor to processor.
+    /// Makes a copy with header values of its own: each thread has its own, because a header value that all threads
+    /// share has one reference count, whose cache line would move between processors.
     pub fn again(&self) -> Self {
         Self::named(self.received_by.clone())
     }
 
-    /// Adds this process to those that a request, which came in this version, came through.
+    /// Adds this process to the `Via` of a request that came in this version.
     pub fn add(&self, headers: &mut HeaderMap, version: Version) {
         let value = match version {
             Version::HTTP_2 => &self.http2,
@@ -59,14 +59,14 @@ impl Via {
         headers.append(header::VIA, value.clone());
     }
 
-    /// Whether a request has been here before.
+    /// Tests whether a request has passed this process before.
     ///
-    /// SECURITY: a route that leads back here would have one request take every file descriptor.
+    /// SECURITY: with a route that leads back to this process, one request would take every file descriptor.
     pub fn is_in(&self, headers: &HeaderMap) -> bool {
         let lines = headers.get_all(header::VIA).iter().map(HeaderValue::as_bytes);
         let mut entries = lines.flat_map(|line| line.split(|byte| *byte == b','));
         entries.any(|entry| {
-            // The protocol, who received it, and perhaps a comment.
+            // The protocol, the recipient, and perhaps a comment.
             let words = entry.split(u8::is_ascii_whitespace);
             let received_by = words.filter(|word| !word.is_empty()).nth(1);
             received_by.is_some_and(|name| name.eq_ignore_ascii_case(self.received_by.as_bytes()))

@@ -1,4 +1,4 @@
-//! A principal together with the answers already worked out for it: shared by all tokens that say the same.
+//! Accounts: a principal with the decisions already made for it, shared by all tokens with the same content.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,27 +13,27 @@ use crate::cache::prefetch::{Prefetched, prefetch_values};
 use crate::passed::Allowed;
 use narthex_clock::NoEntropy;
 
-/// Routes whose answers are kept with one principal; on further ones it is decided anew.
+/// Upper limit of routes whose decisions are cached with one principal; further ones are decided anew.
 const ROUTES_MAX: usize = 8;
 
 /// A principal and its decisions.
 #[derive(Debug)]
 pub struct Account {
-    /// Who the directory agrees this is.
+    /// The principal that the directory agrees on.
     pub principal: Arc<Principal>,
-    /// The principal's, here again as the next two: of many accounts each is far from the processor, and every further
-    /// piece of memory that is looked at costs more than what is done with it.
+    /// Copy of the principal's stamp, kept here like the next two fields: with many accounts each is rarely in the
+    /// processor's cache, and every further cache miss costs more than the work on the data.
     pub stamp: Stamp,
-    /// Until when the principal's grants hold, in milliseconds.
+    /// Time until which the principal's grants hold, in milliseconds.
     pub valid_until_ms: Option<i64>,
-    /// Tokens issued before this are refused, in milliseconds.
+    /// Earliest issue time of accepted tokens, in milliseconds: earlier ones are refused.
     tokens_not_before_ms: Option<i64>,
     allowed: RwLock<Kept>,
-    /// `None` for what an older token was answered, which nothing was agreed on with.
+    /// `None` for the answer to an older token, with which nothing was agreed.
     agreed: Option<Agreed>,
 }
 
-/// Decisions of one principal.
+/// Cached decisions of one principal.
 #[derive(Debug, Default)]
 struct Kept {
     latest: Option<Prefetched<Allowed>>,
@@ -41,7 +41,7 @@ struct Kept {
 }
 
 impl Account {
-    /// A principal about which nothing has been decided yet, nor agreed with the token that asks.
+    /// Creates an account without decisions, and without an agreement with the token that asks.
     pub fn new(principal: Arc<Principal>) -> Self {
         Self::with(principal, None)
     }
@@ -57,7 +57,8 @@ impl Account {
         }
     }
 
-    /// The kept decision for a route, if its assertion is fresh and does not outlive the token (`ends_by_ms`).
+    /// Returns the cached decision for a route, if its assertion is fresh and does not outlive the token
+    /// (`ends_by_ms`).
     pub fn allowed(&self, matched: &Match<'_>, ends_by_ms: Option<i64>, now_ms: i64) -> Option<Prefetched<Allowed>> {
         let kept = self.allowed.read().unwrap_or_else(PoisonError::into_inner);
         let mut all = kept.latest.iter().chain(&kept.earlier);
@@ -69,7 +70,7 @@ impl Account {
         Some(Prefetched::clone(allowed))
     }
 
-    /// Asks the processor for the latest decision, which is likely to be the one that is wanted.
+    /// Prefetches the latest decision, which is likely to be the one that is needed.
     fn prefetch_latest(&self) {
         let kept = self.allowed.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(latest) = &kept.latest {
@@ -77,7 +78,7 @@ impl Account {
         }
     }
 
-    /// Keeps the decision for a route.
+    /// Caches the decision for a route.
     pub fn remember(&self, matched: &Match<'_>, allowed: &Prefetched<Allowed>) {
         let mut kept = self.allowed.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(latest) = kept.latest.replace(Prefetched::clone(allowed)) {
@@ -89,32 +90,32 @@ impl Account {
         }
     }
 
-    /// Whether the user signed out everywhere after the token was issued.
+    /// Tests whether the user signed out everywhere after the token was issued.
     ///
-    /// SECURITY: a revocation moves the user's version, so a principal that stands has seen it; but the token at hand may
-    /// be older than the one the account was agreed on with.
+    /// SECURITY: a revocation moves the user's version, so a principal that stands has seen it; but the token at hand
+    /// may be older than the one that the account was agreed on with.
     fn refuses(&self, desired: &Desired) -> bool {
         self.tokens_not_before_ms
             .is_some_and(|not_before| desired.issued_at_ms.is_none_or(|issued| issued < not_before))
     }
 }
 
-/// What was last agreed about a user of an issuer.
+/// Last agreement about a user of an issuer.
 #[derive(Debug)]
 struct Agreed {
     key: Digest,
     user: UserId,
     generation: u64,
-    /// What a use of the token asserts; its times are replaced by those of the use that is written down. In a place of
-    /// its own, because it is seldom looked at.
+    /// Effect of a use of the token; its times are replaced by those of the use that is written. It is boxed, because
+    /// it is seldom read.
     touch: Box<Touch>,
-    /// Of the tokens that said so. The directory knows the one that counts.
+    /// Newest issue time of the tokens with this content. The directory knows the one that counts.
     newest_issued_at_ms: AtomicI64,
     touched_at_ms: AtomicI64,
 }
 
 impl Agreed {
-    /// The use of a token at `at_ms`, to be written down.
+    /// Returns the use of a token at `at_ms`, to be written.
     fn touch_at(&self, at_ms: i64) -> Touch {
         let newest = self.newest_issued_at_ms.load(Ordering::Relaxed);
         let lease_ms = self.touch.lapses_at_ms.map(|lapses| lapses - self.touch.at_ms);
@@ -128,9 +129,9 @@ impl Agreed {
     }
 }
 
-/// What an account costs, in bytes: user, headers, assertion, bookkeeping.
+/// Size of an account, in bytes: user, headers, assertion, bookkeeping.
 const ENTRY_BYTES: u64 = 3_072;
-/// What each grant adds, in bytes: itself, its share of a membership, and its tag.
+/// Size that each grant adds, in bytes: itself, its share of a membership, and its tag.
 const GRANT_BYTES: u64 = 700;
 
 #[derive(Debug, Clone)]
@@ -142,14 +143,15 @@ impl Weighter<Digest, Prefetched<Account>> for Weight {
     }
 }
 
-/// Accounts by issuer and external id, so that a fresh token that says the same as the last one needs no store.
+/// Cache of accounts by issuer and external id, so that a fresh token with the same content as the last one needs no
+/// store.
 pub struct AccountCache {
     hash: KeyedShortHash,
     by_user: Cache<Digest, Prefetched<Account>, Weight>,
 }
 
-/// Cache key of a [`Desired`]: equal when two tokens ask the directory for the same, whichever tokens they are and whenever
-/// they were issued.
+/// Cache key of a [`Desired`]: equal when two tokens ask the directory for the same, even if the tokens differ and were
+/// issued at different times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DesiredKey {
     /// The user: issuer and external id.
@@ -167,11 +169,11 @@ impl std::fmt::Debug for AccountCache {
 }
 
 impl AccountCache {
-    /// A cache of at most so many bytes.
+    /// Creates a cache of at most this many bytes.
     ///
     /// # Errors
     ///
-    /// [`NoEntropy`] when there is no randomness for its key.
+    /// [`NoEntropy`] if there is no randomness for its key.
     pub fn new(bytes_max: u64) -> Result<Self, NoEntropy> {
         let entries = usize::try_from(bytes_max / ENTRY_BYTES).unwrap_or(usize::MAX).max(16);
         Ok(Self {
@@ -180,10 +182,10 @@ impl AccountCache {
         })
     }
 
-    /// The cache key of what a token asks for.
+    /// Returns the cache key of what a token asks for.
     ///
-    /// SECURITY: the value is taken apart by name, so that a field that is added to it cannot be forgotten here; and
-    /// `Hash` puts an end behind each text and a length before each list, so no two values give the same bytes.
+    /// SECURITY: the value is destructured by field name, so that a field added to it cannot be forgotten here; and
+    /// `Hash` puts an end after each text and a length before each list, so no two values give the same bytes.
     pub fn key(&self, desired: &Desired) -> DesiredKey {
         let Desired {
             realm,
@@ -209,8 +211,8 @@ impl AccountCache {
         }
     }
 
-    /// The account of a user about whom a token says exactly what was last agreed. That the user was seen is passed
-    /// to the directory when it is due.
+    /// Returns the account of a user if a token asks exactly for what was last agreed. When it is due, the directory is
+    /// told that the user was seen.
     pub fn unchanged(
         &self,
         (desired, key): (&Desired, DesiredKey),
@@ -231,9 +233,9 @@ impl AccountCache {
         }
         let newest = agreed.newest_issued_at_ms.load(Ordering::Relaxed);
         if let Some(issued_at_ms) = desired.issued_at_ms.filter(|issued| *issued > newest) {
-            // SECURITY: the directory knows which token is the newest although nothing changed: an older one must undo
-            // nothing, at another node either, or when this account is no longer kept. It knows before the token counts
-            // here: one that it has no room for is refused by sync.
+            // SECURITY: the directory learns which token is the newest although nothing changed: an older one must undo
+            // nothing, neither on another node nor after this account has left the cache. It learns this before the
+            // token counts here: a token that it has no room for is refused by sync.
             let mark = Mark::of(issued_at_ms, agreed.touch.said, now_ms);
             if !directory.note_newest(agreed.user, &desired.issuer, mark) {
                 return None;
@@ -249,13 +251,13 @@ impl AccountCache {
                 .is_ok()
             && !directory.touch(&agreed.touch_at(now_ms))
         {
-            // One that finds no room is due again at its next use.
+            // A use that finds no room is due again at the next use.
             agreed.touched_at_ms.store(touched_at_ms, Ordering::Relaxed);
         }
         Some(account)
     }
 
-    /// The account that was agreed on, which is kept.
+    /// Caches the account that was agreed on, and returns it.
     pub fn agree(
         &self,
         (desired, key): (&Desired, DesiredKey),
@@ -329,7 +331,7 @@ mod tests {
         }
     }
 
-    /// Every way to differ is a difference, and moving a letter from one text to the next is one too.
+    /// Every difference gives another key, and so does moving a letter from one text to the next.
     #[test]
     fn sec_different_wishes_never_have_the_same_key() {
         type Change = fn(&mut Desired);
@@ -418,7 +420,7 @@ mod tests {
         assert_eq!(key(&desired()).user, key(&later).user);
     }
 
-    /// The two texts of the key do not run into one another.
+    /// The two texts of the key do not run into each other.
     #[test]
     fn sec_users_of_different_issuers_never_share_a_key() {
         let named = |issuer: &str, external_id: &str| {

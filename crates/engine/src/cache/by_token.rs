@@ -1,8 +1,8 @@
-//! Cached answers, by the whole token.
+//! Cache of answers, keyed by the whole token.
 //!
-//! SECURITY: an answer is kept under a keyed hash of the whole token, so that no token stays in memory; never past `exp`,
-//! never past the life of the key that verified it, never past a change of configuration or of anything in the directory
-//! that it rests on, and never longer than a minute.
+//! SECURITY: an answer is stored under a keyed hash of the whole token, so that no token stays in memory. It never
+//! lives past `exp`, past the life of the key that verified it, past a change of configuration or of anything in the
+//! directory that it rests on, and never longer than a minute.
 
 use std::sync::Arc;
 
@@ -19,38 +19,40 @@ use crate::passed::Allowed;
 use crate::runtime::IssuerRuntime;
 use narthex_clock::NoEntropy;
 
-/// The longest an answer is kept, in milliseconds.
+/// Upper limit of the life of an answer, in milliseconds.
 const KEPT_MS_MAX: i64 = 60_000;
 
-/// A token that ends within this time, in milliseconds, has a leeway to go: an assertion that ended with it would have
-/// ended before it is looked at.
+/// Limit for the leeway, in milliseconds: if less is left of a token, its assertion ends with the leeway, because one
+/// that ended with the token would end before it is read.
 const ABOUT_TO_END_MS: i64 = 5_000;
 
-/// What an entry costs, in bytes: the caller and its place in the cache, and the decision that was made last.
+/// Size of an entry, in bytes: the caller and its place in the cache, and the last decision.
 const ENTRY_BYTES: u64 = 1_700;
 
-/// Somebody whose token was good, as far as it is kept by token.
+/// Caller with a good token, as far as it is cached by token.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Whose token it was.
+    /// Issuer of the token.
     pub issuer: Arc<IssuerRuntime>,
-    /// Gone when the accounts had no more room for it: how much of the directory is kept is for them to say.
+    /// The account; gone when the cache of accounts has no more room for it: that cache alone bounds the cached part of
+    /// the directory.
     account: WeakPrefetched<Account>,
-    /// The token's own end (`exp`), in milliseconds.
+    /// Expiry of the token (`exp`), in milliseconds.
     expires_at_ms: Option<i64>,
     kept_until_ms: i64,
     key_epoch: u64,
     generation: u64,
-    /// The principal's, beside everything else that is looked at: of many tokens, each is far from the processor, and
-    /// every further piece of memory costs more than what is done with it.
+    /// The principal's stamp, beside the other fields that are read: with many tokens each is rarely in the processor's
+    /// cache, and every further cache miss costs more than the work on the data.
     stamp: Stamp,
-    /// The user's `tokens_not_before` when the token was verified, in milliseconds: the account may be gone by the time a
-    /// stream is watched.
+    /// The user's `tokens_not_before` when the token was verified, in milliseconds: the account may be gone by the time
+    /// a stream is watched.
     tokens_not_before_ms: Option<i64>,
 }
 
 impl Caller {
-    /// A caller that may be kept while everything it rests on stays. `keys` are the ones the token was verified with.
+    /// Creates a caller that may be cached while everything that it rests on stays. `keys` are the keys that verified
+    /// the token.
     pub fn new(
         issuer: Arc<IssuerRuntime>,
         account: &Prefetched<Account>,
@@ -78,13 +80,13 @@ impl Caller {
         }
     }
 
-    /// The user's `tokens_not_before` when the token was verified, in milliseconds.
+    /// Returns the user's `tokens_not_before` when the token was verified, in milliseconds.
     pub const fn tokens_not_before_ms(&self) -> Option<i64> {
         self.tokens_not_before_ms
     }
 
-    /// When an assertion for this token must have ended, in milliseconds: with the token, or, when that is about to end or
-    /// has ended, with the leeway for which it is taken all the same.
+    /// Returns the time by which an assertion for this token must have ended, in milliseconds: the token's expiry, or,
+    /// if the token is about to expire or has expired, the end of the leeway for which it is still accepted.
     pub(crate) fn ends_by_ms(&self, now_ms: i64) -> Option<i64> {
         let end = self.expires_at_ms?;
         if end.saturating_sub(now_ms) >= ABOUT_TO_END_MS {
@@ -93,27 +95,27 @@ impl Caller {
         Some(end.saturating_add(self.issuer.trusted.leeway_ms()))
     }
 
-    /// The account, if it is still kept.
+    /// Returns the account, if it is still cached.
     pub fn account(&self) -> Option<Prefetched<Account>> {
         self.account.upgrade()
     }
 
-    /// The token's own end (`exp`), in milliseconds.
+    /// Returns the expiry of the token (`exp`), in milliseconds.
     pub const fn expires_at_ms(&self) -> Option<i64> {
         self.expires_at_ms
     }
 
-    /// The numbers of the directory that the answer rests on.
+    /// Returns the version numbers of the directory that the answer rests on.
     pub const fn stamp(&self) -> Stamp {
         self.stamp
     }
 
-    /// The configuration that the answer rests on.
+    /// Returns the number of the configuration that the answer rests on.
     pub const fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// Whether the answer still stands.
+    /// Tests whether the answer still stands.
     fn stands(&self, generation: u64, versions: &Versions, now_ms: i64) -> bool {
         is_kept(self.kept_until_ms, now_ms)
             && self.generation == generation
@@ -122,26 +124,26 @@ impl Caller {
     }
 }
 
-/// Tests whether an answer that is kept until then may be given now.
+/// Tests whether an answer that is cached until that time may be served now.
 ///
-/// SECURITY: one that is to be kept for longer than anything is comes from the future, for the clock was set back. How old it
-/// is, nobody knows.
+/// SECURITY: an answer with more than the longest life left comes from the future, because the clock was set back. Its
+/// age is unknown.
 fn is_kept(kept_until_ms: i64, now_ms: i64) -> bool {
     let left_ms = kept_until_ms.saturating_sub(now_ms);
     (1..=KEPT_MS_MAX).contains(&left_ms)
 }
 
-/// What is kept of a token. Many are used once, so the decision is kept with it from the second use on.
+/// Cached answer of a token. Many tokens are used once, so the decision is cached from the second use on.
 #[derive(Debug, Clone)]
 pub enum Seen {
-    /// Whose it was.
+    /// The caller.
     Once(Arc<Caller>),
-    /// Whose it was, and a decision.
+    /// The caller, and a decision.
     Again(Prefetched<Decided>),
 }
 
 impl Seen {
-    /// Whose it was.
+    /// Returns the caller.
     pub fn caller(&self) -> &Caller {
         match self {
             Self::Once(caller) => caller,
@@ -150,7 +152,7 @@ impl Seen {
     }
 }
 
-/// A caller with a decision, in one piece of memory.
+/// A caller with a decision, in one allocation.
 #[derive(Debug)]
 pub struct Decided {
     caller: Caller,
@@ -158,17 +160,17 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// Whose token it was.
+    /// Returns the caller that the token belongs to.
     pub fn caller(&self) -> &Caller {
         &self.caller
     }
 
-    /// What was decided.
+    /// Returns the decision.
     pub fn allowed(&self) -> &Allowed {
         &self.allowed
     }
 
-    /// Whether it is about what was matched and still serves.
+    /// Tests whether it is about the matched route and organization and still serves.
     pub fn answers(&self, matched: &Match<'_>, now_ms: i64) -> bool {
         self.allowed.answers(matched) && self.serves(now_ms)
     }
@@ -178,30 +180,31 @@ impl Decided {
     }
 }
 
-/// Somebody whose token was good, with everything that is known of them.
+/// Caller with a good token, with everything known about it.
 #[derive(Debug)]
 pub struct Known {
-    /// What is kept by token.
+    /// Entry of the cache by token.
     pub seen: Seen,
-    /// Who the directory agrees it is.
+    /// Account that the directory agrees on.
     pub account: Prefetched<Account>,
 }
 
 impl Known {
-    /// What is known of a token that was seen, if the account is still there.
+    /// Completes a cached answer of a token, if its account is still cached.
     pub fn of(seen: Seen) -> Option<Self> {
         let account = seen.caller().account.upgrade()?;
         Some(Self { seen, account })
     }
 
-    /// The decision about what was matched, if one was made with any token of the account and still serves this one.
+    /// Returns the decision about the matched route and organization, if one was made with any token of the account and
+    /// still serves this token.
     pub fn allowed(&self, matched: &Match<'_>, now_ms: i64) -> Option<Prefetched<Allowed>> {
         self.account
             .allowed(matched, self.seen.caller().ends_by_ms(now_ms), now_ms)
     }
 }
 
-/// A presented token as it is looked for and kept: hashed once.
+/// Cache key of a presented token: hashed once.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenKey(Option<Digest>);
 
@@ -220,11 +223,11 @@ impl std::fmt::Debug for TokenCache {
 }
 
 impl TokenCache {
-    /// A cache of at most so many bytes.
+    /// Creates a cache of at most this many bytes.
     ///
     /// # Errors
     ///
-    /// [`NoEntropy`] when there is no randomness for its key.
+    /// [`NoEntropy`] if there is no randomness for its key.
     pub fn new(bytes_max: u64) -> Result<Self, NoEntropy> {
         let entries = usize::try_from(bytes_max / ENTRY_BYTES).unwrap_or(usize::MAX).max(16);
         Ok(Self {
@@ -233,17 +236,17 @@ impl TokenCache {
         })
     }
 
-    /// Forgets everything.
+    /// Removes every entry.
     pub(crate) fn clear(&self) {
         self.by_token.clear();
     }
 
-    /// A token as it is looked for and kept.
+    /// Returns the cache key of a token.
     pub fn key(&self, token: Token<'_>) -> TokenKey {
         TokenKey(self.hash.of(token.bytes()))
     }
 
-    /// What is kept of exactly this token, while it stands.
+    /// Returns the cached answer of exactly this token, while it stands.
     pub fn fresh(&self, token: TokenKey, generation: u64, versions: &Versions, now_ms: i64) -> Option<Seen> {
         let digest = token.0?;
         let seen = self.by_token.get(&digest)?;
@@ -257,7 +260,7 @@ impl TokenCache {
         None
     }
 
-    /// Keeps whose a token is, if its issuer's mapping depends on the token alone.
+    /// Caches the caller of a token, if its issuer's mapping depends on the token alone.
     pub fn remember(&self, token: TokenKey, caller: &Arc<Caller>) {
         if let Some(digest) = token.0
             && caller.issuer.mapping.token_only()
@@ -266,8 +269,8 @@ impl TokenCache {
         }
     }
 
-    /// Keeps a decision with a token that was seen before, unless it has one that still serves: a token that is used on
-    /// several routes in turn would only push its own decisions out.
+    /// Caches a decision with a token that was seen before, unless it has one that still serves: a token that
+    /// alternates between several routes would only evict its own decisions.
     pub fn decide(&self, token: TokenKey, seen: &Seen, allowed: &Allowed, now_ms: i64) {
         let Some(digest) = token.0 else { return };
         if matches!(seen, Seen::Again(decided) if decided.serves(now_ms)) {
@@ -285,7 +288,7 @@ impl TokenCache {
 mod tests {
     use super::*;
 
-    /// An entry lives for a minute of the clock at the most, in whichever direction the clock is set.
+    /// An entry lives for a minute by the clock at most, in whichever direction the clock is set.
     #[test]
     fn sec_cached_answers_from_the_future() {
         let made = 1_700_000_000_000;

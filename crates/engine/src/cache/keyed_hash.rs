@@ -1,4 +1,4 @@
-//! Hashes with a key of the process: what caches know tokens and wishes by, in place of keeping them.
+//! Keyed hashes with a key of this process: caches store them in place of tokens and requested changes.
 
 use std::fmt;
 use std::hash::Hash;
@@ -8,15 +8,16 @@ use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
 use narthex_clock::{NoEntropy, random_bytes};
 
-/// What a piece of bytes is known by.
+/// Digest of a byte string.
 pub(crate) type Digest = [u8; 16];
 
-/// For tokens, which are long: AES-GMAC (NIST SP 800-38D) with a key that is made at the start and leaves the process never.
+/// Keyed hash for tokens, which are long: AES-GMAC (NIST SP 800-38D) with a key that is made at the start and never
+/// leaves the process.
 ///
-/// SECURITY: for whoever does not know the key, two different pieces of up to 64 KiB have the same digest with a
-/// probability of at most 2^-115, however they were chosen: GHASH is a universal hash. That one nonce is used throughout
-/// would give the key away to somebody who sees digests; nobody does, they are in no answer, no log and no store.
-/// SHA-256 with a key would do the same for more work, on every request.
+/// SECURITY: for an attacker without the key, two different byte strings of up to 64 KiB have the same digest with a
+/// probability of at most 2^-115, however they were chosen: GHASH is a universal hash. The constant nonce would reveal
+/// the key to an attacker who sees digests, but no digest is in any answer, log or store. SHA-256 with a key would do
+/// the same for more work, on every request.
 pub(crate) struct KeyedHash(LessSafeKey);
 
 impl fmt::Debug for KeyedHash {
@@ -26,7 +27,7 @@ impl fmt::Debug for KeyedHash {
 }
 
 impl KeyedHash {
-    /// A hash with a new key.
+    /// Creates a hash with a new key.
     ///
     /// # Errors
     ///
@@ -37,7 +38,7 @@ impl KeyedHash {
         Ok(Self(LessSafeKey::new(key)))
     }
 
-    /// What a piece of bytes is known by. `None` where it cannot be hashed; then it is known by nothing and never found.
+    /// Returns the digest of a byte string; `None` if it cannot be hashed, and then it is not cached.
     pub(crate) fn of(&self, bytes: &[u8]) -> Option<Digest> {
         let nonce = Nonce::assume_unique_for_key([0; 12]);
         let tag = self
@@ -48,10 +49,11 @@ impl KeyedHash {
     }
 }
 
-/// For what is short: SipHash-2-4 with 128 bits (Aumasson and Bernstein, 2012), likewise with a key that is made at the start
-/// and leaves the process never. To begin AES-GMAC alone costs more than this does for two hundred bytes.
+/// Keyed hash for short values: SipHash-2-4 with 128 bits (Aumasson and Bernstein, 2012), likewise with a key that is
+/// made at the start and never leaves the process. The setup of AES-GMAC alone costs more than this hash of two hundred
+/// bytes.
 ///
-/// SECURITY: a pseudorandom function; for whoever does not know the key, two different pieces have the same digest with a
+/// SECURITY: a pseudorandom function; for an attacker without the key, two different values have the same digest with a
 /// probability of 2^-128, and no digest is in any answer, log or store.
 pub(crate) struct KeyedShortHash(SipHasher24);
 
@@ -62,7 +64,7 @@ impl fmt::Debug for KeyedShortHash {
 }
 
 impl KeyedShortHash {
-    /// A hash with a new key.
+    /// Creates a hash with a new key.
     ///
     /// # Errors
     ///
@@ -71,7 +73,7 @@ impl KeyedShortHash {
         Ok(Self(SipHasher24::new_with_key(&random_bytes()?)))
     }
 
-    /// The digest of a value. Equal values have equal digests.
+    /// Returns the digest of a value. Equal values have equal digests.
     pub(crate) fn of(&self, value: &impl Hash) -> Digest {
         let mut hasher = self.0;
         value.hash(&mut hasher);
@@ -85,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// Only what is the same, byte for byte, is known by the same.
+    /// Only byte strings that are equal, byte for byte, have the same digest.
     fn tells_apart<D: PartialEq + std::fmt::Debug>(
         one: impl Fn(&[u8]) -> D,
         other_process: impl Fn(&[u8]) -> D,

@@ -1,4 +1,4 @@
-//! Values that the processor is asked for before they are looked at.
+//! Shared values that the processor prefetches before they are read.
 
 use std::fmt;
 use std::ops::Deref;
@@ -7,26 +7,25 @@ use std::sync::{Arc, Weak};
 use narthex_decision::HeaderPatch;
 use prefetch_index::prefetch_index;
 
-/// Bytes that the processor fetches at once on most machines. A wrong number costs time and nothing else.
+/// Size of a cache line on most machines, in bytes. A wrong number only costs time.
 const CACHE_LINE: usize = 64;
 
-/// A shared value of which there are many, each far from the processor: to look at its parts one after the other is to wait
-/// as often. So the processor is asked for all of it when it is shared once more, without waiting, and its parts come one
-/// beside the other.
+/// An `Arc` that prefetches its value on clone. Cached values are many and rarely in the processor's cache: reading
+/// their parts one after the other waits for each of them. Prefetching does not wait, and the cache misses overlap.
 pub struct Prefetched<T>(Arc<Whole<T>>);
 
-/// A [`Prefetched`] that keeps nothing alive.
+/// A [`Prefetched`] that does not keep its value alive.
 pub struct WeakPrefetched<T>(Weak<Whole<T>>);
 
-/// A value and where it begins. In this order.
+/// A value, and the address at which it begins; the fields stay in this order.
 #[repr(C)]
 struct Whole<T> {
     begin: [Begin; 0],
     value: T,
 }
 
-/// What the beginning is made of: of no size, since there is none of it, and not `Copy`, so that the beginning of a copy
-/// cannot be taken for it.
+/// Type of the beginning: zero-sized as an array of none, and not `Copy`, so that the beginning of a copy cannot be
+/// taken for it.
 struct Begin(#[expect(dead_code, reason = "a byte, so that distances from it are counted in bytes")] u8);
 
 impl<T> Prefetched<T> {
@@ -35,12 +34,12 @@ impl<T> Prefetched<T> {
         Self(Arc::new(Whole { begin: [], value }))
     }
 
-    /// The same, without keeping it alive.
+    /// Returns a weak reference to the value.
     pub fn downgrade(&self) -> WeakPrefetched<T> {
         WeakPrefetched(Arc::downgrade(&self.0))
     }
 
-    /// Asks the processor for all of it, without waiting.
+    /// Prefetches the whole value, without waiting.
     pub fn prefetch(&self) {
         let Whole { begin, .. } = &*self.0;
         for offset in (0..size_of::<T>()).step_by(CACHE_LINE) {
@@ -50,7 +49,7 @@ impl<T> Prefetched<T> {
 }
 
 impl<T> WeakPrefetched<T> {
-    /// The value, if it is still there.
+    /// Returns the value, if it still exists.
     pub fn upgrade(&self) -> Option<Prefetched<T>> {
         let value = Prefetched(self.0.upgrade()?);
         value.prefetch();
@@ -58,7 +57,7 @@ impl<T> WeakPrefetched<T> {
     }
 }
 
-/// Before the counter of who has it is touched, which waits for it.
+/// Prefetches before it changes the reference count, which waits for its cache line.
 impl<T> Clone for Prefetched<T> {
     fn clone(&self) -> Self {
         self.prefetch();
@@ -92,7 +91,7 @@ impl<T> fmt::Debug for WeakPrefetched<T> {
     }
 }
 
-/// Asks the processor for the header values of a decision, without waiting: each is a piece of memory of its own.
+/// Prefetches the header values of a decision, without waiting: each is an allocation of its own.
 pub(crate) fn prefetch_values(patch: &HeaderPatch) {
     for (_, value) in patch.iter() {
         for offset in (0..value.len()).step_by(CACHE_LINE) {
@@ -107,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    /// What is asked for is the value and not something beside it.
+    /// The prefetched address is that of the value and not of something beside it.
     #[test]
     fn a_value_begins_where_it_is_asked_for() {
         let value = Prefetched::new([7_u64; 40]);

@@ -1,8 +1,8 @@
-//! The cure: the change that would help, as a value and as a sentence. It is what an explanation says first, beside the
-//! answer and the cause.
+//! Cure: the change that would help, as a value and as a sentence. An explanation states it first, beside the answer
+//! and the cause.
 //!
-//! SECURITY: a cure may name other organizations, the users who have a username, lists of tags, and claim values. It is for
-//! people who may explain (platform roles, the command line), never for callers.
+//! SECURITY: a cure may name other organizations, the users who have a username, lists of tags, and claim values. It is
+//! for callers that may explain (platform roles, the command line), never for the client of a door.
 
 pub(super) mod access;
 pub(super) mod mapping;
@@ -23,95 +23,95 @@ const TEXT_MAX: usize = 200;
 /// A change that would help.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Cure {
-    /// The kind of change, with what it is about.
+    /// Kind of the change, with its details.
     #[serde(flatten)]
     pub change: CureKind,
     /// The change in words.
     pub sentence: String,
 }
 
-/// The kind of change that would help, with what it is about.
+/// Kind of a change that would help, with its details.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum CureKind {
-    /// A tag that grants the role: in the token, or on a list.
+    /// Add a tag that grants the role: to the token, or to a list of tags.
     Tags {
         /// The organization that the request names; missing for a platform role.
         organization: Option<String>,
-        /// Tags that grant what is needed, the lowest role first.
+        /// Tags that grant a sufficient role, the lowest role first.
         tags: Vec<TagChoice>,
-        /// Tags of the token that are nearly one of them.
+        /// Tags of the token that nearly match one of them.
         near: Vec<NearMissRow>,
     },
-    /// Another method, host or path, so that a route takes the request.
+    /// Use another method, host or path, so that a route takes the request.
     Route {
         /// The nearest path patterns, the nearest first.
         nearest: Vec<RouteChoice>,
     },
-    /// Another name of an organization.
+    /// Use another name of an organization.
     OrganizationName {
-        /// The nearest names, the nearest first.
+        /// The nearest existing names, the nearest first.
         nearest: Vec<String>,
     },
-    /// Another state of an organization.
+    /// Change the state of an organization.
     Organization {
-        /// Its name.
+        /// Name of the organization.
         name: String,
     },
-    /// Another `iss`, or another configured issuer.
+    /// Use another `iss` in the token, or configure another issuer.
     Issuer {
         /// The token's `iss`.
         found: Option<String>,
-        /// The configured issuers, the nearest first.
+        /// Configured issuers, the nearest first.
         configured: Vec<IssuerChoice>,
     },
-    /// Keys of the issuer.
+    /// Provide the keys of the issuer.
     Keys {
-        /// The issuer's configured name.
+        /// Configured name of the issuer.
         issuer: Option<String>,
-        /// The URL or file of its keys.
+        /// URL or file of its keys.
         location: Option<String>,
     },
-    /// Another time: a newer token, or clocks that agree.
+    /// Send a newer token, or correct a clock.
     Time {
-        /// The claim that does not fit.
+        /// Name of the claim that does not fit.
         claim: String,
     },
-    /// Another audience.
+    /// Use another audience.
     Audience {
-        /// The audiences that are configured.
+        /// Configured audiences.
         expected: Vec<String>,
-        /// The audiences that the token is for.
+        /// Audiences in the token.
         found: Vec<String>,
     },
-    /// The user's newest token.
+    /// Send the user's newest token.
     NewerToken,
-    /// Another kind of token, or an undamaged one.
+    /// Send another kind of token, or an undamaged one.
     Token,
-    /// A claim in the token, or another way to read it.
+    /// Add a claim to the token, or read it in another way.
     Claim {
-        /// The claim, or the mapped field.
+        /// Name of the claim, or of the mapped field.
         claim: String,
-        /// The function that would help in the template.
+        /// Template function that would help.
         function: Option<String>,
-        /// The setting that would help.
+        /// Setting that would help.
         setting: Option<String>,
     },
-    /// Another state of a user.
+    /// Change the state of a user.
     User {
-        /// The user's id.
+        /// Id of the user.
         id: String,
-        /// The user's name.
+        /// Username of the user.
         username: Option<String>,
     },
-    /// A setting.
+    /// Change a setting.
     Setting {
-        /// Its key, such as `provision`.
+        /// Key of the setting, such as `provision`.
         setting: String,
     },
-    /// Another form of the request.
+    /// Send the request in another form.
     Request,
-    /// Time: the same request may pass later.
+    /// Send the same request later; it may pass then.
     Later,
 }
 
@@ -120,29 +120,29 @@ pub enum CureKind {
 pub struct TagChoice {
     /// The tag.
     pub tag: String,
-    /// The role it grants.
+    /// The role that it grants.
     pub role: String,
 }
 
 /// A route that nearly takes a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RouteChoice {
-    /// Its path pattern.
+    /// Path pattern of the route.
     pub path: String,
-    /// Methods it is for; empty for all.
+    /// Methods that the route takes; empty for all.
     pub methods: Vec<String>,
-    /// Hosts it is for; empty for all.
+    /// Hosts that the route takes; empty for all.
     pub hosts: Vec<String>,
 }
 
 /// A configured issuer, compared with a token's `iss`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct IssuerChoice {
-    /// Its configured name.
+    /// Configured name of the issuer.
     pub name: String,
-    /// The `iss` that it is configured with; missing for the one of tokens without.
+    /// The configured `iss`; missing for an issuer whose tokens have none.
     pub issuer: Option<String>,
-    /// `trailing_slash`, `case`, `scheme`, `host` or `path`, if that is all by which the two differ.
+    /// `trailing_slash`, `case`, `scheme`, `host` or `path` if the two differ in nothing else; otherwise missing.
     pub difference: Option<&'static str>,
 }
 
@@ -167,21 +167,21 @@ impl Problem {
         Self { refusal, cure }
     }
 
-    /// The cause as an administrator may know it.
+    /// Returns the cause as an administrator may see it.
     pub(super) fn cause(&self) -> String {
         let own = || self.refusal.reason.fault().to_owned();
         self.refusal.private().map_or_else(own, str::to_owned)
     }
 }
 
-/// Foreign text in back-quotes, bounded.
+/// Quotes foreign text in back-quotes, clipped to [`TEXT_MAX`].
 fn quoted(text: &str) -> String {
     let clipped: String = text.chars().take(TEXT_MAX).collect();
     let more = if clipped.len() < text.len() { "…" } else { "" };
     format!("`{clipped}{more}`")
 }
 
-/// Several of them in a row, as many as a sentence bears.
+/// Lists several texts, at most [`LISTED_MAX`] of them.
 fn list<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
     let mut texts: Vec<String> = texts.into_iter().map(quoted).collect();
     let more = texts.len().saturating_sub(LISTED_MAX);

@@ -1,4 +1,4 @@
-//! The lines of an explanation, as they are serialized.
+//! Rows of an explanation, as they are serialized.
 
 use std::collections::HashMap;
 
@@ -17,29 +17,29 @@ use super::cure::Problem;
 use super::{Cure, ExplainedRequest};
 use crate::runtime::Runtime;
 
-/// What the caller would be answered.
+/// The answer that the caller would get.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]
 pub struct AnswerRow {
-    /// The HTTP status; 200 stands for whatever the application answers.
+    /// The HTTP status. 200 means that the request may pass: the application then chooses the status.
     pub status: u16,
-    /// The stable code, if the request may not pass.
+    /// Stable code of the refusal; missing if the request may pass.
     pub reason: Option<String>,
-    /// The sentence that the caller is told.
+    /// The sentence that the caller would read.
     pub message: String,
-    /// The cause as an administrator may know it; missing if the request may pass.
+    /// The cause, in more detail than the caller would read; missing if the request may pass.
     pub cause: Option<String>,
     /// The change that would help; missing if the request may pass.
     pub cure: Option<Cure>,
-    /// The problems behind this one, which would be the answer next.
+    /// Further problems: once this one is solved, they would be the answer.
     pub also: Vec<AlsoRow>,
 }
 
 /// A problem behind the first one.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct AlsoRow {
-    /// The stable code.
+    /// Stable code of the refusal.
     pub reason: String,
-    /// The cause as an administrator may know it.
+    /// The cause, in more detail than the caller would read.
     pub cause: String,
     /// The change that would help.
     pub cure: Option<Cure>,
@@ -55,12 +55,12 @@ impl From<Problem> for AlsoRow {
     }
 }
 
-/// Which key verified the signature.
+/// The key that verified the signature.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct KeyRow {
-    /// Its id, if it has one.
+    /// Id of the key (`kid`), if it has one.
     pub kid: Option<String>,
-    /// The rule that found it: `kid`, `x5t#S256`, `x5t`, `only_key` or `secret`.
+    /// The rule that found the key: `kid`, `x5t#S256`, `x5t`, `only_key` or `secret`.
     pub matched_by: String,
 }
 
@@ -73,20 +73,20 @@ impl From<&KeyMatch> for KeyRow {
     }
 }
 
-/// One rule of verification.
+/// One rule of verification, with its outcome.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct StepRow {
-    /// The rule.
+    /// Name of the rule.
     pub rule: String,
     /// `passed`, `failed` or `not_tried`.
     pub outcome: &'static str,
-    /// What the configuration wants.
+    /// The value that the configuration requires.
     pub expected: String,
-    /// What the token has.
+    /// The value in the token.
     pub found: String,
-    /// What was concluded, or why it failed.
+    /// The conclusion, or the cause of the failure.
     pub detail: String,
-    /// The stable code of a failure.
+    /// Stable code of the failure; missing if the rule did not fail.
     pub reason: Option<&'static str>,
 }
 
@@ -108,22 +108,22 @@ impl From<&Step> for StepRow {
     }
 }
 
-/// What one template gave.
+/// Result of one template of the mapping.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct IdentityRow {
-    /// What it is for.
+    /// The field of the identity that the template fills.
     pub field: String,
     /// The template, or the name of the tags claim.
     pub template: String,
-    /// What it gave, of whatever type; `null` if it gave nothing.
+    /// The result of the template, of any JSON type; `null` if it has none.
     #[schema(value_type = Value)]
     pub gave: Option<Value>,
     /// `taken`, `not_given`, `skipped` or `refused`.
     pub outcome: &'static str,
-    /// The value as it is kept, of whatever type; `null` if nothing is.
+    /// The value that is stored, of any JSON type; `null` if none is.
     #[schema(value_type = Value)]
     pub value: Option<Value>,
-    /// What was wrong.
+    /// The problem with the result, if there is one.
     pub problem: Option<String>,
 }
 
@@ -152,16 +152,16 @@ impl From<&PreviewRow> for IdentityRow {
     }
 }
 
-/// One tag of the token, and what it met.
+/// One tag of the token, and the roles that it grants.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TagRow {
     /// The tag.
     pub tag: String,
-    /// What it gives: `platform admin`, `member of acme`, …; empty if it met nothing.
+    /// Roles that the tag grants: `platform admin`, `member of acme`, …; empty if it grants none.
     pub gives: Vec<String>,
 }
 
-/// What each tag of a token met.
+/// Returns the roles that each tag of a token grants.
 pub(super) fn tags(desired: &Desired, plan: &SyncPlan, policy: &SyncPolicy) -> Vec<TagRow> {
     let DesiredTags::Exactly(tags) = &desired.tags else {
         return Vec::new();
@@ -185,14 +185,14 @@ pub(super) fn tags(desired: &Desired, plan: &SyncPlan, policy: &SyncPolicy) -> V
         .collect()
 }
 
-/// A tag that nearly met something.
+/// A tag of the token that nearly matches a listed tag.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct NearMissRow {
     /// The tag in the token.
     pub tag: String,
-    /// The tag as somebody listed it.
+    /// The listed tag.
     pub listed: String,
-    /// Who listed it; missing for the issuer's `platform_admin` list.
+    /// The organization that lists it; missing for the issuer's `platform_admin` list.
     pub organization: Option<String>,
     /// `case`, `blanks`, `leading_slash`, `path`, `look_alike`, `trailing` or `one_text`.
     pub difference: &'static str,
@@ -219,23 +219,23 @@ impl From<&NearMiss> for NearMissRow {
 /// One change of the directory.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct ChangeRow {
-    /// The action's code, as in the audit trail: `user.created`, `grant.opened`, …
+    /// Code of the action, as in the audit trail: `user.created`, `grant.opened`, …
     pub action: &'static str,
-    /// What changes, in words.
+    /// The change in words.
     pub summary: String,
-    /// The fields that differ.
+    /// Fields that differ.
     pub fields: Vec<FieldRow>,
 }
 
-/// A name and a value.
+/// A name and its value.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FieldRow {
-    /// Its name.
+    /// Name of the field or header.
     pub name: String,
-    /// Its value before, if there was one.
+    /// The value before the change, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// Its value.
+    /// The value; of a field that changes, the new one.
     pub to: String,
 }
 
@@ -258,11 +258,11 @@ impl ChangeRow {
     }
 }
 
-/// The names of the organizations and teams that changes are about, by id: people know them by name.
+/// Names of the organizations and teams in the changes, by id: administrators know them by name.
 pub(super) struct Places(HashMap<String, String>);
 
 impl Places {
-    /// What the plan makes or meets, and what the principal is in.
+    /// Collects the organizations and teams that the plan creates or matches, and those that the principal belongs to.
     pub(super) fn of(plan: &SyncPlan, principal: &Principal) -> Self {
         let made = plan.changes.iter().filter_map(|change| match change {
             Change::CreateOrganization(made) => Some((made.id.to_string(), made.name.to_string())),
@@ -317,14 +317,14 @@ fn source(source: &GrantSource) -> String {
     }
 }
 
-/// A role in an organization.
+/// An organization and the user's role in it.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct MembershipRow {
-    /// The organization's name.
+    /// Name of the organization.
     pub name: String,
     /// The effective role.
     pub role: String,
-    /// Whether the organization is open.
+    /// Status of the organization, such as `active`.
     pub status: String,
 }
 
@@ -338,20 +338,20 @@ impl From<&Membership> for MembershipRow {
     }
 }
 
-/// How a request would be decided.
+/// The decision on a request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct RequestRow {
-    /// The method.
+    /// Method of the request.
     pub method: String,
-    /// The path.
+    /// Path of the request.
     pub path: String,
-    /// The path patterns of the route it falls under.
+    /// Path patterns of the route that takes the request; missing if no route does.
     pub route: Option<Vec<String>>,
-    /// The organization the path names.
+    /// The organization that the path names.
     pub organization: Option<String>,
-    /// What the route requires; any one of these.
+    /// Requirements of the route; one of them is enough.
     pub requires: Vec<String>,
-    /// `allow`, `deny`, or `undecided` if an earlier step left nobody to decide about.
+    /// `allow`, `deny`, or `undecided` if an earlier step failed and so no user is known.
     pub decision: &'static str,
     /// The requirement that was satisfied.
     pub satisfied: Option<String>,
@@ -390,7 +390,7 @@ impl RequestRow {
     }
 }
 
-/// The headers of a patch, for showing.
+/// Lists the headers of a patch, for display.
 pub(super) fn headers(patch: &HeaderPatch) -> Vec<FieldRow> {
     let shown = patch.iter().map(|(name, value)| FieldRow {
         name: name.to_string(),

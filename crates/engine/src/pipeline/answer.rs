@@ -16,7 +16,7 @@ use crate::passed::{Allowed, Answer, Passed};
 use crate::respond::Refusal;
 use crate::runtime::Runtime;
 
-/// A decision that is not kept with the token: the account's, or a new one.
+/// Returns a decision that is not cached with the token: the one of the account, or a new one.
 pub(super) async fn decided(
     engine: &Engine,
     runtime: &Runtime,
@@ -38,7 +38,7 @@ pub(super) async fn decided(
     Ok(Answer::Account(allowed, known.seen))
 }
 
-/// Decides, and builds what the upstream will see.
+/// Decides, and builds the headers that the upstream receives.
 async fn allow(
     engine: &Engine,
     runtime: &Runtime,
@@ -65,7 +65,7 @@ async fn allow(
     }
 }
 
-/// Somebody who is not asked for a token. What was presented all the same is at `place`.
+/// Returns the result for a caller that needs no token. A token that it presented anyway is at `place`.
 pub(super) fn anonymous(engine: &Engine, matched: &Match<'_>, place: Option<Place>) -> Passed {
     let allowed = Allowed {
         route: matched.route.index,

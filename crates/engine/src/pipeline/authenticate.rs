@@ -19,10 +19,10 @@ use crate::request_facts::HeldFacts;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, Runtime};
 
-/// What is kept of a token, while it stands.
+/// Cache key of a token, with the cached answer while it stands.
 pub(super) struct Kept(pub(super) TokenKey, pub(super) Option<Seen>);
 
-/// Looks what is kept of a token.
+/// Looks up the cached answer of a token.
 pub(super) async fn kept(
     engine: &Engine,
     runtime: &Runtime,
@@ -39,7 +39,7 @@ pub(super) async fn kept(
     Ok(Kept(key, seen))
 }
 
-/// Who the token speaks for.
+/// Returns the user that the token speaks for.
 pub async fn who(
     engine: &Engine,
     runtime: &Runtime,
@@ -51,7 +51,7 @@ pub async fn who(
     known(engine, runtime, inbound, (kept, token, place), now_ms).await
 }
 
-/// Who the token speaks for: what is kept, or the whole way.
+/// Returns the user that the token speaks for: from the cache, or through all steps.
 pub(super) async fn known(
     engine: &Engine,
     runtime: &Runtime,
@@ -71,7 +71,7 @@ pub(super) async fn known(
     })
 }
 
-/// SECURITY: a place that only one issuer's tokens may come in is no place for another's.
+/// SECURITY: a place that is only for one issuer's tokens is no place for another issuer's.
 fn accept(runtime: &Runtime, inbound: &Inbound<'_>, caller: &Caller, place: &Place) -> Result<(), Refusal> {
     let accepted =
         caller.issuer.places.contains(place) || inbound.route.is_some_and(|route| runtime.route_accepts(route, place));
@@ -85,7 +85,7 @@ fn accept(runtime: &Runtime, inbound: &Inbound<'_>, caller: &Caller, place: &Pla
     }
 }
 
-/// Token, claims, identity, principal.
+/// Runs the steps from the token to claims, identity and principal.
 async fn authenticate(
     engine: &Engine,
     runtime: &Runtime,
@@ -113,8 +113,8 @@ async fn authenticate(
     Ok((caller, account))
 }
 
-/// The claims of a good token, and the keys they were verified with. Where the right key was not there, the issuer is
-/// asked for newer ones and the token is verified once more, if the key cache allows it.
+/// Returns the claims of a good token, and the keys that verified it. If the right key is missing, the issuer is asked
+/// for newer keys and the token is verified once more, if the key cache allows it.
 async fn verify(
     runtime: &Runtime,
     token: &str,
@@ -136,7 +136,8 @@ async fn verify(
     Ok((Arc::clone(issuer), claims, keys))
 }
 
-/// Who the directory agrees this is. A fresh token that says the same as the last one costs no look into the store.
+/// Returns the account that the directory agrees on. A fresh token with the same content as the last one needs no
+/// look-up in the store.
 async fn account(
     engine: &Engine,
     runtime: &Runtime,
@@ -166,9 +167,9 @@ async fn account(
     }
     .tell(&engine.metrics);
     let principal = Arc::clone(&synced.principal);
-    // SECURITY: an older token gets what the directory says and is not what was agreed on; were it kept, a newer token
-    // that says the same as it would be taken for unchanged, and what it takes away would stay. One that was given less than
-    // it asks for, because the user was changed too often, asks again.
+    // SECURITY: an older token gets the directory's present state, and that was not agreed with it. If it were cached,
+    // a newer token with the same content would be taken for unchanged, and the roles that it takes away would stay. A
+    // token that got less than it asks for, because the user was changed too often, asks again.
     if synced.plan.stale_token || synced.plan.observed || synced.plan.limited {
         return Ok(Prefetched::new(Account::new(principal)));
     }
@@ -179,7 +180,7 @@ async fn account(
 pub(super) fn refuse_sync(engine: &Engine, error: &SyncError) -> Refusal {
     match error {
         SyncError::Refused(refusal) => refusal.into(),
-        // The details of a failing store are for the log, not for the caller.
+        // The details of a failing store are for the log, not for the client.
         other => {
             if let Some(unsaid) = engine.no_answer.due() {
                 tracing::error!(error = %other, unsaid, "the directory gave no answer");

@@ -8,9 +8,9 @@ use crate::inbound::Inbound;
 use crate::respond::Refusal;
 use crate::runtime::{MethodOverride, Runtime};
 
-/// Refuses a request that asks the application for another method than the one it is decided by.
+/// Refuses a request that asks the application for another method than the one that it is decided by.
 ///
-/// SECURITY: many frameworks carry out the method of `X-HTTP-Method-Override`. A preflight loses such a header.
+/// SECURITY: many frameworks obey `X-HTTP-Method-Override`. A preflight loses such a header.
 pub(super) fn refuse_override(
     runtime: &Runtime,
     inbound: &Inbound<'_>,

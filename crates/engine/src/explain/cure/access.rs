@@ -1,4 +1,4 @@
-//! Cures of what the directory and the decision refuse, and of a request that no route takes.
+//! Cures for refusals of the directory and of the decision, and for a request that no route takes.
 
 use std::fmt::Write as _;
 
@@ -13,16 +13,16 @@ use super::{Cure, CureKind, NearMissRow, RouteChoice, TagChoice, list, quoted};
 use crate::explain::ExplainedRequest;
 use crate::runtime::{IssuerRuntime, Runtime};
 
-/// The most routes and names that are proposed.
+/// Upper limit of proposed routes and names.
 const NEAREST_MAX: usize = 3;
-/// The most near misses that a sentence spells out.
+/// Upper limit of near misses that a sentence spells out.
 const NEAR_SPOKEN_MAX: usize = 2;
-/// The most edits by which a path is still near a pattern.
+/// Upper limit of edits by which a path may differ from a pattern and still count as near.
 const PATH_DISTANCE_MAX: usize = 2;
-/// How many characters at the beginning or end of a name are looked for.
+/// Number of characters at the beginning and at the end of a name that the search uses.
 const PIECE_CHARACTERS: usize = 3;
 
-/// The change that would help against a refusal of the directory.
+/// Returns the change that would help against a refusal of the directory.
 pub(in crate::explain) async fn refused(
     refusal: &Refused,
     issuer: &IssuerRuntime,
@@ -105,7 +105,7 @@ fn of_user(user: &narthex_directory::UserId, sentence: &str) -> Cure {
     Cure::new(change, sentence)
 }
 
-/// The nearest route, for a request that none takes.
+/// Returns the nearest route, for a request that no route takes.
 pub(in crate::explain) fn route(runtime: &Runtime, request: &ExplainedRequest) -> Cure {
     let mut found: Vec<(usize, &Route, &str)> = Vec::new();
     for route in runtime.routes.iter() {
@@ -153,12 +153,12 @@ pub(in crate::explain) fn route(runtime: &Runtime, request: &ExplainedRequest) -
     Cure::new(CureKind::Route { nearest }, sentence)
 }
 
-/// Number of segments by which a path differs from a pattern.
+/// Returns the number of segments by which a path differs from a pattern.
 fn path_distance(pattern: &str, path: &str) -> usize {
     let mut distance = 0;
     let mut segments = path.split('/').skip(1);
     for wanted in pattern.split('/').skip(1) {
-        // A rest may be nothing.
+        // The rest of a path may be empty.
         if wanted.starts_with("{*") {
             return distance;
         }
@@ -174,18 +174,18 @@ fn path_distance(pattern: &str, path: &str) -> usize {
     distance + segments.count()
 }
 
-/// Facts by which a request was denied.
+/// Facts on which a request was denied.
 pub(in crate::explain) struct Denied<'d> {
     pub(in crate::explain) directory: &'d dyn Directory,
     pub(in crate::explain) issuer: &'d IssuerRuntime,
     pub(in crate::explain) desired: &'d Desired,
     pub(in crate::explain) plan: &'d SyncPlan,
-    /// The organization's name as the request has it.
+    /// Name of the organization as the request spells it.
     pub(in crate::explain) organization: Option<&'d str>,
 }
 
 impl Denied<'_> {
-    /// The change that would help against this denial.
+    /// Returns the change that would help against this denial.
     pub(in crate::explain) async fn cure(&self, denial: &Denial) -> Result<Option<Cure>, StoreError> {
         let name = self.organization.unwrap_or_default();
         let known = match OrganizationName::new(name) {
@@ -215,7 +215,7 @@ impl Denied<'_> {
         Ok(Some(cure))
     }
 
-    /// Organizations whose names are near.
+    /// Returns organizations with similar names.
     async fn other_name(&self, name: &str) -> Result<Cure, StoreError> {
         let characters: Vec<char> = name.chars().collect();
         let first: String = characters.iter().take(PIECE_CHARACTERS).collect();
@@ -268,9 +268,9 @@ impl Denied<'_> {
         Ok(Cure::new(CureKind::OrganizationName { nearest }, sentence))
     }
 
-    /// Tags that would grant what is required.
+    /// Returns tags that would grant a required role.
     fn role(&self, organization: Option<&Organization>, required: &[Requirement]) -> Cure {
-        // Its tags give no platform role.
+        // Tags of an organization grant no platform role.
         let of_organization = |required: &Requirement| matches!(required, Requirement::Organization(_));
         let organization = organization.filter(|_| required.iter().any(of_organization));
         let mut tags = Vec::new();
@@ -303,7 +303,7 @@ impl Denied<'_> {
         Cure::new(change, sentence)
     }
 
-    /// The tags of the token that are nearly one that would do.
+    /// Returns the tags of the token that nearly match a sufficient tag.
     fn near(&self, tags: &[TagChoice], organization: Option<&Organization>) -> Vec<NearMissRow> {
         let DesiredTags::Exactly(carried) = &self.desired.tags else {
             return Vec::new();
@@ -392,7 +392,7 @@ fn choice(tag: &str, role: &str) -> TagChoice {
     }
 }
 
-/// The roles that tags grant, each once.
+/// Returns the roles that tags grant, each once.
 fn roles(tags: &[TagChoice]) -> String {
     let mut roles: Vec<&str> = Vec::new();
     for choice in tags {

@@ -1,4 +1,4 @@
-//! Cures of what a mapping refuses: the claim, and the function that would help.
+//! Cures for refusals of a mapping: the claim, and the function that would help.
 
 use narthex_mapping::{Breach, Field, MapError, Preview, TagsFault};
 use serde_json::{Map, Value};
@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 use super::similar::nearest;
 use super::{Cure, CureKind, list, quoted};
 
-/// The most claims that are proposed.
+/// Upper limit of proposed claims.
 const PROPOSED_MAX: usize = 3;
 
-/// The change that would help against this error.
+/// Returns the change that would help against this error.
 pub(in crate::explain) fn cure(error: &MapError, preview: &Preview, claims: &Map<String, Value>) -> Option<Cure> {
     Some(match error {
         MapError::Nothing { field, .. } => nothing(field, preview, claims),
@@ -35,7 +35,7 @@ fn cured(claim: &str, (function, setting): (Option<&str>, Option<&str>), sentenc
     Cure::new(change, sentence)
 }
 
-/// The template of a field, without its braces, if it is nothing but a path.
+/// Returns the template of a field without its braces, if it is only a path.
 fn path<'p>(field: &Field, preview: &'p Preview) -> Option<&'p str> {
     let row = preview.rows.iter().find(|row| row.field == *field)?;
     let inner = row.source.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
@@ -142,7 +142,7 @@ fn tags_missing(claim: &str, claims: &Map<String, Value>) -> Cure {
     cured(claim, (None, Some("tags.on_missing")), sentence)
 }
 
-/// Claims that hold lists of texts, as `[issuer.tags] claim` names them.
+/// Returns claims that are lists of texts, named as in `[issuer.tags] claim`.
 fn lists_of_text(claims: &Map<String, Value>) -> Vec<String> {
     let is_list = |value: &Value| {
         let items = value.as_array();
@@ -208,7 +208,7 @@ fn tags_malformed(claim: &str, fault: &TagsFault) -> Cure {
     cured(claim, (function, Some("tags.claim")), sentence)
 }
 
-/// A name as a template writes it.
+/// Returns a name as a template spells it.
 fn word(name: &str) -> String {
     if name.chars().all(|c| c.is_alphanumeric() || c == '_') {
         name.to_owned()

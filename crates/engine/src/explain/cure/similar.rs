@@ -1,6 +1,6 @@
-//! The nearest of some words: what was probably meant.
+//! Search for the nearest of some words: the one that was probably meant.
 
-/// The words that are near enough to `typed` to be meant, the nearest first.
+/// Returns the words that are near enough to `typed` to be meant, the nearest first.
 pub fn nearest<'w>(typed: &str, words: impl IntoIterator<Item = &'w str>, most: usize) -> Vec<&'w str> {
     let typed = typed.to_lowercase();
     let allowed = (typed.chars().count() / 3).max(1);
@@ -25,7 +25,7 @@ mod tests {
         let known = ["acme", "acne", "globex", "acmee"];
         assert_eq!(nearest("acmee", known, 3), ["acmee", "acme"]);
         assert_eq!(nearest("ACME", known, 1), ["acme"]);
-        // Two letters in each other's place are one slip.
+        // Two swapped letters are one slip.
         assert_eq!(nearest("golbex", known, 1), ["globex"]);
         assert!(nearest("initech", known, 3).is_empty());
     }

@@ -1,4 +1,4 @@
-//! Cures of what the verifier refuses.
+//! Cures for refusals of the verifier.
 
 use std::cmp::Reverse;
 
@@ -9,7 +9,7 @@ use super::similar::nearest;
 use super::{Cure, CureKind, IssuerChoice, list, quoted};
 use crate::runtime::{IssuerRuntime, Runtime};
 
-/// The token that a cure is for.
+/// Token that a cure is for.
 pub(in crate::explain) struct Examined<'e> {
     pub(in crate::explain) runtime: &'e Runtime,
     pub(in crate::explain) token: &'e str,
@@ -17,7 +17,7 @@ pub(in crate::explain) struct Examined<'e> {
     pub(in crate::explain) now_ms: i64,
 }
 
-/// The claims of a token, whatever is proved of them.
+/// Returns the claims of a token, whether they are proved or not.
 pub(in crate::explain) fn claims(inspection: &Inspection) -> Option<&Map<String, Value>> {
     match &inspection.claims {
         InspectedClaims::Verified(claims) => Some(claims.claims()),
@@ -40,7 +40,7 @@ impl Examined<'_> {
         claims(self.inspection)?.get(name)
     }
 
-    /// The change that would help against this error.
+    /// Returns the change that would help against this error.
     pub(in crate::explain) fn cure(&self, error: &VerifyError) -> Option<Cure> {
         Some(match error {
             VerifyError::TooLarge { .. } => setting(
@@ -322,7 +322,7 @@ fn setting(key: &str, sentence: &str) -> Cure {
     Cure::new(CureKind::Setting { setting }, sentence)
 }
 
-/// Whether a text may be an access token without content: one word that is no piece of a JWT.
+/// Tests whether a text may be an opaque access token: one word that is no part of a JWT.
 fn is_opaque(token: &str) -> bool {
     // A JWT begins with `{"` in base64url.
     let word = token.len() >= 16 && token.bytes().all(|byte| byte.is_ascii_graphic());
@@ -339,7 +339,7 @@ fn choice(policy: &IssuerPolicy, found: Option<&str>) -> IssuerChoice {
     }
 }
 
-/// The one thing by which two issuers differ.
+/// Returns the single difference between two issuers, if there is only one.
 fn difference(found: &str, configured: &str) -> Option<&'static str> {
     let slashless = |text: &str| text.trim_end_matches('/').to_lowercase();
     if found.trim_end_matches('/') == configured.trim_end_matches('/') {
@@ -363,7 +363,7 @@ fn difference(found: &str, configured: &str) -> Option<&'static str> {
     }
 }
 
-/// The difference in words, and what to do about it.
+/// Returns the difference in words, and its remedy.
 fn difference_words(difference: &str) -> (&'static str, &'static str) {
     const SAME: &str = "correct `issuer`, or add the token's to `aliases`";
     const PERHAPS: &str = "if it is the same identity provider, correct `issuer` or add the token's to `aliases`";
