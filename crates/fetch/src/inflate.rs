@@ -1,8 +1,8 @@
-//! Bodies compressed with gzip, within a bound.
+//! Decompression of gzip bodies, within a limit.
 
 use std::io::Read as _;
 
-/// Reason for which a body cannot be read.
+/// Error for a body that cannot be decompressed.
 #[derive(Debug)]
 pub(crate) enum Inflate {
     /// It is longer than the limit.
@@ -11,7 +11,9 @@ pub(crate) enum Inflate {
     Broken,
 }
 
-/// SECURITY: a few kilobytes may be told to be gigabytes; reading ends at the limit.
+/// Decompresses a gzip body.
+///
+/// SECURITY: a few kilobytes may declare gigabytes; decompression stops at the limit.
 pub(crate) fn inflate(compressed: &[u8], limit: usize) -> Result<Vec<u8>, Inflate> {
     let mut body = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);

@@ -1,4 +1,4 @@
-//! Last good key sets are kept by the directory.
+//! Store of the last good key sets in the directory.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use narthex_directory::{Directory, IssuerName, SavedKeySet};
 
 use crate::keys::{KeySetStore, KeySetStoreError, StoredKeySet};
 
-/// Keeps key sets in a directory, so that a restart does not need the issuers.
+/// Stores key sets in a directory, so that a restart does not need the issuers.
 #[derive(Clone)]
 pub struct KeptKeys(pub Arc<dyn Directory>);
 
@@ -33,7 +33,8 @@ impl KeySetStore for KeptKeys {
                 source: set.source,
                 body: set.body,
                 fetched_at_ms: set.fetched_at_ms,
-                // Its freshness is not kept: a set from before a restart is fetched anew at once, and serves until then.
+                // The freshness is not stored: a set from before a restart is fetched again at once, and serves until
+                // then.
                 fresh_until_ms: set.fetched_at_ms,
             }))
     }

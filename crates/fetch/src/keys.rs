@@ -1,9 +1,9 @@
-//! The keys of issuers: where they come from, how they are fetched, and when.
+//! Key sets of issuers: their sources, and the schedule of fetches.
 //!
-//! A request asks [`IssuerKeys::current`] and never waits. Only a token whose key is not there, or
-//! whose signature does not fit, waits for a fetch, and then only when the state machine in
-//! `narthex-token` says that a fetch may help. Everything else happens in the background, one task
-//! per issuer, so that one issuer's failure never touches another's, nor start-up.
+//! A request calls [`IssuerKeys::current`] and never waits. Only a token whose key is missing, or whose signature does
+//! not fit, waits for a fetch, and only if the state machine in `narthex-token` says that a fetch may help. Everything
+//! else happens in the background, with one task per issuer, so that one issuer's failure affects neither another
+//! issuer nor start-up.
 
 mod error;
 mod fetch;

@@ -1,8 +1,8 @@
-//! Requests of connections: sent, bounded in every direction, to allowed hosts only.
+//! Sender of connections' requests: bounded in every direction, to allowed hosts only.
 //!
-//! `narthex-connection` says what is to be sent and judges what comes back; here is the network in between. The sender
-//! takes a [`Policy`]: a server's is a list of hosts and a guard against private addresses, the command line's lets
-//! everything pass, since whoever runs it could as well use curl.
+//! `narthex-connection` makes the requests and judges the answers; this module is the network in between. The sender
+//! takes a [`Policy`]: a server's is a list of hosts and a guard against private addresses; the command line's lets
+//! everything pass, because its user could as well use curl.
 
 mod drive;
 mod error;

@@ -1,6 +1,6 @@
-//! Reaching other servers: which addresses may be reached, and what is said when one cannot be.
+//! SSRF guard: the addresses that may be reached, and the errors when one cannot be.
 //!
-//! Keys are fetched and connections send their requests through here.
+//! Keys are fetched and connections send their requests through this guard.
 
 mod connect_error;
 mod guard;

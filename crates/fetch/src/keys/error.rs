@@ -1,5 +1,5 @@
-//! What can go wrong between an issuer's key source and a key set, said to the operator who has to
-//! put it right. No message carries a token, a secret or the text of a body.
+//! Errors between an issuer's key source and a key set, for the operator who has to correct them. No message contains a
+//! token, a secret or the text of a body.
 
 use std::path::PathBuf;
 
@@ -8,10 +8,10 @@ use narthex_token::{KeySetError, KeysFault};
 use super::key_url::UrlProblem;
 use crate::ssrf_guard::Refused;
 
-/// Why keys could not be read from their source.
+/// Error for keys that could not be read from their source.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum FetchError {
-    /// The address guard said no.
+    /// The SSRF guard refused the address.
     #[error("while connecting for keys: {0}")]
     Refused(#[from] Refused),
     /// The host has no address.
@@ -19,7 +19,7 @@ pub enum FetchError {
     Unresolved {
         /// The host of the URL.
         host: String,
-        /// What the resolver said.
+        /// Message of the resolver.
         cause: String,
     },
     /// No connection could be made.
@@ -27,7 +27,7 @@ pub enum FetchError {
     Connection {
         /// The host of the URL.
         host: String,
-        /// What the system said.
+        /// Message of the system.
         cause: String,
     },
     /// The server's certificate was refused.
@@ -37,7 +37,7 @@ pub enum FetchError {
     Certificate {
         /// The host of the URL.
         host: String,
-        /// What is wrong with it.
+        /// Problem of the certificate.
         cause: String,
     },
     /// The fetch as a whole took too long.
@@ -45,41 +45,41 @@ pub enum FetchError {
         "no complete answer from {source_of_keys} within {limit_ms} ms; it is slow or something in between drops the connection"
     )]
     TimedOut {
-        /// Where the keys were asked for.
+        /// Source that the keys were requested from.
         source_of_keys: String,
         /// The time limit, in milliseconds.
         limit_ms: u64,
     },
-    /// Something other than 200.
+    /// A status other than 200.
     #[error("`{host}` answered with status {status} instead of 200{advice}", advice = status_advice(*.status))]
     Status {
         /// The host of the URL.
         host: String,
-        /// The status it answered with.
+        /// Status of the answer.
         status: u16,
     },
-    /// A redirect that leaves scheme, host or port behind, or one too many.
+    /// A redirect to another scheme, host or port, or one too many.
     #[error("`{host}` redirects to {target}, which is not followed; configure the URL the keys are really at")]
     Redirect {
         /// The host of the URL.
         host: String,
-        /// Where to, without path or query.
+        /// Target, without path or query.
         target: String,
     },
-    /// More bytes than a key set may have.
+    /// More bytes than the limit of a key set.
     #[error("the answer of {source_of_keys} is larger than {limit_bytes} bytes, the most that is read")]
     TooLarge {
-        /// Where the keys were asked for.
+        /// Source that the keys were requested from.
         source_of_keys: String,
         /// The limit, in bytes.
         limit_bytes: usize,
     },
-    /// A compressed answer that cannot be read.
+    /// A compressed answer that cannot be decompressed.
     #[error("`{host}` answered with a compressed body: {cause}")]
     Compressed {
         /// The host of the URL.
         host: String,
-        /// What is wrong with it.
+        /// Description of the problem.
         cause: String,
     },
     /// The answer broke off or was no HTTP.
@@ -87,17 +87,17 @@ pub enum FetchError {
     Interrupted {
         /// The host of the URL.
         host: String,
-        /// What happened.
+        /// Description of the error.
         cause: String,
     },
-    /// A file of the configuration could not be read or makes no sense.
+    /// A file of the configuration could not be read or is not valid.
     #[error("the {what} `{path}` cannot be used: {cause}", path = .path.display())]
     File {
-        /// Which file it is: `key set`, `ca_file`, `bearer_token_file`.
+        /// Role of the file: `key set`, `ca_file`, `bearer_token_file`.
         what: &'static str,
-        /// Where it is.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Description of the problem.
         cause: String,
     },
     /// The discovery document is not usable.
@@ -105,54 +105,54 @@ pub enum FetchError {
     Discovery {
         /// The host of the issuer.
         host: String,
-        /// What is wrong with it.
+        /// Problem of the document.
         problem: DiscoveryProblem,
     },
     /// The answer is no key set.
     #[error("what {source_of_keys} gave is not a usable key set: {problem}")]
     KeySet {
-        /// Where the keys were asked for.
+        /// Source that the keys were requested from.
         source_of_keys: String,
-        /// What is wrong with it.
+        /// Problem of the key set.
         problem: KeySetError,
     },
-    /// The answer is a key set, and no key of it can be used.
+    /// The answer is a key set without a usable key.
     #[error("the key set of {source_of_keys} has no usable key: {why}")]
     NoUsableKey {
-        /// Where the keys were asked for.
+        /// Source that the keys were requested from.
         source_of_keys: String,
-        /// Why its keys are not used.
+        /// Reasons why its keys are not used.
         why: String,
     },
-    /// This side could not even ask.
+    /// The request could not be made on this side.
     #[error("the request for keys could not be made: {cause}")]
     Setup {
-        /// What happened.
+        /// Description of the error.
         cause: String,
     },
 }
 
-/// What is wrong with a discovery document.
+/// Problem of a discovery document.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoveryProblem {
     /// Not a JSON object with text members `issuer` and `jwks_uri`.
     #[error("it is not a JSON object with `issuer` and `jwks_uri` as text ({0})")]
     Malformed(String),
-    /// It speaks for somebody else (`OpenID` Connect Discovery 4.3).
+    /// It names another issuer (`OpenID` Connect Discovery 4.3).
     #[error("it says its issuer is `{found}`, but `{configured}` is configured; the two must be equal to the letter")]
     OtherIssuer {
-        /// The issuer as configured.
+        /// Issuer as configured.
         configured: String,
-        /// The issuer the document names.
+        /// Issuer that the document names.
         found: String,
     },
-    /// Its `jwks_uri` is no URL keys may come from.
+    /// Its `jwks_uri` is not a URL that keys may be fetched from.
     #[error("its `jwks_uri` is refused: {0}")]
     Url(#[from] UrlProblem),
 }
 
 impl FetchError {
-    /// A short stable word for metrics and log fields.
+    /// Returns a short stable word for metrics and log fields.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Refused(_) => "refused",
@@ -173,7 +173,7 @@ impl FetchError {
         }
     }
 
-    /// The cause as clients are told it: without hosts, files and configuration.
+    /// Returns the cause as clients read it: without hosts, files and configuration.
     pub const fn told(&self) -> &'static str {
         match self {
             Self::Refused(_)

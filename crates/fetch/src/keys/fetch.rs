@@ -1,8 +1,8 @@
-//! One GET, bounded in every direction.
+//! Fetcher of keys: one GET, bounded in every direction.
 //!
-//! The HTTP client is made for one fetch and dropped after it. Fetches are minutes apart, so a pool
-//! would only hold memory and stale connections; and a CA bundle, a bearer token or the system's
-//! own trust store that changed on disk is picked up by the next fetch without a restart.
+//! The HTTP client is made for one fetch and dropped after it. Fetches are minutes apart, so a connection pool would
+//! only hold memory and stale connections. A CA bundle, a bearer token or the system's trust store that changed on disk
+//! takes effect with the next fetch, without a restart.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,19 +19,19 @@ use super::key_url::KeyUrl;
 use crate::inflate::{Inflate, inflate};
 use crate::ssrf_guard::{Guard, GuardedNames, Names, Trouble, cause_of};
 
-/// How an issuer's key server is reached, beyond its URL.
+/// Access to an issuer's key server, besides its URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
-    /// PEM certificates that take the place of the system's trust store, for this issuer alone.
-    /// Nothing else is trusted then, so a public authority cannot vouch for a private host.
+    /// PEM certificates that replace the system's trust store, for this issuer alone. Nothing else is trusted then, so
+    /// a public authority cannot vouch for a private host.
     pub ca_file: Option<PathBuf>,
-    /// An HTTP proxy that every request of this issuer goes through, unless the key source is on
-    /// loopback. The proxy resolves the names, so it and not [`Guard`] decides which addresses a
-    /// *name* may have; literal addresses are still judged here.
+    /// HTTP proxy for every request of this issuer, unless the key source is on loopback. The proxy resolves the names,
+    /// so the proxy and not [`Guard`] decides which addresses a *name* may have; literal addresses are still checked
+    /// here.
     pub proxy: Option<ProxyUrl>,
-    /// A file with a bearer token, read at every fetch and sent to the configured origin only.
+    /// File with a bearer token, read at every fetch and sent only to the configured origin.
     pub bearer_token_file: Option<PathBuf>,
-    /// Hosts that may be at private addresses, by name.
+    /// Names of hosts that may be at private addresses.
     pub allow_private_hosts: Vec<String>,
 }
 
@@ -39,13 +39,13 @@ pub struct Access {
 #[derive(Clone, PartialEq, Eq)]
 pub struct ProxyUrl(url::Url);
 
-/// Why a text is no [`ProxyUrl`].
+/// Error for a text that is not a [`ProxyUrl`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a proxy is written as `http://host:port` or `https://host:port`")]
 pub struct ProxyUrlProblem;
 
 impl ProxyUrl {
-    /// Reads and checks the URL of a proxy.
+    /// Parses and checks the URL of a proxy.
     pub fn parse(text: &str) -> Result<Self, ProxyUrlProblem> {
         let url = url::Url::parse(text).map_err(|_| ProxyUrlProblem)?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none_or(str::is_empty) {
@@ -62,16 +62,16 @@ impl std::fmt::Debug for ProxyUrl {
     }
 }
 
-/// The bounds of one fetch.
+/// Limits of one fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FetchLimits {
-    /// From the first byte of the question to the last of the answer, discovery included.
+    /// Time limit from the first byte of the request to the last byte of the answer, discovery included.
     pub total: Duration,
-    /// For the connection and its TLS handshake.
+    /// Time limit of the connection and its TLS handshake.
     pub connect: Duration,
-    /// The most bytes of a body that are read.
+    /// Upper limit of the bytes of a body.
     pub body_bytes: usize,
-    /// The most keys of a set that are looked at.
+    /// Upper limit of the keys of a set that are read.
     pub keys: usize,
 }
 
@@ -86,13 +86,13 @@ impl Default for FetchLimits {
     }
 }
 
-/// What a key server answered.
+/// Answer of a key server.
 #[derive(Debug, Clone)]
 pub(super) struct Fetched {
     pub(super) body: Bytes,
-    /// `Cache-Control`, its lines joined, for the state machine to read.
+    /// `Cache-Control`, its lines joined, for the state machine.
     pub(super) cache_control: Option<String>,
-    /// `Age`, likewise.
+    /// `Age`, its lines joined.
     pub(super) age: Option<String>,
 }
 
@@ -103,12 +103,12 @@ pub(super) struct Fetcher {
     pub(super) guard: Arc<Guard>,
     pub(super) names: Arc<dyn Names>,
     pub(super) limits: FetchLimits,
-    /// The origin of the configured URL: the only one that sees the bearer token.
+    /// Origin of the configured URL: the only one that receives the bearer token.
     pub(super) origin: Origin,
 }
 
 impl Fetcher {
-    /// Asks `url` once.
+    /// Fetches `url` once.
     pub(super) async fn fetch(&self, url: &KeyUrl) -> Result<Fetched, FetchError> {
         self.guard.check_url(url)?;
         let headers = self.headers(url).await?;
@@ -125,7 +125,7 @@ impl Fetcher {
             HeaderValue::from_static("application/jwk-set+json, application/json;q=0.9"),
         );
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        // SECURITY: a discovery document may point to another host; the token stays with ours.
+        // SECURITY: a discovery document may point to another host; the token is only for the configured one.
         if let Some(path) = &self.access.bearer_token_file
             && url.origin() == self.origin
         {
@@ -149,7 +149,7 @@ impl Fetcher {
             .referer(false)
             .http1_only()
             .pool_max_idle_per_host(0)
-            // SECURITY: a proxy of the environment would resolve names for us, unjudged.
+            // SECURITY: a proxy from the environment would resolve names without the SSRF guard.
             .no_proxy();
         if let Some(proxy) = proxy {
             builder = builder.proxy(Proxy::all(proxy.0.clone()).map_err(|error| setup(&error))?);
@@ -221,7 +221,7 @@ impl Fetcher {
     }
 }
 
-/// A body without its coding. Some servers compress whatever they are asked.
+/// Returns a body without its content coding. Some servers compress even if the client does not accept it.
 fn decoded(url: &KeyUrl, coding: &str, body: Bytes, limit: usize) -> Result<Bytes, FetchError> {
     let coding = coding.trim();
     if coding.is_empty() || coding.eq_ignore_ascii_case("identity") {
@@ -243,11 +243,11 @@ fn decoded(url: &KeyUrl, coding: &str, body: Bytes, limit: usize) -> Result<Byte
     })
 }
 
-/// A redirect within scheme, host and port is followed, three at most; any other is an error.
+/// Follows redirects within scheme, host and port, three at most; any other redirect is an error.
 fn same_origin_only(asked: KeyUrl) -> Policy {
     Policy::custom(move |attempt| {
         let target = attempt.url();
-        // SECURITY: the guard has judged this origin and no other.
+        // SECURITY: the guard has checked this origin and no other.
         let same = target.origin() == asked.origin() && KeyUrl::check(target.clone()).is_ok();
         if same && attempt.previous().len() <= REDIRECTS {
             attempt.follow()
@@ -262,7 +262,7 @@ fn same_origin_only(asked: KeyUrl) -> Policy {
     })
 }
 
-/// Where a redirect leads that the client would not even consider, such as a `file:` URL.
+/// Returns the target of a redirect that the client did not consider at all, such as a `file:` URL.
 fn unfollowed(url: &KeyUrl, answer: &Response) -> Option<String> {
     if !answer.status().is_redirection() {
         return None;
@@ -274,18 +274,18 @@ fn unfollowed(url: &KeyUrl, answer: &Response) -> Option<String> {
     ))
 }
 
-/// Where a refused redirect wanted to go; carried through the client's error chain.
+/// Error with the target of a refused redirect; carried through the client's error chain.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Elsewhere(String);
 
-/// Scheme, host and port only: a path or a query may hold something that should not be in a log.
+/// Returns scheme, host and port only: a path or a query may contain something that must not be in a log.
 fn place(url: &url::Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default())
 }
 
-/// Says what went wrong to the operator of a key source.
+/// Describes an error for the operator of a key source.
 fn explain(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
     let host = url.host();
     if let Some(Elsewhere(target)) = cause_of(error) {
@@ -304,7 +304,7 @@ fn explain(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
     }
 }
 
-/// The outermost text of the client's errors says little; the innermost says what happened.
+/// Returns the innermost text of the client's errors: it describes the cause; the outermost says little.
 fn setup(error: &(dyn std::error::Error + 'static)) -> FetchError {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
@@ -319,7 +319,8 @@ pub(super) fn quoted(host: &str) -> String {
     format!("`{host}`")
 }
 
-/// A bearer token from its file, fit for a header and marked so that nothing prints it.
+/// Reads a bearer token from its file, checks that it fits into a header, and marks it as sensitive so that nothing
+/// prints it.
 async fn bearer(path: &Path) -> Result<HeaderValue, FetchError> {
     let bytes = read_file("bearer_token_file", path, TOKEN_BYTES).await?;
     let problem = |cause: &str| FetchError::File {
@@ -341,7 +342,7 @@ async fn bearer(path: &Path) -> Result<HeaderValue, FetchError> {
     Ok(value)
 }
 
-/// A header as one text, as RFC 9110 5.3 lets its lines be joined.
+/// Returns a header as one text, with its lines joined as RFC 9110 section 5.3 permits.
 fn joined(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
     let lines: Vec<&str> = headers
         .get_all(name)
@@ -351,7 +352,7 @@ fn joined(headers: &HeaderMap, name: &header::HeaderName) -> Option<String> {
     (!lines.is_empty()).then(|| lines.join(","))
 }
 
-/// Reads a small file whole.
+/// Reads a whole small file.
 pub(super) async fn read_file(what: &'static str, path: &Path, limit_bytes: usize) -> Result<Vec<u8>, FetchError> {
     use tokio::io::AsyncReadExt as _;
     let problem = |cause: String| FetchError::File {
@@ -376,11 +377,11 @@ pub(super) async fn read_file(what: &'static str, path: &Path, limit_bytes: usiz
     Ok(bytes)
 }
 
-/// Redirects that are followed at most, within one origin.
+/// Upper limit of redirects, within one origin.
 const REDIRECTS: usize = 3;
-/// A bundle of authorities; the system's own is about 200 KB.
+/// Upper limit of a bundle of authorities, in bytes; the system's own is about 200 KB.
 const CA_BYTES: usize = 1024 * 1024;
-/// A bearer token; the tokens we accept ourselves are bounded by the same figure.
+/// Upper limit of a bearer token, in bytes: the same as for tokens that Narthex accepts.
 const TOKEN_BYTES: usize = 16 * 1024;
 
 #[cfg(test)]

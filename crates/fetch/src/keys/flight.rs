@@ -1,4 +1,4 @@
-//! A fetch under way, and the task that begins them in time.
+//! A fetch under way, and the task that starts fetches in time.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::fetch::Fetched;
 use super::issuer::{FetchEvent, FetchedKeys, Inner, IssuerKeys};
 use super::store::StoredKeySet;
 
-/// Begins a fetch in a task of its own: it goes on when the request that wanted it goes away.
+/// Starts a fetch in a task of its own: it continues when the request that caused it is dropped.
 ///
 /// The state machine hands out one id at a time, so there is never more than one.
 pub(super) fn begin(inner: &Arc<Inner>, id: FetchId) {
@@ -23,15 +23,15 @@ pub(super) fn begin(inner: &Arc<Inner>, id: FetchId) {
     tokio::spawn(fly(unreported));
 }
 
-/// Waits until a fetch has ended, for `limit` at most. Says whether it has.
+/// Waits until a fetch has ended, for `limit` at most. Returns whether it has.
 pub(super) async fn ended(fetched: &FetchedKeys, id: FetchId, limit: Duration) -> bool {
     let mut ended = fetched.ended.subscribe();
     let waited = tokio::time::timeout(limit, ended.wait_for(|last| *last >= Some(id))).await;
     waited.is_ok()
 }
 
-/// A fetch that still has to be reported; one that is dropped before counts as failed, or the state
-/// machine would wait for it.
+/// A fetch that still has to be reported. If it is dropped first it counts as failed, because the state machine would
+/// otherwise wait for it.
 struct Unreported {
     inner: Arc<Inner>,
     id: FetchId,
@@ -50,11 +50,11 @@ impl Drop for Unreported {
     }
 }
 
-/// Logs the keys that came and went.
+/// Logs how many keys arrived and left.
 fn log_changes(issuer: &str, (arrived, left): (usize, usize), usable: usize) {
     match (arrived, left) {
         (0, 0) => {}
-        // At the start, all of them have only arrived.
+        // At the start, every key is new and none has left.
         (_, 0) => tracing::info!(issuer, arrived, usable, "the issuer has new keys"),
         _ => tracing::info!(issuer, arrived, left, usable, "the issuer's keys have changed"),
     }
@@ -120,7 +120,7 @@ async fn fly(mut unreported: Unreported) {
     }
 }
 
-/// One event for each fetch. Never a body, a header or a token.
+/// Logs one event for each fetch. It never contains a body, a header or a token.
 fn tell(inner: &Inner, parsed: &Result<(KeySet, Fetched), FetchError>, duration: Duration) {
     let issuer = inner.issuer.as_str();
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -160,7 +160,7 @@ async fn save(inner: &Inner, set: StoredKeySet) {
     }
 }
 
-/// Fetches in time until nobody holds the keys any more.
+/// Fetches in time until the keys are dropped.
 pub(super) async fn keep_fresh(inner: Weak<Inner>) {
     loop {
         let (wait, mut ended) = {
@@ -176,13 +176,13 @@ pub(super) async fn keep_fresh(inner: Weak<Inner>) {
             ended.mark_unchanged();
             (pause(next_ms.saturating_sub(keys.0.edges.clock.now_ms())), ended)
         };
-        // A fetch that a token forced may bring a shorter lifetime than the one slept for.
+        // A fetch that a token caused may bring a shorter lifetime than the one of this sleep.
         let _ = tokio::time::timeout(wait, ended.changed()).await;
     }
 }
 
-/// How long to sleep: short enough to notice that the clock was set or the machine was suspended,
-/// long enough that a fetch which is already under way is not asked about in a tight loop.
+/// Returns the time to sleep: short enough to notice that the clock was set or the machine was suspended, long enough
+/// not to poll a fetch that is already under way in a tight loop.
 fn pause(milliseconds: i64) -> Duration {
     Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0)).clamp(PAUSE_MIN, PAUSE_MAX)
 }

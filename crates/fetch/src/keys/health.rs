@@ -1,4 +1,4 @@
-//! What the API and `doctor` show of an issuer's keys.
+//! Health of an issuer's keys, as the API and `doctor` show it.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub struct Moment(pub i64);
 
 impl Serialize for Moment {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // A moment that no calendar has is null.
+        // A moment outside the calendar is null.
         jiff::Timestamp::from_millisecond(self.0)
             .ok()
             .map(|moment| moment.to_string())
@@ -21,7 +21,7 @@ impl Serialize for Moment {
     }
 }
 
-/// RFC 3339 in UTC with milliseconds; a moment that no calendar has is shown as the nearest one.
+/// RFC 3339 in UTC with milliseconds; a moment outside the calendar is shown as the nearest one in it.
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let limit = if self.0 < 0 {
@@ -34,81 +34,81 @@ impl fmt::Display for Moment {
     }
 }
 
-/// The state of one issuer's keys.
+/// State of one issuer's keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct IssuerHealth {
-    /// The issuer's configured name.
+    /// Configured name of the issuer.
     pub issuer: String,
-    /// How its keys are come by.
+    /// Kind of the source of its keys.
     pub source: SourceKind,
-    /// The URL or path they are read from; absent for fixed keys.
+    /// URL or path of its keys; absent for fixed keys.
     pub location: Option<String>,
-    /// Whether tokens of this issuer can be verified now.
+    /// True if tokens of this issuer can be verified now.
     pub serving: bool,
-    /// Keys in use, and those that left lately. Shared secrets are counted, never shown.
+    /// Keys in use, and those that left recently. Shared secrets are counted, never shown.
     pub keys: Vec<KeyLine>,
-    /// How many keys or secrets can be used.
+    /// Number of usable keys or secrets.
     pub usable_count: usize,
     /// Keys of the set that are not used.
     pub refused: Vec<RefusedLine>,
-    /// When the set was fetched.
+    /// Time when the set was fetched.
     pub fetched_at: Option<Moment>,
-    /// How old the set is, in seconds.
+    /// Age of the set, in seconds.
     pub age_seconds: Option<i64>,
-    /// Until when it is fresh.
+    /// Time until which the set is fresh.
     pub fresh_until: Option<Moment>,
-    /// Until when it serves on if the issuer cannot be reached.
+    /// Time until which the stale set serves if the issuer cannot be reached.
     pub usable_until: Option<Moment>,
-    /// When it is fetched next; absent for fixed keys.
+    /// Time of the next fetch; absent for fixed keys.
     pub next_refresh_at: Option<Moment>,
-    /// Whether a fetch is under way.
+    /// True while a fetch is under way.
     pub fetching: bool,
-    /// Fetches that failed since the last good one.
+    /// Number of failed fetches since the last good one.
     pub failures_in_a_row: u32,
     /// The last failure, kept after later successes.
     pub last_error: Option<ErrorLine>,
-    /// Key names that tokens asked for and the issuer does not have.
+    /// Number of key names that tokens asked for and that the issuer does not have.
     pub unknown_keys: usize,
-    /// How often a key left the set.
+    /// Number of times that a key left the set.
     pub epoch: u64,
 }
 
 /// One key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyLine {
-    /// Its name, if it has one.
+    /// Id of the key, if it has one.
     pub kid: Option<String>,
-    /// SHA-256 over everything that makes the key what it is.
+    /// SHA-256 over everything that defines the key.
     pub identity: String,
     /// Its type and size, such as `RSA 2048`.
     pub kind: String,
-    /// The algorithms it may verify.
+    /// Algorithms that it may verify.
     pub algorithms: Vec<String>,
-    /// Whether it is in the set now.
+    /// True if it is in the set now.
     pub present: bool,
-    /// When a fetch first brought it.
+    /// Time of the first fetch that contained it.
     pub first_seen_at: Option<Moment>,
-    /// When a fetch last brought it.
+    /// Time of the last fetch that contained it.
     pub last_seen_at: Option<Moment>,
 }
 
 /// One key that is not used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RefusedLine {
-    /// Where it stands in the set, from 0.
+    /// Position in the set, from 0.
     pub position: usize,
-    /// Its name, if it has one.
+    /// Id of the key, if it has one.
     pub kid: Option<String>,
-    /// Why it is not used.
+    /// Reason why it is not used.
     pub why: String,
 }
 
 /// One failed fetch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ErrorLine {
-    /// When.
+    /// Time of the failure.
     pub at: Moment,
-    /// What failed and what to do.
+    /// The error and its remedy.
     pub message: String,
 }
 
@@ -173,7 +173,7 @@ impl IssuerHealth {
 }
 
 impl IssuerHealth {
-    /// A sentence about keys that are not there, or that could not be renewed the last time; `None` if all is well.
+    /// Returns a sentence about keys that are missing, or that the last fetch could not renew; `None` if all is well.
     pub fn trouble(&self, now_ms: i64) -> Option<String> {
         let failure = self.last_error.as_ref().filter(|_| self.failures_in_a_row > 0);
         let state = match (self.serving, self.usable_until) {
@@ -201,7 +201,7 @@ impl IssuerHealth {
     }
 }
 
-/// Seconds until a moment, rounded up.
+/// Returns the seconds until a moment, rounded up.
 fn seconds(until_ms: i64, now_ms: i64) -> i64 {
     until_ms.saturating_sub(now_ms).saturating_add(999).max(0) / 1000
 }

@@ -1,5 +1,5 @@
-//! The keys of one issuer: the loop of *ask the state machine, fetch, tell it* around a snapshot
-//! that requests read without a lock.
+//! The keys of one issuer: a loop (ask the state machine, fetch, report the result) around a snapshot that requests
+//! read without a lock.
 
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
@@ -21,18 +21,17 @@ use super::store::KeySetStore;
 use crate::ssrf_guard::{Names, SystemNames};
 use narthex_clock::Clock;
 
-/// How the keys of an issuer are kept.
+/// Settings of an issuer's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeySettings {
-    /// The numbers of the state machine. `refresh_ahead_percent` is moved by up to five either way
-    /// for each issuer, so that nodes and issuers do not all fetch at once.
+    /// Parameters of the state machine. `refresh_ahead_percent` is moved by up to five either way for each issuer, so
+    /// that nodes and issuers do not all fetch at once.
     pub cache: CacheSettings,
-    /// The bounds of one fetch.
+    /// Limits of one fetch.
     pub fetch: FetchLimits,
-    /// How long a request waits for a fetch, at most.
+    /// Upper limit of the time that a request waits for a fetch.
     pub wait: Duration,
-    /// How many requests wait at the same time, at most; one more is answered at once with
-    /// `keys.unavailable`.
+    /// Upper limit of requests that wait at the same time; a further one is answered at once with `keys.unavailable`.
     pub waiting_max: usize,
 }
 
@@ -47,21 +46,21 @@ impl Default for KeySettings {
     }
 }
 
-/// What key fetching needs from its surroundings.
+/// Dependencies of key fetching.
 #[derive(Clone)]
 pub struct KeyEdges {
-    /// The time.
+    /// Clock.
     pub clock: Clock,
-    /// Host names to addresses.
+    /// Resolver of host names.
     pub names: Arc<dyn Names>,
-    /// Where last good sets are kept, if anywhere.
+    /// Store of the last good key sets, if there is one.
     pub store: Option<Arc<dyn KeySetStore>>,
-    /// Who is told of fetches, if anybody.
+    /// Observer of fetches, if there is one.
     pub observer: Option<Arc<dyn FetchObserver>>,
 }
 
 impl KeyEdges {
-    /// The system's resolver, no store, nobody told.
+    /// Creates dependencies with the system's resolver, and with neither store nor observer.
     pub fn new(clock: Clock) -> Self {
         Self {
             clock,
@@ -81,41 +80,41 @@ impl fmt::Debug for KeyEdges {
     }
 }
 
-/// Is told of every fetch that ended, for metrics.
+/// Observer of every fetch that ended, for metrics.
 pub trait FetchObserver: Send + Sync {
-    /// A fetch ended.
+    /// Called when a fetch has ended.
     fn fetched(&self, fetch: &FetchEvent<'_>);
 }
 
 /// One fetch that ended.
 #[derive(Debug, Clone, Copy)]
 pub struct FetchEvent<'a> {
-    /// The issuer's configured name.
+    /// Configured name of the issuer.
     pub issuer: &'a str,
     /// `ok`, or the word of [`super::FetchError::kind`].
     pub outcome: &'static str,
-    /// How long it took.
+    /// Duration of the fetch.
     pub duration: Duration,
-    /// How many keys can be used now.
+    /// Number of keys that are usable now.
     pub usable_count: usize,
 }
 
-/// What became of a refresh that somebody asked for.
+/// Result of a refresh that an administrator asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refreshed {
     /// The set was read, now or by a fetch that was already under way.
     Read,
     /// It could not be read.
     Failed {
-        /// Why, for the operator.
+        /// The cause, for the operator.
         why: String,
     },
     /// The issuer was asked a moment ago; nothing was done.
     TooSoon {
-        /// When asking again makes sense.
+        /// Time after which another attempt makes sense, in seconds.
         retry_after_seconds: u32,
     },
-    /// These keys are part of the configuration; reload that.
+    /// These keys are part of the configuration; reload the configuration instead.
     Fixed,
 }
 
@@ -128,13 +127,13 @@ pub(super) struct Inner {
     pub(super) issuer: String,
     pub(super) source: KeySource,
     pub(super) edges: KeyEdges,
-    /// What requests verify with.
+    /// Snapshot that requests verify with.
     pub(super) published: ArcSwap<KeySnapshot>,
-    /// `None` for fixed keys, which are published once and for all.
+    /// `None` for fixed keys, which are published once.
     pub(super) fetched: Option<FetchedKeys>,
 }
 
-/// What only keys that are fetched need.
+/// State of keys that are fetched.
 pub(super) struct FetchedKeys {
     pub(super) reader: Reader,
     pub(super) settings: KeySettings,
@@ -162,7 +161,7 @@ impl fmt::Debug for IssuerKeys {
 }
 
 impl IssuerKeys {
-    /// The keys of `issuer`, its configured name. Asks nobody yet: see [`IssuerKeys::keep_fresh`].
+    /// Creates the keys of `issuer`, its configured name. It fetches nothing yet: see [`IssuerKeys::keep_fresh`].
     pub fn new(issuer: impl Into<String>, source: KeySource, edges: KeyEdges, settings: KeySettings) -> Self {
         let issuer = issuer.into();
         let (published, fetched) = match Reader::new(&source, &edges.names, settings.fetch) {
@@ -190,14 +189,14 @@ impl IssuerKeys {
         }))
     }
 
-    /// The issuer's configured name.
+    /// Returns the configured name of the issuer.
     pub fn issuer(&self) -> &str {
         &self.0.issuer
     }
 
-    /// Whether a reload may go on with these keys: the source and the settings are the same. Fixed keys are never kept,
-    /// and those of a file only while it holds what they were read from.
-    // SECURITY: whoever takes a key out of a file has to know from when on it is refused.
+    /// Tests whether a reload may keep these keys: the source and the settings are the same. Fixed keys are never kept;
+    /// keys of a file are kept only while the file has the contents that they were read from.
+    // SECURITY: an operator who removes a key from a file must know from when on it is refused.
     pub fn keeps(&self, source: &KeySource, settings: &KeySettings) -> bool {
         self.0.source.is_same(source)
             && self
@@ -207,45 +206,45 @@ impl IssuerKeys {
                 .is_some_and(|fetched| fetched.settings == *settings && fetched.reader.has_read(source))
     }
 
-    /// Where the keys come from.
+    /// Returns the source of the keys.
     pub fn source(&self) -> &KeySource {
         &self.0.source
     }
 
-    /// What to verify with now, with its epoch and its end. Takes no lock and never waits.
+    /// Returns the snapshot to verify with now, with its epoch and its end. Takes no lock and never waits.
     pub fn snapshot(&self) -> Arc<KeySnapshot> {
         self.0.published.load_full()
     }
 
-    /// The keys to verify with now. Takes no lock and never waits.
+    /// Returns the keys to verify with now. Takes no lock and never waits.
     ///
     /// # Errors
     ///
-    /// [`VerifyError::KeysUnavailable`] when there are none: never fetched, or stale for too long.
+    /// [`VerifyError::KeysUnavailable`] if there are none: never fetched, or stale for too long.
     pub fn current(&self, now_ms: i64) -> Result<Arc<KeySet>, VerifyError> {
         self.0.published.load().keys(now_ms).cloned()
     }
 
-    /// Moves whenever a key leaves; what was decided with an older epoch may rest on that key.
+    /// Returns the epoch, which moves whenever a key leaves; a decision made in an older epoch may rest on that key.
     pub fn epoch(&self) -> u64 {
         self.0.published.load().epoch()
     }
 
-    /// Until when the keys may be used, in milliseconds since the epoch, if no fetch succeeds.
+    /// Returns the time until which the keys may be used if no fetch succeeds, in milliseconds since the epoch.
     pub fn usable_until_ms(&self) -> i64 {
         self.0.published.load().usable_until_ms()
     }
 
-    /// Verifies with the keys of now and, where that fails for want of the right key, once more
-    /// with newer ones. Gives what `verify` gave, and the snapshot it was given from: its epoch and
-    /// its end bound how long the result may be remembered.
+    /// Verifies with the present keys and, if that fails because the right key is missing, once more with newer ones.
+    /// Returns the result of `verify`, and the snapshot that gave it: its epoch and its end limit how long the result
+    /// may be cached.
     ///
     /// `verify` is called once in the ordinary case, and a few times at most.
     ///
     /// # Errors
     ///
-    /// The first error of `verify` that newer keys cannot mend, or [`VerifyError::KeysUnavailable`]
-    /// when the issuer could not be asked.
+    /// The first error of `verify` that newer keys cannot fix, or [`VerifyError::KeysUnavailable`] if the issuer could
+    /// not be asked.
     pub async fn verify_with<T>(
         &self,
         now_ms: i64,
@@ -266,16 +265,16 @@ impl IssuerKeys {
         }
     }
 
-    /// What to do about a token that `seen` had no fitting key for: gives a snapshot to verify with
-    /// once more, fetching it if need be, or the error to answer with.
+    /// Handles a token that `seen` had no fitting key for: returns a snapshot to verify with once more, which may need
+    /// a fetch, or the error to answer with.
     ///
-    /// `seen` must be the snapshot that was verified with: if another has been published since, that
-    /// one is given and nobody is asked.
+    /// `seen` must be the snapshot that was used for verification: if another has been published since, that one is
+    /// returned without a fetch.
     ///
     /// # Errors
     ///
-    /// `error` itself where newer keys would not help or the issuer was asked a moment ago, and
-    /// [`VerifyError::KeysUnavailable`] where the issuer could not be asked.
+    /// `error` itself if newer keys would not help or the issuer was asked a moment ago, and
+    /// [`VerifyError::KeysUnavailable`] if the issuer could not be asked.
     pub async fn after_miss(&self, error: VerifyError, seen: &KeySnapshot) -> Result<Arc<KeySnapshot>, VerifyError> {
         let Some(fetched) = &self.0.fetched else {
             return Err(error);
@@ -302,7 +301,7 @@ impl IssuerKeys {
             retry_after_seconds: 1,
             fault: None,
         };
-        // SECURITY: random key names must not pile up requests without bound behind a slow issuer.
+        // SECURITY: random key ids must not make requests wait without bound for a slow issuer.
         let Ok(_waiting) = fetched.waiting.try_acquire() else {
             return Err(soon);
         };
@@ -313,8 +312,8 @@ impl IssuerKeys {
         }
     }
 
-    /// Fetches if it is time to, and waits for that fetch. Gives the time to come again, in
-    /// milliseconds since the epoch. [`IssuerKeys::keep_fresh`] does nothing but call this.
+    /// Fetches if a fetch is due, and waits for it. Returns the time of the next call, in milliseconds since the epoch.
+    /// [`IssuerKeys::keep_fresh`] only calls this.
     pub async fn refresh_if_due(&self) -> i64 {
         let Some(fetched) = &self.0.fetched else {
             return i64::MAX;
@@ -338,8 +337,8 @@ impl IssuerKeys {
         }
     }
 
-    /// Keeps the keys fresh in the background for as long as a clone of this is held: reads the
-    /// last good set from the store, fetches, and fetches again ahead of the set's end.
+    /// Keeps the keys fresh in the background for as long as a clone of this exists: reads the last good set from the
+    /// store, fetches, and fetches again before the set expires.
     ///
     /// Returns at once; must be called inside a tokio runtime.
     pub fn keep_fresh(&self) {
@@ -348,7 +347,7 @@ impl IssuerKeys {
         }
     }
 
-    /// Fetches now because somebody asked to, and waits for it.
+    /// Fetches now because an administrator asked for it, and waits for the fetch.
     pub async fn refresh(&self) -> Refreshed {
         let Some(fetched) = &self.0.fetched else {
             return Refreshed::Fixed;
@@ -373,7 +372,7 @@ impl IssuerKeys {
         }
     }
 
-    /// The state of these keys, for people.
+    /// Returns the state of these keys, for administrators.
     pub fn health(&self, now_ms: i64) -> IssuerHealth {
         match &self.0.fetched {
             Some(fetched) => {
@@ -385,8 +384,8 @@ impl IssuerKeys {
         }
     }
 
-    /// Takes the last good set from the store, once. Whoever comes second waits for the first, so
-    /// that no request is refused because the store is still being read.
+    /// Loads the last good set from the store, once. Later callers wait for the first one, so that no request is
+    /// refused because the store is still being read.
     pub async fn restore(&self) {
         if let Some(fetched) = &self.0.fetched {
             fetched.restored.get_or_init(|| self.restore_from_store(fetched)).await;
@@ -403,7 +402,7 @@ impl IssuerKeys {
             Ok(Err(error)) => return tracing::warn!(issuer, %error, "the last good key set could not be loaded"),
             Err(_) => return tracing::warn!(issuer, "the last good key set could not be loaded in time"),
         };
-        // SECURITY: keys of another place are not this issuer's any more.
+        // SECURITY: keys from another source are no longer this issuer's.
         let Some(stored) = stored.filter(|stored| Some(&stored.source) == self.0.source.location().as_ref()) else {
             return;
         };
@@ -429,8 +428,8 @@ impl IssuerKeys {
 }
 
 impl Inner {
-    /// Where the last good set is kept. Not one of a file, which is nearer than any copy of it.
-    // SECURITY: a key that was taken out of the file must not come back from a copy.
+    /// Returns the store of the last good set; `None` for a file, which is nearer than any copy of it.
+    // SECURITY: a key that was removed from the file must not come back from a copy.
     pub(super) fn key_set_store(&self) -> Option<&dyn KeySetStore> {
         self.edges
             .store
@@ -438,8 +437,8 @@ impl Inner {
             .filter(|_| self.source.kind() != SourceKind::JwksFile)
     }
 
-    /// Talks to the state machine and publishes what comes of it, in one step, so that an older
-    /// snapshot never takes the place of a newer one. `None` for fixed keys.
+    /// Calls the state machine and publishes its snapshot, in one step, so that an older snapshot never replaces a
+    /// newer one. `None` for fixed keys.
     pub(super) fn tell<T>(&self, say: impl FnOnce(&mut KeyCache, i64) -> (Option<KeySnapshot>, T)) -> Option<T> {
         let mut cache = self.fetched.as_ref()?.cache();
         let (snapshot, value) = say(&mut cache, self.edges.clock.now_ms());
@@ -449,7 +448,7 @@ impl Inner {
         Some(value)
     }
 
-    /// Reports the end of a fetch and publishes what it brought.
+    /// Reports the end of a fetch and publishes its keys.
     pub(super) fn landed(&self, id: FetchId, outcome: FetchOutcome) -> Option<narthex_token::Fetched> {
         let landed = self.tell(|cache, now_ms| {
             let landed = cache.fetched(id, outcome, now_ms);
@@ -462,13 +461,13 @@ impl Inner {
     }
 }
 
-/// Whether newer keys could change the answer.
+/// Tests whether newer keys could change the answer.
 pub fn may_be_mended(error: &VerifyError) -> bool {
     error.is_key_miss() || matches!(error, VerifyError::KeysUnavailable { .. })
 }
 
-/// The numbers of the state machine for one issuer: its refresh a little earlier or later than others', and no fetch
-/// given up that may still be running.
+/// Returns the parameters of the state machine for one issuer: it refreshes a little earlier or later than others, and
+/// does not give up a fetch that may still be running.
 fn spread(settings: &KeySettings, issuer: &str) -> CacheSettings {
     let by = u8::try_from(RandomState::new().hash_one(issuer) % 11).unwrap_or(5);
     let percent = settings
@@ -484,8 +483,8 @@ fn spread(settings: &KeySettings, issuer: &str) -> CacheSettings {
     }
 }
 
-/// How often a token is verified at most. Three covers the longest way there is: without its key,
-/// with the set of a fetch that was already under way, with the set fetched for it.
+/// Upper limit of verifications of one token. Three cover the longest way: without its key, with the set of a fetch
+/// that was already under way, with the set fetched for it.
 pub const ROUNDS: u32 = 4;
-/// What parsing a set and a busy machine may add to the time of a fetch.
+/// Time that parsing a set and a busy machine may add to a fetch.
 const GRACE: Duration = Duration::from_secs(5);

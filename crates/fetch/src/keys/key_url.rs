@@ -1,4 +1,4 @@
-//! URLs that keys may be asked from.
+//! URLs that keys may be fetched from.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -7,24 +7,24 @@ use url::{Host, Origin, Url};
 
 use crate::ssrf_guard::{Guard, LOCALHOST, Refused, host_name};
 
-/// A URL that keys may be asked from: `https`, or `http` on the loopback interface, without user
-/// information. Whether its *address* may be reached is [`Guard`]'s question.
+/// A URL that keys may be fetched from: `https`, or `http` on the loopback interface, without user information.
+/// [`Guard`] decides whether its *address* may be reached.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KeyUrl(Url);
 
-/// Why a text is no [`KeyUrl`].
+/// Error for a text that is not a [`KeyUrl`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlProblem {
-    /// Not an absolute URL at all.
+    /// It is not an absolute URL.
     #[error("not an absolute URL; write it as `https://host/path`")]
     NotAUrl,
     /// `file:`, `data:`, `ftp:` and everything else that is not HTTP.
     #[error("the scheme `{scheme}` is not supported; key sets are fetched with `https`")]
     Scheme {
-        /// The scheme that was given.
+        /// Scheme of the URL.
         scheme: String,
     },
-    /// Plain `http` to something that is not this machine.
+    /// Plain `http` to another machine.
     #[error("plain `http` is only for loopback hosts, and `{host}` is not one; use `https`")]
     PlainHttp {
         /// The host of the URL.
@@ -42,16 +42,16 @@ pub enum UrlProblem {
 }
 
 impl KeyUrl {
-    /// Reads and checks a URL.
+    /// Parses and checks a URL.
     ///
     /// # Errors
     ///
-    /// [`UrlProblem`] names the rule that is broken.
+    /// [`UrlProblem`], which names the broken rule.
     pub fn parse(text: &str) -> Result<Self, UrlProblem> {
         Self::check(Url::parse(text).map_err(|_| UrlProblem::NotAUrl)?)
     }
 
-    /// Checks a URL that was already read, such as the target of a redirect.
+    /// Checks a URL that is already parsed, such as the target of a redirect.
     pub(super) fn check(url: Url) -> Result<Self, UrlProblem> {
         // SECURITY: CVE-2026-48522 was a key client that opened `file:` and `data:` URLs.
         if !matches!(url.scheme(), "https" | "http") {
@@ -76,12 +76,12 @@ impl KeyUrl {
         Ok(this)
     }
 
-    /// The host in lower case, without brackets and without a trailing dot.
+    /// Returns the host in lower case, without brackets and without a trailing dot.
     pub fn host(&self) -> String {
         self.0.host().as_ref().map(host_name).unwrap_or_default()
     }
 
-    /// The address, when the host is written as one.
+    /// Returns the address, if the host is written as one.
     pub fn literal_address(&self) -> Option<IpAddr> {
         match self.0.host()? {
             Host::Domain(_) => None,
@@ -90,18 +90,18 @@ impl KeyUrl {
         }
     }
 
-    /// Whether the host is `localhost`, 127.0.0.0/8 or `::1`, as written.
+    /// Tests whether the host is `localhost`, 127.0.0.0/8 or `::1`, as written.
     pub fn is_loopback(&self) -> bool {
         self.literal_address()
             .map_or_else(|| self.host() == LOCALHOST, |address| address.is_loopback())
     }
 
-    /// Scheme, host and port.
+    /// Returns scheme, host and port.
     pub fn origin(&self) -> Origin {
         self.0.origin()
     }
 
-    /// The URL itself.
+    /// Returns the URL itself.
     pub const fn url(&self) -> &Url {
         &self.0
     }
@@ -120,7 +120,7 @@ impl fmt::Debug for KeyUrl {
 }
 
 impl Guard {
-    /// Judges a URL whose host is written as an address; names are judged when they are resolved.
+    /// Checks a URL whose host is written as an address; names are checked when they are resolved.
     pub fn check_url(&self, url: &KeyUrl) -> Result<(), Refused> {
         url.0.host().map_or(Ok(()), |host| self.check_host(&host))
     }
@@ -235,7 +235,7 @@ mod tests {
         let permitted = Guard::new([], Loopback::Permitted);
         permitted.check_url(&local).unwrap();
         permitted.check_url(&localhost).unwrap();
-        // Another name that resolves to this machine is not what the operator wrote.
+        // Another name that resolves to this machine is not the one that the operator wrote.
         permitted
             .check_resolved("idp.example", &[IpAddr::V4(Ipv4Addr::LOCALHOST)])
             .unwrap_err();

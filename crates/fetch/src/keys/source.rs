@@ -1,4 +1,4 @@
-//! Where an issuer's keys come from, checked when the configuration is.
+//! Sources of issuers' keys, checked together with the configuration.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use super::fetch::{Access, FetchLimits, Fetched, Fetcher, quoted, read_file};
 use super::key_url::{KeyUrl, UrlProblem};
 use crate::ssrf_guard::{Guard, Loopback, Names, Refused};
 
-/// Where the keys of one issuer come from.
+/// Source of one issuer's keys.
 #[derive(Debug, Clone)]
 pub struct KeySource(Kind);
 
@@ -27,13 +27,13 @@ enum Kind {
     },
     File {
         path: PathBuf,
-        /// Of what was in it when the configuration was checked.
+        /// Digest of its contents when the configuration was checked.
         checked: Option<Digested>,
     },
     Fixed(KeySnapshot),
 }
 
-/// The four ways to come by keys, as told to operators.
+/// The four kinds of key sources, as operators see them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceKind {
@@ -48,7 +48,7 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
-    /// The word for it, as in the configuration where there is one.
+    /// Returns the word for it, as in the configuration if there is one.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::JwksUrl => "jwks_url",
@@ -59,13 +59,13 @@ impl SourceKind {
     }
 }
 
-/// Why a key source cannot be configured this way.
+/// Error for a key source that cannot be configured this way.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceProblem {
     /// The URL breaks a rule.
     #[error(transparent)]
     Url(#[from] UrlProblem),
-    /// The URL's host is written as an address that must not be reached.
+    /// The URL's host is written as an address that the SSRF guard refuses.
     #[error(transparent)]
     Refused(#[from] Refused),
     /// `discovery` needs an issuer that is a URL without a query.
@@ -74,20 +74,20 @@ pub enum SourceProblem {
 }
 
 impl KeySource {
-    /// Keys at a URL.
+    /// Creates a source at a URL.
     ///
     /// # Errors
     ///
-    /// [`SourceProblem`] when the URL is not one that keys may be asked from.
+    /// [`SourceProblem`] if keys may not be fetched from the URL.
     pub fn url(url: &str, access: Access) -> Result<Self, SourceProblem> {
         Self::remote(KeyUrl::parse(url)?, None, access)
     }
 
-    /// Keys found through the `OpenID` configuration under the issuer.
+    /// Creates a source that the `OpenID` configuration under the issuer names.
     ///
     /// # Errors
     ///
-    /// [`SourceProblem`] when the issuer is not a URL that may be asked.
+    /// [`SourceProblem`] if the issuer is not a URL that may be asked.
     // SPEC: OpenID Connect Discovery 1.0, 4.1: a terminating slash is removed first.
     pub fn discovery(issuer: &str, access: Access) -> Result<Self, SourceProblem> {
         if issuer.contains('?') {
@@ -99,7 +99,7 @@ impl KeySource {
         Self::remote(url, Some(issuer.to_owned()), access)
     }
 
-    /// Keys in a file on this machine, read again on the schedule of a URL.
+    /// Creates a source in a file on this machine, read again on the same schedule as a URL.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Kind::File {
             path: path.into(),
@@ -107,7 +107,8 @@ impl KeySource {
         })
     }
 
-    /// The same of a file that holds `contents` now: a reload keeps keys only if they were read from that.
+    /// Creates a source in a file that holds `contents` now: a reload keeps keys only if they were read from these
+    /// contents.
     pub fn file_with(path: impl Into<PathBuf>, contents: &[u8]) -> Self {
         Self(Kind::File {
             path: path.into(),
@@ -115,13 +116,13 @@ impl KeySource {
         })
     }
 
-    /// Keys that only a reload of the configuration changes.
+    /// Creates a source of keys that only a reload of the configuration changes.
     pub fn fixed(keys: KeySet) -> Self {
         Self(Kind::Fixed(KeySnapshot::fixed(keys)))
     }
 
-    /// Whether two sources ask the same place in the same way, so that a reload may keep what was
-    /// learnt from one for the other. Fixed keys are never the same: they are read anew.
+    /// Tests whether two sources ask the same place in the same way, so that a reload may keep one's keys for the
+    /// other. Fixed keys are never the same: they are read again.
     pub fn is_same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (
@@ -140,7 +141,7 @@ impl KeySource {
         }
     }
 
-    /// Which way this is.
+    /// Returns the kind of the source.
     pub const fn kind(&self) -> SourceKind {
         match &self.0 {
             Kind::Remote { discovery: None, .. } => SourceKind::JwksUrl,
@@ -150,7 +151,7 @@ impl KeySource {
         }
     }
 
-    /// The URL or path that is configured, for people; `None` for fixed keys.
+    /// Returns the configured URL or path, for administrators; `None` for fixed keys.
     pub fn location(&self) -> Option<String> {
         match &self.0 {
             Kind::Remote { url, .. } => Some(url.to_string()),
@@ -182,7 +183,7 @@ impl KeySource {
 ///
 /// # Errors
 ///
-/// [`FetchError`] says what to put right.
+/// [`FetchError`], which says what to correct.
 pub async fn fetch_once(
     source: &KeySource,
     names: &Arc<dyn Names>,
@@ -197,7 +198,7 @@ pub async fn fetch_once(
     }
 }
 
-/// Reads one issuer's key source.
+/// Reader of one issuer's key source.
 #[derive(Debug)]
 pub(super) struct Reader {
     limits: FetchLimits,
@@ -218,12 +219,12 @@ enum From {
     },
     File {
         path: PathBuf,
-        /// Of what was in it when it was last read.
+        /// Digest of its contents when it was last read.
         last: Mutex<Option<Digested>>,
     },
 }
 
-/// The SHA-256 of a file, to tell whether it has changed. A file may hold what nobody should see; this does not.
+/// SHA-256 of a file, to detect that it has changed. A file may contain secrets; this digest does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Digested(Box<[u8]>);
 
@@ -233,7 +234,7 @@ impl Digested {
     }
 }
 
-/// A `jwks_uri`, and until when the document that named it is taken at its word.
+/// A `jwks_uri`, and the time until which it is used without reading its document again.
 #[derive(Debug, Clone)]
 struct Located {
     url: KeyUrl,
@@ -241,7 +242,7 @@ struct Located {
 }
 
 impl Reader {
-    /// A reader, or the keys themselves when they are never read again.
+    /// Creates a reader, or returns the keys themselves if they are never read again.
     pub(super) fn new(source: &KeySource, names: &Arc<dyn Names>, limits: FetchLimits) -> Result<Self, KeySnapshot> {
         let from = match &source.0 {
             Kind::Fixed(keys) => return Err(keys.clone()),
@@ -279,7 +280,7 @@ impl Reader {
         Ok(Self { limits, from })
     }
 
-    /// The bytes of a key set, within the time limit.
+    /// Returns the bytes of a key set, within the time limit.
     pub(super) async fn read(&self, now_ms: i64) -> Result<Fetched, FetchError> {
         tokio::time::timeout(self.limits.total, self.read_unbounded(now_ms))
             .await
@@ -292,7 +293,7 @@ impl Reader {
             })
     }
 
-    /// A key set with a usable key, from what [`Reader::read`] gave.
+    /// Parses the result of [`Reader::read`] as a key set with at least one usable key.
     pub(super) fn parse(&self, body: &[u8]) -> Result<KeySet, FetchError> {
         let limits = KeySetLimits {
             bytes_max: self.limits.body_bytes,
@@ -302,7 +303,7 @@ impl Reader {
             source_of_keys: self.place(),
             problem,
         })?;
-        // SECURITY: whoever answers with an empty set for a moment must not take every good key away.
+        // SECURITY: an issuer that answers with an empty set for a moment must not remove every good key.
         if keys.usable_count() == 0 {
             return Err(FetchError::NoUsableKey {
                 source_of_keys: self.place(),
@@ -312,7 +313,7 @@ impl Reader {
         Ok(keys)
     }
 
-    /// The host or file the keys are read from, for messages.
+    /// Returns the host or file of the keys, for messages.
     fn place(&self) -> String {
         match &self.from {
             From::Url { url, .. } => quoted(&url.host()),
@@ -321,7 +322,7 @@ impl Reader {
         }
     }
 
-    /// Whether what was read last is what `source` was found to hold. Only of a file can that be told.
+    /// Tests whether the last contents that were read are those of `source` at its check. Only a file can be compared.
     pub(super) fn has_read(&self, source: &KeySource) -> bool {
         match (&self.from, &source.0) {
             (From::File { last, .. }, Kind::File { checked, .. }) => {
@@ -351,7 +352,7 @@ impl Reader {
             } => {
                 if let Some(url) = remembered(located, now_ms) {
                     match fetcher.fetch(&url).await {
-                        // The keys have moved: ask where to.
+                        // The keys have moved: look their URL up again.
                         Err(FetchError::Status { status: 404 | 410, .. }) => forget(located),
                         Err(error) => {
                             forget(located);
@@ -373,7 +374,7 @@ impl Reader {
     }
 }
 
-/// Why the keys of a set are not used; of many, the first.
+/// Returns the reasons why keys of a set are not used; of many, the first ones.
 fn reasons(refused: &[RefusedKey]) -> String {
     let told: Vec<String> = refused.iter().take(REASONS_MAX).map(ToString::to_string).collect();
     match refused.len() {
@@ -382,7 +383,7 @@ fn reasons(refused: &[RefusedKey]) -> String {
     }
 }
 
-/// What is read of an `OpenID` configuration.
+/// Members of an `OpenID` configuration that are read.
 #[derive(Deserialize)]
 struct Document {
     issuer: String,
@@ -399,7 +400,7 @@ async fn locate(fetcher: &Fetcher, document: &KeyUrl, issuer: &str, now_ms: i64)
     let body = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);
     let found: Document =
         serde_json::from_slice(body).map_err(|error| unusable(DiscoveryProblem::Malformed(shape(body, &error))))?;
-    // SECURITY: a document that speaks for another issuer must not hand us its keys.
+    // SECURITY: a document of another issuer must not supply this issuer's keys.
     // SPEC: OpenID Connect Discovery 1.0, 4.3.
     if found.issuer != issuer {
         let found = found
@@ -420,7 +421,7 @@ async fn locate(fetcher: &Fetcher, document: &KeyUrl, issuer: &str, now_ms: i64)
     })
 }
 
-/// What is wrong with a document, without repeating any of it.
+/// Describes the problem of a document, without repeating any of it.
 fn shape(body: &[u8], error: &serde_json::Error) -> String {
     if body.trim_ascii_start().starts_with(b"<") {
         return "it is HTML or XML, as sign-in and error pages are".to_owned();
@@ -444,11 +445,11 @@ fn forget(located: &Mutex<Option<Located>>) {
     remember(located, None);
 }
 
-/// How long a discovery document is taken at its word; one that leads nowhere is dropped at once.
+/// Time for which a discovery document is cached; one that leads nowhere is dropped at once.
 const DOCUMENT_MS: i64 = 60 * 60 * 1000;
-/// Most reasons in one message.
+/// Upper limit of reasons in one message.
 const REASONS_MAX: usize = 5;
-/// The most characters of somebody else's text that are repeated in a message.
+/// Upper limit of characters of foreign text that a message repeats.
 const SHOWN_CHARS: usize = 200;
 
 #[cfg(test)]

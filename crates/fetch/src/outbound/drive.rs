@@ -7,23 +7,23 @@ use thiserror::Error;
 
 use super::send::Sender;
 
-/// Why a run of a connection gave nothing.
+/// Error for a run of a connection without a result.
 #[derive(Debug, Clone, Error)]
 pub enum ConnectionError {
-    /// The document, or the service's answer as the document judges it.
+    /// The document failed, or the service's answer as the document judges it.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The network, in words without the run's secrets.
+    /// The network failed; the message contains none of the run's secrets.
     #[error("{message}")]
     Outbound {
-        /// What happened.
+        /// Description of the error.
         message: String,
-        /// The same as a short stable word ([`super::OutboundError::kind`]).
+        /// The error as a short stable word ([`super::OutboundError::kind`]).
         kind: &'static str,
     },
 }
 
-/// Sends what a run asks for until it ends. `facts` are asked for at every step, since waiting takes time.
+/// Sends the requests of a run until it ends. `facts` is called at every step, because waiting takes time.
 pub async fn drive<'f>(
     run: &mut Run,
     sender: &Sender,
@@ -35,7 +35,7 @@ pub async fn drive<'f>(
             Step::Wait { delay_ms } => tokio::time::sleep(Duration::from_millis(delay_ms)).await,
             Step::Send(request) => {
                 let response = sender.send(&request).await.map_err(|error| ConnectionError::Outbound {
-                    // SECURITY: a host name may be made of a parameter.
+                    // SECURITY: a host name may be made from a parameter.
                     message: run.masked(&error.to_string()),
                     kind: error.kind(),
                 })?;

@@ -1,8 +1,8 @@
-//! Why a request was not answered. No message carries a path, a query, a header or a body.
+//! Errors of a request that was not answered. No message contains a path, a query, a header or a body.
 
 use crate::ssrf_guard::{Refused, Trouble};
 
-/// Why a request was not answered.
+/// Error for a request that was not answered.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum OutboundError {
     /// The host is not on the list.
@@ -25,7 +25,7 @@ pub enum OutboundError {
         /// The scheme.
         scheme: String,
     },
-    /// The address guard said no.
+    /// The SSRF guard refused the address.
     #[error(transparent)]
     Refused(#[from] Refused),
     /// The host has no address.
@@ -33,7 +33,7 @@ pub enum OutboundError {
     Unresolved {
         /// The host.
         host: String,
-        /// What the resolver said.
+        /// Message of the resolver.
         cause: String,
     },
     /// No connection could be made.
@@ -41,7 +41,7 @@ pub enum OutboundError {
     Connection {
         /// The host.
         host: String,
-        /// What the system said.
+        /// Message of the system.
         cause: String,
     },
     /// The server's certificate was refused.
@@ -51,13 +51,13 @@ pub enum OutboundError {
     Certificate {
         /// The host.
         host: String,
-        /// What is wrong with it.
+        /// Problem of the certificate.
         cause: String,
     },
     /// `ca` is no certificate.
     #[error("`ca` is not a bundle of PEM certificates")]
     Ca,
-    /// It took too long.
+    /// The answer took too long.
     #[error("no complete answer from `{host}` within {limit_ms} ms")]
     TimedOut {
         /// The host that was asked first.
@@ -78,12 +78,12 @@ pub enum OutboundError {
     Redirect {
         /// The host that redirects.
         host: String,
-        /// Where to, without path or query.
+        /// Target, without path or query.
         target: String,
-        /// Why not.
+        /// Reason why it is not followed.
         cause: String,
     },
-    /// More bytes than are read.
+    /// More bytes than the limit.
     #[error("the answer of `{host}` is larger than {limit_bytes} bytes, the most that is read")]
     TooLarge {
         /// The host.
@@ -91,12 +91,12 @@ pub enum OutboundError {
         /// The limit, in bytes.
         limit_bytes: usize,
     },
-    /// A compressed answer that was not asked for, or cannot be read.
+    /// A compressed answer that was not requested, or that cannot be decompressed.
     #[error("the answer of `{host}` is compressed: {cause}")]
     Compressed {
         /// The host.
         host: String,
-        /// What is wrong.
+        /// Description of the problem.
         cause: String,
     },
     /// The answer broke off or was no HTTP.
@@ -104,19 +104,19 @@ pub enum OutboundError {
     Interrupted {
         /// The host.
         host: String,
-        /// What happened.
+        /// Description of the error.
         cause: String,
     },
-    /// This side could not even ask.
+    /// The request could not be made on this side.
     #[error("the request could not be made: {cause}")]
     Setup {
-        /// What happened.
+        /// Description of the error.
         cause: String,
     },
 }
 
 impl OutboundError {
-    /// A short stable word for metrics and log fields.
+    /// Returns a short stable word for metrics and log fields.
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::HostNotAllowed { .. } => "host_not_allowed",

@@ -1,4 +1,4 @@
-//! Where requests may go, and what they may cost.
+//! Policy of outbound requests: allowed destinations, and limits of cost.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,20 +9,20 @@ use url::{Host, Url};
 use super::error::OutboundError;
 use crate::ssrf_guard::{Guard, LOCALHOST, Loopback, host_name};
 
-/// Where requests may go, and what they may cost.
+/// Allowed destinations of requests, and limits of their cost.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    /// Which hosts may be asked.
+    /// Hosts that may be asked.
     pub hosts: AllowedHosts,
-    /// Which addresses may be reached.
+    /// SSRF guard for the addresses.
     pub guard: Guard,
-    /// Whether secrets may leave in plain text.
+    /// Rule for plain `http`, which sends secrets in plain text.
     pub plain_http: PlainHttp,
-    /// What one request may cost.
+    /// Limits of one request.
     pub limits: OutboundLimits,
 }
 
-/// Which hosts may be asked.
+/// Hosts that may be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowedHosts {
     /// All of them.
@@ -31,7 +31,7 @@ pub enum AllowedHosts {
     Listed(Vec<HostPattern>),
 }
 
-/// Whether `http` may be used.
+/// Rule for plain `http`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlainHttp {
     /// To every host.
@@ -40,16 +40,16 @@ pub enum PlainHttp {
     LoopbackOnly,
 }
 
-/// What one request may cost, redirects included.
+/// Limits of one request, redirects included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OutboundLimits {
-    /// For a connection and its TLS handshake.
+    /// Time limit of a connection and its TLS handshake.
     pub connect: Duration,
-    /// From the first byte of the request to the last of the answer.
+    /// Time limit from the first byte of the request to the last byte of the answer.
     pub total: Duration,
-    /// The most bytes of a body that are read; of a compressed one, after it was decompressed.
+    /// Upper limit of the bytes of a body; of a compressed one, after decompression.
     pub response_bytes: usize,
-    /// How many redirects are followed.
+    /// Upper limit of redirects that are followed.
     pub redirects: usize,
 }
 
@@ -72,18 +72,18 @@ pub struct HostPattern {
     ports: Ports,
 }
 
-/// Which ports of a host may be asked.
+/// Ports of a host that may be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ports {
     /// 443 for https, 80 for http.
     OfScheme,
-    /// One.
+    /// One port.
     Only(u16),
-    /// All of them.
+    /// Every port.
     Any,
 }
 
-/// Why a text is no [`HostPattern`].
+/// Error for a text that is not a [`HostPattern`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "a host is written as a name (`api.example.com`), as `*.example.com` for every name below, or as an address; a port \
@@ -97,7 +97,7 @@ impl FromStr for HostPattern {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (text, ports) = match text.rsplit_once(':') {
             Some((host, "*")) => (host, Ports::Any),
-            // Else it is one of the colons of an address.
+            // Otherwise it is one of the colons of an address.
             Some((host, port)) if !port.ends_with(']') => {
                 let port = port.parse().ok().filter(|port| *port != 0).ok_or(HostPatternProblem)?;
                 (host, Ports::Only(port))
@@ -108,7 +108,7 @@ impl FromStr for HostPattern {
             Some(rest) => (".", rest),
             None => ("", text),
         };
-        // SECURITY: `*.com` is meant by nobody, and would be most of the internet.
+        // SECURITY: no operator means `*.com`, which would be most of the internet.
         if !below.is_empty() && !bare.contains('.') {
             return Err(HostPatternProblem);
         }
@@ -149,9 +149,9 @@ impl fmt::Display for HostPattern {
 }
 
 impl HostPattern {
-    /// `port` is what a URL says beside its scheme's own.
+    /// Tests whether a host and port match. `port` is the one in the URL, if it differs from the scheme's own.
     fn is_match(&self, host: &str, port: Option<u16>, of_scheme: Option<u16>) -> bool {
-        // SECURITY: another port of an allowed host is another service, such as this server's own admin API.
+        // SECURITY: another port of an allowed host is another service, for example this server's own admin API.
         let is_port = match self.ports {
             Ports::OfScheme => port.is_none(),
             Ports::Only(only) => port.or(of_scheme) == Some(only),
@@ -170,7 +170,7 @@ impl HostPattern {
 }
 
 impl Policy {
-    /// A server's: these hosts, public addresses, no plain text to other machines.
+    /// Creates a server's policy: these hosts, public addresses, no plain text to other machines.
     pub fn listed(hosts: Vec<HostPattern>) -> Self {
         Self {
             hosts: AllowedHosts::Listed(hosts),
@@ -180,7 +180,7 @@ impl Policy {
         }
     }
 
-    /// Everything: for somebody who could as well use curl.
+    /// Creates a policy that lets everything pass: for a user who could as well use curl.
     pub fn open() -> Self {
         Self {
             hosts: AllowedHosts::Any,
@@ -190,7 +190,7 @@ impl Policy {
         }
     }
 
-    /// Judges a URL: the one of a request, and the target of every redirect.
+    /// Checks a URL: that of a request, and the target of every redirect.
     pub(super) fn check(&self, url: &Url) -> Result<(), OutboundError> {
         let host = match url.host() {
             Some(host) if matches!(url.scheme(), "http" | "https") => host,
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn sec_ssrf_an_allowed_host_is_not_allowed_at_the_admin_port() {
-        // Everything is allowed but the port: a service beside this server, and the server's own ports.
+        // Everything is allowed except the port: a service beside this server, and the server's own ports.
         let beside = Policy {
             guard: Guard::new([], Loopback::Permitted),
             ..policy(&["127.0.0.1:8000", "localhost", "[::1]:8000"])

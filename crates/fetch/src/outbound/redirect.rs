@@ -1,4 +1,4 @@
-//! What a redirect makes of a request.
+//! Redirects: the next request after an answer that redirects.
 
 use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use url::Url;
@@ -6,7 +6,7 @@ use url::Url;
 use super::error::OutboundError;
 use super::policy::Policy;
 
-/// One request of a chain.
+/// One request in a chain of redirects.
 pub(super) struct Hop {
     pub(super) url: Url,
     pub(super) method: Method,
@@ -19,7 +19,7 @@ impl Hop {
         self.url.host_str().unwrap_or_default().to_owned()
     }
 
-    /// The request that a redirect asks for; `None` if the answer is none.
+    /// Returns the request that a redirect asks for, or [`Next::Stay`] if the answer is no redirect.
     pub(super) fn next(self, status: StatusCode, answered: &HeaderMap, policy: &Policy) -> Result<Next, OutboundError> {
         if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return Ok(Next::Stay);
@@ -39,11 +39,11 @@ impl Hop {
                 "it cannot be read".to_owned(),
             ));
         };
-        // SECURITY: what a redirect brings along as credentials is somebody else's.
+        // SECURITY: credentials in a redirect's URL are not this run's own.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.set_fragment(None);
-        // SECURITY: each target is judged as if it had been asked for.
+        // SECURITY: each target is checked like the URL of a request.
         policy
             .check(&url)
             .map_err(|error| refused(place(&url), error.to_string()))?;
@@ -58,7 +58,7 @@ impl Hop {
         }
         let mut headers = self.headers;
         if !same_origin {
-            // SECURITY: an API key may be in any header, so only those stay that never hold one.
+            // SECURITY: an API key may be in any header, so only headers that never contain one are kept.
             headers = headers
                 .into_iter()
                 .filter_map(|(name, value)| Some((name?, value)))
@@ -83,15 +83,15 @@ impl Hop {
     }
 }
 
-/// What comes after an answer.
+/// Step after an answer.
 pub(super) enum Next {
-    /// Nothing: it is the answer.
+    /// No further request: this is the answer.
     Stay,
     /// Another request.
     Go(Box<Hop>),
 }
 
-/// Scheme, host and port only: a path or a query may hold something that should not be in a log.
+/// Returns scheme, host and port only: a path or a query may contain something that must not be in a log.
 fn place(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("`{}://{}{port}`", url.scheme(), url.host_str().unwrap_or_default())

@@ -15,7 +15,7 @@ use super::redirect::{Hop, Next};
 use crate::inflate::{Inflate, inflate};
 use crate::ssrf_guard::{GuardedNames, Names, SystemNames};
 
-/// Sends the requests of connections.
+/// Sender of connections' requests.
 #[derive(Debug, Clone)]
 pub struct Sender {
     policy: Policy,
@@ -23,21 +23,21 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// A sender that resolves names with the operating system.
+    /// Creates a sender that resolves names with the operating system.
     pub fn new(policy: Policy) -> Self {
         Self::with_names(policy, Arc::new(SystemNames))
     }
 
-    /// A sender with a resolver of its own.
+    /// Creates a sender with a resolver of its own.
     pub fn with_names(policy: Policy, names: Arc<dyn Names>) -> Self {
         Self { policy, names }
     }
 
-    /// Sends a request, follows its redirects if it wants that, and reads the answer.
+    /// Sends a request, follows its redirects if the request wants that, and reads the answer.
     ///
     /// # Errors
     ///
-    /// [`OutboundError`]; an answer of whatever status is none.
+    /// [`OutboundError`]; an answer is not an error, whatever its status is.
     pub async fn send(&self, request: &Request) -> Result<Response, OutboundError> {
         let hop = first(request)?;
         let host = hop.host();
@@ -91,14 +91,14 @@ impl Sender {
         let mut builder = Client::builder()
             .user_agent(concat!("narthex/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(names))
-            // Followed by hand: each target is judged.
+            // Redirects are followed by our own code, which checks each target.
             .redirect(redirect::Policy::none())
             .connect_timeout(self.policy.limits.connect)
             .referer(false)
             .http1_only()
             .http1_title_case_headers()
             .pool_max_idle_per_host(0)
-            // SECURITY: a proxy of the environment would resolve names for us, unjudged.
+            // SECURITY: a proxy from the environment would resolve names without the SSRF guard.
             .no_proxy();
         if let Some(pem) = ca {
             let certificates = Certificate::from_pem_bundle(pem.as_bytes()).map_err(|_| OutboundError::Ca)?;
@@ -117,7 +117,7 @@ impl Sender {
 }
 
 fn first(request: &Request) -> Result<Hop, OutboundError> {
-    // SECURITY: nothing of the request may be in these messages.
+    // SECURITY: no part of the request may be in these messages.
     let setup = |cause: &str| OutboundError::Setup {
         cause: cause.to_owned(),
     };
@@ -175,7 +175,7 @@ async fn read(
         cause: cause.to_owned(),
     };
     let body = match encoding.as_deref() {
-        // An answer without a body may be told to be compressed all the same.
+        // An answer without a body may still be declared compressed.
         None => body.to_vec(),
         Some(_) if body.is_empty() => Vec::new(),
         Some(GZIP | "x-gzip") if gzip => inflate(&body, limits.response_bytes).map_err(|problem| match problem {

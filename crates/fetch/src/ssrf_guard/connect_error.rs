@@ -1,14 +1,14 @@
-//! What the HTTP client has to say when something goes wrong: the reason at the bottom of its chain of errors.
+//! Errors of the HTTP client: the cause at the bottom of its chain of errors.
 
 use std::error::Error;
 
 use super::guard::Refused;
 use super::resolve::Unresolved;
 
-/// What went wrong, in the words of the one who knows.
+/// Cause of a failed request, in the words of the layer that failed.
 #[derive(Debug, Clone)]
 pub enum Trouble {
-    /// The guard said no.
+    /// The SSRF guard refused the address.
     Refused(Refused),
     /// The name has no address.
     Unresolved(String),
@@ -16,7 +16,7 @@ pub enum Trouble {
     Certificate(String),
     /// No connection could be made.
     Connection(String),
-    /// This side could not even ask.
+    /// The request could not be made on this side.
     Setup(String),
     /// The answer broke off or was no HTTP.
     Interrupted(String),
@@ -54,7 +54,7 @@ impl Trouble {
     }
 }
 
-/// The first error of a type in a chain.
+/// Returns the first error of a type in a chain.
 pub fn cause_of<E: Error + 'static>(error: &reqwest::Error) -> Option<&E> {
     let mut source = error.source();
     while let Some(cause) = source {
@@ -66,10 +66,10 @@ pub fn cause_of<E: Error + 'static>(error: &reqwest::Error) -> Option<&E> {
     None
 }
 
-/// What TLS has against the server, when that is what an error is about.
+/// Returns the problem of the server's certificate, if an error is about that.
 pub fn certificate_problem(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     use rustls::{CertificateError, Error};
-    // The TLS error sits inside I/O errors, whose `source` passes over what they hold.
+    // The TLS error is inside I/O errors, whose `source` skips the error that they contain.
     let mut error = error;
     while let Some(inner) = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
         error = inner;

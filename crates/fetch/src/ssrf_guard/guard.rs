@@ -1,9 +1,9 @@
-//! Which addresses may be reached.
+//! SSRF guard: the addresses that may be reached.
 //!
-//! An issuer's key URL may be typed by a tenant, a discovery document or a redirect is written by
-//! somebody else altogether, and a connection's URL comes from whoever edits it: without a guard any
-//! of them could send this server to its own admin port or to a cloud's metadata service. Names are therefore resolved by us, every address a name resolves
-//! to is judged, and the connection goes to the addresses that were judged and to no others.
+//! A tenant may type an issuer's key URL, a third party writes a discovery document or a redirect, and any editor of a
+//! connection chooses its URL. Without a guard, any of them could send this server to its own admin port or to a
+//! cloud's metadata service. So we resolve names ourselves, check every address that a name resolves to, and connect
+//! only to the checked addresses.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,26 +11,26 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::Host;
 
-/// What kind of place an address is.
+/// Kind of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressKind {
     /// Reachable from the internet.
     Public,
     /// This machine: 127.0.0.0/8 and `::1`.
     Loopback,
-    /// A network of one's own: RFC 1918, RFC 4193 (`fc00::/7`), and the retired `fec0::/10`.
+    /// A private network: RFC 1918, RFC 4193 (`fc00::/7`), and the retired `fec0::/10`.
     Private,
     /// 100.64.0.0/10, between a provider and its customers (RFC 6598).
     SharedProvider,
-    /// 169.254.0.0/16 and `fe80::/10`; cloud metadata services live here.
+    /// 169.254.0.0/16 and `fe80::/10`; cloud metadata services are here.
     LinkLocal,
-    /// Unspecified, multicast, broadcast, documentation, benchmarks, Teredo: nobody's server.
+    /// Unspecified, multicast, broadcast, documentation, benchmarks, Teredo: never a server.
     Special,
 }
 
 impl AddressKind {
-    /// The kind of an address. An IPv6 form that carries an IPv4 address (mapped, compatible,
-    /// NAT64, 6to4) is what the IPv4 address is.
+    /// Returns the kind of an address. An IPv6 form that contains an IPv4 address (mapped, compatible, NAT64, 6to4) has
+    /// the kind of the IPv4 address.
     pub const fn of(address: IpAddr) -> Self {
         match address {
             IpAddr::V4(address) => Self::of_v4(address),
@@ -66,7 +66,7 @@ impl AddressKind {
             | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
             // 6to4: 2002:a.b.c.d::/48.
             | [0x2002, high, low, ..] => Self::of_v4(embedded(high, low)),
-            // NAT64 with a prefix of one's own, unique-local, and the retired site-local.
+            // NAT64 with a local prefix, unique-local, and the retired site-local.
             [0x64, 0xff9b, 1, ..] | [0xfc00..=0xfdff | 0xfec0..=0xfeff, ..] => Self::Private,
             [0xfe80..=0xfebf, ..] => Self::LinkLocal,
             // Teredo, ORCHID and their like, and documentation, cut out of 2000::/3.
@@ -94,24 +94,24 @@ impl fmt::Display for AddressKind {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{host}` is at {address}, a {kind} address{advice}", advice = advice(host, *.kind))]
 pub struct Refused {
-    /// The host as the URL has it.
+    /// Host as written in the URL.
     pub host: String,
-    /// What it is, or what it resolved to.
+    /// Address of the host, or one that it resolved to.
     pub address: IpAddr,
-    /// Why that address is refused.
+    /// Kind for which the address is refused.
     pub kind: AddressKind,
 }
 
-/// Whether the other side may be on this machine.
+/// Rule for servers on this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loopback {
     /// The configured URL names the loopback interface itself.
     Permitted,
-    /// It does not; a discovery document or a name that points here is an attack or a mistake.
+    /// Not so; a discovery document or a name that points here is an attack or a mistake.
     Refused,
 }
 
-/// Judges the addresses of what is reached.
+/// Checks the addresses of outbound connections.
 #[derive(Debug, Clone)]
 pub struct Guard {
     allow_private_hosts: BTreeSet<String>,
@@ -120,10 +120,11 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// A guard that lets the listed hosts be at private addresses.
+    /// Creates a guard that permits private addresses for the listed hosts.
     ///
-    /// `allow_private_hosts` are host names or literal addresses, compared whole and without regard
-    /// to case; a name may be at a private address, but on this machine or link-local only an address, or `localhost`. `loopback` says whether the configured URL itself is on this machine.
+    /// `allow_private_hosts` are host names or literal addresses, compared whole and without regard to case. A listed
+    /// name may be at a private address; on this machine or at a link-local address, only a literal address or
+    /// `localhost` may be. `loopback` states whether the configured URL itself is on this machine.
     pub fn new<'a>(allow_private_hosts: impl IntoIterator<Item = &'a str>, loopback: Loopback) -> Self {
         let allow_private_hosts = allow_private_hosts.into_iter().map(plain_host).collect();
         Self {
@@ -133,7 +134,7 @@ impl Guard {
         }
     }
 
-    /// A guard that lets everything pass: for somebody who could as well use curl.
+    /// Creates a guard that permits everything: for a user who could as well use curl.
     pub const fn open() -> Self {
         Self {
             allow_private_hosts: BTreeSet::new(),
@@ -142,7 +143,7 @@ impl Guard {
         }
     }
 
-    /// Judges a host that is written as an address; names are judged when they are resolved.
+    /// Checks a host that is written as an address; names are checked when they are resolved.
     pub fn check_host(&self, host: &Host<&str>) -> Result<(), Refused> {
         let plain = host_name(host);
         match host {
@@ -155,12 +156,12 @@ impl Guard {
         }
     }
 
-    /// Judges what a name resolved to. One address that may not be reached refuses the name: a
-    /// resolver that mixes public and private answers is how rebinding begins.
+    /// Checks the addresses that a name resolved to. One forbidden address refuses the name: an answer that mixes
+    /// public and private addresses is how DNS rebinding begins.
     pub fn check_resolved(&self, host: &str, addresses: &[IpAddr]) -> Result<(), Refused> {
         let host = plain_name(host);
-        // SECURITY: a name other than `localhost` that points at this machine is rebinding, even
-        // for an issuer whose configured URL is on loopback.
+        // SECURITY: a name other than `localhost` that points at this machine is DNS rebinding, even for an issuer
+        // whose configured URL is on loopback.
         let loopback = if host == LOCALHOST {
             self.loopback
         } else {
@@ -179,8 +180,8 @@ impl Guard {
             AddressKind::Special => false,
             AddressKind::Loopback if loopback == Loopback::Permitted && address.is_loopback() => true,
             AddressKind::Private | AddressKind::SharedProvider => self.allow_private_hosts.contains(host),
-            // SECURITY: who answers for a name may move it to this machine or to a cloud's metadata service, so only an
-            // address that was written down is let in there.
+            // SECURITY: the owner of a name may move it to this machine or to a cloud's metadata service, so only an
+            // address that was written literally is permitted there.
             AddressKind::Loopback | AddressKind::LinkLocal => {
                 let is_written = host.parse::<IpAddr>().is_ok() || (host == LOCALHOST && address.is_loopback());
                 is_written && self.allow_private_hosts.contains(host)
@@ -198,7 +199,7 @@ impl Guard {
     }
 }
 
-/// The one name that always means this machine (RFC 6761 6.3); it is never sent to a resolver.
+/// The one name that always means this machine (RFC 6761 section 6.3); it is never sent to a resolver.
 pub(crate) const LOCALHOST: &str = "localhost";
 
 const fn embedded(high: u16, low: u16) -> Ipv4Addr {
@@ -207,7 +208,7 @@ const fn embedded(high: u16, low: u16) -> Ipv4Addr {
     Ipv4Addr::new(a, b, c, d)
 }
 
-/// A host in lower case, without brackets and without a trailing dot.
+/// Returns a host in lower case, without brackets and without a trailing dot.
 pub(crate) fn host_name(host: &Host<&str>) -> String {
     match host {
         Host::Domain(name) => plain_name(name),
@@ -220,8 +221,7 @@ fn plain_name(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-/// A host as an operator may write it, in the form [`host_name`] gives: `[FD00::0001]` becomes
-/// `fd00::1`.
+/// Returns a host as an operator may write it, in the form of [`host_name`]: `[FD00::0001]` becomes `fd00::1`.
 fn plain_host(written: &str) -> String {
     let written = written.trim();
     let bare = written

@@ -1,4 +1,4 @@
-//! Names to addresses, judged on the way.
+//! Name resolution, with a check of every address.
 
 use std::fmt;
 use std::io;
@@ -10,14 +10,14 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::guard::{Guard, LOCALHOST};
 
-/// Where the addresses of a name come from.
+/// Source of the addresses of a name.
 #[async_trait]
 pub trait Names: fmt::Debug + Send + Sync {
-    /// The addresses of a host name, in the order they should be tried.
+    /// Returns the addresses of a host name, in the order in which to try them.
     async fn lookup(&self, host: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// The resolver of the operating system.
+/// Resolver of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemNames;
 
@@ -31,20 +31,19 @@ impl Names for SystemNames {
     }
 }
 
-/// The resolver given to the HTTP client.
+/// Resolver of the HTTP client.
 ///
-/// SECURITY: the client connects to what this returns and asks nobody else, so the addresses that
-/// were judged are the addresses that are used; a name that answers differently a moment later
-/// (DNS rebinding) gains nothing.
+/// SECURITY: the client connects to the addresses returned here and asks no other resolver, so the checked addresses
+/// are the ones that are used. A name that resolves differently a moment later (DNS rebinding) gains nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct GuardedNames {
     pub(crate) names: Arc<dyn Names>,
     pub(crate) guard: Arc<Guard>,
-    /// The host of the configured HTTP proxy, which is the operator's own and may be anywhere.
+    /// Host of the configured HTTP proxy, which the operator chose and which may be anywhere.
     pub(crate) proxy_host: Option<String>,
 }
 
-/// A name that gave no address; carried through the client's error chain.
+/// Error for a name without an address; carried through the client's error chain.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Unresolved(pub(crate) String);
