@@ -1,7 +1,7 @@
 //! The forward-auth door: another proxy asks whether a request may pass.
 //!
-//! Each proxy has its own address, because each describes the original request in its own headers and understands its
-//! own statuses. Only addresses of `listen.trusted_proxies` are answered.
+//! Each proxy has its own path, because each describes the original request in its own headers and understands its own
+//! statuses. Only addresses of `listen.trusted_proxies` get an answer.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
@@ -13,7 +13,7 @@ use narthex_engine::inbound::{Door, Inbound, Sender};
 use narthex_engine::passed::Passed;
 use narthex_engine::respond::{self, Refusal};
 
-/// How one proxy describes the original request.
+/// Headers in which one proxy describes the original request.
 #[derive(Debug, Clone)]
 struct Profile {
     method: HeaderName,
@@ -36,7 +36,7 @@ const fn profile(door: Door) -> Profile {
     }
 }
 
-/// The door that a path under `/.narthex/auth/` names.
+/// Returns the door that a path under `/.narthex/auth/` names.
 pub(crate) fn door(path: &str) -> Option<Door> {
     match path.strip_prefix("/.narthex/auth/")? {
         "nginx" => Some(Door::Nginx),
@@ -57,11 +57,11 @@ pub(crate) struct Original<'r> {
 }
 
 impl<'r> Original<'r> {
-    /// Reads the headers of one proxy, and only those.
+    /// Parses the headers of one proxy, and only those.
     ///
     /// # Errors
     ///
-    /// `request.path` and `request.host` when the description is missing, doubled or unreadable.
+    /// `request.path` and `request.host` if the description is missing, doubled or unreadable.
     pub(crate) fn read(headers: &'r HeaderMap, door: Door) -> Result<Self, Refusal> {
         let profile = profile(door);
         let unreadable = |name: &HeaderName, what: &str| Refusal {
@@ -76,7 +76,7 @@ impl<'r> Original<'r> {
             Method::from_bytes(method.as_bytes()).map_err(|_| unreadable(&profile.method, "is not a method"))?;
         let bad_host = |what: &str| http_rules::bad_host(format!("the proxy's header `{}` {what}", profile.host));
         let host = single(headers, &profile.host).map_err(|Doubled| bad_host("is doubled"))?;
-        // SECURITY: one that is missing or cannot be read would pass by the routes for hosts.
+        // SECURITY: a request whose host is missing or unreadable would bypass the routes for hosts.
         let host = host.ok_or_else(|| bad_host("is missing"))?;
         let host = host.to_str().map_err(|_| bad_host("is not a host"))?;
         let mut parts = uri.splitn(2, |byte| *byte == b'?');
@@ -95,7 +95,7 @@ impl<'r> Original<'r> {
         })
     }
 
-    /// The original request, to be decided.
+    /// Returns the original request, to be decided.
     pub(crate) fn inbound<'i>(&'i self, (headers, sender): (&'i HeaderMap, Sender<'i>), door: Door) -> Inbound<'i> {
         Inbound {
             method: &self.method,
@@ -110,7 +110,7 @@ impl<'r> Original<'r> {
     }
 }
 
-/// The answer to a request that may pass: 200 and every identity header.
+/// Builds the answer to a request that may pass: 200 and every identity header.
 pub(crate) fn allow(passed: Passed, headers: &AnswerHeaders) -> Response<Full<Bytes>> {
     let request_id = HeaderValue::try_from(passed.request_id).ok();
     let mut response = Response::new(Full::default());
@@ -118,7 +118,7 @@ pub(crate) fn allow(passed: Passed, headers: &AnswerHeaders) -> Response<Full<By
     response
 }
 
-/// The answer to a request that may not pass, in the statuses its proxy understands.
+/// Builds the answer to a request that may not pass, in the statuses that its proxy understands.
 pub(crate) fn refuse(refusal: &Refusal, request_id: &str, door: Door) -> Response<Full<Bytes>> {
     let mut response = respond::refuse(refusal, request_id);
     let status = response.status();
@@ -128,7 +128,7 @@ pub(crate) fn refuse(refusal: &Refusal, request_id: &str, door: Door) -> Respons
     response
         .headers_mut()
         .insert("x-narthex-decision", HeaderValue::from_static("deny"));
-    // nginx knows 2xx, 401 and 403; anything else becomes 500 there and hides the reason.
+    // nginx knows 2xx, 401 and 403; it turns any other status into 500 and hides the reason.
     if door == Door::Nginx && status != StatusCode::UNAUTHORIZED {
         *response.status_mut() = StatusCode::FORBIDDEN;
     }
@@ -172,7 +172,7 @@ mod tests {
         assert!(Original::read(&headers(&[("x-forwarded-uri", "/a")]), Door::Nginx).is_err());
     }
 
-    /// Of two values, which one counts is a guess; so neither does.
+    /// To choose one of two values is a guess; so neither counts.
     #[test]
     fn sec_multi_value() {
         for name in ["x-forwarded-uri", "x-forwarded-method", "x-forwarded-host"] {
@@ -195,7 +195,7 @@ mod tests {
         }
     }
 
-    /// A host that is missing or cannot be read would be at the routes of every host.
+    /// A host that is missing or unreadable would match the routes of every host.
     #[test]
     fn sec_a_host_that_is_no_text() {
         let mut request = headers(&[("x-original-method", "GET"), ("x-original-uri", "/a")]);

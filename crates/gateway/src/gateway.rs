@@ -1,4 +1,4 @@
-//! The doors of one process: the engine, and what forwards requests to upstreams.
+//! The doors of one process: the engine, and the forwarder of requests to upstreams.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use crate::lifetime::Lifetimes;
 use crate::proxy::Forwarder;
 use narthex_engine::Engine;
 
-/// Sizes and times of the connections to upstreams, which hold for the life of the process.
+/// Sizes and times of the connections to upstreams, for the life of the process.
 #[derive(Debug, Clone)]
 pub struct UpstreamSettings {
-    /// Time that a connection to an upstream may take to open.
+    /// Time limit for opening a connection to an upstream.
     pub connect_timeout: Duration,
-    /// The most connections to all upstreams together.
+    /// Upper limit of connections to all upstreams together.
     pub sockets: usize,
 }
 
@@ -27,7 +27,7 @@ impl Default for UpstreamSettings {
     }
 }
 
-/// The reason for which the doors cannot open.
+/// Error that keeps the doors from opening.
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The system's certificate authorities cannot be read.
@@ -35,19 +35,19 @@ pub enum StartError {
     Authorities(#[from] std::io::Error),
 }
 
-/// The engine with what the doors on the public port add to it.
+/// The engine, with the parts that the doors on the public port add to it.
 #[derive(Debug)]
 pub struct Gateway {
     /// The engine.
     pub engine: Arc<Engine>,
-    /// Connections to upstreams.
+    /// Connection pools of the upstreams.
     pub(crate) forwarder: Forwarder,
-    /// The streams that end with the token, user or organization that let them begin.
+    /// Streams that end with the token, user or organization that they rest on.
     pub(crate) lifetimes: Lifetimes,
 }
 
 impl Gateway {
-    /// Opens the doors over an engine.
+    /// Creates the doors over an engine.
     ///
     /// # Errors
     ///
@@ -61,7 +61,7 @@ impl Gateway {
         }))
     }
 
-    /// Does what has to be done from time to time, until the task is dropped.
+    /// Runs the background tasks until it is dropped.
     pub async fn run_background(self: Arc<Self>) {
         tokio::join!(self.engine.run_background(), self.lifetimes.keep_watch(&self.engine));
     }

@@ -1,10 +1,9 @@
-//! The doors: everything that speaks to a network.
+//! The doors: everything that serves the public port.
 //!
-//! **In:** requests on the public port, questions of other proxies, the admin API. **Out:** requests to upstreams with
-//! a signed identity, answers, metrics. In between every door calls the one straight line in `pipeline`.
+//! **In:** requests on the public port, and questions of other proxies. **Out:** requests to upstreams with a signed
+//! identity, answers, metrics. In between, every door calls the one straight line in the engine's `pipeline`.
 //!
-//! This crate knows nothing of SQL: it is given a [`narthex_directory::Directory`]. It is the only place that knows
-//! HTTP statuses, and the only one that reads the clock and the random source.
+//! This crate knows nothing of SQL: the engine is given a directory. Statuses of reasons are the engine's.
 
 mod forward_auth;
 mod gateway;

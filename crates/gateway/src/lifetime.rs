@@ -1,8 +1,8 @@
-//! Lifetimes of streams: a stream ends with what let it begin.
+//! Lifetimes of streams: a stream ends when the grounds end on which it was allowed.
 //!
-//! A decision is made when a request begins, and a WebSocket or an event stream may go on for days after it. So each stream of
-//! a user is watched: one sweep, a few times a second, compares its end and the numbers that move when something in the
-//! directory changes, and asks the directory only where they moved. A body that comes at once is never watched.
+//! A decision is made when a request begins, but a WebSocket or an event stream may continue for days. So each stream
+//! of a user is watched: one sweep, a few times a second, compares its end and the version numbers that move with a
+//! change in the directory, and asks the directory only if they moved. A body that arrives at once is never watched.
 
 use std::collections::HashMap;
 use std::future::poll_fn;
@@ -27,31 +27,31 @@ mod body;
 
 pub(crate) use body::{Lasting, limited};
 
-/// Time between two looks at all streams. A change in the directory is heard of within half a second, so this keeps the sum of
-/// both below a second.
+/// Interval between two sweeps over all streams. The node hears of a change in the directory within half a second, so
+/// this keeps the sum of both below a second.
 const SWEEP_EVERY: Duration = Duration::from_millis(250);
 
-/// Term of a stream.
+/// Lifetime of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lasts {
     /// Ends with its token: upgraded connections, event streams, gRPC.
     WithToken,
-    /// Ends a grace after its token: bodies that come to an end by themselves.
+    /// Ends a grace period after its token: bodies that end by themselves.
     WithGrace,
 }
 
-/// Form of the end, by which the reader of the stream understands it.
+/// Form of the end, so that the reader of the stream understands it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Close {
-    /// Broken off, since what has come is not the whole.
+    /// Broken off, because the body is incomplete.
     Broken,
-    /// As if it were over: an event stream has no end of its own, and its client asks again.
+    /// Ends normally: an event stream has no end of its own, and its client reconnects.
     Over,
     /// With the status 16 (`UNAUTHENTICATED`) of gRPC.
     Grpc,
 }
 
-/// Kind of a stream, by the head of its message.
+/// Kind of a stream, from the head of its message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kind {
     lasts: Lasts,
@@ -59,7 +59,7 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
-    /// The kind of a body by its media type.
+    /// Returns the kind of a body by its media type.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let media_type = headers
             .get(header::CONTENT_TYPE)
@@ -81,7 +81,7 @@ impl Kind {
         Self { lasts, close }
     }
 
-    /// The kind of a request's body, which has no status of gRPC to end with.
+    /// Returns the kind of a request's body, which has no gRPC status to end with.
     pub(crate) fn of_request(headers: &HeaderMap) -> Self {
         Self {
             close: Close::Broken,
@@ -90,7 +90,7 @@ impl Kind {
     }
 }
 
-/// Terms of a stream: the decision that it rests on, and the gateway that finds out its end.
+/// Terms of a stream: the decision that it rests on, and the gateway that detects its end.
 #[derive(Debug, Clone)]
 pub(crate) struct Terms {
     connection: Arc<Connection>,
@@ -100,7 +100,7 @@ pub(crate) struct Terms {
 }
 
 impl Terms {
-    /// The terms of a request that may pass.
+    /// Creates the terms of a request that may pass.
     pub(crate) fn of(connection: Arc<Connection>, passed: Passed, body_grace: Duration) -> Self {
         Self {
             connection,
@@ -110,7 +110,7 @@ impl Terms {
         }
     }
 
-    /// Begins to watch a stream. `None` for a request of nobody, which rests on nothing that ends.
+    /// Begins to watch a stream; `None` for an anonymous request, which rests on nothing that ends.
     pub(crate) fn watch(&self, lasts: Lasts) -> Option<Watched> {
         let gateway = &self.connection.gateway;
         let lifetime = Lifetime::of(self, lasts, gateway.engine.clock.now_ms())?;
@@ -118,27 +118,27 @@ impl Terms {
     }
 }
 
-/// One stream that is watched.
+/// A watched stream.
 #[derive(Debug)]
 struct Lifetime {
     request_id: String,
     user: UserId,
     stripe: Stripe,
-    /// The organization that the path names, unless its suspension keeps nobody like this user out.
+    /// Organization that the path names, unless its suspension does not keep a user like this one out.
     organization: Option<OrganizationName>,
     issuer: Arc<IssuerRuntime>,
-    /// The value at the beginning: any later one refuses the token that the stream began with.
+    /// Value at the beginning: any later one refuses the token that the stream began with.
     tokens_not_before_ms: Option<i64>,
     ends_at_ms: i64,
-    /// The same by a clock that is never set back.
+    /// The same end by a clock that is never set back.
     ends_by: Option<Instant>,
-    /// The numbers at which everything was last seen to be well.
+    /// Version numbers at the last check that found everything valid.
     seen: Numbers,
     ended: OnceLock<Reason>,
     waker: AtomicWaker,
 }
 
-/// The numbers that move with a change.
+/// Version numbers that move with a change.
 #[derive(Debug)]
 struct Numbers {
     policy: AtomicU64,
@@ -207,7 +207,8 @@ impl Lifetime {
             stripe: stamp.stripe,
             organization,
             issuer: Arc::clone(&caller.issuer),
-            // SECURITY: of the decision, not of this moment: whoever was signed out in between must not keep the stream.
+            // SECURITY: from the decision, not from this moment: a user who was signed out in between must not keep the
+            // stream.
             tokens_not_before_ms: caller.tokens_not_before_ms(),
             ends_at_ms,
             ends_by: Instant::now().checked_add(Duration::from_millis(left)),
@@ -221,7 +222,7 @@ impl Lifetime {
         })
     }
 
-    /// Tests whether the time is over, by either clock.
+    /// Tests whether the lifetime has ended, by either clock.
     ///
     /// SECURITY: a clock that is set back must not lengthen the life of a token.
     fn is_over(&self, now_ms: i64, now: Instant) -> bool {
@@ -242,12 +243,12 @@ impl Lifetime {
     }
 }
 
-/// A watched stream, as the stream itself holds it.
+/// Handle of a watched stream, held by the stream itself.
 #[derive(Debug)]
 pub(crate) struct Watched(Arc<Lifetime>);
 
 impl Watched {
-    /// Returns the reason for which the stream has ended, if it has; otherwise the task is woken when it does.
+    /// Returns the reason why the stream has ended, if it has; otherwise the task is woken when it does.
     fn ended(&self, context: &Context<'_>) -> Option<Reason> {
         self.0.waker.register(context.waker());
         self.0.ended.get().copied()
@@ -259,7 +260,7 @@ impl Watched {
     }
 }
 
-/// All streams that are watched.
+/// All watched streams.
 #[derive(Debug, Default)]
 pub(crate) struct Lifetimes {
     all: Mutex<Vec<Weak<Lifetime>>>,
@@ -276,7 +277,7 @@ impl Lifetimes {
     fn add(&self, lifetime: Lifetime) -> Watched {
         let lifetime = Arc::new(lifetime);
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        // What ended keeps some memory until it is forgotten: not so much of it that the list has to grow.
+        // An ended stream keeps some memory until it is removed: the list is cleaned before it has to grow.
         if all.len() == all.capacity() {
             all.retain(|lifetime| lifetime.strong_count() > 0);
         }
@@ -284,25 +285,26 @@ impl Lifetimes {
         Watched(lifetime)
     }
 
-    /// Ends what has to end, for as long as it is polled.
+    /// Ends streams whose grounds have ended, for as long as it is polled.
     pub(crate) async fn keep_watch(&self, engine: &Engine) {
         let mut turns = tokio::time::interval(SWEEP_EVERY);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             turns.tick().await;
-            // A directory that gives no answer is asked again at the next turn; the contact with it is logged elsewhere.
+            // If the directory gives no answer it is asked again at the next sweep; the contact with it is logged
+            // elsewhere.
             let _ = self.sweep(engine).await;
         }
     }
 
-    /// Looks at all streams once.
+    /// Checks all streams once.
     ///
     /// # Errors
     ///
     /// The directory gives no answer.
     async fn sweep(&self, engine: &Engine) -> Result<(), StoreError> {
         let (over, moved) = self.moved(engine);
-        // The list is free again: each end is a line of the log, which may have to wait.
+        // The list is unlocked here: each end writes a line to the log, which may have to wait.
         for lifetime in over {
             lifetime.end(Reason::TokenExpired, engine);
         }
@@ -312,17 +314,17 @@ impl Lifetimes {
             match said.why_not(engine, &lifetime, now).await {
                 Ok(Some(reason)) => lifetime.end(reason, engine),
                 Ok(None) => lifetime.seen.write(now),
-                // A directory that is away is away for the others too.
+                // A directory that is unreachable is unreachable for the other streams too.
                 Err(error @ StoreError::Unavailable(_)) => return Err(error),
-                // SECURITY: one answer that always fails must not leave every stream behind it unwatched.
+                // SECURITY: one question that always fails must not leave every later stream unwatched.
                 Err(error) => outcome = Err(error),
             }
         }
         outcome
     }
 
-    /// Takes out the streams whose time is over, and gives those that rest on something that moved, with the numbers read
-    /// before the directory is asked.
+    /// Removes the streams whose lifetime has ended, and returns them and those that rest on something that moved, with
+    /// the numbers read before the directory is asked.
     fn moved(&self, engine: &Engine) -> (Vec<Arc<Lifetime>>, Vec<(Arc<Lifetime>, Now)>) {
         let (now_ms, instant) = (engine.clock.now_ms(), Instant::now());
         let generation = engine.runtime.load().generation;
@@ -354,9 +356,10 @@ impl Lifetimes {
 }
 
 impl Said {
-    /// Returns the reason for which a stream may not go on, if there is one.
+    /// Returns the reason why a stream must end, if there is one.
     ///
-    /// SECURITY: the numbers were read before anything is asked here, so what changes meanwhile is found at the next sweep.
+    /// SECURITY: the numbers were read before any question to the directory, so a change meanwhile is found at the next
+    /// sweep.
     async fn why_not(&mut self, engine: &Engine, lifetime: &Lifetime, now: Now) -> Result<Option<Reason>, StoreError> {
         let seen = lifetime.seen.read();
         if seen.generation != now.generation && !engine.runtime.load().trusts(&lifetime.issuer.name) {

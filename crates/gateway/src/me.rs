@@ -1,4 +1,4 @@
-//! `GET /.narthex/me`: who am I here, which roles do I have, and why.
+//! `GET /.narthex/me`: the caller's identity and roles, with the source of each role.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
@@ -18,7 +18,7 @@ use narthex_engine::inbound::{Door, Inbound, Sender};
 use narthex_engine::pipeline;
 use narthex_engine::respond::{self, Refusal};
 
-/// Answers the bearer of a token about themselves.
+/// Answers a caller about itself.
 pub(crate) async fn answer(
     engine: &Engine,
     runtime: &Runtime,
@@ -83,7 +83,7 @@ pub(crate) async fn answer(
     }
 }
 
-/// The answer, and whom it is about.
+/// The answer, and its user.
 struct Described {
     value: Value,
     user: UserId,
@@ -146,7 +146,7 @@ fn describe(principal: &Principal, context: &Map<String, Value>) -> Value {
     })
 }
 
-/// Where a grant comes from, for the person who has it.
+/// Returns the source of a grant, for the user who has it.
 fn reason(grant: &Grant) -> Value {
     json!({ "source": grant.source.kind().as_str(), "issuer": grant.source.issuer().map(ToString::to_string), "tag": grant.source.tag() })
 }

@@ -1,4 +1,4 @@
-//! A look at an upstream from outside of any request: its name, its port, its certificate. No request is sent.
+//! Probe of an upstream, independent of any request: its name, its port, its certificate. It sends no request.
 
 use std::error::Error;
 use std::io::ErrorKind;
@@ -13,7 +13,7 @@ use hyper_util::service::TowerToHyperService;
 use narthex_engine::Upstream;
 use narthex_fetch::ssrf_guard::certificate_problem;
 
-/// Reason for which an upstream cannot be reached.
+/// Reason why an upstream cannot be reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UpstreamTrouble {
     /// The host has no address.
@@ -22,7 +22,7 @@ pub enum UpstreamTrouble {
     /// The port is closed.
     #[error("nothing listens there: the connection is refused")]
     Refused,
-    /// No answer at all.
+    /// There is no answer at all.
     #[error("there is no answer from there within {} ms", .0.as_millis())]
     TimedOut(Duration),
     /// The certificate is not trusted.
@@ -33,7 +33,7 @@ pub enum UpstreamTrouble {
     Other(String),
 }
 
-/// The addresses of an upstream.
+/// Returns the addresses of an upstream.
 ///
 /// # Errors
 ///
@@ -55,11 +55,11 @@ pub async fn upstream_addresses(upstream: &Upstream) -> Result<Vec<SocketAddr>, 
         .map_err(|error| UpstreamTrouble::Unresolved(error.to_string()))
 }
 
-/// Connects to an upstream as the proxy door does, TLS included, and hangs up.
+/// Connects to an upstream as the proxy door does, TLS included, and closes the connection.
 ///
 /// # Errors
 ///
-/// The [`UpstreamTrouble`] that is in the way.
+/// [`UpstreamTrouble`], the first problem found.
 pub async fn probe_upstream(upstream: &Upstream, wait: Duration) -> Result<(), UpstreamTrouble> {
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);

@@ -1,4 +1,4 @@
-//! The proxy door: what may pass is streamed to its upstream, both ways.
+//! The proxy door: a request that may pass is streamed to its upstream, and its answer back.
 
 pub(crate) mod headers;
 
@@ -34,37 +34,37 @@ use narthex_listener::sockets::{NoSocket, Sockets};
 
 use headers::{insert, join_cookies, remove_hop_by_hop, remove_what_a_preflight_has_no_use_for, set_forwarding};
 
-/// The body of every answer on the public port: made here, or streamed from an upstream.
+/// Body of every answer on the public port: made here, or streamed from an upstream.
 pub(crate) type Body = Either<Full<Bytes>, Lasting<Limited<Incoming>>>;
-/// The answer to a request that was passed on; how long its body may last is for the caller to say.
+/// Answer to a forwarded request; the caller decides how long its body may last.
 type Passing = Either<Full<Bytes>, Limited<Incoming>>;
 
-/// Why an upstream gave no answer.
+/// Error for a request that its upstream did not answer.
 #[derive(Debug, Error)]
 pub(crate) enum ForwardError {
-    /// No connection, or it broke before the answer began.
+    /// There is no connection, or it broke before the answer began.
     #[error("the upstream `{upstream}` cannot be reached: {cause}")]
     Unreachable {
         /// The upstream as configured.
         upstream: String,
-        /// What happened.
+        /// Description of the error.
         cause: String,
     },
-    /// No answer in time.
+    /// There is no answer in time.
     #[error("the upstream `{upstream}` did not answer within {seconds} s")]
     Timeout {
         /// The upstream as configured.
         upstream: String,
-        /// The limit.
+        /// Time limit, in seconds.
         seconds: u64,
     },
-    /// The request has been here before.
+    /// The request has passed this process before.
     #[error("a request came back here: the upstream `{upstream}` leads to this gateway")]
     Loop {
         /// The upstream as configured.
         upstream: String,
     },
-    /// It has as many requests under way as it may have, or there are no more connections.
+    /// The upstream has reached its limit of requests under way, or there are no more connections.
     #[error("no further request goes to the upstream `{upstream}` now: {cause}")]
     Busy {
         /// The upstream as configured.
@@ -75,24 +75,24 @@ pub(crate) enum ForwardError {
     /// The request's body is longer than the route allows.
     #[error("the request's body is longer than {0} bytes")]
     TooLong(u64),
-    /// The upstream answers something that HTTP does not allow there.
+    /// The answer of the upstream breaks HTTP.
     #[error("the upstream `{upstream}` {fault}")]
     BadAnswer {
         /// The upstream as configured.
         upstream: String,
-        /// The fault of the answer.
+        /// Fault of the answer.
         fault: &'static str,
     },
-    /// The token, user or organization that let the request pass ended while its body was on the way.
+    /// The token, user or organization that the request rests on ended before its body was complete.
     #[error("what let the request pass ended before its body did: {0}")]
     Ended(Reason),
-    /// The request cannot be passed on.
+    /// The request cannot be forwarded.
     #[error("the request cannot be passed on: {0}")]
     Unforwardable(&'static str),
 }
 
 impl ForwardError {
-    /// Why the request was not passed on, as a reason.
+    /// Returns the reason why the request was not forwarded.
     pub(crate) const fn reason(&self) -> Reason {
         match self {
             Self::Unreachable { .. } | Self::BadAnswer { .. } => Reason::UpstreamUnreachable,
@@ -105,12 +105,13 @@ impl ForwardError {
         }
     }
 
-    /// Whether the request was at fault, and the upstream was not.
+    /// Tests whether the client's request caused the failure, not the upstream.
     pub(crate) const fn is_the_clients(&self) -> bool {
         matches!(self, Self::TooLong(_) | Self::Unforwardable(_))
     }
 
-    /// What the client is told. Where the upstream is, and what happened on the way to it, is for the log alone.
+    /// Returns the refusal that the client reads. The upstream's address and the error on the way to it are for the log
+    /// alone.
     pub(crate) fn refusal(&self) -> Refusal {
         match self {
             Self::TooLong(_) | Self::Unforwardable(_) => Refusal::because(self.reason(), self.to_string()),
@@ -124,17 +125,18 @@ impl ForwardError {
     }
 }
 
-/// The largest head of an upstream's answer, and how much of a request's body waits for an upstream that takes nothing.
+/// Upper limit of the head of an upstream's answer, and of the part of a request's body that waits for a blocked
+/// upstream.
 const BUFFER_BYTES_MAX: usize = 32 * 1024;
-/// How much of one HTTP/2 answer waits for its client: what HTTP/2 begins with.
+/// Upper limit of one HTTP/2 answer that waits for its client: the initial window of HTTP/2.
 const STREAM_WINDOW_BYTES: u32 = 65_535;
-/// So much for all of a connection that those whose clients take nothing leave enough for the others.
+/// Window of a whole connection, so large that streams whose clients take nothing leave enough for the others.
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 30;
 
 type Connector = HttpsConnector<Sockets>;
 type Pool = Client<Connector, Lasting<Limited<Incoming>>>;
 
-/// Connections to upstreams.
+/// Connection pools of the upstreams.
 #[derive(Debug, Clone)]
 pub(crate) struct Forwarder {
     via: Arc<Via>,
@@ -144,11 +146,11 @@ pub(crate) struct Forwarder {
 }
 
 impl Forwarder {
-    /// A pool of at most so many connections that trusts the system's certificate authorities.
+    /// Creates pools of at most this many connections, which trust the system's certificate authorities.
     ///
     /// # Errors
     ///
-    /// When the system's certificate authorities cannot be read.
+    /// An error if the system's certificate authorities cannot be read.
     pub(crate) fn new(connect_timeout: Duration, sockets: usize, via: Via) -> std::io::Result<Self> {
         let mut connector = HttpConnector::new();
         connector.enforce_http(false);
@@ -183,13 +185,13 @@ impl Forwarder {
         }
     }
 
-    /// The same with connections of its own: each is served by the thread that opened it, and an answer that another
-    /// thread waits for comes in more pieces and costs more.
+    /// Creates a forwarder with connections of its own: each is served by the thread that opened it. An answer for
+    /// another thread comes in more pieces and costs more.
     pub(crate) fn with_own_connections(&self) -> Self {
         Self::with(self.connector.clone(), self.via.again())
     }
 
-    /// Passes an allowed request on and streams the answer back.
+    /// Forwards an allowed request and streams the answer back.
     ///
     /// # Errors
     ///
@@ -224,13 +226,13 @@ impl Forwarder {
             UpstreamProtocol::Negotiated => &self.negotiated,
             UpstreamProtocol::Http2 => &self.http2,
         };
-        // The upstream's time begins anew with each part of the body that it takes.
+        // The upstream's timeout restarts with each part of the body that it takes.
         let taken = Arc::new(Heard::new());
         let kind = Kind::of_request(request.headers());
         let request = request.map(|body| {
             let lasts = (!body.is_end_stream()).then(&terms);
             let body = match passed.preflight {
-                // SECURITY: nobody is asked for a token here, so nothing passes but the question itself.
+                // SECURITY: a preflight needs no token, so its body is not forwarded.
                 Preflight::Yes => Limited::left_out(body, limits),
                 Preflight::No => Limited::request(body, limits, Arc::clone(&taken)),
             };
@@ -251,7 +253,7 @@ impl Forwarder {
         })
     }
 
-    /// The upgrade that is passed on, if the request asks for one. HTTP/2 connections do not change their protocol.
+    /// Returns the upgrade to forward, if the request asks for one. HTTP/2 connections do not change their protocol.
     fn upgrade(request: &Request<Incoming>, passed: &Passed, upstream: &Upstream) -> Option<Upgrade> {
         match upstream.protocol {
             UpstreamProtocol::Negotiated => Upgrade::of(request, passed.preflight, &upstream.upgrades),
@@ -260,16 +262,16 @@ impl Forwarder {
     }
 }
 
-/// Returns the answer as the client gets it: identity and hop-by-hop headers removed, a granted upgrade tunnelled. The error names the
-/// fault of an answer that cannot be passed on.
+/// Returns the answer as the client gets it: identity and hop-by-hop headers removed, a granted upgrade tunnelled. The
+/// error names the fault of an answer that cannot be forwarded.
 fn respond(
     mut answer: Response<Incoming>,
     client_side: Option<(Upgrade, OnUpgrade)>,
     (limits, under_way): (StreamLimits, UnderWay),
     (activity, terms): (&Arc<Activity>, impl Fn() -> Terms),
 ) -> Result<Response<Passing>, &'static str> {
-    // SECURITY: an application that echoes its request must not hand the identity to the client, nor a proxy behind which
-    // Narthex stands take it for a decision.
+    // SECURITY: an application that echoes its request must not give the identity to the client, nor may a proxy in
+    // front of Narthex take it for a decision.
     remove_identity_headers(answer.headers_mut());
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // SECURITY: only a 101 opens a tunnel, and only to the protocol that was asked for.
@@ -280,14 +282,14 @@ fn respond(
             return Err("switched to another protocol than the one it was asked for");
         }
         let upstream_side = hyper::upgrade::on(&mut answer);
-        // SECURITY: a tunnel is a request under way until it ends. It keeps the connection's place, and the grace when the
-        // process stops.
+        // SECURITY: a tunnel is a request under way until it ends. It keeps the connection's place, and has the grace
+        // period when the process stops.
         let open = activity.open(Version::HTTP_11);
         let terms = terms();
         tokio::spawn(async move {
             let tunnel = tunnel(client_side, upstream_side, limits.idle);
             match terms.watch(Lasts::WithToken) {
-                // SECURITY: what goes through a tunnel is decided once, when it is opened.
+                // SECURITY: a tunnel is decided once, when it is opened; its data is not inspected.
                 Some(watched) => tokio::select! {
                     () = tunnel => {}
                     () = watched.end() => {}
@@ -302,12 +304,12 @@ fn respond(
         return Ok(Response::from_parts(parts, Either::Left(Full::default())));
     }
     remove_hop_by_hop(answer.headers_mut());
-    // The version is that of this connection, not of the upstream's.
+    // The version is that of the client's connection, not of the upstream's.
     *answer.version_mut() = Version::HTTP_11;
     Ok(answer.map(|body| Either::Right(Limited::answer(body, limits, Some(under_way)))))
 }
 
-/// Turns the inbound request into the outbound one. The path is not touched: what was matched is what is sent.
+/// Turns the inbound request into the outbound one. The path is not changed: the matched path is the forwarded path.
 fn rewrite(
     request: &mut Request<Incoming>,
     origin: &Origin,
@@ -367,7 +369,7 @@ fn target(inbound: &Uri, place: Option<&Place>, upstream: &Upstream) -> Result<U
         .map_err(unforwardable)
 }
 
-/// What a failed request means: a body that was cut off here is the client's fault, anything else the upstream's.
+/// Returns the cause of a failed request: a body that broke off is the client's fault, any other error the upstream's.
 fn failed(error: &(dyn std::error::Error + 'static), upstream: &Upstream) -> ForwardError {
     let mut cause = error;
     loop {
@@ -381,8 +383,8 @@ fn failed(error: &(dyn std::error::Error + 'static), upstream: &Upstream) -> For
             Some(StreamError::TooLong(bytes)) => return ForwardError::TooLong(*bytes),
             Some(StreamError::Ended(reason)) => return ForwardError::Ended(*reason),
             Some(StreamError::Idle(_)) => return ForwardError::Unforwardable("its body stopped coming"),
-            // SECURITY: only a request's body is read in this way here. Were this told as the upstream's failure, any client
-            // could raise an alarm.
+            // SECURITY: in this place only a request's body is read. If it were reported as the upstream's failure, any
+            // client could raise an alarm.
             Some(StreamError::Connection(_)) => {
                 return ForwardError::Unforwardable("its body breaks off, or is not framed as HTTP says");
             }

@@ -1,4 +1,4 @@
-//! The public port: which door a request takes.
+//! The public port: the choice of the door for a request.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -35,7 +35,8 @@ use narthex_listener::Workers;
 use narthex_listener::idle_timeout::Activity;
 use narthex_listener::listen::{self, By};
 
-/// Serves the public port with `workers` until `stop` is done, then lets open requests finish.
+/// Serves the public port with `workers` until `stop` is done, then waits for open requests to finish (graceful
+/// shutdown).
 pub async fn serve(
     gateway: Arc<Gateway>,
     listener: TcpListener,
@@ -63,18 +64,18 @@ pub async fn serve(
     listen::serve(listener, (settings, by), stop, service).await;
 }
 
-/// What the requests of one connection share. It is theirs to count: if each request counted its use of the gateway itself,
-/// that one counter would go from processor to processor.
+/// State shared by the requests of one connection. Their references are counted per connection: if each request counted
+/// its use of the gateway itself, the cache line of that one count would move between processors.
 #[derive(Debug)]
 pub(crate) struct Connection {
     pub(crate) gateway: Arc<Gateway>,
-    /// The one of the thread that serves the connection.
+    /// Forwarder of the thread that serves the connection.
     forwarder: Forwarder,
     peer: SocketAddr,
     activity: Arc<Activity>,
 }
 
-/// One request on the public port.
+/// Answers one request on the public port.
 async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let Connection {
         gateway,
@@ -90,7 +91,7 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
         peer: peer.ip(),
         proxies: &runtime.trusted_proxies,
     };
-    // SECURITY: the rate comes first. Every refusal is a line of the log, those of malformed requests too.
+    // SECURITY: the rate limit comes first. Every refusal writes a line to the log, also for malformed requests.
     let checked = if activity.has_too_many_requests() || exceeds_rate(&runtime, &request, peer) {
         Err(Refusal::new(Reason::RateLimited))
     } else {
@@ -113,7 +114,7 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
         let unmatched = Refusal::new(Reason::RouteUnmatched);
         refused(engine, (&request, sender), Door::Proxy, &unmatched).map(Either::Left)
     } else {
-        // In a box of its own: an answer's future is moved about, and a small one costs less.
+        // In a box of its own: an answer's future is moved, and a small one costs less.
         Box::pin(proxy(Arc::clone(&connection), (&runtime, sender), request)).await
     })
 }
@@ -131,7 +132,7 @@ async fn forward_auth(
     door: Door,
 ) -> Response<Full<Bytes>> {
     let started = runtime.access_log.then(Instant::now);
-    // SECURITY: first of all, because everything below believes what the headers say of the original request.
+    // SECURITY: this check comes first, because everything below believes the headers about the original request.
     if sender.proxies.trust(sender.peer) == Trust::Untrusted {
         let peer = sender.peer.to_canonical();
         let detail =
@@ -231,9 +232,9 @@ async fn proxy(
     answer
 }
 
-/// Tells that a request that may pass was not passed on, and answers it.
+/// Reports that a request that may pass was not forwarded, and answers it.
 fn not_forwarded(engine: &Engine, request_id: &str, error: &ForwardError) -> Response<Full<Bytes>> {
-    // The end of a stream was told when it came.
+    // The end of a stream was reported when it happened.
     if !matches!(error, ForwardError::Ended(_)) {
         Event::UpstreamFailed {
             request_id,
@@ -246,13 +247,13 @@ fn not_forwarded(engine: &Engine, request_id: &str, error: &ForwardError) -> Res
     respond::refuse(&error.refusal(), request_id)
 }
 
-/// The most decisions about one request: a configuration that changes all the time must not keep it for ever.
+/// Upper limit of decisions about one request: a configuration that changes all the time must not hold it for ever.
 const DECISIONS_MAX: usize = 4;
 
-/// A configuration that came into use while a request was decided, which it was then decided by.
+/// Configuration that came into use while a request was being decided, and that then decided it.
 type Newer = Option<arc_swap::Guard<Arc<Runtime>>>;
 
-/// The configuration that a request was decided by.
+/// Returns the configuration that a request was decided by.
 fn decided_by<'r>(given: &'r Runtime, newer: &'r Newer) -> &'r Runtime {
     match newer {
         Some(newer) => newer,
@@ -260,7 +261,7 @@ fn decided_by<'r>(given: &'r Runtime, newer: &'r Newer) -> &'r Runtime {
     }
 }
 
-/// Decides and tells.
+/// Decides a request and reports the decision.
 async fn decide(
     engine: &Engine,
     runtime: &Runtime,
@@ -272,7 +273,8 @@ async fn decide(
         let runtime = decided_by(runtime, &newer);
         let outcome = pipeline::run(engine, runtime, inbound).await;
         decisions += 1;
-        // What is kept with a token was compared with the numbers of the directory, and asked it nothing.
+        // An answer cached with a token was compared with the version numbers of the directory, without a question to
+        // it.
         let kept = matches!(&outcome, Ok(passed) if matches!(passed.answer, Answer::Token(_)));
         if kept || decisions == DECISIONS_MAX || engine.stands(runtime).await {
             break outcome;
@@ -346,7 +348,7 @@ fn key_set(
     response
 }
 
-/// Refuses a request before there is anything to decide, and tells.
+/// Refuses a request before there is anything to decide, and reports that.
 fn refused(
     engine: &Engine,
     (request, sender): (&Request<Incoming>, Sender<'_>),
@@ -372,7 +374,7 @@ fn refused(
     .tell(&engine.metrics);
     match door {
         Door::Proxy | Door::Me => respond::refuse(refusal, &request_id),
-        // nginx makes an error of its own of a status that it does not know.
+        // nginx turns a status that it does not know into an error of its own.
         Door::Nginx | Door::Traefik | Door::Caddy | Door::Haproxy => forward_auth::refuse(refusal, &request_id, door),
     }
 }

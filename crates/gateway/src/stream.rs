@@ -1,4 +1,4 @@
-//! Streams with limits: how much may pass, and how long nothing may.
+//! Streams with limits: a length limit and an idle timeout.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -19,16 +19,16 @@ use tokio::time::{Instant, Sleep};
 use narthex_engine::StreamLimits;
 use narthex_engine::UnderWay;
 
-/// Why a stream was cut off.
+/// Error for a stream that was cut off.
 #[derive(Debug, Error)]
 pub(crate) enum StreamError {
-    /// It was longer than its limit.
+    /// It is longer than its limit.
     #[error("the body is longer than {0} bytes")]
     TooLong(u64),
-    /// Nothing came for too long.
+    /// Nothing came within the idle timeout.
     #[error("nothing was sent for {} s", .0.as_secs())]
     Idle(Duration),
-    /// What let it begin has ended.
+    /// The grounds on which it was allowed have ended.
     #[error("what let it begin has ended: {0}")]
     Ended(Reason),
     /// The connection failed.
@@ -36,26 +36,26 @@ pub(crate) enum StreamError {
     Connection(#[from] hyper::Error),
 }
 
-/// A body that ends with an error when it is too long or silent for too long.
+/// A body that ends with an error if it is too long or idle for too long.
 #[derive(Debug)]
 pub(crate) struct Limited<B> {
     body: B,
     left: u64,
     bytes_max: u64,
     idle: Duration,
-    /// Made when something has to be waited for, which small bodies never do.
+    /// Created on the first wait, which small bodies never have.
     alarm: Option<Pin<Box<Sleep>>>,
-    /// Told of a request's body, for whoever waits for the answer to it.
+    /// Notified of each part of a request's body, for the task that waits for its answer.
     taken: Option<Arc<Heard>>,
-    /// Whether nothing of the body passes.
+    /// Drops the whole body, if true.
     left_out: bool,
     /// Counts the request that an answer belongs to.
     _under_way: Option<UnderWay>,
 }
 
 impl<B> Limited<B> {
-    /// A request body: bounded in length and in silence. `taken` hears of each part of it, and does not count the time
-    /// in which the client sends nothing.
+    /// Creates a request body with a length limit and an idle timeout. `taken` hears of each part of it, and does not
+    /// count the time in which the client sends nothing.
     pub(crate) const fn request(body: B, limits: StreamLimits, taken: Arc<Heard>) -> Self {
         Self {
             body,
@@ -69,7 +69,7 @@ impl<B> Limited<B> {
         }
     }
 
-    /// No body in the place of this one, of which nothing is read.
+    /// Creates an empty body in place of this one, which is not read.
     pub(crate) fn left_out(body: B, limits: StreamLimits) -> Self {
         Self {
             left_out: true,
@@ -77,7 +77,7 @@ impl<B> Limited<B> {
         }
     }
 
-    /// An answer's body: bounded in silence only. Its request is under way until it has ended.
+    /// Creates an answer's body with an idle timeout only. Its request is under way until it has ended.
     pub(crate) const fn answer(body: B, limits: StreamLimits, under_way: Option<UnderWay>) -> Self {
         Self {
             body,
@@ -146,15 +146,15 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Limited<B> {
     }
 }
 
-/// Trailers say nothing of who somebody is, and nothing of where a request came from.
+/// Removes identity and forwarding headers from trailers.
 ///
-/// SECURITY: there are servers that put trailers with the headers before them, where ours would stand beside forged ones.
+/// SECURITY: some servers merge trailers into the headers before them, where ours would stand beside forged ones.
 fn remove_what_is_said_in_heads(trailers: &mut HeaderMap) {
     remove_identity_headers(trailers);
     remove_headers(trailers, is_forwarding_header);
 }
 
-/// Joins two upgraded connections until one ends or both are silent for too long.
+/// Joins two upgraded connections until one ends or both are idle for too long.
 pub(crate) async fn tunnel(client_side: OnUpgrade, upstream_side: OnUpgrade, idle: Duration) {
     let (Ok(client), Ok(upstream)) = tokio::join!(client_side, upstream_side) else {
         return;
@@ -169,18 +169,18 @@ pub(crate) async fn tunnel(client_side: OnUpgrade, upstream_side: OnUpgrade, idl
         heard: Arc::clone(&heard),
     };
     tokio::select! {
-        // A tunnel that breaks is closed on both sides; there is nobody left to tell.
+        // A broken tunnel is closed on both sides; there is no peer left to report it to.
         _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
         () = heard.silence(idle) => {}
     }
 }
 
-/// When something was last heard: on either side of a tunnel, or of a body on its way.
+/// Time of the last activity: on either side of a tunnel, or of a body on its way.
 #[derive(Debug)]
 pub(crate) struct Heard {
     started: Instant,
     last_ms: AtomicU64,
-    /// Whether the silence is that of another, and does not count.
+    /// True while the other side causes the silence, which then does not count.
     excused: AtomicBool,
 }
 
@@ -196,20 +196,20 @@ impl Heard {
     fn now(&self) {
         let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last_ms.store(elapsed, Ordering::Relaxed);
-        // What is no longer excused was heard just now, for whoever sees the one.
+        // A reader that sees the excuse removed also sees the time of this activity.
         self.excused.store(false, Ordering::Release);
     }
 
-    /// From here on the silence does not count, until something is heard.
+    /// Stops counting silence until there is activity again.
     fn excuse(&self) {
         self.excused.store(true, Ordering::Relaxed);
     }
 
-    /// Waits until nothing was heard for so long.
+    /// Waits until there was no activity for this long.
     pub(crate) async fn silence(&self, idle: Duration) {
         loop {
             if self.excused.load(Ordering::Acquire) {
-                // What is heard meanwhile is heard later than now, so its time is not over before this is.
+                // Any activity during this sleep is later than now, so its idle time does not end before this sleep.
                 tokio::time::sleep(idle).await;
                 continue;
             }

@@ -1,9 +1,9 @@
 //! Protocol upgrades (RFC 9110 section 7.8): which ones the proxy door passes on.
 //!
-//! SECURITY: after a 101 the connection is a tunnel, and Narthex decides nothing of what passes through it. A tunnel
-//! whose protocol carries requests (`h2c`, `TLS/1.0`) would lead past every route and every identity header. Therefore an
-//! upgrade is passed on only by name, and every other one is dropped: the request is then forwarded as a plain one, which
-//! RFC 9110 section 7.8 allows a server to do.
+//! SECURITY: after a 101 the connection is a tunnel, and Narthex decides nothing inside it. A tunnel whose protocol
+//! carries requests (`h2c`, `TLS/1.0`) would bypass every route and every identity header. Therefore only upgrades on
+//! the list are passed on. Any other one is dropped: the request is then forwarded as a plain one, which RFC 9110
+//! section 7.8 permits.
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
@@ -18,13 +18,13 @@ use narthex_engine::{UpgradeProtocols, WEBSOCKET};
 /// Appended to a client's key before it is hashed (RFC 6455 section 1.3).
 const WEBSOCKET_GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The prefix of the headers that belong to a WebSocket handshake (RFC 6455 section 11.3).
+/// Prefix of the headers of a WebSocket handshake (RFC 6455 section 11.3).
 const WEBSOCKET_HEADERS: &str = "sec-websocket-";
 
 /// An upgrade that a request asks for and that is passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Upgrade {
-    /// The protocol as the client wrote it.
+    /// Protocol as the client wrote it.
     protocol: HeaderValue,
     /// The `Sec-WebSocket-Accept` that proves that a WebSocket server answers this request (RFC 6455 section 4.1).
     accept: Option<String>,
@@ -66,10 +66,10 @@ impl Upgrade {
         headers.insert(header::UPGRADE, self.protocol.clone());
     }
 
-    /// Whether a 101 with these headers agrees to exactly this upgrade.
+    /// Tests whether a 101 with these headers agrees to exactly this upgrade.
     ///
-    /// SECURITY: an application can be brought to answer with a status that a client chose. Such a 101 opens nothing, for
-    /// its connection still speaks HTTP.
+    /// SECURITY: a client can make some applications answer with a status of its choice. Such a 101 opens nothing,
+    /// because its connection still speaks HTTP.
     pub(crate) fn is_granted(&self, answer: &HeaderMap) -> bool {
         let agrees = single(answer, &header::UPGRADE)
             .is_some_and(|protocol| protocol.as_bytes().eq_ignore_ascii_case(self.protocol.as_bytes()));
@@ -80,12 +80,12 @@ impl Upgrade {
     }
 }
 
-/// Removes what is left of a handshake from a request whose upgrade is not passed on.
+/// Removes the rest of a handshake from a request whose upgrade is not passed on.
 pub(crate) fn remove_handshake(headers: &mut HeaderMap) {
     remove_headers(headers, |name| name.starts_with(WEBSOCKET_HEADERS));
 }
 
-/// Returns the proof that a server of RFC 6455 gives for this request; `None` where the request is no WebSocket handshake.
+/// Returns the proof that an RFC 6455 server gives for this request; `None` if the request is no WebSocket handshake.
 fn websocket_accept<B>(request: &Request<B>) -> Option<String> {
     let headers = request.headers();
     let key = single(headers, &header::SEC_WEBSOCKET_KEY)?;
@@ -97,12 +97,12 @@ fn websocket_accept<B>(request: &Request<B>) -> Option<String> {
     Some(STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, &joined)))
 }
 
-/// The value of a header that is there once.
+/// Returns the value of a header that occurs once.
 fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h HeaderValue> {
     http_rules::single(headers, name).ok().flatten()
 }
 
-/// Whether `Connection` names `upgrade`.
+/// Tests whether `Connection` names `upgrade`.
 fn names_upgrade(headers: &HeaderMap) -> bool {
     connection_tokens(headers).any(|token| token.eq_ignore_ascii_case(b"upgrade"))
 }
@@ -131,7 +131,7 @@ mod tests {
         Upgrade::of(request, Preflight::No, &UpgradeProtocols::default()).is_some()
     }
 
-    /// The handshake of RFC 6455 section 1.3 with one header replaced, or left out.
+    /// Returns the handshake of RFC 6455 section 1.3 with one header replaced, or left out.
     fn with(name: &str, value: Option<&str>) -> Request<()> {
         let others = HANDSHAKE.iter().copied().filter(|(other, _)| *other != name);
         let headers: Vec<(&str, &str)> = others.chain(value.map(|value| (name, value))).collect();
@@ -190,7 +190,7 @@ mod tests {
         );
     }
 
-    /// The answer of RFC 6455 section 1.3 with one header replaced.
+    /// A 101 with one header of RFC 6455 section 1.3 replaced opens nothing.
     #[test]
     fn sec_101_must_agree_to_what_was_asked() {
         let upgrade = Upgrade::of(&request(HANDSHAKE), Preflight::No, &UpgradeProtocols::default()).unwrap();

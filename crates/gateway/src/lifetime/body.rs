@@ -1,4 +1,4 @@
-//! Bodies that end with what let them begin.
+//! Bodies that end when the grounds end on which they were allowed.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,10 +11,10 @@ use http_body_util::Either;
 use super::{Close, Kind, Terms, Watched};
 use crate::stream::StreamError;
 
-/// A body of more than this is watched even if each part of it is there at once, in bytes.
+/// Upper limit of an unwatched body, in bytes: a longer one is watched even if each part of it arrives at once.
 const UNWATCHED_MAX: u64 = 256 * 1024;
 
-/// An answer whose body ends with what let it begin, unless it was made here.
+/// Limits the body of an answer to the life of its grounds, unless the answer was made here.
 pub(crate) fn limited<A, B>(answer: Response<Either<A, B>>, terms: Terms) -> Response<Either<A, Lasting<B>>>
 where
     B: Body<Data = Bytes, Error = StreamError> + Unpin,
@@ -29,17 +29,17 @@ where
 /// State of the watch over a body.
 #[derive(Debug)]
 enum Watching {
-    /// Never: it rests on nothing that ends.
+    /// Not watched: it rests on nothing that ends.
     No,
-    /// From the moment on at which something of it has to be waited for, or it has become long.
+    /// Not yet watched: the watch begins on the first wait, or when the body has become long.
     NotYet(Terms),
-    /// It is.
+    /// Watched.
     Yes(Watched),
-    /// Nothing more is passed on: it was ended.
+    /// Ended: no further data is passed on.
     Over,
 }
 
-/// A body that ends with what let it begin.
+/// A body that ends when the grounds end on which it was allowed.
 #[derive(Debug)]
 pub(crate) struct Lasting<B> {
     body: B,
@@ -49,7 +49,7 @@ pub(crate) struct Lasting<B> {
 }
 
 impl<B: Body<Data = Bytes, Error = StreamError> + Unpin> Lasting<B> {
-    /// A body under these terms.
+    /// Creates a body under these terms.
     pub(crate) fn new(body: B, kind: Kind, terms: Option<Terms>) -> Self {
         let watching = match terms {
             Some(terms) if !body.is_end_stream() && terms.answer.caller().is_some() => Watching::NotYet(terms),
@@ -69,7 +69,7 @@ impl<B: Body<Data = Bytes, Error = StreamError> + Unpin> Lasting<B> {
         }
     }
 
-    /// Returns the last frame for the reader, if the end has come.
+    /// Returns the last frame for the reader, if the stream has ended.
     fn end(&mut self, context: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         let reason = match &self.watching {
             Watching::Yes(watched) => watched.ended(context),
@@ -102,7 +102,7 @@ impl<B: Body<Data = Bytes, Error = StreamError> + Unpin> Body for Lasting<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         let this = &mut *self;
-        // SECURITY: before the body is asked for more, which may be there without end.
+        // SECURITY: before the body is polled for more data, which may arrive without end.
         if let Poll::Ready(end) = this.end(context) {
             return Poll::Ready(end);
         }
@@ -112,7 +112,7 @@ impl<B: Body<Data = Bytes, Error = StreamError> + Unpin> Body for Lasting<B> {
         }
         if matches!(this.watching, Watching::NotYet(_)) && (polled.is_pending() || this.passed > UNWATCHED_MAX) {
             this.begin_to_watch();
-            // From here on this task is woken at the end too.
+            // From here on the end also wakes this task.
             if polled.is_pending() {
                 return this.end(context);
             }

@@ -1,18 +1,19 @@
-//! Headers on the way through the proxy door: what belongs to one connection, what tells where a request came from, and what
-//! an HTTP/1.1 application reads otherwise than HTTP/2 sends it.
+//! Headers on the way through the proxy door: hop-by-hop headers, forwarding headers, and headers that an HTTP/1.1
+//! application reads differently from HTTP/2.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use narthex_decision::{is_forwarding_header, is_method_override, remove_headers};
 
 use narthex_engine::inbound::{Origin, Trust};
 
-/// `X-Forwarded-For`, `-Proto` and `-Host` say what Narthex saw; what came in is believed only from a trusted proxy.
+/// Sets `X-Forwarded-For`, `-Proto` and `-Host` to the values that Narthex saw; inbound values are believed only from a
+/// trusted proxy.
 pub(super) fn set_forwarding(headers: &mut HeaderMap, origin: &Origin) {
     const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
     const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
     const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-    // SECURITY: applications decide by these headers (addresses, schemes, original paths). A trusted proxy writes them in
-    // their own spelling; any other spelling is the client's.
+    // SECURITY: applications decide by these headers (addresses, schemes, original paths). A trusted proxy writes them
+    // in its own spelling; any other spelling comes from the client.
     let is_forged = |name: &str| is_forwarding_header(name) && (origin.trust == Trust::Untrusted || !is_plain(name));
     remove_headers(headers, is_forged);
     // SPEC: RFC 9110 section 5.3: the lines of a list are one list, in their order. Proxies add a line of their own.
@@ -39,12 +40,12 @@ pub(super) fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
-/// Whether a header's name is spelled as this product and its trusted proxies write names.
+/// Tests whether a header's name is spelled as Narthex and its trusted proxies write names.
 fn is_plain(name: &str) -> bool {
     name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
-/// The names in `Connection`. A line need be no text as a whole.
+/// Returns the names in `Connection`. A line as a whole need not be text.
 pub(crate) fn connection_tokens(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     headers
         .get_all(header::CONNECTION)
@@ -53,7 +54,7 @@ pub(crate) fn connection_tokens(headers: &HeaderMap) -> impl Iterator<Item = &[u
         .map(<[u8]>::trim_ascii)
 }
 
-/// Removes what describes or replaces the body and the method of a preflight: it has neither.
+/// Removes headers that describe or replace the body and the method of a preflight: it has neither.
 pub(super) fn remove_what_a_preflight_has_no_use_for(headers: &mut HeaderMap) {
     for name in [
         header::CONTENT_LENGTH,
@@ -66,8 +67,8 @@ pub(super) fn remove_what_a_preflight_has_no_use_for(headers: &mut HeaderMap) {
     remove_headers(headers, is_method_override);
 }
 
-/// Joins the cookies of an HTTP/2 request, which may come in several fields (RFC 9113 section 8.2.3). An HTTP/1.1 application
-/// would join them with commas, or take the first one.
+/// Joins the cookies of an HTTP/2 request, which may come in several fields (RFC 9113 section 8.2.3). An HTTP/1.1
+/// application would join them with commas, or read only the first one.
 pub(super) fn join_cookies(headers: &mut HeaderMap) {
     let mut fields = headers.get_all(header::COOKIE).iter();
     if fields.next().is_none() || fields.next().is_none() {
@@ -83,10 +84,10 @@ pub(super) fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Removes what belongs to one connection only (RFC 9110 section 7.6.1).
+/// Removes hop-by-hop headers (RFC 9110 section 7.6.1).
 ///
-/// SECURITY: this runs before the identity headers are set, so a client's `Connection: X-Narthex-User` cannot take
-/// them away again.
+/// SECURITY: this runs before the identity headers are set, so a client's `Connection: X-Narthex-User` cannot remove
+/// them.
 pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     const NAMES: [HeaderName; 9] = [
         header::CONNECTION,
@@ -104,7 +105,7 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
         .filter_map(|token| HeaderName::from_bytes(token).ok())
         .collect();
     for name in named {
-        // What a body or a host needs is not the client's to remove.
+        // A client must not remove headers that a body or a host needs.
         if name != header::CONTENT_LENGTH && name != header::HOST && name != header::TE {
             headers.remove(name);
         }
@@ -112,7 +113,7 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for name in NAMES {
         headers.remove(name);
     }
-    // `TE: trailers` is what gRPC sends; any other transfer coding belongs to the connection.
+    // gRPC sends `TE: trailers`; any other transfer coding belongs to the connection.
     let mut codings = headers.get_all(header::TE).iter();
     if codings.next().is_some_and(|coding| coding != "trailers") || codings.next().is_some() {
         let takes_trailers = headers
@@ -147,7 +148,7 @@ mod tests {
         headers
     }
 
-    /// A proxy adds a line of its own behind the client's. Both count, in their order, whatever bytes they hold.
+    /// A proxy adds a line of its own after the client's. Both count, in their order, whatever bytes they contain.
     #[test]
     fn sec_forwarded_for_lines() {
         for (lines, chain) in [
@@ -165,7 +166,7 @@ mod tests {
         }
     }
 
-    /// What a trusted proxy says has its own spelling; another one is the client's.
+    /// A trusted proxy's header has its own spelling; another spelling comes from the client.
     #[test]
     fn sec_forwarding_header_in_another_spelling() {
         for trust in [Trust::Trusted, Trust::Untrusted] {
@@ -197,7 +198,7 @@ mod tests {
         assert_eq!(joined, [b"session=abc; theme=\xff; csrf=1"]);
     }
 
-    /// Every line of a list header counts, and each of its names.
+    /// Every line of a list header counts, and so does each of its names.
     #[test]
     fn hop_by_hop_lists_are_read_whole() {
         let mut headers = appended(&[
