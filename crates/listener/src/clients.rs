@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The connections of one port, and the HTTP/2 requests under way on them, by client address.
 ///
-/// SECURITY: places on a port cost their holder nothing; without a bound for each client, one client has them all.
+/// SECURITY: a place on a port costs its holder nothing; without a limit for each client, one client would take them
+/// all.
 #[derive(Debug)]
 pub(crate) struct Clients {
-    /// The most connections of one address, and the most HTTP/2 requests under way.
+    /// Upper limit of connections of one address, and of HTTP/2 requests under way.
     most: usize,
     held: Mutex<HashMap<IpAddr, Arc<Client>>>,
 }
@@ -31,7 +32,7 @@ pub(crate) struct ClientPlace {
 }
 
 impl Clients {
-    /// Nobody yet.
+    /// Creates an empty count.
     pub(crate) fn new(most: usize) -> Arc<Self> {
         Arc::new(Self {
             most,
@@ -39,8 +40,8 @@ impl Clients {
         })
     }
 
-    /// A place for one more connection of an address, and whether it is within the limit: the caller has to close another
-    /// one, or this one, if it is not.
+    /// Takes a place for one more connection of an address. Returns whether it is within the limit: if not, the caller
+    /// must close this connection or another one.
     pub(crate) fn place(self: &Arc<Self>, address: IpAddr) -> (ClientPlace, bool) {
         let address = counted_as(address);
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,7 +57,7 @@ impl Clients {
 }
 
 impl ClientPlace {
-    /// The address, or the network, that the place counts for.
+    /// Returns the address, or the network, that the place counts for.
     pub(crate) const fn address(&self) -> IpAddr {
         self.address
     }
@@ -66,12 +67,12 @@ impl ClientPlace {
         self.client.requests.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts it no longer.
+    /// Stops counting an HTTP/2 request, which has ended.
     pub(crate) fn request_ends(&self) {
         self.client.requests.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Whether the address has more HTTP/2 requests under way than it may have.
+    /// Tests whether the address has more HTTP/2 requests under way than the limit.
     pub(crate) fn has_too_many_requests(&self) -> bool {
         self.client.requests.load(Ordering::Relaxed) > self.clients.most
     }
@@ -86,7 +87,7 @@ impl Drop for ClientPlace {
     }
 }
 
-/// What counts as one address: an IPv4 address, or the network of an IPv6 address that one customer is given.
+/// Returns the unit that counts as one address: an IPv4 address, or the IPv6 network that one customer gets.
 pub fn counted_as(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
@@ -117,7 +118,7 @@ mod tests {
         assert!(clients.held.lock().unwrap().is_empty(), "nobody is remembered");
     }
 
-    /// A customer's network is one client.
+    /// The network of a customer is one client.
     #[test]
     fn sec_connections_of_one_ipv6_network() {
         let clients = Clients::new(1);

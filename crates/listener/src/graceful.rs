@@ -1,4 +1,4 @@
-//! Connections that finish what they are answering and then end, when the process is told to stop.
+//! Graceful shutdown: connections finish their answers and then end when the process is told to stop.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,24 +9,24 @@ use hyper_util::server::graceful::GracefulConnection;
 
 use crate::idle_timeout::Activity;
 
-/// A connection that ends after the requests under way once its activity says so.
+/// A connection that ends after the requests under way, once its activity says so.
 ///
-/// Each connection looks at a flag of its own. What hyper-util offers for this takes one lock, shared by all
-/// connections, whenever one of them moves.
+/// Each connection tests a flag of its own. The version in hyper-util takes one lock, shared by all connections,
+/// whenever one of them is polled.
 pub(crate) struct Ending<C> {
     connection: Pin<Box<C>>,
     activity: Arc<Activity>,
     heard: Heard,
 }
 
-/// What a connection knows of its end.
+/// State of a connection's knowledge of its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Heard {
-    /// Nothing, and it would not be woken.
+    /// Not ending, and no waker is registered.
     Nothing,
-    /// Nothing, and it will be woken.
+    /// Not ending, and a waker is registered.
     Listening,
-    /// It is ending.
+    /// Ending.
     End,
 }
 
@@ -53,8 +53,8 @@ impl<C: GracefulConnection> Future for Ending<C> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<C::Output> {
         if self.heard == Heard::Nothing {
-            // Once is enough: a task's waker stays the same. It is set before the flag is looked at, so that an end in
-            // between is not missed.
+            // Once is enough: a task's waker stays the same. It is registered before the flag is tested, so that an end
+            // in between is not missed.
             self.activity.wake_at_end(context.waker());
             self.heard = Heard::Listening;
         }

@@ -1,10 +1,10 @@
-//! Connections on which nothing happens are closed.
+//! Idle timeout of connections.
 //!
 //! A timer for every head of a request costs more than reading the head. So there is one sweep for all connections, and
-//! a request only counts itself: what has not begun a request, is not answering one and has sent nothing for
-//! the time given is closed, and a quarter of that time later at the latest. In HTTP/2 only requests count: pings and
-//! their answers cost a client nothing. This covers a head that trickles in, a kept-alive connection that nobody uses, one
-//! that was opened and says nothing at all, and, with a time of its own, an answer that nobody takes.
+//! a request only counts itself. A connection is closed if, for the idle timeout, it has begun no request, is not
+//! answering one and has sent nothing; at the latest a quarter of that time later. In HTTP/2 only requests count: pings
+//! and their answers cost a client nothing. This covers a head that trickles in, an unused keep-alive connection, a
+//! connection that was opened and stays silent, and, with a time of its own, an answer that its client does not read.
 
 use std::io::{self, IoSlice};
 use std::net::IpAddr;
@@ -24,59 +24,59 @@ use tokio::task::AbortHandle;
 
 use crate::clients::ClientPlace;
 
-/// In how many sweeps a connection has to be found without a move.
+/// Number of sweeps in which a connection must be found still before it is closed.
 const SWEEPS: u32 = 4;
-/// And in how many while the other end takes nothing of what is written: a slow reader's window opens in large steps.
-/// An answer that is streamed says itself how long it waits.
+/// Number of sweeps while the client does not read what is written: a slow reader's window opens in large steps. A
+/// streamed answer sets its own time.
 const SWEEPS_BLOCKED: u32 = 24;
 
-/// How much is read from a connection at a time. One byte less than a power of two, at which the buffers that are read
-/// into would double.
+/// Upper limit of one read from a connection, in bytes. One less than a power of two, at which the read buffers would
+/// double.
 pub(crate) const PIECE: u64 = 16 * 1024 - 1;
-/// How much of an answer may wait in memory for an HTTP/1.1 client before more of it is asked for.
+/// Upper limit of the bytes of an answer that wait in memory for an HTTP/1.1 client before more of it is requested.
 const UNSENT_MAX: u64 = 16 * 1024;
 
-/// What happens on one connection.
+/// Activity of one connection.
 #[derive(Debug, Default)]
 pub struct Activity {
-    /// Requests that began and whose answers are not finished.
+    /// Number of requests that began and whose answers are not finished.
     open: AtomicU32,
-    /// Those of them, in HTTP/2, whose client does not take more of the answer.
+    /// Number of those, in HTTP/2, whose client does not take more of the answer.
     untaken: AtomicU32,
-    /// Requests that began or ended, and parts of answers that were taken; it wraps around.
+    /// Count of moves: requests that began or ended, and parts of answers that were taken; it wraps around.
     moves: AtomicU32,
     /// Number of bytes written.
     written: AtomicU64,
-    /// A write waits until the other end takes more.
+    /// True while a write waits until the client takes more.
     blocked: AtomicBool,
-    /// HTTP/2 is spoken.
+    /// True for HTTP/2.
     http2: AtomicBool,
-    /// No further request is taken: the process is stopping, or the connection was idle.
+    /// True once no further request is taken: the process is stopping, or the connection was idle.
     ending: AtomicBool,
-    /// Whom to wake then.
+    /// Task to wake when it becomes true.
     waker: AtomicWaker,
-    /// Whom to wake when something was written, if a body waits for that.
+    /// Task of a body to wake when bytes were written, if it waits for that.
     body: AtomicWaker,
     body_waits: AtomicBool,
-    /// How long the answer under way waits for a reader that takes nothing, in milliseconds, if one has said so.
+    /// Time that the answer under way waits for a reader that takes nothing, in milliseconds; 0 if it has set none.
     patience_ms: AtomicU32,
-    /// The connection's places. They are given back with the last that is left of the connection, which may be a tunnel.
+    /// Places of the connection. They are released with the last part of the connection, which may be a tunnel.
     places: Places,
 }
 
-/// What a connection takes up.
+/// Places that a connection occupies.
 #[derive(Debug, Default)]
 pub(crate) struct Places {
-    /// Its place among all connections that there may be.
+    /// Place among all connections of the port.
     pub(crate) _port: Option<OwnedSemaphorePermit>,
-    /// Its place among those of its client's address; none for trusted proxies, which have no limit.
+    /// Place among the connections of its client's address; `None` for trusted proxies, which have no limit.
     pub(crate) client: Option<ClientPlace>,
-    /// Its place with the thread that serves it.
+    /// Place with the thread that serves it.
     pub(crate) _thread: Arc<()>,
 }
 
 impl Activity {
-    /// Of a connection that has these places.
+    /// Creates the activity of a connection that has these places.
     pub(crate) fn at(places: Places) -> Self {
         Self {
             places,
@@ -84,19 +84,19 @@ impl Activity {
         }
     }
 
-    /// Whether the client has more HTTP/2 requests under way, on all its connections, than it may have.
+    /// Tests whether the client has more HTTP/2 requests under way, on all its connections, than the limit.
     pub fn has_too_many_requests(&self) -> bool {
         let client = self.places.client.as_ref();
         client.is_some_and(ClientPlace::has_too_many_requests)
     }
 
-    /// An answer is about to be streamed, and this is how long it may stand still because its reader takes nothing.
+    /// Sets the time that an answer may stand still because its reader takes nothing. Called before it is streamed.
     pub fn wait_for_reader(&self, at_most: Duration) {
         let ms = u32::try_from(at_most.as_millis()).unwrap_or(u32::MAX);
         self.patience_ms.store(ms, Ordering::Relaxed);
     }
 
-    /// In how many sweeps the answer under way may be found standing still.
+    /// Returns the number of sweeps in which the answer under way may be found still.
     fn patience(&self, sweep_every: Duration) -> u32 {
         match self.patience_ms.load(Ordering::Relaxed) {
             0 => SWEEPS_BLOCKED,
@@ -111,12 +111,12 @@ impl Activity {
         self.moves.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A request begins; it is open until what this gives is dropped.
+    /// Begins a request; it is open until the returned value is dropped.
     pub fn open(self: &Arc<Self>, version: Version) -> Open {
         let http2 = version == Version::HTTP_2;
         if http2 {
             self.http2.store(true, Ordering::Relaxed);
-            // HTTP/1.1 has one request at a time, so its connections are counted already.
+            // HTTP/1.1 has one request at a time, so the count of connections suffices.
             self.places.client.iter().for_each(ClientPlace::request_begins);
         }
         self.open.fetch_add(1, Ordering::Relaxed);
@@ -127,12 +127,12 @@ impl Activity {
         }
     }
 
-    /// Whether the connection should take no further request.
+    /// Tests whether the connection should take no further request.
     pub(crate) fn is_ending(&self) -> bool {
         self.ending.load(Ordering::Acquire)
     }
 
-    /// Whom to wake when that begins.
+    /// Registers the task to wake when the connection starts to end.
     pub(crate) fn wake_at_end(&self, waker: &Waker) {
         self.waker.register(waker);
     }
@@ -164,28 +164,28 @@ impl Drop for Open {
 /// All connections of one port.
 #[derive(Debug)]
 pub(crate) struct Connections {
-    /// In the order in which they came.
+    /// Connections in the order in which they came.
     all: Mutex<Vec<Connection>>,
     sweep_every: Duration,
 }
 
 #[derive(Debug)]
 struct Connection {
-    /// Gone when the connection is.
+    /// Activity; gone when the connection is.
     activity: Weak<Activity>,
     task: AbortHandle,
-    /// The client's address, unless it may have any number.
+    /// Address of the client; `None` if it may have any number of connections.
     client: Option<IpAddr>,
-    /// The moves, and the bytes written, at the last sweep.
+    /// Count of moves, and of bytes written, at the last sweep.
     moves: u32,
     written: u64,
-    /// For how many sweeps there was no move.
+    /// Number of sweeps without a move.
     still: u32,
     closed: bool,
 }
 
 impl Connections {
-    /// None yet, to be closed when they are still for `still_max`.
+    /// Creates an empty list, whose connections are closed when they are still for `still_max`.
     pub(crate) fn new(still_max: Duration) -> Self {
         Self {
             all: Mutex::default(),
@@ -193,7 +193,7 @@ impl Connections {
         }
     }
 
-    /// Watches a connection, which the task ends when it is stopped.
+    /// Watches a connection, which is closed by stopping the task.
     pub(crate) fn watch(&self, activity: &Arc<Activity>, task: AbortHandle) {
         let connection = Connection {
             activity: Arc::downgrade(activity),
@@ -205,14 +205,14 @@ impl Connections {
             closed: false,
         };
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
-        // What ended keeps some memory until it is forgotten: not so much of it that the list has to grow.
+        // An ended connection keeps some memory until it is removed: the list is cleaned before it has to grow.
         if all.len() == all.capacity() {
             all.retain(|connection| connection.activity.strong_count() > 0);
         }
         all.push(connection);
     }
 
-    /// Closes what has been still for too long, for as long as it is polled.
+    /// Closes connections that have been still for too long, for as long as it is polled.
     pub(crate) async fn sweep(&self) -> std::convert::Infallible {
         loop {
             tokio::time::sleep(self.sweep_every).await;
@@ -228,15 +228,15 @@ impl Connections {
         }
     }
 
-    /// Closes the connection that has been idle longest, of one client if one is named: whether there was one.
+    /// Closes the connection that has been idle longest, of one client if one is named. Returns whether there was one.
     ///
-    /// How long is known to a sweep. Of those that are equal, one without a request so far goes first, then the one that came
-    /// first.
+    /// Idle time is known to the precision of a sweep. Of equal connections, one that has had no request goes first,
+    /// then the oldest.
     pub(crate) fn close_longest_idle(&self, of: Option<IpAddr>) -> bool {
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let may = |connection: &&mut Connection| {
             let activity = connection.activity.upgrade();
-            // One that ended by itself has given its place back or is about to.
+            // A connection that ended by itself has released its place or is about to.
             let is_idle = activity.is_some_and(|activity| activity.open.load(Ordering::Relaxed) == 0);
             is_idle && !connection.closed && (of.is_none() || connection.client == of)
         };
@@ -257,7 +257,7 @@ impl Connections {
 }
 
 impl Connection {
-    /// Looks whether there was a move since the last sweep, and ends the connection if there was none for too long.
+    /// Tests whether there was a move since the last sweep, and closes the connection if there was none for too long.
     fn stays(&mut self, sweep_every: Duration) -> bool {
         let Some(activity) = self.activity.upgrade() else {
             return false;
@@ -269,8 +269,8 @@ impl Connection {
         let untaken = http2 && open > 0 && activity.untaken.load(Ordering::Relaxed) >= open;
         let blocked = untaken || activity.blocked.load(Ordering::Relaxed);
         let has_written = written != self.written;
-        // SECURITY: what is written counts for a client that takes an answer slowly. Without a request there is no answer,
-        // and in HTTP/2 much of what is written answers pings.
+        // SECURITY: written bytes count as a move for a client that reads an answer slowly. Without a request there is
+        // no answer, and in HTTP/2 many of the written bytes answer pings.
         let takes = has_written && moves != 0 && !http2;
         let moved = moves != self.moves || takes;
         (self.moves, self.written) = (moves, written);
@@ -286,13 +286,13 @@ impl Connection {
         };
         let mut stays = self.still <= most;
         if !stays && http2 && open == 0 {
-            // It is told first, so that the client opens another connection for its next request, and what is left of the
-            // last answer is sent.
+            // It is told to end first, so that the client opens another connection for its next request, and the rest
+            // of the last answer is sent.
             stays = !activity.is_ending() || (has_written && self.still <= SWEEPS_BLOCKED);
             activity.end();
         }
-        // SECURITY: slow heads, and answers that are asked for and not taken, must not hold connections, of which there
-        // is only so many (Slowloris).
+        // SECURITY: slow heads, and answers that clients request and do not read, must not occupy connections, whose
+        // number is limited (Slowloris).
         if !stays {
             self.task.abort();
         }
@@ -300,7 +300,8 @@ impl Connection {
     }
 }
 
-/// A connection that is read in pieces, and whose writes are counted: a client that takes an answer slowly is still there.
+/// A connection that is read in pieces and whose writes are counted: a client that reads an answer slowly is still
+/// active.
 #[derive(Debug)]
 pub(crate) struct Counted<S> {
     stream: Take<S>,
@@ -350,7 +351,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Counted<S> {
         context: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        // Most answers are one piece, and to send one is cheaper than to gather many of one.
+        // Most answers are one piece, and sending one is cheaper than gathering many.
         let polled = match parts {
             [one] => Pin::new(self.stream.get_mut()).poll_write(context, one),
             _ => Pin::new(self.stream.get_mut()).poll_write_vectored(context, parts),
@@ -371,15 +372,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     }
 }
 
-/// The body of an answer, whose request is open until it has been sent. No more of it is asked for than the client takes.
+/// Body of an answer, whose request is open until it is sent. It is polled only as fast as the client takes it.
 #[derive(Debug)]
 pub(crate) struct Answering<B> {
     body: B,
     open: Open,
-    /// In HTTP/1.1: how much was written when it began, and how much of it was given away since.
+    /// In HTTP/1.1: the bytes written when it began, and the bytes handed over since.
     began: Option<u64>,
     given: u64,
-    /// In HTTP/2: the client has to take something before more is asked for.
+    /// In HTTP/2: true while the client has to take something before more is requested.
     untaken: bool,
 }
 
@@ -406,11 +407,11 @@ impl<B> Answering<B> {
         }
     }
 
-    /// Whether so much of it waits to be written that there is no use in more. The body is asked again when something was
-    /// written.
+    /// Tests whether so much of it waits to be written that polling for more is of no use. The body is polled again
+    /// when bytes were written.
     ///
-    /// The buffer of a connection is as large as the largest head of a request; of an answer that nobody takes, it would
-    /// hold that much and more. HTTP/2 has a bound of its own.
+    /// The buffer of a connection is as large as the largest head of a request; without this limit, an answer that its
+    /// client does not read would fill that buffer and more. HTTP/2 has a limit of its own.
     fn has_enough(&mut self, context: &Context<'_>) -> bool {
         let activity = &self.open.activity;
         let written = || activity.written.load(Ordering::Relaxed);
@@ -421,7 +422,7 @@ impl<B> Answering<B> {
         }
         activity.body.register(context.waker());
         activity.body_waits.store(true, Ordering::Relaxed);
-        // Something may have been written in between.
+        // Bytes may have been written in between.
         unsent() >= UNSENT_MAX
     }
 }
@@ -474,7 +475,7 @@ mod tests {
 
     const STILL_MAX: Duration = Duration::from_secs(10);
 
-    /// A connection that waits for ever, and whether it still does after some sweeps.
+    /// A connection that waits for ever, to test whether it still does after some sweeps.
     struct Waiting {
         activity: Arc<Activity>,
         connections: Connections,
@@ -517,7 +518,7 @@ mod tests {
         let open = waiting.activity.open(Version::HTTP_11);
         assert!(waiting.is_open_after(10 * SWEEPS).await);
         drop(open);
-        // The first sweep sees that it ended.
+        // The first sweep sees that the request ended.
         assert!(waiting.is_open_after(1 + SWEEPS).await, "the time was not over");
         assert!(!waiting.is_open_after(1).await);
     }
@@ -539,7 +540,7 @@ mod tests {
         assert!(!waiting.is_open_after(0).await, "answers to pings before any request");
     }
 
-    /// It is told to end first, and cut off if it does not.
+    /// An idle connection is told to end first, and closed if it does not.
     #[tokio::test]
     async fn sec_idle_http2_whatever_it_pings() {
         let waiting = Waiting::new();
@@ -571,7 +572,8 @@ mod tests {
         assert!(!waiting.is_open_after(1).await, "not for ever");
     }
 
-    /// An answer that nobody takes over HTTP/2 is a stream whose window does not open, which blocks no connection.
+    /// Over HTTP/2, an answer that its client does not read is a stream whose window does not open; the connection is
+    /// not blocked.
     #[tokio::test]
     async fn an_http2_answer_that_is_not_taken_is_waited_for_as_long_as_it_says() {
         use http_body_util::{BodyExt as _, StreamBody};
@@ -611,7 +613,7 @@ mod tests {
             closed.collect::<Vec<_>>()
         };
         connections.sweep_once();
-        // Of one that is answering, one that answered just now, and one that never did anything, which has been idle longest.
+        // One connection is answering, one answered just now, and one never did anything: it has been idle longest.
         let _answering = all[1].0.open(Version::HTTP_11);
         drop(all[2].0.open(Version::HTTP_11));
         connections.sweep_once();
@@ -649,7 +651,7 @@ mod tests {
                 waiting.activity.wait_for_reader(said);
             }
             waiting.activity.blocked.store(true, Ordering::Relaxed);
-            // The first sweep sees that a request began. What is taken now and then is waited for.
+            // The first sweep sees that a request began. An answer that is read now and then is waited for.
             assert!(waiting.is_open_after(1 + sweeps).await, "{said:?}");
             waiting.activity.written.fetch_add(1000, Ordering::Relaxed);
             assert!(waiting.is_open_after(1 + sweeps).await, "{said:?}");

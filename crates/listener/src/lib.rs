@@ -1,7 +1,7 @@
-//! Connections on a port: how many there may be, how long they may be idle, which thread serves them, and how they end.
+//! Connections on a port: their number, their idle timeout, the threads that serve them, and their graceful shutdown.
 //!
-//! **In:** a `TcpListener`, limits, and a hyper service. **Out:** requests for that service. This crate knows nothing of
-//! Narthex: no tokens, no routes, no directory.
+//! **In:** a `TcpListener`, limits, and a hyper service. **Out:** requests for that service. This crate knows nothing
+//! of Narthex: no tokens, no routes, no directory.
 
 pub mod clients;
 mod graceful;

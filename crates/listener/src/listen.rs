@@ -1,5 +1,5 @@
-//! How connections are kept, on both ports: how many there may be, how large and how slow a request's head, and how
-//! they end.
+//! Connections on both ports: limits of their number, of the size and the time of a request's head, and their graceful
+//! shutdown.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -25,30 +25,30 @@ use crate::idle_timeout::{Activity, Answering, Connections, Counted, Places};
 use crate::log_throttle::LogThrottle;
 use crate::workers::{Seat, Workers};
 
-/// How much of one request's body, or of one answer, waits in memory for an HTTP/2 client; in HTTP/1.1,
-/// [`Answering`] knows.
+/// Upper limit of one request's body, or of one answer, that waits in memory for an HTTP/2 client; for HTTP/1.1,
+/// [`Answering`] has the limit.
 const STREAM_BYTES_MAX: u32 = 32 * 1024;
-/// The same for what a client sends and nobody takes: what HTTP/2 begins with.
+/// The same for data that a client sends and no handler reads: the initial window of HTTP/2.
 const WINDOW_BYTES: u32 = 65_535;
-/// The most HTTP/2 requests at a time on one connection: what RFC 9113 asks for (section 6.5.2).
+/// Upper limit of concurrent HTTP/2 requests on one connection, as RFC 9113 recommends (section 6.5.2).
 const STREAMS_MAX: u32 = 100;
-/// Time that a connection without a place waits until others are looked at again.
+/// Time that a connection without a place waits before the others are checked again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// How connections on a port are kept.
+/// Settings of the connections on a port.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
-    /// The most bytes of a request's head.
+    /// Upper limit of a request's head, in bytes.
     pub head_bytes: usize,
-    /// How long a connection may go without a request that is being answered: how long a head may take to arrive, and
-    /// how long an unused connection is kept.
+    /// Idle timeout: the time that a connection may go without a request that is being answered. It limits how long a
+    /// head may take to arrive, and how long an unused connection is kept.
     pub head_timeout: Duration,
-    /// The most connections at a time. For one more, the one that has been idle longest is closed; it waits if none is idle.
+    /// Upper limit of connections. For one more, the longest idle one is closed; if none is idle, the new one waits.
     pub connections: usize,
-    /// The most connections of one client address, and the most HTTP/2 requests under way on them. For one more, the
-    /// client's own that has been idle longest is closed; it is refused if none is idle.
+    /// Upper limit of connections of one client address, and of the HTTP/2 requests under way on them. For one more,
+    /// the client's own longest idle connection is closed; if none is idle, the new one is refused.
     pub connections_per_client: usize,
-    /// How long connections may take to finish when the process is told to stop.
+    /// Grace period in which connections may finish when the process is told to stop.
     pub grace: Duration,
 }
 
@@ -64,17 +64,18 @@ impl Default for ServerSettings {
     }
 }
 
-/// Who serves a port's connections, and whose connections have no limit of their own.
+/// Threads that serve a port's connections, and the addresses without a limit of their own.
 #[derive(Debug)]
 pub struct By<'w, L> {
-    /// The threads that serve connections; without any, the runtime that this is called in does.
+    /// Threads that serve connections; if there are none, the calling runtime serves them.
     pub workers: Option<&'w Workers>,
-    /// Whether an address may have any number of connections: proxies, which have many clients.
+    /// Tests whether an address may have any number of connections: proxies, which have many clients.
     pub is_proxy: L,
 }
 
-/// Serves a port until `stop` is done, then lets open requests finish. `service` makes what answers the requests of one
-/// connection, from the address of its other end, what is seen of the connection, and the worker that serves it.
+/// Serves a port until `stop` is done, then waits for open requests to finish (graceful shutdown). `service` makes the
+/// service for the requests of one connection, from the address of the client, the connection's activity, and the
+/// worker that serves it.
 pub async fn serve<S, B>(
     listener: TcpListener,
     (settings, by): (ServerSettings, By<'_, impl Fn(IpAddr) -> bool>),
@@ -121,18 +122,18 @@ pub async fn serve<S, B>(
         port.connections.watch(&activity, task.abort_handle());
     }
     port.connections.end();
-    // Whoever has all places knows that no connection is left. What is still open after the grace period is cut off.
+    // Once this task has all places, no connection is left. Connections still open after the grace period are cut off.
     let all = u32::try_from(settings.connections).unwrap_or(u32::MAX);
     let _ = tokio::time::timeout(settings.grace, port.places.acquire_many(all)).await;
 }
 
-/// A port, and who has which of its places.
+/// A port, and the holders of its places.
 struct Port {
     listener: TcpListener,
     places: Arc<Semaphore>,
     clients: Arc<Clients>,
     connections: Connections,
-    /// What is said at most once a second: that a client was refused, that none could be accepted.
+    /// Throttles of log lines: a client was refused, or a connection could not be accepted.
     refused: LogThrottle,
     failed: LogThrottle,
 }
@@ -152,7 +153,7 @@ impl Port {
         }
     }
 
-    /// The next connection that may have a place, once there is one.
+    /// Returns the next connection that gets a place, once there is one.
     async fn accept(&self, is_proxy: &impl Fn(IpAddr) -> bool) -> Accepted {
         loop {
             let (stream, peer) = match self.listener.accept().await {
@@ -174,7 +175,8 @@ impl Port {
         }
     }
 
-    /// Out of file descriptors, or a connection that was gone before it was taken: wait a little, go on.
+    /// Waits a little after an error: the process is out of file descriptors, or a connection was closed before it was
+    /// accepted.
     async fn cannot_accept(&self, error: &io::Error) {
         if let Some(unsaid) = self.failed.due() {
             tracing::warn!(%error, unsaid, "a connection could not be accepted");
@@ -183,9 +185,9 @@ impl Port {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 
-    /// A place among the connections of a client's address; `None` if it has too many, and none of them is idle.
+    /// Takes a place among the connections of a client's address; `None` if it has too many, and none of them is idle.
     ///
-    /// SECURITY: or one client has all places that there are.
+    /// SECURITY: otherwise one client could take every place.
     fn client(&self, address: IpAddr) -> Option<ClientPlace> {
         let (place, within) = self.clients.place(address);
         if within || self.connections.close_longest_idle(Some(place.address())) {
@@ -202,14 +204,14 @@ impl Port {
         None
     }
 
-    /// A place among all connections, as soon as there is one: what has been idle longest makes room.
+    /// Takes a place among all connections, as soon as there is one: the longest idle connection makes room.
     async fn place(&self) -> Option<OwnedSemaphorePermit> {
         loop {
             if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
                 return Some(place);
             }
             self.connections.close_longest_idle(None);
-            // What is closed gives its place back when its thread comes to it. The semaphore itself is never closed.
+            // A closed connection releases its place when its thread drops it. The semaphore itself is never closed.
             let given_back = Arc::clone(&self.places).acquire_owned();
             if let Ok(place) = tokio::time::timeout(LOOK_AGAIN, given_back).await {
                 return place.ok();
@@ -218,7 +220,7 @@ impl Port {
     }
 }
 
-/// The same connection, known to a runtime that is to serve it.
+/// Registers the same connection with the runtime that is to serve it.
 fn hand_over(stream: TcpStream, to: &Handle) -> io::Result<TcpStream> {
     if to.id() == Handle::current().id() {
         return Ok(stream);
@@ -228,7 +230,7 @@ fn hand_over(stream: TcpStream, to: &Handle) -> io::Result<TcpStream> {
     TcpStream::from_std(stream)
 }
 
-/// A service that counts what it is asked.
+/// Wraps a service to count its requests.
 fn counting<S, B>(
     service: S,
     activity: &Arc<Activity>,
@@ -255,7 +257,7 @@ fn builder(settings: &ServerSettings) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        // The sweep does it, for all connections at once.
+        // The sweep enforces this timeout, for all connections at once.
         .header_read_timeout(None)
         .max_buf_size(settings.head_bytes.max(8192))
         .half_close(false);
@@ -280,7 +282,7 @@ mod tests {
 
     use super::*;
 
-    /// Far less than the grace period, so that what takes this long was not cut off by it.
+    /// Far less than the grace period, so that a test within this time was not cut off by it.
     const SOON: Duration = Duration::from_secs(5);
 
     fn here(workers: Option<&Workers>) -> By<'_, fn(IpAddr) -> bool> {
@@ -297,7 +299,7 @@ mod tests {
         stream
     }
 
-    /// Everything that comes until the other end closes the connection.
+    /// Reads everything until the other end closes the connection.
     async fn rest(mut stream: TcpStream) -> String {
         let mut text = String::new();
         timeout(SOON, stream.read_to_string(&mut text)).await.unwrap().unwrap();
@@ -347,7 +349,7 @@ mod tests {
         timeout(SOON, served).await.unwrap().unwrap();
     }
 
-    /// Which thread answered, of every connection.
+    /// One thread answers every request of a connection; the test records which.
     #[tokio::test]
     async fn a_connection_stays_with_one_thread_and_the_next_one_goes_to_another() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

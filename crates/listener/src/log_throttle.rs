@@ -1,24 +1,24 @@
-//! Lines of the log that a client, or a fault that lasts, could otherwise write without end.
+//! Throttle of log lines that a client, or a lasting fault, could otherwise write without end.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long at least from one line to the next.
+/// Shortest time between two lines.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Something that is said once a second at the most, with how often it was left unsaid since.
+/// A log line that is written once a second at most, with the number of suppressed lines since.
 #[derive(Debug)]
 pub struct LogThrottle {
     started: Instant,
-    /// The earliest time of the next line, in milliseconds from the beginning.
+    /// Earliest time of the next line, in milliseconds since the start.
     next_ms: AtomicU64,
     unsaid: AtomicU64,
 }
 
 impl LogThrottle {
-    /// Nothing said yet.
+    /// Creates a throttle that has suppressed nothing.
     pub fn new() -> Self {
         Self {
             started: Instant::now(),
@@ -27,7 +27,8 @@ impl LogThrottle {
         }
     }
 
-    /// Whether it may be said now: how often it was left unsaid since the last time, or `None` to leave it unsaid too.
+    /// Returns the number of suppressed lines since the last one, if a line may be written now; otherwise counts one
+    /// more and returns `None`.
     pub fn due(&self) -> Option<u64> {
         self.due_at(self.started.elapsed())
     }

@@ -1,4 +1,4 @@
-//! Connections to upstreams: no more than the process has descriptors for, and each read in pieces.
+//! Connections to upstreams: their number is limited by the process's file descriptors, and each is read in pieces.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -17,15 +17,15 @@ use tower_service::Service;
 
 use crate::idle_timeout::PIECE;
 
-/// Why no connection was made: there are as many as there may be.
+/// Error for a connection that was not made, because the limit is reached.
 #[derive(Debug, Clone, Copy, Error)]
 #[error("there are as many connections to upstreams as this process has file descriptors for")]
 pub struct NoSocket;
 
-/// Makes connections to upstreams.
+/// Connector of upstreams.
 ///
-/// SECURITY: were they not counted, requests that are waited for would take the descriptors that the admin port and the store
-/// need.
+/// SECURITY: without a limit, requests that wait for an upstream would take the file descriptors that the admin port
+/// and the store need.
 #[derive(Debug, Clone)]
 pub struct Sockets {
     connector: HttpConnector,
@@ -33,7 +33,7 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// At the most so many at a time.
+    /// Creates a connector with at most this many connections at a time.
     pub fn new(connector: HttpConnector, most: usize) -> Self {
         Self {
             connector,
@@ -85,7 +85,7 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // In pieces, because what was read waits in memory for a client that takes nothing.
+        // In pieces, because the data waits in memory for a client that takes nothing.
         self.stream.set_limit(PIECE);
         Pin::new(&mut self.stream).poll_read(context, buffer)
     }

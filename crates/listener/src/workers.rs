@@ -1,7 +1,7 @@
-//! Threads that each serve the connections they were given.
+//! Threads that each serve their own connections.
 //!
-//! A connection stays with one thread, as it does in nginx, HAProxy and Envoy: what is known of it stays near one processor,
-//! and nobody is woken to take work over (why: `docs/decisions/0008-workers.md`).
+//! A connection stays with one thread, as in nginx, HAProxy and Envoy: its data stays in the cache of one processor,
+//! and no thread is woken to take work over (why: `docs/decisions/0008-workers.md`).
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -11,33 +11,33 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
-/// The threads. They end with this value, and so does whatever still runs on them: it must outlive the last connection,
-/// and what was started on behalf of one, such as a fetch of keys or a connection to a database.
+/// Pool of threads. They end with this value, and so does every task that still runs on them: it must outlive the last
+/// connection, and tasks started on behalf of one, such as a fetch of keys or a connection to a database.
 #[derive(Debug)]
 pub struct Workers(Vec<Worker>);
 
 #[derive(Debug)]
 struct Worker {
     runtime: Handle,
-    /// Held by each of its connections.
+    /// Held by each connection of the thread.
     connections: Arc<()>,
-    /// Never sent to: that it is gone is what ends the thread.
+    /// Never sent to: dropping it ends the thread.
     _running: oneshot::Sender<()>,
 }
 
 /// A connection's place with one of the threads, which counts it until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Seat {
-    /// Which thread it is, from 0; `None` where the runtime of the process serves connections.
+    /// Number of the thread, from 0; `None` if the runtime of the process serves connections.
     pub(crate) worker: Option<usize>,
-    /// What runs on the thread.
+    /// Runtime of the thread.
     pub(crate) runtime: Handle,
     /// Counts the connection.
     pub(crate) counted: Arc<()>,
 }
 
 impl Seat {
-    /// A place in the runtime that this is called in.
+    /// Takes a place in the calling runtime.
     pub(crate) fn here() -> Self {
         Self {
             worker: None,
@@ -48,11 +48,11 @@ impl Seat {
 }
 
 impl Workers {
-    /// Starts so many threads.
+    /// Starts this many threads.
     ///
     /// # Errors
     ///
-    /// What the system says when it gives no further thread or no file descriptor.
+    /// The system's error, if it gives no further thread or no file descriptor.
     pub fn start(count: NonZeroUsize) -> io::Result<Self> {
         (0..count.get())
             .map(|_| Worker::start())
@@ -60,7 +60,7 @@ impl Workers {
             .map(Self)
     }
 
-    /// As many as this process may use processors, at least one.
+    /// Starts one thread for each processor that this process may use, at least one.
     ///
     /// # Errors
     ///
@@ -69,12 +69,12 @@ impl Workers {
         Self::start(thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
     }
 
-    /// How many threads there are.
+    /// Returns the number of threads.
     pub const fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// A place with the thread that has the fewest connections; `None` only if there is no thread.
+    /// Takes a place with the thread that has the fewest connections; `None` only if there is no thread.
     pub(crate) fn seat(&self) -> Option<Seat> {
         let all = self.0.iter().enumerate();
         let (number, least) = all.min_by_key(|(_, worker)| Arc::strong_count(&worker.connections))?;
@@ -94,9 +94,9 @@ impl Worker {
         thread::Builder::new()
             .name("narthex-worker".to_owned())
             .spawn(move || {
-                // Nothing is ever sent, so this is until the other end is gone.
+                // Nothing is ever sent, so this waits until the sender is dropped.
                 let _ = runtime.block_on(ended);
-                // What blocks must not keep the process from ending.
+                // Blocking tasks must not keep the process from ending.
                 runtime.shutdown_background();
             })?;
         Ok(Self {
@@ -124,7 +124,7 @@ mod tests {
         assert_eq!(id(&workers.seat().unwrap()), of_first, "the last one was given back");
     }
 
-    /// What runs on them ends with them.
+    /// Tasks on the threads end with the pool.
     #[tokio::test]
     async fn threads_end_with_the_value() {
         let workers = Workers::start(NonZeroUsize::MIN).unwrap();
