@@ -1,4 +1,4 @@
-//! The one place that reads the clock and the random source; everything else is told.
+//! Clock and random source of the system. This is the only place that reads them; other crates get values from it.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use narthex_directory::NewId;
 
-/// Milliseconds since the epoch, from the system or, in tests, from a hand.
+/// Clock in milliseconds since the epoch: the system's or, in tests, one that is set by hand.
 #[derive(Clone)]
 pub struct Clock(Source);
 
@@ -18,17 +18,17 @@ enum Source {
 }
 
 impl Clock {
-    /// The system's clock.
+    /// Returns the system's clock.
     pub const fn system() -> Self {
         Self(Source::System)
     }
 
-    /// A clock that stands still until [`Clock::advance`] moves it.
+    /// Creates a clock that stands still until [`Clock::advance`] moves it.
     pub fn manual(now_ms: i64) -> Self {
         Self(Source::Manual(Arc::new(AtomicI64::new(now_ms))))
     }
 
-    /// Now, in milliseconds since 1970-01-01T00:00:00Z.
+    /// Returns the time, in milliseconds since 1970-01-01T00:00:00Z.
     pub fn now_ms(&self) -> i64 {
         match &self.0 {
             Source::System => system_now_ms(),
@@ -36,7 +36,7 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock; the system's clock takes no orders.
+    /// Moves a manual clock; it does not move the system's clock.
     pub fn advance(&self, milliseconds: i64) {
         if let Source::Manual(now) = &self.0 {
             now.fetch_add(milliseconds, Ordering::SeqCst);
@@ -44,16 +44,16 @@ impl Clock {
     }
 }
 
-/// Finds out that a clock was set back, from a second clock that never is.
+/// Detector of a clock that was set back, by comparison with a second clock that never is.
 #[derive(Debug, Default)]
 pub struct SetBack {
-    /// The largest difference between the two so far, in milliseconds.
+    /// Largest difference between the two clocks so far, in milliseconds.
     ahead_ms: Option<i64>,
 }
 
 impl SetBack {
-    /// Tests whether the clock (`now_ms`) has been set back by more than a second since it was last asked, with the time that has
-    /// passed by the other clock (`passed`). Many small steps count together.
+    /// Tests whether the clock (`now_ms`) has been set back by more than a second since the last call, given the time
+    /// that passed by the other clock (`passed`). Many small steps add up.
     pub fn since(&mut self, now_ms: i64, passed: Duration) -> bool {
         let passed_ms = i64::try_from(passed.as_millis()).unwrap_or(i64::MAX);
         let ahead_ms = now_ms.saturating_sub(passed_ms);
@@ -64,7 +64,7 @@ impl SetBack {
     }
 }
 
-/// The step back from which on a clock counts as set back, in milliseconds.
+/// Smallest step back that counts as set back, in milliseconds.
 const SET_BACK_MS: i64 = 1_000;
 
 impl fmt::Debug for Clock {
@@ -83,16 +83,16 @@ fn system_now_ms() -> i64 {
         .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// The operating system's random source could not be read.
+/// Error: the operating system's random source could not be read.
 #[derive(Debug, Clone, Copy, thiserror::Error)]
 #[error("the operating system gives no random bytes")]
 pub struct NoEntropy;
 
-/// Random bytes from the operating system.
+/// Returns random bytes from the operating system.
 ///
 /// # Errors
 ///
-/// [`NoEntropy`] when the operating system has none to give; nothing secret may be made then.
+/// [`NoEntropy`] if the operating system has none to give; then nothing secret may be made.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one reader of the system's random source"
@@ -105,8 +105,8 @@ pub fn random_bytes<const N: usize>() -> Result<[u8; N], NoEntropy> {
 
 /// Fills a buffer with random bytes from the operating system, for templates: `random`, `uuid`, `shuffle`, boundaries.
 ///
-/// A system that gives none leaves zeros. Nothing secret is made with this: whoever needs secrets takes
-/// [`random_bytes`], which fails.
+/// If the system gives none, the buffer is filled with zeros. Nothing secret is made with this: a caller that needs
+/// secrets uses [`random_bytes`], which fails.
 pub fn fill_random(buffer: &mut [u8]) {
     for chunk in buffer.chunks_mut(32) {
         let bytes = random_bytes::<32>().unwrap_or_default();
@@ -114,9 +114,9 @@ pub fn fill_random(buffer: &mut [u8]) {
     }
 }
 
-/// Randomness for new ids.
+/// Source of randomness for new ids.
 ///
-/// INVARIANT: made by [`NewIds::new`], which fails where the operating system gives no randomness; the rest of a batch is
+/// INVARIANT: made by [`NewIds::new`], which fails if the operating system gives no randomness; the rest of a batch is
 /// counted on from that random beginning, so ids of one batch never repeat.
 #[derive(Debug)]
 pub struct NewIds {
@@ -124,7 +124,7 @@ pub struct NewIds {
 }
 
 impl NewIds {
-    /// Ids for one piece of work.
+    /// Creates a source for the ids of one batch.
     ///
     /// # Errors
     ///
@@ -138,14 +138,14 @@ impl NewIds {
 
 impl NewId for NewIds {
     fn random_bits(&mut self) -> u128 {
-        // An id has 80 of these bits. An odd step visits all of them before one comes again. Two batches of the same
-        // millisecond meet if one begins within the other: with a thousand ids in each, once in about 2^69 times.
+        // An id has 80 of these bits. An odd step visits all of them before one repeats. Two batches of the same
+        // millisecond collide if one begins within the other: with a thousand ids in each, once in about 2^69 times.
         self.next = self.next.wrapping_add(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
         self.next
     }
 }
 
-/// Request ids: a random beginning for the process, then a count. Unique among nodes and restarts, not secret.
+/// Request ids: a random prefix for the process, then a counter. Unique among nodes and restarts, not secret.
 #[derive(Debug)]
 pub struct RequestIds {
     process: String,
@@ -153,7 +153,7 @@ pub struct RequestIds {
 }
 
 impl RequestIds {
-    /// A new beginning.
+    /// Creates a source with a new random prefix.
     ///
     /// # Errors
     ///
@@ -170,10 +170,10 @@ impl RequestIds {
         })
     }
 
-    /// The next id, such as `a1b2c3d4e5-2f`.
+    /// Returns the next id, such as `a1b2c3d4e5-2f`.
     pub fn next(&self) -> String {
         let number = self.given.fetch_add(1, Ordering::Relaxed);
-        // Exactly as long as it is, so that it becomes a header's value without being copied.
+        // The exact capacity, so that it becomes a header's value without a copy.
         let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1) as usize;
         let mut id = String::with_capacity(self.process.len() + 1 + digits);
         // Writing to a string cannot fail.
