@@ -60,7 +60,6 @@ impl Surroundings {
 
     /// Tests whether an address belongs to this machine, by the source address that a packet to it would have. Nothing
     /// is sent.
-    #[expect(clippy::unused_self, reason = "the machine is one of the surroundings")]
     pub fn is_own_address(&self, address: IpAddr) -> bool {
         let any = match address {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),

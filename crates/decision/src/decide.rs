@@ -34,8 +34,12 @@ pub struct Permit {
     /// The grants the permission rests on; empty where none was needed.
     pub grants: Vec<GrantId>,
     /// Keeps others from making one.
-    decided: (),
+    decided: Decided,
 }
+
+/// Mark of what [`decide`] made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Decided;
 
 /// Grounds for refusing a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +83,7 @@ pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: 
             rule: Requirement::Public,
             organization: None,
             grants: Vec::new(),
-            decided: (),
+            decided: Decided,
         });
     }
     let required = &matched.route.spec.require;
@@ -95,7 +99,7 @@ pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: 
                 rule: *rule,
                 organization: open.cloned(),
                 grants,
-                decided: (),
+                decided: Decided,
             });
         }
     }

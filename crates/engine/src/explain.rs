@@ -143,7 +143,7 @@ pub async fn explain(
     let preview = issuer.and_then(|issuer| preview(issuer, &inspection, request, now_ms));
     if let (Some(preview), Some(claims)) = (&preview, cure::token::claims(&inspection)) {
         told.identity = preview.rows.iter().map(IdentityRow::from).collect();
-        let cured = |error| Problem::new(Refusal::from(error), cure::mapping::cure(error, preview, claims));
+        let cured = |error| Problem::new(Refusal::from(error), Some(cure::mapping::cure(error, preview, claims)));
         problems.extend(preview.errors.iter().map(cured));
     }
     let walk = Walk {

@@ -70,6 +70,7 @@ impl Refusal {
     }
 
     /// Adds the issuer of the token.
+    #[must_use]
     pub fn of_issuer(mut self, issuer: &IssuerName) -> Self {
         self.about.get_or_insert_default().issuer = Some(issuer.clone());
         self
@@ -82,6 +83,7 @@ impl Refusal {
     }
 
     /// Adds the organization that the request names. A text that is no name is left out.
+    #[must_use]
     pub fn in_organization(mut self, organization: Option<&str>) -> Self {
         if let Some(Ok(name)) = organization.map(OrganizationName::new) {
             self.about.get_or_insert_default().organization = Some(name);

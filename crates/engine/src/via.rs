@@ -45,6 +45,7 @@ impl Via {
 
     /// Makes a copy with header values of its own: each thread has its own, because a header value that all threads
     /// share has one reference count, whose cache line would move between processors.
+    #[must_use]
     pub fn again(&self) -> Self {
         Self::named(self.received_by.clone())
     }

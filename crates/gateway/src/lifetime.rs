@@ -260,6 +260,9 @@ impl Watched {
     }
 }
 
+/// A stream that rests on something that moved, with the numbers that were read before.
+type Moved = (Arc<Lifetime>, Now);
+
 /// All watched streams.
 #[derive(Debug, Default)]
 pub(crate) struct Lifetimes {
@@ -325,7 +328,7 @@ impl Lifetimes {
 
     /// Removes the streams whose lifetime has ended, and returns them and those that rest on something that moved, with
     /// the numbers read before the directory is asked.
-    fn moved(&self, engine: &Engine) -> (Vec<Arc<Lifetime>>, Vec<(Arc<Lifetime>, Now)>) {
+    fn moved(&self, engine: &Engine) -> (Vec<Arc<Lifetime>>, Vec<Moved>) {
         let (now_ms, instant) = (engine.clock.now_ms(), Instant::now());
         let generation = engine.runtime.load().generation;
         let policy = engine.versions.policy();

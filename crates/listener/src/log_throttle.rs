@@ -17,6 +17,12 @@ pub struct LogThrottle {
     unsaid: AtomicU64,
 }
 
+impl Default for LogThrottle {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl LogThrottle {
     /// Creates a throttle that has suppressed nothing.
     pub fn new() -> Self {

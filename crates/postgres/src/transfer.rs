@@ -209,7 +209,7 @@ fn batches<R: BufRead>(mut reader: Reader<R>, to: &mpsc::Sender<Batch>) -> Resul
         None => Ok(()),
     };
     loop {
-        let Record { table, row, line } = match reader.next()? {
+        let Record { table, row, line } = match reader.read()? {
             Ok(record) => record,
             Err(summary) => {
                 send(batch.take())?;

@@ -89,7 +89,7 @@ fn fill<R: BufRead>(
     let mut index = prepare(connection, &ORGANIZATION_TAGS)?;
     let mut records = 0_u64;
     let promised = loop {
-        let Record { table, row, line } = match reader.next()? {
+        let Record { table, row, line } = match reader.read()? {
             Ok(record) => record,
             Err(summary) => break summary,
         };

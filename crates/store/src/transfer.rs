@@ -66,7 +66,7 @@ pub async fn import<R: BufRead + Send + 'static>(
     match place {
         Place::Sqlite(options) => {
             let work = move || {
-                // A file that is none of ours makes no store.
+                // A file that is no export creates no store.
                 let (header, mut reader) = Reader::open(input, narthex_sqlite::schema_version())?;
                 let summary = narthex_sqlite::transfer::import(&options, &mut reader, &mut watch)?;
                 Ok((header, summary))

@@ -1,9 +1,9 @@
-//! A full directory, made in minutes: for tests, for measurements, and for whoever wants to see how it is with a million
-//! people in it. Behind the feature `population`; the product does not have it.
+//! Fills a directory in minutes: for tests, for measurements, and for a trial with a million users. It is behind the
+//! feature `population`; the product does not have it.
 //!
-//! What is written is what the product itself would have written, had an administrator made the organizations and every
-//! user come once with a token: the same planner plans, the same code makes events of it. Only the way into the tables is
-//! another one, in bulk.
+//! The rows are those that the product itself would have written if an administrator had created the organizations and
+//! every user had come once with a token: the same planner plans, and the same code makes the events. Only the way into
+//! the tables is another: in bulk.
 
 mod table;
 
@@ -19,14 +19,14 @@ use narthex_directory::{
 pub use self::table::{Batch, Cell, Table};
 use crate::record::Written;
 
-/// When the first organization is made. Users come one a millisecond from then on.
+/// Time at which the first organization is created. From then on one user comes each millisecond.
 pub const BEGIN_MS: i64 = 1_700_000_000_000;
-/// How many users or organizations are planned and written at a time.
+/// Number of users or organizations that are planned and written at a time.
 const AT_ONCE: u64 = 5_000;
-/// What the tokens carry beside the two tags that somebody may list.
+/// Tags that the tokens carry beside the two that organizations may list.
 const UNLISTED: [&str; 8] = ["g1", "g2", "g3", "g4", "g5", "g6", "g7", "g8"];
 
-/// How many of each there are to be.
+/// Number of records of each kind.
 ///
 /// Tags are dealt out to the organizations in turn: the first round is for members, the second for admins, the third for
 /// executors, any further ones for members again. Every user's token carries ten tags, two of which are dealt out, and so
@@ -41,7 +41,7 @@ pub struct Population {
     pub tags: u64,
 }
 
-/// What a filling is told about while it goes on: how many users and organizations are written.
+/// Callback that reports the number of users and organizations written so far.
 pub type Progress<'p> = &'p mut (dyn FnMut(u64) + Send);
 
 impl Population {
@@ -89,7 +89,7 @@ impl Population {
         }
     }
 
-    /// What the token of a user says. Users beyond the last one are new.
+    /// Content of a user's token. Users beyond the last one are new.
     pub fn desired(self, user: u64, issued_at_ms: i64) -> Result<Desired, StoreError> {
         self.carrying(user, self.dealt(user), issued_at_ms)
     }
@@ -170,7 +170,7 @@ impl Population {
         OrganizationId::new(BEGIN_MS, &mut CountingIds(organization))
     }
 
-    /// Who makes the organizations.
+    /// Administrator who creates the organizations.
     pub fn administrator() -> By {
         By {
             actor: Actor::CommandLine(None),
@@ -178,7 +178,7 @@ impl Population {
         }
     }
 
-    /// When a user comes.
+    /// Time at which a user comes, in milliseconds.
     pub fn arrival_ms(user: u64) -> i64 {
         BEGIN_MS.saturating_add(i64::try_from(user).unwrap_or(i64::MAX))
     }
@@ -188,7 +188,7 @@ impl Population {
         CountingIds((user + 1) << 8)
     }
 
-    /// What the planner makes of the first token of a user.
+    /// Plan that the planner makes for the first token of a user.
     fn first_use(self, user: u64) -> Result<SyncPlan, StoreError> {
         let at_ms = Self::arrival_ms(user);
         let desired = self.desired(user, at_ms)?;
@@ -285,7 +285,7 @@ fn chunks(count: u64) -> impl Iterator<Item = std::ops::Range<u64>> + Send {
         .map(move |begin| begin..count.min(begin + AT_ONCE))
 }
 
-/// A number that looks like no other: neighbours in time are none in an index.
+/// Scrambles a number: neighbours in time are no neighbours in an index.
 fn scrambled(number: u64) -> u64 {
     let mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     mixed ^ (mixed >> 29)

@@ -23,10 +23,10 @@ use narthex_directory::StoreError;
 pub const FORMAT: i64 = 1;
 /// The longest line, in bytes. The largest records are logos (1 MB) and documents.
 pub const LINE_BYTES_MAX: usize = 16 * 1_048_576;
-/// After how many records progress is told.
+/// Number of records between two reports of progress.
 pub const TOLD_EVERY: u64 = 1_000;
 
-/// What the first line of a file says.
+/// Content of a file's first line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
     /// The format of the lines.
@@ -37,11 +37,11 @@ pub struct Header {
     pub program: String,
     /// `sqlite` or `postgresql`.
     pub store: String,
-    /// When, in milliseconds.
+    /// Time of the export, in milliseconds.
     pub exported_at_ms: i64,
 }
 
-/// How many records of each kind.
+/// Number of records of each kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counts(Vec<(&'static str, u64)>);
 
@@ -57,43 +57,43 @@ impl Counts {
     }
 }
 
-/// What was moved.
+/// Summary of the records that a transfer moved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Summary {
-    /// How many records.
+    /// Number of records of each kind.
     pub counts: Counts,
     /// The SHA-256 of their lines, in hex.
     pub sha256: String,
 }
 
-/// What is being done.
+/// Step of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Records go from the store into a file.
     Export,
     /// Records go from a file into the store.
     Import,
-    /// What was written is read again and compared.
+    /// The records written are read again and compared.
     Check,
 }
 
-/// How far it is.
+/// Progress of a transfer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// With what.
+    /// The step.
     pub step: Step,
-    /// How many records are done.
+    /// Number of records that are done.
     pub records: u64,
-    /// Of how many, where that is known.
+    /// Number of all records, where it is known.
     pub of: Option<u64>,
-    /// How many bytes of the file were read, for [`Step::Import`].
+    /// Number of bytes of the file that were read, for [`Step::Import`].
     pub bytes: u64,
 }
 
-/// Why nothing was moved; [`TransferError::Unconfirmed`] is why that is not known.
+/// Reason why nothing was moved; with [`TransferError::Unconfirmed`] it is not known whether anything was.
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {
-    /// The store says no, or nothing.
+    /// The store refuses, or does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// There is no store to export.
@@ -107,7 +107,7 @@ pub enum TransferError {
         "the store is not empty: it holds {found}; import goes into a new store only, so name another file or database in `[store]`"
     )]
     NotEmpty {
-        /// What and how much.
+        /// The records that it holds, and their number.
         found: String,
     },
     /// A line of the file.
@@ -115,7 +115,7 @@ pub enum TransferError {
     Line {
         /// Its number, from one.
         line: u64,
-        /// What is wrong with it.
+        /// The problem with it.
         why: String,
     },
     /// Lines that break a rule together.
@@ -125,26 +125,26 @@ pub enum TransferError {
         first: u64,
         /// The number of the last.
         last: u64,
-        /// What is wrong with them.
+        /// The problem with them.
         why: String,
     },
     /// A rule between records.
     #[error("the file contradicts itself: {count} {why}")]
     Between {
-        /// How many records.
+        /// Number of records that break it.
         count: i64,
-        /// What is wrong with them.
+        /// The problem with them.
         why: &'static str,
     },
     /// A record of the store that no import would take.
     #[error("the store holds a {what} that cannot be exported: {why}")]
     Record {
-        /// Which one.
+        /// The record.
         what: String,
-        /// What is wrong with it.
+        /// The problem with it.
         why: String,
     },
-    /// What was written is not what was read.
+    /// The records written are not the records read.
     #[error(
         "the store does not hold what the file says after writing it (digest {held}, not {promised}); this is a fault of Narthex"
     )]
@@ -160,7 +160,7 @@ pub enum TransferError {
          `narthex doctor` or `narthex export`, or import again, which a store that holds it refuses"
     )]
     Unconfirmed {
-        /// What came in place of an answer.
+        /// The cause: an error, or the lack of an answer.
         why: String,
     },
     /// The file could not be read.
@@ -169,12 +169,12 @@ pub enum TransferError {
     /// The file could not be written.
     #[error("the file cannot be written: {0}")]
     Write(io::Error),
-    /// Whoever watched wanted no more.
+    /// The caller stopped the transfer.
     #[error("it was stopped")]
     Stopped,
 }
 
-/// Whoever is told how far it is, and may stop it.
+/// Callback of the caller, who follows the progress and may stop the transfer.
 pub struct Watch(Box<dyn FnMut(Progress) -> ControlFlow<()> + Send>);
 
 impl fmt::Debug for Watch {
@@ -208,12 +208,12 @@ impl Watch {
     }
 }
 
-/// A thread that gave no answer.
+/// Error of a thread that gave no answer.
 pub fn stopped(error: impl fmt::Display) -> TransferError {
     StoreError::Unavailable(format!("the work ended too early: {error}")).into()
 }
 
-/// What a store holds that should be empty.
+/// Refuses a store that is not empty.
 pub fn found(counts: &[(&'static str, i64)]) -> Result<(), TransferError> {
     let found = counts.iter().filter(|(_, count)| *count > 0);
     let found: Vec<String> = found.map(|(kind, count)| format!("{kind} ({count})")).collect();
@@ -225,7 +225,7 @@ pub fn found(counts: &[(&'static str, i64)]) -> Result<(), TransferError> {
     })
 }
 
-/// Whether what a store holds is what the file promised.
+/// Checks that a store holds what the file promised.
 pub fn same(held: &Summary, promised: &Summary) -> Result<(), TransferError> {
     if held == promised {
         return Ok(());

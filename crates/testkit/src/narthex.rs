@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -92,7 +92,7 @@ impl Narthex {
     /// Waits, for five seconds at most, for a log line with all of these words, and returns it. A line that is written
     /// before an answer may still arrive after it.
     pub async fn logged(&self, words: &[&str]) -> Result<String> {
-        let begun = Instant::now();
+        let begun = tokio::time::Instant::now();
         loop {
             let logs = self.logs();
             if let Some(line) = logs.lines().find(|line| words.iter().all(|word| line.contains(word))) {

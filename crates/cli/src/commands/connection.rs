@@ -177,7 +177,7 @@ fn error_text(error: &ConnectionError) -> String {
             format!("{kind} (status {status}): {message}")
         }
         ConnectionError::Run(error) => error.render(),
-        other => other.to_string(),
+        other @ ConnectionError::Outbound { .. } => other.to_string(),
     }
 }
 
@@ -189,7 +189,7 @@ fn error_json(error: &ConnectionError) -> Json {
         ConnectionError::Outbound { message, .. } => {
             json!({ "type": ErrorType::Connection.name(), "message": message })
         }
-        other => json!({ "type": ErrorType::Runtime.name(), "message": other.to_string() }),
+        other @ ConnectionError::Run(_) => json!({ "type": ErrorType::Runtime.name(), "message": other.to_string() }),
     }
 }
 

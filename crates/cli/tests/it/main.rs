@@ -48,6 +48,8 @@ mod how_to;
 #[cfg(test)]
 mod key_flood;
 #[cfg(test)]
+mod language;
+#[cfg(test)]
 mod lifetimes;
 #[cfg(test)]
 mod organizations;

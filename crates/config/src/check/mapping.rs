@@ -182,7 +182,7 @@ fn place_of(field: &Field, section: &IssuerSection) -> Place {
             .value()
             .and_then(|tags| tags.claim.spanned())
             .map(Spanned::span),
-        _ => {
+        Field::Context => {
             return Place {
                 span: mapping.context.span(),
                 literal: None,

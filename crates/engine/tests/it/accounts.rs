@@ -93,7 +93,7 @@ async fn the_cache_of_accounts_over_memory() {
 #[tokio::test]
 async fn the_cache_of_accounts_over_sqlite() {
     let folder = tempfile::tempdir().unwrap();
-    let open = |name: &str| SqliteDirectory::open(&Options::new(&folder.path().join(name))).unwrap();
+    let open = |name: &str| SqliteDirectory::open(&Options::new(folder.path().join(name))).unwrap();
     is_known_until_something_moves(&open("one.db")).await;
     a_token_that_is_answered_from_the_cache_is_the_newest(&open("two.db")).await;
     a_use_is_written_down_when_it_is_due(&open("three.db")).await;

@@ -378,7 +378,7 @@ async fn a_run_is_driven_through_waits_to_its_end() {
     let error = drive(&mut run, &sender, facts).await.unwrap_err();
     let kind = match &error {
         ConnectionError::Outbound { kind, .. } => *kind,
-        other => panic!("{other}"),
+        other @ ConnectionError::Run(_) => panic!("{other}"),
     };
     assert_eq!(kind, "host_not_allowed");
     assert!(!format!("{error} {error:?}").contains("secret-tenant"), "{error:?}");

@@ -58,7 +58,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// The next record, or at the end what was read: its counts and digest are those that the last line says.
-    pub fn next(&mut self) -> Result<Result<Record, Summary>, TransferError> {
+    pub fn read(&mut self) -> Result<Result<Record, Summary>, TransferError> {
         if !self.next_line()? {
             return Err(self.wrong("the file ends here without its last line; it was cut off".to_owned()));
         }
@@ -190,7 +190,7 @@ impl<R: BufRead> Reader<R> {
         let counts = counts.ok_or_else(|| "`counts` is missing or of another type".to_owned())?;
         let sha256 = end.get("sha256").and_then(Value::as_str);
         let sha256 = sha256.ok_or_else(|| "`sha256` is missing or of another type".to_owned())?;
-        let read = self.tally.take().unwrap_or_else(Tally::new).finish();
+        let read = self.tally.take().unwrap_or_default().finish();
         for (kind, found) in read.counts.iter() {
             let promised = counts.get(kind).and_then(Value::as_u64);
             if promised != Some(found) {

@@ -42,9 +42,8 @@ pub struct Column {
 }
 
 /// Type of a column's content.
-#[derive(Clone, Copy)]
-pub enum Holds {
 #[derive(Debug, Clone, Copy)]
+pub enum Holds {
     /// A text, which may have to keep a rule.
     Text(Option<Rule<str>>),
     /// A time in milliseconds.

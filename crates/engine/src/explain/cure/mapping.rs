@@ -10,8 +10,8 @@ use super::{Cure, CureKind, list, quoted};
 const PROPOSED_MAX: usize = 3;
 
 /// Returns the change that would help against this error.
-pub(in crate::explain) fn cure(error: &MapError, preview: &Preview, claims: &Map<String, Value>) -> Option<Cure> {
-    Some(match error {
+pub(in crate::explain) fn cure(error: &MapError, preview: &Preview, claims: &Map<String, Value>) -> Cure {
+    match error {
         MapError::Nothing { field, .. } => nothing(field, preview, claims),
         MapError::Invalid { field, breach } => invalid(field, breach, preview),
         MapError::TagsMissing { claim, .. } => tags_missing(claim, claims),
@@ -23,7 +23,7 @@ pub(in crate::explain) fn cure(error: &MapError, preview: &Preview, claims: &Map
              application roles"
                 .to_owned(),
         ),
-    })
+    }
 }
 
 fn cured(claim: &str, (function, setting): (Option<&str>, Option<&str>), sentence: String) -> Cure {
