@@ -33,7 +33,7 @@ use narthex_engine::respond::{self, Refusal};
 use narthex_listener::ServerSettings;
 use narthex_listener::Workers;
 use narthex_listener::idle_timeout::Activity;
-use narthex_listener::listen::{self, By};
+use narthex_listener::listen::{self, By, TooManyRequests};
 
 /// Serves the public port with `workers` until `stop` is done, then waits for open requests to finish (graceful
 /// shutdown).
@@ -77,12 +77,7 @@ pub(crate) struct Connection {
 
 /// Answers one request on the public port.
 async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
-    let Connection {
-        gateway,
-        peer,
-        activity,
-        ..
-    } = &*connection;
+    let Connection { gateway, peer, .. } = &*connection;
     let (engine, peer) = (&*gateway.engine, *peer);
     let runtime = engine.runtime.load();
     let path = request.uri().path();
@@ -92,7 +87,7 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
         proxies: &runtime.trusted_proxies,
     };
     // SECURITY: the rate limit comes first. Every refusal writes a line to the log, also for malformed requests.
-    let checked = if activity.has_too_many_requests() || exceeds_rate(&runtime, &request, peer) {
+    let checked = if request.extensions().get::<TooManyRequests>().is_some() || exceeds_rate(&runtime, &request, peer) {
         Err(Refusal::new(Reason::RateLimited))
     } else {
         http_rules::check(&request)

@@ -62,19 +62,14 @@ impl ClientPlace {
         self.address
     }
 
-    /// Counts an HTTP/2 request.
-    pub(crate) fn request_begins(&self) {
-        self.client.requests.fetch_add(1, Ordering::Relaxed);
+    /// Counts an HTTP/2 request. Returns whether it is within the limit of the address.
+    pub(crate) fn request_begins(&self) -> bool {
+        self.client.requests.fetch_add(1, Ordering::Relaxed) < self.clients.most
     }
 
     /// Stops counting an HTTP/2 request, which has ended.
     pub(crate) fn request_ends(&self) {
         self.client.requests.fetch_sub(1, Ordering::Relaxed);
-    }
-
-    /// Tests whether the address has more HTTP/2 requests under way than the limit.
-    pub(crate) fn has_too_many_requests(&self) -> bool {
-        self.client.requests.load(Ordering::Relaxed) > self.clients.most
     }
 }
 
@@ -133,11 +128,10 @@ mod tests {
         let clients = Clients::new(1);
         let (one, _) = clients.place(address("192.0.2.1"));
         let (other, _) = clients.place(address("192.0.2.1"));
-        one.request_begins();
-        assert!(!one.has_too_many_requests());
-        other.request_begins();
-        assert!(one.has_too_many_requests() && other.has_too_many_requests());
+        assert!(one.request_begins());
+        assert!(!other.request_begins());
         one.request_ends();
-        assert!(!other.has_too_many_requests());
+        other.request_ends();
+        assert!(other.request_begins());
     }
 }

@@ -84,12 +84,6 @@ impl Activity {
         }
     }
 
-    /// Tests whether the client has more HTTP/2 requests under way, on all its connections, than the limit.
-    pub fn has_too_many_requests(&self) -> bool {
-        let client = self.places.client.as_ref();
-        client.is_some_and(ClientPlace::has_too_many_requests)
-    }
-
     /// Sets the time that an answer may stand still because its reader takes nothing. Called before it is streamed.
     pub fn wait_for_reader(&self, at_most: Duration) {
         let ms = u32::try_from(at_most.as_millis()).unwrap_or(u32::MAX);
@@ -114,16 +108,19 @@ impl Activity {
     /// Begins a request; it is open until the returned value is dropped.
     pub fn open(self: &Arc<Self>, version: Version) -> Open {
         let http2 = version == Version::HTTP_2;
+        let mut within_limit = true;
         if http2 {
             self.http2.store(true, Ordering::Relaxed);
             // HTTP/1.1 has one request at a time, so the count of connections suffices.
-            self.places.client.iter().for_each(ClientPlace::request_begins);
+            let client = self.places.client.as_ref();
+            within_limit = client.is_none_or(ClientPlace::request_begins);
         }
         self.open.fetch_add(1, Ordering::Relaxed);
         self.moved();
         Open {
             activity: Arc::clone(self),
             http2,
+            within_limit,
         }
     }
 
@@ -148,6 +145,14 @@ impl Activity {
 pub struct Open {
     activity: Arc<Activity>,
     http2: bool,
+    within_limit: bool,
+}
+
+impl Open {
+    /// Tests whether the client had fewer HTTP/2 requests under way, on all its connections, than its limit.
+    pub(crate) const fn is_within_limit(&self) -> bool {
+        self.within_limit
+    }
 }
 
 impl Drop for Open {

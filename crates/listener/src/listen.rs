@@ -35,6 +35,10 @@ const STREAMS_MAX: u32 = 100;
 /// Time that a connection without a place waits before the others are checked again.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
+/// Mark of a request, in its extensions: its client has as many HTTP/2 requests under way as it may have without it.
+#[derive(Debug, Clone, Copy)]
+pub struct TooManyRequests;
+
 /// Settings of the connections on a port.
 #[derive(Debug, Clone)]
 pub struct ServerSettings {
@@ -246,8 +250,11 @@ where
     B: Body + Unpin,
 {
     let activity = Arc::clone(activity);
-    service_fn(move |request: Request<Incoming>| {
+    service_fn(move |mut request: Request<Incoming>| {
         let open = activity.open(request.version());
+        if !open.is_within_limit() {
+            request.extensions_mut().insert(TooManyRequests);
+        }
         let answer = service.call(request);
         async move { Ok(answer.await?.map(|body| Answering::new(body, open))) }
     })
