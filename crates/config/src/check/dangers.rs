@@ -87,8 +87,7 @@ impl Check<'_> {
         }
         let bound = &section.danger_bound_tokens_as_bearer;
         if *bound.value() {
-            let message =
-                "tokens that are bound to a key of their sender count without it: whoever steals one can use it";
+            let message = "tokens that are bound to a key of their sender count without it: a thief of one can use it";
             let help =
                 "have the issuer give bearer tokens for this application, and take `danger_bound_tokens_as_bearer` out";
             self.problems.push(Problem::warning(bound.span(), message).help(help));

@@ -143,7 +143,7 @@ impl Check<'_> {
             && of_realm.iter().all(|issuer| issuer.tags.span().is_none())
         {
             let message = format!(
-                "`{name}` lists tags, and no issuer of the realm `{realm}` has `[issuer.tags]`: nobody can belong to it by a tag"
+                "`{name}` lists tags, and no issuer of the realm `{realm}` has `[issuer.tags]`: no user can belong to it by a tag"
             );
             let help = "say which claim holds the tags: `[issuer.tags]` with `claim = \"groups\"` below the issuer";
             self.problems.push(Problem::warning(span.clone(), message).help(help));
@@ -153,7 +153,7 @@ impl Check<'_> {
                 .iter()
                 .any(|issuer| issuer.mapping.value().organization.value().external_id.span().is_some());
         if listing.is_none() && !named && *section.membership.value() == Membership::ExternalOnly {
-            let message = format!("nobody can belong to `{name}`: it takes roles from tokens only, and lists no tag");
+            let message = format!("no user can belong to `{name}`: it takes roles from tokens only, and lists no tag");
             let problem = Problem::warning(section.membership.span(), message);
             let help = "list tags, such as `external_member_groups = [\"acme-staff\"]`";
             self.problems.push(problem.help(help));

@@ -33,7 +33,7 @@ impl Check<'_> {
             if network.get_ref().prefix_len() == 0 {
                 let problem = Problem::warning(network.span(), "everybody is a trusted proxy here");
                 self.problems.push(problem.help(
-                    "whoever reaches the public port can then claim any request; name the proxies' own addresses",
+                    "any client that reaches the public port can then claim any request; name the proxies' own addresses",
                 ));
             }
         }

@@ -195,7 +195,7 @@ impl Check<'_> {
             return None;
         }
         if options.trusts_anybody() {
-            let message = "with this `sslmode`, whoever answers is taken for the database";
+            let message = "with this `sslmode`, any server that answers is taken for the database";
             let problem = Problem::warning(url.span.clone(), message);
             self.problems
                 .push(problem.help("`sslmode=verify-full` checks its certificate; it is the default"));

@@ -12,7 +12,7 @@ pub(crate) fn page(sample: &str) -> String {
     let outline = outline();
     let mut text = String::from(
         "# Configuration\n\n\
-         <!-- Generated from the doc comments in crates/cli/src/config/file/. UPDATE=1 cargo nextest run -p narthex-cli rewrites it. -->\n\n",
+         <!-- Generated from the doc comments in crates/config/src/file/. `UPDATE=1 cargo nextest run -p narthex-config` rewrites it. -->\n\n",
     );
     for table in tables(&outline) {
         match table.key {

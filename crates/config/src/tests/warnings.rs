@@ -215,7 +215,7 @@ fn what_is_tried_first_is_answered_with_what_to_do() {
         ),
         (
             organization("external_member_groups = [\"acme-staff\"]"),
-            "no issuer of the realm `corp` has `[issuer.tags]`: nobody can belong to it by a tag",
+            "no issuer of the realm `corp` has `[issuer.tags]`: no user can belong to it by a tag",
         ),
         (
             organization("external_member_groups = \"acme-staff; acme-contractors\""),

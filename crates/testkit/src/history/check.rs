@@ -244,7 +244,10 @@ impl<'h> Checker<'h> {
                 ),
             ),
             None if later => violation(Wrong::Foretold, told(call)),
-            None => violation(Wrong::Foretold, format!("nobody ever asked for that: {}", told(call))),
+            None => violation(
+                Wrong::Foretold,
+                format!("no client ever asked for that: {}", told(call)),
+            ),
         }
     }
 }

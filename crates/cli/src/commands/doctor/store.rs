@@ -86,7 +86,8 @@ async fn database(options: &PostgresOptions, findings: &mut Vec<Finding>) -> boo
                 say(State::Warning, message.to_owned());
             }
             if options.trusts_anybody() {
-                let message = "whoever answers is taken for the database; `sslmode=verify-full` checks its certificate";
+                let message =
+                    "any server that answers is taken for the database; `sslmode=verify-full` checks its certificate";
                 say(State::Warning, message.to_owned());
             }
             true

@@ -322,7 +322,7 @@ impl Page {
                 "needs",
                 5,
                 &needs,
-                &format!("{whose}  not decided: there is nobody to decide about"),
+                &format!("{whose}  not decided: no user is known"),
             ),
         }
         if told.headers.is_empty() {

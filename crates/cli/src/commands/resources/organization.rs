@@ -215,7 +215,7 @@ pub(super) async fn list_members(desk: &Desk, scope: Scope, name: &str, page: Li
         .map(|member| member.grants.iter().map(origin_weighed).collect::<Vec<_>>().join("; "))
         .collect();
     desk.list(&List::of(found, |member| MemberBody::new(member, name)), |members| {
-        let mut table = Table::new(["USERNAME", "ROLE", "FROM", "USER ID"], "Nobody belongs to it.");
+        let mut table = Table::new(["USERNAME", "ROLE", "FROM", "USER ID"], "It has no members.");
         for (member, from) in members.iter().zip(origins) {
             table.row([
                 member.user.username.clone(),

@@ -87,8 +87,8 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_what_is_in_them() {
-        let mut table = Table::new(["NAME", "ROLE"], "Nobody.");
-        assert_eq!(table.to_string(), "Nobody.\n");
+        let mut table = Table::new(["NAME", "ROLE"], "No members.");
+        assert_eq!(table.to_string(), "No members.\n");
         table.row(["Žofie".to_owned(), "admin".to_owned()]);
         table.row(["a".to_owned(), String::new()]);
         assert_eq!(table.to_string(), "NAME   ROLE\nŽofie  admin\na\n");
