@@ -2,7 +2,7 @@
 //! reads back, and runs for its members.
 //!
 //! **In:** a record of the directory. **Out:** a connection that can be run. Its secrets (parameters, common data, and
-//! values that earlier runs stored) are sealed ([`narthex_engine::seal`]) and open only while a run lasts.
+//! values that earlier runs stored) are sealed ([`narthex_engine::SealingKeys`]) and open only while a run lasts.
 
 mod readable;
 mod running;

@@ -1,7 +1,7 @@
 //! The tables of the directory, as both databases have them.
 //!
 //! Rows and what follows from changes ([`record`]), the file format of exports ([`transfer`]), the tags that a node has lately
-//! looked up ([`tag_cache`]), and very many users for tests and measurements ([`population`]). No database is opened here.
+//! looked up ([`tag_cache`]), and very many users for tests and measurements (`population`). No database is opened here.
 
 #[cfg(feature = "population")]
 pub mod population;
