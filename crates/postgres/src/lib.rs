@@ -476,7 +476,7 @@ impl Directory for PostgresDirectory {
     }
 
     async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
-        let after = list::seen_tags_cursor(&page)?;
+        let after = page.after_pair()?;
         let realm = realm.as_ref().map(Realm::as_str);
         Ok(list::seen_tags(&self.session().await?, realm, after.as_ref(), &page).await?)
     }

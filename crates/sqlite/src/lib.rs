@@ -470,7 +470,7 @@ impl Directory for SqliteDirectory {
     }
 
     async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
-        let after = list::seen_tags_cursor(&page)?;
+        let after = page.after_pair()?;
         let read = move |connection: &rusqlite::Connection| {
             list::seen_tags(connection, realm.as_ref().map(Realm::as_str), after.as_ref(), &page)
         };

@@ -1,9 +1,9 @@
 //! Listings: filters as optional parameters, order and cursor by the last key.
 
 use narthex_directory::{
-    Among, Answer, ApiKey, Carrier, CarrierFilter, Cursor, EventFilter, EventOrder, ExternalId, Grant, GrantFilter,
-    GrantsWhen, Listing, Member, Organization, OrganizationFilter, OrganizationId, Page, PlatformRole, Realm,
-    RecordedEvent, Scope, SeenTag, Team, TeamFilter, User, UserEntry, UserFilter, UserId, rules,
+    Among, ApiKey, Carrier, CarrierFilter, Cursor, EventFilter, EventOrder, ExternalId, Grant, GrantFilter, GrantsWhen,
+    Listing, Member, Organization, OrganizationFilter, OrganizationId, Page, PlatformRole, Realm, RecordedEvent, Scope,
+    SeenTag, Team, TeamFilter, User, UserEntry, UserFilter, UserId, rules,
 };
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, ToSql, params};
@@ -426,9 +426,4 @@ pub(super) fn seen_tags(
     Ok(Listing::cut(items, page, |seen: &SeenTag| {
         Cursor::of_pair(seen.realm.as_str(), &seen.tag)
     }))
-}
-
-/// The keys after which a list of tags goes on.
-pub(super) fn seen_tags_cursor(page: &Page) -> Answer<Option<(String, String)>> {
-    page.after_pair()
 }

@@ -9,7 +9,7 @@ use narthex_directory::{
 };
 
 use super::schema::Fields;
-use crate::record::object_from_json;
+use crate::record::{object_from_json, texts_from_json, texts_to_json};
 
 pub(crate) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<(), String> {
     text.parse::<T>().map(drop).map_err(|error| error.to_string())
@@ -93,4 +93,20 @@ pub(crate) fn public_jwk(text: &str) -> Result<(), String> {
         return Err("it holds a private key".to_owned());
     }
     Ok(())
+}
+
+/// The text as PostgreSQL stores it, if it cannot store it as it is.
+pub(super) fn without_nul(text: &str) -> Option<String> {
+    text.contains('\0').then(|| text.replace('\0', "\u{fffd}"))
+}
+
+/// The same of the texts in a JSON array. One that cannot be read is left to the check of its column.
+pub(super) fn texts_without_nul(json: &str) -> Option<String> {
+    // JSON has no other way to write it.
+    if !json.contains("\\u0000") {
+        return None;
+    }
+    let texts = texts_from_json(json)?;
+    let texts: Vec<String> = texts.iter().map(|text| text.replace('\0', "\u{fffd}")).collect();
+    Some(texts_to_json(texts.iter().map(String::as_str)))
 }

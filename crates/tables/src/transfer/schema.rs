@@ -7,8 +7,10 @@ use narthex_directory::{
 };
 
 use super::row::{Cell, Row};
-use super::rules::{event, grant, hash, logo, name, parsed, public_jwk, scope, seen_tag, tags};
-use crate::record::{object_from_json, texts_from_json, texts_to_json};
+use super::rules::{
+    event, grant, hash, logo, name, parsed, public_jwk, scope, seen_tag, tags, texts_without_nul, without_nul,
+};
+use crate::record::{object_from_json, texts_from_json};
 
 /// Rule for a value; its error is the problem with the value.
 pub type Rule<T> = fn(&T) -> Result<(), String>;
@@ -443,22 +445,6 @@ impl Column {
             _ => Err("it is of another type".to_owned()),
         }
     }
-}
-
-/// The text as PostgreSQL stores it, if it cannot store it as it is.
-fn without_nul(text: &str) -> Option<String> {
-    text.contains('\0').then(|| text.replace('\0', "\u{fffd}"))
-}
-
-/// The same of the texts in a JSON array. One that cannot be read is left to [`Column::check`].
-fn texts_without_nul(json: &str) -> Option<String> {
-    // JSON has no other way to write it.
-    if !json.contains("\\u0000") {
-        return None;
-    }
-    let texts = texts_from_json(json)?;
-    let texts: Vec<String> = texts.iter().map(|text| text.replace('\0', "\u{fffd}")).collect();
-    Some(texts_to_json(texts.iter().map(String::as_str)))
 }
 
 /// A row by the names of its columns.
