@@ -23,8 +23,6 @@
 
 #[cfg(feature = "population")]
 pub mod population;
-#[cfg(test)]
-mod reference;
 pub mod transfer;
 
 pub use narthex_postgres::{PostgresDirectory, PostgresOptions, PostgresUrlError};

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::{Options, SqliteDirectory};
+use narthex_store::{Options, SqliteDirectory};
 use narthex_tables::transfer::LINE_BYTES_MAX;
 use narthex_tables::transfer::schema::{CHANGE_COUNTERS, Holds, ORGANIZATION_TAGS, TABLES, Table};
 

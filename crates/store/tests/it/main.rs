@@ -13,6 +13,7 @@ mod concurrency;
 mod crash;
 mod differential;
 mod every_method;
+mod export_page;
 mod place;
 mod population;
 mod postgres;
