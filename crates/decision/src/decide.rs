@@ -25,6 +25,16 @@ pub enum Decision {
 ///     Permit { ..real }
 /// }
 /// ```
+///
+/// The same with a value that was made as it should be does, so nothing else stops the lines above:
+///
+/// ```
+/// use narthex_decision::Permit;
+///
+/// fn passed_on(real: Permit) -> Permit {
+///     real
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Permit {
     /// The requirement that was satisfied.

@@ -27,6 +27,16 @@ use crate::versions::Stamp;
 ///     Principal { ..real }
 /// }
 /// ```
+///
+/// The same with a value that was made as it should be does, so nothing else stops the lines above:
+///
+/// ```
+/// use narthex_directory::Principal;
+///
+/// fn passed_on(real: Principal) -> Principal {
+///     real
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Principal {
     user: Arc<User>,

@@ -19,6 +19,16 @@ use crate::field::Field;
 ///     Identity { ..real }
 /// }
 /// ```
+///
+/// The same with a value that was made as it should be does, so nothing else stops the lines above:
+///
+/// ```
+/// use narthex_mapping::Identity;
+///
+/// fn passed_on(real: Identity) -> Identity {
+///     real
+/// }
+/// ```
 #[derive(Debug, Clone)]
 pub struct Identity {
     desired: Desired,

@@ -18,6 +18,16 @@ use crate::header::Header;
 ///     VerifiedClaims { ..real }
 /// }
 /// ```
+///
+/// The same with a value that was made as it should be does, so nothing else stops the lines above:
+///
+/// ```
+/// use narthex_token::VerifiedClaims;
+///
+/// fn passed_on(real: VerifiedClaims) -> VerifiedClaims {
+///     real
+/// }
+/// ```
 #[derive(Clone, PartialEq)]
 pub struct VerifiedClaims {
     pub(crate) header: Header,
