@@ -62,7 +62,7 @@ impl Population {
     ///
     /// # Errors
     ///
-    /// What to ask for instead.
+    /// [`StoreError::Refused`], with the population to ask for instead.
     pub fn check(self) -> Result<(), StoreError> {
         if self.organizations == 0 && self.tags > 0 {
             return Err(StoreError::Refused(

@@ -382,7 +382,7 @@ async fn a_request_is_explained_as_it_is_said() {
     }
 }
 
-/// What the answer repeats of the request is cut, and turns no text around.
+/// An answer of `explain` cuts what it quotes of the request, and escapes characters that change the direction of text.
 #[tokio::test]
 async fn sec_explain_repeats_little_of_a_request_that_cannot_be() {
     let world = World::start().await;

@@ -321,7 +321,7 @@ async fn a_name_is_refused_with_what_to_do() {
     );
 }
 
-/// What is taken is refused with the id of what has it.
+/// A name or an external id that another record has is refused with the id of that record.
 #[tokio::test]
 async fn what_is_taken_names_its_owner() {
     let world = World::start().await;

@@ -16,7 +16,7 @@ fn agree(cache: &AccountCache, desired: &Desired, synced: &Synced) {
     cache.agree((desired, cache.key(desired)), told, GENERATION);
 }
 
-/// Whether the cache answers for this token.
+/// Tests whether the cache answers for this token.
 fn knows(cache: &AccountCache, world: &World<'_>, desired: &Desired) -> bool {
     let asked = (desired, cache.key(desired));
     let touch_every_ms = world.policy.touch_interval_ms();
