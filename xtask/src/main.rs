@@ -16,8 +16,9 @@ usage: cargo xtask CHORE
 
   test            install what the tests need, then formatting, lints, every test and the documents
   test --quick    formatting, lints and unit tests only: no installation, no processes, no network
-  verify          everything that is too long for `test`: the tests, a million random inputs for each fuzz target, and
-                  every bench that has a bar; two hours, before an issue is resolved or a release is made
+  verify [PART]…  everything that is too long for `test`: the tests, a million random inputs for each fuzz target, and
+                  every bench that has a bar; two hours, before an issue is resolved or a release is made. A part is
+                  `tests`, `fuzz` or a bar (`P1`): only these run
   fuzz [--smoke] [TARGET] [--runs N]
                   throw a million random inputs at each libFuzzer target, or at one; findings go to target/fuzz
   generate URL|FILE [--users N] [--organizations N] [--tags N]
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         ["test"] => test::run(test::Extent::Everything),
         ["test", "--quick"] => test::run(test::Extent::Quick),
-        ["verify"] => verify::run(),
+        ["verify", parts @ ..] => verify::run(parts),
         ["setup"] => setup::run(),
         ["setup", name] if let Some(peer) = setup::Peer::named(name) => peer.install(),
         ["fuzz", rest @ ..] => fuzz::Plan::read(rest).and_then(|plan| fuzz::run(&plan)),

@@ -2,7 +2,7 @@
 //!
 //! It runs the tests, a long look of the fuzzer, and every bench that has a bar. A step that fails does not hide the next one:
 //! all of them run, and the last lines say what each came to. A bench prints `met` or `MISSED` beside its bar; a bar that is
-//! missed is a failure.
+//! missed is a failure. `cargo xtask verify fuzz P7` runs these parts only, to repeat what failed.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -36,14 +36,41 @@ const BENCHES: [(&str, &[&str]); 8] = [
     ("P9, P10", &["-p", "narthex-cli", "--bench", "memory"]),
 ];
 
-/// Runs everything.
-pub(crate) fn run() -> Result<()> {
+/// Runs the named parts, or everything if none is named.
+pub(crate) fn run(parts: &[&str]) -> Result<()> {
+    let chosen = choose(parts)?;
     setup::run()?;
-    let mut outcomes = vec![("tests", test::run(Extent::Everything).map(|()| Vec::new()))];
-    let fuzzed = Plan::read(&["--runs", FUZZ_RUNS]).and_then(|plan| fuzz::run(&plan));
-    outcomes.push(("fuzz", fuzzed.map(|()| Vec::new())));
-    outcomes.extend(BENCHES.map(|(bars, arguments)| (bars, bench(arguments))));
+    let mut outcomes = Vec::new();
+    for part in chosen {
+        let outcome = match part {
+            TESTS => test::run(Extent::Everything).map(|()| Vec::new()),
+            FUZZ => Plan::read(&["--runs", FUZZ_RUNS])
+                .and_then(|plan| fuzz::run(&plan))
+                .map(|()| Vec::new()),
+            bars => match BENCHES.iter().find(|(name, _)| *name == bars) {
+                Some((_, arguments)) => bench(arguments),
+                None => bail!("there is no bench `{bars}`"),
+            },
+        };
+        outcomes.push((part, outcome));
+    }
     report(&outcomes)
+}
+
+const TESTS: &str = "tests";
+const FUZZ: &str = "fuzz";
+
+/// Returns the named parts in the order in which they run; all of them if none is named. A bench is named by one of its bars.
+fn choose(named: &[&str]) -> Result<Vec<&'static str>> {
+    let all: Vec<&'static str> = [TESTS, FUZZ].into_iter().chain(BENCHES.map(|(bars, _)| bars)).collect();
+    let is = |part: &str, name: &str| part.split(", ").any(|word| word.eq_ignore_ascii_case(name));
+    if let Some(unknown) = named.iter().find(|name| !all.iter().any(|part| is(part, name))) {
+        bail!("`{unknown}` is no part of it; the parts are {}", all.join(", "));
+    }
+    let chosen = all
+        .into_iter()
+        .filter(|part| named.is_empty() || named.iter().any(|name| is(part, name)));
+    Ok(chosen.collect())
 }
 
 /// Runs a bench and gives the lines about its bars.
@@ -139,6 +166,13 @@ mod tests {
             ["one", "two"]
         );
         assert!(echoed(Command::new("sh").args(["-c", "echo one; exit 3"])).is_err());
+    }
+
+    #[test]
+    fn parts_are_chosen_by_name() {
+        assert_eq!(choose(&[]).unwrap().len(), 2 + BENCHES.len());
+        assert_eq!(choose(&["P10", "fuzz"]).unwrap(), ["fuzz", "P9, P10"]);
+        assert!(choose(&["P99"]).unwrap_err().to_string().contains("P2, P3"));
     }
 
     #[test]
