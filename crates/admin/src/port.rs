@@ -37,7 +37,7 @@ use narthex_engine::http_rules;
 use narthex_engine::inbound::{Door, Inbound, Trust};
 use narthex_engine::pipeline;
 use narthex_engine::rate_limit::client_address;
-use narthex_engine::respond::{self, NOSNIFF, Refusal};
+use narthex_engine::respond::{self, Format, NOSNIFF, Refusal};
 use narthex_engine::{ExplainedRequest, Explanation, explain, pasted_token};
 use narthex_fetch::keys::Refreshed;
 use narthex_listener::ServerSettings;
@@ -80,7 +80,7 @@ struct Peer(IpAddr);
 async fn check_request(State(engine): State<Arc<Engine>>, request: Request, next: Next) -> Response {
     let checked = http_rules::check_with_optional_host(&request).and_then(|()| http_rules::method(request.method()));
     if let Err(refusal) = checked {
-        return respond::refuse(&refusal, &engine.request_ids.next()).map(Body::new);
+        return respond::refuse(&refusal, &engine.request_ids.next(), Format::Problem).map(Body::new);
     }
     if engine.runtime.load().access_log && !HEALTH.contains(&request.uri().path()) {
         return logged(&engine, request, next).await;
@@ -146,7 +146,7 @@ pub fn router(engine: &Arc<Engine>) -> Result<Router, NoEntropy> {
         async move {
             if let Some(request_id) = request_id {
                 let refusal = Refusal::new(Reason::RequestLoop);
-                return respond::refuse(&refusal, &request_id).into_response();
+                return respond::refuse(&refusal, &request_id, Format::Problem).into_response();
             }
             next.run(request).await
         }

@@ -5,7 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, Method, header};
 use ipnet::IpNet;
 
+use crate::engine::Engine;
 use crate::rate_limit::client_address;
+use crate::respond::Format;
 
 /// A request to be decided: borrowed, from any door.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +50,11 @@ impl Inbound<'_> {
     pub fn client(&self) -> Option<IpAddr> {
         let sender = self.sender?;
         Some(client_address(sender.peer, self.headers, sender.proxies).address)
+    }
+
+    /// Returns the form in which the client is told of a refusal.
+    pub fn format(&self, engine: &Engine) -> Format {
+        Format::accepted(self.headers, engine.clock.now_ms())
     }
 
     /// Returns the method that a CORS preflight announces. A preflight has both `Origin` and

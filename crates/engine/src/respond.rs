@@ -1,5 +1,7 @@
-//! The single mapping from a reason to an answer: status, `WWW-Authenticate`, problem document. The admin API has codes
+//! The single mapping from a reason to an answer: status, `WWW-Authenticate`, problem document or page. The admin API has codes
 //! of its own besides the reasons, with their statuses in `admin/code.rs`.
+
+mod page;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -12,6 +14,8 @@ use serde::Serialize;
 
 use crate::http_rules;
 use crate::organization;
+
+pub use page::Format;
 
 /// Seconds that a client should wait before it asks again, if nothing could be decided or no server was available.
 const RETRY_AFTER_SECONDS: u32 = 5;
@@ -273,27 +277,44 @@ impl Problem {
     }
 }
 
-/// Builds the answer to a refused request.
-pub fn refuse(refusal: &Refusal, request_id: &str) -> Response<Full<Bytes>> {
+/// Builds the answer to a refused request, in the form that its client accepts.
+pub fn refuse(refusal: &Refusal, request_id: &str, format: Format) -> Response<Full<Bytes>> {
     // SECURITY: everything in the answer comes from the reason that the client is told.
     let reason = refusal.told.unwrap_or(refusal.reason);
     let status = status(reason);
     let mut response = problem(status, reason.code(), refusal.text(), request_id);
+    let retry_after_seconds = retry_after(status, refusal);
+    if let Format::Page { now_ms } = format {
+        let told = (reason, status);
+        if let Some(page) = page::page(refusal, told, retry_after_seconds, request_id, now_ms) {
+            *response.body_mut() = Full::new(page);
+            page::set_headers(response.headers_mut());
+        }
+    }
     let headers = response.headers_mut();
+    headers.insert(header::VARY, VARY);
     if let Some(challenge) = challenge(reason, status) {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
-    if matches!(
-        status,
-        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY
-    ) {
-        let seconds = refusal.retry_after_seconds.unwrap_or(RETRY_AFTER_SECONDS);
+    if let Some(seconds) = retry_after_seconds {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static(http_rules::METHODS));
     }
     response
+}
+
+/// Headers of a request that decide what a refusal looks like.
+const VARY: HeaderValue = HeaderValue::from_static("Accept, Cookie, Authorization");
+
+/// Returns the seconds after which a client should ask again, for the statuses where that may help.
+fn retry_after(status: StatusCode, refusal: &Refusal) -> Option<u32> {
+    let helps = matches!(
+        status,
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY
+    );
+    helps.then(|| refusal.retry_after_seconds.unwrap_or(RETRY_AFTER_SECONDS))
 }
 
 /// Builds an answer with a problem document (RFC 9457).

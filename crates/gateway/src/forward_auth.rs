@@ -11,7 +11,7 @@ use narthex_decision::{AnswerHeaders, Reason};
 use narthex_engine::http_rules::{self, Doubled, single};
 use narthex_engine::inbound::{Door, Inbound, Sender};
 use narthex_engine::passed::Passed;
-use narthex_engine::respond::{self, Refusal};
+use narthex_engine::respond::{self, Format, Refusal};
 
 /// Headers in which one proxy describes the original request.
 #[derive(Debug, Clone)]
@@ -119,8 +119,8 @@ pub(crate) fn allow(passed: Passed, headers: &AnswerHeaders) -> Response<Full<By
 }
 
 /// Builds the answer to a request that may not pass, in the statuses that its proxy understands.
-pub(crate) fn refuse(refusal: &Refusal, request_id: &str, door: Door) -> Response<Full<Bytes>> {
-    let mut response = respond::refuse(refusal, request_id);
+pub(crate) fn refuse(refusal: &Refusal, (request_id, format): (&str, Format), door: Door) -> Response<Full<Bytes>> {
+    let mut response = respond::refuse(refusal, request_id, format);
     let status = response.status();
     response
         .headers_mut()
@@ -231,14 +231,16 @@ mod tests {
             (Reason::RouteUnmatched, 404, 403),
             (Reason::RequestPath, 400, 403),
         ] {
-            let response = refuse(&Refusal::new(reason), "r", Door::Nginx);
+            let response = refuse(&Refusal::new(reason), ("r", Format::Problem), Door::Nginx);
             assert_eq!(response.status().as_u16(), nginx, "{reason}");
             assert_eq!(
                 response.headers().get("x-narthex-status").unwrap(),
                 &true_status.to_string()
             );
             assert_eq!(
-                refuse(&Refusal::new(reason), "r", Door::Traefik).status().as_u16(),
+                refuse(&Refusal::new(reason), ("r", Format::Problem), Door::Traefik)
+                    .status()
+                    .as_u16(),
                 true_status
             );
         }

@@ -78,7 +78,7 @@ pub(crate) async fn answer(
                 took: started.elapsed(),
             }
             .tell(&engine.metrics);
-            respond::refuse(&refusal, &request_id)
+            respond::refuse(&refusal, &request_id, inbound.format(engine))
         }
     }
 }

@@ -29,7 +29,7 @@ use narthex_engine::inbound::{Door, Inbound, Origin, Sender, Trust};
 use narthex_engine::passed::{Answer, Passed};
 use narthex_engine::pipeline;
 use narthex_engine::rate_limit::client_address;
-use narthex_engine::respond::{self, Refusal};
+use narthex_engine::respond::{self, Format, Refusal};
 use narthex_listener::ServerSettings;
 use narthex_listener::Workers;
 use narthex_listener::idle_timeout::Activity;
@@ -151,7 +151,7 @@ async fn forward_auth(
             }
             response
         }
-        Err((refusal, request_id)) => forward_auth::refuse(&refusal, &request_id, door),
+        Err((refusal, request_id)) => forward_auth::refuse(&refusal, (&request_id, inbound.format(engine)), door),
     }
 }
 
@@ -187,11 +187,14 @@ async fn proxy(
     let runtime = decided_by(runtime, &newer);
     let passed = match decided {
         Ok(passed) => passed,
-        Err((refusal, request_id)) => return respond::refuse(&refusal, &request_id).map(Either::Left),
+        Err((refusal, request_id)) => {
+            return respond::refuse(&refusal, &request_id, inbound.format(engine)).map(Either::Left);
+        }
     };
     let Some(upstream) = runtime.upstream(passed.answer.allowed().route) else {
-        return respond::refuse(&no_upstream(), &passed.request_id).map(Either::Left);
+        return respond::refuse(&no_upstream(), &passed.request_id, inbound.format(engine)).map(Either::Left);
     };
+    let format = inbound.format(engine);
     let line = AccessLine::begin(runtime, &inbound, &passed, started);
     let places = runtime.places_on(passed.answer.allowed().route);
     if !places.headers.is_empty() {
@@ -219,7 +222,7 @@ async fn proxy(
             respond::set_request_id(&mut answer, &passed.request_id);
             lifetime::limited(answer, Terms::of(connection, passed, grace))
         }
-        Err(error) => not_forwarded(engine, &passed.request_id, &error).map(Either::Left),
+        Err(error) => not_forwarded(engine, (&passed.request_id, format), &error).map(Either::Left),
     };
     if let Some(line) = line {
         line.end(answer.status());
@@ -228,7 +231,7 @@ async fn proxy(
 }
 
 /// Reports that a request that may pass was not forwarded, and answers it.
-fn not_forwarded(engine: &Engine, request_id: &str, error: &ForwardError) -> Response<Full<Bytes>> {
+fn not_forwarded(engine: &Engine, (request_id, format): (&str, Format), error: &ForwardError) -> Response<Full<Bytes>> {
     // The end of a stream was reported when it happened.
     if !matches!(error, ForwardError::Ended(_)) {
         Event::UpstreamFailed {
@@ -239,7 +242,7 @@ fn not_forwarded(engine: &Engine, request_id: &str, error: &ForwardError) -> Res
         }
         .tell(&engine.metrics);
     }
-    respond::refuse(&error.refusal(), request_id)
+    respond::refuse(&error.refusal(), request_id, format)
 }
 
 /// Upper limit of decisions about one request: a configuration that changes all the time must not hold it for ever.
@@ -367,9 +370,12 @@ fn refused(
         refusal,
     }
     .tell(&engine.metrics);
+    let format = inbound.format(engine);
     match door {
-        Door::Proxy | Door::Me => respond::refuse(refusal, &request_id),
+        Door::Proxy | Door::Me => respond::refuse(refusal, &request_id, format),
         // nginx turns a status that it does not know into an error of its own.
-        Door::Nginx | Door::Traefik | Door::Caddy | Door::Haproxy => forward_auth::refuse(refusal, &request_id, door),
+        Door::Nginx | Door::Traefik | Door::Caddy | Door::Haproxy => {
+            forward_auth::refuse(refusal, (&request_id, format), door)
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::code::Code;
 use super::connections::refused;
 use crate::connections::HeldError;
 use narthex_clock::NoEntropy;
-use narthex_engine::respond::{self, Problem, Refusal};
+use narthex_engine::respond::{self, Format, Problem, Refusal};
 
 /// Error of a call of the admin API. The texts are for the caller; the part for the log only is in
 /// [`ApiError::private`].
@@ -229,7 +229,7 @@ impl ApiError {
     /// Builds the response, with the request id that the log has.
     pub(crate) fn answer(&self, request_id: &str) -> Response {
         if let Self::Token(refusal) = self {
-            return respond::refuse(refusal, request_id).map(Body::new);
+            return respond::refuse(refusal, request_id, Format::Problem).map(Body::new);
         }
         let (status, reason) = self.code();
         let problem = Problem {

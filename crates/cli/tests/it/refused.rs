@@ -41,6 +41,64 @@ async fn the_doors_agree() {
     }
 }
 
+/// A person at a browser gets a page at each door, in the status of the problem document that a program gets.
+#[tokio::test]
+async fn a_browser_gets_a_page() {
+    let world = World::start().await;
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let expired = member("alice").expired().sign();
+    for (method, path, status, words) in [
+        ("POST", GUARDED, 401, "Please sign in again"),
+        ("GET", "/.narthex/me", 401, "Please sign in again"),
+        ("GET", "/nowhere", 404, "There is no such page"),
+        ("GET", "/a//b", 400, "This address cannot be opened"),
+    ] {
+        let call = || world.call(method, path).bearer(&expired);
+        let program = world.send(call()).await;
+        let person = world.send(call().header("accept", browser)).await;
+        assert_eq!((program.status, person.status), (status, status), "{path}");
+        assert_eq!(
+            program.header("content-type"),
+            Some("application/problem+json"),
+            "{path}"
+        );
+        assert_eq!(
+            person.header("content-type"),
+            Some("text/html; charset=utf-8"),
+            "{path}"
+        );
+        assert_eq!(
+            person.header("x-narthex-reason"),
+            program.header("x-narthex-reason"),
+            "{path}"
+        );
+        for answer in [&program, &person] {
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+            assert_eq!(answer.header("vary"), Some("Accept, Cookie, Authorization"), "{path}");
+        }
+        let page = person.text();
+        let id = person.header("x-narthex-request-id").unwrap();
+        assert!(page.contains(words), "{path}: {page}");
+        assert!(page.contains(id), "{path}: {page}");
+    }
+    for door in ["nginx", "traefik", "caddy", "haproxy"] {
+        let prefix = if door == "nginx" { "x-original" } else { "x-forwarded" };
+        let call = world
+            .call("GET", &format!("/.narthex/auth/{door}"))
+            .header(&format!("{prefix}-method"), "GET")
+            .header(&format!("{prefix}-uri"), "/whoami")
+            .header("x-forwarded-host", "app.test")
+            .header("accept", browser);
+        let answer = world.send(call).await;
+        assert_eq!(answer.status, 401, "{door}");
+        assert!(
+            answer.text().contains("<title>Please sign in</title>"),
+            "{door}: {}",
+            answer.text()
+        );
+    }
+}
+
 /// An issuer that is switched off is refused everywhere, and explain says why.
 #[tokio::test]
 async fn sec_disabled_issuer() {
