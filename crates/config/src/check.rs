@@ -25,12 +25,12 @@ use narthex_directory::NameError;
 use narthex_token::Issuers;
 use toml::Spanned;
 
-use super::file::ConfigFile;
+use super::file::{ConfigFile, IssuerSection};
 use super::problem::{Problem, Problems, Span};
-use super::read::{Defaulted, Optional};
+use super::read::{Defaulted, Optional, Provenance};
 use super::surroundings::Surroundings;
 use super::values::List;
-use super::{Cache, Config, Limits, Log};
+use super::{Cache, Config, Issuer, Limits, Log};
 
 /// The state of one check.
 pub(crate) struct Check<'c> {
@@ -44,6 +44,8 @@ pub(crate) struct Check<'c> {
     watched: Vec<PathBuf>,
     /// The limits of the file, which other sections build on.
     limits: Limits,
+    /// Author of what is checked.
+    provenance: Provenance,
 }
 
 impl<'c> Check<'c> {
@@ -62,8 +64,34 @@ impl<'c> Check<'c> {
             problems,
             watched: Vec::new(),
             limits,
+            provenance: Provenance::File,
         }
         .config(file)
+    }
+
+    /// Checks one issuer from a document of the API, under the limits that are in force, and adds to what was found
+    /// while reading it. `None` if there is an error.
+    pub(crate) fn run_issuer(
+        section: Option<&IssuerSection>,
+        limits: &Limits,
+        problems: Problems,
+    ) -> (Option<Issuer>, Problems) {
+        let mut check = Check {
+            source: "",
+            surroundings: &Surroundings::sealed(),
+            problems,
+            watched: Vec::new(),
+            limits: limits.clone(),
+            provenance: Provenance::Api,
+        };
+        let issuer = section.and_then(|section| {
+            let issuer = check.compile_issuer(section);
+            check.issuer_dangers(section, &[section]);
+            issuer
+        });
+        // INVARIANT: an issuer with an error never leaves here.
+        let issuer = issuer.filter(|_| check.problems.errors() == 0);
+        (issuer, check.problems)
     }
 }
 

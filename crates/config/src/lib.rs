@@ -3,7 +3,8 @@
 //! In comes one TOML file, and whatever files and environment variables it names; out comes a [`Config`] that holds
 //! compiled values and nothing left to parse, or every problem at once, each with its place. Two types, two steps:
 //! `file` is the file as it is written, `check` makes it into the value. Knows nothing of sockets, stores or
-//! requests: it says what was asked for.
+//! requests: it says what was asked for. One issuer can also come as a JSON document ([`compile_issuer`]): the same
+//! reader, the same checks and the same messages, but nothing of this machine may be named.
 //!
 //! Invariants: no secret is ever in the file, in a problem or in a `Debug` output; every key is described once, and the
 //! reference page, the default file and the schema are generated from that (`describe`); unknown keys are errors.
@@ -12,6 +13,8 @@ mod at_start;
 mod check;
 mod describe;
 mod file;
+mod issuer_document;
+mod json_tree;
 mod problem;
 mod read;
 mod secret;
@@ -44,7 +47,8 @@ pub use at_start::AtStart;
 use check::Check;
 pub use describe::{default_file, schema};
 pub use file::{LogFormat, LogLevel, SecretFormat};
-pub use problem::{Paint, Problems};
+pub use issuer_document::{CompiledIssuer, compile_issuer};
+pub use problem::{FieldProblem, Paint, Problems, Severity};
 use problem::{Problem, ProblemRow};
 pub use secret::Secret;
 pub use surroundings::Surroundings;

@@ -2,7 +2,8 @@
 //!
 //! A [`Problem`] points into the file by byte span. [`Problems`] collects them in any order and prints them in the
 //! order of the file, each with file name, line, column and a caret. Text that may hold a secret is masked before
-//! anything is printed.
+//! anything is printed. The problems of a JSON document have the name of a field in place of the line
+//! ([`FieldProblem`]).
 
 use std::io::IsTerminal as _;
 use std::ops::Range;
@@ -17,10 +18,10 @@ pub(crate) type Span = Range<usize>;
 /// Severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Severity {
-    /// The file cannot be used.
+pub enum Severity {
+    /// The document cannot be used.
     Error,
-    /// The file can be used; the operator should know.
+    /// The document can be used; its author should know.
     Warning,
 }
 
@@ -142,6 +143,21 @@ pub(crate) struct ProblemRow<'p> {
     help: &'p [String],
 }
 
+/// A problem in a JSON document, with the field that it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldProblem {
+    /// Error or warning.
+    pub severity: Severity,
+    /// JSON Pointer to the field (RFC 6901); empty for the document itself.
+    pub field: String,
+    /// The problem in lower case, without a full stop, with the author's words in backticks.
+    pub message: String,
+    /// A few words beside the field.
+    pub label: Option<String>,
+    /// Advice on how to solve it.
+    pub help: Vec<String>,
+}
+
 /// Colours of a report, depending on the reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Paint {
@@ -257,6 +273,18 @@ impl Problems {
                 label: problem.label.as_deref(),
                 help: &problem.help,
             }
+        };
+        self.ordered().into_iter().map(row).collect()
+    }
+
+    /// Every problem in the order of the document, where `fields` are the JSON Pointers that its spans count.
+    pub(crate) fn by_field(&self, fields: &[String]) -> Vec<FieldProblem> {
+        let row = |problem: &Problem| FieldProblem {
+            severity: problem.severity,
+            field: fields.get(problem.span.start).cloned().unwrap_or_default(),
+            message: problem.message.clone(),
+            label: problem.label.clone(),
+            help: problem.help.clone(),
         };
         self.ordered().into_iter().map(row).collect()
     }

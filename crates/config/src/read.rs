@@ -1,4 +1,4 @@
-//! The walk over the TOML tree.
+//! The walk over the tree of values that a document holds: the TOML file, or the JSON of one issuer.
 //!
 //! A section of the file is a struct made by [`section!`]: its fields, their types, their defaults and their doc
 //! comments are said once, and from them come the reader, the list of known keys, the reference page, the default file
@@ -13,11 +13,40 @@ use super::problem::{Problem, Problems, Span};
 use super::suggest::did_you_mean;
 pub(crate) use outline::{Key, Kind, Outline, Presence};
 
+/// Provenance of a document: who wrote it decides what it may name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Provenance {
+    /// The configuration file. Its author owns this machine.
+    #[default]
+    File,
+    /// The API. Its author need not, so the document names nothing of this machine or its network.
+    Api,
+}
+
+impl Provenance {
+    /// Kind of thing that only the configuration file may name, if the key names one.
+    // SECURITY: the rule looks at the form of the name, so that it also holds for keys that are added later. A test
+    // goes through all keys of an issuer that take a path.
+    pub(crate) fn reserved(self, key: &str) -> Option<&'static str> {
+        if self == Self::File {
+            return None;
+        }
+        match key {
+            "proxy" => Some("a proxy"),
+            "allow_private_hosts" => Some("hosts at private addresses"),
+            key if key.ends_with("_file") => Some("a file"),
+            key if key.ends_with("_env") => Some("an environment variable"),
+            _ => None,
+        }
+    }
+}
+
 /// The state of one reading.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
     /// Problems found so far.
     pub(crate) problems: Problems,
+    provenance: Provenance,
     keys: Vec<String>,
     /// Set while an entry of a list is read.
     entry: bool,
@@ -27,6 +56,14 @@ pub(crate) struct Walk {
 }
 
 impl Walk {
+    /// Walk over a document of this provenance.
+    pub(crate) fn over(provenance: Provenance) -> Self {
+        Self {
+            provenance,
+            ..Self::default()
+        }
+    }
+
     /// Span of a value in the file.
     pub(crate) fn span<T>(&self, value: &Spanned<T>) -> Span {
         self.stand_in.clone().unwrap_or_else(|| value.span())
@@ -113,8 +150,14 @@ impl Walk {
             if looks_secret(name) && value.get_ref().is_str() {
                 // SECURITY: a user typed a secret into the file; the report must not carry it on.
                 self.problems.mask(value.span());
-                problem =
-                    problem.help("secrets are never written in this file; name a file or a variable that holds it");
+                problem = problem.help(match self.provenance {
+                    Provenance::File => {
+                        "secrets are never written in this file; name a file or a variable that holds it"
+                    }
+                    Provenance::Api => {
+                        "the API takes no secret here; the configuration file can name a file that holds it"
+                    }
+                });
             }
             let suggestion = did_you_mean(name, known.iter().map(|known| known.name));
             let suggestion = suggestion.unwrap_or_else(|| format!("the keys here are {}", listed(known)));
@@ -173,6 +216,12 @@ impl<T: FromToml> Optional<T> {
             return Self::Absent;
         };
         let span = walk.span(value);
+        if let Some(named) = walk.provenance.reserved(name) {
+            let message = format!("`{name}` names {named}, and only the configuration file may do so");
+            let help = "leave it out, or declare this issuer in the configuration file";
+            walk.problems.push(Problem::error(span.clone(), message).help(help));
+            return Self::Bad(span);
+        }
         match walk.within(name, |walk| T::from_toml(value, walk)) {
             Some(read) => Self::Good(Spanned::new(span, read)),
             None => Self::Bad(span),

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 /// Source of other files and of variables.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
-    directory: PathBuf,
+    /// Start of relative paths; `None` where no file may be read.
+    directory: Option<PathBuf>,
     variable: fn(&str) -> Option<OsString>,
 }
 
@@ -18,8 +19,17 @@ impl Surroundings {
     /// Surroundings of this process, for the configuration file at `path`: relative paths start at its directory.
     pub fn of_process(path: &Path) -> Self {
         Self {
-            directory: path.parent().map(Path::to_path_buf).unwrap_or_default(),
+            directory: Some(path.parent().map(Path::to_path_buf).unwrap_or_default()),
             variable: |name| std::env::var_os(name),
+        }
+    }
+
+    /// Surroundings of a document that may name nothing of this machine: no file can be read and no variable is set.
+    // SECURITY: the reader refuses such names already; this holds if it fails to.
+    pub(crate) fn sealed() -> Self {
+        Self {
+            directory: None,
+            variable: |_| None,
         }
     }
 
@@ -27,14 +37,14 @@ impl Surroundings {
     #[cfg(test)]
     pub(crate) fn fixed(directory: &Path, variable: fn(&str) -> Option<OsString>) -> Self {
         Self {
-            directory: directory.to_path_buf(),
+            directory: Some(directory.to_path_buf()),
             variable,
         }
     }
 
     /// A path of the file as the process must open it.
     pub fn path(&self, written: &Path) -> PathBuf {
-        self.directory.join(written)
+        self.directory.as_deref().unwrap_or(Path::new("")).join(written)
     }
 
     /// An environment variable.
@@ -44,6 +54,9 @@ impl Surroundings {
 
     /// The whole of a file of at most `most` bytes.
     pub fn read(&self, written: &Path, most: u64) -> Result<Vec<u8>, Unreadable> {
+        if self.directory.is_none() {
+            return Err(Unreadable::Io(io::ErrorKind::PermissionDenied.into()));
+        }
         let path = self.path(written);
         let file = File::open(&path).map_err(Unreadable::Io)?;
         if file.metadata().map_err(Unreadable::Io)?.is_dir() {

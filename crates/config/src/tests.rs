@@ -4,6 +4,7 @@
 //! `tests/config/good/NAME.toml` must be usable, with its warnings (if any) in `NAME.txt`. `UPDATE=1 cargo nextest run
 //! -p narthex-cli` rewrites the reports and the documents under `docs/reference/`.
 
+mod issuer_document;
 mod warnings;
 
 use std::ffi::OsString;

@@ -50,12 +50,21 @@ impl Check<'_> {
         self.open_admin_port(file.listen.value());
         let sections: Vec<&IssuerSection> = file.issuer.value().iter().map(Spanned::get_ref).collect();
         for section in &sections {
-            self.long_leeway(section);
-            self.danger_keys(section);
-            self.chosen_user_key(section, &sections);
-            self.chosen_tags(section);
-            self.chosen_organization(section);
+            self.issuer_dangers(section, &sections);
         }
+    }
+
+    /// Warns of every setting of an issuer that is valid and dangerous. `all` are the issuers of its document.
+    pub(crate) fn issuer_dangers(&mut self, section: &IssuerSection, all: &[&IssuerSection]) {
+        // What cannot be used is no danger yet.
+        if self.problems.errors() > 0 {
+            return;
+        }
+        self.long_leeway(section);
+        self.danger_keys(section);
+        self.chosen_user_key(section, all);
+        self.chosen_tags(section);
+        self.chosen_organization(section);
     }
 
     fn open_admin_port(&mut self, listen: &ListenSection) {

@@ -35,11 +35,13 @@ impl Check<'_> {
         self.shared_iss(written);
         written
             .iter()
-            .filter_map(|section| self.issuer(section.get_ref()))
+            .filter_map(|section| self.compile_issuer(section.get_ref()))
             .collect()
     }
 
-    fn issuer(&mut self, section: &IssuerSection) -> Option<Issuer> {
+    /// One issuer: the one entry point for the file and for the API. It reports everything that is wrong with the
+    /// issuer by itself; what it may not share with others is checked by [`Self::issuers`].
+    pub(crate) fn compile_issuer(&mut self, section: &IssuerSection) -> Option<Issuer> {
         let source = self.key_source(section);
         self.untrimmed("`issuer`", section.issuer.spanned());
         self.untrimmed("an entry of `aliases`", section.aliases.value());
@@ -71,6 +73,7 @@ impl Check<'_> {
                 .zip(stand_in().1)
                 .and_then(|(name, realm)| self.mapping(section, name, realm)),
         };
+        self.issuer_never(section);
         Some(Issuer {
             name: name?,
             realm: realm?,

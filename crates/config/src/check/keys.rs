@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use narthex_fetch::keys::{Access, KeySource, ProxyUrl};
+use narthex_fetch::keys::{Access, KeySource, KeyUrl, ProxyUrl};
+use narthex_fetch::ssrf_guard::AddressKind;
 use narthex_token::{Algorithm, KeySet, KeySetError, KeySetLimits, KeySource as KeyKind, SecretLength};
 use toml::Spanned;
 
 use super::Check;
 use crate::file::{IssuerSection, SecretFormat};
 use crate::problem::{Problem, Span};
-use crate::read::Section;
+use crate::read::{Provenance, Section};
 use crate::secret::Secret;
 use crate::values::List;
 
@@ -75,7 +76,12 @@ impl Check<'_> {
         written.sort_by_key(|(_, span)| span.start);
         let Some(((source, first), others)) = written.split_first() else {
             let problem = Problem::error(section.header(), "this issuer has no keys to verify with");
-            let help = "give it one of `jwks_url`, `discovery = true`, `jwks_file`, `secret_file` or `secret_env`";
+            let help = match self.provenance {
+                Provenance::File => {
+                    "give it one of `jwks_url`, `discovery = true`, `jwks_file`, `secret_file` or `secret_env`"
+                }
+                Provenance::Api => "give it `jwks_url` or `discovery = true`",
+            };
             self.problems.push(problem.label("no key source").help(help));
             return None;
         };
@@ -157,6 +163,7 @@ impl Check<'_> {
         match source {
             Source::JwksUrl => {
                 let url = section.jwks_url.spanned()?;
+                self.public_address("jwks_url", &url.get_ref().0, &url.span())?;
                 let access = self.access(section);
                 let usable = access.is_some();
                 KeySource::url(&url.get_ref().0, access.unwrap_or_default())
@@ -169,6 +176,7 @@ impl Check<'_> {
             }
             Source::Discovery => {
                 let issuer = section.issuer.spanned()?;
+                self.public_address("issuer", issuer.get_ref(), &issuer.span())?;
                 let access = self.access(section);
                 let usable = access.is_some();
                 KeySource::discovery(issuer.get_ref(), access.unwrap_or_default())
@@ -193,6 +201,30 @@ impl Check<'_> {
                 self.shared_secret(section, algorithms, &secrets, &spans(names))
             }
         }
+    }
+
+    /// Refuses an address of this machine or of its network in a document of the API. `None` if it is one. Names are
+    /// checked when they are resolved.
+    // SECURITY: the guard lets a URL of the file reach this machine, and not one of the API.
+    fn public_address(&mut self, key: &str, url: &str, place: &Span) -> Option<()> {
+        let url = match (self.provenance, KeyUrl::parse(url)) {
+            (Provenance::Api, Ok(url)) => url,
+            // The source says what is wrong with text that is no such URL.
+            (Provenance::Api, Err(_)) | (Provenance::File, _) => return Some(()),
+        };
+        let is_public = match url.literal_address() {
+            Some(address) => AddressKind::of(address) == AddressKind::Public,
+            None => !url.is_loopback(),
+        };
+        if !is_public {
+            let message = format!(
+                "`{key}`: `{}` is not a public address, and only the configuration file may name it",
+                url.host()
+            );
+            let help = "name a host on the internet, or declare this issuer in the configuration file";
+            self.problems.push(Problem::error(place.clone(), message).help(help));
+        }
+        is_public.then_some(())
     }
 
     fn access(&mut self, section: &IssuerSection) -> Option<Access> {

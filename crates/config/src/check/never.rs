@@ -13,12 +13,8 @@ use crate::read::Optional;
 use crate::values::{ClaimValue, List, OneOrMany};
 
 impl Check<'_> {
-    /// Warns of every setting that can never match.
+    /// Warns of every setting of organizations and routes that can never match.
     pub(crate) fn never(&mut self, file: &ConfigFile, realms: &[String]) {
-        for section in file.issuer.value().iter().map(Spanned::get_ref) {
-            self.issuer_never(section);
-            self.required_never(section);
-        }
         for section in file.organization.value().iter().map(Spanned::get_ref) {
             self.organization_never(section);
             self.nobody_belongs(section, file.issuer.value(), realms);
@@ -28,7 +24,8 @@ impl Check<'_> {
         }
     }
 
-    fn issuer_never(&mut self, section: &IssuerSection) {
+    /// Warns of every setting of an issuer that can never match.
+    pub(crate) fn issuer_never(&mut self, section: &IssuerSection) {
         let one = "write the `iss` of one issuer as its tokens have it; more of them go into `aliases`";
         let issuers = section.issuer.spanned().into_iter().chain(section.aliases.value());
         self.exact("the `iss` of a token", issuers, one);
@@ -61,6 +58,7 @@ impl Check<'_> {
                 self.problems.push(Problem::warning(claim.span(), message).help(help));
             }
         }
+        self.required_never(section);
     }
 
     fn required_never(&mut self, section: &IssuerSection) {
