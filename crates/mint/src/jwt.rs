@@ -118,7 +118,7 @@ impl HostFunction for Jwt {
             .map_err(|error| HostError {
                 // The library's words, to the letter; ours stand beside them.
                 message: error.to_string(),
-                help: error.is_about_the_key().then(|| key.doubt()).flatten(),
+                help: error.is_about_the_key().then(|| key.diagnosis()).flatten(),
             })
     }
 }

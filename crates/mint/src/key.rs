@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::der::{self, Kind};
 use crate::error::MintError;
-use crate::{doubt, encrypted, pem, small_rsa};
+use crate::{encrypted, key_diagnosis, pem, small_rsa};
 
 /// A secret or private key. Reading one costs more than signing with it, so one is kept where it is used again.
 pub struct Key(pub(crate) Material);
@@ -76,7 +76,7 @@ impl Key {
         };
         match key.and_then(|key| Private::read(key, passphrase)) {
             Some(private) => Material::Private(private),
-            None => Material::Unusable(Some(doubt::of_collection(key, passphrase.is_some()))),
+            None => Material::Unusable(Some(key_diagnosis::of_collection(key, passphrase.is_some()))),
         }
     }
 
@@ -85,11 +85,11 @@ impl Key {
     ///
     /// The library's messages do not tell these apart. This goes beside them where there is room for advice; it repeats
     /// nothing of the key. A shared secret may well look like one of these, so it is worth saying only after an error.
-    pub fn doubt(&self) -> Option<&'static str> {
+    pub fn diagnosis(&self) -> Option<&'static str> {
         match &self.0 {
             Material::Missing => Some("the secret is empty or not there: check the name it is reached by"),
-            Material::Unusable(doubt) => *doubt,
-            Material::Secret(secret) => doubt::of_secret(&secret.bytes),
+            Material::Unusable(diagnosis) => *diagnosis,
+            Material::Secret(secret) => key_diagnosis::of_secret(&secret.bytes),
             Material::Private(_) => None,
         }
     }

@@ -35,13 +35,13 @@
 //! * An integer that no double holds is written as the nearest double, as there: make text of it to keep its digits.
 
 mod der;
-mod doubt;
 mod encoding;
 mod encrypted;
 mod error;
 mod json;
 mod jwt;
 mod key;
+mod key_diagnosis;
 mod options;
 mod pem;
 mod sign;

@@ -69,8 +69,8 @@ fn mint_pem_errors() {
             "secretOrPrivateKey must be an asymmetric key when using RS256",
             "{fault}"
         );
-        let doubt = Key::from_value(&secret).doubt().unwrap_or_default();
-        assert!(doubt.contains(fault), "{doubt:?} does not say `{fault}`");
+        let diagnosis = Key::from_value(&secret).diagnosis().unwrap_or_default();
+        assert!(diagnosis.contains(fault), "{diagnosis:?} does not say `{fault}`");
     }
     let encrypted = pem("rsa2048_pkcs8_enc_aes256cbc");
     for (secret, fault) in [
@@ -91,14 +91,19 @@ fn mint_pem_errors() {
             "secretOrPrivateKey is not valid key material",
             "{fault}"
         );
-        let doubt = Key::from_value(&secret).doubt().unwrap_or_default();
-        assert!(doubt.contains(fault), "{doubt:?} does not say `{fault}`");
+        let diagnosis = Key::from_value(&secret).diagnosis().unwrap_or_default();
+        assert!(diagnosis.contains(fault), "{diagnosis:?} does not say `{fault}`");
     }
     for missing in [Value::Undefined, Value::from("")] {
-        assert!(Key::from_value(&missing).doubt().unwrap_or_default().contains("empty"));
+        assert!(
+            Key::from_value(&missing)
+                .diagnosis()
+                .unwrap_or_default()
+                .contains("empty")
+        );
     }
     for sound in [Value::from("hunter2"), Value::from(open), Value::Binary(vec![0xff; 64])] {
-        assert_eq!(Key::from_value(&sound).doubt(), None);
+        assert_eq!(Key::from_value(&sound).diagnosis(), None);
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn of_collection(key: Option<&str>, passphrase: bool) -> &'static str
             Some(ENCRYPTED) if passphrase => {
                 "the passphrase does not open this private key; the key must be encrypted with AES in CBC mode (`openssl pkcs8 -topk8` does)"
             }
-            Some(doubt) => doubt,
+            Some(diagnosis) => diagnosis,
             None => "the member `key` is no private key in PEM; a shared secret is given as plain text",
         },
     }
