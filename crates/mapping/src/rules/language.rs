@@ -1,5 +1,7 @@
 //! Language tags of BCP 47, and their canonical spelling. Well-formedness only: the application that uses a tag decides
 //! whether its subtags are registered.
+//!
+//! Read here and not by `oxilangtag`, which takes a variant or a singleton twice (RFC 5646 2.2.5 and 2.2.6).
 
 use std::iter::Peekable;
 use std::str::Split;
