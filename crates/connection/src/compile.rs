@@ -8,8 +8,8 @@ use narthex_mint::Jwt;
 use narthex_template::{CompileError, Document, Names, Read, Template};
 
 use crate::document::{Compiled, SanitizePath, Test};
+use crate::document_keys;
 use crate::jsonc::{self, Kind, Node, escaped};
-use crate::keys;
 use crate::limits::Limits;
 use crate::problem::{DocumentProblems, Found, Problems};
 
@@ -125,7 +125,7 @@ impl Compiler<'_> {
         };
         for member in members {
             let status = path == "response.error" && is_status(&member.name);
-            match keys::child(path, if status { "STATUS" } else { &member.name }) {
+            match document_keys::child(path, if status { "STATUS" } else { &member.name }) {
                 Some(key) if key.taken => fields.members.push((&member.name, &member.value)),
                 Some(key) => {
                     let message = format!("`{}` is not for connections", member.name);
@@ -349,8 +349,8 @@ fn nearest(name: &str, path: &str) -> Option<String> {
     if path == "response.error" && name.bytes().any(|byte| byte.is_ascii_digit()) {
         return Some("a status is three digits, such as `404`".to_owned());
     }
-    closest(name, keys::children(path)).or_else(|| {
-        let known: Vec<String> = keys::children(path).map(|name| format!("`{name}`")).collect();
+    closest(name, document_keys::children(path)).or_else(|| {
+        let known: Vec<String> = document_keys::children(path).map(|name| format!("`{name}`")).collect();
         (!known.is_empty()).then(|| format!("the keys here are {}", known.join(", ")))
     })
 }

@@ -2,7 +2,7 @@
 //!
 //! **What comes in:** a document (comments and trailing commas allowed), and for a run of it the parameters, common and
 //! stored data, the time, randomness, and what a service answered. **What goes out:** requests that are ready to be
-//! sent, what may be shown of them, and either an [`Outcome`] or a [`RunError`].
+//! sent, their redacted form, and either an [`Outcome`] or a [`RunError`].
 //!
 //! ```
 //! use narthex_connection::{Connection, Facts, Inputs, Limits, Response, Run, Step};
@@ -23,7 +23,7 @@
 //!
 //! let Step::Send(request) = run.next(&facts)? else { panic!() };
 //! assert_eq!(request.headers, [("Authorization".to_owned(), "Bearer s3cret".to_owned())]);
-//! assert_eq!(request.shown().headers, [("Authorization".to_owned(), "Bearer ***".to_owned())]);
+//! assert_eq!(request.redacted().headers, [("Authorization".to_owned(), "Bearer ***".to_owned())]);
 //! let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
 //! run.answer(&Response { status: 200, headers, body: br#"{"id": 7}"#.to_vec() }, &facts)?;
 //! let Step::Done(outcome) = run.next(&facts)? else { panic!() };
@@ -36,37 +36,37 @@
 //! # Invariants
 //!
 //! * Parameters, common data, stored data and minted tokens are in the request that is sent and nowhere else: not in
-//!   what is shown of it, not in an error, not in `Debug`.
+//!   its redacted form, not in an error, not in `Debug`.
 //! * No value can end a header, a part of a body or a line of the request.
 //! * A document's text is compiled once; what a template gives is never evaluated again.
 //! * Everything has a limit ([`Limits`]).
 
 mod compile;
 mod document;
+mod document_keys;
 mod encode;
 mod error;
 mod evaluate;
 mod inputs;
 mod jsonc;
 mod judge;
-mod keys;
 mod limits;
 mod minted;
 mod problem;
+mod redacted;
 mod request;
 mod response;
 mod run;
 mod secrets;
-mod shown;
 
 pub use document::{Connection, MetadataType};
+pub use document_keys::{DocumentKey, document_keys};
 pub use error::{ErrorType, RunError};
 pub use inputs::{Facts, Inputs};
-pub use keys::{Key, keys};
 pub use limits::{Limits, SecretsTooLarge};
 pub use minted::Minted;
 pub use problem::{DocumentProblems, Problem};
+pub use redacted::{RedactedRequest, RedactedResponse};
 pub use request::Request;
 pub use response::Response;
 pub use run::{Outcome, Run, Step};
-pub use shown::{ShownRequest, ShownResponse};

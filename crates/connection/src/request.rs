@@ -11,7 +11,7 @@ use crate::encode::{self, Reader};
 use crate::error::RunError;
 use crate::evaluate::{Evaluator, text};
 use crate::limits::Limits;
-use crate::shown::ShownRequest;
+use crate::redacted::RedactedRequest;
 
 mod body;
 mod headers;
@@ -35,12 +35,12 @@ pub struct Request {
     pub follow_redirects: bool,
     /// `true` if a compressed answer is requested.
     pub gzip: bool,
-    pub(crate) shown: ShownRequest,
+    pub(crate) shown: RedactedRequest,
 }
 
 impl Request {
     /// Parts of it that may be shown to people and logs.
-    pub fn shown(&self) -> &ShownRequest {
+    pub fn redacted(&self) -> &RedactedRequest {
         &self.shown
     }
 }
@@ -136,7 +136,7 @@ pub(crate) fn build(
         ca: ca(document, evaluator)?,
         follow_redirects,
         gzip: document.gzip,
-        shown: ShownRequest::default(),
+        shown: RedactedRequest::default(),
     };
     Ok(Built { request, sketch })
 }

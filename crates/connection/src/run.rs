@@ -14,10 +14,10 @@ use crate::evaluate::Evaluator;
 use crate::inputs::{Facts, Inputs};
 use crate::judge::{self, Given};
 use crate::minted::{Minted, Mints};
+use crate::redacted::{RedactedRequest, RedactedResponse};
 use crate::request::{self, Request};
 use crate::response::{self, Received, Response};
 use crate::secrets::Secrets;
-use crate::shown::{ShownRequest, ShownResponse};
 
 /// Next step of a run.
 #[derive(Debug, Clone)]
@@ -79,8 +79,8 @@ pub struct Run {
     waited_ms: u64,
     minted: Vec<Minted>,
     outcome: Outcome,
-    shown_request: Option<ShownRequest>,
-    shown_response: Option<ShownResponse>,
+    redacted_request: Option<RedactedRequest>,
+    redacted_response: Option<RedactedResponse>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,8 +115,8 @@ impl Run {
             waited_ms: 0,
             minted: Vec::new(),
             outcome: Outcome::default(),
-            shown_request: None,
-            shown_response: None,
+            redacted_request: None,
+            redacted_response: None,
         }
     }
 
@@ -140,13 +140,13 @@ impl Run {
     }
 
     /// Returns the parts of the last sent request that may be shown.
-    pub fn shown_request(&self) -> Option<&ShownRequest> {
-        self.shown_request.as_ref()
+    pub fn redacted_request(&self) -> Option<&RedactedRequest> {
+        self.redacted_request.as_ref()
     }
 
     /// Returns the parts of the last answer that may be shown.
-    pub fn shown_response(&self) -> Option<&ShownResponse> {
-        self.shown_response.as_ref()
+    pub fn redacted_response(&self) -> Option<&RedactedResponse> {
+        self.redacted_response.as_ref()
     }
 
     /// The tokens that were minted so far.
@@ -211,8 +211,8 @@ impl Run {
             request::build(document, evaluator, &compiled.limits, facts.random)
         })?;
         let mut request = built.request;
-        request.shown = ShownRequest::of(built.sketch, &compiled, &self.secrets);
-        self.shown_request = Some(request.shown.clone());
+        request.shown = RedactedRequest::of(built.sketch, &compiled, &self.secrets);
+        self.redacted_request = Some(request.shown.clone());
         self.sends += 1;
         self.state = State::Sent;
         Ok(Step::Send(Box::new(request)))
@@ -228,7 +228,7 @@ impl Run {
         let received = response::read(response, &of.types, &compiled.limits).map_err(|error| self.hushed(error))?;
         let result = self.weigh(document, &received, facts);
         // SECURITY: only now is known which of it is kept, and so must not be shown.
-        self.shown_response = Some(ShownResponse::of(&received, &compiled, &self.secrets));
+        self.redacted_response = Some(RedactedResponse::of(&received, &compiled, &self.secrets));
         result
     }
 

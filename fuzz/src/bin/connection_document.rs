@@ -67,7 +67,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
             Ok(Step::Done(_)) => break,
             Err(error) => Err(error),
         };
-        hidden(&format!("{:?} {:?} {run:?}", run.shown_request(), run.shown_response()));
+        hidden(&format!("{:?} {:?} {run:?}", run.redacted_request(), run.redacted_response()));
         if let Err(error) = answered {
             hidden(&format!("{error} {error:?} {}", error.render()));
             break;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use narthex_connection::{ErrorType, Outcome, Run, RunError, ShownRequest, ShownResponse, Step};
+use narthex_connection::{ErrorType, Outcome, RedactedRequest, RedactedResponse, Run, RunError, Step};
 use narthex_directory::{AuditEvent, DocumentAt, DocumentKind, StoreError};
 
 use super::running::{RunContext, Running};
@@ -17,9 +17,9 @@ pub struct Tested {
     /// The reason for which it failed. `None` if the service and the document accept it.
     pub failure: Option<TestFailure>,
     /// The last request.
-    pub request: Option<ShownRequest>,
+    pub request: Option<RedactedRequest>,
     /// The last response. Headers and body are included only where `log.sanitize` says what to redact in them.
-    pub response: Option<ShownResponse>,
+    pub response: Option<RedactedResponse>,
 }
 
 /// The reason for which a test gave nothing.
@@ -81,8 +81,8 @@ pub async fn test(context: RunContext<'_>, held: &Held) -> Result<Tested, HeldEr
     Ok(Tested {
         outcome,
         failure,
-        request: run.and_then(Run::shown_request).cloned(),
-        response: run.and_then(Run::shown_response).cloned(),
+        request: run.and_then(Run::redacted_request).cloned(),
+        response: run.and_then(Run::redacted_response).cloned(),
     })
 }
 

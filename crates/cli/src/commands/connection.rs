@@ -122,7 +122,7 @@ fn dry_run(args: &ConnectionRunArgs) -> anyhow::Result<Answer> {
         return Ok(Answer::No);
     };
     // SECURITY: what may be shown, never the request itself.
-    let request = request.shown();
+    let request = request.redacted();
     let text = if args.output.json {
         json_line(&json!({
             "method": request.method,

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use narthex_connection::{Connection, Inputs, Limits, Response, Run, Step, keys};
+use narthex_connection::{Connection, Inputs, Limits, Response, Run, Step, document_keys};
 use narthex_template::Zone;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -31,7 +31,7 @@ fn any_value() -> impl Strategy<Value = Json> {
 }
 
 fn any_name() -> impl Strategy<Value = String> {
-    let known: Vec<String> = keys()
+    let known: Vec<String> = document_keys()
         .map(|key| key.path.rsplit('.').next().unwrap().to_owned())
         .collect();
     prop_oneof![
@@ -169,8 +169,8 @@ fn seen(source: &str, secrets: &[String; 3], tokens: &[String; 2], status: u16, 
         match run.next(&facts(&zone)) {
             Ok(Step::Send(sent)) => {
                 seen.push(format!("{sent:?}"));
-                seen.push(sent.shown().to_string());
-                seen.extend(sent.shown().body.clone());
+                seen.push(sent.redacted().to_string());
+                seen.extend(sent.redacted().body.clone());
                 let body = String::from_utf8_lossy(&sent.body);
                 if request == 1
                     && tokens
@@ -199,8 +199,8 @@ fn seen(source: &str, secrets: &[String; 3], tokens: &[String; 2], status: u16, 
                     body: answer.to_string().into_bytes(),
                 };
                 let answered = run.answer(&response, &facts(&zone));
-                seen.extend(run.shown_response().map(|shown| format!("{shown:?}")));
-                if run.shown_response().is_some_and(|shown| shown.body.is_some()) {
+                seen.extend(run.redacted_response().map(|shown| format!("{shown:?}")));
+                if run.redacted_response().is_some_and(|shown| shown.body.is_some()) {
                     count(&reached.shown_body);
                 }
                 seen.push(format!("{:?}", run.minted()));

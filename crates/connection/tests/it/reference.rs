@@ -8,7 +8,7 @@ const BEGIN: &str = "<!-- keys: UPDATE=1 cargo nextest run -p narthex-connection
 const END: &str = "<!-- end of keys -->\n";
 
 fn tables() -> String {
-    let row = |key: &Key| {
+    let row = |key: &DocumentKey| {
         let form = if key.form.is_empty() {
             String::new()
         } else {
@@ -16,8 +16,8 @@ fn tables() -> String {
         };
         format!("| `{}` | {form}{} |\n", key.path, key.summary)
     };
-    let taken: String = keys().filter(|key| key.taken).map(row).collect();
-    let refused: String = keys().filter(|key| !key.taken).map(row).collect();
+    let taken: String = document_keys().filter(|key| key.taken).map(row).collect();
+    let refused: String = document_keys().filter(|key| !key.taken).map(row).collect();
     format!(
         "\n| key | takes | what it does |\n|---|---|---|\n{taken}\nKeys of Make's documents that a connection does not take:\n\n\
          | key | why |\n|---|---|\n{refused}\n"

@@ -32,8 +32,8 @@ fn with_parameter(value: Json) -> Inputs {
     inputs
 }
 
-fn shown_response(run: &Run) -> String {
-    format!("{:?}", run.shown_response().unwrap())
+fn redacted_response(run: &Run) -> String {
+    format!("{:?}", run.redacted_response().unwrap())
 }
 
 const JSON: &str = "application/json";
@@ -49,7 +49,7 @@ fn sec_shown_a_stored_token_is_not_shown() {
     let mut good = run(&document, &Limits::default(), Inputs::default());
     sent(&mut good).unwrap();
     answered(&mut good, 200, JSON, body).unwrap();
-    let shown = shown_response(&good);
+    let shown = redacted_response(&good);
     assert!(shown.contains("seen") && shown.contains("***"), "{shown}");
     assert!(!shown.contains("at-12345678") && !shown.contains("471199"), "{shown}");
     // It is stored or it is not, but it is a token.
@@ -57,7 +57,7 @@ fn sec_shown_a_stored_token_is_not_shown() {
     let mut bad = run(&document, &Limits::default(), Inputs::default());
     sent(&mut bad).unwrap();
     answered(&mut bad, 200, JSON, body).unwrap_err();
-    let shown = shown_response(&bad);
+    let shown = redacted_response(&bad);
     assert!(shown.contains("seen") && !shown.contains("at-12345678"), "{shown}");
     // Nor is what another request was given.
     let document = json!({
@@ -70,9 +70,9 @@ fn sec_shown_a_stored_token_is_not_shown() {
     let error = answered(&mut failed, 400, JSON, body).unwrap_err();
     assert_eq!(error.to_string(), "*** or ***");
     assert!(
-        !shown_response(&failed).contains("k3y!5"),
+        !redacted_response(&failed).contains("k3y!5"),
         "{}",
-        shown_response(&failed)
+        redacted_response(&failed)
     );
 }
 
@@ -82,7 +82,7 @@ fn sec_shown_a_path_of_the_request_does_not_open_the_response() {
     let mut run = run(&document, &Limits::default(), Inputs::default());
     sent(&mut run).unwrap();
     answered(&mut run, 200, JSON, r#"{"access_token":"at-12345678"}"#).unwrap();
-    let shown = run.shown_response().unwrap();
+    let shown = run.redacted_response().unwrap();
     assert_eq!((shown.status, shown.headers.len(), &shown.body), (200, 0, &None));
 }
 
@@ -95,11 +95,11 @@ fn sec_shown_a_path_that_meets_text_hides_all_of_it() {
     });
     let mut run = run(&document, &Limits::default(), Inputs::default());
     let request = sent(&mut run).unwrap();
-    assert_eq!(request.shown().body.as_deref(), Some("***"));
-    assert_eq!(request.shown().headers, [("X".to_owned(), "***".to_owned())]);
+    assert_eq!(request.redacted().body.as_deref(), Some("***"));
+    assert_eq!(request.redacted().headers, [("X".to_owned(), "***".to_owned())]);
     assert_eq!(request.body, b"pin=4711-0815");
     answered(&mut run, 200, "text/plain", "token=at-12345678").unwrap();
-    assert_eq!(run.shown_response().unwrap().body.as_deref(), Some("***"));
+    assert_eq!(run.redacted_response().unwrap().body.as_deref(), Some("***"));
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub(crate) fn transcript(source: &str, inputs: Inputs, responses: &[Response]) -
             break "no answer".to_owned();
         };
         let answered = run.answer(response, &facts(&zone));
-        if let Some(shown) = run.shown_response() {
+        if let Some(shown) = run.redacted_response() {
             lines.push(format!("shown response {}", shown.status));
             lines.extend(shown.headers.iter().map(|(name, value)| format!("{name}: {value}")));
             lines.extend(shown.body.iter().map(|body| format!("\n{body}")));
@@ -86,7 +86,7 @@ fn sent(request: &Request) -> Vec<String> {
     if !request.body.is_empty() {
         lines.push(format!("\n{}", String::from_utf8_lossy(&request.body)));
     }
-    lines.push(format!("\nshown {}", request.shown()));
+    lines.push(format!("\nshown {}", request.redacted()));
     lines
 }
 

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::Path;
-use narthex_connection::{ShownRequest, ShownResponse};
+use narthex_connection::{RedactedRequest, RedactedResponse};
 use narthex_decision::Action;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -115,7 +115,7 @@ fn lines(headers: &[(String, String)]) -> Vec<String> {
     headers.iter().map(|(name, value)| format!("{name}: {value}")).collect()
 }
 
-fn shown_request(request: &ShownRequest) -> ShownMessage {
+fn shown_request(request: &RedactedRequest) -> ShownMessage {
     ShownMessage {
         start: format!("{} {}", request.method, request.url),
         headers: lines(&request.headers),
@@ -123,7 +123,7 @@ fn shown_request(request: &ShownRequest) -> ShownMessage {
     }
 }
 
-fn shown_response(response: &ShownResponse) -> ShownMessage {
+fn shown_response(response: &RedactedResponse) -> ShownMessage {
     ShownMessage {
         start: response.status.to_string(),
         headers: lines(&response.headers),

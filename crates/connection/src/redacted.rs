@@ -1,4 +1,4 @@
-//! Parts of a request and of its response that people and logs may see.
+//! Redacted requests and responses: the parts that people and logs may see.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::secrets::Secrets;
 
 /// A request without its secrets. What a template made of a secret is `***`, and so is what `log.sanitize` names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ShownRequest {
+pub struct RedactedRequest {
     /// The method.
     pub method: String,
     /// The URL with its query.
@@ -27,7 +27,7 @@ pub struct ShownRequest {
 /// A response without its secrets. Headers and body are there only if the document says what to hide in them
 /// (a path of `log.sanitize` that begins with `response.`): a response is where access tokens come from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ShownResponse {
+pub struct RedactedResponse {
     /// The status.
     pub status: u16,
     /// Names in lower case, and values.
@@ -36,7 +36,7 @@ pub struct ShownResponse {
     pub body: Option<String>,
 }
 
-impl fmt::Display for ShownRequest {
+impl fmt::Display for RedactedRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} {}", self.method, self.url)?;
         for (name, value) in &self.headers {
@@ -49,7 +49,7 @@ impl fmt::Display for ShownRequest {
     }
 }
 
-impl ShownRequest {
+impl RedactedRequest {
     pub(crate) fn of(sketch: Sketch, compiled: &Compiled, secrets: &Secrets) -> Self {
         let mut tree = json!({ "method": sketch.method, "url": sketch.url, "headers": sketch.headers });
         if let Some(members) = tree.as_object_mut() {
@@ -96,7 +96,7 @@ impl ShownRequest {
     }
 }
 
-impl ShownResponse {
+impl RedactedResponse {
     pub(crate) fn of(received: &Received, compiled: &Compiled, secrets: &Secrets) -> Self {
         let mut shown = Self {
             status: received.status,

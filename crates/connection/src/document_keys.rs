@@ -4,7 +4,7 @@
 
 /// A key of a connection document.
 #[derive(Debug, Clone, Copy)]
-pub struct Key {
+pub struct DocumentKey {
     /// Its path, dotted, such as `response.valid.condition`.
     pub path: &'static str,
     /// Form of its value.
@@ -16,18 +16,18 @@ pub struct Key {
 }
 
 /// Every key, in the order of the reference page.
-pub fn keys() -> impl Iterator<Item = &'static Key> {
+pub fn document_keys() -> impl Iterator<Item = &'static DocumentKey> {
     KEYS.iter()
 }
 
 /// The key of that name under a path: `child("response", "uid")`.
-pub(crate) fn child(under: &str, name: &str) -> Option<&'static Key> {
-    keys().find(|key| split(key.path) == (under, name))
+pub(crate) fn child(under: &str, name: &str) -> Option<&'static DocumentKey> {
+    document_keys().find(|key| split(key.path) == (under, name))
 }
 
 /// The names that may stand under a path.
 pub(crate) fn children(under: &str) -> impl Iterator<Item = &'static str> {
-    keys()
+    document_keys()
         .filter(move |key| key.taken && split(key.path).0 == under)
         .map(|key| split(key.path).1)
 }
@@ -36,8 +36,8 @@ fn split(path: &'static str) -> (&'static str, &'static str) {
     path.rsplit_once('.').unwrap_or(("", path))
 }
 
-const fn taken(path: &'static str, form: &'static str, summary: &'static str) -> Key {
-    Key {
+const fn taken(path: &'static str, form: &'static str, summary: &'static str) -> DocumentKey {
+    DocumentKey {
         path,
         form,
         summary,
@@ -45,8 +45,8 @@ const fn taken(path: &'static str, form: &'static str, summary: &'static str) ->
     }
 }
 
-const fn refused(path: &'static str, summary: &'static str) -> Key {
-    Key {
+const fn refused(path: &'static str, summary: &'static str) -> DocumentKey {
+    DocumentKey {
         path,
         form: "",
         summary,
@@ -56,7 +56,7 @@ const fn refused(path: &'static str, summary: &'static str) -> Key {
 
 const MODULE: &str = "it belongs to modules; a connection makes no bundles";
 
-static KEYS: &[Key] = &[
+static KEYS: &[DocumentKey] = &[
     taken(
         "url",
         "text template, 1 to 512 characters",
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn paths_are_unique_and_lead_to_their_parents() {
         let mut seen = std::collections::BTreeSet::new();
-        for key in keys() {
+        for key in document_keys() {
             assert!(seen.insert(key.path), "{} twice", key.path);
             let (under, _) = split(key.path);
             assert!(under.is_empty() || seen.contains(under), "{}", key.path);
