@@ -16,7 +16,7 @@ use crate::args::DemoArgs;
 use crate::commands::print;
 use crate::serve;
 use issuer::Issuer;
-use narthex_config::Surroundings;
+use narthex_config::Environment;
 
 const AUDIENCE: &str = "narthex-demo";
 
@@ -67,7 +67,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let path = folder.path().join("narthex.toml");
     std::fs::write(&path, &text).context("while writing the demo's configuration")?;
     let running = serve::start(
-        narthex_config::read_text("narthex.toml", text, &Surroundings::of_process(&path)),
+        narthex_config::read_text("narthex.toml", text, &Environment::of_process(&path)),
         serve::Logging::Quiet,
     )
     .await?;

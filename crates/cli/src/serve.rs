@@ -33,7 +33,7 @@ use crate::assemble;
 use crate::system_user;
 use descriptors::Shares;
 use legible::{Form, Legible};
-use narthex_config::{AtStart, Config, EndMark, LogFormat, LogLevel, Paint, Reading, StoreLocation};
+use narthex_config::{Config, EndMark, LogFormat, LogLevel, Paint, Reading, RestartSettings, StoreLocation};
 use reload::Reload;
 
 /// Amount of logging on standard error.
@@ -68,7 +68,7 @@ pub(crate) struct Running {
     server: ServerSettings,
     admin_server: ServerSettings,
     watched: Vec<PathBuf>,
-    at_start: AtStart,
+    restart_settings: RestartSettings,
     end_mark: EndMark,
 }
 
@@ -110,7 +110,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         admin,
         server: server(&config, shares.connections),
         admin_server: server(&config, shares.admin),
-        at_start: AtStart::of(&config),
+        restart_settings: RestartSettings::of(&config),
         watched: config.watched,
         end_mark,
     })
@@ -317,7 +317,7 @@ impl Running {
             server,
             admin_server,
             watched,
-            at_start,
+            restart_settings,
             end_mark,
         } = self;
         // They end last of all: what was begun for a connection may still be needed when all connections are gone.
@@ -332,7 +332,7 @@ impl Running {
                 watched,
                 engine: Arc::clone(&gateway.engine),
                 edges,
-                at_start,
+                restart_settings,
                 end_mark,
                 waiting: Vec::new(),
             };

@@ -25,10 +25,10 @@ use narthex_directory::NameError;
 use narthex_token::Issuers;
 use toml::Spanned;
 
+use super::environment::Environment;
 use super::file::{ConfigFile, IssuerSection};
 use super::problem::{Problem, Problems, Span};
 use super::read::{Defaulted, Optional, Provenance};
-use super::surroundings::Surroundings;
 use super::values::List;
 use super::{Cache, Config, Issuer, Limits, Log};
 
@@ -37,7 +37,7 @@ pub(crate) struct Check<'c> {
     /// The text of the file.
     source: &'c str,
     /// Source of other files and of variables.
-    surroundings: &'c Surroundings,
+    environment: &'c Environment,
     /// Problems found so far.
     problems: Problems,
     /// The files that were read, to be watched.
@@ -53,14 +53,14 @@ impl<'c> Check<'c> {
     pub(crate) fn run(
         source: &'c str,
         file: &ConfigFile,
-        surroundings: &'c Surroundings,
+        environment: &'c Environment,
         problems: Problems,
     ) -> (Option<Config>, Problems) {
         let mut problems = problems;
         let limits = settings::limits(file.limits.value(), &mut problems);
         Self {
             source,
-            surroundings,
+            environment,
             problems,
             watched: Vec::new(),
             limits,
@@ -78,7 +78,7 @@ impl<'c> Check<'c> {
     ) -> (Option<Issuer>, Problems) {
         let mut check = Check {
             source: "",
-            surroundings: &Surroundings::sealed(),
+            environment: &Environment::sealed(),
             problems,
             watched: Vec::new(),
             limits: limits.clone(),
@@ -229,11 +229,11 @@ impl Check<'_> {
 
     /// A file that the configuration names.
     pub(crate) fn read(&mut self, key: &str, written: &Path, span: &Span, most: u64) -> Option<Vec<u8>> {
-        self.watched.push(self.surroundings.path(written));
-        match self.surroundings.read(written, most) {
+        self.watched.push(self.environment.path(written));
+        match self.environment.read(written, most) {
             Ok(bytes) => Some(bytes),
             Err(cause) => {
-                let path = self.surroundings.path(written);
+                let path = self.environment.path(written);
                 let message = format!("`{key}` cannot be read: {cause}");
                 let problem = Problem::error(span.clone(), message);
                 self.problems

@@ -9,17 +9,17 @@
 //! Invariants: no secret is ever in the file, in a problem or in a `Debug` output; every key is described once, and the
 //! reference page, the default file and the schema are generated from that (`describe`); unknown keys are errors.
 
-mod at_start;
 mod check;
 mod describe;
+mod environment;
 mod file;
 mod issuer_document;
 mod json_tree;
 mod problem;
 mod read;
+mod restart_settings;
 mod secret;
 mod suggest;
-mod surroundings;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -43,15 +43,15 @@ use narthex_store::PostgresOptions;
 use narthex_token::{Issuers, TrustedIssuer};
 use serde::Serialize;
 
-pub use at_start::AtStart;
 use check::Check;
 pub use describe::{default_file, schema};
+pub use environment::Environment;
 pub use file::{LogFormat, LogLevel, SecretFormat};
 pub use issuer_document::{CompiledIssuer, compile_issuer};
 pub use problem::{FieldProblem, Paint, Problems, Severity};
 use problem::{Problem, ProblemRow};
+pub use restart_settings::RestartSettings;
 pub use secret::Secret;
-pub use surroundings::Surroundings;
 pub use values::{Rate, parse_duration};
 
 /// The largest configuration file that is read.
@@ -338,21 +338,21 @@ impl Reading {
 
 /// Reads and checks the file at `path`. An `Err` means that there is no text to speak of.
 pub fn read(path: &Path) -> anyhow::Result<Reading> {
-    let surroundings = Surroundings::of_process(path);
+    let environment = Environment::of_process(path);
     let here = path.file_name().map_or(path, Path::new);
-    let bytes = surroundings.read(here, FILE_BYTES_MOST).map_err(|cause| {
+    let bytes = environment.read(here, FILE_BYTES_MOST).map_err(|cause| {
         anyhow::anyhow!(
             "cannot read the configuration `{}`: {cause}; `narthex config default` prints one to start from",
             path.display()
         )
     })?;
-    Ok(read_bytes(&path.display().to_string(), bytes, &surroundings))
+    Ok(read_bytes(&path.display().to_string(), bytes, &environment))
 }
 
 /// Reads and checks the bytes of a file called `name`.
-fn read_bytes(name: &str, bytes: Vec<u8>, surroundings: &Surroundings) -> Reading {
+fn read_bytes(name: &str, bytes: Vec<u8>, environment: &Environment) -> Reading {
     match String::from_utf8(bytes) {
-        Ok(source) => read_text(name, source, surroundings),
+        Ok(source) => read_text(name, source, environment),
         Err(error) => {
             let bytes = error.as_bytes();
             let wide = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
@@ -378,10 +378,10 @@ fn read_bytes(name: &str, bytes: Vec<u8>, surroundings: &Surroundings) -> Readin
 }
 
 /// Reads and checks the text of a file called `name`.
-pub fn read_text(name: &str, source: String, surroundings: &Surroundings) -> Reading {
+pub fn read_text(name: &str, source: String, environment: &Environment) -> Reading {
     let (file, walk) = file::read(&source);
     let (config, problems) = match file {
-        Some(file) => Check::run(&source, &file, surroundings, walk.problems),
+        Some(file) => Check::run(&source, &file, environment, walk.problems),
         None => (None, walk.problems),
     };
     Reading {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::read::{Kind, Presence};
-use super::{Paint, Reading, Surroundings, describe, read_bytes, read_text};
+use super::{Environment, Paint, Reading, describe, read_bytes, read_text};
 
 fn crate_file(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -41,16 +41,16 @@ fn report_of(reading: &Reading, path: &Path) -> String {
 }
 
 fn read_case(path: &Path) -> Reading {
-    let surroundings = Surroundings::fixed(path.parent().unwrap(), variables);
+    let environment = Environment::fixed(path.parent().unwrap(), variables);
     let name = path.file_name().unwrap().to_string_lossy();
-    read_text(&name, fs::read_to_string(path).unwrap(), &surroundings)
+    read_text(&name, fs::read_to_string(path).unwrap(), &environment)
 }
 
 fn read_toml(source: &str) -> Reading {
     read_text(
         "narthex.toml",
         source.to_owned(),
-        &Surroundings::fixed(&crate_file("tests/config"), variables),
+        &Environment::fixed(&crate_file("tests/config"), variables),
     )
 }
 
@@ -145,7 +145,7 @@ fn configurations_of_scenarios_are_usable() {
         let reading = read_text(
             "narthex.toml",
             source.clone(),
-            &Surroundings::fixed(folder.path(), variables),
+            &Environment::fixed(folder.path(), variables),
         );
         assert!(
             reading.is_usable(),
@@ -406,7 +406,7 @@ fn a_file_of_another_encoding_is_reported() {
         let reading = read_bytes(
             "narthex.toml",
             bytes,
-            &Surroundings::fixed(&crate_file("tests"), variables),
+            &Environment::fixed(&crate_file("tests"), variables),
         );
         let report = reading.report(Paint::Plain);
         assert!(

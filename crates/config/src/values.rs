@@ -1,7 +1,7 @@
 //! The values that keys hold: how each is written, read and described.
 
 mod literal;
-mod measure;
+mod units;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -16,8 +16,8 @@ use super::problem::Problem;
 use super::read::{FromToml, Kind, Walk};
 use super::suggest::did_you_mean;
 pub(crate) use literal::place_in_literal;
-pub(crate) use measure::Size;
-pub use measure::{Rate, parse_duration};
+pub(crate) use units::Size;
+pub use units::{Rate, parse_duration};
 
 /// A list of values, each with its place.
 pub(crate) type List<T> = Vec<Spanned<T>>;

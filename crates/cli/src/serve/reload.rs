@@ -10,7 +10,7 @@ use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 
 use crate::assemble;
-use narthex_config::{AtStart, Config, END_MARK, EndMark};
+use narthex_config::{Config, END_MARK, EndMark, RestartSettings};
 
 /// Interval between looks at the files. They are read at the second look that finds them changed.
 const WATCH_EVERY: Duration = Duration::from_millis(500);
@@ -22,7 +22,7 @@ pub(super) struct Reload {
     pub(super) engine: Arc<Engine>,
     pub(super) edges: KeyEdges,
     /// Settings that the process was started with.
-    pub(super) at_start: AtStart,
+    pub(super) restart_settings: RestartSettings,
     /// Presence of the mark at the end of the file that is in use.
     pub(super) end_mark: EndMark,
     /// Names of the changed settings that wait for a restart and were logged.
@@ -49,7 +49,7 @@ impl Reload {
             match unharmed(again).await {
                 Ok((config, end_mark)) => {
                     self.end_mark = end_mark;
-                    self.say_what_waits(&AtStart::of(&config));
+                    self.say_what_waits(&RestartSettings::of(&config));
                     self.watched = config.watched;
                 }
                 Err(refused) => Event::ReloadRefused {
@@ -62,8 +62,8 @@ impl Reload {
     }
 
     /// Says once of each setting that has changed and is looked at only at the start that it waits for the next.
-    fn say_what_waits(&mut self, now: &AtStart) {
-        let waiting = self.at_start.changed_in(now);
+    fn say_what_waits(&mut self, now: &RestartSettings) {
+        let waiting = self.restart_settings.changed_in(now);
         if waiting.iter().any(|key| !self.waiting.contains(key)) {
             let keys = waiting.join(", ");
             tracing::warn!(

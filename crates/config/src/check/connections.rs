@@ -57,7 +57,7 @@ impl Check<'_> {
         section: &Span,
     ) -> Option<SealingKey> {
         let (secret, span, named) = if let Some(file) = file {
-            if self.surroundings.is_world_readable(file.get_ref()) {
+            if self.environment.is_world_readable(file.get_ref()) {
                 let problem = Problem::warning(file.span(), "everybody on this machine can read this key");
                 self.problems
                     .push(problem.help("take the permission away, such as with `chmod o-r`"));
@@ -65,7 +65,7 @@ impl Check<'_> {
             let bytes = self.read(key, file.get_ref(), &file.span(), KEY_FILE_BYTES_MOST)?;
             (Secret::new(bytes), file.span(), format!("`{key}`"))
         } else {
-            let value = self.surroundings.variable(variable)?;
+            let value = self.environment.variable(variable)?;
             let named = format!("the environment variable `{variable}`");
             (Secret::new(value.into_encoded_bytes()), section.clone(), named)
         };

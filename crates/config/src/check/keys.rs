@@ -251,12 +251,12 @@ impl Check<'_> {
             },
         };
         usable.then(|| Access {
-            ca_file: section.ca_file.value().map(|path| self.surroundings.path(path)),
+            ca_file: section.ca_file.value().map(|path| self.environment.path(path)),
             proxy,
             bearer_token_file: section
                 .bearer_token_file
                 .value()
-                .map(|path| self.surroundings.path(path)),
+                .map(|path| self.environment.path(path)),
             allow_private_hosts: section
                 .allow_private_hosts
                 .value()
@@ -301,13 +301,13 @@ impl Check<'_> {
             self.error(file.span(), "`jwks_file` holds no key that can be used");
             return None;
         }
-        Some(KeySource::file_with(self.surroundings.path(file.get_ref()), &bytes))
+        Some(KeySource::file_with(self.environment.path(file.get_ref()), &bytes))
     }
 
     fn secret_files(&mut self, files: &List<PathBuf>, format: SecretFormat) -> Option<Vec<Secret>> {
         let mut secrets = Vec::new();
         for file in files {
-            if self.surroundings.is_world_readable(file.get_ref()) {
+            if self.environment.is_world_readable(file.get_ref()) {
                 let problem = Problem::warning(file.span(), "everybody on this machine can read this secret");
                 self.problems
                     .push(problem.help("take the permission away, such as with `chmod o-r`"));
@@ -321,7 +321,7 @@ impl Check<'_> {
     fn secret_variables(&mut self, names: &List<String>, format: SecretFormat) -> Option<Vec<Secret>> {
         let mut secrets = Vec::new();
         for name in names {
-            let value = self.surroundings.variable(name.get_ref());
+            let value = self.environment.variable(name.get_ref());
             if value.is_none() {
                 self.error(
                     name.span(),

@@ -7,9 +7,9 @@ use url::{Host, Url};
 
 use super::Check;
 use crate::Listen;
+use crate::environment::Environment;
 use crate::file::RouteSection;
 use crate::problem::Problem;
-use crate::surroundings::Surroundings;
 use crate::values::List;
 
 impl Check<'_> {
@@ -23,7 +23,7 @@ impl Check<'_> {
             let ports = [("public", listen.public), ("admin", listen.admin)];
             let own = ports
                 .into_iter()
-                .find(|(_, address)| leads_to(&url.get_ref().0, *address, self.surroundings));
+                .find(|(_, address)| leads_to(&url.get_ref().0, *address, self.environment));
             if let Some((port, address)) = own {
                 let problem = Problem::error(
                     Spanned::span(url),
@@ -37,7 +37,7 @@ impl Check<'_> {
 }
 
 /// Tests whether a URL leads to a port that this process listens on, at an address of this machine.
-fn leads_to(url: &str, listening: SocketAddr, surroundings: &Surroundings) -> bool {
+fn leads_to(url: &str, listening: SocketAddr, environment: &Environment) -> bool {
     // Of `h2c` the standard for URLs knows neither the port nor that its hosts may be addresses.
     let url = match url.strip_prefix("h2c://") {
         Some(rest) => Url::parse(&format!("http://{rest}")),
@@ -63,9 +63,9 @@ fn leads_to(url: &str, listening: SocketAddr, surroundings: &Surroundings) -> bo
             other => other,
         };
         match listening.ip().to_canonical() {
-            IpAddr::V4(any) if any.is_unspecified() => host.is_ipv4() && surroundings.is_own_address(host),
+            IpAddr::V4(any) if any.is_unspecified() => host.is_ipv4() && environment.is_own_address(host),
             // Linux takes IPv4 connections there too.
-            IpAddr::V6(any) if any.is_unspecified() => surroundings.is_own_address(host),
+            IpAddr::V6(any) if any.is_unspecified() => environment.is_own_address(host),
             one => one == host,
         }
     })
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn every_way_to_write_an_own_address_is_known() {
-        let surroundings = Surroundings::fixed(Path::new(""), |_| None);
+        let environment = Environment::fixed(Path::new(""), |_| None);
         for (listening, own, other) in [
             (
                 "127.0.0.1:8080",
@@ -142,7 +142,7 @@ mod tests {
                 &["http://[::1]:8080"],
             ),
         ] {
-            let leads = |url: &&&str| leads_to(url, listening.parse().unwrap(), &surroundings);
+            let leads = |url: &&&str| leads_to(url, listening.parse().unwrap(), &environment);
             assert_eq!(
                 own.iter().filter(|url| !leads(url)).collect::<Vec<_>>(),
                 [""; 0].iter().collect::<Vec<_>>(),

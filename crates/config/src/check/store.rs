@@ -55,21 +55,21 @@ impl Check<'_> {
         let first = self.one_of(std::iter::once(path).chain(keys.named()), "where the store is");
         let location = match (section.path.value(), self.written_url(&keys)) {
             (None, Some(url)) => self.store_url(section, &url),
-            (path, _) => path.map(|path| StoreLocation::Sqlite(self.surroundings.path(path))),
+            (path, _) => path.map(|path| StoreLocation::Sqlite(self.environment.path(path))),
         };
         if let Some(StoreLocation::Sqlite(_)) | None = &location {
             self.of_postgres_only(section);
         }
         if let Some(StoreLocation::Sqlite(path)) = &location
             && let Some(place) = first
-            && self.surroundings.is_directory(path)
+            && self.environment.is_directory(path)
         {
             let problem = Problem::error(place, "the store is a file, and this is a directory");
             self.problems
                 .push(problem.help("name a file in it; it is made if it is missing"));
         }
         // Without a place that can be used there is a problem, or nothing was said.
-        location.unwrap_or_else(|| StoreLocation::Sqlite(self.surroundings.path(Path::new(STORE_DEFAULT))))
+        location.unwrap_or_else(|| StoreLocation::Sqlite(self.environment.path(Path::new(STORE_DEFAULT))))
     }
 
     /// Span of the first of these keys that is written; each further one is a problem.
@@ -111,7 +111,7 @@ impl Check<'_> {
             });
         }
         let (key, bytes, span) = if let (key, Some(file)) = (keys.file.0, keys.file.1.spanned()) {
-            if self.surroundings.is_world_readable(file.get_ref()) {
+            if self.environment.is_world_readable(file.get_ref()) {
                 let problem = Problem::warning(file.span(), "everybody on this machine can read this file");
                 self.problems
                     .push(problem.help("take the permission away, such as with `chmod o-r`, if it holds a password"));
@@ -120,7 +120,7 @@ impl Check<'_> {
             (key, bytes, file.span())
         } else {
             let name = keys.env.1.spanned()?;
-            let Some(value) = self.surroundings.variable(name.get_ref()) else {
+            let Some(value) = self.environment.variable(name.get_ref()) else {
                 let message = format!("the environment variable `{}` is not set", name.get_ref());
                 self.error(name.span(), message);
                 return None;
@@ -142,7 +142,7 @@ impl Check<'_> {
     fn store_url(&mut self, section: &StoreSection, url: &Written) -> Option<StoreLocation> {
         match url.text.split_once(':') {
             Some(("sqlite", path)) if !path.trim_start_matches('/').is_empty() => {
-                Some(StoreLocation::Sqlite(self.surroundings.path(sqlite_path(path))))
+                Some(StoreLocation::Sqlite(self.environment.path(sqlite_path(path))))
             }
             Some(("postgres" | "postgresql", _)) => self.postgres(section, url),
             _ => {

@@ -4,8 +4,8 @@
 use std::fmt::Write;
 
 use super::{Table, outline, paragraphs, tables};
-use crate::at_start::is_at_start;
 use crate::read::{Key, Presence};
+use crate::restart_settings::needs_restart;
 
 /// Columns of the file.
 const WIDTH: usize = 100;
@@ -36,7 +36,7 @@ fn settings(text: &mut String, table: &Table<'_>) {
         text.push('\n');
         comment(text, key.doc);
         note(text, key);
-        if is_at_start(&table.path, key.name) {
+        if needs_restart(&table.path, key.name) {
             text.push_str("# A change waits for a restart.\n");
         }
         let value = key

@@ -4,8 +4,8 @@
 use std::fmt::Write;
 
 use super::{outline, paragraphs, tables};
-use crate::at_start::is_at_start;
 use crate::read::{Key, Kind, Presence};
+use crate::restart_settings::needs_restart;
 
 /// The page. `sample` is the smallest file that runs.
 pub(crate) fn page(sample: &str) -> String {
@@ -58,7 +58,7 @@ fn entry(text: &mut String, section: &str, key: &Key) {
         (Presence::Defaulted, Some(default)) => format!("default `{default}`"),
         (Presence::Defaulted | Presence::Optional, _) => "optional".to_owned(),
     };
-    let when = if is_at_start(section, key.name) {
+    let when = if needs_restart(section, key.name) {
         "; a change waits for a restart"
     } else {
         ""

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 use crate::args::{ConnectionInputs, ConnectionParameters};
 use crate::commands::input::{argument_or_stdin, file, misused, secret_file_of};
 use crate::commands::tell;
-use narthex_config::Surroundings;
+use narthex_config::Environment;
 
 /// The document as it is written, and compiled. `None` if it cannot be understood; standard error says everything that is
 /// wrong with it.
@@ -122,7 +122,7 @@ fn text_of_file(option: &str, path: &str) -> anyhow::Result<String> {
 }
 
 fn text_of_variable(name: &str) -> anyhow::Result<String> {
-    Surroundings::of_process(Path::new("."))
+    Environment::of_process(Path::new("."))
         .variable(name)
         .ok_or_else(|| misused(format!("`--param-env`: there is no environment variable `{name}`")))?
         .into_string()

@@ -7,16 +7,16 @@ use std::io::{self, Read};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 
-/// Source of other files and of variables.
+/// Files and environment variables beside the configuration file.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
-    /// Start of relative paths; `None` where no file may be read.
+pub struct Environment {
+    /// Directory where relative paths start; `None` where no file may be read.
     directory: Option<PathBuf>,
     variable: fn(&str) -> Option<OsString>,
 }
 
-impl Surroundings {
-    /// Surroundings of this process, for the configuration file at `path`: relative paths start at its directory.
+impl Environment {
+    /// Environment of this process, for the configuration file at `path`: relative paths start at its directory.
     pub fn of_process(path: &Path) -> Self {
         Self {
             directory: Some(path.parent().map(Path::to_path_buf).unwrap_or_default()),
@@ -24,7 +24,7 @@ impl Surroundings {
         }
     }
 
-    /// Surroundings of a document that may name nothing of this machine: no file can be read and no variable is set.
+    /// Environment of a document that may name nothing of this machine: no file can be read and no variable is set.
     // SECURITY: the reader refuses such names already; this holds if it fails to.
     pub(crate) fn sealed() -> Self {
         Self {

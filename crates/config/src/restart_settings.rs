@@ -1,5 +1,5 @@
-//! The settings that are looked at once, when the process starts. A reload changes everything else; of these it can only
-//! say that they wait.
+//! Settings that take effect at a restart: they are read once, when the process starts. A reload changes everything else;
+//! of these it can only say that they wait.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::{Assertion, Cache, Config, Limits, Listen, Log, StoreLocation};
 
 /// Values of these settings in one configuration.
 #[derive(Clone, Debug)]
-pub struct AtStart {
+pub struct RestartSettings {
     listen: Listen,
     store: StoreLocation,
     offline_max: Duration,
@@ -18,7 +18,7 @@ pub struct AtStart {
 }
 
 /// Tests whether two configurations differ in a setting.
-type Differ = fn(&AtStart, &AtStart) -> bool;
+type Differ = fn(&RestartSettings, &RestartSettings) -> bool;
 
 /// Each setting, or section of settings.
 const SETTINGS: [(&str, Differ); 17] = [
@@ -57,7 +57,7 @@ const SETTINGS: [(&str, Differ); 17] = [
     ("log.format", |a, b| a.log.format != b.log.format),
 ];
 
-impl AtStart {
+impl RestartSettings {
     /// Collects these settings from `config`.
     pub fn of(config: &Config) -> Self {
         Self {
@@ -79,7 +79,7 @@ impl AtStart {
 }
 
 /// Tests whether a key of a section is read only when the process starts.
-pub(crate) fn is_at_start(section: &str, key: &str) -> bool {
+pub(crate) fn needs_restart(section: &str, key: &str) -> bool {
     SETTINGS.iter().any(|(name, _)| {
         *name == section
             || name
@@ -93,19 +93,19 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::{Paint, Surroundings, read_text};
+    use crate::{Environment, Paint, read_text};
 
-    fn at_start(text: &str) -> AtStart {
-        let surroundings = Surroundings::fixed(Path::new(""), |_| None);
-        let reading = read_text("narthex.toml", text.to_owned(), &surroundings);
-        AtStart::of(&reading.into_config(Paint::Plain).unwrap())
+    fn restart_settings(text: &str) -> RestartSettings {
+        let environment = Environment::fixed(Path::new(""), |_| None);
+        let reading = read_text("narthex.toml", text.to_owned(), &environment);
+        RestartSettings::of(&reading.into_config(Paint::Plain).unwrap())
     }
 
     /// Each setting is named when it changes, and no other.
     #[test]
     fn what_has_changed_is_named() {
-        let before = at_start("");
-        assert_eq!(before.changed_in(&at_start("")), [""; 0]);
+        let before = restart_settings("");
+        assert_eq!(before.changed_in(&restart_settings("")), [""; 0]);
         let cases = [
             ("listen.public", "listen.public = \"127.0.0.1:9001\""),
             ("listen.admin", "listen.admin = \"127.0.0.1:9002\""),
@@ -126,11 +126,11 @@ mod tests {
             ("log.format", "log.format = \"text\""),
         ];
         for (name, text) in cases {
-            assert_eq!(before.changed_in(&at_start(text)), [name], "{text}");
+            assert_eq!(before.changed_in(&restart_settings(text)), [name], "{text}");
         }
         assert_eq!(cases.map(|(name, _)| name), SETTINGS.map(|(name, _)| name));
         let rest = "listen.trusted_proxies = [\"10.0.0.1\"]\nlimits.rate = \"5/s\"\nlimits.fetch_timeout = \"1s\"";
-        assert_eq!(before.changed_in(&at_start(rest)), [""; 0]);
+        assert_eq!(before.changed_in(&restart_settings(rest)), [""; 0]);
     }
 
     #[test]
@@ -141,10 +141,10 @@ mod tests {
             ("store", "offline_max"),
             ("log", "level"),
         ] {
-            assert!(is_at_start(section, key), "{section}.{key}");
+            assert!(needs_restart(section, key), "{section}.{key}");
         }
         for (section, key) in [("listen", "trusted_proxies"), ("limits", "rate"), ("issuer", "name")] {
-            assert!(!is_at_start(section, key), "{section}.{key}");
+            assert!(!needs_restart(section, key), "{section}.{key}");
         }
     }
 }
