@@ -7,8 +7,8 @@ mod doctor;
 mod explain;
 mod input;
 mod resources;
-mod screen;
 mod template;
+mod terminal;
 mod token;
 mod transfer;
 

@@ -9,7 +9,7 @@ use narthex_template::Zone;
 use serde_json::{Map, Value as Json, json};
 
 use super::input::misused;
-use super::screen::{moment, shown, shown_lines};
+use super::terminal::{escape_line, escape_lines, moment};
 use super::{Answer, print, tell};
 use crate::args::{ConnectionHeadersArgs, ConnectionInputs, ConnectionRunArgs};
 
@@ -131,7 +131,7 @@ fn dry_run(args: &ConnectionRunArgs) -> anyhow::Result<Answer> {
             "body": request.body,
         }))
     } else {
-        shown_lines(&request.to_string())
+        escape_lines(&request.to_string())
     };
     let count = prepared.connection.request_count();
     if count > 1 {
@@ -162,7 +162,7 @@ async fn send(args: &ConnectionRunArgs) -> anyhow::Result<Answer> {
             if args.output.json {
                 print(&json_line(&json!({ "error": error_json(&error) })))?;
             }
-            tell(&shown_lines(&error_text(&error)));
+            tell(&escape_lines(&error_text(&error)));
             if !matches!(error, ConnectionError::Outbound { .. }) {
                 prepared.tell_missing();
             }
@@ -195,9 +195,14 @@ fn error_json(error: &ConnectionError) -> Json {
 
 fn outcome_lines(outcome: &Outcome) -> String {
     let mut lines = Vec::new();
-    lines.extend(outcome.uid.as_deref().map(|uid| format!("uid       {}", shown(uid))));
+    lines.extend(
+        outcome
+            .uid
+            .as_deref()
+            .map(|uid| format!("uid       {}", escape_line(uid))),
+    );
     if let Some((kind, label)) = &outcome.metadata {
-        lines.push(format!("metadata  {} ({})", shown(label), kind.name()));
+        lines.push(format!("metadata  {} ({})", escape_line(label), kind.name()));
     }
     lines.extend(
         outcome
@@ -206,7 +211,7 @@ fn outcome_lines(outcome: &Outcome) -> String {
     );
     if !outcome.data.is_empty() {
         // SECURITY: names only; values are what a connection keeps secret.
-        let names: Vec<String> = outcome.names.iter().map(|name| shown(name)).collect();
+        let names: Vec<String> = outcome.names.iter().map(|name| escape_line(name)).collect();
         lines.push(format!("data      {}", names.join(", ")));
     }
     if lines.is_empty() {

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use narthex_clock::Clock;
 use serde::Serialize;
 
-use super::screen::{Screen, Tone, shown, shown_lines};
+use super::terminal::{OutputStyle, Tone, escape_line, escape_lines};
 use super::{Answer, print, tell};
 use crate::args::DoctorArgs;
 use narthex_config::Paint;
@@ -104,7 +104,7 @@ pub(super) async fn run(args: DoctorArgs) -> anyhow::Result<Answer> {
         if warnings > 0 || !usable {
             tell(&report);
         }
-        print(&text(&findings, Screen::of_stdout()))?;
+        print(&text(&findings, OutputStyle::of_stdout()))?;
     }
     Ok(if worst(&findings) == State::Problem {
         Answer::No
@@ -123,7 +123,7 @@ fn worst(findings: &[Finding]) -> State {
     }
 }
 
-fn text(findings: &[Finding], screen: Screen) -> String {
+fn text(findings: &[Finding], style: OutputStyle) -> String {
     let mut text = String::new();
     let mut area = "";
     for finding in findings {
@@ -141,25 +141,25 @@ fn text(findings: &[Finding], screen: Screen) -> String {
             };
             let blank = if text.is_empty() { "" } else { "\n" };
             // Writing to a string cannot fail, here and below.
-            let _ = writeln!(text, "{blank}{}", screen.paint(Tone::Strong, title));
+            let _ = writeln!(text, "{blank}{}", style.paint(Tone::Strong, title));
         }
         let beside = findings.iter().filter(|other| other.area == area);
         let width = beside.map(|other| other.name.chars().count()).max().unwrap_or(0);
         let mark = match finding.state {
-            State::Good => screen.paint(Tone::Good, "✓"),
-            State::Absent => screen.paint(Tone::Faint, "–"),
-            State::Warning => screen.paint(Tone::Odd, "!"),
-            State::Problem => screen.paint(Tone::Bad, "✗"),
+            State::Good => style.paint(Tone::Good, "✓"),
+            State::Absent => style.paint(Tone::Faint, "–"),
+            State::Warning => style.paint(Tone::Odd, "!"),
+            State::Problem => style.paint(Tone::Bad, "✗"),
         };
-        let (name, message) = (shown(&finding.name), shown_lines(&finding.message));
+        let (name, message) = (escape_line(&finding.name), escape_lines(&finding.message));
         let _ = writeln!(text, "  {mark} {name:<width$}  {message}");
     }
     let of = |state| findings.iter().filter(|finding| finding.state == state).count();
     let summary = match (of(State::Problem), of(State::Warning)) {
-        (0, 0) => screen.paint(Tone::Good, "nothing is wrong"),
-        (0, warnings) => screen.paint(Tone::Odd, count(warnings, "warning")),
-        (problems, 0) => screen.paint(Tone::Bad, count(problems, "problem")),
-        (problems, warnings) => screen.paint(
+        (0, 0) => style.paint(Tone::Good, "nothing is wrong"),
+        (0, warnings) => style.paint(Tone::Odd, count(warnings, "warning")),
+        (problems, 0) => style.paint(Tone::Bad, count(problems, "problem")),
+        (problems, warnings) => style.paint(
             Tone::Bad,
             format!("{}, {}", count(problems, "problem"), count(warnings, "warning")),
         ),

@@ -18,7 +18,7 @@ use narthex_token::{Limits, parse};
 use serde_json::Value;
 
 use super::input::{misused, token_or_stdin};
-use super::screen::Screen;
+use super::terminal::OutputStyle;
 use super::{Answer, print, tell};
 use crate::args::ExplainArgs;
 use crate::{assemble, serve};
@@ -47,7 +47,7 @@ pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<Answer> {
     if let Some(problem) = fetched {
         tell(&format!("narthex: note: {problem}"));
     }
-    print(&render::text(&told, token, now_ms, Screen::of_stdout()))?;
+    print(&render::text(&told, token, now_ms, OutputStyle::of_stdout()))?;
     Ok(Answer::Yes)
 }
 

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use self::target::Target;
 use super::input::misused;
-use super::screen::{moment, shown};
+use super::terminal::{escape_line, moment};
 use super::{Answer, in_runtime, print, tell};
 use crate::args::{ConfigPath, ExportArgs, ImportArgs};
 use crate::serve;
@@ -109,8 +109,8 @@ async fn read(args: ImportArgs) -> anyhow::Result<Answer> {
         format!(
             "imported {} records into `{name}`, exported from {} by version {} at {}\n{}",
             summary.counts.total(),
-            shown(&header.store),
-            shown(&header.program),
+            escape_line(&header.store),
+            escape_line(&header.program),
             moment(header.exported_at_ms),
             lines(&summary)
         )

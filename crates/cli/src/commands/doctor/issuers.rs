@@ -8,7 +8,7 @@ use narthex_fetch::ssrf_guard::{Names, SystemNames};
 use narthex_token::KeySet;
 
 use super::{Finding, State, count};
-use crate::commands::screen::{relative, shown};
+use crate::commands::terminal::{escape_line, relative};
 use narthex_config::{Issuer, Limits};
 
 /// Asks every issuer at once.
@@ -63,12 +63,12 @@ fn of_keys(issuer: &Issuer, keys: &KeySet, findings: &mut Vec<Finding>) {
     let place = issuer
         .keys
         .location()
-        .map(|location| format!(" at {}", shown(&location)))
+        .map(|location| format!(" at {}", escape_line(&location)))
         .unwrap_or_default();
     let listed: Vec<String> = keys
         .keys()
         .map(|key| match key.kid {
-            Some(kid) => format!("{} `{}`", key.kind, shown(&kid)),
+            Some(kid) => format!("{} `{}`", key.kind, escape_line(&kid)),
             None => format!("{} without `kid`", key.kind),
         })
         .collect();

@@ -9,7 +9,7 @@ use narthex_store::{PostgresDirectory, PostgresOptions, SqliteDirectory};
 
 use super::{Finding, State, connections, count, organizations};
 use crate::assemble;
-use crate::commands::screen::relative;
+use crate::commands::terminal::relative;
 use crate::serve;
 use narthex_config::{Config, DeclaredOrganization, StoreLocation};
 

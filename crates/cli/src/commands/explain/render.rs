@@ -5,10 +5,10 @@ use narthex_engine::{ChangeRow, Explanation, FieldRow, IdentityRow, NearMissRow,
 use narthex_token::{Limits, parse};
 use serde_json::{Map, Value};
 
-use crate::commands::screen::{Screen, Tone, moment, relative, said, shown, span};
+use crate::commands::terminal::{OutputStyle, Tone, escape_line, escape_sentence, moment, relative, span};
 
 /// The whole explanation.
-pub(super) fn text(told: &Explanation, token: &str, now_ms: i64, screen: Screen) -> String {
+pub(super) fn text(told: &Explanation, token: &str, now_ms: i64, style: OutputStyle) -> String {
     let limits = Limits {
         token_bytes_max: token.len(),
         ..Limits::default()
@@ -18,7 +18,7 @@ pub(super) fn text(told: &Explanation, token: &str, now_ms: i64, screen: Screen)
         .unwrap_or_default();
     let mut page = Page {
         text: String::new(),
-        screen,
+        style,
         now_ms,
         claims,
     };
@@ -43,7 +43,7 @@ enum Mark {
 
 struct Page {
     text: String,
-    screen: Screen,
+    style: OutputStyle,
     now_ms: i64,
     /// Claims of the token, for its times.
     claims: Map<String, Value>,
@@ -56,11 +56,11 @@ impl Page {
     }
 
     fn heading(&mut self, title: &str, aside: &str) {
-        let title = self.screen.paint(Tone::Strong, title);
+        let title = self.style.paint(Tone::Strong, title);
         let aside = if aside.is_empty() {
             String::new()
         } else {
-            format!("  {}", self.screen.paint(Tone::Faint, aside))
+            format!("  {}", self.style.paint(Tone::Faint, aside))
         };
         self.line("");
         self.line(&format!("{title}{aside}"));
@@ -69,14 +69,14 @@ impl Page {
     /// A mark, a name in a column, what was found, and an aside.
     fn row(&mut self, mark: Mark, name: &str, width: usize, said: &str, aside: &str) {
         let sign = match mark {
-            Mark::Yes => self.screen.paint(Tone::Good, "✓"),
-            Mark::No => self.screen.paint(Tone::Bad, "✗"),
-            Mark::Beside => self.screen.paint(Tone::Faint, "–"),
+            Mark::Yes => self.style.paint(Tone::Good, "✓"),
+            Mark::No => self.style.paint(Tone::Bad, "✗"),
+            Mark::Beside => self.style.paint(Tone::Faint, "–"),
         };
         let aside = if aside.is_empty() {
             String::new()
         } else {
-            format!("  {}", self.screen.paint(Tone::Faint, aside))
+            format!("  {}", self.style.paint(Tone::Faint, aside))
         };
         self.line(&format!("  {sign} {name:<width$}  {said}{aside}"));
     }
@@ -89,10 +89,10 @@ impl Page {
             } else {
                 "the token is accepted"
             };
-            let line = self.screen.paint(Tone::Good, format!("✓ 200 {passes}"));
+            let line = self.style.paint(Tone::Good, format!("✓ 200 {passes}"));
             return self.line(&line);
         };
-        let line = self.screen.paint(Tone::Bad, format!("✗ {} {reason}", answer.status));
+        let line = self.style.paint(Tone::Bad, format!("✗ {} {reason}", answer.status));
         self.line(&line);
         let detail = answer.cause.as_deref().unwrap_or_default();
         let moment = match reason.as_str() {
@@ -101,16 +101,19 @@ impl Page {
             "token.issued_in_future" | "token.too_old" => self.time("iat", "it was issued", "it was issued"),
             _ => None,
         };
-        self.line(&format!("  cause:  {}", moment.unwrap_or_else(|| said(detail))));
+        self.line(&format!(
+            "  cause:  {}",
+            moment.unwrap_or_else(|| escape_sentence(detail))
+        ));
         if let Some(cure) = &answer.cure {
-            let sentence = self.screen.paint(Tone::Strong, said(&cure.sentence));
+            let sentence = self.style.paint(Tone::Strong, escape_sentence(&cure.sentence));
             self.line(&format!("  cure:   {sentence}"));
         }
-        self.line(&format!("  told:   {}", said(&answer.message)));
+        self.line(&format!("  told:   {}", escape_sentence(&answer.message)));
         for next in &answer.also {
-            self.line(&format!("  then:   {}: {}", next.reason, said(&next.cause)));
+            self.line(&format!("  then:   {}: {}", next.reason, escape_sentence(&next.cause)));
             if let Some(cure) = &next.cure {
-                self.line(&format!("    cure: {}", said(&cure.sentence)));
+                self.line(&format!("    cure: {}", escape_sentence(&cure.sentence)));
             }
         }
         let would_pass = told.request.as_ref().is_some_and(|request| request.decision == "allow");
@@ -148,11 +151,15 @@ impl Page {
         match (step.outcome, time) {
             ("not_tried", _) => ("not tried".to_owned(), "an earlier rule failed".to_owned()),
             ("passed", Some(time)) => (time, String::new()),
-            ("failed", Some(time)) => (time, format!("wanted: {}", shown(&step.expected))),
+            ("failed", Some(time)) => (time, format!("wanted: {}", escape_line(&step.expected))),
             ("passed", None) => (passed(step), String::new()),
             _ => (
-                shown(&step.detail),
-                format!("found: {}; wanted: {}", shown(&step.found), shown(&step.expected)),
+                escape_line(&step.detail),
+                format!(
+                    "found: {}; wanted: {}",
+                    escape_line(&step.found),
+                    escape_line(&step.expected)
+                ),
             ),
         }
     }
@@ -181,7 +188,7 @@ impl Page {
         }
         self.heading("Identity", "what the mapping makes of the claims");
         if told.key.is_none() {
-            let warning = self.screen.paint(
+            let warning = self.style.paint(
                 Tone::Odd,
                 "! no signature was proved: anybody may have written these claims",
             );
@@ -201,7 +208,7 @@ impl Page {
                 &field_label(&row.field),
                 width,
                 &format!("{said:<said_width$}"),
-                &shown(&row.template),
+                &escape_line(&row.template),
             );
         }
     }
@@ -211,17 +218,17 @@ impl Page {
             return;
         }
         self.heading("Tags", "which tag met what");
-        let width = widest(told.tags.iter().map(|row| shown(&row.tag)));
+        let width = widest(told.tags.iter().map(|row| escape_line(&row.tag)));
         for row in &told.tags {
             let (mark, gives) = if row.gives.is_empty() {
                 (Mark::Beside, "nothing lists it".to_owned())
             } else {
                 (Mark::Yes, row.gives.join(", "))
             };
-            self.row(mark, &shown(&row.tag), width, &shown(&gives), "");
+            self.row(mark, &escape_line(&row.tag), width, &escape_line(&gives), "");
         }
         for miss in &told.near_misses {
-            let sentence = self.screen.paint(Tone::Odd, near_miss(miss));
+            let sentence = self.style.paint(Tone::Odd, near_miss(miss));
             self.line(&format!("  ! {sentence}"));
         }
     }
@@ -247,7 +254,7 @@ impl Page {
             self.change(change);
         }
         for note in &told.notes {
-            let note = self.screen.paint(Tone::Odd, shown(note));
+            let note = self.style.paint(Tone::Odd, escape_line(note));
             self.line(&format!("  ! {note}"));
         }
         let mut roles = vec![format!("platform role {platform_role}")];
@@ -257,7 +264,7 @@ impl Page {
             } else {
                 format!(" ({})", row.status)
             };
-            format!("{} of {}{open}", row.role, shown(&row.name))
+            format!("{} of {}{open}", row.role, escape_line(&row.name))
         }));
         self.line(&format!("  = {}", roles.join(", ")));
     }
@@ -269,7 +276,9 @@ impl Page {
             Some("closed" | "revoked" | "deleted") => ("-", Tone::Bad),
             _ => ("~", Tone::Odd),
         };
-        let line = self.screen.paint(tone, format!("{sign} {}", shown(&change.summary)));
+        let line = self
+            .style
+            .paint(tone, format!("{sign} {}", escape_line(&change.summary)));
         self.line(&format!("  {line}"));
         let telling = |field: &&FieldRow| {
             !BESIDE.contains(&field.name.as_str()) && !USUAL.contains(&(field.name.as_str(), field.to.as_str()))
@@ -280,18 +289,18 @@ impl Page {
             let from = field
                 .from
                 .as_ref()
-                .map(|from| format!("{} → ", shown(from)))
+                .map(|from| format!("{} → ", escape_line(from)))
                 .unwrap_or_default();
             self.line(&format!(
                 "      {:<width$}  {from}{}",
                 label(&field.name),
-                shown(&field.to)
+                escape_line(&field.to)
             ));
         }
     }
 
     fn request(&mut self, request: &RequestRow, told: &Explanation) {
-        self.heading("Request", &shown(&format!("{} {}", request.method, request.path)));
+        self.heading("Request", &escape_line(&format!("{} {}", request.method, request.path)));
         let Some(route) = &request.route else {
             self.row(Mark::No, "route", 5, "none has this path and method", "");
             return;
@@ -301,7 +310,7 @@ impl Page {
         let whose = request
             .organization
             .as_ref()
-            .map(|name| format!("in organization {}", shown(name)))
+            .map(|name| format!("in organization {}", escape_line(name)))
             .unwrap_or_default();
         let whose = match request.decision {
             "allow" => [whose, if_good(told, "", "")]
@@ -335,7 +344,7 @@ impl Page {
         self.heading("Headers", &aside);
         let width = widest(told.headers.iter().map(|header| header.name.clone()));
         for header in &told.headers {
-            self.line(&format!("    {:<width$}  {}", header.name, shown(&header.to)));
+            self.line(&format!("    {:<width$}  {}", header.name, escape_line(&header.to)));
         }
     }
 }
@@ -352,13 +361,13 @@ fn if_good(told: &Explanation, before: &str, after: &str) -> String {
 
 /// Finding of a rule that holds.
 fn passed(step: &StepRow) -> String {
-    let detail = shown(&step.detail);
+    let detail = escape_line(&step.detail);
     match step.rule.as_str() {
-        "issuer" if step.found != "absent" => format!("`iss` is {}", shown(&step.found)),
+        "issuer" if step.found != "absent" => format!("`iss` is {}", escape_line(&step.found)),
         "issuer" => "no `iss`, so it belongs to the issuer that takes such tokens".to_owned(),
         "key" if detail == "matched by secret" => "the shared secret".to_owned(),
         "audience" if step.expected.starts_with("no audience") => "none is configured, so none is compared".to_owned(),
-        "audience" => format!("{detail}: {}", shown(&step.found)),
+        "audience" => format!("{detail}: {}", escape_line(&step.found)),
         _ => detail,
     }
 }
@@ -366,11 +375,11 @@ fn passed(step: &StepRow) -> String {
 /// Outcome of a template: its value, or why it has none.
 fn given(row: &IdentityRow) -> (Mark, String) {
     let value = |value: &Option<Value>| match value {
-        Some(Value::String(text)) => shown(text),
-        Some(other) => shown(&other.to_string()),
+        Some(Value::String(text)) => escape_line(text),
+        Some(other) => escape_line(&other.to_string()),
         None => "nothing".to_owned(),
     };
-    let problem = || shown(row.problem.as_deref().unwrap_or_default());
+    let problem = || escape_line(row.problem.as_deref().unwrap_or_default());
     match row.outcome {
         "taken" => (Mark::Yes, value(&row.value)),
         "not_given" => (Mark::Beside, "not given".to_owned()),
@@ -383,19 +392,19 @@ fn given(row: &IdentityRow) -> (Mark, String) {
 fn near_miss(miss: &NearMissRow) -> String {
     let lister = miss.organization.as_ref().map_or_else(
         || "the issuer's `platform_admin`".to_owned(),
-        |name| format!("organization {}", shown(name)),
+        |name| format!("organization {}", escape_line(name)),
     );
-    let (tag, listed) = (shown(&miss.tag), shown(&miss.listed));
+    let (tag, listed) = (escape_line(&miss.tag), escape_line(&miss.listed));
     format!(
         "the token has `{tag}`, {lister} lists `{listed}`: {}",
-        said(&miss.sentence)
+        escape_sentence(&miss.sentence)
     )
 }
 
 /// `user.external_id` as `user external id`.
 fn label(name: &str) -> String {
     let mut label = String::new();
-    for character in shown(name).chars() {
+    for character in escape_line(name).chars() {
         label.push(if matches!(character, '_' | '.') { ' ' } else { character });
     }
     label

@@ -12,8 +12,8 @@ use super::table::Table;
 use super::{Answer, Desk, gather, misused};
 use crate::args::{Common, ConnectionCommand, ConnectionParameters, HeldConnection, ListPage};
 use crate::commands::connection::inputs;
-use crate::commands::screen::{moment, shown, shown_lines};
 use crate::commands::tell;
+use crate::commands::terminal::{escape_line, escape_lines, moment};
 
 /// Runs it.
 pub(super) async fn run(command: ConnectionCommand) -> anyhow::Result<Answer> {
@@ -148,7 +148,7 @@ async fn show(desk: &Desk, held: Held) -> anyhow::Result<Answer> {
             ("changed", Some(moment(body.updated_at.0))),
         ]);
         let document = body.document.as_deref().unwrap_or_default();
-        format!("{facts}\n{}\n", shown_lines(document.trim_end()))
+        format!("{facts}\n{}\n", escape_lines(document.trim_end()))
     })
 }
 
@@ -206,7 +206,7 @@ async fn test(named: &HeldConnection, common: &Common) -> anyhow::Result<Answer>
 
 fn tested_lines(tested: &TestedConnection) -> String {
     let said = match (&tested.message, &tested.error_type) {
-        (Some(message), Some(kind)) => format!("{kind}: {}", shown_lines(message)),
+        (Some(message), Some(kind)) => format!("{kind}: {}", escape_lines(message)),
         _ => "The service and the document say yes.".to_owned(),
     };
     let start = |message: &Option<ShownMessage>| message.as_ref().map(|message| message.start.clone());
@@ -232,7 +232,7 @@ async fn delete(named: &HeldConnection, common: &Common) -> anyhow::Result<Answe
         .await?;
     anyhow::ensure!(deleted, "the connection `{}` was deleted meanwhile", held.name());
     desk.answer(&json!({ "id": id, "deleted": true }), || {
-        format!("Connection {} ({id}) is deleted.\n", shown(held.name()))
+        format!("Connection {} ({id}) is deleted.\n", escape_line(held.name()))
     })
 }
 

@@ -10,7 +10,7 @@ use narthex_mapping::profile;
 use super::table::Table;
 use super::{Answer, Desk, gather, misused, origin_weighed};
 use crate::args::{Common, GrantCommand, GrantScope, ListPage};
-use crate::commands::screen::moment;
+use crate::commands::terminal::moment;
 
 const HEADINGS: [&str; 6] = ["ROLE", "ON", "FROM", "SINCE", "UNTIL", "TOKEN"];
 

@@ -10,7 +10,7 @@ use narthex_mapping::profile;
 use super::table::Table;
 use super::{Answer, Desk, gather, json, misused};
 use crate::args::{Common, KeyCommand, ListPage};
-use crate::commands::screen::moment;
+use crate::commands::terminal::moment;
 use crate::commands::{print, tell};
 
 /// Runs it.

@@ -11,7 +11,7 @@ use narthex_mapping::profile;
 use super::table::Table;
 use super::{Answer, Desk, gather, misused, origin_weighed};
 use crate::args::{Common, ListPage, OrganizationCommand, OrganizationFields};
-use crate::commands::screen::moment;
+use crate::commands::terminal::moment;
 
 /// Runs it.
 pub(super) async fn run(command: OrganizationCommand) -> anyhow::Result<Answer> {

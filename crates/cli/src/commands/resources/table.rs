@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::super::screen::shown;
+use super::super::terminal::escape_line;
 
 /// Rows under headings, or facts beside their names.
 pub(super) struct Table {
@@ -53,7 +53,7 @@ impl fmt::Display for Table {
             return writeln!(f, "{}", self.empty);
         }
         // SECURITY: names come from tokens; what could move a terminal's cursor is shown, not sent.
-        let safe = |cells: &[String]| cells.iter().map(|cell| shown(cell)).collect::<Vec<_>>();
+        let safe = |cells: &[String]| cells.iter().map(|cell| escape_line(cell)).collect::<Vec<_>>();
         let headings: Vec<String> = self.headings.iter().map(ToString::to_string).collect();
         let lines: Vec<Vec<String>> = Some(headings)
             .filter(|line| !line.is_empty())

@@ -12,7 +12,7 @@ use super::organization::list_members;
 use super::table::Table;
 use super::{Answer, Desk, gather, misused};
 use crate::args::{Common, ListPage, TeamCommand};
-use crate::commands::screen::moment;
+use crate::commands::terminal::moment;
 
 /// Runs it.
 pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {

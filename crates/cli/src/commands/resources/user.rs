@@ -12,7 +12,7 @@ use super::organization::word;
 use super::table::Table;
 use super::{Answer, Desk, gather, misused, origin_weighed};
 use crate::args::{Common, ListPage, UserCommand};
-use crate::commands::screen::moment;
+use crate::commands::terminal::moment;
 
 /// Runs it.
 pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::args::DecodeArgs;
 use crate::commands::input::token_or_stdin;
-use crate::commands::screen::{Screen, Tone, moment, relative, shown_lines};
+use crate::commands::terminal::{OutputStyle, Tone, escape_lines, moment, relative};
 use crate::commands::{Answer, print};
 
 /// Prints it.
@@ -33,7 +33,7 @@ pub(super) fn run(args: DecodeArgs) -> anyhow::Result<Answer> {
     print(&if args.output.json {
         json_of(&parsed)
     } else {
-        text_of(&parsed, Clock::system().now_ms(), Screen::of_stdout())
+        text_of(&parsed, Clock::system().now_ms(), OutputStyle::of_stdout())
     })?;
     Ok(Answer::Yes)
 }
@@ -45,10 +45,10 @@ fn json_of(token: &UnverifiedClaims) -> String {
     )
 }
 
-fn text_of(token: &UnverifiedClaims, now_ms: i64, screen: Screen) -> String {
+fn text_of(token: &UnverifiedClaims, now_ms: i64, style: OutputStyle) -> String {
     let mut text = format!(
         "{}\n",
-        screen.paint(
+        style.paint(
             Tone::Odd,
             "NOT VERIFIED: anybody may have written this. `narthex token verify` says whether it holds."
         )
@@ -59,13 +59,13 @@ fn text_of(token: &UnverifiedClaims, now_ms: i64, screen: Screen) -> String {
         let _ = write!(
             text,
             "\n{}\n{}\n",
-            screen.paint(Tone::Strong, title),
-            shown_lines(&body)
+            style.paint(Tone::Strong, title),
+            escape_lines(&body)
         );
     }
     let times = times(token.claims(), now_ms);
     if !times.is_empty() {
-        let _ = write!(text, "\n{}\n{times}", screen.paint(Tone::Strong, "times"));
+        let _ = write!(text, "\n{}\n{times}", style.paint(Tone::Strong, "times"));
     }
     text
 }

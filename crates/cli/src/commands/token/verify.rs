@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::args::VerifyArgs;
 use crate::commands::input::{argument_or_stdin, file, misused, secret_file};
-use crate::commands::screen::{Screen, Tone, moment, relative, shown, shown_lines};
+use crate::commands::terminal::{OutputStyle, Tone, escape_line, escape_lines, moment, relative};
 use crate::commands::{Answer, print};
 
 /// Verifies, and prints the answer.
@@ -30,7 +30,7 @@ pub(super) fn run(args: VerifyArgs) -> anyhow::Result<Answer> {
             print(&if json {
                 valid_json(&claims)
             } else {
-                valid_text(&claims, now_ms, Screen::of_stdout())
+                valid_text(&claims, now_ms, OutputStyle::of_stdout())
             })?;
             Ok(Answer::Yes)
         }
@@ -49,10 +49,10 @@ pub(super) fn run(args: VerifyArgs) -> anyhow::Result<Answer> {
                 return Err(error);
             }
             if !json {
-                let screen = Screen::of_stdout();
+                let style = OutputStyle::of_stdout();
                 print(&format!(
                     "{} {reason}: {message}\n",
-                    screen.paint(Tone::Bad, "✗ refused:")
+                    style.paint(Tone::Bad, "✗ refused:")
                 ))?;
             }
             Ok(Answer::No)
@@ -305,7 +305,7 @@ fn valid_json(claims: &VerifiedClaims) -> String {
     format!("{answer}\n")
 }
 
-fn valid_text(claims: &VerifiedClaims, now_ms: i64, screen: Screen) -> String {
+fn valid_text(claims: &VerifiedClaims, now_ms: i64, style: OutputStyle) -> String {
     let key = match (claims.key().kid(), claims.key().matched_by().name()) {
         (Some(kid), rule) => format!("`{kid}`, found by {rule}"),
         (None, "secret") => "the shared secret".to_owned(),
@@ -320,9 +320,9 @@ fn valid_text(claims: &VerifiedClaims, now_ms: i64, screen: Screen) -> String {
     let body = serde_json::to_string_pretty(claims.claims()).unwrap_or_default();
     format!(
         "{}\n\nalgorithm  {algorithm}\nkey        {}\nexpires    {expires}\n\n{}\n",
-        screen.paint(Tone::Good, "✓ valid"),
-        shown(&key),
-        shown_lines(&body)
+        style.paint(Tone::Good, "✓ valid"),
+        escape_line(&key),
+        escape_lines(&body)
     )
 }
 

@@ -1,13 +1,13 @@
-//! Formatting of answers: marks and colours on a terminal, plain text everywhere else, and times in words.
+//! Terminal output: marks and colours on a terminal, plain text everywhere else, foreign text escaped, and times in words.
 
 use std::fmt;
 use std::io::IsTerminal as _;
 
 use narthex_template::is_disruptive;
 
-/// Colour support of standard output: only a terminal has it.
+/// Style of standard output: only a terminal has colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Screen {
+pub(crate) enum OutputStyle {
     /// A file, a pipe, a test.
     Plain,
     /// A terminal.
@@ -29,7 +29,7 @@ pub(crate) enum Tone {
     Strong,
 }
 
-impl Screen {
+impl OutputStyle {
     /// Detects the kind of standard output.
     pub(crate) fn of_stdout() -> Self {
         if std::io::stdout().is_terminal() {
@@ -58,10 +58,10 @@ impl Screen {
 /// Foreign text on one line of a terminal: characters that could move its cursor, turn the text around or hide in it are
 /// shown as `\u{…}`, and a long text is cut.
 // SECURITY: claims are written by others; an escape sequence in one must not reach the administrator's terminal.
-pub(crate) fn shown(text: &str) -> String {
+pub(crate) fn escape_line(text: &str) -> String {
     let mut line = String::new();
     for (count, character) in text.chars().enumerate() {
-        if count == SHOWN_CHARS_MOST {
+        if count == LINE_CHARS_MOST {
             line.push('…');
             break;
         }
@@ -74,15 +74,15 @@ pub(crate) fn shown(text: &str) -> String {
     line
 }
 
-/// Formats like [`shown`], for text of the explanation itself: cut only if it would fill the screen.
-pub(crate) fn said(text: &str) -> String {
-    let cut: String = text.chars().take(SAID_CHARS_MOST).collect();
+/// Formats like [`escape_line`], for text of the explanation itself: cut only if it would fill the terminal.
+pub(crate) fn escape_sentence(text: &str) -> String {
+    let cut: String = text.chars().take(SENTENCE_CHARS_MOST).collect();
     let more = if cut.len() < text.len() { "…" } else { "" };
-    shown_lines(&cut.replace('\n', " ")) + more
+    escape_lines(&cut.replace('\n', " ")) + more
 }
 
-/// Text of several lines, each as [`shown`] would have it, whatever its length.
-pub(crate) fn shown_lines(text: &str) -> String {
+/// Text of several lines, each as [`escape_line`] would have it, whatever its length.
+pub(crate) fn escape_lines(text: &str) -> String {
     text.chars().fold(String::new(), |mut lines, character| {
         if is_disruptive(character) && character != '\n' {
             lines.extend(character.escape_unicode());
@@ -132,8 +132,8 @@ pub(crate) fn span(milliseconds: i64) -> Option<String> {
     Some(parts.join(" "))
 }
 
-const SHOWN_CHARS_MOST: usize = 160;
-const SAID_CHARS_MOST: usize = 1_200;
+const LINE_CHARS_MOST: usize = 160;
+const SENTENCE_CHARS_MOST: usize = 1_200;
 
 #[cfg(test)]
 mod tests {
@@ -158,15 +158,18 @@ mod tests {
 
     #[test]
     fn sec_terminal_sequences_of_others_are_not_sent_to_the_terminal() {
-        assert_eq!(shown("a\u{1b}[2Jb\u{202e}c\né"), "a\\u{1b}[2Jb\\u{202e}c\\u{a}é");
-        assert_eq!(shown("a\u{61c}\u{2066}b\u{e0041}"), "a\\u{61c}\\u{2066}b\\u{e0041}");
-        assert_eq!(shown_lines("a\n\u{1b}"), "a\n\\u{1b}");
-        assert_eq!(shown(&"x".repeat(200)).chars().count(), 161);
+        assert_eq!(escape_line("a\u{1b}[2Jb\u{202e}c\né"), "a\\u{1b}[2Jb\\u{202e}c\\u{a}é");
+        assert_eq!(
+            escape_line("a\u{61c}\u{2066}b\u{e0041}"),
+            "a\\u{61c}\\u{2066}b\\u{e0041}"
+        );
+        assert_eq!(escape_lines("a\n\u{1b}"), "a\n\\u{1b}");
+        assert_eq!(escape_line(&"x".repeat(200)).chars().count(), 161);
     }
 
     #[test]
     fn colours_are_for_terminals() {
-        assert_eq!(Screen::Plain.paint(Tone::Bad, "no"), "no");
-        assert_eq!(Screen::Colours.paint(Tone::Bad, "no"), "\u{1b}[31mno\u{1b}[0m");
+        assert_eq!(OutputStyle::Plain.paint(Tone::Bad, "no"), "no");
+        assert_eq!(OutputStyle::Colours.paint(Tone::Bad, "no"), "\u{1b}[31mno\u{1b}[0m");
     }
 }
