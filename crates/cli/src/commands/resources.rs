@@ -50,8 +50,8 @@ pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
     })
 }
 
-/// The store, open, and what a command needs beside it.
-struct Desk {
+/// Context of an administrator's command: the open store and the settings that commands need.
+struct AdminContext {
     directory: Arc<dyn Directory>,
     realms: Vec<Realm>,
     /// The issuers whose grants count, by the configuration that was read.
@@ -61,7 +61,7 @@ struct Desk {
     json: bool,
 }
 
-impl Desk {
+impl AdminContext {
     /// Opens the store that the configuration names.
     async fn open(common: &Common) -> anyhow::Result<Self> {
         let reading = narthex_config::read(&common.config.path)?;

@@ -9,7 +9,7 @@ use narthex_mapping::profile;
 use serde_json::{Map, json};
 
 use super::table::Table;
-use super::{Answer, Desk, gather, misused};
+use super::{AdminContext, Answer, gather, misused};
 use crate::args::{Common, ConnectionCommand, ConnectionParameters, HeldConnection, ListPage};
 use crate::commands::connection::inputs;
 use crate::commands::tell;
@@ -24,9 +24,9 @@ pub(super) async fn run(command: ConnectionCommand) -> anyhow::Result<Answer> {
             common,
         } => list(organization, page, &common).await,
         ConnectionCommand::Show { connection, common } => {
-            let desk = Desk::open(&common).await?;
-            let held = find(&desk, &connection).await?;
-            show(&desk, held).await
+            let context = AdminContext::open(&common).await?;
+            let held = find(&context, &connection).await?;
+            show(&context, held).await
         }
         ConnectionCommand::Create {
             organization,
@@ -50,27 +50,27 @@ pub(super) async fn run(command: ConnectionCommand) -> anyhow::Result<Answer> {
 }
 
 async fn list(organization: Option<String>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common).await?;
+    let context = AdminContext::open(common).await?;
     let of = match organization {
-        Some(text) => Some(desk.organization(&text).await?.id),
+        Some(text) => Some(context.organization(&text).await?.id),
         None => None,
     };
     let found = gather(page, |page| {
-        desk.directory.documents(DocumentKind::Connection, of, page)
+        context.directory.documents(DocumentKind::Connection, of, page)
     });
     let found = found.await?;
     let held: Vec<Held> = found.items.into_iter().map(Held::of).collect::<Result<_, _>>()?;
     let mut owners = Vec::new();
     for one in &held {
-        let owner = desk.directory.organization(one.organization).await?;
+        let owner = context.directory.organization(one.organization).await?;
         owners.push(owner.map_or_else(|| one.organization.to_string(), |owner| owner.name.to_string()));
     }
     let found = Listing {
         items: held,
         next_cursor: found.next_cursor,
     };
-    let body = |held| ConnectionBody::whole(held, &desk.connections);
-    desk.list(&List::of(found, body), |connections| {
+    let body = |held| ConnectionBody::whole(held, &context.connections);
+    context.list(&List::of(found, body), |connections| {
         let mut table = Table::new(
             ["NAME", "ORGANIZATION", "MISSING", "UID", "ID"],
             "There are no connections.",
@@ -89,16 +89,16 @@ async fn list(organization: Option<String>, page: ListPage, common: &Common) -> 
 }
 
 /// The connection with this id, or the only one with this name. Text that is an id is never a name.
-async fn find(desk: &Desk, named: &HeldConnection) -> anyhow::Result<Held> {
+async fn find(context: &AdminContext, named: &HeldConnection) -> anyhow::Result<Held> {
     let text = named.connection.as_str();
     let unknown = || format!("there is no connection `{text}`; `narthex connection list` shows them");
     let organization = match &named.organization {
-        Some(organization) => Some(desk.organization(organization).await?.id),
+        Some(organization) => Some(context.organization(organization).await?.id),
         None => None,
     };
     let mut found: Vec<Held> = Vec::new();
     if text.parse::<narthex_directory::ConnectionId>().is_ok() {
-        let document = desk
+        let document = context
             .directory
             .document(DocumentKind::Connection, text.to_owned())
             .await?;
@@ -107,7 +107,9 @@ async fn find(desk: &Desk, named: &HeldConnection) -> anyhow::Result<Held> {
     } else {
         let mut page = Page::default();
         loop {
-            let listing = desk.directory.documents(DocumentKind::Connection, organization, page);
+            let listing = context
+                .directory
+                .documents(DocumentKind::Connection, organization, page);
             let listing = listing.await?;
             // A damaged record has no name; `narthex doctor` names it.
             let held = listing.items.into_iter().filter_map(|document| Held::of(document).ok());
@@ -128,11 +130,11 @@ async fn find(desk: &Desk, named: &HeldConnection) -> anyhow::Result<Held> {
     found.pop().with_context(unknown)
 }
 
-async fn show(desk: &Desk, held: Held) -> anyhow::Result<Answer> {
-    let owner = desk.directory.organization(held.organization).await?;
-    let body = ConnectionBody::whole(held, &desk.connections);
+async fn show(context: &AdminContext, held: Held) -> anyhow::Result<Answer> {
+    let owner = context.directory.organization(held.organization).await?;
+    let body = ConnectionBody::whole(held, &context.connections);
     let owner = owner.map_or_else(|| body.organization_id.clone(), |owner| owner.name.to_string());
-    desk.answer(&body, || {
+    context.answer(&body, || {
         let metadata = body.metadata.as_ref().map(|label| label.value.clone());
         let facts = Table::facts([
             ("name", Some(body.name.clone())),
@@ -173,34 +175,34 @@ async fn create(
     let name = profile::text(name).map_err(|error| misused(format!("the name: {error}")))?;
     let name = name.ok_or_else(|| misused("the name is empty"))?;
     let (parameters, common_data) = inputs::parameters(parameters)?;
-    let desk = Desk::open(common).await?;
-    let organization = desk.organization(organization).await?;
+    let context = AdminContext::open(common).await?;
+    let organization = context.organization(organization).await?;
     let new = NewConnection {
         name,
         document,
         parameters,
         common: common_data,
     };
-    let keys = desk.connections.sealing.as_deref();
-    let held = connections::create(&*desk.directory, keys, organization.id, new, desk.by()).await?;
-    show(&desk, held).await
+    let keys = context.connections.sealing.as_deref();
+    let held = connections::create(&*context.directory, keys, organization.id, new, context.by()).await?;
+    show(&context, held).await
 }
 
 async fn test(named: &HeldConnection, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common).await?;
-    let held = find(&desk, named).await?;
-    let context = RunContext {
-        directory: &*desk.directory,
-        settings: &|| desk.connections.clone(),
+    let context = AdminContext::open(common).await?;
+    let held = find(&context, named).await?;
+    let run = RunContext {
+        directory: &*context.directory,
+        settings: &|| context.connections.clone(),
         compiled: &Compiled::default(),
-        clock: &desk.clock,
-        actor: &desk.by().actor,
+        clock: &context.clock,
+        actor: &context.by().actor,
         // There is no caller's token here, and so no mapped context.
         context: &Map::new(),
     };
-    let tested = TestedConnection::from(connections::test(context, &held).await?);
+    let tested = TestedConnection::from(connections::test(run, &held).await?);
     let valid = tested.valid;
-    desk.answer(&tested, || tested_lines(&tested))?;
+    context.answer(&tested, || tested_lines(&tested))?;
     Ok(if valid { Answer::Yes } else { Answer::No })
 }
 
@@ -222,29 +224,29 @@ fn tested_lines(tested: &TestedConnection) -> String {
 }
 
 async fn delete(named: &HeldConnection, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common).await?;
-    let held = find(&desk, named).await?;
+    let context = AdminContext::open(common).await?;
+    let held = find(&context, named).await?;
     let id = held.id.to_string();
     let kind = DocumentKind::Connection;
-    let deleted = desk
+    let deleted = context
         .directory
-        .delete_document(kind, id.clone(), DocumentAt::Any, desk.by())
+        .delete_document(kind, id.clone(), DocumentAt::Any, context.by())
         .await?;
     anyhow::ensure!(deleted, "the connection `{}` was deleted meanwhile", held.name());
-    desk.answer(&json!({ "id": id, "deleted": true }), || {
+    context.answer(&json!({ "id": id, "deleted": true }), || {
         format!("Connection {} ({id}) is deleted.\n", escape_line(held.name()))
     })
 }
 
 /// Encrypts the secrets of all connections with the current key.
 pub(super) async fn reencrypt(common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common).await?;
-    let keys = desk
+    let context = AdminContext::open(common).await?;
+    let keys = context
         .connections
         .sealing
         .as_deref()
         .context("there is no secret key; set `NARTHEX_SECRET_KEY` or `[secrets] key_file`")?;
-    let done = reseal(&*desk.directory, keys, &desk.by())
+    let done = reseal(&*context.directory, keys, &context.by())
         .await
         .context("while encrypting the secrets of connections again")?;
     let failed: Vec<_> = done
@@ -255,7 +257,7 @@ pub(super) async fn reencrypt(common: &Common) -> anyhow::Result<Answer> {
     for (id, error) in &done.failed {
         tell(&format!("connection {id}: {error}"));
     }
-    desk.answer(&json!({ "reencrypted": done.sealed_again, "failed": failed }), || {
+    context.answer(&json!({ "reencrypted": done.sealed_again, "failed": failed }), || {
         told(done.sealed_again, done.failed.is_empty())
     })?;
     Ok(if done.failed.is_empty() {

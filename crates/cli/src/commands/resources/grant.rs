@@ -8,7 +8,7 @@ use narthex_directory::{
 use narthex_mapping::profile;
 
 use super::table::Table;
-use super::{Answer, Desk, gather, misused, origin_weighed};
+use super::{AdminContext, Answer, gather, misused, origin_weighed};
 use crate::args::{Common, GrantCommand, GrantScope, ListPage};
 use crate::commands::terminal::moment;
 
@@ -39,22 +39,22 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
             common,
         } => {
             let why = reason(why)?;
-            let desk = Desk::open(&common).await?;
-            let role = ScopedRole::parse(scope_of(&desk, &scope).await?, &role)?;
+            let context = AdminContext::open(&common).await?;
+            let role = ScopedRole::parse(scope_of(&context, &scope).await?, &role)?;
             if role == ScopedRole::Platform(PlatformRole::User) {
                 return Err(misused(
                     "everybody is a `user`; take a platform role away with `narthex grant revoke`",
                 ));
             }
-            let user = desk.user(&user).await?.user;
+            let user = context.user(&user).await?.user;
             let new = NewGrant {
-                id: GrantId::new(desk.now_ms(), &mut NewIds::new()?),
+                id: GrantId::new(context.now_ms(), &mut NewIds::new()?),
                 user: user.id,
                 role,
                 why,
             };
-            let grant = desk.directory.grant_role(new, desk.by()).await?;
-            show(&desk, &user, grant).await
+            let grant = context.directory.grant_role(new, context.by()).await?;
+            show(&context, &user, grant).await
         }
         GrantCommand::Revoke {
             user,
@@ -63,70 +63,70 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
             common,
         } => {
             let why = reason(why)?;
-            let desk = Desk::open(&common).await?;
-            let scope = scope_of(&desk, &scope).await?;
-            let user = desk.user(&user).await?.user;
-            let closed = desk.directory.revoke_role(user.id, scope, why, desk.by()).await?;
+            let context = AdminContext::open(&common).await?;
+            let scope = scope_of(&context, &scope).await?;
+            let user = context.user(&user).await?.user;
+            let closed = context.directory.revoke_role(user.id, scope, why, context.by()).await?;
             if closed.is_empty() {
-                return Err(nothing_to_take(&desk, &user, scope).await?);
+                return Err(nothing_to_take(&context, &user, scope).await?);
             }
-            show_all(&desk, &user, closed).await
+            show_all(&context, &user, closed).await
         }
     }
 }
 
 async fn list(user: &str, when: Option<GrantsWhen>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common).await?;
-    let user = desk.user(user).await?.user;
+    let context = AdminContext::open(common).await?;
+    let user = context.user(user).await?.user;
     let filter = GrantFilter {
         user: Some(user.id),
         scope: None,
-        when: when.unwrap_or(GrantsWhen::AsOf(desk.now_ms())),
+        when: when.unwrap_or(GrantsWhen::AsOf(context.now_ms())),
     };
-    let found = gather(page, |page| desk.directory.grants(filter, page)).await?;
+    let found = gather(page, |page| context.directory.grants(filter, page)).await?;
     let mut table = Table::new(HEADINGS, "No grants.");
     let mut list = List {
         items: Vec::new(),
         next_cursor: found.next_cursor.map(|cursor| cursor.to_string()),
     };
-    for weighed in desk.scales().weigh_all(&user.realm, found.items).await? {
-        let name = desk.scope_name(weighed.grant.scope()).await?;
+    for weighed in context.scales().weigh_all(&user.realm, found.items).await? {
+        let name = context.scope_name(weighed.grant.scope()).await?;
         table.row(cells(&weighed, name.as_deref()));
         list.items.push(GrantBody::new(weighed, name));
     }
-    desk.list(&list, |_| table)
+    context.list(&list, |_| table)
 }
 
 /// Prints the closed grants: a role by hand, by claims, or both.
-async fn show_all(desk: &Desk, user: &User, closed: Vec<Grant>) -> anyhow::Result<Answer> {
+async fn show_all(context: &AdminContext, user: &User, closed: Vec<Grant>) -> anyhow::Result<Answer> {
     let mut table = Table::new(HEADINGS, "");
     let mut items = Vec::new();
-    for weighed in desk.scales().weigh_all(&user.realm, closed).await? {
-        let name = desk.scope_name(weighed.grant.scope()).await?;
+    for weighed in context.scales().weigh_all(&user.realm, closed).await? {
+        let name = context.scope_name(weighed.grant.scope()).await?;
         table.row(cells(&weighed, name.as_deref()));
         items.push(GrantBody::new(weighed, name));
     }
     let next_cursor = None;
-    desk.list(&List { items, next_cursor }, |_| table)
+    context.list(&List { items, next_cursor }, |_| table)
 }
 
 /// Explains why no grant was closed: the user has no role there, or only by tags.
-async fn nothing_to_take(desk: &Desk, user: &User, scope: Scope) -> anyhow::Result<anyhow::Error> {
-    let standing = desk.directory.standing(user.id).await?;
+async fn nothing_to_take(context: &AdminContext, user: &User, scope: Scope) -> anyhow::Result<anyhow::Error> {
+    let standing = context.directory.standing(user.id).await?;
     let mut grants = standing.map(|standing| standing.grants).unwrap_or_default();
     grants.retain(|grant| grant.scope() == scope);
-    let weighed = desk.scales().weigh_all(&user.realm, grants).await?;
+    let weighed = context.scales().weigh_all(&user.realm, grants).await?;
     let said = given_by_tags(scope, &weighed);
     Ok(said.map_or_else(|| anyhow::anyhow!("the user has no role there"), anyhow::Error::msg))
 }
 
-async fn show(desk: &Desk, user: &User, grant: Grant) -> anyhow::Result<Answer> {
-    let name = desk.scope_name(grant.scope()).await?;
+async fn show(context: &AdminContext, user: &User, grant: Grant) -> anyhow::Result<Answer> {
+    let name = context.scope_name(grant.scope()).await?;
     let mut table = Table::new(HEADINGS, "");
-    let gives = desk.scales().weigh(&user.realm, &grant).await?;
+    let gives = context.scales().weigh(&user.realm, &grant).await?;
     let weighed = Weighed { grant, gives };
     table.row(cells(&weighed, name.as_deref()));
-    desk.answer(&GrantBody::new(weighed, name), || table.to_string())
+    context.answer(&GrantBody::new(weighed, name), || table.to_string())
 }
 
 fn cells(weighed: &Weighed, name: Option<&str>) -> [String; 6] {
@@ -148,10 +148,10 @@ fn cells(weighed: &Weighed, name: Option<&str>) -> [String; 6] {
     ]
 }
 
-async fn scope_of(desk: &Desk, scope: &GrantScope) -> anyhow::Result<Scope> {
+async fn scope_of(context: &AdminContext, scope: &GrantScope) -> anyhow::Result<Scope> {
     match (&scope.organization, &scope.team) {
-        (Some(organization), _) => Ok(Scope::Organization(desk.organization(organization).await?.id)),
-        (None, Some(team)) => Ok(Scope::Team(desk.team(team).await?.id)),
+        (Some(organization), _) => Ok(Scope::Organization(context.organization(organization).await?.id)),
+        (None, Some(team)) => Ok(Scope::Team(context.team(team).await?.id)),
         // clap lets exactly one of the three pass.
         (None, None) => Ok(Scope::Platform),
     }

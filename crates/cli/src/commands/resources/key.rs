@@ -8,7 +8,7 @@ use narthex_directory::{ApiKey, ApiKeyId, OrganizationRole, PlatformRole, Scoped
 use narthex_mapping::profile;
 
 use super::table::Table;
-use super::{Answer, Desk, gather, json, misused};
+use super::{AdminContext, Answer, gather, json, misused};
 use crate::args::{Common, KeyCommand, ListPage};
 use crate::commands::terminal::moment;
 use crate::commands::{print, tell};
@@ -33,16 +33,16 @@ pub(super) async fn run(command: KeyCommand) -> anyhow::Result<Answer> {
             create(&name, &role, organization.as_deref(), expires, &common).await
         }
         KeyCommand::Revoke { key, common } => {
-            let desk = Desk::open(&common).await?;
+            let context = AdminContext::open(&common).await?;
             let revoked = match key.parse::<ApiKeyId>() {
-                Ok(id) => desk.directory.revoke_api_key(id, desk.by()).await?,
+                Ok(id) => context.directory.revoke_api_key(id, context.by()).await?,
                 Err(_) => false,
             };
             anyhow::ensure!(
                 revoked,
                 "there is no API key with the id `{key}` that works; `narthex key list` shows them"
             );
-            desk.answer(&serde_json::json!({ "id": key, "revoked": true }), || {
+            context.answer(&serde_json::json!({ "id": key, "revoked": true }), || {
                 format!("API key {key} is revoked.\n")
             })
         }
@@ -50,11 +50,11 @@ pub(super) async fn run(command: KeyCommand) -> anyhow::Result<Answer> {
 }
 
 async fn list(page: ListPage, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common).await?;
-    let found = gather(page, |page| desk.directory.api_keys(page)).await?;
-    let now_ms = desk.now_ms();
+    let context = AdminContext::open(common).await?;
+    let found = gather(page, |page| context.directory.api_keys(page)).await?;
+    let now_ms = context.now_ms();
     let states: Vec<String> = found.items.iter().map(|key| state(key, now_ms)).collect();
-    desk.list(&List::of(found, ApiKeyBody::from), |keys| {
+    context.list(&List::of(found, ApiKeyBody::from), |keys| {
         let mut table = Table::new(
             ["NAME", "ROLE", "ORGANIZATION", "MADE", "LAST USED", "STATE", "ID"],
             "There are no API keys.",
@@ -124,7 +124,7 @@ async fn create(
 ) -> anyhow::Result<Answer> {
     let kept = profile::text(name).map_err(|error| misused(format!("the name: {error}")))?;
     let name = kept.ok_or_else(|| misused("the name is empty; say what the key is for"))?;
-    let desk = Desk::open(common).await?;
+    let context = AdminContext::open(common).await?;
     let role = match (role, organization) {
         ("viewer", None) => ScopedRole::Platform(PlatformRole::Viewer),
         (_, None) => ScopedRole::Platform(PlatformRole::Admin),
@@ -133,9 +133,9 @@ async fn create(
                 "a key for one organization has the role `admin` there; leave `--role` out",
             ));
         }
-        (_, Some(text)) => ScopedRole::Organization(desk.organization(text).await?.id, OrganizationRole::Admin),
+        (_, Some(text)) => ScopedRole::Organization(context.organization(text).await?.id, OrganizationRole::Admin),
     };
-    let (fresh, now_ms) = (FreshApiKey::new()?, desk.now_ms());
+    let (fresh, now_ms) = (FreshApiKey::new()?, context.now_ms());
     let expires_at_ms = expires.at_ms(now_ms)?;
     let key = ApiKey {
         id: ApiKeyId::new(now_ms, &mut NewIds::new()?),
@@ -147,9 +147,9 @@ async fn create(
         revoked_at_ms: None,
         last_used_at_ms: None,
     };
-    desk.directory.create_api_key(key.clone(), desk.by()).await?;
+    context.directory.create_api_key(key.clone(), context.by()).await?;
     let about = ApiKeyBody::from(key);
-    if desk.json {
+    if context.json {
         print(&json(&FreshApiKeyBody {
             about,
             key: Some(fresh.text().to_owned()),

@@ -9,7 +9,7 @@ use narthex_directory::{
 use narthex_mapping::profile;
 
 use super::table::Table;
-use super::{Answer, Desk, gather, misused, origin_weighed};
+use super::{AdminContext, Answer, gather, misused, origin_weighed};
 use crate::args::{Common, ListPage, OrganizationCommand, OrganizationFields};
 use crate::commands::terminal::moment;
 
@@ -18,9 +18,9 @@ pub(super) async fn run(command: OrganizationCommand) -> anyhow::Result<Answer> 
     match command {
         OrganizationCommand::List { realm, page, common } => list(realm, page, &common).await,
         OrganizationCommand::Show { organization, common } => {
-            let desk = Desk::open(&common).await?;
-            let found = desk.organization(&organization).await?;
-            show(&desk, &found.into())
+            let context = AdminContext::open(&common).await?;
+            let found = context.organization(&organization).await?;
+            show(&context, &found.into())
         }
         OrganizationCommand::Create {
             name,
@@ -44,13 +44,13 @@ pub(super) async fn run(command: OrganizationCommand) -> anyhow::Result<Answer> 
 }
 
 async fn list(realm: Option<String>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common).await?;
+    let context = AdminContext::open(common).await?;
     let filter = OrganizationFilter {
         realm: realm.map(Realm::new).transpose()?,
         ..OrganizationFilter::default()
     };
-    let found = gather(page, |page| desk.directory.organizations(filter.clone(), page)).await?;
-    desk.list(&List::of(found, OrganizationBody::from), |organizations| {
+    let found = gather(page, |page| context.directory.organizations(filter.clone(), page)).await?;
+    context.list(&List::of(found, OrganizationBody::from), |organizations| {
         Table::new(
             ["NAME", "LABEL", "REALM", "STATUS", "MADE BY", "ID"],
             "There are no organizations.",
@@ -69,8 +69,8 @@ async fn list(realm: Option<String>, page: ListPage, common: &Common) -> anyhow:
     })
 }
 
-fn show(desk: &Desk, organization: &OrganizationBody) -> anyhow::Result<Answer> {
-    desk.answer(organization, || {
+fn show(context: &AdminContext, organization: &OrganizationBody) -> anyhow::Result<Answer> {
+    context.answer(organization, || {
         let list = |tags: &[String]| {
             let list = TagList::from_entries(tags)
                 .map(|list| list.to_string())
@@ -128,12 +128,12 @@ async fn create(
 ) -> anyhow::Result<Answer> {
     let name = chosen(name)?;
     let fields = Fields::read(fields)?;
-    let desk = Desk::open(common).await?;
+    let context = AdminContext::open(common).await?;
     let new = NewOrganization {
-        id: OrganizationId::new(desk.now_ms(), &mut NewIds::new()?),
+        id: OrganizationId::new(context.now_ms(), &mut NewIds::new()?),
         label: fields.label.unwrap_or_else(|| name.to_string()),
         name,
-        realm: desk.realm(realm)?,
+        realm: context.realm(realm)?,
         external_id: fields.external_id,
         details: OrganizationDetails::default(),
         tags: OrganizationTags {
@@ -144,8 +144,8 @@ async fn create(
         membership: fields.membership.unwrap_or(MembershipRule::Mixed),
         status: OrganizationStatus::Active,
     };
-    let made = desk.directory.create_organization(new, desk.by()).await?;
-    show(&desk, &made.into())
+    let made = context.directory.create_organization(new, context.by()).await?;
+    show(&context, &made.into())
 }
 
 async fn update(
@@ -158,8 +158,8 @@ async fn update(
     let fields = Fields::read(fields)?;
     let name = name.map(chosen).transpose()?;
     let status: Option<OrganizationStatus> = status.map(str::parse).transpose()?;
-    let desk = Desk::open(common).await?;
-    let found = desk.organization(organization).await?;
+    let context = AdminContext::open(common).await?;
+    let found = context.organization(organization).await?;
     let lists = [&fields.admin, &fields.member, &fields.executor];
     // The lists are written together: the two that stay must still be what they were.
     let read_at = lists.iter().any(|list| list.is_some()).then_some(found.version);
@@ -182,18 +182,18 @@ async fn update(
             "nothing to change is given; `narthex organization update --help` lists what can be",
         ));
     }
-    let updated = desk
+    let updated = context
         .directory
-        .update_organization(found.id, read_at, edit, desk.by())
+        .update_organization(found.id, read_at, edit, context.by())
         .await?;
-    show(&desk, &updated.into())
+    show(&context, &updated.into())
 }
 
 async fn members(organization: &str, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common).await?;
-    let organization = desk.organization(organization).await?;
+    let context = AdminContext::open(common).await?;
+    let organization = context.organization(organization).await?;
     list_members(
-        &desk,
+        &context,
         Scope::Organization(organization.id),
         organization.name.as_str(),
         page,
@@ -202,11 +202,16 @@ async fn members(organization: &str, page: ListPage, common: &Common) -> anyhow:
 }
 
 /// Lists the members of an organization or a team, with the role and its source.
-pub(super) async fn list_members(desk: &Desk, scope: Scope, name: &str, page: ListPage) -> anyhow::Result<Answer> {
-    let now_ms = desk.now_ms();
-    let found = gather(page, |page| desk.directory.members(scope, now_ms, page)).await?;
+pub(super) async fn list_members(
+    context: &AdminContext,
+    scope: Scope,
+    name: &str,
+    page: ListPage,
+) -> anyhow::Result<Answer> {
+    let now_ms = context.now_ms();
+    let found = gather(page, |page| context.directory.members(scope, now_ms, page)).await?;
     let found = Listing {
-        items: desk.scales().members(found.items).await?,
+        items: context.scales().members(found.items).await?,
         next_cursor: found.next_cursor,
     };
     let origins: Vec<String> = found
@@ -214,7 +219,7 @@ pub(super) async fn list_members(desk: &Desk, scope: Scope, name: &str, page: Li
         .iter()
         .map(|member| member.grants.iter().map(origin_weighed).collect::<Vec<_>>().join("; "))
         .collect();
-    desk.list(&List::of(found, |member| MemberBody::new(member, name)), |members| {
+    context.list(&List::of(found, |member| MemberBody::new(member, name)), |members| {
         let mut table = Table::new(["USERNAME", "ROLE", "FROM", "USER ID"], "It has no members.");
         for (member, from) in members.iter().zip(origins) {
             table.row([

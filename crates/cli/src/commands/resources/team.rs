@@ -10,7 +10,7 @@ use narthex_mapping::profile;
 
 use super::organization::list_members;
 use super::table::Table;
-use super::{Answer, Desk, gather, misused};
+use super::{AdminContext, Answer, gather, misused};
 use crate::args::{Common, ListPage, TeamCommand};
 use crate::commands::terminal::moment;
 
@@ -23,9 +23,9 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
             common,
         } => list(organization, page, &common).await,
         TeamCommand::Show { team, common } => {
-            let desk = Desk::open(&common).await?;
-            let found = desk.team(&team).await?;
-            show(&desk, found.into()).await
+            let context = AdminContext::open(&common).await?;
+            let found = context.team(&team).await?;
+            show(&context, found.into()).await
         }
         TeamCommand::Create {
             organization,
@@ -34,17 +34,17 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
             common,
         } => {
             let name = name_of(&name)?;
-            let desk = Desk::open(&common).await?;
-            let organization = desk.organization(&organization).await?;
+            let context = AdminContext::open(&common).await?;
+            let organization = context.organization(&organization).await?;
             let new = NewTeam {
-                id: TeamId::new(desk.now_ms(), &mut NewIds::new()?),
+                id: TeamId::new(context.now_ms(), &mut NewIds::new()?),
                 realm: organization.realm,
                 organization: Some(organization.id),
                 external_id: external_id.map(ExternalId::new).transpose()?,
                 name,
             };
-            let made = desk.directory.create_team(new, desk.by()).await?;
-            show(&desk, made.into()).await
+            let made = context.directory.create_team(new, context.by()).await?;
+            show(&context, made.into()).await
         }
         TeamCommand::Update {
             team,
@@ -61,9 +61,9 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
                     "nothing to change is given; `narthex team update --help` lists what can be",
                 ));
             }
-            let desk = Desk::open(&common).await?;
+            let context = AdminContext::open(&common).await?;
             let organization = match organization {
-                Some(organization) => Edit::Set(desk.organization(&organization).await?.id),
+                Some(organization) => Edit::Set(context.organization(&organization).await?.id),
                 None if no_organization => Edit::Clear,
                 None => Edit::Keep,
             };
@@ -72,36 +72,36 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
                 organization,
                 external_id: external_id.map_or(Edit::Keep, Edit::Set),
             };
-            let team = desk.team(&team).await?.id;
-            let changed = desk.directory.update_team(team, None, edit, desk.by()).await?;
-            show(&desk, changed.into()).await
+            let team = context.team(&team).await?.id;
+            let changed = context.directory.update_team(team, None, edit, context.by()).await?;
+            show(&context, changed.into()).await
         }
         TeamCommand::Members { team, page, common } => {
-            let desk = Desk::open(&common).await?;
-            let team = desk.team(&team).await?;
-            list_members(&desk, Scope::Team(team.id), &team.name, page).await
+            let context = AdminContext::open(&common).await?;
+            let team = context.team(&team).await?;
+            list_members(&context, Scope::Team(team.id), &team.name, page).await
         }
     }
 }
 
 async fn list(organization: Option<String>, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common).await?;
+    let context = AdminContext::open(common).await?;
     let organization = match organization {
-        Some(organization) => Some(desk.organization(&organization).await?.id),
+        Some(organization) => Some(context.organization(&organization).await?.id),
         None => None,
     };
     let filter = TeamFilter {
         organization,
         ..TeamFilter::default()
     };
-    let found = gather(page, |page| desk.directory.teams(filter.clone(), page)).await?;
+    let found = gather(page, |page| context.directory.teams(filter.clone(), page)).await?;
     let mut names = BTreeMap::new();
     for id in found.items.iter().filter_map(|team| team.organization) {
         if let Entry::Vacant(unnamed) = names.entry(id.to_string()) {
-            unnamed.insert(desk.scope_name(Scope::Organization(id)).await?.unwrap_or_default());
+            unnamed.insert(context.scope_name(Scope::Organization(id)).await?.unwrap_or_default());
         }
     }
-    desk.list(&List::of(found, TeamBody::from), |teams| {
+    context.list(&List::of(found, TeamBody::from), |teams| {
         let headings = ["NAME", "ORGANIZATION", "REALM", "EXTERNAL ID", "ID"];
         Table::new(headings, "There are no such teams.").rows(teams, |team| {
             let organization = team.organization_id.as_ref().and_then(|id| names.get(id));
@@ -121,12 +121,12 @@ fn name_of(text: &str) -> anyhow::Result<String> {
     kept.ok_or_else(|| misused("the name is empty"))
 }
 
-async fn show(desk: &Desk, team: TeamBody) -> anyhow::Result<Answer> {
+async fn show(context: &AdminContext, team: TeamBody) -> anyhow::Result<Answer> {
     let organization = match &team.organization_id {
-        Some(id) => desk.scope_name(Scope::Organization(id.parse()?)).await?,
+        Some(id) => context.scope_name(Scope::Organization(id.parse()?)).await?,
         None => None,
     };
-    desk.answer(&team, || {
+    context.answer(&team, || {
         let facts = [
             ("name", Some(team.name.clone())),
             ("id", Some(team.id.clone())),

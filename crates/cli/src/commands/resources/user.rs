@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::organization::word;
 use super::table::Table;
-use super::{Answer, Desk, gather, misused, origin_weighed};
+use super::{AdminContext, Answer, gather, misused, origin_weighed};
 use crate::args::{Common, ListPage, UserCommand};
 use crate::commands::terminal::moment;
 
@@ -40,9 +40,9 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
             .await
         }
         UserCommand::Show { user, common } => {
-            let desk = Desk::open(&common).await?;
-            let id = desk.user(&user).await?.user.id;
-            show(&desk, id).await
+            let context = AdminContext::open(&common).await?;
+            let id = context.user(&user).await?.user.id;
+            show(&context, id).await
         }
         UserCommand::Create {
             external_id,
@@ -57,10 +57,10 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
                 let kept = text.map(|text| profile::text(&text)).transpose();
                 Ok(kept.map_err(|error| misused(format!("`{option}`: {error}")))?.flatten())
             };
-            let desk = Desk::open(&common).await?;
+            let context = AdminContext::open(&common).await?;
             let new = NewUser {
-                id: UserId::new(desk.now_ms(), &mut NewIds::new()?),
-                realm: desk.realm(realm)?,
+                id: UserId::new(context.now_ms(), &mut NewIds::new()?),
+                realm: context.realm(realm)?,
                 external_id: ExternalId::new(external_id)?,
                 username: Username::new(username)?,
                 profile: Profile {
@@ -69,8 +69,8 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
                     ..Profile::default()
                 },
             };
-            let user = desk.directory.create_user(new, desk.by()).await?;
-            show(&desk, user.id).await
+            let user = context.directory.create_user(new, context.by()).await?;
+            show(&context, user.id).await
         }
         UserCommand::Disable { user, common } => set_status(&user, UserStatus::Disabled, &common).await,
         UserCommand::Enable { user, common } => set_status(&user, UserStatus::Active, &common).await,
@@ -79,10 +79,10 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
 }
 
 async fn list(filter: UserFilter, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common).await?;
-    let mut found = gather(page, |page| desk.directory.users(filter.clone(), page)).await?;
-    found.items = desk.scales().users(found.items).await?;
-    desk.list(&List::of(found, UserBody::from), |users| {
+    let context = AdminContext::open(common).await?;
+    let mut found = gather(page, |page| context.directory.users(filter.clone(), page)).await?;
+    found.items = context.scales().users(found.items).await?;
+    context.list(&List::of(found, UserBody::from), |users| {
         let headings = [
             "USERNAME",
             "EXTERNAL ID",
@@ -114,10 +114,10 @@ async fn revoke_tokens(user: &str, undo: bool, common: &Common) -> anyhow::Resul
         };
         return edited(user, edit, common).await;
     }
-    let desk = Desk::open(common).await?;
-    let id = desk.user(user).await?.user.id;
-    desk.directory.revoke_tokens(id, desk.by()).await?;
-    show(&desk, id).await
+    let context = AdminContext::open(common).await?;
+    let id = context.user(user).await?.user.id;
+    context.directory.revoke_tokens(id, context.by()).await?;
+    show(&context, id).await
 }
 
 async fn set_status(user: &str, status: UserStatus, common: &Common) -> anyhow::Result<Answer> {
@@ -129,10 +129,10 @@ async fn set_status(user: &str, status: UserStatus, common: &Common) -> anyhow::
 }
 
 async fn edited(user: &str, edit: UserEdit, common: &Common) -> anyhow::Result<Answer> {
-    let desk = Desk::open(common).await?;
-    let id = desk.user(user).await?.user.id;
-    desk.directory.update_user(id, None, edit, desk.by()).await?;
-    show(&desk, id).await
+    let context = AdminContext::open(common).await?;
+    let id = context.user(user).await?.user.id;
+    context.directory.update_user(id, None, edit, context.by()).await?;
+    show(&context, id).await
 }
 
 /// A user, with what is held now.
@@ -143,21 +143,21 @@ struct UserShown {
     grants: Vec<GrantBody>,
 }
 
-async fn show(desk: &Desk, id: UserId) -> anyhow::Result<Answer> {
-    let UserEntry { user, platform_role } = desk.user(&id.to_string()).await?;
-    let mut held = desk
+async fn show(context: &AdminContext, id: UserId) -> anyhow::Result<Answer> {
+    let UserEntry { user, platform_role } = context.user(&id.to_string()).await?;
+    let mut held = context
         .directory
         .standing(id)
         .await?
         .map(|Standing { grants, .. }| grants)
         .unwrap_or_default();
-    let now_ms = desk.now_ms();
+    let now_ms = context.now_ms();
     held.retain(|grant| grant.counts_at(now_ms));
     let mut roles = Table::new(["ROLE", "ON", "FROM"], "No roles.");
     let mut grants = Vec::new();
-    for weighed in desk.scales().weigh_all(&user.realm, held).await? {
+    for weighed in context.scales().weigh_all(&user.realm, held).await? {
         let grant = &weighed.grant;
-        let name = desk.scope_name(grant.scope()).await?;
+        let name = context.scope_name(grant.scope()).await?;
         let on = name.as_ref().map_or(grant.scope().kind().to_owned(), |name| {
             format!("{} {name}", grant.scope().kind())
         });
@@ -168,7 +168,7 @@ async fn show(desk: &Desk, id: UserId) -> anyhow::Result<Answer> {
         user: UserBody::from(UserEntry { user, platform_role }),
         grants,
     };
-    desk.answer(&shown, || format!("{}\n{roles}", facts(&shown.user)))
+    context.answer(&shown, || format!("{}\n{roles}", facts(&shown.user)))
 }
 
 fn facts(user: &UserBody) -> Table {
