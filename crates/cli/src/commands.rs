@@ -26,7 +26,7 @@ pub(crate) enum Answer {
     /// Refused, or: no.
     No,
     /// The command line asks for something that makes no sense.
-    Misused,
+    UsageError,
     /// A template gave nothing.
     Nothing,
 }
@@ -34,8 +34,8 @@ pub(crate) enum Answer {
 impl Answer {
     /// The answer that an error amounts to.
     pub(crate) fn of_error(error: &anyhow::Error) -> Self {
-        if error.is::<input::Misused>() {
-            Self::Misused
+        if error.is::<input::UsageError>() {
+            Self::UsageError
         } else {
             Self::No
         }
@@ -48,7 +48,7 @@ impl From<Answer> for ExitCode {
             Answer::Yes => Self::SUCCESS,
             Answer::No => Self::from(1),
             // As clap's own: a command line that cannot be understood.
-            Answer::Misused => Self::from(2),
+            Answer::UsageError => Self::from(2),
             Answer::Nothing => Self::from(3),
         }
     }

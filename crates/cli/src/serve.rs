@@ -31,7 +31,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::args::ServeArgs;
 use crate::assemble;
 use crate::system_user;
-use descriptors::Shares;
+use descriptors::DescriptorShares;
 use legible::{Form, Legible};
 use narthex_config::{Config, EndMark, LogFormat, LogLevel, Paint, Reading, RestartSettings, StoreLocation};
 use reload::Reload;
@@ -130,7 +130,7 @@ fn server(config: &Config, connections: u64) -> ServerSettings {
 }
 
 /// Divides the process's file descriptors. Logs a warning if there are too few.
-fn shares(config: &Config) -> Shares {
+fn shares(config: &Config) -> DescriptorShares {
     let wanted = config.limits.connections;
     let store = match &config.store {
         StoreLocation::Sqlite(_) => 16,
@@ -138,7 +138,7 @@ fn shares(config: &Config) -> Shares {
     };
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
     let descriptors = descriptors::raise();
-    let shares = Shares::of(descriptors, wanted, store, threads);
+    let shares = DescriptorShares::of(descriptors, wanted, store, threads);
     if shares.connections < wanted {
         let (descriptors, connections) = (descriptors.unwrap_or(u64::MAX), shares.connections);
         tracing::warn!(
@@ -224,7 +224,7 @@ fn settings(config: &Config) -> EngineSettings {
     }
 }
 
-fn upstreams(config: &Config, shares: Shares) -> UpstreamSettings {
+fn upstreams(config: &Config, shares: DescriptorShares) -> UpstreamSettings {
     UpstreamSettings {
         connect_timeout: config.limits.connect_timeout,
         sockets: usize::try_from(shares.upstreams).unwrap_or(usize::MAX),

@@ -18,7 +18,7 @@ pub(crate) struct ExportArgs {
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
-    pub(crate) manner: Manner,
+    pub(crate) options: TransferOptions,
 }
 
 /// `narthex import`
@@ -28,12 +28,12 @@ pub(crate) struct ImportArgs {
     /// File that `narthex export` wrote, or `-` for standard input.
     pub(crate) file: PathBuf,
     #[command(flatten)]
-    pub(crate) manner: Manner,
+    pub(crate) options: TransferOptions,
 }
 
 /// Options of both commands.
 #[derive(Debug, Args)]
-pub(crate) struct Manner {
+pub(crate) struct TransferOptions {
     /// Show neither progress nor a summary.
     #[arg(long, short)]
     pub(crate) quiet: bool,

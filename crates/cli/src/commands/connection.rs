@@ -8,7 +8,7 @@ use narthex_fetch::outbound::{ConnectionError, Policy, Sender, drive};
 use narthex_template::Zone;
 use serde_json::{Map, Value as Json, json};
 
-use super::input::misused;
+use super::input::usage_error;
 use super::terminal::{escape_line, escape_lines, moment};
 use super::{Answer, print, tell};
 use crate::args::{ConnectionHeadersArgs, ConnectionInputs, ConnectionRunArgs};
@@ -23,7 +23,7 @@ pub(super) async fn run(args: ConnectionRunArgs) -> anyhow::Result<Answer> {
 }
 
 /// A run that is ready to begin, and what it may know of the world.
-struct Prepared {
+struct PreparedRun {
     connection: Connection,
     run: Run,
     zone: Zone,
@@ -31,11 +31,11 @@ struct Prepared {
     given: Vec<String>,
 }
 
-impl Prepared {
+impl PreparedRun {
     /// `None` if the document cannot be understood; standard error says why.
     fn new(args: &ConnectionInputs) -> anyhow::Result<Option<Self>> {
         let zone = Zone::named(&args.timezone).ok_or_else(|| {
-            misused(format!(
+            usage_error(format!(
                 "`{}` is no time zone of the tz database; write one such as `Europe/Prague`",
                 args.timezone
             ))
@@ -100,8 +100,8 @@ fn facts(zone: &Zone, at_ms: Option<i64>) -> Facts<'_> {
 
 /// Prints the headers of a document's first request.
 pub(super) fn headers(args: &ConnectionHeadersArgs) -> anyhow::Result<Answer> {
-    let Some(mut prepared) = Prepared::new(&args.inputs)? else {
-        return Ok(Answer::Misused);
+    let Some(mut prepared) = PreparedRun::new(&args.inputs)? else {
+        return Ok(Answer::UsageError);
     };
     let Some(request) = prepared.first() else {
         return Ok(Answer::No);
@@ -115,8 +115,8 @@ pub(super) fn headers(args: &ConnectionHeadersArgs) -> anyhow::Result<Answer> {
 }
 
 fn dry_run(args: &ConnectionRunArgs) -> anyhow::Result<Answer> {
-    let Some(mut prepared) = Prepared::new(&args.inputs)? else {
-        return Ok(Answer::Misused);
+    let Some(mut prepared) = PreparedRun::new(&args.inputs)? else {
+        return Ok(Answer::UsageError);
     };
     let Some(request) = prepared.first() else {
         return Ok(Answer::No);
@@ -143,8 +143,8 @@ fn dry_run(args: &ConnectionRunArgs) -> anyhow::Result<Answer> {
 }
 
 async fn send(args: &ConnectionRunArgs) -> anyhow::Result<Answer> {
-    let Some(mut prepared) = Prepared::new(&args.inputs)? else {
-        return Ok(Answer::Misused);
+    let Some(mut prepared) = PreparedRun::new(&args.inputs)? else {
+        return Ok(Answer::UsageError);
     };
     let (zone, at_ms) = (prepared.zone.clone(), prepared.at_ms);
     let sender = Sender::new(Policy::open());

@@ -17,7 +17,7 @@ use narthex_store::{PendingMigration, PostgresDirectory, SqliteDirectory};
 use narthex_token::{Limits, parse};
 use serde_json::Value;
 
-use super::input::{misused, token_or_stdin};
+use super::input::{token_or_stdin, usage_error};
 use super::terminal::OutputStyle;
 use super::{Answer, print, tell};
 use crate::args::ExplainArgs;
@@ -61,14 +61,14 @@ fn request(args: &ExplainArgs) -> anyhow::Result<Option<ExplainedRequest>> {
                 HeaderValue::try_from(value.trim()).ok()?,
             ))
         });
-        let (name, value) = read.ok_or_else(|| misused("write a header as `--header 'Name: value'`"))?;
+        let (name, value) = read.ok_or_else(|| usage_error("write a header as `--header 'Name: value'`"))?;
         headers.append(name, value);
     }
     let request = args
         .request
         .as_ref()
         .map(|text| parse_request(text, args.host.clone(), headers));
-    request.transpose().map_err(misused)
+    request.transpose().map_err(usage_error)
 }
 
 /// The directory as it is; where there is none yet, what a first start would make of the configuration.

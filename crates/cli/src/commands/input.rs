@@ -14,11 +14,11 @@ const BYTES_MOST: u64 = 16 * 1024 * 1024;
 /// A command line that clap understood and that makes no sense all the same. Ends with exit code 2.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Misused(pub(crate) String);
+pub(crate) struct UsageError(pub(crate) String);
 
 /// An error that ends with exit code 2.
-pub(crate) fn misused(message: impl Into<String>) -> anyhow::Error {
-    Misused(message.into()).into()
+pub(crate) fn usage_error(message: impl Into<String>) -> anyhow::Error {
+    UsageError(message.into()).into()
 }
 
 /// The argument itself, or standard input for `-`, without the one line break that ends a line there.
@@ -29,9 +29,11 @@ pub(crate) fn argument_or_stdin(argument: String) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     let stdin = std::io::stdin().lock();
     let read = stdin.take(BYTES_MOST + 1).read_to_end(&mut bytes);
-    read.map_err(|error| misused(format!("standard input cannot be read: {error}")))?;
+    read.map_err(|error| usage_error(format!("standard input cannot be read: {error}")))?;
     if bytes.len() as u64 > BYTES_MOST {
-        return Err(misused(format!("standard input holds more than {BYTES_MOST} bytes")));
+        return Err(usage_error(format!(
+            "standard input holds more than {BYTES_MOST} bytes"
+        )));
     }
     // What is not UTF-8 is no token, template or JSON, and fails as such, with the place.
     let mut text =
@@ -54,7 +56,7 @@ pub(crate) fn token_or_stdin(argument: String) -> anyhow::Result<String> {
 /// The bytes of a file that an option names.
 pub(crate) fn file(option: &str, path: &Path) -> anyhow::Result<Zeroizing<Vec<u8>>> {
     let refuse = |cause: String| {
-        misused(format!(
+        usage_error(format!(
             "the file of `{option}`, `{}`, cannot be read: {cause}",
             path.display()
         ))
@@ -78,7 +80,7 @@ pub(crate) fn secret_file(path: &Path, format: SecretFormat) -> anyhow::Result<Z
         return secret_file_of(OPTION, path);
     }
     let secret = Secret::decoded(file(OPTION, path)?.to_vec(), format);
-    let refuse = |why| misused(format!("the secret of `{OPTION}` cannot be used: {why}"));
+    let refuse = |why| usage_error(format!("the secret of `{OPTION}` cannot be used: {why}"));
     Ok(Zeroizing::new(secret.map_err(refuse)?.expose().to_vec()))
 }
 

@@ -25,7 +25,7 @@ use narthex_engine::ConnectionSettings;
 use serde::Serialize;
 
 use self::table::Table;
-use super::input::misused;
+use super::input::usage_error;
 use super::{Answer, print};
 use crate::args::{Command, Common, ListPage};
 use crate::assemble;
@@ -109,18 +109,18 @@ impl AdminContext {
                     return Ok(realm);
                 }
                 let names: Vec<&str> = known.iter().map(Realm::as_str).collect();
-                Err(misused(format!(
+                Err(usage_error(format!(
                     "no issuer has the realm `{realm}`; the realms are {}",
                     names.join(", ")
                 )))
             }
             (None, [only]) => Ok(only.clone()),
-            (None, []) => Err(misused(
+            (None, []) => Err(usage_error(
                 "the configuration has no issuer and so no realm yet; name one with `--realm`",
             )),
             (None, several) => {
                 let names: Vec<&str> = several.iter().map(Realm::as_str).collect();
-                Err(misused(format!(
+                Err(usage_error(format!(
                     "name the realm with `--realm`; there are {}",
                     names.join(", ")
                 )))
@@ -164,7 +164,7 @@ impl AdminContext {
                     .iter()
                     .map(|found| format!("{} in realm {}", found.user.id, found.user.realm));
                 let told = told.collect::<Vec<_>>().join(", ");
-                Err(misused(format!(
+                Err(usage_error(format!(
                     "several users are called `{username}`; name one by its id: {told}"
                 )))
             }

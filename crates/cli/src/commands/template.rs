@@ -9,7 +9,7 @@ use narthex_mint::Jwt;
 use narthex_template::{CompileError, Document, Names, Problem, ProblemKind, Scope, Template, Value, Zone};
 use serde_json::{Map, Value as Json};
 
-use super::input::{argument_or_stdin, file, misused};
+use super::input::{argument_or_stdin, file, usage_error};
 use super::{Answer, print};
 use crate::args::TemplateCommand;
 
@@ -20,7 +20,7 @@ pub(super) fn run(command: TemplateCommand) -> anyhow::Result<Answer> {
     let help = if given.is_some() { "" } else { NO_CONTEXT };
     let context = given.unwrap_or_default();
     let zone = Zone::named(&args.timezone).ok_or_else(|| {
-        misused(format!(
+        usage_error(format!(
             "`{}` is no time zone of the tz database; write one such as `Europe/Prague`",
             args.timezone
         ))
@@ -90,7 +90,7 @@ fn names(context: &Map<String, Json>) -> Names {
 
 fn context(path: &Path) -> anyhow::Result<Map<String, Json>> {
     let bytes = file("--context", path)?;
-    let refuse = |problem: String| misused(format!("the context `{}` {problem}", path.display()));
+    let refuse = |problem: String| usage_error(format!("the context `{}` {problem}", path.display()));
     match serde_json::from_slice(&bytes) {
         Ok(Json::Object(members)) => Ok(members),
         Ok(_) => Err(refuse(

@@ -17,7 +17,7 @@ use narthex_store::transfer::{self, Header, Place, Progress, Step, Summary, Tran
 use serde_json::{Map, Value, json};
 
 use self::target::Target;
-use super::input::misused;
+use super::input::usage_error;
 use super::terminal::{escape_line, moment};
 use super::{Answer, in_runtime, print, tell};
 use crate::args::{ConfigPath, ExportArgs, ImportArgs};
@@ -39,9 +39,9 @@ pub(super) fn import(args: ImportArgs) -> anyhow::Result<Answer> {
 }
 
 async fn write(args: ExportArgs) -> anyhow::Result<Answer> {
-    let (place, name) = place(&args.manner.config)?;
+    let (place, name) = place(&args.options.config)?;
     let stop = Arc::new(AtomicBool::new(false));
-    let bar = bar(args.manner.quiet);
+    let bar = bar(args.options.quiet);
     let watch = watch(&bar, None, Arc::clone(&stop));
     let doing = || format!("while exporting the store `{name}`");
     let at_ms = Clock::system().now_ms();
@@ -50,7 +50,7 @@ async fn write(args: ExportArgs) -> anyhow::Result<Answer> {
         if io::stdout().is_terminal() {
             let message = "an export holds private keys and is not for a terminal; name a file with `--output`, or send \
                            it through a pipe";
-            return Err(misused(message));
+            return Err(usage_error(message));
         }
         let out = BufWriter::new(io::stdout());
         let (summary, _) = transfer::export(place, out, at_ms, watch).await.with_context(doing)?;
@@ -72,13 +72,13 @@ async fn write(args: ExportArgs) -> anyhow::Result<Answer> {
     };
     bar.finish_and_clear();
     let file = args.output.display().to_string();
-    let text = if args.manner.output.json {
+    let text = if args.options.output.json {
         report(&name, &file, None, &summary)
     } else {
         let count = summary.counts.total();
         format!("exported {count} records of `{name}`\n{}", lines(&summary))
     };
-    match (args.manner.quiet, to_stdout) {
+    match (args.options.quiet, to_stdout) {
         (true, _) => {}
         (false, true) => tell(&text),
         (false, false) => print(&text)?,
@@ -87,9 +87,9 @@ async fn write(args: ExportArgs) -> anyhow::Result<Answer> {
 }
 
 async fn read(args: ImportArgs) -> anyhow::Result<Answer> {
-    let (place, name) = place(&args.manner.config)?;
+    let (place, name) = place(&args.options.config)?;
     let (input, length) = input(&args.file)?;
-    let bar = bar(args.manner.quiet);
+    let bar = bar(args.options.quiet);
     let watch = watch(&bar, length, Arc::default());
     let file = args.file.display().to_string();
     let imported = transfer::import(place, input, watch).await;
@@ -100,10 +100,10 @@ async fn read(args: ImportArgs) -> anyhow::Result<Answer> {
     };
     let (header, summary) =
         imported.with_context(|| format!("while importing `{file}` into the store `{name}`{result}"))?;
-    if args.manner.quiet {
+    if args.options.quiet {
         return Ok(Answer::Yes);
     }
-    let text = if args.manner.output.json {
+    let text = if args.options.output.json {
         report(&name, &file, Some(&header), &summary)
     } else {
         format!(
@@ -138,7 +138,7 @@ fn place(config: &ConfigPath) -> anyhow::Result<(Place, String)> {
 fn input(path: &Path) -> anyhow::Result<(Box<dyn BufRead + Send>, Option<u64>)> {
     if path == Path::new("-") {
         if io::stdin().is_terminal() {
-            return Err(misused(
+            return Err(usage_error(
                 "standard input is a terminal; name the file, or send it through a pipe",
             ));
         }

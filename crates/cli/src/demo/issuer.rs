@@ -89,13 +89,13 @@ async fn keys(State(issuer): State<Arc<Issuer>>) -> Json<Value> {
 }
 
 #[derive(Debug, Deserialize)]
-struct Wanted {
+struct MintQuery {
     sub: String,
     #[serde(default)]
     groups: String,
 }
 
-async fn mint(State(issuer): State<Arc<Issuer>>, Query(wanted): Query<Wanted>) -> Result<String, StatusCode> {
+async fn mint(State(issuer): State<Arc<Issuer>>, Query(wanted): Query<MintQuery>) -> Result<String, StatusCode> {
     let groups: Vec<&str> = wanted.groups.split(',').filter(|group| !group.is_empty()).collect();
     let email = format!("{}@example.com", wanted.sub);
     let now_seconds = narthex_clock::Clock::system().now_ms().div_euclid(1000);

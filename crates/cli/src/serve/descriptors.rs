@@ -19,7 +19,7 @@ pub(super) fn raise() -> Option<u64> {
 
 /// Shares of the file descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Shares {
+pub(super) struct DescriptorShares {
     /// Connections of clients on the public port.
     pub(super) connections: u64,
     /// Connections on the admin port.
@@ -28,7 +28,7 @@ pub(super) struct Shares {
     pub(super) upstreams: u64,
 }
 
-impl Shares {
+impl DescriptorShares {
     /// Divides the descriptors. Each client may need two, one of them to an upstream, and a reserve stays for the admin
     /// port, the store and the process itself.
     pub(super) fn of(descriptors: Option<u64>, connections: u64, store: u64, threads: u64) -> Self {
@@ -61,8 +61,8 @@ mod tests {
 
     #[test]
     fn connections_fit_the_descriptors_and_a_reserve_stays() {
-        let of = |descriptors| Shares::of(descriptors, 10_000, 16, 2);
-        let shares = |connections, admin, upstreams| Shares {
+        let of = |descriptors| DescriptorShares::of(descriptors, 10_000, 16, 2);
+        let shares = |connections, admin, upstreams| DescriptorShares {
             connections,
             admin,
             upstreams,

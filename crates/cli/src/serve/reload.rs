@@ -87,12 +87,12 @@ impl Reload {
 /// A configuration that cannot be used, with everything that is wrong with it.
 #[derive(Debug, thiserror::Error)]
 #[error("the configuration cannot be used")]
-struct Unusable(Vec<ReloadProblem>);
+struct UnusableConfig(Vec<ReloadProblem>);
 
 /// Returns each problem of the file, or the one cause of a refusal.
 fn problems(refused: anyhow::Error) -> Vec<ReloadProblem> {
-    match refused.downcast::<Unusable>() {
-        Ok(Unusable(problems)) => problems,
+    match refused.downcast::<UnusableConfig>() {
+        Ok(UnusableConfig(problems)) => problems,
         Err(cause) => vec![ReloadProblem {
             is_error: true,
             place: None,
@@ -111,7 +111,7 @@ async fn again(
 ) -> anyhow::Result<(Config, EndMark)> {
     let reading = narthex_config::read(&path)?;
     let end_mark = reading.end_mark();
-    let mut config = reading.into_config_or_problems().map_err(Unusable)?;
+    let mut config = reading.into_config_or_problems().map_err(UnusableConfig)?;
     let previous = engine.runtime.load_full();
     refuse_what_is_lost(&previous, &config, (earlier, end_mark))?;
     let organizations = std::mem::take(&mut config.organizations);

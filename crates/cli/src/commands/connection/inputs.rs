@@ -7,7 +7,7 @@ use narthex_connection::{Connection, Inputs, Limits};
 use serde_json::{Map, Value as Json};
 
 use crate::args::{ConnectionInputs, ConnectionParameters};
-use crate::commands::input::{argument_or_stdin, file, misused, secret_file_of};
+use crate::commands::input::{argument_or_stdin, file, secret_file_of, usage_error};
 use crate::commands::tell;
 use narthex_config::Environment;
 
@@ -19,7 +19,7 @@ pub(in crate::commands) fn document(path: &Path) -> anyhow::Result<Option<(Strin
     } else {
         let bytes = file("FILE", path)?;
         let text = std::str::from_utf8(&bytes)
-            .map_err(|_| misused(format!("the document `{}` is not UTF-8 text", path.display())))?;
+            .map_err(|_| usage_error(format!("the document `{}` is not UTF-8 text", path.display())))?;
         (text.to_owned(), path.display().to_string())
     };
     match Connection::compile(&source, &Limits::default()) {
@@ -64,7 +64,9 @@ pub(in crate::commands) fn parameters(
 pub(super) fn inputs(args: &ConnectionInputs) -> anyhow::Result<Inputs> {
     let (parameters, common) = parameters(&args.parameters)?;
     if let Some(name) = args.show.iter().find(|name| !parameters.contains_key(*name)) {
-        return Err(misused(format!("`--show {name}`: there is no parameter of that name")));
+        return Err(usage_error(format!(
+            "`--show {name}`: there is no parameter of that name"
+        )));
     }
     Ok(Inputs {
         parameters,
@@ -100,7 +102,7 @@ impl Members {
 
     fn add(&mut self, name: &str, value: String) -> anyhow::Result<()> {
         if self.members.insert(name.to_owned(), Json::String(value)).is_some() {
-            return Err(misused(format!("the {} `{name}` is given twice", self.what)));
+            return Err(usage_error(format!("the {} `{name}` is given twice", self.what)));
         }
         Ok(())
     }
@@ -110,23 +112,23 @@ impl Members {
 fn pair<'t>(option: &str, text: &'t str) -> anyhow::Result<(&'t str, &'t str)> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name, value)),
-        _ => Err(misused(format!("`{option}` wants a name, `=` and a value"))),
+        _ => Err(usage_error(format!("`{option}` wants a name, `=` and a value"))),
     }
 }
 
 fn text_of_file(option: &str, path: &str) -> anyhow::Result<String> {
     let bytes = secret_file_of(option, Path::new(path))?;
     let text = std::str::from_utf8(&bytes)
-        .map_err(|_| misused(format!("the file of `{option}`, `{path}`, is not UTF-8 text")))?;
+        .map_err(|_| usage_error(format!("the file of `{option}`, `{path}`, is not UTF-8 text")))?;
     Ok(text.to_owned())
 }
 
 fn text_of_variable(name: &str) -> anyhow::Result<String> {
     Environment::of_process(Path::new("."))
         .variable(name)
-        .ok_or_else(|| misused(format!("`--param-env`: there is no environment variable `{name}`")))?
+        .ok_or_else(|| usage_error(format!("`--param-env`: there is no environment variable `{name}`")))?
         .into_string()
-        .map_err(|_| misused(format!("`--param-env`: the variable `{name}` is not UTF-8 text")))
+        .map_err(|_| usage_error(format!("`--param-env`: the variable `{name}` is not UTF-8 text")))
 }
 
 fn data(path: &Path) -> anyhow::Result<Map<String, Json>> {
@@ -134,7 +136,7 @@ fn data(path: &Path) -> anyhow::Result<Map<String, Json>> {
     match serde_json::from_slice(&bytes) {
         Ok(Json::Object(members)) => Ok(members),
         // SECURITY: the parser's own message may repeat what it found.
-        Ok(_) | Err(_) => Err(misused(format!(
+        Ok(_) | Err(_) => Err(usage_error(format!(
             "the data `{}` is not a JSON object, as `connection run --json` prints it under `data`",
             path.display()
         ))),

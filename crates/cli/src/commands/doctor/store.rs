@@ -15,7 +15,7 @@ use narthex_config::{Config, DeclaredOrganization, StoreLocation};
 
 /// Findings about the store, and the key sets that it holds.
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(super) struct StoreFindings {
     pub(super) findings: Vec<Finding>,
     /// Findings about the organizations in it.
     pub(super) organizations: Vec<Finding>,
@@ -23,38 +23,38 @@ pub(super) struct Seen {
 }
 
 /// Looks without changing anything: a store that would have to be made or migrated is left as it is.
-pub(super) async fn look(config: &Config, now_ms: i64) -> Seen {
+pub(super) async fn look(config: &Config, now_ms: i64) -> StoreFindings {
     let (location, declared) = (&config.store, &config.organizations);
-    let mut seen = Seen::default();
+    let mut found = StoreFindings::default();
     let (place, current) = match location {
-        StoreLocation::Sqlite(path) => (path.display().to_string(), file(path, &mut seen.findings)),
-        StoreLocation::Postgres(options) => (options.to_string(), database(options, &mut seen.findings).await),
+        StoreLocation::Sqlite(path) => (path.display().to_string(), file(path, &mut found.findings)),
+        StoreLocation::Postgres(options) => (options.to_string(), database(options, &mut found.findings).await),
     };
     if !current {
-        return seen;
+        return found;
     }
     let directory = match serve::open(location, serve::Purpose::Command).await {
         Ok(directory) => directory,
         Err(error) => {
-            seen.findings.push(said(place, State::Problem, format!("{error:#}")));
-            return seen;
+            found.findings.push(said(place, State::Problem, format!("{error:#}")));
+            return found;
         }
     };
     if let Err(error) = directory.health().await {
         let message = format!("it cannot be used: {error}");
-        seen.findings.push(said(place, State::Problem, message));
-        return seen;
+        found.findings.push(said(place, State::Problem, message));
+        return found;
     }
     match declaration(&*directory, declared, now_ms).await {
-        Some(refused) => seen.organizations.push(refused),
-        None => seen.organizations = organizations::look(&*directory, declared, &config.issuers).await,
+        Some(refused) => found.organizations.push(refused),
+        None => found.organizations = organizations::look(&*directory, declared, &config.issuers).await,
     }
 
     let held = connections::look(&*directory, config.sealing.as_deref()).await;
-    seen.findings.extend(held);
-    seen.findings.push(assertion(&*directory, now_ms).await);
-    seen.key_sets = directory.key_sets().await.unwrap_or_default();
-    seen
+    found.findings.extend(held);
+    found.findings.push(assertion(&*directory, now_ms).await);
+    found.key_sets = directory.key_sets().await.unwrap_or_default();
+    found
 }
 
 /// Looks at the database. Whether opening it would change nothing.

@@ -9,7 +9,7 @@ use narthex_mapping::profile;
 use serde_json::{Map, json};
 
 use super::table::Table;
-use super::{AdminContext, Answer, gather, misused};
+use super::{AdminContext, Answer, gather, usage_error};
 use crate::args::{Common, ConnectionCommand, ConnectionParameters, HeldConnection, ListPage};
 use crate::commands::connection::inputs;
 use crate::commands::tell;
@@ -36,7 +36,7 @@ pub(super) async fn run(command: ConnectionCommand) -> anyhow::Result<Answer> {
             common_options,
         } => {
             let Some((document, _)) = inputs::document(&file)? else {
-                return Ok(Answer::Misused);
+                return Ok(Answer::UsageError);
             };
             create(&organization, &name, document, &parameters, &common_options).await
         }
@@ -122,7 +122,7 @@ async fn find(context: &AdminContext, named: &HeldConnection) -> anyhow::Result<
     }
     if found.len() > 1 {
         let ids: Vec<String> = found.iter().map(|held| held.id.to_string()).collect();
-        return Err(misused(format!(
+        return Err(usage_error(format!(
             "several connections are called `{text}`; add `--organization`, or name one by its id: {}",
             ids.join(", ")
         )));
@@ -172,8 +172,8 @@ async fn create(
     parameters: &ConnectionParameters,
     common: &Common,
 ) -> anyhow::Result<Answer> {
-    let name = profile::text(name).map_err(|error| misused(format!("the name: {error}")))?;
-    let name = name.ok_or_else(|| misused("the name is empty"))?;
+    let name = profile::text(name).map_err(|error| usage_error(format!("the name: {error}")))?;
+    let name = name.ok_or_else(|| usage_error("the name is empty"))?;
     let (parameters, common_data) = inputs::parameters(parameters)?;
     let context = AdminContext::open(common).await?;
     let organization = context.organization(organization).await?;

@@ -8,7 +8,7 @@ use narthex_directory::{
 use narthex_mapping::profile;
 
 use super::table::Table;
-use super::{AdminContext, Answer, gather, misused, origin_weighed};
+use super::{AdminContext, Answer, gather, origin_weighed, usage_error};
 use crate::args::{Common, GrantCommand, GrantScope, ListPage};
 use crate::commands::terminal::moment;
 
@@ -42,7 +42,7 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
             let context = AdminContext::open(&common).await?;
             let role = ScopedRole::parse(scope_of(&context, &scope).await?, &role)?;
             if role == ScopedRole::Platform(PlatformRole::User) {
-                return Err(misused(
+                return Err(usage_error(
                     "everybody is a `user`; take a platform role away with `narthex grant revoke`",
                 ));
             }
@@ -159,7 +159,7 @@ async fn scope_of(context: &AdminContext, scope: &GrantScope) -> anyhow::Result<
 
 fn moment_of(text: &str) -> anyhow::Result<i64> {
     let refused = || {
-        misused(format!(
+        usage_error(format!(
             "`--as-of`: `{text}` is no time; write it as `2026-03-01T12:00:00Z`"
         ))
     };
@@ -168,5 +168,7 @@ fn moment_of(text: &str) -> anyhow::Result<i64> {
 
 fn reason(why: Option<String>) -> anyhow::Result<Option<String>> {
     let kept = why.map(|why| profile::text(&why)).transpose();
-    Ok(kept.map_err(|error| misused(format!("`--why`: {error}")))?.flatten())
+    Ok(kept
+        .map_err(|error| usage_error(format!("`--why`: {error}")))?
+        .flatten())
 }

@@ -8,7 +8,7 @@ use narthex_directory::{ApiKey, ApiKeyId, OrganizationRole, PlatformRole, Scoped
 use narthex_mapping::profile;
 
 use super::table::Table;
-use super::{AdminContext, Answer, gather, json, misused};
+use super::{AdminContext, Answer, gather, json, usage_error};
 use crate::args::{Common, KeyCommand, ListPage};
 use crate::commands::terminal::moment;
 use crate::commands::{print, tell};
@@ -106,9 +106,9 @@ impl Expires {
                     .and_then(|after| now_ms.checked_add(after));
                 at_ms
                     .map(Some)
-                    .ok_or_else(|| misused("`--expires-in` is longer than time is counted"))
+                    .ok_or_else(|| usage_error("`--expires-in` is longer than time is counted"))
             }
-            Self::At(Time(at_ms)) if at_ms <= now_ms => Err(misused("`--expires-at` has passed already")),
+            Self::At(Time(at_ms)) if at_ms <= now_ms => Err(usage_error("`--expires-at` has passed already")),
             Self::At(Time(at_ms)) => Ok(Some(at_ms)),
         }
     }
@@ -122,14 +122,14 @@ async fn create(
     expires: Expires,
     common: &Common,
 ) -> anyhow::Result<Answer> {
-    let kept = profile::text(name).map_err(|error| misused(format!("the name: {error}")))?;
-    let name = kept.ok_or_else(|| misused("the name is empty; say what the key is for"))?;
+    let kept = profile::text(name).map_err(|error| usage_error(format!("the name: {error}")))?;
+    let name = kept.ok_or_else(|| usage_error("the name is empty; say what the key is for"))?;
     let context = AdminContext::open(common).await?;
     let role = match (role, organization) {
         ("viewer", None) => ScopedRole::Platform(PlatformRole::Viewer),
         (_, None) => ScopedRole::Platform(PlatformRole::Admin),
         ("viewer", Some(_)) => {
-            return Err(misused(
+            return Err(usage_error(
                 "a key for one organization has the role `admin` there; leave `--role` out",
             ));
         }

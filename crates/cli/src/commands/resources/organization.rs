@@ -9,7 +9,7 @@ use narthex_directory::{
 use narthex_mapping::profile;
 
 use super::table::Table;
-use super::{AdminContext, Answer, gather, misused, origin_weighed};
+use super::{AdminContext, Answer, gather, origin_weighed, usage_error};
 use crate::args::{Common, ListPage, OrganizationCommand, OrganizationFields};
 use crate::commands::terminal::moment;
 
@@ -178,7 +178,7 @@ async fn update(
         ..OrganizationEdit::default()
     };
     if edit == OrganizationEdit::default() {
-        return Err(misused(
+        return Err(usage_error(
             "nothing to change is given; `narthex organization update --help` lists what can be",
         ));
     }
@@ -247,12 +247,12 @@ impl Fields {
     fn read(fields: OrganizationFields) -> anyhow::Result<Self> {
         let list = |option: &str, text: Option<String>| {
             let read = text.as_deref().map(TagList::parse).transpose();
-            read.map_err(|error| misused(format!("`{option}`: {error}")))
+            read.map_err(|error| usage_error(format!("`{option}`: {error}")))
         };
         let label = fields.label.map(|text| profile::text(&text)).transpose();
-        let label = label.map_err(|error| misused(format!("`--label`: {error}")))?;
+        let label = label.map_err(|error| usage_error(format!("`--label`: {error}")))?;
         if label == Some(None) {
-            return Err(misused("`--label` is empty"));
+            return Err(usage_error("`--label` is empty"));
         }
         Ok(Self {
             label: label.flatten(),

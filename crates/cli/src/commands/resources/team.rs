@@ -10,7 +10,7 @@ use narthex_mapping::profile;
 
 use super::organization::list_members;
 use super::table::Table;
-use super::{AdminContext, Answer, gather, misused};
+use super::{AdminContext, Answer, gather, usage_error};
 use crate::args::{Common, ListPage, TeamCommand};
 use crate::commands::terminal::moment;
 
@@ -57,7 +57,7 @@ pub(super) async fn run(command: TeamCommand) -> anyhow::Result<Answer> {
             let name = name.map(|name| name_of(&name)).transpose()?;
             let external_id = external_id.map(ExternalId::new).transpose()?;
             if (&name, &organization, no_organization, &external_id) == (&None, &None, false, &None) {
-                return Err(misused(
+                return Err(usage_error(
                     "nothing to change is given; `narthex team update --help` lists what can be",
                 ));
             }
@@ -117,8 +117,8 @@ async fn list(organization: Option<String>, page: ListPage, common: &Common) -> 
 }
 
 fn name_of(text: &str) -> anyhow::Result<String> {
-    let kept = profile::text(text).map_err(|error| misused(format!("the name: {error}")))?;
-    kept.ok_or_else(|| misused("the name is empty"))
+    let kept = profile::text(text).map_err(|error| usage_error(format!("the name: {error}")))?;
+    kept.ok_or_else(|| usage_error("the name is empty"))
 }
 
 async fn show(context: &AdminContext, team: TeamBody) -> anyhow::Result<Answer> {

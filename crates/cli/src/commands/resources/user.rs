@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::organization::word;
 use super::table::Table;
-use super::{AdminContext, Answer, gather, misused, origin_weighed};
+use super::{AdminContext, Answer, gather, origin_weighed, usage_error};
 use crate::args::{Common, ListPage, UserCommand};
 use crate::commands::terminal::moment;
 
@@ -55,7 +55,9 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
             let username = username.unwrap_or_else(|| external_id.clone());
             let text = |option: &str, text: Option<String>| -> anyhow::Result<Option<String>> {
                 let kept = text.map(|text| profile::text(&text)).transpose();
-                Ok(kept.map_err(|error| misused(format!("`{option}`: {error}")))?.flatten())
+                Ok(kept
+                    .map_err(|error| usage_error(format!("`{option}`: {error}")))?
+                    .flatten())
             };
             let context = AdminContext::open(&common).await?;
             let new = NewUser {

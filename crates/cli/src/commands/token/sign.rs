@@ -6,7 +6,7 @@ use narthex_template::{Object, Value};
 use serde_json::Value as Json;
 
 use crate::args::SignArgs;
-use crate::commands::input::{argument_or_stdin, file, misused, secret_file};
+use crate::commands::input::{argument_or_stdin, file, secret_file, usage_error};
 use crate::commands::{Answer, print, tell};
 
 /// Signs, and prints the token; or the library's message, alone, on standard error.
@@ -14,7 +14,7 @@ pub(super) fn run(args: SignArgs) -> anyhow::Result<Answer> {
     let key = match (&args.secret_file, &args.key) {
         (Some(path), _) => secret_file(path, args.secret_format)?,
         (None, Some(path)) => file("--key", path)?,
-        (None, None) => return Err(misused("give the key with `--secret-file` or `--key`")),
+        (None, None) => return Err(usage_error("give the key with `--secret-file` or `--key`")),
     };
     let options = options(args.options.as_deref(), args.algorithm)?;
     let now_ms = args.at.unwrap_or_else(|| Clock::system().now_ms());
@@ -49,6 +49,6 @@ fn options(written: Option<&str>, algorithm: Option<String>) -> anyhow::Result<V
 }
 
 fn json(what: &str, text: &str) -> anyhow::Result<Value> {
-    let json: Json = serde_json::from_str(text).map_err(|error| misused(format!("{what} is not JSON: {error}")))?;
+    let json: Json = serde_json::from_str(text).map_err(|error| usage_error(format!("{what} is not JSON: {error}")))?;
     Ok(Value::from(json))
 }

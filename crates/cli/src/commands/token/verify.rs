@@ -15,7 +15,7 @@ use narthex_token::{
 use serde_json::{Value, json};
 
 use crate::args::VerifyArgs;
-use crate::commands::input::{argument_or_stdin, file, misused, secret_file};
+use crate::commands::input::{argument_or_stdin, file, secret_file, usage_error};
 use crate::commands::terminal::{OutputStyle, Tone, escape_line, escape_lines, moment, relative};
 use crate::commands::{Answer, print};
 
@@ -37,7 +37,7 @@ pub(super) fn run(args: VerifyArgs) -> anyhow::Result<Answer> {
         Err(Refusal {
             reason,
             message,
-            misused,
+            usage_error,
         }) => {
             if json {
                 print(&format!(
@@ -45,7 +45,7 @@ pub(super) fn run(args: VerifyArgs) -> anyhow::Result<Answer> {
                     json!({ "valid": false, "reason": reason, "message": message })
                 ))?;
             }
-            if let Some(error) = misused {
+            if let Some(error) = usage_error {
                 return Err(error);
             }
             if !json {
@@ -65,7 +65,7 @@ struct Refusal {
     reason: &'static str,
     message: String,
     /// Set where the command line is to blame: no token would do, and the exit code is another one.
-    misused: Option<anyhow::Error>,
+    usage_error: Option<anyhow::Error>,
 }
 
 impl Refusal {
@@ -80,16 +80,16 @@ impl Refusal {
         Self {
             reason: error.reason(),
             message,
-            misused: None,
+            usage_error: None,
         }
     }
 
     /// The command line asks for something that cannot be.
-    fn misused(reason: &'static str, error: anyhow::Error) -> Self {
+    fn usage_error(reason: &'static str, error: anyhow::Error) -> Self {
         Self {
             reason,
             message: format!("{error:#}"),
-            misused: Some(error),
+            usage_error: Some(error),
         }
     }
 
@@ -98,7 +98,7 @@ impl Refusal {
         Self {
             reason: NO_KEYS,
             message,
-            misused: None,
+            usage_error: None,
         }
     }
 }
@@ -106,7 +106,7 @@ impl Refusal {
 fn answer(args: VerifyArgs, now_ms: i64) -> Result<VerifiedClaims, Refusal> {
     let keys = keys(&args, now_ms)?;
     let terms = terms(&args, &keys)?;
-    let token = argument_or_stdin(args.token).map_err(|error| Refusal::misused("token.missing", error))?;
+    let token = argument_or_stdin(args.token).map_err(|error| Refusal::usage_error("token.missing", error))?;
     // Blanks count here, as at a door.
     let token = if has_scheme(&token) {
         pasted_token(&token)
@@ -125,7 +125,7 @@ fn has_scheme(token: &str) -> bool {
 }
 
 fn keys(args: &VerifyArgs, now_ms: i64) -> Result<Arc<KeySet>, Refusal> {
-    let blame = |error| Refusal::misused(NO_KEYS, error);
+    let blame = |error| Refusal::usage_error(NO_KEYS, error);
     if let Some(source) = &args.jwks {
         return jwks(source, now_ms);
     }
@@ -133,28 +133,31 @@ fn keys(args: &VerifyArgs, now_ms: i64) -> Result<Arc<KeySet>, Refusal> {
         let secret = secret_file(path, args.secret_format).map_err(blame)?;
         // The operator who holds a secret and a token may compare the two, however short the secret.
         let keys = KeySet::from_secrets(&[&secret], &hmac_only(&args.algorithms), SecretLength::DangerShort);
-        let keys =
-            keys.map_err(|error| blame(misused(format!("the secret of `--secret-file` is refused: {error}"))))?;
+        let keys = keys.map_err(|error| {
+            blame(usage_error(format!(
+                "the secret of `--secret-file` is refused: {error}"
+            )))
+        })?;
         warn_of_short(&secret, &args.algorithms);
         return Ok(Arc::new(keys));
     }
     let Some(path) = &args.public_key else {
-        return Err(blame(misused(
+        return Err(blame(usage_error(
             "give the keys with `--jwks`, `--secret-file` or `--public-key`",
         )));
     };
     let pem = file("--public-key", path).map_err(blame)?;
     let keys = KeySet::from_public_key_pem(&String::from_utf8_lossy(&pem));
     keys.map(Arc::new)
-        .map_err(|error| blame(misused(format!("the key of `--public-key` is refused: {error}"))))
+        .map_err(|error| blame(usage_error(format!("the key of `--public-key` is refused: {error}"))))
 }
 
 /// A key set from a file or, guarded and bounded as everywhere, from a URL.
 fn jwks(source: &str, now_ms: i64) -> Result<Arc<KeySet>, Refusal> {
     let blame = |message: String| {
-        Refusal::misused(
+        Refusal::usage_error(
             NO_KEYS,
-            misused(format!("the key set of `--jwks` cannot be had: {message}")),
+            usage_error(format!("the key set of `--jwks` cannot be had: {message}")),
         )
     };
     let remote = source.contains("://");
@@ -208,7 +211,7 @@ fn terms(args: &VerifyArgs, keys: &KeySet) -> Result<TrustedIssuer, Refusal> {
     }
     policy.leeway_seconds = args.leeway.as_secs();
     (policy.expiry, policy.required_claims) =
-        required(&args.require).map_err(|error| Refusal::misused("token.claim_missing", error))?;
+        required(&args.require).map_err(|error| Refusal::usage_error("token.claim_missing", error))?;
     if let Some(algorithm) = policy
         .algorithms
         .iter()
@@ -222,11 +225,11 @@ fn terms(args: &VerifyArgs, keys: &KeySet) -> Result<TrustedIssuer, Refusal> {
                 format!("{algorithm} takes a shared secret, and a public key is none; use `--secret-file`")
             }
         };
-        return Err(Refusal::misused("token.algorithm", misused(message)));
+        return Err(Refusal::usage_error("token.algorithm", usage_error(message)));
     }
     loosely_bound_issuer(policy).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        Refusal::misused("token.claim_invalid", misused(problems.join("; ")))
+        Refusal::usage_error("token.claim_invalid", usage_error(problems.join("; ")))
     })
 }
 
@@ -249,7 +252,7 @@ fn required(names: &[String]) -> anyhow::Result<(Expiry, Vec<RequiredClaim>)> {
         return Ok((Expiry::DangerOptional, Vec::new()));
     }
     if names.iter().any(|name| name == "none" || name.is_empty()) {
-        return Err(misused(
+        return Err(usage_error(
             "`--require` takes names of claims, separated by commas, or `none` alone",
         ));
     }
@@ -331,11 +334,11 @@ const TERMS: &str = "command line";
 /// The reason where there are no keys to say anything with.
 const NO_KEYS: &str = "keys.unavailable";
 
-/// A [`Refusal::misused`] ends with exit code 2.
+/// A [`Refusal::usage_error`] ends with exit code 2.
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::commands::input::Misused;
+    use crate::commands::input::UsageError;
 
     fn names(list: &[&str]) -> Vec<String> {
         list.iter().map(ToString::to_string).collect()
@@ -352,7 +355,7 @@ mod tests {
         assert_eq!(of(&["exp", "sub"]).unwrap(), (Expiry::Required, names(&["sub"])));
         assert_eq!(of(&["sub"]).unwrap(), (Expiry::DangerOptional, names(&["sub"])));
         for bad in [&["none", "sub"][..], &[""], &["sub", ""]] {
-            assert!(of(bad).unwrap_err().downcast_ref::<Misused>().is_some(), "{bad:?}");
+            assert!(of(bad).unwrap_err().downcast_ref::<UsageError>().is_some(), "{bad:?}");
         }
     }
 }
