@@ -113,14 +113,14 @@ pub enum MintError {
     /// `header.alg` names nothing that exists.
     #[error(
         "\"{}\" is not a valid algorithm.\n  Supported algorithms are:\n  \"HS256\", \"HS384\", \"HS512\", \"RS256\", \"RS384\", \"RS512\", \"PS256\", \"PS384\", \"PS512\", \"ES256\", \"ES384\", \"ES512\" and \"none\".",
-        Shown(algorithm)
+        QuotedText(algorithm)
     )]
     UnknownAlgorithm {
         /// The effective `alg`.
         algorithm: String,
     },
     /// An encoding that does not exist.
-    #[error("Unknown encoding: {}", Shown(encoding))]
+    #[error("Unknown encoding: {}", QuotedText(encoding))]
     UnknownEncoding {
         /// The encoding.
         encoding: String,
@@ -165,9 +165,9 @@ impl MintError {
 }
 
 /// Caller's text, bounded.
-struct Shown<'t>(&'t str);
+struct QuotedText<'t>(&'t str);
 
-impl fmt::Display for Shown<'_> {
+impl fmt::Display for QuotedText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0
             .chars()

@@ -17,11 +17,11 @@ use crate::sign::{Algorithms, sign_with};
 /// are dropped, and overwritten, with the function, or at the first call that finds them unused for ten minutes.
 #[derive(Default)]
 pub struct Jwt {
-    keys: Mutex<Vec<Kept>>,
+    keys: Mutex<Vec<CachedKey>>,
 }
 
 /// A key and what it was read from.
-struct Kept {
+struct CachedKey {
     source: Zeroizing<String>,
     has_passphrase: bool,
     key: Arc<Key>,
@@ -56,7 +56,7 @@ impl Jwt {
         }
         // SECURITY: deriving a key may take a second, in which other threads must not have to wait for their keys.
         let key = Arc::new(Key::from_value(secret));
-        self.keep(Kept {
+        self.keep(CachedKey {
             source: Zeroizing::new(source.to_owned()),
             has_passphrase,
             key: Arc::clone(&key),
@@ -76,7 +76,7 @@ impl Jwt {
         Some(Arc::clone(&kept.key))
     }
 
-    fn keep(&self, new: Kept) {
+    fn keep(&self, new: CachedKey) {
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have read the same key meanwhile.
         keys.retain(|kept| !kept.is_of(&new.source, new.has_passphrase));
@@ -85,7 +85,7 @@ impl Jwt {
     }
 }
 
-impl Kept {
+impl CachedKey {
     /// SECURITY: the whole text is compared, and how long that takes says nothing about where two keys differ.
     fn is_of(&self, source: &str, has_passphrase: bool) -> bool {
         self.has_passphrase == has_passphrase
