@@ -104,7 +104,7 @@ impl Document {
     /// ```
     pub fn evaluate(&self, scope: &Scope<'_>) -> Result<Value, DocumentEvalError> {
         let mut run = Run::new(scope, self.limits);
-        self.root.evaluate(&mut run).map_err(Failed::into_error)
+        self.root.evaluate(&mut run).map_err(FailedDocument::into_error)
     }
 
     /// Tests whether a template of the document reads a root.
@@ -197,12 +197,12 @@ fn escaped(step: &str) -> String {
 }
 
 /// An error on its way up, with the steps behind it, innermost first.
-struct Failed {
+struct FailedDocument {
     steps: Vec<String>,
     error: EvalError,
 }
 
-impl Failed {
+impl FailedDocument {
     fn under(mut self, step: impl Into<String>) -> Self {
         self.steps.push(step.into());
         self
@@ -230,17 +230,17 @@ impl Failed {
 }
 
 impl Part {
-    fn evaluate<'a>(&'a self, run: &mut Run<'a>) -> Result<Value, Failed> {
-        run.meter.burn(1).map_err(Failed::fault)?;
+    fn evaluate<'a>(&'a self, run: &mut Run<'a>) -> Result<Value, FailedDocument> {
+        run.meter.burn(1).map_err(FailedDocument::fault)?;
         match self {
             Self::Constant(value) => crate::view::Ref::Value(value)
                 .copy(&mut run.meter)
-                .map_err(Failed::fault),
-            Self::Template(template) => template.evaluate_in(run).map_err(Failed::of),
+                .map_err(FailedDocument::fault),
+            Self::Template(template) => template.evaluate_in(run).map_err(FailedDocument::of),
             Self::Array(parts) => {
                 run.meter
                     .make(parts.len().saturating_mul(size_of::<Value>()))
-                    .map_err(Failed::fault)?;
+                    .map_err(FailedDocument::fault)?;
                 let items = parts
                     .iter()
                     .enumerate()
@@ -250,7 +250,7 @@ impl Part {
             Self::Object(parts) => {
                 run.meter
                     .make(parts.len().saturating_mul(MEMBER_BYTES))
-                    .map_err(Failed::fault)?;
+                    .map_err(FailedDocument::fault)?;
                 let mut members = Object::with_capacity(parts.len());
                 for (key, part) in parts {
                     let value = part.evaluate(run).map_err(|failed| failed.under(key.shown()))?;
@@ -295,25 +295,25 @@ impl Key {
     }
 
     /// Puts a member's value where its key says.
-    fn put<'a>(&'a self, value: Value, members: &mut Object, run: &mut Run<'a>) -> Result<(), Failed> {
+    fn put<'a>(&'a self, value: Value, members: &mut Object, run: &mut Run<'a>) -> Result<(), FailedDocument> {
         let name = match self {
             Self::Spread => {
                 return match value {
                     Value::Object(more) => {
-                        run.meter.burn(more.len()).map_err(Failed::fault)?;
+                        run.meter.burn(more.len()).map_err(FailedDocument::fault)?;
                         for (name, value) in more {
                             put(members, name, value);
                         }
                         Ok(())
                     }
                     Value::Undefined | Value::Null => Ok(()),
-                    other => Err(Failed::fault(Fault::Spread { given: other.kind() })),
+                    other => Err(FailedDocument::fault(Fault::Spread { given: other.kind() })),
                 };
             }
             Self::Name(name) => name.clone(),
             Self::Template(template) => {
-                let name = template.evaluate_in(run).map_err(Failed::of)?;
-                let name = name.to_text().ok_or_else(|| Failed::fault(Fault::NotText))?;
+                let name = template.evaluate_in(run).map_err(FailedDocument::of)?;
+                let name = name.to_text().ok_or_else(|| FailedDocument::fault(Fault::NotText))?;
                 name.into_owned()
             }
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Document, DocumentEvalError, Failed, Key, Part, put};
+use super::{Document, DocumentEvalError, FailedDocument, Key, Part, put};
 use crate::eval::Run;
 use crate::limits::Meter;
 use crate::mask::{Hides, Masked, Read};
@@ -14,7 +14,7 @@ impl Document {
     /// Evaluates the document once, for the value and for what may be shown of it.
     pub fn evaluate_masked(&self, scope: &Scope<'_>, hides: &Hides<'_>) -> Result<Masked, DocumentEvalError> {
         let mut run = Run::new(scope, self.limits);
-        self.root.masked(&mut run, hides).map_err(Failed::into_error)
+        self.root.masked(&mut run, hides).map_err(FailedDocument::into_error)
     }
 
     /// Returns the document's reads.
@@ -55,11 +55,11 @@ impl Part {
         }
     }
 
-    fn masked<'a>(&'a self, run: &mut Run<'a>, hides: &Hides<'_>) -> Result<Masked, Failed> {
-        run.meter.burn(1).map_err(Failed::fault)?;
+    fn masked<'a>(&'a self, run: &mut Run<'a>, hides: &Hides<'_>) -> Result<Masked, FailedDocument> {
+        run.meter.burn(1).map_err(FailedDocument::fault)?;
         match self {
             Self::Constant(_) => self.evaluate(run).map(Masked::plain),
-            Self::Template(template) => template.evaluate_masked_in(run, hides).map_err(Failed::of),
+            Self::Template(template) => template.evaluate_masked_in(run, hides).map_err(FailedDocument::of),
             Self::Array(parts) => {
                 room(&mut run.meter, parts.len(), size_of::<Value>())?;
                 let (mut values, mut shown, mut hidden) = (Vec::new(), Vec::new(), Vec::new());
@@ -79,7 +79,7 @@ impl Part {
                 room(&mut run.meter, parts.len(), MEMBER_BYTES)?;
                 let (mut members, mut shown, mut hidden) = (Object::new(), Object::new(), Vec::new());
                 for (key, part) in parts {
-                    let under = |failed: Failed| failed.under(key.shown());
+                    let under = |failed: FailedDocument| failed.under(key.shown());
                     let mut member = part.masked(run, hides).map_err(under)?;
                     hidden.append(&mut member.hidden);
                     key.put_masked(member, &mut members, &mut shown, run, hides)
@@ -117,7 +117,7 @@ impl Key {
         shown: &mut Object,
         run: &mut Run<'a>,
         hides: &Hides<'_>,
-    ) -> Result<(), Failed> {
+    ) -> Result<(), FailedDocument> {
         match self {
             Self::Spread => {
                 match member.shown {
@@ -134,7 +134,7 @@ impl Key {
                 Ok(())
             }
             Self::Template(template) => {
-                let name = template.evaluate_masked_in(run, hides).map_err(Failed::of)?;
+                let name = template.evaluate_masked_in(run, hides).map_err(FailedDocument::of)?;
                 put(members, text(&name.value)?, member.value);
                 put(shown, text(&name.shown)?, member.shown);
                 Ok(())
@@ -143,15 +143,15 @@ impl Key {
     }
 }
 
-fn text(name: &Value) -> Result<String, Failed> {
+fn text(name: &Value) -> Result<String, FailedDocument> {
     let text = name.to_text();
     text.map(std::borrow::Cow::into_owned)
-        .ok_or_else(|| Failed::fault(crate::error::Fault::NotText))
+        .ok_or_else(|| FailedDocument::fault(crate::error::Fault::NotText))
 }
 
-fn room(meter: &mut Meter, count: usize, each: usize) -> Result<(), Failed> {
+fn room(meter: &mut Meter, count: usize, each: usize) -> Result<(), FailedDocument> {
     // Twice: once for the value, once for what is shown.
     meter
         .make(count.saturating_mul(each).saturating_mul(2))
-        .map_err(Failed::fault)
+        .map_err(FailedDocument::fault)
 }

@@ -12,7 +12,7 @@ use crate::dates::Zone;
 
 /// Values that the tokens gave.
 #[derive(Debug, Default)]
-struct Found {
+struct ParsedFields {
     year: Option<i64>,
     month: Option<i64>,
     day: Option<i64>,
@@ -35,7 +35,7 @@ struct Found {
 
 /// Reads a date in a format; `None` if the text does not show one.
 pub(crate) fn parse(text: &str, format: &str, zone: &Zone, now_ms: i64) -> Option<i64> {
-    let mut found = Found::default();
+    let mut found = ParsedFields::default();
     let mut rest = text;
     for piece in pieces(format) {
         match piece {
@@ -133,7 +133,7 @@ fn offset(text: &str) -> Option<(usize, usize)> {
     })
 }
 
-impl Found {
+impl ParsedFields {
     /// Notes what a token found; `None` if it cannot be.
     fn take(&mut self, token: &str, text: &str) -> Option<()> {
         self.any = true;
