@@ -11,7 +11,7 @@ use crate::document::{Compiled, SanitizePath, Test};
 use crate::document_keys;
 use crate::jsonc::{self, Kind, Node, escaped};
 use crate::limits::Limits;
-use crate::problem::{DocumentProblems, Found, Problems};
+use crate::problem::{DocumentProblems, Problems, UnplacedProblem};
 
 mod request;
 mod response;
@@ -57,7 +57,7 @@ const ROOTS: [&str; 5] = ["parameters", "common", "data", "environment", "temp"]
 
 /// Kind of template, which decides the names that it may use.
 #[derive(Clone, Copy)]
-enum Where {
+enum TemplateKind {
     Request,
     Response,
     Repeat,
@@ -94,21 +94,22 @@ impl<'n> Fields<'n> {
 }
 
 impl Compiler<'_> {
-    fn names(&self, place: Where) -> &Names {
+    fn names(&self, place: TemplateKind) -> &Names {
         match place {
-            Where::Request => &self.request_names,
-            Where::Response => &self.response_names,
-            Where::Repeat => &self.repeat_names,
+            TemplateKind::Request => &self.request_names,
+            TemplateKind::Response => &self.response_names,
+            TemplateKind::Repeat => &self.repeat_names,
         }
     }
 
     fn problem(&mut self, pointer: &str, node: &Node, message: impl Into<String>) {
-        self.problems.push(Found::new(pointer, node.span.clone(), message));
+        self.problems
+            .push(UnplacedProblem::new(pointer, node.span.clone(), message));
     }
 
     fn advise(&mut self, pointer: &str, node: &Node, message: impl Into<String>, help: impl Into<String>) {
         self.problems
-            .push(Found::new(pointer, node.span.clone(), message).help(help));
+            .push(UnplacedProblem::new(pointer, node.span.clone(), message).help(help));
     }
 
     /// The members of an object that has only keys of the table under `path`; `None` if it is no object.
@@ -129,12 +130,12 @@ impl Compiler<'_> {
                 Some(key) if key.taken => fields.members.push((&member.name, &member.value)),
                 Some(key) => {
                     let message = format!("`{}` is not for connections", member.name);
-                    let found = Found::new(&fields.under(&member.name), member.name_span.clone(), message);
+                    let found = UnplacedProblem::new(&fields.under(&member.name), member.name_span.clone(), message);
                     self.problems.push(found.help(key.summary));
                 }
                 None => {
                     let message = format!("unknown key `{}`", member.name);
-                    let found = Found::new(&fields.under(&member.name), member.name_span.clone(), message);
+                    let found = UnplacedProblem::new(&fields.under(&member.name), member.name_span.clone(), message);
                     self.problems.push(found.maybe_help(nearest(&member.name, path)));
                 }
             }
@@ -143,7 +144,7 @@ impl Compiler<'_> {
     }
 
     /// A template that must be text.
-    fn template(&mut self, node: &Node, pointer: &str, place: Where) -> Option<Template> {
+    fn template(&mut self, node: &Node, pointer: &str, place: TemplateKind) -> Option<Template> {
         let Kind::Text(text) = &node.kind else {
             let message = format!("this must be text, not {}", node.describe());
             self.problem(pointer, node, message);
@@ -162,7 +163,14 @@ impl Compiler<'_> {
     }
 
     /// A template whose source has a bounded number of characters.
-    fn bounded(&mut self, node: &Node, pointer: &str, place: Where, least: usize, most: usize) -> Option<Template> {
+    fn bounded(
+        &mut self,
+        node: &Node,
+        pointer: &str,
+        place: TemplateKind,
+        least: usize,
+        most: usize,
+    ) -> Option<Template> {
         if let Kind::Text(text) = &node.kind {
             let length = text.chars().count();
             if length < least || length > most {
@@ -175,7 +183,7 @@ impl Compiler<'_> {
     }
 
     /// A value of any shape whose strings are templates.
-    fn document(&mut self, node: &Node, pointer: &str, place: Where) -> Option<Document> {
+    fn document(&mut self, node: &Node, pointer: &str, place: TemplateKind) -> Option<Document> {
         match Document::compile(&node.to_json(), self.names(place)) {
             Ok(document) => {
                 self.reads.extend(document.reads());
@@ -192,7 +200,7 @@ impl Compiler<'_> {
     }
 
     /// An object whose strings are templates.
-    fn object(&mut self, node: &Node, pointer: &str, place: Where) -> Option<Document> {
+    fn object(&mut self, node: &Node, pointer: &str, place: TemplateKind) -> Option<Document> {
         if !matches!(node.kind, Kind::Object(_)) {
             let message = format!("this must be an object, not {}", node.describe());
             self.problem(pointer, node, message);
@@ -221,11 +229,11 @@ impl Compiler<'_> {
                 }
             }
         }
-        self.object(node, pointer, Where::Request)
+        self.object(node, pointer, TemplateKind::Request)
     }
 
     /// A boolean, or a template that stands for one.
-    fn test(&mut self, node: &Node, pointer: &str, place: Where) -> Option<Test> {
+    fn test(&mut self, node: &Node, pointer: &str, place: TemplateKind) -> Option<Test> {
         match &node.kind {
             Kind::Bool(value) => Some(Test::Literal(*value)),
             Kind::Text(_) => {
@@ -286,7 +294,7 @@ impl Compiler<'_> {
         let message = format!("this must be one of {}", list.join(", "));
         let help = closest(given, words.iter().map(|(word, _)| *word));
         self.problems
-            .push(Found::new(pointer, node.span.clone(), message).maybe_help(help));
+            .push(UnplacedProblem::new(pointer, node.span.clone(), message).maybe_help(help));
         None
     }
 
@@ -306,7 +314,7 @@ impl Compiler<'_> {
                 let raw = self.source.get(literal.clone()).unwrap_or_default();
                 literal.start + raw_offset(raw, problem.span.start)..literal.start + raw_offset(raw, problem.span.end)
             };
-            let found = Found::new(pointer, span, problem.kind.to_string());
+            let found = UnplacedProblem::new(pointer, span, problem.kind.to_string());
             self.problems.push(found.maybe_help(problem.kind.help()));
         }
     }

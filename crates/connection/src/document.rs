@@ -96,9 +96,9 @@ pub(crate) struct Response {
     pub(crate) types: Vec<TypeRange>,
     pub(crate) temp: Option<Document>,
     pub(crate) valid: Option<Test>,
-    pub(crate) invalid: Complaint,
-    pub(crate) error: Complaint,
-    pub(crate) status_errors: Vec<(u16, Complaint)>,
+    pub(crate) invalid: ErrorTemplates,
+    pub(crate) error: ErrorTemplates,
+    pub(crate) status_errors: Vec<(u16, ErrorTemplates)>,
     pub(crate) uid: Option<Document>,
     pub(crate) metadata: Option<Metadata>,
     pub(crate) data: Option<Document>,
@@ -107,7 +107,7 @@ pub(crate) struct Response {
 
 /// A message and a type, each with its place.
 #[derive(Default)]
-pub(crate) struct Complaint {
+pub(crate) struct ErrorTemplates {
     pub(crate) message: Option<(String, Template)>,
     pub(crate) kind: Option<(String, Template)>,
 }

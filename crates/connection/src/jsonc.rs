@@ -10,7 +10,7 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::{Map, Number, Value as Json};
 
 use crate::limits::Limits;
-use crate::problem::{Found, Problems};
+use crate::problem::{Problems, UnplacedProblem};
 
 /// A value and its place in the source, in bytes.
 #[derive(Debug)]
@@ -98,13 +98,13 @@ pub(crate) fn read(source: &str, limits: &Limits, problems: &mut Problems) -> Op
             source.len(),
             limits.document_bytes
         );
-        problems.push(Found::new("", 0..0, message));
+        problems.push(UnplacedProblem::new("", 0..0, message));
         return None;
     }
     // SECURITY: the parser descends into the nesting; how deep that goes must not be the author's choice.
     if let Some(at) = too_deep(source, limits.depth) {
         let message = format!("nested more than {} levels deep", limits.depth);
-        problems.push(Found::new("", at..at + 1, message));
+        problems.push(UnplacedProblem::new("", at..at + 1, message));
         return None;
     }
     let options = ParseOptions {
@@ -122,7 +122,9 @@ pub(crate) fn read(source: &str, limits: &Limits, problems: &mut Problems) -> Op
     match parse_to_ast(source, &CollectOptions::default(), &options) {
         Ok(parsed) => {
             let Some(value) = parsed.value else {
-                problems.push(Found::new("", 0..0, "the document is empty").help("a connection is a JSON object"));
+                problems.push(
+                    UnplacedProblem::new("", 0..0, "the document is empty").help("a connection is a JSON object"),
+                );
                 return None;
             };
             let mut reader = Reader {
@@ -136,7 +138,7 @@ pub(crate) fn read(source: &str, limits: &Limits, problems: &mut Problems) -> Op
             let range = error.range();
             let message = format!("not JSON: {}", lower(&error.kind().to_string()));
             problems.push(
-                Found::new("", range.start..range.end.max(range.start), message)
+                UnplacedProblem::new("", range.start..range.end.max(range.start), message)
                     .help("comments and trailing commas may be used, and nothing else beyond JSON"),
             );
             None
@@ -161,7 +163,7 @@ impl Reader<'_> {
                 if let Ok(number) = serde_json::from_str(literal.value) {
                     Kind::Number(number)
                 } else {
-                    let found = Found::new(&self.pointer, span.clone(), "not a number as JSON has them");
+                    let found = UnplacedProblem::new(&self.pointer, span.clone(), "not a number as JSON has them");
                     self.problems.push(found);
                     Kind::Null
                 }
@@ -189,7 +191,7 @@ impl Reader<'_> {
             // SECURITY: two readers of one document must not see two documents.
             // `{{...}}` may be used several times: it merges, it does not name a member.
             if name != SPREAD && members.iter().any(|member| member.name == name) {
-                let found = Found::new(
+                let found = UnplacedProblem::new(
                     &format!("{}/{}", self.pointer, escaped(&name)),
                     name_span.clone(),
                     format!("`{name}` is here twice"),
@@ -207,7 +209,7 @@ impl Reader<'_> {
         let text = self.source.get(span.clone()).unwrap_or_default();
         if let Some(at) = text.find(|c: char| c < ' ') {
             let at = span.start + at;
-            let found = Found::new(
+            let found = UnplacedProblem::new(
                 &self.pointer,
                 at..at + 1,
                 "a text has no line breaks or other control characters",

@@ -3,13 +3,13 @@
 use narthex_template::{Masked, Value, Zone};
 use serde_json::{Map, Value as Json};
 
-use crate::document::{Complaint, MetadataType, Response};
+use crate::document::{ErrorTemplates, MetadataType, Response};
 use crate::error::{ErrorType, RunError};
 use crate::evaluate::{Evaluator, text};
 
 /// Values that a response gave.
 #[derive(Default)]
-pub(crate) struct Given {
+pub(crate) struct ResponseValues {
     pub(crate) uid: Option<String>,
     pub(crate) metadata: Option<(MetadataType, String)>,
     pub(crate) data: Map<String, Json>,
@@ -31,18 +31,18 @@ pub(crate) fn judge(response: &Response, evaluator: &Evaluator<'_>, status: u16)
     // What `valid` has to say is about what `valid` found.
     let invalid = (status < 400).then_some(&response.invalid);
     let of_status = response.status_errors.iter().find(|(own, _)| *own == status);
-    let complaints = [
+    let candidates = [
         invalid,
-        of_status.map(|(_, complaint)| complaint),
+        of_status.map(|(_, templates)| templates),
         Some(&response.error),
     ];
     let mut message = None;
     let mut kind = None;
-    for complaint in complaints.into_iter().flatten() {
-        let Complaint {
+    for templates in candidates.into_iter().flatten() {
+        let ErrorTemplates {
             message: words,
             kind: word,
-        } = complaint;
+        } = templates;
         if let (None, Some((pointer, template))) = (&message, words) {
             message = evaluator.told(pointer, template)?;
         }
@@ -74,7 +74,7 @@ pub(crate) fn give(
     evaluator: &Evaluator<'_>,
     pointer: &str,
     zone: &Zone,
-    given: &mut Given,
+    given: &mut ResponseValues,
 ) -> Result<(), RunError> {
     let at = |name: &str| format!("{pointer}/response/{name}");
     if let Some(data) = &response.data {

@@ -81,14 +81,14 @@ impl std::error::Error for DocumentProblems {}
 
 /// A problem before its line is counted.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct UnplacedProblem {
     pointer: String,
     span: Range<usize>,
     message: String,
     help: Option<String>,
 }
 
-impl Found {
+impl UnplacedProblem {
     pub(crate) fn new(pointer: &str, span: Range<usize>, message: impl Into<String>) -> Self {
         Self {
             pointer: pointer.to_owned(),
@@ -111,10 +111,10 @@ impl Found {
 
 /// Collects what is wrong, in any order.
 #[derive(Debug, Default)]
-pub(crate) struct Problems(Vec<Found>);
+pub(crate) struct Problems(Vec<UnplacedProblem>);
 
 impl Problems {
-    pub(crate) fn push(&mut self, found: Found) {
+    pub(crate) fn push(&mut self, found: UnplacedProblem) {
         // One document cannot make a report without end.
         if self.0.len() < PROBLEMS {
             self.0.push(found);

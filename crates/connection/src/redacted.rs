@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 use crate::document::{BodyType, Compiled, SanitizePath, Side};
 use crate::encode::{self, Reader};
-use crate::request::Sketch;
+use crate::request::RequestDraft;
 use crate::response::Received;
 use crate::secrets::Secrets;
 
@@ -50,16 +50,16 @@ impl fmt::Display for RedactedRequest {
 }
 
 impl RedactedRequest {
-    pub(crate) fn of(sketch: Sketch, compiled: &Compiled, secrets: &Secrets) -> Self {
-        let mut tree = json!({ "method": sketch.method, "url": sketch.url, "headers": sketch.headers });
+    pub(crate) fn of(draft: RequestDraft, compiled: &Compiled, secrets: &Secrets) -> Self {
+        let mut tree = json!({ "method": draft.method, "url": draft.url, "headers": draft.headers });
         if let Some(members) = tree.as_object_mut() {
-            members.extend(sketch.qs.map(|qs| ("qs".to_owned(), qs)));
-            members.extend(sketch.body.map(|body| ("body".to_owned(), body)));
+            members.extend(draft.qs.map(|qs| ("qs".to_owned(), qs)));
+            members.extend(draft.body.map(|body| ("body".to_owned(), body)));
         }
         blank_all(&mut tree, compiled, Side::Request);
         let mut url = text_of(tree.get("url"));
         if let Some(qs) = tree.get("qs") {
-            let reader = if sketch.encode_url {
+            let reader = if draft.encode_url {
                 Reader::Person
             } else {
                 Reader::ServiceAsWritten
@@ -70,10 +70,10 @@ impl RedactedRequest {
             }
         }
         let mut headers: Vec<(String, String)> = flat(tree.get("headers"), title_case);
-        if let Some(content_type) = sketch.content_type {
+        if let Some(content_type) = draft.content_type {
             headers.push(("Content-Type".to_owned(), content_type));
         }
-        let body = tree.get("body").map(|body| match sketch.body_type {
+        let body = tree.get("body").map(|body| match draft.body_type {
             BodyType::Json => body.to_string(),
             BodyType::UrlEncoded => form(body, Reader::Person),
             BodyType::Multipart => flat(Some(body), str::to_owned)

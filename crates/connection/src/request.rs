@@ -1,4 +1,4 @@
-//! The templates of one request to what is sent, and to what may be shown of it.
+//! The templates of one request to what is sent, and to its redacted form.
 
 use std::fmt;
 
@@ -35,25 +35,25 @@ pub struct Request {
     pub follow_redirects: bool,
     /// `true` if a compressed answer is requested.
     pub gzip: bool,
-    pub(crate) shown: RedactedRequest,
+    pub(crate) redacted: RedactedRequest,
 }
 
 impl Request {
     /// Parts of it that may be shown to people and logs.
     pub fn redacted(&self) -> &RedactedRequest {
-        &self.shown
+        &self.redacted
     }
 }
 
 // SECURITY: what may be shown, and nothing else.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Request").field(&self.shown).finish()
+        f.debug_tuple("Request").field(&self.redacted).finish()
     }
 }
 
 /// Sketch of a request before `log.sanitize` and the second layer of masking.
-pub(crate) struct Sketch {
+pub(crate) struct RequestDraft {
     pub(crate) method: String,
     pub(crate) url: String,
     pub(crate) qs: Option<Json>,
@@ -65,10 +65,10 @@ pub(crate) struct Sketch {
     pub(crate) body_type: BodyType,
 }
 
-/// Everything of a request but what may be shown of it.
-pub(crate) struct Built {
+/// A request whose redacted form is still a draft.
+pub(crate) struct BuiltRequest {
     pub(crate) request: Request,
-    pub(crate) sketch: Sketch,
+    pub(crate) draft: RequestDraft,
 }
 
 /// Evaluates a request: URL and query, method, headers, body.
@@ -77,9 +77,9 @@ pub(crate) fn build(
     evaluator: &Evaluator<'_>,
     limits: &Limits,
     random: &Random,
-) -> Result<Built, RunError> {
+) -> Result<BuiltRequest, RunError> {
     let at = |name: &str| format!("{}/{name}", document.pointer);
-    let (url, sketch_url, qs) = url::url(document, evaluator, limits)?;
+    let url = url::url(document, evaluator, limits)?;
     let method = method(document, evaluator)?;
     let headers_masked = match &document.headers {
         Some(headers) => evaluator.document(&at("headers"), headers)?,
@@ -113,10 +113,10 @@ pub(crate) fn build(
     if let Some(content_type) = &content_type {
         headers.push(("Content-Type".to_owned(), content_type.clone()));
     }
-    let sketch = Sketch {
+    let draft = RequestDraft {
         method: method.clone(),
-        url: sketch_url,
-        qs,
+        url: url.redacted,
+        qs: url.redacted_qs,
         encode_url: document.encode_url,
         headers: headers_masked.shown.into_json().unwrap_or_default(),
         content_type,
@@ -130,15 +130,15 @@ pub(crate) fn build(
     };
     let request = Request {
         method,
-        url,
+        url: url.sent,
         headers,
         body: body.bytes,
         ca: ca(document, evaluator)?,
         follow_redirects,
         gzip: document.gzip,
-        shown: RedactedRequest::default(),
+        redacted: RedactedRequest::default(),
     };
-    Ok(Built { request, sketch })
+    Ok(BuiltRequest { request, draft })
 }
 
 fn method(document: &Document, evaluator: &Evaluator<'_>) -> Result<String, RunError> {

@@ -12,7 +12,7 @@ use crate::document::{Compiled, Connection, MetadataType, Request as RequestDocu
 use crate::error::RunError;
 use crate::evaluate::Evaluator;
 use crate::inputs::{Facts, Inputs};
-use crate::judge::{self, Given};
+use crate::judge::{self, ResponseValues};
 use crate::minted::{Minted, Mints};
 use crate::redacted::{RedactedRequest, RedactedResponse};
 use crate::request::{self, Request};
@@ -211,8 +211,8 @@ impl Run {
             request::build(document, evaluator, &compiled.limits, facts.random)
         })?;
         let mut request = built.request;
-        request.shown = RedactedRequest::of(built.sketch, &compiled, &self.secrets);
-        self.redacted_request = Some(request.shown.clone());
+        request.redacted = RedactedRequest::of(built.draft, &compiled, &self.secrets);
+        self.redacted_request = Some(request.redacted.clone());
         self.sends += 1;
         self.state = State::Sent;
         Ok(Step::Send(Box::new(request)))
@@ -243,7 +243,7 @@ impl Run {
         if let Some(state) = self.repeat(document, facts)? {
             return Ok(state);
         }
-        let mut given = Given::default();
+        let mut given = ResponseValues::default();
         let result = self.evaluate(facts, Some(received), |evaluator| {
             judge::judge(of, evaluator, received.status)?;
             judge::give(of, evaluator, &document.pointer, facts.zone, &mut given)
@@ -275,8 +275,8 @@ impl Run {
         Ok(Some(State::Waiting(repeat.delay_ms)))
     }
 
-    fn keep(&mut self, given: Given) -> Result<(), RunError> {
-        let Given {
+    fn keep(&mut self, given: ResponseValues) -> Result<(), RunError> {
+        let ResponseValues {
             uid,
             metadata,
             data,

@@ -1,9 +1,9 @@
 //! The request side of a document.
 
-use super::{Compiler, Fields, Where};
+use super::{Compiler, Fields, TemplateKind};
 use crate::document::{BodyType, Condition, Repeat, Request};
 use crate::jsonc::{Kind, Node};
-use crate::problem::Found;
+use crate::problem::UnplacedProblem;
 
 impl Compiler<'_> {
     pub(super) fn requests(&mut self, root: &Node) -> Vec<Request> {
@@ -33,7 +33,9 @@ impl Compiler<'_> {
         }
         let fields = self.fields(node, pointer, "")?;
         // In the order of evaluation, and each on its own: one that is wrong does not hide the next.
-        let temp = self.maybe(&fields, "temp", |this, node, at| this.object(node, at, Where::Request));
+        let temp = self.maybe(&fields, "temp", |this, node, at| {
+            this.object(node, at, TemplateKind::Request)
+        });
         let condition = self.maybe(&fields, "condition", Self::condition);
         let url = self.url(&fields);
         let method = self.method(&fields);
@@ -43,11 +45,11 @@ impl Compiler<'_> {
         });
         let qs = self.maybe(&fields, "qs", Self::flat);
         let body = self.maybe(&fields, "body", |this, node, at| {
-            this.document(node, at, Where::Request)
+            this.document(node, at, TemplateKind::Request)
         });
         let body_type = self.maybe(&fields, "type", |this, node, at| this.word(node, at, &BODY_TYPES));
         let ca = self.maybe(&fields, "ca", |this, node, at| {
-            this.bounded(node, at, Where::Request, 1, CA_CHARACTERS)
+            this.bounded(node, at, TemplateKind::Request, 1, CA_CHARACTERS)
         });
         let repeat = self.maybe(&fields, "repeat", Self::repeat);
         self.maybe(&fields, "log", Self::log);
@@ -89,17 +91,17 @@ impl Compiler<'_> {
 
     fn url(&mut self, fields: &Fields<'_>) -> Option<narthex_template::Template> {
         let Some((node, pointer)) = fields.at("url") else {
-            let found = Found::new(&fields.pointer, fields.span.clone(), "there is no `url`");
+            let found = UnplacedProblem::new(&fields.pointer, fields.span.clone(), "there is no `url`");
             self.problems
                 .push(found.help("a connection always has one; there is no mode without a request"));
             return None;
         };
-        self.bounded(node, &pointer, Where::Request, 1, URL_CHARACTERS)
+        self.bounded(node, &pointer, TemplateKind::Request, 1, URL_CHARACTERS)
     }
 
     fn method(&mut self, fields: &Fields<'_>) -> Option<narthex_template::Template> {
         let (node, pointer) = fields.at("method")?;
-        let template = self.template(node, &pointer, Where::Request)?;
+        let template = self.template(node, &pointer, TemplateKind::Request)?;
         if template.is_literal() && !METHODS.contains(&template.source().to_ascii_uppercase().as_str()) {
             let message = format!("`{}` is no method", template.source());
             self.advise(&pointer, node, message, format!("methods are {}", METHODS.join(", ")));
@@ -109,15 +111,15 @@ impl Compiler<'_> {
 
     fn condition(&mut self, node: &Node, pointer: &str) -> Option<Condition> {
         if !matches!(node.kind, Kind::Object(_)) {
-            let test = self.test(node, pointer, Where::Request)?;
+            let test = self.test(node, pointer, TemplateKind::Request)?;
             return Some(Condition { test, default: None });
         }
         let fields = self.fields(node, pointer, "condition")?;
         let default = self.maybe(&fields, "default", |this, node, at| {
-            this.document(node, at, Where::Request)
+            this.document(node, at, TemplateKind::Request)
         });
         let test = self.needed(&fields, "condition", |this, node, at| {
-            this.test(node, at, Where::Request)
+            this.test(node, at, TemplateKind::Request)
         })?;
         Some(Condition { test, default })
     }
@@ -128,7 +130,7 @@ impl Compiler<'_> {
         let limit = self.count(&fields, "limit", REPEATS.min(most), most);
         let delay_ms = self.count(&fields, "delay", 0, self.limits.wait_ms);
         let test = self.needed(&fields, "condition", |this, node, at| {
-            this.test(node, at, Where::Repeat)
+            this.test(node, at, TemplateKind::Repeat)
         })?;
         Some(Repeat {
             test,
@@ -147,7 +149,7 @@ impl Compiler<'_> {
         if fields.at(name).is_none() {
             let message = format!("there is no `{name}`");
             self.problems
-                .push(Found::new(&fields.pointer, fields.span.clone(), message));
+                .push(UnplacedProblem::new(&fields.pointer, fields.span.clone(), message));
         }
         self.maybe(fields, name, compile)
     }
@@ -161,7 +163,7 @@ impl Compiler<'_> {
                 && first.name != member.name
             {
                 let message = format!("`{}` and `{}` are one header", first.name, member.name);
-                let found = Found::new(pointer, member.name_span.clone(), message);
+                let found = UnplacedProblem::new(pointer, member.name_span.clone(), message);
                 self.problems.push(found.help("give it a list to send it twice"));
             }
         }

@@ -2,8 +2,8 @@
 
 use narthex_template::Template;
 
-use super::{Compiler, Fields, Where};
-use crate::document::{Complaint, Metadata, MetadataType, Response, ResponseType, TypeRange};
+use super::{Compiler, Fields, TemplateKind};
+use crate::document::{ErrorTemplates, Metadata, MetadataType, Response, ResponseType, TypeRange};
 use crate::error::ErrorType;
 use crate::jsonc::{Kind, Node, escaped};
 
@@ -13,8 +13,8 @@ impl Compiler<'_> {
             types: Vec::new(),
             temp: None,
             valid: None,
-            invalid: Complaint::default(),
-            error: Complaint::default(),
+            invalid: ErrorTemplates::default(),
+            error: ErrorTemplates::default(),
             status_errors: Vec::new(),
             uid: None,
             metadata: None,
@@ -28,7 +28,9 @@ impl Compiler<'_> {
         if let Some((node, at)) = fields.at("type") {
             response.types = self.response_types(node, &at);
         }
-        response.temp = self.maybe(&fields, "temp", |this, node, at| this.object(node, at, Where::Response));
+        response.temp = self.maybe(&fields, "temp", |this, node, at| {
+            this.object(node, at, TemplateKind::Response)
+        });
         if let Some((node, at)) = fields.at("valid") {
             self.valid(node, &at, &mut response);
         }
@@ -36,12 +38,14 @@ impl Compiler<'_> {
             self.error(node, &at, &mut response);
         }
         response.uid = self.maybe(&fields, "uid", |this, node, at| {
-            this.document(node, at, Where::Response)
+            this.document(node, at, TemplateKind::Response)
         });
         response.metadata = self.maybe(&fields, "metadata", Self::metadata);
-        response.data = self.maybe(&fields, "data", |this, node, at| this.object(node, at, Where::Response));
+        response.data = self.maybe(&fields, "data", |this, node, at| {
+            this.object(node, at, TemplateKind::Response)
+        });
         response.expires = self.maybe(&fields, "expires", |this, node, at| {
-            this.bounded(node, at, Where::Response, 1, EXPIRES_CHARACTERS)
+            this.bounded(node, at, TemplateKind::Response, 1, EXPIRES_CHARACTERS)
         });
         response
     }
@@ -64,7 +68,7 @@ impl Compiler<'_> {
             let kind = self.word(&member.value, &at, &RESPONSE_TYPES);
             let Some((from, to)) = statuses(&member.name) else {
                 let message = format!("`{}` names no statuses", member.name);
-                let found = crate::problem::Found::new(&at, member.name_span.clone(), message);
+                let found = crate::problem::UnplacedProblem::new(&at, member.name_span.clone(), message);
                 self.problems
                     .push(found.help("write one status (`404`), a range (`400-499`), or `*` for all"));
                 continue;
@@ -76,16 +80,16 @@ impl Compiler<'_> {
 
     fn valid(&mut self, node: &Node, pointer: &str, response: &mut Response) {
         if !matches!(node.kind, Kind::Object(_)) {
-            response.valid = self.test(node, pointer, Where::Response);
+            response.valid = self.test(node, pointer, TemplateKind::Response);
             return;
         }
         let Some(fields) = self.fields(node, pointer, "response.valid") else {
             return;
         };
         response.valid = self.needed(&fields, "condition", |this, node, at| {
-            this.test(node, at, Where::Response)
+            this.test(node, at, TemplateKind::Response)
         });
-        response.invalid = self.complaint(&fields);
+        response.invalid = self.error_templates(&fields);
     }
 
     fn error(&mut self, node: &Node, pointer: &str, response: &mut Response) {
@@ -96,39 +100,39 @@ impl Compiler<'_> {
         let Some(fields) = self.fields(node, pointer, "response.error") else {
             return;
         };
-        response.error = self.complaint(&fields);
+        response.error = self.error_templates(&fields);
         for (name, node) in &fields.members {
             let Ok(status) = name.parse::<u16>() else { continue };
             let at = fields.under(name);
-            let complaint = if matches!(node.kind, Kind::Object(_)) {
+            let templates = if matches!(node.kind, Kind::Object(_)) {
                 match self.fields(node, &at, "response.error.STATUS") {
-                    Some(inner) => self.complaint(&inner),
+                    Some(inner) => self.error_templates(&inner),
                     None => continue,
                 }
             } else {
-                Complaint {
+                ErrorTemplates {
                     message: self.message(node, &at),
                     kind: None,
                 }
             };
-            response.status_errors.push((status, complaint));
+            response.status_errors.push((status, templates));
         }
     }
 
-    fn complaint(&mut self, fields: &Fields<'_>) -> Complaint {
-        Complaint {
+    fn error_templates(&mut self, fields: &Fields<'_>) -> ErrorTemplates {
+        ErrorTemplates {
             message: self.maybe(fields, "message", Self::message),
             kind: self.maybe(fields, "type", Self::error_type),
         }
     }
 
     fn message(&mut self, node: &Node, pointer: &str) -> Option<(String, Template)> {
-        let template = self.template(node, pointer, Where::Response)?;
+        let template = self.template(node, pointer, TemplateKind::Response)?;
         Some((pointer.to_owned(), template))
     }
 
     fn error_type(&mut self, node: &Node, pointer: &str) -> Option<(String, Template)> {
-        let template = self.template(node, pointer, Where::Response)?;
+        let template = self.template(node, pointer, TemplateKind::Response)?;
         if template.is_literal() {
             let words: Vec<(&'static str, ErrorType)> =
                 ErrorType::ALL.iter().map(|kind| (kind.name(), *kind)).collect();
@@ -141,7 +145,7 @@ impl Compiler<'_> {
         let fields = self.fields(node, pointer, "response.metadata")?;
         let kind = self.maybe(&fields, "type", |this, node, at| this.word(node, at, &METADATA_TYPES));
         let value = self.needed(&fields, "value", |this, node, at| {
-            this.document(node, at, Where::Response)
+            this.document(node, at, TemplateKind::Response)
         })?;
         Some(Metadata {
             kind: kind.unwrap_or(MetadataType::Text),

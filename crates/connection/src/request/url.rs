@@ -11,34 +11,40 @@ use crate::error::RunError;
 use crate::evaluate::{Evaluator, text};
 use crate::limits::Limits;
 
-/// The URL that is sent, and URL and query as they may be shown.
-pub(super) fn url(
-    document: &Document,
-    evaluator: &Evaluator<'_>,
-    limits: &Limits,
-) -> Result<(String, String, Option<Json>), RunError> {
+/// A URL, and its redacted form.
+pub(super) struct BuiltUrl {
+    /// The URL that is sent.
+    pub(super) sent: String,
+    /// The URL without its secrets.
+    pub(super) redacted: String,
+    /// The query of `qs` without its secrets.
+    pub(super) redacted_qs: Option<Json>,
+}
+
+/// Builds the URL of a request.
+pub(super) fn url(document: &Document, evaluator: &Evaluator<'_>, limits: &Limits) -> Result<BuiltUrl, RunError> {
     let pointer = format!("{}/url", document.pointer);
     let written = evaluator.template(&pointer, &document.url)?;
-    let (mut url, mut shown) = (
+    let (mut url, mut redacted) = (
         text(&written.value).unwrap_or_default(),
         text(&written.shown).unwrap_or_default(),
     );
     // A fragment is never sent.
     cut(&mut url, '#');
-    cut(&mut shown, '#');
+    cut(&mut redacted, '#');
     let reader = if document.encode_url {
         Reader::Service
     } else {
         Reader::ServiceAsWritten
     };
-    let mut shown_qs = None;
+    let mut redacted_qs = None;
     if let Some(qs) = &document.qs {
         let qs_pointer = format!("{}/qs", document.pointer);
         let masked = evaluator.document(&qs_pointer, qs)?;
         if let Value::Object(members) = &masked.value {
             // `qs` replaces a query in the URL, even if it is empty.
             cut(&mut url, '?');
-            cut(&mut shown, '?');
+            cut(&mut redacted, '?');
             let query = flat(&qs_pointer, members, reader)?;
             // SECURITY: what follows it would not be sent, and another request would be made than is written.
             if query.contains('#') {
@@ -51,14 +57,18 @@ pub(super) fn url(
                 url.push_str(&query);
             }
         }
-        shown_qs = masked.shown.into_json();
+        redacted_qs = masked.shown.into_json();
     }
     if document.encode_url {
         url = encode::url(&url);
-        shown = encode::url(&shown);
+        redacted = encode::url(&redacted);
     }
-    check(&pointer, &url, &shown, limits)?;
-    Ok((url, shown, shown_qs))
+    check(&pointer, &url, &redacted, limits)?;
+    Ok(BuiltUrl {
+        sent: url,
+        redacted,
+        redacted_qs,
+    })
 }
 
 fn cut(url: &mut String, from: char) {
@@ -68,9 +78,9 @@ fn cut(url: &mut String, from: char) {
 }
 
 /// SECURITY: what is checked here is what is sent; a URL that two programs could read differently is refused.
-fn check(pointer: &str, url: &str, shown: &str, limits: &Limits) -> Result<(), RunError> {
+fn check(pointer: &str, url: &str, redacted: &str, limits: &Limits) -> Result<(), RunError> {
     let fail = |problem: String| Err(RunError::request(pointer, problem));
-    let shown = shown.escape_debug();
+    let redacted = redacted.escape_debug();
     if url.len() > limits.url_bytes {
         return fail(format!("the URL has more than {} bytes", limits.url_bytes));
     }
@@ -79,7 +89,7 @@ fn check(pointer: &str, url: &str, shown: &str, limits: &Limits) -> Result<(), R
     }
     if url.starts_with('/') {
         return fail(format!(
-            "`{shown}` is not absolute; there is no base URL here, so write it from `https://` on"
+            "`{redacted}` is not absolute; there is no base URL here, so write it from `https://` on"
         ));
     }
     if let Some(character) = url
@@ -92,14 +102,14 @@ fn check(pointer: &str, url: &str, shown: &str, limits: &Limits) -> Result<(), R
     }
     let Ok(parsed) = Url::parse(url) else {
         return fail(format!(
-            "`{shown}` is not an absolute URL such as `https://api.example.com/path`"
+            "`{redacted}` is not an absolute URL such as `https://api.example.com/path`"
         ));
     };
     if !matches!(parsed.scheme(), "http" | "https") {
-        return fail(format!("`{shown}` is neither http nor https"));
+        return fail(format!("`{redacted}` is neither http nor https"));
     }
     if parsed.host_str().is_none_or(str::is_empty) {
-        return fail(format!("`{shown}` names no host"));
+        return fail(format!("`{redacted}` names no host"));
     }
     if !parsed.username().is_empty() || parsed.password().is_some() {
         return fail(
