@@ -41,7 +41,7 @@ use narthex_engine::respond::{self, Format, NOSNIFF, Refusal};
 use narthex_engine::{ExplainedRequest, Explanation, explain, pasted_token};
 use narthex_fetch::keys::Refreshed;
 use narthex_listener::ServerSettings;
-use narthex_listener::listen::{self, By};
+use narthex_listener::listen::{self, PortOptions};
 
 /// Serves the admin port until `stop` completes.
 ///
@@ -56,7 +56,8 @@ pub async fn serve_admin(
 ) -> Result<(), NoEntropy> {
     let checked = axum::middleware::from_fn_with_state(Arc::clone(&engine), check_request);
     let service = TowerToHyperService::new(router(&engine)?.layer(checked));
-    let by = By {
+    let options = PortOptions {
+        settings,
         workers: None,
         is_proxy: |address| engine.runtime.load().trusted_proxies.trust(address) == Trust::Trusted,
     };
@@ -67,7 +68,7 @@ pub async fn serve_admin(
             service.call(request)
         })
     };
-    listen::serve(listener, (settings, by), stop, of_peer).await;
+    listen::serve(listener, options, stop, of_peer).await;
     Ok(())
 }
 

@@ -33,7 +33,7 @@ use narthex_engine::respond::{self, Format, Refusal};
 use narthex_listener::ServerSettings;
 use narthex_listener::Workers;
 use narthex_listener::idle_timeout::Activity;
-use narthex_listener::listen::{self, By, TooManyRequests};
+use narthex_listener::listen::{self, PortOptions, TooManyRequests};
 
 /// Serves the public port with `workers` until `stop` is done, then waits for open requests to finish (graceful
 /// shutdown).
@@ -57,11 +57,12 @@ pub async fn serve(
         });
         service_fn(move |request| answer(Arc::clone(&connection), request))
     };
-    let by = By {
+    let options = PortOptions {
+        settings,
         workers: Some(&workers),
         is_proxy: |address| gateway.engine.runtime.load().trusted_proxies.trust(address) == Trust::Trusted,
     };
-    listen::serve(listener, (settings, by), stop, service).await;
+    listen::serve(listener, options, stop, service).await;
 }
 
 /// State shared by the requests of one connection. Their references are counted per connection: if each request counted

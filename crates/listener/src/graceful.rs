@@ -13,15 +13,15 @@ use crate::idle_timeout::Activity;
 ///
 /// Each connection tests a flag of its own. The version in hyper-util takes one lock, shared by all connections,
 /// whenever one of them is polled.
-pub(crate) struct Ending<C> {
+pub(crate) struct DrainedConnection<C> {
     connection: Pin<Box<C>>,
     activity: Arc<Activity>,
-    heard: Heard,
+    state: ShutdownState,
 }
 
 /// State of a connection's knowledge of its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heard {
+enum ShutdownState {
     /// Not ending, and no waker is registered.
     Nothing,
     /// Not ending, and a waker is registered.
@@ -30,37 +30,37 @@ enum Heard {
     End,
 }
 
-impl<C> Ending<C> {
+impl<C> DrainedConnection<C> {
     pub(crate) fn new(connection: C, activity: Arc<Activity>) -> Self {
         Self {
             connection: Box::pin(connection),
             activity,
-            heard: Heard::Nothing,
+            state: ShutdownState::Nothing,
         }
     }
 }
 
-impl<C> fmt::Debug for Ending<C> {
+impl<C> fmt::Debug for DrainedConnection<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ending")
-            .field("heard", &self.heard)
+        f.debug_struct("DrainedConnection")
+            .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }
 
-impl<C: GracefulConnection> Future for Ending<C> {
+impl<C: GracefulConnection> Future for DrainedConnection<C> {
     type Output = C::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<C::Output> {
-        if self.heard == Heard::Nothing {
+        if self.state == ShutdownState::Nothing {
             // Once is enough: a task's waker stays the same. It is registered before the flag is tested, so that an end
             // in between is not missed.
             self.activity.wake_at_end(context.waker());
-            self.heard = Heard::Listening;
+            self.state = ShutdownState::Listening;
         }
-        if self.heard == Heard::Listening && self.activity.is_ending() {
+        if self.state == ShutdownState::Listening && self.activity.is_ending() {
             self.connection.as_mut().graceful_shutdown();
-            self.heard = Heard::End;
+            self.state = ShutdownState::End;
         }
         self.connection.as_mut().poll(context)
     }

@@ -308,12 +308,12 @@ impl Connection {
 /// A connection that is read in pieces and whose writes are counted: a client that reads an answer slowly is still
 /// active.
 #[derive(Debug)]
-pub(crate) struct Counted<S> {
+pub(crate) struct CountedStream<S> {
     stream: Take<S>,
     activity: Arc<Activity>,
 }
 
-impl<S: AsyncRead> Counted<S> {
+impl<S: AsyncRead> CountedStream<S> {
     pub(crate) fn new(stream: S, activity: Arc<Activity>) -> Self {
         Self {
             stream: stream.take(PIECE),
@@ -334,7 +334,7 @@ impl<S: AsyncRead> Counted<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for CountedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -345,7 +345,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Counted<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for CountedStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(self.stream.get_mut()).poll_write(context, bytes);
         self.wrote(polled)

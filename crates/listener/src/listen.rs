@@ -20,10 +20,10 @@ use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::clients::{ClientPlace, Clients};
-use crate::graceful::Ending;
-use crate::idle_timeout::{Activity, Answering, Connections, Counted, Places};
+use crate::graceful::DrainedConnection;
+use crate::idle_timeout::{Activity, Answering, Connections, CountedStream, Places};
 use crate::log_throttle::LogThrottle;
-use crate::workers::{Seat, Workers};
+use crate::workers::{WorkerSlot, Workers};
 
 /// Upper limit of one request's body, or of one answer, that waits in memory for an HTTP/2 client; for HTTP/1.1,
 /// [`Answering`] has the limit.
@@ -68,9 +68,11 @@ impl Default for ServerSettings {
     }
 }
 
-/// Threads that serve a port's connections, and the addresses without a limit of their own.
+/// Options of a port: its limits, the threads that serve its connections, and the addresses without a limit of their own.
 #[derive(Debug)]
-pub struct By<'w, L> {
+pub struct PortOptions<'w, L> {
+    /// Limits of the port.
+    pub settings: ServerSettings,
     /// Threads that serve connections; if there are none, the calling runtime serves them.
     pub workers: Option<&'w Workers>,
     /// Tests whether an address may have any number of connections: proxies, which have many clients.
@@ -82,7 +84,7 @@ pub struct By<'w, L> {
 /// worker that serves it.
 pub async fn serve<S, B>(
     listener: TcpListener,
-    (settings, by): (ServerSettings, By<'_, impl Fn(IpAddr) -> bool>),
+    options: PortOptions<'_, impl Fn(IpAddr) -> bool>,
     stop: impl Future<Output = ()>,
     service: impl Fn(SocketAddr, &Arc<Activity>, Option<usize>) -> S,
 ) where
@@ -90,20 +92,30 @@ pub async fn serve<S, B>(
     S::Future: Send + 'static,
     B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
+    let PortOptions {
+        settings,
+        workers,
+        is_proxy,
+    } = options;
     let mut stop = pin!(stop);
     let port = Port::new(listener, &settings);
     let mut sweep = pin!(port.connections.sweep());
     let builder = builder(&settings);
     loop {
-        let (stream, peer, client, place) = tokio::select! {
-            accepted = port.accept(&by.is_proxy) => accepted,
+        let AcceptedConnection {
+            stream,
+            peer,
+            client,
+            place,
+        } = tokio::select! {
+            accepted = port.accept(&is_proxy) => accepted,
             never = &mut sweep => match never {},
             () = &mut stop => break,
         };
         // Small answers must not wait for a full segment; a socket that refuses this still works.
         let _ = stream.set_nodelay(true);
-        let seat = by.workers.and_then(Workers::seat).unwrap_or_else(Seat::here);
-        let stream = match hand_over(stream, &seat.runtime) {
+        let slot = workers.and_then(Workers::slot).unwrap_or_else(WorkerSlot::here);
+        let stream = match hand_over(stream, &slot.runtime) {
             Ok(stream) => stream,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be given to the thread that is to serve it");
@@ -113,13 +125,13 @@ pub async fn serve<S, B>(
         let activity = Arc::new(Activity::at(Places {
             _port: place,
             client,
-            _thread: seat.counted,
+            _thread: slot.counted,
         }));
-        let stream = TokioIo::new(Counted::new(stream, Arc::clone(&activity)));
+        let stream = TokioIo::new(CountedStream::new(stream, Arc::clone(&activity)));
         let served =
-            builder.serve_connection_with_upgrades(stream, counting(service(peer, &activity, seat.worker), &activity));
-        let served = Ending::new(served.into_owned(), Arc::clone(&activity));
-        let task = seat.runtime.spawn(async move {
+            builder.serve_connection_with_upgrades(stream, counting(service(peer, &activity, slot.worker), &activity));
+        let served = DrainedConnection::new(served.into_owned(), Arc::clone(&activity));
+        let task = slot.runtime.spawn(async move {
             // A connection that breaks off is the client's business.
             let _ = served.await;
         });
@@ -143,7 +155,14 @@ struct Port {
 }
 
 /// A connection that was accepted, with its places.
-type Accepted = (TcpStream, SocketAddr, Option<ClientPlace>, Option<OwnedSemaphorePermit>);
+struct AcceptedConnection {
+    stream: TcpStream,
+    peer: SocketAddr,
+    /// Place among the connections of the client's address; `None` for a proxy.
+    client: Option<ClientPlace>,
+    /// Place among all connections.
+    place: Option<OwnedSemaphorePermit>,
+}
 
 impl Port {
     fn new(listener: TcpListener, settings: &ServerSettings) -> Self {
@@ -158,7 +177,7 @@ impl Port {
     }
 
     /// Returns the next connection that gets a place, once there is one.
-    async fn accept(&self, is_proxy: &impl Fn(IpAddr) -> bool) -> Accepted {
+    async fn accept(&self, is_proxy: &impl Fn(IpAddr) -> bool) -> AcceptedConnection {
         loop {
             let (stream, peer) = match self.listener.accept().await {
                 Ok(accepted) => accepted,
@@ -175,7 +194,12 @@ impl Port {
                     None => continue,
                 }
             };
-            return (stream, peer, client, self.place().await);
+            return AcceptedConnection {
+                stream,
+                peer,
+                client,
+                place: self.place().await,
+            };
         }
     }
 
@@ -292,8 +316,9 @@ mod tests {
     /// Far less than the grace period, so that a test within this time was not cut off by it.
     const SOON: Duration = Duration::from_secs(5);
 
-    fn here(workers: Option<&Workers>) -> By<'_, fn(IpAddr) -> bool> {
-        By {
+    fn options(workers: Option<&Workers>) -> PortOptions<'_, fn(IpAddr) -> bool> {
+        PortOptions {
+            settings: ServerSettings::default(),
             workers,
             is_proxy: |_| false,
         }
@@ -339,7 +364,7 @@ mod tests {
             let stop = async {
                 let _ = stopped.await;
             };
-            serve(listener, (ServerSettings::default(), here(None)), stop, service).await;
+            serve(listener, options(None), stop, service).await;
         });
         let mut unused = ask(address, "/fast").await;
         let mut first = [0; 15];
@@ -368,12 +393,7 @@ mod tests {
                 Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(thread))))
             })
         };
-        let served = serve(
-            listener,
-            (ServerSettings::default(), here(Some(&workers))),
-            std::future::pending(),
-            service,
-        );
+        let served = serve(listener, options(Some(&workers)), std::future::pending(), service);
         let asked = async {
             let mut threads = Vec::new();
             let mut connections = [ask(address, "/").await, ask(address, "/").await];

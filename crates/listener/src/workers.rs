@@ -27,7 +27,7 @@ struct Worker {
 
 /// A connection's place with one of the threads, which counts it until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct WorkerSlot {
     /// Number of the thread, from 0; `None` if the runtime of the process serves connections.
     pub(crate) worker: Option<usize>,
     /// Runtime of the thread.
@@ -36,7 +36,7 @@ pub(crate) struct Seat {
     pub(crate) counted: Arc<()>,
 }
 
-impl Seat {
+impl WorkerSlot {
     /// Takes a place in the calling runtime.
     pub(crate) fn here() -> Self {
         Self {
@@ -75,10 +75,10 @@ impl Workers {
     }
 
     /// Takes a place with the thread that has the fewest connections; `None` only if there is no thread.
-    pub(crate) fn seat(&self) -> Option<Seat> {
+    pub(crate) fn slot(&self) -> Option<WorkerSlot> {
         let all = self.0.iter().enumerate();
         let (number, least) = all.min_by_key(|(_, worker)| Arc::strong_count(&worker.connections))?;
-        Some(Seat {
+        Some(WorkerSlot {
             worker: Some(number),
             runtime: least.runtime.clone(),
             counted: Arc::clone(&least.connections),
@@ -114,21 +114,21 @@ mod tests {
     #[test]
     fn a_connection_goes_to_the_thread_that_has_the_fewest() {
         let workers = Workers::start(NonZeroUsize::new(3).unwrap()).unwrap();
-        let id = |seat: &Seat| seat.runtime.id();
-        let mut seats: Vec<Seat> = (0..6).map(|_| workers.seat().unwrap()).collect();
-        let of_first = id(&seats[0]);
-        let with_first = seats.iter().filter(|seat| id(seat) == of_first).count();
+        let id = |slot: &WorkerSlot| slot.runtime.id();
+        let mut slots: Vec<WorkerSlot> = (0..6).map(|_| workers.slot().unwrap()).collect();
+        let of_first = id(&slots[0]);
+        let with_first = slots.iter().filter(|slot| id(slot) == of_first).count();
         assert_eq!(with_first, 2, "six connections of three threads");
-        seats.retain(|seat| id(seat) != of_first);
-        assert_eq!(id(&workers.seat().unwrap()), of_first);
-        assert_eq!(id(&workers.seat().unwrap()), of_first, "the last one was given back");
+        slots.retain(|slot| id(slot) != of_first);
+        assert_eq!(id(&workers.slot().unwrap()), of_first);
+        assert_eq!(id(&workers.slot().unwrap()), of_first, "the last one was given back");
     }
 
     /// Tasks on the threads end with the pool.
     #[tokio::test]
     async fn threads_end_with_the_value() {
         let workers = Workers::start(NonZeroUsize::MIN).unwrap();
-        let task = workers.seat().unwrap().runtime.spawn(std::future::pending::<()>());
+        let task = workers.slot().unwrap().runtime.spawn(std::future::pending::<()>());
         drop(workers);
         assert!(task.await.unwrap_err().is_cancelled());
     }
