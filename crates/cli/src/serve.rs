@@ -16,7 +16,7 @@ use narthex_admin::port::serve_admin;
 use narthex_clock::{Clock, NewIds};
 use narthex_directory::{ApiKey, ApiKeyId, By, Directory, PlatformRole, ScopedRole};
 use narthex_engine::{ACCESS_TARGET, AssertionSettings, Engine, EngineSettings, Metrics};
-use narthex_fetch::KeptKeys;
+use narthex_fetch::DirectoryKeySetStore;
 use narthex_fetch::keys::{FetchObserver, KeyEdges};
 use narthex_gateway::{Gateway, UpstreamSettings, serve};
 use narthex_listener::{ServerSettings, Workers};
@@ -86,7 +86,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     let directory = open(&config.store, Purpose::Serve).await?;
     let metrics = Arc::new(Metrics::new());
     let edges = KeyEdges {
-        store: Some(Arc::new(KeptKeys(Arc::clone(&directory)))),
+        store: Some(Arc::new(DirectoryKeySetStore(Arc::clone(&directory)))),
         observer: Some(Arc::clone(&metrics) as Arc<dyn FetchObserver>),
         ..KeyEdges::new(clock.clone())
     };

@@ -10,16 +10,16 @@ use crate::keys::{KeySetStore, KeySetStoreError, StoredKeySet};
 
 /// Stores key sets in a directory, so that a restart does not need the issuers.
 #[derive(Clone)]
-pub struct KeptKeys(pub Arc<dyn Directory>);
+pub struct DirectoryKeySetStore(pub Arc<dyn Directory>);
 
-impl fmt::Debug for KeptKeys {
+impl fmt::Debug for DirectoryKeySetStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeptKeys")
+        f.write_str("DirectoryKeySetStore")
     }
 }
 
 #[async_trait]
-impl KeySetStore for KeptKeys {
+impl KeySetStore for DirectoryKeySetStore {
     async fn load(&self, issuer: &str) -> Result<Option<StoredKeySet>, KeySetStoreError> {
         let sets = self
             .0

@@ -9,4 +9,4 @@ pub mod keys;
 pub mod outbound;
 pub mod ssrf_guard;
 
-pub use key_set_store::KeptKeys;
+pub use key_set_store::DirectoryKeySetStore;

@@ -6,7 +6,7 @@ mod connect_error;
 mod guard;
 mod resolve;
 
-pub use connect_error::{Trouble, cause_of, certificate_problem};
+pub use connect_error::{ConnectError, cause_of, certificate_problem};
 pub use guard::{AddressKind, Guard, Loopback, Refused};
 pub(crate) use guard::{LOCALHOST, host_name};
 pub(crate) use resolve::GuardedNames;

@@ -11,7 +11,7 @@ use narthex_clock::Clock;
 use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{DeclaredView, Directory, StoreError};
 use narthex_engine::{ExplainedRequest, Runtime, explain, parse_request};
-use narthex_fetch::KeptKeys;
+use narthex_fetch::DirectoryKeySetStore;
 use narthex_fetch::keys::{KeyEdges, KeySetStore, KeySetStoreError, Refreshed, StoredKeySet};
 use narthex_store::{PendingMigration, PostgresDirectory, SqliteDirectory};
 use narthex_token::{Limits, parse};
@@ -31,7 +31,7 @@ pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<Answer> {
     let mut config = serve::usable(narthex_config::read(&args.config.path)?)?;
     let clock = args.at.map_or_else(Clock::system, Clock::manual);
     let directory = directory(&mut config, &clock).await?;
-    let kept = ReadOnly(KeptKeys(Arc::clone(&directory)));
+    let kept = ReadOnly(DirectoryKeySetStore(Arc::clone(&directory)));
     let edges = KeyEdges {
         store: Some(Arc::new(kept)),
         ..KeyEdges::new(clock.clone())
@@ -162,7 +162,7 @@ async fn have_keys(runtime: &Runtime, token: &str) -> Option<String> {
 
 /// Kept key sets, to be read and never written.
 #[derive(Debug)]
-struct ReadOnly(KeptKeys);
+struct ReadOnly(DirectoryKeySetStore);
 
 #[async_trait]
 impl KeySetStore for ReadOnly {

@@ -17,7 +17,7 @@ use url::Origin;
 use super::error::FetchError;
 use super::key_url::KeyUrl;
 use crate::inflate::{Inflate, inflate};
-use crate::ssrf_guard::{Guard, GuardedNames, Names, Trouble, cause_of};
+use crate::ssrf_guard::{ConnectError, Guard, GuardedNames, Names, cause_of};
 
 /// Access to an issuer's key server, besides its URL.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Default for FetchLimits {
 
 /// Answer of a key server.
 #[derive(Debug, Clone)]
-pub(super) struct Fetched {
+pub(super) struct KeyServerAnswer {
     pub(super) body: Bytes,
     /// `Cache-Control`, its lines joined, for the state machine.
     pub(super) cache_control: Option<String>,
@@ -109,7 +109,7 @@ pub(super) struct Fetcher {
 
 impl Fetcher {
     /// Fetches `url` once.
-    pub(super) async fn fetch(&self, url: &KeyUrl) -> Result<Fetched, FetchError> {
+    pub(super) async fn fetch(&self, url: &KeyUrl) -> Result<KeyServerAnswer, FetchError> {
         self.guard.check_url(url)?;
         let headers = self.headers(url).await?;
         let client = self.client(url).await?;
@@ -176,7 +176,7 @@ impl Fetcher {
         built.map_err(|error| setup(&error))?.map_err(|error| setup(&error))
     }
 
-    async fn read(&self, url: &KeyUrl, mut answer: Response) -> Result<Fetched, FetchError> {
+    async fn read(&self, url: &KeyUrl, mut answer: Response) -> Result<KeyServerAnswer, FetchError> {
         if let Some(target) = unfollowed(url, &answer) {
             return Err(FetchError::Redirect {
                 host: url.host(),
@@ -213,7 +213,7 @@ impl Fetcher {
             None => body.freeze(),
             Some(coding) => decoded(url, &coding, body.freeze(), limit)?,
         };
-        Ok(Fetched {
+        Ok(KeyServerAnswer {
             body,
             cache_control,
             age,
@@ -257,7 +257,7 @@ fn same_origin_only(asked: KeyUrl) -> Policy {
             } else {
                 quoted(&place(target))
             };
-            attempt.error(Elsewhere(target))
+            attempt.error(RefusedRedirect(target))
         }
     })
 }
@@ -277,7 +277,7 @@ fn unfollowed(url: &KeyUrl, answer: &Response) -> Option<String> {
 /// Error with the target of a refused redirect; carried through the client's error chain.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-struct Elsewhere(String);
+struct RefusedRedirect(String);
 
 /// Returns scheme, host and port only: a path or a query may contain something that must not be in a log.
 fn place(url: &url::Url) -> String {
@@ -288,19 +288,19 @@ fn place(url: &url::Url) -> String {
 /// Describes an error for the operator of a key source.
 fn explain(url: &KeyUrl, error: &reqwest::Error) -> FetchError {
     let host = url.host();
-    if let Some(Elsewhere(target)) = cause_of(error) {
+    if let Some(RefusedRedirect(target)) = cause_of(error) {
         return FetchError::Redirect {
             host,
             target: target.clone(),
         };
     }
-    match Trouble::of(error) {
-        Trouble::Refused(refused) => FetchError::Refused(refused),
-        Trouble::Unresolved(cause) => FetchError::Unresolved { host, cause },
-        Trouble::Certificate(cause) => FetchError::Certificate { host, cause },
-        Trouble::Connection(cause) => FetchError::Connection { host, cause },
-        Trouble::Setup(cause) => FetchError::Setup { cause },
-        Trouble::Interrupted(cause) => FetchError::Interrupted { host, cause },
+    match ConnectError::of(error) {
+        ConnectError::Refused(refused) => FetchError::Refused(refused),
+        ConnectError::Unresolved(cause) => FetchError::Unresolved { host, cause },
+        ConnectError::Certificate(cause) => FetchError::Certificate { host, cause },
+        ConnectError::Connection(cause) => FetchError::Connection { host, cause },
+        ConnectError::Setup(cause) => FetchError::Setup { cause },
+        ConnectError::Interrupted(cause) => FetchError::Interrupted { host, cause },
     }
 }
 

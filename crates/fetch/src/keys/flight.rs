@@ -7,7 +7,7 @@ use narthex_token::{FetchId, FetchOutcome, KeySet, KeysFault};
 use tokio::time::Instant;
 
 use super::error::FetchError;
-use super::fetch::Fetched;
+use super::fetch::KeyServerAnswer;
 use super::issuer::{FetchEvent, FetchedKeys, Inner, IssuerKeys};
 use super::store::StoredKeySet;
 
@@ -15,7 +15,7 @@ use super::store::StoredKeySet;
 ///
 /// The state machine hands out one id at a time, so there is never more than one.
 pub(super) fn begin(inner: &Arc<Inner>, id: FetchId) {
-    let unreported = Unreported {
+    let unreported = UnreportedFetch {
         inner: Arc::clone(inner),
         id,
         reported: false,
@@ -32,13 +32,13 @@ pub(super) async fn ended(fetched: &FetchedKeys, id: FetchId, limit: Duration) -
 
 /// A fetch that still has to be reported. If it is dropped first it counts as failed, because the state machine would
 /// otherwise wait for it.
-struct Unreported {
+struct UnreportedFetch {
     inner: Arc<Inner>,
     id: FetchId,
     reported: bool,
 }
 
-impl Drop for Unreported {
+impl Drop for UnreportedFetch {
     fn drop(&mut self) {
         if !self.reported {
             let fault = KeysFault {
@@ -60,7 +60,7 @@ fn log_changes(issuer: &str, (arrived, left): (usize, usize), usable: usize) {
     }
 }
 
-async fn fly(mut unreported: Unreported) {
+async fn fly(mut unreported: UnreportedFetch) {
     let inner = Arc::clone(&unreported.inner);
     let Some(fetched) = &inner.fetched else {
         return;
@@ -73,7 +73,7 @@ async fn fly(mut unreported: Unreported) {
     let (outcome, kind, body) = match parsed {
         Ok((
             keys,
-            Fetched {
+            KeyServerAnswer {
                 body,
                 cache_control,
                 age,
@@ -121,7 +121,7 @@ async fn fly(mut unreported: Unreported) {
 }
 
 /// Logs one event for each fetch. It never contains a body, a header or a token.
-fn tell(inner: &Inner, parsed: &Result<(KeySet, Fetched), FetchError>, duration: Duration) {
+fn tell(inner: &Inner, parsed: &Result<(KeySet, KeyServerAnswer), FetchError>, duration: Duration) {
     let issuer = inner.issuer.as_str();
     let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     match parsed {

@@ -9,7 +9,7 @@ use narthex_token::{KeySet, KeySetLimits, KeySnapshot, RefusedKey};
 use serde::{Deserialize, Serialize};
 
 use super::error::{DiscoveryProblem, FetchError};
-use super::fetch::{Access, FetchLimits, Fetched, Fetcher, quoted, read_file};
+use super::fetch::{Access, FetchLimits, Fetcher, KeyServerAnswer, quoted, read_file};
 use super::key_url::{KeyUrl, UrlProblem};
 use crate::ssrf_guard::{Guard, Loopback, Names, Refused};
 
@@ -28,7 +28,7 @@ enum Kind {
     File {
         path: PathBuf,
         /// Digest of its contents when the configuration was checked.
-        checked: Option<Digested>,
+        checked: Option<FileDigest>,
     },
     Fixed(KeySnapshot),
 }
@@ -112,7 +112,7 @@ impl KeySource {
     pub fn file_with(path: impl Into<PathBuf>, contents: &[u8]) -> Self {
         Self(Kind::File {
             path: path.into(),
-            checked: Some(Digested::of(contents)),
+            checked: Some(FileDigest::of(contents)),
         })
     }
 
@@ -215,20 +215,20 @@ enum From {
         fetcher: Fetcher,
         document: KeyUrl,
         issuer: String,
-        located: Mutex<Option<Located>>,
+        located: Mutex<Option<DiscoveredUrl>>,
     },
     File {
         path: PathBuf,
         /// Digest of its contents when it was last read.
-        last: Mutex<Option<Digested>>,
+        last: Mutex<Option<FileDigest>>,
     },
 }
 
 /// SHA-256 of a file, to detect that it has changed. A file may contain secrets; this digest does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Digested(Box<[u8]>);
+struct FileDigest(Box<[u8]>);
 
-impl Digested {
+impl FileDigest {
     fn of(contents: &[u8]) -> Self {
         Self(digest::digest(&digest::SHA256, contents).as_ref().into())
     }
@@ -236,7 +236,7 @@ impl Digested {
 
 /// A `jwks_uri`, and the time until which it is used without reading its document again.
 #[derive(Debug, Clone)]
-struct Located {
+struct DiscoveredUrl {
     url: KeyUrl,
     until_ms: i64,
 }
@@ -281,7 +281,7 @@ impl Reader {
     }
 
     /// Returns the bytes of a key set, within the time limit.
-    pub(super) async fn read(&self, now_ms: i64) -> Result<Fetched, FetchError> {
+    pub(super) async fn read(&self, now_ms: i64) -> Result<KeyServerAnswer, FetchError> {
         tokio::time::timeout(self.limits.total, self.read_unbounded(now_ms))
             .await
             .unwrap_or_else(|_| {
@@ -332,13 +332,13 @@ impl Reader {
         }
     }
 
-    async fn read_unbounded(&self, now_ms: i64) -> Result<Fetched, FetchError> {
+    async fn read_unbounded(&self, now_ms: i64) -> Result<KeyServerAnswer, FetchError> {
         match &self.from {
             From::Url { fetcher, url } => fetcher.fetch(url).await,
             From::File { path, last } => {
                 let body = read_file("key set", path, self.limits.body_bytes).await?;
-                *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Digested::of(&body));
-                Ok(Fetched {
+                *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(FileDigest::of(&body));
+                Ok(KeyServerAnswer {
                     body: body.into(),
                     cache_control: None,
                     age: None,
@@ -390,7 +390,7 @@ struct Document {
     jwks_uri: String,
 }
 
-async fn locate(fetcher: &Fetcher, document: &KeyUrl, issuer: &str, now_ms: i64) -> Result<Located, FetchError> {
+async fn locate(fetcher: &Fetcher, document: &KeyUrl, issuer: &str, now_ms: i64) -> Result<DiscoveredUrl, FetchError> {
     let answer = fetcher.fetch(document).await?;
     let unusable = |problem| FetchError::Discovery {
         host: document.host(),
@@ -415,7 +415,7 @@ async fn locate(fetcher: &Fetcher, document: &KeyUrl, issuer: &str, now_ms: i64)
         }));
     }
     let url = KeyUrl::parse(&found.jwks_uri).map_err(|problem| unusable(problem.into()))?;
-    Ok(Located {
+    Ok(DiscoveredUrl {
         url,
         until_ms: now_ms.saturating_add(DOCUMENT_MS),
     })
@@ -429,7 +429,7 @@ fn shape(body: &[u8], error: &serde_json::Error) -> String {
     format!("line {}, column {}", error.line(), error.column())
 }
 
-fn remembered(located: &Mutex<Option<Located>>, now_ms: i64) -> Option<KeyUrl> {
+fn remembered(located: &Mutex<Option<DiscoveredUrl>>, now_ms: i64) -> Option<KeyUrl> {
     let located = located.lock().unwrap_or_else(PoisonError::into_inner);
     located
         .as_ref()
@@ -437,11 +437,11 @@ fn remembered(located: &Mutex<Option<Located>>, now_ms: i64) -> Option<KeyUrl> {
         .map(|located| located.url.clone())
 }
 
-fn remember(located: &Mutex<Option<Located>>, found: Option<Located>) {
+fn remember(located: &Mutex<Option<DiscoveredUrl>>, found: Option<DiscoveredUrl>) {
     *located.lock().unwrap_or_else(PoisonError::into_inner) = found;
 }
 
-fn forget(located: &Mutex<Option<Located>>) {
+fn forget(located: &Mutex<Option<DiscoveredUrl>>) {
     remember(located, None);
 }
 

@@ -1,6 +1,6 @@
 //! Errors of a request that was not answered. No message contains a path, a query, a header or a body.
 
-use crate::ssrf_guard::{Refused, Trouble};
+use crate::ssrf_guard::{ConnectError, Refused};
 
 /// Error for a request that was not answered.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -139,13 +139,13 @@ impl OutboundError {
 
     pub(super) fn of(host: &str, error: &reqwest::Error) -> Self {
         let host = host.to_owned();
-        match Trouble::of(error) {
-            Trouble::Refused(refused) => Self::Refused(refused),
-            Trouble::Unresolved(cause) => Self::Unresolved { host, cause },
-            Trouble::Certificate(cause) => Self::Certificate { host, cause },
-            Trouble::Connection(cause) => Self::Connection { host, cause },
-            Trouble::Interrupted(cause) => Self::Interrupted { host, cause },
-            Trouble::Setup(cause) => Self::Setup { cause },
+        match ConnectError::of(error) {
+            ConnectError::Refused(refused) => Self::Refused(refused),
+            ConnectError::Unresolved(cause) => Self::Unresolved { host, cause },
+            ConnectError::Certificate(cause) => Self::Certificate { host, cause },
+            ConnectError::Connection(cause) => Self::Connection { host, cause },
+            ConnectError::Interrupted(cause) => Self::Interrupted { host, cause },
+            ConnectError::Setup(cause) => Self::Setup { cause },
         }
     }
 }

@@ -7,7 +7,7 @@ use super::resolve::Unresolved;
 
 /// Cause of a failed request, in the words of the layer that failed.
 #[derive(Debug, Clone)]
-pub enum Trouble {
+pub enum ConnectError {
     /// The SSRF guard refused the address.
     Refused(Refused),
     /// The name has no address.
@@ -22,7 +22,7 @@ pub enum Trouble {
     Interrupted(String),
 }
 
-impl Trouble {
+impl ConnectError {
     pub(crate) fn of(error: &reqwest::Error) -> Self {
         let mut source = error.source();
         let mut last = None;
