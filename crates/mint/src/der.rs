@@ -1,4 +1,8 @@
-//! As much DER as it takes to tell the kind of a private key, and to take an encrypted one apart.
+//! Private keys in DER: their kind, and the parts of an encrypted one.
+
+use narthex_token::der::{
+    INTEGER, OCTET_STRING, OID, OID_EC, OID_P256, OID_P384, OID_P521, OID_RSA, SEQUENCE, bits, element, strip_zeros,
+};
 
 /// Kind of a private key, as node names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,12 +68,12 @@ fn pss_demands(parameters: &[u8]) -> Option<PssDemands> {
         salt_bytes: 20,
     };
     if let Some((hash, after)) = element(rest, 0xa0) {
-        demands.hash_bits = hash_bits(algorithm(hash)?.0);
+        demands.hash_bits = hash_bits(algorithm(hash)?.identifier);
         rest = after;
     }
     if let Some((mask, after)) = element(rest, 0xa1) {
-        let (_mgf1, inner, _) = algorithm(mask)?;
-        demands.mask_hash_bits = hash_bits(algorithm(inner)?.0);
+        let mgf1 = algorithm(mask)?;
+        demands.mask_hash_bits = hash_bits(algorithm(mgf1.parameters)?.identifier);
         rest = after;
     }
     if let Some((salt, _)) = element(rest, 0xa2) {
@@ -106,8 +110,7 @@ pub(crate) fn wrapped(der: &[u8]) -> Option<&[u8]> {
 
 /// The kind of a PKCS#1 `RSAPrivateKey` (RFC 8017 A.1.2).
 pub(crate) fn pkcs1(der: &[u8]) -> Option<Kind> {
-    let modulus = rsa_numbers(der)?.modulus;
-    Some(Kind::Rsa(modulus.len() * 8 - modulus.first()?.leading_zeros() as usize))
+    bits(rsa_numbers(der)?.modulus).map(Kind::Rsa)
 }
 
 /// The kind of an `ECPrivateKey` (RFC 5915).
@@ -141,56 +144,38 @@ pub(crate) fn rsa_numbers(der: &[u8]) -> Option<RsaNumbers<'_>> {
     })
 }
 
-/// The object identifier and the parameters of an `AlgorithmIdentifier`, and what follows it.
-pub(crate) fn algorithm(der: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+/// An `AlgorithmIdentifier` (RFC 5280 4.1.1.2).
+pub(crate) struct AlgorithmIdentifier<'d> {
+    /// Object identifier of the algorithm.
+    pub(crate) identifier: &'d [u8],
+    /// Parameters of the algorithm.
+    pub(crate) parameters: &'d [u8],
+    /// Bytes after it.
+    pub(crate) rest: &'d [u8],
+}
+
+/// Reads an `AlgorithmIdentifier`.
+pub(crate) fn algorithm(der: &[u8]) -> Option<AlgorithmIdentifier<'_>> {
     let (algorithm, rest) = element(der, SEQUENCE)?;
     let (identifier, parameters) = element(algorithm, OID)?;
-    Some((identifier, parameters, rest))
-}
-
-/// The contents of the first element, which must have this tag, and what follows it.
-pub(crate) fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
-    let (found, rest) = der.split_first()?;
-    if *found != tag {
-        return None;
-    }
-    let (first, rest) = rest.split_first()?;
-    let (length, rest) = match *first {
-        short @ 0..=0x7f => (usize::from(short), rest),
-        long @ 0x81..=0x83 => {
-            let (digits, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
-            (
-                digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)),
-                rest,
-            )
-        }
-        _ => return None,
-    };
-    rest.split_at_checked(length)
-}
-
-fn strip_zeros(number: &[u8]) -> &[u8] {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    number.get(zeros..).unwrap_or_default()
+    Some(AlgorithmIdentifier {
+        identifier,
+        parameters,
+        rest,
+    })
 }
 
 fn curve(identifier: &[u8]) -> &'static str {
     match identifier {
-        [0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07] => "prime256v1",
-        [0x2b, 0x81, 0x04, 0x00, 0x22] => "secp384r1",
-        [0x2b, 0x81, 0x04, 0x00, 0x23] => "secp521r1",
+        OID_P256 => "prime256v1",
+        OID_P384 => "secp384r1",
+        OID_P521 => "secp521r1",
         _ => "another curve",
     }
 }
 
-pub(crate) const INTEGER: u8 = 0x02;
-pub(crate) const OCTET_STRING: u8 = 0x04;
-pub(crate) const OID: u8 = 0x06;
-pub(crate) const SEQUENCE: u8 = 0x30;
 const PARAMETERS: u8 = 0xa0;
 const SHA1_BITS: usize = 160;
-const OID_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 const OID_RSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a];
-const OID_EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const OID_DSA: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x01];
 const OID_DH: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x03, 0x01];

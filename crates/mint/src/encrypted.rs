@@ -8,23 +8,35 @@ use aws_lc_rs::cipher::{
 use aws_lc_rs::iv::FixedLength;
 use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA1, PBKDF2_HMAC_SHA256, PBKDF2_HMAC_SHA384, PBKDF2_HMAC_SHA512};
 use md5::{Digest as _, Md5};
+use narthex_token::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, element};
 use zeroize::Zeroizing;
 
-use crate::der::{INTEGER, OCTET_STRING, OID, SEQUENCE, algorithm, element};
+use crate::der::{AlgorithmIdentifier, algorithm};
+use crate::pem::DekInfo;
 
 /// The `PrivateKeyInfo` in an `EncryptedPrivateKeyInfo`; `None` for a wrong passphrase or an unknown scheme.
 pub(crate) fn pkcs8(der: &[u8], passphrase: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let (outer, _) = element(der, SEQUENCE)?;
-    let (OID_PBES2, parameters, rest) = algorithm(outer)? else {
+    let AlgorithmIdentifier {
+        identifier: OID_PBES2,
+        parameters,
+        rest,
+    } = algorithm(outer)?
+    else {
         return None;
     };
     let (data, _) = element(rest, OCTET_STRING)?;
     let (schemes, _) = element(parameters, SEQUENCE)?;
-    let (OID_PBKDF2, derivation, schemes) = algorithm(schemes)? else {
+    let AlgorithmIdentifier {
+        identifier: OID_PBKDF2,
+        parameters: derivation,
+        rest: schemes,
+    } = algorithm(schemes)?
+    else {
         return None;
     };
-    let (cipher, initial, _) = algorithm(schemes)?;
-    let cipher = match cipher.split_last()? {
+    let encryption = algorithm(schemes)?;
+    let cipher = match encryption.identifier.split_last()? {
         (2, OID_AES) => &AES_128,
         (22, OID_AES) => &AES_192,
         (42, OID_AES) => &AES_256,
@@ -32,19 +44,19 @@ pub(crate) fn pkcs8(der: &[u8], passphrase: &[u8]) -> Option<Zeroizing<Vec<u8>>>
     };
     let mut key = Zeroizing::new(vec![0; key_length(cipher)]);
     derive(derivation, passphrase, &mut key)?;
-    decrypt(cipher, &key, element(initial, OCTET_STRING)?.0, data)
+    decrypt(cipher, &key, element(encryption.parameters, OCTET_STRING)?.0, data)
 }
 
 /// The key in an old encrypted PEM block: its `DEK-Info` and its bytes.
 // SPEC: RFC 1423 1.1; the key derivation is OpenSSL's `EVP_BytesToKey` with MD5 and one round.
-pub(crate) fn traditional((name, initial): (&str, &str), der: &[u8], passphrase: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-    let cipher = match name {
+pub(crate) fn traditional(info: DekInfo<'_>, der: &[u8], passphrase: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let cipher = match info.cipher {
         "AES-128-CBC" => &AES_128,
         "AES-192-CBC" => &AES_192,
         "AES-256-CBC" => &AES_256,
         _ => return None,
     };
-    let initial = crate::encoding::encode(initial.to_owned(), "hex")?;
+    let initial = crate::encoding::encode(info.initial_vector.to_owned(), "hex")?;
     let salt = initial.get(..8)?;
     let mut key = Zeroizing::new(Vec::new());
     let mut last = Zeroizing::new(Vec::new());

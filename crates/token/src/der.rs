@@ -1,4 +1,5 @@
-//! As much DER as it takes to find a public key in a `SubjectPublicKeyInfo`, a PKCS#1 key or a certificate.
+//! DER (X.690) as far as keys need it: one element after the other, and the public key of a `SubjectPublicKeyInfo`, a
+//! PKCS#1 key or a certificate.
 //!
 //! Nothing here judges a certificate: trust comes from where the key set was fetched, never from `x5c`.
 
@@ -13,18 +14,28 @@ pub(crate) enum PublicNumbers<'d> {
     Ed25519(&'d [u8]),
 }
 
-pub(crate) const OID_P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
-pub(crate) const OID_P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
-pub(crate) const OID_P521: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
-const OID_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
-const OID_EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
-const OID_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+/// Object identifier of the curve P-256 (RFC 5480 2.1.1.1).
+pub const OID_P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+/// Object identifier of the curve P-384 (RFC 5480 2.1.1.1).
+pub const OID_P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+/// Object identifier of the curve P-521 (RFC 5480 2.1.1.1).
+pub const OID_P521: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x23];
+/// Object identifier of RSA keys (RFC 8017 A.1).
+pub const OID_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+/// Object identifier of keys on elliptic curves (RFC 5480 2.1.1).
+pub const OID_EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+/// Object identifier of Ed25519 keys (RFC 8410 3).
+pub const OID_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
-const INTEGER: u8 = 0x02;
+/// Tag of an INTEGER (X.690 8.3).
+pub const INTEGER: u8 = 0x02;
+/// Tag of an OCTET STRING (X.690 8.7).
+pub const OCTET_STRING: u8 = 0x04;
+/// Tag of an OBJECT IDENTIFIER (X.690 8.19).
+pub const OID: u8 = 0x06;
+/// Tag of a SEQUENCE (X.690 8.9).
+pub const SEQUENCE: u8 = 0x30;
 const BIT_STRING: u8 = 0x03;
-const OCTET_STRING: u8 = 0x04;
-const OID: u8 = 0x06;
-const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 
 /// The public key of a `SubjectPublicKeyInfo` (RFC 5280 4.1).
@@ -109,21 +120,22 @@ pub(crate) fn private_rsa_bits(der: &[u8]) -> Option<usize> {
     bits(modulus)
 }
 
-/// The length in bits of a big-endian number without leading zeros.
-pub(crate) fn bits(number: &[u8]) -> Option<usize> {
+/// Length in bits of a big-endian number without leading zeros; `None` for zero.
+pub fn bits(number: &[u8]) -> Option<usize> {
     number
         .first()
         .map(|first| number.len() * 8 - first.leading_zeros() as usize)
 }
 
 /// A big-endian number without its leading zeros.
-pub(crate) fn strip_zeros(number: &[u8]) -> &[u8] {
+pub fn strip_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.get(zeros..).unwrap_or_default()
 }
 
-/// The contents of the first element, which must have this tag, and what follows it.
-fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+/// Contents of the first element, which must have this tag, and the bytes after it. `None` if the tag is another one or
+/// the element is cut off, of indefinite length, or of 16 MiB and more.
+pub fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (found, rest) = der.split_first()?;
     if *found != tag {
         return None;

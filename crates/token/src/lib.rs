@@ -52,7 +52,7 @@ mod algorithm;
 mod claims;
 mod codec;
 pub mod danger;
-mod der;
+pub mod der;
 mod error;
 mod fingerprint;
 mod header;
@@ -62,7 +62,7 @@ mod json;
 mod key_cache;
 mod keys;
 mod parse;
-mod pem;
+pub mod pem;
 pub mod sign;
 mod verify;
 
