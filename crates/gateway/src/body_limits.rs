@@ -1,4 +1,4 @@
-//! Streams with limits: a length limit and an idle timeout.
+//! Limits of bodies and tunnels: a length limit and an idle timeout.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub(crate) enum StreamError {
 
 /// A body that ends with an error if it is too long or idle for too long.
 #[derive(Debug)]
-pub(crate) struct Limited<B> {
+pub(crate) struct LimitedBody<B> {
     body: B,
     left: u64,
     bytes_max: u64,
@@ -46,17 +46,17 @@ pub(crate) struct Limited<B> {
     /// Created on the first wait, which small bodies never have.
     alarm: Option<Pin<Box<Sleep>>>,
     /// Notified of each part of a request's body, for the task that waits for its answer.
-    taken: Option<Arc<Heard>>,
+    taken: Option<Arc<LastActivity>>,
     /// Drops the whole body, if true.
     left_out: bool,
     /// Counts the request that an answer belongs to.
     _under_way: Option<UnderWay>,
 }
 
-impl<B> Limited<B> {
+impl<B> LimitedBody<B> {
     /// Creates a request body with a length limit and an idle timeout. `taken` hears of each part of it, and does not
     /// count the time in which the client sends nothing.
-    pub(crate) const fn request(body: B, limits: StreamLimits, taken: Arc<Heard>) -> Self {
+    pub(crate) const fn request(body: B, limits: StreamLimits, taken: Arc<LastActivity>) -> Self {
         Self {
             body,
             left: limits.body_bytes,
@@ -92,7 +92,7 @@ impl<B> Limited<B> {
     }
 }
 
-impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for Limited<B> {
+impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for LimitedBody<B> {
     type Data = Bytes;
     type Error = StreamError;
 
@@ -159,32 +159,32 @@ pub(crate) async fn tunnel(client_side: OnUpgrade, upstream_side: OnUpgrade, idl
     let (Ok(client), Ok(upstream)) = tokio::join!(client_side, upstream_side) else {
         return;
     };
-    let heard = Arc::new(Heard::new());
-    let mut client = Watched {
+    let activity = Arc::new(LastActivity::new());
+    let mut client = ActivityStream {
         stream: TokioIo::new(client),
-        heard: Arc::clone(&heard),
+        activity: Arc::clone(&activity),
     };
-    let mut upstream = Watched {
+    let mut upstream = ActivityStream {
         stream: TokioIo::new(upstream),
-        heard: Arc::clone(&heard),
+        activity: Arc::clone(&activity),
     };
     tokio::select! {
         // A broken tunnel is closed on both sides; there is no peer left to report it to.
         _ = tokio::io::copy_bidirectional(&mut client, &mut upstream) => {}
-        () = heard.silence(idle) => {}
+        () = activity.silence(idle) => {}
     }
 }
 
 /// Time of the last activity: on either side of a tunnel, or of a body on its way.
 #[derive(Debug)]
-pub(crate) struct Heard {
+pub(crate) struct LastActivity {
     started: Instant,
     last_ms: AtomicU64,
     /// True while the other side causes the silence, which then does not count.
     excused: AtomicBool,
 }
 
-impl Heard {
+impl LastActivity {
     pub(crate) fn new() -> Self {
         Self {
             started: Instant::now(),
@@ -222,12 +222,12 @@ impl Heard {
     }
 }
 
-struct Watched<S> {
+struct ActivityStream<S> {
     stream: S,
-    heard: Arc<Heard>,
+    activity: Arc<LastActivity>,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ActivityStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -235,13 +235,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     ) -> Poll<std::io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
         if polled.is_ready() {
-            self.heard.now();
+            self.activity.now();
         }
         polled
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ActivityStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, bytes)
     }

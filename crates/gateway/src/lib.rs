@@ -5,6 +5,7 @@
 //!
 //! This crate knows nothing of SQL: the engine is given a directory. Statuses of reasons are the engine's.
 
+mod body_limits;
 mod forward_auth;
 mod gateway;
 mod lifetime;
@@ -12,7 +13,6 @@ mod me;
 mod probe;
 mod proxy;
 mod server;
-mod stream;
 mod upgrade;
 
 pub use gateway::{Gateway, StartError, UpstreamSettings};

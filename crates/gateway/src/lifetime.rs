@@ -25,7 +25,7 @@ use narthex_engine::passed::{Answer, Passed};
 
 mod body;
 
-pub(crate) use body::{Lasting, limited};
+pub(crate) use body::{LifetimeBody, limited};
 
 /// Interval between two sweeps over all streams. The node hears of a change in the directory within half a second, so
 /// this keeps the sum of both below a second.
@@ -33,7 +33,7 @@ const SWEEP_EVERY: Duration = Duration::from_millis(250);
 
 /// Lifetime of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lasts {
+pub(crate) enum LifetimeRule {
     /// Ends with its token: upgraded connections, event streams, gRPC.
     WithToken,
     /// Ends a grace period after its token: bodies that end by themselves.
@@ -54,7 +54,7 @@ enum Close {
 /// Kind of a stream, from the head of its message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kind {
-    lasts: Lasts,
+    lasts: LifetimeRule,
     close: Close,
 }
 
@@ -70,13 +70,13 @@ impl Kind {
                 .is_some_and(|begin| begin.eq_ignore_ascii_case(name))
         };
         let (lasts, close) = if is(b"text/event-stream") {
-            (Lasts::WithToken, Close::Over)
+            (LifetimeRule::WithToken, Close::Over)
         } else if is(b"application/grpc-web") {
-            (Lasts::WithToken, Close::Broken)
+            (LifetimeRule::WithToken, Close::Broken)
         } else if is(b"application/grpc") {
-            (Lasts::WithToken, Close::Grpc)
+            (LifetimeRule::WithToken, Close::Grpc)
         } else {
-            (Lasts::WithGrace, Close::Broken)
+            (LifetimeRule::WithGrace, Close::Broken)
         };
         Self { lasts, close }
     }
@@ -111,7 +111,7 @@ impl Terms {
     }
 
     /// Begins to watch a stream; `None` for an anonymous request, which rests on nothing that ends.
-    pub(crate) fn watch(&self, lasts: Lasts) -> Option<Watched> {
+    pub(crate) fn watch(&self, lasts: LifetimeRule) -> Option<LifetimeHandle> {
         let gateway = &self.connection.gateway;
         let lifetime = Lifetime::of(self, lasts, gateway.engine.clock.now_ms())?;
         Some(gateway.lifetimes.add(lifetime))
@@ -148,14 +148,14 @@ struct Numbers {
 
 /// The same numbers, read at one moment.
 #[derive(Debug, Clone, Copy)]
-struct Now {
+struct NumbersSnapshot {
     policy: u64,
     user: u64,
     generation: u64,
 }
 
 impl Numbers {
-    fn at(now: Now) -> Self {
+    fn at(now: NumbersSnapshot) -> Self {
         Self {
             policy: now.policy.into(),
             user: now.user.into(),
@@ -163,15 +163,15 @@ impl Numbers {
         }
     }
 
-    fn read(&self) -> Now {
-        Now {
+    fn read(&self) -> NumbersSnapshot {
+        NumbersSnapshot {
             policy: self.policy.load(Ordering::Relaxed),
             user: self.user.load(Ordering::Relaxed),
             generation: self.generation.load(Ordering::Relaxed),
         }
     }
 
-    fn write(&self, now: Now) {
+    fn write(&self, now: NumbersSnapshot) {
         self.policy.store(now.policy, Ordering::Relaxed);
         self.user.store(now.user, Ordering::Relaxed);
         self.generation.store(now.generation, Ordering::Relaxed);
@@ -179,7 +179,7 @@ impl Numbers {
 }
 
 impl Lifetime {
-    fn of(terms: &Terms, lasts: Lasts, now_ms: i64) -> Option<Self> {
+    fn of(terms: &Terms, lasts: LifetimeRule, now_ms: i64) -> Option<Self> {
         let caller = terms.answer.caller()?;
         let allowed = terms.answer.allowed();
         let account = caller.account();
@@ -195,8 +195,8 @@ impl Lifetime {
             let with_token = end.saturating_add(caller.issuer.trusted.leeway_ms());
             let grace_ms = i64::try_from(terms.body_grace.as_millis()).unwrap_or(i64::MAX);
             match lasts {
-                Lasts::WithToken => with_token,
-                Lasts::WithGrace => with_token.max(end.saturating_add(grace_ms)),
+                LifetimeRule::WithToken => with_token,
+                LifetimeRule::WithGrace => with_token.max(end.saturating_add(grace_ms)),
             }
         });
         let left = u64::try_from(ends_at_ms.saturating_sub(now_ms)).unwrap_or(0);
@@ -212,7 +212,7 @@ impl Lifetime {
             tokens_not_before_ms: caller.tokens_not_before_ms(),
             ends_at_ms,
             ends_by: Instant::now().checked_add(Duration::from_millis(left)),
-            seen: Numbers::at(Now {
+            seen: Numbers::at(NumbersSnapshot {
                 policy: stamp.policy,
                 user: stamp.user,
                 generation: caller.generation(),
@@ -245,9 +245,9 @@ impl Lifetime {
 
 /// Handle of a watched stream, held by the stream itself.
 #[derive(Debug)]
-pub(crate) struct Watched(Arc<Lifetime>);
+pub(crate) struct LifetimeHandle(Arc<Lifetime>);
 
-impl Watched {
+impl LifetimeHandle {
     /// Returns the reason why the stream has ended, if it has; otherwise the task is woken when it does.
     fn ended(&self, context: &Context<'_>) -> Option<Reason> {
         self.0.waker.register(context.waker());
@@ -261,7 +261,10 @@ impl Watched {
 }
 
 /// A stream that rests on something that moved, with the numbers that were read before.
-type Moved = (Arc<Lifetime>, Now);
+struct MovedStream {
+    lifetime: Arc<Lifetime>,
+    now: NumbersSnapshot,
+}
 
 /// All watched streams.
 #[derive(Debug, Default)]
@@ -271,13 +274,13 @@ pub(crate) struct Lifetimes {
 
 /// Answers of the directory during one sweep.
 #[derive(Default)]
-struct Said {
+struct SweepAnswers {
     users: HashMap<UserId, Option<(UserStatus, Option<i64>)>>,
     organizations: HashMap<OrganizationName, Option<OrganizationStatus>>,
 }
 
 impl Lifetimes {
-    fn add(&self, lifetime: Lifetime) -> Watched {
+    fn add(&self, lifetime: Lifetime) -> LifetimeHandle {
         let lifetime = Arc::new(lifetime);
         let mut all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         // An ended stream keeps some memory until it is removed: the list is cleaned before it has to grow.
@@ -285,7 +288,7 @@ impl Lifetimes {
             all.retain(|lifetime| lifetime.strong_count() > 0);
         }
         all.push(Arc::downgrade(&lifetime));
-        Watched(lifetime)
+        LifetimeHandle(lifetime)
     }
 
     /// Ends streams whose grounds have ended, for as long as it is polled.
@@ -311,9 +314,9 @@ impl Lifetimes {
         for lifetime in over {
             lifetime.end(Reason::TokenExpired, engine);
         }
-        let mut said = Said::default();
+        let mut said = SweepAnswers::default();
         let mut outcome = Ok(());
-        for (lifetime, now) in moved {
+        for MovedStream { lifetime, now } in moved {
             match said.why_not(engine, &lifetime, now).await {
                 Ok(Some(reason)) => lifetime.end(reason, engine),
                 Ok(None) => lifetime.seen.write(now),
@@ -328,7 +331,7 @@ impl Lifetimes {
 
     /// Removes the streams whose lifetime has ended, and returns them and those that rest on something that moved, with
     /// the numbers read before the directory is asked.
-    fn moved(&self, engine: &Engine) -> (Vec<Arc<Lifetime>>, Vec<Moved>) {
+    fn moved(&self, engine: &Engine) -> (Vec<Arc<Lifetime>>, Vec<MovedStream>) {
         let (now_ms, instant) = (engine.clock.now_ms(), Instant::now());
         let generation = engine.runtime.load().generation;
         let policy = engine.versions.policy();
@@ -345,12 +348,12 @@ impl Lifetimes {
             let seen = lifetime.seen.read();
             let user = engine.versions.stripe(lifetime.stripe);
             if (seen.policy, seen.user, seen.generation) != (policy, user, generation) {
-                let now = Now {
+                let now = NumbersSnapshot {
                     policy,
                     user,
                     generation,
                 };
-                moved.push((lifetime, now));
+                moved.push(MovedStream { lifetime, now });
             }
             true
         });
@@ -358,12 +361,17 @@ impl Lifetimes {
     }
 }
 
-impl Said {
+impl SweepAnswers {
     /// Returns the reason why a stream must end, if there is one.
     ///
     /// SECURITY: the numbers were read before any question to the directory, so a change meanwhile is found at the next
     /// sweep.
-    async fn why_not(&mut self, engine: &Engine, lifetime: &Lifetime, now: Now) -> Result<Option<Reason>, StoreError> {
+    async fn why_not(
+        &mut self,
+        engine: &Engine,
+        lifetime: &Lifetime,
+        now: NumbersSnapshot,
+    ) -> Result<Option<Reason>, StoreError> {
         let seen = lifetime.seen.read();
         if seen.generation != now.generation && !engine.runtime.load().trusts(&lifetime.issuer.name) {
             return Ok(Some(Reason::TokenIssuerDisabled));
@@ -418,20 +426,20 @@ mod tests {
     #[test]
     fn what_a_body_is_goes_by_its_media_type() {
         for (media_type, lasts, close) in [
-            ("text/event-stream", Lasts::WithToken, Close::Over),
-            ("Text/Event-Stream; charset=utf-8", Lasts::WithToken, Close::Over),
-            ("application/grpc", Lasts::WithToken, Close::Grpc),
-            ("application/grpc+proto", Lasts::WithToken, Close::Grpc),
-            ("application/grpc-web+proto", Lasts::WithToken, Close::Broken),
-            ("text/event", Lasts::WithGrace, Close::Broken),
-            ("application/json", Lasts::WithGrace, Close::Broken),
-            ("", Lasts::WithGrace, Close::Broken),
+            ("text/event-stream", LifetimeRule::WithToken, Close::Over),
+            ("Text/Event-Stream; charset=utf-8", LifetimeRule::WithToken, Close::Over),
+            ("application/grpc", LifetimeRule::WithToken, Close::Grpc),
+            ("application/grpc+proto", LifetimeRule::WithToken, Close::Grpc),
+            ("application/grpc-web+proto", LifetimeRule::WithToken, Close::Broken),
+            ("text/event", LifetimeRule::WithGrace, Close::Broken),
+            ("application/json", LifetimeRule::WithGrace, Close::Broken),
+            ("", LifetimeRule::WithGrace, Close::Broken),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
             let kind = Kind::of(&headers);
             assert_eq!((kind.lasts, kind.close), (lasts, close), "{media_type}");
         }
-        assert_eq!(Kind::of(&HeaderMap::new()).lasts, Lasts::WithGrace);
+        assert_eq!(Kind::of(&HeaderMap::new()).lasts, LifetimeRule::WithGrace);
     }
 }

@@ -1,20 +1,20 @@
 //! `GET /.narthex/me`: the caller's identity and roles, with the source of each role.
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderValue, Method, Response, header};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use narthex_decision::Reason;
 use narthex_directory::{Actor, Grant, IssuerName, Principal, UserId};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use crate::server::ClientRequest;
 use narthex_engine::Engine;
 use narthex_engine::Runtime;
 use narthex_engine::access_log::OwnLine;
 use narthex_engine::credentials;
 use narthex_engine::event::Event;
-use narthex_engine::inbound::{Door, Inbound, Sender};
+use narthex_engine::inbound::{Door, Inbound};
 use narthex_engine::pipeline;
 use narthex_engine::respond::{self, Refusal};
 
@@ -22,7 +22,7 @@ use narthex_engine::respond::{self, Refusal};
 pub(crate) async fn answer(
     engine: &Engine,
     runtime: &Runtime,
-    (request, sender): (&Request<Incoming>, Sender<'_>),
+    ClientRequest { request, sender }: ClientRequest<'_>,
 ) -> Response<Full<Bytes>> {
     let started = Instant::now();
     let inbound = &Inbound {
@@ -40,7 +40,7 @@ pub(crate) async fn answer(
         described = principal(engine, &engine.runtime.load(), inbound).await;
     }
     match described {
-        Ok(Described { value, user, issuer }) => {
+        Ok(UserDescription { value, user, issuer }) => {
             engine.metrics.decided(Door::Me, None, started.elapsed());
             let mut response = Response::new(Full::from(value.to_string()));
             if runtime.access_log {
@@ -84,13 +84,13 @@ pub(crate) async fn answer(
 }
 
 /// The answer, and its user.
-struct Described {
+struct UserDescription {
     value: Value,
     user: UserId,
     issuer: IssuerName,
 }
 
-async fn principal(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Described, Refusal> {
+async fn principal(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<UserDescription, Refusal> {
     if inbound.method != Method::GET {
         return Err(Refusal::new(Reason::RouteUnmatched));
     }
@@ -98,7 +98,7 @@ async fn principal(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) ->
     let (token, place) = presented.ok_or(Refusal::new(Reason::TokenMissing))?;
     let known = pipeline::who(engine, runtime, inbound, (token, &place), engine.clock.now_ms()).await?;
     let principal = &known.account.principal;
-    Ok(Described {
+    Ok(UserDescription {
         value: describe(principal, &runtime.context(principal)),
         user: principal.user().id,
         issuer: known.seen.caller().issuer.name.clone(),

@@ -18,8 +18,8 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use narthex_decision::{Preflight, Reason, remove_identity_headers};
 use thiserror::Error;
 
-use crate::lifetime::{Kind, Lasting, Lasts, Terms};
-use crate::stream::{Heard, Limited, StreamError, tunnel};
+use crate::body_limits::{LastActivity, LimitedBody, StreamError, tunnel};
+use crate::lifetime::{Kind, LifetimeBody, LifetimeRule, Terms};
 use crate::upgrade::{Upgrade, remove_handshake};
 use narthex_engine::UnderWay;
 use narthex_engine::Via;
@@ -35,9 +35,9 @@ use narthex_listener::sockets::{NoSocket, Sockets};
 use headers::{insert, join_cookies, remove_hop_by_hop, remove_what_a_preflight_has_no_use_for, set_forwarding};
 
 /// Body of every answer on the public port: made here, or streamed from an upstream.
-pub(crate) type Body = Either<Full<Bytes>, Lasting<Limited<Incoming>>>;
+pub(crate) type Body = Either<Full<Bytes>, LifetimeBody<LimitedBody<Incoming>>>;
 /// Answer to a forwarded request; the caller decides how long its body may last.
-type Passing = Either<Full<Bytes>, Limited<Incoming>>;
+type UpstreamBody = Either<Full<Bytes>, LimitedBody<Incoming>>;
 
 /// Error for a request that its upstream did not answer.
 #[derive(Debug, Error)]
@@ -134,7 +134,20 @@ const STREAM_WINDOW_BYTES: u32 = 65_535;
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 30;
 
 type Connector = HttpsConnector<Sockets>;
-type Pool = Client<Connector, Lasting<Limited<Incoming>>>;
+type Pool = Client<Connector, LifetimeBody<LimitedBody<Incoming>>>;
+
+/// Upstream of a request, with its limits and the place that the request holds among those under way.
+pub(crate) struct UpstreamSlot<'u> {
+    pub(crate) upstream: &'u Upstream,
+    pub(crate) limits: StreamLimits,
+    pub(crate) under_way: UnderWay,
+}
+
+/// Client's connection, and the terms of what is streamed on it.
+pub(crate) struct ClientStream<'c, T> {
+    pub(crate) activity: &'c Arc<Activity>,
+    pub(crate) terms: T,
+}
 
 /// Connection pools of the upstreams.
 #[derive(Debug, Clone)]
@@ -201,9 +214,10 @@ impl Forwarder {
         mut request: Request<Incoming>,
         origin: &Origin,
         passed: &Passed,
-        (upstream, limits, under_way): (&Upstream, StreamLimits, UnderWay),
-        (activity, terms): (&Arc<Activity>, impl Fn() -> Terms),
-    ) -> Result<Response<Passing>, ForwardError> {
+        slot: UpstreamSlot<'_>,
+        client_stream: ClientStream<'_, impl Fn() -> Terms>,
+    ) -> Result<Response<UpstreamBody>, ForwardError> {
+        let UpstreamSlot { upstream, limits, .. } = slot;
         if self.via.is_in(request.headers()) {
             return Err(ForwardError::Loop {
                 upstream: upstream.audience.clone(),
@@ -227,16 +241,16 @@ impl Forwarder {
             UpstreamProtocol::Http2 => &self.http2,
         };
         // The upstream's timeout restarts with each part of the body that it takes.
-        let taken = Arc::new(Heard::new());
+        let taken = Arc::new(LastActivity::new());
         let kind = Kind::of_request(request.headers());
         let request = request.map(|body| {
-            let lasts = (!body.is_end_stream()).then(&terms);
+            let lasts = (!body.is_end_stream()).then(&client_stream.terms);
             let body = match passed.preflight {
                 // SECURITY: a preflight needs no token, so its body is not forwarded.
-                Preflight::Yes => Limited::left_out(body, limits),
-                Preflight::No => Limited::request(body, limits, Arc::clone(&taken)),
+                Preflight::Yes => LimitedBody::left_out(body, limits),
+                Preflight::No => LimitedBody::request(body, limits, Arc::clone(&taken)),
             };
-            Lasting::new(body, kind, lasts)
+            LifetimeBody::new(body, kind, lasts)
         });
         let answer = tokio::select! {
             biased;
@@ -246,8 +260,8 @@ impl Forwarder {
                 seconds: upstream.timeout.as_secs(),
             }),
         };
-        activity.wait_for_reader(limits.idle);
-        respond(answer, client_side, (limits, under_way), (activity, terms)).map_err(|fault| ForwardError::BadAnswer {
+        client_stream.activity.wait_for_reader(limits.idle);
+        respond(answer, client_side, slot, client_stream).map_err(|fault| ForwardError::BadAnswer {
             upstream: upstream.audience.clone(),
             fault,
         })
@@ -267,9 +281,9 @@ impl Forwarder {
 fn respond(
     mut answer: Response<Incoming>,
     client_side: Option<(Upgrade, OnUpgrade)>,
-    (limits, under_way): (StreamLimits, UnderWay),
-    (activity, terms): (&Arc<Activity>, impl Fn() -> Terms),
-) -> Result<Response<Passing>, &'static str> {
+    UpstreamSlot { limits, under_way, .. }: UpstreamSlot<'_>,
+    ClientStream { activity, terms }: ClientStream<'_, impl Fn() -> Terms>,
+) -> Result<Response<UpstreamBody>, &'static str> {
     // SECURITY: an application that echoes its request must not give the identity to the client, nor may a proxy in
     // front of Narthex take it for a decision.
     remove_identity_headers(answer.headers_mut());
@@ -288,7 +302,7 @@ fn respond(
         let terms = terms();
         tokio::spawn(async move {
             let tunnel = tunnel(client_side, upstream_side, limits.idle);
-            match terms.watch(Lasts::WithToken) {
+            match terms.watch(LifetimeRule::WithToken) {
                 // SECURITY: a tunnel is decided once, when it is opened; its data is not inspected.
                 Some(watched) => tokio::select! {
                     () = tunnel => {}
@@ -306,7 +320,7 @@ fn respond(
     remove_hop_by_hop(answer.headers_mut());
     // The version is that of the client's connection, not of the upstream's.
     *answer.version_mut() = Version::HTTP_11;
-    Ok(answer.map(|body| Either::Right(Limited::answer(body, limits, Some(under_way)))))
+    Ok(answer.map(|body| Either::Right(LimitedBody::answer(body, limits, Some(under_way)))))
 }
 
 /// Turns the inbound request into the outbound one. The path is not changed: the matched path is the forwarded path.

@@ -17,7 +17,7 @@ use crate::forward_auth::{self, Original};
 use crate::gateway::Gateway;
 use crate::lifetime::{self, Terms};
 use crate::me;
-use crate::proxy::{Body, ForwardError, Forwarder};
+use crate::proxy::{Body, ClientStream, ForwardError, Forwarder, UpstreamSlot};
 use narthex_engine::Engine;
 use narthex_engine::ForwardToken;
 use narthex_engine::Runtime;
@@ -76,6 +76,13 @@ pub(crate) struct Connection {
     activity: Arc<Activity>,
 }
 
+/// A request and the peer that sent it.
+#[derive(Clone, Copy)]
+pub(crate) struct ClientRequest<'r> {
+    pub(crate) request: &'r Request<Incoming>,
+    pub(crate) sender: Sender<'r>,
+}
+
 /// Answers one request on the public port.
 async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let Connection { gateway, peer, .. } = &*connection;
@@ -93,22 +100,26 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
     } else {
         http_rules::check(&request)
     };
+    let client_request = ClientRequest {
+        request: &request,
+        sender,
+    };
     Ok(if let Err(refusal) = checked {
         let door = asking.unwrap_or(Door::Proxy);
-        refused(engine, (&request, sender), door, &refusal).map(Either::Left)
+        refused(engine, client_request, door, &refusal).map(Either::Left)
     } else if let Some(door) = asking {
-        forward_auth(engine, &runtime, (&request, sender), door)
+        forward_auth(engine, &runtime, client_request, door)
             .await
             .map(Either::Left)
     } else if path == "/.narthex/me" {
-        Box::pin(me::answer(engine, &runtime, (&request, sender)))
+        Box::pin(me::answer(engine, &runtime, client_request))
             .await
             .map(Either::Left)
     } else if path == "/.well-known/jwks.json" {
-        key_set(engine, &runtime, (&request, sender)).map(Either::Left)
+        key_set(engine, &runtime, client_request).map(Either::Left)
     } else if path.starts_with("/.narthex/") {
         let unmatched = Refusal::new(Reason::RouteUnmatched);
-        refused(engine, (&request, sender), Door::Proxy, &unmatched).map(Either::Left)
+        refused(engine, client_request, Door::Proxy, &unmatched).map(Either::Left)
     } else {
         // In a box of its own: an answer's future is moved, and a small one costs less.
         Box::pin(proxy(Arc::clone(&connection), (&runtime, sender), request)).await
@@ -124,7 +135,7 @@ fn exceeds_rate(runtime: &Runtime, request: &Request<Incoming>, peer: SocketAddr
 async fn forward_auth(
     engine: &Engine,
     runtime: &Runtime,
-    (request, sender): (&Request<Incoming>, Sender<'_>),
+    ClientRequest { request, sender }: ClientRequest<'_>,
     door: Door,
 ) -> Response<Full<Bytes>> {
     let started = runtime.access_log.then(Instant::now);
@@ -134,11 +145,11 @@ async fn forward_auth(
         let detail =
             format!("{peer} is not in `listen.trusted_proxies`; add it there if it is the address of your proxy");
         let refusal = Refusal::logged(Reason::RequestProxyUntrusted, detail);
-        return refused(engine, (request, sender), door, &refusal);
+        return refused(engine, ClientRequest { request, sender }, door, &refusal);
     }
     let original = match Original::read(request.headers(), door) {
         Ok(original) => original,
-        Err(refusal) => return refused(engine, (request, sender), door, &refusal),
+        Err(refusal) => return refused(engine, ClientRequest { request, sender }, door, &refusal),
     };
     let inbound = original.inbound((request.headers(), sender), door);
     let (decided, newer) = decide(engine, runtime, &inbound).await;
@@ -208,10 +219,13 @@ async fn proxy(
     let terms = || Terms::of(Arc::clone(&connection), passed.clone(), grace);
     let forwarded = match runtime.begin(passed.answer.allowed().route) {
         Some(counted) => {
-            let to = (upstream.0, upstream.1, counted);
-            forwarder
-                .forward(request, &origin, &passed, to, (activity, terms))
-                .await
+            let slot = UpstreamSlot {
+                upstream: upstream.0,
+                limits: upstream.1,
+                under_way: counted,
+            };
+            let client_stream = ClientStream { activity, terms };
+            forwarder.forward(request, &origin, &passed, slot, client_stream).await
         }
         None => Err(ForwardError::Busy {
             upstream: upstream.0.audience.clone(),
@@ -250,10 +264,10 @@ fn not_forwarded(engine: &Engine, (request_id, format): (&str, Format), error: &
 const DECISIONS_MAX: usize = 4;
 
 /// Configuration that came into use while a request was being decided, and that then decided it.
-type Newer = Option<arc_swap::Guard<Arc<Runtime>>>;
+type NewerRuntime = Option<arc_swap::Guard<Arc<Runtime>>>;
 
 /// Returns the configuration that a request was decided by.
-fn decided_by<'r>(given: &'r Runtime, newer: &'r Newer) -> &'r Runtime {
+fn decided_by<'r>(given: &'r Runtime, newer: &'r NewerRuntime) -> &'r Runtime {
     match newer {
         Some(newer) => newer,
         None => given,
@@ -265,9 +279,9 @@ async fn decide(
     engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-) -> (Result<Passed, (Refusal, String)>, Newer) {
+) -> (Result<Passed, (Refusal, String)>, NewerRuntime) {
     let started = Instant::now();
-    let (mut newer, mut decisions): (Newer, _) = (None, 0);
+    let (mut newer, mut decisions): (NewerRuntime, _) = (None, 0);
     let outcome = loop {
         let runtime = decided_by(runtime, &newer);
         let outcome = pipeline::run(engine, runtime, inbound).await;
@@ -311,12 +325,12 @@ fn no_upstream() -> Refusal {
 fn key_set(
     engine: &Engine,
     runtime: &Runtime,
-    (request, sender): (&Request<Incoming>, Sender<'_>),
+    ClientRequest { request, sender }: ClientRequest<'_>,
 ) -> Response<Full<Bytes>> {
     let started = runtime.access_log.then(Instant::now);
     if request.method() != Method::GET && request.method() != Method::HEAD {
         let unmatched = Refusal::new(Reason::RouteUnmatched);
-        return refused(engine, (request, sender), Door::Proxy, &unmatched);
+        return refused(engine, ClientRequest { request, sender }, Door::Proxy, &unmatched);
     }
     let mut response = Response::new(Full::from(engine.assertions.key_set().to_string()));
     response.headers_mut().insert(
@@ -350,7 +364,7 @@ fn key_set(
 /// Refuses a request before there is anything to decide, and reports that.
 fn refused(
     engine: &Engine,
-    (request, sender): (&Request<Incoming>, Sender<'_>),
+    ClientRequest { request, sender }: ClientRequest<'_>,
     door: Door,
     refusal: &Refusal,
 ) -> Response<Full<Bytes>> {

@@ -8,52 +8,52 @@ use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Either;
 
-use super::{Close, Kind, Terms, Watched};
-use crate::stream::StreamError;
+use super::{Close, Kind, LifetimeHandle, Terms};
+use crate::body_limits::StreamError;
 
 /// Upper limit of an unwatched body, in bytes: a longer one is watched even if each part of it arrives at once.
 const UNWATCHED_MAX: u64 = 256 * 1024;
 
 /// Limits the body of an answer to the life of its grounds, unless the answer was made here.
-pub(crate) fn limited<A, B>(answer: Response<Either<A, B>>, terms: Terms) -> Response<Either<A, Lasting<B>>>
+pub(crate) fn limited<A, B>(answer: Response<Either<A, B>>, terms: Terms) -> Response<Either<A, LifetimeBody<B>>>
 where
     B: Body<Data = Bytes, Error = StreamError> + Unpin,
 {
     let kind = Kind::of(answer.headers());
     answer.map(|body| match body {
         Either::Left(made_here) => Either::Left(made_here),
-        Either::Right(body) => Either::Right(Lasting::new(body, kind, Some(terms))),
+        Either::Right(body) => Either::Right(LifetimeBody::new(body, kind, Some(terms))),
     })
 }
 
 /// State of the watch over a body.
 #[derive(Debug)]
-enum Watching {
+enum WatchState {
     /// Not watched: it rests on nothing that ends.
     No,
     /// Not yet watched: the watch begins on the first wait, or when the body has become long.
     NotYet(Terms),
     /// Watched.
-    Yes(Watched),
+    Yes(LifetimeHandle),
     /// Ended: no further data is passed on.
     Over,
 }
 
 /// A body that ends when the grounds end on which it was allowed.
 #[derive(Debug)]
-pub(crate) struct Lasting<B> {
+pub(crate) struct LifetimeBody<B> {
     body: B,
-    watching: Watching,
+    watching: WatchState,
     kind: Kind,
     passed: u64,
 }
 
-impl<B: Body<Data = Bytes, Error = StreamError> + Unpin> Lasting<B> {
+impl<B: Body<Data = Bytes, Error = StreamError> + Unpin> LifetimeBody<B> {
     /// Creates a body under these terms.
     pub(crate) fn new(body: B, kind: Kind, terms: Option<Terms>) -> Self {
         let watching = match terms {
-            Some(terms) if !body.is_end_stream() && terms.answer.caller().is_some() => Watching::NotYet(terms),
-            _ => Watching::No,
+            Some(terms) if !body.is_end_stream() && terms.answer.caller().is_some() => WatchState::NotYet(terms),
+            _ => WatchState::No,
         };
         Self {
             body,
@@ -64,22 +64,22 @@ impl<B: Body<Data = Bytes, Error = StreamError> + Unpin> Lasting<B> {
     }
 
     fn begin_to_watch(&mut self) {
-        if let Watching::NotYet(terms) = &self.watching {
-            self.watching = terms.watch(self.kind.lasts).map_or(Watching::No, Watching::Yes);
+        if let WatchState::NotYet(terms) = &self.watching {
+            self.watching = terms.watch(self.kind.lasts).map_or(WatchState::No, WatchState::Yes);
         }
     }
 
     /// Returns the last frame for the reader, if the stream has ended.
     fn end(&mut self, context: &Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         let reason = match &self.watching {
-            Watching::Yes(watched) => watched.ended(context),
-            Watching::Over => return Poll::Ready(None),
-            Watching::No | Watching::NotYet(_) => None,
+            WatchState::Yes(watched) => watched.ended(context),
+            WatchState::Over => return Poll::Ready(None),
+            WatchState::No | WatchState::NotYet(_) => None,
         };
         let Some(reason) = reason else {
             return Poll::Pending;
         };
-        self.watching = Watching::Over;
+        self.watching = WatchState::Over;
         Poll::Ready(match self.kind.close {
             Close::Broken => Some(Err(StreamError::Ended(reason))),
             Close::Over => None,
@@ -93,7 +93,7 @@ impl<B: Body<Data = Bytes, Error = StreamError> + Unpin> Lasting<B> {
     }
 }
 
-impl<B: Body<Data = Bytes, Error = StreamError> + Unpin> Body for Lasting<B> {
+impl<B: Body<Data = Bytes, Error = StreamError> + Unpin> Body for LifetimeBody<B> {
     type Data = Bytes;
     type Error = StreamError;
 
@@ -110,7 +110,7 @@ impl<B: Body<Data = Bytes, Error = StreamError> + Unpin> Body for Lasting<B> {
         if let Poll::Ready(Some(Ok(frame))) = &polled {
             this.passed += frame.data_ref().map_or(0, |data| data.len() as u64);
         }
-        if matches!(this.watching, Watching::NotYet(_)) && (polled.is_pending() || this.passed > UNWATCHED_MAX) {
+        if matches!(this.watching, WatchState::NotYet(_)) && (polled.is_pending() || this.passed > UNWATCHED_MAX) {
             this.begin_to_watch();
             // From here on the end also wakes this task.
             if polled.is_pending() {
