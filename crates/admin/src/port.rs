@@ -32,7 +32,7 @@ use narthex_engine::IssuerRuntime;
 use narthex_engine::access_log::OwnLine;
 use narthex_engine::credentials::Place;
 use narthex_engine::event::quoted;
-use narthex_engine::freshness::Reach;
+use narthex_engine::freshness::Freshness;
 use narthex_engine::http_rules;
 use narthex_engine::inbound::{Door, Inbound, Trust};
 use narthex_engine::pipeline;
@@ -178,8 +178,8 @@ async fn ready(State(engine): State<Arc<Engine>>) -> Response {
         // It does not recover by itself: an operator has to do what the log says.
         return (StatusCode::SERVICE_UNAVAILABLE, "the store's file is gone\n").into_response();
     }
-    match engine.contact.reach(now_ms) {
-        Reach::Offline { left_ms } => {
+    match engine.contact.freshness(now_ms) {
+        Freshness::Offline { left_ms } => {
             let seconds = left_ms / 1000;
             format!("ready, without the directory: what is known here serves on for {seconds} s\n{troubles}")
                 .into_response()

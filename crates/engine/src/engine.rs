@@ -12,7 +12,7 @@ use crate::assertion::{AssertionError, AssertionSettings, AssertionSigner};
 use crate::cache::by_identity::AccountCache;
 use crate::cache::by_token::TokenCache;
 use crate::event::Event;
-use crate::freshness::Contact;
+use crate::freshness::DirectoryContact;
 use crate::metrics::Metrics;
 use crate::runtime::Runtime;
 use crate::switch::Switch;
@@ -66,7 +66,7 @@ pub struct Engine {
     /// Version numbers of the directory; one moves when a cached answer may have become stale.
     pub versions: Arc<Versions>,
     /// Time of the last contact with the directory.
-    pub contact: Contact,
+    pub contact: DirectoryContact,
     /// The change from one configuration to the next.
     switch: Switch,
     /// Cached answers by token.
@@ -111,7 +111,7 @@ impl Engine {
         Ok(Arc::new(Self {
             versions: Arc::clone(directory.versions()),
             runtime: ArcSwap::from_pointee(runtime),
-            contact: Contact::new(settings.offline_max),
+            contact: DirectoryContact::new(settings.offline_max),
             switch: Switch::default(),
             callers: TokenCache::new(settings.token_cache_bytes)?,
             accounts: AccountCache::new(settings.account_cache_bytes)?,

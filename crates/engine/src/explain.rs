@@ -22,7 +22,7 @@ use crate::event::quoted;
 use crate::http_rules;
 use crate::identity;
 use crate::organization;
-use crate::request_facts::HeldFacts;
+use crate::request_facts::OwnedRequestFacts;
 use crate::respond::{self, Refusal};
 use crate::runtime::{IssuerRuntime, Runtime};
 use narthex_fetch::keys::{ROUNDS, may_be_mended};
@@ -260,7 +260,7 @@ fn preview(
     let empty = HeaderMap::new();
     let headers = request.map_or(&empty, |request| &request.headers);
     let query = request.and_then(|request| request.query.as_deref());
-    let held = HeldFacts::new(&issuer.mapping, headers, query);
+    let held = OwnedRequestFacts::new(&issuer.mapping, headers, query);
     let facts = match &inspection.claims {
         InspectedClaims::Verified(claims) => TokenFacts::from(&**claims),
         InspectedClaims::Refused(claims) | InspectedClaims::Unproved(claims) => TokenFacts::from(claims),
@@ -270,7 +270,7 @@ fn preview(
 }
 
 /// Result of the directory part, for the cure of a refused token.
-struct Met<'d> {
+struct DirectoryResult<'d> {
     issuer: &'d IssuerRuntime,
     desired: &'d Desired,
     plan: Arc<SyncPlan>,
@@ -292,7 +292,7 @@ impl Walk<'_> {
         problems: &mut Vec<Problem>,
         issuer: &'d IssuerRuntime,
         desired: &'d Desired,
-    ) -> Option<Met<'d>> {
+    ) -> Option<DirectoryResult<'d>> {
         let (policy, in_force) = (&issuer.policy, &*self.runtime.in_force);
         let rehearsed = rehearse(
             self.directory,
@@ -316,7 +316,7 @@ impl Walk<'_> {
                 told.near_misses = plan.near_misses.iter().map(NearMissRow::from).collect();
                 told.platform_role = Some(principal.platform_role().to_string());
                 told.organizations = principal.memberships().iter().map(MembershipRow::from).collect();
-                Some(Met {
+                Some(DirectoryResult {
                     issuer,
                     desired,
                     plan,
@@ -338,7 +338,12 @@ impl Walk<'_> {
         }
     }
 
-    async fn request_part(&self, told: &mut Explanation, request: &ExplainedRequest, met: &Met<'_>) -> Option<Problem> {
+    async fn request_part(
+        &self,
+        told: &mut Explanation,
+        request: &ExplainedRequest,
+        met: &DirectoryResult<'_>,
+    ) -> Option<Problem> {
         let Some(matched) = matched(self.runtime, request) else {
             told.request = Some(RequestRow::undecided(self.runtime, request));
             return None;
@@ -363,7 +368,7 @@ impl Walk<'_> {
         }
     }
 
-    async fn denied(&self, denial: &Denial, organization: Option<&str>, met: &Met<'_>) -> Problem {
+    async fn denied(&self, denial: &Denial, organization: Option<&str>, met: &DirectoryResult<'_>) -> Problem {
         let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
         let mut cause = match denial.reason {
             Reason::RequestPath => organization::NO_NAME.to_owned(),

@@ -33,7 +33,7 @@ const NEVER_ASKED: i64 = i64::MAX;
 
 /// Time of the last contact with the directory.
 #[derive(Debug)]
-pub struct Contact {
+pub struct DirectoryContact {
     offline_max_ms: i64,
     heard_at_ms: AtomicI64,
     missed_at_ms: AtomicI64,
@@ -42,7 +42,7 @@ pub struct Contact {
 
 /// Answers that can be served now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum Freshness {
     /// Everything.
     Whole,
     /// Cached answers, for a limited time.
@@ -56,7 +56,7 @@ pub enum Reach {
     Unknown,
 }
 
-impl Contact {
+impl DirectoryContact {
     /// Creates a state without any contact.
     pub(crate) fn new(offline_max: Duration) -> Self {
         Self {
@@ -114,20 +114,20 @@ impl Contact {
     }
 
     /// Returns what can be served at a moment.
-    pub fn reach(&self, now_ms: i64) -> Reach {
+    pub fn freshness(&self, now_ms: i64) -> Freshness {
         let heard_at_ms = self.heard_at_ms.load(Ordering::Relaxed);
         let age_ms = now_ms.saturating_sub(heard_at_ms);
         // SECURITY: a time in the future means that the clock was set back, and then the age is unknown.
         if heard_at_ms == NEVER_ASKED || age_ms.saturating_abs() <= HEARD_LATELY_MS {
-            Reach::Whole
+            Freshness::Whole
         } else if age_ms > self.offline_max_ms {
-            Reach::CutOff
+            Freshness::CutOff
         } else if self.missed_lately(now_ms) && age_ms > 0 {
-            Reach::Offline {
+            Freshness::Offline {
                 left_ms: self.offline_max_ms.saturating_sub(age_ms),
             }
         } else {
-            Reach::Unknown
+            Freshness::Unknown
         }
     }
 
@@ -142,11 +142,11 @@ impl Contact {
     ///
     /// `store.unavailable` if the directory has been unreachable for too long.
     pub async fn ensure(&self, directory: &dyn Directory, clock: &Clock, now_ms: i64) -> Result<(), Refusal> {
-        match self.reach(now_ms) {
-            Reach::Whole | Reach::Offline { .. } => Ok(()),
+        match self.freshness(now_ms) {
+            Freshness::Whole | Freshness::Offline { .. } => Ok(()),
             // SECURITY: changes by other processes (a revoked role, a disabled user) must be known before a cached
             // answer is served again.
-            Reach::CutOff | Reach::Unknown => Box::pin(self.ask_first(directory, clock)).await,
+            Freshness::CutOff | Freshness::Unknown => Box::pin(self.ask_first(directory, clock)).await,
         }
     }
 
@@ -161,7 +161,7 @@ impl Contact {
         let now_ms = clock.now_ms();
         // Another task may have asked while this one waited; and not every request asks an unreachable directory.
         if !self.heard_since(arrived_ms, now_ms)
-            && self.reach(now_ms) != Reach::Whole
+            && self.freshness(now_ms) != Freshness::Whole
             && !self.missed_lately(now_ms)
             && tokio::time::timeout(ASK_WAIT, self.ask(directory, clock))
                 .await
@@ -175,9 +175,9 @@ impl Contact {
         if self.heard_since(arrived_ms, now_ms) {
             return Ok(());
         }
-        match self.reach(now_ms) {
-            Reach::Whole | Reach::Offline { .. } => Ok(()),
-            Reach::CutOff | Reach::Unknown => Err(Refusal::new(Reason::StoreUnavailable)),
+        match self.freshness(now_ms) {
+            Freshness::Whole | Freshness::Offline { .. } => Ok(()),
+            Freshness::CutOff | Freshness::Unknown => Err(Refusal::new(Reason::StoreUnavailable)),
         }
     }
 }
@@ -192,38 +192,46 @@ mod tests {
 
     #[test]
     fn what_can_be_served_is_a_table() {
-        let contact = Contact::new(OFFLINE_MAX);
-        assert_eq!(contact.reach(1_000_000), Reach::Whole, "nobody asks regularly yet");
+        let contact = DirectoryContact::new(OFFLINE_MAX);
+        assert_eq!(
+            contact.freshness(1_000_000),
+            Freshness::Whole,
+            "nobody asks regularly yet"
+        );
         contact.heard_at_ms.store(0, Ordering::Relaxed);
-        assert_eq!(contact.reach(1_000), Reach::Whole);
-        assert_eq!(contact.reach(1_001), Reach::Unknown, "stopped, or starved: ask first");
-        assert_eq!(contact.reach(-1_001), Reach::Unknown, "the clock was set back");
+        assert_eq!(contact.freshness(1_000), Freshness::Whole);
+        assert_eq!(
+            contact.freshness(1_001),
+            Freshness::Unknown,
+            "stopped, or starved: ask first"
+        );
+        assert_eq!(contact.freshness(-1_001), Freshness::Unknown, "the clock was set back");
         contact.missed(4_000);
-        assert_eq!(contact.reach(1_000), Reach::Whole);
-        assert_eq!(contact.reach(-1_001), Reach::Unknown);
-        assert_eq!(contact.reach(5_000), Reach::Offline { left_ms: 295_000 });
-        assert_eq!(contact.reach(7_001), Reach::Unknown);
+        assert_eq!(contact.freshness(1_000), Freshness::Whole);
+        assert_eq!(contact.freshness(-1_001), Freshness::Unknown);
+        assert_eq!(contact.freshness(5_000), Freshness::Offline { left_ms: 295_000 });
+        assert_eq!(contact.freshness(7_001), Freshness::Unknown);
         contact.missed(300_000);
-        assert_eq!(contact.reach(300_000), Reach::Offline { left_ms: 0 });
-        assert_eq!(contact.reach(300_001), Reach::CutOff);
+        assert_eq!(contact.freshness(300_000), Freshness::Offline { left_ms: 0 });
+        assert_eq!(contact.freshness(300_001), Freshness::CutOff);
     }
 
     /// A node that was stopped does not answer from its cache before it has asked.
     #[tokio::test]
     async fn whoever_was_stopped_asks_first() {
         let (directory, clock) = (MemoryDirectory::default(), Clock::manual(1_000_000));
-        let contact = Contact::new(OFFLINE_MAX);
+        let contact = DirectoryContact::new(OFFLINE_MAX);
         contact.ask(&directory, &clock).await.unwrap();
         clock.advance(1_000_000);
-        assert_eq!(contact.reach(clock.now_ms()), Reach::CutOff);
+        assert_eq!(contact.freshness(clock.now_ms()), Freshness::CutOff);
         contact.ensure(&directory, &clock, clock.now_ms()).await.unwrap();
-        assert_eq!(contact.reach(clock.now_ms()), Reach::Whole);
+        assert_eq!(contact.freshness(clock.now_ms()), Freshness::Whole);
     }
 
     #[tokio::test]
     async fn after_too_long_nothing_is_decided() {
         let (directory, clock) = (MemoryDirectory::default(), Clock::manual(1_000_000));
-        let contact = Contact::new(OFFLINE_MAX);
+        let contact = DirectoryContact::new(OFFLINE_MAX);
         contact.ask(&directory, &clock).await.unwrap();
         clock.advance(299_000);
         contact.missed(clock.now_ms());

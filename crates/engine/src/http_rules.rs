@@ -112,7 +112,8 @@ pub fn framing_names(headers: &HeaderMap) -> Result<(), &'static str> {
 ///
 /// SECURITY: of two hosts, or of an invalid one, each program makes its own choice; routes are chosen by the host.
 fn host<B>(request: &Request<B>) -> Result<(), Refusal> {
-    let named = single(request.headers(), &header::HOST).map_err(|Doubled| bad_host("there are two `Host` headers"))?;
+    let named =
+        single(request.headers(), &header::HOST).map_err(|DuplicateHeader| bad_host("there are two `Host` headers"))?;
     let named = named
         .map(HeaderValue::to_str)
         .transpose()
@@ -135,15 +136,15 @@ fn host<B>(request: &Request<B>) -> Result<(), Refusal> {
 
 /// A header that may occur once occurs twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Doubled;
+pub struct DuplicateHeader;
 
 /// Returns the value of a header that may occur once.
 ///
 /// SECURITY: of two values one program reads the first and another the last.
-pub fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, Doubled> {
+pub fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h HeaderValue>, DuplicateHeader> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
-        (_, Some(_)) => Err(Doubled),
+        (_, Some(_)) => Err(DuplicateHeader),
         (value, None) => Ok(value),
     }
 }

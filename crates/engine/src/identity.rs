@@ -5,7 +5,7 @@ use narthex_directory::Principal;
 use serde_json::{Map, Value};
 
 use crate::assertion::Claims;
-use crate::cache::by_token::Known;
+use crate::cache::by_token::KnownCaller;
 use crate::engine::Engine;
 use crate::passed::Allowed;
 use crate::runtime::Runtime;
@@ -15,7 +15,7 @@ use smol_str::SmolStr;
 pub(crate) fn allowed(
     engine: &Engine,
     runtime: &Runtime,
-    known: &Known,
+    known: &KnownCaller,
     matched: &Match<'_>,
     permit: &Permit,
     now_ms: i64,

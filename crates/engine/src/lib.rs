@@ -44,13 +44,13 @@ pub use explain::{
     parse_request, pasted_token,
 };
 pub use inbound::TrustedProxies;
-pub use load::{Load, UnderWay};
+pub use load::{Load, LoadPermit};
 pub use metrics::Metrics;
 pub use origin::WebOrigin;
 pub use rate_limit::{RateLimit, RateLimiter};
 pub use respond::{Refusal, status as status_of};
 pub use runtime::{ConnectionSettings, IssuerRuntime, MethodOverride, RouteRuntime, Runtime};
-pub use seal::{OpenError, Opened, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};
+pub use seal::{OpenError, OpenedSecret, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};
 pub use upstream::{
     ForwardToken, ProtocolProblem, StreamLimits, UpgradeProtocols, Upstream, UpstreamProtocol, WEBSOCKET,
 };

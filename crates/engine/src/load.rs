@@ -9,19 +9,19 @@ pub struct Load(AtomicUsize);
 
 impl Load {
     /// Counts one more request; `None` if there are already `most`.
-    pub fn begin(self: &Arc<Self>, most: usize) -> Option<UnderWay> {
+    pub fn begin(self: &Arc<Self>, most: usize) -> Option<LoadPermit> {
         let before = self.0.fetch_add(1, Ordering::Relaxed);
         // It is released at once if it was one too many.
-        let under_way = UnderWay(Arc::clone(self));
+        let under_way = LoadPermit(Arc::clone(self));
         (before < most).then_some(under_way)
     }
 }
 
 /// A request under way, counted until this is dropped.
 #[derive(Debug)]
-pub struct UnderWay(Arc<Load>);
+pub struct LoadPermit(Arc<Load>);
 
-impl Drop for UnderWay {
+impl Drop for LoadPermit {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
     }

@@ -3,7 +3,7 @@
 use narthex_decision::{HeaderPatch, Match, Preflight, Requirement};
 use narthex_directory::UserId;
 
-use crate::cache::by_token::{Caller, Decided, Seen};
+use crate::cache::by_token::{CachedToken, Caller, DecidedCaller};
 use crate::cache::prefetch::Prefetched;
 use crate::credentials::Place;
 use smol_str::SmolStr;
@@ -28,9 +28,9 @@ pub struct Passed {
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// Cached with the token.
-    Token(Prefetched<Decided>),
+    Token(Prefetched<DecidedCaller>),
     /// Cached with the account, for every token with the same content.
-    Account(Prefetched<Allowed>, Seen),
+    Account(Prefetched<Allowed>, CachedToken),
     /// Not cached: a caller that needs no token, on a public route or with a preflight.
     Anonymous(Prefetched<Allowed>),
 }

@@ -14,10 +14,10 @@ mod method_override;
 use narthex_decision::{Match, Preflight, Reason, RequestHost, RequestPath};
 
 use self::answer::{anonymous, decided};
+use self::authenticate::look_up;
 pub use self::authenticate::who;
-use self::authenticate::{Kept, kept};
 use self::method_override::refuse_override;
-use crate::cache::by_token::Seen;
+use crate::cache::by_token::CachedToken;
 use crate::credentials::{self, Place, Token};
 use crate::engine::Engine;
 use crate::http_rules;
@@ -66,21 +66,14 @@ pub async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> R
         ..*inbound
     };
     let here = |refusal: Refusal| refusal.in_organization(matched.organization);
-    let kept = kept(engine, runtime, inbound, (token, &place), now_ms)
+    let lookup = look_up(engine, runtime, inbound, (token, &place), now_ms)
         .await
         .map_err(here)?;
-    let answer = match kept {
-        Kept(_, Some(Seen::Again(decided))) if decided.answers(&matched, now_ms) => Answer::Token(decided),
-        kept => Box::pin(decided(
-            engine,
-            runtime,
-            inbound,
-            (kept, token, &place),
-            &matched,
-            now_ms,
-        ))
-        .await
-        .map_err(here)?,
+    let answer = match lookup.cached {
+        Some(CachedToken::Again(decided)) if decided.answers(&matched, now_ms) => Answer::Token(decided),
+        _ => Box::pin(decided(engine, runtime, inbound, lookup, &matched, now_ms))
+            .await
+            .map_err(here)?,
     };
     Ok(Passed {
         answer,

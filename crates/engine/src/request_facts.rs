@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 
 /// Headers and query of a request as templates see them; `None` for a part that the mapping does not read.
 #[derive(Debug)]
-pub(crate) struct HeldFacts {
+pub(crate) struct OwnedRequestFacts {
     headers: Option<Map<String, Value>>,
     query: Option<Map<String, Value>>,
 }
 
-impl HeldFacts {
+impl OwnedRequestFacts {
     /// Collects the parts of a request that a mapping reads.
     pub(crate) fn new(mapping: &IssuerMapping, headers: &HeaderMap, query: Option<&str>) -> Self {
         Self {

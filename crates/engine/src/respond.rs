@@ -45,12 +45,12 @@ pub struct Refusal {
     /// Time after which a client should ask again, in seconds, if this case knows it.
     pub retry_after_seconds: Option<u32>,
     /// Known facts about the caller, for the log.
-    pub about: Option<Box<About>>,
+    pub about: Option<Box<CallerFacts>>,
 }
 
 /// Known facts about the caller of a refused request, for the log alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct About {
+pub struct CallerFacts {
     /// Configured name of the token's issuer.
     pub issuer: Option<IssuerName>,
     /// User, if the directory knows one.

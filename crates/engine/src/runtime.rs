@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::credentials::{Place, TokenPlaces};
 use crate::inbound::TrustedProxies;
-use crate::load::{Load, UnderWay};
+use crate::load::{Load, LoadPermit};
 use crate::origin::WebOrigin;
 use crate::rate_limit::RateLimiter;
 use crate::seal::SealingKeys;
@@ -172,7 +172,7 @@ impl Runtime {
     }
 
     /// Counts a request to a route's upstream; `None` if the limit is reached.
-    pub fn begin(&self, route: usize) -> Option<UnderWay> {
+    pub fn begin(&self, route: usize) -> Option<LoadPermit> {
         let load = self.route_settings.get(route).map(|settings| &settings.load);
         load.and_then(|load| load.begin(self.upstream_requests_max))
     }

@@ -61,7 +61,7 @@ pub struct Owner<'a> {
 
 /// An opened secret.
 #[derive(Debug)]
-pub struct Opened {
+pub struct OpenedSecret {
     /// The plaintext.
     pub plain: Zeroizing<Vec<u8>>,
     /// True if it was sealed with the previous key, and should be sealed again.
@@ -157,7 +157,7 @@ impl SealingKeys {
     /// # Errors
     ///
     /// [`OpenError`].
-    pub fn open(&self, SecretBytes(sealed): &SecretBytes, owner: Owner<'_>) -> Result<Opened, OpenError> {
+    pub fn open(&self, SecretBytes(sealed): &SecretBytes, owner: Owner<'_>) -> Result<OpenedSecret, OpenError> {
         let (head, rest) = sealed.split_at_checked(HEAD_BYTES).ok_or(OpenError::Damaged)?;
         let (salt, text) = rest.split_at_checked(SALT_BYTES).ok_or(OpenError::Damaged)?;
         let (&version, id) = head.split_first().ok_or(OpenError::Damaged)?;
@@ -171,7 +171,7 @@ impl SealingKeys {
         let plain = key
             .open_in_place(nonce, Aad::from(owner.authenticated(head)), &mut text)
             .map_err(|_| OpenError::Damaged)?;
-        Ok(Opened {
+        Ok(OpenedSecret {
             plain: Zeroizing::new(plain.to_vec()),
             stale: used.id != self.current.id,
         })

@@ -16,8 +16,8 @@ use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use narthex_engine::LoadPermit;
 use narthex_engine::StreamLimits;
-use narthex_engine::UnderWay;
 
 /// Error for a stream that was cut off.
 #[derive(Debug, Error)]
@@ -50,7 +50,7 @@ pub(crate) struct LimitedBody<B> {
     /// Drops the whole body, if true.
     left_out: bool,
     /// Counts the request that an answer belongs to.
-    _under_way: Option<UnderWay>,
+    _under_way: Option<LoadPermit>,
 }
 
 impl<B> LimitedBody<B> {
@@ -78,7 +78,7 @@ impl<B> LimitedBody<B> {
     }
 
     /// Creates an answer's body with an idle timeout only. Its request is under way until it has ended.
-    pub(crate) const fn answer(body: B, limits: StreamLimits, under_way: Option<UnderWay>) -> Self {
+    pub(crate) const fn answer(body: B, limits: StreamLimits, under_way: Option<LoadPermit>) -> Self {
         Self {
             body,
             left: u64::MAX,

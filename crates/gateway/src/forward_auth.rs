@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use http_body_util::Full;
 use narthex_decision::{AnswerHeaders, Reason};
 
-use narthex_engine::http_rules::{self, Doubled, single};
+use narthex_engine::http_rules::{self, DuplicateHeader, single};
 use narthex_engine::inbound::{Door, Inbound, Sender};
 use narthex_engine::passed::Passed;
 use narthex_engine::respond::{self, Format, Refusal};
@@ -68,14 +68,15 @@ impl<'r> Original<'r> {
             remedy: Some("ask the administrator to correct the proxy's configuration".to_owned()),
             ..Refusal::because(Reason::RequestPath, format!("the proxy's header `{name}` {what}"))
         };
-        let uri = single(headers, &profile.uri).map_err(|Doubled| unreadable(&profile.uri, "is doubled"))?;
+        let uri = single(headers, &profile.uri).map_err(|DuplicateHeader| unreadable(&profile.uri, "is doubled"))?;
         let uri = uri.ok_or_else(|| unreadable(&profile.uri, "is missing"))?.as_bytes();
-        let method = single(headers, &profile.method).map_err(|Doubled| unreadable(&profile.method, "is doubled"))?;
+        let method =
+            single(headers, &profile.method).map_err(|DuplicateHeader| unreadable(&profile.method, "is doubled"))?;
         let method = method.ok_or_else(|| unreadable(&profile.method, "is missing"))?;
         let method =
             Method::from_bytes(method.as_bytes()).map_err(|_| unreadable(&profile.method, "is not a method"))?;
         let bad_host = |what: &str| http_rules::bad_host(format!("the proxy's header `{}` {what}", profile.host));
-        let host = single(headers, &profile.host).map_err(|Doubled| bad_host("is doubled"))?;
+        let host = single(headers, &profile.host).map_err(|DuplicateHeader| bad_host("is doubled"))?;
         // SECURITY: a request whose host is missing or unreadable would bypass the routes for hosts.
         let host = host.ok_or_else(|| bad_host("is missing"))?;
         let host = host.to_str().map_err(|_| bad_host("is not a host"))?;

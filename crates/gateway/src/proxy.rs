@@ -21,7 +21,7 @@ use thiserror::Error;
 use crate::body_limits::{LastActivity, LimitedBody, StreamError, tunnel};
 use crate::lifetime::{Kind, LifetimeBody, LifetimeRule, Terms};
 use crate::upgrade::{Upgrade, remove_handshake};
-use narthex_engine::UnderWay;
+use narthex_engine::LoadPermit;
 use narthex_engine::Via;
 use narthex_engine::credentials::{self, Place};
 use narthex_engine::http_rules;
@@ -140,7 +140,7 @@ type Pool = Client<Connector, LifetimeBody<LimitedBody<Incoming>>>;
 pub(crate) struct UpstreamSlot<'u> {
     pub(crate) upstream: &'u Upstream,
     pub(crate) limits: StreamLimits,
-    pub(crate) under_way: UnderWay,
+    pub(crate) under_way: LoadPermit,
 }
 
 /// Client's connection, and the terms of what is streamed on it.

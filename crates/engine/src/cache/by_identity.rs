@@ -28,14 +28,14 @@ pub struct Account {
     pub valid_until_ms: Option<i64>,
     /// Earliest issue time of accepted tokens, in milliseconds: earlier ones are refused.
     tokens_not_before_ms: Option<i64>,
-    allowed: RwLock<Kept>,
+    allowed: RwLock<CachedDecisions>,
     /// `None` for the answer to an older token, with which nothing was agreed.
-    agreed: Option<Agreed>,
+    agreed: Option<Agreement>,
 }
 
 /// Cached decisions of one principal.
 #[derive(Debug, Default)]
-struct Kept {
+struct CachedDecisions {
     latest: Option<Prefetched<Allowed>>,
     earlier: Vec<Prefetched<Allowed>>,
 }
@@ -46,7 +46,7 @@ impl Account {
         Self::with(principal, None)
     }
 
-    fn with(principal: Arc<Principal>, agreed: Option<Agreed>) -> Self {
+    fn with(principal: Arc<Principal>, agreed: Option<Agreement>) -> Self {
         Self {
             stamp: principal.stamp(),
             valid_until_ms: principal.valid_until_ms(),
@@ -102,7 +102,7 @@ impl Account {
 
 /// Last agreement about a user of an issuer.
 #[derive(Debug)]
-struct Agreed {
+struct Agreement {
     key: Digest,
     user: UserId,
     generation: u64,
@@ -114,7 +114,7 @@ struct Agreed {
     touched_at_ms: AtomicI64,
 }
 
-impl Agreed {
+impl Agreement {
     /// Returns the use of a token at `at_ms`, to be written.
     fn touch_at(&self, at_ms: i64) -> Touch {
         let newest = self.newest_issued_at_ms.load(Ordering::Relaxed);
@@ -264,7 +264,7 @@ impl AccountCache {
         (principal, touch): (Arc<Principal>, &Touch),
         generation: u64,
     ) -> Prefetched<Account> {
-        let agreed = Agreed {
+        let agreed = Agreement {
             key: key.all,
             user: touch.user,
             generation,

@@ -135,14 +135,14 @@ fn is_kept(kept_until_ms: i64, now_ms: i64) -> bool {
 
 /// Cached answer of a token. Many tokens are used once, so the decision is cached from the second use on.
 #[derive(Debug, Clone)]
-pub enum Seen {
+pub enum CachedToken {
     /// The caller.
     Once(Arc<Caller>),
     /// The caller, and a decision.
-    Again(Prefetched<Decided>),
+    Again(Prefetched<DecidedCaller>),
 }
 
-impl Seen {
+impl CachedToken {
     /// Returns the caller.
     pub fn caller(&self) -> &Caller {
         match self {
@@ -154,12 +154,12 @@ impl Seen {
 
 /// A caller with a decision, in one allocation.
 #[derive(Debug)]
-pub struct Decided {
+pub struct DecidedCaller {
     caller: Caller,
     allowed: Allowed,
 }
 
-impl Decided {
+impl DecidedCaller {
     /// Returns the caller that the token belongs to.
     pub fn caller(&self) -> &Caller {
         &self.caller
@@ -182,16 +182,16 @@ impl Decided {
 
 /// Caller with a good token, with everything known about it.
 #[derive(Debug)]
-pub struct Known {
+pub struct KnownCaller {
     /// Entry of the cache by token.
-    pub seen: Seen,
+    pub seen: CachedToken,
     /// Account that the directory agrees on.
     pub account: Prefetched<Account>,
 }
 
-impl Known {
+impl KnownCaller {
     /// Completes a cached answer of a token, if its account is still cached.
-    pub fn of(seen: Seen) -> Option<Self> {
+    pub fn of(seen: CachedToken) -> Option<Self> {
         let account = seen.caller().account.upgrade()?;
         Some(Self { seen, account })
     }
@@ -211,7 +211,7 @@ pub struct TokenKey(Option<Digest>);
 /// Cache of callers, keyed by a hash of their token.
 pub struct TokenCache {
     hash: KeyedHash,
-    by_token: Cache<Digest, Seen>,
+    by_token: Cache<Digest, CachedToken>,
 }
 
 impl std::fmt::Debug for TokenCache {
@@ -247,10 +247,10 @@ impl TokenCache {
     }
 
     /// Returns the cached answer of exactly this token, while it stands.
-    pub fn fresh(&self, token: TokenKey, generation: u64, versions: &Versions, now_ms: i64) -> Option<Seen> {
+    pub fn fresh(&self, token: TokenKey, generation: u64, versions: &Versions, now_ms: i64) -> Option<CachedToken> {
         let digest = token.0?;
         let seen = self.by_token.get(&digest)?;
-        if let Seen::Again(decided) = &seen {
+        if let CachedToken::Again(decided) = &seen {
             prefetch_values(&decided.allowed.patch);
         }
         if seen.caller().stands(generation, versions, now_ms) {
@@ -265,22 +265,23 @@ impl TokenCache {
         if let Some(digest) = token.0
             && caller.issuer.mapping.token_only()
         {
-            self.by_token.insert(digest, Seen::Once(Arc::clone(caller)));
+            self.by_token.insert(digest, CachedToken::Once(Arc::clone(caller)));
         }
     }
 
     /// Caches a decision with a token that was seen before, unless it has one that still serves: a token that
     /// alternates between several routes would only evict its own decisions.
-    pub fn decide(&self, token: TokenKey, seen: &Seen, allowed: &Allowed, now_ms: i64) {
+    pub fn decide(&self, token: TokenKey, seen: &CachedToken, allowed: &Allowed, now_ms: i64) {
         let Some(digest) = token.0 else { return };
-        if matches!(seen, Seen::Again(decided) if decided.serves(now_ms)) {
+        if matches!(seen, CachedToken::Again(decided) if decided.serves(now_ms)) {
             return;
         }
-        let decided = Decided {
+        let decided = DecidedCaller {
             caller: seen.caller().clone(),
             allowed: allowed.clone(),
         };
-        self.by_token.insert(digest, Seen::Again(Prefetched::new(decided)));
+        self.by_token
+            .insert(digest, CachedToken::Again(Prefetched::new(decided)));
     }
 }
 

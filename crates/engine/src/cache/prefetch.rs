@@ -12,14 +12,14 @@ const CACHE_LINE: usize = 64;
 
 /// An `Arc` that prefetches its value on clone. Cached values are many and rarely in the processor's cache: reading
 /// their parts one after the other waits for each of them. Prefetching does not wait, and the cache misses overlap.
-pub struct Prefetched<T>(Arc<Whole<T>>);
+pub struct Prefetched<T>(Arc<PrefetchCell<T>>);
 
 /// A [`Prefetched`] that does not keep its value alive.
-pub struct WeakPrefetched<T>(Weak<Whole<T>>);
+pub struct WeakPrefetched<T>(Weak<PrefetchCell<T>>);
 
 /// A value, and the address at which it begins; the fields stay in this order.
 #[repr(C)]
-struct Whole<T> {
+struct PrefetchCell<T> {
     begin: [Begin; 0],
     value: T,
 }
@@ -31,7 +31,7 @@ struct Begin(#[expect(dead_code, reason = "a byte, so that distances from it are
 impl<T> Prefetched<T> {
     /// Shares a value.
     pub fn new(value: T) -> Self {
-        Self(Arc::new(Whole { begin: [], value }))
+        Self(Arc::new(PrefetchCell { begin: [], value }))
     }
 
     /// Returns a weak reference to the value.
@@ -41,7 +41,7 @@ impl<T> Prefetched<T> {
 
     /// Prefetches the whole value, without waiting.
     pub fn prefetch(&self) {
-        let Whole { begin, .. } = &*self.0;
+        let PrefetchCell { begin, .. } = &*self.0;
         for offset in (0..size_of::<T>()).step_by(CACHE_LINE) {
             prefetch_index(begin, offset);
         }
@@ -112,7 +112,7 @@ mod tests {
         let value = Prefetched::new([7_u64; 40]);
         let copy = value.clone();
         assert_eq!(ptr::from_ref(&value.0.begin).addr(), ptr::from_ref(&*copy).addr());
-        assert_eq!(size_of::<Whole<[u64; 40]>>(), size_of::<[u64; 40]>());
+        assert_eq!(size_of::<PrefetchCell<[u64; 40]>>(), size_of::<[u64; 40]>());
         let weak = value.downgrade();
         assert_eq!(*weak.upgrade().unwrap(), [7; 40]);
         drop((value, copy));

@@ -4,10 +4,10 @@ use narthex_decision::{Decision, IdentityHeaders, Match, Requirement, decide};
 use narthex_directory::SyncError;
 use smol_str::SmolStr;
 
-use super::authenticate::{Kept, known, refuse_sync};
-use crate::cache::by_token::Known;
+use super::authenticate::{CacheLookup, known, refuse_sync};
+use crate::cache::by_token::KnownCaller;
 use crate::cache::prefetch::Prefetched;
-use crate::credentials::{Place, Token};
+use crate::credentials::Place;
 use crate::engine::Engine;
 use crate::identity;
 use crate::inbound::Inbound;
@@ -21,13 +21,12 @@ pub(super) async fn decided(
     engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-    presented: (Kept, Token<'_>, &Place),
+    lookup: CacheLookup<'_>,
     matched: &Match<'_>,
     now_ms: i64,
 ) -> Result<Answer, Refusal> {
-    let Kept(key, ref seen) = presented.0;
-    let seen_before = seen.is_some();
-    let known = known(engine, runtime, inbound, presented, now_ms).await?;
+    let (key, seen_before) = (lookup.key, lookup.cached.is_some());
+    let known = known(engine, runtime, inbound, lookup, now_ms).await?;
     let allowed = match known.allowed(matched, now_ms) {
         Some(allowed) => allowed,
         None => allow(engine, runtime, &known, matched, now_ms).await?,
@@ -42,7 +41,7 @@ pub(super) async fn decided(
 async fn allow(
     engine: &Engine,
     runtime: &Runtime,
-    known: &Known,
+    known: &KnownCaller,
     matched: &Match<'_>,
     now_ms: i64,
 ) -> Result<Prefetched<Allowed>, Refusal> {

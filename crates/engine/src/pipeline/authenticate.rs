@@ -9,34 +9,46 @@ use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
 
 use crate::cache::by_identity::Account;
-use crate::cache::by_token::{Caller, Known, Seen, TokenKey};
+use crate::cache::by_token::{CachedToken, Caller, KnownCaller, TokenKey};
 use crate::cache::prefetch::Prefetched;
 use crate::credentials::{Place, Token};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::inbound::Inbound;
-use crate::request_facts::HeldFacts;
+use crate::request_facts::OwnedRequestFacts;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, Runtime};
 
-/// Cache key of a token, with the cached answer while it stands.
-pub(super) struct Kept(pub(super) TokenKey, pub(super) Option<Seen>);
+/// Lookup of a request's token in the cache.
+pub(super) struct CacheLookup<'r> {
+    token: Token<'r>,
+    place: &'r Place,
+    /// Cache key of the token.
+    pub(super) key: TokenKey,
+    /// The cached answer while it stands.
+    pub(super) cached: Option<CachedToken>,
+}
 
 /// Looks up the cached answer of a token.
-pub(super) async fn kept(
+pub(super) async fn look_up<'r>(
     engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-    (token, place): (Token<'_>, &Place),
+    (token, place): (Token<'r>, &'r Place),
     now_ms: i64,
-) -> Result<Kept, Refusal> {
+) -> Result<CacheLookup<'r>, Refusal> {
     engine.contact.ensure(&*engine.directory, &engine.clock, now_ms).await?;
     let key = engine.callers.key(token);
-    let seen = engine.callers.fresh(key, runtime.generation, &engine.versions, now_ms);
-    if let Some(seen) = &seen {
-        accept(runtime, inbound, seen.caller(), place)?;
+    let cached = engine.callers.fresh(key, runtime.generation, &engine.versions, now_ms);
+    if let Some(cached) = &cached {
+        accept(runtime, inbound, cached.caller(), place)?;
     }
-    Ok(Kept(key, seen))
+    Ok(CacheLookup {
+        token,
+        place,
+        key,
+        cached,
+    })
 }
 
 /// Returns the user that the token speaks for.
@@ -46,9 +58,9 @@ pub async fn who(
     inbound: &Inbound<'_>,
     (token, place): (Token<'_>, &Place),
     now_ms: i64,
-) -> Result<Known, Refusal> {
-    let kept = kept(engine, runtime, inbound, (token, place), now_ms).await?;
-    known(engine, runtime, inbound, (kept, token, place), now_ms).await
+) -> Result<KnownCaller, Refusal> {
+    let lookup = look_up(engine, runtime, inbound, (token, place), now_ms).await?;
+    known(engine, runtime, inbound, lookup, now_ms).await
 }
 
 /// Returns the user that the token speaks for: from the cache, or through all steps.
@@ -56,17 +68,23 @@ pub(super) async fn known(
     engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-    (Kept(key, seen), token, place): (Kept, Token<'_>, &Place),
+    lookup: CacheLookup<'_>,
     now_ms: i64,
-) -> Result<Known, Refusal> {
-    if let Some(known) = seen.and_then(Known::of) {
+) -> Result<KnownCaller, Refusal> {
+    let CacheLookup {
+        token,
+        place,
+        key,
+        cached,
+    } = lookup;
+    if let Some(known) = cached.and_then(KnownCaller::of) {
         return Ok(known);
     }
     let (caller, account) = authenticate(engine, runtime, inbound, token, now_ms).await?;
     engine.callers.remember(key, &caller);
     accept(runtime, inbound, &caller, place)?;
-    Ok(Known {
-        seen: Seen::Once(caller),
+    Ok(KnownCaller {
+        seen: CachedToken::Once(caller),
         account,
     })
 }
@@ -94,8 +112,8 @@ async fn authenticate(
     now_ms: i64,
 ) -> Result<(Arc<Caller>, Prefetched<Account>), Refusal> {
     let token = token.word()?;
-    let (issuer, claims, keys) = verify(runtime, token, now_ms).await?;
-    let facts = HeldFacts::new(&issuer.mapping, inbound.headers, inbound.query);
+    let VerifiedToken { issuer, claims, keys } = verify(runtime, token, now_ms).await?;
+    let facts = OwnedRequestFacts::new(&issuer.mapping, inbound.headers, inbound.query);
     let identity = issuer
         .mapping
         .map(&claims, &facts.facts(), now_ms)
@@ -113,13 +131,16 @@ async fn authenticate(
     Ok((caller, account))
 }
 
-/// Returns the claims of a good token, and the keys that verified it. If the right key is missing, the issuer is asked
+/// A token that an issuer's keys verified.
+struct VerifiedToken {
+    issuer: Arc<IssuerRuntime>,
+    claims: VerifiedClaims,
+    keys: Arc<KeySnapshot>,
+}
+
+/// Verifies a token. If the right key is missing, the issuer is asked
 /// for newer keys and the token is verified once more, if the key cache allows it.
-async fn verify(
-    runtime: &Runtime,
-    token: &str,
-    now_ms: i64,
-) -> Result<(Arc<IssuerRuntime>, VerifiedClaims, Arc<KeySnapshot>), Refusal> {
+async fn verify(runtime: &Runtime, token: &str, now_ms: i64) -> Result<VerifiedToken, Refusal> {
     let refused = |error: VerifyError| Refusal::from(&error);
     let parsed = narthex_token::parse(token, &runtime.token_limits).map_err(refused)?;
     let trusted = runtime.issuers.select(&parsed).map_err(refused)?;
@@ -133,7 +154,11 @@ async fn verify(
         })
         .await
         .map_err(|error| refused(error).of_issuer(&issuer.name))?;
-    Ok((Arc::clone(issuer), claims, keys))
+    Ok(VerifiedToken {
+        issuer: Arc::clone(issuer),
+        claims,
+        keys,
+    })
 }
 
 /// Returns the account that the directory agrees on. A fresh token with the same content as the last one needs no
