@@ -10,7 +10,7 @@ use crate::compiled::{
 use crate::error::{MappingProblem, MappingProblemKind};
 use crate::field::Field;
 use crate::reads;
-use crate::rules::{self, Room, Verdict};
+use crate::rules::{self, ContextBudget, Verdict};
 use crate::source::{
     Body, MappingLimits, MappingSettings, MappingSource, OrganizationSource, TagsSource, TeamSource, UserSource,
 };
@@ -216,8 +216,9 @@ impl Compiler {
                 self.problem(field.clone(), kind);
             }
             headers.push((header, name));
-            if let Some(mapping) = self.field(field, text, |value| rules::property(value, name, &mut Room::new(bytes)))
-            {
+            if let Some(mapping) = self.field(field, text, |value| {
+                rules::property(value, name, &mut ContextBudget::new(bytes))
+            }) {
                 properties.push(PropertyMapping {
                     name: name.as_str().into(),
                     mapping,

@@ -43,7 +43,7 @@ pub use error::{Breach, ClaimNames, MapError, MappingProblem, MappingProblemKind
 pub use facts::{RequestFacts, TokenFacts};
 pub use field::Field;
 pub use identity::{Identity, Skipped};
-pub use preview::{Gave, Outcome, Preview, PreviewRow};
+pub use preview::{Outcome, Preview, PreviewRow, TemplateResult};
 pub use reads::claim_paths;
 pub use source::{
     Body, MappingLimits, MappingSettings, MappingSource, OnInvalid, OnMissing, OrganizationSource, TagsSource,

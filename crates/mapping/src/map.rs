@@ -7,8 +7,8 @@ use crate::compiled::IssuerMapping;
 use crate::error::MapError;
 use crate::facts::{RequestFacts, TokenFacts};
 use crate::identity::Identity;
-use crate::preview::{Notebook, Preview};
-use crate::run::{Nobody, Run};
+use crate::preview::{Preview, PreviewRecorder};
+use crate::run::{NoObserver, Run};
 
 impl IssuerMapping {
     /// Maps a verified token to its identity. `now_ms` is what templates see as `now`.
@@ -21,10 +21,10 @@ impl IssuerMapping {
             claims: claims.claims(),
             issued_at_ms: claims.issued_at_ms(),
         };
-        let mut run = Run::new(self, token, request, now_ms, Nobody);
+        let mut run = Run::new(self, token, request, now_ms, NoObserver);
         let desired = run.desired()?;
         let skipped = run.skipped;
-        // INVARIANT: no witness watched, so the walk ended at its first refusal and came through with a value.
+        // INVARIANT: no observer watched, so the walk ended at its first refusal and came through with a value.
         desired
             .map(|desired| Identity::new(desired, skipped))
             .ok_or_else(|| MapError::Nothing {
@@ -36,9 +36,9 @@ impl IssuerMapping {
     /// Returns what [`IssuerMapping::map`] would do with these claims, step by step and to the end, also past a
     /// refusal. The claims need not be verified, and the result is no [`Identity`].
     pub fn preview<'a>(&'a self, token: impl Into<TokenFacts<'a>>, request: &RequestFacts<'a>, now_ms: i64) -> Preview {
-        let mut run = Run::new(self, token.into(), request, now_ms, Notebook::default());
+        let mut run = Run::new(self, token.into(), request, now_ms, PreviewRecorder::default());
         let desired = run.desired();
-        let (notebook, skipped) = (run.witness, run.skipped);
-        notebook.close(desired, skipped)
+        let (recorder, skipped) = (run.observer, run.skipped);
+        recorder.close(desired, skipped)
     }
 }

@@ -8,8 +8,8 @@ use crate::compiled::{Constant, FieldMapping, Origin};
 use crate::error::{Breach, MapError};
 use crate::field::Field;
 use crate::identity::Skipped;
-use crate::run::{Stored, Witness};
-use crate::tags::{Held, TagsMapping};
+use crate::run::{MappingObserver, Stored};
+use crate::tags::{TagsContent, TagsMapping};
 
 /// Result of a mapping for some claims, for people who ask why. Shows claim values: for users who may see the token.
 #[derive(Debug, Clone)]
@@ -35,14 +35,14 @@ pub struct PreviewRow {
     /// Origin of the template.
     pub origin: Origin,
     /// The value it gave.
-    pub gave: Gave,
+    pub gave: TemplateResult,
     /// The outcome for that value.
     pub outcome: Outcome,
 }
 
 /// Result of a template.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Gave {
+pub enum TemplateResult {
     /// A value.
     Value(Json),
     /// No value: no such claim, for instance.
@@ -71,12 +71,12 @@ pub enum Outcome {
 
 /// Writes a walk down.
 #[derive(Debug, Default)]
-pub(crate) struct Notebook {
+pub(crate) struct PreviewRecorder {
     rows: Vec<PreviewRow>,
     errors: Vec<MapError>,
 }
 
-impl Notebook {
+impl PreviewRecorder {
     pub(crate) fn close(mut self, desired: Result<Option<Desired>, MapError>, skipped: Vec<Skipped>) -> Preview {
         let desired = match desired {
             Ok(desired) => desired.filter(|_| self.errors.is_empty()),
@@ -93,7 +93,7 @@ impl Notebook {
         }
     }
 
-    fn row(&mut self, field: Field, source: &str, origin: Origin, gave: Gave) {
+    fn row(&mut self, field: Field, source: &str, origin: Origin, gave: TemplateResult) {
         self.rows.push(PreviewRow {
             field,
             source: source.to_owned(),
@@ -111,11 +111,11 @@ impl Notebook {
     }
 }
 
-impl Witness for Notebook {
+impl MappingObserver for PreviewRecorder {
     fn evaluated(&mut self, mapping: &FieldMapping, value: &Result<Value, EvalError>) {
         let gave = match value {
             Ok(value) => gave(value.to_json()),
-            Err(error) => Gave::Failed(error.render()),
+            Err(error) => TemplateResult::Failed(error.render()),
         };
         self.row(mapping.field.clone(), mapping.template.source(), mapping.origin, gave);
     }
@@ -127,15 +127,15 @@ impl Witness for Notebook {
             constant.field.clone(),
             &written,
             constant.origin,
-            Gave::Value(json.clone()),
+            TemplateResult::Value(json.clone()),
         );
         self.outcome(Outcome::Taken(json));
     }
 
-    fn held(&mut self, tags: &TagsMapping, held: &Held<'_>) {
+    fn held(&mut self, tags: &TagsMapping, held: &TagsContent<'_>) {
         let gave = match held {
-            Held::Claim(claim) => gave(claim.cloned()),
-            Held::Made(value) => gave(value.to_json()),
+            TagsContent::Claim(claim) => gave(claim.cloned()),
+            TagsContent::Made(value) => gave(value.to_json()),
         };
         self.row(Field::Tags, tags.claim.written(), Origin::Configured, gave);
     }
@@ -159,7 +159,7 @@ impl Witness for Notebook {
                 Field::Tags,
                 failure.source_text(),
                 Origin::Configured,
-                Gave::Failed(failure.render()),
+                TemplateResult::Failed(failure.render()),
             );
         }
         self.outcome(Outcome::Refused {
@@ -171,6 +171,6 @@ impl Witness for Notebook {
     }
 }
 
-fn gave(json: Option<Json>) -> Gave {
-    json.map_or(Gave::Undefined, Gave::Value)
+fn gave(json: Option<Json>) -> TemplateResult {
+    json.map_or(TemplateResult::Undefined, TemplateResult::Value)
 }

@@ -13,7 +13,7 @@ mod language;
 mod property;
 mod zone;
 
-pub(crate) use property::{Room, property};
+pub(crate) use property::{ContextBudget, property};
 pub(crate) use zone::ready as zones_ready;
 
 /// The longest profile text, in characters.

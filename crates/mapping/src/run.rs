@@ -1,4 +1,4 @@
-//! One token through one mapping. `map` and `preview` are this same walk; they differ in the witness that watches it.
+//! One token through one mapping. `map` and `preview` are this same walk; they differ in the observer that watches it.
 
 use narthex_directory::{
     Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, ExternalId, OrganizationRole, Profile,
@@ -14,18 +14,18 @@ use crate::error::{Breach, ClaimNames, MapError};
 use crate::facts::{RequestFacts, TokenFacts};
 use crate::field::Field;
 use crate::identity::Skipped;
-use crate::rules::{self, Room, Verdict};
+use crate::rules::{self, ContextBudget, Verdict};
 use crate::source::OnInvalid;
-use crate::tags::{Held, TagsMapping};
+use crate::tags::{TagsContent, TagsMapping};
 
 /// Observer of a walk.
-pub(crate) trait Witness {
+pub(crate) trait MappingObserver {
     /// Keeps what a template gave, if it wants to.
     fn evaluated(&mut self, mapping: &FieldMapping, value: &Result<Value, EvalError>);
     /// Keeps a value that is the same for every token, if it wants to.
     fn constant<R: Stored>(&mut self, constant: &Constant<R>);
     /// Keeps what the tags claim held, if it wants to.
-    fn held(&mut self, tags: &TagsMapping, held: &Held<'_>);
+    fn held(&mut self, tags: &TagsMapping, held: &TagsContent<'_>);
     /// A value was taken, or nothing was given.
     fn taken(&mut self, stored: impl FnOnce() -> Option<Json>);
     /// A value broke its rule and is left out.
@@ -35,15 +35,15 @@ pub(crate) trait Witness {
 }
 
 /// Sees nothing, and ends at the first refusal.
-pub(crate) struct Nobody;
+pub(crate) struct NoObserver;
 
-impl Witness for Nobody {
+impl MappingObserver for NoObserver {
     #[inline]
     fn evaluated(&mut self, _: &FieldMapping, _: &Result<Value, EvalError>) {}
     #[inline]
     fn constant<R: Stored>(&mut self, _: &Constant<R>) {}
     #[inline]
-    fn held(&mut self, _: &TagsMapping, _: &Held<'_>) {}
+    fn held(&mut self, _: &TagsMapping, _: &TagsContent<'_>) {}
     #[inline]
     fn taken(&mut self, _: impl FnOnce() -> Option<Json>) {}
     #[inline]
@@ -65,18 +65,18 @@ pub(crate) struct Run<'a, W> {
     mapping: &'a IssuerMapping,
     token: TokenFacts<'a>,
     scope: Scope<'a>,
-    pub(crate) witness: W,
+    pub(crate) observer: W,
     pub(crate) skipped: Vec<Skipped>,
     refusals: usize,
 }
 
-impl<'a, W: Witness> Run<'a, W> {
+impl<'a, W: MappingObserver> Run<'a, W> {
     pub(crate) fn new(
         mapping: &'a IssuerMapping,
         token: TokenFacts<'a>,
         request: &RequestFacts<'a>,
         now_ms: i64,
-        witness: W,
+        observer: W,
     ) -> Self {
         let mut scope = Scope::new(now_ms)
             .with_map("payload", token.claims)
@@ -94,13 +94,13 @@ impl<'a, W: Witness> Run<'a, W> {
             mapping,
             token,
             scope,
-            witness,
+            observer,
             skipped: Vec::new(),
             refusals: 0,
         }
     }
 
-    /// Everything. `None` only if the witness went on after a refusal.
+    /// Everything. `None` only if the observer went on after a refusal.
     pub(crate) fn desired(&mut self) -> Result<Option<Desired>, MapError> {
         let mapping = self.mapping;
         let user = self.user(&mapping.user)?;
@@ -203,7 +203,7 @@ impl<'a, W: Witness> Run<'a, W> {
     fn context(&mut self) -> Result<Map<String, Json>, MapError> {
         let mapping = self.mapping;
         let mut context = Map::new();
-        let mut room = Room::new(mapping.limits.context_bytes);
+        let mut room = ContextBudget::new(mapping.limits.context_bytes);
         for property in &mapping.context {
             let rule = |value| rules::property(value, &property.name, &mut room);
             if let Some(json) = self.field(&property.mapping, Weight::Droppable, rule)? {
@@ -218,12 +218,12 @@ impl<'a, W: Witness> Run<'a, W> {
             return Ok(Some(DesiredTags::NotConfigured));
         };
         let desired = tags.hold(self.token.claims, &self.scope).and_then(|held| {
-            self.witness.held(tags, &held);
+            self.observer.held(tags, &held);
             tags.desired(held, self.token.claims, &self.mapping.limits)
         });
         match desired {
             Ok(desired) => {
-                self.witness.taken(|| match &desired {
+                self.observer.taken(|| match &desired {
                     DesiredTags::Exactly(tags) => Some(tags.as_slice().into()),
                     DesiredTags::Keep | DesiredTags::NotConfigured => None,
                 });
@@ -243,14 +243,14 @@ impl<'a, W: Witness> Run<'a, W> {
     ) -> Result<Option<R>, MapError> {
         match mapping {
             RoleMapping::Constant(constant) => {
-                self.witness.constant(constant);
+                self.observer.constant(constant);
                 Ok(Some(constant.value))
             }
             RoleMapping::Mapped(mapping) => self.needed(mapping, rule),
         }
     }
 
-    /// A value that must be there. `None` only if the witness went on after a refusal.
+    /// A value that must be there. `None` only if the observer went on after a refusal.
     fn needed<T: Stored>(
         &mut self,
         mapping: &FieldMapping,
@@ -258,7 +258,7 @@ impl<'a, W: Witness> Run<'a, W> {
     ) -> Result<Option<T>, MapError> {
         match self.evaluate(mapping).and_then(rule) {
             Ok(Some(taken)) => {
-                self.witness.taken(|| taken.stored());
+                self.observer.taken(|| taken.stored());
                 Ok(Some(taken))
             }
             Ok(None) => {
@@ -289,7 +289,7 @@ impl<'a, W: Witness> Run<'a, W> {
     ) -> Result<Option<T>, MapError> {
         match self.evaluate(mapping).and_then(rule) {
             Ok(taken) => {
-                self.witness.taken(|| taken.as_ref().and_then(Stored::stored));
+                self.observer.taken(|| taken.as_ref().and_then(Stored::stored));
                 Ok(taken)
             }
             Err(breach) => self.broken(&mapping.field, weight, breach).map(|()| None),
@@ -298,19 +298,19 @@ impl<'a, W: Witness> Run<'a, W> {
 
     fn evaluate(&mut self, mapping: &FieldMapping) -> Result<Value, Breach> {
         let value = mapping.template.evaluate(&self.scope);
-        self.witness.evaluated(mapping, &value);
+        self.observer.evaluated(mapping, &value);
         value.map_err(|error| Breach::Template(Box::new(error)))
     }
 
     fn refuse(&mut self, error: MapError) -> Result<(), MapError> {
         self.refusals += 1;
-        self.witness.refused(error)
+        self.observer.refused(error)
     }
 
     #[cold]
     fn broken(&mut self, field: &Field, weight: Weight, breach: Breach) -> Result<(), MapError> {
         if weight == Weight::Droppable && self.mapping.on_invalid == OnInvalid::Skip {
-            self.witness.skipped(&breach);
+            self.observer.skipped(&breach);
             self.skipped.push(Skipped {
                 field: field.clone(),
                 breach,

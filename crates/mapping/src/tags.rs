@@ -64,20 +64,24 @@ impl TagsClaim {
     }
 }
 
-/// Content of the claim, for the witness.
+/// Content of the claim, for the observer.
 #[derive(Debug)]
-pub(crate) enum Held<'a> {
+pub(crate) enum TagsContent<'a> {
     Claim(Option<&'a Json>),
     Made(Value),
 }
 
 impl TagsMapping {
     /// Reads the claim as it stands in the token.
-    pub(crate) fn hold<'a>(&self, claims: &'a Map<String, Json>, scope: &Scope<'_>) -> Result<Held<'a>, MapError> {
+    pub(crate) fn hold<'a>(
+        &self,
+        claims: &'a Map<String, Json>,
+        scope: &Scope<'_>,
+    ) -> Result<TagsContent<'a>, MapError> {
         match &self.claim {
-            TagsClaim::Name(name) => Ok(Held::Claim(claims.get(name))),
+            TagsClaim::Name(name) => Ok(TagsContent::Claim(claims.get(name))),
             TagsClaim::Template { template, .. } => match template.evaluate(scope) {
-                Ok(value) => Ok(Held::Made(value)),
+                Ok(value) => Ok(TagsContent::Made(value)),
                 Err(error) => Err(self.malformed(TagsFault::Template(Box::new(error)))),
             },
         }
@@ -86,7 +90,7 @@ impl TagsMapping {
     /// Interprets the claim.
     pub(crate) fn desired(
         &self,
-        held: Held<'_>,
+        held: TagsContent<'_>,
         claims: &Map<String, Json>,
         limits: &MappingLimits,
     ) -> Result<DesiredTags, MapError> {
@@ -98,9 +102,9 @@ impl TagsMapping {
             });
         }
         let tags = match held {
-            Held::Claim(None | Some(Json::Null)) | Held::Made(Value::Undefined | Value::Null) => None,
-            Held::Claim(Some(json)) => Some(self.of_json(json, limits)?),
-            Held::Made(value) => {
+            TagsContent::Claim(None | Some(Json::Null)) | TagsContent::Made(Value::Undefined | Value::Null) => None,
+            TagsContent::Claim(Some(json)) => Some(self.of_json(json, limits)?),
+            TagsContent::Made(value) => {
                 Some(self.of_value(value, limits)?).filter(|tags| !self.is_made_of_nothing(tags, claims))
             }
         };
@@ -117,7 +121,7 @@ impl TagsMapping {
 
     // SPEC: OpenID Connect Core 5.6.2 (`_claim_names`). `hasgroups` is what Microsoft Entra sends in its place with the
     // implicit flow; it speaks of `groups`, so a claim of another name that is there is not affected.
-    fn is_left_out(&self, claims: &Map<String, Json>, held: &Held<'_>) -> bool {
+    fn is_left_out(&self, claims: &Map<String, Json>, held: &TagsContent<'_>) -> bool {
         let distributed = claims.get("_claim_names").is_some_and(|names| match names {
             Json::Object(names) => names.keys().any(|name| self.claim.names(name)),
             Json::Array(names) => names.iter().filter_map(Json::as_str).any(|name| self.claim.names(name)),
@@ -210,7 +214,7 @@ impl TagsMapping {
     }
 }
 
-impl Held<'_> {
+impl TagsContent<'_> {
     fn is_nothing(&self) -> bool {
         match self {
             Self::Claim(claim) => claim.is_none_or(Json::is_null),

@@ -10,7 +10,7 @@ use crate::claims::{KeyMatch, UnverifiedClaims, VerifiedClaims};
 use crate::codec::sanitize;
 use crate::error::{VerifyError, quoted};
 use crate::issuer::{BoundTokens, Expiry, Issuers, RequiredClaim, TrustedIssuer};
-use crate::keys::{Chosen, HintRef, KeySet};
+use crate::keys::{HintRef, KeySet, MatchingKeys};
 use crate::parse::{Limits, ParsedToken, parse};
 use crate::verify;
 
@@ -316,7 +316,7 @@ impl Report {
         let expected = keys.as_ref().map_or_else(none, |keys| keys_shown(keys));
         let keys = keys.as_ref().map_err(Clone::clone);
         let chosen = keys.and_then(|keys| verify::choose_key(&hint, keys, algorithm));
-        let concluded = |chosen: &Chosen<'_>| match chosen.kid() {
+        let concluded = |chosen: &MatchingKeys<'_>| match chosen.kid() {
             Some(kid) => format!("`{}`, matched by {}", sanitize(kid), chosen.matched_by()),
             None => format!("matched by {}", chosen.matched_by()),
         };

@@ -64,7 +64,7 @@ pub enum FetchOutcome {
 
 /// Changes that a fetch made.
 #[derive(Debug, Clone)]
-pub struct Fetched {
+pub struct FetchChanges {
     /// To be published.
     pub snapshot: KeySnapshot,
     /// Keys that came. Their identities, as in [`crate::KeyReport`].
@@ -99,7 +99,7 @@ pub struct Tick {
 #[derive(Debug)]
 pub struct KeyCache {
     settings: CacheSettings,
-    held: Option<Held>,
+    held: Option<CurrentKeys>,
     flight: Option<Flight>,
     fetches_begun: u64,
     contact: Contact,
@@ -117,7 +117,7 @@ pub struct KeyCache {
 
 /// The set in use.
 #[derive(Debug)]
-struct Held {
+struct CurrentKeys {
     keys: Arc<KeySet>,
     times: LastGood,
     refresh_at_ms: i64,
@@ -177,7 +177,7 @@ impl KeyCache {
         }
         self.history.note(&keys, fetched_at_ms);
         self.generation += 1;
-        self.held = Some(Held {
+        self.held = Some(CurrentKeys {
             keys: Arc::new(keys),
             times: LastGood {
                 fetched_at_ms,
@@ -244,7 +244,7 @@ impl KeyCache {
     }
 
     /// Takes the outcome of a fetch. An outcome that comes too late, after the fetch was given up, changes nothing.
-    pub fn fetched(&mut self, id: FetchId, outcome: FetchOutcome, now_ms: i64) -> Fetched {
+    pub fn fetched(&mut self, id: FetchId, outcome: FetchOutcome, now_ms: i64) -> FetchChanges {
         self.settle(now_ms);
         let Some(flight) = self.flight.take_if(|flight| flight.id == id) else {
             return self.unchanged();
@@ -291,7 +291,7 @@ impl KeyCache {
     }
 
     /// Replaces the set. It is whole: it was parsed before it came here.
-    fn replace(&mut self, keys: KeySet, lifetime_ms: i64, wanted: Option<KeyHint>, now_ms: i64) -> Fetched {
+    fn replace(&mut self, keys: KeySet, lifetime_ms: i64, wanted: Option<KeyHint>, now_ms: i64) -> FetchChanges {
         let (arrived, left) = self.history.note(&keys, now_ms);
         if !left.is_empty() {
             // SECURITY: decisions that rest on a key that left must not outlive it.
@@ -310,7 +310,7 @@ impl KeyCache {
             fresh_until_ms: now_ms.saturating_add(lifetime_ms),
         };
         let ahead_ms = lifetime_ms / 100 * i64::from(self.settings.refresh_ahead_percent.min(100));
-        self.held = Some(Held {
+        self.held = Some(CurrentKeys {
             keys: Arc::new(keys),
             times,
             refresh_at_ms: now_ms.saturating_add(ahead_ms),
@@ -320,7 +320,7 @@ impl KeyCache {
         self.contact = Contact::Made;
         self.retry_at_ms = i64::MIN;
         self.history.succeed();
-        Fetched {
+        FetchChanges {
             snapshot: self.snapshot(),
             arrived,
             left,
@@ -338,8 +338,8 @@ impl KeyCache {
         self.cooling_until_ms = self.retry_at_ms;
     }
 
-    fn unchanged(&self) -> Fetched {
-        Fetched {
+    fn unchanged(&self) -> FetchChanges {
+        FetchChanges {
             snapshot: self.snapshot(),
             arrived: Vec::new(),
             left: Vec::new(),

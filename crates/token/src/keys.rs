@@ -264,12 +264,12 @@ impl KeySet {
     /// The keys that count for this token. Which rule applies is said by `hint`, which keys fit by their own type.
     ///
     /// SECURITY: the first name in the header decides; another beside it is not a second chance.
-    pub(crate) fn choose(&self, hint: &HintRef<'_>, algorithm: Algorithm) -> Result<Chosen<'_>, usize> {
+    pub(crate) fn choose(&self, hint: &HintRef<'_>, algorithm: Algorithm) -> Result<MatchingKeys<'_>, usize> {
         if algorithm.family() == Family::Hmac {
             return if self.secrets.is_empty() {
                 Err(0)
             } else {
-                Ok(Chosen::Secrets(&self.secrets))
+                Ok(MatchingKeys::Secrets(&self.secrets))
             };
         }
         match *hint {
@@ -301,7 +301,7 @@ impl KeySet {
     }
 
     /// The only key of the set, if it has no name that the token's could be compared with.
-    fn nameless(&self, hint: &HintRef<'_>, algorithm: Algorithm) -> Option<Chosen<'_>> {
+    fn nameless(&self, hint: &HintRef<'_>, algorithm: Algorithm) -> Option<MatchingKeys<'_>> {
         let first = self.keys.first()?;
         let has_no_name = |key: &Key| match *hint {
             HintRef::Kid(_) => key.kid.is_none(),
@@ -328,7 +328,12 @@ impl KeySet {
         self.refused.iter().find(|key| key.kid.as_deref() == Some(&*kid))
     }
 
-    fn collect(&self, matched_by: MatchedBy, algorithm: Algorithm, named: impl Fn(&Key) -> bool) -> Option<Chosen<'_>> {
+    fn collect(
+        &self,
+        matched_by: MatchedBy,
+        algorithm: Algorithm,
+        named: impl Fn(&Key) -> bool,
+    ) -> Option<MatchingKeys<'_>> {
         let mut fitting = self
             .keys
             .iter()
@@ -338,7 +343,7 @@ impl KeySet {
         for (slot, key) in others.iter_mut().zip(fitting) {
             *slot = Some(key);
         }
-        Some(Chosen::Public {
+        Some(MatchingKeys::Public {
             matched_by,
             candidates: Candidates { first, others },
         })
@@ -372,7 +377,7 @@ impl Key {
 }
 
 /// The keys that count for one token: usually one.
-pub(crate) enum Chosen<'k> {
+pub(crate) enum MatchingKeys<'k> {
     Public {
         matched_by: MatchedBy,
         candidates: Candidates<'k>,
@@ -386,7 +391,7 @@ pub(crate) struct Candidates<'k> {
     others: [Option<&'k Key>; CANDIDATES_MAX - 1],
 }
 
-impl Chosen<'_> {
+impl MatchingKeys<'_> {
     /// The key that made this signature, if one of them did.
     pub(crate) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> Option<KeyMatch> {
         match self {

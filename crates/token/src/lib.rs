@@ -73,8 +73,8 @@ pub use fingerprint::Fingerprint;
 pub use inspect::{InspectedClaims, Inspection, Outcome, Rule, Step, inspect, inspect_for};
 pub use issuer::{BoundTokens, Expiry, IssuerPolicy, IssuerStatus, Issuers, KeySource, RequiredClaim, TrustedIssuer};
 pub use key_cache::{
-    Answer, CacheSettings, FetchError, FetchId, FetchOutcome, Fetched, KeyCache, KeyHealth, KeyRecord, KeySnapshot,
-    KeysFault, LastGood, Tick,
+    Answer, CacheSettings, FetchChanges, FetchError, FetchId, FetchOutcome, KeyCache, KeyHealth, KeyRecord,
+    KeySnapshot, KeysFault, LastGood, Tick,
 };
 pub use keys::{KeyHint, KeyKind, KeyReport, KeySet, KeySetLimits, RefusedKey, SecretLength};
 pub use parse::{Limits, ParsedToken, parse};

@@ -12,7 +12,7 @@ use crate::codec::sanitize;
 use crate::error::{VerifyError, quoted};
 use crate::header::{TextMember, is_same_type};
 use crate::issuer::{Binding, BoundTokens, Expiry, IssuerStatus, RequiredClaim, TrustedIssuer};
-use crate::keys::{Chosen, HintRef, KeySet};
+use crate::keys::{HintRef, KeySet, MatchingKeys};
 use crate::parse::ParsedToken;
 
 /// The last second of the year 9999 (RFC 3339). Beyond it lies nothing but milliseconds taken for seconds.
@@ -174,7 +174,7 @@ pub(crate) fn choose_key<'k>(
     hint: &HintRef<'_>,
     keys: &'k KeySet,
     algorithm: Algorithm,
-) -> Result<Chosen<'k>, VerifyError> {
+) -> Result<MatchingKeys<'k>, VerifyError> {
     keys.choose(hint, algorithm).map_err(|usable| VerifyError::KeyUnknown {
         hint: (*hint).to_owned(),
         usable,
@@ -190,7 +190,7 @@ pub(crate) fn choose_key<'k>(
 pub(crate) fn check_signature(
     token: &ParsedToken<'_>,
     hint: &HintRef<'_>,
-    chosen: &Chosen<'_>,
+    chosen: &MatchingKeys<'_>,
     algorithm: Algorithm,
 ) -> Result<KeyMatch, VerifyError> {
     chosen

@@ -7,7 +7,7 @@ use narthex_directory::{
     Change, Desired, DesiredTags, Difference, GrantSource, Membership, NearMiss, Principal, ScopedRole, SyncPlan,
     SyncPolicy, difference,
 };
-use narthex_mapping::{Gave, PreviewRow};
+use narthex_mapping::{PreviewRow, TemplateResult};
 use narthex_token::{KeyMatch, Outcome, Step};
 use serde::Serialize;
 use serde_json::Value;
@@ -131,9 +131,9 @@ impl From<&PreviewRow> for IdentityRow {
     fn from(row: &PreviewRow) -> Self {
         use narthex_mapping::Outcome as O;
         let (gave, failure) = match &row.gave {
-            Gave::Value(value) => (Some(value.clone()), None),
-            Gave::Undefined => (None, None),
-            Gave::Failed(rendered) => (None, Some(rendered.clone())),
+            TemplateResult::Value(value) => (Some(value.clone()), None),
+            TemplateResult::Undefined => (None, None),
+            TemplateResult::Failed(rendered) => (None, Some(rendered.clone())),
         };
         let (outcome, value, problem) = match &row.outcome {
             O::Taken(value) => ("taken", Some(value.clone()), None),

@@ -449,7 +449,7 @@ impl Inner {
     }
 
     /// Reports the end of a fetch and publishes its keys.
-    pub(super) fn landed(&self, id: FetchId, outcome: FetchOutcome) -> Option<narthex_token::Fetched> {
+    pub(super) fn landed(&self, id: FetchId, outcome: FetchOutcome) -> Option<narthex_token::FetchChanges> {
         let landed = self.tell(|cache, now_ms| {
             let landed = cache.fetched(id, outcome, now_ms);
             (Some(landed.snapshot.clone()), landed)

@@ -7,12 +7,12 @@ use super::Verdict;
 use crate::error::Breach;
 
 /// JSON bytes that a context may still hold.
-pub(crate) struct Room {
+pub(crate) struct ContextBudget {
     left: usize,
     limit: usize,
 }
 
-impl Room {
+impl ContextBudget {
     /// An empty context of at most `limit` bytes.
     pub(crate) const fn new(limit: usize) -> Self {
         Self {
@@ -23,7 +23,7 @@ impl Room {
 }
 
 /// Any value, its type kept. Undefined, null and empty text are nothing.
-pub(crate) fn property(value: Value, name: &str, room: &mut Room) -> Verdict<Json> {
+pub(crate) fn property(value: Value, name: &str, room: &mut ContextBudget) -> Verdict<Json> {
     let Some(json) = value.into_json() else {
         return Ok(None);
     };
@@ -66,7 +66,7 @@ mod tests {
     use serde_json::json;
 
     fn kept(value: Value) -> Option<Json> {
-        property(value, "p", &mut Room::new(100)).unwrap()
+        property(value, "p", &mut ContextBudget::new(100)).unwrap()
     }
 
     #[test]
@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn the_whole_context_is_weighed() {
         // {"p":"aaaa","q":1} with a comma more than is written.
-        let mut room = Room::new(2 + 1 + 4 + 6 + 1 + 4 + 1);
+        let mut room = ContextBudget::new(2 + 1 + 4 + 6 + 1 + 4 + 1);
         assert!(property(Value::from("aaaa"), "p", &mut room).is_ok());
         assert!(property(Value::Null, "nothing", &mut room).is_ok());
         let heavier = property(Value::from(10.0), "q", &mut room);

@@ -1,6 +1,8 @@
 //! What explain is told.
 
-use narthex_mapping::{Field, Gave, MappingSource, OnMissing, Origin, Outcome, RequestFacts, TagsSource, TokenFacts};
+use narthex_mapping::{
+    Field, MappingSource, OnMissing, Origin, Outcome, RequestFacts, TagsSource, TemplateResult, TokenFacts,
+};
 use serde_json::{Map, Value, json};
 
 use crate::support::{NOW_MS, compiled};
@@ -41,7 +43,7 @@ fn shows_every_step_and_goes_on_after_a_refusal() {
     assert_eq!(rows.len(), 6);
     assert_eq!(preview.rows[0].origin, Origin::Default);
     assert_eq!(preview.rows[0].source, "{{payload.sub}}");
-    assert_eq!(rows[0].1, &Gave::Value(json!(7)));
+    assert_eq!(rows[0].1, &TemplateResult::Value(json!(7)));
     assert!(
         matches!(rows[0].2, Outcome::Refused { reason: "mapping.invalid", message } if message.contains("toString"))
     );
@@ -49,7 +51,7 @@ fn shows_every_step_and_goes_on_after_a_refusal() {
         rows[1],
         (
             "user.name".into(),
-            &Gave::Value(json!("Ann")),
+            &TemplateResult::Value(json!("Ann")),
             &Outcome::Taken(json!("Ann"))
         )
     );
@@ -57,15 +59,22 @@ fn shows_every_step_and_goes_on_after_a_refusal() {
         rows[2],
         (
             "user.country".into(),
-            &Gave::Value(json!("cz")),
+            &TemplateResult::Value(json!("cz")),
             &Outcome::Taken(json!("CZE"))
         )
     );
-    assert!(matches!(rows[3].1, Gave::Failed(drawn) if drawn.contains("parseJSON") && drawn.contains('^')));
-    assert_eq!(rows[4], ("context.plan".into(), &Gave::Undefined, &Outcome::NotGiven));
+    assert!(matches!(rows[3].1, TemplateResult::Failed(drawn) if drawn.contains("parseJSON") && drawn.contains('^')));
+    assert_eq!(
+        rows[4],
+        ("context.plan".into(), &TemplateResult::Undefined, &Outcome::NotGiven)
+    );
     assert_eq!(
         rows[5],
-        ("tags".into(), &Gave::Value(json!(["a"])), &Outcome::Taken(json!(["a"])))
+        (
+            "tags".into(),
+            &TemplateResult::Value(json!(["a"])),
+            &Outcome::Taken(json!(["a"]))
+        )
     );
 }
 
@@ -83,7 +92,7 @@ fn gives_what_would_be_desired() {
     let tags = preview.rows.last().unwrap();
     assert_eq!(
         (&tags.field, &tags.gave, &tags.outcome),
-        (&Field::Tags, &Gave::Undefined, &Outcome::NotGiven)
+        (&Field::Tags, &TemplateResult::Undefined, &Outcome::NotGiven)
     );
 }
 
@@ -104,7 +113,7 @@ fn shows_a_tags_template_that_fails() {
     let preview = mapping.preview(TokenFacts::new(&header, &claims), &RequestFacts::default(), NOW_MS);
     assert_eq!(preview.rows.len(), 2);
     assert_eq!(preview.rows[0].outcome, Outcome::Taken(json!("ann")));
-    assert!(matches!(preview.rows[1].gave, Gave::Failed(_)));
+    assert!(matches!(preview.rows[1].gave, TemplateResult::Failed(_)));
     assert!(matches!(
         preview.rows[1].outcome,
         Outcome::Refused {

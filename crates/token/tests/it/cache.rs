@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use narthex_token::{
-    Answer, CacheSettings, FetchId, FetchOutcome, Fetched, KeyCache, KeyHint, KeySnapshot, KeysFault, LastGood,
+    Answer, CacheSettings, FetchChanges, FetchId, FetchOutcome, KeyCache, KeyHint, KeySnapshot, KeysFault, LastGood,
     VerifyError,
 };
 use proptest::prelude::*;
@@ -44,11 +44,11 @@ impl Issuer {
         self.cache.tick(now * 1000).next_ms / 1000
     }
 
-    fn brings(&mut self, id: FetchId, kids: &[&str], now: i64) -> Fetched {
+    fn brings(&mut self, id: FetchId, kids: &[&str], now: i64) -> FetchChanges {
         self.brings_keys(id, &kids.iter().map(|kid| jwk(kid)).collect::<Vec<_>>(), None, now)
     }
 
-    fn brings_keys(&mut self, id: FetchId, keys: &[Value], cache_control: Option<&str>, now: i64) -> Fetched {
+    fn brings_keys(&mut self, id: FetchId, keys: &[Value], cache_control: Option<&str>, now: i64) -> FetchChanges {
         let cache_control = cache_control.map(str::to_owned);
         let outcome = FetchOutcome::Keys {
             keys: set_of(keys),
