@@ -44,7 +44,7 @@ pub(crate) fn iso_text(ms: i64) -> String {
     if ms.unsigned_abs() > 8_640_000_000_000_000 {
         return "Invalid date".to_owned();
     }
-    let (year, month, day) = civil(ms.div_euclid(DAY_MS));
+    let CivilDate { year, month, day } = CivilDate::of(ms.div_euclid(DAY_MS));
     let of_day = ms.rem_euclid(DAY_MS);
     let [hour, minute, second] = [3_600_000, 60_000, 1_000].map(|unit| of_day / unit);
     let year = match year {
@@ -59,23 +59,35 @@ pub(crate) fn iso_text(ms: i64) -> String {
     )
 }
 
-/// Year, month and day of a number of days since 1970, in the Gregorian calendar without end. Years are counted from March,
-/// so that the leap day is the last.
-fn civil(days: i64) -> (i64, i64, i64) {
-    const DAYS_BEFORE_1970: i64 = 719_468;
-    const DAYS_OF_400_YEARS: i64 = 146_097;
-    let days = days + DAYS_BEFORE_1970;
-    let (era, of_era) = (days.div_euclid(DAYS_OF_400_YEARS), days.rem_euclid(DAYS_OF_400_YEARS));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / (DAYS_OF_400_YEARS - 1)) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    (era * 400 + year_of_era + i64::from(month <= 2), month, day)
+/// Date of the Gregorian calendar without end.
+struct CivilDate {
+    year: i64,
+    month: i64,
+    day: i64,
+}
+
+impl CivilDate {
+    /// The date of a number of days since 1970. Years are counted from March, so that the leap day is the last.
+    fn of(days: i64) -> Self {
+        const DAYS_BEFORE_1970: i64 = 719_468;
+        const DAYS_OF_400_YEARS: i64 = 146_097;
+        let days = days + DAYS_BEFORE_1970;
+        let (era, of_era) = (days.div_euclid(DAYS_OF_400_YEARS), days.rem_euclid(DAYS_OF_400_YEARS));
+        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / (DAYS_OF_400_YEARS - 1)) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * month_from_march + 2) / 5 + 1;
+        let month = if month_from_march < 10 {
+            month_from_march + 3
+        } else {
+            month_from_march - 9
+        };
+        Self {
+            year: era * 400 + year_of_era + i64::from(month <= 2),
+            month,
+            day,
+        }
+    }
 }
 
 const DAY_MS: i64 = 86_400_000;

@@ -47,30 +47,10 @@ pub fn parse<'t>(compact: &'t str, limits: &Limits) -> Result<ParsedToken<'t>, V
             limit_bytes: limits.token_bytes_max,
         });
     }
-    let (signing_input, header, payload, signature) = split(compact)?;
-    read(signing_input, header, payload, signature, limits)
+    let parts = CompactParts::of(compact)?;
+    parts
+        .decode(limits)
         .map_err(|fault| count_parts(compact).unwrap_or(fault).into())
-}
-
-fn read<'t>(
-    signing_input: &'t str,
-    header: &str,
-    payload: &str,
-    signature: &str,
-    limits: &Limits,
-) -> Result<ParsedToken<'t>, MalformedToken> {
-    let header = decode("header", header)?;
-    let header = Header::parse(header, limits.depth_max).map_err(|fault| malformed("header", fault, limits))?;
-    let claims = decode("payload", payload)?;
-    let claims = parse_object(&claims, limits.depth_max, PAYLOAD_MEMBERS)
-        .map_err(|fault| malformed("payload", fault, limits))?;
-    let signature = decode("signature", signature)?;
-    Ok(ParsedToken {
-        signing_input,
-        signature,
-        header,
-        claims,
-    })
 }
 
 impl ParsedToken<'_> {
@@ -91,12 +71,43 @@ impl fmt::Debug for ParsedToken<'_> {
     }
 }
 
-/// Signing input, header, payload, signature. With too many parts the payload holds a full stop, which no base64 has.
-fn split(compact: &str) -> Result<(&str, &str, &str, &str), MalformedToken> {
-    let parts = || count_parts(compact).unwrap_or(MalformedToken::Parts { parts: 3 });
-    let (signing_input, signature) = compact.rsplit_once('.').ok_or_else(parts)?;
-    let (header, payload) = signing_input.split_once('.').ok_or_else(parts)?;
-    Ok((signing_input, header, payload, signature))
+/// Parts of a compact JWS (RFC 7515 section 7.1), still encoded.
+struct CompactParts<'t> {
+    /// Header and payload with the full stop between them.
+    signing_input: &'t str,
+    header: &'t str,
+    /// With too many parts it holds a full stop, which no base64 has.
+    payload: &'t str,
+    signature: &'t str,
+}
+
+impl<'t> CompactParts<'t> {
+    fn of(compact: &'t str) -> Result<Self, MalformedToken> {
+        let parts = || count_parts(compact).unwrap_or(MalformedToken::Parts { parts: 3 });
+        let (signing_input, signature) = compact.rsplit_once('.').ok_or_else(parts)?;
+        let (header, payload) = signing_input.split_once('.').ok_or_else(parts)?;
+        Ok(Self {
+            signing_input,
+            header,
+            payload,
+            signature,
+        })
+    }
+
+    fn decode(self, limits: &Limits) -> Result<ParsedToken<'t>, MalformedToken> {
+        let header = decode("header", self.header)?;
+        let header = Header::parse(header, limits.depth_max).map_err(|fault| malformed("header", fault, limits))?;
+        let claims = decode("payload", self.payload)?;
+        let claims = parse_object(&claims, limits.depth_max, PAYLOAD_MEMBERS)
+            .map_err(|fault| malformed("payload", fault, limits))?;
+        let signature = decode("signature", self.signature)?;
+        Ok(ParsedToken {
+            signing_input: self.signing_input,
+            signature,
+            header,
+            claims,
+        })
+    }
 }
 
 /// Returns the fault in the number of parts, if there is one. Counts only after a fault.
