@@ -9,7 +9,7 @@ use std::io::IsTerminal as _;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use narthex_engine::ReloadProblem;
+use narthex_engine::{FilePlace, ReloadProblem};
 use serde::Serialize;
 
 /// Bytes of the configuration file.
@@ -293,7 +293,11 @@ impl Problems {
     pub(crate) fn for_the_log(&self, file: &str, source: &str) -> Vec<ReloadProblem> {
         let told = |row: ProblemRow<'_>| ReloadProblem {
             is_error: row.severity == Severity::Error,
-            place: Some((row.file.to_owned(), row.line, row.column)),
+            place: Some(FilePlace {
+                file: row.file.to_owned(),
+                line: row.line,
+                column: row.column,
+            }),
             problem: match row.label {
                 Some(label) => format!("{} ({label})", row.message),
                 None => row.message.to_owned(),

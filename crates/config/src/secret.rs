@@ -10,8 +10,29 @@ use zeroize::Zeroizing;
 use super::file::SecretFormat;
 
 const FORM: GeneralPurposeConfig = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-const BASE64: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, FORM);
-const BASE64URL: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, FORM);
+const BASE64: Base64Variant = Base64Variant {
+    engine: GeneralPurpose::new(&alphabet::STANDARD, FORM),
+    name: "base64",
+    foreign: ['-', '_'],
+    other: "base64url",
+};
+const BASE64URL: Base64Variant = Base64Variant {
+    engine: GeneralPurpose::new(&alphabet::URL_SAFE, FORM),
+    name: "base64url",
+    foreign: ['+', '/'],
+    other: "base64",
+};
+
+/// One of the two alphabets of base64 (RFC 4648 sections 4 and 5).
+struct Base64Variant {
+    engine: GeneralPurpose,
+    /// Its name as a format.
+    name: &'static str,
+    /// The characters that the other alphabet has in place of two of its own.
+    foreign: [char; 2],
+    /// The name of the other format.
+    other: &'static str,
+}
 
 /// Bytes that must not be shown: they print as `***` and are wiped when they are dropped.
 #[derive(Clone)]
@@ -41,8 +62,8 @@ impl Secret {
             SecretFormat::Text => return Ok(Self::new(bytes.to_vec())),
             SecretFormat::Raw => return Ok(Self(bytes)),
             SecretFormat::Hex => hex(&compact(&bytes))?,
-            SecretFormat::Base64 => base64(&compact(&bytes), &BASE64, ("base64", "-_", "base64url"))?,
-            SecretFormat::Base64Url => base64(&compact(&bytes), &BASE64URL, ("base64url", "+/", "base64"))?,
+            SecretFormat::Base64 => base64(&compact(&bytes), &BASE64)?,
+            SecretFormat::Base64Url => base64(&compact(&bytes), &BASE64URL)?,
         };
         Ok(Self(decoded))
     }
@@ -82,20 +103,16 @@ fn hex(text: &[u8]) -> Result<Zeroizing<Vec<u8>>, String> {
     Ok(Zeroizing::new(text.chunks(2).map(pair).collect()))
 }
 
-/// The names are of the format, of the characters that another one has in place of two of its own, and of that one.
-fn base64(
-    text: &[u8],
-    engine: &GeneralPurpose,
-    (name, foreign, other): (&str, &str, &str),
-) -> Result<Zeroizing<Vec<u8>>, String> {
-    if text.iter().any(|byte| foreign.as_bytes().contains(byte)) {
-        let [first, second] = foreign.as_bytes() else {
-            return Err(format!("it is not {name}"));
-        };
+fn base64(text: &[u8], variant: &Base64Variant) -> Result<Zeroizing<Vec<u8>>, String> {
+    let Base64Variant {
+        engine,
+        name,
+        foreign: [first, second],
+        other,
+    } = variant;
+    if text.iter().any(|byte| [*first, *second].contains(&char::from(*byte))) {
         return Err(format!(
-            "it is not {name}: it holds `{}` or `{}`, which is {other}; set `secret_format = \"{other}\"`",
-            char::from(*first),
-            char::from(*second)
+            "it is not {name}: it holds `{first}` or `{second}`, which is {other}; set `secret_format = \"{other}\"`"
         ));
     }
     // SECURITY: the library's own error quotes a character of the secret.

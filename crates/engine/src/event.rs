@@ -80,13 +80,24 @@ pub enum Event<'e> {
     },
 }
 
+/// Place in a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilePlace {
+    /// Name of the file.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+}
+
 /// One problem of a new configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReloadProblem {
     /// True for an error, false for a warning reported with errors.
     pub is_error: bool,
-    /// File, line and column, if it has a place.
-    pub place: Option<(String, usize, usize)>,
+    /// Place of the problem, if it has one.
+    pub place: Option<FilePlace>,
     /// The problem, in words.
     pub problem: String,
     /// The remedy, in words.
@@ -174,10 +185,9 @@ impl Event<'_> {
 /// become one line with escaped line breaks.
 fn reload_refused(problems: &[ReloadProblem]) {
     for told in problems.iter().take(PROBLEMS_TOLD_MAX) {
-        let (file, line, column) = match &told.place {
-            Some((file, line, column)) => (Some(file.as_str()), Some(*line), Some(*column)),
-            None => (None, None, None),
-        };
+        let place = told.place.as_ref();
+        let file = place.map(|place| place.file.as_str());
+        let (line, column) = (place.map(|place| place.line), place.map(|place| place.column));
         let (problem, help) = (told.problem.as_str(), told.help.as_deref());
         macro_rules! tell {
             ($level:ident) => {

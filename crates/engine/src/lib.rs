@@ -37,7 +37,7 @@ pub use access_log::ACCESS_TARGET;
 pub use assertion::{AssertionError, AssertionSettings};
 pub use credentials::TokenPlaces;
 pub use engine::{Engine, EngineError, EngineSettings};
-pub use event::{Event, ReloadProblem};
+pub use event::{Event, FilePlace, ReloadProblem};
 pub use explain::{
     AlsoRow, AnswerRow, ChangeRow, Cure, CureKind, ExplainedRequest, Explanation, FieldRow, IdentityRow, IssuerChoice,
     KeyRow, MembershipRow, NearMissRow, RequestRow, RouteChoice, StepRow, TagChoice, TagRow, explain, nearest,

@@ -12,6 +12,7 @@ use narthex_token::{
 use toml::Spanned;
 
 use super::keys::Source;
+use super::organization::ListedTags;
 use super::{Check, within_if_written};
 use crate::Issuer;
 use crate::file::{self, IssuerSection, TagText};
@@ -284,7 +285,7 @@ impl Check<'_> {
     }
 
     /// Says so when a tag makes platform admins and gives a role in an organization at the same time.
-    pub(crate) fn shared_tags(&mut self, issuers: &List<IssuerSection>, organizations: &[(Span, String, TagList)]) {
+    pub(crate) fn shared_tags(&mut self, issuers: &List<IssuerSection>, organizations: &[ListedTags]) {
         for tags in issuers.iter().filter_map(|section| section.get_ref().tags.value()) {
             let platform = match tags.platform_admin.value() {
                 TagText::List(items) => TagList::from_entries(items.iter().map(Spanned::get_ref)),
@@ -293,7 +294,12 @@ impl Check<'_> {
             let Ok(platform) = platform else {
                 continue;
             };
-            for (span, organization, listed) in organizations {
+            for ListedTags {
+                span,
+                organization,
+                tags: listed,
+            } in organizations
+            {
                 if let Some(tag) = listed.texts().find(|tag| platform.contains(tag)) {
                     let message =
                         format!("the tag `{tag}` of organization `{organization}` also makes platform admins");

@@ -21,8 +21,15 @@ const LOGO_BYTES_MOST: u64 = 1_048_576;
 /// The longest text about an organization, in characters.
 const TEXT_LENGTH_MOST: usize = 256;
 
-/// A list of tags of an organization: where it is, whose it is, and what is in it.
-pub(crate) type ListedTags = (Span, String, TagList);
+/// A list of tags of an organization.
+pub(crate) struct ListedTags {
+    /// Place of the list.
+    pub(crate) span: Span,
+    /// Name of the organization.
+    pub(crate) organization: String,
+    /// The tags.
+    pub(crate) tags: TagList,
+}
 
 impl Check<'_> {
     /// Every organization, in the order of the file, and their lists of tags. Those with problems are left out.
@@ -195,7 +202,11 @@ impl Check<'_> {
         .map(|(key, written)| {
             let list = self.tag_list(key, written.value(), &written.span());
             if let (Some(list), Some(name)) = (&list, section.name.value()) {
-                listed.push((written.span(), name.clone(), list.clone()));
+                listed.push(ListedTags {
+                    span: written.span(),
+                    organization: name.clone(),
+                    tags: list.clone(),
+                });
             }
             list
         });
