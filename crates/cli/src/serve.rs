@@ -161,7 +161,7 @@ async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
             }
             ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
             ErrorKind::PermissionDenied => {
-                "permission denied; ports below 1024 are for root and whom it lets (`CAP_NET_BIND_SERVICE`)".to_owned()
+                "permission denied; ports below 1024 need root or the capability `CAP_NET_BIND_SERVICE`".to_owned()
             }
             _ => error.to_string(),
         };

@@ -234,7 +234,7 @@ fn sec_a_password_is_not_taken_from_the_file() {
     assert!(!report.contains("hunter2"), "{report}");
     let (usable, report) = report_on_store("url = \"postgres://narthex@db/narthex?sslmode=require\"");
     assert!(
-        usable && report.contains("any server that answers is taken for the database"),
+        usable && report.contains("any server can pose as the database"),
         "{report}"
     );
     let config = read_toml("[store]\nurl_env = \"STORE_URL\"\n")

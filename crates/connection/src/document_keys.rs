@@ -127,7 +127,7 @@ static KEYS: &[DocumentKey] = &[
         "whether to send it again; evaluated after `response.temp`",
     ),
     taken("repeat.delay", "literal number", "milliseconds between two tries"),
-    taken("repeat.limit", "literal number", "how often it is repeated at the most"),
+    taken("repeat.limit", "literal number", "maximum number of repetitions"),
     taken("log", "object", "what is kept out of logs"),
     taken(
         "log.sanitize",

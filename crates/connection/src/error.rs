@@ -122,7 +122,7 @@ pub enum RunError {
         limit_ms: u64,
     },
     /// The run would send more requests than it may.
-    #[error("a run sends {limit} requests at the most, repeated ones included; lower `repeat.limit`, or ask for less")]
+    #[error("a run sends {limit} requests at most, repetitions included; lower `repeat.limit`, or request less")]
     Sends {
         /// The limit.
         limit: u32,
@@ -131,7 +131,7 @@ pub enum RunError {
     #[error(transparent)]
     Secrets(#[from] SecretsTooLarge),
     /// [`Run::answer`](crate::Run::answer) without a request that waits for one.
-    #[error("there is no request that waits for an answer")]
+    #[error("no request is waiting for an answer")]
     NothingSent,
 }
 

@@ -67,9 +67,7 @@ impl Default for Limits {
 
 /// Parameters, common data and stored data are too large.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error(
-    "parameters, common data and stored data have {bytes} bytes together, and {limit_bytes} are allowed; keep less in them"
-)]
+#[error("parameters, common data and stored data have {bytes} bytes together; at most {limit_bytes} are allowed")]
 pub struct SecretsTooLarge {
     /// Size of the data, in bytes.
     pub bytes: usize,

@@ -66,7 +66,7 @@ pub enum AssertionError {
         kid: String,
     },
     /// A key could not be made.
-    #[error("an assertion key could not be made")]
+    #[error("an assertion key could not be created")]
     Generate,
 }
 

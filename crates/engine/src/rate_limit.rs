@@ -69,7 +69,7 @@ impl RateLimiter {
                 proxy = %client.address,
                 entry = %shown(entry),
                 unsaid,
-                "an entry of `X-Forwarded-For` is not an address; what it stands for counts as the proxy's in `limits.rate`",
+                "an entry of `X-Forwarded-For` is not an address; its requests count as the proxy's in `limits.rate`",
             );
         }
         self.admits(client.address)

@@ -29,7 +29,7 @@ pub(crate) enum StreamError {
     #[error("nothing was sent for {} s", .0.as_secs())]
     Idle(Duration),
     /// The grounds on which it was allowed have ended.
-    #[error("what let it begin has ended: {0}")]
+    #[error("the stream was ended: {0}")]
     Ended(Reason),
     /// The connection failed.
     #[error(transparent)]

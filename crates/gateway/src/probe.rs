@@ -23,7 +23,7 @@ pub enum UpstreamTrouble {
     #[error("nothing listens there: the connection is refused")]
     Refused,
     /// There is no answer at all.
-    #[error("there is no answer from there within {} ms", .0.as_millis())]
+    #[error("it does not answer within {} ms", .0.as_millis())]
     TimedOut(Duration),
     /// The certificate is not trusted.
     #[error("its certificate is refused: {0}")]

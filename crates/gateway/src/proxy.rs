@@ -84,7 +84,7 @@ pub(crate) enum ForwardError {
         fault: &'static str,
     },
     /// The token, user or organization that the request rests on ended before its body was complete.
-    #[error("what let the request pass ended before its body did: {0}")]
+    #[error("the request was ended before its body was complete: {0}")]
     Ended(Reason),
     /// The request cannot be forwarded.
     #[error("the request cannot be passed on: {0}")]

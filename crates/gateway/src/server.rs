@@ -229,7 +229,7 @@ async fn proxy(
         }
         None => Err(ForwardError::Busy {
             upstream: upstream.0.audience.clone(),
-            cause: "it has as many under way as one may have (`limits.upstream_requests`)".to_owned(),
+            cause: "it has reached `limits.upstream_requests`".to_owned(),
         }),
     };
     let answer = match forwarded {

@@ -19,7 +19,7 @@ use crate::idle_timeout::PIECE;
 
 /// Error for a connection that was not made, because the limit is reached.
 #[derive(Debug, Clone, Copy, Error)]
-#[error("there are as many connections to upstreams as this process has file descriptors for")]
+#[error("connections to upstreams use all file descriptors of this process; raise its limit of open files")]
 pub struct NoSocket;
 
 /// Connector of upstreams.

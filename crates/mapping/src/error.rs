@@ -317,7 +317,7 @@ pub enum MappingProblemKind {
     OneForAll,
     /// The same tags for every token.
     #[error(
-        "it is the same for every token, so everybody would have the same tags; name a claim, as in `{{{{payload.groups}}}}`"
+        "it is the same for every token, so all users would have the same tags; name a claim, as in `{{{{payload.groups}}}}`"
     )]
     TagsForAll,
     /// A constant that breaks the rule of its field.

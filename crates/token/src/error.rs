@@ -134,7 +134,7 @@ pub enum VerifyError {
     #[error("this is a logout token (claim `events`): it says that a session has ended, never who is calling")]
     LogoutToken,
     /// The issuer's keys are not there, so nothing can be said about the token.
-    #[error("the keys of the issuer cannot be had{}; the next attempt is in {retry_after_seconds} s", why(fault.as_ref()))]
+    #[error("the keys of the issuer are unavailable{}; the next attempt is in {retry_after_seconds} s", why(fault.as_ref()))]
     KeysUnavailable {
         /// Seconds until another try may help.
         retry_after_seconds: u32,
@@ -199,7 +199,7 @@ impl VerifyError {
             }
             Self::LogoutToken => "the token says that a session has ended, and not who is calling".to_owned(),
             Self::KeysUnavailable { fault: Some(fault), .. } => {
-                format!("the keys of the token's issuer cannot be had: {}", fault.told)
+                format!("the keys of the token's issuer are unavailable: {}", fault.told)
             }
             _ => return None,
         })

@@ -62,7 +62,7 @@ impl PreparedRun {
         match self.run.next(&facts) {
             Ok(Step::Send(request)) => Some(request),
             Ok(Step::Wait { .. } | Step::Done(_)) => {
-                tell("no request is made: every `condition` of the document says no");
+                tell("no request is sent: every `condition` of the document is false");
                 None
             }
             Err(error) => {

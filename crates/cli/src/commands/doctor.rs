@@ -65,7 +65,7 @@ pub(super) async fn run(args: DoctorArgs) -> anyhow::Result<Answer> {
     let usable = reading.is_usable();
     match reading.into_config(Paint::Plain) {
         Err(_) => {
-            let message = "it cannot be used, so nothing else was looked at; `narthex config check` says what is wrong";
+            let message = "it cannot be used, so nothing else was checked; `narthex config check` shows its problems";
             findings.push(Finding::new("configuration", &name, State::Problem, message));
         }
         Ok(config) => {

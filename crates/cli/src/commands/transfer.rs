@@ -150,7 +150,7 @@ fn input(path: &Path) -> anyhow::Result<(Box<dyn BufRead + Send>, Option<u64>)> 
     if target::others_may_read(&metadata) {
         let shown = path.display();
         tell(&format!(
-            "note: everybody on this machine can read the keys in `{shown}`; `chmod 600 {shown}`"
+            "note: every user of this machine can read the keys in `{shown}`; `chmod 600 {shown}`"
         ));
     }
     let length = metadata.is_file().then_some(metadata.len());

@@ -33,7 +33,7 @@ impl Issuer {
     pub(super) fn new(url: String, audience: &'static str) -> anyhow::Result<Self> {
         let pair = KeyPair::generate(KeySize::Rsa2048)
             .ok()
-            .context("an RSA key could not be made")?;
+            .context("an RSA key could not be created")?;
         let der = pair.as_der().ok().context("the RSA key could not be encoded")?;
         let key = SigningKey::from_pkcs8_der(Algorithm::Rs256, der.as_ref())?;
         let kid = key.thumbprint().context("the RSA key has no thumbprint")?;

@@ -69,7 +69,7 @@ impl Reload {
             tracing::warn!(
                 event = "restart_needed",
                 keys,
-                "these settings are as they were until the next start"
+                "these settings take effect at the next start"
             );
         }
         self.waiting = waiting;
@@ -144,7 +144,7 @@ fn refuse_what_is_lost(previous: &Runtime, config: &Config, (earlier, now): (End
         (false, false) => return Ok(()),
     };
     anyhow::bail!(
-        "the file has lost all {lost}: it is emptied or cut off; write the whole file again, or restart Narthex if it is meant"
+        "the file has lost all {lost}: it is emptied or cut off; write the whole file again, or restart Narthex if this is intended"
     )
 }
 

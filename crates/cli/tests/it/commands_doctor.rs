@@ -139,7 +139,7 @@ fn an_upstream_that_is_down_is_found() {
         ("http://nowhere.invalid:80".to_owned(), "its host has no address"),
         (
             format!("https://{}", silent.local_addr().unwrap()),
-            "there is no answer from there within 500 ms; a firewall may be in between",
+            "it does not answer within 500 ms; a firewall may be in between",
         ),
         (format!("https://{}", plain.address()), "it cannot be reached: "),
     ] {

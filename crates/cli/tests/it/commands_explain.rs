@@ -159,11 +159,7 @@ fn a_token_of_an_unknown_key_leads_to_nothing() {
         "{}",
         ended.stdout
     );
-    assert!(
-        ended.stdout.contains("anybody may have written these claims"),
-        "{}",
-        ended.stdout
-    );
+    assert!(ended.stdout.contains("these claims may be forged"), "{}", ended.stdout);
     for word in ["acme`", "admin", "x-narthex"] {
         assert!(!ended.stdout.contains(word), "{word}: {}", ended.stdout);
     }

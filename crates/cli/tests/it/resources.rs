@@ -286,7 +286,7 @@ async fn what_cannot_be_done_is_said_and_ends_with_a_code() {
             2,
             "--role",
         ),
-        (&["key", "revoke", "x"], 1, "no API key"),
+        (&["key", "revoke", "x"], 1, "no valid API key"),
         (
             &["grant", "list", "x", "--as-of", "yesterday"],
             2,

@@ -222,10 +222,7 @@ fn an_export_takes_nobodys_place_and_is_private() {
     };
     let there = export(&file, false);
     assert_eq!(there.code, 1);
-    assert!(
-        there.stderr.contains("is there already; name another file"),
-        "{there:?}"
-    );
+    assert!(there.stderr.contains("exists already; name another file"), "{there:?}");
     let replaced = export(&file, true);
     assert_eq!(
         (replaced.code, replaced.stdout.as_str(), replaced.stderr.as_str()),
@@ -314,7 +311,7 @@ fn what_is_wrong_is_said_with_its_line_and_what_to_do() {
         fails(
             &["import", &file, "--config", &other],
             1,
-            "everybody on this machine can read the keys in",
+            "every user of this machine can read the keys in",
         );
     }
 }

@@ -58,9 +58,9 @@ impl Check<'_> {
     ) -> Option<SealingKey> {
         let (secret, span, named) = if let Some(file) = file {
             if self.environment.is_world_readable(file.get_ref()) {
-                let problem = Problem::warning(file.span(), "everybody on this machine can read this key");
+                let problem = Problem::warning(file.span(), "every user of this machine can read this key");
                 self.problems
-                    .push(problem.help("take the permission away, such as with `chmod o-r`"));
+                    .push(problem.help("remove the permission, such as with `chmod o-r`"));
             }
             let bytes = self.read(key, file.get_ref(), &file.span(), KEY_FILE_BYTES_MOST)?;
             (Secret::new(bytes), file.span(), format!("`{key}`"))

@@ -79,8 +79,8 @@ impl Check<'_> {
 
     fn long_leeway(&mut self, section: &IssuerSection) {
         if *section.leeway.value() > LEEWAY_MOST {
-            let message = "a token counts this much longer than it says, and this much earlier";
-            let help = "`\"60s\"` is enough for clocks that are kept right; no clock needs more than `\"10m\"`";
+            let message = "tokens are accepted this long after their `exp` and before their `nbf`";
+            let help = "`\"60s\"` is enough for synchronized clocks; no clock needs more than `\"10m\"`";
             self.problems
                 .push(Problem::warning(section.leeway.span(), message).help(help));
         }
@@ -90,20 +90,21 @@ impl Check<'_> {
     fn danger_keys(&mut self, section: &IssuerSection) {
         let (endless, short) = (&section.danger_tokens_without_exp, &section.danger_short_secret);
         if *endless.value() {
-            let message = "tokens of this issuer need not end: one that leaks is good until the secret is changed";
-            let help = "have the sender put `exp` into its tokens, and take `danger_tokens_without_exp` out";
+            let message = "tokens of this issuer need not expire: a leaked token works until the secret is changed";
+            let help = "have the sender put `exp` into its tokens, and remove `danger_tokens_without_exp`";
             self.problems.push(Problem::warning(endless.span(), message).help(help));
         }
         let bound = &section.danger_bound_tokens_as_bearer;
         if *bound.value() {
-            let message = "tokens that are bound to a key of their sender count without it: a thief of one can use it";
+            let message = "tokens that are bound to a key of their sender are accepted without proof of that key: a stolen token works";
             let help =
-                "have the issuer give bearer tokens for this application, and take `danger_bound_tokens_as_bearer` out";
+                "have the issuer give bearer tokens for this application, and remove `danger_bound_tokens_as_bearer`";
             self.problems.push(Problem::warning(bound.span(), message).help(help));
         }
         if *short.value() {
-            let message = "a short secret can be guessed from one token, and then anyone makes tokens of this issuer";
-            let help = "`openssl rand -hex 32` makes one that is long enough; take `danger_short_secret` out then";
+            let message =
+                "a short secret can be guessed from one token, and an attacker can then sign tokens of this issuer";
+            let help = "make a long one with `openssl rand -hex 32`, then remove `danger_short_secret`";
             self.problems.push(Problem::warning(short.span(), message).help(help));
         }
     }

@@ -308,9 +308,9 @@ impl Check<'_> {
         let mut secrets = Vec::new();
         for file in files {
             if self.environment.is_world_readable(file.get_ref()) {
-                let problem = Problem::warning(file.span(), "everybody on this machine can read this secret");
+                let problem = Problem::warning(file.span(), "every user of this machine can read this secret");
                 self.problems
-                    .push(problem.help("take the permission away, such as with `chmod o-r`"));
+                    .push(problem.help("remove the permission, such as with `chmod o-r`"));
             }
             let bytes = self.read("secret_file", file.get_ref(), &file.span(), SECRET_BYTES_MOST);
             secrets.push(bytes.and_then(|bytes| self.secret(bytes, format, &file.span())));

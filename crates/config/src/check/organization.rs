@@ -67,7 +67,7 @@ impl Check<'_> {
             if let Some((_, first)) =
                 before.find(|(its, first)| *its == realm && first.get_ref() == external_id.get_ref())
             {
-                let message = format!("two organizations of the realm `{realm}` have one `external_id`");
+                let message = format!("two organizations of the realm `{realm}` have the same `external_id`");
                 let problem = Problem::error(external_id.span(), message);
                 self.problems.push(problem.context(first.span(), "the first one"));
             } else {
@@ -171,7 +171,7 @@ impl Check<'_> {
             [] => {
                 let problem = Problem::error(
                     section.header(),
-                    "there is no issuer, so there is no realm that this organization could be in",
+                    "there is no issuer, so there is no realm for this organization",
                 );
                 self.problems.push(problem.help("name one with `realm`"));
                 None
@@ -180,7 +180,7 @@ impl Check<'_> {
                 let listed: Vec<String> = several.iter().map(|realm| format!("`{realm}`")).collect();
                 let problem = Problem::error(
                     section.header(),
-                    "there is more than one realm that this organization could be in",
+                    "there are several realms, and this organization names none",
                 );
                 self.problems
                     .push(problem.help(format!("name one with `realm`: {}", listed.join(", "))));

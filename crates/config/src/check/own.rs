@@ -30,7 +30,7 @@ impl Check<'_> {
                     format!("`upstream` is Narthex itself: its {port} port listens on {address}"),
                 );
                 self.problems
-                    .push(problem.help("name the address of the application; a request would go round without end"));
+                    .push(problem.help("name the address of the application; a request would loop for ever"));
             }
         }
     }

@@ -104,7 +104,7 @@ impl Check<'_> {
             // At the forward-auth doors this one may be the application's.
             let is_key_set = forwards && text == "/.well-known/jwks.json";
             if is_key_set || text == "/.narthex" || text.starts_with("/.narthex/") {
-                let problem = Problem::error(path.span(), format!("`{text}` never comes to a route"));
+                let problem = Problem::error(path.span(), format!("`{text}` reaches no route"));
                 let help = if is_key_set {
                     "Narthex answers it itself, with the keys of its assertions"
                 } else {
@@ -132,7 +132,7 @@ impl Check<'_> {
         {
             self.error(
                 open.span(),
-                "`public` lets everybody pass, so the other requirements do nothing",
+                "`public` lets every request pass, so the other requirements do nothing",
             );
         }
         read
@@ -216,7 +216,7 @@ impl Check<'_> {
             RouteProblem::Duplicate { path, .. } => format!("two routes serve `{path}` for the same methods and hosts"),
             RouteProblem::Crossing { path, .. } => {
                 format!(
-                    "two routes serve `{path}`, one for hosts and one for methods, and what fits both belongs to neither"
+                    "two routes serve `{path}`, one for hosts and one for methods, so a request that matches both is ambiguous"
                 )
             }
             other => other.to_string(),
@@ -348,7 +348,7 @@ impl Check<'_> {
         }
         let has_port = authority.as_str() != authority.host();
         if has_port && authority.port_u16().is_none_or(|port| port == 0) {
-            refuse(self, "has no port that anybody could listen on");
+            refuse(self, "has no port from 1 to 65535");
             return None;
         }
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {

@@ -31,7 +31,7 @@ impl Check<'_> {
         }
         for network in written.trusted_proxies.value() {
             if network.get_ref().prefix_len() == 0 {
-                let problem = Problem::warning(network.span(), "everybody is a trusted proxy here");
+                let problem = Problem::warning(network.span(), "this network makes every client a trusted proxy");
                 self.problems.push(problem.help(
                     "any client that reaches the public port can then claim any request; name the proxies' own addresses",
                 ));

@@ -66,7 +66,7 @@ impl Check<'_> {
         {
             let problem = Problem::error(place, "the store is a file, and this is a directory");
             self.problems
-                .push(problem.help("name a file in it; it is made if it is missing"));
+                .push(problem.help("name a file in it; Narthex creates the file if it is missing"));
         }
         // Without a place that can be used there is a problem, or nothing was said.
         location.unwrap_or_else(|| StoreLocation::Sqlite(self.environment.path(Path::new(STORE_DEFAULT))))
@@ -112,9 +112,9 @@ impl Check<'_> {
         }
         let (key, bytes, span) = if let (key, Some(file)) = (keys.file.0, keys.file.1.spanned()) {
             if self.environment.is_world_readable(file.get_ref()) {
-                let problem = Problem::warning(file.span(), "everybody on this machine can read this file");
+                let problem = Problem::warning(file.span(), "every user of this machine can read this file");
                 self.problems
-                    .push(problem.help("take the permission away, such as with `chmod o-r`, if it holds a password"));
+                    .push(problem.help("remove the permission, such as with `chmod o-r`, if it holds a password"));
             }
             let bytes = self.read(key, file.get_ref(), &file.span(), URL_BYTES_MOST)?;
             (key, bytes, file.span())
@@ -129,7 +129,7 @@ impl Check<'_> {
         };
         let secret = Secret::new(bytes);
         let Ok(text) = str::from_utf8(secret.expose()) else {
-            self.error(span, format!("what `{key}` names is not UTF-8"));
+            self.error(span, format!("the value that `{key}` names is not UTF-8"));
             return None;
         };
         Some(Written {
@@ -195,7 +195,7 @@ impl Check<'_> {
             return None;
         }
         if options.trusts_anybody() {
-            let message = "with this `sslmode`, any server that answers is taken for the database";
+            let message = "with this `sslmode`, any server can pose as the database";
             let problem = Problem::warning(url.span.clone(), message);
             self.problems
                 .push(problem.help("`sslmode=verify-full` checks its certificate; it is the default"));

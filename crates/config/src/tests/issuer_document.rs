@@ -133,7 +133,11 @@ fn each_fault_is_reported_alike_from_toml_and_from_json_and_with_its_field() {
             "`issuer` cannot be discovered",
         ),
         // Warnings: the issuer can be used.
-        (sound("leeway = \"20m\""), "/leeway", "a token counts this much longer"),
+        (
+            sound("leeway = \"20m\""),
+            "/leeway",
+            "tokens are accepted this long after",
+        ),
         (
             sound("required_claims = { \"a.b\" = 1 }"),
             "/required_claims/a.b",

@@ -104,7 +104,7 @@ fn sec_dangerous_settings_are_named() {
     for (leeway, named) in [("\"24h\"", true), ("\"601s\"", true), ("\"10m\"", false)] {
         let report = report_on_issuer(&format!("leeway = {leeway}"));
         assert_eq!(
-            report.contains("a token counts this much longer than it says"),
+            report.contains("tokens are accepted this long after"),
             named,
             "{report}"
         );
@@ -115,7 +115,7 @@ fn sec_dangerous_settings_are_named() {
     let report = reading.report(Paint::Plain);
     assert!(reading.is_usable(), "{report}");
     for told in [
-        "tokens of this issuer need not end",
+        "tokens of this issuer need not expire",
         "a short secret can be guessed from one token",
     ] {
         assert!(report.contains(told), "{report}");

@@ -152,7 +152,7 @@ fn sec_dos_a_run_has_limits_of_its_own() {
         answered(&mut often, 200, JSON, "{}").unwrap();
     };
     assert_eq!(count, 3);
-    assert!(error.to_string().contains("3 requests at the most"), "{error}");
+    assert!(error.to_string().contains("3 requests at most"), "{error}");
 
     // What is given, and what is kept.
     let inputs = with_parameter(json!(["x".repeat(150), 1, null]));

@@ -109,7 +109,7 @@ pub enum FetchError {
         problem: DiscoveryProblem,
     },
     /// The answer is no key set.
-    #[error("what {source_of_keys} gave is not a usable key set: {problem}")]
+    #[error("what {source_of_keys} gave is no usable key set: {problem}")]
     KeySet {
         /// Source that the keys were requested from.
         source_of_keys: String,

@@ -232,7 +232,7 @@ fn decoded(url: &KeyUrl, coding: &str, body: Bytes, limit: usize) -> Result<Byte
         cause: cause.to_owned(),
     };
     if !["gzip", "x-gzip"].iter().any(|gzip| gzip.eq_ignore_ascii_case(coding)) {
-        return Err(compressed("it was asked for plain text, and only gzip is read besides"));
+        return Err(compressed("only plain and gzip bodies are read"));
     }
     inflate(&body, limit).map(Bytes::from).map_err(|problem| match problem {
         Inflate::TooLarge => FetchError::TooLarge {

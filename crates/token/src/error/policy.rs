@@ -10,7 +10,7 @@ pub enum PolicyError {
     NameMissing,
     /// A key-set issuer without `issuer`.
     #[error(
-        "issuer `{name}` has a key set, so `issuer` is required: without it any token signed by these keys would do"
+        "issuer `{name}` has a key set, so `issuer` is required: without it any token signed by these keys would be accepted"
     )]
     IssuerMissing {
         /// The issuer's name.
@@ -18,7 +18,7 @@ pub enum PolicyError {
     },
     /// A key-set issuer without `audiences`.
     #[error(
-        "issuer `{name}` has a key set, so at least one of `audiences` is required: without it tokens meant for others would do"
+        "issuer `{name}` has a key set, so at least one of `audiences` is required: without it tokens for other applications would be accepted"
     )]
     AudienceMissing {
         /// The issuer's name.

@@ -23,7 +23,7 @@ pub(super) fn read(entry: &Value) -> Result<Key, String> {
     // wrong with a key, so it is what is told.
     if let Some(member) = PRIVATE.into_iter().find(|member| jwk.contains_key(*member)) {
         return Err(format!(
-            "it carries its private part (`{member}`); anybody who fetched the set can sign with it, so the issuer must replace it"
+            "it carries its private part (`{member}`); every client that fetched the set can sign with it, so the issuer must replace it"
         ));
     }
     let kid = text(jwk, "kid")?.map(Arc::from);

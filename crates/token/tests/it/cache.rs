@@ -285,7 +285,7 @@ fn sec_empty_key_set() {
     let error = issuer.published.keys(4_200_000).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the keys of the issuer cannot be had: the key set has no key that can be used; the next attempt is in 1 s"
+        "the keys of the issuer are unavailable: the key set has no key that can be used; the next attempt is in 1 s"
     );
     // Nor does one that was stored by an earlier version come back.
     let stored = LastGood {

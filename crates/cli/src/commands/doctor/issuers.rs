@@ -35,7 +35,7 @@ pub(super) async fn look(issuers: &[Issuer], limits: &Limits, kept: &[SavedKeySe
                 AREA,
                 name,
                 State::Problem,
-                format!("its keys could not be looked at: {error}"),
+                format!("its keys cannot be inspected: {error}"),
             )),
         }
         if let Some(kept) = kept.iter().find(|kept| kept.issuer.as_str() == name) {

@@ -53,7 +53,7 @@ fn not_applied(declared: &[DeclaredOrganization], there: &[Organization]) -> Opt
     let told: Vec<String> = [
         ("not there yet", &missing),
         ("there with other values", &different),
-        ("still there and not declared any more", &gone),
+        ("in the store, and no longer declared", &gone),
     ]
     .into_iter()
     .filter(|(_, names)| !names.is_empty())
@@ -101,7 +101,7 @@ fn without_tags(issuers: &[Issuer], declared: &[DeclaredOrganization], there: &[
     }
     let told = |(realm, names): (&str, Vec<&str>)| {
         let message = format!(
-            "{} of the realm `{realm}` list tags ({}), and no enabled issuer of that realm has `[issuer.tags]`: nobody can \
+            "{} of the realm `{realm}` list tags ({}), and no enabled issuer of that realm has `[issuer.tags]`: no user can \
              belong to them by a tag; say which claim holds the tags",
             count(names.len(), "organization"),
             some_of(&names)

@@ -36,9 +36,7 @@ async fn port(name: &str, address: SocketAddr, path: &str, sign: &str) -> (State
             }
             _ => (
                 State::Problem,
-                format!(
-                    "in use by something that does not answer as narthex does; stop it, or set another `listen.{name}`"
-                ),
+                format!("in use by another program; stop it, or set another `listen.{name}`"),
             ),
         },
         ErrorKind::PermissionDenied => (

@@ -68,7 +68,7 @@ async fn database(options: &PostgresOptions, findings: &mut Vec<Finding>) -> boo
         Ok(pending) if pending.first().is_some_and(|first| first.version == 1) => {
             say(
                 State::Absent,
-                "empty so far; `narthex serve` makes the tables".to_owned(),
+                "it is empty; `narthex serve` creates the tables".to_owned(),
             );
             false
         }
@@ -86,8 +86,7 @@ async fn database(options: &PostgresOptions, findings: &mut Vec<Finding>) -> boo
                 say(State::Warning, message.to_owned());
             }
             if options.trusts_anybody() {
-                let message =
-                    "any server that answers is taken for the database; `sslmode=verify-full` checks its certificate";
+                let message = "any server can pose as the database; `sslmode=verify-full` checks its certificate";
                 say(State::Warning, message.to_owned());
             }
             true
@@ -106,7 +105,10 @@ fn file(path: &Path, findings: &mut Vec<Finding>) -> bool {
         say(State::Problem, message);
     }
     if !path.exists() {
-        say(State::Absent, "not there yet; `narthex serve` makes it".to_owned());
+        say(
+            State::Absent,
+            "it does not exist yet; `narthex serve` creates it".to_owned(),
+        );
         return false;
     }
     match SqliteDirectory::pending(path) {
@@ -130,7 +132,7 @@ fn file(path: &Path, findings: &mut Vec<Finding>) -> bool {
     };
     say(State::Good, format!("the schema is current, {log}, {}", bytes(size)));
     if others_may_read(path) {
-        let whom = "everybody on this machine can read it, the keys that sign assertions included";
+        let whom = "every user of this machine can read it, the keys that sign assertions included";
         say(State::Warning, format!("{whom}; `chmod o-rwx {}`", path.display()));
     }
     true
@@ -176,12 +178,12 @@ async fn assertion(directory: &dyn Directory, now_ms: i64) -> Finding {
             None if keys.is_empty() => (
                 "none".to_owned(),
                 State::Absent,
-                "`narthex serve` makes the first one".to_owned(),
+                "`narthex serve` creates the first one".to_owned(),
             ),
             None => (
                 "none".to_owned(),
                 State::Absent,
-                "all have run out; `narthex serve` makes a new one".to_owned(),
+                "all have expired; `narthex serve` creates a new one".to_owned(),
             ),
         },
     };

@@ -30,7 +30,7 @@ pub(super) async fn look(routes: &[RouteSettings], listen: &Listen, limits: &Lim
     for (name, asked) in asked {
         let (state, message) = match asked.await {
             Ok(found) => found,
-            Err(error) => (State::Problem, format!("it could not be looked at: {error}")),
+            Err(error) => (State::Problem, format!("it cannot be inspected: {error}")),
         };
         findings.push(Finding::new(AREA, name, state, message));
     }

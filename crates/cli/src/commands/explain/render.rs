@@ -188,10 +188,9 @@ impl Page {
         }
         self.heading("Identity", "what the mapping makes of the claims");
         if told.key.is_none() {
-            let warning = self.style.paint(
-                Tone::Odd,
-                "! no signature was proved: anybody may have written these claims",
-            );
+            let warning = self
+                .style
+                .paint(Tone::Odd, "! no signature was verified: these claims may be forged");
             self.line(&format!("  {warning}"));
         }
         let width = widest(rows.iter().map(|row| field_label(&row.field)));

@@ -209,7 +209,7 @@ async fn test(named: &HeldConnection, common: &Common) -> anyhow::Result<Answer>
 fn tested_lines(tested: &TestedConnection) -> String {
     let said = match (&tested.message, &tested.error_type) {
         (Some(message), Some(kind)) => format!("{kind}: {}", escape_lines(message)),
-        _ => "The service and the document say yes.".to_owned(),
+        _ => "The service answered, and the document judged the answer valid.".to_owned(),
     };
     let start = |message: &Option<ShownMessage>| message.as_ref().map(|message| message.start.clone());
     let facts = Table::facts([

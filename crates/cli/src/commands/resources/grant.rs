@@ -43,7 +43,7 @@ pub(super) async fn run(command: GrantCommand) -> anyhow::Result<Answer> {
             let role = ScopedRole::parse(scope_of(&context, &scope).await?, &role)?;
             if role == ScopedRole::Platform(PlatformRole::User) {
                 return Err(usage_error(
-                    "everybody is a `user`; take a platform role away with `narthex grant revoke`",
+                    "every user has the role `user`; revoke a platform role with `narthex grant revoke`",
                 ));
             }
             let user = context.user(&user).await?.user;
@@ -160,7 +160,7 @@ async fn scope_of(context: &AdminContext, scope: &GrantScope) -> anyhow::Result<
 fn moment_of(text: &str) -> anyhow::Result<i64> {
     let refused = || {
         usage_error(format!(
-            "`--as-of`: `{text}` is no time; write it as `2026-03-01T12:00:00Z`"
+            "`--as-of`: `{text}` is not a time; write it as `2026-03-01T12:00:00Z`"
         ))
     };
     Time::parse(text).map(|at| at.0).ok_or_else(refused)

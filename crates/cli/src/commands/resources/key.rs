@@ -40,7 +40,7 @@ pub(super) async fn run(command: KeyCommand) -> anyhow::Result<Answer> {
             };
             anyhow::ensure!(
                 revoked,
-                "there is no API key with the id `{key}` that works; `narthex key list` shows them"
+                "there is no valid API key with the id `{key}`; `narthex key list` shows them"
             );
             context.answer(&serde_json::json!({ "id": key, "revoked": true }), || {
                 format!("API key {key} is revoked.\n")
@@ -104,9 +104,9 @@ impl Expires {
                 let at_ms = i64::try_from(after.as_millis())
                     .ok()
                     .and_then(|after| now_ms.checked_add(after));
-                at_ms
-                    .map(Some)
-                    .ok_or_else(|| usage_error("`--expires-in` is longer than time is counted"))
+                at_ms.map(Some).ok_or_else(|| {
+                    usage_error("`--expires-in` is too long: it ends after the last date that can be stored")
+                })
             }
             Self::At(Time(at_ms)) if at_ms <= now_ms => Err(usage_error("`--expires-at` has passed already")),
             Self::At(Time(at_ms)) => Ok(Some(at_ms)),
@@ -156,7 +156,7 @@ async fn create(
         })?)?;
     } else {
         tell(&format!(
-            "API key \"{}\" ({}), {}. It is shown this once:",
+            "API key \"{}\" ({}), {}. It is shown only once:",
             about.name, about.id, about.role
         ));
         print(&format!("{}\n", fresh.text()))?;

@@ -50,7 +50,7 @@ fn text_of(token: &UnverifiedClaims, now_ms: i64, style: OutputStyle) -> String 
         "{}\n",
         style.paint(
             Tone::Odd,
-            "NOT VERIFIED: anybody may have written this. `narthex token verify` says whether it holds."
+            "NOT VERIFIED: this token may be forged. `narthex token verify` verifies it."
         )
     );
     for (title, members) in [("header", token.header()), ("claims", token.claims())] {

@@ -157,7 +157,7 @@ fn jwks(source: &str, now_ms: i64) -> Result<Arc<KeySet>, Refusal> {
     let blame = |message: String| {
         Refusal::usage_error(
             NO_KEYS,
-            usage_error(format!("the key set of `--jwks` cannot be had: {message}")),
+            usage_error(format!("the key set of `--jwks` cannot be read: {message}")),
         )
     };
     let remote = source.contains("://");

@@ -23,7 +23,7 @@ impl Target {
         let shown = path.display();
         if let Ok(metadata) = fs::symlink_metadata(path) {
             if !replace {
-                bail!("`{shown}` is there already; name another file with `--output`, or replace it with `--force`");
+                bail!("`{shown}` exists already; name another file with `--output`, or replace it with `--force`");
             }
             // A slip of the hand must not cost a store, a configuration or a device.
             if !is_export(path, &metadata) {

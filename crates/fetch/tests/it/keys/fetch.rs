@@ -204,7 +204,7 @@ async fn a_wrong_document_is_named() {
         let server = always(move || Response::new(full(body)));
         let error = ask(&server.url()).await.unwrap_err().to_string();
         assert!(
-            error.starts_with("what `127.0.0.1` gave is not a usable key set") && error.contains(words),
+            error.starts_with("what `127.0.0.1` gave is no usable key set") && error.contains(words),
             "{error}"
         );
     }

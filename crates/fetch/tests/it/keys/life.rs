@@ -192,7 +192,7 @@ async fn sec_empty_key_set() {
     let error = subject.verify(&token(TestKey::Rsa1)).await.unwrap_err();
     assert_eq!(
         error.to_string(),
-        "the keys of the issuer cannot be had: the key set of `127.0.0.1` has no usable key: it is empty; \
+        "the keys of the issuer are unavailable: the key set of `127.0.0.1` has no usable key: it is empty; \
          the next attempt is in 30 s"
     );
 }
