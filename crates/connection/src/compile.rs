@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use narthex_mint::Jwt;
-use narthex_template::{CompileError, Document, Names, Read, Template};
+use narthex_template::{CompileError, Document, Names, Read, Template, nearest};
 
 use crate::document::{Compiled, SanitizePath, Test};
 use crate::document_keys;
@@ -136,7 +136,7 @@ impl Compiler<'_> {
                 None => {
                     let message = format!("unknown key `{}`", member.name);
                     let found = UnplacedProblem::new(&fields.under(&member.name), member.name_span.clone(), message);
-                    self.problems.push(found.maybe_help(nearest(&member.name, path)));
+                    self.problems.push(found.maybe_help(advice_on(&member.name, path)));
                 }
             }
         }
@@ -292,7 +292,7 @@ impl Compiler<'_> {
         }
         let list: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
         let message = format!("this must be one of {}", list.join(", "));
-        let help = closest(given, words.iter().map(|(word, _)| *word));
+        let help = did_you_mean(given, words.iter().map(|(word, _)| *word));
         self.problems
             .push(UnplacedProblem::new(pointer, node.span.clone(), message).maybe_help(help));
         None
@@ -353,28 +353,18 @@ fn is_status(name: &str) -> bool {
     name.len() == 3 && name.parse::<u16>().is_ok_and(|status| status >= 100)
 }
 
-fn nearest(name: &str, path: &str) -> Option<String> {
+fn advice_on(name: &str, path: &str) -> Option<String> {
     if path == "response.error" && name.bytes().any(|byte| byte.is_ascii_digit()) {
         return Some("a status is three digits, such as `404`".to_owned());
     }
-    closest(name, document_keys::children(path)).or_else(|| {
+    did_you_mean(name, document_keys::children(path)).or_else(|| {
         let known: Vec<String> = document_keys::children(path).map(|name| format!("`{name}`")).collect();
         (!known.is_empty()).then(|| format!("the keys here are {}", known.join(", ")))
     })
 }
 
-/// "did you mean", if a candidate is like enough.
-fn closest(name: &str, candidates: impl Iterator<Item = &'static str>) -> Option<String> {
-    // Comparing costs the product of the lengths, and a typing error never makes a name of hundreds of characters.
-    if name.is_empty() || name.len() > 64 {
-        return None;
-    }
-    let folded = name.to_lowercase();
-    candidates
-        .map(|candidate| (strsim::osa_distance(&folded, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().max(name.len()) / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| format!("did you mean `{candidate}`?"))
+fn did_you_mean<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Option<String> {
+    nearest(name, candidates).map(|near| format!("did you mean `{near}`?"))
 }
 
 #[cfg(test)]

@@ -64,6 +64,7 @@ pub use mask::{Hides, Masked, Read};
 pub use names::{HostError, HostFacts, HostFunction, Names};
 pub use number::number_text;
 pub use scope::{HostCall, Observer, Random, Scope};
+pub use suggest::nearest;
 pub use template::Template;
 pub use value::{Object, Value};
 pub use words::{KEYWORDS, Keyword};

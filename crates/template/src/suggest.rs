@@ -103,8 +103,8 @@ const ELSEWHERE: [(&str, &str); 48] = [
     ),
 ];
 
-/// The candidate that is most like `name`, if it is like enough.
-fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
+/// The candidate that is most like `name`, if it is like enough: "did you mean" for names of up to 64 bytes.
+pub fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     // Comparing costs the product of the lengths, and a typing error is not hundreds of characters long.
     if name.len() > 64 {
         return None;
