@@ -12,7 +12,7 @@ pub(crate) use page::page;
 pub use schema::schema;
 
 use super::file::ConfigFile;
-use super::read::{FromToml, Key, Kind, Outline};
+use super::read::{FromToml, KeyDescription, Kind, Outline};
 
 /// The whole file as the documents see it.
 pub(crate) fn outline() -> Outline {
@@ -32,7 +32,7 @@ pub(crate) struct Table<'o> {
     /// `[[issuer]]` rather than `[listen]`.
     pub(crate) repeated: bool,
     /// The key that holds it; `None` for the file itself.
-    pub key: Option<&'o Key>,
+    pub key: Option<&'o KeyDescription>,
     /// Keys of the table.
     pub(crate) outline: &'o Outline,
 }
@@ -48,7 +48,7 @@ impl Table<'_> {
     }
 
     /// The keys that are not tables themselves.
-    pub(crate) fn values(&self) -> impl Iterator<Item = &Key> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = &KeyDescription> {
         self.outline.keys.iter().filter(|key| section_in(&key.kind).is_none())
     }
 }

@@ -27,7 +27,7 @@ pub enum Severity {
 
 /// Pass that found it. A file with syntax errors shows no problems that may only follow from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ProblemKind {
     Syntax,
     Missing,
     Other,
@@ -37,7 +37,7 @@ enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
     severity: Severity,
-    kind: Kind,
+    kind: ProblemKind,
     span: Span,
     message: String,
     label: Option<String>,
@@ -51,7 +51,7 @@ impl Problem {
     pub(crate) fn error(span: Span, message: impl Into<String>) -> Self {
         Self {
             severity: Severity::Error,
-            kind: Kind::Other,
+            kind: ProblemKind::Other,
             span,
             message: message.into(),
             label: None,
@@ -71,7 +71,7 @@ impl Problem {
     /// Text that is not TOML.
     pub(crate) fn syntax(span: Span, message: impl Into<String>) -> Self {
         Self {
-            kind: Kind::Syntax,
+            kind: ProblemKind::Syntax,
             ..Self::error(span, message)
         }
     }
@@ -79,7 +79,7 @@ impl Problem {
     /// A key that must be there and is not.
     pub(crate) fn missing(span: Span, message: impl Into<String>) -> Self {
         Self {
-            kind: Kind::Missing,
+            kind: ProblemKind::Missing,
             ..Self::error(span, message)
         }
     }
@@ -224,7 +224,7 @@ impl Problems {
 
     /// Tests whether some of the text is not TOML.
     pub(crate) fn has_syntax_errors(&self) -> bool {
-        self.list.iter().any(|problem| problem.kind == Kind::Syntax)
+        self.list.iter().any(|problem| problem.kind == ProblemKind::Syntax)
     }
 
     /// Drops what may only follow from a syntax error: missing keys, and anything on a line that did not parse.
@@ -232,13 +232,13 @@ impl Problems {
         let broken: Vec<usize> = self
             .list
             .iter()
-            .filter(|problem| problem.kind == Kind::Syntax)
+            .filter(|problem| problem.kind == ProblemKind::Syntax)
             .map(|problem| line_of(&problem.span, source))
             .collect();
         self.list.retain(|problem| match problem.kind {
-            Kind::Syntax => true,
-            Kind::Missing => false,
-            Kind::Other => !broken.contains(&line_of(&problem.span, source)),
+            ProblemKind::Syntax => true,
+            ProblemKind::Missing => false,
+            ProblemKind::Other => !broken.contains(&line_of(&problem.span, source)),
         });
     }
 

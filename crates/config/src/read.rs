@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Problem, Problems, Span};
 use super::suggest::did_you_mean;
-pub(crate) use outline::{Key, Kind, Outline, Presence};
+pub(crate) use outline::{KeyDescription, Kind, Outline, Presence};
 
 /// Provenance of a document: who wrote it decides what it may name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -140,7 +140,7 @@ impl Walk {
     }
 
     /// Refuses every key of `table` that is not in `known`.
-    pub(crate) fn refuse_unknown(&mut self, table: &DeTable<'_>, known: &[Key]) {
+    pub(crate) fn refuse_unknown(&mut self, table: &DeTable<'_>, known: &[KeyDescription]) {
         for (key, value) in table {
             let name: &str = key.get_ref();
             if known.iter().any(|known| known.name == name) {
@@ -399,10 +399,10 @@ macro_rules! section {
         }
 
         impl $section {
-            fn keys() -> Vec<$crate::read::Key> {
+            fn keys() -> Vec<$crate::read::KeyDescription> {
                 vec![
                     $(
-                        $crate::read::Key {
+                        $crate::read::KeyDescription {
                             name: stringify!($key),
                             doc: &[$($key_doc),+],
                             kind: <$field as $crate::read::Field>::kind(),
@@ -460,7 +460,7 @@ macro_rules! section {
 }
 pub(crate) use section;
 
-fn listed(keys: &[Key]) -> String {
+fn listed(keys: &[KeyDescription]) -> String {
     keys.iter()
         .map(|key| format!("`{}`", key.name))
         .collect::<Vec<_>>()

@@ -9,7 +9,7 @@ use narthex_template::{CompileError, Document, Names, Read, Template, nearest};
 
 use crate::document::{Compiled, SanitizePath, Test};
 use crate::document_keys;
-use crate::jsonc::{self, Kind, Node, escaped};
+use crate::jsonc::{self, Node, NodeKind, escaped};
 use crate::limits::Limits;
 use crate::problem::{DocumentProblems, Problems, UnplacedProblem};
 
@@ -114,7 +114,7 @@ impl Compiler<'_> {
 
     /// The members of an object that has only keys of the table under `path`; `None` if it is no object.
     fn fields<'n>(&mut self, node: &'n Node, pointer: &str, path: &str) -> Option<Fields<'n>> {
-        let Kind::Object(members) = &node.kind else {
+        let NodeKind::Object(members) = &node.kind else {
             let message = format!("this must be an object, not {}", node.describe());
             self.problem(pointer, node, message);
             return None;
@@ -145,7 +145,7 @@ impl Compiler<'_> {
 
     /// A template that must be text.
     fn template(&mut self, node: &Node, pointer: &str, place: TemplateKind) -> Option<Template> {
-        let Kind::Text(text) = &node.kind else {
+        let NodeKind::Text(text) = &node.kind else {
             let message = format!("this must be text, not {}", node.describe());
             self.problem(pointer, node, message);
             return None;
@@ -171,7 +171,7 @@ impl Compiler<'_> {
         least: usize,
         most: usize,
     ) -> Option<Template> {
-        if let Kind::Text(text) = &node.kind {
+        if let NodeKind::Text(text) = &node.kind {
             let length = text.chars().count();
             if length < least || length > most {
                 let message = format!("this has {length} characters; it must have {least} to {most}");
@@ -201,7 +201,7 @@ impl Compiler<'_> {
 
     /// An object whose strings are templates.
     fn object(&mut self, node: &Node, pointer: &str, place: TemplateKind) -> Option<Document> {
-        if !matches!(node.kind, Kind::Object(_)) {
+        if !matches!(node.kind, NodeKind::Object(_)) {
             let message = format!("this must be an object, not {}", node.describe());
             self.problem(pointer, node, message);
             return None;
@@ -211,13 +211,13 @@ impl Compiler<'_> {
 
     /// An object whose values are not objects.
     fn flat(&mut self, node: &Node, pointer: &str) -> Option<Document> {
-        if let Kind::Object(members) = &node.kind {
+        if let NodeKind::Object(members) = &node.kind {
             for member in members {
                 let nested = match &member.value.kind {
-                    Kind::Object(_) => Some(&member.value),
-                    Kind::List(items) => items
+                    NodeKind::Object(_) => Some(&member.value),
+                    NodeKind::List(items) => items
                         .iter()
-                        .find(|item| matches!(item.kind, Kind::Object(_) | Kind::List(_))),
+                        .find(|item| matches!(item.kind, NodeKind::Object(_) | NodeKind::List(_))),
                     _ => None,
                 };
                 if let Some(nested) = nested {
@@ -235,8 +235,8 @@ impl Compiler<'_> {
     /// A boolean, or a template that stands for one.
     fn test(&mut self, node: &Node, pointer: &str, place: TemplateKind) -> Option<Test> {
         match &node.kind {
-            Kind::Bool(value) => Some(Test::Literal(*value)),
-            Kind::Text(_) => {
+            NodeKind::Bool(value) => Some(Test::Literal(*value)),
+            NodeKind::Text(_) => {
                 let template = self.template(node, pointer, place)?;
                 Some(Test::Template {
                     pointer: pointer.to_owned(),
@@ -256,7 +256,7 @@ impl Compiler<'_> {
         let Some((node, pointer)) = fields.at(name) else {
             return default;
         };
-        if let Kind::Bool(value) = &node.kind {
+        if let NodeKind::Bool(value) = &node.kind {
             return *value;
         }
         let message = format!("this must be true or false, not {}", node.describe());
@@ -270,7 +270,7 @@ impl Compiler<'_> {
             return default;
         };
         match &node.kind {
-            Kind::Number(number) if number.as_u64().is_some_and(|count| count <= most) => {
+            NodeKind::Number(number) if number.as_u64().is_some_and(|count| count <= most) => {
                 number.as_u64().unwrap_or(default)
             }
             _ => {
@@ -284,7 +284,7 @@ impl Compiler<'_> {
     /// One of a few words.
     fn word<T: Copy>(&mut self, node: &Node, pointer: &str, words: &[(&'static str, T)]) -> Option<T> {
         let given = match &node.kind {
-            Kind::Text(text) => text.as_str(),
+            NodeKind::Text(text) => text.as_str(),
             _ => "",
         };
         if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == given) {
@@ -301,7 +301,7 @@ impl Compiler<'_> {
     /// The problems of one template, each at its place in the file.
     fn template_problems(&mut self, node: &Node, pointer: &str, name: Option<Range<usize>>, error: &CompileError) {
         // A template may also be a key.
-        let is_value = matches!(&node.kind, Kind::Text(text) if text == error.source_text());
+        let is_value = matches!(&node.kind, NodeKind::Text(text) if text == error.source_text());
         let literal = if is_value {
             node.span.clone()
         } else {

@@ -16,11 +16,11 @@ use crate::problem::{Problems, UnplacedProblem};
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) span: Range<usize>,
-    pub(crate) kind: Kind,
+    pub(crate) kind: NodeKind,
 }
 
 #[derive(Debug)]
-pub(crate) enum Kind {
+pub(crate) enum NodeKind {
     Null,
     Bool(bool),
     Number(Number),
@@ -41,23 +41,23 @@ impl Node {
     /// Name of the kind of value, for messages.
     pub(crate) fn describe(&self) -> &'static str {
         match self.kind {
-            Kind::Null => "null",
-            Kind::Bool(_) => "a boolean",
-            Kind::Number(_) => "a number",
-            Kind::Text(_) => "text",
-            Kind::List(_) => "a list",
-            Kind::Object(_) => "an object",
+            NodeKind::Null => "null",
+            NodeKind::Bool(_) => "a boolean",
+            NodeKind::Number(_) => "a number",
+            NodeKind::Text(_) => "text",
+            NodeKind::List(_) => "a list",
+            NodeKind::Object(_) => "an object",
         }
     }
 
     pub(crate) fn to_json(&self) -> Json {
         match &self.kind {
-            Kind::Null => Json::Null,
-            Kind::Bool(value) => Json::Bool(*value),
-            Kind::Number(number) => Json::Number(number.clone()),
-            Kind::Text(text) => Json::String(text.clone()),
-            Kind::List(items) => items.iter().map(Self::to_json).collect(),
-            Kind::Object(members) => Json::Object(
+            NodeKind::Null => Json::Null,
+            NodeKind::Bool(value) => Json::Bool(*value),
+            NodeKind::Number(number) => Json::Number(number.clone()),
+            NodeKind::Text(text) => Json::String(text.clone()),
+            NodeKind::List(items) => items.iter().map(Self::to_json).collect(),
+            NodeKind::Object(members) => Json::Object(
                 members
                     .iter()
                     .map(|member| (member.name.clone(), member.value.to_json()))
@@ -72,12 +72,12 @@ impl Node {
         for step in pointer.split('/').skip(1) {
             let step = step.replace("~1", "/").replace("~0", "~");
             let next = match &at.kind {
-                Kind::List(items) => step
+                NodeKind::List(items) => step
                     .parse()
                     .ok()
                     .and_then(|index: usize| items.get(index))
                     .map(|item| (item, None)),
-                Kind::Object(members) => members
+                NodeKind::Object(members) => members
                     .iter()
                     .find(|member| member.name == step)
                     .map(|member| (&member.value, Some(member.name_span.clone()))),
@@ -157,26 +157,26 @@ impl Reader<'_> {
         let range = value.range();
         let span = range.start..range.end;
         let kind = match value {
-            ast::Value::NullKeyword(_) => Kind::Null,
-            ast::Value::BooleanLit(literal) => Kind::Bool(literal.value),
+            ast::Value::NullKeyword(_) => NodeKind::Null,
+            ast::Value::BooleanLit(literal) => NodeKind::Bool(literal.value),
             ast::Value::NumberLit(literal) => {
                 if let Ok(number) = serde_json::from_str(literal.value) {
-                    Kind::Number(number)
+                    NodeKind::Number(number)
                 } else {
                     let found = UnplacedProblem::new(&self.pointer, span.clone(), "not a number as JSON has them");
                     self.problems.push(found);
-                    Kind::Null
+                    NodeKind::Null
                 }
             }
             ast::Value::StringLit(literal) => {
                 self.plain_text(&span);
-                Kind::Text(literal.value.clone().into_owned())
+                NodeKind::Text(literal.value.clone().into_owned())
             }
             ast::Value::Array(list) => {
                 let items = list.elements.iter().enumerate();
-                Kind::List(items.map(|(at, item)| self.under(&at.to_string(), item)).collect())
+                NodeKind::List(items.map(|(at, item)| self.under(&at.to_string(), item)).collect())
             }
-            ast::Value::Object(object) => Kind::Object(self.members(object)),
+            ast::Value::Object(object) => NodeKind::Object(self.members(object)),
         };
         Node { span, kind }
     }

@@ -53,12 +53,12 @@ enum Close {
 
 /// Kind of a stream, from the head of its message.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Kind {
+pub(crate) struct StreamKind {
     lasts: LifetimeRule,
     close: Close,
 }
 
-impl Kind {
+impl StreamKind {
     /// Returns the kind of a body by its media type.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let media_type = headers
@@ -437,9 +437,9 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-            let kind = Kind::of(&headers);
+            let kind = StreamKind::of(&headers);
             assert_eq!((kind.lasts, kind.close), (lasts, close), "{media_type}");
         }
-        assert_eq!(Kind::of(&HeaderMap::new()).lasts, LifetimeRule::WithGrace);
+        assert_eq!(StreamKind::of(&HeaderMap::new()).lasts, LifetimeRule::WithGrace);
     }
 }

@@ -19,7 +19,7 @@ use narthex_decision::{Preflight, Reason, remove_identity_headers};
 use thiserror::Error;
 
 use crate::body_limits::{LastActivity, LimitedBody, StreamError, tunnel};
-use crate::lifetime::{Kind, LifetimeBody, LifetimeRule, Terms};
+use crate::lifetime::{LifetimeBody, LifetimeRule, StreamKind, Terms};
 use crate::upgrade::{Upgrade, remove_handshake};
 use narthex_engine::LoadPermit;
 use narthex_engine::Via;
@@ -242,7 +242,7 @@ impl Forwarder {
         };
         // The upstream's timeout restarts with each part of the body that it takes.
         let taken = Arc::new(LastActivity::new());
-        let kind = Kind::of_request(request.headers());
+        let kind = StreamKind::of_request(request.headers());
         let request = request.map(|body| {
             let lasts = (!body.is_end_stream()).then(&client_stream.terms);
             let body = match passed.preflight {

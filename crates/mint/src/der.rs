@@ -6,7 +6,7 @@ use narthex_token::der::{
 
 /// Kind of a private key, as node names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum PrivateKeyKind {
     /// RSA, with the size of its modulus in bits.
     Rsa(usize),
     /// RSA bound to PSS, with the size of its modulus in bits and what its parameters demand, if it has any.
@@ -29,7 +29,7 @@ pub(crate) struct PssDemands {
 }
 
 /// The kind of a PKCS#8 `PrivateKeyInfo` (RFC 5208).
-pub(crate) fn pkcs8(der: &[u8]) -> Option<Kind> {
+pub(crate) fn pkcs8(der: &[u8]) -> Option<PrivateKeyKind> {
     let (outer, _) = element(der, SEQUENCE)?;
     let (_version, rest) = element(outer, INTEGER)?;
     let (algorithm, rest) = element(rest, SEQUENCE)?;
@@ -38,7 +38,7 @@ pub(crate) fn pkcs8(der: &[u8]) -> Option<Kind> {
     Some(match identifier {
         OID_RSA => pkcs1(wrapped)?,
         OID_RSA_PSS => match pkcs1(wrapped)? {
-            Kind::Rsa(bits) => Kind::RsaPss {
+            PrivateKeyKind::Rsa(bits) => PrivateKeyKind::RsaPss {
                 bits,
                 demands: if parameters.is_empty() {
                     None
@@ -48,13 +48,13 @@ pub(crate) fn pkcs8(der: &[u8]) -> Option<Kind> {
             },
             other => other,
         },
-        OID_EC => Kind::Ec(curve(element(parameters, OID)?.0)),
-        [0x2b, 0x65, 0x6e] => Kind::Other("x25519"),
-        [0x2b, 0x65, 0x6f] => Kind::Other("x448"),
-        [0x2b, 0x65, 0x70] => Kind::Other("ed25519"),
-        [0x2b, 0x65, 0x71] => Kind::Other("ed448"),
-        OID_DSA => Kind::Other("dsa"),
-        OID_DH => Kind::Other("dh"),
+        OID_EC => PrivateKeyKind::Ec(curve(element(parameters, OID)?.0)),
+        [0x2b, 0x65, 0x6e] => PrivateKeyKind::Other("x25519"),
+        [0x2b, 0x65, 0x6f] => PrivateKeyKind::Other("x448"),
+        [0x2b, 0x65, 0x70] => PrivateKeyKind::Other("ed25519"),
+        [0x2b, 0x65, 0x71] => PrivateKeyKind::Other("ed448"),
+        OID_DSA => PrivateKeyKind::Other("dsa"),
+        OID_DH => PrivateKeyKind::Other("dh"),
         _ => return None,
     })
 }
@@ -109,17 +109,17 @@ pub(crate) fn wrapped(der: &[u8]) -> Option<&[u8]> {
 }
 
 /// The kind of a PKCS#1 `RSAPrivateKey` (RFC 8017 A.1.2).
-pub(crate) fn pkcs1(der: &[u8]) -> Option<Kind> {
-    bits(rsa_numbers(der)?.modulus).map(Kind::Rsa)
+pub(crate) fn pkcs1(der: &[u8]) -> Option<PrivateKeyKind> {
+    bits(rsa_numbers(der)?.modulus).map(PrivateKeyKind::Rsa)
 }
 
 /// The kind of an `ECPrivateKey` (RFC 5915).
-pub(crate) fn sec1(der: &[u8]) -> Option<Kind> {
+pub(crate) fn sec1(der: &[u8]) -> Option<PrivateKeyKind> {
     let (outer, _) = element(der, SEQUENCE)?;
     let (_version, rest) = element(outer, INTEGER)?;
     let (_key, rest) = element(rest, OCTET_STRING)?;
     let (parameters, _) = element(rest, PARAMETERS)?;
-    Some(Kind::Ec(curve(element(parameters, OID)?.0)))
+    Some(PrivateKeyKind::Ec(curve(element(parameters, OID)?.0)))
 }
 
 /// The numbers of an RSA key that signing needs, without leading zeros.

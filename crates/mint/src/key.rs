@@ -8,7 +8,7 @@ use narthex_token::sign::{SigningKey, sign_compact};
 use narthex_token::{Algorithm, SignError};
 use zeroize::Zeroizing;
 
-use crate::der::{self, Kind};
+use crate::der::{self, PrivateKeyKind};
 use crate::error::MintError;
 use crate::{encrypted, key_diagnosis, pem, small_rsa};
 
@@ -32,7 +32,7 @@ pub(crate) struct Secret {
 }
 
 pub(crate) struct Private {
-    pub(crate) kind: Kind,
+    pub(crate) kind: PrivateKeyKind,
     label: &'static str,
     der: Zeroizing<Vec<u8>>,
     ready: Box<[OnceLock<Result<SigningKey, SignError>>; 9]>,
@@ -164,7 +164,7 @@ impl Private {
         let read = || match (self.label, self.kind) {
             ("RSA PRIVATE KEY", _) => SigningKey::from_pkcs1_der(algorithm, &self.der),
             ("EC PRIVATE KEY", _) => SigningKey::from_sec1_der(algorithm, &self.der),
-            (_, Kind::RsaPss { .. }) => {
+            (_, PrivateKeyKind::RsaPss { .. }) => {
                 SigningKey::from_pkcs1_der(algorithm, der::wrapped(&self.der).unwrap_or_default())
             }
             _ => SigningKey::from_pkcs8_der(algorithm, &self.der),

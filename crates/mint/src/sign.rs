@@ -3,7 +3,7 @@
 use narthex_template::{Object, Value, number_text};
 use narthex_token::{Algorithm, Family};
 
-use crate::der::{Kind, PssDemands};
+use crate::der::{PrivateKeyKind, PssDemands};
 use crate::encoding::{encode, latin1};
 use crate::error::MintError;
 use crate::json::{self, Item};
@@ -184,7 +184,7 @@ fn check_key_fits(key: &Key, algorithm: &str, options: Options<'_>) -> Result<()
     }
     match &key.0 {
         Material::Private(Private {
-            kind: Kind::Rsa(bits) | Kind::RsaPss { bits, .. },
+            kind: PrivateKeyKind::Rsa(bits) | PrivateKeyKind::RsaPss { bits, .. },
             ..
         }) if *bits < RSA_BITS_MIN && !algorithm.starts_with("ES") && !options.is_on("allowInsecureKeySizes") => {
             Err(MintError::KeyTooSmall {
@@ -256,10 +256,10 @@ fn check_key_type(key: &Key, algorithm: &str) -> Result<(), MintError> {
         return Ok(());
     };
     let (kind, allowed) = match private.kind {
-        Kind::Rsa(_) => ("rsa", "RS256, PS256, RS384, PS384, RS512, PS512"),
-        Kind::RsaPss { .. } => ("rsa-pss", "PS256, PS384, PS512"),
-        Kind::Ec(_) => ("ec", "ES256, ES384, ES512"),
-        Kind::Other(kind) => return Err(MintError::UnknownKeyType { kind }),
+        PrivateKeyKind::Rsa(_) => ("rsa", "RS256, PS256, RS384, PS384, RS512, PS512"),
+        PrivateKeyKind::RsaPss { .. } => ("rsa-pss", "PS256, PS384, PS512"),
+        PrivateKeyKind::Ec(_) => ("ec", "ES256, ES384, ES512"),
+        PrivateKeyKind::Other(kind) => return Err(MintError::UnknownKeyType { kind }),
     };
     if !allowed.split(", ").any(|name| name == algorithm) {
         return Err(MintError::KeyTypeMismatch { kind, allowed });
@@ -270,11 +270,11 @@ fn check_key_type(key: &Key, algorithm: &str) -> Result<(), MintError> {
         _ => "secp521r1",
     };
     match private.kind {
-        Kind::Ec(own) if own != curve => Err(MintError::CurveMismatch {
+        PrivateKeyKind::Ec(own) if own != curve => Err(MintError::CurveMismatch {
             algorithm: algorithm.to_owned(),
             curve,
         }),
-        Kind::RsaPss { demands, .. } => check_pss(demands, algorithm),
+        PrivateKeyKind::RsaPss { demands, .. } => check_pss(demands, algorithm),
         _ => Ok(()),
     }
 }
@@ -391,7 +391,7 @@ fn minted(algorithm: &str, algorithms: Algorithms) -> Result<Algorithm, MintErro
 
 fn seal(key: &Key, algorithm: Algorithm, header: &[u8], payload: &[u8]) -> Result<String, MintError> {
     if let Material::Private(Private {
-        kind: Kind::RsaPss {
+        kind: PrivateKeyKind::RsaPss {
             demands: demands @ Some(_),
             ..
         },
@@ -405,19 +405,19 @@ fn seal(key: &Key, algorithm: Algorithm, header: &[u8], payload: &[u8]) -> Resul
     match &key.0 {
         Material::Secret(secret) if family == Family::Hmac => secret.sign(algorithm, header, payload),
         Material::Private(private) => match (private.kind, family) {
-            (Kind::Rsa(bits) | Kind::RsaPss { bits, .. }, Family::Rsa) if bits < RSA_BITS_MIN => {
+            (PrivateKeyKind::Rsa(bits) | PrivateKeyKind::RsaPss { bits, .. }, Family::Rsa) if bits < RSA_BITS_MIN => {
                 // INVARIANT: `allowInsecureKeySizes` was checked with the key.
                 private
                     .sign_small(algorithm, header, payload)
                     .ok_or_else(|| too_small(algorithm))
             }
-            (Kind::Rsa(_), Family::Rsa) => private.sign(algorithm, header, payload),
-            (Kind::Ec(_), Family::Ec) => {
+            (PrivateKeyKind::Rsa(_), Family::Rsa) => private.sign(algorithm, header, payload),
+            (PrivateKeyKind::Ec(_), Family::Ec) => {
                 // The curve is the algorithm's, whatever `allowInvalidAsymmetricKeyTypes` says.
                 check_key_type(key, algorithm.name())?;
                 private.sign(algorithm, header, payload)
             }
-            (Kind::RsaPss { .. }, Family::Rsa) if algorithm.name().starts_with("PS") => {
+            (PrivateKeyKind::RsaPss { .. }, Family::Rsa) if algorithm.name().starts_with("PS") => {
                 private.sign(algorithm, header, payload)
             }
             // Only `allowInvalidAsymmetricKeyTypes` leads here. For the short signatures that come of it the library

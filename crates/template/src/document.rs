@@ -33,7 +33,7 @@ enum Part {
     Constant(Value),
     Template(Template),
     Array(Vec<Part>),
-    Object(Vec<(Key, Part)>),
+    Object(Vec<(MemberKey, Part)>),
 }
 
 impl Default for Part {
@@ -43,7 +43,7 @@ impl Default for Part {
 }
 
 #[derive(Debug, Clone, Default)]
-enum Key {
+enum MemberKey {
     Name(String),
     Template(Template),
     #[default]
@@ -149,12 +149,12 @@ impl Compiler<'_> {
         }
     }
 
-    fn key(&mut self, name: &str) -> Key {
+    fn key(&mut self, name: &str) -> MemberKey {
         if name == "{{...}}" {
-            return Key::Spread;
+            return MemberKey::Spread;
         }
         self.template(name)
-            .map_or_else(|| Key::Name(name.to_owned()), Key::Template)
+            .map_or_else(|| MemberKey::Name(name.to_owned()), MemberKey::Template)
     }
 
     /// Compiles a source; `None` if it is literal text, or wrong.
@@ -269,7 +269,7 @@ impl Part {
             Self::Array(parts) => parts.iter().all(Self::is_literal),
             Self::Object(parts) => parts
                 .iter()
-                .all(|(key, part)| matches!(key, Key::Name(_)) && part.is_literal()),
+                .all(|(key, part)| matches!(key, MemberKey::Name(_)) && part.is_literal()),
         }
     }
 
@@ -279,13 +279,13 @@ impl Part {
             Self::Template(template) => template.references(root),
             Self::Array(parts) => parts.iter().any(|part| part.references(root)),
             Self::Object(parts) => parts.iter().any(|(key, part)| {
-                part.references(root) || matches!(key, Key::Template(template) if template.references(root))
+                part.references(root) || matches!(key, MemberKey::Template(template) if template.references(root))
             }),
         }
     }
 }
 
-impl Key {
+impl MemberKey {
     fn shown(&self) -> &str {
         match self {
             Self::Name(name) => name,

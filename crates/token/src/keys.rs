@@ -52,13 +52,13 @@ impl Default for KeySetLimits {
 /// The keys of one issuer: public keys, or one or two shared secrets, never both.
 #[derive(Default)]
 pub struct KeySet {
-    keys: Vec<Key>,
+    keys: Vec<VerificationKey>,
     secrets: Vec<Secret>,
     refused: Vec<RefusedKey>,
 }
 
 /// A public key that may verify signatures.
-struct Key {
+struct VerificationKey {
     kid: Option<Arc<str>>,
     /// INVARIANT: never empty, and only what the key's own type can do.
     algorithms: AlgorithmSet,
@@ -135,7 +135,7 @@ impl KeySet {
     }
 
     /// Adds a key, unless the same is there under the same name already.
-    fn add(&mut self, key: Key) {
+    fn add(&mut self, key: VerificationKey) {
         let identity = key.identity();
         match self.keys.iter_mut().find(|known| known.identity() == identity) {
             Some(known) => known.thumbprints.join(key.thumbprints),
@@ -192,7 +192,7 @@ impl KeySet {
         let material = Material::from_numbers(numbers, None).map_err(|problem| KeySetError::PublicKey { problem })?;
         let algorithms = material.kind().algorithms();
         Ok(Self {
-            keys: vec![Key {
+            keys: vec![VerificationKey {
                 kid: None,
                 algorithms,
                 thumbprints,
@@ -204,7 +204,7 @@ impl KeySet {
 
     /// Number of keys or secrets that can be used. A key that is listed more than once counts once.
     pub fn usable_count(&self) -> usize {
-        let first = |(position, key): &(usize, &Key)| {
+        let first = |(position, key): &(usize, &VerificationKey)| {
             let mut earlier = self.keys.iter().take(*position);
             !earlier.any(|earlier| earlier.material.is(&key.material))
         };
@@ -213,7 +213,7 @@ impl KeySet {
 
     /// The keys that are used. Secrets are not listed.
     pub fn keys(&self) -> impl Iterator<Item = KeyReport> {
-        self.keys.iter().map(Key::report)
+        self.keys.iter().map(VerificationKey::report)
     }
 
     /// The keys that are not used, and why.
@@ -250,7 +250,7 @@ impl KeySet {
     /// The identities of everything usable, so that it can be told which keys left.
     pub(crate) fn identities(&self) -> impl Iterator<Item = [u8; 32]> {
         let secrets = self.secrets.iter().map(Secret::identity);
-        self.keys.iter().map(Key::identity).chain(secrets)
+        self.keys.iter().map(VerificationKey::identity).chain(secrets)
     }
 
     /// Tests whether the set has a key of this name, whatever it may be used for.
@@ -303,7 +303,7 @@ impl KeySet {
     /// The only key of the set, if it has no name that the token's could be compared with.
     fn nameless(&self, hint: &HintRef<'_>, algorithm: Algorithm) -> Option<MatchingKeys<'_>> {
         let first = self.keys.first()?;
-        let has_no_name = |key: &Key| match *hint {
+        let has_no_name = |key: &VerificationKey| match *hint {
             HintRef::Kid(_) => key.kid.is_none(),
             HintRef::Thumbprint { .. } | HintRef::None => key.kid.is_none() && key.thumbprints.is_empty(),
         };
@@ -332,7 +332,7 @@ impl KeySet {
         &self,
         matched_by: MatchedBy,
         algorithm: Algorithm,
-        named: impl Fn(&Key) -> bool,
+        named: impl Fn(&VerificationKey) -> bool,
     ) -> Option<MatchingKeys<'_>> {
         let mut fitting = self
             .keys
@@ -361,7 +361,7 @@ impl fmt::Debug for KeySet {
     }
 }
 
-impl Key {
+impl VerificationKey {
     fn identity(&self) -> [u8; 32] {
         self.material.identity(self.kid.as_deref(), self.algorithms)
     }
@@ -387,8 +387,8 @@ pub(crate) enum MatchingKeys<'k> {
 
 /// One key, and a few more of the same name.
 pub(crate) struct Candidates<'k> {
-    first: &'k Key,
-    others: [Option<&'k Key>; CANDIDATES_MAX - 1],
+    first: &'k VerificationKey,
+    others: [Option<&'k VerificationKey>; CANDIDATES_MAX - 1],
 }
 
 impl MatchingKeys<'_> {

@@ -47,7 +47,7 @@ fuzz_target!(|data: &[u8]| -> Corpus {
             }
             Err(error) => assert!(!error.to_string().is_empty()),
         }
-        let _ = key.doubt();
+        let _ = key.diagnosis();
     }
     Corpus::Keep
 });

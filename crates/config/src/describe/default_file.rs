@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::{Table, outline, paragraphs, tables};
-use crate::read::{Key, Presence};
+use crate::read::{KeyDescription, Presence};
 use crate::restart_settings::needs_restart;
 
 /// Columns of the file.
@@ -48,7 +48,7 @@ fn settings(text: &mut String, table: &Table<'_>) {
     }
 }
 
-fn note(text: &mut String, key: &Key) {
+fn note(text: &mut String, key: &KeyDescription) {
     let note = match (key.presence, key.example) {
         (Presence::Required, _) => "# Required.".to_owned(),
         (Presence::Optional, _) => "# Not set by default.".to_owned(),

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::{outline, paragraphs, tables};
-use crate::read::{Key, Kind, Presence};
+use crate::read::{KeyDescription, Kind, Presence};
 use crate::restart_settings::needs_restart;
 
 /// The page. `sample` is the smallest file that runs.
@@ -51,7 +51,7 @@ pub(crate) fn page(sample: &str) -> String {
     text
 }
 
-fn entry(text: &mut String, section: &str, key: &Key) {
+fn entry(text: &mut String, section: &str, key: &KeyDescription) {
     let _ = write!(text, "\n### `{}`\n\n", key.name);
     let state = match (key.presence, key.default) {
         (Presence::Required, _) => "required".to_owned(),

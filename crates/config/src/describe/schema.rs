@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use toml::de::DeValue;
 
 use super::{outline, paragraphs};
-use crate::read::{Key, Kind, Outline, Presence};
+use crate::read::{KeyDescription, Kind, Outline, Presence};
 
 /// The schema, as pretty JSON with a line break at the end.
 pub fn schema() -> String {
@@ -40,7 +40,7 @@ fn section(outline: &Outline) -> Map<String, Value> {
     schema
 }
 
-fn property(key: &Key) -> Map<String, Value> {
+fn property(key: &KeyDescription) -> Map<String, Value> {
     let mut schema = of_kind(&key.kind);
     schema.insert("description".to_owned(), json!(description(key.doc)));
     if let Some(default) = key.default.and_then(json_of_toml) {

@@ -39,12 +39,12 @@ pub(crate) struct Outline {
     /// Description of the section, line by line.
     pub doc: &'static [&'static str],
     /// Its keys, in the order of the documents.
-    pub keys: Vec<Key>,
+    pub keys: Vec<KeyDescription>,
 }
 
 /// One key of a section.
 #[derive(Clone, Debug)]
-pub(crate) struct Key {
+pub(crate) struct KeyDescription {
     /// As written in the file.
     pub(crate) name: &'static str,
     /// Description of the key, line by line.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::problem::FieldProblem;
-use crate::read::{FromToml as _, Key, Provenance};
+use crate::read::{FromToml as _, KeyDescription, Provenance};
 use crate::{CompiledIssuer, Issuer, compile_issuer};
 
 /// The keys without which there is no issuer.
@@ -270,7 +270,7 @@ fn sec_each_key_of_an_issuer_that_takes_a_path_is_closed_to_the_api() {
             Kind::Boolean | Kind::Integer { .. } | Kind::Choice(_) | Kind::Section(_) => false,
         }
     }
-    fn open_paths(keys: &[Key]) -> Vec<&'static str> {
+    fn open_paths(keys: &[KeyDescription]) -> Vec<&'static str> {
         keys.iter()
             .flat_map(|key| match &key.kind {
                 Kind::Section(outline) => open_paths(&outline.keys),

@@ -2,12 +2,12 @@
 
 use super::{Compiler, Fields, TemplateKind};
 use crate::document::{BodyType, Condition, Repeat, Request};
-use crate::jsonc::{Kind, Node};
+use crate::jsonc::{Node, NodeKind};
 use crate::problem::UnplacedProblem;
 
 impl Compiler<'_> {
     pub(super) fn requests(&mut self, root: &Node) -> Vec<Request> {
-        let Kind::List(items) = &root.kind else {
+        let NodeKind::List(items) = &root.kind else {
             return self.request(root, "").into_iter().collect();
         };
         if items.is_empty() || items.len() > self.limits.requests {
@@ -26,7 +26,7 @@ impl Compiler<'_> {
 
     /// `None` if something is wrong with it; the problems say what.
     fn request(&mut self, node: &Node, pointer: &str) -> Option<Request> {
-        if !matches!(node.kind, Kind::Object(_)) {
+        if !matches!(node.kind, NodeKind::Object(_)) {
             let message = format!("a connection is an object, or a list of them, not {}", node.describe());
             self.problem(pointer, node, message);
             return None;
@@ -110,7 +110,7 @@ impl Compiler<'_> {
     }
 
     fn condition(&mut self, node: &Node, pointer: &str) -> Option<Condition> {
-        if !matches!(node.kind, Kind::Object(_)) {
+        if !matches!(node.kind, NodeKind::Object(_)) {
             let test = self.test(node, pointer, TemplateKind::Request)?;
             return Some(Condition { test, default: None });
         }
@@ -156,7 +156,7 @@ impl Compiler<'_> {
 
     /// Names that differ only in case are one header: the document would mean only one of them.
     fn same_header_twice(&mut self, node: &Node, pointer: &str) {
-        let Kind::Object(members) = &node.kind else { return };
+        let NodeKind::Object(members) = &node.kind else { return };
         for (at, member) in members.iter().enumerate() {
             let same = |other: &&crate::jsonc::Member| other.name.eq_ignore_ascii_case(&member.name);
             if let Some(first) = members.iter().take(at).find(same)

@@ -5,7 +5,7 @@ use narthex_template::Template;
 use super::{Compiler, Fields, TemplateKind};
 use crate::document::{ErrorTemplates, Metadata, MetadataType, Response, ResponseType, TypeRange};
 use crate::error::ErrorType;
-use crate::jsonc::{Kind, Node, escaped};
+use crate::jsonc::{Node, NodeKind, escaped};
 
 impl Compiler<'_> {
     pub(super) fn response(&mut self, fields: &Fields<'_>) -> Response {
@@ -51,7 +51,7 @@ impl Compiler<'_> {
     }
 
     fn response_types(&mut self, node: &Node, pointer: &str) -> Vec<TypeRange> {
-        let Kind::Object(members) = &node.kind else {
+        let NodeKind::Object(members) = &node.kind else {
             let kind = self.word(node, pointer, &RESPONSE_TYPES);
             return kind
                 .map(|kind| TypeRange {
@@ -79,7 +79,7 @@ impl Compiler<'_> {
     }
 
     fn valid(&mut self, node: &Node, pointer: &str, response: &mut Response) {
-        if !matches!(node.kind, Kind::Object(_)) {
+        if !matches!(node.kind, NodeKind::Object(_)) {
             response.valid = self.test(node, pointer, TemplateKind::Response);
             return;
         }
@@ -93,7 +93,7 @@ impl Compiler<'_> {
     }
 
     fn error(&mut self, node: &Node, pointer: &str, response: &mut Response) {
-        if !matches!(node.kind, Kind::Object(_)) {
+        if !matches!(node.kind, NodeKind::Object(_)) {
             response.error.message = self.message(node, pointer);
             return;
         }
@@ -104,7 +104,7 @@ impl Compiler<'_> {
         for (name, node) in &fields.members {
             let Ok(status) = name.parse::<u16>() else { continue };
             let at = fields.under(name);
-            let templates = if matches!(node.kind, Kind::Object(_)) {
+            let templates = if matches!(node.kind, NodeKind::Object(_)) {
                 match self.fields(node, &at, "response.error.STATUS") {
                     Some(inner) => self.error_templates(&inner),
                     None => continue,

@@ -2,20 +2,20 @@
 
 use super::Compiler;
 use crate::document::{SanitizePath, Side};
-use crate::jsonc::{Kind, Node};
+use crate::jsonc::{Node, NodeKind};
 
 impl Compiler<'_> {
     pub(super) fn log(&mut self, node: &Node, pointer: &str) -> Option<()> {
         let fields = self.fields(node, pointer, "log")?;
         let (node, at) = fields.at("sanitize")?;
-        let Kind::List(items) = &node.kind else {
+        let NodeKind::List(items) = &node.kind else {
             let message = format!("this must be a list of paths, not {}", node.describe());
             self.problem(&at, node, message);
             return None;
         };
         for (index, item) in items.iter().enumerate() {
             let at = format!("{at}/{index}");
-            let Kind::Text(text) = &item.kind else {
+            let NodeKind::Text(text) = &item.kind else {
                 let message = format!("a path is text, not {}", item.describe());
                 self.problem(&at, item, message);
                 continue;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use narthex_connection::{ErrorType, Key, Limits, keys};
+use narthex_connection::{DocumentKey, ErrorType, Limits, document_keys};
 
 const BEGIN: &str = "<!-- keys: UPDATE=1 cargo nextest run -p narthex-connection rewrites what follows -->\n";
 const END: &str = "<!-- end of keys -->\n";

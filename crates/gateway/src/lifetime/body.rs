@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Either;
 
-use super::{Close, Kind, LifetimeHandle, Terms};
+use super::{Close, LifetimeHandle, StreamKind, Terms};
 use crate::body_limits::StreamError;
 
 /// Upper limit of an unwatched body, in bytes: a longer one is watched even if each part of it arrives at once.
@@ -19,7 +19,7 @@ pub(crate) fn limited<A, B>(answer: Response<Either<A, B>>, terms: Terms) -> Res
 where
     B: Body<Data = Bytes, Error = StreamError> + Unpin,
 {
-    let kind = Kind::of(answer.headers());
+    let kind = StreamKind::of(answer.headers());
     answer.map(|body| match body {
         Either::Left(made_here) => Either::Left(made_here),
         Either::Right(body) => Either::Right(LifetimeBody::new(body, kind, Some(terms))),
@@ -44,13 +44,13 @@ enum WatchState {
 pub(crate) struct LifetimeBody<B> {
     body: B,
     watching: WatchState,
-    kind: Kind,
+    kind: StreamKind,
     passed: u64,
 }
 
 impl<B: Body<Data = Bytes, Error = StreamError> + Unpin> LifetimeBody<B> {
     /// Creates a body under these terms.
-    pub(crate) fn new(body: B, kind: Kind, terms: Option<Terms>) -> Self {
+    pub(crate) fn new(body: B, kind: StreamKind, terms: Option<Terms>) -> Self {
         let watching = match terms {
             Some(terms) if !body.is_end_stream() && terms.answer.caller().is_some() => WatchState::NotYet(terms),
             _ => WatchState::No,

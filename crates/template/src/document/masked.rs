@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Document, DocumentEvalError, FailedDocument, Key, Part, put};
+use super::{Document, DocumentEvalError, FailedDocument, MemberKey, Part, put};
 use crate::eval::Run;
 use crate::limits::Meter;
 use crate::mask::{Hides, Masked, Read};
@@ -30,7 +30,7 @@ impl Document {
         let Part::Object(parts) = &self.root else {
             return Vec::new();
         };
-        let of = |(key, part): &(Key, Part)| {
+        let of = |(key, part): &(MemberKey, Part)| {
             let mut reads = BTreeSet::new();
             key.reads(&mut reads);
             part.reads(&mut reads);
@@ -95,7 +95,7 @@ impl Part {
     }
 }
 
-impl Key {
+impl MemberKey {
     fn name(&self) -> Option<&str> {
         match self {
             Self::Name(name) => Some(name),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::Key;
+use super::VerificationKey;
 use super::material::Material;
 use super::thumbprint::Thumbprints;
 use crate::algorithm::{Algorithm, AlgorithmSet};
@@ -15,7 +15,7 @@ use crate::der::{OID_P256, OID_P384, OID_P521, PublicNumbers, strip_zeros};
 const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 
 /// The error is the reason why the key is not used, as a sentence without its subject.
-pub(super) fn read(entry: &Value) -> Result<Key, String> {
+pub(super) fn read(entry: &Value) -> Result<VerificationKey, String> {
     let Value::Object(jwk) = entry else {
         return Err("it is not a JSON object".to_owned());
     };
@@ -45,7 +45,7 @@ pub(super) fn read(entry: &Value) -> Result<Key, String> {
             return Err(format!("its `alg` {own} does not fit its type, {}", material.kind()));
         }
     };
-    Ok(Key {
+    Ok(VerificationKey {
         kid,
         algorithms,
         thumbprints: thumbprints(jwk),
