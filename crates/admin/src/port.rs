@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::service::TowerToHyperService;
 use narthex_decision::{Reason, Requirement};
-use narthex_directory::{IssuersInForce, Principal, Realm, StoreError};
+use narthex_directory::{ActiveIssuers, Principal, Realm, StoreError};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -264,8 +264,8 @@ impl Surroundings for Engine {
         realms
     }
 
-    fn issuers_in_force(&self) -> Arc<IssuersInForce> {
-        Arc::clone(&self.runtime.load().in_force)
+    fn issuers_in_force(&self) -> Arc<ActiveIssuers> {
+        Arc::clone(&self.runtime.load().active_issuers)
     }
 
     fn issuers(&self) -> Vec<IssuerBody> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use narthex_clock::{Clock, NewIds};
 use narthex_decision::AnswerHeaders;
-use narthex_directory::{Actor, By, Directory, IssuersInForce, NewOrganization, OrganizationId};
+use narthex_directory::{ActiveIssuers, Actor, By, Directory, NewOrganization, OrganizationId};
 use narthex_engine::{
     ConnectionSettings, IssuerRuntime, Load, RateLimiter, RouteRuntime, Runtime, StreamLimits, TokenPlaces,
     TrustedProxies,
@@ -19,7 +19,7 @@ use narthex_config::{Config, DeclaredOrganization, Issuer, Limits, RouteSettings
 /// Builds the runtime of a configuration. Keys of issuers whose key source has not changed are taken over from
 /// `previous`, so that a reload fetches no key set that is known already.
 pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &KeyEdges, generation: u64) -> Runtime {
-    let in_force = Arc::new(in_force(&config.issuers));
+    let active_issuers = Arc::new(active_issuers(&config.issuers));
     let issuers = std::mem::take(&mut config.issuers);
     let mut places = TokenPlaces::default();
     let mut context_properties: HashMap<_, HashSet<String>> = HashMap::new();
@@ -40,7 +40,7 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         generation,
         issuers: config.trusted.clone(),
         by_name,
-        in_force,
+        active_issuers,
         routes: config.routes.clone(),
         route_settings: settings
             .into_iter()
@@ -73,13 +73,13 @@ pub(crate) fn connections(config: &Config) -> ConnectionSettings {
 }
 
 /// The issuers whose grants count: those that are enabled.
-pub(crate) fn in_force(issuers: &[Issuer]) -> IssuersInForce {
-    let mut in_force = IssuersInForce::default();
+pub(crate) fn active_issuers(issuers: &[Issuer]) -> ActiveIssuers {
+    let mut active_issuers = ActiveIssuers::default();
     let enabled = |issuer: &&Issuer| issuer.trusted.policy().status == IssuerStatus::Enabled;
     for issuer in issuers.iter().filter(enabled) {
-        in_force.add(issuer.name.clone(), issuer.realm.clone(), &issuer.policy);
+        active_issuers.add(issuer.name.clone(), issuer.realm.clone(), &issuer.policy);
     }
-    in_force
+    active_issuers
 }
 
 /// Counters of the requests under way to each upstream, by its name. Those of the previous configuration go on, because requests

@@ -29,7 +29,13 @@ pub async fn sec_disabled_user(directory: &dyn Directory) {
     token.user.profile.name = Some("Ada".into());
     let disabled = Refusal::Disabled { user: ada.user().id };
     assert_eq!(world.refusal(&token).await, disabled);
-    let loaded = load(directory, ada.user().id, &world.in_force(&realm("main")), world.now_ms).await;
+    let loaded = load(
+        directory,
+        ada.user().id,
+        &world.active_issuers(&realm("main")),
+        world.now_ms,
+    )
+    .await;
     assert_eq!(loaded, Err(SyncError::Refused(disabled)));
     assert_eq!(world.event_count().await, events, "nothing was written");
     let user = directory.user(ada.user().id).await.unwrap().unwrap().user;

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::world::{HOUR_MS, World, exactly, realm, roles};
 use narthex_directory::{
-    DesiredTags, Detail, Directory, ExternalId, GrantsWhen, Idle, IssuerName, IssuersInForce, NewTeam,
-    OrganizationEdit, OrganizationFilter, OrganizationRole, Page, PlatformRole, Scales, Scope, ScopedRole, StoreError,
+    ActiveIssuers, DesiredTags, Detail, Directory, ExternalId, GrantPolicy, GrantsWhen, IneffectiveReason, IssuerName,
+    NewTeam, OrganizationEdit, OrganizationFilter, OrganizationRole, Page, PlatformRole, Scope, ScopedRole, StoreError,
     SyncPolicy, TagList, TeamId, UserFilter, load, plan,
 };
 
@@ -110,7 +110,7 @@ pub async fn sec_untrusted_issuer(directory: &dyn Directory) {
         }
     }
     assert_eq!(world.grants(user, GrantsWhen::Open).await, held, "history stays");
-    let mut elsewhere = IssuersInForce::default();
+    let mut elsewhere = ActiveIssuers::default();
     elsewhere.add(token.issuer, realm("elsewhere"), &listing("root"));
     let loaded = load(directory, user, &elsewhere, world.now_ms).await.unwrap();
     assert_eq!(loaded.platform_role(), PlatformRole::User, "its realm is another now");
@@ -155,29 +155,29 @@ pub async fn listings_give_what_decisions_find(directory: &dyn Directory) {
             .await
             .unwrap();
         world.policy.platform_admin_tags = TagList::parse(root).unwrap();
-        let issuers = world.in_force(&realm("main"));
-        let mut scales = Scales::new(directory, &issuers, world.now_ms);
+        let issuers = world.active_issuers(&realm("main"));
+        let mut grant_policy = GrantPolicy::new(directory, &issuers, world.now_ms);
         let loaded = world.load(user).await;
         let found = loaded.membership("tools").map(|membership| membership.role);
         assert_eq!(found, role);
         let listed = directory
             .members(Scope::Organization(tools.id), world.now_ms, Page::first(5))
             .await;
-        let members = scales.members(listed.unwrap().items).await.unwrap();
+        let members = grant_policy.members(listed.unwrap().items).await.unwrap();
         let role = role.map(|role| ScopedRole::Organization(tools.id, role));
         assert_eq!(members.first().map(|member| member.role), role);
         let entry = directory.user(user).await.unwrap().unwrap();
-        assert_eq!(scales.user(entry).await.unwrap().platform_role, platform);
+        assert_eq!(grant_policy.user(entry).await.unwrap().platform_role, platform);
         assert_eq!(loaded.platform_role(), platform);
         let open = world.grants(user, GrantsWhen::Open).await;
-        let weighed = scales.weigh_all(&realm("main"), open).await.unwrap();
-        let gives: Vec<_> = weighed.iter().map(|weighed| weighed.gives).collect();
+        let effective = grant_policy.effective_grants(&realm("main"), open).await.unwrap();
+        let gives: Vec<_> = effective.iter().map(|effective| effective.gives).collect();
         let on_platform = match platform {
             PlatformRole::Admin => Ok(ScopedRole::Platform(platform)),
-            _ => Err(Idle::PlatformTag),
+            _ => Err(IneffectiveReason::PlatformTag),
         };
-        let mut expected = [on_platform, role.ok_or(Idle::OrganizationTag)];
-        if matches!(weighed[0].grant.role, ScopedRole::Organization(..)) {
+        let mut expected = [on_platform, role.ok_or(IneffectiveReason::OrganizationTag)];
+        if matches!(effective[0].grant.role, ScopedRole::Organization(..)) {
             expected.reverse();
         }
         assert_eq!(gives, expected);

@@ -3,8 +3,8 @@
 use serde_json::{Map, json};
 
 use narthex_directory::{
-    Actor, Among, By, CarrierFilter, Change, CountingIds, Desired, DesiredOrganization, DesiredTags, DesiredTeam,
-    DesiredUser, Directory, ExternalId, Grant, GrantFilter, GrantId, GrantsWhen, IssuerName, IssuersInForce,
+    ActiveIssuers, Actor, Among, By, CarrierFilter, Change, CountingIds, Desired, DesiredOrganization, DesiredTags,
+    DesiredTeam, DesiredUser, Directory, ExternalId, Grant, GrantFilter, GrantId, GrantsWhen, IssuerName,
     MembershipRule, NewGrant, NewOrganization, NewUser, Organization, OrganizationDetails, OrganizationId,
     OrganizationName, OrganizationRole, OrganizationStatus, OrganizationTags, Page, Principal, Profile, Realm, Refusal,
     ScopedRole, SyncError, SyncPolicy, Synced, TagList, TeamRole, TokenFingerprint, User, UserId, Username, load, sync,
@@ -21,7 +21,7 @@ pub struct World<'d> {
     pub ids: CountingIds,
     pub now_ms: i64,
     pub policy: SyncPolicy,
-    /// The other issuers that are in force beside `idp`, whose policy is above.
+    /// The other issuers that are active beside `idp`, whose policy is above.
     pub others: Vec<(&'static str, SyncPolicy)>,
 }
 
@@ -105,7 +105,7 @@ impl<'d> World<'d> {
     }
 
     pub async fn try_sync(&mut self, desired: &Desired) -> Result<Synced, SyncError> {
-        let issuers = self.in_force(&desired.realm);
+        let issuers = self.active_issuers(&desired.realm);
         sync(
             self.directory,
             desired,
@@ -135,13 +135,13 @@ impl<'d> World<'d> {
 
     pub async fn load(&self, user: UserId) -> Principal {
         let entry = self.directory.user(user).await.unwrap().unwrap();
-        let issuers = self.in_force(&entry.user.realm);
+        let issuers = self.active_issuers(&entry.user.realm);
         (*load(self.directory, user, &issuers, self.now_ms).await.unwrap()).clone()
     }
 
-    /// The issuers in force, all of one realm.
-    pub fn in_force(&self, realm: &Realm) -> IssuersInForce {
-        let mut issuers = IssuersInForce::default();
+    /// The active issuers, all of one realm.
+    pub fn active_issuers(&self, realm: &Realm) -> ActiveIssuers {
+        let mut issuers = ActiveIssuers::default();
         let idp = std::iter::once(("idp", &self.policy));
         for (name, policy) in idp.chain(self.others.iter().map(|(name, policy)| (*name, policy))) {
             issuers.add(IssuerName::new(name).unwrap(), realm.clone(), policy);

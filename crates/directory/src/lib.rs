@@ -13,10 +13,11 @@
 //! * Grants are never deleted, only closed.
 //! * Sync never touches a manual grant, but for the empty list of tags.
 //! * A token reaches no organization outside its issuer's realm.
-//! * What an issuer's tokens gave counts only while that issuer is in force ([`IssuersInForce`]).
+//! * What an issuer's tokens gave counts only while that issuer is active ([`ActiveIssuers`]).
 //! * Only [`sync`] and [`load`] make a [`Principal`], and never of a disabled user.
 //! * Identifiers compare byte for byte, in every store.
 
+mod active_issuers;
 mod audit;
 mod change;
 mod command;
@@ -25,10 +26,10 @@ mod declared_view;
 mod desired;
 mod directory;
 pub mod document;
+mod effective_grants;
 mod error;
 mod grant;
 mod id;
-mod in_force;
 pub mod memory;
 mod name;
 mod order;
@@ -42,11 +43,11 @@ mod snapshot;
 mod sync;
 mod tag;
 mod team;
-mod touches;
+mod usage_buffer;
 mod user;
 mod versions;
-mod weigh;
 
+pub use active_issuers::ActiveIssuers;
 pub use audit::{ACTIONS, Actor, AuditEvent, By, EventFilter, EventOrder, RecordedEvent};
 pub use change::{Change, FieldDiff, Moves};
 pub use command::{
@@ -61,10 +62,10 @@ pub use desired::{
 };
 pub use directory::{Among, Answer, Carrier, CarrierFilter, Directory};
 pub use document::{Document, DocumentAt, DocumentKind, NewDocument};
+pub use effective_grants::{EffectiveGrant, EffectiveMember, GrantPolicy, IneffectiveReason};
 pub use error::{NameError, Refusal, StoreError, SyncError};
 pub use grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
 pub use id::{ApiKeyId, ConnectionId, CountingIds, GrantId, NewId, OrganizationId, TeamId, UserId};
-pub use in_force::IssuersInForce;
 pub use name::{ExternalId, IssuerName, NAME_LENGTH_MAX, OrganizationName, Realm, SLUG_LENGTH_MAX, Username};
 pub use order::{Mark, Said};
 pub use organization::{
@@ -82,7 +83,6 @@ pub use tag::{
     several_tags_in_one, spellings,
 };
 pub use team::Team;
-pub use touches::{Noted, Recent, Touches};
+pub use usage_buffer::{Noted, Recent, UsageBuffer};
 pub use user::{Profile, User, UserStatus};
 pub use versions::{STRIPES, Stamp, Stripe, Versions};
-pub use weigh::{Idle, Scales, Weighed, WeighedMember};

@@ -29,7 +29,7 @@ use crate::role::Scope;
 use crate::rules;
 use crate::snapshot::{Detail, Snapshot, Standing};
 use crate::team::Team;
-use crate::touches::Touches;
+use crate::usage_buffer::UsageBuffer;
 use crate::user::User;
 use crate::versions::{Stamp, Stripe, Versions};
 
@@ -37,7 +37,7 @@ use crate::versions::{Stamp, Stripe, Versions};
 #[derive(Debug, Default)]
 pub struct MemoryDirectory {
     state: Mutex<State>,
-    touches: Touches,
+    usage: UsageBuffer,
     versions: Arc<Versions>,
 }
 
@@ -60,7 +60,7 @@ fn missing(what: &'static str) -> StoreError {
 impl Directory for MemoryDirectory {
     async fn snapshot(&self, desired: &Desired, detail: Detail) -> Answer<Snapshot> {
         let mut snapshot = self.lock().snapshot(desired, detail, &self.versions);
-        snapshot.overlay(&self.touches, &desired.issuer);
+        snapshot.overlay(&self.usage, &desired.issuer);
         Ok(snapshot)
     }
 
@@ -71,7 +71,7 @@ impl Directory for MemoryDirectory {
         let holds = found == plan.expects.user_version
             && plan.expects.policy.is_none_or(|policy| policy == self.versions.policy())
             // A newer token of this user may have been used since the snapshot, one that changed nothing too.
-            && !self.touches.has_newer(touch)
+            && !self.usage.has_newer(touch)
             && state.issuer_follows(touch);
         if !holds {
             return Err(StoreError::Conflict);
@@ -86,7 +86,7 @@ impl Directory for MemoryDirectory {
                 error => error,
             })?;
         state.note(touch);
-        self.touches.note_applied(&plan);
+        self.usage.note_applied(&plan);
         let stripe = Stripe::of(touch.user);
         Ok(Stamp {
             policy: self.versions.policy(),
@@ -96,16 +96,16 @@ impl Directory for MemoryDirectory {
     }
 
     fn touch(&self, touch: &Touch) -> bool {
-        self.touches.note(touch)
+        self.usage.note(touch)
     }
 
     fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) -> bool {
-        self.touches.note_newest(user, issuer, mark)
+        self.usage.note_newest(user, issuer, mark)
     }
 
     async fn flush(&self) -> Answer<usize> {
         let mut state = self.lock();
-        let noted = self.touches.take();
+        let noted = self.usage.take();
         for touch in &noted.due {
             state.note(touch);
         }
@@ -117,7 +117,7 @@ impl Directory for MemoryDirectory {
             let kept = state.seen_tags.entry(key).or_insert_with(|| seen.clone());
             kept.last_seen_at_ms = kept.last_seen_at_ms.max(seen.last_seen_at_ms);
         }
-        self.touches.settle(Ok(()));
+        self.usage.settle(Ok(()));
         Ok(noted.due.len())
     }
 
@@ -154,7 +154,7 @@ impl Directory for MemoryDirectory {
         let before = state.users.get(&user).ok_or(missing("user"))?;
         let newest = state
             .newest_issued_at_ms(user)
-            .max(self.touches.newest_issued_at_ms(user));
+            .max(self.usage.newest_issued_at_ms(user));
         let change = rules::revoke_tokens(before, newest, by.at_ms);
         self.carry_out(&mut state, change.as_slice(), &by)?;
         state.users.get(&user).cloned().ok_or(missing("user"))

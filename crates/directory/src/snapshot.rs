@@ -7,7 +7,7 @@ use crate::order::Mark;
 use crate::organization::{Organization, OrganizationStatus};
 use crate::role::{OrganizationRole, Scope};
 use crate::team::Team;
-use crate::touches::{Recent, Touches};
+use crate::usage_buffer::{Recent, UsageBuffer};
 use crate::user::User;
 use crate::versions::Stamp;
 
@@ -128,10 +128,10 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Lays over it what a store has noted and not written yet. For stores.
-    pub fn overlay(&mut self, touches: &Touches, issuer: &IssuerName) {
+    pub fn overlay(&mut self, usage: &UsageBuffer, issuer: &IssuerName) {
         if let Some(standing) = &self.standing {
-            self.last = Mark::join_maybe(self.last, touches.mark(standing.user.id, issuer));
-            self.recent = touches.recent(standing.user.id);
+            self.last = Mark::join_maybe(self.last, usage.mark(standing.user.id, issuer));
+            self.recent = usage.recent(standing.user.id);
         }
     }
 

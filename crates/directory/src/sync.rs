@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use crate::active_issuers::ActiveIssuers;
 use crate::desired::{Desired, SyncMode, SyncPolicy};
 use crate::directory::Directory;
+use crate::effective_grants::{GrantPolicy, Shown};
 use crate::error::{Refusal, StoreError, SyncError};
 use crate::id::{NewId, UserId};
-use crate::in_force::IssuersInForce;
 use crate::order::Mark;
 use crate::plan::{SyncPlan, plan};
 use crate::principal::Principal;
 use crate::snapshot::{Detail, Standing};
 use crate::user::UserStatus;
-use crate::weigh::{Scales, Shown};
 
 /// Limit of plans in one sync: a plan that lost its snapshot is planned anew.
 const ATTEMPTS: usize = 4;
@@ -30,13 +30,13 @@ pub struct Synced {
 }
 
 /// Brings the directory in step with a token, and gives the principal as it stands then. A plan that lost its
-/// snapshot is planned again, three times at the most. `policy` is the token's issuer's; `issuers` are all that are in force,
+/// snapshot is planned again, three times at the most. `policy` is the token's issuer's; `issuers` are all that are active,
 /// for what tokens of the others gave.
 pub async fn sync(
     directory: &dyn Directory,
     desired: &Desired,
     policy: &SyncPolicy,
-    issuers: &IssuersInForce,
+    issuers: &ActiveIssuers,
     now_ms: i64,
     ids: &mut dyn NewId,
 ) -> Result<Synced, SyncError> {
@@ -61,8 +61,9 @@ pub async fn sync(
                 Err(error) => return Err(SyncError::Store(error)),
             }
         }
-        let scales = Scales::new(directory, issuers, now_ms).showing(Some(Shown::of(desired, policy, &plan)));
-        let principal = principal(scales, standing, now_ms).await?;
+        let grant_policy =
+            GrantPolicy::new(directory, issuers, now_ms).showing(Some(Shown::of(desired, policy, &plan)));
+        let principal = principal(grant_policy, standing, now_ms).await?;
         return Ok(Synced { principal, plan });
     }
     Err(SyncError::Contended)
@@ -74,7 +75,7 @@ pub async fn rehearse(
     directory: &dyn Directory,
     desired: &Desired,
     policy: &SyncPolicy,
-    issuers: &IssuersInForce,
+    issuers: &ActiveIssuers,
     now_ms: i64,
     ids: &mut dyn NewId,
 ) -> Result<Synced, SyncError> {
@@ -89,19 +90,19 @@ pub async fn rehearse(
     let mut plan = plan(desired, &snapshot, &enforced, now_ms, ids)?;
     plan.observed = policy.mode == SyncMode::Observe;
     let standing = plan.after().cloned().ok_or(Refusal::NotProvisioned)?;
-    let scales = Scales::new(directory, issuers, now_ms).showing(Some(Shown::of(desired, policy, &plan)));
+    let grant_policy = GrantPolicy::new(directory, issuers, now_ms).showing(Some(Shown::of(desired, policy, &plan)));
     Ok(Synced {
-        principal: principal(scales, standing, now_ms).await?,
+        principal: principal(grant_policy, standing, now_ms).await?,
         plan: Arc::new(plan),
     })
 }
 
 /// Returns the principal of a user who is known by id: for a session, or for an administrator who looks at the user.
-/// `issuers` are those in force.
+/// `issuers` are the active ones.
 pub async fn load(
     directory: &dyn Directory,
     user: UserId,
-    issuers: &IssuersInForce,
+    issuers: &ActiveIssuers,
     now_ms: i64,
 ) -> Result<Arc<Principal>, SyncError> {
     let standing = directory.standing(user).await.map_err(SyncError::Store)?;
@@ -110,14 +111,18 @@ pub async fn load(
     if standing.user.status == UserStatus::Disabled {
         return Err(Refusal::Disabled { user }.into());
     }
-    principal(Scales::new(directory, issuers, now_ms), standing, now_ms).await
+    principal(GrantPolicy::new(directory, issuers, now_ms), standing, now_ms).await
 }
 
 /// A principal has what its grants give now, and no grant that gives nothing.
-async fn principal(mut scales: Scales<'_>, mut standing: Standing, now_ms: i64) -> Result<Arc<Principal>, SyncError> {
+async fn principal(
+    mut grant_policy: GrantPolicy<'_>,
+    mut standing: Standing,
+    now_ms: i64,
+) -> Result<Arc<Principal>, SyncError> {
     let mut counted = Vec::with_capacity(standing.grants.len());
     for mut grant in standing.grants {
-        let gives = scales.weigh(&standing.user.realm, &grant).await;
+        let gives = grant_policy.effective_role(&standing.user.realm, &grant).await;
         if let Ok(role) = gives.map_err(SyncError::Store)? {
             grant.role = role;
             counted.push(grant);

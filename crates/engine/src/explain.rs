@@ -293,12 +293,12 @@ impl Walk<'_> {
         issuer: &'d IssuerRuntime,
         desired: &'d Desired,
     ) -> Option<DirectoryResult<'d>> {
-        let (policy, in_force) = (&issuer.policy, &*self.runtime.in_force);
+        let (policy, active_issuers) = (&issuer.policy, &*self.runtime.active_issuers);
         let rehearsed = rehearse(
             self.directory,
             desired,
             policy,
-            in_force,
+            active_issuers,
             self.now_ms,
             &mut CountingIds(0),
         )

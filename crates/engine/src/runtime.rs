@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use narthex_decision::{AnswerHeaders, Routes};
-use narthex_directory::{IssuerName, IssuersInForce, Principal, Realm, SyncPolicy};
+use narthex_directory::{ActiveIssuers, IssuerName, Principal, Realm, SyncPolicy};
 use narthex_mapping::IssuerMapping;
 use narthex_token::{IssuerStatus, Issuers, Limits, TrustedIssuer, VerifyError};
 use serde_json::{Map, Value};
@@ -30,7 +30,7 @@ pub struct Runtime {
     /// Settings of each trusted issuer, by configured name.
     pub by_name: HashMap<String, Arc<IssuerRuntime>>,
     /// The enabled ones among them: only their grants count.
-    pub in_force: Arc<IssuersInForce>,
+    pub active_issuers: Arc<ActiveIssuers>,
     /// The routes.
     pub routes: Routes,
     /// Settings of each route, by its number.

@@ -244,7 +244,7 @@ async fn try_apply(shared: &Shared, mut tx: Tx, plans: &[&Waiting]) -> Outcome<V
     let willing: Vec<bool> = plans
         .iter()
         // A newer token of this user may have been used since the snapshot, even one that changed nothing.
-        .map(|waiting| !shared.touches.has_newer(&waiting.plan.touch))
+        .map(|waiting| !shared.usage.has_newer(&waiting.plan.touch))
         .collect();
     let begun = Begun::begin(&tx, plans, &willing).await?;
     let holds = |(waiting, willing): (&&Waiting, &bool)| *willing && begun.holds(&waiting.plan);
@@ -260,7 +260,7 @@ async fn try_apply(shared: &Shared, mut tx: Tx, plans: &[&Waiting]) -> Outcome<V
         moved = write_all(&mut tx, &chosen).await?;
         tx.commit(&shared.versions).await?;
         for waiting in &chosen {
-            shared.touches.note_applied(&waiting.plan);
+            shared.usage.note_applied(&waiting.plan);
         }
     }
     let answer = |((waiting, applied), before): ((&&Waiting, bool), u64)| {

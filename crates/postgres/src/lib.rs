@@ -33,7 +33,7 @@ use narthex_directory::{
     Document, DocumentAt, DocumentKind, Edit, EventFilter, Grant, GrantFilter, IssuerName, Listing, Logo, Mark, Member,
     NewDocument, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter,
     OrganizationId, OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag,
-    Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, Touches, User,
+    Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, UsageBuffer, User,
     UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
 };
 use tokio::task::JoinHandle;
@@ -62,7 +62,7 @@ struct Shared {
     pool: Pool,
     gate: Gate,
     versions: Arc<Versions>,
-    touches: Touches,
+    usage: UsageBuffer,
     tag_cache: TagCache,
     texts: Texts,
     last_look: LastLook,
@@ -111,7 +111,7 @@ impl PostgresDirectory {
             pool,
             gate: Gate::default(),
             versions: Arc::default(),
-            touches: Touches::default(),
+            usage: UsageBuffer::default(),
             tag_cache: TagCache::default(),
             texts: Texts::new(),
             last_look: LastLook::default(),
@@ -174,7 +174,7 @@ impl Directory for PostgresDirectory {
     async fn snapshot(&self, desired: &Desired, detail: Detail) -> Answer<Snapshot> {
         let session = self.session().await?;
         let mut snapshot = self.reader(&session).snapshot(desired, detail).await?;
-        snapshot.overlay(&self.shared.touches, &desired.issuer);
+        snapshot.overlay(&self.shared.usage, &desired.issuer);
         Ok(snapshot)
     }
 
@@ -188,21 +188,21 @@ impl Directory for PostgresDirectory {
     }
 
     fn touch(&self, touch: &Touch) -> bool {
-        self.shared.touches.note(touch)
+        self.shared.usage.note(touch)
     }
 
     fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) -> bool {
-        self.shared.touches.note_newest(user, issuer, mark)
+        self.shared.usage.note_newest(user, issuer, mark)
     }
 
     async fn flush(&self) -> Answer<usize> {
         // One flush at a time: the entries that it takes go on counting until they are known to be written.
         let _alone = self.flushing.lock().await;
-        let touches = &self.shared.touches;
-        let noted = touches.take();
+        let usage = &self.shared.usage;
+        let noted = usage.take();
         let written = beside::write_noted(&self.shared, &noted).await;
         let count = noted.due.len();
-        touches.settle(if written.is_ok() { Ok(()) } else { Err(noted) });
+        usage.settle(if written.is_ok() { Ok(()) } else { Err(noted) });
         Ok(written.map(|()| count)?)
     }
 
@@ -238,7 +238,7 @@ impl Directory for PostgresDirectory {
         let tx = self.begin().await?;
         let before = tx.user_in(user).await?;
         let written = beside::newest_issued_at_ms(&tx, user).await?;
-        let newest = written.max(self.shared.touches.newest_issued_at_ms(user));
+        let newest = written.max(self.shared.usage.newest_issued_at_ms(user));
         let changes = Vec::from_iter(rules::revoke_tokens(&before, newest, by.at_ms));
         self.finish(tx, &changes, &by).await?;
         Ok(after(&before, &changes, updated_user))

@@ -25,7 +25,7 @@ use narthex_directory::{
     Document, DocumentAt, DocumentKind, Edit, EventFilter, Grant, GrantFilter, IssuerName, Listing, Logo, Mark, Member,
     NewDocument, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter,
     OrganizationId, OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag,
-    Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, Touches, User,
+    Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, UsageBuffer, User,
     UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
 };
 
@@ -54,7 +54,7 @@ pub struct SqliteDirectory {
     // Dropped after both of them.
     place: Arc<Place>,
     versions: Arc<Versions>,
-    touches: Arc<Touches>,
+    usage: Arc<UsageBuffer>,
     tag_cache: Arc<TagCache>,
     /// Lock for one flush at a time. It holds the batches of marks that this process has written in short.
     flushing: tokio::sync::Mutex<Vec<i64>>,
@@ -79,7 +79,7 @@ impl SqliteDirectory {
             writer: Writer::start(connection, Arc::clone(&versions), Arc::clone(&place))?,
             place,
             versions,
-            touches: Arc::new(Touches::keeping()),
+            usage: Arc::new(UsageBuffer::keeping()),
             tag_cache: Arc::default(),
             flushing: tokio::sync::Mutex::default(),
         })
@@ -108,12 +108,12 @@ impl Directory for SqliteDirectory {
             .readers
             .read(move |connection| snapshot::snapshot(connection, &cache, &asked, detail))
             .await?;
-        snapshot.overlay(&self.touches, &desired.issuer);
+        snapshot.overlay(&self.usage, &desired.issuer);
         Ok(snapshot)
     }
 
     async fn apply(&self, plan: Arc<SyncPlan>) -> Answer<Stamp> {
-        let touches = Arc::clone(&self.touches);
+        let usage = Arc::clone(&self.usage);
         let noted = Arc::clone(&plan);
         // Computed here, to keep work off the one thread that writes.
         let written = Written::of(
@@ -123,37 +123,34 @@ impl Directory for SqliteDirectory {
                 at_ms: plan.touch.at_ms,
             },
         );
-        let stamp = self
-            .writer
-            .write(move |tx| apply(tx, &plan, &written, &touches))
-            .await?;
-        self.touches.note_applied(&noted);
+        let stamp = self.writer.write(move |tx| apply(tx, &plan, &written, &usage)).await?;
+        self.usage.note_applied(&noted);
         Ok(stamp)
     }
 
     fn touch(&self, touch: &Touch) -> bool {
-        self.touches.note(touch)
+        self.usage.note(touch)
     }
 
     fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) -> bool {
-        self.touches.note_newest(user, issuer, mark)
+        self.usage.note_newest(user, issuer, mark)
     }
 
     async fn flush(&self) -> Answer<usize> {
         // One flush at a time: the entries that it takes go on counting until they are known to be written.
         let mut batches = self.flushing.lock().await;
-        let noted = Arc::new(self.touches.take());
+        let noted = Arc::new(self.usage.take());
         if !noted.is_empty() {
             let write = Arc::clone(&noted);
             let written = self.writer.write(move |tx| beside::write_noted(tx, &write)).await;
-            self.touches.settle(if written.is_ok() {
+            self.usage.settle(if written.is_ok() {
                 Ok(())
             } else {
                 Err(noted.as_ref().clone())
             });
             batches.extend(written?);
         }
-        if self.touches.keeps_many() {
+        if self.usage.keeps_many() {
             self.write_out(&mut batches).await?;
         }
         Ok(noted.due.len())
@@ -199,10 +196,10 @@ impl Directory for SqliteDirectory {
     }
 
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {
-        let (at_ms, touches) = (by.at_ms, Arc::clone(&self.touches));
+        let (at_ms, usage) = (by.at_ms, Arc::clone(&self.usage));
         let work = move |tx: &mut Tx<'_>| {
             let before = user_in(tx, user)?;
-            let newest = change::newest_issued_at_ms(tx, user)?.max(touches.newest_issued_at_ms(user));
+            let newest = change::newest_issued_at_ms(tx, user)?.max(usage.newest_issued_at_ms(user));
             let changes = Vec::from_iter(rules::revoke_tokens(&before, newest, at_ms));
             Ok((after(&before, &changes, updated_user), changes))
         };

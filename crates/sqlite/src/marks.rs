@@ -43,7 +43,7 @@ pub(super) fn write_out(tx: &Tx<'_>, marks: &[(UserId, IssuerName, Mark)]) -> Ou
 impl SqliteDirectory {
     /// Writes out the marks that are written in short.
     pub(super) async fn write_out(&self, batches: &mut Vec<i64>) -> Answer<()> {
-        let kept = self.touches.take_kept();
+        let kept = self.usage.take_kept();
         let mut written = Ok(());
         for chunk in kept.chunks(AT_ONCE) {
             let chunk = chunk.to_vec();
@@ -56,7 +56,7 @@ impl SqliteDirectory {
             let done = batches.clone();
             written = self.writer.write(move |tx| drop_batches(tx, &done)).await;
         }
-        self.touches.settle_kept(written.is_ok());
+        self.usage.settle_kept(written.is_ok());
         if written.is_ok() {
             batches.clear();
         }

@@ -16,7 +16,7 @@ use narthex_tables::record::{
 };
 use narthex_tables::tag_cache::{Listing, TagCache};
 
-/// Reads what planning needs. What [`narthex_directory::Touches`] remembers is laid over it by the caller.
+/// Reads what planning needs. What [`narthex_directory::UsageBuffer`] remembers is laid over it by the caller.
 pub(super) fn snapshot(
     connection: &Connection,
     cache: &TagCache,

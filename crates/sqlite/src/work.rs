@@ -1,7 +1,7 @@
 //! Pieces of work: reading the records that a command is about, inside its transaction.
 
 use narthex_directory::{
-    Organization, OrganizationId, Scope, Stamp, StoreError, Stripe, SyncPlan, Touches, User, UserId,
+    Organization, OrganizationId, Scope, Stamp, StoreError, Stripe, SyncPlan, UsageBuffer, User, UserId,
 };
 
 use super::change;
@@ -29,7 +29,7 @@ pub(super) fn home(tx: &Tx<'_>, scope: Scope) -> Outcome<Option<Organization>> {
 }
 
 /// Makes the changes of a plan, if what it expects still holds.
-pub(super) fn apply(tx: &mut Tx<'_>, plan: &SyncPlan, written: &Written, touches: &Touches) -> Outcome<Stamp> {
+pub(super) fn apply(tx: &mut Tx<'_>, plan: &SyncPlan, written: &Written, usage: &UsageBuffer) -> Outcome<Stamp> {
     let touch = &plan.touch;
     let policy = change::counter(tx, 0)?;
     // A plan that creates its user finds out by the unique index whether that is still right.
@@ -37,7 +37,7 @@ pub(super) fn apply(tx: &mut Tx<'_>, plan: &SyncPlan, written: &Written, touches
     let holds = known
         && plan.expects.policy.is_none_or(|expected| expected == policy)
         // A newer token of this user may have been used since the snapshot, one that changed nothing too.
-        && !touches.has_newer(touch);
+        && !usage.has_newer(touch);
     if !holds {
         return Err(StoreError::Conflict.into());
     }

@@ -12,9 +12,9 @@ use http::HeaderMap;
 use http::request::Parts;
 use narthex_decision::{Action, Actor as Reach, ActorScope, Reason};
 use narthex_directory::{
-    Actor, By, ConnectionId, CountingIds, Directory, DocumentKind, IssuersInForce, Organization, OrganizationId,
-    OrganizationRole, OrganizationStatus, PlatformRole, Principal, Realm, Scales, Scope, ScopedRole, Team, TeamId,
-    UserId,
+    ActiveIssuers, Actor, By, ConnectionId, CountingIds, Directory, DocumentKind, GrantPolicy, Organization,
+    OrganizationId, OrganizationRole, OrganizationStatus, PlatformRole, Principal, Realm, Scope, ScopedRole, Team,
+    TeamId, UserId,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -282,16 +282,16 @@ impl<'a> Permit<'a> {
     }
 
     /// The issuers whose grants count now.
-    pub(crate) fn in_force(self) -> Arc<IssuersInForce> {
+    pub(crate) fn in_force(self) -> Arc<ActiveIssuers> {
         self.surroundings().issuers_in_force()
     }
 
     /// Weighs grants: tells which role each gives now, as a decision would.
-    pub(crate) fn scales<'s>(self, in_force: &'s IssuersInForce) -> Scales<'s>
+    pub(crate) fn grant_policy<'s>(self, in_force: &'s ActiveIssuers) -> GrantPolicy<'s>
     where
         'a: 's,
     {
-        Scales::new(self.directory(), in_force, self.now_ms())
+        GrantPolicy::new(self.directory(), in_force, self.now_ms())
     }
 
     /// The compiled documents of connections.

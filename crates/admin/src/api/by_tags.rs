@@ -1,13 +1,13 @@
 //! Explanation of roles that an administrator cannot revoke by hand, and of the remedy.
 
-use narthex_directory::{Scope, Weighed};
+use narthex_directory::{EffectiveGrant, Scope};
 
 /// Maximum number of tags that are named; the number of further tags is given after them.
 const NAMED_MAX: usize = 10;
 
 /// Explains to an administrator who wants to revoke a role on this scope that only tags give it; `None` where they give
 /// none.
-pub fn given_by_tags(scope: Scope, grants: &[Weighed]) -> Option<String> {
+pub fn given_by_tags(scope: Scope, grants: &[EffectiveGrant]) -> Option<String> {
     let giving = grants.iter().filter(|weighed| weighed.gives.is_ok());
     let tags: Vec<String> = giving
         .filter_map(|weighed| {
@@ -35,12 +35,13 @@ pub fn given_by_tags(scope: Scope, grants: &[Weighed]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use narthex_directory::{
-        CountingIds, Grant, GrantId, GrantSource, Idle, IssuerName, PlatformRole, ScopedRole, TokenFingerprint, UserId,
+        CountingIds, Grant, GrantId, GrantSource, IneffectiveReason, IssuerName, PlatformRole, ScopedRole,
+        TokenFingerprint, UserId,
     };
 
     use super::*;
 
-    fn weighed(tag: &str) -> Weighed {
+    fn weighed(tag: &str) -> EffectiveGrant {
         let mut ids = CountingIds(0);
         let role = ScopedRole::Platform(PlatformRole::Admin);
         let grant = Grant {
@@ -59,13 +60,13 @@ mod tests {
             why: None,
             revoked_why: None,
         };
-        Weighed { grant, gives: Ok(role) }
+        EffectiveGrant { grant, gives: Ok(role) }
     }
 
     #[test]
     fn names_the_tags_that_give_something_and_not_too_many() {
         let mut idle = weighed("idle");
-        idle.gives = Err(Idle::PlatformTag);
+        idle.gives = Err(IneffectiveReason::PlatformTag);
         assert_eq!(given_by_tags(Scope::Platform, &[idle.clone()]), None);
         let said = given_by_tags(Scope::Platform, &[idle, weighed("root")]).unwrap();
         assert!(
@@ -73,7 +74,7 @@ mod tests {
             "{said}"
         );
         assert!(!said.contains("idle"), "{said}");
-        let many: Vec<Weighed> = (0..12).map(|number| weighed(&format!("t{number}"))).collect();
+        let many: Vec<EffectiveGrant> = (0..12).map(|number| weighed(&format!("t{number}"))).collect();
         let said = given_by_tags(Scope::Platform, &many).unwrap();
         assert!(
             said.contains("`t9`") && !said.contains("`t10`") && said.contains("and 2 more"),

@@ -1,6 +1,6 @@
 //! `/organizations`: organizations, the tags that give roles in them, and their members.
 
-use narthex_directory::{Organization, TagList, Weighed, WeighedMember};
+use narthex_directory::{EffectiveGrant, EffectiveMember, Organization, TagList};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -159,9 +159,9 @@ pub struct MemberUser {
 
 impl MemberBody {
     /// Builds the member of an organization or team with this name.
-    pub fn new(member: WeighedMember, name: &str) -> Self {
-        let WeighedMember { user, role, grants } = member;
-        let grant = |grant: Weighed| GrantBody::new(grant, Some(name.to_owned()));
+    pub fn new(member: EffectiveMember, name: &str) -> Self {
+        let EffectiveMember { user, role, grants } = member;
+        let grant = |grant: EffectiveGrant| GrantBody::new(grant, Some(name.to_owned()));
         Self {
             user_id: user.id.to_string(),
             user: MemberUser {

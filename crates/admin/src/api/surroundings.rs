@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderMap;
-use narthex_directory::{IssuersInForce, Principal, Realm, TagList};
+use narthex_directory::{ActiveIssuers, Principal, Realm, TagList};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -34,7 +34,7 @@ pub trait Surroundings: Send + Sync {
     fn realms(&self) -> Vec<Realm>;
 
     /// The issuers whose grants count: those that are configured and enabled.
-    fn issuers_in_force(&self) -> Arc<IssuersInForce>;
+    fn issuers_in_force(&self) -> Arc<ActiveIssuers>;
 
     /// The configured issuers.
     fn issuers(&self) -> Vec<IssuerBody>;

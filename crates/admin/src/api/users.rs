@@ -1,6 +1,8 @@
 //! `/users`: the users and machines of a realm, and their grants.
 
-use narthex_directory::{Edit, Idle, Scope, ScopedRole, TokenFingerprint, UserEntry, UserId, Weighed};
+use narthex_directory::{
+    Edit, EffectiveGrant, IneffectiveReason, Scope, ScopedRole, TokenFingerprint, UserEntry, UserId,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -192,8 +194,8 @@ impl TokenBody {
 
 impl GrantBody {
     /// Builds a grant on the scope with this name.
-    pub fn new(Weighed { grant, gives }: Weighed, name: Option<String>) -> Self {
-        let idle = gives.err().filter(|idle| *idle != Idle::Closed);
+    pub fn new(EffectiveGrant { grant, gives }: EffectiveGrant, name: Option<String>) -> Self {
+        let idle = gives.err().filter(|idle| *idle != IneffectiveReason::Closed);
         let scope = grant.scope();
         let id = match scope {
             Scope::Platform => None,
@@ -230,7 +232,7 @@ async fn find(permit: Permit<'_>, id: &str) -> Result<UserEntry, ApiError> {
     let id: UserId = ApiError::id(id, "user", "users")?;
     let entry = permit.directory().user(id).await?;
     let entry = entry.ok_or(ApiError::Unknown { what: "user" })?;
-    Ok(permit.scales(&permit.in_force()).user(entry).await?)
+    Ok(permit.grant_policy(&permit.in_force()).user(entry).await?)
 }
 
 /// Returns the user's current state, after a change.

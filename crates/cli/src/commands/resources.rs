@@ -18,8 +18,9 @@ use anyhow::Context as _;
 use narthex_admin::api::List;
 use narthex_clock::Clock;
 use narthex_directory::{
-    Answer as StoreAnswer, By, Cursor, Directory, Grant, GrantSource, Idle, IssuersInForce, Listing, Organization,
-    PAGE_LIMIT_MAX, Page, Realm, Scales, Scope, Team, TeamId, UserEntry, UserFilter, UserId, Weighed,
+    ActiveIssuers, Answer as StoreAnswer, By, Cursor, Directory, EffectiveGrant, Grant, GrantPolicy, GrantSource,
+    IneffectiveReason, Listing, Organization, PAGE_LIMIT_MAX, Page, Realm, Scope, Team, TeamId, UserEntry, UserFilter,
+    UserId,
 };
 use narthex_engine::ConnectionSettings;
 use serde::Serialize;
@@ -55,7 +56,7 @@ struct AdminContext {
     directory: Arc<dyn Directory>,
     realms: Vec<Realm>,
     /// The issuers whose grants count, by the configuration that was read.
-    in_force: IssuersInForce,
+    active_issuers: ActiveIssuers,
     connections: Arc<ConnectionSettings>,
     clock: Clock,
     json: bool,
@@ -70,12 +71,12 @@ impl AdminContext {
         let mut realms: Vec<Realm> = config.issuers.iter().map(|issuer| issuer.realm.clone()).collect();
         realms.sort();
         realms.dedup();
-        let in_force = assemble::in_force(&config.issuers);
+        let active_issuers = assemble::active_issuers(&config.issuers);
         let directory = serve::open(&config.store, serve::Purpose::Command).await?;
         Ok(Self {
             directory,
             realms,
-            in_force,
+            active_issuers,
             connections: Arc::new(assemble::connections(&config)),
             clock: Clock::system(),
             json: common.output.json,
@@ -87,8 +88,8 @@ impl AdminContext {
     }
 
     /// Says of grants what they give now, as a server with this configuration decides.
-    fn scales(&self) -> Scales<'_> {
-        Scales::new(&*self.directory, &self.in_force, self.now_ms())
+    fn grant_policy(&self) -> GrantPolicy<'_> {
+        GrantPolicy::new(&*self.directory, &self.active_issuers, self.now_ms())
     }
 
     /// The system user at the command line, now.
@@ -146,7 +147,7 @@ impl AdminContext {
             Err(_) => self.user_named(text).await?.with_context(unknown)?,
         };
         let entry = self.directory.user(id).await?.with_context(unknown)?;
-        Ok(self.scales().user(entry).await?)
+        Ok(self.grant_policy().user(entry).await?)
     }
 
     /// A username is unique only within a realm: if users of several realms have it, the operator must name the id.
@@ -246,12 +247,14 @@ where
 }
 
 /// Source of a grant in words, and the reason if it is open but has no effect.
-fn origin_weighed(weighed: &Weighed) -> String {
-    let origin = origin(&weighed.grant);
-    match weighed.gives {
-        Err(Idle::Closed) => origin,
+fn effective_origin(effective: &EffectiveGrant) -> String {
+    let origin = origin(&effective.grant);
+    match effective.gives {
+        Err(IneffectiveReason::Closed) => origin,
         Err(idle) => format!("{origin} (gives nothing: {idle})"),
-        Ok(role) if role != weighed.grant.role => format!("{origin} (gives {}: listed for that now)", role.role_str()),
+        Ok(role) if role != effective.grant.role => {
+            format!("{origin} (gives {}: listed for that now)", role.role_str())
+        }
         Ok(_) => origin,
     }
 }

@@ -12,7 +12,7 @@ use narthex_decision::{
 };
 use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{
-    Actor as By_, By, CountingIds, Directory, ExternalId, GrantId, IssuersInForce, MembershipRule, NewGrant,
+    ActiveIssuers, Actor as By_, By, CountingIds, Directory, ExternalId, GrantId, MembershipRule, NewGrant,
     NewOrganization, NewUser, OrganizationDetails, OrganizationId, OrganizationName, OrganizationRole,
     OrganizationStatus, OrganizationTags, PlatformRole, Principal, Profile, Realm, ScopedRole, UserId, Username, load,
 };
@@ -97,7 +97,7 @@ impl World {
             };
             self.directory.grant_role(grant, by()).await.unwrap();
         }
-        load(&self.directory, id, &IssuersInForce::default(), NOW_MS + 1)
+        load(&self.directory, id, &ActiveIssuers::default(), NOW_MS + 1)
             .await
             .unwrap()
     }

@@ -25,7 +25,7 @@ use crate::rules::highest_role;
 use crate::snapshot::{Detail, NearMiss, OrganizationBrief, Snapshot, TagMatch};
 use crate::tag::{fold, is_near, spellings};
 use crate::team::Team;
-use crate::touches::Recent;
+use crate::usage_buffer::Recent;
 use crate::user::User;
 use crate::versions::Versions;
 

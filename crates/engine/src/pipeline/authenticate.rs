@@ -182,10 +182,17 @@ async fn account(
     }
     desired.token.sha256_prefix = Some(Fingerprint::of(token).to_string());
     let mut ids = NewIds::new().map_err(|_| Refusal::new(Reason::StoreUnavailable))?;
-    let in_force = &runtime.in_force;
-    let synced = sync(&*engine.directory, &desired, &issuer.policy, in_force, now_ms, &mut ids)
-        .await
-        .map_err(|error| refuse_sync(engine, &error))?;
+    let active_issuers = &runtime.active_issuers;
+    let synced = sync(
+        &*engine.directory,
+        &desired,
+        &issuer.policy,
+        active_issuers,
+        now_ms,
+        &mut ids,
+    )
+    .await
+    .map_err(|error| refuse_sync(engine, &error))?;
     Event::Synced {
         issuer: issuer.name.as_str(),
         plan: &synced.plan,

@@ -2,7 +2,7 @@
 
 use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{
-    CountingIds, Desired, DesiredTags, DesiredUser, Directory, ExternalId, IssuerName, IssuersInForce, Mark, Profile,
+    ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, Directory, ExternalId, IssuerName, Mark, Profile,
     Realm, Said as Digested, StoreError, SyncError, SyncPolicy, TokenFingerprint, UserId, sync,
 };
 use narthex_engine::cache::by_identity::AccountCache;
@@ -32,7 +32,7 @@ fn desired(issued_at_ms: i64) -> Desired {
 async fn sec_a_token_that_cannot_be_remembered_is_not_answered() {
     let (directory, accounts) = (MemoryDirectory::default(), AccountCache::new(1 << 20).unwrap());
     let synced = async |desired: &Desired| {
-        let (policy, issuers) = (SyncPolicy::default(), IssuersInForce::default());
+        let (policy, issuers) = (SyncPolicy::default(), ActiveIssuers::default());
         sync(&directory, desired, &policy, &issuers, NOW_MS, &mut CountingIds(1)).await
     };
     let first = desired(NOW_MS - 10_000);

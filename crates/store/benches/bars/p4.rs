@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use narthex_conformance::world::{START_MS, World};
-use narthex_directory::{CountingIds, Desired, Directory, IssuersInForce, SyncPolicy, sync};
+use narthex_directory::{ActiveIssuers, CountingIds, Desired, Directory, SyncPolicy, sync};
 use narthex_store::{Options, SqliteDirectory};
 use rusqlite::{Connection, params};
 use tokio::sync::{mpsc, oneshot};
@@ -89,7 +89,7 @@ pub(crate) async fn many_first_uses(directory: &Arc<dyn Directory>) -> f64 {
                         &*directory,
                         &token,
                         &policy,
-                        &IssuersInForce::default(),
+                        &ActiveIssuers::default(),
                         now_ms,
                         &mut ids,
                     )

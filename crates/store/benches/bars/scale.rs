@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use narthex_directory::{CountingIds, Directory, IssuersInForce, SyncPolicy, sync};
+use narthex_directory::{ActiveIssuers, CountingIds, Directory, SyncPolicy, sync};
 use narthex_store::population::{BEGIN_MS, Population};
 use narthex_store::{PostgresDirectory, PostgresOptions};
 use narthex_testkit::postgres::OwnServer;
@@ -172,7 +172,7 @@ async fn one(directory: &dyn Directory, population: Population, what: Use, numbe
         directory,
         &desired.unwrap(),
         &SyncPolicy::default(),
-        &IssuersInForce::default(),
+        &ActiveIssuers::default(),
         now_ms,
         &mut ids,
     )

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use narthex_conformance::world::{START_MS, World};
 use narthex_directory::{
-    Actor, By, CountingIds, Desired, Detail, Directory, EventFilter, GrantFilter, IssuersInForce, OrganizationEdit,
+    ActiveIssuers, Actor, By, CountingIds, Desired, Detail, Directory, EventFilter, GrantFilter, OrganizationEdit,
     OrganizationFilter, OrganizationId, OrganizationStatus, OrganizationTags, Page, PlatformRole, ScopedRole,
     SyncError, SyncPolicy, Synced, UserFilter, load, sync,
 };
@@ -27,7 +27,7 @@ async fn at_once(
                     &*directory,
                     &token,
                     &SyncPolicy::default(),
-                    &IssuersInForce::default(),
+                    &ActiveIssuers::default(),
                     START_MS,
                     &mut ids,
                 )
@@ -170,7 +170,7 @@ async fn another_process_moves_the_versions_by_polling() {
     assert!(server.versions().is_current(ada.stamp()), "not heard of yet");
     server.poll_versions().await.unwrap();
     assert!(!server.versions().is_current(ada.stamp()));
-    let again = load(&server, ada.user().id, &IssuersInForce::default(), START_MS)
+    let again = load(&server, ada.user().id, &ActiveIssuers::default(), START_MS)
         .await
         .unwrap();
     assert_eq!(again.platform_role(), PlatformRole::Viewer);

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use narthex_conformance::world::{START_MS, World};
-use narthex_directory::{CountingIds, Directory, IssuersInForce, Page, SyncPolicy, UserFilter, sync};
+use narthex_directory::{ActiveIssuers, CountingIds, Directory, Page, SyncPolicy, UserFilter, sync};
 
 use crate::open_at;
 
@@ -36,7 +36,7 @@ async fn provision_until_killed(path: &std::path::Path) {
                         &*directory,
                         &token,
                         &SyncPolicy::default(),
-                        &IssuersInForce::default(),
+                        &ActiveIssuers::default(),
                         START_MS,
                         &mut ids,
                     )

@@ -2,7 +2,7 @@
 
 use narthex_conformance::world::World;
 use narthex_directory::{
-    ApiKey, ApiKeyId, Directory, IssuersInForce, PlatformRole, ScopedRole, SecretHash, SyncPolicy, sync,
+    ActiveIssuers, ApiKey, ApiKeyId, Directory, PlatformRole, ScopedRole, SecretHash, SyncPolicy, sync,
 };
 use narthex_store::population::Population;
 use narthex_store::{Options, PostgresDirectory, PostgresOptions};
@@ -47,7 +47,7 @@ async fn one_by_one(directory: &dyn Directory) {
             directory,
             &desired,
             &SyncPolicy::default(),
-            &IssuersInForce::default(),
+            &ActiveIssuers::default(),
             at_ms,
             &mut ids,
         )
@@ -67,7 +67,7 @@ async fn goes_on(directory: &dyn Directory) {
             directory,
             &desired,
             &SyncPolicy::default(),
-            &IssuersInForce::default(),
+            &ActiveIssuers::default(),
             at_ms,
             &mut ids,
         )
@@ -80,7 +80,7 @@ async fn goes_on(directory: &dyn Directory) {
             directory,
             &others,
             &SyncPolicy::default(),
-            &IssuersInForce::default(),
+            &ActiveIssuers::default(),
             at_ms + 1,
             &mut ids,
         )

@@ -1,7 +1,7 @@
 //! `/organizations/{organization}/members`: the members of an organization, and manual grants.
 
 use narthex_directory::{
-    GrantId, Listing, Member, NewGrant, OrganizationId, Page, Scope, ScopedRole, UserId, WeighedMember,
+    EffectiveMember, GrantId, Listing, Member, NewGrant, OrganizationId, Page, Scope, ScopedRole, UserId,
 };
 
 use super::{ApiError, MemberBody, Permit, tidy};
@@ -32,7 +32,7 @@ pub(crate) async fn member(permit: Permit<'_>, on: &GrantScope<'_>, user: &str) 
         .ok_or(ApiError::Unknown { what: "member" })
 }
 
-async fn held(permit: Permit<'_>, scope: Scope, user: UserId) -> Result<Option<WeighedMember>, ApiError> {
+async fn held(permit: Permit<'_>, scope: Scope, user: UserId) -> Result<Option<EffectiveMember>, ApiError> {
     let Some(standing) = permit.directory().standing(user).await? else {
         return Ok(None);
     };
@@ -47,7 +47,11 @@ async fn held(permit: Permit<'_>, scope: Scope, user: UserId) -> Result<Option<W
         role,
         grants,
     };
-    Ok(permit.scales(&permit.in_force()).members(vec![member]).await?.pop())
+    Ok(permit
+        .grant_policy(&permit.in_force())
+        .members(vec![member])
+        .await?
+        .pop())
 }
 
 /// Returns a page of the members here. A user whose open grants give no role is left out, so the page may be shorter
@@ -55,7 +59,7 @@ async fn held(permit: Permit<'_>, scope: Scope, user: UserId) -> Result<Option<W
 pub(crate) async fn members(permit: Permit<'_>, on: &GrantScope<'_>, page: Page) -> Result<List<MemberBody>, ApiError> {
     let found = permit.directory().members(on.scope, permit.now_ms(), page).await?;
     let members = Listing {
-        items: permit.scales(&permit.in_force()).members(found.items).await?,
+        items: permit.grant_policy(&permit.in_force()).members(found.items).await?,
         next_cursor: found.next_cursor,
     };
     Ok(List::of(members, |member| MemberBody::new(member, on.name)))

@@ -4,7 +4,8 @@ use axum::Json;
 use axum::extract::Path;
 use narthex_decision::Action;
 use narthex_directory::{
-    Among, Carrier, CarrierFilter, Listing, Organization, OrganizationTags, Scope, ScopedRole, SourceKind, Weighed,
+    Among, Carrier, CarrierFilter, EffectiveGrant, Listing, Organization, OrganizationTags, Scope, ScopedRole,
+    SourceKind,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -178,7 +179,10 @@ async fn difference(
     let mut grants = standing.grants;
     grants.retain(|grant| grant.scope() == Scope::Organization(organization.id));
     let in_force = permit.in_force();
-    let weighed = permit.scales(&in_force).weigh_all(&standing.user.realm, grants).await?;
+    let weighed = permit
+        .grant_policy(&in_force)
+        .effective_grants(&standing.user.realm, grants)
+        .await?;
     let before = held(&weighed, |_| true);
     let untagged = held(&weighed, |source| source != SourceKind::Tag);
     let tagged = carrier.tags.iter().filter_map(|tag| then.role_of(tag)).max();
@@ -201,7 +205,10 @@ async fn difference(
 }
 
 /// Returns the highest role in an organization that grants of the counted sources give now.
-fn held(weighed: &[Weighed], counts: impl Fn(SourceKind) -> bool) -> Option<narthex_directory::OrganizationRole> {
+fn held(
+    weighed: &[EffectiveGrant],
+    counts: impl Fn(SourceKind) -> bool,
+) -> Option<narthex_directory::OrganizationRole> {
     let counted = weighed.iter().filter(|weighed| counts(weighed.grant.source.kind()));
     let roles = counted.filter_map(|weighed| match weighed.gives {
         Ok(ScopedRole::Organization(_, role)) => Some(role),

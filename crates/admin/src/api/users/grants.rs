@@ -61,7 +61,10 @@ pub(crate) async fn grants(
         .directory()
         .grants(filter, page(query.cursor, query.limit)?)
         .await?;
-    let items = permit.scales(&permit.in_force()).weigh_all(&user.realm, items).await?;
+    let items = permit
+        .grant_policy(&permit.in_force())
+        .effective_grants(&user.realm, items)
+        .await?;
     let names = permit
         .scope_names(items.iter().map(|weighed| weighed.grant.scope()))
         .await?;

@@ -56,6 +56,6 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
         .directory()
         .users(filter, page(query.cursor, query.limit)?)
         .await?;
-    users.items = permit.scales(&permit.in_force()).users(users.items).await?;
+    users.items = permit.grant_policy(&permit.in_force()).users(users.items).await?;
     Ok(List::of(users, UserBody::from))
 }

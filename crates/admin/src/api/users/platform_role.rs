@@ -3,7 +3,7 @@
 use axum::extract::Path;
 use http::StatusCode;
 use narthex_decision::Action;
-use narthex_directory::{GrantId, NewGrant, Scope, ScopedRole, Weighed};
+use narthex_directory::{EffectiveGrant, GrantId, NewGrant, Scope, ScopedRole};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -60,7 +60,7 @@ pub(crate) async fn grant(
         why: tidy::why(body.why)?,
     };
     let grant = permit.directory().grant_role(new, permit.by()).await?;
-    let given = Weighed {
+    let given = EffectiveGrant {
         gives: Ok(grant.role),
         grant,
     };

@@ -18,8 +18,8 @@ use narthex_clock::Clock;
 use narthex_decision::Reason;
 use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{
-    CountingIds, Desired, DesiredTags, DesiredUser, Directory, ExternalId, IssuerName, IssuersInForce, Principal,
-    Realm, SyncPolicy, TagList, TokenFingerprint, Username, sync,
+    ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, Directory, ExternalId, IssuerName, Principal, Realm,
+    SyncPolicy, TagList, TokenFingerprint, Username, sync,
 };
 use narthex_engine::{ConnectionSettings, Explanation, IdentityRow, Refusal};
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ pub(crate) struct Reply {
 pub(crate) struct Scenery {
     pub(crate) principals: Mutex<HashMap<String, Arc<Principal>>>,
     pub(crate) realms: Mutex<Vec<&'static str>>,
-    pub(crate) in_force: Mutex<Arc<IssuersInForce>>,
+    pub(crate) in_force: Mutex<Arc<ActiveIssuers>>,
     pub(crate) refreshed: Mutex<Vec<String>>,
     pub(crate) explained: Mutex<Vec<ExplainRequest>>,
     pub(crate) connections: Mutex<Arc<ConnectionSettings>>,
@@ -140,7 +140,7 @@ impl Fixture {
         let policy = policy("platform-admins");
         let mut ids = *self.ids.lock().unwrap();
         let synced = {
-            let issuers = IssuersInForce::default();
+            let issuers = ActiveIssuers::default();
             sync(
                 &*self.directory,
                 &desired,
@@ -285,7 +285,7 @@ fn policy(platform_admin: &str) -> SyncPolicy {
 impl Scenery {
     /// From now on the one issuer in force is this one, of the realm `main`, with these tags that make platform admins.
     pub(crate) fn in_force(&self, issuer: &str, platform_admin: &str) {
-        let mut in_force = IssuersInForce::default();
+        let mut in_force = ActiveIssuers::default();
         let (issuer, realm) = (IssuerName::new(issuer).unwrap(), Realm::new("main").unwrap());
         in_force.add(issuer, realm, &policy(platform_admin));
         *self.in_force.lock().unwrap() = Arc::new(in_force);
@@ -315,7 +315,7 @@ impl Surroundings for Scenery {
             .collect()
     }
 
-    fn issuers_in_force(&self) -> Arc<IssuersInForce> {
+    fn issuers_in_force(&self) -> Arc<ActiveIssuers> {
         Arc::clone(&self.in_force.lock().unwrap())
     }
 

@@ -3,12 +3,12 @@
 use narthex_admin::api::{GrantBody, List, Time, given_by_tags};
 use narthex_clock::NewIds;
 use narthex_directory::{
-    Grant, GrantFilter, GrantId, GrantsWhen, NewGrant, PlatformRole, Scope, ScopedRole, User, Weighed,
+    EffectiveGrant, Grant, GrantFilter, GrantId, GrantsWhen, NewGrant, PlatformRole, Scope, ScopedRole, User,
 };
 use narthex_mapping::profile;
 
 use super::table::Table;
-use super::{AdminContext, Answer, gather, origin_weighed, usage_error};
+use super::{AdminContext, Answer, effective_origin, gather, usage_error};
 use crate::args::{Common, GrantCommand, GrantScope, ListPage};
 use crate::commands::terminal::moment;
 
@@ -89,10 +89,14 @@ async fn list(user: &str, when: Option<GrantsWhen>, page: ListPage, common: &Com
         items: Vec::new(),
         next_cursor: found.next_cursor.map(|cursor| cursor.to_string()),
     };
-    for weighed in context.scales().weigh_all(&user.realm, found.items).await? {
-        let name = context.scope_name(weighed.grant.scope()).await?;
-        table.row(cells(&weighed, name.as_deref()));
-        list.items.push(GrantBody::new(weighed, name));
+    for effective in context
+        .grant_policy()
+        .effective_grants(&user.realm, found.items)
+        .await?
+    {
+        let name = context.scope_name(effective.grant.scope()).await?;
+        table.row(cells(&effective, name.as_deref()));
+        list.items.push(GrantBody::new(effective, name));
     }
     context.list(&list, |_| table)
 }
@@ -101,10 +105,10 @@ async fn list(user: &str, when: Option<GrantsWhen>, page: ListPage, common: &Com
 async fn show_all(context: &AdminContext, user: &User, closed: Vec<Grant>) -> anyhow::Result<Answer> {
     let mut table = Table::new(HEADINGS, "");
     let mut items = Vec::new();
-    for weighed in context.scales().weigh_all(&user.realm, closed).await? {
-        let name = context.scope_name(weighed.grant.scope()).await?;
-        table.row(cells(&weighed, name.as_deref()));
-        items.push(GrantBody::new(weighed, name));
+    for effective in context.grant_policy().effective_grants(&user.realm, closed).await? {
+        let name = context.scope_name(effective.grant.scope()).await?;
+        table.row(cells(&effective, name.as_deref()));
+        items.push(GrantBody::new(effective, name));
     }
     let next_cursor = None;
     context.list(&List { items, next_cursor }, |_| table)
@@ -115,28 +119,28 @@ async fn nothing_to_take(context: &AdminContext, user: &User, scope: Scope) -> a
     let standing = context.directory.standing(user.id).await?;
     let mut grants = standing.map(|standing| standing.grants).unwrap_or_default();
     grants.retain(|grant| grant.scope() == scope);
-    let weighed = context.scales().weigh_all(&user.realm, grants).await?;
-    let said = given_by_tags(scope, &weighed);
+    let effective = context.grant_policy().effective_grants(&user.realm, grants).await?;
+    let said = given_by_tags(scope, &effective);
     Ok(said.map_or_else(|| anyhow::anyhow!("the user has no role there"), anyhow::Error::msg))
 }
 
 async fn show(context: &AdminContext, user: &User, grant: Grant) -> anyhow::Result<Answer> {
     let name = context.scope_name(grant.scope()).await?;
     let mut table = Table::new(HEADINGS, "");
-    let gives = context.scales().weigh(&user.realm, &grant).await?;
-    let weighed = Weighed { grant, gives };
-    table.row(cells(&weighed, name.as_deref()));
-    context.answer(&GrantBody::new(weighed, name), || table.to_string())
+    let gives = context.grant_policy().effective_role(&user.realm, &grant).await?;
+    let effective = EffectiveGrant { grant, gives };
+    table.row(cells(&effective, name.as_deref()));
+    context.answer(&GrantBody::new(effective, name), || table.to_string())
 }
 
-fn cells(weighed: &Weighed, name: Option<&str>) -> [String; 6] {
-    let grant = &weighed.grant;
+fn cells(effective: &EffectiveGrant, name: Option<&str>) -> [String; 6] {
+    let grant = &effective.grant;
     let kind = grant.scope().kind();
     let until = grant.revoked_at_ms.or(grant.lapses_at_ms);
     [
         grant.role.role_str().to_owned(),
         name.map_or(kind.to_owned(), |name| format!("{kind} {name}")),
-        origin_weighed(weighed),
+        effective_origin(effective),
         moment(grant.granted_at_ms),
         until.map_or_else(|| "-".to_owned(), moment),
         grant

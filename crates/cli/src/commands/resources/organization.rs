@@ -9,7 +9,7 @@ use narthex_directory::{
 use narthex_mapping::profile;
 
 use super::table::Table;
-use super::{AdminContext, Answer, gather, origin_weighed, usage_error};
+use super::{AdminContext, Answer, effective_origin, gather, usage_error};
 use crate::args::{Common, ListPage, OrganizationCommand, OrganizationFields};
 use crate::commands::terminal::moment;
 
@@ -211,13 +211,20 @@ pub(super) async fn list_members(
     let now_ms = context.now_ms();
     let found = gather(page, |page| context.directory.members(scope, now_ms, page)).await?;
     let found = Listing {
-        items: context.scales().members(found.items).await?,
+        items: context.grant_policy().members(found.items).await?,
         next_cursor: found.next_cursor,
     };
     let origins: Vec<String> = found
         .items
         .iter()
-        .map(|member| member.grants.iter().map(origin_weighed).collect::<Vec<_>>().join("; "))
+        .map(|member| {
+            member
+                .grants
+                .iter()
+                .map(effective_origin)
+                .collect::<Vec<_>>()
+                .join("; ")
+        })
         .collect();
     context.list(&List::of(found, |member| MemberBody::new(member, name)), |members| {
         let mut table = Table::new(["USERNAME", "ROLE", "FROM", "USER ID"], "It has no members.");

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::organization::word;
 use super::table::Table;
-use super::{AdminContext, Answer, gather, origin_weighed, usage_error};
+use super::{AdminContext, Answer, effective_origin, gather, usage_error};
 use crate::args::{Common, ListPage, UserCommand};
 use crate::commands::terminal::moment;
 
@@ -83,7 +83,7 @@ pub(super) async fn run(command: UserCommand) -> anyhow::Result<Answer> {
 async fn list(filter: UserFilter, page: ListPage, common: &Common) -> anyhow::Result<Answer> {
     let context = AdminContext::open(common).await?;
     let mut found = gather(page, |page| context.directory.users(filter.clone(), page)).await?;
-    found.items = context.scales().users(found.items).await?;
+    found.items = context.grant_policy().users(found.items).await?;
     context.list(&List::of(found, UserBody::from), |users| {
         let headings = [
             "USERNAME",
@@ -157,14 +157,14 @@ async fn show(context: &AdminContext, id: UserId) -> anyhow::Result<Answer> {
     held.retain(|grant| grant.counts_at(now_ms));
     let mut roles = Table::new(["ROLE", "ON", "FROM"], "No roles.");
     let mut grants = Vec::new();
-    for weighed in context.scales().weigh_all(&user.realm, held).await? {
-        let grant = &weighed.grant;
+    for effective in context.grant_policy().effective_grants(&user.realm, held).await? {
+        let grant = &effective.grant;
         let name = context.scope_name(grant.scope()).await?;
         let on = name.as_ref().map_or(grant.scope().kind().to_owned(), |name| {
             format!("{} {name}", grant.scope().kind())
         });
-        roles.row([grant.role.role_str().to_owned(), on, origin_weighed(&weighed)]);
-        grants.push(GrantBody::new(weighed, name));
+        roles.row([grant.role.role_str().to_owned(), on, effective_origin(&effective)]);
+        grants.push(GrantBody::new(effective, name));
     }
     let shown = UserShown {
         user: UserBody::from(UserEntry { user, platform_role }),

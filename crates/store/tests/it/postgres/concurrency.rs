@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use narthex_conformance::world::{START_MS, World};
 use narthex_directory::{
-    Actor, By, CountingIds, Desired, Directory, EventFilter, EventOrder, GrantFilter, IssuersInForce, NewOrganization,
+    ActiveIssuers, Actor, By, CountingIds, Desired, Directory, EventFilter, EventOrder, GrantFilter, NewOrganization,
     Page, SyncError, SyncPolicy, Synced, UserFilter, sync,
 };
 
@@ -27,7 +27,7 @@ pub(super) async fn at_once(
                     &*directory,
                     &token,
                     &SyncPolicy::default(),
-                    &IssuersInForce::default(),
+                    &ActiveIssuers::default(),
                     START_MS,
                     &mut ids,
                 )
@@ -153,7 +153,7 @@ async fn events_appear_in_the_order_of_their_numbers() {
                         &*node,
                         &token,
                         &SyncPolicy::default(),
-                        &IssuersInForce::default(),
+                        &ActiveIssuers::default(),
                         START_MS,
                         &mut ids,
                     )

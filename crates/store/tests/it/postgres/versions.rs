@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use narthex_conformance::world::{START_MS, World};
 use narthex_directory::{
-    CountingIds, Directory, IssuersInForce, OrganizationEdit, OrganizationRole, OrganizationTags, PlatformRole, Scope,
+    ActiveIssuers, CountingIds, Directory, OrganizationEdit, OrganizationRole, OrganizationTags, PlatformRole, Scope,
     ScopedRole, UserEdit, UserStatus, load,
 };
 use tokio::time::{sleep, timeout};
@@ -41,7 +41,7 @@ async fn a_change_is_heard_of_without_asking() {
         "at once where it was acknowledged"
     );
     until(|| !there.versions().is_current(known.stamp())).await;
-    let again = load(&there, ada.user().id, &IssuersInForce::default(), START_MS)
+    let again = load(&there, ada.user().id, &ActiveIssuers::default(), START_MS)
         .await
         .unwrap();
     assert_eq!(again.platform_role(), PlatformRole::Viewer);
@@ -66,7 +66,7 @@ async fn sec_forged_notification() {
             .unwrap();
     }
     sleep(Duration::from_millis(300)).await;
-    let known = load(&there, ada, &IssuersInForce::default(), START_MS).await.unwrap();
+    let known = load(&there, ada, &ActiveIssuers::default(), START_MS).await.unwrap();
     assert!(there.versions().is_current(known.stamp()));
     world.grant(ada, ScopedRole::Platform(PlatformRole::Viewer)).await;
     until(|| !there.versions().is_current(known.stamp())).await;

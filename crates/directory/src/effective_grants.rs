@@ -1,15 +1,15 @@
-//! Role that an open grant gives now: one answer, for decisions and for lists.
+//! Effective role of an open grant: one answer, for decisions and for lists.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 
+use crate::active_issuers::ActiveIssuers;
 use crate::command::{Member, UserEntry};
 use crate::desired::{Desired, SyncPolicy};
 use crate::directory::{Answer, Directory};
 use crate::grant::{Grant, GrantSource};
 use crate::id::OrganizationId;
-use crate::in_force::IssuersInForce;
 use crate::name::{IssuerName, Realm};
 use crate::organization::Organization;
 use crate::plan::SyncPlan;
@@ -18,9 +18,9 @@ use crate::snapshot::TagMatch;
 use crate::tag::TagList;
 use crate::user::User;
 
-/// Reason for which a grant gives nothing.
+/// Reason for which a grant gives no role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Idle {
+pub enum IneffectiveReason {
     /// It was closed.
     Closed,
     /// It was not asserted within its lease, and waits to be closed.
@@ -33,7 +33,7 @@ pub enum Idle {
     OrganizationTag,
 }
 
-impl fmt::Display for Idle {
+impl fmt::Display for IneffectiveReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Closed => "it was closed",
@@ -45,24 +45,24 @@ impl fmt::Display for Idle {
     }
 }
 
-/// A grant, and the role that it gives now.
+/// A grant with its effective role: the role that it gives now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Weighed {
+pub struct EffectiveGrant {
     /// The grant.
     pub grant: Grant,
     /// The role: the grant's own, or a lower one where the organization lists the tag for less now.
-    pub gives: Result<ScopedRole, Idle>,
+    pub gives: Result<ScopedRole, IneffectiveReason>,
 }
 
 /// Member of an organization or a team, with the role that a decision would find.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WeighedMember {
+pub struct EffectiveMember {
     /// The user.
     pub user: User,
     /// The highest role given.
     pub role: ScopedRole,
     /// The grants that are open here, also those that give nothing.
-    pub grants: Vec<Weighed>,
+    pub grants: Vec<EffectiveGrant>,
 }
 
 /// Tags that count now, as the token at hand shows them.
@@ -84,31 +84,31 @@ impl<'s> Shown<'s> {
     }
 }
 
-/// Weighs grants at one moment; looks each organization up once.
+/// Rules that give the effective role of a grant at one moment. Looks each organization up once.
 ///
 /// SECURITY: a tag gives what is listed for it now, whichever token brought it, and an issuer's tokens give something only
 /// while the issuer is trusted. Grants are closed by the next token that speaks of them; until then others may come that do
 /// not: an older one, another issuer's, one without a list of tags.
-pub struct Scales<'a> {
+pub struct GrantPolicy<'a> {
     directory: &'a dyn Directory,
-    issuers: &'a IssuersInForce,
+    issuers: &'a ActiveIssuers,
     now_ms: i64,
     shown: Option<Shown<'a>>,
     organizations: HashMap<OrganizationId, Option<Organization>>,
 }
 
-impl fmt::Debug for Scales<'_> {
+impl fmt::Debug for GrantPolicy<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scales")
+        f.debug_struct("GrantPolicy")
             .field("issuers", &self.issuers)
             .field("now_ms", &self.now_ms)
             .finish_non_exhaustive()
     }
 }
 
-impl<'a> Scales<'a> {
+impl<'a> GrantPolicy<'a> {
     /// For the issuers that are configured and enabled now.
-    pub fn new(directory: &'a dyn Directory, issuers: &'a IssuersInForce, now_ms: i64) -> Self {
+    pub fn new(directory: &'a dyn Directory, issuers: &'a ActiveIssuers, now_ms: i64) -> Self {
         Self {
             directory,
             issuers,
@@ -124,35 +124,35 @@ impl<'a> Scales<'a> {
         self
     }
 
-    /// Weighs the grants of users of a realm: each with what it gives.
-    pub async fn weigh_all(&mut self, realm: &Realm, grants: Vec<Grant>) -> Answer<Vec<Weighed>> {
-        let mut weighed = Vec::with_capacity(grants.len());
+    /// Returns the grants of users of a realm, each with its effective role.
+    pub async fn effective_grants(&mut self, realm: &Realm, grants: Vec<Grant>) -> Answer<Vec<EffectiveGrant>> {
+        let mut effective = Vec::with_capacity(grants.len());
         for grant in grants {
-            let gives = self.weigh(realm, &grant).await?;
-            weighed.push(Weighed { grant, gives });
+            let gives = self.effective_role(realm, &grant).await?;
+            effective.push(EffectiveGrant { grant, gives });
         }
-        Ok(weighed)
+        Ok(effective)
     }
 
     /// Members with the roles that decisions find. A user who is given none is left out.
-    pub async fn members(&mut self, members: Vec<Member>) -> Answer<Vec<WeighedMember>> {
-        let mut weighed = Vec::with_capacity(members.len());
+    pub async fn members(&mut self, members: Vec<Member>) -> Answer<Vec<EffectiveMember>> {
+        let mut effective = Vec::with_capacity(members.len());
         for Member { user, grants, .. } in members {
-            let grants = self.weigh_all(&user.realm, grants).await?;
+            let grants = self.effective_grants(&user.realm, grants).await?;
             if let Some(role) = grants.iter().filter_map(|grant| grant.gives.ok()).max() {
-                weighed.push(WeighedMember { user, role, grants });
+                effective.push(EffectiveMember { user, role, grants });
             }
         }
-        Ok(weighed)
+        Ok(effective)
     }
 
     /// Users with the platform roles that decisions find.
     pub async fn users(&mut self, entries: Vec<UserEntry>) -> Answer<Vec<UserEntry>> {
-        let mut weighed = Vec::with_capacity(entries.len());
+        let mut effective = Vec::with_capacity(entries.len());
         for entry in entries {
-            weighed.push(self.user(entry).await?);
+            effective.push(self.user(entry).await?);
         }
-        Ok(weighed)
+        Ok(effective)
     }
 
     /// A user with the platform role that decisions find. A user who holds none by open grants is not looked up again.
@@ -164,7 +164,7 @@ impl<'a> Scales<'a> {
         let mut highest = PlatformRole::User;
         for grant in standing.map(|standing| standing.grants).unwrap_or_default() {
             if matches!(grant.role, ScopedRole::Platform(_))
-                && let Ok(ScopedRole::Platform(role)) = self.weigh(&entry.user.realm, &grant).await?
+                && let Ok(ScopedRole::Platform(role)) = self.effective_role(&entry.user.realm, &grant).await?
             {
                 highest = highest.max(role);
             }
@@ -176,12 +176,16 @@ impl<'a> Scales<'a> {
     }
 
     /// The role that a grant of a user of this realm gives.
-    pub async fn weigh(&mut self, realm: &Realm, grant: &Grant) -> Answer<Result<ScopedRole, Idle>> {
+    pub async fn effective_role(
+        &mut self,
+        realm: &Realm,
+        grant: &Grant,
+    ) -> Answer<Result<ScopedRole, IneffectiveReason>> {
         if grant.revoked_at_ms.is_some() {
-            return Ok(Err(Idle::Closed));
+            return Ok(Err(IneffectiveReason::Closed));
         }
         if grant.lapsed_at(self.now_ms) {
-            return Ok(Err(Idle::Lapsed));
+            return Ok(Err(IneffectiveReason::Lapsed));
         }
         let Some(issuer) = grant.source.issuer() else {
             return Ok(Ok(grant.role));
@@ -191,16 +195,16 @@ impl<'a> Scales<'a> {
             Some(own) => own.platform,
             None => match self.issuers.platform_admin_tags(issuer, realm) {
                 Some(tags) => tags,
-                None => return Ok(Err(Idle::Issuer)),
+                None => return Ok(Err(IneffectiveReason::Issuer)),
             },
         };
         match (&grant.source, grant.role) {
             (GrantSource::Tag { tag, .. }, ScopedRole::Organization(id, role)) => {
                 let listed = self.listed(id, tag, role).await?;
-                Ok(listed.ok_or(Idle::OrganizationTag))
+                Ok(listed.ok_or(IneffectiveReason::OrganizationTag))
             }
             (GrantSource::Tag { tag, .. }, ScopedRole::Platform(_)) if !platform.contains(tag) => {
-                Ok(Err(Idle::PlatformTag))
+                Ok(Err(IneffectiveReason::PlatformTag))
             }
             _ => Ok(Ok(grant.role)),
         }

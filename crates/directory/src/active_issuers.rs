@@ -1,4 +1,4 @@
-//! Issuers in force: what an issuer's tokens gave is worth as much as the issuer is trusted now.
+//! Active issuers: what an issuer's tokens gave is worth as much as the issuer is trusted now.
 
 use std::collections::HashMap;
 
@@ -12,21 +12,21 @@ use crate::tag::TagList;
 /// configuration, or disabled, has no next token. So grants by an issuer that is not in here count for nothing,
 /// whichever caller asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct IssuersInForce(HashMap<IssuerName, InForce>);
+pub struct ActiveIssuers(HashMap<IssuerName, ActiveIssuer>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct InForce {
+struct ActiveIssuer {
     realm: Realm,
     platform_admin_tags: TagList,
 }
 
-impl IssuersInForce {
+impl ActiveIssuers {
     /// Adds one that is configured and enabled.
     pub fn add(&mut self, issuer: IssuerName, realm: Realm, policy: &SyncPolicy) {
         let platform_admin_tags = policy.platform_admin_tags.clone();
         self.0.insert(
             issuer,
-            InForce {
+            ActiveIssuer {
                 realm,
                 platform_admin_tags,
             },

@@ -35,7 +35,7 @@ type Key = (UserId, IssuerName);
 
 /// The buffer.
 #[derive(Debug, Default)]
-pub struct Touches {
+pub struct UsageBuffer {
     inner: Mutex<Inner>,
     changes: Mutex<Changes>,
     /// The store writes marks in short.
@@ -47,7 +47,7 @@ struct Inner {
     marks: Marks,
     due: HashMap<Key, Touch>,
     tags: HashMap<(Realm, String), SeenTag>,
-    /// Marks that are being written: they go on counting until [`Touches::settle`].
+    /// Marks that are being written: they go on counting until [`UsageBuffer::settle`].
     in_flight: Arc<Marks>,
     /// Marks that are written in short only, and the number of marks that were written so.
     kept: Marks,
@@ -187,9 +187,9 @@ impl Changes {
     }
 }
 
-impl Touches {
-    /// A buffer for a store that writes marks in short (see [`Touches::take`]) where no query looks for them, and
-    /// writes them out now and then (see [`Touches::take_kept`]).
+impl UsageBuffer {
+    /// A buffer for a store that writes marks in short (see [`UsageBuffer::take`]) where no query looks for them, and
+    /// writes them out now and then (see [`UsageBuffer::take_kept`]).
     pub fn keeping() -> Self {
         Self {
             keeps: true,
@@ -224,7 +224,7 @@ impl Touches {
         true
     }
 
-    /// Notes that a token of this mark was used, and nothing more. Returns `false` as [`Touches::note`].
+    /// Notes that a token of this mark was used, and nothing more. Returns `false` as [`UsageBuffer::note`].
     #[must_use]
     pub fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) -> bool {
         self.lock().note_mark(user, issuer, mark)
@@ -267,7 +267,7 @@ impl Touches {
         all.into_iter().filter_map(|marks| marks.newest_of(user)).max()
     }
 
-    /// Takes the records to write. They go on counting until [`Touches::settle`].
+    /// Takes the records to write. They go on counting until [`UsageBuffer::settle`].
     pub fn take(&self) -> Noted {
         let (mut due, marks, tags) = {
             let mut inner = self.lock();
@@ -319,14 +319,14 @@ impl Touches {
 }
 
 /// Marks that are written in short.
-impl Touches {
+impl UsageBuffer {
     /// Tests whether they are so many that they should be written out.
     pub fn keeps_many(&self) -> bool {
         let inner = self.lock();
         inner.in_short > IN_SHORT_MAX || inner.kept.len() > KEPT_MAX
     }
 
-    /// Takes the marks to write out, in order. They go on counting until [`Touches::settle_kept`].
+    /// Takes the marks to write out, in order. They go on counting until [`UsageBuffer::settle_kept`].
     pub fn take_kept(&self) -> Vec<(UserId, IssuerName, Mark)> {
         let mut inner = self.lock();
         inner.kept_in_flight = Arc::new(std::mem::take(&mut inner.kept));
@@ -428,45 +428,45 @@ mod tests {
 
     #[test]
     fn a_mark_counts_from_the_note_to_the_write_and_through_it() {
-        let touches = Touches::default();
+        let usage = UsageBuffer::default();
         let (user, issuer) = (touch(0, false).user, touch(0, false).issuer);
-        assert!(touches.note(&touch(20, false)));
-        assert!(touches.note(&touch(10, false)));
-        assert_eq!(touches.mark(user, &issuer), Some(mark(20)));
-        let noted = touches.take();
+        assert!(usage.note(&touch(20, false)));
+        assert!(usage.note(&touch(10, false)));
+        assert_eq!(usage.mark(user, &issuer), Some(mark(20)));
+        let noted = usage.take();
         assert_eq!(
             (noted.due, noted.marks),
             (vec![], vec![(user, issuer.clone(), mark(20))])
         );
-        assert_eq!(touches.mark(user, &issuer), Some(mark(20)), "while it is being written");
-        assert_eq!(touches.newest_issued_at_ms(user), Some(20));
-        touches.settle(Ok(()));
-        assert_eq!(touches.mark(user, &issuer), None, "the store knows it now");
-        assert!(touches.take().is_empty(), "and it is written once");
+        assert_eq!(usage.mark(user, &issuer), Some(mark(20)), "while it is being written");
+        assert_eq!(usage.newest_issued_at_ms(user), Some(20));
+        usage.settle(Ok(()));
+        assert_eq!(usage.mark(user, &issuer), None, "the store knows it now");
+        assert!(usage.take().is_empty(), "and it is written once");
     }
 
     #[test]
     fn what_is_written_in_short_counts_until_it_is_written_out() {
-        let touches = Touches::keeping();
+        let usage = UsageBuffer::keeping();
         let (user, issuer) = (touch(0, false).user, touch(0, false).issuer);
-        assert!(touches.note(&touch(20, false)));
-        touches.take();
-        touches.settle(Ok(()));
-        assert!(!touches.keeps_many());
+        assert!(usage.note(&touch(20, false)));
+        usage.take();
+        usage.settle(Ok(()));
+        assert!(!usage.keeps_many());
         for written in [false, true] {
-            assert_eq!(touches.mark(user, &issuer), Some(mark(20)), "written: {written}");
-            assert_eq!(touches.take_kept(), [(user, issuer.clone(), mark(20))]);
-            assert_eq!(touches.newest_issued_at_ms(user), Some(20), "while it is being written");
-            touches.settle_kept(written);
+            assert_eq!(usage.mark(user, &issuer), Some(mark(20)), "written: {written}");
+            assert_eq!(usage.take_kept(), [(user, issuer.clone(), mark(20))]);
+            assert_eq!(usage.newest_issued_at_ms(user), Some(20), "while it is being written");
+            usage.settle_kept(written);
         }
-        assert_eq!(touches.mark(user, &issuer), None);
+        assert_eq!(usage.mark(user, &issuer), None);
         let others = (1..=KEPT_MAX as u64 + 1).map(|number| UserId::new(0, &mut CountingIds(number << 20)));
         for other in others {
-            assert!(touches.note_newest(other, &issuer, mark(1)));
+            assert!(usage.note_newest(other, &issuer, mark(1)));
         }
-        touches.take();
-        touches.settle(Ok(()));
-        assert!(touches.keeps_many());
+        usage.take();
+        usage.settle(Ok(()));
+        assert!(usage.keeps_many());
     }
 
     fn user(number: usize) -> UserId {
@@ -476,28 +476,28 @@ mod tests {
     /// While nothing can be written, each token in the buffer counts, and no further user comes in.
     #[test]
     fn sec_a_full_buffer_drops_no_mark_and_takes_no_more() {
-        let (touches, issuer) = (Touches::default(), touch(0, false).issuer);
+        let (usage, issuer) = (UsageBuffer::default(), touch(0, false).issuer);
         for number in 1..=MARKS_MAX {
-            assert!(touches.note_newest(user(number), &issuer, mark(20)));
+            assert!(usage.note_newest(user(number), &issuer, mark(20)));
         }
         for _ in 0..2 {
             let (last, mut due) = (user(MARKS_MAX + 1), touch(20, true));
             due.user = last;
-            assert!(!touches.note_newest(last, &issuer, mark(20)));
-            assert!(!touches.note(&due));
-            assert_eq!(touches.mark(last, &issuer), None);
+            assert!(!usage.note_newest(last, &issuer, mark(20)));
+            assert!(!usage.note(&due));
+            assert_eq!(usage.mark(last, &issuer), None);
             due.mark = None;
-            assert!(touches.note(&due), "one without a date has no mark");
-            assert_eq!(touches.mark(user(1), &issuer), Some(mark(20)));
-            assert!(touches.note_newest(user(2), &issuer, mark(30)));
-            assert_eq!(touches.mark(user(2), &issuer), Some(mark(30)));
-            let noted = touches.take();
-            touches.settle(Err(noted));
+            assert!(usage.note(&due), "one without a date has no mark");
+            assert_eq!(usage.mark(user(1), &issuer), Some(mark(20)));
+            assert!(usage.note_newest(user(2), &issuer, mark(30)));
+            assert_eq!(usage.mark(user(2), &issuer), Some(mark(30)));
+            let noted = usage.take();
+            usage.settle(Err(noted));
         }
-        touches.take();
-        touches.settle(Ok(()));
+        usage.take();
+        usage.settle(Ok(()));
         assert!(
-            touches.note_newest(user(MARKS_MAX + 1), &issuer, mark(20)),
+            usage.note_newest(user(MARKS_MAX + 1), &issuer, mark(20)),
             "it is written"
         );
     }
@@ -505,26 +505,26 @@ mod tests {
     /// The same where marks are written in short, and are not written out.
     #[test]
     fn sec_marks_that_are_not_written_out_fill_the_buffer() {
-        let (touches, issuer) = (Touches::keeping(), touch(0, false).issuer);
+        let (usage, issuer) = (UsageBuffer::keeping(), touch(0, false).issuer);
         for number in 1..=MARKS_MAX {
-            assert!(touches.note_newest(user(number), &issuer, mark(20)));
+            assert!(usage.note_newest(user(number), &issuer, mark(20)));
             if number % (MARKS_MAX / 2) == 0 {
-                touches.take();
-                touches.settle(Ok(()));
-                touches.take_kept();
-                touches.settle_kept(false);
+                usage.take();
+                usage.settle(Ok(()));
+                usage.take_kept();
+                usage.settle_kept(false);
             }
         }
-        assert!(!touches.note_newest(user(MARKS_MAX + 1), &issuer, mark(20)));
-        assert_eq!(touches.mark(user(1), &issuer), Some(mark(20)));
-        assert!(touches.note_newest(user(1), &issuer, mark(30)));
-        touches.take_kept();
+        assert!(!usage.note_newest(user(MARKS_MAX + 1), &issuer, mark(20)));
+        assert_eq!(usage.mark(user(1), &issuer), Some(mark(20)));
+        assert!(usage.note_newest(user(1), &issuer, mark(30)));
+        usage.take_kept();
         assert!(
-            !touches.note_newest(user(MARKS_MAX + 1), &issuer, mark(20)),
+            !usage.note_newest(user(MARKS_MAX + 1), &issuer, mark(20)),
             "while they are written out"
         );
-        touches.settle_kept(true);
-        assert!(touches.note_newest(user(MARKS_MAX + 1), &issuer, mark(20)));
+        usage.settle_kept(true);
+        assert!(usage.note_newest(user(MARKS_MAX + 1), &issuer, mark(20)));
     }
 
     #[test]
@@ -539,10 +539,10 @@ mod tests {
             (older(true), touch(20, true)),
             (older(true), touch(20, false)),
         ] {
-            let touches = Touches::default();
-            assert!(touches.note(&first));
-            assert!(touches.note(&second));
-            let noted = touches.take();
+            let usage = UsageBuffer::default();
+            assert!(usage.note(&first));
+            assert!(usage.note(&second));
+            let noted = usage.take();
             let written: Vec<_> = noted.due.iter().map(|touch| (&touch.mark, &touch.tags)).collect();
             assert_eq!(written, [(&Some(mark(20)), &touch(20, true).tags)]);
             assert_eq!(noted.marks, []);
@@ -551,14 +551,14 @@ mod tests {
 
     #[test]
     fn what_could_not_be_written_is_kept() {
-        let touches = Touches::default();
-        assert!(touches.note(&touch(20, true)));
-        let noted = touches.take();
-        touches.settle(Err(noted.clone()));
-        assert_eq!(touches.take(), noted);
-        assert!(touches.note(&touch(30, false)));
-        touches.settle(Err(noted.clone()));
-        assert_eq!(touches.mark(touch(0, false).user, &noted.due[0].issuer), Some(mark(30)));
+        let usage = UsageBuffer::default();
+        assert!(usage.note(&touch(20, true)));
+        let noted = usage.take();
+        usage.settle(Err(noted.clone()));
+        assert_eq!(usage.take(), noted);
+        assert!(usage.note(&touch(30, false)));
+        usage.settle(Err(noted.clone()));
+        assert_eq!(usage.mark(touch(0, false).user, &noted.due[0].issuer), Some(mark(30)));
     }
 
     #[test]
