@@ -86,7 +86,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     let directory = open(&config.store, Purpose::Serve).await?;
     let metrics = Arc::new(Metrics::new());
     let edges = KeyEdges {
-        store: Some(Arc::new(DirectoryKeySetStore(Arc::clone(&directory)))),
+        store: Some(Arc::new(DirectoryKeySetStore(Arc::<dyn Directory>::clone(&directory)))),
         observer: Some(Arc::clone(&metrics) as Arc<dyn FetchObserver>),
         ..KeyEdges::new(clock.clone())
     };

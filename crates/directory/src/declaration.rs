@@ -79,7 +79,8 @@ impl Declaring {
     }
 }
 
-/// Returns the error with which [`Directory::declare_organizations`] would refuse. Nothing is written.
+/// Returns the error with which [`People::declare_organizations`](crate::People::declare_organizations) would refuse. Writes
+/// nothing.
 pub async fn rehearse_declaration(directory: &dyn Directory, declared: Vec<NewOrganization>, at_ms: i64) -> Answer<()> {
     let mut declaring = Declaring::new(at_ms);
     for new in declared {

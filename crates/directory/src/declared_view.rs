@@ -14,7 +14,7 @@ use crate::command::{
 };
 use crate::declaration::{Declaring, met};
 use crate::desired::{Desired, DesiredTags};
-use crate::directory::{Answer, Carrier, CarrierFilter, Directory};
+use crate::directory::{Answer, Carrier, CarrierFilter, Directory, Documents, Keyring, People, TokenSync, Trail};
 use crate::document::{Document, DocumentAt, DocumentKind, NewDocument};
 use crate::grant::Grant;
 use crate::id::{ApiKeyId, OrganizationId, TeamId, UserId};
@@ -52,7 +52,7 @@ impl DeclaredView {
     ///
     /// # Errors
     ///
-    /// A declaration that [`Directory::declare_organizations`] would refuse, or a store that does not answer.
+    /// A declaration that [`People::declare_organizations`] would refuse, or a store that does not answer.
     pub async fn new(inner: Arc<dyn Directory>, organizations: Vec<NewOrganization>, at_ms: i64) -> Answer<Self> {
         let names = organizations.iter().map(|new| new.name.clone()).collect();
         let mut declaring = Declaring::new(at_ms);
@@ -129,7 +129,7 @@ impl DeclaredView {
 }
 
 #[async_trait]
-impl Directory for DeclaredView {
+impl TokenSync for DeclaredView {
     async fn snapshot(&self, desired: &Desired, detail: Detail) -> Answer<Snapshot> {
         let mut snapshot = self.inner.snapshot(desired, detail).await?;
         let declared = self.of_realm(&desired.realm);
@@ -188,6 +188,26 @@ impl Directory for DeclaredView {
         Ok(snapshot)
     }
 
+    async fn apply(&self, plan: Arc<SyncPlan>) -> Answer<Stamp> {
+        self.inner.apply(plan).await
+    }
+
+    fn touch(&self, touch: &Touch) -> bool {
+        self.inner.touch(touch)
+    }
+
+    fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) -> bool {
+        self.inner.note_newest(user, issuer, mark)
+    }
+
+    async fn flush(&self) -> Answer<usize> {
+        self.inner.flush().await
+    }
+
+    async fn flush_last(&self) -> Answer<()> {
+        self.inner.flush_last().await
+    }
+
     async fn standing(&self, user: UserId) -> Answer<Option<Standing>> {
         let mut standing = self.inner.standing(user).await?;
         for brief in standing.iter_mut().flat_map(|standing| &mut standing.organizations) {
@@ -212,46 +232,25 @@ impl Directory for DeclaredView {
         Ok(found.map(|found| self.seen(found)))
     }
 
-    /// Declared organizations come first, beyond what the page asks for.
-    async fn organizations(&self, filter: OrganizationFilter, page: Page) -> Answer<Listing<Organization>> {
-        let first = page.after_id()?.is_none();
-        let mut items = if first { self.filtered(&filter) } else { Vec::new() };
-        let found = self.inner.organizations(filter, page).await?;
-        let others = found
-            .items
-            .into_iter()
-            .filter(|found| !self.declared.contains_key(&found.id));
-        items.extend(others.map(|found| self.seen(found)));
-        Ok(Listing {
-            items,
-            next_cursor: found.next_cursor,
-        })
+    fn versions(&self) -> &Arc<Versions> {
+        self.inner.versions()
     }
 
-    async fn apply(&self, plan: Arc<SyncPlan>) -> Answer<Stamp> {
-        self.inner.apply(plan).await
+    async fn poll_versions(&self) -> Answer<()> {
+        self.inner.poll_versions().await
     }
 
-    fn touch(&self, touch: &Touch) -> bool {
-        self.inner.touch(touch)
-    }
-
-    fn note_newest(&self, user: UserId, issuer: &IssuerName, mark: Mark) -> bool {
-        self.inner.note_newest(user, issuer, mark)
-    }
-
-    async fn flush_last(&self) -> Answer<()> {
-        self.inner.flush_last().await
+    async fn health(&self) -> Answer<()> {
+        self.inner.health().await
     }
 
     fn writes_fail(&self) -> bool {
         self.inner.writes_fail()
     }
+}
 
-    async fn flush(&self) -> Answer<usize> {
-        self.inner.flush().await
-    }
-
+#[async_trait]
+impl People for DeclaredView {
     async fn user(&self, user: UserId) -> Answer<Option<UserEntry>> {
         self.inner.user(user).await
     }
@@ -286,6 +285,22 @@ impl Directory for DeclaredView {
 
     async fn close_lapsed(&self, limit: usize, by: By) -> Answer<usize> {
         self.inner.close_lapsed(limit, by).await
+    }
+
+    /// Declared organizations come first, beyond what the page asks for.
+    async fn organizations(&self, filter: OrganizationFilter, page: Page) -> Answer<Listing<Organization>> {
+        let first = page.after_id()?.is_none();
+        let mut items = if first { self.filtered(&filter) } else { Vec::new() };
+        let found = self.inner.organizations(filter, page).await?;
+        let others = found
+            .items
+            .into_iter()
+            .filter(|found| !self.declared.contains_key(&found.id));
+        items.extend(others.map(|found| self.seen(found)));
+        Ok(Listing {
+            items,
+            next_cursor: found.next_cursor,
+        })
     }
 
     async fn create_organization(&self, new: NewOrganization, by: By) -> Answer<Organization> {
@@ -330,6 +345,10 @@ impl Directory for DeclaredView {
         self.inner.count_carriers(filter, most).await
     }
 
+    async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
+        self.inner.seen_tags(realm, page).await
+    }
+
     async fn team(&self, team: TeamId) -> Answer<Option<Team>> {
         self.inner.team(team).await
     }
@@ -345,7 +364,10 @@ impl Directory for DeclaredView {
     async fn update_team(&self, team: TeamId, version: Option<u64>, edit: TeamEdit, by: By) -> Answer<Team> {
         self.inner.update_team(team, version, edit, by).await
     }
+}
 
+#[async_trait]
+impl Keyring for DeclaredView {
     async fn create_api_key(&self, key: ApiKey, by: By) -> Answer<()> {
         self.inner.create_api_key(key, by).await
     }
@@ -358,12 +380,12 @@ impl Directory for DeclaredView {
         self.inner.api_keys(page).await
     }
 
-    async fn note_api_key_use(&self, key: ApiKeyId, at_ms: i64) -> Answer<bool> {
-        self.inner.note_api_key_use(key, at_ms).await
-    }
-
     async fn revoke_api_key(&self, key: ApiKeyId, by: By) -> Answer<bool> {
         self.inner.revoke_api_key(key, by).await
+    }
+
+    async fn note_api_key_use(&self, key: ApiKeyId, at_ms: i64) -> Answer<bool> {
+        self.inner.note_api_key_use(key, at_ms).await
     }
 
     async fn assertion_keys(&self) -> Answer<Vec<AssertionKey>> {
@@ -381,7 +403,10 @@ impl Directory for DeclaredView {
     async fn save_key_set(&self, set: SavedKeySet) -> Answer<()> {
         self.inner.save_key_set(set).await
     }
+}
 
+#[async_trait]
+impl Documents for DeclaredView {
     async fn document(&self, kind: DocumentKind, name: String) -> Answer<Option<Document>> {
         self.inner.document(kind, name).await
     }
@@ -402,28 +427,15 @@ impl Directory for DeclaredView {
     async fn delete_document(&self, kind: DocumentKind, name: String, at: DocumentAt, by: By) -> Answer<bool> {
         self.inner.delete_document(kind, name, at, by).await
     }
+}
 
+#[async_trait]
+impl Trail for DeclaredView {
     async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>> {
         self.inner.events(filter, page).await
     }
 
     async fn record(&self, event: AuditEvent) -> Answer<()> {
         self.inner.record(event).await
-    }
-
-    async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
-        self.inner.seen_tags(realm, page).await
-    }
-
-    fn versions(&self) -> &Arc<Versions> {
-        self.inner.versions()
-    }
-
-    async fn poll_versions(&self) -> Answer<()> {
-        self.inner.poll_versions().await
-    }
-
-    async fn health(&self) -> Answer<()> {
-        self.inner.health().await
     }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 use crate::active_issuers::ActiveIssuers;
 use crate::command::{Member, UserEntry};
 use crate::desired::{Desired, SyncPolicy};
-use crate::directory::{Answer, Directory};
+use crate::directory::{Answer, TokenSync};
 use crate::grant::{Grant, GrantSource};
 use crate::id::OrganizationId;
 use crate::name::{IssuerName, Realm};
@@ -90,7 +90,7 @@ impl<'s> Shown<'s> {
 /// while the issuer is trusted. Grants are closed by the next token that speaks of them; until then others may come that do
 /// not: an older one, another issuer's, one without a list of tags.
 pub struct GrantPolicy<'a> {
-    directory: &'a dyn Directory,
+    directory: &'a dyn TokenSync,
     issuers: &'a ActiveIssuers,
     now_ms: i64,
     shown: Option<Shown<'a>>,
@@ -108,7 +108,7 @@ impl fmt::Debug for GrantPolicy<'_> {
 
 impl<'a> GrantPolicy<'a> {
     /// For the issuers that are configured and enabled now.
-    pub fn new(directory: &'a dyn Directory, issuers: &'a ActiveIssuers, now_ms: i64) -> Self {
+    pub fn new(directory: &'a dyn TokenSync, issuers: &'a ActiveIssuers, now_ms: i64) -> Self {
         Self {
             directory,
             issuers,

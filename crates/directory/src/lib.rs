@@ -5,8 +5,8 @@
 //! desired state and a [`Snapshot`] to a [`SyncPlan`], and a store that carries the plan out in one transaction.
 //!
 //! This crate knows nothing of tokens, signatures, templates, HTTP or SQL. It has no clock and no randomness:
-//! times are `i64` milliseconds passed in, ids come from a [`NewId`] that is lent to it. The [`Directory`] trait
-//! declares async methods for stores to implement; declaring is not doing.
+//! times are `i64` milliseconds passed in, ids come from a [`NewId`] that is lent to it. Five traits, whose sum is
+//! [`Directory`], declare async methods for stores to implement; declaring is not doing.
 //!
 //! Invariants:
 //! * Nothing is ever linked by e-mail. A user is found by realm and external id, or not at all.
@@ -60,7 +60,7 @@ pub use declared_view::DeclaredView;
 pub use desired::{
     Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, Provision, SyncMode, SyncPolicy,
 };
-pub use directory::{Among, Answer, Carrier, CarrierFilter, Directory};
+pub use directory::{Among, Answer, Carrier, CarrierFilter, Directory, Documents, Keyring, People, TokenSync, Trail};
 pub use document::{Document, DocumentAt, DocumentKind, NewDocument};
 pub use effective_grants::{EffectiveGrant, EffectiveMember, GrantPolicy, IneffectiveReason};
 pub use error::{NameError, Refusal, StoreError, SyncError};

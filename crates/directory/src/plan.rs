@@ -76,7 +76,7 @@ pub(crate) fn admit(user: &User, issued_at_ms: Option<i64>) -> Result<(), Refusa
     }
 }
 
-/// Changes that sync will make, with the reasons. Made by [`plan`], carried out by [`crate::Directory::apply`].
+/// Changes that sync will make, with the reasons. Made by [`plan`], carried out by [`crate::TokenSync::apply`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct SyncPlan {
     /// The changes, in the order in which they are made: user, organization, team, links, tags.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::active_issuers::ActiveIssuers;
 use crate::desired::{Desired, SyncMode, SyncPolicy};
-use crate::directory::Directory;
+use crate::directory::TokenSync;
 use crate::effective_grants::{GrantPolicy, Shown};
 use crate::error::{Refusal, StoreError, SyncError};
 use crate::id::{NewId, UserId};
@@ -33,7 +33,7 @@ pub struct Synced {
 /// snapshot is planned again, three times at the most. `policy` is the token's issuer's; `issuers` are all that are active,
 /// for what tokens of the others gave.
 pub async fn sync(
-    directory: &dyn Directory,
+    directory: &dyn TokenSync,
     desired: &Desired,
     policy: &SyncPolicy,
     issuers: &ActiveIssuers,
@@ -72,7 +72,7 @@ pub async fn sync(
 /// Returns what [`sync`] would do and whom it would give, with nothing written: explain. Also shows the tags that
 /// nearly match, and plans as if the issuer's mode were `enforce`, so that an observed issuer can be looked at too.
 pub async fn rehearse(
-    directory: &dyn Directory,
+    directory: &dyn TokenSync,
     desired: &Desired,
     policy: &SyncPolicy,
     issuers: &ActiveIssuers,
@@ -100,7 +100,7 @@ pub async fn rehearse(
 /// Returns the principal of a user who is known by id: for a session, or for an administrator who looks at the user.
 /// `issuers` are the active ones.
 pub async fn load(
-    directory: &dyn Directory,
+    directory: &dyn TokenSync,
     user: UserId,
     issuers: &ActiveIssuers,
     now_ms: i64,

@@ -11,7 +11,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use narthex_directory::{Actor, AssertionKey, By, Directory, SecretBytes, StoreError};
+use narthex_directory::{Actor, AssertionKey, By, Keyring, SecretBytes, StoreError};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
@@ -166,7 +166,7 @@ impl AssertionSigner {
     /// [`AssertionError`].
     pub async fn open(
         settings: AssertionSettings,
-        directory: &dyn Directory,
+        directory: &dyn Keyring,
         now_ms: i64,
     ) -> Result<Self, AssertionError> {
         let signer = Self {
@@ -184,7 +184,7 @@ impl AssertionSigner {
     /// # Errors
     ///
     /// [`AssertionError`]; then the keys in use stay as they are.
-    pub async fn rotate(&self, directory: &dyn Directory, now_ms: i64) -> Result<(), AssertionError> {
+    pub async fn rotate(&self, directory: &dyn Keyring, now_ms: i64) -> Result<(), AssertionError> {
         let mut records = directory.assertion_keys().await?;
         let newest = records.iter().map(|record| record.created_at_ms).max();
         if is_due(newest, self.settings.rotation_ms, now_ms) {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use narthex_decision::Reason;
-use narthex_directory::{Directory, StoreError};
+use narthex_directory::{StoreError, TokenSync};
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
@@ -69,7 +69,7 @@ impl DirectoryContact {
 
     /// Asks the directory again and again, and reports failures. A slow answer is not abandoned: it arrives, or its
     /// connection ends.
-    pub(crate) async fn keep_asking(&self, directory: &dyn Directory, clock: &Clock, failed: impl Fn(&StoreError)) {
+    pub(crate) async fn keep_asking(&self, directory: &dyn TokenSync, clock: &Clock, failed: impl Fn(&StoreError)) {
         let mut turns = tokio::time::interval(ASK_EVERY);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -90,7 +90,7 @@ impl DirectoryContact {
     }
 
     /// Asks the directory for changes by other processes.
-    async fn ask(&self, directory: &dyn Directory, clock: &Clock) -> Result<(), StoreError> {
+    async fn ask(&self, directory: &dyn TokenSync, clock: &Clock) -> Result<(), StoreError> {
         // The answer describes the moment of the question, or a later one.
         let asked_at_ms = clock.now_ms();
         let mut answer = directory.poll_versions().await;
@@ -141,7 +141,7 @@ impl DirectoryContact {
     /// # Errors
     ///
     /// `store.unavailable` if the directory has been unreachable for too long.
-    pub async fn ensure(&self, directory: &dyn Directory, clock: &Clock, now_ms: i64) -> Result<(), Refusal> {
+    pub async fn ensure(&self, directory: &dyn TokenSync, clock: &Clock, now_ms: i64) -> Result<(), Refusal> {
         match self.freshness(now_ms) {
             Freshness::Whole | Freshness::Offline { .. } => Ok(()),
             // SECURITY: changes by other processes (a revoked role, a disabled user) must be known before a cached
@@ -155,7 +155,7 @@ impl DirectoryContact {
         (moment_ms..=now_ms).contains(&self.heard_at_ms.load(Ordering::Relaxed))
     }
 
-    async fn ask_first(&self, directory: &dyn Directory, clock: &Clock) -> Result<(), Refusal> {
+    async fn ask_first(&self, directory: &dyn TokenSync, clock: &Clock) -> Result<(), Refusal> {
         let arrived_ms = clock.now_ms();
         let turn = self.asking.lock().await;
         let now_ms = clock.now_ms();

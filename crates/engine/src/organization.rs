@@ -1,7 +1,7 @@
 //! The organization that the path of a request names.
 
 use narthex_decision::{Match, OrganizationFacts, Reason};
-use narthex_directory::{Directory, OrganizationName, Principal, StoreError};
+use narthex_directory::{OrganizationName, Principal, StoreError, TokenSync};
 
 use crate::respond::Refusal;
 
@@ -16,7 +16,7 @@ pub(crate) const NO_NAME: &str = "`{organization}` takes the name of an organiza
 ///
 /// The directory gives no answer.
 pub(crate) async fn facts(
-    directory: &dyn Directory,
+    directory: &dyn TokenSync,
     principal: Option<&Principal>,
     matched: &Match<'_>,
 ) -> Result<OrganizationFacts, StoreError> {

@@ -4,13 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use narthex_directory::{Directory, IssuerName, SavedKeySet};
+use narthex_directory::{IssuerName, Keyring, SavedKeySet};
 
 use crate::keys::{KeySetStore, KeySetStoreError, StoredKeySet};
 
 /// Stores key sets in a directory, so that a restart does not need the issuers.
 #[derive(Clone)]
-pub struct DirectoryKeySetStore(pub Arc<dyn Directory>);
+pub struct DirectoryKeySetStore(pub Arc<dyn Keyring>);
 
 impl fmt::Debug for DirectoryKeySetStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

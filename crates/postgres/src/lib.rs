@@ -29,12 +29,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use narthex_directory::{
-    Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, CarrierFilter, Change, Desired, Detail, Directory,
-    Document, DocumentAt, DocumentKind, Edit, EventFilter, Grant, GrantFilter, IssuerName, Listing, Logo, Mark, Member,
-    NewDocument, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter,
-    OrganizationId, OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag,
-    Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, UsageBuffer, User,
-    UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
+    Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, CarrierFilter, Change, Desired, Detail, Document,
+    DocumentAt, DocumentKind, Documents, Edit, EventFilter, Grant, GrantFilter, IssuerName, Keyring, Listing, Logo,
+    Mark, Member, NewDocument, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit,
+    OrganizationFilter, OrganizationId, OrganizationName, Origin, Page, People, Realm, RecordedEvent, SavedKeySet,
+    Scope, SecretHash, SeenTag, Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId,
+    TokenSync, Touch, Trail, UsageBuffer, User, UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
 };
 use tokio::task::JoinHandle;
 
@@ -71,7 +71,7 @@ struct Shared {
 /// A directory in a `PostgreSQL` database, which other nodes may be using too.
 ///
 /// Dropping it applies the plans in the queue, as long as the runtime goes on. It does not flush what was only noted:
-/// see [`Directory::flush`].
+/// see [`TokenSync::flush`].
 #[derive(Debug)]
 pub struct PostgresDirectory {
     shared: Arc<Shared>,
@@ -170,7 +170,7 @@ impl PostgresDirectory {
 }
 
 #[async_trait]
-impl Directory for PostgresDirectory {
+impl TokenSync for PostgresDirectory {
     async fn snapshot(&self, desired: &Desired, detail: Detail) -> Answer<Snapshot> {
         let session = self.session().await?;
         let mut snapshot = self.reader(&session).snapshot(desired, detail).await?;
@@ -211,6 +211,34 @@ impl Directory for PostgresDirectory {
         Ok(self.reader(&session).standing(user).await?)
     }
 
+    async fn organization(&self, organization: OrganizationId) -> Answer<Option<Organization>> {
+        Ok(list::organization(&self.session().await?, Key::Id, &organization.to_string()).await?)
+    }
+
+    async fn organization_named(&self, name: OrganizationName) -> Answer<Option<Organization>> {
+        Ok(list::organization(&self.session().await?, Key::Name, name.as_str()).await?)
+    }
+
+    fn versions(&self) -> &Arc<Versions> {
+        &self.shared.versions
+    }
+
+    async fn poll_versions(&self) -> Answer<()> {
+        self.look(&self.session().await?).await
+    }
+
+    async fn health(&self) -> Answer<()> {
+        let session = self.session().await?;
+        let sql = "SELECT 1 FROM change_counters WHERE id = 0 AND current_setting('transaction_read_only') = 'off'";
+        match session.row(sql, &[]).await? {
+            Some(_) => Ok(()),
+            None => Err(unavailable("the database takes no writes")),
+        }
+    }
+}
+
+#[async_trait]
+impl People for PostgresDirectory {
     async fn user(&self, user: UserId) -> Answer<Option<UserEntry>> {
         Ok(list::user(&self.session().await?, user).await?)
     }
@@ -282,14 +310,6 @@ impl Directory for PostgresDirectory {
         Ok(changes.len())
     }
 
-    async fn organization(&self, organization: OrganizationId) -> Answer<Option<Organization>> {
-        Ok(list::organization(&self.session().await?, Key::Id, &organization.to_string()).await?)
-    }
-
-    async fn organization_named(&self, name: OrganizationName) -> Answer<Option<Organization>> {
-        Ok(list::organization(&self.session().await?, Key::Name, name.as_str()).await?)
-    }
-
     async fn organizations(&self, filter: OrganizationFilter, page: Page) -> Answer<Listing<Organization>> {
         Ok(list::organizations(&self.session().await?, &filter, &page).await?)
     }
@@ -353,6 +373,12 @@ impl Directory for PostgresDirectory {
         Ok(list::count_carriers(&self.session().await?, &filter, most).await?)
     }
 
+    async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
+        let after = page.after_pair()?;
+        let realm = realm.as_ref().map(Realm::as_str);
+        Ok(list::seen_tags(&self.session().await?, realm, after.as_ref(), &page).await?)
+    }
+
     async fn team(&self, team: TeamId) -> Answer<Option<Team>> {
         Ok(list::team(&self.session().await?, team).await?)
     }
@@ -387,7 +413,10 @@ impl Directory for PostgresDirectory {
         self.finish(tx, &changes, &by).await?;
         Ok(after(&before, &changes, updated_team))
     }
+}
 
+#[async_trait]
+impl Keyring for PostgresDirectory {
     async fn create_api_key(&self, key: ApiKey, by: By) -> Answer<()> {
         let mut tx = self.begin().await?;
         tx.home(key.role.scope()).await?;
@@ -437,7 +466,10 @@ impl Directory for PostgresDirectory {
     async fn save_key_set(&self, set: SavedKeySet) -> Answer<()> {
         Ok(beside::save_key_set(&self.session().await?, &set).await?)
     }
+}
 
+#[async_trait]
+impl Documents for PostgresDirectory {
     async fn document(&self, kind: DocumentKind, name: String) -> Answer<Option<Document>> {
         Ok(beside::find_document(&self.session().await?, kind, &name).await?)
     }
@@ -464,7 +496,10 @@ impl Directory for PostgresDirectory {
         tx.commit(&self.shared.versions).await?;
         Ok(deleted)
     }
+}
 
+#[async_trait]
+impl Trail for PostgresDirectory {
     async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>> {
         Ok(list::events(&self.session().await?, &filter, &page).await?)
     }
@@ -473,28 +508,5 @@ impl Directory for PostgresDirectory {
         let mut tx = self.begin().await?;
         tx.record(event).await?;
         Ok(tx.commit(&self.shared.versions).await?)
-    }
-
-    async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
-        let after = page.after_pair()?;
-        let realm = realm.as_ref().map(Realm::as_str);
-        Ok(list::seen_tags(&self.session().await?, realm, after.as_ref(), &page).await?)
-    }
-
-    fn versions(&self) -> &Arc<Versions> {
-        &self.shared.versions
-    }
-
-    async fn poll_versions(&self) -> Answer<()> {
-        self.look(&self.session().await?).await
-    }
-
-    async fn health(&self) -> Answer<()> {
-        let session = self.session().await?;
-        let sql = "SELECT 1 FROM change_counters WHERE id = 0 AND current_setting('transaction_read_only') = 'off'";
-        match session.row(sql, &[]).await? {
-            Some(_) => Ok(()),
-            None => Err(unavailable("the database takes no writes")),
-        }
     }
 }

@@ -21,12 +21,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use narthex_directory::{
-    Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, CarrierFilter, Change, Desired, Detail, Directory,
-    Document, DocumentAt, DocumentKind, Edit, EventFilter, Grant, GrantFilter, IssuerName, Listing, Logo, Mark, Member,
-    NewDocument, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter,
-    OrganizationId, OrganizationName, Origin, Page, Realm, RecordedEvent, SavedKeySet, Scope, SecretHash, SeenTag,
-    Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId, Touch, UsageBuffer, User,
-    UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
+    Answer, ApiKey, ApiKeyId, AssertionKey, AuditEvent, By, Carrier, CarrierFilter, Change, Desired, Detail, Document,
+    DocumentAt, DocumentKind, Documents, Edit, EventFilter, Grant, GrantFilter, IssuerName, Keyring, Listing, Logo,
+    Mark, Member, NewDocument, NewGrant, NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit,
+    OrganizationFilter, OrganizationId, OrganizationName, Origin, Page, People, Realm, RecordedEvent, SavedKeySet,
+    Scope, SecretHash, SeenTag, Snapshot, Stamp, Standing, StoreError, SyncPlan, Team, TeamEdit, TeamFilter, TeamId,
+    TokenSync, Touch, Trail, UsageBuffer, User, UserEdit, UserEntry, UserFilter, UserId, Versions, rules,
 };
 
 use self::error::Outcome;
@@ -45,7 +45,7 @@ use narthex_tables::tag_cache::TagCache;
 /// A directory in a `SQLite` database.
 ///
 /// Dropping it writes the work in the queue, checkpoints the log into the database and closes the file. It does not
-/// flush what was only noted: see [`Directory::flush`].
+/// flush what was only noted: see [`TokenSync::flush`].
 #[derive(Debug)]
 pub struct SqliteDirectory {
     // The readers close before the writer, which as the last one checkpoints the log.
@@ -101,7 +101,7 @@ impl SqliteDirectory {
 }
 
 #[async_trait]
-impl Directory for SqliteDirectory {
+impl TokenSync for SqliteDirectory {
     async fn snapshot(&self, desired: &Desired, detail: Detail) -> Answer<Snapshot> {
         let (asked, cache) = (desired.clone(), Arc::clone(&self.tag_cache));
         let mut snapshot = self
@@ -167,6 +167,42 @@ impl Directory for SqliteDirectory {
             .await
     }
 
+    async fn organization(&self, organization: OrganizationId) -> Answer<Option<Organization>> {
+        self.readers
+            .read(move |connection| list::organization(connection, Key::Id, &organization.to_string()))
+            .await
+    }
+
+    async fn organization_named(&self, name: OrganizationName) -> Answer<Option<Organization>> {
+        self.readers
+            .read(move |connection| list::organization(connection, Key::Name, name.as_str()))
+            .await
+    }
+
+    fn versions(&self) -> &Arc<Versions> {
+        &self.versions
+    }
+
+    async fn poll_versions(&self) -> Answer<()> {
+        self.place.check()?;
+        let counters = self.readers.read(beside::counters).await?;
+        raise(&self.versions, &counters);
+        Ok(())
+    }
+
+    async fn health(&self) -> Answer<()> {
+        self.place.check()?;
+        self.readers.read(|connection| change::counter(connection, 0)).await?;
+        self.writer.write(|tx| change::counter(tx, 0)).await.map(drop)
+    }
+
+    fn writes_fail(&self) -> bool {
+        self.writer.is_failing()
+    }
+}
+
+#[async_trait]
+impl People for SqliteDirectory {
     async fn user(&self, user: UserId) -> Answer<Option<UserEntry>> {
         self.readers
             .read(move |connection| list::user(connection, &user.to_string()))
@@ -240,18 +276,6 @@ impl Directory for SqliteDirectory {
             Ok((changes.len(), changes))
         };
         self.edit(by, work).await
-    }
-
-    async fn organization(&self, organization: OrganizationId) -> Answer<Option<Organization>> {
-        self.readers
-            .read(move |connection| list::organization(connection, Key::Id, &organization.to_string()))
-            .await
-    }
-
-    async fn organization_named(&self, name: OrganizationName) -> Answer<Option<Organization>> {
-        self.readers
-            .read(move |connection| list::organization(connection, Key::Name, name.as_str()))
-            .await
     }
 
     async fn organizations(&self, filter: OrganizationFilter, page: Page) -> Answer<Listing<Organization>> {
@@ -333,6 +357,14 @@ impl Directory for SqliteDirectory {
             .await
     }
 
+    async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
+        let after = page.after_pair()?;
+        let read = move |connection: &rusqlite::Connection| {
+            list::seen_tags(connection, realm.as_ref().map(Realm::as_str), after.as_ref(), &page)
+        };
+        self.readers.read(read).await
+    }
+
     async fn team(&self, team: TeamId) -> Answer<Option<Team>> {
         self.readers
             .read(move |connection| list::team(connection, &team.to_string()))
@@ -372,7 +404,10 @@ impl Directory for SqliteDirectory {
         };
         self.edit(by, work).await
     }
+}
 
+#[async_trait]
+impl Keyring for SqliteDirectory {
     async fn create_api_key(&self, key: ApiKey, by: By) -> Answer<()> {
         let work = move |tx: &mut Tx<'_>| {
             home(tx, key.role.scope())?;
@@ -428,7 +463,10 @@ impl Directory for SqliteDirectory {
     async fn save_key_set(&self, set: SavedKeySet) -> Answer<()> {
         self.writer.write(move |tx| beside::save_key_set(tx, &set)).await
     }
+}
 
+#[async_trait]
+impl Documents for SqliteDirectory {
     async fn document(&self, kind: DocumentKind, name: String) -> Answer<Option<Document>> {
         self.readers
             .read(move |connection| documents::find(connection, kind, &name))
@@ -455,7 +493,10 @@ impl Directory for SqliteDirectory {
             .write(move |tx| documents::delete(tx, kind, &name, at, &by))
             .await
     }
+}
 
+#[async_trait]
+impl Trail for SqliteDirectory {
     async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>> {
         self.readers
             .read(move |connection| list::events(connection, &filter, &page))
@@ -464,34 +505,5 @@ impl Directory for SqliteDirectory {
 
     async fn record(&self, event: AuditEvent) -> Answer<()> {
         self.writer.write(move |tx| change::record(tx, event)).await
-    }
-
-    async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
-        let after = page.after_pair()?;
-        let read = move |connection: &rusqlite::Connection| {
-            list::seen_tags(connection, realm.as_ref().map(Realm::as_str), after.as_ref(), &page)
-        };
-        self.readers.read(read).await
-    }
-
-    fn versions(&self) -> &Arc<Versions> {
-        &self.versions
-    }
-
-    async fn poll_versions(&self) -> Answer<()> {
-        self.place.check()?;
-        let counters = self.readers.read(beside::counters).await?;
-        raise(&self.versions, &counters);
-        Ok(())
-    }
-
-    async fn health(&self) -> Answer<()> {
-        self.place.check()?;
-        self.readers.read(|connection| change::counter(connection, 0)).await?;
-        self.writer.write(|tx| change::counter(tx, 0)).await.map(drop)
-    }
-
-    fn writes_fail(&self) -> bool {
-        self.writer.is_failing()
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn run(args: ExplainArgs) -> anyhow::Result<Answer> {
     let mut config = serve::usable(narthex_config::read(&args.config.path)?)?;
     let clock = args.at.map_or_else(Clock::system, Clock::manual);
     let directory = directory(&mut config, &clock).await?;
-    let kept = ReadOnly(DirectoryKeySetStore(Arc::clone(&directory)));
+    let kept = ReadOnly(DirectoryKeySetStore(Arc::<dyn Directory>::clone(&directory)));
     let edges = KeyEdges {
         store: Some(Arc::new(kept)),
         ..KeyEdges::new(clock.clone())

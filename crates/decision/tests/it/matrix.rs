@@ -12,9 +12,9 @@ use narthex_decision::{
 };
 use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{
-    ActiveIssuers, Actor as By_, By, CountingIds, Directory, ExternalId, GrantId, MembershipRule, NewGrant,
-    NewOrganization, NewUser, OrganizationDetails, OrganizationId, OrganizationName, OrganizationRole,
-    OrganizationStatus, OrganizationTags, PlatformRole, Principal, Profile, Realm, ScopedRole, UserId, Username, load,
+    ActiveIssuers, Actor as By_, By, CountingIds, ExternalId, GrantId, MembershipRule, NewGrant, NewOrganization,
+    NewUser, OrganizationDetails, OrganizationId, OrganizationName, OrganizationRole, OrganizationStatus,
+    OrganizationTags, People, PlatformRole, Principal, Profile, Realm, ScopedRole, UserId, Username, load,
 };
 
 const NOW_MS: i64 = 1_700_000_000_000;

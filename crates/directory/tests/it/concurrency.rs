@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use narthex_conformance::world::World;
 use narthex_directory::memory::MemoryDirectory;
-use narthex_directory::{ActiveIssuers, CountingIds, Directory, Page, SyncPolicy, UserFilter, sync};
+use narthex_directory::{ActiveIssuers, CountingIds, Page, People, SyncPolicy, UserFilter, sync};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_hundred_first_uses_of_one_user_make_one_user() {

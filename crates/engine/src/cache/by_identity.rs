@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use narthex_decision::Match;
-use narthex_directory::{Desired, DesiredUser, Directory, Mark, Principal, Stamp, Touch, UserId};
+use narthex_directory::{Desired, DesiredUser, Mark, Principal, Stamp, TokenSync, Touch, UserId};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -217,7 +217,7 @@ impl AccountCache {
         &self,
         (desired, key): (&Desired, DesiredKey),
         generation: u64,
-        directory: &dyn Directory,
+        directory: &dyn TokenSync,
         touch_every_ms: i64,
         now_ms: i64,
     ) -> Option<Prefetched<Account>> {

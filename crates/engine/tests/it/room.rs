@@ -2,8 +2,8 @@
 
 use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{
-    ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, Directory, ExternalId, IssuerName, Mark, Profile,
-    Realm, Said as Digested, StoreError, SyncError, SyncPolicy, TokenFingerprint, UserId, sync,
+    ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, ExternalId, IssuerName, Mark, Profile, Realm,
+    Said as Digested, StoreError, SyncError, SyncPolicy, TokenFingerprint, TokenSync, UserId, sync,
 };
 use narthex_engine::cache::by_identity::AccountCache;
 

@@ -1,7 +1,7 @@
 //! P10 and the store's part of P9: opening a database with a million users, and what it holds in memory.
 
 use narthex_conformance::world::START_MS;
-use narthex_directory::{CountingIds, Directory, Page, UserFilter, UserId};
+use narthex_directory::{CountingIds, Page, People, TokenSync, UserFilter, UserId};
 use narthex_store::{Options, SqliteDirectory};
 use rusqlite::{Connection, params};
 use tokio::time::Instant;

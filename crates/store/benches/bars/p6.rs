@@ -1,7 +1,7 @@
 //! P6: what a changed tag costs with few and with many organizations.
 
 use narthex_conformance::world::World;
-use narthex_directory::{CountingIds, Directory, NewOrganization};
+use narthex_directory::{CountingIds, NewOrganization, People};
 use narthex_store::{Options, SqliteDirectory};
 use tokio::time::Instant;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use narthex_conformance::world::{START_MS, World};
 use narthex_directory::{
     ActiveIssuers, Actor, By, CountingIds, Desired, Detail, Directory, EventFilter, GrantFilter, OrganizationEdit,
-    OrganizationFilter, OrganizationId, OrganizationStatus, OrganizationTags, Page, PlatformRole, ScopedRole,
-    SyncError, SyncPolicy, Synced, UserFilter, load, sync,
+    OrganizationFilter, OrganizationId, OrganizationStatus, OrganizationTags, Page, People, PlatformRole, ScopedRole,
+    SyncError, SyncPolicy, Synced, TokenSync, UserFilter, load, sync,
 };
 
 use crate::{open, open_at};

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use narthex_conformance::world::{START_MS, World};
-use narthex_directory::{ActiveIssuers, CountingIds, Directory, Page, SyncPolicy, UserFilter, sync};
+use narthex_directory::{ActiveIssuers, CountingIds, Page, People, SyncPolicy, TokenSync, UserFilter, sync};
 
 use crate::open_at;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use narthex_conformance::world::World;
-use narthex_directory::{CountingIds, Directory, StoreError};
+use narthex_directory::{CountingIds, People, StoreError, TokenSync};
 use narthex_store::{Options, SqliteDirectory};
 
 use crate::open_at;

@@ -1,7 +1,7 @@
 //! Opening: migrations, newer schemas, files that are something else.
 
 use narthex_conformance::world::World;
-use narthex_directory::{Directory, StoreError};
+use narthex_directory::{People, StoreError};
 use narthex_store::{Options, SqliteDirectory};
 use rusqlite::Connection;
 

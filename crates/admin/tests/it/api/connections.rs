@@ -5,7 +5,7 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use narthex_directory::{Directory, DocumentAt, DocumentKind, NewDocument};
+use narthex_directory::{DocumentAt, DocumentKind, Documents, NewDocument};
 use narthex_engine::{ConnectionSettings, SealingKey, SealingKeys};
 use narthex_fetch::outbound::Policy;
 use narthex_fetch::ssrf_guard::{Guard, Loopback};

@@ -18,8 +18,8 @@ use narthex_clock::Clock;
 use narthex_decision::Reason;
 use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{
-    ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, Directory, ExternalId, IssuerName, Principal, Realm,
-    SyncPolicy, TagList, TokenFingerprint, Username, sync,
+    ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, Directory, ExternalId, IssuerName, Keyring,
+    Principal, Realm, SyncPolicy, TagList, TokenFingerprint, Username, sync,
 };
 use narthex_engine::{ConnectionSettings, Explanation, IdentityRow, Refusal};
 use serde_json::{Value, json};

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use narthex_directory::{Directory, OrganizationRole, PlatformRole, ScopedRole};
+use narthex_directory::{OrganizationRole, People, PlatformRole, ScopedRole};
 use serde_json::{Value, json};
 
 use super::Fixture;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use axum::body::Body;
 use http::Request;
-use narthex_directory::Directory;
+use narthex_directory::TokenSync;
 use serde_json::{Value, json};
 
 use super::Fixture;

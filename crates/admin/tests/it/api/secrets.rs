@@ -1,7 +1,7 @@
 //! `sec_console_secrets`: no API reads a secret back.
 
 use narthex_directory::{
-    ApiKey, ApiKeyId, AssertionKey, CountingIds, Directory, PlatformRole, ScopedRole, SecretBytes, SecretHash,
+    ApiKey, ApiKeyId, AssertionKey, CountingIds, Keyring, PlatformRole, ScopedRole, SecretBytes, SecretHash,
 };
 use serde_json::{Value, json};
 

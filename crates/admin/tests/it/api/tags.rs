@@ -1,6 +1,6 @@
 //! `/tags`
 
-use narthex_directory::Directory;
+use narthex_directory::TokenSync;
 use serde_json::json;
 
 use crate::api::Fixture;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use narthex_conformance::world::World;
-use narthex_directory::{Directory, StoreError};
+use narthex_directory::{People, StoreError, TokenSync};
 use narthex_store::{PostgresDirectory, PostgresOptions};
 use narthex_testkit::postgres::OwnServer;
 use tokio::time::sleep;

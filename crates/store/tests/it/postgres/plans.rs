@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use narthex_conformance::world::World;
-use narthex_directory::{CountingIds, Detail, Directory, UserId};
+use narthex_directory::{CountingIds, Detail, TokenSync, UserId};
 use narthex_store::{PostgresDirectory, PostgresOptions};
 
 use super::database;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use narthex_conformance::world::World;
-use narthex_directory::Directory;
+use narthex_directory::{Directory, TokenSync};
 use narthex_store::{PostgresDirectory, PostgresOptions};
 use narthex_testkit::postgres::{Cluster, Database, Pooler};
 use tokio::time::{Instant, sleep};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use narthex_conformance::world::World;
-use narthex_directory::{Directory, StoreError};
+use narthex_directory::{People, StoreError};
 use narthex_store::{Options, PostgresDirectory, SqliteDirectory};
 use narthex_testkit::postgres::{Cluster, Database};
 use rusqlite::Connection;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use narthex_conformance::world::{START_MS, World};
 use narthex_directory::{
-    ActiveIssuers, CountingIds, Directory, OrganizationEdit, OrganizationRole, OrganizationTags, PlatformRole, Scope,
-    ScopedRole, UserEdit, UserStatus, load,
+    ActiveIssuers, CountingIds, OrganizationEdit, OrganizationRole, OrganizationTags, People, PlatformRole, Scope,
+    ScopedRole, TokenSync, UserEdit, UserStatus, load,
 };
 use tokio::time::{sleep, timeout};
 

@@ -1,4 +1,4 @@
-use narthex_directory::{CountingIds, Directory, NewOrganization, OrganizationId, OrganizationName};
+use narthex_directory::{CountingIds, NewOrganization, OrganizationId, OrganizationName, People, TokenSync};
 use serde_json::json;
 
 use crate::api::Fixture;

@@ -1,4 +1,4 @@
-use narthex_directory::{Directory, NewOrganization, OrganizationRole, ScopedRole};
+use narthex_directory::{NewOrganization, OrganizationRole, People, ScopedRole, TokenSync};
 use serde_json::json;
 
 use crate::api::Fixture;

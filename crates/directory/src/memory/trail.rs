@@ -1,0 +1,20 @@
+//! `Trail` in memory.
+
+use async_trait::async_trait;
+
+use super::MemoryDirectory;
+use crate::audit::{AuditEvent, EventFilter, RecordedEvent};
+use crate::directory::{Answer, Trail};
+use crate::page::{Listing, Page};
+
+#[async_trait]
+impl Trail for MemoryDirectory {
+    async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>> {
+        self.lock().events(&filter, &page)
+    }
+
+    async fn record(&self, event: AuditEvent) -> Answer<()> {
+        self.lock().record(event);
+        Ok(())
+    }
+}
