@@ -4,13 +4,15 @@ use narthex_directory::{
     AuditEvent, By, Change, Grant, Organization, OrganizationId, Scope, StoreError, Stripe, Team, User, UserId,
 };
 
-use super::error::{Fault, Outcome, corrupt};
+use super::error::{Fault, Outcome};
 use super::list::{self, Key};
-use super::rows::Columns;
+use super::rows::Values;
 use super::session::Tx;
 use super::value::{Typed, borrowed};
 use super::write;
-use narthex_tables::record::{EventRow, Written, missing, scope_columns};
+use narthex_tables::columns::scope_columns;
+use narthex_tables::consequences::{EventRow, Written, missing};
+use narthex_tables::rows::Columns;
 
 /// Number of grants that one statement closes.
 const CLOSED_AT_ONCE: usize = 500;
@@ -187,7 +189,7 @@ impl Tx {
     async fn owner<const N: usize>(&self, sql: &str, values: [&str; N]) -> Outcome<Option<String>> {
         let values = values.each_ref().map(|value| value as &dyn Typed);
         let row = self.row(sql, &values).await?;
-        row.map(|row| Ok(Columns::of(&row, "record").text()?.to_owned()))
+        row.map(|row| Ok(Columns::of(&Values(&row), "record").text()?.to_owned()))
             .transpose()
     }
 
@@ -254,9 +256,7 @@ pub(super) fn tally(counters: &[i64]) -> (Vec<i64>, Vec<i64>) {
 
 /// A counter and its number.
 pub(super) fn counter(row: &tokio_postgres::Row) -> Outcome<(i64, u64)> {
-    let mut columns = Columns::of(row, "counter");
-    let id = columns.integer()?;
-    let number = columns.integer()?;
-    let number = u64::try_from(number).map_err(|error| corrupt("counter", error))?;
-    Ok((id, number))
+    let row = Values(row);
+    let mut columns = Columns::of(&row, "counter");
+    Ok((columns.integer()?, columns.number()?))
 }

@@ -87,10 +87,3 @@ pub(super) fn told(error: &Error) -> String {
 pub(super) fn unavailable(error: impl Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
-
-pub(super) fn corrupt(what: &'static str, why: impl Display) -> Fault {
-    Fault::Store(StoreError::Corrupt {
-        what,
-        why: why.to_string(),
-    })
-}

@@ -1,25 +1,20 @@
 //! Listings: filters as optional parameters, order and cursor by the last key.
 
 use narthex_directory::{
-    Among, ApiKey, Carrier, CarrierFilter, Cursor, Document, DocumentKind, EventFilter, EventOrder, ExternalId, Grant,
-    GrantFilter, GrantsWhen, Listing, Member, Organization, OrganizationFilter, OrganizationId, Page, PlatformRole,
-    Realm, RecordedEvent, Scope, SeenTag, Team, TeamFilter, TeamId, User, UserEntry, UserFilter, UserId, rules,
+    Among, Answer, Carrier, CarrierFilter, Cursor, ExternalId, Grant, GrantFilter, GrantsWhen, Listing, Member,
+    Organization, OrganizationFilter, OrganizationId, Page, PlatformRole, Realm, Scope, SeenTag, Team, TeamFilter,
+    TeamId, User, UserEntry, UserFilter, UserId, rules,
 };
-use tokio_postgres::Row;
 
-use super::error::{Outcome, corrupt};
-use super::rows::{self, Columns};
+use super::error::Outcome;
+use super::rows::{Values, read_maybe};
 use super::session::{Session, Value, borrowed};
-use narthex_tables::record::{
-    API_KEY, EVENT, GRANT, ORGANIZATION, TEAM, USER, USER_COLUMNS, scope_columns, texts_from_json,
-};
-
-pub(super) const DOCUMENT: &str =
-    "d.kind, d.name, d.organization_id, d.body, d.secret, d.created_at_ms, d.updated_at_ms, d.version";
+use narthex_tables::columns::{GRANT, ORGANIZATION, SEEN_TAG, TEAM, USER, USER_COLUMNS, scope_columns};
+use narthex_tables::rows::{self, Columns, Row, corrupt};
 
 /// A query put together from the conditions that are asked for. Only text of this file becomes SQL; values are
 /// always parameters.
-struct Query {
+pub(super) struct Query {
     sql: String,
     values: Vec<Value<'static>>,
     /// A value that no row can have: the answer is known.
@@ -27,7 +22,7 @@ struct Query {
 }
 
 impl Query {
-    fn new(select: &str) -> Self {
+    pub(super) fn new(select: &str) -> Self {
         Self {
             sql: format!("{select} WHERE true"),
             values: Vec::new(),
@@ -36,7 +31,7 @@ impl Query {
     }
 
     /// A condition on one text, which it names `?`.
-    fn text(&mut self, condition: &str, value: Option<impl Into<String>>) {
+    pub(super) fn text(&mut self, condition: &str, value: Option<impl Into<String>>) {
         if let Some(value) = value {
             let value: String = value.into();
             // PostgreSQL has no such text, and refuses to be asked for it.
@@ -46,7 +41,7 @@ impl Query {
     }
 
     /// A condition on one number, which it names `?`.
-    fn number(&mut self, condition: &str, value: Option<i64>) {
+    pub(super) fn number(&mut self, condition: &str, value: Option<i64>) {
         if let Some(value) = value {
             self.with(condition, Box::new(value));
         }
@@ -63,18 +58,18 @@ impl Query {
     }
 
     /// The condition that begins a page of a list in the order of its ids.
-    fn after(&mut self, column: &str, page: &Page) -> Outcome<()> {
+    pub(super) fn after(&mut self, column: &str, page: &Page) -> Outcome<()> {
         self.text(&format!("{column} > ?"), page.after_id()?.map(str::to_owned));
         Ok(())
     }
 
     /// Reads one row more than the page holds, so that the end of the list is known.
-    async fn list<T>(
+    pub(super) async fn list<T>(
         mut self,
         session: &Session,
         order: &str,
         page: &Page,
-        read: impl Fn(&Row) -> Outcome<T>,
+        read: impl Fn(&dyn Row) -> Answer<T>,
     ) -> Outcome<Vec<T>> {
         if self.nothing {
             return Ok(Vec::new());
@@ -89,13 +84,16 @@ fn one_more(page: &Page) -> i64 {
     i64::try_from(page.limit() + 1).unwrap_or(i64::MAX)
 }
 
-async fn collect<T>(
+/// Runs a query and reads its rows.
+pub(super) async fn collect<T>(
     session: &Session,
     sql: &str,
     values: &[Value<'_>],
-    read: impl Fn(&Row) -> Outcome<T>,
+    read: impl Fn(&dyn Row) -> Answer<T>,
 ) -> Outcome<Vec<T>> {
-    session.rows(sql, &borrowed(values)).await?.iter().map(read).collect()
+    let rows = session.rows(sql, &borrowed(values)).await?;
+    let records = rows.iter().map(|row| read(&Values(row)));
+    Ok(records.collect::<Answer<_>>()?)
 }
 
 fn text(value: Option<&impl AsRef<str>>) -> Option<String> {
@@ -121,7 +119,7 @@ const PLATFORM_ROLE: &str = "(SELECT max(CASE g.role WHEN 'admin' THEN 2 WHEN 'v
      FROM grants g WHERE g.user_id = u.id AND g.organization_id IS NULL AND g.team_id IS NULL \
      AND g.revoked_at_ms IS NULL)";
 
-fn entry(row: &Row) -> Outcome<UserEntry> {
+fn entry(row: &dyn Row) -> Answer<UserEntry> {
     let role = match Columns::from(row, USER_COLUMNS, "user").maybe_integer()? {
         Some(2) => PlatformRole::Admin,
         Some(1) => PlatformRole::Viewer,
@@ -135,12 +133,8 @@ fn entry(row: &Row) -> Outcome<UserEntry> {
 
 pub(super) async fn user(session: &Session, id: UserId) -> Outcome<Option<UserEntry>> {
     let sql = format!("SELECT {USER}, {PLATFORM_ROLE} FROM users u WHERE u.id = $1");
-    session
-        .row(&sql, &[&id.to_string()])
-        .await?
-        .as_ref()
-        .map(entry)
-        .transpose()
+    let found = session.row(&sql, &[&id.to_string()]).await?;
+    read_maybe(found.as_ref(), entry)
 }
 
 pub(super) async fn users(session: &Session, filter: &UserFilter, page: &Page) -> Outcome<Listing<UserEntry>> {
@@ -191,7 +185,7 @@ pub(super) async fn organization_known_as(
 ) -> Outcome<Option<Organization>> {
     let sql = format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = $1 AND o.external_id = $2");
     let found = session.row(&sql, &[&realm.as_str(), &external_id.as_str()]).await?;
-    found.as_ref().map(rows::organization).transpose()
+    read_maybe(found.as_ref(), rows::organization)
 }
 
 /// Column by which an organization is looked up.
@@ -208,13 +202,13 @@ pub(super) async fn organization(session: &Session, column: Key, value: &str) ->
         Key::Name => format!("SELECT {ORGANIZATION} FROM organizations o WHERE o.name = $1"),
     };
     let found = session.row(&sql, &[&value]).await?;
-    found.as_ref().map(rows::organization).transpose()
+    read_maybe(found.as_ref(), rows::organization)
 }
 
 pub(super) async fn team(session: &Session, id: TeamId) -> Outcome<Option<Team>> {
     let sql = format!("SELECT {TEAM} FROM teams t WHERE t.id = $1");
     let found = session.row(&sql, &[&id.to_string()]).await?;
-    Ok(found.as_ref().map(|row| rows::team(row, 0)).transpose()?.flatten())
+    read_maybe(found.as_ref(), rows::team)
 }
 
 pub(super) async fn teams(session: &Session, filter: &TeamFilter, page: &Page) -> Outcome<Listing<Team>> {
@@ -223,12 +217,8 @@ pub(super) async fn teams(session: &Session, filter: &TeamFilter, page: &Page) -
     query.text("t.organization_id = ?", filter.organization.map(|id| id.to_string()));
     query.text("t.external_id = ?", filter.external_id.clone());
     query.after("t.id", page)?;
-    let items = query.list(session, "t.id", page, |row| rows::team(row, 0)).await?;
-    Ok(Listing::cut(
-        items.into_iter().flatten().collect(),
-        page,
-        |team: &Team| team.id.to_string(),
-    ))
+    let items = query.list(session, "t.id", page, rows::team).await?;
+    Ok(Listing::cut(items, page, |team: &Team| team.id.to_string()))
 }
 
 pub(super) async fn grants(session: &Session, filter: &GrantFilter, page: &Page) -> Outcome<Listing<Grant>> {
@@ -263,7 +253,7 @@ pub(super) async fn manual_grant(session: &Session, user: UserId, scope: Scope) 
     );
     let scope = organization.or(team).unwrap_or_default();
     let found = session.row(&sql, &[&user.to_string(), &scope]).await?;
-    found.as_ref().map(rows::grant).transpose()
+    read_maybe(found.as_ref(), rows::grant)
 }
 
 /// A user's open grants on a scope that an administrator can take: by hand and by claims.
@@ -355,6 +345,17 @@ pub(super) async fn members(session: &Session, scope: Scope, now_ms: i64, page: 
     ))
 }
 
+/// Tests whether a user holds a grant in an organization or its teams, or got one there by a token.
+pub(super) async fn has_met(session: &Session, organization: OrganizationId, user: UserId) -> Outcome<bool> {
+    let sql = "SELECT 1 FROM grants g LEFT JOIN teams t ON t.id = g.team_id WHERE g.user_id = $2 \
+               AND (g.organization_id = $1 OR t.organization_id = $1) \
+               AND (g.revoked_at_ms IS NULL OR g.source <> 'manual') LIMIT 1";
+    let found = session
+        .row(sql, &[&organization.to_string(), &user.to_string()])
+        .await?;
+    Ok(found.is_some())
+}
+
 /// The users `w` of a filter: its realm, tags, organization and moment are the first four values.
 fn carrying(filter: &CarrierFilter) -> (String, Vec<Value<'static>>) {
     let members = format!(
@@ -403,8 +404,7 @@ pub(super) async fn carriers(session: &Session, filter: &CarrierFilter, page: &P
     values.push(Box::new(page.after_id()?.unwrap_or_default().to_owned()));
     values.push(Box::new(one_more(page)));
     let lists = collect(session, &sql, &values, |row| {
-        let json = Columns::from(row, USER_COLUMNS, "list of tags").text()?;
-        let tags = texts_from_json(json).ok_or_else(|| corrupt("list of tags", "it is not JSON"))?;
+        let tags = Columns::from(row, USER_COLUMNS, "list of tags").texts()?;
         Ok((rows::user(row)?, tags))
     });
     let mut carriers: Vec<Carrier> = Vec::new();
@@ -427,58 +427,13 @@ pub(super) async fn carriers(session: &Session, filter: &CarrierFilter, page: &P
     }))
 }
 
-pub(super) async fn api_keys(session: &Session, page: &Page) -> Outcome<Listing<ApiKey>> {
-    let mut query = Query::new(&format!("SELECT {API_KEY} FROM api_keys k"));
-    query.after("k.id", page)?;
-    let items = query.list(session, "k.id", page, rows::api_key).await?;
-    Ok(Listing::cut(items, page, |key: &ApiKey| key.id.to_string()))
-}
-
-pub(super) async fn documents(
-    session: &Session,
-    kind: DocumentKind,
-    organization: Option<OrganizationId>,
-    page: &Page,
-) -> Outcome<Listing<Document>> {
-    let mut query = Query::new(&format!("SELECT {DOCUMENT} FROM documents d"));
-    query.text("d.kind = ?", Some(kind.as_str()));
-    query.text("d.organization_id = ?", organization.map(|id| id.to_string()));
-    query.text("d.name > ?", page.cursor().map(|cursor| cursor.as_str().to_owned()));
-    let items = query.list(session, "d.name", page, rows::document).await?;
-    Ok(Listing::cut(items, page, |document: &Document| document.name.clone()))
-}
-
-pub(super) async fn events(session: &Session, filter: &EventFilter, page: &Page) -> Outcome<Listing<RecordedEvent>> {
-    let mut query = Query::new(&format!("SELECT {EVENT} FROM audit_events e"));
-    query.text("e.user_id = ?", filter.user.map(|id| id.to_string()));
-    query.text("e.organization_id = ?", filter.organization.map(|id| id.to_string()));
-    query.text("e.action = ?", filter.action.clone());
-    query.number("e.at_ms >= ?", filter.from_ms);
-    query.number("e.at_ms < ?", filter.until_ms);
-    let cursor = page.after_number()?;
-    let order = match filter.order {
-        EventOrder::NewestFirst => {
-            query.number("e.sequence < ?", cursor);
-            "e.sequence DESC"
-        }
-        EventOrder::OldestFirst => {
-            query.number("e.sequence > ?", cursor);
-            "e.sequence"
-        }
-    };
-    let items = query.list(session, order, page, rows::event).await?;
-    Ok(Listing::cut(items, page, |recorded: &RecordedEvent| {
-        recorded.sequence.to_string()
-    }))
-}
-
 pub(super) async fn seen_tags(
     session: &Session,
     realm: Option<&str>,
     after: Option<&(String, String)>,
     page: &Page,
 ) -> Outcome<Listing<SeenTag>> {
-    let mut query = Query::new("SELECT s.realm, s.tag, s.first_seen_at_ms, s.last_seen_at_ms FROM seen_tags s");
+    let mut query = Query::new(&format!("SELECT {SEEN_TAG} FROM seen_tags s"));
     query.text("s.realm = ?", realm.map(str::to_owned));
     if let Some((after_realm, after_tag)) = after {
         // Two values of one condition: the second is the one named here.

@@ -17,7 +17,7 @@ use super::connect::Connector;
 use super::error::{Fault, Outcome, ends_connection, told, unavailable};
 use super::value::{Typed, bare, with_kinds};
 pub(super) use super::value::{Value, borrowed};
-use narthex_tables::record::raise;
+use narthex_tables::consequences::raise;
 
 /// Timeout for an answer of the server: a little longer than the server itself lets a statement run.
 const ANSWER: Duration = Duration::from_secs(6);

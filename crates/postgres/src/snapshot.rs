@@ -8,14 +8,16 @@ use narthex_directory::{
 };
 use tokio_postgres::Row;
 
-use super::error::{Outcome, corrupt};
-use super::rows::{self, Columns};
+use super::error::Outcome;
+use super::rows::{Values, read_maybe};
 use super::session::Session;
 use super::value::{Typed, Value};
 use super::write::tags_text;
-use narthex_tables::record::{
-    BRIEF, BRIEF_COLUMNS, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, TEAM_COLUMNS, USER, USER_COLUMNS, mark,
+use narthex_tables::columns::{
+    BRIEF, BRIEF_COLUMNS, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, TEAM_COLUMNS, USER, USER_COLUMNS,
 };
+use narthex_tables::marks::mark;
+use narthex_tables::rows::{self, Columns, corrupt};
 use narthex_tables::tag_cache::{Listing, TagCache};
 
 /// Number of tries in which cached tags may turn out to be stale before all of them are looked up.
@@ -143,7 +145,7 @@ impl Reader<'_> {
         }
         let nothing = TagCache::default();
         let snapshot = self.try_snapshot(desired, detail, &nothing).await?;
-        snapshot.ok_or_else(|| corrupt("counter", "the policy number is missing"))
+        Ok(snapshot.ok_or_else(|| corrupt("counter", "the policy number is missing"))?)
     }
 
     /// `None` if the cached tags were not those of this moment.
@@ -172,14 +174,18 @@ impl Reader<'_> {
             return Ok(None);
         }
         let organization = next(desired.organization.is_some());
-        let organization = organization.first().map(rows::organization).transpose()?;
+        let organization = read_maybe(organization.first(), rows::organization)?;
         let taken = next(asked.suggested.is_some());
         let team = next(desired.team.is_some());
         let tags = next(!asked.unknown.is_empty() && !asked.is_plain());
         let listings = if asked.is_plain() {
             listings(&with_tags, (BRIEF_AT, TAG_AT), &asked.unknown)?
         } else {
-            listings(&tags.iter().collect::<Vec<_>>(), (0, BRIEF_COLUMNS), &asked.unknown)?
+            listings(
+                &tags.iter().map(Values).collect::<Vec<_>>(),
+                (0, BRIEF_COLUMNS),
+                &asked.unknown,
+            )?
         };
         for (tag, listing) in &listings {
             cache.keep(head.policy, realm, tag, listing);
@@ -196,7 +202,7 @@ impl Reader<'_> {
             // Asked for in any case; it counts only where there is no such organization yet.
             organization_name_taken: !taken.is_empty() && organization.is_none(),
             organization,
-            team: team.first().map(|row| rows::team(row, 0)).transpose()?.flatten(),
+            team: read_maybe(team.first(), rows::team)?,
             tag_matches: asked.matches(listings),
             near_misses: settle(near_misses.iter().map(near_miss).collect::<Outcome<_>>()?),
         }))
@@ -206,7 +212,7 @@ impl Reader<'_> {
     pub(super) async fn standing(&self, user: UserId) -> Outcome<Option<Standing>> {
         let stamps = Stripes::now(self.versions);
         let rows = self.session.rows(&self.texts.by_id, &[&user.to_string()]).await?;
-        let rows: Vec<&Row> = rows.iter().collect();
+        let rows: Vec<Values<'_>> = rows.iter().map(Values).collect();
         let head = Head::of(&rows)?;
         self.versions.raise_policy(head.policy);
         standing(&rows, head.policy, &stamps)
@@ -252,13 +258,13 @@ impl<'d> Asked<'d> {
     }
 
     /// The rows about the user, and those about tags where one statement asked for both.
-    fn split<'r>(&self, rows: &'r [Row]) -> Outcome<(Vec<&'r Row>, Vec<&'r Row>)> {
+    fn split<'r>(&self, rows: &'r [Row]) -> Outcome<(Vec<Values<'r>>, Vec<Values<'r>>)> {
         if self.unknown.is_empty() || !self.is_plain() {
-            return Ok((rows.iter().collect(), Vec::new()));
+            return Ok((rows.iter().map(Values).collect(), Vec::new()));
         }
         let (mut found, mut tags) = (Vec::new(), Vec::new());
-        for row in rows {
-            let tag = Columns::from(row, TAG_AT, "organization tag").maybe_text()?;
+        for row in rows.iter().map(Values) {
+            let tag = Columns::from(&row, TAG_AT, "organization tag").maybe_text()?;
             if tag.is_some() { &mut tags } else { &mut found }.push(row);
         }
         Ok((found, tags))
@@ -351,7 +357,7 @@ struct Head {
 }
 
 impl Head {
-    fn of(rows: &[&Row]) -> Outcome<Self> {
+    fn of(rows: &[Values<'_>]) -> Outcome<Self> {
         let row = rows
             .first()
             .ok_or_else(|| corrupt("counter", "the policy number is missing"))?;
@@ -369,20 +375,16 @@ impl Head {
     }
 }
 
-fn standing(rows: &[&Row], policy: u64, stripes: &Stripes) -> Outcome<Option<Standing>> {
-    let Some(user) = rows
-        .first()
-        .map(|row| rows::maybe_user(row, BEFORE))
-        .transpose()?
-        .flatten()
-    else {
+fn standing(rows: &[Values<'_>], policy: u64, stripes: &Stripes) -> Outcome<Option<Standing>> {
+    let user = rows.first().map(|row| rows::maybe_user(row, BEFORE)).transpose()?;
+    let Some(user) = user.flatten() else {
         return Ok(None);
     };
     let (mut grants, mut organizations, mut teams) = (Vec::new(), Vec::new(), Vec::new());
     for row in rows {
         grants.extend(rows::maybe_grant(row, GRANT_AT)?);
         organizations.extend(rows::brief(row, BRIEF_AT)?);
-        teams.extend(rows::team(row, TEAM_AT)?);
+        teams.extend(rows::maybe_team(row, TEAM_AT)?);
     }
     grants.sort_by_key(|grant| grant.id);
     organizations.sort_by_key(|organization| organization.id);
@@ -412,7 +414,7 @@ fn listable(tags: &DesiredTags) -> BTreeSet<&str> {
 
 /// The organizations that list each of these tags, by id.
 fn listings<'t>(
-    rows: &[&Row],
+    rows: &[Values<'_>],
     (brief_at, tag_at): (usize, usize),
     tags: &[&'t str],
 ) -> Outcome<Vec<(&'t str, Listing)>> {
@@ -432,6 +434,7 @@ fn listings<'t>(
 }
 
 fn near_miss(row: &Row) -> Outcome<NearMiss> {
+    let row = &Values(row);
     let mut columns = Columns::of(row, "organization tag");
     Ok(NearMiss {
         tag: columns.text()?.to_owned(),

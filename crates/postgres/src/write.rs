@@ -13,7 +13,9 @@ use narthex_directory::{
 
 use super::session::Command;
 use super::value::{Typed, Value};
-use narthex_tables::record::{EventRow, integer, mark_columns, object_to_json, scope_columns, texts_to_json};
+use narthex_tables::columns::{integer, object_to_json, scope_columns, texts_to_json};
+use narthex_tables::consequences::EventRow;
+use narthex_tables::marks::mark_columns;
 
 /// A row of `user_issuers`: whose, which issuer's, the mark and the tags of a token.
 pub(super) type IssuerRow<'a> = (UserId, &'a str, Option<Mark>, Option<&'a [String]>);

@@ -7,7 +7,9 @@ use rusqlite::{OptionalExtension, params};
 
 use super::error::{Fault, Outcome};
 use super::writer::Tx;
-use narthex_tables::record::{EventRow, Written, integer, mark_columns, object_to_json, scope_columns, texts_to_json};
+use narthex_tables::columns::{integer, object_to_json, scope_columns, texts_to_json};
+use narthex_tables::consequences::{EventRow, Written};
+use narthex_tables::marks::mark_columns;
 
 /// The beginning of a statement that writes a row of `user_issuers`.
 macro_rules! insert_issuer {

@@ -1,43 +1,52 @@
-//! Documents of the edges.
+//! `Documents` on `SQLite`.
 
-use narthex_directory::{By, Document, DocumentAt, DocumentKind, Listing, NewDocument, OrganizationId, Page, document};
-use rusqlite::{Connection, Row, params};
+use async_trait::async_trait;
+use narthex_directory::{
+    Answer, By, Document, DocumentAt, DocumentKind, Documents, Listing, NewDocument, OrganizationId, Page, document,
+};
+use rusqlite::{Connection, params};
 
+use super::SqliteDirectory;
 use super::change::record;
-use super::error::{Outcome, corrupt};
-use super::list::Query;
-use super::rows::Columns;
-use super::work::organization_in;
+use super::error::Outcome;
+use super::list::{Query, collect};
+use super::lookup::organization_in;
 use super::writer::Tx;
-use narthex_tables::record::{integer, object_from_json, object_to_json};
+use narthex_tables::columns::{DOCUMENT, integer, object_to_json};
+use narthex_tables::rows;
 
-const DOCUMENT: &str =
-    "d.kind, d.name, d.organization_id, d.body, d.secret, d.created_at_ms, d.updated_at_ms, d.version";
+#[async_trait]
+impl Documents for SqliteDirectory {
+    async fn document(&self, kind: DocumentKind, name: String) -> Answer<Option<Document>> {
+        self.readers.read(move |connection| find(connection, kind, &name)).await
+    }
 
-fn read(row: &Row<'_>) -> Outcome<Document> {
-    let mut columns = Columns::of(row, "document");
-    Ok(Document {
-        kind: columns.parse()?,
-        name: columns.text()?.to_owned(),
-        organization: columns.maybe_parse()?,
-        body: object_from_json(columns.text()?).ok_or_else(|| corrupt("document", "its body is not JSON"))?,
-        secret: columns
-            .maybe_bytes()?
-            .map(|secret| narthex_directory::SecretBytes(secret.to_vec())),
-        created_at_ms: columns.integer()?,
-        updated_at_ms: columns.integer()?,
-        version: columns.number()?,
-    })
+    async fn documents(
+        &self,
+        kind: DocumentKind,
+        organization: Option<OrganizationId>,
+        page: Page,
+    ) -> Answer<Listing<Document>> {
+        self.readers
+            .read(move |connection| list(connection, kind, organization, &page))
+            .await
+    }
+
+    async fn save_document(&self, new: NewDocument, at: DocumentAt, by: By) -> Answer<Document> {
+        self.writer.write(move |tx| save(tx, new, at, &by)).await
+    }
+
+    async fn delete_document(&self, kind: DocumentKind, name: String, at: DocumentAt, by: By) -> Answer<bool> {
+        self.writer.write(move |tx| delete(tx, kind, &name, at, &by)).await
+    }
 }
 
-pub(super) fn find(connection: &Connection, kind: DocumentKind, name: &str) -> Outcome<Option<Document>> {
+fn find(connection: &Connection, kind: DocumentKind, name: &str) -> Outcome<Option<Document>> {
     let sql = format!("SELECT {DOCUMENT} FROM documents d WHERE d.kind = ?1 AND d.name = ?2");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let mut found = statement.query([kind.as_str(), name])?;
-    found.next()?.map(read).transpose()
+    Ok(collect(connection, &sql, [kind.as_str(), name], rows::document)?.pop())
 }
 
-pub(super) fn list(
+fn list(
     connection: &Connection,
     kind: DocumentKind,
     organization: Option<OrganizationId>,
@@ -47,11 +56,11 @@ pub(super) fn list(
     query.and("d.kind = ?", Some(kind.as_str().to_owned()));
     query.and("d.organization_id = ?", organization.map(|id| id.to_string()));
     query.and("d.name > ?", page.cursor().map(|cursor| cursor.as_str().to_owned()));
-    let items = query.list(connection, "d.name", page, read)?;
+    let items = query.list(connection, "d.name", page, rows::document)?;
     Ok(Listing::cut(items, page, |document: &Document| document.name.clone()))
 }
 
-pub(super) fn save(tx: &mut Tx<'_>, new: NewDocument, at: DocumentAt, by: &By) -> Outcome<Document> {
+fn save(tx: &mut Tx<'_>, new: NewDocument, at: DocumentAt, by: &By) -> Outcome<Document> {
     if let Some(organization) = new.organization {
         organization_in(tx, organization)?;
     }
@@ -82,7 +91,7 @@ pub(super) fn save(tx: &mut Tx<'_>, new: NewDocument, at: DocumentAt, by: &By) -
     Ok(saved)
 }
 
-pub(super) fn delete(tx: &mut Tx<'_>, kind: DocumentKind, name: &str, at: DocumentAt, by: &By) -> Outcome<bool> {
+fn delete(tx: &mut Tx<'_>, kind: DocumentKind, name: &str, at: DocumentAt, by: &By) -> Outcome<bool> {
     let before = find(tx, kind, name)?;
     document::check(kind, before.as_ref(), at)?;
     let Some(before) = before else {

@@ -47,10 +47,3 @@ impl From<Fault> for StoreError {
 pub(super) fn unavailable(error: impl Display) -> StoreError {
     StoreError::Unavailable(error.to_string())
 }
-
-pub(super) fn corrupt(what: &'static str, why: impl Display) -> Fault {
-    Fault::Store(StoreError::Corrupt {
-        what,
-        why: why.to_string(),
-    })
-}

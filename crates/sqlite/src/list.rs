@@ -1,18 +1,17 @@
 //! Listings: filters as optional parameters, order and cursor by the last key.
 
 use narthex_directory::{
-    Among, ApiKey, Carrier, CarrierFilter, Cursor, EventFilter, EventOrder, ExternalId, Grant, GrantFilter, GrantsWhen,
-    Listing, Member, Organization, OrganizationFilter, OrganizationId, Page, PlatformRole, Realm, RecordedEvent, Scope,
-    SeenTag, Team, TeamFilter, User, UserEntry, UserFilter, UserId, rules,
+    Among, Answer, Carrier, CarrierFilter, Cursor, ExternalId, Grant, GrantFilter, GrantsWhen, Listing, Member,
+    Organization, OrganizationFilter, OrganizationId, Page, PlatformRole, Realm, Scope, SeenTag, Team, TeamFilter,
+    User, UserEntry, UserFilter, UserId, rules,
 };
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, ToSql, params};
+use rusqlite::{Connection, ToSql, params};
 
-use super::error::{Outcome, corrupt};
-use super::rows::{self, Columns};
-use narthex_tables::record::{
-    API_KEY, EVENT, GRANT, ORGANIZATION, TEAM, USER, USER_COLUMNS, scope_columns, texts_from_json, texts_to_json,
-};
+use super::error::Outcome;
+use super::rows::Values;
+use narthex_tables::columns::{GRANT, ORGANIZATION, SEEN_TAG, TEAM, USER, USER_COLUMNS, scope_columns, texts_to_json};
+use narthex_tables::rows::{self, Columns, Row};
 
 /// A query put together from the conditions that are asked for. Only text of this file becomes SQL; values are
 /// always parameters.
@@ -43,7 +42,7 @@ impl Query {
     }
 
     /// The condition that begins a page of a list in the order of its ids.
-    fn after(&mut self, column: &str, page: &Page) -> Outcome<()> {
+    pub(super) fn after(&mut self, column: &str, page: &Page) -> Outcome<()> {
         self.and(&format!("{column} > ?"), page.after_id()?.map(str::to_owned));
         Ok(())
     }
@@ -53,24 +52,25 @@ impl Query {
         connection: &Connection,
         order: &str,
         page: &Page,
-        read: impl Fn(&Row<'_>) -> Outcome<T>,
+        read: impl Fn(&dyn Row) -> Answer<T>,
     ) -> Outcome<Vec<T>> {
         let sql = format!("{} ORDER BY {order} LIMIT {}", self.sql, page.limit() + 1);
         collect(connection, &sql, rusqlite::params_from_iter(self.values), read)
     }
 }
 
-fn collect<T>(
+/// Runs a query and reads its rows.
+pub(super) fn collect<T>(
     connection: &Connection,
     sql: &str,
     values: impl rusqlite::Params,
-    read: impl Fn(&Row<'_>) -> Outcome<T>,
+    read: impl Fn(&dyn Row) -> Answer<T>,
 ) -> Outcome<Vec<T>> {
     let mut statement = connection.prepare_cached(sql)?;
     let mut found = statement.query(values)?;
     let mut items = Vec::new();
     while let Some(row) = found.next()? {
-        items.push(read(row)?);
+        items.push(read(&Values(row))?);
     }
     Ok(items)
 }
@@ -93,7 +93,7 @@ const PLATFORM_ROLE: &str = "(SELECT max(CASE g.role WHEN 'admin' THEN 2 WHEN 'v
      FROM grants g WHERE g.user_id = u.id AND g.organization_id IS NULL AND g.team_id IS NULL \
      AND g.revoked_at_ms IS NULL)";
 
-fn entry(row: &Row<'_>) -> Outcome<UserEntry> {
+fn entry(row: &dyn Row) -> Answer<UserEntry> {
     let role = match Columns::from(row, USER_COLUMNS, "user").maybe_integer()? {
         Some(2) => PlatformRole::Admin,
         Some(1) => PlatformRole::Viewer,
@@ -179,9 +179,7 @@ pub(super) enum Key {
 
 pub(super) fn team(connection: &Connection, id: &str) -> Outcome<Option<Team>> {
     let sql = format!("SELECT {TEAM} FROM teams t WHERE t.id = ?1");
-    Ok(collect(connection, &sql, [id], |row| rows::team(row, 0))?
-        .pop()
-        .flatten())
+    Ok(collect(connection, &sql, [id], rows::team)?.pop())
 }
 
 pub(super) fn teams(connection: &Connection, filter: &TeamFilter, page: &Page) -> Outcome<Listing<Team>> {
@@ -190,12 +188,8 @@ pub(super) fn teams(connection: &Connection, filter: &TeamFilter, page: &Page) -
     query.and("t.organization_id = ?", filter.organization.map(|id| id.to_string()));
     query.and("t.external_id = ?", filter.external_id.clone());
     query.after("t.id", page)?;
-    let items = query.list(connection, "t.id", page, |row| rows::team(row, 0))?;
-    Ok(Listing::cut(
-        items.into_iter().flatten().collect(),
-        page,
-        |team: &Team| team.id.to_string(),
-    ))
+    let items = query.list(connection, "t.id", page, rows::team)?;
+    Ok(Listing::cut(items, page, |team: &Team| team.id.to_string()))
 }
 
 pub(super) fn grants(connection: &Connection, filter: &GrantFilter, page: &Page) -> Outcome<Listing<Grant>> {
@@ -217,7 +211,7 @@ pub(super) fn grants(connection: &Connection, filter: &GrantFilter, page: &Page)
         GrantsWhen::Ever => {}
     }
     query.after("g.id", page)?;
-    let items = query.list(connection, "g.id", page, |row| rows::grant(row, 0))?;
+    let items = query.list(connection, "g.id", page, rows::grant)?;
     Ok(Listing::cut(items, page, |grant: &Grant| grant.id.to_string()))
 }
 
@@ -229,7 +223,7 @@ pub(super) fn manual_grant(connection: &Connection, user: &str, scope: Scope) ->
          AND coalesce(g.organization_id, g.team_id, '') = ?2"
     );
     let scope = organization.or(team).unwrap_or_default();
-    Ok(collect(connection, &sql, [user, &scope], |row| rows::grant(row, 0))?.pop())
+    Ok(collect(connection, &sql, [user, &scope], rows::grant)?.pop())
 }
 
 /// A user's open grants on a scope that an administrator can take: by hand and by claims.
@@ -240,7 +234,7 @@ pub(super) fn revocable_grants(connection: &Connection, user: &str, scope: Scope
          AND g.revoked_at_ms IS NULL AND coalesce(g.organization_id, g.team_id, '') = ?2 ORDER BY g.id"
     );
     let scope = organization.or(team).unwrap_or_default();
-    collect(connection, &sql, [user, &scope], |row| rows::grant(row, 0))
+    collect(connection, &sql, [user, &scope], rows::grant)
 }
 
 /// The open manual grants on an organization and on its teams.
@@ -250,7 +244,7 @@ pub(super) fn manual_grants(connection: &Connection, organization: &str) -> Outc
          UNION ALL SELECT {GRANT} FROM grants g JOIN teams t ON t.id = g.team_id \
          WHERE t.organization_id = ?1 AND g.source = 'manual' AND g.revoked_at_ms IS NULL ORDER BY 1"
     );
-    collect(connection, &sql, [organization], |row| rows::grant(row, 0))
+    collect(connection, &sql, [organization], rows::grant)
 }
 
 /// The open manual grants on a team.
@@ -259,7 +253,7 @@ pub(super) fn manual_team_grants(connection: &Connection, team: &str) -> Outcome
         "SELECT {GRANT} FROM grants g WHERE g.team_id = ?1 AND g.source = 'manual' AND g.revoked_at_ms IS NULL \
          ORDER BY g.id"
     );
-    collect(connection, &sql, [team], |row| rows::grant(row, 0))
+    collect(connection, &sql, [team], rows::grant)
 }
 
 /// Open grants that have lapsed.
@@ -272,7 +266,7 @@ pub(super) fn lapsed(connection: &Connection, now_ms: i64, limit: usize) -> Outc
         connection,
         &sql,
         params![now_ms, i64::try_from(limit).unwrap_or(i64::MAX)],
-        |row| rows::grant(row, 0),
+        rows::grant,
     )
 }
 
@@ -297,7 +291,7 @@ pub(super) fn members(connection: &Connection, scope: Scope, now_ms: i64, page: 
     let mut members = Vec::with_capacity(users.len());
     for user in users {
         let values = params![scope_id, now_ms, user.id.to_string()];
-        let grants = collect(connection, &sql, values, |row| rows::grant(row, 0))?;
+        let grants = collect(connection, &sql, values, rows::grant)?;
         if let Some(role) = rules::highest_role(&grants) {
             members.push(Member { user, role, grants });
         }
@@ -345,7 +339,7 @@ pub(super) fn count_carriers(connection: &Connection, filter: &CarrierFilter, mo
     let sql = format!("SELECT count(*) FROM (SELECT 1 FROM users u WHERE {carrying} LIMIT ?5)");
     let most = i64::try_from(most).unwrap_or(i64::MAX).into();
     let values = rusqlite::params_from_iter(values.into_iter().chain([most]));
-    let counted = collect(connection, &sql, values, |row| Ok(row.get::<_, i64>(0)?))?;
+    let counted = collect(connection, &sql, values, |row| Columns::of(row, "count").number())?;
     Ok(counted.first().map_or(0, |count| usize::try_from(*count).unwrap_or(0)))
 }
 
@@ -360,8 +354,7 @@ pub(super) fn carriers(connection: &Connection, filter: &CarrierFilter, page: &P
     for user in users {
         let sql = "SELECT i.tags FROM user_issuers i WHERE i.user_id = ?1 AND i.tags IS NOT NULL ORDER BY i.issuer";
         let lists = collect(connection, sql, [user.id.to_string()], |row| {
-            let json = Columns::of(row, "list of tags").text()?;
-            texts_from_json(json).ok_or_else(|| corrupt("list of tags", "it is not JSON"))
+            Columns::of(row, "list of tags").texts()
         })?;
         let mut tags: Vec<String> = lists.into_iter().flatten().filter(|tag| !tag.is_empty()).collect();
         tags.sort_unstable();
@@ -373,56 +366,20 @@ pub(super) fn carriers(connection: &Connection, filter: &CarrierFilter, page: &P
     }))
 }
 
-pub(super) fn api_keys(connection: &Connection, page: &Page) -> Outcome<Listing<ApiKey>> {
-    let mut query = Query::new(&format!("SELECT {API_KEY} FROM api_keys k"));
-    query.after("k.id", page)?;
-    let items = query.list(connection, "k.id", page, rows::api_key)?;
-    Ok(Listing::cut(items, page, |key: &ApiKey| key.id.to_string()))
-}
-
-pub(super) fn events(connection: &Connection, filter: &EventFilter, page: &Page) -> Outcome<Listing<RecordedEvent>> {
-    let mut query = Query::new(&format!("SELECT {EVENT} FROM audit_events e"));
-    query.and("e.user_id = ?", filter.user.map(|id| id.to_string()));
-    query.and("e.organization_id = ?", filter.organization.map(|id| id.to_string()));
-    query.and("e.action = ?", filter.action.clone());
-    query.and("e.at_ms >= ?", filter.from_ms);
-    query.and("e.at_ms < ?", filter.until_ms);
-    let cursor = page.after_number()?;
-    let order = match filter.order {
-        EventOrder::NewestFirst => {
-            query.and("e.sequence < ?", cursor);
-            "e.sequence DESC"
-        }
-        EventOrder::OldestFirst => {
-            query.and("e.sequence > ?", cursor);
-            "e.sequence"
-        }
-    };
-    let items = query.list(connection, order, page, rows::event)?;
-    Ok(Listing::cut(items, page, |recorded: &RecordedEvent| {
-        recorded.sequence.to_string()
-    }))
-}
-
 pub(super) fn seen_tags(
     connection: &Connection,
     realm: Option<&str>,
     after: Option<&(String, String)>,
     page: &Page,
 ) -> Outcome<Listing<SeenTag>> {
-    let sql = "SELECT s.realm, s.tag, s.first_seen_at_ms, s.last_seen_at_ms FROM seen_tags s \
-               WHERE (?1 IS NULL OR s.realm = ?1) AND (s.realm, s.tag) > (?2, ?3) ORDER BY s.realm, s.tag LIMIT ?4";
+    let sql = format!(
+        "SELECT {SEEN_TAG} FROM seen_tags s \
+         WHERE (?1 IS NULL OR s.realm = ?1) AND (s.realm, s.tag) > (?2, ?3) ORDER BY s.realm, s.tag LIMIT ?4"
+    );
     let (after_realm, after_tag) = after.map_or(("", ""), |(realm, tag)| (realm, tag));
     let limit = i64::try_from(page.limit() + 1).unwrap_or(i64::MAX);
-    let items = collect(connection, sql, params![realm, after_realm, after_tag, limit], |row| {
-        let mut columns = Columns::of(row, "seen tag");
-        Ok(SeenTag {
-            realm: columns.name()?,
-            tag: columns.text()?.to_owned(),
-            first_seen_at_ms: columns.integer()?,
-            last_seen_at_ms: columns.integer()?,
-        })
-    })?;
+    let values = params![realm, after_realm, after_tag, limit];
+    let items = collect(connection, &sql, values, rows::seen_tag)?;
     Ok(Listing::cut(items, page, |seen: &SeenTag| {
         Cursor::of_pair(seen.realm.as_str(), &seen.tag)
     }))

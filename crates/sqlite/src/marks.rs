@@ -12,7 +12,7 @@ use super::SqliteDirectory;
 use super::change::{carry_over_sql, note_issuer};
 use super::error::Outcome;
 use super::writer::Tx;
-use narthex_tables::record::mark_columns;
+use narthex_tables::marks::mark_columns;
 
 /// Number of marks in one batch, and in one piece of work that writes them out: others wait for it.
 pub(super) const AT_ONCE: usize = 1_000;

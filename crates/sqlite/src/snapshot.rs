@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 
 use narthex_directory::{
-    Desired, DesiredTags, Detail, Grant, Mark, NearMiss, OrganizationBrief, Snapshot, Stamp, Standing, Stripe,
-    TagMatch, Team, User, UserId, Username, settle, spellings,
+    Desired, DesiredTags, Detail, Grant, Mark, NearMiss, OrganizationBrief, OrganizationRole, Snapshot, Stamp,
+    Standing, Stripe, TagMatch, Team, User, UserId, Username, settle, spellings,
 };
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::change::counter;
-use super::error::{Outcome, corrupt};
-use super::rows::{self, Columns};
-use narthex_tables::record::{
-    BRIEF, GRANT, GRANT_COLUMNS, MARK, ORGANIZATION, TEAM, USER, USER_COLUMNS, mark, texts_to_json,
-};
+use super::error::Outcome;
+use super::list::{collect, organization_known_as};
+use super::rows::Values;
+use narthex_tables::columns::{BRIEF, BRIEF_COLUMNS, GRANT, GRANT_COLUMNS, TEAM, USER, USER_COLUMNS, texts_to_json};
+use narthex_tables::marks::{MARK, mark};
+use narthex_tables::rows::{self, Columns, corrupt};
 use narthex_tables::tag_cache::{Listing, TagCache};
 
 /// Reads what planning needs. What [`narthex_directory::UsageBuffer`] remembers is laid over it by the caller.
@@ -43,11 +44,7 @@ pub(super) fn snapshot(
         _ => username_owner(connection, desired, &username)?,
     };
     if let Some(wanted) = &desired.organization {
-        let mut statement = connection.prepare_cached(&format!(
-            "SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = ?1 AND o.external_id = ?2"
-        ))?;
-        let mut found = statement.query([desired.realm.as_str(), wanted.external_id.as_str()])?;
-        snapshot.organization = found.next()?.map(rows::organization).transpose()?;
+        snapshot.organization = organization_known_as(connection, &desired.realm, &wanted.external_id)?;
         if let (None, Some(name)) = (&snapshot.organization, wanted.suggested_name()) {
             let mut statement = connection.prepare_cached(
                 "SELECT 1 FROM organizations WHERE name = ?1 \
@@ -58,9 +55,8 @@ pub(super) fn snapshot(
     }
     if let Some(wanted) = &desired.team {
         let sql = format!("SELECT {TEAM} FROM teams t WHERE t.realm = ?1 AND t.external_id = ?2");
-        let mut statement = connection.prepare_cached(&sql)?;
-        let mut found = statement.query([desired.realm.as_str(), wanted.external_id.as_str()])?;
-        snapshot.team = found.next()?.map(|row| rows::team(row, 0)).transpose()?.flatten();
+        let values = [desired.realm.as_str(), wanted.external_id.as_str()];
+        snapshot.team = collect(connection, &sql, values, rows::team)?.pop();
     }
     if let DesiredTags::Exactly(tags) = &desired.tags {
         let tags: BTreeSet<&str> = tags.iter().map(String::as_str).filter(|tag| !tag.is_empty()).collect();
@@ -75,36 +71,35 @@ pub(super) fn snapshot(
 /// A user with everything held.
 pub(super) fn standing(connection: &Connection, user: UserId) -> Outcome<Option<Standing>> {
     let policy = counter(connection, 0)?;
-    let mut statement = connection.prepare_cached(&format!("SELECT {USER} FROM users u WHERE u.id = ?1"))?;
-    let mut found = statement.query([user.to_string()])?;
-    let user = found.next()?.map(rows::user).transpose()?;
+    let sql = format!("SELECT {USER} FROM users u WHERE u.id = ?1");
+    let user = collect(connection, &sql, [user.to_string()], rows::user)?.pop();
     user.map(|user| standing_of(connection, user, policy)).transpose()
 }
 
 fn find_user(connection: &Connection, desired: &Desired) -> Outcome<Option<(User, Option<Mark>, bool)>> {
-    let mut statement = connection.prepare_cached(&format!(
+    let sql = format!(
         "SELECT {USER}, {MARK}, ?4 IS NOT NULL AND i.tags IS NOT ?4 FROM users u \
          LEFT JOIN user_issuers i ON i.user_id = u.id AND i.issuer = ?3 \
          WHERE u.realm = ?1 AND u.external_id = ?2"
-    ))?;
+    );
     let tags = desired.tags.noted();
     let tags = tags.map(|tags| texts_to_json(tags.iter().map(String::as_str)));
-    let mut found = statement.query(params![
+    let values = params![
         desired.realm.as_str(),
         desired.user.external_id.as_str(),
         desired.issuer.as_str(),
         tags,
-    ])?;
-    let Some(row) = found.next()? else {
-        return Ok(None);
-    };
-    let mut columns = Columns::from(row, USER_COLUMNS, "user");
-    let last = mark(
-        columns.maybe_integer()?,
-        columns.maybe_integer()?,
-        columns.maybe_integer()?,
-    );
-    Ok(Some((rows::user(row)?, last, columns.flag()?)))
+    ];
+    let found = collect(connection, &sql, values, |row| {
+        let mut columns = Columns::from(row, USER_COLUMNS, "user");
+        let last = mark(
+            columns.maybe_integer()?,
+            columns.maybe_integer()?,
+            columns.maybe_integer()?,
+        );
+        Ok((rows::user(row)?, last, columns.flag()?))
+    });
+    Ok(found?.pop())
 }
 
 fn username_owner(connection: &Connection, desired: &Desired, username: &Username) -> Outcome<Option<UserId>> {
@@ -112,7 +107,7 @@ fn username_owner(connection: &Connection, desired: &Desired, username: &Usernam
     let keys = [desired.realm.as_str(), username.as_str()];
     let owner: Option<String> = statement.query_row(keys, |row| row.get(0)).optional()?;
     owner
-        .map(|id| id.parse().map_err(|error| corrupt("user", error)))
+        .map(|id| Ok(id.parse::<UserId>().map_err(|error| corrupt("user", error))?))
         .transpose()
 }
 
@@ -132,9 +127,10 @@ fn standing_of(connection: &Connection, user: User, policy: u64) -> Outcome<Stan
     let (mut grants, mut organizations, mut teams): (Vec<Grant>, Vec<OrganizationBrief>, Vec<Team>) =
         Default::default();
     while let Some(row) = found.next()? {
-        grants.push(rows::grant(row, 0)?);
-        organizations.extend(rows::brief(row, GRANT_COLUMNS)?);
-        teams.extend(rows::team(row, GRANT_COLUMNS + 4)?);
+        let row = Values(row);
+        grants.push(rows::grant(&row)?);
+        organizations.extend(rows::brief(&row, GRANT_COLUMNS)?);
+        teams.extend(rows::maybe_team(&row, GRANT_COLUMNS + BRIEF_COLUMNS)?);
     }
     grants.sort_by_key(|grant| grant.id);
     organizations.sort_by_key(|organization| organization.id);
@@ -179,17 +175,15 @@ fn tag_matches(
 
 /// The organizations of a realm that list a tag, by id.
 fn listing(connection: &Connection, realm: &str, tag: &str) -> Outcome<Listing> {
-    let mut statement = connection.prepare_cached(&format!(
+    let sql = format!(
         "SELECT x.role, {BRIEF} FROM organization_tags x JOIN organizations o ON o.id = x.organization_id \
          WHERE x.realm = ?1 AND x.tag = ?2 ORDER BY x.organization_id"
-    ))?;
-    let mut found = statement.query([realm, tag])?;
-    let mut listing = Vec::new();
-    while let Some(row) = found.next()? {
-        let role = Columns::of(row, "organization tag").parse()?;
-        listing.extend(rows::brief(row, 1)?.map(|organization| (organization, role)));
-    }
-    Ok(listing.into())
+    );
+    let listing = collect(connection, &sql, [realm, tag], |row| {
+        let role: OrganizationRole = Columns::of(row, "organization tag").parse()?;
+        Ok(rows::brief(row, 1)?.map(|organization| (organization, role)))
+    });
+    Ok(listing?.into_iter().flatten().collect::<Vec<_>>().into())
 }
 
 fn near_misses(connection: &Connection, realm: &str, tags: &BTreeSet<&str>) -> Outcome<Vec<NearMiss>> {
@@ -202,11 +196,11 @@ fn near_misses(connection: &Connection, realm: &str, tags: &BTreeSet<&str>) -> O
         for spelling in spellings(tag) {
             let mut found = statement.query(params![realm, spelling, tag])?;
             while let Some(row) = found.next()? {
-                let listed = Columns::of(row, "organization tag").text()?.to_owned();
+                let row = Values(row);
                 misses.push(NearMiss {
                     tag: (*tag).to_owned(),
-                    listed,
-                    organization: rows::brief(row, 1)?,
+                    listed: Columns::of(&row, "organization tag").text()?.to_owned(),
+                    organization: rows::brief(&row, 1)?,
                 });
             }
         }

@@ -2,14 +2,14 @@
 
 use std::io::{self, BufRead, Write};
 
-use narthex_directory::StoreError;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection, ErrorCode, Statement};
 
 use super::SqliteDirectory;
-use super::error::{Fault, corrupt, unavailable};
+use super::error::{Fault, unavailable};
 use super::marks;
 use super::open::{self, Options};
+use narthex_tables::rows::corrupt;
 use narthex_tables::transfer::read::{Reader, Record};
 use narthex_tables::transfer::row::{Cell, Row};
 use narthex_tables::transfer::schema::{self, BETWEEN, Holds, ORGANIZATION_TAGS, TABLES, Table};
@@ -151,7 +151,7 @@ fn rows<W: Write>(
 }
 
 fn read(table: &Table, row: &rusqlite::Row<'_>) -> Result<Row, TransferError> {
-    let broken = |why: &dyn std::fmt::Display| StoreError::from(corrupt(table.kind, why));
+    let broken = |why: &dyn std::fmt::Display| corrupt(table.kind, why);
     let mut cells = Vec::with_capacity(table.columns.len());
     for (index, column) in table.columns.iter().enumerate() {
         let value = row.get_ref(index).map_err(failed)?;

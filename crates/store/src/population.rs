@@ -18,7 +18,7 @@ pub async fn fill_postgres(
     progress: Progress<'_>,
 ) -> Result<(), StoreError> {
     population.check()?;
-    narthex_postgres::fill(options, population.batches(), progress).await
+    narthex_postgres::bulk_load(options, population.batches(), progress).await
 }
 
 /// Fills an `SQLite` file that holds no user, organization or audit event yet, in one transaction.
@@ -28,5 +28,5 @@ pub async fn fill_postgres(
 /// When the file holds something, or the population makes no sense.
 pub fn fill_sqlite(population: Population, options: &Options, progress: Progress<'_>) -> Result<(), StoreError> {
     population.check()?;
-    narthex_sqlite::fill(options, population.batches(), progress)
+    narthex_sqlite::bulk_load(options, population.batches(), progress)
 }

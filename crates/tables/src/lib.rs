@@ -1,11 +1,15 @@
 //! The tables of the directory, as both databases have them.
 //!
-//! Rows and what follows from changes ([`record`]), the file format of exports ([`transfer`]), the tags that a node has lately
-//! looked up ([`tag_cache`]), and very many users for tests and measurements (`population`). No database is opened here.
+//! Columns ([`columns`], [`marks`]) and the records read from them ([`rows`]), what follows from changes ([`consequences`]),
+//! the file format of exports ([`transfer`]), the tags that a node has lately looked up ([`tag_cache`]), and very many users
+//! for tests and measurements (`population`). No database is opened here.
 
+pub mod columns;
+pub mod consequences;
+pub mod marks;
 #[cfg(feature = "population")]
 pub mod population;
-pub mod record;
+pub mod rows;
 pub mod tag_cache;
 pub mod transfer;
 

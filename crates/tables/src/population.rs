@@ -17,7 +17,7 @@ use narthex_directory::{
 };
 
 pub use self::table::{Batch, Cell, Table};
-use crate::record::Written;
+use crate::consequences::Written;
 
 /// Time at which the first organization is created. From then on one user comes each millisecond.
 pub const BEGIN_MS: i64 = 1_700_000_000_000;

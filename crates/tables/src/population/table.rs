@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use narthex_directory::{Change, ExternalId, Grant, IssuerName, Organization, Touch, User, fold};
 
-use crate::record::{EventRow, Written, integer, mark_columns, object_to_json, scope_columns, texts_to_json};
+use crate::columns::{integer, object_to_json, scope_columns, texts_to_json};
+use crate::consequences::{EventRow, Written};
+use crate::marks::mark_columns;
 
 /// A value in a column.
 #[derive(Debug, Clone, PartialEq, Eq)]

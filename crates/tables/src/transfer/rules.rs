@@ -9,7 +9,7 @@ use narthex_directory::{
 };
 
 use super::schema::Fields;
-use crate::record::{object_from_json, texts_from_json, texts_to_json};
+use crate::columns::{object_from_json, texts_from_json, texts_to_json};
 
 pub(crate) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<(), String> {
     text.parse::<T>().map(drop).map_err(|error| error.to_string())

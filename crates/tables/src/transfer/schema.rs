@@ -10,7 +10,7 @@ use super::row::{Cell, Row};
 use super::rules::{
     event, grant, hash, logo, name, parsed, public_jwk, scope, seen_tag, tags, texts_without_nul, without_nul,
 };
-use crate::record::{object_from_json, texts_from_json};
+use crate::columns::{object_from_json, texts_from_json};
 
 /// Rule for a value; its error is the problem with the value.
 pub type Rule<T> = fn(&T) -> Result<(), String>;

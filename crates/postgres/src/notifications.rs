@@ -26,7 +26,7 @@ use super::connect::{Connector, Wire, back_off};
 use super::edit::counter;
 use super::error::{Outcome, told, unavailable};
 use super::session::Session;
-use narthex_tables::record::raise;
+use narthex_tables::consequences::raise;
 
 /// Reads all numbers, if their sum is another than at the last poll: they only grow.
 const LOOK: &str = "SELECT c.id, c.version FROM change_counters c \

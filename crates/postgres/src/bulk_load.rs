@@ -1,4 +1,4 @@
-//! Fills an empty database by `COPY`.
+//! Bulk load of an empty database by `COPY`.
 
 use std::io::Cursor;
 
@@ -20,7 +20,7 @@ const TRUST: &str = "SELECT set_config('session_replication_role', 'replica', tr
      WHERE current_setting('is_superuser') = 'on'";
 
 /// Makes the schema where needed and writes all batches in one transaction.
-pub async fn fill(
+pub async fn bulk_load(
     options: &PostgresOptions,
     batches: impl Iterator<Item = Result<Batch, StoreError>> + Send,
     progress: Progress<'_>,

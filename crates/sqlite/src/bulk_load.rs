@@ -1,4 +1,4 @@
-//! Fills an empty file.
+//! Bulk load of an empty file.
 
 use narthex_directory::StoreError;
 use rusqlite::types::Value;
@@ -12,7 +12,7 @@ use narthex_tables::population::{Batch, Cell, Progress, Table};
 const BEGIN: &str = "PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE";
 
 /// Makes the schema where needed and writes all batches in one transaction.
-pub fn fill(
+pub fn bulk_load(
     options: &Options,
     batches: impl Iterator<Item = Result<Batch, StoreError>>,
     progress: Progress<'_>,

@@ -13,14 +13,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::Shared;
-use super::beside::{asserted, issuer_row};
 use super::edit::{counter, counter_of, tally};
-use super::error::{Fault, Outcome, corrupt, unavailable};
-use super::rows::Columns;
+use super::error::{Fault, Outcome, unavailable};
+use super::rows::Values;
 use super::session::{Command, Then, Tx};
+use super::usage::{asserted, issuer_row};
 use super::value::{Typed, borrowed};
 use super::write::{self, IssuerRow};
-use narthex_tables::record::{EventRow, Written};
+use narthex_tables::consequences::{EventRow, Written};
+use narthex_tables::rows::{Columns, corrupt};
 
 /// Capacity of the queue of plans; senders wait when it is full.
 const QUEUE: usize = 4_096;
@@ -322,15 +323,15 @@ impl Begun {
             versions: HashMap::new(),
             created: HashSet::new(),
         };
-        for row in &found {
-            let mut columns = Columns::of(row, "user");
+        for row in found.iter().map(Values) {
+            let mut columns = Columns::of(&row, "user");
             match columns.maybe_string()? {
                 Some(id) => drop(begun.versions.insert(id, columns.number()?)),
                 None => begun.policy = columns.number()?,
             }
         }
-        for row in &created {
-            begun.created.insert(Columns::of(row, "user").text()?.to_owned());
+        for row in created.iter().map(Values) {
+            begun.created.insert(Columns::of(&row, "user").text()?.to_owned());
         }
         Ok(begun)
     }
@@ -360,7 +361,7 @@ async fn write_all(tx: &mut Tx, plans: &[&Waiting]) -> Outcome<HashMap<i64, u64>
     let found = tx.rows(write::MOVE, &[&ids, &times]).await?;
     let moved = found.iter().map(counter).collect::<Outcome<Vec<_>>>()?;
     if moved.len() != ids.len() {
-        return Err(corrupt("counter", "it did not move"));
+        return Err(corrupt("counter", "it did not move").into());
     }
     tx.moved(moved.iter().copied());
     Ok(moved.into_iter().collect())

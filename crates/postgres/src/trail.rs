@@ -1,0 +1,48 @@
+//! `Trail` on PostgreSQL.
+
+use async_trait::async_trait;
+use narthex_directory::{Answer, AuditEvent, EventFilter, EventOrder, Listing, Page, RecordedEvent, Trail};
+
+use super::PostgresDirectory;
+use super::error::Outcome;
+use super::list::Query;
+use super::session::Session;
+use narthex_tables::columns::EVENT;
+use narthex_tables::rows;
+
+#[async_trait]
+impl Trail for PostgresDirectory {
+    async fn events(&self, filter: EventFilter, page: Page) -> Answer<Listing<RecordedEvent>> {
+        Ok(events(&self.session().await?, &filter, &page).await?)
+    }
+
+    async fn record(&self, event: AuditEvent) -> Answer<()> {
+        let mut tx = self.begin().await?;
+        tx.record(event).await?;
+        Ok(tx.commit(&self.shared.versions).await?)
+    }
+}
+
+async fn events(session: &Session, filter: &EventFilter, page: &Page) -> Outcome<Listing<RecordedEvent>> {
+    let mut query = Query::new(&format!("SELECT {EVENT} FROM audit_events e"));
+    query.text("e.user_id = ?", filter.user.map(|id| id.to_string()));
+    query.text("e.organization_id = ?", filter.organization.map(|id| id.to_string()));
+    query.text("e.action = ?", filter.action.clone());
+    query.number("e.at_ms >= ?", filter.from_ms);
+    query.number("e.at_ms < ?", filter.until_ms);
+    let cursor = page.after_number()?;
+    let order = match filter.order {
+        EventOrder::NewestFirst => {
+            query.number("e.sequence < ?", cursor);
+            "e.sequence DESC"
+        }
+        EventOrder::OldestFirst => {
+            query.number("e.sequence > ?", cursor);
+            "e.sequence"
+        }
+    };
+    let items = query.list(session, order, page, rows::event).await?;
+    Ok(Listing::cut(items, page, |recorded: &RecordedEvent| {
+        recorded.sequence.to_string()
+    }))
+}

@@ -1,0 +1,222 @@
+//! `People` on `SQLite`: the commands of administrators.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use narthex_directory::{
+    Answer, By, Carrier, CarrierFilter, Change, Edit, Grant, GrantFilter, Listing, Logo, Member, NewGrant,
+    NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter, OrganizationId, Origin,
+    Page, People, Realm, Scope, SeenTag, Team, TeamEdit, TeamFilter, TeamId, User, UserEdit, UserEntry, UserFilter,
+    UserId, rules,
+};
+
+use super::SqliteDirectory;
+use super::lookup::{home, organization_in, user_in};
+use super::writer::Tx;
+use super::{change, list, organizations};
+use narthex_tables::consequences::{after, missing, updated_organization, updated_team, updated_user};
+
+#[async_trait]
+impl People for SqliteDirectory {
+    async fn user(&self, user: UserId) -> Answer<Option<UserEntry>> {
+        self.readers
+            .read(move |connection| list::user(connection, &user.to_string()))
+            .await
+    }
+
+    async fn users(&self, filter: UserFilter, page: Page) -> Answer<Listing<UserEntry>> {
+        self.readers
+            .read(move |connection| list::users(connection, &filter, &page))
+            .await
+    }
+
+    async fn create_user(&self, new: NewUser, by: By) -> Answer<User> {
+        let user = rules::new_user(new, by.at_ms)?;
+        self.edit(by, |_| Ok((user.clone(), vec![Change::CreateUser(Box::new(user))])))
+            .await
+    }
+
+    async fn update_user(&self, user: UserId, version: Option<u64>, edit: UserEdit, by: By) -> Answer<User> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let before = user_in(tx, user)?;
+            let changes = Vec::from_iter(rules::edit_user(&before, version, edit, at_ms)?);
+            Ok((after(&before, &changes, updated_user), changes))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {
+        let (at_ms, usage) = (by.at_ms, Arc::clone(&self.usage));
+        let work = move |tx: &mut Tx<'_>| {
+            let before = user_in(tx, user)?;
+            let newest = change::newest_issued_at_ms(tx, user)?.max(usage.newest_issued_at_ms(user));
+            let changes = Vec::from_iter(rules::revoke_tokens(&before, newest, at_ms));
+            Ok((after(&before, &changes, updated_user), changes))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn grants(&self, filter: GrantFilter, page: Page) -> Answer<Listing<Grant>> {
+        self.readers
+            .read(move |connection| list::grants(connection, &filter, &page))
+            .await
+    }
+
+    async fn grant_role(&self, new: NewGrant, by: By) -> Answer<Grant> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let scope = new.role.scope();
+            let home = home(tx, scope)?;
+            let open = list::manual_grant(tx, &new.user.to_string(), scope)?;
+            Ok(rules::give(new, open, home.as_ref(), at_ms)?)
+        };
+        self.edit(by, work).await
+    }
+
+    async fn revoke_role(&self, user: UserId, scope: Scope, why: Option<String>, by: By) -> Answer<Vec<Grant>> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let open = list::revocable_grants(tx, &user.to_string(), scope)?;
+            Ok(rules::close_all(open, at_ms, why.as_deref()))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn close_lapsed(&self, limit: usize, by: By) -> Answer<usize> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let lapsed = list::lapsed(tx, at_ms, limit)?;
+            let changes: Vec<Change> = lapsed.into_iter().map(rules::close_lapsed).collect();
+            Ok((changes.len(), changes))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn organizations(&self, filter: OrganizationFilter, page: Page) -> Answer<Listing<Organization>> {
+        self.readers
+            .read(move |connection| list::organizations(connection, &filter, &page))
+            .await
+    }
+
+    async fn create_organization(&self, new: NewOrganization, by: By) -> Answer<Organization> {
+        let organization = rules::new_organization(new, Origin::Api, by.at_ms)?;
+        let change = Change::CreateOrganization(Box::new(organization.clone()));
+        self.edit(by, |_| Ok((organization, vec![change]))).await
+    }
+
+    async fn update_organization(
+        &self,
+        organization: OrganizationId,
+        version: Option<u64>,
+        edit: OrganizationEdit,
+        by: By,
+    ) -> Answer<Organization> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let before = organization_in(tx, organization)?;
+            let manual = list::manual_grants(tx, &organization.to_string())?;
+            let changes = rules::edit_organization(&before, version, edit, manual, at_ms)?;
+            Ok((after(&before, &changes, updated_organization), changes))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn declare_organizations(&self, declared: Vec<NewOrganization>, by: By) -> Answer<usize> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let changes = organizations::declare(tx, declared, at_ms)?;
+            Ok((changes.len(), changes))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn logo(&self, organization: OrganizationId) -> Answer<Option<Logo>> {
+        self.readers
+            .read(move |connection| organizations::logo(connection, organization))
+            .await
+    }
+
+    async fn set_logo(&self, organization: OrganizationId, logo: Option<Logo>, by: By) -> Answer<Organization> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let before = organization_in(tx, organization)?;
+            change::keep_logo(tx, organization, logo.as_ref().map(Logo::bytes))?;
+            let changes = rules::set_logo(&before, logo.is_some(), at_ms);
+            Ok((after(&before, &changes, updated_organization), changes))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn members(&self, scope: Scope, now_ms: i64, page: Page) -> Answer<Listing<Member>> {
+        self.readers
+            .read(move |connection| list::members(connection, scope, now_ms, &page))
+            .await
+    }
+
+    async fn has_met(&self, organization: OrganizationId, user: UserId) -> Answer<bool> {
+        self.readers
+            .read(move |connection| list::has_met(connection, organization, user))
+            .await
+    }
+
+    async fn carriers(&self, filter: CarrierFilter, page: Page) -> Answer<Listing<Carrier>> {
+        self.readers
+            .read(move |connection| list::carriers(connection, &filter, &page))
+            .await
+    }
+
+    async fn count_carriers(&self, filter: CarrierFilter, most: usize) -> Answer<usize> {
+        self.readers
+            .read(move |connection| list::count_carriers(connection, &filter, most))
+            .await
+    }
+
+    async fn seen_tags(&self, realm: Option<Realm>, page: Page) -> Answer<Listing<SeenTag>> {
+        let after = page.after_pair()?;
+        let read = move |connection: &rusqlite::Connection| {
+            list::seen_tags(connection, realm.as_ref().map(Realm::as_str), after.as_ref(), &page)
+        };
+        self.readers.read(read).await
+    }
+
+    async fn team(&self, team: TeamId) -> Answer<Option<Team>> {
+        self.readers
+            .read(move |connection| list::team(connection, &team.to_string()))
+            .await
+    }
+
+    async fn teams(&self, filter: TeamFilter, page: Page) -> Answer<Listing<Team>> {
+        self.readers
+            .read(move |connection| list::teams(connection, &filter, &page))
+            .await
+    }
+
+    async fn create_team(&self, new: NewTeam, by: By) -> Answer<Team> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let home = new.organization.map(|id| organization_in(tx, id)).transpose()?;
+            let team = rules::new_team(new, home.as_ref(), at_ms)?;
+            Ok((team.clone(), vec![Change::CreateTeam(Box::new(team))]))
+        };
+        self.edit(by, work).await
+    }
+
+    async fn update_team(&self, team: TeamId, version: Option<u64>, edit: TeamEdit, by: By) -> Answer<Team> {
+        let at_ms = by.at_ms;
+        let work = move |tx: &mut Tx<'_>| {
+            let before = list::team(tx, &team.to_string())?.ok_or(missing("team"))?;
+            let home = match &edit.organization {
+                Edit::Set(id) => Some(organization_in(tx, *id)?),
+                Edit::Keep | Edit::Clear => None,
+            };
+            let manual = match &home {
+                Some(_) => list::manual_team_grants(tx, &team.to_string())?,
+                None => Vec::new(),
+            };
+            let changes = rules::edit_team(&before, version, edit, home.as_ref(), manual, at_ms)?;
+            Ok((after(&before, &changes, updated_team), changes))
+        };
+        self.edit(by, work).await
+    }
+}
