@@ -4,6 +4,7 @@
 
 mod connections;
 mod dangers;
+mod header_names;
 mod issuer;
 mod keys;
 mod laxer;

@@ -39,7 +39,7 @@ pub enum Decision {
 pub struct Permit {
     /// The requirement that was satisfied.
     pub rule: Requirement,
-    /// The person's membership in the organization the path names, if they have one and it is open.
+    /// The person's membership in the organization that the request is about, if they have one and it is open.
     pub organization: Option<Membership>,
     /// The grants the permission rests on; empty where none was needed.
     pub grants: Vec<GrantId>,
@@ -62,30 +62,30 @@ pub struct Denial {
     pub required: Vec<Requirement>,
 }
 
-/// State of the organization that a path names, as the directory knows it.
+/// The organization that a request is about, as the directory knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrganizationFacts {
-    /// The path names none.
+    /// Neither the request nor the route names one.
     NotNamed,
-    /// The segment of the path does not have the form of a name, so no organization can be meant by it as it is written.
+    /// The text does not have the form of a name or an external id, so no organization can be meant by it as it is written.
     NoName,
-    /// There is none of that name.
+    /// There is none of that name or external id.
     Unknown,
-    /// There is one, in this state.
-    Known(OrganizationStatus),
+    /// There is this one.
+    Known(OrganizationBrief),
 }
 
-impl From<&OrganizationBrief> for OrganizationFacts {
-    fn from(organization: &OrganizationBrief) -> Self {
-        Self::Known(organization.status)
+impl From<OrganizationBrief> for OrganizationFacts {
+    fn from(organization: OrganizationBrief) -> Self {
+        Self::Known(organization)
     }
 }
 
 /// Decides a request that fell under a route. `principal` is `None` for a caller without a token; a caller whose token
 /// was bad never gets here.
 ///
-/// An organization that the path names is closed, whatever the route requires, when it is suspended, when the directory does
-/// not have it, and when the segment is no name at all. Two exceptions: public routes, and a suspended organization for a
+/// An organization that the request or the route names is closed, whatever the route requires, when it is suspended, when the directory does
+/// not have it, and when the text is no name at all. Two exceptions: public routes, and a suspended organization for a
 /// platform admin who passes by that role.
 pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: &OrganizationFacts) -> Decision {
     if matched.preflight == Preflight::Yes {
@@ -97,9 +97,9 @@ pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: 
         });
     }
     let required = &matched.route.spec.require;
-    let membership = principal.and_then(|principal| principal.membership(matched.organization?));
+    let membership = principal.and_then(|principal| membership(matched, principal, organization));
     let open = membership.filter(|membership| membership.status == OrganizationStatus::Active);
-    let closed = closed(membership, organization);
+    let closed = closed(matched, membership, organization);
     for rule in required {
         if closed.is_some_and(|why| !opens_closed(*rule, why, principal)) {
             continue;
@@ -135,6 +135,24 @@ pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: 
     })
 }
 
+/// The user's membership in the organization that the request is about.
+///
+/// SECURITY: an external id is never looked up as a name. Any organization may be called what another has for its external
+/// id.
+fn membership<'p>(
+    matched: &Match<'_>,
+    principal: &'p Principal,
+    organization: &OrganizationFacts,
+) -> Option<&'p Membership> {
+    match organization {
+        OrganizationFacts::Known(known) => principal
+            .memberships()
+            .iter()
+            .find(|membership| membership.organization == known.id),
+        _ => principal.membership(matched.organization_name()?),
+    }
+}
+
 /// The grants by which a requirement holds, or `None` if it does not.
 fn satisfied(rule: Requirement, principal: Option<&Principal>, open: Option<&Membership>) -> Option<Vec<GrantId>> {
     match (rule, principal) {
@@ -161,13 +179,16 @@ fn platform_grants(principal: &Principal) -> Vec<GrantId> {
         .collect()
 }
 
-/// Returns the reason for which the organization that the path names is closed to everybody, if it is. Members know the state
-/// of theirs.
-fn closed(membership: Option<&Membership>, organization: &OrganizationFacts) -> Option<Reason> {
+/// Returns the reason for which the organization that the request is about is closed to everybody, if it is. Members know the
+/// state of theirs.
+fn closed(matched: &Match<'_>, membership: Option<&Membership>, organization: &OrganizationFacts) -> Option<Reason> {
     let status = match (membership, organization) {
         (Some(membership), _) => membership.status,
-        (None, OrganizationFacts::Known(status)) => *status,
+        (None, OrganizationFacts::Known(known)) => known.status,
         (None, OrganizationFacts::NotNamed) => return None,
+        (None, OrganizationFacts::NoName) if matched.route.host_names_organization() => {
+            return Some(Reason::RequestHost);
+        }
         (None, OrganizationFacts::NoName) => return Some(Reason::RequestPath),
         (None, OrganizationFacts::Unknown) => return Some(Reason::OrganizationUnknown),
     };

@@ -5,6 +5,8 @@ use std::net::Ipv6Addr;
 
 use thiserror::Error;
 
+use crate::organization::PARAMETER;
+
 /// A host as a route names it: without a port, and however it was spelled.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum HostName {
@@ -39,6 +41,119 @@ impl fmt::Display for HostName {
             Self::Name(name) => f.write_str(name),
             Self::V6(address) => write!(f, "[{address}]"),
         }
+    }
+}
+
+/// Hosts that a route is for: one, or all that differ in the one label that names an organization.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RouteHost {
+    /// One host.
+    One(HostName),
+    /// `{organization}.example.com`: the hosts of organizations.
+    Organization(OrganizationHost),
+}
+
+/// A host with `{organization}` in the place of one label.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct OrganizationHost {
+    /// Text before the label, in lower case: nothing, or labels with a dot at their end.
+    before: String,
+    /// Text after the label, in lower case: labels with a dot before them.
+    after: String,
+    /// A host that it covers, for checks of a configuration.
+    example: String,
+}
+
+impl RouteHost {
+    /// Reads a host as written in a configuration; `None` if it is none, has a port, or has `{organization}` in another place
+    /// than that of a whole label before another one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let Some((before, after)) = text.split_once(PARAMETER) else {
+            return HostName::parse(text).map(Self::One);
+        };
+        if !(before.is_empty() || before.ends_with('.')) || !after.starts_with('.') {
+            return None;
+        }
+        let HostName::Name(example) = HostName::parse(&format!("{before}organization{after}"))? else {
+            return None;
+        };
+        let after = after.strip_suffix('.').unwrap_or(after);
+        (!after.is_empty()).then(|| {
+            Self::Organization(OrganizationHost {
+                before: before.to_ascii_lowercase(),
+                after: after.to_ascii_lowercase(),
+                example,
+            })
+        })
+    }
+
+    /// Tests whether a request for this host is one for these.
+    pub fn takes(&self, host: RequestHost<'_>) -> bool {
+        match self {
+            Self::One(one) => host.is(one),
+            Self::Organization(pattern) => pattern.label(host).is_some(),
+        }
+    }
+
+    /// The pattern, if a label of it names an organization.
+    pub const fn organization(&self) -> Option<&OrganizationHost> {
+        match self {
+            Self::One(_) => None,
+            Self::Organization(pattern) => Some(pattern),
+        }
+    }
+
+    /// The host of a request to one of them.
+    pub fn asked(&self) -> RequestHost<'_> {
+        match self {
+            Self::One(one) => one.asked(),
+            Self::Organization(pattern) => RequestHost::Name(&pattern.example),
+        }
+    }
+
+    /// Tests whether some host is one of these and one of the others.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let (one, other) = match (self, other) {
+            (Self::One(one), Self::One(other)) => return one == other,
+            (one, other) => (one.to_string(), other.to_string()),
+        };
+        let (mut one, mut other) = (one.split('.'), other.split('.'));
+        loop {
+            match (one.next(), other.next()) {
+                (None, None) => return true,
+                (Some(one), Some(other)) if one == other || one == PARAMETER || other == PARAMETER => {}
+                _ => return false,
+            }
+        }
+    }
+}
+
+impl fmt::Display for RouteHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(one) => one.fmt(f),
+            Self::Organization(OrganizationHost { before, after, .. }) => write!(f, "{before}{PARAMETER}{after}"),
+        }
+    }
+}
+
+impl From<HostName> for RouteHost {
+    fn from(one: HostName) -> Self {
+        Self::One(one)
+    }
+}
+
+impl OrganizationHost {
+    /// The label of a host that names the organization, as the request spells it.
+    pub fn label<'h>(&self, host: RequestHost<'h>) -> Option<&'h str> {
+        let RequestHost::Name(name) = host else { return None };
+        let (before, rest) = name.split_at_checked(self.before.len())?;
+        let (label, after) = rest.split_at_checked(rest.len().checked_sub(self.after.len())?)?;
+        let fits = before.eq_ignore_ascii_case(&self.before)
+            && after.eq_ignore_ascii_case(&self.after)
+            && !label.is_empty()
+            && !label.contains('.');
+        fits.then_some(label)
     }
 }
 
@@ -185,6 +300,29 @@ mod tests {
         }
         for text in ["a:80", "a:", "[::1]:80", "*.a", "http://a", "a/b", "", ".", "::1"] {
             assert_eq!(HostName::parse(text), None, "{text}");
+            assert_eq!(RouteHost::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_organization_is_one_whole_label_of_a_host() {
+        for (text, shown) in [
+            ("{organization}.example.com", "{organization}.example.com"),
+            ("App.{organization}.Example.com.", "app.{organization}.example.com"),
+        ] {
+            assert_eq!(RouteHost::parse(text).unwrap().to_string(), shown);
+        }
+        for text in [
+            "{organization}",
+            "{organization}.",
+            "x-{organization}.example.com",
+            "{organization}-x.example.com",
+            "{organization}.{organization}.example.com",
+            "{organization}.example.com:80",
+            "{tenant}.example.com",
+            "example.{organization}",
+        ] {
+            assert_eq!(RouteHost::parse(text), None, "{text}");
         }
     }
 }

@@ -19,6 +19,7 @@ mod access;
 mod decide;
 mod headers;
 mod host;
+mod organization;
 mod overlap;
 mod path;
 mod pattern;
@@ -32,7 +33,8 @@ pub use headers::{
     AnswerHeaders, HeaderPatch, IdentityHeaders, encode_value, is_forwarding_header, is_identity_header,
     is_method_override, remove_headers, remove_identity_headers, spelled_like,
 };
-pub use host::{HostName, HostProblem, RequestHost};
+pub use host::{HostName, HostProblem, OrganizationHost, RequestHost, RouteHost};
+pub use organization::{OrganizationBy, OrganizationSource};
 pub use path::{PathProblem, RequestPath};
 pub use reason::Reason;
 pub use route::{Match, Preflight, Requirement, Route, RouteProblem, RouteSpec, parse_requirement};

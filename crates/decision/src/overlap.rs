@@ -5,7 +5,7 @@
 
 use http::Method;
 
-use crate::HostName;
+use crate::RouteHost;
 use crate::route::Route;
 
 /// Relation of one route's requests to those of another route of the same path.
@@ -31,7 +31,7 @@ enum Stands {
 /// Compares the requests of two routes of one path.
 pub(crate) fn overlap(one: &Route, other: &Route) -> Overlap {
     use Stands::{Alike, Narrower, Wider};
-    let hosts = lists(&one.spec.hosts, &other.spec.hosts);
+    let hosts = hosts(&one.spec.hosts, &other.spec.hosts);
     match (hosts, methods(&one.spec.methods, &other.spec.methods)) {
         (Alike, Alike) => Overlap::Same,
         (Narrower, Wider) | (Wider, Narrower) => Overlap::Crossing,
@@ -42,9 +42,9 @@ pub(crate) fn overlap(one: &Route, other: &Route) -> Overlap {
 /// Tests whether other routes of the same path settle two crossing ones: each request that both would take has a route
 /// that is narrower than either.
 pub(crate) fn settled(one: &Route, other: &Route, all: &[&Route]) -> bool {
-    let hosts = shared(&one.spec.hosts, &other.spec.hosts);
+    let hosts = shared_hosts(&one.spec.hosts, &other.spec.hosts);
     let methods = shared_methods(&one.spec.methods, &other.spec.methods);
-    let served = |host: &HostName, method: &Method| {
+    let served = |host: &RouteHost, method: &Method| {
         all.iter()
             .any(|route| route.spec.hosts.contains(host) && route.spec.methods.contains(method))
     };
@@ -53,12 +53,13 @@ pub(crate) fn settled(one: &Route, other: &Route, all: &[&Route]) -> bool {
         .all(|host| methods.iter().all(|method| served(host, method)))
 }
 
-/// The narrowest first: for hosts before for every host, for methods before for every method, and `HEAD` by its name before
+/// The narrowest first: for hosts before for the hosts of organizations before for every host, for methods before for every method, and `HEAD` by its name before
 /// `GET`, which includes it.
 pub(crate) fn order(route: &Route) -> impl Ord + use<> {
     let spec = &route.spec;
     (
         spec.hosts.is_empty(),
+        route.host_names_organization(),
         spec.methods.is_empty(),
         !spec.methods.contains(&Method::HEAD),
     )
@@ -71,6 +72,22 @@ fn lists<T: PartialEq>(one: &[T], other: &[T]) -> Stands {
         (false, true) => Stands::Narrower,
         (false, false) if one.iter().any(|item| other.contains(item)) => Stands::Alike,
         (false, false) => Stands::Apart,
+    }
+}
+
+/// The same for hosts, of which one that is named comes before those of organizations.
+fn hosts(one: &[RouteHost], other: &[RouteHost]) -> Stands {
+    if one.is_empty() || other.is_empty() {
+        return lists(one, other);
+    }
+    let of_organizations = |list: &[RouteHost]| list.iter().any(|host| host.organization().is_some());
+    if !one.iter().any(|host| other.iter().any(|other| host.meets(other))) {
+        return Stands::Apart;
+    }
+    match (of_organizations(one), of_organizations(other)) {
+        (false, true) => Stands::Narrower,
+        (true, false) => Stands::Wider,
+        _ => Stands::Alike,
     }
 }
 
@@ -87,6 +104,21 @@ fn methods(one: &[Method], other: &[Method]) -> Stands {
 /// Returns the part that two crossing lists share: the narrower one.
 fn shared<'l, T>(one: &'l [T], other: &'l [T]) -> &'l [T] {
     if one.is_empty() { other } else { one }
+}
+
+/// The same for hosts: of those of organizations, the ones that the other list names.
+fn shared_hosts(one: &[RouteHost], other: &[RouteHost]) -> Vec<RouteHost> {
+    if one.is_empty() || other.is_empty() {
+        return shared(one, other).to_vec();
+    }
+    let named = |list: &[RouteHost], other: &[RouteHost]| -> Vec<RouteHost> {
+        let named = list.iter().filter(|host| host.organization().is_none());
+        let met = named.filter(|host| other.iter().any(|other| host.meets(other)));
+        met.cloned().collect()
+    };
+    let mut found = named(one, other);
+    found.extend(named(other, one));
+    found
 }
 
 fn shared_methods<'l>(one: &'l [Method], other: &'l [Method]) -> &'l [Method] {
@@ -107,8 +139,9 @@ mod tests {
         RouteSpec {
             paths: vec!["/x".to_owned()],
             methods: methods.to_vec(),
-            hosts: hosts.iter().map(|host| HostName::parse(host).unwrap()).collect(),
+            hosts: hosts.iter().map(|host| RouteHost::parse(host).unwrap()).collect(),
             require: vec![parse_requirement(require).unwrap()],
+            ..RouteSpec::default()
         }
     }
 
@@ -157,6 +190,16 @@ mod tests {
         ] {
             assert_eq!(found(&settled, host, &method), Some(index), "{method} {host}");
         }
+        // A host that is named is narrower than those of organizations.
+        let named = route(&["a.example.com"], &[], "public");
+        let of_organizations = route(&["{organization}.example.com"], &[Method::DELETE], "platform:admin");
+        let third = route(&["a.example.com"], &[Method::DELETE], "platform:admin");
+        let problems = Routes::compile(vec![named.clone(), of_organizations.clone()]).unwrap_err();
+        assert!(
+            matches!(problems.as_slice(), [RouteProblem::Crossing { .. }]),
+            "{problems:?}"
+        );
+        Routes::compile(vec![named, of_organizations, third]).unwrap();
         // Those that share no request cross nothing.
         Routes::compile(vec![
             for_hosts,
@@ -175,6 +218,8 @@ mod tests {
             (one(&[], &[Method::HEAD]), one(&[], &[Method::GET])),
             (one(&["a.example.com"], &[Method::HEAD]), one(&["a.example.com"], &[])),
             (one(&["a.example.com"], &[Method::HEAD]), one(&[], &[Method::GET])),
+            (one(&["a.example.com"], &[]), one(&["{organization}.example.com"], &[])),
+            (one(&["{organization}.example.com"], &[]), one(&[], &[])),
         ];
         for (narrow, wide) in narrow_first {
             for (specs, index) in [

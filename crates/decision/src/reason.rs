@@ -146,6 +146,9 @@ reasons! {
     /// `organization.role`.
     OrganizationSuspended = "organization.suspended",
         "The organization is suspended", "ask the administrator";
+    /// The route reads the organization from a header, and the request does not name exactly one there.
+    OrganizationMissing = "organization.missing",
+        "The request does not name exactly one organization in the header that is read for it", "send that header once, with one organization as it is written";
     /// The user lacks the role in the organization, or holds nothing in an organization that is suspended or not there.
     OrganizationRole = "organization.role",
         "You do not have the role that is needed in this organization", "ask one of its administrators";
@@ -212,6 +215,6 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_code(reason.code()), Some(*reason));
         }
-        assert_eq!(Reason::ALL.len(), 46);
+        assert_eq!(Reason::ALL.len(), 47);
     }
 }

@@ -1,12 +1,14 @@
 //! Routes: a path pattern, the methods and hosts it is for, and what it requires.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use http::Method;
 use narthex_directory::{OrganizationRole, PlatformRole};
 use thiserror::Error;
 
-use crate::{HostName, RequestHost};
+use crate::organization::{OrganizationBy, OrganizationSource};
+use crate::{RequestHost, RouteHost};
 
 /// Requirement of a route on the caller. A route with several is satisfied by any one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,7 +17,7 @@ pub enum Requirement {
     Public,
     /// A user whom the directory knows.
     Authenticated,
-    /// At least this role in the organization the path names.
+    /// At least this role in the organization that the request is about.
     Organization(OrganizationRole),
     /// At least this role on the platform.
     Platform(PlatformRole),
@@ -49,17 +51,20 @@ pub fn parse_requirement(text: &str) -> Result<Requirement, RouteProblem> {
 }
 
 /// A route as configured.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct RouteSpec {
-    /// Path patterns: `{name}` is one segment, a final `{*name}` is the rest. `{organization}` is the name of an
-    /// organization.
+    /// Path patterns: `{name}` is one segment, a final `{*name}` is the rest. `{organization}` is an organization.
     pub paths: Vec<String>,
     /// Methods it is for; empty means every method. `GET` includes `HEAD` (RFC 9110 section 9.3.2).
     pub methods: Vec<Method>,
     /// Hosts it is for; empty means every host.
-    pub hosts: Vec<HostName>,
+    pub hosts: Vec<RouteHost>,
     /// Any one of these lets a request pass. Never empty.
     pub require: Vec<Requirement>,
+    /// Place of the organization that a request is about.
+    pub organization: OrganizationSource,
+    /// Identifier by which requests name it.
+    pub organization_by: OrganizationBy,
 }
 
 /// A compiled route.
@@ -77,7 +82,7 @@ impl Route {
         self.spec.require.contains(&Requirement::Public)
     }
 
-    /// Tests whether any requirement speaks of the organization in the path.
+    /// Tests whether any requirement speaks of an organization.
     pub fn names_organization(&self) -> bool {
         self.spec
             .require
@@ -93,18 +98,19 @@ impl Route {
                 .iter()
                 .any(|allowed| allowed == method || (allowed == Method::GET && method == Method::HEAD));
         let host_fits = self.spec.hosts.is_empty()
-            || host.is_some_and(|host| self.spec.hosts.iter().any(|allowed| host.is(allowed)));
+            || host.is_some_and(|host| self.spec.hosts.iter().any(|allowed| allowed.takes(host)));
         method_fits && host_fits
     }
 }
 
 /// The route a request falls under.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Match<'r> {
     /// The route.
     pub route: &'r Route,
-    /// The organization's name as the path has it, where the pattern has `{organization}`.
-    pub organization: Option<&'r str>,
+    /// The organization as the request names it, or as the route does; `None` where neither names one. A label of the host is
+    /// in lower case.
+    pub organization: Option<Cow<'r, str>>,
     /// Tells a CORS preflight for the route from a request to it.
     pub preflight: Preflight,
 }
@@ -149,6 +155,24 @@ pub enum RouteProblem {
         route: usize,
         /// The path pattern.
         path: String,
+    },
+    /// An organization that would come from two places.
+    #[error("`{second}` names the organization, and so does `{first}`; a route takes it from one place")]
+    TwoOrganizations {
+        /// The route.
+        route: usize,
+        /// The key that names it first.
+        first: &'static str,
+        /// The key that names it again.
+        second: &'static str,
+    },
+    /// A host without `{{organization}}` beside one that has it.
+    #[error("`{host}` has no `{{organization}}`, and another host of the route has it")]
+    HostWithoutOrganization {
+        /// The route.
+        route: usize,
+        /// The host.
+        host: String,
     },
     /// A pattern that cannot be compiled.
     #[error("`{path}` is not a path pattern: {why}")]
@@ -204,6 +228,8 @@ impl RouteProblem {
             Self::NoRequirement { route }
             | Self::NoPath { route }
             | Self::NoOrganization { route, .. }
+            | Self::TwoOrganizations { route, .. }
+            | Self::HostWithoutOrganization { route, .. }
             | Self::Pattern { route, .. }
             | Self::Conflict { route, .. }
             | Self::Duplicate { route, .. }

@@ -1,8 +1,11 @@
 //! The compiled routes, and the search for the one that a request falls under.
 
+use std::borrow::Cow;
+
 use http::Method;
 use matchit::{InsertError, Router};
 
+use crate::organization::{OrganizationSource, PARAMETER};
 use crate::overlap::{Overlap, order, overlap, settled};
 use crate::route::{Match, Preflight, Route, RouteProblem, RouteSpec};
 use crate::{RequestHost, RequestPath, pattern};
@@ -127,7 +130,7 @@ impl Routes {
     pub fn find<'r>(
         &'r self,
         method: &Method,
-        host: Option<RequestHost<'_>>,
+        host: Option<RequestHost<'r>>,
         path: RequestPath<'r>,
         preflight_for: Option<&Method>,
     ) -> Option<Match<'r>> {
@@ -140,10 +143,12 @@ impl Routes {
         if path.as_str().contains('%') {
             self.decoded_path_is_of(route, method, host, path)?;
         }
-        let organization = member.organization;
+        let in_path = member
+            .organization
+            .and_then(|number| found.params.iter().nth(number).map(|(_, value)| Cow::Borrowed(value)));
         Some(Match {
             route,
-            organization: organization.and_then(|number| found.params.iter().nth(number).map(|(_, value)| value)),
+            organization: in_path.or_else(|| beside_the_path(route, host)),
             preflight,
         })
     }
@@ -187,6 +192,22 @@ impl Routes {
             .filter_map(|member| Some((self.listed.get(member.route)?, member)));
         members.find(|(route, _)| route.serves(method, host))
     }
+}
+
+/// The organization that the route itself names, or the label of the host that names it.
+fn beside_the_path<'r>(route: &'r Route, host: Option<RequestHost<'r>>) -> Option<Cow<'r, str>> {
+    if let OrganizationSource::Fixed(name) = &route.spec.organization {
+        return Some(Cow::Borrowed(name.as_str()));
+    }
+    let host = host?;
+    let mut patterns = route.spec.hosts.iter().filter_map(|host| host.organization());
+    let label = patterns.find_map(|pattern| pattern.label(host))?;
+    // SPEC: RFC 3986 section 3.2.2: the case of a host does not count.
+    Some(if label.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(label.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(label)
+    })
 }
 
 /// Puts a route's path with the others of the same pattern; the problem if they cannot be told apart.
@@ -289,6 +310,9 @@ fn problems_of(route: &Route) -> Vec<RouteProblem> {
     if route.spec.paths.is_empty() {
         problems.push(RouteProblem::NoPath { route: route.index });
     }
+    problems.extend(route.two_organizations());
+    problems.extend(route.hosts_without_organization());
+    let in_path = route.spec.organization == OrganizationSource::Address && !route.host_names_organization();
     for path in &route.spec.paths {
         if let Some(why) = pattern::problem_of(path) {
             problems.push(RouteProblem::Pattern {
@@ -296,7 +320,7 @@ fn problems_of(route: &Route) -> Vec<RouteProblem> {
                 path: path.clone(),
                 why,
             });
-        } else if route.names_organization() && !path.contains("{organization}") {
+        } else if in_path && route.names_organization() && !path.contains(PARAMETER) {
             problems.push(RouteProblem::NoOrganization {
                 route: route.index,
                 path: path.clone(),
@@ -326,15 +350,15 @@ fn crossing(path: &str, members: &[&Route]) -> Vec<RouteProblem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::HostName;
+    use crate::RouteHost;
     use crate::route::parse_requirement;
 
     fn route(path: &str, methods: &[Method], require: &[&str]) -> RouteSpec {
         RouteSpec {
             paths: vec![path.to_owned()],
             methods: methods.to_vec(),
-            hosts: Vec::new(),
             require: require.iter().map(|text| parse_requirement(text).unwrap()).collect(),
+            ..RouteSpec::default()
         }
     }
 
@@ -359,7 +383,7 @@ mod tests {
         ])
         .unwrap();
         let hit = found(&routes, &Method::POST, "/v1/algo/acme/echo/1.0").unwrap();
-        assert_eq!((hit.route.index, hit.organization), (1, Some("acme")));
+        assert_eq!((hit.route.index, hit.organization.as_deref()), (1, Some("acme")));
         assert_eq!(found(&routes, &Method::GET, "/other").unwrap().route.index, 0);
         // SECURITY: a path that a strict route names never falls through to a laxer one because of its method.
         assert!(found(&routes, &Method::GET, "/v1/algo/acme/echo/1.0").is_none());
@@ -412,7 +436,7 @@ mod tests {
     #[test]
     fn sec_rest_of_a_path_may_be_nothing() {
         let mut posted = route("/orgs/{id}", &[Method::POST], &["platform:admin"]);
-        posted.hosts = vec![HostName::parse("a.example").unwrap()];
+        posted.hosts = vec![RouteHost::parse("a.example").unwrap()];
         let routes = Routes::compile(vec![
             route("/orgs/{organization}/{*rest}", &[], &["organization:member"]),
             route("/{*path}", &[], &["authenticated"]),
@@ -434,14 +458,22 @@ mod tests {
             ("/named/x", 2, None),
         ] {
             let hit = found(&routes, &Method::GET, path).unwrap();
-            assert_eq!((hit.route.index, hit.organization), (index, organization), "{path}");
+            assert_eq!(
+                (hit.route.index, hit.organization.as_deref()),
+                (index, organization),
+                "{path}"
+            );
         }
         // What a route names itself comes first, where it serves the request.
         let host = RequestHost::parse("a.example").ok();
         let path = RequestPath::parse(b"/orgs/acme").unwrap();
         for (method, index, organization) in [(Method::POST, 4, None), (Method::PUT, 0, Some("acme"))] {
             let hit = routes.find(&method, host, path, None).unwrap();
-            assert_eq!((hit.route.index, hit.organization), (index, organization), "{method}");
+            assert_eq!(
+                (hit.route.index, hit.organization.as_deref()),
+                (index, organization),
+                "{method}"
+            );
         }
     }
 
@@ -500,7 +532,7 @@ mod tests {
     #[test]
     fn hosts_tell_routes_apart() {
         let mut inner = route("/a", &[], &["authenticated"]);
-        inner.hosts = vec![HostName::parse("inner.example").unwrap()];
+        inner.hosts = vec![RouteHost::parse("inner.example").unwrap()];
         let routes = Routes::compile(vec![inner, route("/b", &[], &["public"])]).unwrap();
         let at = |host: Option<&str>| {
             let host = host.map(|host| RequestHost::parse(host).unwrap());
@@ -521,12 +553,7 @@ mod tests {
             route("/c", &[], &["organization:member"]),
             route("/d", &[Method::GET], &["public"]),
             route("/d", &[Method::GET, Method::POST], &["public"]),
-            RouteSpec {
-                paths: vec![],
-                methods: vec![],
-                hosts: vec![],
-                require: vec![],
-            },
+            RouteSpec::default(),
             route("/e/{*organization}", &[], &["organization:admin"]),
         ])
         .unwrap_err();

@@ -8,7 +8,9 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
-use narthex_decision::{Decision, Denial, Match, Reason, RequestHost, RequestPath, Requirement, decide};
+use narthex_decision::{
+    Decision, Denial, Match, OrganizationFacts, Reason, RequestHost, RequestPath, Requirement, decide,
+};
 use narthex_directory::{CountingIds, Desired, Directory, Principal, SyncError, SyncPlan, Synced, rehearse};
 use narthex_mapping::{Preview, TokenFacts};
 use narthex_token::{InspectedClaims, Inspection, TrustedIssuer, VerifyError, inspect};
@@ -231,6 +233,9 @@ fn route_problem(runtime: &Runtime, request: &ExplainedRequest) -> Option<Proble
         let cure = Cure::new(CureKind::Request, "send it with a method that is for applications");
         return Some(Problem::new(refusal, Some(cure)));
     }
+    if let Some(Err((refusal, cure))) = matched(runtime, request) {
+        return Some(Problem::new(refusal, Some(cure)));
+    }
     matched(runtime, request).is_none().then(|| {
         let cause = format!("no route serves {} {}", request.method, request.path);
         let refusal = Refusal::logged(Reason::RouteUnmatched, cause);
@@ -238,11 +243,20 @@ fn route_problem(runtime: &Runtime, request: &ExplainedRequest) -> Option<Proble
     })
 }
 
-/// Returns the route that takes a request, if the request can be parsed.
-fn matched<'r>(runtime: &'r Runtime, request: &'r ExplainedRequest) -> Option<Match<'r>> {
+/// Returns the route that takes a request, if the request can be parsed; an error if it lacks a header that the route reads.
+fn matched<'r>(runtime: &'r Runtime, request: &'r ExplainedRequest) -> Option<Result<Match<'r>, (Refusal, Cure)>> {
     let path = RequestPath::parse(request.path.as_bytes()).ok()?;
     let host = request.host.as_deref().map(RequestHost::parse).transpose().ok()?;
-    runtime.routes.find(&request.method, host, path, None)
+    let mut matched = runtime.routes.find(&request.method, host, path, None)?;
+    Some(match matched.read_header(&request.headers) {
+        Ok(()) => Ok(matched),
+        Err(reason) => {
+            let sentence = "send the header once, with the organization as it is written: its name, or its external id if the \
+                            route has `organization_by = \"external_id\"`";
+            let cure = Cure::new(CureKind::Request, sentence);
+            Err((organization::missing(reason, &matched), cure))
+        }
+    })
 }
 
 fn tell_token(told: &mut Explanation, inspection: &Inspection) {
@@ -344,11 +358,11 @@ impl Walk<'_> {
         request: &ExplainedRequest,
         met: &DirectoryResult<'_>,
     ) -> Option<Problem> {
-        let Some(matched) = matched(self.runtime, request) else {
+        let Some(Ok(matched)) = matched(self.runtime, request) else {
             told.request = Some(RequestRow::undecided(self.runtime, request));
             return None;
         };
-        let organization = match organization::facts(self.directory, Some(&met.principal), &matched).await {
+        let organization = match organization::facts(self.directory, &met.principal, &matched).await {
             Ok(organization) => organization,
             Err(error) => return Some(undecided(&error)),
         };
@@ -364,14 +378,19 @@ impl Walk<'_> {
                 told.headers = rows::headers(&identity::headers(&met.principal, membership, &context, None));
                 None
             }
-            Decision::Deny(denial) => Some(self.denied(&denial, matched.organization, met).await),
+            Decision::Deny(denial) => Some(self.denied(&denial, (&matched, &organization), met).await),
         }
     }
 
-    async fn denied(&self, denial: &Denial, organization: Option<&str>, met: &DirectoryResult<'_>) -> Problem {
+    async fn denied(
+        &self,
+        denial: &Denial,
+        (matched, facts): (&Match<'_>, &OrganizationFacts),
+        met: &DirectoryResult<'_>,
+    ) -> Problem {
         let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
         let mut cause = match denial.reason {
-            Reason::RequestPath => organization::NO_NAME.to_owned(),
+            Reason::RequestPath | Reason::RequestHost => organization::NO_NAME.to_owned(),
             _ => format!("needs {}", required.join(" or ")),
         };
         if denial.told != denial.reason {
@@ -385,7 +404,8 @@ impl Walk<'_> {
             issuer: met.issuer,
             desired: met.desired,
             plan: &met.plan,
-            organization,
+            matched,
+            facts,
         };
         let cure = denied.cure(denial).await.unwrap_or_else(|error| Some(later(&error)));
         Problem::new(Refusal::denied(denial, cause), cure)

@@ -1,12 +1,13 @@
 //! The identity of the caller, as an application receives it.
 
-use narthex_decision::{HeaderPatch, IdentityHeaders, Match, Permit};
+use narthex_decision::{HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Permit};
 use narthex_directory::Principal;
 use serde_json::{Map, Value};
 
 use crate::assertion::Claims;
 use crate::cache::by_token::KnownCaller;
 use crate::engine::Engine;
+use crate::organization;
 use crate::passed::Allowed;
 use crate::runtime::Runtime;
 use smol_str::SmolStr;
@@ -16,7 +17,7 @@ pub(crate) fn allowed(
     engine: &Engine,
     runtime: &Runtime,
     known: &KnownCaller,
-    matched: &Match<'_>,
+    (matched, facts): (&Match<'_>, &OrganizationFacts),
     permit: &Permit,
     now_ms: i64,
 ) -> Allowed {
@@ -46,7 +47,8 @@ pub(crate) fn allowed(
     let ends_ms = assertion.map_or(now_ms, |assertion| assertion.expires_at_ms);
     Allowed {
         route: matched.route.index,
-        organization: matched.organization.map(SmolStr::new),
+        organization: organization::name(matched, facts).map(SmolStr::new),
+        asked_for: matched.organization.as_deref().map(SmolStr::new),
         rule: permit.rule,
         user: Some(principal.user().id),
         patch,

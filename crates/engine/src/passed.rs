@@ -59,8 +59,10 @@ impl Answer {
 pub struct Allowed {
     /// Number of the route in the configuration.
     pub route: usize,
-    /// Name in the path, if the route names an organization.
+    /// Name of the organization that the request is about, as far as it is known.
     pub organization: Option<SmolStr>,
+    /// Text by which the request, or the route, names that organization.
+    pub asked_for: Option<SmolStr>,
     /// The requirement that was satisfied; `public` for a preflight.
     pub rule: Requirement,
     /// The user; `None` if no token was required.
@@ -76,7 +78,7 @@ pub struct Allowed {
 impl Allowed {
     /// Tests whether this decision is about the matched route and organization.
     pub(crate) fn answers(&self, matched: &Match<'_>) -> bool {
-        self.route == matched.route.index && self.organization.as_deref() == matched.organization
+        self.route == matched.route.index && self.asked_for.as_deref() == matched.organization.as_deref()
     }
 
     /// Tests whether the assertion in the headers does not outlive the token (`ends_by_ms`), and has more than a share
@@ -104,6 +106,7 @@ mod tests {
         let signed = |ends_ms| Allowed {
             route: 0,
             organization: None,
+            asked_for: None,
             rule: Requirement::Public,
             user: None,
             patch: IdentityHeaders::new().into_patch(),

@@ -43,13 +43,16 @@ pub async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> R
         .transpose()
         .map_err(|problem| http_rules::bad_host(problem.to_string()))?;
     let preflight_for = inbound.preflight_for();
-    let matched = runtime
+    let mut matched = runtime
         .routes
         .find(inbound.method, host, path, preflight_for.as_ref())
         .ok_or(Refusal::new(Reason::RouteUnmatched))?;
     refuse_override(runtime, inbound, (host, path), &matched)?;
     if matched.preflight == Preflight::Yes {
         organization::refuse_no_name(&matched)?;
+    }
+    if let Err(reason) = matched.read_header(inbound.headers) {
+        return Err(organization::missing(reason, &matched));
     }
     let Some((token, place)) = token(runtime, inbound, &matched)? else {
         return Ok(anonymous(engine, &matched, None));
@@ -65,7 +68,7 @@ pub async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> R
         route: Some(matched.route.index),
         ..*inbound
     };
-    let here = |refusal: Refusal| refusal.in_organization(matched.organization);
+    let here = |refusal: Refusal| refusal.in_organization(matched.organization_name());
     let lookup = look_up(engine, runtime, inbound, (token, &place), now_ms)
         .await
         .map_err(here)?;

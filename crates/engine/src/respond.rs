@@ -116,7 +116,7 @@ impl Refusal {
     /// permits.
     pub(crate) fn denied(denial: &Denial, detail: impl Into<String>) -> Self {
         match denial.reason {
-            Reason::RequestPath => organization::no_name(),
+            reason @ (Reason::RequestPath | Reason::RequestHost) => organization::no_name(reason),
             reason => Self::logged(reason, detail).told(denial.told),
         }
     }
@@ -205,7 +205,9 @@ impl From<&narthex_directory::Refusal> for Refusal {
 pub const fn status(reason: Reason) -> StatusCode {
     use Reason as R;
     match reason {
-        R::TokenMultiple | R::RequestPath | R::RequestHost | R::RequestUnforwardable => StatusCode::BAD_REQUEST,
+        R::TokenMultiple | R::RequestPath | R::RequestHost | R::RequestUnforwardable | R::OrganizationMissing => {
+            StatusCode::BAD_REQUEST
+        }
         R::RequestMethod => StatusCode::METHOD_NOT_ALLOWED,
         R::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         R::UpstreamUnreachable => StatusCode::BAD_GATEWAY,

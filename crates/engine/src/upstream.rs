@@ -25,6 +25,8 @@ pub struct Upstream {
     pub forward_token: ForwardToken,
     /// Protocol upgrades that are passed on.
     pub upgrades: UpgradeProtocols,
+    /// Header in which requests name their organization: forwarded as it was decided, and in no other spelling.
+    pub organization_header: Option<HeaderName>,
 }
 
 /// Protocol of an upstream.

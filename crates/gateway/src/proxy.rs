@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http::{HeaderName, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version, header};
 use http_body_util::{Either, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
@@ -15,7 +15,7 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use narthex_decision::{Preflight, Reason, remove_identity_headers};
+use narthex_decision::{Preflight, Reason, remove_headers, remove_identity_headers, spelled_like};
 use thiserror::Error;
 
 use crate::body_limits::{LastActivity, LimitedBody, StreamError, tunnel};
@@ -332,7 +332,12 @@ fn rewrite(
 ) -> Result<(), ForwardError> {
     let target = target(request.uri(), passed.place.as_ref(), upstream)?;
     let headers = request.headers_mut();
+    let organization = named_organization(headers, passed, upstream);
     remove_hop_by_hop(headers);
+    if let Some((name, value)) = organization {
+        remove_headers(headers, |other| spelled_like(other, name.as_str()));
+        headers.extend(value.map(|value| (name.clone(), value)));
+    }
     if passed.preflight == Preflight::Yes {
         remove_what_a_preflight_has_no_use_for(headers);
     }
@@ -356,6 +361,20 @@ fn rewrite(
     };
     *request.uri_mut() = target;
     Ok(())
+}
+
+/// Returns the header in which requests name their organization, with the value that was decided. A preflight has none.
+///
+/// SECURITY: neither another spelling of it nor `Connection` may give the application another organization than the one that
+/// the request was decided for, or none.
+fn named_organization<'u>(
+    headers: &HeaderMap,
+    passed: &Passed,
+    upstream: &'u Upstream,
+) -> Option<(&'u HeaderName, Option<HeaderValue>)> {
+    let name = upstream.organization_header.as_ref()?;
+    let value = headers.get(name).filter(|_| passed.preflight == Preflight::No);
+    Some((name, value.cloned()))
 }
 
 fn target(inbound: &Uri, place: Option<&Place>, upstream: &Upstream) -> Result<Uri, ForwardError> {

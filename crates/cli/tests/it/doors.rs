@@ -145,6 +145,22 @@ fn config(idp: &IdentityProvider, upstream: &Upstream) -> String {
             "hosts = [\"admin.test.\", \"[::1]\"]\n",
         ),
         ("/split/{*rest}", "\"public\"", ""),
+        (
+            "/tenant",
+            "\"organization:member\"",
+            "hosts = \"{organization}.org.test\"\n",
+        ),
+        ("/fixed", "\"organization:member\"", "organization = \"acme\"\n"),
+        (
+            "/scoped",
+            "\"organization:member\"",
+            "organization_header = \"X-Scope-OrgID\"\n",
+        ),
+        (
+            "/by-id/{organization}",
+            "\"organization:member\"",
+            "organization_by = \"external_id\"\n",
+        ),
     ] {
         text += &format!(
             "[[route]]\npath = \"{path}\"\nrequire = {require}\nupstream = \"{}\"\n{more}",
@@ -195,7 +211,7 @@ async fn world() -> World {
     let api = world.narthex.api();
     let acme = api.organization("acme").await.unwrap().unwrap();
     let path = format!("/organizations/{}", acme["id"].as_str().unwrap());
-    let callers = json!({ "external_executor_groups": ["callers"] });
+    let callers = json!({ "external_executor_groups": ["callers"], "external_id": "ACME-77" });
     api.done("PATCH", &path, Some(&callers)).await.unwrap();
     for (name, status) in [("shut", "suspended"), ("other", "active")] {
         let body = json!({ "name": name, "realm": "corp", "external_member_groups": ["staff"] });

@@ -70,6 +70,8 @@ mod reload;
 #[cfg(test)]
 mod resources;
 #[cfg(test)]
+mod routes;
+#[cfg(test)]
 mod slow_clients;
 #[cfg(test)]
 mod stop;

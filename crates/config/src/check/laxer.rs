@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use http::Method;
-use narthex_decision::{HostName, RequestPath, Requirement, Route, Routes};
+use narthex_decision::{RequestPath, Requirement, Route, RouteHost, Routes};
 use narthex_directory::PlatformRole;
 use toml::Spanned;
 
@@ -79,7 +79,7 @@ fn laxer_taker(routes: &Routes, strict: &Route, path: &str, own: &str) -> Option
     } else {
         strict.spec.methods.clone()
     };
-    let host = strict.spec.hosts.first().map(HostName::asked);
+    let host = strict.spec.hosts.first().map(RouteHost::asked);
     methods.iter().find_map(|method| {
         let asked = RequestPath::parse(sample.as_bytes()).ok()?;
         let taker = routes.find(method, host, asked, None)?.route.index;

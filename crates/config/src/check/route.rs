@@ -1,23 +1,20 @@
 //! `[[route]]`: paths and requirements, compiled by the decision crate; upstreams; where tokens are looked for.
 
-use std::ops::RangeInclusive;
-use std::time::Duration;
+mod organization;
+mod places;
+mod settings;
 
-use http::{HeaderName, Method, Uri};
-use narthex_decision::{HostName, Requirement, RouteProblem, RouteSpec, Routes, parse_requirement};
-use narthex_engine::TokenPlaces;
-use narthex_engine::{
-    ForwardToken, MethodOverride, ProtocolProblem, UpgradeProtocols, Upstream, UpstreamProtocol, WebOrigin,
-};
+use http::Method;
+use narthex_decision::{Requirement, RouteHost, RouteProblem, RouteSpec, Routes, parse_requirement};
 use toml::Spanned;
 
-use super::{Check, within_if_written};
-use crate::file::{self, RouteSection};
+use super::Check;
+use crate::RouteSettings;
+use crate::file::RouteSection;
 use crate::problem::Problem;
-use crate::read::{Optional, Section};
+use crate::read::Section;
 use crate::suggest::{did_you_mean, nearest};
-use crate::values::{List, UrlText};
-use crate::{Limits, RouteSettings};
+use crate::values::List;
 
 /// Everything that may be required, for "did you mean".
 const REQUIREMENTS: [&str; 8] = [
@@ -31,18 +28,11 @@ const REQUIREMENTS: [&str; 8] = [
     "platform:admin",
 ];
 
-/// Permitted time limits for an upstream: until it begins its answer, and for silence later.
-const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(24);
-
 /// The methods of RFC 9110 and RFC 5789; others are taken as they are.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// Methods that are refused before routes are looked at.
 const REFUSED_METHODS: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
-
-/// The longest `audience`, in bytes: it is in every assertion, and an assertion has at most 2 KB, half of which an external
-/// id may take.
-const AUDIENCE_BYTES_MAX: usize = 128;
 
 impl Check<'_> {
     /// The routes with their settings, in the order of the file; `None` if any has a problem.
@@ -82,6 +72,7 @@ impl Check<'_> {
         self.own_paths(section);
         let methods = self.methods(section);
         let hosts = self.hosts(section);
+        let (organization, organization_by) = self.organization_source(section, hosts.as_deref());
         Some(RouteSpec {
             paths: section
                 .path
@@ -93,6 +84,8 @@ impl Check<'_> {
             methods: methods?,
             hosts: hosts?,
             require: require?,
+            organization: organization?,
+            organization_by,
         })
     }
 
@@ -169,18 +162,21 @@ impl Check<'_> {
         read.into_iter().collect()
     }
 
-    fn hosts(&mut self, section: &RouteSection) -> Option<Vec<HostName>> {
+    fn hosts(&mut self, section: &RouteSection) -> Option<Vec<RouteHost>> {
         let Some(written) = section.hosts.value() else {
             return section.hosts.span().is_none().then(Vec::new);
         };
         let mut read = Vec::new();
         for text in &written.0 {
-            let host = HostName::parse(text.get_ref());
+            let host = RouteHost::parse(text.get_ref());
             if host.is_none() {
                 let problem = Problem::error(text.span(), format!("`{}` is not the name of a host", text.get_ref()));
-                self.problems.push(
-                    problem.help("write it without scheme, port, path or wildcard, such as `\"api.example.com\"`"),
-                );
+                self.problems.push(problem.help(if text.get_ref().contains('{') {
+                    "the one placeholder is `{organization}`, in the place of a whole label before others, such as \
+                     `\"{organization}.example.com\"`"
+                } else {
+                    "write it without scheme, port, path or wildcard, such as `\"api.example.com\"`"
+                }));
             }
             read.push(host);
         }
@@ -210,6 +206,7 @@ impl Check<'_> {
             _ => None,
         };
         let span = section.and_then(|section| path.and_then(|path| place(section, path)));
+        let span = span.or_else(|| section.and_then(|section| organization::span_of(problem, section)));
         let span = span.or_else(|| section.map(Section::header)).unwrap_or_default();
         // The crate counts routes; people look at places.
         let message = match problem {
@@ -241,197 +238,6 @@ impl Check<'_> {
             report = report.context(first, "the first one");
         }
         self.problems.push(report);
-    }
-
-    fn route_settings(&mut self, section: &RouteSection) -> Option<RouteSettings> {
-        let limits = self.limits.clone();
-        for (key, written) in [
-            ("upstream_timeout", &section.upstream_timeout),
-            ("idle_timeout", &section.idle_timeout),
-        ] {
-            within_if_written(&mut self.problems, key, written, &TIMEOUTS);
-        }
-        let places = self.token_places(&section.token_header, &section.token_cookie, &section.token_query);
-        let upstream = match section.upstream.spanned() {
-            None => section.upstream.span().is_none().then_some(None),
-            Some(url) => self.upstream(section, url, &limits).map(Some),
-        };
-        let audience = self.audience(section);
-        let cors_origins = self.cors_origins(section);
-        if section.upstream.span().is_none() {
-            let forwards = section.forward_token.is_written().then(|| section.forward_token.span());
-            let upgrades = section.upgrades.is_written().then(|| section.upgrades.span());
-            for (key, span) in [
-                ("forward_token", forwards),
-                ("upgrades", upgrades),
-                ("upstream_timeout", section.upstream_timeout.span()),
-                ("idle_timeout", section.idle_timeout.span()),
-                ("body_size", section.body_size.span()),
-            ] {
-                if let Some(span) = span {
-                    self.error(span, format!("`{key}` does nothing without `upstream`"));
-                }
-            }
-        }
-        Some(RouteSettings {
-            upstream: upstream?,
-            audience,
-            places: places?,
-            cors_origins: cors_origins?,
-            idle_timeout: section.idle_timeout.value().copied().unwrap_or(limits.idle_timeout),
-            body_bytes: section.body_size.value().map_or(limits.body_bytes, |size| size.0),
-            method_override: match section.method_override.value() {
-                file::MethodOverride::Refuse => MethodOverride::Refuse,
-                file::MethodOverride::Allow => MethodOverride::Allow,
-            },
-        })
-    }
-
-    /// The origins that a route lets in with a cookie.
-    fn cors_origins(&mut self, section: &RouteSection) -> Option<Vec<WebOrigin>> {
-        let mut origins = Vec::new();
-        let mut usable = section.cors_origins.span().is_none() || section.cors_origins.value().is_some();
-        for text in section.cors_origins.value().into_iter().flat_map(|written| &written.0) {
-            if let Some(origin) = WebOrigin::parse(text.get_ref()) {
-                origins.push(origin);
-                continue;
-            }
-            usable = false;
-            let problem = Problem::error(text.span(), format!("`{}` is not an origin", text.get_ref()));
-            self.problems.push(problem.help(
-                "write scheme, host and, if it is not the usual one, port, without a path: `\"https://spa.example.com\"`",
-            ));
-        }
-        usable.then_some(origins)
-    }
-
-    /// The audience of its own that a route has, if it has one.
-    fn audience(&mut self, section: &RouteSection) -> Option<String> {
-        let written = section.audience.spanned()?;
-        let audience = written.get_ref();
-        // SECURITY: a library that is told of no audience may take an empty one for it.
-        if audience.trim().is_empty() || audience.len() > AUDIENCE_BYTES_MAX {
-            let message = format!("`audience` must have 1 to {AUDIENCE_BYTES_MAX} bytes");
-            self.error(written.span(), message);
-            return None;
-        }
-        Some(audience.clone())
-    }
-
-    fn upstream(&mut self, section: &RouteSection, url: &Spanned<UrlText>, limits: &Limits) -> Option<Upstream> {
-        let text = url.get_ref().0.as_str();
-        let refuse = |check: &mut Self, why: &str| {
-            let problem = Problem::error(url.span(), format!("`upstream` {why}"));
-            check
-                .problems
-                .push(problem.help("write scheme, host and port, such as `\"http://127.0.0.1:9000\"`"));
-        };
-        let Ok(uri) = text.parse::<Uri>() else {
-            refuse(self, "is not a URL");
-            return None;
-        };
-        let scheme = match uri.scheme_str() {
-            Some("http" | "h2c") => http::uri::Scheme::HTTP,
-            Some("https") => http::uri::Scheme::HTTPS,
-            _ => {
-                refuse(self, "must begin with `http://`, `https://` or `h2c://`");
-                return None;
-            }
-        };
-        let Some(authority) = uri.authority().filter(|authority| !authority.host().is_empty()) else {
-            refuse(self, "names no host");
-            return None;
-        };
-        if authority.as_str().contains('@') {
-            refuse(self, "must not carry a user name or password");
-            return None;
-        }
-        let has_port = authority.as_str() != authority.host();
-        if has_port && authority.port_u16().is_none_or(|port| port == 0) {
-            refuse(self, "has no port from 1 to 65535");
-            return None;
-        }
-        if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            refuse(
-                self,
-                "must not have a path or query: what is matched is what is forwarded",
-            );
-            return None;
-        }
-        let upgrades = self.upgrades(section)?;
-        Some(Upstream {
-            scheme,
-            authority: authority.clone(),
-            protocol: if uri.scheme_str() == Some("h2c") {
-                UpstreamProtocol::Http2
-            } else {
-                UpstreamProtocol::Negotiated
-            },
-            audience: text.trim_end_matches('/').to_owned(),
-            timeout: section
-                .upstream_timeout
-                .value()
-                .copied()
-                .unwrap_or(limits.upstream_timeout),
-            forward_token: if *section.forward_token.value() {
-                ForwardToken::Yes
-            } else {
-                ForwardToken::No
-            },
-            upgrades,
-        })
-    }
-
-    fn upgrades(&mut self, section: &RouteSection) -> Option<UpgradeProtocols> {
-        let written = section.upgrades.value();
-        let read = UpgradeProtocols::new(written.iter().map(|name| name.get_ref().clone()));
-        read.map_err(|(name, why)| {
-            let span = written.iter().find(|written| *written.get_ref() == name);
-            let problem = Problem::error(
-                span.map_or_else(|| section.upgrades.span(), Spanned::span),
-                format!("`{name}` {why}"),
-            );
-            self.problems.push(match why {
-                ProtocolProblem::Name => problem,
-                ProtocolProblem::CarriesRequests => {
-                    problem.help("for an upstream that speaks HTTP/2 without TLS, write `upstream = \"h2c://…\"`")
-                }
-            });
-        })
-        .ok()
-    }
-
-    /// Reads the places besides `Authorization` that may carry a token.
-    pub(crate) fn token_places(
-        &mut self,
-        header: &Optional<String>,
-        cookie: &Optional<String>,
-        query: &Optional<String>,
-    ) -> Option<TokenPlaces> {
-        let mut usable = true;
-        let mut places = TokenPlaces::default();
-        if let Some(written) = header.spanned() {
-            match header_name(written.get_ref()) {
-                Ok(name) => places.headers.push(name),
-                Err(why) => {
-                    self.error(written.span(), format!("`token_header` {why}"));
-                    usable = false;
-                }
-            }
-        }
-        if let Some(written) = cookie.spanned() {
-            // SPEC: RFC 6265 4.1.1: a cookie's name is a token, as a header's is.
-            if written.get_ref().parse::<HeaderName>().is_err() {
-                self.error(
-                    written.span(),
-                    format!("`{}` cannot be the name of a cookie", written.get_ref()),
-                );
-                usable = false;
-            }
-            places.cookies.push(written.get_ref().clone());
-        }
-        places.query_parameters.extend(query.value().cloned());
-        usable.then_some(places)
     }
 
     /// Says so when a route can be reached through no door, or its assertions are for no application in particular.
@@ -483,15 +289,5 @@ fn where_the_organization_goes(path: &str) -> String {
              `authenticated` or a role on the platform, such as `platform:viewer`",
             if path == "/" { "" } else { path }
         ),
-    }
-}
-
-fn header_name(text: &str) -> Result<HeaderName, &'static str> {
-    let name: HeaderName = text.parse().map_err(|_| "is not the name of a header")?;
-    match name.as_str() {
-        "authorization" => Err("is `Authorization` already"),
-        "cookie" => Err("must not be `Cookie`; use `token_cookie`"),
-        own if own.starts_with("x-narthex-") => Err("must not be one of the headers that Narthex sets"),
-        _ => Ok(name),
     }
 }

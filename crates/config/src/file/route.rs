@@ -20,8 +20,9 @@ section! {
     RouteSection {
         /// Path, or a list of paths. `{name}` matches one segment; `{*name}` at the end matches the rest or nothing. So
         /// `/a/{*rest}` also covers `/a` and `/a/`, unless another route names them. `{organization}` is the name of
-        /// the organization that the request is about, exactly as written. A segment that is not a valid name
-        /// (`%61cme`, `ACME`) is refused, and so is a name that is not in the directory. Public routes refuse neither.
+        /// the organization that the request is about, exactly as written (or its external id, see `organization_by`).
+        /// A segment that is not a valid name (`%61cme`, `ACME`) is refused, and so is a name that is not in the
+        /// directory. Public routes refuse neither.
         path: Required<OneOrMany<String>>, eg "\"/v1/algo/{organization}/{algorithm}/{*version}\"";
         /// Methods that the route applies to. By default all.
         methods: Optional<OneOrMany<String>>, eg "[\"GET\", \"POST\"]";
@@ -30,12 +31,30 @@ section! {
         /// Several routes may share a path. A route for some hosts or methods comes before a route for all of them. A
         /// route for `HEAD` comes before a route for `GET`, which includes `HEAD`. If one route names hosts and another
         /// names methods, add a third route for the requests that match both.
+        ///
+        /// `{organization}` in the place of one whole label names the organization of the request:
+        /// `{organization}.example.com`. A route for one of these hosts (`www.example.com`) comes first. An
+        /// organization whose name has a dot cannot be named by a host.
         hosts: Optional<OneOrMany<String>>, eg "\"api.example.com\"";
+        /// Name of the organization that every request of the route is about. For an application whose address does not
+        /// name the organization. A route takes the organization from one place: `{organization}` in `path` or in
+        /// `hosts`, this key, or `organization_header`. Without any of them, the route is about no organization.
+        organization: Optional<String>, eg "\"acme\"";
+        /// Header in which the request names the organization that it is about. It must be there once, with one
+        /// organization as written; otherwise the answer is 400 `organization.missing`. Narthex forwards it unchanged
+        /// and removes other spellings of it (`X_Scope_OrgID`). A proxy in front of forward-auth must do the latter.
+        organization_header: Optional<String>, eg "\"X-Scope-OrgID\"";
+        /// Identifier by which `{organization}` in `path`, or `organization_header`, names the organization. With
+        /// `external_id`, the text is compared as written with the external ids of the organizations in the realm of
+        /// the user. In a path, external ids with other characters than `A-Z`, `a-z`, `0-9`, `-`, `.`, `_` and `~` are
+        /// not reachable; in a header, those with a blank, `,`, `;`, `|` or a character beyond ASCII. Hosts always use
+        /// names.
+        organization_by: Defaulted<OrganizationBy> = "\"name\"", eg "\"external_id\"";
         /// Callers that may pass. One item of a list is enough.
         ///
         /// `public`: everyone; a token is not needed, but a bad one is still refused. `authenticated`: every user with
         /// a valid token. `organization:ROLE`: users with at least this role (`executor`, `member`, `admin`) in the
-        /// organization named by the path. `platform:ROLE`: users with at least this role (`user`, `viewer`, `admin`)
+        /// organization that the request is about. `platform:ROLE`: users with at least this role (`user`, `viewer`, `admin`)
         /// on the platform.
         require: Required<OneOrMany<String>>, eg "\"organization:member\"";
         /// Destination of requests that pass: scheme, host and port. The path is not changed. `h2c://` speaks HTTP/2
@@ -90,5 +109,15 @@ choice! {
         Refuse = "refuse",
         /// Forwarded.
         Allow = "allow",
+    }
+}
+
+choice! {
+    /// Identifier by which requests name their organization.
+    pub(crate) OrganizationBy {
+        /// Its name.
+        Name = "name",
+        /// Its external id.
+        ExternalId = "external_id",
     }
 }

@@ -13,8 +13,9 @@ use narthex_decision::{
 use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{
     ActiveIssuers, Actor as By_, By, CountingIds, ExternalId, GrantId, MembershipRule, NewGrant, NewOrganization,
-    NewUser, OrganizationDetails, OrganizationId, OrganizationName, OrganizationRole, OrganizationStatus,
-    OrganizationTags, People, PlatformRole, Principal, Profile, Realm, ScopedRole, UserId, Username, load,
+    NewUser, OrganizationBrief, OrganizationDetails, OrganizationId, OrganizationName, OrganizationRole,
+    OrganizationStatus, OrganizationTags, People, PlatformRole, Principal, Profile, Realm, ScopedRole, UserId,
+    Username, load,
 };
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -107,21 +108,30 @@ fn routes(require: &[&str]) -> Routes {
     let require: Vec<Requirement> = require.iter().map(|text| parse_requirement(text).unwrap()).collect();
     Routes::compile(vec![RouteSpec {
         paths: vec!["/{organization}".to_owned()],
-        methods: vec![],
-        hosts: vec![],
         require,
+        ..RouteSpec::default()
     }])
     .unwrap()
 }
 
-fn cell(routes: &Routes, person: Option<&Principal>, name: &str) -> String {
+fn known(world: &World, name: &str, status: OrganizationStatus) -> OrganizationFacts {
+    let id = if name == "open" { world.open } else { world.suspended };
+    OrganizationFacts::Known(OrganizationBrief {
+        id,
+        name: OrganizationName::new(name).unwrap(),
+        realm: Realm::new("r").unwrap(),
+        status,
+    })
+}
+
+fn cell(world: &World, routes: &Routes, person: Option<&Principal>, name: &str) -> String {
     let path = format!("/{name}");
     let matched = routes
         .find(&Method::GET, None, RequestPath::parse(path.as_bytes()).unwrap(), None)
         .unwrap();
     let facts = match name {
-        "open" => OrganizationFacts::Known(OrganizationStatus::Active),
-        "suspended" => OrganizationFacts::Known(OrganizationStatus::Suspended),
+        "open" => known(world, name, OrganizationStatus::Active),
+        "suspended" => known(world, name, OrganizationStatus::Suspended),
         "no%20name" => OrganizationFacts::NoName,
         _ => OrganizationFacts::Unknown,
     };
@@ -178,7 +188,7 @@ async fn every_role_against_every_requirement() {
         .unwrap();
         let routes = routes(require);
         for (name, person) in &people {
-            let at = |organization| cell(&routes, person.as_deref(), organization);
+            let at = |organization| cell(&world, &routes, person.as_deref(), organization);
             writeln!(
                 table,
                 "  {name:<42} {:<20} {:<30} {:<30} {}",

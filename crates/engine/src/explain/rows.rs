@@ -347,7 +347,7 @@ pub struct RequestRow {
     pub path: String,
     /// Path patterns of the route that takes the request; missing if no route does.
     pub route: Option<Vec<String>>,
-    /// The organization that the path names.
+    /// The organization that the request is about, by the name or external id that the request or the route has for it.
     pub organization: Option<String>,
     /// Requirements of the route; one of them is enough.
     pub requires: Vec<String>,
@@ -367,7 +367,7 @@ impl RequestRow {
             method: request.method.to_string(),
             path: request.path.clone(),
             route: Some(matched.route.spec.paths.clone()),
-            organization: matched.organization.map(str::to_owned),
+            organization: matched.organization.as_deref().map(str::to_owned),
             requires: matched.route.spec.require.iter().map(Requirement::to_string).collect(),
             decision: word,
             satisfied,
@@ -375,15 +375,18 @@ impl RequestRow {
     }
 
     pub(super) fn undecided(runtime: &Runtime, request: &ExplainedRequest) -> Self {
-        let matched = super::matched(runtime, request);
+        let matched = super::matched(runtime, request).and_then(Result::ok);
+        let route = matched.as_ref().map(|matched| &matched.route.spec);
         Self {
             method: request.method.to_string(),
             path: request.path.clone(),
-            organization: matched.and_then(|matched| matched.organization.map(str::to_owned)),
-            requires: matched.map_or_else(Vec::new, |matched| {
-                matched.route.spec.require.iter().map(Requirement::to_string).collect()
+            organization: matched
+                .as_ref()
+                .and_then(|matched| matched.organization.as_deref().map(str::to_owned)),
+            requires: route.map_or_else(Vec::new, |route| {
+                route.require.iter().map(Requirement::to_string).collect()
             }),
-            route: matched.map(|matched| matched.route.spec.paths.clone()),
+            route: route.map(|route| route.paths.clone()),
             decision: if matched.is_some() { "undecided" } else { "deny" },
             satisfied: None,
         }

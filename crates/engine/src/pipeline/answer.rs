@@ -46,12 +46,19 @@ async fn allow(
     now_ms: i64,
 ) -> Result<Prefetched<Allowed>, Refusal> {
     let principal = &known.account.principal;
-    let organization = organization::facts(&*engine.directory, Some(principal), matched)
+    let organization = organization::facts(&*engine.directory, principal, matched)
         .await
         .map_err(|error| refuse_sync(engine, &SyncError::Store(error)))?;
     match decide(matched, Some(principal), &organization) {
         Decision::Allow(permit) => {
-            let allowed = Prefetched::new(identity::allowed(engine, runtime, known, matched, &permit, now_ms));
+            let allowed = Prefetched::new(identity::allowed(
+                engine,
+                runtime,
+                known,
+                (matched, &organization),
+                &permit,
+                now_ms,
+            ));
             known.account.remember(matched, &allowed);
             Ok(allowed)
         }
@@ -59,6 +66,7 @@ async fn allow(
             let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
             let refusal = Refusal::denied(&denial, format!("needs {}", required.join(" or ")));
             let issuer = &known.seen.caller().issuer.name;
+            let refusal = refusal.in_organization(organization::name(matched, &organization));
             Err(refusal.of_issuer(issuer).of_user(principal.user().id))
         }
     }
@@ -68,7 +76,8 @@ async fn allow(
 pub(super) fn anonymous(engine: &Engine, matched: &Match<'_>, place: Option<Place>) -> Passed {
     let allowed = Allowed {
         route: matched.route.index,
-        organization: matched.organization.map(SmolStr::new),
+        organization: matched.organization_name().map(SmolStr::new),
+        asked_for: matched.organization.as_deref().map(SmolStr::new),
         rule: Requirement::Public,
         user: None,
         patch: IdentityHeaders::new().into_patch(),

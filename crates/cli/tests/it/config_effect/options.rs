@@ -41,6 +41,18 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "sec_config_effect_of_sync_changes_per_minute",
     ),
     ("route.method_override", "sec_method_override"),
+    (
+        "route.organization",
+        "a_member_is_let_in_wherever_the_request_names_the_organization",
+    ),
+    (
+        "route.organization_header",
+        "a_member_is_let_in_wherever_the_request_names_the_organization",
+    ),
+    (
+        "route.organization_by",
+        "a_member_is_let_in_wherever_the_request_names_the_organization",
+    ),
     ("route.upgrades", "upgrades_are_those_that_the_route_names"),
     (
         "store.offline_max",

@@ -2,15 +2,16 @@
 
 use std::fmt::Write as _;
 
-use narthex_decision::{Denial, Reason, Requirement, Route};
+use narthex_decision::{Denial, Match, OrganizationFacts, Reason, Requirement, Route};
 use narthex_directory::{
-    Desired, DesiredTags, Directory, MembershipRule, Organization, OrganizationFilter, OrganizationName, Page,
-    Refusal as Refused, StoreError, SyncPlan, difference,
+    Desired, DesiredTags, Directory, MembershipRule, Organization, OrganizationFilter, Page, Refusal as Refused,
+    StoreError, SyncPlan, difference,
 };
 
 use super::similar::nearest;
 use super::{Cure, CureKind, NearMissRow, RouteChoice, TagChoice, list, quoted};
 use crate::explain::ExplainedRequest;
+use crate::organization;
 use crate::runtime::{IssuerRuntime, Runtime};
 
 /// Upper limit of proposed routes and names.
@@ -180,20 +181,25 @@ pub(in crate::explain) struct Denied<'d> {
     pub(in crate::explain) issuer: &'d IssuerRuntime,
     pub(in crate::explain) desired: &'d Desired,
     pub(in crate::explain) plan: &'d SyncPlan,
-    /// Name of the organization as the request spells it.
-    pub(in crate::explain) organization: Option<&'d str>,
+    /// The route, with the organization as the request names it.
+    pub(in crate::explain) matched: &'d Match<'d>,
+    /// The same organization in the directory.
+    pub(in crate::explain) facts: &'d OrganizationFacts,
 }
 
 impl Denied<'_> {
     /// Returns the change that would help against this denial.
     pub(in crate::explain) async fn cure(&self, denial: &Denial) -> Result<Option<Cure>, StoreError> {
-        let name = self.organization.unwrap_or_default();
-        let known = match OrganizationName::new(name) {
-            Ok(name) => self.directory.organization_named(name).await?,
-            Err(_) => None,
+        let name = organization::name(self.matched, self.facts).unwrap_or_default();
+        let known = match self.facts {
+            OrganizationFacts::Known(known) => self.directory.organization(known.id).await?,
+            _ => None,
         };
         let cure = match denial.reason {
-            Reason::OrganizationUnknown => self.other_name(name).await?,
+            Reason::OrganizationUnknown => match self.matched.organization_name() {
+                Some(name) => self.other_name(name).await?,
+                None => self.other_external_id(),
+            },
             Reason::OrganizationSuspended => Cure::new(
                 CureKind::Organization { name: name.to_owned() },
                 format!("set the status of {} to `active` again", quoted(name)),
@@ -213,6 +219,18 @@ impl Denied<'_> {
             return Ok(Some(Cure::new(CureKind::NewerToken, sentence)));
         }
         Ok(Some(cure))
+    }
+
+    /// Returns the cure for an external id that no organization of the user's realm has.
+    fn other_external_id(&self) -> Cure {
+        let text = self.matched.organization.as_deref().unwrap_or_default();
+        let sentence = format!(
+            "no organization of the realm {} has the external id {}: correct the request, or set `external_id` of the \
+             organization",
+            quoted(self.issuer.realm.as_str()),
+            quoted(text)
+        );
+        Cure::new(CureKind::OrganizationName { nearest: Vec::new() }, sentence)
     }
 
     /// Returns organizations with similar names.

@@ -107,6 +107,10 @@ pub(super) const fn of(reason: Reason) -> Words {
             },
             action: Action::None,
         },
+        R::OrganizationMissing => plain(
+            NOT_UNDERSTOOD,
+            "The request does not say which organization it is about. Open the page from within the application.",
+        ),
         R::OrganizationUnknown => plain(
             NO_SUCH_PAGE,
             "There is no organization with that name. Check the address.",

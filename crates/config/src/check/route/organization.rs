@@ -1,0 +1,95 @@
+//! The organization that the requests of a route are about: the place in which they name it, and the identifier.
+
+use http::HeaderName;
+use narthex_decision::{OrganizationBy, OrganizationSource, RouteHost, RouteProblem};
+use narthex_directory::OrganizationName;
+
+use super::super::{Check, header_names};
+use crate::file::{self, RouteSection};
+use crate::problem::{Problem, Span};
+
+impl Check<'_> {
+    /// The place of the organization, and the identifier; no place where a problem has been added.
+    pub(super) fn organization_source(
+        &mut self,
+        section: &RouteSection,
+        hosts: Option<&[RouteHost]>,
+    ) -> (Option<OrganizationSource>, OrganizationBy) {
+        let by = match section.organization_by.value() {
+            file::OrganizationBy::Name => OrganizationBy::Name,
+            file::OrganizationBy::ExternalId => OrganizationBy::ExternalId,
+        };
+        let fixed = self.fixed_organization(section);
+        let header = self.organization_header(section);
+        if section.organization_by.is_written() {
+            self.organization_by(section, by, hosts.unwrap_or_default());
+        }
+        let source = match (fixed, header) {
+            (Ok(Some(_)), Ok(Some(_))) => {
+                let (written, help) = (section.organization_header.span(), "remove one of the two");
+                let message = "`organization_header` names the organization, and so does `organization`";
+                let problem = Problem::error(written.unwrap_or_default(), message);
+                self.problems.push(problem.help(help));
+                None
+            }
+            (Ok(Some(name)), Ok(None)) => Some(OrganizationSource::Fixed(name)),
+            (Ok(None), Ok(Some(name))) => Some(OrganizationSource::Header(name)),
+            (Ok(None), Ok(None)) => Some(OrganizationSource::Address),
+            _ => None,
+        };
+        (source, by)
+    }
+
+    fn fixed_organization(&mut self, section: &RouteSection) -> Result<Option<OrganizationName>, ()> {
+        let Some(written) = section.organization.spanned() else {
+            return section.organization.span().map_or(Ok(None), |_| Err(()));
+        };
+        OrganizationName::new(written.get_ref().as_str())
+            .map(Some)
+            .map_err(|error| self.name_error(written.span(), &error, ""))
+    }
+
+    fn organization_header(&mut self, section: &RouteSection) -> Result<Option<HeaderName>, ()> {
+        let Some(written) = section.organization_header.spanned() else {
+            return section.organization_header.span().map_or(Ok(None), |_| Err(()));
+        };
+        header_names::chosen_by_clients(written.get_ref())
+            .map(Some)
+            .map_err(|why| {
+                self.error(written.span(), format!("`{}` {why}", written.get_ref()));
+            })
+    }
+
+    /// Refuses `organization_by` where it does nothing.
+    fn organization_by(&mut self, section: &RouteSection, by: OrganizationBy, hosts: &[RouteHost]) {
+        let paths = section.path.value().into_iter().flat_map(|paths| &paths.0);
+        let in_path = paths.into_iter().any(|path| path.get_ref().contains("{organization}"));
+        let in_host = hosts.iter().any(|host| host.organization().is_some());
+        let why = if in_path || section.organization_header.span().is_some() {
+            return;
+        } else if in_host && by == OrganizationBy::ExternalId {
+            "hosts name organizations by their names only"
+        } else if in_host {
+            return;
+        } else if section.organization.span().is_some() {
+            "`organization` is always a name"
+        } else {
+            "no request of this route names an organization"
+        };
+        let problem = Problem::error(section.organization_by.span(), "`organization_by` does nothing here");
+        self.problems.push(problem.help(why));
+    }
+}
+
+/// The key that a problem with the organization of a route is about.
+pub(super) fn span_of(problem: &RouteProblem, section: &RouteSection) -> Option<Span> {
+    match problem {
+        RouteProblem::TwoOrganizations { second, .. } => match *second {
+            "hosts" => section.hosts.span(),
+            "organization" => section.organization.span(),
+            _ => section.organization_header.span(),
+        },
+        RouteProblem::HostWithoutOrganization { .. } => section.hosts.span(),
+        _ => None,
+    }
+}
