@@ -8,7 +8,7 @@ use narthex_clock::{Clock, NewIds};
 use narthex_decision::AnswerHeaders;
 use narthex_directory::{ActiveIssuers, Actor, By, Directory, NewOrganization, OrganizationId};
 use narthex_engine::{
-    ConnectionSettings, IssuerRuntime, Load, RateLimiter, RouteRuntime, Runtime, StreamLimits, TokenPlaces,
+    ConnectionSettings, IssuerRuntime, KeptTags, Load, RateLimiter, RouteRuntime, Runtime, StreamLimits, TokenPlaces,
     TrustedProxies,
 };
 use narthex_fetch::keys::{IssuerKeys, KeyEdges, KeySettings, SourceKind};
@@ -41,6 +41,7 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         issuers: config.trusted.clone(),
         by_name,
         active_issuers,
+        kept_tags: KeptTags::of(&config.routes),
         routes: config.routes.clone(),
         route_settings: settings
             .into_iter()

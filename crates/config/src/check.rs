@@ -125,7 +125,8 @@ impl Check<'_> {
         let realms = realms(file);
         let (organizations, tags) = self.organizations(file.organization.value(), &realms);
         self.shared_tags(file.issuer.value(), &tags);
-        let routes = self.routes(file.route.value());
+        let routes = self.routes(file.route.value(), file.issuer.value());
+        self.tags_without_a_claim(file.route.value(), file.issuer.value());
         if let Some((routes, _)) = &routes {
             self.laxer_routes(file.route.value(), routes);
         }

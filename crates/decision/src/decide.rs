@@ -1,6 +1,8 @@
 //! The decision itself: a table over requirement, role and the organization's state.
 
-use narthex_directory::{GrantId, Membership, OrganizationBrief, OrganizationStatus, PlatformRole, Principal, Scope};
+use narthex_directory::{
+    GrantId, IssuerName, Membership, OrganizationBrief, OrganizationStatus, PlatformRole, Principal, Scope,
+};
 
 use crate::Reason;
 use crate::route::{Match, Preflight, Requirement};
@@ -81,13 +83,26 @@ impl From<OrganizationBrief> for OrganizationFacts {
     }
 }
 
-/// Decides a request that fell under a route. `principal` is `None` for a caller without a token; a caller whose token
-/// was bad never gets here.
+/// Caller with a good token: the user, and the facts of the token itself that routes may ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct Bearer<'p> {
+    /// The user.
+    pub principal: &'p Principal,
+    /// Configured name of the token's issuer.
+    pub issuer: &'p IssuerName,
+    /// Permission tags in the token; those that no route asks for may be left out.
+    pub tags: &'p [String],
+}
+
+/// Decides a request that fell under a route. `bearer` is `None` for a caller without a token; a caller whose token was bad
+/// never gets here.
+///
+/// The issuer and the tags that a route asks for come first: they say nothing about organizations.
 ///
 /// An organization that the request or the route names is closed, whatever the route requires, when it is suspended, when the directory does
 /// not have it, and when the text is no name at all. Two exceptions: public routes, and a suspended organization for a
 /// platform admin who passes by that role.
-pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: &OrganizationFacts) -> Decision {
+pub fn decide(matched: &Match<'_>, bearer: Option<&Bearer<'_>>, organization: &OrganizationFacts) -> Decision {
     if matched.preflight == Preflight::Yes {
         return Decision::Allow(Permit {
             rule: Requirement::Public,
@@ -97,6 +112,14 @@ pub fn decide(matched: &Match<'_>, principal: Option<&Principal>, organization: 
         });
     }
     let required = &matched.route.spec.require;
+    if let Some(reason) = bearer.and_then(|bearer| matched.route.refuses(bearer)) {
+        return Decision::Deny(Denial {
+            reason,
+            told: reason,
+            required: required.clone(),
+        });
+    }
+    let principal = bearer.map(|bearer| bearer.principal);
     let membership = principal.and_then(|principal| membership(matched, principal, organization));
     let open = membership.filter(|membership| membership.status == OrganizationStatus::Active);
     let closed = closed(matched, membership, organization);

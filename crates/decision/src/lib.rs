@@ -28,7 +28,7 @@ mod route;
 mod routes;
 
 pub use access::{Action, Actor, ActorScope};
-pub use decide::{Decision, Denial, OrganizationFacts, Permit, decide};
+pub use decide::{Bearer, Decision, Denial, OrganizationFacts, Permit, decide};
 pub use headers::{
     AnswerHeaders, HeaderPatch, IdentityHeaders, encode_value, is_forwarding_header, is_identity_header,
     is_method_override, remove_headers, remove_identity_headers, spelled_like,

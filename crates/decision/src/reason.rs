@@ -155,6 +155,12 @@ reasons! {
     /// The user lacks the platform role.
     PlatformRole = "platform.role",
         "You do not have the platform role that is needed here", "ask the administrator";
+    /// The route takes no tokens of this issuer.
+    RouteIssuer = "route.issuer",
+        "Tokens of this issuer are not accepted here", "send one of another identity provider that is, or ask the administrator";
+    /// The token has none of the permission tags that the route asks for.
+    RouteTag = "route.tag",
+        "The token has none of the permission tags that are needed here", "ask the administrator of your identity provider for one";
     /// No route matches.
     RouteUnmatched = "route.unmatched",
         "There is nothing here under that path and method", "check both";
@@ -215,6 +221,6 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_code(reason.code()), Some(*reason));
         }
-        assert_eq!(Reason::ALL.len(), 47);
+        assert_eq!(Reason::ALL.len(), 49);
     }
 }

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use http::Method;
-use narthex_directory::{OrganizationRole, PlatformRole};
+use narthex_directory::{IssuerName, OrganizationRole, PlatformRole};
 use thiserror::Error;
 
 use crate::organization::{OrganizationBy, OrganizationSource};
-use crate::{RequestHost, RouteHost};
+use crate::{Bearer, Reason, RequestHost, RouteHost};
 
 /// Requirement of a route on the caller. A route with several is satisfied by any one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,6 +65,10 @@ pub struct RouteSpec {
     pub organization: OrganizationSource,
     /// Identifier by which requests name it.
     pub organization_by: OrganizationBy,
+    /// Issuers whose tokens it takes; empty means every issuer.
+    pub issuers: Vec<IssuerName>,
+    /// Permission tags of which the token must have one; empty means that it needs none.
+    pub tags: Vec<String>,
 }
 
 /// A compiled route.
@@ -88,6 +92,16 @@ impl Route {
             .require
             .iter()
             .any(|requirement| matches!(requirement, Requirement::Organization(_)))
+    }
+
+    /// Reason for which the route takes no token of this issuer and with these tags, whatever roles its user has.
+    pub(crate) fn refuses(&self, bearer: &Bearer<'_>) -> Option<Reason> {
+        let RouteSpec { issuers, tags, .. } = &self.spec;
+        if !issuers.is_empty() && !issuers.contains(bearer.issuer) {
+            return Some(Reason::RouteIssuer);
+        }
+        let has_one = || tags.iter().any(|tag| bearer.tags.contains(tag));
+        (!tags.is_empty() && !has_one()).then_some(Reason::RouteTag)
     }
 
     pub(crate) fn serves(&self, method: &Method, host: Option<RequestHost<'_>>) -> bool {

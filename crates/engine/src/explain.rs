@@ -8,10 +8,10 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
-use narthex_decision::{
-    Decision, Denial, Match, OrganizationFacts, Reason, RequestHost, RequestPath, Requirement, decide,
+use narthex_decision::{Bearer, Decision, Denial, Match, OrganizationFacts, Reason, RequestHost, RequestPath, decide};
+use narthex_directory::{
+    CountingIds, Desired, DesiredTags, Directory, Principal, SyncError, SyncPlan, Synced, rehearse,
 };
-use narthex_directory::{CountingIds, Desired, Directory, Principal, SyncError, SyncPlan, Synced, rehearse};
 use narthex_mapping::{Preview, TokenFacts};
 use narthex_token::{InspectedClaims, Inspection, TrustedIssuer, VerifyError, inspect};
 use serde::Serialize;
@@ -366,7 +366,15 @@ impl Walk<'_> {
             Ok(organization) => organization,
             Err(error) => return Some(undecided(&error)),
         };
-        let decision = decide(&matched, Some(&met.principal), &organization);
+        let bearer = Bearer {
+            principal: &met.principal,
+            issuer: &met.issuer.name,
+            tags: match &met.desired.tags {
+                DesiredTags::Exactly(tags) => tags,
+                _ => &[],
+            },
+        };
+        let decision = decide(&matched, Some(&bearer), &organization);
         told.request = Some(RequestRow::decided(request, &matched, &decision));
         match decision {
             Decision::Allow(permit) => {
@@ -388,10 +396,9 @@ impl Walk<'_> {
         (matched, facts): (&Match<'_>, &OrganizationFacts),
         met: &DirectoryResult<'_>,
     ) -> Problem {
-        let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
         let mut cause = match denial.reason {
             Reason::RequestPath | Reason::RequestHost => organization::NO_NAME.to_owned(),
-            _ => format!("needs {}", required.join(" or ")),
+            _ => respond::needs(denial, matched),
         };
         if denial.told != denial.reason {
             cause = format!("{cause}; the caller is told `{}`", denial.told);
@@ -408,7 +415,9 @@ impl Walk<'_> {
             facts,
         };
         let cure = denied.cure(denial).await.unwrap_or_else(|error| Some(later(&error)));
-        Problem::new(Refusal::denied(denial, cause), cure)
+        let mut refusal = Refusal::denied(denial, matched);
+        refusal.detail = Some(cause);
+        Problem::new(refusal, cure)
     }
 }
 

@@ -6,7 +6,7 @@ mod page;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
-use narthex_decision::{Denial, Reason};
+use narthex_decision::{Denial, Match, Reason, Requirement};
 use narthex_directory::{IssuerName, OrganizationName, UserId};
 use narthex_mapping::MapError;
 use narthex_token::VerifyError;
@@ -112,9 +112,10 @@ impl Refusal {
         }
     }
 
-    /// Creates the refusal of a denied request, with details for the operator. The caller is told what the denial
+    /// Creates the refusal of a request that was denied on a route, with details for the operator. The caller is told what the denial
     /// permits.
-    pub(crate) fn denied(denial: &Denial, detail: impl Into<String>) -> Self {
+    pub(crate) fn denied(denial: &Denial, matched: &Match<'_>) -> Self {
+        let detail = needs(denial, matched);
         match denial.reason {
             reason @ (Reason::RequestPath | Reason::RequestHost) => organization::no_name(reason),
             reason => Self::logged(reason, detail).told(denial.told),
@@ -157,6 +158,22 @@ impl Refusal {
     /// Returns the words for the log and for explain.
     pub fn private(&self) -> Option<&str> {
         self.detail.as_deref().or(self.problem.as_deref())
+    }
+}
+
+/// Returns what a denied request lacks, in the words of the configuration.
+pub(crate) fn needs(denial: &Denial, matched: &Match<'_>) -> String {
+    let spec = &matched.route.spec;
+    match denial.reason {
+        Reason::RouteIssuer => {
+            let issuers: Vec<&str> = spec.issuers.iter().map(IssuerName::as_str).collect();
+            format!("needs a token of {}", issuers.join(" or "))
+        }
+        Reason::RouteTag => format!("needs a token with the tag {}", spec.tags.join(" or ")),
+        _ => {
+            let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
+            format!("needs {}", required.join(" or "))
+        }
     }
 }
 
@@ -224,6 +241,8 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::OrganizationSuspended
         | R::OrganizationRole
         | R::PlatformRole
+        | R::RouteIssuer
+        | R::RouteTag
         | R::RequestOrigin
         | R::RequestProxyUntrusted => StatusCode::FORBIDDEN,
         R::TokenMissing
@@ -352,7 +371,9 @@ const fn challenge(reason: Reason, status: StatusCode) -> Option<&'static str> {
         (Reason::TokenMissing, _) => Some("Bearer"),
         (Reason::TokenMultiple, _) => Some("Bearer error=\"invalid_request\""),
         (_, StatusCode::UNAUTHORIZED) => Some("Bearer error=\"invalid_token\""),
-        (Reason::OrganizationRole | Reason::PlatformRole, _) => Some("Bearer error=\"insufficient_scope\""),
+        (Reason::OrganizationRole | Reason::PlatformRole | Reason::RouteTag, _) => {
+            Some("Bearer error=\"insufficient_scope\"")
+        }
         _ => None,
     }
 }

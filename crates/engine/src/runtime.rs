@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use narthex_decision::{AnswerHeaders, Routes};
-use narthex_directory::{ActiveIssuers, IssuerName, Principal, Realm, SyncPolicy};
+use narthex_directory::{ActiveIssuers, DesiredTags, IssuerName, Principal, Realm, SyncPolicy};
 use narthex_mapping::IssuerMapping;
 use narthex_token::{IssuerStatus, Issuers, Limits, TrustedIssuer, VerifyError};
 use serde_json::{Map, Value};
@@ -49,10 +49,38 @@ pub struct Runtime {
     pub connections: Arc<ConnectionSettings>,
     /// Limits of a token.
     pub token_limits: Limits,
+    /// Permission tags of a token that decisions may rest on.
+    pub kept_tags: KeptTags,
     /// Headers that a forward-auth answer always has.
     pub answer_headers: AnswerHeaders,
     /// Context properties that the issuers of each realm map.
     pub context_properties: HashMap<Realm, HashSet<String>>,
+}
+
+/// Permission tags of a token that are cached with its account: those that some route asks for.
+#[derive(Debug, Clone, Default)]
+pub struct KeptTags(HashSet<String>);
+
+impl KeptTags {
+    /// Creates the set of the tags that these routes ask for.
+    pub fn of(routes: &Routes) -> Self {
+        Self(
+            routes
+                .iter()
+                .flat_map(|route| route.spec.tags.iter().cloned())
+                .collect(),
+        )
+    }
+
+    /// Returns the tags of a token that are kept.
+    pub(crate) fn among(&self, tags: &DesiredTags) -> Box<[String]> {
+        match tags {
+            DesiredTags::Exactly(tags) if !self.0.is_empty() => {
+                tags.iter().filter(|tag| self.0.contains(*tag)).cloned().collect()
+            }
+            _ => Box::default(),
+        }
+    }
 }
 
 /// Settings of a route, besides its requirements.

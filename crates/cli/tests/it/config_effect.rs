@@ -249,6 +249,18 @@ const ROUTE_EFFECTS: &[RouteEffect] = &[
         without: 200,
     },
     RouteEffect {
+        line: "issuers = [\"other\"]",
+        request: |world, path, token| world.call("GET", path).bearer(token),
+        with: 403,
+        without: 200,
+    },
+    RouteEffect {
+        line: "tags = [\"grafana-users\"]",
+        request: |world, path, token| world.call("GET", path).bearer(token),
+        with: 403,
+        without: 200,
+    },
+    RouteEffect {
         line: "token_header = \"x-token\"",
         request: |world, path, token| call(world, path, "token_header", token),
         with: 200,
@@ -272,7 +284,7 @@ const ROUTE_EFFECTS: &[RouteEffect] = &[
 #[tokio::test]
 async fn sec_config_effect_of_routes() {
     let world = World::with_config(|idp, upstream| {
-        let mut text = issuer("corp", idp, "");
+        let mut text = issuer("corp", idp, "") + &issuer("other", idp, "");
         for (index, effect) in ROUTE_EFFECTS.iter().enumerate() {
             for (name, line) in [("with", effect.line), ("without", "")] {
                 text += &route(upstream).replace("/whoami", &format!("/{name}-{index}"));

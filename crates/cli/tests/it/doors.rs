@@ -150,6 +150,8 @@ fn config(idp: &IdentityProvider, upstream: &Upstream) -> String {
             "\"organization:member\"",
             "hosts = \"{organization}.org.test\"\n",
         ),
+        ("/of-plain", "\"authenticated\"", "issuers = [\"plain\"]\n"),
+        ("/of-staff", "\"authenticated\"", "tags = [\"staff\", \"owners\"]\n"),
         ("/fixed", "\"organization:member\"", "organization = \"acme\"\n"),
         (
             "/scoped",

@@ -1,6 +1,7 @@
 //! The settings of a route, each at every door where it has an effect.
 
 mod organizations;
+mod tokens;
 
 use narthex_testkit::client::Call;
 

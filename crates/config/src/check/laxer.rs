@@ -109,11 +109,19 @@ fn sample(path: &str) -> Option<String> {
 
 /// Tests whether a route lets a user pass that the strict one refuses, whatever roles the user has.
 fn is_laxer(route: &Route, strict: &Route) -> bool {
-    let weaker = |one: &Requirement| {
+    let asks_less = |one: &Requirement, also: bool| {
         let mut others = strict.spec.require.iter();
-        others.all(|other| compare(*one, *other) == Some(Ordering::Less))
+        others.all(|other| match compare(*one, *other) {
+            Some(Ordering::Less) => true,
+            Some(Ordering::Equal) => also,
+            _ => false,
+        })
     };
-    route.spec.require.iter().any(weaker)
+    let (route, strict) = (&route.spec, &strict.spec);
+    // Of two that require alike, the one that also asks for a tag or an issuer is the stricter.
+    let takes_others =
+        (route.tags.is_empty() && !strict.tags.is_empty()) || (route.issuers.is_empty() && !strict.issuers.is_empty());
+    route.require.iter().any(|one| asks_less(one, takes_others))
 }
 
 /// Compares two requirements by how much they ask for; `None` if they ask for different things.

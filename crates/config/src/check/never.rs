@@ -185,6 +185,9 @@ impl Check<'_> {
 
     fn route_never(&mut self, section: &RouteSection) {
         self.exact_audience(&section.audience);
+        let tag = "write the tag as tokens carry it; a route has no patterns of tags";
+        let tags = section.tags.value().into_iter().flat_map(|tags| &tags.0);
+        self.exact("a permission tag", tags, tag);
     }
 
     fn exact_audience(&mut self, written: &Optional<String>) {

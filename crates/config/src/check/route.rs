@@ -3,6 +3,7 @@
 mod organization;
 mod places;
 mod settings;
+mod tokens;
 
 use http::Method;
 use narthex_decision::{Requirement, RouteHost, RouteProblem, RouteSpec, Routes, parse_requirement};
@@ -10,7 +11,7 @@ use toml::Spanned;
 
 use super::Check;
 use crate::RouteSettings;
-use crate::file::RouteSection;
+use crate::file::{IssuerSection, RouteSection};
 use crate::problem::Problem;
 use crate::read::Section;
 use crate::suggest::{did_you_mean, nearest};
@@ -36,8 +37,15 @@ const REFUSED_METHODS: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
 
 impl Check<'_> {
     /// The routes with their settings, in the order of the file; `None` if any has a problem.
-    pub(crate) fn routes(&mut self, written: &List<RouteSection>) -> Option<(Routes, Vec<RouteSettings>)> {
-        let specs: Vec<Option<RouteSpec>> = written.iter().map(|section| self.route(section.get_ref())).collect();
+    pub(crate) fn routes(
+        &mut self,
+        written: &List<RouteSection>,
+        issuers: &List<IssuerSection>,
+    ) -> Option<(Routes, Vec<RouteSettings>)> {
+        let specs: Vec<Option<RouteSpec>> = written
+            .iter()
+            .map(|section| self.route(section.get_ref(), issuers))
+            .collect();
         let settings: Vec<Option<RouteSettings>> = written
             .iter()
             .map(|section| self.route_settings(section.get_ref()))
@@ -64,7 +72,7 @@ impl Check<'_> {
         }
     }
 
-    fn route(&mut self, section: &RouteSection) -> Option<RouteSpec> {
+    fn route(&mut self, section: &RouteSection, all_issuers: &List<IssuerSection>) -> Option<RouteSpec> {
         let require = section
             .require
             .value()
@@ -72,6 +80,8 @@ impl Check<'_> {
         self.own_paths(section);
         let methods = self.methods(section);
         let hosts = self.hosts(section);
+        let issuers = self.route_issuers(section, all_issuers);
+        let tags = self.route_tags(section);
         let (organization, organization_by) = self.organization_source(section, hosts.as_deref());
         Some(RouteSpec {
             paths: section
@@ -86,6 +96,8 @@ impl Check<'_> {
             require: require?,
             organization: organization?,
             organization_by,
+            issuers: issuers?,
+            tags: tags?,
         })
     }
 

@@ -57,6 +57,13 @@ section! {
         /// organization that the request is about. `platform:ROLE`: users with at least this role (`user`, `viewer`, `admin`)
         /// on the platform.
         require: Required<OneOrMany<String>>, eg "\"organization:member\"";
+        /// Names of the issuers whose tokens the route takes, in addition to `require`. By default all. A token of another
+        /// issuer is refused with `route.issuer`, on a public route too.
+        issuers: Optional<OneOrMany<String>>, eg "[\"corp\"]";
+        /// Permission tags of which the token must have one, in addition to `require`. Without one of them it is refused
+        /// with `route.tag`. Tags are compared exactly, and read from the claim in `issuer.tags`. For a host or a path
+        /// that is for one group, where no organization is needed.
+        tags: Optional<OneOrMany<String>>, eg "[\"grafana-users\"]";
         /// Destination of requests that pass: scheme, host and port. The path is not changed. `h2c://` speaks HTTP/2
         /// without TLS, as gRPC servers expect. A route without `upstream` answers only at the forward-auth endpoints.
         upstream: Optional<UrlText>, eg "\"http://127.0.0.1:9000\"";

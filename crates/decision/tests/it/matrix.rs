@@ -7,15 +7,15 @@ use std::sync::Arc;
 
 use http::Method;
 use narthex_decision::{
-    Action, Actor, ActorScope, Decision, OrganizationFacts, RequestPath, Requirement, RouteSpec, Routes, decide,
-    parse_requirement,
+    Action, Actor, ActorScope, Bearer, Decision, OrganizationFacts, RequestPath, Requirement, RouteSpec, Routes,
+    decide, parse_requirement,
 };
 use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{
-    ActiveIssuers, Actor as By_, By, CountingIds, ExternalId, GrantId, MembershipRule, NewGrant, NewOrganization,
-    NewUser, OrganizationBrief, OrganizationDetails, OrganizationId, OrganizationName, OrganizationRole,
-    OrganizationStatus, OrganizationTags, People, PlatformRole, Principal, Profile, Realm, ScopedRole, UserId,
-    Username, load,
+    ActiveIssuers, Actor as By_, By, CountingIds, ExternalId, GrantId, IssuerName, MembershipRule, NewGrant,
+    NewOrganization, NewUser, OrganizationBrief, OrganizationDetails, OrganizationId, OrganizationName,
+    OrganizationRole, OrganizationStatus, OrganizationTags, People, PlatformRole, Principal, Profile, Realm,
+    ScopedRole, UserId, Username, load,
 };
 
 const NOW_MS: i64 = 1_700_000_000_000;
@@ -135,7 +135,13 @@ fn cell(world: &World, routes: &Routes, person: Option<&Principal>, name: &str) 
         "no%20name" => OrganizationFacts::NoName,
         _ => OrganizationFacts::Unknown,
     };
-    match decide(&matched, person, &facts) {
+    let issuer = IssuerName::new("corp").unwrap();
+    let bearer = person.map(|principal| Bearer {
+        principal,
+        issuer: &issuer,
+        tags: &[],
+    });
+    match decide(&matched, bearer.as_ref(), &facts) {
         Decision::Allow(_) => "allow".to_owned(),
         Decision::Deny(denial) if denial.told == denial.reason => denial.reason.code().to_owned(),
         Decision::Deny(denial) => format!(
@@ -203,6 +209,110 @@ async fn every_role_against_every_requirement() {
     insta::with_settings!({ snapshot_path => "..", prepend_module_to_snapshot => false, omit_expression => true }, {
         insta::assert_snapshot!("matrix", table);
     });
+}
+
+/// The issuer and the tags that a route asks for come beside its requirement, never in place of it, and before anything is
+/// said of an organization.
+#[tokio::test]
+async fn sec_issuer_and_tags_of_a_route() {
+    let mut world = World::new().await;
+    let person = world.person("ada", None, Some(OrganizationRole::Member)).await;
+    let admin = world.person("root", Some(PlatformRole::Admin), None).await;
+    let name = |text: &str| IssuerName::new(text).unwrap();
+    let route = |require: &str| {
+        Routes::compile(vec![RouteSpec {
+            paths: vec!["/{organization}".to_owned()],
+            require: vec![parse_requirement(require).unwrap()],
+            issuers: vec![name("corp"), name("other")],
+            tags: vec!["grafana-users".to_owned(), "grafana-admins".to_owned()],
+            ..RouteSpec::default()
+        }])
+        .unwrap()
+    };
+    let decided = |require: &str, principal: &Principal, issuer: &str, tags: &[&str], organization: &str| {
+        let routes = route(require);
+        let path = format!("/{organization}");
+        let path = RequestPath::parse(path.as_bytes()).unwrap();
+        let matched = routes.find(&Method::GET, None, path, None).unwrap();
+        let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let bearer = Bearer {
+            principal,
+            issuer: &name(issuer),
+            tags: &tags,
+        };
+        let facts = match organization {
+            "open" => known(&world, "open", OrganizationStatus::Active),
+            _ => OrganizationFacts::Unknown,
+        };
+        match decide(&matched, Some(&bearer), &facts) {
+            Decision::Allow(_) => "allow",
+            Decision::Deny(denial) => denial.told.code(),
+        }
+    };
+    for (require, who, issuer, tags, organization, expected) in [
+        (
+            "organization:member",
+            &person,
+            "corp",
+            &["grafana-users"][..],
+            "open",
+            "allow",
+        ),
+        (
+            "organization:member",
+            &person,
+            "other",
+            &["x", "grafana-admins"],
+            "open",
+            "allow",
+        ),
+        (
+            "organization:member",
+            &person,
+            "partner",
+            &["grafana-users"],
+            "open",
+            "route.issuer",
+        ),
+        ("organization:member", &person, "corp", &[], "open", "route.tag"),
+        (
+            "organization:member",
+            &person,
+            "corp",
+            &["grafana-user", "Grafana-Users"],
+            "open",
+            "route.tag",
+        ),
+        (
+            "organization:admin",
+            &person,
+            "corp",
+            &["grafana-users"],
+            "open",
+            "organization.role",
+        ),
+        ("organization:member", &person, "corp", &["x"], "unknown", "route.tag"),
+        (
+            "organization:member",
+            &person,
+            "partner",
+            &[],
+            "unknown",
+            "route.issuer",
+        ),
+        ("platform:admin", &admin, "corp", &["x"], "open", "route.tag"),
+        (
+            "platform:admin",
+            &admin,
+            "partner",
+            &["grafana-users"],
+            "open",
+            "route.issuer",
+        ),
+    ] {
+        let found = decided(require, who, issuer, tags, organization);
+        assert_eq!(found, expected, "{require} {issuer} {tags:?} {organization}");
+    }
 }
 
 #[test]

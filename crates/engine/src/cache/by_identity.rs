@@ -24,6 +24,8 @@ pub struct Account {
     /// Copy of the principal's stamp, kept here like the next two fields: with many accounts each is rarely in the
     /// processor's cache, and every further cache miss costs more than the work on the data.
     pub stamp: Stamp,
+    /// Permission tags of the token, as far as routes ask for them. Tokens with other tags have an account of their own.
+    pub tags: Box<[String]>,
     /// Time until which the principal's grants hold, in milliseconds.
     pub valid_until_ms: Option<i64>,
     /// Earliest issue time of accepted tokens, in milliseconds: earlier ones are refused.
@@ -42,12 +44,13 @@ struct CachedDecisions {
 
 impl Account {
     /// Creates an account without decisions, and without an agreement with the token that asks.
-    pub fn new(principal: Arc<Principal>) -> Self {
-        Self::with(principal, None)
+    pub fn new(principal: Arc<Principal>, tags: Box<[String]>) -> Self {
+        Self::with((principal, tags), None)
     }
 
-    fn with(principal: Arc<Principal>, agreed: Option<Agreement>) -> Self {
+    fn with((principal, tags): (Arc<Principal>, Box<[String]>), agreed: Option<Agreement>) -> Self {
         Self {
+            tags,
             stamp: principal.stamp(),
             valid_until_ms: principal.valid_until_ms(),
             tokens_not_before_ms: principal.user().tokens_not_before_ms,
@@ -139,7 +142,8 @@ struct Weight;
 
 impl Weighter<Digest, Prefetched<Account>> for Weight {
     fn weight(&self, _: &Digest, account: &Prefetched<Account>) -> u64 {
-        ENTRY_BYTES + account.principal.grants().len() as u64 * GRANT_BYTES
+        let tags: usize = account.tags.iter().map(|tag| tag.len() + size_of::<String>()).sum();
+        ENTRY_BYTES + account.principal.grants().len() as u64 * GRANT_BYTES + tags as u64
     }
 }
 
@@ -261,7 +265,7 @@ impl AccountCache {
     pub fn agree(
         &self,
         (desired, key): (&Desired, DesiredKey),
-        (principal, touch): (Arc<Principal>, &Touch),
+        (principal, touch, tags): (Arc<Principal>, &Touch, Box<[String]>),
         generation: u64,
     ) -> Prefetched<Account> {
         let agreed = Agreement {
@@ -272,7 +276,7 @@ impl AccountCache {
             touched_at_ms: AtomicI64::new(touch.at_ms),
             touch: Box::new(touch.clone()),
         };
-        let account = Prefetched::new(Account::with(principal, Some(agreed)));
+        let account = Prefetched::new(Account::with((principal, tags), Some(agreed)));
         self.by_user.insert(key.user, Prefetched::clone(&account));
         account
     }

@@ -351,6 +351,10 @@ pub struct RequestRow {
     pub organization: Option<String>,
     /// Requirements of the route; one of them is enough.
     pub requires: Vec<String>,
+    /// Issuers whose tokens the route takes; empty for all.
+    pub issuers: Vec<String>,
+    /// Permission tags of which the token needs one; empty if it needs none.
+    pub tags: Vec<String>,
     /// `allow`, `deny`, or `undecided` if an earlier step failed and so no user is known.
     pub decision: &'static str,
     /// The requirement that was satisfied.
@@ -369,6 +373,8 @@ impl RequestRow {
             route: Some(matched.route.spec.paths.clone()),
             organization: matched.organization.as_deref().map(str::to_owned),
             requires: matched.route.spec.require.iter().map(Requirement::to_string).collect(),
+            issuers: matched.route.spec.issuers.iter().map(ToString::to_string).collect(),
+            tags: matched.route.spec.tags.clone(),
             decision: word,
             satisfied,
         }
@@ -386,6 +392,10 @@ impl RequestRow {
             requires: route.map_or_else(Vec::new, |route| {
                 route.require.iter().map(Requirement::to_string).collect()
             }),
+            issuers: route.map_or_else(Vec::new, |route| {
+                route.issuers.iter().map(ToString::to_string).collect()
+            }),
+            tags: route.map_or_else(Vec::new, |route| route.tags.clone()),
             route: route.map(|route| route.paths.clone()),
             decision: if matched.is_some() { "undecided" } else { "deny" },
             satisfied: None,

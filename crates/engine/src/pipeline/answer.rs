@@ -1,6 +1,6 @@
 //! Principal, decision, headers: the end of the line.
 
-use narthex_decision::{Decision, IdentityHeaders, Match, Requirement, decide};
+use narthex_decision::{Bearer, Decision, IdentityHeaders, Match, Requirement, decide};
 use narthex_directory::SyncError;
 use smol_str::SmolStr;
 
@@ -49,7 +49,13 @@ async fn allow(
     let organization = organization::facts(&*engine.directory, principal, matched)
         .await
         .map_err(|error| refuse_sync(engine, &SyncError::Store(error)))?;
-    match decide(matched, Some(principal), &organization) {
+    let issuer = &known.seen.caller().issuer.name;
+    let bearer = Bearer {
+        principal,
+        issuer,
+        tags: &known.account.tags,
+    };
+    match decide(matched, Some(&bearer), &organization) {
         Decision::Allow(permit) => {
             let allowed = Prefetched::new(identity::allowed(
                 engine,
@@ -63,9 +69,7 @@ async fn allow(
             Ok(allowed)
         }
         Decision::Deny(denial) => {
-            let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
-            let refusal = Refusal::denied(&denial, format!("needs {}", required.join(" or ")));
-            let issuer = &known.seen.caller().issuer.name;
+            let refusal = Refusal::denied(&denial, matched);
             let refusal = refusal.in_organization(organization::name(matched, &organization));
             Err(refusal.of_issuer(issuer).of_user(principal.user().id))
         }

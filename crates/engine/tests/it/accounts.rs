@@ -12,7 +12,7 @@ use narthex_testkit::postgres::{Cluster, Database};
 const GENERATION: u64 = 1;
 
 fn agree(cache: &AccountCache, desired: &Desired, synced: &Synced) {
-    let told = (Arc::clone(&synced.principal), &synced.plan.touch);
+    let told = (Arc::clone(&synced.principal), &synced.plan.touch, Box::default());
     cache.agree((desired, cache.key(desired)), told, GENERATION);
 }
 

@@ -38,7 +38,7 @@ async fn sec_a_token_that_cannot_be_remembered_is_not_answered() {
     let first = desired(NOW_MS - 10_000);
     let key = accounts.key(&first);
     let made = synced(&first).await.unwrap();
-    accounts.agree((&first, key), (made.principal, &made.plan.touch), 1);
+    accounts.agree((&first, key), (made.principal, &made.plan.touch, Box::default()), 1);
     let unchanged = |token: &Desired| {
         accounts
             .unchanged((token, key), 1, &directory, i64::MAX, NOW_MS)

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use narthex_decision::{Denial, Match, OrganizationFacts, Reason, Requirement, Route};
 use narthex_directory::{
-    Desired, DesiredTags, Directory, MembershipRule, Organization, OrganizationFilter, Page, Refusal as Refused,
-    StoreError, SyncPlan, difference,
+    Desired, DesiredTags, Directory, IssuerName, MembershipRule, Organization, OrganizationFilter, Page,
+    Refusal as Refused, StoreError, SyncPlan, difference,
 };
 
 use super::similar::nearest;
@@ -205,6 +205,8 @@ impl Denied<'_> {
                 format!("set the status of {} to `active` again", quoted(name)),
             ),
             Reason::OrganizationRole | Reason::PlatformRole => self.role(known.as_ref(), &denial.required),
+            Reason::RouteIssuer => self.route_issuer(),
+            Reason::RouteTag => self.route_tag(),
             _ => return Ok(None),
         };
         let is_role = matches!(denial.reason, Reason::OrganizationRole | Reason::PlatformRole);
@@ -284,6 +286,43 @@ impl Denied<'_> {
         };
         let nearest = near.into_iter().map(str::to_owned).collect();
         Ok(Cure::new(CureKind::OrganizationName { nearest }, sentence))
+    }
+
+    /// Returns the cure for a token of an issuer that the route does not take.
+    fn route_issuer(&self) -> Cure {
+        let issuers = self.matched.route.spec.issuers.iter();
+        let sentence = format!(
+            "send a token of {}, or add {} to the `issuers` of the route",
+            list(issuers.map(IssuerName::as_str)),
+            quoted(self.issuer.name.as_str())
+        );
+        let setting = "route.issuers".to_owned();
+        Cure::new(CureKind::Setting { setting }, sentence)
+    }
+
+    /// Returns the tags that the route asks for.
+    fn route_tag(&self) -> Cure {
+        let tags = self.matched.route.spec.tags.iter();
+        let tags: Vec<TagChoice> = tags.map(|tag| choice(tag, "may use the route")).collect();
+        let near = self.near(&tags, None);
+        let mut sentence = match self.desired.tags {
+            DesiredTags::NotConfigured => format!(
+                "the issuer {} has no `[issuer.tags]`, so its tokens have no tags here: add it. ",
+                quoted(self.issuer.name.as_str())
+            ),
+            _ => near_sentences(&near),
+        };
+        let _ = write!(
+            sentence,
+            "the token needs {}, or the route other `tags`",
+            list(tags.iter().map(|choice| choice.tag.as_str()))
+        );
+        let change = CureKind::Tags {
+            organization: None,
+            tags,
+            near,
+        };
+        Cure::new(change, sentence)
     }
 
     /// Returns tags that would grant a required role.
@@ -377,17 +416,7 @@ impl Denied<'_> {
                 None => format!("the issuer {issuer} lists no tag for that role (`platform_admin`): list one{by_hand}"),
             };
         }
-        let mut sentence = String::new();
-        for miss in near.iter().take(NEAR_SPOKEN_MAX) {
-            // Writing to a `String` cannot fail.
-            let _ = write!(
-                sentence,
-                "the token has {} and {} is listed: {}. ",
-                quoted(&miss.tag),
-                quoted(&miss.listed),
-                miss.sentence
-            );
-        }
+        let mut sentence = near_sentences(near);
         let lead = if near.is_empty() {
             "the token needs"
         } else {
@@ -401,6 +430,22 @@ impl Denied<'_> {
         );
         sentence
     }
+}
+
+/// Spells out the first near misses.
+fn near_sentences(near: &[NearMissRow]) -> String {
+    let mut sentences = String::new();
+    for miss in near.iter().take(NEAR_SPOKEN_MAX) {
+        // Writing to a `String` cannot fail.
+        let _ = write!(
+            sentences,
+            "the token has {} and {} is listed: {}. ",
+            quoted(&miss.tag),
+            quoted(&miss.listed),
+            miss.sentence
+        );
+    }
+    sentences
 }
 
 fn choice(tag: &str, role: &str) -> TagChoice {

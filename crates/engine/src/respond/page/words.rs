@@ -111,6 +111,14 @@ pub(super) const fn of(reason: Reason) -> Words {
             NOT_UNDERSTOOD,
             "The request does not say which organization it is about. Open the page from within the application.",
         ),
+        R::RouteIssuer => plain(
+            NOT_ACCEPTED,
+            "This page takes sign-ins of another identity provider than yours. Sign in with another account, or ask an administrator.",
+        ),
+        R::RouteTag => plain(
+            NO_ACCESS,
+            "You are signed in, but you are in none of the groups that this page is for. An administrator can let you in.",
+        ),
         R::OrganizationUnknown => plain(
             NO_SUCH_PAGE,
             "There is no organization with that name. Check the address.",
