@@ -240,7 +240,7 @@ impl Surroundings for Engine {
             self,
             &runtime,
             &inbound,
-            (token.into(), &Place::Authorization),
+            (token.into(), &Place::AdminPort.into()),
             self.clock.now_ms(),
         )
         .await?;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use narthex_clock::{Clock, NewIds};
 use narthex_decision::AnswerHeaders;
-use narthex_directory::{ActiveIssuers, Actor, By, Directory, NewOrganization, OrganizationId};
+use narthex_directory::{ActiveIssuers, Actor, By, Directory, IssuerName, NewOrganization, OrganizationId};
 use narthex_engine::{
-    ConnectionSettings, IssuerRuntime, KeptTags, Load, RateLimiter, RouteRuntime, Runtime, StreamLimits, TokenPlaces,
-    TrustedProxies,
+    ConnectionSettings, IssuerRuntime, KeptTags, Load, RateLimiter, RouteRuntime, Runtime, StreamLimits, TokenFrom,
+    TokenPlaces, TrustedProxies,
 };
 use narthex_fetch::keys::{IssuerKeys, KeyEdges, KeySettings, SourceKind};
 use narthex_token::{CacheSettings, IssuerStatus, Limits as TokenLimits};
@@ -21,11 +21,13 @@ use narthex_config::{Config, DeclaredOrganization, Issuer, Limits, RouteSettings
 pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &KeyEdges, generation: u64) -> Runtime {
     let active_issuers = Arc::new(active_issuers(&config.issuers));
     let issuers = std::mem::take(&mut config.issuers);
-    let mut places = TokenPlaces::default();
+    let places_of: Vec<(IssuerName, TokenPlaces)> = issuers
+        .iter()
+        .map(|issuer| (issuer.name.clone(), issuer.places.clone()))
+        .collect();
     let mut context_properties: HashMap<_, HashSet<String>> = HashMap::new();
     let mut by_name = HashMap::new();
     for issuer in issuers {
-        places.add(&issuer.places);
         let properties = issuer.mapping.context_properties().map(str::to_owned);
         context_properties
             .entry(issuer.realm.clone())
@@ -36,6 +38,7 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
     }
     let settings = std::mem::take(&mut config.route_settings);
     let mut loads = loads(previous);
+    let listed = config.routes.iter().map(|route| route.spec.issuers.as_slice());
     Runtime {
         generation,
         issuers: config.trusted.clone(),
@@ -45,15 +48,16 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         routes: config.routes.clone(),
         route_settings: settings
             .into_iter()
-            .map(|settings| {
+            .zip(listed)
+            .map(|(settings, issuers)| {
                 let limits = (config.assertion.issuer.as_str(), config.limits.body_grace);
-                route(settings, limits, &mut loads)
+                route(settings, limits, places(&places_of, issuers), &mut loads)
             })
             .collect(),
         access_log: config.log.access,
         rate: config.limits.rate.limit().map(RateLimiter::new),
         upstream_requests_max: usize::try_from(config.limits.upstream_requests).unwrap_or(usize::MAX),
-        places,
+        places: places(&places_of, &[]),
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
         connections: Arc::new(connections(config)),
         token_limits: TokenLimits {
@@ -63,6 +67,17 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         answer_headers: AnswerHeaders::new(context_properties.values().flatten().map(String::as_str)),
         context_properties,
     }
+}
+
+/// Places where these issuers allow tokens; those of all if none is listed.
+fn places(of: &[(IssuerName, TokenPlaces)], listed: &[IssuerName]) -> TokenPlaces {
+    let mut found = TokenPlaces::none();
+    for (name, places) in of {
+        if listed.is_empty() || listed.contains(name) {
+            found.add(places);
+        }
+    }
+    if of.is_empty() { TokenPlaces::default() } else { found }
 }
 
 /// Settings of the connections that are held for organizations.
@@ -97,6 +112,7 @@ fn loads(previous: Option<&Runtime>) -> HashMap<String, Arc<Load>> {
 fn route(
     settings: RouteSettings,
     (assertion_issuer, body_grace): (&str, Duration),
+    of_issuers: TokenPlaces,
     loads: &mut HashMap<String, Arc<Load>>,
 ) -> RouteRuntime {
     let limits = StreamLimits {
@@ -114,7 +130,10 @@ fn route(
         upstream: settings.upstream,
         // SECURITY: never empty: a library that is told of no audience may take an empty one for it.
         audience: audience.unwrap_or_else(|| assertion_issuer.to_owned()),
-        places: settings.places,
+        token_from: match settings.token_from {
+            Some(places) => TokenFrom::Route(places),
+            None => TokenFrom::Issuers(of_issuers),
+        },
         limits,
         method_override: settings.method_override,
         cors_origins: settings.cors_origins,

@@ -132,7 +132,7 @@ pub struct Issuer {
     pub mapping: IssuerMapping,
     /// Policy for the changes that its tokens make to the directory.
     pub policy: SyncPolicy,
-    /// Places besides `Authorization` that may carry its tokens.
+    /// Places that may carry its tokens.
     pub places: TokenPlaces,
 }
 
@@ -166,8 +166,8 @@ pub struct RouteSettings {
     pub upstream: Option<Upstream>,
     /// The `aud` of its assertions, where the route names one.
     pub audience: Option<String>,
-    /// Places besides `Authorization` that may carry tokens.
-    pub places: TokenPlaces,
+    /// Places that may carry tokens of every issuer; `None` for those that the issuers allow.
+    pub token_from: Option<TokenPlaces>,
     /// Longest silence on a stream.
     pub idle_timeout: Duration,
     /// The largest request body.

@@ -41,6 +41,22 @@ impl Provenance {
     }
 }
 
+/// Keys of former versions, and the way to say the same now.
+const RENAMED: [(&str, &str); 3] = [
+    (
+        "token_header",
+        "write `token_from = [\"authorization\", \"header:NAME\"]`; the list has every place, so `authorization` can be left out",
+    ),
+    (
+        "token_cookie",
+        "write `token_from = [\"authorization\", \"cookie:NAME\"]`; the list has every place, so `authorization` can be left out",
+    ),
+    (
+        "token_query",
+        "write `token_from = [\"authorization\", \"query:NAME\"]`; the list has every place, so `authorization` can be left out",
+    ),
+];
+
 /// The state of one reading.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
@@ -144,6 +160,11 @@ impl Walk {
         for (key, value) in table {
             let name: &str = key.get_ref();
             if known.iter().any(|known| known.name == name) {
+                continue;
+            }
+            if let Some((_, new)) = RENAMED.iter().find(|(old, _)| *old == name) {
+                let problem = Problem::error(self.span(key), format!("`{name}` is now `token_from`"));
+                self.problems.push(problem.help(*new));
                 continue;
             }
             let mut problem = Problem::error(self.span(key), format!("unknown key `{name}`"));

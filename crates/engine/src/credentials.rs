@@ -6,40 +6,102 @@ use percent_encoding::percent_decode_str;
 
 use crate::respond::Refusal;
 
-/// Places where a token may be. `Authorization: Bearer` is always searched; any other place only if the configuration
-/// names it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Places where a token may be (`token_from` in the configuration).
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenPlaces {
+    /// `Authorization: Bearer`.
+    pub authorization: bool,
     /// Other headers that carry a token as their whole value, or after `Bearer `.
     pub headers: Vec<HeaderName>,
     /// Cookies that carry a token as their value.
     pub cookies: Vec<String>,
     /// Query parameters that carry a token.
     pub query_parameters: Vec<String>,
+    /// Text before the token in a WebSocket subprotocol (RFC 6455 section 1.9).
+    pub subprotocol_prefixes: Vec<String>,
+}
+
+impl Default for TokenPlaces {
+    /// `Authorization: Bearer` alone.
+    fn default() -> Self {
+        Self {
+            authorization: true,
+            ..Self::none()
+        }
+    }
 }
 
 impl TokenPlaces {
+    /// Returns no place: no token is looked for.
+    pub const fn none() -> Self {
+        Self {
+            authorization: false,
+            headers: Vec::new(),
+            cookies: Vec::new(),
+            query_parameters: Vec::new(),
+            subprotocol_prefixes: Vec::new(),
+        }
+    }
+
     /// Adds the places of another set.
     pub fn add(&mut self, other: &Self) {
+        self.authorization |= other.authorization;
         add_missing(&mut self.headers, &other.headers);
         add_missing(&mut self.cookies, &other.cookies);
         add_missing(&mut self.query_parameters, &other.query_parameters);
+        add_missing(&mut self.subprotocol_prefixes, &other.subprotocol_prefixes);
     }
 
     /// Tests whether a token may come in that place.
     pub fn contains(&self, place: &Place) -> bool {
         match place {
-            Place::Authorization => true,
+            Place::Authorization => self.authorization,
             Place::Header(name) => self.headers.contains(name),
             Place::Cookie(name) => self.cookies.contains(name),
-            Place::QueryParameter(name) => self.names_parameter(name),
+            Place::QueryParameter(name) => self.query_parameters.contains(name),
+            Place::Subprotocol(prefix) => self.subprotocol_prefixes.contains(prefix),
+            Place::AdminPort => true,
         }
     }
 
-    /// Tests whether a query parameter of this (encoded) name carries a token.
-    fn names_parameter(&self, name: &str) -> bool {
-        let name = percent_decode_str(name).decode_utf8_lossy();
-        self.query_parameters.iter().any(|parameter| *parameter == name)
+    /// Tests whether it has every place of another set.
+    pub fn has_all(&self, other: &Self) -> bool {
+        let mut both = self.clone();
+        both.add(other);
+        both == *self
+    }
+
+    /// Returns the configured query parameter that an (encoded) name stands for.
+    fn parameter(&self, name: &str) -> Option<&String> {
+        self.query_parameters
+            .iter()
+            .find(|parameter| is_parameter(name, parameter))
+    }
+
+    /// Returns the longest prefix that a WebSocket subprotocol begins with, and the token behind it.
+    fn subprotocol<'r>(&self, entry: &'r [u8]) -> Option<(&String, &'r [u8])> {
+        let prefixes = self.subprotocol_prefixes.iter();
+        let found = prefixes.filter_map(|prefix| Some((prefix, entry.strip_prefix(prefix.as_bytes())?)));
+        found.max_by_key(|(prefix, _)| prefix.len())
+    }
+
+    /// Returns the refusal of a request without a token, which says where one is looked for.
+    pub(crate) fn missing(&self) -> Refusal {
+        let refusal = Refusal::new(Reason::TokenMissing);
+        if self.authorization {
+            return refusal;
+        }
+        let headers = self.headers.iter().map(|name| format!("in the header `{name}`"));
+        let cookies = self.cookies.iter().map(|name| format!("in the cookie `{name}`"));
+        let parameters = self.query_parameters.iter();
+        let parameters = parameters.map(|name| format!("in the query parameter `{name}`"));
+        let prefixes = self.subprotocol_prefixes.iter();
+        let prefixes = prefixes.map(|prefix| format!("in a WebSocket subprotocol behind `{prefix}`"));
+        let places: Vec<String> = headers.chain(cookies).chain(parameters).chain(prefixes).collect();
+        Refusal {
+            remedy: (!places.is_empty()).then(|| format!("send one {}", places.join(" or "))),
+            ..refusal
+        }
     }
 }
 
@@ -51,6 +113,11 @@ fn add_missing<T: Clone + PartialEq>(to: &mut Vec<T>, from: &[T]) {
     }
 }
 
+/// Tests whether an (encoded) name of a query parameter is this one.
+fn is_parameter(name: &str, parameter: &str) -> bool {
+    percent_decode_str(name).decode_utf8_lossy() == parameter
+}
+
 /// Place where a token was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
@@ -60,8 +127,35 @@ pub enum Place {
     Header(HeaderName),
     /// A cookie.
     Cookie(String),
-    /// A query parameter, with its name as written.
+    /// A query parameter, by its configured name.
     QueryParameter(String),
+    /// A WebSocket subprotocol, by the text before the token.
+    Subprotocol(String),
+    /// `Authorization` of the admin port, where tokens of every issuer may be.
+    AdminPort,
+}
+
+/// Places where the one token of a request was found: nearly always one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundAt {
+    first: Place,
+    others: Vec<Place>,
+}
+
+impl From<Place> for FoundAt {
+    fn from(first: Place) -> Self {
+        Self {
+            first,
+            others: Vec::new(),
+        }
+    }
+}
+
+impl FoundAt {
+    /// Iterates over the places.
+    pub fn iter(&self) -> impl Iterator<Item = &Place> {
+        std::iter::once(&self.first).chain(&self.others)
+    }
 }
 
 /// Value presented as a token. Its characters are checked only on a cache miss: a cached token equals, byte for byte,
@@ -103,9 +197,9 @@ impl<'r> Token<'r> {
 pub enum Presented<'r> {
     /// No token in any place.
     Nothing,
-    /// Exactly one token.
-    One(Token<'r>, Place),
-    /// More than one, even if they are equal.
+    /// Exactly one token, in one place or in several.
+    One(Token<'r>, FoundAt),
+    /// Two different tokens, or more than one in one place.
     ///
     /// SECURITY: to choose one of two tokens is a guess, and two programs guess differently.
     Several,
@@ -114,15 +208,28 @@ pub enum Presented<'r> {
 }
 
 impl<'r> Presented<'r> {
-    /// Returns the one token and its place; `None` if nothing was presented.
+    /// Adds what another place has.
+    fn and(self, token: Result<&'r [u8], ()>, place: Place) -> Self {
+        match (self, token) {
+            (Self::Nothing, Ok(token)) => Self::One(Token(token), place.into()),
+            (Self::Nothing, Err(())) => Self::Unreadable,
+            (Self::One(first, mut at), Ok(token)) if first.0 == token && at.iter().all(|other| *other != place) => {
+                at.others.push(place);
+                Self::One(first, at)
+            }
+            _ => Self::Several,
+        }
+    }
+
+    /// Returns the one token and its places; `None` if nothing was presented.
     ///
     /// # Errors
     ///
     /// `token.multiple` and `token.malformed`.
-    pub fn one(self) -> Result<Option<(Token<'r>, Place)>, Refusal> {
+    pub fn one(self) -> Result<Option<(Token<'r>, FoundAt)>, Refusal> {
         match self {
             Self::Nothing => Ok(None),
-            Self::One(token, place) => Ok(Some((token, place))),
+            Self::One(token, at) => Ok(Some((token, at))),
             Self::Several => Err(Refusal::new(Reason::TokenMultiple)),
             Self::Unreadable => Err(no_token()),
         }
@@ -140,11 +247,7 @@ fn no_token() -> Refusal {
 pub fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places: &TokenPlaces) -> Presented<'r> {
     let mut found = Presented::Nothing;
     let mut take = |token: Result<&'r [u8], ()>, place: Place| {
-        found = match (&found, token) {
-            (Presented::Nothing, Ok(token)) => Presented::One(Token(token), place),
-            (Presented::Nothing, Err(())) => Presented::Unreadable,
-            _ => Presented::Several,
-        };
+        found = std::mem::replace(&mut found, Presented::Nothing).and(token, place);
     };
     let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
     if let Some(value) = authorizations.next() {
@@ -152,7 +255,9 @@ pub fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places: &Toke
         if authorizations.next().is_some() {
             return Presented::Several;
         }
-        if let Some(token) = bearer(value) {
+        if places.authorization
+            && let Some(token) = bearer(value)
+        {
             take(token, Place::Authorization);
         }
     }
@@ -173,8 +278,16 @@ pub fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places: &Toke
     }
     if !places.query_parameters.is_empty() {
         for (name, value) in parameters(query) {
-            if places.names_parameter(name) {
-                take(Ok(value.as_bytes()), Place::QueryParameter(name.to_owned()));
+            if let Some(parameter) = places.parameter(name) {
+                take(Ok(value.as_bytes()), Place::QueryParameter(parameter.clone()));
+            }
+        }
+    }
+    if !places.subprotocol_prefixes.is_empty() {
+        for entry in subprotocols(headers) {
+            if let Some((prefix, token)) = places.subprotocol(entry) {
+                let token = Some(token).filter(|token| !token.is_empty()).ok_or(());
+                take(token, Place::Subprotocol(prefix.clone()));
             }
         }
     }
@@ -238,6 +351,22 @@ fn parameters(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
         .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
 }
 
+/// Returns the subprotocols that a WebSocket handshake offers (RFC 6455 section 11.3.4).
+fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let lines = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let entries = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty())
+}
+
+/// Replaces a header by the part of it that stays, or removes it if nothing stays.
+fn keep(headers: &mut HeaderMap, name: HeaderName, part: &[u8]) {
+    let kept = HeaderValue::from_bytes(part);
+    headers.remove(&name);
+    if let Some(kept) = kept.ok().filter(|kept| !kept.is_empty()) {
+        headers.insert(name, kept);
+    }
+}
+
 /// Removes the token from a request's headers before the request is forwarded.
 pub fn remove(headers: &mut HeaderMap, place: &Place) {
     match place {
@@ -261,13 +390,16 @@ pub fn remove(headers: &mut HeaderMap, place: &Place) {
                 .map(<[u8]>::trim_ascii)
                 .filter(|pair| !is_it(pair))
                 .collect();
-            let kept = HeaderValue::from_bytes(&kept.join(&b"; "[..]));
-            headers.remove(header::COOKIE);
-            if let Some(kept) = kept.ok().filter(|kept| !kept.is_empty()) {
-                headers.insert(header::COOKIE, kept);
-            }
+            let kept = kept.join(&b"; "[..]);
+            keep(headers, header::COOKIE, &kept);
         }
-        Place::QueryParameter(_) => {}
+        Place::Subprotocol(prefix) => {
+            // The other subprotocols are the application's.
+            let others = subprotocols(headers).filter(|entry| !entry.starts_with(prefix.as_bytes()));
+            let kept = others.collect::<Vec<&[u8]>>().join(&b", "[..]);
+            keep(headers, header::SEC_WEBSOCKET_PROTOCOL, &kept);
+        }
+        Place::QueryParameter(_) | Place::AdminPort => {}
     }
 }
 
@@ -298,7 +430,11 @@ pub fn remove_from_referer(headers: &mut HeaderMap, places: &TokenPlaces) {
     };
     let kept: Vec<&str> = query
         .split('&')
-        .filter(|pair| !places.names_parameter(pair.split_once('=').map_or(*pair, |(name, _)| name)))
+        .filter(|pair| {
+            places
+                .parameter(pair.split_once('=').map_or(*pair, |(name, _)| name))
+                .is_none()
+        })
         .collect();
     let cleaned = if kept.is_empty() {
         page.to_owned()
@@ -311,11 +447,11 @@ pub fn remove_from_referer(headers: &mut HeaderMap, places: &TokenPlaces) {
     };
 }
 
-/// Returns a query without the parameters of this (encoded) name; the rest stays byte for byte.
+/// Returns a query without the parameters of this name, however it is encoded; the rest stays byte for byte.
 pub fn query_without(query: &str, removed: &str) -> String {
     query
         .split('&')
-        .filter(|pair| pair.split_once('=').map_or(*pair, |(name, _)| name) != removed)
+        .filter(|pair| !is_parameter(pair.split_once('=').map_or(*pair, |(name, _)| name), removed))
         .collect::<Vec<_>>()
         .join("&")
 }
@@ -336,7 +472,12 @@ mod tests {
             headers: vec![HeaderName::from_static("x-token")],
             cookies: vec!["session".to_owned()],
             query_parameters: vec!["access_token".to_owned()],
+            ..TokenPlaces::default()
         }
+    }
+
+    fn at(place: Place) -> FoundAt {
+        place.into()
     }
 
     #[test]
@@ -345,7 +486,7 @@ mod tests {
             let headers = headers(&[("authorization", value)]);
             assert_eq!(
                 present(&headers, None, &TokenPlaces::default()),
-                Presented::One(Token(b"abc"), Place::Authorization),
+                Presented::One(Token(b"abc"), at(Place::Authorization)),
                 "{value}"
             );
         }
@@ -389,20 +530,20 @@ mod tests {
         let header = headers(&[("x-token", "Bearer one")]);
         assert_eq!(
             present(&header, None, &places()),
-            Presented::One(Token(b"one"), Place::Header(HeaderName::from_static("x-token")))
+            Presented::One(Token(b"one"), at(Place::Header(HeaderName::from_static("x-token"))))
         );
         let cookie = headers(&[("cookie", "a=b; session=two; c=d")]);
         assert_eq!(
             present(&cookie, None, &places()),
-            Presented::One(Token(b"two"), Place::Cookie("session".to_owned()))
+            Presented::One(Token(b"two"), at(Place::Cookie("session".to_owned())))
         );
         assert_eq!(
             present(&HeaderMap::new(), Some("x=1&access_token=three"), &places()),
-            Presented::One(Token(b"three"), Place::QueryParameter("access_token".to_owned()))
+            Presented::One(Token(b"three"), at(Place::QueryParameter("access_token".to_owned())))
         );
     }
 
-    /// Two tokens in any two places, or twice in one place, are refused, whether they are valid or not.
+    /// Two tokens in any two places, or one twice in one place, are refused, whether they are valid or not.
     #[test]
     fn sec_two_tokens() {
         let schemes = headers(&[("authorization", "Bearer a"), ("authorization", "Basic YTpi")]);
@@ -425,6 +566,78 @@ mod tests {
             present(&HeaderMap::new(), Some("access_token=a&access_token=a"), &places()),
             Presented::Several
         );
+    }
+
+    /// The same token in two places is one token, and is removed from both.
+    #[test]
+    fn sec_one_token_in_two_places() {
+        let mut all = headers(&[
+            ("authorization", "Bearer a"),
+            ("cookie", "session=a; b=c"),
+            ("x-token", "a"),
+        ]);
+        let Presented::One(token, found) = present(&all, Some("access_token=a"), &places()) else {
+            panic!("it is one token");
+        };
+        assert_eq!((token.bytes(), found.iter().count()), (&b"a"[..], 4));
+        found.iter().for_each(|place| remove(&mut all, place));
+        assert_eq!(all, headers(&[("cookie", "b=c")]));
+        let other = headers(&[
+            ("authorization", "Bearer a"),
+            ("cookie", "session=a; b=c"),
+            ("x-token", "b"),
+        ]);
+        assert_eq!(present(&other, None, &places()), Presented::Several);
+    }
+
+    /// The list replaces `Authorization`, which is then the application's. Two such fields are refused all the same.
+    #[test]
+    fn sec_authorization_counts_only_where_it_is_listed() {
+        let only = TokenPlaces {
+            authorization: false,
+            ..places()
+        };
+        let both = headers(&[("authorization", "Bearer theirs"), ("x-token", "ours")]);
+        assert_eq!(
+            present(&both, None, &only),
+            Presented::One(Token(b"ours"), at(Place::Header(HeaderName::from_static("x-token"))))
+        );
+        let theirs = headers(&[("authorization", "Bearer theirs")]);
+        assert_eq!(present(&theirs, None, &only), Presented::Nothing);
+        let twice = headers(&[("authorization", "Basic a"), ("authorization", "Basic b")]);
+        assert_eq!(present(&twice, None, &only), Presented::Several);
+        assert_eq!(present(&twice, None, &TokenPlaces::none()), Presented::Several);
+    }
+
+    #[test]
+    fn a_subprotocol_carries_the_token_and_the_others_go_on() {
+        let places = TokenPlaces {
+            subprotocol_prefixes: vec!["bearer.".to_owned(), "bearer.jwt.".to_owned()],
+            ..TokenPlaces::none()
+        };
+        let mut offered = headers(&[
+            ("sec-websocket-protocol", "v1.app, bearer.jwt.abc"),
+            ("sec-websocket-protocol", "chat"),
+        ]);
+        let prefix = "bearer.jwt.".to_owned();
+        assert_eq!(
+            present(&offered, None, &places),
+            Presented::One(Token(b"abc"), at(Place::Subprotocol(prefix.clone())))
+        );
+        remove(&mut offered, &Place::Subprotocol(prefix.clone()));
+        assert_eq!(offered, headers(&[("sec-websocket-protocol", "v1.app, chat")]));
+        let mut alone = headers(&[("sec-websocket-protocol", "bearer.jwt.abc")]);
+        remove(&mut alone, &Place::Subprotocol(prefix));
+        assert!(alone.is_empty());
+        for (value, presented) in [
+            ("bearer.a, bearer.b", Presented::Several),
+            ("bearer.a, bearer.a", Presented::Several),
+            ("bearer.", Presented::Unreadable),
+            ("Bearer.a, chat", Presented::Nothing),
+        ] {
+            let offered = headers(&[("sec-websocket-protocol", value)]);
+            assert_eq!(present(&offered, None, &places), presented, "{value}");
+        }
     }
 
     /// A header that a server takes for the token's header never reaches it.
@@ -450,7 +663,7 @@ mod tests {
         remove(&mut only, &Place::Cookie("session".to_owned()));
         assert!(only.is_empty());
         assert_eq!(
-            query_without("a=1&access_token=x&b=%20&access_token=y", "access_token"),
+            query_without("a=1&access_token=x&b=%20&access%5Ftoken=y", "access_token"),
             "a=1&b=%20"
         );
         let mut bearer = headers(&[("authorization", "Bearer a"), ("accept", "x")]);

@@ -49,7 +49,7 @@ pub use metrics::Metrics;
 pub use origin::WebOrigin;
 pub use rate_limit::{RateLimit, RateLimiter};
 pub use respond::{Refusal, status as status_of};
-pub use runtime::{ConnectionSettings, IssuerRuntime, KeptTags, MethodOverride, RouteRuntime, Runtime};
+pub use runtime::{ConnectionSettings, IssuerRuntime, KeptTags, MethodOverride, RouteRuntime, Runtime, TokenFrom};
 pub use seal::{OpenError, OpenedSecret, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};
 pub use upstream::{
     ForwardToken, ProtocolProblem, StreamLimits, UpgradeProtocols, Upstream, UpstreamProtocol, WEBSOCKET,

@@ -5,7 +5,7 @@ use narthex_directory::UserId;
 
 use crate::cache::by_token::{CachedToken, Caller, DecidedCaller};
 use crate::cache::prefetch::Prefetched;
-use crate::credentials::Place;
+use crate::credentials::FoundAt;
 use smol_str::SmolStr;
 
 /// Divisor of a new assertion's lifetime: a cached assertion is replaced when less than the quotient is left.
@@ -16,8 +16,8 @@ const RENEW_AT_SHARE: i64 = 5;
 pub struct Passed {
     /// The decision.
     pub answer: Answer,
-    /// Place of the token, so that it can be removed.
-    pub place: Option<Place>,
+    /// Places of the token, so that it can be removed; `None` if no token counts.
+    pub token_at: Option<FoundAt>,
     /// Marks a CORS preflight, which passes without a token.
     pub preflight: Preflight,
     /// Id of this request.

@@ -18,7 +18,7 @@ use self::authenticate::look_up;
 pub use self::authenticate::who;
 use self::method_override::refuse_override;
 use crate::cache::by_token::CachedToken;
-use crate::credentials::{self, Place, Token};
+use crate::credentials::{self, FoundAt, Place, Token};
 use crate::engine::Engine;
 use crate::http_rules;
 use crate::inbound::Inbound;
@@ -54,36 +54,49 @@ pub async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> R
     if let Err(reason) = matched.read_header(inbound.headers) {
         return Err(organization::missing(reason, &matched));
     }
-    let Some((token, place)) = token(runtime, inbound, &matched)? else {
+    let Some((token, at)) = token(runtime, inbound, &matched)? else {
         return Ok(anonymous(engine, &matched, None));
     };
     if matched.preflight == Preflight::Yes {
-        return Ok(anonymous(engine, &matched, Some(place)));
+        return Ok(anonymous(engine, &matched, Some(at)));
     }
-    if let Place::Cookie(_) = place {
+    if at.iter().any(|place| matches!(place, Place::Cookie(_))) {
         origin::check(inbound, runtime.cors_origins(matched.route.index))?;
     }
-    let now_ms = engine.clock.now_ms();
     let inbound = &Inbound {
         route: Some(matched.route.index),
         ..*inbound
     };
-    let here = |refusal: Refusal| refusal.in_organization(matched.organization_name());
-    let lookup = look_up(engine, runtime, inbound, (token, &place), now_ms)
-        .await
-        .map_err(here)?;
-    let answer = match lookup.cached {
-        Some(CachedToken::Again(decided)) if decided.answers(&matched, now_ms) => Answer::Token(decided),
-        _ => Box::pin(decided(engine, runtime, inbound, lookup, &matched, now_ms))
-            .await
-            .map_err(here)?,
-    };
-    Ok(Passed {
-        answer,
-        place: Some(place),
-        preflight: Preflight::No,
-        request_id: engine.request_ids.next(),
-    })
+    match answered(engine, runtime, inbound, (token, &at), &matched).await {
+        Ok(answer) => Ok(Passed {
+            answer,
+            token_at: Some(at),
+            preflight: Preflight::No,
+            request_id: engine.request_ids.next(),
+        }),
+        // The one reason for a token that is there: it is in a place that its issuer does not use, so it counts as absent. It is
+        // removed all the same, because it is a good token.
+        Err(refusal) if refusal.reason == Reason::TokenMissing && matched.route.is_public() => {
+            Ok(anonymous(engine, &matched, Some(at)))
+        }
+        Err(refusal) => Err(refusal.in_organization(matched.organization_name())),
+    }
+}
+
+/// Returns the decision for a token: the one that is cached with it, or the result of the steps.
+async fn answered(
+    engine: &Engine,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    (token, at): (Token<'_>, &FoundAt),
+    matched: &Match<'_>,
+) -> Result<Answer, Refusal> {
+    let now_ms = engine.clock.now_ms();
+    let lookup = look_up(engine, runtime, inbound, (token, at), now_ms).await?;
+    match lookup.cached {
+        Some(CachedToken::Again(decided)) if decided.answers(matched, now_ms) => Ok(Answer::Token(decided)),
+        _ => Box::pin(decided(engine, runtime, inbound, lookup, matched, now_ms)).await,
+    }
 }
 
 /// Returns the one token of the request; `None` if there is none and the route does not require one.
@@ -91,14 +104,12 @@ fn token<'r>(
     runtime: &Runtime,
     inbound: &Inbound<'r>,
     matched: &Match<'_>,
-) -> Result<Option<(Token<'r>, Place)>, Refusal> {
+) -> Result<Option<(Token<'r>, FoundAt)>, Refusal> {
     let places = runtime.places_on(matched.route.index);
-    match credentials::present(inbound.headers, inbound.query, &places).one()? {
+    match credentials::present(inbound.headers, inbound.query, places).one()? {
         // SECURITY: only a request without a token passes as anonymous; one with a bad token never does. A preflight
         // carries none (Fetch standard); if one does, the token is not verified, and is removed.
-        None if !matched.route.is_public() && matched.preflight == Preflight::No => {
-            Err(Refusal::new(Reason::TokenMissing))
-        }
+        None if !matched.route.is_public() && matched.preflight == Preflight::No => Err(places.missing()),
         presented => Ok(presented),
     }
 }

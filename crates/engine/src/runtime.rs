@@ -10,7 +10,7 @@ use narthex_mapping::IssuerMapping;
 use narthex_token::{IssuerStatus, Issuers, Limits, TrustedIssuer, VerifyError};
 use serde_json::{Map, Value};
 
-use crate::credentials::{Place, TokenPlaces};
+use crate::credentials::TokenPlaces;
 use crate::inbound::TrustedProxies;
 use crate::load::{Load, LoadPermit};
 use crate::origin::WebOrigin;
@@ -35,7 +35,7 @@ pub struct Runtime {
     pub routes: Routes,
     /// Settings of each route, by its number.
     pub route_settings: Vec<RouteRuntime>,
-    /// Places where every route looks for tokens: all that any issuer allows.
+    /// Places where some issuer allows tokens.
     pub places: TokenPlaces,
     /// Rate limiter of client addresses; `None` if there is no limit.
     pub rate: Option<RateLimiter>,
@@ -90,8 +90,8 @@ pub struct RouteRuntime {
     pub upstream: Option<Upstream>,
     /// The `aud` of its assertions.
     pub audience: String,
-    /// Places for tokens of any issuer on this route, besides `Authorization`.
-    pub places: TokenPlaces,
+    /// Places where it looks for tokens.
+    pub token_from: TokenFrom,
     /// Limits of its streams.
     pub limits: StreamLimits,
     /// Origins whose pages may send requests with the user's cookie, besides the request's own.
@@ -100,6 +100,24 @@ pub struct RouteRuntime {
     pub load: Arc<Load>,
     /// Rule for requests that ask for another method than their own.
     pub method_override: MethodOverride,
+}
+
+/// Places where a route looks for tokens.
+#[derive(Debug, Clone)]
+pub enum TokenFrom {
+    /// Those of the issuers that it takes tokens of. A token counts where its own issuer allows it.
+    Issuers(TokenPlaces),
+    /// Its own, for tokens of every issuer.
+    Route(TokenPlaces),
+}
+
+impl TokenFrom {
+    /// Returns the places.
+    pub const fn places(&self) -> &TokenPlaces {
+        match self {
+            Self::Issuers(places) | Self::Route(places) => places,
+        }
+    }
 }
 
 /// Rule for requests that name another method in a header (`X-HTTP-Method-Override` and the like).
@@ -145,7 +163,7 @@ pub struct IssuerRuntime {
     pub mapping: IssuerMapping,
     /// Limits of the changes that its tokens make in the directory.
     pub policy: SyncPolicy,
-    /// Places for its tokens, besides `Authorization`.
+    /// Places for its tokens.
     pub places: TokenPlaces,
 }
 
@@ -206,15 +224,10 @@ impl Runtime {
     }
 
     /// Returns the places where a route looks for tokens.
-    pub fn places_on(&self, route: usize) -> Cow<'_, TokenPlaces> {
-        match self.route_settings.get(route) {
-            Some(settings) if settings.places != TokenPlaces::default() => {
-                let mut places = settings.places.clone();
-                places.add(&self.places);
-                Cow::Owned(places)
-            }
-            _ => Cow::Borrowed(&self.places),
-        }
+    pub fn places_on(&self, route: usize) -> &TokenPlaces {
+        self.route_settings
+            .get(route)
+            .map_or(&self.places, |settings| settings.token_from.places())
     }
 
     /// Returns the rule for requests that ask for another method than their own.
@@ -231,10 +244,10 @@ impl Runtime {
             .map_or(&[], |settings| &settings.cors_origins)
     }
 
-    /// Tests whether a route takes tokens of any issuer in that place.
-    pub fn route_accepts(&self, route: usize, place: &Place) -> bool {
+    /// Tests whether a route has places of its own, where it takes tokens of every issuer.
+    pub fn has_own_places(&self, route: usize) -> bool {
         self.route_settings
             .get(route)
-            .is_some_and(|settings| settings.places.contains(place))
+            .is_some_and(|settings| matches!(settings.token_from, TokenFrom::Route(_)))
     }
 }

@@ -95,8 +95,8 @@ async fn principal(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) ->
         return Err(Refusal::new(Reason::RouteUnmatched));
     }
     let presented = credentials::present(inbound.headers, inbound.query, &runtime.places).one()?;
-    let (token, place) = presented.ok_or(Refusal::new(Reason::TokenMissing))?;
-    let known = pipeline::who(engine, runtime, inbound, (token, &place), engine.clock.now_ms()).await?;
+    let (token, at) = presented.ok_or(Refusal::new(Reason::TokenMissing))?;
+    let known = pipeline::who(engine, runtime, inbound, (token, &at), engine.clock.now_ms()).await?;
     let principal = &known.account.principal;
     Ok(UserDescription {
         value: describe(principal, &runtime.context(principal)),

@@ -23,7 +23,7 @@ use crate::lifetime::{LifetimeBody, LifetimeRule, StreamKind, Terms};
 use crate::upgrade::{Upgrade, remove_handshake};
 use narthex_engine::LoadPermit;
 use narthex_engine::Via;
-use narthex_engine::credentials::{self, Place};
+use narthex_engine::credentials::{self, FoundAt, Place};
 use narthex_engine::http_rules;
 use narthex_engine::inbound::Origin;
 use narthex_engine::passed::Passed;
@@ -330,7 +330,7 @@ fn rewrite(
     passed: &Passed,
     upstream: &Upstream,
 ) -> Result<(), ForwardError> {
-    let target = target(request.uri(), passed.place.as_ref(), upstream)?;
+    let target = target(request.uri(), passed.token_at.as_ref(), upstream)?;
     let headers = request.headers_mut();
     let organization = named_organization(headers, passed, upstream);
     remove_hop_by_hop(headers);
@@ -342,8 +342,8 @@ fn rewrite(
         remove_what_a_preflight_has_no_use_for(headers);
     }
     join_cookies(headers);
-    if let (Some(place), ForwardToken::No) = (&passed.place, upstream.forward_token) {
-        credentials::remove(headers, place);
+    if let (Some(at), ForwardToken::No) = (&passed.token_at, upstream.forward_token) {
+        at.iter().for_each(|place| credentials::remove(headers, place));
     }
     set_forwarding(headers, origin);
     passed.answer.allowed().patch.apply(headers);
@@ -377,10 +377,14 @@ fn named_organization<'u>(
     Some((name, value.cloned()))
 }
 
-fn target(inbound: &Uri, place: Option<&Place>, upstream: &Upstream) -> Result<Uri, ForwardError> {
+fn target(inbound: &Uri, at: Option<&FoundAt>, upstream: &Upstream) -> Result<Uri, ForwardError> {
     let unforwardable = |_| ForwardError::Unforwardable("its target is not a URI");
-    let path_and_query = match (place, upstream.forward_token, inbound.query()) {
-        (Some(Place::QueryParameter(name)), ForwardToken::No, Some(query)) => {
+    let parameter = at.into_iter().flat_map(FoundAt::iter).find_map(|place| match place {
+        Place::QueryParameter(name) => Some(name),
+        _ => None,
+    });
+    let path_and_query = match (parameter, upstream.forward_token, inbound.query()) {
+        (Some(name), ForwardToken::No, Some(query)) => {
             let kept = credentials::query_without(query, name);
             let text = if kept.is_empty() {
                 inbound.path().to_owned()

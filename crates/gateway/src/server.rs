@@ -210,10 +210,10 @@ async fn proxy(
     let line = AccessLine::begin(runtime, &inbound, &passed, started);
     let places = runtime.places_on(passed.answer.allowed().route);
     if !places.headers.is_empty() {
-        credentials::remove_other_spellings(request.headers_mut(), &places);
+        credentials::remove_other_spellings(request.headers_mut(), places);
     }
     if upstream.0.forward_token == ForwardToken::No {
-        credentials::remove_from_referer(request.headers_mut(), &places);
+        credentials::remove_from_referer(request.headers_mut(), places);
     }
     let grace = upstream.1.body_grace;
     let terms = || Terms::of(Arc::clone(&connection), passed.clone(), grace);

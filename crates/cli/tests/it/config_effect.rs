@@ -102,19 +102,19 @@ const EFFECTS: &[Effect] = &[
         without: 200,
     },
     Effect {
-        line: "token_header = \"x-token\"",
+        line: "token_from = [\"authorization\", \"header:x-token\"]",
         token: |token| token,
         with: 200,
         without: 401,
     },
     Effect {
-        line: "token_cookie = \"session\"",
+        line: "token_from = \"cookie:session\"",
         token: |token| token,
         with: 200,
         without: 401,
     },
     Effect {
-        line: "token_query = \"jwt\"",
+        line: "token_from = [\"query:jwt\", \"authorization\"]",
         token: |token| token,
         with: 200,
         without: 401,
@@ -144,10 +144,10 @@ fn route(upstream: &Upstream) -> String {
 
 /// A request with the token where the option says that it may be.
 fn call(world: &World, path: &str, line: &str, token: &str) -> Call {
-    match line.split(' ').next() {
-        Some("token_header") => world.call("GET", path).header("x-token", token),
-        Some("token_cookie") => world.call("GET", path).header("cookie", &format!("session={token}")),
-        Some("token_query") => world.call("GET", &format!("{path}?jwt={token}")),
+    match line {
+        line if line.contains("header:") => world.call("GET", path).header("x-token", token),
+        line if line.contains("cookie:") => world.call("GET", path).header("cookie", &format!("session={token}")),
+        line if line.contains("query:") => world.call("GET", &format!("{path}?jwt={token}")),
         _ => world.call("GET", path).bearer(token),
     }
 }
@@ -261,20 +261,20 @@ const ROUTE_EFFECTS: &[RouteEffect] = &[
         without: 200,
     },
     RouteEffect {
-        line: "token_header = \"x-token\"",
-        request: |world, path, token| call(world, path, "token_header", token),
+        line: "token_from = [\"authorization\", \"header:x-token\"]",
+        request: |world, path, token| call(world, path, "header:", token),
         with: 200,
         without: 401,
     },
     RouteEffect {
-        line: "token_cookie = \"session\"",
-        request: |world, path, token| call(world, path, "token_cookie", token),
+        line: "token_from = \"cookie:session\"",
+        request: |world, path, token| call(world, path, "cookie:", token),
         with: 200,
         without: 401,
     },
     RouteEffect {
-        line: "token_query = \"jwt\"",
-        request: |world, path, token| call(world, path, "token_query", token),
+        line: "token_from = [\"query:jwt\", \"authorization\"]",
+        request: |world, path, token| call(world, path, "query:", token),
         with: 200,
         without: 401,
     },

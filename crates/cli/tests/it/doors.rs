@@ -100,7 +100,7 @@ const OWNED: [&str; 10] = [
 
 fn config(idp: &IdentityProvider, upstream: &Upstream) -> String {
     let mut text = "[listen]\ntrusted_proxies = [\"127.0.0.1\"]\n".to_owned();
-    let places = "token_header = \"x-token\"\ntoken_cookie = \"session\"\ntoken_query = \"jwt\"\n";
+    let places = "token_from = [\"authorization\", \"header:X-Token\", \"cookie:session\", \"query:jwt\"]\n";
     let tags = "tags = { claim = \"groups\", platform_admin = [\"root\"] }\n";
     let mapping = "mapping = { user = { email = \"{{payload.email}}\", timezone = \"{{payload.tz}}\" }, \
                    context = { plan = \"{{payload.plan}}\" } }\n";
@@ -150,6 +150,7 @@ fn config(idp: &IdentityProvider, upstream: &Upstream) -> String {
             "\"organization:member\"",
             "hosts = \"{organization}.org.test\"\n",
         ),
+        ("/own-token", "\"authenticated\"", "token_from = \"header:X-Token\"\n"),
         ("/of-plain", "\"authenticated\"", "issuers = [\"plain\"]\n"),
         ("/of-staff", "\"authenticated\"", "tags = [\"staff\", \"owners\"]\n"),
         ("/fixed", "\"organization:member\"", "organization = \"acme\"\n"),

@@ -92,7 +92,8 @@ async fn sec_connection_hop() {
 /// Tokens may come in a header, a cookie and a query parameter too, and one route passes them on.
 async fn many_places() -> World {
     World::with_config(|idp, upstream| {
-        let places = "name = \"corp\"\ntoken_header = \"x-token\"\ntoken_cookie = \"session\"\ntoken_query = \"jwt\"";
+        let places =
+            "name = \"corp\"\ntoken_from = [\"authorization\", \"header:x-token\", \"cookie:session\", \"query:jwt\"]";
         let kept = "\n[[route]]\npath = \"/kept\"\nrequire = \"authenticated\"\nforward_token = true\nupstream = ";
         config(idp, upstream).replace("name = \"corp\"", places) + &format!("{kept}\"{}\"\n", upstream.url())
     })

@@ -7,7 +7,10 @@ use crate::world::{World, config, member};
 const DOORS: [&str; 5] = ["proxy", "nginx", "traefik", "caddy", "haproxy"];
 
 fn with_cookie(idp: &IdentityProvider, upstream: &Upstream) -> String {
-    let text = config(idp, upstream).replace("audiences = ", "token_cookie = \"session\"\naudiences = ");
+    let text = config(idp, upstream).replace(
+        "audiences = ",
+        "token_from = [\"authorization\", \"cookie:session\"]\naudiences = ",
+    );
     let upstream = upstream.url();
     format!(
         "{text}\n[[route]]\npath = \"/shared\"\nrequire = \"authenticated\"\nupstream = \"{upstream}\"\n\

@@ -59,7 +59,7 @@ impl Check<'_> {
             _ => None,
         };
         let policy = self.sync_policy(section);
-        let places = self.token_places(&section.token_header, &section.token_cookie, &section.token_query);
+        let places = self.token_from(&section.token_from).map(Option::unwrap_or_default);
         let realm = match section.realm.spanned() {
             Some(written) => self.realm(written),
             None => name.as_ref().and_then(|name| Realm::new(name.as_str()).ok()),

@@ -86,13 +86,17 @@ section! {
         /// refused with `token.bound`.
         danger_bound_tokens_as_bearer: Defaulted<bool> = "false", eg "true";
 
-        /// Header that may also carry the token, besides `Authorization: Bearer`. The word `Bearer` in it is optional.
-        token_header: Optional<String>, eg "\"X-Goog-IAP-JWT-Assertion\"";
-        /// Cookie that may also carry the token.
-        token_cookie: Optional<String>, eg "\"id_token\"";
-        /// Query parameter that may also carry the token. URLs end up in logs and histories: prefer a header or a
-        /// cookie.
-        token_query: Optional<String>, eg "\"jwt\"";
+        /// Places where the token may be. The list replaces the default, `authorization`.
+        ///
+        /// `authorization`: `Authorization: Bearer`. `header:NAME`: another header; the word `Bearer` in it is optional.
+        /// `cookie:NAME`: a cookie. `query:NAME`: a query parameter; URLs end up in logs and histories, so prefer a
+        /// header or a cookie. `websocket:PREFIX`: a WebSocket subprotocol that begins with this text; the token is
+        /// what follows it.
+        ///
+        /// A request has one token. The same token in two places counts once; two different ones are refused. The token
+        /// is removed before the request is forwarded, unless the route sets `forward_token`. `Authorization` that is
+        /// no listed place is forwarded unchanged.
+        token_from: Optional<OneOrMany<String>>, eg "[\"authorization\", \"cookie:id_token\"]";
 
         /// Records that a token may create for a user who is not in the directory. `create` makes everything that is
         /// missing, `link_only` only links existing records, and `off` makes nothing.

@@ -84,13 +84,10 @@ section! {
         /// another route. `allow` forwards the header. Narthex does not see a method in a body or a query parameter
         /// (`_method`): turn that off in the application.
         method_override: Defaulted<MethodOverride> = "\"refuse\"", eg "\"allow\"";
-        /// Header that may also carry the token, besides `Authorization: Bearer`.
-        token_header: Optional<String>, eg "\"X-Api-Token\"";
-        /// Cookie that may also carry the token.
-        token_cookie: Optional<String>, eg "\"id_token\"";
-        /// Query parameter that may also carry the token. URLs end up in logs and histories: prefer a header or a
-        /// cookie.
-        token_query: Optional<String>, eg "\"jwt\"";
+        /// Places of the token on this route, for tokens of every issuer: the same words as in `issuer.token_from`. By
+        /// default the places of all issuers that the route takes tokens of; a token in a place that its own issuer
+        /// does not use then counts as absent.
+        token_from: Optional<OneOrMany<String>>, eg "[\"header:X-Api-Token\"]";
         /// Origins of pages that may send requests with the user's cookie, besides the request's own origin.
         ///
         /// A browser sends a cookie with requests from any page. A request with its token in a cookie therefore needs

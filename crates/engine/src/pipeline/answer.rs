@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 use super::authenticate::{CacheLookup, known, refuse_sync};
 use crate::cache::by_token::KnownCaller;
 use crate::cache::prefetch::Prefetched;
-use crate::credentials::Place;
+use crate::credentials::FoundAt;
 use crate::engine::Engine;
 use crate::identity;
 use crate::inbound::Inbound;
@@ -76,8 +76,8 @@ async fn allow(
     }
 }
 
-/// Returns the result for a caller that needs no token. A token that it presented anyway is at `place`.
-pub(super) fn anonymous(engine: &Engine, matched: &Match<'_>, place: Option<Place>) -> Passed {
+/// Returns the result for a caller that needs no token. A token that it presented anyway is at `token_at`.
+pub(super) fn anonymous(engine: &Engine, matched: &Match<'_>, token_at: Option<FoundAt>) -> Passed {
     let allowed = Allowed {
         route: matched.route.index,
         organization: matched.organization_name().map(SmolStr::new),
@@ -90,7 +90,7 @@ pub(super) fn anonymous(engine: &Engine, matched: &Match<'_>, place: Option<Plac
     };
     Passed {
         answer: Answer::Anonymous(Prefetched::new(allowed)),
-        place,
+        token_at,
         preflight: matched.preflight,
         request_id: engine.request_ids.next(),
     }

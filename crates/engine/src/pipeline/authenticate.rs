@@ -11,7 +11,7 @@ use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
 use crate::cache::by_identity::Account;
 use crate::cache::by_token::{CachedToken, Caller, KnownCaller, TokenKey};
 use crate::cache::prefetch::Prefetched;
-use crate::credentials::{Place, Token};
+use crate::credentials::{FoundAt, Token};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::inbound::Inbound;
@@ -34,21 +34,16 @@ pub(super) async fn look_up<'r>(
     engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-    (token, place): (Token<'r>, &'r Place),
+    (token, at): (Token<'r>, &'r FoundAt),
     now_ms: i64,
 ) -> Result<CacheLookup<'r>, Refusal> {
     engine.contact.ensure(&*engine.directory, &engine.clock, now_ms).await?;
     let key = engine.callers.key(token);
     let cached = engine.callers.fresh(key, runtime.generation, &engine.versions, now_ms);
     if let Some(cached) = &cached {
-        accept(runtime, inbound, cached.caller(), place)?;
+        accept(runtime, inbound, cached.caller(), at)?;
     }
-    Ok(CacheLookup {
-        token,
-        place,
-        key,
-        cached,
-    })
+    Ok(CacheLookup { token, at, key, cached })
 }
 
 /// Returns the user that the token speaks for.
@@ -56,10 +51,10 @@ pub async fn who(
     engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-    (token, place): (Token<'_>, &Place),
+    (token, at): (Token<'_>, &FoundAt),
     now_ms: i64,
 ) -> Result<KnownCaller, Refusal> {
-    let lookup = look_up(engine, runtime, inbound, (token, place), now_ms).await?;
+    let lookup = look_up(engine, runtime, inbound, (token, at), now_ms).await?;
     known(engine, runtime, inbound, lookup, now_ms).await
 }
 
@@ -71,36 +66,31 @@ pub(super) async fn known(
     lookup: CacheLookup<'_>,
     now_ms: i64,
 ) -> Result<KnownCaller, Refusal> {
-    let CacheLookup {
-        token,
-        place,
-        key,
-        cached,
-    } = lookup;
+    let CacheLookup { token, at, key, cached } = lookup;
     if let Some(known) = cached.and_then(KnownCaller::of) {
         return Ok(known);
     }
     let (caller, account) = authenticate(engine, runtime, inbound, token, now_ms).await?;
     engine.callers.remember(key, &caller);
-    accept(runtime, inbound, &caller, place)?;
+    accept(runtime, inbound, &caller, at)?;
     Ok(KnownCaller {
         seen: CachedToken::Once(caller),
         account,
     })
 }
 
-/// SECURITY: a place that is only for one issuer's tokens is no place for another issuer's.
-fn accept(runtime: &Runtime, inbound: &Inbound<'_>, caller: &Caller, place: &Place) -> Result<(), Refusal> {
-    let accepted =
-        caller.issuer.places.contains(place) || inbound.route.is_some_and(|route| runtime.route_accepts(route, place));
+/// SECURITY: a place that is only for one issuer's tokens is no place for another issuer's. A token there counts as absent.
+fn accept(runtime: &Runtime, inbound: &Inbound<'_>, caller: &Caller, at: &FoundAt) -> Result<(), Refusal> {
+    let allowed = &caller.issuer.places;
+    let accepted = inbound.route.is_some_and(|route| runtime.has_own_places(route))
+        || at.iter().any(|place| allowed.contains(place));
     if accepted {
-        Ok(())
-    } else {
-        Err(Refusal::because(
-            Reason::TokenMissing,
-            "the token is in a place where this issuer's tokens are not accepted",
-        ))
+        return Ok(());
     }
+    Err(Refusal {
+        problem: Some("the token is in a place where this issuer's tokens are not accepted".to_owned()),
+        ..allowed.missing()
+    })
 }
 
 /// Runs the steps from the token to claims, identity and principal.

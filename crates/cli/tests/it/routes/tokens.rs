@@ -1,6 +1,6 @@
-//! The tokens that a route takes: `issuers` and `tags`.
+//! The tokens that a route takes: `issuers`, `tags` and `token_from`.
 
-use narthex_testkit::{IdentityProvider, TestIssuer, Upstream};
+use narthex_testkit::{IdentityProvider, TestIssuer, Upstream, websocket::WebSocket};
 use serde_json::json;
 
 use super::{DOORS, at, route};
@@ -107,4 +107,106 @@ async fn explain_says_which_issuer_and_which_tag_would_do() {
     assert_eq!(cure["near"][0]["tag"], "Grafana-Users", "{told}");
     let good = member("alice").tags(["grafana-users"]).sign();
     assert_eq!(explained(&good, "/grafana").await["answer"]["status"], 200);
+}
+
+fn places(idp: &IdentityProvider, upstream: &Upstream) -> String {
+    let url = upstream.url();
+    let partner = format!(
+        "\n[[issuer]]\nname = \"partner\"\nissuer = \"https://partner.test\"\njwks_url = \"{}\"\naudiences = [\"narthex\"]\n\
+         token_from = [\"header:X-Partner-Token\", \"websocket:bearer.\"]\n",
+        idp.jwks_url()
+    );
+    config(idp, upstream)
+        + &partner
+        + &route(&url, "/partners", "authenticated", "issuers = [\"partner\"]")
+        + &route(&url, "/own", "authenticated", "token_from = \"query:jwt\"")
+}
+
+/// A token counts where its own issuer, or the route, allows it. What is elsewhere is the application's.
+#[tokio::test]
+async fn sec_tokens_count_where_they_are_allowed() {
+    let world = World::with_config(places).await;
+    let partner = TestIssuer::new("https://partner.test").token().sign();
+    let corp = member("alice").sign();
+    let at = |path: &str| at(&world, "proxy", ("GET", "app.test", path));
+    let (bearer, own) = (format!("Bearer {partner}"), "Bearer glsa_opaqueKeyOfTheApplication");
+    for (call, status) in [
+        (at("/whoami").bearer(&corp), 200),
+        (at("/whoami").header("x-partner-token", &partner), 200),
+        (at("/whoami").header("x-partner-token", &bearer), 200),
+        // Each in the place of the other's issuer.
+        (at("/whoami").header("x-partner-token", &corp), 401),
+        (at("/whoami").bearer(&partner), 401),
+        (at("/public/x").bearer(&partner), 200),
+        // The same in both.
+        (at("/whoami").bearer(&partner).header("x-partner-token", &partner), 200),
+        (at("/whoami").bearer(&corp).header("x-partner-token", &partner), 400),
+        // A route of the partner alone looks in the partner's places alone.
+        (
+            at("/partners")
+                .header("x-partner-token", &partner)
+                .header("authorization", own),
+            200,
+        ),
+        (at("/partners").header("authorization", own), 401),
+        (at("/own").bearer(&corp), 401),
+        (at(&format!("/own?jwt={corp}")), 200),
+        (at(&format!("/own?jwt={partner}")).header("authorization", own), 200),
+        (
+            at(&format!("/own?jwt={corp}"))
+                .header("authorization", own)
+                .header("authorization", own),
+            400,
+        ),
+    ] {
+        let sent = format!("{call:?}");
+        let answer = world.send(call).await;
+        assert_eq!(answer.status, status, "{sent}: {}", answer.text());
+    }
+    let call = at("/partners")
+        .header("x-partner-token", &partner)
+        .header("authorization", own);
+    assert_eq!(world.send(call).await.status, 200);
+    let seen = world.upstream.last().unwrap();
+    assert_eq!(seen.header("authorization").as_deref(), Some(own));
+    assert_eq!(seen.header("x-partner-token"), None);
+    let twice = at("/whoami").bearer(&partner).header("x-partner-token", &partner);
+    assert_eq!(world.send(twice).await.status, 200);
+    let seen = world.upstream.last().unwrap();
+    assert_eq!(
+        (seen.header("authorization"), seen.header("x-partner-token")),
+        (None, None)
+    );
+    let none = world.send(at("/partners")).await;
+    assert!(none.text().contains("x-partner-token"), "{}", none.text());
+}
+
+/// A page cannot set headers on a WebSocket. The token comes as a subprotocol, and goes no further.
+#[tokio::test]
+async fn sec_websocket_subprotocol_carries_the_token() {
+    let world = World::with_config(places).await;
+    let partner = TestIssuer::new("https://partner.test").token().sign();
+    let address = world.narthex.address();
+    let offered = format!("app.v1, bearer.{partner}, chat");
+    for (value, opens) in [
+        (offered.as_str(), true),
+        ("app.v1, bearer., chat", false),
+        ("app.v1, chat", false),
+        (&format!("{offered}, bearer.other"), false),
+    ] {
+        let headers = [("sec-websocket-protocol", value)];
+        let opened = WebSocket::open(&address, "/partners", &headers).await;
+        assert_eq!(opened.is_ok(), opens, "{value}");
+    }
+    let headers = [("sec-websocket-protocol", offered.as_str())];
+    let socket = WebSocket::open(&address, "/partners", &headers).await.unwrap();
+    let seen = world.upstream.last().unwrap();
+    assert_eq!(seen.header("sec-websocket-protocol").as_deref(), Some("app.v1, chat"));
+    assert!(
+        !seen
+            .headers
+            .values()
+            .any(|value| value.as_bytes().ends_with(partner.as_bytes()))
+    );
+    drop(socket);
 }

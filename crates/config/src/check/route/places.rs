@@ -4,39 +4,70 @@ use http::HeaderName;
 use narthex_engine::TokenPlaces;
 
 use super::super::{Check, header_names};
+use crate::problem::Problem;
 use crate::read::Optional;
+use crate::suggest::did_you_mean;
+use crate::values::OneOrMany;
+
+/// The words that a place begins with.
+const KINDS: [&str; 5] = ["authorization", "header", "cookie", "query", "websocket"];
+
+/// The forms of a place, for a report.
+const FORMS: &str =
+    "write `authorization`, `header:NAME`, `cookie:NAME`, `query:NAME` or `websocket:PREFIX` (a subprotocol)";
 
 impl Check<'_> {
-    /// Reads the places besides `Authorization` that may carry a token.
-    pub(crate) fn token_places(
-        &mut self,
-        header: &Optional<String>,
-        cookie: &Optional<String>,
-        query: &Optional<String>,
-    ) -> Option<TokenPlaces> {
-        let mut usable = true;
-        let mut places = TokenPlaces::default();
-        if let Some(written) = header.spanned() {
-            match header_names::chosen(written.get_ref()) {
-                Ok(name) => places.headers.push(name),
-                Err(why) => {
-                    self.error(written.span(), format!("`token_header` {why}"));
+    /// Reads a list of places; `Some(None)` if none is written.
+    pub(crate) fn token_from(&mut self, written: &Optional<OneOrMany<String>>) -> Option<Option<TokenPlaces>> {
+        let Some(list) = written.value() else {
+            return written.span().is_none().then_some(None);
+        };
+        let (mut places, mut usable) = (TokenPlaces::none(), true);
+        for text in &list.0 {
+            let mut one = TokenPlaces::none();
+            match read(text.get_ref(), &mut one) {
+                Ok(()) if places.has_all(&one) => {
+                    self.error(text.span(), format!("`{}` is there twice", text.get_ref()));
+                    usable = false;
+                }
+                Ok(()) => places.add(&one),
+                Err((message, help)) => {
+                    self.problems.push(Problem::error(text.span(), message).help(help));
                     usable = false;
                 }
             }
         }
-        if let Some(written) = cookie.spanned() {
-            // SPEC: RFC 6265 4.1.1: a cookie's name is a token, as a header's is.
-            if written.get_ref().parse::<HeaderName>().is_err() {
-                self.error(
-                    written.span(),
-                    format!("`{}` cannot be the name of a cookie", written.get_ref()),
-                );
-                usable = false;
-            }
-            places.cookies.push(written.get_ref().clone());
-        }
-        places.query_parameters.extend(query.value().cloned());
-        usable.then_some(places)
+        usable.then_some(Some(places))
     }
+}
+
+/// Reads one place into an empty set; an error is a message and its help.
+fn read(text: &str, into: &mut TokenPlaces) -> Result<(), (String, String)> {
+    let refuse = |why: &str| Err((format!("`{text}` {why}"), FORMS.to_owned()));
+    match text.split_once(':') {
+        None if text == "authorization" => into.authorization = true,
+        Some(("header", name)) => match header_names::chosen(name) {
+            Ok(name) => into.headers.push(name),
+            Err(why) => return Err((format!("`{name}` {why}"), FORMS.to_owned())),
+        },
+        // SPEC: RFC 6265 section 4.1.1: a cookie's name is a token, as a header's is.
+        Some(("cookie", name)) if is_token(name) => into.cookies.push(name.to_owned()),
+        Some(("cookie", _)) => return refuse("does not name a cookie"),
+        Some(("query", "")) => return refuse("names no query parameter"),
+        Some(("query", name)) => into.query_parameters.push(name.to_owned()),
+        // SPEC: RFC 6455 section 4.1: so is a subprotocol.
+        Some(("websocket", prefix)) if is_token(prefix) => into.subprotocol_prefixes.push(prefix.to_owned()),
+        Some(("websocket", _)) => return refuse("is not the beginning of a WebSocket subprotocol"),
+        _ => {
+            let kind = text.split(':').next().unwrap_or_default();
+            let meant = did_you_mean(&kind.to_ascii_lowercase(), KINDS);
+            let message = format!("`{text}` is not a place for tokens");
+            return Err((message, meant.unwrap_or_else(|| FORMS.to_owned())));
+        }
+    }
+    Ok(())
+}
+
+fn is_token(text: &str) -> bool {
+    text.parse::<HeaderName>().is_ok()
 }

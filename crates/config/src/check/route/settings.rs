@@ -31,7 +31,7 @@ impl Check<'_> {
         ] {
             within_if_written(&mut self.problems, key, written, &TIMEOUTS);
         }
-        let places = self.token_places(&section.token_header, &section.token_cookie, &section.token_query);
+        let token_from = self.token_from(&section.token_from);
         let upstream = match section.upstream.spanned() {
             None => section.upstream.span().is_none().then_some(None),
             Some(url) => self.upstream(section, url, &limits).map(Some),
@@ -56,7 +56,7 @@ impl Check<'_> {
         Some(RouteSettings {
             upstream: upstream?,
             audience,
-            places: places?,
+            token_from: token_from?,
             cors_origins: cors_origins?,
             idle_timeout: section.idle_timeout.value().copied().unwrap_or(limits.idle_timeout),
             body_bytes: section.body_size.value().map_or(limits.body_bytes, |size| size.0),

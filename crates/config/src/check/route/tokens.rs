@@ -82,7 +82,7 @@ impl Check<'_> {
                 .filter(|issuer| accepted(issuer))
                 .peekable();
             if accepted.peek().is_some() && accepted.all(|issuer| issuer.tags.span().is_none()) {
-                let problem = Problem::warning(tags.span(), "no token has tags here, so nobody passes");
+                let problem = Problem::warning(tags.span(), "no token has tags here, so no request passes");
                 self.problems
                     .push(problem.help("the issuers of this route have no `[issuer.tags]`, which names the claim"));
             }
