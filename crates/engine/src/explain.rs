@@ -8,7 +8,9 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
-use narthex_decision::{Bearer, Decision, Denial, Match, OrganizationFacts, Reason, RequestHost, RequestPath, decide};
+use narthex_decision::{
+    Bearer, Decision, Denial, IdentityHeaders, Match, OrganizationFacts, Reason, RequestHost, RequestPath, decide,
+};
 use narthex_directory::{
     CountingIds, Desired, DesiredTags, Directory, Principal, SyncError, SyncPlan, Synced, rehearse,
 };
@@ -377,6 +379,13 @@ impl Walk<'_> {
         let decision = decide(&matched, Some(&bearer), &organization);
         told.request = Some(RequestRow::decided(request, &matched, &decision));
         match decision {
+            // On this route no token is read, so the application gets no identity.
+            Decision::Allow(_) if !self.runtime.reads_tokens(matched.route.index) => {
+                told.headers = rows::headers(&IdentityHeaders::new().into_patch());
+                told.notes
+                    .push("the route has `token = \"ignore\"`: every caller is anonymous there".to_owned());
+                None
+            }
             Decision::Allow(permit) => {
                 let membership = permit
                     .organization

@@ -244,6 +244,11 @@ impl Runtime {
             .map_or(&[], |settings| &settings.cors_origins)
     }
 
+    /// Tests whether a route looks for tokens at all.
+    pub fn reads_tokens(&self, route: usize) -> bool {
+        *self.places_on(route) != TokenPlaces::none()
+    }
+
     /// Tests whether a route has places of its own, where it takes tokens of every issuer.
     pub fn has_own_places(&self, route: usize) -> bool {
         self.route_settings

@@ -248,6 +248,13 @@ const ROUTE_EFFECTS: &[RouteEffect] = &[
         with: 404,
         without: 200,
     },
+    // Only where it is public.
+    RouteEffect {
+        line: "token = \"ignore\"\n# public",
+        request: |world, path, _| world.call("GET", path).bearer("opaque"),
+        with: 200,
+        without: 401,
+    },
     RouteEffect {
         line: "issuers = [\"other\"]",
         request: |world, path, token| world.call("GET", path).bearer(token),
@@ -287,7 +294,12 @@ async fn sec_config_effect_of_routes() {
         let mut text = issuer("corp", idp, "") + &issuer("other", idp, "");
         for (index, effect) in ROUTE_EFFECTS.iter().enumerate() {
             for (name, line) in [("with", effect.line), ("without", "")] {
-                text += &route(upstream).replace("/whoami", &format!("/{name}-{index}"));
+                let route = route(upstream).replace("/whoami", &format!("/{name}-{index}"));
+                text += &if effect.line.ends_with("# public") {
+                    route.replace("authenticated", "public")
+                } else {
+                    route
+                };
                 text += &format!("{line}\n");
             }
         }

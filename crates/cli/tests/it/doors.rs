@@ -150,6 +150,7 @@ fn config(idp: &IdentityProvider, upstream: &Upstream) -> String {
             "\"organization:member\"",
             "hosts = \"{organization}.org.test\"\n",
         ),
+        ("/hooks/{id}", "\"public\"", "token = \"ignore\"\n"),
         ("/own-token", "\"authenticated\"", "token_from = \"header:X-Token\"\n"),
         ("/of-plain", "\"authenticated\"", "issuers = [\"plain\"]\n"),
         ("/of-staff", "\"authenticated\"", "tags = [\"staff\", \"owners\"]\n"),

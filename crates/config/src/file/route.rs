@@ -88,6 +88,10 @@ section! {
         /// default the places of all issuers that the route takes tokens of; a token in a place that its own issuer
         /// does not use then counts as absent.
         token_from: Optional<OneOrMany<String>>, eg "[\"header:X-Api-Token\"]";
+        /// Use of tokens on the route. `read` looks for a token. `ignore`, for public routes only, looks for none: an expired
+        /// cookie does not lock users out of a sign-in page, and the application's own `Authorization` is forwarded
+        /// unchanged. Every caller is then anonymous.
+        token: Defaulted<TokenUse> = "\"read\"", eg "\"ignore\"";
         /// Origins of pages that may send requests with the user's cookie, besides the request's own origin.
         ///
         /// A browser sends a cookie with requests from any page. A request with its token in a cookie therefore needs
@@ -113,6 +117,16 @@ choice! {
         Refuse = "refuse",
         /// Forwarded.
         Allow = "allow",
+    }
+}
+
+choice! {
+    /// Use of tokens on a route.
+    pub(crate) TokenUse {
+        /// A token is looked for.
+        Read = "read",
+        /// No token is looked for.
+        Ignore = "ignore",
     }
 }
 

@@ -120,6 +120,7 @@ fn places(idp: &IdentityProvider, upstream: &Upstream) -> String {
         + &partner
         + &route(&url, "/partners", "authenticated", "issuers = [\"partner\"]")
         + &route(&url, "/own", "authenticated", "token_from = \"query:jwt\"")
+        + &route(&url, "/hook", "public", "token = \"ignore\"")
 }
 
 /// A token counts where its own issuer, or the route, allows it. What is elsewhere is the application's.
@@ -177,6 +178,15 @@ async fn sec_tokens_count_where_they_are_allowed() {
         (seen.header("authorization"), seen.header("x-partner-token")),
         (None, None)
     );
+    // Where no token is read, nothing is removed.
+    let call = at("/hook")
+        .header("authorization", own)
+        .header("cookie", &format!("session={corp}"));
+    assert_eq!(world.send(call).await.status, 200);
+    let seen = world.upstream.last().unwrap();
+    assert_eq!(seen.header("authorization").as_deref(), Some(own));
+    assert_eq!(seen.header("cookie"), Some(format!("session={corp}")));
+    assert_eq!(seen.header("x-narthex-user"), None);
     let none = world.send(at("/partners")).await;
     assert!(none.text().contains("x-partner-token"), "{}", none.text());
 }

@@ -4,6 +4,8 @@ use http::HeaderName;
 use narthex_engine::TokenPlaces;
 
 use super::super::{Check, header_names};
+use super::tokens::is_public;
+use crate::file::{RouteSection, TokenUse};
 use crate::problem::Problem;
 use crate::read::Optional;
 use crate::suggest::did_you_mean;
@@ -38,6 +40,37 @@ impl Check<'_> {
             }
         }
         usable.then_some(Some(places))
+    }
+}
+
+impl Check<'_> {
+    /// Reads the places of a route; `Some(None)` for those of its issuers.
+    pub(super) fn route_token_from(&mut self, section: &RouteSection) -> Option<Option<TokenPlaces>> {
+        let written = self.token_from(&section.token_from);
+        if *section.token.value() == TokenUse::Read {
+            return written;
+        }
+        // SECURITY: where a token decides, it has to be read.
+        if !is_public(section) {
+            let problem = Problem::error(section.token.span(), "`token = \"ignore\"` is for public routes only");
+            self.problems.push(
+                problem.help("every other requirement asks for a token; remove this, or write `require = \"public\"`"),
+            );
+            return None;
+        }
+        let forwards = section.forward_token.is_written().then(|| section.forward_token.span());
+        let mut usable = written.is_some();
+        for (key, span) in [
+            ("token_from", section.token_from.span()),
+            ("issuers", section.issuers.span()),
+            ("forward_token", forwards),
+        ] {
+            if let Some(span) = span {
+                self.error(span, format!("`{key}` does nothing with `token = \"ignore\"`"));
+                usable = false;
+            }
+        }
+        usable.then(|| Some(TokenPlaces::none()))
     }
 }
 

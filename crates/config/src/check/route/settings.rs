@@ -31,7 +31,7 @@ impl Check<'_> {
         ] {
             within_if_written(&mut self.problems, key, written, &TIMEOUTS);
         }
-        let token_from = self.token_from(&section.token_from);
+        let token_from = self.route_token_from(section);
         let upstream = match section.upstream.spanned() {
             None => section.upstream.span().is_none().then_some(None),
             Some(url) => self.upstream(section, url, &limits).map(Some),
