@@ -35,7 +35,7 @@ pub use headers::{
 };
 pub use host::{HostName, HostProblem, OrganizationHost, RequestHost, RouteHost};
 pub use organization::{OrganizationBy, OrganizationSource};
-pub use path::{PathProblem, RequestPath};
+pub use path::{EncodedSlash, PathProblem, RequestPath};
 pub use reason::Reason;
 pub use route::{Match, Preflight, Requirement, Route, RouteProblem, RouteSpec, parse_requirement};
 pub use routes::Routes;

@@ -7,7 +7,20 @@ use thiserror::Error;
 /// SECURITY: most bypasses of gateways come from a path that the gateway reads in one way and the application in
 /// another (`/public/../admin`, `/a%2fb`, `/a;x`). Such a path is refused, never rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RequestPath<'p>(&'p str);
+pub struct RequestPath<'p> {
+    text: &'p str,
+    has_encoded_slash: bool,
+}
+
+/// Treatment of an encoded slash (`%2F`) in a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EncodedSlash {
+    /// It is refused: an application may take it for a boundary of segments.
+    #[default]
+    Refuse,
+    /// It is a character inside its segment.
+    Allow,
+}
 
 /// Reason for refusing a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -60,12 +73,22 @@ impl<'p> RequestPath<'p> {
     /// Limit of nested percent-encodings. Each is a pass over the path when it is checked and matched.
     pub const ENCODINGS_MAX: usize = 4;
 
-    /// Takes the raw path of a request, without its query.
+    /// Takes the raw path of a request, without its query, for routes that refuse an encoded slash.
     ///
     /// # Errors
     ///
     /// A [`PathProblem`] for anything that two programs could read differently; the answer is then 400.
     pub fn parse(raw: &'p [u8]) -> Result<Self, PathProblem> {
+        Self::parse_with(raw, EncodedSlash::Refuse)
+    }
+
+    /// The same, where some route may allow an encoded slash. It is refused all the same if it is encoded twice, or if a dot
+    /// segment is beside it.
+    ///
+    /// # Errors
+    ///
+    /// As [`RequestPath::parse`].
+    pub fn parse_with(raw: &'p [u8], slashes: EncodedSlash) -> Result<Self, PathProblem> {
         if raw.len() > Self::LENGTH_MAX {
             return Err(PathProblem::TooLong);
         }
@@ -76,7 +99,7 @@ impl<'p> RequestPath<'p> {
         let Some(rest) = text.strip_prefix('/') else {
             return Err(PathProblem::NotAbsolute);
         };
-        refuse_characters(raw)?;
+        let has_encoded_slash = refuse_characters(raw, slashes)?;
         let mut segments = rest.split('/').peekable();
         while let Some(segment) = segments.next() {
             if segment.is_empty() && segments.peek().is_some() {
@@ -85,19 +108,54 @@ impl<'p> RequestPath<'p> {
             if segment == "." || segment == ".." {
                 return Err(PathProblem::DotSegment);
             }
+            // SECURITY: to an application that takes it for a boundary, `a%2F..%2Fb` has a dot segment.
+            if has_encoded_slash && pieces(segment).any(|piece| piece == "." || piece == "..") {
+                return Err(PathProblem::DotSegment);
+            }
         }
-        Ok(Self(text))
+        Ok(Self {
+            text,
+            has_encoded_slash,
+        })
     }
 
     /// The path as it was received.
     pub const fn as_str(self) -> &'p str {
-        self.0
+        self.text
+    }
+
+    /// Tests whether a slash in it is encoded.
+    pub const fn has_encoded_slash(self) -> bool {
+        self.has_encoded_slash
     }
 }
 
-/// One pass over the bytes: raw characters and percent-encodings that are not plain.
-fn refuse_characters(raw: &[u8]) -> Result<(), PathProblem> {
-    let (mut decoded_non_ascii, mut decoded_again) = (false, false);
+/// The pieces of a text between its encoded slashes.
+pub(crate) fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        match text.match_indices('%').find(|(at, _)| is_encoded_slash(text, *at)) {
+            Some((at, _)) => {
+                rest = text.get(at + ENCODED_SLASH_BYTES..);
+                text.get(..at)
+            }
+            None => rest.take(),
+        }
+    })
+}
+
+/// Length of `%2F`, in bytes.
+const ENCODED_SLASH_BYTES: usize = 3;
+
+fn is_encoded_slash(text: &str, at: usize) -> bool {
+    let encoded = text.get(at..at + ENCODED_SLASH_BYTES);
+    encoded.is_some_and(|encoded| encoded.eq_ignore_ascii_case("%2f"))
+}
+
+/// One pass over the bytes: raw characters and percent-encodings that are not plain. Tells whether a slash is encoded.
+fn refuse_characters(raw: &[u8], slashes: EncodedSlash) -> Result<bool, PathProblem> {
+    let (mut decoded_non_ascii, mut decoded_again, mut encoded_slash) = (false, false, false);
     let mut bytes = raw.iter();
     while let Some(&byte) = bytes.next() {
         match byte {
@@ -112,6 +170,10 @@ fn refuse_characters(raw: &[u8]) -> Result<(), PathProblem> {
                     return Err(PathProblem::BrokenEncoding);
                 };
                 let decoded = high << 4 | low;
+                if decoded == b'/' && slashes == EncodedSlash::Allow {
+                    encoded_slash = true;
+                    continue;
+                }
                 refuse_decoded(decoded)?;
                 decoded_non_ascii |= !decoded.is_ascii();
                 decoded_again |= decoded == b'%';
@@ -123,9 +185,9 @@ fn refuse_characters(raw: &[u8]) -> Result<(), PathProblem> {
         return Err(PathProblem::NotUtf8);
     }
     if decoded_again {
-        return refuse_decoding_again(raw);
+        refuse_decoding_again(raw)?;
     }
-    Ok(())
+    Ok(encoded_slash)
 }
 
 /// SECURITY: decoded by the application, any of these would move a boundary or end a line.
@@ -277,6 +339,41 @@ mod tests {
                 "{times}"
             );
         }
+    }
+
+    /// An encoded slash that a route allows is a character; whatever could move a boundary behind it is refused.
+    #[test]
+    fn sec_encoded_slash() {
+        let parse = |path: &'static str| RequestPath::parse_with(path.as_bytes(), EncodedSlash::Allow);
+        for path in [
+            "/a%2Fb",
+            "/a%2fb",
+            "/%2F",
+            "/https:%2F%2Fexample.com%2Frepo",
+            "/@scope%2fname",
+            "/a%2F...%2Fb",
+        ] {
+            let parsed = parse(path).unwrap();
+            assert!(parsed.has_encoded_slash() && parsed.as_str() == path, "{path}");
+        }
+        assert!(!parse("/a/b%25").unwrap().has_encoded_slash());
+        for (path, problem) in [
+            ("/a%2F..%2Fb", PathProblem::DotSegment),
+            ("/a%2f..", PathProblem::DotSegment),
+            ("/..%2Fb", PathProblem::DotSegment),
+            ("/a%2F.%2fb", PathProblem::DotSegment),
+            ("/a%2F%2e%2e%2Fb", PathProblem::EncodedDelimiter),
+            ("/a%252Fb", PathProblem::EncodedDelimiter),
+            ("/a%2F%252e%252e", PathProblem::EncodedDelimiter),
+            ("/a%2Fb%5Cc", PathProblem::EncodedDelimiter),
+            ("/a%2Fb;c", PathProblem::Semicolon),
+            ("/a%2F%00", PathProblem::Control),
+            ("/a%2F/../b", PathProblem::DotSegment),
+            ("/a%2F//b", PathProblem::EmptySegment),
+        ] {
+            assert_eq!(parse(path), Err(problem), "{path}");
+        }
+        assert_eq!(RequestPath::parse(b"/a%2Fb"), Err(PathProblem::EncodedDelimiter));
     }
 
     proptest! {

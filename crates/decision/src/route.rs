@@ -8,7 +8,7 @@ use narthex_directory::{IssuerName, OrganizationRole, PlatformRole};
 use thiserror::Error;
 
 use crate::organization::{OrganizationBy, OrganizationSource};
-use crate::{Bearer, Reason, RequestHost, RouteHost};
+use crate::{Bearer, EncodedSlash, Reason, RequestHost, RouteHost};
 
 /// Requirement of a route on the caller. A route with several is satisfied by any one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,6 +69,8 @@ pub struct RouteSpec {
     pub issuers: Vec<IssuerName>,
     /// Permission tags of which the token must have one; empty means that it needs none.
     pub tags: Vec<String>,
+    /// Treatment of an encoded slash in the path.
+    pub encoded_slash: EncodedSlash,
 }
 
 /// A compiled route.

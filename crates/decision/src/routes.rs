@@ -8,7 +8,7 @@ use matchit::{InsertError, Router};
 use crate::organization::{OrganizationSource, PARAMETER};
 use crate::overlap::{Overlap, order, overlap, settled};
 use crate::route::{Match, Preflight, Route, RouteProblem, RouteSpec};
-use crate::{RequestHost, RequestPath, pattern};
+use crate::{EncodedSlash, PathProblem, RequestHost, RequestPath, path, pattern};
 
 /// The parameter of a path pattern that holds an organization's name.
 const ORGANIZATION: &str = "organization";
@@ -25,6 +25,7 @@ pub struct Routes {
     by_path: Router<Vec<Member>>,
     /// The same with every percent-encoding of a pattern decoded, where that is another pattern.
     by_decoded_path: Option<Router<Vec<Member>>>,
+    encoded_slash: EncodedSlash,
 }
 
 /// A route among those of one pattern.
@@ -108,8 +109,14 @@ impl Routes {
                 numbered.push((shared.numbered, shared.written));
             }
         }
+        let allows = |route: &Route| route.spec.encoded_slash == EncodedSlash::Allow;
         if problems.is_empty() {
             Ok(Self {
+                encoded_slash: if routes.iter().any(allows) {
+                    EncodedSlash::Allow
+                } else {
+                    EncodedSlash::Refuse
+                },
                 listed: routes,
                 by_path,
                 by_decoded_path: any_encoded.then_some(by_decoded_path),
@@ -124,7 +131,17 @@ impl Routes {
         self.listed.iter()
     }
 
-    /// The route a request falls under, if any: no route means no entry.
+    /// Reads the path of a request. An encoded slash is refused if no route allows one.
+    ///
+    /// # Errors
+    ///
+    /// As [`RequestPath::parse`].
+    pub fn path<'p>(&self, raw: &'p [u8]) -> Result<RequestPath<'p>, PathProblem> {
+        RequestPath::parse_with(raw, self.encoded_slash)
+    }
+
+    /// The route a request falls under, if any: no route means no entry. A path with an encoded slash falls under routes that
+    /// allow one only.
     ///
     /// `preflight_for` is the value of `Access-Control-Request-Method`, given only when the request also has `Origin`.
     pub fn find<'r>(
@@ -140,6 +157,9 @@ impl Routes {
         };
         let found = self.by_path.at(path.as_str()).ok()?;
         let (route, member) = self.serving(found.value, method, host)?;
+        if path.has_encoded_slash() && route.spec.encoded_slash == EncodedSlash::Refuse {
+            return None;
+        }
         if path.as_str().contains('%') {
             self.decoded_path_is_of(route, method, host, path)?;
         }
@@ -286,11 +306,12 @@ fn unroutable(route: usize, path: String, error: InsertError, numbered: &[(Strin
     }
 }
 
-/// A path as an application reads it.
+/// A path as an application reads it, in which an encoded slash is a character.
 fn decoded(path: &str) -> String {
-    percent_encoding::percent_decode_str(path)
-        .decode_utf8_lossy()
-        .into_owned()
+    let decoded: Vec<_> = path::pieces(path)
+        .map(|piece| percent_encoding::percent_decode_str(piece).decode_utf8_lossy())
+        .collect();
+    decoded.join("%2F")
 }
 
 /// A pattern of such paths. What was an encoded brace does not begin a parameter: doubled, it is a brace.
@@ -475,6 +496,47 @@ mod tests {
                 "{method}"
             );
         }
+    }
+
+    /// `%2F` is a character inside its segment, on the route that allows it and on no other.
+    #[test]
+    fn sec_encoded_slash_on_routes_that_allow_it() {
+        let routes = Routes::compile(vec![
+            RouteSpec {
+                encoded_slash: EncodedSlash::Allow,
+                ..route("/projects/{project}", &[], &["authenticated"])
+            },
+            route("/projects/{project}/{*rest}", &[], &["platform:admin"]),
+            route("/plain/{name}", &[], &["public"]),
+            route("/admin", &[], &["platform:admin"]),
+            RouteSpec {
+                encoded_slash: EncodedSlash::Allow,
+                ..route("/orgs/{organization}", &[], &["organization:member"])
+            },
+        ])
+        .unwrap();
+        let index = |text: &str| {
+            let path = routes.path(text.as_bytes()).unwrap();
+            let hit = routes.find(&Method::GET, None, path, None);
+            hit.map(|hit| (hit.route.index, hit.organization.map(Cow::into_owned)))
+        };
+        assert_eq!(index("/projects/team%2Fshop"), Some((0, None)));
+        assert_eq!(index("/projects/team%2fshop"), Some((0, None)));
+        assert_eq!(index("/projects/caf%C3%A9%2Fshop"), Some((0, None)));
+        assert_eq!(index("/projects/team/shop"), Some((1, None)));
+        for path in [
+            "/projects%2Fteam",
+            "/plain/a%2Fb",
+            "/projects/x/a%2Fb",
+            "/%61dmin",
+            "/%70rojects/team%2Fshop",
+        ] {
+            assert_eq!(index(path), None, "{path}");
+        }
+        let hit = index("/orgs/acme%2Fx");
+        assert_eq!(hit, Some((4, Some("acme%2Fx".to_owned()))));
+        let strict = Routes::compile(vec![route("/plain/{name}", &[], &["public"])]).unwrap();
+        assert_eq!(strict.path(b"/plain/a%2Fb"), Err(PathProblem::EncodedDelimiter));
     }
 
     /// However often an application decodes a path, it is the same route's.

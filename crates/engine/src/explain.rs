@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
 use narthex_decision::{
-    Bearer, Decision, Denial, IdentityHeaders, Match, OrganizationFacts, Reason, RequestHost, RequestPath, decide,
+    Bearer, Decision, Denial, IdentityHeaders, Match, OrganizationFacts, PathProblem, Reason, RequestHost, decide,
 };
 use narthex_directory::{
     CountingIds, Desired, DesiredTags, Directory, Principal, SyncError, SyncPlan, Synced, rehearse,
@@ -225,9 +225,10 @@ fn route_problem(runtime: &Runtime, request: &ExplainedRequest) -> Option<Proble
         let sentence = "send the path and the host in plain form; what programs read in different ways is refused";
         Some(Problem::new(refusal, Some(Cure::new(CureKind::Request, sentence))))
     };
-    if let Err(problem) = RequestPath::parse(request.path.as_bytes()) {
-        return refused(Reason::RequestPath, &problem);
-    }
+    let has_encoded_slash = match runtime.routes.path(request.path.as_bytes()) {
+        Ok(path) => path.has_encoded_slash(),
+        Err(problem) => return refused(Reason::RequestPath, &problem),
+    };
     if let Some(Err(problem)) = request.host.as_deref().map(RequestHost::parse) {
         return refused(Reason::RequestHost, &problem);
     }
@@ -238,6 +239,9 @@ fn route_problem(runtime: &Runtime, request: &ExplainedRequest) -> Option<Proble
     if let Some(Err((refusal, cure))) = matched(runtime, request) {
         return Some(Problem::new(refusal, Some(cure)));
     }
+    if has_encoded_slash && matched(runtime, request).is_none() {
+        return refused(Reason::RequestPath, &PathProblem::EncodedDelimiter);
+    }
     matched(runtime, request).is_none().then(|| {
         let cause = format!("no route serves {} {}", request.method, request.path);
         let refusal = Refusal::logged(Reason::RouteUnmatched, cause);
@@ -247,7 +251,7 @@ fn route_problem(runtime: &Runtime, request: &ExplainedRequest) -> Option<Proble
 
 /// Returns the route that takes a request, if the request can be parsed; an error if it lacks a header that the route reads.
 fn matched<'r>(runtime: &'r Runtime, request: &'r ExplainedRequest) -> Option<Result<Match<'r>, (Refusal, Cure)>> {
-    let path = RequestPath::parse(request.path.as_bytes()).ok()?;
+    let path = runtime.routes.path(request.path.as_bytes()).ok()?;
     let host = request.host.as_deref().map(RequestHost::parse).transpose().ok()?;
     let mut matched = runtime.routes.find(&request.method, host, path, None)?;
     Some(match matched.read_header(&request.headers) {

@@ -11,7 +11,7 @@ mod answer;
 mod authenticate;
 mod method_override;
 
-use narthex_decision::{Match, Preflight, Reason, RequestHost, RequestPath};
+use narthex_decision::{Match, PathProblem, Preflight, Reason, RequestHost, RequestPath};
 
 use self::answer::{anonymous, decided};
 use self::authenticate::look_up;
@@ -35,8 +35,7 @@ use crate::runtime::Runtime;
 /// A [`Refusal`] with the reason; then the request does not pass.
 pub async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Passed, Refusal> {
     http_rules::method(inbound.method)?;
-    let path = RequestPath::parse(inbound.path)
-        .map_err(|problem| Refusal::because(Reason::RequestPath, problem.to_string()))?;
+    let path = runtime.routes.path(inbound.path).map_err(bad_path)?;
     let host = inbound
         .host
         .map(RequestHost::parse)
@@ -46,7 +45,7 @@ pub async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> R
     let mut matched = runtime
         .routes
         .find(inbound.method, host, path, preflight_for.as_ref())
-        .ok_or(Refusal::new(Reason::RouteUnmatched))?;
+        .ok_or_else(|| unmatched(path))?;
     refuse_override(runtime, inbound, (host, path), &matched)?;
     if matched.preflight == Preflight::Yes {
         organization::refuse_no_name(&matched)?;
@@ -80,6 +79,20 @@ pub async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> R
             Ok(anonymous(engine, &matched, Some(at)))
         }
         Err(refusal) => Err(refusal.in_organization(matched.organization_name())),
+    }
+}
+
+/// Returns the refusal of a path that programs read differently.
+pub(crate) fn bad_path(problem: PathProblem) -> Refusal {
+    Refusal::because(Reason::RequestPath, problem.to_string())
+}
+
+/// Returns the refusal of a request that no route takes. With an encoded slash it would be refused on most of them.
+fn unmatched(path: RequestPath<'_>) -> Refusal {
+    if path.has_encoded_slash() {
+        bad_path(PathProblem::EncodedDelimiter)
+    } else {
+        Refusal::new(Reason::RouteUnmatched)
     }
 }
 

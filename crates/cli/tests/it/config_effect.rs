@@ -256,6 +256,12 @@ const ROUTE_EFFECTS: &[RouteEffect] = &[
         without: 401,
     },
     RouteEffect {
+        line: "encoded_slash = \"allow\"",
+        request: |world, path, token| world.call("GET", &format!("{path}/a%2fb")).bearer(token),
+        with: 200,
+        without: 400,
+    },
+    RouteEffect {
         line: "issuers = [\"other\"]",
         request: |world, path, token| world.call("GET", path).bearer(token),
         with: 403,
@@ -294,7 +300,8 @@ async fn sec_config_effect_of_routes() {
         let mut text = issuer("corp", idp, "") + &issuer("other", idp, "");
         for (index, effect) in ROUTE_EFFECTS.iter().enumerate() {
             for (name, line) in [("with", effect.line), ("without", "")] {
-                let route = route(upstream).replace("/whoami", &format!("/{name}-{index}"));
+                let path = format!("[\"/{name}-{index}\", \"/{name}-{index}/{{file}}\"]");
+                let route = route(upstream).replace("\"/whoami\"", &path);
                 text += &if effect.line.ends_with("# public") {
                     route.replace("authenticated", "public")
                 } else {

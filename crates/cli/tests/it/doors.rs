@@ -151,6 +151,11 @@ fn config(idp: &IdentityProvider, upstream: &Upstream) -> String {
             "hosts = \"{organization}.org.test\"\n",
         ),
         ("/hooks/{id}", "\"public\"", "token = \"ignore\"\n"),
+        (
+            "/projects/{project}",
+            "\"authenticated\"",
+            "encoded_slash = \"allow\"\n",
+        ),
         ("/own-token", "\"authenticated\"", "token_from = \"header:X-Token\"\n"),
         ("/of-plain", "\"authenticated\"", "issuers = [\"plain\"]\n"),
         ("/of-staff", "\"authenticated\"", "tags = [\"staff\", \"owners\"]\n"),

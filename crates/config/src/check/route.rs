@@ -6,12 +6,12 @@ mod settings;
 mod tokens;
 
 use http::Method;
-use narthex_decision::{Requirement, RouteHost, RouteProblem, RouteSpec, Routes, parse_requirement};
+use narthex_decision::{EncodedSlash, Requirement, RouteHost, RouteProblem, RouteSpec, Routes, parse_requirement};
 use toml::Spanned;
 
 use super::Check;
 use crate::RouteSettings;
-use crate::file::{IssuerSection, RouteSection};
+use crate::file::{self, IssuerSection, RouteSection};
 use crate::problem::Problem;
 use crate::read::Section;
 use crate::suggest::{did_you_mean, nearest};
@@ -94,6 +94,10 @@ impl Check<'_> {
             methods: methods?,
             hosts: hosts?,
             require: require?,
+            encoded_slash: match section.encoded_slash.value() {
+                file::EncodedSlash::Refuse => EncodedSlash::Refuse,
+                file::EncodedSlash::Allow => EncodedSlash::Allow,
+            },
             organization: organization?,
             organization_by,
             issuers: issuers?,

@@ -24,6 +24,11 @@ section! {
         /// A segment that is not a valid name (`%61cme`, `ACME`) is refused, and so is a name that is not in the
         /// directory. Public routes refuse neither.
         path: Required<OneOrMany<String>>, eg "\"/v1/algo/{organization}/{algorithm}/{*version}\"";
+        /// Treatment of an encoded slash (`%2F`) in the path. `refuse` answers 400. `allow` takes it as a character inside
+        /// its segment and forwards it unchanged, for applications that have such addresses (GitLab, npm, Argo CD). The
+        /// application must do the same: one that takes it for a slash reads another path. Dot segments beside it, and
+        /// `%252F`, stay refused.
+        encoded_slash: Defaulted<EncodedSlash> = "\"refuse\"", eg "\"allow\"";
         /// Methods that the route applies to. By default all.
         methods: Optional<OneOrMany<String>>, eg "[\"GET\", \"POST\"]";
         /// Host names that the route applies to. By default all. The port, a trailing dot and case are ignored.
@@ -116,6 +121,16 @@ choice! {
         /// Refused if the decision depends on the method.
         Refuse = "refuse",
         /// Forwarded.
+        Allow = "allow",
+    }
+}
+
+choice! {
+    /// Treatment of an encoded slash.
+    pub(crate) EncodedSlash {
+        /// Refused.
+        Refuse = "refuse",
+        /// A character inside its segment.
         Allow = "allow",
     }
 }
