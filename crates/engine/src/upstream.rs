@@ -27,6 +27,24 @@ pub struct Upstream {
     pub upgrades: UpgradeProtocols,
     /// Header in which requests name their organization: forwarded as it was decided, and in no other spelling.
     pub organization_header: Option<HeaderName>,
+    /// Beginning of each path that is removed before a request is forwarded: whole segments, without a `/` at its end.
+    pub strip_prefix: Option<String>,
+}
+
+impl Upstream {
+    /// Returns the path that is forwarded. Every path of the route begins with the prefix, as the configuration is checked.
+    pub fn forwarded<'p>(&self, path: &'p str) -> &'p str {
+        let rest = self
+            .strip_prefix
+            .as_deref()
+            .and_then(|prefix| path.strip_prefix(prefix));
+        match rest {
+            Some("") => "/",
+            // SECURITY: a prefix ends where a segment does, or the application would get another path than the one decided.
+            Some(rest) if rest.starts_with('/') => rest,
+            _ => path,
+        }
+    }
 }
 
 /// Protocol of an upstream.

@@ -2,6 +2,7 @@
 
 pub(crate) mod headers;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -323,7 +324,8 @@ fn respond(
     Ok(answer.map(|body| Either::Right(LimitedBody::answer(body, limits, Some(under_way)))))
 }
 
-/// Turns the inbound request into the outbound one. The path is not changed: the matched path is the forwarded path.
+/// Turns the inbound request into the outbound one. The matched path is the forwarded path, but for a prefix that the route
+/// strips.
 fn rewrite(
     request: &mut Request<Incoming>,
     origin: &Origin,
@@ -383,20 +385,23 @@ fn target(inbound: &Uri, at: Option<&FoundAt>, upstream: &Upstream) -> Result<Ur
         Place::QueryParameter(name) => Some(name),
         _ => None,
     });
-    let path_and_query = match (parameter, upstream.forward_token, inbound.query()) {
-        (Some(name), ForwardToken::No, Some(query)) => {
-            let kept = credentials::query_without(query, name);
-            let text = if kept.is_empty() {
-                inbound.path().to_owned()
-            } else {
-                format!("{}?{kept}", inbound.path())
-            };
-            PathAndQuery::try_from(text).map_err(|_| ForwardError::Unforwardable("its query is not a URI query"))?
-        }
-        _ => inbound
+    let removed = parameter.filter(|_| upstream.forward_token == ForwardToken::No);
+    let path_and_query = if removed.is_none() && upstream.strip_prefix.is_none() {
+        inbound
             .path_and_query()
             .cloned()
-            .unwrap_or_else(|| PathAndQuery::from_static("/")),
+            .unwrap_or_else(|| PathAndQuery::from_static("/"))
+    } else {
+        let path = upstream.forwarded(inbound.path());
+        let query = inbound.query().map(|query| match removed {
+            Some(name) => Cow::Owned(credentials::query_without(query, name)),
+            None => Cow::Borrowed(query),
+        });
+        let text = match query {
+            Some(query) if !(query.is_empty() && removed.is_some()) => format!("{path}?{query}"),
+            _ => path.to_owned(),
+        };
+        PathAndQuery::try_from(text).map_err(|_| ForwardError::Unforwardable("its query is not a URI query"))?
     };
     Uri::builder()
         .scheme(upstream.scheme.clone())

@@ -1,5 +1,6 @@
 //! The settings of a route, each at every door where it has an effect.
 
+mod addresses;
 mod organizations;
 mod tokens;
 

@@ -72,6 +72,11 @@ section! {
         /// Destination of requests that pass: scheme, host and port. The path is not changed. `h2c://` speaks HTTP/2
         /// without TLS, as gRPC servers expect. A route without `upstream` answers only at the forward-auth endpoints.
         upstream: Optional<UrlText>, eg "\"http://127.0.0.1:9000\"";
+        /// Beginning of the path that is removed before a request is forwarded: whole segments, literal text, without a `/`
+        /// at the end. Each `path` of the route has to begin with it. With `/grafana`, the upstream gets `/d/1` for
+        /// `/grafana/d/1`, and `/` for `/grafana`. Nothing in an answer is rewritten, `Location` and links neither: tell
+        /// the application the address under which it is served.
+        strip_prefix: Optional<String>, eg "\"/grafana\"";
         /// Value of `aud` in the signed assertion, which tells an application that the assertion is meant for it. By
         /// default `upstream` as written, or `assertion.issuer` if there is no `upstream`. That second default is the
         /// same for all such routes. Give each application behind forward-auth its own audience; otherwise it accepts

@@ -53,6 +53,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "route.organization_by",
         "a_member_is_let_in_wherever_the_request_names_the_organization",
     ),
+    ("route.strip_prefix", "sec_a_prefix_is_stripped_at_the_end_of_a_segment"),
     ("route.upgrades", "upgrades_are_those_that_the_route_names"),
     (
         "store.offline_max",

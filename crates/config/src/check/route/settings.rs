@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use http::{HeaderName, Uri};
+use narthex_decision::RequestPath;
 use narthex_engine::{
     ForwardToken, MethodOverride, ProtocolProblem, UpgradeProtocols, Upstream, UpstreamProtocol, WebOrigin,
 };
@@ -44,6 +45,7 @@ impl Check<'_> {
             for (key, span) in [
                 ("forward_token", forwards),
                 ("upgrades", upgrades),
+                ("strip_prefix", section.strip_prefix.span()),
                 ("upstream_timeout", section.upstream_timeout.span()),
                 ("idle_timeout", section.idle_timeout.span()),
                 ("body_size", section.body_size.span()),
@@ -138,6 +140,7 @@ impl Check<'_> {
             );
             return None;
         }
+        let strip_prefix = self.strip_prefix(section);
         let upgrades = self.upgrades(section)?;
         Some(Upstream {
             scheme,
@@ -159,11 +162,44 @@ impl Check<'_> {
                 ForwardToken::No
             },
             upgrades,
+            strip_prefix: strip_prefix?,
             organization_header: section
                 .organization_header
                 .value()
                 .and_then(|name| HeaderName::try_from(name.as_str()).ok()),
         })
+    }
+
+    /// The prefix that a route removes from paths; `Some(None)` if none is written.
+    fn strip_prefix(&mut self, section: &RouteSection) -> Option<Option<String>> {
+        let Some(written) = section.strip_prefix.spanned() else {
+            return section.strip_prefix.span().is_none().then_some(None);
+        };
+        let prefix = written.get_ref().as_str();
+        let is_plain = RequestPath::parse(prefix.as_bytes()).is_ok() && !prefix.contains(['{', '}']);
+        if prefix == "/" || prefix.ends_with('/') || !is_plain {
+            let problem = Problem::error(written.span(), "`strip_prefix` is not the beginning of a path");
+            self.problems.push(problem.help(
+                "write whole segments of literal text with a `/` before them and none at the end, such as `\"/grafana\"`",
+            ));
+            return None;
+        }
+        let begins = |path: &str| {
+            let rest = path.strip_prefix(prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let mut paths = section.path.value().into_iter().flat_map(|paths| &paths.0);
+        if let Some(other) = paths.find(|path| !begins(path.get_ref())) {
+            let problem = Problem::error(
+                written.span(),
+                format!("`{}` does not begin with `strip_prefix`", other.get_ref()),
+            );
+            let help = format!("every `path` of the route has to begin with `{prefix}` as whole segments");
+            self.problems
+                .push(problem.help(help).context(other.span(), "this path"));
+            return None;
+        }
+        Some(Some(prefix.to_owned()))
     }
 
     fn upgrades(&mut self, section: &RouteSection) -> Option<UpgradeProtocols> {
