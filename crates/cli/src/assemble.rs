@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use narthex_clock::{Clock, NewIds};
-use narthex_decision::AnswerHeaders;
+use narthex_decision::{AnswerHeaders, OrganizationSource, OwnedHeaders, Routes};
 use narthex_directory::{ActiveIssuers, Actor, By, Directory, IssuerName, NewOrganization, OrganizationId};
 use narthex_engine::{
     ConnectionSettings, IssuerRuntime, KeptTags, Load, RateLimiter, RouteRuntime, Runtime, StreamLimits, TokenFrom,
@@ -39,21 +39,23 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
     let settings = std::mem::take(&mut config.route_settings);
     let mut loads = loads(previous);
     let listed = config.routes.iter().map(|route| route.spec.issuers.as_slice());
+    let route_settings: Vec<RouteRuntime> = settings
+        .into_iter()
+        .zip(listed)
+        .map(|(settings, issuers)| {
+            let limits = (config.assertion.issuer.as_str(), config.limits.body_grace);
+            route(settings, limits, places(&places_of, issuers), &mut loads)
+        })
+        .collect();
+    let owned_headers = Arc::new(owned_headers(&config.routes, &route_settings));
     Runtime {
         generation,
         issuers: config.trusted.clone(),
         by_name,
         active_issuers,
-        kept_tags: KeptTags::of(&config.routes),
+        kept_tags: KeptTags::of(&config.routes, &route_settings),
         routes: config.routes.clone(),
-        route_settings: settings
-            .into_iter()
-            .zip(listed)
-            .map(|(settings, issuers)| {
-                let limits = (config.assertion.issuer.as_str(), config.limits.body_grace);
-                route(settings, limits, places(&places_of, issuers), &mut loads)
-            })
-            .collect(),
+        route_settings,
         access_log: config.log.access,
         rate: config.limits.rate.limit().map(RateLimiter::new),
         upstream_requests_max: usize::try_from(config.limits.upstream_requests).unwrap_or(usize::MAX),
@@ -64,9 +66,23 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
             token_bytes_max: usize::try_from(config.limits.token_bytes).unwrap_or(usize::MAX),
             ..TokenLimits::default()
         },
-        answer_headers: AnswerHeaders::new(context_properties.values().flatten().map(String::as_str)),
+        answer_headers: AnswerHeaders::new(
+            context_properties.values().flatten().map(String::as_str),
+            &owned_headers,
+        ),
+        owned_headers,
         context_properties,
     }
+}
+
+/// Headers that some route sets under a name of its own, and those from which one reads the organization.
+fn owned_headers(routes: &Routes, settings: &[RouteRuntime]) -> OwnedHeaders {
+    let set = settings.iter().flat_map(|settings| &settings.headers);
+    let read = routes.iter().filter_map(|route| match &route.spec.organization {
+        OrganizationSource::Header(name) => Some(name.clone()),
+        _ => None,
+    });
+    OwnedHeaders::new(set.map(|(_, name)| name.clone()).collect(), read.collect())
 }
 
 /// Places where these issuers allow tokens; those of all if none is listed.
@@ -134,6 +150,7 @@ fn route(
             Some(places) => TokenFrom::Route(places),
             None => TokenFrom::Issuers(of_issuers),
         },
+        headers: settings.headers,
         limits,
         method_override: settings.method_override,
         cors_origins: settings.cors_origins,

@@ -127,8 +127,10 @@ impl Check<'_> {
         self.shared_tags(file.issuer.value(), &tags);
         let routes = self.routes(file.route.value(), file.issuer.value());
         self.tags_without_a_claim(file.route.value(), file.issuer.value());
-        if let Some((routes, _)) = &routes {
+        if let Some((routes, settings)) = &routes {
             self.laxer_routes(file.route.value(), routes);
+            self.names_set_and_read(file.route.value(), routes, settings);
+            self.headers_without_a_value(file.route.value(), routes, file.issuer.value());
         }
         self.never(file, &realms);
         self.dangers(file);

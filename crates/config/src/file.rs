@@ -14,7 +14,7 @@ pub(crate) use issuer::{
     IssuerSection, KeySetAlgorithm, MappingSection, Mode, OnEmpty, OnInvalid, OnMissing, Provision, TagsSection,
 };
 pub(crate) use organization::{Membership, OrganizationSection, OrganizationStatus, TagText};
-pub(crate) use route::{EncodedSlash, MethodOverride, OrganizationBy, RouteSection, TokenUse};
+pub(crate) use route::{EncodedSlash, HeadersSection, MethodOverride, OrganizationBy, RouteSection, TokenUse};
 pub(crate) use settings::{
     AssertionSection, CacheSection, ConnectionsSection, LimitsSection, ListenSection, LogSection, SecretsSection,
     StoreSection,

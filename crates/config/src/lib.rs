@@ -29,13 +29,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderName;
 use ipnet::IpNet;
 use narthex_decision::Routes;
 use narthex_directory::{
     ExternalId, IssuerName, Logo, MembershipRule, OrganizationDetails, OrganizationName, OrganizationStatus,
     OrganizationTags, Realm, SyncPolicy,
 };
-use narthex_engine::{MethodOverride, ReloadProblem, SealingKeys, TokenPlaces, Upstream, WebOrigin};
+use narthex_engine::{IdentityField, MethodOverride, ReloadProblem, SealingKeys, TokenPlaces, Upstream, WebOrigin};
 use narthex_fetch::keys::KeySource;
 use narthex_fetch::outbound::Policy;
 use narthex_mapping::IssuerMapping;
@@ -168,6 +169,8 @@ pub struct RouteSettings {
     pub audience: Option<String>,
     /// Places that may carry tokens of every issuer; `None` for those that the issuers allow.
     pub token_from: Option<TokenPlaces>,
+    /// Headers that it sets under names of its own choice.
+    pub headers: Vec<(IdentityField, HeaderName)>,
     /// Longest silence on a stream.
     pub idle_timeout: Duration,
     /// The largest request body.

@@ -13,6 +13,9 @@ const PREFIX: &str = "x-narthex-";
 /// is written as percent-encoded UTF-8.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
+/// The same in a list whose entries are between commas.
+const ENCODED_IN_LISTS: &AsciiSet = &ENCODED.add(b',');
+
 /// The identity headers that are the same for every configuration.
 static NAMES: [HeaderName; 9] = [
     HeaderName::from_static("x-narthex-decision"),
@@ -26,6 +29,66 @@ static NAMES: [HeaderName; 9] = [
     HeaderName::from_static("x-narthex-assertion"),
 ];
 
+/// Header names that applications and other gateways use for a signed-in user, in lower case.
+///
+/// SECURITY: an application that trusts one of them trusts the client, where nothing in front of it removes the header.
+const USUAL: [&str; 6] = [
+    "remote-user",
+    "x-forwarded-user",
+    "x-forwarded-email",
+    "x-forwarded-groups",
+    "x-forwarded-preferred-username",
+    "x-webauth-user",
+];
+
+/// Prefix of the headers of oauth2-proxy, in lower case.
+const USUAL_PREFIX: &str = "x-auth-request-";
+
+/// Headers of a request that only Narthex may set: its own, those that some route sets (`headers` in the configuration), and
+/// the usual ones of other gateways.
+#[derive(Debug, Clone, Default)]
+pub struct OwnedHeaders {
+    set: Vec<HeaderName>,
+    read: Vec<HeaderName>,
+}
+
+impl OwnedHeaders {
+    /// Creates the set of a configuration whose routes `set` these headers, and `read` the organization from those.
+    pub fn new(set: Vec<HeaderName>, read: Vec<HeaderName>) -> Self {
+        Self { set, read }
+    }
+
+    /// Tests whether no route sets or reads a header of its own.
+    pub const fn is_plain(&self) -> bool {
+        self.set.is_empty() && self.read.is_empty()
+    }
+
+    /// Removes these headers from a client's request, in every spelling.
+    pub fn remove(&self, headers: &mut HeaderMap) {
+        remove_headers(headers, |name| self.owns(name));
+    }
+
+    /// Removes them from trailers, and with them the headers that routes read: those are decided by what came in the head.
+    pub fn remove_from_trailers(&self, trailers: &mut HeaderMap) {
+        remove_headers(trailers, |name| self.owns(name) || is_one_of(&self.read, name));
+    }
+
+    fn owns(&self, name: &str) -> bool {
+        is_identity_header(name) || is_usual_identity_header(name) || is_one_of(&self.set, name)
+    }
+}
+
+fn is_one_of(names: &[HeaderName], name: &str) -> bool {
+    names.iter().any(|known| spelled_like(name, known.as_str()))
+}
+
+/// Tests whether other gateways put a user's identity into a header of this name, in any spelling.
+pub fn is_usual_identity_header(name: &str) -> bool {
+    // All of them begin so, and few other headers do.
+    let may_be = name.bytes().next().is_some_and(|first| b"rRxX".contains(&first));
+    may_be && (begins_like(name, USUAL_PREFIX) || USUAL.iter().any(|known| spelled_like(name, known)))
+}
+
 /// A change to the headers of a request: everything Narthex owns is removed, then what it means is set.
 ///
 /// SECURITY: there is no way to set without removing first, so no path exists on which a client's own
@@ -35,13 +98,14 @@ pub struct HeaderPatch {
     /// In the order of [`NAMES`]. Values without their names, side by side: a cached decision is rarely in the
     /// processor's caches, and a whole header map is three times as much to fetch.
     named: [Option<HeaderValue>; NAMES.len()],
-    context: Vec<(HeaderName, HeaderValue)>,
+    /// Context properties, and headers whose names the route chooses.
+    others: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl HeaderPatch {
     /// Removes every owned header, in every spelling, then sets this patch's.
-    pub fn apply(&self, headers: &mut HeaderMap) {
-        remove_identity_headers(headers);
+    pub fn apply(&self, headers: &mut HeaderMap, owned: &OwnedHeaders) {
+        owned.remove(headers);
         for (name, value) in self.iter() {
             headers.insert(name, value.clone());
         }
@@ -51,7 +115,7 @@ impl HeaderPatch {
     pub fn iter(&self) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
         let named = NAMES.iter().zip(&self.named);
         let named = named.filter_map(|(name, value)| Some((name, value.as_ref()?)));
-        named.chain(self.context.iter().map(|(name, value)| (name, value)))
+        named.chain(self.others.iter().map(|(name, value)| (name, value)))
     }
 }
 
@@ -71,26 +135,32 @@ enum Place {
     Named(usize),
     /// The number of the request.
     RequestId,
-    /// A context property, which is put in by its name.
-    Context,
+    /// A context property or a header of a route, which is put in by its name.
+    Other,
 }
 
 /// The number under which the log knows a request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-narthex-request-id");
 
 impl AnswerHeaders {
-    /// The headers of a configuration that maps these context properties.
-    pub fn new<'a>(context: impl IntoIterator<Item = &'a str>) -> Self {
+    /// The headers of a configuration that maps these context properties, and whose routes set these headers.
+    pub fn new<'a>(context: impl IntoIterator<Item = &'a str>, owned: &OwnedHeaders) -> Self {
         let context = context.into_iter().filter_map(context_name);
         let mut blank = HeaderMap::new();
         // A name that comes twice, because two issuers map the same property, is one header all the same.
-        for name in NAMES.iter().cloned().chain([REQUEST_ID]).chain(context) {
+        for name in NAMES
+            .iter()
+            .cloned()
+            .chain([REQUEST_ID])
+            .chain(context)
+            .chain(owned.set.clone())
+        {
             blank.insert(name, HeaderValue::from_static(""));
         }
         let place = |name: &HeaderName| match NAMES.iter().position(|named| named == name) {
             Some(number) => Place::Named(number),
             None if *name == REQUEST_ID => Place::RequestId,
-            None => Place::Context,
+            None => Place::Other,
         };
         let places = blank.keys().map(place).collect();
         Self { blank, places }
@@ -105,13 +175,13 @@ impl AnswerHeaders {
             let value = match place {
                 Place::Named(number) => patch.named.get(*number).cloned().flatten(),
                 Place::RequestId => request_id.take(),
-                Place::Context => None,
+                Place::Other => None,
             };
             if let Some(value) = value {
                 *blank = value;
             }
         }
-        for (name, value) in &patch.context {
+        for (name, value) in &patch.others {
             headers.insert(name, value.clone());
         }
         headers
@@ -220,6 +290,32 @@ impl IdentityHeaders {
         self
     }
 
+    /// Sets a header whose name the route chooses.
+    #[must_use]
+    pub fn with_chosen(mut self, name: HeaderName, value: &str) -> Self {
+        self.set(name, value);
+        self
+    }
+
+    /// Sets a header whose name the route chooses to a list, with commas between its entries. Commas inside an entry are
+    /// percent-encoded.
+    #[must_use]
+    pub fn with_chosen_list<'e>(mut self, name: HeaderName, entries: impl IntoIterator<Item = &'e str>) -> Self {
+        let start = self.values.len();
+        for entry in entries {
+            if self.values.len() > start {
+                self.values.push(b',');
+            }
+            for part in utf8_percent_encode(entry, ENCODED_IN_LISTS) {
+                self.values.extend_from_slice(part.as_bytes());
+            }
+        }
+        if self.values.len() > start {
+            self.set.push((name, start..self.values.len()));
+        }
+        self
+    }
+
     /// The patch that removes all our headers and sets these.
     pub fn into_patch(self) -> HeaderPatch {
         let Self { mut patch, set, values } = self;
@@ -290,10 +386,10 @@ impl HeaderPatch {
         let named = NAMES.iter().zip(&mut self.named).find(|(named, _)| **named == name);
         if let Some((_, place)) = named {
             *place = Some(value);
-        } else if let Some((_, earlier)) = self.context.iter_mut().find(|(earlier, _)| *earlier == name) {
+        } else if let Some((_, earlier)) = self.others.iter_mut().find(|(earlier, _)| *earlier == name) {
             *earlier = value;
         } else {
-            self.context.push((name, value));
+            self.others.push((name, value));
         }
     }
 }
@@ -306,6 +402,86 @@ pub fn encode_value(value: &str) -> std::borrow::Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What a client sends under a name that some application trusts does not arrive, in any spelling, nor in a trailer.
+    #[test]
+    fn sec_names_in_use_are_removed() {
+        let chosen = HeaderName::from_static("x-app-role");
+        let owned = OwnedHeaders::new(vec![chosen.clone()], vec![HeaderName::from_static("x-scope-orgid")]);
+        let forged = [
+            "remote-user",
+            "remote_user",
+            "x-forwarded-user",
+            "x-forwarded-email",
+            "x_forwarded.groups",
+            "x-forwarded-preferred-username",
+            "x-auth-request-user",
+            "x_auth_request_access_token",
+            "x-webauth-user",
+            "x-app-role",
+            "x~app_role",
+            "x-narthex-user",
+        ];
+        let kept = [
+            "x-forwarded-for",
+            "remote-users",
+            "x-auth",
+            "x-app-roles",
+            "x-scope-orgid",
+            "accept",
+        ];
+        let mut headers = HeaderMap::new();
+        for name in forged.into_iter().chain(kept) {
+            headers.append(HeaderName::from_static(name), HeaderValue::from_static("root"));
+        }
+        let mut trailers = headers.clone();
+        let patch = IdentityHeaders::new().with_chosen(chosen, "member").into_patch();
+        patch.apply(&mut headers, &owned);
+        assert_eq!(headers.get_all("x-app-role").iter().collect::<Vec<_>>(), ["member"]);
+        for name in forged.into_iter().filter(|name| *name != "x-app-role") {
+            assert!(!headers.contains_key(name), "{name}");
+        }
+        assert!(kept.into_iter().all(|name| headers.contains_key(name)), "{headers:?}");
+        owned.remove_from_trailers(&mut trailers);
+        let mut left: Vec<&str> = trailers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(
+            left,
+            ["accept", "remote-users", "x-app-roles", "x-auth", "x-forwarded-for"]
+        );
+    }
+
+    /// A comma in a tag makes no further entry.
+    #[test]
+    fn sec_lists_keep_their_entries() {
+        let name = HeaderName::from_static("remote-groups");
+        let list = |entries: &[&str]| {
+            let patch = IdentityHeaders::new()
+                .with_chosen_list(name.clone(), entries.iter().copied())
+                .into_patch();
+            let mut values = patch.iter().filter(|(set, _)| **set == name);
+            values.next().map(|(_, value)| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(list(&["a", "b c"]).as_deref(), Some("a,b c"));
+        assert_eq!(
+            list(&["cn=ops,dc=corp", "admins"]).as_deref(),
+            Some("cn=ops%2Cdc=corp,admins")
+        );
+        assert_eq!(list(&["caf\u{e9}", "50%"]).as_deref(), Some("caf%C3%A9,50%25"));
+        assert_eq!(list(&[]), None);
+    }
+
+    /// A forward-auth door names every header in use, so that its proxy overwrites what a client sent.
+    #[test]
+    fn sec_answers_name_every_header_in_use() {
+        let name = HeaderName::from_static("remote-user");
+        let owned = OwnedHeaders::new(vec![name.clone()], Vec::new());
+        let answer = AnswerHeaders::new([], &owned);
+        let nobody = answer.filled(&IdentityHeaders::new().into_patch(), None);
+        assert_eq!(nobody.get(&name).unwrap(), "");
+        let ann = IdentityHeaders::new().with_chosen(name.clone(), "ann").into_patch();
+        assert_eq!(answer.filled(&ann, None).get(&name).unwrap(), "ann");
+    }
 
     /// Every spelling that some server folds into ours.
     #[test]
@@ -354,7 +530,7 @@ mod tests {
         IdentityHeaders::new()
             .with("x-narthex-user", "01abc")
             .into_patch()
-            .apply(&mut headers);
+            .apply(&mut headers, &OwnedHeaders::default());
         assert_eq!(headers.get_all("x-narthex-user").iter().collect::<Vec<_>>(), ["01abc"]);
         assert_eq!(headers.len(), 3, "{headers:?}");
         assert!(headers.contains_key("x-other"));
@@ -368,7 +544,7 @@ mod tests {
         IdentityHeaders::new()
             .with("x-narthex-email", "")
             .into_patch()
-            .apply(&mut headers);
+            .apply(&mut headers, &OwnedHeaders::default());
         assert!(!headers.contains_key("x-narthex-email"));
     }
 
@@ -385,7 +561,7 @@ mod tests {
     /// A proxy that copies an answer overwrites every header of ours that a client could have sent.
     #[test]
     fn sec_an_answer_has_every_header_of_ours_and_blanks_for_those_without_a_value() {
-        let answer = AnswerHeaders::new(["plan", "tier"]);
+        let answer = AnswerHeaders::new(["plan", "tier"], &OwnedHeaders::default());
         let full = IdentityHeaders::new()
             .with("x-narthex-user", "01abc")
             .with("x-narthex-assertion", "a.b.c")
@@ -458,7 +634,7 @@ mod tests {
     /// Two issuers that map the same property have one header for it.
     #[test]
     fn a_property_of_two_issuers_is_one_header() {
-        let answer = AnswerHeaders::new(["plan", "plan", "Plan"]);
+        let answer = AnswerHeaders::new(["plan", "plan", "Plan"], &OwnedHeaders::default());
         let patch = IdentityHeaders::new().with_context("plan", "gold").into_patch();
         for (patch, value) in [(patch, "gold"), (IdentityHeaders::new().into_patch(), "")] {
             let headers = answer.filled(&patch, None);

@@ -30,8 +30,8 @@ mod routes;
 pub use access::{Action, Actor, ActorScope};
 pub use decide::{Bearer, Decision, Denial, OrganizationFacts, Permit, decide};
 pub use headers::{
-    AnswerHeaders, HeaderPatch, IdentityHeaders, encode_value, is_forwarding_header, is_identity_header,
-    is_method_override, remove_headers, remove_identity_headers, spelled_like,
+    AnswerHeaders, HeaderPatch, IdentityHeaders, OwnedHeaders, encode_value, is_forwarding_header, is_identity_header,
+    is_method_override, is_usual_identity_header, remove_headers, remove_identity_headers, spelled_like,
 };
 pub use host::{HostName, HostProblem, OrganizationHost, RequestHost, RouteHost};
 pub use organization::{OrganizationBy, OrganizationSource};

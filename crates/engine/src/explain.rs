@@ -396,7 +396,10 @@ impl Walk<'_> {
                     .as_ref()
                     .map(|membership| (membership.name.as_str(), membership.role.as_str()));
                 let context = self.runtime.context(&met.principal);
-                told.headers = rows::headers(&identity::headers(&met.principal, membership, &context, None));
+                let headers = identity::headers(&met.principal, membership, &context, None);
+                let chosen = self.runtime.chosen_headers(matched.route.index);
+                let headers = identity::with_chosen(headers, chosen, (&met.principal, membership, bearer.tags));
+                told.headers = rows::headers(&headers.into_patch());
                 None
             }
             Decision::Deny(denial) => Some(self.denied(&denial, (&matched, &organization), met).await),

@@ -1,7 +1,8 @@
 //! The identity of the caller, as an application receives it.
 
-use narthex_decision::{HeaderPatch, IdentityHeaders, Match, OrganizationFacts, Permit};
-use narthex_directory::Principal;
+use http::HeaderName;
+use narthex_decision::{IdentityHeaders, Match, OrganizationFacts, Permit};
+use narthex_directory::{PlatformRole, Principal};
 use serde_json::{Map, Value};
 
 use crate::assertion::Claims;
@@ -11,6 +12,31 @@ use crate::organization;
 use crate::passed::Allowed;
 use crate::runtime::Runtime;
 use smol_str::SmolStr;
+
+/// Value that a route sends in a header whose name it chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdentityField {
+    /// Id of the user.
+    UserId,
+    /// External id of the user.
+    ExternalId,
+    /// Username.
+    Username,
+    /// E-mail address.
+    Email,
+    /// Name for people.
+    Name,
+    /// Name of the organization that the request is about.
+    Organization,
+    /// Role in that organization.
+    OrganizationRole,
+    /// Role on the platform.
+    PlatformRole,
+    /// List of the roles, as `require` writes them: `platform:ROLE` above `user`, and `organization:ROLE`.
+    Roles,
+    /// List of the permission tags of the token.
+    Tags,
+}
 
 /// Builds the result of an allowed request: the identity headers, with a signed assertion among them.
 pub(crate) fn allowed(
@@ -38,12 +64,14 @@ pub(crate) fn allowed(
     let assertion = engine
         .assertions
         .sign(&claims, now_ms, known.seen.caller().ends_by_ms(now_ms));
-    let patch = headers(
+    let headers = headers(
         principal,
         organization,
         &context,
         assertion.as_ref().map(|assertion| assertion.compact.as_str()),
     );
+    let chosen = runtime.chosen_headers(matched.route.index);
+    let patch = with_chosen(headers, chosen, (principal, organization, &known.account.tags)).into_patch();
     let ends_ms = assertion.map_or(now_ms, |assertion| assertion.expires_at_ms);
     Allowed {
         route: matched.route.index,
@@ -57,14 +85,14 @@ pub(crate) fn allowed(
     }
 }
 
-/// Builds the identity headers of a principal on a route. `context` is the part of the user's context that may be sent,
+/// Collects the identity headers of a principal on a route, without those whose names it chooses. `context` is the part of the user's context that may be sent,
 /// as in [`claims`].
 pub(crate) fn headers(
     principal: &Principal,
     organization: Option<(&str, &'static str)>,
     context: &Map<String, Value>,
     assertion: Option<&str>,
-) -> HeaderPatch {
+) -> IdentityHeaders {
     let user = principal.user();
     let mut headers = IdentityHeaders::new()
         .with("x-narthex-user", &user.id.to_string())
@@ -80,9 +108,39 @@ pub(crate) fn headers(
     for (property, value) in context {
         headers = headers.with_context(property, &context_text(value));
     }
+    headers.with("x-narthex-assertion", assertion.unwrap_or_default())
+}
+
+/// Adds the headers whose names a route chooses.
+pub(crate) fn with_chosen(
+    mut headers: IdentityHeaders,
+    chosen: &[(IdentityField, HeaderName)],
+    (principal, organization, tags): (&Principal, Option<(&str, &'static str)>, &[String]),
+) -> IdentityHeaders {
+    let user = principal.user();
+    for (field, name) in chosen {
+        let name = name.clone();
+        headers = match field {
+            IdentityField::UserId => headers.with_chosen(name, &user.id.to_string()),
+            IdentityField::ExternalId => headers.with_chosen(name, user.external_id.as_str()),
+            IdentityField::Username => headers.with_chosen(name, user.username.as_str()),
+            IdentityField::Email => headers.with_chosen(name, user.profile.email.as_deref().unwrap_or_default()),
+            IdentityField::Name => headers.with_chosen(name, user.profile.name.as_deref().unwrap_or_default()),
+            IdentityField::Organization => headers.with_chosen(name, organization.map_or("", |(name, _)| name)),
+            IdentityField::OrganizationRole => headers.with_chosen(name, organization.map_or("", |(_, role)| role)),
+            IdentityField::PlatformRole => headers.with_chosen(name, principal.platform_role().as_str()),
+            IdentityField::Roles => {
+                let platform = Some(principal.platform_role()).filter(|role| *role != PlatformRole::User);
+                let roles = [
+                    platform.map(|role| format!("platform:{role}")),
+                    organization.map(|(_, role)| format!("organization:{role}")),
+                ];
+                headers.with_chosen_list(name, roles.iter().flatten().map(String::as_str))
+            }
+            IdentityField::Tags => headers.with_chosen_list(name, tags.iter().map(String::as_str)),
+        };
+    }
     headers
-        .with("x-narthex-assertion", assertion.unwrap_or_default())
-        .into_patch()
 }
 
 /// Returns text unchanged, and any other value as JSON.

@@ -43,6 +43,7 @@ pub use explain::{
     KeyRow, MembershipRow, NearMissRow, RequestRow, RouteChoice, StepRow, TagChoice, TagRow, explain, nearest,
     parse_request, pasted_token,
 };
+pub use identity::IdentityField;
 pub use inbound::TrustedProxies;
 pub use load::{Load, LoadPermit};
 pub use metrics::Metrics;

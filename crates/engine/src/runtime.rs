@@ -4,13 +4,15 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use narthex_decision::{AnswerHeaders, Routes};
+use http::HeaderName;
+use narthex_decision::{AnswerHeaders, OwnedHeaders, Routes};
 use narthex_directory::{ActiveIssuers, DesiredTags, IssuerName, Principal, Realm, SyncPolicy};
 use narthex_mapping::IssuerMapping;
 use narthex_token::{IssuerStatus, Issuers, Limits, TrustedIssuer, VerifyError};
 use serde_json::{Map, Value};
 
 use crate::credentials::TokenPlaces;
+use crate::identity::IdentityField;
 use crate::inbound::TrustedProxies;
 use crate::load::{Load, LoadPermit};
 use crate::origin::WebOrigin;
@@ -51,20 +53,31 @@ pub struct Runtime {
     pub token_limits: Limits,
     /// Permission tags of a token that decisions may rest on.
     pub kept_tags: KeptTags,
+    /// Headers of a request that only Narthex may set.
+    pub owned_headers: Arc<OwnedHeaders>,
     /// Headers that a forward-auth answer always has.
     pub answer_headers: AnswerHeaders,
     /// Context properties that the issuers of each realm map.
     pub context_properties: HashMap<Realm, HashSet<String>>,
 }
 
-/// Permission tags of a token that are cached with its account: those that some route asks for.
-#[derive(Debug, Clone, Default)]
-pub struct KeptTags(HashSet<String>);
+/// Permission tags of a token that are cached with its account: those that some route asks for, or all if one sends them on.
+#[derive(Debug, Clone)]
+pub enum KeptTags {
+    /// These.
+    Listed(HashSet<String>),
+    /// All.
+    All,
+}
 
 impl KeptTags {
     /// Creates the set of the tags that these routes ask for.
-    pub fn of(routes: &Routes) -> Self {
-        Self(
+    pub fn of(routes: &Routes, settings: &[RouteRuntime]) -> Self {
+        let mut chosen = settings.iter().flat_map(|settings| &settings.headers);
+        if chosen.any(|(field, _)| *field == IdentityField::Tags) {
+            return Self::All;
+        }
+        Self::Listed(
             routes
                 .iter()
                 .flat_map(|route| route.spec.tags.iter().cloned())
@@ -74,9 +87,10 @@ impl KeptTags {
 
     /// Returns the tags of a token that are kept.
     pub(crate) fn among(&self, tags: &DesiredTags) -> Box<[String]> {
-        match tags {
-            DesiredTags::Exactly(tags) if !self.0.is_empty() => {
-                tags.iter().filter(|tag| self.0.contains(*tag)).cloned().collect()
+        match (tags, self) {
+            (DesiredTags::Exactly(tags), Self::All) => tags.iter().cloned().collect(),
+            (DesiredTags::Exactly(tags), Self::Listed(kept)) if !kept.is_empty() => {
+                tags.iter().filter(|tag| kept.contains(*tag)).cloned().collect()
             }
             _ => Box::default(),
         }
@@ -92,6 +106,8 @@ pub struct RouteRuntime {
     pub audience: String,
     /// Places where it looks for tokens.
     pub token_from: TokenFrom,
+    /// Headers that it sets under names of its own choice.
+    pub headers: Vec<(IdentityField, HeaderName)>,
     /// Limits of its streams.
     pub limits: StreamLimits,
     /// Origins whose pages may send requests with the user's cookie, besides the request's own.
@@ -228,6 +244,11 @@ impl Runtime {
         self.route_settings
             .get(route)
             .map_or(&self.places, |settings| settings.token_from.places())
+    }
+
+    /// Returns the headers that a route sets under names of its own choice.
+    pub fn chosen_headers(&self, route: usize) -> &[(IdentityField, HeaderName)] {
+        self.route_settings.get(route).map_or(&[], |settings| &settings.headers)
     }
 
     /// Returns the rule for requests that ask for another method than their own.

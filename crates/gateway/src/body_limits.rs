@@ -11,7 +11,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use narthex_decision::{Reason, is_forwarding_header, remove_headers, remove_identity_headers};
+use narthex_decision::{OwnedHeaders, Reason, is_forwarding_header, remove_headers};
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
@@ -47,6 +47,8 @@ pub(crate) struct LimitedBody<B> {
     alarm: Option<Pin<Box<Sleep>>>,
     /// Notified of each part of a request's body, for the task that waits for its answer.
     taken: Option<Arc<LastActivity>>,
+    /// Headers of this configuration that must not be in trailers; `None` if there are no others than the usual ones.
+    owned: Option<Arc<OwnedHeaders>>,
     /// Drops the whole body, if true.
     left_out: bool,
     /// Counts the request that an answer belongs to.
@@ -64,9 +66,18 @@ impl<B> LimitedBody<B> {
             idle: limits.idle,
             alarm: None,
             taken: Some(taken),
+            owned: None,
             left_out: false,
             _under_way: None,
         }
+    }
+
+    /// Removes these headers from the trailers, too. Their references are counted only where there are some: the count is one
+    /// for all threads.
+    #[must_use]
+    pub(crate) fn without(mut self, owned: &Arc<OwnedHeaders>) -> Self {
+        self.owned = (!owned.is_plain()).then(|| Arc::clone(owned));
+        self
     }
 
     /// Creates an empty body in place of this one, which is not read.
@@ -86,6 +97,7 @@ impl<B> LimitedBody<B> {
             idle: limits.idle,
             alarm: None,
             taken: None,
+            owned: None,
             left_out: false,
             _under_way: under_way,
         }
@@ -123,7 +135,7 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for LimitedBody<B
             return Poll::Ready(None);
         };
         if let Some(trailers) = frame.trailers_mut() {
-            remove_what_is_said_in_heads(trailers);
+            remove_what_is_said_in_heads(trailers, this.owned.as_deref().unwrap_or(&OwnedHeaders::default()));
         }
         let length = frame.data_ref().map_or(0, |data| data.len() as u64);
         match this.left.checked_sub(length) {
@@ -149,8 +161,8 @@ impl<B: Body<Data = Bytes, Error = hyper::Error> + Unpin> Body for LimitedBody<B
 /// Removes identity and forwarding headers from trailers.
 ///
 /// SECURITY: some servers merge trailers into the headers before them, where ours would stand beside forged ones.
-fn remove_what_is_said_in_heads(trailers: &mut HeaderMap) {
-    remove_identity_headers(trailers);
+fn remove_what_is_said_in_heads(trailers: &mut HeaderMap, owned: &OwnedHeaders) {
+    owned.remove_from_trailers(trailers);
     remove_headers(trailers, is_forwarding_header);
 }
 

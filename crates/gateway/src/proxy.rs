@@ -16,7 +16,7 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use narthex_decision::{Preflight, Reason, remove_headers, remove_identity_headers, spelled_like};
+use narthex_decision::{OwnedHeaders, Preflight, Reason, remove_headers, remove_identity_headers, spelled_like};
 use thiserror::Error;
 
 use crate::body_limits::{LastActivity, LimitedBody, StreamError, tunnel};
@@ -142,6 +142,8 @@ pub(crate) struct UpstreamSlot<'u> {
     pub(crate) upstream: &'u Upstream,
     pub(crate) limits: StreamLimits,
     pub(crate) under_way: LoadPermit,
+    /// Headers that the client must not set.
+    pub(crate) owned: &'u Arc<OwnedHeaders>,
 }
 
 /// Client's connection, and the terms of what is streamed on it.
@@ -218,7 +220,12 @@ impl Forwarder {
         slot: UpstreamSlot<'_>,
         client_stream: ClientStream<'_, impl Fn() -> Terms>,
     ) -> Result<Response<UpstreamBody>, ForwardError> {
-        let UpstreamSlot { upstream, limits, .. } = slot;
+        let UpstreamSlot {
+            upstream,
+            limits,
+            owned,
+            ..
+        } = slot;
         if self.via.is_in(request.headers()) {
             return Err(ForwardError::Loop {
                 upstream: upstream.audience.clone(),
@@ -231,7 +238,7 @@ impl Forwarder {
         let client_side = upgrade.map(|upgrade| (upgrade, hyper::upgrade::on(&mut request)));
         http_rules::framing_names(request.headers()).map_err(ForwardError::Unforwardable)?;
         let version = request.version();
-        rewrite(&mut request, origin, passed, upstream)?;
+        rewrite(&mut request, origin, passed, (upstream, owned))?;
         self.via.add(request.headers_mut(), version);
         match &client_side {
             Some((upgrade, _)) => upgrade.ask(request.headers_mut()),
@@ -249,7 +256,7 @@ impl Forwarder {
             let body = match passed.preflight {
                 // SECURITY: a preflight needs no token, so its body is not forwarded.
                 Preflight::Yes => LimitedBody::left_out(body, limits),
-                Preflight::No => LimitedBody::request(body, limits, Arc::clone(&taken)),
+                Preflight::No => LimitedBody::request(body, limits, Arc::clone(&taken)).without(owned),
             };
             LifetimeBody::new(body, kind, lasts)
         });
@@ -330,7 +337,7 @@ fn rewrite(
     request: &mut Request<Incoming>,
     origin: &Origin,
     passed: &Passed,
-    upstream: &Upstream,
+    (upstream, owned): (&Upstream, &OwnedHeaders),
 ) -> Result<(), ForwardError> {
     let target = target(request.uri(), passed.token_at.as_ref(), upstream)?;
     let headers = request.headers_mut();
@@ -348,7 +355,7 @@ fn rewrite(
         at.iter().for_each(|place| credentials::remove(headers, place));
     }
     set_forwarding(headers, origin);
-    passed.answer.allowed().patch.apply(headers);
+    passed.answer.allowed().patch.apply(headers, owned);
     insert(
         headers,
         HeaderName::from_static("x-narthex-request-id"),

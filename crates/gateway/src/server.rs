@@ -223,6 +223,7 @@ async fn proxy(
                 upstream: upstream.0,
                 limits: upstream.1,
                 under_way: counted,
+                owned: &runtime.owned_headers,
             };
             let client_stream = ClientStream { activity, terms };
             forwarder.forward(request, &origin, &passed, slot, client_stream).await

@@ -1,7 +1,9 @@
 //! Names of headers that a configuration may choose, and those that are taken.
 
 use http::HeaderName;
-use narthex_decision::{is_forwarding_header, is_identity_header, is_method_override, spelled_like};
+use narthex_decision::{
+    is_forwarding_header, is_identity_header, is_method_override, is_usual_identity_header, spelled_like,
+};
 
 /// Headers that belong to one connection (RFC 9110 section 7.6.1): each program on the way makes its own.
 const OF_A_CONNECTION: [&str; 10] = [
@@ -69,6 +71,19 @@ pub(super) fn chosen_by_clients(text: &str) -> Result<HeaderName, &'static str> 
     Ok(name)
 }
 
+/// The same for a header that Narthex sets: also the usual names for a user that begin like a proxy's.
+///
+/// # Errors
+///
+/// As [`chosen`].
+pub(super) fn chosen_for_identity(text: &str) -> Result<HeaderName, &'static str> {
+    let name = chosen(text)?;
+    if is_forwarding_header(name.as_str()) && !is_usual_identity_header(name.as_str()) {
+        return Err("is one of the headers in which proxies say where a request came from");
+    }
+    Ok(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,7 +111,9 @@ mod tests {
         }
         for text in ["X-Forwarded-For", "Forwarded", "X-Real-IP", "x_original_url"] {
             assert!(chosen_by_clients(text).is_err(), "{text}");
+            assert!(chosen_for_identity(text).is_err(), "{text}");
         }
+        assert!(chosen_for_identity("X-Forwarded-User").is_ok() && chosen_by_clients("X-Forwarded-User").is_err());
         for text in ["X-Scope-OrgID", "Remote-User", "X-Goog-IAP-JWT-Assertion"] {
             assert!(chosen(text).is_ok() && chosen_by_clients(text).is_ok(), "{text}");
         }

@@ -1,5 +1,6 @@
 //! `[[route]]`: paths and requirements, compiled by the decision crate; upstreams; where tokens are looked for.
 
+mod headers;
 mod organization;
 mod places;
 mod settings;

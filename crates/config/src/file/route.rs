@@ -102,6 +102,9 @@ section! {
         /// cookie does not lock users out of a sign-in page, and the application's own `Authorization` is forwarded
         /// unchanged. Every caller is then anonymous.
         token: Defaulted<TokenUse> = "\"read\"", eg "\"ignore\"";
+        /// Headers in which the upstream gets the identity, under names that the application wants, in addition to
+        /// `X-Narthex-…`.
+        headers: Optional<HeadersSection>;
         /// Origins of pages that may send requests with the user's cookie, besides the request's own origin.
         ///
         /// A browser sends a cookie with requests from any page. A request with its token in a cookie therefore needs
@@ -127,6 +130,44 @@ choice! {
         Refuse = "refuse",
         /// Forwarded.
         Allow = "allow",
+    }
+}
+
+section! {
+    /// Names of headers for values of the identity. A value that the user does not have is not sent (an empty header at the
+    /// forward-auth doors).
+    ///
+    /// Narthex removes every name in use, on any route, from all requests of clients, in every spelling; and with them the
+    /// usual names of other gateways: `Remote-User`, `X-Forwarded-User`, `-Email`, `-Groups`, `-Preferred-Username`,
+    /// `X-Auth-Request-…` and `X-WebAuth-User`. Forward-auth cannot remove headers, so its answer has every name in use:
+    /// let your proxy copy all of them. Text beyond printable ASCII, and `%`, are percent-encoded.
+    ///
+    /// ```toml
+    /// [[route]]
+    /// headers = { username = "Remote-User", tags = "Remote-Groups" }
+    /// ```
+    HeadersSection {
+        /// Id of the user in the directory.
+        user_id: Optional<String>, eg "\"X-User-Id\"";
+        /// External id of the user.
+        external_id: Optional<String>, eg "\"X-User-Subject\"";
+        /// Username.
+        username: Optional<String>, eg "\"Remote-User\"";
+        /// E-mail address.
+        email: Optional<String>, eg "\"Remote-Email\"";
+        /// Name of the user for people.
+        name: Optional<String>, eg "\"Remote-Name\"";
+        /// Name of the organization that the request is about, if the user is a member.
+        organization: Optional<String>, eg "\"X-Tenant\"";
+        /// Role of the user in that organization: `admin`, `member` or `executor`.
+        organization_role: Optional<String>, eg "\"X-Role\"";
+        /// Role of the user on the platform: `admin`, `viewer` or `user`.
+        platform_role: Optional<String>, eg "\"X-Platform-Role\"";
+        /// Roles of the user as `require` writes them, with commas between: `platform:ROLE` if it is more than `user`, and
+        /// `organization:ROLE` for the organization that the request is about.
+        roles: Optional<String>, eg "\"X-Roles\"";
+        /// Permission tags of the token, with commas between. A comma inside a tag is percent-encoded.
+        tags: Optional<String>, eg "\"Remote-Groups\"";
     }
 }
 

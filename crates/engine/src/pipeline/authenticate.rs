@@ -22,7 +22,7 @@ use crate::runtime::{IssuerRuntime, Runtime};
 /// Lookup of a request's token in the cache.
 pub(super) struct CacheLookup<'r> {
     token: Token<'r>,
-    place: &'r Place,
+    at: &'r FoundAt,
     /// Cache key of the token.
     pub(super) key: TokenKey,
     /// The cached answer while it stands.

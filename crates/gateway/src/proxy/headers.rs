@@ -234,7 +234,7 @@ mod tests {
         narthex_decision::IdentityHeaders::new()
             .with("x-narthex-user", "real")
             .into_patch()
-            .apply(&mut headers);
+            .apply(&mut headers, &narthex_decision::OwnedHeaders::default());
         assert_eq!(headers.get("x-narthex-user").unwrap(), "real");
     }
 }

@@ -38,6 +38,7 @@ impl Check<'_> {
             Some(url) => self.upstream(section, url, &limits).map(Some),
         };
         let audience = self.audience(section);
+        let headers = self.identity_headers(section);
         let cors_origins = self.cors_origins(section);
         if section.upstream.span().is_none() {
             let forwards = section.forward_token.is_written().then(|| section.forward_token.span());
@@ -60,6 +61,7 @@ impl Check<'_> {
             audience,
             token_from: token_from?,
             cors_origins: cors_origins?,
+            headers: headers?,
             idle_timeout: section.idle_timeout.value().copied().unwrap_or(limits.idle_timeout),
             body_bytes: section.body_size.value().map_or(limits.body_bytes, |size| size.0),
             method_override: match section.method_override.value() {
