@@ -403,7 +403,7 @@ pub fn encode_value(value: &str) -> std::borrow::Cow<'_, str> {
 mod tests {
     use super::*;
 
-    /// What a client sends under a name that some application trusts does not arrive, in any spelling, nor in a trailer.
+    /// A header of a client under a name that some application trusts does not arrive, in any spelling, nor in a trailer.
     #[test]
     fn sec_names_in_use_are_removed() {
         let chosen = HeaderName::from_static("x-app-role");

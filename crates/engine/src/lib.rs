@@ -47,7 +47,7 @@ pub use identity::IdentityField;
 pub use inbound::TrustedProxies;
 pub use load::{Load, LoadPermit};
 pub use metrics::Metrics;
-pub use origin::WebOrigin;
+pub use origin::{ReadableBy, WebOrigin};
 pub use rate_limit::{RateLimit, RateLimiter};
 pub use respond::{Refusal, status as status_of};
 pub use runtime::{ConnectionSettings, IssuerRuntime, KeptTags, MethodOverride, RouteRuntime, Runtime, TokenFrom};

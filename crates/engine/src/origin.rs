@@ -1,12 +1,13 @@
 //! Check of the page that a request comes from, if its token came in a cookie: a browser sends cookies for any page
 //! that asks it to.
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use narthex_decision::{HostName, Reason, RequestHost};
 
 use crate::http_rules;
 use crate::inbound::{Door, Inbound, Trust};
 use crate::respond::Refusal;
+use crate::runtime::Runtime;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -73,6 +74,51 @@ impl WebOrigin {
             host: HostName::parse(host)?,
             port,
         })
+    }
+}
+
+/// Permission for scripts of other origins to read an answer of Narthex's own (Fetch standard, "CORS protocol").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadableBy {
+    /// Origin of the request, if the route lists it.
+    origin: Option<HeaderValue>,
+}
+
+/// Headers of a refusal that a script may read besides the usual ones.
+const EXPOSED: HeaderValue =
+    HeaderValue::from_static("x-narthex-reason, x-narthex-request-id, www-authenticate, retry-after");
+
+impl ReadableBy {
+    /// Returns the permission for the origin of a request; `None` for a route that lists no origins.
+    pub fn of(runtime: &Runtime, route: usize, headers: &HeaderMap) -> Option<Self> {
+        let allows = runtime.cors_origins(route);
+        if allows.is_empty() {
+            return None;
+        }
+        let origin = http_rules::single(headers, &header::ORIGIN).ok().flatten();
+        let listed = |origin: &&HeaderValue| {
+            let named = origin.to_str().ok().and_then(WebOrigin::parse);
+            named.is_some_and(|named| allows.contains(&named))
+        };
+        Some(Self {
+            origin: origin.filter(listed).cloned(),
+        })
+    }
+
+    /// Writes the permission into an answer.
+    ///
+    /// SECURITY: only into answers that Narthex makes itself. Those of the application say themselves who may read them.
+    pub fn write<B>(&self, answer: &mut Response<B>) {
+        let headers = answer.headers_mut();
+        headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = &self.origin {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            headers.insert(
+                header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+                HeaderValue::from_static("true"),
+            );
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::engine::Engine;
 use crate::http_rules;
 use crate::inbound::Inbound;
 use crate::organization;
-use crate::origin;
+use crate::origin::{self, ReadableBy};
 use crate::passed::{Answer, Passed};
 use crate::respond::Refusal;
 use crate::runtime::Runtime;
@@ -42,10 +42,23 @@ pub async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> R
         .transpose()
         .map_err(|problem| http_rules::bad_host(problem.to_string()))?;
     let preflight_for = inbound.preflight_for();
-    let mut matched = runtime
+    let matched = runtime
         .routes
         .find(inbound.method, host, path, preflight_for.as_ref())
         .ok_or_else(|| unmatched(path))?;
+    let route = matched.route.index;
+    let passed = on_route(engine, runtime, inbound, (host, path), matched).await;
+    passed.map_err(|refusal| refusal.readable_by(ReadableBy::of(runtime, route, inbound.headers)))
+}
+
+/// Decides a request on the route that it falls under.
+async fn on_route<'r>(
+    engine: &Engine,
+    runtime: &Runtime,
+    inbound: &Inbound<'r>,
+    (host, path): (Option<RequestHost<'_>>, RequestPath<'_>),
+    mut matched: Match<'r>,
+) -> Result<Passed, Refusal> {
     refuse_override(runtime, inbound, (host, path), &matched)?;
     if matched.preflight == Preflight::Yes {
         organization::refuse_no_name(&matched)?;

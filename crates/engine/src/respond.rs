@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use crate::http_rules;
 use crate::organization;
+use crate::origin::ReadableBy;
 
 pub use page::Format;
 
@@ -48,7 +49,7 @@ pub struct Refusal {
     pub about: Option<Box<CallerFacts>>,
 }
 
-/// Known facts about the caller of a refused request, for the log alone.
+/// Known facts about a refused request: those about its caller are for the log alone.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CallerFacts {
     /// Configured name of the token's issuer.
@@ -57,6 +58,8 @@ pub struct CallerFacts {
     pub user: Option<UserId>,
     /// Organization that the request names.
     pub organization: Option<OrganizationName>,
+    /// Permission for scripts of other origins to read the answer.
+    pub readable_by: Option<ReadableBy>,
 }
 
 impl Refusal {
@@ -91,6 +94,14 @@ impl Refusal {
     pub fn in_organization(mut self, organization: Option<&str>) -> Self {
         if let Some(Ok(name)) = organization.map(OrganizationName::new) {
             self.about.get_or_insert_default().organization = Some(name);
+        }
+        self
+    }
+
+    /// Adds the permission for scripts of other origins to read the answer.
+    pub(crate) fn readable_by(mut self, readable_by: Option<ReadableBy>) -> Self {
+        if readable_by.is_some() {
+            self.about.get_or_insert_default().readable_by = readable_by;
         }
         self
     }
@@ -322,6 +333,9 @@ pub fn refuse(refusal: &Refusal, request_id: &str, format: Format) -> Response<F
     }
     if status == StatusCode::METHOD_NOT_ALLOWED {
         headers.insert(header::ALLOW, HeaderValue::from_static(http_rules::METHODS));
+    }
+    if let Some(readable_by) = refusal.about.as_ref().and_then(|about| about.readable_by.as_ref()) {
+        readable_by.write(&mut response);
     }
     response
 }

@@ -20,6 +20,7 @@ use crate::me;
 use crate::proxy::{Body, ClientStream, ForwardError, Forwarder, UpstreamSlot};
 use narthex_engine::Engine;
 use narthex_engine::ForwardToken;
+use narthex_engine::ReadableBy;
 use narthex_engine::Runtime;
 use narthex_engine::access_log::{AccessLine, OwnLine};
 use narthex_engine::credentials;
@@ -216,6 +217,7 @@ async fn proxy(
         credentials::remove_from_referer(request.headers_mut(), places);
     }
     let grace = upstream.1.body_grace;
+    let readable_by = ReadableBy::of(runtime, passed.answer.allowed().route, request.headers());
     let terms = || Terms::of(Arc::clone(&connection), passed.clone(), grace);
     let forwarded = match runtime.begin(passed.answer.allowed().route) {
         Some(counted) => {
@@ -238,7 +240,13 @@ async fn proxy(
             respond::set_request_id(&mut answer, &passed.request_id);
             lifetime::limited(answer, Terms::of(connection, passed, grace))
         }
-        Err(error) => not_forwarded(engine, (&passed.request_id, format), &error).map(Either::Left),
+        Err(error) => {
+            let mut answer = not_forwarded(engine, (&passed.request_id, format), &error);
+            if let Some(readable_by) = readable_by {
+                readable_by.write(&mut answer);
+            }
+            answer.map(Either::Left)
+        }
     };
     if let Some(line) = line {
         line.end(answer.status());

@@ -262,16 +262,18 @@ impl<'c> Request<'c> {
     fn new(case: &'c Case, number: usize) -> Self {
         let mut target = case.path.clone();
         let mut headers = case.headers.clone();
+        // The same caller sends the same token, wherever it is.
+        let mut tokens: BTreeMap<&str, String> = BTreeMap::new();
         for (place, whose) in &case.token {
             let everybody = match whose {
                 Whose::One(who) => std::slice::from_ref(who),
                 Whose::Many(all) => all,
             };
             for who in everybody {
-                let token = token(who, number);
+                let token = &*tokens.entry(who).or_insert_with(|| token(who, number));
                 match place.as_str() {
                     "bearer" => headers.push(("Authorization".to_owned(), format!("Bearer {token}"))),
-                    "header" => headers.push(("X-Token".to_owned(), token)),
+                    "header" => headers.push(("X-Token".to_owned(), token.clone())),
                     "cookie" => headers.push(("Cookie".to_owned(), format!("a=b; session={token}"))),
                     "query" => {
                         target.push(if target.contains('?') { '&' } else { '?' });

@@ -1,6 +1,7 @@
 //! The settings of a route, each at every door where it has an effect.
 
 mod addresses;
+mod cors;
 mod headers;
 mod organizations;
 mod tokens;

@@ -69,7 +69,8 @@ section! {
         /// with `route.tag`. Tags are compared exactly, and read from the claim in `issuer.tags`. For a host or a path
         /// that is for one group, where no organization is needed.
         tags: Optional<OneOrMany<String>>, eg "[\"grafana-users\"]";
-        /// Destination of requests that pass: scheme, host and port. The path is not changed. `h2c://` speaks HTTP/2
+        /// Destination of requests that pass: scheme, host and port. The path is forwarded as it was matched, byte for byte, but
+        /// for `strip_prefix`. `h2c://` speaks HTTP/2
         /// without TLS, as gRPC servers expect. A route without `upstream` answers only at the forward-auth endpoints.
         upstream: Optional<UrlText>, eg "\"http://127.0.0.1:9000\"";
         /// Beginning of the path that is removed before a request is forwarded: whole segments, literal text, without a `/`
@@ -105,7 +106,9 @@ section! {
         /// Headers in which the upstream gets the identity, under names that the application wants, in addition to
         /// `X-Narthex-…`.
         headers: Optional<HeadersSection>;
-        /// Origins of pages that may send requests with the user's cookie, besides the request's own origin.
+        /// Origins of pages that may send requests with the user's cookie, besides the request's own origin, and whose
+        /// scripts may read refusals (`Access-Control-Allow-Origin`). Answers of the application are not changed: it says
+        /// itself who may read them, and answers preflights.
         ///
         /// A browser sends a cookie with requests from any page. A request with its token in a cookie therefore needs
         /// proof of its origin if its method is not `GET`, `HEAD` or `OPTIONS`. A WebSocket always needs it. The proof
@@ -151,9 +154,9 @@ section! {
         user_id: Optional<String>, eg "\"X-User-Id\"";
         /// External id of the user.
         external_id: Optional<String>, eg "\"X-User-Subject\"";
-        /// Username.
+        /// Username of the user.
         username: Optional<String>, eg "\"Remote-User\"";
-        /// E-mail address.
+        /// E-mail address of the user.
         email: Optional<String>, eg "\"Remote-Email\"";
         /// Name of the user for people.
         name: Optional<String>, eg "\"Remote-Name\"";

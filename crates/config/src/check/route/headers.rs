@@ -64,16 +64,31 @@ impl Check<'_> {
     }
 
     /// Refuses names that are both set here and read from requests: what is set is removed from every request of a client.
+    /// `token_headers` are those in which some issuer allows tokens.
     pub(crate) fn names_set_and_read(
         &mut self,
         written: &List<RouteSection>,
         routes: &Routes,
         settings: &[RouteSettings],
+        token_headers: &[HeaderName],
     ) {
         let set: Vec<&HeaderName> = settings
             .iter()
             .flat_map(|settings| settings.headers.iter().map(|(_, name)| name))
             .collect();
+        let own = settings.iter().filter_map(|settings| settings.token_from.as_ref());
+        let of_tokens: Vec<&HeaderName> = own.flat_map(|places| &places.headers).chain(token_headers).collect();
+        for (settings, section) in settings.iter().zip(written) {
+            let carries_tokens =
+                |set: &HeaderName| of_tokens.iter().any(|token| spelled_like(set.as_str(), token.as_str()));
+            if let Some((_, name)) = settings.headers.iter().find(|(_, name)| carries_tokens(name)) {
+                let span = section.get_ref().headers.span().unwrap_or_default();
+                let problem = Problem::error(span, format!("`{name}` also carries tokens (`token_from`)"));
+                let help =
+                    "a header that Narthex sets is removed from requests; choose another name for one of the two";
+                self.problems.push(problem.help(help));
+            }
+        }
         for (route, section) in routes.iter().zip(written) {
             let OrganizationSource::Header(read) = &route.spec.organization else {
                 continue;
