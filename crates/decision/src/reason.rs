@@ -111,6 +111,9 @@ reasons! {
     /// The token is bound to a key of its sender (`cnf`), and no proof of that key is checked.
     TokenBound = "token.bound",
         "The token is bound to a key of its sender, which is not checked here", "ask for a bearer token";
+    /// The token does not meet a rule of its issuer. The answer carries the rule's message.
+    TokenRule = "token.rule",
+        "The token does not meet a condition of this service", "ask the administrator";
     /// The issuer's keys could not be had, so nothing can be said about the token.
     KeysUnavailable = "keys.unavailable",
         "The issuer's keys cannot be reached right now, so the token cannot be checked", "try again shortly";
@@ -221,6 +224,6 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_code(reason.code()), Some(*reason));
         }
-        assert_eq!(Reason::ALL.len(), 49);
+        assert_eq!(Reason::ALL.len(), 50);
     }
 }

@@ -14,7 +14,7 @@ use narthex_decision::{
 use narthex_directory::{
     CountingIds, Desired, DesiredTags, Directory, Principal, SyncError, SyncPlan, Synced, rehearse,
 };
-use narthex_mapping::{Preview, TokenFacts};
+use narthex_mapping::{Field, Preview, TokenFacts};
 use narthex_token::{InspectedClaims, Inspection, TrustedIssuer, VerifyError, inspect};
 use serde::Serialize;
 
@@ -146,7 +146,10 @@ pub async fn explain(
     let issuer = inspection.issuer.as_ref().and_then(|name| runtime.by_name.get(name));
     let preview = issuer.and_then(|issuer| preview(issuer, &inspection, request, now_ms));
     if let (Some(preview), Some(claims)) = (&preview, cure::token::claims(&inspection)) {
-        told.identity = preview.rows.iter().map(IdentityRow::from).collect();
+        let (rules, fields): (Vec<_>, Vec<_>) =
+            preview.rows.iter().partition(|row| matches!(row.field, Field::Rule(_)));
+        told.token.extend(rules.into_iter().map(StepRow::of_rule));
+        told.identity = fields.into_iter().map(IdentityRow::from).collect();
         let cured = |error| Problem::new(Refusal::from(error), Some(cure::mapping::cure(error, preview, claims)));
         problems.extend(preview.errors.iter().map(cured));
     }

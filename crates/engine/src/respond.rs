@@ -210,7 +210,10 @@ impl From<&VerifyError> for Refusal {
 
 impl From<&MapError> for Refusal {
     fn from(error: &MapError) -> Self {
-        Self::coded(error.reason(), error.caller_problem(), error)
+        Self {
+            remedy: error.caller_remedy().map(str::to_owned),
+            ..Self::coded(error.reason(), error.caller_problem(), error)
+        }
     }
 }
 
@@ -274,6 +277,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::TokenClaimInvalid
         | R::TokenRevoked
         | R::TokenBound
+        | R::TokenRule
         | R::MappingInvalid
         | R::TagsMissing
         | R::TagsMalformed
@@ -402,7 +406,7 @@ pub fn set_request_id<B>(response: &mut Response<B>, request_id: &str) {
 #[cfg(test)]
 mod tests {
     use narthex_directory::{CountingIds, Refusal as Refused, UserId};
-    use narthex_mapping::{Breach, Field, TagsFault};
+    use narthex_mapping::{Breach, Field, RuleFault, TagsFault};
     use narthex_token::{Algorithm, KeyHint, MalformedToken};
 
     use super::*;
@@ -529,7 +533,13 @@ mod tests {
         let left_out = ["groups", "{{split(payload.MARK)}}"].map(|claim| MapError::TagsOverage {
             claim: claim.to_owned(),
         });
-        invalid.into_iter().chain(malformed).chain(left_out).collect()
+        let rule = MapError::Rule {
+            field: Field::Rule("MARK".into()),
+            message: "sign in with a second factor".into(),
+            fault: RuleFault::False,
+        };
+        let claims = invalid.into_iter().chain(malformed).chain(left_out);
+        claims.chain([rule]).collect()
     }
 
     /// The caller is told problem and remedy, each once, but not the operator's cure, ids, or text that a client chose.
@@ -591,6 +601,21 @@ mod tests {
         ] {
             assert_eq!(Refusal::from(&error).text(), says);
         }
+        let rule = MapError::Rule {
+            field: Field::Rule("second factor".into()),
+            message: "sign in with a second factor".into(),
+            fault: RuleFault::Kind { kind: "text" },
+        };
+        let refusal = Refusal::from(&rule);
+        assert_eq!(
+            refusal.text(),
+            "The token does not meet a condition of this service; sign in with a second factor."
+        );
+        assert!(
+            refusal
+                .private()
+                .is_some_and(|private| private.contains("rule second factor"))
+        );
         let refusal = Refusal::because(Reason::RequestPath, "two `Host` headers");
         assert_eq!(refusal.text(), "Two `Host` headers; send it in plain form.");
         assert_eq!(refusal.private(), Some("two `Host` headers"));

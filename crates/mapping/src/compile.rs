@@ -5,16 +5,18 @@ use narthex_template::{Fault, Names, Scope, Template, Value};
 
 use crate::compiled::{
     Constant, FieldMapping, Ids, IssuerMapping, OrganizationMapping, Origin, PropertyMapping, Reads, RequestPart,
-    RoleMapping, TeamMapping, UserMapping,
+    RoleMapping, TeamMapping, TokenRule, UserMapping,
 };
 use crate::error::{MappingProblem, MappingProblemKind};
 use crate::field::Field;
 use crate::reads;
 use crate::rules::{self, ContextBudget, Verdict};
 use crate::source::{
-    Body, MappingLimits, MappingSettings, MappingSource, OrganizationSource, TagsSource, TeamSource, UserSource,
+    Body, MappingLimits, MappingSettings, MappingSource, OrganizationSource, RuleSource, TagsSource, TeamSource,
+    UserSource,
 };
 use crate::tags::{TagsClaim, TagsMapping};
+use crate::token_rule;
 
 pub(crate) fn compile(
     source: &MappingSource,
@@ -25,6 +27,7 @@ pub(crate) fn compile(
         reads: Reads::default(),
         problems: Vec::new(),
     };
+    let rules = compiler.rules(&source.rules);
     let user = compiler.user(&source.user);
     let organization = compiler.organization(&source.organization);
     let team = compiler.team(&source.team, source.organization.external_id.is_some());
@@ -40,6 +43,7 @@ pub(crate) fn compile(
             issuer: settings.issuer.clone(),
             on_invalid: settings.on_invalid,
             limits: settings.limits,
+            rules,
             user,
             organization,
             team,
@@ -70,6 +74,24 @@ struct Compiler {
 impl Compiler {
     fn problem(&mut self, field: Field, kind: MappingProblemKind) {
         self.problems.push(MappingProblem { field, kind });
+    }
+
+    fn rules(&mut self, sources: &[RuleSource]) -> Box<[TokenRule]> {
+        let mut rules = Vec::with_capacity(sources.len());
+        for (at, source) in sources.iter().enumerate() {
+            let field = Field::Rule(source.name.as_str().into());
+            for kind in token_rule::text_problems(source, sources.get(..at).unwrap_or_default()) {
+                self.problem(field.clone(), kind);
+            }
+            let Some(template) = self.template(&field, &source.require) else {
+                continue;
+            };
+            match token_rule::condition_problem(&template) {
+                Some(kind) => self.problem(field, kind),
+                None => rules.push(TokenRule::new(source, field, template)),
+            }
+        }
+        rules.into()
     }
 
     fn user(&mut self, source: &UserSource) -> Option<UserMapping> {

@@ -18,6 +18,7 @@ pub struct IssuerMapping {
     pub(crate) issuer: IssuerName,
     pub(crate) on_invalid: OnInvalid,
     pub(crate) limits: MappingLimits,
+    pub(crate) rules: Box<[TokenRule]>,
     pub(crate) user: UserMapping,
     pub(crate) organization: Option<OrganizationMapping>,
     pub(crate) team: Option<TeamMapping>,
@@ -43,8 +44,8 @@ impl IssuerMapping {
         compile::compile(source, settings)
     }
 
-    /// Tests whether the identity depends on the token alone. Only then may it be cached by token: a mapping that reads
-    /// the clock or the request gives other identities for the same token.
+    /// Tests whether rules and identity depend on the token alone. Only then may the answer be cached by token: a rule or
+    /// a template that reads the clock or the request gives other answers for the same token.
     pub fn token_only(&self) -> bool {
         self.reads.parts.is_empty() && !self.reads.clock
     }
@@ -77,6 +78,15 @@ pub(crate) struct Reads {
     pub(crate) clock: bool,
     /// The token's header: it is parsed only for a template that reads it.
     pub(crate) header: bool,
+}
+
+/// Condition that a token must meet.
+#[derive(Debug)]
+pub(crate) struct TokenRule {
+    /// The condition, under the name of the rule.
+    pub(crate) condition: FieldMapping,
+    /// Remedy for the caller: fixed text without a full stop at its end.
+    pub(crate) message: Arc<str>,
 }
 
 /// One field and its template.

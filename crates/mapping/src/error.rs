@@ -2,6 +2,8 @@
 //!
 //! Claim *names* may appear in these messages, claim values never: the client that sent the token reads them.
 
+use std::sync::Arc;
+
 use narthex_template::{CompileError, EvalError, is_disruptive};
 
 use crate::field::Field;
@@ -9,6 +11,16 @@ use crate::field::Field;
 /// Reason for which a token has no identity. Its [`MapError::reason`] is stable.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum MapError {
+    /// The token does not meet a rule of its issuer.
+    #[error("the token does not meet the {field}: {fault}; the caller is told `{message}`")]
+    Rule {
+        /// The rule.
+        field: Field,
+        /// The configured message.
+        message: Arc<str>,
+        /// Result of the condition.
+        fault: RuleFault,
+    },
     /// A mapped value breaks its rule.
     #[error("the mapped value for `{field}` cannot be used: {breach}")]
     Invalid {
@@ -59,6 +71,7 @@ impl MapError {
     /// The stable code (product section 8).
     pub const fn reason(&self) -> &'static str {
         match self {
+            Self::Rule { .. } => "token.rule",
             Self::Invalid { .. } | Self::Nothing { .. } => "mapping.invalid",
             Self::TagsMissing { .. } => "tags.missing",
             Self::TagsMalformed { .. } => "tags.malformed",
@@ -73,6 +86,7 @@ impl MapError {
     /// text of the error itself.
     pub fn caller_problem(&self) -> Option<String> {
         Some(match self {
+            Self::Rule { .. } => return None,
             Self::Invalid { field, breach } => match breach.caller_problem() {
                 Some(why) => format!("the value that the token gives for `{field}` cannot be used: {why}"),
                 None => format!("the value that the token gives for `{field}` cannot be used"),
@@ -93,10 +107,19 @@ impl MapError {
         })
     }
 
-    /// The field that the error is about.
+    /// The remedy in the configuration's words, as the caller may be told it: the second half of a sentence. `None` where
+    /// the reason's own words are right.
+    pub fn caller_remedy(&self) -> Option<&str> {
+        match self {
+            Self::Rule { message, .. } => Some(message),
+            _ => None,
+        }
+    }
+
+    /// The field or the rule that the error is about.
     pub const fn field(&self) -> &Field {
         match self {
-            Self::Invalid { field, .. } | Self::Nothing { field, .. } => field,
+            Self::Rule { field, .. } | Self::Invalid { field, .. } | Self::Nothing { field, .. } => field,
             Self::TagsMissing { .. } | Self::TagsMalformed { .. } | Self::TagsOverage { .. } => &Field::Tags,
         }
     }
@@ -179,6 +202,23 @@ fn text_hint(kind: &str) -> &'static str {
         "list" => "; choose one item, as in `{{payload.list[1]}}`",
         _ => "",
     }
+}
+
+/// Result of a rule's condition that is not `true`. Never carries the value.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RuleFault {
+    /// It is `false`.
+    #[error("its condition is `false`")]
+    False,
+    /// It is neither `true` nor `false`.
+    #[error("its condition gives {kind}, and only `true` meets it")]
+    Kind {
+        /// The value's kind: `text`, `undefined`, …
+        kind: &'static str,
+    },
+    /// It could not be evaluated, or took too much work.
+    #[error("its condition failed: {0}")]
+    Template(Box<EvalError>),
 }
 
 /// Fault of a tags claim. Never carries a tag.
@@ -323,6 +363,34 @@ pub enum MappingProblemKind {
     /// A constant that breaks the rule of its field.
     #[error("this text cannot be used: {0}")]
     Constant(Breach),
+    /// A condition that is the same for every token.
+    #[error("it is the same for every token; name a claim, as in `{{{{contains(payload.amr; 'mfa')}}}}`")]
+    RuleForAll,
+    /// A condition with text beside its hole, which no token can meet.
+    #[error(
+        "it is not exactly one `{{{{…}}}}`, so it gives text, and only `true` meets a rule; write one hole and nothing beside it"
+    )]
+    RuleText,
+    /// A rule's name that log and explain cannot show.
+    #[error("`name` must have 1 to {limit} characters, without control characters and back-quotes")]
+    RuleName {
+        /// The limit, in characters.
+        limit: usize,
+    },
+    /// A message that callers cannot be shown.
+    #[error(
+        "`message` must have 1 to {limit} characters, without control characters; it is fixed text without `{{{{…}}}}`"
+    )]
+    RuleMessage {
+        /// The limit, in characters.
+        limit: usize,
+    },
+    /// Two rules of one name.
+    #[error("another rule of this issuer has the name `{name}`; rename one")]
+    RuleTwice {
+        /// The name.
+        name: String,
+    },
     /// Randomness in a mapping.
     #[error("`{word}` is random, and one token must always give one identity")]
     Random {

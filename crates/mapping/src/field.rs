@@ -42,6 +42,8 @@ pub enum Field {
     Property(Arc<str>),
     /// `tags`
     Tags,
+    /// rule `NAME`, a condition that the token must meet
+    Rule(Arc<str>),
 }
 
 impl fmt::Display for Field {
@@ -65,6 +67,7 @@ impl fmt::Display for Field {
             Self::Context => "context",
             Self::Property(name) => return write!(f, "context.{name}"),
             Self::Tags => "tags",
+            Self::Rule(name) => return write!(f, "rule {name}"),
         })
     }
 }

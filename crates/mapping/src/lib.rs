@@ -16,6 +16,7 @@
 //! # Invariants
 //!
 //! * An [`Identity`] has no public constructor. [`IssuerMapping::map`] makes one, from verified claims.
+//! * Every rule of the issuer is met before anything is mapped, so an [`Identity`] is never of a token that breaks one.
 //! * `map` and `preview` are one walk. What explain shows is what happens.
 //! * Ids and usernames are taken exactly: never trimmed, folded, converted or completed.
 //! * Claim text is data. Nothing a claim says is ever compiled or evaluated.
@@ -37,15 +38,16 @@ mod rules;
 mod run;
 mod source;
 mod tags;
+mod token_rule;
 
 pub use compiled::{IssuerMapping, Origin, RequestPart};
-pub use error::{Breach, ClaimNames, MapError, MappingProblem, MappingProblemKind, TagsFault};
+pub use error::{Breach, ClaimNames, MapError, MappingProblem, MappingProblemKind, RuleFault, TagsFault};
 pub use facts::{RequestFacts, TokenFacts};
 pub use field::Field;
 pub use identity::{Identity, Skipped};
 pub use preview::{Outcome, Preview, PreviewRow, TemplateResult};
 pub use reads::claim_paths;
 pub use source::{
-    Body, MappingLimits, MappingSettings, MappingSource, OnInvalid, OnMissing, OrganizationSource, TagsSource,
-    TeamSource, UserSource,
+    Body, MappingLimits, MappingSettings, MappingSource, OnInvalid, OnMissing, OrganizationSource, RuleSource,
+    TagsSource, TeamSource, UserSource,
 };

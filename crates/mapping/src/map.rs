@@ -13,7 +13,8 @@ use crate::run::{NoObserver, Run};
 impl IssuerMapping {
     /// Maps a verified token to its identity. `now_ms` is what templates see as `now`.
     ///
-    /// The first rule that is broken refuses the token, in the order user, organization, team, context, tags.
+    /// The first rule that is broken refuses the token, in the order rules, user, organization, team, context,
+    /// tags.
     pub fn map(&self, claims: &VerifiedClaims, request: &RequestFacts<'_>, now_ms: i64) -> Result<Identity, MapError> {
         let unread = Map::new();
         let token = TokenFacts {

@@ -8,9 +8,9 @@ use narthex_template::{EvalError, Scope, Value};
 use serde_json::{Map, Value as Json};
 
 use crate::compiled::{
-    Constant, FieldMapping, Ids, IssuerMapping, OrganizationMapping, RoleMapping, TeamMapping, UserMapping,
+    Constant, FieldMapping, Ids, IssuerMapping, OrganizationMapping, RoleMapping, TeamMapping, TokenRule, UserMapping,
 };
-use crate::error::{Breach, ClaimNames, MapError};
+use crate::error::{Breach, ClaimNames, MapError, RuleFault};
 use crate::facts::{RequestFacts, TokenFacts};
 use crate::field::Field;
 use crate::identity::Skipped;
@@ -103,6 +103,7 @@ impl<'a, W: MappingObserver> Run<'a, W> {
     /// Everything. `None` only if the observer went on after a refusal.
     pub(crate) fn desired(&mut self) -> Result<Option<Desired>, MapError> {
         let mapping = self.mapping;
+        self.rules(&mapping.rules)?;
         let user = self.user(&mapping.user)?;
         let refusals = self.refusals;
         let organization = match &mapping.organization {
@@ -131,6 +132,24 @@ impl<'a, W: MappingObserver> Run<'a, W> {
                 sha256_prefix: None,
             },
         }))
+    }
+
+    /// Every rule of the issuer.
+    fn rules(&mut self, rules: &[TokenRule]) -> Result<(), MapError> {
+        for rule in rules {
+            let value = rule.condition.template.evaluate(&self.scope);
+            self.witness.evaluated(&rule.condition, &value);
+            let met = match value {
+                Ok(value) => rule.judge(&value),
+                // SECURITY: a condition that fails, or costs too much, is not met.
+                Err(error) => Err(rule.broken(RuleFault::Template(Box::new(error)))),
+            };
+            match met {
+                Ok(()) => self.witness.taken(|| Some(Json::Bool(true))),
+                Err(error) => self.refuse(error)?,
+            }
+        }
+        Ok(())
     }
 
     fn user(&mut self, user: &UserMapping) -> Result<Option<DesiredUser>, MapError> {

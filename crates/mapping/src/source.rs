@@ -5,6 +5,8 @@ use narthex_directory::{IssuerName, Realm};
 /// Templates for an issuer's claims, as written. Every text is a template; a field that is `None` has its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MappingSource {
+    /// Conditions that a token must meet, in the order written.
+    pub rules: Vec<RuleSource>,
     /// Templates for the user.
     pub user: UserSource,
     /// The organization the token names.
@@ -15,6 +17,17 @@ pub struct MappingSource {
     pub context: Vec<(String, String)>,
     /// Permission tags (S3). Without it tags are not looked at.
     pub tags: Option<TagsSource>,
+}
+
+/// Condition that a token must meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleSource {
+    /// Name of the rule, for log and explain. Unique within the issuer.
+    pub name: String,
+    /// The condition: a template of exactly one hole. Only the value `true` meets the rule.
+    pub require: String,
+    /// Remedy for the caller, as fixed text.
+    pub message: String,
 }
 
 /// Templates for the user.

@@ -91,6 +91,11 @@ impl Template {
         self.inner.roots.iter().map(String::as_str)
     }
 
+    /// Tests whether the source is exactly one hole, so that the value keeps its type. Any other template gives text.
+    pub fn is_one_hole(&self) -> bool {
+        matches!(self.inner.program, Program::Hole(_))
+    }
+
     /// Tests whether the template has no hole: it is its own text, whatever the scope.
     pub fn is_literal(&self) -> bool {
         match &self.inner.program {

@@ -120,6 +120,12 @@ const EFFECTS: &[Effect] = &[
         without: 401,
     },
     Effect {
+        line: "rule = [{ name = \"mfa\", require = \"{{contains(payload.amr; 'mfa')}}\", message = \"sign in again\" }]",
+        token: |token| token.claim("amr", json!(["pwd"])),
+        with: 401,
+        without: 200,
+    },
+    Effect {
         line: "mapping = { user = { country = \"{{payload.country}}\" } }",
         token: |token| token.claim("country", "Absurdistan"),
         with: 401,

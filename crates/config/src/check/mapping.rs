@@ -3,13 +3,13 @@
 use narthex_directory::{IssuerName, Realm};
 use narthex_mapping::{
     Field, IssuerMapping, MappingProblem, MappingProblemKind, MappingSettings, MappingSource, OnInvalid, OnMissing,
-    OrganizationSource, TagsSource, TeamSource, UserSource,
+    OrganizationSource, RuleSource, TagsSource, TeamSource, UserSource,
 };
 use toml::Spanned;
 
 use super::Check;
 use super::never::looks_like_a_path;
-use crate::file::{self, IssuerSection, MappingSection, TagsSection};
+use crate::file::{self, IssuerSection, MappingSection, RuleSection, TagsSection};
 use crate::problem::{Problem, Span};
 use crate::read::{Optional, Section};
 use crate::values::{TemplateText, place_in_literal};
@@ -45,7 +45,10 @@ impl Check<'_> {
     }
 
     fn mapping_problem(&mut self, section: &IssuerSection, problem: &MappingProblem) {
-        let place = place_of(&problem.field, section);
+        let place = match &problem.field {
+            Field::Rule(name) => place_of_rule(name, &problem.kind, section),
+            field => place_of(field, section),
+        };
         match &problem.kind {
             MappingProblemKind::Template(error) => {
                 for inner in error.problems() {
@@ -100,6 +103,12 @@ fn source_of(section: &IssuerSection) -> MappingSource {
     let (user, organization, team) = (user.value(), organization.value(), team.value());
     let text = |written: &Optional<TemplateText>| written.value().map(|template| template.0.clone());
     MappingSource {
+        rules: section
+            .rule
+            .value()
+            .iter()
+            .filter_map(|rule| rule_of(rule.get_ref()))
+            .collect(),
         user: UserSource {
             external_id: text(&user.external_id),
             username: text(&user.username),
@@ -138,6 +147,40 @@ fn source_of(section: &IssuerSection) -> MappingSource {
                 on_missing,
             })
         }),
+    }
+}
+
+/// `None` for a rule of which a part could not be read, which is reported already.
+fn rule_of(section: &RuleSection) -> Option<RuleSource> {
+    Some(RuleSource {
+        name: section.name.value()?.clone(),
+        require: section.require.value()?.0.clone(),
+        message: section.message.value()?.clone(),
+    })
+}
+
+/// Place of a problem with a rule: the key that it is about, of the last rule of that name.
+fn place_of_rule(name: &str, kind: &MappingProblemKind, section: &IssuerSection) -> Place {
+    let mut rules = section.rule.value().iter().map(Spanned::get_ref).rev();
+    let Some(rule) = rules.find(|rule| rule.name.value().is_some_and(|written| written == name)) else {
+        return Place {
+            span: section.header(),
+            literal: None,
+        };
+    };
+    let (written, literal) = match kind {
+        MappingProblemKind::RuleName { .. } | MappingProblemKind::RuleTwice { .. } => {
+            (rule.name.spanned().map(Spanned::span), None)
+        }
+        MappingProblemKind::RuleMessage { .. } => (rule.message.spanned().map(Spanned::span), None),
+        _ => {
+            let span = rule.require.spanned().map(Spanned::span);
+            (span.clone(), span)
+        }
+    };
+    Place {
+        span: written.unwrap_or_else(|| rule.header()),
+        literal,
     }
 }
 
@@ -182,7 +225,7 @@ fn place_of(field: &Field, section: &IssuerSection) -> Place {
             .value()
             .and_then(|tags| tags.claim.spanned())
             .map(Spanned::span),
-        Field::Context => {
+        Field::Context | Field::Rule(_) => {
             return Place {
                 span: mapping.context.span(),
                 literal: None,

@@ -107,10 +107,30 @@ section! {
         /// Treatment of a mapped value that breaks its rule. `refuse` refuses the token with `mapping.invalid`; `skip`
         /// ignores the value.
         on_invalid: Defaulted<OnInvalid> = "\"refuse\"";
+        /// Conditions that its tokens must meet, beyond `required_claims`.
+        rule: Defaulted<List<RuleSection>> = "[]";
         /// Mapping of claims to users, organizations and teams.
         mapping: Defaulted<MappingSection> = "{}";
         /// Permission tags: the claim that lists the user's permissions. Without this table, tags are ignored.
         tags: Optional<TagsSection>;
+    }
+}
+
+section! {
+    /// Condition that a token must meet, beyond `required_claims`. A token that does not meet it is refused with
+    /// `token.rule`. Rules are evaluated in the order of the file, before the mapping; the first one that is not met is
+    /// the reason.
+    ///
+    /// Without any rule, `required_claims` alone decides. A rule that reads `headers`, `query` or `now` is evaluated on
+    /// every request, and the tokens of its issuer are then not cached.
+    RuleSection {
+        /// Name of the rule in log and explain, unique within the issuer.
+        name: Required<String>, eg "\"second factor\"";
+        /// Condition: a template of exactly one `{{…}}`, with the same names as in `[issuer.mapping]`. Only the value
+        /// `true` meets it. Any other value, an error, or too much work refuses the token.
+        require: Required<TemplateText>, eg "\"{{contains(payload.amr; 'mfa')}}\"";
+        /// Remedy for the caller, as the end of the sentence in the answer. It is fixed text.
+        message: Required<String>, eg "\"sign in with a second factor\"";
     }
 }
 

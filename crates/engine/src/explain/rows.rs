@@ -108,6 +108,30 @@ impl From<&Step> for StepRow {
     }
 }
 
+impl StepRow {
+    /// Returns the row of a rule of the issuer (`[[issuer.rule]]`).
+    pub(super) fn of_rule(row: &PreviewRow) -> Self {
+        use narthex_mapping::Outcome as O;
+        let found = match &row.gave {
+            TemplateResult::Value(value) => value.to_string(),
+            TemplateResult::Undefined => "undefined".to_owned(),
+            TemplateResult::Failed(rendered) => rendered.clone(),
+        };
+        let (outcome, detail, reason) = match &row.outcome {
+            O::Refused { reason, message } => ("failed", message.clone(), Some(*reason)),
+            O::Taken(_) | O::NotGiven | O::Skipped(_) => ("passed", "the condition is `true`".to_owned(), None),
+        };
+        Self {
+            rule: row.field.to_string(),
+            outcome,
+            expected: format!("`true` from `{}`", row.source),
+            found,
+            detail,
+            reason,
+        }
+    }
+}
+
 /// Result of one template of the mapping.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct IdentityRow {

@@ -109,9 +109,14 @@ pub(super) fn page(
     let (reason, status) = told;
     let words = words::of(reason);
     let organization = refusal.about.as_ref().and_then(|about| about.organization.as_ref());
+    let own;
     let (before, organization, after) = match (words.sentence, organization) {
         (Sentence::Organization { before, after, .. }, Some(name)) => (before, Some(name.as_str()), after),
         (Sentence::Organization { without, .. } | Sentence::Plain(without), _) => (without, None, ""),
+        (Sentence::OfTheCase, _) => {
+            own = refusal.text();
+            (own.as_str(), None, "")
+        }
     };
     let moment = Timestamp::from_millisecond(now_ms).ok()?.round(Unit::Second).ok()?;
     let page = Page {

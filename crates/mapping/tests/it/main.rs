@@ -6,4 +6,5 @@ mod cases;
 mod compile;
 mod laws;
 mod preview;
+mod rules;
 mod support;

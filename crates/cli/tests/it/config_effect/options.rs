@@ -250,6 +250,11 @@ fn leaves(table: &Table, place: &str, found: &mut BTreeSet<String>) {
         match value {
             // What is in it is named by the user.
             toml::Value::Table(inner) if place != "issuer.required_claims" => leaves(inner, &place, found),
+            toml::Value::Array(tables) if tables.iter().any(toml::Value::is_table) => {
+                for inner in tables.iter().filter_map(toml::Value::as_table) {
+                    leaves(inner, &place, found);
+                }
+            }
             _ => drop(found.insert(place)),
         }
     }

@@ -1,6 +1,6 @@
 //! Cures for refusals of a mapping: the claim, and the function that would help.
 
-use narthex_mapping::{Breach, Field, MapError, Preview, TagsFault};
+use narthex_mapping::{Breach, Field, MapError, Preview, TagsFault, claim_paths};
 use serde_json::{Map, Value};
 
 use super::similar::nearest;
@@ -12,6 +12,7 @@ const PROPOSED_MAX: usize = 3;
 /// Returns the change that would help against this error.
 pub(in crate::explain) fn cure(error: &MapError, preview: &Preview, claims: &Map<String, Value>) -> Cure {
     match error {
+        MapError::Rule { field, message, .. } => rule(field, message, preview),
         MapError::Nothing { field, .. } => nothing(field, preview, claims),
         MapError::Invalid { field, breach } => invalid(field, breach, preview),
         MapError::TagsMissing { claim, .. } => tags_missing(claim, claims),
@@ -33,6 +34,20 @@ fn cured(claim: &str, (function, setting): (Option<&str>, Option<&str>), sentenc
         setting: setting.map(str::to_owned),
     };
     Cure::new(change, sentence)
+}
+
+/// Returns what helps against a rule that is not met: a token that meets it, or another condition.
+fn rule(field: &Field, message: &str, preview: &Preview) -> Cure {
+    let condition = preview.rows.iter().find(|row| row.field == *field);
+    let source = condition.map_or("", |row| row.source.as_str());
+    let claim = claim_paths(source)
+        .first()
+        .map_or_else(String::new, |path| path.join("."));
+    let sentence = format!(
+        "the caller is asked to: {message}. Send a token that meets {}, or change the `require` of the {field}",
+        quoted(source)
+    );
+    cured(&claim, (None, Some("rule")), sentence)
 }
 
 /// Returns the template of a field without its braces, if it is only a path.

@@ -23,6 +23,8 @@ pub(super) enum Sentence {
         after: &'static str,
         without: &'static str,
     },
+    /// The refusal's own text, which an administrator wrote for this case.
+    OfTheCase,
 }
 
 /// Action that the page offers.
@@ -82,6 +84,11 @@ pub(super) const fn of(reason: Reason) -> Words {
             NOT_ACCEPTED,
             "Your identity provider sent information about you that is incomplete or cannot be used. Ask an administrator.",
         ),
+        R::TokenRule => Words {
+            title: NOT_ACCEPTED,
+            sentence: Sentence::OfTheCase,
+            action: Action::None,
+        },
         R::IdentityUsernameConflict => plain(
             NOT_ACCEPTED,
             "Another person here already has your username. Ask an administrator.",
