@@ -194,10 +194,10 @@ impl TrustedIssuer {
     }
 }
 
-/// All trusted issuers, found by `iss`.
+/// All trusted issuers, found by `iss`, and by the audience where several share one.
 #[derive(Debug, Clone, Default)]
 pub struct Issuers {
-    by_text: HashMap<String, Arc<TrustedIssuer>>,
+    by_text: HashMap<String, Vec<Arc<TrustedIssuer>>>,
     without_text: Option<Arc<TrustedIssuer>>,
     all: Vec<Arc<TrustedIssuer>>,
 }
@@ -235,14 +235,9 @@ impl Issuers {
             self.without_text = Some(Arc::clone(&issuer));
         }
         for text in issuer.issuer_texts() {
-            if let Some(first) = self.by_text.insert(text.to_owned(), Arc::clone(&issuer)) {
-                let first = first.name().to_owned();
-                problems.push(PolicyError::IssuerTaken {
-                    first,
-                    second: name(),
-                    issuer: text.to_owned(),
-                });
-            }
+            let sharing = self.by_text.entry(text.to_owned()).or_default();
+            problems.extend(sharing.iter().filter_map(|first| shared_audience(first, &issuer, text)));
+            sharing.push(Arc::clone(&issuer));
         }
         self.all.push(issuer);
     }
@@ -265,19 +260,61 @@ impl Issuers {
         Ok(issuer)
     }
 
-    /// By exact comparison of `iss`.
+    /// The issuer a token belongs to, whatever its algorithm and header: by exact comparison of `iss`, and by the
+    /// audience among issuers that share one. The token is still unproved.
     ///
     /// SPEC: RFC 7519 4.1.1: case-sensitive; RFC 8725 3.8.
-    pub(crate) fn find(&self, token: &ParsedToken<'_>) -> Result<&Arc<TrustedIssuer>, VerifyError> {
-        match verify::issuer_claim(token)? {
-            Some(text) => self
-                .by_text
-                .get(text)
-                .ok_or(VerifyError::IssuerUnknown { missing: false }),
-            None => self
-                .without_text
-                .as_ref()
-                .ok_or(VerifyError::IssuerUnknown { missing: true }),
+    pub fn find(&self, token: &ParsedToken<'_>) -> Result<&Arc<TrustedIssuer>, VerifyError> {
+        let Some(text) = verify::issuer_claim(token)? else {
+            let without = self.without_text.as_ref();
+            return without.ok_or(VerifyError::IssuerUnknown { missing: true });
+        };
+        match self.by_text.get(text).map(Vec::as_slice) {
+            None | Some([]) => Err(VerifyError::IssuerUnknown { missing: false }),
+            Some([only]) => Ok(only),
+            Some(sharing) => by_audience(token, sharing.iter()),
         }
     }
+}
+
+/// The one issuer of several that a token is meant for.
+///
+/// SECURITY: a token that names the audiences of two of them could be mapped by the rules of either, so it is refused.
+fn by_audience<'i>(
+    token: &ParsedToken<'_>,
+    sharing: impl Iterator<Item = &'i Arc<TrustedIssuer>> + Clone,
+) -> Result<&'i Arc<TrustedIssuer>, VerifyError> {
+    let mut meant = sharing
+        .clone()
+        .filter(|issuer| verify::check_audience(&token.claims, issuer).is_ok());
+    if let (Some(only), None) = (meant.next(), meant.next()) {
+        return Ok(only);
+    }
+    let (mut claims, mut expected) = (Vec::new(), Vec::new());
+    for policy in sharing.map(|issuer| &issuer.policy) {
+        for (all, own) in [
+            (&mut claims, &policy.audience_claims),
+            (&mut expected, &policy.audiences),
+        ] {
+            for text in own {
+                if !all.contains(text) {
+                    all.push(text.clone());
+                }
+            }
+        }
+    }
+    Err(VerifyError::Audience { claims, expected })
+}
+
+/// The clash of two issuers that share an `iss`: an audience of both, or an issuer that accepts every audience.
+fn shared_audience(first: &TrustedIssuer, second: &TrustedIssuer, text: &str) -> Option<PolicyError> {
+    let (ours, theirs) = (&first.policy.audiences, &second.policy.audiences);
+    let shared = ours.iter().find(|audience| theirs.contains(audience));
+    let unbound = ours.is_empty() || theirs.is_empty();
+    (unbound || shared.is_some()).then(|| PolicyError::IssuerTaken {
+        first: first.name().to_owned(),
+        second: second.name().to_owned(),
+        issuer: text.to_owned(),
+        audience: shared.cloned(),
+    })
 }

@@ -135,21 +135,12 @@ async fn as_at_first(config: &mut Config, clock: &Clock) -> anyhow::Result<Arc<d
 /// Has the keys of the token's issuer read: those of the store first, then one fetch, which is waited for. Says what went
 /// wrong with it.
 async fn have_keys(runtime: &Runtime, token: &str) -> Option<String> {
-    let parsed = parse(
-        token,
-        &Limits {
-            token_bytes_max: token.len(),
-            ..runtime.token_limits
-        },
-    )
-    .ok()?
-    .into_unverified();
-    let presented = parsed.claims().get("iss").and_then(Value::as_str);
-    let issuer = runtime.by_name.values().find(|issuer| {
-        let policy = issuer.trusted.policy();
-        let own = policy.issuer.as_deref();
-        own == presented || presented.is_some_and(|presented| policy.aliases.iter().any(|alias| alias == presented))
-    })?;
+    let limits = Limits {
+        token_bytes_max: token.len(),
+        ..runtime.token_limits
+    };
+    let parsed = parse(token, &limits).ok()?;
+    let issuer = runtime.issuer(runtime.issuers.find(&parsed).ok()?).ok()?;
     issuer.keys.restore().await;
     match issuer.keys.refresh().await {
         Refreshed::Failed { why } => Some(format!(

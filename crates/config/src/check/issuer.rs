@@ -244,23 +244,20 @@ impl Check<'_> {
         }
     }
 
-    /// Refuses `iss` values that two issuers claim, and two issuers without one.
+    /// Refuses `iss` values that two issuers claim, unless their audiences tell them apart, and two issuers without one.
     fn shared_iss(&mut self, written: &List<IssuerSection>) {
-        let mut seen: Vec<(usize, &Spanned<String>)> = Vec::new();
+        let mut seen: Vec<(&IssuerSection, &Spanned<String>)> = Vec::new();
         let mut nameless: Option<Span> = None;
-        for (index, section) in written.iter().map(Spanned::get_ref).enumerate() {
+        for section in written.iter().map(Spanned::get_ref) {
             for text in section.issuer.spanned().into_iter().chain(section.aliases.value()) {
-                if let Some((owner, first)) = seen.iter().find(|(_, first)| first.get_ref() == text.get_ref()) {
-                    if *owner != index {
-                        let message = format!("two issuers claim the `iss` `{}`", text.get_ref());
-                        let problem = Problem::error(text.span(), message).context(first.span(), "the first one");
-                        self.problems.push(
-                            problem.help("a token belongs to exactly one issuer; give one of them another `iss`"),
-                        );
-                    }
-                } else {
-                    seen.push((index, text));
+                let same = |(owner, first): &&(&IssuerSection, &Spanned<String>)| {
+                    !std::ptr::eq(*owner, section) && first.get_ref() == text.get_ref()
+                };
+                let clashes: Vec<_> = seen.iter().filter(same).copied().collect();
+                for (owner, first) in clashes {
+                    self.shared_audience((owner, first), (section, text));
                 }
+                seen.push((section, text));
             }
             if section.issuer.span().is_none()
                 && Source::written(section)
@@ -282,6 +279,36 @@ impl Check<'_> {
                 }
             }
         }
+    }
+
+    /// Refuses two issuers of one `iss` whose audiences do not tell them apart.
+    fn shared_audience(
+        &mut self,
+        (owner, first): (&IssuerSection, &Spanned<String>),
+        (section, text): (&IssuerSection, &Spanned<String>),
+    ) {
+        let (ours, theirs) = (owner.audiences.value(), section.audiences.value());
+        let shared = theirs
+            .iter()
+            .find(|audience| ours.iter().any(|own| own.get_ref() == audience.get_ref()));
+        if shared.is_none() && !ours.is_empty() && !theirs.is_empty() {
+            return;
+        }
+        let name = |section: &IssuerSection| section.name.value().cloned().unwrap_or_default();
+        let message = format!(
+            "issuers `{}` and `{}` claim the `iss` `{}`{}",
+            name(owner),
+            name(section),
+            text.get_ref(),
+            shared.map_or_else(String::new, |audience| format!(
+                " and the audience `{}`",
+                audience.get_ref()
+            ))
+        );
+        let problem = Problem::error(text.span(), message).context(first.span(), "the first one");
+        let help =
+            "a token belongs to exactly one issuer; give one of them another `iss`, or each `audiences` of its own";
+        self.problems.push(problem.help(help));
     }
 
     /// Says so when a tag makes platform admins and gives a role in an organization at the same time.

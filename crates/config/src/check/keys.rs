@@ -92,8 +92,7 @@ impl Check<'_> {
                 other.key()
             );
             let problem = Problem::error(span.clone(), message).context(first.clone(), format!("`{}`", source.key()));
-            self.problems
-                .push(problem.help("keep one of them; two issuers may share an audience, but never a key source"));
+            self.problems.push(problem.help("keep one of them"));
         }
         if !others.is_empty() {
             return None;

@@ -18,6 +18,9 @@ section! {
         name: Required<String>, eg "\"corp\"";
         /// Expected `iss` of its tokens, compared exactly: a trailing slash is neither added nor removed. Required for
         /// key sets. One shared-secret issuer may leave it out; that issuer receives the tokens without `iss`.
+        ///
+        /// Several issuers can have the same value if their `audiences` do not overlap. `aud` then selects the issuer,
+        /// so that two applications of one identity provider have mappings and tags of their own.
         issuer: Optional<String>, eg "\"https://id.example.com\"";
         /// Other `iss` values that also mean this issuer, each compared exactly.
         aliases: Defaulted<List<String>> = "[]", eg "[\"https://id.example.com/\"]";

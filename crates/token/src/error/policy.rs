@@ -102,8 +102,12 @@ pub enum PolicyError {
         /// The name.
         name: String,
     },
-    /// Two issuers share an `iss`.
-    #[error("issuers `{first}` and `{second}` both claim the `iss` `{issuer}`")]
+    /// Two issuers share an `iss` and an audience, so nothing says which of them a token belongs to.
+    #[error(
+        "issuers `{first}` and `{second}` both claim the `iss` `{issuer}`{}; issuers that share an `iss` need `audiences` of \
+         their own",
+        audience.as_ref().map_or_else(String::new, |audience| format!(" and the audience `{audience}`"))
+    )]
     IssuerTaken {
         /// The issuer that was first.
         first: String,
@@ -111,6 +115,8 @@ pub enum PolicyError {
         second: String,
         /// The shared text.
         issuer: String,
+        /// The shared audience; `None` where one of them has no `audiences`.
+        audience: Option<String>,
     },
     /// Two issuers take tokens without `iss`.
     #[error(

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use narthex_token::{
-    Algorithm, IssuerPolicy, IssuerStatus, Issuers, Limits, PolicyError, RequiredClaim, TrustedIssuer, danger, parse,
+    Algorithm, IssuerPolicy, IssuerStatus, Issuers, Limits, PolicyError, RequiredClaim, TrustedIssuer, VerifiedClaims,
+    VerifyError, danger, parse,
 };
 use serde_json::{Value, json};
 
 use crate::support::{
-    ISSUER, NOW_MS, check_among, claims, claims_with, hs256, jwk, jwks, key_set_policy, mint, reason, rs256,
+    AUDIENCE, ISSUER, NOW_MS, check_among, claims, claims_with, hs256, jwk, jwks, key_set_policy, mint, reason, rs256,
     rs256_header, rsa_key, secret_policy, secret_set, set_of,
 };
 
@@ -102,6 +103,7 @@ fn issuers_do_not_clash() {
         first: name(),
         second: "second".to_owned(),
         issuer: ISSUER.to_owned(),
+        audience: Some(AUDIENCE.to_owned()),
     };
     assert_eq!(error, [expected]);
 
@@ -256,6 +258,69 @@ fn types_of_token_are_a_list() {
             "{typ}"
         );
     }
+}
+
+fn application(name: &str, audiences: &[&str]) -> IssuerPolicy {
+    let mut policy = IssuerPolicy::key_set(name, ISSUER);
+    policy.audiences = audiences.iter().map(|text| (*text).to_owned()).collect();
+    policy
+}
+
+/// Two applications of one identity provider: the audience says whose rules count, and a token that is meant for both,
+/// or for neither, is mapped by the rules of none.
+#[test]
+fn sec_the_audience_selects_one_of_the_issuers_that_share_an_iss() {
+    let mut third = application("third", &["c"]);
+    third.audience_claims = vec!["client_id".to_owned()];
+    let two = [application("first", &["a", "a2"]), application("second", &["b"]), third];
+    let issuers = Issuers::new(two.map(trusted).to_vec()).unwrap();
+    let keys = Arc::new(jwks());
+    for (change, expected) in [
+        (json!({ "aud": "a" }), Ok("first")),
+        (json!({ "aud": ["x", "a2"] }), Ok("first")),
+        (json!({ "aud": ["a", "a2"] }), Ok("first")),
+        (json!({ "aud": "b" }), Ok("second")),
+        (json!({ "aud": "x", "client_id": "c" }), Ok("third")),
+        (json!({ "aud": ["a", "b"] }), Err("token.audience")),
+        (json!({ "aud": "a", "client_id": "c" }), Err("token.audience")),
+        (json!({ "aud": "x" }), Err("token.audience")),
+        (json!({ "aud": "c" }), Err("token.audience")),
+        (json!({ "aud": null }), Err("token.audience")),
+        (json!({ "aud": 5 }), Err("token.audience")),
+        (
+            json!({ "aud": "a", "iss": "https://other.example" }),
+            Err("token.issuer_unknown"),
+        ),
+    ] {
+        let answer = check_among(&rs256(&claims_with(&change)), &issuers, &keys, NOW_MS);
+        let found = answer.as_ref().map(VerifiedClaims::issuer).map_err(VerifyError::reason);
+        assert_eq!(found, expected, "{change}");
+    }
+}
+
+#[test]
+fn issuers_that_share_an_iss_have_audiences_that_differ() {
+    let clash = |first: IssuerPolicy, second: IssuerPolicy| {
+        let problems = Issuers::new(vec![trusted(first), trusted(second)]).unwrap_err();
+        let [
+            PolicyError::IssuerTaken {
+                first,
+                second,
+                audience,
+                ..
+            },
+        ] = &problems[..]
+        else {
+            panic!("{problems:?}")
+        };
+        assert_eq!((first.as_str(), second.as_str()), ("one", "two"));
+        audience.clone()
+    };
+    let shared = clash(application("one", &["a", "b"]), application("two", &["c", "b"]));
+    assert_eq!(shared.as_deref(), Some("b"));
+    // An issuer that accepts every audience leaves nothing to another one.
+    let secret = IssuerPolicy::shared_secret("two", Some(ISSUER.to_owned()));
+    assert_eq!(clash(application("one", &["a"]), secret), None);
 }
 
 #[test]
