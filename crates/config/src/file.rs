@@ -12,7 +12,7 @@ mod settings;
 pub use issuer::SecretFormat;
 pub(crate) use issuer::{
     IssuerSection, KeySetAlgorithm, MappingSection, Mode, OnEmpty, OnInvalid, OnMissing, Provision, RuleSection,
-    TagsSection,
+    TagsSection, TenantsText,
 };
 pub(crate) use organization::{Membership, OrganizationSection, OrganizationStatus, TagText};
 pub(crate) use route::{EncodedSlash, HeadersSection, MethodOverride, OrganizationBy, RouteSection, TokenUse};

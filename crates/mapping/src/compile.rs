@@ -29,6 +29,9 @@ pub(crate) fn compile(
     };
     let rules = compiler.rules(&source.rules);
     let user = compiler.user(&source.user);
+    if let (Some(claim), Some(user)) = (&settings.tenant_claim, &user) {
+        compiler.tenant(claim, &user.ids);
+    }
     let organization = compiler.organization(&source.organization);
     let team = compiler.team(&source.team, source.organization.external_id.is_some());
     let context = compiler.context(&source.context, settings.limits);
@@ -131,6 +134,20 @@ impl Compiler {
             locale,
             language,
         })
+    }
+
+    /// Checks that the key of a user contains the claim that names the tenant.
+    // SECURITY: each tenant gives ids as it likes. Without its name in them, a user of one tenant is a user of another.
+    fn tenant(&mut self, claim: &str, ids: &Ids) {
+        let (Ids::One(key) | Ids::Both(key) | Ids::Two { external_id: key, .. }) = ids;
+        let paths = reads::claim_paths(key.template.source());
+        if !paths
+            .iter()
+            .any(|path| matches!(path.as_slice(), [only] if only == claim))
+        {
+            let claim = claim.to_owned();
+            self.problem(key.field.clone(), MappingProblemKind::TenantMissing { claim });
+        }
     }
 
     fn organization(&mut self, source: &OrganizationSource) -> Option<OrganizationMapping> {

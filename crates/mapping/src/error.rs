@@ -355,6 +355,15 @@ pub enum MappingProblemKind {
         "it is the same text for every token, which would make all users one; name a claim, as in `{{{{payload.sub}}}}`"
     )]
     OneForAll,
+    /// Users of several tenants, and no tenant in their key.
+    #[error(
+        "users of several tenants would share ids, so it must contain the claim `{claim}`, as in \
+         `{{{{payload.{claim}}}}}:{{{{payload.sub}}}}`"
+    )]
+    TenantMissing {
+        /// The claim that names the tenant.
+        claim: String,
+    },
     /// The same tags for every token.
     #[error(
         "it is the same for every token, so all users would have the same tags; name a claim, as in `{{{{payload.groups}}}}`"

@@ -124,6 +124,8 @@ pub struct MappingSettings {
     pub realm: Realm,
     /// The issuer's configured name.
     pub issuer: IssuerName,
+    /// Claim that the user's external id must contain, because the issuer's tenants give ids of their own.
+    pub tenant_claim: Option<String>,
     /// Effect of a value that breaks its rule.
     pub on_invalid: OnInvalid,
     /// Tells whether templates may name `body`.
@@ -140,6 +142,7 @@ impl MappingSettings {
         Self {
             realm,
             issuer,
+            tenant_claim: None,
             on_invalid: OnInvalid::default(),
             body: Body::default(),
             limits: MappingLimits::default(),

@@ -289,8 +289,18 @@ impl Report {
     }
 
     fn issuer(&mut self, token: &ParsedToken<'_>, candidate: Result<&TrustedIssuer, VerifyError>) {
-        let result = candidate.and_then(|issuer| verify::check_status(issuer).map(|()| issuer));
-        let expected = "`issuer` or one of `aliases` of a trusted issuer, exactly".to_owned();
+        let tenant = candidate.as_ref().ok().and_then(|issuer| issuer.tenancy.as_ref());
+        let expected = match tenant {
+            Some(tenancy) => format!(
+                "`issuer` of a trusted issuer with an accepted tenant, which claim `{}` repeats",
+                sanitize(tenancy.claim())
+            ),
+            None => "`issuer` or one of `aliases` of a trusted issuer, exactly".to_owned(),
+        };
+        let result = candidate.and_then(|issuer| {
+            verify::check_issuer(token, issuer)?;
+            verify::check_status(issuer).map(|()| issuer)
+        });
         self.add(
             Rule::Issuer,
             expected,

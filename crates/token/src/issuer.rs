@@ -1,8 +1,9 @@
 //! Trusted issuers, the terms of their trust, and the choice of the one that a token belongs to.
 
 mod problems;
+mod tenants;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -11,6 +12,8 @@ use crate::algorithm::{Algorithm, AlgorithmSet};
 use crate::error::{PolicyError, VerifyError};
 use crate::parse::ParsedToken;
 use crate::verify;
+pub use tenants::Tenants;
+use tenants::{Tenancy, TenantPattern};
 
 /// The leeway of a new policy. A cache of used token ids must keep them this much past `exp`.
 const LEEWAY_SECONDS_DEFAULT: u64 = 60;
@@ -72,6 +75,9 @@ pub struct IssuerPolicy {
     pub issuer: Option<String>,
     /// Other texts that stand for the same issuer.
     pub aliases: Vec<String>,
+    /// Tenants of a provider that has an `iss` for each: `issuer` and `aliases` then have one placeholder, such as
+    /// `{tid}`, and the claim of that name repeats what stands in its place. `None` for texts without a placeholder.
+    pub tenants: Option<Tenants>,
     /// Algorithms that it may sign with.
     pub algorithms: Vec<Algorithm>,
     /// Audiences of its tokens, which must be meant for one of these.
@@ -112,6 +118,7 @@ impl IssuerPolicy {
             name,
             issuer,
             aliases: Vec::new(),
+            tenants: None,
             algorithms: vec![algorithm],
             audiences: Vec::new(),
             audience_claims: vec!["aud".to_owned()],
@@ -139,6 +146,7 @@ pub(crate) enum Binding {
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrustedIssuer {
     pub(crate) policy: IssuerPolicy,
+    pub(crate) tenancy: Option<Tenancy>,
     pub(crate) name: Arc<str>,
     pub(crate) algorithms: AlgorithmSet,
     pub(crate) leeway_ms: i64,
@@ -164,6 +172,7 @@ impl TrustedIssuer {
             algorithms: policy.algorithms.iter().copied().collect(),
             // INVARIANT: bounded by the check above.
             leeway_ms: i64::try_from(policy.leeway_seconds).unwrap_or(0).saturating_mul(1000),
+            tenancy: Tenancy::of(&policy),
             binding,
             policy,
         })
@@ -184,7 +193,26 @@ impl TrustedIssuer {
         self.leeway_ms
     }
 
-    /// The `iss` texts it answers to.
+    /// The claim that names the tenant, for an issuer of more than one: a user's external id must contain it.
+    pub fn tenant_claim(&self) -> Option<&str> {
+        let several = self.policy.tenants.as_ref().is_some_and(Tenants::are_several);
+        self.tenancy.as_ref().filter(|_| several).map(Tenancy::claim)
+    }
+
+    /// The `iss` texts it answers to, those of the listed tenants written out.
+    fn exact_texts(&self) -> BTreeSet<String> {
+        match &self.tenancy {
+            Some(tenancy) => tenancy.listed_texts().collect(),
+            None => self.issuer_texts().map(str::to_owned).collect(),
+        }
+    }
+
+    /// The patterns of an issuer that accepts every tenant.
+    fn open_patterns(&self) -> &[TenantPattern] {
+        self.tenancy.as_ref().map(Tenancy::open_patterns).unwrap_or_default()
+    }
+
+    /// The `iss` texts as configured, with their placeholders.
     pub(crate) fn issuer_texts(&self) -> impl Iterator<Item = &str> {
         self.policy
             .issuer
@@ -198,6 +226,8 @@ impl TrustedIssuer {
 #[derive(Debug, Clone, Default)]
 pub struct Issuers {
     by_text: HashMap<String, Vec<Arc<TrustedIssuer>>>,
+    /// Issuers of every tenant of a provider, which no list of texts stands for: few, and looked at one by one.
+    of_any_tenant: Vec<Arc<TrustedIssuer>>,
     without_text: Option<Arc<TrustedIssuer>>,
     all: Vec<Arc<TrustedIssuer>>,
 }
@@ -234,12 +264,50 @@ impl Issuers {
             }
             self.without_text = Some(Arc::clone(&issuer));
         }
-        for text in issuer.issuer_texts() {
-            let sharing = self.by_text.entry(text.to_owned()).or_default();
-            problems.extend(sharing.iter().filter_map(|first| shared_audience(first, &issuer, text)));
-            sharing.push(Arc::clone(&issuer));
+        problems.extend(self.clashes(&issuer));
+        for text in issuer.exact_texts() {
+            self.by_text.entry(text).or_default().push(Arc::clone(&issuer));
+        }
+        if !issuer.open_patterns().is_empty() {
+            self.of_any_tenant.push(Arc::clone(&issuer));
         }
         self.all.push(issuer);
+    }
+
+    /// Clashes of one more issuer with those that are here: an `iss` of both, and no audiences to tell them apart.
+    fn clashes(&self, issuer: &TrustedIssuer) -> Vec<PolicyError> {
+        let fits = |one: &TrustedIssuer, text: &str| one.open_patterns().iter().any(|own| own.tenant(text).is_some());
+        let mut found: Vec<PolicyError> = Vec::new();
+        for text in issuer.exact_texts() {
+            let exact = self.by_text.get(&text).into_iter().flatten();
+            let open = self.of_any_tenant.iter().filter(|first| fits(first, &text));
+            found.extend(
+                exact
+                    .chain(open)
+                    .filter_map(|first| shared_audience(first, issuer, &text)),
+            );
+        }
+        for pattern in issuer.open_patterns() {
+            let exact = self.by_text.iter().filter(|(text, _)| pattern.tenant(text).is_some());
+            let exact = exact.flat_map(|(text, sharing)| sharing.iter().map(move |first| (first, text.as_str())));
+            let overlaps = |first: &TrustedIssuer| first.open_patterns().iter().any(|own| own.may_overlap(pattern));
+            let open = self.of_any_tenant.iter().filter(|first| overlaps(first));
+            let text = issuer.policy.issuer.as_deref().unwrap_or_default();
+            let open = open.map(|first| (first, text));
+            found.extend(
+                exact
+                    .chain(open)
+                    .filter_map(|(first, text)| shared_audience(first, issuer, text)),
+            );
+        }
+        // One message for two issuers is enough, however many tenants they share.
+        let mut told: Vec<PolicyError> = Vec::new();
+        for clash in found {
+            if !told.iter().any(|earlier| is_of_the_same(earlier, &clash)) {
+                told.push(clash);
+            }
+        }
+        told
     }
 
     /// The issuers in the order they were given.
@@ -256,6 +324,9 @@ impl Issuers {
         verify::check_algorithm(token, issuer)?;
         verify::check_header(token, issuer)?;
         let issuer = found?;
+        if issuer.tenancy.is_some() {
+            verify::check_issuer(token, issuer)?;
+        }
         verify::check_status(issuer)?;
         Ok(issuer)
     }
@@ -269,10 +340,20 @@ impl Issuers {
             let without = self.without_text.as_ref();
             return without.ok_or(VerifyError::IssuerUnknown { missing: true });
         };
-        match self.by_text.get(text).map(Vec::as_slice) {
-            None | Some([]) => Err(VerifyError::IssuerUnknown { missing: false }),
-            Some([only]) => Ok(only),
-            Some(sharing) => by_audience(token, sharing.iter()),
+        let exact = self.by_text.get(text).map(Vec::as_slice).unwrap_or_default();
+        if let ([only], true) = (exact, self.of_any_tenant.is_empty()) {
+            return Ok(only);
+        }
+        let has_tenant = |issuer: &&Arc<TrustedIssuer>| {
+            let tenancy = issuer.tenancy.as_ref();
+            tenancy.is_some_and(|tenancy| tenancy.tenant_in(text).is_some())
+        };
+        let open = self.of_any_tenant.iter().filter(has_tenant);
+        let sharing: Vec<&Arc<TrustedIssuer>> = exact.iter().chain(open).collect();
+        match sharing.as_slice() {
+            [] => Err(VerifyError::IssuerUnknown { missing: false }),
+            [only] => Ok(only),
+            _ => by_audience(token, &sharing),
         }
     }
 }
@@ -282,16 +363,15 @@ impl Issuers {
 /// SECURITY: a token that names the audiences of two of them could be mapped by the rules of either, so it is refused.
 fn by_audience<'i>(
     token: &ParsedToken<'_>,
-    sharing: impl Iterator<Item = &'i Arc<TrustedIssuer>> + Clone,
+    sharing: &[&'i Arc<TrustedIssuer>],
 ) -> Result<&'i Arc<TrustedIssuer>, VerifyError> {
-    let mut meant = sharing
-        .clone()
-        .filter(|issuer| verify::check_audience(&token.claims, issuer).is_ok());
+    let is_meant = |issuer: &&Arc<TrustedIssuer>| verify::check_audience(&token.claims, issuer).is_ok();
+    let mut meant = sharing.iter().copied().filter(is_meant);
     if let (Some(only), None) = (meant.next(), meant.next()) {
         return Ok(only);
     }
     let (mut claims, mut expected) = (Vec::new(), Vec::new());
-    for policy in sharing.map(|issuer| &issuer.policy) {
+    for policy in sharing.iter().map(|issuer| &issuer.policy) {
         for (all, own) in [
             (&mut claims, &policy.audience_claims),
             (&mut expected, &policy.audiences),
@@ -317,4 +397,15 @@ fn shared_audience(first: &TrustedIssuer, second: &TrustedIssuer, text: &str) ->
         issuer: text.to_owned(),
         audience: shared.cloned(),
     })
+}
+
+/// Tests whether two clashes name the same issuers.
+fn is_of_the_same(one: &PolicyError, other: &PolicyError) -> bool {
+    matches!(
+        (one, other),
+        (
+            PolicyError::IssuerTaken { first, second, .. },
+            PolicyError::IssuerTaken { first: other_first, second: other_second, .. },
+        ) if first == other_first && second == other_second
+    )
 }

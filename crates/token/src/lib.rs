@@ -71,7 +71,9 @@ pub use claims::{KeyMatch, MatchedBy, UnverifiedClaims, VerifiedClaims};
 pub use error::{KeySetError, MalformedToken, PolicyError, SignError, VerifyError};
 pub use fingerprint::Fingerprint;
 pub use inspect::{InspectedClaims, Inspection, Outcome, Rule, Step, inspect, inspect_for};
-pub use issuer::{BoundTokens, Expiry, IssuerPolicy, IssuerStatus, Issuers, KeySource, RequiredClaim, TrustedIssuer};
+pub use issuer::{
+    BoundTokens, Expiry, IssuerPolicy, IssuerStatus, Issuers, KeySource, RequiredClaim, Tenants, TrustedIssuer,
+};
 pub use key_cache::{
     Answer, CacheSettings, FetchChanges, FetchError, FetchId, FetchOutcome, KeyCache, KeyHealth, KeyRecord,
     KeySnapshot, KeysFault, LastGood, Tick,

@@ -146,17 +146,18 @@ pub(crate) fn check_issuer(token: &ParsedToken<'_>, issuer: &TrustedIssuer) -> R
     if issuer.binding == Binding::DangerWhereNamed && issuer.policy.issuer.is_none() {
         return Ok(());
     }
+    let unknown = || VerifyError::IssuerUnknown {
+        missing: presented.is_none(),
+    };
+    if let Some(tenancy) = &issuer.tenancy {
+        let tenant = presented.and_then(|text| tenancy.tenant_in(text));
+        return tenancy.check(token, tenant.ok_or_else(unknown)?);
+    }
     let agrees = match presented {
         Some(text) => issuer.issuer_texts().any(|own| own == text),
         None => issuer.policy.issuer.is_none(),
     };
-    if agrees {
-        Ok(())
-    } else {
-        Err(VerifyError::IssuerUnknown {
-            missing: presented.is_none(),
-        })
-    }
+    if agrees { Ok(()) } else { Err(unknown()) }
 }
 
 /// A disabled issuer's tokens are refused before any key is looked at.
@@ -377,14 +378,14 @@ fn one_of(values: &[Value]) -> String {
     }
 }
 
-fn invalid(claim: &str, expected: &str) -> VerifyError {
+pub(crate) fn invalid(claim: &str, expected: &str) -> VerifyError {
     VerifyError::ClaimInvalid {
         claim: claim.to_owned(),
         expected: expected.to_owned(),
     }
 }
 
-fn missing(claims: &Map<String, Value>, claim: &str) -> VerifyError {
+pub(crate) fn missing(claims: &Map<String, Value>, claim: &str) -> VerifyError {
     let present_names = claims.keys().take(NAMES_SHOWN_MAX).map(|name| sanitize(name)).collect();
     VerifyError::ClaimMissing {
         claim: claim.to_owned(),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use narthex_directory::{IssuerName, OnEmpty, OrganizationName, Provision, Realm, SyncMode, SyncPolicy, TagList};
 use narthex_token::{
     Algorithm, BoundTokens, Expiry, IssuerPolicy, IssuerStatus, KeySource as KeyKind, PolicyError, RequiredClaim,
-    TrustedIssuer,
+    Tenants, TrustedIssuer,
 };
 use toml::Spanned;
 
@@ -15,7 +15,7 @@ use super::keys::Source;
 use super::organization::ListedTags;
 use super::{Check, within_if_written};
 use crate::Issuer;
-use crate::file::{self, IssuerSection, TagText};
+use crate::file::{self, IssuerSection, TagText, TenantsText};
 use crate::problem::{Problem, Span};
 use crate::read::Section;
 use crate::suggest::did_you_mean;
@@ -67,12 +67,13 @@ impl Check<'_> {
         // The mapping is checked even where the issuer has no usable name, so that its problems come out in the same
         // run.
         let stand_in = || (IssuerName::new("issuer").ok(), Realm::new("realm").ok());
+        let tenant_claim = trusted.as_ref().and_then(TrustedIssuer::tenant_claim);
         let mapping = match (name.clone(), realm.clone()) {
-            (Some(name), Some(realm)) => self.mapping(section, name, realm),
+            (Some(name), Some(realm)) => self.mapping(section, (name, realm), tenant_claim),
             _ => stand_in()
                 .0
                 .zip(stand_in().1)
-                .and_then(|(name, realm)| self.mapping(section, name, realm)),
+                .and_then(|of| self.mapping(section, of, tenant_claim)),
         };
         self.issuer_never(section);
         Some(Issuer {
@@ -137,6 +138,7 @@ impl Check<'_> {
             name: section.name.value().cloned().unwrap_or_else(|| "(unnamed)".to_owned()),
             issuer: section.issuer.value().cloned(),
             aliases: texts(section.aliases.value()),
+            tenants: section.tenants.value().map(tenants),
             algorithms,
             audiences: texts(section.audiences.value()),
             audience_claims: texts(section.audience_claims.value()),
@@ -351,6 +353,14 @@ impl Check<'_> {
     }
 }
 
+/// The tenants as the verifier takes them.
+fn tenants(written: &TenantsText) -> Tenants {
+    match written {
+        TenantsText::Any => Tenants::Any,
+        TenantsText::List(listed) => Tenants::Listed(listed.iter().map(|tenant| tenant.get_ref().clone()).collect()),
+    }
+}
+
 /// The algorithms that are written, or the default of the key source.
 fn algorithms(section: &IssuerSection, source: Option<Source>) -> Option<Vec<Algorithm>> {
     match (section.algorithms.value(), source) {
@@ -375,7 +385,10 @@ fn place_of(error: &PolicyError, section: &IssuerSection) -> Option<Span> {
         }
         PolicyError::AudienceMissing { .. } if section.audiences.is_bad() => None,
         PolicyError::AudienceMissing { .. } => Some(section.audiences.span()),
+        PolicyError::TenantPlaceholder { .. } => section.issuer.span().or_else(|| section.tenants.span()),
+        PolicyError::NoTenants { .. } | PolicyError::BadTenant { .. } => section.tenants.span(),
         PolicyError::BadEntry { field, .. } => Some(match *field {
+            "tenants" => section.tenants.span().unwrap_or_else(header),
             "issuer" => section.aliases.span(),
             "audiences" => section.audiences.span(),
             "audience_claims" => section.audience_claims.span(),

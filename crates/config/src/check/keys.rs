@@ -175,6 +175,14 @@ impl Check<'_> {
             }
             Source::Discovery => {
                 let issuer = section.issuer.spanned()?;
+                if section.tenants.span().is_some() {
+                    let message = "`discovery` asks at one address, and `issuer` stands for many";
+                    let help = "name the key set of all tenants with `jwks_url`";
+                    let problem = Problem::error(section.discovery.span(), message);
+                    self.problems
+                        .push(problem.context(issuer.span(), "this one").help(help));
+                    return None;
+                }
                 self.public_address("issuer", issuer.get_ref(), &issuer.span())?;
                 let access = self.access(section);
                 let usable = access.is_some();

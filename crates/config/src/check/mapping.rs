@@ -19,10 +19,11 @@ impl Check<'_> {
     pub(crate) fn mapping(
         &mut self,
         section: &IssuerSection,
-        issuer: IssuerName,
-        realm: Realm,
+        (issuer, realm): (IssuerName, Realm),
+        tenant_claim: Option<&str>,
     ) -> Option<IssuerMapping> {
         let mut settings = MappingSettings::new(realm, issuer);
+        settings.tenant_claim = tenant_claim.map(str::to_owned);
         settings.on_invalid = match section.on_invalid.value() {
             file::OnInvalid::Refuse => OnInvalid::Refuse,
             file::OnInvalid::Skip => OnInvalid::Skip,

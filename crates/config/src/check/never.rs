@@ -26,9 +26,13 @@ impl Check<'_> {
 
     /// Warns of every setting of an issuer that can never match.
     pub(crate) fn issuer_never(&mut self, section: &IssuerSection) {
-        let one = "write the `iss` of one issuer as its tokens have it; more of them go into `aliases`";
-        let issuers = section.issuer.spanned().into_iter().chain(section.aliases.value());
-        self.exact("the `iss` of a token", issuers, one);
+        let one = "write the `iss` of one issuer as its tokens have it; more of them go into `aliases`, and `tenants` fills in \
+                   one placeholder for a claim, as in `{tid}`";
+        // With `tenants` its placeholder is filled in.
+        if section.tenants.span().is_none() {
+            let issuers = section.issuer.spanned().into_iter().chain(section.aliases.value());
+            self.exact("the `iss` of a token", issuers, one);
+        }
         let audience = "write the `aud` of the tokens as it is, without a pattern";
         self.exact("the audience of a token", section.audiences.value(), audience);
         let claim = "write the name of a claim at the top of the payload, such as `\"aud\"` or `\"client_id\"`";

@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use toml::Spanned;
+use toml::de::DeValue;
+
 use super::organization::TagText;
-use crate::read::{Defaulted, Optional, Required, section};
+use crate::read::{Defaulted, FromToml, Kind, Optional, Required, Walk, section};
 use crate::values::{ClaimValue, List, Named, OneOrMany, TemplateText, UrlText, WebUrl, choice};
 
 section! {
@@ -24,6 +27,11 @@ section! {
         issuer: Optional<String>, eg "\"https://id.example.com\"";
         /// Other `iss` values that also mean this issuer, each compared exactly.
         aliases: Defaulted<List<String>> = "[]", eg "[\"https://id.example.com/\"]";
+        /// Tenants of a provider that gives each of them an `iss` of its own. `issuer` (and each of `aliases`) then has one
+        /// placeholder, such as `{tid}`, and the claim of that name must equal the text in its place. A list holds the
+        /// accepted values of the claim; `"any"` accepts every tenant. With more than one tenant, `external_id` must
+        /// contain that claim, as in `"{{payload.tid}}:{{payload.oid}}"`.
+        tenants: Optional<TenantsText>, eg "[\"11c43ee8-b9d3-4e51-b73f-bd9dda66e29c\"]";
         /// Realm of its users, organizations and teams. External ids are unique within a realm, and tags count only
         /// within it. Issuers that name the same realm share it. By default, a realm named after the issuer.
         realm: Optional<String>, eg "\"corp\"";
@@ -236,6 +244,36 @@ section! {
         /// Lease of a role that came from a tag: the role lapses when no token has confirmed it for this long. Off by
         /// default.
         lease: Optional<Duration>, eg "\"7d\"";
+    }
+}
+
+/// Tenants as written: a list of texts, or `"any"`.
+#[derive(Clone, Debug)]
+pub(crate) enum TenantsText {
+    /// The accepted tenants.
+    List(List<String>),
+    /// `"any"`.
+    Any,
+}
+
+impl FromToml for TenantsText {
+    fn kind() -> Kind {
+        let text = Kind::Text {
+            what: "text",
+            pattern: None,
+        };
+        Kind::Either(vec![Kind::List(Box::new(text)), Kind::Choice(vec!["any"])])
+    }
+
+    fn from_toml(value: &Spanned<DeValue<'_>>, walk: &mut Walk) -> Option<Self> {
+        match value.get_ref() {
+            DeValue::String(text) if text.as_ref() == "any" => Some(Self::Any),
+            DeValue::Array(_) => FromToml::from_toml(value, walk).map(Self::List),
+            _ => {
+                walk.wrong_type(value, "a list of tenants, or `\"any\"`");
+                None
+            }
+        }
     }
 }
 

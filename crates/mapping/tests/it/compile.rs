@@ -160,3 +160,45 @@ fn an_identity_says_which_token_it_came_from() {
     assert_eq!(desired.token.jti.as_deref(), Some("t-1"));
     assert!(desired.token.sha256_prefix.is_some_and(|prefix| prefix.len() >= 24));
 }
+
+/// The ids of several tenants may be equal, so the key of a user says whose it is.
+#[test]
+fn sec_the_key_of_a_user_contains_the_tenant() {
+    let mut settings = settings();
+    settings.tenant_claim = Some("tid".to_owned());
+    let compile = |external_id: Option<&str>, username: Option<&str>| {
+        let mut source = MappingSource::default();
+        source.user.external_id = external_id.map(str::to_owned);
+        source.user.username = username.map(str::to_owned);
+        IssuerMapping::compile(&source, &settings).map(|_| ())
+    };
+    for (external_id, username) in [
+        (Some("{{payload.tid}}:{{payload.oid}}"), None),
+        (Some("{{payload.tid + ':' + payload.oid}}"), Some("{{payload.upn}}")),
+        (None, Some("{{payload.tid}}:{{payload.upn}}")),
+        (Some("{{payload.`tid`}} {{payload.sub}}"), None),
+    ] {
+        assert!(compile(external_id, username).is_ok(), "{external_id:?} {username:?}");
+    }
+    for (external_id, username, field) in [
+        (None, None, Field::UserExternalId),
+        (
+            Some("{{payload.oid}}"),
+            Some("{{payload.tid}}:{{payload.upn}}"),
+            Field::UserExternalId,
+        ),
+        (Some("tid:{{payload.oid}}"), None, Field::UserExternalId),
+        (Some("{{payload.a.tid}}:{{payload.oid}}"), None, Field::UserExternalId),
+        (None, Some("{{payload.upn}}"), Field::UserUsername),
+    ] {
+        let problems = compile(external_id, username).unwrap_err();
+        let [problem] = &problems[..] else {
+            panic!("{problems:?}")
+        };
+        assert!(
+            matches!(problem.kind, MappingProblemKind::TenantMissing { .. }),
+            "{problem}"
+        );
+        assert_eq!(problem.field, field);
+    }
+}

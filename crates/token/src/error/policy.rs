@@ -30,6 +30,29 @@ pub enum PolicyError {
         /// The issuer's name.
         name: String,
     },
+    /// `tenants` without exactly one placeholder in each text of the issuer, the same in all.
+    #[error(
+        "issuer `{name}` has `tenants`, so `issuer` and each of `aliases` need exactly one placeholder such as `{{tid}}`, \
+         the same in all"
+    )]
+    TenantPlaceholder {
+        /// The issuer's name.
+        name: String,
+    },
+    /// An empty list of tenants.
+    #[error("issuer `{name}`: `tenants` is empty; list the accepted values of the claim, or write `\"any\"`")]
+    NoTenants {
+        /// The issuer's name.
+        name: String,
+    },
+    /// A tenant that cannot stand in `iss`.
+    #[error("issuer `{name}`: `{tenant}` is no tenant; use at most 128 letters, digits, `-`, `.`, `_` and `~`")]
+    BadTenant {
+        /// The issuer's name.
+        name: String,
+        /// The tenant.
+        tenant: String,
+    },
     /// An entry of a list is empty, or stands there twice.
     #[error("issuer `{name}`: `{field}` holds an empty or repeated entry")]
     BadEntry {

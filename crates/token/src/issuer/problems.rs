@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::tenants::{Tenancy, Tenants, is_tenant};
 use super::{Expiry, IssuerPolicy, KeySource};
 use crate::algorithm::Family;
 use crate::error::PolicyError;
@@ -26,6 +27,7 @@ pub(super) fn of(policy: &IssuerPolicy) -> Vec<PolicyError> {
         problems.push(PolicyError::AliasesWithoutIssuer { name: name() });
     }
     problems.extend(of_lists(policy));
+    problems.extend(of_tenants(policy));
     // SECURITY: a logout token has `sub`, `aud` and a signature, and says that a session has ended.
     if policy.token_types.iter().any(|typ| is_same_type(typ, LOGOUT_TYPE)) {
         problems.push(PolicyError::LogoutType { name: name() });
@@ -80,11 +82,16 @@ pub(super) fn of_binding(policy: &IssuerPolicy) -> Vec<PolicyError> {
 
 fn of_lists(policy: &IssuerPolicy) -> Vec<PolicyError> {
     let texts: Vec<&String> = policy.issuer.iter().chain(&policy.aliases).collect();
-    let lists: [(&'static str, Vec<&String>); 4] = [
+    let tenants = match &policy.tenants {
+        Some(Tenants::Listed(tenants)) => tenants.iter().collect(),
+        Some(Tenants::Any) | None => Vec::new(),
+    };
+    let lists: [(&'static str, Vec<&String>); 5] = [
         ("issuer", texts),
         ("audiences", policy.audiences.iter().collect()),
         ("audience_claims", policy.audience_claims.iter().collect()),
         ("token_types", policy.token_types.iter().collect()),
+        ("tenants", tenants),
     ];
     lists
         .into_iter()
@@ -101,6 +108,29 @@ fn of_lists(policy: &IssuerPolicy) -> Vec<PolicyError> {
             field,
         })
         .collect()
+}
+
+/// Checks that the placeholders of `issuer` and `aliases` are there for the tenants, and that each tenant can be found.
+fn of_tenants(policy: &IssuerPolicy) -> Vec<PolicyError> {
+    let Some(tenants) = &policy.tenants else {
+        return Vec::new();
+    };
+    let name = || policy.name.clone();
+    let mut problems = Vec::new();
+    if Tenancy::of(policy).is_none() {
+        problems.push(PolicyError::TenantPlaceholder { name: name() });
+    }
+    if let Tenants::Listed(listed) = tenants {
+        if listed.is_empty() {
+            problems.push(PolicyError::NoTenants { name: name() });
+        }
+        let bad = listed.iter().filter(|tenant| !tenant.is_empty() && !is_tenant(tenant));
+        problems.extend(bad.map(|tenant| PolicyError::BadTenant {
+            name: name(),
+            tenant: tenant.clone(),
+        }));
+    }
+    problems
 }
 
 /// SECURITY: one issuer never mixes secrets and public keys, so no header can turn one into the other.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use narthex_token::{
-    Algorithm, IssuerPolicy, IssuerStatus, Issuers, Limits, PolicyError, RequiredClaim, TrustedIssuer, VerifiedClaims,
-    VerifyError, danger, parse,
+    Algorithm, IssuerPolicy, IssuerStatus, Issuers, Limits, PolicyError, RequiredClaim, Tenants, TrustedIssuer,
+    VerifiedClaims, VerifyError, danger, parse,
 };
 use serde_json::{Value, json};
 
@@ -321,6 +321,143 @@ fn issuers_that_share_an_iss_have_audiences_that_differ() {
     // An issuer that accepts every audience leaves nothing to another one.
     let secret = IssuerPolicy::shared_secret("two", Some(ISSUER.to_owned()));
     assert_eq!(clash(application("one", &["a"]), secret), None);
+}
+
+const TENANTED: &str = "https://login.example/{tid}/v2.0";
+
+fn of_tenants(name: &str, tenants: Tenants) -> IssuerPolicy {
+    let mut policy = key_set_policy();
+    policy.name = name.to_owned();
+    policy.issuer = Some(TENANTED.to_owned());
+    policy.tenants = Some(tenants);
+    policy
+}
+
+fn listed(tenants: &[&str]) -> Tenants {
+    Tenants::Listed(tenants.iter().map(|text| (*text).to_owned()).collect())
+}
+
+/// The keys are shared by all tenants, so `iss` and the claim must name the same one, and one that is accepted.
+#[test]
+fn sec_iss_and_claim_name_the_same_accepted_tenant() {
+    let iss = |tenant: &str| TENANTED.replace("{tid}", tenant);
+    let keys = Arc::new(jwks());
+    for (tenants, b) in [
+        (listed(&["a", "b"]), "ok"),
+        (listed(&["a"]), "token.issuer_unknown"),
+        (Tenants::Any, "ok"),
+    ] {
+        let issuers = Issuers::new(vec![trusted(of_tenants("corp", tenants.clone()))]).unwrap();
+        for (change, expected) in [
+            (json!({ "iss": iss("a"), "tid": "a" }), "ok"),
+            (json!({ "iss": iss("b"), "tid": "b" }), b),
+            (json!({ "iss": iss("a"), "tid": "b" }), "token.claim_invalid"),
+            (json!({ "iss": iss("a"), "tid": "A" }), "token.claim_invalid"),
+            (json!({ "iss": iss("a"), "tid": ["a"] }), "token.claim_invalid"),
+            (json!({ "iss": iss("a") }), "token.claim_missing"),
+            (json!({ "iss": iss("x/../a"), "tid": "x/../a" }), "token.issuer_unknown"),
+            (json!({ "iss": iss(""), "tid": "" }), "token.issuer_unknown"),
+            (json!({ "iss": TENANTED, "tid": "{tid}" }), "token.issuer_unknown"),
+            (
+                json!({ "iss": "https://login.example/a/v1.0", "tid": "a" }),
+                "token.issuer_unknown",
+            ),
+        ] {
+            let answer = check_among(&rs256(&claims_with(&change)), &issuers, &keys, NOW_MS);
+            assert_eq!(reason(&answer), expected, "{tenants:?} {change}");
+        }
+    }
+}
+
+/// A disabled issuer is disabled for every tenant, and inspection says the same as the verifier.
+#[test]
+fn a_disabled_issuer_of_many_tenants_says_so() {
+    let mut policy = of_tenants("corp", Tenants::Any);
+    policy.status = IssuerStatus::Disabled;
+    let issuers = Issuers::new(vec![trusted(policy)]).unwrap();
+    let token = rs256(&claims_with(
+        &json!({ "iss": "https://login.example/a/v2.0", "tid": "a" }),
+    ));
+    let answer = check_among(&token, &issuers, &Arc::new(jwks()), NOW_MS);
+    assert_eq!(reason(&answer), "token.issuer_disabled");
+}
+
+/// One tenant may have an issuer of its own beside that of all others, if the audience tells the two apart.
+#[test]
+fn issuers_of_tenants_clash_where_one_text_fits_both() {
+    let mut own = key_set_policy();
+    own.name = "own".to_owned();
+    own.issuer = Some(TENANTED.replace("{tid}", "a"));
+    let mut other_audience = own.clone();
+    other_audience.audiences = vec!["own".to_owned()];
+    let any = of_tenants("any", Tenants::Any);
+    let clashes = |policies: [IssuerPolicy; 2]| match Issuers::new(policies.map(trusted).to_vec()) {
+        Ok(_) => 0,
+        Err(problems) => {
+            assert!(
+                problems
+                    .iter()
+                    .all(|problem| matches!(problem, PolicyError::IssuerTaken { .. })),
+                "{problems:?}"
+            );
+            problems.len()
+        }
+    };
+    assert_eq!(clashes([own.clone(), any.clone()]), 1);
+    assert_eq!(clashes([any.clone(), own.clone()]), 1);
+    assert_eq!(clashes([any.clone(), of_tenants("any-too", Tenants::Any)]), 1);
+    assert_eq!(clashes([any.clone(), of_tenants("listed", listed(&["a", "b"]))]), 1);
+    assert_eq!(
+        clashes([
+            of_tenants("one", listed(&["a", "b"])),
+            of_tenants("two", listed(&["b", "c"]))
+        ]),
+        1
+    );
+    assert_eq!(
+        clashes([of_tenants("one", listed(&["a"])), of_tenants("two", listed(&["b"]))]),
+        0
+    );
+    assert_eq!(clashes([any.clone(), other_audience.clone()]), 0);
+    let issuers = Issuers::new(vec![trusted(any), trusted(other_audience)]).unwrap();
+    let token = |aud: &str| {
+        rs256(&claims_with(
+            &json!({ "iss": TENANTED.replace("{tid}", "a"), "tid": "a", "aud": aud }),
+        ))
+    };
+    for (aud, expected) in [(AUDIENCE, "any"), ("own", "own")] {
+        let verified = check_among(&token(aud), &issuers, &Arc::new(jwks()), NOW_MS).unwrap();
+        assert_eq!(verified.issuer(), expected);
+    }
+}
+
+#[test]
+fn tenants_need_their_placeholder() {
+    let found = |change: fn(&mut IssuerPolicy)| {
+        let mut policy = of_tenants("corp", listed(&["a"]));
+        change(&mut policy);
+        TrustedIssuer::new(policy).unwrap_err()
+    };
+    let placeholder = [PolicyError::TenantPlaceholder { name: name() }];
+    assert_eq!(found(|policy| policy.issuer = Some(ISSUER.to_owned())), placeholder);
+    assert_eq!(found(|policy| policy.aliases = vec![ISSUER.to_owned()]), placeholder);
+    assert_eq!(
+        found(|policy| policy.aliases = vec!["https://sts.example/{tenant}".to_owned()]),
+        placeholder
+    );
+    assert_eq!(
+        found(|policy| policy.issuer = Some("https://{a}/{b}".to_owned())),
+        placeholder
+    );
+    assert_eq!(
+        found(|policy| policy.tenants = Some(listed(&[]))),
+        [PolicyError::NoTenants { name: name() }]
+    );
+    let bad = PolicyError::BadTenant {
+        name: name(),
+        tenant: "a/b".to_owned(),
+    };
+    assert_eq!(found(|policy| policy.tenants = Some(listed(&["a", "a/b"]))), [bad]);
 }
 
 #[test]

@@ -70,6 +70,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "without_the_database_what_is_known_serves_on_for_a_while",
     ),
     ("issuer.issuer", "sec_cache_revocation"),
+    ("issuer.tenants", "sec_tenants_of_one_provider"),
     ("issuer.audiences", "sec_cache_revocation"),
     ("issuer.jwks_url", "sec_cache_revocation"),
     ("issuer.realm", "sec_email_takeover"),
