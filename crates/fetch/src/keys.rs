@@ -5,6 +5,8 @@
 //! else happens in the background, with one task per issuer, so that one issuer's failure affects neither another
 //! issuer nor start-up.
 
+mod cache;
+mod discovery;
 mod error;
 mod fetch;
 mod flight;

@@ -10,6 +10,7 @@
 //!
 //! Time is passed in, in milliseconds, from one clock. When that clock is set back, everything held moves back with it.
 
+mod by_id;
 mod health;
 mod lifetime;
 mod settings;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use crate::error::VerifyError;
 use crate::keys::{KeyHint, KeySet};
 
+pub use by_id::{KeyOutcome, KeysById};
 pub use health::{FetchError, KeyHealth, KeyRecord};
 pub use settings::CacheSettings;
 pub use snapshot::{KeySnapshot, KeysFault};
@@ -268,6 +270,11 @@ impl KeyCache {
                 self.unchanged()
             }
         }
+    }
+
+    /// Tests whether a fetch is under way.
+    pub fn is_under_way(&self, id: FetchId) -> bool {
+        self.flight.as_ref().is_some_and(|flight| flight.id == id)
     }
 
     /// The state for administrators.

@@ -1,5 +1,6 @@
 //! The keys of one issuer, parsed once, and the rule that finds the one for a token.
 
+mod by_id;
 mod document;
 mod jwk;
 mod material;
@@ -17,6 +18,7 @@ use crate::codec::{hex_encode, sanitize};
 use crate::error::{KeySetError, quoted};
 use crate::pem;
 
+pub use by_id::is_key_id;
 pub use material::KeyKind;
 pub use secret::SecretLength;
 pub(crate) use secret::hmac_algorithm;

@@ -75,8 +75,8 @@ pub use issuer::{
     BoundTokens, Expiry, IssuerPolicy, IssuerStatus, Issuers, KeySource, RequiredClaim, Tenants, TrustedIssuer,
 };
 pub use key_cache::{
-    Answer, CacheSettings, FetchChanges, FetchError, FetchId, FetchOutcome, KeyCache, KeyHealth, KeyRecord,
-    KeySnapshot, KeysFault, LastGood, Tick,
+    Answer, CacheSettings, FetchChanges, FetchError, FetchId, FetchOutcome, KeyCache, KeyHealth, KeyOutcome, KeyRecord,
+    KeySnapshot, KeysById, KeysFault, LastGood, Tick,
 };
-pub use keys::{KeyHint, KeyKind, KeyReport, KeySet, KeySetLimits, RefusedKey, SecretLength};
+pub use keys::{KeyHint, KeyKind, KeyReport, KeySet, KeySetLimits, RefusedKey, SecretLength, is_key_id};
 pub use parse::{Limits, ParsedToken, parse};

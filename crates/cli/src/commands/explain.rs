@@ -15,7 +15,6 @@ use narthex_fetch::DirectoryKeySetStore;
 use narthex_fetch::keys::{KeyEdges, KeySetStore, KeySetStoreError, Refreshed, StoredKeySet};
 use narthex_store::{PendingMigration, PostgresDirectory, SqliteDirectory};
 use narthex_token::{Limits, parse};
-use serde_json::Value;
 
 use super::input::{token_or_stdin, usage_error};
 use super::terminal::OutputStyle;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use narthex_testkit::{Behaviour, TestKey, client::Call};
+use narthex_testkit::{Behaviour, TestIssuer, TestKey, client::Call};
 
 use crate::world::{World, member};
 
@@ -80,4 +80,26 @@ async fn a_slow_provider_is_asked_once_for_all_who_wait() {
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
     assert_eq!(world.idp.key_set_requests() - before, 1);
+}
+
+/// `key_url`: a token's `kid` says which address is asked, in a whole server.
+#[tokio::test]
+async fn key_ids_are_asked_for_one_by_one() {
+    // The key set of this provider stands for a document of one key at whatever id.
+    let world = World::with_config(|idp, upstream| {
+        idp.rotate(&[TestKey::Rsa1]);
+        format!(
+            "[[issuer]]\nname = \"corp\"\nissuer = \"https://idp.test\"\nkey_url = \"{}?id={{kid}}\"\naudiences = [\"narthex\"]\n\n\
+             [[route]]\npath = \"/whoami\"\nrequire = \"authenticated\"\nupstream = \"{}\"\n",
+            idp.jwks_url(),
+            upstream.url()
+        )
+    })
+    .await;
+    let good = TestIssuer::new("https://idp.test").token();
+    let answer = world.send(world.call("GET", "/whoami").bearer(&good.sign())).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let other = TestIssuer::new("https://idp.test").key(TestKey::Rsa2).token();
+    let answer = world.send(world.call("GET", "/whoami").bearer(&other.sign())).await;
+    assert_eq!(answer.status, 503, "the document is of another key: {}", answer.text());
 }

@@ -23,6 +23,7 @@ const CERTIFICATES_BYTES_MOST: u64 = 4 * 1024 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     JwksUrl,
+    KeyUrl,
     Discovery,
     JwksFile,
     SecretFile,
@@ -36,6 +37,7 @@ impl Source {
             .then(|| section.discovery.span());
         [
             (Self::JwksUrl, section.jwks_url.span()),
+            (Self::KeyUrl, section.key_url.span()),
             (Self::Discovery, discovery),
             (Self::JwksFile, section.jwks_file.span()),
             (Self::SecretFile, section.secret_file.span()),
@@ -49,18 +51,19 @@ impl Source {
     /// Public keys or a shared secret.
     pub(crate) const fn kind(self) -> KeyKind {
         match self {
-            Self::JwksUrl | Self::Discovery | Self::JwksFile => KeyKind::KeySet,
+            Self::JwksUrl | Self::KeyUrl | Self::Discovery | Self::JwksFile => KeyKind::KeySet,
             Self::SecretFile | Self::SecretEnv => KeyKind::SharedSecret,
         }
     }
 
     const fn is_fetched(self) -> bool {
-        matches!(self, Self::JwksUrl | Self::Discovery)
+        matches!(self, Self::JwksUrl | Self::KeyUrl | Self::Discovery)
     }
 
     const fn key(self) -> &'static str {
         match self {
             Self::JwksUrl => "jwks_url",
+            Self::KeyUrl => "key_url",
             Self::Discovery => "discovery",
             Self::JwksFile => "jwks_file",
             Self::SecretFile => "secret_file",
@@ -78,9 +81,9 @@ impl Check<'_> {
             let problem = Problem::error(section.header(), "this issuer has no keys to verify with");
             let help = match self.provenance {
                 Provenance::File => {
-                    "give it one of `jwks_url`, `discovery = true`, `jwks_file`, `secret_file` or `secret_env`"
+                    "give it one of `jwks_url`, `key_url`, `discovery = true`, `jwks_file`, `secret_file` or `secret_env`"
                 }
-                Provenance::Api => "give it `jwks_url` or `discovery = true`",
+                Provenance::Api => "give it `jwks_url`, `key_url` or `discovery = true`",
             };
             self.problems.push(problem.label("no key source").help(help));
             return None;
@@ -115,19 +118,29 @@ impl Check<'_> {
         let format = section.secret_format.is_written().then(|| section.secret_format.span());
         let fetched = source.is_fetched();
         for (key, span, fits, with) in [
-            ("ca_file", section.ca_file.span(), fetched, "`jwks_url` or `discovery`"),
-            ("proxy", section.proxy.span(), fetched, "`jwks_url` or `discovery`"),
+            (
+                "ca_file",
+                section.ca_file.span(),
+                fetched,
+                "`jwks_url`, `key_url` or `discovery`",
+            ),
+            (
+                "proxy",
+                section.proxy.span(),
+                fetched,
+                "`jwks_url`, `key_url` or `discovery`",
+            ),
             (
                 "bearer_token_file",
                 section.bearer_token_file.span(),
                 fetched,
-                "`jwks_url` or `discovery`",
+                "`jwks_url`, `key_url` or `discovery`",
             ),
             (
                 "allow_private_hosts",
                 private_hosts,
                 fetched,
-                "`jwks_url` or `discovery`",
+                "`jwks_url`, `key_url` or `discovery`",
             ),
             ("stale_max", stale, source.kind() == KeyKind::KeySet, "a key set"),
             (
@@ -168,6 +181,19 @@ impl Check<'_> {
                 KeySource::url(&url.get_ref().0, access.unwrap_or_default())
                     .map_err(|cause| {
                         let problem = Problem::error(url.span(), format!("`jwks_url`: {cause}"));
+                        self.problems.push(problem.maybe_help(without_tls(&url.get_ref().0)));
+                    })
+                    .ok()
+                    .filter(|_| usable)
+            }
+            Source::KeyUrl => {
+                let url = section.key_url.spanned()?;
+                self.public_address("key_url", &url.get_ref().0, &url.span())?;
+                let access = self.access(section);
+                let usable = access.is_some();
+                KeySource::by_id(&url.get_ref().0, access.unwrap_or_default())
+                    .map_err(|cause| {
+                        let problem = Problem::error(url.span(), format!("`key_url`: {cause}"));
                         self.problems.push(problem.maybe_help(without_tls(&url.get_ref().0)));
                     })
                     .ok()

@@ -13,7 +13,7 @@ use crate::values::{ClaimValue, List, Named, OneOrMany, TemplateText, UrlText, W
 section! {
     /// Identity provider whose tokens are trusted.
     ///
-    /// An issuer has exactly one key source. For a key set (public keys) it is `jwks_url`, `discovery = true` or
+    /// An issuer has exactly one key source. For public keys it is `jwks_url`, `key_url`, `discovery = true` or
     /// `jwks_file`; for a shared secret it is `secret_file` or `secret_env`.
     IssuerSection {
         /// Name of this issuer on the command line, in logs and in reasons. Lower-case letters, digits, `-`, `_` and
@@ -41,6 +41,10 @@ section! {
 
         /// Key source: URL of the issuer's JWK set. Must be https, or http on loopback.
         jwks_url: Optional<UrlText>, eg "\"https://id.example.com/keys\"";
+        /// Key source: URL of one public key, as PEM or JWK, with `{kid}` in place of its id. A key is fetched when a token
+        /// names it. Ids have 1 to 128 letters, digits, `-` and `_`; at most 100 keys are held. AWS load balancers publish
+        /// their keys this way.
+        key_url: Optional<UrlText>, eg "\"https://public-keys.auth.elb.eu-west-1.amazonaws.com/{kid}\"";
         /// Key source: the JWK set named by `/.well-known/openid-configuration` under `issuer`.
         discovery: Defaulted<bool> = "false", eg "true";
         /// Key source: file with the JWK set. It is read again when it changes.

@@ -124,6 +124,9 @@ pub enum FetchError {
         /// Reasons why its keys are not used.
         why: String,
     },
+    /// Keys that have an address each cannot be read as one set.
+    #[error("each key has an address of its own, so keys are read when a token names one")]
+    ById,
     /// The request could not be made on this side.
     #[error("the request for keys could not be made: {cause}")]
     Setup {
@@ -169,6 +172,7 @@ impl FetchError {
             Self::Discovery { .. } => "discovery",
             Self::KeySet { .. } => "key_set",
             Self::NoUsableKey { .. } => "no_usable_key",
+            Self::ById => "by_id",
             Self::Setup { .. } => "setup",
         }
     }
@@ -188,7 +192,7 @@ impl FetchError {
             }
             Self::NoUsableKey { .. } => "its key set has no usable key",
             Self::File { .. } => "its key file cannot be read",
-            Self::Setup { .. } => "its key server cannot be asked",
+            Self::ById | Self::Setup { .. } => "its key server cannot be asked",
         }
     }
 }

@@ -3,9 +3,11 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use narthex_token::{FetchId, FetchOutcome, KeySet, KeysFault};
+use bytes::Bytes;
+use narthex_token::{FetchId, FetchOutcome, KeyOutcome, KeySet, KeysFault};
 use tokio::time::Instant;
 
+use super::cache::Outcome;
 use super::error::FetchError;
 use super::fetch::KeyServerAnswer;
 use super::issuer::{FetchEvent, FetchedKeys, Inner, IssuerKeys};
@@ -13,7 +15,7 @@ use super::store::StoredKeySet;
 
 /// Starts a fetch in a task of its own: it continues when the request that caused it is dropped.
 ///
-/// The state machine hands out one id at a time, so there is never more than one.
+/// The state machine hands out one id at a time, so there is never more than one: of a key set, or of one key.
 pub(super) fn begin(inner: &Arc<Inner>, id: FetchId) {
     let unreported = UnreportedFetch {
         inner: Arc::clone(inner),
@@ -26,7 +28,7 @@ pub(super) fn begin(inner: &Arc<Inner>, id: FetchId) {
 /// Waits until a fetch has ended, for `limit` at most. Returns whether it has.
 pub(super) async fn ended(fetched: &FetchedKeys, id: FetchId, limit: Duration) -> bool {
     let mut ended = fetched.ended.subscribe();
-    let waited = tokio::time::timeout(limit, ended.wait_for(|last| *last >= Some(id))).await;
+    let waited = tokio::time::timeout(limit, ended.wait_for(|_| !fetched.cache().is_under_way(id))).await;
     waited.is_ok()
 }
 
@@ -45,7 +47,7 @@ impl Drop for UnreportedFetch {
                 told: "its key server cannot be asked",
                 why: "the fetch was broken off".into(),
             };
-            self.inner.landed(self.id, FetchOutcome::Failed(fault));
+            self.inner.landed(self.id, self.inner.failed(fault));
         }
     }
 }
@@ -66,29 +68,12 @@ async fn fly(mut unreported: UnreportedFetch) {
         return;
     };
     let begun = Instant::now();
-    let read = fetched.reader.read(inner.edges.clock.now_ms()).await;
-    let parsed = read.and_then(|answer| fetched.reader.parse(&answer.body).map(|keys| (keys, answer)));
-    let duration = begun.elapsed();
-    tell(&inner, &parsed, duration);
-    let (outcome, kind, body) = match parsed {
-        Ok((
-            keys,
-            KeyServerAnswer {
-                body,
-                cache_control,
-                age,
-            },
-        )) => (
-            FetchOutcome::Keys {
-                keys,
-                cache_control,
-                age,
-            },
-            "ok",
-            Some(body),
-        ),
-        Err(error) => (FetchOutcome::Failed(KeysFault::from(&error)), error.kind(), None),
+    let wanted = fetched.cache().wanted(unreported.id);
+    let (outcome, kind, body) = match wanted {
+        Some(kid) => key(&inner, fetched, &kid, begun).await,
+        None => set(&inner, fetched, begun).await,
     };
+    let duration = begun.elapsed();
     let landed = inner.landed(unreported.id, outcome);
     unreported.reported = true;
     let snapshot = inner.published.load_full();
@@ -109,14 +94,75 @@ async fn fly(mut unreported: UnreportedFetch) {
     };
     let (arrived, left) = (landed.arrived.len(), landed.left.len());
     log_changes(&inner.issuer, (arrived, left), usable_count);
+    let body = body.map(|body| body.to_vec()).or_else(|| fetched.cache().stored());
     if let (Some(times), Some(body), Some(source)) = (landed.last_good, body, inner.source.location()) {
         let set = StoredKeySet {
             source,
-            body: body.to_vec(),
+            body,
             fetched_at_ms: times.fetched_at_ms,
             fresh_until_ms: times.fresh_until_ms,
         };
         save(&inner, set).await;
+    }
+}
+
+/// Outcome of a fetch, its word for metrics, and the body to be stored, if it is a set.
+type Ended = (Outcome, &'static str, Option<Bytes>);
+
+/// Fetches the key set.
+async fn set(inner: &Inner, fetched: &FetchedKeys, begun: Instant) -> Ended {
+    let read = fetched.reader.read(inner.edges.clock.now_ms()).await;
+    let parsed = read.and_then(|answer| fetched.reader.parse(&answer.body).map(|keys| (keys, answer)));
+    tell(inner, &parsed, begun.elapsed());
+    match parsed {
+        Ok((
+            keys,
+            KeyServerAnswer {
+                body,
+                cache_control,
+                age,
+            },
+        )) => {
+            let keys = FetchOutcome::Keys {
+                keys,
+                cache_control,
+                age,
+            };
+            (Outcome::Set(keys), "ok", Some(body))
+        }
+        Err(error) => (inner.failed(KeysFault::from(&error)), error.kind(), None),
+    }
+}
+
+/// Fetches one key by its id.
+async fn key(inner: &Inner, fetched: &FetchedKeys, kid: &str, begun: Instant) -> Ended {
+    let read = fetched.reader.read_key(kid).await;
+    let issuer = inner.issuer.as_str();
+    let duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    match read {
+        Ok(Some(answer)) => {
+            tracing::debug!(issuer, kid, outcome = "ok", duration_ms, "key fetched");
+            let key = KeyOutcome::Key {
+                document: answer.body.to_vec(),
+                cache_control: answer.cache_control,
+                age: answer.age,
+            };
+            (Outcome::Key(key), "ok", None)
+        }
+        Ok(None) => {
+            tracing::debug!(
+                issuer,
+                kid,
+                outcome = "absent",
+                duration_ms,
+                "the issuer has no key of this id"
+            );
+            (Outcome::Key(KeyOutcome::Absent), "absent", None)
+        }
+        Err(error) => {
+            tracing::warn!(issuer, kid, outcome = error.kind(), duration_ms, %error, "a key could not be fetched");
+            (inner.failed(KeysFault::from(&error)), error.kind(), None)
+        }
     }
 }
 

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use narthex_token::{
-    Answer, CacheSettings, FetchId, FetchOutcome, KeyCache, KeySet, KeySetLimits, KeySnapshot, LastGood, Tick,
+    Answer, CacheSettings, FetchId, FetchOutcome, KeyOutcome, KeySet, KeySnapshot, KeysFault, LastGood, Tick,
     VerifyError,
 };
 use tokio::sync::{OnceCell, Semaphore, watch};
 
+use super::cache::{Cache, Outcome};
 use super::fetch::FetchLimits;
 use super::flight;
 use super::health::IssuerHealth;
@@ -138,15 +139,15 @@ pub(super) struct FetchedKeys {
     pub(super) reader: Reader,
     pub(super) settings: KeySettings,
     // INVARIANT: held for a few instructions, never over an await.
-    cache: Mutex<KeyCache>,
+    cache: Mutex<Cache>,
     restored: OnceCell<()>,
-    /// The last fetch that ended. Its value only grows, so a waiter cannot miss it.
+    /// The last fetch that ended, in the order of their beginnings: tells waiters that one has.
     pub(super) ended: watch::Sender<Option<FetchId>>,
     waiting: Semaphore,
 }
 
 impl FetchedKeys {
-    pub(super) fn cache(&self) -> MutexGuard<'_, KeyCache> {
+    pub(super) fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -167,7 +168,8 @@ impl IssuerKeys {
         let (published, fetched) = match Reader::new(&source, &edges.names, settings.fetch) {
             Err(fixed) => (fixed, None),
             Ok(reader) => {
-                let cache = KeyCache::new(spread(&settings, &issuer));
+                let by_id = reader.is_by_id().then(|| reader.key_limits());
+                let cache = Cache::new(spread(&settings, &issuer), by_id);
                 let published = cache.snapshot();
                 let fetched = FetchedKeys {
                     reader,
@@ -406,22 +408,19 @@ impl IssuerKeys {
         let Some(stored) = stored.filter(|stored| Some(&stored.source) == self.0.source.location().as_ref()) else {
             return;
         };
-        let limits = KeySetLimits {
-            bytes_max: fetched.settings.fetch.body_bytes,
-            keys_max: fetched.settings.fetch.keys,
-        };
-        let Ok(keys) = KeySet::from_jwks(&stored.body, &limits) else {
-            return tracing::warn!(issuer, "the last good key set in the store is no key set");
-        };
         let times = LastGood {
             fetched_at_ms: stored.fetched_at_ms,
             fresh_until_ms: stored.fresh_until_ms,
         };
+        let limits = fetched.reader.key_limits();
         let used = self.0.tell(|cache, now_ms| {
-            let used = cache.restore(keys, times, now_ms);
-            (used.then(|| cache.snapshot()), used)
+            let used = cache.restore(&stored.body, times, &limits, now_ms);
+            ((used == Some(true)).then(|| cache.snapshot()), used)
         });
-        if used == Some(true) {
+        let Some(used) = used.flatten() else {
+            return tracing::warn!(issuer, "the last good key set in the store is no key set");
+        };
+        if used {
             tracing::info!(issuer, "the last good key set was restored");
         }
     }
@@ -439,7 +438,7 @@ impl Inner {
 
     /// Calls the state machine and publishes its snapshot, in one step, so that an older snapshot never replaces a
     /// newer one. `None` for fixed keys.
-    pub(super) fn tell<T>(&self, say: impl FnOnce(&mut KeyCache, i64) -> (Option<KeySnapshot>, T)) -> Option<T> {
+    pub(super) fn tell<T>(&self, say: impl FnOnce(&mut Cache, i64) -> (Option<KeySnapshot>, T)) -> Option<T> {
         let mut cache = self.fetched.as_ref()?.cache();
         let (snapshot, value) = say(&mut cache, self.edges.clock.now_ms());
         if let Some(snapshot) = snapshot {
@@ -448,16 +447,24 @@ impl Inner {
         Some(value)
     }
 
+    /// Returns the outcome of a fetch that failed, of the kind of this source.
+    pub(super) fn failed(&self, fault: KeysFault) -> Outcome {
+        match self.source.kind() {
+            SourceKind::KeyUrl => Outcome::Key(KeyOutcome::Failed(fault)),
+            _ => Outcome::Set(FetchOutcome::Failed(fault)),
+        }
+    }
+
     /// Reports the end of a fetch and publishes its keys.
-    pub(super) fn landed(&self, id: FetchId, outcome: FetchOutcome) -> Option<narthex_token::FetchChanges> {
+    pub(super) fn landed(&self, id: FetchId, outcome: Outcome) -> Option<narthex_token::FetchChanges> {
         let landed = self.tell(|cache, now_ms| {
             let landed = cache.fetched(id, outcome, now_ms);
-            (Some(landed.snapshot.clone()), landed)
+            (landed.as_ref().map(|landed| landed.snapshot.clone()), landed)
         });
         if let Some(fetched) = &self.fetched {
             fetched.ended.send_modify(|last| *last = (*last).max(Some(id)));
         }
-        landed
+        landed.flatten()
     }
 }
 

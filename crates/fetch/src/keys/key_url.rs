@@ -36,6 +36,9 @@ pub enum UrlProblem {
     /// No host, or an empty one.
     #[error("the URL names no host")]
     NoHost,
+    /// Not exactly one `{kid}`, or one that chooses the host.
+    #[error("it needs exactly one `{{kid}}`, in its path or query, such as `https://keys.example.com/{{kid}}`")]
+    Placeholder,
     /// A fragment is never sent and therefore always a mistake.
     #[error("the URL ends in a fragment (`#…`), which is never sent; remove it")]
     Fragment,
@@ -107,6 +110,57 @@ impl KeyUrl {
     }
 }
 
+/// Addresses of keys by id: a URL with `{kid}` in its path or query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct KeyUrlTemplate {
+    text: String,
+    /// The URL for some id: its origin is that of all.
+    sample: KeyUrl,
+}
+
+/// The placeholder of a key's id.
+const PLACEHOLDER: &str = "{kid}";
+
+impl KeyUrlTemplate {
+    /// Parses and checks a URL with exactly one `{kid}`.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlProblem`], which names the broken rule.
+    pub(super) fn parse(text: &str) -> Result<Self, UrlProblem> {
+        if text.matches(PLACEHOLDER).count() != 1 {
+            return Err(UrlProblem::Placeholder);
+        }
+        let [sample, other] = ["a", "b"].map(|id| KeyUrl::parse(&text.replace(PLACEHOLDER, id)));
+        let (sample, other) = (sample?, other?);
+        // SECURITY: an id comes from a token that nothing is proved about, and must not choose who is asked.
+        if sample.origin() != other.origin() {
+            return Err(UrlProblem::Placeholder);
+        }
+        let text = text.to_owned();
+        Ok(Self { text, sample })
+    }
+
+    /// Returns the URL of the key with this id, which must be one that [`narthex_token::is_key_id`] accepts.
+    pub(super) fn url(&self, kid: &str) -> Option<KeyUrl> {
+        if !narthex_token::is_key_id(kid) {
+            return None;
+        }
+        KeyUrl::parse(&self.text.replace(PLACEHOLDER, kid)).ok()
+    }
+
+    /// Returns the URL for some id, for what all have in common.
+    pub(super) const fn sample(&self) -> &KeyUrl {
+        &self.sample
+    }
+}
+
+impl fmt::Display for KeyUrlTemplate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
 impl fmt::Display for KeyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0.as_str())
@@ -132,6 +186,29 @@ mod tests {
 
     use super::*;
     use crate::ssrf_guard::Loopback;
+
+    #[test]
+    fn sec_a_key_id_never_chooses_the_host() {
+        let template = KeyUrlTemplate::parse("https://keys.example/by-id/{kid}?v=1").unwrap();
+        assert_eq!(
+            template.url("a-1_B").unwrap().to_string(),
+            "https://keys.example/by-id/a-1_B?v=1"
+        );
+        for kid in ["..", "../x", "a/b", "a?b", "a#b", "", "@evil.example"] {
+            assert_eq!(template.url(kid), None, "{kid}");
+        }
+        for text in [
+            "https://keys.example/",
+            "https://{kid}.example/",
+            "https://keys.example:8{kid}/",
+            "https://keys.example/{kid}/{kid}",
+            "https://keys.example/x#{kid}",
+            "https://keys.example{kid}/x",
+            "http://keys.example/{kid}",
+        ] {
+            assert!(KeyUrlTemplate::parse(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn sec_jwks_scheme_refuses_everything_but_https_and_http_on_loopback() {

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::digest;
-use narthex_template::is_disruptive;
 use narthex_token::{KeySet, KeySetLimits, KeySnapshot, RefusedKey};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::error::{DiscoveryProblem, FetchError};
+use super::discovery::{DiscoveredUrl, forget, locate, remember, remembered};
+use super::error::FetchError;
 use super::fetch::{Access, FetchLimits, Fetcher, KeyServerAnswer, quoted, read_file};
-use super::key_url::{KeyUrl, UrlProblem};
+use super::key_url::{KeyUrl, KeyUrlTemplate, UrlProblem};
 use crate::ssrf_guard::{Guard, Loopback, Names, Refused};
 
 /// Source of one issuer's keys.
@@ -25,6 +25,11 @@ enum Kind {
         access: Arc<Access>,
         guard: Arc<Guard>,
     },
+    ById {
+        url: KeyUrlTemplate,
+        access: Arc<Access>,
+        guard: Arc<Guard>,
+    },
     File {
         path: PathBuf,
         /// Digest of its contents when the configuration was checked.
@@ -33,12 +38,14 @@ enum Kind {
     Fixed(KeySnapshot),
 }
 
-/// The four kinds of key sources, as operators see them.
+/// The kinds of key sources, as operators see them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SourceKind {
     /// `jwks_url`.
     JwksUrl,
+    /// `key_url`: one address for each key.
+    KeyUrl,
     /// `discovery = true`.
     Discovery,
     /// `jwks_file`.
@@ -52,6 +59,7 @@ impl SourceKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::JwksUrl => "jwks_url",
+            Self::KeyUrl => "key_url",
             Self::Discovery => "discovery",
             Self::JwksFile => "jwks_file",
             Self::Fixed => "fixed",
@@ -99,6 +107,21 @@ impl KeySource {
         Self::remote(url, Some(issuer.to_owned()), access)
     }
 
+    /// Creates a source of one key for each id, at a URL with `{kid}` in it.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceProblem`] if keys may not be fetched from such URLs.
+    pub fn by_id(url: &str, access: Access) -> Result<Self, SourceProblem> {
+        let url = KeyUrlTemplate::parse(url)?;
+        let guard = guard(url.sample(), &access)?;
+        Ok(Self(Kind::ById {
+            url,
+            access: Arc::new(access),
+            guard: Arc::new(guard),
+        }))
+    }
+
     /// Creates a source in a file on this machine, read again on the same schedule as a URL.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Kind::File {
@@ -136,6 +159,14 @@ impl KeySource {
                     ..
                 },
             ) => url == other_url && discovery == other_discovery && access == other_access,
+            (
+                Kind::ById { url, access, .. },
+                Kind::ById {
+                    url: other_url,
+                    access: other_access,
+                    ..
+                },
+            ) => url == other_url && access == other_access,
             (Kind::File { path, .. }, Kind::File { path: other_path, .. }) => path == other_path,
             _ => false,
         }
@@ -146,6 +177,7 @@ impl KeySource {
         match &self.0 {
             Kind::Remote { discovery: None, .. } => SourceKind::JwksUrl,
             Kind::Remote { discovery: Some(_), .. } => SourceKind::Discovery,
+            Kind::ById { .. } => SourceKind::KeyUrl,
             Kind::File { .. } => SourceKind::JwksFile,
             Kind::Fixed(_) => SourceKind::Fixed,
         }
@@ -155,19 +187,14 @@ impl KeySource {
     pub fn location(&self) -> Option<String> {
         match &self.0 {
             Kind::Remote { url, .. } => Some(url.to_string()),
+            Kind::ById { url, .. } => Some(url.to_string()),
             Kind::File { path, .. } => Some(path.display().to_string()),
             Kind::Fixed(_) => None,
         }
     }
 
     fn remote(url: KeyUrl, discovery: Option<String>, access: Access) -> Result<Self, SourceProblem> {
-        let loopback = if url.is_loopback() {
-            Loopback::Permitted
-        } else {
-            Loopback::Refused
-        };
-        let guard = Guard::new(access.allow_private_hosts.iter().map(String::as_str), loopback);
-        guard.check_url(&url)?;
+        let guard = guard(&url, &access)?;
         Ok(Self(Kind::Remote {
             url,
             discovery,
@@ -177,13 +204,25 @@ impl KeySource {
     }
 }
 
+/// Creates the guard of a source, and checks a host that is written as an address.
+fn guard(url: &KeyUrl, access: &Access) -> Result<Guard, Refused> {
+    let loopback = if url.is_loopback() {
+        Loopback::Permitted
+    } else {
+        Loopback::Refused
+    };
+    let guard = Guard::new(access.allow_private_hosts.iter().map(String::as_str), loopback);
+    guard.check_url(url)?;
+    Ok(guard)
+}
+
 /// Reads a key source once, outside any schedule: for the command line and for `doctor`.
 ///
 /// `names` resolves host names; `now_ms` is in milliseconds since the epoch.
 ///
 /// # Errors
 ///
-/// [`FetchError`], which says what to correct.
+/// [`FetchError`], which says what to correct. Keys by id have no set that could be read.
 pub async fn fetch_once(
     source: &KeySource,
     names: &Arc<dyn Names>,
@@ -217,6 +256,10 @@ enum From {
         issuer: String,
         located: Mutex<Option<DiscoveredUrl>>,
     },
+    ById {
+        fetcher: Fetcher,
+        url: KeyUrlTemplate,
+    },
     File {
         path: PathBuf,
         /// Digest of its contents when it was last read.
@@ -234,13 +277,6 @@ impl FileDigest {
     }
 }
 
-/// A `jwks_uri`, and the time until which it is used without reading its document again.
-#[derive(Debug, Clone)]
-struct DiscoveredUrl {
-    url: KeyUrl,
-    until_ms: i64,
-}
-
 impl Reader {
     /// Creates a reader, or returns the keys themselves if they are never read again.
     pub(super) fn new(source: &KeySource, names: &Arc<dyn Names>, limits: FetchLimits) -> Result<Self, KeySnapshot> {
@@ -249,6 +285,16 @@ impl Reader {
             Kind::File { path, .. } => From::File {
                 path: path.clone(),
                 last: Mutex::new(None),
+            },
+            Kind::ById { url, access, guard } => From::ById {
+                fetcher: Fetcher {
+                    access: Arc::clone(access),
+                    guard: Arc::clone(guard),
+                    names: Arc::clone(names),
+                    limits,
+                    origin: url.sample().origin(),
+                },
+                url: url.clone(),
             },
             Kind::Remote {
                 url,
@@ -280,26 +326,64 @@ impl Reader {
         Ok(Self { limits, from })
     }
 
+    /// Tests whether each key has an address of its own.
+    pub(super) const fn is_by_id(&self) -> bool {
+        matches!(self.from, From::ById { .. })
+    }
+
+    /// Returns the document of one key, within the time limit; `None` if the server has no key of this id.
+    pub(super) async fn read_key(&self, kid: &str) -> Result<Option<KeyServerAnswer>, FetchError> {
+        let From::ById { fetcher, url } = &self.from else {
+            return Ok(None);
+        };
+        let Some(url) = url.url(kid) else {
+            return Ok(None);
+        };
+        match self.bounded(fetcher.fetch(&url)).await {
+            Ok(fetched) => {
+                let limits = self.key_limits();
+                let parsed = KeySet::from_key_by_id(kid, &fetched.body, &limits);
+                parsed.map_err(|problem| FetchError::KeySet {
+                    source_of_keys: self.place(),
+                    problem,
+                })?;
+                Ok(Some(fetched))
+            }
+            // Object stores answer 403 for what is not there.
+            Err(FetchError::Status {
+                status: 403 | 404 | 410,
+                ..
+            }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Returns the bytes of a key set, within the time limit.
     pub(super) async fn read(&self, now_ms: i64) -> Result<KeyServerAnswer, FetchError> {
-        tokio::time::timeout(self.limits.total, self.read_unbounded(now_ms))
-            .await
-            .unwrap_or_else(|_| {
-                let limit_ms = u64::try_from(self.limits.total.as_millis()).unwrap_or(u64::MAX);
-                Err(FetchError::TimedOut {
-                    source_of_keys: self.place(),
-                    limit_ms,
-                })
+        self.bounded(self.read_unbounded(now_ms)).await
+    }
+
+    /// Returns the limits of a key set, or of all keys that are held by id.
+    pub(super) const fn key_limits(&self) -> KeySetLimits {
+        KeySetLimits {
+            bytes_max: self.limits.body_bytes,
+            keys_max: self.limits.keys,
+        }
+    }
+
+    async fn bounded<T>(&self, read: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
+        tokio::time::timeout(self.limits.total, read).await.unwrap_or_else(|_| {
+            let limit_ms = u64::try_from(self.limits.total.as_millis()).unwrap_or(u64::MAX);
+            Err(FetchError::TimedOut {
+                source_of_keys: self.place(),
+                limit_ms,
             })
+        })
     }
 
     /// Parses the result of [`Reader::read`] as a key set with at least one usable key.
     pub(super) fn parse(&self, body: &[u8]) -> Result<KeySet, FetchError> {
-        let limits = KeySetLimits {
-            bytes_max: self.limits.body_bytes,
-            keys_max: self.limits.keys,
-        };
-        let keys = KeySet::from_jwks(body, &limits).map_err(|problem| FetchError::KeySet {
+        let keys = KeySet::from_jwks(body, &self.key_limits()).map_err(|problem| FetchError::KeySet {
             source_of_keys: self.place(),
             problem,
         })?;
@@ -317,6 +401,7 @@ impl Reader {
     fn place(&self) -> String {
         match &self.from {
             From::Url { url, .. } => quoted(&url.host()),
+            From::ById { url, .. } => quoted(&url.sample().host()),
             From::Discovery { document, .. } => quoted(&document.host()),
             From::File { path, .. } => quoted(&path.display().to_string()),
         }
@@ -335,6 +420,7 @@ impl Reader {
     async fn read_unbounded(&self, now_ms: i64) -> Result<KeyServerAnswer, FetchError> {
         match &self.from {
             From::Url { fetcher, url } => fetcher.fetch(url).await,
+            From::ById { .. } => Err(FetchError::ById),
             From::File { path, last } => {
                 let body = read_file("key set", path, self.limits.body_bytes).await?;
                 *last.lock().unwrap_or_else(PoisonError::into_inner) = Some(FileDigest::of(&body));
@@ -383,75 +469,8 @@ fn reasons(refused: &[RefusedKey]) -> String {
     }
 }
 
-/// Members of an `OpenID` configuration that are read.
-#[derive(Deserialize)]
-struct Document {
-    issuer: String,
-    jwks_uri: String,
-}
-
-async fn locate(fetcher: &Fetcher, document: &KeyUrl, issuer: &str, now_ms: i64) -> Result<DiscoveredUrl, FetchError> {
-    let answer = fetcher.fetch(document).await?;
-    let unusable = |problem| FetchError::Discovery {
-        host: document.host(),
-        problem,
-    };
-    // Some programs write a byte order mark before JSON, and RFC 8259 lets it be skipped.
-    let body = answer.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&answer.body);
-    let found: Document =
-        serde_json::from_slice(body).map_err(|error| unusable(DiscoveryProblem::Malformed(shape(body, &error))))?;
-    // SECURITY: a document of another issuer must not supply this issuer's keys.
-    // SPEC: OpenID Connect Discovery 1.0, 4.3.
-    if found.issuer != issuer {
-        let found = found
-            .issuer
-            .chars()
-            .filter(|shown| !is_disruptive(*shown))
-            .take(SHOWN_CHARS)
-            .collect();
-        return Err(unusable(DiscoveryProblem::OtherIssuer {
-            configured: issuer.to_owned(),
-            found,
-        }));
-    }
-    let url = KeyUrl::parse(&found.jwks_uri).map_err(|problem| unusable(problem.into()))?;
-    Ok(DiscoveredUrl {
-        url,
-        until_ms: now_ms.saturating_add(DOCUMENT_MS),
-    })
-}
-
-/// Describes the problem of a document, without repeating any of it.
-fn shape(body: &[u8], error: &serde_json::Error) -> String {
-    if body.trim_ascii_start().starts_with(b"<") {
-        return "it is HTML or XML, as sign-in and error pages are".to_owned();
-    }
-    format!("line {}, column {}", error.line(), error.column())
-}
-
-fn remembered(located: &Mutex<Option<DiscoveredUrl>>, now_ms: i64) -> Option<KeyUrl> {
-    let located = located.lock().unwrap_or_else(PoisonError::into_inner);
-    located
-        .as_ref()
-        .filter(|located| now_ms < located.until_ms)
-        .map(|located| located.url.clone())
-}
-
-fn remember(located: &Mutex<Option<DiscoveredUrl>>, found: Option<DiscoveredUrl>) {
-    *located.lock().unwrap_or_else(PoisonError::into_inner) = found;
-}
-
-fn forget(located: &Mutex<Option<DiscoveredUrl>>) {
-    remember(located, None);
-}
-
-/// Time for which a discovery document is cached; one that leads nowhere is dropped at once.
-const DOCUMENT_MS: i64 = 60 * 60 * 1000;
 /// Upper limit of reasons in one message.
 const REASONS_MAX: usize = 5;
-/// Upper limit of characters of foreign text that a message repeats.
-const SHOWN_CHARS: usize = 200;
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -77,6 +77,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("issuer.discovery", "discovery_is_remembered_until_it_leads_nowhere"),
     ("issuer.jwks_file", "the_answer_can_be_json"),
     ("issuer.ca_file", "sec_jwks_tls"),
+    ("issuer.key_url", "key_ids_are_asked_for_one_by_one"),
     ("issuer.proxy", "a_proxy_carries_the_requests"),
     (
         "issuer.bearer_token_file",
