@@ -282,6 +282,7 @@ fn new(declared: &DeclaredOrganization, id: OrganizationId) -> NewOrganization {
         external_id: declared.external_id.clone(),
         details: declared.details.clone(),
         tags: declared.tags.clone(),
+        tag_patterns: declared.tag_patterns,
         membership: declared.membership,
         status: declared.status,
     }

@@ -154,6 +154,8 @@ pub struct DeclaredOrganization {
     pub tags: OrganizationTags,
     /// Permitted sources of roles in it.
     pub membership: MembershipRule,
+    /// True if the tag patterns of its realm's issuers give roles here.
+    pub tag_patterns: bool,
     /// Availability: active or suspended.
     pub status: OrganizationStatus,
     /// Its picture.

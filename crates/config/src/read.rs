@@ -424,7 +424,7 @@ macro_rules! section {
                 vec![
                     $(
                         $crate::read::KeyDescription {
-                            name: stringify!($key),
+                            name: $crate::read::key_name(stringify!($key)),
                             doc: &[$($key_doc),+],
                             kind: <$field as $crate::read::Field>::kind(),
                             presence: <$field as $crate::read::Field>::PRESENCE,
@@ -445,7 +445,7 @@ macro_rules! section {
                 $(
                     let $key = <$field as $crate::read::Field>::read(
                         table,
-                        stringify!($key),
+                        $crate::read::key_name(stringify!($key)),
                         None $( .or(Some($default)) )?,
                         &header,
                         walk,
@@ -480,6 +480,11 @@ macro_rules! section {
     };
 }
 pub(crate) use section;
+
+/// Name of a key in the file, of a field whose name is a word of Rust (`r#match`) too.
+pub(crate) fn key_name(field: &'static str) -> &'static str {
+    field.strip_prefix("r#").unwrap_or(field)
+}
 
 fn listed(keys: &[KeyDescription]) -> String {
     keys.iter()

@@ -28,6 +28,7 @@ pub mod links;
 pub mod marks;
 pub mod names;
 pub mod order;
+pub mod patterns;
 pub mod records;
 pub mod tags;
 pub mod walk;
@@ -104,6 +105,17 @@ macro_rules! conformance_suite {
                 a_suspended_organization_keeps_its_members,
                 carriers_are_told_apart_by_membership,
                 other_tags_are_noted_with_the_next_batch,
+            }
+            patterns {
+                a_tag_pattern_gives_roles_in_organizations_that_exist,
+                a_tag_pattern_creates_an_organization_once,
+                an_organization_is_found_by_its_name_and_then_by_its_external_id,
+                sec_a_tag_pattern_counts_only_while_it_is_configured,
+                sec_an_organization_can_refuse_tag_patterns,
+                sec_tag_patterns_stay_in_their_realm,
+                sec_a_taken_name_is_not_what_a_tag_pattern_creates,
+                a_listed_tag_and_a_tag_pattern_each_have_a_grant,
+                the_empty_list_removes_what_tag_patterns_gave,
             }
             access {
                 sec_disabled_user,

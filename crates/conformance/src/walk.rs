@@ -7,13 +7,34 @@ use narthex_directory::{
     Among, Desired, DesiredOrganization, DesiredTags, DesiredTeam, Detail, Edit, EventFilter, ExternalId, Grant,
     GrantFilter, GrantSource, GrantsWhen, IssuerName, MembershipRule, NewTeam, OnEmpty, OrganizationEdit,
     OrganizationFilter, OrganizationId, OrganizationRole, OrganizationStatus, OrganizationTags, Page, PlatformRole,
-    Provision, Scope, ScopedRole, SyncMode, TagList, TeamEdit, TeamFilter, TeamId, TeamRole, UserEdit, UserFilter,
-    UserId, UserStatus, Username,
+    Provision, Scope, ScopedRole, SyncMode, TagList, TagPattern, TagPatterns, TeamEdit, TeamFilter, TeamId, TeamRole,
+    UserEdit, UserFilter, UserId, UserStatus, Username,
 };
 
-const TAGS: [&str; 7] = ["a", "A", "b", "c, d", "e\"", "", "f"];
+const TAGS: [&str; 10] = [
+    "a",
+    "A",
+    "b",
+    "c, d",
+    "e\"",
+    "",
+    "f",
+    "p-one-boss",
+    "p-Two-hand",
+    "p-tools-boss",
+];
 const SUBJECTS: [&str; 4] = ["ada", "Ada", "bob", "cy"];
 const OUTSIDE: [&str; 3] = ["one", "two", "Two"];
+
+fn patterns(create: bool) -> TagPatterns {
+    let roles = [("boss", OrganizationRole::Admin), ("hand", OrganizationRole::Member)];
+    TagPatterns::new(&[TagPattern {
+        matches: "p-{organization}-{role}".to_owned(),
+        roles: roles.map(|(text, role)| (text.to_owned(), role)).into(),
+        create,
+    }])
+    .unwrap()
+}
 
 /// A walk through a directory.
 #[derive(Debug)]
@@ -88,6 +109,9 @@ impl<'d> Walk<'d> {
             2 => exactly(&[]),
             _ => exactly(&self.dice.some(&TAGS)),
         };
+        if let DesiredTags::Exactly(tags) = &token.tags {
+            token.pattern_tags = self.world.policy.tag_patterns.read_all(tags.iter().map(String::as_str));
+        }
         let age = self.dice.pick(&[0, 0, 0, 1_000, 2 * HOUR_MS]);
         token.issued_at_ms = (!self.dice.chance(10)).then_some(self.world.now_ms - age);
         token
@@ -109,6 +133,10 @@ impl<'d> Walk<'d> {
         ]);
         self.world.policy.lease_ms = self.dice.pick(&[None, None, Some(4 * HOUR_MS)]);
         self.world.policy.platform_admin_tags = TagList::from_entries(self.dice.some(&["f", "b"])).unwrap();
+        self.world.policy.tag_patterns = match self.dice.roll(3) {
+            0 => TagPatterns::default(),
+            create => patterns(create == 1),
+        };
         self.world.others = vec![("second", self.world.policy.clone())];
         let token = self.token();
         let before = self.manual().await;
@@ -299,6 +327,7 @@ impl<'d> Walk<'d> {
             tags: self.dice.chance(2).then(|| self.tags()),
             membership: Some(self.dice.pick(MembershipRule::ALL)),
             status: Some(self.dice.pick(OrganizationStatus::ALL)),
+            tag_patterns: Some(!self.dice.chance(3)),
             external_id: if self.dice.chance(6) { Edit::Clear } else { Edit::Keep },
             ..OrganizationEdit::default()
         };

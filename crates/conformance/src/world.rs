@@ -69,6 +69,7 @@ impl<'d> World<'d> {
             team: None,
             context: Map::new(),
             tags: DesiredTags::NotConfigured,
+            pattern_tags: Vec::new(),
             issued_at_ms: Some(self.now_ms),
             token: TokenFingerprint {
                 jti: Some("j1".into()),
@@ -81,6 +82,7 @@ impl<'d> World<'d> {
     pub fn tagged(&self, subject: &str, tags: &[&str]) -> Desired {
         Desired {
             tags: exactly(tags),
+            pattern_tags: self.policy.tag_patterns.read_all(tags.iter().copied()),
             ..self.token(subject)
         }
     }
@@ -162,6 +164,7 @@ impl<'d> World<'d> {
                 member: TagList::parse(member).unwrap(),
                 executor: TagList::default(),
             },
+            tag_patterns: true,
             membership: MembershipRule::Mixed,
             status: OrganizationStatus::Active,
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::desired::SyncPolicy;
 use crate::name::{IssuerName, Realm};
-use crate::tag::TagList;
+use crate::tag::{TagList, TagPatterns};
 
 /// The issuers that are configured and enabled, with what each may give. Made anew with every configuration.
 ///
@@ -18,6 +18,7 @@ pub struct ActiveIssuers(HashMap<IssuerName, ActiveIssuer>);
 struct ActiveIssuer {
     realm: Realm,
     platform_admin_tags: TagList,
+    tag_patterns: TagPatterns,
 }
 
 impl ActiveIssuers {
@@ -29,6 +30,7 @@ impl ActiveIssuers {
             ActiveIssuer {
                 realm,
                 platform_admin_tags,
+                tag_patterns: policy.tag_patterns.clone(),
             },
         );
     }
@@ -37,5 +39,11 @@ impl ActiveIssuers {
     pub(crate) fn platform_admin_tags(&self, issuer: &IssuerName, realm: &Realm) -> Option<&TagList> {
         let found = self.0.get(issuer).filter(|found| found.realm == *realm)?;
         Some(&found.platform_admin_tags)
+    }
+
+    /// The tag patterns of this issuer, if it may give users of this realm anything.
+    pub(crate) fn tag_patterns(&self, issuer: &IssuerName, realm: &Realm) -> Option<&TagPatterns> {
+        let found = self.0.get(issuer).filter(|found| found.realm == *realm)?;
+        Some(&found.tag_patterns)
     }
 }

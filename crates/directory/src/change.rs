@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use crate::audit::{Actor, AuditEvent};
-use crate::grant::{Grant, GrantSource};
+use crate::grant::Grant;
 use crate::id::UserId;
+use crate::name::IssuerName;
 use crate::organization::{Organization, Origin};
 use crate::role::Scope;
 use crate::team::Team;
@@ -108,6 +109,7 @@ fn decides_differently(before: &Organization, after: &Organization) -> bool {
         || before.realm != after.realm
         || before.external_id != after.external_id
         || before.tags != after.tags
+        || before.tag_patterns != after.tag_patterns
         || before.membership != after.membership
         || before.status != after.status
         || before.origin != after.origin
@@ -199,9 +201,7 @@ fn grant_detail(grant: &Grant) -> Map<String, Value> {
     set("scope", Some(grant.scope().kind()));
     set("role", Some(grant.role.role_str()));
     set("source", Some(grant.source.kind().as_str()));
-    if let GrantSource::Claim { issuer } | GrantSource::Tag { issuer, .. } = &grant.source {
-        set("issuer", Some(issuer.as_str()));
-    }
+    set("issuer", grant.source.issuer().map(IssuerName::as_str));
     set("tag", grant.source.tag());
     set("why", grant.revoked_why.as_deref().or(grant.why.as_deref()));
     detail
@@ -284,6 +284,10 @@ fn organization_fields(organization: &Organization) -> Fields {
                 list.texts().collect()
             },
         ));
+    }
+    // Told where it differs from every organization's beginning.
+    if !organization.tag_patterns {
+        fields.push(("tag_patterns", false.into()));
     }
     fields.push(("membership", organization.membership.as_str().into()));
     fields.push(("status", organization.status.as_str().into()));

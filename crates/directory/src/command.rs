@@ -125,6 +125,8 @@ pub struct NewOrganization {
     pub details: OrganizationDetails,
     /// Its lists of tags.
     pub tags: OrganizationTags,
+    /// True if the tag patterns of its realm's issuers give roles here.
+    pub tag_patterns: bool,
     /// Its membership rule.
     pub membership: MembershipRule,
     /// Open or suspended.
@@ -150,6 +152,8 @@ pub struct OrganizationEdit {
     pub timezone: Edit<String>,
     /// All three lists of tags.
     pub tags: Option<OrganizationTags>,
+    /// True if the tag patterns of its realm's issuers give roles here.
+    pub tag_patterns: Option<bool>,
     /// Another membership rule. A change to `external_only` closes the manual grants.
     pub membership: Option<MembershipRule>,
     /// Open or suspended.

@@ -226,6 +226,7 @@ fn declare(
         external_id: declared.external_id.or_else(|| before.external_id.clone()),
         details: declared.details,
         tags: declared.tags,
+        tag_patterns: declared.tag_patterns,
         membership: declared.membership,
         status: declared.status,
         origin: Origin::Config,

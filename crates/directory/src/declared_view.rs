@@ -24,7 +24,7 @@ use crate::organization::{Logo, Organization, OrganizationStatus, Origin};
 use crate::page::{Listing, Page};
 use crate::plan::{SyncPlan, Touch};
 use crate::role::Scope;
-use crate::snapshot::{Detail, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
+use crate::snapshot::{Detail, Lookups, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
 use crate::tag::{is_near, settle};
 use crate::team::Team;
 use crate::user::User;
@@ -103,6 +103,22 @@ impl DeclaredView {
         found
     }
 
+    /// Lays the declared organizations over those that a store looked up.
+    fn look_up(&self, desired: &Desired, declared: &[&Organization], snapshot: &mut Snapshot) {
+        let lookups = Lookups::of(desired);
+        let found = std::mem::take(&mut snapshot.looked_up);
+        let others = found.into_iter().filter(|found| !self.declared.contains_key(&found.id));
+        let declared = declared.iter().filter(|found| lookups.names(found));
+        snapshot.looked_up = others.map(|found| self.seen(found)).collect();
+        snapshot.looked_up.extend(declared.map(|found| (*found).clone()));
+        snapshot.looked_up.sort_by_key(|found| found.id);
+        let is_taken =
+            |name: &String| OrganizationName::new(name.as_str()).is_ok_and(|name| self.names.contains(&name));
+        snapshot
+            .names_taken
+            .extend(lookups.suggested.into_iter().filter(is_taken));
+    }
+
     /// The declared organizations that a filter asks for.
     fn filtered(&self, filter: &OrganizationFilter) -> Vec<Organization> {
         let holds = |organization: &&Organization| {
@@ -149,6 +165,7 @@ impl TokenSync for DeclaredView {
         {
             self.refresh(brief).await?;
         }
+        self.look_up(desired, &declared, &mut snapshot);
         let DesiredTags::Exactly(tags) = &desired.tags else {
             return Ok(snapshot);
         };

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::grant::TokenFingerprint;
 use crate::name::{ExternalId, IssuerName, OrganizationName, Realm, Username};
 use crate::role::{OrganizationRole, TeamRole, word};
-use crate::tag::TagList;
+use crate::tag::{PatternTag, TagList, TagPatterns};
 use crate::user::Profile;
 
 /// Everything a token says about its user, after mapping.
@@ -27,6 +27,8 @@ pub struct Desired {
     pub context: Map<String, Value>,
     /// The permission tags (S3).
     pub tags: DesiredTags,
+    /// The tags that a tag pattern of the issuer matches, each once and in order.
+    pub pattern_tags: Vec<PatternTag>,
     /// The token's `iat`, in milliseconds.
     pub issued_at_ms: Option<i64>,
     /// The token. Read only by a plan that opens grants, so an edge may fill it in as late as just before
@@ -167,6 +169,8 @@ pub struct SyncPolicy {
     pub provision: Provision,
     /// Tags that make platform admins.
     pub platform_admin_tags: TagList,
+    /// Patterns of tags that give roles in organizations.
+    pub tag_patterns: TagPatterns,
     /// Grants that `[]` revokes.
     pub on_empty: OnEmpty,
     /// A synced grant lapses when it has not been asserted for this long. At least a minute.
@@ -183,6 +187,7 @@ impl Default for SyncPolicy {
         Self {
             provision: Provision::Create,
             platform_admin_tags: TagList::default(),
+            tag_patterns: TagPatterns::default(),
             on_empty: OnEmpty::RevokeAll,
             lease_ms: None,
             mode: SyncMode::Enforce,

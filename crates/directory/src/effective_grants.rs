@@ -15,7 +15,7 @@ use crate::organization::Organization;
 use crate::plan::SyncPlan;
 use crate::role::{OrganizationRole, PlatformRole, ScopedRole};
 use crate::snapshot::TagMatch;
-use crate::tag::TagList;
+use crate::tag::{PatternTag, TagList, TagPatterns};
 use crate::user::User;
 
 /// Reason for which a grant gives no role.
@@ -31,6 +31,8 @@ pub enum IneffectiveReason {
     PlatformTag,
     /// The organization does not list the tag any more.
     OrganizationTag,
+    /// No tag pattern of its issuer gives it any more, or the organization takes no roles from tag patterns.
+    TagPattern,
 }
 
 impl fmt::Display for IneffectiveReason {
@@ -41,6 +43,7 @@ impl fmt::Display for IneffectiveReason {
             Self::Issuer => "its issuer is disabled, or not configured for this realm",
             Self::PlatformTag => "its issuer no longer lists the tag in `platform_admin`",
             Self::OrganizationTag => "the organization no longer lists the tag",
+            Self::TagPattern => "no tag pattern of its issuer gives it any more",
         })
     }
 }
@@ -70,8 +73,12 @@ pub(crate) struct Shown<'s> {
     issuer: &'s IssuerName,
     /// Its issuer's tags that make platform admins.
     platform: &'s TagList,
+    /// Its issuer's tag patterns.
+    patterns: &'s TagPatterns,
     /// Tags of the token, each with an organization that lists it.
     matches: &'s [TagMatch],
+    /// Tags of the token, each with an organization that a tag pattern names.
+    pattern_matches: &'s [TagMatch],
 }
 
 impl<'s> Shown<'s> {
@@ -79,6 +86,8 @@ impl<'s> Shown<'s> {
         Self {
             issuer: &desired.issuer,
             platform: &policy.platform_admin_tags,
+            patterns: &policy.tag_patterns,
+            pattern_matches: &plan.pattern_matches,
             matches: &plan.tag_matches,
         }
     }
@@ -203,6 +212,17 @@ impl<'a> GrantPolicy<'a> {
                 let listed = self.listed(id, tag, role).await?;
                 Ok(listed.ok_or(IneffectiveReason::OrganizationTag))
             }
+            (GrantSource::Pattern { tag, .. }, ScopedRole::Organization(id, role)) => {
+                let patterns = match own {
+                    Some(own) => Some(own.patterns),
+                    None => self.issuers.tag_patterns(issuer, realm),
+                };
+                let read = patterns.and_then(|patterns| patterns.read(tag));
+                let given = self.patterned(id, read, role).await?;
+                Ok(given.ok_or(IneffectiveReason::TagPattern))
+            }
+            // SECURITY: no pattern gives a role on the platform or in a team.
+            (GrantSource::Pattern { .. }, _) => Ok(Err(IneffectiveReason::TagPattern)),
             (GrantSource::Tag { tag, .. }, ScopedRole::Platform(_)) if !platform.contains(tag) => {
                 Ok(Err(IneffectiveReason::PlatformTag))
             }
@@ -220,11 +240,39 @@ impl<'a> GrantPolicy<'a> {
         {
             return Ok(Some(ScopedRole::Organization(id, granted)));
         }
+        let organization = self.organization(id).await?;
+        let now = organization.and_then(|found| found.tags.role_of(tag));
+        Ok(now.map(|now| ScopedRole::Organization(id, granted.min(now))))
+    }
+
+    /// Returns the role that a tag gives in an organization by a tag pattern, at the most the role that was granted.
+    async fn patterned(
+        &mut self,
+        id: OrganizationId,
+        read: Option<PatternTag>,
+        granted: OrganizationRole,
+    ) -> Answer<Option<ScopedRole>> {
+        let Some(read) = read else { return Ok(None) };
+        let now = ScopedRole::Organization(id, granted.min(read.role));
+        let confirms = |found: &TagMatch| found.organization.id == id && found.tag == read.tag;
+        let shown = self.shown.as_ref();
+        if shown.is_some_and(|shown| shown.pattern_matches.iter().any(confirms)) {
+            return Ok(Some(now));
+        }
+        let is_named = |found: &Organization| {
+            found.tag_patterns
+                && (found.name.as_str() == read.organization.as_str()
+                    || found.external_id.as_ref() == Some(&read.organization))
+        };
+        Ok(self.organization(id).await?.is_some_and(is_named).then_some(now))
+    }
+
+    /// Returns an organization, looked up once.
+    async fn organization(&mut self, id: OrganizationId) -> Answer<Option<&Organization>> {
         let organization = match self.organizations.entry(id) {
             Entry::Occupied(entry) => entry.into_mut(),
             Entry::Vacant(entry) => entry.insert(self.directory.organization(id).await?),
         };
-        let now = organization.as_ref().and_then(|found| found.tags.role_of(tag));
-        Ok(now.map(|now| ScopedRole::Organization(id, granted.min(now))))
+        Ok(organization.as_ref())
     }
 }

@@ -20,6 +20,8 @@ word!(
         Claim = "claim",
         /// A permission tag (S3).
         Tag = "tag",
+        /// A permission tag that a tag pattern of its issuer matches.
+        Pattern = "pattern",
     }
 );
 
@@ -40,6 +42,13 @@ pub enum GrantSource {
         /// The tag.
         tag: String,
     },
+    /// A permission tag in a token of this issuer, which one of the issuer's tag patterns matches.
+    Pattern {
+        /// The token's issuer.
+        issuer: IssuerName,
+        /// The tag.
+        tag: String,
+    },
 }
 
 impl GrantSource {
@@ -49,6 +58,7 @@ impl GrantSource {
             Self::Manual => SourceKind::Manual,
             Self::Claim { .. } => SourceKind::Claim,
             Self::Tag { .. } => SourceKind::Tag,
+            Self::Pattern { .. } => SourceKind::Pattern,
         }
     }
 
@@ -56,16 +66,64 @@ impl GrantSource {
     pub const fn issuer(&self) -> Option<&IssuerName> {
         match self {
             Self::Manual => None,
-            Self::Claim { issuer } | Self::Tag { issuer, .. } => Some(issuer),
+            Self::Claim { issuer } | Self::Tag { issuer, .. } | Self::Pattern { issuer, .. } => Some(issuer),
         }
     }
 
     /// The tag, for tags.
     pub fn tag(&self) -> Option<&str> {
         match self {
-            Self::Tag { tag, .. } => Some(tag),
+            Self::Tag { tag, .. } | Self::Pattern { tag, .. } => Some(tag),
             Self::Manual | Self::Claim { .. } => None,
         }
+    }
+}
+
+/// A grant's source as the databases keep it: two columns besides issuer and tag.
+///
+/// `via` is younger than `source`, whose words older programs know: one that reads a grant by a pattern takes it for one
+/// by a tag that no organization lists, which gives nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredSource {
+    /// The column `source`: `manual`, `claim` or `tag`.
+    pub source: SourceKind,
+    /// The column `via`: `pattern`, or nothing.
+    pub via: Option<&'static str>,
+}
+
+/// Word of the column `via` for grants by tag patterns.
+const VIA_PATTERN: &str = "pattern";
+
+impl StoredSource {
+    /// The columns of a source.
+    pub const fn of(source: &GrantSource) -> Self {
+        match source {
+            GrantSource::Pattern { .. } => Self {
+                source: SourceKind::Tag,
+                via: Some(VIA_PATTERN),
+            },
+            other => Self {
+                source: other.kind(),
+                via: None,
+            },
+        }
+    }
+
+    /// The source of such columns; `None` for words that no program writes.
+    pub fn read(
+        source: SourceKind,
+        via: Option<&str>,
+        issuer: impl FnOnce() -> Option<IssuerName>,
+        tag: &str,
+    ) -> Option<GrantSource> {
+        let tag = tag.to_owned();
+        Some(match (source, via) {
+            (SourceKind::Manual, None) => GrantSource::Manual,
+            (SourceKind::Claim, None) => GrantSource::Claim { issuer: issuer()? },
+            (SourceKind::Tag, None) => GrantSource::Tag { issuer: issuer()?, tag },
+            (SourceKind::Tag, Some(VIA_PATTERN)) => GrantSource::Pattern { issuer: issuer()?, tag },
+            _ => return None,
+        })
     }
 }
 

@@ -64,7 +64,7 @@ pub use directory::{Among, Answer, Carrier, CarrierFilter, Directory, Documents,
 pub use document::{Document, DocumentAt, DocumentKind, NewDocument};
 pub use effective_grants::{EffectiveGrant, EffectiveMember, GrantPolicy, IneffectiveReason};
 pub use error::{NameError, Refusal, StoreError, SyncError};
-pub use grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
+pub use grant::{Grant, GrantSource, SourceKind, StoredSource, TokenFingerprint};
 pub use id::{ApiKeyId, ConnectionId, CountingIds, GrantId, NewId, OrganizationId, TeamId, UserId};
 pub use name::{ExternalId, IssuerName, NAME_LENGTH_MAX, OrganizationName, Realm, SLUG_LENGTH_MAX, Username};
 pub use order::{Mark, Said};
@@ -76,11 +76,11 @@ pub use page::{Cursor, Listing, PAGE_LIMIT_MAX, Page};
 pub use plan::{Expects, Note, SyncPlan, Touch, plan};
 pub use principal::{Membership, Principal, TeamMembership};
 pub use role::{OrganizationRole, PlatformRole, Scope, ScopedRole, TeamRole};
-pub use snapshot::{Detail, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
+pub use snapshot::{Detail, Lookups, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
 pub use sync::{Synced, load, rehearse, sync};
 pub use tag::{
-    Difference, TAG_LENGTH_MAX, TAGS_PER_LIST_MAX, TAGS_PER_TOKEN_MAX, Tag, TagList, difference, fold, settle,
-    several_tags_in_one, spellings,
+    Difference, PatternProblem, PatternTag, TAG_LENGTH_MAX, TAGS_PER_LIST_MAX, TAGS_PER_TOKEN_MAX, Tag, TagList,
+    TagPattern, TagPatterns, TwoReadings, difference, fold, settle, several_tags_in_one, spellings,
 };
 pub use team::Team;
 pub use usage_buffer::{Noted, Recent, UsageBuffer};

@@ -107,6 +107,8 @@ pub struct Organization {
     pub details: OrganizationDetails,
     /// The tags that make admins, members and executors.
     pub tags: OrganizationTags,
+    /// True if the tag patterns of its realm's issuers give roles here.
+    pub tag_patterns: bool,
     /// Its membership rule.
     pub membership: MembershipRule,
     /// Open or suspended.

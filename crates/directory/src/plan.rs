@@ -87,6 +87,8 @@ pub struct SyncPlan {
     pub touch: Touch,
     /// Tags of the token, each with an organization that lists it.
     pub tag_matches: Vec<TagMatch>,
+    /// Tags of the token that a tag pattern matches, each with the organization that it names.
+    pub pattern_matches: Vec<TagMatch>,
     /// Tags that would match if case and blanks did not count (explain only).
     pub near_misses: Vec<NearMiss>,
     /// Omissions, with the reasons.
@@ -181,6 +183,10 @@ pub enum Note {
     OrganizationDeclared,
     /// The empty list of tags removes all permissions, the links in the same token included.
     EmptyTagsRemoveAll,
+    /// A tag pattern names an organization that does not exist, and creates none.
+    PatternOrganizationUnknown,
+    /// A tag pattern names an organization that takes no roles from tag patterns.
+    PatternRefused,
     /// Tokens changed this user so often within a minute that this one only takes away.
     TooManyChanges,
 }
@@ -198,6 +204,10 @@ impl fmt::Display for Note {
                 "the organization is declared in the configuration and keeps what it says there"
             }
             Self::EmptyTagsRemoveAll => "the empty list of tags removes all permissions of the user in the realm",
+            Self::PatternOrganizationUnknown => {
+                "a tag pattern names an organization that does not exist in the realm, and it does not create organizations"
+            }
+            Self::PatternRefused => "a tag pattern names an organization that has `tag_patterns = false`",
             Self::TooManyChanges => {
                 "tokens changed this user as often within a minute as `[limits] sync_changes_per_minute` allows: until the \
                  minute is over, a token takes away what it no longer says and gives nothing"

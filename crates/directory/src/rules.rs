@@ -101,6 +101,7 @@ pub fn new_organization(new: NewOrganization, origin: Origin, at_ms: i64) -> Res
         external_id: new.external_id,
         details: new.details,
         tags: new.tags,
+        tag_patterns: new.tag_patterns,
         membership: new.membership,
         status: new.status,
         origin,
@@ -136,6 +137,9 @@ pub fn edit_organization(
     edit.timezone.apply(&mut after.details.timezone);
     if let Some(tags) = edit.tags {
         after.tags = tags;
+    }
+    if let Some(tag_patterns) = edit.tag_patterns {
+        after.tag_patterns = tag_patterns;
     }
     if let Some(membership) = edit.membership {
         after.membership = membership;

@@ -1,8 +1,11 @@
 //! Input of the planner: everything about one user that a token can touch, read at one moment.
 
+use std::collections::BTreeSet;
+
+use crate::desired::Desired;
 use crate::grant::Grant;
 use crate::id::{OrganizationId, UserId};
-use crate::name::{IssuerName, OrganizationName, Realm};
+use crate::name::{ExternalId, IssuerName, OrganizationName, Realm};
 use crate::order::Mark;
 use crate::organization::{Organization, OrganizationStatus};
 use crate::role::{OrganizationRole, Scope};
@@ -97,6 +100,50 @@ pub struct NearMiss {
     pub organization: Option<OrganizationBrief>,
 }
 
+/// Organizations that a store looks up for a token besides the one of [`crate::Desired::organization`]: those that its
+/// tags name by a pattern. As many as there are such tags, however many organizations there are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lookups {
+    /// External ids.
+    pub external_ids: Vec<String>,
+    /// Names in paths.
+    pub names: Vec<String>,
+    /// Names that new organizations would take, to see which of them are taken or were another's once.
+    pub suggested: Vec<String>,
+}
+
+impl Lookups {
+    /// The look-ups that planning for this token needs.
+    pub fn of(desired: &Desired) -> Self {
+        let mut lookups = Self::default();
+        for read in &desired.pattern_tags {
+            lookups.external_ids.push(read.organization.to_string());
+            lookups.names.extend(read.name().map(|name| name.to_string()));
+            if read.create {
+                let suggested = OrganizationName::suggested_by(read.organization.as_str());
+                lookups.suggested.extend(suggested.map(|name| name.to_string()));
+            }
+        }
+        for list in [&mut lookups.external_ids, &mut lookups.names, &mut lookups.suggested] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        lookups
+    }
+
+    /// Tests whether an organization of the realm is one of those.
+    pub fn names(&self, organization: &Organization) -> bool {
+        let external_id = organization.external_id.as_ref().map(ExternalId::as_str);
+        self.names.iter().any(|name| name == organization.name.as_str())
+            || external_id.is_some_and(|own| self.external_ids.iter().any(|wanted| wanted == own))
+    }
+
+    /// Tests whether there is nothing to look up, as for most tokens.
+    pub const fn is_empty(&self) -> bool {
+        self.external_ids.is_empty()
+    }
+}
+
 /// Records of the directory about one [`crate::Desired`], read at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
@@ -120,6 +167,10 @@ pub struct Snapshot {
     pub organization_name_taken: bool,
     /// The team of the realm with the desired external id.
     pub team: Option<Team>,
+    /// The organizations of the realm that [`Lookups`] names, in the order of their ids.
+    pub looked_up: Vec<Organization>,
+    /// Of the names that [`Lookups`] suggests, those that are taken or were another's once.
+    pub names_taken: BTreeSet<String>,
     /// The organizations of the realm that list a tag of the token, in the order of tag and organization.
     pub tag_matches: Vec<TagMatch>,
     /// For [`Detail::Explain`]: the tags that nearly match.
@@ -148,6 +199,8 @@ impl Snapshot {
             organization: None,
             organization_name_taken: false,
             team: None,
+            looked_up: Vec::new(),
+            names_taken: BTreeSet::new(),
             tag_matches: Vec::new(),
             near_misses: Vec::new(),
         }

@@ -3,6 +3,7 @@
 //! into double quotes, with quotes inside doubled: `staff, "CN=Ops,DC=corp", "the ""A"" team"`.
 
 mod near;
+mod pattern;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use crate::error::NameError;
 pub(crate) use near::is_near;
 pub use near::{Difference, difference};
 pub use near::{settle, spellings};
+pub use pattern::{PatternProblem, PatternTag, TagPattern, TagPatterns, TwoReadings};
 
 /// The longest tag an organization can list, in characters. Longer ones in a token match nothing.
 pub const TAG_LENGTH_MAX: usize = 512;

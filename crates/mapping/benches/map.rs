@@ -34,6 +34,7 @@ fn s3_sub_email_ten_groups(bencher: Bencher<'_, '_>) {
     source.tags = Some(TagsSource {
         claim: "groups".into(),
         on_missing: OnMissing::Error,
+        patterns: narthex_directory::TagPatterns::default(),
     });
     run(bencher, &source, &claims);
 }

@@ -293,6 +293,7 @@ impl Compiler {
         Some(TagsMapping {
             claim,
             on_missing: source.on_missing,
+            patterns: source.patterns.clone(),
         })
     }
 

@@ -118,7 +118,9 @@ impl<'a, W: MappingObserver> Run<'a, W> {
         };
         let context = self.context()?;
         let tags = self.tags()?;
+        let patterned = |tags: &DesiredTags| mapping.tags.as_ref().map(|mapping| mapping.patterned(tags));
         Ok(user.zip(tags).map(|(user, tags)| Desired {
+            pattern_tags: patterned(&tags).unwrap_or_default(),
             realm: mapping.realm.clone(),
             issuer: mapping.issuer.clone(),
             user,

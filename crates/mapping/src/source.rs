@@ -1,6 +1,6 @@
 //! A mapping as configured: plain text, nothing compiled. The configuration reader fills this in field by field.
 
-use narthex_directory::{IssuerName, Realm};
+use narthex_directory::{IssuerName, Realm, TagPatterns};
 
 /// Templates for an issuer's claims, as written. Every text is a template; a field that is `None` has its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,6 +83,8 @@ pub struct TagsSource {
     pub claim: String,
     /// Meaning of a token without the claim.
     pub on_missing: OnMissing,
+    /// Patterns of tags that give roles in organizations.
+    pub patterns: TagPatterns,
 }
 
 /// Meaning of a token without the tags claim. A claim that is `null` is missing too.

@@ -4,7 +4,7 @@
 //! none of them is ever taken for another: code that merges two of them revokes roles that should stay, or keeps roles
 //! that should go.
 
-use narthex_directory::DesiredTags;
+use narthex_directory::{DesiredTags, PatternTag, TagPatterns};
 use narthex_template::{Scope, Template, Value};
 use serde_json::{Map, Value as Json};
 
@@ -16,6 +16,7 @@ use crate::source::{MappingLimits, OnMissing};
 pub(crate) struct TagsMapping {
     pub(crate) claim: TagsClaim,
     pub(crate) on_missing: OnMissing,
+    pub(crate) patterns: TagPatterns,
 }
 
 /// Place of the tags.
@@ -116,6 +117,14 @@ impl TagsMapping {
                 claim: self.claim.label(),
                 present: ClaimNames::of(claims),
             }),
+        }
+    }
+
+    /// The tags that a tag pattern matches.
+    pub(crate) fn patterned(&self, tags: &DesiredTags) -> Vec<PatternTag> {
+        match tags {
+            DesiredTags::Exactly(tags) => self.patterns.read_all(tags.iter().map(String::as_str)),
+            DesiredTags::NotConfigured | DesiredTags::Keep => Vec::new(),
         }
     }
 

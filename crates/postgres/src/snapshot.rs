@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use narthex_directory::{
-    Desired, DesiredOrganization, DesiredTags, Detail, Mark, NearMiss, OrganizationBrief, OrganizationName, Recent,
-    STRIPES, Snapshot, Stamp, Standing, Stripe, TagMatch, UserId, Versions, settle, spellings,
+    Desired, DesiredOrganization, DesiredTags, Detail, Lookups, Mark, NearMiss, OrganizationBrief, OrganizationName,
+    Recent, STRIPES, Snapshot, Stamp, Standing, Stripe, TagMatch, UserId, Versions, settle, spellings,
 };
 use tokio_postgres::Row;
 
@@ -70,6 +70,8 @@ pub(super) struct Texts {
     organization: String,
     name: &'static str,
     team: String,
+    looked_up: String,
+    names_taken: &'static str,
     tags: String,
     near: String,
 }
@@ -107,6 +109,12 @@ impl Texts {
             name: "SELECT 1 FROM organizations WHERE name = $1 \
                    UNION ALL SELECT 1 FROM former_organization_names WHERE name = $1",
             team: format!("SELECT {TEAM} FROM teams t WHERE t.realm = $1 AND t.external_id = $2"),
+            looked_up: format!(
+                "SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = $1 AND o.external_id = ANY($2) \
+                 UNION SELECT {ORGANIZATION} FROM organizations o WHERE o.name = ANY($3) AND o.realm = $1 ORDER BY 1"
+            ),
+            names_taken: "SELECT name FROM organizations WHERE name = ANY($1) \
+                          UNION SELECT name FROM former_organization_names WHERE name = ANY($1)",
             tags: tags_sql("", "", "$2"),
             near: format!(
                 "SELECT n.tag, x.tag, {BRIEF} FROM unnest($2::text[], $3::text[]) WITH ORDINALITY \
@@ -177,6 +185,8 @@ impl Reader<'_> {
         let organization = read_maybe(organization.first(), rows::organization)?;
         let taken = next(asked.suggested.is_some());
         let team = next(desired.team.is_some());
+        let looked_up = next(!asked.lookups.is_empty());
+        let names_taken = next(!asked.lookups.suggested.is_empty());
         let tags = next(!asked.unknown.is_empty() && !asked.is_plain());
         let listings = if asked.is_plain() {
             listings(&with_tags, (BRIEF_AT, TAG_AT), &asked.unknown)?
@@ -203,6 +213,11 @@ impl Reader<'_> {
             organization_name_taken: !taken.is_empty() && organization.is_none(),
             organization,
             team: read_maybe(team.first(), rows::team)?,
+            looked_up: looked_up
+                .iter()
+                .map(|row| Ok(rows::organization(&Values(row))?))
+                .collect::<Outcome<_>>()?,
+            names_taken: names_taken.iter().map(name).collect::<Outcome<_>>()?,
             tag_matches: asked.matches(listings),
             near_misses: settle(near_misses.iter().map(near_miss).collect::<Outcome<_>>()?),
         }))
@@ -229,6 +244,8 @@ struct Asked<'d> {
     named: bool,
     /// The name that a new organization would take.
     suggested: Option<OrganizationName>,
+    /// Organizations that the token names by tag patterns.
+    lookups: Lookups,
     /// True if the tags that nearly match are asked for.
     near: bool,
 }
@@ -243,6 +260,7 @@ impl<'d> Asked<'d> {
             near: detail == Detail::Explain && !known.is_empty(),
             known,
             named: desired.organization.is_some() || desired.team.is_some(),
+            lookups: Lookups::of(desired),
             suggested: desired
                 .organization
                 .as_ref()
@@ -254,7 +272,7 @@ impl<'d> Asked<'d> {
     /// costs little more than the one without tags; a second one and the transaction around both would cost as much
     /// again.
     const fn is_plain(&self) -> bool {
-        self.suggested.is_none() && !self.near && !self.named
+        self.suggested.is_none() && !self.near && !self.named && self.lookups.is_empty()
     }
 
     /// The rows about the user, and those about tags where one statement asked for both.
@@ -295,6 +313,13 @@ impl<'d> Asked<'d> {
         }
         if let Some(wanted) = &desired.team {
             queries.push((&texts.team, vec![boxed(realm), boxed(wanted.external_id.as_str())]));
+        }
+        if !self.lookups.is_empty() {
+            let (external_ids, names) = (self.lookups.external_ids.clone(), self.lookups.names.clone());
+            queries.push((&texts.looked_up, vec![boxed(realm), boxed(external_ids), boxed(names)]));
+        }
+        if !self.lookups.suggested.is_empty() {
+            queries.push((texts.names_taken, vec![boxed(self.lookups.suggested.clone())]));
         }
         if !self.unknown.is_empty() {
             queries.push((&texts.tags, vec![boxed(realm), boxed(self.unknown.clone())]));
@@ -431,6 +456,10 @@ fn listings<'t>(
         (tag, Listing::from(listing))
     };
     Ok(tags.iter().copied().map(listing).collect())
+}
+
+fn name(row: &Row) -> Outcome<String> {
+    Ok(Columns::of(&Values(row), "organization").text()?.to_owned())
 }
 
 fn near_miss(row: &Row) -> Outcome<NearMiss> {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use narthex_directory::{
     ExternalId, Grant, GrantId, IssuerName, Mark, Organization, OrganizationId, OrganizationName, Profile, SeenTag,
-    TAG_LENGTH_MAX, Team, Touch, User, UserId, fold,
+    StoredSource, TAG_LENGTH_MAX, Team, Touch, User, UserId, fold,
 };
 
 use super::session::Command;
@@ -160,12 +160,13 @@ pub(super) fn create_organization(organization: &Organization) -> Command<'_> {
         boxed(organization.created_at_ms),
         boxed(organization.updated_at_ms),
         boxed(integer(organization.version)),
+        boxed(organization.tag_patterns),
     ];
     Command::new(
         "INSERT INTO organizations (id, name, label, realm, external_id, contact_name, contact_email, website, \
          timezone, admin_tags, member_tags, executor_tags, membership, status, origin, has_logo, created_at_ms, \
-         updated_at_ms, version) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)",
+         updated_at_ms, version, tag_patterns) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)",
         values,
     )
 }
@@ -189,11 +190,12 @@ pub(super) fn update_organization<'a>(before: &'a Organization, after: &'a Organ
         boxed(after.origin.as_str()),
         boxed(after.has_logo),
         boxed(after.updated_at_ms),
+        boxed(after.tag_patterns),
     ];
     Command::new(
         "UPDATE organizations SET name = $3, label = $4, external_id = $5, contact_name = $6, contact_email = $7, \
          website = $8, timezone = $9, admin_tags = $10, member_tags = $11, executor_tags = $12, membership = $13, \
-         status = $14, origin = $15, has_logo = $16, updated_at_ms = $17, version = version + 1 \
+         status = $14, origin = $15, has_logo = $16, updated_at_ms = $17, tag_patterns = $18, version = version + 1 \
          WHERE id = $1 AND version = $2",
         values,
     )
@@ -274,7 +276,7 @@ pub(super) fn open_grants<'a>(grants: &'a [&'a Grant]) -> Command<'a> {
         column(grants, |grant| scope_columns(grant.scope()).0),
         column(grants, |grant| scope_columns(grant.scope()).1),
         column(grants, |grant| grant.role.role_str()),
-        column(grants, |grant| grant.source.kind().as_str()),
+        column(grants, |grant| StoredSource::of(&grant.source).source.as_str()),
         column(grants, |grant| grant.source.issuer().map_or("", IssuerName::as_str)),
         column(grants, |grant| grant.source.tag().unwrap_or("")),
         column(grants, |grant| maybe_kept(grant.token.jti.as_deref())),
@@ -285,13 +287,14 @@ pub(super) fn open_grants<'a>(grants: &'a [&'a Grant]) -> Command<'a> {
         column(grants, |grant| grant.revoked_at_ms),
         column(grants, |grant| maybe_kept(grant.why.as_deref())),
         column(grants, |grant| maybe_kept(grant.revoked_why.as_deref())),
+        column(grants, |grant| StoredSource::of(&grant.source).via),
     ];
     Command::new(
         "INSERT INTO grants (id, user_id, organization_id, team_id, role, source, issuer, tag, token_jti, \
-         token_sha256, granted_at_ms, asserted_at_ms, lapses_at_ms, revoked_at_ms, why, revoked_why) \
+         token_sha256, granted_at_ms, asserted_at_ms, lapses_at_ms, revoked_at_ms, why, revoked_why, via) \
          SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
          $8::text[], $9::text[], $10::text[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], \
-         $15::text[], $16::text[])",
+         $15::text[], $16::text[], $17::text[])",
         values,
     )
 }

@@ -1,7 +1,8 @@
 //! Writing: the eight changes, their audit events, and the numbers that move.
 
 use narthex_directory::{
-    AuditEvent, Change, Grant, Mark, Organization, OrganizationId, StoreError, Stripe, Team, Touch, User, UserId, fold,
+    AuditEvent, Change, Grant, Mark, Organization, OrganizationId, StoreError, StoredSource, Stripe, Team, Touch, User,
+    UserId, fold,
 };
 use rusqlite::{OptionalExtension, params};
 
@@ -205,8 +206,8 @@ fn create_organization(tx: &Tx<'_>, organization: &Organization) -> Outcome<()> 
     let mut statement = tx.prepare_cached(
         "INSERT INTO organizations (id, name, label, realm, external_id, contact_name, contact_email, website, \
          timezone, admin_tags, member_tags, executor_tags, membership, status, origin, has_logo, created_at_ms, \
-         updated_at_ms, version) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+         updated_at_ms, version, tag_patterns) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
     )?;
     statement.execute(params![
         organization.id.to_string(),
@@ -231,6 +232,7 @@ fn create_organization(tx: &Tx<'_>, organization: &Organization) -> Outcome<()> 
         organization.created_at_ms,
         organization.updated_at_ms,
         integer(organization.version),
+        organization.tag_patterns,
     ])?;
     index_tags(tx, organization)
 }
@@ -239,7 +241,7 @@ fn update_organization(tx: &Tx<'_>, before: &Organization, after: &Organization)
     let mut statement = tx.prepare_cached(
         "UPDATE organizations SET name = ?3, label = ?4, external_id = ?5, contact_name = ?6, contact_email = ?7, \
          website = ?8, timezone = ?9, admin_tags = ?10, member_tags = ?11, executor_tags = ?12, membership = ?13, \
-         status = ?14, origin = ?15, has_logo = ?16, updated_at_ms = ?17, version = version + 1 \
+         status = ?14, origin = ?15, has_logo = ?16, updated_at_ms = ?17, tag_patterns = ?18, version = version + 1 \
          WHERE id = ?1 AND version = ?2",
     )?;
     let rows = statement.execute(params![
@@ -260,6 +262,7 @@ fn update_organization(tx: &Tx<'_>, before: &Organization, after: &Organization)
         after.origin.as_str(),
         after.has_logo,
         after.updated_at_ms,
+        after.tag_patterns,
     ])?;
     one(rows)?;
     if after.name != before.name {
@@ -322,17 +325,18 @@ fn update_team(tx: &Tx<'_>, before: &Team, after: &Team) -> Outcome<()> {
 fn open_grant(tx: &Tx<'_>, grant: &Grant) -> Outcome<()> {
     let mut statement = tx.prepare_cached(
         "INSERT INTO grants (id, user_id, organization_id, team_id, role, source, issuer, tag, token_jti, \
-         token_sha256, granted_at_ms, asserted_at_ms, lapses_at_ms, revoked_at_ms, why, revoked_why) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+         token_sha256, granted_at_ms, asserted_at_ms, lapses_at_ms, revoked_at_ms, why, revoked_why, via) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)",
     )?;
     let (organization, team) = scope_columns(grant.scope());
+    let stored = StoredSource::of(&grant.source);
     statement.execute(params![
         grant.id.to_string(),
         grant.user.to_string(),
         organization,
         team,
         grant.role.role_str(),
-        grant.source.kind().as_str(),
+        stored.source.as_str(),
         grant.source.issuer().map_or("", |issuer| issuer.as_str()),
         grant.source.tag().unwrap_or(""),
         grant.token.jti,
@@ -343,6 +347,7 @@ fn open_grant(tx: &Tx<'_>, grant: &Grant) -> Outcome<()> {
         grant.revoked_at_ms,
         grant.why,
         grant.revoked_why,
+        stored.via,
     ])?;
     Ok(())
 }

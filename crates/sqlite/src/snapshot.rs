@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use narthex_directory::{
-    Desired, DesiredTags, Detail, Grant, Mark, NearMiss, OrganizationBrief, OrganizationRole, Snapshot, Stamp,
+    Desired, DesiredTags, Detail, Grant, Lookups, Mark, NearMiss, OrganizationBrief, OrganizationRole, Snapshot, Stamp,
     Standing, Stripe, TagMatch, Team, User, UserId, Username, settle, spellings,
 };
 use rusqlite::{Connection, OptionalExtension, params};
@@ -12,7 +12,9 @@ use super::change::counter;
 use super::error::Outcome;
 use super::list::{collect, organization_known_as};
 use super::rows::Values;
-use narthex_tables::columns::{BRIEF, BRIEF_COLUMNS, GRANT, GRANT_COLUMNS, TEAM, USER, USER_COLUMNS, texts_to_json};
+use narthex_tables::columns::{
+    BRIEF, BRIEF_COLUMNS, GRANT, GRANT_COLUMNS, ORGANIZATION, TEAM, USER, USER_COLUMNS, texts_to_json,
+};
 use narthex_tables::marks::{MARK, mark};
 use narthex_tables::rows::{self, Columns, corrupt};
 use narthex_tables::tag_cache::{Listing, TagCache};
@@ -58,6 +60,10 @@ pub(super) fn snapshot(
         let values = [desired.realm.as_str(), wanted.external_id.as_str()];
         snapshot.team = collect(connection, &sql, values, rows::team)?.pop();
     }
+    let lookups = Lookups::of(desired);
+    if !lookups.is_empty() {
+        look_up(connection, desired.realm.as_str(), &lookups, &mut snapshot)?;
+    }
     if let DesiredTags::Exactly(tags) = &desired.tags {
         let tags: BTreeSet<&str> = tags.iter().map(String::as_str).filter(|tag| !tag.is_empty()).collect();
         snapshot.tag_matches = tag_matches(connection, cache, policy, desired.realm.as_str(), &tags)?;
@@ -66,6 +72,33 @@ pub(super) fn snapshot(
         }
     }
     Ok(snapshot)
+}
+
+/// Reads the organizations that the token names by tag patterns, and which of their names are taken.
+fn look_up(connection: &Connection, realm: &str, lookups: &Lookups, snapshot: &mut Snapshot) -> Outcome<()> {
+    let texts = |texts: &[String]| texts_to_json(texts.iter().map(String::as_str));
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ORGANIZATION} FROM organizations o WHERE o.realm = ?1 AND o.external_id IN (SELECT value FROM json_each(?2)) \
+         UNION SELECT {ORGANIZATION} FROM organizations o WHERE o.name IN (SELECT value FROM json_each(?3)) AND o.realm = ?1 \
+         ORDER BY 1"
+    ))?;
+    let mut found = statement.query(params![realm, texts(&lookups.external_ids), texts(&lookups.names)])?;
+    while let Some(row) = found.next()? {
+        snapshot.looked_up.push(rows::organization(&Values(row))?);
+    }
+    if !lookups.suggested.is_empty() {
+        let mut statement = connection.prepare_cached(
+            "SELECT name FROM organizations WHERE name IN (SELECT value FROM json_each(?1)) \
+             UNION SELECT name FROM former_organization_names WHERE name IN (SELECT value FROM json_each(?1))",
+        )?;
+        let mut found = statement.query([texts(&lookups.suggested)])?;
+        while let Some(row) = found.next()? {
+            snapshot
+                .names_taken
+                .insert(Columns::of(&Values(row), "organization").text()?.to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// A user with everything held.

@@ -11,7 +11,7 @@ pub const USER: &str = "u.id, u.realm, u.external_id, u.username, u.email, u.nam
 pub const USER_COLUMNS: usize = 17;
 /// An organization, as `o`.
 pub const ORGANIZATION: &str = "o.id, o.name, o.label, o.realm, o.external_id, o.contact_name, \
-     o.contact_email, o.website, o.timezone, o.admin_tags, o.member_tags, o.executor_tags, o.membership, o.status, \
+     o.contact_email, o.website, o.timezone, o.admin_tags, o.member_tags, o.executor_tags, o.tag_patterns, o.membership, o.status, \
      o.origin, o.has_logo, o.created_at_ms, o.updated_at_ms, o.version";
 /// The columns of an organization that matter for roles, as `o`.
 pub const BRIEF: &str = "o.id, o.name, o.realm, o.status";
@@ -23,11 +23,11 @@ pub const TEAM: &str =
 /// Number of those columns.
 pub const TEAM_COLUMNS: usize = 8;
 /// A grant, as `g`.
-pub const GRANT: &str = "g.id, g.user_id, g.organization_id, g.team_id, g.role, g.source, g.issuer, g.tag, \
+pub const GRANT: &str = "g.id, g.user_id, g.organization_id, g.team_id, g.role, g.source, g.via, g.issuer, g.tag, \
      g.token_jti, g.token_sha256, g.granted_at_ms, g.asserted_at_ms, g.lapses_at_ms, g.revoked_at_ms, g.why, \
      g.revoked_why";
 /// Number of those columns.
-pub const GRANT_COLUMNS: usize = 16;
+pub const GRANT_COLUMNS: usize = 17;
 /// An audit event, as `e`.
 pub const EVENT: &str = "e.sequence, e.at_ms, e.actor_kind, e.actor_name, e.token_jti, e.token_sha256, \
      e.action, e.user_id, e.organization_id, e.team_id, e.detail";

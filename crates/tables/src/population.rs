@@ -122,6 +122,7 @@ impl Population {
             team: None,
             context: serde_json::Map::new(),
             tags: DesiredTags::Exactly(tags),
+            pattern_tags: Vec::new(),
             issued_at_ms: Some(issued_at_ms),
             token: TokenFingerprint {
                 jti: Some(format!("j{user}")),
@@ -161,6 +162,7 @@ impl Population {
                 member: TagList::from_entries(member)?,
                 executor: TagList::from_entries(executor)?,
             },
+            tag_patterns: true,
             membership: MembershipRule::Mixed,
             status: OrganizationStatus::Active,
         })

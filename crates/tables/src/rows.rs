@@ -6,7 +6,7 @@ use std::str::FromStr;
 use narthex_directory::{
     Actor, Answer, ApiKey, AssertionKey, AuditEvent, Document, Grant, GrantSource, IssuerName, NameError, Organization,
     OrganizationBrief, OrganizationDetails, OrganizationTags, Profile, RecordedEvent, SavedKeySet, Scope, ScopedRole,
-    SecretBytes, SecretHash, SeenTag, SourceKind, StoreError, TagList, Team, TokenFingerprint, User,
+    SecretBytes, SecretHash, SeenTag, StoreError, StoredSource, TagList, Team, TokenFingerprint, User,
 };
 use serde_json::{Map, Value};
 
@@ -170,17 +170,10 @@ impl<'r> Columns<'r> {
     }
 
     fn source(&mut self) -> Answer<GrantSource> {
-        let kind = self.parse()?;
+        let (source, via) = (self.parse()?, self.maybe_text()?);
         let (issuer, tag) = (self.text()?, self.text()?);
-        let issuer = || IssuerName::new(issuer).map_err(|error| corrupt(self.what, error));
-        Ok(match kind {
-            SourceKind::Manual => GrantSource::Manual,
-            SourceKind::Claim => GrantSource::Claim { issuer: issuer()? },
-            SourceKind::Tag => GrantSource::Tag {
-                issuer: issuer()?,
-                tag: tag.to_owned(),
-            },
-        })
+        let issuer = || IssuerName::new(issuer).ok();
+        StoredSource::read(source, via, issuer, tag).ok_or_else(|| corrupt(self.what, "its source cannot be read"))
     }
 
     fn fingerprint(&mut self) -> Answer<TokenFingerprint> {
@@ -245,6 +238,7 @@ pub fn organization(row: &dyn Row) -> Answer<Organization> {
             member: columns.tags()?,
             executor: columns.tags()?,
         },
+        tag_patterns: columns.flag()?,
         membership: columns.parse()?,
         status: columns.parse()?,
         origin: columns.parse()?,

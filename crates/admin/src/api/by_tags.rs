@@ -1,6 +1,6 @@
 //! Explanation of roles that an administrator cannot revoke by hand, and of the remedy.
 
-use narthex_directory::{EffectiveGrant, Scope};
+use narthex_directory::{EffectiveGrant, Scope, SourceKind};
 
 /// Maximum number of tags that are named; the number of further tags is given after them.
 const NAMED_MAX: usize = 10;
@@ -9,6 +9,9 @@ const NAMED_MAX: usize = 10;
 /// none.
 pub fn given_by_tags(scope: Scope, grants: &[EffectiveGrant]) -> Option<String> {
     let giving = grants.iter().filter(|weighed| weighed.gives.is_ok());
+    let by_pattern = giving
+        .clone()
+        .any(|weighed| weighed.grant.source.kind() == SourceKind::Pattern);
     let tags: Vec<String> = giving
         .filter_map(|weighed| {
             let source = &weighed.grant.source;
@@ -24,6 +27,7 @@ pub fn given_by_tags(scope: Scope, grants: &[EffectiveGrant]) -> Option<String> 
     }
     let lists = match scope {
         Scope::Platform => "that issuer's `platform_admin` list",
+        Scope::Organization(_) if by_pattern => "the organization's lists and set its `tag_patterns` to `false`",
         Scope::Organization(_) | Scope::Team(_) => "the organization's lists",
     };
     Some(format!(

@@ -77,6 +77,8 @@ pub struct OrganizationBody {
     pub external_member_groups: Vec<String>,
     /// Permission tags that give the role `executor`.
     pub external_executor_groups: Vec<String>,
+    /// `true` if the tag patterns of its realm's issuers give roles in it.
+    pub tag_patterns: bool,
     /// Sources that may grant roles in it.
     pub membership: Membership,
     /// Status of the organization.
@@ -106,6 +108,7 @@ impl From<Organization> for OrganizationBody {
             external_admin_groups: texts(&organization.tags.admin),
             external_member_groups: texts(&organization.tags.member),
             external_executor_groups: texts(&organization.tags.executor),
+            tag_patterns: organization.tag_patterns,
             membership: organization.membership.into(),
             status: organization.status.into(),
             origin: organization.origin.into(),

@@ -104,6 +104,8 @@ words! {
         Claim,
         /// A permission tag.
         Tag,
+        /// A permission tag that a tag pattern of its issuer matches.
+        Pattern,
     }
 
     /// Order of the audit trail.

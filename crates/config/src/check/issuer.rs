@@ -4,7 +4,9 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use narthex_directory::{IssuerName, OnEmpty, OrganizationName, Provision, Realm, SyncMode, SyncPolicy, TagList};
+use narthex_directory::{
+    IssuerName, OnEmpty, OrganizationName, Provision, Realm, SyncMode, SyncPolicy, TagList, TagPatterns,
+};
 use narthex_token::{
     Algorithm, BoundTokens, Expiry, IssuerPolicy, IssuerStatus, KeySource as KeyKind, PolicyError, RequiredClaim,
     Tenants, TrustedIssuer,
@@ -58,7 +60,8 @@ impl Check<'_> {
             (Some(source), Some(algorithms)) => self.keys(section, source, &algorithms),
             _ => None,
         };
-        let policy = self.sync_policy(section);
+        let patterns = self.tag_patterns(section);
+        let policy = self.sync_policy(section, &patterns);
         let places = self.token_from(&section.token_from).map(Option::unwrap_or_default);
         let realm = match section.realm.spanned() {
             Some(written) => self.realm(written),
@@ -69,11 +72,11 @@ impl Check<'_> {
         let stand_in = || (IssuerName::new("issuer").ok(), Realm::new("realm").ok());
         let tenant_claim = trusted.as_ref().and_then(TrustedIssuer::tenant_claim);
         let mapping = match (name.clone(), realm.clone()) {
-            (Some(name), Some(realm)) => self.mapping(section, (name, realm), tenant_claim),
+            (Some(name), Some(realm)) => self.mapping(section, (name, realm), tenant_claim, &patterns),
             _ => stand_in()
                 .0
                 .zip(stand_in().1)
-                .and_then(|of| self.mapping(section, of, tenant_claim)),
+                .and_then(|of| self.mapping(section, of, tenant_claim, &patterns)),
         };
         self.issuer_never(section);
         Some(Issuer {
@@ -176,7 +179,7 @@ impl Check<'_> {
         }
     }
 
-    fn sync_policy(&mut self, section: &IssuerSection) -> Option<SyncPolicy> {
+    fn sync_policy(&mut self, section: &IssuerSection, patterns: &TagPatterns) -> Option<SyncPolicy> {
         let provision = match section.provision.value() {
             file::Provision::Create => Provision::Create,
             file::Provision::LinkOnly => Provision::LinkOnly,
@@ -216,6 +219,7 @@ impl Check<'_> {
         Some(SyncPolicy {
             provision,
             platform_admin_tags,
+            tag_patterns: patterns.clone(),
             on_empty,
             lease_ms,
             mode,

@@ -1,6 +1,6 @@
 //! `[issuer.mapping]` and `[issuer.tags]`: compiled by the mapping crate; its problems are pointed back into the file.
 
-use narthex_directory::{IssuerName, Realm};
+use narthex_directory::{IssuerName, OrganizationRole, Realm, TagPattern, TagPatterns};
 use narthex_mapping::{
     Field, IssuerMapping, MappingProblem, MappingProblemKind, MappingSettings, MappingSource, OnInvalid, OnMissing,
     OrganizationSource, RuleSource, TagsSource, TeamSource, UserSource,
@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::Check;
 use super::never::looks_like_a_path;
-use crate::file::{self, IssuerSection, MappingSection, RuleSection, TagsSection};
+use crate::file::{self, IssuerSection, MappingSection, PatternRole, PatternSection, RuleSection, TagsSection};
 use crate::problem::{Problem, Span};
 use crate::read::{Optional, Section};
 use crate::values::{TemplateText, place_in_literal};
@@ -21,6 +21,7 @@ impl Check<'_> {
         section: &IssuerSection,
         (issuer, realm): (IssuerName, Realm),
         tenant_claim: Option<&str>,
+        patterns: &TagPatterns,
     ) -> Option<IssuerMapping> {
         let mut settings = MappingSettings::new(realm, issuer);
         settings.tenant_claim = tenant_claim.map(str::to_owned);
@@ -31,7 +32,7 @@ impl Check<'_> {
         settings.limits.tags = usize::try_from(self.limits.tags).unwrap_or(usize::MAX);
         settings.template_limits.fuel = self.limits.template_fuel;
         settings.template_limits.made_bytes = usize::try_from(self.limits.template_bytes).unwrap_or(usize::MAX);
-        let source = source_of(section);
+        let source = source_of(section, patterns);
         let compiled = IssuerMapping::compile(&source, &settings);
         if let Some(tags) = section.tags.value() {
             self.claim_name(tags);
@@ -43,6 +44,31 @@ impl Check<'_> {
                 }
             })
             .ok()
+    }
+
+    /// The tag patterns of an issuer. Those with problems are left out.
+    pub(crate) fn tag_patterns(&mut self, section: &IssuerSection) -> TagPatterns {
+        let Some(tags) = section.tags.value() else {
+            return TagPatterns::default();
+        };
+        let written = tags.pattern.value();
+        let patterns: Option<Vec<TagPattern>> = written.iter().map(|pattern| pattern_of(pattern.get_ref())).collect();
+        match patterns.map(|patterns| TagPatterns::new(&patterns)) {
+            Some(Ok(patterns)) => patterns,
+            Some(Err(problems)) => {
+                for (at, problem) in problems {
+                    let place = written
+                        .get(at)
+                        .map(|pattern| match pattern.get_ref().r#match.spanned() {
+                            Some(text) => text.span(),
+                            None => pattern.span(),
+                        });
+                    self.error(place.unwrap_or_else(|| tags.pattern.span()), problem.to_string());
+                }
+                TagPatterns::default()
+            }
+            None => TagPatterns::default(),
+        }
     }
 
     fn mapping_problem(&mut self, section: &IssuerSection, problem: &MappingProblem) {
@@ -93,7 +119,7 @@ impl Check<'_> {
     }
 }
 
-fn source_of(section: &IssuerSection) -> MappingSource {
+fn source_of(section: &IssuerSection, patterns: &TagPatterns) -> MappingSource {
     let MappingSection {
         user,
         organization,
@@ -145,10 +171,28 @@ fn source_of(section: &IssuerSection) -> MappingSource {
             };
             tags.claim.value().map(|claim| TagsSource {
                 claim: claim.clone(),
+                patterns: patterns.clone(),
                 on_missing,
             })
         }),
     }
+}
+
+/// `None` for a pattern of which a part could not be read, which is reported already.
+fn pattern_of(section: &PatternSection) -> Option<TagPattern> {
+    let role = |role: &PatternRole| match role {
+        PatternRole::Admin => OrganizationRole::Admin,
+        PatternRole::Member => OrganizationRole::Member,
+        PatternRole::Executor => OrganizationRole::Executor,
+    };
+    let roles = section.roles.value()?.0.iter();
+    Some(TagPattern {
+        matches: section.r#match.value()?.clone(),
+        roles: roles
+            .map(|(text, named)| (text.get_ref().clone(), role(named.get_ref())))
+            .collect(),
+        create: *section.create.value(),
+    })
 }
 
 /// `None` for a rule of which a part could not be read, which is reported already.

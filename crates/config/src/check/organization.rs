@@ -122,6 +122,7 @@ impl Check<'_> {
                 timezone: section.timezone.value().cloned(),
             },
             tags: tags?,
+            tag_patterns: *section.tag_patterns.value(),
             membership: match section.membership.value() {
                 file::Membership::Mixed => MembershipRule::Mixed,
                 file::Membership::ExternalOnly => MembershipRule::ExternalOnly,

@@ -245,9 +245,42 @@ section! {
         /// Roles that the empty list revokes. `revoke_all` revokes every role in the realm; `revoke_synced` revokes
         /// only those that came from a claim or a tag.
         on_empty: Defaulted<OnEmpty> = "\"revoke_all\"";
+        /// Patterns of tags that give roles in organizations.
+        pattern: Defaulted<List<PatternSection>> = "[]";
         /// Lease of a role that came from a tag: the role lapses when no token has confirmed it for this long. Off by
         /// default.
         lease: Optional<Duration>, eg "\"7d\"";
+    }
+}
+
+section! {
+    /// Pattern of tags that give roles in organizations, so that no organization has to list them.
+    ///
+    /// A tag matches if it equals the pattern with the name of an organization of the realm, or else its external id, in
+    /// place of `{organization}`, and one of the `roles` in place of `{role}`. Everything else is literal, and the whole
+    /// tag must match. An organization has letters, digits, `-`, `_`, `.` and `~`. Patterns by which one tag can be read
+    /// in two ways are an error. No pattern gives a platform role. An organization with `tag_patterns = false` takes no
+    /// roles from patterns.
+    PatternSection {
+        /// Pattern of the tag, with `{organization}` and `{role}` once each.
+        r#match: Required<String>, eg "\"app-{organization}-{role}\"";
+        /// Texts in place of `{role}`, each with its role: `admin`, `member` or `executor`.
+        roles: Required<Named<PatternRole>>, eg "{ admin = \"admin\", user = \"member\" }";
+        /// `true` also creates an organization that does not exist, if `provision` is `create`. Its name is derived from
+        /// the text in the tag, which becomes its external id.
+        create: Defaulted<bool> = "false", eg "true";
+    }
+}
+
+choice! {
+    /// Role in an organization.
+    pub(crate) PatternRole {
+        /// Looks after its tags and members.
+        Admin = "admin",
+        /// Belongs to it.
+        Member = "member",
+        /// May use what the organization offers.
+        Executor = "executor",
     }
 }
 

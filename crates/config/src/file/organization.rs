@@ -39,6 +39,9 @@ section! {
         external_member_groups: Defaulted<TagText> = "[]", eg "\"acme-staff, acme-partners\"";
         /// Tags that let a user call what the organization offers, and nothing else.
         external_executor_groups: Defaulted<TagText> = "[]", eg "[\"acme-callers\"]";
+        /// `false` takes no roles from the tag patterns of the realm's issuers (`[[issuer.tags.pattern]]`): only tags that
+        /// the organization lists count.
+        tag_patterns: Defaulted<bool> = "true";
         /// Sources of roles: tokens and administrators (`mixed`), or tokens only (`external_only`).
         membership: Defaulted<Membership> = "\"mixed\"";
         /// `suspended` denies every request to the organization, on each route that names it in its path and is not

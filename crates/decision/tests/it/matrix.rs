@@ -54,6 +54,7 @@ impl World {
                 external_id: None,
                 details: OrganizationDetails::default(),
                 tags: OrganizationTags::default(),
+                tag_patterns: true,
                 membership: MembershipRule::Mixed,
                 status,
             };

@@ -15,14 +15,14 @@ use crate::directory::{Among, Answer, Carrier, CarrierFilter};
 use crate::document::{Document, DocumentKind};
 use crate::grant::{Grant, GrantSource};
 use crate::id::{OrganizationId, UserId};
-use crate::name::Realm;
+use crate::name::{OrganizationName, Realm};
 use crate::organization::Organization;
 use crate::organization::Origin;
 use crate::page::{Cursor, Listing, Page};
 use crate::principal::platform_role;
 use crate::role::Scope;
 use crate::rules::highest_role;
-use crate::snapshot::{Detail, NearMiss, OrganizationBrief, Snapshot, TagMatch};
+use crate::snapshot::{Detail, Lookups, NearMiss, OrganizationBrief, Snapshot, TagMatch};
 use crate::tag::{fold, is_near, spellings};
 use crate::team::Team;
 use crate::usage_buffer::Recent;
@@ -81,6 +81,7 @@ impl State {
             DesiredTags::Exactly(tags) => tags.iter().map(String::as_str).filter(|tag| !tag.is_empty()).collect(),
             DesiredTags::NotConfigured | DesiredTags::Keep => BTreeSet::new(),
         };
+        let lookups = Lookups::of(desired);
         let issuer = user.and_then(|user| self.issuers.get(&(user, desired.issuer.clone())));
         Snapshot {
             detail,
@@ -98,12 +99,31 @@ impl State {
             organization_name_taken: name
                 .is_some_and(|name| self.organization_by_name.contains_key(&name) || self.former_names.contains(&name)),
             team,
+            looked_up: self.looked_up(realm, &lookups),
+            names_taken: lookups
+                .suggested
+                .into_iter()
+                .filter(|name| self.is_taken(name))
+                .collect(),
             tag_matches: tags.iter().flat_map(|tag| self.matches(realm, tag)).collect(),
             near_misses: match detail {
                 Detail::Sync => Vec::new(),
                 Detail::Explain => tags.iter().flat_map(|tag| self.near_misses(realm, tag)).collect(),
             },
         }
+    }
+
+    fn looked_up(&self, realm: &Realm, lookups: &Lookups) -> Vec<Organization> {
+        if lookups.is_empty() {
+            return Vec::new();
+        }
+        let here = self.organizations.values().filter(|found| found.realm == *realm);
+        here.filter(|found| lookups.names(found)).cloned().collect()
+    }
+
+    fn is_taken(&self, name: &str) -> bool {
+        OrganizationName::new(name)
+            .is_ok_and(|name| self.organization_by_name.contains_key(&name) || self.former_names.contains(&name))
     }
 
     fn matches(&self, realm: &Realm, tag: &str) -> Vec<TagMatch> {

@@ -9,13 +9,14 @@ use crate::desired::{Desired, DesiredOrganization, Provision, SyncPolicy};
 use crate::error::Refusal;
 use crate::grant::{Grant, GrantSource};
 use crate::id::{GrantId, NewId, OrganizationId, TeamId, UserId};
-use crate::name::OrganizationName;
+use crate::name::{ExternalId, OrganizationName};
 use crate::order::{Mark, Said};
 use crate::organization::{
     MembershipRule, Organization, OrganizationDetails, OrganizationStatus, OrganizationTags, Origin,
 };
 use crate::role::{Scope, ScopedRole};
-use crate::snapshot::{OrganizationBrief, Snapshot, Standing};
+use crate::snapshot::{OrganizationBrief, Snapshot, Standing, TagMatch};
+use crate::tag::PatternTag;
 use crate::team::Team;
 use crate::user::{Profile, User, UserStatus};
 use crate::versions::{Stamp, Stripe};
@@ -40,6 +41,9 @@ pub(super) struct Draft<'a> {
     /// The organization and team of the claims, as far as they exist.
     organization: Option<OrganizationBrief>,
     team: Option<Team>,
+    /// The organizations that tag patterns name, and those that they create.
+    patterned: Vec<OrganizationBrief>,
+    pub(super) pattern_matches: Vec<TagMatch>,
     /// The grants that stay open, and those that begin.
     pub(super) grants: Vec<Grant>,
     /// Of those that stay, the ones that this token asserts.
@@ -79,6 +83,8 @@ impl<'a> Draft<'a> {
             notes: Vec::new(),
             organization: None,
             team: None,
+            patterned: Vec::new(),
+            pattern_matches: Vec::new(),
             grants,
             asserted: HashSet::new(),
         }
@@ -169,7 +175,7 @@ impl<'a> Draft<'a> {
             }
             None if self.may_create() && !self.may_add() => {}
             None if self.may_create() => {
-                let organization = self.new_organization(wanted);
+                let organization = self.new_organization(wanted, self.snapshot.organization_name_taken);
                 self.organization = Some((&organization).into());
                 self.changes.push(Change::CreateOrganization(Box::new(organization)));
             }
@@ -206,11 +212,11 @@ impl<'a> Draft<'a> {
     /// SECURITY: a token chooses the label, not the name in paths: routes and upstreams trust that name, so a
     /// name that is taken is never taken over and a given name never changes by a token. A name that another one had
     /// counts as taken: behind its paths the application may still have what belongs to that one.
-    fn new_organization(&mut self, wanted: &DesiredOrganization) -> Organization {
+    fn new_organization(&mut self, wanted: &DesiredOrganization, name_taken: bool) -> Organization {
         let id = OrganizationId::new(self.now_ms, self.ids);
         Organization {
             id,
-            name: free_name(wanted, id, self.snapshot.organization_name_taken),
+            name: free_name(wanted, id, name_taken),
             label: wanted.new_label().to_owned(),
             realm: self.desired.realm.clone(),
             external_id: Some(wanted.external_id.clone()),
@@ -219,6 +225,7 @@ impl<'a> Draft<'a> {
                 ..OrganizationDetails::default()
             },
             tags: OrganizationTags::default(),
+            tag_patterns: true,
             membership: MembershipRule::Mixed,
             status: OrganizationStatus::Active,
             origin: Origin::Claim,
@@ -309,6 +316,98 @@ impl<'a> Draft<'a> {
         organization.into_iter().chain(team).collect()
     }
 
+    /// The roles that tag patterns give, in organizations that exist or that they create.
+    pub(super) fn patterned(&mut self) -> Vec<Wanted> {
+        let desired = self.desired;
+        let mut wanted = Vec::new();
+        for read in &desired.pattern_tags {
+            let Some(organization) = self.named_by_pattern(read) else {
+                continue;
+            };
+            wanted.push(Wanted {
+                role: ScopedRole::Organization(organization.id, read.role),
+                source: GrantSource::Pattern {
+                    issuer: desired.issuer.clone(),
+                    tag: read.tag.clone(),
+                },
+            });
+            self.pattern_matches.push(TagMatch {
+                tag: read.tag.clone(),
+                organization,
+                role: read.role,
+            });
+        }
+        wanted
+    }
+
+    /// The organization that a tag names by a pattern: by its name, and where none has that name, by its external id.
+    ///
+    /// SECURITY: names are unique and no token chooses one that is taken, so the name comes first: an organization that a
+    /// token created under another one's name as its external id takes no roles that are meant for that one.
+    fn named_by_pattern(&mut self, read: &PatternTag) -> Option<OrganizationBrief> {
+        let here = || {
+            self.snapshot
+                .looked_up
+                .iter()
+                .filter(|found| found.realm == self.desired.realm)
+        };
+        let named = here().find(|found| found.name.as_str() == read.organization.as_str());
+        let known_as = || here().find(|found| found.external_id.as_ref() == Some(&read.organization));
+        if let Some(found) = named.or_else(known_as) {
+            if !found.tag_patterns {
+                self.note(Note::PatternRefused);
+                return None;
+            }
+            let found = OrganizationBrief::from(found);
+            self.patterned.push(found.clone());
+            return Some(found);
+        }
+        let wanted = DesiredOrganization {
+            external_id: read.organization.clone(),
+            name: None,
+            timezone: None,
+            role: read.role,
+        };
+        if let Some(created) = self.created_as(&read.organization) {
+            return Some(created);
+        }
+        if !read.create || !self.may_create() {
+            self.note(Note::PatternOrganizationUnknown);
+            return None;
+        }
+        if !self.may_add() {
+            return None;
+        }
+        let taken = wanted.suggested_name().is_some_and(|name| self.is_taken(&name));
+        let organization = self.new_organization(&wanted, taken);
+        let brief = OrganizationBrief::from(&organization);
+        self.patterned.push(brief.clone());
+        self.changes.push(Change::CreateOrganization(Box::new(organization)));
+        Some(brief)
+    }
+
+    /// The organization with this external id that this very plan creates.
+    fn created_as(&self, external_id: &ExternalId) -> Option<OrganizationBrief> {
+        self.changes.iter().find_map(|change| match change {
+            Change::CreateOrganization(made) if made.external_id.as_ref() == Some(external_id) => {
+                Some(OrganizationBrief::from(&**made))
+            }
+            _ => None,
+        })
+    }
+
+    /// Tests whether a name in paths is taken, in the directory or by an organization that this plan creates.
+    fn is_taken(&self, name: &OrganizationName) -> bool {
+        let made = |change: &Change| matches!(change, Change::CreateOrganization(made) if made.name == *name);
+        self.snapshot.names_taken.contains(name.as_str()) || self.changes.iter().any(made)
+    }
+
+    fn note(&mut self, note: Note) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
     pub(super) fn lapses_at_ms(&self) -> Option<i64> {
         self.policy.lease_ms.map(|lease| self.now_ms.saturating_add(lease))
     }
@@ -368,6 +467,7 @@ impl<'a> Draft<'a> {
             expects,
             touch,
             tag_matches: self.snapshot.tag_matches.clone(),
+            pattern_matches: std::mem::take(&mut self.pattern_matches),
             near_misses,
             stale_token: false,
             limited: self.limited,
@@ -427,6 +527,7 @@ impl<'a> Draft<'a> {
         let mut organizations: Vec<OrganizationBrief> =
             held.map(|standing| standing.organizations.clone()).unwrap_or_default();
         organizations.extend(self.organization);
+        organizations.extend(self.patterned);
         organizations.extend(self.snapshot.tag_matches.iter().map(|found| found.organization.clone()));
         organizations.sort_by_key(|organization| organization.id);
         organizations.dedup_by_key(|organization| organization.id);

@@ -40,6 +40,7 @@ impl Draft<'_> {
         } else {
             wanted.extend(self.claimed());
             wanted.extend(self.tagged(&tags));
+            wanted.extend(self.patterned());
         }
         let given: Given<'_> = wanted
             .iter()
@@ -72,7 +73,8 @@ impl Draft<'_> {
         wanted.retain(|role| !held.contains(&(role.role, &role.source)));
         // Links before tags, and an end before the beginning that takes its place.
         for of_tags in [false, true] {
-            let is_now = |source: &GrantSource| (source.kind() == SourceKind::Tag) == of_tags;
+            let is_now =
+                |source: &GrantSource| matches!(source.kind(), SourceKind::Tag | SourceKind::Pattern) == of_tags;
             for (grant, at_ms, why) in ends
                 .extract_if(.., |(grant, ..)| is_now(&grant.source))
                 .collect::<Vec<_>>()
@@ -145,6 +147,13 @@ impl Draft<'_> {
             (None, GrantSource::Tag { tag, .. }, DesiredTags::Exactly(_)) => {
                 if tags.contains(tag.as_str()) {
                     Verdict::Close(self.now_ms, "the tag is no longer listed for it")
+                } else {
+                    Verdict::Close(self.now_ms, "the token no longer carries the tag")
+                }
+            }
+            (None, GrantSource::Pattern { tag, .. }, DesiredTags::Exactly(_)) => {
+                if tags.contains(tag.as_str()) {
+                    Verdict::Close(self.now_ms, "no tag pattern gives it any more")
                 } else {
                     Verdict::Close(self.now_ms, "the token no longer carries the tag")
                 }

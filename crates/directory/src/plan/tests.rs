@@ -27,6 +27,7 @@ fn token(tags: &[&str]) -> Desired {
         team: None,
         context: Map::new(),
         tags: DesiredTags::Exactly(tags.iter().map(ToString::to_string).collect()),
+        pattern_tags: Vec::new(),
         issued_at_ms: Some(NOW_MS),
         token: TokenFingerprint::default(),
     }

@@ -204,11 +204,13 @@ impl AccountCache {
             team,
             context,
             tags,
+            pattern_tags,
             issued_at_ms: _,
             token: _,
         } = desired;
         let user = self.hash.of(&(issuer, external_id));
-        let all = (user, realm, username, profile, organization, team, context, tags);
+        let asks = (organization, team, context, tags, pattern_tags);
+        let all = (user, realm, username, profile, asks);
         DesiredKey {
             user,
             all: self.hash.of(&all),
@@ -287,8 +289,8 @@ mod tests {
     use std::sync::LazyLock;
 
     use narthex_directory::{
-        DesiredOrganization, DesiredTags, DesiredTeam, ExternalId, IssuerName, OrganizationRole, Profile, Realm,
-        TeamRole, TokenFingerprint, Username,
+        DesiredOrganization, DesiredTags, DesiredTeam, ExternalId, IssuerName, OrganizationRole, PatternTag, Profile,
+        Realm, TeamRole, TokenFingerprint, Username,
     };
     use serde_json::{Map, json};
 
@@ -313,6 +315,7 @@ mod tests {
             team: None,
             context: Map::new(),
             tags: DesiredTags::Exactly(vec!["ab".to_owned(), "c".to_owned()]),
+            pattern_tags: Vec::new(),
             issued_at_ms: Some(1),
             token: TokenFingerprint::default(),
         }
@@ -391,6 +394,14 @@ mod tests {
             |it| it.tags = DesiredTags::Exactly(vec!["a".to_owned(), "bc".to_owned()]),
             |it| it.tags = DesiredTags::Exactly(vec!["c".to_owned(), "ab".to_owned()]),
             |it| it.tags = DesiredTags::Exactly(vec!["abc".to_owned()]),
+            |it| {
+                it.pattern_tags = vec![PatternTag {
+                    tag: "c".to_owned(),
+                    organization: ExternalId::new("acme").unwrap(),
+                    role: OrganizationRole::Member,
+                    create: false,
+                }];
+            },
             |it| it.context = [("a".to_owned(), json!(1))].into_iter().collect(),
             |it| it.context = [("a".to_owned(), json!("1"))].into_iter().collect(),
             |it| it.context = [("a".to_owned(), json!(null))].into_iter().collect(),

@@ -199,6 +199,7 @@ pub(super) fn tags(desired: &Desired, plan: &SyncPlan, policy: &SyncPolicy) -> V
             let organizations = plan
                 .tag_matches
                 .iter()
+                .chain(&plan.pattern_matches)
                 .filter(|met| met.tag == *tag)
                 .map(|met| format!("{} of {}", met.role, met.organization.name));
             TagRow {
@@ -293,7 +294,11 @@ impl Places {
             Change::CreateTeam(made) => Some((made.id.to_string(), made.name.clone())),
             _ => None,
         });
-        let met = plan.tag_matches.iter().map(|met| &met.organization);
+        let met = plan
+            .tag_matches
+            .iter()
+            .chain(&plan.pattern_matches)
+            .map(|met| &met.organization);
         let met = met.map(|organization| (organization.id.to_string(), organization.name.to_string()));
         let organizations = principal.memberships().iter();
         let organizations = organizations.map(|of| (of.organization.to_string(), of.name.to_string()));
@@ -338,6 +343,7 @@ fn source(source: &GrantSource) -> String {
         GrantSource::Manual => "given by hand".to_owned(),
         GrantSource::Claim { .. } => "because the claims name it".to_owned(),
         GrantSource::Tag { tag, .. } => format!("because of tag `{tag}`"),
+        GrantSource::Pattern { tag, .. } => format!("because a tag pattern matches tag `{tag}`"),
     }
 }
 

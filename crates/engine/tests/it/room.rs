@@ -22,6 +22,7 @@ fn desired(issued_at_ms: i64) -> Desired {
         team: None,
         context: serde_json::Map::new(),
         tags: DesiredTags::Exactly(vec!["staff".to_owned()]),
+        pattern_tags: Vec::new(),
         issued_at_ms: Some(issued_at_ms),
         token: TokenFingerprint::default(),
     }

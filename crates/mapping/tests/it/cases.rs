@@ -117,6 +117,7 @@ fn configured(case: &Table) -> Result<(MappingSource, MappingSettings), String> 
     let mut team = table(&mapping, "team");
     let mut tags = table(case, "tags");
     let source = MappingSource {
+        rules: Vec::new(),
         user: UserSource {
             external_id: take(&mut user, "external_id"),
             username: take(&mut user, "username"),
@@ -144,6 +145,7 @@ fn configured(case: &Table) -> Result<(MappingSource, MappingSettings), String> 
             .collect(),
         tags: take(&mut tags, "claim").map(|claim| TagsSource {
             claim,
+            patterns: narthex_directory::TagPatterns::default(),
             on_missing: match take(&mut tags, "on_missing").as_deref() {
                 None | Some("error") => OnMissing::Error,
                 Some("keep") => OnMissing::Keep,

@@ -18,6 +18,7 @@ fn tagged(claim: &str) -> MappingSource {
     let tags = TagsSource {
         claim: claim.to_owned(),
         on_missing: OnMissing::Error,
+        patterns: narthex_directory::TagPatterns::default(),
     };
     MappingSource {
         tags: Some(tags),

@@ -14,6 +14,7 @@ use crate::support::{NOW_MS, settings, verified};
 fn everything(on_invalid: OnInvalid, on_missing: OnMissing, tags: &str) -> IssuerMapping {
     let of = |name: &str| Some(format!("{{{{payload.{name}}}}}"));
     let source = MappingSource {
+        rules: Vec::new(),
         user: UserSource {
             external_id: of("sub"),
             username: of("username"),
@@ -42,6 +43,7 @@ fn everything(on_invalid: OnInvalid, on_missing: OnMissing, tags: &str) -> Issue
         tags: Some(TagsSource {
             claim: tags.into(),
             on_missing,
+            patterns: narthex_directory::TagPatterns::default(),
         }),
     };
     let mut settings = settings();
@@ -229,7 +231,7 @@ proptest! {
         source.user.external_id = Some(text.clone());
         source.organization.role = Some(text.clone());
         source.context.push((property, text.clone()));
-        source.tags = Some(TagsSource { claim: text, on_missing: OnMissing::Error });
+        source.tags = Some(TagsSource { claim: text, on_missing: OnMissing::Error, patterns: narthex_directory::TagPatterns::default() });
         if let Err(problems) = IssuerMapping::compile(&source, &settings()) {
             prop_assert!(!problems.is_empty());
         }

@@ -21,6 +21,7 @@ fn source() -> MappingSource {
     source.tags = Some(TagsSource {
         claim: "groups".into(),
         on_missing: OnMissing::Keep,
+        patterns: narthex_directory::TagPatterns::default(),
     });
     source
 }
@@ -104,6 +105,7 @@ fn shows_a_tags_template_that_fails() {
     let tags = TagsSource {
         claim: "{{parseJSON(payload.groups)}}".into(),
         on_missing: OnMissing::Empty,
+        patterns: narthex_directory::TagPatterns::default(),
     };
     let source = MappingSource {
         tags: Some(tags),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use narthex_directory::{Change, ExternalId, Grant, IssuerName, Organization, Touch, User, fold};
+use narthex_directory::{Change, ExternalId, Grant, IssuerName, Organization, StoredSource, Touch, User, fold};
 
 use crate::columns::{integer, object_to_json, scope_columns, texts_to_json};
 use crate::consequences::{EventRow, Written};
@@ -103,12 +103,12 @@ impl Default for Batch {
             organizations: Table::new(
                 "organizations",
                 "id, name, label, realm, external_id, contact_name, contact_email, website, timezone, admin_tags, \
-                 member_tags, executor_tags, membership, status, origin, has_logo, created_at_ms, updated_at_ms, version",
+                 member_tags, executor_tags, tag_patterns, membership, status, origin, has_logo, created_at_ms, updated_at_ms, version",
             ),
             tags: Table::new("organization_tags", "realm, tag, organization_id, role, folded"),
             grants: Table::new(
                 "grants",
-                "id, user_id, organization_id, team_id, role, source, issuer, tag, token_jti, token_sha256, \
+                "id, user_id, organization_id, team_id, role, source, via, issuer, tag, token_jti, token_sha256, \
                  granted_at_ms, asserted_at_ms, lapses_at_ms, revoked_at_ms, why, revoked_why",
             ),
             events: Table::new(
@@ -238,6 +238,7 @@ fn organization_row(organization: &Organization) -> Vec<Cell> {
         texts_to_json(organization.tags.admin.texts()).into(),
         texts_to_json(organization.tags.member.texts()).into(),
         texts_to_json(organization.tags.executor.texts()).into(),
+        organization.tag_patterns.into(),
         organization.membership.as_str().into(),
         organization.status.as_str().into(),
         organization.origin.as_str().into(),
@@ -267,13 +268,15 @@ fn tag_rows(organization: &Organization) -> Vec<Vec<Cell>> {
 
 fn grant_row(grant: &Grant) -> Vec<Cell> {
     let (organization, team) = scope_columns(grant.scope());
+    let stored = StoredSource::of(&grant.source);
     vec![
         grant.id.to_string().into(),
         grant.user.to_string().into(),
         organization.into(),
         team.into(),
         grant.role.role_str().into(),
-        grant.source.kind().as_str().into(),
+        stored.source.as_str().into(),
+        stored.via.into(),
         grant.source.issuer().map_or("", IssuerName::as_str).into(),
         grant.source.tag().unwrap_or("").into(),
         grant.token.jti.as_deref().into(),

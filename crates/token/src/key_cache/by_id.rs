@@ -279,7 +279,7 @@ impl KeysById {
         }
         let changes = self.publish(now_ms);
         let fresh_until_ms = self.held.values().map(|held| held.fresh_until_ms).max();
-        Fetched {
+        FetchChanges {
             last_good: fresh_until_ms.filter(|_| learned).map(|fresh_until_ms| LastGood {
                 fetched_at_ms: now_ms,
                 fresh_until_ms,

@@ -44,6 +44,8 @@ pub(crate) struct NewOrganizationBody {
     external_member_groups: Option<Tags>,
     /// Permission tags that give the role `executor`.
     external_executor_groups: Option<Tags>,
+    /// `false` if the tag patterns of its realm's issuers give no roles in it; by default `true`.
+    tag_patterns: Option<bool>,
     /// Sources that may grant roles in it; by default `mixed`.
     membership: Option<Membership>,
     /// Status of the organization; by default `active`.
@@ -103,6 +105,7 @@ fn checked(permit: Permit<'_>, body: NewOrganizationBody) -> Result<NewOrganizat
             member: list(MEMBER_GROUPS, body.external_member_groups)?,
             executor: list(EXECUTOR_GROUPS, body.external_executor_groups)?,
         },
+        tag_patterns: body.tag_patterns.unwrap_or(true),
         membership: body.membership.map_or(MembershipRule::Mixed, Into::into),
         status: body.status.unwrap_or(OrganizationStatus::Active).into(),
     })

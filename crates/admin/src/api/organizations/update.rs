@@ -58,6 +58,10 @@ pub(crate) struct OrganizationChange {
     #[serde(default)]
     #[schema(value_type = Option<Tags>)]
     external_executor_groups: Patch<Tags>,
+    /// `false` if the tag patterns of its realm's issuers give no roles in it.
+    #[serde(default)]
+    #[schema(value_type = bool)]
+    tag_patterns: Patch<bool>,
     /// Sources that may grant roles in it. `external_only` closes manual grants. Platform admins only.
     #[serde(default)]
     #[schema(value_type = Membership)]
@@ -77,7 +81,7 @@ impl OrganizationChange {
 
 /// Updates an organization
 ///
-/// Its own admins may change its label, contact, website and lists of tags. Only platform admins may change its name,
+/// Its own admins may change its label, contact, website, lists of tags and `tag_patterns`. Only platform admins may change its name,
 /// external id, membership and status. An organization that the configuration declares is changed there (409).
 #[utoipa::path(
     patch, path = "/organizations/{organization}", tag = "organizations", operation_id = "update_organization",
@@ -168,6 +172,7 @@ fn checked(change: OrganizationChange) -> Result<OrganizationEdit, ApiError> {
         website: detail("website", change.website, tidy::website)?,
         timezone: detail("timezone", change.timezone, tidy::timezone)?,
         tags: None,
+        tag_patterns: change.tag_patterns.never_empty("tag_patterns")?,
         membership: change.membership.never_empty("membership")?.map(Into::into),
         status: change.status.never_empty("status")?.map(Into::into),
     })

@@ -82,6 +82,7 @@ async fn snapshot(permit: Permit<'_>, tags: &[SeenTag]) -> Result<Snapshot, ApiE
         team: None,
         context: serde_json::Map::new(),
         tags: DesiredTags::Exactly(tags.iter().map(|seen| seen.tag.clone()).collect()),
+        pattern_tags: Vec::new(),
         issued_at_ms: None,
         token: TokenFingerprint::default(),
     };

@@ -131,6 +131,7 @@ impl Fixture {
             team: None,
             context: serde_json::Map::new(),
             tags: DesiredTags::Exactly(tags.iter().map(ToString::to_string).collect()),
+            pattern_tags: Vec::new(),
             issued_at_ms: Some(self.next_issued_at_ms()),
             token: TokenFingerprint {
                 jti: Some("jti-1".to_owned()),

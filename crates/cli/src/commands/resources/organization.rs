@@ -141,6 +141,7 @@ async fn create(
             member: fields.member.unwrap_or_default(),
             executor: fields.executor.unwrap_or_default(),
         },
+        tag_patterns: true,
         membership: fields.membership.unwrap_or(MembershipRule::Mixed),
         status: OrganizationStatus::Active,
     };

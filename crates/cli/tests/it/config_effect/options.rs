@@ -99,6 +99,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("issuer.mapping.team.external_id", "s1_creates_updates_and_links"),
     ("issuer.mapping.team.name", "s1_creates_updates_and_links"),
     ("issuer.tags.platform_admin", "s3_promotes_and_demotes_platform_admins"),
+    ("issuer.tags.pattern.match", "s3_tag_patterns"),
+    ("issuer.tags.pattern.roles", "s3_tag_patterns"),
+    ("issuer.tags.pattern.create", "s3_tag_patterns"),
+    ("organization.tag_patterns", "s3_tag_patterns"),
     ("issuer.tags.on_missing", "s3_missing_tags_can_keep_or_empty"),
     ("issuer.tags.on_empty", "s3_empty_list_can_leave_manual_grants"),
     (

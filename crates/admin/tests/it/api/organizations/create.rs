@@ -21,7 +21,7 @@ async fn takes_tags_as_an_array_or_as_text_and_answers_arrays() {
         "contact_name": "Grace", "contact_email": "grace@acme.example", "website": "https://acme.example/",
         "timezone": "Europe/Prague", "has_logo": false,
         "external_admin_groups": ["boss", "a,b"], "external_member_groups": ["staff", "CN=Ops,DC=corp"],
-        "external_executor_groups": [], "membership": "external_only", "status": "active", "origin": "api",
+        "external_executor_groups": [], "tag_patterns": true, "membership": "external_only", "status": "active", "origin": "api",
         "created_at": "2023-11-14T22:13:20.000Z", "updated_at": "2023-11-14T22:13:20.000Z",
     });
     assert_eq!(made, expected);

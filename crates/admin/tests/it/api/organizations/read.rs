@@ -35,6 +35,7 @@ async fn what_is_an_id_is_never_a_name() {
         external_id: None,
         details: acme.details,
         tags: acme.tags,
+        tag_patterns: true,
         membership: acme.membership,
         status: acme.status,
     };

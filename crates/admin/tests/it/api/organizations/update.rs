@@ -57,6 +57,7 @@ async fn what_the_configuration_declares_is_changed_there() {
         external_id: None,
         details: found.details,
         tags: found.tags,
+        tag_patterns: true,
         membership: found.membership,
         status: found.status,
     };
