@@ -23,6 +23,7 @@
 pub mod access;
 pub mod declared;
 pub mod dice;
+pub mod each;
 pub mod keeping;
 pub mod links;
 pub mod marks;
@@ -105,6 +106,16 @@ macro_rules! conformance_suite {
                 a_suspended_organization_keeps_its_members,
                 carriers_are_told_apart_by_membership,
                 other_tags_are_noted_with_the_next_batch,
+            }
+            each {
+                a_token_states_all_organizations,
+                an_empty_list_ends_what_was_stated_and_no_list_ends_nothing,
+                sec_an_older_token_that_states_organizations_changes_nothing,
+                sec_a_statement_ends_only_what_its_issuer_stated,
+                one_organization_stated_twice_has_the_higher_role,
+                sec_a_stated_team_never_moves,
+                what_may_not_be_created_is_not_stated,
+                a_claim_of_one_organization_is_told_from_a_statement,
             }
             patterns {
                 a_tag_pattern_gives_roles_in_organizations_that_exist,

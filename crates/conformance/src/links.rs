@@ -225,6 +225,7 @@ pub async fn an_administrator_takes_claim_links_and_leaves_what_tags_give(direct
         .unwrap();
     closed.sort_by(|one, two| one.source.cmp(&two.source));
     let claim = |issuer: &str| GrantSource::Claim {
+        each: false,
         issuer: IssuerName::new(issuer).unwrap(),
     };
     let sources = closed.iter().map(|grant| grant.source.clone());

@@ -4,11 +4,11 @@
 use super::dice::Dice;
 use super::world::{HOUR_MS, World, carrying, exactly, realm};
 use narthex_directory::{
-    Among, Desired, DesiredOrganization, DesiredTags, DesiredTeam, Detail, Edit, EventFilter, ExternalId, Grant,
-    GrantFilter, GrantSource, GrantsWhen, IssuerName, MembershipRule, NewTeam, OnEmpty, OrganizationEdit,
-    OrganizationFilter, OrganizationId, OrganizationRole, OrganizationStatus, OrganizationTags, Page, PlatformRole,
-    Provision, Scope, ScopedRole, SyncMode, TagList, TagPattern, TagPatterns, TeamEdit, TeamFilter, TeamId, TeamRole,
-    UserEdit, UserFilter, UserId, UserStatus, Username,
+    Among, Desired, DesiredMembership, DesiredOrganization, DesiredTags, DesiredTeam, Detail, Edit, EventFilter,
+    ExternalId, Grant, GrantFilter, GrantSource, GrantsWhen, IssuerName, MembershipRule, NewTeam, OnEmpty,
+    OrganizationEdit, OrganizationFilter, OrganizationId, OrganizationRole, OrganizationStatus, OrganizationTags, Page,
+    PlatformRole, Provision, Scope, ScopedRole, SyncMode, TagList, TagPattern, TagPatterns, TeamEdit, TeamFilter,
+    TeamId, TeamRole, UserEdit, UserFilter, UserId, UserStatus, Username,
 };
 
 const TAGS: [&str; 10] = [
@@ -103,6 +103,11 @@ impl<'d> Walk<'d> {
                 role: self.dice.pick(TeamRole::ALL),
             });
         }
+        if self.dice.chance(3) {
+            (token.organization, token.team) = (None, None);
+            let stated = self.dice.some(&OUTSIDE);
+            token.each = Some(stated.into_iter().map(|id| self.membership(id)).collect());
+        }
         token.tags = match self.dice.roll(6) {
             0 => DesiredTags::NotConfigured,
             1 => DesiredTags::Keep,
@@ -115,6 +120,22 @@ impl<'d> Walk<'d> {
         let age = self.dice.pick(&[0, 0, 0, 1_000, 2 * HOUR_MS]);
         token.issued_at_ms = (!self.dice.chance(10)).then_some(self.world.now_ms - age);
         token
+    }
+
+    fn membership(&mut self, external_id: &str) -> DesiredMembership {
+        DesiredMembership {
+            organization: DesiredOrganization {
+                external_id: ExternalId::new(external_id).unwrap(),
+                name: self.dice.pick(&[None, Some("Label")]).map(str::to_owned),
+                timezone: None,
+                role: self.dice.pick(OrganizationRole::ALL),
+            },
+            team: self.dice.chance(4).then(|| DesiredTeam {
+                external_id: ExternalId::new(external_id).unwrap(),
+                name: None,
+                role: TeamRole::Member,
+            }),
+        }
     }
 
     async fn sync(&mut self) -> String {

@@ -67,6 +67,7 @@ impl<'d> World<'d> {
             },
             organization: None,
             team: None,
+            each: None,
             context: Map::new(),
             tags: DesiredTags::NotConfigured,
             pattern_tags: Vec::new(),

@@ -23,6 +23,9 @@ pub struct Desired {
     pub organization: Option<DesiredOrganization>,
     /// The team the claims name (S1). Without an organization it means nothing and is left alone.
     pub team: Option<DesiredTeam>,
+    /// Every organization of the user, where the mapping states all of them (`each`): what an earlier token stated and this
+    /// one does not ends. `None` where it states none, which changes nothing.
+    pub each: Option<Vec<DesiredMembership>>,
     /// Custom contexts (S1). A property that is null or missing keeps its stored value.
     pub context: Map<String, Value>,
     /// The permission tags (S3).
@@ -93,6 +96,15 @@ pub struct DesiredTeam {
     pub name: Option<String>,
     /// The user's role in it.
     pub role: TeamRole,
+}
+
+/// One of the organizations that a token states, with the team in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct DesiredMembership {
+    /// The organization, with the user's role in it.
+    pub organization: DesiredOrganization,
+    /// The team in it.
+    pub team: Option<DesiredTeam>,
 }
 
 /// Content of the tags claim.

@@ -34,6 +34,8 @@ pub enum GrantSource {
     Claim {
         /// The token's issuer.
         issuer: IssuerName,
+        /// True if the token stated all organizations of its user (`each`): the next one that does ends what it leaves out.
+        each: bool,
     },
     /// A permission tag in a token of this issuer.
     Tag {
@@ -66,7 +68,7 @@ impl GrantSource {
     pub const fn issuer(&self) -> Option<&IssuerName> {
         match self {
             Self::Manual => None,
-            Self::Claim { issuer } | Self::Tag { issuer, .. } | Self::Pattern { issuer, .. } => Some(issuer),
+            Self::Claim { issuer, .. } | Self::Tag { issuer, .. } | Self::Pattern { issuer, .. } => Some(issuer),
         }
     }
 
@@ -87,12 +89,14 @@ impl GrantSource {
 pub struct StoredSource {
     /// The column `source`: `manual`, `claim` or `tag`.
     pub source: SourceKind,
-    /// The column `via`: `pattern`, or nothing.
+    /// The column `via`: `pattern`, `each`, or nothing.
     pub via: Option<&'static str>,
 }
 
 /// Word of the column `via` for grants by tag patterns.
 const VIA_PATTERN: &str = "pattern";
+/// Word of the column `via` for claims of a token that states all organizations.
+const VIA_EACH: &str = "each";
 
 impl StoredSource {
     /// The columns of a source.
@@ -101,6 +105,10 @@ impl StoredSource {
             GrantSource::Pattern { .. } => Self {
                 source: SourceKind::Tag,
                 via: Some(VIA_PATTERN),
+            },
+            GrantSource::Claim { each: true, .. } => Self {
+                source: SourceKind::Claim,
+                via: Some(VIA_EACH),
             },
             other => Self {
                 source: other.kind(),
@@ -119,7 +127,14 @@ impl StoredSource {
         let tag = tag.to_owned();
         Some(match (source, via) {
             (SourceKind::Manual, None) => GrantSource::Manual,
-            (SourceKind::Claim, None) => GrantSource::Claim { issuer: issuer()? },
+            (SourceKind::Claim, None) => GrantSource::Claim {
+                issuer: issuer()?,
+                each: false,
+            },
+            (SourceKind::Claim, Some(VIA_EACH)) => GrantSource::Claim {
+                issuer: issuer()?,
+                each: true,
+            },
             (SourceKind::Tag, None) => GrantSource::Tag { issuer: issuer()?, tag },
             (SourceKind::Tag, Some(VIA_PATTERN)) => GrantSource::Pattern { issuer: issuer()?, tag },
             _ => return None,

@@ -58,7 +58,8 @@ pub use command::{
 pub use declaration::{Clash, DeclarationConflict, Declaring, Met, rehearse_declaration};
 pub use declared_view::DeclaredView;
 pub use desired::{
-    Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, Provision, SyncMode, SyncPolicy,
+    Desired, DesiredMembership, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, Provision,
+    SyncMode, SyncPolicy,
 };
 pub use directory::{Among, Answer, Carrier, CarrierFilter, Directory, Documents, Keyring, People, TokenSync, Trail};
 pub use document::{Document, DocumentAt, DocumentKind, NewDocument};

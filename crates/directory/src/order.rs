@@ -1,6 +1,6 @@
 //! The order of an issuer's tokens for a user: an old token undoes nothing that a newer one changed.
 
-use crate::desired::Desired;
+use crate::desired::{Desired, DesiredMembership};
 use crate::name::Username;
 
 /// Digest of what a token says about its user, after mapping. Two tokens with the same digest ask for the same.
@@ -32,6 +32,15 @@ impl Said {
             digest.maybe(wanted.name.as_deref());
             digest.text(wanted.role.as_str());
         }
+        if let Some(each) = &desired.each {
+            digest.text("each");
+            // In whatever order the token has them.
+            let mut stated: Vec<u64> = each.iter().map(Digest::of_membership).collect();
+            stated.sort_unstable();
+            for membership in stated {
+                digest.bytes(&membership.to_le_bytes());
+            }
+        }
         for (name, value) in &desired.context {
             digest.text(name);
             digest.text(&value.to_string());
@@ -61,6 +70,22 @@ impl Digest {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+    }
+
+    /// The digest of one organization and the team in it.
+    fn of_membership(membership: &DesiredMembership) -> u64 {
+        let (organization, team) = (&membership.organization, &membership.team);
+        let mut digest = Self::default();
+        digest.text(organization.external_id.as_str());
+        digest.maybe(organization.name.as_deref());
+        digest.maybe(organization.timezone.as_deref());
+        digest.text(organization.role.as_str());
+        digest.maybe(team.as_ref().map(|team| team.external_id.as_str()));
+        if let Some(team) = team {
+            digest.maybe(team.name.as_deref());
+            digest.text(team.role.as_str());
+        }
+        digest.0
     }
 
     /// A text with its length, so that no two lists of texts run into one.

@@ -4,6 +4,7 @@
 //! gathered first and compared with what is held once, so that two rules never undo one another.
 
 mod draft;
+mod named;
 mod roles;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,7 @@ pub fn plan(
     draft.user()?;
     draft.organization();
     draft.team()?;
+    draft.memberships()?;
     draft.roles();
     let mut plan = draft.finish();
     if policy.mode == SyncMode::Observe {
@@ -108,6 +110,18 @@ impl SyncPlan {
     /// Tests whether there is nothing to write.
     pub const fn is_empty(&self) -> bool {
         self.changes.is_empty()
+    }
+
+    /// Tests whether the token names a record that does not exist and that it does not create. Another token may create it
+    /// at any time, without a version that moves; then this one has more to say, so the plan is not what was agreed on.
+    pub fn names_unknown(&self) -> bool {
+        let names_unknown = |note: &Note| {
+            matches!(
+                note,
+                Note::OrganizationNotProvisioned | Note::TeamNotProvisioned | Note::PatternOrganizationUnknown
+            )
+        };
+        self.notes.iter().any(names_unknown)
     }
 
     /// The user as it will stand once the changes are made; `None` where that user would only be created and the

@@ -100,8 +100,9 @@ pub struct NearMiss {
     pub organization: Option<OrganizationBrief>,
 }
 
-/// Organizations that a store looks up for a token besides the one of [`crate::Desired::organization`]: those that its
-/// tags name by a pattern. As many as there are such tags, however many organizations there are.
+/// Organizations and teams that a store looks up for a token besides those of [`crate::Desired::organization`] and
+/// [`crate::Desired::team`]: those of [`crate::Desired::each`], and those that its tags name by a pattern. As many as the
+/// token names, however many there are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lookups {
     /// External ids.
@@ -110,6 +111,8 @@ pub struct Lookups {
     pub names: Vec<String>,
     /// Names that new organizations would take, to see which of them are taken or were another's once.
     pub suggested: Vec<String>,
+    /// External ids of teams.
+    pub teams: Vec<String>,
 }
 
 impl Lookups {
@@ -124,7 +127,21 @@ impl Lookups {
                 lookups.suggested.extend(suggested.map(|name| name.to_string()));
             }
         }
-        for list in [&mut lookups.external_ids, &mut lookups.names, &mut lookups.suggested] {
+        for membership in desired.each.iter().flatten() {
+            let organization = &membership.organization;
+            lookups.external_ids.push(organization.external_id.to_string());
+            let suggested = organization.suggested_name();
+            lookups.suggested.extend(suggested.map(|name| name.to_string()));
+            let team = membership.team.as_ref().map(|team| team.external_id.to_string());
+            lookups.teams.extend(team);
+        }
+        let Self {
+            external_ids,
+            names,
+            suggested,
+            teams,
+        } = &mut lookups;
+        for list in [external_ids, names, suggested, teams] {
             list.sort_unstable();
             list.dedup();
         }
@@ -169,6 +186,8 @@ pub struct Snapshot {
     pub team: Option<Team>,
     /// The organizations of the realm that [`Lookups`] names, in the order of their ids.
     pub looked_up: Vec<Organization>,
+    /// The teams of the realm that [`Lookups`] names, in the order of their ids.
+    pub teams_looked_up: Vec<Team>,
     /// Of the names that [`Lookups`] suggests, those that are taken or were another's once.
     pub names_taken: BTreeSet<String>,
     /// The organizations of the realm that list a tag of the token, in the order of tag and organization.
@@ -200,6 +219,7 @@ impl Snapshot {
             organization_name_taken: false,
             team: None,
             looked_up: Vec::new(),
+            teams_looked_up: Vec::new(),
             names_taken: BTreeSet::new(),
             tag_matches: Vec::new(),
             near_misses: Vec::new(),

@@ -32,8 +32,13 @@ pub(crate) fn compile(
     if let (Some(claim), Some(user)) = (&settings.tenant_claim, &user) {
         compiler.tenant(claim, &user.ids);
     }
+    let each = compiler.each(&source.organization, settings.limits.organizations);
+    if source.organization.each.is_some() {
+        compiler.names = names(settings).with_root(ITEM);
+    }
     let organization = compiler.organization(&source.organization);
     let team = compiler.team(&source.team, source.organization.external_id.is_some());
+    compiler.names = names(settings);
     let context = compiler.context(&source.context, settings.limits);
     let tags = source.tags.as_ref().and_then(|tags| compiler.tags(tags));
     let Compiler { reads, problems, .. } = compiler;
@@ -48,6 +53,7 @@ pub(crate) fn compile(
             limits: settings.limits,
             rules,
             user,
+            each,
             organization,
             team,
             context,
@@ -148,6 +154,21 @@ impl Compiler {
             let claim = claim.to_owned();
             self.problem(key.field.clone(), MappingProblemKind::TenantMissing { claim });
         }
+    }
+
+    /// The list of all organizations.
+    fn each(&mut self, source: &OrganizationSource, limit: usize) -> Option<FieldMapping> {
+        let each = self.optional(Field::OrganizationEach, source.each.as_deref(), |value| {
+            rules::list(value, limit)
+        });
+        if source.external_id.is_none() {
+            self.needs(
+                Field::OrganizationEach,
+                source.each.as_ref(),
+                &Field::OrganizationExternalId,
+            );
+        }
+        each
     }
 
     fn organization(&mut self, source: &OrganizationSource) -> Option<OrganizationMapping> {
@@ -424,6 +445,8 @@ fn is_property_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
+/// Root of the templates of organization and team for the element at hand.
+pub(crate) const ITEM: &str = "item";
 const DEFAULT_EXTERNAL_ID: &str = "{{payload.sub}}";
 const PROPERTY_NAME_MAX: usize = 64;
 const PARTS: &[(&str, RequestPart)] = &[

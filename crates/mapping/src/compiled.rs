@@ -20,6 +20,8 @@ pub struct IssuerMapping {
     pub(crate) limits: MappingLimits,
     pub(crate) rules: Box<[TokenRule]>,
     pub(crate) user: UserMapping,
+    /// The list of all organizations; organization and team are then mapped for each of its elements.
+    pub(crate) each: Option<FieldMapping>,
     pub(crate) organization: Option<OrganizationMapping>,
     pub(crate) team: Option<TeamMapping>,
     pub(crate) context: Box<[PropertyMapping]>,

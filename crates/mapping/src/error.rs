@@ -169,6 +169,20 @@ pub enum Breach {
         /// The roles there are.
         known: &'static [&'static str],
     },
+    /// Something other than a list of organizations.
+    #[error("it must be a list, with an element for each organization, not {kind}")]
+    NotList {
+        /// The value's kind: `text`, `collection`, ...
+        kind: &'static str,
+    },
+    /// More organizations than a token may state.
+    #[error("there are {found} organizations, and the most is {limit}")]
+    TooManyOrganizations {
+        /// Number of elements.
+        found: usize,
+        /// Largest number of elements.
+        limit: usize,
+    },
     /// A team without an organization.
     #[error("the token names a team but no organization, and a team needs one")]
     TeamWithoutOrganization,

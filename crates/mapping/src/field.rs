@@ -22,6 +22,8 @@ pub enum Field {
     UserLocale,
     /// `user.language`
     UserLanguage,
+    /// `organization.each`
+    OrganizationEach,
     /// `organization.external_id`
     OrganizationExternalId,
     /// `organization.name`
@@ -57,6 +59,7 @@ impl fmt::Display for Field {
             Self::UserTimezone => "user.timezone",
             Self::UserLocale => "user.locale",
             Self::UserLanguage => "user.language",
+            Self::OrganizationEach => "organization.each",
             Self::OrganizationExternalId => "organization.external_id",
             Self::OrganizationName => "organization.name",
             Self::OrganizationTimezone => "organization.timezone",

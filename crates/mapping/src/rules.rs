@@ -100,6 +100,20 @@ pub(crate) fn language(value: Value) -> Verdict<String> {
         .transpose()
 }
 
+/// A list of all organizations. Empty text means "not given", as undefined and null do: that states nothing.
+pub(crate) fn list(value: Value, limit: usize) -> Verdict<Vec<Value>> {
+    match value {
+        Value::Undefined | Value::Null => Ok(None),
+        Value::Text(text) if text.is_empty() => Ok(None),
+        Value::Array(items) if items.len() <= limit => Ok(Some(items)),
+        Value::Array(items) => Err(Breach::TooManyOrganizations {
+            found: items.len(),
+            limit,
+        }),
+        other => Err(Breach::NotList { kind: other.kind() }),
+    }
+}
+
 /// A role in an organization, as its word.
 pub(crate) fn organization_role(value: Value) -> Verdict<OrganizationRole> {
     role(value, ORGANIZATION_ROLES)

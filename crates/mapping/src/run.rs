@@ -1,12 +1,13 @@
 //! One token through one mapping. `map` and `preview` are this same walk; they differ in the observer that watches it.
 
 use narthex_directory::{
-    Desired, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, ExternalId, OrganizationRole, Profile,
-    TeamRole, TokenFingerprint, Username,
+    Desired, DesiredMembership, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, ExternalId,
+    OrganizationRole, Profile, TeamRole, TokenFingerprint, Username,
 };
 use narthex_template::{EvalError, Scope, Value};
 use serde_json::{Map, Value as Json};
 
+use crate::compile::ITEM;
 use crate::compiled::{
     Constant, FieldMapping, Ids, IssuerMapping, OrganizationMapping, RoleMapping, TeamMapping, TokenRule, UserMapping,
 };
@@ -51,6 +52,45 @@ impl MappingObserver for NoObserver {
     #[inline]
     fn refused(&mut self, error: MapError) -> Result<(), MapError> {
         Err(error)
+    }
+}
+
+/// The observer of a walk, lent to the walk through one element of its list.
+struct LentObserver<'w, W>(&'w mut W);
+
+impl<W: MappingObserver> MappingObserver for LentObserver<'_, W> {
+    #[inline]
+    fn evaluated(&mut self, mapping: &FieldMapping, value: &Result<Value, EvalError>) {
+        self.0.evaluated(mapping, value);
+    }
+    #[inline]
+    fn constant<R: Stored>(&mut self, constant: &Constant<R>) {
+        self.0.constant(constant);
+    }
+    #[inline]
+    fn held(&mut self, tags: &TagsMapping, held: &TagsContent<'_>) {
+        self.0.held(tags, held);
+    }
+    #[inline]
+    fn taken(&mut self, stored: impl FnOnce() -> Option<Json>) {
+        self.0.taken(stored);
+    }
+    #[inline]
+    fn skipped(&mut self, breach: &Breach) {
+        self.0.skipped(breach);
+    }
+    #[inline]
+    fn refused(&mut self, error: MapError) -> Result<(), MapError> {
+        self.0.refused(error)
+    }
+}
+
+/// The elements of a list of organizations.
+struct Listed(Vec<Value>);
+
+impl Stored for Listed {
+    fn stored(&self) -> Option<Json> {
+        Some(Json::from(format!("{} organizations", self.0.len())))
     }
 }
 
@@ -105,16 +145,11 @@ impl<'a, W: MappingObserver> Run<'a, W> {
         let mapping = self.mapping;
         self.rules(&mapping.rules)?;
         let user = self.user(&mapping.user)?;
-        let refusals = self.refusals;
-        let organization = match &mapping.organization {
-            Some(organization) => self.organization(organization)?,
-            None => None,
-        };
-        // An organization that was refused is not one that is missing.
-        let names_organization = organization.is_some() || self.refusals > refusals;
-        let team = match &mapping.team {
-            Some(team) => self.team(team, names_organization)?,
-            None => None,
+        let (organization, team, each) = if let Some(each) = &mapping.each {
+            (None, None, self.each(each)?)
+        } else {
+            let (organization, team) = self.membership()?;
+            (organization, team, None)
         };
         let context = self.context()?;
         let tags = self.tags()?;
@@ -126,6 +161,7 @@ impl<'a, W: MappingObserver> Run<'a, W> {
             user,
             organization,
             team,
+            each,
             context,
             tags,
             issued_at_ms: self.token.issued_at_ms,
@@ -140,14 +176,14 @@ impl<'a, W: MappingObserver> Run<'a, W> {
     fn rules(&mut self, rules: &[TokenRule]) -> Result<(), MapError> {
         for rule in rules {
             let value = rule.condition.template.evaluate(&self.scope);
-            self.witness.evaluated(&rule.condition, &value);
+            self.observer.evaluated(&rule.condition, &value);
             let met = match value {
                 Ok(value) => rule.judge(&value),
                 // SECURITY: a condition that fails, or costs too much, is not met.
                 Err(error) => Err(rule.broken(RuleFault::Template(Box::new(error)))),
             };
             match met {
-                Ok(()) => self.witness.taken(|| Some(Json::Bool(true))),
+                Ok(()) => self.observer.taken(|| Some(Json::Bool(true))),
                 Err(error) => self.refuse(error)?,
             }
         }
@@ -182,6 +218,49 @@ impl<'a, W: MappingObserver> Run<'a, W> {
             username,
             profile,
         }))
+    }
+
+    /// The organization that the token names, or that the element at hand is, and the team in it.
+    fn membership(&mut self) -> Result<(Option<DesiredOrganization>, Option<DesiredTeam>), MapError> {
+        let mapping = self.mapping;
+        let refusals = self.refusals;
+        let organization = match &mapping.organization {
+            Some(organization) => self.organization(organization)?,
+            None => None,
+        };
+        // An organization that was refused is not one that is missing.
+        let names_organization = organization.is_some() || self.refusals > refusals;
+        let team = match &mapping.team {
+            Some(team) => self.team(team, names_organization)?,
+            None => None,
+        };
+        Ok((organization, team))
+    }
+
+    /// Every organization that the token states. `None` where it states nothing, which is not the empty list.
+    fn each(&mut self, each: &FieldMapping) -> Result<Option<Vec<DesiredMembership>>, MapError> {
+        let limit = self.mapping.limits.organizations;
+        let listed = |value| Ok(rules::list(value, limit)?.map(Listed));
+        let Some(Listed(items)) = self.field(each, Weight::Needed, listed)? else {
+            return Ok(None);
+        };
+        let mut stated = Vec::with_capacity(items.len());
+        for item in &items {
+            let mut run = Run {
+                mapping: self.mapping,
+                token: self.token,
+                scope: self.scope.clone().with_value(ITEM, item),
+                observer: LentObserver(&mut self.observer),
+                skipped: std::mem::take(&mut self.skipped),
+                refusals: self.refusals,
+            };
+            let mapped = run.membership();
+            (self.skipped, self.refusals) = (run.skipped, run.refusals);
+            if let (Some(organization), team) = mapped? {
+                stated.push(DesiredMembership { organization, team });
+            }
+        }
+        Ok(Some(stated))
     }
 
     fn organization(&mut self, organization: &OrganizationMapping) -> Result<Option<DesiredOrganization>, MapError> {

@@ -54,6 +54,9 @@ pub struct UserSource {
 /// Templates for the organization.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OrganizationSource {
+    /// A list of all organizations of the user, at most [`MappingLimits::organizations`]. The fields of organization and
+    /// team are then evaluated once for each element, which they see as `item`.
+    pub each: Option<String>,
     /// A token for which this gives nothing names no organization. By default no token does.
     pub external_id: Option<String>,
     /// Its label.
@@ -164,6 +167,8 @@ pub struct MappingLimits {
     pub context_properties: usize,
     /// The largest context, in bytes of its JSON.
     pub context_bytes: usize,
+    /// The most organizations that a token may state (`each`).
+    pub organizations: usize,
 }
 
 impl Default for MappingLimits {
@@ -173,6 +178,7 @@ impl Default for MappingLimits {
             tag_characters: 1_024,
             context_properties: 32,
             context_bytes: 4_096,
+            organizations: 100,
         }
     }
 }

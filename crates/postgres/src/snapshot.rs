@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use narthex_directory::{
     Desired, DesiredOrganization, DesiredTags, Detail, Lookups, Mark, NearMiss, OrganizationBrief, OrganizationName,
-    Recent, STRIPES, Snapshot, Stamp, Standing, Stripe, TagMatch, UserId, Versions, settle, spellings,
+    Recent, STRIPES, Snapshot, Stamp, Standing, Stripe, TagMatch, Team, UserId, Versions, settle, spellings,
 };
 use tokio_postgres::Row;
 
@@ -72,6 +72,7 @@ pub(super) struct Texts {
     team: String,
     looked_up: String,
     names_taken: &'static str,
+    teams_looked_up: String,
     tags: String,
     near: String,
 }
@@ -115,6 +116,9 @@ impl Texts {
             ),
             names_taken: "SELECT name FROM organizations WHERE name = ANY($1) \
                           UNION SELECT name FROM former_organization_names WHERE name = ANY($1)",
+            teams_looked_up: format!(
+                "SELECT {TEAM} FROM teams t WHERE t.realm = $1 AND t.external_id = ANY($2) ORDER BY t.id"
+            ),
             tags: tags_sql("", "", "$2"),
             near: format!(
                 "SELECT n.tag, x.tag, {BRIEF} FROM unnest($2::text[], $3::text[]) WITH ORDINALITY \
@@ -187,6 +191,11 @@ impl Reader<'_> {
         let team = next(desired.team.is_some());
         let looked_up = next(!asked.lookups.is_empty());
         let names_taken = next(!asked.lookups.suggested.is_empty());
+        let teams_looked_up = next(!asked.lookups.teams.is_empty());
+        let teams_looked_up: Vec<Team> = teams_looked_up
+            .iter()
+            .map(|row| Ok(rows::team(&Values(row))?))
+            .collect::<Outcome<_>>()?;
         let tags = next(!asked.unknown.is_empty() && !asked.is_plain());
         let listings = if asked.is_plain() {
             listings(&with_tags, (BRIEF_AT, TAG_AT), &asked.unknown)?
@@ -217,6 +226,7 @@ impl Reader<'_> {
                 .iter()
                 .map(|row| Ok(rows::organization(&Values(row))?))
                 .collect::<Outcome<_>>()?,
+            teams_looked_up,
             names_taken: names_taken.iter().map(name).collect::<Outcome<_>>()?,
             tag_matches: asked.matches(listings),
             near_misses: settle(near_misses.iter().map(near_miss).collect::<Outcome<_>>()?),
@@ -320,6 +330,10 @@ impl<'d> Asked<'d> {
         }
         if !self.lookups.suggested.is_empty() {
             queries.push((texts.names_taken, vec![boxed(self.lookups.suggested.clone())]));
+        }
+        if !self.lookups.teams.is_empty() {
+            let teams = self.lookups.teams.clone();
+            queries.push((&texts.teams_looked_up, vec![boxed(realm), boxed(teams)]));
         }
         if !self.unknown.is_empty() {
             queries.push((&texts.tags, vec![boxed(realm), boxed(self.unknown.clone())]));

@@ -74,7 +74,7 @@ pub(super) fn snapshot(
     Ok(snapshot)
 }
 
-/// Reads the organizations that the token names by tag patterns, and which of their names are taken.
+/// Reads the organizations and teams that the token states or names by tag patterns, and which names are taken.
 fn look_up(connection: &Connection, realm: &str, lookups: &Lookups, snapshot: &mut Snapshot) -> Outcome<()> {
     let texts = |texts: &[String]| texts_to_json(texts.iter().map(String::as_str));
     let mut statement = connection.prepare_cached(&format!(
@@ -96,6 +96,16 @@ fn look_up(connection: &Connection, realm: &str, lookups: &Lookups, snapshot: &m
             snapshot
                 .names_taken
                 .insert(Columns::of(&Values(row), "organization").text()?.to_owned());
+        }
+    }
+    if !lookups.teams.is_empty() {
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT {TEAM} FROM teams t \
+             WHERE t.realm = ?1 AND t.external_id IN (SELECT value FROM json_each(?2)) ORDER BY t.id"
+        ))?;
+        let mut found = statement.query([realm, texts(&lookups.teams).as_str()])?;
+        while let Some(row) = found.next()? {
+            snapshot.teams_looked_up.push(rows::team(&Values(row))?);
         }
     }
     Ok(())

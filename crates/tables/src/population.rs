@@ -120,6 +120,7 @@ impl Population {
             },
             organization: None,
             team: None,
+            each: None,
             context: serde_json::Map::new(),
             tags: DesiredTags::Exactly(tags),
             pattern_tags: Vec::new(),

@@ -266,7 +266,7 @@ fn origin(grant: &Grant) -> String {
             .why
             .as_ref()
             .map_or("by hand".to_owned(), |why| format!("by hand: {why}")),
-        GrantSource::Claim { issuer } => format!("claim of {issuer}"),
+        GrantSource::Claim { issuer, .. } => format!("claim of {issuer}"),
         GrantSource::Tag { issuer, tag } => format!("tag \"{tag}\" of {issuer}"),
         GrantSource::Pattern { issuer, tag } => format!("tag \"{tag}\" of {issuer}, by a tag pattern"),
     }

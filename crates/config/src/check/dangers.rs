@@ -180,6 +180,7 @@ impl Check<'_> {
         let mapping = section.mapping.value();
         let (organization, team) = (mapping.organization.value(), mapping.team.value());
         for (what, written) in [
+            ("the organizations", &organization.each),
             ("the organization", &organization.external_id),
             ("the role in it", &organization.role),
             ("the team", &team.external_id),

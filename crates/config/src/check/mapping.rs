@@ -63,7 +63,8 @@ impl Check<'_> {
                             Some(text) => text.span(),
                             None => pattern.span(),
                         });
-                    self.error(place.unwrap_or_else(|| tags.pattern.span()), problem.to_string());
+                    let place = place.unwrap_or_else(|| tags.pattern.span());
+                    self.error(place, format!("`match`: {problem}"));
                 }
                 TagPatterns::default()
             }
@@ -147,6 +148,7 @@ fn source_of(section: &IssuerSection, patterns: &TagPatterns) -> MappingSource {
             language: text(&user.language),
         },
         organization: OrganizationSource {
+            each: text(&organization.each),
             external_id: text(&organization.external_id),
             name: text(&organization.name),
             timezone: text(&organization.timezone),
@@ -249,6 +251,7 @@ fn place_of(field: &Field, section: &IssuerSection) -> Place {
         Field::UserTimezone => user.timezone.span(),
         Field::UserLocale => user.locale.span(),
         Field::UserLanguage => user.language.span(),
+        Field::OrganizationEach => organization.each.span(),
         Field::OrganizationExternalId => organization.external_id.span(),
         Field::OrganizationName => organization.name.span(),
         Field::OrganizationTimezone => organization.timezone.span(),

@@ -201,6 +201,13 @@ section! {
 section! {
     /// Organization that the token names.
     OrganizationMappingSection {
+        /// List of all organizations of the user, for tokens that name more than one: at most 100. The other keys of this
+        /// table and of `[issuer.mapping.team]` are then evaluated once for each element, which templates see as `item`.
+        ///
+        /// A token states all organizations: roles that an earlier token of this issuer gave this way, and that the newest
+        /// one no longer names, are revoked. An empty list revokes all of them; a template that gives nothing changes
+        /// nothing.
+        each: Optional<TemplateText>, eg "\"{{payload.organizations}}\"";
         /// Issuer's id of the organization. A token for which this gives nothing names no organization.
         external_id: Optional<TemplateText>, eg "\"{{payload.organizationId}}\"";
         /// Display name of the organization.

@@ -15,7 +15,7 @@ use crate::directory::{Among, Answer, Carrier, CarrierFilter};
 use crate::document::{Document, DocumentKind};
 use crate::grant::{Grant, GrantSource};
 use crate::id::{OrganizationId, UserId};
-use crate::name::{OrganizationName, Realm};
+use crate::name::{ExternalId, OrganizationName, Realm};
 use crate::organization::Organization;
 use crate::organization::Origin;
 use crate::page::{Cursor, Listing, Page};
@@ -100,6 +100,7 @@ impl State {
                 .is_some_and(|name| self.organization_by_name.contains_key(&name) || self.former_names.contains(&name)),
             team,
             looked_up: self.looked_up(realm, &lookups),
+            teams_looked_up: self.teams_looked_up(realm, &lookups),
             names_taken: lookups
                 .suggested
                 .into_iter()
@@ -119,6 +120,17 @@ impl State {
         }
         let here = self.organizations.values().filter(|found| found.realm == *realm);
         here.filter(|found| lookups.names(found)).cloned().collect()
+    }
+
+    fn teams_looked_up(&self, realm: &Realm, lookups: &Lookups) -> Vec<Team> {
+        let is_named = |team: &&Team| {
+            let external_id = team.external_id.as_ref().map(ExternalId::as_str);
+            team.realm == *realm && external_id.is_some_and(|own| lookups.teams.iter().any(|wanted| wanted == own))
+        };
+        if lookups.teams.is_empty() {
+            return Vec::new();
+        }
+        self.teams.values().filter(is_named).cloned().collect()
     }
 
     fn is_taken(&self, name: &str) -> bool {

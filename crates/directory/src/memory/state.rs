@@ -7,7 +7,7 @@ use crate::change::{Change, Moves};
 use crate::command::{ApiKey, AssertionKey, SavedKeySet, SeenTag};
 use crate::document::{Document, DocumentKind};
 use crate::error::StoreError;
-use crate::grant::{Grant, GrantSource, SourceKind};
+use crate::grant::{Grant, GrantSource};
 use crate::id::{ApiKeyId, GrantId, OrganizationId, TeamId, UserId};
 use crate::name::{ExternalId, IssuerName, OrganizationName, Realm, Username};
 use crate::order::Mark;
@@ -53,16 +53,10 @@ pub(super) struct State {
 }
 
 /// At most one grant is open for each of these.
-type OpenKey<'a> = (UserId, Scope, SourceKind, Option<&'a IssuerName>, Option<&'a str>);
+type OpenKey<'a> = (UserId, Scope, &'a GrantSource);
 
 fn open_key(grant: &Grant) -> OpenKey<'_> {
-    (
-        grant.user,
-        grant.scope(),
-        grant.source.kind(),
-        grant.source.issuer(),
-        grant.source.tag(),
-    )
+    (grant.user, grant.scope(), &grant.source)
 }
 
 impl State {

@@ -5,18 +5,17 @@ use std::collections::HashSet;
 use serde_json::Value;
 
 use crate::change::{Change, Moves};
-use crate::desired::{Desired, DesiredOrganization, Provision, SyncPolicy};
+use crate::desired::{Desired, DesiredOrganization, DesiredTags, Provision, SyncPolicy};
 use crate::error::Refusal;
 use crate::grant::{Grant, GrantSource};
-use crate::id::{GrantId, NewId, OrganizationId, TeamId, UserId};
-use crate::name::{ExternalId, OrganizationName};
+use crate::id::{GrantId, NewId, OrganizationId, UserId};
+use crate::name::OrganizationName;
 use crate::order::{Mark, Said};
 use crate::organization::{
     MembershipRule, Organization, OrganizationDetails, OrganizationStatus, OrganizationTags, Origin,
 };
 use crate::role::{Scope, ScopedRole};
 use crate::snapshot::{OrganizationBrief, Snapshot, Standing, TagMatch};
-use crate::tag::PatternTag;
 use crate::team::Team;
 use crate::user::{Profile, User, UserStatus};
 use crate::versions::{Stamp, Stripe};
@@ -34,15 +33,18 @@ pub(super) struct Draft<'a> {
     spent: bool,
     /// Something was left undone for that.
     limited: bool,
-    ids: &'a mut dyn NewId,
+    pub(super) ids: &'a mut dyn NewId,
     user: User,
     pub(super) changes: Vec<Change>,
     pub(super) notes: Vec<Note>,
     /// The organization and team of the claims, as far as they exist.
     organization: Option<OrganizationBrief>,
     team: Option<Team>,
-    /// The organizations that tag patterns name, and those that they create.
-    patterned: Vec<OrganizationBrief>,
+    /// The organizations and teams that the token states or names by tag patterns, and those that it creates.
+    pub(super) named: Vec<OrganizationBrief>,
+    pub(super) named_teams: Vec<Team>,
+    /// The roles in those that the token states, each scope once.
+    pub(super) stated: Vec<Wanted>,
     pub(super) pattern_matches: Vec<TagMatch>,
     /// The grants that stay open, and those that begin.
     pub(super) grants: Vec<Grant>,
@@ -83,7 +85,9 @@ impl<'a> Draft<'a> {
             notes: Vec::new(),
             organization: None,
             team: None,
-            patterned: Vec::new(),
+            named: Vec::new(),
+            named_teams: Vec::new(),
+            stated: Vec::new(),
             pattern_matches: Vec::new(),
             grants,
             asserted: HashSet::new(),
@@ -114,11 +118,11 @@ impl<'a> Draft<'a> {
         !self.spent
     }
 
-    fn claims_count(&self) -> bool {
+    pub(super) fn claims_count(&self) -> bool {
         self.policy.provision != Provision::Off
     }
 
-    fn may_create(&self) -> bool {
+    pub(super) fn may_create(&self) -> bool {
         self.policy.provision == Provision::Create
     }
 
@@ -183,7 +187,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn update_organization(&mut self, wanted: &DesiredOrganization, before: &Organization) {
+    pub(super) fn update_organization(&mut self, wanted: &DesiredOrganization, before: &Organization) {
         let mut after = before.clone();
         if let Some(label) = &wanted.name {
             after.label.clone_from(label);
@@ -212,7 +216,7 @@ impl<'a> Draft<'a> {
     /// SECURITY: a token chooses the label, not the name in paths: routes and upstreams trust that name, so a
     /// name that is taken is never taken over and a given name never changes by a token. A name that another one had
     /// counts as taken: behind its paths the application may still have what belongs to that one.
-    fn new_organization(&mut self, wanted: &DesiredOrganization, name_taken: bool) -> Organization {
+    pub(super) fn new_organization(&mut self, wanted: &DesiredOrganization, name_taken: bool) -> Organization {
         let id = OrganizationId::new(self.now_ms, self.ids);
         Organization {
             id,
@@ -246,49 +250,7 @@ impl<'a> Draft<'a> {
             }
             return Ok(());
         };
-        let Some(before) = &self.snapshot.team else {
-            if self.may_create() && !self.may_add() {
-                return Ok(());
-            }
-            if self.may_create() {
-                let team = Team {
-                    id: TeamId::new(self.now_ms, self.ids),
-                    realm: self.desired.realm.clone(),
-                    organization: Some(organization),
-                    external_id: Some(wanted.external_id.clone()),
-                    name: wanted.name.clone().unwrap_or_else(|| wanted.external_id.to_string()),
-                    created_at_ms: self.now_ms,
-                    updated_at_ms: self.now_ms,
-                    version: 1,
-                };
-                self.team = Some(team.clone());
-                self.changes.push(Change::CreateTeam(Box::new(team)));
-            } else {
-                self.notes.push(Note::TeamNotProvisioned);
-            }
-            return Ok(());
-        };
-        if before.organization.is_some_and(|of| of != organization) {
-            return Err(Refusal::TeamConflict { team: before.id });
-        }
-        let mut after = before.clone();
-        after.organization = Some(organization);
-        if let Some(name) = &wanted.name {
-            after.name.clone_from(name);
-        }
-        if after != *before && !self.may_add() {
-            self.team = before.organization.is_some().then(|| before.clone());
-            return Ok(());
-        }
-        if after != *before {
-            after.version += 1;
-            after.updated_at_ms = self.now_ms;
-            self.changes.push(Change::UpdateTeam {
-                before: Box::new(before.clone()),
-                after: Box::new(after.clone()),
-            });
-        }
-        self.team = Some(after);
+        self.team = self.settle_team(wanted, organization, self.snapshot.team.as_ref())?;
         Ok(())
     }
 
@@ -296,6 +258,7 @@ impl<'a> Draft<'a> {
     pub(super) fn claimed(&self) -> Vec<Wanted> {
         let source = || GrantSource::Claim {
             issuer: self.desired.issuer.clone(),
+            each: false,
         };
         let organization = self
             .organization
@@ -313,99 +276,8 @@ impl<'a> Draft<'a> {
                 role: ScopedRole::Team(found.id, wanted.role),
                 source: source(),
             });
-        organization.into_iter().chain(team).collect()
-    }
-
-    /// The roles that tag patterns give, in organizations that exist or that they create.
-    pub(super) fn patterned(&mut self) -> Vec<Wanted> {
-        let desired = self.desired;
-        let mut wanted = Vec::new();
-        for read in &desired.pattern_tags {
-            let Some(organization) = self.named_by_pattern(read) else {
-                continue;
-            };
-            wanted.push(Wanted {
-                role: ScopedRole::Organization(organization.id, read.role),
-                source: GrantSource::Pattern {
-                    issuer: desired.issuer.clone(),
-                    tag: read.tag.clone(),
-                },
-            });
-            self.pattern_matches.push(TagMatch {
-                tag: read.tag.clone(),
-                organization,
-                role: read.role,
-            });
-        }
-        wanted
-    }
-
-    /// The organization that a tag names by a pattern: by its name, and where none has that name, by its external id.
-    ///
-    /// SECURITY: names are unique and no token chooses one that is taken, so the name comes first: an organization that a
-    /// token created under another one's name as its external id takes no roles that are meant for that one.
-    fn named_by_pattern(&mut self, read: &PatternTag) -> Option<OrganizationBrief> {
-        let here = || {
-            self.snapshot
-                .looked_up
-                .iter()
-                .filter(|found| found.realm == self.desired.realm)
-        };
-        let named = here().find(|found| found.name.as_str() == read.organization.as_str());
-        let known_as = || here().find(|found| found.external_id.as_ref() == Some(&read.organization));
-        if let Some(found) = named.or_else(known_as) {
-            if !found.tag_patterns {
-                self.note(Note::PatternRefused);
-                return None;
-            }
-            let found = OrganizationBrief::from(found);
-            self.patterned.push(found.clone());
-            return Some(found);
-        }
-        let wanted = DesiredOrganization {
-            external_id: read.organization.clone(),
-            name: None,
-            timezone: None,
-            role: read.role,
-        };
-        if let Some(created) = self.created_as(&read.organization) {
-            return Some(created);
-        }
-        if !read.create || !self.may_create() {
-            self.note(Note::PatternOrganizationUnknown);
-            return None;
-        }
-        if !self.may_add() {
-            return None;
-        }
-        let taken = wanted.suggested_name().is_some_and(|name| self.is_taken(&name));
-        let organization = self.new_organization(&wanted, taken);
-        let brief = OrganizationBrief::from(&organization);
-        self.patterned.push(brief.clone());
-        self.changes.push(Change::CreateOrganization(Box::new(organization)));
-        Some(brief)
-    }
-
-    /// The organization with this external id that this very plan creates.
-    fn created_as(&self, external_id: &ExternalId) -> Option<OrganizationBrief> {
-        self.changes.iter().find_map(|change| match change {
-            Change::CreateOrganization(made) if made.external_id.as_ref() == Some(external_id) => {
-                Some(OrganizationBrief::from(&**made))
-            }
-            _ => None,
-        })
-    }
-
-    /// Tests whether a name in paths is taken, in the directory or by an organization that this plan creates.
-    fn is_taken(&self, name: &OrganizationName) -> bool {
-        let made = |change: &Change| matches!(change, Change::CreateOrganization(made) if made.name == *name);
-        self.snapshot.names_taken.contains(name.as_str()) || self.changes.iter().any(made)
-    }
-
-    fn note(&mut self, note: Note) {
-        if !self.notes.contains(&note) {
-            self.notes.push(note);
-        }
+        let stated = self.stated.iter().cloned();
+        organization.into_iter().chain(team).chain(stated).collect()
     }
 
     pub(super) fn lapses_at_ms(&self) -> Option<i64> {
@@ -459,7 +331,7 @@ impl<'a> Draft<'a> {
         };
         let expects = Expects {
             user_version: self.snapshot.standing.as_ref().map(|standing| standing.user.version),
-            policy: (touch.tags.is_some() || self.desired.organization.is_some()).then_some(self.snapshot.policy),
+            policy: self.rests_on_policy().then_some(self.snapshot.policy),
         };
         let near_misses = self.near_misses();
         let changes = std::mem::take(&mut self.changes);
@@ -476,6 +348,12 @@ impl<'a> Draft<'a> {
             after: Some(self.standing(&changes)),
             changes,
         }
+    }
+
+    /// Tests whether the plan rests on records of organizations.
+    fn rests_on_policy(&self) -> bool {
+        let desired = self.desired;
+        matches!(desired.tags, DesiredTags::Exactly(_)) || desired.organization.is_some() || desired.each.is_some()
     }
 
     /// Tests whether the use is due to be written. Other tags than the last token's are written soon although they
@@ -527,14 +405,14 @@ impl<'a> Draft<'a> {
         let mut organizations: Vec<OrganizationBrief> =
             held.map(|standing| standing.organizations.clone()).unwrap_or_default();
         organizations.extend(self.organization);
-        organizations.extend(self.patterned);
+        organizations.extend(self.named);
         organizations.extend(self.snapshot.tag_matches.iter().map(|found| found.organization.clone()));
         organizations.sort_by_key(|organization| organization.id);
         organizations.dedup_by_key(|organization| organization.id);
         let scopes: HashSet<Scope> = self.grants.iter().map(Grant::scope).collect();
         organizations.retain(|organization| scopes.contains(&Scope::Organization(organization.id)));
         // The team of the claims comes first: it is the newer record of the two.
-        let mut teams: Vec<Team> = self.team.into_iter().collect();
+        let mut teams: Vec<Team> = self.team.into_iter().chain(self.named_teams).collect();
         teams.extend(held.map(|standing| standing.teams.clone()).unwrap_or_default());
         teams.sort_by_key(|team| team.id);
         teams.dedup_by_key(|team| team.id);

@@ -34,7 +34,7 @@ impl Draft<'_> {
         let mut wanted = Vec::new();
         if removes_all {
             // Removal is the last word of the same token (S3), so its links are not made first and closed after.
-            if self.desired.organization.is_some() {
+            if self.desired.organization.is_some() || !self.stated.is_empty() {
                 self.notes.push(Note::EmptyTagsRemoveAll);
             }
         } else {
@@ -158,7 +158,11 @@ impl Draft<'_> {
                     Verdict::Close(self.now_ms, "the token no longer carries the tag")
                 }
             }
-            // Claim links only add (S1), and without a list of tags nothing is said about tags.
+            // SECURITY: the token states all organizations of its user, and leaves this one out.
+            (None, GrantSource::Claim { each: true, .. }, _) if self.states_all() => {
+                Verdict::Close(self.now_ms, "the token no longer states it")
+            }
+            // Other claim links only add (S1), and without a list of tags nothing is said about tags.
             (None, ..) => Verdict::Leave,
         }
     }

@@ -25,6 +25,7 @@ fn token(tags: &[&str]) -> Desired {
         },
         organization: None,
         team: None,
+        each: None,
         context: Map::new(),
         tags: DesiredTags::Exactly(tags.iter().map(ToString::to_string).collect()),
         pattern_tags: Vec::new(),

@@ -202,6 +202,7 @@ impl AccountCache {
                 },
             organization,
             team,
+            each,
             context,
             tags,
             pattern_tags,
@@ -209,7 +210,7 @@ impl AccountCache {
             token: _,
         } = desired;
         let user = self.hash.of(&(issuer, external_id));
-        let asks = (organization, team, context, tags, pattern_tags);
+        let asks = (organization, team, each, context, tags, pattern_tags);
         let all = (user, realm, username, profile, asks);
         DesiredKey {
             user,
@@ -289,8 +290,8 @@ mod tests {
     use std::sync::LazyLock;
 
     use narthex_directory::{
-        DesiredOrganization, DesiredTags, DesiredTeam, ExternalId, IssuerName, OrganizationRole, PatternTag, Profile,
-        Realm, TeamRole, TokenFingerprint, Username,
+        DesiredMembership, DesiredOrganization, DesiredTags, DesiredTeam, ExternalId, IssuerName, OrganizationRole,
+        PatternTag, Profile, Realm, TeamRole, TokenFingerprint, Username,
     };
     use serde_json::{Map, json};
 
@@ -313,6 +314,7 @@ mod tests {
             },
             organization: None,
             team: None,
+            each: None,
             context: Map::new(),
             tags: DesiredTags::Exactly(vec!["ab".to_owned(), "c".to_owned()]),
             pattern_tags: Vec::new(),
@@ -338,75 +340,91 @@ mod tests {
         }
     }
 
+    type Change = fn(&mut Desired);
+
+    /// Ways in which two tokens can ask for something else.
+    const CHANGES: &[Change] = &[
+        |_| {},
+        |it| it.realm = Realm::new("other").unwrap(),
+        |it| it.issuer = IssuerName::new("other").unwrap(),
+        |it| it.user.external_id = ExternalId::new("adaa").unwrap(),
+        |it| it.user.username = Some(Username::new("adab").unwrap()),
+        |it| it.user.username = None,
+        |it| it.user.profile.email = Some("a".to_owned()),
+        |it| it.user.profile.email = Some(String::new()),
+        |it| it.user.profile.name = Some("a".to_owned()),
+        |it| it.user.profile.country = Some("a".to_owned()),
+        |it| it.user.profile.timezone = Some("a".to_owned()),
+        |it| it.user.profile.locale = Some("a".to_owned()),
+        |it| it.user.profile.language = Some("a".to_owned()),
+        |it| it.organization = Some(organization()),
+        |it| {
+            it.organization = Some(DesiredOrganization {
+                name: Some("acme".to_owned()),
+                ..organization()
+            });
+        },
+        |it| {
+            it.organization = Some(DesiredOrganization {
+                timezone: Some("acme".to_owned()),
+                ..organization()
+            });
+        },
+        |it| {
+            it.organization = Some(DesiredOrganization {
+                role: OrganizationRole::Admin,
+                ..organization()
+            });
+        },
+        |it| it.team = Some(team()),
+        |it| {
+            it.team = Some(DesiredTeam {
+                name: Some("acme".to_owned()),
+                ..team()
+            });
+        },
+        |it| {
+            it.team = Some(DesiredTeam {
+                role: TeamRole::Admin,
+                ..team()
+            });
+        },
+        |it| it.tags = DesiredTags::NotConfigured,
+        |it| it.tags = DesiredTags::Keep,
+        |it| it.tags = DesiredTags::Exactly(Vec::new()),
+        |it| it.tags = DesiredTags::Exactly(vec!["a".to_owned(), "bc".to_owned()]),
+        |it| it.tags = DesiredTags::Exactly(vec!["c".to_owned(), "ab".to_owned()]),
+        |it| it.tags = DesiredTags::Exactly(vec!["abc".to_owned()]),
+        |it| it.each = Some(Vec::new()),
+        |it| {
+            it.each = Some(vec![DesiredMembership {
+                organization: organization(),
+                team: None,
+            }]);
+        },
+        |it| {
+            it.each = Some(vec![DesiredMembership {
+                organization: organization(),
+                team: Some(team()),
+            }]);
+        },
+        |it| {
+            it.pattern_tags = vec![PatternTag {
+                tag: "c".to_owned(),
+                organization: ExternalId::new("acme").unwrap(),
+                role: OrganizationRole::Member,
+                create: false,
+            }];
+        },
+        |it| it.context = [("a".to_owned(), json!(1))].into_iter().collect(),
+        |it| it.context = [("a".to_owned(), json!("1"))].into_iter().collect(),
+        |it| it.context = [("a".to_owned(), json!(null))].into_iter().collect(),
+    ];
+
     /// Every difference gives another key, and so does moving a letter from one text to the next.
     #[test]
     fn sec_different_wishes_never_have_the_same_key() {
-        type Change = fn(&mut Desired);
-        let changes: &[Change] = &[
-            |_| {},
-            |it| it.realm = Realm::new("other").unwrap(),
-            |it| it.issuer = IssuerName::new("other").unwrap(),
-            |it| it.user.external_id = ExternalId::new("adaa").unwrap(),
-            |it| it.user.username = Some(Username::new("adab").unwrap()),
-            |it| it.user.username = None,
-            |it| it.user.profile.email = Some("a".to_owned()),
-            |it| it.user.profile.email = Some(String::new()),
-            |it| it.user.profile.name = Some("a".to_owned()),
-            |it| it.user.profile.country = Some("a".to_owned()),
-            |it| it.user.profile.timezone = Some("a".to_owned()),
-            |it| it.user.profile.locale = Some("a".to_owned()),
-            |it| it.user.profile.language = Some("a".to_owned()),
-            |it| it.organization = Some(organization()),
-            |it| {
-                it.organization = Some(DesiredOrganization {
-                    name: Some("acme".to_owned()),
-                    ..organization()
-                });
-            },
-            |it| {
-                it.organization = Some(DesiredOrganization {
-                    timezone: Some("acme".to_owned()),
-                    ..organization()
-                });
-            },
-            |it| {
-                it.organization = Some(DesiredOrganization {
-                    role: OrganizationRole::Admin,
-                    ..organization()
-                });
-            },
-            |it| it.team = Some(team()),
-            |it| {
-                it.team = Some(DesiredTeam {
-                    name: Some("acme".to_owned()),
-                    ..team()
-                });
-            },
-            |it| {
-                it.team = Some(DesiredTeam {
-                    role: TeamRole::Admin,
-                    ..team()
-                });
-            },
-            |it| it.tags = DesiredTags::NotConfigured,
-            |it| it.tags = DesiredTags::Keep,
-            |it| it.tags = DesiredTags::Exactly(Vec::new()),
-            |it| it.tags = DesiredTags::Exactly(vec!["a".to_owned(), "bc".to_owned()]),
-            |it| it.tags = DesiredTags::Exactly(vec!["c".to_owned(), "ab".to_owned()]),
-            |it| it.tags = DesiredTags::Exactly(vec!["abc".to_owned()]),
-            |it| {
-                it.pattern_tags = vec![PatternTag {
-                    tag: "c".to_owned(),
-                    organization: ExternalId::new("acme").unwrap(),
-                    role: OrganizationRole::Member,
-                    create: false,
-                }];
-            },
-            |it| it.context = [("a".to_owned(), json!(1))].into_iter().collect(),
-            |it| it.context = [("a".to_owned(), json!("1"))].into_iter().collect(),
-            |it| it.context = [("a".to_owned(), json!(null))].into_iter().collect(),
-        ];
-        let keys: Vec<DesiredKey> = changes
+        let keys: Vec<DesiredKey> = CHANGES
             .iter()
             .map(|change| {
                 let mut changed = desired();

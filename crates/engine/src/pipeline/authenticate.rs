@@ -192,8 +192,10 @@ async fn account(
     let tags = runtime.kept_tags.among(&desired.tags);
     // SECURITY: an older token gets the directory's present state, and that was not agreed with it. If it were cached,
     // a newer token with the same content would be taken for unchanged, and the roles that it takes away would stay. A
-    // token that got less than it asks for, because the user was changed too often, asks again.
-    if synced.plan.stale_token || synced.plan.observed || synced.plan.limited {
+    // token that got less than it asks for, because the user was changed too often or something that it names is not there
+    // yet, asks again.
+    let plan = &synced.plan;
+    if plan.stale_token || plan.observed || plan.limited || plan.names_unknown() {
         return Ok(Prefetched::new(Account::new(principal, tags)));
     }
     let told = (principal, &synced.plan.touch, tags);

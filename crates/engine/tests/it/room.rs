@@ -20,6 +20,7 @@ fn desired(issued_at_ms: i64) -> Desired {
         },
         organization: None,
         team: None,
+        each: None,
         context: serde_json::Map::new(),
         tags: DesiredTags::Exactly(vec!["staff".to_owned()]),
         pattern_tags: Vec::new(),

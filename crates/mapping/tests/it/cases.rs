@@ -129,6 +129,7 @@ fn configured(case: &Table) -> Result<(MappingSource, MappingSettings), String> 
             language: take(&mut user, "language"),
         },
         organization: OrganizationSource {
+            each: None,
             external_id: take(&mut organization, "external_id"),
             name: take(&mut organization, "name"),
             timezone: take(&mut organization, "timezone"),

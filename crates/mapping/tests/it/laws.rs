@@ -26,6 +26,7 @@ fn everything(on_invalid: OnInvalid, on_missing: OnMissing, tags: &str) -> Issue
             language: of("language"),
         },
         organization: OrganizationSource {
+            each: None,
             external_id: of("org"),
             name: of("org_name"),
             timezone: of("zone"),

@@ -4,6 +4,7 @@
 
 mod cases;
 mod compile;
+mod each;
 mod laws;
 mod preview;
 mod rules;

@@ -80,6 +80,7 @@ async fn snapshot(permit: Permit<'_>, tags: &[SeenTag]) -> Result<Snapshot, ApiE
         },
         organization: None,
         team: None,
+        each: None,
         context: serde_json::Map::new(),
         tags: DesiredTags::Exactly(tags.iter().map(|seen| seen.tag.clone()).collect()),
         pattern_tags: Vec::new(),

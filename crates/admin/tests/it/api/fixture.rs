@@ -129,6 +129,7 @@ impl Fixture {
             },
             organization: None,
             team: None,
+            each: None,
             context: serde_json::Map::new(),
             tags: DesiredTags::Exactly(tags.iter().map(ToString::to_string).collect()),
             pattern_tags: Vec::new(),

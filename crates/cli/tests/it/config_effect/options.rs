@@ -94,6 +94,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "issuer.mapping.organization.external_id",
         "s1_creates_updates_and_links",
     ),
+    ("issuer.mapping.organization.each", "s1_each_states_all_organizations"),
     ("issuer.mapping.organization.name", "s1_creates_updates_and_links"),
     ("issuer.mapping.organization.timezone", "s1_creates_updates_and_links"),
     ("issuer.mapping.team.external_id", "s1_creates_updates_and_links"),
