@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use narthex_decision::Routes;
 use narthex_directory::NameError;
 use narthex_token::Issuers;
 use toml::Spanned;
@@ -31,7 +32,11 @@ use super::file::{ConfigFile, IssuerSection};
 use super::problem::{Problem, Problems, Span};
 use super::read::{Defaulted, Optional, Provenance};
 use super::values::List;
-use super::{Cache, Config, Issuer, Limits, Log};
+use super::{Cache, Config, Issuer, Limits, Log, RouteSettings};
+
+/// A value that cannot be used; its problem has been added.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reported;
 
 /// The state of one check.
 pub(crate) struct Check<'c> {
@@ -127,10 +132,8 @@ impl Check<'_> {
         self.shared_tags(file.issuer.value(), &tags);
         let routes = self.routes(file.route.value(), file.issuer.value());
         self.tags_without_a_claim(file.route.value(), file.issuer.value());
-        if let Some((routes, settings)) = &routes {
-            self.laxer_routes(file.route.value(), routes);
-            self.names_set_and_read(file.route.value(), routes, settings);
-            self.headers_without_a_value(file.route.value(), routes, file.issuer.value());
+        if let Some(routes) = &routes {
+            self.among_routes(file, routes, &issuers);
         }
         self.never(file, &realms);
         self.dangers(file);
@@ -168,6 +171,21 @@ impl Check<'_> {
         // INVARIANT: a configuration with an error never leaves here.
         let config = config.filter(|_| self.problems.errors() == 0);
         (config, self.problems)
+    }
+
+    /// Holds the routes against each other, and against the issuers.
+    fn among_routes(
+        &mut self,
+        file: &ConfigFile,
+        (routes, settings): &(Routes, Vec<RouteSettings>),
+        issuers: &[Issuer],
+    ) {
+        let written = file.route.value();
+        self.laxer_routes(written, routes);
+        let places = issuers.iter().map(|issuer| &issuer.places);
+        let token_headers: Vec<_> = places.flat_map(|places| places.headers.iter().cloned()).collect();
+        self.names_set_and_read(written, routes, settings, &token_headers);
+        self.headers_without_a_value(written, routes, file.issuer.value());
     }
 
     /// Says what an empty file means.

@@ -8,9 +8,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
-use narthex_decision::{
-    Bearer, Decision, Denial, IdentityHeaders, Match, OrganizationFacts, PathProblem, Reason, RequestHost, decide,
-};
+use narthex_decision::{Bearer, Decision, Denial, IdentityHeaders, Match, OrganizationFacts, Reason, decide};
 use narthex_directory::{
     CountingIds, Desired, DesiredTags, Directory, Principal, SyncError, SyncPlan, Synced, rehearse,
 };
@@ -22,8 +20,8 @@ use self::cure::Problem;
 use self::cure::access::{self, Denied};
 pub use self::cure::similar::nearest;
 use self::cure::token::Examined;
+use self::request::{matched, route_problem};
 use crate::event::quoted;
-use crate::http_rules;
 use crate::identity;
 use crate::organization;
 use crate::request_facts::OwnedRequestFacts;
@@ -32,6 +30,7 @@ use crate::runtime::{IssuerRuntime, Runtime};
 use narthex_fetch::keys::{ROUNDS, may_be_mended};
 
 mod cure;
+mod request;
 mod rows;
 
 pub use cure::{Cure, CureKind, IssuerChoice, RouteChoice, TagChoice};
@@ -220,52 +219,6 @@ fn may_be_good(inspection: &Inspection) -> bool {
             .is_some_and(|error| error.reason() == Reason::KeysUnavailable.code())
     };
     !unproved || no_keys()
-}
-
-fn route_problem(runtime: &Runtime, request: &ExplainedRequest) -> Option<Problem> {
-    let refused = |reason: Reason, problem: &dyn std::fmt::Display| {
-        let refusal = Refusal::because(reason, problem.to_string());
-        let sentence = "send the path and the host in plain form; what programs read in different ways is refused";
-        Some(Problem::new(refusal, Some(Cure::new(CureKind::Request, sentence))))
-    };
-    let has_encoded_slash = match runtime.routes.path(request.path.as_bytes()) {
-        Ok(path) => path.has_encoded_slash(),
-        Err(problem) => return refused(Reason::RequestPath, &problem),
-    };
-    if let Some(Err(problem)) = request.host.as_deref().map(RequestHost::parse) {
-        return refused(Reason::RequestHost, &problem);
-    }
-    if let Err(refusal) = http_rules::method(&request.method) {
-        let cure = Cure::new(CureKind::Request, "send it with a method that is for applications");
-        return Some(Problem::new(refusal, Some(cure)));
-    }
-    if let Some(Err((refusal, cure))) = matched(runtime, request) {
-        return Some(Problem::new(refusal, Some(cure)));
-    }
-    if has_encoded_slash && matched(runtime, request).is_none() {
-        return refused(Reason::RequestPath, &PathProblem::EncodedDelimiter);
-    }
-    matched(runtime, request).is_none().then(|| {
-        let cause = format!("no route serves {} {}", request.method, request.path);
-        let refusal = Refusal::logged(Reason::RouteUnmatched, cause);
-        Problem::new(refusal, Some(access::route(runtime, request)))
-    })
-}
-
-/// Returns the route that takes a request, if the request can be parsed; an error if it lacks a header that the route reads.
-fn matched<'r>(runtime: &'r Runtime, request: &'r ExplainedRequest) -> Option<Result<Match<'r>, (Refusal, Cure)>> {
-    let path = runtime.routes.path(request.path.as_bytes()).ok()?;
-    let host = request.host.as_deref().map(RequestHost::parse).transpose().ok()?;
-    let mut matched = runtime.routes.find(&request.method, host, path, None)?;
-    Some(match matched.read_header(&request.headers) {
-        Ok(()) => Ok(matched),
-        Err(reason) => {
-            let sentence = "send the header once, with the organization as it is written: its name, or its external id if the \
-                            route has `organization_by = \"external_id\"`";
-            let cure = Cure::new(CureKind::Request, sentence);
-            Err((organization::missing(reason, &matched), cure))
-        }
-    })
 }
 
 fn tell_token(told: &mut Explanation, inspection: &Inspection) {

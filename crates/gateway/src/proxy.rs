@@ -38,7 +38,7 @@ use headers::{insert, join_cookies, remove_hop_by_hop, remove_what_a_preflight_h
 /// Body of every answer on the public port: made here, or streamed from an upstream.
 pub(crate) type Body = Either<Full<Bytes>, LifetimeBody<LimitedBody<Incoming>>>;
 /// Answer to a forwarded request; the caller decides how long its body may last.
-type UpstreamBody = Either<Full<Bytes>, LimitedBody<Incoming>>;
+pub(crate) type UpstreamBody = Either<Full<Bytes>, LimitedBody<Incoming>>;
 
 /// Error for a request that its upstream did not answer.
 #[derive(Debug, Error)]

@@ -17,7 +17,7 @@ use crate::forward_auth::{self, Original};
 use crate::gateway::Gateway;
 use crate::lifetime::{self, Terms};
 use crate::me;
-use crate::proxy::{Body, ClientStream, ForwardError, Forwarder, UpstreamSlot};
+use crate::proxy::{Body, ClientStream, ForwardError, Forwarder, UpstreamBody, UpstreamSlot};
 use narthex_engine::Engine;
 use narthex_engine::ForwardToken;
 use narthex_engine::ReadableBy;
@@ -31,6 +31,7 @@ use narthex_engine::passed::{Answer, Passed};
 use narthex_engine::pipeline;
 use narthex_engine::rate_limit::client_address;
 use narthex_engine::respond::{self, Format, Refusal};
+use narthex_engine::{StreamLimits, Upstream};
 use narthex_listener::ServerSettings;
 use narthex_listener::Workers;
 use narthex_listener::idle_timeout::Activity;
@@ -174,12 +175,7 @@ async fn proxy(
     mut request: Request<Incoming>,
 ) -> Response<Body> {
     let started = runtime.access_log.then(Instant::now);
-    let Connection {
-        gateway,
-        forwarder,
-        peer,
-        activity,
-    } = &*connection;
+    let Connection { gateway, peer, .. } = &*connection;
     let engine = &*gateway.engine;
     let origin = Origin {
         peer: *peer,
@@ -218,23 +214,7 @@ async fn proxy(
     }
     let grace = upstream.1.body_grace;
     let readable_by = ReadableBy::of(runtime, passed.answer.allowed().route, request.headers());
-    let terms = || Terms::of(Arc::clone(&connection), passed.clone(), grace);
-    let forwarded = match runtime.begin(passed.answer.allowed().route) {
-        Some(counted) => {
-            let slot = UpstreamSlot {
-                upstream: upstream.0,
-                limits: upstream.1,
-                under_way: counted,
-                owned: &runtime.owned_headers,
-            };
-            let client_stream = ClientStream { activity, terms };
-            forwarder.forward(request, &origin, &passed, slot, client_stream).await
-        }
-        None => Err(ForwardError::Busy {
-            upstream: upstream.0.audience.clone(),
-            cause: "it has reached `limits.upstream_requests`".to_owned(),
-        }),
-    };
+    let forwarded = forward(&connection, runtime, (request, &origin), &passed, upstream).await;
     let answer = match forwarded {
         Ok(mut answer) => {
             respond::set_request_id(&mut answer, &passed.request_id);
@@ -252,6 +232,35 @@ async fn proxy(
         line.end(answer.status());
     }
     answer
+}
+
+/// Forwards a request that may pass, if its upstream takes one more.
+async fn forward(
+    connection: &Arc<Connection>,
+    runtime: &Runtime,
+    (request, origin): (Request<Incoming>, &Origin),
+    passed: &Passed,
+    (upstream, limits): (&Upstream, StreamLimits),
+) -> Result<Response<UpstreamBody>, ForwardError> {
+    let Some(under_way) = runtime.begin(passed.answer.allowed().route) else {
+        return Err(ForwardError::Busy {
+            upstream: upstream.audience.clone(),
+            cause: "it has reached `limits.upstream_requests`".to_owned(),
+        });
+    };
+    let slot = UpstreamSlot {
+        upstream,
+        limits,
+        under_way,
+        owned: &runtime.owned_headers,
+    };
+    let terms = || Terms::of(Arc::clone(connection), passed.clone(), limits.body_grace);
+    let client_stream = ClientStream {
+        activity: &connection.activity,
+        terms,
+    };
+    let forwarder = &connection.forwarder;
+    forwarder.forward(request, origin, passed, slot, client_stream).await
 }
 
 /// Reports that a request that may pass was not forwarded, and answers it.

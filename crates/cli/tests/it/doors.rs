@@ -98,6 +98,64 @@ const OWNED: [&str; 10] = [
     "x-narthex-context-plan",
 ];
 
+/// The routes: path, requirement, further lines.
+const ROUTES: &[(&str, &str, &str)] = &[
+    ("/public/{*rest}", "\"public\"", ""),
+    ("/whoami", "\"authenticated\"", ""),
+    (
+        "/execute/{organization}/{*what}",
+        "\"organization:executor\"",
+        "methods = [\"POST\"]\n",
+    ),
+    ("/edit/{organization}", "\"organization:member\"", ""),
+    ("/manage/{organization}", "\"organization:admin\"", ""),
+    ("/look/{organization}", "\"authenticated\"", ""),
+    ("/watch/{organization}", "\"platform:viewer\"", ""),
+    ("/platform/view", "\"platform:viewer\"", ""),
+    ("/platform/keys", "\"platform:admin\"", ""),
+    (
+        "/either/{organization}",
+        "[\"organization:admin\", \"platform:viewer\"]",
+        "",
+    ),
+    (
+        "/hosted",
+        "\"authenticated\"",
+        "hosts = \"api.test\"\nmethods = [\"GET\"]\n",
+    ),
+    (
+        "/split/{*rest}",
+        "\"platform:admin\"",
+        "hosts = [\"admin.test.\", \"[::1]\"]\n",
+    ),
+    ("/split/{*rest}", "\"public\"", ""),
+    (
+        "/tenant",
+        "\"organization:member\"",
+        "hosts = \"{organization}.org.test\"\n",
+    ),
+    ("/hooks/{id}", "\"public\"", "token = \"ignore\"\n"),
+    (
+        "/projects/{project}",
+        "\"authenticated\"",
+        "encoded_slash = \"allow\"\n",
+    ),
+    ("/own-token", "\"authenticated\"", "token_from = \"header:X-Token\"\n"),
+    ("/of-plain", "\"authenticated\"", "issuers = [\"plain\"]\n"),
+    ("/of-staff", "\"authenticated\"", "tags = [\"staff\", \"owners\"]\n"),
+    ("/fixed", "\"organization:member\"", "organization = \"acme\"\n"),
+    (
+        "/scoped",
+        "\"organization:member\"",
+        "organization_header = \"X-Scope-OrgID\"\n",
+    ),
+    (
+        "/by-id/{organization}",
+        "\"organization:member\"",
+        "organization_by = \"external_id\"\n",
+    ),
+];
+
 fn config(idp: &IdentityProvider, upstream: &Upstream) -> String {
     let mut text = "[listen]\ntrusted_proxies = [\"127.0.0.1\"]\n".to_owned();
     let places = "token_from = [\"authorization\", \"header:X-Token\", \"cookie:session\", \"query:jwt\"]\n";
@@ -115,62 +173,7 @@ fn config(idp: &IdentityProvider, upstream: &Upstream) -> String {
             idp.jwks_url()
         );
     }
-    for (path, require, more) in [
-        ("/public/{*rest}", "\"public\"", ""),
-        ("/whoami", "\"authenticated\"", ""),
-        (
-            "/execute/{organization}/{*what}",
-            "\"organization:executor\"",
-            "methods = [\"POST\"]\n",
-        ),
-        ("/edit/{organization}", "\"organization:member\"", ""),
-        ("/manage/{organization}", "\"organization:admin\"", ""),
-        ("/look/{organization}", "\"authenticated\"", ""),
-        ("/watch/{organization}", "\"platform:viewer\"", ""),
-        ("/platform/view", "\"platform:viewer\"", ""),
-        ("/platform/keys", "\"platform:admin\"", ""),
-        (
-            "/either/{organization}",
-            "[\"organization:admin\", \"platform:viewer\"]",
-            "",
-        ),
-        (
-            "/hosted",
-            "\"authenticated\"",
-            "hosts = \"api.test\"\nmethods = [\"GET\"]\n",
-        ),
-        (
-            "/split/{*rest}",
-            "\"platform:admin\"",
-            "hosts = [\"admin.test.\", \"[::1]\"]\n",
-        ),
-        ("/split/{*rest}", "\"public\"", ""),
-        (
-            "/tenant",
-            "\"organization:member\"",
-            "hosts = \"{organization}.org.test\"\n",
-        ),
-        ("/hooks/{id}", "\"public\"", "token = \"ignore\"\n"),
-        (
-            "/projects/{project}",
-            "\"authenticated\"",
-            "encoded_slash = \"allow\"\n",
-        ),
-        ("/own-token", "\"authenticated\"", "token_from = \"header:X-Token\"\n"),
-        ("/of-plain", "\"authenticated\"", "issuers = [\"plain\"]\n"),
-        ("/of-staff", "\"authenticated\"", "tags = [\"staff\", \"owners\"]\n"),
-        ("/fixed", "\"organization:member\"", "organization = \"acme\"\n"),
-        (
-            "/scoped",
-            "\"organization:member\"",
-            "organization_header = \"X-Scope-OrgID\"\n",
-        ),
-        (
-            "/by-id/{organization}",
-            "\"organization:member\"",
-            "organization_by = \"external_id\"\n",
-        ),
-    ] {
+    for (path, require, more) in ROUTES {
         text += &format!(
             "[[route]]\npath = \"{path}\"\nrequire = {require}\nupstream = \"{}\"\n{more}",
             upstream.url()

@@ -62,7 +62,7 @@ impl Check<'_> {
         };
         let patterns = self.tag_patterns(section);
         let policy = self.sync_policy(section, &patterns);
-        let places = self.token_from(&section.token_from).map(Option::unwrap_or_default);
+        let places = self.token_from(&section.token_from).ok().map(Option::unwrap_or_default);
         let realm = match section.realm.spanned() {
             Some(written) => self.realm(written),
             None => name.as_ref().and_then(|name| Realm::new(name.as_str()).ok()),

@@ -81,6 +81,7 @@ impl Check<'_> {
         self.own_paths(section);
         let methods = self.methods(section);
         let hosts = self.hosts(section);
+        self.slashes_nowhere(section);
         let issuers = self.route_issuers(section, all_issuers);
         let tags = self.route_tags(section);
         let (organization, organization_by) = self.organization_source(section, hosts.as_deref());
@@ -104,6 +105,18 @@ impl Check<'_> {
             issuers: issuers?,
             tags: tags?,
         })
+    }
+
+    /// Warns where an encoded slash is allowed and none can be: it is a character of a segment that a parameter matches.
+    fn slashes_nowhere(&mut self, section: &RouteSection) {
+        let mut paths = section.path.value().into_iter().flat_map(|paths| &paths.0);
+        if *section.encoded_slash.value() == file::EncodedSlash::Allow
+            && paths.all(|path| !path.get_ref().contains('{'))
+        {
+            let problem = Problem::warning(section.encoded_slash.span(), "`encoded_slash` does nothing here");
+            self.problems
+                .push(problem.help("no `path` of this route has a parameter, such as `{name}`, that could match one"));
+        }
     }
 
     /// Refuses paths that Narthex answers itself, before it looks at routes.

@@ -212,72 +212,59 @@ async fn every_role_against_every_requirement() {
     });
 }
 
+/// A caller with a token, at an organization.
+struct Asked<'a> {
+    principal: &'a Principal,
+    issuer: &'a str,
+    tags: &'a [&'a str],
+    organization: &'a str,
+}
+
+/// The code that a caller is told on a route for two issuers and two tags.
+fn told(world: &World, require: &str, asked: &Asked<'_>) -> &'static str {
+    let name = |text: &str| IssuerName::new(text).unwrap();
+    let routes = Routes::compile(vec![RouteSpec {
+        paths: vec!["/{organization}".to_owned()],
+        require: vec![parse_requirement(require).unwrap()],
+        issuers: vec![name("corp"), name("other")],
+        tags: vec!["grafana-users".to_owned(), "grafana-admins".to_owned()],
+        ..RouteSpec::default()
+    }])
+    .unwrap();
+    let path = format!("/{}", asked.organization);
+    let path = RequestPath::parse(path.as_bytes()).unwrap();
+    let matched = routes.find(&Method::GET, None, path, None).unwrap();
+    let tags: Vec<String> = asked.tags.iter().map(|tag| (*tag).to_owned()).collect();
+    let bearer = Bearer {
+        principal: asked.principal,
+        issuer: &name(asked.issuer),
+        tags: &tags,
+    };
+    let facts = match asked.organization {
+        "open" => known(world, "open", OrganizationStatus::Active),
+        _ => OrganizationFacts::Unknown,
+    };
+    match decide(&matched, Some(&bearer), &facts) {
+        Decision::Allow(_) => "allow",
+        Decision::Deny(denial) => denial.told.code(),
+    }
+}
+
 /// The issuer and the tags that a route asks for come beside its requirement, never in place of it, and before anything is
 /// said of an organization.
 #[tokio::test]
 async fn sec_issuer_and_tags_of_a_route() {
+    const MEMBER: &str = "organization:member";
     let mut world = World::new().await;
     let person = world.person("ada", None, Some(OrganizationRole::Member)).await;
     let admin = world.person("root", Some(PlatformRole::Admin), None).await;
-    let name = |text: &str| IssuerName::new(text).unwrap();
-    let route = |require: &str| {
-        Routes::compile(vec![RouteSpec {
-            paths: vec!["/{organization}".to_owned()],
-            require: vec![parse_requirement(require).unwrap()],
-            issuers: vec![name("corp"), name("other")],
-            tags: vec!["grafana-users".to_owned(), "grafana-admins".to_owned()],
-            ..RouteSpec::default()
-        }])
-        .unwrap()
-    };
-    let decided = |require: &str, principal: &Principal, issuer: &str, tags: &[&str], organization: &str| {
-        let routes = route(require);
-        let path = format!("/{organization}");
-        let path = RequestPath::parse(path.as_bytes()).unwrap();
-        let matched = routes.find(&Method::GET, None, path, None).unwrap();
-        let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
-        let bearer = Bearer {
-            principal,
-            issuer: &name(issuer),
-            tags: &tags,
-        };
-        let facts = match organization {
-            "open" => known(&world, "open", OrganizationStatus::Active),
-            _ => OrganizationFacts::Unknown,
-        };
-        match decide(&matched, Some(&bearer), &facts) {
-            Decision::Allow(_) => "allow",
-            Decision::Deny(denial) => denial.told.code(),
-        }
-    };
-    for (require, who, issuer, tags, organization, expected) in [
+    for (require, principal, issuer, tags, organization, expected) in [
+        (MEMBER, &person, "corp", &["grafana-users"][..], "open", "allow"),
+        (MEMBER, &person, "other", &["x", "grafana-admins"], "open", "allow"),
+        (MEMBER, &person, "partner", &["grafana-users"], "open", "route.issuer"),
+        (MEMBER, &person, "corp", &[], "open", "route.tag"),
         (
-            "organization:member",
-            &person,
-            "corp",
-            &["grafana-users"][..],
-            "open",
-            "allow",
-        ),
-        (
-            "organization:member",
-            &person,
-            "other",
-            &["x", "grafana-admins"],
-            "open",
-            "allow",
-        ),
-        (
-            "organization:member",
-            &person,
-            "partner",
-            &["grafana-users"],
-            "open",
-            "route.issuer",
-        ),
-        ("organization:member", &person, "corp", &[], "open", "route.tag"),
-        (
-            "organization:member",
+            MEMBER,
             &person,
             "corp",
             &["grafana-user", "Grafana-Users"],
@@ -292,15 +279,8 @@ async fn sec_issuer_and_tags_of_a_route() {
             "open",
             "organization.role",
         ),
-        ("organization:member", &person, "corp", &["x"], "unknown", "route.tag"),
-        (
-            "organization:member",
-            &person,
-            "partner",
-            &[],
-            "unknown",
-            "route.issuer",
-        ),
+        (MEMBER, &person, "corp", &["x"], "unknown", "route.tag"),
+        (MEMBER, &person, "partner", &[], "unknown", "route.issuer"),
         ("platform:admin", &admin, "corp", &["x"], "open", "route.tag"),
         (
             "platform:admin",
@@ -311,8 +291,17 @@ async fn sec_issuer_and_tags_of_a_route() {
             "route.issuer",
         ),
     ] {
-        let found = decided(require, who, issuer, tags, organization);
-        assert_eq!(found, expected, "{require} {issuer} {tags:?} {organization}");
+        let asked = Asked {
+            principal,
+            issuer,
+            tags,
+            organization,
+        };
+        assert_eq!(
+            told(&world, require, &asked),
+            expected,
+            "{require} {issuer} {tags:?} {organization}"
+        );
     }
 }
 

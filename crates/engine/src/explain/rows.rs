@@ -411,7 +411,7 @@ impl RequestRow {
     }
 
     pub(super) fn undecided(runtime: &Runtime, request: &ExplainedRequest) -> Self {
-        let matched = super::matched(runtime, request).and_then(Result::ok);
+        let matched = super::request::matched(runtime, request).and_then(Result::ok);
         let route = matched.as_ref().map(|matched| &matched.route.spec);
         Self {
             method: request.method.to_string(),

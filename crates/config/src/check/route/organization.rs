@@ -4,7 +4,7 @@ use http::HeaderName;
 use narthex_decision::{OrganizationBy, OrganizationSource, RouteHost, RouteProblem};
 use narthex_directory::OrganizationName;
 
-use super::super::{Check, header_names};
+use super::super::{Check, Reported, header_names};
 use crate::file::{self, RouteSection};
 use crate::problem::{Problem, Span};
 
@@ -40,37 +40,41 @@ impl Check<'_> {
         (source, by)
     }
 
-    fn fixed_organization(&mut self, section: &RouteSection) -> Result<Option<OrganizationName>, ()> {
+    fn fixed_organization(&mut self, section: &RouteSection) -> Result<Option<OrganizationName>, Reported> {
         let Some(written) = section.organization.spanned() else {
-            return section.organization.span().map_or(Ok(None), |_| Err(()));
+            return section.organization.span().map_or(Ok(None), |_| Err(Reported));
         };
         OrganizationName::new(written.get_ref().as_str())
             .map(Some)
-            .map_err(|error| self.name_error(written.span(), &error, ""))
+            .map_err(|error| {
+                self.name_error(written.span(), &error, "");
+                Reported
+            })
     }
 
-    fn organization_header(&mut self, section: &RouteSection) -> Result<Option<HeaderName>, ()> {
+    fn organization_header(&mut self, section: &RouteSection) -> Result<Option<HeaderName>, Reported> {
         let Some(written) = section.organization_header.spanned() else {
-            return section.organization_header.span().map_or(Ok(None), |_| Err(()));
+            return section.organization_header.span().map_or(Ok(None), |_| Err(Reported));
         };
         header_names::chosen_by_clients(written.get_ref())
             .map(Some)
             .map_err(|why| {
                 self.error(written.span(), format!("`{}` {why}", written.get_ref()));
+                Reported
             })
     }
 
     /// Refuses `organization_by` where it does nothing.
     fn organization_by(&mut self, section: &RouteSection, by: OrganizationBy, hosts: &[RouteHost]) {
-        let paths = section.path.value().into_iter().flat_map(|paths| &paths.0);
-        let in_path = paths.into_iter().any(|path| path.get_ref().contains("{organization}"));
+        let mut paths = section.path.value().into_iter().flat_map(|paths| &paths.0);
+        let in_path = paths.any(|path| path.get_ref().contains("{organization}"));
         let in_host = hosts.iter().any(|host| host.organization().is_some());
-        let why = if in_path || section.organization_header.span().is_some() {
+        let in_header = section.organization_header.span().is_some();
+        if in_path || in_header || (in_host && by == OrganizationBy::Name) {
             return;
-        } else if in_host && by == OrganizationBy::ExternalId {
+        }
+        let why = if in_host {
             "hosts name organizations by their names only"
-        } else if in_host {
-            return;
         } else if section.organization.span().is_some() {
             "`organization` is always a name"
         } else {

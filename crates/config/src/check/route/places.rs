@@ -3,7 +3,7 @@
 use http::HeaderName;
 use narthex_engine::TokenPlaces;
 
-use super::super::{Check, header_names};
+use super::super::{Check, Reported, header_names};
 use super::tokens::is_public;
 use crate::file::{RouteSection, TokenUse};
 use crate::problem::Problem;
@@ -19,10 +19,13 @@ const FORMS: &str =
     "write `authorization`, `header:NAME`, `cookie:NAME`, `query:NAME` or `websocket:PREFIX` (a subprotocol)";
 
 impl Check<'_> {
-    /// Reads a list of places; `Some(None)` if none is written.
-    pub(crate) fn token_from(&mut self, written: &Optional<OneOrMany<String>>) -> Option<Option<TokenPlaces>> {
+    /// Reads a list of places, if one is written.
+    pub(crate) fn token_from(
+        &mut self,
+        written: &Optional<OneOrMany<String>>,
+    ) -> Result<Option<TokenPlaces>, Reported> {
         let Some(list) = written.value() else {
-            return written.span().is_none().then_some(None);
+            return written.span().map_or(Ok(None), |_| Err(Reported));
         };
         let (mut places, mut usable) = (TokenPlaces::none(), true);
         for text in &list.0 {
@@ -39,13 +42,11 @@ impl Check<'_> {
                 }
             }
         }
-        usable.then_some(Some(places))
+        if usable { Ok(Some(places)) } else { Err(Reported) }
     }
-}
 
-impl Check<'_> {
-    /// Reads the places of a route; `Some(None)` for those of its issuers.
-    pub(super) fn route_token_from(&mut self, section: &RouteSection) -> Option<Option<TokenPlaces>> {
+    /// Reads the places of a route; `None` for those of its issuers.
+    pub(super) fn route_token_from(&mut self, section: &RouteSection) -> Result<Option<TokenPlaces>, Reported> {
         let written = self.token_from(&section.token_from);
         if *section.token.value() == TokenUse::Read {
             return written;
@@ -56,10 +57,10 @@ impl Check<'_> {
             self.problems.push(
                 problem.help("every other requirement asks for a token; remove this, or write `require = \"public\"`"),
             );
-            return None;
+            return Err(Reported);
         }
         let forwards = section.forward_token.is_written().then(|| section.forward_token.span());
-        let mut usable = written.is_some();
+        let mut usable = written.is_ok();
         for (key, span) in [
             ("token_from", section.token_from.span()),
             ("issuers", section.issuers.span()),
@@ -70,7 +71,11 @@ impl Check<'_> {
                 usable = false;
             }
         }
-        usable.then(|| Some(TokenPlaces::none()))
+        if usable {
+            Ok(Some(TokenPlaces::none()))
+        } else {
+            Err(Reported)
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use narthex_engine::{
 };
 use toml::Spanned;
 
-use super::super::{Check, within_if_written};
+use super::super::{Check, Reported, within_if_written};
 use crate::file::{self, RouteSection};
 use crate::problem::Problem;
 use crate::values::UrlText;
@@ -32,7 +32,7 @@ impl Check<'_> {
         ] {
             within_if_written(&mut self.problems, key, written, &TIMEOUTS);
         }
-        let token_from = self.route_token_from(section);
+        let token_from = self.route_token_from(section).ok();
         let upstream = match section.upstream.spanned() {
             None => section.upstream.span().is_none().then_some(None),
             Some(url) => self.upstream(section, url, &limits).map(Some),
@@ -142,7 +142,7 @@ impl Check<'_> {
             );
             return None;
         }
-        let strip_prefix = self.strip_prefix(section);
+        let strip_prefix = self.strip_prefix(section).ok();
         let upgrades = self.upgrades(section)?;
         Some(Upstream {
             scheme,
@@ -172,10 +172,10 @@ impl Check<'_> {
         })
     }
 
-    /// The prefix that a route removes from paths; `Some(None)` if none is written.
-    fn strip_prefix(&mut self, section: &RouteSection) -> Option<Option<String>> {
+    /// The prefix that a route removes from paths, if one is written.
+    fn strip_prefix(&mut self, section: &RouteSection) -> Result<Option<String>, Reported> {
         let Some(written) = section.strip_prefix.spanned() else {
-            return section.strip_prefix.span().is_none().then_some(None);
+            return section.strip_prefix.span().map_or(Ok(None), |_| Err(Reported));
         };
         let prefix = written.get_ref().as_str();
         let is_plain = RequestPath::parse(prefix.as_bytes()).is_ok() && !prefix.contains(['{', '}']);
@@ -184,7 +184,7 @@ impl Check<'_> {
             self.problems.push(problem.help(
                 "write whole segments of literal text with a `/` before them and none at the end, such as `\"/grafana\"`",
             ));
-            return None;
+            return Err(Reported);
         }
         let begins = |path: &str| {
             let rest = path.strip_prefix(prefix);
@@ -199,9 +199,9 @@ impl Check<'_> {
             let help = format!("every `path` of the route has to begin with `{prefix}` as whole segments");
             self.problems
                 .push(problem.help(help).context(other.span(), "this path"));
-            return None;
+            return Err(Reported);
         }
-        Some(Some(prefix.to_owned()))
+        Ok(Some(prefix.to_owned()))
     }
 
     fn upgrades(&mut self, section: &RouteSection) -> Option<UpgradeProtocols> {

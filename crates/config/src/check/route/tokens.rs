@@ -92,6 +92,6 @@ impl Check<'_> {
 
 /// Tests whether a route lets requests without a token pass.
 pub(super) fn is_public(section: &RouteSection) -> bool {
-    let required = section.require.value().into_iter().flat_map(|required| &required.0);
-    required.into_iter().any(|text| text.get_ref() == "public")
+    let mut required = section.require.value().into_iter().flat_map(|required| &required.0);
+    required.any(|text| text.get_ref() == "public")
 }
