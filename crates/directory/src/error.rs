@@ -282,7 +282,7 @@ pub enum SyncError {
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
-    /// The directory kept changing: three plans lost their snapshot. Answered 503.
+    /// The directory kept changing: the first plan and three more lost their snapshot. Answered 503.
     #[error("the directory kept changing; try again")]
     Contended,
 }

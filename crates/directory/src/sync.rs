@@ -14,7 +14,7 @@ use crate::principal::Principal;
 use crate::snapshot::{Detail, Standing};
 use crate::user::UserStatus;
 
-/// Limit of plans in one sync: a plan that lost its snapshot is planned anew.
+/// Limit of plans in one sync: the first, and three more where each lost its snapshot (product section 5).
 const ATTEMPTS: usize = 4;
 
 /// Reason for refusing a token that cannot be remembered.

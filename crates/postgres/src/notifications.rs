@@ -1,12 +1,12 @@
-//! Notifications of other nodes' changes: a connection of its own that listens, and a poll of all numbers once a
+//! Notifications of other nodes' changes: a connection of its own that listens, and a poll of all numbers twice a
 //! second.
 //!
 //! A pooler in transaction mode passes on no notifications. There the connection is a direct one (`listen_url`), or
 //! there is none and the node only polls.
 //!
 //! The transaction that makes a change also sends the notification, so it arrives when the change is committed. A
-//! notification is lost while no connection listens. So a node that begins to listen polls first, and the edge polls
-//! every second in any case.
+//! notification is lost while no connection listens. So a node that begins to listen polls first, and the engine polls
+//! twice a second in any case.
 //!
 //! SECURITY: any client that may connect to the database may send any notification. So a message says only that there
 //! is something to look at; a number that was believed and too high would hide every change that comes after it.

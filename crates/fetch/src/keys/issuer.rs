@@ -490,8 +490,8 @@ fn spread(settings: &KeySettings, issuer: &str) -> CacheSettings {
     }
 }
 
-/// Upper limit of verifications of one token. Three cover the longest way: without its key, with the set of a fetch
-/// that was already under way, with the set fetched for it.
+/// Upper limit of verifications of one token. Four cover the longest way: without its key, with a set that was published
+/// meanwhile (at start, the one from the store), with the set of a fetch that was under way, with the set fetched for it.
 pub const ROUNDS: u32 = 4;
 /// Time that parsing a set and a busy machine may add to a fetch.
 const GRACE: Duration = Duration::from_secs(5);
