@@ -121,7 +121,7 @@ pub async fn long_and_unusual_text_survives(directory: &dyn Directory) {
         "e\u{301}",
         "é",
         "a%_\\b",
-        "\u{202e}rtl",
+        "\u{5e9}\u{5dc}\u{5d5}\u{5dd}",
     ] {
         let mut token = world.token(subject);
         token.user.profile.name = Some("\"quoted\" \\ name, 名".into());

@@ -67,7 +67,9 @@ pub use effective_grants::{EffectiveGrant, EffectiveMember, GrantPolicy, Ineffec
 pub use error::{NameError, Refusal, StoreError, SyncError};
 pub use grant::{Grant, GrantSource, SourceKind, StoredSource, TokenFingerprint};
 pub use id::{ApiKeyId, ConnectionId, CountingIds, GrantId, NewId, OrganizationId, TeamId, UserId};
-pub use name::{ExternalId, IssuerName, NAME_LENGTH_MAX, OrganizationName, Realm, SLUG_LENGTH_MAX, Username};
+pub use name::{
+    ExternalId, IssuerName, NAME_LENGTH_MAX, OrganizationName, Realm, SLUG_LENGTH_MAX, Username, changes_direction,
+};
 pub use order::{Mark, Said};
 pub use organization::{
     LOGO_BYTES_MAX, Logo, MembershipRule, Organization, OrganizationDetails, OrganizationStatus, OrganizationTags,

@@ -21,15 +21,7 @@ macro_rules! name {
         impl $name {
             /// Takes the text exactly as it is, or says which rule it breaks.
             pub fn new(text: impl Into<Arc<str>>) -> Result<Self, NameError> {
-                let text = text.into();
-                match $check(&text) {
-                    Ok(()) => Ok(Self(text)),
-                    Err(rule) => Err(NameError::Rule {
-                        what: $what,
-                        rule,
-                        suggestion: $suggest(&text),
-                    }),
-                }
+                Ok(Self(checked(text.into(), $what, $check, $suggest)?))
             }
 
             /// The text.
@@ -85,14 +77,14 @@ name!(
     /// refused, never trimmed; case is kept and counts.
     ExternalId,
     "external id",
-    exact,
+    identifier,
     tidied
 );
 name!(
     /// A user's name to sign in by; unique in the realm, compared exactly.
     Username,
     "username",
-    exact,
+    identifier,
     tidied
 );
 name!(
@@ -103,6 +95,21 @@ name!(
     slug,
     suggested_slug
 );
+
+impl ExternalId {
+    /// Takes a value from a store. It may be older than the rule on characters that change the direction of text, and keeps
+    /// every other rule.
+    pub fn stored(text: impl Into<Arc<str>>) -> Result<Self, NameError> {
+        Ok(Self(checked(text.into(), "external id", exact, tidied)?))
+    }
+}
+
+impl Username {
+    /// Takes a value from a store, as [`ExternalId::stored`].
+    pub fn stored(text: impl Into<Arc<str>>) -> Result<Self, NameError> {
+        Ok(Self(checked(text.into(), "username", exact, tidied)?))
+    }
+}
 
 impl OrganizationName {
     /// Takes a name that a person chooses. Text that is an id is refused: wherever a name or an id is taken, it would
@@ -174,6 +181,23 @@ impl From<&ExternalId> for Username {
 /// Leaves room for an ending that tells two suggestions apart.
 const SUGGESTED_LENGTH_MAX: usize = 48;
 
+/// Returns the text, or the error of the rule that it breaks.
+fn checked(
+    text: Arc<str>,
+    what: &'static str,
+    check: fn(&str) -> Result<(), &'static str>,
+    suggest: fn(&str) -> Option<String>,
+) -> Result<Arc<str>, NameError> {
+    match check(&text) {
+        Ok(()) => Ok(text),
+        Err(rule) => Err(NameError::Rule {
+            what,
+            rule,
+            suggestion: suggest(&text),
+        }),
+    }
+}
+
 // SECURITY: an id that is trimmed or folded here but not at the identity provider is a second spelling of another
 // user's id. Refuse instead.
 fn exact(text: &str) -> Result<(), &'static str> {
@@ -194,6 +218,50 @@ fn exact(text: &str) -> Result<(), &'static str> {
         return Err("it begins or ends with a blank");
     }
     Ok(())
+}
+
+/// The rule of new external ids and usernames.
+// SECURITY: text with these characters can look like another user's id, to the person who compares the two.
+fn identifier(text: &str) -> Result<(), &'static str> {
+    exact(text)?;
+    if text.is_ascii() {
+        return Ok(());
+    }
+    text.chars().find_map(direction_rule).map_or(Ok(()), Err)
+}
+
+/// Tests whether a character changes the direction of the text around it: Unicode's property `Bidi_Control` (UAX #9,
+/// section 2).
+pub const fn changes_direction(character: char) -> bool {
+    direction_rule(character).is_some()
+}
+
+/// The rule that such a character breaks, which names it.
+const fn direction_rule(character: char) -> Option<&'static str> {
+    macro_rules! holds {
+        ($code:literal) => {
+            Some(concat!(
+                "it holds ",
+                $code,
+                ", a character that changes the direction of text"
+            ))
+        };
+    }
+    match character {
+        '\u{61c}' => holds!("U+061C"),
+        '\u{200e}' => holds!("U+200E"),
+        '\u{200f}' => holds!("U+200F"),
+        '\u{202a}' => holds!("U+202A"),
+        '\u{202b}' => holds!("U+202B"),
+        '\u{202c}' => holds!("U+202C"),
+        '\u{202d}' => holds!("U+202D"),
+        '\u{202e}' => holds!("U+202E"),
+        '\u{2066}' => holds!("U+2066"),
+        '\u{2067}' => holds!("U+2067"),
+        '\u{2068}' => holds!("U+2068"),
+        '\u{2069}' => holds!("U+2069"),
+        _ => None,
+    }
 }
 
 fn slug(text: &str) -> Result<(), &'static str> {
@@ -245,6 +313,30 @@ mod tests {
         for text in ["", " a", "a ", "a\u{a0}", "a\nb", "a\0", &"x".repeat(257)] {
             assert!(ExternalId::new(text).is_err(), "{text:?}");
         }
+    }
+
+    #[test]
+    fn sec_no_new_id_changes_the_direction_of_text() {
+        let refused: Vec<char> = ('\0'..=char::MAX)
+            .filter(|character| changes_direction(*character))
+            .collect();
+        assert_eq!(refused.len(), 12);
+        for character in refused {
+            let text = format!("ada{character}x");
+            let rule = format!("it holds U+{:04X}, a character", u32::from(character));
+            for error in [ExternalId::new(&*text).unwrap_err(), Username::new(&*text).unwrap_err()] {
+                assert!(error.to_string().contains(&rule), "{error}");
+                assert_eq!(error.suggestion(), None);
+            }
+            // One that is kept from before is read.
+            assert_eq!(ExternalId::stored(&*text).unwrap().as_str(), text);
+            assert_eq!(Username::stored(&*text).unwrap().as_str(), text);
+        }
+        assert!(
+            ExternalId::new("\u{5e9}\u{5dc}\u{5d5}\u{5dd}").is_ok(),
+            "letters have a direction of their own"
+        );
+        assert!(ExternalId::stored("a\nb").is_err() && Username::stored("").is_err());
     }
 
     #[test]

@@ -146,6 +146,8 @@ const TEAM_ROLES: &[&str] = &[TeamRole::Member.as_str(), TeamRole::Admin.as_str(
 
 #[cfg(test)]
 mod tests {
+    use narthex_directory::changes_direction;
+
     use super::*;
 
     #[test]
@@ -180,6 +182,25 @@ mod tests {
         let number = external_id(Value::Number(7.0)).unwrap_err();
         assert!(number.to_string().contains("toString"), "{number}");
         assert!(external_id(Value::Bool(true)).is_err());
+    }
+
+    /// The list of names and that of logs are two: neither crate may know the other.
+    #[test]
+    fn characters_that_change_the_direction_of_text_are_in_no_id_and_raw_in_no_log() {
+        for character in ('\0'..=char::MAX).filter(|character| changes_direction(*character)) {
+            let text = format!("ann{character}nimda");
+            for broken in [
+                external_id(Value::from(&*text)).map(drop),
+                username(Value::from(&*text)).map(drop),
+            ] {
+                let problem = broken.unwrap_err().to_string();
+                assert!(
+                    problem.contains(&format!("U+{:04X}", u32::from(character))),
+                    "{problem}"
+                );
+            }
+            assert!(narthex_template::is_disruptive(character), "{character:?}");
+        }
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use narthex_directory::{
-    Actor, Answer, ApiKey, AssertionKey, AuditEvent, Document, Grant, GrantSource, IssuerName, NameError, Organization,
-    OrganizationBrief, OrganizationDetails, OrganizationTags, Profile, RecordedEvent, SavedKeySet, Scope, ScopedRole,
-    SecretBytes, SecretHash, SeenTag, StoreError, StoredSource, TagList, Team, TokenFingerprint, User,
+    Actor, Answer, ApiKey, AssertionKey, AuditEvent, Document, ExternalId, Grant, GrantSource, IssuerName, NameError,
+    Organization, OrganizationBrief, OrganizationDetails, OrganizationName, OrganizationTags, Profile, Realm,
+    RecordedEvent, SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash, SeenTag, StoreError, StoredSource, TagList,
+    Team, TokenFingerprint, User, Username,
 };
 use serde_json::{Map, Value};
 
@@ -102,16 +103,15 @@ impl<'r> Columns<'r> {
             .transpose()
     }
 
-    /// The next column as a name.
-    pub fn name<T: for<'t> TryFrom<&'t str, Error = NameError>>(&mut self) -> Answer<T> {
-        T::try_from(self.text()?).map_err(|error| corrupt(self.what, error))
+    /// The next column as a name, which `read` makes of the text.
+    pub fn name<T>(&mut self, read: impl FnOnce(&'r str) -> Result<T, NameError>) -> Answer<T> {
+        read(self.text()?).map_err(|error| corrupt(self.what, error))
     }
 
     /// The next column as a name that may be missing.
-    pub fn maybe_name<T: for<'t> TryFrom<&'t str, Error = NameError>>(&mut self) -> Answer<Option<T>> {
-        self.maybe_text()?
-            .map(|text| T::try_from(text).map_err(|error| corrupt(self.what, error)))
-            .transpose()
+    pub fn maybe_name<T>(&mut self, read: impl FnOnce(&'r str) -> Result<T, NameError>) -> Answer<Option<T>> {
+        let name = self.maybe_text()?.map(read).transpose();
+        name.map_err(|error| corrupt(self.what, error))
     }
 
     /// The next column as a number that may be missing.
@@ -192,9 +192,9 @@ pub fn maybe_user(row: &dyn Row, first: usize) -> Answer<Option<User>> {
     };
     Ok(Some(User {
         id,
-        realm: columns.name()?,
-        external_id: columns.name()?,
-        username: columns.name()?,
+        realm: columns.name(Realm::new)?,
+        external_id: columns.name(ExternalId::stored)?,
+        username: columns.name(Username::stored)?,
         profile: Profile {
             email: columns.maybe_string()?,
             name: columns.maybe_string()?,
@@ -223,10 +223,10 @@ pub fn organization(row: &dyn Row) -> Answer<Organization> {
     let mut columns = Columns::of(row, "organization");
     Ok(Organization {
         id: columns.parse()?,
-        name: columns.name()?,
+        name: columns.name(OrganizationName::new)?,
         label: columns.text()?.to_owned(),
-        realm: columns.name()?,
-        external_id: columns.maybe_name()?,
+        realm: columns.name(Realm::new)?,
+        external_id: columns.maybe_name(ExternalId::stored)?,
         details: OrganizationDetails {
             contact_name: columns.maybe_string()?,
             contact_email: columns.maybe_string()?,
@@ -257,8 +257,8 @@ pub fn brief(row: &dyn Row, first: usize) -> Answer<Option<OrganizationBrief>> {
     };
     Ok(Some(OrganizationBrief {
         id,
-        name: columns.name()?,
-        realm: columns.name()?,
+        name: columns.name(OrganizationName::new)?,
+        realm: columns.name(Realm::new)?,
         status: columns.parse()?,
     }))
 }
@@ -271,9 +271,9 @@ pub fn maybe_team(row: &dyn Row, first: usize) -> Answer<Option<Team>> {
     };
     Ok(Some(Team {
         id,
-        realm: columns.name()?,
+        realm: columns.name(Realm::new)?,
         organization: columns.maybe_parse()?,
-        external_id: columns.maybe_name()?,
+        external_id: columns.maybe_name(ExternalId::stored)?,
         name: columns.text()?.to_owned(),
         created_at_ms: columns.integer()?,
         updated_at_ms: columns.integer()?,
@@ -363,7 +363,7 @@ pub fn assertion_key(row: &dyn Row) -> Answer<AssertionKey> {
 pub fn key_set(row: &dyn Row) -> Answer<SavedKeySet> {
     let mut columns = Columns::of(row, "key set");
     Ok(SavedKeySet {
-        issuer: columns.name()?,
+        issuer: columns.name(IssuerName::new)?,
         source: columns.text()?.to_owned(),
         body: columns.bytes()?.to_vec(),
         fetched_at_ms: columns.integer()?,
@@ -389,7 +389,7 @@ pub fn document(row: &dyn Row) -> Answer<Document> {
 pub fn seen_tag(row: &dyn Row) -> Answer<SeenTag> {
     let mut columns = Columns::of(row, "seen tag");
     Ok(SeenTag {
-        realm: columns.name()?,
+        realm: columns.name(Realm::new)?,
         tag: columns.text()?.to_owned(),
         first_seen_at_ms: columns.integer()?,
         last_seen_at_ms: columns.integer()?,

@@ -21,6 +21,23 @@ async fn what_was_written_is_there_after_a_restart() {
     assert_eq!(open_at(&path).user(ada.id).await.unwrap().unwrap().user, ada);
 }
 
+/// A rule for new ids must not hide the users who have older ones.
+#[tokio::test]
+async fn ids_from_before_a_rule_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("narthex.db");
+    let directory = open_at(&path);
+    let ada = World::new(&directory).user("ada").await;
+    drop(directory);
+    let connection = Connection::open(&path).unwrap();
+    let sql = "UPDATE users SET external_id = 'a\u{202e}b', username = 'a\u{2066}b'";
+    assert_eq!(connection.execute(sql, []).unwrap(), 1);
+    drop(connection);
+    let user = open_at(&path).user(ada.id).await.unwrap().unwrap().user;
+    assert_eq!(user.external_id.as_str(), "a\u{202e}b");
+    assert_eq!(user.username.as_str(), "a\u{2066}b");
+}
+
 #[test]
 fn pending_migrations_are_told_and_then_none_are() {
     let folder = tempfile::tempdir().unwrap();

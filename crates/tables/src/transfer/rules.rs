@@ -5,7 +5,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use narthex_directory::{
-    Actor, IssuerName, Logo, NameError, Scope, ScopedRole, TAG_LENGTH_MAX, TagList, TokenFingerprint,
+    Actor, ExternalId, IssuerName, Logo, NameError, OrganizationName, Realm, Scope, ScopedRole, TAG_LENGTH_MAX,
+    TagList, TokenFingerprint, Username,
 };
 
 use super::schema::Fields;
@@ -15,8 +16,28 @@ pub(crate) fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<(), String>
     text.parse::<T>().map(drop).map_err(|error| error.to_string())
 }
 
-pub(crate) fn name<T: for<'t> TryFrom<&'t str, Error = NameError>>(text: &str) -> Result<(), String> {
-    T::try_from(text).map(drop).map_err(|error| error.to_string())
+pub(crate) fn realm(text: &str) -> Result<(), String> {
+    valid(Realm::new(text))
+}
+
+pub(crate) fn issuer(text: &str) -> Result<(), String> {
+    valid(IssuerName::new(text))
+}
+
+pub(crate) fn external_id(text: &str) -> Result<(), String> {
+    valid(ExternalId::stored(text))
+}
+
+pub(crate) fn username(text: &str) -> Result<(), String> {
+    valid(Username::stored(text))
+}
+
+pub(crate) fn organization_name(text: &str) -> Result<(), String> {
+    valid(OrganizationName::new(text))
+}
+
+fn valid<T>(name: Result<T, NameError>) -> Result<(), String> {
+    name.map(drop).map_err(|error| error.to_string())
 }
 
 /// A list of an organization, as it is kept: nothing in it that reading would drop or change.

@@ -1,14 +1,13 @@
 //! Every table whose rows are the directory's own, parents before children: its columns, what each holds, and its rules.
 
 use narthex_directory::{
-    ApiKeyId, DocumentKind, ExternalId, GrantId, IssuerName, MembershipRule, OrganizationId, OrganizationName,
-    OrganizationStatus, OrganizationTags, Origin, Realm, SourceKind, TagList, TeamId, UserId, UserStatus, Username,
-    fold,
+    ApiKeyId, DocumentKind, GrantId, MembershipRule, OrganizationId, OrganizationStatus, OrganizationTags, Origin,
+    SourceKind, TagList, TeamId, UserId, UserStatus, fold,
 };
 
 use super::row::{Cell, Row};
 use super::rules::{
-    event, grant, hash, logo, name, parsed, public_jwk, scope, seen_tag, tags, texts_without_nul, without_nul,
+    self, event, grant, hash, logo, parsed, public_jwk, scope, seen_tag, tags, texts_without_nul, without_nul,
 };
 use crate::columns::{object_from_json, texts_from_json};
 
@@ -98,8 +97,8 @@ const fn maybe_time(name: &'static str) -> Column {
 }
 
 const VERSION: Column = column("version", Holds::Count);
-const REALM: Column = column("realm", Holds::Text(Some(name::<Realm>)));
-const EXTERNAL_ID: Column = maybe("external_id", Holds::Text(Some(name::<ExternalId>)));
+const REALM: Column = column("realm", Holds::Text(Some(rules::realm)));
+const EXTERNAL_ID: Column = maybe("external_id", Holds::Text(Some(rules::external_id)));
 const OF_USER: Column = column("user_id", Holds::Text(Some(parsed::<UserId>)));
 const OF_ORGANIZATION: Column = column("organization_id", Holds::Text(Some(parsed::<OrganizationId>)));
 const MAYBE_OF_ORGANIZATION: Column = maybe("organization_id", Holds::Text(Some(parsed::<OrganizationId>)));
@@ -114,8 +113,8 @@ pub const TABLES: &[Table] = &[
         columns: &[
             column("id", Holds::Text(Some(parsed::<UserId>))),
             REALM,
-            column("external_id", Holds::Text(Some(name::<ExternalId>))),
-            column("username", Holds::Text(Some(name::<Username>))),
+            column("external_id", Holds::Text(Some(rules::external_id))),
+            column("username", Holds::Text(Some(rules::username))),
             maybe_text("email"),
             maybe_text("name"),
             maybe_text("country"),
@@ -138,7 +137,7 @@ pub const TABLES: &[Table] = &[
         key: 2,
         columns: &[
             OF_USER,
-            column("issuer", Holds::Text(Some(name::<IssuerName>))),
+            column("issuer", Holds::Text(Some(rules::issuer))),
             maybe_time("last_issued_at_ms"),
             maybe("tags", Holds::Texts(None)),
             maybe_time("newest_issued_at_ms"),
@@ -152,7 +151,7 @@ pub const TABLES: &[Table] = &[
         key: 1,
         columns: &[
             column("id", Holds::Text(Some(parsed::<OrganizationId>))),
-            column("name", Holds::Text(Some(name::<OrganizationName>))),
+            column("name", Holds::Text(Some(rules::organization_name))),
             text("label"),
             REALM,
             EXTERNAL_ID,
@@ -178,7 +177,7 @@ pub const TABLES: &[Table] = &[
         name: "former_organization_names",
         kind: "former_organization_name",
         key: 1,
-        columns: &[column("name", Holds::Text(Some(name::<OrganizationName>)))],
+        columns: &[column("name", Holds::Text(Some(rules::organization_name)))],
         agrees: None,
     },
     Table {
@@ -285,7 +284,7 @@ pub const TABLES: &[Table] = &[
         kind: "key_set",
         key: 1,
         columns: &[
-            column("issuer", Holds::Text(Some(name::<IssuerName>))),
+            column("issuer", Holds::Text(Some(rules::issuer))),
             text("source"),
             column("body", Holds::Bytes(None)),
             time("fetched_at_ms"),

@@ -47,6 +47,8 @@ async fn says_which_value_breaks_which_rule() {
         (json!({"external_id": " a"}), "external_id"),
         (json!({"external_id": ""}), "external_id"),
         (json!({"external_id": "a", "username": "a\u{7}"}), "username"),
+        (json!({"external_id": "a\u{202e}b"}), "external_id"),
+        (json!({"external_id": "a", "username": "a\u{2066}b"}), "username"),
         (json!({"external_id": "a", "realm": ""}), "realm"),
         (json!({"external_id": "a", "country": "Bohemia"}), "country"),
         (json!({"external_id": "a", "timezone": "Mars/Olympus"}), "timezone"),
@@ -58,6 +60,8 @@ async fn says_which_value_breaks_which_rule() {
             .await
             .problem(422, "resource.invalid");
         assert!(detail.starts_with(&format!("`{field}`: ")), "{detail}");
+        let names_it = !detail.contains("direction of text") || detail.contains("U+2");
+        assert!(names_it, "{detail}");
     }
 }
 
