@@ -35,60 +35,60 @@ use crate::connections::Compiled;
 use narthex_clock::{Clock, NoEntropy, RequestIds};
 
 mod access;
-mod answer;
 mod api_key;
 mod api_keys;
 mod audit_events;
-mod by_tags;
-mod code;
 mod connections;
-mod edit;
 mod error;
+mod error_code;
 mod explain;
 mod extract;
+mod gateway_api;
+mod idempotency;
+mod input_rules;
 mod issuers;
-mod once;
+mod merge_patch;
+mod openapi_errors;
 mod organizations;
-mod problems;
+mod response;
 mod routes;
-mod surroundings;
+mod tag_granted;
 mod tags;
 mod teams;
-mod tidy;
 mod time;
 mod users;
-mod words;
+mod wire_enums;
 
 pub(crate) use access::CallerSlot;
-pub use answer::List;
 pub use api_key::FreshApiKey;
 pub use api_keys::{ApiKeyBody, FreshApiKeyBody};
 pub use audit_events::{ActorBody, EventBody};
-pub use by_tags::given_by_tags;
-pub use code::Code;
 pub use connections::{ConnectionBody, NeededBody, ShownMessage, TestedConnection};
-pub use edit::Patch;
 pub use error::{ApiError, KeyFault};
-pub use organizations::{MemberBody, MemberUser, OrganizationBody};
-pub use surroundings::{
-    ExplainRequest, IssuerBody, KeyBody, KeyErrorBody, KeyHealthBody, KeySummary, PlatformTags, RefreshRefusal,
-    RefusedKeyBody, RequestToExplain, RouteBody, Surroundings,
+pub use error_code::ErrorCode;
+pub use gateway_api::{
+    ExplainRequest, GatewayApi, IssuerBody, KeyBody, KeyErrorBody, KeyHealthBody, KeySummary, PlatformTags,
+    RefreshRefusal, RefusedKeyBody, RequestToExplain, RouteBody,
 };
+pub use merge_patch::Patch;
+pub use organizations::{MemberBody, MemberUser, OrganizationBody};
+pub use response::List;
+pub use tag_granted::given_by_tags;
 pub use tags::{ListedTag, NearMissBody, TagBody};
 pub use teams::TeamBody;
 pub use time::Time;
 pub use users::{GrantBody, ScopeBody, TokenBody, TokensRevokedBody, UserBody};
-pub use words::{
+pub use wire_enums::{
     EventOrder, Membership, OrganizationRole, OrganizationStatus, Origin, PlatformRole, Source, TeamRole, UserStatus,
 };
 
 /// State that the admin API works with.
 pub struct AdminState {
     directory: Arc<dyn Directory>,
-    surroundings: Arc<dyn Surroundings>,
+    gateway: Arc<dyn GatewayApi>,
     clock: Clock,
     request_ids: RequestIds,
-    attempts: once::Attempts,
+    attempts: idempotency::Attempts,
     compiled: Compiled,
     turns: connections::AllTurns,
     key_uses: api_key::KeyUses,
@@ -110,13 +110,13 @@ impl AdminState {
     /// [`NoEntropy`] when the operating system has no random bytes to give.
     pub fn new(
         directory: Arc<dyn Directory>,
-        surroundings: Arc<dyn Surroundings>,
+        gateway: Arc<dyn GatewayApi>,
         clock: Clock,
     ) -> Result<Arc<Self>, NoEntropy> {
-        let (request_ids, attempts) = (RequestIds::new()?, once::Attempts::default());
+        let (request_ids, attempts) = (RequestIds::new()?, idempotency::Attempts::default());
         Ok(Arc::new(Self {
             directory,
-            surroundings,
+            gateway,
             clock,
             request_ids,
             attempts,
@@ -231,7 +231,7 @@ fn is_failure(status: http::StatusCode) -> bool {
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
     components(schemas(narthex_engine::respond::Problem)),
-    modifiers(&Bearer, &Codes),
+    modifiers(&Bearer, &ErrorCodes),
     security(("bearer" = [])),
     tags(
         (name = "users", description = "People and machines, and what they may."),
@@ -245,16 +245,16 @@ fn is_failure(status: http::StatusCode) -> bool {
 )]
 struct Description;
 
-struct Codes;
+struct ErrorCodes;
 
-impl Modify for Codes {
+impl Modify for ErrorCodes {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let text = openapi.info.description.get_or_insert_default();
         text.push_str(
             " Beside the reasons for which the doors refuse a request or its token there are these:\n\n\
              | `reason` | status | means |\n|---|---|---|\n",
         );
-        for code in Code::ALL {
+        for code in ErrorCode::ALL {
             let (status, reason) = code.answer();
             // Writing to a string cannot fail.
             let _ = writeln!(text, "| `{reason}` | {} | {} |", status.as_u16(), code.meaning());

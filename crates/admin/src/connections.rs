@@ -86,7 +86,7 @@ pub(crate) struct HeldBody {
     /// The document's text, as it was written.
     pub(crate) document: String,
     /// Names of its secrets, so that they can be shown without opening the secrets.
-    pub(crate) kept: KeptNames,
+    pub(crate) kept: SecretNames,
     /// Id of the account at the service.
     pub(crate) uid: Option<String>,
     /// Display label of the account.
@@ -97,7 +97,7 @@ pub(crate) struct HeldBody {
 
 /// Names of the secrets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct KeptNames {
+pub(crate) struct SecretNames {
     pub(crate) parameters: Vec<String>,
     pub(crate) common: Vec<String>,
     pub(crate) data: Vec<String>,
@@ -151,9 +151,9 @@ impl HeldSecrets {
         self.parameters.is_empty() && self.common.is_empty() && self.data.is_empty()
     }
 
-    pub(crate) fn names(&self) -> KeptNames {
+    pub(crate) fn names(&self) -> SecretNames {
         let names = |map: &Map<String, Value>| map.keys().cloned().collect();
-        KeptNames {
+        SecretNames {
             parameters: names(&self.parameters),
             common: names(&self.common),
             data: names(&self.data),

@@ -22,8 +22,8 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::api::{
-    self, AdminState, CallerSlot, ExplainRequest, IssuerBody, KeyHealthBody, PlatformTags, RefreshRefusal, RouteBody,
-    Surroundings,
+    self, AdminState, CallerSlot, ExplainRequest, GatewayApi, IssuerBody, KeyHealthBody, PlatformTags, RefreshRefusal,
+    RouteBody,
 };
 use narthex_clock::NoEntropy;
 use narthex_engine::ConnectionSettings;
@@ -131,8 +131,8 @@ async fn logged(engine: &Engine, mut request: Request, next: Next) -> Response {
 ///
 /// [`NoEntropy`].
 pub fn router(engine: &Arc<Engine>) -> Result<Router, NoEntropy> {
-    let surroundings: Arc<dyn Surroundings> = Arc::clone(engine) as Arc<dyn Surroundings>;
-    let state = AdminState::new(Arc::clone(&engine.directory), surroundings, engine.clock.clone())?;
+    let gateway: Arc<dyn GatewayApi> = Arc::clone(engine) as Arc<dyn GatewayApi>;
+    let state = AdminState::new(Arc::clone(&engine.directory), gateway, engine.clock.clone())?;
     let health = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -223,7 +223,7 @@ async fn metrics(State(engine): State<Arc<Engine>>) -> Response {
 }
 
 #[async_trait]
-impl Surroundings for Engine {
+impl GatewayApi for Engine {
     async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal> {
         let runtime = self.runtime.load_full();
         let inbound = Inbound {

@@ -20,13 +20,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::AdminState;
-use super::answer::{Created, Kept};
 use super::api_key;
 use super::connections::AllTurns;
 use super::error::{ApiError, KeyFault};
 use super::extract::IdempotencyKey;
-use super::once::{Attempt, Begun};
-use super::surroundings::Surroundings;
+use super::gateway_api::GatewayApi;
+use super::idempotency::{Attempt, Claim};
+use super::response::{CreatedRecord, StoredResponse};
 use crate::connections::{Compiled, Held};
 use narthex_clock::Clock;
 use narthex_engine::credentials::{self, TokenPlaces};
@@ -94,7 +94,7 @@ async fn authenticate(state: &AdminState, headers: &HeaderMap) -> Result<Known, 
     if api_key::is_api_key(bearer) {
         return of_api_key(state, bearer).await;
     }
-    let principal = state.surroundings.authenticate(bearer, headers).await?;
+    let principal = state.gateway.authenticate(bearer, headers).await?;
     Ok(Known {
         actor: Actor::User(principal.user().id),
         reach: reach(&principal),
@@ -221,7 +221,7 @@ impl Admin {
     /// Returns the caller's context, as far as it may be told; empty for an API key.
     pub(crate) fn context(&self) -> Map<String, Value> {
         let principal = self.principal.as_deref();
-        principal.map_or_else(Map::new, |principal| self.state.surroundings.context(principal))
+        principal.map_or_else(Map::new, |principal| self.state.gateway.context(principal))
     }
 
     fn unknown(&self, action: Action, what: &'static str) -> ApiError {
@@ -277,13 +277,13 @@ impl<'a> Permit<'a> {
     }
 
     /// The rest of the gateway.
-    pub(crate) fn surroundings(self) -> &'a dyn Surroundings {
-        &*self.admin.state.surroundings
+    pub(crate) fn gateway(self) -> &'a dyn GatewayApi {
+        &*self.admin.state.gateway
     }
 
     /// The issuers whose grants count now.
     pub(crate) fn in_force(self) -> Arc<ActiveIssuers> {
-        self.surroundings().issuers_in_force()
+        self.gateway().issuers_in_force()
     }
 
     /// Weighs grants: tells which role each gives now, as a decision would.
@@ -342,7 +342,7 @@ impl<'a> Permit<'a> {
     /// Returns the named realm, or the only one there is. A realm that no issuer has is refused: no token would ever
     /// meet the records in it. Before there is an issuer, any realm is accepted.
     pub(crate) fn realm(self, named: Option<String>) -> Result<Realm, ApiError> {
-        let mut realms = self.surroundings().realms();
+        let mut realms = self.gateway().realms();
         if let Some(named) = named {
             let realm = Realm::new(named).map_err(ApiError::name("realm"))?;
             if realms.is_empty() || realms.contains(&realm) {
@@ -388,10 +388,10 @@ impl<'a> Permit<'a> {
         self,
         key: IdempotencyKey,
         digest: [u8; 32],
-        create: impl Future<Output = Result<Created<T>, ApiError>>,
-    ) -> Result<Kept, ApiError> {
+        create: impl Future<Output = Result<CreatedRecord<T>, ApiError>>,
+    ) -> Result<StoredResponse, ApiError> {
         self.once_showing(key, digest, async {
-            create.await.map(|created| (created.kept(), created.kept()))
+            create.await.map(|created| (created.stored(), created.stored()))
         })
         .await
     }
@@ -402,8 +402,8 @@ impl<'a> Permit<'a> {
         self,
         IdempotencyKey(key): IdempotencyKey,
         digest: [u8; 32],
-        create: impl Future<Output = Result<(Kept, Kept), ApiError>>,
-    ) -> Result<Kept, ApiError> {
+        create: impl Future<Output = Result<(StoredResponse, StoredResponse), ApiError>>,
+    ) -> Result<StoredResponse, ApiError> {
         let Some(key) = key else {
             return create.await.map(|(shown, _)| shown);
         };
@@ -418,8 +418,8 @@ impl<'a> Permit<'a> {
             key,
         };
         match self.admin.state.attempts.begin(attempt, digest, self.now_ms())? {
-            Begun::Again(answer) => Ok(answer),
-            Begun::First(ticket) => {
+            Claim::Again(answer) => Ok(answer),
+            Claim::First(ticket) => {
                 let (shown, remembered) = create.await?;
                 ticket.answered(remembered);
                 Ok(shown)

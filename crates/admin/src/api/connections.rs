@@ -14,9 +14,9 @@ use utoipa_axum::routes;
 
 use super::State;
 use super::access::{Admin, Permit};
-use super::answer::Found;
 use super::error::ApiError;
-use super::tidy;
+use super::input_rules;
+use super::response::VersionedRecord;
 use super::time::Time;
 use crate::connections::{Compiled, Held, HeldMetadata, RunContext};
 use narthex_engine::ConnectionSettings;
@@ -144,11 +144,11 @@ impl ConnectionBody {
 }
 
 /// Builds the response for a connection.
-fn found(permit: Permit<'_>, held: Held, sight: Sight) -> Found<ConnectionBody> {
+fn found(permit: Permit<'_>, held: Held, sight: Sight) -> VersionedRecord<ConnectionBody> {
     // A document that an older version accepted and this one does not is shown all the same, so that an administrator
     // can fix it.
-    let connection = permit.compiled().of(&held, &permit.surroundings().connections()).ok();
-    Found {
+    let connection = permit.compiled().of(&held, &permit.gateway().connections()).ok();
+    VersionedRecord {
         version: held.version,
         body: body(held, connection.as_ref(), sight),
     }
@@ -177,7 +177,7 @@ impl DocumentText {
             Self::One(request) => serde_json::to_string_pretty(&request).unwrap_or_default(),
             Self::Several(requests) => serde_json::to_string_pretty(&requests).unwrap_or_default(),
         };
-        let settings = permit.surroundings().connections();
+        let settings = permit.gateway().connections();
         let connection = crate::connections::compile(&text, settings.outbound.limits.response_bytes)
             .map_err(|problems| refused(&problems))?;
         Ok((text, connection))
@@ -199,7 +199,7 @@ pub(super) fn refused(problems: &DocumentProblems) -> ApiError {
 
 /// Checks a name, which must not be empty.
 fn name(text: &str) -> Result<String, ApiError> {
-    tidy::text("name", text)?.ok_or_else(|| ApiError::invalid("name", "it is empty"))
+    input_rules::text("name", text)?.ok_or_else(|| ApiError::invalid("name", "it is empty"))
 }
 
 /// A caller that uses a connection.
@@ -219,7 +219,7 @@ impl<'a> Using<'a> {
     }
 
     fn settings(&self) -> Arc<ConnectionSettings> {
-        self.permit.surroundings().connections()
+        self.permit.gateway().connections()
     }
 
     fn context<'u>(&'u self, settings: &'u (dyn Fn() -> Arc<ConnectionSettings> + Send + Sync)) -> RunContext<'u> {

@@ -6,8 +6,8 @@ use http::{HeaderValue, StatusCode, header};
 use narthex_decision::Reason;
 use narthex_directory::{NameError, StoreError};
 
-use super::code::Code;
 use super::connections::refused;
+use super::error_code::ErrorCode;
 use crate::connections::HeldError;
 use narthex_clock::NoEntropy;
 use narthex_engine::respond::{self, Format, Problem, Refusal};
@@ -188,27 +188,27 @@ impl ApiError {
     pub fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Token(refusal) => of_reason(refusal.reason),
-            Self::Key(KeyFault::Unknown) => Code::KeyUnknown.answer(),
-            Self::Key(KeyFault::Revoked) => Code::KeyRevoked.answer(),
-            Self::Key(KeyFault::Expired) => Code::KeyExpired.answer(),
+            Self::Key(KeyFault::Unknown) => ErrorCode::KeyUnknown.answer(),
+            Self::Key(KeyFault::Revoked) => ErrorCode::KeyRevoked.answer(),
+            Self::Key(KeyFault::Expired) => ErrorCode::KeyExpired.answer(),
             Self::Forbidden { reason, .. } => of_reason(*reason),
-            Self::NoSuchPath => Code::PathUnknown.answer(),
-            Self::Method => Code::Method.answer(),
-            Self::Unknown { .. } | Self::NotAnId { .. } => Code::ResourceUnknown.answer(),
-            Self::MediaType { .. } => Code::MediaType.answer(),
+            Self::NoSuchPath => ErrorCode::PathUnknown.answer(),
+            Self::Method => ErrorCode::Method.answer(),
+            Self::Unknown { .. } | Self::NotAnId { .. } => ErrorCode::ResourceUnknown.answer(),
+            Self::MediaType { .. } => ErrorCode::MediaType.answer(),
             Self::TooLarge => of_reason(Reason::RequestTooLarge),
-            Self::Malformed { .. } => Code::Malformed.answer(),
-            Self::Invalid { .. } => Code::ResourceInvalid.answer(),
-            Self::Changed => Code::ResourceChanged.answer(),
-            Self::Unconditional { .. } => Code::ResourceUnconditional.answer(),
-            Self::KeyReused => Code::KeyReused.answer(),
-            Self::KeyInUse => Code::InProgress.answer(),
+            Self::Malformed { .. } => ErrorCode::Malformed.answer(),
+            Self::Invalid { .. } => ErrorCode::ResourceInvalid.answer(),
+            Self::Changed => ErrorCode::ResourceChanged.answer(),
+            Self::Unconditional { .. } => ErrorCode::ResourceUnconditional.answer(),
+            Self::KeyReused => ErrorCode::KeyReused.answer(),
+            Self::KeyInUse => ErrorCode::InProgress.answer(),
             Self::TooOften { .. } => of_reason(Reason::RateLimited),
-            Self::Conflict(_) | Self::Given(_) => Code::ResourceConflict.answer(),
-            Self::Run(_) => Code::ConnectionFailed.answer(),
-            Self::Secrets(_) => Code::ConnectionSecrets.answer(),
+            Self::Conflict(_) | Self::Given(_) => ErrorCode::ResourceConflict.answer(),
+            Self::Run(_) => ErrorCode::ConnectionFailed.answer(),
+            Self::Secrets(_) => ErrorCode::ConnectionSecrets.answer(),
             Self::Store(error) => store_code(error),
-            Self::Internal(_) => Code::Internal.answer(),
+            Self::Internal(_) => ErrorCode::Internal.answer(),
         }
     }
 
@@ -283,16 +283,16 @@ fn of_reason(reason: Reason) -> (StatusCode, &'static str) {
 fn store_code(error: &StoreError) -> (StatusCode, &'static str) {
     match error {
         StoreError::Conflict | StoreError::Unavailable(_) | StoreError::Gone(_) => of_reason(Reason::StoreUnavailable),
-        StoreError::Cursor => Code::Malformed.answer(),
-        StoreError::VersionMismatch { .. } => Code::ResourceChanged.answer(),
-        StoreError::AlreadyExists { .. } => Code::ResourceExists.answer(),
-        StoreError::NotFound { .. } => Code::ResourceUnknown.answer(),
-        StoreError::DeclaredInConfiguration { .. } => Code::ResourceDeclared.answer(),
-        StoreError::ExternalOnly { .. } => Code::ExternalOnly.answer(),
-        StoreError::Invalid(_) | StoreError::Refused(_) => Code::ResourceInvalid.answer(),
+        StoreError::Cursor => ErrorCode::Malformed.answer(),
+        StoreError::VersionMismatch { .. } => ErrorCode::ResourceChanged.answer(),
+        StoreError::AlreadyExists { .. } => ErrorCode::ResourceExists.answer(),
+        StoreError::NotFound { .. } => ErrorCode::ResourceUnknown.answer(),
+        StoreError::DeclaredInConfiguration { .. } => ErrorCode::ResourceDeclared.answer(),
+        StoreError::ExternalOnly { .. } => ErrorCode::ExternalOnly.answer(),
+        StoreError::Invalid(_) | StoreError::Refused(_) => ErrorCode::ResourceInvalid.answer(),
         // The API declares nothing, so a conflict of declarations is an internal error too.
         StoreError::Declaration(_) | StoreError::SchemaNewer { .. } | StoreError::Corrupt { .. } => {
-            Code::Internal.answer()
+            ErrorCode::Internal.answer()
         }
     }
 }

@@ -111,9 +111,9 @@ fn without_value(why: &str) -> String {
 }
 
 /// The query, parsed.
-pub(crate) struct Asked<T>(pub(crate) T);
+pub(crate) struct QueryParameters<T>(pub(crate) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParameters<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
@@ -226,7 +226,7 @@ mod tests {
         #[derive(Debug, serde::Deserialize)]
         #[serde(deny_unknown_fields)]
         #[expect(dead_code, reason = "it is never read")]
-        struct Asked {
+        struct Sample {
             parameters: Option<std::collections::BTreeMap<String, String>>,
             kind: Option<Kind>,
             count: Option<u8>,
@@ -258,7 +258,7 @@ mod tests {
             (r#"{"other":"hunter2"}"#, "unknown field `other`, expected one of"),
             (r#"{"count":[]}"#, "invalid type: sequence, expected u8"),
         ] {
-            let rejection = Json::<Asked>::from_bytes(body.as_bytes()).unwrap_err();
+            let rejection = Json::<Sample>::from_bytes(body.as_bytes()).unwrap_err();
             let told = told("the body", &rejection.body_text());
             assert!(told.contains(said), "{body}: {told}");
             for value in ["hunter2", "271828", "true"] {

@@ -7,14 +7,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::{Admin, Permit};
-use super::answer::Found;
-use super::edit::Patch;
 use super::error::ApiError;
 use super::extract::BODY_BYTES_MAX;
+use super::merge_patch::Patch;
+use super::response::VersionedRecord;
 use super::time::Time;
 use super::users::GrantBody;
-use super::words::{Membership, OrganizationStatus, Origin, UserStatus};
-use super::{State, tidy};
+use super::wire_enums::{Membership, OrganizationStatus, Origin, UserStatus};
+use super::{State, input_rules};
 
 mod create;
 mod list;
@@ -118,7 +118,7 @@ impl From<Organization> for OrganizationBody {
     }
 }
 
-impl From<Organization> for Found<OrganizationBody> {
+impl From<Organization> for VersionedRecord<OrganizationBody> {
     fn from(organization: Organization) -> Self {
         Self {
             version: organization.version,
@@ -213,5 +213,5 @@ const EXECUTOR_GROUPS: &str = "external_executor_groups";
 
 /// Checks a label, which must not be empty.
 fn label(text: &str) -> Result<String, ApiError> {
-    tidy::text("label", text)?.ok_or_else(|| ApiError::invalid("label", "it is empty"))
+    input_rules::text("label", text)?.ok_or_else(|| ApiError::invalid("label", "it is empty"))
 }

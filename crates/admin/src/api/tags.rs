@@ -7,7 +7,7 @@ use utoipa_axum::routes;
 
 use super::State;
 use super::time::Time;
-use super::words::OrganizationRole;
+use super::wire_enums::OrganizationRole;
 
 mod list;
 

@@ -6,10 +6,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answer::Found;
 use super::error::ApiError;
+use super::response::VersionedRecord;
 use super::time::Time;
-use super::{State, tidy};
+use super::{State, input_rules};
 
 mod list;
 mod members;
@@ -61,7 +61,7 @@ impl From<Team> for TeamBody {
     }
 }
 
-impl From<Team> for Found<TeamBody> {
+impl From<Team> for VersionedRecord<TeamBody> {
     fn from(team: Team) -> Self {
         Self {
             version: team.version,
@@ -72,5 +72,5 @@ impl From<Team> for Found<TeamBody> {
 
 /// Checks a team's name, which must not be empty.
 pub(super) fn team_name(text: &str) -> Result<String, ApiError> {
-    tidy::text("name", text)?.ok_or_else(|| ApiError::invalid("name", "it is empty"))
+    input_rules::text("name", text)?.ok_or_else(|| ApiError::invalid("name", "it is empty"))
 }

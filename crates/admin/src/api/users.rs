@@ -10,12 +10,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::access::{Admin, Permit};
-use super::answer::Found;
-use super::edit::Patch;
 use super::error::ApiError;
+use super::merge_patch::Patch;
+use super::response::VersionedRecord;
 use super::time::Time;
-use super::words::{PlatformRole, Source, UserStatus};
-use super::{State, tidy};
+use super::wire_enums::{PlatformRole, Source, UserStatus};
+use super::{State, input_rules};
 
 mod create;
 mod grants;
@@ -236,9 +236,9 @@ async fn find(permit: Permit<'_>, id: &str) -> Result<UserEntry, ApiError> {
 }
 
 /// Returns the user's current state, after a change.
-async fn shown(permit: Permit<'_>, id: UserId) -> Result<Found<UserBody>, ApiError> {
+async fn shown(permit: Permit<'_>, id: UserId) -> Result<VersionedRecord<UserBody>, ApiError> {
     let entry = find(permit, &id.to_string()).await?;
-    Ok(Found {
+    Ok(VersionedRecord {
         version: entry.user.version,
         body: entry.into(),
     })

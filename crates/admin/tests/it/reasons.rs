@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use narthex_admin::api::Code;
+use narthex_admin::api::ErrorCode;
 use narthex_decision::Reason;
 use narthex_directory::ACTIONS;
 use narthex_engine::status_of;
@@ -28,7 +28,7 @@ fn the_page_of_reasons_is_current() {
         "\n## At the admin API only\n\nThe admin API answers with reasons of the table above and with these codes.\n\n\
          | code | status | means |\n|---|---|---|\n",
     );
-    for code in Code::ALL {
+    for code in ErrorCode::ALL {
         let (text, status) = (code.as_str(), code.status().as_u16());
         writeln!(page, "| `{text}` | {status} | {} |", code.meaning()).unwrap();
     }

@@ -7,12 +7,12 @@ use utoipa::ToSchema;
 
 use super::{ApiKeyBody, FreshApiKeyBody};
 use crate::api::access::{Admin, Permit};
-use crate::api::answer::{Created, Kept};
 use crate::api::api_key::FreshApiKey;
 use crate::api::error::ApiError;
 use crate::api::extract::{Body, IdempotencyKey};
-use crate::api::problems::CreateProblems;
-use crate::api::tidy;
+use crate::api::input_rules;
+use crate::api::openapi_errors::CreateErrors;
+use crate::api::response::{CreatedRecord, StoredResponse};
 use crate::api::time::Time;
 use narthex_clock::NewIds;
 
@@ -47,13 +47,13 @@ enum KeyRole {
 #[utoipa::path(
     post, path = "/api-keys", tag = "api keys", operation_id = "create_api_key", request_body = NewApiKeyBody,
     params(("Idempotency-Key" = Option<String>, Header, description = "Key of this attempt, for safe retries.")),
-    responses((status = 201, description = "Created.", body = FreshApiKeyBody, headers(("location"))), CreateProblems),
+    responses((status = 201, description = "Created.", body = FreshApiKeyBody, headers(("location"))), CreateErrors),
 )]
 pub(crate) async fn create(
     admin: Admin,
     key: IdempotencyKey,
     Body { value: body, digest }: Body<NewApiKeyBody>,
-) -> Result<Kept, ApiError> {
+) -> Result<StoredResponse, ApiError> {
     let permit = admin.permit(Action::WriteApiKeys, None)?;
     permit
         .once_showing(key, digest, async {
@@ -83,9 +83,10 @@ async fn make(
     name: &str,
     role: ScopedRole,
     expires_at: Option<Time>,
-) -> Result<(Kept, Kept), ApiError> {
+) -> Result<(StoredResponse, StoredResponse), ApiError> {
     let (now_ms, fresh) = (permit.now_ms(), FreshApiKey::new()?);
-    let name = tidy::text("name", name)?.ok_or_else(|| ApiError::invalid("name", "it is empty; say what it is for"))?;
+    let name =
+        input_rules::text("name", name)?.ok_or_else(|| ApiError::invalid("name", "it is empty; say what it is for"))?;
     if expires_at.is_some_and(|Time(at_ms)| at_ms <= now_ms) {
         return Err(ApiError::invalid("expires_at", "it has passed already"));
     }
@@ -102,7 +103,7 @@ async fn make(
     permit.directory().create_api_key(record.clone(), permit.by()).await?;
     let about = ApiKeyBody::from(record);
     let location = format!("/api/v1/api-keys/{}", about.id);
-    let answer = |key| Created {
+    let answer = |key| CreatedRecord {
         location: location.clone(),
         version: None,
         body: FreshApiKeyBody {
@@ -111,5 +112,5 @@ async fn make(
         },
     };
     // SECURITY: the response remembered for `Idempotency-Key` holds no key.
-    Ok((answer(Some(fresh.text().to_owned())).kept(), answer(None).kept()))
+    Ok((answer(Some(fresh.text().to_owned())).stored(), answer(None).stored()))
 }

@@ -6,10 +6,10 @@ use utoipa::IntoParams;
 
 use super::ApiKeyBody;
 use crate::api::access::Admin;
-use crate::api::answer::List;
 use crate::api::error::ApiError;
-use crate::api::extract::{Asked, page};
-use crate::api::problems::ListProblems;
+use crate::api::extract::{QueryParameters, page};
+use crate::api::openapi_errors::ListErrors;
+use crate::api::response::List;
 
 /// Page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -28,9 +28,12 @@ pub(crate) struct Query {
 /// Sorted by id, which is the order of creation. The list includes revoked and expired keys.
 #[utoipa::path(
     get, path = "/api-keys", tag = "api keys", operation_id = "list_api_keys", params(Query),
-    responses((status = 200, description = "A page of keys.", body = List<ApiKeyBody>), ListProblems),
+    responses((status = 200, description = "A page of keys.", body = List<ApiKeyBody>), ListErrors),
 )]
-pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<ApiKeyBody>, ApiError> {
+pub(crate) async fn list(
+    admin: Admin,
+    QueryParameters(query): QueryParameters<Query>,
+) -> Result<List<ApiKeyBody>, ApiError> {
     let permit = admin.permit(Action::ReadApiKeys, None)?;
     let keys = permit.directory().api_keys(page(query.cursor, query.limit)?).await?;
     Ok(List::of(keys, ApiKeyBody::from))

@@ -6,7 +6,7 @@ use narthex_decision::Action;
 
 use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::problems::OneProblems;
+use crate::api::openapi_errors::OneErrors;
 
 /// Revokes an API key
 ///
@@ -14,7 +14,7 @@ use crate::api::problems::OneProblems;
 #[utoipa::path(
     delete, path = "/api-keys/{id}", tag = "api keys", operation_id = "revoke_api_key",
     params(("id" = String, Path, description = "The key's id.")),
-    responses((status = 204, description = "Revoked."), OneProblems),
+    responses((status = 204, description = "Revoked."), OneErrors),
 )]
 pub(crate) async fn revoke(admin: Admin, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
     let permit = admin.permit(Action::WriteApiKeys, None)?;

@@ -7,12 +7,12 @@ use utoipa::IntoParams;
 
 use super::EventBody;
 use crate::api::access::Admin;
-use crate::api::answer::List;
 use crate::api::error::ApiError;
-use crate::api::extract::{Asked, page};
-use crate::api::problems::ListProblems;
+use crate::api::extract::{QueryParameters, page};
+use crate::api::openapi_errors::ListErrors;
+use crate::api::response::List;
 use crate::api::time::Time;
-use crate::api::words::EventOrder;
+use crate::api::wire_enums::EventOrder;
 use narthex_engine::nearest;
 
 /// Filters of the list. An event must match all that are given.
@@ -46,9 +46,12 @@ pub(crate) struct Query {
 /// In the order of commits.
 #[utoipa::path(
     get, path = "/audit-events", tag = "diagnosis", operation_id = "list_audit_events", params(Query),
-    responses((status = 200, description = "A page of events.", body = List<EventBody>), ListProblems),
+    responses((status = 200, description = "A page of events.", body = List<EventBody>), ListErrors),
 )]
-pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<EventBody>, ApiError> {
+pub(crate) async fn list(
+    admin: Admin,
+    QueryParameters(query): QueryParameters<Query>,
+) -> Result<List<EventBody>, ApiError> {
     let permit = admin.permit(Action::ReadAudit, None)?;
     let organization = match query.organization {
         Some(text) => Some(admin.organization(Action::ReadAudit, &text).await?.1.id),

@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 
 use super::{ConnectionBody, DocumentText, Sight, found, name};
 use crate::api::access::Admin;
-use crate::api::answer::{Created, Kept};
 use crate::api::error::ApiError;
 use crate::api::extract::{Body, IdempotencyKey};
-use crate::api::problems::CreateProblems;
+use crate::api::openapi_errors::CreateErrors;
+use crate::api::response::{CreatedRecord, StoredResponse};
 use crate::connections::{self, NewConnection};
 
 /// A connection to create.
@@ -46,14 +46,14 @@ pub(crate) struct NewConnectionBody {
     params(("Idempotency-Key" = Option<String>, Header, description = "Key of this attempt, for safe retries.")),
     responses(
         (status = 201, description = "Created.", body = ConnectionBody, headers(("location"), ("etag"))),
-        CreateProblems,
+        CreateErrors,
     ),
 )]
 pub(crate) async fn create(
     admin: Admin,
     key: IdempotencyKey,
     Body { value: body, digest }: Body<NewConnectionBody>,
-) -> Result<Kept, ApiError> {
+) -> Result<StoredResponse, ApiError> {
     let (permit, organization) = admin.organization(Action::WriteConnections, &body.organization).await?;
     permit
         .once(key, digest, async {
@@ -64,12 +64,12 @@ pub(crate) async fn create(
                 parameters: body.parameters,
                 common: body.common,
             };
-            let settings = permit.surroundings().connections();
+            let settings = permit.gateway().connections();
             let keys = settings.sealing.as_deref();
             let held = connections::create(permit.directory(), keys, organization.id, new, permit.by()).await?;
             let id = held.id;
             let found = found(permit, held, Sight::Whole);
-            Ok(Created {
+            Ok(CreatedRecord {
                 location: format!("/api/v1/connections/{id}"),
                 version: Some(found.version),
                 body: found.body,

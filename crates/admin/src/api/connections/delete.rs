@@ -8,7 +8,7 @@ use narthex_directory::{DocumentAt, DocumentKind};
 use crate::api::access::Admin;
 use crate::api::error::ApiError;
 use crate::api::extract::IfMatch;
-use crate::api::problems::RemoveProblems;
+use crate::api::openapi_errors::RemoveErrors;
 
 /// Deletes a connection
 ///
@@ -19,7 +19,7 @@ use crate::api::problems::RemoveProblems;
         ("connection" = String, Path, description = "The connection's id."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the connection must still have."),
     ),
-    responses((status = 204, description = "Deleted."), RemoveProblems),
+    responses((status = 204, description = "Deleted."), RemoveErrors),
 )]
 pub(crate) async fn delete(
     admin: Admin,

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::Using;
 use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::problems::UseProblems;
+use crate::api::openapi_errors::UseErrors;
 use crate::connections::Running;
 
 /// A rendered request, ready to be sent.
@@ -54,7 +54,7 @@ pub(crate) struct RenderedHeader {
 #[utoipa::path(
     post, path = "/connections/{connection}/headers", tag = "connections", operation_id = "render_connection",
     params(("connection" = String, Path, description = "The connection's id.")),
-    responses((status = 200, description = "The request.", body = RenderedRequest), UseProblems),
+    responses((status = 200, description = "The request.", body = RenderedRequest), UseErrors),
 )]
 pub(crate) async fn headers(admin: Admin, Path(connection): Path<String>) -> Result<Json<RenderedRequest>, ApiError> {
     let (permit, held) = admin.connection(Action::UseConnections, &connection).await?;

@@ -7,10 +7,10 @@ use utoipa::IntoParams;
 
 use super::{ConnectionBody, Sight, found};
 use crate::api::access::Admin;
-use crate::api::answer::List;
 use crate::api::error::ApiError;
-use crate::api::extract::{Asked, page};
-use crate::api::problems::ListProblems;
+use crate::api::extract::{QueryParameters, page};
+use crate::api::openapi_errors::ListErrors;
+use crate::api::response::List;
 use crate::connections::Held;
 
 /// Filter and page of the list.
@@ -33,9 +33,12 @@ pub(crate) struct Query {
 /// see the document too. No response shows a secret.
 #[utoipa::path(
     get, path = "/connections", tag = "connections", operation_id = "list_connections", params(Query),
-    responses((status = 200, description = "A page of connections.", body = List<ConnectionBody>), ListProblems),
+    responses((status = 200, description = "A page of connections.", body = List<ConnectionBody>), ListErrors),
 )]
-pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<ConnectionBody>, ApiError> {
+pub(crate) async fn list(
+    admin: Admin,
+    QueryParameters(query): QueryParameters<Query>,
+) -> Result<List<ConnectionBody>, ApiError> {
     let (permit, organization) = match query.organization {
         Some(text) => {
             let (permit, organization) = admin.organization(Action::ListConnections, &text).await?;

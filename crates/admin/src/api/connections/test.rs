@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::Using;
 use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::problems::UseProblems;
+use crate::api::openapi_errors::UseErrors;
 use crate::api::time::Time;
 use crate::connections::{self, HeldMetadata, Tested};
 
@@ -67,7 +67,7 @@ pub struct ShownMessage {
 #[utoipa::path(
     post, path = "/connections/{connection}/test", tag = "connections", operation_id = "test_connection",
     params(("connection" = String, Path, description = "The connection's id.")),
-    responses((status = 200, description = "What came of it, valid or not.", body = TestedConnection), UseProblems),
+    responses((status = 200, description = "What came of it, valid or not.", body = TestedConnection), UseErrors),
 )]
 pub(crate) async fn test(admin: Admin, Path(connection): Path<String>) -> Result<Json<TestedConnection>, ApiError> {
     // On a task of its own: if the caller disconnects, the results and the audit event must still be stored.

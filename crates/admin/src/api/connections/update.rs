@@ -9,12 +9,12 @@ use utoipa::ToSchema;
 
 use super::{ConnectionBody, DocumentText, Sight, found, name};
 use crate::api::access::Admin;
-use crate::api::answer::Found;
-use crate::api::edit::Patch;
 use crate::api::error::ApiError;
 use crate::api::extract::{Body, IfMatch};
-use crate::api::problems::SecretChangeProblems;
-use crate::connections::{self, HeldSecrets, KeptNames};
+use crate::api::merge_patch::Patch;
+use crate::api::openapi_errors::SecretChangeErrors;
+use crate::api::response::VersionedRecord;
+use crate::connections::{self, HeldSecrets, SecretNames};
 
 /// Change of a connection.
 #[derive(Deserialize, ToSchema)]
@@ -51,14 +51,14 @@ pub(crate) struct ConnectionChange {
         ("connection" = String, Path, description = "The connection's id."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the connection must still have."),
     ),
-    responses((status = 200, description = "The connection now.", body = ConnectionBody, headers(("etag"))), SecretChangeProblems),
+    responses((status = 200, description = "The connection now.", body = ConnectionBody, headers(("etag"))), SecretChangeErrors),
 )]
 pub(crate) async fn update(
     admin: Admin,
     Path(connection): Path<String>,
     if_match: IfMatch,
     Body { value: change, .. }: Body<ConnectionChange>,
-) -> Result<Found<ConnectionBody>, ApiError> {
+) -> Result<VersionedRecord<ConnectionBody>, ApiError> {
     let (permit, held) = admin.connection(Action::WriteConnections, &connection).await?;
     if_match.expect(held.version)?;
     let (new_name, document) = (
@@ -73,7 +73,7 @@ pub(crate) async fn update(
             why: "its document decides where these secrets go",
         });
     }
-    let settings = permit.surroundings().connections();
+    let settings = permit.gateway().connections();
     let mut shown = held.body.clone();
     if let Some(text) = &new_name {
         shown.name = name(text)?;
@@ -113,7 +113,7 @@ async fn save(
     shown: connections::HeldBody,
     secrets: &HeldSecrets,
 ) -> Result<connections::Held, ApiError> {
-    let settings = permit.surroundings().connections();
+    let settings = permit.gateway().connections();
     let saved = connections::save(
         permit.directory(),
         settings.sealing.as_deref(),
@@ -132,7 +132,7 @@ fn gives(patch: &Patch<Map<String, Value>>) -> bool {
 
 /// Lists the secrets that a change neither sets again nor deletes.
 fn not_given_again(
-    kept: &KeptNames,
+    kept: &SecretNames,
     parameters: &Patch<Map<String, Value>>,
     common: &Patch<Map<String, Value>>,
 ) -> Vec<String> {

@@ -6,8 +6,8 @@ use narthex_decision::Action;
 use crate::api::access::Admin;
 use crate::api::error::ApiError;
 use crate::api::extract::Body;
-use crate::api::problems::BodyProblems;
-use crate::api::surroundings::ExplainRequest;
+use crate::api::gateway_api::ExplainRequest;
+use crate::api::openapi_errors::BodyErrors;
 use narthex_engine::Explanation;
 
 /// Explains a token
@@ -20,12 +20,12 @@ use narthex_engine::Explanation;
 /// signature is proved, the consequences of the claims are left out. Nothing is written.
 #[utoipa::path(
     post, path = "/explain", tag = "diagnosis", operation_id = "explain", request_body = ExplainRequest,
-    responses((status = 200, description = "The explanation.", body = Explanation), BodyProblems),
+    responses((status = 200, description = "The explanation.", body = Explanation), BodyErrors),
 )]
 pub(crate) async fn explain(
     admin: Admin,
     Body { value: request, .. }: Body<ExplainRequest>,
 ) -> Result<Json<Explanation>, ApiError> {
     let permit = admin.permit(Action::Explain, None)?;
-    Ok(Json(permit.surroundings().explain(request).await?))
+    Ok(Json(permit.gateway().explain(request).await?))
 }

@@ -6,8 +6,8 @@ use narthex_decision::Action;
 
 use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::problems::OneProblems;
-use crate::api::surroundings::KeyHealthBody;
+use crate::api::gateway_api::KeyHealthBody;
+use crate::api::openapi_errors::OneErrors;
 
 /// Reads an issuer's keys
 ///
@@ -16,12 +16,12 @@ use crate::api::surroundings::KeyHealthBody;
 #[utoipa::path(
     get, path = "/issuers/{name}/keys", tag = "issuers", operation_id = "read_issuer_keys",
     params(("name" = String, Path, description = "The issuer's configured name.")),
-    responses((status = 200, description = "Its keys.", body = KeyHealthBody), OneProblems),
+    responses((status = 200, description = "Its keys.", body = KeyHealthBody), OneErrors),
 )]
 pub(crate) async fn keys(admin: Admin, Path(name): Path<String>) -> Result<Json<KeyHealthBody>, ApiError> {
     let permit = admin.permit(Action::ReadIssuers, None)?;
     permit
-        .surroundings()
+        .gateway()
         .keys(&name)
         .map(Json)
         .ok_or(ApiError::Unknown { what: "issuer" })

@@ -6,11 +6,11 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api::access::Admin;
-use crate::api::answer::List;
 use crate::api::error::ApiError;
-use crate::api::extract::{Asked, page};
-use crate::api::problems::ListProblems;
-use crate::api::surroundings::IssuerBody;
+use crate::api::extract::{QueryParameters, page};
+use crate::api::gateway_api::IssuerBody;
+use crate::api::openapi_errors::ListErrors;
+use crate::api::response::List;
 
 /// Page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -29,12 +29,15 @@ pub(crate) struct Query {
 /// Sorted by name.
 #[utoipa::path(
     get, path = "/issuers", tag = "issuers", operation_id = "list_issuers", params(Query),
-    responses((status = 200, description = "A page of issuers.", body = List<IssuerBody>), ListProblems),
+    responses((status = 200, description = "A page of issuers.", body = List<IssuerBody>), ListErrors),
 )]
-pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<IssuerBody>, ApiError> {
+pub(crate) async fn list(
+    admin: Admin,
+    QueryParameters(query): QueryParameters<Query>,
+) -> Result<List<IssuerBody>, ApiError> {
     let permit = admin.permit(Action::ReadIssuers, None)?;
     let page = page(query.cursor, query.limit)?;
-    let issuers = permit.surroundings().issuers();
+    let issuers = permit.gateway().issuers();
     // Any text could be a name. A name that is unknown, because the configuration has changed, is no valid cursor
     // either.
     let is_known = |cursor: &Cursor| issuers.iter().any(|issuer| issuer.name == cursor.as_str());

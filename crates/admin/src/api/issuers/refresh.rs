@@ -6,8 +6,8 @@ use narthex_decision::Action;
 
 use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::problems::RefreshProblems;
-use crate::api::surroundings::{KeyHealthBody, RefreshRefusal};
+use crate::api::gateway_api::{KeyHealthBody, RefreshRefusal};
+use crate::api::openapi_errors::RefreshErrors;
 
 /// Fetches an issuer's keys now
 ///
@@ -15,12 +15,12 @@ use crate::api::surroundings::{KeyHealthBody, RefreshRefusal};
 #[utoipa::path(
     post, path = "/issuers/{name}/refresh", tag = "issuers", operation_id = "refresh_issuer_keys",
     params(("name" = String, Path, description = "The issuer's configured name.")),
-    responses((status = 200, description = "Its keys now.", body = KeyHealthBody), RefreshProblems),
+    responses((status = 200, description = "Its keys now.", body = KeyHealthBody), RefreshErrors),
 )]
 pub(crate) async fn refresh(admin: Admin, Path(name): Path<String>) -> Result<Json<KeyHealthBody>, ApiError> {
     let permit = admin.permit(Action::RefreshIssuers, None)?;
     permit
-        .surroundings()
+        .gateway()
         .refresh(&name)
         .await
         .map(Json)

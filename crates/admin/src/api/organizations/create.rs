@@ -10,11 +10,11 @@ use utoipa::ToSchema;
 
 use super::{
     ADMIN_GROUPS, Admin, ApiError, EXECUTOR_GROUPS, MEMBER_GROUPS, Membership, OrganizationBody, OrganizationStatus,
-    Permit, Tags, label, tidy,
+    Permit, Tags, input_rules, label,
 };
-use crate::api::answer::{Created, Kept};
 use crate::api::extract::{Body, IdempotencyKey};
-use crate::api::problems::CreateProblems;
+use crate::api::openapi_errors::CreateErrors;
+use crate::api::response::{CreatedRecord, StoredResponse};
 use narthex_clock::NewIds;
 
 /// An organization to create.
@@ -59,14 +59,14 @@ pub(crate) struct NewOrganizationBody {
     params(("Idempotency-Key" = Option<String>, Header, description = "Key of this attempt, for safe retries.")),
     responses(
         (status = 201, description = "Created.", body = OrganizationBody, headers(("location"), ("etag"))),
-        CreateProblems,
+        CreateErrors,
     ),
 )]
 pub(crate) async fn create(
     admin: Admin,
     key: IdempotencyKey,
     body: Body<NewOrganizationBody>,
-) -> Result<Kept, ApiError> {
+) -> Result<StoredResponse, ApiError> {
     let permit = admin.permit(Action::CreateOrganization, None)?;
     let Body { value: body, digest } = body;
     permit
@@ -74,7 +74,7 @@ pub(crate) async fn create(
             let new = checked(permit, body)?;
             let organization = permit.directory().create_organization(new, permit.by()).await?;
             let location = format!("/api/v1/organizations/{}", organization.id);
-            Ok(Created {
+            Ok(CreatedRecord {
                 location,
                 version: Some(organization.version),
                 body: OrganizationBody::from(organization),
@@ -95,10 +95,10 @@ fn checked(permit: Permit<'_>, body: NewOrganizationBody) -> Result<NewOrganizat
         realm: permit.realm(body.realm)?,
         external_id: external_id.transpose()?,
         details: OrganizationDetails {
-            contact_name: tidy::given("contact_name", body.contact_name, tidy::text)?,
-            contact_email: tidy::given("contact_email", body.contact_email, tidy::text)?,
-            website: tidy::given("website", body.website, tidy::website)?,
-            timezone: tidy::given("timezone", body.timezone, tidy::timezone)?,
+            contact_name: input_rules::given("contact_name", body.contact_name, input_rules::text)?,
+            contact_email: input_rules::given("contact_email", body.contact_email, input_rules::text)?,
+            website: input_rules::given("website", body.website, input_rules::website)?,
+            timezone: input_rules::given("timezone", body.timezone, input_rules::timezone)?,
         },
         tags: OrganizationTags {
             admin: list(ADMIN_GROUPS, body.external_admin_groups)?,

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{Admin, ApiError, OrganizationBody, Permit};
-use crate::api::answer::List;
-use crate::api::extract::{Asked, page};
-use crate::api::problems::ListProblems;
+use crate::api::extract::{QueryParameters, page};
+use crate::api::openapi_errors::ListErrors;
+use crate::api::response::List;
 
 /// Filters of the list. A record must match all that are given.
 #[derive(Deserialize, IntoParams)]
@@ -37,9 +37,12 @@ pub(crate) struct Query {
 /// Sorted by id, which is the order of creation. An organization's admin sees only their own organizations.
 #[utoipa::path(
     get, path = "/organizations", tag = "organizations", operation_id = "list_organizations", params(Query),
-    responses((status = 200, description = "A page of organizations.", body = List<OrganizationBody>), ListProblems),
+    responses((status = 200, description = "A page of organizations.", body = List<OrganizationBody>), ListErrors),
 )]
-pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<OrganizationBody>, ApiError> {
+pub(crate) async fn list(
+    admin: Admin,
+    QueryParameters(query): QueryParameters<Query>,
+) -> Result<List<OrganizationBody>, ApiError> {
     let page = page(query.cursor, query.limit)?;
     let filter = OrganizationFilter {
         realm: query

@@ -8,9 +8,9 @@ use narthex_directory::Logo;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
-use super::{Admin, ApiError, BODY_BYTES_MAX, Found, OrganizationBody, State};
+use super::{Admin, ApiError, BODY_BYTES_MAX, OrganizationBody, State, VersionedRecord};
 use crate::api::extract::{self, IfMatch};
-use crate::api::problems::{ChangeProblems, OneProblems, RemoveProblems};
+use crate::api::openapi_errors::{ChangeErrors, OneErrors, RemoveErrors};
 
 /// Maximum size of a body that is read as a logo, in bytes. The logo itself is limited to 1 MB, with a clearer error.
 const LOGO_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -27,7 +27,7 @@ pub(super) fn operations() -> OpenApiRouter<State> {
     params(("organization" = String, Path, description = "The organization's id or name.")),
     responses(
         (status = 200, description = "The picture.", content(("image/png"), ("image/jpeg"))),
-        OneProblems,
+        OneErrors,
     ),
 )]
 pub(crate) async fn read(admin: Admin, Path(organization): Path<String>) -> Result<Response, ApiError> {
@@ -56,14 +56,14 @@ pub(crate) async fn read(admin: Admin, Path(organization): Path<String>) -> Resu
         ("organization" = String, Path, description = "The organization's id or name."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the organization must still have."),
     ),
-    responses((status = 200, description = "The organization now.", body = OrganizationBody, headers(("etag"))), ChangeProblems),
+    responses((status = 200, description = "The organization now.", body = OrganizationBody, headers(("etag"))), ChangeErrors),
 )]
 pub(crate) async fn put(
     admin: Admin,
     Path(organization): Path<String>,
     if_match: IfMatch,
     request: Request,
-) -> Result<Found<OrganizationBody>, ApiError> {
+) -> Result<VersionedRecord<OrganizationBody>, ApiError> {
     let (permit, organization) = admin.organization(Action::WriteOrganization, &organization).await?;
     if_match.expect(organization.version)?;
     let media_type = request
@@ -93,7 +93,7 @@ pub(crate) async fn put(
         ("organization" = String, Path, description = "The organization's id or name."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the organization must still have."),
     ),
-    responses((status = 204, description = "Deleted."), RemoveProblems),
+    responses((status = 204, description = "Deleted."), RemoveErrors),
 )]
 pub(crate) async fn delete(
     admin: Admin,

@@ -4,9 +4,9 @@ use narthex_directory::{
     EffectiveMember, GrantId, Listing, Member, NewGrant, OrganizationId, Page, Scope, ScopedRole, UserId,
 };
 
-use super::{ApiError, MemberBody, Permit, tidy};
-use crate::api::answer::List;
-use crate::api::by_tags::given_by_tags;
+use super::{ApiError, MemberBody, Permit, input_rules};
+use crate::api::response::List;
+use crate::api::tag_granted::given_by_tags;
 use narthex_clock::NewIds;
 
 pub(super) mod delete;
@@ -83,7 +83,7 @@ impl GrantScope<'_> {
             id: GrantId::new(permit.now_ms(), &mut NewIds::new()?),
             user: id,
             role,
-            why: tidy::why(why)?,
+            why: input_rules::why(why)?,
         };
         // SECURITY: the response shows a profile, and ids are no secret: they travel in `X-Narthex-User`. A user that
         // the organization has not met does not exist for its own admins.
@@ -99,7 +99,7 @@ impl GrantScope<'_> {
         let user = user_id(user)?;
         let closed = permit
             .directory()
-            .revoke_role(user, self.scope, tidy::why(why)?, permit.by())
+            .revoke_role(user, self.scope, input_rules::why(why)?, permit.by())
             .await?;
         if !closed.is_empty() {
             return Ok(());

@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Admin, ApiError, Patch, Permit, Tags, update};
-use crate::api::extract::{Asked, Body, page};
-use crate::api::problems::BodyProblems;
-use crate::api::words::OrganizationRole;
+use crate::api::extract::{Body, QueryParameters, page};
+use crate::api::openapi_errors::BodyErrors;
+use crate::api::wire_enums::OrganizationRole;
 
 /// A change of an organization's lists of tags, as it would be sent in an update.
 #[derive(Deserialize, ToSchema)]
@@ -95,12 +95,12 @@ const OTHERS_MAX: usize = 10_000;
     post, path = "/organizations/{organization}/preview", tag = "organizations",
     operation_id = "preview_organization_tags", request_body = TagChange,
     params(("organization" = String, Path, description = "The organization's id or name."), Query),
-    responses((status = 200, description = "A page of users whose role would change.", body = PreviewPage), BodyProblems),
+    responses((status = 200, description = "A page of users whose role would change.", body = PreviewPage), BodyErrors),
 )]
 pub(crate) async fn preview(
     admin: Admin,
     Path(organization): Path<String>,
-    Asked(query): Asked<Query>,
+    QueryParameters(query): QueryParameters<Query>,
     Body { value: change, .. }: Body<TagChange>,
 ) -> Result<Json<PreviewPage>, ApiError> {
     let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;

@@ -8,11 +8,11 @@ use utoipa::ToSchema;
 
 use super::{
     ADMIN_GROUPS, Admin, ApiError, EXECUTOR_GROUPS, MEMBER_GROUPS, Membership, OrganizationBody, OrganizationStatus,
-    Patch, Tags, label, tidy,
+    Patch, Tags, input_rules, label,
 };
-use crate::api::answer::Found;
 use crate::api::extract::{Body, IfMatch};
-use crate::api::problems::ChangeProblems;
+use crate::api::openapi_errors::ChangeErrors;
+use crate::api::response::VersionedRecord;
 
 /// Change of an organization. Its realm cannot change.
 #[derive(Deserialize, ToSchema)]
@@ -90,14 +90,14 @@ impl OrganizationChange {
         ("organization" = String, Path, description = "The organization's id or name."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the organization must still have."),
     ),
-    responses((status = 200, description = "The organization now.", body = OrganizationBody, headers(("etag"))), ChangeProblems),
+    responses((status = 200, description = "The organization now.", body = OrganizationBody, headers(("etag"))), ChangeErrors),
 )]
 pub(crate) async fn update(
     admin: Admin,
     Path(organization): Path<String>,
     if_match: IfMatch,
     Body { value: change, .. }: Body<OrganizationChange>,
-) -> Result<Found<OrganizationBody>, ApiError> {
+) -> Result<VersionedRecord<OrganizationBody>, ApiError> {
     let (permit, organization) = admin.organization(Action::WriteOrganization, &organization).await?;
     if change.is_rule() {
         // SECURITY: an external id or a name decides which tokens count here and which paths lead here. An
@@ -152,7 +152,7 @@ pub(super) fn after(
 }
 
 fn checked(change: OrganizationChange) -> Result<OrganizationEdit, ApiError> {
-    let detail = |field, patch: Patch<String>, rule: tidy::Rule| -> Result<Edit<String>, ApiError> {
+    let detail = |field, patch: Patch<String>, rule: input_rules::Rule| -> Result<Edit<String>, ApiError> {
         patch.checked(|text| rule(field, &text))
     };
     let name = change
@@ -167,10 +167,10 @@ fn checked(change: OrganizationChange) -> Result<OrganizationEdit, ApiError> {
         external_id: change
             .external_id
             .checked(|id| ExternalId::new(id).map(Some).map_err(ApiError::name("external_id")))?,
-        contact_name: detail("contact_name", change.contact_name, tidy::text)?,
-        contact_email: detail("contact_email", change.contact_email, tidy::text)?,
-        website: detail("website", change.website, tidy::website)?,
-        timezone: detail("timezone", change.timezone, tidy::timezone)?,
+        contact_name: detail("contact_name", change.contact_name, input_rules::text)?,
+        contact_email: detail("contact_email", change.contact_email, input_rules::text)?,
+        website: detail("website", change.website, input_rules::website)?,
+        timezone: detail("timezone", change.timezone, input_rules::timezone)?,
         tags: None,
         tag_patterns: change.tag_patterns.never_empty("tag_patterns")?,
         membership: change.membership.never_empty("membership")?.map(Into::into),

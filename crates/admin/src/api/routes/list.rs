@@ -6,11 +6,11 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api::access::Admin;
-use crate::api::answer::List;
 use crate::api::error::ApiError;
-use crate::api::extract::{Asked, page};
-use crate::api::problems::ListProblems;
-use crate::api::surroundings::RouteBody;
+use crate::api::extract::{QueryParameters, page};
+use crate::api::gateway_api::RouteBody;
+use crate::api::openapi_errors::ListErrors;
+use crate::api::response::List;
 
 /// Page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -29,9 +29,12 @@ pub(crate) struct Query {
 /// In the order of the configuration.
 #[utoipa::path(
     get, path = "/routes", tag = "diagnosis", operation_id = "list_routes", params(Query),
-    responses((status = 200, description = "A page of routes.", body = List<RouteBody>), ListProblems),
+    responses((status = 200, description = "A page of routes.", body = List<RouteBody>), ListErrors),
 )]
-pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<RouteBody>, ApiError> {
+pub(crate) async fn list(
+    admin: Admin,
+    QueryParameters(query): QueryParameters<Query>,
+) -> Result<List<RouteBody>, ApiError> {
     let permit = admin.permit(Action::ReadRoutes, None)?;
     let page = page(query.cursor, query.limit)?;
     let is_number = |cursor: &str| cursor.len() == 8 && cursor.bytes().all(|byte| byte.is_ascii_digit());
@@ -39,7 +42,7 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
         return Err(StoreError::Cursor.into());
     }
     // Numbers of equal length order as they count.
-    Ok(List::cut(permit.surroundings().routes(), &page, |route| {
+    Ok(List::cut(permit.gateway().routes(), &page, |route| {
         format!("{:08}", route.index)
     }))
 }

@@ -10,11 +10,11 @@ use utoipa::IntoParams;
 
 use super::{ListedTag, NearMissBody, TagBody};
 use crate::api::access::{Admin, Permit};
-use crate::api::answer::List;
 use crate::api::error::ApiError;
-use crate::api::extract::{Asked, page};
-use crate::api::problems::ListProblems;
-use crate::api::surroundings::PlatformTags;
+use crate::api::extract::{QueryParameters, page};
+use crate::api::gateway_api::PlatformTags;
+use crate::api::openapi_errors::ListErrors;
+use crate::api::response::List;
 use crate::api::time::Time;
 
 /// Filter and page of the list.
@@ -36,9 +36,12 @@ pub(crate) struct Query {
 /// Returns the tags that tokens carried, by realm and tag, with the organizations that list them exactly or nearly.
 #[utoipa::path(
     get, path = "/tags", tag = "diagnosis", operation_id = "list_tags", params(Query),
-    responses((status = 200, description = "A page of tags.", body = List<TagBody>), ListProblems),
+    responses((status = 200, description = "A page of tags.", body = List<TagBody>), ListErrors),
 )]
-pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<TagBody>, ApiError> {
+pub(crate) async fn list(
+    admin: Admin,
+    QueryParameters(query): QueryParameters<Query>,
+) -> Result<List<TagBody>, ApiError> {
     let permit = admin.permit(Action::ReadTags, None)?;
     let realm = query
         .realm
@@ -51,7 +54,7 @@ pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<Lis
         .directory()
         .seen_tags(realm, page(query.cursor, query.limit)?)
         .await?;
-    let platform = permit.surroundings().platform_tags();
+    let platform = permit.gateway().platform_tags();
     let mut items = Vec::with_capacity(seen.len());
     // The list is in the order of realms.
     for tags in seen.chunk_by(|one, next| one.realm == next.realm) {

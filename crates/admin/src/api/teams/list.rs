@@ -7,9 +7,9 @@ use utoipa::IntoParams;
 
 use super::{ApiError, TeamBody};
 use crate::api::access::Admin;
-use crate::api::answer::List;
-use crate::api::extract::{Asked, page};
-use crate::api::problems::ListProblems;
+use crate::api::extract::{QueryParameters, page};
+use crate::api::openapi_errors::ListErrors;
+use crate::api::response::List;
 
 /// Filters of the list. A record must match all that are given.
 #[derive(Deserialize, IntoParams)]
@@ -33,9 +33,12 @@ pub(crate) struct Query {
 /// organization, use `/organizations/{organization}/teams`.
 #[utoipa::path(
     get, path = "/teams", tag = "teams", operation_id = "list_teams", params(Query),
-    responses((status = 200, description = "A page of teams.", body = List<TeamBody>), ListProblems),
+    responses((status = 200, description = "A page of teams.", body = List<TeamBody>), ListErrors),
 )]
-pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<TeamBody>, ApiError> {
+pub(crate) async fn list(
+    admin: Admin,
+    QueryParameters(query): QueryParameters<Query>,
+) -> Result<List<TeamBody>, ApiError> {
     let permit = admin.permit(Action::ReadMembers, None)?;
     let realm = query
         .realm

@@ -8,10 +8,10 @@ use utoipa::ToSchema;
 
 use super::{ApiError, TeamBody, team_name};
 use crate::api::access::Admin;
-use crate::api::answer::Found;
-use crate::api::edit::Patch;
 use crate::api::extract::{Body, IfMatch};
-use crate::api::problems::ChangeProblems;
+use crate::api::merge_patch::Patch;
+use crate::api::openapi_errors::ChangeErrors;
+use crate::api::response::VersionedRecord;
 
 /// Change of a team.
 #[derive(Deserialize, ToSchema)]
@@ -38,14 +38,14 @@ pub(crate) struct TeamChange {
         ("team" = String, Path, description = "The team's id."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the team must still have."),
     ),
-    responses((status = 200, description = "The team now.", body = TeamBody, headers(("etag"))), ChangeProblems),
+    responses((status = 200, description = "The team now.", body = TeamBody, headers(("etag"))), ChangeErrors),
 )]
 pub(crate) async fn update(
     admin: Admin,
     Path(team): Path<String>,
     if_match: IfMatch,
     Body { value: change, .. }: Body<TeamChange>,
-) -> Result<Found<TeamBody>, ApiError> {
+) -> Result<VersionedRecord<TeamBody>, ApiError> {
     let (permit, team) = admin.team(Action::WriteMembers, &team).await?;
     if change.organization.is_given() || change.external_id.is_given() {
         // SECURITY: as in the creation of a team; and a team that moved would take its members along.

@@ -5,10 +5,10 @@ use narthex_directory::{ExternalId, NewUser, PlatformRole, Profile, UserEntry, U
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Admin, ApiError, UserBody, tidy};
-use crate::api::answer::{Created, Kept};
+use super::{Admin, ApiError, UserBody, input_rules};
 use crate::api::extract::{Body, IdempotencyKey};
-use crate::api::problems::CreateProblems;
+use crate::api::openapi_errors::CreateErrors;
+use crate::api::response::{CreatedRecord, StoredResponse};
 use narthex_clock::NewIds;
 
 /// A user to create.
@@ -45,10 +45,14 @@ pub(crate) struct NewUserBody {
     params(("Idempotency-Key" = Option<String>, Header, description = "Key of this attempt, for safe retries.")),
     responses(
         (status = 201, description = "Created.", body = UserBody, headers(("location"), ("etag"))),
-        CreateProblems,
+        CreateErrors,
     ),
 )]
-pub(crate) async fn create(admin: Admin, key: IdempotencyKey, body: Body<NewUserBody>) -> Result<Kept, ApiError> {
+pub(crate) async fn create(
+    admin: Admin,
+    key: IdempotencyKey,
+    body: Body<NewUserBody>,
+) -> Result<StoredResponse, ApiError> {
     let permit = admin.permit(Action::WriteUsers, None)?;
     let Body { value: body, digest } = body;
     permit
@@ -60,12 +64,12 @@ pub(crate) async fn create(admin: Admin, key: IdempotencyKey, body: Body<NewUser
                 external_id: ExternalId::new(body.external_id).map_err(ApiError::name("external_id"))?,
                 username: Username::new(username).map_err(ApiError::name("username"))?,
                 profile: Profile {
-                    email: tidy::given("email", body.email, tidy::text)?,
-                    name: tidy::given("name", body.name, tidy::text)?,
-                    country: tidy::given("country", body.country, tidy::country)?,
-                    timezone: tidy::given("timezone", body.timezone, tidy::timezone)?,
-                    locale: tidy::given("locale", body.locale, tidy::language)?,
-                    language: tidy::given("language", body.language, tidy::language)?,
+                    email: input_rules::given("email", body.email, input_rules::text)?,
+                    name: input_rules::given("name", body.name, input_rules::text)?,
+                    country: input_rules::given("country", body.country, input_rules::country)?,
+                    timezone: input_rules::given("timezone", body.timezone, input_rules::timezone)?,
+                    locale: input_rules::given("locale", body.locale, input_rules::language)?,
+                    language: input_rules::given("language", body.language, input_rules::language)?,
                 },
             };
             let user = permit.directory().create_user(new, permit.by()).await?;
@@ -74,7 +78,7 @@ pub(crate) async fn create(admin: Admin, key: IdempotencyKey, body: Body<NewUser
                 user,
                 platform_role: PlatformRole::User,
             });
-            Ok(Created {
+            Ok(CreatedRecord {
                 location,
                 version: Some(version),
                 body,

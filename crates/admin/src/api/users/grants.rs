@@ -7,9 +7,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{Admin, ApiError, GrantBody, Time, find};
-use crate::api::answer::List;
-use crate::api::extract::{Asked, page};
-use crate::api::problems::OneProblems;
+use crate::api::extract::{QueryParameters, page};
+use crate::api::openapi_errors::OneErrors;
+use crate::api::response::List;
 
 /// Time in the grants' history, by default now, and page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -34,12 +34,12 @@ pub(crate) struct Query {
 #[utoipa::path(
     get, path = "/users/{id}/grants", tag = "users", operation_id = "list_user_grants",
     params(("id" = String, Path, description = "The user's id."), Query),
-    responses((status = 200, description = "A page of grants.", body = List<GrantBody>), OneProblems),
+    responses((status = 200, description = "A page of grants.", body = List<GrantBody>), OneErrors),
 )]
 pub(crate) async fn grants(
     admin: Admin,
     Path(id): Path<String>,
-    Asked(query): Asked<Query>,
+    QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<GrantBody>, ApiError> {
     let permit = admin.permit(Action::ReadUsers, None)?;
     let when = match (query.as_of, query.all.unwrap_or_default()) {

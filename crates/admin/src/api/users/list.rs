@@ -6,9 +6,9 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{Admin, ApiError, UserBody};
-use crate::api::answer::List;
-use crate::api::extract::{Asked, page};
-use crate::api::problems::ListProblems;
+use crate::api::extract::{QueryParameters, page};
+use crate::api::openapi_errors::ListErrors;
+use crate::api::response::List;
 
 /// Filters of the list. A record must match all that are given.
 #[derive(Deserialize, IntoParams)]
@@ -38,9 +38,12 @@ pub(crate) struct Query {
 /// Sorted by id, which is the order of creation.
 #[utoipa::path(
     get, path = "/users", tag = "users", operation_id = "list_users", params(Query),
-    responses((status = 200, description = "A page of users.", body = List<UserBody>), ListProblems),
+    responses((status = 200, description = "A page of users.", body = List<UserBody>), ListErrors),
 )]
-pub(crate) async fn list(admin: Admin, Asked(query): Asked<Query>) -> Result<List<UserBody>, ApiError> {
+pub(crate) async fn list(
+    admin: Admin,
+    QueryParameters(query): QueryParameters<Query>,
+) -> Result<List<UserBody>, ApiError> {
     let permit = admin.permit(Action::ReadUsers, None)?;
     let filter = UserFilter {
         realm: query

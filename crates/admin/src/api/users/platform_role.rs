@@ -7,10 +7,10 @@ use narthex_directory::{EffectiveGrant, GrantId, NewGrant, Scope, ScopedRole};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Admin, ApiError, GrantBody, PlatformRole, find, tidy};
-use crate::api::extract::{Asked, Body};
+use super::{Admin, ApiError, GrantBody, PlatformRole, find, input_rules};
+use crate::api::extract::{Body, QueryParameters};
+use crate::api::openapi_errors::{ChangeErrors, RemoveErrors};
 use crate::api::organizations::GrantScope;
-use crate::api::problems::{ChangeProblems, RemoveProblems};
 use narthex_clock::NewIds;
 
 /// Platform role to grant manually.
@@ -39,7 +39,7 @@ pub(crate) struct Why {
     put, path = "/users/{id}/platform-role", tag = "users", operation_id = "grant_platform_role",
     request_body = PlatformRoleBody,
     params(("id" = String, Path, description = "The user's id.")),
-    responses((status = 200, description = "The grant.", body = GrantBody), ChangeProblems),
+    responses((status = 200, description = "The grant.", body = GrantBody), ChangeErrors),
 )]
 pub(crate) async fn grant(
     admin: Admin,
@@ -57,7 +57,7 @@ pub(crate) async fn grant(
         id: GrantId::new(permit.now_ms(), &mut NewIds::new()?),
         user: find(permit, &id).await?.user.id,
         role: ScopedRole::Platform(body.role.into()),
-        why: tidy::why(body.why)?,
+        why: input_rules::why(body.why)?,
     };
     let grant = permit.directory().grant_role(new, permit.by()).await?;
     let given = EffectiveGrant {
@@ -73,12 +73,12 @@ pub(crate) async fn grant(
 #[utoipa::path(
     delete, path = "/users/{id}/platform-role", tag = "users", operation_id = "revoke_platform_role",
     params(("id" = String, Path, description = "The user's id."), Why),
-    responses((status = 204, description = "Revoked."), RemoveProblems),
+    responses((status = 204, description = "Revoked."), RemoveErrors),
 )]
 pub(crate) async fn revoke(
     admin: Admin,
     Path(id): Path<String>,
-    Asked(query): Asked<Why>,
+    QueryParameters(query): QueryParameters<Why>,
 ) -> Result<StatusCode, ApiError> {
     let permit = admin.permit(Action::WriteUsers, None)?;
     let id = find(permit, &id).await?.user.id;

@@ -6,8 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{Admin, ApiError, UserBody, find, shown};
-use crate::api::answer::Found;
-use crate::api::problems::OneProblems;
+use crate::api::openapi_errors::OneErrors;
+use crate::api::response::VersionedRecord;
 
 /// A user whose tokens were revoked.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -36,14 +36,17 @@ impl From<UserBody> for TokensRevokedBody {
 #[utoipa::path(
     post, path = "/users/{id}/revoke-tokens", tag = "users", operation_id = "revoke_user_tokens",
     params(("id" = String, Path, description = "The user's id.")),
-    responses((status = 200, description = "The user now.", body = TokensRevokedBody, headers(("etag"))), OneProblems),
+    responses((status = 200, description = "The user now.", body = TokensRevokedBody, headers(("etag"))), OneErrors),
 )]
-pub(crate) async fn revoke_tokens(admin: Admin, Path(id): Path<String>) -> Result<Found<TokensRevokedBody>, ApiError> {
+pub(crate) async fn revoke_tokens(
+    admin: Admin,
+    Path(id): Path<String>,
+) -> Result<VersionedRecord<TokensRevokedBody>, ApiError> {
     let permit = admin.permit(Action::WriteUsers, None)?;
     let id = find(permit, &id).await?.user.id;
     permit.directory().revoke_tokens(id, permit.by()).await?;
-    let Found { version, body } = shown(permit, id).await?;
-    Ok(Found {
+    let VersionedRecord { version, body } = shown(permit, id).await?;
+    Ok(VersionedRecord {
         version,
         body: body.into(),
     })

@@ -6,10 +6,10 @@ use narthex_directory::{UserEdit, Username};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Admin, ApiError, Edit, Patch, UserBody, UserStatus, find, shown, tidy};
-use crate::api::answer::Found;
+use super::{Admin, ApiError, Edit, Patch, UserBody, UserStatus, find, input_rules, shown};
 use crate::api::extract::{Body, IfMatch};
-use crate::api::problems::ChangeProblems;
+use crate::api::openapi_errors::ChangeErrors;
+use crate::api::response::VersionedRecord;
 
 /// Change of a user. The next token overwrites the members that are mapped from its claims.
 #[derive(Deserialize, ToSchema)]
@@ -61,17 +61,17 @@ pub(crate) struct UserChange {
         ("id" = String, Path, description = "The user's id."),
         ("If-Match" = Option<String>, Header, description = "The `ETag` that the user must still have."),
     ),
-    responses((status = 200, description = "The user now.", body = UserBody, headers(("etag"))), ChangeProblems),
+    responses((status = 200, description = "The user now.", body = UserBody, headers(("etag"))), ChangeErrors),
 )]
 pub(crate) async fn update(
     admin: Admin,
     Path(id): Path<String>,
     if_match: IfMatch,
     Body { value: change, .. }: Body<UserChange>,
-) -> Result<Found<UserBody>, ApiError> {
+) -> Result<VersionedRecord<UserBody>, ApiError> {
     let permit = admin.permit(Action::WriteUsers, None)?;
     let user = find(permit, &id).await?.user;
-    let profile = |field, patch: Patch<String>, rule: tidy::Rule| -> Result<Edit<String>, ApiError> {
+    let profile = |field, patch: Patch<String>, rule: input_rules::Rule| -> Result<Edit<String>, ApiError> {
         patch.checked(|text| rule(field, &text))
     };
     let username = change
@@ -89,12 +89,12 @@ pub(crate) async fn update(
                 return Err(ApiError::invalid("tokens_not_before", detail));
             }
         },
-        email: profile("email", change.email, tidy::text)?,
-        name: profile("name", change.name, tidy::text)?,
-        country: profile("country", change.country, tidy::country)?,
-        timezone: profile("timezone", change.timezone, tidy::timezone)?,
-        locale: profile("locale", change.locale, tidy::language)?,
-        language: profile("language", change.language, tidy::language)?,
+        email: profile("email", change.email, input_rules::text)?,
+        name: profile("name", change.name, input_rules::text)?,
+        country: profile("country", change.country, input_rules::country)?,
+        timezone: profile("timezone", change.timezone, input_rules::timezone)?,
+        locale: profile("locale", change.locale, input_rules::language)?,
+        language: profile("language", change.language, input_rules::language)?,
     };
     permit
         .directory()

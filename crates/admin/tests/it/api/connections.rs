@@ -24,7 +24,7 @@ fn key(first: u8) -> SealingKey {
 
 pub(super) fn seal_with(api: &Fixture, current: u8, previous: Option<u8>) -> Arc<SealingKeys> {
     let keys = Arc::new(SealingKeys::new(key(current), previous.map(key)));
-    *api.surroundings.connections.lock().unwrap() = Arc::new(ConnectionSettings {
+    *api.gateway.connections.lock().unwrap() = Arc::new(ConnectionSettings {
         sealing: Some(Arc::clone(&keys)),
         ..ConnectionSettings::default()
     });
@@ -294,7 +294,7 @@ async fn the_key_is_changed_by_way_of_two() {
     seal_with(&api, 200, None);
     let detail = api.call("POST", &use_it, None).await.problem(409, "connection.secrets");
     assert!(detail.contains("another key"), "{detail}");
-    *api.surroundings.connections.lock().unwrap() = Arc::default();
+    *api.gateway.connections.lock().unwrap() = Arc::default();
     let detail = api.call("POST", &use_it, None).await.problem(409, "connection.secrets");
     assert!(detail.contains("NARTHEX_SECRET_KEY"), "{detail}");
     // Without secrets no key is needed.
@@ -341,9 +341,9 @@ async fn service(status: u16, body: Value) -> std::net::SocketAddr {
 
 /// Lets connections reach this machine.
 fn allow_loopback(api: &Fixture) {
-    let settings = api.surroundings.connections.lock().unwrap().sealing.clone();
+    let settings = api.gateway.connections.lock().unwrap().sealing.clone();
     let hosts = vec!["127.0.0.1:*".parse().unwrap()];
-    *api.surroundings.connections.lock().unwrap() = Arc::new(ConnectionSettings {
+    *api.gateway.connections.lock().unwrap() = Arc::new(ConnectionSettings {
         sealing: settings,
         outbound: Policy {
             guard: Guard::new(["127.0.0.1"], Loopback::Permitted),
@@ -450,7 +450,7 @@ async fn sec_connection_ssrf() {
     let message = refused(api.call("POST", &format!("{path}/test"), None).await.expect(200));
     assert!(message.contains("not among the hosts"), "{message}");
     // A host that is listed is still judged by its address.
-    *api.surroundings.connections.lock().unwrap() = Arc::new(ConnectionSettings {
+    *api.gateway.connections.lock().unwrap() = Arc::new(ConnectionSettings {
         sealing: Some(Arc::new(SealingKeys::new(key(1), None))),
         outbound: Policy::listed(vec!["127.0.0.1:*".parse().unwrap()]),
     });

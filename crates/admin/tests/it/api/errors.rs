@@ -166,7 +166,7 @@ async fn a_realm_that_no_issuer_has_is_refused() {
         let detail = reply.problem(422, "resource.invalid");
         assert!(detail.contains("main, second"), "{path}: {detail}");
     }
-    api.surroundings.realms.lock().unwrap().clear();
+    api.gateway.realms.lock().unwrap().clear();
     for (path, body) in &bodies {
         api.call("POST", path, Some(body.clone())).await.expect(201);
     }

@@ -11,8 +11,8 @@ use http_body_util::BodyExt as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use narthex_admin::api::{
-    AdminState, ExplainRequest, FreshApiKey, IssuerBody, KeyBody, KeyHealthBody, KeySummary, PlatformTags,
-    RefreshRefusal, RefusedKeyBody, RouteBody, Surroundings, Time, router,
+    AdminState, ExplainRequest, FreshApiKey, GatewayApi, IssuerBody, KeyBody, KeyHealthBody, KeySummary, PlatformTags,
+    RefreshRefusal, RefusedKeyBody, RouteBody, Time, router,
 };
 use narthex_clock::Clock;
 use narthex_decision::Reason;
@@ -30,7 +30,7 @@ pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
 /// An admin API, and what is behind it.
 pub(crate) struct Fixture {
     pub(crate) directory: Arc<MemoryDirectory>,
-    pub(crate) surroundings: Arc<Scenery>,
+    pub(crate) gateway: Arc<TestGateway>,
     pub(crate) clock: Clock,
     pub(crate) router: Router,
     /// An API key of a platform admin.
@@ -50,7 +50,7 @@ pub(crate) struct Reply {
 
 /// The rest of the gateway, as the tests want it.
 #[derive(Default)]
-pub(crate) struct Scenery {
+pub(crate) struct TestGateway {
     pub(crate) principals: Mutex<HashMap<String, Arc<Principal>>>,
     pub(crate) realms: Mutex<Vec<&'static str>>,
     pub(crate) in_force: Mutex<Arc<ActiveIssuers>>,
@@ -63,20 +63,20 @@ impl Fixture {
     /// An empty directory, one realm `main`, and a platform admin's key.
     pub(crate) async fn new() -> Self {
         let directory = Arc::new(MemoryDirectory::default());
-        let surroundings = Arc::new(Scenery::default());
-        surroundings.realms.lock().unwrap().push("main");
-        surroundings.in_force("idp", "platform-admins");
+        let gateway = Arc::new(TestGateway::default());
+        gateway.realms.lock().unwrap().push("main");
+        gateway.in_force("idp", "platform-admins");
         let clock = Clock::manual(NOW_MS);
         let state = AdminState::new(
             Arc::clone(&directory) as Arc<dyn Directory>,
-            Arc::clone(&surroundings) as Arc<dyn Surroundings>,
+            Arc::clone(&gateway) as Arc<dyn GatewayApi>,
             clock.clone(),
         );
         let router = router(state.unwrap());
         let ids = Mutex::new(CountingIds(1_000_000));
         let mut fixture = Self {
             directory,
-            surroundings,
+            gateway,
             clock,
             router,
             admin: String::new(),
@@ -155,7 +155,7 @@ impl Fixture {
             .unwrap()
         };
         *self.ids.lock().unwrap() = ids;
-        let principals = &self.surroundings.principals;
+        let principals = &self.gateway.principals;
         principals
             .lock()
             .unwrap()
@@ -225,7 +225,7 @@ impl Fixture {
 
     /// From now on there is an issuer with this realm too.
     pub(crate) fn add_realm(&self, realm: &'static str) {
-        self.surroundings.realms.lock().unwrap().push(realm);
+        self.gateway.realms.lock().unwrap().push(realm);
     }
 
     /// Makes something that must succeed.
@@ -284,7 +284,7 @@ fn policy(platform_admin: &str) -> SyncPolicy {
     }
 }
 
-impl Scenery {
+impl TestGateway {
     /// From now on the one issuer in force is this one, of the realm `main`, with these tags that make platform admins.
     pub(crate) fn in_force(&self, issuer: &str, platform_admin: &str) {
         let mut in_force = ActiveIssuers::default();
@@ -295,7 +295,7 @@ impl Scenery {
 }
 
 #[async_trait]
-impl Surroundings for Scenery {
+impl GatewayApi for TestGateway {
     async fn authenticate(&self, token: &str, _: &HeaderMap) -> Result<Arc<Principal>, Refusal> {
         let principals = self.principals.lock().unwrap();
         principals

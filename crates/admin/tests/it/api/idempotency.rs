@@ -56,12 +56,12 @@ async fn another_request_under_the_same_key_is_refused() {
 #[tokio::test]
 async fn a_create_that_failed_may_be_tried_again() {
     let api = Fixture::new().await;
-    api.surroundings.realms.lock().unwrap().clear();
+    api.gateway.realms.lock().unwrap().clear();
     let body = json!({"external_id": "a"});
     api.call_with("POST", "/users", Some(body.clone()), &[KEY])
         .await
         .problem(422, "resource.invalid");
-    api.surroundings.realms.lock().unwrap().push("main");
+    api.gateway.realms.lock().unwrap().push("main");
     api.call_with("POST", "/users", Some(body), &[KEY]).await.expect(201);
 }
 

@@ -8,8 +8,8 @@ use narthex_directory::Scope;
 use super::GrantScope;
 use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::extract::Asked;
-use crate::api::problems::RemoveProblems;
+use crate::api::extract::QueryParameters;
+use crate::api::openapi_errors::RemoveErrors;
 use crate::api::users::Why;
 
 /// Revokes a role in an organization
@@ -25,12 +25,12 @@ use crate::api::users::Why;
         ("user_id" = String, Path, description = "The user's id."),
         Why,
     ),
-    responses((status = 204, description = "Revoked."), RemoveProblems),
+    responses((status = 204, description = "Revoked."), RemoveErrors),
 )]
 pub(crate) async fn delete(
     admin: Admin,
     Path((organization, user)): Path<(String, String)>,
-    Asked(query): Asked<Why>,
+    QueryParameters(query): QueryParameters<Why>,
 ) -> Result<StatusCode, ApiError> {
     let (permit, organization) = admin.organization(Action::WriteMembers, &organization).await?;
     let on = GrantScope {

@@ -11,9 +11,9 @@ use super::GrantScope;
 use crate::api::access::Admin;
 use crate::api::error::ApiError;
 use crate::api::extract::Body;
+use crate::api::openapi_errors::ChangeErrors;
 use crate::api::organizations::MemberBody;
-use crate::api::problems::ChangeProblems;
-use crate::api::words::OrganizationRole;
+use crate::api::wire_enums::OrganizationRole;
 
 /// Role to grant manually.
 #[derive(Deserialize, ToSchema)]
@@ -43,7 +43,7 @@ pub(crate) struct OrganizationMemberBody {
         ("organization" = String, Path, description = "The organization's id or name."),
         ("user_id" = String, Path, description = "The user's id."),
     ),
-    responses((status = 200, description = "The member now.", body = MemberBody), ChangeProblems),
+    responses((status = 200, description = "The member now.", body = MemberBody), ChangeErrors),
 )]
 pub(crate) async fn put(
     admin: Admin,

@@ -8,8 +8,8 @@ use narthex_directory::Scope;
 use super::{GrantScope, member};
 use crate::api::access::Admin;
 use crate::api::error::ApiError;
+use crate::api::openapi_errors::OneErrors;
 use crate::api::organizations::MemberBody;
-use crate::api::problems::OneProblems;
 
 /// Reads a member of an organization
 #[utoipa::path(
@@ -19,7 +19,7 @@ use crate::api::problems::OneProblems;
         ("organization" = String, Path, description = "The organization's id or name."),
         ("user_id" = String, Path, description = "The user's id."),
     ),
-    responses((status = 200, description = "The member.", body = MemberBody), OneProblems),
+    responses((status = 200, description = "The member.", body = MemberBody), OneErrors),
 )]
 pub(crate) async fn read(
     admin: Admin,

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::api::access::Admin;
-use crate::api::answer::{Created, Kept};
 use crate::api::error::ApiError;
 use crate::api::extract::{Body, IdempotencyKey};
-use crate::api::problems::CreateProblems;
+use crate::api::openapi_errors::CreateErrors;
+use crate::api::response::{CreatedRecord, StoredResponse};
 use crate::api::teams::{TeamBody, team_name};
 use narthex_clock::NewIds;
 
@@ -33,14 +33,14 @@ pub(crate) struct NewTeamBody {
         ("organization" = String, Path, description = "The organization's id or name."),
         ("Idempotency-Key" = Option<String>, Header, description = "Key of this attempt, for safe retries."),
     ),
-    responses((status = 201, description = "Created.", body = TeamBody, headers(("location"), ("etag"))), CreateProblems),
+    responses((status = 201, description = "Created.", body = TeamBody, headers(("location"), ("etag"))), CreateErrors),
 )]
 pub(crate) async fn create(
     admin: Admin,
     Path(organization): Path<String>,
     key: IdempotencyKey,
     Body { value: body, digest }: Body<NewTeamBody>,
-) -> Result<Kept, ApiError> {
+) -> Result<StoredResponse, ApiError> {
     let (permit, organization) = admin.organization(Action::WriteMembers, &organization).await?;
     if body.external_id.is_some() {
         // SECURITY: external ids are unique in the realm. An organization's admin who could take an id that the
@@ -61,7 +61,7 @@ pub(crate) async fn create(
             };
             let team = permit.directory().create_team(new, permit.by()).await?;
             let location = format!("/api/v1/teams/{}", team.id);
-            Ok(Created {
+            Ok(CreatedRecord {
                 location,
                 version: Some(team.version),
                 body: TeamBody::from(team),

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api::access::Admin;
-use crate::api::answer::List;
 use crate::api::error::ApiError;
-use crate::api::extract::{Asked, page};
-use crate::api::problems::OneProblems;
+use crate::api::extract::{QueryParameters, page};
+use crate::api::openapi_errors::OneErrors;
+use crate::api::response::List;
 use crate::api::teams::TeamBody;
 
 /// Filter and page of the list.
@@ -31,12 +31,12 @@ pub(crate) struct Query {
 #[utoipa::path(
     get, path = "/organizations/{organization}/teams", tag = "teams", operation_id = "list_organization_teams",
     params(("organization" = String, Path, description = "The organization's id or name."), Query),
-    responses((status = 200, description = "A page of teams.", body = List<TeamBody>), OneProblems),
+    responses((status = 200, description = "A page of teams.", body = List<TeamBody>), OneErrors),
 )]
 pub(crate) async fn list(
     admin: Admin,
     Path(organization): Path<String>,
-    Asked(query): Asked<Query>,
+    QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<TeamBody>, ApiError> {
     let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
     let filter = TeamFilter {

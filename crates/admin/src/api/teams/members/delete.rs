@@ -7,9 +7,9 @@ use narthex_directory::Scope;
 
 use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::extract::Asked;
+use crate::api::extract::QueryParameters;
+use crate::api::openapi_errors::RemoveErrors;
 use crate::api::organizations::GrantScope;
-use crate::api::problems::RemoveProblems;
 use crate::api::users::Why;
 
 /// Revokes a role in a team
@@ -25,12 +25,12 @@ use crate::api::users::Why;
         ("user_id" = String, Path, description = "The user's id."),
         Why,
     ),
-    responses((status = 204, description = "Revoked."), RemoveProblems),
+    responses((status = 204, description = "Revoked."), RemoveErrors),
 )]
 pub(crate) async fn delete(
     admin: Admin,
     Path((team, user)): Path<(String, String)>,
-    Asked(query): Asked<Why>,
+    QueryParameters(query): QueryParameters<Why>,
 ) -> Result<StatusCode, ApiError> {
     let (permit, team) = admin.team(Action::WriteMembers, &team).await?;
     let on = GrantScope {

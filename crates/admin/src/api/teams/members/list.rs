@@ -7,11 +7,11 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api::access::Admin;
-use crate::api::answer::List;
 use crate::api::error::ApiError;
-use crate::api::extract::{Asked, page};
+use crate::api::extract::{QueryParameters, page};
+use crate::api::openapi_errors::OneErrors;
 use crate::api::organizations::{GrantScope, MemberBody, members};
-use crate::api::problems::OneProblems;
+use crate::api::response::List;
 
 /// Page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -33,12 +33,12 @@ pub(crate) struct Query {
     get, path = "/teams/{team}/members", tag = "teams",
     operation_id = "list_team_members",
     params(("team" = String, Path, description = "The team's id."), Query),
-    responses((status = 200, description = "A page of members.", body = List<MemberBody>), OneProblems),
+    responses((status = 200, description = "A page of members.", body = List<MemberBody>), OneErrors),
 )]
 pub(crate) async fn list(
     admin: Admin,
     Path(team): Path<String>,
-    Asked(query): Asked<Query>,
+    QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<MemberBody>, ApiError> {
     let (permit, team) = admin.team(Action::ReadMembers, &team).await?;
     let on = GrantScope {

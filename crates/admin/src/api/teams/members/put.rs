@@ -10,9 +10,9 @@ use utoipa::ToSchema;
 use crate::api::access::Admin;
 use crate::api::error::ApiError;
 use crate::api::extract::Body;
+use crate::api::openapi_errors::ChangeErrors;
 use crate::api::organizations::{GrantScope, MemberBody};
-use crate::api::problems::ChangeProblems;
-use crate::api::words::TeamRole;
+use crate::api::wire_enums::TeamRole;
 
 /// Role to grant manually.
 #[derive(Deserialize, ToSchema)]
@@ -39,7 +39,7 @@ pub(crate) struct TeamMemberBody {
         ("team" = String, Path, description = "The team's id."),
         ("user_id" = String, Path, description = "The user's id."),
     ),
-    responses((status = 200, description = "The member now.", body = MemberBody), ChangeProblems),
+    responses((status = 200, description = "The member now.", body = MemberBody), ChangeErrors),
 )]
 pub(crate) async fn put(
     admin: Admin,

@@ -7,8 +7,8 @@ use narthex_directory::Scope;
 
 use crate::api::access::Admin;
 use crate::api::error::ApiError;
+use crate::api::openapi_errors::OneErrors;
 use crate::api::organizations::{GrantScope, MemberBody, member};
-use crate::api::problems::OneProblems;
 
 /// Reads a member of a team
 #[utoipa::path(
@@ -18,7 +18,7 @@ use crate::api::problems::OneProblems;
         ("team" = String, Path, description = "The team's id."),
         ("user_id" = String, Path, description = "The user's id."),
     ),
-    responses((status = 200, description = "The member.", body = MemberBody), OneProblems),
+    responses((status = 200, description = "The member.", body = MemberBody), OneErrors),
 )]
 pub(crate) async fn read(
     admin: Admin,

@@ -74,11 +74,11 @@ async fn a_grant_that_gives_nothing_any_more_makes_no_member_and_says_why() {
         .await
         .expect(200);
     assert_eq!(api.get(&user).await["platform_role"], "admin");
-    api.surroundings.in_force("idp", "others");
+    api.gateway.in_force("idp", "others");
     assert_eq!(api.get(&user).await["platform_role"], "user");
     assert_eq!(api.get("/users").await["items"][0]["platform_role"], "user");
     assert_eq!(api.get(&member).await["role"], "admin");
-    api.surroundings.in_force("another", "platform-admins");
+    api.gateway.in_force("another", "platform-admins");
     assert_eq!(api.get(&user).await["platform_role"], "user");
     api.call("GET", &member, None).await.problem(404, "resource.unknown");
     let told = gives(&api.get(&format!("{user}/grants?all=true")).await);

@@ -68,7 +68,7 @@ async fn says_which_value_breaks_which_rule() {
 #[tokio::test]
 async fn a_realm_must_be_named_where_there_is_more_than_one_or_none() {
     let api = Fixture::new().await;
-    api.surroundings.realms.lock().unwrap().push("second");
+    api.gateway.realms.lock().unwrap().push("second");
     let create = || api.call("POST", "/users", Some(json!({"external_id": "a"})));
     assert!(
         create()
@@ -76,6 +76,6 @@ async fn a_realm_must_be_named_where_there_is_more_than_one_or_none() {
             .problem(422, "resource.invalid")
             .contains("more than one realm")
     );
-    api.surroundings.realms.lock().unwrap().clear();
+    api.gateway.realms.lock().unwrap().clear();
     assert!(create().await.problem(422, "resource.invalid").contains("no issuer"));
 }

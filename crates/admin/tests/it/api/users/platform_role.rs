@@ -45,7 +45,7 @@ async fn what_a_tag_gives_is_not_taken_by_hand_and_the_answer_says_what_to_do() 
     assert!(detail.contains("`platform-admins` of the issuer `idp`"), "{detail}");
     assert!(detail.contains("`platform_admin` list"), "{detail}");
     assert_eq!(api.get(&format!("/users/{id}")).await["platform_role"], "admin");
-    api.surroundings.in_force("another", "");
+    api.gateway.in_force("another", "");
     api.call("DELETE", &path, None).await.problem(404, "resource.unknown");
 }
 

@@ -8,7 +8,7 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
 /// Statuses that any call can return.
 const ANY: [u16; 5] = [400, 401, 403, 500, 503];
 
-macro_rules! problems {
+macro_rules! openapi_errors {
     ($($(#[$doc:meta])* $name:ident = [$($status:literal),* $(,)?];)+) => {
         $(
             $(#[$doc])*
@@ -23,25 +23,25 @@ macro_rules! problems {
     };
 }
 
-problems! {
+openapi_errors! {
     /// Errors of a list.
-    ListProblems = [];
+    ListErrors = [];
     /// Errors of reading one record, or of an action on it that takes no input.
-    OneProblems = [404];
+    OneErrors = [404];
     /// Errors of a call that validates a body and changes nothing.
-    BodyProblems = [404, 413, 415, 422];
+    BodyErrors = [404, 413, 415, 422];
     /// Errors of a create.
-    CreateProblems = [404, 409, 413, 415, 422];
+    CreateErrors = [404, 409, 413, 415, 422];
     /// Errors of an update.
-    ChangeProblems = [404, 409, 412, 413, 415, 422];
+    ChangeErrors = [404, 409, 412, 413, 415, 422];
     /// Errors of a delete or a revocation.
-    RemoveProblems = [404, 409, 412];
+    RemoveErrors = [404, 409, 412];
     /// Errors of an update of a record with secrets.
-    SecretChangeProblems = [404, 409, 412, 413, 415, 422, 428];
+    SecretChangeErrors = [404, 409, 412, 413, 415, 422, 428];
     /// Errors of using a connection.
-    UseProblems = [404, 409, 422, 429];
+    UseErrors = [404, 409, 422, 429];
     /// Errors of a refresh of an issuer's keys.
-    RefreshProblems = [404, 409, 429];
+    RefreshErrors = [404, 409, 429];
 }
 
 fn problem(status: u16) -> (String, RefOr<Response>) {
@@ -58,7 +58,7 @@ fn problem(status: u16) -> (String, RefOr<Response>) {
         415 => "The body is of another media type.",
         422 => "A value breaks its rule: the detail names it.",
         428 => "The change needs `If-Match`: the detail says why.",
-        429 => "Asked too often, or too many at once.",
+        429 => "QueryParameters too often, or too many at once.",
         503 => "The directory cannot answer now.",
         _ => "A fault of ours; the log has more under the `request_id`.",
     };

@@ -1,4 +1,4 @@
-//! Codes that only the admin API returns. The others are reasons, which the doors return too.
+//! ErrorCodes that only the admin API returns. The others are reasons, which the doors return too.
 
 use http::StatusCode;
 
@@ -6,11 +6,11 @@ macro_rules! codes {
     ($($name:ident = ($text:literal, $status:ident), $meaning:literal;)+) => {
         /// A stable code of the admin API.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Code {
+        pub enum ErrorCode {
             $(#[doc = $meaning] $name,)+
         }
 
-        impl Code {
+        impl ErrorCode {
             /// Every code.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
@@ -61,7 +61,7 @@ codes! {
     Internal = ("internal", INTERNAL_SERVER_ERROR), "A fault of ours; the log has more under the `request_id`.";
 }
 
-impl Code {
+impl ErrorCode {
     /// Status and text of the response.
     pub(super) const fn answer(self) -> (StatusCode, &'static str) {
         (self.status(), self.as_str())

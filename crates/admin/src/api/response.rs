@@ -45,14 +45,14 @@ impl<T: Serialize> IntoResponse for List<T> {
 }
 
 /// One record, with its version as `ETag`.
-pub(crate) struct Found<T> {
+pub(crate) struct VersionedRecord<T> {
     /// The version.
     pub(crate) version: u64,
     /// The record.
     pub(crate) body: T,
 }
 
-impl<T: Serialize> IntoResponse for Found<T> {
+impl<T: Serialize> IntoResponse for VersionedRecord<T> {
     fn into_response(self) -> Response {
         let mut response = Json(self.body).into_response();
         tag(&mut response, self.version);
@@ -61,7 +61,7 @@ impl<T: Serialize> IntoResponse for Found<T> {
 }
 
 /// A record that was just created: 201, with its location.
-pub(crate) struct Created<T> {
+pub(crate) struct CreatedRecord<T> {
     /// Its path.
     pub(crate) location: String,
     /// Its version, if it has one.
@@ -70,10 +70,10 @@ pub(crate) struct Created<T> {
     pub(crate) body: T,
 }
 
-impl<T: Serialize> Created<T> {
+impl<T: Serialize> CreatedRecord<T> {
     /// Returns the parts of the response, in a form that can be stored and sent again.
-    pub(crate) fn kept(&self) -> Kept {
-        Kept {
+    pub(crate) fn stored(&self) -> StoredResponse {
+        StoredResponse {
             location: self.location.clone(),
             version: self.version,
             // The bodies have text keys and finite numbers only: this does not fail.
@@ -82,22 +82,22 @@ impl<T: Serialize> Created<T> {
     }
 }
 
-/// A [`Created`] as bytes.
+/// A [`CreatedRecord`] as bytes.
 #[derive(Debug, Clone)]
-pub(crate) struct Kept {
+pub(crate) struct StoredResponse {
     location: String,
     version: Option<u64>,
     body: bytes::Bytes,
 }
 
-impl Kept {
+impl StoredResponse {
     /// Memory that it takes, in bytes.
     pub(crate) fn weight(&self) -> usize {
         self.location.len() + self.body.len()
     }
 }
 
-impl IntoResponse for Kept {
+impl IntoResponse for StoredResponse {
     fn into_response(self) -> Response {
         let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         let mut response = (StatusCode::CREATED, json, self.body).into_response();

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::answer::Kept;
 use super::error::ApiError;
+use super::response::StoredResponse;
 
 /// Time that a response is kept, in milliseconds.
 const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -34,7 +34,7 @@ struct Entry {
     digest: [u8; 32],
     begun_at_ms: i64,
     // `None` while the create is in progress.
-    answer: Option<Kept>,
+    answer: Option<StoredResponse>,
 }
 
 #[derive(Debug, Default)]
@@ -51,11 +51,11 @@ pub(crate) struct Attempts(Mutex<Entries>);
 
 /// Action to take for a request.
 #[derive(Debug)]
-pub(crate) enum Begun<'a> {
+pub(crate) enum Claim<'a> {
     /// Perform the create.
     First(Ticket<'a>),
     /// Return this response again.
-    Again(Kept),
+    Again(StoredResponse),
 }
 
 /// The right to perform an attempt. If it is dropped without a response, the attempt is forgotten.
@@ -68,7 +68,7 @@ pub(crate) struct Ticket<'a> {
 
 impl Attempts {
     /// Begins an attempt whose body has this hash.
-    pub(crate) fn begin(&self, attempt: Attempt, digest: [u8; 32], now_ms: i64) -> Result<Begun<'_>, ApiError> {
+    pub(crate) fn begin(&self, attempt: Attempt, digest: [u8; 32], now_ms: i64) -> Result<Claim<'_>, ApiError> {
         let mut entries = self.entries();
         entries.forget_before(now_ms.saturating_sub(KEPT_MS));
         if let Some(entry) = entries.by_attempt.get(&attempt) {
@@ -76,7 +76,7 @@ impl Attempts {
             if entry.digest != digest {
                 return Err(ApiError::KeyReused);
             }
-            return entry.answer.clone().map(Begun::Again).ok_or(ApiError::KeyInUse);
+            return entry.answer.clone().map(Claim::Again).ok_or(ApiError::KeyInUse);
         }
         let number = entries.next;
         entries.next += 1;
@@ -91,7 +91,7 @@ impl Attempts {
             },
         );
         entries.keep_within_bounds();
-        Ok(Begun::First(Ticket {
+        Ok(Claim::First(Ticket {
             attempts: self,
             attempt,
             number,
@@ -105,7 +105,7 @@ impl Attempts {
 
 impl Ticket<'_> {
     /// Remembers the response.
-    pub(crate) fn answered(self, answer: Kept) {
+    pub(crate) fn answered(self, answer: StoredResponse) {
         let mut entries = self.attempts.entries();
         let weight = answer.weight();
         if let Some(entry) = entries
@@ -166,7 +166,7 @@ impl Entries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::answer::Created;
+    use crate::api::response::CreatedRecord;
 
     fn attempt(key: &str) -> Attempt {
         Attempt {
@@ -176,19 +176,19 @@ mod tests {
         }
     }
 
-    fn answer(text: &str) -> Kept {
-        Created {
+    fn answer(text: &str) -> StoredResponse {
+        CreatedRecord {
             location: "/x".to_owned(),
             version: None,
             body: text,
         }
-        .kept()
+        .stored()
     }
 
     fn done(attempts: &Attempts, key: &str, now_ms: i64) {
         match attempts.begin(attempt(key), [0; 32], now_ms).unwrap() {
-            Begun::First(ticket) => ticket.answered(answer("done")),
-            Begun::Again(_) => panic!("it was done before"),
+            Claim::First(ticket) => ticket.answered(answer("done")),
+            Claim::Again(_) => panic!("it was done before"),
         }
     }
 
@@ -196,20 +196,20 @@ mod tests {
     fn the_same_again_is_answered_and_another_body_refused() {
         let attempts = Attempts::default();
         done(&attempts, "k", 0);
-        assert!(matches!(attempts.begin(attempt("k"), [0; 32], 1), Ok(Begun::Again(_))));
+        assert!(matches!(attempts.begin(attempt("k"), [0; 32], 1), Ok(Claim::Again(_))));
         assert!(matches!(
             attempts.begin(attempt("k"), [1; 32], 1),
             Err(ApiError::KeyReused)
         ));
         assert!(matches!(
             attempts.begin(attempt("other"), [1; 32], 1),
-            Ok(Begun::First(_))
+            Ok(Claim::First(_))
         ));
         let other_actor = Attempt {
             actor: "b".to_owned(),
             ..attempt("k")
         };
-        assert!(matches!(attempts.begin(other_actor, [1; 32], 1), Ok(Begun::First(_))));
+        assert!(matches!(attempts.begin(other_actor, [1; 32], 1), Ok(Claim::First(_))));
     }
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
             Err(ApiError::KeyInUse)
         ));
         drop(first);
-        assert!(matches!(attempts.begin(attempt("k"), [0; 32], 0), Ok(Begun::First(_))));
+        assert!(matches!(attempts.begin(attempt("k"), [0; 32], 0), Ok(Claim::First(_))));
     }
 
     #[test]
@@ -230,7 +230,7 @@ mod tests {
         done(&attempts, "k", 0);
         assert!(matches!(
             attempts.begin(attempt("k"), [0; 32], KEPT_MS),
-            Ok(Begun::Again(_))
+            Ok(Claim::Again(_))
         ));
         done(&attempts, "k", KEPT_MS + 1);
         for index in 0..KEPT_MAX {
@@ -243,8 +243,8 @@ mod tests {
                 .begin(attempt(&format!("large {key}")), [0; 32], KEPT_MS + 1)
                 .unwrap()
             {
-                Begun::First(ticket) => ticket.answered(answer(&"x".repeat(KEPT_BYTES_MAX / 3))),
-                Begun::Again(_) => panic!("it was done before"),
+                Claim::First(ticket) => ticket.answered(answer(&"x".repeat(KEPT_BYTES_MAX / 3))),
+                Claim::Again(_) => panic!("it was done before"),
             }
         }
         let entries = attempts.entries();

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-macro_rules! words {
+macro_rules! wire_enums {
     ($($(#[$doc:meta])* $name:ident for $twin:path { $($(#[$variant_doc:meta])* $variant:ident),+ $(,)? })+) => {
         $(
             $(#[$doc])*
@@ -33,7 +33,7 @@ macro_rules! words {
     };
 }
 
-words! {
+wire_enums! {
     /// A role on the whole platform.
     PlatformRole for narthex_directory::PlatformRole {
         /// Any known user.

@@ -19,7 +19,7 @@ use narthex_fetch::keys::{IssuerHealth, Moment};
 
 /// The rest of the gateway.
 #[async_trait]
-pub trait Surroundings: Send + Sync {
+pub trait GatewayApi: Send + Sync {
     /// Authenticates a token, through the same verifier and directory as at every door.
     ///
     /// # Errors
