@@ -1,13 +1,12 @@
-//! The admin API: the directory and the state of the gateway, for administrators and their programs.
+//! The admin API: the operations ([`crate::ops`]) over HTTP, for administrators and their programs.
 //!
 //! **In:** requests under `/api/v1` with an API key or an administrator's token. **Out:** JSON, and problem
 //! documents (RFC 9457) for everything that is not done. The tree is the URL space: `users/list.rs` is `GET /users`.
-//! An endpoint's file contains the types of its body and query, its OpenAPI description, and the handler. Its tests are
-//! in `tests/it/api/`.
+//! An endpoint's file contains the types of its body and query, its OpenAPI description, and the handler: extraction, one
+//! operation, and the response. Its tests are in `tests/it/api/`.
 //!
 //! Invariants:
-//! * A handler reaches the directory only through a permit, which is granted for a named action
-//!   ([`narthex_decision::Action`]).
+//! * A handler reaches the directory only through an operation, which asks for a permit itself.
 //! * The API never returns a secret again: API keys are shown when they are created, and never again.
 //! * Errors never quote the store; its words go to the log.
 //! * There are no cookies and no CORS headers: a page of another origin has no way in.
@@ -26,16 +25,13 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
 use http::{HeaderValue, header};
-use narthex_directory::Directory;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::connections::Compiled;
-use narthex_clock::{Clock, NoEntropy, RequestIds};
+use crate::ops::Operations;
+use narthex_clock::{NoEntropy, RequestIds};
 
-mod access;
-mod api_key;
 mod api_keys;
 mod audit_events;
 mod connections;
@@ -43,37 +39,33 @@ mod error;
 mod error_code;
 mod explain;
 mod extract;
-mod gateway_api;
 mod idempotency;
-mod input_rules;
 mod issuers;
 mod merge_patch;
 mod openapi_errors;
 mod organizations;
 mod response;
 mod routes;
-mod tag_granted;
 mod tags;
 mod teams;
 mod time;
 mod users;
 mod wire_enums;
 
-pub(crate) use access::CallerSlot;
-pub use api_key::FreshApiKey;
+pub use crate::ops::api_keys::FreshApiKey;
+pub use crate::ops::given_by_tags;
 pub use api_keys::{ApiKeyBody, FreshApiKeyBody};
 pub use audit_events::{ActorBody, EventBody};
-pub use connections::{ConnectionBody, NeededBody, ShownMessage, TestedConnection};
-pub use error::{ApiError, KeyFault};
+pub use connections::{ConnectionBody, ConnectionMetadata, NeededBody, ShownMessage, TestedConnection};
+pub use error::ApiError;
 pub use error_code::ErrorCode;
-pub use gateway_api::{
-    ExplainRequest, GatewayApi, IssuerBody, KeyBody, KeyErrorBody, KeyHealthBody, KeySummary, PlatformTags,
-    RefreshRefusal, RefusedKeyBody, RequestToExplain, RouteBody,
-};
+pub use explain::{ExplainRequest, RequestToExplain};
+pub(crate) use extract::CallerSlot;
+pub use issuers::{IssuerBody, KeyBody, KeyErrorBody, KeyHealthBody, KeySummary, RefusedKeyBody};
 pub use merge_patch::Patch;
 pub use organizations::{MemberBody, MemberUser, OrganizationBody};
 pub use response::List;
-pub use tag_granted::given_by_tags;
+pub use routes::RouteBody;
 pub use tags::{ListedTag, NearMissBody, TagBody};
 pub use teams::TeamBody;
 pub use time::Time;
@@ -84,45 +76,30 @@ pub use wire_enums::{
 
 /// State that the admin API works with.
 pub struct AdminState {
-    directory: Arc<dyn Directory>,
-    gateway: Arc<dyn GatewayApi>,
-    clock: Clock,
+    operations: Arc<Operations>,
     request_ids: RequestIds,
     attempts: idempotency::Attempts,
-    compiled: Compiled,
-    turns: connections::AllTurns,
-    key_uses: api_key::KeyUses,
 }
 
 impl std::fmt::Debug for AdminState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("AdminState")
-            .field("clock", &self.clock)
+            .field("operations", &self.operations)
             .finish_non_exhaustive()
     }
 }
 
 impl AdminState {
-    /// Creates the state of the API over this directory.
+    /// Creates the state of the API over these operations.
     ///
     /// # Errors
     ///
     /// [`NoEntropy`] when the operating system has no random bytes to give.
-    pub fn new(
-        directory: Arc<dyn Directory>,
-        gateway: Arc<dyn GatewayApi>,
-        clock: Clock,
-    ) -> Result<Arc<Self>, NoEntropy> {
-        let (request_ids, attempts) = (RequestIds::new()?, idempotency::Attempts::default());
+    pub fn new(operations: Arc<Operations>) -> Result<Arc<Self>, NoEntropy> {
         Ok(Arc::new(Self {
-            directory,
-            gateway,
-            clock,
-            request_ids,
-            attempts,
-            compiled: Compiled::default(),
-            turns: connections::AllTurns::default(),
-            key_uses: api_key::KeyUses::default(),
+            operations,
+            request_ids: RequestIds::new()?,
+            attempts: idempotency::Attempts::default(),
         }))
     }
 }

@@ -1,11 +1,12 @@
 //! Administration of the gateway.
 //!
 //! **In:** requests under `/api/v1` on the admin port, with an API key or an administrator's token. **Out:** JSON,
-//! problem documents, health and metrics. [`api`] is the admin API over HTTP, [`port`] the admin port, [`connections`]
-//! the connections that are held for organizations.
+//! problem documents, health and metrics. [`ops`] is what an administrator does, apart from HTTP; [`api`] is the admin API
+//! over HTTP, whose handlers call the operations; [`port`] is the admin port.
 
 pub mod api;
-pub mod connections;
+pub mod ops;
 pub mod port;
 
-pub use connections::{HeldError, Readability, Resealed, readability, reseal};
+pub use ops::connections::record as connections;
+pub use ops::connections::record::{HeldError, Readability, Resealed, readability, reseal};

@@ -21,9 +21,9 @@ use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
-use crate::api::{
-    self, AdminState, CallerSlot, ExplainRequest, GatewayApi, IssuerBody, KeyHealthBody, PlatformTags, RefreshRefusal,
-    RouteBody,
+use crate::api::{self, AdminState, CallerSlot};
+use crate::ops::{
+    GatewayApi, IssuerSummary, Operations, PlatformTags, RefreshRefusal, RequestToExplain, RouteSummary, TokenToExplain,
 };
 use narthex_clock::NoEntropy;
 use narthex_engine::ConnectionSettings;
@@ -39,7 +39,7 @@ use narthex_engine::pipeline;
 use narthex_engine::rate_limit::client_address;
 use narthex_engine::respond::{self, Format, NOSNIFF, Refusal};
 use narthex_engine::{ExplainedRequest, Explanation, explain, pasted_token};
-use narthex_fetch::keys::Refreshed;
+use narthex_fetch::keys::{IssuerHealth, Refreshed};
 use narthex_listener::ServerSettings;
 use narthex_listener::listen::{self, PortOptions};
 
@@ -132,7 +132,8 @@ async fn logged(engine: &Engine, mut request: Request, next: Next) -> Response {
 /// [`NoEntropy`].
 pub fn router(engine: &Arc<Engine>) -> Result<Router, NoEntropy> {
     let gateway: Arc<dyn GatewayApi> = Arc::clone(engine) as Arc<dyn GatewayApi>;
-    let state = AdminState::new(Arc::clone(&engine.directory), gateway, engine.clock.clone())?;
+    let operations = Operations::new(Arc::clone(&engine.directory), gateway, engine.clock.clone());
+    let state = AdminState::new(operations)?;
     let health = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -268,13 +269,15 @@ impl GatewayApi for Engine {
         Arc::clone(&self.runtime.load().active_issuers)
     }
 
-    fn issuers(&self) -> Vec<IssuerBody> {
+    fn issuers(&self) -> Vec<IssuerSummary> {
         let runtime = self.runtime.load();
         let bodies = runtime
             .issuers
             .iter()
             .filter_map(|trusted| runtime.by_name.get(trusted.name()));
-        bodies.map(|issuer| issuer_body(issuer, self.clock.now_ms())).collect()
+        bodies
+            .map(|issuer| issuer_summary(issuer, self.clock.now_ms()))
+            .collect()
     }
 
     fn platform_tags(&self) -> Vec<PlatformTags> {
@@ -289,19 +292,19 @@ impl GatewayApi for Engine {
         lists
     }
 
-    fn keys(&self, issuer: &str) -> Option<KeyHealthBody> {
+    fn keys(&self, issuer: &str) -> Option<IssuerHealth> {
         let runtime = self.runtime.load();
         runtime
             .by_name
             .get(issuer)
-            .map(|issuer| key_health(issuer, self.clock.now_ms()))
+            .map(|issuer| issuer.keys.health(self.clock.now_ms()))
     }
 
     fn connections(&self) -> Arc<ConnectionSettings> {
         Arc::clone(&self.runtime.load().connections)
     }
 
-    async fn refresh(&self, issuer: &str) -> Result<KeyHealthBody, RefreshRefusal> {
+    async fn refresh(&self, issuer: &str) -> Result<IssuerHealth, RefreshRefusal> {
         let issuer = self
             .runtime
             .load()
@@ -312,13 +315,13 @@ impl GatewayApi for Engine {
         match issuer.keys.refresh().await {
             Refreshed::Fixed => Err(RefreshRefusal::NothingToFetch),
             Refreshed::TooSoon { .. } => Err(RefreshRefusal::TooSoon),
-            Refreshed::Read | Refreshed::Failed { .. } => Ok(key_health(&issuer, self.clock.now_ms())),
+            Refreshed::Read | Refreshed::Failed { .. } => Ok(issuer.keys.health(self.clock.now_ms())),
         }
     }
 
-    fn routes(&self) -> Vec<RouteBody> {
+    fn routes(&self) -> Vec<RouteSummary> {
         let runtime = self.runtime.load();
-        let bodies = runtime.routes.iter().map(|route| RouteBody {
+        let bodies = runtime.routes.iter().map(|route| RouteSummary {
             index: route.index,
             paths: route.spec.paths.clone(),
             methods: route.spec.methods.iter().map(ToString::to_string).collect(),
@@ -332,14 +335,14 @@ impl GatewayApi for Engine {
         bodies.collect()
     }
 
-    async fn explain(&self, request: ExplainRequest) -> Result<Explanation, Refusal> {
+    async fn explain(&self, token: TokenToExplain) -> Result<Explanation, Refusal> {
         let runtime = self.runtime.load_full();
-        let now_ms = request.at.map_or_else(|| self.clock.now_ms(), |at| at.0);
-        let explained = request.request.map(explained_request).transpose()?;
+        let now_ms = token.at_ms.unwrap_or_else(|| self.clock.now_ms());
+        let explained = token.request.map(explained_request).transpose()?;
         Ok(explain(
             &runtime,
             &*self.directory,
-            pasted_token(&request.token),
+            pasted_token(&token.token),
             explained.as_ref(),
             now_ms,
         )
@@ -347,7 +350,7 @@ impl GatewayApi for Engine {
     }
 }
 
-fn explained_request(request: api::RequestToExplain) -> Result<ExplainedRequest, Refusal> {
+fn explained_request(request: RequestToExplain) -> Result<ExplainedRequest, Refusal> {
     let mut headers = HeaderMap::new();
     let refused = |problem: String| Refusal::because(Reason::RequestPath, problem);
     for (name, value) in &request.headers {
@@ -360,9 +363,9 @@ fn explained_request(request: api::RequestToExplain) -> Result<ExplainedRequest,
     ExplainedRequest::new((&request.method, &request.path), request.host, headers).map_err(refused)
 }
 
-fn issuer_body(issuer: &IssuerRuntime, now_ms: i64) -> IssuerBody {
+fn issuer_summary(issuer: &IssuerRuntime, now_ms: i64) -> IssuerSummary {
     let policy = issuer.trusted.policy();
-    IssuerBody {
+    IssuerSummary {
         name: issuer.name.to_string(),
         issuer: policy.issuer.clone(),
         aliases: policy.aliases.clone(),
@@ -370,14 +373,8 @@ fn issuer_body(issuer: &IssuerRuntime, now_ms: i64) -> IssuerBody {
         enabled: policy.status == narthex_token::IssuerStatus::Enabled,
         algorithms: policy.algorithms.iter().map(ToString::to_string).collect(),
         audiences: policy.audiences.clone(),
-        key_source: issuer.keys.source().kind().as_str().to_owned(),
-        key_location: issuer.keys.source().location(),
         provision: issuer.policy.provision.to_string(),
         mode: issuer.policy.mode.to_string(),
-        key_health: key_health(issuer, now_ms).summary,
+        key_health: issuer.keys.health(now_ms),
     }
-}
-
-fn key_health(issuer: &IssuerRuntime, now_ms: i64) -> KeyHealthBody {
-    issuer.keys.health(now_ms).into()
 }

@@ -1,55 +1,29 @@
-//! Errors of the API. Statuses are elsewhere: a reason's in `respond.rs`, an own code's in `code.rs`.
+//! Errors of the API: those of operations, and those of HTTP. Statuses are elsewhere: a reason's in `respond.rs`, an own
+//! code's in `error_code.rs`.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use narthex_decision::Reason;
-use narthex_directory::{NameError, StoreError};
+use narthex_directory::{PAGE_LIMIT_MAX, StoreError};
 
-use super::connections::refused;
 use super::error_code::ErrorCode;
-use crate::connections::HeldError;
-use narthex_clock::NoEntropy;
-use narthex_engine::respond::{self, Format, Problem, Refusal};
+use crate::ops::{KeyFault, OpError};
+use narthex_engine::respond::{self, Problem, Refusal};
 
 /// Error of a call of the admin API. The texts are for the caller; the part for the log only is in
 /// [`ApiError::private`].
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ApiError {
-    /// The token is missing or refused.
-    #[error("{}", .0.reason.advice())]
-    Token(Refusal),
-    /// The API key is unknown, revoked or expired.
-    #[error("the API key {0}; make one with `narthex key create`")]
-    Key(KeyFault),
-    /// The caller may not do this.
-    #[error("only {needs} may do this")]
-    Forbidden {
-        /// The reason, which names the scope where a role is missing.
-        reason: Reason,
-        /// The callers who may.
-        needs: &'static str,
-    },
+    /// The operation was not performed.
+    #[error("{}", operation_text(.0))]
+    Operation(#[from] OpError),
     /// There is no such path.
     #[error("there is nothing at this path; `/openapi.json` lists what there is")]
     NoSuchPath,
     /// There is a resource at this path, but it does not support this method.
     #[error("this path does not take this method; the header `Allow` lists those it takes")]
     Method,
-    /// There is no such record, or none that the caller may know of.
-    #[error("no such {what}")]
-    Unknown {
-        /// Kind of record.
-        what: &'static str,
-    },
-    /// The id of a record in the path is not an id.
-    #[error("{what}s are named by their ids here; `GET /api/v1/{list}` shows them")]
-    NotAnId {
-        /// Kind of record.
-        what: &'static str,
-        /// Path where these records are listed.
-        list: &'static str,
-    },
     /// The media type of the body is not supported here.
     #[error("send the body as `{expected}` (header `Content-Type`)")]
     MediaType {
@@ -65,171 +39,64 @@ pub enum ApiError {
         /// Description of the error.
         detail: String,
     },
-    /// A value breaks its rule.
-    #[error("`{field}`: {detail}")]
-    Invalid {
-        /// Member of the body or parameter of the query.
-        field: &'static str,
-        /// Description of the error.
-        detail: String,
-    },
-    /// The record is not at the version that `If-Match` names.
-    #[error("the record has changed since it was read, or `If-Match` is not its `ETag`; read it again")]
-    Changed,
-    /// The change needs `If-Match`.
-    #[error("send `If-Match` with the `ETag` of the {what} as you have read it: {why}")]
-    Unconditional {
-        /// Kind of record to change.
-        what: &'static str,
-        /// Reason why the header is needed.
-        why: &'static str,
-    },
     /// The `Idempotency-Key` was used for another request.
     #[error("this `Idempotency-Key` was used for another request; use a new one")]
     KeyReused,
     /// The first request with this `Idempotency-Key` has not been answered yet.
     #[error("the first request with this `Idempotency-Key` is still under way; try again")]
     KeyInUse,
-    /// The client asked too often.
-    #[error("{what}; try again later")]
-    TooOften {
-        /// The limit that was exceeded, as a clause.
-        what: &'static str,
-    },
-    /// The request conflicts with the state of the directory.
-    #[error("{0}")]
-    Conflict(&'static str),
-    /// The role to revoke is given by a source that cannot be revoked by hand; the text names it.
-    #[error("{0}")]
-    Given(String),
-    /// A connection's templates did not give a request, or the service did not give a response that could be read. The
-    /// text holds no secret.
-    #[error("{0}")]
-    Run(String),
-    /// A connection's secrets cannot be stored or read; the text says what to do.
-    #[error("{0}")]
-    Secrets(String),
-    /// The directory refused or failed.
-    #[error("{}", store_text(.0))]
-    Store(#[from] StoreError),
-    /// An internal error; the text is for the log.
-    #[error("something went wrong here; the log has more under this `request_id`")]
-    Internal(String),
 }
 
-/// Reason why an API key is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum KeyFault {
-    /// No such key was created.
-    #[error("is not known here")]
-    Unknown,
-    /// It was revoked.
-    #[error("has been revoked")]
-    Revoked,
-    /// It has expired.
-    #[error("has expired")]
-    Expired,
+/// Returns the text of an operation's error for a client of the API: in the words of HTTP where there are any.
+fn operation_text(error: &OpError) -> String {
+    match error {
+        OpError::NotAnId { what, list } => {
+            format!("{what}s are named by their ids here; `GET /api/v1/{list}` shows them")
+        }
+        OpError::PageLimit => format!("the query cannot be used: `limit` is between 1 and {PAGE_LIMIT_MAX}"),
+        OpError::Changed => {
+            "the record has changed since it was read, or `If-Match` is not its `ETag`; read it again".to_owned()
+        }
+        OpError::Unconditional { what, why } => {
+            format!("send `If-Match` with the `ETag` of the {what} as you have read it: {why}")
+        }
+        OpError::Internal(_) | OpError::Store(StoreError::SchemaNewer { .. } | StoreError::Corrupt { .. }) => {
+            "something went wrong here; the log has more under this `request_id`".to_owned()
+        }
+        other => other.to_string(),
+    }
 }
 
 /// Value of `Retry-After` when the store does not respond, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 2;
 
-// SECURITY: a store's own error texts (paths, statements, addresses) are for the log.
-fn store_text(error: &StoreError) -> String {
-    match error {
-        StoreError::Conflict | StoreError::Unavailable(_) | StoreError::Gone(_) => {
-            "the directory cannot answer now; try again".to_owned()
-        }
-        StoreError::SchemaNewer { .. } | StoreError::Corrupt { .. } => internal_text(),
-        StoreError::VersionMismatch { what, .. } => format!("the {what} has changed since it was read; read it again"),
-        // SECURITY: the text names the record that has the unique value. Only platform admins set values that are
-        // unique beyond an organization (`Action::RuleOrganization`, `CreateOrganization`, `WriteUsers`), and they see
-        // every record.
-        told => told.to_string(),
-    }
-}
-
-fn internal_text() -> String {
-    ApiError::Internal(String::new()).to_string()
-}
-
 impl ApiError {
-    /// Returns the error for a value that breaks its rule.
-    pub(crate) fn invalid(field: &'static str, detail: impl std::fmt::Display) -> Self {
-        Self::Invalid {
-            field,
-            detail: detail.to_string(),
-        }
-    }
-
-    /// For `map_err`: the error for a text of this field that breaks the rule of names.
-    pub(crate) fn name(field: &'static str) -> impl FnOnce(NameError) -> Self {
-        Self::named(field, "")
-    }
-
-    /// For `map_err`: as [`ApiError::name`], for an organization's name, which is often meant for a label.
-    pub(crate) fn organization_name(field: &'static str) -> impl FnOnce(NameError) -> Self {
-        Self::named(field, ", and `label` for the name that people read")
-    }
-
-    fn named(field: &'static str, and: &'static str) -> impl FnOnce(NameError) -> Self {
-        move |error| match error {
-            NameError::Rule {
-                rule,
-                suggestion: Some(name),
-                ..
-            } => Self::invalid(field, format!("{rule}; use one such as `{name}`{and}")),
-            NameError::Rule { rule, .. } => Self::invalid(field, rule),
-            other => Self::invalid(field, other),
-        }
-    }
-
     /// Returns the status and the stable code: a reason's, or one of this API's own.
     pub fn code(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Token(refusal) => of_reason(refusal.reason),
-            Self::Key(KeyFault::Unknown) => ErrorCode::KeyUnknown.answer(),
-            Self::Key(KeyFault::Revoked) => ErrorCode::KeyRevoked.answer(),
-            Self::Key(KeyFault::Expired) => ErrorCode::KeyExpired.answer(),
-            Self::Forbidden { reason, .. } => of_reason(*reason),
+            Self::Operation(error) => operation_code(error),
             Self::NoSuchPath => ErrorCode::PathUnknown.answer(),
             Self::Method => ErrorCode::Method.answer(),
-            Self::Unknown { .. } | Self::NotAnId { .. } => ErrorCode::ResourceUnknown.answer(),
             Self::MediaType { .. } => ErrorCode::MediaType.answer(),
             Self::TooLarge => of_reason(Reason::RequestTooLarge),
             Self::Malformed { .. } => ErrorCode::Malformed.answer(),
-            Self::Invalid { .. } => ErrorCode::ResourceInvalid.answer(),
-            Self::Changed => ErrorCode::ResourceChanged.answer(),
-            Self::Unconditional { .. } => ErrorCode::ResourceUnconditional.answer(),
             Self::KeyReused => ErrorCode::KeyReused.answer(),
             Self::KeyInUse => ErrorCode::InProgress.answer(),
-            Self::TooOften { .. } => of_reason(Reason::RateLimited),
-            Self::Conflict(_) | Self::Given(_) => ErrorCode::ResourceConflict.answer(),
-            Self::Run(_) => ErrorCode::ConnectionFailed.answer(),
-            Self::Secrets(_) => ErrorCode::ConnectionSecrets.answer(),
-            Self::Store(error) => store_code(error),
-            Self::Internal(_) => ErrorCode::Internal.answer(),
         }
-    }
-
-    /// Parses an id from a path; `what` and `list` are those of [`ApiError::NotAnId`].
-    pub(crate) fn id<T: std::str::FromStr>(text: &str, what: &'static str, list: &'static str) -> Result<T, Self> {
-        text.parse().map_err(|_| Self::NotAnId { what, list })
     }
 
     /// Returns the text for the log beside the public text; `None` where there is nothing to add.
     pub fn private(&self) -> Option<String> {
         match self {
-            Self::Internal(text) => Some(text.clone()),
-            Self::Store(error) if store_code(error).0.is_server_error() => Some(error.to_string()),
+            Self::Operation(error) => error.private(),
             _ => None,
         }
     }
 
     /// Builds the response, with the request id that the log has.
     pub(crate) fn answer(&self, request_id: &str) -> Response {
-        if let Self::Token(refusal) = self {
-            return respond::refuse(refusal, request_id, Format::Problem).map(Body::new);
+        if let Self::Operation(OpError::Refused(refusal)) = self {
+            return respond::refuse(refusal, request_id).map(Body::new);
         }
         let (status, reason) = self.code();
         let problem = Problem {
@@ -271,13 +138,34 @@ impl ApiError {
             other if other.is_client_error() => Self::Malformed {
                 detail: "the request cannot be read".to_owned(),
             },
-            other => Self::Internal(format!("the router answered {other}")),
+            other => OpError::Internal(format!("the router answered {other}")).into(),
         }
     }
 }
 
 fn of_reason(reason: Reason) -> (StatusCode, &'static str) {
     (respond::status(reason), reason.code())
+}
+
+fn operation_code(error: &OpError) -> (StatusCode, &'static str) {
+    match error {
+        OpError::Refused(refusal) => of_reason(refusal.reason),
+        OpError::Key(KeyFault::Unknown) => ErrorCode::KeyUnknown.answer(),
+        OpError::Key(KeyFault::Revoked) => ErrorCode::KeyRevoked.answer(),
+        OpError::Key(KeyFault::Expired) => ErrorCode::KeyExpired.answer(),
+        OpError::Forbidden { reason, .. } => of_reason(*reason),
+        OpError::Unknown { .. } | OpError::NotAnId { .. } => ErrorCode::ResourceUnknown.answer(),
+        OpError::PageLimit => ErrorCode::Malformed.answer(),
+        OpError::Invalid { .. } => ErrorCode::ResourceInvalid.answer(),
+        OpError::Changed => ErrorCode::ResourceChanged.answer(),
+        OpError::Unconditional { .. } => ErrorCode::ResourceUnconditional.answer(),
+        OpError::TooOften { .. } => of_reason(Reason::RateLimited),
+        OpError::Conflict(_) | OpError::Given(_) => ErrorCode::ResourceConflict.answer(),
+        OpError::Run(_) => ErrorCode::ConnectionFailed.answer(),
+        OpError::Secrets(_) => ErrorCode::ConnectionSecrets.answer(),
+        OpError::Store(error) => store_code(error),
+        OpError::Internal(_) => ErrorCode::Internal.answer(),
+    }
 }
 
 fn store_code(error: &StoreError) -> (StatusCode, &'static str) {
@@ -297,29 +185,9 @@ fn store_code(error: &StoreError) -> (StatusCode, &'static str) {
     }
 }
 
-impl From<HeldError> for ApiError {
-    fn from(error: HeldError) -> Self {
-        match error {
-            HeldError::Store(error) => error.into(),
-            HeldError::Document(problems) => refused(&problems),
-            HeldError::Suspended => Refusal::new(Reason::OrganizationSuspended).into(),
-            HeldError::NoOrganization => Self::Unknown { what: "organization" },
-            HeldError::Changed => Self::Changed,
-            HeldError::NoKey | HeldError::Sealed(_) | HeldError::TooMuch(_) => Self::Secrets(error.to_string()),
-            other => Self::Internal(other.to_string()),
-        }
-    }
-}
-
-impl From<NoEntropy> for ApiError {
-    fn from(error: NoEntropy) -> Self {
-        Self::Internal(error.to_string())
-    }
-}
-
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        Self::Token(refusal)
+        Self::Operation(refusal.into())
     }
 }
 
@@ -338,15 +206,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_that_fails_is_not_quoted() {
+    fn a_fault_is_a_server_error_and_the_log_has_more() {
+        let why = "secret.db row 7".to_owned();
         for error in [
             StoreError::Unavailable("/var/lib/secret.db: disk I/O error".to_owned()),
-            StoreError::Corrupt {
-                what: "user",
-                why: "secret.db row 7".to_owned(),
-            },
+            StoreError::Corrupt { what: "user", why },
         ] {
-            let error = ApiError::from(error);
+            let error = ApiError::from(OpError::from(error));
             assert!(!error.to_string().contains("secret.db"), "{error}");
             assert!(error.private().unwrap().contains("secret.db"));
             assert!(error.code().0.is_server_error());
@@ -354,9 +220,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_can_mend_is_said() {
+    fn an_error_that_a_person_can_fix_is_told() {
         let name = narthex_directory::OrganizationName::new("acme").unwrap();
-        let error = ApiError::from(StoreError::DeclaredInConfiguration { name });
+        let error = ApiError::from(OpError::from(StoreError::DeclaredInConfiguration { name }));
         assert_eq!(error.code(), (StatusCode::CONFLICT, "resource.declared"));
         assert!(error.to_string().contains("configuration"));
         assert_eq!(error.private(), None);

@@ -1,17 +1,53 @@
-//! Strict extractors for requests: unknown members and parameters are errors that name them.
+//! Extractors for requests: the caller, and strict bodies and queries, in which unknown members and parameters are errors
+//! that name them.
+
+use std::sync::{Arc, OnceLock};
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use http::request::Parts;
 use http::{HeaderMap, header};
-use narthex_directory::{Cursor, PAGE_LIMIT_MAX, Page};
+use narthex_decision::Reason;
+use narthex_directory::Actor;
+use narthex_engine::credentials::{self, TokenPlaces};
+use narthex_engine::respond::Refusal;
 use serde::de::DeserializeOwned;
 
+use super::AdminState;
 use super::error::ApiError;
+use crate::ops::api_keys::secret::sha256;
+use crate::ops::{Caller, ExpectedVersion};
 
 /// The largest JSON body, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
+
+impl FromRequestParts<Arc<AdminState>> for Caller {
+    type Rejection = ApiError;
+
+    /// SECURITY: only a request without credentials is asked for them. Refused ones are refused.
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<AdminState>) -> Result<Self, ApiError> {
+        let presented = credentials::present(&parts.headers, None, &TokenPlaces::default()).one()?;
+        let (bearer, _) = presented.ok_or(Refusal::new(Reason::TokenMissing))?;
+        let caller = state.operations.authenticate(bearer.word()?, &parts.headers).await?;
+        if let Some(CallerSlot(slot)) = parts.extensions.get() {
+            // Each request has one caller.
+            let _ = slot.set(caller.actor().clone());
+        }
+        Ok(caller)
+    }
+}
+
+/// Slot in a request for its caller, read by the layers around the API.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CallerSlot(Arc<OnceLock<Actor>>);
+
+impl CallerSlot {
+    /// Returns the caller, if one was found.
+    pub(crate) fn get(&self) -> Option<&Actor> {
+        self.0.get()
+    }
+}
 
 /// A JSON body, and the hash of its bytes.
 pub(crate) struct Body<T> {
@@ -42,7 +78,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         })?;
         Ok(Self {
             value,
-            digest: super::api_key::sha256(&bytes),
+            digest: sha256(&bytes),
         })
     }
 }
@@ -124,38 +160,37 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for QueryParameter
     }
 }
 
-/// Returns the page for `cursor` and `limit`.
-pub(crate) fn page(cursor: Option<String>, limit: Option<usize>) -> Result<Page, ApiError> {
-    let limit = match limit {
-        Some(limit) if (1..=PAGE_LIMIT_MAX).contains(&limit) => limit,
-        Some(_) => {
-            let detail = format!("the query cannot be used: `limit` is between 1 and {PAGE_LIMIT_MAX}");
-            return Err(ApiError::Malformed { detail });
-        }
-        None => Page::default().limit(),
-    };
-    Ok(match cursor {
-        Some(cursor) => Page::after(Cursor::new(cursor), limit),
-        None => Page::first(limit),
-    })
-}
-
 /// `If-Match`: the version of the record that the caller has seen. Optional: without it, the last write wins.
-pub(crate) struct IfMatch(Option<Vec<String>>);
+pub(crate) struct IfMatch(pub(crate) ExpectedVersion);
 
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let mut tags: Option<Vec<String>> = None;
+        let mut tags: Option<Vec<&str>> = None;
         for value in parts.headers.get_all(header::IF_MATCH) {
             let text = value.to_str().map_err(|_| if_match_malformed())?;
             // An `ETag` of ours holds no comma.
-            tags.get_or_insert_default()
-                .extend(text.split(',').map(|tag| tag.trim().to_owned()));
+            tags.get_or_insert_default().extend(text.split(',').map(str::trim));
         }
-        Ok(Self(tags))
+        Ok(Self(tags.map_or(ExpectedVersion::Unstated, |tags| expected(&tags))))
     }
+}
+
+/// Returns the versions that the tags name.
+///
+/// SPEC: RFC 9110 13.1.1: strong comparison, `*` matches whatever is there.
+fn expected(tags: &[&str]) -> ExpectedVersion {
+    if tags.contains(&"*") {
+        return ExpectedVersion::Any;
+    }
+    ExpectedVersion::OneOf(tags.iter().filter_map(|tag| version(tag)).collect())
+}
+
+/// Returns the version whose `ETag` this is, byte for byte.
+fn version(tag: &str) -> Option<u64> {
+    let version = tag.strip_prefix('"')?.strip_suffix('"')?.parse().ok()?;
+    (etag(version) == tag).then_some(version)
 }
 
 fn if_match_malformed() -> ApiError {
@@ -164,57 +199,9 @@ fn if_match_malformed() -> ApiError {
     }
 }
 
-impl IfMatch {
-    /// Tests whether the caller names a version.
-    pub(crate) const fn is_given(&self) -> bool {
-        self.0.is_some()
-    }
-
-    /// Returns the version that the record must still have when it is written; `None` if any will do.
-    ///
-    /// SPEC: RFC 9110 13.1.1: strong comparison, `*` matches whatever is there.
-    pub(crate) fn expect(&self, found: u64) -> Result<Option<u64>, ApiError> {
-        match &self.0 {
-            None => Ok(None),
-            Some(tags) if tags.iter().any(|tag| tag == "*") => Ok(None),
-            Some(tags) if tags.contains(&etag(found)) => Ok(Some(found)),
-            Some(_) => Err(ApiError::Changed),
-        }
-    }
-}
-
 /// The `ETag` of a version.
 pub(crate) fn etag(version: u64) -> String {
     format!("\"{version}\"")
-}
-
-/// `Idempotency-Key`: the client's key for one attempt to create a record.
-pub(crate) struct IdempotencyKey(pub(crate) Option<String>);
-
-/// Maximum length of the key, in characters.
-const IDEMPOTENCY_KEY_LENGTH_MAX: usize = 255;
-
-impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let mut values = parts.headers.get_all("idempotency-key").iter();
-        let (first, second) = (values.next(), values.next());
-        let key = match (first, second) {
-            (None, _) => return Ok(Self(None)),
-            (Some(value), None) => value.to_str().ok().filter(|key| is_usable(key)),
-            (Some(_), Some(_)) => None,
-        };
-        let key = key.ok_or_else(|| ApiError::Malformed {
-            detail: "`Idempotency-Key` must be one header of 1 to 255 printable ASCII characters".to_owned(),
-        })?;
-        Ok(Self(Some(key.to_owned())))
-    }
-}
-
-fn is_usable(key: &str) -> bool {
-    (1..=IDEMPOTENCY_KEY_LENGTH_MAX).contains(&key.len())
-        && key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }
 
 #[cfg(test)]
@@ -269,20 +256,10 @@ mod tests {
 
     #[test]
     fn if_match_compares_strongly() {
-        let of = |tags: &[&str]| IfMatch(Some(tags.iter().map(ToString::to_string).collect()));
-        assert_eq!(IfMatch(None).expect(3).unwrap(), None);
-        assert_eq!(of(&["*"]).expect(3).unwrap(), None);
-        assert_eq!(of(&["\"2\"", "\"3\""]).expect(3).unwrap(), Some(3));
-        for other in ["\"2\"", "W/\"3\"", "3", ""] {
-            assert!(matches!(of(&[other]).expect(3), Err(ApiError::Changed)), "{other}");
+        assert_eq!(expected(&["*"]), ExpectedVersion::Any);
+        assert_eq!(expected(&["\"2\"", "\"3\""]), ExpectedVersion::OneOf(vec![2, 3]));
+        for other in ["W/\"3\"", "3", "", "\"", "\"03\"", "\"+3\""] {
+            assert_eq!(expected(&[other]), ExpectedVersion::OneOf(Vec::new()), "{other}");
         }
-    }
-
-    #[test]
-    fn a_page_has_at_most_two_hundred_items() {
-        assert_eq!(page(None, None).unwrap().limit(), 50);
-        assert_eq!(page(None, Some(200)).unwrap().limit(), 200);
-        assert!(page(None, Some(201)).is_err());
-        assert!(page(None, Some(0)).is_err());
     }
 }

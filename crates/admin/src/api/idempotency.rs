@@ -5,10 +5,16 @@
 //! are remembered: a create that failed changed nothing and may be tried again.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use serde::Serialize;
+
+use super::AdminState;
 use super::error::ApiError;
-use super::response::StoredResponse;
+use super::response::{CreatedRecord, StoredResponse};
+use crate::ops::{Caller, OpError};
 
 /// Time that a response is kept, in milliseconds.
 const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -16,6 +22,90 @@ const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
 const KEPT_MAX: usize = 4_096;
 /// Maximum size of all kept responses together, in bytes.
 const KEPT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Maximum length of a key, in characters.
+const KEY_LENGTH_MAX: usize = 255;
+
+/// `Idempotency-Key`: the client's key for one attempt to create a record.
+pub(crate) struct IdempotencyKey {
+    state: Arc<AdminState>,
+    path: String,
+    key: Option<String>,
+}
+
+impl FromRequestParts<Arc<AdminState>> for IdempotencyKey {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<AdminState>) -> Result<Self, ApiError> {
+        let mut values = parts.headers.get_all("idempotency-key").iter();
+        let key = match (values.next(), values.next()) {
+            (None, _) => None,
+            (Some(value), None) => Some(value.to_str().ok().filter(|key| is_usable(key))),
+            (Some(_), Some(_)) => Some(None),
+        };
+        let malformed = || ApiError::Malformed {
+            detail: "`Idempotency-Key` must be one header of 1 to 255 printable ASCII characters".to_owned(),
+        };
+        let key = key.map(|key| key.ok_or_else(malformed)).transpose()?;
+        Ok(Self {
+            state: Arc::clone(state),
+            path: parts.uri.path().to_owned(),
+            key: key.map(str::to_owned),
+        })
+    }
+}
+
+fn is_usable(key: &str) -> bool {
+    (1..=KEY_LENGTH_MAX).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+}
+
+impl IdempotencyKey {
+    /// Performs a create whose body has this hash, or returns its first response if the caller has made this attempt
+    /// before.
+    ///
+    /// SECURITY: `permitted` checks that the caller may create the record now. An earlier response is shown to no caller
+    /// who may not.
+    pub(crate) async fn once<T: Serialize>(
+        self,
+        caller: &Caller,
+        digest: [u8; 32],
+        permitted: impl Future<Output = Result<(), OpError>>,
+        create: impl Future<Output = Result<CreatedRecord<T>, ApiError>>,
+    ) -> Result<StoredResponse, ApiError> {
+        let create = async { create.await.map(|created| (created.stored(), created.stored())) };
+        self.once_showing(caller, digest, permitted, create).await
+    }
+
+    /// As [`IdempotencyKey::once`], for a create whose first response shows more than is remembered. `create` returns the
+    /// response to show, then the one to remember.
+    pub(crate) async fn once_showing(
+        self,
+        caller: &Caller,
+        digest: [u8; 32],
+        permitted: impl Future<Output = Result<(), OpError>>,
+        create: impl Future<Output = Result<(StoredResponse, StoredResponse), ApiError>>,
+    ) -> Result<StoredResponse, ApiError> {
+        let Self { state, path, key } = self;
+        let Some(key) = key else {
+            return create.await.map(|(shown, _)| shown);
+        };
+        permitted.await?;
+        let actor = caller.actor();
+        let attempt = Attempt {
+            actor: format!("{} {}", actor.kind(), actor.name().unwrap_or_default()),
+            path,
+            key,
+        };
+        match state.attempts.begin(attempt, digest, state.operations.now_ms())? {
+            Claim::Again(response) => Ok(response),
+            Claim::First(ticket) => {
+                let (shown, remembered) = create.await?;
+                ticket.answered(remembered);
+                Ok(shown)
+            }
+        }
+    }
+}
 
 /// Identification of one attempt: actor, path and key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -166,7 +256,6 @@ impl Entries {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::response::CreatedRecord;
 
     fn attempt(key: &str) -> Attempt {
         Attempt {

@@ -1,8 +1,7 @@
 //! JSON merge patch (RFC 7396) for one member: an absent member stays, `null` empties it, a value sets it.
 
+use narthex_directory::Edit;
 use serde::{Deserialize, Deserializer};
-
-use super::error::ApiError;
 
 /// Change of one member.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,34 +16,13 @@ pub enum Patch<T> {
 }
 
 impl<T> Patch<T> {
-    /// Tests whether the member is present.
-    pub const fn is_given(&self) -> bool {
-        !matches!(self, Self::Keep)
-    }
-
-    /// Returns the new value of a member that is never empty, if there is one.
-    ///
-    /// # Errors
-    ///
-    /// On `null`: a change must not be answered 200 if a part of it was ignored.
-    pub(crate) fn never_empty(self, field: &'static str) -> Result<Option<T>, ApiError> {
+    /// Converts it to an edit, and its value to the value of an operation.
+    pub(crate) fn into_edit<U: From<T>>(self) -> Edit<U> {
         match self {
-            Self::Keep => Ok(None),
-            Self::Clear => Err(ApiError::invalid(field, "it cannot be empty; leave it out to keep it")),
-            Self::Set(value) => Ok(Some(value)),
+            Self::Keep => Edit::Keep,
+            Self::Clear => Edit::Clear,
+            Self::Set(value) => Edit::Set(value.into()),
         }
-    }
-
-    /// Converts it to the directory's edit, after a check of the value.
-    pub(crate) fn checked<U, E>(
-        self,
-        check: impl FnOnce(T) -> Result<Option<U>, E>,
-    ) -> Result<narthex_directory::Edit<U>, E> {
-        Ok(match self {
-            Self::Keep => narthex_directory::Edit::Keep,
-            Self::Clear => narthex_directory::Edit::Clear,
-            Self::Set(value) => check(value)?.map_or(narthex_directory::Edit::Clear, narthex_directory::Edit::Set),
-        })
     }
 }
 

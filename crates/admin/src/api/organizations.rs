@@ -6,15 +6,17 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::{Admin, Permit};
+use super::State;
 use super::error::ApiError;
 use super::extract::BODY_BYTES_MAX;
 use super::merge_patch::Patch;
-use super::response::VersionedRecord;
+use super::response::{List, VersionedRecord};
 use super::time::Time;
 use super::users::GrantBody;
 use super::wire_enums::{Membership, OrganizationStatus, Origin, UserStatus};
-use super::{State, input_rules};
+use crate::ops::Caller;
+use crate::ops::members::{GroupMember, GroupMembers};
+use crate::ops::organizations::TagsInput;
 
 mod create;
 mod list;
@@ -24,8 +26,6 @@ mod preview;
 mod read;
 mod teams;
 mod update;
-
-pub(super) use members::{GrantScope, member, members};
 
 pub(super) fn operations() -> OpenApiRouter<State> {
     OpenApiRouter::default()
@@ -160,6 +160,18 @@ pub struct MemberUser {
     pub status: UserStatus,
 }
 
+impl From<GroupMember> for MemberBody {
+    fn from(GroupMember { group, member }: GroupMember) -> Self {
+        Self::new(member, &group)
+    }
+}
+
+impl From<GroupMembers> for List<MemberBody> {
+    fn from(GroupMembers { group, members }: GroupMembers) -> Self {
+        Self::of(members, |member| MemberBody::new(member, &group))
+    }
+}
+
 impl MemberBody {
     /// Builds the member of an organization or team with this name.
     pub fn new(member: EffectiveMember, name: &str) -> Self {
@@ -195,23 +207,11 @@ pub(crate) enum Tags {
     Text(String),
 }
 
-impl Tags {
-    /// Parses the list: each tag once, without blanks around it.
-    fn read(self, field: &'static str) -> Result<TagList, ApiError> {
-        let list = match self {
-            Self::List(entries) => TagList::from_entries(entries),
-            Self::Text(text) => TagList::parse(&text),
-        };
-        list.map_err(|error| ApiError::invalid(field, error))
+impl From<Tags> for TagsInput {
+    fn from(tags: Tags) -> Self {
+        match tags {
+            Tags::List(entries) => Self::Entries(entries),
+            Tags::Text(text) => Self::Text(text),
+        }
     }
-}
-
-/// Names of the three lists.
-const ADMIN_GROUPS: &str = "external_admin_groups";
-const MEMBER_GROUPS: &str = "external_member_groups";
-const EXECUTOR_GROUPS: &str = "external_executor_groups";
-
-/// Checks a label, which must not be empty.
-fn label(text: &str) -> Result<String, ApiError> {
-    input_rules::text("label", text)?.ok_or_else(|| ApiError::invalid("label", "it is empty"))
 }

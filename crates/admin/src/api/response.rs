@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use narthex_directory::{Listing, Page};
+use narthex_directory::Listing;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -26,15 +26,6 @@ impl<T> List<T> {
             items: listing.items.into_iter().map(shape).collect(),
             next_cursor: listing.next_cursor.map(|cursor| cursor.to_string()),
         }
-    }
-
-    /// Cuts a page out of a complete list, in the order of its keys.
-    pub(crate) fn cut(mut all: Vec<T>, page: &Page, key: impl Fn(&T) -> String) -> Self {
-        all.sort_by_cached_key(&key);
-        if let Some(after) = page.cursor() {
-            all.retain(|item| key(item).as_str() > after.as_str());
-        }
-        Self::of(Listing::cut(all, page, key), |item| item)
     }
 }
 
@@ -114,23 +105,5 @@ impl IntoResponse for StoredResponse {
 fn tag(response: &mut Response, version: u64) {
     if let Ok(tag) = HeaderValue::from_str(&etag(version)) {
         response.headers_mut().insert(header::ETAG, tag);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use narthex_directory::Cursor;
-
-    #[test]
-    fn a_list_at_hand_is_cut_like_any_other() {
-        let all = || ["c", "a", "b"].map(str::to_owned).to_vec();
-        let first = List::cut(all(), &Page::first(2), Clone::clone);
-        assert_eq!(
-            (first.items, first.next_cursor.clone()),
-            (vec!["a".to_owned(), "b".to_owned()], Some("b".to_owned()))
-        );
-        let rest = List::cut(all(), &Page::after(Cursor::new("b"), 2), Clone::clone);
-        assert_eq!((rest.items, rest.next_cursor), (vec!["c".to_owned()], None));
     }
 }

@@ -8,6 +8,7 @@ use utoipa_axum::routes;
 use super::State;
 use super::time::Time;
 use super::wire_enums::OrganizationRole;
+use crate::ops::tags::{NearMiss, TagListOwner, TagListing, TagUse};
 
 mod list;
 
@@ -58,4 +59,42 @@ pub struct NearMissBody {
     pub issuer: Option<String>,
     /// The tag as it is listed.
     pub listed: String,
+}
+
+impl From<TagUse> for TagBody {
+    fn from(tag: TagUse) -> Self {
+        Self {
+            realm: tag.seen.realm.to_string(),
+            tag: tag.seen.tag,
+            first_seen_at: Time(tag.seen.first_seen_at_ms),
+            last_seen_at: Time(tag.seen.last_seen_at_ms),
+            organizations: tag.organizations.into_iter().map(ListedTag::from).collect(),
+            near_misses: tag.near_misses.into_iter().map(NearMissBody::from).collect(),
+        }
+    }
+}
+
+impl From<TagListing> for ListedTag {
+    fn from(listing: TagListing) -> Self {
+        Self {
+            organization_id: listing.organization.to_string(),
+            name: listing.name.to_string(),
+            role: listing.role.into(),
+        }
+    }
+}
+
+impl From<NearMiss> for NearMissBody {
+    fn from(NearMiss { list, listed }: NearMiss) -> Self {
+        let (organization_id, name, issuer) = match list {
+            TagListOwner::Organization(id, name) => (Some(id.to_string()), Some(name.to_string()), None),
+            TagListOwner::Issuer(issuer) => (None, None, Some(issuer)),
+        };
+        Self {
+            organization_id,
+            name,
+            issuer,
+            listed,
+        }
+    }
 }

@@ -6,10 +6,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::State;
 use super::error::ApiError;
 use super::response::VersionedRecord;
 use super::time::Time;
-use super::{State, input_rules};
 
 mod list;
 mod members;
@@ -68,9 +68,4 @@ impl From<Team> for VersionedRecord<TeamBody> {
             body: team.into(),
         }
     }
-}
-
-/// Checks a team's name, which must not be empty.
-pub(super) fn team_name(text: &str) -> Result<String, ApiError> {
-    input_rules::text("name", text)?.ok_or_else(|| ApiError::invalid("name", "it is empty"))
 }

@@ -1,21 +1,20 @@
 //! `/users`: the users and machines of a realm, and their grants.
 
-use narthex_directory::{
-    Edit, EffectiveGrant, IneffectiveReason, Scope, ScopedRole, TokenFingerprint, UserEntry, UserId,
-};
+use narthex_directory::{EffectiveGrant, IneffectiveReason, Scope, ScopedRole, TokenFingerprint, UserEntry};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::access::{Admin, Permit};
+use super::State;
 use super::error::ApiError;
 use super::merge_patch::Patch;
 use super::response::VersionedRecord;
 use super::time::Time;
 use super::wire_enums::{PlatformRole, Source, UserStatus};
-use super::{State, input_rules};
+use crate::ops::Caller;
+use crate::ops::users::NamedGrant;
 
 mod create;
 mod grants;
@@ -192,6 +191,12 @@ impl TokenBody {
     }
 }
 
+impl From<NamedGrant> for GrantBody {
+    fn from(NamedGrant { grant, scope_name }: NamedGrant) -> Self {
+        Self::new(grant, scope_name)
+    }
+}
+
 impl GrantBody {
     /// Builds a grant on the scope with this name.
     pub fn new(EffectiveGrant { grant, gives }: EffectiveGrant, name: Option<String>) -> Self {
@@ -227,19 +232,11 @@ impl GrantBody {
     }
 }
 
-/// Returns the user with this id, with the effective platform role.
-async fn find(permit: Permit<'_>, id: &str) -> Result<UserEntry, ApiError> {
-    let id: UserId = ApiError::id(id, "user", "users")?;
-    let entry = permit.directory().user(id).await?;
-    let entry = entry.ok_or(ApiError::Unknown { what: "user" })?;
-    Ok(permit.grant_policy(&permit.in_force()).user(entry).await?)
-}
-
-/// Returns the user's current state, after a change.
-async fn shown(permit: Permit<'_>, id: UserId) -> Result<VersionedRecord<UserBody>, ApiError> {
-    let entry = find(permit, &id.to_string()).await?;
-    Ok(VersionedRecord {
-        version: entry.user.version,
-        body: entry.into(),
-    })
+impl From<UserEntry> for VersionedRecord<UserBody> {
+    fn from(entry: UserEntry) -> Self {
+        Self {
+            version: entry.user.version,
+            body: entry.into(),
+        }
+    }
 }

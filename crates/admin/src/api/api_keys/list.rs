@@ -1,15 +1,14 @@
 //! `GET /api/v1/api-keys`
 
-use narthex_decision::Action;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::ApiKeyBody;
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::extract::{QueryParameters, page};
+use crate::api::extract::QueryParameters;
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
+use crate::ops::{Caller, PageRequest, api_keys};
 
 /// Page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -31,10 +30,13 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of keys.", body = List<ApiKeyBody>), ListErrors),
 )]
 pub(crate) async fn list(
-    admin: Admin,
+    caller: Caller,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<ApiKeyBody>, ApiError> {
-    let permit = admin.permit(Action::ReadApiKeys, None)?;
-    let keys = permit.directory().api_keys(page(query.cursor, query.limit)?).await?;
+    let page = PageRequest {
+        cursor: query.cursor,
+        limit: query.limit,
+    };
+    let keys = api_keys::list(&caller, page).await?;
     Ok(List::of(keys, ApiKeyBody::from))
 }

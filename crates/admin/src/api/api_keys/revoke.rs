@@ -2,11 +2,10 @@
 
 use axum::extract::Path;
 use http::StatusCode;
-use narthex_decision::Action;
 
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
 use crate::api::openapi_errors::OneErrors;
+use crate::ops::{Caller, api_keys};
 
 /// Revokes an API key
 ///
@@ -16,14 +15,7 @@ use crate::api::openapi_errors::OneErrors;
     params(("id" = String, Path, description = "The key's id.")),
     responses((status = 204, description = "Revoked."), OneErrors),
 )]
-pub(crate) async fn revoke(admin: Admin, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
-    let permit = admin.permit(Action::WriteApiKeys, None)?;
-    let id = ApiError::id(&id, "API key", "api-keys")?;
-    if permit.directory().revoke_api_key(id, permit.by()).await? {
-        Ok(StatusCode::NO_CONTENT)
-    } else {
-        Err(ApiError::Unknown {
-            what: "API key that works",
-        })
-    }
+pub(crate) async fn revoke(caller: Caller, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+    api_keys::revoke(&caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -1,17 +1,17 @@
 //! `POST /api/v1/connections`
 
-use narthex_decision::Action;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{ConnectionBody, DocumentText, Sight, found, name};
-use crate::api::access::Admin;
+use super::{ConnectionBody, DocumentText};
 use crate::api::error::ApiError;
-use crate::api::extract::{Body, IdempotencyKey};
+use crate::api::extract::Body;
+use crate::api::idempotency::IdempotencyKey;
 use crate::api::openapi_errors::CreateErrors;
 use crate::api::response::{CreatedRecord, StoredResponse};
-use crate::connections::{self, NewConnection};
+use crate::ops::Caller;
+use crate::ops::connections::{self, NewConnection};
 
 /// A connection to create.
 #[derive(Deserialize, ToSchema)]
@@ -50,30 +50,31 @@ pub(crate) struct NewConnectionBody {
     ),
 )]
 pub(crate) async fn create(
-    admin: Admin,
+    caller: Caller,
     key: IdempotencyKey,
     Body { value: body, digest }: Body<NewConnectionBody>,
 ) -> Result<StoredResponse, ApiError> {
-    let (permit, organization) = admin.organization(Action::WriteConnections, &body.organization).await?;
-    permit
-        .once(key, digest, async {
-            let (document, _) = body.document.checked(permit)?;
-            let new = NewConnection {
-                name: name(&body.name)?,
-                document,
-                parameters: body.parameters,
-                common: body.common,
-            };
-            let settings = permit.gateway().connections();
-            let keys = settings.sealing.as_deref();
-            let held = connections::create(permit.directory(), keys, organization.id, new, permit.by()).await?;
-            let id = held.id;
-            let found = found(permit, held, Sight::Whole);
-            Ok(CreatedRecord {
-                location: format!("/api/v1/connections/{id}"),
-                version: Some(found.version),
-                body: found.body,
-            })
+    let NewConnectionBody {
+        organization,
+        name,
+        document,
+        parameters,
+        common,
+    } = body;
+    let new = NewConnection {
+        name,
+        document: document.into(),
+        parameters,
+        common,
+    };
+    let permitted = connections::may_create(&caller, &organization);
+    let create = async {
+        let view = connections::create(&caller, &organization, new).await?;
+        Ok(CreatedRecord {
+            location: format!("/api/v1/connections/{}", view.id),
+            version: Some(view.version),
+            body: ConnectionBody::from(view),
         })
-        .await
+    };
+    key.once(&caller, digest, permitted, create).await
 }

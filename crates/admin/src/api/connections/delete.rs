@@ -2,13 +2,11 @@
 
 use axum::extract::Path;
 use http::StatusCode;
-use narthex_decision::Action;
-use narthex_directory::{DocumentAt, DocumentKind};
 
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
 use crate::api::extract::IfMatch;
 use crate::api::openapi_errors::RemoveErrors;
+use crate::ops::{Caller, connections};
 
 /// Deletes a connection
 ///
@@ -22,18 +20,10 @@ use crate::api::openapi_errors::RemoveErrors;
     responses((status = 204, description = "Deleted."), RemoveErrors),
 )]
 pub(crate) async fn delete(
-    admin: Admin,
+    caller: Caller,
     Path(connection): Path<String>,
-    if_match: IfMatch,
+    IfMatch(expected): IfMatch,
 ) -> Result<StatusCode, ApiError> {
-    let (permit, held) = admin.connection(Action::WriteConnections, &connection).await?;
-    let at = if_match
-        .expect(held.version)?
-        .map_or(DocumentAt::Any, DocumentAt::Version);
-    permit
-        .directory()
-        .delete_document(DocumentKind::Connection, held.id.to_string(), at, permit.by())
-        .await?;
-    permit.compiled().forget(&held);
+    connections::delete(&caller, &connection, &expected).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -4,16 +4,12 @@ use axum::Json;
 use axum::extract::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use narthex_connection::Step;
-use narthex_decision::Action;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Using;
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
 use crate::api::openapi_errors::UseErrors;
-use crate::connections::Running;
+use crate::ops::{Caller, connections};
 
 /// A rendered request, ready to be sent.
 #[derive(Serialize, ToSchema)]
@@ -56,22 +52,8 @@ pub(crate) struct RenderedHeader {
     params(("connection" = String, Path, description = "The connection's id.")),
     responses((status = 200, description = "The request.", body = RenderedRequest), UseErrors),
 )]
-pub(crate) async fn headers(admin: Admin, Path(connection): Path<String>) -> Result<Json<RenderedRequest>, ApiError> {
-    let (permit, held) = admin.connection(Action::UseConnections, &connection).await?;
-    let _turn = permit.turns().renderings.of(&held).await?;
-    let using = Using::new(&admin, permit);
-    let settings = || using.settings();
-    let mut running = Running::begin(using.context(&settings), &held).await?;
-    match running
-        .next()
-        .await?
-        .map_err(|error| ApiError::Run(error.to_string()))?
-    {
-        Step::Send(request) => Ok(Json(rendered(*request))),
-        Step::Wait { .. } | Step::Done(_) => Err(ApiError::Conflict(
-            "the document's `condition` says that there is nothing to send",
-        )),
-    }
+pub(crate) async fn headers(caller: Caller, Path(connection): Path<String>) -> Result<Json<RenderedRequest>, ApiError> {
+    Ok(Json(rendered(connections::render(&caller, &connection).await?)))
 }
 
 fn rendered(request: narthex_connection::Request) -> RenderedRequest {

@@ -1,17 +1,14 @@
 //! `GET /api/v1/connections`
 
-use narthex_decision::Action;
-use narthex_directory::DocumentKind;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{ConnectionBody, Sight, found};
-use crate::api::access::Admin;
+use super::ConnectionBody;
 use crate::api::error::ApiError;
-use crate::api::extract::{QueryParameters, page};
+use crate::api::extract::QueryParameters;
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
-use crate::connections::Held;
+use crate::ops::{Caller, PageRequest, connections};
 
 /// Filter and page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -36,31 +33,13 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of connections.", body = List<ConnectionBody>), ListErrors),
 )]
 pub(crate) async fn list(
-    admin: Admin,
+    caller: Caller,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<ConnectionBody>, ApiError> {
-    let (permit, organization) = match query.organization {
-        Some(text) => {
-            let (permit, organization) = admin.organization(Action::ListConnections, &text).await?;
-            (permit, Some(organization.id))
-        }
-        None => (admin.permit(Action::ListConnections, None)?, None),
+    let page = PageRequest {
+        cursor: query.cursor,
+        limit: query.limit,
     };
-    let page = page(query.cursor, query.limit)?;
-    // A connection's cursor is its id; documents of other kinds have other cursors.
-    page.after_id()?;
-    let documents = permit
-        .directory()
-        .documents(DocumentKind::Connection, organization, page)
-        .await?;
-    let next_cursor = documents.next_cursor.map(|cursor| cursor.to_string());
-    let items = documents.items.into_iter().map(|document| {
-        let held = Held::of(document)?;
-        let sight = Sight::of(&admin, &held);
-        Ok(found(permit, held, sight).body)
-    });
-    Ok(List {
-        items: items.collect::<Result<_, ApiError>>()?,
-        next_cursor,
-    })
+    let connections = connections::list(&caller, query.organization.as_deref(), page).await?;
+    Ok(List::of(connections, ConnectionBody::from))
 }

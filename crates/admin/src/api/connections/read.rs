@@ -1,13 +1,12 @@
 //! `GET /api/v1/connections/{connection}`
 
 use axum::extract::Path;
-use narthex_decision::Action;
 
-use super::{ConnectionBody, Sight, found};
-use crate::api::access::Admin;
+use super::ConnectionBody;
 use crate::api::error::ApiError;
 use crate::api::openapi_errors::OneErrors;
 use crate::api::response::VersionedRecord;
+use crate::ops::{Caller, connections};
 
 /// Reads a connection
 #[utoipa::path(
@@ -16,10 +15,8 @@ use crate::api::response::VersionedRecord;
     responses((status = 200, description = "The connection.", body = ConnectionBody, headers(("etag"))), OneErrors),
 )]
 pub(crate) async fn read(
-    admin: Admin,
+    caller: Caller,
     Path(connection): Path<String>,
 ) -> Result<VersionedRecord<ConnectionBody>, ApiError> {
-    let (permit, held) = admin.connection(Action::ListConnections, &connection).await?;
-    let sight = Sight::of(&admin, &held);
-    Ok(found(permit, held, sight))
+    Ok(connections::read(&caller, &connection).await?.into())
 }

@@ -3,16 +3,15 @@
 use axum::Json;
 use axum::extract::Path;
 use narthex_connection::{RedactedRequest, RedactedResponse};
-use narthex_decision::Action;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Using;
-use crate::api::access::Admin;
+use super::ConnectionMetadata;
 use crate::api::error::ApiError;
 use crate::api::openapi_errors::UseErrors;
 use crate::api::time::Time;
-use crate::connections::{self, HeldMetadata, Tested};
+use crate::ops::Caller;
+use crate::ops::connections::{self, Tested};
 
 /// Outcome of sending a connection's requests.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,7 +32,7 @@ pub struct TestedConnection {
     pub uid: Option<String>,
     /// Display label of the account.
     #[schema(required)]
-    pub metadata: Option<HeldMetadata>,
+    pub metadata: Option<ConnectionMetadata>,
     /// Time at which the obtained credentials expire.
     #[schema(required)]
     pub expires_at: Option<Time>,
@@ -69,20 +68,8 @@ pub struct ShownMessage {
     params(("connection" = String, Path, description = "The connection's id.")),
     responses((status = 200, description = "What came of it, valid or not.", body = TestedConnection), UseErrors),
 )]
-pub(crate) async fn test(admin: Admin, Path(connection): Path<String>) -> Result<Json<TestedConnection>, ApiError> {
-    // On a task of its own: if the caller disconnects, the results and the audit event must still be stored.
-    let tested = tokio::spawn(async move { tested(&admin, &connection).await });
-    let ended = tested.await;
-    ended.unwrap_or_else(|_| Err(ApiError::Internal("a test of a connection broke off".to_owned())))
-}
-
-async fn tested(admin: &Admin, connection: &str) -> Result<Json<TestedConnection>, ApiError> {
-    let (permit, held) = admin.connection(Action::UseConnections, connection).await?;
-    let _turn = permit.turns().runs.of(&held).await?;
-    let using = Using::new(admin, permit);
-    let settings = || using.settings();
-    let tested = connections::test(using.context(&settings), &held).await?;
-    Ok(Json(tested.into()))
+pub(crate) async fn test(caller: Caller, Path(connection): Path<String>) -> Result<Json<TestedConnection>, ApiError> {
+    Ok(Json(connections::test(&caller, &connection).await?.into()))
 }
 
 impl From<Tested> for TestedConnection {
@@ -99,7 +86,7 @@ impl From<Tested> for TestedConnection {
             message: failure.map(|failure| failure.to_string()),
             status: response.as_ref().map(|response| response.status),
             uid: outcome.uid,
-            metadata: outcome.metadata.map(|(kind, value)| HeldMetadata {
+            metadata: outcome.metadata.map(|(kind, value)| ConnectionMetadata {
                 kind: kind.name().to_owned(),
                 value,
             }),

@@ -1,13 +1,12 @@
 //! `POST /api/v1/explain`
 
 use axum::Json;
-use narthex_decision::Action;
 
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
+use crate::api::explain::ExplainRequest;
 use crate::api::extract::Body;
-use crate::api::gateway_api::ExplainRequest;
 use crate::api::openapi_errors::BodyErrors;
+use crate::ops::{self, Caller};
 use narthex_engine::Explanation;
 
 /// Explains a token
@@ -23,9 +22,8 @@ use narthex_engine::Explanation;
     responses((status = 200, description = "The explanation.", body = Explanation), BodyErrors),
 )]
 pub(crate) async fn explain(
-    admin: Admin,
+    caller: Caller,
     Body { value: request, .. }: Body<ExplainRequest>,
 ) -> Result<Json<Explanation>, ApiError> {
-    let permit = admin.permit(Action::Explain, None)?;
-    Ok(Json(permit.gateway().explain(request).await?))
+    Ok(Json(ops::explain::explain(&caller, request.into()).await?))
 }

@@ -2,12 +2,11 @@
 
 use axum::Json;
 use axum::extract::Path;
-use narthex_decision::Action;
 
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::gateway_api::KeyHealthBody;
+use crate::api::issuers::KeyHealthBody;
 use crate::api::openapi_errors::OneErrors;
+use crate::ops::{Caller, issuers};
 
 /// Reads an issuer's keys
 ///
@@ -18,11 +17,6 @@ use crate::api::openapi_errors::OneErrors;
     params(("name" = String, Path, description = "The issuer's configured name.")),
     responses((status = 200, description = "Its keys.", body = KeyHealthBody), OneErrors),
 )]
-pub(crate) async fn keys(admin: Admin, Path(name): Path<String>) -> Result<Json<KeyHealthBody>, ApiError> {
-    let permit = admin.permit(Action::ReadIssuers, None)?;
-    permit
-        .gateway()
-        .keys(&name)
-        .map(Json)
-        .ok_or(ApiError::Unknown { what: "issuer" })
+pub(crate) async fn keys(caller: Caller, Path(name): Path<String>) -> Result<Json<KeyHealthBody>, ApiError> {
+    Ok(Json(issuers::keys(&caller, &name)?.into()))
 }

@@ -1,16 +1,14 @@
 //! `GET /api/v1/issuers`
 
-use narthex_decision::Action;
-use narthex_directory::{Cursor, StoreError};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::extract::{QueryParameters, page};
-use crate::api::gateway_api::IssuerBody;
+use crate::api::extract::QueryParameters;
+use crate::api::issuers::IssuerBody;
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
+use crate::ops::{Caller, PageRequest, issuers};
 
 /// Page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -32,17 +30,12 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of issuers.", body = List<IssuerBody>), ListErrors),
 )]
 pub(crate) async fn list(
-    admin: Admin,
+    caller: Caller,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<IssuerBody>, ApiError> {
-    let permit = admin.permit(Action::ReadIssuers, None)?;
-    let page = page(query.cursor, query.limit)?;
-    let issuers = permit.gateway().issuers();
-    // Any text could be a name. A name that is unknown, because the configuration has changed, is no valid cursor
-    // either.
-    let is_known = |cursor: &Cursor| issuers.iter().any(|issuer| issuer.name == cursor.as_str());
-    if page.cursor().is_some_and(|cursor| !is_known(cursor)) {
-        return Err(StoreError::Cursor.into());
-    }
-    Ok(List::cut(issuers, &page, |issuer| issuer.name.clone()))
+    let page = PageRequest {
+        cursor: query.cursor,
+        limit: query.limit,
+    };
+    Ok(List::of(issuers::list(&caller, page)?, IssuerBody::from))
 }

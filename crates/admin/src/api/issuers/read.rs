@@ -2,12 +2,11 @@
 
 use axum::Json;
 use axum::extract::Path;
-use narthex_decision::Action;
 
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::gateway_api::IssuerBody;
+use crate::api::issuers::IssuerBody;
 use crate::api::openapi_errors::OneErrors;
+use crate::ops::{Caller, issuers};
 
 /// Reads an issuer
 #[utoipa::path(
@@ -15,12 +14,6 @@ use crate::api::openapi_errors::OneErrors;
     params(("name" = String, Path, description = "The issuer's configured name.")),
     responses((status = 200, description = "The issuer.", body = IssuerBody), OneErrors),
 )]
-pub(crate) async fn read(admin: Admin, Path(name): Path<String>) -> Result<Json<IssuerBody>, ApiError> {
-    let permit = admin.permit(Action::ReadIssuers, None)?;
-    let found = permit
-        .gateway()
-        .issuers()
-        .into_iter()
-        .find(|issuer| issuer.name == name);
-    found.map(Json).ok_or(ApiError::Unknown { what: "issuer" })
+pub(crate) async fn read(caller: Caller, Path(name): Path<String>) -> Result<Json<IssuerBody>, ApiError> {
+    Ok(Json(issuers::read(&caller, &name)?.into()))
 }

@@ -2,12 +2,11 @@
 
 use axum::Json;
 use axum::extract::Path;
-use narthex_decision::Action;
 
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::gateway_api::{KeyHealthBody, RefreshRefusal};
+use crate::api::issuers::KeyHealthBody;
 use crate::api::openapi_errors::RefreshErrors;
+use crate::ops::{Caller, issuers};
 
 /// Fetches an issuer's keys now
 ///
@@ -17,20 +16,6 @@ use crate::api::openapi_errors::RefreshErrors;
     params(("name" = String, Path, description = "The issuer's configured name.")),
     responses((status = 200, description = "Its keys now.", body = KeyHealthBody), RefreshErrors),
 )]
-pub(crate) async fn refresh(admin: Admin, Path(name): Path<String>) -> Result<Json<KeyHealthBody>, ApiError> {
-    let permit = admin.permit(Action::RefreshIssuers, None)?;
-    permit
-        .gateway()
-        .refresh(&name)
-        .await
-        .map(Json)
-        .map_err(|refusal| match refusal {
-            RefreshRefusal::UnknownIssuer => ApiError::Unknown { what: "issuer" },
-            RefreshRefusal::NothingToFetch => {
-                ApiError::Conflict("this issuer's keys come from the configuration, there is nothing to fetch")
-            }
-            RefreshRefusal::TooSoon => ApiError::TooOften {
-                what: "the keys were fetched a moment ago",
-            },
-        })
+pub(crate) async fn refresh(caller: Caller, Path(name): Path<String>) -> Result<Json<KeyHealthBody>, ApiError> {
+    Ok(Json(issuers::refresh(&caller, &name).await?.into()))
 }

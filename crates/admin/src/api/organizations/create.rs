@@ -1,21 +1,15 @@
 //! `POST /api/v1/organizations`
 
-use narthex_decision::Action;
-use narthex_directory::{
-    ExternalId, MembershipRule, NewOrganization, OrganizationDetails, OrganizationId, OrganizationName,
-    OrganizationTags, TagList,
-};
+use narthex_directory::Edit;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{
-    ADMIN_GROUPS, Admin, ApiError, EXECUTOR_GROUPS, MEMBER_GROUPS, Membership, OrganizationBody, OrganizationStatus,
-    Permit, Tags, input_rules, label,
-};
-use crate::api::extract::{Body, IdempotencyKey};
+use super::{ApiError, Caller, Membership, OrganizationBody, OrganizationStatus, Tags};
+use crate::api::extract::Body;
+use crate::api::idempotency::IdempotencyKey;
 use crate::api::openapi_errors::CreateErrors;
 use crate::api::response::{CreatedRecord, StoredResponse};
-use narthex_clock::NewIds;
+use crate::ops::organizations::{self, NewOrganization, TagChange};
 
 /// An organization to create.
 #[derive(Deserialize, ToSchema)]
@@ -63,50 +57,42 @@ pub(crate) struct NewOrganizationBody {
     ),
 )]
 pub(crate) async fn create(
-    admin: Admin,
+    caller: Caller,
     key: IdempotencyKey,
     body: Body<NewOrganizationBody>,
 ) -> Result<StoredResponse, ApiError> {
-    let permit = admin.permit(Action::CreateOrganization, None)?;
     let Body { value: body, digest } = body;
-    permit
-        .once(key, digest, async {
-            let new = checked(permit, body)?;
-            let organization = permit.directory().create_organization(new, permit.by()).await?;
-            let location = format!("/api/v1/organizations/{}", organization.id);
-            Ok(CreatedRecord {
-                location,
-                version: Some(organization.version),
-                body: OrganizationBody::from(organization),
-            })
+    let create = async {
+        let organization = organizations::create(&caller, body.into()).await?;
+        Ok(CreatedRecord {
+            location: format!("/api/v1/organizations/{}", organization.id),
+            version: Some(organization.version),
+            body: OrganizationBody::from(organization),
         })
+    };
+    key.once(&caller, digest, async { organizations::may_create(&caller) }, create)
         .await
 }
 
-fn checked(permit: Permit<'_>, body: NewOrganizationBody) -> Result<NewOrganization, ApiError> {
-    let list = |field, tags: Option<Tags>| tags.map_or_else(|| Ok(TagList::default()), |tags| tags.read(field));
-    let external_id = body
-        .external_id
-        .map(|id| ExternalId::new(id).map_err(ApiError::name("external_id")));
-    Ok(NewOrganization {
-        id: OrganizationId::new(permit.now_ms(), &mut NewIds::new()?),
-        label: label(body.label.as_deref().unwrap_or(&body.name))?,
-        name: OrganizationName::chosen(body.name).map_err(ApiError::organization_name("name"))?,
-        realm: permit.realm(body.realm)?,
-        external_id: external_id.transpose()?,
-        details: OrganizationDetails {
-            contact_name: input_rules::given("contact_name", body.contact_name, input_rules::text)?,
-            contact_email: input_rules::given("contact_email", body.contact_email, input_rules::text)?,
-            website: input_rules::given("website", body.website, input_rules::website)?,
-            timezone: input_rules::given("timezone", body.timezone, input_rules::timezone)?,
-        },
-        tags: OrganizationTags {
-            admin: list(ADMIN_GROUPS, body.external_admin_groups)?,
-            member: list(MEMBER_GROUPS, body.external_member_groups)?,
-            executor: list(EXECUTOR_GROUPS, body.external_executor_groups)?,
-        },
-        tag_patterns: body.tag_patterns.unwrap_or(true),
-        membership: body.membership.map_or(MembershipRule::Mixed, Into::into),
-        status: body.status.unwrap_or(OrganizationStatus::Active).into(),
-    })
+impl From<NewOrganizationBody> for NewOrganization {
+    fn from(body: NewOrganizationBody) -> Self {
+        let list = |tags: Option<Tags>| tags.map_or(Edit::Keep, |tags| Edit::Set(tags.into()));
+        Self {
+            name: body.name,
+            label: body.label,
+            realm: body.realm,
+            external_id: body.external_id,
+            contact_name: body.contact_name,
+            contact_email: body.contact_email,
+            website: body.website,
+            timezone: body.timezone,
+            tags: TagChange {
+                admin: list(body.external_admin_groups),
+                member: list(body.external_member_groups),
+                executor: list(body.external_executor_groups),
+            },
+            membership: body.membership.map(Into::into),
+            status: body.status.map(Into::into),
+        }
+    }
 }

@@ -3,14 +3,13 @@
 use axum::extract::{DefaultBodyLimit, Path, Request};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, StatusCode, header};
-use narthex_decision::Action;
-use narthex_directory::Logo;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
-use super::{Admin, ApiError, BODY_BYTES_MAX, OrganizationBody, State, VersionedRecord};
+use super::{ApiError, BODY_BYTES_MAX, Caller, OrganizationBody, State, VersionedRecord};
 use crate::api::extract::{self, IfMatch};
 use crate::api::openapi_errors::{ChangeErrors, OneErrors, RemoveErrors};
+use crate::ops::organizations;
 
 /// Maximum size of a body that is read as a logo, in bytes. The logo itself is limited to 1 MB, with a clearer error.
 const LOGO_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -30,13 +29,8 @@ pub(super) fn operations() -> OpenApiRouter<State> {
         OneErrors,
     ),
 )]
-pub(crate) async fn read(admin: Admin, Path(organization): Path<String>) -> Result<Response, ApiError> {
-    let (permit, organization) = admin.organization(Action::ReadOrganization, &organization).await?;
-    let logo = permit
-        .directory()
-        .logo(organization.id)
-        .await?
-        .ok_or(ApiError::Unknown { what: "logo" })?;
+pub(crate) async fn read(caller: Caller, Path(organization): Path<String>) -> Result<Response, ApiError> {
+    let logo = organizations::logo(&caller, &organization).await?;
     // SECURITY: whatever the bytes are, a browser shows them as a picture or not at all, and runs nothing in them.
     let headers: [(HeaderName, &'static str); 3] = [
         (header::CONTENT_TYPE, logo.media_type()),
@@ -59,13 +53,12 @@ pub(crate) async fn read(admin: Admin, Path(organization): Path<String>) -> Resu
     responses((status = 200, description = "The organization now.", body = OrganizationBody, headers(("etag"))), ChangeErrors),
 )]
 pub(crate) async fn put(
-    admin: Admin,
+    caller: Caller,
     Path(organization): Path<String>,
-    if_match: IfMatch,
+    IfMatch(expected): IfMatch,
     request: Request,
 ) -> Result<VersionedRecord<OrganizationBody>, ApiError> {
-    let (permit, organization) = admin.organization(Action::WriteOrganization, &organization).await?;
-    if_match.expect(organization.version)?;
+    organizations::may_set_logo(&caller, &organization, &expected).await?;
     let media_type = request
         .headers()
         .get(header::CONTENT_TYPE)
@@ -76,13 +69,8 @@ pub(crate) async fn put(
         });
     }
     let bytes = extract::bytes(request, &()).await?;
-    let logo = Logo::new(bytes.to_vec())
-        .ok_or_else(|| ApiError::invalid("logo", "it must be a PNG or a JPEG of at most 1 MB"))?;
-    Ok(permit
-        .directory()
-        .set_logo(organization.id, Some(logo), permit.by())
-        .await?
-        .into())
+    let organization = organizations::set_logo(&caller, &organization, &expected, bytes.to_vec());
+    Ok(organization.await?.into())
 }
 
 /// Deletes an organization's logo
@@ -96,12 +84,10 @@ pub(crate) async fn put(
     responses((status = 204, description = "Deleted."), RemoveErrors),
 )]
 pub(crate) async fn delete(
-    admin: Admin,
+    caller: Caller,
     Path(organization): Path<String>,
-    if_match: IfMatch,
+    IfMatch(expected): IfMatch,
 ) -> Result<StatusCode, ApiError> {
-    let (permit, organization) = admin.organization(Action::WriteOrganization, &organization).await?;
-    if_match.expect(organization.version)?;
-    permit.directory().set_logo(organization.id, None, permit.by()).await?;
+    organizations::delete_logo(&caller, &organization, &expected).await?;
     Ok(StatusCode::NO_CONTENT)
 }

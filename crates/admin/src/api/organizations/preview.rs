@@ -2,18 +2,15 @@
 
 use axum::Json;
 use axum::extract::Path;
-use narthex_decision::Action;
-use narthex_directory::{
-    Among, Carrier, CarrierFilter, EffectiveGrant, Listing, Organization, OrganizationTags, Scope, ScopedRole,
-    SourceKind,
-};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Admin, ApiError, Patch, Permit, Tags, update};
-use crate::api::extract::{Body, QueryParameters, page};
+use super::{ApiError, Caller, Patch, Tags};
+use crate::api::extract::{Body, QueryParameters};
 use crate::api::openapi_errors::BodyErrors;
 use crate::api::wire_enums::OrganizationRole;
+use crate::ops::PageRequest;
+use crate::ops::organizations::{self, RoleChange, TagPreview};
 
 /// A change of an organization's lists of tags, as it would be sent in an update.
 #[derive(Deserialize, ToSchema)]
@@ -81,9 +78,6 @@ pub(crate) struct PreviewPage {
     others_gaining: Option<usize>,
 }
 
-/// Maximum number of others that are counted.
-const OTHERS_MAX: usize = 10_000;
-
 /// Previews a change of an organization's tags
 ///
 /// Shows the role that each user would gain or lose at their next token, if it carries the same tags as the last one.
@@ -98,121 +92,48 @@ const OTHERS_MAX: usize = 10_000;
     responses((status = 200, description = "A page of users whose role would change.", body = PreviewPage), BodyErrors),
 )]
 pub(crate) async fn preview(
-    admin: Admin,
+    caller: Caller,
     Path(organization): Path<String>,
     QueryParameters(query): QueryParameters<Query>,
     Body { value: change, .. }: Body<TagChange>,
 ) -> Result<Json<PreviewPage>, ApiError> {
-    let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
-    let lists = [
-        &change.external_admin_groups,
-        &change.external_member_groups,
-        &change.external_executor_groups,
-    ];
-    let then = update::after(lists, &organization.tags)?;
-    let touched = touched(&organization.tags, &then);
-    // This node may have noted tags of the last tokens that are not written yet.
-    permit.directory().flush().await?;
-    let (is_first, page) = (query.cursor.is_none(), page(query.cursor, query.limit)?);
-    // SECURITY: a caller can ask about any tag, even another organization's. Members of other organizations are not
-    // shown to a caller who may not read users: neither by name nor by the id in a cursor, which would be enough to ask
-    // for more.
-    let sees_all = permit.reads_users();
-    let (members, others) = (
-        Among::Members(organization.id, permit.now_ms()),
-        Among::Others(organization.id, permit.now_ms()),
-    );
-    let carrying = |tags, among| CarrierFilter {
-        realm: organization.realm.clone(),
-        tags,
-        among,
+    let page = PageRequest {
+        cursor: query.cursor,
+        limit: query.limit,
     };
-    let mut answer = PreviewPage {
-        items: Vec::new(),
-        next_cursor: None,
-        others_gaining: None,
-    };
-    if is_first && !sees_all {
-        let gives = |tag: &&String| then.role_of(tag).is_some();
-        let gaining = carrying(touched.iter().filter(gives).cloned().collect(), others);
-        answer.others_gaining = Some(permit.directory().count_carriers(gaining, OTHERS_MAX).await?);
-    }
-    if touched.is_empty() {
-        return Ok(Json(answer));
-    }
-    let among = if sees_all { Among::Everybody } else { members };
-    let filter = carrying(touched.clone(), among);
-    let Listing { items, next_cursor } = permit.directory().carriers(filter, page).await?;
-    for carrier in items {
-        let changed = difference(permit, &organization, &then, &touched, carrier).await?;
-        answer.items.extend(changed);
-    }
-    answer.next_cursor = next_cursor.map(|cursor| cursor.to_string());
-    Ok(Json(answer))
+    let preview = organizations::preview(&caller, &organization, change.into(), page).await?;
+    Ok(Json(preview.into()))
 }
 
-/// Returns the tags whose role changes.
-fn touched(now: &OrganizationTags, then: &OrganizationTags) -> Vec<String> {
-    let mut touched: Vec<String> = now
-        .roles()
-        .into_iter()
-        .chain(then.roles())
-        .map(|(tag, _)| tag.as_str())
-        .filter(|tag| now.role_of(tag) != then.role_of(tag))
-        .map(str::to_owned)
-        .collect();
-    touched.sort_unstable();
-    touched.dedup();
-    touched
-}
-
-async fn difference(
-    permit: Permit<'_>,
-    organization: &Organization,
-    then: &OrganizationTags,
-    touched: &[String],
-    carrier: Carrier,
-) -> Result<Option<PreviewBody>, ApiError> {
-    let Some(standing) = permit.directory().standing(carrier.user.id).await? else {
-        return Ok(None);
-    };
-    let mut grants = standing.grants;
-    grants.retain(|grant| grant.scope() == Scope::Organization(organization.id));
-    let in_force = permit.in_force();
-    let weighed = permit
-        .grant_policy(&in_force)
-        .effective_grants(&standing.user.realm, grants)
-        .await?;
-    let before = held(&weighed, |_| true);
-    let untagged = held(&weighed, |source| source != SourceKind::Tag);
-    let tagged = carrier.tags.iter().filter_map(|tag| then.role_of(tag)).max();
-    let after = untagged.max(tagged);
-    if before == after {
-        return Ok(None);
+impl From<TagChange> for organizations::TagChange {
+    fn from(change: TagChange) -> Self {
+        Self {
+            admin: change.external_admin_groups.into_edit(),
+            member: change.external_member_groups.into_edit(),
+            executor: change.external_executor_groups.into_edit(),
+        }
     }
-    let Carrier { user, mut tags } = carrier;
-    // SECURITY: an organization's own admins must not learn the other tags that a user carries.
-    let told = |tag: &String| permit.reads_users() || organization.tags.role_of(tag).is_some();
-    tags.retain(|tag| touched.contains(tag) && told(tag));
-    Ok(Some(PreviewBody {
-        user_id: user.id.to_string(),
-        username: user.username.to_string(),
-        email: user.profile.email,
-        before: before.map(Into::into),
-        after: after.map(Into::into),
-        tags,
-    }))
 }
 
-/// Returns the highest role in an organization that grants of the counted sources give now.
-fn held(
-    weighed: &[EffectiveGrant],
-    counts: impl Fn(SourceKind) -> bool,
-) -> Option<narthex_directory::OrganizationRole> {
-    let counted = weighed.iter().filter(|weighed| counts(weighed.grant.source.kind()));
-    let roles = counted.filter_map(|weighed| match weighed.gives {
-        Ok(ScopedRole::Organization(_, role)) => Some(role),
-        _ => None,
-    });
-    roles.max()
+impl From<TagPreview> for PreviewPage {
+    fn from(preview: TagPreview) -> Self {
+        Self {
+            items: preview.items.into_iter().map(PreviewBody::from).collect(),
+            next_cursor: preview.next_cursor.map(|cursor| cursor.to_string()),
+            others_gaining: preview.others_gaining,
+        }
+    }
+}
+
+impl From<RoleChange> for PreviewBody {
+    fn from(change: RoleChange) -> Self {
+        Self {
+            user_id: change.user.to_string(),
+            username: change.username.to_string(),
+            email: change.email,
+            before: change.before.map(Into::into),
+            after: change.after.map(Into::into),
+            tags: change.tags,
+        }
+    }
 }

@@ -1,11 +1,11 @@
 //! `GET /api/v1/organizations/{organization}`
 
 use axum::extract::Path;
-use narthex_decision::Action;
 
-use super::{Admin, ApiError, OrganizationBody};
+use super::{ApiError, Caller, OrganizationBody};
 use crate::api::openapi_errors::OneErrors;
 use crate::api::response::VersionedRecord;
+use crate::ops::organizations;
 
 /// Reads an organization
 #[utoipa::path(
@@ -14,9 +14,8 @@ use crate::api::response::VersionedRecord;
     responses((status = 200, description = "The organization.", body = OrganizationBody, headers(("etag"))), OneErrors),
 )]
 pub(crate) async fn read(
-    admin: Admin,
+    caller: Caller,
     Path(organization): Path<String>,
 ) -> Result<VersionedRecord<OrganizationBody>, ApiError> {
-    let (_, organization) = admin.organization(Action::ReadOrganization, &organization).await?;
-    Ok(organization.into())
+    Ok(organizations::read(&caller, &organization).await?.into())
 }

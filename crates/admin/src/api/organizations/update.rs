@@ -1,18 +1,14 @@
 //! `PATCH /api/v1/organizations/{organization}`
 
 use axum::extract::Path;
-use narthex_decision::Action;
-use narthex_directory::{Edit, ExternalId, Organization, OrganizationEdit, OrganizationName, OrganizationTags};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{
-    ADMIN_GROUPS, Admin, ApiError, EXECUTOR_GROUPS, MEMBER_GROUPS, Membership, OrganizationBody, OrganizationStatus,
-    Patch, Tags, input_rules, label,
-};
+use super::{ApiError, Caller, Membership, OrganizationBody, OrganizationStatus, Patch, Tags};
 use crate::api::extract::{Body, IfMatch};
 use crate::api::openapi_errors::ChangeErrors;
 use crate::api::response::VersionedRecord;
+use crate::ops::organizations::{self, TagChange};
 
 /// Change of an organization. Its realm cannot change.
 #[derive(Deserialize, ToSchema)]
@@ -72,13 +68,6 @@ pub(crate) struct OrganizationChange {
     status: Patch<OrganizationStatus>,
 }
 
-impl OrganizationChange {
-    /// Tests whether it changes a member that only platform admins may change.
-    fn is_rule(&self) -> bool {
-        self.name.is_given() || self.external_id.is_given() || self.membership.is_given() || self.status.is_given()
-    }
-}
-
 /// Updates an organization
 ///
 /// Its own admins may change its label, contact, website, lists of tags and `tag_patterns`. Only platform admins may change its name,
@@ -93,87 +82,32 @@ impl OrganizationChange {
     responses((status = 200, description = "The organization now.", body = OrganizationBody, headers(("etag"))), ChangeErrors),
 )]
 pub(crate) async fn update(
-    admin: Admin,
+    caller: Caller,
     Path(organization): Path<String>,
-    if_match: IfMatch,
+    IfMatch(expected): IfMatch,
     Body { value: change, .. }: Body<OrganizationChange>,
 ) -> Result<VersionedRecord<OrganizationBody>, ApiError> {
-    let (permit, organization) = admin.organization(Action::WriteOrganization, &organization).await?;
-    if change.is_rule() {
-        // SECURITY: an external id or a name decides which tokens count here and which paths lead here. An
-        // organization's admin who could change them could take over another organization.
-        admin.permit(Action::RuleOrganization, Some(organization.id))?;
+    let organization = organizations::update(&caller, &organization, &expected, change.into());
+    Ok(organization.await?.into())
+}
+
+impl From<OrganizationChange> for organizations::OrganizationChange {
+    fn from(change: OrganizationChange) -> Self {
+        Self {
+            name: change.name.into_edit(),
+            label: change.label.into_edit(),
+            external_id: change.external_id.into_edit(),
+            contact_name: change.contact_name.into_edit(),
+            contact_email: change.contact_email.into_edit(),
+            website: change.website.into_edit(),
+            timezone: change.timezone.into_edit(),
+            tags: TagChange {
+                admin: change.external_admin_groups.into_edit(),
+                member: change.external_member_groups.into_edit(),
+                executor: change.external_executor_groups.into_edit(),
+            },
+            membership: change.membership.into_edit(),
+            status: change.status.into_edit(),
+        }
     }
-    let expected = if_match.expect(organization.version)?;
-    let (tags, read_at) = tags(&change, &organization)?;
-    let edit = OrganizationEdit {
-        tags,
-        ..checked(change)?
-    };
-    let updated = permit
-        .directory()
-        .update_organization(organization.id, expected.or(read_at), edit, permit.by());
-    Ok(updated.await?.into())
-}
-
-/// Returns the new lists, and the version from which they were derived: a change of one list must not undo a concurrent
-/// change of another.
-fn tags(
-    change: &OrganizationChange,
-    organization: &Organization,
-) -> Result<(Option<OrganizationTags>, Option<u64>), ApiError> {
-    let lists = [
-        &change.external_admin_groups,
-        &change.external_member_groups,
-        &change.external_executor_groups,
-    ];
-    if !lists.into_iter().any(Patch::is_given) {
-        return Ok((None, None));
-    }
-    let tags = after(lists, &organization.tags)?;
-    Ok((Some(tags), Some(organization.version)))
-}
-
-/// Returns the lists after a change of some of them.
-pub(super) fn after(
-    [admin, member, executor]: [&Patch<Tags>; 3],
-    now: &OrganizationTags,
-) -> Result<OrganizationTags, ApiError> {
-    let list = |field, patch: &Patch<Tags>, now: &narthex_directory::TagList| match patch {
-        Patch::Keep => Ok(now.clone()),
-        Patch::Clear => Ok(narthex_directory::TagList::default()),
-        Patch::Set(tags) => tags.clone().read(field),
-    };
-    Ok(OrganizationTags {
-        admin: list(ADMIN_GROUPS, admin, &now.admin)?,
-        member: list(MEMBER_GROUPS, member, &now.member)?,
-        executor: list(EXECUTOR_GROUPS, executor, &now.executor)?,
-    })
-}
-
-fn checked(change: OrganizationChange) -> Result<OrganizationEdit, ApiError> {
-    let detail = |field, patch: Patch<String>, rule: input_rules::Rule| -> Result<Edit<String>, ApiError> {
-        patch.checked(|text| rule(field, &text))
-    };
-    let name = change
-        .name
-        .never_empty("name")?
-        .map(|name| OrganizationName::chosen(name).map_err(ApiError::organization_name("name")));
-    Ok(OrganizationEdit {
-        name: name.transpose()?,
-        label: (change.label.never_empty("label")?)
-            .map(|text| label(&text))
-            .transpose()?,
-        external_id: change
-            .external_id
-            .checked(|id| ExternalId::new(id).map(Some).map_err(ApiError::name("external_id")))?,
-        contact_name: detail("contact_name", change.contact_name, input_rules::text)?,
-        contact_email: detail("contact_email", change.contact_email, input_rules::text)?,
-        website: detail("website", change.website, input_rules::website)?,
-        timezone: detail("timezone", change.timezone, input_rules::timezone)?,
-        tags: None,
-        tag_patterns: change.tag_patterns.never_empty("tag_patterns")?,
-        membership: change.membership.never_empty("membership")?.map(Into::into),
-        status: change.status.never_empty("status")?.map(Into::into),
-    })
 }

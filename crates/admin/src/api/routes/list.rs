@@ -1,16 +1,14 @@
 //! `GET /api/v1/routes`
 
-use narthex_decision::Action;
-use narthex_directory::StoreError;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::extract::{QueryParameters, page};
-use crate::api::gateway_api::RouteBody;
+use crate::api::extract::QueryParameters;
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
+use crate::api::routes::RouteBody;
+use crate::ops::{Caller, PageRequest, routes};
 
 /// Page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -32,17 +30,12 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of routes.", body = List<RouteBody>), ListErrors),
 )]
 pub(crate) async fn list(
-    admin: Admin,
+    caller: Caller,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<RouteBody>, ApiError> {
-    let permit = admin.permit(Action::ReadRoutes, None)?;
-    let page = page(query.cursor, query.limit)?;
-    let is_number = |cursor: &str| cursor.len() == 8 && cursor.bytes().all(|byte| byte.is_ascii_digit());
-    if page.cursor().is_some_and(|cursor| !is_number(cursor.as_str())) {
-        return Err(StoreError::Cursor.into());
-    }
-    // Numbers of equal length order as they count.
-    Ok(List::cut(permit.gateway().routes(), &page, |route| {
-        format!("{:08}", route.index)
-    }))
+    let page = PageRequest {
+        cursor: query.cursor,
+        limit: query.limit,
+    };
+    Ok(List::of(routes::list(&caller, page)?, RouteBody::from))
 }

@@ -1,15 +1,13 @@
 //! `GET /api/v1/teams`
 
-use narthex_decision::Action;
-use narthex_directory::{Realm, TeamFilter};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{ApiError, TeamBody};
-use crate::api::access::Admin;
-use crate::api::extract::{QueryParameters, page};
+use crate::api::extract::QueryParameters;
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
+use crate::ops::{Caller, PageRequest, teams};
 
 /// Filters of the list. A record must match all that are given.
 #[derive(Deserialize, IntoParams)]
@@ -36,21 +34,13 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of teams.", body = List<TeamBody>), ListErrors),
 )]
 pub(crate) async fn list(
-    admin: Admin,
+    caller: Caller,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<TeamBody>, ApiError> {
-    let permit = admin.permit(Action::ReadMembers, None)?;
-    let realm = query
-        .realm
-        .map(|realm| Realm::new(realm).map_err(ApiError::name("realm")));
-    let filter = TeamFilter {
-        realm: realm.transpose()?,
-        organization: None,
-        external_id: query.external_id,
+    let page = PageRequest {
+        cursor: query.cursor,
+        limit: query.limit,
     };
-    let teams = permit
-        .directory()
-        .teams(filter, page(query.cursor, query.limit)?)
-        .await?;
+    let teams = teams::list(&caller, query.realm, query.external_id, page).await?;
     Ok(List::of(teams, TeamBody::from))
 }

@@ -1,15 +1,14 @@
 //! `POST /api/v1/users`
 
-use narthex_decision::Action;
-use narthex_directory::{ExternalId, NewUser, PlatformRole, Profile, UserEntry, UserId, Username};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Admin, ApiError, UserBody, input_rules};
-use crate::api::extract::{Body, IdempotencyKey};
+use super::{ApiError, Caller, UserBody};
+use crate::api::extract::Body;
+use crate::api::idempotency::IdempotencyKey;
 use crate::api::openapi_errors::CreateErrors;
 use crate::api::response::{CreatedRecord, StoredResponse};
-use narthex_clock::NewIds;
+use crate::ops::users::{self, NewUser};
 
 /// A user to create.
 #[derive(Deserialize, ToSchema)]
@@ -49,40 +48,34 @@ pub(crate) struct NewUserBody {
     ),
 )]
 pub(crate) async fn create(
-    admin: Admin,
+    caller: Caller,
     key: IdempotencyKey,
-    body: Body<NewUserBody>,
+    Body { value: body, digest }: Body<NewUserBody>,
 ) -> Result<StoredResponse, ApiError> {
-    let permit = admin.permit(Action::WriteUsers, None)?;
-    let Body { value: body, digest } = body;
-    permit
-        .once(key, digest, async {
-            let username = body.username.unwrap_or_else(|| body.external_id.clone());
-            let new = NewUser {
-                id: UserId::new(permit.now_ms(), &mut NewIds::new()?),
-                realm: permit.realm(body.realm)?,
-                external_id: ExternalId::new(body.external_id).map_err(ApiError::name("external_id"))?,
-                username: Username::new(username).map_err(ApiError::name("username"))?,
-                profile: Profile {
-                    email: input_rules::given("email", body.email, input_rules::text)?,
-                    name: input_rules::given("name", body.name, input_rules::text)?,
-                    country: input_rules::given("country", body.country, input_rules::country)?,
-                    timezone: input_rules::given("timezone", body.timezone, input_rules::timezone)?,
-                    locale: input_rules::given("locale", body.locale, input_rules::language)?,
-                    language: input_rules::given("language", body.language, input_rules::language)?,
-                },
-            };
-            let user = permit.directory().create_user(new, permit.by()).await?;
-            let (location, version) = (format!("/api/v1/users/{}", user.id), user.version);
-            let body = UserBody::from(UserEntry {
-                user,
-                platform_role: PlatformRole::User,
-            });
-            Ok(CreatedRecord {
-                location,
-                version: Some(version),
-                body,
-            })
+    let create = async {
+        let entry = users::create(&caller, body.into()).await?;
+        Ok(CreatedRecord {
+            location: format!("/api/v1/users/{}", entry.user.id),
+            version: Some(entry.user.version),
+            body: UserBody::from(entry),
         })
+    };
+    key.once(&caller, digest, async { users::may_create(&caller) }, create)
         .await
+}
+
+impl From<NewUserBody> for NewUser {
+    fn from(body: NewUserBody) -> Self {
+        Self {
+            realm: body.realm,
+            external_id: body.external_id,
+            username: body.username,
+            email: body.email,
+            name: body.name,
+            country: body.country,
+            timezone: body.timezone,
+            locale: body.locale,
+            language: body.language,
+        }
+    }
 }

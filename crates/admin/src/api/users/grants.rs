@@ -1,15 +1,15 @@
 //! `GET /api/v1/users/{id}/grants`
 
 use axum::extract::Path;
-use narthex_decision::Action;
-use narthex_directory::{GrantFilter, GrantsWhen, Listing};
+use narthex_directory::GrantsWhen;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Admin, ApiError, GrantBody, Time, find};
-use crate::api::extract::{QueryParameters, page};
+use super::{ApiError, Caller, GrantBody, Time};
+use crate::api::extract::QueryParameters;
 use crate::api::openapi_errors::OneErrors;
 use crate::api::response::List;
+use crate::ops::{PageRequest, users};
 
 /// Time in the grants' history, by default now, and page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -37,39 +37,23 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of grants.", body = List<GrantBody>), OneErrors),
 )]
 pub(crate) async fn grants(
-    admin: Admin,
+    caller: Caller,
     Path(id): Path<String>,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<GrantBody>, ApiError> {
-    let permit = admin.permit(Action::ReadUsers, None)?;
     let when = match (query.as_of, query.all.unwrap_or_default()) {
         (Some(_), true) => {
             let detail = "the query cannot be used: ask for `as_of` or for `all`, not for both".to_owned();
             return Err(ApiError::Malformed { detail });
         }
-        (Some(Time(at_ms)), false) => GrantsWhen::AsOf(at_ms),
-        (None, true) => GrantsWhen::Ever,
-        (None, false) => GrantsWhen::AsOf(permit.now_ms()),
+        (Some(Time(at_ms)), false) => Some(GrantsWhen::AsOf(at_ms)),
+        (None, true) => Some(GrantsWhen::Ever),
+        (None, false) => None,
     };
-    let user = find(permit, &id).await?.user;
-    let filter = GrantFilter {
-        user: Some(user.id),
-        scope: None,
-        when,
+    let page = PageRequest {
+        cursor: query.cursor,
+        limit: query.limit,
     };
-    let Listing { items, next_cursor } = permit
-        .directory()
-        .grants(filter, page(query.cursor, query.limit)?)
-        .await?;
-    let items = permit
-        .grant_policy(&permit.in_force())
-        .effective_grants(&user.realm, items)
-        .await?;
-    let names = permit
-        .scope_names(items.iter().map(|weighed| weighed.grant.scope()))
-        .await?;
-    Ok(List::of(Listing { items, next_cursor }, |weighed| {
-        let name = names.get(&weighed.grant.scope()).cloned();
-        GrantBody::new(weighed, name)
-    }))
+    let grants = users::grants(&caller, &id, when, page).await?;
+    Ok(List::of(grants, GrantBody::from))
 }

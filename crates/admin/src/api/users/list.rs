@@ -1,14 +1,14 @@
 //! `GET /api/v1/users`
 
-use narthex_decision::Action;
-use narthex_directory::{Realm, UserFilter};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Admin, ApiError, UserBody};
-use crate::api::extract::{QueryParameters, page};
+use super::{ApiError, Caller, UserBody};
+use crate::api::extract::QueryParameters;
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
+use crate::ops::PageRequest;
+use crate::ops::users::{self, UserQuery};
 
 /// Filters of the list. A record must match all that are given.
 #[derive(Deserialize, IntoParams)]
@@ -41,24 +41,20 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of users.", body = List<UserBody>), ListErrors),
 )]
 pub(crate) async fn list(
-    admin: Admin,
+    caller: Caller,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<UserBody>, ApiError> {
-    let permit = admin.permit(Action::ReadUsers, None)?;
-    let filter = UserFilter {
-        realm: query
-            .realm
-            .map(|realm| Realm::new(realm).map_err(ApiError::name("realm")))
-            .transpose()?,
+    let page = PageRequest {
+        cursor: query.cursor,
+        limit: query.limit,
+    };
+    let query = UserQuery {
+        realm: query.realm,
         external_id: query.external_id,
         username: query.username,
         email: query.email,
         q: query.q,
     };
-    let mut users = permit
-        .directory()
-        .users(filter, page(query.cursor, query.limit)?)
-        .await?;
-    users.items = permit.grant_policy(&permit.in_force()).users(users.items).await?;
+    let users = users::list(&caller, query, page).await?;
     Ok(List::of(users, UserBody::from))
 }

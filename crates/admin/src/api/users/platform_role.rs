@@ -2,16 +2,13 @@
 
 use axum::extract::Path;
 use http::StatusCode;
-use narthex_decision::Action;
-use narthex_directory::{EffectiveGrant, GrantId, NewGrant, Scope, ScopedRole};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Admin, ApiError, GrantBody, PlatformRole, find, input_rules};
+use super::{ApiError, Caller, GrantBody, PlatformRole};
 use crate::api::extract::{Body, QueryParameters};
 use crate::api::openapi_errors::{ChangeErrors, RemoveErrors};
-use crate::api::organizations::GrantScope;
-use narthex_clock::NewIds;
+use crate::ops::users;
 
 /// Platform role to grant manually.
 #[derive(Deserialize, ToSchema)]
@@ -42,29 +39,12 @@ pub(crate) struct Why {
     responses((status = 200, description = "The grant.", body = GrantBody), ChangeErrors),
 )]
 pub(crate) async fn grant(
-    admin: Admin,
+    caller: Caller,
     Path(id): Path<String>,
     Body { value: body, .. }: Body<PlatformRoleBody>,
 ) -> Result<axum::Json<GrantBody>, ApiError> {
-    let permit = admin.permit(Action::WriteUsers, None)?;
-    if body.role == PlatformRole::User {
-        return Err(ApiError::invalid(
-            "role",
-            "everybody is a `user`; take the role away with `DELETE` instead",
-        ));
-    }
-    let new = NewGrant {
-        id: GrantId::new(permit.now_ms(), &mut NewIds::new()?),
-        user: find(permit, &id).await?.user.id,
-        role: ScopedRole::Platform(body.role.into()),
-        why: input_rules::why(body.why)?,
-    };
-    let grant = permit.directory().grant_role(new, permit.by()).await?;
-    let given = EffectiveGrant {
-        gives: Ok(grant.role),
-        grant,
-    };
-    Ok(axum::Json(GrantBody::new(given, None)))
+    let grant = users::grant_platform_role(&caller, &id, body.role.into(), body.why).await?;
+    Ok(axum::Json(GrantBody::new(grant, None)))
 }
 
 /// Revokes a platform role that was granted manually
@@ -76,17 +56,10 @@ pub(crate) async fn grant(
     responses((status = 204, description = "Revoked."), RemoveErrors),
 )]
 pub(crate) async fn revoke(
-    admin: Admin,
+    caller: Caller,
     Path(id): Path<String>,
     QueryParameters(query): QueryParameters<Why>,
 ) -> Result<StatusCode, ApiError> {
-    let permit = admin.permit(Action::WriteUsers, None)?;
-    let id = find(permit, &id).await?.user.id;
-    let on = GrantScope {
-        scope: Scope::Platform,
-        home: None,
-        name: "platform",
-    };
-    on.revoke(permit, &id.to_string(), query.why).await?;
+    users::revoke_platform_role(&caller, &id, query.why).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -1,11 +1,11 @@
 //! `GET /api/v1/users/{id}`
 
 use axum::extract::Path;
-use narthex_decision::Action;
 
-use super::{Admin, ApiError, UserBody, find};
+use super::{ApiError, Caller, UserBody};
 use crate::api::openapi_errors::OneErrors;
 use crate::api::response::VersionedRecord;
+use crate::ops::users;
 
 /// Reads a user
 #[utoipa::path(
@@ -13,11 +13,6 @@ use crate::api::response::VersionedRecord;
     params(("id" = String, Path, description = "The user's id.")),
     responses((status = 200, description = "The user.", body = UserBody, headers(("etag"))), OneErrors),
 )]
-pub(crate) async fn read(admin: Admin, Path(id): Path<String>) -> Result<VersionedRecord<UserBody>, ApiError> {
-    let permit = admin.permit(Action::ReadUsers, None)?;
-    let entry = find(permit, &id).await?;
-    Ok(VersionedRecord {
-        version: entry.user.version,
-        body: entry.into(),
-    })
+pub(crate) async fn read(caller: Caller, Path(id): Path<String>) -> Result<VersionedRecord<UserBody>, ApiError> {
+    Ok(users::read(&caller, &id).await?.into())
 }

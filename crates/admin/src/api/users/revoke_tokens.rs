@@ -1,13 +1,13 @@
 //! `POST /api/v1/users/{id}/revoke-tokens`
 
 use axum::extract::Path;
-use narthex_decision::Action;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Admin, ApiError, UserBody, find, shown};
+use super::{ApiError, Caller, UserBody};
 use crate::api::openapi_errors::OneErrors;
 use crate::api::response::VersionedRecord;
+use crate::ops::users;
 
 /// A user whose tokens were revoked.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -39,13 +39,11 @@ impl From<UserBody> for TokensRevokedBody {
     responses((status = 200, description = "The user now.", body = TokensRevokedBody, headers(("etag"))), OneErrors),
 )]
 pub(crate) async fn revoke_tokens(
-    admin: Admin,
+    caller: Caller,
     Path(id): Path<String>,
 ) -> Result<VersionedRecord<TokensRevokedBody>, ApiError> {
-    let permit = admin.permit(Action::WriteUsers, None)?;
-    let id = find(permit, &id).await?.user.id;
-    permit.directory().revoke_tokens(id, permit.by()).await?;
-    let VersionedRecord { version, body } = shown(permit, id).await?;
+    let VersionedRecord { version, body } =
+        VersionedRecord::<UserBody>::from(users::revoke_tokens(&caller, &id).await?);
     Ok(VersionedRecord {
         version,
         body: body.into(),

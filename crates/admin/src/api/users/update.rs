@@ -1,15 +1,14 @@
 //! `PATCH /api/v1/users/{id}`
 
 use axum::extract::Path;
-use narthex_decision::Action;
-use narthex_directory::{UserEdit, Username};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Admin, ApiError, Edit, Patch, UserBody, UserStatus, find, input_rules, shown};
+use super::{ApiError, Caller, Patch, UserBody, UserStatus};
 use crate::api::extract::{Body, IfMatch};
 use crate::api::openapi_errors::ChangeErrors;
 use crate::api::response::VersionedRecord;
+use crate::ops::{OpError, users};
 
 /// Change of a user. The next token overwrites the members that are mapped from its claims.
 #[derive(Deserialize, ToSchema)]
@@ -64,41 +63,34 @@ pub(crate) struct UserChange {
     responses((status = 200, description = "The user now.", body = UserBody, headers(("etag"))), ChangeErrors),
 )]
 pub(crate) async fn update(
-    admin: Admin,
+    caller: Caller,
     Path(id): Path<String>,
-    if_match: IfMatch,
+    IfMatch(expected): IfMatch,
     Body { value: change, .. }: Body<UserChange>,
 ) -> Result<VersionedRecord<UserBody>, ApiError> {
-    let permit = admin.permit(Action::WriteUsers, None)?;
-    let user = find(permit, &id).await?.user;
-    let profile = |field, patch: Patch<String>, rule: input_rules::Rule| -> Result<Edit<String>, ApiError> {
-        patch.checked(|text| rule(field, &text))
-    };
-    let username = change
-        .username
-        .never_empty("username")?
-        .map(|name| Username::new(name).map_err(ApiError::name("username")));
-    let edit = UserEdit {
-        username: username.transpose()?,
-        status: change.status.never_empty("status")?.map(Into::into),
-        accept_older_tokens: match change.tokens_not_before {
+    Ok(users::update(&caller, &id, &expected, change.checked()?).await?.into())
+}
+
+impl UserChange {
+    fn checked(self) -> Result<users::UserChange, ApiError> {
+        let accept_older_tokens = match self.tokens_not_before {
             Patch::Keep => false,
             Patch::Clear => true,
             Patch::Set(_) => {
                 let detail = "only `null` is taken here; `POST` to the user's `revoke-tokens` sets it";
-                return Err(ApiError::invalid("tokens_not_before", detail));
+                return Err(OpError::invalid("tokens_not_before", detail).into());
             }
-        },
-        email: profile("email", change.email, input_rules::text)?,
-        name: profile("name", change.name, input_rules::text)?,
-        country: profile("country", change.country, input_rules::country)?,
-        timezone: profile("timezone", change.timezone, input_rules::timezone)?,
-        locale: profile("locale", change.locale, input_rules::language)?,
-        language: profile("language", change.language, input_rules::language)?,
-    };
-    permit
-        .directory()
-        .update_user(user.id, if_match.expect(user.version)?, edit, permit.by())
-        .await?;
-    shown(permit, user.id).await
+        };
+        Ok(users::UserChange {
+            username: self.username.into_edit(),
+            status: self.status.into_edit(),
+            accept_older_tokens,
+            email: self.email.into_edit(),
+            name: self.name.into_edit(),
+            country: self.country.into_edit(),
+            timezone: self.timezone.into_edit(),
+            locale: self.locale.into_edit(),
+            language: self.language.into_edit(),
+        })
+    }
 }

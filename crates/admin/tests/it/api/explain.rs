@@ -13,7 +13,7 @@ async fn hands_the_token_and_the_request_to_explain() {
     assert_eq!(asked.token, "a.b.c");
     let request = asked.request.unwrap();
     assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/v1/x"));
-    assert_eq!(asked.at.map(|at| at.0), Some(crate::api::fixture::NOW_MS));
+    assert_eq!(asked.at_ms, Some(crate::api::fixture::NOW_MS));
 }
 
 #[tokio::test]

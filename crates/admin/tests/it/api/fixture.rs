@@ -10,9 +10,10 @@ use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use narthex_admin::api::{
-    AdminState, ExplainRequest, FreshApiKey, GatewayApi, IssuerBody, KeyBody, KeyHealthBody, KeySummary, PlatformTags,
-    RefreshRefusal, RefusedKeyBody, RouteBody, Time, router,
+use narthex_admin::api::{AdminState, router};
+use narthex_admin::ops::api_keys::FreshApiKey;
+use narthex_admin::ops::{
+    GatewayApi, IssuerSummary, Operations, PlatformTags, RefreshRefusal, RouteSummary, TokenToExplain,
 };
 use narthex_clock::Clock;
 use narthex_decision::Reason;
@@ -22,6 +23,7 @@ use narthex_directory::{
     Principal, Realm, SyncPolicy, TagList, TokenFingerprint, Username, sync,
 };
 use narthex_engine::{ConnectionSettings, Explanation, IdentityRow, Refusal};
+use narthex_fetch::keys::{IssuerHealth, KeyLine, Moment, RefusedLine, SourceKind};
 use serde_json::{Value, json};
 
 /// 2023-11-14T22:13:20Z
@@ -32,6 +34,7 @@ pub(crate) struct Fixture {
     pub(crate) directory: Arc<MemoryDirectory>,
     pub(crate) gateway: Arc<TestGateway>,
     pub(crate) clock: Clock,
+    pub(crate) operations: Arc<Operations>,
     pub(crate) router: Router,
     /// An API key of a platform admin.
     pub(crate) admin: String,
@@ -55,7 +58,7 @@ pub(crate) struct TestGateway {
     pub(crate) realms: Mutex<Vec<&'static str>>,
     pub(crate) in_force: Mutex<Arc<ActiveIssuers>>,
     pub(crate) refreshed: Mutex<Vec<String>>,
-    pub(crate) explained: Mutex<Vec<ExplainRequest>>,
+    pub(crate) explained: Mutex<Vec<TokenToExplain>>,
     pub(crate) connections: Mutex<Arc<ConnectionSettings>>,
 }
 
@@ -67,17 +70,18 @@ impl Fixture {
         gateway.realms.lock().unwrap().push("main");
         gateway.in_force("idp", "platform-admins");
         let clock = Clock::manual(NOW_MS);
-        let state = AdminState::new(
+        let operations = Operations::new(
             Arc::clone(&directory) as Arc<dyn Directory>,
             Arc::clone(&gateway) as Arc<dyn GatewayApi>,
             clock.clone(),
         );
-        let router = router(state.unwrap());
+        let router = router(AdminState::new(Arc::clone(&operations)).unwrap());
         let ids = Mutex::new(CountingIds(1_000_000));
         let mut fixture = Self {
             directory,
             gateway,
             clock,
+            operations,
             router,
             admin: String::new(),
             ids,
@@ -321,8 +325,8 @@ impl GatewayApi for TestGateway {
         Arc::clone(&self.in_force.lock().unwrap())
     }
 
-    fn issuers(&self) -> Vec<IssuerBody> {
-        let issuer = |name: &str| IssuerBody {
+    fn issuers(&self) -> Vec<IssuerSummary> {
+        let issuer = |name: &str| IssuerSummary {
             name: name.to_owned(),
             issuer: Some(format!("https://{name}.example")),
             aliases: Vec::new(),
@@ -330,11 +334,9 @@ impl GatewayApi for TestGateway {
             enabled: true,
             algorithms: vec!["RS256".to_owned()],
             audiences: vec!["narthex".to_owned()],
-            key_source: "jwks_url".to_owned(),
-            key_location: Some(format!("https://{name}.example/jwks.json")),
             provision: "create".to_owned(),
             mode: "enforce".to_owned(),
-            key_health: health().summary,
+            key_health: health(name),
         };
         vec![issuer("idp"), issuer("corporate")]
     }
@@ -348,19 +350,19 @@ impl GatewayApi for TestGateway {
         [("idp", "main"), ("corporate", "two")].map(of).into()
     }
 
-    fn keys(&self, issuer: &str) -> Option<KeyHealthBody> {
-        (issuer == "idp").then(health)
+    fn keys(&self, issuer: &str) -> Option<IssuerHealth> {
+        (issuer == "idp").then(|| health(issuer))
     }
 
     fn connections(&self) -> Arc<ConnectionSettings> {
         Arc::clone(&self.connections.lock().unwrap())
     }
 
-    async fn refresh(&self, issuer: &str) -> Result<KeyHealthBody, RefreshRefusal> {
+    async fn refresh(&self, issuer: &str) -> Result<IssuerHealth, RefreshRefusal> {
         match issuer {
             "idp" if self.refreshed.lock().unwrap().is_empty() => {
                 self.refreshed.lock().unwrap().push(issuer.to_owned());
-                Ok(health())
+                Ok(health(issuer))
             }
             "idp" => Err(RefreshRefusal::TooSoon),
             "corporate" => Err(RefreshRefusal::NothingToFetch),
@@ -368,8 +370,8 @@ impl GatewayApi for TestGateway {
         }
     }
 
-    fn routes(&self) -> Vec<RouteBody> {
-        let route = |index| RouteBody {
+    fn routes(&self) -> Vec<RouteSummary> {
+        let route = |index| RouteSummary {
             index,
             paths: vec![format!("/v{index}/{{organization}}")],
             methods: vec!["POST".to_owned()],
@@ -381,8 +383,8 @@ impl GatewayApi for TestGateway {
         (0..12).map(route).collect()
     }
 
-    async fn explain(&self, request: ExplainRequest) -> Result<Explanation, Refusal> {
-        self.explained.lock().unwrap().push(request);
+    async fn explain(&self, token: TokenToExplain) -> Result<Explanation, Refusal> {
+        self.explained.lock().unwrap().push(token);
         let row = |value: Value| IdentityRow {
             field: "username".to_owned(),
             template: "{{claims.sub}}".to_owned(),
@@ -405,34 +407,37 @@ impl GatewayApi for TestGateway {
     }
 }
 
-fn health() -> KeyHealthBody {
-    let key = KeyBody {
+fn health(issuer: &str) -> IssuerHealth {
+    let key = KeyLine {
         kid: Some("one".to_owned()),
+        identity: "00".to_owned(),
         kind: "RSA 2048".to_owned(),
         algorithms: vec!["RS256".to_owned()],
-        first_seen_at: Some(Time(NOW_MS)),
-        last_seen_at: Some(Time(NOW_MS)),
+        first_seen_at: Some(Moment(NOW_MS)),
+        last_seen_at: Some(Moment(NOW_MS)),
         present: true,
     };
-    KeyHealthBody {
-        summary: KeySummary {
-            serving: true,
-            usable_keys: 1,
-            fetched_at: Some(Time(NOW_MS)),
-            age_seconds: Some(0),
-            next_refresh_at: Some(Time(NOW_MS + 600_000)),
-            failures_in_a_row: 0,
-            last_error: None,
-        },
+    IssuerHealth {
+        issuer: issuer.to_owned(),
+        source: SourceKind::JwksUrl,
+        location: Some(format!("https://{issuer}.example/jwks.json")),
+        serving: true,
         keys: vec![key],
-        refused: vec![RefusedKeyBody {
+        usable_count: 1,
+        refused: vec![RefusedLine {
             position: 1,
             kid: None,
             why: "its modulus is too small".to_owned(),
         }],
-        fresh_until: Some(Time(NOW_MS + 600_000)),
-        usable_until: Some(Time(NOW_MS + 4_200_000)),
+        fetched_at: Some(Moment(NOW_MS)),
+        age_seconds: Some(0),
+        fresh_until: Some(Moment(NOW_MS + 600_000)),
+        usable_until: Some(Moment(NOW_MS + 4_200_000)),
+        next_refresh_at: Some(Moment(NOW_MS + 600_000)),
         fetching: false,
+        failures_in_a_row: 0,
+        last_error: None,
         unknown_keys: 0,
+        epoch: 0,
     }
 }

@@ -1,17 +1,16 @@
 //! `GET /api/v1/organizations/{organization}/members`
 
 use axum::extract::Path;
-use narthex_decision::Action;
-use narthex_directory::Scope;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::extract::{QueryParameters, page};
+use crate::api::extract::QueryParameters;
 use crate::api::openapi_errors::OneErrors;
-use crate::api::organizations::{GrantScope, MemberBody, members};
+use crate::api::organizations::MemberBody;
 use crate::api::response::List;
+use crate::ops::members::{self, Group};
+use crate::ops::{Caller, PageRequest};
 
 /// Page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -36,15 +35,15 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of members.", body = List<MemberBody>), OneErrors),
 )]
 pub(crate) async fn list(
-    admin: Admin,
+    caller: Caller,
     Path(organization): Path<String>,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<MemberBody>, ApiError> {
-    let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
-    let on = GrantScope {
-        scope: Scope::Organization(organization.id),
-        home: Some(organization.id),
-        name: organization.name.as_str(),
+    let page = PageRequest {
+        cursor: query.cursor,
+        limit: query.limit,
     };
-    members(permit, &on, page(query.cursor, query.limit)?).await
+    Ok(members::list(&caller, Group::Organization(&organization), page)
+        .await?
+        .into())
 }

@@ -2,18 +2,16 @@
 
 use axum::Json;
 use axum::extract::Path;
-use narthex_decision::Action;
-use narthex_directory::{Scope, ScopedRole};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::GrantScope;
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
 use crate::api::extract::Body;
 use crate::api::openapi_errors::ChangeErrors;
 use crate::api::organizations::MemberBody;
 use crate::api::wire_enums::OrganizationRole;
+use crate::ops::Caller;
+use crate::ops::members::{self, GroupRole};
 
 /// Role to grant manually.
 #[derive(Deserialize, ToSchema)]
@@ -46,16 +44,11 @@ pub(crate) struct OrganizationMemberBody {
     responses((status = 200, description = "The member now.", body = MemberBody), ChangeErrors),
 )]
 pub(crate) async fn put(
-    admin: Admin,
+    caller: Caller,
     Path((organization, user)): Path<(String, String)>,
     Body { value: body, .. }: Body<OrganizationMemberBody>,
 ) -> Result<Json<MemberBody>, ApiError> {
-    let (permit, organization) = admin.organization(Action::WriteMembers, &organization).await?;
-    let on = GrantScope {
-        scope: Scope::Organization(organization.id),
-        home: Some(organization.id),
-        name: organization.name.as_str(),
-    };
-    let role = ScopedRole::Organization(organization.id, body.role.into());
-    on.grant(permit, &user, role, body.why).await.map(Json)
+    let role = GroupRole::Organization(&organization, body.role.into());
+    let member = members::grant(&caller, role, &user, body.why).await?;
+    Ok(Json(member.into()))
 }

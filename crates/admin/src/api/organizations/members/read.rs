@@ -2,14 +2,12 @@
 
 use axum::Json;
 use axum::extract::Path;
-use narthex_decision::Action;
-use narthex_directory::Scope;
 
-use super::{GrantScope, member};
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
 use crate::api::openapi_errors::OneErrors;
 use crate::api::organizations::MemberBody;
+use crate::ops::Caller;
+use crate::ops::members::{self, Group};
 
 /// Reads a member of an organization
 #[utoipa::path(
@@ -22,14 +20,9 @@ use crate::api::organizations::MemberBody;
     responses((status = 200, description = "The member.", body = MemberBody), OneErrors),
 )]
 pub(crate) async fn read(
-    admin: Admin,
+    caller: Caller,
     Path((organization, user)): Path<(String, String)>,
 ) -> Result<Json<MemberBody>, ApiError> {
-    let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
-    let on = GrantScope {
-        scope: Scope::Organization(organization.id),
-        home: Some(organization.id),
-        name: organization.name.as_str(),
-    };
-    member(permit, &on, &user).await.map(Json)
+    let member = members::read(&caller, Group::Organization(&organization), &user).await?;
+    Ok(Json(member.into()))
 }

@@ -1,18 +1,17 @@
 //! `POST /api/v1/organizations/{organization}/teams`
 
 use axum::extract::Path;
-use narthex_decision::Action;
-use narthex_directory::{ExternalId, NewTeam, TeamId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::extract::{Body, IdempotencyKey};
+use crate::api::extract::Body;
+use crate::api::idempotency::IdempotencyKey;
 use crate::api::openapi_errors::CreateErrors;
 use crate::api::response::{CreatedRecord, StoredResponse};
-use crate::api::teams::{TeamBody, team_name};
-use narthex_clock::NewIds;
+use crate::api::teams::TeamBody;
+use crate::ops::Caller;
+use crate::ops::teams::{self, NewTeam};
 
 /// A team to create.
 #[derive(Deserialize, ToSchema)]
@@ -36,36 +35,23 @@ pub(crate) struct NewTeamBody {
     responses((status = 201, description = "Created.", body = TeamBody, headers(("location"), ("etag"))), CreateErrors),
 )]
 pub(crate) async fn create(
-    admin: Admin,
+    caller: Caller,
     Path(organization): Path<String>,
     key: IdempotencyKey,
     Body { value: body, digest }: Body<NewTeamBody>,
 ) -> Result<StoredResponse, ApiError> {
-    let (permit, organization) = admin.organization(Action::WriteMembers, &organization).await?;
-    if body.external_id.is_some() {
-        // SECURITY: external ids are unique in the realm. An organization's admin who could take an id that the
-        // identity provider means for another organization's team would lock out the members of that team.
-        admin.permit(Action::RuleOrganization, Some(organization.id))?;
-    }
-    permit
-        .once(key, digest, async {
-            let external_id = body
-                .external_id
-                .map(|id| ExternalId::new(id).map_err(ApiError::name("external_id")));
-            let new = NewTeam {
-                id: TeamId::new(permit.now_ms(), &mut NewIds::new()?),
-                realm: organization.realm,
-                organization: Some(organization.id),
-                external_id: external_id.transpose()?,
-                name: team_name(&body.name)?,
-            };
-            let team = permit.directory().create_team(new, permit.by()).await?;
-            let location = format!("/api/v1/teams/{}", team.id);
-            Ok(CreatedRecord {
-                location,
-                version: Some(team.version),
-                body: TeamBody::from(team),
-            })
+    let new = NewTeam {
+        name: body.name,
+        external_id: body.external_id,
+    };
+    let permitted = teams::may_create(&caller, &organization, &new);
+    let create = async {
+        let team = teams::create(&caller, &organization, new.clone()).await?;
+        Ok(CreatedRecord {
+            location: format!("/api/v1/teams/{}", team.id),
+            version: Some(team.version),
+            body: TeamBody::from(team),
         })
-        .await
+    };
+    key.once(&caller, digest, permitted, create).await
 }

@@ -1,17 +1,15 @@
 //! `GET /api/v1/organizations/{organization}/teams`
 
 use axum::extract::Path;
-use narthex_decision::Action;
-use narthex_directory::TeamFilter;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
-use crate::api::extract::{QueryParameters, page};
+use crate::api::extract::QueryParameters;
 use crate::api::openapi_errors::OneErrors;
 use crate::api::response::List;
 use crate::api::teams::TeamBody;
+use crate::ops::{Caller, PageRequest, teams};
 
 /// Filter and page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -34,19 +32,14 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of teams.", body = List<TeamBody>), OneErrors),
 )]
 pub(crate) async fn list(
-    admin: Admin,
+    caller: Caller,
     Path(organization): Path<String>,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<TeamBody>, ApiError> {
-    let (permit, organization) = admin.organization(Action::ReadMembers, &organization).await?;
-    let filter = TeamFilter {
-        realm: None,
-        organization: Some(organization.id),
-        external_id: query.external_id,
+    let page = PageRequest {
+        cursor: query.cursor,
+        limit: query.limit,
     };
-    let teams = permit
-        .directory()
-        .teams(filter, page(query.cursor, query.limit)?)
-        .await?;
+    let teams = teams::list_of_organization(&caller, &organization, query.external_id, page).await?;
     Ok(List::of(teams, TeamBody::from))
 }

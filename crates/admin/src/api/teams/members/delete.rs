@@ -2,15 +2,13 @@
 
 use axum::extract::Path;
 use http::StatusCode;
-use narthex_decision::Action;
-use narthex_directory::Scope;
 
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
 use crate::api::extract::QueryParameters;
 use crate::api::openapi_errors::RemoveErrors;
-use crate::api::organizations::GrantScope;
 use crate::api::users::Why;
+use crate::ops::Caller;
+use crate::ops::members::{self, Group};
 
 /// Revokes a role in a team
 ///
@@ -28,16 +26,10 @@ use crate::api::users::Why;
     responses((status = 204, description = "Revoked."), RemoveErrors),
 )]
 pub(crate) async fn delete(
-    admin: Admin,
+    caller: Caller,
     Path((team, user)): Path<(String, String)>,
     QueryParameters(query): QueryParameters<Why>,
 ) -> Result<StatusCode, ApiError> {
-    let (permit, team) = admin.team(Action::WriteMembers, &team).await?;
-    let on = GrantScope {
-        scope: Scope::Team(team.id),
-        home: team.organization,
-        name: &team.name,
-    };
-    on.revoke(permit, &user, query.why).await?;
+    members::revoke(&caller, Group::Team(&team), &user, query.why).await?;
     Ok(StatusCode::NO_CONTENT)
 }

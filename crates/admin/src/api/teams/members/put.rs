@@ -2,17 +2,16 @@
 
 use axum::Json;
 use axum::extract::Path;
-use narthex_decision::Action;
-use narthex_directory::{Scope, ScopedRole};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
 use crate::api::extract::Body;
 use crate::api::openapi_errors::ChangeErrors;
-use crate::api::organizations::{GrantScope, MemberBody};
+use crate::api::organizations::MemberBody;
 use crate::api::wire_enums::TeamRole;
+use crate::ops::Caller;
+use crate::ops::members::{self, GroupRole};
 
 /// Role to grant manually.
 #[derive(Deserialize, ToSchema)]
@@ -42,16 +41,11 @@ pub(crate) struct TeamMemberBody {
     responses((status = 200, description = "The member now.", body = MemberBody), ChangeErrors),
 )]
 pub(crate) async fn put(
-    admin: Admin,
+    caller: Caller,
     Path((team, user)): Path<(String, String)>,
     Body { value: body, .. }: Body<TeamMemberBody>,
 ) -> Result<Json<MemberBody>, ApiError> {
-    let (permit, team) = admin.team(Action::WriteMembers, &team).await?;
-    let on = GrantScope {
-        scope: Scope::Team(team.id),
-        home: team.organization,
-        name: &team.name,
-    };
-    let role = ScopedRole::Team(team.id, body.role.into());
-    on.grant(permit, &user, role, body.why).await.map(Json)
+    let role = GroupRole::Team(&team, body.role.into());
+    let member = members::grant(&caller, role, &user, body.why).await?;
+    Ok(Json(member.into()))
 }

@@ -2,13 +2,12 @@
 
 use axum::Json;
 use axum::extract::Path;
-use narthex_decision::Action;
-use narthex_directory::Scope;
 
-use crate::api::access::Admin;
 use crate::api::error::ApiError;
 use crate::api::openapi_errors::OneErrors;
-use crate::api::organizations::{GrantScope, MemberBody, member};
+use crate::api::organizations::MemberBody;
+use crate::ops::Caller;
+use crate::ops::members::{self, Group};
 
 /// Reads a member of a team
 #[utoipa::path(
@@ -21,14 +20,9 @@ use crate::api::organizations::{GrantScope, MemberBody, member};
     responses((status = 200, description = "The member.", body = MemberBody), OneErrors),
 )]
 pub(crate) async fn read(
-    admin: Admin,
+    caller: Caller,
     Path((team, user)): Path<(String, String)>,
 ) -> Result<Json<MemberBody>, ApiError> {
-    let (permit, team) = admin.team(Action::ReadMembers, &team).await?;
-    let on = GrantScope {
-        scope: Scope::Team(team.id),
-        home: team.organization,
-        name: &team.name,
-    };
-    member(permit, &on, &user).await.map(Json)
+    let member = members::read(&caller, Group::Team(&team), &user).await?;
+    Ok(Json(member.into()))
 }

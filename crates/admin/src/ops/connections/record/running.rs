@@ -5,7 +5,7 @@ use std::sync::Arc;
 use narthex_connection::{Response, Run, RunError, Step};
 use narthex_directory::{Actor, By, Directory, Organization, OrganizationStatus};
 use narthex_template::Zone;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{Compiled, ConnectionSettings, Held, HeldError, facts, inputs, minted_event};
 use narthex_clock::Clock;
@@ -45,10 +45,15 @@ impl RunContext<'_> {
 
     /// The value that templates read as `environment`.
     fn environment(&self, organization: &Organization) -> Value {
-        json!({
-            "context": self.context,
-            "organization": { "id": organization.id.to_string(), "name": organization.name.as_str() },
-        })
+        let about = [
+            ("id".to_owned(), organization.id.to_string().into()),
+            ("name".to_owned(), organization.name.as_str().into()),
+        ];
+        let environment = [
+            ("context".to_owned(), Value::Object(self.context.clone())),
+            ("organization".to_owned(), Value::Object(about.into_iter().collect())),
+        ];
+        Value::Object(environment.into_iter().collect())
     }
 }
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 use narthex_directory::OrganizationId;
 use tokio::sync::oneshot;
 
-use crate::api::error::ApiError;
-use crate::connections::Held;
+use super::record::Held;
+use crate::ops::error::OpError;
 
 /// Maximum number of concurrent runs, and of concurrent renderings beside them.
 const TURNS_MAX: usize = 8;
@@ -60,8 +60,8 @@ impl Default for Turns {
 
 impl Turns {
     /// Waits for a turn for the organization of a connection.
-    pub(super) async fn of(&self, held: &Held) -> Result<Turn, ApiError> {
-        self.take(held.organization).await.ok_or(ApiError::TooOften {
+    pub(super) async fn of(&self, held: &Held) -> Result<Turn, OpError> {
+        self.take(held.organization).await.ok_or(OpError::TooOften {
             what: "the organization has too many connections in use at this moment, or all organizations together",
         })
     }

@@ -104,12 +104,10 @@ pub(crate) struct SecretNames {
 }
 
 /// Display label of a connection, with its kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[schema(as = ConnectionMetadata)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeldMetadata {
     /// `text` or `email`.
     #[serde(rename = "type")]
-    #[schema(example = "email")]
     pub kind: String,
     /// The label.
     pub value: String,

@@ -1,0 +1,74 @@
+//! The audit trail.
+
+use narthex_decision::Action;
+use narthex_directory::{ACTIONS, EventFilter, EventOrder, Listing, RecordedEvent};
+use narthex_engine::nearest;
+
+use super::caller::Caller;
+use super::error::OpError;
+use super::input_rules;
+use super::paging::PageRequest;
+
+/// Filters and order of a list of events. An event must match all that are given.
+#[derive(Debug, Clone)]
+pub struct EventQuery {
+    /// Id of the user that the event is about.
+    pub user: Option<String>,
+    /// Id or name of the organization of the event.
+    pub organization: Option<String>,
+    /// Name of the action.
+    pub action: Option<String>,
+    /// Earliest time, in milliseconds since the epoch.
+    pub from_ms: Option<i64>,
+    /// Time before which the event was, in milliseconds since the epoch.
+    pub until_ms: Option<i64>,
+    /// Order of the list.
+    pub order: EventOrder,
+}
+
+/// Lists audit events.
+///
+/// # Errors
+///
+/// When the caller may not, there is no such organization or action, a filter or the page cannot be used, or the
+/// directory fails.
+pub async fn list(caller: &Caller, query: EventQuery, page: PageRequest) -> Result<Listing<RecordedEvent>, OpError> {
+    let permit = caller.permit(Action::ReadAudit, None)?;
+    let organization = match query.organization {
+        Some(text) => Some(caller.organization(Action::ReadAudit, &text).await?.1.id),
+        None => None,
+    };
+    let filter = EventFilter {
+        user: query
+            .user
+            .map(|id| id.parse().map_err(input_rules::name("user")))
+            .transpose()?,
+        organization,
+        action: query.action.map(known_action).transpose()?,
+        from_ms: query.from_ms,
+        until_ms: query.until_ms,
+        order: query.order,
+    };
+    Ok(permit.directory().events(filter, page.page()?).await?)
+}
+
+/// Maximum number of actions proposed in place of an unknown one.
+const NEAR_MAX: usize = 3;
+
+/// Checks that an action exists. Any other would match nothing, now and later.
+fn known_action(action: String) -> Result<String, OpError> {
+    let names = ACTIONS.iter().map(|(name, _)| *name);
+    if names.clone().any(|name| name == action) {
+        return Ok(action);
+    }
+    let near = nearest(&action, names, NEAR_MAX);
+    let near: Vec<String> = near.iter().map(|name| format!("`{name}`")).collect();
+    let meant = match near.as_slice() {
+        [] => String::new(),
+        near => format!("did you mean {}? ", near.join(" or ")),
+    };
+    Err(OpError::invalid(
+        "action",
+        format!("there is no such action; {meant}`docs/reference/audit-events.md` lists all"),
+    ))
+}

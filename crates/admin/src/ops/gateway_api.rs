@@ -1,0 +1,164 @@
+//! Interface of the operations to the rest of the gateway: authentication of tokens, the issuers and their keys, the
+//! routes, and explain.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::HeaderMap;
+use narthex_directory::{IssuersInForce, Principal, Realm, TagList};
+use narthex_engine::respond::Refusal;
+use narthex_engine::{ConnectionSettings, Explanation};
+use narthex_fetch::keys::IssuerHealth;
+use serde_json::{Map, Value};
+
+/// The rest of the gateway.
+#[async_trait]
+pub trait GatewayApi: Send + Sync {
+    /// Authenticates a token, through the same verifier and directory as at every door.
+    ///
+    /// # Errors
+    ///
+    /// The reason for which it is refused.
+    async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal>;
+
+    /// Returns a user's context, as far as it may be told.
+    fn context(&self, principal: &Principal) -> Map<String, Value>;
+
+    /// The realms of the configured issuers, each once.
+    fn realms(&self) -> Vec<Realm>;
+
+    /// The issuers whose grants count: those that are configured and enabled.
+    fn issuers_in_force(&self) -> Arc<IssuersInForce>;
+
+    /// The configured issuers.
+    fn issuers(&self) -> Vec<IssuerSummary>;
+
+    /// The tags that make platform admins, of each issuer.
+    fn platform_tags(&self) -> Vec<PlatformTags>;
+
+    /// The keys of the issuer of this name.
+    fn keys(&self, issuer: &str) -> Option<IssuerHealth>;
+
+    /// Fetches the issuer's keys now. A failed fetch is no error here: the health reports it.
+    ///
+    /// # Errors
+    ///
+    /// The reason for which nothing was fetched.
+    async fn refresh(&self, issuer: &str) -> Result<IssuerHealth, RefreshRefusal>;
+
+    /// The routes, in the order of the configuration.
+    fn routes(&self) -> Vec<RouteSummary>;
+
+    /// Settings for the connections that are held for organizations.
+    fn connections(&self) -> Arc<ConnectionSettings>;
+
+    /// Explains all effects of a token, and optionally of a request with it. Nothing is written.
+    ///
+    /// SECURITY: the answer must not hold the token's signature.
+    ///
+    /// # Errors
+    ///
+    /// When the directory could not be read.
+    async fn explain(&self, token: TokenToExplain) -> Result<Explanation, Refusal>;
+}
+
+/// An issuer's tags that make platform admins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlatformTags {
+    /// The issuer's configured name.
+    pub issuer: String,
+    /// Realm in which they count.
+    pub realm: Realm,
+    /// The tags.
+    pub tags: TagList,
+}
+
+/// Reason for which an issuer's keys were not fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshRefusal {
+    /// There is no issuer of this name.
+    UnknownIssuer,
+    /// Its keys come from the configuration, not from a URL.
+    NothingToFetch,
+    /// They were fetched a moment ago.
+    TooSoon,
+}
+
+/// A trusted issuer, as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IssuerSummary {
+    /// Its configured name.
+    pub name: String,
+    /// Value of `iss` in its tokens; `None` for the shared-secret issuer of tokens without `iss`.
+    pub issuer: Option<String>,
+    /// Other accepted values of `iss`.
+    pub aliases: Vec<String>,
+    /// Realm in which its external ids are unique and its tags count.
+    pub realm: String,
+    /// `true` if its tokens are accepted.
+    pub enabled: bool,
+    /// Signature algorithms accepted in its tokens.
+    pub algorithms: Vec<String>,
+    /// Audiences accepted in its tokens.
+    pub audiences: Vec<String>,
+    /// `create`, `link_only` or `off`.
+    pub provision: String,
+    /// `enforce` or `observe`.
+    pub mode: String,
+    /// Source and health of its keys.
+    pub key_health: IssuerHealth,
+}
+
+/// A route, as configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteSummary {
+    /// Its position in the configuration, from 0.
+    pub index: usize,
+    /// Path patterns.
+    pub paths: Vec<String>,
+    /// Methods that it matches; empty for all.
+    pub methods: Vec<String>,
+    /// Hosts that it matches; empty for all.
+    pub hosts: Vec<String>,
+    /// Requirements. A request must meet at least one of them.
+    pub require: Vec<String>,
+    /// Address that its requests are forwarded to; `None` for routes that only forward-auth uses.
+    pub upstream: Option<String>,
+    /// Value of `aud` in its assertions.
+    pub audience: String,
+}
+
+/// A token to explain.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenToExplain {
+    /// The token, expired or not; it may be pasted from a header, with `Bearer` in front.
+    pub token: String,
+    /// The request that carries it.
+    pub request: Option<RequestToExplain>,
+    /// Time as of which the token is explained, in milliseconds since the epoch; `None` for now.
+    pub at_ms: Option<i64>,
+}
+
+/// SECURITY: not the token.
+impl std::fmt::Debug for TokenToExplain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenToExplain")
+            .field("request", &self.request)
+            .field("at_ms", &self.at_ms)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A request to explain a token with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestToExplain {
+    /// Its method.
+    pub method: String,
+    /// Its path, with its query if it has one.
+    pub path: String,
+    /// Its host. A `Host` header may name it instead.
+    pub host: Option<String>,
+    /// Its other headers, for templates that read `headers`.
+    pub headers: BTreeMap<String, String>,
+}

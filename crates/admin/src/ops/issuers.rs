@@ -1,0 +1,69 @@
+//! Trusted issuers, as configured, and the health of their keys.
+
+use narthex_decision::Action;
+use narthex_directory::{Cursor, Listing, StoreError};
+use narthex_fetch::keys::IssuerHealth;
+
+use super::caller::Caller;
+use super::error::OpError;
+use super::gateway_api::{IssuerSummary, RefreshRefusal};
+use super::paging::{PageRequest, cut};
+
+const UNKNOWN: OpError = OpError::Unknown { what: "issuer" };
+
+/// Lists the issuers, sorted by name.
+///
+/// # Errors
+///
+/// When the caller may not, or the page cannot be used.
+pub fn list(caller: &Caller, page: PageRequest) -> Result<Listing<IssuerSummary>, OpError> {
+    let permit = caller.permit(Action::ReadIssuers, None)?;
+    let page = page.page()?;
+    let issuers = permit.gateway().issuers();
+    // Any text could be a name. A name that is unknown, because the configuration has changed, is no valid cursor
+    // either.
+    let is_known = |cursor: &Cursor| issuers.iter().any(|issuer| issuer.name == cursor.as_str());
+    if page.cursor().is_some_and(|cursor| !is_known(cursor)) {
+        return Err(StoreError::Cursor.into());
+    }
+    Ok(cut(issuers, &page, |issuer| issuer.name.clone()))
+}
+
+/// Reads an issuer by its configured name.
+///
+/// # Errors
+///
+/// When the caller may not, or there is no such issuer.
+pub fn read(caller: &Caller, name: &str) -> Result<IssuerSummary, OpError> {
+    let permit = caller.permit(Action::ReadIssuers, None)?;
+    let mut issuers = permit.gateway().issuers().into_iter();
+    issuers.find(|issuer| issuer.name == name).ok_or(UNKNOWN)
+}
+
+/// Reads an issuer's keys.
+///
+/// # Errors
+///
+/// When the caller may not, or there is no such issuer.
+pub fn keys(caller: &Caller, name: &str) -> Result<IssuerHealth, OpError> {
+    let permit = caller.permit(Action::ReadIssuers, None)?;
+    permit.gateway().keys(name).ok_or(UNKNOWN)
+}
+
+/// Fetches an issuer's keys now. A failed fetch is no error: the health reports it, and the earlier keys stay.
+///
+/// # Errors
+///
+/// When the caller may not, or nothing was fetched.
+pub async fn refresh(caller: &Caller, name: &str) -> Result<IssuerHealth, OpError> {
+    let permit = caller.permit(Action::RefreshIssuers, None)?;
+    permit.gateway().refresh(name).await.map_err(|refusal| match refusal {
+        RefreshRefusal::UnknownIssuer => UNKNOWN,
+        RefreshRefusal::NothingToFetch => {
+            OpError::Conflict("this issuer's keys come from the configuration, there is nothing to fetch")
+        }
+        RefreshRefusal::TooSoon => OpError::TooOften {
+            what: "the keys were fetched a moment ago",
+        },
+    })
+}

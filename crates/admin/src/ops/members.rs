@@ -1,0 +1,223 @@
+//! Members of organizations and teams, and manual grants. Both kinds of group work alike.
+
+use narthex_clock::NewIds;
+use narthex_decision::Action;
+use narthex_directory::{
+    GrantId, Listing, Member, NewGrant, Organization, OrganizationId, OrganizationRole, Scope, ScopedRole, Team,
+    TeamRole, UserId, WeighedMember,
+};
+
+use super::caller::{Caller, Permit};
+use super::error::OpError;
+use super::input_rules;
+use super::paging::PageRequest;
+use super::tag_granted::given_by_tags;
+
+/// A group of users, as the caller names it.
+#[derive(Debug, Clone, Copy)]
+pub enum Group<'a> {
+    /// The organization with this id or name.
+    Organization(&'a str),
+    /// The team with this id.
+    Team(&'a str),
+}
+
+/// A role in a group.
+#[derive(Debug, Clone, Copy)]
+pub enum GroupRole<'a> {
+    /// A role in the organization with this id or name.
+    Organization(&'a str, OrganizationRole),
+    /// A role in the team with this id.
+    Team(&'a str, TeamRole),
+}
+
+/// A member of a group.
+#[derive(Debug, Clone)]
+pub struct GroupMember {
+    /// Name of the group.
+    pub group: String,
+    /// The user, its effective role, and its open grants.
+    pub member: WeighedMember,
+}
+
+/// A page of the members of a group.
+#[derive(Debug, Clone)]
+pub struct GroupMembers {
+    /// Name of the group.
+    pub group: String,
+    /// The members.
+    pub members: Listing<WeighedMember>,
+}
+
+/// A group that was found.
+struct GroupScope {
+    scope: Scope,
+    /// The organization itself, or the team's organization.
+    home: Option<OrganizationId>,
+    name: String,
+}
+
+impl From<Organization> for GroupScope {
+    fn from(organization: Organization) -> Self {
+        Self {
+            scope: Scope::Organization(organization.id),
+            home: Some(organization.id),
+            name: organization.name.to_string(),
+        }
+    }
+}
+
+impl From<Team> for GroupScope {
+    fn from(team: Team) -> Self {
+        Self {
+            scope: Scope::Team(team.id),
+            home: team.organization,
+            name: team.name,
+        }
+    }
+}
+
+async fn find<'c>(caller: &'c Caller, action: Action, group: Group<'_>) -> Result<(Permit<'c>, GroupScope), OpError> {
+    match group {
+        Group::Organization(text) => {
+            let (permit, organization) = caller.organization(action, text).await?;
+            Ok((permit, organization.into()))
+        }
+        Group::Team(text) => {
+            let (permit, team) = caller.team(action, text).await?;
+            Ok((permit, team.into()))
+        }
+    }
+}
+
+/// Lists the members of a group, sorted by user id. A user whose open grants give no role is left out, so the page may
+/// be shorter than the limit.
+///
+/// # Errors
+///
+/// When the caller may not, there is no such group, the page cannot be used, or the directory fails.
+pub async fn list(caller: &Caller, group: Group<'_>, page: PageRequest) -> Result<GroupMembers, OpError> {
+    let (permit, on) = find(caller, Action::ReadMembers, group).await?;
+    let (now_ms, page) = (permit.now_ms(), page.page()?);
+    let Listing { items, next_cursor } = permit.directory().members(on.scope, now_ms, page).await?;
+    let members = Listing {
+        items: permit.scales(&permit.in_force()).members(items).await?,
+        next_cursor,
+    };
+    Ok(GroupMembers {
+        group: on.name,
+        members,
+    })
+}
+
+/// Reads the member of a group with this user id.
+///
+/// # Errors
+///
+/// When the caller may not, there is no such group or member, or the directory fails.
+pub async fn read(caller: &Caller, group: Group<'_>, user: &str) -> Result<GroupMember, OpError> {
+    let (permit, on) = find(caller, Action::ReadMembers, group).await?;
+    let user = user_id(user)?;
+    member(permit, on, user).await
+}
+
+async fn member(permit: Permit<'_>, on: GroupScope, user: UserId) -> Result<GroupMember, OpError> {
+    let member = effective(permit, on.scope, user).await?;
+    Ok(GroupMember {
+        group: on.name,
+        member: member.ok_or(OpError::Unknown { what: "member" })?,
+    })
+}
+
+/// Returns the user as a member of this scope; `None` if its grants give no role there.
+async fn effective(permit: Permit<'_>, scope: Scope, user: UserId) -> Result<Option<WeighedMember>, OpError> {
+    let Some(standing) = permit.directory().standing(user).await? else {
+        return Ok(None);
+    };
+    let now_ms = permit.now_ms();
+    let mut grants = standing.grants;
+    grants.retain(|grant| grant.scope() == scope && grant.counts_at(now_ms));
+    let Some(role) = grants.iter().map(|grant| grant.role).max() else {
+        return Ok(None);
+    };
+    let member = Member {
+        user: standing.user,
+        role,
+        grants,
+    };
+    Ok(permit.scales(&permit.in_force()).members(vec![member]).await?.pop())
+}
+
+/// Grants a role in a group by hand. It replaces an earlier grant by hand, and grants from tokens stay beside it.
+///
+/// # Errors
+///
+/// When the caller may not, there is no such group or user, the organization takes no manual grants, or the directory
+/// fails.
+pub async fn grant(
+    caller: &Caller,
+    role: GroupRole<'_>,
+    user: &str,
+    why: Option<String>,
+) -> Result<GroupMember, OpError> {
+    let (permit, role, on) = match role {
+        GroupRole::Organization(text, role) => {
+            let (permit, organization) = caller.organization(Action::WriteMembers, text).await?;
+            let role = ScopedRole::Organization(organization.id, role);
+            (permit, role, GroupScope::from(organization))
+        }
+        GroupRole::Team(text, role) => {
+            let (permit, team) = caller.team(Action::WriteMembers, text).await?;
+            (permit, ScopedRole::Team(team.id, role), GroupScope::from(team))
+        }
+    };
+    let user = user_id(user)?;
+    let new = NewGrant {
+        id: GrantId::new(permit.now_ms(), &mut NewIds::new()?),
+        user,
+        role,
+        why: input_rules::why(why)?,
+    };
+    // SECURITY: the answer shows a profile, and ids are no secret: they travel in `X-Narthex-User`. A user that the
+    // organization has not met does not exist for its own admins.
+    if !permit.sees(on.home, user).await? {
+        return Err(OpError::Unknown { what: "user" });
+    }
+    permit.directory().grant_role(new, permit.by()).await?;
+    member(permit, on, user).await
+}
+
+/// Revokes the roles in a group that were granted by hand and by claims.
+///
+/// # Errors
+///
+/// When the caller may not, there is no such group, the user has no role there or only tags give it, or the directory
+/// fails.
+pub async fn revoke(caller: &Caller, group: Group<'_>, user: &str, why: Option<String>) -> Result<(), OpError> {
+    let (permit, on) = find(caller, Action::WriteMembers, group).await?;
+    let user = user_id(user)?;
+    revoke_here(permit, on.scope, user, why).await
+}
+
+/// Revokes the roles on a scope that were granted by hand and by claims.
+pub(super) async fn revoke_here(
+    permit: Permit<'_>,
+    scope: Scope,
+    user: UserId,
+    why: Option<String>,
+) -> Result<(), OpError> {
+    let closed = permit
+        .directory()
+        .revoke_role(user, scope, input_rules::why(why)?, permit.by())
+        .await?;
+    if !closed.is_empty() {
+        return Ok(());
+    }
+    let member = effective(permit, scope, user).await?;
+    let by_tags = member.and_then(|member| given_by_tags(scope, &member.grants));
+    Err(by_tags.map_or(OpError::Unknown { what: "role here" }, OpError::Given))
+}
+
+fn user_id(text: &str) -> Result<UserId, OpError> {
+    input_rules::id(text, "user", "users")
+}
