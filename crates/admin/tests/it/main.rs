@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod ops;
+#[cfg(test)]
 mod reasons;
 
 /// Compares with a file that is kept for review; `UPDATE=1` rewrites it.

@@ -1,0 +1,3 @@
+//! The operations, called without HTTP, on the memory store.
+
+mod matrix;
