@@ -1,4 +1,4 @@
-//! The admin API: the operations ([`crate::ops`]) over HTTP, for administrators and their programs.
+//! The admin API: the operations ([`narthex_ops`]) over HTTP, for administrators and their programs.
 //!
 //! **In:** requests under `/api/v1` with an API key or an administrator's token. **Out:** JSON, and problem
 //! documents (RFC 9457) for everything that is not done. The tree is the URL space: `users/list.rs` is `GET /users`.
@@ -29,8 +29,8 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::ops::Operations;
 use narthex_clock::{NoEntropy, RequestIds};
+use narthex_ops::Operations;
 
 mod api_keys;
 mod audit_events;
@@ -52,8 +52,6 @@ mod time;
 mod users;
 mod wire_enums;
 
-pub use crate::ops::api_keys::FreshApiKey;
-pub use crate::ops::given_by_tags;
 pub use api_keys::{ApiKeyBody, FreshApiKeyBody};
 pub use audit_events::{ActorBody, EventBody};
 pub use connections::{ConnectionBody, ConnectionMetadata, NeededBody, ShownMessage, TestedConnection};
@@ -63,6 +61,8 @@ pub use explain::{ExplainRequest, RequestToExplain};
 pub(crate) use extract::CallerSlot;
 pub use issuers::{IssuerBody, KeyBody, KeyErrorBody, KeyHealthBody, KeySummary, RefusedKeyBody};
 pub use merge_patch::Patch;
+pub use narthex_ops::api_keys::FreshApiKey;
+pub use narthex_ops::given_by_tags;
 pub use organizations::{MemberBody, MemberUser, OrganizationBody};
 pub use response::List;
 pub use routes::RouteBody;

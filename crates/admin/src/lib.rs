@@ -5,8 +5,8 @@
 //! over HTTP, whose handlers call the operations; [`port`] is the admin port.
 
 pub mod api;
-pub mod ops;
 pub mod port;
 
-pub use ops::connections::record as connections;
-pub use ops::connections::record::{HeldError, Readability, Resealed, readability, reseal};
+pub use narthex_ops as ops;
+pub use narthex_ops::connections::record as connections;
+pub use narthex_ops::connections::record::{HeldError, Readability, Resealed, readability, reseal};

@@ -22,9 +22,6 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::api::{self, AdminState, CallerSlot};
-use crate::ops::{
-    GatewayApi, IssuerSummary, Operations, PlatformTags, RefreshRefusal, RequestToExplain, RouteSummary, TokenToExplain,
-};
 use narthex_clock::NoEntropy;
 use narthex_engine::ConnectionSettings;
 use narthex_engine::Engine;
@@ -42,6 +39,9 @@ use narthex_engine::{ExplainedRequest, Explanation, explain, pasted_token};
 use narthex_fetch::keys::{IssuerHealth, Refreshed};
 use narthex_listener::ServerSettings;
 use narthex_listener::listen::{self, PortOptions};
+use narthex_ops::{
+    GatewayApi, IssuerSummary, Operations, PlatformTags, RefreshRefusal, RequestToExplain, RouteSummary, TokenToExplain,
+};
 
 /// Serves the admin port until `stop` completes.
 ///
@@ -131,7 +131,7 @@ async fn logged(engine: &Engine, mut request: Request, next: Next) -> Response {
 ///
 /// [`NoEntropy`].
 pub fn router(engine: &Arc<Engine>) -> Result<Router, NoEntropy> {
-    let gateway: Arc<dyn GatewayApi> = Arc::clone(engine) as Arc<dyn GatewayApi>;
+    let gateway = Arc::new(EngineGateway(Arc::clone(engine)));
     let operations = Operations::new(Arc::clone(&engine.directory), gateway, engine.clock.clone());
     let state = AdminState::new(operations)?;
     let health = Router::new()
@@ -223,10 +223,13 @@ async fn metrics(State(engine): State<Arc<Engine>>) -> Response {
         .into_response()
 }
 
+/// The engine, as the rest of the gateway for operations.
+struct EngineGateway(Arc<Engine>);
+
 #[async_trait]
-impl GatewayApi for Engine {
+impl GatewayApi for EngineGateway {
     async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal> {
-        let runtime = self.runtime.load_full();
+        let runtime = self.0.runtime.load_full();
         let inbound = Inbound {
             method: &Method::GET,
             path: b"/",
@@ -238,22 +241,23 @@ impl GatewayApi for Engine {
             sender: None,
         };
         let known = pipeline::who(
-            self,
+            &self.0,
             &runtime,
             &inbound,
             (token.into(), &Place::AdminPort.into()),
-            self.clock.now_ms(),
+            self.0.clock.now_ms(),
         )
         .await?;
         Ok(Arc::clone(&known.account.principal))
     }
 
     fn context(&self, principal: &Principal) -> Map<String, Value> {
-        self.runtime.load().context(principal).into_owned()
+        self.0.runtime.load().context(principal).into_owned()
     }
 
     fn realms(&self) -> Vec<Realm> {
         let mut realms: Vec<Realm> = self
+            .0
             .runtime
             .load()
             .by_name
@@ -266,22 +270,22 @@ impl GatewayApi for Engine {
     }
 
     fn issuers_in_force(&self) -> Arc<ActiveIssuers> {
-        Arc::clone(&self.runtime.load().active_issuers)
+        Arc::clone(&self.0.runtime.load().active_issuers)
     }
 
     fn issuers(&self) -> Vec<IssuerSummary> {
-        let runtime = self.runtime.load();
+        let runtime = self.0.runtime.load();
         let bodies = runtime
             .issuers
             .iter()
             .filter_map(|trusted| runtime.by_name.get(trusted.name()));
         bodies
-            .map(|issuer| issuer_summary(issuer, self.clock.now_ms()))
+            .map(|issuer| issuer_summary(issuer, self.0.clock.now_ms()))
             .collect()
     }
 
     fn platform_tags(&self) -> Vec<PlatformTags> {
-        let runtime = self.runtime.load();
+        let runtime = self.0.runtime.load();
         let lists = runtime.by_name.values().map(|issuer| PlatformTags {
             issuer: issuer.name.to_string(),
             realm: issuer.realm.clone(),
@@ -293,19 +297,20 @@ impl GatewayApi for Engine {
     }
 
     fn keys(&self, issuer: &str) -> Option<IssuerHealth> {
-        let runtime = self.runtime.load();
+        let runtime = self.0.runtime.load();
         runtime
             .by_name
             .get(issuer)
-            .map(|issuer| issuer.keys.health(self.clock.now_ms()))
+            .map(|issuer| issuer.keys.health(self.0.clock.now_ms()))
     }
 
     fn connections(&self) -> Arc<ConnectionSettings> {
-        Arc::clone(&self.runtime.load().connections)
+        Arc::clone(&self.0.runtime.load().connections)
     }
 
     async fn refresh(&self, issuer: &str) -> Result<IssuerHealth, RefreshRefusal> {
         let issuer = self
+            .0
             .runtime
             .load()
             .by_name
@@ -315,12 +320,12 @@ impl GatewayApi for Engine {
         match issuer.keys.refresh().await {
             Refreshed::Fixed => Err(RefreshRefusal::NothingToFetch),
             Refreshed::TooSoon { .. } => Err(RefreshRefusal::TooSoon),
-            Refreshed::Read | Refreshed::Failed { .. } => Ok(issuer.keys.health(self.clock.now_ms())),
+            Refreshed::Read | Refreshed::Failed { .. } => Ok(issuer.keys.health(self.0.clock.now_ms())),
         }
     }
 
     fn routes(&self) -> Vec<RouteSummary> {
-        let runtime = self.runtime.load();
+        let runtime = self.0.runtime.load();
         let bodies = runtime.routes.iter().map(|route| RouteSummary {
             index: route.index,
             paths: route.spec.paths.clone(),
@@ -336,12 +341,12 @@ impl GatewayApi for Engine {
     }
 
     async fn explain(&self, token: TokenToExplain) -> Result<Explanation, Refusal> {
-        let runtime = self.runtime.load_full();
-        let now_ms = token.at_ms.unwrap_or_else(|| self.clock.now_ms());
+        let runtime = self.0.runtime.load_full();
+        let now_ms = token.at_ms.unwrap_or_else(|| self.0.clock.now_ms());
         let explained = token.request.map(explained_request).transpose()?;
         Ok(explain(
             &runtime,
-            &*self.directory,
+            &*self.0.directory,
             pasted_token(&token.token),
             explained.as_ref(),
             now_ms,

@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use super::State;
 use super::response::VersionedRecord;
 use super::time::Time;
-use crate::ops::connections::record::Held;
-use crate::ops::connections::{ConnectionView, HeldMetadata, Need};
+use narthex_ops::connections::record::Held;
+use narthex_ops::connections::{ConnectionView, HeldMetadata, Need};
 
 mod create;
 mod delete;

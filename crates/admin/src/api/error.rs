@@ -8,8 +8,8 @@ use narthex_decision::Reason;
 use narthex_directory::{PAGE_LIMIT_MAX, StoreError};
 
 use super::error_code::ErrorCode;
-use crate::ops::{KeyFault, OpError};
 use narthex_engine::respond::{self, Problem, Refusal};
+use narthex_ops::{KeyFault, OpError};
 
 /// Error of a call of the admin API. The texts are for the caller; the part for the log only is in
 /// [`ApiError::private`].

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::State;
 use super::time::Time;
-use crate::ops;
+use narthex_ops as ops;
 
 mod post;
 

@@ -16,13 +16,16 @@ use serde::de::DeserializeOwned;
 
 use super::AdminState;
 use super::error::ApiError;
-use crate::ops::api_keys::secret::sha256;
-use crate::ops::{Caller, ExpectedVersion};
+use narthex_ops::api_keys::sha256;
+use narthex_ops::{Caller, ExpectedVersion};
 
 /// The largest JSON body, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
-impl FromRequestParts<Arc<AdminState>> for Caller {
+/// The caller of a request.
+pub(crate) struct RequestCaller(pub(crate) Caller);
+
+impl FromRequestParts<Arc<AdminState>> for RequestCaller {
     type Rejection = ApiError;
 
     /// SECURITY: only a request without credentials is asked for them. Refused ones are refused.
@@ -34,7 +37,7 @@ impl FromRequestParts<Arc<AdminState>> for Caller {
             // Each request has one caller.
             let _ = slot.set(caller.actor().clone());
         }
-        Ok(caller)
+        Ok(Self(caller))
     }
 }
 

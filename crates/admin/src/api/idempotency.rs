@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::AdminState;
 use super::error::ApiError;
 use super::response::{CreatedRecord, StoredResponse};
-use crate::ops::{Caller, OpError};
+use narthex_ops::{Caller, OpError};
 
 /// Time that a response is kept, in milliseconds.
 const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;

@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 
 use super::State;
 use super::time::Time;
-use crate::ops::IssuerSummary;
+use narthex_ops::IssuerSummary;
 
 mod keys;
 mod list;

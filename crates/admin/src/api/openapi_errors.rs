@@ -58,7 +58,7 @@ fn problem(status: u16) -> (String, RefOr<Response>) {
         415 => "The body is of another media type.",
         422 => "A value breaks its rule: the detail names it.",
         428 => "The change needs `If-Match`: the detail says why.",
-        429 => "QueryParameters too often, or too many at once.",
+        429 => "Asked too often, or too many at once.",
         503 => "The directory cannot answer now.",
         _ => "A fault of ours; the log has more under the `request_id`.",
     };

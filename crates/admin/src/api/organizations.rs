@@ -9,14 +9,14 @@ use utoipa_axum::routes;
 use super::State;
 use super::error::ApiError;
 use super::extract::BODY_BYTES_MAX;
+use super::extract::RequestCaller;
 use super::merge_patch::Patch;
 use super::response::{List, VersionedRecord};
 use super::time::Time;
 use super::users::GrantBody;
 use super::wire_enums::{Membership, OrganizationStatus, Origin, UserStatus};
-use crate::ops::Caller;
-use crate::ops::members::{GroupMember, GroupMembers};
-use crate::ops::organizations::TagsInput;
+use narthex_ops::members::{GroupMember, GroupMembers};
+use narthex_ops::organizations::TagsInput;
 
 mod create;
 mod list;

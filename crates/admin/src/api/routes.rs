@@ -6,7 +6,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::State;
-use crate::ops::RouteSummary;
+use narthex_ops::RouteSummary;
 
 mod list;
 

@@ -8,7 +8,7 @@ use utoipa_axum::routes;
 use super::State;
 use super::time::Time;
 use super::wire_enums::OrganizationRole;
-use crate::ops::tags::{NearMiss, TagListOwner, TagListing, TagUse};
+use narthex_ops::tags::{NearMiss, TagListOwner, TagListing, TagUse};
 
 mod list;
 

@@ -9,12 +9,12 @@ use utoipa_axum::routes;
 
 use super::State;
 use super::error::ApiError;
+use super::extract::RequestCaller;
 use super::merge_patch::Patch;
 use super::response::VersionedRecord;
 use super::time::Time;
 use super::wire_enums::{PlatformRole, Source, UserStatus};
-use crate::ops::Caller;
-use crate::ops::users::NamedGrant;
+use narthex_ops::users::NamedGrant;
 
 mod create;
 mod grants;

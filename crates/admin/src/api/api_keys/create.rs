@@ -5,13 +5,12 @@ use utoipa::ToSchema;
 
 use super::{ApiKeyBody, FreshApiKeyBody};
 use crate::api::error::ApiError;
-use crate::api::extract::Body;
+use crate::api::extract::{Body, RequestCaller};
 use crate::api::idempotency::IdempotencyKey;
 use crate::api::openapi_errors::CreateErrors;
 use crate::api::response::{CreatedRecord, StoredResponse};
 use crate::api::time::Time;
-use crate::ops::Caller;
-use crate::ops::api_keys::{self, CreatedApiKey, NewApiKey};
+use narthex_ops::api_keys::{self, CreatedApiKey, NewApiKey};
 
 /// An API key to create.
 #[derive(Deserialize, ToSchema)]
@@ -47,7 +46,7 @@ enum KeyRole {
     responses((status = 201, description = "Created.", body = FreshApiKeyBody, headers(("location"))), CreateErrors),
 )]
 pub(crate) async fn create(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     key: IdempotencyKey,
     Body { value: body, digest }: Body<NewApiKeyBody>,
 ) -> Result<StoredResponse, ApiError> {

@@ -5,10 +5,10 @@ use utoipa::IntoParams;
 
 use super::ApiKeyBody;
 use crate::api::error::ApiError;
-use crate::api::extract::QueryParameters;
+use crate::api::extract::{QueryParameters, RequestCaller};
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
-use crate::ops::{Caller, PageRequest, api_keys};
+use narthex_ops::{PageRequest, api_keys};
 
 /// Page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -30,7 +30,7 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of keys.", body = List<ApiKeyBody>), ListErrors),
 )]
 pub(crate) async fn list(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<ApiKeyBody>, ApiError> {
     let page = PageRequest {

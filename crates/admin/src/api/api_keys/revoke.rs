@@ -4,8 +4,9 @@ use axum::extract::Path;
 use http::StatusCode;
 
 use crate::api::error::ApiError;
+use crate::api::extract::RequestCaller;
 use crate::api::openapi_errors::OneErrors;
-use crate::ops::{Caller, api_keys};
+use narthex_ops::api_keys;
 
 /// Revokes an API key
 ///
@@ -15,7 +16,10 @@ use crate::ops::{Caller, api_keys};
     params(("id" = String, Path, description = "The key's id.")),
     responses((status = 204, description = "Revoked."), OneErrors),
 )]
-pub(crate) async fn revoke(caller: Caller, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+pub(crate) async fn revoke(
+    RequestCaller(caller): RequestCaller,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
     api_keys::revoke(&caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

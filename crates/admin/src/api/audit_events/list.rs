@@ -5,13 +5,13 @@ use utoipa::IntoParams;
 
 use super::EventBody;
 use crate::api::error::ApiError;
-use crate::api::extract::QueryParameters;
+use crate::api::extract::{QueryParameters, RequestCaller};
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
 use crate::api::time::Time;
 use crate::api::wire_enums::EventOrder;
-use crate::ops::audit_events::{self, EventQuery};
-use crate::ops::{Caller, PageRequest};
+use narthex_ops::PageRequest;
+use narthex_ops::audit_events::{self, EventQuery};
 
 /// Filters of the list. An event must match all that are given.
 #[derive(Deserialize, IntoParams)]
@@ -47,7 +47,7 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of events.", body = List<EventBody>), ListErrors),
 )]
 pub(crate) async fn list(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<EventBody>, ApiError> {
     let page = PageRequest {

@@ -6,12 +6,11 @@ use utoipa::ToSchema;
 
 use super::{ConnectionBody, DocumentText};
 use crate::api::error::ApiError;
-use crate::api::extract::Body;
+use crate::api::extract::{Body, RequestCaller};
 use crate::api::idempotency::IdempotencyKey;
 use crate::api::openapi_errors::CreateErrors;
 use crate::api::response::{CreatedRecord, StoredResponse};
-use crate::ops::Caller;
-use crate::ops::connections::{self, NewConnection};
+use narthex_ops::connections::{self, NewConnection};
 
 /// A connection to create.
 #[derive(Deserialize, ToSchema)]
@@ -50,7 +49,7 @@ pub(crate) struct NewConnectionBody {
     ),
 )]
 pub(crate) async fn create(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     key: IdempotencyKey,
     Body { value: body, digest }: Body<NewConnectionBody>,
 ) -> Result<StoredResponse, ApiError> {

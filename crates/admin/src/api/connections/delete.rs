@@ -4,9 +4,9 @@ use axum::extract::Path;
 use http::StatusCode;
 
 use crate::api::error::ApiError;
-use crate::api::extract::IfMatch;
+use crate::api::extract::{IfMatch, RequestCaller};
 use crate::api::openapi_errors::RemoveErrors;
-use crate::ops::{Caller, connections};
+use narthex_ops::connections;
 
 /// Deletes a connection
 ///
@@ -20,7 +20,7 @@ use crate::ops::{Caller, connections};
     responses((status = 204, description = "Deleted."), RemoveErrors),
 )]
 pub(crate) async fn delete(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(connection): Path<String>,
     IfMatch(expected): IfMatch,
 ) -> Result<StatusCode, ApiError> {

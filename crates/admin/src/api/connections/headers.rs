@@ -8,8 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::error::ApiError;
+use crate::api::extract::RequestCaller;
 use crate::api::openapi_errors::UseErrors;
-use crate::ops::{Caller, connections};
+use narthex_ops::connections;
 
 /// A rendered request, ready to be sent.
 #[derive(Serialize, ToSchema)]
@@ -52,7 +53,10 @@ pub(crate) struct RenderedHeader {
     params(("connection" = String, Path, description = "The connection's id.")),
     responses((status = 200, description = "The request.", body = RenderedRequest), UseErrors),
 )]
-pub(crate) async fn headers(caller: Caller, Path(connection): Path<String>) -> Result<Json<RenderedRequest>, ApiError> {
+pub(crate) async fn headers(
+    RequestCaller(caller): RequestCaller,
+    Path(connection): Path<String>,
+) -> Result<Json<RenderedRequest>, ApiError> {
     Ok(Json(rendered(connections::render(&caller, &connection).await?)))
 }
 

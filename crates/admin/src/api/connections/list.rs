@@ -5,10 +5,10 @@ use utoipa::IntoParams;
 
 use super::ConnectionBody;
 use crate::api::error::ApiError;
-use crate::api::extract::QueryParameters;
+use crate::api::extract::{QueryParameters, RequestCaller};
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
-use crate::ops::{Caller, PageRequest, connections};
+use narthex_ops::{PageRequest, connections};
 
 /// Filter and page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -33,7 +33,7 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of connections.", body = List<ConnectionBody>), ListErrors),
 )]
 pub(crate) async fn list(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<ConnectionBody>, ApiError> {
     let page = PageRequest {

@@ -4,9 +4,10 @@ use axum::extract::Path;
 
 use super::ConnectionBody;
 use crate::api::error::ApiError;
+use crate::api::extract::RequestCaller;
 use crate::api::openapi_errors::OneErrors;
 use crate::api::response::VersionedRecord;
-use crate::ops::{Caller, connections};
+use narthex_ops::connections;
 
 /// Reads a connection
 #[utoipa::path(
@@ -15,7 +16,7 @@ use crate::ops::{Caller, connections};
     responses((status = 200, description = "The connection.", body = ConnectionBody, headers(("etag"))), OneErrors),
 )]
 pub(crate) async fn read(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(connection): Path<String>,
 ) -> Result<VersionedRecord<ConnectionBody>, ApiError> {
     Ok(connections::read(&caller, &connection).await?.into())

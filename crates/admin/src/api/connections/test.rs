@@ -8,10 +8,10 @@ use utoipa::ToSchema;
 
 use super::ConnectionMetadata;
 use crate::api::error::ApiError;
+use crate::api::extract::RequestCaller;
 use crate::api::openapi_errors::UseErrors;
 use crate::api::time::Time;
-use crate::ops::Caller;
-use crate::ops::connections::{self, Tested};
+use narthex_ops::connections::{self, Tested};
 
 /// Outcome of sending a connection's requests.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,7 +68,10 @@ pub struct ShownMessage {
     params(("connection" = String, Path, description = "The connection's id.")),
     responses((status = 200, description = "What came of it, valid or not.", body = TestedConnection), UseErrors),
 )]
-pub(crate) async fn test(caller: Caller, Path(connection): Path<String>) -> Result<Json<TestedConnection>, ApiError> {
+pub(crate) async fn test(
+    RequestCaller(caller): RequestCaller,
+    Path(connection): Path<String>,
+) -> Result<Json<TestedConnection>, ApiError> {
     Ok(Json(connections::test(&caller, &connection).await?.into()))
 }
 

@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 
 use super::{ConnectionBody, DocumentText};
 use crate::api::error::ApiError;
-use crate::api::extract::{Body, IfMatch};
+use crate::api::extract::{Body, IfMatch, RequestCaller};
 use crate::api::merge_patch::Patch;
 use crate::api::openapi_errors::SecretChangeErrors;
 use crate::api::response::VersionedRecord;
-use crate::ops::{Caller, connections};
+use narthex_ops::connections;
 
 /// Change of a connection.
 #[derive(Deserialize, ToSchema)]
@@ -51,7 +51,7 @@ pub(crate) struct ConnectionChange {
     responses((status = 200, description = "The connection now.", body = ConnectionBody, headers(("etag"))), SecretChangeErrors),
 )]
 pub(crate) async fn update(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(connection): Path<String>,
     IfMatch(expected): IfMatch,
     Body { value: change, .. }: Body<ConnectionChange>,

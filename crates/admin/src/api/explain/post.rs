@@ -4,10 +4,10 @@ use axum::Json;
 
 use crate::api::error::ApiError;
 use crate::api::explain::ExplainRequest;
-use crate::api::extract::Body;
+use crate::api::extract::{Body, RequestCaller};
 use crate::api::openapi_errors::BodyErrors;
-use crate::ops::{self, Caller};
 use narthex_engine::Explanation;
+use narthex_ops;
 
 /// Explains a token
 ///
@@ -22,8 +22,8 @@ use narthex_engine::Explanation;
     responses((status = 200, description = "The explanation.", body = Explanation), BodyErrors),
 )]
 pub(crate) async fn explain(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Body { value: request, .. }: Body<ExplainRequest>,
 ) -> Result<Json<Explanation>, ApiError> {
-    Ok(Json(ops::explain::explain(&caller, request.into()).await?))
+    Ok(Json(narthex_ops::explain::explain(&caller, request.into()).await?))
 }

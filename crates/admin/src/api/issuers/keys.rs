@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::Path;
 
 use crate::api::error::ApiError;
+use crate::api::extract::RequestCaller;
 use crate::api::issuers::KeyHealthBody;
 use crate::api::openapi_errors::OneErrors;
-use crate::ops::{Caller, issuers};
+use narthex_ops::issuers;
 
 /// Reads an issuer's keys
 ///
@@ -17,6 +18,9 @@ use crate::ops::{Caller, issuers};
     params(("name" = String, Path, description = "The issuer's configured name.")),
     responses((status = 200, description = "Its keys.", body = KeyHealthBody), OneErrors),
 )]
-pub(crate) async fn keys(caller: Caller, Path(name): Path<String>) -> Result<Json<KeyHealthBody>, ApiError> {
+pub(crate) async fn keys(
+    RequestCaller(caller): RequestCaller,
+    Path(name): Path<String>,
+) -> Result<Json<KeyHealthBody>, ApiError> {
     Ok(Json(issuers::keys(&caller, &name)?.into()))
 }

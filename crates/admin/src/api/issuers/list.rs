@@ -4,11 +4,11 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api::error::ApiError;
-use crate::api::extract::QueryParameters;
+use crate::api::extract::{QueryParameters, RequestCaller};
 use crate::api::issuers::IssuerBody;
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
-use crate::ops::{Caller, PageRequest, issuers};
+use narthex_ops::{PageRequest, issuers};
 
 /// Page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -30,7 +30,7 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of issuers.", body = List<IssuerBody>), ListErrors),
 )]
 pub(crate) async fn list(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<IssuerBody>, ApiError> {
     let page = PageRequest {

@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::Path;
 
 use crate::api::error::ApiError;
+use crate::api::extract::RequestCaller;
 use crate::api::issuers::IssuerBody;
 use crate::api::openapi_errors::OneErrors;
-use crate::ops::{Caller, issuers};
+use narthex_ops::issuers;
 
 /// Reads an issuer
 #[utoipa::path(
@@ -14,6 +15,9 @@ use crate::ops::{Caller, issuers};
     params(("name" = String, Path, description = "The issuer's configured name.")),
     responses((status = 200, description = "The issuer.", body = IssuerBody), OneErrors),
 )]
-pub(crate) async fn read(caller: Caller, Path(name): Path<String>) -> Result<Json<IssuerBody>, ApiError> {
+pub(crate) async fn read(
+    RequestCaller(caller): RequestCaller,
+    Path(name): Path<String>,
+) -> Result<Json<IssuerBody>, ApiError> {
     Ok(Json(issuers::read(&caller, &name)?.into()))
 }

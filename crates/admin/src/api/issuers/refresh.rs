@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::Path;
 
 use crate::api::error::ApiError;
+use crate::api::extract::RequestCaller;
 use crate::api::issuers::KeyHealthBody;
 use crate::api::openapi_errors::RefreshErrors;
-use crate::ops::{Caller, issuers};
+use narthex_ops::issuers;
 
 /// Fetches an issuer's keys now
 ///
@@ -16,6 +17,9 @@ use crate::ops::{Caller, issuers};
     params(("name" = String, Path, description = "The issuer's configured name.")),
     responses((status = 200, description = "Its keys now.", body = KeyHealthBody), RefreshErrors),
 )]
-pub(crate) async fn refresh(caller: Caller, Path(name): Path<String>) -> Result<Json<KeyHealthBody>, ApiError> {
+pub(crate) async fn refresh(
+    RequestCaller(caller): RequestCaller,
+    Path(name): Path<String>,
+) -> Result<Json<KeyHealthBody>, ApiError> {
     Ok(Json(issuers::refresh(&caller, &name).await?.into()))
 }

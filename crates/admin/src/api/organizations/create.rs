@@ -4,12 +4,12 @@ use narthex_directory::Edit;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{ApiError, Caller, Membership, OrganizationBody, OrganizationStatus, Tags};
+use super::{ApiError, Membership, OrganizationBody, OrganizationStatus, RequestCaller, Tags};
 use crate::api::extract::Body;
 use crate::api::idempotency::IdempotencyKey;
 use crate::api::openapi_errors::CreateErrors;
 use crate::api::response::{CreatedRecord, StoredResponse};
-use crate::ops::organizations::{self, NewOrganization, TagChange};
+use narthex_ops::organizations::{self, NewOrganization, TagChange};
 
 /// An organization to create.
 #[derive(Deserialize, ToSchema)]
@@ -57,7 +57,7 @@ pub(crate) struct NewOrganizationBody {
     ),
 )]
 pub(crate) async fn create(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     key: IdempotencyKey,
     body: Body<NewOrganizationBody>,
 ) -> Result<StoredResponse, ApiError> {

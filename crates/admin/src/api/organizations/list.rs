@@ -3,12 +3,12 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{ApiError, Caller, OrganizationBody};
+use super::{ApiError, OrganizationBody, RequestCaller};
 use crate::api::extract::QueryParameters;
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
-use crate::ops::PageRequest;
-use crate::ops::organizations::{self, OrganizationQuery};
+use narthex_ops::PageRequest;
+use narthex_ops::organizations::{self, OrganizationQuery};
 
 /// Filters of the list. A record must match all that are given.
 #[derive(Deserialize, IntoParams)]
@@ -40,7 +40,7 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of organizations.", body = List<OrganizationBody>), ListErrors),
 )]
 pub(crate) async fn list(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<OrganizationBody>, ApiError> {
     let page = PageRequest {

@@ -6,10 +6,10 @@ use http::{HeaderName, StatusCode, header};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
 use utoipa_axum::routes;
 
-use super::{ApiError, BODY_BYTES_MAX, Caller, OrganizationBody, State, VersionedRecord};
+use super::{ApiError, BODY_BYTES_MAX, OrganizationBody, RequestCaller, State, VersionedRecord};
 use crate::api::extract::{self, IfMatch};
 use crate::api::openapi_errors::{ChangeErrors, OneErrors, RemoveErrors};
-use crate::ops::organizations;
+use narthex_ops::organizations;
 
 /// Maximum size of a body that is read as a logo, in bytes. The logo itself is limited to 1 MB, with a clearer error.
 const LOGO_BODY_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -29,7 +29,10 @@ pub(super) fn operations() -> OpenApiRouter<State> {
         OneErrors,
     ),
 )]
-pub(crate) async fn read(caller: Caller, Path(organization): Path<String>) -> Result<Response, ApiError> {
+pub(crate) async fn read(
+    RequestCaller(caller): RequestCaller,
+    Path(organization): Path<String>,
+) -> Result<Response, ApiError> {
     let logo = organizations::logo(&caller, &organization).await?;
     // SECURITY: whatever the bytes are, a browser shows them as a picture or not at all, and runs nothing in them.
     let headers: [(HeaderName, &'static str); 3] = [
@@ -53,7 +56,7 @@ pub(crate) async fn read(caller: Caller, Path(organization): Path<String>) -> Re
     responses((status = 200, description = "The organization now.", body = OrganizationBody, headers(("etag"))), ChangeErrors),
 )]
 pub(crate) async fn put(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(organization): Path<String>,
     IfMatch(expected): IfMatch,
     request: Request,
@@ -84,7 +87,7 @@ pub(crate) async fn put(
     responses((status = 204, description = "Deleted."), RemoveErrors),
 )]
 pub(crate) async fn delete(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(organization): Path<String>,
     IfMatch(expected): IfMatch,
 ) -> Result<StatusCode, ApiError> {

@@ -5,12 +5,12 @@ use axum::extract::Path;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, Caller, Patch, Tags};
+use super::{ApiError, Patch, RequestCaller, Tags};
 use crate::api::extract::{Body, QueryParameters};
 use crate::api::openapi_errors::BodyErrors;
 use crate::api::wire_enums::OrganizationRole;
-use crate::ops::PageRequest;
-use crate::ops::organizations::{self, RoleChange, TagPreview};
+use narthex_ops::PageRequest;
+use narthex_ops::organizations::{self, RoleChange, TagPreview};
 
 /// A change of an organization's lists of tags, as it would be sent in an update.
 #[derive(Deserialize, ToSchema)]
@@ -92,7 +92,7 @@ pub(crate) struct PreviewPage {
     responses((status = 200, description = "A page of users whose role would change.", body = PreviewPage), BodyErrors),
 )]
 pub(crate) async fn preview(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(organization): Path<String>,
     QueryParameters(query): QueryParameters<Query>,
     Body { value: change, .. }: Body<TagChange>,

@@ -2,10 +2,10 @@
 
 use axum::extract::Path;
 
-use super::{ApiError, Caller, OrganizationBody};
+use super::{ApiError, OrganizationBody, RequestCaller};
 use crate::api::openapi_errors::OneErrors;
 use crate::api::response::VersionedRecord;
-use crate::ops::organizations;
+use narthex_ops::organizations;
 
 /// Reads an organization
 #[utoipa::path(
@@ -14,7 +14,7 @@ use crate::ops::organizations;
     responses((status = 200, description = "The organization.", body = OrganizationBody, headers(("etag"))), OneErrors),
 )]
 pub(crate) async fn read(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(organization): Path<String>,
 ) -> Result<VersionedRecord<OrganizationBody>, ApiError> {
     Ok(organizations::read(&caller, &organization).await?.into())

@@ -4,11 +4,11 @@ use axum::extract::Path;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{ApiError, Caller, Membership, OrganizationBody, OrganizationStatus, Patch, Tags};
+use super::{ApiError, Membership, OrganizationBody, OrganizationStatus, Patch, RequestCaller, Tags};
 use crate::api::extract::{Body, IfMatch};
 use crate::api::openapi_errors::ChangeErrors;
 use crate::api::response::VersionedRecord;
-use crate::ops::organizations::{self, TagChange};
+use narthex_ops::organizations::{self, TagChange};
 
 /// Change of an organization. Its realm cannot change.
 #[derive(Deserialize, ToSchema)]
@@ -82,7 +82,7 @@ pub(crate) struct OrganizationChange {
     responses((status = 200, description = "The organization now.", body = OrganizationBody, headers(("etag"))), ChangeErrors),
 )]
 pub(crate) async fn update(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(organization): Path<String>,
     IfMatch(expected): IfMatch,
     Body { value: change, .. }: Body<OrganizationChange>,

@@ -4,11 +4,11 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api::error::ApiError;
-use crate::api::extract::QueryParameters;
+use crate::api::extract::{QueryParameters, RequestCaller};
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
 use crate::api::routes::RouteBody;
-use crate::ops::{Caller, PageRequest, routes};
+use narthex_ops::{PageRequest, routes};
 
 /// Page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -30,7 +30,7 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of routes.", body = List<RouteBody>), ListErrors),
 )]
 pub(crate) async fn list(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<RouteBody>, ApiError> {
     let page = PageRequest {

@@ -5,10 +5,10 @@ use utoipa::IntoParams;
 
 use super::TagBody;
 use crate::api::error::ApiError;
-use crate::api::extract::QueryParameters;
+use crate::api::extract::{QueryParameters, RequestCaller};
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
-use crate::ops::{Caller, PageRequest, tags};
+use narthex_ops::{PageRequest, tags};
 
 /// Filter and page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -32,7 +32,7 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of tags.", body = List<TagBody>), ListErrors),
 )]
 pub(crate) async fn list(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<TagBody>, ApiError> {
     let page = PageRequest {

@@ -4,10 +4,10 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{ApiError, TeamBody};
-use crate::api::extract::QueryParameters;
+use crate::api::extract::{QueryParameters, RequestCaller};
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
-use crate::ops::{Caller, PageRequest, teams};
+use narthex_ops::{PageRequest, teams};
 
 /// Filters of the list. A record must match all that are given.
 #[derive(Deserialize, IntoParams)]
@@ -34,7 +34,7 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of teams.", body = List<TeamBody>), ListErrors),
 )]
 pub(crate) async fn list(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<TeamBody>, ApiError> {
     let page = PageRequest {

@@ -3,9 +3,10 @@
 use axum::extract::Path;
 
 use super::{ApiError, TeamBody};
+use crate::api::extract::RequestCaller;
 use crate::api::openapi_errors::OneErrors;
 use crate::api::response::VersionedRecord;
-use crate::ops::{Caller, teams};
+use narthex_ops::teams;
 
 /// Reads a team
 #[utoipa::path(
@@ -13,6 +14,9 @@ use crate::ops::{Caller, teams};
     params(("team" = String, Path, description = "The team's id.")),
     responses((status = 200, description = "The team.", body = TeamBody, headers(("etag"))), OneErrors),
 )]
-pub(crate) async fn read(caller: Caller, Path(team): Path<String>) -> Result<VersionedRecord<TeamBody>, ApiError> {
+pub(crate) async fn read(
+    RequestCaller(caller): RequestCaller,
+    Path(team): Path<String>,
+) -> Result<VersionedRecord<TeamBody>, ApiError> {
     Ok(teams::read(&caller, &team).await?.into())
 }

@@ -5,11 +5,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::{ApiError, TeamBody};
-use crate::api::extract::{Body, IfMatch};
+use crate::api::extract::{Body, IfMatch, RequestCaller};
 use crate::api::merge_patch::Patch;
 use crate::api::openapi_errors::ChangeErrors;
 use crate::api::response::VersionedRecord;
-use crate::ops::{Caller, teams};
+use narthex_ops::teams;
 
 /// Change of a team.
 #[derive(Deserialize, ToSchema)]
@@ -39,7 +39,7 @@ pub(crate) struct TeamChange {
     responses((status = 200, description = "The team now.", body = TeamBody, headers(("etag"))), ChangeErrors),
 )]
 pub(crate) async fn update(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(team): Path<String>,
     IfMatch(expected): IfMatch,
     Body { value: change, .. }: Body<TeamChange>,

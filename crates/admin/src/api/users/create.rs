@@ -3,12 +3,12 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{ApiError, Caller, UserBody};
+use super::{ApiError, RequestCaller, UserBody};
 use crate::api::extract::Body;
 use crate::api::idempotency::IdempotencyKey;
 use crate::api::openapi_errors::CreateErrors;
 use crate::api::response::{CreatedRecord, StoredResponse};
-use crate::ops::users::{self, NewUser};
+use narthex_ops::users::{self, NewUser};
 
 /// A user to create.
 #[derive(Deserialize, ToSchema)]
@@ -48,7 +48,7 @@ pub(crate) struct NewUserBody {
     ),
 )]
 pub(crate) async fn create(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     key: IdempotencyKey,
     Body { value: body, digest }: Body<NewUserBody>,
 ) -> Result<StoredResponse, ApiError> {

@@ -5,11 +5,11 @@ use narthex_directory::GrantsWhen;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{ApiError, Caller, GrantBody, Time};
+use super::{ApiError, GrantBody, RequestCaller, Time};
 use crate::api::extract::QueryParameters;
 use crate::api::openapi_errors::OneErrors;
 use crate::api::response::List;
-use crate::ops::{PageRequest, users};
+use narthex_ops::{PageRequest, users};
 
 /// Time in the grants' history, by default now, and page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -37,7 +37,7 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of grants.", body = List<GrantBody>), OneErrors),
 )]
 pub(crate) async fn grants(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(id): Path<String>,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<GrantBody>, ApiError> {

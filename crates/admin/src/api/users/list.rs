@@ -3,12 +3,12 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{ApiError, Caller, UserBody};
+use super::{ApiError, RequestCaller, UserBody};
 use crate::api::extract::QueryParameters;
 use crate::api::openapi_errors::ListErrors;
 use crate::api::response::List;
-use crate::ops::PageRequest;
-use crate::ops::users::{self, UserQuery};
+use narthex_ops::PageRequest;
+use narthex_ops::users::{self, UserQuery};
 
 /// Filters of the list. A record must match all that are given.
 #[derive(Deserialize, IntoParams)]
@@ -41,7 +41,7 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of users.", body = List<UserBody>), ListErrors),
 )]
 pub(crate) async fn list(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<UserBody>, ApiError> {
     let page = PageRequest {

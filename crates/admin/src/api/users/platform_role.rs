@@ -5,10 +5,10 @@ use http::StatusCode;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{ApiError, Caller, GrantBody, PlatformRole};
+use super::{ApiError, GrantBody, PlatformRole, RequestCaller};
 use crate::api::extract::{Body, QueryParameters};
 use crate::api::openapi_errors::{ChangeErrors, RemoveErrors};
-use crate::ops::users;
+use narthex_ops::users;
 
 /// Platform role to grant manually.
 #[derive(Deserialize, ToSchema)]
@@ -39,7 +39,7 @@ pub(crate) struct Why {
     responses((status = 200, description = "The grant.", body = GrantBody), ChangeErrors),
 )]
 pub(crate) async fn grant(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(id): Path<String>,
     Body { value: body, .. }: Body<PlatformRoleBody>,
 ) -> Result<axum::Json<GrantBody>, ApiError> {
@@ -56,7 +56,7 @@ pub(crate) async fn grant(
     responses((status = 204, description = "Revoked."), RemoveErrors),
 )]
 pub(crate) async fn revoke(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(id): Path<String>,
     QueryParameters(query): QueryParameters<Why>,
 ) -> Result<StatusCode, ApiError> {

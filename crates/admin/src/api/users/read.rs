@@ -2,10 +2,10 @@
 
 use axum::extract::Path;
 
-use super::{ApiError, Caller, UserBody};
+use super::{ApiError, RequestCaller, UserBody};
 use crate::api::openapi_errors::OneErrors;
 use crate::api::response::VersionedRecord;
-use crate::ops::users;
+use narthex_ops::users;
 
 /// Reads a user
 #[utoipa::path(
@@ -13,6 +13,9 @@ use crate::ops::users;
     params(("id" = String, Path, description = "The user's id.")),
     responses((status = 200, description = "The user.", body = UserBody, headers(("etag"))), OneErrors),
 )]
-pub(crate) async fn read(caller: Caller, Path(id): Path<String>) -> Result<VersionedRecord<UserBody>, ApiError> {
+pub(crate) async fn read(
+    RequestCaller(caller): RequestCaller,
+    Path(id): Path<String>,
+) -> Result<VersionedRecord<UserBody>, ApiError> {
     Ok(users::read(&caller, &id).await?.into())
 }

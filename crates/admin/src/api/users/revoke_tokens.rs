@@ -4,10 +4,10 @@ use axum::extract::Path;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ApiError, Caller, UserBody};
+use super::{ApiError, RequestCaller, UserBody};
 use crate::api::openapi_errors::OneErrors;
 use crate::api::response::VersionedRecord;
-use crate::ops::users;
+use narthex_ops::users;
 
 /// A user whose tokens were revoked.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -39,7 +39,7 @@ impl From<UserBody> for TokensRevokedBody {
     responses((status = 200, description = "The user now.", body = TokensRevokedBody, headers(("etag"))), OneErrors),
 )]
 pub(crate) async fn revoke_tokens(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(id): Path<String>,
 ) -> Result<VersionedRecord<TokensRevokedBody>, ApiError> {
     let VersionedRecord { version, body } =

@@ -4,11 +4,11 @@ use axum::extract::Path;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{ApiError, Caller, Patch, UserBody, UserStatus};
+use super::{ApiError, Patch, RequestCaller, UserBody, UserStatus};
 use crate::api::extract::{Body, IfMatch};
 use crate::api::openapi_errors::ChangeErrors;
 use crate::api::response::VersionedRecord;
-use crate::ops::{OpError, users};
+use narthex_ops::{OpError, users};
 
 /// Change of a user. The next token overwrites the members that are mapped from its claims.
 #[derive(Deserialize, ToSchema)]
@@ -63,7 +63,7 @@ pub(crate) struct UserChange {
     responses((status = 200, description = "The user now.", body = UserBody, headers(("etag"))), ChangeErrors),
 )]
 pub(crate) async fn update(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(id): Path<String>,
     IfMatch(expected): IfMatch,
     Body { value: change, .. }: Body<UserChange>,

@@ -6,12 +6,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::api::error::ApiError;
-use crate::api::extract::Body;
+use crate::api::extract::{Body, RequestCaller};
 use crate::api::openapi_errors::ChangeErrors;
 use crate::api::organizations::MemberBody;
 use crate::api::wire_enums::OrganizationRole;
-use crate::ops::Caller;
-use crate::ops::members::{self, GroupRole};
+use narthex_ops::members::{self, GroupRole};
 
 /// Role to grant manually.
 #[derive(Deserialize, ToSchema)]
@@ -44,7 +43,7 @@ pub(crate) struct OrganizationMemberBody {
     responses((status = 200, description = "The member now.", body = MemberBody), ChangeErrors),
 )]
 pub(crate) async fn put(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path((organization, user)): Path<(String, String)>,
     Body { value: body, .. }: Body<OrganizationMemberBody>,
 ) -> Result<Json<MemberBody>, ApiError> {

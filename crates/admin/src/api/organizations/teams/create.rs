@@ -5,13 +5,12 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::api::error::ApiError;
-use crate::api::extract::Body;
+use crate::api::extract::{Body, RequestCaller};
 use crate::api::idempotency::IdempotencyKey;
 use crate::api::openapi_errors::CreateErrors;
 use crate::api::response::{CreatedRecord, StoredResponse};
 use crate::api::teams::TeamBody;
-use crate::ops::Caller;
-use crate::ops::teams::{self, NewTeam};
+use narthex_ops::teams::{self, NewTeam};
 
 /// A team to create.
 #[derive(Deserialize, ToSchema)]
@@ -35,7 +34,7 @@ pub(crate) struct NewTeamBody {
     responses((status = 201, description = "Created.", body = TeamBody, headers(("location"), ("etag"))), CreateErrors),
 )]
 pub(crate) async fn create(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(organization): Path<String>,
     key: IdempotencyKey,
     Body { value: body, digest }: Body<NewTeamBody>,

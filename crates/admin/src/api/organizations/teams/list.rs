@@ -5,11 +5,11 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api::error::ApiError;
-use crate::api::extract::QueryParameters;
+use crate::api::extract::{QueryParameters, RequestCaller};
 use crate::api::openapi_errors::OneErrors;
 use crate::api::response::List;
 use crate::api::teams::TeamBody;
-use crate::ops::{Caller, PageRequest, teams};
+use narthex_ops::{PageRequest, teams};
 
 /// Filter and page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -32,7 +32,7 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of teams.", body = List<TeamBody>), OneErrors),
 )]
 pub(crate) async fn list(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(organization): Path<String>,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<TeamBody>, ApiError> {

@@ -4,11 +4,10 @@ use axum::extract::Path;
 use http::StatusCode;
 
 use crate::api::error::ApiError;
-use crate::api::extract::QueryParameters;
+use crate::api::extract::{QueryParameters, RequestCaller};
 use crate::api::openapi_errors::RemoveErrors;
 use crate::api::users::Why;
-use crate::ops::Caller;
-use crate::ops::members::{self, Group};
+use narthex_ops::members::{self, Group};
 
 /// Revokes a role in a team
 ///
@@ -26,7 +25,7 @@ use crate::ops::members::{self, Group};
     responses((status = 204, description = "Revoked."), RemoveErrors),
 )]
 pub(crate) async fn delete(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path((team, user)): Path<(String, String)>,
     QueryParameters(query): QueryParameters<Why>,
 ) -> Result<StatusCode, ApiError> {

@@ -5,12 +5,12 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::api::error::ApiError;
-use crate::api::extract::QueryParameters;
+use crate::api::extract::{QueryParameters, RequestCaller};
 use crate::api::openapi_errors::OneErrors;
 use crate::api::organizations::MemberBody;
 use crate::api::response::List;
-use crate::ops::members::{self, Group};
-use crate::ops::{Caller, PageRequest};
+use narthex_ops::PageRequest;
+use narthex_ops::members::{self, Group};
 
 /// Page of the list.
 #[derive(Deserialize, IntoParams)]
@@ -35,7 +35,7 @@ pub(crate) struct Query {
     responses((status = 200, description = "A page of members.", body = List<MemberBody>), OneErrors),
 )]
 pub(crate) async fn list(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path(team): Path<String>,
     QueryParameters(query): QueryParameters<Query>,
 ) -> Result<List<MemberBody>, ApiError> {

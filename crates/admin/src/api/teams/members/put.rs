@@ -6,12 +6,11 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::api::error::ApiError;
-use crate::api::extract::Body;
+use crate::api::extract::{Body, RequestCaller};
 use crate::api::openapi_errors::ChangeErrors;
 use crate::api::organizations::MemberBody;
 use crate::api::wire_enums::TeamRole;
-use crate::ops::Caller;
-use crate::ops::members::{self, GroupRole};
+use narthex_ops::members::{self, GroupRole};
 
 /// Role to grant manually.
 #[derive(Deserialize, ToSchema)]
@@ -41,7 +40,7 @@ pub(crate) struct TeamMemberBody {
     responses((status = 200, description = "The member now.", body = MemberBody), ChangeErrors),
 )]
 pub(crate) async fn put(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path((team, user)): Path<(String, String)>,
     Body { value: body, .. }: Body<TeamMemberBody>,
 ) -> Result<Json<MemberBody>, ApiError> {

@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::Path;
 
 use crate::api::error::ApiError;
+use crate::api::extract::RequestCaller;
 use crate::api::openapi_errors::OneErrors;
 use crate::api::organizations::MemberBody;
-use crate::ops::Caller;
-use crate::ops::members::{self, Group};
+use narthex_ops::members::{self, Group};
 
 /// Reads a member of a team
 #[utoipa::path(
@@ -20,7 +20,7 @@ use crate::ops::members::{self, Group};
     responses((status = 200, description = "The member.", body = MemberBody), OneErrors),
 )]
 pub(crate) async fn read(
-    caller: Caller,
+    RequestCaller(caller): RequestCaller,
     Path((team, user)): Path<(String, String)>,
 ) -> Result<Json<MemberBody>, ApiError> {
     let member = members::read(&caller, Group::Team(&team), &user).await?;

@@ -6,10 +6,10 @@ use serde_json::{Map, Value};
 
 use super::record::{self, Held, HeldBody, HeldSecrets, SecretNames};
 use super::{ConnectionView, Sight, compiled, connection_name, view};
-use crate::ops::caller::{Caller, Permit};
-use crate::ops::error::OpError;
-use crate::ops::input_rules;
-use crate::ops::precondition::ExpectedVersion;
+use crate::caller::{Caller, Permit};
+use crate::error::OpError;
+use crate::input_rules;
+use crate::precondition::ExpectedVersion;
 
 /// Change of a connection.
 ///

@@ -11,7 +11,7 @@ use super::paging::PageRequest;
 
 pub(crate) mod secret;
 
-pub use secret::FreshApiKey;
+pub use secret::{FreshApiKey, sha256};
 
 /// Role of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

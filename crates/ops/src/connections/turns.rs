@@ -8,7 +8,7 @@ use narthex_directory::OrganizationId;
 use tokio::sync::oneshot;
 
 use super::record::Held;
-use crate::ops::error::OpError;
+use crate::error::OpError;
 
 /// Maximum number of concurrent runs, and of concurrent renderings beside them.
 const TURNS_MAX: usize = 8;

@@ -7,9 +7,9 @@ use narthex_directory::{
 };
 
 use super::TagChange;
-use crate::ops::caller::{Caller, Permit};
-use crate::ops::error::OpError;
-use crate::ops::paging::PageRequest;
+use crate::caller::{Caller, Permit};
+use crate::error::OpError;
+use crate::paging::PageRequest;
 
 /// Effect of a change on one user at their next token.
 #[derive(Debug, Clone)]

@@ -121,7 +121,7 @@ fn store_text(error: &StoreError) -> String {
 
 impl OpError {
     /// Returns the error for a value that breaks its rule.
-    pub(crate) fn invalid(field: &'static str, detail: impl std::fmt::Display) -> Self {
+    pub fn invalid(field: &'static str, detail: impl std::fmt::Display) -> Self {
         Self::Invalid {
             field,
             detail: detail.to_string(),

@@ -92,8 +92,8 @@ pub(crate) fn hash(key: &str) -> SecretHash {
     SecretHash(sha256(key.as_bytes()))
 }
 
-/// SHA-256.
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
+/// SHA-256 (FIPS 180-4).
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut hash = [0; 32];
     for (to, from) in hash.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()) {
         *to = *from;
