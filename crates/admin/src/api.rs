@@ -29,6 +29,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 
+use crate::denial::Denial;
 use narthex_clock::{NoEntropy, RequestIds};
 use narthex_ops::Operations;
 
@@ -174,6 +175,9 @@ async fn finish(axum_extract::State(state): axum_extract::State<State>, request:
             );
         }
         response = error.answer(&request_id);
+        if let Some(denial) = Denial::of_error(&error) {
+            response.extensions_mut().insert(denial);
+        }
         response.headers_mut().extend(allow.map(|allow| (header::ALLOW, allow)));
     }
     let status = response.status().as_u16();

@@ -5,6 +5,7 @@
 //! over HTTP, whose handlers call the operations; [`port`] is the admin port.
 
 pub mod api;
+mod denial;
 pub mod port;
 
 pub use narthex_ops as ops;

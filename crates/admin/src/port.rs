@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use crate::api::{self, AdminState, CallerSlot};
+use crate::denial::{Denial, RequestLine};
 use narthex_clock::NoEntropy;
 use narthex_engine::ConnectionSettings;
 use narthex_engine::Engine;
@@ -40,7 +41,8 @@ use narthex_fetch::keys::{IssuerHealth, Refreshed};
 use narthex_listener::ServerSettings;
 use narthex_listener::listen::{self, PortOptions};
 use narthex_ops::{
-    GatewayApi, IssuerSummary, Operations, PlatformTags, RefreshRefusal, RequestToExplain, RouteSummary, TokenToExplain,
+    Caller, GatewayApi, IssuerSummary, Operations, PlatformTags, RefreshRefusal, RequestToExplain, RouteSummary,
+    TokenHolder, TokenToExplain,
 };
 
 /// Serves the admin port until `stop` completes.
@@ -76,24 +78,9 @@ pub async fn serve_admin(
 #[derive(Debug, Clone, Copy)]
 struct Peer(IpAddr);
 
-/// Refuses requests that HTTP does not allow, as the public port does. Health checks in HTTP/1.0 name no host, and the
-/// host selects nothing here.
-async fn check_request(State(engine): State<Arc<Engine>>, request: Request, next: Next) -> Response {
-    let checked = http_rules::check_with_optional_host(&request).and_then(|()| http_rules::method(request.method()));
-    if let Err(refusal) = checked {
-        return respond::refuse(&refusal, &engine.request_ids.next(), Format::Problem).map(Body::new);
-    }
-    if engine.runtime.load().access_log && !HEALTH.contains(&request.uri().path()) {
-        return logged(&engine, request, next).await;
-    }
-    next.run(request).await
-}
-
-/// Paths that are requested every few seconds and have no line in the access log.
-const HEALTH: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
-
-/// Serves a request, and writes a line in the access log if it was let pass.
-async fn logged(engine: &Engine, mut request: Request, next: Next) -> Response {
+/// Refuses requests that HTTP does not allow, as the public port does, and writes the lines of the log. Health checks in
+/// HTTP/1.0 name no host, and the host selects nothing here.
+async fn check_request(State(engine): State<Arc<Engine>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let caller = CallerSlot::default();
     request.extensions_mut().insert(caller.clone());
@@ -102,27 +89,60 @@ async fn logged(engine: &Engine, mut request: Request, next: Next) -> Response {
         client_address(*peer, request.headers(), proxies).address
     });
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = next.run(request).await;
-    let (status, actor) = (response.status(), caller.get());
-    let passed = match actor {
+    let checked = http_rules::check_with_optional_host(&request).and_then(|()| http_rules::method(request.method()));
+    let mut response = match checked {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refused(&refusal, &engine.request_ids.next()),
+    };
+    let denial = response.extensions_mut().remove::<Denial>();
+    let line = RequestLine {
+        method: &method,
+        path: &path,
+        client,
+        caller: caller.get(),
+        started,
+    };
+    let request_id = response.headers().get("x-narthex-request-id");
+    let request_id = request_id.and_then(|id| id.to_str().ok()).unwrap_or_default();
+    match denial {
+        Some(denial) => line.denied(&denial, request_id, response.status()),
+        None => passed(&engine, &line, request_id, response.status()),
+    }
+    response
+}
+
+/// Builds the response to a refused request, with the refusal for the log.
+fn refused(refusal: &Refusal, request_id: &str) -> Response {
+    let mut response = respond::refuse(refusal, request_id, Format::Problem).map(Body::new);
+    response.extensions_mut().insert(Denial::from(refusal));
+    response
+}
+
+/// Paths that are requested every few seconds and have no line in the access log.
+const HEALTH: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// Writes a line in the access log, if there is one and the request was let pass.
+fn passed(engine: &Engine, line: &RequestLine<'_>, request_id: &str, status: StatusCode) {
+    if !engine.runtime.load().access_log || HEALTH.contains(&line.path) {
+        return;
+    }
+    let passed = match line.caller {
         Some(_) => status != StatusCode::FORBIDDEN,
         None => status.is_success(),
     };
     if passed {
-        let request_id = response.headers().get("x-narthex-request-id");
         let line = OwnLine {
             door: "admin",
-            request_id: request_id.and_then(|id| id.to_str().ok()).unwrap_or_default(),
-            method: &method,
-            path: &path,
-            client,
-            issuer: None,
-            actor,
-            started,
+            request_id,
+            method: line.method,
+            path: line.path,
+            client: line.client,
+            issuer: line.caller.and_then(Caller::issuer),
+            actor: line.caller.map(Caller::actor),
+            started: line.started,
         };
         line.end(status);
     }
-    response
 }
 
 /// Routes everything on the admin port.
@@ -147,8 +167,7 @@ pub fn router(engine: &Arc<Engine>) -> Result<Router, NoEntropy> {
         let request_id = came_back.then(|| known.request_ids.next());
         async move {
             if let Some(request_id) = request_id {
-                let refusal = Refusal::new(Reason::RequestLoop);
-                return respond::refuse(&refusal, &request_id, Format::Problem).into_response();
+                return refused(&Refusal::new(Reason::RequestLoop), &request_id);
             }
             next.run(request).await
         }
@@ -228,7 +247,7 @@ struct EngineGateway(Arc<Engine>);
 
 #[async_trait]
 impl GatewayApi for EngineGateway {
-    async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal> {
+    async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<TokenHolder, Refusal> {
         let runtime = self.0.runtime.load_full();
         let inbound = Inbound {
             method: &Method::GET,
@@ -248,7 +267,10 @@ impl GatewayApi for EngineGateway {
             self.0.clock.now_ms(),
         )
         .await?;
-        Ok(Arc::clone(&known.account.principal))
+        Ok(TokenHolder {
+            issuer: known.seen.caller().issuer.name.clone(),
+            principal: Arc::clone(&known.account.principal),
+        })
     }
 
     fn context(&self, principal: &Principal) -> Map<String, Value> {
@@ -269,7 +291,7 @@ impl GatewayApi for EngineGateway {
         realms
     }
 
-    fn issuers_in_force(&self) -> Arc<ActiveIssuers> {
+    fn active_issuers(&self) -> Arc<ActiveIssuers> {
         Arc::clone(&self.0.runtime.load().active_issuers)
     }
 

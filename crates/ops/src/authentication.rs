@@ -25,13 +25,9 @@ impl Operations {
         if secret::is_api_key(bearer) {
             return self.of_api_key(bearer).await;
         }
-        let principal = self.gateway.authenticate(bearer, headers).await?;
-        Ok(Caller::new(
-            Arc::clone(self),
-            Actor::User(principal.user().id),
-            Some(Arc::clone(&principal)),
-            reach(&principal),
-        ))
+        let holder = self.gateway.authenticate(bearer, headers).await?;
+        let (actor, reach) = (Actor::User(holder.principal.user().id), reach(&holder.principal));
+        Ok(Caller::new(Arc::clone(self), actor, Some(holder), reach))
     }
 
     async fn of_api_key(self: &Arc<Self>, bearer: &str) -> Result<Caller, OpError> {

@@ -10,15 +10,15 @@ use std::sync::Arc;
 use narthex_clock::Clock;
 use narthex_decision::{Action, Actor as Reach, ActorScope, Reason};
 use narthex_directory::{
-    Actor, By, ConnectionId, CountingIds, Directory, DocumentKind, IssuersInForce, Organization, OrganizationId,
-    OrganizationRole, PlatformRole, Principal, Realm, Scales, Scope, Team, TeamId, UserId,
+    ActiveIssuers, Actor, By, ConnectionId, CountingIds, Directory, DocumentKind, GrantPolicy, IssuerName,
+    Organization, OrganizationId, OrganizationRole, PlatformRole, Realm, Scope, Team, TeamId, UserId,
 };
 use serde_json::{Map, Value};
 
 use super::connections::record::{Compiled, Held};
 use super::connections::turns::AllTurns;
 use super::error::OpError;
-use super::gateway_api::GatewayApi;
+use super::gateway_api::{GatewayApi, TokenHolder};
 use super::{Operations, input_rules};
 
 /// A known caller. [`Operations::authenticate`] finds it.
@@ -26,8 +26,8 @@ use super::{Operations, input_rules};
 pub struct Caller {
     operations: Arc<Operations>,
     actor: Actor,
-    /// The user; `None` for an API key.
-    principal: Option<Arc<Principal>>,
+    /// The holder of the token; `None` for an API key.
+    holder: Option<TokenHolder>,
     reach: Reach,
 }
 
@@ -44,13 +44,13 @@ impl Caller {
     pub(super) const fn new(
         operations: Arc<Operations>,
         actor: Actor,
-        principal: Option<Arc<Principal>>,
+        holder: Option<TokenHolder>,
         reach: Reach,
     ) -> Self {
         Self {
             operations,
             actor,
-            principal,
+            holder,
             reach,
         }
     }
@@ -58,6 +58,11 @@ impl Caller {
     /// The caller, as the audit trail names it.
     pub const fn actor(&self) -> &Actor {
         &self.actor
+    }
+
+    /// Configured name of the issuer of the caller's token; `None` for an API key.
+    pub fn issuer(&self) -> Option<&IssuerName> {
+        self.holder.as_ref().map(|holder| &holder.issuer)
     }
 
     /// Tests whether the caller may perform this action; `organization` is the organization that it concerns, if any. It
@@ -132,8 +137,8 @@ impl Caller {
 
     /// Returns the caller's context, as far as it may be told; empty for an API key.
     pub(super) fn context(&self) -> Map<String, Value> {
-        let principal = self.principal.as_deref();
-        principal.map_or_else(Map::new, |principal| self.operations.gateway.context(principal))
+        let holder = self.holder.as_ref();
+        holder.map_or_else(Map::new, |holder| self.operations.gateway.context(&holder.principal))
     }
 
     /// Returns the organizations where the caller may perform this action, for a caller who may not perform it
@@ -191,16 +196,16 @@ impl<'a> Permit<'a> {
     }
 
     /// The issuers whose grants count now.
-    pub(super) fn in_force(self) -> Arc<IssuersInForce> {
-        self.gateway().issuers_in_force()
+    pub(super) fn in_force(self) -> Arc<ActiveIssuers> {
+        self.gateway().active_issuers()
     }
 
     /// Weighs grants: tells which role each gives now, as a decision would.
-    pub(super) fn scales<'s>(self, in_force: &'s IssuersInForce) -> Scales<'s>
+    pub(super) fn grant_policy<'s>(self, in_force: &'s ActiveIssuers) -> GrantPolicy<'s>
     where
         'a: 's,
     {
-        Scales::new(self.directory(), in_force, self.now_ms())
+        GrantPolicy::new(self.directory(), in_force, self.now_ms())
     }
 
     /// The compiled documents of connections.

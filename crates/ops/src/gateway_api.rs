@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderMap;
-use narthex_directory::{IssuersInForce, Principal, Realm, TagList};
+use narthex_directory::{ActiveIssuers, IssuerName, Principal, Realm, TagList};
 use narthex_engine::respond::Refusal;
 use narthex_engine::{ConnectionSettings, Explanation};
 use narthex_fetch::keys::IssuerHealth;
@@ -20,7 +20,7 @@ pub trait GatewayApi: Send + Sync {
     /// # Errors
     ///
     /// The reason for which it is refused.
-    async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<Arc<Principal>, Refusal>;
+    async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<TokenHolder, Refusal>;
 
     /// Returns a user's context, as far as it may be told.
     fn context(&self, principal: &Principal) -> Map<String, Value>;
@@ -29,7 +29,7 @@ pub trait GatewayApi: Send + Sync {
     fn realms(&self) -> Vec<Realm>;
 
     /// The issuers whose grants count: those that are configured and enabled.
-    fn issuers_in_force(&self) -> Arc<IssuersInForce>;
+    fn active_issuers(&self) -> Arc<ActiveIssuers>;
 
     /// The configured issuers.
     fn issuers(&self) -> Vec<IssuerSummary>;
@@ -61,6 +61,15 @@ pub trait GatewayApi: Send + Sync {
     ///
     /// When the directory could not be read.
     async fn explain(&self, token: TokenToExplain) -> Result<Explanation, Refusal>;
+}
+
+/// A user, with the issuer of the token that speaks for it.
+#[derive(Debug, Clone)]
+pub struct TokenHolder {
+    /// The issuer's configured name.
+    pub issuer: IssuerName,
+    /// The user, as the directory agrees.
+    pub principal: Arc<Principal>,
 }
 
 /// An issuer's tags that make platform admins.

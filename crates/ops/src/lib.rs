@@ -37,7 +37,8 @@ pub mod users;
 pub use caller::Caller;
 pub use error::{KeyFault, OpError};
 pub use gateway_api::{
-    GatewayApi, IssuerSummary, PlatformTags, RefreshRefusal, RequestToExplain, RouteSummary, TokenToExplain,
+    GatewayApi, IssuerSummary, PlatformTags, RefreshRefusal, RequestToExplain, RouteSummary, TokenHolder,
+    TokenToExplain,
 };
 pub use paging::PageRequest;
 pub use precondition::ExpectedVersion;

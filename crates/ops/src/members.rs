@@ -3,8 +3,8 @@
 use narthex_clock::NewIds;
 use narthex_decision::Action;
 use narthex_directory::{
-    GrantId, Listing, Member, NewGrant, Organization, OrganizationId, OrganizationRole, Scope, ScopedRole, Team,
-    TeamRole, UserId, WeighedMember,
+    EffectiveMember, GrantId, Listing, Member, NewGrant, Organization, OrganizationId, OrganizationRole, Scope,
+    ScopedRole, Team, TeamRole, UserId,
 };
 
 use super::caller::{Caller, Permit};
@@ -37,7 +37,7 @@ pub struct GroupMember {
     /// Name of the group.
     pub group: String,
     /// The user, its effective role, and its open grants.
-    pub member: WeighedMember,
+    pub member: EffectiveMember,
 }
 
 /// A page of the members of a group.
@@ -46,7 +46,7 @@ pub struct GroupMembers {
     /// Name of the group.
     pub group: String,
     /// The members.
-    pub members: Listing<WeighedMember>,
+    pub members: Listing<EffectiveMember>,
 }
 
 /// A group that was found.
@@ -101,7 +101,7 @@ pub async fn list(caller: &Caller, group: Group<'_>, page: PageRequest) -> Resul
     let (now_ms, page) = (permit.now_ms(), page.page()?);
     let Listing { items, next_cursor } = permit.directory().members(on.scope, now_ms, page).await?;
     let members = Listing {
-        items: permit.scales(&permit.in_force()).members(items).await?,
+        items: permit.grant_policy(&permit.in_force()).members(items).await?,
         next_cursor,
     };
     Ok(GroupMembers {
@@ -130,7 +130,7 @@ async fn member(permit: Permit<'_>, on: GroupScope, user: UserId) -> Result<Grou
 }
 
 /// Returns the user as a member of this scope; `None` if its grants give no role there.
-async fn effective(permit: Permit<'_>, scope: Scope, user: UserId) -> Result<Option<WeighedMember>, OpError> {
+async fn effective(permit: Permit<'_>, scope: Scope, user: UserId) -> Result<Option<EffectiveMember>, OpError> {
     let Some(standing) = permit.directory().standing(user).await? else {
         return Ok(None);
     };
@@ -145,7 +145,11 @@ async fn effective(permit: Permit<'_>, scope: Scope, user: UserId) -> Result<Opt
         role,
         grants,
     };
-    Ok(permit.scales(&permit.in_force()).members(vec![member]).await?.pop())
+    Ok(permit
+        .grant_policy(&permit.in_force())
+        .members(vec![member])
+        .await?
+        .pop())
 }
 
 /// Grants a role in a group by hand. It replaces an earlier grant by hand, and grants from tokens stay beside it.

@@ -17,7 +17,8 @@ mod tag_preview;
 
 pub use tag_preview::{RoleChange, TagPreview, preview};
 
-/// Names of the three lists of tags.
+/// Names of the three lists of tags and
+/// `tag_patterns`.
 const ADMIN_GROUPS: &str = "external_admin_groups";
 const MEMBER_GROUPS: &str = "external_member_groups";
 const EXECUTOR_GROUPS: &str = "external_executor_groups";
@@ -111,6 +112,8 @@ pub struct NewOrganization {
     pub timezone: Option<String>,
     /// Permission tags that give roles in it.
     pub tags: TagChange,
+    /// `false` if the tag patterns of its realm's issuers give no roles in it; by default `true`.
+    pub tag_patterns: Option<bool>,
     /// Sources that may grant roles in it; by default [`MembershipRule::Mixed`].
     pub membership: Option<MembershipRule>,
     /// Status; by default [`OrganizationStatus::Active`].
@@ -136,6 +139,8 @@ pub struct OrganizationChange {
     pub timezone: Edit<String>,
     /// Permission tags that give roles in it.
     pub tags: TagChange,
+    /// `false` if the tag patterns of its realm's issuers give no roles in it; never empty.
+    pub tag_patterns: Edit<bool>,
     /// Sources that may grant roles in it, never empty. Platform admins only.
     pub membership: Edit<MembershipRule>,
     /// Status, which is never empty. Platform admins only.
@@ -267,6 +272,7 @@ pub async fn create(caller: &Caller, new: NewOrganization) -> Result<Organizatio
             timezone: input_rules::given("timezone", new.timezone, input_rules::timezone)?,
         },
         tags: new.tags.applied_to(&OrganizationTags::default())?,
+        tag_patterns: new.tag_patterns.unwrap_or(true),
         membership: new.membership.unwrap_or(MembershipRule::Mixed),
         status: new.status.unwrap_or(OrganizationStatus::Active),
     };
@@ -329,6 +335,7 @@ fn checked(change: OrganizationChange) -> Result<OrganizationEdit, OpError> {
         website: input_rules::edited("website", change.website, input_rules::website)?,
         timezone: input_rules::edited("timezone", change.timezone, input_rules::timezone)?,
         tags: None,
+        tag_patterns: input_rules::never_empty("tag_patterns", change.tag_patterns)?,
         membership: input_rules::never_empty("membership", change.membership)?,
         status: input_rules::never_empty("status", change.status)?,
     })

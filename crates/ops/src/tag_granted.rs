@@ -8,13 +8,13 @@ const NAMED_MAX: usize = 10;
 /// Explains to an administrator who wants to revoke a role on this scope that only tags give it; `None` where they give
 /// none.
 pub fn given_by_tags(scope: Scope, grants: &[EffectiveGrant]) -> Option<String> {
-    let giving = grants.iter().filter(|weighed| weighed.gives.is_ok());
+    let giving = grants.iter().filter(|effective| effective.gives.is_ok());
     let by_pattern = giving
         .clone()
-        .any(|weighed| weighed.grant.source.kind() == SourceKind::Pattern);
+        .any(|effective| effective.grant.source.kind() == SourceKind::Pattern);
     let tags: Vec<String> = giving
-        .filter_map(|weighed| {
-            let source = &weighed.grant.source;
+        .filter_map(|effective| {
+            let source = &effective.grant.source;
             Some(format!("`{}` of the issuer `{}`", source.tag()?, source.issuer()?))
         })
         .collect();
@@ -45,7 +45,7 @@ mod tests {
 
     use super::*;
 
-    fn weighed(tag: &str) -> EffectiveGrant {
+    fn effective(tag: &str) -> EffectiveGrant {
         let mut ids = CountingIds(0);
         let role = ScopedRole::Platform(PlatformRole::Admin);
         let grant = Grant {
@@ -69,16 +69,16 @@ mod tests {
 
     #[test]
     fn names_the_tags_that_give_something_and_not_too_many() {
-        let mut idle = weighed("idle");
+        let mut idle = effective("idle");
         idle.gives = Err(IneffectiveReason::PlatformTag);
         assert_eq!(given_by_tags(Scope::Platform, &[idle.clone()]), None);
-        let said = given_by_tags(Scope::Platform, &[idle, weighed("root")]).unwrap();
+        let said = given_by_tags(Scope::Platform, &[idle, effective("root")]).unwrap();
         assert!(
             said.contains("`root` of the issuer `idp`") && said.contains("`platform_admin`"),
             "{said}"
         );
         assert!(!said.contains("idle"), "{said}");
-        let many: Vec<EffectiveGrant> = (0..12).map(|number| weighed(&format!("t{number}"))).collect();
+        let many: Vec<EffectiveGrant> = (0..12).map(|number| effective(&format!("t{number}"))).collect();
         let said = given_by_tags(Scope::Platform, &many).unwrap();
         assert!(
             said.contains("`t9`") && !said.contains("`t10`") && said.contains("and 2 more"),

@@ -90,8 +90,10 @@ async fn snapshot(permit: Permit<'_>, tags: &[SeenTag]) -> Result<Snapshot, OpEr
         },
         organization: None,
         team: None,
+        each: None,
         context: serde_json::Map::new(),
         tags: DesiredTags::Exactly(tags.iter().map(|seen| seen.tag.clone()).collect()),
+        pattern_tags: Vec::new(),
         issued_at_ms: None,
         token: TokenFingerprint::default(),
     };

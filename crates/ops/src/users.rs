@@ -3,8 +3,8 @@
 use narthex_clock::NewIds;
 use narthex_decision::Action;
 use narthex_directory::{
-    Edit, ExternalId, GrantFilter, GrantId, GrantsWhen, Listing, NewGrant, PlatformRole, Profile, Scope, ScopedRole,
-    UserEdit, UserEntry, UserFilter, UserId, UserStatus, Username, Weighed,
+    Edit, EffectiveGrant, ExternalId, GrantFilter, GrantId, GrantsWhen, Listing, NewGrant, PlatformRole, Profile,
+    Scope, ScopedRole, UserEdit, UserEntry, UserFilter, UserId, UserStatus, Username,
 };
 
 use super::caller::{Caller, Permit};
@@ -79,7 +79,7 @@ pub struct UserChange {
 #[derive(Debug, Clone)]
 pub struct NamedGrant {
     /// The grant.
-    pub grant: Weighed,
+    pub grant: EffectiveGrant,
     /// Name of the organization or team; `None` for the platform.
     pub scope_name: Option<String>,
 }
@@ -99,7 +99,7 @@ pub async fn list(caller: &Caller, query: UserQuery, page: PageRequest) -> Resul
         q: query.q,
     };
     let mut users = permit.directory().users(filter, page.page()?).await?;
-    users.items = permit.scales(&permit.in_force()).users(users.items).await?;
+    users.items = permit.grant_policy(&permit.in_force()).users(users.items).await?;
     Ok(users)
 }
 
@@ -120,7 +120,7 @@ async fn find(permit: Permit<'_>, id: &str) -> Result<UserEntry, OpError> {
 async fn find_by_id(permit: Permit<'_>, id: UserId) -> Result<UserEntry, OpError> {
     let entry = permit.directory().user(id).await?;
     let entry = entry.ok_or(OpError::Unknown { what: "user" })?;
-    Ok(permit.scales(&permit.in_force()).user(entry).await?)
+    Ok(permit.grant_policy(&permit.in_force()).user(entry).await?)
 }
 
 /// Checks that the caller may create users, as [`create`] does first.
@@ -229,10 +229,13 @@ pub async fn grants(
         when: when.unwrap_or_else(|| GrantsWhen::AsOf(permit.now_ms())),
     };
     let Listing { items, next_cursor } = permit.directory().grants(filter, page.page()?).await?;
-    let items = permit.scales(&permit.in_force()).weigh_all(&user.realm, items).await?;
-    let scopes = items.iter().map(|weighed| weighed.grant.scope());
+    let items = permit
+        .grant_policy(&permit.in_force())
+        .effective_grants(&user.realm, items)
+        .await?;
+    let scopes = items.iter().map(|effective| effective.grant.scope());
     let names = permit.scope_names(scopes).await?;
-    let named = |grant: Weighed| NamedGrant {
+    let named = |grant: EffectiveGrant| NamedGrant {
         scope_name: names.get(&grant.grant.scope()).cloned(),
         grant,
     };
@@ -252,7 +255,7 @@ pub async fn grant_platform_role(
     id: &str,
     role: PlatformRole,
     why: Option<String>,
-) -> Result<Weighed, OpError> {
+) -> Result<EffectiveGrant, OpError> {
     let permit = caller.permit(Action::WriteUsers, None)?;
     if role == PlatformRole::User {
         return Err(OpError::invalid(
@@ -267,7 +270,7 @@ pub async fn grant_platform_role(
         why: input_rules::why(why)?,
     };
     let grant = permit.directory().grant_role(new, permit.by()).await?;
-    Ok(Weighed {
+    Ok(EffectiveGrant {
         gives: Ok(grant.role),
         grant,
     })

@@ -8,7 +8,7 @@ use narthex_decision::Reason;
 use narthex_directory::{PAGE_LIMIT_MAX, StoreError};
 
 use super::error_code::ErrorCode;
-use narthex_engine::respond::{self, Problem, Refusal};
+use narthex_engine::respond::{self, Format, Problem, Refusal};
 use narthex_ops::{KeyFault, OpError};
 
 /// Error of a call of the admin API. The texts are for the caller; the part for the log only is in
@@ -96,7 +96,7 @@ impl ApiError {
     /// Builds the response, with the request id that the log has.
     pub(crate) fn answer(&self, request_id: &str) -> Response {
         if let Self::Operation(OpError::Refused(refusal)) = self {
-            return respond::refuse(refusal, request_id).map(Body::new);
+            return respond::refuse(refusal, request_id, Format::Problem).map(Body::new);
         }
         let (status, reason) = self.code();
         let problem = Problem {

@@ -9,7 +9,6 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use http::request::Parts;
 use http::{HeaderMap, header};
 use narthex_decision::Reason;
-use narthex_directory::Actor;
 use narthex_engine::credentials::{self, TokenPlaces};
 use narthex_engine::respond::Refusal;
 use serde::de::DeserializeOwned;
@@ -35,7 +34,7 @@ impl FromRequestParts<Arc<AdminState>> for RequestCaller {
         let caller = state.operations.authenticate(bearer.word()?, &parts.headers).await?;
         if let Some(CallerSlot(slot)) = parts.extensions.get() {
             // Each request has one caller.
-            let _ = slot.set(caller.actor().clone());
+            let _ = slot.set(caller.clone());
         }
         Ok(Self(caller))
     }
@@ -43,11 +42,11 @@ impl FromRequestParts<Arc<AdminState>> for RequestCaller {
 
 /// Slot in a request for its caller, read by the layers around the API.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CallerSlot(Arc<OnceLock<Actor>>);
+pub(crate) struct CallerSlot(Arc<OnceLock<Caller>>);
 
 impl CallerSlot {
     /// Returns the caller, if one was found.
-    pub(crate) fn get(&self) -> Option<&Actor> {
+    pub(crate) fn get(&self) -> Option<&Caller> {
         self.0.get()
     }
 }

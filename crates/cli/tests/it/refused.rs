@@ -443,6 +443,56 @@ async fn a_refusal_is_logged_with_client_issuer_user_and_organization() {
     assert_eq!(disabled["user"], bob["id"], "{disabled}");
 }
 
+/// The admin port writes the same line, with the caller that it knows.
+#[tokio::test]
+async fn a_refusal_at_the_admin_port_is_logged_as_one_at_a_door() {
+    let world = World::start().await;
+    let bob = member("bob");
+    let first = world.call("POST", GUARDED).bearer(&bob.sign());
+    assert_eq!(world.send(first).await.status, 200);
+    let user = world.narthex.api().user("bob").await.unwrap().unwrap();
+    let call = |path: &str| {
+        let url = format!("{}/api/v1{path}", world.narthex.admin_url());
+        Call::get(&url).header("x-forwarded-for", "198.51.100.7")
+    };
+    let line = async |call: Call| {
+        let answer = world.send(call).await;
+        let number = answer.header("x-narthex-request-id").unwrap().to_owned();
+        let line = world.narthex.logged(&[&number, "denied"]).await.unwrap();
+        serde_json::from_str::<serde_json::Value>(&line).unwrap()
+    };
+    let refused = line(call("/organizations/acme").bearer(&member("bob").sign())).await;
+    for (field, value) in [
+        ("event", "denied"),
+        ("door", "admin"),
+        ("client", "198.51.100.7"),
+        ("method", "GET"),
+        ("path", "/api/v1/organizations/acme"),
+        ("reason", "organization.role"),
+        ("issuer", "corp"),
+        ("user", user["id"].as_str().unwrap()),
+    ] {
+        assert_eq!(refused[field], value, "{field}: {refused}");
+    }
+    assert_eq!(refused["status"], 403, "{refused}");
+    assert!(refused["organization_id"].is_string(), "{refused}");
+    let expired = line(call("/users").bearer(&member("bob").expired().sign())).await;
+    assert_eq!(
+        (&expired["issuer"], &expired["status"]),
+        (&"corp".into(), &401.into()),
+        "{expired}"
+    );
+    for (bearer, reason) in [("nx_unknown", "api_key.unknown"), ("nonsense", "token.malformed")] {
+        let unknown = line(call("/users").bearer(bearer)).await;
+        assert_eq!(unknown["reason"], reason, "{unknown}");
+        assert!(
+            unknown["user"].is_null() && unknown["client"] == "198.51.100.7",
+            "{unknown}"
+        );
+    }
+    assert_eq!(line(call("/users")).await["reason"], "token.missing");
+}
+
 /// A proxy that is not trusted learns nothing; the log names the address that asked.
 #[tokio::test]
 async fn the_log_names_the_address_of_an_untrusted_proxy() {

@@ -2,8 +2,8 @@
 
 use narthex_decision::Action;
 use narthex_directory::{
-    Among, Carrier, CarrierFilter, Cursor, Listing, Organization, OrganizationRole, OrganizationTags, Scope,
-    ScopedRole, SourceKind, UserId, Username, Weighed,
+    Among, Carrier, CarrierFilter, Cursor, EffectiveGrant, Listing, Organization, OrganizationRole, OrganizationTags,
+    Scope, ScopedRole, SourceKind, UserId, Username,
 };
 
 use super::TagChange;
@@ -124,9 +124,12 @@ async fn difference(
     let mut grants = standing.grants;
     grants.retain(|grant| grant.scope() == Scope::Organization(organization.id));
     let in_force = permit.in_force();
-    let weighed = permit.scales(&in_force).weigh_all(&standing.user.realm, grants).await?;
-    let before = highest(&weighed, |_| true);
-    let untagged = highest(&weighed, |source| source != SourceKind::Tag);
+    let effective = permit
+        .grant_policy(&in_force)
+        .effective_grants(&standing.user.realm, grants)
+        .await?;
+    let before = highest(&effective, |_| true);
+    let untagged = highest(&effective, |source| source != SourceKind::Tag);
     let tagged = carrier.tags.iter().filter_map(|tag| then.role_of(tag)).max();
     let after = untagged.max(tagged);
     if before == after {
@@ -147,9 +150,11 @@ async fn difference(
 }
 
 /// Returns the highest role in an organization that grants of the counted sources give now.
-fn highest(weighed: &[Weighed], counts: impl Fn(SourceKind) -> bool) -> Option<OrganizationRole> {
-    let counted = weighed.iter().filter(|weighed| counts(weighed.grant.source.kind()));
-    let roles = counted.filter_map(|weighed| match weighed.gives {
+fn highest(effective: &[EffectiveGrant], counts: impl Fn(SourceKind) -> bool) -> Option<OrganizationRole> {
+    let counted = effective
+        .iter()
+        .filter(|effective| counts(effective.grant.source.kind()));
+    let roles = counted.filter_map(|effective| match effective.gives {
         Ok(ScopedRole::Organization(_, role)) => Some(role),
         _ => None,
     });

@@ -91,6 +91,7 @@ impl From<NewOrganizationBody> for NewOrganization {
                 member: list(body.external_member_groups),
                 executor: list(body.external_executor_groups),
             },
+            tag_patterns: body.tag_patterns,
             membership: body.membership.map(Into::into),
             status: body.status.map(Into::into),
         }

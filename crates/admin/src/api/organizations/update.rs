@@ -70,8 +70,8 @@ pub(crate) struct OrganizationChange {
 
 /// Updates an organization
 ///
-/// Its own admins may change its label, contact, website, lists of tags and `tag_patterns`. Only platform admins may change its name,
-/// external id, membership and status. An organization that the configuration declares is changed there (409).
+/// Its own admins may change its label, contact, website, lists of tags and `tag_patterns`. Only platform admins may
+/// change its name, external id, membership and status. An organization that the configuration declares is changed there (409).
 #[utoipa::path(
     patch, path = "/organizations/{organization}", tag = "organizations", operation_id = "update_organization",
     request_body = OrganizationChange,
@@ -106,6 +106,7 @@ impl From<OrganizationChange> for organizations::OrganizationChange {
                 member: change.external_member_groups.into_edit(),
                 executor: change.external_executor_groups.into_edit(),
             },
+            tag_patterns: change.tag_patterns.into_edit(),
             membership: change.membership.into_edit(),
             status: change.status.into_edit(),
         }

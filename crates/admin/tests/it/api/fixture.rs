@@ -13,7 +13,7 @@ use hyper_util::service::TowerToHyperService;
 use narthex_admin::api::{AdminState, router};
 use narthex_admin::ops::api_keys::FreshApiKey;
 use narthex_admin::ops::{
-    GatewayApi, IssuerSummary, Operations, PlatformTags, RefreshRefusal, RouteSummary, TokenToExplain,
+    GatewayApi, IssuerSummary, Operations, PlatformTags, RefreshRefusal, RouteSummary, TokenHolder, TokenToExplain,
 };
 use narthex_clock::Clock;
 use narthex_decision::Reason;
@@ -300,12 +300,13 @@ impl TestGateway {
 
 #[async_trait]
 impl GatewayApi for TestGateway {
-    async fn authenticate(&self, token: &str, _: &HeaderMap) -> Result<Arc<Principal>, Refusal> {
+    async fn authenticate(&self, token: &str, _: &HeaderMap) -> Result<TokenHolder, Refusal> {
         let principals = self.principals.lock().unwrap();
-        principals
-            .get(token)
-            .cloned()
-            .ok_or(Refusal::new(Reason::TokenSignature))
+        let principal = principals.get(token).cloned();
+        Ok(TokenHolder {
+            issuer: IssuerName::new("idp").unwrap(),
+            principal: principal.ok_or(Refusal::new(Reason::TokenSignature))?,
+        })
     }
 
     fn context(&self, principal: &Principal) -> serde_json::Map<String, serde_json::Value> {
@@ -321,7 +322,7 @@ impl GatewayApi for TestGateway {
             .collect()
     }
 
-    fn issuers_in_force(&self) -> Arc<ActiveIssuers> {
+    fn active_issuers(&self) -> Arc<ActiveIssuers> {
         Arc::clone(&self.in_force.lock().unwrap())
     }
 
