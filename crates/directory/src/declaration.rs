@@ -92,7 +92,11 @@ pub async fn rehearse_declaration(directory: &dyn Directory, declared: Vec<NewOr
 
 /// Finds the records that a declared organization meets, without the grants that a change of its membership would
 /// close.
-pub(crate) async fn met(directory: &dyn Directory, new: &NewOrganization) -> Answer<Met> {
+///
+/// # Errors
+///
+/// A store that does not answer.
+pub async fn met(directory: &dyn Directory, new: &NewOrganization) -> Answer<Met> {
     let mut met = Met {
         named: directory.organization_named(new.name.clone()).await?,
         ..Met::default()

@@ -1,4 +1,4 @@
-//! Contract of a store: use cases, not tables. [`crate::memory::MemoryDirectory`] is the specification,
+//! Contract of a store: use cases, not tables. `MemoryDirectory` of the crate `memory` is the specification,
 //! `crates/conformance` its proof, and every store passes the same suite.
 
 mod documents;

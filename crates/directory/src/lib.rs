@@ -22,7 +22,6 @@ mod audit;
 mod change;
 mod command;
 mod declaration;
-mod declared_view;
 mod desired;
 mod directory;
 pub mod document;
@@ -30,7 +29,6 @@ mod effective_grants;
 mod error;
 mod grant;
 mod id;
-pub mod memory;
 mod name;
 mod order;
 mod organization;
@@ -55,8 +53,7 @@ pub use command::{
     NewTeam, NewUser, OrganizationEdit, OrganizationFilter, SavedKeySet, SecretBytes, SecretHash, SeenTag, TeamEdit,
     TeamFilter, UserEdit, UserEntry, UserFilter,
 };
-pub use declaration::{Clash, DeclarationConflict, Declaring, Met, rehearse_declaration};
-pub use declared_view::DeclaredView;
+pub use declaration::{Clash, DeclarationConflict, Declaring, Met, met, rehearse_declaration};
 pub use desired::{
     Desired, DesiredMembership, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, Provision,
     SyncMode, SyncPolicy,
@@ -77,13 +74,13 @@ pub use organization::{
 };
 pub use page::{Cursor, Listing, PAGE_LIMIT_MAX, Page};
 pub use plan::{Expects, Note, SyncPlan, Touch, plan};
-pub use principal::{Membership, Principal, TeamMembership};
+pub use principal::{Membership, Principal, TeamMembership, platform_role};
 pub use role::{OrganizationRole, PlatformRole, Scope, ScopedRole, TeamRole};
 pub use snapshot::{Detail, Lookups, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
 pub use sync::{Synced, load, rehearse, sync};
 pub use tag::{
     Difference, PatternProblem, PatternTag, TAG_LENGTH_MAX, TAGS_PER_LIST_MAX, TAGS_PER_TOKEN_MAX, Tag, TagList,
-    TagPattern, TagPatterns, TwoReadings, difference, fold, settle, several_tags_in_one, spellings,
+    TagPattern, TagPatterns, TwoReadings, difference, fold, is_near, settle, several_tags_in_one, spellings,
 };
 pub use team::Team;
 pub use usage_buffer::{Noted, Recent, UsageBuffer};

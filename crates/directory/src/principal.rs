@@ -197,7 +197,7 @@ impl Principal {
 }
 
 /// The highest platform role among grants that hold.
-pub(crate) fn platform_role(grants: &[Grant]) -> PlatformRole {
+pub fn platform_role(grants: &[Grant]) -> PlatformRole {
     let roles = grants.iter().filter_map(|grant| match grant.role {
         ScopedRole::Platform(role) => Some(role),
         _ => None,

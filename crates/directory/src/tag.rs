@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use crate::error::NameError;
 
-pub(crate) use near::is_near;
-pub use near::{Difference, difference};
+pub use near::{Difference, difference, is_near};
 pub use near::{settle, spellings};
 pub use pattern::{PatternProblem, PatternTag, TagPattern, TagPatterns, TwoReadings};
 

@@ -184,7 +184,7 @@ impl DirectoryContact {
 
 #[cfg(test)]
 mod tests {
-    use narthex_directory::memory::MemoryDirectory;
+    use narthex_memory::MemoryDirectory;
 
     use super::*;
 

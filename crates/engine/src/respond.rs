@@ -1,5 +1,5 @@
 //! The single mapping from a reason to an answer: status, `WWW-Authenticate`, problem document or page. The admin API has codes
-//! of its own besides the reasons, with their statuses in `admin/code.rs`.
+//! of its own besides the reasons, with their statuses in `admin/src/api/error_code.rs`.
 
 mod page;
 

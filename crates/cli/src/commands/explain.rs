@@ -8,11 +8,11 @@ use anyhow::Context as _;
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use narthex_clock::Clock;
-use narthex_directory::memory::MemoryDirectory;
-use narthex_directory::{DeclaredView, Directory, StoreError};
+use narthex_directory::{Directory, StoreError};
 use narthex_engine::{ExplainedRequest, Runtime, explain, parse_request};
 use narthex_fetch::DirectoryKeySetStore;
 use narthex_fetch::keys::{KeyEdges, KeySetStore, KeySetStoreError, Refreshed, StoredKeySet};
+use narthex_memory::{DeclaredView, MemoryDirectory};
 use narthex_store::{PendingMigration, PostgresDirectory, SqliteDirectory};
 use narthex_token::{Limits, parse};
 

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mapping", &["token", "template", "directory"]),
     ("decision", &["directory", "template"]),
     ("mint", &["token", "template"]),
+    ("memory", &["directory"]),
     ("tables", &["directory"]),
     ("clock", &["directory"]),
     // third
@@ -92,6 +93,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "mapping",
             "decision",
             "mint",
+            "memory",
             "store",
             "clock",
             "connection",

@@ -10,13 +10,13 @@ use narthex_decision::{
     Action, Actor, ActorScope, Bearer, Decision, OrganizationFacts, RequestPath, Requirement, RouteSpec, Routes,
     decide, parse_requirement,
 };
-use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{
     ActiveIssuers, Actor as By_, By, CountingIds, ExternalId, GrantId, IssuerName, MembershipRule, NewGrant,
     NewOrganization, NewUser, OrganizationBrief, OrganizationDetails, OrganizationId, OrganizationName,
     OrganizationRole, OrganizationStatus, OrganizationTags, People, PlatformRole, Principal, Profile, Realm,
     ScopedRole, UserId, Username, load,
 };
+use narthex_memory::MemoryDirectory;
 
 const NOW_MS: i64 = 1_700_000_000_000;
 const UNKNOWN: &str = "unknown organization";

@@ -125,7 +125,7 @@ pub fn spellings(tag: &str) -> BTreeSet<String> {
 }
 
 /// Tests whether people would take the two for the same.
-pub(crate) fn is_near(tag: &str, listed: &str) -> bool {
+pub fn is_near(tag: &str, listed: &str) -> bool {
     difference(tag, listed).is_some()
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use narthex_conformance::world::World;
-use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{ActiveIssuers, CountingIds, Page, People, SyncPolicy, UserFilter, sync};
+use narthex_memory::MemoryDirectory;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_hundred_first_uses_of_one_user_make_one_user() {

@@ -8,7 +8,7 @@ mod properties;
 use std::sync::Arc;
 
 use narthex_directory::Directory;
-use narthex_directory::memory::MemoryDirectory;
+use narthex_memory::MemoryDirectory;
 
 fn open() -> std::future::Ready<(Arc<dyn Directory>, ())> {
     std::future::ready((Arc::new(MemoryDirectory::default()), ()))

@@ -2,7 +2,7 @@
 //! order of tags does not matter, no manual grant is touched, nothing beyond the realm is reached.
 
 use narthex_conformance::walk::Walk;
-use narthex_directory::memory::MemoryDirectory;
+use narthex_memory::MemoryDirectory;
 use proptest::prelude::*;
 
 fn block_on<F: Future>(future: F) -> F::Output {

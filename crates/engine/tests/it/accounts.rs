@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use narthex_conformance::world::{HOUR_MS, World};
-use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{Desired, Directory, IssuerName, OrganizationEdit, Synced};
 use narthex_engine::cache::by_identity::AccountCache;
+use narthex_memory::MemoryDirectory;
 use narthex_store::{Options, PostgresDirectory, PostgresOptions, SqliteDirectory};
 use narthex_testkit::postgres::{Cluster, Database};
 

@@ -1,11 +1,11 @@
 //! A token that the directory has no room to remember.
 
-use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{
     ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, ExternalId, IssuerName, Mark, Profile, Realm,
     Said as Digested, StoreError, SyncError, SyncPolicy, TokenFingerprint, TokenSync, UserId, sync,
 };
 use narthex_engine::cache::by_identity::AccountCache;
+use narthex_memory::MemoryDirectory;
 
 const NOW_MS: i64 = 1_700_000_000_000;
 

@@ -1,7 +1,7 @@
 //! The same random walk in memory, in SQLite and in PostgreSQL: every answer agrees.
 
 use narthex_conformance::walk::Walk;
-use narthex_directory::memory::MemoryDirectory;
+use narthex_memory::MemoryDirectory;
 use proptest::prelude::*;
 
 proptest! {

@@ -17,13 +17,13 @@ use narthex_admin::ops::{
 };
 use narthex_clock::Clock;
 use narthex_decision::Reason;
-use narthex_directory::memory::MemoryDirectory;
 use narthex_directory::{
     ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, Directory, ExternalId, IssuerName, Keyring,
     Principal, Realm, SyncPolicy, TagList, TokenFingerprint, Username, sync,
 };
 use narthex_engine::{ConnectionSettings, Explanation, IdentityRow, Refusal};
 use narthex_fetch::keys::{IssuerHealth, KeyLine, Moment, RefusedLine, SourceKind};
+use narthex_memory::MemoryDirectory;
 use serde_json::{Value, json};
 
 /// 2023-11-14T22:13:20Z

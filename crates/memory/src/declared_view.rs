@@ -6,29 +6,29 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::audit::{AuditEvent, By, EventFilter, RecordedEvent};
-use crate::change::Change;
-use crate::command::{
+use narthex_directory::Change;
+use narthex_directory::Grant;
+use narthex_directory::Mark;
+use narthex_directory::Scope;
+use narthex_directory::Team;
+use narthex_directory::User;
+use narthex_directory::{Answer, Carrier, CarrierFilter, Directory, Documents, Keyring, People, TokenSync, Trail};
+use narthex_directory::{
     ApiKey, AssertionKey, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit,
     OrganizationFilter, SavedKeySet, SecretHash, SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
 };
-use crate::declaration::{Declaring, met};
-use crate::desired::{Desired, DesiredTags};
-use crate::directory::{Answer, Carrier, CarrierFilter, Directory, Documents, Keyring, People, TokenSync, Trail};
-use crate::document::{Document, DocumentAt, DocumentKind, NewDocument};
-use crate::grant::Grant;
-use crate::id::{ApiKeyId, OrganizationId, TeamId, UserId};
-use crate::name::{IssuerName, OrganizationName, Realm};
-use crate::order::Mark;
-use crate::organization::{Logo, Organization, OrganizationStatus, Origin};
-use crate::page::{Listing, Page};
-use crate::plan::{SyncPlan, Touch};
-use crate::role::Scope;
-use crate::snapshot::{Detail, Lookups, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
-use crate::tag::{is_near, settle};
-use crate::team::Team;
-use crate::user::User;
-use crate::versions::{Stamp, Versions};
+use narthex_directory::{ApiKeyId, OrganizationId, TeamId, UserId};
+use narthex_directory::{AuditEvent, By, EventFilter, RecordedEvent};
+use narthex_directory::{Declaring, met};
+use narthex_directory::{Desired, DesiredTags};
+use narthex_directory::{Detail, Lookups, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
+use narthex_directory::{Document, DocumentAt, DocumentKind, NewDocument};
+use narthex_directory::{IssuerName, OrganizationName, Realm};
+use narthex_directory::{Listing, Page};
+use narthex_directory::{Logo, Organization, OrganizationStatus, Origin};
+use narthex_directory::{Stamp, Versions};
+use narthex_directory::{SyncPlan, Touch};
+use narthex_directory::{is_near, settle};
 
 /// View of a directory as if declarations were carried out. Reads show the declarations; writes go unchanged to the
 /// directory beneath.

@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 
 use super::MemoryDirectory;
-use crate::audit::{AuditEvent, EventFilter, RecordedEvent};
-use crate::directory::{Answer, Trail};
-use crate::page::{Listing, Page};
+use narthex_directory::{Answer, Trail};
+use narthex_directory::{AuditEvent, EventFilter, RecordedEvent};
+use narthex_directory::{Listing, Page};
 
 #[async_trait]
 impl Trail for MemoryDirectory {

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::MemoryDirectory;
-use crate::audit::By;
-use crate::desired::Desired;
-use crate::directory::{Answer, TokenSync};
-use crate::error::StoreError;
-use crate::id::{OrganizationId, UserId};
-use crate::name::{IssuerName, OrganizationName};
-use crate::order::Mark;
-use crate::organization::Organization;
-use crate::plan::{SyncPlan, Touch};
-use crate::snapshot::{Detail, Snapshot, Standing};
-use crate::versions::{Stamp, Stripe, Versions};
+use narthex_directory::By;
+use narthex_directory::Desired;
+use narthex_directory::Mark;
+use narthex_directory::Organization;
+use narthex_directory::StoreError;
+use narthex_directory::{Answer, TokenSync};
+use narthex_directory::{Detail, Snapshot, Standing};
+use narthex_directory::{IssuerName, OrganizationName};
+use narthex_directory::{OrganizationId, UserId};
+use narthex_directory::{Stamp, Stripe, Versions};
+use narthex_directory::{SyncPlan, Touch};
 
 #[async_trait]
 impl TokenSync for MemoryDirectory {

@@ -1,5 +1,6 @@
 //! The directory in memory: the specification of every other store, and enough for tests and a playground.
 
+mod declared_view;
 mod documents;
 mod keyring;
 mod people;
@@ -11,12 +12,13 @@ mod trail;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::state::State;
-use crate::audit::By;
-use crate::change::Change;
-use crate::directory::Answer;
-use crate::error::StoreError;
-use crate::usage_buffer::UsageBuffer;
-use crate::versions::Versions;
+pub use declared_view::DeclaredView;
+use narthex_directory::Answer;
+use narthex_directory::By;
+use narthex_directory::Change;
+use narthex_directory::StoreError;
+use narthex_directory::UsageBuffer;
+use narthex_directory::Versions;
 
 /// A directory that lives as long as the process.
 #[derive(Debug, Default)]

@@ -3,31 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::State;
-use crate::audit::{EventFilter, EventOrder, RecordedEvent};
-use crate::change::Change;
-use crate::command::NewOrganization;
-use crate::command::{
+use narthex_directory::Change;
+use narthex_directory::NewOrganization;
+use narthex_directory::Organization;
+use narthex_directory::Origin;
+use narthex_directory::Recent;
+use narthex_directory::Scope;
+use narthex_directory::Team;
+use narthex_directory::User;
+use narthex_directory::Versions;
+use narthex_directory::platform_role;
+use narthex_directory::rules::highest_role;
+use narthex_directory::{Among, Answer, Carrier, CarrierFilter};
+use narthex_directory::{
     ApiKey, GrantFilter, GrantsWhen, Member, OrganizationFilter, SeenTag, TeamFilter, UserEntry, UserFilter,
 };
-use crate::declaration::{Declaring, Met};
-use crate::desired::{Desired, DesiredTags};
-use crate::directory::{Among, Answer, Carrier, CarrierFilter};
-use crate::document::{Document, DocumentKind};
-use crate::grant::{Grant, GrantSource};
-use crate::id::{OrganizationId, UserId};
-use crate::name::{ExternalId, OrganizationName, Realm};
-use crate::organization::Organization;
-use crate::organization::Origin;
-use crate::page::{Cursor, Listing, Page};
-use crate::principal::platform_role;
-use crate::role::Scope;
-use crate::rules::highest_role;
-use crate::snapshot::{Detail, Lookups, NearMiss, OrganizationBrief, Snapshot, TagMatch};
-use crate::tag::{fold, is_near, spellings};
-use crate::team::Team;
-use crate::usage_buffer::Recent;
-use crate::user::User;
-use crate::versions::Versions;
+use narthex_directory::{Cursor, Listing, Page};
+use narthex_directory::{Declaring, Met};
+use narthex_directory::{Desired, DesiredTags};
+use narthex_directory::{Detail, Lookups, NearMiss, OrganizationBrief, Snapshot, TagMatch};
+use narthex_directory::{Document, DocumentKind};
+use narthex_directory::{EventFilter, EventOrder, RecordedEvent};
+use narthex_directory::{ExternalId, OrganizationName, Realm};
+use narthex_directory::{Grant, GrantSource};
+use narthex_directory::{OrganizationId, UserId};
+use narthex_directory::{fold, is_near, spellings};
 
 impl State {
     /// Returns the changes that carry out the declarations.
@@ -70,7 +70,7 @@ impl State {
         });
         let name = wanted
             .filter(|_| organization.is_none())
-            .and_then(super::super::desired::DesiredOrganization::suggested_name);
+            .and_then(narthex_directory::DesiredOrganization::suggested_name);
         let team = desired.team.as_ref().and_then(|wanted| {
             let id = self
                 .team_by_external

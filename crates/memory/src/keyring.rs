@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 
 use super::MemoryDirectory;
-use crate::audit::By;
-use crate::command::{ApiKey, AssertionKey, SavedKeySet, SecretHash};
-use crate::directory::{Answer, Keyring};
-use crate::error::StoreError;
-use crate::id::ApiKeyId;
-use crate::page::{Listing, Page};
-use crate::rules;
+use narthex_directory::ApiKeyId;
+use narthex_directory::By;
+use narthex_directory::StoreError;
+use narthex_directory::rules;
+use narthex_directory::{Answer, Keyring};
+use narthex_directory::{ApiKey, AssertionKey, SavedKeySet, SecretHash};
+use narthex_directory::{Listing, Page};
 
 #[async_trait]
 impl Keyring for MemoryDirectory {

@@ -3,22 +3,22 @@
 use async_trait::async_trait;
 
 use super::{MemoryDirectory, missing};
-use crate::audit::By;
-use crate::change::Change;
-use crate::command::{
+use narthex_directory::By;
+use narthex_directory::Change;
+use narthex_directory::Realm;
+use narthex_directory::Scope;
+use narthex_directory::Team;
+use narthex_directory::User;
+use narthex_directory::rules;
+use narthex_directory::{Answer, Carrier, CarrierFilter, People};
+use narthex_directory::{
     Edit, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit, OrganizationFilter,
     SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
 };
-use crate::directory::{Answer, Carrier, CarrierFilter, People};
-use crate::grant::{Grant, GrantSource};
-use crate::id::{OrganizationId, TeamId, UserId};
-use crate::name::Realm;
-use crate::organization::{Logo, Organization, Origin};
-use crate::page::{Listing, Page};
-use crate::role::Scope;
-use crate::rules;
-use crate::team::Team;
-use crate::user::User;
+use narthex_directory::{Grant, GrantSource};
+use narthex_directory::{Listing, Page};
+use narthex_directory::{Logo, Organization, Origin};
+use narthex_directory::{OrganizationId, TeamId, UserId};
 
 #[async_trait]
 impl People for MemoryDirectory {

@@ -2,22 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::audit::{AuditEvent, By, RecordedEvent};
-use crate::change::{Change, Moves};
-use crate::command::{ApiKey, AssertionKey, SavedKeySet, SeenTag};
-use crate::document::{Document, DocumentKind};
-use crate::error::StoreError;
-use crate::grant::{Grant, GrantSource};
-use crate::id::{ApiKeyId, GrantId, OrganizationId, TeamId, UserId};
-use crate::name::{ExternalId, IssuerName, OrganizationName, Realm, Username};
-use crate::order::Mark;
-use crate::organization::{Logo, Organization};
-use crate::plan::Touch;
-use crate::role::Scope;
-use crate::snapshot::{OrganizationBrief, Standing};
-use crate::team::Team;
-use crate::user::User;
-use crate::versions::{Stamp, Stripe, Versions};
+use narthex_directory::Mark;
+use narthex_directory::Scope;
+use narthex_directory::StoreError;
+use narthex_directory::Team;
+use narthex_directory::Touch;
+use narthex_directory::User;
+use narthex_directory::{ApiKey, AssertionKey, SavedKeySet, SeenTag};
+use narthex_directory::{ApiKeyId, GrantId, OrganizationId, TeamId, UserId};
+use narthex_directory::{AuditEvent, By, RecordedEvent};
+use narthex_directory::{Change, Moves};
+use narthex_directory::{Document, DocumentKind};
+use narthex_directory::{ExternalId, IssuerName, OrganizationName, Realm, Username};
+use narthex_directory::{Grant, GrantSource};
+use narthex_directory::{Logo, Organization};
+use narthex_directory::{OrganizationBrief, Standing};
+use narthex_directory::{Stamp, Stripe, Versions};
 
 /// Record of an issuer's tokens for a user.
 #[derive(Debug, Clone, Default)]

@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 
 use super::{MemoryDirectory, missing};
-use crate::audit::By;
-use crate::directory::{Answer, Documents};
-use crate::document::{self, Document, DocumentAt, DocumentKind, NewDocument};
-use crate::id::OrganizationId;
-use crate::page::{Listing, Page};
+use narthex_directory::By;
+use narthex_directory::OrganizationId;
+use narthex_directory::document;
+use narthex_directory::{Answer, Documents};
+use narthex_directory::{Document, DocumentAt, DocumentKind, NewDocument};
+use narthex_directory::{Listing, Page};
 
 #[async_trait]
 impl Documents for MemoryDirectory {
