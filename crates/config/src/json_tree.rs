@@ -29,7 +29,7 @@ impl<'j> JsonTree<'j> {
             numbers: numbers.iter(),
             problems,
         };
-        let root = builder.value(document, String::new());
+        let root = builder.value(document, "");
         Self {
             root,
             fields: builder.fields,
@@ -54,13 +54,13 @@ struct Builder<'j, 'p> {
 }
 
 impl<'j> Builder<'j, '_> {
-    fn value(&mut self, value: &'j Value, pointer: String) -> Option<Spanned<DeValue<'j>>> {
+    fn value(&mut self, value: &'j Value, pointer: &str) -> Option<Spanned<DeValue<'j>>> {
         let number = self.fields.len();
         let span = number..number + 1;
-        self.fields.push(pointer.clone());
+        self.fields.push(pointer.to_owned());
         let read = match value {
             Value::Null => {
-                let problem = Problem::error(span, format!("{} is `null`", name_of(&pointer)));
+                let problem = Problem::error(span, format!("{} is `null`", name_of(pointer)));
                 self.problems
                     .push(problem.help("leave it out if there is nothing to say"));
                 return None;
@@ -69,7 +69,7 @@ impl<'j> Builder<'j, '_> {
             Value::Number(_) => {
                 let parsed = self.numbers.next().and_then(|text| DeValue::parse(text).ok());
                 let Some(parsed) = parsed else {
-                    let message = format!("{} is not a number that can be read", name_of(&pointer));
+                    let message = format!("{} is not a number that can be read", name_of(pointer));
                     self.problems.push(Problem::error(span, message));
                     return None;
                 };
@@ -80,14 +80,14 @@ impl<'j> Builder<'j, '_> {
                 items
                     .iter()
                     .enumerate()
-                    .filter_map(|(index, item)| self.value(item, format!("{pointer}/{index}")))
+                    .filter_map(|(index, item)| self.value(item, &format!("{pointer}/{index}")))
                     .collect(),
             ),
             Value::Object(members) => {
                 let mut table = DeTable::new();
                 for (name, member) in members {
                     let below = format!("{pointer}/{}", escaped(name));
-                    if let Some(read) = self.value(member, below) {
+                    if let Some(read) = self.value(member, &below) {
                         table.insert(Spanned::new(read.span(), Cow::Borrowed(name.as_str())), read);
                     }
                 }

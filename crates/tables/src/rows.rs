@@ -77,7 +77,7 @@ impl<'r> Columns<'r> {
 
     /// The next column as a text that may be missing.
     pub fn maybe_text(&mut self) -> Answer<Option<&'r str>> {
-        self.value(|row, place| row.text(place))
+        self.value(Row::text)
     }
 
     /// The next column as a text.
@@ -116,7 +116,7 @@ impl<'r> Columns<'r> {
 
     /// The next column as a number that may be missing.
     pub fn maybe_integer(&mut self) -> Answer<Option<i64>> {
-        self.value(|row, place| row.integer(place))
+        self.value(Row::integer)
     }
 
     /// The next column as a number.
@@ -132,12 +132,12 @@ impl<'r> Columns<'r> {
 
     /// The next column as a flag.
     pub fn flag(&mut self) -> Answer<bool> {
-        self.value(|row, place| row.flag(place))
+        self.value(Row::flag)
     }
 
     /// The next column as bytes that may be missing.
     pub fn maybe_bytes(&mut self) -> Answer<Option<&'r [u8]>> {
-        self.value(|row, place| row.bytes(place))
+        self.value(Row::bytes)
     }
 
     /// The next column as bytes.

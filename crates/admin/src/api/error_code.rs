@@ -1,4 +1,4 @@
-//! ErrorCodes that only the admin API returns. The others are reasons, which the doors return too.
+//! Codes of errors that only the admin API returns. The others are reasons, which the doors return too.
 
 use http::StatusCode;
 

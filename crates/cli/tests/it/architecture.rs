@@ -292,9 +292,9 @@ fn operations_know_nothing_of_http_and_write_no_json() {
         for word in ["axum", "utoipa", "StatusCode", "serde_json::json", "json!("] {
             assert!(!text.contains(word), "{} mentions `{word}`", file.display());
         }
-        for (at, _) in text.match_indices("http::") {
+        for after in text.split("http::").skip(1) {
             assert!(
-                text[at..].starts_with("http::HeaderMap"),
+                after.starts_with("HeaderMap"),
                 "{} uses more of HTTP than a map of headers",
                 file.display()
             );

@@ -412,7 +412,7 @@ async fn every_operation_by_every_kind_of_caller_is_in_the_matrix() {
 /// A page of the console asks whether to show a button; the answer must be the operation's own.
 #[tokio::test]
 async fn a_check_before_a_create_answers_as_the_create() {
-    for kind in 0..CALLERS.len() {
+    for (kind, who) in CALLERS.iter().enumerate() {
         let world = world().await;
         let caller = &world.callers[kind];
         let team = NewTeam {
@@ -426,15 +426,10 @@ async fn a_check_before_a_create_answers_as_the_create() {
             ("create_api_key", api_keys::may_create(caller)),
         ] {
             let done = call(name, caller, &world).await;
-            assert_eq!(allowed.is_ok(), done.is_ok(), "{name} as {}", CALLERS[kind]);
+            assert_eq!(allowed.is_ok(), done.is_ok(), "{name} as {who}");
         }
         let allowed = teams::may_create(caller, "acme", &team).await;
         let done = teams::create(caller, "acme", team).await;
-        assert_eq!(
-            allowed.is_ok(),
-            done.is_ok(),
-            "a team's external id as {}",
-            CALLERS[kind]
-        );
+        assert_eq!(allowed.is_ok(), done.is_ok(), "a team's external id as {who}");
     }
 }

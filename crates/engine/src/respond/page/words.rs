@@ -42,148 +42,156 @@ const NO_SUCH_PAGE: &str = "There is no such page";
 const NOT_UNDERSTOOD: &str = "This address cannot be opened";
 const NOT_NOW: &str = "This page cannot be opened right now";
 
-/// Returns the words for a reason.
-pub(super) const fn of(reason: Reason) -> Words {
-    use Reason as R;
-    match reason {
-        R::TokenMissing => plain(
-            SIGN_IN,
-            "This page is for signed-in people, and your browser sent no sign-in.",
-        ),
-        R::TokenExpired => plain(
-            SIGN_IN_AGAIN,
-            "Your sign-in has ended: the token that your browser sent has expired.",
-        ),
-        R::TokenTooOld => plain(SIGN_IN_AGAIN, "You signed in too long ago for this page."),
-        R::TokenRevoked => plain(
-            SIGN_IN_AGAIN,
-            "You were signed out everywhere, so your earlier sign-in no longer counts.",
-        ),
-        R::TokenNotYetValid | R::TokenIssuedInFuture => again(
-            NOT_NOW,
-            "Your sign-in becomes valid in a moment. If trying again does not help, a clock is wrong: ask an administrator.",
-        ),
-        R::TokenMultiple | R::TokenTooLarge | R::TokenMalformed | R::TokenHeader => plain(
-            NOT_ACCEPTED,
-            "Your browser sent a sign-in that cannot be read. Sign in again; if that does not help, ask an administrator.",
-        ),
-        R::TokenAlgorithm | R::TokenKeyUnknown | R::TokenSignature | R::TokenBound => plain(
-            NOT_ACCEPTED,
-            "Your sign-in cannot be proved. Sign in again; if that does not help, ask an administrator.",
-        ),
-        R::TokenIssuerUnknown | R::TokenIssuerDisabled | R::TokenAudience => plain(
-            NOT_ACCEPTED,
-            "You are signed in with an account that is not meant for this application. Sign in with another one, or ask an administrator.",
-        ),
-        R::TokenClaimMissing
-        | R::TokenClaimInvalid
-        | R::MappingInvalid
-        | R::TagsMissing
-        | R::TagsMalformed
-        | R::TagsOverage => plain(
-            NOT_ACCEPTED,
-            "Your identity provider sent information about you that is incomplete or cannot be used. Ask an administrator.",
-        ),
-        R::TokenRule => Words {
-            title: NOT_ACCEPTED,
-            sentence: Sentence::OfTheCase,
-            action: Action::None,
+/// Defines the words of each reason.
+macro_rules! words {
+    ($($($reason:ident)|+ => $words:expr,)+) => {
+        /// Returns the words for a reason.
+        pub(super) const fn of(reason: Reason) -> Words {
+            match reason {
+                $($(Reason::$reason)|+ => $words,)+
+            }
+        }
+    };
+}
+
+words! {
+    TokenMissing => plain(
+        SIGN_IN,
+        "This page is for signed-in people, and your browser sent no sign-in.",
+    ),
+    TokenExpired => plain(
+        SIGN_IN_AGAIN,
+        "Your sign-in has ended: the token that your browser sent has expired.",
+    ),
+    TokenTooOld => plain(SIGN_IN_AGAIN, "You signed in too long ago for this page."),
+    TokenRevoked => plain(
+        SIGN_IN_AGAIN,
+        "You were signed out everywhere, so your earlier sign-in no longer counts.",
+    ),
+    TokenNotYetValid | TokenIssuedInFuture => again(
+        NOT_NOW,
+        "Your sign-in becomes valid in a moment. If trying again does not help, a clock is wrong: ask an administrator.",
+    ),
+    TokenMultiple | TokenTooLarge | TokenMalformed | TokenHeader => plain(
+        NOT_ACCEPTED,
+        "Your browser sent a sign-in that cannot be read. Sign in again; if that does not help, ask an administrator.",
+    ),
+    TokenAlgorithm | TokenKeyUnknown | TokenSignature | TokenBound => plain(
+        NOT_ACCEPTED,
+        "Your sign-in cannot be proved. Sign in again; if that does not help, ask an administrator.",
+    ),
+    TokenIssuerUnknown | TokenIssuerDisabled | TokenAudience => plain(
+        NOT_ACCEPTED,
+        "You are signed in with an account that is not meant for this application. Sign in with another one, or ask an administrator.",
+    ),
+    TokenClaimMissing
+    | TokenClaimInvalid
+    | MappingInvalid
+    | TagsMissing
+    | TagsMalformed
+    | TagsOverage => plain(
+        NOT_ACCEPTED,
+        "Your identity provider sent information about you that is incomplete or cannot be used. Ask an administrator.",
+    ),
+    TokenRule => Words {
+        title: NOT_ACCEPTED,
+        sentence: Sentence::OfTheCase,
+        action: Action::None,
+    },
+    IdentityUsernameConflict => plain(
+        NOT_ACCEPTED,
+        "Another person here already has your username. Ask an administrator.",
+    ),
+    IdentityTeamConflict => plain(
+        NOT_ACCEPTED,
+        "Your sign-in names a team of another organization. Ask an administrator.",
+    ),
+    IdentityNotProvisioned => plain(
+        NO_ACCESS,
+        "You are signed in, but you are not known here. An administrator can let you in.",
+    ),
+    IdentityDisabled => plain(
+        NO_ACCESS,
+        "You are signed in, but your access here is switched off. An administrator can switch it on.",
+    ),
+    OrganizationRole => Words {
+        title: NO_ACCESS,
+        sentence: Sentence::Organization {
+            before: "You are signed in, but you have no role in ",
+            after: " that opens this page. An admin of that organization can let you in.",
+            without: "You are signed in, but you have no role in an organization that opens this page. An admin of the organization can let you in.",
         },
-        R::IdentityUsernameConflict => plain(
-            NOT_ACCEPTED,
-            "Another person here already has your username. Ask an administrator.",
-        ),
-        R::IdentityTeamConflict => plain(
-            NOT_ACCEPTED,
-            "Your sign-in names a team of another organization. Ask an administrator.",
-        ),
-        R::IdentityNotProvisioned => plain(
-            NO_ACCESS,
-            "You are signed in, but you are not known here. An administrator can let you in.",
-        ),
-        R::IdentityDisabled => plain(
-            NO_ACCESS,
-            "You are signed in, but your access here is switched off. An administrator can switch it on.",
-        ),
-        R::OrganizationRole => Words {
-            title: NO_ACCESS,
-            sentence: Sentence::Organization {
-                before: "You are signed in, but you have no role in ",
-                after: " that opens this page. An admin of that organization can let you in.",
-                without: "You are signed in, but you have no role in an organization that opens this page. An admin of the organization can let you in.",
-            },
-            action: Action::None,
-        },
-        R::OrganizationMissing => plain(
-            NOT_UNDERSTOOD,
-            "The request does not say which organization it is about. Open the page from within the application.",
-        ),
-        R::RouteIssuer => plain(
-            NOT_ACCEPTED,
-            "This page takes sign-ins of another identity provider than yours. Sign in with another account, or ask an administrator.",
-        ),
-        R::RouteTag => plain(
-            NO_ACCESS,
-            "You are signed in, but you are in none of the groups that this page is for. An administrator can let you in.",
-        ),
-        R::OrganizationUnknown => plain(
-            NO_SUCH_PAGE,
-            "There is no organization with that name. Check the address.",
-        ),
-        R::OrganizationSuspended => plain(
-            NO_ACCESS,
-            "The organization is suspended. An administrator can open it again.",
-        ),
-        R::PlatformRole => plain(
-            NO_ACCESS,
-            "You are signed in, but this page is for administrators. One of them can let you in.",
-        ),
-        R::RouteUnmatched => plain(
-            NO_SUCH_PAGE,
-            "Nothing is served at this address. Check it for a typing mistake.",
-        ),
-        R::RequestPath | R::RequestHost | R::RequestUnforwardable => plain(
-            NOT_UNDERSTOOD,
-            "The address or the request can be read in more than one way. Check the address for a typing mistake.",
-        ),
-        R::RequestMethod => plain(
-            NOT_UNDERSTOOD,
-            "Your browser asked for this address in a way that is not accepted here.",
-        ),
-        R::RequestOrigin => plain(
-            "This form came from another site",
-            "For your safety, changes are accepted from the application's own pages only. Open the application and do it there.",
-        ),
-        R::RequestProxyUntrusted | R::RequestLoop => plain(
-            "The application is not set up correctly",
-            "You did nothing wrong. An administrator has to correct the address that requests are sent to.",
-        ),
-        R::RequestTooLarge => plain(
-            "That is too large",
-            "What you sent is larger than is accepted here. Send a smaller file.",
-        ),
-        R::RateLimited => again(
-            "Too many requests",
-            "Too many requests came from your network in a short time.",
-        ),
-        R::KeysUnavailable => again(
-            NOT_NOW,
-            "Your sign-in could not be checked, because the keys that are needed for it cannot be reached. You did nothing wrong.",
-        ),
-        R::StoreUnavailable => again(
-            NOT_NOW,
-            "Your access could not be checked, because the directory cannot be reached. You did nothing wrong.",
-        ),
-        R::UpstreamTimeout => again(
-            NOT_NOW,
-            "The application did not answer in time. You did nothing wrong.",
-        ),
-        R::UpstreamBusy => again(
-            NOT_NOW,
-            "The application has too many requests at this moment. You did nothing wrong.",
-        ),
-        R::UpstreamUnreachable => again(NOT_NOW, "The application cannot be reached. You did nothing wrong."),
-    }
+        action: Action::None,
+    },
+    OrganizationMissing => plain(
+        NOT_UNDERSTOOD,
+        "The request does not say which organization it is about. Open the page from within the application.",
+    ),
+    RouteIssuer => plain(
+        NOT_ACCEPTED,
+        "This page takes sign-ins of another identity provider than yours. Sign in with another account, or ask an administrator.",
+    ),
+    RouteTag => plain(
+        NO_ACCESS,
+        "You are signed in, but you are in none of the groups that this page is for. An administrator can let you in.",
+    ),
+    OrganizationUnknown => plain(
+        NO_SUCH_PAGE,
+        "There is no organization with that name. Check the address.",
+    ),
+    OrganizationSuspended => plain(
+        NO_ACCESS,
+        "The organization is suspended. An administrator can open it again.",
+    ),
+    PlatformRole => plain(
+        NO_ACCESS,
+        "You are signed in, but this page is for administrators. One of them can let you in.",
+    ),
+    RouteUnmatched => plain(
+        NO_SUCH_PAGE,
+        "Nothing is served at this address. Check it for a typing mistake.",
+    ),
+    RequestPath | RequestHost | RequestUnforwardable => plain(
+        NOT_UNDERSTOOD,
+        "The address or the request can be read in more than one way. Check the address for a typing mistake.",
+    ),
+    RequestMethod => plain(
+        NOT_UNDERSTOOD,
+        "Your browser asked for this address in a way that is not accepted here.",
+    ),
+    RequestOrigin => plain(
+        "This form came from another site",
+        "For your safety, changes are accepted from the application's own pages only. Open the application and do it there.",
+    ),
+    RequestProxyUntrusted | RequestLoop => plain(
+        "The application is not set up correctly",
+        "You did nothing wrong. An administrator has to correct the address that requests are sent to.",
+    ),
+    RequestTooLarge => plain(
+        "That is too large",
+        "What you sent is larger than is accepted here. Send a smaller file.",
+    ),
+    RateLimited => again(
+        "Too many requests",
+        "Too many requests came from your network in a short time.",
+    ),
+    KeysUnavailable => again(
+        NOT_NOW,
+        "Your sign-in could not be checked, because the keys that are needed for it cannot be reached. You did nothing wrong.",
+    ),
+    StoreUnavailable => again(
+        NOT_NOW,
+        "Your access could not be checked, because the directory cannot be reached. You did nothing wrong.",
+    ),
+    UpstreamTimeout => again(
+        NOT_NOW,
+        "The application did not answer in time. You did nothing wrong.",
+    ),
+    UpstreamBusy => again(
+        NOT_NOW,
+        "The application has too many requests at this moment. You did nothing wrong.",
+    ),
+    UpstreamUnreachable => again(NOT_NOW, "The application cannot be reached. You did nothing wrong."),
 }
 
 const fn plain(title: &'static str, sentence: &'static str) -> Words {
