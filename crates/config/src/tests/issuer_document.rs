@@ -72,10 +72,16 @@ fn a_valid_issuer_gives_the_same_settings_from_toml_and_from_json() {
     }
 }
 
-#[test]
-fn each_fault_is_reported_alike_from_toml_and_from_json_and_with_its_field() {
+/// Documents with a fault, the field that the fault is reported at, and words of the message.
+fn faults() -> Vec<(String, &'static str, &'static str)> {
+    let mut faults = faults_of_values();
+    faults.extend(faults_of_sections());
+    faults
+}
+
+fn faults_of_values() -> Vec<(String, &'static str, &'static str)> {
     let sound = |keys: &str| format!("{SOUND}{keys}");
-    for (issuer, field, says) in [
+    vec![
         (sound("colour = \"red\""), "/colour", "unknown key `colour`"),
         (sound("audience = \"app\""), "/audience", "unknown key `audience`"),
         (sound("leeway = 7"), "/leeway", "`leeway` must be"),
@@ -103,6 +109,12 @@ fn each_fault_is_reported_alike_from_toml_and_from_json_and_with_its_field() {
             "/secret_format",
             "does nothing with `discovery`",
         ),
+    ]
+}
+
+fn faults_of_sections() -> Vec<(String, &'static str, &'static str)> {
+    let sound = |keys: &str| format!("{SOUND}{keys}");
+    vec![
         (sound("mapping = 7"), "/mapping", "`mapping` must be a table"),
         (sound("[issuer.tags]\nlease = \"1s\""), "/tags", "`claim` is missing"),
         (
@@ -148,7 +160,12 @@ fn each_fault_is_reported_alike_from_toml_and_from_json_and_with_its_field() {
             "/tags/claim",
             "users choose themselves",
         ),
-    ] {
+    ]
+}
+
+#[test]
+fn each_fault_is_reported_alike_from_toml_and_from_json_and_with_its_field() {
+    for (issuer, field, says) in faults() {
         let reading = file_of(&issuer);
         let of_file = reading.problems.by_field(&[]);
         let of_json = match through_json(&json_of(&issuer)) {
