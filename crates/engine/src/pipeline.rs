@@ -10,15 +10,18 @@
 mod answer;
 mod authenticate;
 mod method_override;
+mod paths;
 
-use narthex_decision::{Match, PathProblem, Preflight, Reason, RequestHost, RequestPath};
+use narthex_decision::{Match, Preflight, Reason, RequestHost, RequestPath};
 
 use self::answer::{anonymous, decided};
-use self::authenticate::look_up;
 pub use self::authenticate::who;
+use self::authenticate::{look_up, token};
 use self::method_override::refuse_override;
+pub(crate) use self::paths::bad_path;
+use self::paths::unmatched;
 use crate::cache::by_token::CachedToken;
-use crate::credentials::{self, FoundAt, Place, Token};
+use crate::credentials::{FoundAt, Place, Token};
 use crate::engine::Engine;
 use crate::http_rules;
 use crate::inbound::Inbound;
@@ -95,20 +98,6 @@ async fn on_route<'r>(
     }
 }
 
-/// Returns the refusal of a path that programs read differently.
-pub(crate) fn bad_path(problem: PathProblem) -> Refusal {
-    Refusal::because(Reason::RequestPath, problem.to_string())
-}
-
-/// Returns the refusal of a request that no route takes. With an encoded slash it would be refused on most of them.
-fn unmatched(path: RequestPath<'_>) -> Refusal {
-    if path.has_encoded_slash() {
-        bad_path(PathProblem::EncodedDelimiter)
-    } else {
-        Refusal::new(Reason::RouteUnmatched)
-    }
-}
-
 /// Returns the decision for a token: the one that is cached with it, or the result of the steps.
 async fn answered(
     engine: &Engine,
@@ -122,20 +111,5 @@ async fn answered(
     match lookup.cached {
         Some(CachedToken::Again(decided)) if decided.answers(matched, now_ms) => Ok(Answer::Token(decided)),
         _ => Box::pin(decided(engine, runtime, inbound, lookup, matched, now_ms)).await,
-    }
-}
-
-/// Returns the one token of the request; `None` if there is none and the route does not require one.
-fn token<'r>(
-    runtime: &Runtime,
-    inbound: &Inbound<'r>,
-    matched: &Match<'_>,
-) -> Result<Option<(Token<'r>, FoundAt)>, Refusal> {
-    let places = runtime.places_on(matched.route.index);
-    match credentials::present(inbound.headers, inbound.query, places).one()? {
-        // SECURITY: only a request without a token passes as anonymous; one with a bad token never does. A preflight
-        // carries none (Fetch standard); if one does, the token is not verified, and is removed.
-        None if !matched.route.is_public() && matched.preflight == Preflight::No => Err(places.missing()),
-        presented => Ok(presented),
     }
 }

@@ -279,6 +279,16 @@ fn crates_stay_small() {
     }
 }
 
+/// The straight line that every request takes can be read at one sitting.
+#[test]
+fn the_request_path_stays_short() {
+    let lines = lines_of_code(&root().join("crates/engine/src/pipeline.rs"));
+    assert!(
+        (1..=120).contains(&lines),
+        "it has {lines} lines; at most 120 are allowed"
+    );
+}
+
 /// The operations of an administrator are apart from HTTP, so that the console calls them as the API does.
 ///
 /// They may use `http::HeaderMap`, because an issuer's templates read the headers that come with a token, and the values of

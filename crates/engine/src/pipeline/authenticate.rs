@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use narthex_clock::NewIds;
-use narthex_decision::Reason;
+use narthex_decision::{Match, Preflight, Reason};
 use narthex_directory::{SyncError, sync};
 use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
@@ -11,13 +11,28 @@ use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
 use crate::cache::by_identity::Account;
 use crate::cache::by_token::{CachedToken, Caller, KnownCaller, TokenKey};
 use crate::cache::prefetch::Prefetched;
-use crate::credentials::{FoundAt, Token};
+use crate::credentials::{self, FoundAt, Token};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::inbound::Inbound;
 use crate::request_facts::OwnedRequestFacts;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, Runtime};
+
+/// Returns the one token of the request; `None` if there is none and the route does not require one.
+pub(super) fn token<'r>(
+    runtime: &Runtime,
+    inbound: &Inbound<'r>,
+    matched: &Match<'_>,
+) -> Result<Option<(Token<'r>, FoundAt)>, Refusal> {
+    let places = runtime.places_on(matched.route.index);
+    match credentials::present(inbound.headers, inbound.query, places).one()? {
+        // SECURITY: only a request without a token passes as anonymous; one with a bad token never does. A preflight
+        // carries none (Fetch standard); if one does, the token is not verified, and is removed.
+        None if !matched.route.is_public() && matched.preflight == Preflight::No => Err(places.missing()),
+        presented => Ok(presented),
+    }
+}
 
 /// Lookup of a request's token in the cache.
 pub(super) struct CacheLookup<'r> {
