@@ -70,6 +70,46 @@ fn cases(folder: &str) -> Vec<PathBuf> {
     found
 }
 
+/// The examples of configuration on a page.
+fn examples(page: &str) -> Vec<String> {
+    let blocks = page.split("```toml\n").skip(1);
+    let texts = blocks.map(|block| block.split("```").next().unwrap().to_owned());
+    // An example of a part of an issuer leaves the issuer out.
+    texts
+        .map(|text| {
+            match (
+                text.find("[issuer.").or(text.find("[[issuer.")),
+                text.find("[[issuer]]"),
+            ) {
+                (Some(part), whole) if whole.is_none_or(|whole| part < whole) => format!("[[issuer]]\n{text}"),
+                _ => text,
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn the_pages_use_keys_that_exist() {
+    let mut read = 0;
+    for folder in ["how-to", "tutorial", "explanation"] {
+        for entry in fs::read_dir(crate_file("../../docs").join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let page = fs::read_to_string(&path).unwrap_or_default();
+            for example in examples(&page) {
+                let report = report_on(&example);
+                let wrong = ["unknown key", "is now `"];
+                assert!(
+                    !wrong.iter().any(|words| report.contains(words)),
+                    "{}:\n{example}\n{report}",
+                    path.display()
+                );
+                read += 1;
+            }
+        }
+    }
+    assert!(read > 20, "only {read} examples were read");
+}
+
 /// Compares with a file that is kept in the repository, or rewrites it under `UPDATE=1`.
 fn golden(path: &Path, text: &str) {
     if std::env::var_os("UPDATE").is_some() {
