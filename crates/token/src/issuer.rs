@@ -56,8 +56,9 @@ pub enum BoundTokens {
 
 /// A claim that must have one of some values.
 ///
-/// Looked up among the claims, and, where no claim has that name, among the header members, which the signature covers as
-/// well: AWS load balancers put `signer` there (RFC 7519 5.3).
+/// Looked up among the claims and among the header members, which the signature covers as well: AWS load balancers put
+/// `signer` there. A token that has it in both must be right in both (RFC 7519 5.3), unless the name is a parameter of JOSE,
+/// such as `typ`: then the claim counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RequiredClaim {
     /// The claim's name.

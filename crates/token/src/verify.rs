@@ -356,20 +356,35 @@ pub(crate) fn check_audience(claims: &Map<String, Value>, issuer: &TrustedIssuer
 
 /// Rule 10, for one claim.
 pub(crate) fn check_required_claim(token: &ParsedToken<'_>, required: &RequiredClaim) -> Result<(), VerifyError> {
-    let found = token
-        .claims
-        .get(&required.claim)
-        .or_else(|| token.header.members().get(&required.claim));
-    match found {
-        None | Some(Value::Null) => Err(missing(&token.claims, &required.claim)),
-        Some(_) if required.one_of.is_empty() => Ok(()),
-        Some(value) if required.one_of.contains(value) => Ok(()),
-        Some(_) => Err(VerifyError::ClaimValue {
-            claim: required.claim.clone(),
-            expected: one_of(&required.one_of),
-        }),
+    let name = required.claim.as_str();
+    let in_claims = token.claims.get(name);
+    // A parameter of JOSE has a meaning of its own, as `typ` has, and repeats no claim.
+    let is_parameter = HEADER_PARAMETERS.contains(&name);
+    let in_header = token.header.members().get(name);
+    let in_header = in_header.filter(|_| in_claims.is_none() || !is_parameter);
+    if in_claims.is_none() && in_header.is_none() {
+        return Err(missing(&token.claims, name));
     }
+    // SECURITY: a load balancer signs what another server says of a user into the claims, and its own name into the
+    // header. Where both have the claim, both must be right (RFC 7519 5.3).
+    for value in in_claims.into_iter().chain(in_header) {
+        if value.is_null() {
+            return Err(missing(&token.claims, name));
+        }
+        if !required.one_of.is_empty() && !required.one_of.contains(value) {
+            return Err(VerifyError::ClaimValue {
+                claim: name.to_owned(),
+                expected: one_of(&required.one_of),
+            });
+        }
+    }
+    Ok(())
 }
+
+/// Parameters of a JWS header (RFC 7515 4.1, RFC 7797 3).
+const HEADER_PARAMETERS: [&str; 12] = [
+    "alg", "jku", "jwk", "kid", "x5u", "x5c", "x5t", "x5t#S256", "typ", "cty", "crit", "b64",
+];
 
 fn one_of(values: &[Value]) -> String {
     match values {

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use crate::support::{
     AUDIENCE, CERTIFICATE, EXPIRES_AT, ISSUED_AT, ISSUER, NOW_MS, RSA_PKCS1, RSA_SPKI, b64, check, check_among, claims,
     claims_with, ec_key, hmac_forged, hs256, jwk, jwks, jwks_json, key_set_policy, mint, mint_text, reason, rs256,
-    rs256_header, rsa_key, secret, secret_policy, secret_set, set_of, usual,
+    rs256_header, rs256_with, rsa_key, secret, secret_policy, secret_set, set_of, usual,
 };
 
 /// Everything an issuer with public keys can be made to accept.
@@ -677,6 +677,41 @@ fn sec_issuer_binding() {
             reason(&check(&rs256_header(&header), policy.clone(), jwks(), NOW_MS)),
             expected,
             "{signer}"
+        );
+    }
+}
+
+/// A load balancer of a stranger signs its own name into the header, and ours into the claims if the stranger's server
+/// says so.
+#[test]
+fn sec_a_claim_that_the_header_repeats_is_right_in_both() {
+    let mut policy = key_set_policy();
+    policy.required_claims = vec![RequiredClaim {
+        claim: "signer".to_owned(),
+        one_of: vec![json!("arn:ours")],
+    }];
+    for (in_claims, in_header, expected) in [
+        ("arn:ours", "arn:ours", "ok"),
+        ("arn:ours", "arn:theirs", "token.claim_invalid"),
+        ("arn:theirs", "arn:ours", "token.claim_invalid"),
+    ] {
+        let header = json!({ "alg": "RS256", "kid": "rsa", "signer": in_header });
+        let token = rs256_with(&header, &claims_with(&json!({ "signer": in_claims })));
+        let found = check(&token, policy.clone(), jwks(), NOW_MS);
+        assert_eq!(reason(&found), expected, "{in_claims} {in_header}");
+    }
+    // A parameter of JOSE is no claim: Keycloak's tokens have a `typ` of their own in the claims.
+    policy.required_claims = vec![RequiredClaim {
+        claim: "typ".to_owned(),
+        one_of: vec![json!("Bearer")],
+    }];
+    let header = json!({ "alg": "RS256", "kid": "rsa", "typ": "JWT" });
+    for (typ, expected) in [("Bearer", "ok"), ("ID", "token.claim_invalid")] {
+        let token = rs256_with(&header, &claims_with(&json!({ "typ": typ })));
+        assert_eq!(
+            reason(&check(&token, policy.clone(), jwks(), NOW_MS)),
+            expected,
+            "{typ}"
         );
     }
 }

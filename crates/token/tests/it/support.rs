@@ -114,9 +114,14 @@ pub(crate) fn rs256(claims: &Value) -> String {
     )
 }
 
+/// RS256 with a header and claims of one's own.
+pub(crate) fn rs256_with(header: &Value, claims: &Value) -> String {
+    mint(header, claims, &rsa_key())
+}
+
 /// RS256 with a header of one's own and the usual claims.
 pub(crate) fn rs256_header(header: &Value) -> String {
-    mint(header, &claims(), &rsa_key())
+    rs256_with(header, &claims())
 }
 
 /// HS256 with the usual secret.
