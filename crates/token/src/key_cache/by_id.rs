@@ -278,9 +278,15 @@ impl KeysById {
             }
         }
         let changes = self.publish(now_ms);
-        let fresh_until_ms = self.held.values().map(|held| held.fresh_until_ms).max();
+        // SECURITY: that no key is left is stored too: a restart must not bring back the last one that was withdrawn.
+        let fresh_until_ms = self
+            .held
+            .values()
+            .map(|held| held.fresh_until_ms)
+            .max()
+            .unwrap_or(now_ms);
         FetchChanges {
-            last_good: fresh_until_ms.filter(|_| learned).map(|fresh_until_ms| LastGood {
+            last_good: learned.then_some(LastGood {
                 fetched_at_ms: now_ms,
                 fresh_until_ms,
             }),
@@ -594,6 +600,8 @@ mod tests {
         assert_eq!(fetched.left.len(), 1);
         assert_eq!(fetched.snapshot.epoch(), 1);
         assert_eq!(refused(&mut cache, "a", 480_001), "token.key_unknown");
+        assert!(fetched.last_good.is_some(), "that none is left is stored");
+        assert!(!keys(100).restore(&cache.stored(), 480_002));
     }
 
     #[test]
