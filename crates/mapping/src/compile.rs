@@ -146,11 +146,7 @@ impl Compiler {
     // SECURITY: each tenant gives ids as it likes. Without its name in them, a user of one tenant is a user of another.
     fn tenant(&mut self, claim: &str, ids: &Ids) {
         let (Ids::One(key) | Ids::Both(key) | Ids::Two { external_id: key, .. }) = ids;
-        let paths = reads::claim_paths(key.template.source());
-        if !paths
-            .iter()
-            .any(|path| matches!(path.as_slice(), [only] if only == claim))
-        {
+        if !reads::is_set_apart_by(key.template.source(), claim) {
             let claim = claim.to_owned();
             self.problem(key.field.clone(), MappingProblemKind::TenantMissing { claim });
         }

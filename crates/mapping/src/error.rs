@@ -371,7 +371,7 @@ pub enum MappingProblemKind {
     OneForAll,
     /// Users of several tenants, and no tenant in their key.
     #[error(
-        "users of several tenants would share ids, so it must contain the claim `{claim}`, as in \
+        "users of several tenants would share ids, so it must begin with the claim `{claim}` and a separator, as in \
          `{{{{payload.{claim}}}}}:{{{{payload.sub}}}}`"
     )]
     TenantMissing {

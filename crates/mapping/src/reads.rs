@@ -42,6 +42,72 @@ pub fn claim_paths(source: &str) -> Vec<Vec<String>> {
     paths
 }
 
+/// Tests whether the values of a template tell its tenants apart: it begins or ends with `{{payload.CLAIM}}` and a
+/// separator, apart from fixed text around them.
+///
+/// SECURITY: the rest of the value is the tenant's own. `{{payload.tid}}{{payload.sub}}` gives two tenants the same
+/// value, and so does an expression that only mentions the claim.
+pub(crate) fn is_set_apart_by(source: &str, claim: &str) -> bool {
+    let parts = parts(source);
+    let is_claim = |part: &Part<'_>| {
+        let Part::Hole(text) = part else { return false };
+        let name = text.trim().strip_prefix("payload.").unwrap_or_default();
+        name == claim || name.strip_prefix('`').and_then(|name| name.strip_suffix('`')) == Some(claim)
+    };
+    let is_fixed = |part: &Part<'_>| matches!(part, Part::Fixed(_));
+    parts.iter().enumerate().any(|(at, part)| {
+        let (before, after) = (
+            parts.get(..at).unwrap_or_default(),
+            parts.get(at + 1..).unwrap_or_default(),
+        );
+        let begins = before.iter().all(is_fixed) && after.first().is_none_or(|next| separates(next, Side::Begin));
+        let ends = after.iter().all(is_fixed) && before.last().is_none_or(|last| separates(last, Side::End));
+        is_claim(part) && (begins || ends)
+    })
+}
+
+/// Part of a template: fixed text, or the text of a hole.
+enum Part<'s> {
+    Fixed(&'s str),
+    Hole(&'s str),
+}
+
+/// Side of a fixed text that stands beside the claim.
+enum Side {
+    Begin,
+    End,
+}
+
+/// Tests whether the character beside the claim is one that names of tenants do not have.
+fn separates(part: &Part<'_>, side: Side) -> bool {
+    let Part::Fixed(text) = part else { return false };
+    let beside = match side {
+        Side::Begin => text.chars().next(),
+        Side::End => text.chars().next_back(),
+    };
+    beside.is_some_and(|beside| !beside.is_alphanumeric() && !matches!(beside, '-' | '_' | '.'))
+}
+
+/// Splits a template into its parts. Text that opens a hole and closes none is fixed text.
+fn parts(source: &str) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut rest = source;
+    while let Some((fixed, opened)) = rest.split_once("{{") {
+        let Some((hole, after)) = opened.split_once("}}") else {
+            break;
+        };
+        if !fixed.is_empty() {
+            parts.push(Part::Fixed(fixed));
+        }
+        parts.push(Part::Hole(hole));
+        rest = after;
+    }
+    if !rest.is_empty() {
+        parts.push(Part::Fixed(rest));
+    }
+    parts
+}
+
 /// One name of a path, bare or in back-quotes, and what follows it.
 fn segment(text: &str) -> Option<(&str, &str)> {
     if let Some(quoted) = text.strip_prefix('`') {

@@ -175,7 +175,8 @@ fn sec_the_key_of_a_user_contains_the_tenant() {
     };
     for (external_id, username) in [
         (Some("{{payload.tid}}:{{payload.oid}}"), None),
-        (Some("{{payload.tid + ':' + payload.oid}}"), Some("{{payload.upn}}")),
+        (Some("{{payload.oid}}@{{ payload.tid }}"), Some("{{payload.upn}}")),
+        (Some("entra:{{payload.tid}}:{{payload.oid}}"), None),
         (None, Some("{{payload.tid}}:{{payload.upn}}")),
         (Some("{{payload.`tid`}} {{payload.sub}}"), None),
     ] {
@@ -189,6 +190,21 @@ fn sec_the_key_of_a_user_contains_the_tenant() {
             Field::UserExternalId,
         ),
         (Some("tid:{{payload.oid}}"), None, Field::UserExternalId),
+        // Each of these gives users of two tenants one id.
+        (Some("payload.tid:{{payload.oid}}"), None, Field::UserExternalId),
+        (Some("{{payload.tid}}{{payload.oid}}"), None, Field::UserExternalId),
+        (Some("{{payload.tid}}-{{payload.oid}}"), None, Field::UserExternalId),
+        (
+            Some("{{payload.a}}:{{payload.tid}}:{{payload.b}}"),
+            None,
+            Field::UserExternalId,
+        ),
+        (Some("{{payload.tid + payload.oid}}"), None, Field::UserExternalId),
+        (
+            Some("{{ifempty(payload.oid; payload.tid)}}"),
+            None,
+            Field::UserExternalId,
+        ),
         (Some("{{payload.a.tid}}:{{payload.oid}}"), None, Field::UserExternalId),
         (None, Some("{{payload.upn}}"), Field::UserUsername),
     ] {
