@@ -260,7 +260,9 @@ impl<'a, W: MappingObserver> Run<'a, W> {
                 stated.push(DesiredMembership { organization, team });
             }
         }
-        Ok(Some(stated))
+        // SECURITY: a list of which no element names an organization is not the empty list: a member that was renamed at the
+        // provider must not end every role.
+        Ok(Some(stated).filter(|stated| !stated.is_empty() || items.is_empty()))
     }
 
     fn organization(&mut self, organization: &OrganizationMapping) -> Result<Option<DesiredOrganization>, MapError> {

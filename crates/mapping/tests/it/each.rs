@@ -55,6 +55,9 @@ fn sec_nothing_is_not_the_empty_list() {
         assert_eq!(stated(nothing.clone()), None, "{nothing}");
     }
     assert_eq!(stated(json!({"sub": "ann", "organizations": []})), Some(Vec::new()));
+    // The provider calls the id something else now.
+    let renamed = json!({"sub": "ann", "organizations": [{"orgId": "a", "role": "admin"}]});
+    assert_eq!(stated(renamed), None);
 }
 
 /// A statement is whole or the token is refused: part of one would revoke the rest.
