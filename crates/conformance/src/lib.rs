@@ -120,7 +120,7 @@ macro_rules! conformance_suite {
             patterns {
                 a_tag_pattern_gives_roles_in_organizations_that_exist,
                 a_tag_pattern_creates_an_organization_once,
-                an_organization_is_found_by_its_name_and_then_by_its_external_id,
+                the_organization_that_was_there_first_keeps_its_tags,
                 sec_a_tag_pattern_counts_only_while_it_is_configured,
                 sec_an_organization_can_refuse_tag_patterns,
                 sec_tag_patterns_stay_in_their_realm,

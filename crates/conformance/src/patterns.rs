@@ -88,9 +88,9 @@ async fn known_as(world: &mut World<'_>, name: &str, external_id: &str) {
     world.directory.create_organization(new, world.by()).await.unwrap();
 }
 
-/// A token may create an organization whose external id is another one's name. Roles that are meant for the one with
-/// that name stay its own.
-pub async fn an_organization_is_found_by_its_name_and_then_by_its_external_id(directory: &dyn Directory) {
+/// An organization may get a name that is another one's external id. Roles that are meant for the one that was there first
+/// stay its own.
+pub async fn the_organization_that_was_there_first_keeps_its_tags(directory: &dyn Directory) {
     let mut world = world(directory, true);
     known_as(&mut world, "first", "acme").await;
     assert_eq!(
@@ -100,7 +100,7 @@ pub async fn an_organization_is_found_by_its_name_and_then_by_its_external_id(di
     world.organization("acme", "", "").await;
     world.later(1_000);
     let synced = world.sync(&world.tagged("ada", &["app-acme-boss"])).await;
-    assert_eq!(roles(&synced.principal), ["acme admin"]);
+    assert_eq!(roles(&synced.principal), ["first admin"]);
     let user = synced.principal.user().id;
     assert_eq!(world.grants(user, GrantsWhen::Open).await.len(), 1);
 }

@@ -118,7 +118,10 @@ impl SyncPlan {
         let names_unknown = |note: &Note| {
             matches!(
                 note,
-                Note::OrganizationNotProvisioned | Note::TeamNotProvisioned | Note::PatternOrganizationUnknown
+                Note::OrganizationNotProvisioned
+                    | Note::TeamNotProvisioned
+                    | Note::PatternOrganizationUnknown
+                    | Note::TooManyOrganizations
             )
         };
         self.notes.iter().any(names_unknown)
@@ -201,6 +204,8 @@ pub enum Note {
     PatternOrganizationUnknown,
     /// A tag pattern names an organization that takes no roles from tag patterns.
     PatternRefused,
+    /// Tag patterns name more organizations to create than one token may create.
+    TooManyOrganizations,
     /// Tokens changed this user so often within a minute that this one only takes away.
     TooManyChanges,
 }
@@ -222,6 +227,7 @@ impl fmt::Display for Note {
                 "a tag pattern names an organization that does not exist in the realm, and it does not create organizations"
             }
             Self::PatternRefused => "a tag pattern names an organization that has `tag_patterns = false`",
+            Self::TooManyOrganizations => "one token creates at most 100 organizations by tag patterns",
             Self::TooManyChanges => {
                 "tokens changed this user as often within a minute as `[limits] sync_changes_per_minute` allows: until the \
                  minute is over, a token takes away what it no longer says and gives nothing"

@@ -7,6 +7,7 @@ use crate::error::Refusal;
 use crate::grant::GrantSource;
 use crate::id::{OrganizationId, TeamId};
 use crate::name::{ExternalId, OrganizationName};
+use crate::organization::{Organization, Origin};
 use crate::role::ScopedRole;
 use crate::snapshot::{OrganizationBrief, TagMatch};
 use crate::tag::PatternTag;
@@ -14,6 +15,9 @@ use crate::team::Team;
 
 use super::Note;
 use super::draft::{Draft, Wanted};
+
+/// Limit of organizations that one token may create by tag patterns, as many as it may state.
+const CREATED_MAX: usize = 100;
 
 impl Draft<'_> {
     /// Every organization that the token states (`each`), with the teams in them.
@@ -136,16 +140,21 @@ impl Draft<'_> {
         wanted
     }
 
-    /// The organization that a tag names by a pattern: by its name, and where none has that name, by its external id.
+    /// The organization that a tag names by a pattern: by its name or by its external id.
     ///
-    /// SECURITY: names are unique and no token chooses one that is taken, so the name comes first: an organization that a
-    /// token created under another one's name as its external id takes no roles that are meant for that one.
+    /// SECURITY: where a tag names two, the one that no token created counts, and of two such the older one. A token may
+    /// create an organization whose external id is another one's name, or whose name is another one's external id: it takes
+    /// no roles that are meant for that one.
     fn named_by_pattern(&mut self, read: &PatternTag) -> Option<OrganizationBrief> {
         let (snapshot, realm) = (self.snapshot, &self.desired.realm);
         let here = || snapshot.looked_up.iter().filter(|found| found.realm == *realm);
-        let named = here().find(|found| found.name.as_str() == read.organization.as_str());
-        let known_as = || here().find(|found| found.external_id.as_ref() == Some(&read.organization));
-        if let Some(found) = named.or_else(known_as) {
+        let is_named = |found: &&Organization| {
+            found.name.as_str() == read.organization.as_str() || found.external_id.as_ref() == Some(&read.organization)
+        };
+        let first = here()
+            .filter(is_named)
+            .min_by_key(|found| (found.origin == Origin::Claim, found.id));
+        if let Some(found) = first {
             if !found.tag_patterns {
                 self.note(Note::PatternRefused);
                 return None;
@@ -165,6 +174,14 @@ impl Draft<'_> {
         }
         if !read.create || !self.may_create() {
             self.note(Note::PatternOrganizationUnknown);
+            return None;
+        }
+        let created = self
+            .changes
+            .iter()
+            .filter(|change| matches!(change, Change::CreateOrganization(_)));
+        if created.count() >= CREATED_MAX {
+            self.note(Note::TooManyOrganizations);
             return None;
         }
         self.create_named(&wanted)
