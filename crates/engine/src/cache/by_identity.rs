@@ -271,6 +271,17 @@ impl AccountCache {
         (principal, touch, tags): (Arc<Principal>, &Touch, Box<[String]>),
         generation: u64,
     ) -> Prefetched<Account> {
+        self.agree_until((desired, key), (principal, touch, tags), generation, None)
+    }
+
+    /// Caches the same at most until a time.
+    pub fn agree_until(
+        &self,
+        (desired, key): (&Desired, DesiredKey),
+        (principal, touch, tags): (Arc<Principal>, &Touch, Box<[String]>),
+        generation: u64,
+        ends_ms: Option<i64>,
+    ) -> Prefetched<Account> {
         let agreed = Agreement {
             key: key.all,
             user: touch.user,
@@ -279,7 +290,9 @@ impl AccountCache {
             touched_at_ms: AtomicI64::new(touch.at_ms),
             touch: Box::new(touch.clone()),
         };
-        let account = Prefetched::new(Account::with((principal, tags), Some(agreed)));
+        let mut account = Account::with((principal, tags), Some(agreed));
+        account.valid_until_ms = account.valid_until_ms.into_iter().chain(ends_ms).min();
+        let account = Prefetched::new(account);
         self.by_user.insert(key.user, Prefetched::clone(&account));
         account
     }

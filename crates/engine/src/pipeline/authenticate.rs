@@ -34,6 +34,9 @@ pub(super) fn token<'r>(
     }
 }
 
+/// Time for which an account is cached whose token names a record that is not there, in milliseconds.
+const UNKNOWN_NAMES_MS: i64 = 1_000;
+
 /// Lookup of a request's token in the cache.
 pub(super) struct CacheLookup<'r> {
     token: Token<'r>,
@@ -207,14 +210,15 @@ async fn account(
     let tags = runtime.kept_tags.among(&desired.tags);
     // SECURITY: an older token gets the directory's present state, and that was not agreed with it. If it were cached,
     // a newer token with the same content would be taken for unchanged, and the roles that it takes away would stay. A
-    // token that got less than it asks for, because the user was changed too often or something that it names is not there
-    // yet, asks again.
+    // token that got less than it asks for, because the user was changed too often, asks again.
     let plan = &synced.plan;
-    if plan.stale_token || plan.observed || plan.limited || plan.names_unknown() {
+    if plan.stale_token || plan.observed || plan.limited {
         return Ok(Prefetched::new(Account::new(principal, tags)));
     }
-    let told = (principal, &synced.plan.touch, tags);
-    Ok(engine.accounts.agree((&desired, key), told, generation))
+    // Another token may create what this one names and does not find, without a version that moves.
+    let ends_ms = plan.names_unknown().then(|| now_ms.saturating_add(UNKNOWN_NAMES_MS));
+    let told = (principal, &plan.touch, tags);
+    Ok(engine.accounts.agree_until((&desired, key), told, generation, ends_ms))
 }
 
 pub(super) fn refuse_sync(engine: &Engine, error: &SyncError) -> Refusal {

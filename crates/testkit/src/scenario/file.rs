@@ -117,6 +117,9 @@ pub struct Step {
     pub idp: BTreeMap<String, Idp>,
     /// `kill` (as `kill -9`) or `terminate`; then it is started again.
     pub restart: Option<String>,
+    /// Milliseconds to wait, for what may take so long by specification.
+    #[serde(default)]
+    pub wait_ms: u64,
     /// Calls of the admin API.
     #[serde(default)]
     pub api: Vec<ApiCall>,

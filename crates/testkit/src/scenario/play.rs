@@ -106,6 +106,7 @@ impl<'s> Stage<'s> {
             }
             Some(other) => bail!("`restart` is `kill` or `terminate`, not `{other}`"),
         }
+        tokio::time::sleep(Duration::from_millis(step.wait_ms)).await;
         for call in &step.api {
             self.api(call).await?;
         }
