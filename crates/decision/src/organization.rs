@@ -104,6 +104,12 @@ impl<'r> Match<'r> {
         self.organization.as_deref().filter(|_| by_name)
     }
 
+    /// The organization's name if the request itself has it: in its path, its host or a header.
+    pub fn requested_name(&self) -> Option<&str> {
+        let is_fixed = matches!(self.route.spec.organization, OrganizationSource::Fixed(_));
+        self.organization_name().filter(|_| !is_fixed)
+    }
+
     /// Reads the organization from the header that the route names, if it names one. A preflight has no such header.
     ///
     /// # Errors

@@ -83,6 +83,13 @@ pub(crate) fn name<'m>(matched: &'m Match<'_>, facts: &'m OrganizationFacts) -> 
     }
 }
 
+/// Adds the organization that a refused request is about, as far as the request itself names it.
+pub(crate) fn about(refusal: Refusal, matched: &Match<'_>) -> Refusal {
+    refusal
+        .in_organization(matched.organization_name())
+        .naming(matched.requested_name())
+}
+
 /// Refuses a preflight, for which nothing else is decided, if its path or host has text where an organization is named
 /// that cannot be one.
 ///

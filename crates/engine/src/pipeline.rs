@@ -94,7 +94,7 @@ async fn on_route<'r>(
         Err(refusal) if refusal.reason == Reason::TokenMissing && matched.route.is_public() => {
             Ok(anonymous(engine, &matched, Some(at)))
         }
-        Err(refusal) => Err(refusal.in_organization(matched.organization_name())),
+        Err(refusal) => Err(organization::about(refusal, &matched)),
     }
 }
 

@@ -56,8 +56,10 @@ pub struct CallerFacts {
     pub issuer: Option<IssuerName>,
     /// User, if the directory knows one.
     pub user: Option<UserId>,
-    /// Organization that the request names.
+    /// Organization that the request is about, by the directory's name of it.
     pub organization: Option<OrganizationName>,
+    /// The same if the request itself has that name: what its client may be told.
+    pub named: Option<OrganizationName>,
     /// Permission for scripts of other origins to read the answer.
     pub readable_by: Option<ReadableBy>,
 }
@@ -102,6 +104,15 @@ impl Refusal {
     pub(crate) fn readable_by(mut self, readable_by: Option<ReadableBy>) -> Self {
         if readable_by.is_some() {
             self.about.get_or_insert_default().readable_by = readable_by;
+        }
+        self
+    }
+
+    /// Adds the name of an organization that the request has, so that its client may be told. A text that is no name is
+    /// left out.
+    pub(crate) fn naming(mut self, organization: Option<&str>) -> Self {
+        if let Some(Ok(name)) = organization.map(OrganizationName::new) {
+            self.about.get_or_insert_default().named = Some(name);
         }
         self
     }

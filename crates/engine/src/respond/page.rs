@@ -108,7 +108,8 @@ pub(super) fn page(
 ) -> Option<Bytes> {
     let (reason, status) = told;
     let words = words::of(reason);
-    let organization = refusal.about.as_ref().and_then(|about| about.organization.as_ref());
+    // SECURITY: only a name that the client sent. The directory's name of an external id would tell that it exists.
+    let organization = refusal.about.as_ref().and_then(|about| about.named.as_ref());
     let own;
     let (before, organization, after) = match (words.sentence, organization) {
         (Sentence::Organization { before, after, .. }, Some(name)) => (before, Some(name.as_str()), after),
@@ -210,7 +211,7 @@ mod tests {
     #[tokio::test]
     async fn a_page_says_what_happened_and_what_to_do() {
         let acme = OrganizationName::new("acme").unwrap();
-        let role = Refusal::new(Reason::OrganizationRole).in_organization(Some(acme.as_str()));
+        let role = Refusal::new(Reason::OrganizationRole).naming(Some(acme.as_str()));
         insta::assert_snapshot!(text(&role).await.replace(STYLE, "…"));
         let keys = Refusal {
             retry_after_seconds: Some(30),
@@ -238,6 +239,14 @@ mod tests {
             assert!(page.contains(reason.code()), "{page}");
             assert!(page.len() < 8_192, "{}", page.len());
         }
+    }
+
+    /// Requests may name an organization by its external id; the directory's name of it is for the log.
+    #[tokio::test]
+    async fn sec_a_page_names_an_organization_only_if_the_request_did() {
+        let unknown = Refusal::new(Reason::OrganizationRole);
+        let known = Refusal::new(Reason::OrganizationRole).in_organization(Some("acme"));
+        assert_eq!(text(&known).await, text(&unknown).await);
     }
 
     /// A user who holds nothing in a suspended organization gets the page of one who holds nothing in an active one.
