@@ -10,7 +10,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 const PREFIX: &str = "x-narthex-";
 
 /// Printable ASCII stays; everything else, and the percent sign itself so that decoding gives the value back exactly,
-/// is written as percent-encoded UTF-8.
+/// is written as percent-encoded UTF-8. So are blanks at the ends.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
 /// The same in a list whose entries are between commas.
@@ -306,9 +306,7 @@ impl IdentityHeaders {
             if self.values.len() > start {
                 self.values.push(b',');
             }
-            for part in utf8_percent_encode(entry, ENCODED_IN_LISTS) {
-                self.values.extend_from_slice(part.as_bytes());
-            }
+            self.push_encoded(entry, ENCODED_IN_LISTS);
         }
         if self.values.len() > start {
             self.set.push((name, start..self.values.len()));
@@ -334,10 +332,20 @@ impl IdentityHeaders {
             return;
         }
         let start = self.values.len();
-        for part in utf8_percent_encode(value, ENCODED) {
+        self.push_encoded(value, ENCODED);
+        self.set.push((name, start..self.values.len()));
+    }
+
+    /// SECURITY: blanks at the ends of a value are percent-encoded. Programs remove them, and ` admin` would become `admin`.
+    fn push_encoded(&mut self, value: &str, set: &'static AsciiSet) {
+        let inner = value.trim_matches(' ');
+        let before = value.len() - value.trim_start_matches(' ').len();
+        let after = value.len() - before - inner.len();
+        self.values.extend(b"%20".repeat(before));
+        for part in utf8_percent_encode(inner, set) {
             self.values.extend_from_slice(part.as_bytes());
         }
-        self.set.push((name, start..self.values.len()));
+        self.values.extend(b"%20".repeat(after));
     }
 }
 
@@ -469,6 +477,8 @@ mod tests {
         );
         assert_eq!(list(&["caf\u{e9}", "50%"]).as_deref(), Some("caf%C3%A9,50%25"));
         assert_eq!(list(&[]), None);
+        // A program that removes blanks at the ends must not find another tag.
+        assert_eq!(list(&[" admin", "b ", "  "]).as_deref(), Some("%20admin,b%20,%20%20"));
     }
 
     /// A forward-auth door names every header in use, so that its proxy overwrites what a client sent.
