@@ -388,24 +388,27 @@ fn named_organization<'u>(
 
 fn target(inbound: &Uri, at: Option<&FoundAt>, upstream: &Upstream) -> Result<Uri, ForwardError> {
     let unforwardable = |_| ForwardError::Unforwardable("its target is not a URI");
-    let parameter = at.into_iter().flat_map(FoundAt::iter).find_map(|place| match place {
-        Place::QueryParameter(name) => Some(name),
-        _ => None,
-    });
-    let removed = parameter.filter(|_| upstream.forward_token == ForwardToken::No);
-    let path_and_query = if removed.is_none() && upstream.strip_prefix.is_none() {
+    let places = at.into_iter().flat_map(FoundAt::iter);
+    let removed: Vec<&str> = places
+        .filter_map(|place| match place {
+            Place::QueryParameter(name) if upstream.forward_token == ForwardToken::No => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let path_and_query = if removed.is_empty() && upstream.strip_prefix.is_none() {
         inbound
             .path_and_query()
             .cloned()
             .unwrap_or_else(|| PathAndQuery::from_static("/"))
     } else {
         let path = upstream.forwarded(inbound.path());
-        let query = inbound.query().map(|query| match removed {
-            Some(name) => Cow::Owned(credentials::query_without(query, name)),
-            None => Cow::Borrowed(query),
+        let query = inbound.query().map(|query| {
+            removed.iter().fold(Cow::Borrowed(query), |query, name| {
+                Cow::Owned(credentials::query_without(&query, name))
+            })
         });
         let text = match query {
-            Some(query) if !(query.is_empty() && removed.is_some()) => format!("{path}?{query}"),
+            Some(query) if !(query.is_empty() && !removed.is_empty()) => format!("{path}?{query}"),
             _ => path.to_owned(),
         };
         PathAndQuery::try_from(text).map_err(|_| ForwardError::Unforwardable("its query is not a URI query"))?

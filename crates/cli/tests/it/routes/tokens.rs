@@ -120,6 +120,12 @@ fn places(idp: &IdentityProvider, upstream: &Upstream) -> String {
         + &partner
         + &route(&url, "/partners", "authenticated", "issuers = [\"partner\"]")
         + &route(&url, "/own", "authenticated", "token_from = \"query:jwt\"")
+        + &route(
+            &url,
+            "/two",
+            "authenticated",
+            "token_from = [\"query:jwt\", \"query:access_token\"]",
+        )
         + &route(&url, "/hook", "public", "token = \"ignore\"")
 }
 
@@ -178,6 +184,9 @@ async fn sec_tokens_count_where_they_are_allowed() {
         (seen.header("authorization"), seen.header("x-partner-token")),
         (None, None)
     );
+    let twice = at(&format!("/two?jwt={corp}&page=2&access_token={corp}"));
+    assert_eq!(world.send(twice).await.status, 200);
+    assert_eq!(world.upstream.last().unwrap().target, "/two?page=2");
     // Where no token is read, nothing is removed.
     let call = at("/hook")
         .header("authorization", own)
