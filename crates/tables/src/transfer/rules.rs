@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use narthex_directory::{
-    Actor, ExternalId, IssuerName, Logo, NameError, OrganizationName, Realm, Scope, ScopedRole, TAG_LENGTH_MAX,
-    TagList, TokenFingerprint, Username,
+    Actor, ExternalId, IssuerName, Logo, NameError, OrganizationName, Realm, Scope, ScopedRole, StoredSource,
+    TAG_LENGTH_MAX, TagList, TokenFingerprint, Username,
 };
 
 use super::schema::Fields;
@@ -94,7 +94,10 @@ pub(crate) fn grant(fields: &Fields<'_>) -> Result<(), String> {
         "claim" => IssuerName::new(issuer).is_ok() && tag.is_empty(),
         _ => IssuerName::new(issuer).is_ok() && !tag.is_empty(),
     };
-    agrees
+    let is_known = text("source").parse().is_ok_and(|source| {
+        StoredSource::read(source, fields.text("via"), || IssuerName::new(issuer).ok(), tag).is_some()
+    });
+    (agrees && is_known)
         .then_some(())
         .ok_or_else(|| "its `issuer` and `tag` do not go with its `source`".to_owned())
 }

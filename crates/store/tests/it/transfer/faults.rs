@@ -391,6 +391,7 @@ async fn sec_a_made_up_file_keeps_the_rules_of_grants_and_keys() {
         ("grant", "role", json!("owner"), "`role`: not a known"),
         ("grant", "source", json!("manual"), source),
         ("grant", "tag", json!(""), source),
+        ("grant", "via", json!("each"), source),
         (
             "audit_event",
             "sequence",
