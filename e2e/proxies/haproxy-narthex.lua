@@ -6,7 +6,11 @@
 -- X-Narthex-Decision: allow and the identity headers for the application, or an answer that is passed on to the client as
 -- it is. Anything else refuses the request.
 
-local IDENTITY = "x-narthex-"
+-- Of an answer that lets the request pass, what is no identity header.
+local NOT_IDENTITY = {
+    ["connection"] = true, ["keep-alive"] = true, ["date"] = true, ["content-length"] = true, ["content-type"] = true,
+    ["transfer-encoding"] = true, ["cache-control"] = true, ["vary"] = true, ["server"] = true,
+}
 -- Belong to one connection, or describe a body that the question does not have.
 local NOT_ASKED = {
     ["connection"] = true, ["keep-alive"] = true, ["proxy-connection"] = true, ["te"] = true, ["trailer"] = true,
@@ -15,7 +19,10 @@ local NOT_ASKED = {
 -- Of a refusal, what the client gets to see.
 local ANSWERED = {
     ["content-type"] = true, ["cache-control"] = true, ["www-authenticate"] = true, ["retry-after"] = true,
-    ["x-narthex-reason"] = true, ["x-narthex-request-id"] = true,
+    ["x-narthex-reason"] = true, ["x-narthex-request-id"] = true, ["vary"] = true, ["allow"] = true,
+    ["content-security-policy"] = true, ["referrer-policy"] = true, ["x-content-type-options"] = true,
+    ["access-control-allow-origin"] = true, ["access-control-allow-credentials"] = true,
+    ["access-control-expose-headers"] = true,
 }
 
 local function question(txn)
@@ -65,9 +72,14 @@ core.register_action("narthex", { "http-req" }, function(txn, address)
         refuse(txn, 503)
     elseif answer.status == 200 and decision and decision[0] == "allow" then
         for name, values in pairs(headers) do
-            -- An empty value says that there is none: the client's own is already gone.
-            if string.sub(name, 1, #IDENTITY) == IDENTITY and values[0] ~= "" then
-                txn.http:req_set_header(name, values[0])
+            -- SECURITY: the answer has every name in use. An empty value says that there is none, and then a header of that
+            -- name is the client's own.
+            if not NOT_IDENTITY[name] then
+                if values[0] == "" then
+                    txn.http:req_del_header(name)
+                else
+                    txn.http:req_set_header(name, values[0])
+                end
             end
         end
     elseif answer.status >= 400 then

@@ -88,6 +88,34 @@ async fn sec_client_address_caddy() {
     check_client_address(Kind::Caddy).await;
 }
 
+/// The application gets no name in use from a client, also on a route that gives it no value.
+#[tokio::test]
+async fn sec_a_name_in_use_is_no_clients_at_haproxy() {
+    let named = |idp: &_, upstream: &_| {
+        let whoami = "path = \"/whoami\"";
+        let headers = "headers = { username = \"X-App-User\" }";
+        config(idp, upstream).replace(whoami, &format!("{whoami}\n{headers}"))
+    };
+    let world = World::with_config(named).await;
+    let proxy = Kind::Haproxy
+        .start(&world.narthex.address(), &world.upstream.address())
+        .unwrap();
+    let token = member("alice").sign();
+    for (path, user) in [("/whoami", Some("alice")), ("/public/page", None)] {
+        let call = Call::get(&format!("{}{path}", proxy.url()))
+            .bearer(&token)
+            .header("x-app-user", "root")
+            .header("remote-user", "root")
+            .header("x_webauth_user", "root");
+        let answer = Client::new().send(call).await.unwrap();
+        assert_eq!(answer.status, 200, "{}", proxy.output());
+        let seen = world.upstream.last().unwrap();
+        assert_eq!(seen.header("x-app-user").as_deref(), user, "{path}");
+        assert_eq!(seen.header("remote-user"), None, "{path}");
+        assert_eq!(seen.header("x_webauth_user"), None, "{path}");
+    }
+}
+
 /// Traefik comes from no registry the tests may use: the question is put as its `forwardAuth` puts it.
 #[tokio::test]
 async fn traefik() {
