@@ -73,6 +73,7 @@ enum Part<'s> {
 }
 
 /// Side of a fixed text that stands beside the claim.
+#[derive(Clone, Copy)]
 enum Side {
     Begin,
     End,
