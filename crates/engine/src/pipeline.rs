@@ -90,7 +90,7 @@ async fn on_route<'r>(
             request_id: engine.request_ids.next(),
         }),
         // The one reason for a token that is there: it is in a place that its issuer does not use, so it counts as absent. It is
-        // removed all the same, because it is a good token.
+        // removed all the same: it may be a good one.
         Err(refusal) if refusal.reason == Reason::TokenMissing && matched.route.is_public() => {
             Ok(anonymous(engine, &matched, Some(at)))
         }

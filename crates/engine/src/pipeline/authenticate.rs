@@ -59,7 +59,7 @@ pub(super) async fn look_up<'r>(
     let key = engine.callers.key(token);
     let cached = engine.callers.fresh(key, runtime.generation, &engine.versions, now_ms);
     if let Some(cached) = &cached {
-        accept(runtime, inbound, cached.caller(), at)?;
+        accept(runtime, inbound, &cached.caller().issuer, at)?;
     }
     Ok(CacheLookup { token, at, key, cached })
 }
@@ -88,18 +88,18 @@ pub(super) async fn known(
     if let Some(known) = cached.and_then(KnownCaller::of) {
         return Ok(known);
     }
-    let (caller, account) = authenticate(engine, runtime, inbound, token, now_ms).await?;
+    let (caller, account) = authenticate(engine, runtime, inbound, (token, at), now_ms).await?;
     engine.callers.remember(key, &caller);
-    accept(runtime, inbound, &caller, at)?;
     Ok(KnownCaller {
         seen: CachedToken::Once(caller),
         account,
     })
 }
 
-/// SECURITY: a place that is only for one issuer's tokens is no place for another issuer's. A token there counts as absent.
-fn accept(runtime: &Runtime, inbound: &Inbound<'_>, caller: &Caller, at: &FoundAt) -> Result<(), Refusal> {
-    let allowed = &caller.issuer.places;
+/// SECURITY: a place that is only for one issuer's tokens is no place for another issuer's. A token there counts as absent: it
+/// is neither proved nor does it change the directory.
+fn accept(runtime: &Runtime, inbound: &Inbound<'_>, issuer: &IssuerRuntime, at: &FoundAt) -> Result<(), Refusal> {
+    let allowed = &issuer.places;
     let accepted = inbound.route.is_some_and(|route| runtime.has_own_places(route))
         || at.iter().any(|place| allowed.contains(place));
     if accepted {
@@ -116,11 +116,11 @@ async fn authenticate(
     engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-    token: Token<'_>,
+    (token, at): (Token<'_>, &FoundAt),
     now_ms: i64,
 ) -> Result<(Arc<Caller>, Prefetched<Account>), Refusal> {
     let token = token.word()?;
-    let VerifiedToken { issuer, claims, keys } = verify(runtime, token, now_ms).await?;
+    let VerifiedToken { issuer, claims, keys } = verify(runtime, inbound, (token, at), now_ms).await?;
     let facts = OwnedRequestFacts::new(&issuer.mapping, inbound.headers, inbound.query);
     let identity = issuer
         .mapping
@@ -148,11 +148,17 @@ struct VerifiedToken {
 
 /// Verifies a token. If the right key is missing, the issuer is asked
 /// for newer keys and the token is verified once more, if the key cache allows it.
-async fn verify(runtime: &Runtime, token: &str, now_ms: i64) -> Result<VerifiedToken, Refusal> {
+async fn verify(
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    (token, at): (&str, &FoundAt),
+    now_ms: i64,
+) -> Result<VerifiedToken, Refusal> {
     let refused = |error: VerifyError| Refusal::from(&error);
     let parsed = narthex_token::parse(token, &runtime.token_limits).map_err(refused)?;
     let trusted = runtime.issuers.select(&parsed).map_err(refused)?;
     let issuer = runtime.issuer(trusted).map_err(refused)?;
+    accept(runtime, inbound, issuer, at)?;
     let mut first = Some(parsed);
     let (claims, keys) = issuer
         .keys

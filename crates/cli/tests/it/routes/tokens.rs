@@ -134,6 +134,7 @@ fn places(idp: &IdentityProvider, upstream: &Upstream) -> String {
 async fn sec_tokens_count_where_they_are_allowed() {
     let world = World::with_config(places).await;
     let partner = TestIssuer::new("https://partner.test").token().sign();
+    let expired = TestIssuer::new("https://partner.test").token().expired().sign();
     let corp = member("alice").sign();
     let at = |path: &str| at(&world, "proxy", ("GET", "app.test", path));
     let (bearer, own) = (format!("Bearer {partner}"), "Bearer glsa_opaqueKeyOfTheApplication");
@@ -145,6 +146,9 @@ async fn sec_tokens_count_where_they_are_allowed() {
         (at("/whoami").header("x-partner-token", &corp), 401),
         (at("/whoami").bearer(&partner), 401),
         (at("/public/x").bearer(&partner), 200),
+        // What counts as absent is not proved.
+        (at("/public/x").bearer(&expired), 200),
+        (at("/public/x").header("x-partner-token", &expired), 401),
         // The same in both.
         (at("/whoami").bearer(&partner).header("x-partner-token", &partner), 200),
         (at("/whoami").bearer(&corp).header("x-partner-token", &partner), 400),
