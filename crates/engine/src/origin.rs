@@ -126,7 +126,8 @@ impl ReadableBy {
 /// another origin must not make the browser send it with the user's cookie. Reading needs no check, because a page of
 /// another origin is not shown the answer.
 fn needs_origin(method: &Method, headers: &HeaderMap) -> bool {
-    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) || is_web_socket(headers)
+    let changes = !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    changes || is_web_socket(headers) || http_rules::overriding_methods(headers, method).next().is_some()
 }
 
 /// Tests whether a request opens a WebSocket, at any door. Proxies do not pass on `Upgrade` when they ask, but the
