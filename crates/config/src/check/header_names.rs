@@ -71,6 +71,19 @@ pub(super) fn chosen_by_clients(text: &str) -> Result<HeaderName, &'static str> 
     Ok(name)
 }
 
+/// The same for the header of an organization: no usual name for a user either, which is removed on its way.
+///
+/// # Errors
+///
+/// As [`chosen_by_clients`].
+pub(super) fn chosen_for_organization(text: &str) -> Result<HeaderName, &'static str> {
+    let name = chosen_by_clients(text)?;
+    if is_usual_identity_header(name.as_str()) {
+        return Err("is a usual name for the user, and removed from the requests of clients");
+    }
+    Ok(name)
+}
+
 /// The same for a header that Narthex sets: also the usual names for a user that begin like a proxy's.
 ///
 /// # Errors
@@ -116,6 +129,10 @@ mod tests {
         assert!(chosen_for_identity("X-Forwarded-User").is_ok() && chosen_by_clients("X-Forwarded-User").is_err());
         for text in ["X-Scope-OrgID", "Remote-User", "X-Goog-IAP-JWT-Assertion"] {
             assert!(chosen(text).is_ok() && chosen_by_clients(text).is_ok(), "{text}");
+        }
+        assert!(chosen_for_organization("X-Scope-OrgID").is_ok());
+        for text in ["Remote-User", "X-Auth-Request-Org", "X-Forwarded-For"] {
+            assert!(chosen_for_organization(text).is_err(), "{text}");
         }
     }
 }

@@ -56,7 +56,7 @@ impl Check<'_> {
         let Some(written) = section.organization_header.spanned() else {
             return section.organization_header.span().map_or(Ok(None), |_| Err(Reported));
         };
-        header_names::chosen_by_clients(written.get_ref())
+        header_names::chosen_for_organization(written.get_ref())
             .map(Some)
             .map_err(|why| {
                 self.error(written.span(), format!("`{}` {why}", written.get_ref()));
