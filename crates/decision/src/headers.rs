@@ -63,6 +63,15 @@ impl OwnedHeaders {
         self.set.is_empty() && self.read.is_empty()
     }
 
+    /// Returns a header that some server takes for one of these and that is none of them: what a door refuses that cannot
+    /// remove it.
+    pub fn other_spelling<'h>(&self, headers: &'h HeaderMap) -> Option<&'h HeaderName> {
+        let known = || self.set.iter().chain(&self.read);
+        headers.keys().find(|name| {
+            known().all(|known| known != *name) && known().any(|known| spelled_like(name.as_str(), known.as_str()))
+        })
+    }
+
     /// Removes these headers from a client's request, in every spelling.
     pub fn remove(&self, headers: &mut HeaderMap) {
         remove_headers(headers, |name| self.owns(name));
@@ -479,6 +488,23 @@ mod tests {
         assert_eq!(list(&[]), None);
         // A program that removes blanks at the ends must not find another tag.
         assert_eq!(list(&[" admin", "b ", "  "]).as_deref(), Some("%20admin,b%20,%20%20"));
+    }
+
+    /// A door that cannot remove a header refuses what a server may take for one of them.
+    #[test]
+    fn sec_another_spelling_of_an_owned_header_is_found() {
+        let name = HeaderName::from_static;
+        let owned = OwnedHeaders::new(vec![name("x-app-user")], vec![name("x-scope-orgid")]);
+        for (sent, found) in [
+            ("x-app-user", false),
+            ("x_app_user", true),
+            ("x-scope.orgid", true),
+            ("x-other", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(name(sent), HeaderValue::from_static("a"));
+            assert_eq!(owned.other_spelling(&headers).is_some(), found, "{sent}");
+        }
     }
 
     /// A forward-auth door names every header in use, so that its proxy overwrites what a client sent.

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
-use narthex_decision::{AnswerHeaders, Reason};
+use narthex_decision::{AnswerHeaders, OwnedHeaders, Reason};
 
 use narthex_engine::http_rules::{self, DuplicateHeader, single};
 use narthex_engine::inbound::{Door, Inbound, Sender};
@@ -109,6 +109,22 @@ impl<'r> Original<'r> {
             sender: Some(sender),
         }
     }
+}
+
+/// Refuses a request with another spelling of a header that some route sets or reads.
+///
+/// SECURITY: these doors cannot remove a header, and a server behind one may take the spelling for the header itself.
+pub(crate) fn refuse_other_spellings(headers: &HeaderMap, owned: &OwnedHeaders) -> Result<(), Refusal> {
+    let Some(name) = owned.other_spelling(headers) else {
+        return Ok(());
+    };
+    let problem = "a header is another spelling of one that this service sets or reads";
+    Err(Refusal {
+        detail: Some(format!(
+            "`{name}` is another spelling of a header that a route sets or reads"
+        )),
+        ..Refusal::because(Reason::RequestUnforwardable, problem)
+    })
 }
 
 /// Builds the answer to a request that may pass: 200 and every identity header.

@@ -408,7 +408,7 @@ fn target(inbound: &Uri, at: Option<&FoundAt>, upstream: &Upstream) -> Result<Ur
             })
         });
         let text = match query {
-            Some(query) if !(query.is_empty() && !removed.is_empty()) => format!("{path}?{query}"),
+            Some(query) if !query.is_empty() || removed.is_empty() => format!("{path}?{query}"),
             _ => path.to_owned(),
         };
         PathAndQuery::try_from(text).map_err(|_| ForwardError::Unforwardable("its query is not a URI query"))?

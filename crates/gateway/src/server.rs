@@ -149,7 +149,9 @@ async fn forward_auth(
         let refusal = Refusal::logged(Reason::RequestProxyUntrusted, detail);
         return refused(engine, ClientRequest { request, sender }, door, &refusal);
     }
-    let original = match Original::read(request.headers(), door) {
+    let read = forward_auth::refuse_other_spellings(request.headers(), &runtime.owned_headers)
+        .and_then(|()| Original::read(request.headers(), door));
+    let original = match read {
         Ok(original) => original,
         Err(refusal) => return refused(engine, ClientRequest { request, sender }, door, &refusal),
     };
