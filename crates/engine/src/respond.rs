@@ -1,7 +1,7 @@
 //! The single mapping from a reason to an answer: status, `WWW-Authenticate`, problem document or page. The admin API has codes
 //! of its own besides the reasons, with their statuses in `admin/src/api/error_code.rs`.
 
-mod page;
+pub mod page;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -355,8 +355,8 @@ pub fn refuse(refusal: &Refusal, request_id: &str, format: Format) -> Response<F
     response
 }
 
-/// Headers of a request that decide what a refusal looks like.
-const VARY: HeaderValue = HeaderValue::from_static("Accept, Cookie, Authorization");
+/// Headers of a request that decide what its refusal, or its page, looks like.
+pub const VARY: HeaderValue = HeaderValue::from_static("Accept, Cookie, Authorization");
 
 /// Returns the seconds after which a client should ask again, for the statuses where that may help.
 fn retry_after(status: StatusCode, refusal: &Refusal) -> Option<u32> {

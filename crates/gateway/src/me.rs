@@ -1,10 +1,14 @@
-//! `GET /.narthex/me`: the caller's identity and roles, with the source of each role.
+//! `GET /.narthex/me`: the caller's identity and roles, with the source of each role, as JSON or as a page.
+
+mod page;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, header};
 use http_body_util::Full;
 use narthex_decision::Reason;
-use narthex_directory::{Actor, Grant, IssuerName, Principal, UserId};
+use narthex_directory::{Actor, Grant, IssuerName, Principal, ScopedRole};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
@@ -16,7 +20,7 @@ use narthex_engine::credentials;
 use narthex_engine::event::Event;
 use narthex_engine::inbound::{Door, Inbound};
 use narthex_engine::pipeline;
-use narthex_engine::respond::{self, Refusal};
+use narthex_engine::respond::{self, Format, Refusal};
 
 /// Answers a caller about itself.
 pub(crate) async fn answer(
@@ -40,9 +44,13 @@ pub(crate) async fn answer(
         described = principal(engine, &engine.runtime.load(), inbound).await;
     }
     match described {
-        Ok(UserDescription { value, user, issuer }) => {
+        Ok(UserDescription {
+            principal,
+            context,
+            issuer,
+        }) => {
             engine.metrics.decided(Door::Me, None, started.elapsed());
-            let mut response = Response::new(Full::from(value.to_string()));
+            let mut response = shown(&principal, &context, inbound.format(engine));
             if runtime.access_log {
                 let request_id = engine.request_ids.next();
                 let line = OwnLine {
@@ -52,7 +60,7 @@ pub(crate) async fn answer(
                     path: request.uri().path(),
                     client: inbound.client(),
                     issuer: Some(&issuer),
-                    actor: Some(&Actor::User(user)),
+                    actor: Some(&Actor::User(principal.user().id)),
                     started,
                 };
                 line.end(response.status());
@@ -60,10 +68,8 @@ pub(crate) async fn answer(
             }
             response
                 .headers_mut()
-                .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            response
-                .headers_mut()
                 .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response.headers_mut().insert(header::VARY, respond::VARY);
             response
                 .headers_mut()
                 .insert(header::X_CONTENT_TYPE_OPTIONS, respond::NOSNIFF);
@@ -83,11 +89,27 @@ pub(crate) async fn answer(
     }
 }
 
-/// The answer, and its user.
+/// The caller, with the context that it may be told.
 struct UserDescription {
-    value: Value,
-    user: UserId,
+    principal: Arc<Principal>,
+    context: Map<String, Value>,
     issuer: IssuerName,
+}
+
+/// Builds the answer in the form that the client accepts.
+fn shown(principal: &Principal, context: &Map<String, Value>, format: Format) -> Response<Full<Bytes>> {
+    if let Format::Page { .. } = format
+        && let Some(page) = page::page(principal)
+    {
+        let mut response = Response::new(Full::new(page));
+        respond::page::set_headers(response.headers_mut());
+        return response;
+    }
+    let mut response = Response::new(Full::from(describe(principal, context).to_string()));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 async fn principal(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<UserDescription, Refusal> {
@@ -99,8 +121,8 @@ async fn principal(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) ->
     let known = pipeline::who(engine, runtime, inbound, (token, &at), engine.clock.now_ms()).await?;
     let principal = &known.account.principal;
     Ok(UserDescription {
-        value: describe(principal, &runtime.context(principal)),
-        user: principal.user().id,
+        context: runtime.context(principal).into_owned(),
+        principal: Arc::clone(principal),
         issuer: known.seen.caller().issuer.name.clone(),
     })
 }
@@ -129,6 +151,7 @@ fn describe(principal: &Principal, context: &Map<String, Value>) -> Value {
             "language": user.profile.language,
         },
         "platform_role": principal.platform_role().as_str(),
+        "platform_role_because": platform_grants(principal).map(reason).collect::<Vec<_>>(),
         "organizations": principal.memberships().iter().map(|membership| json!({
             "id": membership.organization.to_string(),
             "name": membership.name.as_str(),
@@ -144,6 +167,12 @@ fn describe(principal: &Principal, context: &Map<String, Value>) -> Value {
         })).collect::<Vec<_>>(),
         "context": context,
     })
+}
+
+/// Returns the grants that give the platform role.
+fn platform_grants(principal: &Principal) -> impl Iterator<Item = &Grant> {
+    let role = ScopedRole::Platform(principal.platform_role());
+    principal.grants().iter().filter(move |grant| grant.role == role)
 }
 
 /// Returns the source of a grant, for the user who has it.

@@ -99,6 +99,32 @@ async fn a_browser_gets_a_page() {
     }
 }
 
+/// A person who opens `/.narthex/me` sees every role with its source; what a token claims is text there, never markup.
+#[tokio::test]
+async fn sec_the_page_of_a_caller_shows_claims_as_text() {
+    let world = World::start().await;
+    let token = member("<script>alert(1)</script>").tags(["staff", "root"]).sign();
+    let call = || world.call("GET", "/.narthex/me").bearer(&token);
+    let page = world.send(call().header("accept", "text/html")).await;
+    assert_eq!(page.status, 200, "{}", page.text());
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+    let text = page.text();
+    assert!(!text.contains("<script"), "{text}");
+    for words in [
+        "&#60;script&#62;",
+        "<th scope=\"row\">Admin</th><td>Everything here<small>Platform</small></td>",
+        "<th scope=\"row\">Member</th><td>acme<small>Organization</small></td>",
+        "Tag <code>staff</code><small>in your token from corp</small>",
+    ] {
+        assert!(text.contains(words), "{words} is not in {text}");
+    }
+    let described = world.send(call()).await.json().unwrap();
+    assert_eq!(described["platform_role_because"][0]["tag"], "root");
+    assert_eq!(described["organizations"][0]["because"][0]["tag"], "staff");
+}
+
 /// An issuer that is switched off is refused everywhere, and explain says why.
 #[tokio::test]
 async fn sec_disabled_issuer() {

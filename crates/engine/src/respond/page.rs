@@ -1,7 +1,8 @@
-//! The page that a browser gets in place of a problem document.
+//! The pages that people meet at the doors, and the page of a refusal, which a browser gets in place of a problem
+//! document.
 //!
-//! One template serves every status and every reason. The page is served on the application's host, so it carries its
-//! style inline, allowed by its hash in the `Content-Security-Policy`, and loads nothing.
+//! One template serves every status and every reason. These pages are served on the application's host, so they carry
+//! their style inline, allowed by its hash in the `Content-Security-Policy`, and load nothing.
 
 mod words;
 
@@ -63,10 +64,10 @@ fn weight(headers: &HeaderMap, names: &[&str]) -> f32 {
     weights.fold(0.0, f32::max)
 }
 
-/// Style of the page.
-const STYLE: &str = include_str!("../../templates/refusal.css");
+/// Style of every page at the doors.
+pub const STYLE: &str = include_str!("../../templates/door.css");
 
-/// Policy of the page: its own style, by its hash, and nothing else.
+/// Policy of these pages: their own style, by its hash, and nothing else.
 static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
     let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
     let policy = format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'");
@@ -137,8 +138,8 @@ pub(super) fn page(
     page.render().ok().map(Bytes::from)
 }
 
-/// Turns the body and the headers of a problem document into those of a page.
-pub(super) fn set_headers(headers: &mut HeaderMap) {
+/// Sets the headers of a page at the doors: its type, and the policy that allows [`STYLE`] and nothing else.
+pub fn set_headers(headers: &mut HeaderMap) {
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/html; charset=utf-8"),
