@@ -18,7 +18,7 @@ struct Page<'a> {
 
 /// A role of the person.
 struct Role<'a> {
-    role: &'static str,
+    word: &'static str,
     on: &'a str,
     kind: &'static str,
     suspended: bool,
@@ -61,7 +61,7 @@ fn roles(principal: &Principal) -> Vec<Role<'_>> {
     let platform = match principal.platform_role() {
         PlatformRole::User => None,
         role => Some(Role {
-            role: role.as_str(),
+            word: role.as_str(),
             on: "Everything here",
             kind: "Platform",
             suspended: false,
@@ -69,14 +69,14 @@ fn roles(principal: &Principal) -> Vec<Role<'_>> {
         }),
     };
     let organizations = principal.memberships().iter().map(|membership| Role {
-        role: membership.role.as_str(),
+        word: membership.role.as_str(),
         on: membership.name.as_str(),
         kind: "Organization",
         suspended: membership.status == OrganizationStatus::Suspended,
         sources: sources(&membership.grants),
     });
     let teams = principal.teams().iter().map(|team| Role {
-        role: team.role.as_str(),
+        word: team.role.as_str(),
         on: &team.name,
         kind: "Team",
         suspended: false,
