@@ -120,6 +120,7 @@ macro_rules! conformance_suite {
             patterns {
                 a_tag_pattern_gives_roles_in_organizations_that_exist,
                 a_tag_pattern_creates_an_organization_once,
+                sec_a_token_creates_a_bounded_number_of_organizations,
                 the_organization_that_was_there_first_keeps_its_tags,
                 sec_a_tag_pattern_counts_only_while_it_is_configured,
                 sec_an_organization_can_refuse_tag_patterns,

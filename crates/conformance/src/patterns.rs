@@ -80,6 +80,16 @@ pub async fn a_tag_pattern_creates_an_organization_once(directory: &dyn Director
     assert_eq!(organizations(directory).await.len(), 2);
 }
 
+/// SECURITY: organizations that a token creates stay.
+pub async fn sec_a_token_creates_a_bounded_number_of_organizations(directory: &dyn Directory) {
+    let mut world = world(directory, true);
+    let tags: Vec<String> = (0..101).map(|number| format!("app-o{number}-boss")).collect();
+    let tags: Vec<&str> = tags.iter().map(String::as_str).collect();
+    let synced = world.sync(&world.tagged("ada", &tags)).await;
+    assert_eq!(synced.plan.notes, [Note::TooManyOrganizations]);
+    assert_eq!(organizations(directory).await.len(), 100);
+}
+
 async fn known_as(world: &mut World<'_>, name: &str, external_id: &str) {
     let new = NewOrganization {
         external_id: Some(ExternalId::new(external_id).unwrap()),
