@@ -83,6 +83,22 @@ async fn a_use_is_written_down_when_it_is_due(directory: &dyn Directory) {
     assert_eq!(user.last_seen_at_ms, Some(world.now_ms));
 }
 
+/// Nothing moves when a record comes to be that a token names, so such an account has an end of its own.
+#[tokio::test]
+async fn an_account_is_cached_until_its_end() {
+    let directory = MemoryDirectory::default();
+    let (mut world, cache) = (World::new(&directory), AccountCache::new(1_000_000).unwrap());
+    let token = world.token("ada");
+    let synced = world.sync(&token).await;
+    let told = (Arc::clone(&synced.principal), &synced.plan.touch, Box::default());
+    let ends_ms = world.now_ms + 1_000;
+    cache.agree_until((&token, cache.key(&token)), told, GENERATION, Some(ends_ms));
+    world.later(999);
+    assert!(knows(&cache, &world, &token));
+    world.later(1);
+    assert!(!knows(&cache, &world, &token));
+}
+
 #[tokio::test]
 async fn the_cache_of_accounts_over_memory() {
     is_known_until_something_moves(&MemoryDirectory::default()).await;
