@@ -5,6 +5,7 @@
 //! and the JSON schema. Unlike a derived deserializer, the walk never stops at the first problem.
 
 mod outline;
+mod words;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -12,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{Problem, Problems, Span};
 use super::suggest::did_you_mean;
 pub(crate) use outline::{KeyDescription, Kind, Outline, Presence};
+use words::{article, listed, looks_secret};
 
 /// Provenance of a document: who wrote it decides what it may name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -484,30 +486,4 @@ pub(crate) use section;
 /// Name of a key in the file, of a field whose name is a word of Rust (`r#match`) too.
 pub(crate) fn key_name(field: &'static str) -> &'static str {
     field.strip_prefix("r#").unwrap_or(field)
-}
-
-fn listed(keys: &[KeyDescription]) -> String {
-    keys.iter()
-        .map(|key| format!("`{}`", key.name))
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn article(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "text",
-        DeValue::Integer(_) => "an integer",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
-    }
-}
-
-fn looks_secret(key: &str) -> bool {
-    let key = key.to_lowercase();
-    ["secret", "password", "passwd", "token", "credential", "private", "key"]
-        .iter()
-        .any(|word| key.contains(word))
 }
