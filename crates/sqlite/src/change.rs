@@ -1,8 +1,7 @@
 //! Writing: the eight changes, their audit events, and the numbers that move.
 
 use narthex_directory::{
-    AuditEvent, Change, Grant, Mark, Organization, OrganizationId, StoreError, StoredSource, Stripe, Team, Touch, User,
-    UserId, fold,
+    AuditEvent, Change, Grant, Mark, Organization, StoreError, StoredSource, Stripe, Team, Touch, User, UserId, fold,
 };
 use rusqlite::{OptionalExtension, params};
 
@@ -481,21 +480,4 @@ pub(super) fn counter(connection: &rusqlite::Connection, id: i64) -> Outcome<u64
     let mut statement = connection.prepare_cached("SELECT version FROM change_counters WHERE id = ?1")?;
     let number: Option<i64> = statement.query_row([id], |row| row.get(0)).optional()?;
     Ok(number.map_or(0, i64::unsigned_abs))
-}
-
-/// Sets or removes a logo's bytes.
-pub(super) fn keep_logo(tx: &Tx<'_>, organization: OrganizationId, bytes: Option<&[u8]>) -> Outcome<()> {
-    let id = organization.to_string();
-    match bytes {
-        Some(bytes) => tx
-            .prepare_cached(
-                "INSERT INTO organization_logos (organization_id, bytes) VALUES (?1, ?2) \
-                 ON CONFLICT (organization_id) DO UPDATE SET bytes = excluded.bytes",
-            )?
-            .execute(params![id, bytes])?,
-        None => tx
-            .prepare_cached("DELETE FROM organization_logos WHERE organization_id = ?1")?
-            .execute([id])?,
-    };
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! Declarations and logos of organizations.
 
 use narthex_directory::{Change, Declaring, Logo, Met, NewOrganization, OrganizationId};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Outcome;
 use super::list::{self, Key};
@@ -42,4 +42,21 @@ pub(super) fn logo(connection: &Connection, organization: OrganizationId) -> Out
     };
     let logo = Logo::new(bytes).ok_or_else(|| corrupt("logo", "it is neither PNG nor JPEG"))?;
     Ok(Some(logo))
+}
+
+/// Sets or removes a logo's bytes.
+pub(super) fn keep_logo(tx: &Tx<'_>, organization: OrganizationId, bytes: Option<&[u8]>) -> Outcome<()> {
+    let id = organization.to_string();
+    match bytes {
+        Some(bytes) => tx
+            .prepare_cached(
+                "INSERT INTO organization_logos (organization_id, bytes) VALUES (?1, ?2) \
+                 ON CONFLICT (organization_id) DO UPDATE SET bytes = excluded.bytes",
+            )?
+            .execute(params![id, bytes])?,
+        None => tx
+            .prepare_cached("DELETE FROM organization_logos WHERE organization_id = ?1")?
+            .execute([id])?,
+    };
+    Ok(())
 }

@@ -141,7 +141,7 @@ impl People for SqliteDirectory {
         let at_ms = by.at_ms;
         let work = move |tx: &mut Tx<'_>| {
             let before = organization_in(tx, organization)?;
-            change::keep_logo(tx, organization, logo.as_ref().map(Logo::bytes))?;
+            organizations::keep_logo(tx, organization, logo.as_ref().map(Logo::bytes))?;
             let changes = rules::set_logo(&before, logo.is_some(), at_ms);
             Ok((after(&before, &changes, updated_organization), changes))
         };
