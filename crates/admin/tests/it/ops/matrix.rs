@@ -37,7 +37,7 @@ const CALLERS: [&str; 8] = [
     "token: without any role",
 ];
 
-/// What the operations answer; `None` for a name that is in another group.
+/// Answers of the operations; `None` for a name that is in another group.
 type Answer = Option<Result<(), OpError>>;
 
 const ANY: &ExpectedVersion = &ExpectedVersion::Unstated;

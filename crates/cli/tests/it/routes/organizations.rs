@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{DOORS, at, route};
 use crate::world::{World, config, member};
 
-/// Where a request names its organization.
+/// Place in which a request names its organization.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum By {
     /// `/by-id/{organization}`, by the external id.
@@ -137,7 +137,7 @@ async fn sec_an_external_id_is_no_name() {
     let world = world().await;
     let token = member("alice").sign();
     for (by, named, status) in [
-        // The external id `acme` is that of `xyz`, where alice is nobody.
+        // The external id `acme` is that of `xyz`, where alice has no role.
         (By::ExternalId, ("", "acme"), 403),
         (By::HeaderId, ("", "acme"), 403),
         (By::ExternalId, ("", "xyz"), 403),
