@@ -6,8 +6,9 @@ use narthex_directory::{
     ActiveIssuers, Actor, Among, By, CarrierFilter, Change, CountingIds, Desired, DesiredOrganization, DesiredTags,
     DesiredTeam, DesiredUser, Directory, ExternalId, Grant, GrantFilter, GrantId, GrantsWhen, IssuerName,
     MembershipRule, NewGrant, NewOrganization, NewUser, Organization, OrganizationDetails, OrganizationId,
-    OrganizationName, OrganizationRole, OrganizationStatus, OrganizationTags, Page, Principal, Profile, Realm, Refusal,
-    ScopedRole, SyncError, SyncPolicy, Synced, TagList, TeamRole, TokenFingerprint, User, UserId, Username, load, sync,
+    OrganizationName, OrganizationRole, OrganizationStatus, OrganizationTags, Page, Principal, Profile,
+    ProviderSession, Realm, Refusal, ScopedRole, SyncError, SyncPolicy, Synced, TagList, TeamRole, TokenFingerprint,
+    User, UserId, Username, load, sync,
 };
 
 /// Start time of the cases, in milliseconds.
@@ -72,6 +73,7 @@ impl<'d> World<'d> {
             tags: DesiredTags::NotConfigured,
             pattern_tags: Vec::new(),
             issued_at_ms: Some(self.now_ms),
+            provider_session: ProviderSession::default(),
             token: TokenFingerprint {
                 jti: Some("j1".into()),
                 sha256_prefix: Some("ab".repeat(16)),

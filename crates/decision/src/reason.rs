@@ -105,9 +105,9 @@ reasons! {
     /// A claim has the wrong type or a value that is not accepted.
     TokenClaimInvalid = "token.claim_invalid",
         "A claim of the token has a type or value that is not accepted here", "ask the administrator of your identity provider to correct it";
-    /// The user signed out everywhere after this token was issued, or the token does not say when it was issued.
+    /// The user signed out everywhere after this token was issued, the token does not say when it was issued, or the identity provider has ended its session.
     TokenRevoked = "token.revoked",
-        "The token was revoked: its user was signed out everywhere", "sign in again";
+        "The token was revoked: its user was signed out", "sign in again";
     /// The token is bound to a key of its sender (`cnf`), and no proof of that key is checked.
     TokenBound = "token.bound",
         "The token is bound to a key of its sender, which is not checked here", "ask for a bearer token";

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use crate::grant::TokenFingerprint;
 use crate::name::{ExternalId, IssuerName, OrganizationName, Realm, Username};
 use crate::role::{OrganizationRole, TeamRole, word};
+use crate::rules::check_text;
 use crate::tag::{PatternTag, TagList, TagPatterns};
 use crate::user::Profile;
 
@@ -34,9 +35,41 @@ pub struct Desired {
     pub pattern_tags: Vec<PatternTag>,
     /// The token's `iat`, in milliseconds.
     pub issued_at_ms: Option<i64>,
+    /// The token's session at the identity provider, for logouts that the provider announces.
+    pub provider_session: ProviderSession,
     /// The token. Read only by a plan that opens grants, so an edge may fill it in as late as just before
     /// [`crate::sync`].
     pub token: TokenFingerprint,
+}
+
+/// Session at the identity provider that a token is of: its claims `sub` and `sid` (`OpenID` Connect Back-Channel Logout 1.0,
+/// section 2.4). A logout names one of the two, or both.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct ProviderSession {
+    subject: Option<String>,
+    sid: Option<String>,
+}
+
+impl ProviderSession {
+    /// The session that these claims name. A claim that no [`LogoutMark`](crate::LogoutMark) can name, because it is empty,
+    /// longer than 256 characters or holds a control character, counts as absent.
+    pub fn new(subject: Option<&str>, sid: Option<&str>) -> Self {
+        let named = |claim: Option<&str>| claim.filter(|text| check_text("sid", text).is_ok()).map(str::to_owned);
+        Self {
+            subject: named(subject),
+            sid: named(sid),
+        }
+    }
+
+    /// The claim `sub`.
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// The claim `sid`.
+    pub fn sid(&self) -> Option<&str> {
+        self.sid.as_deref()
+    }
 }
 
 /// The user a token speaks for.

@@ -4,12 +4,14 @@
 mod documents;
 mod keyring;
 mod people;
+mod sessions;
 mod token_sync;
 mod trail;
 
 pub use documents::Documents;
 pub use keyring::Keyring;
 pub use people::People;
+pub use sessions::Sessions;
 pub use token_sync::TokenSync;
 pub use trail::Trail;
 
@@ -21,15 +23,15 @@ use crate::user::User;
 /// Result of a store's operation.
 pub type Answer<T> = Result<T, StoreError>;
 
-/// Users, organizations, teams and grants, kept somewhere: the sum of the five traits of a store. Whatever implements them
-/// is a directory.
+/// Users, organizations, teams, grants and sessions, kept somewhere: the sum of the six traits of a store. Whatever
+/// implements them is a directory.
 ///
-/// Rules for every method of the five: it is one transaction; what it acknowledges is durable; the audit events of a change
+/// Rules for every method of the six: it is one transaction; what it acknowledges is durable; the audit events of a change
 /// are in the same transaction; the numbers of [`TokenSync::versions`] move before a change is acknowledged; text
 /// compares byte for byte; lists end their order in the id.
-pub trait Directory: TokenSync + People + Keyring + Trail + Documents {}
+pub trait Directory: TokenSync + People + Keyring + Trail + Documents + Sessions {}
 
-impl<T: TokenSync + People + Keyring + Trail + Documents> Directory for T {}
+impl<T: TokenSync + People + Keyring + Trail + Documents + Sessions> Directory for T {}
 
 /// A user whose last token carried some of the tags asked for.
 #[derive(Debug, Clone, PartialEq)]

@@ -130,6 +130,12 @@ pub enum Refusal {
         /// The user.
         user: UserId,
     },
+    /// The identity provider has ended the session that the token is of.
+    #[error("the identity provider has ended the session of this token; sign in again for a new one")]
+    LoggedOut {
+        /// The user, where the directory knows one.
+        user: Option<UserId>,
+    },
     /// More tags than a token may carry.
     #[error("the token carries {found} permission tags, and the most is {limit}")]
     TooManyTags {
@@ -148,7 +154,7 @@ impl Refusal {
             Self::TeamConflict { .. } => "identity.team_conflict",
             Self::NotProvisioned => "identity.not_provisioned",
             Self::Disabled { .. } => "identity.disabled",
-            Self::TokenRevoked { .. } | Self::TokenUndated { .. } => "token.revoked",
+            Self::TokenRevoked { .. } | Self::TokenUndated { .. } | Self::LoggedOut { .. } => "token.revoked",
             Self::TooManyTags { .. } => "tags.malformed",
         }
     }
@@ -157,6 +163,7 @@ impl Refusal {
     pub const fn user(&self) -> Option<UserId> {
         match self {
             Self::Disabled { user } | Self::TokenRevoked { user } | Self::TokenUndated { user } => Some(*user),
+            Self::LoggedOut { user } => *user,
             Self::UsernameConflict { .. }
             | Self::TeamConflict { .. }
             | Self::NotProvisioned

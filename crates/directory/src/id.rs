@@ -104,6 +104,12 @@ id!(
     "connection"
 );
 
+id!(
+    /// One session: a signed-in browser.
+    SessionId,
+    "session"
+);
+
 const TEXT_LENGTH: usize = ulid::ULID_LEN;
 
 fn text_of(id: Ulid, buffer: &mut [u8; TEXT_LENGTH]) -> &str {

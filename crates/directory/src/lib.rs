@@ -5,7 +5,7 @@
 //! desired state and a [`Snapshot`] to a [`SyncPlan`], and a store that carries the plan out in one transaction.
 //!
 //! This crate knows nothing of tokens, signatures, templates, HTTP or SQL. It has no clock and no randomness:
-//! times are `i64` milliseconds passed in, ids come from a [`NewId`] that is lent to it. Five traits, whose sum is
+//! times are `i64` milliseconds passed in, ids come from a [`NewId`] that is lent to it. Six traits, whose sum is
 //! [`Directory`], declare async methods for stores to implement; declaring is not doing.
 //!
 //! Invariants:
@@ -37,6 +37,8 @@ mod plan;
 mod principal;
 mod role;
 pub mod rules;
+mod session;
+mod session_uses;
 mod snapshot;
 mod sync;
 mod tag;
@@ -55,15 +57,17 @@ pub use command::{
 };
 pub use declaration::{Clash, DeclarationConflict, Declaring, Met, met, rehearse_declaration};
 pub use desired::{
-    Desired, DesiredMembership, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, Provision,
-    SyncMode, SyncPolicy,
+    Desired, DesiredMembership, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, OnEmpty, ProviderSession,
+    Provision, SyncMode, SyncPolicy,
 };
-pub use directory::{Among, Answer, Carrier, CarrierFilter, Directory, Documents, Keyring, People, TokenSync, Trail};
+pub use directory::{
+    Among, Answer, Carrier, CarrierFilter, Directory, Documents, Keyring, People, Sessions, TokenSync, Trail,
+};
 pub use document::{Document, DocumentAt, DocumentKind, NewDocument};
 pub use effective_grants::{EffectiveGrant, EffectiveMember, GrantPolicy, IneffectiveReason};
 pub use error::{NameError, Refusal, StoreError, SyncError};
 pub use grant::{Grant, GrantSource, SourceKind, StoredSource, TokenFingerprint};
-pub use id::{ApiKeyId, ConnectionId, CountingIds, GrantId, NewId, OrganizationId, TeamId, UserId};
+pub use id::{ApiKeyId, ConnectionId, CountingIds, GrantId, NewId, OrganizationId, SessionId, TeamId, UserId};
 pub use name::{
     ExternalId, IssuerName, NAME_LENGTH_MAX, OrganizationName, Realm, SLUG_LENGTH_MAX, Username, changes_direction,
 };
@@ -76,6 +80,12 @@ pub use page::{Cursor, Listing, PAGE_LIMIT_MAX, Page};
 pub use plan::{Expects, Note, SyncPlan, Touch, plan};
 pub use principal::{Membership, Principal, TeamMembership, platform_role};
 pub use role::{OrganizationRole, PlatformRole, Scope, ScopedRole, TeamRole};
+pub use session::{
+    CredentialKind, LoggedOut, LogoutMark, ONE_TIME_VALUES_MAX, OneTimeKind, OneTimeValue, RefreshedToken,
+    SESSION_BYTES_MAX, SESSION_KEPT_MS, SESSION_MS_MAX, SESSION_USE_EVERY_MS, Session, SessionClient, SessionEnd,
+    SessionFilter, SessionKind, SessionSelection, StandingSession,
+};
+pub use session_uses::SessionUses;
 pub use snapshot::{Detail, Lookups, NearMiss, OrganizationBrief, Snapshot, Standing, TagMatch};
 pub use sync::{Synced, load, rehearse, sync};
 pub use tag::{

@@ -45,6 +45,7 @@ pub fn plan(
     if let Some(standing) = &snapshot.standing {
         admit(&standing.user, desired.issued_at_ms)?;
     }
+    admit_session(desired, snapshot)?;
     let mut draft = Draft::new(desired, snapshot, policy, now_ms, ids);
     let stale = snapshot.standing.is_some()
         && (snapshot.last.as_ref()).is_some_and(|last| last.outdates(desired.issued_at_ms, draft.said, now_ms));
@@ -78,6 +79,20 @@ pub(crate) fn admit(user: &User, issued_at_ms: Option<i64>) -> Result<(), Refusa
     }
 }
 
+/// SECURITY: a token whose session the identity provider has ended is refused for a user who is not known yet, too: its
+/// first use must not create one.
+fn admit_session(desired: &Desired, snapshot: &Snapshot) -> Result<(), Refusal> {
+    let Some(before) = snapshot.refused_before_ms else {
+        return Ok(());
+    };
+    // A token that does not say when it was issued may be an older one.
+    if desired.issued_at_ms.is_some_and(|issued| issued >= before) {
+        return Ok(());
+    }
+    let user = snapshot.standing.as_ref().map(|standing| standing.user.id);
+    Err(Refusal::LoggedOut { user })
+}
+
 /// Changes that sync will make, with the reasons. Made by [`plan`], carried out by [`crate::TokenSync::apply`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct SyncPlan {
@@ -102,6 +117,9 @@ pub struct SyncPlan {
     pub limited: bool,
     /// The issuer's mode is `observe`: the changes are not made.
     pub observed: bool,
+    /// Time before which tokens of this subject are refused although this one is not, in milliseconds: the identity provider
+    /// has ended the user's sessions. An older token with the same content is refused, so the content alone says nothing.
+    pub refused_before_ms: Option<i64>,
     /// The user as it will stand once the changes are made; `None` where the mode is `observe` and there is no user.
     pub(crate) after: Option<Standing>,
 }

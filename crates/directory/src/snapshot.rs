@@ -174,6 +174,9 @@ pub struct Snapshot {
     pub username_owner: Option<UserId>,
     /// The token of this issuer that counts for this user; `None` where no token had a date yet.
     pub last: Option<Mark>,
+    /// Time before which tokens of this subject or `sid` must have been issued to be refused, in milliseconds: the identity
+    /// provider has ended their sessions (see [`crate::LogoutMark`]). `None` where it has ended none.
+    pub refused_before_ms: Option<i64>,
     /// Recent changes of this user by tokens.
     pub recent: Recent,
     /// True if the token has a list of tags that differs from what is kept of the issuer's last token for this user.
@@ -213,6 +216,7 @@ impl Snapshot {
             standing: None,
             username_owner: None,
             last: None,
+            refused_before_ms: None,
             recent: Recent::NONE,
             tags_differ: false,
             organization: None,

@@ -7,7 +7,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::id::UserId;
+use crate::id::{SessionId, UserId};
 
 /// Number of stripes that users are spread over.
 pub const STRIPES: u16 = 4_096;
@@ -46,8 +46,16 @@ pub struct Stripe(u16);
 impl Stripe {
     /// The stripe of a user.
     pub fn of(user: UserId) -> Self {
-        let stripe = user.bits() % u128::from(STRIPES);
-        Self(u16::try_from(stripe).unwrap_or(0))
+        Self::of_bits(user.bits())
+    }
+
+    /// The stripe of a session itself, for one whose user is not known.
+    pub fn of_session(session: SessionId) -> Self {
+        Self::of_bits(session.bits())
+    }
+
+    fn of_bits(bits: u128) -> Self {
+        Self(u16::try_from(bits % u128::from(STRIPES)).unwrap_or(0))
     }
 
     /// The stripe with this number, if there is one.

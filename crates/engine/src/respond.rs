@@ -485,7 +485,7 @@ mod tests {
         ]
     }
 
-    fn directory_refusals() -> [Refused; 7] {
+    fn directory_refusals() -> [Refused; 8] {
         let user = UserId::new(0, &mut CountingIds(0));
         [
             Refused::UsernameConflict { owner: user },
@@ -496,6 +496,7 @@ mod tests {
             Refused::Disabled { user },
             Refused::TokenRevoked { user },
             Refused::TokenUndated { user },
+            Refused::LoggedOut { user: Some(user) },
             Refused::TooManyTags {
                 found: 3_000,
                 limit: 2_000,

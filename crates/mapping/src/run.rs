@@ -2,7 +2,7 @@
 
 use narthex_directory::{
     Desired, DesiredMembership, DesiredOrganization, DesiredTags, DesiredTeam, DesiredUser, ExternalId,
-    OrganizationRole, Profile, TeamRole, TokenFingerprint, Username,
+    OrganizationRole, Profile, ProviderSession, TeamRole, TokenFingerprint, Username,
 };
 use narthex_template::{EvalError, Scope, Value};
 use serde_json::{Map, Value as Json};
@@ -165,11 +165,16 @@ impl<'a, W: MappingObserver> Run<'a, W> {
             context,
             tags,
             issued_at_ms: self.token.issued_at_ms,
+            provider_session: ProviderSession::new(self.text_claim("sub"), self.text_claim("sid")),
             token: TokenFingerprint {
-                jti: self.token.claims.get("jti").and_then(Json::as_str).map(str::to_owned),
+                jti: self.text_claim("jti").map(str::to_owned),
                 sha256_prefix: None,
             },
         }))
+    }
+
+    fn text_claim(&self, name: &str) -> Option<&str> {
+        self.token.claims.get(name).and_then(Json::as_str)
     }
 
     /// Every rule of the issuer.

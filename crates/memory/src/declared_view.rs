@@ -1,6 +1,8 @@
 //! A directory as it will be once the organizations of a configuration are declared, with nothing written: for explaining
 //! with a configuration that no server has applied yet.
 
+mod sessions;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 

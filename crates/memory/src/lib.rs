@@ -5,6 +5,7 @@ mod documents;
 mod keyring;
 mod people;
 mod reads;
+mod sessions;
 mod state;
 mod token_sync;
 mod trail;
@@ -16,6 +17,7 @@ pub use declared_view::DeclaredView;
 use narthex_directory::Answer;
 use narthex_directory::By;
 use narthex_directory::Change;
+use narthex_directory::SessionUses;
 use narthex_directory::StoreError;
 use narthex_directory::UsageBuffer;
 use narthex_directory::Versions;
@@ -25,6 +27,7 @@ use narthex_directory::Versions;
 pub struct MemoryDirectory {
     state: Mutex<State>,
     usage: UsageBuffer,
+    session_uses: SessionUses,
     versions: Arc<Versions>,
 }
 

@@ -19,6 +19,7 @@ use narthex_directory::{Grant, GrantSource};
 use narthex_directory::{Listing, Page};
 use narthex_directory::{Logo, Organization, Origin};
 use narthex_directory::{OrganizationId, TeamId, UserId};
+use narthex_directory::{SessionEnd, SessionSelection};
 
 #[async_trait]
 impl People for MemoryDirectory {
@@ -53,6 +54,13 @@ impl People for MemoryDirectory {
             .newest_issued_at_ms(user)
             .max(self.usage.newest_issued_at_ms(user));
         let change = rules::revoke_tokens(before, newest, by.at_ms);
+        // SECURITY: a session that stayed could refresh its token, and the new one would be issued after the revocation.
+        self.end_sessions_in(
+            &mut state,
+            &SessionSelection::User(user),
+            SessionEnd::Administrator,
+            &by,
+        );
         self.carry_out(&mut state, change.as_slice(), &by)?;
         state.users.get(&user).cloned().ok_or(missing("user"))
     }

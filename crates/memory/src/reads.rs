@@ -92,6 +92,7 @@ impl State {
                 .get(&(realm.clone(), desired.user.new_username()))
                 .copied(),
             last: issuer.and_then(|issuer| issuer.last),
+            refused_before_ms: self.sessions.refused_before_ms(desired),
             recent: Recent::NONE,
             tags_differ: (desired.tags.noted())
                 .is_some_and(|tags| issuer.and_then(|issuer| issuer.tags.as_ref()) != Some(&tags)),

@@ -19,6 +19,8 @@ use narthex_directory::{Logo, Organization};
 use narthex_directory::{OrganizationBrief, Standing};
 use narthex_directory::{Stamp, Stripe, Versions};
 
+use super::sessions::SessionTable;
+
 /// Record of an issuer's tokens for a user.
 #[derive(Debug, Clone, Default)]
 pub(super) struct IssuerState {
@@ -50,6 +52,7 @@ pub(super) struct State {
     pub(super) seen_tags: BTreeMap<(Realm, String), SeenTag>,
     /// Names that organizations had.
     pub(super) former_names: BTreeSet<OrganizationName>,
+    pub(super) sessions: SessionTable,
 }
 
 /// At most one grant is open for each of these.
@@ -386,12 +389,7 @@ impl State {
                 Scope::Team(id) => teams.extend(self.teams.get(&id).cloned()),
             }
         }
-        let stripe = Stripe::of(user.id);
-        let stamp = Stamp {
-            policy: versions.policy(),
-            stripe,
-            user: versions.stripe(stripe),
-        };
+        let stamp = stamp(Stripe::of(user.id), versions);
         Some(Standing {
             user,
             grants,
@@ -441,6 +439,15 @@ impl State {
     pub(super) fn newest_issued_at_ms(&self, user: UserId) -> Option<i64> {
         let own = self.issuers.iter().filter(|((of, _), _)| *of == user);
         own.filter_map(|(_, state)| Some(state.last?.newest_issued_at_ms)).max()
+    }
+}
+
+/// The numbers of a stripe now.
+pub(super) fn stamp(stripe: Stripe, versions: &Versions) -> Stamp {
+    Stamp {
+        policy: versions.policy(),
+        stripe,
+        user: versions.stripe(stripe),
     }
 }
 

@@ -79,6 +79,7 @@ impl TokenSync for MemoryDirectory {
             kept.last_seen_at_ms = kept.last_seen_at_ms.max(seen.last_seen_at_ms);
         }
         self.usage.settle(Ok(()));
+        state.sessions.note_uses(self.session_uses.take());
         Ok(noted.due.len())
     }
 

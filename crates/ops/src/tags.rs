@@ -3,7 +3,7 @@
 use narthex_decision::Action;
 use narthex_directory::{
     Desired, DesiredTags, DesiredUser, Detail, ExternalId, IssuerName, Listing, OrganizationId, OrganizationName,
-    OrganizationRole, Profile, SeenTag, Snapshot, TokenFingerprint, difference,
+    OrganizationRole, Profile, ProviderSession, SeenTag, Snapshot, TokenFingerprint, difference,
 };
 
 use super::caller::{Caller, Permit};
@@ -95,6 +95,7 @@ async fn snapshot(permit: Permit<'_>, tags: &[SeenTag]) -> Result<Snapshot, OpEr
         tags: DesiredTags::Exactly(tags.iter().map(|seen| seen.tag.clone()).collect()),
         pattern_tags: Vec::new(),
         issued_at_ms: None,
+        provider_session: ProviderSession::default(),
         token: TokenFingerprint::default(),
     };
     Ok(permit.directory().snapshot(&desired, Detail::Explain).await?)

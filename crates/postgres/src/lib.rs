@@ -22,6 +22,7 @@ mod people;
 mod pooler;
 mod rows;
 mod session;
+mod sessions;
 mod snapshot;
 mod tls;
 mod token_sync;
@@ -34,7 +35,7 @@ mod write;
 use std::sync::Arc;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use narthex_directory::{Answer, By, Change, StoreError, UsageBuffer, Versions};
+use narthex_directory::{Answer, By, Change, SessionUses, StoreError, UsageBuffer, Versions};
 use tokio::task::JoinHandle;
 
 #[cfg(feature = "population")]
@@ -60,6 +61,7 @@ struct Shared {
     gate: Gate,
     versions: Arc<Versions>,
     usage: UsageBuffer,
+    session_uses: SessionUses,
     tag_cache: TagCache,
     texts: Texts,
     last_look: LastLook,
@@ -109,6 +111,7 @@ impl PostgresDirectory {
             gate: Gate::default(),
             versions: Arc::default(),
             usage: UsageBuffer::default(),
+            session_uses: SessionUses::default(),
             tag_cache: TagCache::default(),
             texts: Texts::new(),
             last_look: LastLook::default(),

@@ -4,12 +4,12 @@ use async_trait::async_trait;
 use narthex_directory::{
     Answer, By, Carrier, CarrierFilter, Change, Edit, Grant, GrantFilter, Listing, Logo, Member, NewGrant,
     NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter, OrganizationId, Origin,
-    Page, People, Realm, Scope, SeenTag, Team, TeamEdit, TeamFilter, TeamId, User, UserEdit, UserEntry, UserFilter,
-    UserId, rules,
+    Page, People, Realm, Scope, SeenTag, SessionEnd, SessionSelection, Team, TeamEdit, TeamFilter, TeamId, User,
+    UserEdit, UserEntry, UserFilter, UserId, rules,
 };
 
 use super::PostgresDirectory;
-use super::{list, organizations, usage};
+use super::{list, organizations, sessions, usage};
 use narthex_tables::consequences::{after, updated_organization, updated_team, updated_user};
 
 #[async_trait]
@@ -38,8 +38,10 @@ impl People for PostgresDirectory {
     }
 
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {
-        let tx = self.begin().await?;
+        let mut tx = self.begin().await?;
         let before = tx.user_in(user).await?;
+        // SECURITY: a session that stayed could refresh its token, and the new one would be issued after the revocation.
+        sessions::end_in(&mut tx, &SessionSelection::User(user), SessionEnd::Administrator, &by).await?;
         let written = usage::newest_issued_at_ms(&tx, user).await?;
         let newest = written.max(self.shared.usage.newest_issued_at_ms(user));
         let changes = Vec::from_iter(rules::revoke_tokens(&before, newest, by.at_ms));

@@ -46,7 +46,7 @@ fn standing_sql(columns: &str, joins: &str, of: &str, more: &str) -> String {
 }
 
 /// Number of columns before the user.
-const BEFORE: usize = 6;
+const BEFORE: usize = 7;
 const GRANT_AT: usize = BEFORE + USER_COLUMNS;
 const BRIEF_AT: usize = GRANT_AT + GRANT_COLUMNS;
 const TEAM_AT: usize = BRIEF_AT + BRIEF_COLUMNS;
@@ -82,7 +82,10 @@ impl Texts {
         let by_external_id = |more| {
             standing_sql(
                 // The owner of the username is looked up only where it is not this user; it nearly always is.
-                "i.last_issued_at_ms, i.newest_issued_at_ms, i.said, $5::text IS NOT NULL AND i.tags IS DISTINCT FROM $5::text, CASE WHEN u.username = $4 THEN u.id \
+                "i.last_issued_at_ms, i.newest_issued_at_ms, i.said, \
+                 greatest((SELECT m.issued_before_ms FROM logout_marks m WHERE m.value = $6 AND m.issuer = $3 AND m.claim = 'sid'), \
+                 (SELECT m.issued_before_ms FROM logout_marks m WHERE m.value = $7 AND m.issuer = $3 AND m.claim = 'sub')), \
+                 $5::text IS NOT NULL AND i.tags IS DISTINCT FROM $5::text, CASE WHEN u.username = $4 THEN u.id \
                  ELSE (SELECT n.id FROM users n WHERE n.realm = $1 AND n.username = $4) END",
                 "LEFT JOIN LATERAL (SELECT * FROM user_issuers x WHERE x.user_id = u.id AND x.issuer = $3 OFFSET 0) i \
                  ON true",
@@ -96,10 +99,10 @@ impl Texts {
             by_external_id_with_tags: format!(
                 "{} UNION ALL {}",
                 by_external_id(", NULL, NULL"),
-                tags_sql(&before, &between, "$6")
+                tags_sql(&before, &between, "$8")
             ),
             by_id: standing_sql(
-                "NULL::bigint, NULL::bigint, NULL::bigint, false, NULL::text",
+                "NULL::bigint, NULL::bigint, NULL::bigint, NULL::bigint, false, NULL::text",
                 "",
                 "x.id = $1",
                 "",
@@ -197,15 +200,7 @@ impl Reader<'_> {
             .map(|row| Ok(rows::team(&Values(row))?))
             .collect::<Outcome<_>>()?;
         let tags = next(!asked.unknown.is_empty() && !asked.is_plain());
-        let listings = if asked.is_plain() {
-            listings(&with_tags, (BRIEF_AT, TAG_AT), &asked.unknown)?
-        } else {
-            listings(
-                &tags.iter().map(Values).collect::<Vec<_>>(),
-                (0, BRIEF_COLUMNS),
-                &asked.unknown,
-            )?
-        };
+        let listings = asked.listed(&with_tags, &tags)?;
         for (tag, listing) in &listings {
             cache.keep(head.policy, realm, tag, listing);
         }
@@ -215,6 +210,7 @@ impl Reader<'_> {
             policy: head.policy,
             username_owner: head.username_owner,
             last: head.last,
+            refused_before_ms: head.refused_before_ms,
             recent: Recent::NONE,
             tags_differ: head.tags_differ,
             standing: standing(&found, head.policy, &stripes)?,
@@ -298,6 +294,15 @@ impl<'d> Asked<'d> {
         Ok((found, tags))
     }
 
+    /// The listings of the tags that the cache does not hold: from the rows that came with the user, or from rows of their own.
+    fn listed(&self, with_user: &[Values<'_>], own: &[Row]) -> Outcome<Vec<(&'d str, Listing)>> {
+        if self.is_plain() {
+            return listings(with_user, (BRIEF_AT, TAG_AT), &self.unknown);
+        }
+        let own: Vec<Values<'_>> = own.iter().map(Values).collect();
+        listings(&own, (0, BRIEF_COLUMNS), &self.unknown)
+    }
+
     fn queries<'q>(&'q self, texts: &'q Texts, desired: &'q Desired) -> Vec<(&'q str, Vec<Value<'q>>)> {
         let realm = desired.realm.as_str();
         let mut user: Vec<Value<'_>> = vec![
@@ -306,6 +311,8 @@ impl<'d> Asked<'d> {
             boxed(desired.issuer.as_str()),
             boxed(desired.user.new_username().to_string()),
             boxed(tags_text(desired.tags.noted().as_deref())),
+            boxed(desired.provider_session.sid()),
+            boxed(desired.provider_session.subject()),
         ];
         if self.is_plain() && !self.unknown.is_empty() {
             user.push(boxed(self.unknown.clone()));
@@ -369,16 +376,15 @@ impl<'d> Asked<'d> {
 /// INVARIANT: they are read before the data is, so that a stamp is never newer than its data. They are this process's
 /// numbers: the notification of another node's change may not have arrived yet, and when it does, what was made under
 /// the older number is read again.
-struct Stripes(Vec<u64>);
+pub(super) struct Stripes(Vec<u64>);
 
 impl Stripes {
-    fn now(versions: &Versions) -> Self {
+    pub(super) fn now(versions: &Versions) -> Self {
         let stripes = (0..STRIPES).filter_map(Stripe::from_number);
         Self(stripes.map(|stripe| versions.stripe(stripe)).collect())
     }
 
-    fn stamp(&self, user: UserId, policy: u64) -> Stamp {
-        let stripe = Stripe::of(user);
+    pub(super) fn stamp(&self, stripe: Stripe, policy: u64) -> Stamp {
         Stamp {
             policy,
             stripe,
@@ -391,6 +397,7 @@ impl Stripes {
 struct Head {
     policy: u64,
     last: Option<Mark>,
+    refused_before_ms: Option<i64>,
     tags_differ: bool,
     username_owner: Option<UserId>,
 }
@@ -408,6 +415,7 @@ impl Head {
                 columns.maybe_integer()?,
                 columns.maybe_integer()?,
             ),
+            refused_before_ms: columns.maybe_integer()?,
             tags_differ: columns.flag()?,
             username_owner: columns.maybe_parse()?,
         })
@@ -431,7 +439,7 @@ fn standing(rows: &[Values<'_>], policy: u64, stripes: &Stripes) -> Outcome<Opti
     teams.sort_by_key(|team| team.id);
     teams.dedup_by_key(|team| team.id);
     Ok(Some(Standing {
-        stamp: stripes.stamp(user.id, policy),
+        stamp: stripes.stamp(Stripe::of(user.id), policy),
         user,
         grants,
         organizations,

@@ -11,7 +11,7 @@ use narthex_directory::{
 use super::PostgresDirectory;
 use super::error::unavailable;
 use super::list::{self, Key};
-use super::usage;
+use super::{sessions, usage};
 use narthex_tables::consequences::Written;
 
 #[async_trait]
@@ -48,7 +48,13 @@ impl TokenSync for PostgresDirectory {
         let written = usage::write_noted(&self.shared, &noted).await;
         let count = noted.due.len();
         buffer.settle(if written.is_ok() { Ok(()) } else { Err(noted) });
-        Ok(written.map(|()| count)?)
+        written?;
+        let uses = self.shared.session_uses.take();
+        if let Err(fault) = sessions::write_uses(&self.shared, &uses).await {
+            self.shared.session_uses.give_back(uses);
+            return Err(fault.into());
+        }
+        Ok(count)
     }
 
     async fn standing(&self, user: UserId) -> Answer<Option<Standing>> {

@@ -15,6 +15,7 @@ mod people;
 mod place;
 mod readers;
 mod rows;
+mod sessions;
 mod snapshot;
 mod token_sync;
 mod trail;
@@ -23,7 +24,7 @@ mod writer;
 
 use std::sync::Arc;
 
-use narthex_directory::{Answer, By, Change, StoreError, UsageBuffer, Versions};
+use narthex_directory::{Answer, By, Change, SessionUses, StoreError, UsageBuffer, Versions};
 
 #[cfg(feature = "population")]
 pub use self::bulk_load::bulk_load;
@@ -49,6 +50,7 @@ pub struct SqliteDirectory {
     place: Arc<Place>,
     versions: Arc<Versions>,
     usage: Arc<UsageBuffer>,
+    session_uses: SessionUses,
     tag_cache: Arc<TagCache>,
     /// Lock for one flush at a time. It holds the batches of marks that this process has written in short.
     flushing: tokio::sync::Mutex<Vec<i64>>,
@@ -74,6 +76,7 @@ impl SqliteDirectory {
             place,
             versions,
             usage: Arc::new(UsageBuffer::keeping()),
+            session_uses: SessionUses::default(),
             tag_cache: Arc::default(),
             flushing: tokio::sync::Mutex::default(),
         })

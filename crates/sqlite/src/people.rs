@@ -6,14 +6,14 @@ use async_trait::async_trait;
 use narthex_directory::{
     Answer, By, Carrier, CarrierFilter, Change, Edit, Grant, GrantFilter, Listing, Logo, Member, NewGrant,
     NewOrganization, NewTeam, NewUser, Organization, OrganizationEdit, OrganizationFilter, OrganizationId, Origin,
-    Page, People, Realm, Scope, SeenTag, Team, TeamEdit, TeamFilter, TeamId, User, UserEdit, UserEntry, UserFilter,
-    UserId, rules,
+    Page, People, Realm, Scope, SeenTag, SessionEnd, SessionSelection, Team, TeamEdit, TeamFilter, TeamId, User,
+    UserEdit, UserEntry, UserFilter, UserId, rules,
 };
 
 use super::SqliteDirectory;
 use super::lookup::{home, organization_in, user_in};
 use super::writer::Tx;
-use super::{change, list, organizations};
+use super::{change, list, organizations, sessions};
 use narthex_tables::consequences::{after, missing, updated_organization, updated_team, updated_user};
 
 #[async_trait]
@@ -47,11 +47,13 @@ impl People for SqliteDirectory {
     }
 
     async fn revoke_tokens(&self, user: UserId, by: By) -> Answer<User> {
-        let (at_ms, usage) = (by.at_ms, Arc::clone(&self.usage));
+        let (own, usage) = (by.clone(), Arc::clone(&self.usage));
         let work = move |tx: &mut Tx<'_>| {
             let before = user_in(tx, user)?;
+            // SECURITY: a session that stayed could refresh its token, and the new one would be issued after the revocation.
+            sessions::end_in(tx, &SessionSelection::User(user), SessionEnd::Administrator, &own)?;
             let newest = change::newest_issued_at_ms(tx, user)?.max(usage.newest_issued_at_ms(user));
-            let changes = Vec::from_iter(rules::revoke_tokens(&before, newest, at_ms));
+            let changes = Vec::from_iter(rules::revoke_tokens(&before, newest, own.at_ms));
             Ok((after(&before, &changes, updated_user), changes))
         };
         self.edit(by, work).await

@@ -32,11 +32,13 @@ pub(super) fn snapshot(
         policy,
         ..Snapshot::empty()
     };
-    if let Some((user, last, tags_differ)) = find_user(connection, desired)? {
-        snapshot.last = last;
-        snapshot.tags_differ = tags_differ;
-        snapshot.standing = Some(standing_of(connection, user, policy)?);
+    if let Some(found) = find_user(connection, desired)? {
+        snapshot.last = found.last;
+        snapshot.refused_before_ms = found.refused_before_ms;
+        snapshot.tags_differ = found.tags_differ;
+        snapshot.standing = Some(standing_of(connection, found.user, policy)?);
     } else {
+        snapshot.refused_before_ms = refused_before_ms(connection, desired)?;
         // Nothing is stored of a user that does not exist yet.
         snapshot.tags_differ = desired.tags.noted().is_some();
     }
@@ -119,11 +121,31 @@ pub(super) fn standing(connection: &Connection, user: UserId) -> Outcome<Option<
     user.map(|user| standing_of(connection, user, policy)).transpose()
 }
 
-fn find_user(connection: &Connection, desired: &Desired) -> Outcome<Option<(User, Option<Mark>, bool)>> {
+/// A user, and what is known of the issuer's tokens.
+struct FoundUser {
+    user: User,
+    last: Option<Mark>,
+    refused_before_ms: Option<i64>,
+    tags_differ: bool,
+}
+
+/// The marks of logouts that name the token's session: by its `sid`, and by its `sub`. The three are parameters.
+fn logout_marks([issuer, sid, subject]: [&str; 3]) -> String {
+    let mark = |claim: &str, value: &str| {
+        format!(
+            "(SELECT m.issued_before_ms FROM logout_marks m \
+             WHERE m.issuer = {issuer} AND m.claim = '{claim}' AND m.value = {value})"
+        )
+    };
+    format!("{}, {}", mark("sid", sid), mark("sub", subject))
+}
+
+fn find_user(connection: &Connection, desired: &Desired) -> Outcome<Option<FoundUser>> {
     let sql = format!(
-        "SELECT {USER}, {MARK}, ?4 IS NOT NULL AND i.tags IS NOT ?4 FROM users u \
+        "SELECT {USER}, {MARK}, {}, ?4 IS NOT NULL AND i.tags IS NOT ?4 FROM users u \
          LEFT JOIN user_issuers i ON i.user_id = u.id AND i.issuer = ?3 \
-         WHERE u.realm = ?1 AND u.external_id = ?2"
+         WHERE u.realm = ?1 AND u.external_id = ?2",
+        logout_marks(["?3", "?5", "?6"])
     );
     let tags = desired.tags.noted();
     let tags = tags.map(|tags| texts_to_json(tags.iter().map(String::as_str)));
@@ -132,17 +154,35 @@ fn find_user(connection: &Connection, desired: &Desired) -> Outcome<Option<(User
         desired.user.external_id.as_str(),
         desired.issuer.as_str(),
         tags,
+        desired.provider_session.sid(),
+        desired.provider_session.subject(),
     ];
     let found = collect(connection, &sql, values, |row| {
         let mut columns = Columns::from(row, USER_COLUMNS, "user");
-        let last = mark(
-            columns.maybe_integer()?,
-            columns.maybe_integer()?,
-            columns.maybe_integer()?,
-        );
-        Ok((rows::user(row)?, last, columns.flag()?))
+        Ok(FoundUser {
+            user: rows::user(row)?,
+            last: mark(
+                columns.maybe_integer()?,
+                columns.maybe_integer()?,
+                columns.maybe_integer()?,
+            ),
+            refused_before_ms: columns.maybe_integer()?.max(columns.maybe_integer()?),
+            tags_differ: columns.flag()?,
+        })
     });
     Ok(found?.pop())
+}
+
+/// The same marks for a user who does not exist yet.
+fn refused_before_ms(connection: &Connection, desired: &Desired) -> Outcome<Option<i64>> {
+    let (sid, subject) = (desired.provider_session.sid(), desired.provider_session.subject());
+    if sid.is_none() && subject.is_none() {
+        return Ok(None);
+    }
+    let mut statement = connection.prepare_cached(&format!("SELECT {}", logout_marks(["?1", "?2", "?3"])))?;
+    let values = params![desired.issuer.as_str(), sid, subject];
+    let marks = |row: &rusqlite::Row<'_>| Ok(row.get::<_, Option<i64>>(0)?.max(row.get(1)?));
+    Ok(statement.query_row(values, marks)?)
 }
 
 fn username_owner(connection: &Connection, desired: &Desired, username: &Username) -> Outcome<Option<UserId>> {

@@ -14,7 +14,7 @@ use super::change::{self, note, see};
 use super::error::Outcome;
 use super::list::{self, Key};
 use super::writer::Tx;
-use super::{marks, snapshot};
+use super::{marks, sessions, snapshot};
 use narthex_tables::consequences::{Written, raise};
 
 #[async_trait]
@@ -73,6 +73,7 @@ impl TokenSync for SqliteDirectory {
         if self.usage.keeps_many() {
             self.write_out(&mut batches).await?;
         }
+        self.flush_session_uses().await?;
         Ok(noted.due.len())
     }
 
@@ -118,6 +119,21 @@ impl TokenSync for SqliteDirectory {
 
     fn writes_fail(&self) -> bool {
         self.writer.is_failing()
+    }
+}
+
+impl SqliteDirectory {
+    async fn flush_session_uses(&self) -> Answer<()> {
+        let uses = Arc::new(self.session_uses.take());
+        if uses.is_empty() {
+            return Ok(());
+        }
+        let write = Arc::clone(&uses);
+        let written = self.writer.write(move |tx| sessions::write_uses(tx, &write)).await;
+        if written.is_err() {
+            self.session_uses.give_back(uses.to_vec());
+        }
+        written
     }
 }
 

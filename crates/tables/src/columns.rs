@@ -44,6 +44,11 @@ pub const DOCUMENT: &str =
 /// A tag that tokens carried, as `s`.
 pub const SEEN_TAG: &str = "s.realm, s.tag, s.first_seen_at_ms, s.last_seen_at_ms";
 
+/// A session, as `s`.
+pub const SESSION: &str = "s.id, s.kind, s.hash, s.issuer, s.user_id, s.subject, s.sid, s.credential, s.sealed, \
+     s.user_agent, s.address, s.created_at_ms, s.last_seen_at_ms, s.idle_ms, s.ends_at_ms, s.token_ends_at_ms, \
+     s.version, s.refresh_until_ms, s.ended_at_ms, s.end_reason";
+
 /// A version as a number of the database. Versions count up from one and never come near the end of either type.
 pub fn integer(version: u64) -> i64 {
     i64::try_from(version).unwrap_or(i64::MAX)

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use narthex_directory::{
     Actor, By, Change, CountingIds, Desired, DesiredTags, DesiredUser, Detail, ExternalId, IssuerName, MembershipRule,
     NewOrganization, OrganizationBrief, OrganizationDetails, OrganizationId, OrganizationName, OrganizationRole,
-    OrganizationStatus, OrganizationTags, Origin, Profile, Realm, Snapshot, StoreError, SyncPlan, SyncPolicy, TagList,
-    TagMatch, TokenFingerprint, Username, plan, rules,
+    OrganizationStatus, OrganizationTags, Origin, Profile, ProviderSession, Realm, Snapshot, StoreError, SyncPlan,
+    SyncPolicy, TagList, TagMatch, TokenFingerprint, Username, plan, rules,
 };
 
 pub use self::table::{Batch, Cell, Table};
@@ -125,6 +125,7 @@ impl Population {
             tags: DesiredTags::Exactly(tags),
             pattern_tags: Vec::new(),
             issued_at_ms: Some(issued_at_ms),
+            provider_session: ProviderSession::default(),
             token: TokenFingerprint {
                 jti: Some(format!("j{user}")),
                 sha256_prefix: Some(format!("{:032x}", u128::from(scrambled(user)))),

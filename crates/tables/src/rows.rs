@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use narthex_directory::{
     Actor, Answer, ApiKey, AssertionKey, AuditEvent, Document, ExternalId, Grant, GrantSource, IssuerName, NameError,
-    Organization, OrganizationBrief, OrganizationDetails, OrganizationName, OrganizationTags, Profile, Realm,
-    RecordedEvent, SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash, SeenTag, StoreError, StoredSource, TagList,
-    Team, TokenFingerprint, User, Username,
+    Organization, OrganizationBrief, OrganizationDetails, OrganizationName, OrganizationTags, Profile, ProviderSession,
+    Realm, RecordedEvent, SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash, SeenTag, Session, SessionClient,
+    StoreError, StoredSource, TagList, Team, TokenFingerprint, User, Username,
 };
 use serde_json::{Map, Value};
 
@@ -176,6 +176,12 @@ impl<'r> Columns<'r> {
         StoredSource::read(source, via, issuer, tag).ok_or_else(|| corrupt(self.what, "its source cannot be read"))
     }
 
+    fn hash(&mut self) -> Answer<SecretHash> {
+        let what = self.what;
+        let bytes: [u8; 32] = self.bytes()?.try_into().map_err(|error| corrupt(what, error))?;
+        Ok(SecretHash(bytes))
+    }
+
     fn fingerprint(&mut self) -> Answer<TokenFingerprint> {
         Ok(TokenFingerprint {
             jti: self.maybe_string()?,
@@ -337,7 +343,7 @@ pub fn api_key(row: &dyn Row) -> Answer<ApiKey> {
     Ok(ApiKey {
         id: columns.parse()?,
         name: columns.text()?.to_owned(),
-        hash: SecretHash(columns.bytes()?.try_into().map_err(|error| corrupt("api key", error))?),
+        hash: columns.hash()?,
         role: columns.scoped_role()?,
         created_at_ms: columns.integer()?,
         expires_at_ms: columns.maybe_integer()?,
@@ -382,6 +388,34 @@ pub fn document(row: &dyn Row) -> Answer<Document> {
         created_at_ms: columns.integer()?,
         updated_at_ms: columns.integer()?,
         version: columns.number()?,
+    })
+}
+
+/// The session of a row of [`SESSION`](crate::columns::SESSION).
+pub fn session(row: &dyn Row) -> Answer<Session> {
+    let mut columns = Columns::of(row, "session");
+    Ok(Session {
+        id: columns.parse()?,
+        kind: columns.parse()?,
+        hash: columns.hash()?,
+        issuer: columns.maybe_name(IssuerName::new)?,
+        user: columns.maybe_parse()?,
+        provider_session: ProviderSession::new(columns.maybe_text()?, columns.maybe_text()?),
+        credential: columns.parse()?,
+        sealed: SecretBytes(columns.bytes()?.to_vec()),
+        client: SessionClient {
+            user_agent: columns.maybe_string()?,
+            address: columns.maybe_string()?,
+        },
+        created_at_ms: columns.integer()?,
+        last_seen_at_ms: columns.integer()?,
+        idle_ms: columns.integer()?,
+        ends_at_ms: columns.integer()?,
+        token_ends_at_ms: columns.maybe_integer()?,
+        version: columns.number()?,
+        refresh_until_ms: columns.maybe_integer()?,
+        ended_at_ms: columns.maybe_integer()?,
+        end: columns.maybe_parse()?,
     })
 }
 

@@ -41,6 +41,11 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("issuer.created", "An issuer was created."),
     ("issuer.updated", "An issuer changed."),
     ("issuer.deleted", "An issuer was deleted."),
+    ("session.created", "A browser was signed in."),
+    (
+        "session.ended",
+        "A session was ended before its time; the detail has the reason.",
+    ),
     ("webhook.created", "A webhook was created."),
     ("webhook.updated", "A webhook changed."),
     ("webhook.deleted", "A webhook was deleted."),

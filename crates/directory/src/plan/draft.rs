@@ -344,6 +344,7 @@ impl<'a> Draft<'a> {
             stale_token: false,
             limited: self.limited,
             observed: false,
+            refused_before_ms: self.snapshot.refused_before_ms,
             notes: std::mem::take(&mut self.notes),
             after: Some(self.standing(&changes)),
             changes,

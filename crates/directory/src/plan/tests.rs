@@ -3,7 +3,7 @@
 use serde_json::Map;
 
 use super::*;
-use crate::desired::{DesiredOrganization, DesiredUser};
+use crate::desired::{DesiredOrganization, DesiredUser, ProviderSession};
 use crate::grant::{Grant, GrantSource};
 use crate::id::{CountingIds, OrganizationId};
 use crate::name::{ExternalId, OrganizationName, Username};
@@ -30,6 +30,7 @@ fn token(tags: &[&str]) -> Desired {
         tags: DesiredTags::Exactly(tags.iter().map(ToString::to_string).collect()),
         pattern_tags: Vec::new(),
         issued_at_ms: Some(NOW_MS),
+        provider_session: ProviderSession::default(),
         token: TokenFingerprint::default(),
     }
 }

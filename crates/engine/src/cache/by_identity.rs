@@ -207,10 +207,12 @@ impl AccountCache {
             tags,
             pattern_tags,
             issued_at_ms: _,
+            provider_session,
             token: _,
         } = desired;
         let user = self.hash.of(&(issuer, external_id));
-        let asks = (organization, team, each, context, tags, pattern_tags);
+        // SECURITY: a token of a session that the identity provider has ended says the same as one of another session.
+        let asks = (organization, team, each, context, tags, pattern_tags, provider_session);
         let all = (user, realm, username, profile, asks);
         DesiredKey {
             user,
@@ -304,7 +306,7 @@ mod tests {
 
     use narthex_directory::{
         DesiredMembership, DesiredOrganization, DesiredTags, DesiredTeam, ExternalId, IssuerName, OrganizationRole,
-        PatternTag, Profile, Realm, TeamRole, TokenFingerprint, Username,
+        PatternTag, Profile, ProviderSession, Realm, TeamRole, TokenFingerprint, Username,
     };
     use serde_json::{Map, json};
 
@@ -332,6 +334,7 @@ mod tests {
             tags: DesiredTags::Exactly(vec!["ab".to_owned(), "c".to_owned()]),
             pattern_tags: Vec::new(),
             issued_at_ms: Some(1),
+            provider_session: ProviderSession::default(),
             token: TokenFingerprint::default(),
         }
     }
@@ -429,6 +432,9 @@ mod tests {
                 create: false,
             }];
         },
+        |it| it.provider_session = ProviderSession::new(Some("a"), None),
+        |it| it.provider_session = ProviderSession::new(None, Some("a")),
+        |it| it.provider_session = ProviderSession::new(Some("a"), Some("a")),
         |it| it.context = [("a".to_owned(), json!(1))].into_iter().collect(),
         |it| it.context = [("a".to_owned(), json!("1"))].into_iter().collect(),
         |it| it.context = [("a".to_owned(), json!(null))].into_iter().collect(),

@@ -216,9 +216,10 @@ async fn account(
     let tags = runtime.kept_tags.among(&desired.tags);
     // SECURITY: an older token gets the directory's present state, and that was not agreed with it. If it were cached,
     // a newer token with the same content would be taken for unchanged, and the roles that it takes away would stay. A
-    // token that got less than it asks for, because the user was changed too often, asks again.
+    // token that got less than it asks for, because the user was changed too often, asks again. So does one of a user whom
+    // the identity provider has logged out lately: an older token with the same content is refused.
     let plan = &synced.plan;
-    if plan.stale_token || plan.observed || plan.limited {
+    if plan.stale_token || plan.observed || plan.limited || plan.refused_before_ms.is_some() {
         return Ok(Prefetched::new(Account::new(principal, tags)));
     }
     // Another token may create what this one names and does not find, without a version that moves.

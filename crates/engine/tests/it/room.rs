@@ -1,8 +1,9 @@
 //! A token that the directory has no room to remember.
 
 use narthex_directory::{
-    ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, ExternalId, IssuerName, Mark, Profile, Realm,
-    Said as Digested, StoreError, SyncError, SyncPolicy, TokenFingerprint, TokenSync, UserId, sync,
+    ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, ExternalId, IssuerName, Mark, Profile,
+    ProviderSession, Realm, Said as Digested, StoreError, SyncError, SyncPolicy, TokenFingerprint, TokenSync, UserId,
+    sync,
 };
 use narthex_engine::cache::by_identity::AccountCache;
 use narthex_memory::MemoryDirectory;
@@ -25,6 +26,7 @@ fn desired(issued_at_ms: i64) -> Desired {
         tags: DesiredTags::Exactly(vec!["staff".to_owned()]),
         pattern_tags: Vec::new(),
         issued_at_ms: Some(issued_at_ms),
+        provider_session: ProviderSession::default(),
         token: TokenFingerprint::default(),
     }
 }

@@ -138,6 +138,7 @@ impl Fixture {
             tags: DesiredTags::Exactly(tags.iter().map(ToString::to_string).collect()),
             pattern_tags: Vec::new(),
             issued_at_ms: Some(self.next_issued_at_ms()),
+            provider_session: narthex_directory::ProviderSession::default(),
             token: TokenFingerprint {
                 jti: Some("jti-1".to_owned()),
                 sha256_prefix: Some("00ff".repeat(8)),

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use narthex_decision::{Denial, Match, OrganizationFacts, Reason, Requirement, Route};
 use narthex_directory::{
     Desired, DesiredTags, Directory, IssuerName, MembershipRule, Organization, OrganizationFilter, Page,
-    Refusal as Refused, StoreError, SyncPlan, difference,
+    Refusal as Refused, StoreError, SyncPlan, UserId, difference,
 };
 
 use super::similar::nearest;
@@ -30,27 +30,7 @@ pub(in crate::explain) async fn refused(
     directory: &dyn Directory,
 ) -> Result<Option<Cure>, StoreError> {
     let cure = match refusal {
-        Refused::UsernameConflict { owner } => {
-            let entry = directory.user(*owner).await?;
-            let user = entry.as_ref().map(|entry| &entry.user);
-            let who = user.map_or_else(String::new, |user| {
-                format!(
-                    " (username {}, external id {})",
-                    quoted(user.username.as_str()),
-                    quoted(user.external_id.as_str())
-                )
-            });
-            Cure::new(
-                CureKind::User {
-                    id: owner.to_string(),
-                    username: user.map(|user| user.username.to_string()),
-                },
-                format!(
-                    "the user {owner}{who} has this username; rename one of the two, or map another claim to \
-                     `user.username`"
-                ),
-            )
-        }
+        Refused::UsernameConflict { owner } => username_conflict(owner, directory).await?,
         Refused::TeamConflict { team } => {
             let team = directory.team(*team).await?;
             let owner = match team.as_ref().and_then(|team| team.organization) {
@@ -88,6 +68,10 @@ pub(in crate::explain) async fn refused(
             user,
             "have the issuer put `iat` into its tokens, or accept older tokens again (`tokens_not_before` of the user)",
         ),
+        Refused::LoggedOut { .. } => Cure::new(
+            CureKind::Token,
+            "sign in again at the identity provider, which has ended the session of this token",
+        ),
         Refused::TooManyTags { .. } => Cure::new(
             CureKind::Setting {
                 setting: "limits.tags".to_owned(),
@@ -98,7 +82,30 @@ pub(in crate::explain) async fn refused(
     Ok(Some(cure))
 }
 
-fn of_user(user: &narthex_directory::UserId, sentence: &str) -> Cure {
+async fn username_conflict(owner: &UserId, directory: &dyn Directory) -> Result<Cure, StoreError> {
+    let entry = directory.user(*owner).await?;
+    let user = entry.as_ref().map(|entry| &entry.user);
+    let who = user.map_or_else(String::new, |user| {
+        format!(
+            " (username {}, external id {})",
+            quoted(user.username.as_str()),
+            quoted(user.external_id.as_str())
+        )
+    });
+    let change = CureKind::User {
+        id: owner.to_string(),
+        username: user.map(|user| user.username.to_string()),
+    };
+    Ok(Cure::new(
+        change,
+        format!(
+            "the user {owner}{who} has this username; rename one of the two, or map another claim to \
+             `user.username`"
+        ),
+    ))
+}
+
+fn of_user(user: &UserId, sentence: &str) -> Cure {
     let change = CureKind::User {
         id: user.to_string(),
         username: None,

@@ -66,7 +66,7 @@ words! {
     TokenTooOld => plain(SIGN_IN_AGAIN, "You signed in too long ago for this page."),
     TokenRevoked => plain(
         SIGN_IN_AGAIN,
-        "You were signed out everywhere, so your earlier sign-in no longer counts.",
+        "You were signed out, so your earlier sign-in no longer counts.",
     ),
     TokenNotYetValid | TokenIssuedInFuture => again(
         NOT_NOW,
