@@ -26,11 +26,15 @@ pub mod dice;
 pub mod each;
 pub mod keeping;
 pub mod links;
+pub mod logouts;
 pub mod marks;
 pub mod names;
+pub mod one_time;
 pub mod order;
 pub mod patterns;
 pub mod records;
+pub mod session_walk;
+pub mod sessions;
 pub mod tags;
 pub mod walk;
 pub mod world;
@@ -176,6 +180,32 @@ macro_rules! conformance_suite {
                 events_tell_every_change_in_order,
                 events_are_filtered_and_paged_both_ways,
                 the_store_is_healthy,
+            }
+            sessions {
+                a_session_is_found_by_its_hash_while_it_stands,
+                a_session_lives_on_by_its_uses_and_not_past_its_end,
+                a_session_that_breaks_a_rule_is_refused,
+                a_session_gets_its_user_once,
+                sec_a_refresh_is_claimed_once,
+                sec_a_lost_refresh_ends_the_session,
+                sec_a_replaced_secret_is_good_for_nothing,
+                sec_ended_sessions_are_over_at_once,
+                sec_a_session_without_a_user_moves_its_own_version,
+                sec_signing_out_everywhere_ends_sessions,
+                sessions_are_listed_by_each_filter_in_pages,
+                sessions_are_deleted_a_day_after_their_end,
+            }
+            one_time {
+                sec_a_one_time_value_is_taken_once,
+                an_expired_one_time_value_is_good_for_nothing,
+                one_time_values_are_bounded,
+            }
+            logouts {
+                sec_tokens_of_an_ended_sid_are_refused,
+                sec_older_tokens_of_a_logged_out_subject_are_refused,
+                sec_a_logout_ends_cached_answers,
+                sec_a_plan_from_before_a_logout_is_a_conflict,
+                logout_marks_are_kept_until_their_tokens_have_expired,
             }
         }
     };

@@ -1,6 +1,7 @@
 //! Laws that hold whatever is done in whatever order. The walk itself checks sync's: planning twice is empty, the
 //! order of tags does not matter, no manual grant is touched, nothing beyond the realm is reached.
 
+use narthex_conformance::session_walk::SessionWalk;
 use narthex_conformance::walk::Walk;
 use narthex_memory::MemoryDirectory;
 use proptest::prelude::*;
@@ -24,6 +25,17 @@ proptest! {
                 walk.step().await;
             }
             walk.everything().await;
+        });
+    }
+
+    #[test]
+    fn a_random_walk_of_sessions_breaks_no_law(seed: u64, steps in 1..80_usize) {
+        block_on(async {
+            let directory = MemoryDirectory::default();
+            let mut walk = SessionWalk::new(&directory, seed).await;
+            for _ in 0..steps {
+                walk.step().await;
+            }
         });
     }
 }

@@ -1,5 +1,7 @@
 //! Every method of the directory that reads or writes, called in every way that makes another statement of it.
 
+mod sessions;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -18,7 +20,7 @@ pub(crate) struct Caller<'c> {
     told: &'c mut dyn FnMut(&'static str),
 }
 
-/// The methods of the five traits that wait for a store.
+/// The methods of the six traits that wait for a store.
 pub(crate) fn names() -> BTreeSet<&'static str> {
     let traits = [
         include_str!("../../../directory/src/directory/token_sync.rs"),
@@ -26,6 +28,7 @@ pub(crate) fn names() -> BTreeSet<&'static str> {
         include_str!("../../../directory/src/directory/keyring.rs"),
         include_str!("../../../directory/src/directory/documents.rs"),
         include_str!("../../../directory/src/directory/trail.rs"),
+        include_str!("../../../directory/src/directory/sessions.rs"),
     ];
     let lines = traits.into_iter().flat_map(str::lines);
     let begins = lines.filter_map(|line| line.strip_prefix("    async fn "));
@@ -63,6 +66,7 @@ pub(crate) async fn call(directory: &dyn Directory, told: &mut dyn FnMut(&'stati
     caller.members(&tools, &team).await;
     caller.documents(&tools).await;
     caller.keys().await;
+    caller.sessions().await;
     caller.rest().await;
 }
 

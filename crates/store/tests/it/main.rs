@@ -18,6 +18,7 @@ mod place;
 mod population;
 mod postgres;
 mod schema;
+mod session_races;
 mod sqlite_statements;
 mod transfer;
 

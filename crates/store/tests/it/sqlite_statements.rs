@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::{every_method, open_at};
 
-const LARGE: [&str; 8] = [
+const LARGE: [&str; 9] = [
     "users",
     "user_issuers",
     "organizations",
@@ -23,16 +23,18 @@ const LARGE: [&str; 8] = [
     "grants",
     "audit_events",
     "seen_tags",
+    "sessions",
 ];
 
 /// What lists goes along an index (or, audit events, the table itself) in the order of the page, and ends with the page.
-const LISTS: [&str; 8] = [
+const LISTS: [&str; 9] = [
     "users",
     "organizations",
     "teams",
     "grants",
     "events",
     "seen_tags",
+    "sessions",
     // Whoever changes an organization's tags may ask who would be concerned: that is everybody in the realm.
     "carriers",
     "count_carriers",

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::every_method;
 
 /// Tables that grow with the number of people, and are never looked through.
-const LARGE: [&str; 8] = [
+const LARGE: [&str; 9] = [
     "users",
     "user_issuers",
     "organizations",
@@ -21,16 +21,18 @@ const LARGE: [&str; 8] = [
     "grants",
     "audit_events",
     "seen_tags",
+    "sessions",
 ];
 
 /// What lists goes along an index in the order of the page, and ends with the page.
-const LISTS: [&str; 8] = [
+const LISTS: [&str; 9] = [
     "users",
     "organizations",
     "teams",
     "grants",
     "events",
     "seen_tags",
+    "sessions",
     // Whoever changes an organization's tags may ask who would be concerned: that is everybody in the realm.
     "carriers",
     "count_carriers",
@@ -41,10 +43,11 @@ const SNAPSHOTS_OF: &str = "15";
 
 /// Indexes that need no value to begin with: of nothing but what is asked for (what the configuration declares, roles on the
 /// platform), or in the order in which some are asked for (what lapses next, the newest event).
-const ORDERED: [&str; 4] = [
+const ORDERED: [&str; 5] = [
     "organizations_config",
     "grants_platform",
     "grants_lapse",
+    "sessions_lapse",
     "audit_events_pkey",
 ];
 
