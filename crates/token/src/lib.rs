@@ -80,3 +80,4 @@ pub use key_cache::{
 };
 pub use keys::{KeyHint, KeyKind, KeyReport, KeySet, KeySetLimits, RefusedKey, SecretLength, is_key_id};
 pub use parse::{Limits, ParsedToken, parse};
+pub use verify::VerifiedLogout;

@@ -2,6 +2,8 @@
 //!
 //! Each rule is one function that [`crate::inspect()`] calls as well.
 
+mod logout;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -14,6 +16,8 @@ use crate::header::{TextMember, is_same_type};
 use crate::issuer::{Binding, BoundTokens, Expiry, IssuerStatus, RequiredClaim, TrustedIssuer};
 use crate::keys::{HintRef, KeySet, MatchingKeys};
 use crate::parse::ParsedToken;
+
+pub use logout::VerifiedLogout;
 
 /// The last second of the year 9999 (RFC 3339). Beyond it lies nothing but milliseconds taken for seconds.
 const SECONDS_MAX: i64 = 253_402_300_799;
@@ -80,6 +84,14 @@ pub(crate) fn check_header<'t>(
     token: &'t ParsedToken<'_>,
     issuer: Option<&TrustedIssuer>,
 ) -> Result<HintRef<'t>, VerifyError> {
+    check_header_of(token, |typ| is_accepted_type(typ, issuer))
+}
+
+/// Rule 4, for tokens of these types beside the usual ones.
+fn check_header_of<'t>(
+    token: &'t ParsedToken<'_>,
+    is_accepted: impl Fn(&str) -> bool,
+) -> Result<HintRef<'t>, VerifyError> {
     let facts = token.header.facts();
     // SECURITY: no extension is understood, so every critical one is refused, whatever its shape.
     if facts.critical {
@@ -92,7 +104,7 @@ pub(crate) fn check_header<'t>(
         ));
     }
     if let Some(found) = text(&facts.typ, "typ")?
-        && !is_accepted_type(found, issuer)
+        && !is_accepted(found)
     {
         let found = sanitize(found);
         let problem = format!("is `{found}`, which is not accepted; list it in `token_types` if it should be");

@@ -9,6 +9,7 @@ mod explain;
 #[cfg(test)]
 mod key_sets;
 #[cfg(test)]
+mod logout;
 mod minting;
 #[cfg(test)]
 mod policies;
