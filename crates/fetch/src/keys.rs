@@ -7,6 +7,7 @@
 
 mod cache;
 mod discovery;
+mod endpoints;
 mod error;
 mod fetch;
 mod flight;
@@ -16,6 +17,7 @@ mod key_url;
 mod source;
 mod store;
 
+pub use endpoints::{IssuerEndpoints, ProviderMetadata};
 pub use error::{DiscoveryProblem, FetchError};
 pub use fetch::{Access, FetchLimits, ProxyUrl, ProxyUrlProblem};
 pub use health::{ErrorLine, IssuerHealth, KeyLine, Moment, RefusedLine};

@@ -139,7 +139,7 @@ pub enum FetchError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DiscoveryProblem {
     /// Not a JSON object with text members `issuer` and `jwks_uri`.
-    #[error("it is not a JSON object with `issuer` and `jwks_uri` as text ({0})")]
+    #[error("it is not a JSON object with `issuer` and the addresses as text ({0})")]
     Malformed(String),
     /// It names another issuer (`OpenID` Connect Discovery 4.3).
     #[error("it says its issuer is `{found}`, but `{configured}` is configured; the two must be equal to the letter")]
@@ -149,6 +149,20 @@ pub enum DiscoveryProblem {
         /// Issuer that the document names.
         found: String,
     },
+    /// It lacks an endpoint that sign-in needs.
+    #[error("it has no `{0}`, which sign-in needs")]
+    NoEndpoint(&'static str),
+    /// One of its endpoints is not a URL that may be used.
+    #[error("its `{member}` is refused: {problem}")]
+    Endpoint {
+        /// Member of the document.
+        member: &'static str,
+        /// The rule that the URL breaks.
+        problem: UrlProblem,
+    },
+    /// It takes no code challenge that is a hash (RFC 7636).
+    #[error("its `code_challenge_methods_supported` lacks `S256`, which sign-in needs")]
+    NoPkce,
     /// Its `jwks_uri` is not a URL that keys may be fetched from.
     #[error("its `jwks_uri` is refused: {0}")]
     Url(#[from] UrlProblem),

@@ -112,10 +112,28 @@ impl Fetcher {
     pub(super) async fn fetch(&self, url: &KeyUrl) -> Result<KeyServerAnswer, FetchError> {
         self.guard.check_url(url)?;
         let headers = self.headers(url).await?;
-        let client = self.client(url).await?;
+        let client = self.client(url, same_origin_only(url.clone())).await?;
         let answer = client.get(url.url().clone()).headers(headers).send().await;
         let answer = answer.map_err(|error| explain(url, &error))?;
         self.read(url, answer).await
+    }
+
+    /// Posts a body once, and returns the status and the body of the answer, whatever the status is. No redirect is
+    /// followed.
+    // SECURITY: the body holds a code, a refresh token or the client's secret, so only the configured endpoint gets it.
+    pub(super) async fn post(
+        &self,
+        url: &KeyUrl,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<(StatusCode, HeaderMap, Bytes), FetchError> {
+        self.guard.check_url(url)?;
+        let client = self.client(url, Policy::none()).await?;
+        let answer = client.post(url.url().clone()).headers(headers).body(body).send().await;
+        let mut answer = answer.map_err(|error| explain(url, &error))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = self.body(url, &mut answer).await?;
+        Ok((status, headers, body))
     }
 
     async fn headers(&self, url: &KeyUrl) -> Result<HeaderMap, FetchError> {
@@ -134,7 +152,7 @@ impl Fetcher {
         Ok(headers)
     }
 
-    async fn client(&self, url: &KeyUrl) -> Result<Client, FetchError> {
+    async fn client(&self, url: &KeyUrl, redirects: Policy) -> Result<Client, FetchError> {
         let proxy = self.access.proxy.as_ref().filter(|_| !url.is_loopback());
         let names = GuardedNames {
             names: Arc::clone(&self.names),
@@ -144,7 +162,7 @@ impl Fetcher {
         let mut builder = Client::builder()
             .user_agent(concat!("narthex/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(names))
-            .redirect(same_origin_only(url.clone()))
+            .redirect(redirects)
             .connect_timeout(self.limits.connect)
             .referer(false)
             .http1_only()
@@ -189,6 +207,18 @@ impl Fetcher {
                 status: answer.status().as_u16(),
             });
         }
+        let cache_control = joined(answer.headers(), &header::CACHE_CONTROL);
+        let age = joined(answer.headers(), &header::AGE);
+        let body = self.body(url, &mut answer).await?;
+        Ok(KeyServerAnswer {
+            body,
+            cache_control,
+            age,
+        })
+    }
+
+    /// Reads the body of an answer, and decompresses it.
+    async fn body(&self, url: &KeyUrl, answer: &mut Response) -> Result<Bytes, FetchError> {
         let limit = self.limits.body_bytes;
         let too_large = || FetchError::TooLarge {
             source_of_keys: quoted(&url.host()),
@@ -200,8 +230,6 @@ impl Fetcher {
         {
             return Err(too_large());
         }
-        let cache_control = joined(answer.headers(), &header::CACHE_CONTROL);
-        let age = joined(answer.headers(), &header::AGE);
         let mut body = BytesMut::new();
         while let Some(chunk) = answer.chunk().await.map_err(|error| explain(url, &error))? {
             if body.len().saturating_add(chunk.len()) > limit {
@@ -209,15 +237,10 @@ impl Fetcher {
             }
             body.extend_from_slice(&chunk);
         }
-        let body = match joined(answer.headers(), &header::CONTENT_ENCODING) {
-            None => body.freeze(),
-            Some(coding) => decoded(url, &coding, body.freeze(), limit)?,
-        };
-        Ok(KeyServerAnswer {
-            body,
-            cache_control,
-            age,
-        })
+        match joined(answer.headers(), &header::CONTENT_ENCODING) {
+            None => Ok(body.freeze()),
+            Some(coding) => decoded(url, &coding, body.freeze(), limit),
+        }
     }
 }
 

@@ -96,15 +96,8 @@ impl KeySource {
     /// # Errors
     ///
     /// [`SourceProblem`] if the issuer is not a URL that may be asked.
-    // SPEC: OpenID Connect Discovery 1.0, 4.1: a terminating slash is removed first.
     pub fn discovery(issuer: &str, access: Access) -> Result<Self, SourceProblem> {
-        if issuer.contains('?') {
-            return Err(SourceProblem::IssuerQuery);
-        }
-        KeyUrl::parse(issuer)?;
-        let under = issuer.strip_suffix('/').unwrap_or(issuer);
-        let url = KeyUrl::parse(&format!("{under}/.well-known/openid-configuration"))?;
-        Self::remote(url, Some(issuer.to_owned()), access)
+        Self::remote(discovery_url(issuer)?, Some(issuer.to_owned()), access)
     }
 
     /// Creates a source of one key for each id, at a URL with `{kid}` in it.
@@ -204,8 +197,19 @@ impl KeySource {
     }
 }
 
+/// Returns the address of an issuer's discovery document.
+// SPEC: OpenID Connect Discovery 1.0, 4.1: a terminating slash is removed first.
+pub(super) fn discovery_url(issuer: &str) -> Result<KeyUrl, SourceProblem> {
+    if issuer.contains('?') {
+        return Err(SourceProblem::IssuerQuery);
+    }
+    KeyUrl::parse(issuer)?;
+    let under = issuer.strip_suffix('/').unwrap_or(issuer);
+    Ok(KeyUrl::parse(&format!("{under}/.well-known/openid-configuration"))?)
+}
+
 /// Creates the guard of a source, and checks a host that is written as an address.
-fn guard(url: &KeyUrl, access: &Access) -> Result<Guard, Refused> {
+pub(super) fn guard(url: &KeyUrl, access: &Access) -> Result<Guard, Refused> {
     let loopback = if url.is_loopback() {
         Loopback::Permitted
     } else {

@@ -10,6 +10,7 @@ mod explain;
 mod key_sets;
 #[cfg(test)]
 mod logout;
+#[cfg(test)]
 mod minting;
 #[cfg(test)]
 mod policies;
