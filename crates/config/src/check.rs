@@ -8,6 +8,7 @@ mod header_names;
 mod issuer;
 mod keys;
 mod laxer;
+mod login;
 mod mapping;
 mod never;
 mod organization;
@@ -126,6 +127,8 @@ impl Check<'_> {
         };
         let sealing = self.sealing(file.secrets.value(), &file.secrets.span());
         let connections = self.connections(file.connections.value());
+        let sign_in = self.sign_in(file);
+        self.secret_key_for_sessions(file, sealing.is_some());
         let issuers = self.issuers(file.issuer.value());
         let realms = realms(file);
         let (organizations, tags) = self.organizations(file.organization.value(), &realms);
@@ -161,6 +164,7 @@ impl Check<'_> {
                 routes,
                 route_settings,
                 sealing,
+                sign_in,
                 connections,
                 cache,
                 limits,

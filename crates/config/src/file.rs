@@ -17,15 +17,15 @@ pub(crate) use issuer::{
 pub(crate) use organization::{Membership, OrganizationSection, OrganizationStatus, TagText};
 pub(crate) use route::{EncodedSlash, HeadersSection, MethodOverride, OrganizationBy, RouteSection, TokenUse};
 pub(crate) use settings::{
-    AssertionSection, CacheSection, ConnectionsSection, LimitsSection, ListenSection, LogSection, SecretsSection,
-    StoreSection,
+    AssertionSection, CacheSection, ConnectionsSection, LimitsSection, ListenSection, LogSection, LoginSection,
+    SecretsSection, SessionSection, StoreSection,
 };
 pub use settings::{LogFormat, LogLevel};
 
 use toml::de::DeTable;
 
 use super::problem::Problem;
-use super::read::{Defaulted, Walk, section};
+use super::read::{Defaulted, Optional, Walk, section};
 use super::values::List;
 
 section! {
@@ -50,6 +50,10 @@ section! {
         route: Defaulted<List<RouteSection>> = "[]";
         /// Encryption of the secrets in the store.
         secrets: Defaulted<SecretsSection> = "{}";
+        /// Sign-in of browsers at an identity provider.
+        login: Optional<LoginSection>;
+        /// Lifetime of the sessions of signed-in browsers.
+        session: Defaulted<SessionSection> = "{}";
         /// Outbound requests of the connections that the server holds for organizations.
         connections: Defaulted<ConnectionsSection> = "{}";
         /// Caches between requests. An entry never outlives its token, its key, or a change to the directory or to this

@@ -36,10 +36,14 @@ use narthex_directory::{
     ExternalId, IssuerName, Logo, MembershipRule, OrganizationDetails, OrganizationName, OrganizationStatus,
     OrganizationTags, Realm, SyncPolicy,
 };
-use narthex_engine::{IdentityField, MethodOverride, ReloadProblem, SealingKeys, TokenPlaces, Upstream, WebOrigin};
-use narthex_fetch::keys::KeySource;
+use narthex_engine::{
+    IdentityField, LoginUse, MethodOverride, ReloadProblem, SealingKeys, SignInSettings, TokenPlaces, Upstream,
+    WebOrigin,
+};
+use narthex_fetch::keys::{Access, KeySource};
 use narthex_fetch::outbound::Policy;
 use narthex_mapping::IssuerMapping;
+use narthex_openid::ClientSettings;
 use narthex_store::PostgresOptions;
 use narthex_token::{Issuers, TrustedIssuer};
 use serde::Serialize;
@@ -79,6 +83,8 @@ pub struct Config {
     pub route_settings: Vec<RouteSettings>,
     /// Keys that seal the secrets in the store.
     pub sealing: Option<Arc<SealingKeys>>,
+    /// Sign-in, and the lifetime of sessions.
+    pub sign_in: SignInSettings,
     /// Policy for the requests of held connections.
     pub connections: Policy,
     /// Memory limits of the caches.
@@ -135,6 +141,21 @@ pub struct Issuer {
     pub policy: SyncPolicy,
     /// Places that may carry its tokens.
     pub places: TokenPlaces,
+    /// Sign-in at this issuer, if it has a client id.
+    pub sign_in: Option<IssuerLogin>,
+}
+
+/// Sign-in at one issuer.
+#[derive(Debug)]
+pub struct IssuerLogin {
+    /// Its `iss`, which is the URL of its discovery document too.
+    pub issuer: String,
+    /// Requirements on its ID tokens: those on its tokens, with the client id as the audience.
+    pub trusted: Arc<TrustedIssuer>,
+    /// The client that is registered there.
+    pub client: ClientSettings,
+    /// Access to its endpoints.
+    pub access: Access,
 }
 
 /// An organization that is declared.
@@ -177,6 +198,8 @@ pub struct RouteSettings {
     pub idle_timeout: Duration,
     /// The largest request body.
     pub body_bytes: u64,
+    /// Use of sign-in for its refused requests.
+    pub login: LoginUse,
     /// Treatment of requests whose headers name another method.
     pub method_override: MethodOverride,
     /// Origins whose pages may send requests with the user's cookie.

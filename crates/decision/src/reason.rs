@@ -114,6 +114,13 @@ reasons! {
     /// The token does not meet a rule of its issuer. The answer carries the rule's message.
     TokenRule = "token.rule",
         "The token does not meet a condition of this service", "ask the administrator";
+    /// The session of the request's cookie has ended, or its token has and could not be renewed.
+    SessionEnded = "session.ended",
+        "The session has ended", "sign in again";
+    /// A sign-in could not be completed: it was started elsewhere, used before or too long ago, or the identity provider refused
+    /// it.
+    SignInRefused = "sign_in.refused",
+        "The sign-in could not be completed", "sign in again from the application";
     /// The issuer's keys could not be had, so nothing can be said about the token.
     KeysUnavailable = "keys.unavailable",
         "The issuer's keys cannot be reached right now, so the token cannot be checked", "try again shortly";
@@ -224,6 +231,6 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_code(reason.code()), Some(*reason));
         }
-        assert_eq!(Reason::ALL.len(), 50);
+        assert_eq!(Reason::ALL.len(), 52);
     }
 }

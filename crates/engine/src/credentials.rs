@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use narthex_decision::{Reason, remove_headers, spelled_like};
+use narthex_directory::IssuerName;
 use percent_encoding::percent_decode_str;
 
 use crate::respond::Refusal;
@@ -61,6 +62,8 @@ impl TokenPlaces {
             Place::QueryParameter(name) => self.query_parameters.contains(name),
             Place::Subprotocol(prefix) => self.subprotocol_prefixes.contains(prefix),
             Place::AdminPort => true,
+            // SECURITY: a session is of one issuer, and its cookie is not looked for among tokens.
+            Place::Session(_) => false,
         }
     }
 
@@ -133,6 +136,8 @@ pub enum Place {
     Subprotocol(String),
     /// `Authorization` of the admin port, where tokens of every issuer may be.
     AdminPort,
+    /// A session, with the issuer of its token.
+    Session(IssuerName),
 }
 
 /// Places where the one token of a request was found: nearly always one.
@@ -155,6 +160,14 @@ impl FoundAt {
     /// Iterates over the places.
     pub fn iter(&self) -> impl Iterator<Item = &Place> {
         std::iter::once(&self.first).chain(&self.others)
+    }
+
+    /// Returns the issuer of the session that the token is of, if it is of one.
+    pub(crate) const fn session_issuer(&self) -> Option<&IssuerName> {
+        match &self.first {
+            Place::Session(issuer) => Some(issuer),
+            _ => None,
+        }
     }
 }
 
@@ -323,7 +336,7 @@ const fn without_spaces(mut bytes: &[u8]) -> &[u8] {
 
 /// Returns the name and value pairs of all `Cookie` headers (RFC 6265 section 4.2), byte for byte: the values of an
 /// application's own cookies need not be text.
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
     let pairs = headers
         .get_all(header::COOKIE)
         .iter()
@@ -359,7 +372,7 @@ fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Replaces a header by the part of it that stays, or removes it if nothing stays.
-fn keep(headers: &mut HeaderMap, name: HeaderName, part: &[u8]) {
+pub(crate) fn keep(headers: &mut HeaderMap, name: HeaderName, part: &[u8]) {
     let kept = HeaderValue::from_bytes(part);
     headers.remove(&name);
     if let Some(kept) = kept.ok().filter(|kept| !kept.is_empty()) {
@@ -399,7 +412,8 @@ pub fn remove(headers: &mut HeaderMap, place: &Place) {
             let kept = others.collect::<Vec<&[u8]>>().join(&b", "[..]);
             keep(headers, header::SEC_WEBSOCKET_PROTOCOL, &kept);
         }
-        Place::QueryParameter(_) | Place::AdminPort => {}
+        // The cookies of sessions are removed on every route, whether they count or not.
+        Place::QueryParameter(_) | Place::AdminPort | Place::Session(_) => {}
     }
 }
 

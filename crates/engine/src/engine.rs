@@ -15,6 +15,7 @@ use crate::event::Event;
 use crate::freshness::DirectoryContact;
 use crate::metrics::Metrics;
 use crate::runtime::Runtime;
+use crate::session::SessionCache;
 use crate::switch::Switch;
 use crate::via::Via;
 use narthex_clock::{Clock, NoEntropy, RequestIds, SetBack};
@@ -73,6 +74,8 @@ pub struct Engine {
     pub callers: TokenCache,
     /// Cached answers by identity.
     pub accounts: AccountCache,
+    /// Open sessions.
+    pub(crate) sessions: SessionCache,
     /// Signs assertions.
     pub assertions: AssertionSigner,
     /// The mark of requests that this process has forwarded.
@@ -115,6 +118,7 @@ impl Engine {
             switch: Switch::default(),
             callers: TokenCache::new(settings.token_cache_bytes)?,
             accounts: AccountCache::new(settings.account_cache_bytes)?,
+            sessions: SessionCache::default(),
             assertions,
             via: Via::new()?,
             request_ids: RequestIds::new()?,
@@ -208,6 +212,9 @@ impl Engine {
         if let Err(error) = self.directory.close_lapsed(LAPSED_PER_ROUND, by).await {
             self.failed("closing lapsed grants", &error);
         }
+        if let Err(error) = self.directory.delete_lapsed_sessions(LAPSED_PER_ROUND, at_ms).await {
+            self.failed("deleting sessions that have ended", &error);
+        }
         if let Err(error) = self.assertions.rotate(&*self.directory, at_ms).await {
             self.failed("rotating the assertion keys", &error);
         }
@@ -230,5 +237,5 @@ fn every(period: Duration) -> Interval {
     turns
 }
 
-/// Upper limit of lapsed grants closed in one round, so that many of them do not hold up the writer.
+/// Upper limit of lapsed grants closed, and of sessions deleted, in one round, so that many of them do not hold up the writer.
 const LAPSED_PER_ROUND: usize = 1_000;

@@ -83,17 +83,20 @@ pub enum Door {
     Haproxy,
     /// `GET /.narthex/me`.
     Me,
+    /// Sign-in and sign-out.
+    SignIn,
 }
 
 impl Door {
     /// Every door.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Proxy,
         Self::Nginx,
         Self::Traefik,
         Self::Caddy,
         Self::Haproxy,
         Self::Me,
+        Self::SignIn,
     ];
 
     /// Returns the word in logs and metrics.
@@ -105,6 +108,7 @@ impl Door {
             Self::Caddy => "caddy",
             Self::Haproxy => "haproxy",
             Self::Me => "me",
+            Self::SignIn => "sign_in",
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Check of the page that a request comes from, if its token came in a cookie: a browser sends cookies for any page
 //! that asks it to.
 
+use std::fmt;
+
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 use narthex_decision::{HostName, Reason, RequestHost};
 
@@ -28,8 +30,6 @@ enum Scheme {
 }
 
 impl Scheme {
-    const ALL: [Self; 2] = [Self::Http, Self::Https];
-
     const fn port(self) -> u16 {
         match self {
             Self::Http => 80,
@@ -59,6 +59,25 @@ impl WebOrigin {
         Self::at(scheme, authority)
     }
 
+    /// Tests whether browsers treat it as secure: https, or a name or address of this machine (Secure Contexts section 3.1).
+    pub fn is_secure_context(&self) -> bool {
+        let is_own = match &self.host {
+            HostName::V6(address) => address.is_loopback(),
+            HostName::Name(name) => {
+                let address = name.parse::<std::net::Ipv4Addr>();
+                name == "localhost"
+                    || name.ends_with(".localhost")
+                    || address.is_ok_and(|address| address.is_loopback())
+            }
+        };
+        self.scheme == Scheme::Https || is_own
+    }
+
+    /// Tests whether it has the host of another origin.
+    pub(crate) fn has_host_of(&self, other: &Self) -> bool {
+        self.host == other.host
+    }
+
     fn at(scheme: Scheme, authority: &str) -> Option<Self> {
         // It checks the port too, so that the rest behind the host is empty, a colon, or a colon and a port.
         RequestHost::parse(authority).ok()?;
@@ -74,6 +93,20 @@ impl WebOrigin {
             host: HostName::parse(host)?,
             port,
         })
+    }
+}
+
+impl fmt::Display for WebOrigin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        write!(f, "{scheme}://{}", self.host)?;
+        if self.port == self.scheme.port() {
+            return Ok(());
+        }
+        write!(f, ":{}", self.port)
     }
 }
 
@@ -132,7 +165,7 @@ fn needs_origin(method: &Method, headers: &HeaderMap) -> bool {
 
 /// Tests whether a request opens a WebSocket, at any door. Proxies do not pass on `Upgrade` when they ask, but the
 /// other header.
-fn is_web_socket(headers: &HeaderMap) -> bool {
+pub(crate) fn is_web_socket(headers: &HeaderMap) -> bool {
     let names = |value: &HeaderValue| {
         let mut protocols = value.as_bytes().split(|byte| *byte == b',');
         protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
@@ -140,7 +173,7 @@ fn is_web_socket(headers: &HeaderMap) -> bool {
     headers.contains_key(header::SEC_WEBSOCKET_KEY) || headers.get_all(header::UPGRADE).iter().any(names)
 }
 
-/// Refuses a request with a token in a cookie if it does not come from a page of its own origin, or of one that the
+/// Refuses a request with a token in a cookie, or with a session, if it does not come from a page of its own origin, or of one that the
 /// route `allows`.
 ///
 /// SECURITY: this check stands between a signed-in user and every other page that the user visits.
@@ -148,7 +181,7 @@ fn is_web_socket(headers: &HeaderMap) -> bool {
 /// # Errors
 ///
 /// `request.origin`.
-pub(crate) fn check(inbound: &Inbound<'_>, allows: &[WebOrigin]) -> Result<(), Refusal> {
+pub fn check(inbound: &Inbound<'_>, allows: &[WebOrigin]) -> Result<(), Refusal> {
     if !needs_origin(inbound.method, inbound.headers) {
         return Ok(());
     }
@@ -172,23 +205,27 @@ pub(crate) fn check(inbound: &Inbound<'_>, allows: &[WebOrigin]) -> Result<(), R
     }
 }
 
-/// Tests whether this is the origin that the request was sent to, as the browser knows it. A trusted proxy states the
-/// scheme, and the host if it has changed it. If a proxy states no scheme, only the host and the port are compared.
+/// Tests whether this is the origin that the request was sent to, as the browser knows it.
 fn is_own(origin: &WebOrigin, inbound: &Inbound<'_>) -> bool {
+    own_origins(inbound).contains(origin)
+}
+
+/// Returns the origins that the request may have been sent to, as the browser knows them: nearly always one. A trusted
+/// proxy states the scheme, and the host if it has changed it. If a proxy states no scheme, it is either of the two.
+pub(crate) fn own_origins(inbound: &Inbound<'_>) -> Vec<WebOrigin> {
     let trusted = inbound.trust() == Trust::Trusted;
     let forwarded = |name: HeaderName| single(inbound.headers, &name).filter(|_| trusted);
     let schemes = match forwarded(FORWARDED_PROTO).map(Scheme::said) {
         Some(said) => said.as_slice().to_vec(),
-        None if trusted => Scheme::ALL.to_vec(),
+        // https first: an address with a sign-in is chosen from the front.
+        None if trusted => vec![Scheme::Https, Scheme::Http],
         None => vec![Scheme::Http],
     };
-    let forwarded_host = forwarded(FORWARDED_HOST).filter(|_| inbound.door == Door::Proxy);
-    let own = |host: &str| {
-        schemes
-            .iter()
-            .any(|scheme| WebOrigin::at(*scheme, host).as_ref() == Some(origin))
-    };
-    inbound.host.into_iter().chain(forwarded_host).any(own)
+    let forwarded_host = forwarded(FORWARDED_HOST).filter(|_| matches!(inbound.door, Door::Proxy | Door::SignIn));
+    let hosts = inbound.host.into_iter().chain(forwarded_host);
+    hosts
+        .flat_map(|host| schemes.iter().filter_map(move |scheme| WebOrigin::at(*scheme, host)))
+        .collect()
 }
 
 /// Returns the one value of a header; `None` also for several.

@@ -1,11 +1,14 @@
 //! Result of a decision: a request that may pass, and the cache entry of its answer.
 
+use std::sync::Arc;
+
 use narthex_decision::{HeaderPatch, Match, Preflight, Requirement};
 use narthex_directory::UserId;
 
 use crate::cache::by_token::{CachedToken, Caller, DecidedCaller};
 use crate::cache::prefetch::Prefetched;
 use crate::credentials::FoundAt;
+use crate::session::OpenSession;
 use smol_str::SmolStr;
 
 /// Divisor of a new assertion's lifetime: a cached assertion is replaced when less than the quotient is left.
@@ -22,6 +25,8 @@ pub struct Passed {
     pub preflight: Preflight,
     /// Id of this request.
     pub request_id: String,
+    /// Session that the token is of, if it is of one.
+    pub session: Option<Arc<OpenSession>>,
 }
 
 /// A decision, by the cache entry that holds it.

@@ -16,6 +16,7 @@ use narthex_decision::{Match, Preflight, Reason, RequestHost, RequestPath};
 
 use self::answer::{anonymous, decided};
 pub use self::authenticate::who;
+pub(crate) use self::authenticate::{identified, refuse_sync, verify_id_token};
 use self::authenticate::{look_up, token};
 use self::method_override::refuse_override;
 pub(crate) use self::paths::bad_path;
@@ -30,6 +31,8 @@ use crate::origin::{self, ReadableBy};
 use crate::passed::{Answer, Passed};
 use crate::respond::Refusal;
 use crate::runtime::Runtime;
+use crate::session::{self, OpenSession};
+use crate::sign_in::SignInOffer;
 
 /// Decides one request.
 ///
@@ -51,7 +54,12 @@ pub async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> R
         .ok_or_else(|| unmatched(path))?;
     let route = matched.route.index;
     let passed = on_route(engine, runtime, inbound, (host, path), matched).await;
-    passed.map_err(|refusal| refusal.readable_by(ReadableBy::of(runtime, route, inbound.headers)))
+    passed.map_err(|refusal| {
+        let offer = SignInOffer::of(runtime, route, inbound, &refusal);
+        refusal
+            .readable_by(ReadableBy::of(runtime, route, inbound.headers))
+            .offering(offer)
+    })
 }
 
 /// Decides a request on the route that it falls under.
@@ -69,13 +77,22 @@ async fn on_route<'r>(
     if let Err(reason) = matched.read_header(inbound.headers) {
         return Err(organization::missing(reason, &matched));
     }
-    let Some((token, at)) = token(runtime, inbound, &matched)? else {
+    let presented = token(runtime, inbound, &matched)?;
+    if matched.preflight == Preflight::Yes {
+        return Ok(anonymous(engine, &matched, presented.map(|(_, at)| at)));
+    }
+    let session = match presented {
+        Some(_) => None,
+        // SECURITY: a session is looked for only where there is no token, good or bad.
+        None => session::required(engine, runtime, inbound, matched.route).await?,
+    };
+    let Some((token, at)) = presented.or_else(|| session.as_deref().map(OpenSession::presented)) else {
         return Ok(anonymous(engine, &matched, None));
     };
-    if matched.preflight == Preflight::Yes {
-        return Ok(anonymous(engine, &matched, Some(at)));
-    }
-    if at.iter().any(|place| matches!(place, Place::Cookie(_))) {
+    if at
+        .iter()
+        .any(|place| matches!(place, Place::Cookie(_) | Place::Session(_)))
+    {
         origin::check(inbound, runtime.cors_origins(matched.route.index))?;
     }
     let inbound = &Inbound {
@@ -88,6 +105,7 @@ async fn on_route<'r>(
             token_at: Some(at),
             preflight: Preflight::No,
             request_id: engine.request_ids.next(),
+            session,
         }),
         // The one reason for a token that is there: it is in a place that its issuer does not use, so it counts as absent. It is
         // removed all the same: it may be a good one.

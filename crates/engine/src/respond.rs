@@ -15,8 +15,9 @@ use serde::Serialize;
 use crate::http_rules;
 use crate::organization;
 use crate::origin::ReadableBy;
+use crate::sign_in::{OfferKind, SignInOffer};
 
-pub use page::Format;
+pub use page::{Format, STYLE as PAGE_STYLE};
 
 /// Seconds that a client should wait before it asks again, if nothing could be decided or no server was available.
 const RETRY_AFTER_SECONDS: u32 = 5;
@@ -62,6 +63,8 @@ pub struct CallerFacts {
     pub named: Option<OrganizationName>,
     /// Permission for scripts of other origins to read the answer.
     pub readable_by: Option<ReadableBy>,
+    /// Sign-in that the request is offered.
+    pub sign_in: Option<SignInOffer>,
 }
 
 impl Refusal {
@@ -113,6 +116,14 @@ impl Refusal {
     pub(crate) fn naming(mut self, organization: Option<&str>) -> Self {
         if let Some(Ok(name)) = organization.map(OrganizationName::new) {
             self.about.get_or_insert_default().named = Some(name);
+        }
+        self
+    }
+
+    /// Adds the sign-in that the request is offered.
+    pub(crate) fn offering(mut self, offer: Option<SignInOffer>) -> Self {
+        if offer.is_some() {
+            self.about.get_or_insert_default().sign_in = offer;
         }
         self
     }
@@ -175,6 +186,11 @@ impl Refusal {
         let mut characters = problem.chars();
         let first = characters.next().map(|first| first.to_uppercase().to_string());
         format!("{}{}; {remedy}.", first.unwrap_or_default(), characters.as_str())
+    }
+
+    /// Returns the sign-in that the request is offered, if there is one.
+    pub fn sign_in_offer(&self) -> Option<&SignInOffer> {
+        self.about.as_ref()?.sign_in.as_ref()
     }
 
     /// Returns the words for the log and for explain.
@@ -247,9 +263,12 @@ impl From<&narthex_directory::Refusal> for Refusal {
 pub const fn status(reason: Reason) -> StatusCode {
     use Reason as R;
     match reason {
-        R::TokenMultiple | R::RequestPath | R::RequestHost | R::RequestUnforwardable | R::OrganizationMissing => {
-            StatusCode::BAD_REQUEST
-        }
+        R::TokenMultiple
+        | R::RequestPath
+        | R::RequestHost
+        | R::RequestUnforwardable
+        | R::OrganizationMissing
+        | R::SignInRefused => StatusCode::BAD_REQUEST,
         R::RequestMethod => StatusCode::METHOD_NOT_ALLOWED,
         R::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         R::UpstreamUnreachable => StatusCode::BAD_GATEWAY,
@@ -289,6 +308,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::TokenRevoked
         | R::TokenBound
         | R::TokenRule
+        | R::SessionEnded
         | R::MappingInvalid
         | R::TagsMissing
         | R::TagsMalformed
@@ -352,6 +372,15 @@ pub fn refuse(refusal: &Refusal, request_id: &str, format: Format) -> Response<F
     if let Some(readable_by) = refusal.about.as_ref().and_then(|about| about.readable_by.as_ref()) {
         readable_by.write(&mut response);
     }
+    if let Some(offer) = refusal
+        .sign_in_offer()
+        .filter(|offer| offer.kind == OfferKind::Redirect)
+        && let Ok(location) = HeaderValue::from_str(&offer.location)
+    {
+        *response.status_mut() = StatusCode::FOUND;
+        response.headers_mut().remove(header::WWW_AUTHENTICATE);
+        response.headers_mut().insert(header::LOCATION, location);
+    }
     response
 }
 
@@ -397,7 +426,7 @@ pub fn problem(status: StatusCode, reason: &'static str, detail: String, request
 /// three codes.
 const fn challenge(reason: Reason, status: StatusCode) -> Option<&'static str> {
     match (reason, status) {
-        (Reason::TokenMissing, _) => Some("Bearer"),
+        (Reason::TokenMissing | Reason::SessionEnded, _) => Some("Bearer"),
         (Reason::TokenMultiple, _) => Some("Bearer error=\"invalid_request\""),
         (_, StatusCode::UNAUTHORIZED) => Some("Bearer error=\"invalid_token\""),
         (Reason::OrganizationRole | Reason::PlatformRole | Reason::RouteTag, _) => {

@@ -18,9 +18,11 @@ use crate::load::{Load, LoadPermit};
 use crate::origin::WebOrigin;
 use crate::rate_limit::RateLimiter;
 use crate::seal::SealingKeys;
+use crate::sign_in::{LoginUse, SignInSettings};
 use crate::upstream::{StreamLimits, Upstream};
 use narthex_fetch::keys::IssuerKeys;
 use narthex_fetch::outbound::Policy;
+use narthex_openid::OpenIdClient;
 
 /// Everything from the configuration that decides a request. Nothing in it is parsed during a request.
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub struct Runtime {
     pub upstream_requests_max: usize,
     /// Proxies whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
+    /// Sign-in and sessions.
+    pub sign_in: SignInSettings,
     /// Settings of the connections held for organizations.
     pub connections: Arc<ConnectionSettings>,
     /// Limits of a token.
@@ -116,6 +120,8 @@ pub struct RouteRuntime {
     pub load: Arc<Load>,
     /// Rule for requests that ask for another method than their own.
     pub method_override: MethodOverride,
+    /// Use of sign-in for its refused requests.
+    pub login: LoginUse,
 }
 
 /// Places where a route looks for tokens.
@@ -181,6 +187,17 @@ pub struct IssuerRuntime {
     pub policy: SyncPolicy,
     /// Places for its tokens.
     pub places: TokenPlaces,
+    /// Sign-in at this issuer, if it has a client id.
+    pub sign_in: Option<IssuerSignIn>,
+}
+
+/// Sign-in at one issuer.
+#[derive(Debug)]
+pub struct IssuerSignIn {
+    /// Its client.
+    pub client: OpenIdClient,
+    /// Rules that its ID tokens must satisfy: those of its tokens, with the client id as the one audience.
+    pub trusted: Arc<TrustedIssuer>,
 }
 
 impl Runtime {
@@ -263,6 +280,19 @@ impl Runtime {
         self.route_settings
             .get(route)
             .map_or(&[], |settings| &settings.cors_origins)
+    }
+
+    /// Returns the use of sign-in for the refused requests of a route.
+    pub fn login_use(&self, route: usize) -> LoginUse {
+        self.route_settings
+            .get(route)
+            .map_or(LoginUse::Off, |settings| settings.login)
+    }
+
+    /// Returns an issuer that users can sign in at, by its configured name.
+    pub fn sign_in_at(&self, issuer: &str) -> Option<(&Arc<IssuerRuntime>, &IssuerSignIn)> {
+        let issuer = self.by_name.get(issuer).filter(|issuer| self.trusts(&issuer.name))?;
+        Some((issuer, issuer.sign_in.as_ref()?))
     }
 
     /// Tests whether a route looks for tokens at all.

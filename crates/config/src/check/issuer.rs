@@ -52,10 +52,10 @@ impl Check<'_> {
         within_if_written(&mut self.problems, "max_token_age", &section.max_token_age, &AGES);
         let name = section.name.spanned().and_then(|name| self.issuer_name(name));
         let algorithms = algorithms(section, source);
-        let trusted = match (source, &algorithms) {
-            (Some(source), Some(algorithms)) => self.trusted(section, source, algorithms.clone()),
-            _ => None,
-        };
+        let terms = source.zip(algorithms.clone());
+        let terms = terms.map(|(source, algorithms)| terms_of(section, source, algorithms));
+        let sign_in = self.issuer_login(section, source, terms.as_ref());
+        let trusted = terms.and_then(|terms| self.trusted(section, terms));
         let keys = match (source, algorithms) {
             (Some(source), Some(algorithms)) => self.keys(section, source, &algorithms),
             _ => None,
@@ -88,6 +88,7 @@ impl Check<'_> {
             mapping: mapping?,
             policy: policy?,
             places: places?,
+            sign_in: sign_in.ok()?,
         })
     }
 
@@ -116,57 +117,8 @@ impl Check<'_> {
             .ok()
     }
 
-    fn trusted(
-        &mut self,
-        section: &IssuerSection,
-        source: Source,
-        algorithms: Vec<Algorithm>,
-    ) -> Option<TrustedIssuer> {
-        let texts = |list: &List<String>| list.iter().map(|text| text.get_ref().clone()).collect::<Vec<_>>();
-        let required = section
-            .required_claims
-            .value()
-            .0
-            .iter()
-            .map(|(claim, values)| RequiredClaim {
-                claim: claim.get_ref().clone(),
-                one_of: values
-                    .get_ref()
-                    .0
-                    .iter()
-                    .map(|value| value.get_ref().0.clone())
-                    .collect(),
-            });
-        let policy = IssuerPolicy {
-            name: section.name.value().cloned().unwrap_or_else(|| "(unnamed)".to_owned()),
-            issuer: section.issuer.value().cloned(),
-            aliases: texts(section.aliases.value()),
-            tenants: section.tenants.value().map(tenants),
-            algorithms,
-            audiences: texts(section.audiences.value()),
-            audience_claims: texts(section.audience_claims.value()),
-            required_claims: required.collect(),
-            token_types: texts(section.token_types.value()),
-            leeway_seconds: section.leeway.value().as_secs(),
-            max_token_age_seconds: section.max_token_age.value().map(Duration::as_secs),
-            expiry: if *section.danger_tokens_without_exp.value() {
-                Expiry::DangerOptional
-            } else {
-                Expiry::Required
-            },
-            bound_tokens: if *section.danger_bound_tokens_as_bearer.value() {
-                BoundTokens::DangerAsBearer
-            } else {
-                BoundTokens::Refused
-            },
-            status: if *section.enabled.value() {
-                IssuerStatus::Enabled
-            } else {
-                IssuerStatus::Disabled
-            },
-            key_source: source.kind(),
-        };
-        match TrustedIssuer::new(policy) {
+    fn trusted(&mut self, section: &IssuerSection, terms: IssuerPolicy) -> Option<TrustedIssuer> {
+        match TrustedIssuer::new(terms) {
             Ok(trusted) => Some(trusted),
             Err(errors) => {
                 for error in errors {
@@ -354,6 +306,54 @@ impl Check<'_> {
             self.problems
                 .push(Problem::warning(written.span(), message).maybe_help(help));
         }
+    }
+}
+
+/// The terms of trust in an issuer, as they are written.
+fn terms_of(section: &IssuerSection, source: Source, algorithms: Vec<Algorithm>) -> IssuerPolicy {
+    let texts = |list: &List<String>| list.iter().map(|text| text.get_ref().clone()).collect::<Vec<_>>();
+    let required = section
+        .required_claims
+        .value()
+        .0
+        .iter()
+        .map(|(claim, values)| RequiredClaim {
+            claim: claim.get_ref().clone(),
+            one_of: values
+                .get_ref()
+                .0
+                .iter()
+                .map(|value| value.get_ref().0.clone())
+                .collect(),
+        });
+    IssuerPolicy {
+        name: section.name.value().cloned().unwrap_or_else(|| "(unnamed)".to_owned()),
+        issuer: section.issuer.value().cloned(),
+        aliases: texts(section.aliases.value()),
+        tenants: section.tenants.value().map(tenants),
+        algorithms,
+        audiences: texts(section.audiences.value()),
+        audience_claims: texts(section.audience_claims.value()),
+        required_claims: required.collect(),
+        token_types: texts(section.token_types.value()),
+        leeway_seconds: section.leeway.value().as_secs(),
+        max_token_age_seconds: section.max_token_age.value().map(Duration::as_secs),
+        expiry: if *section.danger_tokens_without_exp.value() {
+            Expiry::DangerOptional
+        } else {
+            Expiry::Required
+        },
+        bound_tokens: if *section.danger_bound_tokens_as_bearer.value() {
+            BoundTokens::DangerAsBearer
+        } else {
+            BoundTokens::Refused
+        },
+        status: if *section.enabled.value() {
+            IssuerStatus::Enabled
+        } else {
+            IssuerStatus::Disabled
+        },
+        key_source: source.kind(),
     }
 }
 

@@ -56,7 +56,7 @@ impl Source {
         }
     }
 
-    const fn is_fetched(self) -> bool {
+    pub(crate) const fn is_fetched(self) -> bool {
         matches!(self, Self::JwksUrl | Self::KeyUrl | Self::Discovery)
     }
 
@@ -116,7 +116,8 @@ impl Check<'_> {
             .is_written()
             .then(|| section.danger_short_secret.span());
         let format = section.secret_format.is_written().then(|| section.secret_format.span());
-        let fetched = source.is_fetched();
+        // Sign-in asks the issuer too.
+        let fetched = source.is_fetched() || section.client_id.span().is_some();
         for (key, span, fits, with) in [
             (
                 "ca_file",
@@ -239,7 +240,7 @@ impl Check<'_> {
     /// Refuses an address of this machine or of its network in a document of the API. `None` if it is one. Names are
     /// checked when they are resolved.
     // SECURITY: the guard lets a URL of the file reach this machine, and not one of the API.
-    fn public_address(&mut self, key: &str, url: &str, place: &Span) -> Option<()> {
+    pub(crate) fn public_address(&mut self, key: &str, url: &str, place: &Span) -> Option<()> {
         let url = match (self.provenance, KeyUrl::parse(url)) {
             (Provenance::Api, Ok(url)) => url,
             // The source says what is wrong with text that is no such URL.
@@ -260,7 +261,7 @@ impl Check<'_> {
         is_public.then_some(())
     }
 
-    fn access(&mut self, section: &IssuerSection) -> Option<Access> {
+    pub(crate) fn access(&mut self, section: &IssuerSection) -> Option<Access> {
         let mut usable = true;
         self.private_hosts(section.allow_private_hosts.value());
         if let Some(file) = section.ca_file.spanned() {
@@ -272,20 +273,21 @@ impl Check<'_> {
                 .read("bearer_token_file", file.get_ref(), &file.span(), SECRET_BYTES_MOST)
                 .is_some();
         }
-        let proxy = match section.proxy.spanned() {
-            None => None,
-            Some(url) => match ProxyUrl::parse(url.get_ref().0.as_str()) {
-                Ok(proxy) => Some(proxy),
-                Err(cause) => {
-                    self.error(url.span(), format!("`proxy`: {cause}"));
-                    usable = false;
-                    None
-                }
-            },
-        };
-        usable.then(|| Access {
+        if let Some(url) = section.proxy.spanned()
+            && let Err(cause) = ProxyUrl::parse(url.get_ref().0.as_str())
+        {
+            self.error(url.span(), format!("`proxy`: {cause}"));
+            usable = false;
+        }
+        usable.then(|| self.unchecked_access(section))
+    }
+
+    /// Access to an issuer's servers as it is written; what is wrong with it is reported elsewhere.
+    pub(crate) fn unchecked_access(&self, section: &IssuerSection) -> Access {
+        let proxy = section.proxy.value();
+        Access {
             ca_file: section.ca_file.value().map(|path| self.environment.path(path)),
-            proxy,
+            proxy: proxy.and_then(|url| ProxyUrl::parse(url.0.as_str()).ok()),
             bearer_token_file: section
                 .bearer_token_file
                 .value()
@@ -296,7 +298,7 @@ impl Check<'_> {
                 .iter()
                 .map(|host| host.get_ref().clone())
                 .collect(),
-        })
+        }
     }
 
     fn certificates(&mut self, file: &Spanned<PathBuf>) -> bool {

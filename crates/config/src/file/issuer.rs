@@ -113,6 +113,15 @@ section! {
         /// no listed place is forwarded unchanged.
         token_from: Optional<OneOrMany<String>>, eg "[\"authorization\", \"cookie:id_token\"]";
 
+        /// Client id of Narthex at this issuer, for sign-in (`[login]`). It is the audience of ID tokens in sessions, and does
+        /// not become an audience of other tokens. `issuer` must then be the URL of an OpenID provider.
+        client_id: Optional<String>, eg "\"narthex\"";
+        /// File with the client's secret. Without it, the client is a public one.
+        client_secret_file: Optional<PathBuf>, eg "\"client-secret\"";
+        /// Scopes that sign-in asks for, in addition to `openid`. Many providers give a refresh token only for
+        /// `offline_access`; without one, a session ends with its ID token.
+        scopes: Defaulted<List<String>> = "[\"profile\", \"email\"]", eg "[\"profile\", \"email\", \"offline_access\"]";
+
         /// Records that a token may create for a user who is not in the directory. `create` makes everything that is
         /// missing, `link_only` only links existing records, and `off` makes nothing.
         provision: Defaulted<Provision> = "\"create\"";

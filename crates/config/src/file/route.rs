@@ -103,6 +103,8 @@ section! {
         /// cookie does not lock users out of a sign-in page, and the application's own `Authorization` is forwarded
         /// unchanged. Every caller is then anonymous.
         token: Defaulted<TokenUse> = "\"read\"", eg "\"ignore\"";
+        /// `false` sends no navigation on this route to sign-in, and offers none on its refusal pages.
+        login: Defaulted<bool> = "true", eg "false";
         /// Headers in which the upstream gets the identity, under names that the application wants, in addition to
         /// `X-Narthex-…`.
         headers: Optional<HeadersSection>;

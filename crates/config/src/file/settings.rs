@@ -1,5 +1,5 @@
 //! The sections that hold settings of the process: `[listen]`, `[store]`, `[secrets]`, `[connections]`, `[cache]`,
-//! `[limits]`, `[assertion]`, `[log]`.
+//! `[limits]`, `[assertion]`, `[log]`, `[login]`, `[session]`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::read::{Defaulted, Optional, section};
-use crate::values::{Count, List, Rate, Size, choice};
+use crate::values::{Count, List, Rate, Size, WebUrl, choice};
 
 section! {
     /// Addresses that Narthex listens on, and the reverse proxies that it trusts.
@@ -76,8 +76,8 @@ section! {
 }
 
 section! {
-    /// Key that encrypts the secrets in the store, which are the parameters of connections (AES-256-GCM). Without a
-    /// key, no secret can be stored.
+    /// Key that encrypts the secrets in the store: the parameters of connections, and the tokens of sessions
+    /// (AES-256-GCM). Without a key, no secret can be stored and no user can sign in.
     ///
     /// The key is 32 random bytes in base64 or hex, such as the output of `openssl rand -base64 32`. Without `key_file`
     /// it is taken from the environment variable `NARTHEX_SECRET_KEY`, and the previous key from
@@ -107,6 +107,37 @@ section! {
         response_size: Defaulted<Size> = "\"4MiB\"";
         /// Maximum number of consecutive redirects to follow.
         redirects: Defaulted<Count<0, 20>> = "5";
+    }
+}
+
+section! {
+    /// Sign-in of browsers. A navigation without a valid credential is sent to an identity provider, or to a page of your
+    /// own.
+    ///
+    /// A navigation is a `GET` or `HEAD` with `text/html` in `Accept`, with `Sec-Fetch-Mode` absent or `navigate`. Every
+    /// other request gets its refusal. Sign-in at an issuer needs the key of `[secrets]`, because sessions are encrypted
+    /// with it.
+    LoginSection {
+        /// Name of the issuer that users sign in at, with the code flow of OpenID Connect. It needs a `client_id`. Its
+        /// client registration needs the address `/.narthex/callback/NAME` on each of `origins`.
+        issuer: Optional<String>, eg "\"corp\"";
+        /// Address of a sign-in page of your own, instead of `issuer`. It gets the address of the page that was asked for in
+        /// the query parameter `return`.
+        url: Optional<WebUrl>, eg "\"https://app.example.com/sign-in\"";
+        /// Origins that sign-in serves: scheme, host and, if it is not the usual one, port. They are https, or a name or
+        /// address of this machine. A proxy that terminates TLS must be in `listen.trusted_proxies`, send
+        /// `X-Forwarded-Proto`, and pass `/.narthex/` of each origin to Narthex.
+        origins: Defaulted<List<String>> = "[]", eg "[\"https://app.example.com\"]";
+    }
+}
+
+section! {
+    /// Lifetime of sessions. A session also ends with its token, unless a refresh token renews it.
+    SessionSection {
+        /// Maximum time between two requests, from `"2m"` to `"30d"`.
+        idle: Defaulted<Duration> = "\"1h\"";
+        /// Maximum time since sign-in, from `"5m"` to `"366d"`.
+        max: Defaulted<Duration> = "\"12h\"";
     }
 }
 

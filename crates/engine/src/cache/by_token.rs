@@ -10,6 +10,7 @@ use narthex_decision::Match;
 use narthex_directory::{Stamp, Versions};
 use narthex_token::{KeySnapshot, VerifiedClaims};
 use quick_cache::sync::Cache;
+use zeroize::Zeroizing;
 
 use crate::cache::by_identity::Account;
 use crate::cache::keyed_hash::{Digest, KeyedHash};
@@ -244,6 +245,16 @@ impl TokenCache {
     /// Returns the cache key of a token.
     pub fn key(&self, token: Token<'_>) -> TokenKey {
         TokenKey(self.hash.of(token.bytes()))
+    }
+
+    /// Returns the cache key of a session's token.
+    ///
+    /// SECURITY: never that of the same token sent by itself, whose audience is another: no field of a request has a NUL byte.
+    pub fn session_key(&self, token: Token<'_>) -> TokenKey {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(token.bytes().len().saturating_add(1)));
+        bytes.push(0);
+        bytes.extend_from_slice(token.bytes());
+        TokenKey(self.hash.of(&bytes))
     }
 
     /// Returns the cached answer of exactly this token, while it stands.

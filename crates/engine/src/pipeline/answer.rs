@@ -93,5 +93,6 @@ pub(super) fn anonymous(engine: &Engine, matched: &Match<'_>, token_at: Option<F
         token_at,
         preflight: matched.preflight,
         request_id: engine.request_ids.next(),
+        session: None,
     }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use narthex_clock::NewIds;
-use narthex_decision::{Match, Preflight, Reason};
-use narthex_directory::{SyncError, sync};
+use narthex_decision::{Match, Reason};
+use narthex_directory::{ProviderSession, SyncError, sync};
 use narthex_mapping::Identity;
-use narthex_token::{Fingerprint, KeySnapshot, VerifiedClaims, VerifyError};
+use narthex_token::{Fingerprint, KeySnapshot, Limits, VerifiedClaims, VerifyError};
+use serde_json::Value;
 
 use crate::cache::by_identity::Account;
 use crate::cache::by_token::{CachedToken, Caller, KnownCaller, TokenKey};
@@ -18,20 +19,18 @@ use crate::inbound::Inbound;
 use crate::request_facts::OwnedRequestFacts;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, Runtime};
+use crate::session;
 
-/// Returns the one token of the request; `None` if there is none and the route does not require one.
+/// Returns the one token of the request; `None` if there is none.
 pub(super) fn token<'r>(
     runtime: &Runtime,
     inbound: &Inbound<'r>,
     matched: &Match<'_>,
 ) -> Result<Option<(Token<'r>, FoundAt)>, Refusal> {
     let places = runtime.places_on(matched.route.index);
-    match credentials::present(inbound.headers, inbound.query, places).one()? {
-        // SECURITY: only a request without a token passes as anonymous; one with a bad token never does. A preflight
-        // carries none (Fetch standard); if one does, the token is not verified, and is removed.
-        None if !matched.route.is_public() && matched.preflight == Preflight::No => Err(places.missing()),
-        presented => Ok(presented),
-    }
+    // SECURITY: only a request without a token passes as anonymous; one with a bad token never does. A preflight
+    // carries none (Fetch standard); if one does, the token is not verified, and is removed.
+    credentials::present(inbound.headers, inbound.query, places).one()
 }
 
 /// Time for which an account is cached whose token names a record that is not there, in milliseconds.
@@ -56,7 +55,10 @@ pub(super) async fn look_up<'r>(
     now_ms: i64,
 ) -> Result<CacheLookup<'r>, Refusal> {
     engine.contact.ensure(&*engine.directory, &engine.clock, now_ms).await?;
-    let key = engine.callers.key(token);
+    let key = match at.session_issuer() {
+        Some(_) => engine.callers.session_key(token),
+        None => engine.callers.key(token),
+    };
     let cached = engine.callers.fresh(key, runtime.generation, &engine.versions, now_ms);
     if let Some(cached) = &cached {
         accept(runtime, inbound, &cached.caller().issuer, at)?;
@@ -100,7 +102,9 @@ pub(super) async fn known(
 /// is neither proved nor does it change the directory.
 fn accept(runtime: &Runtime, inbound: &Inbound<'_>, issuer: &IssuerRuntime, at: &FoundAt) -> Result<(), Refusal> {
     let allowed = &issuer.places;
-    let accepted = inbound.route.is_some_and(|route| runtime.has_own_places(route))
+    let of_session = at.session_issuer().is_some_and(|of| *of == issuer.name);
+    let accepted = of_session
+        || inbound.route.is_some_and(|route| runtime.has_own_places(route))
         || at.iter().any(|place| allowed.contains(place));
     if accepted {
         return Ok(());
@@ -120,13 +124,32 @@ async fn authenticate(
     now_ms: i64,
 ) -> Result<(Arc<Caller>, Prefetched<Account>), Refusal> {
     let token = token.word()?;
-    let VerifiedToken { issuer, claims, keys } = verify(runtime, inbound, (token, at), now_ms).await?;
+    let verified = match at.session_issuer() {
+        Some(issuer) => {
+            let (issuer, _) = runtime.sign_in_at(issuer.as_str()).ok_or_else(session::ended)?;
+            verify_id_token(issuer, token, &runtime.token_limits, now_ms).await?
+        }
+        None => verify(runtime, inbound, (token, at), now_ms).await?,
+    };
+    identified(engine, runtime, inbound, verified, (token, now_ms)).await
+}
+
+/// Runs the steps from the claims of a token to identity and principal.
+pub(crate) async fn identified(
+    engine: &Engine,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    verified: VerifiedToken,
+    (token, now_ms): (&str, i64),
+) -> Result<(Arc<Caller>, Prefetched<Account>), Refusal> {
+    let VerifiedToken { issuer, claims, keys } = verified;
     let facts = OwnedRequestFacts::new(&issuer.mapping, inbound.headers, inbound.query);
     let identity = issuer
         .mapping
         .map(&claims, &facts.facts(), now_ms)
         .map_err(|error| Refusal::from(&error).of_issuer(&issuer.name))?;
-    let account = account(engine, runtime, &issuer, identity, (token, now_ms))
+    let provider_session = session::provider_session(&claims);
+    let account = account(engine, runtime, &issuer, (identity, provider_session), (token, now_ms))
         .await
         .map_err(|refusal| refusal.of_issuer(&issuer.name))?;
     let caller = Arc::new(Caller::new(
@@ -140,10 +163,49 @@ async fn authenticate(
 }
 
 /// A token that an issuer's keys verified.
-struct VerifiedToken {
-    issuer: Arc<IssuerRuntime>,
-    claims: VerifiedClaims,
+pub(crate) struct VerifiedToken {
+    pub(crate) issuer: Arc<IssuerRuntime>,
+    pub(crate) claims: VerifiedClaims,
     keys: Arc<KeySnapshot>,
+}
+
+/// Verifies an ID token for the client of an issuer (`OpenID` Connect Core 1.0 section 3.1.3.7).
+///
+/// SECURITY: the client id is the audience of these tokens alone. The same token sent as a bearer token goes through
+/// [`verify`], with the audiences of the issuer.
+pub(crate) async fn verify_id_token(
+    issuer: &Arc<IssuerRuntime>,
+    token: &str,
+    limits: &Limits,
+    now_ms: i64,
+) -> Result<VerifiedToken, Refusal> {
+    let sign_in = issuer.sign_in.as_ref().ok_or_else(session::ended)?;
+    let refused = |error: VerifyError| Refusal::from(&error).of_issuer(&issuer.name);
+    let (claims, keys) = issuer
+        .keys
+        .verify_with(now_ms, |keys| {
+            narthex_token::parse(token, limits)?.verify(&sign_in.trusted, keys, now_ms)
+        })
+        .await
+        .map_err(refused)?;
+    if !is_for(&claims, sign_in.client.client_id()) {
+        let why = "the ID token was issued to another client (claim `azp`)";
+        return Err(Refusal::because(Reason::TokenAudience, why).of_issuer(&issuer.name));
+    }
+    Ok(VerifiedToken {
+        issuer: Arc::clone(issuer),
+        claims,
+        keys,
+    })
+}
+
+/// Tests whether a client is the one that a token was issued to. With several audiences, the token must say so.
+fn is_for(claims: &VerifiedClaims, client_id: &str) -> bool {
+    let several = claims.claims().get("aud").and_then(Value::as_array);
+    match claims.claims().get("azp") {
+        Some(party) => party.as_str() == Some(client_id),
+        None => several.is_none_or(|audiences| audiences.len() <= 1),
+    }
 }
 
 /// Verifies a token. If the right key is missing, the issuer is asked
@@ -181,11 +243,13 @@ async fn account(
     engine: &Engine,
     runtime: &Runtime,
     issuer: &IssuerRuntime,
-    identity: Identity,
+    (identity, provider_session): (Identity, ProviderSession),
     (token, now_ms): (&str, i64),
 ) -> Result<Prefetched<Account>, Refusal> {
     let generation = runtime.generation;
     let mut desired = identity.into_desired();
+    // SECURITY: a logout that the issuer announces refuses the tokens of this session.
+    desired.provider_session = provider_session;
     let key = engine.accounts.key(&desired);
     let touch_every_ms = issuer.policy.touch_interval_ms();
     let unchanged = engine
@@ -228,7 +292,7 @@ async fn account(
     Ok(engine.accounts.agree_until((&desired, key), told, generation, ends_ms))
 }
 
-pub(super) fn refuse_sync(engine: &Engine, error: &SyncError) -> Refusal {
+pub(crate) fn refuse_sync(engine: &Engine, error: &SyncError) -> Refusal {
     match error {
         SyncError::Refused(refusal) => refusal.into(),
         // The details of a failing store are for the log, not for the client.

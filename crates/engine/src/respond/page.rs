@@ -18,6 +18,7 @@ use jiff::{Timestamp, Unit};
 use narthex_decision::Reason;
 
 use super::Refusal;
+use crate::sign_in::{OfferKind, SignInOffer};
 use words::{Action, Sentence};
 
 /// Form of the answer to a refused request.
@@ -87,6 +88,10 @@ struct Page<'a> {
     wait: Option<String>,
     /// `true` if the page offers to try again.
     again: bool,
+    /// Sign-in that the page offers.
+    sign_in: Option<&'a SignInOffer>,
+    /// `true` if it is for another user.
+    another: bool,
     style: &'static str,
     status: u16,
     reason: &'static str,
@@ -128,6 +133,10 @@ pub(super) fn page(
         after,
         wait: retry_after_seconds.map(wait),
         again: words.action == Action::TryAgain,
+        sign_in: refusal.sign_in_offer(),
+        another: refusal
+            .sign_in_offer()
+            .is_some_and(|offer| offer.kind == OfferKind::AnotherUser),
         style: STYLE,
         status: status.as_u16(),
         reason: reason.code(),

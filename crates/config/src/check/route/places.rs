@@ -1,7 +1,7 @@
 //! Places in which a route or an issuer looks for tokens.
 
 use http::HeaderName;
-use narthex_engine::TokenPlaces;
+use narthex_engine::{TokenPlaces, session_cookie};
 
 use super::super::{Check, Reported, header_names};
 use super::tokens::is_public;
@@ -89,6 +89,10 @@ fn read(text: &str, into: &mut TokenPlaces) -> Result<(), (String, String)> {
             Err(why) => return Err((format!("`{name}` {why}"), FORMS.to_owned())),
         },
         // SPEC: RFC 6265 section 4.1.1: a cookie's name is a token, as a header's is.
+        // SECURITY: a session stands for a credential that the gateway keeps; its cookie is no token, and is read elsewhere.
+        Some(("cookie", name)) if session_cookie::is_session_cookie(name.as_bytes()) => {
+            return refuse("is a cookie of Narthex's sessions");
+        }
         Some(("cookie", name)) if is_token(name) => into.cookies.push(name.to_owned()),
         Some(("cookie", _)) => return refuse("does not name a cookie"),
         Some(("query", "")) => return refuse("names no query parameter"),

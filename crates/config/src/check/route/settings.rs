@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::{HeaderName, Uri};
 use narthex_decision::RequestPath;
 use narthex_engine::{
-    ForwardToken, MethodOverride, ProtocolProblem, UpgradeProtocols, Upstream, UpstreamProtocol, WebOrigin,
+    ForwardToken, LoginUse, MethodOverride, ProtocolProblem, UpgradeProtocols, Upstream, UpstreamProtocol, WebOrigin,
 };
 use toml::Spanned;
 
@@ -64,6 +64,11 @@ impl Check<'_> {
             headers: headers?,
             idle_timeout: section.idle_timeout.value().copied().unwrap_or(limits.idle_timeout),
             body_bytes: section.body_size.value().map_or(limits.body_bytes, |size| size.0),
+            login: if *section.login.value() {
+                LoginUse::Offered
+            } else {
+                LoginUse::Off
+            },
             method_override: match section.method_override.value() {
                 file::MethodOverride::Refuse => MethodOverride::Refuse,
                 file::MethodOverride::Allow => MethodOverride::Allow,

@@ -68,6 +68,12 @@ words! {
         SIGN_IN_AGAIN,
         "You were signed out, so your earlier sign-in no longer counts.",
     ),
+    SessionEnded => plain(SIGN_IN_AGAIN, "You were signed in, and that has ended."),
+    SignInRefused => Words {
+        title: "You could not be signed in",
+        sentence: Sentence::OfTheCase,
+        action: Action::None,
+    },
     TokenNotYetValid | TokenIssuedInFuture => again(
         NOT_NOW,
         "Your sign-in becomes valid in a moment. If trying again does not help, a clock is wrong: ask an administrator.",

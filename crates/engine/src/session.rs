@@ -1,0 +1,253 @@
+//! Sessions at the doors: from the cookie of a browser to the token that it stands for.
+//!
+//! A session is one more place from which a token comes. The directory keeps it sealed; here it is opened, kept for half a
+//! minute under the version numbers of its user, and renewed before its token ends. It never stands for more than that token.
+
+mod begin;
+mod credential;
+mod refresh;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use narthex_decision::{Reason, Route};
+use narthex_directory::{
+    CredentialKind, IssuerName, SESSION_USE_EVERY_MS, SecretHash, SessionId, SessionKind, Stamp, StandingSession,
+    StoreError, SyncError, Versions,
+};
+use quick_cache::sync::Cache;
+
+pub(crate) use self::begin::provider_session;
+pub use self::begin::{SignedIn, begin, end_of_browser};
+use self::credential::Credential;
+use self::refresh::{Refresher, Renewal, renewed};
+use crate::credentials::{FoundAt, Place, Token};
+use crate::engine::Engine;
+use crate::inbound::Inbound;
+use crate::pipeline::refuse_sync;
+use crate::respond::Refusal;
+use crate::runtime::Runtime;
+use crate::session_cookie::{self, DOOR};
+
+/// Time for which an open session is cached, in milliseconds. Uses are recorded once a minute.
+const CACHED_MS: i64 = 30_000;
+/// Upper limit of open sessions that are cached. Each has a token of a few kilobytes.
+const CACHED_MAX: usize = 4_096;
+
+/// A session that stands, opened.
+pub struct OpenSession {
+    /// Its id.
+    pub id: SessionId,
+    /// The hash of its cookie's secret.
+    pub hash: SecretHash,
+    /// Time at which it ends at the latest, in milliseconds.
+    pub ends_at_ms: i64,
+    issuer: IssuerName,
+    credential: Credential,
+    /// Time at which it ends if it is not used again, in milliseconds.
+    lapses_at_ms: i64,
+    read_at_ms: i64,
+    noted_at_ms: AtomicI64,
+    stamp: Stamp,
+    generation: u64,
+}
+
+impl fmt::Debug for OpenSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenSession")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+impl OpenSession {
+    /// Returns its token, and the place that it comes from.
+    pub fn presented(&self) -> (Token<'_>, FoundAt) {
+        let place = Place::Session(self.issuer.clone());
+        (Token::from(self.credential.token.as_str()), place.into())
+    }
+
+    /// Tests whether the cached session may serve a request.
+    ///
+    /// SECURITY: the end of a session, a sign-out and a disabled user move the number of the user's stripe.
+    fn is_fresh(&self, generation: u64, versions: &Versions, now_ms: i64) -> bool {
+        let age_ms = now_ms.saturating_sub(self.read_at_ms);
+        (0..CACHED_MS).contains(&age_ms) && self.stands(generation, versions, now_ms) && !self.credential.is_due(now_ms)
+    }
+
+    fn stands(&self, generation: u64, versions: &Versions, now_ms: i64) -> bool {
+        self.generation == generation
+            && now_ms < self.lapses_at_ms
+            && now_ms < self.credential.ends_at_ms
+            && versions.is_current(self.stamp)
+    }
+}
+
+/// Cache of open sessions, keyed by the hash of their cookie's secret.
+pub struct SessionCache(Cache<[u8; 32], Arc<OpenSession>>);
+
+impl Default for SessionCache {
+    fn default() -> Self {
+        Self(Cache::new(CACHED_MAX))
+    }
+}
+
+impl fmt::Debug for SessionCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionCache").field("len", &self.0.len()).finish()
+    }
+}
+
+/// Session of a request.
+#[derive(Debug, Clone)]
+pub enum RequestSession {
+    /// The request has no cookie of a session.
+    None,
+    /// It has one, and the session has ended.
+    Ended,
+    /// It has one, and the session stands.
+    Open(Arc<OpenSession>),
+}
+
+/// Returns the session of a request without a token; `None` if there is none and the route does not require one.
+///
+/// # Errors
+///
+/// `token.missing` or `session.ended` where the route requires one; `store.unavailable`, if the directory gives no answer.
+pub(crate) async fn required(
+    engine: &Engine,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    route: &Route,
+) -> Result<Option<Arc<OpenSession>>, Refusal> {
+    let found = if runtime.reads_tokens(route.index) {
+        of_request(engine, runtime, inbound).await?
+    } else {
+        RequestSession::None
+    };
+    match found {
+        RequestSession::Open(open) => Ok(Some(open)),
+        // A cookie that says nothing any more does not lock its browser out of public pages: no page can remove it.
+        RequestSession::None | RequestSession::Ended if route.is_public() => Ok(None),
+        RequestSession::Ended => Err(ended()),
+        RequestSession::None => Err(runtime.places_on(route.index).missing()),
+    }
+}
+
+/// Returns the session of a request at the doors.
+///
+/// # Errors
+///
+/// `store.unavailable`, if the directory gives no answer.
+pub async fn of_request(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<RequestSession, Refusal> {
+    let Some(secret) = session_cookie::secret(inbound.headers, DOOR) else {
+        return Ok(RequestSession::None);
+    };
+    let (hash, now_ms) = (secret.hash(), engine.clock.now_ms());
+    let cached = engine.sessions.0.get(&hash.0);
+    if let Some(open) = &cached
+        && open.is_fresh(runtime.generation, &engine.versions, now_ms)
+    {
+        note_use(engine, open, now_ms);
+        return Ok(RequestSession::Open(Arc::clone(open)));
+    }
+    engine.contact.ensure(&*engine.directory, &engine.clock, now_ms).await?;
+    let found = match engine.directory.session(hash, now_ms).await {
+        Ok(found) => found,
+        // Without the directory, known users are served for a while.
+        Err(StoreError::Unavailable(_))
+            if cached
+                .as_ref()
+                .is_some_and(|open| open.stands(runtime.generation, &engine.versions, now_ms)) =>
+        {
+            return Ok(cached.map_or(RequestSession::Ended, RequestSession::Open));
+        }
+        Err(error) => return Err(unavailable(engine, error)),
+    };
+    let opened = match found {
+        Some(found) => Box::pin(open(engine, runtime, found, now_ms)).await?,
+        None => None,
+    };
+    let Some(open) = opened else {
+        engine.sessions.0.remove(&hash.0);
+        return Ok(RequestSession::Ended);
+    };
+    engine.sessions.0.insert(hash.0, Arc::clone(&open));
+    note_use(engine, &open, now_ms);
+    Ok(RequestSession::Open(open))
+}
+
+/// Opens a session that stands, and renews its token if that is due; `None` if it stands for nothing any more.
+async fn open(
+    engine: &Engine,
+    runtime: &Runtime,
+    found: StandingSession,
+    now_ms: i64,
+) -> Result<Option<Arc<OpenSession>>, Refusal> {
+    let StandingSession { session, stamp } = found;
+    // SECURITY: a session is accepted only in the place of its kind.
+    let (SessionKind::Door, CredentialKind::Token, Some(issuer)) = (session.kind, session.credential, &session.issuer)
+    else {
+        return Ok(None);
+    };
+    let (Some((issuer, _)), Some(keys)) = (runtime.sign_in_at(issuer.as_str()), &runtime.connections.sealing) else {
+        return Ok(None);
+    };
+    let Some(credential) = Credential::open(keys, &session) else {
+        tracing::warn!(session = %session.id, "a session cannot be opened: it was encrypted with another secret key");
+        return Ok(None);
+    };
+    let mut opened = (session, credential);
+    if opened.1.is_due(now_ms) {
+        let refresher = Refresher {
+            directory: Arc::clone(&engine.directory),
+            issuer: Arc::clone(issuer),
+            keys: Arc::clone(keys),
+            clock: engine.clock.clone(),
+            limits: runtime.token_limits,
+        };
+        opened = match renewed(refresher, opened.0, opened.1).await {
+            Ok(Renewal::Renewed(session, credential)) => (*session, credential),
+            Ok(Renewal::Ended) => return Ok(None),
+            Err(error) => return Err(unavailable(engine, error)),
+        };
+    }
+    let (session, credential) = opened;
+    let now_ms = engine.clock.now_ms();
+    // SECURITY: without a renewal, a session ends with its token, to the millisecond: no leeway is left for it.
+    if credential.ends_at_ms <= now_ms || !session.stands_at(now_ms) {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(OpenSession {
+        id: session.id,
+        hash: session.hash,
+        ends_at_ms: session.ends_at_ms,
+        issuer: issuer.name.clone(),
+        lapses_at_ms: session.lapses_at_ms(),
+        credential,
+        read_at_ms: now_ms,
+        noted_at_ms: session.last_seen_at_ms.into(),
+        stamp,
+        generation: runtime.generation,
+    })))
+}
+
+/// Records the use of a session, at most once a minute, outside of the request's path.
+fn note_use(engine: &Engine, open: &OpenSession, now_ms: i64) {
+    let noted = open.noted_at_ms.load(Ordering::Relaxed);
+    if now_ms.saturating_sub(noted).unsigned_abs() >= SESSION_USE_EVERY_MS.unsigned_abs() {
+        open.noted_at_ms.store(now_ms, Ordering::Relaxed);
+        engine.directory.note_session_use(open.id, now_ms);
+    }
+}
+
+/// Returns the refusal of a request whose session has ended.
+pub fn ended() -> Refusal {
+    Refusal::new(Reason::SessionEnded)
+}
+
+/// Returns the refusal of a request that needs the directory, which gives no answer.
+pub fn unavailable(engine: &Engine, error: StoreError) -> Refusal {
+    refuse_sync(engine, &SyncError::Store(error))
+}

@@ -1,0 +1,110 @@
+//! Credential of a session, and its seal.
+
+use narthex_directory::{SecretBytes, Session, SessionId};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::seal::{Owner, SealError, SealingKeys};
+
+/// Longest time before the end of a token at which it is renewed, in milliseconds.
+const AHEAD_MS_MAX: i64 = 60_000;
+/// Share of a token's life before its end at which it is renewed, if that is less.
+const AHEAD_SHARE: i64 = 5;
+
+/// Token of a session, and the means to renew it.
+pub(super) struct Credential {
+    pub(super) token: Zeroizing<String>,
+    pub(super) refresh_token: Option<Zeroizing<String>>,
+    /// Nonce of the sign-in, which a later ID token may repeat.
+    pub(super) nonce: Zeroizing<String>,
+    /// Time at which the token was obtained, in milliseconds.
+    pub(super) obtained_at_ms: i64,
+    /// Time at which the token ends, in milliseconds.
+    pub(super) ends_at_ms: i64,
+}
+
+/// The credential as it is sealed.
+#[derive(Serialize, Deserialize)]
+struct Sealed<'c> {
+    token: std::borrow::Cow<'c, str>,
+    refresh_token: Option<std::borrow::Cow<'c, str>>,
+    nonce: std::borrow::Cow<'c, str>,
+    obtained_at_ms: i64,
+    ends_at_ms: i64,
+}
+
+impl Credential {
+    /// Tests whether the token is to be renewed now: a while before its end, so that no request waits for it.
+    pub(super) fn is_due(&self, now_ms: i64) -> bool {
+        let life_ms = self.ends_at_ms.saturating_sub(self.obtained_at_ms);
+        let ahead_ms = (life_ms / AHEAD_SHARE).clamp(0, AHEAD_MS_MAX);
+        self.refresh_token.is_some() && now_ms >= self.ends_at_ms.saturating_sub(ahead_ms)
+    }
+
+    /// Seals the credential of a session.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError`].
+    pub(super) fn seal(&self, keys: &SealingKeys, id: SessionId, issuer: &str) -> Result<SecretBytes, SealError> {
+        let sealed = Sealed {
+            token: self.token.as_str().into(),
+            refresh_token: self.refresh_token.as_ref().map(|token| token.as_str().into()),
+            nonce: self.nonce.as_str().into(),
+            obtained_at_ms: self.obtained_at_ms,
+            ends_at_ms: self.ends_at_ms,
+        };
+        let plain = Zeroizing::new(serde_json::to_vec(&sealed).map_err(|_| SealError::Cipher)?);
+        keys.seal(&plain, owner(&id.to_string(), issuer))
+    }
+
+    /// Opens the credential of a session; `None` if it was sealed with another key, or for another session.
+    pub(super) fn open(keys: &SealingKeys, session: &Session) -> Option<Self> {
+        let issuer = session.issuer.as_ref()?;
+        let opened = keys
+            .open(&session.sealed, owner(&session.id.to_string(), issuer.as_str()))
+            .ok()?;
+        let sealed: Sealed<'_> = serde_json::from_slice(&opened.plain).ok()?;
+        Some(Self {
+            token: Zeroizing::new(sealed.token.into_owned()),
+            refresh_token: sealed.refresh_token.map(|token| Zeroizing::new(token.into_owned())),
+            nonce: Zeroizing::new(sealed.nonce.into_owned()),
+            obtained_at_ms: sealed.obtained_at_ms,
+            ends_at_ms: sealed.ends_at_ms,
+        })
+    }
+}
+
+/// SECURITY: the credential of one session does not open in the record of another, nor for another issuer.
+const fn owner<'a>(id: &'a str, issuer: &'a str) -> Owner<'a> {
+    Owner {
+        kind: "session",
+        name: id,
+        organization: None,
+        governed_by: issuer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credential(obtained_at_ms: i64, ends_at_ms: i64, refresh: Option<&str>) -> Credential {
+        Credential {
+            token: Zeroizing::new("a.b.c".to_owned()),
+            refresh_token: refresh.map(|token| Zeroizing::new(token.to_owned())),
+            nonce: Zeroizing::new("n".to_owned()),
+            obtained_at_ms,
+            ends_at_ms,
+        }
+    }
+
+    #[test]
+    fn a_token_is_renewed_a_minute_or_a_fifth_of_its_life_before_its_end() {
+        for (life_ms, due_at_ms) in [(3_600_000, 3_540_000), (300_000, 240_000), (5_000, 4_000), (0, 0)] {
+            let long = credential(0, life_ms, Some("r"));
+            assert!(!long.is_due(due_at_ms - 1) && long.is_due(due_at_ms), "{life_ms}");
+            assert!(!credential(0, life_ms, None).is_due(life_ms), "{life_ms}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Renewal of a session's token. A refresh token is good for one use, so one caller on one node uses it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use narthex_clock::Clock;
+use narthex_directory::{Actor, By, Directory, RefreshedToken, Session, SessionEnd, SessionSelection, StoreError};
+use narthex_openid::{OpenIdError, Tokens};
+use narthex_token::{Limits, VerifiedClaims};
+use zeroize::Zeroizing;
+
+use super::credential::Credential;
+use crate::pipeline::verify_id_token;
+use crate::runtime::IssuerRuntime;
+use crate::seal::SealingKeys;
+
+/// Time within which the result of a refresh is stored, in milliseconds: longer than the requests for it may take together.
+const CLAIM_MS: i64 = 30_000;
+/// Interval between two looks for a result that another caller brings.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// Number of looks: together longer than a refresh usually takes.
+const LOOKS_MAX: u32 = 80;
+
+/// Everything that a refresh needs, owned: it goes on if the client that it began for goes away.
+#[derive(Clone)]
+pub(super) struct Refresher {
+    pub(super) directory: Arc<dyn Directory>,
+    pub(super) issuer: Arc<IssuerRuntime>,
+    pub(super) keys: Arc<SealingKeys>,
+    pub(super) clock: Clock,
+    pub(super) limits: Limits,
+}
+
+/// Outcome of a renewal.
+pub(super) enum Renewal {
+    /// The session, with the token that it has now: a new one, or the old one while that lasts.
+    Renewed(Box<Session>, Credential),
+    /// The session has ended.
+    Ended,
+}
+
+/// Renews the token of a session, or waits for the caller that does.
+///
+/// # Errors
+///
+/// The directory gives no answer.
+pub(super) async fn renewed(
+    refresher: Refresher,
+    session: Session,
+    credential: Credential,
+) -> Result<Renewal, StoreError> {
+    let now_ms = refresher.clock.now_ms();
+    let until_ms = now_ms.saturating_add(CLAIM_MS);
+    let claim = refresher
+        .directory
+        .claim_refresh(session.id, session.version, now_ms, until_ms)
+        .await?;
+    match claim {
+        // SECURITY: in a task of its own. A client that goes away must not take the result of the one refresh with it.
+        Some(version) => {
+            let task = tokio::spawn(async move { refresher.refresh(session, credential, version).await });
+            task.await
+                .unwrap_or_else(|_| Err(StoreError::Unavailable("the refresh of a session broke off".to_owned())))
+        }
+        None if now_ms < credential.ends_at_ms => Ok(Renewal::Renewed(Box::new(session), credential)),
+        None => refresher.awaited(&session).await,
+    }
+}
+
+impl Refresher {
+    /// Waits for the result that another caller brings.
+    async fn awaited(&self, session: &Session) -> Result<Renewal, StoreError> {
+        for _ in 0..LOOKS_MAX {
+            let now_ms = self.clock.now_ms();
+            let Some(found) = self.directory.session(session.hash, now_ms).await? else {
+                return Ok(Renewal::Ended);
+            };
+            let found = found.session;
+            if let Some(credential) = Credential::open(&self.keys, &found)
+                && now_ms < credential.ends_at_ms
+            {
+                return Ok(Renewal::Renewed(Box::new(found), credential));
+            }
+            // No refresh is under way, and the token has ended.
+            if found.refresh_until_ms.is_none() && found.version == session.version {
+                return Ok(Renewal::Ended);
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(Renewal::Ended)
+    }
+
+    /// Uses the refresh token, once, and stores the result, or ends the session.
+    async fn refresh(&self, session: Session, old: Credential, version: u64) -> Result<Renewal, StoreError> {
+        let credential = match self.ask(&session, &old).await {
+            Ok(credential) => credential,
+            Err(end) => {
+                let by = By {
+                    actor: Actor::System,
+                    at_ms: self.clock.now_ms(),
+                };
+                let one = SessionSelection::Session(session.id);
+                self.directory.end_sessions(one, end, by).await?;
+                return Ok(Renewal::Ended);
+            }
+        };
+        let sealed = credential.seal(&self.keys, session.id, self.issuer.name.as_str());
+        let sealed = sealed.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let refreshed = RefreshedToken {
+            sealed: sealed.clone(),
+            token_ends_at_ms: Some(credential.ends_at_ms),
+        };
+        let now_ms = self.clock.now_ms();
+        if !self
+            .directory
+            .store_refresh(session.id, version, refreshed, now_ms)
+            .await?
+        {
+            return Ok(Renewal::Ended);
+        }
+        let session = Session {
+            sealed,
+            token_ends_at_ms: Some(credential.ends_at_ms),
+            refresh_until_ms: None,
+            ..session
+        };
+        Ok(Renewal::Renewed(Box::new(session), credential))
+    }
+
+    /// Asks the issuer for a new token, and checks that it is of the same user.
+    async fn ask(&self, session: &Session, old: &Credential) -> Result<Credential, SessionEnd> {
+        let (Some(sign_in), Some(refresh_token)) = (&self.issuer.sign_in, &old.refresh_token) else {
+            return Err(SessionEnd::RefreshLost);
+        };
+        let issuer = self.issuer.name.as_str();
+        let answer = sign_in.client.refresh(refresh_token, self.clock.now_ms()).await;
+        let tokens = answer.map_err(|error| {
+            tracing::warn!(session = %session.id, issuer, error = %error, "a session could not be refreshed, and ends");
+            match error {
+                OpenIdError::Refused { .. } => SessionEnd::RefreshRefused,
+                _ => SessionEnd::RefreshLost,
+            }
+        })?;
+        let Tokens {
+            id_token: Some(id_token),
+            refresh_token: newer,
+        } = tokens
+        else {
+            tracing::warn!(session = %session.id, issuer, "the issuer refreshes no ID token, so the session ends");
+            return Err(SessionEnd::RefreshRefused);
+        };
+        let now_ms = self.clock.now_ms();
+        let verified = verify_id_token(&self.issuer, &id_token, &self.limits, now_ms).await;
+        let claims = verified.map(|verified| verified.claims);
+        let claims = claims.ok().filter(|claims| is_of_the_same(claims, session, &old.nonce));
+        let Some(ends_at_ms) = claims.and_then(|claims| claims.expires_at_ms()) else {
+            tracing::warn!(session = %session.id, issuer, "the refreshed ID token is refused, so the session ends");
+            return Err(SessionEnd::RefreshRefused);
+        };
+        Ok(Credential {
+            token: Zeroizing::new(id_token.to_string()),
+            // SPEC: RFC 6749 section 6: without a new one, the old one stays good.
+            refresh_token: newer.or_else(|| old.refresh_token.clone()),
+            nonce: old.nonce.clone(),
+            obtained_at_ms: now_ms,
+            ends_at_ms,
+        })
+    }
+}
+
+/// Tests whether a refreshed ID token is of the user who signed in (`OpenID` Connect Core 1.0 section 12.2).
+fn is_of_the_same(claims: &VerifiedClaims, session: &Session, nonce: &str) -> bool {
+    let text = |name: &str| {
+        claims
+            .claims()
+            .get(name)
+            .map(|value| value.as_str().unwrap_or_default())
+    };
+    text("sub") == session.provider_session.subject() && text("nonce").is_none_or(|own| own == nonce)
+}

@@ -1,0 +1,207 @@
+//! Cookies of sessions and of sign-ins under way: their names, their secrets, and their removal from what is forwarded.
+
+use std::fmt;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderMap, HeaderValue, header};
+use narthex_clock::{NoEntropy, random_bytes};
+use narthex_directory::SecretHash;
+use zeroize::Zeroizing;
+
+use crate::credentials::{cookies, keep};
+
+/// Cookie of a session at the doors.
+pub const DOOR: &str = "__Host-narthex";
+/// Cookie that binds a sign-in under way to its browser.
+pub const SIGN_IN: &str = "__Host-narthex.sign-in";
+
+/// Bytes of a secret: 256 random bits, which no one guesses.
+const SECRET_BYTES: usize = 32;
+/// Characters of a secret in base64url.
+const SECRET_CHARS: usize = 43;
+
+/// Secret of a cookie or of a one-time value. Printing it says nothing.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+impl Secret {
+    /// Draws a secret.
+    ///
+    /// # Errors
+    ///
+    /// [`NoEntropy`], as [`random_bytes`].
+    pub fn draw() -> Result<Self, NoEntropy> {
+        let bytes = Zeroizing::new(random_bytes::<SECRET_BYTES>()?);
+        Ok(Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes))))
+    }
+
+    /// Parses a secret as a client sends it back; `None` for what cannot be one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = text.len() == SECRET_CHARS
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+        fits.then(|| Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// Returns its text: letters, digits, `-` and `_`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the hash under which the directory knows it.
+    pub fn hash(&self) -> SecretHash {
+        hash_of(self.0.as_bytes())
+    }
+}
+
+/// Returns the SHA-256 of bytes, as the directory stores secrets.
+pub fn hash_of(bytes: &[u8]) -> SecretHash {
+    let mut hash = [0; 32];
+    let digest = digest(&SHA256, bytes);
+    hash.iter_mut().zip(digest.as_ref()).for_each(|(to, from)| *to = *from);
+    SecretHash(hash)
+}
+
+/// Tests whether a cookie is of Narthex's sessions: of any kind, with any ending.
+///
+/// SECURITY: browsers protect the prefix `__Host-` in any case (RFC 6265bis section 5.7), and an application may read names in any.
+pub fn is_session_cookie(name: &[u8]) -> bool {
+    let begin = name.get(..DOOR.len());
+    begin.is_some_and(|begin| begin.eq_ignore_ascii_case(DOOR.as_bytes()))
+}
+
+/// Returns the secret in a cookie of this name; `None` if there is none, or several.
+///
+/// SECURITY: a browser has one cookie with the prefix `__Host-` and this name. Of two, one is forged, and to choose is a guess.
+pub fn secret(headers: &HeaderMap, name: &str) -> Option<Secret> {
+    let mut found = cookies(headers).filter(|(own, _)| *own == name.as_bytes());
+    match (found.next(), found.next()) {
+        (Some((_, value)), None) => Secret::parse(std::str::from_utf8(value).ok()?),
+        _ => None,
+    }
+}
+
+/// Tests whether a request has a cookie of a session.
+pub fn is_there(headers: &HeaderMap) -> bool {
+    cookies(headers).any(|(name, _)| is_session_cookie(name))
+}
+
+/// Removes the cookies of sessions from a request that is forwarded.
+///
+/// SECURITY: an application that gets them could act as its users at every other application of the host.
+pub fn remove(headers: &mut HeaderMap) {
+    if is_there(headers) {
+        let kept = without(headers);
+        keep(headers, header::COOKIE, &kept);
+    }
+}
+
+/// Returns the `Cookie` of a request without the cookies of sessions; empty if nothing is left.
+pub fn others(headers: &HeaderMap) -> HeaderValue {
+    HeaderValue::from_bytes(&without(headers)).unwrap_or_else(|_| HeaderValue::from_static(""))
+}
+
+fn without(headers: &HeaderMap) -> Vec<u8> {
+    let pairs = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .map(<[u8]>::trim_ascii);
+    let is_other = |pair: &&[u8]| {
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default();
+        !pair.is_empty() && !is_session_cookie(name.trim_ascii())
+    };
+    pairs.filter(is_other).collect::<Vec<_>>().join(&b"; "[..])
+}
+
+/// Returns the `Set-Cookie` of a secret. Without a lifetime in seconds, the cookie ends with the browser.
+///
+/// SPEC: RFC 6265bis section 4.1.3.2: with the prefix, `Secure`, `Path=/` and no `Domain`, so that no other host can set it.
+pub fn set(name: &str, secret: &Secret, lifetime_seconds: Option<u32>) -> Option<HeaderValue> {
+    let lifetime = lifetime_seconds.map_or_else(String::new, |seconds| format!("; Max-Age={seconds}"));
+    let text = format!(
+        "{name}={}; Path=/; Secure; HttpOnly; SameSite=Lax{lifetime}",
+        secret.as_str()
+    );
+    let mut value = HeaderValue::try_from(text).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// Returns the `Set-Cookie` that removes the cookie of a session at the doors.
+pub const fn cleared() -> HeaderValue {
+    HeaderValue::from_static("__Host-narthex=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[&str]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append(header::COOKIE, HeaderValue::from_str(line).unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn a_drawn_secret_comes_back_from_its_cookie() {
+        let secret = Secret::draw().unwrap();
+        let set = set(DOOR, &secret, Some(600)).unwrap();
+        let set = set.to_str().unwrap();
+        assert!(
+            set.ends_with("; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=600"),
+            "{set}"
+        );
+        let sent = headers(&[&format!("a=b; {}", set.split(';').next().unwrap())]);
+        assert_eq!(super::secret(&sent, DOOR).unwrap().hash(), secret.hash());
+        assert_eq!(format!("{secret:?}"), "Secret(***)");
+        assert_ne!(Secret::draw().unwrap().hash(), secret.hash());
+    }
+
+    #[test]
+    fn sec_two_session_cookies_are_none() {
+        let one = Secret::draw().unwrap();
+        let line = format!("__Host-narthex={}", one.as_str());
+        assert!(secret(&headers(&[&line]), DOOR).is_some());
+        assert!(secret(&headers(&[&line, &line]), DOOR).is_none());
+        for bad in ["", "x", "a".repeat(44).as_str(), "=".repeat(43).as_str()] {
+            assert!(
+                secret(&headers(&[&format!("__Host-narthex={bad}")]), DOOR).is_none(),
+                "{bad}"
+            );
+        }
+        assert!(secret(&headers(&[&line.to_lowercase()]), DOOR).is_none());
+    }
+
+    /// An application gets no cookie of a session, of whatever kind and in whatever spelling.
+    #[test]
+    fn sec_session_cookies_are_not_forwarded() {
+        for (lines, left) in [
+            (&["__Host-narthex=x"][..], None),
+            (&["a=1; __Host-narthex=x; b=\"2\""], Some("a=1; b=\"2\"")),
+            (&["__host-NARTHEX-console=x", "a=1"], Some("a=1")),
+            (&["__Host-narthex-corp=x;__Host-narthex.sign-in=y; c"], Some("c")),
+            (&[" __Host-narthex = x ;d=__Host-narthex"], Some("d=__Host-narthex")),
+            (&["a=1", "b=2"], Some("a=1")),
+        ] {
+            let mut sent = headers(lines);
+            remove(&mut sent);
+            let first = sent.get(header::COOKIE).map(|value| value.to_str().unwrap());
+            assert_eq!(first, left, "{lines:?}");
+            assert!(!is_there(&sent));
+        }
+        assert_eq!(others(&headers(&["__Host-narthex=x"])), "");
+        assert_eq!(others(&headers(&["a=1", "__Host-narthex=x; b=2"])), "a=1; b=2");
+    }
+}
