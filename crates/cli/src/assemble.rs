@@ -8,13 +8,14 @@ use narthex_clock::{Clock, NewIds};
 use narthex_decision::{AnswerHeaders, OrganizationSource, OwnedHeaders, Routes};
 use narthex_directory::{ActiveIssuers, Actor, By, Directory, IssuerName, NewOrganization, OrganizationId};
 use narthex_engine::{
-    ConnectionSettings, IssuerRuntime, KeptTags, Load, RateLimiter, RouteRuntime, Runtime, StreamLimits, TokenFrom,
-    TokenPlaces, TrustedProxies,
+    ConnectionSettings, IssuerRuntime, IssuerSignIn, KeptTags, Load, RateLimiter, RouteRuntime, Runtime, StreamLimits,
+    TokenFrom, TokenPlaces, TrustedProxies,
 };
-use narthex_fetch::keys::{IssuerKeys, KeyEdges, KeySettings, SourceKind};
+use narthex_fetch::keys::{FetchLimits, IssuerEndpoints, IssuerKeys, KeyEdges, KeySettings, SourceKind};
+use narthex_openid::OpenIdClient;
 use narthex_token::{CacheSettings, IssuerStatus, Limits as TokenLimits};
 
-use narthex_config::{Config, DeclaredOrganization, Issuer, Limits, RouteSettings};
+use narthex_config::{Config, DeclaredOrganization, Issuer, IssuerLogin, Limits, RouteSettings};
 
 /// Builds the runtime of a configuration. Keys of issuers whose key source has not changed are taken over from
 /// `previous`, so that a reload fetches no key set that is known already.
@@ -34,7 +35,10 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
             .or_default()
             .extend(properties);
         let keys = keys(&issuer, &config.limits, previous, edges);
-        by_name.insert(issuer.name.to_string(), Arc::new(running(issuer, keys)));
+        by_name.insert(
+            issuer.name.to_string(),
+            Arc::new(running(issuer, keys, (&config.limits, edges))),
+        );
     }
     let settings = std::mem::take(&mut config.route_settings);
     let mut loads = loads(previous);
@@ -61,6 +65,7 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         upstream_requests_max: usize::try_from(config.limits.upstream_requests).unwrap_or(usize::MAX),
         places: places(&places_of, &[]),
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
+        sign_in: config.sign_in.clone(),
         connections: Arc::new(connections(config)),
         token_limits: TokenLimits {
             token_bytes_max: usize::try_from(config.limits.token_bytes).unwrap_or(usize::MAX),
@@ -154,11 +159,12 @@ fn route(
         limits,
         method_override: settings.method_override,
         cors_origins: settings.cors_origins,
+        login: settings.login,
         load,
     }
 }
 
-fn running(issuer: Issuer, keys: IssuerKeys) -> IssuerRuntime {
+fn running(issuer: Issuer, keys: IssuerKeys, (limits, edges): (&Limits, &KeyEdges)) -> IssuerRuntime {
     let Issuer {
         name,
         realm,
@@ -166,6 +172,7 @@ fn running(issuer: Issuer, keys: IssuerKeys) -> IssuerRuntime {
         mapping,
         policy,
         places,
+        sign_in,
         ..
     } = issuer;
     IssuerRuntime {
@@ -176,7 +183,22 @@ fn running(issuer: Issuer, keys: IssuerKeys) -> IssuerRuntime {
         mapping,
         policy,
         places,
+        sign_in: sign_in.and_then(|login| self::sign_in(login, limits, edges)),
     }
+}
+
+/// Sign-in at an issuer. Its discovery document is read when a user first signs in.
+fn sign_in(login: IssuerLogin, limits: &Limits, edges: &KeyEdges) -> Option<IssuerSignIn> {
+    let limits = FetchLimits {
+        total: limits.fetch_timeout,
+        ..FetchLimits::default()
+    };
+    // The configuration has checked the address.
+    let endpoints = IssuerEndpoints::new(&login.issuer, login.access, Arc::clone(&edges.names), limits).ok()?;
+    Some(IssuerSignIn {
+        client: OpenIdClient::new(endpoints, login.client),
+        trusted: login.trusted,
+    })
 }
 
 fn keys(issuer: &Issuer, limits: &Limits, previous: Option<&Runtime>, edges: &KeyEdges) -> IssuerKeys {

@@ -3,6 +3,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use narthex_decision::{Reason, remove_headers, spelled_like};
 use narthex_directory::IssuerName;
+use narthex_session::cookie;
 use percent_encoding::percent_decode_str;
 
 use crate::respond::Refusal;
@@ -283,9 +284,9 @@ pub fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places: &Toke
         }
     }
     if !places.cookies.is_empty() {
-        for (name, value) in cookies(headers) {
-            if let Some(cookie) = places.cookies.iter().find(|cookie| cookie.as_bytes() == name) {
-                take(Ok(value), Place::Cookie(cookie.clone()));
+        for (name, value) in cookie::pairs(headers) {
+            if let Some(known) = places.cookies.iter().find(|known| known.as_bytes() == name) {
+                take(Ok(value), Place::Cookie(known.clone()));
             }
         }
     }
@@ -334,28 +335,6 @@ const fn without_spaces(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// Returns the name and value pairs of all `Cookie` headers (RFC 6265 section 4.2), byte for byte: the values of an
-/// application's own cookies need not be text.
-pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
-    let pairs = headers
-        .get_all(header::COOKIE)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
-    pairs.filter_map(|pair| {
-        let equals = pair.iter().position(|byte| *byte == b'=')?;
-        let (name, value) = pair.split_at_checked(equals)?;
-        let value = value.get(1..).unwrap_or_default().trim_ascii();
-        Some((name.trim_ascii(), without_quotes(value)))
-    })
-}
-
-const fn without_quotes(mut bytes: &[u8]) -> &[u8] {
-    while let [b'"', rest @ ..] | [rest @ .., b'"'] = bytes {
-        bytes = rest;
-    }
-    bytes
-}
-
 /// Returns the name and value pairs of a query, still encoded.
 fn parameters(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
     query
@@ -372,7 +351,7 @@ fn subprotocols(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 }
 
 /// Replaces a header by the part of it that stays, or removes it if nothing stays.
-pub(crate) fn keep(headers: &mut HeaderMap, name: HeaderName, part: &[u8]) {
+fn keep(headers: &mut HeaderMap, name: HeaderName, part: &[u8]) {
     let kept = HeaderValue::from_bytes(part);
     headers.remove(&name);
     if let Some(kept) = kept.ok().filter(|kept| !kept.is_empty()) {

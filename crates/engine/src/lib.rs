@@ -28,9 +28,7 @@ pub mod rate_limit;
 mod request_facts;
 pub mod respond;
 mod runtime;
-mod seal;
 pub mod session;
-pub mod session_cookie;
 pub mod sign_in;
 mod switch;
 mod upstream;
@@ -50,13 +48,14 @@ pub use identity::IdentityField;
 pub use inbound::TrustedProxies;
 pub use load::{Load, LoadPermit};
 pub use metrics::Metrics;
+pub use narthex_session::cookie as session_cookie;
+pub use narthex_session::{OpenError, OpenedSecret, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};
 pub use origin::{ReadableBy, WebOrigin, check as check_origin};
 pub use rate_limit::{RateLimit, RateLimiter};
 pub use respond::{Refusal, status as status_of};
 pub use runtime::{
     ConnectionSettings, IssuerRuntime, IssuerSignIn, KeptTags, MethodOverride, RouteRuntime, Runtime, TokenFrom,
 };
-pub use seal::{OpenError, OpenedSecret, Owner, SealError, SealingKey, SealingKeyProblem, SealingKeys};
 pub use sign_in::{LoginUse, SignInSettings, SignInTarget};
 pub use upstream::{
     ForwardToken, ProtocolProblem, StreamLimits, UpgradeProtocols, Upstream, UpstreamProtocol, WEBSOCKET,

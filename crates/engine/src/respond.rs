@@ -17,7 +17,7 @@ use crate::organization;
 use crate::origin::ReadableBy;
 use crate::sign_in::{OfferKind, SignInOffer};
 
-pub use page::{Format, STYLE as PAGE_STYLE};
+pub use page::{Format, STYLE as PAGE_STYLE, own_page};
 
 /// Seconds that a client should wait before it asks again, if nothing could be decided or no server was available.
 const RETRY_AFTER_SECONDS: u32 = 5;

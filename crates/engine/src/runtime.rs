@@ -17,12 +17,12 @@ use crate::inbound::TrustedProxies;
 use crate::load::{Load, LoadPermit};
 use crate::origin::WebOrigin;
 use crate::rate_limit::RateLimiter;
-use crate::seal::SealingKeys;
 use crate::sign_in::{LoginUse, SignInSettings};
 use crate::upstream::{StreamLimits, Upstream};
 use narthex_fetch::keys::IssuerKeys;
 use narthex_fetch::outbound::Policy;
 use narthex_openid::OpenIdClient;
+use narthex_session::SealingKeys;
 
 /// Everything from the configuration that decides a request. Nothing in it is parsed during a request.
 #[derive(Debug)]

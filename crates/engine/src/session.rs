@@ -4,7 +4,6 @@
 //! minute under the version numbers of its user, and renewed before its token ends. It never stands for more than that token.
 
 mod begin;
-mod credential;
 mod refresh;
 
 use std::fmt;
@@ -16,11 +15,11 @@ use narthex_directory::{
     CredentialKind, IssuerName, SESSION_USE_EVERY_MS, SecretHash, SessionId, SessionKind, Stamp, StandingSession,
     StoreError, SyncError, Versions,
 };
+use narthex_session::Credential;
+use narthex_session::cookie::{self, DOOR};
 use quick_cache::sync::Cache;
 
-pub(crate) use self::begin::provider_session;
 pub use self::begin::{SignedIn, begin, end_of_browser};
-use self::credential::Credential;
 use self::refresh::{Refresher, Renewal, renewed};
 use crate::credentials::{FoundAt, Place, Token};
 use crate::engine::Engine;
@@ -28,7 +27,6 @@ use crate::inbound::Inbound;
 use crate::pipeline::refuse_sync;
 use crate::respond::Refusal;
 use crate::runtime::Runtime;
-use crate::session_cookie::{self, DOOR};
 
 /// Time for which an open session is cached, in milliseconds. Uses are recorded once a minute.
 const CACHED_MS: i64 = 30_000;
@@ -62,6 +60,11 @@ impl fmt::Debug for OpenSession {
 }
 
 impl OpenSession {
+    /// Returns the issuer of its token, by its configured name.
+    pub const fn issuer(&self) -> &IssuerName {
+        &self.issuer
+    }
+
     /// Returns its token, and the place that it comes from.
     pub fn presented(&self) -> (Token<'_>, FoundAt) {
         let place = Place::Session(self.issuer.clone());
@@ -141,7 +144,7 @@ pub(crate) async fn required(
 ///
 /// `store.unavailable`, if the directory gives no answer.
 pub async fn of_request(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> Result<RequestSession, Refusal> {
-    let Some(secret) = session_cookie::secret(inbound.headers, DOOR) else {
+    let Some(secret) = cookie::secret(inbound.headers, DOOR) else {
         return Ok(RequestSession::None);
     };
     let (hash, now_ms) = (secret.hash(), engine.clock.now_ms());

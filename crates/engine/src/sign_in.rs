@@ -11,7 +11,7 @@ use crate::inbound::Inbound;
 use crate::origin::{WebOrigin, is_web_socket, own_origins};
 use crate::respond::{Format, Refusal, status};
 use crate::runtime::Runtime;
-use crate::session_cookie;
+use narthex_session::cookie;
 
 /// Path of the sign-in.
 pub const SIGN_IN_PATH: &str = "/.narthex/sign-in";
@@ -173,7 +173,7 @@ fn is_navigation(inbound: &Inbound<'_>) -> bool {
 /// Tests whether signing in would not help, because a token in the request counts before any session.
 fn is_stuck(runtime: &Runtime, route: usize, inbound: &Inbound<'_>) -> bool {
     let places = runtime.places_on(route);
-    session_cookie::secret(inbound.headers, session_cookie::DOOR).is_some()
+    cookie::secret(inbound.headers, cookie::DOOR).is_some()
         && credentials::present(inbound.headers, inbound.query, places) != Presented::Nothing
 }
 

@@ -13,6 +13,9 @@ use narthex_engine::inbound::{Door, Inbound, Sender};
 use narthex_engine::passed::Passed;
 use narthex_engine::respond::{self, Format, Refusal};
 
+/// Header in which nginx finds the address that a browser is sent to.
+const LOCATION: HeaderName = HeaderName::from_static("x-narthex-location");
+
 /// Headers in which one proxy describes the original request.
 #[derive(Debug, Clone)]
 struct Profile {
@@ -128,10 +131,15 @@ pub(crate) fn refuse_other_spellings(headers: &HeaderMap, owned: &OwnedHeaders) 
 }
 
 /// Builds the answer to a request that may pass: 200 and every identity header.
-pub(crate) fn allow(passed: Passed, headers: &AnswerHeaders) -> Response<Full<Bytes>> {
+///
+/// With sign-in, the answer has the request's `Cookie` without those of sessions, for the proxy to send on in its place.
+pub(crate) fn allow(passed: Passed, headers: &AnswerHeaders, cookie: Option<HeaderValue>) -> Response<Full<Bytes>> {
     let request_id = HeaderValue::try_from(passed.request_id).ok();
     let mut response = Response::new(Full::default());
     *response.headers_mut() = headers.filled(&passed.answer.allowed().patch, request_id);
+    if let Some(cookie) = cookie {
+        response.headers_mut().insert(header::COOKIE, cookie);
+    }
     response
 }
 
@@ -146,9 +154,19 @@ pub(crate) fn refuse(refusal: &Refusal, (request_id, format): (&str, Format), do
         .headers_mut()
         .insert("x-narthex-decision", HeaderValue::from_static("deny"));
     // nginx knows 2xx, 401 and 403; it turns any other status into 500 and hides the reason.
-    if door == Door::Nginx && status != StatusCode::UNAUTHORIZED {
-        *response.status_mut() = StatusCode::FORBIDDEN;
+    if door != Door::Nginx {
+        return response;
     }
+    // A redirect is 401 too, with the address in a header that the configuration of nginx reads.
+    let location = response.headers_mut().remove(header::LOCATION);
+    *response.status_mut() = match location {
+        Some(_) => StatusCode::UNAUTHORIZED,
+        None if status == StatusCode::UNAUTHORIZED => status,
+        None => StatusCode::FORBIDDEN,
+    };
+    response
+        .headers_mut()
+        .extend(location.map(|location| (LOCATION, location)));
     response
 }
 

@@ -9,6 +9,7 @@ mod body_limits;
 mod forward_auth;
 mod gateway;
 mod lifetime;
+mod login;
 mod me;
 mod probe;
 mod proxy;

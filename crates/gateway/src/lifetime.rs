@@ -14,7 +14,9 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use http::{HeaderMap, HeaderValue, header};
 use narthex_decision::{Reason, Requirement};
-use narthex_directory::{OrganizationName, OrganizationStatus, PlatformRole, StoreError, Stripe, UserId, UserStatus};
+use narthex_directory::{
+    OrganizationName, OrganizationStatus, PlatformRole, SecretHash, StoreError, Stripe, UserId, UserStatus,
+};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::server::Connection;
@@ -22,6 +24,7 @@ use narthex_engine::Engine;
 use narthex_engine::IssuerRuntime;
 use narthex_engine::event::Event;
 use narthex_engine::passed::{Answer, Passed};
+use narthex_engine::session::OpenSession;
 
 mod body;
 
@@ -95,6 +98,7 @@ impl StreamKind {
 pub(crate) struct Terms {
     connection: Arc<Connection>,
     answer: Answer,
+    session: Option<Arc<OpenSession>>,
     request_id: String,
     body_grace: Duration,
 }
@@ -105,6 +109,7 @@ impl Terms {
         Self {
             connection,
             answer: passed.answer,
+            session: passed.session,
             request_id: passed.request_id,
             body_grace,
         }
@@ -129,6 +134,8 @@ struct Lifetime {
     issuer: Arc<IssuerRuntime>,
     /// Value at the beginning: any later one refuses the token that the stream began with.
     tokens_not_before_ms: Option<i64>,
+    /// Session of the token, if it is of one.
+    session: Option<SecretHash>,
     ends_at_ms: i64,
     /// The same end by a clock that is never set back.
     ends_by: Option<Instant>,
@@ -199,6 +206,8 @@ impl Lifetime {
                 LifetimeRule::WithGrace => with_token.max(end.saturating_add(grace_ms)),
             }
         });
+        let session = terms.session.as_deref();
+        let ends_at_ms = session.map_or(ends_at_ms, |session| ends_at_ms.min(session.ends_at_ms));
         let left = u64::try_from(ends_at_ms.saturating_sub(now_ms)).unwrap_or(0);
         let stamp = caller.stamp();
         Some(Self {
@@ -210,6 +219,7 @@ impl Lifetime {
             // SECURITY: from the decision, not from this moment: a user who was signed out in between must not keep the
             // stream.
             tokens_not_before_ms: caller.tokens_not_before_ms(),
+            session: session.map(|session| session.hash),
             ends_at_ms,
             ends_by: Instant::now().checked_add(Duration::from_millis(left)),
             seen: Numbers::at(NumbersSnapshot {
@@ -382,6 +392,16 @@ impl SweepAnswers {
                 Some((UserStatus::Active, _)) => return Ok(Some(Reason::TokenRevoked)),
                 _ => return Ok(Some(Reason::IdentityDisabled)),
             }
+        }
+        // A session that ends moves the number of its user.
+        if let Some(session) = lifetime.session.filter(|_| seen.user != now.user)
+            && engine
+                .directory
+                .session(session, engine.clock.now_ms())
+                .await?
+                .is_none()
+        {
+            return Ok(Some(Reason::SessionEnded));
         }
         let organization = lifetime.organization.as_ref().filter(|_| seen.policy != now.policy);
         if let Some(name) = organization {

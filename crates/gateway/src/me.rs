@@ -21,6 +21,8 @@ use narthex_engine::event::Event;
 use narthex_engine::inbound::{Door, Inbound};
 use narthex_engine::pipeline;
 use narthex_engine::respond::{self, Format, Refusal};
+use narthex_engine::session::{self, OpenSession, RequestSession};
+use narthex_login::SessionRow;
 
 /// Answers a caller about itself.
 pub(crate) async fn answer(
@@ -47,10 +49,11 @@ pub(crate) async fn answer(
         Ok(UserDescription {
             principal,
             context,
+            sessions,
             issuer,
         }) => {
             engine.metrics.decided(Door::Me, None, started.elapsed());
-            let mut response = shown(&principal, &context, inbound.format(engine));
+            let mut response = shown(&principal, (&context, &sessions), inbound.format(engine));
             if runtime.access_log {
                 let request_id = engine.request_ids.next();
                 let line = OwnLine {
@@ -89,23 +92,26 @@ pub(crate) async fn answer(
     }
 }
 
-/// The caller, with the context that it may be told.
+/// The caller, with the context and the sessions that it may be told.
 struct UserDescription {
     principal: Arc<Principal>,
     context: Map<String, Value>,
+    sessions: Vec<SessionRow>,
     issuer: IssuerName,
 }
 
 /// Builds the answer in the form that the client accepts.
-fn shown(principal: &Principal, context: &Map<String, Value>, format: Format) -> Response<Full<Bytes>> {
+fn shown(
+    principal: &Principal,
+    (context, sessions): (&Map<String, Value>, &[SessionRow]),
+    format: Format,
+) -> Response<Full<Bytes>> {
     if let Format::Page { .. } = format
-        && let Some(page) = page::page(principal)
+        && let Some(page) = page::page(principal, sessions)
     {
-        let mut response = Response::new(Full::new(page));
-        respond::page::set_headers(response.headers_mut());
-        return response;
+        return respond::own_page(page);
     }
-    let mut response = Response::new(Full::from(describe(principal, context).to_string()));
+    let mut response = Response::new(Full::from(describe(principal, context, sessions).to_string()));
     response
         .headers_mut()
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -117,17 +123,28 @@ async fn principal(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) ->
         return Err(Refusal::new(Reason::RouteUnmatched));
     }
     let presented = credentials::present(inbound.headers, inbound.query, &runtime.places).one()?;
+    let session = match presented {
+        Some(_) => None,
+        None => match session::of_request(engine, runtime, inbound).await? {
+            RequestSession::Open(open) => Some(open),
+            RequestSession::Ended => return Err(session::ended()),
+            RequestSession::None => return Err(Refusal::new(Reason::TokenMissing)),
+        },
+    };
+    let presented = presented.or_else(|| session.as_deref().map(OpenSession::presented));
     let (token, at) = presented.ok_or(Refusal::new(Reason::TokenMissing))?;
     let known = pipeline::who(engine, runtime, inbound, (token, &at), engine.clock.now_ms()).await?;
     let principal = &known.account.principal;
+    let user = principal.user().id;
     Ok(UserDescription {
         context: runtime.context(principal).into_owned(),
         principal: Arc::clone(principal),
+        sessions: narthex_login::sessions(engine, user, session.as_deref()).await?,
         issuer: known.seen.caller().issuer.name.clone(),
     })
 }
 
-fn describe(principal: &Principal, context: &Map<String, Value>) -> Value {
+fn describe(principal: &Principal, context: &Map<String, Value>, sessions: &[SessionRow]) -> Value {
     let user = principal.user();
     let why = |ids: &[narthex_directory::GrantId]| -> Vec<Value> {
         principal
@@ -166,6 +183,13 @@ fn describe(principal: &Principal, context: &Map<String, Value>) -> Value {
             "because": why(&team.grants),
         })).collect::<Vec<_>>(),
         "context": context,
+        "sessions": sessions.iter().map(|session| json!({
+            "id": session.id.to_string(),
+            "created_at": session.began_at_ms,
+            "last_seen_at": session.last_seen_at_ms,
+            "client": session.client,
+            "current": session.current,
+        })).collect::<Vec<_>>(),
     })
 }
 

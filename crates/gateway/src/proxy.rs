@@ -29,6 +29,7 @@ use narthex_engine::http_rules;
 use narthex_engine::inbound::Origin;
 use narthex_engine::passed::Passed;
 use narthex_engine::respond::Refusal;
+use narthex_engine::session_cookie;
 use narthex_engine::{ForwardToken, StreamLimits, Upstream, UpstreamProtocol};
 use narthex_listener::idle_timeout::Activity;
 use narthex_listener::sockets::{NoSocket, Sockets};
@@ -295,6 +296,7 @@ fn respond(
     // SECURITY: an application that echoes its request must not give the identity to the client, nor may a proxy in
     // front of Narthex take it for a decision.
     remove_identity_headers(answer.headers_mut());
+    session_cookie::remove_set(answer.headers_mut());
     if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
         // SECURITY: only a 101 opens a tunnel, and only to the protocol that was asked for.
         let Some((upgrade, client_side)) = client_side else {
@@ -354,6 +356,7 @@ fn rewrite(
     if let (Some(at), ForwardToken::No) = (&passed.token_at, upstream.forward_token) {
         at.iter().for_each(|place| credentials::remove(headers, place));
     }
+    session_cookie::remove(headers);
     set_forwarding(headers, origin);
     passed.answer.allowed().patch.apply(headers, owned);
     insert(

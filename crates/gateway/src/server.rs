@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::forward_auth::{self, Original};
 use crate::gateway::Gateway;
 use crate::lifetime::{self, Terms};
+use crate::login;
 use crate::me;
 use crate::proxy::{Body, ClientStream, ForwardError, Forwarder, UpstreamBody, UpstreamSlot};
 use narthex_engine::Engine;
@@ -31,11 +32,13 @@ use narthex_engine::passed::{Answer, Passed};
 use narthex_engine::pipeline;
 use narthex_engine::rate_limit::client_address;
 use narthex_engine::respond::{self, Format, Refusal};
+use narthex_engine::session_cookie;
 use narthex_engine::{StreamLimits, Upstream};
 use narthex_listener::ServerSettings;
 use narthex_listener::Workers;
 use narthex_listener::idle_timeout::Activity;
 use narthex_listener::listen::{self, PortOptions, TooManyRequests};
+use narthex_login::Endpoint;
 
 /// Serves the public port with `workers` until `stop` is done, then waits for open requests to finish (graceful
 /// shutdown).
@@ -117,6 +120,10 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
         Box::pin(me::answer(engine, &runtime, client_request))
             .await
             .map(Either::Left)
+    } else if Endpoint::of(path).is_some() {
+        Box::pin(login::answer(engine, &runtime, sender, request))
+            .await
+            .map(Either::Left)
     } else if path == "/.well-known/jwks.json" {
         key_set(engine, &runtime, client_request).map(Either::Left)
     } else if path.starts_with("/.narthex/") {
@@ -161,7 +168,8 @@ async fn forward_auth(
     match decided {
         Ok(passed) => {
             let line = AccessLine::begin(runtime, &inbound, &passed, started);
-            let response = forward_auth::allow(passed, &runtime.answer_headers);
+            let cookie = (!runtime.sign_in.origins.is_empty()).then(|| session_cookie::others(inbound.headers));
+            let response = forward_auth::allow(passed, &runtime.answer_headers, cookie);
             if let Some(line) = line {
                 line.end(response.status());
             }
@@ -407,7 +415,7 @@ fn refused(
     .tell(&engine.metrics);
     let format = inbound.format(engine);
     match door {
-        Door::Proxy | Door::Me => respond::refuse(refusal, &request_id, format),
+        Door::Proxy | Door::Me | Door::SignIn => respond::refuse(refusal, &request_id, format),
         // nginx turns a status that it does not know into an error of its own.
         Door::Nginx | Door::Traefik | Door::Caddy | Door::Haproxy => {
             forward_auth::refuse(refusal, (&request_id, format), door)

@@ -32,6 +32,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store", &["directory", "tables", "sqlite", "postgres"]),
     // outward
     ("fetch", &["token", "template", "directory", "clock", "connection"]),
+    // clients
+    ("openid", &["fetch"]),
+    ("session", &["directory", "clock"]),
     // run
     (
         "engine",
@@ -44,12 +47,28 @@ const ARROWS: &[(&str, &[&str])] = &[
             "decision",
             "clock",
             "fetch",
+            "openid",
+            "session",
         ],
     ),
     // settings
     (
         "config",
-        &["token", "directory", "mapping", "decision", "store", "fetch", "engine"],
+        &[
+            "token",
+            "directory",
+            "mapping",
+            "decision",
+            "store",
+            "fetch",
+            "openid",
+            "engine",
+        ],
+    ),
+    // pages
+    (
+        "login",
+        &["token", "directory", "decision", "openid", "session", "engine"],
     ),
     // actions
     (
@@ -81,7 +100,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // doors
-    ("gateway", &["directory", "listener", "decision", "fetch", "engine"]),
+    (
+        "gateway",
+        &["directory", "listener", "decision", "fetch", "engine", "login"],
+    ),
     // top
     (
         "cli",
@@ -98,6 +120,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "clock",
             "connection",
             "fetch",
+            "openid",
             "engine",
             "config",
             "admin",

@@ -140,8 +140,8 @@ impl Check<'_> {
         if has_key || secrets.key_file.span().is_some() || secrets.previous_key_file.span().is_some() {
             return;
         }
-        let sections = file.issuer.value().iter().map(Spanned::get_ref);
-        let client = sections.filter_map(|section| section.client_id.span()).next();
+        let mut sections = file.issuer.value().iter().map(Spanned::get_ref);
+        let client = sections.find_map(|section| section.client_id.span());
         let login = file.login.value().and_then(|login| login.issuer.span());
         let Some(span) = login.or(client) else { return };
         let problem = Problem::error(span, "sign-in needs a secret key, and there is none");

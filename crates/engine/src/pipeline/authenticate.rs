@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use narthex_clock::NewIds;
 use narthex_decision::{Match, Reason};
-use narthex_directory::{ProviderSession, SyncError, sync};
+use narthex_directory::{SyncError, sync};
 use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, KeySnapshot, Limits, VerifiedClaims, VerifyError};
 use serde_json::Value;
@@ -148,8 +148,7 @@ pub(crate) async fn identified(
         .mapping
         .map(&claims, &facts.facts(), now_ms)
         .map_err(|error| Refusal::from(&error).of_issuer(&issuer.name))?;
-    let provider_session = session::provider_session(&claims);
-    let account = account(engine, runtime, &issuer, (identity, provider_session), (token, now_ms))
+    let account = account(engine, runtime, &issuer, identity, (token, now_ms))
         .await
         .map_err(|refusal| refusal.of_issuer(&issuer.name))?;
     let caller = Arc::new(Caller::new(
@@ -243,13 +242,11 @@ async fn account(
     engine: &Engine,
     runtime: &Runtime,
     issuer: &IssuerRuntime,
-    (identity, provider_session): (Identity, ProviderSession),
+    identity: Identity,
     (token, now_ms): (&str, i64),
 ) -> Result<Prefetched<Account>, Refusal> {
     let generation = runtime.generation;
     let mut desired = identity.into_desired();
-    // SECURITY: a logout that the issuer announces refuses the tokens of this session.
-    desired.provider_session = provider_session;
     let key = engine.accounts.key(&desired);
     let touch_every_ms = issuer.policy.touch_interval_ms();
     let unchanged = engine

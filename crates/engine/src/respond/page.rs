@@ -13,11 +13,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body_util::Full;
 use jiff::{Timestamp, Unit};
 use narthex_decision::Reason;
 
-use super::Refusal;
+use super::{NOSNIFF, Refusal};
 use crate::sign_in::{OfferKind, SignInOffer};
 use words::{Action, Sentence};
 
@@ -147,8 +148,27 @@ pub(super) fn page(
     page.render().ok().map(Bytes::from)
 }
 
+/// Policy of a page with forms that are sent to its own origin.
+static FORM_POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
+    let policy = POLICY.as_ref()?.to_str().ok()?;
+    HeaderValue::try_from(policy.replace("form-action 'none'", "form-action 'self'; frame-ancestors 'none'")).ok()
+});
+
+/// Builds an answer with a page of Narthex's own, in the style of the refusals ([`STYLE`]).
+pub fn own_page(html: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(html.into()));
+    let headers = response.headers_mut();
+    set_headers(headers);
+    if let Some(policy) = FORM_POLICY.clone() {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    response
+}
+
 /// Sets the headers of a page at the doors: its type, and the policy that allows [`STYLE`] and nothing else.
-pub fn set_headers(headers: &mut HeaderMap) {
+pub(super) fn set_headers(headers: &mut HeaderMap) {
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/html; charset=utf-8"),

@@ -11,18 +11,18 @@ use narthex_directory::{
     UserId,
 };
 use narthex_openid::Tokens;
+use narthex_session::Credential;
+use narthex_session::cookie::{self, DOOR, Secret};
 use narthex_token::VerifiedClaims;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::credential::Credential;
 use super::unavailable;
 use crate::engine::Engine;
 use crate::inbound::Inbound;
 use crate::pipeline::{identified, verify_id_token};
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, Runtime};
-use crate::session_cookie::{self, DOOR, Secret};
 
 /// Longest user agent that a list of sessions shows, in characters.
 const USER_AGENT_CHARS: usize = 160;
@@ -95,7 +95,7 @@ pub async fn begin(
 ///
 /// `store.unavailable`.
 pub async fn end_of_browser(engine: &Engine, inbound: &Inbound<'_>, end: SessionEnd, by: By) -> Result<bool, Refusal> {
-    let Some(secret) = session_cookie::secret(inbound.headers, DOOR) else {
+    let Some(secret) = cookie::secret(inbound.headers, DOOR) else {
         return Ok(false);
     };
     let found = engine.directory.session(secret.hash(), by.at_ms).await;
@@ -120,7 +120,7 @@ fn check_nonce(claims: &VerifiedClaims, nonce: &str) -> Result<(), Refusal> {
 }
 
 /// Returns the session at the identity provider that a token is of.
-pub(crate) fn provider_session(claims: &VerifiedClaims) -> ProviderSession {
+fn provider_session(claims: &VerifiedClaims) -> ProviderSession {
     let text = |name: &str| claims.claims().get(name).and_then(Value::as_str);
     ProviderSession::new(text("sub"), text("sid"))
 }

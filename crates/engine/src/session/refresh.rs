@@ -6,13 +6,12 @@ use std::time::Duration;
 use narthex_clock::Clock;
 use narthex_directory::{Actor, By, Directory, RefreshedToken, Session, SessionEnd, SessionSelection, StoreError};
 use narthex_openid::{OpenIdError, Tokens};
+use narthex_session::{Credential, SealingKeys};
 use narthex_token::{Limits, VerifiedClaims};
 use zeroize::Zeroizing;
 
-use super::credential::Credential;
 use crate::pipeline::verify_id_token;
 use crate::runtime::IssuerRuntime;
-use crate::seal::SealingKeys;
 
 /// Time within which the result of a refresh is stored, in milliseconds: longer than the requests for it may take together.
 const CLAIM_MS: i64 = 30_000;

@@ -3,7 +3,8 @@
 use askama::Template;
 use bytes::Bytes;
 use narthex_directory::{GrantId, GrantSource, OrganizationStatus, PlatformRole, Principal};
-use narthex_engine::respond::page::STYLE;
+use narthex_engine::respond::PAGE_STYLE;
+use narthex_login::SessionRow;
 
 /// Values of the template.
 #[derive(Template)]
@@ -14,6 +15,7 @@ struct Page<'a> {
     name: &'a str,
     roles: Vec<Role<'a>>,
     facts: Vec<(&'static str, &'a str)>,
+    sessions: &'a [SessionRow],
 }
 
 /// A role of the person.
@@ -26,7 +28,7 @@ struct Role<'a> {
 }
 
 /// Builds the page.
-pub(super) fn page(principal: &Principal) -> Option<Bytes> {
+pub(super) fn page(principal: &Principal, sessions: &[SessionRow]) -> Option<Bytes> {
     let user = principal.user();
     let profile = &user.profile;
     let texts = [
@@ -38,13 +40,14 @@ pub(super) fn page(principal: &Principal) -> Option<Bytes> {
         ("External ID", Some(user.external_id.as_str())),
     ];
     let page = Page {
-        style: STYLE,
+        style: PAGE_STYLE,
         name: profile.name.as_deref().unwrap_or(user.username.as_str()),
         roles: roles(principal),
         facts: texts
             .into_iter()
             .filter_map(|(name, text)| Some((name, text?)))
             .collect(),
+        sessions,
     };
     page.render().ok().map(Bytes::from)
 }

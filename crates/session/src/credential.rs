@@ -12,15 +12,23 @@ const AHEAD_MS_MAX: i64 = 60_000;
 const AHEAD_SHARE: i64 = 5;
 
 /// Token of a session, and the means to renew it.
-pub(super) struct Credential {
-    pub(super) token: Zeroizing<String>,
-    pub(super) refresh_token: Option<Zeroizing<String>>,
+pub struct Credential {
+    /// The token.
+    pub token: Zeroizing<String>,
+    /// The refresh token, if there is one.
+    pub refresh_token: Option<Zeroizing<String>>,
     /// Nonce of the sign-in, which a later ID token may repeat.
-    pub(super) nonce: Zeroizing<String>,
+    pub nonce: Zeroizing<String>,
     /// Time at which the token was obtained, in milliseconds.
-    pub(super) obtained_at_ms: i64,
+    pub obtained_at_ms: i64,
     /// Time at which the token ends, in milliseconds.
-    pub(super) ends_at_ms: i64,
+    pub ends_at_ms: i64,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Credential(***)")
+    }
 }
 
 /// The credential as it is sealed.
@@ -35,7 +43,7 @@ struct Sealed<'c> {
 
 impl Credential {
     /// Tests whether the token is to be renewed now: a while before its end, so that no request waits for it.
-    pub(super) fn is_due(&self, now_ms: i64) -> bool {
+    pub fn is_due(&self, now_ms: i64) -> bool {
         let life_ms = self.ends_at_ms.saturating_sub(self.obtained_at_ms);
         let ahead_ms = (life_ms / AHEAD_SHARE).clamp(0, AHEAD_MS_MAX);
         self.refresh_token.is_some() && now_ms >= self.ends_at_ms.saturating_sub(ahead_ms)
@@ -46,7 +54,7 @@ impl Credential {
     /// # Errors
     ///
     /// [`SealError`].
-    pub(super) fn seal(&self, keys: &SealingKeys, id: SessionId, issuer: &str) -> Result<SecretBytes, SealError> {
+    pub fn seal(&self, keys: &SealingKeys, id: SessionId, issuer: &str) -> Result<SecretBytes, SealError> {
         let sealed = Sealed {
             token: self.token.as_str().into(),
             refresh_token: self.refresh_token.as_ref().map(|token| token.as_str().into()),
@@ -59,7 +67,7 @@ impl Credential {
     }
 
     /// Opens the credential of a session; `None` if it was sealed with another key, or for another session.
-    pub(super) fn open(keys: &SealingKeys, session: &Session) -> Option<Self> {
+    pub fn open(keys: &SealingKeys, session: &Session) -> Option<Self> {
         let issuer = session.issuer.as_ref()?;
         let opened = keys
             .open(&session.sealed, owner(&session.id.to_string(), issuer.as_str()))

@@ -10,14 +10,12 @@ use narthex_clock::{NoEntropy, random_bytes};
 use narthex_directory::SecretHash;
 use zeroize::Zeroizing;
 
-use crate::credentials::{cookies, keep};
-
 /// Cookie of a session at the doors.
 pub const DOOR: &str = "__Host-narthex";
 /// Cookie that binds a sign-in under way to its browser.
 pub const SIGN_IN: &str = "__Host-narthex.sign-in";
 
-/// Bytes of a secret: 256 random bits, which no one guesses.
+/// Bytes of a secret: 256 random bits, as a key has.
 const SECRET_BYTES: usize = 32;
 /// Characters of a secret in base64url.
 const SECRET_CHARS: usize = 43;
@@ -71,6 +69,28 @@ pub fn hash_of(bytes: &[u8]) -> SecretHash {
     SecretHash(hash)
 }
 
+/// Returns the name and value pairs of all `Cookie` headers (RFC 6265 section 4.2), byte for byte: the values of an
+/// application's own cookies need not be text.
+pub fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let pairs = headers
+        .get_all(header::COOKIE)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'));
+    pairs.filter_map(|pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = pair.split_at_checked(equals)?;
+        let value = value.get(1..).unwrap_or_default().trim_ascii();
+        Some((name.trim_ascii(), without_quotes(value)))
+    })
+}
+
+const fn without_quotes(mut bytes: &[u8]) -> &[u8] {
+    while let [b'"', rest @ ..] | [rest @ .., b'"'] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
 /// Tests whether a cookie is of Narthex's sessions: of any kind, with any ending.
 ///
 /// SECURITY: browsers protect the prefix `__Host-` in any case (RFC 6265bis section 5.7), and an application may read names in any.
@@ -83,7 +103,7 @@ pub fn is_session_cookie(name: &[u8]) -> bool {
 ///
 /// SECURITY: a browser has one cookie with the prefix `__Host-` and this name. Of two, one is forged, and to choose is a guess.
 pub fn secret(headers: &HeaderMap, name: &str) -> Option<Secret> {
-    let mut found = cookies(headers).filter(|(own, _)| *own == name.as_bytes());
+    let mut found = pairs(headers).filter(|(own, _)| *own == name.as_bytes());
     match (found.next(), found.next()) {
         (Some((_, value)), None) => Secret::parse(std::str::from_utf8(value).ok()?),
         _ => None,
@@ -92,7 +112,7 @@ pub fn secret(headers: &HeaderMap, name: &str) -> Option<Secret> {
 
 /// Tests whether a request has a cookie of a session.
 pub fn is_there(headers: &HeaderMap) -> bool {
-    cookies(headers).any(|(name, _)| is_session_cookie(name))
+    pairs(headers).any(|(name, _)| is_session_cookie(name))
 }
 
 /// Removes the cookies of sessions from a request that is forwarded.
@@ -100,8 +120,26 @@ pub fn is_there(headers: &HeaderMap) -> bool {
 /// SECURITY: an application that gets them could act as its users at every other application of the host.
 pub fn remove(headers: &mut HeaderMap) {
     if is_there(headers) {
-        let kept = without(headers);
-        keep(headers, header::COOKIE, &kept);
+        let kept = others(headers);
+        headers.remove(header::COOKIE);
+        if !kept.is_empty() {
+            headers.insert(header::COOKIE, kept);
+        }
+    }
+}
+
+/// Removes cookies of sessions from an application's answer.
+///
+/// SECURITY: an application must not sign a browser in as a user of its choice, or out.
+pub fn remove_set(headers: &mut HeaderMap) {
+    let is_ours = |value: &HeaderValue| is_session_cookie(value.as_bytes().trim_ascii_start());
+    if !headers.get_all(header::SET_COOKIE).iter().any(is_ours) {
+        return;
+    }
+    let all: Vec<HeaderValue> = headers.get_all(header::SET_COOKIE).iter().cloned().collect();
+    headers.remove(header::SET_COOKIE);
+    for value in all.into_iter().filter(|value| !is_ours(value)) {
+        headers.append(header::SET_COOKIE, value);
     }
 }
 
@@ -201,6 +239,12 @@ mod tests {
             assert_eq!(first, left, "{lines:?}");
             assert!(!is_there(&sent));
         }
+        let mut answer = HeaderMap::new();
+        for value in ["a=1", " __host-narthex=x; Path=/", "b=2; Path=/"] {
+            answer.append(header::SET_COOKIE, HeaderValue::from_static(value));
+        }
+        remove_set(&mut answer);
+        assert!(answer.get_all(header::SET_COOKIE).iter().eq(["a=1", "b=2; Path=/"]));
         assert_eq!(others(&headers(&["__Host-narthex=x"])), "");
         assert_eq!(others(&headers(&["a=1", "__Host-narthex=x; b=2"])), "a=1; b=2");
     }

@@ -1,0 +1,154 @@
+//! The end of a sign-in: the browser comes back with a code, and leaves with a session.
+
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
+use http_body_util::Full;
+use narthex_decision::Reason;
+use narthex_directory::OneTimeKind;
+use narthex_engine::inbound::Inbound;
+use narthex_engine::respond::Refusal;
+use narthex_engine::session::{self, RequestSession, SignedIn};
+use narthex_engine::sign_in::{OfferKind, SIGN_IN_PATH, SignInOffer, encoded};
+use narthex_engine::{Engine, IssuerSignIn, Runtime};
+use narthex_session::cookie::{self, Secret};
+
+use crate::endpoint::redirect;
+use crate::sign_in::{Flow, keys, redirect_uri, refuse, served, unknown_issuer};
+use crate::{form, return_path};
+
+/// Errors of an authorization endpoint that a page may name (RFC 6749 section 4.1.2.1, `OpenID` Connect Core 1.0 section 3.1.2.6).
+const ERRORS: [&str; 9] = [
+    "access_denied",
+    "login_required",
+    "consent_required",
+    "interaction_required",
+    "account_selection_required",
+    "invalid_request",
+    "invalid_scope",
+    "unauthorized_client",
+    "temporarily_unavailable",
+];
+
+/// Completes a sign-in.
+pub(crate) async fn answer(
+    engine: &Engine,
+    runtime: &Runtime,
+    issuer: &str,
+    inbound: &Inbound<'_>,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    let origin = served(runtime, inbound)?.to_string();
+    let query = inbound.query.unwrap_or_default().as_bytes();
+    let state = form::one(query, "state").and_then(|state| Secret::parse(&state));
+    let state = state.ok_or_else(|| refused("the address has no state of a sign-in"))?;
+    let Some(flow) = taken(engine, runtime, &state).await? else {
+        // A browser that repeats the last step, as the back button does, is signed in already.
+        return match session::of_request(engine, runtime, inbound).await? {
+            RequestSession::Open(_) => redirect(StatusCode::SEE_OTHER, &format!("{origin}/")),
+            RequestSession::None | RequestSession::Ended => {
+                Err(refused("this sign-in was completed before, or took too long"))
+            }
+        };
+    };
+    let signed_in = completed(engine, runtime, inbound, (issuer, &origin, &flow)).await;
+    let secret = signed_in.map_err(|refusal| with_another_try(refusal, &origin, &flow))?;
+    // SECURITY: checked when the sign-in began, and once more, because it becomes an address.
+    let back = return_path::of(&flow.back, &origin);
+    let mut response = redirect(StatusCode::SEE_OTHER, &format!("{origin}{back}"))?;
+    let set = cookie::set(cookie::DOOR, &secret, None);
+    response
+        .headers_mut()
+        .extend(set.map(|value| (header::SET_COOKIE, value)));
+    Ok(response)
+}
+
+/// Takes the sign-in that a state stands for: once.
+async fn taken(engine: &Engine, runtime: &Runtime, state: &Secret) -> Result<Option<Flow>, Refusal> {
+    let (hash, now_ms) = (state.hash(), engine.clock.now_ms());
+    let kind = OneTimeKind::SignInState;
+    let sealed = engine.directory.take_once(kind, hash, now_ms).await;
+    let sealed = sealed.map_err(|error| session::unavailable(engine, error))?;
+    let keys = keys(runtime)?;
+    Ok(sealed.and_then(|sealed| Flow::open(keys, &hash, &sealed)))
+}
+
+/// Checks that the answer is that of the issuer to this browser, exchanges the code, and begins a session.
+async fn completed(
+    engine: &Engine,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    (name, origin, flow): (&str, &str, &Flow),
+) -> Result<Secret, Refusal> {
+    let browser = cookie::secret(inbound.headers, cookie::SIGN_IN);
+    // SECURITY: a state that another browser began would sign this one in as the attacker (login CSRF, RFC 6749 section 10.12).
+    if browser.is_none_or(|browser| browser.hash().0 != flow.browser) {
+        return Err(refused("the sign-in was begun in another browser"));
+    }
+    if flow.issuer != name || flow.origin != origin {
+        return Err(refused("the sign-in was begun at another address"));
+    }
+    let (issuer, sign_in) = runtime.sign_in_at(name).ok_or_else(unknown_issuer)?;
+    let query = inbound.query.unwrap_or_default().as_bytes();
+    check_issuer(engine, sign_in, query)
+        .await
+        .map_err(|refusal| refusal.of_issuer(&issuer.name))?;
+    if let Some(error) = form::one(query, "error") {
+        // SECURITY: the text comes with the address, so only words that are known are shown.
+        let known = ERRORS.iter().find(|known| **known == error);
+        let problem = known.map_or_else(
+            || "the identity provider refused the sign-in".to_owned(),
+            |known| format!("the identity provider refused the sign-in ({known})"),
+        );
+        return Err(Refusal::because(Reason::SignInRefused, problem).of_issuer(&issuer.name));
+    }
+    let code = form::one(query, "code").ok_or_else(|| refused("the address has no code"))?;
+    let redirect_uri = redirect_uri(origin, issuer);
+    let now_ms = engine.clock.now_ms();
+    let tokens = sign_in
+        .client
+        .exchange(&code, &redirect_uri, &flow.verifier, now_ms)
+        .await;
+    let signed_in = SignedIn {
+        issuer,
+        tokens: tokens.map_err(|error| refuse(issuer, &error))?,
+        nonce: &flow.nonce,
+    };
+    Box::pin(session::begin(engine, runtime, inbound, signed_in)).await
+}
+
+/// Checks the issuer that an answer names.
+///
+/// SECURITY: a code of one issuer must not go to the token endpoint of another (mix-up, RFC 9207).
+async fn check_issuer(engine: &Engine, sign_in: &IssuerSignIn, query: &[u8]) -> Result<(), Refusal> {
+    let named = form::one(query, "iss");
+    let metadata = sign_in.client.metadata(engine.clock.now_ms()).await;
+    let must = metadata.is_ok_and(|metadata| metadata.names_itself);
+    match named {
+        Some(named) if named == sign_in.client.issuer() => Ok(()),
+        None if !must => Ok(()),
+        _ => Err(refused(
+            "the answer is not that of the identity provider that was asked",
+        )),
+    }
+}
+
+fn refused(problem: &str) -> Refusal {
+    Refusal::because(Reason::SignInRefused, problem)
+}
+
+/// Offers another try with a refusal, back to the same page.
+fn with_another_try(mut refusal: Refusal, origin: &str, flow: &Flow) -> Refusal {
+    let issuer = encoded(&flow.issuer);
+    let offer = SignInOffer {
+        location: format!(
+            "{origin}{SIGN_IN_PATH}?issuer={issuer}&return={}&again=1",
+            encoded(&flow.back)
+        ),
+        kind: if refusal.reason == Reason::SignInRefused {
+            OfferKind::Button
+        } else {
+            OfferKind::AnotherUser
+        },
+    };
+    refusal.about.get_or_insert_default().sign_in = Some(offer);
+    refusal
+}

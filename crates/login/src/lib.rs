@@ -1,0 +1,18 @@
+//! Sign-in and sign-out of browsers: the pages between a refused navigation and a session.
+//!
+//! **In:** requests below `/.narthex/` for sign-in, callback, sign-out and back-channel logout. **Out:** redirects, pages,
+//! cookies, and sessions in the directory. Tokens are the engine's to verify, codes the client's to exchange.
+//!
+//! This crate knows no sockets and no SQL.
+
+mod backchannel;
+mod callback;
+mod endpoint;
+mod form;
+mod logout;
+mod me;
+mod return_path;
+mod sign_in;
+
+pub use endpoint::{BODY_BYTES_MAX, Endpoint, answer};
+pub use me::{SessionRow, sessions};

@@ -1,0 +1,201 @@
+//! The beginning of a sign-in: the browser is sent to the issuer, with secrets that only it can bring back.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode, header};
+use http_body_util::Full;
+use narthex_decision::Reason;
+use narthex_directory::{ONE_TIME_VALUES_MAX, OneTimeKind, OneTimeValue, SecretBytes, SecretHash};
+use narthex_engine::inbound::Inbound;
+use narthex_engine::respond::Refusal;
+use narthex_engine::{Engine, IssuerRuntime, IssuerSignIn, Runtime, SignInTarget, WebOrigin, session};
+use narthex_openid::{OpenIdError, SignInSecrets};
+use narthex_session::cookie::{self, Secret};
+use narthex_session::{Owner, SealingKeys};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::endpoint::redirect;
+use crate::{form, return_path};
+
+/// Time within which a user signs in at the issuer, in seconds.
+const FLOW_SECONDS: u32 = 600;
+
+/// Sign-in under way, as the directory keeps it, sealed.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Flow {
+    /// Hash of the secret in the browser's cookie.
+    pub(crate) browser: [u8; 32],
+    pub(crate) nonce: String,
+    pub(crate) verifier: String,
+    pub(crate) issuer: String,
+    pub(crate) origin: String,
+    pub(crate) back: String,
+}
+
+impl Flow {
+    /// Seals a sign-in to its state.
+    fn seal(&self, keys: &SealingKeys, state: &SecretHash) -> Option<SecretBytes> {
+        let plain = Zeroizing::new(serde_json::to_vec(self).ok()?);
+        keys.seal(&plain, owner(&name(state))).ok()
+    }
+
+    /// Opens a sign-in by its state.
+    pub(crate) fn open(keys: &SealingKeys, state: &SecretHash, sealed: &SecretBytes) -> Option<Self> {
+        let opened = keys.open(sealed, owner(&name(state))).ok()?;
+        serde_json::from_slice(&opened.plain).ok()
+    }
+}
+
+fn name(state: &SecretHash) -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(state.0)
+}
+
+const fn owner(name: &str) -> Owner<'_> {
+    Owner {
+        kind: "sign_in",
+        name,
+        organization: None,
+        governed_by: "",
+    }
+}
+
+/// Sends a browser to the issuer.
+pub(crate) async fn answer(
+    engine: &Engine,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+) -> Result<Response<Full<Bytes>>, Refusal> {
+    let origin = served(runtime, inbound)?.to_string();
+    let query = inbound.query.unwrap_or_default().as_bytes();
+    let named = form::one(query, "issuer");
+    let (issuer, sign_in) = issuer(runtime, named.as_deref())?;
+    let keys = keys(runtime)?;
+    let asked = form::one(query, "return");
+    let back = return_path::of(asked.as_deref().unwrap_or("/"), &origin);
+    let draw = || Secret::draw().map_err(|_| Refusal::new(Reason::StoreUnavailable));
+    let (state, nonce, verifier) = (draw()?, draw()?, draw()?);
+    // Sign-ins in several tabs share the cookie.
+    let browser = cookie::secret(inbound.headers, cookie::SIGN_IN).map_or_else(draw, Ok)?;
+    let flow = Flow {
+        browser: browser.hash().0,
+        nonce: nonce.as_str().to_owned(),
+        verifier: verifier.as_str().to_owned(),
+        issuer: issuer.name.to_string(),
+        origin: origin.clone(),
+        back: back.to_owned(),
+    };
+    let now_ms = engine.clock.now_ms();
+    let secrets = SignInSecrets {
+        state: state.as_str(),
+        nonce: nonce.as_str(),
+        verifier: verifier.as_str(),
+    };
+    let again = form::one(query, "again").as_deref() == Some("1");
+    let redirect_uri = redirect_uri(&origin, issuer);
+    let url = sign_in
+        .client
+        .authorization_url(&redirect_uri, secrets, again, now_ms)
+        .await;
+    let url = url.map_err(|error| refuse(issuer, &error))?;
+    let value = OneTimeValue {
+        kind: OneTimeKind::SignInState,
+        hash: state.hash(),
+        sealed: flow
+            .seal(keys, &state.hash())
+            .ok_or_else(|| Refusal::logged(Reason::StoreUnavailable, "the sign-in cannot be encrypted"))?,
+        expires_at_ms: now_ms.saturating_add(i64::from(FLOW_SECONDS) * 1000),
+    };
+    let put = engine.directory.put_once(value, ONE_TIME_VALUES_MAX, now_ms).await;
+    put.map_err(|error| session::unavailable(engine, error))?;
+    let mut response = redirect(StatusCode::FOUND, &url)?;
+    let set = cookie::set(cookie::SIGN_IN, &browser, Some(FLOW_SECONDS));
+    response
+        .headers_mut()
+        .extend(set.map(|value| (header::SET_COOKIE, value)));
+    Ok(response)
+}
+
+/// Returns the origin of a request, if sign-in serves it.
+///
+/// SECURITY: a session over plain http is anyone's in between, and a callback on an origin that is not listed may be an attacker's.
+pub(crate) fn served<'r>(runtime: &'r Runtime, inbound: &Inbound<'_>) -> Result<&'r WebOrigin, Refusal> {
+    let settings = &runtime.sign_in;
+    if let Some(origin) = settings.served(inbound) {
+        return Ok(origin);
+    }
+    let detail = "the request's origin is not in `login.origins`; if a proxy terminates TLS, list it in \
+                  `listen.trusted_proxies` and have it send `X-Forwarded-Proto`";
+    let (problem, remedy) = match settings.served_otherwise(inbound) {
+        Some(origin) => (
+            "this address is not the one that sign-in serves, and sessions need https",
+            format!("open {origin}"),
+        ),
+        None => (
+            "sign-in does not serve this address",
+            "open the application by its usual address".to_owned(),
+        ),
+    };
+    Err(Refusal {
+        remedy: Some(remedy),
+        detail: Some(detail.to_owned()),
+        ..Refusal::because(Reason::SignInRefused, problem)
+    })
+}
+
+/// Returns the issuer that a user signs in at: the named one, or the configured one.
+fn issuer<'r>(
+    runtime: &'r Runtime,
+    named: Option<&str>,
+) -> Result<(&'r Arc<IssuerRuntime>, &'r IssuerSignIn), Refusal> {
+    let configured = match &runtime.sign_in.target {
+        Some(SignInTarget::Issuer(issuer)) => Some(issuer.as_str()),
+        Some(SignInTarget::Url(_)) | None => None,
+    };
+    let found = named.or(configured).and_then(|name| runtime.sign_in_at(name));
+    found.ok_or_else(unknown_issuer)
+}
+
+pub(crate) fn unknown_issuer() -> Refusal {
+    Refusal {
+        remedy: Some("check the address".to_owned()),
+        detail: Some("no enabled issuer with this name has a `client_id`".to_owned()),
+        ..Refusal::because(Reason::SignInRefused, "there is no sign-in at this address")
+    }
+}
+
+/// Returns the keys that sign-ins and sessions are sealed with.
+pub(crate) fn keys(runtime: &Runtime) -> Result<&SealingKeys, Refusal> {
+    let keys = runtime.connections.sealing.as_deref();
+    keys.ok_or_else(|| Refusal::logged(Reason::StoreUnavailable, "there is no secret key"))
+}
+
+/// Returns the address that the issuer sends a browser back to.
+pub(crate) fn redirect_uri(origin: &str, issuer: &IssuerRuntime) -> String {
+    format!("{origin}/.narthex/callback/{}", issuer.name)
+}
+
+/// Returns the refusal of a sign-in for which the issuer's endpoints do not do what they should.
+pub(crate) fn refuse(issuer: &IssuerRuntime, error: &OpenIdError) -> Refusal {
+    let detail = Some(error.to_string());
+    let refusal = match error {
+        OpenIdError::Unavailable(_) => Refusal {
+            detail,
+            ..Refusal::because(
+                Reason::KeysUnavailable,
+                "the identity provider cannot be reached right now",
+            )
+        },
+        _ => Refusal {
+            detail,
+            ..Refusal::because(
+                Reason::SignInRefused,
+                "the identity provider did not complete the sign-in",
+            )
+        },
+    };
+    refusal.of_issuer(&issuer.name)
+}
