@@ -156,7 +156,7 @@ pub async fn of_request(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_
         return Ok(RequestSession::Open(Arc::clone(open)));
     }
     engine.contact.ensure(&*engine.directory, &engine.clock, now_ms).await?;
-    let found = match engine.directory.session(hash, now_ms).await {
+    let found = match engine.directory.session_by_hash(hash, now_ms).await {
         Ok(found) => found,
         // Without the directory, known users are served for a while.
         Err(StoreError::Unavailable(_))

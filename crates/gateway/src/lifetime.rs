@@ -397,7 +397,7 @@ impl SweepAnswers {
         if let Some(session) = lifetime.session.filter(|_| seen.user != now.user)
             && engine
                 .directory
-                .session(session, engine.clock.now_ms())
+                .session_by_hash(session, engine.clock.now_ms())
                 .await?
                 .is_none()
         {

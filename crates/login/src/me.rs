@@ -62,7 +62,7 @@ pub async fn sessions(
 
 /// Returns the user of an open session.
 pub(crate) async fn owner(engine: &Engine, open: &OpenSession, now_ms: i64) -> Result<Option<UserId>, Refusal> {
-    let found = engine.directory.session(open.hash, now_ms).await;
+    let found = engine.directory.session_by_hash(open.hash, now_ms).await;
     let found = found.map_err(|error| session::unavailable(engine, error))?;
     Ok(found.and_then(|found| found.session.user))
 }

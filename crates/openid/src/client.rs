@@ -1,6 +1,8 @@
 //! The client: what it asks the browser and the token endpoint for.
 
 use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use http::Response;
 use narthex_fetch::keys::{FetchError, IssuerEndpoints, KeyUrl, ProviderMetadata};
@@ -8,9 +10,9 @@ use oauth2::basic::{
     BasicErrorResponse, BasicRevocationErrorResponse, BasicTokenIntrospectionResponse, BasicTokenType,
 };
 use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet, EndpointSet, HttpRequest,
-    HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, Scope, StandardRevocableToken,
-    StandardTokenResponse, TokenUrl,
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, ClientId, ClientSecret, CsrfToken, EndpointNotSet,
+    EndpointSet, HttpRequest, HttpResponse, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken, Scope,
+    StandardRevocableToken, StandardTokenResponse, TokenUrl,
 };
 use zeroize::Zeroizing;
 
@@ -92,7 +94,7 @@ impl OpenIdClient {
     /// # Errors
     ///
     /// [`OpenIdError::Unavailable`].
-    pub async fn metadata(&self, now_ms: i64) -> Result<std::sync::Arc<ProviderMetadata>, OpenIdError> {
+    pub async fn metadata(&self, now_ms: i64) -> Result<Arc<ProviderMetadata>, OpenIdError> {
         Ok(self.endpoints.metadata(now_ms).await?)
     }
 
@@ -140,7 +142,7 @@ impl OpenIdClient {
     ) -> Result<Tokens, OpenIdError> {
         let metadata = self.metadata(now_ms).await?;
         let client = self.client(&metadata, Some(redirect_uri))?;
-        let http = |request: HttpRequest| send(&self.endpoints, &metadata.token_endpoint, request);
+        let http = self.http(&metadata);
         let answer = client
             .exchange_code(AuthorizationCode::new(code.to_owned()))
             .set_pkce_verifier(verifier(code_verifier)?)
@@ -157,10 +159,17 @@ impl OpenIdClient {
     pub async fn refresh(&self, refresh_token: &str, now_ms: i64) -> Result<Tokens, OpenIdError> {
         let metadata = self.metadata(now_ms).await?;
         let client = self.client(&metadata, None)?;
-        let http = |request: HttpRequest| send(&self.endpoints, &metadata.token_endpoint, request);
+        let http = self.http(&metadata);
         let token = RefreshToken::new(refresh_token.to_owned());
         let answer = client.exchange_refresh_token(&token).request_async(&http).await;
         Ok(Tokens::of(&answer?))
+    }
+
+    const fn http<'a>(&'a self, metadata: &'a ProviderMetadata) -> TokenEndpoint<'a> {
+        TokenEndpoint {
+            endpoints: &self.endpoints,
+            url: &metadata.token_endpoint,
+        }
     }
 
     fn client(&self, metadata: &ProviderMetadata, redirect_uri: Option<&str>) -> Result<CodeClient, OpenIdError> {
@@ -193,14 +202,22 @@ fn verifier(text: &str) -> Result<PkceCodeVerifier, OpenIdError> {
     verifier.ok_or(OpenIdError::Setup("the code verifier"))
 }
 
-/// Sends a request of the library to the token endpoint, under the guard and the limits of the issuer.
-async fn send(
-    endpoints: &IssuerEndpoints,
-    token_endpoint: &KeyUrl,
-    request: HttpRequest,
-) -> Result<HttpResponse, FetchError> {
-    let (parts, body) = request.into_parts();
-    let answer = endpoints.post(token_endpoint, parts.headers, body).await?;
-    let (parts, body) = answer.into_parts();
-    Ok(Response::from_parts(parts, body.to_vec()))
+/// Sender of the library's requests to the token endpoint, under the guard and the limits of the issuer.
+struct TokenEndpoint<'a> {
+    endpoints: &'a IssuerEndpoints,
+    url: &'a KeyUrl,
+}
+
+impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
+    type Error = FetchError;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, FetchError>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let answer = self.endpoints.post(self.url, parts.headers, body).await?;
+            let (parts, body) = answer.into_parts();
+            Ok(Response::from_parts(parts, body.to_vec()))
+        })
+    }
 }

@@ -72,6 +72,8 @@ mod resources;
 #[cfg(test)]
 mod routes;
 #[cfg(test)]
+mod sign_in;
+#[cfg(test)]
 mod slow_clients;
 #[cfg(test)]
 mod stop;

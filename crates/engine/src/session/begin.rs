@@ -7,8 +7,8 @@ use http::header;
 use narthex_clock::NewIds;
 use narthex_decision::Reason;
 use narthex_directory::{
-    Actor, By, Client, CredentialKind, ProviderSession, Session, SessionEnd, SessionId, SessionKind, SessionSelection,
-    UserId,
+    Actor, By, CredentialKind, ProviderSession, Session, SessionClient, SessionEnd, SessionId, SessionKind,
+    SessionSelection, UserId,
 };
 use narthex_openid::Tokens;
 use narthex_session::Credential;
@@ -98,7 +98,7 @@ pub async fn end_of_browser(engine: &Engine, inbound: &Inbound<'_>, end: Session
     let Some(secret) = cookie::secret(inbound.headers, DOOR) else {
         return Ok(false);
     };
-    let found = engine.directory.session(secret.hash(), by.at_ms).await;
+    let found = engine.directory.session_by_hash(secret.hash(), by.at_ms).await;
     let found = found.map_err(|error| unavailable(engine, error))?;
     let Some(found) = found.filter(|found| found.session.kind == SessionKind::Door) else {
         return Ok(false);
@@ -148,7 +148,7 @@ fn session(
         provider_session: ProviderSession::default(),
         credential: CredentialKind::Token,
         sealed,
-        client: Client::default(),
+        client: SessionClient::default(),
         created_at_ms: now_ms,
         last_seen_at_ms: now_ms,
         idle_ms: runtime.sign_in.session_idle_ms,
@@ -162,11 +162,11 @@ fn session(
 }
 
 /// Returns the facts of a client that a list of sessions shows.
-fn client(inbound: &Inbound<'_>) -> Client {
+fn client(inbound: &Inbound<'_>) -> SessionClient {
     let user_agent = inbound.headers.get(header::USER_AGENT);
     let user_agent = user_agent.and_then(|value| value.to_str().ok()).map(str::trim);
     let user_agent = user_agent.filter(|text| !text.is_empty());
-    Client {
+    SessionClient {
         user_agent: user_agent.map(|text| text.chars().take(USER_AGENT_CHARS).collect()),
         address: inbound.client().map(|address| address.to_canonical().to_string()),
     }

@@ -71,7 +71,7 @@ impl Refresher {
     async fn awaited(&self, session: &Session) -> Result<Renewal, StoreError> {
         for _ in 0..LOOKS_MAX {
             let now_ms = self.clock.now_ms();
-            let Some(found) = self.directory.session(session.hash, now_ms).await? else {
+            let Some(found) = self.directory.session_by_hash(session.hash, now_ms).await? else {
                 return Ok(Renewal::Ended);
             };
             let found = found.session;

@@ -36,6 +36,16 @@ const HERE: &[(&str, &str)] = &[
 /// Options that another test is about: its name, or a scenario's. The file it is in speaks of the option.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("listen.trusted_proxies", "sec_xff_untrusted"),
+    ("login.issuer", "a_browser_signs_in_comes_back_and_signs_out"),
+    ("login.url", "a_page_of_the_operator_takes_the_place_of_an_issuer"),
+    ("login.origins", "only_a_navigation_is_sent_to_sign_in"),
+    ("route.login", "only_a_navigation_is_sent_to_sign_in"),
+    ("issuer.client_id", "sec_the_client_id_is_no_audience_of_other_tokens"),
+    (
+        "issuer.client_secret_file",
+        "a_browser_signs_in_comes_back_and_signs_out",
+    ),
+    ("issuer.scopes", "the_scopes_of_an_issuer_are_asked_for"),
     (
         "limits.sync_changes_per_minute",
         "sec_config_effect_of_sync_changes_per_minute",
@@ -212,6 +222,14 @@ const EXEMPT: &[(&str, &str)] = &[
     (
         "limits.fetch_timeout",
         "how long until an issuer that is away counts as such",
+    ),
+    (
+        "session.idle",
+        "how long a session stands unused; the stores have its tests",
+    ),
+    (
+        "session.max",
+        "how long a session stands at most; the stores have its tests",
     ),
     ("assertion.rotation", "old and new keys are published together"),
     ("log.level", "what is written"),

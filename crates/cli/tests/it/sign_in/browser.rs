@@ -1,0 +1,230 @@
+//! A browser, as far as cookies and redirects go, between the gateway at `https://app.example` and a real provider.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+use std::time::Duration;
+
+use narthex_testkit::{
+    Answer, Client, Narthex, TestKey, Upstream, client::Call, keys::key_set, process::Process, process::free_address,
+    repository,
+};
+use serde_json::{Value, json};
+
+use super::config;
+
+/// The application, as browsers know it. A proxy that terminates TLS is in front of it.
+pub(super) const APP: &str = "https://app.example";
+/// Cookie of a session.
+pub(super) const COOKIE: &str = "__Host-narthex";
+const CLIENT_SECRET: &str = "secret of the tests, with blanks and %2F";
+const SECRET_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+/// A gateway with sign-in, its provider and an application.
+pub(super) struct World {
+    pub(super) narthex: Narthex,
+    pub(super) upstream: Upstream,
+    pub(super) provider: Process,
+    pub(super) issuer: String,
+    pub(super) client: Client,
+}
+
+impl World {
+    /// Starts everything. ID tokens last for so many seconds.
+    pub(super) async fn start(id_token_seconds: u32) -> Self {
+        Self::start_with(id_token_seconds, config).await
+    }
+
+    /// The same with another configuration, made from the provider's `iss` and the application.
+    pub(super) async fn start_with(id_token_seconds: u32, config: impl Fn(&str, &Upstream) -> String) -> Self {
+        let address = free_address().unwrap();
+        let issuer = format!("http://{address}");
+        let upstream = Upstream::start().unwrap();
+        let config = config(&issuer, &upstream);
+        let narthex = Narthex::builder(env!("CARGO_BIN_EXE_narthex"))
+            .config(&config)
+            .unwrap()
+            .file("jwks.json", key_set(&[TestKey::Rsa1]).to_string())
+            .file("client-secret", format!("{CLIENT_SECRET}\n"))
+            .file("secret.key", SECRET_KEY)
+            .start()
+            .await
+            .unwrap();
+        let settings = json!({
+            "port": address.port(),
+            "key": TestKey::Rsa1.pem(),
+            "kid": TestKey::Rsa1.kid(),
+            "clientSecret": CLIENT_SECRET,
+            "redirectUris": [format!("{APP}/.narthex/callback/corp")],
+            "backchannelLogoutUri": format!("{}/.narthex/backchannel-logout/corp", narthex.url()),
+            "idTokenSeconds": id_token_seconds,
+        });
+        let path = narthex.folder().join("provider.json");
+        std::fs::write(&path, settings.to_string()).unwrap();
+        let needs = repository().join("e2e/node/node_modules/oidc-provider");
+        assert!(
+            needs.exists(),
+            "{} is missing: run `cargo xtask setup`",
+            needs.display()
+        );
+        let mut command = Command::new("node");
+        command.arg(repository().join("e2e/node/oidc-provider.mjs")).arg(path);
+        let mut provider = Process::start(&mut command).unwrap();
+        provider.wait_for_port(address).unwrap();
+        Self {
+            narthex,
+            upstream,
+            provider,
+            issuer,
+            client: Client::new(),
+        }
+    }
+
+    /// A request that the browser sends to the application.
+    pub(super) fn call(&self, method: &str, path: &str) -> Call {
+        self.call_at(("https", "app.example"), method, path)
+    }
+
+    /// A request that a browser sends to another origin, by scheme and host.
+    pub(super) fn call_at(&self, (scheme, host): (&str, &str), method: &str, path: &str) -> Call {
+        Call::new(method, &format!("{}{path}", self.narthex.url()))
+            .header("host", host)
+            .header("x-forwarded-proto", scheme)
+    }
+
+    /// Numbers of codes and refresh tokens that the provider has exchanged.
+    pub(super) async fn counts(&self) -> Value {
+        let answer = self.client.get(&format!("{}/counts", self.issuer)).await.unwrap();
+        answer.json().unwrap()
+    }
+
+    /// Waits until the provider has written this.
+    pub(super) async fn provider_says(&self, words: &str) {
+        for _ in 0..100 {
+            if self.provider.output().contains(words) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the provider never says `{words}`: {}", self.provider.output());
+    }
+}
+
+/// The cookies of a browser, by site.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Browser {
+    pub(super) app: BTreeMap<String, String>,
+    provider: BTreeMap<String, String>,
+    user: Option<String>,
+}
+
+impl Browser {
+    /// A browser whose user the provider knows by this name.
+    pub(super) fn of(user: &str) -> Self {
+        Self {
+            user: Some(user.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// Opens an address in the application, as a navigation, and follows no redirect.
+    pub(super) async fn open(&mut self, world: &World, path: &str) -> Answer {
+        let call = world
+            .call("GET", path)
+            .header("accept", "text/html,*/*;q=0.8")
+            .header("sec-fetch-mode", "navigate");
+        self.send(world, call).await
+    }
+
+    /// Sends a request to the application with its cookies.
+    pub(super) async fn send(&mut self, world: &World, call: Call) -> Answer {
+        let answer = world.client.send(with(call, &self.app)).await.unwrap();
+        keep(&mut self.app, &answer);
+        answer
+    }
+
+    /// Follows redirects from a first answer until there is none, or until the callback of the application; returns the last
+    /// answer, or the address of the callback.
+    pub(super) async fn follow(&mut self, world: &World, first: Answer, stop_at_callback: bool) -> (Answer, String) {
+        let (mut answer, mut base) = (first, APP.to_owned());
+        for _ in 0..12 {
+            let Some(location) = answer.header("location").map(str::to_owned) else {
+                return (answer, base);
+            };
+            let target = if location.starts_with('/') {
+                format!("{base}{location}")
+            } else {
+                location
+            };
+            if stop_at_callback && target.starts_with(&format!("{APP}/.narthex/callback/")) {
+                return (answer, target);
+            }
+            answer = if let Some(path) = target.strip_prefix(APP) {
+                APP.clone_into(&mut base);
+                self.open(world, path).await
+            } else {
+                assert!(target.starts_with(&world.issuer), "{target}");
+                base.clone_from(&world.issuer);
+                self.at_provider(world, Call::get(&target)).await
+            };
+        }
+        panic!("there is no end of redirects");
+    }
+
+    /// Sends a request to the provider with its cookies.
+    pub(super) async fn at_provider(&mut self, world: &World, call: Call) -> Answer {
+        let user = self.user.as_deref().unwrap_or("ada");
+        let call = with(call.header("x-test-user", user), &self.provider);
+        let answer = world.client.send(call).await.unwrap();
+        keep(&mut self.provider, &answer);
+        answer
+    }
+
+    /// Opens a page and signs in on the way to it.
+    pub(super) async fn sign_in(&mut self, world: &World, path: &str) -> Answer {
+        let first = self.open(world, path).await;
+        let (answer, _) = self.follow(world, first, false).await;
+        assert_eq!(answer.status, 200, "{}\n{}", answer.text(), world.narthex.logs());
+        answer
+    }
+
+    /// Begins to sign in, and returns the address that the provider sends the browser back to.
+    pub(super) async fn callback(&mut self, world: &World) -> String {
+        let first = self.open(world, "/whoami").await;
+        let (_, address) = self.follow(world, first, true).await;
+        address.strip_prefix(APP).unwrap().to_owned()
+    }
+
+    /// Signs out at the provider, which tells the gateway.
+    pub(super) async fn sign_out_at_provider(&mut self, world: &World) {
+        let url = format!("{}/session/end?client_id=narthex", world.issuer);
+        let page = self.at_provider(world, Call::get(&url)).await.text();
+        let xsrf = page.split("name=\"xsrf\" value=\"").nth(1).unwrap();
+        let xsrf = xsrf.split('"').next().unwrap();
+        let confirm = Call::post(&format!("{}/session/end/confirm", world.issuer))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(format!("xsrf={xsrf}&logout=yes"));
+        self.at_provider(world, confirm).await;
+        world.provider_says("backchannel ok").await;
+    }
+}
+
+fn with(call: Call, cookies: &BTreeMap<String, String>) -> Call {
+    if cookies.is_empty() {
+        return call;
+    }
+    let pairs: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    call.header("cookie", &pairs.join("; "))
+}
+
+fn keep(cookies: &mut BTreeMap<String, String>, answer: &Answer) {
+    for set in answer.headers.get_all("set-cookie") {
+        let set = set.to_str().unwrap();
+        let pair = set.split(';').next().unwrap();
+        let (name, value) = pair.split_once('=').unwrap();
+        if value.is_empty() || set.contains("Max-Age=0") || set.contains("expires=Thu, 01 Jan 1970") {
+            cookies.remove(name);
+        } else {
+            cookies.insert(name.to_owned(), value.to_owned());
+        }
+    }
+}
