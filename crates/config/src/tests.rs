@@ -5,6 +5,7 @@
 //! -p narthex-cli` rewrites the reports and the documents under `docs/reference/`.
 
 mod issuer_document;
+mod login;
 mod warnings;
 
 use std::ffi::OsString;

@@ -221,7 +221,8 @@ pub(crate) fn own_origins(inbound: &Inbound<'_>) -> Vec<WebOrigin> {
         None if trusted => vec![Scheme::Https, Scheme::Http],
         None => vec![Scheme::Http],
     };
-    let forwarded_host = forwarded(FORWARDED_HOST).filter(|_| matches!(inbound.door, Door::Proxy | Door::SignIn));
+    let forwarded_host =
+        forwarded(FORWARDED_HOST).filter(|_| matches!(inbound.door, Door::Proxy | Door::Me | Door::SignIn));
     let hosts = inbound.host.into_iter().chain(forwarded_host);
     hosts
         .flat_map(|host| schemes.iter().filter_map(move |scheme| WebOrigin::at(*scheme, host)))

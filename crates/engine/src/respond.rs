@@ -121,7 +121,8 @@ impl Refusal {
     }
 
     /// Adds the sign-in that the request is offered.
-    pub(crate) fn offering(mut self, offer: Option<SignInOffer>) -> Self {
+    #[must_use]
+    pub fn offering(mut self, offer: Option<SignInOffer>) -> Self {
         if offer.is_some() {
             self.about.get_or_insert_default().sign_in = offer;
         }

@@ -5,7 +5,7 @@ use narthex_decision::Reason;
 use narthex_directory::IssuerName;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::credentials::{self, Presented};
+use crate::credentials::{self, Presented, TokenPlaces};
 use crate::http_rules;
 use crate::inbound::Inbound;
 use crate::origin::{WebOrigin, is_web_socket, own_origins};
@@ -108,20 +108,28 @@ pub enum OfferKind {
 impl SignInOffer {
     /// Returns the offer for a request that is refused on a route; `None` if sign-in would not help, or does not serve it.
     pub(crate) fn of(runtime: &Runtime, route: usize, inbound: &Inbound<'_>, refusal: &Refusal) -> Option<Self> {
+        match runtime.login_use(route) {
+            LoginUse::Offered => Self::at(runtime, runtime.places_on(route), inbound, refusal),
+            LoginUse::Off => None,
+        }
+    }
+
+    /// Returns the offer for a page of Narthex's own, which belongs to no route.
+    pub fn of_own_page(runtime: &Runtime, inbound: &Inbound<'_>, refusal: &Refusal) -> Option<Self> {
+        Self::at(runtime, &runtime.places, inbound, refusal)
+    }
+
+    /// Returns the offer for a request whose token may be in these places.
+    fn at(runtime: &Runtime, places: &TokenPlaces, inbound: &Inbound<'_>, refusal: &Refusal) -> Option<Self> {
         let settings = &runtime.sign_in;
         let target = settings.target.as_ref()?;
         let told = refusal.told.unwrap_or(refusal.reason);
         let kind = match status(told) {
-            StatusCode::UNAUTHORIZED if is_navigation(inbound) && !is_stuck(runtime, route, inbound) => {
-                OfferKind::Redirect
-            }
+            StatusCode::UNAUTHORIZED if is_navigation(inbound) && !is_stuck(places, inbound) => OfferKind::Redirect,
             StatusCode::UNAUTHORIZED => OfferKind::Button,
             StatusCode::FORBIDDEN if is_about_the_user(told) => OfferKind::AnotherUser,
             _ => return None,
         };
-        if runtime.login_use(route) == LoginUse::Off {
-            return None;
-        }
         let origin = settings.served(inbound)?;
         Some(Self {
             location: location(target, origin, &way_back(inbound), kind),
@@ -171,8 +179,7 @@ fn is_navigation(inbound: &Inbound<'_>) -> bool {
 }
 
 /// Tests whether signing in would not help, because a token in the request counts before any session.
-fn is_stuck(runtime: &Runtime, route: usize, inbound: &Inbound<'_>) -> bool {
-    let places = runtime.places_on(route);
+fn is_stuck(places: &TokenPlaces, inbound: &Inbound<'_>) -> bool {
     cookie::secret(inbound.headers, cookie::DOOR).is_some()
         && credentials::present(inbound.headers, inbound.query, places) != Presented::Nothing
 }

@@ -18,10 +18,12 @@ use narthex_engine::Runtime;
 use narthex_engine::access_log::OwnLine;
 use narthex_engine::credentials;
 use narthex_engine::event::Event;
+use narthex_engine::http_rules;
 use narthex_engine::inbound::{Door, Inbound};
 use narthex_engine::pipeline;
 use narthex_engine::respond::{self, Format, Refusal};
 use narthex_engine::session::{self, OpenSession, RequestSession};
+use narthex_engine::sign_in::SignInOffer;
 use narthex_login::SessionRow;
 
 /// Answers a caller about itself.
@@ -35,7 +37,7 @@ pub(crate) async fn answer(
         method: request.method(),
         path: request.uri().path().as_bytes(),
         query: request.uri().query(),
-        host: None,
+        host: http_rules::host_of(request),
         headers: request.headers(),
         door: Door::Me,
         route: None,
@@ -79,6 +81,8 @@ pub(crate) async fn answer(
             response
         }
         Err(refusal) => {
+            let offer = SignInOffer::of_own_page(runtime, inbound, &refusal);
+            let refusal = refusal.offering(offer);
             let request_id = engine.request_ids.next();
             Event::Decided {
                 inbound,

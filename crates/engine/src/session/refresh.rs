@@ -49,6 +49,9 @@ pub(super) async fn renewed(
     credential: Credential,
 ) -> Result<Renewal, StoreError> {
     let now_ms = refresher.clock.now_ms();
+    if session.refresh_until_ms.is_some() {
+        return refresher.until_renewed(session, credential, now_ms).await;
+    }
     let until_ms = now_ms.saturating_add(CLAIM_MS);
     let claim = refresher
         .directory
@@ -61,12 +64,24 @@ pub(super) async fn renewed(
             task.await
                 .unwrap_or_else(|_| Err(StoreError::Unavailable("the refresh of a session broke off".to_owned())))
         }
-        None if now_ms < credential.ends_at_ms => Ok(Renewal::Renewed(Box::new(session), credential)),
-        None => refresher.awaited(&session).await,
+        None => refresher.until_renewed(session, credential, now_ms).await,
     }
 }
 
 impl Refresher {
+    /// Goes on with the token while it lasts, and else waits for the result that another caller brings.
+    async fn until_renewed(
+        &self,
+        session: Session,
+        credential: Credential,
+        now_ms: i64,
+    ) -> Result<Renewal, StoreError> {
+        if now_ms < credential.ends_at_ms {
+            return Ok(Renewal::Renewed(Box::new(session), credential));
+        }
+        self.awaited(&session).await
+    }
+
     /// Waits for the result that another caller brings.
     async fn awaited(&self, session: &Session) -> Result<Renewal, StoreError> {
         for _ in 0..LOOKS_MAX {
