@@ -127,8 +127,7 @@ impl Check<'_> {
         };
         let sealing = self.sealing(file.secrets.value(), &file.secrets.span());
         let connections = self.connections(file.connections.value());
-        let sign_in = self.sign_in(file);
-        self.secret_key_for_sessions(file, sealing.is_some());
+        let sign_in = self.sign_in(file, sealing.is_some());
         let issuers = self.issuers(file.issuer.value());
         let realms = realms(file);
         let (organizations, tags) = self.organizations(file.organization.value(), &realms);

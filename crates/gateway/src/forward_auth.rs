@@ -159,6 +159,11 @@ pub(crate) fn refuse(refusal: &Refusal, (request_id, format): (&str, Format), do
     }
     // A redirect is 401 too, with the address in a header that the configuration of nginx reads.
     let location = response.headers_mut().remove(header::LOCATION);
+    if location.is_some() {
+        response
+            .headers_mut()
+            .insert("x-narthex-status", HeaderValue::from_static("401"));
+    }
     *response.status_mut() = match location {
         Some(_) => StatusCode::UNAUTHORIZED,
         None if status == StatusCode::UNAUTHORIZED => status,

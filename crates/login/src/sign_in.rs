@@ -121,7 +121,7 @@ pub(crate) async fn answer(
 
 /// Returns the origin of a request, if sign-in serves it.
 ///
-/// SECURITY: a session over plain http is anyone's in between, and a callback on an origin that is not listed may be an attacker's.
+/// SECURITY: a session over plain http is readable by every machine in between, and a callback on an origin that is not listed may be an attacker's.
 pub(crate) fn served<'r>(runtime: &'r Runtime, inbound: &Inbound<'_>) -> Result<&'r WebOrigin, Refusal> {
     let settings = &runtime.sign_in;
     if let Some(origin) = settings.served(inbound) {

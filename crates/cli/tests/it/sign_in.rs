@@ -231,7 +231,7 @@ async fn sec_a_session_needs_the_origin_of_the_application() {
             assert_eq!(answer.reason().as_deref(), Some("request.origin"));
         }
     }
-    // Nor does another site sign anyone out.
+    // Nor does another site sign the user out.
     let out = world
         .call("POST", "/.narthex/logout")
         .header("origin", "https://evil.example");

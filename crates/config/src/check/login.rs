@@ -31,7 +31,8 @@ const LIFE: RangeInclusive<Duration> = Duration::from_mins(5)..=Duration::from_h
 
 impl Check<'_> {
     /// Sign-in and the lifetime of sessions.
-    pub(crate) fn sign_in(&mut self, file: &ConfigFile) -> SignInSettings {
+    pub(crate) fn sign_in(&mut self, file: &ConfigFile, has_key: bool) -> SignInSettings {
+        self.secret_key_for_sessions(file, has_key);
         let session = file.session.value();
         let idle = within(&mut self.problems, "idle", &session.idle, &IDLE);
         let max = within(&mut self.problems, "max", &session.max, &LIFE);
@@ -111,7 +112,7 @@ impl Check<'_> {
         let mut origins = Vec::new();
         for text in written {
             match WebOrigin::parse(text.get_ref()) {
-                // SECURITY: over plain http, everyone on the way reads the cookie, and no browser keeps a `__Host-` cookie.
+                // SECURITY: over plain http, every machine in between reads the cookie, and no browser keeps a `__Host-` cookie.
                 Some(origin) if !origin.is_secure_context() => {
                     let message = format!("sessions need https, and `{}` is plain http", text.get_ref());
                     let problem = Problem::error(text.span(), message);
@@ -134,7 +135,7 @@ impl Check<'_> {
     }
 
     /// Refuses sign-in without the key that sessions are encrypted with.
-    pub(crate) fn secret_key_for_sessions(&mut self, file: &ConfigFile, has_key: bool) {
+    fn secret_key_for_sessions(&mut self, file: &ConfigFile, has_key: bool) {
         // A key that cannot be used is reported already.
         let secrets = file.secrets.value();
         if has_key || secrets.key_file.span().is_some() || secrets.previous_key_file.span().is_some() {
