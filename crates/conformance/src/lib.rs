@@ -27,6 +27,7 @@ pub mod each;
 pub mod keeping;
 pub mod links;
 pub mod logouts;
+pub mod machine_keys;
 pub mod marks;
 pub mod names;
 pub mod one_time;
@@ -206,6 +207,12 @@ macro_rules! conformance_suite {
                 sec_a_logout_ends_cached_answers,
                 sec_a_plan_from_before_a_logout_is_a_conflict,
                 logout_marks_are_kept_until_their_tokens_have_expired,
+            }
+            machine_keys {
+                machine_keys_are_found_by_hash_and_by_id,
+                a_machine_key_acts_as_a_service_with_its_role_alone,
+                sec_machine_key_ends,
+                uses_of_machine_keys_are_recorded_together,
             }
         }
     };

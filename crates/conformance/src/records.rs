@@ -133,6 +133,10 @@ pub async fn a_cursor_that_the_list_did_not_give_is_refused(directory: &dyn Dire
                 .await
                 .map(drop),
             directory.api_keys(page(text)).await.map(drop),
+            directory
+                .machine_keys(OrganizationId::new(0, &mut world.ids), page(text))
+                .await
+                .map(drop),
         ];
         assert_eq!(refused, std::array::from_fn(|_| Err(StoreError::Cursor)), "{text}");
     }

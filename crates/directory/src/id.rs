@@ -99,6 +99,12 @@ id!(
 );
 
 id!(
+    /// One machine key (the record, not the secret).
+    MachineKeyId,
+    "machine key"
+);
+
+id!(
     /// One connection that is held for an organization.
     ConnectionId,
     "connection"
@@ -109,6 +115,13 @@ id!(
     SessionId,
     "session"
 );
+
+impl From<MachineKeyId> for UserId {
+    /// The user that a machine key acts as has the key's id. No user of the directory has it.
+    fn from(key: MachineKeyId) -> Self {
+        Self(key.0)
+    }
+}
 
 const TEXT_LENGTH: usize = ulid::ULID_LEN;
 

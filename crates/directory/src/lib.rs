@@ -14,7 +14,8 @@
 //! * Sync never touches a manual grant, but for the empty list of tags.
 //! * A token reaches no organization outside its issuer's realm.
 //! * What an issuer's tokens gave counts only while that issuer is active ([`ActiveIssuers`]).
-//! * Only [`sync`] and [`load`] make a [`Principal`], and never of a disabled user.
+//! * Only [`sync`], [`load`] and [`load_machine_key`] make a [`Principal`], and never of a disabled user or a suspended
+//!   organization's key.
 //! * Identifiers compare byte for byte, in every store.
 
 mod active_issuers;
@@ -29,6 +30,7 @@ mod effective_grants;
 mod error;
 mod grant;
 mod id;
+mod machine_key;
 mod name;
 mod order;
 mod organization;
@@ -67,7 +69,13 @@ pub use document::{Document, DocumentAt, DocumentKind, NewDocument};
 pub use effective_grants::{EffectiveGrant, EffectiveMember, GrantPolicy, IneffectiveReason};
 pub use error::{NameError, Refusal, StoreError, SyncError};
 pub use grant::{Grant, GrantSource, SourceKind, StoredSource, TokenFingerprint};
-pub use id::{ApiKeyId, ConnectionId, CountingIds, GrantId, NewId, OrganizationId, SessionId, TeamId, UserId};
+pub use id::{
+    ApiKeyId, ConnectionId, CountingIds, GrantId, MachineKeyId, NewId, OrganizationId, SessionId, TeamId, UserId,
+};
+pub use machine_key::{
+    LoadedMachineKey, MACHINE_KEY_NAME_LENGTH_MAX, MACHINE_KEY_USE_EVERY_MS, MachineKey, MachineKeyEnd,
+    MachineKeyError, MachineKeyUse, load_machine_key,
+};
 pub use name::{
     ExternalId, IssuerName, NAME_LENGTH_MAX, OrganizationName, Realm, SLUG_LENGTH_MAX, Username, changes_direction,
 };
@@ -94,5 +102,5 @@ pub use tag::{
 };
 pub use team::Team;
 pub use usage_buffer::{Noted, Recent, UsageBuffer};
-pub use user::{Profile, User, UserStatus};
+pub use user::{Profile, User, UserKind, UserStatus};
 pub use versions::{STRIPES, Stamp, Stripe, Versions};

@@ -4,19 +4,24 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::error::NameError;
 use crate::grant::Grant;
 use crate::id::{GrantId, OrganizationId, TeamId};
-use crate::name::{ExternalId, OrganizationName, Realm};
-use crate::organization::OrganizationStatus;
+use crate::machine_key::MachineKey;
+use crate::name::{ExternalId, OrganizationName, Realm, Username};
+use crate::organization::{Organization, OrganizationStatus};
 use crate::role::{OrganizationRole, PlatformRole, ScopedRole, TeamRole};
 use crate::snapshot::Standing;
-use crate::user::User;
+use crate::user::{Profile, User, UserKind, UserStatus};
 use crate::versions::Stamp;
+
+/// Beginning of the external id and the username of a machine key's user.
+const MACHINE_KEY_PREFIX: &str = "machine-key:";
 
 /// A user with effective roles, as the directory held them at one moment.
 ///
-/// Only [`crate::sync`] and [`crate::load`] make one, so holding one proves that the directory knows this user
-/// and that the user was active.
+/// Only [`crate::sync`], [`crate::load`] and [`crate::load_machine_key`] make one, so holding one proves that the directory
+/// knows this user, or the key that acts as it, and that the user was active.
 ///
 /// SECURITY: its fields are private, so a step that skips the directory does not compile:
 ///
@@ -39,6 +44,7 @@ use crate::versions::Stamp;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Principal {
+    kind: UserKind,
     user: Arc<User>,
     platform_role: PlatformRole,
     memberships: Vec<Membership>,
@@ -135,6 +141,7 @@ impl Principal {
         teams.sort_by_key(|team| team.team);
         let valid_until_ms = grants.iter().filter_map(|grant| grant.lapses_at_ms).min();
         Self {
+            kind: UserKind::Person,
             user: Arc::new(user),
             platform_role,
             memberships,
@@ -143,6 +150,60 @@ impl Principal {
             stamp,
             valid_until_ms,
         }
+    }
+
+    /// Makes the principal of a machine key that works: one membership, no platform role, no grants.
+    ///
+    /// SECURITY: administrators of organizations choose the names of their keys. The external id and the username begin
+    /// with `machine-key:` and hold the key's own id or its organization's name, so that no key can have those of a person,
+    /// or of another organization's key, in an application that knows its users by them.
+    pub(crate) fn of_machine_key(
+        key: &MachineKey,
+        organization: &Organization,
+        stamp: Stamp,
+    ) -> Result<Self, NameError> {
+        let external_id = ExternalId::new(format!("{MACHINE_KEY_PREFIX}{}", key.id))?;
+        let username = Username::new(format!("{MACHINE_KEY_PREFIX}{}/{}", organization.name, key.name));
+        let user = User {
+            id: key.id.into(),
+            realm: organization.realm.clone(),
+            username: username.unwrap_or_else(|_| (&external_id).into()),
+            external_id,
+            profile: Profile {
+                name: Some(key.name.clone()),
+                ..Profile::default()
+            },
+            status: UserStatus::Active,
+            context: Map::new(),
+            tokens_not_before_ms: None,
+            last_seen_at_ms: key.last_used_at_ms,
+            created_at_ms: key.created_at_ms,
+            updated_at_ms: key.created_at_ms,
+            version: 1,
+        };
+        let membership = Membership {
+            organization: organization.id,
+            name: organization.name.clone(),
+            realm: organization.realm.clone(),
+            status: organization.status,
+            role: key.role,
+            grants: Vec::new(),
+        };
+        Ok(Self {
+            kind: UserKind::Service,
+            user: Arc::new(user),
+            platform_role: PlatformRole::User,
+            memberships: vec![membership],
+            teams: Vec::new(),
+            grants: Vec::new(),
+            stamp,
+            valid_until_ms: Some(key.expires_at_ms),
+        })
+    }
+
+    /// The kind of the user.
+    pub const fn kind(&self) -> UserKind {
+        self.kind
     }
 
     /// The user.

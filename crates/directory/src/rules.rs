@@ -6,6 +6,7 @@ use crate::change::Change;
 use crate::command::{ApiKey, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit, TeamEdit, UserEdit};
 use crate::error::{NameError, StoreError};
 use crate::grant::{Grant, GrantSource, SourceKind, TokenFingerprint};
+use crate::machine_key::MachineKey;
 use crate::name::NAME_LENGTH_MAX;
 use crate::organization::{MembershipRule, Organization, Origin};
 use crate::role::{Scope, ScopedRole};
@@ -325,6 +326,19 @@ pub fn api_key_event(action: &str, key: &ApiKey, by: &By) -> AuditEvent {
     event.detail.insert("api_key".to_owned(), key.id.to_string().into());
     event.detail.insert("name".to_owned(), key.name.as_str().into());
     event.detail.insert("role".to_owned(), key.role.role_str().into());
+    event
+}
+
+/// The event of a machine key created or revoked.
+pub fn machine_key_event(action: &str, key: &MachineKey, by: &By) -> AuditEvent {
+    let mut event = AuditEvent::new(action, by.actor.clone(), by.at_ms);
+    event.organization = Some(key.organization);
+    event.detail.insert("machine_key".to_owned(), key.id.to_string().into());
+    event.detail.insert("name".to_owned(), key.name.as_str().into());
+    event.detail.insert("role".to_owned(), key.role.as_str().into());
+    event
+        .detail
+        .insert("expires_at_ms".to_owned(), key.expires_at_ms.into());
     event
 }
 

@@ -18,6 +18,16 @@ word!(
     }
 );
 
+word!(
+    /// Kind of the user that a principal is of.
+    UserKind, "user kind", {
+        /// A person or a machine that an identity provider knows, and whose record the directory keeps.
+        Person = "person",
+        /// A program of an organization, known by a machine key. The directory keeps the key and no record of a user.
+        Service = "service",
+    }
+);
+
 /// The profile that tokens and administrators write. Data, never a key: nothing is ever linked by e-mail.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Profile {

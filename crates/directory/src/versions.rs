@@ -7,6 +7,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::command::SecretHash;
 use crate::id::{SessionId, UserId};
 
 /// Number of stripes that users are spread over.
@@ -56,6 +57,12 @@ impl Stripe {
 
     fn of_bits(bits: u128) -> Self {
         Self(u16::try_from(bits % u128::from(STRIPES)).unwrap_or(0))
+    }
+
+    /// The stripe of a machine key, by its hash: the id is not known before the key is found.
+    pub fn of_machine_key(hash: SecretHash) -> Self {
+        let [first, second, ..] = hash.0;
+        Self(u16::from_be_bytes([first, second]) % STRIPES)
     }
 
     /// The stripe with this number, if there is one.

@@ -19,7 +19,7 @@ use narthex_directory::{
     ApiKey, AssertionKey, GrantFilter, Member, NewGrant, NewOrganization, NewTeam, NewUser, OrganizationEdit,
     OrganizationFilter, SavedKeySet, SecretHash, SeenTag, TeamEdit, TeamFilter, UserEdit, UserEntry, UserFilter,
 };
-use narthex_directory::{ApiKeyId, OrganizationId, TeamId, UserId};
+use narthex_directory::{ApiKeyId, MachineKeyId, OrganizationId, TeamId, UserId};
 use narthex_directory::{AuditEvent, By, EventFilter, RecordedEvent};
 use narthex_directory::{Declaring, met};
 use narthex_directory::{Desired, DesiredTags};
@@ -28,6 +28,7 @@ use narthex_directory::{Document, DocumentAt, DocumentKind, NewDocument};
 use narthex_directory::{IssuerName, OrganizationName, Realm};
 use narthex_directory::{Listing, Page};
 use narthex_directory::{Logo, Organization, OrganizationStatus, Origin};
+use narthex_directory::{MachineKey, MachineKeyUse};
 use narthex_directory::{Stamp, Versions};
 use narthex_directory::{SyncPlan, Touch};
 use narthex_directory::{is_near, settle};
@@ -405,6 +406,30 @@ impl Keyring for DeclaredView {
 
     async fn note_api_key_use(&self, key: ApiKeyId, at_ms: i64) -> Answer<bool> {
         self.inner.note_api_key_use(key, at_ms).await
+    }
+
+    async fn create_machine_key(&self, key: MachineKey, by: By) -> Answer<()> {
+        self.inner.create_machine_key(key, by).await
+    }
+
+    async fn machine_key(&self, hash: SecretHash) -> Answer<Option<MachineKey>> {
+        self.inner.machine_key(hash).await
+    }
+
+    async fn machine_key_of_id(&self, key: MachineKeyId) -> Answer<Option<MachineKey>> {
+        self.inner.machine_key_of_id(key).await
+    }
+
+    async fn machine_keys(&self, organization: OrganizationId, page: Page) -> Answer<Listing<MachineKey>> {
+        self.inner.machine_keys(organization, page).await
+    }
+
+    async fn revoke_machine_key(&self, key: MachineKeyId, by: By) -> Answer<bool> {
+        self.inner.revoke_machine_key(key, by).await
+    }
+
+    async fn note_machine_key_uses(&self, uses: Vec<MachineKeyUse>) -> Answer<usize> {
+        self.inner.note_machine_key_uses(uses).await
     }
 
     async fn assertion_keys(&self) -> Answer<Vec<AssertionKey>> {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::State;
 use narthex_directory::Change;
+use narthex_directory::MachineKey;
 use narthex_directory::NewOrganization;
 use narthex_directory::Organization;
 use narthex_directory::Origin;
@@ -342,6 +343,16 @@ impl State {
     pub(super) fn api_keys(&self, page: &Page) -> Listing<ApiKey> {
         let after = |key: &ApiKey| key.id.to_string();
         let found = self.api_keys.values().filter(|key| is_after(page, &after(key)));
+        Listing::cut(found.take(page.limit() + 1).cloned().collect(), page, after)
+    }
+
+    pub(super) fn machine_keys(&self, organization: OrganizationId, page: &Page) -> Listing<MachineKey> {
+        let after = |key: &MachineKey| key.id.to_string();
+        let of_it = self
+            .machine_keys
+            .values()
+            .filter(|key| key.organization == organization);
+        let found = of_it.filter(|key| is_after(page, &after(key)));
         Listing::cut(found.take(page.limit() + 1).cloned().collect(), page, after)
     }
 

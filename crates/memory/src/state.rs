@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use narthex_directory::MachineKey;
 use narthex_directory::Mark;
 use narthex_directory::Scope;
 use narthex_directory::StoreError;
@@ -9,7 +10,7 @@ use narthex_directory::Team;
 use narthex_directory::Touch;
 use narthex_directory::User;
 use narthex_directory::{ApiKey, AssertionKey, SavedKeySet, SeenTag};
-use narthex_directory::{ApiKeyId, GrantId, OrganizationId, TeamId, UserId};
+use narthex_directory::{ApiKeyId, GrantId, MachineKeyId, OrganizationId, TeamId, UserId};
 use narthex_directory::{AuditEvent, By, RecordedEvent};
 use narthex_directory::{Change, Moves};
 use narthex_directory::{Document, DocumentKind};
@@ -45,6 +46,7 @@ pub(super) struct State {
     pub(super) issuers: BTreeMap<(UserId, IssuerName), IssuerState>,
     pub(super) logos: BTreeMap<OrganizationId, Logo>,
     pub(super) api_keys: BTreeMap<ApiKeyId, ApiKey>,
+    pub(super) machine_keys: BTreeMap<MachineKeyId, MachineKey>,
     pub(super) assertion_keys: Vec<AssertionKey>,
     pub(super) key_sets: BTreeMap<IssuerName, SavedKeySet>,
     pub(super) events: Vec<RecordedEvent>,

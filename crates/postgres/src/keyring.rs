@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use narthex_directory::{
-    API_KEY_USE_EVERY_MS, Answer, ApiKey, ApiKeyId, AssertionKey, By, Keyring, Listing, Page, SavedKeySet, SecretHash,
-    StoreError, rules,
+    API_KEY_USE_EVERY_MS, Answer, ApiKey, ApiKeyId, AssertionKey, By, Keyring, Listing, MachineKey, MachineKeyId,
+    MachineKeyUse, OrganizationId, Page, SavedKeySet, SecretHash, StoreError, rules,
 };
 
 use super::PostgresDirectory;
 use super::error::{Fault, Outcome};
 use super::list::{Query, collect};
+use super::machine_keys;
 use super::rows::read_maybe;
 use super::session::{Command, Session, Tx};
 use super::value::Typed;
@@ -48,6 +49,37 @@ impl Keyring for PostgresDirectory {
         Ok(note_api_key_use(&self.session().await?, key, at_ms).await?)
     }
 
+    async fn create_machine_key(&self, key: MachineKey, by: By) -> Answer<()> {
+        let mut tx = self.begin().await?;
+        machine_keys::create(&mut tx, &key, &by).await?;
+        Ok(tx.commit(&self.shared.versions).await?)
+    }
+
+    async fn machine_key(&self, hash: SecretHash) -> Answer<Option<MachineKey>> {
+        Ok(machine_keys::of_hash(&self.session().await?, hash).await?)
+    }
+
+    async fn machine_key_of_id(&self, key: MachineKeyId) -> Answer<Option<MachineKey>> {
+        Ok(machine_keys::of_id(&self.session().await?, key).await?)
+    }
+
+    async fn machine_keys(&self, organization: OrganizationId, page: Page) -> Answer<Listing<MachineKey>> {
+        Ok(machine_keys::list(&self.session().await?, organization, &page).await?)
+    }
+
+    async fn revoke_machine_key(&self, key: MachineKeyId, by: By) -> Answer<bool> {
+        let mut tx = self.begin().await?;
+        if !machine_keys::revoke(&mut tx, key, &by).await? {
+            return Ok(false);
+        }
+        tx.commit(&self.shared.versions).await?;
+        Ok(true)
+    }
+
+    async fn note_machine_key_uses(&self, uses: Vec<MachineKeyUse>) -> Answer<usize> {
+        Ok(machine_keys::note_uses(&self.session().await?, &uses).await?)
+    }
+
     async fn assertion_keys(&self) -> Answer<Vec<AssertionKey>> {
         Ok(assertion_keys(&self.session().await?).await?)
     }
@@ -69,7 +101,7 @@ impl Keyring for PostgresDirectory {
 }
 
 /// Turns a broken constraint into the error of the one field that can break it.
-fn taken(made: Outcome<()>, what: &'static str, field: &'static str) -> Outcome<()> {
+pub(super) fn taken(made: Outcome<()>, what: &'static str, field: &'static str) -> Outcome<()> {
     match made {
         Err(Fault::Constraint) => Err(StoreError::AlreadyExists {
             what,

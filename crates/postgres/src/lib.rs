@@ -14,6 +14,7 @@ mod error;
 mod group_commit;
 mod keyring;
 mod list;
+mod machine_keys;
 mod migrate;
 mod notifications;
 mod options;

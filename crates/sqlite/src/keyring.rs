@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use narthex_directory::{
-    API_KEY_USE_EVERY_MS, Answer, ApiKey, ApiKeyId, AssertionKey, By, Keyring, Listing, Page, SavedKeySet, SecretHash,
-    StoreError, rules,
+    API_KEY_USE_EVERY_MS, Answer, ApiKey, ApiKeyId, AssertionKey, By, Keyring, Listing, MachineKey, MachineKeyId,
+    MachineKeyUse, OrganizationId, Page, SavedKeySet, SecretHash, StoreError, rules,
 };
 use rusqlite::{Connection, params};
 
@@ -12,6 +12,7 @@ use super::change;
 use super::error::{Fault, Outcome};
 use super::list::{Query, collect};
 use super::lookup::home;
+use super::machine_keys;
 use super::writer::Tx;
 use narthex_tables::columns::{API_KEY, ASSERTION_KEY, KEY_SET, scope_columns};
 use narthex_tables::rows;
@@ -50,6 +51,36 @@ impl Keyring for SqliteDirectory {
     async fn note_api_key_use(&self, key: ApiKeyId, at_ms: i64) -> Answer<bool> {
         let work = move |tx: &mut Tx<'_>| note_api_key_use(tx, key, at_ms);
         self.writer.write(work).await
+    }
+
+    async fn create_machine_key(&self, key: MachineKey, by: By) -> Answer<()> {
+        self.writer.write(move |tx| machine_keys::create(tx, &key, &by)).await
+    }
+
+    async fn machine_key(&self, hash: SecretHash) -> Answer<Option<MachineKey>> {
+        self.readers
+            .read(move |connection| machine_keys::of_hash(connection, hash))
+            .await
+    }
+
+    async fn machine_key_of_id(&self, key: MachineKeyId) -> Answer<Option<MachineKey>> {
+        self.readers
+            .read(move |connection| machine_keys::of_id(connection, key))
+            .await
+    }
+
+    async fn machine_keys(&self, organization: OrganizationId, page: Page) -> Answer<Listing<MachineKey>> {
+        self.readers
+            .read(move |connection| machine_keys::list(connection, organization, &page))
+            .await
+    }
+
+    async fn revoke_machine_key(&self, key: MachineKeyId, by: By) -> Answer<bool> {
+        self.writer.write(move |tx| machine_keys::revoke(tx, key, &by)).await
+    }
+
+    async fn note_machine_key_uses(&self, uses: Vec<MachineKeyUse>) -> Answer<usize> {
+        self.writer.write(move |tx| machine_keys::note_uses(tx, &uses)).await
     }
 
     async fn assertion_keys(&self) -> Answer<Vec<AssertionKey>> {

@@ -8,6 +8,7 @@ mod error;
 mod keyring;
 mod list;
 mod lookup;
+mod machine_keys;
 mod marks;
 mod open;
 mod organizations;

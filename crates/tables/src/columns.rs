@@ -34,6 +34,9 @@ pub const EVENT: &str = "e.sequence, e.at_ms, e.actor_kind, e.actor_name, e.toke
 /// An API key, as `k`.
 pub const API_KEY: &str = "k.id, k.name, k.hash, k.organization_id, k.team_id, k.role, k.created_at_ms, k.expires_at_ms, k.revoked_at_ms, \
      k.last_used_at_ms";
+/// A machine key, as `k`.
+pub const MACHINE_KEY: &str = "k.id, k.organization_id, k.name, k.hash, k.role, k.created_at_ms, k.expires_at_ms, k.revoked_at_ms, \
+     k.last_used_at_ms";
 /// An assertion key.
 pub const ASSERTION_KEY: &str = "kid, private, public_jwk, created_at_ms, signs_until_ms, published_until_ms";
 /// The key set of an issuer.

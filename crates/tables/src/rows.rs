@@ -4,10 +4,10 @@ use std::fmt::{self, Display};
 use std::str::FromStr;
 
 use narthex_directory::{
-    Actor, Answer, ApiKey, AssertionKey, AuditEvent, Document, ExternalId, Grant, GrantSource, IssuerName, NameError,
-    Organization, OrganizationBrief, OrganizationDetails, OrganizationName, OrganizationTags, Profile, ProviderSession,
-    Realm, RecordedEvent, SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash, SeenTag, Session, SessionClient,
-    StoreError, StoredSource, TagList, Team, TokenFingerprint, User, Username,
+    Actor, Answer, ApiKey, AssertionKey, AuditEvent, Document, ExternalId, Grant, GrantSource, IssuerName, MachineKey,
+    NameError, Organization, OrganizationBrief, OrganizationDetails, OrganizationName, OrganizationTags, Profile,
+    ProviderSession, Realm, RecordedEvent, SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash, SeenTag, Session,
+    SessionClient, StoreError, StoredSource, TagList, Team, TokenFingerprint, User, Username,
 };
 use serde_json::{Map, Value};
 
@@ -347,6 +347,27 @@ pub fn api_key(row: &dyn Row) -> Answer<ApiKey> {
         role: columns.scoped_role()?,
         created_at_ms: columns.integer()?,
         expires_at_ms: columns.maybe_integer()?,
+        revoked_at_ms: columns.maybe_integer()?,
+        last_used_at_ms: columns.maybe_integer()?,
+    })
+}
+
+/// The machine key of a row of [`MACHINE_KEY`](crate::columns::MACHINE_KEY).
+pub fn machine_key(row: &dyn Row) -> Answer<MachineKey> {
+    let mut columns = Columns::of(row, "machine key");
+    Ok(MachineKey {
+        id: columns.parse()?,
+        organization: columns.parse()?,
+        name: columns.text()?.to_owned(),
+        hash: SecretHash(
+            columns
+                .bytes()?
+                .try_into()
+                .map_err(|error| corrupt("machine key", error))?,
+        ),
+        role: columns.parse()?,
+        created_at_ms: columns.integer()?,
+        expires_at_ms: columns.integer()?,
         revoked_at_ms: columns.maybe_integer()?,
         last_used_at_ms: columns.maybe_integer()?,
     })

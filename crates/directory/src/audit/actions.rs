@@ -26,6 +26,11 @@ pub const ACTIONS: &[(&str, &str)] = &[
     ("grant.closed", "A role was revoked, or lapsed."),
     ("api_key.created", "An API key was created."),
     ("api_key.revoked", "An API key was revoked."),
+    (
+        "machine_key.created",
+        "A machine key of an organization was created; the detail has its role and its expiry.",
+    ),
+    ("machine_key.revoked", "A machine key was revoked."),
     ("assertion_key.created", "A new key signs assertions."),
     ("connection.created", "A connection was created."),
     ("connection.updated", "A connection's document or secrets changed."),

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use narthex_conformance::world::{HOUR_MS, START_MS, World, realm};
 use narthex_directory::{
     Actor, Among, ApiKey, ApiKeyId, AssertionKey, AuditEvent, CarrierFilter, Desired, Detail, Directory, DocumentAt,
-    DocumentKind, Edit, EventFilter, EventOrder, GrantFilter, GrantsWhen, IssuerName, Logo, NewDocument, NewTeam,
-    Organization, OrganizationEdit, OrganizationFilter, OrganizationRole, OrganizationTags, Page, PlatformRole,
-    SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash, Team, TeamEdit, TeamFilter, TeamId, TeamRole, User,
-    UserEdit, UserFilter, plan,
+    DocumentKind, Edit, EventFilter, EventOrder, GrantFilter, GrantsWhen, IssuerName, Logo, MachineKey, MachineKeyId,
+    MachineKeyUse, NewDocument, NewTeam, Organization, OrganizationEdit, OrganizationFilter, OrganizationRole,
+    OrganizationTags, Page, PlatformRole, SavedKeySet, Scope, ScopedRole, SecretBytes, SecretHash, Team, TeamEdit,
+    TeamFilter, TeamId, TeamRole, User, UserEdit, UserFilter, plan,
 };
 
 /// Calls them, and tells the name of each after it has been called.
@@ -67,6 +67,7 @@ pub(crate) async fn call(directory: &dyn Directory, told: &mut dyn FnMut(&'stati
     caller.documents(&tools).await;
     caller.keys().await;
     caller.sessions().await;
+    caller.machine_keys(&tools).await;
     caller.rest().await;
 }
 
@@ -446,6 +447,40 @@ impl Caller<'_> {
         self.told("save_key_set");
         self.directory().key_sets().await.unwrap();
         self.told("key_sets");
+    }
+
+    async fn machine_keys(&mut self, tools: &Organization) {
+        let now_ms = self.world.now_ms;
+        let key = MachineKey {
+            id: MachineKeyId::new(now_ms, &mut self.world.ids),
+            organization: tools.id,
+            name: "key".into(),
+            hash: SecretHash([8; 32]),
+            role: OrganizationRole::Member,
+            created_at_ms: now_ms,
+            expires_at_ms: now_ms + HOUR_MS,
+            revoked_at_ms: None,
+            last_used_at_ms: None,
+        };
+        let by = self.world.by();
+        self.directory().create_machine_key(key.clone(), by).await.unwrap();
+        self.told("create_machine_key");
+        self.directory().machine_key(key.hash).await.unwrap().unwrap();
+        self.told("machine_key");
+        self.directory().machine_key_of_id(key.id).await.unwrap().unwrap();
+        self.told("machine_key_of_id");
+        let listed = self.directory().machine_keys(tools.id, Page::first(5)).await;
+        assert_eq!(listed.unwrap().items, [key.clone()]);
+        self.told("machine_keys");
+        let used = MachineKeyUse {
+            key: key.id,
+            at_ms: now_ms,
+        };
+        assert_eq!(self.directory().note_machine_key_uses(vec![used]).await, Ok(1));
+        self.told("note_machine_key_uses");
+        let by = self.world.by();
+        assert!(self.directory().revoke_machine_key(key.id, by).await.unwrap());
+        self.told("revoke_machine_key");
     }
 
     async fn rest(&mut self) {

@@ -12,8 +12,8 @@ use narthex_conformance::walk::Walk;
 use narthex_conformance::world::{HOUR_MS, World, exactly};
 use narthex_directory::{
     Among, ApiKey, ApiKeyId, AssertionKey, CarrierFilter, Directory, DocumentAt, DocumentKind, IssuerName, Logo,
-    NewDocument, Organization, OrganizationEdit, OrganizationRole, Page, People, PlatformRole, Realm, SavedKeySet,
-    ScopedRole, SecretBytes, SecretHash, TokenFingerprint, TokenSync, UserFilter,
+    MachineKey, MachineKeyId, NewDocument, Organization, OrganizationEdit, OrganizationRole, Page, People,
+    PlatformRole, Realm, SavedKeySet, ScopedRole, SecretBytes, SecretHash, TokenFingerprint, TokenSync, UserFilter,
 };
 use narthex_store::transfer::{Place, Summary, TransferError, export, import};
 use narthex_store::{Options, SqliteDirectory};
@@ -102,6 +102,18 @@ async fn fill(directory: &dyn Directory) {
         last_used_at_ms: Some(world.now_ms),
     };
     directory.create_api_key(key, world.by()).await.unwrap();
+    let key = MachineKey {
+        id: MachineKeyId::new(world.now_ms, &mut world.ids),
+        organization: acme.id,
+        name: "nightly \"q\"".into(),
+        hash: SecretHash([0xfd; 32]),
+        role: OrganizationRole::Executor,
+        created_at_ms: world.now_ms,
+        expires_at_ms: world.now_ms + HOUR_MS,
+        revoked_at_ms: Some(world.now_ms),
+        last_used_at_ms: None,
+    };
+    directory.create_machine_key(key, world.by()).await.unwrap();
     let key = AssertionKey {
         kid: "one".into(),
         private: SecretBytes(vec![0, 1, 255]),

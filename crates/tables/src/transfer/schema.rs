@@ -1,8 +1,8 @@
 //! Every table whose rows are the directory's own, parents before children: its columns, what each holds, and its rules.
 
 use narthex_directory::{
-    ApiKeyId, DocumentKind, GrantId, MembershipRule, OrganizationId, OrganizationStatus, OrganizationTags, Origin,
-    SourceKind, TagList, TeamId, UserId, UserStatus, fold,
+    ApiKeyId, DocumentKind, GrantId, MachineKeyId, MembershipRule, OrganizationId, OrganizationRole,
+    OrganizationStatus, OrganizationTags, Origin, SourceKind, TagList, TeamId, UserId, UserStatus, fold,
 };
 
 use super::row::{Cell, Row};
@@ -264,6 +264,23 @@ pub const TABLES: &[Table] = &[
             maybe_time("last_used_at_ms"),
         ],
         agrees: Some(scope),
+    },
+    Table {
+        name: "machine_keys",
+        kind: "machine_key",
+        key: 1,
+        columns: &[
+            column("id", Holds::Text(Some(parsed::<MachineKeyId>))),
+            OF_ORGANIZATION,
+            text("name"),
+            column("hash", Holds::Bytes(Some(hash))),
+            column("role", Holds::Text(Some(parsed::<OrganizationRole>))),
+            time("created_at_ms"),
+            time("expires_at_ms"),
+            maybe_time("revoked_at_ms"),
+            maybe_time("last_used_at_ms"),
+        ],
+        agrees: None,
     },
     Table {
         name: "assertion_keys",

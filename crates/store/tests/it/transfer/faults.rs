@@ -35,6 +35,7 @@ fn sealed(mut lines: Vec<String>) -> Vec<String> {
         "grant",
         "audit_event",
         "api_key",
+        "machine_key",
         "assertion_key",
         "key_set",
         "document",
