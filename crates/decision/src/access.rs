@@ -35,6 +35,10 @@ pub enum Action {
     ReadApiKeys,
     /// Create and revoke API keys.
     WriteApiKeys,
+    /// Read the list of an organization's machine keys (never the keys themselves).
+    ReadMachineKeys,
+    /// Create and revoke an organization's machine keys.
+    WriteMachineKeys,
     /// Read which tags were seen and who lists them.
     ReadTags,
     /// List an organization's connections: what they are called and what they need, not what they say.
@@ -49,7 +53,7 @@ pub enum Action {
 
 impl Action {
     /// Every action.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::ReadUsers,
         Self::WriteUsers,
         Self::ReadOrganization,
@@ -65,6 +69,8 @@ impl Action {
         Self::ReadAudit,
         Self::ReadApiKeys,
         Self::WriteApiKeys,
+        Self::ReadMachineKeys,
+        Self::WriteMachineKeys,
         Self::ReadTags,
         Self::ListConnections,
         Self::UseConnections,
@@ -84,6 +90,7 @@ impl Action {
                 | Self::Explain
                 | Self::ReadAudit
                 | Self::ReadApiKeys
+                | Self::ReadMachineKeys
                 | Self::ReadTags
                 | Self::ListConnections
                 | Self::ReadConnections
@@ -97,6 +104,8 @@ impl Action {
             | Self::WriteOrganization
             | Self::ReadMembers
             | Self::WriteMembers
+            | Self::ReadMachineKeys
+            | Self::WriteMachineKeys
             | Self::ReadConnections
             | Self::WriteConnections => Some(OrganizationRole::Admin),
             Self::ListConnections | Self::UseConnections => Some(OrganizationRole::Member),

@@ -1,7 +1,7 @@
 //! The decision itself: a table over requirement, role and the organization's state.
 
 use narthex_directory::{
-    GrantId, IssuerName, Membership, OrganizationBrief, OrganizationStatus, PlatformRole, Principal, Scope,
+    GrantId, IssuerName, Membership, OrganizationBrief, OrganizationStatus, PlatformRole, Principal, Scope, UserKind,
 };
 
 use crate::Reason;
@@ -83,14 +83,14 @@ impl From<OrganizationBrief> for OrganizationFacts {
     }
 }
 
-/// Caller with a good token: the user, and the facts of the token itself that routes may ask for.
+/// Caller with a good token or machine key: the user, and the facts of the credential itself that routes may ask for.
 #[derive(Debug, Clone, Copy)]
 pub struct Bearer<'p> {
     /// The user.
     pub principal: &'p Principal,
-    /// Configured name of the token's issuer.
-    pub issuer: &'p IssuerName,
-    /// Permission tags in the token; those that no route asks for may be left out.
+    /// Configured name of the token's issuer; `None` for a machine key, which no route with `issuers` takes.
+    pub issuer: Option<&'p IssuerName>,
+    /// Permission tags in the token; those that no route asks for may be left out. A machine key has none.
     pub tags: &'p [String],
 }
 
@@ -183,9 +183,11 @@ fn satisfied(rule: Requirement, principal: Option<&Principal>, open: Option<&Mem
         (Requirement::Organization(role), Some(_)) => open
             .filter(|membership| membership.role >= role)
             .map(|membership| membership.grants.clone()),
-        (Requirement::Platform(role), Some(principal)) => {
-            (principal.platform_role() >= role).then(|| platform_grants(principal))
-        }
+        // SECURITY: a machine key is of one organization. It meets nothing that is asked on the platform, the role `user`
+        // included, which every person has.
+        (Requirement::Platform(role), Some(principal)) => (principal.kind() == UserKind::Person
+            && principal.platform_role() >= role)
+            .then(|| platform_grants(principal)),
         (_, None) => None,
     }
 }

@@ -121,6 +121,15 @@ reasons! {
     /// it.
     SignInRefused = "sign_in.refused",
         "The sign-in could not be completed", "sign in again from the application";
+    /// No machine key of an organization is this one.
+    MachineKeyUnknown = "key.unknown",
+        "The machine key is not known here", "ask an administrator of the organization for one that works";
+    /// The machine key was revoked.
+    MachineKeyRevoked = "key.revoked",
+        "The machine key was revoked", "ask an administrator of the organization for a new one";
+    /// The machine key has expired.
+    MachineKeyExpired = "key.expired",
+        "The machine key has expired", "ask an administrator of the organization for a new one";
     /// The issuer's keys could not be had, so nothing can be said about the token.
     KeysUnavailable = "keys.unavailable",
         "The issuer's keys cannot be reached right now, so the token cannot be checked", "try again shortly";
@@ -231,6 +240,6 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_code(reason.code()), Some(*reason));
         }
-        assert_eq!(Reason::ALL.len(), 52);
+        assert_eq!(Reason::ALL.len(), 55);
     }
 }

@@ -96,10 +96,11 @@ impl Route {
             .any(|requirement| matches!(requirement, Requirement::Organization(_)))
     }
 
-    /// Reason for which the route takes no token of this issuer and with these tags, whatever roles its user has.
+    /// Reason for which the route takes no token of this issuer and with these tags, or no machine key, whatever roles its
+    /// user has.
     pub(crate) fn refuses(&self, bearer: &Bearer<'_>) -> Option<Reason> {
         let RouteSpec { issuers, tags, .. } = &self.spec;
-        if !issuers.is_empty() && !issuers.contains(bearer.issuer) {
+        if !issuers.is_empty() && bearer.issuer.is_none_or(|issuer| !issuers.contains(issuer)) {
             return Some(Reason::RouteIssuer);
         }
         let has_one = || tags.iter().any(|tag| bearer.tags.contains(tag));

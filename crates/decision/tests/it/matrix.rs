@@ -11,10 +11,10 @@ use narthex_decision::{
     decide, parse_requirement,
 };
 use narthex_directory::{
-    ActiveIssuers, Actor as By_, By, CountingIds, ExternalId, GrantId, IssuerName, MembershipRule, NewGrant,
-    NewOrganization, NewUser, OrganizationBrief, OrganizationDetails, OrganizationId, OrganizationName,
-    OrganizationRole, OrganizationStatus, OrganizationTags, People, PlatformRole, Principal, Profile, Realm,
-    ScopedRole, UserId, Username, load,
+    ActiveIssuers, Actor as By_, By, CountingIds, ExternalId, GrantId, IssuerName, Keyring, MachineKey, MachineKeyId,
+    MembershipRule, NewGrant, NewOrganization, NewUser, OrganizationBrief, OrganizationDetails, OrganizationId,
+    OrganizationName, OrganizationRole, OrganizationStatus, OrganizationTags, People, PlatformRole, Principal, Profile,
+    Realm, ScopedRole, SecretHash, UserId, Username, load, load_machine_key,
 };
 use narthex_memory::MemoryDirectory;
 
@@ -139,7 +139,7 @@ fn cell(world: &World, routes: &Routes, person: Option<&Principal>, name: &str) 
     let issuer = IssuerName::new("corp").unwrap();
     let bearer = person.map(|principal| Bearer {
         principal,
-        issuer: &issuer,
+        issuer: Some(&issuer),
         tags: &[],
     });
     match decide(&matched, bearer.as_ref(), &facts) {
@@ -215,33 +215,45 @@ async fn every_role_against_every_requirement() {
 /// A caller with a token, at an organization.
 struct Asked<'a> {
     principal: &'a Principal,
-    issuer: &'a str,
+    issuer: Option<&'a str>,
     tags: &'a [&'a str],
     organization: &'a str,
 }
 
-/// The code that a caller is told on a route for two issuers and two tags.
-fn told(world: &World, require: &str, asked: &Asked<'_>) -> &'static str {
-    let name = |text: &str| IssuerName::new(text).unwrap();
-    let routes = Routes::compile(vec![RouteSpec {
-        paths: vec!["/{organization}".to_owned()],
-        require: vec![parse_requirement(require).unwrap()],
+fn name(text: &str) -> IssuerName {
+    IssuerName::new(text).unwrap()
+}
+
+/// A route for two issuers and two tags.
+fn for_two() -> RouteSpec {
+    RouteSpec {
         issuers: vec![name("corp"), name("other")],
         tags: vec!["grafana-users".to_owned(), "grafana-admins".to_owned()],
         ..RouteSpec::default()
+    }
+}
+
+/// The code that a caller is told on a route.
+fn told(world: &World, spec: RouteSpec, require: &str, asked: &Asked<'_>) -> &'static str {
+    let routes = Routes::compile(vec![RouteSpec {
+        paths: vec!["/{organization}".to_owned()],
+        require: vec![parse_requirement(require).unwrap()],
+        ..spec
     }])
     .unwrap();
     let path = format!("/{}", asked.organization);
     let path = RequestPath::parse(path.as_bytes()).unwrap();
     let matched = routes.find(&Method::GET, None, path, None).unwrap();
     let tags: Vec<String> = asked.tags.iter().map(|tag| (*tag).to_owned()).collect();
+    let issuer = asked.issuer.map(name);
     let bearer = Bearer {
         principal: asked.principal,
-        issuer: &name(asked.issuer),
+        issuer: issuer.as_ref(),
         tags: &tags,
     };
     let facts = match asked.organization {
         "open" => known(world, "open", OrganizationStatus::Active),
+        "suspended" => known(world, "suspended", OrganizationStatus::Suspended),
         _ => OrganizationFacts::Unknown,
     };
     match decide(&matched, Some(&bearer), &facts) {
@@ -293,14 +305,73 @@ async fn sec_issuer_and_tags_of_a_route() {
     ] {
         let asked = Asked {
             principal,
-            issuer,
+            issuer: Some(issuer),
             tags,
             organization,
         };
         assert_eq!(
-            told(&world, require, &asked),
+            told(&world, for_two(), require, &asked),
             expected,
             "{require} {issuer} {tags:?} {organization}"
+        );
+    }
+}
+
+/// A machine key has its role in its organization and nothing else: no other organization, nothing on the platform, not
+/// even the role `user`, and no route that asks for issuers or tags.
+#[tokio::test]
+async fn sec_machine_key_of_another_organization() {
+    let mut world = World::new().await;
+    let key = MachineKey {
+        id: MachineKeyId::new(NOW_MS, &mut world.ids),
+        organization: world.open,
+        name: "ci".to_owned(),
+        hash: SecretHash([1; 32]),
+        role: OrganizationRole::Member,
+        created_at_ms: NOW_MS,
+        expires_at_ms: NOW_MS + 60_000,
+        revoked_at_ms: None,
+        last_used_at_ms: None,
+    };
+    world.directory.create_machine_key(key.clone(), by()).await.unwrap();
+    let loaded = load_machine_key(&world.directory, key.hash, NOW_MS).await.unwrap();
+    let tagged = RouteSpec {
+        tags: vec!["grafana-users".to_owned()],
+        ..RouteSpec::default()
+    };
+    for (spec, require, organization, expected) in [
+        (RouteSpec::default(), "authenticated", "open", "allow"),
+        (RouteSpec::default(), "organization:executor", "open", "allow"),
+        (RouteSpec::default(), "organization:member", "open", "allow"),
+        (RouteSpec::default(), "organization:admin", "open", "organization.role"),
+        (
+            RouteSpec::default(),
+            "organization:executor",
+            "suspended",
+            "organization.role",
+        ),
+        (
+            RouteSpec::default(),
+            "organization:executor",
+            "unknown",
+            "organization.role",
+        ),
+        (RouteSpec::default(), "platform:user", "open", "platform.role"),
+        (RouteSpec::default(), "platform:viewer", "open", "platform.role"),
+        (RouteSpec::default(), "platform:admin", "open", "platform.role"),
+        (for_two(), "organization:member", "open", "route.issuer"),
+        (tagged, "organization:member", "open", "route.tag"),
+    ] {
+        let asked = Asked {
+            principal: &loaded.principal,
+            issuer: None,
+            tags: &[],
+            organization,
+        };
+        assert_eq!(
+            told(&world, spec, require, &asked),
+            expected,
+            "{require} {organization}"
         );
     }
 }
