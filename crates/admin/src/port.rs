@@ -267,8 +267,10 @@ impl GatewayApi for EngineGateway {
             self.0.clock.now_ms(),
         )
         .await?;
+        // SECURITY: the pipeline takes no machine key from the admin port, so the holder's token has an issuer.
+        let issuer = known.seen.caller().issuer_name().cloned();
         Ok(TokenHolder {
-            issuer: known.seen.caller().issuer.name.clone(),
+            issuer: issuer.ok_or_else(|| Refusal::new(Reason::TokenMissing))?,
             principal: Arc::clone(&known.account.principal),
         })
     }

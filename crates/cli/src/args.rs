@@ -124,7 +124,7 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Args)]
 #[command(after_help = EXPLAIN_EXAMPLES)]
 pub(crate) struct ExplainArgs {
-    /// Token, or `-` to read it from standard input.
+    /// Token or machine key, or `-` to read it from standard input.
     pub(crate) token: String,
     /// Request that carries the token: a method and a path.
     #[arg(long, value_name = "METHOD PATH")]

@@ -8,6 +8,7 @@ use http::{Method, StatusCode};
 use narthex_directory::{Actor, IssuerName, UserId};
 use tokio::time::Instant;
 
+use crate::cache::by_token::Caller;
 use crate::event::{micros, shown};
 use crate::inbound::Inbound;
 use crate::passed::Passed;
@@ -52,7 +53,7 @@ impl AccessLine {
                 method: inbound.method.clone(),
                 path: shown(inbound.path),
                 client: inbound.client(),
-                issuer: passed.answer.caller().map(|caller| caller.issuer.name.clone()),
+                issuer: passed.answer.caller().and_then(Caller::issuer_name).cloned(),
                 user: allowed.user,
                 organization: allowed.organization.clone(),
                 route: route.map(|route| route.spec.paths.join(", ")).unwrap_or_default(),

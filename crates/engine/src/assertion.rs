@@ -130,6 +130,9 @@ pub struct Claims<'a> {
     pub aud: &'a str,
     /// Id of the user at the identity provider.
     pub external_id: &'a str,
+    /// Kind of the user: `service` for a machine key; left out for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<&'a str>,
     /// Username of the user, if there is room.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<&'a str>,

@@ -13,6 +13,7 @@ use crate::cache::by_identity::AccountCache;
 use crate::cache::by_token::TokenCache;
 use crate::event::Event;
 use crate::freshness::DirectoryContact;
+use crate::machine_key::MachineKeyUses;
 use crate::metrics::Metrics;
 use crate::runtime::Runtime;
 use crate::session::SessionCache;
@@ -76,6 +77,8 @@ pub struct Engine {
     pub accounts: AccountCache,
     /// Open sessions.
     pub(crate) sessions: SessionCache,
+    /// Uses of machine keys that wait to be recorded.
+    pub(crate) machine_key_uses: MachineKeyUses,
     /// Signs assertions.
     pub assertions: AssertionSigner,
     /// The mark of requests that this process has forwarded.
@@ -119,6 +122,7 @@ impl Engine {
             callers: TokenCache::new(settings.token_cache_bytes)?,
             accounts: AccountCache::new(settings.account_cache_bytes)?,
             sessions: SessionCache::default(),
+            machine_key_uses: MachineKeyUses::default(),
             assertions,
             via: Via::new()?,
             request_ids: RequestIds::new()?,
@@ -175,6 +179,9 @@ impl Engine {
             second.tick().await;
             if let Err(error) = self.directory.flush().await {
                 self.failed("writing down which tokens are the newest and who was seen", &error);
+            }
+            if let Err(error) = self.machine_key_uses.record(&*self.directory).await {
+                self.failed("recording the uses of machine keys", &error);
             }
         }
     }

@@ -6,6 +6,7 @@ use narthex_decision::Reason;
 use narthex_directory::{IssuerName, OrganizationName, SyncPlan, UserId};
 use narthex_template::is_disruptive;
 
+use crate::cache::by_token::Caller;
 use crate::inbound::Inbound;
 use crate::metrics::Metrics;
 use crate::passed::Passed;
@@ -223,7 +224,7 @@ fn decided(
         Ok(passed) => tracing::debug!(
             event = "allowed", door = inbound.door.as_str(), request_id, method = %inbound.method, path = %shown(inbound.path),
             user = passed.answer.allowed().user.map(tracing::field::display),
-            issuer = passed.answer.caller().map(|caller| caller.issuer.name.as_str()),
+            issuer = passed.answer.caller().and_then(Caller::issuer_name).map(IssuerName::as_str),
             rule = %passed.answer.allowed().rule, took_us = micros(took),
         ),
         Err(refusal) => denied(inbound, request_id, refusal, took),

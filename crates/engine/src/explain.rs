@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use http::{HeaderMap, Method, header};
-use narthex_decision::{Bearer, Decision, Denial, IdentityHeaders, Match, OrganizationFacts, Reason, decide};
+use narthex_decision::{Bearer, Decision, Denial, IdentityHeaders, Match, OrganizationFacts, Permit, Reason, decide};
 use narthex_directory::{
     CountingIds, Desired, DesiredTags, Directory, Principal, SyncError, SyncPlan, Synced, rehearse,
 };
@@ -23,6 +23,7 @@ use self::cure::token::Examined;
 use self::request::{matched, route_problem};
 use crate::event::quoted;
 use crate::identity;
+use crate::machine_key::is_machine_key;
 use crate::organization;
 use crate::request_facts::OwnedRequestFacts;
 use crate::respond::{self, Refusal};
@@ -30,6 +31,7 @@ use crate::runtime::{IssuerRuntime, Runtime};
 use narthex_fetch::keys::{ROUNDS, may_be_mended};
 
 mod cure;
+mod machine_key;
 mod request;
 mod rows;
 
@@ -118,7 +120,7 @@ pub struct Explanation {
     pub headers: Vec<FieldRow>,
 }
 
-/// Explains a token, and a request if one was given. Writes nothing.
+/// Explains a token or a machine key, and a request if one was given. Writes nothing.
 pub async fn explain(
     runtime: &Runtime,
     directory: &dyn Directory,
@@ -126,6 +128,9 @@ pub async fn explain(
     request: Option<&ExplainedRequest>,
     now_ms: i64,
 ) -> Explanation {
+    if is_machine_key(token.as_bytes()) {
+        return machine_key::explain(runtime, directory, token, request, now_ms).await;
+    }
     let mut told = Explanation::default();
     let mut problems: Vec<Problem> = Vec::new();
     problems.extend(request.and_then(|request| route_problem(runtime, request)));
@@ -330,7 +335,7 @@ impl Walk<'_> {
         };
         let bearer = Bearer {
             principal: &met.principal,
-            issuer: &met.issuer.name,
+            issuer: Some(&met.issuer.name),
             tags: match &met.desired.tags {
                 DesiredTags::Exactly(tags) => tags,
                 _ => &[],
@@ -339,23 +344,8 @@ impl Walk<'_> {
         let decision = decide(&matched, Some(&bearer), &organization);
         told.request = Some(RequestRow::decided(request, &matched, &decision));
         match decision {
-            // On this route no token is read, so the application gets no identity.
-            Decision::Allow(_) if !self.runtime.reads_tokens(matched.route.index) => {
-                told.headers = rows::headers(&IdentityHeaders::new().into_patch());
-                told.notes
-                    .push("the route has `token = \"ignore\"`: every caller is anonymous there".to_owned());
-                None
-            }
             Decision::Allow(permit) => {
-                let membership = permit
-                    .organization
-                    .as_ref()
-                    .map(|membership| (membership.name.as_str(), membership.role.as_str()));
-                let context = self.runtime.context(&met.principal);
-                let headers = identity::headers(&met.principal, membership, &context, None);
-                let chosen = self.runtime.chosen_headers(matched.route.index);
-                let headers = identity::with_chosen(headers, chosen, (&met.principal, membership, bearer.tags));
-                told.headers = rows::headers(&headers.into_patch());
+                tell_allowed(self.runtime, told, &matched, &permit, (&met.principal, bearer.tags));
                 None
             }
             Decision::Deny(denial) => Some(self.denied(&denial, (&matched, &organization), met).await),
@@ -391,6 +381,32 @@ impl Walk<'_> {
         refusal.detail = Some(cause);
         Problem::new(refusal, cure)
     }
+}
+
+/// Tells the identity headers of an allowed request.
+fn tell_allowed(
+    runtime: &Runtime,
+    told: &mut Explanation,
+    matched: &Match<'_>,
+    permit: &Permit,
+    (principal, tags): (&Principal, &[String]),
+) {
+    // On such a route no token is read, so the application gets no identity.
+    if !runtime.reads_tokens(matched.route.index) {
+        told.headers = rows::headers(&IdentityHeaders::new().into_patch());
+        let note = "the route has `token = \"ignore\"`: every caller is anonymous there";
+        told.notes.push(note.to_owned());
+        return;
+    }
+    let membership = permit
+        .organization
+        .as_ref()
+        .map(|membership| (membership.name.as_str(), membership.role.as_str()));
+    let context = runtime.context(principal);
+    let headers = identity::headers(principal, membership, &context, None);
+    let chosen = runtime.chosen_headers(matched.route.index);
+    let headers = identity::with_chosen(headers, chosen, (principal, membership, tags));
+    told.headers = rows::headers(&headers.into_patch());
 }
 
 /// Returns notes about a plan that leaves something undone.

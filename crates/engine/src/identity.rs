@@ -2,7 +2,7 @@
 
 use http::HeaderName;
 use narthex_decision::{IdentityHeaders, Match, OrganizationFacts, Permit};
-use narthex_directory::{PlatformRole, Principal};
+use narthex_directory::{PlatformRole, Principal, UserKind};
 use serde_json::{Map, Value};
 
 use crate::assertion::Claims;
@@ -165,6 +165,9 @@ pub(crate) fn claims<'a>(
         sub: user_id,
         aud: audience,
         external_id: user.external_id.as_str(),
+        kind: Some(principal.kind())
+            .filter(|kind| *kind == UserKind::Service)
+            .map(UserKind::as_str),
         username: Some(user.username.as_str()),
         email: user.profile.email.as_deref(),
         platform_role: principal.platform_role().as_str(),

@@ -19,6 +19,7 @@ pub mod http_rules;
 mod identity;
 pub mod inbound;
 mod load;
+pub mod machine_key;
 mod metrics;
 mod organization;
 mod origin;

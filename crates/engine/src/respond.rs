@@ -310,6 +310,9 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::TokenBound
         | R::TokenRule
         | R::SessionEnded
+        | R::MachineKeyUnknown
+        | R::MachineKeyRevoked
+        | R::MachineKeyExpired
         | R::MappingInvalid
         | R::TagsMissing
         | R::TagsMalformed

@@ -15,13 +15,15 @@ use futures_util::task::AtomicWaker;
 use http::{HeaderMap, HeaderValue, header};
 use narthex_decision::{Reason, Requirement};
 use narthex_directory::{
-    OrganizationName, OrganizationStatus, PlatformRole, SecretHash, StoreError, Stripe, UserId, UserStatus,
+    MachineKeyId, OrganizationName, OrganizationStatus, PlatformRole, SecretHash, StoreError, Stripe, UserId,
+    UserStatus,
 };
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::server::Connection;
 use narthex_engine::Engine;
 use narthex_engine::IssuerRuntime;
+use narthex_engine::cache::by_token::CredentialSource;
 use narthex_engine::event::Event;
 use narthex_engine::passed::{Answer, Passed};
 use narthex_engine::session::OpenSession;
@@ -131,7 +133,8 @@ struct Lifetime {
     stripe: Stripe,
     /// Organization that the path names, unless its suspension does not keep a user like this one out.
     organization: Option<OrganizationName>,
-    issuer: Arc<IssuerRuntime>,
+    /// Source of the credential: an issuer that may be disabled, or a machine key that may be revoked.
+    source: CredentialSource,
     /// Value at the beginning: any later one refuses the token that the stream began with.
     tokens_not_before_ms: Option<i64>,
     /// Session of the token, if it is of one.
@@ -199,7 +202,7 @@ impl Lifetime {
             .filter(|_| allowed.rule != Requirement::Public && !looks_after)
             .and_then(|name| OrganizationName::new(name.as_str()).ok());
         let ends_at_ms = caller.expires_at_ms().map_or(i64::MAX, |end| {
-            let with_token = end.saturating_add(caller.issuer.trusted.leeway_ms());
+            let with_token = end.saturating_add(caller.leeway_ms());
             let grace_ms = i64::try_from(terms.body_grace.as_millis()).unwrap_or(i64::MAX);
             match lasts {
                 LifetimeRule::WithToken => with_token,
@@ -215,7 +218,7 @@ impl Lifetime {
             user: allowed.user?,
             stripe: stamp.stripe,
             organization,
-            issuer: Arc::clone(&caller.issuer),
+            source: caller.source().clone(),
             // SECURITY: from the decision, not from this moment: a user who was signed out in between must not keep the
             // stream.
             tokens_not_before_ms: caller.tokens_not_before_ms(),
@@ -237,6 +240,14 @@ impl Lifetime {
     /// SECURITY: a clock that is set back must not lengthen the life of a token.
     fn is_over(&self, now_ms: i64, now: Instant) -> bool {
         now_ms >= self.ends_at_ms || self.ends_by.is_some_and(|end| now >= end)
+    }
+
+    /// Returns the reason for the end of a lifetime by its own expiry.
+    const fn expiry(&self) -> Reason {
+        match self.source {
+            CredentialSource::Issuer(_) => Reason::TokenExpired,
+            CredentialSource::MachineKey(_) => Reason::MachineKeyExpired,
+        }
     }
 
     fn end(&self, reason: Reason, engine: &Engine) {
@@ -287,6 +298,7 @@ pub(crate) struct Lifetimes {
 struct SweepAnswers {
     users: HashMap<UserId, Option<(UserStatus, Option<i64>)>>,
     organizations: HashMap<OrganizationName, Option<OrganizationStatus>>,
+    machine_keys: HashMap<MachineKeyId, Option<Reason>>,
 }
 
 impl Lifetimes {
@@ -322,7 +334,7 @@ impl Lifetimes {
         let (over, moved) = self.moved(engine);
         // The list is unlocked here: each end writes a line to the log, which may have to wait.
         for lifetime in over {
-            lifetime.end(Reason::TokenExpired, engine);
+            lifetime.end(lifetime.expiry(), engine);
         }
         let mut said = SweepAnswers::default();
         let mut outcome = Ok(());
@@ -383,15 +395,16 @@ impl SweepAnswers {
         now: NumbersSnapshot,
     ) -> Result<Option<Reason>, StoreError> {
         let seen = lifetime.seen.read();
-        if seen.generation != now.generation && !engine.runtime.load().trusts(&lifetime.issuer.name) {
-            return Ok(Some(Reason::TokenIssuerDisabled));
-        }
-        if seen.user != now.user {
-            match self.user(engine, lifetime.user).await? {
-                Some((UserStatus::Active, not_before)) if not_before <= lifetime.tokens_not_before_ms => {}
-                Some((UserStatus::Active, _)) => return Ok(Some(Reason::TokenRevoked)),
-                _ => return Ok(Some(Reason::IdentityDisabled)),
+        let why = match &lifetime.source {
+            CredentialSource::Issuer(issuer) => self.why_not_token(engine, lifetime, issuer, now).await?,
+            // A change of policy may be the suspension of the key's organization, which no path has to name.
+            CredentialSource::MachineKey(key) if (seen.user, seen.policy) != (now.user, now.policy) => {
+                self.machine_key(engine, *key).await?
             }
+            CredentialSource::MachineKey(_) => None,
+        };
+        if why.is_some() {
+            return Ok(why);
         }
         // A session that ends moves the number of its user.
         if let Some(session) = lifetime.session.filter(|_| seen.user != now.user)
@@ -412,6 +425,46 @@ impl SweepAnswers {
             }
         }
         Ok(None)
+    }
+
+    /// Returns the reason why the stream of a token must end, apart from the organization that it is about.
+    async fn why_not_token(
+        &mut self,
+        engine: &Engine,
+        lifetime: &Lifetime,
+        issuer: &IssuerRuntime,
+        now: NumbersSnapshot,
+    ) -> Result<Option<Reason>, StoreError> {
+        let seen = lifetime.seen.read();
+        if seen.generation != now.generation && !engine.runtime.load().trusts(&issuer.name) {
+            return Ok(Some(Reason::TokenIssuerDisabled));
+        }
+        if seen.user == now.user {
+            return Ok(None);
+        }
+        Ok(match self.user(engine, lifetime.user).await? {
+            Some((UserStatus::Active, not_before)) if not_before <= lifetime.tokens_not_before_ms => None,
+            Some((UserStatus::Active, _)) => Some(Reason::TokenRevoked),
+            _ => Some(Reason::IdentityDisabled),
+        })
+    }
+
+    /// Returns the reason why a machine key no longer works, apart from its expiry.
+    async fn machine_key(&mut self, engine: &Engine, id: MachineKeyId) -> Result<Option<Reason>, StoreError> {
+        if let Some(known) = self.machine_keys.get(&id) {
+            return Ok(*known);
+        }
+        let key = engine.directory.machine_key_of_id(id).await?;
+        let why = match key.filter(|key| key.revoked_at_ms.is_none()) {
+            None => Some(Reason::MachineKeyRevoked),
+            Some(key) => {
+                let organization = engine.directory.organization(key.organization).await?;
+                let is_active = organization.is_some_and(|found| found.status == OrganizationStatus::Active);
+                (!is_active).then_some(Reason::OrganizationSuspended)
+            }
+        };
+        self.machine_keys.insert(id, why);
+        Ok(why)
     }
 
     async fn user(&mut self, engine: &Engine, id: UserId) -> Result<Option<(UserStatus, Option<i64>)>, StoreError> {

@@ -64,7 +64,7 @@ pub(crate) async fn answer(
                     method: inbound.method,
                     path: request.uri().path(),
                     client: inbound.client(),
-                    issuer: Some(&issuer),
+                    issuer: issuer.as_ref(),
                     actor: Some(&Actor::User(principal.user().id)),
                     started,
                 };
@@ -101,7 +101,8 @@ struct UserDescription {
     principal: Arc<Principal>,
     context: Map<String, Value>,
     sessions: Vec<SessionRow>,
-    issuer: IssuerName,
+    /// Issuer of the token; `None` for a machine key.
+    issuer: Option<IssuerName>,
 }
 
 /// Builds the answer in the form that the client accepts.
@@ -144,7 +145,7 @@ async fn principal(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) ->
         context: runtime.context(principal).into_owned(),
         principal: Arc::clone(principal),
         sessions: narthex_login::sessions(engine, user, session.as_deref()).await?,
-        issuer: known.seen.caller().issuer.name.clone(),
+        issuer: known.seen.caller().issuer_name().cloned(),
     })
 }
 
@@ -161,6 +162,7 @@ fn describe(principal: &Principal, context: &Map<String, Value>, sessions: &[Ses
     json!({
         "user": {
             "id": user.id.to_string(),
+            "kind": principal.kind().as_str(),
             "realm": user.realm.as_str(),
             "external_id": user.external_id.as_str(),
             "username": user.username.as_str(),

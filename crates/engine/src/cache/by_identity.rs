@@ -31,7 +31,7 @@ pub struct Account {
     /// Earliest issue time of accepted tokens, in milliseconds: earlier ones are refused.
     tokens_not_before_ms: Option<i64>,
     allowed: RwLock<CachedDecisions>,
-    /// `None` for the answer to an older token, with which nothing was agreed.
+    /// `None` for the answer to an older token, with which nothing was agreed, and for a machine key.
     agreed: Option<Agreement>,
 }
 
@@ -264,6 +264,15 @@ impl AccountCache {
             agreed.touched_at_ms.store(touched_at_ms, Ordering::Relaxed);
         }
         Some(account)
+    }
+
+    /// Caches the account of a machine key, and returns it. It is found again through the key's cached answer alone, for
+    /// which it only has to stay.
+    pub fn keep(&self, account: Account) -> Prefetched<Account> {
+        let account = Prefetched::new(account);
+        let user = self.hash.of(&account.principal.user().id);
+        self.by_user.insert(user, Prefetched::clone(&account));
+        account
     }
 
     /// Caches the account that was agreed on, and returns it.

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use narthex_decision::Match;
-use narthex_directory::{Stamp, Versions};
+use narthex_directory::{IssuerName, MachineKeyId, Stamp, Versions};
 use narthex_token::{KeySnapshot, VerifiedClaims};
 use quick_cache::sync::Cache;
 use zeroize::Zeroizing;
@@ -30,15 +30,24 @@ const ABOUT_TO_END_MS: i64 = 5_000;
 /// Size of an entry, in bytes: the caller and its place in the cache, and the last decision.
 const ENTRY_BYTES: u64 = 1_700;
 
-/// Caller with a good token, as far as it is cached by token.
+/// Source of a caller's credential.
+#[derive(Debug, Clone)]
+pub enum CredentialSource {
+    /// A token of this issuer.
+    Issuer(Arc<IssuerRuntime>),
+    /// This machine key.
+    MachineKey(MachineKeyId),
+}
+
+/// Caller with a good token or machine key, as far as it is cached by that.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Issuer of the token.
-    pub issuer: Arc<IssuerRuntime>,
+    /// Source of the credential.
+    source: CredentialSource,
     /// The account; gone when the cache of accounts has no more room for it: that cache alone bounds the cached part of
     /// the directory.
     account: WeakPrefetched<Account>,
-    /// Expiry of the token (`exp`), in milliseconds.
+    /// Expiry of the token (`exp`) or the machine key, in milliseconds.
     expires_at_ms: Option<i64>,
     kept_until_ms: i64,
     key_epoch: u64,
@@ -70,7 +79,7 @@ impl Caller {
         ];
         let kept_until_ms = ends.into_iter().flatten().min().unwrap_or(now_ms);
         Self {
-            issuer,
+            source: CredentialSource::Issuer(issuer),
             account: account.downgrade(),
             expires_at_ms: claims.expires_at_ms(),
             kept_until_ms,
@@ -79,6 +88,51 @@ impl Caller {
             stamp: account.stamp,
             tokens_not_before_ms: account.principal.user().tokens_not_before_ms,
         }
+    }
+
+    /// Creates the caller of a machine key that works until `expires_at_ms`. It is cached by the rules of a token: while
+    /// the numbers of the directory stay that it was read with, and for a minute at most.
+    pub fn of_machine_key(
+        key: MachineKeyId,
+        account: &Prefetched<Account>,
+        expires_at_ms: i64,
+        generation: u64,
+        now_ms: i64,
+    ) -> Self {
+        Self {
+            source: CredentialSource::MachineKey(key),
+            account: account.downgrade(),
+            expires_at_ms: Some(expires_at_ms),
+            kept_until_ms: now_ms.saturating_add(KEPT_MS_MAX).min(expires_at_ms),
+            key_epoch: 0,
+            generation,
+            stamp: account.stamp,
+            tokens_not_before_ms: None,
+        }
+    }
+
+    /// Returns the source of the credential.
+    pub const fn source(&self) -> &CredentialSource {
+        &self.source
+    }
+
+    /// Returns the issuer of the token; `None` for a machine key.
+    pub const fn issuer(&self) -> Option<&Arc<IssuerRuntime>> {
+        match &self.source {
+            CredentialSource::Issuer(issuer) => Some(issuer),
+            CredentialSource::MachineKey(_) => None,
+        }
+    }
+
+    /// Returns the configured name of the token's issuer; `None` for a machine key.
+    pub fn issuer_name(&self) -> Option<&IssuerName> {
+        self.issuer().map(|issuer| &issuer.name)
+    }
+
+    /// Returns the time after its expiry for which the credential is still accepted, in milliseconds. A machine key's
+    /// expiry comes from the clock that it is compared with, and needs none.
+    pub fn leeway_ms(&self) -> i64 {
+        self.issuer().map_or(0, |issuer| issuer.trusted.leeway_ms())
     }
 
     /// Returns the user's `tokens_not_before` when the token was verified, in milliseconds.
@@ -93,7 +147,7 @@ impl Caller {
         if end.saturating_sub(now_ms) >= ABOUT_TO_END_MS {
             return Some(end);
         }
-        Some(end.saturating_add(self.issuer.trusted.leeway_ms()))
+        Some(end.saturating_add(self.leeway_ms()))
     }
 
     /// Returns the account, if it is still cached.
@@ -101,7 +155,7 @@ impl Caller {
         self.account.upgrade()
     }
 
-    /// Returns the expiry of the token (`exp`), in milliseconds.
+    /// Returns the expiry of the token (`exp`) or the machine key, in milliseconds.
     pub const fn expires_at_ms(&self) -> Option<i64> {
         self.expires_at_ms
     }
@@ -120,7 +174,7 @@ impl Caller {
     fn stands(&self, generation: u64, versions: &Versions, now_ms: i64) -> bool {
         is_kept(self.kept_until_ms, now_ms)
             && self.generation == generation
-            && self.key_epoch == self.issuer.keys.epoch()
+            && self.issuer().is_none_or(|issuer| self.key_epoch == issuer.keys.epoch())
             && versions.is_current(self.stamp)
     }
 }
@@ -181,7 +235,7 @@ impl DecidedCaller {
     }
 }
 
-/// Caller with a good token, with everything known about it.
+/// Caller with a good token or machine key, with everything known about it.
 #[derive(Debug)]
 pub struct KnownCaller {
     /// Entry of the cache by token.
@@ -271,10 +325,10 @@ impl TokenCache {
         None
     }
 
-    /// Caches the caller of a token, if its issuer's mapping depends on the token alone.
+    /// Caches the caller of a machine key, or of a token if its issuer's mapping depends on the token alone.
     pub fn remember(&self, token: TokenKey, caller: &Arc<Caller>) {
         if let Some(digest) = token.0
-            && caller.issuer.mapping.token_only()
+            && caller.issuer().is_none_or(|issuer| issuer.mapping.token_only())
         {
             self.by_token.insert(digest, CachedToken::Once(Arc::clone(caller)));
         }

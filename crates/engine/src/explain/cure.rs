@@ -97,6 +97,11 @@ pub enum CureKind {
         /// Setting that would help.
         setting: Option<String>,
     },
+    /// Use another machine key, or create one.
+    MachineKey {
+        /// Id of the key that does not do; missing if none was found.
+        id: Option<String>,
+    },
     /// Change the state of a user.
     User {
         /// Id of the user.

@@ -49,7 +49,7 @@ async fn allow(
     let organization = organization::facts(&*engine.directory, principal, matched)
         .await
         .map_err(|error| refuse_sync(engine, &SyncError::Store(error)))?;
-    let issuer = &known.seen.caller().issuer.name;
+    let issuer = known.seen.caller().issuer_name();
     let bearer = Bearer {
         principal,
         issuer,
@@ -71,7 +71,11 @@ async fn allow(
         Decision::Deny(denial) => {
             let refusal = Refusal::denied(&denial, matched);
             let refusal = refusal.in_organization(organization::name(matched, &organization));
-            Err(refusal.of_issuer(issuer).of_user(principal.user().id))
+            let refusal = refusal.of_user(principal.user().id);
+            Err(match issuer {
+                Some(issuer) => refusal.of_issuer(issuer),
+                None => refusal,
+            })
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use narthex_clock::NewIds;
 use narthex_decision::{Match, Reason};
-use narthex_directory::{SyncError, sync};
+use narthex_directory::{MachineKeyError, SyncError, load_machine_key, sync};
 use narthex_mapping::Identity;
 use narthex_token::{Fingerprint, KeySnapshot, Limits, VerifiedClaims, VerifyError};
 use serde_json::Value;
@@ -12,10 +12,11 @@ use serde_json::Value;
 use crate::cache::by_identity::Account;
 use crate::cache::by_token::{CachedToken, Caller, KnownCaller, TokenKey};
 use crate::cache::prefetch::Prefetched;
-use crate::credentials::{self, FoundAt, Token};
+use crate::credentials::{self, FoundAt, Place, Token};
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::inbound::Inbound;
+use crate::machine_key::{WRONG_PLACE, is_machine_key, machine_key_hash};
 use crate::request_facts::OwnedRequestFacts;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, Runtime};
@@ -61,7 +62,10 @@ pub(super) async fn look_up<'r>(
     };
     let cached = engine.callers.fresh(key, runtime.generation, &engine.versions, now_ms);
     if let Some(cached) = &cached {
-        accept(runtime, inbound, &cached.caller().issuer, at)?;
+        match cached.caller().issuer() {
+            Some(issuer) => accept(runtime, inbound, issuer, at)?,
+            None => accept_machine_key(at)?,
+        }
     }
     Ok(CacheLookup { token, at, key, cached })
 }
@@ -90,7 +94,14 @@ pub(super) async fn known(
     if let Some(known) = cached.and_then(KnownCaller::of) {
         return Ok(known);
     }
-    let (caller, account) = authenticate(engine, runtime, inbound, (token, at), now_ms).await?;
+    // SECURITY: a credential with the form of a machine key is never tried as a token, and never looked up from another
+    // place than its own.
+    let (caller, account) = if is_machine_key(token.bytes()) {
+        accept_machine_key(at)?;
+        of_machine_key(engine, runtime, token, now_ms).await?
+    } else {
+        authenticate(engine, runtime, inbound, (token, at), now_ms).await?
+    };
     engine.callers.remember(key, &caller);
     Ok(KnownCaller {
         seen: CachedToken::Once(caller),
@@ -113,6 +124,39 @@ fn accept(runtime: &Runtime, inbound: &Inbound<'_>, issuer: &IssuerRuntime, at: 
         problem: Some("the token is in a place where this issuer's tokens are not accepted".to_owned()),
         ..allowed.missing()
     })
+}
+
+/// SECURITY: a machine key lives for months, so it must not be where addresses are logged and pages are shared: it counts
+/// in `Authorization` alone, whatever places a route or an issuer has for tokens. At the admin port it counts nowhere.
+fn accept_machine_key(at: &FoundAt) -> Result<(), Refusal> {
+    if at.iter().any(|place| *place == Place::Authorization) {
+        return Ok(());
+    }
+    Err(Refusal {
+        problem: Some(WRONG_PLACE.to_owned()),
+        ..Refusal::new(Reason::TokenMissing)
+    })
+}
+
+/// Returns the caller with a machine key: found by the hash of the key, with the role of its record.
+async fn of_machine_key(
+    engine: &Engine,
+    runtime: &Runtime,
+    token: Token<'_>,
+    now_ms: i64,
+) -> Result<(Arc<Caller>, Prefetched<Account>), Refusal> {
+    let hash = machine_key_hash(token.word()?).ok_or_else(|| Refusal::from(&MachineKeyError::Unknown))?;
+    let loaded = load_machine_key(&*engine.directory, hash, now_ms)
+        .await
+        .map_err(|error| match error {
+            MachineKeyError::Store(error) => refuse_sync(engine, &SyncError::Store(error)),
+            error => Refusal::from(&error),
+        })?;
+    let key = loaded.key;
+    engine.machine_key_uses.note(&key, now_ms);
+    let account = engine.accounts.keep(Account::new(loaded.principal, Box::default()));
+    let caller = Caller::of_machine_key(key.id, &account, key.expires_at_ms, runtime.generation, now_ms);
+    Ok((Arc::new(caller), account))
 }
 
 /// Runs the steps from the token to claims, identity and principal.

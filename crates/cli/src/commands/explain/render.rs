@@ -127,7 +127,11 @@ impl Page {
             || "no issuer was found".to_owned(),
             |issuer| format!("issuer `{issuer}`"),
         );
-        self.heading("Token", &issuer);
+        if told.token.iter().any(|step| step.rule == "machine_key") {
+            self.heading("Machine key", "found by its hash");
+        } else {
+            self.heading("Token", &issuer);
+        }
         let width = widest(told.token.iter().map(|step| label(&step.rule)));
         for step in &told.token {
             let mark = match step.outcome {

@@ -99,6 +99,10 @@ words! {
         NOT_ACCEPTED,
         "Your identity provider sent information about you that is incomplete or cannot be used. Ask an administrator.",
     ),
+    MachineKeyUnknown | MachineKeyRevoked | MachineKeyExpired => plain(
+        NOT_ACCEPTED,
+        "Your browser sent a key of a program that does not work here. Ask an administrator of the organization for a new one.",
+    ),
     TokenRule => Words {
         title: NOT_ACCEPTED,
         sentence: Sentence::OfTheCase,
