@@ -42,6 +42,7 @@ mod explain;
 mod extract;
 mod idempotency;
 mod issuers;
+mod machine_keys;
 mod merge_patch;
 mod openapi_errors;
 mod organizations;
@@ -61,6 +62,7 @@ pub use error_code::ErrorCode;
 pub use explain::{ExplainRequest, RequestToExplain};
 pub(crate) use extract::CallerSlot;
 pub use issuers::{IssuerBody, KeyBody, KeyErrorBody, KeyHealthBody, KeySummary, RefusedKeyBody};
+pub use machine_keys::{FreshMachineKeyBody, MachineKeyBody};
 pub use merge_patch::Patch;
 pub use narthex_ops::api_keys::FreshApiKey;
 pub use narthex_ops::given_by_tags;
@@ -154,6 +156,7 @@ fn operations() -> OpenApiRouter<State> {
         .merge(audit_events::operations())
         .merge(tags::operations())
         .merge(api_keys::operations())
+        .merge(machine_keys::operations())
 }
 
 /// The outermost layer: numbers the request, writes an error as a problem document, and sets the headers that every
@@ -222,6 +225,7 @@ fn is_failure(status: http::StatusCode) -> bool {
         (name = "connections", description = "Requests to other services, made for an organization."),
         (name = "diagnosis", description = "Routes, explain, tags, the audit trail."),
         (name = "api keys", description = "Keys for this API."),
+        (name = "machine keys", description = "Keys of an organization's programs, for its routes."),
     )
 )]
 struct Description;

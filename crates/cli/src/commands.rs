@@ -74,7 +74,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
         | Command::Team(_)
         | Command::Connection(_)
         | Command::Grant(_)
-        | Command::Key(_)) => resources::run(command),
+        | Command::Key(_)
+        | Command::MachineKey(_)) => resources::run(command),
     }
 }
 

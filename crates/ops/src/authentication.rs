@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 use narthex_decision::{Actor as Reach, ActorScope, Reason};
 use narthex_directory::{Actor, OrganizationStatus, Principal, ScopedRole};
+use narthex_engine::machine_key::is_machine_key;
 use narthex_engine::respond::Refusal;
 
 use super::Operations;
@@ -16,12 +17,17 @@ impl Operations {
     /// Returns the caller with this bearer credential: an API key, or a token of an issuer. `headers` are those of the
     /// request that carried it, which an issuer's templates may read.
     ///
-    /// SECURITY: a bearer with the form of an API key is never tried as anything else, and a refused one is refused.
+    /// SECURITY: a bearer with the form of an API key or a machine key is never tried as anything else, and a refused one is
+    /// refused.
     ///
     /// # Errors
     ///
     /// When the credential is refused, its organization is suspended, or the directory cannot be read.
     pub async fn authenticate(self: &Arc<Self>, bearer: &str, headers: &HeaderMap) -> Result<Caller, OpError> {
+        // SECURITY: a machine key is for the routes of its organization. It administers nothing.
+        if is_machine_key(bearer.as_bytes()) {
+            return Err(OpError::Key(KeyFault::MachineKey));
+        }
         if secret::is_api_key(bearer) {
             return self.of_api_key(bearer).await;
         }

@@ -14,7 +14,7 @@ pub enum OpError {
     /// The token is refused, the caller's organization is suspended, or nothing could be decided.
     #[error("{}", .0.reason.advice())]
     Refused(Refusal),
-    /// The API key is unknown, revoked or expired.
+    /// The API key is unknown, revoked or expired, or it is a machine key.
     #[error("the API key {0}; make one with `narthex key create`")]
     Key(KeyFault),
     /// The caller may not do this.
@@ -102,6 +102,9 @@ pub enum KeyFault {
     /// It has expired.
     #[error("has expired")]
     Expired,
+    /// It is a machine key.
+    #[error("is a machine key, which is for the routes of its organization alone")]
+    MachineKey,
 }
 
 // SECURITY: a store's own error texts (paths, statements, addresses) are for the log.

@@ -24,6 +24,7 @@ pub mod explain;
 mod gateway_api;
 mod input_rules;
 pub mod issuers;
+pub mod machine_keys;
 pub mod members;
 pub mod organizations;
 mod paging;

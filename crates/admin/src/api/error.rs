@@ -153,6 +153,7 @@ fn operation_code(error: &OpError) -> (StatusCode, &'static str) {
         OpError::Key(KeyFault::Unknown) => ErrorCode::KeyUnknown.answer(),
         OpError::Key(KeyFault::Revoked) => ErrorCode::KeyRevoked.answer(),
         OpError::Key(KeyFault::Expired) => ErrorCode::KeyExpired.answer(),
+        OpError::Key(KeyFault::MachineKey) => ErrorCode::MachineKey.answer(),
         OpError::Forbidden { reason, .. } => of_reason(*reason),
         OpError::Unknown { .. } | OpError::NotAnId { .. } => ErrorCode::ResourceUnknown.answer(),
         OpError::PageLimit => ErrorCode::Malformed.answer(),

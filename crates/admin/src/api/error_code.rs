@@ -42,6 +42,7 @@ codes! {
     KeyUnknown = ("api_key.unknown", UNAUTHORIZED), "The API key is not known here.";
     KeyRevoked = ("api_key.revoked", UNAUTHORIZED), "The API key has been revoked.";
     KeyExpired = ("api_key.expired", UNAUTHORIZED), "The API key has expired.";
+    MachineKey = ("api_key.machine_key", UNAUTHORIZED), "The key is a machine key, which is for the routes of its organization alone.";
     PathUnknown = ("request.path_unknown", NOT_FOUND), "There is nothing at this path.";
     Method = ("request.method", METHOD_NOT_ALLOWED), "There is something at this path, but not for this method.";
     MediaType = ("request.media_type", UNSUPPORTED_MEDIA_TYPE), "The body is of another media type than is taken.";

@@ -352,6 +352,54 @@ pub(crate) enum KeyCommand {
     },
 }
 
+/// `narthex machine-key …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum MachineKeyCommand {
+    /// List the machine keys of an organization. The keys themselves are not stored.
+    List {
+        /// Name or id of the organization.
+        organization: String,
+        #[command(flatten)]
+        page: ListPage,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Show a machine key: its role, its last use and its end.
+    Show {
+        /// Id of the key.
+        key: String,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Create a machine key and print it. It is never shown again.
+    ///
+    /// A program sends it to the organization's routes as `Authorization: Bearer nxk_…`.
+    Create {
+        /// Name or id of the organization.
+        organization: String,
+        /// Name of the key, such as its purpose.
+        name: String,
+        /// Role of the key in the organization.
+        #[arg(long, value_parser = ["admin", "member", "executor"], default_value = "member")]
+        role: String,
+        /// Lifetime of the key, such as `30d` or `12h`. By default 90 days, at most 366.
+        #[arg(long, value_name = "DURATION", value_parser = lifetime, conflicts_with = "expires_at")]
+        expires_in: Option<Duration>,
+        /// Time when the key expires, such as `2027-01-01T00:00:00Z`.
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        expires_at: Option<Time>,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Revoke a machine key: every node refuses it within a second.
+    Revoke {
+        /// Id of the key.
+        key: String,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
 /// Parses a duration longer than zero.
 fn lifetime(text: &str) -> Result<Duration, String> {
     let duration = parse_duration(text).filter(|duration| !duration.is_zero());

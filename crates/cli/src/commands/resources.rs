@@ -1,4 +1,4 @@
-//! `narthex organization|user|team|grant|key|connection …`: the directory, worked on where it is kept.
+//! `narthex organization|user|team|grant|key|machine-key|connection …`: the directory, worked on where it is kept.
 //!
 //! These commands open the store that the configuration names, beside servers that may be running on it: both databases
 //! let several processes in, and a server looks every second for what others have changed. JSON is what the admin API
@@ -7,6 +7,7 @@
 mod connection;
 mod grant;
 mod key;
+mod machine_key;
 mod organization;
 mod table;
 mod team;
@@ -45,6 +46,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
             Command::Team(command) => team::run(command).await,
             Command::Grant(command) => grant::run(command).await,
             Command::Key(command) => key::run(command).await,
+            Command::MachineKey(command) => machine_key::run(command).await,
             Command::Connection(command) => connection::run(command).await,
             _ => anyhow::bail!("this is no command on the directory"),
         }

@@ -22,6 +22,7 @@ struct World {
     user: String,
     key: String,
     connection: String,
+    machine_key: String,
 }
 
 async fn world() -> World {
@@ -52,6 +53,8 @@ async fn world() -> World {
     let key = id(&api.post("/api-keys", json!({"name": "x", "role": "viewer"})).await);
     let body = json!({"organization": "acme", "name": "x", "document": {"url": "https://api.example.com/"}});
     let connection = id(&api.post("/connections", body).await);
+    let body = json!({"name": "x", "role": "member"});
+    let machine_key = id(&api.post("/organizations/acme/machine-keys", body).await);
     api.sign_in("stranger", &["none"]).await;
     let bearers = [None, Some(api.admin.clone()), Some("stranger".to_owned())];
     World {
@@ -62,6 +65,7 @@ async fn world() -> World {
         user,
         key,
         connection,
+        machine_key,
     }
 }
 
@@ -83,6 +87,7 @@ fn body(operation: &str) -> Option<Value> {
         "create_connection" => {
             json!({"organization": "acme", "name": "x", "document": {"url": "https://api.example.com/"}})
         }
+        "create_machine_key" => json!({"name": "x", "role": "member"}),
         "create_api_key" => json!({"name": "x", "role": "admin"}),
         _ => return None,
     })
@@ -99,6 +104,7 @@ async fn cell(kept: &mut Option<World>, actor: usize, method: &str, path: &str, 
         .replace("{team}", &world.team)
         .replace("{user_id}", &world.user)
         .replace("{connection}", &world.connection)
+        .replace("{key}", &world.machine_key)
         .replace("/api-keys/{id}", &format!("/api-keys/{}", world.key))
         .replace("{id}", &world.user)
         .replace("{name}", "idp");

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use narthex_admin::ops::api_keys::{self, KeyRole, NewApiKey};
 use narthex_admin::ops::audit_events::{self, EventQuery};
 use narthex_admin::ops::connections::{self, ConnectionChange, NewConnection};
+use narthex_admin::ops::machine_keys::{self, NewMachineKey};
 use narthex_admin::ops::members::{self, Group, GroupRole};
 use narthex_admin::ops::organizations::{
     self, NewOrganization, OrganizationChange, OrganizationQuery, TagChange, TagsInput,
@@ -51,6 +52,7 @@ struct World {
     user: String,
     key: String,
     connection: String,
+    machine_key: String,
 }
 
 fn page() -> PageRequest {
@@ -75,6 +77,14 @@ fn new_key(role: KeyRole) -> NewApiKey {
         name: "x".to_owned(),
         role,
         organization: None,
+        expires_at_ms: None,
+    }
+}
+
+fn new_machine_key() -> NewMachineKey {
+    NewMachineKey {
+        name: "x".to_owned(),
+        role: OrganizationRole::Member,
         expires_at_ms: None,
     }
 }
@@ -122,6 +132,7 @@ async fn world() -> World {
         .unwrap();
     let key = api_keys::create(&admin, new_key(KeyRole::Viewer)).await.unwrap();
     let connection = connections::create(&admin, "acme", new_connection()).await.unwrap();
+    let machine_key = machine_keys::create(&admin, "acme", new_machine_key()).await.unwrap();
     let of_organization = |id: OrganizationId| ScopedRole::Organization(id, OrganizationRole::Admin);
     let mut bearers = vec![
         api.admin.clone(),
@@ -149,6 +160,7 @@ async fn world() -> World {
         user,
         key: key.record.id.to_string(),
         connection: connection.id.to_string(),
+        machine_key: machine_key.record.id.to_string(),
     }
 }
 
@@ -298,6 +310,17 @@ async fn of_connections(name: &str, caller: &Caller, world: &World) -> Answer {
     })
 }
 
+async fn of_machine_keys(name: &str, caller: &Caller, world: &World) -> Answer {
+    let (acme, key) = (world.acme.as_str(), world.machine_key.as_str());
+    Some(match name {
+        "list_machine_keys" => machine_keys::list(caller, acme, page()).await.map(drop),
+        "read_machine_key" => machine_keys::read(caller, acme, key).await.map(drop),
+        "create_machine_key" => machine_keys::create(caller, acme, new_machine_key()).await.map(drop),
+        "revoke_machine_key" => machine_keys::revoke(caller, acme, key).await,
+        _ => return None,
+    })
+}
+
 async fn of_the_rest(name: &str, caller: &Caller, world: &World) -> Answer {
     let events = EventQuery {
         user: None,
@@ -337,6 +360,7 @@ async fn call(name: &str, caller: &Caller, world: &World) -> Result<(), OpError>
         of_teams(name, caller, world).await,
         of_members(name, caller, world).await,
         of_connections(name, caller, world).await,
+        of_machine_keys(name, caller, world).await,
         of_the_rest(name, caller, world).await,
     ];
     let mut answers = answers.into_iter().flatten();
@@ -423,6 +447,7 @@ async fn a_check_before_a_create_answers_as_the_create() {
             ("create_user", users::may_create(caller)),
             ("create_organization", organizations::may_create(caller)),
             ("create_connection", connections::may_create(caller, "acme").await),
+            ("create_machine_key", machine_keys::may_create(caller, "acme").await),
             ("create_api_key", api_keys::may_create(caller)),
         ] {
             let done = call(name, caller, &world).await;

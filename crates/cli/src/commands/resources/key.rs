@@ -25,11 +25,7 @@ pub(super) async fn run(command: KeyCommand) -> anyhow::Result<Answer> {
             expires_at,
             common,
         } => {
-            let expires = match (expires_in, expires_at) {
-                (_, Some(at)) => Expires::At(at),
-                (Some(after), None) => Expires::In(after),
-                (None, None) => Expires::Never,
-            };
+            let expires = Expires::of(expires_in, expires_at);
             create(&name, &role, organization.as_deref(), expires, &common).await
         }
         KeyCommand::Revoke { key, common } => {
@@ -90,16 +86,29 @@ fn state(key: &ApiKey, now_ms: i64) -> String {
 
 /// The end of a key's life.
 #[derive(Debug, Clone, Copy)]
-enum Expires {
-    Never,
+pub(super) enum Expires {
+    /// As the kind of key has it where nothing is said.
+    Unsaid,
+    /// After this time.
     In(Duration),
+    /// At this time.
     At(Time),
 }
 
 impl Expires {
-    fn at_ms(self, now_ms: i64) -> anyhow::Result<Option<i64>> {
+    /// The end by the two options of a command, of which one at most is given.
+    pub(super) const fn of(after: Option<Duration>, at: Option<Time>) -> Self {
+        match (after, at) {
+            (_, Some(at)) => Self::At(at),
+            (Some(after), None) => Self::In(after),
+            (None, None) => Self::Unsaid,
+        }
+    }
+
+    /// The time of the end, in milliseconds; `None` where nothing is said.
+    pub(super) fn at_ms(self, now_ms: i64) -> anyhow::Result<Option<i64>> {
         match self {
-            Self::Never => Ok(None),
+            Self::Unsaid => Ok(None),
             Self::In(after) => {
                 let at_ms = i64::try_from(after.as_millis())
                     .ok()
