@@ -23,7 +23,7 @@ pub const LIFETIME_DEFAULT_MS: i64 = 90 * DAY_MS;
 
 /// The longest lifetime of a machine key, in milliseconds: a leap year.
 ///
-/// SECURITY: a key that does not expire is a password that nobody changes.
+/// SECURITY: a key that does not expire is a password that is never changed.
 pub const LIFETIME_MAX_MS: i64 = 366 * DAY_MS;
 
 /// A machine key to create.

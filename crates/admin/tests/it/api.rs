@@ -8,6 +8,7 @@ mod explain;
 mod fixture;
 mod idempotency;
 mod issuers;
+mod machine_keys;
 mod matrix;
 mod openapi;
 mod organizations;

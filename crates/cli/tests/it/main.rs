@@ -52,6 +52,8 @@ mod language;
 #[cfg(test)]
 mod lifetimes;
 #[cfg(test)]
+mod machine_keys;
+#[cfg(test)]
 mod organizations;
 #[cfg(test)]
 mod origins;

@@ -81,6 +81,9 @@ async fn json_is_what_the_admin_api_answers() {
         ],
     );
     json(&world, &["team", "create", "acme", "Night shift"]);
+    let made = json(&world, &["machine-key", "create", "acme", "ci", "--role", "executor"]);
+    assert!(made["key"].as_str().unwrap().starts_with("nxk_"), "{made}");
+    let machine_key = made["id"].as_str().unwrap();
     for (arguments, path) in [
         (&["organization", "list"][..], "/organizations"),
         (&["organization", "show", "acme"], "/organizations/acme"),
@@ -90,6 +93,11 @@ async fn json_is_what_the_admin_api_answers() {
         (&["user", "list"], "/users"),
         (&["grant", "list", id, "--all"], &format!("/users/{id}/grants?all=true")),
         (&["key", "list"], "/api-keys"),
+        (&["machine-key", "list", "acme"], "/organizations/acme/machine-keys"),
+        (
+            &["machine-key", "show", machine_key],
+            &format!("/organizations/acme/machine-keys/{machine_key}"),
+        ),
     ] {
         let (at_the_host, over_the_network) = (json(&world, arguments), api.get(path).await.unwrap());
         assert_eq!(at_the_host, over_the_network, "{path}");
