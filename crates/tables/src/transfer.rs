@@ -7,6 +7,7 @@
 //! INVARIANT: the digest that the file promises, that of the lines read, and that of the records the store holds before
 //! the commit are one and the same, or nothing was written.
 
+mod between;
 pub mod read;
 pub mod row;
 mod rules;
