@@ -6,7 +6,8 @@ use crate::command::SecretHash;
 use crate::directory::{Keyring, TokenSync};
 use crate::error::StoreError;
 use crate::id::{MachineKeyId, OrganizationId};
-use crate::organization::{Organization, OrganizationStatus};
+use crate::name::OrganizationName;
+use crate::organization::OrganizationStatus;
 use crate::principal::Principal;
 use crate::role::OrganizationRole;
 use crate::versions::{Stamp, Stripe};
@@ -92,12 +93,12 @@ pub enum MachineKeyError {
     #[error("the machine key `{}` has expired", .0.id)]
     Expired(Box<MachineKey>),
     /// The organization of the key is suspended.
-    #[error("the organization `{}` of the machine key `{}` is suspended", .organization.name, .key.id)]
+    #[error("the organization `{organization}` of the machine key `{}` is suspended", .key.id)]
     Suspended {
         /// The key.
         key: Box<MachineKey>,
-        /// The organization.
-        organization: Box<Organization>,
+        /// The organization's name.
+        organization: OrganizationName,
     },
     /// The store failed.
     #[error(transparent)]
@@ -166,7 +167,7 @@ pub async fn load_machine_key<D: Keyring + TokenSync + ?Sized>(
     if organization.status == OrganizationStatus::Suspended {
         return Err(MachineKeyError::Suspended {
             key: Box::new(key),
-            organization: Box::new(organization),
+            organization: organization.name,
         });
     }
     let principal = Arc::new(Principal::of_machine_key(&key, &organization, stamp).map_err(StoreError::from)?);

@@ -56,9 +56,7 @@ impl From<&MachineKeyError> for Refusal {
         };
         let refusal = Self::logged(reason, error.to_string());
         let refusal = match error {
-            MachineKeyError::Suspended { organization, .. } => {
-                refusal.in_organization(Some(organization.name.as_str()))
-            }
+            MachineKeyError::Suspended { organization, .. } => refusal.in_organization(Some(organization.as_str())),
             _ => refusal,
         };
         match error.key() {

@@ -1,9 +1,7 @@
 //! Explanation of a machine key, and of a request with it.
 
 use narthex_decision::{Bearer, Decision, Denial, Match, Reason, Requirement, decide};
-use narthex_directory::{
-    Directory, LoadedMachineKey, MachineKey, MachineKeyError, OrganizationRole, Principal, load_machine_key,
-};
+use narthex_directory::{Directory, LoadedMachineKey, MachineKey, MachineKeyError, Principal, load_machine_key};
 
 use super::cure::Problem;
 use super::request::{matched, route_problem};
@@ -96,9 +94,9 @@ fn cure(error: &MachineKeyError) -> Cure {
         ),
         MachineKeyError::Suspended { organization, .. } => Cure::new(
             CureKind::Organization {
-                name: organization.name.to_string(),
+                name: organization.to_string(),
             },
-            format!("set the status of `{}` to `active` again", organization.name),
+            format!("set the status of `{organization}` to `active` again"),
         ),
         MachineKeyError::Store(error) => later(error),
     }
@@ -189,12 +187,14 @@ impl Asked<'_> {
             Requirement::Organization(role) => Some(*role),
             _ => None,
         });
-        let least = roles.min().map_or("", OrganizationRole::as_str);
+        let least = roles
+            .min()
+            .map_or_else(String::new, |role| format!(", with the role {role} or a higher one"));
         let own = self.principal.memberships().first();
         let own = own.map_or("its own organization", |membership| membership.name.as_str());
         let sentence = format!(
-            "this key has the role {} in `{own}` and nowhere else; use a key of the organization that the request names, \
-             with the role {least} or a higher one",
+            "this key has the role {} in `{own}` and nowhere else; use a key of the organization that the request \
+             names{least}",
             self.key.role
         );
         let id = Some(self.key.id.to_string());
