@@ -141,7 +141,7 @@ pub struct RouteSummary {
 /// A token to explain.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenToExplain {
-    /// The token, expired or not; it may be pasted from a header, with `Bearer` in front.
+    /// The token, expired or not, or a machine key; it may be pasted from a header, with `Bearer` in front.
     pub token: String,
     /// The request that carries it.
     pub request: Option<RequestToExplain>,

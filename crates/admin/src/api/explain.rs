@@ -21,7 +21,7 @@ pub(super) fn operations() -> OpenApiRouter<State> {
 #[derive(Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExplainRequest {
-    /// The token, expired or not; it may be pasted from a header, with `Bearer` in front.
+    /// The token, expired or not, or a machine key; it may be pasted from a header, with `Bearer` in front.
     pub token: String,
     /// The request that carries it.
     pub request: Option<RequestToExplain>,

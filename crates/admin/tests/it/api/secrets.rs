@@ -47,9 +47,12 @@ async fn sec_console_secrets() {
     let user = api.sign_in("ada", &["staff"]).await.user().id.to_string();
     let connection = connection(&api).await;
     let fresh = api.post("/api-keys", json!({"name": "fresh", "role": "admin"})).await;
+    let body = json!({"name": "fresh", "role": "member"});
+    let machine = api.post("/organizations/acme/machine-keys", body).await;
 
     let secrets = [
         fresh["key"].as_str().unwrap().trim_start_matches("nx_").to_owned(),
+        machine["key"].as_str().unwrap().trim_start_matches("nxk_").to_owned(),
         api.admin.trim_start_matches("nx_").to_owned(),
         "a7a7a7a7".to_owned(),
         "p6en".to_owned(),
@@ -71,6 +74,7 @@ async fn sec_console_secrets() {
             .replace("{team}", team["id"].as_str().unwrap())
             .replace("{user_id}", &user)
             .replace("{connection}", &connection)
+            .replace("{key}", machine["id"].as_str().unwrap())
             .replace("{id}", &user)
             .replace("{name}", "idp");
         let reply = api.call("GET", &path, None).await;
