@@ -268,6 +268,27 @@ async fn a_machine_key_expires_while_its_answer_is_cached() {
     assert_eq!(told["answer"]["cure"]["kind"], "machine_key");
 }
 
+#[tokio::test]
+async fn explain_takes_a_machine_key_at_the_command_line() {
+    let world = World::start().await;
+    let made = key_of(&world.narthex, "executor").await;
+    let request = format!("POST {GUARDED}");
+    let told = world
+        .narthex
+        .command(&["explain", text(&made, "key"), "--request", &request])
+        .unwrap();
+    for words in ["organization.role", "Machine key", "nightly export", "executor of acme"] {
+        assert!(told.contains(words), "{words} is not in\n{told}");
+    }
+    assert!(!told.contains(text(&made, "key")), "the key is not repeated");
+    // Nothing was written, not even that the key was used.
+    let path = format!("/organizations/acme/machine-keys/{}", text(&made, "id"));
+    assert_eq!(
+        world.narthex.api().get(&path).await.unwrap()["last_used_at"],
+        json!(null)
+    );
+}
+
 /// A stream that a key began ends with the key.
 #[tokio::test]
 async fn sec_machine_key_ends_its_streams() {
