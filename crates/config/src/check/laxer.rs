@@ -128,13 +128,15 @@ fn is_laxer(route: &Route, strict: &Route) -> bool {
 fn compare(one: Requirement, other: Requirement) -> Option<Ordering> {
     let open = |requirement| match requirement {
         Requirement::Public => 0,
-        Requirement::Authenticated | Requirement::Platform(PlatformRole::User) => 1,
-        Requirement::Organization(_) | Requirement::Platform(_) => 2,
+        Requirement::Authenticated => 1,
+        // Machine keys are authenticated, and have no role on the platform.
+        Requirement::Platform(PlatformRole::User) => 2,
+        Requirement::Organization(_) | Requirement::Platform(_) => 3,
     };
     match (one, other) {
         (Requirement::Organization(one), Requirement::Organization(other)) => Some(one.cmp(&other)),
         (Requirement::Platform(one), Requirement::Platform(other)) => Some(one.cmp(&other)),
-        _ if open(one) == 2 && open(other) == 2 => None,
+        _ if open(one) == 3 && open(other) == 3 => None,
         _ => Some(open(one).cmp(&open(other))),
     }
 }
@@ -153,6 +155,7 @@ mod tests {
         for (one, other) in [
             ("public", "authenticated"),
             ("authenticated", "organization:executor"),
+            ("authenticated", "platform:user"),
             ("platform:user", "platform:viewer"),
             ("organization:member", "organization:admin"),
             ("platform:viewer", "platform:admin"),
@@ -160,6 +163,5 @@ mod tests {
             assert!(less(one, other) && !less(other, one), "{one} {other}");
         }
         assert!(!less("organization:member", "platform:admin") && !less("platform:viewer", "organization:admin"));
-        assert!(!less("authenticated", "platform:user"));
     }
 }
