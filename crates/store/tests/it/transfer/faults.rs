@@ -402,6 +402,13 @@ async fn sec_a_made_up_file_keeps_the_rules_of_grants_and_keys() {
         ("audit_event", "actor_kind", json!("god"), "its actor is unknown"),
         ("api_key", "hash", json!("AAAA"), "`hash`: it has 3 bytes and not 32"),
         ("api_key", "hash", json!("AA=="), "`hash` is of another type"),
+        ("machine_key", "role", json!("viewer"), "`role`: not a known"),
+        (
+            "machine_key",
+            "hash",
+            json!("AAAA"),
+            "`hash`: it has 3 bytes and not 32",
+        ),
         (
             "assertion_key",
             "public_jwk",
