@@ -36,7 +36,7 @@ pub async fn machine_keys_are_found_by_hash_and_by_id(directory: &dyn Directory)
     }
     assert_eq!(directory.machine_key(SecretHash([9; 32])).await, Ok(None));
     let first = directory.machine_keys(tools, Page::first(1)).await.unwrap();
-    assert_eq!(first.items, [one.clone()]);
+    assert_eq!(first.items, std::slice::from_ref(&one));
     let rest = Page::after(first.next_cursor.unwrap(), 5);
     assert_eq!(directory.machine_keys(tools, rest).await.unwrap().items, [two]);
     let twice = key(&mut world, tools, 1);

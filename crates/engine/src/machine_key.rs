@@ -127,7 +127,7 @@ mod tests {
         other.replace_range(whole.len() - 1.., "b");
         assert_ne!(machine_key_hash(&other), Some(hash));
         for wrong in [
-            &whole[..whole.len() - 1],
+            whole.get(..whole.len() - 1).unwrap(),
             &format!("{whole}a"),
             &whole.replacen("nxk_", "nx_", 1),
             &whole.replacen('a', "=", 1),

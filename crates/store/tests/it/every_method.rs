@@ -470,7 +470,7 @@ impl Caller<'_> {
         self.directory().machine_key_of_id(key.id).await.unwrap().unwrap();
         self.told("machine_key_of_id");
         let listed = self.directory().machine_keys(tools.id, Page::first(5)).await;
-        assert_eq!(listed.unwrap().items, [key.clone()]);
+        assert_eq!(listed.unwrap().items, std::slice::from_ref(&key));
         self.told("machine_keys");
         let used = MachineKeyUse {
             key: key.id,

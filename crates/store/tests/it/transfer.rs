@@ -91,38 +91,7 @@ async fn fill(directory: &dyn Directory) {
         .await
         .unwrap();
     directory.revoke_tokens(user, world.by()).await.unwrap();
-    let key = ApiKey {
-        id: ApiKeyId::new(world.now_ms, &mut world.ids),
-        name: "ci".into(),
-        hash: SecretHash([0xfe; 32]),
-        role,
-        created_at_ms: world.now_ms,
-        expires_at_ms: Some(i64::MAX),
-        revoked_at_ms: None,
-        last_used_at_ms: Some(world.now_ms),
-    };
-    directory.create_api_key(key, world.by()).await.unwrap();
-    let key = MachineKey {
-        id: MachineKeyId::new(world.now_ms, &mut world.ids),
-        organization: acme.id,
-        name: "nightly \"q\"".into(),
-        hash: SecretHash([0xfd; 32]),
-        role: OrganizationRole::Executor,
-        created_at_ms: world.now_ms,
-        expires_at_ms: world.now_ms + HOUR_MS,
-        revoked_at_ms: Some(world.now_ms),
-        last_used_at_ms: None,
-    };
-    directory.create_machine_key(key, world.by()).await.unwrap();
-    let key = AssertionKey {
-        kid: "one".into(),
-        private: SecretBytes(vec![0, 1, 255]),
-        public_jwk: r#"{"kid":"one"}"#.into(),
-        created_at_ms: world.now_ms,
-        signs_until_ms: world.now_ms + HOUR_MS,
-        published_until_ms: world.now_ms + 2 * HOUR_MS,
-    };
-    directory.rotate_assertion_key(key, 0, world.by()).await.unwrap();
+    keys(&mut world, acme.id, role).await;
     let set = SavedKeySet {
         issuer: IssuerName::new("idp").unwrap(),
         source: "https://idp.example/jwks".into(),
@@ -143,6 +112,43 @@ async fn fill(directory: &dyn Directory) {
         .await
         .unwrap();
     directory.flush().await.unwrap();
+}
+
+/// One key of each kind.
+async fn keys(world: &mut World<'_>, organization: OrganizationId, role: ScopedRole) {
+    let directory = world.directory;
+    let key = ApiKey {
+        id: ApiKeyId::new(world.now_ms, &mut world.ids),
+        name: "ci".into(),
+        hash: SecretHash([0xfe; 32]),
+        role,
+        created_at_ms: world.now_ms,
+        expires_at_ms: Some(i64::MAX),
+        revoked_at_ms: None,
+        last_used_at_ms: Some(world.now_ms),
+    };
+    directory.create_api_key(key, world.by()).await.unwrap();
+    let key = MachineKey {
+        id: MachineKeyId::new(world.now_ms, &mut world.ids),
+        organization,
+        name: "nightly \"q\"".into(),
+        hash: SecretHash([0xfd; 32]),
+        role: OrganizationRole::Executor,
+        created_at_ms: world.now_ms,
+        expires_at_ms: world.now_ms + HOUR_MS,
+        revoked_at_ms: Some(world.now_ms),
+        last_used_at_ms: None,
+    };
+    directory.create_machine_key(key, world.by()).await.unwrap();
+    let key = AssertionKey {
+        kid: "one".into(),
+        private: SecretBytes(vec![0, 1, 255]),
+        public_jwk: r#"{"kid":"one"}"#.into(),
+        created_at_ms: world.now_ms,
+        signs_until_ms: world.now_ms + HOUR_MS,
+        published_until_ms: world.now_ms + 2 * HOUR_MS,
+    };
+    directory.rotate_assertion_key(key, 0, world.by()).await.unwrap();
 }
 
 /// From one kind of store to the other and back, by way of each: the same lines, so the same digest.

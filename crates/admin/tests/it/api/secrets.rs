@@ -12,30 +12,7 @@ use super::fixture::NOW_MS;
 #[tokio::test]
 async fn sec_console_secrets() {
     let api = Fixture::new().await;
-    let hash = [0xa7; 32];
-    let key = ApiKey {
-        id: ApiKeyId::new(NOW_MS, &mut CountingIds(77)),
-        name: "known hash".to_owned(),
-        hash: SecretHash(hash),
-        role: ScopedRole::Platform(PlatformRole::Viewer),
-        created_at_ms: NOW_MS,
-        expires_at_ms: None,
-        revoked_at_ms: None,
-        last_used_at_ms: None,
-    };
-    api.directory.create_api_key(key, api.by()).await.unwrap();
-    let assertion = AssertionKey {
-        kid: "assertion-1".to_owned(),
-        private: SecretBytes(b"PRIVATE-KEY-BYTES".to_vec()),
-        public_jwk: "{}".to_owned(),
-        created_at_ms: NOW_MS,
-        signs_until_ms: NOW_MS + 1,
-        published_until_ms: NOW_MS + 2,
-    };
-    api.directory
-        .rotate_assertion_key(assertion, 0, api.by())
-        .await
-        .unwrap();
+    let hash = keys(&api).await;
     api.post(
         "/organizations",
         json!({"name": "acme", "external_member_groups": "staff"}),
@@ -85,7 +62,36 @@ async fn sec_console_secrets() {
         read += 1;
     }
     assert!(read >= 20, "only {read} were read");
-    assert!(!format!("{:?}", api.directory.api_key(SecretHash(hash)).await).contains("167"));
+    assert!(!format!("{:?}", api.directory.api_key(hash).await).contains("167"));
+}
+
+/// An API key and an assertion key whose secrets can be recognized. Returns the hash of the first.
+async fn keys(api: &Fixture) -> SecretHash {
+    let hash = SecretHash([0xa7; 32]);
+    let key = ApiKey {
+        id: ApiKeyId::new(NOW_MS, &mut CountingIds(77)),
+        name: "known hash".to_owned(),
+        hash,
+        role: ScopedRole::Platform(PlatformRole::Viewer),
+        created_at_ms: NOW_MS,
+        expires_at_ms: None,
+        revoked_at_ms: None,
+        last_used_at_ms: None,
+    };
+    api.directory.create_api_key(key, api.by()).await.unwrap();
+    let assertion = AssertionKey {
+        kid: "assertion-1".to_owned(),
+        private: SecretBytes(b"PRIVATE-KEY-BYTES".to_vec()),
+        public_jwk: "{}".to_owned(),
+        created_at_ms: NOW_MS,
+        signs_until_ms: NOW_MS + 1,
+        published_until_ms: NOW_MS + 2,
+    };
+    api.directory
+        .rotate_assertion_key(assertion, 0, api.by())
+        .await
+        .unwrap();
+    hash
 }
 
 /// A connection that keeps secrets.
