@@ -14,21 +14,20 @@ mod paths;
 
 use narthex_decision::{Match, Preflight, Reason, RequestHost, RequestPath};
 
-use self::answer::{anonymous, decided};
+use self::answer::{anonymous, answered};
+use self::authenticate::token;
 pub use self::authenticate::who;
 pub(crate) use self::authenticate::{identified, refuse_sync, verify_id_token};
-use self::authenticate::{look_up, token};
 use self::method_override::refuse_override;
 pub(crate) use self::paths::bad_path;
 use self::paths::unmatched;
-use crate::cache::by_token::CachedToken;
-use crate::credentials::{FoundAt, Place, Token};
+use crate::credentials::Place;
 use crate::engine::Engine;
 use crate::http_rules;
 use crate::inbound::Inbound;
 use crate::organization;
 use crate::origin::{self, ReadableBy};
-use crate::passed::{Answer, Passed};
+use crate::passed::Passed;
 use crate::respond::Refusal;
 use crate::runtime::Runtime;
 use crate::session::{self, OpenSession};
@@ -113,21 +112,5 @@ async fn on_route<'r>(
             Ok(anonymous(engine, &matched, Some(at)))
         }
         Err(refusal) => Err(organization::about(refusal, &matched)),
-    }
-}
-
-/// Returns the decision for a token: the one that is cached with it, or the result of the steps.
-async fn answered(
-    engine: &Engine,
-    runtime: &Runtime,
-    inbound: &Inbound<'_>,
-    (token, at): (Token<'_>, &FoundAt),
-    matched: &Match<'_>,
-) -> Result<Answer, Refusal> {
-    let now_ms = engine.clock.now_ms();
-    let lookup = look_up(engine, runtime, inbound, (token, at), now_ms).await?;
-    match lookup.cached {
-        Some(CachedToken::Again(decided)) if decided.answers(matched, now_ms) => Ok(Answer::Token(decided)),
-        _ => Box::pin(decided(engine, runtime, inbound, lookup, matched, now_ms)).await,
     }
 }

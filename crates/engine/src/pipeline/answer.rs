@@ -4,10 +4,10 @@ use narthex_decision::{Bearer, Decision, IdentityHeaders, Match, Requirement, de
 use narthex_directory::SyncError;
 use smol_str::SmolStr;
 
-use super::authenticate::{CacheLookup, known, refuse_sync};
-use crate::cache::by_token::KnownCaller;
+use super::authenticate::{CacheLookup, known, look_up, refuse_sync};
+use crate::cache::by_token::{CachedToken, KnownCaller};
 use crate::cache::prefetch::Prefetched;
-use crate::credentials::FoundAt;
+use crate::credentials::{FoundAt, Token};
 use crate::engine::Engine;
 use crate::identity;
 use crate::inbound::Inbound;
@@ -16,8 +16,24 @@ use crate::passed::{Allowed, Answer, Passed};
 use crate::respond::Refusal;
 use crate::runtime::Runtime;
 
+/// Returns the decision for a token: the one that is cached with it, or the result of the steps.
+pub(super) async fn answered(
+    engine: &Engine,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    (token, at): (Token<'_>, &FoundAt),
+    matched: &Match<'_>,
+) -> Result<Answer, Refusal> {
+    let now_ms = engine.clock.now_ms();
+    let lookup = look_up(engine, runtime, inbound, (token, at), now_ms).await?;
+    match lookup.cached {
+        Some(CachedToken::Again(decided)) if decided.answers(matched, now_ms) => Ok(Answer::Token(decided)),
+        _ => Box::pin(decided(engine, runtime, inbound, lookup, matched, now_ms)).await,
+    }
+}
+
 /// Returns a decision that is not cached with the token: the one of the account, or a new one.
-pub(super) async fn decided(
+async fn decided(
     engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
