@@ -36,7 +36,7 @@ use narthex_engine::inbound::{Door, Inbound, Trust};
 use narthex_engine::pipeline;
 use narthex_engine::rate_limit::client_address;
 use narthex_engine::respond::{self, Format, NOSNIFF, Refusal};
-use narthex_engine::{ExplainedRequest, Explanation, explain, pasted_token};
+use narthex_explain::{ExplainedRequest, Explanation, explain, pasted_token};
 use narthex_fetch::keys::{IssuerHealth, Refreshed};
 use narthex_listener::ServerSettings;
 use narthex_listener::listen::{self, PortOptions};

@@ -87,7 +87,7 @@ pub(crate) fn allowed(
 
 /// Collects the identity headers of a principal on a route, without those whose names it chooses. `context` is the part of the user's context that may be sent,
 /// as in [`claims`].
-pub(crate) fn headers(
+pub fn headers(
     principal: &Principal,
     organization: Option<(&str, &'static str)>,
     context: &Map<String, Value>,
@@ -112,7 +112,7 @@ pub(crate) fn headers(
 }
 
 /// Adds the headers whose names a route chooses.
-pub(crate) fn with_chosen(
+pub fn with_chosen(
     mut headers: IdentityHeaders,
     chosen: &[(IdentityField, HeaderName)],
     (principal, organization, tags): (&Principal, Option<(&str, &'static str)>, &[String]),

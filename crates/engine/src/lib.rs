@@ -13,20 +13,19 @@ pub mod cache;
 pub mod credentials;
 mod engine;
 pub mod event;
-mod explain;
 pub mod freshness;
 pub mod http_rules;
-mod identity;
+pub mod identity;
 pub mod inbound;
 mod load;
 pub mod machine_key;
 mod metrics;
-mod organization;
+pub mod organization;
 mod origin;
 pub mod passed;
 pub mod pipeline;
 pub mod rate_limit;
-mod request_facts;
+pub mod request_facts;
 pub mod respond;
 mod runtime;
 pub mod session;
@@ -40,11 +39,6 @@ pub use assertion::{AssertionError, AssertionSettings};
 pub use credentials::TokenPlaces;
 pub use engine::{Engine, EngineError, EngineSettings};
 pub use event::{Event, FilePlace, ReloadProblem};
-pub use explain::{
-    AlsoRow, AnswerRow, ChangeRow, Cure, CureKind, ExplainedRequest, Explanation, FieldRow, IdentityRow, IssuerChoice,
-    KeyRow, MembershipRow, NearMissRow, RequestRow, RouteChoice, StepRow, TagChoice, TagRow, explain, nearest,
-    parse_request, pasted_token,
-};
 pub use identity::IdentityField;
 pub use inbound::TrustedProxies;
 pub use load::{Load, LoadPermit};

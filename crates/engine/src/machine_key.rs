@@ -18,7 +18,7 @@ pub const MACHINE_KEY_PREFIX: &str = "nxk_";
 const SECRET_LENGTH: usize = 43;
 
 /// Problem of a machine key in another place than `Authorization`.
-pub(crate) const WRONG_PLACE: &str = "the machine key is not in `Authorization`, where alone one is accepted";
+pub const WRONG_PLACE: &str = "the machine key is not in `Authorization`, where alone one is accepted";
 
 /// Tests whether a credential is a machine key by its form.
 ///

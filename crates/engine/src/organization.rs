@@ -8,7 +8,7 @@ use narthex_directory::{
 use crate::respond::Refusal;
 
 /// Explanation for the operator of a refusal because the text does not have the form of a name or an external id.
-pub(crate) const NO_NAME: &str = "`{organization}` takes the name of an organization as it is written (lower-case letters, \
+pub const NO_NAME: &str = "`{organization}` takes the name of an organization as it is written (lower-case letters, \
                                   digits, `-`, `_` and `.`), or with `organization_by = \"external_id\"` its external id \
                                   (letters, digits, `-`, `.`, `_` and `~`), with nothing percent-encoded";
 
@@ -18,7 +18,7 @@ pub(crate) const NO_NAME: &str = "`{organization}` takes the name of an organiza
 /// # Errors
 ///
 /// The directory gives no answer.
-pub(crate) async fn facts(
+pub async fn facts(
     directory: &dyn Directory,
     principal: &Principal,
     matched: &Match<'_>,
@@ -76,7 +76,7 @@ async fn with_external_id(
 }
 
 /// Returns the name of the organization: the directory's, or the one in the request.
-pub(crate) fn name<'m>(matched: &'m Match<'_>, facts: &'m OrganizationFacts) -> Option<&'m str> {
+pub fn name<'m>(matched: &'m Match<'_>, facts: &'m OrganizationFacts) -> Option<&'m str> {
     match facts {
         OrganizationFacts::Known(known) => Some(known.name.as_str()),
         _ => matched.organization_name(),
@@ -123,7 +123,7 @@ pub(crate) fn no_name(reason: Reason) -> Refusal {
 }
 
 /// Returns the refusal of a request that does not name its organization in the route's header.
-pub(crate) fn missing(reason: Reason, matched: &Match<'_>) -> Refusal {
+pub fn missing(reason: Reason, matched: &Match<'_>) -> Refusal {
     let OrganizationSource::Header(name) = &matched.route.spec.organization else {
         return Refusal::new(reason);
     };

@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 
 /// Headers and query of a request as templates see them; `None` for a part that the mapping does not read.
 #[derive(Debug)]
-pub(crate) struct OwnedRequestFacts {
+pub struct OwnedRequestFacts {
     headers: Option<Map<String, Value>>,
     query: Option<Map<String, Value>>,
 }
 
 impl OwnedRequestFacts {
     /// Collects the parts of a request that a mapping reads.
-    pub(crate) fn new(mapping: &IssuerMapping, headers: &HeaderMap, query: Option<&str>) -> Self {
+    pub fn new(mapping: &IssuerMapping, headers: &HeaderMap, query: Option<&str>) -> Self {
         Self {
             headers: mapping.reads(RequestPart::Headers).then(|| header_values(headers)),
             query: mapping
@@ -24,7 +24,7 @@ impl OwnedRequestFacts {
     }
 
     /// Returns the facts borrowed, as the mapping takes them.
-    pub(crate) const fn facts(&self) -> RequestFacts<'_> {
+    pub const fn facts(&self) -> RequestFacts<'_> {
         RequestFacts {
             headers: self.headers.as_ref(),
             query: self.query.as_ref(),

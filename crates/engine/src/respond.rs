@@ -148,7 +148,7 @@ impl Refusal {
 
     /// Creates the refusal of a request that was denied on a route, with details for the operator. The caller is told what the denial
     /// permits.
-    pub(crate) fn denied(denial: &Denial, matched: &Match<'_>) -> Self {
+    pub fn denied(denial: &Denial, matched: &Match<'_>) -> Self {
         let detail = needs(denial, matched);
         match denial.reason {
             reason @ (Reason::RequestPath | Reason::RequestHost) => organization::no_name(reason),
@@ -201,7 +201,7 @@ impl Refusal {
 }
 
 /// Returns what a denied request lacks, in the words of the configuration.
-pub(crate) fn needs(denial: &Denial, matched: &Match<'_>) -> String {
+pub fn needs(denial: &Denial, matched: &Match<'_>) -> String {
     let spec = &matched.route.spec;
     match denial.reason {
         Reason::RouteIssuer => {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::NearMissRow;
-use crate::respond::Refusal;
+use narthex_engine::respond::Refusal;
 
 /// The most names that a sentence lists; the value has more.
 const LISTED_MAX: usize = 12;

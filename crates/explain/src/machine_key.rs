@@ -7,10 +7,10 @@ use super::cure::Problem;
 use super::request::{matched, route_problem};
 use super::rows::{MembershipRow, RequestRow, StepRow};
 use super::{Cure, CureKind, ExplainedRequest, Explanation, answer, later, tell_allowed, undecided};
-use crate::machine_key::{WRONG_PLACE, machine_key_hash};
-use crate::organization;
-use crate::respond::{self, Refusal};
-use crate::runtime::Runtime;
+use narthex_engine::Runtime;
+use narthex_engine::machine_key::{WRONG_PLACE, machine_key_hash};
+use narthex_engine::organization;
+use narthex_engine::respond::{self, Refusal};
 
 /// Name of the one rule that a machine key is held against.
 const RULE: &str = "machine_key";

@@ -4,10 +4,10 @@ use narthex_decision::{Match, PathProblem, Reason, RequestHost};
 
 use super::ExplainedRequest;
 use super::cure::{Cure, CureKind, Problem, access};
-use crate::http_rules;
-use crate::organization;
-use crate::respond::Refusal;
-use crate::runtime::Runtime;
+use narthex_engine::Runtime;
+use narthex_engine::http_rules;
+use narthex_engine::organization;
+use narthex_engine::respond::Refusal;
 
 /// Returns the problem of a request that no route takes.
 pub(super) fn route_problem(runtime: &Runtime, request: &ExplainedRequest) -> Option<Problem> {

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::cure::Problem;
 use super::{Cure, ExplainedRequest};
-use crate::runtime::Runtime;
+use narthex_engine::Runtime;
 
 /// The answer that the caller would get.
 #[derive(Debug, Clone, Default, Serialize, ToSchema)]

@@ -2,7 +2,7 @@
 
 use narthex_decision::Action;
 use narthex_directory::{ACTIONS, EventFilter, EventOrder, Listing, RecordedEvent};
-use narthex_engine::nearest;
+use narthex_explain::nearest;
 
 use super::caller::Caller;
 use super::error::OpError;

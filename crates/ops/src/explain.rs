@@ -1,7 +1,7 @@
 //! Explanation of a token, and of a request with it.
 
 use narthex_decision::Action;
-use narthex_engine::Explanation;
+use narthex_explain::Explanation;
 
 use super::caller::Caller;
 use super::error::OpError;

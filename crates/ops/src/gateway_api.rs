@@ -7,8 +7,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use http::HeaderMap;
 use narthex_directory::{ActiveIssuers, IssuerName, Principal, Realm, TagList};
+use narthex_engine::ConnectionSettings;
 use narthex_engine::respond::Refusal;
-use narthex_engine::{ConnectionSettings, Explanation};
+use narthex_explain::Explanation;
 use narthex_fetch::keys::IssuerHealth;
 use serde_json::{Map, Value};
 

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use narthex_engine::pasted_token;
+use narthex_explain::pasted_token;
 use zeroize::Zeroizing;
 
 use narthex_config::{Secret, SecretFormat};

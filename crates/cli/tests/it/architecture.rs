@@ -51,6 +51,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "session",
         ],
     ),
+    // reasons
+    (
+        "explain",
+        &["token", "directory", "mapping", "decision", "fetch", "engine"],
+    ),
     // settings
     (
         "config",
@@ -82,6 +87,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "connection",
             "fetch",
             "engine",
+            "explain",
         ],
     ),
     // admin
@@ -96,6 +102,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "connection",
             "fetch",
             "engine",
+            "explain",
             "ops",
         ],
     ),
@@ -122,6 +129,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "fetch",
             "openid",
             "engine",
+            "explain",
             "config",
             "admin",
             "gateway",
@@ -351,7 +359,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 
 /// The lines of a file before its unit tests; none of a file of tests.
 fn lines_of_code(file: &Path) -> usize {
-    if file.file_name().is_some_and(|name| name == "tests.rs") {
+    if file.file_name().is_some_and(|name| name == "tests.rs") || file.iter().any(|part| part == "tests") {
         return 0;
     }
     let text = std::fs::read_to_string(file).unwrap();

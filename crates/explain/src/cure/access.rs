@@ -10,9 +10,9 @@ use narthex_directory::{
 
 use super::similar::nearest;
 use super::{Cure, CureKind, NearMissRow, RouteChoice, TagChoice, list, quoted};
-use crate::explain::ExplainedRequest;
-use crate::organization;
-use crate::runtime::{IssuerRuntime, Runtime};
+use crate::ExplainedRequest;
+use narthex_engine::organization;
+use narthex_engine::{IssuerRuntime, Runtime};
 
 /// Upper limit of proposed routes and names.
 const NEAREST_MAX: usize = 3;
@@ -24,7 +24,7 @@ const PATH_DISTANCE_MAX: usize = 2;
 const PIECE_CHARACTERS: usize = 3;
 
 /// Returns the change that would help against a refusal of the directory.
-pub(in crate::explain) async fn refused(
+pub(crate) async fn refused(
     refusal: &Refused,
     issuer: &IssuerRuntime,
     directory: &dyn Directory,
@@ -114,7 +114,7 @@ fn of_user(user: &UserId, sentence: &str) -> Cure {
 }
 
 /// Returns the nearest route, for a request that no route takes.
-pub(in crate::explain) fn route(runtime: &Runtime, request: &ExplainedRequest) -> Cure {
+pub(crate) fn route(runtime: &Runtime, request: &ExplainedRequest) -> Cure {
     let mut found: Vec<(usize, &Route, &str)> = Vec::new();
     for route in runtime.routes.iter() {
         for path in &route.spec.paths {
@@ -183,20 +183,20 @@ fn path_distance(pattern: &str, path: &str) -> usize {
 }
 
 /// Facts on which a request was denied.
-pub(in crate::explain) struct Denied<'d> {
-    pub(in crate::explain) directory: &'d dyn Directory,
-    pub(in crate::explain) issuer: &'d IssuerRuntime,
-    pub(in crate::explain) desired: &'d Desired,
-    pub(in crate::explain) plan: &'d SyncPlan,
+pub(crate) struct Denied<'d> {
+    pub(crate) directory: &'d dyn Directory,
+    pub(crate) issuer: &'d IssuerRuntime,
+    pub(crate) desired: &'d Desired,
+    pub(crate) plan: &'d SyncPlan,
     /// The route, with the organization as the request names it.
-    pub(in crate::explain) matched: &'d Match<'d>,
+    pub(crate) matched: &'d Match<'d>,
     /// The same organization in the directory.
-    pub(in crate::explain) facts: &'d OrganizationFacts,
+    pub(crate) facts: &'d OrganizationFacts,
 }
 
 impl Denied<'_> {
     /// Returns the change that would help against this denial.
-    pub(in crate::explain) async fn cure(&self, denial: &Denial) -> Result<Option<Cure>, StoreError> {
+    pub(crate) async fn cure(&self, denial: &Denial) -> Result<Option<Cure>, StoreError> {
         let name = organization::name(self.matched, self.facts).unwrap_or_default();
         let known = match self.facts {
             OrganizationFacts::Known(known) => self.directory.organization(known.id).await?,

@@ -10,7 +10,7 @@ use super::{Cure, CureKind, list, quoted};
 const PROPOSED_MAX: usize = 3;
 
 /// Returns the change that would help against this error.
-pub(in crate::explain) fn cure(error: &MapError, preview: &Preview, claims: &Map<String, Value>) -> Cure {
+pub(crate) fn cure(error: &MapError, preview: &Preview, claims: &Map<String, Value>) -> Cure {
     match error {
         MapError::Rule { field, message, .. } => rule(field, message, preview),
         MapError::Nothing { field, .. } => nothing(field, preview, claims),

@@ -7,18 +7,18 @@ use serde_json::{Map, Value};
 
 use super::similar::nearest;
 use super::{Cure, CureKind, IssuerChoice, list, quoted};
-use crate::runtime::{IssuerRuntime, Runtime};
+use narthex_engine::{IssuerRuntime, Runtime};
 
 /// Token that a cure is for.
-pub(in crate::explain) struct Examined<'e> {
-    pub(in crate::explain) runtime: &'e Runtime,
-    pub(in crate::explain) token: &'e str,
-    pub(in crate::explain) inspection: &'e Inspection,
-    pub(in crate::explain) now_ms: i64,
+pub(crate) struct Examined<'e> {
+    pub(crate) runtime: &'e Runtime,
+    pub(crate) token: &'e str,
+    pub(crate) inspection: &'e Inspection,
+    pub(crate) now_ms: i64,
 }
 
 /// Returns the claims of a token, whether they are proved or not.
-pub(in crate::explain) fn claims(inspection: &Inspection) -> Option<&Map<String, Value>> {
+pub(crate) fn claims(inspection: &Inspection) -> Option<&Map<String, Value>> {
     match &inspection.claims {
         InspectedClaims::Verified(claims) => Some(claims.claims()),
         InspectedClaims::Refused(claims) | InspectedClaims::Unproved(claims) => Some(claims.claims()),
@@ -41,7 +41,7 @@ impl Examined<'_> {
     }
 
     /// Returns the change that would help against this error.
-    pub(in crate::explain) fn cure(&self, error: &VerifyError) -> Option<Cure> {
+    pub(crate) fn cure(&self, error: &VerifyError) -> Option<Cure> {
         Some(match error {
             VerifyError::TooLarge { .. } => setting(
                 "limits.token_size",

@@ -12,8 +12,9 @@ use narthex_conformance::walk::Walk;
 use narthex_conformance::world::{HOUR_MS, World, exactly};
 use narthex_directory::{
     Among, ApiKey, ApiKeyId, AssertionKey, CarrierFilter, Directory, DocumentAt, DocumentKind, IssuerName, Logo,
-    MachineKey, MachineKeyId, NewDocument, Organization, OrganizationEdit, OrganizationRole, Page, People,
-    PlatformRole, Realm, SavedKeySet, ScopedRole, SecretBytes, SecretHash, TokenFingerprint, TokenSync, UserFilter,
+    MachineKey, MachineKeyId, NewDocument, Organization, OrganizationEdit, OrganizationId, OrganizationRole, Page,
+    People, PlatformRole, Realm, SavedKeySet, ScopedRole, SecretBytes, SecretHash, TokenFingerprint, TokenSync,
+    UserFilter,
 };
 use narthex_store::transfer::{Place, Summary, TransferError, export, import};
 use narthex_store::{Options, SqliteDirectory};

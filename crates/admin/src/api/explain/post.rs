@@ -6,7 +6,7 @@ use crate::api::error::ApiError;
 use crate::api::explain::ExplainRequest;
 use crate::api::extract::{Body, RequestCaller};
 use crate::api::openapi_errors::BodyErrors;
-use narthex_engine::Explanation;
+use narthex_explain::Explanation;
 use narthex_ops;
 
 /// Explains a token

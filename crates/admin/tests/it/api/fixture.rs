@@ -21,7 +21,8 @@ use narthex_directory::{
     ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, Directory, ExternalId, IssuerName, Keyring,
     Principal, Realm, SyncPolicy, TagList, TokenFingerprint, Username, sync,
 };
-use narthex_engine::{ConnectionSettings, Explanation, IdentityRow, Refusal};
+use narthex_engine::{ConnectionSettings, Refusal};
+use narthex_explain::{Explanation, IdentityRow};
 use narthex_fetch::keys::{IssuerHealth, KeyLine, Moment, RefusedLine, SourceKind};
 use narthex_memory::MemoryDirectory;
 use serde_json::{Value, json};

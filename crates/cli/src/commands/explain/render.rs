@@ -1,7 +1,7 @@
 //! Explanation as text for a tired reader: the answer and the next step first, then each step with a mark.
 
 use narthex_decision::Reason;
-use narthex_engine::{ChangeRow, Explanation, FieldRow, IdentityRow, NearMissRow, RequestRow, StepRow};
+use narthex_explain::{ChangeRow, Explanation, FieldRow, IdentityRow, NearMissRow, RequestRow, StepRow};
 use narthex_token::{Limits, parse};
 use serde_json::{Map, Value};
 

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use narthex_clock::Clock;
-use narthex_engine::pasted_token;
+use narthex_explain::pasted_token;
 use narthex_fetch::keys::{Access, FetchLimits, KeySource, KeyUrl, fetch_once};
 use narthex_fetch::ssrf_guard::{Names, SystemNames};
 use narthex_token::danger::loosely_bound_issuer;
