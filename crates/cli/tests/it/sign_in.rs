@@ -104,7 +104,7 @@ async fn a_browser_signs_in_comes_back_and_signs_out() {
     assert_eq!(me["sessions"].as_array().unwrap().len(), 1);
     assert_eq!(me["sessions"][0]["current"], true);
     let page = browser.open(&world, "/.narthex/me").await.text();
-    assert!(page.contains("Your sessions") && page.contains("Sign out"), "{page}");
+    assert!(page.contains("Where you are signed in") && page.contains("Sign out"), "{page}");
 
     let question = browser.open(&world, "/.narthex/logout").await;
     assert!(question.text().contains("method=\"post\""));
