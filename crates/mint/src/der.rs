@@ -1,7 +1,9 @@
 //! Private keys in DER: their kind, and the parts of an encrypted one.
 
+use narthex_token::Algorithm;
 use narthex_token::der::{
-    INTEGER, OCTET_STRING, OID, OID_EC, OID_P256, OID_P384, OID_P521, OID_RSA, SEQUENCE, bits, element, strip_zeros,
+    INTEGER, OCTET_STRING, OID, OID_EC, OID_ML_DSA_44, OID_ML_DSA_65, OID_ML_DSA_87, OID_P256, OID_P384, OID_P521,
+    OID_RSA, SEQUENCE, bits, element, strip_zeros,
 };
 
 /// Kind of a private key, as node names it.
@@ -13,6 +15,8 @@ pub(crate) enum PrivateKeyKind {
     RsaPss { bits: usize, demands: Option<PssDemands> },
     /// EC, with the curve as OpenSSL names it.
     Ec(&'static str),
+    /// ML-DSA, with its algorithm and its name in OpenSSL.
+    MlDsa(Algorithm, &'static str),
     /// Something else with a name.
     Other(&'static str),
 }
@@ -53,6 +57,9 @@ pub(crate) fn pkcs8(der: &[u8]) -> Option<PrivateKeyKind> {
         [0x2b, 0x65, 0x6f] => PrivateKeyKind::Other("x448"),
         [0x2b, 0x65, 0x70] => PrivateKeyKind::Other("ed25519"),
         [0x2b, 0x65, 0x71] => PrivateKeyKind::Other("ed448"),
+        OID_ML_DSA_44 => PrivateKeyKind::MlDsa(Algorithm::MlDsa44, "ml-dsa-44"),
+        OID_ML_DSA_65 => PrivateKeyKind::MlDsa(Algorithm::MlDsa65, "ml-dsa-65"),
+        OID_ML_DSA_87 => PrivateKeyKind::MlDsa(Algorithm::MlDsa87, "ml-dsa-87"),
         OID_DSA => PrivateKeyKind::Other("dsa"),
         OID_DH => PrivateKeyKind::Other("dh"),
         _ => return None,

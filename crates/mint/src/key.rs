@@ -35,7 +35,7 @@ pub(crate) struct Private {
     pub(crate) kind: PrivateKeyKind,
     label: &'static str,
     der: Zeroizing<Vec<u8>>,
-    ready: Box<[OnceLock<Result<SigningKey, SignError>>; 9]>,
+    ready: Box<[OnceLock<Result<SigningKey, SignError>>; 12]>,
 }
 
 impl Key {
@@ -155,7 +155,7 @@ impl Private {
             kind,
             label,
             der,
-            ready: Box::new([const { OnceLock::new() }; 9]),
+            ready: Box::new([const { OnceLock::new() }; 12]),
         })
     }
 
@@ -187,7 +187,7 @@ impl Private {
 
 /// Position in the slots of an algorithm's key.
 fn slot(algorithm: Algorithm) -> Option<usize> {
-    const SLOTS: [Algorithm; 9] = [
+    const SLOTS: [Algorithm; 12] = [
         Algorithm::Rs256,
         Algorithm::Rs384,
         Algorithm::Rs512,
@@ -197,6 +197,9 @@ fn slot(algorithm: Algorithm) -> Option<usize> {
         Algorithm::Es256,
         Algorithm::Es384,
         Algorithm::Es512,
+        Algorithm::MlDsa44,
+        Algorithm::MlDsa65,
+        Algorithm::MlDsa87,
     ];
     SLOTS.iter().position(|one| *one == algorithm)
 }

@@ -136,11 +136,26 @@ const TEXT: &str = "must be a string";
 const BOOL: &str = "must be a boolean";
 
 /// The algorithms that the library knows, in its order. Fewer are minted here.
-const ALGORITHMS: [&str; 13] = [
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "HS256", "HS384", "HS512", "none",
+const ALGORITHMS: [&str; 16] = [
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "HS256",
+    "HS384",
+    "HS512",
+    "none",
+    "ML-DSA-44",
+    "ML-DSA-65",
+    "ML-DSA-87",
 ];
 
-/// Tests whether an algorithm exists for the library.
+/// Tests whether an algorithm exists for the library, or is one of ML-DSA.
 pub(crate) fn exists(algorithm: &str) -> bool {
     ALGORITHMS.contains(&algorithm)
 }

@@ -16,7 +16,8 @@ use crate::timespan;
 pub enum Algorithms {
     /// HS256, HS384, HS512 and RS256: what `jwt()` makes.
     OfTemplates,
-    /// Every one that the library has: HS, RS, PS and ES with 256, 384 and 512 bits.
+    /// Every one that the library has: HS, RS, PS and ES with 256, 384 and 512 bits. Beside them ML-DSA (RFC 9964), which it
+    /// has not.
     OfLibrary,
 }
 
@@ -24,7 +25,9 @@ impl Algorithms {
     const fn names(self) -> &'static str {
         match self {
             Self::OfTemplates => "HS256, HS384, HS512, RS256",
-            Self::OfLibrary => "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512",
+            Self::OfLibrary => {
+                "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, ML-DSA-44, ML-DSA-65, ML-DSA-87"
+            }
         }
     }
 }
@@ -179,7 +182,10 @@ fn check_key_fits(key: &Key, algorithm: &str, options: Options<'_>) -> Result<()
             Material::Missing | Material::Unusable(_) => Err(MintError::SecretMissing),
         };
     }
-    if !["RS", "PS", "ES"].iter().any(|family| algorithm.starts_with(family)) {
+    if !["RS", "PS", "ES", "ML-DSA"]
+        .iter()
+        .any(|family| algorithm.starts_with(family))
+    {
         return Ok(());
     }
     match &key.0 {
@@ -259,6 +265,7 @@ fn check_key_type(key: &Key, algorithm: &str) -> Result<(), MintError> {
         PrivateKeyKind::Rsa(_) => ("rsa", "RS256, PS256, RS384, PS384, RS512, PS512"),
         PrivateKeyKind::RsaPss { .. } => ("rsa-pss", "PS256, PS384, PS512"),
         PrivateKeyKind::Ec(_) => ("ec", "ES256, ES384, ES512"),
+        PrivateKeyKind::MlDsa(own, kind) => (kind, own.name()),
         PrivateKeyKind::Other(kind) => return Err(MintError::UnknownKeyType { kind }),
     };
     if !allowed.split(", ").any(|name| name == algorithm) {
@@ -412,6 +419,9 @@ fn seal(key: &Key, algorithm: Algorithm, header: &[u8], payload: &[u8]) -> Resul
                     .ok_or_else(|| too_small(algorithm))
             }
             (PrivateKeyKind::Rsa(_), Family::Rsa) => private.sign(algorithm, header, payload),
+            (PrivateKeyKind::MlDsa(own, _), Family::MlDsa) if own == algorithm => {
+                private.sign(algorithm, header, payload)
+            }
             (PrivateKeyKind::Ec(_), Family::Ec) => {
                 // The curve is the algorithm's, whatever `allowInvalidAsymmetricKeyTypes` says.
                 check_key_type(key, algorithm.name())?;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A signature algorithm of RFC 7518 section 3 or RFC 8037.
+/// A signature algorithm of RFC 7518 section 3, RFC 8037 or RFC 9964.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Algorithm {
@@ -33,6 +33,12 @@ pub enum Algorithm {
     Es512,
     /// `EdDSA` with Ed25519 (RFC 8037). Ed448 is not supported.
     EdDsa,
+    /// ML-DSA-44 of FIPS 204, without a context (RFC 9964).
+    MlDsa44,
+    /// ML-DSA-65 of FIPS 204, without a context (RFC 9964).
+    MlDsa65,
+    /// ML-DSA-87 of FIPS 204, without a context (RFC 9964).
+    MlDsa87,
 }
 
 /// Kind of key that an algorithm needs.
@@ -46,11 +52,13 @@ pub enum Family {
     Ec,
     /// An Ed25519 public key.
     Ed25519,
+    /// An ML-DSA public key.
+    MlDsa,
 }
 
 impl Algorithm {
     /// Every algorithm, in the order of RFC 7518.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Hs256,
         Self::Hs384,
         Self::Hs512,
@@ -64,6 +72,9 @@ impl Algorithm {
         Self::Es384,
         Self::Es512,
         Self::EdDsa,
+        Self::MlDsa44,
+        Self::MlDsa65,
+        Self::MlDsa87,
     ];
 
     /// The name in the `alg` header member, exactly as registered.
@@ -82,6 +93,9 @@ impl Algorithm {
             Self::Es384 => "ES384",
             Self::Es512 => "ES512",
             Self::EdDsa => "EdDSA",
+            Self::MlDsa44 => "ML-DSA-44",
+            Self::MlDsa65 => "ML-DSA-65",
+            Self::MlDsa87 => "ML-DSA-87",
         }
     }
 
@@ -102,15 +116,24 @@ impl Algorithm {
             Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => Family::Rsa,
             Self::Es256 | Self::Es384 | Self::Es512 => Family::Ec,
             Self::EdDsa => Family::Ed25519,
+            Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87 => Family::MlDsa,
         }
     }
 
-    /// Length of the hash in bytes, which is also the least length of a shared secret (RFC 7518 3.2).
+    /// Length of the hash in bytes, which is also the least length of a shared secret (RFC 7518 3.2). For ML-DSA that of
+    /// the message representative (FIPS 204 6.2).
     pub const fn hash_length_bytes(self) -> usize {
         match self {
             Self::Hs256 | Self::Rs256 | Self::Ps256 | Self::Es256 => 32,
             Self::Hs384 | Self::Rs384 | Self::Ps384 | Self::Es384 => 48,
-            Self::Hs512 | Self::Rs512 | Self::Ps512 | Self::Es512 | Self::EdDsa => 64,
+            Self::Hs512
+            | Self::Rs512
+            | Self::Ps512
+            | Self::Es512
+            | Self::EdDsa
+            | Self::MlDsa44
+            | Self::MlDsa65
+            | Self::MlDsa87 => 64,
         }
     }
 }
@@ -124,7 +147,7 @@ impl fmt::Display for Algorithm {
 /// The text is not the name of a supported algorithm.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not a supported algorithm; supported are HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA and Ed25519"
+    "`{0}` is not a supported algorithm; supported are HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519, ML-DSA-44, ML-DSA-65 and ML-DSA-87"
 )]
 pub struct UnknownAlgorithm(String);
 
@@ -177,7 +200,17 @@ mod tests {
             assert_eq!(Algorithm::from_name(&algorithm.name().to_lowercase()), None);
         }
         assert_eq!(Algorithm::from_name("Ed25519"), Some(Algorithm::EdDsa));
-        for name in ["ed25519", "Ed448", "none", "None", "nOnE", "", "RS256 ", "ES256K"] {
+        for name in [
+            "ed25519",
+            "Ed448",
+            "none",
+            "None",
+            "nOnE",
+            "",
+            "RS256 ",
+            "ES256K",
+            "ML-DSA-46",
+        ] {
             assert_eq!(Algorithm::from_name(name), None, "{name}");
         }
     }

@@ -3,6 +3,8 @@
 //!
 //! Nothing here judges a certificate: trust comes from where the key set was fetched, never from `x5c`.
 
+use crate::algorithm::Algorithm;
+
 /// A public key as its numbers, borrowed from the DER.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PublicNumbers<'d> {
@@ -12,6 +14,8 @@ pub(crate) enum PublicNumbers<'d> {
     Ec { curve: &'d [u8], point: &'d [u8] },
     /// 32 bytes.
     Ed25519(&'d [u8]),
+    /// The algorithm, which is part of the key, and its encoded public key (FIPS 204 7.2).
+    MlDsa { algorithm: Algorithm, key: &'d [u8] },
 }
 
 /// Object identifier of the curve P-256 (RFC 5480 2.1.1.1).
@@ -26,6 +30,12 @@ pub const OID_RSA: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0
 pub const OID_EC: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 /// Object identifier of Ed25519 keys (RFC 8410 3).
 pub const OID_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+/// Object identifier of ML-DSA-44 keys (RFC 9881 2).
+pub const OID_ML_DSA_44: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x11];
+/// Object identifier of ML-DSA-65 keys (RFC 9881 2).
+pub const OID_ML_DSA_65: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x12];
+/// Object identifier of ML-DSA-87 keys (RFC 9881 2).
+pub const OID_ML_DSA_87: &[u8] = &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x13];
 
 /// Tag of an INTEGER (X.690 8.3).
 pub const INTEGER: u8 = 0x02;
@@ -58,6 +68,16 @@ pub(crate) fn public_key_info(der: &[u8]) -> Option<PublicNumbers<'_>> {
             point: key,
         }),
         OID_ED25519 => Some(PublicNumbers::Ed25519(key)),
+        _ => ml_dsa(identifier).map(|algorithm| PublicNumbers::MlDsa { algorithm, key }),
+    }
+}
+
+/// The ML-DSA algorithm of an object identifier.
+fn ml_dsa(identifier: &[u8]) -> Option<Algorithm> {
+    match identifier {
+        OID_ML_DSA_44 => Some(Algorithm::MlDsa44),
+        OID_ML_DSA_65 => Some(Algorithm::MlDsa65),
+        OID_ML_DSA_87 => Some(Algorithm::MlDsa87),
         _ => None,
     }
 }

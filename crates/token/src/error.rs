@@ -365,7 +365,7 @@ pub enum KeySetError {
     },
     /// A secret is a key or a certificate that others may know.
     #[error(
-        "secret {position} looks like {what}; a public key is no secret, configure it as `jwks_file` and an RS, PS, ES or EdDSA algorithm"
+        "secret {position} looks like {what}; a public key is no secret, configure it as `jwks_file` and an RS, PS, ES, EdDSA or ML-DSA algorithm"
     )]
     SecretIsKey {
         /// Position of the secret, counted from 1.
@@ -391,7 +391,7 @@ pub enum KeySetError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {
     /// The algorithm cannot be used for signing here.
-    #[error("cannot sign with {algorithm}; use HS, RS, PS or ES with 256, 384 or 512")]
+    #[error("cannot sign with {algorithm}; use HS, RS, PS or ES with 256, 384 or 512, or ML-DSA-44, -65 or -87")]
     Unsupported {
         /// The algorithm.
         algorithm: Algorithm,

@@ -185,8 +185,8 @@ impl KeySet {
                 ));
             }
         };
-        let numbers =
-            numbers.ok_or_else(|| refuse("its type is not RSA, a NIST curve or Ed25519, or its DER is damaged"))?;
+        let numbers = numbers
+            .ok_or_else(|| refuse("its type is not RSA, a NIST curve, Ed25519 or ML-DSA, or its DER is damaged"))?;
         let thumbprints = match block.label {
             "CERTIFICATE" => Thumbprints::of_certificate(&block.der),
             _ => Thumbprints::default(),

@@ -10,7 +10,8 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     self, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING,
-    EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair as _, RsaEncoding, RsaKeyPair,
+    EcdsaKeyPair, EcdsaSigningAlgorithm, KeyPair as _, ML_DSA_44_SIGNING, ML_DSA_65_SIGNING, ML_DSA_87_SIGNING,
+    PqdsaKeyPair, PqdsaSigningAlgorithm, RsaEncoding, RsaKeyPair,
 };
 use serde_json::{Map, Value};
 
@@ -33,6 +34,7 @@ enum Inner {
     Hmac(Box<hmac::Key>),
     Rsa(Box<RsaKeyPair>, &'static dyn RsaEncoding),
     Ec(EcdsaKeyPair),
+    MlDsa(Box<PqdsaKeyPair>),
 }
 
 impl SigningKey {
@@ -86,6 +88,7 @@ impl SigningKey {
                 found: "a private key",
             }),
             Family::Ed25519 => Err(SignError::Unsupported { algorithm }),
+            Family::MlDsa => Self::from_ml_dsa(algorithm, pkcs8),
         }
     }
 
@@ -140,6 +143,22 @@ impl SigningKey {
         }
     }
 
+    /// The key may hold its seed, its expanded form or both (RFC 9881 6).
+    fn from_ml_dsa(algorithm: Algorithm, pkcs8: &[u8]) -> Result<Self, SignError> {
+        let (signing, problem) = ml_dsa_signing(algorithm).ok_or(SignError::Unsupported { algorithm })?;
+        match PqdsaKeyPair::from_pkcs8(signing, pkcs8) {
+            Ok(pair) => Ok(Self {
+                algorithm,
+                inner: Inner::MlDsa(Box::new(pair)),
+            }),
+            Err(_) if der::private_rsa_bits(pkcs8).is_some() => Err(SignError::KeyMismatch {
+                algorithm,
+                found: "an RSA key",
+            }),
+            Err(_) => Err(SignError::NotAPrivateKey { problem }),
+        }
+    }
+
     /// The algorithm it signs with; the header of a token must name it.
     pub const fn algorithm(&self) -> Algorithm {
         self.algorithm
@@ -187,6 +206,12 @@ impl SigningKey {
                     ("y", base64url_encode(y)),
                 ]
             }
+            // SPEC: RFC 9964 6: `alg` is one of the required members of this type.
+            Inner::MlDsa(pair) => vec![
+                ("alg", self.algorithm.name().to_owned()),
+                ("kty", "AKP".to_owned()),
+                ("pub", base64url_encode(pair.public_key().as_ref())),
+            ],
         };
         Some(
             members
@@ -196,7 +221,7 @@ impl SigningKey {
         )
     }
 
-    /// The signature over some bytes. RS and HS always give the same one, PS and ES never do: their randomness is the
+    /// The signature over some bytes. RS and HS always give the same one, PS, ES and ML-DSA never do: their randomness is the
     /// cryptographic library's own.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignError> {
         match &self.inner {
@@ -211,6 +236,11 @@ impl SigningKey {
                 .sign(&SystemRandom::new(), message)
                 .map(|signature| signature.as_ref().to_vec())
                 .map_err(|_| SignError::Refused),
+            Inner::MlDsa(pair) => {
+                let mut signature = vec![0; pair.algorithm().signature_len()];
+                pair.sign(message, &mut signature).map_err(|_| SignError::Refused)?;
+                Ok(signature)
+            }
         }
     }
 }
@@ -228,8 +258,12 @@ impl fmt::Debug for SigningKey {
 ///
 /// `header` and `payload` are used byte for byte; `header` must be JSON whose `alg` is the key's algorithm.
 pub fn sign_compact(header: &[u8], payload: &[u8], key: &SigningKey) -> Result<String, SignError> {
-    // Four characters for three bytes, two full stops, and the longest signature there is.
-    let mut token = String::with_capacity((header.len() + payload.len()).div_ceil(3) * 4 + 4 + 1366);
+    // Four characters for three bytes, two full stops, and the longest signature of the kind.
+    let signature_chars_max = match key.algorithm.family() {
+        Family::MlDsa => 6170,
+        _ => 1366,
+    };
+    let mut token = String::with_capacity((header.len() + payload.len()).div_ceil(3) * 4 + 4 + signature_chars_max);
     base64url_append(header, &mut token);
     token.push('.');
     base64url_append(payload, &mut token);
@@ -259,6 +293,16 @@ fn ec_signing(algorithm: Algorithm) -> Option<(&'static EcdsaSigningAlgorithm, &
         Algorithm::Es256 => (&ECDSA_P256_SHA256_FIXED_SIGNING, "it is not a P-256 key"),
         Algorithm::Es384 => (&ECDSA_P384_SHA384_FIXED_SIGNING, "it is not a P-384 key"),
         Algorithm::Es512 => (&ECDSA_P521_SHA512_FIXED_SIGNING, "it is not a P-521 key"),
+        _ => return None,
+    })
+}
+
+/// ML-DSA algorithm, and the problem with a key that cannot sign with it.
+fn ml_dsa_signing(algorithm: Algorithm) -> Option<(&'static PqdsaSigningAlgorithm, &'static str)> {
+    Some(match algorithm {
+        Algorithm::MlDsa44 => (&ML_DSA_44_SIGNING, "it is not an ML-DSA-44 key"),
+        Algorithm::MlDsa65 => (&ML_DSA_65_SIGNING, "it is not an ML-DSA-65 key"),
+        Algorithm::MlDsa87 => (&ML_DSA_87_SIGNING, "it is not an ML-DSA-87 key"),
         _ => return None,
     })
 }

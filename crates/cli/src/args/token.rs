@@ -78,7 +78,7 @@ pub(crate) struct SignArgs {
     /// PEM file that holds the private key.
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
-    /// Algorithm: HS, RS, PS or ES with 256, 384 or 512. It overrides `algorithm` in `--options`. By default HS256.
+    /// Algorithm: HS, RS, PS or ES with 256, 384 or 512, or ML-DSA-44, -65 or -87. It overrides `algorithm` in `--options`. By default HS256.
     #[arg(long, value_name = "ALGORITHM")]
     pub(crate) algorithm: Option<String>,
     /// Options of `jsonwebtoken`, as a JSON object.
@@ -121,7 +121,7 @@ Examples:
   narthex token sign '{\"sub\":\"ann\"}' --secret-file secret.txt --options '{\"expiresIn\":\"1h\"}'
   narthex token sign '{\"sub\":\"ann\"}' --key private.pem --algorithm RS256 --options '{\"keyid\":\"k1\"}'
 
-Tokens and error messages are byte for byte the same as those of npm jsonwebtoken 9.";
+Tokens and error messages are byte for byte the same as those of npm jsonwebtoken 9, which has no ML-DSA.";
 
 const DECODE_EXAMPLES: &str = "\
 Example:

@@ -425,6 +425,12 @@ choice! {
         EdDsa = "EdDSA",
         /// Ed25519 by its fully specified name (RFC 9864). Listing either name allows both.
         Ed25519 = "Ed25519",
+        /// ML-DSA-44 (RFC 9964).
+        MlDsa44 = "ML-DSA-44",
+        /// ML-DSA-65 (RFC 9964).
+        MlDsa65 = "ML-DSA-65",
+        /// ML-DSA-87 (RFC 9964).
+        MlDsa87 = "ML-DSA-87",
         /// HMAC with SHA-256.
         Hs256 = "HS256",
         /// HMAC with SHA-384.

@@ -103,8 +103,26 @@ fn mint_alg_list() {
     };
     let mut made = 0;
     for algorithm in [
-        "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
-        "none", "None", "hs256", "EdDSA", "", "RS1",
+        "HS256",
+        "HS384",
+        "HS512",
+        "RS256",
+        "RS384",
+        "RS512",
+        "PS256",
+        "PS384",
+        "PS512",
+        "ES256",
+        "ES384",
+        "ES512",
+        "none",
+        "None",
+        "hs256",
+        "EdDSA",
+        "",
+        "RS1",
+        "ML-DSA-44",
+        "ML-DSA-65",
     ] {
         for key in ["'s'", "temp.rsa", "temp.ec", "null", "''"] {
             for source in [

@@ -1,4 +1,4 @@
-//! One entry of a JSON Web Key Set (RFC 7517, RFC 7518 section 6, RFC 8037).
+//! One entry of a JSON Web Key Set (RFC 7517, RFC 7518 section 6, RFC 8037, RFC 9964).
 
 use std::sync::Arc;
 
@@ -7,12 +7,12 @@ use serde_json::{Map, Value};
 use super::VerificationKey;
 use super::material::Material;
 use super::thumbprint::Thumbprints;
-use crate::algorithm::{Algorithm, AlgorithmSet};
+use crate::algorithm::{Algorithm, AlgorithmSet, Family};
 use crate::codec::{base64_standard_decode, base64url_decode, sanitize};
 use crate::der::{OID_P256, OID_P384, OID_P521, PublicNumbers, strip_zeros};
 
-/// The members of private keys (RFC 7518 6.2.2 and 6.3.2, RFC 8037 2).
-const PRIVATE: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+/// The members of private keys (RFC 7518 6.2.2 and 6.3.2, RFC 8037 2, RFC 9964 3).
+const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "priv"];
 
 /// The error is the reason why the key is not used, as a sentence without its subject.
 pub(super) fn read(entry: &Value) -> Result<VerificationKey, String> {
@@ -33,9 +33,10 @@ pub(super) fn read(entry: &Value) -> Result<VerificationKey, String> {
         Some("RSA") => rsa(jwk, own_algorithm),
         Some("EC") => ec(jwk, own_algorithm),
         Some("OKP") => okp(jwk, own_algorithm),
+        Some("AKP") => akp(jwk, own_algorithm),
         // SECURITY: a secret that is published is none. Shared secrets come from a file or the environment.
         Some("oct") => Err("it is a shared secret (`oct`), which has no place in a key set".to_owned()),
-        Some(other) => Err(format!("its type `{}` is not RSA, EC or OKP", sanitize(other))),
+        Some(other) => Err(format!("its type `{}` is not RSA, EC, OKP or AKP", sanitize(other))),
         None => Err("it has no `kty`".to_owned()),
     }?;
     let algorithms = match own_algorithm {
@@ -121,6 +122,18 @@ fn okp(jwk: &Map<String, Value>, own: Option<Algorithm>) -> Result<Material, Str
         Some(other) => Err(format!("its curve `{}` is not Ed25519", sanitize(other))),
         None => Err("it has no `crv`".to_owned()),
     }
+}
+
+/// An "algorithm key pair": the algorithm is part of the key, so `alg` is required.
+///
+/// SPEC: RFC 9964 3.
+fn akp(jwk: &Map<String, Value>, own: Option<Algorithm>) -> Result<Material, String> {
+    let algorithm = own.ok_or("it has no `alg`, which a key of type AKP needs")?;
+    if algorithm.family() != Family::MlDsa {
+        return Err(format!("its `alg` {algorithm} does not fit its type, AKP"));
+    }
+    let key = number(jwk, "pub")?;
+    Material::from_numbers(PublicNumbers::MlDsa { algorithm, key: &key }, own)
 }
 
 /// The key's own thumbprints, those of its first certificate, and its `kid` if it is one. What cannot be read is no name, and no reason to refuse.

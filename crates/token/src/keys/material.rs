@@ -4,9 +4,10 @@ use std::fmt;
 
 use aws_lc_rs::digest::{Context, SHA256};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey,
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
-    RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters, RsaPublicKeyComponents, VerificationAlgorithm,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, ML_DSA_44, ML_DSA_65,
+    ML_DSA_87, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
+    RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters,
+    RsaPublicKeyComponents, VerificationAlgorithm,
 };
 
 use crate::algorithm::{Algorithm, AlgorithmSet};
@@ -33,6 +34,12 @@ pub enum KeyKind {
     P521,
     /// Ed25519.
     Ed25519,
+    /// ML-DSA-44.
+    MlDsa44,
+    /// ML-DSA-65.
+    MlDsa65,
+    /// ML-DSA-87.
+    MlDsa87,
 }
 
 impl KeyKind {
@@ -51,6 +58,9 @@ impl KeyKind {
             Self::P384 => &[Algorithm::Es384],
             Self::P521 => &[Algorithm::Es512],
             Self::Ed25519 => &[Algorithm::EdDsa],
+            Self::MlDsa44 => &[Algorithm::MlDsa44],
+            Self::MlDsa65 => &[Algorithm::MlDsa65],
+            Self::MlDsa87 => &[Algorithm::MlDsa87],
         };
         algorithms.iter().copied().collect()
     }
@@ -64,6 +74,9 @@ impl fmt::Display for KeyKind {
             Self::P384 => f.write_str("EC P-384"),
             Self::P521 => f.write_str("EC P-521"),
             Self::Ed25519 => f.write_str("Ed25519"),
+            Self::MlDsa44 => f.write_str("ML-DSA-44"),
+            Self::MlDsa65 => f.write_str("ML-DSA-65"),
+            Self::MlDsa87 => f.write_str("ML-DSA-87"),
         }
     }
 }
@@ -139,6 +152,22 @@ fn kind_of(numbers: PublicNumbers<'_>) -> Result<KeyKind, String> {
         PublicNumbers::Ec { .. } => Err("its curve is none of P-256, P-384 and P-521".to_owned()),
         PublicNumbers::Ed25519(bytes) if bytes.len() == 32 => Ok(KeyKind::Ed25519),
         PublicNumbers::Ed25519(_) => Err("an Ed25519 key has 32 bytes".to_owned()),
+        PublicNumbers::MlDsa { algorithm, key } => ml_dsa_kind(algorithm, key.len()),
+    }
+}
+
+/// SPEC: FIPS 204 table 2, the sizes of public keys.
+fn ml_dsa_kind(algorithm: Algorithm, length: usize) -> Result<KeyKind, String> {
+    let (kind, expected) = match algorithm {
+        Algorithm::MlDsa44 => (KeyKind::MlDsa44, 1312),
+        Algorithm::MlDsa65 => (KeyKind::MlDsa65, 1952),
+        Algorithm::MlDsa87 => (KeyKind::MlDsa87, 2592),
+        other => return Err(format!("{other} is not an algorithm of ML-DSA")),
+    };
+    if length == expected {
+        Ok(kind)
+    } else {
+        Err(format!("its public key has {length} bytes; {kind} has {expected}"))
     }
 }
 
@@ -178,6 +207,15 @@ fn parse(numbers: PublicNumbers<'_>, algorithm: Algorithm) -> Option<ParsedPubli
             ParsedPublicKey::new(algorithm, point).ok().filter(|_| uncompressed)
         }
         PublicNumbers::Ed25519(bytes) => ParsedPublicKey::new(&ED25519, bytes).ok(),
+        PublicNumbers::MlDsa { key, .. } => {
+            let algorithm: &'static dyn VerificationAlgorithm = match algorithm {
+                Algorithm::MlDsa44 => &ML_DSA_44,
+                Algorithm::MlDsa65 => &ML_DSA_65,
+                Algorithm::MlDsa87 => &ML_DSA_87,
+                _ => return None,
+            };
+            ParsedPublicKey::new(algorithm, key).ok()
+        }
     }
 }
 
@@ -198,6 +236,7 @@ fn hash_of(numbers: PublicNumbers<'_>) -> [u8; 32] {
         PublicNumbers::Rsa { modulus, exponent } => (b"rsa ", [modulus, exponent]),
         PublicNumbers::Ec { curve, point } => (b"ec ", [curve, point]),
         PublicNumbers::Ed25519(bytes) => (b"ed25519 ", [bytes, &[]]),
+        PublicNumbers::MlDsa { algorithm, key } => (b"ml-dsa ", [algorithm.name().as_bytes(), key]),
     };
     let mut context = Context::new(&SHA256);
     context.update(tag);

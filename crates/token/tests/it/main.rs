@@ -13,6 +13,8 @@ mod logout;
 #[cfg(test)]
 mod minting;
 #[cfg(test)]
+mod ml_dsa;
+#[cfg(test)]
 mod policies;
 #[cfg(test)]
 mod rules;

@@ -1,6 +1,6 @@
 //! Tokens made by `PyJWT`, `jose` and `jsonwebtoken` verify, whatever way they name their key.
 
-use narthex_token::{Algorithm, KeySet, VerifiedClaims, VerifyError};
+use narthex_token::{Algorithm, Family, KeySet, VerifiedClaims, VerifyError};
 use serde_json::Value;
 
 use crate::support::{
@@ -70,7 +70,11 @@ fn every_foreign_token_verifies() {
         };
         assert_eq!(verified.key().matched_by().name(), expected, "{}", vector.case);
     }
-    for algorithm in Algorithm::ALL {
+    // The vectors of ML-DSA have a file of their own: neither library has it.
+    for algorithm in Algorithm::ALL
+        .into_iter()
+        .filter(|algorithm| algorithm.family() != Family::MlDsa)
+    {
         let count = vectors.iter().filter(|vector| vector.algorithm == algorithm).count();
         assert!(count >= 5, "{algorithm} has {count} vectors");
     }

@@ -241,6 +241,9 @@ fn usual(kind: KeyKind) -> Algorithm {
         KeyKind::P384 => Algorithm::Es384,
         KeyKind::P521 => Algorithm::Es512,
         KeyKind::Ed25519 => Algorithm::EdDsa,
+        KeyKind::MlDsa44 => Algorithm::MlDsa44,
+        KeyKind::MlDsa65 => Algorithm::MlDsa65,
+        KeyKind::MlDsa87 => Algorithm::MlDsa87,
     }
 }
 
