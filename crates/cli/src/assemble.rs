@@ -8,8 +8,8 @@ use narthex_clock::{Clock, NewIds};
 use narthex_decision::{AnswerHeaders, OrganizationSource, OwnedHeaders, Routes};
 use narthex_directory::{ActiveIssuers, Actor, By, Directory, IssuerName, NewOrganization, OrganizationId};
 use narthex_engine::{
-    ConnectionSettings, IssuerRuntime, IssuerSignIn, KeptTags, Load, RateLimiter, RouteRuntime, Runtime, StreamLimits,
-    TokenFrom, TokenPlaces, TrustedProxies,
+    ConnectionSettings, IssuerRuntime, IssuerSignIn, KeptScopes, KeptTags, Load, RateLimiter, RouteRuntime, Runtime,
+    StreamLimits, TokenFrom, TokenPlaces, TrustedProxies,
 };
 use narthex_fetch::keys::{FetchLimits, IssuerEndpoints, IssuerKeys, KeyEdges, KeySettings, SourceKind};
 use narthex_openid::OpenIdClient;
@@ -58,6 +58,7 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         by_name,
         active_issuers,
         kept_tags: KeptTags::of(&config.routes, &route_settings),
+        kept_scopes: KeptScopes::of(&config.routes),
         routes: config.routes.clone(),
         route_settings,
         access_log: config.log.access,

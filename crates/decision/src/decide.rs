@@ -92,12 +92,14 @@ pub struct Bearer<'p> {
     pub issuer: Option<&'p IssuerName>,
     /// Permission tags in the token; those that no route asks for may be left out. A machine key has none.
     pub tags: &'p [String],
+    /// Scopes of the token; those that no route asks for may be left out. A machine key has none.
+    pub scopes: &'p [String],
 }
 
 /// Decides a request that fell under a route. `bearer` is `None` for a caller without a token; a caller whose token was bad
 /// never gets here.
 ///
-/// The issuer and the tags that a route asks for come first: they say nothing about organizations.
+/// The issuer, the tags and the scopes that a route asks for come first: they say nothing about organizations.
 ///
 /// An organization that the request or the route names is closed, whatever the route requires, when it is suspended, when the directory does
 /// not have it, and when the text is no name at all. Two exceptions: public routes, and a suspended organization for a

@@ -114,6 +114,9 @@ reasons! {
     /// The token does not meet a rule of its issuer. The answer carries the rule's message.
     TokenRule = "token.rule",
         "The token does not meet a condition of this service", "ask the administrator";
+    /// The token lacks a scope that the route asks for. `WWW-Authenticate` names the scopes.
+    TokenScope = "token.scope",
+        "The token lacks a scope that is needed here", "ask for one with every scope that the answer's `WWW-Authenticate` names";
     /// The session of the request's cookie has ended, or its token has and could not be renewed.
     SessionEnded = "session.ended",
         "The session has ended", "sign in again";
@@ -240,6 +243,6 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_code(reason.code()), Some(*reason));
         }
-        assert_eq!(Reason::ALL.len(), 55);
+        assert_eq!(Reason::ALL.len(), 56);
     }
 }

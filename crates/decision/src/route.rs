@@ -69,6 +69,8 @@ pub struct RouteSpec {
     pub issuers: Vec<IssuerName>,
     /// Permission tags of which the token must have one; empty means that it needs none.
     pub tags: Vec<String>,
+    /// Scopes of which the token must have every one; empty means that it needs none.
+    pub scopes: Vec<String>,
     /// Treatment of an encoded slash in the path.
     pub encoded_slash: EncodedSlash,
 }
@@ -96,7 +98,12 @@ impl Route {
             .any(|requirement| matches!(requirement, Requirement::Organization(_)))
     }
 
-    /// Reason for which the route takes no token of this issuer and with these tags, or no machine key, whatever roles its
+    /// Tests whether a token with these scopes has every one that the route asks for.
+    pub fn has_scopes(&self, scopes: &[String]) -> bool {
+        self.spec.scopes.iter().all(|scope| scopes.contains(scope))
+    }
+
+    /// Reason for which the route takes no token of this issuer, with these tags and scopes, or no machine key, whatever roles its
     /// user has.
     pub(crate) fn refuses(&self, bearer: &Bearer<'_>) -> Option<Reason> {
         let RouteSpec { issuers, tags, .. } = &self.spec;
@@ -104,7 +111,10 @@ impl Route {
             return Some(Reason::RouteIssuer);
         }
         let has_one = || tags.iter().any(|tag| bearer.tags.contains(tag));
-        (!tags.is_empty() && !has_one()).then_some(Reason::RouteTag)
+        if !tags.is_empty() && !has_one() {
+            return Some(Reason::RouteTag);
+        }
+        (!self.has_scopes(bearer.scopes)).then_some(Reason::TokenScope)
     }
 
     pub(crate) fn serves(&self, method: &Method, host: Option<RequestHost<'_>>) -> bool {

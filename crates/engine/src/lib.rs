@@ -24,6 +24,7 @@ pub mod organization;
 mod origin;
 pub mod passed;
 pub mod pipeline;
+pub mod protected_resource;
 pub mod rate_limit;
 pub mod request_facts;
 pub mod respond;
@@ -49,7 +50,8 @@ pub use origin::{ReadableBy, WebOrigin, check as check_origin};
 pub use rate_limit::{RateLimit, RateLimiter};
 pub use respond::{Refusal, status as status_of};
 pub use runtime::{
-    ConnectionSettings, IssuerRuntime, IssuerSignIn, KeptTags, MethodOverride, RouteRuntime, Runtime, TokenFrom,
+    ConnectionSettings, IssuerRuntime, IssuerSignIn, KeptScopes, KeptTags, MethodOverride, RouteRuntime, Runtime,
+    TokenFrom,
 };
 pub use sign_in::{LoginUse, SignInSettings, SignInTarget};
 pub use upstream::{

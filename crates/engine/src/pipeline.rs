@@ -28,6 +28,7 @@ use crate::inbound::Inbound;
 use crate::organization;
 use crate::origin::{self, ReadableBy};
 use crate::passed::Passed;
+use crate::protected_resource::ProtectedResource;
 use crate::respond::Refusal;
 use crate::runtime::Runtime;
 use crate::session::{self, OpenSession};
@@ -51,13 +52,15 @@ pub async fn run(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_>) -> R
         .routes
         .find(inbound.method, host, path, preflight_for.as_ref())
         .ok_or_else(|| unmatched(path))?;
-    let route = matched.route.index;
+    let found = matched.route;
+    let route = found.index;
     let passed = on_route(engine, runtime, inbound, (host, path), matched).await;
     passed.map_err(|refusal| {
         let offer = SignInOffer::of(runtime, route, inbound, &refusal);
         refusal
             .readable_by(ReadableBy::of(runtime, route, inbound.headers))
             .offering(offer)
+            .at_resource(|| ProtectedResource::of(runtime, found, inbound))
     })
 }
 

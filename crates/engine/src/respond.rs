@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::http_rules;
 use crate::organization;
 use crate::origin::ReadableBy;
+use crate::protected_resource::ProtectedResource;
 use crate::sign_in::{OfferKind, SignInOffer};
 
 pub use page::{Format, STYLE as PAGE_STYLE, own_page};
@@ -65,6 +66,8 @@ pub struct CallerFacts {
     pub readable_by: Option<ReadableBy>,
     /// Sign-in that the request is offered.
     pub sign_in: Option<SignInOffer>,
+    /// The protected resource that the request is for.
+    pub resource: Option<ProtectedResource>,
 }
 
 impl Refusal {
@@ -125,6 +128,15 @@ impl Refusal {
     pub fn offering(mut self, offer: Option<SignInOffer>) -> Self {
         if offer.is_some() {
             self.about.get_or_insert_default().sign_in = offer;
+        }
+        self
+    }
+
+    /// Adds the protected resource that the request is for.
+    #[must_use]
+    pub(crate) fn at_resource(mut self, resource: impl FnOnce() -> Option<ProtectedResource>) -> Self {
+        if challenge(self.reason, status(self.reason)).is_some() {
+            self.about.get_or_insert_default().resource = resource();
         }
         self
     }
@@ -209,6 +221,7 @@ pub fn needs(denial: &Denial, matched: &Match<'_>) -> String {
             format!("needs a token of {}", issuers.join(" or "))
         }
         Reason::RouteTag => format!("needs a token with the tag {}", spec.tags.join(" or ")),
+        Reason::TokenScope => format!("needs a token with the scopes {}", spec.scopes.join(" and ")),
         _ => {
             let required: Vec<String> = denial.required.iter().map(Requirement::to_string).collect();
             format!("needs {}", required.join(" or "))
@@ -288,6 +301,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::PlatformRole
         | R::RouteIssuer
         | R::RouteTag
+        | R::TokenScope
         | R::RequestOrigin
         | R::RequestProxyUntrusted => StatusCode::FORBIDDEN,
         R::TokenMissing
@@ -364,8 +378,12 @@ pub fn refuse(refusal: &Refusal, request_id: &str, format: Format) -> Response<F
     }
     let headers = response.headers_mut();
     headers.insert(header::VARY, VARY);
-    if let Some(challenge) = challenge(reason, status) {
-        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    if let Some(scheme) = challenge(reason, status) {
+        let resource = refusal.about.as_ref().and_then(|about| about.resource.as_ref());
+        headers.insert(
+            header::WWW_AUTHENTICATE,
+            with_resource(scheme, resource, reason, status),
+        );
     }
     if let Some(seconds) = retry_after_seconds {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -433,11 +451,29 @@ const fn challenge(reason: Reason, status: StatusCode) -> Option<&'static str> {
         (Reason::TokenMissing | Reason::SessionEnded, _) => Some("Bearer"),
         (Reason::TokenMultiple, _) => Some("Bearer error=\"invalid_request\""),
         (_, StatusCode::UNAUTHORIZED) => Some("Bearer error=\"invalid_token\""),
-        (Reason::OrganizationRole | Reason::PlatformRole | Reason::RouteTag, _) => {
+        (Reason::OrganizationRole | Reason::PlatformRole | Reason::RouteTag | Reason::TokenScope, _) => {
             Some("Bearer error=\"insufficient_scope\"")
         }
         _ => None,
     }
+}
+
+/// Adds the address of the resource's metadata (RFC 9728 section 5.1) to a challenge, and the scopes that a token needs
+/// there, if it is a token or a scope that is missing.
+fn with_resource(
+    challenge: &'static str,
+    resource: Option<&ProtectedResource>,
+    reason: Reason,
+    status: StatusCode,
+) -> HeaderValue {
+    let bare = HeaderValue::from_static(challenge);
+    let Some(resource) = resource else { return bare };
+    let separator = if challenge.contains(' ') { "," } else { "" };
+    let mut text = format!("{challenge}{separator} resource_metadata=\"{}\"", resource.metadata_url);
+    if !resource.scopes.is_empty() && (status == StatusCode::UNAUTHORIZED || reason == Reason::TokenScope) {
+        text.push_str(&format!(", scope=\"{}\"", resource.scopes.join(" ")));
+    }
+    HeaderValue::try_from(text).unwrap_or(bare)
 }
 
 /// Writes the request's id into its answer, as in the log.

@@ -57,6 +57,8 @@ pub struct Runtime {
     pub token_limits: Limits,
     /// Permission tags of a token that decisions may rest on.
     pub kept_tags: KeptTags,
+    /// Scopes of a token that decisions may rest on.
+    pub kept_scopes: KeptScopes,
     /// Headers of a request that only Narthex may set.
     pub owned_headers: Arc<OwnedHeaders>,
     /// Headers that a forward-auth answer always has.
@@ -98,6 +100,31 @@ impl KeptTags {
             }
             _ => Box::default(),
         }
+    }
+}
+
+/// Scopes of a token that are cached with it: those that some route asks for.
+#[derive(Debug, Clone, Default)]
+pub struct KeptScopes(HashSet<String>);
+
+impl KeptScopes {
+    /// Creates the set of the scopes that these routes ask for.
+    pub fn of(routes: &Routes) -> Self {
+        Self(
+            routes
+                .iter()
+                .flat_map(|route| route.spec.scopes.iter().cloned())
+                .collect(),
+        )
+    }
+
+    /// Returns the scopes of a token that are kept.
+    pub(crate) fn among(&self, claims: &Map<String, Value>) -> Box<[String]> {
+        if self.0.is_empty() {
+            return Box::default();
+        }
+        let kept = narthex_token::scopes(claims).filter(|scope| self.0.contains(*scope));
+        kept.map(str::to_owned).collect()
     }
 }
 

@@ -157,9 +157,11 @@ pub async fn explain(
         let cured = |error| Problem::new(Refusal::from(error), Some(cure::mapping::cure(error, preview, claims)));
         problems.extend(preview.errors.iter().map(cured));
     }
+    let scopes = cure::token::claims(&inspection).map(|claims| runtime.kept_scopes.among(claims));
     let walk = Walk {
         runtime,
         directory,
+        scopes: scopes.unwrap_or_default(),
         now_ms,
     };
     let desired = preview.and_then(|preview| preview.desired);
@@ -262,6 +264,8 @@ struct DirectoryResult<'d> {
 struct Walk<'w> {
     runtime: &'w Runtime,
     directory: &'w dyn Directory,
+    /// Scopes of the token that some route asks for.
+    scopes: Box<[String]>,
     now_ms: i64,
 }
 
@@ -340,6 +344,7 @@ impl Walk<'_> {
                 DesiredTags::Exactly(tags) => tags,
                 _ => &[],
             },
+            scopes: &self.scopes,
         };
         let decision = decide(&matched, Some(&bearer), &organization);
         told.request = Some(RequestRow::decided(request, &matched, &decision));

@@ -129,6 +129,7 @@ impl Asked<'_> {
             principal: self.principal,
             issuer: None,
             tags: &[],
+            scopes: &[],
         };
         let decision = decide(&matched, Some(&bearer), &organization);
         told.request = Some(RequestRow::decided(request, &matched, &decision));
@@ -170,6 +171,11 @@ impl Asked<'_> {
                 "route.tags",
                 "a machine key has no tags, so no route with `tags` takes one; send a token, or have a route without \
                  `tags` for the program",
+            ),
+            Reason::TokenScope => setting(
+                "route.scopes",
+                "a machine key has no scopes, so no route with `scopes` takes one; send a token, or have a route without \
+                 `scopes` for the program",
             ),
             Reason::PlatformRole => setting(
                 "route.require",

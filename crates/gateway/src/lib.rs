@@ -11,6 +11,7 @@ mod gateway;
 mod lifetime;
 mod login;
 mod me;
+mod metadata;
 mod probe;
 mod proxy;
 mod server;

@@ -18,6 +18,7 @@ use crate::gateway::Gateway;
 use crate::lifetime::{self, Terms};
 use crate::login;
 use crate::me;
+use crate::metadata;
 use crate::proxy::{Body, ClientStream, ForwardError, Forwarder, UpstreamBody, UpstreamSlot};
 use narthex_engine::Engine;
 use narthex_engine::ForwardToken;
@@ -30,6 +31,7 @@ use narthex_engine::http_rules;
 use narthex_engine::inbound::{Door, Inbound, Origin, Sender, Trust};
 use narthex_engine::passed::{Answer, Passed};
 use narthex_engine::pipeline;
+use narthex_engine::protected_resource::metadata_resource;
 use narthex_engine::rate_limit::client_address;
 use narthex_engine::respond::{self, Format, Refusal};
 use narthex_engine::session_cookie;
@@ -126,6 +128,8 @@ async fn answer(connection: Arc<Connection>, request: Request<Incoming>) -> Resu
             .map(Either::Left)
     } else if path == "/.well-known/jwks.json" {
         key_set(engine, &runtime, client_request).map(Either::Left)
+    } else if let Some(resource) = metadata_resource(path) {
+        metadata::answer(engine, &runtime, client_request, resource).map(Either::Left)
     } else if path.starts_with("/.narthex/") {
         let unmatched = Refusal::new(Reason::RouteUnmatched);
         refused(engine, client_request, Door::Proxy, &unmatched).map(Either::Left)

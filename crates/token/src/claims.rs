@@ -88,6 +88,18 @@ impl VerifiedClaims {
     }
 }
 
+/// Scopes of a token: those in `scope` and in `scp`, each a list of words in one text (RFC 8693 4.2) or an array of texts. A
+/// value of another type has none.
+pub fn scopes(claims: &Map<String, Value>) -> impl Iterator<Item = &str> {
+    let values = ["scope", "scp"].into_iter().filter_map(|name| claims.get(name));
+    let texts = values.flat_map(|value| match value {
+        Value::Array(items) => items.iter().collect(),
+        single => vec![single],
+    });
+    let texts = texts.filter_map(Value::as_str);
+    texts.flat_map(|text| text.split(' ')).filter(|scope| !scope.is_empty())
+}
+
 impl fmt::Debug for VerifiedClaims {
     /// Without claim values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

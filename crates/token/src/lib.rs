@@ -67,7 +67,7 @@ pub mod sign;
 mod verify;
 
 pub use algorithm::{Algorithm, Family};
-pub use claims::{KeyMatch, MatchedBy, UnverifiedClaims, VerifiedClaims};
+pub use claims::{KeyMatch, MatchedBy, UnverifiedClaims, VerifiedClaims, scopes};
 pub use error::{KeySetError, MalformedToken, PolicyError, SignError, VerifyError};
 pub use fingerprint::Fingerprint;
 pub use inspect::{InspectedClaims, Inspection, Outcome, Rule, Step, inspect, inspect_for};

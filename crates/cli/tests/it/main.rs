@@ -54,6 +54,8 @@ mod lifetimes;
 #[cfg(test)]
 mod machine_keys;
 #[cfg(test)]
+mod oauth;
+#[cfg(test)]
 mod organizations;
 #[cfg(test)]
 mod origins;

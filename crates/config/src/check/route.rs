@@ -8,6 +8,7 @@ mod tokens;
 
 use http::Method;
 use narthex_decision::{EncodedSlash, Requirement, RouteHost, RouteProblem, RouteSpec, Routes, parse_requirement};
+use narthex_engine::protected_resource::metadata_resource;
 use toml::Spanned;
 
 use super::Check;
@@ -84,6 +85,7 @@ impl Check<'_> {
         self.slashes_nowhere(section);
         let issuers = self.route_issuers(section, all_issuers);
         let tags = self.route_tags(section);
+        let scopes = self.route_scopes(section);
         let (organization, organization_by) = self.organization_source(section, hosts.as_deref());
         Some(RouteSpec {
             paths: section
@@ -104,6 +106,7 @@ impl Check<'_> {
             organization_by,
             issuers: issuers?,
             tags: tags?,
+            scopes: scopes?,
         })
     }
 
@@ -126,10 +129,13 @@ impl Check<'_> {
             let text = path.get_ref().as_str();
             // At the forward-auth doors this one may be the application's.
             let is_key_set = forwards && text == "/.well-known/jwks.json";
-            if is_key_set || text == "/.narthex" || text.starts_with("/.narthex/") {
+            let is_metadata = forwards && metadata_resource(text).is_some();
+            if is_key_set || is_metadata || text == "/.narthex" || text.starts_with("/.narthex/") {
                 let problem = Problem::error(path.span(), format!("`{text}` reaches no route"));
                 let help = if is_key_set {
                     "Narthex answers it itself, with the keys of its assertions"
+                } else if is_metadata {
+                    "Narthex answers it itself, with the metadata of its routes (RFC 9728)"
                 } else {
                     "what begins with `/.narthex/` is Narthex's own"
                 };

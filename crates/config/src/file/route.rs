@@ -69,6 +69,10 @@ section! {
         /// with `route.tag`. Tags are compared exactly, and read from the claim in `issuer.tags`. For a host or a path
         /// that is for one group, where no organization is needed.
         tags: Optional<OneOrMany<String>>, eg "[\"grafana-users\"]";
+        /// OAuth scopes of which the token must have every one, in addition to `require`: words in its claim `scope` or `scp`.
+        /// Without one of them it is refused with `token.scope`, and `WWW-Authenticate` names all of them, so that a client
+        /// can ask for more.
+        scopes: Optional<OneOrMany<String>>, eg "[\"write\"]";
         /// Destination of requests that pass: scheme, host and port. The path is forwarded as it was matched, byte for byte, but
         /// for `strip_prefix`. `h2c://` speaks HTTP/2
         /// without TLS, as gRPC servers expect. A route without `upstream` answers only at the forward-auth endpoints.

@@ -141,6 +141,7 @@ fn cell(world: &World, routes: &Routes, person: Option<&Principal>, name: &str) 
         principal,
         issuer: Some(&issuer),
         tags: &[],
+        scopes: &[],
     });
     match decide(&matched, bearer.as_ref(), &facts) {
         Decision::Allow(_) => "allow".to_owned(),
@@ -250,6 +251,7 @@ fn told(world: &World, spec: RouteSpec, require: &str, asked: &Asked<'_>) -> &'s
         principal: asked.principal,
         issuer: issuer.as_ref(),
         tags: &tags,
+        scopes: &[],
     };
     let facts = match asked.organization {
         "open" => known(world, "open", OrganizationStatus::Active),

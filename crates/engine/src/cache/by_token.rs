@@ -58,6 +58,8 @@ pub struct Caller {
     /// The user's `tokens_not_before` when the token was verified, in milliseconds: the account may be gone by the time
     /// a stream is watched.
     tokens_not_before_ms: Option<i64>,
+    /// Scopes of the token that some route asks for.
+    scopes: Box<[String]>,
 }
 
 impl Caller {
@@ -87,7 +89,19 @@ impl Caller {
             generation,
             stamp: account.stamp,
             tokens_not_before_ms: account.principal.user().tokens_not_before_ms,
+            scopes: Box::default(),
         }
+    }
+
+    /// Adds the scopes of the token that some route asks for.
+    #[must_use]
+    pub fn with_scopes(self, scopes: Box<[String]>) -> Self {
+        Self { scopes, ..self }
+    }
+
+    /// Returns the scopes of the token that some route asks for; a machine key has none.
+    pub const fn scopes(&self) -> &[String] {
+        &self.scopes
     }
 
     /// Creates the caller of a machine key that works until `expires_at_ms`. It is cached by the rules of a token: while
@@ -108,6 +122,7 @@ impl Caller {
             generation,
             stamp: account.stamp,
             tokens_not_before_ms: None,
+            scopes: Box::default(),
         }
     }
 

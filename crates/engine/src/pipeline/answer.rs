@@ -43,9 +43,11 @@ async fn decided(
 ) -> Result<Answer, Refusal> {
     let (key, seen_before) = (lookup.key, lookup.cached.is_some());
     let known = known(engine, runtime, inbound, lookup, now_ms).await?;
+    // SECURITY: the account's decisions are those of all tokens with its content, and the content leaves scopes out.
+    let scopes = known.seen.caller().scopes();
     let allowed = match known.allowed(matched, now_ms) {
-        Some(allowed) => allowed,
-        None => allow(engine, runtime, &known, matched, now_ms).await?,
+        Some(allowed) if matched.route.has_scopes(scopes) => allowed,
+        _ => allow(engine, runtime, &known, matched, now_ms).await?,
     };
     if seen_before {
         engine.callers.decide(key, &known.seen, &allowed, now_ms);
@@ -70,6 +72,7 @@ async fn allow(
         principal,
         issuer,
         tags: &known.account.tags,
+        scopes: known.seen.caller().scopes(),
     };
     match decide(matched, Some(&bearer), &organization) {
         Decision::Allow(permit) => {

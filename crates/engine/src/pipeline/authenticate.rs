@@ -195,14 +195,9 @@ pub(crate) async fn identified(
     let account = account(engine, runtime, &issuer, identity, (token, now_ms))
         .await
         .map_err(|refusal| refusal.of_issuer(&issuer.name))?;
-    let caller = Arc::new(Caller::new(
-        issuer,
-        &account,
-        &claims,
-        (runtime.generation, &keys),
-        now_ms,
-    ));
-    Ok((caller, account))
+    let caller = Caller::new(issuer, &account, &claims, (runtime.generation, &keys), now_ms);
+    let caller = caller.with_scopes(runtime.kept_scopes.among(claims.claims()));
+    Ok((Arc::new(caller), account))
 }
 
 /// A token that an issuer's keys verified.

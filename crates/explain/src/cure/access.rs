@@ -214,6 +214,7 @@ impl Denied<'_> {
             Reason::OrganizationRole | Reason::PlatformRole => self.role(known.as_ref(), &denial.required),
             Reason::RouteIssuer => self.route_issuer(),
             Reason::RouteTag => self.route_tag(),
+            Reason::TokenScope => self.scopes(),
             _ => return Ok(None),
         };
         let is_role = matches!(denial.reason, Reason::OrganizationRole | Reason::PlatformRole);
@@ -304,6 +305,17 @@ impl Denied<'_> {
             quoted(self.issuer.name.as_str())
         );
         let setting = "route.issuers".to_owned();
+        Cure::new(CureKind::Setting { setting }, sentence)
+    }
+
+    /// Returns the cure for a token without a scope that the route asks for.
+    fn scopes(&self) -> Cure {
+        let scopes = self.matched.route.spec.scopes.iter();
+        let sentence = format!(
+            "have the client ask the identity provider for the scopes {}, or change the `scopes` of the route",
+            list(scopes.map(String::as_str))
+        );
+        let setting = "route.scopes".to_owned();
         Cure::new(CureKind::Setting { setting }, sentence)
     }
 

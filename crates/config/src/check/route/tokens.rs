@@ -66,6 +66,34 @@ impl Check<'_> {
         Some(written.0.iter().map(|tag| tag.get_ref().clone()).collect())
     }
 
+    /// The scopes of which a token needs every one; empty for none.
+    pub(super) fn route_scopes(&mut self, section: &RouteSection) -> Option<Vec<String>> {
+        let Some(written) = section.scopes.value() else {
+            return section.scopes.span().is_none().then(Vec::new);
+        };
+        // SPEC: RFC 6749 3.3. A blank is between two scopes of one text.
+        let is_scope = |text: &str| {
+            let fits = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+            !text.is_empty() && text.bytes().all(fits)
+        };
+        let mut usable = true;
+        for text in written.0.iter().filter(|text| !is_scope(text.get_ref())) {
+            let problem = Problem::error(text.span(), format!("`{}` is not a scope", text.get_ref()));
+            self.problems.push(
+                problem.help("a scope is one word of visible ASCII without `\"` and `\\`; list several one by one"),
+            );
+            usable = false;
+        }
+        if is_public(section) {
+            let span = section.scopes.span().unwrap_or_default();
+            let problem = Problem::error(span, "`scopes` does nothing on a public route");
+            self.problems
+                .push(problem.help("requests without a token pass there; write `require = \"authenticated\"`"));
+            usable = false;
+        }
+        usable.then(|| written.0.iter().map(|scope| scope.get_ref().clone()).collect())
+    }
+
     /// Warns of tags that no token has, because no issuer of the route reads tags.
     pub(crate) fn tags_without_a_claim(&mut self, routes: &List<RouteSection>, issuers: &List<IssuerSection>) {
         for section in routes.iter().map(Spanned::get_ref) {

@@ -145,6 +145,10 @@ words! {
         NO_ACCESS,
         "You are signed in, but you are in none of the groups that this page is for. An administrator can let you in.",
     ),
+    TokenScope => plain(
+        NO_ACCESS,
+        "You are signed in, but your sign-in does not cover this page. An administrator can let you in.",
+    ),
     OrganizationUnknown => plain(
         NO_SUCH_PAGE,
         "There is no organization with that name. Check the address.",
