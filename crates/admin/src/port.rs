@@ -258,6 +258,7 @@ impl GatewayApi for EngineGateway {
             door: Door::Me,
             route: None,
             sender: None,
+            proof: None,
         };
         let known = pipeline::who(
             &self.0,

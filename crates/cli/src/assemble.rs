@@ -7,6 +7,7 @@ use std::time::Duration;
 use narthex_clock::{Clock, NewIds};
 use narthex_decision::{AnswerHeaders, OrganizationSource, OwnedHeaders, Routes};
 use narthex_directory::{ActiveIssuers, Actor, By, Directory, IssuerName, NewOrganization, OrganizationId};
+use narthex_dpop::Nonces;
 use narthex_engine::{
     ConnectionSettings, IssuerRuntime, IssuerSignIn, KeptScopes, KeptTags, Load, RateLimiter, RouteRuntime, Runtime,
     StreamLimits, TokenFrom, TokenPlaces, TrustedProxies,
@@ -66,6 +67,10 @@ pub(crate) fn runtime(config: &mut Config, previous: Option<&Runtime>, edges: &K
         upstream_requests_max: usize::try_from(config.limits.upstream_requests).unwrap_or(usize::MAX),
         places: places(&places_of, &[]),
         trusted_proxies: TrustedProxies(config.listen.trusted_proxies.clone()),
+        dpop_nonces: config
+            .sealing
+            .as_ref()
+            .map(|keys| Nonces::new(&keys.derived("dpop nonces"))),
         sign_in: config.sign_in.clone(),
         connections: Arc::new(connections(config)),
         token_limits: TokenLimits {
@@ -153,7 +158,10 @@ fn route(
         // SECURITY: never empty: a library that is told of no audience may take an empty one for it.
         audience: audience.unwrap_or_else(|| assertion_issuer.to_owned()),
         token_from: match settings.token_from {
-            Some(places) => TokenFrom::Route(places),
+            Some(places) => TokenFrom::Route(TokenPlaces {
+                dpop: places.authorization && of_issuers.dpop,
+                ..places
+            }),
             None => TokenFrom::Issuers(of_issuers),
         },
         headers: settings.headers,
@@ -173,6 +181,7 @@ fn running(issuer: Issuer, keys: IssuerKeys, (limits, edges): (&Limits, &KeyEdge
         mapping,
         policy,
         places,
+        dpop,
         sign_in,
         ..
     } = issuer;
@@ -184,6 +193,7 @@ fn running(issuer: Issuer, keys: IssuerKeys, (limits, edges): (&Limits, &KeyEdge
         mapping,
         policy,
         places,
+        dpop,
         sign_in: sign_in.and_then(|login| self::sign_in(login, limits, edges)),
     }
 }

@@ -37,8 +37,8 @@ use narthex_directory::{
     OrganizationTags, Realm, SyncPolicy,
 };
 use narthex_engine::{
-    IdentityField, LoginUse, MethodOverride, ReloadProblem, SealingKeys, SignInSettings, TokenPlaces, Upstream,
-    WebOrigin,
+    DpopUse, IdentityField, LoginUse, MethodOverride, ReloadProblem, SealingKeys, SignInSettings, TokenPlaces,
+    Upstream, WebOrigin,
 };
 use narthex_fetch::keys::{Access, KeySource};
 use narthex_fetch::outbound::Policy;
@@ -141,6 +141,8 @@ pub struct Issuer {
     pub policy: SyncPolicy,
     /// Places that may carry its tokens.
     pub places: TokenPlaces,
+    /// Use of its tokens that are bound to a key.
+    pub dpop: DpopUse,
     /// Sign-in at this issuer, if it has a client id.
     pub sign_in: Option<IssuerLogin>,
 }

@@ -114,6 +114,10 @@ reasons! {
     /// The token does not meet a rule of its issuer. The answer carries the rule's message.
     TokenRule = "token.rule",
         "The token does not meet a condition of this service", "ask the administrator";
+    /// The token is bound to a key of its sender (DPoP), and the request's proof of that key is missing, wrong or used; or the
+    /// token is not bound, and has to be.
+    TokenProof = "token.proof",
+        "The request does not prove the key that its token is bound to", "send the token as `Authorization: DPoP …` with a new proof in the header `DPoP`";
     /// The token lacks a scope that the route asks for. `WWW-Authenticate` names the scopes.
     TokenScope = "token.scope",
         "The token lacks a scope that is needed here", "ask for one with every scope that the answer's `WWW-Authenticate` names";
@@ -243,6 +247,6 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_code(reason.code()), Some(*reason));
         }
-        assert_eq!(Reason::ALL.len(), 56);
+        assert_eq!(Reason::ALL.len(), 57);
     }
 }

@@ -79,6 +79,8 @@ word!(
         FirstRunLink = "first_run_link",
         /// The `jti` of a logout token.
         LogoutToken = "logout_token",
+        /// Use of a DPoP proof.
+        DpopProof = "dpop_proof",
     }
 );
 

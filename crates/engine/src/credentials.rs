@@ -6,6 +6,7 @@ use narthex_directory::IssuerName;
 use narthex_session::cookie;
 use percent_encoding::percent_decode_str;
 
+use crate::dpop::PROOF_HEADER;
 use crate::respond::Refusal;
 
 /// Places where a token may be (`token_from` in the configuration).
@@ -13,6 +14,8 @@ use crate::respond::Refusal;
 pub struct TokenPlaces {
     /// `Authorization: Bearer`.
     pub authorization: bool,
+    /// `Authorization: DPoP` (RFC 9449 section 7.1).
+    pub dpop: bool,
     /// Other headers that carry a token as their whole value, or after `Bearer `.
     pub headers: Vec<HeaderName>,
     /// Cookies that carry a token as their value.
@@ -38,6 +41,7 @@ impl TokenPlaces {
     pub const fn none() -> Self {
         Self {
             authorization: false,
+            dpop: false,
             headers: Vec::new(),
             cookies: Vec::new(),
             query_parameters: Vec::new(),
@@ -48,6 +52,7 @@ impl TokenPlaces {
     /// Adds the places of another set.
     pub fn add(&mut self, other: &Self) {
         self.authorization |= other.authorization;
+        self.dpop |= other.dpop;
         add_missing(&mut self.headers, &other.headers);
         add_missing(&mut self.cookies, &other.cookies);
         add_missing(&mut self.query_parameters, &other.query_parameters);
@@ -58,6 +63,7 @@ impl TokenPlaces {
     pub fn contains(&self, place: &Place) -> bool {
         match place {
             Place::Authorization => self.authorization,
+            Place::Dpop => self.dpop,
             Place::Header(name) => self.headers.contains(name),
             Place::Cookie(name) => self.cookies.contains(name),
             Place::QueryParameter(name) => self.query_parameters.contains(name),
@@ -127,6 +133,8 @@ fn is_parameter(name: &str, parameter: &str) -> bool {
 pub enum Place {
     /// `Authorization: Bearer`.
     Authorization,
+    /// `Authorization: DPoP`, for tokens that are bound to a key.
+    Dpop,
     /// Another header.
     Header(HeaderName),
     /// A cookie.
@@ -269,10 +277,12 @@ pub fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places: &Toke
         if authorizations.next().is_some() {
             return Presented::Several;
         }
-        if places.authorization
-            && let Some(token) = bearer(value)
-        {
+        let bearer = bearer(value).filter(|_| places.authorization);
+        let dpop = || after_scheme(value, b"dpop").filter(|_| places.dpop);
+        if let Some(token) = bearer {
             take(token, Place::Authorization);
+        } else if let Some(token) = dpop() {
+            take(token, Place::Dpop);
         }
     }
     for name in &places.headers {
@@ -311,19 +321,23 @@ pub fn present<'r>(headers: &'r HeaderMap, query: Option<&'r str>, places: &Toke
 /// Returns the token of an `Authorization` value with the scheme `Bearer` in any case (RFC 9110 section 11.1); `None`
 /// for another scheme, an error if nothing follows it.
 fn bearer(value: &HeaderValue) -> Option<Result<&[u8], ()>> {
-    let bytes = value.as_bytes();
-    let scheme = bytes.get(..6)?;
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
+    after_scheme(value, b"bearer")
+}
+
+/// The same for any scheme.
+fn after_scheme<'v>(value: &'v HeaderValue, scheme: &[u8]) -> Option<Result<&'v [u8], ()>> {
+    let (own, rest) = value.as_bytes().split_at_checked(scheme.len())?;
+    if !own.eq_ignore_ascii_case(scheme) {
         return None;
     }
-    match bytes.get(6) {
+    match rest.first() {
         Some(b' ') => {}
         // Another scheme with the same beginning.
         Some(byte) if byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte) => return None,
         // SECURITY: a value that some program may read as `Bearer` and a token is not forwarded as if it were nothing.
         _ => return Some(Err(())),
     }
-    let token = without_spaces(bytes.get(7..).unwrap_or_default());
+    let token = without_spaces(rest);
     Some(if token.is_empty() { Err(()) } else { Ok(token) })
 }
 
@@ -364,6 +378,11 @@ pub fn remove(headers: &mut HeaderMap, place: &Place) {
     match place {
         Place::Authorization => {
             headers.remove(header::AUTHORIZATION);
+        }
+        Place::Dpop => {
+            headers.remove(header::AUTHORIZATION);
+            // The proof is for this request, and says nothing to the application.
+            headers.remove(PROOF_HEADER);
         }
         Place::Header(name) => {
             headers.remove(name);

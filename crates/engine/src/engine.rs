@@ -19,7 +19,8 @@ use crate::runtime::Runtime;
 use crate::session::SessionCache;
 use crate::switch::Switch;
 use crate::via::Via;
-use narthex_clock::{Clock, NoEntropy, RequestIds, SetBack};
+use narthex_clock::{Clock, NoEntropy, RequestIds, SetBack, random_bytes};
+use narthex_dpop::Nonces;
 use narthex_listener::log_throttle::LogThrottle;
 
 /// Sizes and times that hold for the life of the process.
@@ -79,6 +80,8 @@ pub struct Engine {
     pub(crate) sessions: SessionCache,
     /// Uses of machine keys that wait to be recorded.
     pub(crate) machine_key_uses: MachineKeyUses,
+    /// Nonces for proofs of possession, where the configuration has no key that nodes share.
+    pub(crate) dpop_nonces: Nonces,
     /// Signs assertions.
     pub assertions: AssertionSigner,
     /// The mark of requests that this process has forwarded.
@@ -123,6 +126,7 @@ impl Engine {
             accounts: AccountCache::new(settings.account_cache_bytes)?,
             sessions: SessionCache::default(),
             machine_key_uses: MachineKeyUses::default(),
+            dpop_nonces: Nonces::new(&random_bytes::<32>()?),
             assertions,
             via: Via::new()?,
             request_ids: RequestIds::new()?,

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, Method, header};
 use ipnet::IpNet;
 
+use crate::dpop::ProofUse;
 use crate::engine::Engine;
 use crate::rate_limit::client_address;
 use crate::respond::Format;
@@ -28,6 +29,8 @@ pub struct Inbound<'r> {
     pub route: Option<usize>,
     /// Sender, for the log; `None` if there is none.
     pub sender: Option<Sender<'r>>,
+    /// Use of the request's proof of possession; `None` where no proof is taken, and so no token that needs one.
+    pub proof: Option<&'r ProofUse>,
 }
 
 /// The peer of the connection that a request came by, and the proxies that may speak for others.

@@ -119,7 +119,7 @@ pub struct ReadableBy {
 
 /// Headers of a refusal that a script may read besides the usual ones.
 const EXPOSED: HeaderValue =
-    HeaderValue::from_static("x-narthex-reason, x-narthex-request-id, www-authenticate, retry-after");
+    HeaderValue::from_static("x-narthex-reason, x-narthex-request-id, www-authenticate, retry-after, dpop-nonce");
 
 impl ReadableBy {
     /// Returns the permission for the origin of a request; `None` for a route that lists no origins.
@@ -291,6 +291,7 @@ mod tests {
                 peer: "10.0.0.1".parse().unwrap(),
                 proxies: &proxies,
             }),
+            proof: None,
         };
         check(&inbound, &[WebOrigin::parse("https://spa.example").unwrap()]).is_ok()
     }

@@ -3,6 +3,7 @@
 use narthex_decision::Route;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+use crate::dpop::DpopUse;
 use crate::inbound::Inbound;
 use crate::origin::own_origins;
 use crate::runtime::{IssuerRuntime, Runtime};
@@ -28,6 +29,8 @@ pub struct ProtectedResource {
     pub metadata_url: String,
     /// Scopes that a token needs there.
     pub scopes: Vec<String>,
+    /// Use of tokens that are bound to a key.
+    pub dpop: DpopUse,
 }
 
 impl ProtectedResource {
@@ -53,7 +56,18 @@ impl ProtectedResource {
             metadata_url: format!("{origin}{METADATA_PATH}{}", resource.to_string().trim_end_matches('/')),
             identifier: format!("{origin}{resource}"),
             scopes: route.spec.scopes.clone(),
+            dpop: dpop(runtime, route),
         })
+    }
+}
+
+/// Returns the use of bound tokens on a route: required if all of its issuers require them.
+fn dpop(runtime: &Runtime, route: &Route) -> DpopUse {
+    let uses = || issuers(runtime, route).map(|issuer| issuer.dpop);
+    match (uses().min(), uses().max()) {
+        (Some(DpopUse::Require), _) => DpopUse::Require,
+        (_, Some(DpopUse::Accept | DpopUse::Require)) => DpopUse::Accept,
+        _ => DpopUse::Off,
     }
 }
 

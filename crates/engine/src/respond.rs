@@ -1,6 +1,7 @@
 //! The single mapping from a reason to an answer: status, `WWW-Authenticate`, problem document or page. The admin API has codes
 //! of its own besides the reasons, with their statuses in `admin/src/api/error_code.rs`.
 
+mod challenge;
 pub mod page;
 
 use bytes::Bytes;
@@ -68,6 +69,8 @@ pub struct CallerFacts {
     pub sign_in: Option<SignInOffer>,
     /// The protected resource that the request is for.
     pub resource: Option<ProtectedResource>,
+    /// Nonce for the next proof of possession.
+    pub dpop_nonce: Option<String>,
 }
 
 impl Refusal {
@@ -132,10 +135,16 @@ impl Refusal {
         self
     }
 
+    /// Adds a nonce for the next proof of possession.
+    pub(crate) fn with_nonce(mut self, nonce: String) -> Self {
+        self.about.get_or_insert_default().dpop_nonce = Some(nonce);
+        self
+    }
+
     /// Adds the protected resource that the request is for.
     #[must_use]
     pub(crate) fn at_resource(mut self, resource: impl FnOnce() -> Option<ProtectedResource>) -> Self {
-        if challenge(self.reason, status(self.reason)).is_some() {
+        if challenge::is_due(self.reason, status(self.reason)) {
             self.about.get_or_insert_default().resource = resource();
         }
         self
@@ -323,6 +332,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::TokenRevoked
         | R::TokenBound
         | R::TokenRule
+        | R::TokenProof
         | R::SessionEnded
         | R::MachineKeyUnknown
         | R::MachineKeyRevoked
@@ -378,13 +388,7 @@ pub fn refuse(refusal: &Refusal, request_id: &str, format: Format) -> Response<F
     }
     let headers = response.headers_mut();
     headers.insert(header::VARY, VARY);
-    if let Some(scheme) = challenge(reason, status) {
-        let resource = refusal.about.as_ref().and_then(|about| about.resource.as_ref());
-        headers.insert(
-            header::WWW_AUTHENTICATE,
-            with_resource(scheme, resource, reason, status),
-        );
-    }
+    challenge::write(headers, refusal, reason, status);
     if let Some(seconds) = retry_after_seconds {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
@@ -442,38 +446,6 @@ pub fn problem(status: StatusCode, reason: &'static str, detail: String, request
         headers.insert("x-narthex-request-id", id);
     }
     response
-}
-
-/// Returns the challenge (RFC 6750 section 3): without an error code if no token was sent; otherwise with one of its
-/// three codes.
-const fn challenge(reason: Reason, status: StatusCode) -> Option<&'static str> {
-    match (reason, status) {
-        (Reason::TokenMissing | Reason::SessionEnded, _) => Some("Bearer"),
-        (Reason::TokenMultiple, _) => Some("Bearer error=\"invalid_request\""),
-        (_, StatusCode::UNAUTHORIZED) => Some("Bearer error=\"invalid_token\""),
-        (Reason::OrganizationRole | Reason::PlatformRole | Reason::RouteTag | Reason::TokenScope, _) => {
-            Some("Bearer error=\"insufficient_scope\"")
-        }
-        _ => None,
-    }
-}
-
-/// Adds the address of the resource's metadata (RFC 9728 section 5.1) to a challenge, and the scopes that a token needs
-/// there, if it is a token or a scope that is missing.
-fn with_resource(
-    challenge: &'static str,
-    resource: Option<&ProtectedResource>,
-    reason: Reason,
-    status: StatusCode,
-) -> HeaderValue {
-    let bare = HeaderValue::from_static(challenge);
-    let Some(resource) = resource else { return bare };
-    let separator = if challenge.contains(' ') { "," } else { "" };
-    let mut text = format!("{challenge}{separator} resource_metadata=\"{}\"", resource.metadata_url);
-    if !resource.scopes.is_empty() && (status == StatusCode::UNAUTHORIZED || reason == Reason::TokenScope) {
-        text.push_str(&format!(", scope=\"{}\"", resource.scopes.join(" ")));
-    }
-    HeaderValue::try_from(text).unwrap_or(bare)
 }
 
 /// Writes the request's id into its answer, as in the log.

@@ -12,6 +12,7 @@ use narthex_token::{IssuerStatus, Issuers, Limits, TrustedIssuer, VerifyError};
 use serde_json::{Map, Value};
 
 use crate::credentials::TokenPlaces;
+use crate::dpop::DpopUse;
 use crate::identity::IdentityField;
 use crate::inbound::TrustedProxies;
 use crate::load::{Load, LoadPermit};
@@ -19,6 +20,7 @@ use crate::origin::WebOrigin;
 use crate::rate_limit::RateLimiter;
 use crate::sign_in::{LoginUse, SignInSettings};
 use crate::upstream::{StreamLimits, Upstream};
+use narthex_dpop::Nonces;
 use narthex_fetch::keys::IssuerKeys;
 use narthex_fetch::outbound::Policy;
 use narthex_openid::OpenIdClient;
@@ -49,6 +51,8 @@ pub struct Runtime {
     pub upstream_requests_max: usize,
     /// Proxies whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
+    /// Nonces for proofs of possession that every node accepts; `None` without a secret key.
+    pub dpop_nonces: Option<Nonces>,
     /// Sign-in and sessions.
     pub sign_in: SignInSettings,
     /// Settings of the connections held for organizations.
@@ -214,6 +218,8 @@ pub struct IssuerRuntime {
     pub policy: SyncPolicy,
     /// Places for its tokens.
     pub places: TokenPlaces,
+    /// Use of its tokens that are bound to a key.
+    pub dpop: DpopUse,
     /// Sign-in at this issuer, if it has a client id.
     pub sign_in: Option<IssuerSignIn>,
 }

@@ -206,6 +206,7 @@ mod tests {
             door: Door::Proxy,
             route: None,
             sender: None,
+            proof: None,
         }
     }
 

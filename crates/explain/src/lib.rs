@@ -41,6 +41,10 @@ pub use rows::{
     TagRow,
 };
 
+/// Note about a token that is bound to a key.
+const NEEDS_PROOF: &str = "the token is bound to a key of its sender: each request needs `Authorization: DPoP …` and a new proof in \
+     the header `DPoP`, which is not judged here";
+
 /// Request that a token is explained with.
 #[derive(Debug, Clone)]
 pub struct ExplainedRequest {
@@ -164,6 +168,11 @@ pub async fn explain(
         scopes: scopes.unwrap_or_default(),
         now_ms,
     };
+    if let InspectedClaims::Verified(claims) = &inspection.claims
+        && claims.bound_to().is_some()
+    {
+        told.notes.push(NEEDS_PROOF.to_owned());
+    }
     let desired = preview.and_then(|preview| preview.desired);
     let met = match (issuer, &desired) {
         (Some(issuer), Some(desired)) if may_be_good(&inspection) => {
@@ -296,7 +305,7 @@ impl Walk<'_> {
                     .iter()
                     .map(|change| ChangeRow::new(change, &places))
                     .collect();
-                told.notes = notes(&plan, desired);
+                told.notes.extend(notes(&plan, desired));
                 told.tags = rows::tags(desired, &plan, policy);
                 told.near_misses = plan.near_misses.iter().map(NearMissRow::from).collect();
                 told.platform_role = Some(principal.platform_role().to_string());
@@ -484,7 +493,13 @@ pub fn pasted_token(text: &str) -> &str {
     let text = text.trim();
     // SPEC: RFC 9110 11.1: the case of a scheme does not count.
     match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),
+        Some((scheme, token))
+            if ["bearer", "dpop"]
+                .iter()
+                .any(|known| scheme.eq_ignore_ascii_case(known)) =>
+        {
+            token.trim_start()
+        }
         _ => text,
     }
 }

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, hea
 use http_body_util::Full;
 use narthex_decision::{AnswerHeaders, OwnedHeaders, Reason};
 
+use narthex_engine::ProofUse;
 use narthex_engine::http_rules::{self, DuplicateHeader, single};
 use narthex_engine::inbound::{Door, Inbound, Sender};
 use narthex_engine::passed::Passed;
@@ -57,6 +58,7 @@ pub(crate) struct Original<'r> {
     path: &'r [u8],
     query: Option<&'r str>,
     host: &'r str,
+    proof: ProofUse,
 }
 
 impl<'r> Original<'r> {
@@ -96,6 +98,7 @@ impl<'r> Original<'r> {
             path,
             query,
             host,
+            proof: ProofUse::default(),
         })
     }
 
@@ -110,6 +113,7 @@ impl<'r> Original<'r> {
             door,
             route: None,
             sender: Some(sender),
+            proof: Some(&self.proof),
         }
     }
 }

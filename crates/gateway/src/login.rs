@@ -56,6 +56,7 @@ pub(crate) async fn answer(
         door: Door::SignIn,
         route: None,
         sender: Some(sender),
+        proof: None,
     };
     let answered = match Endpoint::of(request.uri().path()) {
         Some(endpoint) if endpoint.has_body(request.method()) => match read(body).await {

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use crate::server::ClientRequest;
 use narthex_engine::Engine;
+use narthex_engine::ProofUse;
 use narthex_engine::Runtime;
 use narthex_engine::access_log::OwnLine;
 use narthex_engine::credentials;
@@ -42,6 +43,7 @@ pub(crate) async fn answer(
         door: Door::Me,
         route: None,
         sender: Some(sender),
+        proof: Some(&ProofUse::default()),
     };
     let mut described = principal(engine, runtime, inbound).await;
     if !engine.stands(runtime).await {

@@ -11,7 +11,7 @@ use narthex_engine::http_rules;
 use narthex_engine::inbound::{Door, Inbound};
 use narthex_engine::protected_resource::{ProtectedResource, issuers};
 use narthex_engine::respond::{self, Refusal};
-use narthex_engine::{Engine, Runtime};
+use narthex_engine::{DpopUse, Engine, PROOF_ALGORITHMS, Runtime};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -37,6 +37,7 @@ pub(crate) fn answer(
         door: Door::Proxy,
         route: None,
         sender: Some(sender),
+        proof: None,
     };
     let request_id = engine.request_ids.next();
     let mut response = match metadata(runtime, inbound) {
@@ -130,6 +131,14 @@ fn metadata(runtime: &Runtime, inbound: &Inbound<'_>) -> Result<Value, Refusal> 
         if let (false, Some(members)) = (values.is_empty(), document.as_object_mut()) {
             members.insert(member.to_owned(), values.into());
         }
+    }
+    if resource.dpop != DpopUse::Off
+        && let Some(members) = document.as_object_mut()
+    {
+        let names: Vec<&str> = PROOF_ALGORITHMS.iter().map(|algorithm| algorithm.name()).collect();
+        members.insert("dpop_signing_alg_values_supported".to_owned(), names.into());
+        let required = resource.dpop == DpopUse::Require;
+        members.insert("dpop_bound_access_tokens_required".to_owned(), required.into());
     }
     Ok(document)
 }

@@ -22,6 +22,7 @@ use crate::metadata;
 use crate::proxy::{Body, ClientStream, ForwardError, Forwarder, UpstreamBody, UpstreamSlot};
 use narthex_engine::Engine;
 use narthex_engine::ForwardToken;
+use narthex_engine::ProofUse;
 use narthex_engine::ReadableBy;
 use narthex_engine::Runtime;
 use narthex_engine::access_log::{AccessLine, OwnLine};
@@ -196,6 +197,7 @@ async fn proxy(
         trust: runtime.trusted_proxies.trust(peer.ip()),
         host: http_rules::host_of(&request).map(str::to_owned),
     };
+    let proof = ProofUse::default();
     let inbound = Inbound {
         method: request.method(),
         path: request.uri().path().as_bytes(),
@@ -205,6 +207,7 @@ async fn proxy(
         door: Door::Proxy,
         route: None,
         sender: Some(sender),
+        proof: Some(&proof),
     };
     let (decided, newer) = decide(engine, runtime, &inbound).await;
     let runtime = decided_by(runtime, &newer);
@@ -410,6 +413,7 @@ fn refused(
         door,
         route: None,
         sender: Some(sender),
+        proof: None,
     };
     Event::Refused {
         inbound,

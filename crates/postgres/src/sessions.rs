@@ -341,6 +341,9 @@ async fn put_once(tx: &mut Tx, value: &OneTimeValue, most: usize, now_ms: i64) -
         Err(Fault::Constraint) => return Err(OneTimeValue::taken().into()),
         made => made?,
     }
+    if most == usize::MAX {
+        return Ok(());
+    }
     let counted = tx
         .row("SELECT count(*) FROM one_time_values WHERE kind = $1", &[&kind])
         .await?;

@@ -11,6 +11,7 @@
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest;
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -130,6 +131,12 @@ impl SealingKeys {
     /// Seals with `current`, and opens with either key.
     pub const fn new(current: SealingKey, previous: Option<SealingKey>) -> Self {
         Self { current, previous }
+    }
+
+    /// Derives 32 secret bytes for another purpose, the same on every node that has the key.
+    pub fn derived(&self, purpose: &str) -> Zeroizing<Vec<u8>> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &*self.current.bytes);
+        Zeroizing::new(hmac::sign(&key, purpose.as_bytes()).as_ref().to_vec())
     }
 
     /// Seals a secret of this owner.

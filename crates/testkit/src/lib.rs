@@ -12,6 +12,7 @@ pub mod admin;
 pub mod application;
 pub mod client;
 pub mod clock;
+pub mod dpop;
 pub mod foreign;
 pub mod history;
 pub mod idp;

@@ -35,6 +35,7 @@ pub struct VerifiedClaims {
     pub(crate) issuer: Arc<str>,
     pub(crate) key: KeyMatch,
     pub(crate) times: Times,
+    pub(crate) bound_to: Option<Box<str>>,
 }
 
 /// The three registered times, in milliseconds since the epoch.
@@ -80,6 +81,13 @@ impl VerifiedClaims {
     /// `iat` in milliseconds.
     pub const fn issued_at_ms(&self) -> Option<i64> {
         self.times.issued_at_ms
+    }
+
+    /// Thumbprint of the key that the sender has to prove (`cnf.jkt`, RFC 9449 6.1); `None` for a bearer token.
+    ///
+    /// SECURITY: with a thumbprint here, the token alone proves nothing.
+    pub fn bound_to(&self) -> Option<&str> {
+        self.bound_to.as_deref()
     }
 
     /// The `jti` claim, if it is text.

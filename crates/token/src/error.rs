@@ -127,9 +127,12 @@ pub enum VerifyError {
     /// The token is bound to its sender's key (`cnf`), and that key is not proved.
     #[error(
         "the token is bound to a key of its sender (claim `cnf`), and no proof of that key is checked; have the issuer give \
-         bearer tokens, or set `danger_bound_tokens_as_bearer`"
+         bearer tokens, set `dpop = \"accept\"` if `cnf` holds the one member `jkt`, or set `danger_bound_tokens_as_bearer`"
     )]
     Bound,
+    /// The issuer's tokens are bound to keys of their senders, and this one is not.
+    #[error("the token is bound to no key of its sender (claim `cnf.jkt`), and the issuer has `dpop = \"require\"`")]
+    Unbound,
     /// The token carries the event of back-channel logout.
     #[error("this is a logout token (claim `events`): it says that a session has ended, never who is calling")]
     LogoutToken,
@@ -163,6 +166,7 @@ impl VerifyError {
             Self::ClaimMissing { .. } => "token.claim_missing",
             Self::ClaimInvalid { .. } | Self::ClaimValue { .. } | Self::LogoutToken => "token.claim_invalid",
             Self::Bound => "token.bound",
+            Self::Unbound => "token.proof",
             Self::KeysUnavailable { .. } => "keys.unavailable",
         }
     }
@@ -198,6 +202,9 @@ impl VerifyError {
                 "the token was issued for another API, which alone can check it".to_owned()
             }
             Self::LogoutToken => "the token says that a session has ended, and not who is calling".to_owned(),
+            Self::Unbound => {
+                "the token is bound to no key of its sender, as tokens of its issuer must be here".to_owned()
+            }
             Self::KeysUnavailable { fault: Some(fault), .. } => {
                 format!("the keys of the token's issuer are unavailable: {}", fault.told)
             }

@@ -432,10 +432,16 @@ impl Report {
         let bound = match issuer.policy().bound_tokens {
             BoundTokens::Refused => "no `cnf`",
             BoundTokens::DangerAsBearer => "`cnf` or not",
+            BoundTokens::Proved => "no `cnf`, or one with `jkt` alone",
+            BoundTokens::Required => "a `cnf` with `jkt` alone",
         };
         let expected = format!("`sub` and `jti` are text if present, {bound}, no logout event");
-        self.add(Rule::Subject, expected, present.join(", "), result, |()| {
-            "a token of a caller".to_owned()
+        self.add(Rule::Subject, expected, present.join(", "), result, |bound_to| {
+            match bound_to {
+                Some(_) => "a token of a caller, for which each request needs a proof (DPoP)",
+                None => "a token of a caller",
+            }
+            .to_owned()
         });
     }
 

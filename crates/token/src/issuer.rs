@@ -52,6 +52,10 @@ pub enum BoundTokens {
     Refused,
     /// It counts as a bearer token: `danger_bound_tokens_as_bearer`.
     DangerAsBearer,
+    /// It passes, and the caller has to check the proof of the key that [`crate::VerifiedClaims::bound_to`] names.
+    Proved,
+    /// The same, and a token that is not bound is refused.
+    Required,
 }
 
 /// A claim that must have one of some values.

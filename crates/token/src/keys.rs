@@ -27,6 +27,12 @@ use material::Material;
 use secret::Secret;
 use thumbprint::{Thumbprints, sha1_of, sha256_of};
 
+/// Reads a public key that came with what it signed; `None` if it is no public key for this algorithm.
+pub(crate) fn read_embedded(jwk: &Value, algorithm: Algorithm) -> Option<Material> {
+    let key = jwk::read(jwk).ok()?;
+    key.algorithms.contains(algorithm).then_some(key.material)
+}
+
 /// Largest number of keys of one name that are tried. More than one is already an odd set, and each costs a signature.
 const CANDIDATES_MAX: usize = 16;
 

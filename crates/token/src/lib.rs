@@ -42,7 +42,8 @@
 //! * [`VerifiedClaims`] has no public constructor. Only [`ParsedToken::verify`] makes one, after *every* rule has passed.
 //! * There is one verifier. [`inspect`] calls the same functions, one by one, and reports each.
 //! * The type of a key decides which algorithms it can take part in; the header of a token never does.
-//! * Key material that travels inside a token (`jwk`, `jku`, `x5u`, `x5c`) is never looked at.
+//! * Key material that travels inside a token of an issuer (`jwk`, `jku`, `x5u`, `x5c`) is never looked at.
+//!   [`verify_self_signed`] is for proofs of possession, which say nothing but that.
 //! * A wrong JSON type is a refusal, never "absent".
 //! * No claim value, no token and no secret appears in an error.
 //!
@@ -63,6 +64,7 @@ mod key_cache;
 mod keys;
 mod parse;
 pub mod pem;
+mod self_signed;
 pub mod sign;
 mod verify;
 
@@ -80,4 +82,5 @@ pub use key_cache::{
 };
 pub use keys::{KeyHint, KeyKind, KeyReport, KeySet, KeySetLimits, RefusedKey, SecretLength, is_key_id};
 pub use parse::{Limits, ParsedToken, parse};
+pub use self_signed::{SelfSigned, SelfSignedError, verify_self_signed};
 pub use verify::VerifiedLogout;

@@ -41,7 +41,7 @@ impl ParsedToken<'_> {
         let chosen = choose_key(&hint, keys, algorithm)?;
         let key = check_signature(&self, &hint, &chosen, algorithm)?;
         let times = check_times(&self.claims, issuer, now_ms)?;
-        check_subject(&self.claims, issuer)?;
+        let bound_to = check_subject(&self.claims, issuer)?.map(Box::from);
         check_audience(&self.claims, issuer)?;
         for required in &issuer.policy.required_claims {
             check_required_claim(&self, required)?;
@@ -52,6 +52,7 @@ impl ParsedToken<'_> {
             issuer: Arc::clone(&issuer.name),
             key,
             times,
+            bound_to,
         })
     }
 }
@@ -314,10 +315,13 @@ fn fractional(seconds: f64) -> Option<i64> {
     range.contains(&seconds).then(|| (seconds * 1000.0).floor() as i64)
 }
 
-/// Rule 9, who the token is about and who may send it.
+/// Rule 9, who the token is about and who may send it. Gives the thumbprint of the key that the sender has to prove.
 ///
 /// SPEC: RFC 7519 4.1.2 and 4.1.7, RFC 7800 3, `OpenID` Connect Back-Channel Logout 2.4.
-pub(crate) fn check_subject(claims: &Map<String, Value>, issuer: &TrustedIssuer) -> Result<(), VerifyError> {
+pub(crate) fn check_subject<'c>(
+    claims: &'c Map<String, Value>,
+    issuer: &TrustedIssuer,
+) -> Result<Option<&'c str>, VerifyError> {
     for name in ["sub", "jti"] {
         if claims.get(name).is_some_and(|value| !value.is_string()) {
             return Err(invalid(name, "text"));
@@ -331,10 +335,23 @@ pub(crate) fn check_subject(claims: &Map<String, Value>, issuer: &TrustedIssuer)
         return Err(VerifyError::LogoutToken);
     }
     // SECURITY: without the proof a stolen token would be as good as its owner's, which is what binding it prevents.
-    if claims.contains_key("cnf") && issuer.policy.bound_tokens == BoundTokens::Refused {
-        return Err(VerifyError::Bound);
+    match (claims.get("cnf"), issuer.policy.bound_tokens) {
+        (None, BoundTokens::Required) => Err(VerifyError::Unbound),
+        (None, _) | (Some(_), BoundTokens::DangerAsBearer) => Ok(None),
+        (Some(_), BoundTokens::Refused) => Err(VerifyError::Bound),
+        (Some(confirmation), BoundTokens::Proved | BoundTokens::Required) => {
+            key_thumbprint(confirmation).map(Some).ok_or(VerifyError::Bound)
+        }
     }
-    Ok(())
+}
+
+/// The thumbprint in a confirmation that names exactly this one way of proof.
+///
+/// SECURITY: with another way beside it (a certificate), the token asks for two proofs, and one of them is not checked.
+/// SPEC: RFC 9449 6.1, RFC 7800 3.1.
+fn key_thumbprint(confirmation: &Value) -> Option<&str> {
+    let members = confirmation.as_object().filter(|members| members.len() == 1)?;
+    members.get("jkt")?.as_str().filter(|thumbprint| !thumbprint.is_empty())
 }
 
 /// Rule 9, for whom the token is meant.

@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("memory", &["directory"]),
     ("tables", &["directory"]),
     ("clock", &["directory"]),
+    ("dpop", &["token"]),
     // third
     ("connection", &["template", "mint"]),
     ("sqlite", &["directory", "tables"]),
@@ -49,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "fetch",
             "openid",
             "session",
+            "dpop",
         ],
     ),
     // reasons
@@ -128,6 +130,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "connection",
             "fetch",
             "openid",
+            "dpop",
             "engine",
             "explain",
             "config",
@@ -145,6 +148,7 @@ const PURE: &[&str] = &[
     "decision",
     "mint",
     "connection",
+    "dpop",
 ];
 
 /// What does I/O, keeps time or makes randomness.

@@ -32,6 +32,8 @@ mod deploy;
 #[cfg(test)]
 mod doors;
 #[cfg(test)]
+mod dpop;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod explain_cures;

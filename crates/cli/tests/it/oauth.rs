@@ -23,14 +23,23 @@ fn routes(idp: &IdentityProvider, upstream: &Upstream) -> String {
             "require = \"authenticated\"\nissuers = [\"corp\"]\nscopes = [\"read\", \"write\"]",
         )
         + &route("/tools/{*rest}", "require = \"authenticated\"")
-        + &route("/orgs/{organization}/mcp", "require = \"organization:member\"\nmethods = [\"POST\"]\nscopes = [\"org\"]")
-        + &route("/orgs/{organization}/mcp/logo", "require = \"public\"\ntoken = \"ignore\"")
+        + &route(
+            "/orgs/{organization}/mcp",
+            "require = \"organization:member\"\nmethods = [\"POST\"]\nscopes = [\"org\"]",
+        )
+        + &route(
+            "/orgs/{organization}/mcp/logo",
+            "require = \"public\"\ntoken = \"ignore\"",
+        )
 }
 
 /// A request at a door, as its proxy would ask about it.
 fn at(world: &World, door: &str, (method, host, path): (&str, &str, &str)) -> Call {
     if door == "proxy" {
-        return world.call(method, path).header("host", host).header("x-forwarded-proto", "https");
+        return world
+            .call(method, path)
+            .header("host", host)
+            .header("x-forwarded-proto", "https");
     }
     let prefix = if door == "nginx" { "x-original" } else { "x-forwarded" };
     let call = world
@@ -76,10 +85,14 @@ async fn sec_a_route_with_scopes_takes_no_token_without_them() {
         (token("7", json!(7)), Some("token.scope")),
         (member("alice").sign(), Some("token.scope")),
     ] {
-        let answer = world.send(at(&world, "proxy", ("GET", "app.test", "/mcp/x")).bearer(&token)).await;
+        let answer = world
+            .send(at(&world, "proxy", ("GET", "app.test", "/mcp/x")).bearer(&token))
+            .await;
         assert_eq!(answer.reason().as_deref(), reason, "{}", answer.text());
     }
-    let answer = world.send(at(&world, "traefik", ("GET", "app.test", "/mcp")).bearer(&some)).await;
+    let answer = world
+        .send(at(&world, "traefik", ("GET", "app.test", "/mcp")).bearer(&some))
+        .await;
     assert_eq!(answer.status, 403);
     assert_eq!(
         challenge(&answer),
@@ -103,7 +116,9 @@ async fn a_refusal_names_the_metadata_of_its_resource() {
             format!("Bearer resource_metadata=\"{metadata}/mcp\", scope=\"read write\""),
             "{door}"
         );
-        let answer = world.send(at(&world, door, ("POST", "app.test", "/orgs/acme/mcp"))).await;
+        let answer = world
+            .send(at(&world, door, ("POST", "app.test", "/orgs/acme/mcp")))
+            .await;
         assert_eq!(
             challenge(&answer),
             format!("Bearer resource_metadata=\"{metadata}/orgs/acme/mcp\", scope=\"org\""),
@@ -124,7 +139,9 @@ async fn a_refusal_names_the_metadata_of_its_resource() {
     );
     // A role that is missing is no scope.
     let outsider = member("eve").tags(["nothing"]).claim("scope", "org").sign();
-    let answer = world.send(at(&world, "proxy", ("POST", "app.test", "/orgs/acme/mcp")).bearer(&outsider)).await;
+    let answer = world
+        .send(at(&world, "proxy", ("POST", "app.test", "/orgs/acme/mcp")).bearer(&outsider))
+        .await;
     assert_eq!(answer.reason().as_deref(), Some("organization.role"));
     assert_eq!(
         challenge(&answer),
@@ -137,7 +154,10 @@ async fn each_route_has_metadata_that_name_its_issuers_and_scopes() {
     let world = World::with_config(routes).await;
     let get = async |method: &str, host: &str, path: &str| {
         let path = format!("/.well-known/oauth-protected-resource{path}");
-        let call = world.call(method, &path).header("host", host).header("x-forwarded-proto", "https");
+        let call = world
+            .call(method, &path)
+            .header("host", host)
+            .header("x-forwarded-proto", "https");
         world.send(call).await
     };
     let answer = get("GET", "app.test", "/mcp").await;
@@ -154,7 +174,10 @@ async fn each_route_has_metadata_that_name_its_issuers_and_scopes() {
     );
     let both = get("GET", "api.test", "/tools").await.json().unwrap();
     assert_eq!(both["resource"], "https://api.test/tools");
-    assert_eq!(both["authorization_servers"], json!(["https://idp.test", "https://partner.test"]));
+    assert_eq!(
+        both["authorization_servers"],
+        json!(["https://idp.test", "https://partner.test"])
+    );
     // The route takes only POST, and its metadata are read all the same.
     let of_acme = get("GET", "app.test", "/orgs/acme/mcp").await.json().unwrap();
     assert_eq!(of_acme["resource"], "https://app.test/orgs/acme/mcp");
@@ -171,7 +194,12 @@ async fn each_route_has_metadata_that_name_its_issuers_and_scopes() {
     }
     // Without a proxy that states the scheme there is none.
     let plain = world.narthex.url();
-    let answer = world.send(world.call("GET", "/.well-known/oauth-protected-resource/mcp")).await;
+    let answer = world
+        .send(world.call("GET", "/.well-known/oauth-protected-resource/mcp"))
+        .await;
     let resource = answer.json().unwrap()["resource"].as_str().unwrap().to_owned();
-    assert!(resource == format!("{plain}/mcp") || resource.starts_with("https://127.0.0.1"), "{resource}");
+    assert!(
+        resource == format!("{plain}/mcp") || resource.starts_with("https://127.0.0.1"),
+        "{resource}"
+    );
 }

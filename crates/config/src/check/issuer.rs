@@ -7,6 +7,7 @@ use std::time::Duration;
 use narthex_directory::{
     IssuerName, OnEmpty, OrganizationName, Provision, Realm, SyncMode, SyncPolicy, TagList, TagPatterns,
 };
+use narthex_engine::{DpopUse, TokenPlaces};
 use narthex_token::{
     Algorithm, BoundTokens, Expiry, IssuerPolicy, IssuerStatus, KeySource as KeyKind, PolicyError, RequiredClaim,
     Tenants, TrustedIssuer,
@@ -63,6 +64,11 @@ impl Check<'_> {
         let patterns = self.tag_patterns(section);
         let policy = self.sync_policy(section, &patterns);
         let places = self.token_from(&section.token_from).ok().map(Option::unwrap_or_default);
+        let dpop = self.dpop(section, places.as_ref());
+        let places = places.map(|places| TokenPlaces {
+            dpop: dpop != DpopUse::Off && places.authorization,
+            ..places
+        });
         let realm = match section.realm.spanned() {
             Some(written) => self.realm(written),
             None => name.as_ref().and_then(|name| Realm::new(name.as_str()).ok()),
@@ -88,8 +94,40 @@ impl Check<'_> {
             mapping: mapping?,
             policy: policy?,
             places: places?,
+            dpop,
             sign_in: sign_in.ok()?,
         })
+    }
+
+    /// The use of tokens that are bound to a key.
+    fn dpop(&mut self, section: &IssuerSection, places: Option<&TokenPlaces>) -> DpopUse {
+        let dpop = match section.dpop.value() {
+            file::DpopText::Off => return DpopUse::Off,
+            file::DpopText::Accept => DpopUse::Accept,
+            file::DpopText::Require => DpopUse::Require,
+        };
+        if *section.danger_bound_tokens_as_bearer.value() {
+            let problem = Problem::error(
+                section.dpop.span(),
+                "`dpop` and `danger_bound_tokens_as_bearer` exclude each other",
+            );
+            let danger = section.danger_bound_tokens_as_bearer.span();
+            self.problems.push(
+                problem
+                    .context(danger, "here")
+                    .help("remove `danger_bound_tokens_as_bearer`"),
+            );
+        }
+        if places.is_some_and(|places| !places.authorization) {
+            let problem = Problem::error(section.dpop.span(), "`dpop` needs `authorization` in `token_from`");
+            let help = "a token with a proof comes as `Authorization: DPoP …` and in no other place";
+            self.problems.push(
+                problem
+                    .context(section.token_from.span().unwrap_or_default(), "here")
+                    .help(help),
+            );
+        }
+        dpop
     }
 
     fn issuer_name(&mut self, written: &Spanned<String>) -> Option<IssuerName> {
@@ -343,10 +381,11 @@ fn terms_of(section: &IssuerSection, source: Source, algorithms: Vec<Algorithm>)
         } else {
             Expiry::Required
         },
-        bound_tokens: if *section.danger_bound_tokens_as_bearer.value() {
-            BoundTokens::DangerAsBearer
-        } else {
-            BoundTokens::Refused
+        bound_tokens: match section.dpop.value() {
+            file::DpopText::Accept => BoundTokens::Proved,
+            file::DpopText::Require => BoundTokens::Required,
+            file::DpopText::Off if *section.danger_bound_tokens_as_bearer.value() => BoundTokens::DangerAsBearer,
+            file::DpopText::Off => BoundTokens::Refused,
         },
         status: if *section.enabled.value() {
             IssuerStatus::Enabled

@@ -8,7 +8,7 @@ use narthex_directory::IssuerName;
 use narthex_engine::{SignInSettings, SignInTarget, WebOrigin};
 use narthex_fetch::keys::IssuerEndpoints;
 use narthex_openid::ClientSettings;
-use narthex_token::{IssuerPolicy, KeySource as KeyKind, TrustedIssuer};
+use narthex_token::{BoundTokens, IssuerPolicy, KeySource as KeyKind, TrustedIssuer};
 use toml::Spanned;
 use zeroize::Zeroizing;
 
@@ -181,6 +181,8 @@ impl Check<'_> {
         let terms = IssuerPolicy {
             audiences: vec![client_id.get_ref().clone()],
             audience_claims: vec!["aud".to_owned()],
+            // An ID token comes from the token endpoint, and is bound to no key.
+            bound_tokens: BoundTokens::Refused,
             ..terms.ok_or(Reported)?.clone()
         };
         // What is wrong with the terms is reported with those of other tokens.

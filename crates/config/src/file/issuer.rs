@@ -100,6 +100,11 @@ section! {
         /// token is then as good as its owner's, which the binding is meant to prevent. By default, such tokens are
         /// refused with `token.bound`.
         danger_bound_tokens_as_bearer: Defaulted<bool> = "false", eg "true";
+        /// Use of tokens that are bound to a key of their sender (DPoP, RFC 9449): those with `cnf.jkt`. `off` refuses them with
+        /// `token.bound`. `accept` lets them pass as `Authorization: DPoP …` with a proof in the header `DPoP`; they are refused
+        /// without one, and each proof counts once, on all nodes. `require` also refuses tokens that are not bound, with
+        /// `token.proof`.
+        dpop: Defaulted<DpopText> = "\"off\"", eg "\"accept\"";
 
         /// Places where the token may be. The list replaces the default, `authorization`.
         ///
@@ -397,6 +402,18 @@ choice! {
         RevokeAll = "revoke_all",
         /// Roles that came from a claim or a tag.
         RevokeSynced = "revoke_synced",
+    }
+}
+
+choice! {
+    /// Use of tokens that are bound to a key.
+    pub(crate) DpopText {
+        /// They are refused.
+        Off = "off",
+        /// They pass with a proof.
+        Accept = "accept",
+        /// Only they pass, with a proof.
+        Require = "require",
     }
 }
 

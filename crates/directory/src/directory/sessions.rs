@@ -61,7 +61,8 @@ pub trait Sessions: Send + Sync {
 
     /// Stores a value that is good for one use. [`StoreError::AlreadyExists`](crate::StoreError::AlreadyExists) if one of
     /// this kind and hash is there and has not expired; [`StoreError::Unavailable`](crate::StoreError::Unavailable) if
-    /// `most` of the kind are there (by default [`ONE_TIME_VALUES_MAX`](crate::ONE_TIME_VALUES_MAX)).
+    /// `most` of the kind are there (by default [`ONE_TIME_VALUES_MAX`](crate::ONE_TIME_VALUES_MAX)). With `usize::MAX` they
+    /// are not counted, which takes time that grows with their number.
     async fn put_once(&self, value: OneTimeValue, most: usize, now_ms: i64) -> Answer<()>;
 
     /// Takes such a value, unless it has expired. Of many callers, on many nodes, one gets it.

@@ -60,6 +60,8 @@ pub struct Caller {
     tokens_not_before_ms: Option<i64>,
     /// Scopes of the token that some route asks for.
     scopes: Box<[String]>,
+    /// Thumbprint of the key that each use of the token has to prove.
+    bound_to: Option<Box<str>>,
 }
 
 impl Caller {
@@ -90,6 +92,7 @@ impl Caller {
             stamp: account.stamp,
             tokens_not_before_ms: account.principal.user().tokens_not_before_ms,
             scopes: Box::default(),
+            bound_to: claims.bound_to().map(Box::from),
         }
     }
 
@@ -97,6 +100,11 @@ impl Caller {
     #[must_use]
     pub fn with_scopes(self, scopes: Box<[String]>) -> Self {
         Self { scopes, ..self }
+    }
+
+    /// Returns the thumbprint of the key that each use of the token has to prove; `None` for a bearer token.
+    pub fn bound_to(&self) -> Option<&str> {
+        self.bound_to.as_deref()
     }
 
     /// Returns the scopes of the token that some route asks for; a machine key has none.
@@ -123,6 +131,7 @@ impl Caller {
             stamp: account.stamp,
             tokens_not_before_ms: None,
             scopes: Box::default(),
+            bound_to: None,
         }
     }
 

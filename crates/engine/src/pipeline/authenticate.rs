@@ -13,6 +13,7 @@ use crate::cache::by_identity::Account;
 use crate::cache::by_token::{CachedToken, Caller, KnownCaller, TokenKey};
 use crate::cache::prefetch::Prefetched;
 use crate::credentials::{self, FoundAt, Place, Token};
+use crate::dpop::prove;
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::inbound::Inbound;
@@ -45,6 +46,8 @@ pub(super) struct CacheLookup<'r> {
     pub(super) key: TokenKey,
     /// The cached answer while it stands.
     pub(super) cached: Option<CachedToken>,
+    /// True if the proof that a cached token needs was checked.
+    proved: bool,
 }
 
 /// Looks up the cached answer of a token.
@@ -66,8 +69,20 @@ pub(super) async fn look_up<'r>(
             Some(issuer) => accept(runtime, inbound, issuer, at)?,
             None => accept_machine_key(at)?,
         }
+        // SECURITY: a cached answer is for the holder of the key, not for whoever has the token.
+        let bound_to = cached.caller().bound_to();
+        if bound_to.is_some() || is_dpop(at) {
+            let presented = (token.word()?, at);
+            Box::pin(prove(engine, runtime, inbound, presented, bound_to, now_ms)).await?;
+        }
     }
-    Ok(CacheLookup { token, at, key, cached })
+    Ok(CacheLookup {
+        token,
+        at,
+        key,
+        proved: cached.is_some(),
+        cached,
+    })
 }
 
 /// Returns the user that the token speaks for.
@@ -90,7 +105,13 @@ pub(super) async fn known(
     lookup: CacheLookup<'_>,
     now_ms: i64,
 ) -> Result<KnownCaller, Refusal> {
-    let CacheLookup { token, at, key, cached } = lookup;
+    let CacheLookup {
+        token,
+        at,
+        key,
+        cached,
+        proved,
+    } = lookup;
     if let Some(known) = cached.and_then(KnownCaller::of) {
         return Ok(known);
     }
@@ -100,7 +121,7 @@ pub(super) async fn known(
         accept_machine_key(at)?;
         of_machine_key(engine, runtime, token, now_ms).await?
     } else {
-        authenticate(engine, runtime, inbound, (token, at), now_ms).await?
+        authenticate(engine, runtime, inbound, (token, at, proved), now_ms).await?
     };
     engine.callers.remember(key, &caller);
     Ok(KnownCaller {
@@ -164,7 +185,7 @@ async fn authenticate(
     engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-    (token, at): (Token<'_>, &FoundAt),
+    (token, at, proved): (Token<'_>, &FoundAt, bool),
     now_ms: i64,
 ) -> Result<(Arc<Caller>, Prefetched<Account>), Refusal> {
     let token = token.word()?;
@@ -175,7 +196,18 @@ async fn authenticate(
         }
         None => verify(runtime, inbound, (token, at), now_ms).await?,
     };
+    if !proved {
+        let bound_to = verified.claims.bound_to();
+        prove(engine, runtime, inbound, (token, at), bound_to, now_ms)
+            .await
+            .map_err(|refusal| refusal.of_issuer(&verified.issuer.name))?;
+    }
     identified(engine, runtime, inbound, verified, (token, now_ms)).await
+}
+
+/// Tests whether a token came as one that is bound to a key.
+fn is_dpop(at: &FoundAt) -> bool {
+    at.iter().any(|place| *place == Place::Dpop)
 }
 
 /// Runs the steps from the claims of a token to identity and principal.

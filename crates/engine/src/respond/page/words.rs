@@ -82,7 +82,7 @@ words! {
         NOT_ACCEPTED,
         "Your browser sent a sign-in that cannot be read. Sign in again; if that does not help, ask an administrator.",
     ),
-    TokenAlgorithm | TokenKeyUnknown | TokenSignature | TokenBound => plain(
+    TokenAlgorithm | TokenKeyUnknown | TokenSignature | TokenBound | TokenProof => plain(
         NOT_ACCEPTED,
         "Your sign-in cannot be proved. Sign in again; if that does not help, ask an administrator.",
     ),
