@@ -12,11 +12,12 @@ use narthex_engine::{
     ConnectionSettings, IssuerRuntime, IssuerSignIn, KeptScopes, KeptTags, Load, RateLimiter, RouteRuntime, Runtime,
     StreamLimits, TokenFrom, TokenPlaces, TrustedProxies,
 };
-use narthex_fetch::keys::{FetchLimits, IssuerEndpoints, IssuerKeys, KeyEdges, KeySettings, SourceKind};
+use narthex_fetch::keys::{Endpoint, FetchLimits, IssuerEndpoints, IssuerKeys, KeyEdges, KeySettings, SourceKind};
+use narthex_introspection::IntrospectionClient;
 use narthex_openid::OpenIdClient;
 use narthex_token::{CacheSettings, IssuerStatus, Limits as TokenLimits};
 
-use narthex_config::{Config, DeclaredOrganization, Issuer, IssuerLogin, Limits, RouteSettings};
+use narthex_config::{Config, DeclaredOrganization, Issuer, IssuerIntrospection, IssuerLogin, Limits, RouteSettings};
 
 /// Builds the runtime of a configuration. Keys of issuers whose key source has not changed are taken over from
 /// `previous`, so that a reload fetches no key set that is known already.
@@ -182,6 +183,7 @@ fn running(issuer: Issuer, keys: IssuerKeys, (limits, edges): (&Limits, &KeyEdge
         policy,
         places,
         dpop,
+        introspection,
         sign_in,
         ..
     } = issuer;
@@ -194,8 +196,20 @@ fn running(issuer: Issuer, keys: IssuerKeys, (limits, edges): (&Limits, &KeyEdge
         policy,
         places,
         dpop,
+        introspection: introspection.and_then(|asked| self::introspection(asked, limits, edges)),
         sign_in: sign_in.and_then(|login| self::sign_in(login, limits, edges)),
     }
+}
+
+/// Client for the opaque tokens of an issuer.
+fn introspection(asked: IssuerIntrospection, limits: &Limits, edges: &KeyEdges) -> Option<IntrospectionClient> {
+    let limits = FetchLimits {
+        total: limits.fetch_timeout,
+        ..FetchLimits::default()
+    };
+    // The configuration has checked the address.
+    let endpoint = Endpoint::new(&asked.url, asked.access, Arc::clone(&edges.names), limits).ok()?;
+    IntrospectionClient::new(endpoint, &asked.settings)
 }
 
 /// Sign-in at an issuer. Its discovery document is read when a user first signs in.

@@ -5,6 +5,7 @@
 mod connections;
 mod dangers;
 mod header_names;
+mod introspection;
 mod issuer;
 mod keys;
 mod laxer;

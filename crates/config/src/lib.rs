@@ -42,6 +42,7 @@ use narthex_engine::{
 };
 use narthex_fetch::keys::{Access, KeySource};
 use narthex_fetch::outbound::Policy;
+use narthex_introspection::IntrospectionSettings;
 use narthex_mapping::IssuerMapping;
 use narthex_openid::ClientSettings;
 use narthex_store::PostgresOptions;
@@ -143,8 +144,21 @@ pub struct Issuer {
     pub places: TokenPlaces,
     /// Use of its tokens that are bound to a key.
     pub dpop: DpopUse,
+    /// Endpoint that is asked about its opaque tokens.
+    pub introspection: Option<IssuerIntrospection>,
     /// Sign-in at this issuer, if it has a client id.
     pub sign_in: Option<IssuerLogin>,
+}
+
+/// Introspection endpoint of one issuer.
+#[derive(Debug)]
+pub struct IssuerIntrospection {
+    /// Its URL.
+    pub url: String,
+    /// The client that is registered there.
+    pub settings: IntrospectionSettings,
+    /// Access to it.
+    pub access: Access,
 }
 
 /// Sign-in at one issuer.

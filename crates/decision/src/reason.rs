@@ -118,6 +118,9 @@ reasons! {
     /// token is not bound, and has to be.
     TokenProof = "token.proof",
         "The request does not prove the key that its token is bound to", "send the token as `Authorization: DPoP …` with a new proof in the header `DPoP`";
+    /// The issuer of an opaque token says that it is not active: expired, revoked or made up.
+    TokenInactive = "token.inactive",
+        "The token is not active: it has expired, was revoked, or never was one", "sign in again";
     /// The token lacks a scope that the route asks for. `WWW-Authenticate` names the scopes.
     TokenScope = "token.scope",
         "The token lacks a scope that is needed here", "ask for one with every scope that the answer's `WWW-Authenticate` names";
@@ -247,6 +250,6 @@ mod tests {
         for reason in Reason::ALL {
             assert_eq!(Reason::from_code(reason.code()), Some(*reason));
         }
-        assert_eq!(Reason::ALL.len(), 57);
+        assert_eq!(Reason::ALL.len(), 58);
     }
 }

@@ -21,6 +21,7 @@ pub mod inbound;
 mod load;
 pub mod machine_key;
 mod metrics;
+pub mod opaque;
 pub mod organization;
 mod origin;
 pub mod passed;

@@ -333,6 +333,7 @@ pub const fn status(reason: Reason) -> StatusCode {
         | R::TokenBound
         | R::TokenRule
         | R::TokenProof
+        | R::TokenInactive
         | R::SessionEnded
         | R::MachineKeyUnknown
         | R::MachineKeyRevoked

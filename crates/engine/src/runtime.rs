@@ -23,6 +23,7 @@ use crate::upstream::{StreamLimits, Upstream};
 use narthex_dpop::Nonces;
 use narthex_fetch::keys::IssuerKeys;
 use narthex_fetch::outbound::Policy;
+use narthex_introspection::IntrospectionClient;
 use narthex_openid::OpenIdClient;
 use narthex_session::SealingKeys;
 
@@ -220,6 +221,8 @@ pub struct IssuerRuntime {
     pub places: TokenPlaces,
     /// Use of its tokens that are bound to a key.
     pub dpop: DpopUse,
+    /// Client for its opaque tokens, if it can be asked about them.
+    pub introspection: Option<IntrospectionClient>,
     /// Sign-in at this issuer, if it has a client id.
     pub sign_in: Option<IssuerSignIn>,
 }

@@ -20,10 +20,13 @@ use self::cure::Problem;
 use self::cure::access::{self, Denied};
 pub use self::cure::similar::nearest;
 use self::cure::token::Examined;
-use self::request::{matched, route_problem};
+use self::introspected::explained_opaque;
+use self::request::{matched, route_of, route_problem};
+pub use self::request::{parse_request, pasted_token};
 use narthex_engine::event::quoted;
 use narthex_engine::identity;
 use narthex_engine::machine_key::is_machine_key;
+use narthex_engine::opaque;
 use narthex_engine::organization;
 use narthex_engine::request_facts::OwnedRequestFacts;
 use narthex_engine::respond::{self, Refusal};
@@ -31,6 +34,7 @@ use narthex_engine::{IssuerRuntime, Runtime};
 use narthex_fetch::keys::{ROUNDS, may_be_mended};
 
 mod cure;
+mod introspected;
 mod machine_key;
 mod request;
 mod rows;
@@ -139,7 +143,20 @@ pub async fn explain(
     let mut problems: Vec<Problem> = Vec::new();
     problems.extend(request.and_then(|request| route_problem(runtime, request)));
 
-    let (inspection, unasked) = inspected(runtime, token, now_ms).await;
+    let asked = opaque::issuer_of(runtime, route_of(runtime, request), token);
+    let (inspection, unasked) = match asked {
+        Some(asked) => match explained_opaque(asked, token, now_ms).await {
+            Ok(inspection) => (inspection, None),
+            Err(problem) => {
+                told.issuer = Some(asked.0.name.to_string());
+                problems.push(problem);
+                told.request = request.map(|request| RequestRow::undecided(runtime, request));
+                told.answer = answer(problems);
+                return told;
+            }
+        },
+        None => inspected(runtime, token, now_ms).await,
+    };
     tell_token(&mut told, &inspection);
     let examined = Examined {
         runtime,
@@ -472,34 +489,5 @@ fn answer(problems: Vec<Problem>) -> AnswerRow {
         cause: Some(first.cause()),
         cure: first.cure,
         also: problems.map(AlsoRow::from).collect(),
-    }
-}
-
-/// Parses `POST /v1/algo/acme/echo/1.0?x=1` as a request.
-///
-/// # Errors
-///
-/// A sentence that says what is missing.
-pub fn parse_request(text: &str, host: Option<String>, headers: HeaderMap) -> Result<ExplainedRequest, String> {
-    let (method, target) = text
-        .trim()
-        .split_once(' ')
-        .ok_or("write a request as a method and a path, such as `POST /v1/algo/acme/echo/1.0`")?;
-    ExplainedRequest::new((method, target), host, headers)
-}
-
-/// Returns a pasted token without the blanks around it and without the scheme of its header.
-pub fn pasted_token(text: &str) -> &str {
-    let text = text.trim();
-    // SPEC: RFC 9110 11.1: the case of a scheme does not count.
-    match text.split_once(' ') {
-        Some((scheme, token))
-            if ["bearer", "dpop"]
-                .iter()
-                .any(|known| scheme.eq_ignore_ascii_case(known)) =>
-        {
-            token.trim_start()
-        }
-        _ => text,
     }
 }

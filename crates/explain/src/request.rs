@@ -1,5 +1,6 @@
 //! The request that a token is explained with: the route that takes it, or the reason why none does.
 
+use http::HeaderMap;
 use narthex_decision::{Match, PathProblem, Reason, RequestHost};
 
 use super::ExplainedRequest;
@@ -40,6 +41,12 @@ pub(super) fn route_problem(runtime: &Runtime, request: &ExplainedRequest) -> Op
     })
 }
 
+/// Returns the number of the route that takes a request, if one was given and one takes it.
+pub(super) fn route_of(runtime: &Runtime, request: Option<&ExplainedRequest>) -> Option<usize> {
+    let matched = matched(runtime, request?)?.ok()?;
+    Some(matched.route.index)
+}
+
 /// Returns the route that takes a request, if the request can be parsed; an error if it lacks a header that the route reads.
 pub(super) fn matched<'r>(
     runtime: &'r Runtime,
@@ -57,4 +64,33 @@ pub(super) fn matched<'r>(
             Err((organization::missing(reason, &matched), cure))
         }
     })
+}
+
+/// Parses `POST /v1/algo/acme/echo/1.0?x=1` as a request.
+///
+/// # Errors
+///
+/// A sentence that says what is missing.
+pub fn parse_request(text: &str, host: Option<String>, headers: HeaderMap) -> Result<ExplainedRequest, String> {
+    let (method, target) = text
+        .trim()
+        .split_once(' ')
+        .ok_or("write a request as a method and a path, such as `POST /v1/algo/acme/echo/1.0`")?;
+    ExplainedRequest::new((method, target), host, headers)
+}
+
+/// Returns a pasted token without the blanks around it and without the scheme of its header.
+pub fn pasted_token(text: &str) -> &str {
+    let text = text.trim();
+    // SPEC: RFC 9110 11.1: the case of a scheme does not count.
+    match text.split_once(' ') {
+        Some((scheme, token))
+            if ["bearer", "dpop"]
+                .iter()
+                .any(|known| scheme.eq_ignore_ascii_case(known)) =>
+        {
+            token.trim_start()
+        }
+        _ => text,
+    }
 }

@@ -7,6 +7,7 @@
 
 mod cache;
 mod discovery;
+mod endpoint;
 mod endpoints;
 mod error;
 mod fetch;
@@ -17,6 +18,7 @@ mod key_url;
 mod source;
 mod store;
 
+pub use endpoint::Endpoint;
 pub use endpoints::{IssuerEndpoints, ProviderMetadata};
 pub use error::{DiscoveryProblem, FetchError};
 pub use fetch::{Access, FetchLimits, ProxyUrl, ProxyUrlProblem};

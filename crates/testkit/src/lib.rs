@@ -16,6 +16,7 @@ pub mod dpop;
 pub mod foreign;
 pub mod history;
 pub mod idp;
+pub mod introspection;
 pub mod keys;
 pub mod narthex;
 pub mod postgres;

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::header::Header;
 
-/// Header and claims of a token that passed every rule. Only [`crate::ParsedToken::verify`] makes one.
+/// Header and claims of a token that passed every rule. Only [`crate::ParsedToken::verify`] makes one, and
+/// [`crate::verify_introspected`] for an opaque token.
 ///
 /// SECURITY: its fields are private, so a step that skips the verification does not compile:
 ///
@@ -180,10 +181,13 @@ pub enum MatchedBy {
     OnlyKey,
     /// The issuer has a shared secret.
     Secret,
+    /// None: the issuer itself was asked (RFC 7662).
+    Introspection,
 }
 
 impl MatchedBy {
-    /// The word for it in answers: `kid`, `x5t#S256`, `x5t`, `only_key` or `secret`.
+    /// The word for it in answers: `kid`, `x5t#S256`, `x5t`, `only_key`, `secret` or
+    /// `introspection`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Kid => "kid",
@@ -191,6 +195,7 @@ impl MatchedBy {
             Self::X5t => "x5t",
             Self::OnlyKey => "only_key",
             Self::Secret => "secret",
+            Self::Introspection => "introspection",
         }
     }
 }

@@ -29,6 +29,8 @@ pub enum Rule {
     Key,
     /// The signature is the key's.
     Signature,
+    /// The issuer was asked about an opaque token.
+    Introspection,
     /// `exp`.
     Expiry,
     /// `nbf`.
@@ -54,6 +56,7 @@ impl fmt::Display for Rule {
             Self::Issuer => "issuer",
             Self::Key => "key",
             Self::Signature => "signature",
+            Self::Introspection => "introspection",
             Self::Expiry => "expiry",
             Self::NotBefore => "not_before",
             Self::IssuedAt => "issued_at",

@@ -83,4 +83,4 @@ pub use key_cache::{
 pub use keys::{KeyHint, KeyKind, KeyReport, KeySet, KeySetLimits, RefusedKey, SecretLength, is_key_id};
 pub use parse::{Limits, ParsedToken, parse};
 pub use self_signed::{SelfSigned, SelfSignedError, verify_self_signed};
-pub use verify::VerifiedLogout;
+pub use verify::{VerifiedLogout, verify_introspected};

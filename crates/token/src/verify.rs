@@ -2,6 +2,7 @@
 //!
 //! Each rule is one function that [`crate::inspect()`] calls as well.
 
+mod introspected;
 mod logout;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::issuer::{Binding, BoundTokens, Expiry, IssuerStatus, RequiredClaim, T
 use crate::keys::{HintRef, KeySet, MatchingKeys};
 use crate::parse::ParsedToken;
 
+pub use introspected::verify_introspected;
 pub use logout::VerifiedLogout;
 
 /// The last second of the year 9999 (RFC 3339). Beyond it lies nothing but milliseconds taken for seconds.

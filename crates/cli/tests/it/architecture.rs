@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tables", &["directory"]),
     ("clock", &["directory"]),
     ("dpop", &["token"]),
+    ("introspection", &["fetch"]),
     // third
     ("connection", &["template", "mint"]),
     ("sqlite", &["directory", "tables"]),
@@ -51,6 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "openid",
             "session",
             "dpop",
+            "introspection",
         ],
     ),
     // reasons
@@ -69,6 +71,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store",
             "fetch",
             "openid",
+            "introspection",
             "engine",
         ],
     ),
@@ -131,6 +134,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "fetch",
             "openid",
             "dpop",
+            "introspection",
             "engine",
             "explain",
             "config",

@@ -58,6 +58,8 @@ mod machine_keys;
 #[cfg(test)]
 mod oauth;
 #[cfg(test)]
+mod opaque_tokens;
+#[cfg(test)]
 mod organizations;
 #[cfg(test)]
 mod origins;

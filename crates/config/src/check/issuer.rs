@@ -56,6 +56,7 @@ impl Check<'_> {
         let terms = source.zip(algorithms.clone());
         let terms = terms.map(|(source, algorithms)| terms_of(section, source, algorithms));
         let sign_in = self.issuer_login(section, source, terms.as_ref());
+        let introspection = self.introspection(section, source);
         let trusted = terms.and_then(|terms| self.trusted(section, terms));
         let keys = match (source, algorithms) {
             (Some(source), Some(algorithms)) => self.keys(section, source, &algorithms),
@@ -95,6 +96,7 @@ impl Check<'_> {
             policy: policy?,
             places: places?,
             dpop,
+            introspection: introspection.ok()?,
             sign_in: sign_in.ok()?,
         })
     }

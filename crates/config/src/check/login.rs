@@ -1,6 +1,7 @@
 //! `[login]`, `[session]`, and the client of an issuer for sign-in.
 
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -258,6 +259,15 @@ impl Check<'_> {
             let missing = section.client_secret_file.span().is_none();
             return if missing { Ok(None) } else { Err(Reported) };
         };
+        self.one_line_secret("client_secret_file", file).map(Some)
+    }
+
+    /// A secret that a file holds as one line of text.
+    pub(crate) fn one_line_secret(
+        &mut self,
+        key: &'static str,
+        file: &Spanned<PathBuf>,
+    ) -> Result<Zeroizing<String>, Reported> {
         if self.provenance == Provenance::Api {
             return Err(Reported);
         }
@@ -266,14 +276,12 @@ impl Check<'_> {
             self.problems
                 .push(problem.help("remove the permission, such as with `chmod o-r`"));
         }
-        let bytes = self.read("client_secret_file", file.get_ref(), &file.span(), SECRET_BYTES_MOST);
+        let bytes = self.read(key, file.get_ref(), &file.span(), SECRET_BYTES_MOST);
         let secret = Secret::new(bytes.ok_or(Reported)?);
         match std::str::from_utf8(secret.expose()) {
-            Ok(text) if !text.trim().is_empty() && !text.contains(['\n', '\r']) => {
-                Ok(Some(Zeroizing::new(text.to_owned())))
-            }
+            Ok(text) if !text.trim().is_empty() && !text.contains(['\n', '\r']) => Ok(Zeroizing::new(text.to_owned())),
             _ => {
-                self.error(file.span(), "`client_secret_file` holds no secret in one line of text");
+                self.error(file.span(), format!("`{key}` holds no secret in one line of text"));
                 Err(Reported)
             }
         }

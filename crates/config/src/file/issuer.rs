@@ -118,6 +118,11 @@ section! {
         /// no listed place is forwarded unchanged.
         token_from: Optional<OneOrMany<String>>, eg "[\"authorization\", \"cookie:id_token\"]";
 
+        /// Endpoint that says what an opaque token is (RFC 7662). Such a token counts only where exactly one of the issuers that
+        /// a route takes has one. The answer is checked like the claims of a JWT, but for `iss` and `exp`, which may be absent, and
+        /// cached like one, for a minute at most: a revoked token may work for that long.
+        introspection: Optional<IntrospectionSection>;
+
         /// Client id of Narthex at this issuer, for sign-in (`[login]`). It is the audience of ID tokens in sessions, and does
         /// not become an audience of other tokens. `issuer` must then be the URL of an `OpenID` provider.
         client_id: Optional<String>, eg "\"narthex\"";
@@ -142,6 +147,26 @@ section! {
         mapping: Defaulted<MappingSection> = "{}";
         /// Permission tags: the claim that lists the user's permissions. Without this table, tags are ignored.
         tags: Optional<TagsSection>;
+    }
+}
+
+section! {
+    /// Introspection endpoint of an issuer, and the client that Narthex is there.
+    ///
+    /// ```toml
+    /// [issuer.introspection]
+    /// url = "https://id.example.com/introspect"
+    /// client_id = "narthex"
+    /// client_secret_file = "client-secret"
+    /// ```
+    IntrospectionSection {
+        /// URL of the endpoint. Must be https, or http on loopback. `allow_private_hosts`, `ca_file` and `proxy` of the issuer
+        /// apply.
+        url: Required<UrlText>, eg "\"https://id.example.com/introspect\"";
+        /// Client id of Narthex there, sent with the secret as `Authorization: Basic`.
+        client_id: Required<String>, eg "\"narthex\"";
+        /// File with the client's secret.
+        client_secret_file: Required<PathBuf>, eg "\"client-secret\"";
     }
 }
 

@@ -66,19 +66,19 @@ pub struct Caller {
 
 impl Caller {
     /// Creates a caller that may be cached while everything that it rests on stays. `keys` are the keys that verified
-    /// the token.
+    /// the token; `None` for an opaque one.
     pub fn new(
         issuer: Arc<IssuerRuntime>,
         account: &Prefetched<Account>,
         claims: &VerifiedClaims,
-        (generation, keys): (u64, &KeySnapshot),
+        (generation, keys): (u64, Option<&KeySnapshot>),
         now_ms: i64,
     ) -> Self {
-        let key_epoch = keys.epoch();
+        let key_epoch = keys.map_or_else(|| issuer.keys.epoch(), KeySnapshot::epoch);
         let ends = [
             Some(now_ms.saturating_add(KEPT_MS_MAX)),
             claims.expires_at_ms(),
-            Some(keys.usable_until_ms()),
+            keys.map(KeySnapshot::usable_until_ms),
             account.valid_until_ms,
         ];
         let kept_until_ms = ends.into_iter().flatten().min().unwrap_or(now_ms);

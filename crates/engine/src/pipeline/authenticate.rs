@@ -18,6 +18,7 @@ use crate::engine::Engine;
 use crate::event::Event;
 use crate::inbound::Inbound;
 use crate::machine_key::{WRONG_PLACE, is_machine_key, machine_key_hash};
+use crate::opaque;
 use crate::request_facts::OwnedRequestFacts;
 use crate::respond::Refusal;
 use crate::runtime::{IssuerRuntime, Runtime};
@@ -227,7 +228,8 @@ pub(crate) async fn identified(
     let account = account(engine, runtime, &issuer, identity, (token, now_ms))
         .await
         .map_err(|refusal| refusal.of_issuer(&issuer.name))?;
-    let caller = Caller::new(issuer, &account, &claims, (runtime.generation, &keys), now_ms);
+    let basis = (runtime.generation, keys.as_deref());
+    let caller = Caller::new(issuer, &account, &claims, basis, now_ms);
     let caller = caller.with_scopes(runtime.kept_scopes.among(claims.claims()));
     Ok((Arc::new(caller), account))
 }
@@ -236,7 +238,8 @@ pub(crate) async fn identified(
 pub(crate) struct VerifiedToken {
     pub(crate) issuer: Arc<IssuerRuntime>,
     pub(crate) claims: VerifiedClaims,
-    keys: Arc<KeySnapshot>,
+    /// Keys that verified it; `None` for an opaque token.
+    keys: Option<Arc<KeySnapshot>>,
 }
 
 /// Verifies an ID token for the client of an issuer (`OpenID` Connect Core 1.0 section 3.1.3.7).
@@ -265,7 +268,7 @@ pub(crate) async fn verify_id_token(
     Ok(VerifiedToken {
         issuer: Arc::clone(issuer),
         claims,
-        keys,
+        keys: Some(keys),
     })
 }
 
@@ -286,6 +289,15 @@ async fn verify(
     (token, at): (&str, &FoundAt),
     now_ms: i64,
 ) -> Result<VerifiedToken, Refusal> {
+    if let Some(asked) = opaque::issuer_of(runtime, inbound.route, token) {
+        accept(runtime, inbound, asked.0, at)?;
+        let claims = opaque::verify(asked, token, inbound.client(), now_ms).await?;
+        return Ok(VerifiedToken {
+            issuer: Arc::clone(asked.0),
+            claims,
+            keys: None,
+        });
+    }
     let refused = |error: VerifyError| Refusal::from(&error);
     let parsed = narthex_token::parse(token, &runtime.token_limits).map_err(refused)?;
     let trusted = runtime.issuers.select(&parsed).map_err(refused)?;
@@ -303,7 +315,7 @@ async fn verify(
     Ok(VerifiedToken {
         issuer: Arc::clone(issuer),
         claims,
-        keys,
+        keys: Some(keys),
     })
 }
 

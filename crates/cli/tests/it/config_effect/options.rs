@@ -40,6 +40,15 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("login.url", "a_page_of_the_operator_takes_the_place_of_an_issuer"),
     ("login.origins", "only_a_navigation_is_sent_to_sign_in"),
     ("route.login", "only_a_navigation_is_sent_to_sign_in"),
+    ("issuer.introspection.url", "opaque_tokens_are_asked_about_and_cached"),
+    (
+        "issuer.introspection.client_id",
+        "opaque_tokens_are_asked_about_and_cached",
+    ),
+    (
+        "issuer.introspection.client_secret_file",
+        "opaque_tokens_are_asked_about_and_cached",
+    ),
     ("issuer.dpop", "sec_dpop_token_needs_its_proof_at_each_door"),
     ("route.scopes", "sec_a_route_with_scopes_takes_no_token_without_them"),
     ("issuer.client_id", "sec_the_client_id_is_no_audience_of_other_tokens"),

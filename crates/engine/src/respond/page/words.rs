@@ -59,7 +59,7 @@ words! {
         SIGN_IN,
         "This page is for signed-in people, and your browser sent no sign-in.",
     ),
-    TokenExpired => plain(
+    TokenExpired | TokenInactive => plain(
         SIGN_IN_AGAIN,
         "Your sign-in has ended: the token that your browser sent has expired.",
     ),
