@@ -113,7 +113,7 @@ pub fn check(text: &str, request: ProvenRequest<'_>, nonces: &Nonces, now_ms: i6
         token_bytes_max: PROOF_BYTES_MAX,
         ..Limits::default()
     };
-    // SECURITY: the algorithms are ours, and the key is nobody's until the token names it.
+    // SECURITY: the algorithms are ours, and the key belongs to no client until the token names it.
     let signed = verify_self_signed(text, TYPE, &ALGORITHMS, &limits).map_err(|error| match error {
         SelfSignedError::Signature => ProofError::Signature,
         _ => ProofError::Malformed,

@@ -124,7 +124,7 @@ impl KeptScopes {
     }
 
     /// Returns the scopes of a token that are kept.
-    pub(crate) fn among(&self, claims: &Map<String, Value>) -> Box<[String]> {
+    pub fn among(&self, claims: &Map<String, Value>) -> Box<[String]> {
         if self.0.is_empty() {
             return Box::default();
         }

@@ -4,7 +4,7 @@ use narthex_decision::Reason;
 use narthex_token::{InspectedClaims, Inspection, Outcome, Rule, Step};
 
 use super::cure::{Cure, CureKind, Problem};
-use crate::opaque::{self, Introspecting};
+use narthex_engine::opaque::{self, Introspecting};
 
 /// Asks the issuer about a token, and presents its answer as an inspection.
 ///
@@ -15,7 +15,7 @@ pub(super) async fn explained_opaque(
     asked: Introspecting<'_>,
     token: &str,
     now_ms: i64,
-) -> Result<Inspection, Problem> {
+) -> Result<Inspection, Box<Problem>> {
     let verified = opaque::verify(asked, token, None, now_ms).await;
     let claims = verified.map_err(|refusal| {
         let cure = match refusal.reason {
@@ -35,7 +35,7 @@ pub(super) async fn explained_opaque(
                 ),
             ),
         };
-        Problem::new(refusal, Some(cure))
+        Box::new(Problem::new(refusal, Some(cure)))
     })?;
     Ok(Inspection {
         steps: vec![Step {

@@ -144,18 +144,19 @@ pub async fn explain(
     problems.extend(request.and_then(|request| route_problem(runtime, request)));
 
     let asked = opaque::issuer_of(runtime, route_of(runtime, request), token);
-    let (inspection, unasked) = match asked {
-        Some(asked) => match explained_opaque(asked, token, now_ms).await {
-            Ok(inspection) => (inspection, None),
-            Err(problem) => {
-                told.issuer = Some(asked.0.name.to_string());
-                problems.push(problem);
-                told.request = request.map(|request| RequestRow::undecided(runtime, request));
-                told.answer = answer(problems);
-                return told;
-            }
-        },
-        None => inspected(runtime, token, now_ms).await,
+    let looked = match asked {
+        Some(asked) => explained_opaque(asked, token, now_ms).await.map(|seen| (seen, None)),
+        None => Ok(inspected(runtime, token, now_ms).await),
+    };
+    let (inspection, unasked) = match looked {
+        Ok(looked) => looked,
+        Err(problem) => {
+            problems.push(*problem);
+            told.issuer = asked.map(|(issuer, _)| issuer.name.to_string());
+            told.request = request.map(|request| RequestRow::undecided(runtime, request));
+            told.answer = answer(problems);
+            return told;
+        }
     };
     tell_token(&mut told, &inspection);
     let examined = Examined {
@@ -178,18 +179,12 @@ pub async fn explain(
         let cured = |error| Problem::new(Refusal::from(error), Some(cure::mapping::cure(error, preview, claims)));
         problems.extend(preview.errors.iter().map(cured));
     }
-    let scopes = cure::token::claims(&inspection).map(|claims| runtime.kept_scopes.among(claims));
     let walk = Walk {
         runtime,
         directory,
-        scopes: scopes.unwrap_or_default(),
+        scopes: cure::token::claims(&inspection).map_or_else(Box::default, |claims| runtime.kept_scopes.among(claims)),
         now_ms,
     };
-    if let InspectedClaims::Verified(claims) = &inspection.claims
-        && claims.bound_to().is_some()
-    {
-        told.notes.push(NEEDS_PROOF.to_owned());
-    }
     let desired = preview.and_then(|preview| preview.desired);
     let met = match (issuer, &desired) {
         (Some(issuer), Some(desired)) if may_be_good(&inspection) => {
@@ -258,6 +253,11 @@ fn tell_token(told: &mut Explanation, inspection: &Inspection) {
     told.issuer.clone_from(&inspection.issuer);
     told.key = inspection.key.as_ref().map(KeyRow::from);
     told.token = inspection.steps.iter().map(StepRow::from).collect();
+    if let InspectedClaims::Verified(claims) = &inspection.claims
+        && claims.bound_to().is_some()
+    {
+        told.notes.push(NEEDS_PROOF.to_owned());
+    }
 }
 
 fn preview(

@@ -34,6 +34,7 @@ pub(crate) async fn answer(
     ClientRequest { request, sender }: ClientRequest<'_>,
 ) -> Response<Full<Bytes>> {
     let started = Instant::now();
+    let proof = ProofUse::default();
     let inbound = &Inbound {
         method: request.method(),
         path: request.uri().path().as_bytes(),
@@ -43,7 +44,7 @@ pub(crate) async fn answer(
         door: Door::Me,
         route: None,
         sender: Some(sender),
-        proof: Some(&ProofUse::default()),
+        proof: Some(&proof),
     };
     let mut described = principal(engine, runtime, inbound).await;
     if !engine.stands(runtime).await {

@@ -81,6 +81,17 @@ pub enum IntrospectionError {
 }
 
 impl IntrospectionError {
+    /// Tests whether the server is at fault, rather than the token.
+    ///
+    /// SECURITY: some servers answer 400 to a token of an odd form. If that counted, one made-up token would keep the server from being
+    /// asked about good ones.
+    const fn is_the_servers(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable(_) | Self::Malformed(_) | Self::Refused(401 | 403)
+        )
+    }
+
     /// Tests whether another try may help soon, because nothing was decided.
     pub const fn is_undecided(&self) -> bool {
         !matches!(self, Self::Inactive | Self::ClientBusy)
@@ -160,7 +171,7 @@ impl IntrospectionClient {
             Err(IntrospectionError::Inactive) => {
                 self.inactive.insert(hash, now_ms.saturating_add(INACTIVE_MS));
             }
-            Err(error) if error.is_undecided() => {
+            Err(error) if error.is_the_servers() => {
                 let until_ms = now_ms.saturating_add(FAILURE_MS);
                 self.failed_until_ms.store(until_ms, Ordering::Relaxed);
             }

@@ -19,6 +19,7 @@ use crate::error::{KeySetError, quoted};
 use crate::pem;
 
 pub use by_id::is_key_id;
+pub(crate) use jwk::read_embedded;
 pub use material::KeyKind;
 pub use secret::SecretLength;
 pub(crate) use secret::hmac_algorithm;
@@ -26,12 +27,6 @@ pub(crate) use secret::hmac_algorithm;
 use material::Material;
 use secret::Secret;
 use thumbprint::{Thumbprints, sha1_of, sha256_of};
-
-/// Reads a public key that came with what it signed; `None` if it is no public key for this algorithm.
-pub(crate) fn read_embedded(jwk: &Value, algorithm: Algorithm) -> Option<Material> {
-    let key = jwk::read(jwk).ok()?;
-    key.algorithms.contains(algorithm).then_some(key.material)
-}
 
 /// Largest number of keys of one name that are tried. More than one is already an odd set, and each costs a signature.
 const CANDIDATES_MAX: usize = 16;

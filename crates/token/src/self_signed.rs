@@ -18,7 +18,7 @@ use crate::parse::{Limits, parse};
 /// Contents of a token that its own key verified. Only [`verify_self_signed`] makes one.
 #[derive(Clone, PartialEq)]
 pub struct SelfSigned {
-    /// The payload. Its maker wrote it, whoever that is.
+    /// The payload, as its unknown maker wrote it.
     pub claims: Map<String, Value>,
     /// Thumbprint of the key (RFC 7638), SHA-256 in base64url.
     pub thumbprint: String,

@@ -191,6 +191,13 @@ async fn sec_dpop_proof_is_for_one_request_and_one_token() {
         Some("token.proof"),
         "nor where it is cached"
     );
+}
+
+/// A confirmation that names another way of proof, or a second one, asks for what is not checked.
+#[tokio::test]
+async fn sec_dpop_is_the_one_way_of_proof() {
+    let world = World::with_config(accepting).await;
+    let token = bound("ada");
     // Ways of proof that are not checked.
     for cnf in [json!({ "x5t#S256": "AA" }), json!({ "jkt": 1 }), json!({}), json!("x")] {
         let mut both = cnf.clone();

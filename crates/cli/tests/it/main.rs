@@ -58,6 +58,8 @@ mod machine_keys;
 #[cfg(test)]
 mod oauth;
 #[cfg(test)]
+mod oauth_clients;
+#[cfg(test)]
 mod opaque_tokens;
 #[cfg(test)]
 mod organizations;

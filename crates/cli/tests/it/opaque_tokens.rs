@@ -73,7 +73,7 @@ async fn opaque_tokens_are_asked_about_and_cached() {
     assert_eq!(told["key"]["matched_by"], "introspection", "{told}");
 }
 
-/// What the issuer says is checked like the claims of a signed token.
+/// The issuer's answer is checked like the claims of a signed token.
 #[tokio::test]
 async fn sec_answers_of_introspection_are_judged_like_claims() {
     let endpoint = IntrospectionEndpoint::start().unwrap();
@@ -154,19 +154,22 @@ async fn sec_an_issuer_that_does_not_answer_lets_nothing_pass() {
         assert_eq!(answer.status, 503, "{status:?} {body:?}: {}", answer.text());
     }
     sleep(Duration::from_millis(1_100)).await;
-    (endpoint.status(None), endpoint.body(None));
+    // A server that takes offence at one token is still asked about others.
+    (endpoint.status(Some(400)), endpoint.body(None));
+    assert_eq!(ask(&world, "odd").await.status, 503);
+    endpoint.status(None);
     endpoint.activate("later", &claims("ada"));
     assert_eq!(ask(&world, "later").await.status, 200);
 }
 
-/// A flood of made-up tokens from one client asks a bounded number of questions at a time, and locks nobody else out.
+/// A flood of made-up tokens from one client asks a bounded number of questions at a time, and locks no other client out.
 #[tokio::test]
 async fn sec_a_flood_of_made_up_tokens_is_bounded() {
     let endpoint = IntrospectionEndpoint::start().unwrap();
     let world = world(&endpoint, "").await;
     endpoint.activate("known", &claims("ada"));
     assert_eq!(ask(&world, "known").await.status, 200);
-    endpoint.delay(Duration::from_millis(300));
+    endpoint.delay(Duration::from_secs(1));
     let client = Client::new();
     let flood = (0..60).map(|number| {
         let call = Call::get(&format!("{}/whoami", world.narthex.url()));
@@ -193,10 +196,10 @@ async fn sec_a_flood_of_made_up_tokens_is_bounded() {
     assert_eq!(reasons.len(), 60);
     let refused = |reason: &str| reasons.iter().filter(|own| *own == reason).count();
     assert!(
-        refused("rate.limited") > 40 && refused("token.inactive") >= 8,
+        refused("rate.limited") > 30 && refused("token.inactive") >= 8,
         "{reasons:?}"
     );
-    assert!(endpoint.asked().len() < 20, "{}", endpoint.asked().len());
+    assert!(endpoint.asked().len() < 30, "{}", endpoint.asked().len());
     // One that is not active is not asked about again for a while.
     endpoint.delay(Duration::ZERO);
     let asked = endpoint.asked().len();

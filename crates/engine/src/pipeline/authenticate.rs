@@ -70,7 +70,7 @@ pub(super) async fn look_up<'r>(
             Some(issuer) => accept(runtime, inbound, issuer, at)?,
             None => accept_machine_key(at)?,
         }
-        // SECURITY: a cached answer is for the holder of the key, not for whoever has the token.
+        // SECURITY: a cached answer is for the holder of the key, not for the holder of the token.
         let bound_to = cached.caller().bound_to();
         if bound_to.is_some() || is_dpop(at) {
             let presented = (token.word()?, at);

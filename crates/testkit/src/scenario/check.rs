@@ -51,10 +51,11 @@ pub(super) fn holds(is: &Json, expected: &Json, place: &str) -> Result<()> {
     }
 }
 
-/// Tests whether a text is the expected one; `*` is any that is not empty.
+/// Tests whether a text is the expected one; with a `*` at its end, any that begins so and is not empty.
 fn same_text(is: Option<&str>, expected: &str, place: &str) -> Result<()> {
     match is {
-        Some(is) if is == expected || (expected == "*" && !is.is_empty()) => Ok(()),
+        Some(is) if is == expected => Ok(()),
+        Some(is) if !is.is_empty() && expected.strip_suffix('*').is_some_and(|begin| is.starts_with(begin)) => Ok(()),
         is => bail!("{place} is {is:?} instead of `{expected}`"),
     }
 }

@@ -54,6 +54,12 @@ pub(super) fn read(entry: &Value) -> Result<VerificationKey, String> {
     })
 }
 
+/// Reads a public key that came with what it signed; `None` if it is no public key for this algorithm.
+pub(crate) fn read_embedded(jwk: &Value, algorithm: Algorithm) -> Option<Material> {
+    let key = read(jwk).ok()?;
+    key.algorithms.contains(algorithm).then_some(key.material)
+}
+
 /// `use` and `key_ops`, both optional, must agree with verifying.
 fn meant_for_verification(jwk: &Map<String, Value>) -> Result<(), String> {
     match text(jwk, "use")? {
