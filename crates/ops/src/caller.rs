@@ -11,7 +11,7 @@ use narthex_clock::Clock;
 use narthex_decision::{Action, Actor as Reach, ActorScope, Reason};
 use narthex_directory::{
     ActiveIssuers, Actor, By, ConnectionId, CountingIds, Directory, DocumentKind, GrantPolicy, IssuerName,
-    Organization, OrganizationId, OrganizationRole, PlatformRole, Realm, Scope, Team, TeamId, UserId,
+    Organization, OrganizationId, OrganizationRole, PlatformRole, Realm, Scope, Team, TeamId, User, UserId,
 };
 use serde_json::{Map, Value};
 
@@ -63,6 +63,11 @@ impl Caller {
     /// Configured name of the issuer of the caller's token; `None` for an API key.
     pub fn issuer(&self) -> Option<&IssuerName> {
         self.holder.as_ref().map(|holder| &holder.issuer)
+    }
+
+    /// The user that the caller's token speaks for; `None` for an API key.
+    pub fn user(&self) -> Option<&User> {
+        self.holder.as_ref().map(|holder| &**holder.principal.user())
     }
 
     /// Tests whether the caller may perform this action; `organization` is the organization that it concerns, if any. It

@@ -3,8 +3,8 @@
 use narthex_clock::NewIds;
 use narthex_decision::Action;
 use narthex_directory::{
-    EffectiveMember, GrantId, Listing, Member, NewGrant, Organization, OrganizationId, OrganizationRole, Scope,
-    ScopedRole, Team, TeamRole, UserId,
+    EffectiveMember, GrantId, Listing, Member, NewGrant, Organization, OrganizationId, OrganizationRole, Page, Scope,
+    ScopedRole, Team, TeamRole, UserFilter, UserId,
 };
 
 use super::caller::{Caller, Permit};
@@ -189,6 +189,71 @@ pub async fn grant(
     }
     permit.directory().grant_role(new, permit.by()).await?;
     member(permit, on, user).await
+}
+
+/// Grants a role in an organization by hand, as [`grant`] does, to the user that a person means by this text: an id, a
+/// username, an external id or an e-mail address of the organization's realm.
+///
+/// # Errors
+///
+/// As [`grant`]; and when no user that the caller may know of is meant, or more than one.
+pub async fn grant_to_named(
+    caller: &Caller,
+    organization: &str,
+    role: OrganizationRole,
+    person: &str,
+    why: Option<String>,
+) -> Result<GroupMember, OpError> {
+    let (permit, found) = caller.organization(Action::WriteMembers, organization).await?;
+    let user = named(permit, &found, person).await?;
+    let role = GroupRole::Organization(organization, role);
+    grant(caller, role, &user.to_string(), why).await
+}
+
+/// Returns the user that a person means by this text. What is unique is tried before what is not.
+///
+/// SECURITY: the caller is told only of users that the caller may see; any other is answered as if there were none.
+async fn named(permit: Permit<'_>, organization: &Organization, person: &str) -> Result<UserId, OpError> {
+    let text = input_rules::required("person", person, "it is empty; name a person")?;
+    if let Ok(id) = text.parse() {
+        return Ok(id);
+    }
+    let of_realm = || UserFilter {
+        realm: Some(organization.realm.clone()),
+        ..UserFilter::default()
+    };
+    let filters = [
+        UserFilter {
+            username: Some(text.clone()),
+            ..of_realm()
+        },
+        UserFilter {
+            external_id: Some(text.clone()),
+            ..of_realm()
+        },
+        UserFilter {
+            email: Some(text.clone()),
+            ..of_realm()
+        },
+    ];
+    for filter in filters {
+        let mut seen = Vec::new();
+        for entry in permit.directory().users(filter, Page::default()).await?.items {
+            if permit.sees(Some(organization.id), entry.user.id).await? {
+                seen.push(entry.user.id);
+            }
+        }
+        match seen.as_slice() {
+            [] => {}
+            [only] => return Ok(*only),
+            _ => {
+                let detail = "more than one person has this e-mail address; name the username or the external ID";
+                return Err(OpError::invalid("person", detail));
+            }
+        }
+    }
+    let detail = "no person of this realm has this username, external ID or e-mail address";
+    Err(OpError::invalid("person", detail))
 }
 
 /// Revokes the roles in a group that were granted by hand and by claims.

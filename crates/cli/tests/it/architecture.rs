@@ -111,6 +111,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ops",
         ],
     ),
+    // pages
+    ("console", &["directory", "decision", "engine", "ops"]),
     // doors
     (
         "gateway",

@@ -1,0 +1,85 @@
+//! Fields of a form or a query, as a person filled them in.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use http::header;
+use narthex_ops::PageRequest;
+use url::form_urlencoded;
+
+use crate::problem::Failed;
+
+/// Media type of a form without files.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Fields by name, in the order in which they were sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// Parses fields in the format of `application/x-www-form-urlencoded` (URL Standard, section 5).
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        Self(form_urlencoded::parse(bytes).into_owned().collect())
+    }
+
+    /// Returns the text of a field, as it was typed; `None` if it was not sent.
+    pub(crate) fn sent(&self, name: &str) -> Option<&str> {
+        let field = self.0.iter().find(|(known, _)| known == name);
+        field.map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the text of a field, as it was typed; empty if it was not sent.
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.sent(name).unwrap_or_default()
+    }
+
+    /// Returns the text of a field without blanks around it; `None` if there is none.
+    pub(crate) fn filled(&self, name: &str) -> Option<String> {
+        let text = self.text(name).trim();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// Returns the page of a list that a query asks for.
+    pub(crate) fn page(&self) -> PageRequest {
+        PageRequest {
+            cursor: self.filled("cursor"),
+            limit: None,
+        }
+    }
+}
+
+/// A form that was sent.
+pub(crate) struct Form(pub(crate) Fields);
+
+impl<S: Send + Sync> FromRequest<S> for Form {
+    type Rejection = Failed;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Failed> {
+        let media_type = request.headers().get(header::CONTENT_TYPE);
+        let media_type = media_type.and_then(|text| text.to_str().ok()).unwrap_or_default();
+        let name = media_type.split(';').next().unwrap_or_default().trim();
+        if !name.eq_ignore_ascii_case(FORM) {
+            return Err(Failed::NotAForm);
+        }
+        let bytes = Bytes::from_request(request, state).await;
+        Ok(Self(Fields::parse(&bytes.map_err(|_| Failed::NotAForm)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_kept_as_they_were_typed() {
+        let fields = Fields::parse(b"label=+Acme+%26+Co+&name=acme&empty=");
+        assert_eq!(fields.text("label"), " Acme & Co ");
+        assert_eq!(fields.filled("label").as_deref(), Some("Acme & Co"));
+        assert_eq!((fields.sent("empty"), fields.filled("empty")), (Some(""), None));
+        assert_eq!((fields.sent("absent"), fields.text("absent")), (None, ""));
+    }
+
+    #[test]
+    fn the_first_of_two_fields_with_one_name_counts() {
+        assert_eq!(Fields::parse(b"a=1&a=2").text("a"), "1");
+    }
+}

@@ -1,0 +1,49 @@
+//! The pages. The tree is the space of addresses: `users/new.rs` is `/users/new`.
+
+use axum::Router;
+use axum::routing::get;
+use narthex_ops::{Caller, OpError, PageRequest, issuers};
+
+use crate::problem::Failed;
+use crate::visit::{Answer, Visit, see};
+
+mod confirm;
+mod grants;
+mod notice;
+mod organizations;
+mod tags;
+mod users;
+
+/// Routes every page; everything else is the page for what is not there.
+pub(crate) fn router() -> Router {
+    Router::new()
+        .route("/", get(first))
+        .merge(users::routes())
+        .merge(organizations::routes())
+        .merge(tags::routes())
+        .fallback(nothing)
+        .method_not_allowed_fallback(nothing)
+}
+
+/// Leads to the page that the caller begins at.
+async fn first(visit: Visit) -> Answer {
+    let first = visit.frame().first_page().ok_or(Failed::NoSuchPage)?;
+    Ok(see(&first))
+}
+
+async fn nothing() -> Failed {
+    Failed::NoSuchPage
+}
+
+/// Returns the realms of the configured issuers, each once, in order.
+fn realms(caller: &Caller) -> Result<Vec<String>, OpError> {
+    let page = PageRequest {
+        cursor: None,
+        limit: Some(narthex_directory::PAGE_LIMIT_MAX),
+    };
+    let issuers = issuers::list(caller, page)?.items.into_iter();
+    let mut realms: Vec<String> = issuers.map(|issuer| issuer.realm).collect();
+    realms.sort();
+    realms.dedup();
+    Ok(realms)
+}

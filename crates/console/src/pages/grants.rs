@@ -1,0 +1,58 @@
+//! Rows of grants: each role, on what, where it came from, and since when.
+
+use narthex_directory::{EffectiveGrant, Scope};
+use narthex_ops::users::NamedGrant;
+
+use crate::paths;
+use crate::visit::Visit;
+use crate::wording::access::{self, GrantOrigin};
+use crate::wording::time::Moment;
+
+/// A row for a grant.
+#[derive(Debug)]
+pub(crate) struct GrantRow {
+    pub(crate) role: &'static str,
+    /// Address of the thing that the role is held on.
+    pub(crate) href: Option<String>,
+    /// Name of that thing.
+    pub(crate) on: String,
+    /// Kind of that thing.
+    pub(crate) kind: &'static str,
+    pub(crate) origin: GrantOrigin,
+    pub(crate) since: Moment,
+    pub(crate) confirmed: Moment,
+}
+
+/// Builds the row of a grant; `name` is the name of the thing that it is held on, where that is known.
+pub(crate) fn row(visit: &Visit, effective: &EffectiveGrant, name: Option<&str>) -> GrantRow {
+    let grant = &effective.grant;
+    let scope = grant.scope();
+    GrantRow {
+        role: access::role(effective.gives.unwrap_or(grant.role)),
+        href: match (scope, name) {
+            (Scope::Organization(_), Some(name)) => Some(paths::in_organization(name, "people")),
+            _ => None,
+        },
+        on: match (scope, name) {
+            (Scope::Platform, _) => "The platform".to_owned(),
+            (_, Some(name)) => name.to_owned(),
+            (_, None) => "–".to_owned(),
+        },
+        kind: match scope {
+            Scope::Platform => "Platform",
+            Scope::Organization(_) => "Organization",
+            Scope::Team(_) => "Team",
+        },
+        origin: GrantOrigin::of(effective),
+        since: visit.moment(grant.granted_at_ms),
+        confirmed: visit.moment(grant.asserted_at_ms),
+    }
+}
+
+/// Builds the rows of a user's grants: those that give a role first.
+pub(crate) fn rows(visit: &Visit, grants: &[NamedGrant]) -> Vec<GrantRow> {
+    let row_of = |named: &NamedGrant| row(visit, &named.grant, named.scope_name.as_deref());
+    let (giving, idle): (Vec<&NamedGrant>, Vec<&NamedGrant>) =
+        grants.iter().partition(|named| named.grant.gives.is_ok());
+    giving.into_iter().chain(idle).map(row_of).collect()
+}

@@ -1,0 +1,70 @@
+//! Notices of what was done, at the top of the page that shows the effect.
+
+use askama::Template;
+use askama::filters::HtmlSafe;
+
+use crate::fields::Fields;
+
+/// A notice of what was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Template)]
+#[template(
+    source = r#"<div class="note good" role="status"><p><b>{{ done }}</b>{% if !more.is_empty() %} {{ more }}{% endif %}</p></div>"#,
+    ext = "html"
+)]
+pub(crate) struct Notice {
+    done: &'static str,
+    more: &'static str,
+}
+
+impl HtmlSafe for Notice {}
+
+/// Word in the query, sentence, and what follows from it.
+const NOTICES: [(&str, &str, &str); 11] = [
+    ("saved", "Saved.", ""),
+    (
+        "tags-saved",
+        "Saved.",
+        "Who lost a role has lost it at once. Who gains one has it from the next token on.",
+    ),
+    ("unchanged", "Nothing was changed.", ""),
+    ("created", "Created.", ""),
+    ("added", "Added.", ""),
+    ("removed", "The role is removed.", ""),
+    ("disabled", "Disabled.", "Every request is refused from now on."),
+    ("enabled", "Enabled.", "The roles on record count again."),
+    (
+        "signed-out",
+        "Signed out everywhere.",
+        "Every token issued until now is refused.",
+    ),
+    ("suspended", "Suspended.", "Every request to it is refused from now on."),
+    ("opened", "Opened.", "The roles on record count again."),
+];
+
+impl Notice {
+    /// Returns the notice that a query asks for.
+    ///
+    /// SECURITY: a query chooses one of these texts; its own text is never shown.
+    pub(crate) fn of(query: &Fields) -> Option<Self> {
+        let word = query.text("done");
+        let notice = NOTICES.iter().find(|(known, _, _)| *known == word);
+        notice.map(|(_, done, more)| Self { done, more })
+    }
+}
+
+/// Returns the address of a page with the notice for this word.
+pub(crate) fn after(page: &str, word: &'static str) -> String {
+    format!("{page}?done={word}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sec_a_query_chooses_a_notice_and_writes_none() {
+        assert!(Notice::of(&Fields::parse(b"done=saved")).is_some());
+        assert_eq!(Notice::of(&Fields::parse(b"done=You+won")), None);
+        assert_eq!(Notice::of(&Fields::default()), None);
+    }
+}

@@ -1,0 +1,152 @@
+//! `/organizations/{name}`: an organization's tags and details.
+
+use askama::Template;
+use http::StatusCode;
+use narthex_decision::Action;
+use narthex_directory::{Edit, Organization, Origin};
+use narthex_ops::organizations::{self, OrganizationChange};
+
+use super::form::{self, OrganizationForm, Values, membership_words};
+use super::head::{Head, Tab};
+use crate::fields::Form;
+use crate::form::{Faults, NotDone, not_done};
+use crate::frame::Frame;
+use crate::pages::confirm;
+use crate::pages::notice::{self, Notice};
+use crate::paths;
+use crate::visit::{Answer, Named, Visit, html, page, see};
+use crate::wording::time::Moment;
+
+#[derive(Template)]
+#[template(path = "organization.html")]
+struct EditPage<'a> {
+    frame: &'a Frame,
+    head: Head,
+    notice: Option<Notice>,
+    faults: &'a Faults,
+    /// Time of the other change, if the record has changed since the form was made.
+    changed: Option<Moment>,
+    form: OrganizationForm,
+    href: String,
+    /// `true` if the caller may suspend and open it.
+    may_suspend: bool,
+}
+
+#[derive(Template)]
+#[template(path = "organization_read.html")]
+struct ReadPage<'a> {
+    frame: &'a Frame,
+    head: Head,
+    notice: Option<Notice>,
+    organization: &'a Organization,
+    tags: [(&'static str, Vec<&'a str>); 3],
+    membership: &'static str,
+    is_declared: bool,
+}
+
+/// Shows the form, or the facts to a caller who may not change them here.
+pub(super) async fn form(visit: Visit, Named(name): Named) -> Answer {
+    let organization = organizations::read(visit.caller(), &name).await?;
+    let is_declared = organization.origin == Origin::Config;
+    if is_declared || !visit.may(Action::WriteOrganization, Some(organization.id)) {
+        return facts(&visit, &organization, is_declared);
+    }
+    let values = Values::Record(&organization);
+    show(&visit, &organization, values, StatusCode::OK)
+}
+
+fn facts(visit: &Visit, organization: &Organization, is_declared: bool) -> Answer {
+    let lists = &organization.tags;
+    page(&ReadPage {
+        frame: visit.frame(),
+        head: Head::new(organization, Tab::Details),
+        notice: Notice::of(visit.query()),
+        organization,
+        tags: [
+            ("External Admin Group", lists.admin.texts().collect()),
+            ("External Member Group", lists.member.texts().collect()),
+            ("External Executor Group", lists.executor.texts().collect()),
+        ],
+        membership: membership_words(organization.membership),
+        is_declared,
+    })
+}
+
+fn show(visit: &Visit, organization: &Organization, values: Values<'_>, status: StatusCode) -> Answer {
+    let none = Faults::default();
+    let may_rule = visit.may(Action::RuleOrganization, Some(organization.id));
+    let version = match values {
+        // The version that the form was made from: another change since then must not go unnoticed.
+        Values::Sent(fields, _) => fields.text(confirm::VERSION).parse().ok(),
+        _ => Some(organization.version),
+    };
+    let page = EditPage {
+        frame: visit.frame(),
+        head: Head::new(organization, Tab::Details),
+        notice: Notice::of(visit.query()),
+        faults: match values {
+            Values::Sent(_, faults) => faults,
+            _ => &none,
+        },
+        changed: matches!(values, Values::Merged(..)).then(|| visit.moment(organization.updated_at_ms)),
+        form: OrganizationForm::new(values, version, (!may_rule).then_some(organization)),
+        href: paths::organization(organization.name.as_str()),
+        may_suspend: may_rule,
+    };
+    html(status, &page)
+}
+
+/// Saves the change.
+pub(super) async fn save(visit: Visit, Named(name): Named, Form(fields): Form) -> Answer {
+    let change = form::change(&fields)?;
+    let (is_empty, touches_tags) = (is_empty(&change), touches_tags(&change));
+    let before = organizations::read(visit.caller(), &name).await?;
+    visit.needs(Action::WriteOrganization, Some(before.id))?;
+    if is_empty {
+        return Ok(see(&notice::after(
+            &paths::organization(before.name.as_str()),
+            "unchanged",
+        )));
+    }
+    let expected = confirm::version(&fields);
+    match organizations::update(visit.caller(), &name, &expected, change).await {
+        Ok(saved) if touches_tags => {
+            let people = paths::in_organization(saved.name.as_str(), "people");
+            Ok(see(&notice::after(&people, "tags-saved")))
+        }
+        Ok(saved) => Ok(see(&notice::after(&paths::organization(saved.name.as_str()), "saved"))),
+        Err(error) => match not_done(error)? {
+            NotDone::Faults(faults) => {
+                let values = Values::Sent(&fields, &faults);
+                show(&visit, &before, values, StatusCode::UNPROCESSABLE_ENTITY)
+            }
+            NotDone::Changed => {
+                let now = organizations::read(visit.caller(), &name).await?;
+                show(&visit, &now, Values::Merged(&now, &fields), StatusCode::CONFLICT)
+            }
+        },
+    }
+}
+
+/// Tests whether a change decides who gets in.
+const fn touches_tags(change: &OrganizationChange) -> bool {
+    let tags = &change.tags;
+    !matches!(
+        (&tags.admin, &tags.member, &tags.executor),
+        (Edit::Keep, Edit::Keep, Edit::Keep)
+    )
+}
+
+/// Tests whether a change changes nothing.
+fn is_empty(change: &OrganizationChange) -> bool {
+    let texts = [
+        &change.name,
+        &change.label,
+        &change.external_id,
+        &change.contact_name,
+        &change.contact_email,
+        &change.website,
+        &change.timezone,
+    ];
+    texts.into_iter().all(|edit| *edit == Edit::Keep) && change.membership == Edit::Keep && !touches_tags(change)
+}

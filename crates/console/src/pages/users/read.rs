@@ -1,0 +1,127 @@
+//! `/users/{id}`: a user's roles, history and profile.
+
+use askama::Template;
+use narthex_decision::Action;
+use narthex_directory::{ACTIONS, Actor, EventOrder, PAGE_LIMIT_MAX, RecordedEvent, User, UserStatus};
+use narthex_ops::audit_events::{self, EventQuery};
+use narthex_ops::{PageRequest, users};
+
+use crate::frame::Frame;
+use crate::pages::grants::{self, GrantRow};
+use crate::pages::notice::Notice;
+use crate::paths;
+use crate::problem::Failed;
+use crate::visit::{Answer, Named, Visit, page};
+use crate::wording::access;
+use crate::wording::address::Address;
+use crate::wording::time::Moment;
+
+/// Maximum number of events in the history.
+const EVENTS_MAX: usize = 20;
+
+#[derive(Template)]
+#[template(path = "user.html")]
+struct UserPage<'a> {
+    frame: &'a Frame,
+    notice: Option<Notice>,
+    user: &'a User,
+    name: &'a str,
+    href: String,
+    is_disabled: bool,
+    email: Option<Address>,
+    last_seen: Option<Moment>,
+    created: Moment,
+    signed_out: Option<Moment>,
+    context: Vec<(&'a str, String)>,
+    grants: Vec<GrantRow>,
+    /// `true` if there are more grants than are shown.
+    has_more: bool,
+    history: Vec<EventRow>,
+    may_change: bool,
+}
+
+struct EventRow {
+    /// What happened, as a sentence.
+    what: String,
+    code: String,
+    at: Moment,
+    /// The actor, in words.
+    by: String,
+}
+
+/// Shows the user.
+pub(super) async fn read(visit: Visit, Named(id): Named) -> Answer {
+    let caller = visit.caller();
+    let entry = users::read(caller, &id).await?;
+    let user = &entry.user;
+    let all = PageRequest {
+        cursor: None,
+        limit: Some(PAGE_LIMIT_MAX),
+    };
+    let held = users::grants(caller, &id, None, all).await?;
+    let context = user.context.iter();
+    page(&UserPage {
+        frame: visit.frame(),
+        notice: Notice::of(visit.query()),
+        user,
+        name: access::name(user),
+        href: paths::user(user.id),
+        is_disabled: user.status == UserStatus::Disabled,
+        email: user.profile.email.as_deref().map(Address::new),
+        last_seen: user.last_seen_at_ms.map(|at_ms| visit.moment(at_ms)),
+        created: visit.moment(user.created_at_ms),
+        signed_out: user.tokens_not_before_ms.map(|at_ms| visit.moment(at_ms)),
+        context: context
+            .map(|(name, value)| (name.as_str(), value.to_string()))
+            .collect(),
+        grants: grants::rows(&visit, &held.items),
+        has_more: held.next_cursor.is_some(),
+        history: history(&visit, user).await?,
+        may_change: visit.may(Action::WriteUsers, None),
+    })
+}
+
+/// Reads the latest events about a user; none for a caller who may not read the audit trail.
+async fn history(visit: &Visit, user: &User) -> Result<Vec<EventRow>, Failed> {
+    if !visit.may(Action::ReadAudit, None) {
+        return Ok(Vec::new());
+    }
+    let query = EventQuery {
+        user: Some(user.id.to_string()),
+        organization: None,
+        action: None,
+        from_ms: None,
+        until_ms: None,
+        order: EventOrder::NewestFirst,
+    };
+    let latest = PageRequest {
+        cursor: None,
+        limit: Some(EVENTS_MAX),
+    };
+    let events = audit_events::list(visit.caller(), query, latest).await?.items;
+    Ok(events.into_iter().map(|recorded| event_row(visit, recorded)).collect())
+}
+
+fn event_row(visit: &Visit, RecordedEvent { event, .. }: RecordedEvent) -> EventRow {
+    let meaning = ACTIONS.iter().find(|(name, _)| *name == event.action);
+    // The sentence ends where the reference lists the fields.
+    let what = meaning.map_or("", |(_, meaning)| meaning.split([':', ';']).next().unwrap_or_default());
+    EventRow {
+        what: what.trim_end_matches('.').to_owned(),
+        at: visit.moment(event.at_ms),
+        by: actor(&event.actor),
+        code: event.action,
+    }
+}
+
+fn actor(actor: &Actor) -> String {
+    match actor {
+        Actor::Token { issuer, .. } => format!("a token of {issuer}"),
+        Actor::User(id) => format!("the user {id}"),
+        Actor::ApiKey(id) => format!("the API key {id}"),
+        Actor::CommandLine(Some(user)) => format!("{user} at the command line"),
+        Actor::CommandLine(None) => "the command line".to_owned(),
+        Actor::Configuration => "the configuration".to_owned(),
+        Actor::System => "Narthex itself".to_owned(),
+    }
+}
