@@ -223,7 +223,7 @@ mod tests {
             &[("sec-fetch-site", "same-origin"), ("sec-fetch-site", "same-origin")],
             &[],
         ] {
-            let all: Vec<_> = [&[HOST], headers].concat();
+            let all: Vec<_> = [&[HOST][..], headers].concat();
             assert_eq!(
                 check(&configured(), "POST", &all),
                 Err(OriginFault::Site),
@@ -243,7 +243,7 @@ mod tests {
                 ("origin", "https://narthex.example.com"),
             ],
         ] {
-            let all: Vec<_> = [&[HOST], headers].concat();
+            let all: Vec<_> = [&[HOST][..], headers].concat();
             assert_eq!(check(&configured(), "POST", &all), Ok(()), "{headers:?}");
         }
         let local = [("host", "localhost:9001"), ("origin", "http://localhost:9001")];

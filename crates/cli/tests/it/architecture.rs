@@ -111,7 +111,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ops",
         ],
     ),
-    // pages
+    // admin, as pages
     ("console", &["directory", "decision", "engine", "ops"]),
     // doors
     (

@@ -1,0 +1,16 @@
+//! The console over a directory in memory: every page, as every kind of caller.
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod frame;
+#[cfg(test)]
+mod organizations;
+#[cfg(test)]
+mod people;
+#[cfg(test)]
+mod security;
+#[cfg(test)]
+mod tags;
+#[cfg(test)]
+mod users;
