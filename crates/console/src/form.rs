@@ -227,6 +227,46 @@ pub(crate) fn radios(
     choices.iter().copied().map(radio).collect()
 }
 
+/// A choice from a list that opens.
+#[derive(Debug, Clone, Template)]
+#[template(path = "options.html")]
+pub(crate) struct Options {
+    name: &'static str,
+    label: &'static str,
+    choices: Vec<Choice>,
+}
+
+impl HtmlSafe for Options {}
+
+/// A choice of [`Options`].
+#[derive(Debug, Clone)]
+struct Choice {
+    value: &'static str,
+    label: &'static str,
+    is_chosen: bool,
+}
+
+impl Options {
+    /// Builds the choice: each with value and label; `chosen` is the value that is selected.
+    pub(crate) fn new(
+        name: &'static str,
+        label: &'static str,
+        choices: &[(&'static str, &'static str)],
+        chosen: &str,
+    ) -> Self {
+        let choice = |(value, label): (&'static str, &'static str)| Choice {
+            value,
+            label,
+            is_chosen: value == chosen,
+        };
+        Self {
+            name,
+            label,
+            choices: choices.iter().copied().map(choice).collect(),
+        }
+    }
+}
+
 /// Links to the other parts of a list.
 #[derive(Debug, Clone, Template)]
 #[template(path = "pager.html")]

@@ -11,7 +11,7 @@ use crate::wording::{access, number};
 use crate::{Console, paths, stylesheet};
 
 /// Name of the cookie that keeps the preferred theme.
-const THEME_COOKIE: &str = "narthex_theme";
+pub(crate) const THEME_COOKIE: &str = "narthex_theme";
 
 /// The frame of a page.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl From<Organization> for OwnOrganization {
 }
 
 /// Pages of the whole installation: section, icon, text, address, and the action that a caller needs to see the page.
-const PLATFORM: [(&str, &str, &str, &str, Action); 3] = [
+const PLATFORM: [(&str, &str, &str, &str, Action); 6] = [
     ("Directory", "users", "Users", "/users", Action::ReadUsers),
     (
         "Directory",
@@ -79,6 +79,9 @@ const PLATFORM: [(&str, &str, &str, &str, Action); 3] = [
         Action::ReadOrganization,
     ),
     ("Directory", "tags", "Tags", "/tags", Action::ReadTags),
+    ("Trust", "issuers", "Issuers", "/issuers", Action::ReadIssuers),
+    ("Trust", "routes", "Routes", "/routes", Action::ReadRoutes),
+    ("Console", "api-keys", "API keys", "/api-keys", Action::ReadApiKeys),
 ];
 
 /// Pages of an organization: icon, text, and the last part of the address.

@@ -2,15 +2,19 @@
 
 use axum::Router;
 use axum::routing::get;
-use narthex_ops::{Caller, OpError, PageRequest, issuers};
+use narthex_ops::{Caller, OpError, PageRequest};
 
 use crate::problem::Failed;
 use crate::visit::{Answer, Visit, see};
 
+mod api_keys;
 mod confirm;
 mod grants;
+mod issuers;
 mod notice;
 mod organizations;
+mod routes;
+mod settings;
 mod tags;
 mod users;
 
@@ -21,6 +25,10 @@ pub(crate) fn router() -> Router {
         .merge(users::routes())
         .merge(organizations::routes())
         .merge(tags::routes())
+        .merge(issuers::routes())
+        .merge(routes::routes())
+        .merge(api_keys::routes())
+        .merge(settings::routes())
         .fallback(nothing)
         .method_not_allowed_fallback(nothing)
 }
@@ -41,7 +49,7 @@ fn realms(caller: &Caller) -> Result<Vec<String>, OpError> {
         cursor: None,
         limit: Some(narthex_directory::PAGE_LIMIT_MAX),
     };
-    let issuers = issuers::list(caller, page)?.items.into_iter();
+    let issuers = narthex_ops::issuers::list(caller, page)?.items.into_iter();
     let mut realms: Vec<String> = issuers.map(|issuer| issuer.realm).collect();
     realms.sort();
     realms.dedup();

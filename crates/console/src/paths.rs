@@ -31,6 +31,11 @@ pub(crate) fn person(organization: &str, id: impl std::fmt::Display) -> String {
     format!("/organizations/{}/people/{id}", segment(organization))
 }
 
+/// Returns the address of an issuer.
+pub(crate) fn issuer(name: &str) -> String {
+    format!("/issuers/{}", segment(name))
+}
+
 /// Returns an address with those fields that have a value as its query.
 pub(crate) fn with_query(path: &str, fields: &[(&str, Option<&str>)]) -> String {
     let mut query = Serializer::new(String::new());

@@ -61,6 +61,11 @@ impl Visit {
         &self.query
     }
 
+    /// The current time, in milliseconds since the epoch.
+    pub(crate) const fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
     /// A moment, as it is said now.
     pub(crate) fn moment(&self, at_ms: i64) -> Moment {
         Moment::new(at_ms, self.now_ms)

@@ -2,7 +2,7 @@
 
 use narthex_clock::NewIds;
 use narthex_decision::Action;
-use narthex_directory::{ApiKey, ApiKeyId, Listing, OrganizationRole, PlatformRole, ScopedRole};
+use narthex_directory::{ApiKey, ApiKeyId, Listing, OrganizationRole, PAGE_LIMIT_MAX, Page, PlatformRole, ScopedRole};
 
 use super::caller::{Caller, Permit};
 use super::error::OpError;
@@ -52,6 +52,27 @@ pub struct CreatedApiKey {
 pub async fn list(caller: &Caller, page: PageRequest) -> Result<Listing<ApiKey>, OpError> {
     let permit = caller.permit(Action::ReadApiKeys, None)?;
     Ok(permit.directory().api_keys(page.page()?).await?)
+}
+
+/// Reads the record of the API key with this id. Keys are few: the list is read until the key is found.
+///
+/// # Errors
+///
+/// When the caller may not, there is no such key, or the directory fails.
+pub async fn read(caller: &Caller, id: &str) -> Result<ApiKey, OpError> {
+    let permit = caller.permit(Action::ReadApiKeys, None)?;
+    let id: ApiKeyId = input_rules::id(id, "API key", "api-keys")?;
+    let mut page = Page::first(PAGE_LIMIT_MAX);
+    loop {
+        let Listing { items, next_cursor } = permit.directory().api_keys(page).await?;
+        if let Some(key) = items.into_iter().find(|key| key.id == id) {
+            return Ok(key);
+        }
+        page = match next_cursor {
+            Some(cursor) => Page::after(cursor, PAGE_LIMIT_MAX),
+            None => return Err(OpError::Unknown { what: "API key" }),
+        };
+    }
 }
 
 /// Checks that the caller may create API keys, as [`create`] does first.

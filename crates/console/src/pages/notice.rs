@@ -19,7 +19,7 @@ pub(crate) struct Notice {
 impl HtmlSafe for Notice {}
 
 /// Word in the query, sentence, and what follows from it.
-const NOTICES: [(&str, &str, &str); 11] = [
+const NOTICES: [(&str, &str, &str); 14] = [
     ("saved", "Saved.", ""),
     (
         "tags-saved",
@@ -38,6 +38,13 @@ const NOTICES: [(&str, &str, &str); 11] = [
         "Every token issued until now is refused.",
     ),
     ("suspended", "Suspended.", "Every request to it is refused from now on."),
+    ("revoked", "Revoked.", "The next request with the key is refused."),
+    ("fetched", "The keys were fetched.", ""),
+    (
+        "too-soon",
+        "The keys were fetched a moment ago.",
+        "Try again in half a minute.",
+    ),
     ("opened", "Opened.", "The roles on record count again."),
 ];
 

@@ -1,0 +1,102 @@
+//! `/issuers`: the issuers whose tokens are trusted, their keys, and how their tokens are read.
+
+use askama::Template;
+use axum::Router;
+use axum::routing::{get, post};
+use narthex_ops::{IssuerSummary, issuers};
+
+use crate::form::Pager;
+use crate::frame::Frame;
+use crate::paths;
+use crate::visit::{Answer, Visit, page};
+use crate::wording::time::Moment;
+
+mod keys;
+mod read;
+
+pub(super) fn routes() -> Router {
+    Router::new()
+        .route("/issuers", get(list))
+        .route("/issuers/{name}", get(read::read))
+        .route("/issuers/{name}/keys", get(keys::read))
+        .route("/issuers/{name}/keys/fetch", post(keys::fetch))
+}
+
+/// State of an issuer in a word, with its tone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct State {
+    tone: &'static str,
+    word: &'static str,
+}
+
+impl State {
+    fn of(issuer: &IssuerSummary) -> Self {
+        let (tone, word) = match issuer {
+            IssuerSummary { enabled: false, .. } => ("", "Switched off"),
+            issuer if !issuer.key_health.serving => ("bad", "No keys"),
+            issuer if issuer.key_health.failures_in_a_row > 0 => ("warn", "On old keys"),
+            issuer if issuer.mode == "observe" => ("blue", "Observing"),
+            _ => ("good", "Working"),
+        };
+        Self { tone, word }
+    }
+}
+
+/// Says what the mode of an issuer does.
+fn mode_words(mode: &str) -> &str {
+    match mode {
+        "enforce" => "Enforcing",
+        "observe" => "Observing: writes nothing",
+        other => other,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "issuers.html")]
+struct IssuersPage<'a> {
+    frame: &'a Frame,
+    rows: Vec<Row>,
+    pager: Pager,
+}
+
+struct Row {
+    href: String,
+    name: String,
+    /// Value of `iss`; `None` for tokens without one.
+    iss: Option<String>,
+    realm: String,
+    keys: usize,
+    fetched: Option<Moment>,
+    next: Option<Moment>,
+    failures: u32,
+    mode: String,
+    state: State,
+}
+
+/// Shows the list.
+async fn list(visit: Visit) -> Answer {
+    let query = visit.query();
+    let listing = issuers::list(visit.caller(), query.page())?;
+    let next = listing.next_cursor.as_ref().map(|cursor| cursor.as_str());
+    page(&IssuersPage {
+        frame: visit.frame(),
+        pager: Pager::new("/issuers", query, &[], listing.items.len(), next),
+        rows: listing.items.iter().map(|issuer| row(&visit, issuer)).collect(),
+    })
+}
+
+fn row(visit: &Visit, issuer: &IssuerSummary) -> Row {
+    let health = &issuer.key_health;
+    Row {
+        href: paths::issuer(&issuer.name) + "/keys",
+        name: issuer.name.clone(),
+        iss: issuer.issuer.clone(),
+        realm: issuer.realm.clone(),
+        keys: health.usable_count,
+        fetched: health.fetched_at.map(|at| visit.moment(at.0)),
+        next: health.next_refresh_at.map(|at| visit.moment(at.0)),
+        failures: health.failures_in_a_row,
+        mode: mode_words(&issuer.mode).to_owned(),
+        state: State::of(issuer),
+    }
+}

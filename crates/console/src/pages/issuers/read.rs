@@ -1,0 +1,38 @@
+//! `/issuers/{name}`: how the tokens of an issuer are read.
+
+use askama::Template;
+use narthex_ops::{IssuerSummary, issuers};
+
+use super::{State, mode_words};
+use crate::frame::Frame;
+use crate::paths;
+use crate::visit::{Answer, Named, Visit, page};
+
+#[derive(Template)]
+#[template(path = "issuer.html")]
+struct IssuerPage<'a> {
+    frame: &'a Frame,
+    issuer: &'a IssuerSummary,
+    href: String,
+    state: State,
+    new_people: &'a str,
+    mode: &'a str,
+}
+
+/// Shows the settings.
+pub(super) async fn read(visit: Visit, Named(name): Named) -> Answer {
+    let issuer = issuers::read(visit.caller(), &name)?;
+    page(&IssuerPage {
+        frame: visit.frame(),
+        href: paths::issuer(&issuer.name),
+        state: State::of(&issuer),
+        new_people: match issuer.provision.as_str() {
+            "create" => "Are created from tokens",
+            "link_only" => "Are refused; known people come in",
+            "off" => "Are refused; tokens change nothing",
+            other => other,
+        },
+        mode: mode_words(&issuer.mode),
+        issuer: &issuer,
+    })
+}
