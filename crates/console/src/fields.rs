@@ -38,6 +38,12 @@ impl Fields {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
+    /// Returns all fields but those with these names, to be sent again.
+    pub(crate) fn but(&self, names: &[&str]) -> Vec<(&str, &str)> {
+        let fields = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        fields.filter(|(name, _)| !names.contains(name)).collect()
+    }
+
     /// Returns the page of a list that a query asks for.
     pub(crate) fn page(&self) -> PageRequest {
         PageRequest {

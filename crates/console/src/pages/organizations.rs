@@ -22,6 +22,7 @@ mod merge;
 mod new;
 mod people;
 mod person;
+mod preview;
 mod suspend;
 mod teams;
 
@@ -35,6 +36,7 @@ pub(super) fn routes() -> Router {
             get(suspend::question).post(suspend::suspend),
         )
         .route("/organizations/{name}/open", post(suspend::open))
+        .route("/organizations/{name}/preview", post(preview::preview))
         .route("/organizations/{name}/people", get(people::list))
         .route(
             "/organizations/{name}/people/add",

@@ -9,6 +9,8 @@ mod organizations;
 #[cfg(test)]
 mod people;
 #[cfg(test)]
+mod platform;
+#[cfg(test)]
 mod security;
 #[cfg(test)]
 mod tags;

@@ -257,3 +257,83 @@ async fn an_organization_is_suspended_after_a_question_and_opened_again() {
     assert_eq!(done.leads_to(), "/organizations/acme?done=opened");
     assert_eq!(status().await, OrganizationStatus::Active);
 }
+
+#[tokio::test]
+async fn a_change_of_tags_is_previewed_before_it_is_saved() {
+    let console = Fixture::new().await;
+    let acme = console.organization("acme", "Acme", ["boss", "staff"]).await;
+    console.token("chief", Some("Chief"), &["boss", "new"]).await;
+    console.token("ada", Some("Ada"), &["new"]).await;
+    console.directory.flush().await.unwrap();
+    let form = console.get(&console.admin, "/organizations/acme").await;
+    form.shows(200, &[r#"action="/organizations/acme/preview""#, "Preview changes"]);
+    let version = form.hidden("version");
+    let fields = [
+        ("version", version.as_str()),
+        ("external_admin_groups", "other"),
+        ("was.external_admin_groups", "boss"),
+        ("external_member_groups", "staff, new"),
+        ("was.external_member_groups", "staff"),
+    ];
+    let preview = console
+        .post(&console.admin, "/organizations/acme/preview", &fields)
+        .await;
+    preview.shows(
+        200,
+        &[
+            "Acme would have no admin.",
+            "1 lose",
+            "1 gain",
+            r#"<span class="tag minus">boss</span>"#,
+            r#"<span class="tag plus">new</span>"#,
+            "Save and change 2 people",
+            r#"name="external_member_groups" value="staff, new""#,
+        ],
+    );
+    let now = console.directory.organization(acme.id).await.unwrap().unwrap();
+    assert_eq!(now.version, acme.version);
+    let mut again = fields.to_vec();
+    again.push(("needs", "last_admin"));
+    let asked = console.post(&console.admin, "/organizations/acme", &again).await;
+    asked.shows(422, &["Acme would have no admin."]);
+    again.push(("confirm", "last_admin"));
+    let saved = console.post(&console.admin, "/organizations/acme", &again).await;
+    assert_eq!(saved.leads_to(), "/organizations/acme/people?done=tags-saved");
+    let now = console.directory.organization(acme.id).await.unwrap().unwrap();
+    assert_eq!(now.tags.admin.to_string(), "other");
+}
+
+#[tokio::test]
+async fn a_change_that_touches_no_tag_is_saved_at_once() {
+    let console = Fixture::new().await;
+    console.organization("acme", "Acme", ["boss", "staff"]).await;
+    let version = console
+        .get(&console.admin, "/organizations/acme")
+        .await
+        .hidden("version");
+    let fields = [
+        ("version", version.as_str()),
+        ("label", "Acme Inc."),
+        ("was.label", "Acme"),
+    ];
+    let saved = console
+        .post(&console.admin, "/organizations/acme/preview", &fields)
+        .await;
+    assert_eq!(saved.leads_to(), "/organizations/acme?done=saved");
+}
+
+#[tokio::test]
+async fn sec_a_preview_shows_an_admin_of_the_organization_no_other_people() {
+    let console = Fixture::new().await;
+    let acme = console.organization("acme", "Acme", ["boss", "staff"]).await;
+    let own = console.admin_of(acme.id).await;
+    console.token("stranger", Some("Stranger"), &["new"]).await;
+    console.directory.flush().await.unwrap();
+    let fields = [
+        ("external_member_groups", "staff, new"),
+        ("was.external_member_groups", "staff"),
+    ];
+    let preview = console.post(&own, "/organizations/acme/preview", &fields).await;
+    preview.shows(200, &["1 person who is not in it today would come in"]);
+    assert!(!preview.text.contains("stranger"), "{}", preview.text);
+}

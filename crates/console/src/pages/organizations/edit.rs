@@ -4,11 +4,12 @@ use askama::Template;
 use http::StatusCode;
 use narthex_decision::Action;
 use narthex_directory::{Edit, Organization, Origin};
-use narthex_ops::organizations::{self, OrganizationChange};
+use narthex_ops::organizations::{self, OrganizationChange, TagChange};
 
 use super::form::{self, OrganizationForm, Values, membership_words};
 use super::head::{Head, Tab};
-use crate::fields::Form;
+use super::preview;
+use crate::fields::{Fields, Form};
 use crate::form::{Faults, NotDone, not_done};
 use crate::frame::Frame;
 use crate::pages::confirm;
@@ -98,39 +99,58 @@ fn show(visit: &Visit, organization: &Organization, values: Values<'_>, status: 
 
 /// Saves the change.
 pub(super) async fn save(visit: Visit, Named(name): Named, Form(fields): Form) -> Answer {
-    let change = form::change(&fields)?;
-    let (is_empty, touches_tags) = (is_empty(&change), touches_tags(&change));
-    let before = organizations::read(visit.caller(), &name).await?;
+    save_form(&visit, &name, &fields).await
+}
+
+/// Saves the change that a form asks for. A consequence that needs a tick and has none is asked for again.
+pub(super) async fn save_form(visit: &Visit, name: &str, fields: &Fields) -> Answer {
+    let change = form::change(fields)?;
+    let (is_empty, touches_tags) = (is_empty(&change), touches_tags(&change.tags));
+    let before = organizations::read(visit.caller(), name).await?;
     visit.needs(Action::WriteOrganization, Some(before.id))?;
     if is_empty {
-        return Ok(see(&notice::after(
-            &paths::organization(before.name.as_str()),
-            "unchanged",
-        )));
+        let address = paths::organization(before.name.as_str());
+        return Ok(see(&notice::after(&address, "unchanged")));
     }
-    let expected = confirm::version(&fields);
-    match organizations::update(visit.caller(), &name, &expected, change).await {
+    let needs = fields.sent(preview::NEEDS);
+    if needs.is_some() && fields.sent(preview::CONFIRM) != needs {
+        return preview::ask(visit, &before, fields, StatusCode::UNPROCESSABLE_ENTITY).await;
+    }
+    let expected = confirm::version(fields);
+    match organizations::update(visit.caller(), name, &expected, change).await {
         Ok(saved) if touches_tags => {
             let people = paths::in_organization(saved.name.as_str(), "people");
             Ok(see(&notice::after(&people, "tags-saved")))
         }
         Ok(saved) => Ok(see(&notice::after(&paths::organization(saved.name.as_str()), "saved"))),
         Err(error) => match not_done(error)? {
-            NotDone::Faults(faults) => {
-                let values = Values::Sent(&fields, &faults);
-                show(&visit, &before, values, StatusCode::UNPROCESSABLE_ENTITY)
-            }
+            NotDone::Faults(faults) => show_faults(visit, &before, fields, &faults),
             NotDone::Changed => {
-                let now = organizations::read(visit.caller(), &name).await?;
-                show(&visit, &now, Values::Merged(&now, &fields), StatusCode::CONFLICT)
+                let now = organizations::read(visit.caller(), name).await?;
+                show_merged(visit, &now, fields)
             }
         },
     }
 }
 
+/// Shows the form as it was sent, with what is to correct.
+pub(super) fn show_faults(visit: &Visit, organization: &Organization, fields: &Fields, faults: &Faults) -> Answer {
+    let values = Values::Sent(fields, faults);
+    show(visit, organization, values, StatusCode::UNPROCESSABLE_ENTITY)
+}
+
+/// Shows an organization as it is now, with the changes of the form in it.
+pub(super) fn show_merged(visit: &Visit, organization: &Organization, fields: &Fields) -> Answer {
+    show(
+        visit,
+        organization,
+        Values::Merged(organization, fields),
+        StatusCode::CONFLICT,
+    )
+}
+
 /// Tests whether a change decides who gets in.
-const fn touches_tags(change: &OrganizationChange) -> bool {
-    let tags = &change.tags;
+pub(super) const fn touches_tags(tags: &TagChange) -> bool {
     !matches!(
         (&tags.admin, &tags.member, &tags.executor),
         (Edit::Keep, Edit::Keep, Edit::Keep)
@@ -148,5 +168,5 @@ fn is_empty(change: &OrganizationChange) -> bool {
         &change.website,
         &change.timezone,
     ];
-    texts.into_iter().all(|edit| *edit == Edit::Keep) && change.membership == Edit::Keep && !touches_tags(change)
+    texts.into_iter().all(|edit| *edit == Edit::Keep) && change.membership == Edit::Keep && !touches_tags(&change.tags)
 }

@@ -1,0 +1,125 @@
+//! API keys, issuers, routes and settings.
+
+use crate::fixture::{Fixture, NOW_MS};
+use narthex_directory::{Keyring as _, Page};
+
+#[tokio::test]
+async fn a_key_is_shown_once_when_it_is_created() {
+    let console = Fixture::new().await;
+    console.organization("acme", "Acme", ["boss", "staff"]).await;
+    let fields = [
+        ("name", "warehouse-sync"),
+        ("role", "admin"),
+        ("organization", "acme"),
+        ("ends", "90"),
+    ];
+    let created = console.post(&console.admin, "/api-keys", &fields).await;
+    created.shows(200, &["Copy the key of warehouse-sync now.", r#"<pre class="all">nx_"#]);
+    assert_eq!(created.header("cache-control"), "no-store");
+    let list = console.get(&console.admin, "/api-keys").await;
+    list.shows(
+        200,
+        &[
+            "<b>warehouse-sync</b>",
+            r#"<td data-l="Reaches">acme</td>"#,
+            "Does not end",
+        ],
+    );
+    assert!(!list.text.contains("<pre"));
+    let keys = console.directory.api_keys(Page::default()).await.unwrap().items;
+    let ends = keys.iter().find_map(|key| key.expires_at_ms);
+    assert_eq!(ends, Some(NOW_MS + 90 * 24 * 3_600_000));
+}
+
+#[tokio::test]
+async fn everything_typed_is_kept_when_a_key_is_not_created() {
+    let console = Fixture::new().await;
+    let fields = [
+        ("name", "sync"),
+        ("role", "admin"),
+        ("organization", "nothing"),
+        ("ends", "0"),
+    ];
+    let reply = console.post(&console.admin, "/api-keys", &fields).await;
+    reply.shows(
+        422,
+        &[
+            r##"<a href="#organization">"##,
+            r#"value="sync""#,
+            r#"value="nothing""#,
+            r#"<option value="admin" selected>"#,
+            r#"<option value="0" selected>"#,
+        ],
+    );
+    assert!(!reply.text.contains("nx_"));
+}
+
+#[tokio::test]
+async fn a_key_is_revoked_after_a_question() {
+    let console = Fixture::new().await;
+    let keys = console.directory.api_keys(Page::default()).await.unwrap().items;
+    let viewer = keys.iter().find(|key| key.role.role_str() == "viewer").unwrap();
+    let question = format!("/api-keys/{}/revoke", viewer.id);
+    console
+        .get(&console.viewer, &question)
+        .await
+        .shows(404, &["There is nothing here"]);
+    console
+        .get(&console.admin, &question)
+        .await
+        .shows(200, &["<h1>Revoke the key test?</h1>"]);
+    let done = console.post(&console.admin, &question, &[]).await;
+    assert_eq!(done.leads_to(), "/api-keys?done=revoked");
+    console
+        .get(&console.admin, "/api-keys")
+        .await
+        .shows(200, &[r#"<span class="state">Revoked</span>"#]);
+}
+
+#[tokio::test]
+async fn issuers_show_keys_and_settings() {
+    let console = Fixture::new().await;
+    let list = console.get(&console.admin, "/issuers").await;
+    list.shows(
+        200,
+        &[
+            r#"href="/issuers/idp/keys""#,
+            "https://idp.example",
+            "Working",
+            "Enforcing",
+        ],
+    );
+    let keys = console.get(&console.admin, "/issuers/idp/keys").await;
+    keys.shows(200, &["Do its keys work", "The configuration"]);
+    let settings = console.get(&console.viewer, "/issuers/idp").await;
+    settings.shows(200, &["<code>RS256</code>", "Are created from tokens", "Read-only"]);
+    console
+        .get(&console.admin, "/issuers/none")
+        .await
+        .shows(404, &["There is nothing here"]);
+    let fetched = console.post(&console.admin, "/issuers/idp/keys/fetch", &[]).await;
+    fetched.shows(409, &["there is nothing to fetch"]);
+}
+
+#[tokio::test]
+async fn routes_are_listed() {
+    let console = Fixture::new().await;
+    console.get(&console.viewer, "/routes").await.shows(200, &["No route"]);
+}
+
+#[tokio::test]
+async fn the_theme_is_kept_in_a_cookie() {
+    let console = Fixture::new().await;
+    console
+        .get(&console.viewer, "/settings")
+        .await
+        .shows(200, &[r#"value="system" checked"#, "<dt>Version</dt>"]);
+    let saved = console.post(&console.viewer, "/settings", &[("theme", "dark")]).await;
+    assert_eq!(saved.leads_to(), "/settings?done=saved");
+    assert!(saved.header("set-cookie").starts_with("narthex_theme=dark; Path=/;"));
+    let refused = console
+        .post(&console.viewer, "/settings", &[("theme", "x; Domain=evil.example")])
+        .await;
+    refused.shows(400, &["This form cannot be read"]);
+    assert_eq!(refused.header("set-cookie"), "");
+}
