@@ -7,6 +7,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::Method;
 use http::request::Parts;
+use http::uri::PathAndQuery;
 
 use crate::problem::{self, Failed};
 use crate::visit::{Visit, see};
@@ -53,7 +54,7 @@ async fn visit(console: &Console, request: &Parts) -> Result<Option<Visit>, Fail
 ///
 /// SECURITY: always a path of this origin; two slashes at its beginning would be another host.
 fn back(request: &Parts) -> &str {
-    let address = request.uri.path_and_query().map_or("/", |address| address.as_str());
+    let address = request.uri.path_and_query().map_or("/", PathAndQuery::as_str);
     let is_path = address.starts_with('/') && !address.starts_with("//") && !address.contains('\\');
     if request.method == Method::GET && is_path {
         address

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use askama::filters::HtmlSafe;
-use narthex_directory::StoreError;
+use narthex_directory::{Cursor, StoreError};
 use narthex_ops::OpError;
 
 use crate::fields::Fields;
@@ -281,7 +281,7 @@ impl HtmlSafe for Pager {}
 impl Pager {
     /// Links from a part of the list at `path`, which has `count` items and these filters, to its beginning and to the
     /// part after the cursor.
-    pub(crate) fn new(path: &str, query: &Fields, filters: &[&str], count: usize, next: Option<&str>) -> Self {
+    pub(crate) fn new(path: &str, query: &Fields, filters: &[&str], count: usize, next: Option<&Cursor>) -> Self {
         let filters: Vec<(&str, Option<&str>)> = filters
             .iter()
             .map(|name| (*name, query.sent(name).filter(|value| !value.is_empty())))
@@ -294,7 +294,7 @@ impl Pager {
         Self {
             count: number::grouped(count) + " shown",
             first: query.filled("cursor").map(|_| at(None)),
-            next: next.map(|cursor| at(Some(cursor))),
+            next: next.map(|cursor| at(Some(cursor.as_str()))),
         }
     }
 }
@@ -349,7 +349,7 @@ mod tests {
     #[test]
     fn a_link_to_the_next_part_keeps_the_filters() {
         let query = Fields::parse(b"q=a%26b&realm=&cursor=x");
-        let pager = Pager::new("/users", &query, &["q", "realm"], 50, Some("y"));
+        let pager = Pager::new("/users", &query, &["q", "realm"], 50, Some(&Cursor::new("y")));
         assert_eq!(pager.first.as_deref(), Some("/users?q=a%26b"));
         assert_eq!(pager.next.as_deref(), Some("/users?q=a%26b&cursor=y"));
     }

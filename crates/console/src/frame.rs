@@ -69,7 +69,7 @@ impl From<Organization> for OwnOrganization {
 }
 
 /// Pages of the whole installation: section, icon, text, address, and the action that a caller needs to see the page.
-const PLATFORM: [(&str, &str, &str, &str, Action); 6] = [
+const PLATFORM: [(&str, &str, &str, &str, Action); 7] = [
     ("Directory", "users", "Users", "/users", Action::ReadUsers),
     (
         "Directory",
@@ -82,6 +82,7 @@ const PLATFORM: [(&str, &str, &str, &str, Action); 6] = [
     ("Trust", "issuers", "Issuers", "/issuers", Action::ReadIssuers),
     ("Trust", "routes", "Routes", "/routes", Action::ReadRoutes),
     ("Console", "api-keys", "API keys", "/api-keys", Action::ReadApiKeys),
+    ("Console", "settings", "Settings", "/settings", Action::ReadUsers),
 ];
 
 /// Pages of an organization: icon, text, and the last part of the address.
@@ -206,6 +207,17 @@ fn sections(caller: &Caller, own: &[OwnOrganization], path: &str) -> Vec<Section
         .iter()
         .filter(|organization| own.len() == 1 || is_at(path, &paths::organization(&organization.name)));
     sections.extend(shown.map(|organization| of_organization(organization, path)));
+    if !own.is_empty() {
+        sections.push(Section {
+            heading: "You".to_owned(),
+            items: vec![Item {
+                icon: "settings",
+                href: "/settings".to_owned(),
+                text: "Settings".to_owned(),
+                is_current: is_at(path, "/settings"),
+            }],
+        });
+    }
     sections
 }
 

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use http::header::{self, HeaderName};
 use http::request::Parts;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 use url::Url;
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -88,12 +88,11 @@ impl ConsoleOrigin {
     /// SECURITY: a request that says nothing of where it comes from is refused: every browser that the console works in
     /// says it. An origin that is named must be the console's, whatever the other header says.
     fn is_own_page(&self, headers: &HeaderMap, host: &str, is_configured: bool) -> bool {
-        let site = single(headers, &SEC_FETCH_SITE);
-        let is_same_origin = site.map(|site| site == Some("same-origin"));
-        match (is_same_origin, single(headers, &header::ORIGIN)) {
-            (Some(false), _) | (None, None) | (_, Some(None)) => false,
-            (Some(true), None | Some(Some("null"))) => true,
-            (_, Some(Some(origin))) => self.is_own(origin, host, is_configured),
+        match (single(headers, &SEC_FETCH_SITE), single(headers, &header::ORIGIN)) {
+            (Single::Unreadable, _) | (_, Single::Unreadable) | (Single::Absent, Single::Absent) => false,
+            (Single::Text(site), _) if site != "same-origin" => false,
+            (Single::Text(_), Single::Absent | Single::Text("null")) => true,
+            (_, Single::Text(origin)) => self.is_own(origin, host, is_configured),
         }
     }
 
@@ -108,11 +107,21 @@ impl ConsoleOrigin {
     }
 }
 
-/// Returns a header's value: `None` if it is absent, `Some(None)` if it is there twice or is no text.
-fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<Option<&'h str>> {
+/// A header that a request has once.
+enum Single<'h> {
+    Absent,
+    Text(&'h str),
+    /// It is there twice, or is no text.
+    Unreadable,
+}
+
+fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Single<'h> {
     let mut values = headers.get_all(name).iter();
-    let first = values.next()?;
-    Some(first.to_str().ok().filter(|_| values.next().is_none()))
+    match (values.next().map(HeaderValue::to_str), values.next()) {
+        (None, _) => Single::Absent,
+        (Some(Ok(text)), None) => Single::Text(text),
+        (Some(_), _) => Single::Unreadable,
+    }
 }
 
 /// Returns the host and port that the request names.
@@ -120,7 +129,10 @@ fn host(request: &Parts) -> Option<&str> {
     if let Some(authority) = request.uri.authority() {
         return Some(authority.as_str());
     }
-    single(&request.headers, &header::HOST)?
+    match single(&request.headers, &header::HOST) {
+        Single::Text(host) => Some(host),
+        Single::Absent | Single::Unreadable => None,
+    }
 }
 
 /// Tests whether a host and port name this machine itself.

@@ -147,7 +147,6 @@ async fn show(
     let query = visit.query();
     let page: PageRequest = query.page();
     let listing = api_keys::list(visit.caller(), page).await?;
-    let next = listing.next_cursor.as_ref().map(|cursor| cursor.as_str());
     let names = names(visit, &listing.items).await?;
     let may_change = visit.may(Action::WriteApiKeys, None);
     let row_of = |key: &ApiKey| row(visit, key, &names, may_change);
@@ -156,7 +155,13 @@ async fn show(
         notice: Notice::of(query),
         faults,
         fresh,
-        pager: Pager::new("/api-keys", query, &[], listing.items.len(), next),
+        pager: Pager::new(
+            "/api-keys",
+            query,
+            &[],
+            listing.items.len(),
+            listing.next_cursor.as_ref(),
+        ),
         rows: listing.items.iter().map(row_of).collect(),
         form: may_change.then(|| form(fields, faults)),
     };

@@ -77,10 +77,15 @@ struct Row {
 async fn list(visit: Visit) -> Answer {
     let query = visit.query();
     let listing = issuers::list(visit.caller(), query.page())?;
-    let next = listing.next_cursor.as_ref().map(|cursor| cursor.as_str());
     page(&IssuersPage {
         frame: visit.frame(),
-        pager: Pager::new("/issuers", query, &[], listing.items.len(), next),
+        pager: Pager::new(
+            "/issuers",
+            query,
+            &[],
+            listing.items.len(),
+            listing.next_cursor.as_ref(),
+        ),
         rows: listing.items.iter().map(|issuer| row(&visit, issuer)).collect(),
     })
 }

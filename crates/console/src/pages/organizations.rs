@@ -84,7 +84,6 @@ async fn list(visit: Visit) -> Answer {
     };
     let is_filtered = filter.realm.is_some() || filter.q.is_some();
     let listing = organizations::list(visit.caller(), filter, query.page()).await?;
-    let next = listing.next_cursor.as_ref().map(|cursor| cursor.as_str());
     page(&OrganizationsPage {
         frame: visit.frame(),
         notice: Notice::of(query),
@@ -95,7 +94,13 @@ async fn list(visit: Visit) -> Answer {
         } else {
             Vec::new()
         },
-        pager: Pager::new("/organizations", query, &["q", "realm"], listing.items.len(), next),
+        pager: Pager::new(
+            "/organizations",
+            query,
+            &["q", "realm"],
+            listing.items.len(),
+            listing.next_cursor.as_ref(),
+        ),
         rows: listing.items.into_iter().map(row).collect(),
         is_filtered,
         may_create: visit.may(Action::CreateOrganization, None),

@@ -54,10 +54,9 @@ const NEEDS: [(&str, &str); 7] = [
 async fn list(visit: Visit) -> Answer {
     let query = visit.query();
     let listing = routes::list(visit.caller(), query.page())?;
-    let next = listing.next_cursor.as_ref().map(|cursor| cursor.as_str());
     page(&RoutesPage {
         frame: visit.frame(),
-        pager: Pager::new("/routes", query, &[], listing.items.len(), next),
+        pager: Pager::new("/routes", query, &[], listing.items.len(), listing.next_cursor.as_ref()),
         rows: listing.items.into_iter().map(row).collect(),
     })
 }

@@ -61,7 +61,6 @@ struct Given {
 async fn list(visit: Visit) -> Answer {
     let query = visit.query();
     let listing = tags::list(visit.caller(), query.filled("realm"), query.page()).await?;
-    let next = listing.next_cursor.as_ref().map(|cursor| cursor.as_str());
     let of_tag = |used: &TagUse| -> Vec<MissRow> {
         let misses = used.near_misses.iter();
         misses.map(|miss| miss_row(&visit, used, miss)).collect()
@@ -72,7 +71,13 @@ async fn list(visit: Visit) -> Answer {
         realms: realms(visit.caller())?,
         misses: listing.items.iter().flat_map(of_tag).collect(),
         rows: listing.items.iter().map(|used| row(&visit, used)).collect(),
-        pager: Pager::new("/tags", query, &["realm"], listing.items.len(), next),
+        pager: Pager::new(
+            "/tags",
+            query,
+            &["realm"],
+            listing.items.len(),
+            listing.next_cursor.as_ref(),
+        ),
     })
 }
 

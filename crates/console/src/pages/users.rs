@@ -67,14 +67,19 @@ async fn list(visit: Visit) -> Answer {
     };
     let is_filtered = filter.realm.is_some() || filter.q.is_some();
     let listing = users::list(visit.caller(), filter, query.page()).await?;
-    let next = listing.next_cursor.as_ref().map(|cursor| cursor.as_str());
     page(&UsersPage {
         frame: visit.frame(),
         notice: Notice::of(query),
         q: query.text("q"),
         realm: query.text("realm"),
         realms: realms(visit.caller())?,
-        pager: Pager::new("/users", query, &["q", "realm"], listing.items.len(), next),
+        pager: Pager::new(
+            "/users",
+            query,
+            &["q", "realm"],
+            listing.items.len(),
+            listing.next_cursor.as_ref(),
+        ),
         rows: listing.items.iter().map(|entry| row(&visit, entry)).collect(),
         is_filtered,
         may_add: visit.may(Action::WriteUsers, None),

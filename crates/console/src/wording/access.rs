@@ -1,13 +1,14 @@
 //! Roles, and where a grant came from.
 
-use narthex_directory::{EffectiveGrant, IneffectiveReason, ScopedRole, SourceKind, User};
+use narthex_directory::{
+    EffectiveGrant, IneffectiveReason, OrganizationRole, PlatformRole, ScopedRole, SourceKind, TeamRole, User,
+};
 
 /// Number of characters of a token's fingerprint that are shown.
 const FINGERPRINT_CHARACTERS: usize = 8;
 
 /// Returns a role's word with a capital letter.
 pub const fn role(role: ScopedRole) -> &'static str {
-    use narthex_directory::{OrganizationRole, PlatformRole, TeamRole};
     match role {
         ScopedRole::Platform(PlatformRole::User) => "User",
         ScopedRole::Platform(PlatformRole::Viewer) => "Viewer",

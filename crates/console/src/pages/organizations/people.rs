@@ -48,7 +48,6 @@ pub(super) async fn list(visit: Visit, Named(name): Named) -> Answer {
     let query = visit.query();
     let listing = members::list(visit.caller(), Group::Organization(&name), query.page()).await?;
     let members = listing.members;
-    let next = members.next_cursor.as_ref().map(|cursor| cursor.as_str());
     let own_name = organization.name.as_str();
     let path = paths::in_organization(own_name, "people");
     let may_change = visit.may(Action::WriteMembers, Some(organization.id));
@@ -62,7 +61,7 @@ pub(super) async fn list(visit: Visit, Named(name): Named) -> Answer {
             ..Head::new(&organization, Tab::People)
         },
         notice: Notice::of(query),
-        pager: Pager::new(&path, query, &[], members.items.len(), next),
+        pager: Pager::new(&path, query, &[], members.items.len(), members.next_cursor.as_ref()),
         rows: members.items.iter().map(row_of).collect(),
         tags: paths::organization(own_name),
         is_external_only,

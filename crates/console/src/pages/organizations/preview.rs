@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use askama::Template;
+use askama::filters::HtmlSafe;
 use http::StatusCode;
 use narthex_decision::Action;
 use narthex_directory::{
@@ -35,8 +36,8 @@ struct PreviewPage<'a> {
     label: &'a str,
     href: String,
     lists: Vec<ListChange>,
-    losing: Vec<Row>,
-    gaining: Vec<Row>,
+    losing: RoleTable<'a>,
+    gaining: RoleTable<'a>,
     /// Sentence about people who are not shown to this caller.
     others: Option<String>,
     /// `true` if more people carry these tags than were looked at.
@@ -54,6 +55,16 @@ struct ListChange {
     gone: Vec<String>,
     added: Vec<String>,
 }
+
+/// People whose role changes.
+#[derive(Template)]
+#[template(path = "preview_rows.html")]
+struct RoleTable<'a> {
+    label: &'a str,
+    rows: Vec<Row>,
+}
+
+impl HtmlSafe for RoleTable<'_> {}
 
 struct Row {
     href: String,
@@ -94,14 +105,17 @@ pub(super) async fn ask(visit: &Visit, organization: &Organization, fields: &Fie
     let (losing, gaining): (Vec<&RoleChange>, Vec<&RoleChange>) =
         found.items.iter().partition(|change| change.after < change.before);
     let count = losing.len().saturating_add(gaining.len());
-    let row_of = |change: &RoleChange| row(visit, name, change);
+    let table = |changes: Vec<&RoleChange>| RoleTable {
+        label: &organization.label,
+        rows: changes.into_iter().map(|change| row(visit, name, change)).collect(),
+    };
     let page = PreviewPage {
         frame: visit.frame(),
         label: &organization.label,
         href: paths::organization(name),
         lists: lists(&organization.tags, fields),
-        losing: losing.into_iter().map(row_of).collect(),
-        gaining: gaining.into_iter().map(row_of).collect(),
+        losing: table(losing),
+        gaining: table(gaining),
         others: found.others_gaining.filter(|others| *others > 0).map(|others| {
             let people = number::counted(others, "person who is", "people who are");
             format!("{people} not in it today would come in. You see the names once they are in.")

@@ -74,7 +74,6 @@ async fn show(
     let name = organization.name.as_str();
     let page: PageRequest = query.page();
     let listing = teams::list_of_organization(visit.caller(), name, None, page).await?;
-    let next = listing.next_cursor.as_ref().map(|cursor| cursor.as_str());
     let path = paths::in_organization(name, "teams");
     let may_create = visit.may(Action::WriteMembers, Some(organization.id));
     let input = Input::text("name", "Name").class("field grow").required();
@@ -83,7 +82,7 @@ async fn show(
         head: Head::new(organization, Tab::Teams),
         notice: Notice::of(query),
         faults,
-        pager: Pager::new(&path, query, &[], listing.items.len(), next),
+        pager: Pager::new(&path, query, &[], listing.items.len(), listing.next_cursor.as_ref()),
         rows: listing.items.iter().map(|team| row(visit, team)).collect(),
         input: may_create.then(|| input.kept(fields, faults)),
     };
