@@ -69,7 +69,7 @@ impl From<Organization> for OwnOrganization {
 }
 
 /// Pages of the whole installation: section, icon, text, address, and the action that a caller needs to see the page.
-const PLATFORM: [(&str, &str, &str, &str, Action); 7] = [
+const PLATFORM: [(&str, &str, &str, &str, Action); 8] = [
     ("Directory", "users", "Users", "/users", Action::ReadUsers),
     (
         "Directory",
@@ -79,6 +79,7 @@ const PLATFORM: [(&str, &str, &str, &str, Action); 7] = [
         Action::ReadOrganization,
     ),
     ("Directory", "tags", "Tags", "/tags", Action::ReadTags),
+    ("Trust", "explain", "Explain", "/explain", Action::Explain),
     ("Trust", "issuers", "Issuers", "/issuers", Action::ReadIssuers),
     ("Trust", "routes", "Routes", "/routes", Action::ReadRoutes),
     ("Console", "api-keys", "API keys", "/api-keys", Action::ReadApiKeys),

@@ -9,6 +9,7 @@ use crate::visit::{Answer, Visit, see};
 
 mod api_keys;
 mod confirm;
+mod explain;
 mod grants;
 mod issuers;
 mod notice;
@@ -29,6 +30,7 @@ pub(crate) fn router() -> Router {
         .merge(routes::routes())
         .merge(api_keys::routes())
         .merge(settings::routes())
+        .merge(explain::routes())
         .fallback(nothing)
         .method_not_allowed_fallback(nothing)
 }

@@ -123,3 +123,45 @@ async fn the_theme_is_kept_in_a_cookie() {
     refused.shows(400, &["This form cannot be read"]);
     assert_eq!(refused.header("set-cookie"), "");
 }
+
+#[tokio::test]
+async fn a_token_is_explained_and_never_shown_again() {
+    let console = Fixture::new().await;
+    let form = console.get(&console.viewer, "/explain").await;
+    form.shows(200, &["What would happen to this token", r#"name="token""#]);
+    let fields = [
+        ("token", "Bearer secret.token.text"),
+        ("method", "POST"),
+        ("path", "/v1/x?q=1"),
+    ];
+    let told = console.post(&console.viewer, "/explain", &fields).await;
+    told.shows(
+        200,
+        &["Allowed.", r#"value="/v1/x?q=1""#, r#"<option value="POST" selected>"#],
+    );
+    assert!(!told.text.contains("secret.token.text"));
+}
+
+#[tokio::test]
+async fn sec_a_form_with_a_fault_keeps_everything_but_the_token() {
+    let console = Fixture::new().await;
+    let fields = [
+        ("token", "secret.token.text"),
+        ("path", "/v1/x"),
+        ("host", "a.example"),
+        ("headers", "no colon"),
+    ];
+    let reply = console.post(&console.admin, "/explain", &fields).await;
+    reply.shows(
+        422,
+        &[
+            r##"<a href="#headers">"##,
+            r#"value="/v1/x""#,
+            r#"value="a.example""#,
+            ">no colon</textarea>",
+        ],
+    );
+    assert!(!reply.text.contains("secret.token.text"));
+    let empty = console.post(&console.admin, "/explain", &[("token", " ")]).await;
+    empty.shows(422, &[r##"<a href="#token">"##]);
+}

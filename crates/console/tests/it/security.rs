@@ -33,6 +33,7 @@ fn pages(user: impl std::fmt::Display) -> Vec<String> {
         "/routes".to_owned(),
         "/api-keys".to_owned(),
         "/settings".to_owned(),
+        "/explain".to_owned(),
     ]
 }
 
