@@ -38,6 +38,18 @@ impl Fields {
         (!text.is_empty()).then(|| text.to_owned())
     }
 
+    /// Two fields with these values.
+    pub(crate) fn of_text(first: &str, value: &str, second: &str, other: &str) -> Self {
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Self(vec![field(first, value), field(second, other)])
+    }
+
+    /// Returns the fields with a name that begins so, by the rest of the name.
+    pub(crate) fn below<'f>(&'f self, root: &'f str) -> impl Iterator<Item = (&'f str, &'f str)> {
+        let fields = self.0.iter();
+        fields.filter_map(move |(name, value)| Some((name.strip_prefix(root)?, value.as_str())))
+    }
+
     /// Returns all fields but those with these names, to be sent again.
     pub(crate) fn but(&self, names: &[&str]) -> Vec<(&str, &str)> {
         let fields = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));

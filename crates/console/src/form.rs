@@ -188,6 +188,9 @@ pub(crate) fn not_done(error: OpError) -> Result<NotDone, Failed> {
         OpError::Changed | OpError::Store(StoreError::VersionMismatch { .. }) => NotDone::Changed,
         OpError::Conflict(_)
         | OpError::Given(_)
+        | OpError::Secrets(_)
+        | OpError::Run(_)
+        | OpError::Unconditional { .. }
         | OpError::Store(
             StoreError::ExternalOnly { .. }
             | StoreError::DeclaredInConfiguration { .. }

@@ -69,7 +69,7 @@ impl From<Organization> for OwnOrganization {
 }
 
 /// Pages of the whole installation: section, icon, text, address, and the action that a caller needs to see the page.
-const PLATFORM: [(&str, &str, &str, &str, Action); 8] = [
+const PLATFORM: [(&str, &str, &str, &str, Action); 9] = [
     ("Directory", "users", "Users", "/users", Action::ReadUsers),
     (
         "Directory",
@@ -82,15 +82,23 @@ const PLATFORM: [(&str, &str, &str, &str, Action); 8] = [
     ("Trust", "explain", "Explain", "/explain", Action::Explain),
     ("Trust", "issuers", "Issuers", "/issuers", Action::ReadIssuers),
     ("Trust", "routes", "Routes", "/routes", Action::ReadRoutes),
+    (
+        "Integrations",
+        "connections",
+        "Connections",
+        "/connections",
+        Action::ListConnections,
+    ),
     ("Console", "api-keys", "API keys", "/api-keys", Action::ReadApiKeys),
     ("Console", "settings", "Settings", "/settings", Action::ReadUsers),
 ];
 
 /// Pages of an organization: icon, text, and the last part of the address.
-const OF_ORGANIZATION: [(&str, &str, &str); 3] = [
+const OF_ORGANIZATION: [(&str, &str, &str); 4] = [
     ("users", "People", "people"),
     ("tags", "Tags and details", ""),
     ("teams", "Teams", "teams"),
+    ("connections", "Connections", "connections"),
 ];
 
 impl Frame {

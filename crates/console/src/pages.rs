@@ -9,6 +9,7 @@ use crate::visit::{Answer, Visit, see};
 
 mod api_keys;
 mod confirm;
+mod connections;
 mod explain;
 mod grants;
 mod issuers;
@@ -31,6 +32,7 @@ pub(crate) fn router() -> Router {
         .merge(api_keys::routes())
         .merge(settings::routes())
         .merge(explain::routes())
+        .merge(connections::routes())
         .fallback(nothing)
         .method_not_allowed_fallback(nothing)
 }

@@ -19,7 +19,7 @@ pub(crate) struct Notice {
 impl HtmlSafe for Notice {}
 
 /// Word in the query, sentence, and what follows from it.
-const NOTICES: [(&str, &str, &str); 14] = [
+const NOTICES: [(&str, &str, &str); 15] = [
     ("saved", "Saved.", ""),
     (
         "tags-saved",
@@ -38,6 +38,7 @@ const NOTICES: [(&str, &str, &str); 14] = [
         "Every token issued until now is refused.",
     ),
     ("suspended", "Suspended.", "Every request to it is refused from now on."),
+    ("deleted", "Deleted.", "Its events stay in the audit."),
     ("revoked", "Revoked.", "The next request with the key is refused."),
     ("fetched", "The keys were fetched.", ""),
     (

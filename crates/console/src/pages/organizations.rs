@@ -26,6 +26,8 @@ mod preview;
 mod suspend;
 mod teams;
 
+pub(super) use head::{Head, Tab};
+
 pub(super) fn routes() -> Router {
     Router::new()
         .route("/organizations", get(list))

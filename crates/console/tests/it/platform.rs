@@ -165,3 +165,120 @@ async fn sec_a_form_with_a_fault_keeps_everything_but_the_token() {
     let empty = console.post(&console.admin, "/explain", &[("token", " ")]).await;
     empty.shows(422, &[r##"<a href="#token">"##]);
 }
+
+const DOCUMENT: &str = "{\n  \"url\": \"https://api.example.com/\"\n}";
+
+/// Creates a connection of `acme` and returns its address.
+async fn connection(console: &Fixture, credential: &str) -> String {
+    console.organization("acme", "Acme", ["boss", "staff"]).await;
+    let fields = [("name", "Billing"), ("document", DOCUMENT)];
+    let created = console
+        .post(credential, "/organizations/acme/connections/new", &fields)
+        .await;
+    let address = created.leads_to().split('?').next().unwrap().to_owned();
+    assert!(address.starts_with("/connections/"), "{address}");
+    address
+}
+
+#[tokio::test]
+async fn a_connection_is_created_listed_and_shown() {
+    let console = Fixture::new().await;
+    let address = connection(&console, &console.admin).await;
+    let list = console.get(&console.admin, "/organizations/acme/connections").await;
+    list.shows(
+        200,
+        &[
+            &format!(r#"<a href="{address}">Billing</a>"#),
+            "Not known yet",
+            "0 kept",
+        ],
+    );
+    console
+        .get(&console.viewer, "/connections")
+        .await
+        .shows(200, &["Billing", "<small>acme</small>"]);
+    let page = console.get(&console.admin, &address).await;
+    page.shows(
+        200,
+        &[
+            "https://api.example.com/",
+            "Its templates read no parameters.",
+            ">Test</button>",
+        ],
+    );
+    let viewer = console.get(&console.viewer, &address).await;
+    viewer.shows(200, &["https://api.example.com/", "Read-only"]);
+    assert!(!viewer.text.contains("<textarea"));
+}
+
+#[tokio::test]
+async fn everything_typed_is_kept_when_a_document_does_not_compile() {
+    let console = Fixture::new().await;
+    let address = connection(&console, &console.admin).await;
+    let broken = "{\"url\": \"{{jtw(1)}}\"}";
+    let fields = [("name", "Other"), ("document", broken)];
+    let reply = console
+        .post(&console.admin, "/organizations/acme/connections/new", &fields)
+        .await;
+    reply.shows(422, &[r##"<a href="#document">"##, r#"value="Other""#, "{{jtw(1)}}"]);
+    let version = console.get(&console.admin, &address).await.hidden("version");
+    let fields = [("name", "Other"), ("document", broken), ("version", &version)];
+    let reply = console.post(&console.admin, &address, &fields).await;
+    reply.shows(422, &[r##"<a href="#document">"##, r#"value="Other""#, "{{jtw(1)}}"]);
+}
+
+#[tokio::test]
+async fn a_connection_that_changed_meanwhile_shows_both_documents() {
+    let console = Fixture::new().await;
+    let address = connection(&console, &console.admin).await;
+    let typed = "{\"url\": \"https://mine.example.com/\"}";
+    let fields = [("name", "Billing"), ("document", typed), ("version", "999")];
+    let reply = console.post(&console.admin, &address, &fields).await;
+    reply.shows(
+        409,
+        &[
+            "https://mine.example.com/",
+            "The present document",
+            "https://api.example.com/",
+        ],
+    );
+    let version = reply.hidden("version");
+    let fields = [("name", "Billing"), ("document", typed), ("version", &version)];
+    let saved = console.post(&console.admin, &address, &fields).await;
+    assert_eq!(saved.leads_to(), format!("{address}?done=saved"));
+}
+
+#[tokio::test]
+async fn sec_a_secret_that_was_typed_is_in_no_page() {
+    let console = Fixture::new().await;
+    let address = connection(&console, &console.admin).await;
+    let version = console.get(&console.admin, &address).await.hidden("version");
+    let fields = [
+        ("name", "Billing"),
+        ("document", "{\"url\": \"{{jtw(1)}}\"}"),
+        ("parameters.clientSecret", "hunter2"),
+        ("version", &version),
+    ];
+    let reply = console.post(&console.admin, &address, &fields).await;
+    assert!(!reply.page(422).contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_connection_is_deleted_after_a_question() {
+    let console = Fixture::new().await;
+    let address = connection(&console, &console.admin).await;
+    let question = format!("{address}/delete");
+    let asked = console.get(&console.admin, &question).await;
+    asked.shows(200, &["<h1>Delete the connection Billing?</h1>"]);
+    console
+        .get(&console.viewer, &question)
+        .await
+        .shows(404, &["There is nothing here"]);
+    let version = asked.hidden("version");
+    let done = console.post(&console.admin, &question, &[("version", &version)]).await;
+    assert_eq!(done.leads_to(), "/organizations/acme/connections?done=deleted");
+    console
+        .get(&console.admin, &address)
+        .await
+        .shows(404, &["There is nothing here"]);
+}

@@ -13,6 +13,8 @@ pub(crate) enum Tab {
     People,
     /// Its teams.
     Teams,
+    /// Its connections.
+    Connections,
 }
 
 /// Link to a page of the organization.
@@ -29,7 +31,7 @@ pub(crate) struct Head {
     pub(crate) label: String,
     pub(crate) question: String,
     pub(crate) is_suspended: bool,
-    pub(crate) tabs: [TabLink; 3],
+    pub(crate) tabs: [TabLink; 4],
     /// Address of the page that adds a person, for a caller who may.
     pub(crate) add: Option<String>,
 }
@@ -49,12 +51,18 @@ impl Head {
                 Tab::Details => "Who gets in by which tag?".to_owned(),
                 Tab::People => format!("Who is in {label}, and why?"),
                 Tab::Teams => format!("Which teams are in {label}?"),
+                Tab::Connections => format!("Which services does {label} call?"),
             },
             is_suspended: organization.status == OrganizationStatus::Suspended,
             tabs: [
                 tab(Tab::Details, "Tags and details", paths::organization(name)),
                 tab(Tab::People, "People", paths::in_organization(name, "people")),
                 tab(Tab::Teams, "Teams", paths::in_organization(name, "teams")),
+                tab(
+                    Tab::Connections,
+                    "Connections",
+                    paths::in_organization(name, "connections"),
+                ),
             ],
             add: None,
         }
