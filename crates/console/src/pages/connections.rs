@@ -75,10 +75,11 @@ async fn list(visit: Visit) -> Answer {
     let listing = connections::list(visit.caller(), None, query.page()).await?;
     let mut names: HashMap<OrganizationId, Option<String>> = HashMap::new();
     for view in &listing.items {
-        if !names.contains_key(&view.organization) {
-            let name = organization_name(&visit, view.organization).await?;
-            names.insert(view.organization, name);
+        if names.contains_key(&view.organization) {
+            continue;
         }
+        let name = organization_name(&visit, view.organization).await?;
+        names.insert(view.organization, name);
     }
     let row_of = |view: &ConnectionView| row(&visit, view, names.get(&view.organization).cloned().flatten());
     page(&ListPage {
