@@ -30,6 +30,8 @@ pub(crate) struct Frame {
     pub(crate) sign_out: Option<String>,
     /// `true` for a caller who reads everything and changes nothing.
     pub(crate) read_only: bool,
+    /// `true` if the caller may search all records.
+    pub(crate) may_search: bool,
     /// The organizations that the caller administers; empty for a caller who reads all.
     pub(crate) own: Vec<OwnOrganization>,
 }
@@ -124,6 +126,7 @@ impl Frame {
             role: role(caller, &own),
             sign_out: console.sign_in.sign_out_address().map(str::to_owned),
             read_only: caller.may(Action::ReadUsers, None) && !caller.may(Action::WriteUsers, None),
+            may_search: caller.may(Action::ReadUsers, None),
             own,
         })
     }

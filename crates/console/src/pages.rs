@@ -16,6 +16,7 @@ mod issuers;
 mod notice;
 mod organizations;
 mod routes;
+mod search;
 mod settings;
 mod tags;
 mod users;
@@ -32,6 +33,7 @@ pub(crate) fn router() -> Router {
         .merge(api_keys::routes())
         .merge(settings::routes())
         .merge(explain::routes())
+        .merge(search::routes())
         .merge(connections::routes())
         .fallback(nothing)
         .method_not_allowed_fallback(nothing)

@@ -282,3 +282,36 @@ async fn a_connection_is_deleted_after_a_question() {
         .await
         .shows(404, &["There is nothing here"]);
 }
+
+#[tokio::test]
+async fn records_are_found_by_name_tag_and_id() {
+    let console = Fixture::new().await;
+    let acme = console.organization("acme", "Acme", ["boss", "staff"]).await;
+    let user = console.token("ada", Some("Ada"), &["staff"]).await.user().id;
+    let organization = r#"<a href="/organizations/acme">Acme</a>"#;
+    let person = format!(r#"<a href="/users/{user}">Ada</a>"#);
+    for (q, shown) in [
+        ("acm".to_owned(), organization),
+        ("boss".to_owned(), organization),
+        (acme.id.to_string(), organization),
+        ("ada".to_owned(), &person),
+        (user.to_string(), &person),
+        ("idp".to_owned(), r#"<a href="/issuers/idp/keys">idp</a>"#),
+    ] {
+        let reply = console.get(&console.viewer, &format!("/search?q={q}")).await;
+        reply.shows(200, &[shown, "1 found"]);
+    }
+    console
+        .get(&console.viewer, "/search?q=xyz")
+        .await
+        .shows(200, &["Nothing matches “xyz”"]);
+}
+
+#[tokio::test]
+async fn sec_a_credential_in_a_search_is_not_shown_again() {
+    let console = Fixture::new().await;
+    let token = format!("{}.{}.{}", "e".repeat(20), "y".repeat(20), "J".repeat(20));
+    let reply = console.get(&console.admin, &format!("/search?q={token}")).await;
+    reply.shows(200, &["was not searched for"]);
+    assert!(!reply.text.contains(&token));
+}

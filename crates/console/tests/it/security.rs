@@ -34,6 +34,7 @@ fn pages(user: impl std::fmt::Display) -> Vec<String> {
         "/api-keys".to_owned(),
         "/settings".to_owned(),
         "/explain".to_owned(),
+        "/search?q=a".to_owned(),
         "/connections".to_owned(),
         "/organizations/acme/connections".to_owned(),
         "/organizations/acme/connections/new".to_owned(),

@@ -41,7 +41,7 @@ struct UserPage<'a> {
 }
 
 struct EventRow {
-    /// What happened, as a sentence.
+    /// The event, as a sentence.
     what: String,
     code: String,
     at: Moment,
