@@ -294,8 +294,8 @@ async fn records_are_found_by_name_tag_and_id() {
         ("acm".to_owned(), organization),
         ("boss".to_owned(), organization),
         (acme.id.to_string(), organization),
-        ("ada".to_owned(), &person),
-        (user.to_string(), &person),
+        ("ada".to_owned(), person.as_str()),
+        (user.to_string(), person.as_str()),
         ("idp".to_owned(), r#"<a href="/issuers/idp/keys">idp</a>"#),
     ] {
         let reply = console.get(&console.viewer, &format!("/search?q={q}")).await;
