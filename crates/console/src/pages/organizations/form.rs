@@ -95,7 +95,7 @@ pub(super) fn was(name: &str) -> String {
 /// Returns the value of an organization in a field of the form.
 fn value_of(organization: &Organization, name: &str) -> String {
     let details = &organization.details;
-    let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+    let optional = |text: Option<&str>| text.unwrap_or_default().to_owned();
     match name {
         "label" => organization.label.clone(),
         "name" => organization.name.to_string(),
@@ -104,10 +104,10 @@ fn value_of(organization: &Organization, name: &str) -> String {
             .as_ref()
             .map(ToString::to_string)
             .unwrap_or_default(),
-        "timezone" => optional(&details.timezone),
-        "contact_name" => optional(&details.contact_name),
-        "contact_email" => optional(&details.contact_email),
-        "website" => optional(&details.website),
+        "timezone" => optional(details.timezone.as_deref()),
+        "contact_name" => optional(details.contact_name.as_deref()),
+        "contact_email" => optional(details.contact_email.as_deref()),
+        "website" => optional(details.website.as_deref()),
         "external_admin_groups" => organization.tags.admin.to_string(),
         "external_member_groups" => organization.tags.member.to_string(),
         "external_executor_groups" => organization.tags.executor.to_string(),
