@@ -25,6 +25,8 @@ pub enum Change {
         before: Box<User>,
         /// As it will be.
         after: Box<User>,
+        /// The administrator's reason.
+        why: Option<String>,
     },
     /// A new organization.
     CreateOrganization(Box<Organization>),
@@ -34,6 +36,8 @@ pub enum Change {
         before: Box<Organization>,
         /// As it will be.
         after: Box<Organization>,
+        /// The administrator's reason.
+        why: Option<String>,
     },
     /// A new team.
     CreateTeam(Box<Team>),
@@ -89,7 +93,7 @@ impl Moves {
                 Change::CreateOrganization(organization) => {
                     moves.policy |= organization.origin != Origin::Claim;
                 }
-                Change::UpdateOrganization { before, after } => {
+                Change::UpdateOrganization { before, after, .. } => {
                     moves.policy |= decides_differently(before, after);
                 }
                 Change::CreateTeam(_) => {}
@@ -139,9 +143,9 @@ impl Change {
     pub fn diff(&self) -> Vec<FieldDiff> {
         match self {
             Self::CreateUser(user) => differences(&[], &user_fields(user)),
-            Self::UpdateUser { before, after } => differences(&user_fields(before), &user_fields(after)),
+            Self::UpdateUser { before, after, .. } => differences(&user_fields(before), &user_fields(after)),
             Self::CreateOrganization(after) => differences(&[], &organization_fields(after)),
-            Self::UpdateOrganization { before, after } => {
+            Self::UpdateOrganization { before, after, .. } => {
                 differences(&organization_fields(before), &organization_fields(after))
             }
             Self::CreateTeam(after) => differences(&[], &team_fields(after)),
@@ -186,6 +190,9 @@ impl Change {
                 from => (diff.field.to_owned(), json!({ "from": from, "to": diff.to })),
             })
             .collect();
+        if let Self::UpdateUser { why: Some(why), .. } | Self::UpdateOrganization { why: Some(why), .. } = self {
+            event.detail.insert("why".to_owned(), why.as_str().into());
+        }
         event
     }
 }

@@ -93,6 +93,8 @@ pub struct UserEdit {
     pub locale: Edit<String>,
     /// Language.
     pub language: Edit<String>,
+    /// The administrator's reason, for the audit trail.
+    pub why: Option<String>,
 }
 
 /// Filter of a list of organizations. All conditions that are given must hold.
@@ -158,6 +160,8 @@ pub struct OrganizationEdit {
     pub membership: Option<MembershipRule>,
     /// Open or suspended.
     pub status: Option<OrganizationStatus>,
+    /// The administrator's reason, for the audit trail.
+    pub why: Option<String>,
 }
 
 /// A team to create by hand.

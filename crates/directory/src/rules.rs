@@ -65,7 +65,7 @@ pub fn edit_user(
         edit.apply(field);
     }
     check_profile(&after.profile)?;
-    Ok(updated_user(before, after, at_ms))
+    Ok(updated_user(before, after, edit.why, at_ms))
 }
 
 /// Signs a user out everywhere. The moment never moves back; only [`edit_user`] lifts it. `newest_issued_at_ms` is the
@@ -76,10 +76,10 @@ pub fn revoke_tokens(before: &User, newest_issued_at_ms: Option<i64>, at_ms: i64
     let mut after = before.clone();
     let after_newest = newest_issued_at_ms.map(|newest| newest.saturating_add(1));
     after.tokens_not_before_ms = before.tokens_not_before_ms.max(after_newest).max(Some(at_ms));
-    updated_user(before, after, at_ms)
+    updated_user(before, after, None, at_ms)
 }
 
-fn updated_user(before: &User, mut after: User, at_ms: i64) -> Option<Change> {
+fn updated_user(before: &User, mut after: User, why: Option<String>, at_ms: i64) -> Option<Change> {
     if after == *before {
         return None;
     }
@@ -88,6 +88,7 @@ fn updated_user(before: &User, mut after: User, at_ms: i64) -> Option<Change> {
     Some(Change::UpdateUser {
         before: Box::new(before.clone()),
         after: Box::new(after),
+        why,
     })
 }
 
@@ -153,7 +154,11 @@ pub fn edit_organization(
             name: before.name.clone(),
         });
     }
-    Ok(updated_organization(before, after, manual, at_ms))
+    let mut changes = updated_organization(before, after, manual, at_ms);
+    if let Some(Change::UpdateOrganization { why, .. }) = changes.first_mut() {
+        *why = edit.why;
+    }
+    Ok(changes)
 }
 
 /// Sets whether an organization has a logo.
@@ -167,6 +172,7 @@ pub fn set_logo(before: &Organization, has_logo: bool, at_ms: i64) -> Vec<Change
     vec![Change::UpdateOrganization {
         before: Box::new(before.clone()),
         after: Box::new(after),
+        why: None,
     }]
 }
 
@@ -185,6 +191,7 @@ pub(crate) fn updated_organization(
     let mut changes = vec![Change::UpdateOrganization {
         before: Box::new(before.clone()),
         after: Box::new(after),
+        why: None,
     }];
     if closes {
         let why = "the organization became external_only";

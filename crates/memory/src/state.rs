@@ -79,7 +79,7 @@ impl State {
             self.record(change.event(&by.actor, by.at_ms));
         }
         for change in changes {
-            if let Change::UpdateOrganization { before, after } = change
+            if let Change::UpdateOrganization { before, after, .. } = change
                 && before.name != after.name
             {
                 self.former_names.insert(before.name.clone());
@@ -110,9 +110,9 @@ impl State {
     fn make(&mut self, change: &Change) -> Result<(), StoreError> {
         match change {
             Change::CreateUser(user) => self.put_user(None, user),
-            Change::UpdateUser { before, after } => self.put_user(Some(before), after),
+            Change::UpdateUser { before, after, .. } => self.put_user(Some(before), after),
             Change::CreateOrganization(organization) => self.put_organization(None, organization),
-            Change::UpdateOrganization { before, after } => self.put_organization(Some(before), after),
+            Change::UpdateOrganization { before, after, .. } => self.put_organization(Some(before), after),
             Change::CreateTeam(team) => self.put_team(None, team),
             Change::UpdateTeam { before, after } => self.put_team(Some(before), after),
             Change::OpenGrant(grant) => self.open(grant),
@@ -125,11 +125,11 @@ impl State {
             Change::CreateUser(user) => self.drop_user(user),
             Change::CreateOrganization(organization) => self.drop_organization(organization),
             Change::CreateTeam(team) => self.drop_team(team),
-            Change::UpdateUser { before, after } => {
+            Change::UpdateUser { before, after, .. } => {
                 self.drop_user(after);
                 self.index_user(before);
             }
-            Change::UpdateOrganization { before, after } => {
+            Change::UpdateOrganization { before, after, .. } => {
                 self.drop_organization(after);
                 self.index_organization(before);
             }

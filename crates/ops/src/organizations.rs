@@ -145,6 +145,8 @@ pub struct OrganizationChange {
     pub membership: Edit<MembershipRule>,
     /// Status, which is never empty. Platform admins only.
     pub status: Edit<OrganizationStatus>,
+    /// Reason, for the audit trail.
+    pub why: Option<String>,
 }
 
 impl OrganizationChange {
@@ -338,6 +340,7 @@ fn checked(change: OrganizationChange) -> Result<OrganizationEdit, OpError> {
         tag_patterns: input_rules::never_empty("tag_patterns", change.tag_patterns)?,
         membership: input_rules::never_empty("membership", change.membership)?,
         status: input_rules::never_empty("status", change.status)?,
+        why: input_rules::why(change.why)?,
     })
 }
 

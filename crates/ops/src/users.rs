@@ -73,6 +73,8 @@ pub struct UserChange {
     pub locale: Edit<String>,
     /// Language tag (BCP 47).
     pub language: Edit<String>,
+    /// Reason, for the audit trail.
+    pub why: Option<String>,
 }
 
 /// A grant, with the role that it gives now and the name of its scope.
@@ -191,6 +193,7 @@ pub async fn update(
         timezone: input_rules::edited("timezone", change.timezone, input_rules::timezone)?,
         locale: input_rules::edited("locale", change.locale, input_rules::language)?,
         language: input_rules::edited("language", change.language, input_rules::language)?,
+        why: input_rules::why(change.why)?,
     };
     let expected = expected.check(user.version)?;
     let directory = permit.directory();

@@ -109,12 +109,12 @@ impl Tx {
                     Ok(())
                 }
             }
-            Change::UpdateUser { before, after } => self.run(write::update_user(before, after)).await,
+            Change::UpdateUser { before, after, .. } => self.run(write::update_user(before, after)).await,
             Change::CreateOrganization(organization) => {
                 self.run(write::create_organization(organization)).await?;
                 self.run(write::index_tags(organization)).await
             }
-            Change::UpdateOrganization { before, after } => {
+            Change::UpdateOrganization { before, after, .. } => {
                 self.run(write::update_organization(before, after)).await?;
                 if after.name != before.name {
                     self.run(write::keep_former_name(&before.name)).await?;

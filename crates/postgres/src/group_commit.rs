@@ -372,14 +372,14 @@ fn records<'p>(plans: &[&'p Waiting]) -> Vec<Command<'p>> {
     let mut commands = Vec::new();
     for change in plans.iter().flat_map(|waiting| &waiting.plan.changes) {
         match change {
-            Change::UpdateUser { before, after } => commands.push(write::update_user(before, after)),
+            Change::UpdateUser { before, after, .. } => commands.push(write::update_user(before, after)),
             Change::CreateOrganization(organization) => {
                 commands.push(write::create_organization(organization));
                 if !organization.tags.roles().is_empty() {
                     commands.push(write::index_tags(organization));
                 }
             }
-            Change::UpdateOrganization { before, after } => {
+            Change::UpdateOrganization { before, after, .. } => {
                 // No name is kept: a plan changes none.
                 commands.push(write::update_organization(before, after));
                 if after.tags != before.tags {

@@ -63,9 +63,9 @@ pub(super) fn write(tx: &mut Tx<'_>, changes: &[Change], written: &Written) -> O
 fn make(tx: &Tx<'_>, change: &Change) -> Outcome<()> {
     let made = match change {
         Change::CreateUser(user) => create_user(tx, user),
-        Change::UpdateUser { before, after } => update_user(tx, before, after),
+        Change::UpdateUser { before, after, .. } => update_user(tx, before, after),
         Change::CreateOrganization(organization) => create_organization(tx, organization),
-        Change::UpdateOrganization { before, after } => update_organization(tx, before, after),
+        Change::UpdateOrganization { before, after, .. } => update_organization(tx, before, after),
         Change::CreateTeam(team) => create_team(tx, team),
         Change::UpdateTeam { before, after } => update_team(tx, before, after),
         Change::OpenGrant(grant) => open_grant(tx, grant),

@@ -163,6 +163,7 @@ impl<'a> Draft<'a> {
             self.changes.push(Change::UpdateUser {
                 before: Box::new(before.clone()),
                 after: Box::new(after),
+                why: None,
             });
         }
         Ok(())
@@ -210,6 +211,7 @@ impl<'a> Draft<'a> {
         self.changes.push(Change::UpdateOrganization {
             before: Box::new(before.clone()),
             after: Box::new(after),
+            why: None,
         });
     }
 

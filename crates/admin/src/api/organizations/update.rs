@@ -66,6 +66,9 @@ pub(crate) struct OrganizationChange {
     #[serde(default)]
     #[schema(value_type = OrganizationStatus)]
     status: Patch<OrganizationStatus>,
+    /// Reason for the change, kept in its audit event.
+    #[serde(default)]
+    why: Option<String>,
 }
 
 /// Updates an organization
@@ -109,6 +112,7 @@ impl From<OrganizationChange> for organizations::OrganizationChange {
             tag_patterns: change.tag_patterns.into_edit(),
             membership: change.membership.into_edit(),
             status: change.status.into_edit(),
+            why: change.why,
         }
     }
 }

@@ -51,6 +51,9 @@ pub(crate) struct UserChange {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     language: Patch<String>,
+    /// Reason for the change, kept in its audit event.
+    #[serde(default)]
+    why: Option<String>,
 }
 
 /// Updates a user
@@ -91,6 +94,7 @@ impl UserChange {
             timezone: self.timezone.into_edit(),
             locale: self.locale.into_edit(),
             language: self.language.into_edit(),
+            why: self.why,
         })
     }
 }

@@ -281,6 +281,7 @@ pub(super) fn change(fields: &Fields) -> Result<OrganizationChange, Failed> {
             Edit::Set(text) => Edit::Set(text.parse().map_err(|_| Failed::NotAForm)?),
         },
         status: Edit::Keep,
+        why: None,
     })
 }
 
