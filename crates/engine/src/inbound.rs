@@ -42,6 +42,15 @@ pub struct Sender<'r> {
     pub proxies: &'r TrustedProxies,
 }
 
+/// Connection of a client to the admin port, as far as pages there depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClientConnection {
+    /// Address of the client, as the rate limiter counts it.
+    pub address: Option<IpAddr>,
+    /// `true` if a trusted proxy took the request by TLS.
+    pub is_encrypted: bool,
+}
+
 impl Inbound<'_> {
     /// Returns the trust in the peer: whether it is a configured proxy.
     pub fn trust(&self) -> Trust {

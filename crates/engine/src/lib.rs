@@ -30,6 +30,7 @@ pub mod protected_resource;
 pub mod rate_limit;
 pub mod request_facts;
 pub mod respond;
+pub mod return_path;
 mod runtime;
 pub mod session;
 pub mod sign_in;

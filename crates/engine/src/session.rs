@@ -113,6 +113,42 @@ pub enum RequestSession {
     Open(Arc<OpenSession>),
 }
 
+/// Place of a session: its kind, and the cookie of that kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionPlace {
+    /// Kind of the session.
+    pub kind: SessionKind,
+    /// Name of its cookie.
+    pub cookie: &'static str,
+}
+
+impl SessionPlace {
+    /// The doors.
+    pub const DOOR: Self = Self {
+        kind: SessionKind::Door,
+        cookie: DOOR,
+    };
+    /// The console.
+    pub const CONSOLE: Self = Self {
+        kind: SessionKind::Console,
+        cookie: cookie::CONSOLE,
+    };
+}
+
+/// Opens a session of the console that stands and was begun at an issuer; `None` if it stands for nothing any more.
+///
+/// # Errors
+///
+/// `store.unavailable`, if the directory gives no answer.
+pub async fn open_at_console(
+    engine: &Engine,
+    runtime: &Runtime,
+    found: StandingSession,
+) -> Result<Option<Arc<OpenSession>>, Refusal> {
+    let now_ms = engine.clock.now_ms();
+    Box::pin(open(engine, runtime, (found, SessionKind::Console), now_ms)).await
+}
+
 /// Returns the session of a request without a token; `None` if there is none and the route does not require one.
 ///
 /// # Errors
@@ -169,7 +205,7 @@ pub async fn of_request(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_
         Err(error) => return Err(unavailable(engine, error)),
     };
     let opened = match found {
-        Some(found) => Box::pin(open(engine, runtime, found, now_ms)).await?,
+        Some(found) => Box::pin(open(engine, runtime, (found, SessionKind::Door), now_ms)).await?,
         None => None,
     };
     let Some(open) = opened else {
@@ -185,13 +221,15 @@ pub async fn of_request(engine: &Engine, runtime: &Runtime, inbound: &Inbound<'_
 async fn open(
     engine: &Engine,
     runtime: &Runtime,
-    found: StandingSession,
+    (found, kind): (StandingSession, SessionKind),
     now_ms: i64,
 ) -> Result<Option<Arc<OpenSession>>, Refusal> {
     let StandingSession { session, stamp } = found;
     // SECURITY: a session is accepted only in the place of its kind.
-    let (SessionKind::Door, CredentialKind::Token, Some(issuer)) = (session.kind, session.credential, &session.issuer)
-    else {
+    if session.kind != kind {
+        return Ok(None);
+    }
+    let (CredentialKind::Token, Some(issuer)) = (session.credential, &session.issuer) else {
         return Ok(None);
     };
     let (Some((issuer, _)), Some(keys)) = (runtime.sign_in_at(issuer.as_str()), &runtime.connections.sealing) else {

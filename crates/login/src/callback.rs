@@ -7,14 +7,15 @@ use narthex_decision::Reason;
 use narthex_directory::OneTimeKind;
 use narthex_engine::inbound::Inbound;
 use narthex_engine::respond::Refusal;
+use narthex_engine::return_path;
 use narthex_engine::session::{self, RequestSession, SignedIn};
 use narthex_engine::sign_in::{OfferKind, SIGN_IN_PATH, SignInOffer, encoded};
 use narthex_engine::{Engine, IssuerSignIn, Runtime};
 use narthex_session::cookie::{self, Secret};
 
 use crate::endpoint::redirect;
-use crate::sign_in::{Flow, keys, redirect_uri, refuse, served, unknown_issuer};
-use crate::{form, return_path};
+use crate::form;
+use crate::sign_in::{Flow, SignInPlace, keys, refuse, served, unknown_issuer};
 
 /// Errors of an authorization endpoint that a page may name (RFC 6749 section 4.1.2.1, `OpenID` Connect Core 1.0 section 3.1.2.6).
 const ERRORS: [&str; 9] = [
@@ -49,7 +50,8 @@ pub(crate) async fn answer(
             }
         };
     };
-    let signed_in = completed(engine, runtime, inbound, (issuer, &origin, &flow)).await;
+    let at = (SignInPlace::Doors, origin.as_str(), issuer);
+    let signed_in = completed(engine, runtime, inbound, at, &flow).await;
     let secret = signed_in.map_err(|refusal| with_another_try(refusal, &origin, &flow))?;
     // SECURITY: checked when the sign-in began, and once more, because it becomes an address.
     let back = return_path::of(&flow.back, &origin);
@@ -59,6 +61,38 @@ pub(crate) async fn answer(
         .headers_mut()
         .extend(set.map(|value| (header::SET_COOKIE, value)));
     Ok(response)
+}
+
+/// Completed sign-in at the console.
+#[derive(Debug)]
+pub struct Completed {
+    /// Secret of the cookie of the session.
+    pub session: Secret,
+    /// Path of the page to come back to.
+    pub back: String,
+}
+
+/// Completes a sign-in at the console, whose pages are at this origin.
+///
+/// # Errors
+///
+/// When it was not begun by this browser, the issuer refuses it, or its user is refused.
+pub async fn complete_at_console(
+    engine: &Engine,
+    runtime: &Runtime,
+    inbound: &Inbound<'_>,
+    (origin, issuer): (&str, &str),
+) -> Result<Completed, Refusal> {
+    let query = inbound.query.unwrap_or_default().as_bytes();
+    let state = form::one(query, "state").and_then(|state| Secret::parse(&state));
+    let state = state.ok_or_else(|| refused("the address has no state of a sign-in"))?;
+    let flow = taken(engine, runtime, &state).await?;
+    let flow = flow.ok_or_else(|| refused("this sign-in was completed before, or took too long"))?;
+    let at = (SignInPlace::Console, origin, issuer);
+    let session = completed(engine, runtime, inbound, at, &flow).await?;
+    // SECURITY: checked when the sign-in began, and once more, because it becomes an address.
+    let back = return_path::of(&flow.back, origin).to_owned();
+    Ok(Completed { session, back })
 }
 
 /// Takes the sign-in that a state stands for: once.
@@ -76,14 +110,15 @@ async fn completed(
     engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-    (name, origin, flow): (&str, &str, &Flow),
+    (place, origin, name): (SignInPlace, &str, &str),
+    flow: &Flow,
 ) -> Result<Secret, Refusal> {
     let browser = cookie::secret(inbound.headers, cookie::SIGN_IN);
     // SECURITY: a state that another browser began would sign this one in as the attacker (login CSRF, RFC 6749 section 10.12).
     if browser.is_none_or(|browser| browser.hash().0 != flow.browser) {
         return Err(refused("the sign-in was begun in another browser"));
     }
-    if flow.issuer != name || flow.origin != origin {
+    if flow.issuer != name || flow.origin != origin || flow.place != place {
         return Err(refused("the sign-in was begun at another address"));
     }
     let (issuer, sign_in) = runtime.sign_in_at(name).ok_or_else(unknown_issuer)?;
@@ -101,7 +136,7 @@ async fn completed(
         return Err(Refusal::because(Reason::SignInRefused, problem).of_issuer(&issuer.name));
     }
     let code = form::one(query, "code").ok_or_else(|| refused("the address has no code"))?;
-    let redirect_uri = redirect_uri(origin, issuer);
+    let redirect_uri = place.redirect_uri(origin, issuer);
     let now_ms = engine.clock.now_ms();
     let tokens = sign_in
         .client
@@ -112,7 +147,7 @@ async fn completed(
         tokens: tokens.map_err(|error| refuse(issuer, &error))?,
         nonce: &flow.nonce,
     };
-    Box::pin(session::begin(engine, runtime, inbound, signed_in)).await
+    Box::pin(session::begin(engine, runtime, inbound, (place.session(), signed_in))).await
 }
 
 /// Checks the issuer that an answer names.

@@ -11,8 +11,9 @@ mod endpoint;
 mod form;
 mod logout;
 mod me;
-mod return_path;
 mod sign_in;
 
+pub use callback::{Completed, complete_at_console};
 pub use endpoint::{BODY_BYTES_MAX, Endpoint, answer};
 pub use me::{SessionRow, sessions};
+pub use sign_in::{Begun, FLOW_SECONDS, SignInPlace, begin_at_console};

@@ -7,7 +7,7 @@ use http_body_util::Full;
 use narthex_directory::{Actor, By, SessionEnd, SessionId, SessionSelection};
 use narthex_engine::inbound::Inbound;
 use narthex_engine::respond::{PAGE_STYLE, Refusal, own_page};
-use narthex_engine::session::{self, OpenSession, RequestSession};
+use narthex_engine::session::{self, OpenSession, RequestSession, SessionPlace};
 use narthex_engine::sign_in::SIGN_IN_PATH;
 use narthex_engine::{Engine, Runtime, SignInTarget, check_origin};
 use narthex_session::cookie;
@@ -75,7 +75,8 @@ pub(crate) async fn answer(
             at_ms,
         },
     };
-    session::end_of_browser(engine, inbound, SessionEnd::SignedOut, by).await?;
+    let end = (SessionPlace::DOOR, SessionEnd::SignedOut);
+    session::end_of_browser(engine, inbound, end, by).await?;
     let mut response = notice(&Notice {
         title: "You are signed out",
         sentence: "Your session at this application has ended. You may still be signed in at your identity provider.",

@@ -5,12 +5,14 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Response, StatusCode, header};
+use http::{HeaderMap, Response, StatusCode, header};
 use http_body_util::Full;
 use narthex_decision::Reason;
 use narthex_directory::{ONE_TIME_VALUES_MAX, OneTimeKind, OneTimeValue, SecretBytes, SecretHash};
 use narthex_engine::inbound::Inbound;
 use narthex_engine::respond::Refusal;
+use narthex_engine::return_path;
+use narthex_engine::session::SessionPlace;
 use narthex_engine::{Engine, IssuerRuntime, IssuerSignIn, Runtime, SignInTarget, WebOrigin, session};
 use narthex_openid::{OpenIdError, SignInSecrets};
 use narthex_session::cookie::{self, Secret};
@@ -19,10 +21,46 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::endpoint::redirect;
-use crate::{form, return_path};
+use crate::form;
 
 /// Time within which a user signs in at the issuer, in seconds.
-const FLOW_SECONDS: u32 = 600;
+pub const FLOW_SECONDS: u32 = 600;
+
+/// Place that a browser signs in at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SignInPlace {
+    /// An application behind the doors.
+    Doors,
+    /// The console.
+    Console,
+}
+
+impl SignInPlace {
+    /// Returns the address that the issuer sends a browser back to.
+    pub(crate) fn redirect_uri(self, origin: &str, issuer: &IssuerRuntime) -> String {
+        let path = match self {
+            Self::Doors => "/.narthex/callback",
+            Self::Console => "/sign-in/callback",
+        };
+        format!("{origin}{path}/{}", issuer.name)
+    }
+
+    pub(crate) const fn session(self) -> SessionPlace {
+        match self {
+            Self::Doors => SessionPlace::DOOR,
+            Self::Console => SessionPlace::CONSOLE,
+        }
+    }
+}
+
+/// Sign-in that was begun.
+#[derive(Debug)]
+pub struct Begun {
+    /// Address at the issuer.
+    pub location: String,
+    /// Secret of the cookie that binds the sign-in to its browser.
+    pub browser: Secret,
+}
 
 /// Sign-in under way, as the directory keeps it, sealed.
 #[derive(Serialize, Deserialize)]
@@ -33,6 +71,7 @@ pub(crate) struct Flow {
     pub(crate) verifier: String,
     pub(crate) issuer: String,
     pub(crate) origin: String,
+    pub(crate) place: SignInPlace,
     pub(crate) back: String,
 }
 
@@ -73,19 +112,57 @@ pub(crate) async fn answer(
     let query = inbound.query.unwrap_or_default().as_bytes();
     let named = form::one(query, "issuer");
     let (issuer, sign_in) = issuer(runtime, named.as_deref())?;
-    let keys = keys(runtime)?;
     let asked = form::one(query, "return");
     let back = return_path::of(asked.as_deref().unwrap_or("/"), &origin);
+    let again = form::one(query, "again").as_deref() == Some("1");
+    let at = (SignInPlace::Doors, origin.as_str());
+    let begun = begin(engine, runtime, inbound.headers, at, (issuer, sign_in), (back, again)).await?;
+    let mut response = redirect(StatusCode::FOUND, &begun.location)?;
+    let set = cookie::set(cookie::SIGN_IN, &begun.browser, Some(FLOW_SECONDS));
+    response
+        .headers_mut()
+        .extend(set.map(|value| (header::SET_COOKIE, value)));
+    Ok(response)
+}
+
+/// Begins a sign-in at the console, whose pages are at this origin, to come back to a page of it.
+///
+/// # Errors
+///
+/// When the issuer has no sign-in or cannot be reached, there is no secret key, or the directory gives no answer.
+pub async fn begin_at_console(
+    engine: &Engine,
+    runtime: &Runtime,
+    headers: &HeaderMap,
+    (origin, issuer, back): (&str, &str, &str),
+) -> Result<Begun, Refusal> {
+    let found = runtime.sign_in_at(issuer).ok_or_else(unknown_issuer)?;
+    let at = (SignInPlace::Console, origin);
+    let back = return_path::of(back, origin);
+    begin(engine, runtime, headers, at, found, (back, false)).await
+}
+
+/// Begins a sign-in at an issuer: stores what only the browser can bring back.
+async fn begin(
+    engine: &Engine,
+    runtime: &Runtime,
+    headers: &HeaderMap,
+    (place, origin): (SignInPlace, &str),
+    (issuer, sign_in): (&Arc<IssuerRuntime>, &IssuerSignIn),
+    (back, again): (&str, bool),
+) -> Result<Begun, Refusal> {
+    let keys = keys(runtime)?;
     let draw = || Secret::draw().map_err(|_| Refusal::new(Reason::StoreUnavailable));
     let (state, nonce, verifier) = (draw()?, draw()?, draw()?);
     // Sign-ins in several tabs share the cookie.
-    let browser = cookie::secret(inbound.headers, cookie::SIGN_IN).map_or_else(draw, Ok)?;
+    let browser = cookie::secret(headers, cookie::SIGN_IN).map_or_else(draw, Ok)?;
     let flow = Flow {
         browser: browser.hash().0,
         nonce: nonce.as_str().to_owned(),
         verifier: verifier.as_str().to_owned(),
         issuer: issuer.name.to_string(),
-        origin: origin.clone(),
+        origin: origin.to_owned(),
+        place,
         back: back.to_owned(),
     };
     let now_ms = engine.clock.now_ms();
@@ -94,8 +171,7 @@ pub(crate) async fn answer(
         nonce: nonce.as_str(),
         verifier: verifier.as_str(),
     };
-    let again = form::one(query, "again").as_deref() == Some("1");
-    let redirect_uri = redirect_uri(&origin, issuer);
+    let redirect_uri = place.redirect_uri(origin, issuer);
     let url = sign_in
         .client
         .authorization_url(&redirect_uri, secrets, again, now_ms)
@@ -111,12 +187,7 @@ pub(crate) async fn answer(
     };
     let put = engine.directory.put_once(value, ONE_TIME_VALUES_MAX, now_ms).await;
     put.map_err(|error| session::unavailable(engine, error))?;
-    let mut response = redirect(StatusCode::FOUND, &url)?;
-    let set = cookie::set(cookie::SIGN_IN, &browser, Some(FLOW_SECONDS));
-    response
-        .headers_mut()
-        .extend(set.map(|value| (header::SET_COOKIE, value)));
-    Ok(response)
+    Ok(Begun { location: url, browser })
 }
 
 /// Returns the origin of a request, if sign-in serves it.
@@ -171,11 +242,6 @@ pub(crate) fn unknown_issuer() -> Refusal {
 pub(crate) fn keys(runtime: &Runtime) -> Result<&SealingKeys, Refusal> {
     let keys = runtime.connections.sealing.as_deref();
     keys.ok_or_else(|| Refusal::logged(Reason::StoreUnavailable, "there is no secret key"))
-}
-
-/// Returns the address that the issuer sends a browser back to.
-pub(crate) fn redirect_uri(origin: &str, issuer: &IssuerRuntime) -> String {
-    format!("{origin}/.narthex/callback/{}", issuer.name)
 }
 
 /// Returns the refusal of a sign-in for which the issuer's endpoints do not do what they should.

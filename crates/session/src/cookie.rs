@@ -12,6 +12,8 @@ use zeroize::Zeroizing;
 
 /// Cookie of a session at the doors.
 pub const DOOR: &str = "__Host-narthex";
+/// Cookie of a session at the console.
+pub const CONSOLE: &str = "__Host-narthex-console";
 /// Cookie that binds a sign-in under way to its browser.
 pub const SIGN_IN: &str = "__Host-narthex.sign-in";
 
@@ -178,6 +180,11 @@ pub fn set(name: &str, secret: &Secret, lifetime_seconds: Option<u32>) -> Option
 /// Returns the `Set-Cookie` that removes the cookie of a session at the doors.
 pub const fn cleared() -> HeaderValue {
     HeaderValue::from_static("__Host-narthex=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
+}
+
+/// Returns the `Set-Cookie` that removes the cookie of a session at the console.
+pub const fn console_cleared() -> HeaderValue {
+    HeaderValue::from_static("__Host-narthex-console=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
 }
 
 #[cfg(test)]

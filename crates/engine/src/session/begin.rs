@@ -12,12 +12,12 @@ use narthex_directory::{
 };
 use narthex_openid::Tokens;
 use narthex_session::Credential;
-use narthex_session::cookie::{self, DOOR, Secret};
+use narthex_session::cookie::{self, Secret};
 use narthex_token::VerifiedClaims;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::unavailable;
+use super::{SessionPlace, unavailable};
 use crate::engine::Engine;
 use crate::inbound::Inbound;
 use crate::pipeline::{identified, verify_id_token};
@@ -50,7 +50,7 @@ pub async fn begin(
     engine: &Engine,
     runtime: &Runtime,
     inbound: &Inbound<'_>,
-    signed_in: SignedIn<'_>,
+    (place, signed_in): (SessionPlace, SignedIn<'_>),
 ) -> Result<Secret, Refusal> {
     let SignedIn { issuer, tokens, nonce } = signed_in;
     let of_issuer = |refusal: Refusal| refusal.of_issuer(&issuer.name);
@@ -75,6 +75,7 @@ pub async fn begin(
     let secret = Secret::draw().map_err(|_| Refusal::new(Reason::StoreUnavailable))?;
     let session = session(runtime, issuer, &credential, (&secret, user, now_ms))?;
     let session = Session {
+        kind: place.kind,
         provider_session,
         client: client(inbound),
         ..session
@@ -83,7 +84,7 @@ pub async fn begin(
         actor: Actor::User(user),
         at_ms: now_ms,
     };
-    end_of_browser(engine, inbound, SessionEnd::Replaced, by.clone()).await?;
+    end_of_browser(engine, inbound, (place, SessionEnd::Replaced), by.clone()).await?;
     let created = engine.directory.create_session(session, by).await;
     created.map_err(|error| unavailable(engine, error))?;
     Ok(secret)
@@ -94,13 +95,18 @@ pub async fn begin(
 /// # Errors
 ///
 /// `store.unavailable`.
-pub async fn end_of_browser(engine: &Engine, inbound: &Inbound<'_>, end: SessionEnd, by: By) -> Result<bool, Refusal> {
-    let Some(secret) = cookie::secret(inbound.headers, DOOR) else {
+pub async fn end_of_browser(
+    engine: &Engine,
+    inbound: &Inbound<'_>,
+    (place, end): (SessionPlace, SessionEnd),
+    by: By,
+) -> Result<bool, Refusal> {
+    let Some(secret) = cookie::secret(inbound.headers, place.cookie) else {
         return Ok(false);
     };
     let found = engine.directory.session_by_hash(secret.hash(), by.at_ms).await;
     let found = found.map_err(|error| unavailable(engine, error))?;
-    let Some(found) = found.filter(|found| found.session.kind == SessionKind::Door) else {
+    let Some(found) = found.filter(|found| found.session.kind == place.kind) else {
         return Ok(false);
     };
     let one = SessionSelection::Session(found.session.id);

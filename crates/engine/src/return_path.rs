@@ -1,7 +1,8 @@
 //! The page that a user comes back to: of the same origin only.
 
-use narthex_engine::sign_in::RETURN_BYTES_MAX;
 use url::Url;
+
+use crate::sign_in::RETURN_BYTES_MAX;
 
 /// Path where everything of Narthex's own is: coming back there would sign out, or begin again.
 const OWN: &str = "/.narthex/";
@@ -9,7 +10,7 @@ const OWN: &str = "/.narthex/";
 /// Returns the path to come back to: the one that is asked for, if it is a path of this origin, else `/`.
 ///
 /// SECURITY: an address that leads to another site lets an attacker send users from the application's own address to theirs.
-pub(crate) fn of<'t>(asked: &'t str, origin: &str) -> &'t str {
+pub fn of<'t>(asked: &'t str, origin: &str) -> &'t str {
     if is_of(asked, origin) { asked } else { "/" }
 }
 
