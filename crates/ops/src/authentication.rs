@@ -12,6 +12,7 @@ use super::Operations;
 use super::api_keys::secret;
 use super::caller::Caller;
 use super::error::{KeyFault, OpError};
+use super::gateway_api::TokenHolder;
 
 impl Operations {
     /// Returns the caller with this bearer credential: an API key, or a token of an issuer. `headers` are those of the
@@ -31,9 +32,13 @@ impl Operations {
         if secret::is_api_key(bearer) {
             return self.of_api_key(bearer).await;
         }
-        let holder = self.gateway.authenticate(bearer, headers).await?;
+        Ok(self.of_holder(self.gateway.authenticate(bearer, headers).await?))
+    }
+
+    /// Returns the caller that a token speaks for.
+    pub(super) fn of_holder(self: &Arc<Self>, holder: TokenHolder) -> Caller {
         let (actor, reach) = (Actor::User(holder.principal.user().id), reach(&holder.principal));
-        Ok(Caller::new(Arc::clone(self), actor, Some(holder), reach))
+        Caller::new(Arc::clone(self), actor, Some(holder), reach)
     }
 
     async fn of_api_key(self: &Arc<Self>, bearer: &str) -> Result<Caller, OpError> {

@@ -11,7 +11,7 @@ use narthex_clock::Clock;
 use narthex_decision::{Action, Actor as Reach, ActorScope, Reason};
 use narthex_directory::{
     ActiveIssuers, Actor, By, ConnectionId, CountingIds, Directory, DocumentKind, GrantPolicy, IssuerName,
-    Organization, OrganizationId, OrganizationRole, PlatformRole, Realm, Scope, Team, TeamId, User, UserId,
+    Organization, OrganizationId, OrganizationRole, PlatformRole, Realm, Scope, SessionId, Team, TeamId, User, UserId,
 };
 use serde_json::{Map, Value};
 
@@ -29,6 +29,8 @@ pub struct Caller {
     /// The holder of the token; `None` for an API key.
     holder: Option<TokenHolder>,
     reach: Reach,
+    /// The session of the console that it came with, if any.
+    session: Option<SessionId>,
 }
 
 impl std::fmt::Debug for Caller {
@@ -52,7 +54,19 @@ impl Caller {
             actor,
             holder,
             reach,
+            session: None,
         }
+    }
+
+    /// The caller, who came with this session of the console.
+    pub(super) const fn with_session(mut self, session: SessionId) -> Self {
+        self.session = Some(session);
+        self
+    }
+
+    /// Id of the session of the console that the caller came with; `None` for one with an API key or a token.
+    pub const fn session(&self) -> Option<SessionId> {
+        self.session
     }
 
     /// The caller, as the audit trail names it.
@@ -74,6 +88,16 @@ impl Caller {
     /// grants nothing: an operation asks again.
     pub fn may(&self, action: Action, organization: Option<OrganizationId>) -> bool {
         self.reach.may(action, organization)
+    }
+
+    /// Tests whether the console has any page for the caller.
+    pub(super) fn reaches_console(&self) -> bool {
+        self.may(Action::ReadUsers, None) || !self.own_organizations(Action::ReadOrganization).is_empty()
+    }
+
+    /// Returns the right to what concerns the caller alone, which every caller has.
+    pub(super) const fn own_permit(&self) -> Permit<'_> {
+        Permit { caller: self }
     }
 
     /// Returns the right to perform this action. `organization` is the organization that it concerns, if any.

@@ -6,12 +6,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::HeaderMap;
-use narthex_directory::{ActiveIssuers, IssuerName, Principal, Realm, TagList};
+use narthex_directory::{ActiveIssuers, IssuerName, Principal, Realm, StandingSession, TagList};
 use narthex_engine::ConnectionSettings;
 use narthex_engine::respond::Refusal;
 use narthex_explain::Explanation;
 use narthex_fetch::keys::IssuerHealth;
+use narthex_session::cookie::Secret;
 use serde_json::{Map, Value};
+
+use super::sessions::SessionLimits;
 
 /// The rest of the gateway.
 #[async_trait]
@@ -51,6 +54,37 @@ pub trait GatewayApi: Send + Sync {
     /// The routes, in the order of the configuration.
     fn routes(&self) -> Vec<RouteSummary>;
 
+    /// Names of the issuers that browsers can sign in at.
+    fn sign_in_issuers(&self) -> Vec<String>;
+
+    /// Begins a sign-in at an issuer, for the console at this origin.
+    ///
+    /// # Errors
+    ///
+    /// The reason for which it cannot begin.
+    async fn begin_sign_in(&self, begin: SignInBegin<'_>) -> Result<SignInBegun, Refusal>;
+
+    /// Completes a sign-in at an issuer: begins a session of the console.
+    ///
+    /// # Errors
+    ///
+    /// The reason for which there is no session.
+    async fn complete_sign_in(&self, answer: SignInAnswer<'_>) -> Result<SignInCompleted, Refusal>;
+
+    /// Authenticates the holder of a session that was begun at an issuer; `None` if it stands for nothing any more.
+    ///
+    /// # Errors
+    ///
+    /// The reason for which its token is refused.
+    async fn authenticate_session(
+        &self,
+        session: StandingSession,
+        headers: &HeaderMap,
+    ) -> Result<Option<TokenHolder>, Refusal>;
+
+    /// Limits of the sessions of the console.
+    fn session_limits(&self) -> SessionLimits;
+
     /// Settings for the connections that are held for organizations.
     fn connections(&self) -> Arc<ConnectionSettings>;
 
@@ -62,6 +96,52 @@ pub trait GatewayApi: Send + Sync {
     ///
     /// When the directory could not be read.
     async fn explain(&self, token: TokenToExplain) -> Result<Explanation, Refusal>;
+}
+
+/// A sign-in at an issuer to begin.
+#[derive(Debug, Clone, Copy)]
+pub struct SignInBegin<'r> {
+    /// Name of the issuer.
+    pub issuer: &'r str,
+    /// Origin of the console, as the browser knows it.
+    pub origin: &'r str,
+    /// Path of the page to come back to.
+    pub back: &'r str,
+    /// Headers of the request.
+    pub headers: &'r HeaderMap,
+}
+
+/// A sign-in at an issuer that was begun.
+#[derive(Debug)]
+pub struct SignInBegun {
+    /// Address at the issuer.
+    pub location: String,
+    /// Secret of the cookie that binds the sign-in to its browser.
+    pub browser: Secret,
+    /// Time within which the user signs in, in seconds.
+    pub seconds: u32,
+}
+
+/// The answer of an issuer to a sign-in, as the browser brings it.
+#[derive(Debug, Clone, Copy)]
+pub struct SignInAnswer<'r> {
+    /// Name of the issuer.
+    pub issuer: &'r str,
+    /// Origin of the console, as the browser knows it.
+    pub origin: &'r str,
+    /// Query of the request.
+    pub query: &'r str,
+    /// Headers of the request.
+    pub headers: &'r HeaderMap,
+}
+
+/// A sign-in at an issuer that is complete.
+#[derive(Debug)]
+pub struct SignInCompleted {
+    /// Secret of the cookie of the session.
+    pub session: Secret,
+    /// Path of the page to come back to.
+    pub back: String,
 }
 
 /// A user, with the issuer of the token that speaks for it.

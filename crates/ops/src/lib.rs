@@ -30,6 +30,7 @@ pub mod organizations;
 mod paging;
 mod precondition;
 pub mod routes;
+pub mod sessions;
 mod tag_granted;
 pub mod tags;
 pub mod teams;
@@ -38,8 +39,8 @@ pub mod users;
 pub use caller::Caller;
 pub use error::{KeyFault, OpError};
 pub use gateway_api::{
-    GatewayApi, IssuerSummary, PlatformTags, RefreshRefusal, RequestToExplain, RouteSummary, TokenHolder,
-    TokenToExplain,
+    GatewayApi, IssuerSummary, PlatformTags, RefreshRefusal, RequestToExplain, RouteSummary, SignInAnswer, SignInBegin,
+    SignInBegun, SignInCompleted, TokenHolder, TokenToExplain,
 };
 pub use paging::PageRequest;
 pub use precondition::ExpectedVersion;

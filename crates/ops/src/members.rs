@@ -210,6 +210,28 @@ pub async fn grant_to_named(
     grant(caller, role, &user.to_string(), why).await
 }
 
+/// Grants a role in a team by hand, as [`grant_to_named`] does in an organization.
+///
+/// # Errors
+///
+/// As [`grant_to_named`]; and when the team belongs to no organization.
+pub async fn grant_in_team_to_named(
+    caller: &Caller,
+    team: &str,
+    role: TeamRole,
+    person: &str,
+    why: Option<String>,
+) -> Result<GroupMember, OpError> {
+    let (permit, found) = caller.team(Action::WriteMembers, team).await?;
+    let home = match found.organization {
+        Some(id) => permit.directory().organization(id).await?,
+        None => None,
+    };
+    let home = home.ok_or(OpError::Unknown { what: "organization" })?;
+    let user = named(permit, &home, person).await?;
+    grant(caller, GroupRole::Team(team, role), &user.to_string(), why).await
+}
+
 /// Returns the user that a person means by this text. What is unique is tried before what is not.
 ///
 /// SECURITY: the caller is told only of users that the caller may see; any other is answered as if there were none.
