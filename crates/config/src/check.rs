@@ -3,6 +3,7 @@
 //! checked.
 
 mod connections;
+mod console;
 mod dangers;
 mod header_names;
 mod introspection;
@@ -129,6 +130,7 @@ impl Check<'_> {
         let sealing = self.sealing(file.secrets.value(), &file.secrets.span());
         let connections = self.connections(file.connections.value());
         let sign_in = self.sign_in(file, sealing.is_some());
+        let console_origin = self.console_origin(file.console.value(), file.listen.value());
         let issuers = self.issuers(file.issuer.value());
         let realms = realms(file);
         let (organizations, tags) = self.organizations(file.organization.value(), &realms);
@@ -165,6 +167,7 @@ impl Check<'_> {
                 route_settings,
                 sealing,
                 sign_in,
+                console_origin,
                 connections,
                 cache,
                 limits,

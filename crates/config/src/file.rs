@@ -17,8 +17,8 @@ pub(crate) use issuer::{
 pub(crate) use organization::{Membership, OrganizationSection, OrganizationStatus, TagText};
 pub(crate) use route::{EncodedSlash, HeadersSection, MethodOverride, OrganizationBy, RouteSection, TokenUse};
 pub(crate) use settings::{
-    AssertionSection, CacheSection, ConnectionsSection, LimitsSection, ListenSection, LogSection, LoginSection,
-    SecretsSection, SessionSection, StoreSection,
+    AssertionSection, CacheSection, ConnectionsSection, ConsoleSection, LimitsSection, ListenSection, LogSection,
+    LoginSection, SecretsSection, SessionSection, StoreSection,
 };
 pub use settings::{LogFormat, LogLevel};
 
@@ -54,6 +54,8 @@ section! {
         login: Optional<LoginSection>;
         /// Lifetime of the sessions of signed-in browsers.
         session: Defaulted<SessionSection> = "{}";
+        /// Web console at `/` of the admin port.
+        console: Defaulted<ConsoleSection> = "{}";
         /// Outbound requests of the connections that the server holds for organizations.
         connections: Defaulted<ConnectionsSection> = "{}";
         /// Caches between requests. An entry never outlives its token, its key, or a change to the directory or to this

@@ -86,6 +86,8 @@ pub struct Config {
     pub sealing: Option<Arc<SealingKeys>>,
     /// Sign-in, and the lifetime of sessions.
     pub sign_in: SignInSettings,
+    /// Origin of the web console; `None` for names of this machine only.
+    pub console_origin: Option<WebOrigin>,
     /// Policy for the requests of held connections.
     pub connections: Policy,
     /// Memory limits of the caches.

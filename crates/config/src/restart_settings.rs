@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use narthex_engine::WebOrigin;
+
 use super::{Assertion, Cache, Config, Limits, Listen, Log, StoreLocation};
 
 /// Values of these settings in one configuration.
@@ -15,13 +17,14 @@ pub struct RestartSettings {
     limits: Limits,
     assertion: Assertion,
     log: Log,
+    console_origin: Option<WebOrigin>,
 }
 
 /// Tests whether two configurations differ in a setting.
 type Differ = fn(&RestartSettings, &RestartSettings) -> bool;
 
 /// Each setting, or section of settings.
-const SETTINGS: [(&str, Differ); 17] = [
+const SETTINGS: [(&str, Differ); 18] = [
     ("listen.public", |a, b| a.listen.public != b.listen.public),
     ("listen.admin", |a, b| a.listen.admin != b.listen.admin),
     ("listen.shutdown_grace", |a, b| {
@@ -55,6 +58,7 @@ const SETTINGS: [(&str, Differ); 17] = [
     }),
     ("log.level", |a, b| a.log.level != b.log.level),
     ("log.format", |a, b| a.log.format != b.log.format),
+    ("console.origin", |a, b| a.console_origin != b.console_origin),
 ];
 
 impl RestartSettings {
@@ -68,6 +72,7 @@ impl RestartSettings {
             limits: config.limits.clone(),
             assertion: config.assertion.clone(),
             log: config.log,
+            console_origin: config.console_origin.clone(),
         }
     }
 
@@ -124,6 +129,7 @@ mod tests {
             ("assertion.rotation", "assertion.rotation = \"2d\""),
             ("log.level", "log.level = \"debug\""),
             ("log.format", "log.format = \"text\""),
+            ("console.origin", "console.origin = \"https://narthex.example.com\""),
         ];
         for (name, text) in cases {
             assert_eq!(before.changed_in(&restart_settings(text)), [name], "{text}");

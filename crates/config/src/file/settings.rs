@@ -132,6 +132,18 @@ section! {
 }
 
 section! {
+    /// Web console at `/` of the admin port. Browsers sign in there with an API key, a token of an issuer, or a one-time link
+    /// (`narthex console link`), which needs the key of `[secrets]`.
+    ConsoleSection {
+        /// Address at which browsers reach the console: scheme, host and, if it is not the usual one, port. Its pages answer
+        /// for this host and for names of this machine only. Required unless `listen.admin` is a loopback address.
+        ///
+        /// Sign-in needs https, or a name of this machine. A proxy that terminates TLS must be in `listen.trusted_proxies`.
+        origin: Optional<String>, eg "\"https://narthex.example.com\"";
+    }
+}
+
+section! {
     /// Lifetime of sessions. A session also ends with its token, unless a refresh token renews it.
     SessionSection {
         /// Maximum time between two requests, from `"2m"` to `"30d"`.

@@ -36,6 +36,10 @@ const HERE: &[(&str, &str)] = &[
 /// Options that another test is about: its name, or a scenario's. The file it is in speaks of the option.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("listen.trusted_proxies", "sec_xff_untrusted"),
+    (
+        "console.origin",
+        "the_console_answers_for_its_origin_and_signs_browsers_in",
+    ),
     ("login.issuer", "a_browser_signs_in_comes_back_and_signs_out"),
     ("login.url", "a_page_of_the_operator_takes_the_place_of_an_issuer"),
     ("login.origins", "only_a_navigation_is_sent_to_sign_in"),
