@@ -107,9 +107,9 @@ impl AdminState {
     }
 }
 
-/// Routes everything under `/api/v1`, and `/openapi.json`. The rest of the admin port's paths are free; a path that no
-/// route takes is answered with a problem document.
-pub fn router(state: Arc<AdminState>) -> Router {
+/// Routes everything under `/api/v1`, and `/openapi.json`. Every other path goes to `pages`; without any, it is answered
+/// with a problem document.
+pub fn router(state: Arc<AdminState>, pages: Option<Router>) -> Router {
     let (api, _) = operations().split_for_parts();
     let api = api
         .fallback(async || ApiError::NoSuchPath)
@@ -117,9 +117,11 @@ pub fn router(state: Arc<AdminState>) -> Router {
         .layer(DefaultBodyLimit::max(extract::BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(&state), finish))
         .with_state(Arc::clone(&state));
-    let elsewhere = Router::new()
-        .fallback(async || ApiError::NoSuchPath)
-        .layer(middleware::from_fn_with_state(state, finish));
+    let elsewhere = pages.unwrap_or_else(|| {
+        Router::new()
+            .fallback(async || ApiError::NoSuchPath)
+            .layer(middleware::from_fn_with_state(state, finish))
+    });
     let document = openapi();
     let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
     Router::new()

@@ -16,10 +16,11 @@ use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::service::TowerToHyperService;
 use narthex_decision::{Reason, Requirement};
-use narthex_directory::{ActiveIssuers, Principal, Realm, StoreError};
+use narthex_directory::{ActiveIssuers, Principal, Realm, StandingSession, StoreError};
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::time::Instant;
+use tower_http::compression::CompressionLayer;
 
 use crate::api::{self, AdminState, CallerSlot};
 use crate::denial::{Denial, RequestLine};
@@ -27,23 +28,46 @@ use narthex_clock::NoEntropy;
 use narthex_engine::ConnectionSettings;
 use narthex_engine::Engine;
 use narthex_engine::IssuerRuntime;
+use narthex_engine::Runtime;
 use narthex_engine::access_log::OwnLine;
-use narthex_engine::credentials::Place;
+use narthex_engine::credentials::{FoundAt, Place, Token};
 use narthex_engine::event::quoted;
 use narthex_engine::freshness::Freshness;
 use narthex_engine::http_rules;
-use narthex_engine::inbound::{Door, Inbound, Trust};
+use narthex_engine::inbound::{ClientConnection, Door, Inbound, Trust};
 use narthex_engine::pipeline;
 use narthex_engine::rate_limit::client_address;
 use narthex_engine::respond::{self, Format, NOSNIFF, Refusal};
+use narthex_engine::session;
 use narthex_explain::{ExplainedRequest, Explanation, explain, pasted_token};
 use narthex_fetch::keys::{IssuerHealth, Refreshed};
 use narthex_listener::ServerSettings;
 use narthex_listener::listen::{self, PortOptions};
+use narthex_ops::sessions::SessionLimits;
 use narthex_ops::{
     Caller, GatewayApi, IssuerSummary, Operations, PlatformTags, RefreshRefusal, RequestToExplain, RouteSummary,
-    TokenHolder, TokenToExplain,
+    SignInAnswer, SignInBegin, SignInBegun, SignInCompleted, TokenHolder, TokenToExplain,
 };
+
+/// Services of the admin port.
+#[derive(Debug)]
+pub struct AdminServices {
+    /// The operations of the admin API.
+    pub operations: Arc<Operations>,
+    /// Pages at every path that is not the API's; `None` for none.
+    pub pages: Option<Router>,
+}
+
+impl AdminServices {
+    /// The admin API over this engine, without pages.
+    pub fn new(engine: &Arc<Engine>) -> Self {
+        let gateway = Arc::new(EngineGateway(Arc::clone(engine)));
+        Self {
+            operations: Operations::new(Arc::clone(&engine.directory), gateway, engine.clock.clone()),
+            pages: None,
+        }
+    }
+}
 
 /// Serves the admin port until `stop` completes.
 ///
@@ -52,12 +76,14 @@ use narthex_ops::{
 /// [`NoEntropy`] when there is no randomness for request ids.
 pub async fn serve_admin(
     engine: Arc<Engine>,
-    listener: TcpListener,
-    settings: ServerSettings,
+    services: AdminServices,
+    (listener, settings): (TcpListener, ServerSettings),
     stop: impl Future<Output = ()>,
 ) -> Result<(), NoEntropy> {
     let checked = axum::middleware::from_fn_with_state(Arc::clone(&engine), check_request);
-    let service = TowerToHyperService::new(router(&engine)?.layer(checked));
+    let router = router(&engine, services)?.layer(checked);
+    // Pages and lists are text that a browser or a program far away waits for.
+    let service = TowerToHyperService::new(router.layer(CompressionLayer::new()));
     let options = PortOptions {
         settings,
         workers: None,
@@ -84,10 +110,9 @@ async fn check_request(State(engine): State<Arc<Engine>>, mut request: Request, 
     let started = Instant::now();
     let caller = CallerSlot::default();
     request.extensions_mut().insert(caller.clone());
-    let client = request.extensions().get::<Peer>().map(|Peer(peer)| {
-        let proxies = &engine.runtime.load().trusted_proxies;
-        client_address(*peer, request.headers(), proxies).address
-    });
+    let connection = connection(&engine, &request);
+    request.extensions_mut().insert(connection);
+    let client = connection.address;
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let checked = http_rules::check_with_optional_host(&request).and_then(|()| http_rules::method(request.method()));
     let mut response = match checked {
@@ -109,6 +134,23 @@ async fn check_request(State(engine): State<Arc<Engine>>, mut request: Request, 
         None => passed(&engine, &line, request_id, response.status()),
     }
     response
+}
+
+/// Returns the connection that a request came by.
+fn connection(engine: &Engine, request: &Request) -> ClientConnection {
+    const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+    let Some(Peer(peer)) = request.extensions().get::<Peer>() else {
+        return ClientConnection::default();
+    };
+    let (proxies, headers) = (&engine.runtime.load().trusted_proxies, request.headers());
+    // SECURITY: only a trusted proxy is believed, and one that says nothing takes requests by the configured origin. Of two
+    // values, one is forged.
+    let scheme = http_rules::single(headers, &FORWARDED_PROTO);
+    let is_https = scheme.is_ok_and(|scheme| scheme.is_none_or(|scheme| scheme.as_bytes() == b"https"));
+    ClientConnection {
+        address: Some(client_address(*peer, headers, proxies).address),
+        is_encrypted: is_https && proxies.trust(*peer) == Trust::Trusted,
+    }
 }
 
 /// Builds the response to a refused request, with the refusal for the log.
@@ -150,10 +192,8 @@ fn passed(engine: &Engine, line: &RequestLine<'_>, request_id: &str, status: Sta
 /// # Errors
 ///
 /// [`NoEntropy`].
-pub fn router(engine: &Arc<Engine>) -> Result<Router, NoEntropy> {
-    let gateway = Arc::new(EngineGateway(Arc::clone(engine)));
-    let operations = Operations::new(Arc::clone(&engine.directory), gateway, engine.clock.clone());
-    let state = AdminState::new(operations)?;
+fn router(engine: &Arc<Engine>, services: AdminServices) -> Result<Router, NoEntropy> {
+    let state = AdminState::new(services.operations)?;
     let health = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -172,7 +212,7 @@ pub fn router(engine: &Arc<Engine>) -> Result<Router, NoEntropy> {
             next.run(request).await
         }
     });
-    let routes = api::router(state).merge(health).layer(loops);
+    let routes = api::router(state, services.pages).merge(health).layer(loops);
     Ok(routes.layer(middleware::map_response(async |mut response: Response| {
         response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
         response
@@ -245,35 +285,46 @@ async fn metrics(State(engine): State<Arc<Engine>>) -> Response {
 /// The engine, as the rest of the gateway for operations.
 struct EngineGateway(Arc<Engine>);
 
-#[async_trait]
-impl GatewayApi for EngineGateway {
-    async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<TokenHolder, Refusal> {
-        let runtime = self.0.runtime.load_full();
-        let inbound = Inbound {
-            method: &Method::GET,
-            path: b"/",
-            query: None,
-            host: None,
-            headers,
-            door: Door::Me,
-            route: None,
-            sender: None,
-            proof: None,
-        };
-        let known = pipeline::who(
-            &self.0,
-            &runtime,
-            &inbound,
-            (token.into(), &Place::AdminPort.into()),
-            self.0.clock.now_ms(),
-        )
-        .await?;
+impl EngineGateway {
+    /// Returns the holder of a token, through the one verifier and the one line.
+    async fn holder(
+        &self,
+        runtime: &Runtime,
+        headers: &HeaderMap,
+        presented: (Token<'_>, &FoundAt),
+    ) -> Result<TokenHolder, Refusal> {
+        let (inbound, now_ms) = (admin_request(headers), self.0.clock.now_ms());
+        let known = pipeline::who(&self.0, runtime, &inbound, presented, now_ms).await?;
         // SECURITY: the pipeline takes no machine key from the admin port, so the holder's token has an issuer.
         let issuer = known.seen.caller().issuer_name().cloned();
         Ok(TokenHolder {
             issuer: issuer.ok_or_else(|| Refusal::new(Reason::TokenMissing))?,
             principal: Arc::clone(&known.account.principal),
         })
+    }
+}
+
+/// A request at the admin port, as the line reads it.
+const fn admin_request(headers: &HeaderMap) -> Inbound<'_> {
+    Inbound {
+        method: &Method::GET,
+        path: b"/",
+        query: None,
+        host: None,
+        headers,
+        door: Door::Me,
+        route: None,
+        sender: None,
+        proof: None,
+    }
+}
+
+#[async_trait]
+impl GatewayApi for EngineGateway {
+    async fn authenticate(&self, token: &str, headers: &HeaderMap) -> Result<TokenHolder, Refusal> {
+        let runtime = self.0.runtime.load_full();
+        self.holder(&runtime, headers, (token.into(), &Place::AdminPort.into()))
+            .await
     }
 
     fn context(&self, principal: &Principal) -> Map<String, Value> {
@@ -327,6 +378,58 @@ impl GatewayApi for EngineGateway {
             .by_name
             .get(issuer)
             .map(|issuer| issuer.keys.health(self.0.clock.now_ms()))
+    }
+
+    fn sign_in_issuers(&self) -> Vec<String> {
+        let runtime = self.0.runtime.load();
+        let names = runtime.issuers.iter().map(|trusted| trusted.name().to_owned());
+        names.filter(|name| runtime.sign_in_at(name).is_some()).collect()
+    }
+
+    async fn begin_sign_in(&self, begin: SignInBegin<'_>) -> Result<SignInBegun, Refusal> {
+        let runtime = self.0.runtime.load_full();
+        let place = (begin.origin, begin.issuer, begin.back);
+        let begun = narthex_login::begin_at_console(&self.0, &runtime, begin.headers, place).await?;
+        Ok(SignInBegun {
+            location: begun.location,
+            browser: begun.browser,
+            seconds: narthex_login::FLOW_SECONDS,
+        })
+    }
+
+    async fn complete_sign_in(&self, answer: SignInAnswer<'_>) -> Result<SignInCompleted, Refusal> {
+        let runtime = self.0.runtime.load_full();
+        let inbound = Inbound {
+            query: Some(answer.query),
+            ..admin_request(answer.headers)
+        };
+        let place = (answer.origin, answer.issuer);
+        let completed = narthex_login::complete_at_console(&self.0, &runtime, &inbound, place).await?;
+        Ok(SignInCompleted {
+            session: completed.session,
+            back: completed.back,
+        })
+    }
+
+    async fn authenticate_session(
+        &self,
+        session: StandingSession,
+        headers: &HeaderMap,
+    ) -> Result<Option<TokenHolder>, Refusal> {
+        let runtime = self.0.runtime.load_full();
+        let Some(open) = session::open_at_console(&self.0, &runtime, session).await? else {
+            return Ok(None);
+        };
+        let (token, place) = open.presented();
+        self.holder(&runtime, headers, (token, &place)).await.map(Some)
+    }
+
+    fn session_limits(&self) -> SessionLimits {
+        let settings = &self.0.runtime.load().sign_in;
+        SessionLimits {
+            idle_ms: settings.session_idle_ms,
+            max_ms: settings.session_max_ms,
+        }
     }
 
     fn connections(&self) -> Arc<ConnectionSettings> {

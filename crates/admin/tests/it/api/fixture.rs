@@ -76,7 +76,7 @@ impl Fixture {
             Arc::clone(&gateway) as Arc<dyn GatewayApi>,
             clock.clone(),
         );
-        let router = router(AdminState::new(Arc::clone(&operations)).unwrap());
+        let router = router(AdminState::new(Arc::clone(&operations)).unwrap(), None);
         let ids = Mutex::new(CountingIds(1_000_000));
         let mut fixture = Self {
             directory,
@@ -355,6 +355,39 @@ impl GatewayApi for TestGateway {
 
     fn keys(&self, issuer: &str) -> Option<IssuerHealth> {
         (issuer == "idp").then(|| health(issuer))
+    }
+
+    fn sign_in_issuers(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn begin_sign_in(
+        &self,
+        _: narthex_admin::ops::SignInBegin<'_>,
+    ) -> Result<narthex_admin::ops::SignInBegun, Refusal> {
+        Err(Refusal::new(Reason::SignInRefused))
+    }
+
+    async fn complete_sign_in(
+        &self,
+        _: narthex_admin::ops::SignInAnswer<'_>,
+    ) -> Result<narthex_admin::ops::SignInCompleted, Refusal> {
+        Err(Refusal::new(Reason::SignInRefused))
+    }
+
+    async fn authenticate_session(
+        &self,
+        _: narthex_directory::StandingSession,
+        _: &HeaderMap,
+    ) -> Result<Option<TokenHolder>, Refusal> {
+        Ok(None)
+    }
+
+    fn session_limits(&self) -> narthex_admin::ops::sessions::SessionLimits {
+        narthex_admin::ops::sessions::SessionLimits {
+            idle_ms: 3_600_000,
+            max_ms: 12 * 3_600_000,
+        }
     }
 
     fn connections(&self) -> Arc<ConnectionSettings> {
