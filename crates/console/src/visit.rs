@@ -124,6 +124,19 @@ impl<S: Send + Sync> FromRequestParts<S> for TwoNamed {
     }
 }
 
+/// The three names or ids in the path.
+pub(crate) struct ThreeNamed(pub(crate) String, pub(crate) String, pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for ThreeNamed {
+    type Rejection = Failed;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failed> {
+        let names = Path::<(String, String, String)>::from_request_parts(parts, state).await;
+        let Path((first, second, third)) = names.map_err(|_| Failed::NoSuchPage)?;
+        Ok(Self(first, second, third))
+    }
+}
+
 /// Renders a template as a response.
 ///
 /// # Errors

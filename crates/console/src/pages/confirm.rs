@@ -12,6 +12,9 @@ use crate::visit::{Answer, Visit, html};
 /// Name of the hidden field with the version that the form was made from.
 pub(crate) const VERSION: &str = "version";
 
+/// Name of the field with the reason.
+pub(crate) const WHY: &str = "why";
+
 /// Consequence of an act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Consequence {
@@ -124,7 +127,7 @@ struct ConfirmPage<'a> {
 
 /// The field for a reason.
 pub(crate) fn reason() -> Input {
-    Input::text("why", "Reason (optional)")
+    Input::text(WHY, "Reason (optional)")
         .class("field narrow")
         .hint("Shown in the history and the audit.")
 }

@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use narthex_decision::Action;
 use narthex_directory::{Organization, OrganizationStatus, Origin};
@@ -18,12 +19,14 @@ mod add_person;
 mod edit;
 mod form;
 mod head;
+mod logo;
 mod merge;
 mod new;
 mod people;
 mod person;
 mod preview;
 mod suspend;
+mod team;
 mod teams;
 
 pub(super) use head::{Head, Tab};
@@ -49,7 +52,20 @@ pub(super) fn routes() -> Router {
             "/organizations/{name}/people/{id}/end",
             get(person::question).post(person::end),
         )
+        .route(
+            "/organizations/{name}/logo",
+            get(logo::read)
+                .post(logo::set)
+                .layer(DefaultBodyLimit::max(logo::LOGO_FORM_BYTES_MAX)),
+        )
+        .route("/organizations/{name}/logo/delete", post(logo::delete))
         .route("/organizations/{name}/teams", get(teams::list).post(teams::create))
+        .route("/organizations/{name}/teams/{id}", get(team::read).post(team::rename))
+        .route("/organizations/{name}/teams/{id}/people", post(team::add))
+        .route(
+            "/organizations/{name}/teams/{id}/people/{user}/end",
+            get(team::question).post(team::end),
+        )
 }
 
 #[derive(Template)]

@@ -18,6 +18,7 @@ use crate::wording::address::Address;
 use crate::wording::time::Moment;
 
 mod disable;
+mod edit;
 mod new;
 mod read;
 mod sign_out;
@@ -27,6 +28,7 @@ pub(super) fn routes() -> Router {
         .route("/users", get(list))
         .route("/users/new", get(new::form).post(new::create))
         .route("/users/{id}", get(read::read))
+        .route("/users/{id}/edit", get(edit::form).post(edit::save))
         .route("/users/{id}/disable", get(disable::question).post(disable::disable))
         .route("/users/{id}/enable", post(disable::enable))
         .route("/users/{id}/sign-out", get(sign_out::question).post(sign_out::sign_out))

@@ -29,8 +29,15 @@ struct EditPage<'a> {
     changed: Option<Moment>,
     form: OrganizationForm,
     href: String,
+    logo: LogoForm,
     /// `true` if the caller may suspend and open it.
     may_suspend: bool,
+}
+
+/// Form of the picture.
+struct LogoForm {
+    has_logo: bool,
+    error: Option<String>,
 }
 
 #[derive(Template)]
@@ -73,8 +80,28 @@ fn facts(visit: &Visit, organization: &Organization, is_declared: bool) -> Answe
     })
 }
 
+/// Shows an organization as it is, with faults of another form of the page.
+pub(super) fn show_with_faults(visit: &Visit, organization: &Organization, faults: &Faults) -> Answer {
+    let values = Values::Record(organization);
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    show_page(visit, organization, (values, faults), status)
+}
+
 fn show(visit: &Visit, organization: &Organization, values: Values<'_>, status: StatusCode) -> Answer {
     let none = Faults::default();
+    let faults = match values {
+        Values::Sent(_, faults) => faults,
+        _ => &none,
+    };
+    show_page(visit, organization, (values, faults), status)
+}
+
+fn show_page(
+    visit: &Visit,
+    organization: &Organization,
+    (values, faults): (Values<'_>, &Faults),
+    status: StatusCode,
+) -> Answer {
     let may_rule = visit.may(Action::RuleOrganization, Some(organization.id));
     let version = match values {
         // The version that the form was made from: another change since then must not go unnoticed.
@@ -85,13 +112,14 @@ fn show(visit: &Visit, organization: &Organization, values: Values<'_>, status: 
         frame: visit.frame(),
         head: Head::new(organization, Tab::Details),
         notice: Notice::of(visit.query()),
-        faults: match values {
-            Values::Sent(_, faults) => faults,
-            _ => &none,
-        },
+        faults,
         changed: matches!(values, Values::Merged(..)).then(|| visit.moment(organization.updated_at_ms)),
         form: OrganizationForm::new(values, version, (!may_rule).then_some(organization)),
         href: paths::organization(organization.name.as_str()),
+        logo: LogoForm {
+            has_logo: organization.has_logo,
+            error: faults.of("logo").map(str::to_owned),
+        },
         may_suspend: may_rule,
     };
     html(status, &page)

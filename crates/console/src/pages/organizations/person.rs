@@ -73,7 +73,7 @@ pub(super) async fn question(visit: Visit, TwoNamed(name, id): TwoNamed) -> Answ
 pub(super) async fn end(visit: Visit, TwoNamed(name, id): TwoNamed, Form(fields): Form) -> Answer {
     let organization = organizations::read(visit.caller(), &name).await?;
     let group = Group::Organization(&name);
-    match members::revoke(visit.caller(), group, &id, fields.filled("why")).await {
+    match members::revoke(visit.caller(), group, &id, fields.filled(confirm::WHY)).await {
         Ok(()) => Ok(see(&notice::after(&people_of(&organization), "removed"))),
         Err(error) => match not_done(error)? {
             NotDone::Faults(faults) => ask(&visit, (name.as_str(), id.as_str()), Again::Faults(faults)).await,

@@ -20,7 +20,10 @@ pub(super) async fn question(visit: Visit, Named(name): Named) -> Answer {
 /// Suspends the organization.
 pub(super) async fn suspend(visit: Visit, Named(name): Named, Form(fields): Form) -> Answer {
     let expected = confirm::version(&fields);
-    let change = status(OrganizationStatus::Suspended);
+    let change = OrganizationChange {
+        why: fields.filled(confirm::WHY),
+        ..status(OrganizationStatus::Suspended)
+    };
     match organizations::update(visit.caller(), &name, &expected, change).await {
         Ok(organization) => {
             let address = paths::organization(organization.name.as_str());
@@ -71,7 +74,7 @@ async fn ask(visit: &Visit, name: &str, again: Again) -> Answer {
         button: format!("Suspend {label}"),
         back: href,
         version: Some(organization.version),
-        reason: None,
+        reason: Some(confirm::reason()),
     };
     confirm::ask(visit, &question, again)
 }

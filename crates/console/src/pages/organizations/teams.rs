@@ -30,6 +30,7 @@ struct TeamsPage<'a> {
 }
 
 struct Row {
+    href: String,
     name: String,
     external_id: Option<String>,
     created: Moment,
@@ -83,14 +84,15 @@ async fn show(
         notice: Notice::of(query),
         faults,
         pager: Pager::new(&path, query, &[], listing.items.len(), listing.next_cursor.as_ref()),
-        rows: listing.items.iter().map(|team| row(visit, team)).collect(),
+        rows: listing.items.iter().map(|team| row(visit, name, team)).collect(),
         input: may_create.then(|| input.kept(fields, faults)),
     };
     html(status, &page)
 }
 
-fn row(visit: &Visit, team: &Team) -> Row {
+fn row(visit: &Visit, organization: &str, team: &Team) -> Row {
     Row {
+        href: paths::in_organization(organization, &format!("teams/{}", team.id)),
         name: team.name.clone(),
         external_id: team.external_id.as_ref().map(ToString::to_string),
         created: visit.moment(team.created_at_ms),

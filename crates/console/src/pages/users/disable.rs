@@ -28,7 +28,11 @@ pub(super) async fn question(visit: Visit, Named(id): Named) -> Answer {
 pub(super) async fn disable(visit: Visit, Named(id): Named, Form(form): Form) -> Answer {
     visit.needs(Action::WriteUsers, None)?;
     let expected = confirm::version(&form);
-    match users::update(visit.caller(), &id, &expected, status(UserStatus::Disabled)).await {
+    let change = UserChange {
+        why: form.filled(confirm::WHY),
+        ..status(UserStatus::Disabled)
+    };
+    match users::update(visit.caller(), &id, &expected, change).await {
         Ok(_) => Ok(see(&notice::after(&paths::user(id), "disabled"))),
         Err(error) => match not_done(error)? {
             NotDone::Faults(faults) => ask(&visit, &id, Again::Faults(faults)).await,
@@ -83,7 +87,7 @@ async fn ask(visit: &Visit, id: &str, again: Again) -> Answer {
         button: format!("Disable {name}"),
         back: href,
         version: Some(user.version),
-        reason: None,
+        reason: Some(confirm::reason()),
     };
     confirm::ask(visit, &question, again)
 }
