@@ -20,6 +20,26 @@ pub(crate) async fn enter(State(console): State<Arc<Console>>, request: Request,
     response
 }
 
+/// Answers a request to a page for browsers without a session.
+pub(crate) async fn enter_without_session(
+    State(console): State<Arc<Console>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path().to_owned();
+    let mut response = match console.origin.check(&parts) {
+        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Err(fault) => problem::bare(&Failed::Origin(fault)),
+    };
+    if let Some(failed) = response.extensions_mut().remove::<Failed>() {
+        failed.log(&path);
+        response = problem::bare(&failed);
+    }
+    policy::set_headers(response.headers_mut());
+    response
+}
+
 async fn answer(console: &Console, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     if let Err(fault) = console.origin.check(&parts) {
@@ -28,7 +48,7 @@ async fn answer(console: &Console, request: Request, next: Next) -> Response {
     let path = parts.uri.path().to_owned();
     let visit = match visit(console, &parts).await {
         Ok(Some(visit)) => visit,
-        Ok(None) => return see(&console.sign_in.address(back(&parts))),
+        Ok(None) => return see(&console.sign_in.address(&parts, back(&parts))),
         Err(failed) => {
             failed.log(&path);
             return problem::bare(&failed);

@@ -71,7 +71,9 @@ impl From<Organization> for OwnOrganization {
 }
 
 /// Pages of the whole installation: section, icon, text, address, and the action that a caller needs to see the page.
-const PLATFORM: [(&str, &str, &str, &str, Action); 9] = [
+const PLATFORM: [(&str, &str, &str, &str, Action); 11] = [
+    ("", "overview", "Overview", "/", Action::ReadUsers),
+    ("", "explain", "Explain", "/explain", Action::Explain),
     ("Directory", "users", "Users", "/users", Action::ReadUsers),
     (
         "Directory",
@@ -81,7 +83,6 @@ const PLATFORM: [(&str, &str, &str, &str, Action); 9] = [
         Action::ReadOrganization,
     ),
     ("Directory", "tags", "Tags", "/tags", Action::ReadTags),
-    ("Trust", "explain", "Explain", "/explain", Action::Explain),
     ("Trust", "issuers", "Issuers", "/issuers", Action::ReadIssuers),
     ("Trust", "routes", "Routes", "/routes", Action::ReadRoutes),
     (
@@ -92,6 +93,7 @@ const PLATFORM: [(&str, &str, &str, &str, Action); 9] = [
         Action::ListConnections,
     ),
     ("Console", "api-keys", "API keys", "/api-keys", Action::ReadApiKeys),
+    ("Console", "sessions", "Sessions", "/sessions", Action::ReadUsers),
     ("Console", "settings", "Settings", "/settings", Action::ReadUsers),
 ];
 
@@ -159,7 +161,7 @@ fn host(request: &Parts) -> &str {
 }
 
 /// SECURITY: the cookie chooses one of two words; its own text is never shown.
-fn theme(headers: &HeaderMap) -> Option<&'static str> {
+pub(crate) fn theme(headers: &HeaderMap) -> Option<&'static str> {
     let lines = headers.get_all(header::COOKIE).iter();
     let cookies = lines
         .filter_map(|line| line.to_str().ok())
@@ -222,12 +224,17 @@ fn sections(caller: &Caller, own: &[OwnOrganization], path: &str) -> Vec<Section
     if !own.is_empty() {
         sections.push(Section {
             heading: "You".to_owned(),
-            items: vec![Item {
-                icon: "settings",
-                href: "/settings".to_owned(),
-                text: "Settings".to_owned(),
-                is_current: is_at(path, "/settings"),
-            }],
+            items: [
+                ("sessions", "/sessions", "Sessions"),
+                ("settings", "/settings", "Settings"),
+            ]
+            .map(|(icon, href, text)| Item {
+                icon,
+                href: href.to_owned(),
+                text: text.to_owned(),
+                is_current: is_at(path, href),
+            })
+            .into(),
         });
     }
     sections

@@ -34,7 +34,7 @@ mod visit;
 pub mod wording;
 
 pub use origin::ConsoleOrigin;
-pub use sign_in::SignIn;
+pub use sign_in::{SessionSignIn, SignIn};
 
 /// The largest form, in bytes.
 pub const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -54,10 +54,17 @@ pub fn router(operations: Arc<Operations>, sign_in: Arc<dyn SignIn>, origin: Con
         sign_in,
         origin,
     });
+    let way_in = pages::sign_in::routes(Arc::clone(&console))
+        .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&console),
+            enter::enter_without_session,
+        ));
     let pages = pages::router()
         .layer(DefaultBodyLimit::max(FORM_BYTES_MAX))
         .layer(middleware::from_fn_with_state(console, enter::enter));
     Router::new()
         .route(stylesheet::path(), get(stylesheet::serve))
+        .merge(way_in)
         .merge(pages)
 }

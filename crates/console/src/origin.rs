@@ -125,7 +125,7 @@ fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Single<'h> {
 }
 
 /// Returns the host and port that the request names.
-fn host(request: &Parts) -> Option<&str> {
+pub(crate) fn host(request: &Parts) -> Option<&str> {
     if let Some(authority) = request.uri.authority() {
         return Some(authority.as_str());
     }
@@ -133,6 +133,11 @@ fn host(request: &Parts) -> Option<&str> {
         Single::Text(host) => Some(host),
         Single::Absent | Single::Unreadable => None,
     }
+}
+
+/// Tests whether a request is for a name of this machine, so that it does not leave the machine.
+pub(crate) fn is_local(request: &Parts) -> bool {
+    host(request).is_some_and(is_loopback)
 }
 
 /// Tests whether a host and port name this machine itself.

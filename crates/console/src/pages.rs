@@ -2,6 +2,7 @@
 
 use axum::Router;
 use axum::routing::get;
+use narthex_decision::Action;
 use narthex_ops::{Caller, OpError, PageRequest};
 
 use crate::problem::Failed;
@@ -10,14 +11,18 @@ use crate::visit::{Answer, Visit, see};
 mod api_keys;
 mod confirm;
 mod connections;
+mod events;
 mod explain;
 mod grants;
 mod issuers;
 mod notice;
 mod organizations;
+mod overview;
 mod routes;
 mod search;
+mod sessions;
 mod settings;
+pub(crate) mod sign_in;
 mod tags;
 mod users;
 
@@ -31,6 +36,7 @@ pub(crate) fn router() -> Router {
         .merge(issuers::routes())
         .merge(routes::routes())
         .merge(api_keys::routes())
+        .merge(sessions::routes())
         .merge(settings::routes())
         .merge(explain::routes())
         .merge(search::routes())
@@ -39,8 +45,11 @@ pub(crate) fn router() -> Router {
         .method_not_allowed_fallback(nothing)
 }
 
-/// Leads to the page that the caller begins at.
+/// Shows the overview, or leads to the page that the caller begins at.
 async fn first(visit: Visit) -> Answer {
+    if visit.may(Action::ReadUsers, None) {
+        return overview::show(&visit).await;
+    }
     let first = visit.frame().first_page().ok_or(Failed::NoSuchPage)?;
     Ok(see(&first))
 }

@@ -31,6 +31,11 @@ pub(crate) fn person(organization: &str, id: impl std::fmt::Display) -> String {
     format!("/organizations/{}/people/{id}", segment(organization))
 }
 
+/// Returns the address that leads to the sign-in of an issuer.
+pub(crate) fn sign_in_at(issuer: &str) -> String {
+    format!("/sign-in/at/{}", segment(issuer))
+}
+
 /// Returns the address of an issuer.
 pub(crate) fn issuer(name: &str) -> String {
     format!("/issuers/{}", segment(name))

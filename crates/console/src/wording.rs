@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod address;
+pub mod browser;
 pub mod number;
 pub mod reason;
 pub mod tag;

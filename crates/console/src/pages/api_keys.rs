@@ -25,7 +25,7 @@ use crate::wording::time::Moment;
 const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Time before its end from which a key is shown with a warning.
-const ENDS_SOON_MS: i64 = 14 * DAY_MS;
+pub(super) const ENDS_SOON_MS: i64 = 14 * DAY_MS;
 
 /// Choice of the role: value and label.
 const ROLES: [(&str, &str); 2] = [

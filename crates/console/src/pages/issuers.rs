@@ -24,13 +24,13 @@ pub(super) fn routes() -> Router {
 
 /// State of an issuer in a word, with its tone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct State {
-    tone: &'static str,
-    word: &'static str,
+pub(super) struct State {
+    pub(super) tone: &'static str,
+    pub(super) word: &'static str,
 }
 
 impl State {
-    fn of(issuer: &IssuerSummary) -> Self {
+    pub(super) fn of(issuer: &IssuerSummary) -> Self {
         let (tone, word) = match issuer {
             IssuerSummary { enabled: false, .. } => ("", "Switched off"),
             issuer if !issuer.key_health.serving => ("bad", "No keys"),

@@ -19,7 +19,7 @@ pub(crate) struct Notice {
 impl HtmlSafe for Notice {}
 
 /// Word in the query, sentence, and what follows from it.
-const NOTICES: [(&str, &str, &str); 15] = [
+const NOTICES: [(&str, &str, &str); 16] = [
     ("saved", "Saved.", ""),
     (
         "tags-saved",
@@ -27,6 +27,11 @@ const NOTICES: [(&str, &str, &str); 15] = [
         "Who lost a role has lost it at once. Who gains one has it from the next token on.",
     ),
     ("unchanged", "Nothing was changed.", ""),
+    (
+        "session-ended",
+        "Signed out.",
+        "The next request of that browser is led to the sign-in.",
+    ),
     ("created", "Created.", ""),
     ("added", "Added.", ""),
     ("removed", "The role is removed.", ""),

@@ -23,6 +23,8 @@ pub const fn in_words(reason: Reason) -> &'static str {
         Reason::TokenClaimMissing => "claim missing",
         Reason::TokenClaimInvalid => "wrong claim",
         Reason::TokenRevoked => "signed out everywhere",
+        Reason::SessionEnded => "session ended",
+        Reason::SignInRefused => "sign-in refused",
         Reason::TokenBound => "token bound to a key",
         Reason::TokenRule => "rule of the issuer not met",
         Reason::KeysUnavailable => "keys out of reach",

@@ -10,22 +10,24 @@ use http::request::Parts;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use narthex_clock::Clock;
-use narthex_console::{ConsoleOrigin, SignIn, router};
+use narthex_console::{ConsoleOrigin, SessionSignIn, SignIn, router};
 use narthex_decision::Reason;
 use narthex_directory::{
     ActiveIssuers, CountingIds, Desired, DesiredTags, DesiredUser, Directory, Edit, ExternalId, IssuerName,
-    Keyring as _, Organization, OrganizationId, OrganizationRole, PlatformRole, Principal, Profile, Realm, ScopedRole,
-    StoreError, SyncPolicy, TagList, TokenFingerprint, Username, sync,
+    Keyring as _, Organization, OrganizationId, OrganizationRole, PlatformRole, Principal, Profile, ProviderSession,
+    Realm, ScopedRole, StoreError, SyncPolicy, TagList, TokenFingerprint, Username, sync,
 };
 use narthex_engine::{ConnectionSettings, Explanation, Refusal};
 use narthex_fetch::keys::{IssuerHealth, SourceKind};
 use narthex_memory::MemoryDirectory;
 use narthex_ops::api_keys::FreshApiKey;
 use narthex_ops::organizations::{self, NewOrganization, TagChange, TagsInput};
+use narthex_ops::sessions::{SessionLimits, create_link};
 use narthex_ops::{
     Caller, GatewayApi, IssuerSummary, OpError, Operations, PlatformTags, RefreshRefusal, RouteSummary, TokenHolder,
     TokenToExplain,
 };
+use narthex_session::{SealingKey, SealingKeys};
 use tower_service::Service as _;
 use url::form_urlencoded::Serializer;
 
@@ -42,6 +44,9 @@ pub(crate) struct Fixture {
     gateway: Arc<TestGateway>,
     sign_in: Arc<TestSignIn>,
     router: Router,
+    /// The same console, with the sessions of the directory.
+    with_sessions: Router,
+    clock: Clock,
     /// API key of a platform admin.
     pub(crate) admin: String,
     /// API key of a platform viewer.
@@ -68,7 +73,7 @@ impl SignIn for TestSignIn {
         Ok(Some(self.operations.authenticate(credential, &request.headers).await?))
     }
 
-    fn address(&self, back: &str) -> String {
+    fn address(&self, _: &Parts, back: &str) -> String {
         let mut query = Serializer::new(String::new());
         format!("/sign-in?{}", query.append_pair("back", back).finish())
     }
@@ -132,12 +137,28 @@ impl Fixture {
     /// An empty directory, one realm `main`, and keys of a platform admin and a platform viewer.
     pub(crate) async fn new() -> Self {
         let directory = Arc::new(MemoryDirectory::default());
-        let gateway = Arc::new(TestGateway::default());
+        let key = SealingKey::parse(
+            "5a".repeat(31)
+                .as_bytes()
+                .iter()
+                .chain(b"5b")
+                .copied()
+                .collect::<Vec<u8>>()
+                .as_slice(),
+        );
+        let gateway = Arc::new(TestGateway {
+            connections: Arc::new(ConnectionSettings {
+                sealing: Some(Arc::new(SealingKeys::new(key.unwrap(), None))),
+                ..ConnectionSettings::default()
+            }),
+            ..TestGateway::default()
+        });
         gateway.trust_idp();
+        let clock = Clock::manual(NOW_MS);
         let operations = Operations::new(
             Arc::clone(&directory) as Arc<dyn Directory>,
             Arc::clone(&gateway) as Arc<dyn GatewayApi>,
-            Clock::manual(NOW_MS),
+            clock.clone(),
         );
         let sign_in = Arc::new(TestSignIn {
             operations: Arc::clone(&operations),
@@ -148,12 +169,19 @@ impl Fixture {
             Arc::clone(&sign_in) as Arc<dyn SignIn>,
             ConsoleOrigin::loopback(),
         );
+        let with_sessions = narthex_console::router(
+            Arc::clone(&operations),
+            Arc::new(SessionSignIn::new(Arc::clone(&operations))),
+            ConsoleOrigin::new("https://narthex.example.com").unwrap(),
+        );
         let mut fixture = Self {
             directory,
             operations,
             gateway,
             sign_in,
             router,
+            with_sessions,
+            clock,
             admin: String::new(),
             viewer: String::new(),
             ids: Mutex::new(CountingIds(1_000_000)),
@@ -217,6 +245,7 @@ impl Fixture {
             tags: DesiredTags::Exactly(tags.iter().map(ToString::to_string).collect()),
             pattern_tags: Vec::new(),
             issued_at_ms: Some(NOW_MS),
+            provider_session: ProviderSession::default(),
             token: TokenFingerprint {
                 jti: Some("jti-1".to_owned()),
                 sha256_prefix: Some("00ff".repeat(8)),
@@ -257,16 +286,34 @@ impl Fixture {
         organizations::create(&caller, new).await.unwrap()
     }
 
+    /// A one-time sign-in link: its code.
+    pub(crate) async fn link(&self) -> String {
+        let (directory, keys) = (&*self.directory, self.gateway.connections.sealing.as_deref().unwrap());
+        let secret = create_link(directory, keys, "alice (uid 1000)", 20, self.clock.now_ms()).await;
+        secret.unwrap().as_str().to_owned()
+    }
+
+    /// Lets time pass.
+    pub(crate) fn advance(&self, milliseconds: i64) {
+        self.clock.advance(milliseconds);
+    }
+
+    /// Sends a request of a browser to the console with sessions.
+    pub(crate) async fn browse(&self, request: Request<Body>) -> Reply {
+        reply(self.with_sessions.clone().call(request).await.unwrap()).await
+    }
+
     /// Sends a request.
     pub(crate) async fn send(&self, request: Request<Body>) -> Reply {
+        reply(self.router.clone().call(request).await.unwrap()).await
+    }
+
+    /// Sends a request. Returns the media type and the bytes of the answer.
+    pub(crate) async fn bytes(&self, request: Request<Body>) -> (String, Vec<u8>) {
         let response = self.router.clone().call(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let bytes = body.collect().await.unwrap().to_bytes();
-        Reply {
-            status: parts.status,
-            headers: parts.headers,
-            text: String::from_utf8(bytes.to_vec()).unwrap(),
-        }
+        let media_type = response.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        (media_type, bytes.to_vec())
     }
 
     /// Opens a page with this credential.
@@ -306,6 +353,16 @@ impl Fixture {
     }
 }
 
+async fn reply(response: axum::response::Response) -> Reply {
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    Reply {
+        status: parts.status,
+        headers: parts.headers,
+        text: String::from_utf8(bytes.to_vec()).unwrap(),
+    }
+}
+
 /// The policy of an issuer whose tag `platform-admins` makes platform admins.
 fn policy() -> SyncPolicy {
     SyncPolicy {
@@ -319,6 +376,7 @@ fn policy() -> SyncPolicy {
 struct TestGateway {
     principals: Mutex<HashMap<String, Arc<Principal>>>,
     in_force: Mutex<Arc<ActiveIssuers>>,
+    connections: Arc<ConnectionSettings>,
 }
 
 impl TestGateway {
@@ -380,8 +438,38 @@ impl GatewayApi for TestGateway {
         (issuer == "idp").then(health)
     }
 
+    fn sign_in_issuers(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    async fn begin_sign_in(&self, _: narthex_ops::SignInBegin<'_>) -> Result<narthex_ops::SignInBegun, Refusal> {
+        Err(Refusal::new(Reason::SignInRefused))
+    }
+
+    async fn complete_sign_in(
+        &self,
+        _: narthex_ops::SignInAnswer<'_>,
+    ) -> Result<narthex_ops::SignInCompleted, Refusal> {
+        Err(Refusal::new(Reason::SignInRefused))
+    }
+
+    async fn authenticate_session(
+        &self,
+        _: narthex_directory::StandingSession,
+        _: &HeaderMap,
+    ) -> Result<Option<TokenHolder>, Refusal> {
+        Ok(None)
+    }
+
+    fn session_limits(&self) -> SessionLimits {
+        SessionLimits {
+            idle_ms: 3_600_000,
+            max_ms: 12 * 3_600_000,
+        }
+    }
+
     fn connections(&self) -> Arc<ConnectionSettings> {
-        Arc::default()
+        Arc::clone(&self.connections)
     }
 
     async fn refresh(&self, _: &str) -> Result<IssuerHealth, RefreshRefusal> {

@@ -27,7 +27,10 @@ async fn the_first_page_is_the_first_that_the_caller_may_see() {
     let console = Fixture::new().await;
     let acme = console.organization("acme", "Acme", ["boss", "staff"]).await;
     let own = console.admin_of(acme.id).await;
-    assert_eq!(console.get(&console.admin, "/").await.leads_to(), "/users");
+    console
+        .get(&console.admin, "/")
+        .await
+        .shows(200, &["<h1>Overview", "No person has come in yet"]);
     assert_eq!(console.get(&own, "/").await.leads_to(), "/organizations/acme/people");
 }
 

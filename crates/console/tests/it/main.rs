@@ -1,9 +1,13 @@
 //! The console over a directory in memory: every page, as every kind of caller.
 
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod frame;
+#[cfg(test)]
+mod gallery;
 #[cfg(test)]
 mod organizations;
 #[cfg(test)]
@@ -12,6 +16,8 @@ mod people;
 mod platform;
 #[cfg(test)]
 mod security;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod tags;
 #[cfg(test)]

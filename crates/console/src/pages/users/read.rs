@@ -2,11 +2,12 @@
 
 use askama::Template;
 use narthex_decision::Action;
-use narthex_directory::{ACTIONS, Actor, EventOrder, PAGE_LIMIT_MAX, RecordedEvent, User, UserStatus};
+use narthex_directory::{EventOrder, PAGE_LIMIT_MAX, User, UserStatus};
 use narthex_ops::audit_events::{self, EventQuery};
 use narthex_ops::{PageRequest, users};
 
 use crate::frame::Frame;
+use crate::pages::events::EventRow;
 use crate::pages::grants::{self, GrantRow};
 use crate::pages::notice::Notice;
 use crate::paths;
@@ -38,15 +39,6 @@ struct UserPage<'a> {
     has_more: bool,
     history: Vec<EventRow>,
     may_change: bool,
-}
-
-struct EventRow {
-    /// The event, as a sentence.
-    what: String,
-    code: String,
-    at: Moment,
-    /// The actor, in words.
-    by: String,
 }
 
 /// Shows the user.
@@ -99,29 +91,8 @@ async fn history(visit: &Visit, user: &User) -> Result<Vec<EventRow>, Failed> {
         limit: Some(EVENTS_MAX),
     };
     let events = audit_events::list(visit.caller(), query, latest).await?.items;
-    Ok(events.into_iter().map(|recorded| event_row(visit, recorded)).collect())
-}
-
-fn event_row(visit: &Visit, RecordedEvent { event, .. }: RecordedEvent) -> EventRow {
-    let meaning = ACTIONS.iter().find(|(name, _)| *name == event.action);
-    // The sentence ends where the reference lists the fields.
-    let what = meaning.map_or("", |(_, meaning)| meaning.split([':', ';']).next().unwrap_or_default());
-    EventRow {
-        what: what.trim_end_matches('.').to_owned(),
-        at: visit.moment(event.at_ms),
-        by: actor(&event.actor),
-        code: event.action,
-    }
-}
-
-fn actor(actor: &Actor) -> String {
-    match actor {
-        Actor::Token { issuer, .. } => format!("a token of {issuer}"),
-        Actor::User(id) => format!("the user {id}"),
-        Actor::ApiKey(id) => format!("the API key {id}"),
-        Actor::CommandLine(Some(user)) => format!("{user} at the command line"),
-        Actor::CommandLine(None) => "the command line".to_owned(),
-        Actor::Configuration => "the configuration".to_owned(),
-        Actor::System => "Narthex itself".to_owned(),
-    }
+    Ok(events
+        .into_iter()
+        .map(|recorded| EventRow::new(visit, recorded))
+        .collect())
 }

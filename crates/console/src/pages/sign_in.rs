@@ -1,0 +1,345 @@
+//! `/sign-in`, `/sign-in/link` and `/sign-out`: the pages for browsers without a session, and the way out.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Router;
+use axum::extract::{FromRequestParts, State};
+use axum::response::Response;
+use axum::routing::get;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
+use narthex_decision::Reason;
+use narthex_directory::SessionClient;
+use narthex_engine::inbound::ClientConnection;
+use narthex_ops::sessions::{self, BearerText, SignInCredential};
+use narthex_ops::{KeyFault, OpError, SignInAnswer, SignInBegin};
+use narthex_session::cookie::{self, Secret};
+
+use crate::fields::{Fields, Form};
+use crate::frame::theme;
+use crate::problem::{Failed, sentence};
+use crate::visit::{Answer, Named, html, see};
+use crate::{Console, origin, paths};
+
+/// Name of the field with the page to come back to.
+pub(crate) const BACK: &str = "back";
+/// Name of the field of the query that says why the page is shown.
+pub(crate) const STATE: &str = "state";
+/// Value of [`STATE`] after a session has ended.
+pub(crate) const ENDED: &str = "ended";
+/// Value of [`STATE`] after signing out.
+const SIGNED_OUT: &str = "signed-out";
+
+pub(crate) fn routes(console: Arc<Console>) -> Router {
+    let routes = Router::new()
+        .route("/sign-in", get(form).post(sign_in))
+        .route("/sign-in/link", get(link).post(use_link))
+        .route("/sign-in/at/{issuer}", get(at_issuer))
+        .route("/sign-in/callback/{issuer}", get(callback))
+        .route("/sign-out", get(async || see("/")).post(sign_out));
+    routes.with_state(console)
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage<'a> {
+    theme: Option<&'static str>,
+    stylesheet: &'static str,
+    note: Option<&'static str>,
+    /// Reason for which no browser can sign in here.
+    barred: Option<&'a str>,
+    /// Reason for which a sign-in at an issuer was refused.
+    refused: Option<&'a str>,
+    /// Issuers that browsers can sign in at: name and address.
+    issuers: Vec<(String, String)>,
+    /// Error of the credential.
+    error: Option<&'a str>,
+    back: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in_link.html")]
+struct LinkPage<'a> {
+    theme: Option<&'static str>,
+    stylesheet: &'static str,
+    barred: Option<&'a str>,
+    error: Option<&'a str>,
+    code: &'a str,
+}
+
+/// A browser that wants to sign in.
+struct Browser {
+    headers: HeaderMap,
+    query: Fields,
+    raw_query: String,
+    /// Host and port by which it reaches the console.
+    host: String,
+    connection: ClientConnection,
+    /// `true` if it reaches the console by a name of this machine.
+    is_local: bool,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Browser {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(Self {
+            headers: parts.headers.clone(),
+            query: Fields::parse(query.as_bytes()),
+            raw_query: query.to_owned(),
+            host: origin::host(parts).unwrap_or_default().to_owned(),
+            connection: parts.extensions.get().copied().unwrap_or_default(),
+            is_local: origin::is_local(parts),
+        })
+    }
+}
+
+impl Browser {
+    /// Returns the reason for which it cannot sign in over this connection.
+    ///
+    /// SECURITY: over plain http, every machine in between reads the credential and the cookie, and no browser keeps the
+    /// cookie. What is sent to a name of this machine does not leave it.
+    const fn barred(&self) -> Option<&'static str> {
+        if self.connection.is_encrypted || self.is_local {
+            return None;
+        }
+        Some(
+            "This address is not reached over https, so that others could read what you type. Put a reverse proxy with TLS in \
+             front of the admin port and list it in listen.trusted_proxies, or open the console by a name of this machine, \
+             such as localhost through an SSH tunnel.",
+        )
+    }
+
+    /// Returns the origin of the console as the browser knows it.
+    fn origin(&self) -> String {
+        let scheme = if self.connection.is_encrypted { "https" } else { "http" };
+        format!("{scheme}://{}", self.host)
+    }
+
+    fn client(&self) -> SessionClient {
+        let user_agent = self.headers.get(header::USER_AGENT);
+        let address = self.connection.address;
+        SessionClient {
+            user_agent: user_agent.and_then(|value| value.to_str().ok()).map(str::to_owned),
+            address: address.map(|address| address.to_canonical().to_string()),
+        }
+    }
+
+    async fn sign_in(&self, console: &Console, credential: SignInCredential<'_>) -> Result<Secret, OpError> {
+        let (before, client) = (cookie::secret(&self.headers, cookie::CONSOLE), self.client());
+        let operations = &console.operations;
+        let signed_in = operations.sign_in(credential, &self.headers, client, before.as_ref());
+        signed_in.await
+    }
+}
+
+/// Shows the form.
+async fn form(State(console): State<Arc<Console>>, browser: Browser) -> Answer {
+    let back = back(browser.query.text(BACK));
+    let page = SignInPage {
+        note: match browser.query.text(STATE) {
+            ENDED => Some("Your session ended. Sign in again to go on."),
+            SIGNED_OUT => Some("You are signed out."),
+            _ => None,
+        },
+        ..page(&console, &browser, back)
+    };
+    html(StatusCode::OK, &page)
+}
+
+fn page<'a>(console: &Console, browser: &Browser, back: &'a str) -> SignInPage<'a> {
+    let at = |name: String| {
+        let address = paths::with_query(&paths::sign_in_at(&name), &[(BACK, Some(back))]);
+        (name, address)
+    };
+    SignInPage {
+        theme: theme(&browser.headers),
+        stylesheet: crate::stylesheet::path(),
+        note: None,
+        barred: browser.barred(),
+        refused: None,
+        issuers: console.operations.sign_in_issuers().into_iter().map(at).collect(),
+        error: None,
+        back,
+    }
+}
+
+/// Leads the browser to an issuer.
+async fn at_issuer(State(console): State<Arc<Console>>, browser: Browser, Named(issuer): Named) -> Answer {
+    let back = back(browser.query.text(BACK));
+    let page = page(&console, &browser, back);
+    if page.barred.is_some() {
+        return html(StatusCode::FORBIDDEN, &page);
+    }
+    let origin = browser.origin();
+    let begun = console.operations.begin_sign_in(SignInBegin {
+        issuer: &issuer,
+        origin: &origin,
+        back,
+        headers: &browser.headers,
+    });
+    match begun.await {
+        Ok(begun) => {
+            let mut response = see(&begun.location);
+            let cookie = cookie::set(cookie::SIGN_IN, &begun.browser, Some(begun.seconds));
+            response
+                .headers_mut()
+                .extend(cookie.map(|value| (header::SET_COOKIE, value)));
+            Ok(response)
+        }
+        Err(error) => show_refused(page, error),
+    }
+}
+
+/// Takes the answer of an issuer, which the browser brings.
+async fn callback(State(console): State<Arc<Console>>, browser: Browser, Named(issuer): Named) -> Answer {
+    let page = page(&console, &browser, "/");
+    if page.barred.is_some() {
+        return html(StatusCode::FORBIDDEN, &page);
+    }
+    let origin = browser.origin();
+    let completed = console.operations.complete_sign_in(SignInAnswer {
+        issuer: &issuer,
+        origin: &origin,
+        query: &browser.raw_query,
+        headers: &browser.headers,
+    });
+    match Box::pin(completed).await {
+        Ok(completed) => Ok(signed_in(&completed.session, self::back(&completed.back))),
+        Err(error) => show_refused(page, error),
+    }
+}
+
+fn show_refused(page: SignInPage<'_>, error: OpError) -> Answer {
+    let refused = refused(error)?;
+    let page = SignInPage {
+        refused: Some(&refused),
+        ..page
+    };
+    html(StatusCode::FORBIDDEN, &page)
+}
+
+/// Returns the page to come back to: the one that is asked for, if it is a page of the console.
+///
+/// SECURITY: an address that leads to another site lets an attacker send administrators from the console to theirs.
+fn back(asked: &str) -> &str {
+    // Only the path is taken, so that any origin is as good as the console's own.
+    let back = narthex_engine::return_path::of(asked, "https://console.invalid");
+    let is_way_in = back.starts_with("/sign-in") || back.starts_with("/sign-out");
+    if is_way_in { "/" } else { back }
+}
+
+/// Signs the browser in with an API key or a token.
+async fn sign_in(State(console): State<Arc<Console>>, browser: Browser, Form(fields): Form) -> Answer {
+    let back = back(fields.text(BACK));
+    let page = page(&console, &browser, back);
+    if page.barred.is_some() {
+        return html(StatusCode::FORBIDDEN, &page);
+    }
+    let Some(text) = fields.filled("credential") else {
+        let error = Some("Type an API key, or paste a token.");
+        return html(StatusCode::UNPROCESSABLE_ENTITY, &SignInPage { error, ..page });
+    };
+    let credential = SignInCredential::Bearer(BearerText(&text));
+    match browser.sign_in(&console, credential).await {
+        Ok(secret) => Ok(signed_in(&secret, back)),
+        Err(error) => {
+            let refused = refused(error)?;
+            let page = SignInPage {
+                error: Some(&refused),
+                ..page
+            };
+            html(StatusCode::UNPROCESSABLE_ENTITY, &page)
+        }
+    }
+}
+
+/// Leads a browser on, with the cookie of its session.
+fn signed_in(secret: &Secret, back: &str) -> Response {
+    let mut response = see(back);
+    let cookie = cookie::set(cookie::CONSOLE, secret, None);
+    response
+        .headers_mut()
+        .extend(cookie.map(|value| (header::SET_COOKIE, value)));
+    response
+}
+
+/// Says why a credential is refused.
+///
+/// # Errors
+///
+/// When nothing could be decided.
+fn refused(error: OpError) -> Result<String, Failed> {
+    Ok(match error {
+        OpError::Key(fault) => {
+            let what = match fault {
+                KeyFault::Unknown => "That key is not known here.",
+                KeyFault::Revoked => "That key has been revoked.",
+                KeyFault::Expired => "That key has expired.",
+            };
+            format!("{what} Ask a platform admin for a new one.")
+        }
+        OpError::Forbidden { needs, .. } => format!("Only {needs} can sign in here."),
+        OpError::Refused(refusal) if refusal.reason != Reason::StoreUnavailable => {
+            let why = refusal.problem.as_deref().unwrap_or(refusal.reason.advice());
+            format!("{} ({})", sentence(why), refusal.reason.code())
+        }
+        OpError::Secrets(text) => sentence(&text),
+        error => return Err(error.into()),
+    })
+}
+
+/// Asks before a link is used: a program that looks at addresses must not use it up.
+async fn link(browser: Browser) -> Answer {
+    let code = browser.query.text("code");
+    html(StatusCode::OK, &link_page(&browser, code))
+}
+
+fn link_page<'a>(browser: &Browser, code: &'a str) -> LinkPage<'a> {
+    LinkPage {
+        theme: theme(&browser.headers),
+        stylesheet: crate::stylesheet::path(),
+        barred: browser.barred(),
+        error: None,
+        code,
+    }
+}
+
+/// Signs the browser in with a link.
+async fn use_link(State(console): State<Arc<Console>>, browser: Browser, Form(fields): Form) -> Answer {
+    let page = link_page(&browser, "");
+    if page.barred.is_some() {
+        return html(StatusCode::FORBIDDEN, &page);
+    }
+    let used = "This link was used before, or it is older than 15 minutes.".to_owned();
+    let error = match Secret::parse(fields.text("code")) {
+        None => used,
+        Some(code) => match browser.sign_in(&console, SignInCredential::Link(&code)).await {
+            Ok(secret) => return Ok(signed_in(&secret, "/")),
+            Err(OpError::Unknown { .. }) => used,
+            Err(error) => refused(error)?,
+        },
+    };
+    let page = LinkPage {
+        error: Some(&error),
+        ..page
+    };
+    html(StatusCode::FORBIDDEN, &page)
+}
+
+/// Ends the session of the browser.
+async fn sign_out(State(console): State<Arc<Console>>, headers: HeaderMap) -> Answer {
+    if let Some(secret) = cookie::secret(&headers, cookie::CONSOLE)
+        && let Some(caller) = console.operations.caller_of_session(&secret, &headers).await?
+    {
+        sessions::sign_out(&caller).await?;
+    }
+    let mut response = see(&format!("/sign-in?{STATE}={SIGNED_OUT}"));
+    response
+        .headers_mut()
+        .append(header::SET_COOKIE, cookie::console_cleared());
+    Ok(response)
+}
