@@ -16,8 +16,8 @@ pub(crate) use connection::{
     ConnectionCommand, ConnectionHeadersArgs, ConnectionInputs, ConnectionParameters, ConnectionRunArgs, HeldConnection,
 };
 pub(crate) use directory::{
-    Common, GrantCommand, GrantScope, KeyCommand, ListPage, MachineKeyCommand, OrganizationCommand, OrganizationFields,
-    TeamCommand, UserCommand,
+    Common, ConsoleCommand, GrantCommand, GrantScope, KeyCommand, ListPage, MachineKeyCommand, OrganizationCommand,
+    OrganizationFields, TeamCommand, UserCommand,
 };
 pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
 pub(crate) use transfer::{ExportArgs, ImportArgs};
@@ -70,6 +70,9 @@ pub(crate) enum Command {
     /// Manage machine keys: keys of an organization's programs for its routes.
     #[command(subcommand)]
     MachineKey(MachineKeyCommand),
+    /// Get into the web console.
+    #[command(subcommand)]
+    Console(ConsoleCommand),
     /// Export everything in the store to a file, keys and secrets included.
     Export(ExportArgs),
     /// Import an export into a new, empty store: all of it or nothing.

@@ -75,7 +75,8 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
         | Command::Connection(_)
         | Command::Grant(_)
         | Command::Key(_)
-        | Command::MachineKey(_)) => resources::run(command),
+        | Command::MachineKey(_)
+        | Command::Console(_)) => resources::run(command),
     }
 }
 

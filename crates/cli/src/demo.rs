@@ -16,6 +16,7 @@ use crate::args::DemoArgs;
 use crate::commands::print;
 use crate::serve;
 use issuer::Issuer;
+use narthex_admin::ops::sessions::LINKS_MAX;
 use narthex_config::Environment;
 
 const AUDIENCE: &str = "narthex-demo";
@@ -64,6 +65,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     .await?;
     start(ports.upstream, upstream::router(), "the demo's application").await?;
     let text = configuration(ports, &issuer_url, &store);
+    std::fs::write(folder.path().join("secret.key"), secret_key()?).context("while writing the demo's secret key")?;
     let path = folder.path().join("narthex.toml");
     std::fs::write(&path, &text).context("while writing the demo's configuration")?;
     let running = serve::start(
@@ -72,7 +74,13 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<()> {
     )
     .await?;
     let key = running.make_api_key("demo").await?;
-    print(&welcome(ports, &issuer, &key, &path)?)?;
+    let link = running.sign_in_link(LINKS_MAX).await?;
+    print(&welcome(
+        ports,
+        &issuer,
+        (&key, link.as_deref().unwrap_or_default()),
+        &path,
+    )?)?;
     running.until_stopped(None).await
 }
 
@@ -103,6 +111,9 @@ trusted_proxies = ["127.0.0.1"]
 
 [store]
 path = '{store}'
+
+[secrets]
+key_file = "secret.key"
 
 [[issuer]]
 name = "demo"
@@ -151,7 +162,18 @@ upstream = "http://127.0.0.1:{upstream}"
     )
 }
 
-fn welcome(ports: Ports, issuer: &Issuer, key: &str, configuration: &std::path::Path) -> anyhow::Result<String> {
+/// A fresh key for the secrets in the demo's store.
+fn secret_key() -> anyhow::Result<String> {
+    let bytes = narthex_clock::random_bytes::<32>()?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn welcome(
+    ports: Ports,
+    issuer: &Issuer,
+    (key, link): (&str, &str),
+    configuration: &std::path::Path,
+) -> anyhow::Result<String> {
     let now_seconds = Clock::system().now_ms().div_euclid(1000);
     let admin = issuer.token("alice", "alice@example.com", &["superAdmin"], now_seconds)?;
     let member = issuer.token("bob", "bob@example.com", &["memberTag1"], now_seconds)?;
@@ -167,6 +189,8 @@ fn welcome(ports: Ports, issuer: &Issuer, key: &str, configuration: &std::path::
         r#"
 Narthex demo. Everything listens on 127.0.0.1 only and is gone when you press Ctrl-C. Not for production.
 
+  console   {link}
+            (good once, for 15 minutes)
   gateway   {public}
   admin API {admin_url}/api/v1  (description: {admin_url}/openapi.json)
   issuer    {issuer_url}  (more tokens: curl '{issuer_url}/token?sub=dave&groups=globexStaff')

@@ -1,5 +1,6 @@
 //! `narthex serve`: the configuration, the store and the doors, wired together and kept running.
 
+mod console;
 mod descriptors;
 mod legible;
 mod reload;
@@ -12,10 +13,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use narthex_admin::api::FreshApiKey;
-use narthex_admin::port::serve_admin;
+use narthex_admin::port::{AdminServices, serve_admin};
 use narthex_clock::{Clock, NewIds};
 use narthex_directory::{ApiKey, ApiKeyId, By, Directory, PlatformRole, ScopedRole};
-use narthex_engine::{ACCESS_TARGET, AssertionSettings, Engine, EngineSettings, Metrics};
+use narthex_engine::{ACCESS_TARGET, AssertionSettings, Engine, EngineSettings, Metrics, WebOrigin};
 use narthex_fetch::DirectoryKeySetStore;
 use narthex_fetch::keys::{FetchObserver, KeyEdges};
 use narthex_gateway::{Gateway, UpstreamSettings, serve};
@@ -31,6 +32,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::args::ServeArgs;
 use crate::assemble;
 use crate::system_user;
+pub(crate) use console::{console_address, link_address};
 use descriptors::DescriptorShares;
 use legible::{Form, Legible};
 use narthex_config::{Config, EndMark, LogFormat, LogLevel, Paint, Reading, RestartSettings, StoreLocation};
@@ -52,10 +54,9 @@ pub(crate) enum Logging {
 /// What stopped the start.
 pub(crate) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let path = args.config.path;
-    start(narthex_config::read(&path)?, Logging::Configured)
-        .await?
-        .until_stopped(Some(path))
-        .await
+    let running = start(narthex_config::read(&path)?, Logging::Configured).await?;
+    running.offer_first_sign_in().await?;
+    running.until_stopped(Some(path)).await
 }
 
 /// A gateway with everything it needs, not yet serving.
@@ -67,6 +68,9 @@ pub(crate) struct Running {
     admin: TcpListener,
     server: ServerSettings,
     admin_server: ServerSettings,
+    console_origin: Option<WebOrigin>,
+    /// Address at which browsers reach the console.
+    console: String,
     watched: Vec<PathBuf>,
     restart_settings: RestartSettings,
     end_mark: EndMark,
@@ -103,6 +107,7 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
     let gateway = Gateway::new(engine, &upstreams(&config, shares))?;
     let public = listen("listen.public", config.listen.public).await?;
     let admin = listen("listen.admin", config.listen.admin).await?;
+    let console = console_address(config.console_origin.as_ref(), admin.local_addr()?.port());
     Ok(Running {
         gateway,
         edges,
@@ -111,6 +116,8 @@ pub(crate) async fn start(reading: Reading, logging: Logging) -> anyhow::Result<
         server: server(&config, shares.connections),
         admin_server: server(&config, shares.admin),
         restart_settings: RestartSettings::of(&config),
+        console,
+        console_origin: config.console_origin,
         watched: config.watched,
         end_mark,
     })
@@ -316,6 +323,8 @@ impl Running {
             admin,
             server,
             admin_server,
+            console_origin,
+            console: _,
             watched,
             restart_settings,
             end_mark,
@@ -338,7 +347,14 @@ impl Running {
             };
             tokio::spawn(reload.run(hangup))
         });
-        let admin = tokio::spawn(serve_admin(Arc::clone(&gateway.engine), admin, admin_server, told()));
+        let mut services = AdminServices::new(&gateway.engine);
+        services.pages = Some(console::router(&services.operations, console_origin.as_ref())?);
+        let admin = tokio::spawn(serve_admin(
+            Arc::clone(&gateway.engine),
+            services,
+            (admin, admin_server),
+            told(),
+        ));
         let public = tokio::spawn(serve(
             Arc::clone(&gateway),
             public,

@@ -7,6 +7,11 @@ pub(crate) fn actor() -> Actor {
     Actor::CommandLine(Some(system_user()))
 }
 
+/// Name of the system user, as the audit trail has it.
+pub(crate) fn name() -> String {
+    system_user()
+}
+
 /// The user as `alice (uid 1000)`; only the number where the system knows no name for it.
 ///
 /// SECURITY: by the number that the system gave the process, and the system's own table of names. `USER`, `LOGNAME` and

@@ -400,6 +400,16 @@ pub(crate) enum MachineKeyCommand {
     },
 }
 
+/// Command of `narthex console`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConsoleCommand {
+    /// Print a link that signs one browser in to the console as a platform admin, once, within 15 minutes.
+    Link {
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
 /// Parses a duration longer than zero.
 fn lifetime(text: &str) -> Result<Duration, String> {
     let duration = parse_duration(text).filter(|duration| !duration.is_zero());

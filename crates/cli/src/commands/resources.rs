@@ -1,10 +1,11 @@
-//! `narthex organization|user|team|grant|key|machine-key|connection …`: the directory, worked on where it is kept.
+//! `narthex organization|user|team|grant|key|machine-key|connection|console …`: the directory, worked on where it is kept.
 //!
 //! These commands open the store that the configuration names, beside servers that may be running on it: both databases
 //! let several processes in, and a server looks every second for what others have changed. JSON is what the admin API
 //! answers, so that a script can move from one to the other.
 
 mod connection;
+mod console;
 mod grant;
 mod key;
 mod machine_key;
@@ -48,6 +49,7 @@ pub(super) fn run(command: Command) -> anyhow::Result<Answer> {
             Command::Key(command) => key::run(command).await,
             Command::MachineKey(command) => machine_key::run(command).await,
             Command::Connection(command) => connection::run(command).await,
+            Command::Console(command) => console::run(command).await,
             _ => anyhow::bail!("this is no command on the directory"),
         }
     })
@@ -60,6 +62,8 @@ struct AdminContext {
     /// The issuers whose grants count, by the configuration that was read.
     active_issuers: ActiveIssuers,
     connections: Arc<ConnectionSettings>,
+    /// Address at which browsers reach the console.
+    console: String,
     clock: Clock,
     json: bool,
 }
@@ -80,6 +84,7 @@ impl AdminContext {
             realms,
             active_issuers,
             connections: Arc::new(assemble::connections(&config)),
+            console: serve::console_address(config.console_origin.as_ref(), config.listen.admin.port()),
             clock: Clock::system(),
             json: common.output.json,
         })

@@ -26,6 +26,8 @@ mod commands_token;
 #[cfg(test)]
 mod config_effect;
 #[cfg(test)]
+mod console;
+#[cfg(test)]
 mod demo;
 #[cfg(test)]
 mod deploy;

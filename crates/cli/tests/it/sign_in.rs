@@ -1,6 +1,7 @@
 //! Sign-in with a provider that is not ours, from the first visit to the last: `e2e/node/oidc-provider.mjs`.
 
 mod browser;
+mod console;
 
 use std::time::Duration;
 
@@ -104,7 +105,10 @@ async fn a_browser_signs_in_comes_back_and_signs_out() {
     assert_eq!(me["sessions"].as_array().unwrap().len(), 1);
     assert_eq!(me["sessions"][0]["current"], true);
     let page = browser.open(&world, "/.narthex/me").await.text();
-    assert!(page.contains("Where you are signed in") && page.contains("Sign out"), "{page}");
+    assert!(
+        page.contains("Where you are signed in") && page.contains("Sign out"),
+        "{page}"
+    );
 
     let question = browser.open(&world, "/.narthex/logout").await;
     assert!(question.text().contains("method=\"post\""));

@@ -54,7 +54,7 @@ impl World {
             "key": TestKey::Rsa1.pem(),
             "kid": TestKey::Rsa1.kid(),
             "clientSecret": CLIENT_SECRET,
-            "redirectUris": [format!("{APP}/.narthex/callback/corp")],
+            "redirectUris": [format!("{APP}/.narthex/callback/corp"), "https://console.example/sign-in/callback/corp"],
             "backchannelLogoutUri": format!("{}/.narthex/backchannel-logout/corp", narthex.url()),
             "idTokenSeconds": id_token_seconds,
         });
@@ -208,7 +208,7 @@ impl Browser {
     }
 }
 
-fn with(call: Call, cookies: &BTreeMap<String, String>) -> Call {
+pub(super) fn with(call: Call, cookies: &BTreeMap<String, String>) -> Call {
     if cookies.is_empty() {
         return call;
     }
@@ -216,7 +216,7 @@ fn with(call: Call, cookies: &BTreeMap<String, String>) -> Call {
     call.header("cookie", &pairs.join("; "))
 }
 
-fn keep(cookies: &mut BTreeMap<String, String>, answer: &Answer) {
+pub(super) fn keep(cookies: &mut BTreeMap<String, String>, answer: &Answer) {
     for set in answer.headers.get_all("set-cookie") {
         let set = set.to_str().unwrap();
         let pair = set.split(';').next().unwrap();

@@ -1,0 +1,88 @@
+//! The web console of a server, and the link by which its first administrator comes in.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::Router;
+use narthex_admin::ops::Operations;
+use narthex_admin::ops::sessions::{self, LinkError};
+use narthex_console::{ConsoleOrigin, SessionSignIn};
+use narthex_engine::WebOrigin;
+use narthex_session::cookie::Secret;
+
+use super::Running;
+use crate::commands::print;
+use crate::system_user;
+
+/// The pages of the console.
+pub(super) fn router(operations: &Arc<Operations>, origin: Option<&WebOrigin>) -> anyhow::Result<Router> {
+    let origin = match origin {
+        Some(origin) => {
+            ConsoleOrigin::new(&origin.to_string()).context("`console.origin` is no address that a browser opens")?
+        }
+        None => ConsoleOrigin::loopback(),
+    };
+    let sign_in = Arc::new(SessionSignIn::new(Arc::clone(operations)));
+    Ok(narthex_console::router(Arc::clone(operations), sign_in, origin))
+}
+
+/// Address at which browsers reach the console.
+pub(crate) fn console_address(origin: Option<&WebOrigin>, admin_port: u16) -> String {
+    origin.map_or_else(|| format!("http://localhost:{admin_port}"), ToString::to_string)
+}
+
+/// Address of a one-time sign-in link.
+pub(crate) fn link_address(console: &str, secret: &Secret) -> String {
+    format!("{console}/sign-in/link?code={}", secret.as_str())
+}
+
+impl Running {
+    /// Creates a one-time sign-in link, while at most `most` wait for their use; `None` if there is no secret key.
+    ///
+    /// # Errors
+    ///
+    /// [`LinkError`].
+    pub(crate) async fn sign_in_link(&self, most: usize) -> Result<Option<String>, LinkError> {
+        let engine = &self.gateway.engine;
+        let settings = Arc::clone(&engine.runtime.load().connections);
+        let Some(keys) = settings.sealing.as_deref() else {
+            return Ok(None);
+        };
+        let (name, now_ms) = (system_user::name(), engine.clock.now_ms());
+        let secret = sessions::create_link(&*engine.directory, keys, &name, most, now_ms).await?;
+        Ok(Some(link_address(&self.console, &secret)))
+    }
+
+    /// Prints a one-time sign-in link if no credential could sign in at the console.
+    ///
+    /// # Errors
+    ///
+    /// When the directory fails, or nothing can be printed.
+    pub(super) async fn offer_first_sign_in(&self) -> anyhow::Result<()> {
+        if !sessions::is_first_run(&*self.gateway.engine.directory).await? {
+            return Ok(());
+        }
+        // Of several nodes that start at once, one prints a link.
+        match self.sign_in_link(1).await {
+            Ok(Some(link)) => print(&format!(
+                "No administrator yet. Open this link within 15 minutes to sign in to the console, once:\n\n  {link}\n\n"
+            )),
+            Ok(None) => {
+                tracing::info!(
+                    event = "console_without_sign_in",
+                    "no browser can sign in to the console, because there is no secret key; make one with `openssl rand \
+                     -base64 32 > secret.key`, and name it with `key_file = \"secret.key\"` in `[secrets]`"
+                );
+                Ok(())
+            }
+            Err(LinkError::Waiting) => {
+                tracing::info!(
+                    event = "sign_in_link_waiting",
+                    "a sign-in link that was printed before is still good; `narthex console link` prints another one"
+                );
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
