@@ -44,6 +44,20 @@ impl Fields {
         Self(vec![field(first, value), field(second, other)])
     }
 
+    /// Sets the value of a field that was sent.
+    pub(crate) fn with(mut self, name: &str, value: String) -> Self {
+        if let Some((_, known)) = self.0.iter_mut().find(|(known, _)| known == name) {
+            *known = value;
+        }
+        self
+    }
+
+    /// Removes the fields of this name.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.0.retain(|(known, _)| known != name);
+        self
+    }
+
     /// Returns the fields with a name that begins so, by the rest of the name.
     pub(crate) fn below<'f>(&'f self, root: &'f str) -> impl Iterator<Item = (&'f str, &'f str)> {
         let fields = self.0.iter();

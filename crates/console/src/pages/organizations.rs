@@ -20,6 +20,7 @@ mod edit;
 mod form;
 mod head;
 mod logo;
+mod meets;
 mod merge;
 mod new;
 mod people;

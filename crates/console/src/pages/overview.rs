@@ -216,5 +216,5 @@ async fn events(visit: &Visit) -> Result<Vec<EventRow>, Failed> {
         limit: Some(EVENTS_MAX),
     };
     let events = audit_events::list(visit.caller(), query, latest).await?.items;
-    Ok(events.into_iter().map(|event| EventRow::new(visit, event)).collect())
+    super::events::rows(visit, events, None).await
 }

@@ -8,6 +8,7 @@ use narthex_ops::organizations::{self, OrganizationChange, TagChange};
 
 use super::form::{self, OrganizationForm, Values, membership_words};
 use super::head::{Head, Tab};
+use super::meets::{self, Meets};
 use super::preview;
 use crate::fields::{Fields, Form};
 use crate::form::{Faults, NotDone, not_done};
@@ -59,8 +60,9 @@ pub(super) async fn form(visit: Visit, Named(name): Named) -> Answer {
     if is_declared || !visit.may(Action::WriteOrganization, Some(organization.id)) {
         return facts(&visit, &organization, is_declared);
     }
-    let values = Values::Record(&organization);
-    show(&visit, &organization, values, StatusCode::OK)
+    let meets = meets::of(&visit, &organization).await?;
+    let values = (Values::Record(&organization), &Faults::default(), meets);
+    show_page(&visit, &organization, values, StatusCode::OK)
 }
 
 fn facts(visit: &Visit, organization: &Organization, is_declared: bool) -> Answer {
@@ -84,7 +86,7 @@ fn facts(visit: &Visit, organization: &Organization, is_declared: bool) -> Answe
 pub(super) fn show_with_faults(visit: &Visit, organization: &Organization, faults: &Faults) -> Answer {
     let values = Values::Record(organization);
     let status = StatusCode::UNPROCESSABLE_ENTITY;
-    show_page(visit, organization, (values, faults), status)
+    show_page(visit, organization, (values, faults, Vec::new()), status)
 }
 
 fn show(visit: &Visit, organization: &Organization, values: Values<'_>, status: StatusCode) -> Answer {
@@ -93,13 +95,13 @@ fn show(visit: &Visit, organization: &Organization, values: Values<'_>, status: 
         Values::Sent(_, faults) => faults,
         _ => &none,
     };
-    show_page(visit, organization, (values, faults), status)
+    show_page(visit, organization, (values, faults, Vec::new()), status)
 }
 
 fn show_page(
     visit: &Visit,
     organization: &Organization,
-    (values, faults): (Values<'_>, &Faults),
+    (values, faults, meets): (Values<'_>, &Faults, Vec<Meets>),
     status: StatusCode,
 ) -> Answer {
     let may_rule = visit.may(Action::RuleOrganization, Some(organization.id));
@@ -114,7 +116,7 @@ fn show_page(
         notice: Notice::of(visit.query()),
         faults,
         changed: matches!(values, Values::Merged(..)).then(|| visit.moment(organization.updated_at_ms)),
-        form: OrganizationForm::new(values, version, (!may_rule).then_some(organization)),
+        form: OrganizationForm::new(values, version, (!may_rule).then_some(organization)).with_meets(meets),
         href: paths::organization(organization.name.as_str()),
         logo: LogoForm {
             has_logo: organization.has_logo,

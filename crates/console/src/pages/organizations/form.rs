@@ -5,6 +5,7 @@ use askama::filters::HtmlSafe;
 use narthex_directory::{Edit, MembershipRule, Organization};
 use narthex_ops::organizations::{OrganizationChange, TagChange, TagsInput};
 
+use super::meets::Meets;
 use crate::fields::Fields;
 use crate::form::{Faults, Input, Radio, radios};
 use crate::problem::Failed;
@@ -126,7 +127,7 @@ pub(super) struct Fact {
 #[derive(Debug, Template)]
 #[template(path = "organization_form.html")]
 pub(super) struct OrganizationForm {
-    tags: Vec<Input>,
+    tags: Vec<TagField>,
     /// The choice of manual roles; empty for a caller who may not change it.
     membership: Vec<Radio>,
     membership_was: Option<String>,
@@ -137,6 +138,13 @@ pub(super) struct OrganizationForm {
 }
 
 impl HtmlSafe for OrganizationForm {}
+
+/// The field of a list of tags, and what the saved list meets.
+#[derive(Debug)]
+struct TagField {
+    input: Input,
+    meets: Option<Meets>,
+}
 
 impl OrganizationForm {
     /// Builds the fields. `rules` is the organization whose rules the caller may read and not change.
@@ -153,7 +161,10 @@ impl OrganizationForm {
             Some(_) => Vec::new(),
         };
         Self {
-            tags: filled(tag_inputs()),
+            tags: filled(tag_inputs())
+                .into_iter()
+                .map(|input| TagField { input, meets: None })
+                .collect(),
             membership,
             membership_was,
             identity: filled(identity_inputs(rules.is_none())),
@@ -161,6 +172,14 @@ impl OrganizationForm {
             contact: filled(contact_inputs()),
             version,
         }
+    }
+
+    /// Adds what the saved lists meet, in the order of [`TAG_LISTS`].
+    pub(super) fn with_meets(mut self, meets: Vec<Meets>) -> Self {
+        for (field, meets) in self.tags.iter_mut().zip(meets) {
+            field.meets = Some(meets);
+        }
+        self
     }
 }
 

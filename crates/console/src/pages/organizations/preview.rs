@@ -15,6 +15,7 @@ use narthex_ops::organizations::{self, RoleChange, TagPreview};
 
 use super::edit;
 use super::form::{self, TAG_LISTS};
+use super::meets;
 use crate::fields::{Fields, Form};
 use crate::form::{NotDone, not_done};
 use crate::frame::Frame;
@@ -77,6 +78,7 @@ struct Row {
 
 /// Shows who would gain and who would lose. A change that touches no tag is saved at once.
 pub(super) async fn preview(visit: Visit, Named(name): Named, Form(fields): Form) -> Answer {
+    let fields = meets::replaced(fields);
     let organization = organizations::read(visit.caller(), &name).await?;
     visit.needs(Action::WriteOrganization, Some(organization.id))?;
     if !edit::touches_tags(&form::tag_change(&fields)) {

@@ -7,7 +7,7 @@ use narthex_ops::audit_events::{self, EventQuery};
 use narthex_ops::{PageRequest, users};
 
 use crate::frame::Frame;
-use crate::pages::events::EventRow;
+use crate::pages::events::{self, EventRow};
 use crate::pages::grants::{self, GrantRow};
 use crate::pages::notice::Notice;
 use crate::paths;
@@ -91,8 +91,5 @@ async fn history(visit: &Visit, user: &User) -> Result<Vec<EventRow>, Failed> {
         limit: Some(EVENTS_MAX),
     };
     let events = audit_events::list(visit.caller(), query, latest).await?.items;
-    Ok(events
-        .into_iter()
-        .map(|recorded| EventRow::new(visit, recorded))
-        .collect())
+    events::rows(visit, events, Some(user.id)).await
 }
