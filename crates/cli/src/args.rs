@@ -5,6 +5,7 @@
 
 mod connection;
 mod directory;
+mod init;
 mod token;
 mod transfer;
 
@@ -19,6 +20,7 @@ pub(crate) use directory::{
     Common, ConsoleCommand, GrantCommand, GrantScope, KeyCommand, ListPage, MachineKeyCommand, OrganizationCommand,
     OrganizationFields, TeamCommand, UserCommand,
 };
+pub(crate) use init::InitArgs;
 pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
 pub(crate) use transfer::{ExportArgs, ImportArgs};
 
@@ -36,6 +38,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a complete demo on loopback: issuer, organizations, upstream, tokens and ready-made curl commands.
     Demo(DemoArgs),
+    /// Write a first configuration from a sample token, or from the address of an identity provider.
+    Init(InitArgs),
     /// Run the gateway.
     Serve(ServeArgs),
     /// Show step by step what Narthex does with a token, and optionally a request. Nothing is written.

@@ -5,6 +5,7 @@ mod config;
 mod connection;
 mod doctor;
 mod explain;
+mod init;
 mod input;
 mod resources;
 mod template;
@@ -62,6 +63,7 @@ pub(crate) fn run(command: Command) -> anyhow::Result<Answer> {
         Command::Config(command) => config::run(command),
         Command::Doctor(args) => in_runtime(doctor::run(args)),
         Command::Explain(args) => in_runtime(explain::run(args)),
+        Command::Init(args) => init::run(args),
         Command::Token(command) => token::run(command),
         Command::Template(command) => template::run(command),
         Command::Completions { shell } => completions::run(shell),

@@ -20,6 +20,8 @@ mod commands_doctor;
 #[cfg(test)]
 mod commands_explain;
 #[cfg(test)]
+mod commands_init;
+#[cfg(test)]
 mod commands_template;
 #[cfg(test)]
 mod commands_token;
