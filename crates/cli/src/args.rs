@@ -20,7 +20,7 @@ pub(crate) use directory::{
     Common, ConsoleCommand, GrantCommand, GrantScope, KeyCommand, ListPage, MachineKeyCommand, OrganizationCommand,
     OrganizationFields, TeamCommand, UserCommand,
 };
-pub(crate) use init::InitArgs;
+pub(crate) use init::{InitArgs, ManualArgs};
 pub(crate) use token::{DecodeArgs, SignArgs, TokenCommand, VerifyArgs};
 pub(crate) use transfer::{ExportArgs, ImportArgs};
 
@@ -88,6 +88,8 @@ pub(crate) enum Command {
         /// Shell to print the script for.
         shell: clap_complete::Shell,
     },
+    /// Write the manual pages, one for each command.
+    Manual(ManualArgs),
 }
 
 /// Location of the configuration.

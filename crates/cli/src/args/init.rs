@@ -1,4 +1,4 @@
-//! `narthex init`
+//! `narthex init`, `narthex manual`
 
 use std::path::PathBuf;
 
@@ -36,6 +36,13 @@ pub(crate) struct InitArgs {
     pub(crate) secret_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) config: ConfigPath,
+}
+
+/// `narthex manual`
+#[derive(Debug, Args)]
+pub(crate) struct ManualArgs {
+    /// Existing folder to write the pages to, such as `/usr/local/share/man/man1`.
+    pub(crate) folder: PathBuf,
 }
 
 const INIT_EXAMPLES: &str = "\
