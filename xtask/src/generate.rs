@@ -11,7 +11,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         "cargo",
         &[
             "run",
-            "--release",
+            "--profile",
+            "bench",
             "--locked",
             "--package",
             "narthex-store",

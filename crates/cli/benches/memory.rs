@@ -50,7 +50,7 @@ async fn measure() -> Result<()> {
     };
     let start = async |binary: &Path, store: &str| Narthex::builder(binary).config(&config(store))?.start().await;
     let benched = Path::new(BENCHED);
-    for (binary, what) in [(shipped()?.as_path(), "as shipped"), (benched, "with `--release`")] {
+    for (binary, what) in [(shipped()?.as_path(), "as shipped"), (benched, "as benched")] {
         let idle = start(binary, "").await?;
         tokio::time::sleep(Duration::from_secs(2)).await;
         let own = own_mib(&idle)?;
