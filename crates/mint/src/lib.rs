@@ -52,3 +52,8 @@ pub use error::MintError;
 pub use jwt::Jwt;
 pub use key::Key;
 pub use sign::{Algorithms, sign};
+
+/// The examples of the README, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -68,3 +68,8 @@ pub use suggest::nearest;
 pub use template::Template;
 pub use value::{Object, Value};
 pub use words::{KEYWORDS, Keyword};
+
+/// The examples of the README, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

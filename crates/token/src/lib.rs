@@ -84,3 +84,8 @@ pub use keys::{KeyHint, KeyKind, KeyReport, KeySet, KeySetLimits, RefusedKey, Se
 pub use parse::{Limits, ParsedToken, parse};
 pub use self_signed::{SelfSigned, SelfSignedError, verify_self_signed};
 pub use verify::{VerifiedLogout, verify_introspected};
+
+/// The examples of the README, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
