@@ -89,8 +89,10 @@ fn words(kind: &Kind) -> String {
             .collect::<Vec<_>>()
             .join(", "),
         Kind::List(item) => format!("list of {}", plural(item)),
+        Kind::OneOrMany(item) if matches!(**item, Kind::Either(_)) => format!("{}, or a list of these", words(item)),
         Kind::OneOrMany(item) => format!("{}, or a list of {}", words(item), plural(item)),
         Kind::Either(kinds) => kinds.iter().map(words).collect::<Vec<_>>().join(", or "),
+        Kind::Map(item) if matches!(**item, Kind::OneOrMany(_)) => format!("table; each value is {}", words(item)),
         Kind::Map(item) => format!("table of {}", plural(item)),
         Kind::Section(_) => "table".to_owned(),
     }
