@@ -12,6 +12,7 @@ mod machine_keys;
 mod matrix;
 mod openapi;
 mod organizations;
+mod reference;
 mod secrets;
 mod tags;
 mod teams;
