@@ -31,7 +31,7 @@ impl Default for UpstreamSettings {
 #[derive(Debug, Error)]
 pub enum StartError {
     /// The system's certificate authorities cannot be read.
-    #[error("while reading the system's certificate authorities: {0}")]
+    #[error("the system's certificate authorities cannot be read; install the package `ca-certificates`: {0}")]
     Authorities(#[from] std::io::Error),
 }
 
