@@ -5,6 +5,7 @@
 mod command;
 mod fuzz;
 mod generate;
+mod package;
 mod setup;
 mod test;
 mod verify;
@@ -16,13 +17,17 @@ usage: cargo xtask CHORE
 
   test            install what the tests need, then formatting, lints, every test and the documents
   test --quick    formatting, lints and unit tests only: no installation, no processes, no network
-  verify [PART]…  everything that is too long for `test`: the tests, a million random inputs for each fuzz target, and
-                  every bench that has a bar; two hours, before an issue is resolved or a release is made. A part is
-                  `tests`, `fuzz` or a bar (`P1`): only these run
+  verify [PART]…  everything that is too long for `test`: the tests, a million random inputs for each fuzz target, the
+                  packages, and every bench that has a bar; three hours, before an issue is resolved or a release is made.
+                  A part is `tests`, `fuzz`, `package` or a bar (`P1`): only these run
   fuzz [--smoke] [TARGET] [--runs N]
                   throw a million random inputs at each libFuzzer target, or at one; findings go to target/fuzz
   generate URL|FILE [--users N] [--organizations N] [--tags N]
                   fill an empty PostgreSQL database or a new SQLite file with a million users, or with N
+  package         build the binary that a release ships, make every package of it, and test each; as root, because the
+                  image is tried in a chroot. Files go to target/package/out. The first run takes twenty minutes
+  package --all   also build a second time, which has to give the same bytes, and go from each package to a first
+                  decision in a clean Debian root
   setup           only install what the tests need (Debian packages, npm packages, Python packages)
   setup node|postgresql|envoy
                   only install what a bench compares with; the benches call this themselves
@@ -38,6 +43,8 @@ fn main() -> ExitCode {
         ["setup"] => setup::run(),
         ["setup", name] if let Some(peer) = setup::Peer::named(name) => peer.install(),
         ["fuzz", rest @ ..] => fuzz::Plan::read(rest).and_then(|plan| fuzz::run(&plan)),
+        ["package"] => package::run(package::Extent::Packages),
+        ["package", "--all"] => package::run(package::Extent::Everything),
         ["generate", rest @ ..] => generate::run(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -110,11 +110,12 @@ fn fuzz() -> Result<()> {
     fuzz::run(&Plan::smoke())
 }
 
+/// Time since 1970.
 #[expect(
     clippy::disallowed_methods,
     reason = "how long a step took is for the reader of the log only"
 )]
-fn now() -> Duration {
+pub(crate) fn now() -> Duration {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap_or_default()

@@ -1,6 +1,6 @@
 //! `cargo xtask verify`: everything that is too long for `cargo xtask test`, before an issue is resolved or a release is made.
 //!
-//! It runs the tests, a long look of the fuzzer, and every bench that has a bar. A step that fails does not hide the next one:
+//! It runs the tests, a long look of the fuzzer, every package in a clean root, and every bench that has a bar. A step that fails does not hide the next one:
 //! all of them run, and the last lines say what each came to. A bench prints `met` or `MISSED` beside its bar; a bar that is
 //! missed is a failure. `cargo xtask verify fuzz P7` runs these parts only, to repeat what failed.
 
@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::{
     command::program,
     fuzz::{self, Plan},
-    setup,
+    package, setup,
     test::{self, Extent},
 };
 
@@ -47,6 +47,7 @@ pub(crate) fn run(parts: &[&str]) -> Result<()> {
             FUZZ => Plan::read(&["--runs", FUZZ_RUNS])
                 .and_then(|plan| fuzz::run(&plan))
                 .map(|()| Vec::new()),
+            PACKAGE => package::run(package::Extent::Everything).map(|()| Vec::new()),
             bars => match BENCHES.iter().find(|(name, _)| *name == bars) {
                 Some((_, arguments)) => bench(arguments),
                 None => bail!("there is no bench `{bars}`"),
@@ -59,10 +60,14 @@ pub(crate) fn run(parts: &[&str]) -> Result<()> {
 
 const TESTS: &str = "tests";
 const FUZZ: &str = "fuzz";
+const PACKAGE: &str = "package";
 
 /// Returns the named parts in the order in which they run; all of them if none is named. A bench is named by one of its bars.
 fn choose(named: &[&str]) -> Result<Vec<&'static str>> {
-    let all: Vec<&'static str> = [TESTS, FUZZ].into_iter().chain(BENCHES.map(|(bars, _)| bars)).collect();
+    let all: Vec<&'static str> = [TESTS, FUZZ, PACKAGE]
+        .into_iter()
+        .chain(BENCHES.map(|(bars, _)| bars))
+        .collect();
     let is = |part: &str, name: &str| part.split(", ").any(|word| word.eq_ignore_ascii_case(name));
     if let Some(unknown) = named.iter().find(|name| !all.iter().any(|part| is(part, name))) {
         bail!("`{unknown}` is no part of it; the parts are {}", all.join(", "));
@@ -170,7 +175,7 @@ mod tests {
 
     #[test]
     fn parts_are_chosen_by_name() {
-        assert_eq!(choose(&[]).unwrap().len(), 2 + BENCHES.len());
+        assert_eq!(choose(&[]).unwrap().len(), 3 + BENCHES.len());
         assert_eq!(choose(&["P10", "fuzz"]).unwrap(), ["fuzz", "P9, P10"]);
         assert!(choose(&["P99"]).unwrap_err().to_string().contains("P2, P3"));
     }

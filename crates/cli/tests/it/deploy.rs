@@ -154,6 +154,17 @@ fn the_unit_and_its_configuration_agree() {
     assert!(seconds(stop) > shutdown_grace(&configuration));
 }
 
+/// The configuration of the packages is right as it is, and `narthex init` completes it.
+#[test]
+fn the_packaged_configuration_is_one() {
+    let configuration = read("deploy/packages/narthex.toml");
+    let added = read("deploy/systemd/narthex.toml");
+    let added = &added[added.find("[[issuer]]").unwrap()..];
+    is_a_configuration(&configuration.replace("# narthex: end\n", added), "/etc/narthex/");
+    assert!(configuration.ends_with("\n# narthex: end\n"));
+    assert!(!configuration.contains("[[issuer]]") && !configuration.contains("[[route]]"));
+}
+
 #[test]
 fn the_dockerfile_builds_what_this_tree_has_with_its_toolchain() {
     let file = read("deploy/docker/Dockerfile");
