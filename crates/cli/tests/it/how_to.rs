@@ -8,7 +8,7 @@ use narthex_testkit::process::{Process, two_free_addresses};
 use narthex_testkit::{IdentityProvider, TestIssuer, Upstream};
 
 /// The lines of the fenced blocks of a language, without the page's indentation.
-fn blocks(page: &str, language: &str) -> Vec<String> {
+pub(crate) fn blocks(page: &str, language: &str) -> Vec<String> {
     page.split("```")
         .skip(1)
         .step_by(2)

@@ -70,6 +70,8 @@ mod organizations;
 #[cfg(test)]
 mod origins;
 #[cfg(test)]
+mod pages;
+#[cfg(test)]
 mod pooled;
 #[cfg(test)]
 mod postgres;
