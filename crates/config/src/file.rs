@@ -11,8 +11,8 @@ mod settings;
 
 pub use issuer::SecretFormat;
 pub(crate) use issuer::{
-    IssuerSection, KeySetAlgorithm, MappingSection, Mode, OnEmpty, OnInvalid, OnMissing, PatternRole, PatternSection,
-    Provision, RuleSection, TagsSection, TenantsText,
+    DpopText, IssuerSection, KeySetAlgorithm, MappingSection, Mode, OnEmpty, OnInvalid, OnMissing, PatternRole,
+    PatternSection, Provision, RuleSection, TagsSection, TenantsText,
 };
 pub(crate) use organization::{Membership, OrganizationSection, OrganizationStatus, TagText};
 pub(crate) use route::{EncodedSlash, HeadersSection, MethodOverride, OrganizationBy, RouteSection, TokenUse};

@@ -114,7 +114,10 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     // admin, as pages
-    ("console", &["directory", "decision", "session", "engine", "ops"]),
+    (
+        "console",
+        &["directory", "decision", "session", "engine", "explain", "ops"],
+    ),
     // doors
     (
         "gateway",

@@ -10,7 +10,7 @@ use http::StatusCode;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use narthex_decision::Action;
-use narthex_engine::Explanation;
+use narthex_explain::Explanation;
 use narthex_ops::api_keys::sha256;
 use narthex_ops::{OpError, RequestToExplain, TokenToExplain, explain};
 

@@ -279,6 +279,7 @@ fn refused(error: OpError) -> Result<String, Failed> {
                 KeyFault::Unknown => "That key is not known here.",
                 KeyFault::Revoked => "That key has been revoked.",
                 KeyFault::Expired => "That key has expired.",
+                KeyFault::MachineKey => "That is a machine key, which opens routes and nothing here.",
             };
             format!("{what} Ask a platform admin for a new one.")
         }

@@ -17,7 +17,8 @@ use narthex_directory::{
     Keyring as _, Organization, OrganizationId, OrganizationRole, PlatformRole, Principal, Profile, ProviderSession,
     Realm, ScopedRole, StoreError, SyncPolicy, TagList, TokenFingerprint, Username, sync,
 };
-use narthex_engine::{ConnectionSettings, Explanation, Refusal};
+use narthex_engine::{ConnectionSettings, Refusal};
+use narthex_explain::Explanation;
 use narthex_fetch::keys::{IssuerHealth, SourceKind};
 use narthex_memory::MemoryDirectory;
 use narthex_ops::api_keys::FreshApiKey;
