@@ -42,7 +42,7 @@ pub struct Desired {
     pub token: TokenFingerprint,
 }
 
-/// Session at the identity provider that a token is of: its claims `sub` and `sid` (`OpenID` Connect Back-Channel Logout 1.0,
+/// Session at the identity provider that a token is of: its claims `sub` and `sid` (OpenID Connect Back-Channel Logout 1.0,
 /// section 2.4). A logout names one of the two, or both.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ProviderSession {

@@ -371,7 +371,7 @@ pub enum LoggedOut {
     },
 }
 
-/// Mark of a logout that an identity provider announced (`OpenID` Connect Back-Channel Logout 1.0): tokens to refuse.
+/// Mark of a logout that an identity provider announced (OpenID Connect Back-Channel Logout 1.0): tokens to refuse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogoutMark {
     /// The issuer.

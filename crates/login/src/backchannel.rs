@@ -1,4 +1,4 @@
-//! Back-channel logout: an issuer says that a session, or a user, has signed out (`OpenID` Connect Back-Channel Logout 1.0).
+//! Back-channel logout: an issuer says that a session, or a user, has signed out (OpenID Connect Back-Channel Logout 1.0).
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -152,7 +152,7 @@ fn used(issuer: &IssuerName, logout: &VerifiedLogout, now_ms: i64) -> OneTimeVal
 
 /// Builds the answer to a request that the issuer has to correct.
 ///
-/// SPEC: `OpenID` Connect Back-Channel Logout 1.0 section 2.8.
+/// SPEC: OpenID Connect Back-Channel Logout 1.0 section 2.8.
 fn bad(engine: &Engine, reason: &'static str, detail: &str) -> Response<Full<Bytes>> {
     let request_id = engine.request_ids.next();
     respond::problem(StatusCode::BAD_REQUEST, reason, detail.to_owned(), &request_id)

@@ -17,7 +17,7 @@ use crate::endpoint::redirect;
 use crate::form;
 use crate::sign_in::{Flow, SignInPlace, keys, refuse, served, unknown_issuer};
 
-/// Errors of an authorization endpoint that a page may name (RFC 6749 section 4.1.2.1, `OpenID` Connect Core 1.0 section 3.1.2.6).
+/// Errors of an authorization endpoint that a page may name (RFC 6749 section 4.1.2.1, OpenID Connect Core 1.0 section 3.1.2.6).
 const ERRORS: [&str; 9] = [
     "access_denied",
     "login_required",

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// Member of an answer that only `OpenID` Connect has.
+/// Member of an answer that only OpenID Connect has.
 #[derive(Clone, Deserialize, Serialize)]
 pub(crate) struct IdTokenField {
     id_token: Option<String>,

@@ -32,7 +32,7 @@ type CodeClient = oauth2::Client<
     EndpointSet,
 >;
 
-/// Scope that makes a request one of `OpenID` Connect; it is always asked for.
+/// Scope that makes a request one of OpenID Connect; it is always asked for.
 const OPENID: &str = "openid";
 
 /// Registration of Narthex at an issuer.

@@ -51,7 +51,9 @@ impl IntrospectionEndpoint {
     /// Makes a token active, with these claims.
     pub fn activate(&self, token: &str, claims: &Value) {
         let mut claims = claims.clone();
-        claims["active"] = true.into();
+        if let Some(claims) = claims.as_object_mut() {
+            claims.insert("active".to_owned(), true.into());
+        }
         self.state().active.insert(token.to_owned(), claims);
     }
 

@@ -319,7 +319,7 @@ fn fractional(seconds: f64) -> Option<i64> {
 
 /// Rule 9, who the token is about and who may send it. Gives the thumbprint of the key that the sender has to prove.
 ///
-/// SPEC: RFC 7519 4.1.2 and 4.1.7, RFC 7800 3, `OpenID` Connect Back-Channel Logout 2.4.
+/// SPEC: RFC 7519 4.1.2 and 4.1.7, RFC 7800 3, OpenID Connect Back-Channel Logout 2.4.
 pub(crate) fn check_subject<'c>(
     claims: &'c Map<String, Value>,
     issuer: &TrustedIssuer,

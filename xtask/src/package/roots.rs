@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Time from the package to the first decision.
-const LIMIT: Duration = Duration::from_secs(180);
+const LIMIT: Duration = Duration::from_mins(3);
 
 /// Installs a package into a clean root.
 type Install = fn(&Release, &Packages, &Path) -> Result<Installation>;

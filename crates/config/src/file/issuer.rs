@@ -124,7 +124,7 @@ section! {
         introspection: Optional<IntrospectionSection>;
 
         /// Client id of Narthex at this issuer, for sign-in (`[login]`). It is the audience of ID tokens in sessions, and does
-        /// not become an audience of other tokens. `issuer` must then be the URL of an `OpenID` provider.
+        /// not become an audience of other tokens. `issuer` must then be the URL of an OpenID provider.
         client_id: Optional<String>, eg "\"narthex\"";
         /// File with the client's secret. Without it, the client is a public one.
         client_secret_file: Optional<PathBuf>, eg "\"client-secret\"";

@@ -118,7 +118,7 @@ section! {
     /// other request gets its refusal. Sign-in at an issuer needs the key of `[secrets]`, because sessions are encrypted
     /// with it.
     LoginSection {
-        /// Name of the issuer that users sign in at, with the code flow of `OpenID` Connect. It needs a `client_id`. Its
+        /// Name of the issuer that users sign in at, with the code flow of OpenID Connect. It needs a `client_id`. Its
         /// client registration needs the address `/.narthex/callback/NAME` on each of `origins`.
         issuer: Optional<String>, eg "\"corp\"";
         /// Address of a sign-in page of your own, instead of `issuer`. It gets the address of the page that was asked for in

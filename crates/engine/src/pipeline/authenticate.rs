@@ -242,7 +242,7 @@ pub(crate) struct VerifiedToken {
     keys: Option<Arc<KeySnapshot>>,
 }
 
-/// Verifies an ID token for the client of an issuer (`OpenID` Connect Core 1.0 section 3.1.3.7).
+/// Verifies an ID token for the client of an issuer (OpenID Connect Core 1.0 section 3.1.3.7).
 ///
 /// SECURITY: the client id is the audience of these tokens alone. The same token sent as a bearer token goes through
 /// [`verify`], with the audiences of the issuer.

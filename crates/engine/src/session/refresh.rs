@@ -182,7 +182,7 @@ impl Refresher {
     }
 }
 
-/// Tests whether a refreshed ID token is of the user who signed in (`OpenID` Connect Core 1.0 section 12.2).
+/// Tests whether a refreshed ID token is of the user who signed in (OpenID Connect Core 1.0 section 12.2).
 fn is_of_the_same(claims: &VerifiedClaims, session: &Session, nonce: &str) -> bool {
     let text = |name: &str| {
         claims

@@ -1,4 +1,4 @@
-//! Key sets whose address the `OpenID` configuration of their issuer names.
+//! Key sets whose address the OpenID configuration of their issuer names.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -21,7 +21,7 @@ pub(super) struct DiscoveredUrl {
     until_ms: i64,
 }
 
-/// Members of an `OpenID` configuration that are read.
+/// Members of an OpenID configuration that are read.
 #[derive(Deserialize)]
 struct Document {
     issuer: String,

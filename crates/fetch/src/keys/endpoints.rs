@@ -22,7 +22,7 @@ const FAILURE_MS: i64 = 5_000;
 /// Upper limit of characters of foreign text that a message repeats.
 const SHOWN_CHARS: usize = 200;
 
-/// Endpoints of an `OpenID` provider, from its discovery document (`OpenID` Connect Discovery 1.0 section 3).
+/// Endpoints of an OpenID provider, from its discovery document (OpenID Connect Discovery 1.0 section 3).
 #[derive(Debug, Clone)]
 pub struct ProviderMetadata {
     /// Address at which the browser signs in.

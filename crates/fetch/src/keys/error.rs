@@ -141,7 +141,7 @@ pub enum DiscoveryProblem {
     /// Not a JSON object with text members `issuer` and `jwks_uri`.
     #[error("it is not a JSON object with `issuer` and the addresses as text ({0})")]
     Malformed(String),
-    /// It names another issuer (`OpenID` Connect Discovery 4.3).
+    /// It names another issuer (OpenID Connect Discovery 4.3).
     #[error("it says its issuer is `{found}`, but `{configured}` is configured; the two must be equal to the letter")]
     OtherIssuer {
         /// Issuer as configured.

@@ -91,7 +91,7 @@ impl KeySource {
         Self::remote(KeyUrl::parse(url)?, None, access)
     }
 
-    /// Creates a source that the `OpenID` configuration under the issuer names.
+    /// Creates a source that the OpenID configuration under the issuer names.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ const LEEWAY_SECONDS_MAX: u64 = 86_400;
 /// Largest `max_token_age`: a hundred years.
 const MAX_TOKEN_AGE_SECONDS_MAX: u64 = 100 * 366 * 86_400;
 
-/// The type of logout tokens (`OpenID` Connect Back-Channel Logout 2.4).
+/// The type of logout tokens (OpenID Connect Back-Channel Logout 2.4).
 const LOGOUT_TYPE: &str = "logout+jwt";
 
 /// Checks the rules for every issuer.

@@ -17,7 +17,7 @@ const LOGOUT_TYPE: &str = "logout+jwt";
 /// Largest number of characters of a `sid`, a `sub` and a `jti`.
 const TEXT_CHARS_MAX: usize = 256;
 
-/// Contents of a verified logout token (`OpenID` Connect Back-Channel Logout 1.0 section 2.4). Only
+/// Contents of a verified logout token (OpenID Connect Back-Channel Logout 1.0 section 2.4). Only
 /// [`ParsedToken::verify_logout`] makes one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifiedLogout {
@@ -74,7 +74,7 @@ impl ParsedToken<'_> {
     ///
     /// The first rule that the token breaks.
     ///
-    /// SPEC: `OpenID` Connect Back-Channel Logout 1.0 section 2.6.
+    /// SPEC: OpenID Connect Back-Channel Logout 1.0 section 2.6.
     pub fn verify_logout(
         self,
         issuer: &TrustedIssuer,
