@@ -98,7 +98,7 @@ async fn a_team_has_people_and_a_name() {
     console
         .post(&own, &format!("{address}/people"), &missing)
         .await
-        .shows(422, &["no person of this realm", r#"value="nothing""#]);
+        .shows(422, &["No person of this realm", r#"value="nothing""#]);
 
     let question = format!("{address}/people/{bob}/end");
     console
@@ -170,7 +170,7 @@ async fn a_profile_is_edited_and_a_conflict_shows_both() {
     let saved = console.post(&console.admin, &address, &fields).await;
     assert_eq!(saved.leads_to(), format!("/users/{ada}?done=saved"));
     let page = console.get(&console.admin, saved.leads_to()).await;
-    page.shows(200, &["Ada Lovelace", "<dd>GB</dd>"]);
+    page.shows(200, &["Ada Lovelace", "<dd>GBR</dd>"]);
     assert!(!page.text.contains("ada@"));
     let stale = console.post(&console.admin, &address, &fields).await;
     stale.shows(409, &["was changed meanwhile", r#"value="Ada Lovelace""#]);
