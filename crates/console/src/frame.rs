@@ -98,11 +98,12 @@ const PLATFORM: [(&str, &str, &str, &str, Action); 11] = [
 ];
 
 /// Pages of an organization: icon, text, and the last part of the address.
-const OF_ORGANIZATION: [(&str, &str, &str); 4] = [
+const OF_ORGANIZATION: [(&str, &str, &str); 5] = [
     ("users", "People", "people"),
     ("tags", "Tags and details", ""),
     ("teams", "Teams", "teams"),
     ("connections", "Connections", "connections"),
+    ("api-keys", "Machine keys", "machine-keys"),
 ];
 
 impl Frame {

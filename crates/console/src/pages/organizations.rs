@@ -20,6 +20,7 @@ mod edit;
 mod form;
 mod head;
 mod logo;
+mod machine_keys;
 mod meets;
 mod merge;
 mod new;
@@ -60,6 +61,14 @@ pub(super) fn routes() -> Router {
                 .layer(DefaultBodyLimit::max(logo::LOGO_FORM_BYTES_MAX)),
         )
         .route("/organizations/{name}/logo/delete", post(logo::delete))
+        .route(
+            "/organizations/{name}/machine-keys",
+            get(machine_keys::list).post(machine_keys::create),
+        )
+        .route(
+            "/organizations/{name}/machine-keys/{id}/revoke",
+            get(machine_keys::question).post(machine_keys::revoke),
+        )
         .route("/organizations/{name}/teams", get(teams::list).post(teams::create))
         .route("/organizations/{name}/teams/{id}", get(team::read).post(team::rename))
         .route("/organizations/{name}/teams/{id}/people", post(team::add))

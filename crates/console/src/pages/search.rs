@@ -68,7 +68,9 @@ async fn search(visit: Visit) -> Answer {
 /// Tests whether a text looks like an API key or a token.
 fn is_credential(text: &str) -> bool {
     let text = text.strip_prefix("Bearer ").unwrap_or(text);
-    text.starts_with("nx_") || (text.len() >= TOKEN_LENGTH_MIN && text.split('.').count() == 3)
+    text.starts_with("nx_")
+        || text.starts_with("nxk_")
+        || (text.len() >= TOKEN_LENGTH_MIN && text.split('.').count() == 3)
 }
 
 async fn find(visit: &Visit, q: &str) -> Result<Vec<Found>, Failed> {
@@ -135,6 +137,7 @@ mod tests {
     fn sec_credentials_are_not_searched_for() {
         let token = format!("{}.{}.{}", "e".repeat(20), "y".repeat(20), "J".repeat(20));
         assert!(is_credential(&token) && is_credential(&format!("Bearer {token}")) && is_credential("nx_abc"));
+        assert!(is_credential("nxk_abc"));
         for text in ["ada", "ada@mail.example.com", "a.b.c", "CN=Ops,DC=corp"] {
             assert!(!is_credential(text), "{text}");
         }

@@ -281,7 +281,7 @@ fn refused(error: OpError) -> Result<String, Failed> {
                 KeyFault::Expired => "That key has expired.",
                 KeyFault::MachineKey => "That is a machine key, which opens routes and nothing here.",
             };
-            format!("{what} Ask a platform admin for a new one.")
+            format!("{what} Ask a platform admin for an API key.")
         }
         OpError::Forbidden { needs, .. } => format!("Only {needs} can sign in here."),
         OpError::Refused(refusal) if refusal.reason != Reason::StoreUnavailable => {

@@ -244,3 +244,40 @@ async fn the_overview_says_what_to_attend_to() {
     );
     console.get(&console.viewer, "/").await.shows(200, &["Read-only"]);
 }
+
+#[tokio::test]
+async fn a_machine_key_is_shown_once_and_revoked_after_a_question() {
+    let console = Fixture::new().await;
+    let acme = console.organization("acme", "Acme", ["boss", "staff"]).await;
+    let own = console.admin_of(acme.id).await;
+    let address = "/organizations/acme/machine-keys";
+    console
+        .get(&own, address)
+        .await
+        .shows(200, &["Acme has no machine key yet", "Create a key"]);
+    let fields = [("name", "nightly"), ("role", "executor"), ("ends", "30")];
+    let created = console.post(&own, address, &fields).await;
+    created.shows(200, &["Copy the key of nightly now.", r#"<pre class="all">nxk_"#]);
+    let list = console.get(&own, address).await;
+    list.shows(200, &["<b>nightly</b>", r#"<td data-l="As">Executor</td>"#, "Never"]);
+    assert!(!list.text.contains("nxk_"));
+    let (_, rest) = list.text.split_once("/machine-keys/").unwrap();
+    let question = format!("{address}/{}", rest.split('"').next().unwrap());
+    let viewer = console.get(&console.viewer, address).await;
+    assert!(!viewer.page(200).contains("Create a key") && !viewer.text.contains("/revoke"));
+    console
+        .get(&own, &question)
+        .await
+        .shows(200, &["Revoke the key nightly?", "key.revoked"]);
+    let revoked = console.post(&own, &question, &[]).await;
+    assert_eq!(revoked.leads_to(), format!("{address}?done=revoked"));
+    console
+        .get(&own, address)
+        .await
+        .shows(200, &[r#"<span class="state">Revoked</span>"#]);
+    let nameless = [("name", ""), ("role", "member"), ("ends", "90")];
+    console
+        .post(&own, address, &nameless)
+        .await
+        .shows(422, &[r##"<a href="#name">"##]);
+}

@@ -81,6 +81,7 @@ async fn every_page_is_written_and_keeps_the_rules_of_markup() {
         ("organization-add", "/organizations/acme/people/add".to_owned()),
         ("organization-teams", "/organizations/acme/teams".to_owned()),
         ("organization-connections", "/organizations/acme/connections".to_owned()),
+        ("machine-keys", "/organizations/acme/machine-keys".to_owned()),
         ("organization-suspend", "/organizations/acme/suspend".to_owned()),
         ("connection-new", "/organizations/acme/connections/new".to_owned()),
         ("tags", "/tags".to_owned()),

@@ -15,6 +15,8 @@ pub(crate) enum Tab {
     Teams,
     /// Its connections.
     Connections,
+    /// The keys of its programs.
+    MachineKeys,
 }
 
 /// Link to a page of the organization.
@@ -31,7 +33,7 @@ pub(crate) struct Head {
     pub(crate) label: String,
     pub(crate) question: String,
     pub(crate) is_suspended: bool,
-    pub(crate) tabs: [TabLink; 4],
+    pub(crate) tabs: [TabLink; 5],
     /// Address of the page that adds a person, for a caller who may.
     pub(crate) add: Option<String>,
 }
@@ -52,6 +54,7 @@ impl Head {
                 Tab::People => format!("Who is in {label}, and why?"),
                 Tab::Teams => format!("Which teams are in {label}?"),
                 Tab::Connections => format!("Which services does {label} call?"),
+                Tab::MachineKeys => format!("Which programs of {label} may use its routes?"),
             },
             is_suspended: organization.status == OrganizationStatus::Suspended,
             tabs: [
@@ -62,6 +65,11 @@ impl Head {
                     Tab::Connections,
                     "Connections",
                     paths::in_organization(name, "connections"),
+                ),
+                tab(
+                    Tab::MachineKeys,
+                    "Machine keys",
+                    paths::in_organization(name, "machine-keys"),
                 ),
             ],
             add: None,
