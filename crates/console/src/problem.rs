@@ -156,9 +156,18 @@ fn internal() -> Message {
     }
 }
 
-/// Turns the text of an error into a sentence: a capital letter at its beginning and a full stop at its end.
+/// Turns the text of an error into a sentence: a capital letter at its beginning, a full stop at its end, and quotation
+/// marks in place of backticks.
 pub(crate) fn sentence(text: &str) -> String {
-    let mut characters = text.chars();
+    let mut is_open = false;
+    let quoted = |character: char| match character {
+        '`' => {
+            is_open = !is_open;
+            if is_open { '“' } else { '”' }
+        }
+        other => other,
+    };
+    let mut characters = text.chars().map(quoted);
     let Some(first) = characters.next() else {
         return String::new();
     };
@@ -225,6 +234,7 @@ mod tests {
     fn the_text_of_an_error_becomes_a_sentence() {
         assert_eq!(sentence("no such user"), "No such user.");
         assert_eq!(sentence("écrit: it is empty."), "Écrit: it is empty.");
+        assert_eq!(sentence("use `acme-co`"), "Use “acme-co”.");
         assert_eq!(sentence(""), "");
     }
 
