@@ -18,6 +18,8 @@ pub struct RoleChange {
     pub user: UserId,
     /// The user's username.
     pub username: Username,
+    /// The user's display name.
+    pub name: Option<String>,
     /// The user's e-mail address.
     pub email: Option<String>,
     /// The role now; `None` for none.
@@ -142,6 +144,7 @@ async fn difference(
     Ok(Some(RoleChange {
         user: user.id,
         username: user.username,
+        name: user.profile.name,
         email: user.profile.email,
         before,
         after,

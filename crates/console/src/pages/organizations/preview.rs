@@ -165,7 +165,7 @@ fn row(visit: &Visit, organization: &str, change: &RoleChange) -> Row {
         } else {
             paths::person(organization, change.user)
         },
-        name: change.username.to_string(),
+        name: change.name.clone().unwrap_or_else(|| change.username.to_string()),
         email: change.email.as_deref().map(Address::new),
         before: role(change.before),
         after: role(change.after),
