@@ -230,9 +230,8 @@ impl Operations {
                 self.directory.note_session_use(id, self.clock.now_ms());
                 Ok(Some(caller.with_session(id)))
             }
-            Ok(None) => Ok(None),
             Err(error) if is_temporary(&error) => Err(error),
-            Err(_) => Ok(None),
+            Ok(None) | Err(_) => Ok(None),
         }
     }
 

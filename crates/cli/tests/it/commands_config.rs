@@ -16,7 +16,8 @@ fn a_start_that_fails_says_what_to_do() {
             "(`listen.public`): the address is in use; end the process that listens there, or choose another port",
         ),
         (
-            "[listen]\npublic = \"127.0.0.1:0\"\nadmin = \"192.0.2.1:1\"\n".to_owned(),
+            "[listen]\npublic = \"127.0.0.1:0\"\nadmin = \"192.0.2.1:1\"\n[console]\norigin = \"https://a.example\"\n"
+                .to_owned(),
             "(`listen.admin`): this machine has no such address",
         ),
         (

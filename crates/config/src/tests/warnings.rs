@@ -95,7 +95,10 @@ fn sec_tags_that_users_choose() {
 /// Settings that are valid and dangerous are named, and a server starts with them all the same.
 #[test]
 fn sec_dangerous_settings_are_named() {
-    let listen = |address: &str| report_on_issuer(&format!("[listen]\nadmin = \"{address}\""));
+    let listen = |address: &str| {
+        let origin = "[console]\norigin = \"https://narthex.example.com\"";
+        report_on_issuer(&format!("[listen]\nadmin = \"{address}\"\n{origin}"))
+    };
     for address in ["0.0.0.0:8081", "[::]:8081"] {
         let report = listen(address);
         assert!(report.contains("the admin port listens on every address"), "{report}");
