@@ -3,7 +3,7 @@
 use http::request::Parts;
 use http::{HeaderMap, header};
 use narthex_decision::Action;
-use narthex_directory::{Organization, PAGE_LIMIT_MAX};
+use narthex_directory::{Actor, Organization, PAGE_LIMIT_MAX};
 use narthex_ops::organizations::{self, OrganizationQuery};
 use narthex_ops::{Caller, OpError, PageRequest};
 
@@ -115,7 +115,11 @@ impl Frame {
     pub(crate) async fn of(console: &Console, caller: &Caller, request: &Parts) -> Result<Self, OpError> {
         let own = own_organizations(caller).await?;
         let path = request.uri.path();
-        let who = caller.user().map_or("API key", access::name);
+        let who = match (caller.user(), caller.actor()) {
+            (Some(user), _) => access::name(user),
+            (None, Actor::CommandLine(Some(system_user))) => system_user.as_str(),
+            (None, _) => "API key",
+        };
         let place = match own.as_slice() {
             [only] => only.label.clone(),
             _ => host(request).to_owned(),

@@ -9,7 +9,7 @@ use axum::routing::get;
 use http::StatusCode;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use narthex_decision::Action;
+use narthex_decision::{Action, Reason};
 use narthex_explain::Explanation;
 use narthex_ops::api_keys::sha256;
 use narthex_ops::{OpError, RequestToExplain, TokenToExplain, explain};
@@ -18,6 +18,7 @@ use crate::fields::{Fields, Form};
 use crate::form::{Faults, Input, NotDone, Options, not_done};
 use crate::frame::Frame;
 use crate::visit::{Answer, Visit, html};
+use crate::wording::reason;
 
 /// Number of bytes of a token's fingerprint that are shown.
 const FINGERPRINT_BYTES: usize = 8;
@@ -51,6 +52,8 @@ struct ResultPage<'a> {
     frame: &'a Frame,
     form: ExplainForm,
     told: &'a Explanation,
+    /// The reason of a refusal, in words.
+    words: Option<&'static str>,
     fingerprint: String,
     passed: usize,
     failed: usize,
@@ -98,6 +101,12 @@ fn form_of(fields: &Fields, faults: &Faults) -> ExplainForm {
     }
 }
 
+/// Returns the words for the reason with this code.
+fn words(code: &str) -> Option<&'static str> {
+    let known = Reason::ALL.iter().find(|reason| reason.code() == code);
+    known.map(|reason| reason::in_words(*reason))
+}
+
 /// Explains the token.
 async fn answer(visit: Visit, Form(fields): Form) -> Answer {
     visit.needs(Action::Explain, None)?;
@@ -122,6 +131,7 @@ async fn answer(visit: Visit, Form(fields): Form) -> Answer {
     let count = |outcome: &str| told.token.iter().filter(|step| step.outcome == outcome).count();
     let page = ResultPage {
         frame: visit.frame(),
+        words: told.answer.reason.as_deref().and_then(words),
         form: form_of(&fields, &Faults::default()),
         fingerprint,
         passed: count("passed"),
