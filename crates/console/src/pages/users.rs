@@ -20,6 +20,7 @@ use crate::wording::time::Moment;
 mod disable;
 mod edit;
 mod new;
+mod platform_role;
 mod read;
 mod sign_out;
 
@@ -29,6 +30,14 @@ pub(super) fn routes() -> Router {
         .route("/users/new", get(new::form).post(new::create))
         .route("/users/{id}", get(read::read))
         .route("/users/{id}/edit", get(edit::form).post(edit::save))
+        .route(
+            "/users/{id}/platform-role",
+            get(platform_role::form).post(platform_role::grant),
+        )
+        .route(
+            "/users/{id}/platform-role/end",
+            get(platform_role::question).post(platform_role::end),
+        )
         .route("/users/{id}/disable", get(disable::question).post(disable::disable))
         .route("/users/{id}/enable", post(disable::enable))
         .route("/users/{id}/sign-out", get(sign_out::question).post(sign_out::sign_out))

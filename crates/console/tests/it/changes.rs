@@ -281,3 +281,44 @@ async fn a_machine_key_is_shown_once_and_revoked_after_a_question() {
         .await
         .shows(422, &[r##"<a href="#name">"##]);
 }
+
+#[tokio::test]
+async fn a_platform_role_is_granted_and_removed_with_a_reason() {
+    let console = Fixture::new().await;
+    let ada = console.token("ada", Some("Ada"), &[]).await.user().id;
+    let address = format!("/users/{ada}/platform-role");
+    console.get(&console.viewer, &address).await.page(404);
+    console
+        .get(&console.admin, &address)
+        .await
+        .shows(200, &["Grant Ada a platform role", r#"value="viewer" checked"#]);
+    let fields = [("role", "admin"), ("why", "on duty")];
+    let granted = console.post(&console.admin, &address, &fields).await;
+    assert_eq!(granted.leads_to(), format!("/users/{ada}?done=added"));
+    let page = console.get(&console.admin, granted.leads_to()).await;
+    page.shows(
+        200,
+        &[
+            "The platform",
+            "“on duty”",
+            "Became admin of the platform",
+            "Remove the platform role",
+        ],
+    );
+    let question = format!("{address}/end");
+    console
+        .get(&console.admin, &question)
+        .await
+        .shows(200, &["Remove Ada’s platform role?"]);
+    console
+        .post(&console.admin, &question, &[("why", "done")])
+        .await
+        .leads_to();
+    let page = console.get(&console.admin, &format!("/users/{ada}")).await;
+    page.shows(200, &["No role.", "No longer admin of the platform"]);
+    let none = [("role", "user")];
+    console
+        .post(&console.admin, &address, &none)
+        .await
+        .shows(422, &["1 thing to correct"]);
+}

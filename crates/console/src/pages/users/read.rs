@@ -2,9 +2,10 @@
 
 use askama::Template;
 use narthex_decision::Action;
-use narthex_directory::{EventOrder, PAGE_LIMIT_MAX, User, UserStatus};
+use narthex_directory::{EventOrder, PAGE_LIMIT_MAX, Scope, SourceKind, User, UserStatus};
+use narthex_ops::PageRequest;
 use narthex_ops::audit_events::{self, EventQuery};
-use narthex_ops::{PageRequest, users};
+use narthex_ops::users::{self, NamedGrant};
 
 use crate::frame::Frame;
 use crate::pages::events::{self, EventRow};
@@ -39,6 +40,8 @@ struct UserPage<'a> {
     has_more: bool,
     history: Vec<EventRow>,
     may_change: bool,
+    /// `true` if the user has a platform role that was granted manually.
+    has_manual_role: bool,
 }
 
 /// Shows the user.
@@ -70,7 +73,13 @@ pub(super) async fn read(visit: Visit, Named(id): Named) -> Answer {
         has_more: held.next_cursor.is_some(),
         history: history(&visit, user).await?,
         may_change: visit.may(Action::WriteUsers, None),
+        has_manual_role: held.items.iter().any(is_manual_role),
     })
+}
+
+fn is_manual_role(named: &NamedGrant) -> bool {
+    let grant = &named.grant.grant;
+    grant.scope() == Scope::Platform && grant.source.kind() == SourceKind::Manual
 }
 
 /// Reads the latest events about a user; none for a caller who may not read the audit trail.
